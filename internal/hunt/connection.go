@@ -1,0 +1,67 @@
+package hunt
+
+import "net/netip"
+
+// Transport is the layer-4 protocol of a connection, as Zeek's conn.log names it.
+type Transport uint8
+
+// The transports that Zeek logs. TransportUnknown stands for everything else ("unknown_transport").
+const (
+	TransportUnknown Transport = iota
+	TCP
+	UDP
+	ICMP
+)
+
+// ParseTransport reads Zeek's proto column. Upper case (Suricata metadata) is accepted.
+func ParseTransport(s string) Transport {
+	switch s {
+	case "tcp", "TCP":
+		return TCP
+	case "udp", "UDP":
+		return UDP
+	case "icmp", "ICMP":
+		return ICMP
+	}
+	return TransportUnknown
+}
+
+// String gives Zeek's spelling; the unknown transport reads "unknown".
+func (t Transport) String() string {
+	switch t {
+	case TCP:
+		return "tcp"
+	case UDP:
+		return "udp"
+	case ICMP:
+		return "icmp"
+	case TransportUnknown:
+	}
+	return "unknown"
+}
+
+// Absent marks a duration or a byte count that Zeek did not log ("-"), as it does for attempts that were never answered.
+const Absent = -1
+
+// Connection is one Zeek conn record, the same whether it came out of Elasticsearch or out of a file.
+// Sources hand connections over in batches and reuse the memory: keep values, never the slice.
+type Connection struct {
+	// Start is the time of the first packet, Unix milliseconds (cut, not rounded, as Security Onion's index does).
+	Start int64
+	// Duration is milliseconds, or Absent. Out of Elasticsearch it is whole seconds (security-onion.md, 1.2).
+	Duration int64
+	// OrigBytes and RespBytes are payload bytes, or Absent.
+	OrigBytes, RespBytes int64
+	// OrigIPBytes is what the originator sent, IP headers included, or Absent. RITA's data size is this.
+	OrigIPBytes int64
+	// Count is how many records look exactly like this one: 1 from files, the bucket's document count from Elasticsearch.
+	Count int64
+	// Src is the originator, Dst the responder.
+	Src, Dst netip.Addr
+	// Service is what Zeek recognised ("ssl", "ssl,http"), or empty. Sources intern it.
+	Service string
+	// SrcPort and DstPort are the ports; for ICMP Zeek puts type and code there.
+	SrcPort, DstPort uint16
+	// Proto is the transport.
+	Proto Transport
+}

@@ -1,0 +1,87 @@
+package hunt
+
+import (
+	"context"
+	"time"
+)
+
+// Request is what a hunt asks of a source.
+type Request struct {
+	// From and To bound the window; zero means "the source decides": the span of the logs for files, the last
+	// Since up to now less Settle for a cluster.
+	From, To time.Time
+	// Since counts back from the newest connection in scope (files) or from now less Settle (cluster). Zero with
+	// From and To zero means everything for files and 24 h for a cluster. Not together with From.
+	Since time.Duration
+	// Settle is how long a cluster is given to index what has happened. Files ignore it.
+	Settle time.Duration
+	// Scope settles which connections are wanted.
+	Scope Scope
+	// Progress, if set, is told now and then how far reading has come. It must not block.
+	Progress func(Progress)
+}
+
+// Progress is how far a source has come.
+type Progress struct {
+	// Done and Total count slices (a cluster) or bytes of log files (files); Unit says which.
+	Done, Total int64
+	Unit        string
+	// Connections read so far.
+	Connections int64
+}
+
+// Source gives the connections of a window, each exactly once.
+type Source interface {
+	// Read calls emit with batches of connections that start in [Reading.Window.ReadFrom(), Reading.Window.End) and
+	// are in scope. emit may be called from several goroutines at once and does not keep the batch; once it
+	// returns an error, Read stops with that error. Read either gives every connection of the window, or says in
+	// Reading.Gaps what is missing, or returns an error; it never drops a connection in silence.
+	Read(ctx context.Context, req Request, emit func([]Connection) error) (Reading, error)
+}
+
+// Reading is what a source says about what it read.
+type Reading struct {
+	// Window is the window that was asked for or found.
+	Window Window
+	// Source names where the connections came from, fit for people: index patterns or paths. Never a secret.
+	Source string
+	// Records is how many records were looked at, in scope or not; out of a cluster, only those in scope are counted.
+	Records int64
+	// Connections is how many of them were handed on, the margin before the window included.
+	Connections int64
+	// Slices are the requests that a window was read in, in order of time. Files have one slice a file.
+	Slices []Slice
+	// Notes are things an analyst should know but that lose nothing: a file that was no conn log, a torn last line.
+	Notes []Note
+	// Gaps are things that were lost. One gap makes the hunt incomplete (exit code 5).
+	Gaps []Note
+}
+
+// Slice is a part of a window that was read in one go.
+type Slice struct {
+	// Name is the file's path, or empty for a cluster.
+	Name       string    `json:"name,omitempty"`
+	Start, End time.Time `json:"-"`
+	// Expected is what an independent count said, Read what came. They are equal or there is a Gap. For files Expected is 0.
+	Expected, Read int64
+}
+
+// Note is a sentence for people with the count it rests on.
+type Note struct {
+	// What happened, where (file and line, index, slice) and what to do about it; What alone must make sense.
+	What, Where, Hint string
+	// Count of records, lines or files concerned.
+	Count int64
+}
+
+// String reads "where: what (count); hint".
+func (n Note) String() string {
+	s := n.What
+	if n.Where != "" {
+		s = n.Where + ": " + s
+	}
+	if n.Hint != "" {
+		s += "; " + n.Hint
+	}
+	return s
+}
