@@ -1,0 +1,267 @@
+package hunt
+
+import (
+	"net/netip"
+	"time"
+)
+
+// SchemaVersion is raised when a field of Finding or Document changes its meaning or goes away. New fields do not raise it.
+const SchemaVersion = 1
+
+// Dataset and module names under which documents are stored.
+const (
+	Module         = "dwell"
+	DatasetFinding = "dwell.finding"
+	DatasetHunt    = "dwell.hunt"
+)
+
+// The indicators, as dwell.indicators spells them.
+const (
+	Beacon         = "beacon"
+	LongConnection = "long_connection"
+	Strobe         = "strobe"
+	DNSTunnel      = "dns_tunnel"
+)
+
+// Finding is one pair with what was found about it: the NDJSON line and the Elasticsearch document are this struct
+// as it is (docs/output.md). Seconds are float64, counts and bytes int64, scores 0..1.
+type Finding struct {
+	// Timestamp is the start of the pair's last connection in the window; UID, source port and sensor are that connection's.
+	Timestamp   Time         `json:"@timestamp"`
+	Event       Event        `json:"event"`
+	Rule        Rule         `json:"rule"`
+	Tags        []string     `json:"tags,omitempty"`
+	Source      Endpoint     `json:"source"`
+	Destination Endpoint     `json:"destination"`
+	Network     Network      `json:"network"`
+	Client      Bytes        `json:"client"`
+	Server      Bytes        `json:"server"`
+	Connection  Durations    `json:"connection"`
+	Observer    *Observer    `json:"observer,omitempty"`
+	Log         *Log         `json:"log,omitempty"`
+	Dwell       Dwell        `json:"dwell"`
+	Beacon      *BeaconScore `json:"beacon,omitempty"`
+	Links       *Links       `json:"links,omitempty"`
+}
+
+// Event holds the ECS event fields that Security Onion's Hunt and Alerts group by.
+type Event struct {
+	Kind          string `json:"kind"`
+	Category      string `json:"category"`
+	Module        string `json:"module"`
+	Dataset       string `json:"dataset"`
+	Severity      int    `json:"severity,omitempty"`
+	SeverityLabel string `json:"severity_label,omitempty"`
+	Start         Time   `json:"start"`
+	End           Time   `json:"end"`
+	Ingested      Time   `json:"ingested"`
+}
+
+// Rule names the main indicator. UUID is fixed per indicator, so that tunings in Security Onion hold.
+type Rule struct {
+	Name string `json:"name"`
+	UUID string `json:"uuid"`
+}
+
+// Endpoint is one side of the pair. IP is the zero Addr, and left out, where a key has no single address.
+type Endpoint struct {
+	IP     netip.Addr `json:"ip,omitzero"`
+	Port   int        `json:"port,omitempty"`
+	Domain string     `json:"domain,omitempty"`
+}
+
+// Network holds the totals of the pair in the window.
+type Network struct {
+	Transport    string  `json:"transport,omitempty"`
+	Protocol     string  `json:"protocol,omitempty"`
+	Connections  int64   `json:"connections"`
+	Bytes        int64   `json:"bytes"`
+	AverageBytes float64 `json:"average_bytes"`
+}
+
+// Bytes is payload sent by one side.
+type Bytes struct {
+	Bytes int64 `json:"bytes"`
+}
+
+// Durations are seconds.
+type Durations struct {
+	Total   float64 `json:"total_duration"`
+	Longest float64 `json:"longest_duration"`
+}
+
+// Observer is the sensor that saw the last connection.
+type Observer struct {
+	Name string `json:"name"`
+}
+
+// Log carries the Zeek uid of the last connection, by which Security Onion finds its packets.
+type Log struct {
+	ID LogID `json:"id"`
+}
+
+// LogID is the inner half of Log.
+type LogID struct {
+	UID string `json:"uid"`
+}
+
+// Dwell holds what is ours alone.
+type Dwell struct {
+	// Score is the final score, 0..1; Severity its word (empty below 0.2).
+	Score    float64 `json:"score"`
+	Severity string  `json:"severity,omitempty"`
+	// Indicators that fired, strongest first; Reasons in plain words, strongest first.
+	Indicators []string `json:"indicators"`
+	Reasons    []string `json:"reasons"`
+	// Parts are the indicators' values before modifiers, each 0..1.
+	Parts     Parts      `json:"parts"`
+	Modifiers []Modifier `json:"modifiers,omitempty"`
+
+	HuntID        string   `json:"hunt_id"`
+	Revision      string   `json:"revision"`
+	FindingID     string   `json:"finding_id"`
+	Window        TimeSpan `json:"window"`
+	SchemaVersion int      `json:"schema_version"`
+	Profile       string   `json:"profile"`
+	// InternalIP is the machine to look at, whichever side it is on.
+	InternalIP netip.Addr `json:"internal_ip,omitzero"`
+	// StoryID is the same in every hunt for the same key; Pair is that key, readable.
+	StoryID string `json:"story_id"`
+	Pair    string `json:"pair"`
+
+	Disposition  string `json:"disposition"`
+	Safelisted   bool   `json:"safelisted"`
+	SafelistRule string `json:"safelist_rule,omitempty"`
+	Incomplete   bool   `json:"incomplete,omitempty"`
+	// Ports is how many destination ports (with transport) the pair's connections went to.
+	Ports int `json:"ports,omitempty"`
+}
+
+// Parts are the values that the final score is made of.
+type Parts struct {
+	Beacon         float64 `json:"beacon"`
+	LongConnection float64 `json:"long_connection"`
+	Strobe         float64 `json:"strobe"`
+	DNSTunnel      float64 `json:"dns_tunnel"`
+}
+
+// Modifier is one thing that raised (Value > 0) or lowered a score.
+type Modifier struct {
+	Name   string  `json:"name"`
+	Value  float64 `json:"value"`
+	Reason string  `json:"reason"`
+}
+
+// TimeSpan is a window as it is stored.
+type TimeSpan struct {
+	Start Time `json:"start"`
+	End   Time `json:"end"`
+}
+
+// BeaconScore holds our beacon score with its parts, and RITA v5's five numbers under the names analysts know.
+type BeaconScore struct {
+	Score      *float64 `json:"score,omitempty"`
+	PValueLog  *float64 `json:"p_value_log10,omitempty"`
+	Period     *float64 `json:"period,omitempty"`
+	Jitter     *float64 `json:"jitter,omitempty"`
+	Coverage   *float64 `json:"coverage,omitempty"`
+	Beats      *int64   `json:"beats,omitempty"`
+	Fraction   *float64 `json:"fraction,omitempty"`
+	TS         *float64 `json:"ts_score,omitempty"`
+	DS         *float64 `json:"ds_score,omitempty"`
+	Duration   *float64 `json:"duration_score,omitempty"`
+	Historical *float64 `json:"historical_score,omitempty"`
+	RITA       *float64 `json:"rita_score,omitempty"`
+	// RITAConnections is the number of connections that RITA's numbers rest on: RITA's window begins at a full
+	// hour and so may hold more than the hunt's.
+	RITAConnections *int64    `json:"rita_connections,omitempty"`
+	Interval        *Interval `json:"interval,omitempty"`
+}
+
+// Interval is the most frequent gap between connections, seconds.
+type Interval struct {
+	Top float64 `json:"top"`
+}
+
+// Links are ready queries back to the raw connections.
+type Links struct {
+	SOCHunt string `json:"soc_hunt,omitempty"`
+	Kibana  string `json:"kibana,omitempty"`
+}
+
+// Time is a moment as Security Onion's scripts parse it: RFC 3339, UTC, three decimals, always with a zone.
+type Time struct{ time.Time }
+
+// timeLayout always has milliseconds, so that text order is time order.
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// At wraps Unix milliseconds.
+func At(ms int64) Time { return Time{time.UnixMilli(ms).UTC()} }
+
+// MarshalJSON writes the fixed layout.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + t.UTC().Format(timeLayout) + `"`), nil
+}
+
+// UnmarshalJSON reads any RFC 3339 time.
+func (t *Time) UnmarshalJSON(b []byte) error { return t.Time.UnmarshalJSON(b) }
+
+// Document is the record of one hunt (dataset dwell.hunt), written last: the commit record.
+type Document struct {
+	Timestamp Time      `json:"@timestamp"`
+	Event     Event     `json:"event"`
+	Tags      []string  `json:"tags,omitempty"`
+	Dwell     DwellHunt `json:"dwell"`
+}
+
+// DwellHunt is what a hunt says about itself.
+type DwellHunt struct {
+	HuntID        string   `json:"hunt_id"`
+	Revision      string   `json:"revision"`
+	SchemaVersion int      `json:"schema_version"`
+	Version       string   `json:"version"`
+	Profile       string   `json:"profile"`
+	Window        TimeSpan `json:"window"`
+	Hunt          Summary  `json:"hunt"`
+}
+
+// Summary holds a hunt's counts, times and complaints.
+type Summary struct {
+	Source      string       `json:"source"`
+	Internal    []string     `json:"internal"`
+	Direction   string       `json:"direction"`
+	Complete    bool         `json:"complete"`
+	Records     int64        `json:"records"`
+	Connections int64        `json:"connections"`
+	Pairs       int64        `json:"pairs"`
+	Scored      int64        `json:"scored"`
+	Findings    int64        `json:"findings"`
+	BySeverity  BySeverity   `json:"by_severity"`
+	Slices      SliceSummary `json:"slices"`
+	Stages      Stages       `json:"stages"`
+	Notes       []string     `json:"notes,omitempty"`
+	Gaps        []string     `json:"gaps,omitempty"`
+	// Replaces is the revision that this one supersedes, when the same hunt was written before and read otherwise.
+	Replaces string `json:"replaces,omitempty"`
+}
+
+// BySeverity counts the findings of each severity.
+type BySeverity struct {
+	Critical int64 `json:"critical"`
+	High     int64 `json:"high"`
+	Medium   int64 `json:"medium"`
+	Low      int64 `json:"low"`
+}
+
+// Stages are seconds spent a stage. Write is the findings' writing; the hunt document itself comes after it.
+type Stages struct {
+	Read  float64 `json:"read"`
+	Score float64 `json:"score"`
+	Write float64 `json:"write"`
+}
+
+// SliceSummary counts the slices that a window was read in.
+type SliceSummary struct {
+	Read     int64 `json:"read"`
+	Mismatch int64 `json:"mismatch"`
+}
