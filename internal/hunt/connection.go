@@ -1,6 +1,9 @@
 package hunt
 
-import "net/netip"
+import (
+	"bytes"
+	"net/netip"
+)
 
 // Transport is the layer-4 protocol of a connection, as Zeek's conn.log names it.
 type Transport uint8
@@ -64,4 +67,25 @@ type Connection struct {
 	SrcPort, DstPort uint16
 	// Proto is the transport.
 	Proto Transport
+	// Open says that the connection had not ended when it was logged (open_conn.log, conn_long.log).
+	Open bool
+	// UID is Zeek's name for the connection, or zero where the source does not read it (Elasticsearch pages).
+	UID UID
+}
+
+// UID is a Zeek connection uid ("C3Rk0e2qX1bYbN8hE9"), padded with zero bytes. Zeek's are 17 to 19 bytes long.
+type UID [20]byte
+
+// NewUID makes a UID of its text; a longer text is cut.
+func NewUID(s []byte) (u UID) {
+	copy(u[:], s)
+	return u
+}
+
+// String is the uid as Zeek writes it, empty when unknown.
+func (u UID) String() string {
+	if i := bytes.IndexByte(u[:], 0); i >= 0 {
+		return string(u[:i])
+	}
+	return string(u[:])
 }

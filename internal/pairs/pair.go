@@ -1,0 +1,83 @@
+package pairs
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/hunt"
+)
+
+// Pair is a source and a destination address with all their connections, ordered by start.
+type Pair struct {
+	Src, Dst netip.Addr
+	// Connections are in order of their start.
+	Connections []Record
+	// Ports are the destination ports with their transports, in the order in which they were met; Record.Port points here.
+	Ports []Port
+
+	services []string
+	bytes    []byte
+}
+
+// Record is one connection of a pair. Times are milliseconds (start: Unix), sizes bytes; hunt.Absent where Zeek logged none.
+type Record struct {
+	Start, Duration                   int64
+	OrigIPBytes, OrigBytes, RespBytes int64
+	// Port indexes Pair.Ports.
+	Port uint16
+}
+
+// Port is one destination port of a pair and what is known of the last connection to it.
+type Port struct {
+	// Number is the port (for ICMP the code), Proto its transport, Service what Zeek recognised last, or empty.
+	Number  uint16
+	Proto   hunt.Transport
+	Service string
+	// Last is that connection's start in Unix milliseconds, SrcPort its source port, UID Zeek's name for it, if known.
+	Last    int64
+	SrcPort uint16
+	UID     hunt.UID
+}
+
+func (p *Pair) decode(sh *shard, key addresses, id uint32) {
+	st := &sh.blocks[id/blockPairs][id%blockPairs]
+	p.Src, p.Dst = key.split()
+	p.Ports = append(p.Ports[:0], p.port(&st.slot0))
+	for i := range sh.more[id] {
+		p.Ports = append(p.Ports, p.port(&sh.more[id][i]))
+	}
+	p.bytes = sh.bytes(st, p.bytes[:0])
+	p.Connections = slices.Grow(p.Connections[:0], int(st.connections))
+	var start int64
+	sorted := true
+	for b := p.bytes; len(b) > 0; {
+		var r Record
+		number, n := binary.Uvarint(b)
+		delta, m := binary.Varint(b[n:])
+		b = b[n+m:]
+		for _, v := range [...]*int64{&r.OrigIPBytes, &r.Duration, &r.OrigBytes, &r.RespBytes} {
+			u, n := binary.Uvarint(b)
+			*v, b = int64(u)-1, b[n:]
+		}
+		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
+		start += delta
+		r.Start, r.Port = start, uint16(number)
+		p.Connections = append(p.Connections, r)
+	}
+	if !sorted {
+		slices.SortStableFunc(p.Connections, func(a, b Record) int {
+			switch {
+			case a.Start < b.Start:
+				return -1
+			case a.Start > b.Start:
+				return 1
+			}
+			return 0
+		})
+	}
+}
+
+func (p *Pair) port(s *slot) Port {
+	return Port{Number: s.port, Proto: s.proto, Service: p.services[s.service], Last: s.last, SrcPort: s.srcPort, UID: s.uid}
+}
