@@ -1,0 +1,147 @@
+// Package config settles what dwell does: flags over environment over file over defaults, each value with its origin.
+//
+// Every key stands in one table ([Keys]) with its default and its documentation; the reference page, the sample
+// file and the environment names are made from it. Secrets come by environment, file or systemd credential, never by
+// flag, and are masked wherever settings are shown.
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Config is all of dwell's settings, decoded and checked.
+type Config struct {
+	Elasticsearch Elasticsearch `mapstructure:"elasticsearch"`
+	Query         Query         `mapstructure:"query"`
+	Hunt          Hunt          `mapstructure:"hunt"`
+}
+
+// Elasticsearch says how to reach the cluster and as whom.
+type Elasticsearch struct {
+	Addresses    []string      `mapstructure:"addresses"`
+	CAFile       string        `mapstructure:"ca_file"`
+	Insecure     bool          `mapstructure:"insecure"`
+	APIKey       string        `mapstructure:"api_key"`
+	APIKeyFile   string        `mapstructure:"api_key_file"`
+	Username     string        `mapstructure:"username"`
+	Password     string        `mapstructure:"password"`
+	PasswordFile string        `mapstructure:"password_file"`
+	Timeout      time.Duration `mapstructure:"timeout"`
+	Retries      int           `mapstructure:"retries"`
+}
+
+// Query says how to read.
+type Query struct {
+	Index          string        `mapstructure:"index"`
+	SliceDocuments int           `mapstructure:"slice_documents"`
+	Concurrency    int           `mapstructure:"concurrency"`
+	Settle         time.Duration `mapstructure:"settle"`
+}
+
+// Hunt says what to look for.
+type Hunt struct {
+	Internal   []netip.Prefix `mapstructure:"internal"`
+	Direction  string         `mapstructure:"direction"`
+	Indicators []string       `mapstructure:"indicators"`
+	Since      time.Duration  `mapstructure:"since"`
+	MinScore   float64        `mapstructure:"min_score"`
+	Profile    string         `mapstructure:"profile"`
+}
+
+// Key documents one setting.
+type Key struct {
+	// Name is the dotted name in the file; the environment variable is DWELL_ and the name in capitals with underscores.
+	Name string
+	// Default is what holds when nothing is said.
+	Default any
+	// About says what it does, with units, in one or two sentences.
+	About string
+	// Secret values are masked and refused as flags.
+	Secret bool
+}
+
+// Keys lists every setting, in the order in which it is documented.
+func Keys() []Key {
+	return []Key{
+		{Name: "elasticsearch.addresses", Default: []string{}, About: "URLs of the cluster's nodes, https://host:9200. Use the host name or address that stands in the server's certificate; on Security Onion that is the manager's host name, never localhost."},
+		{Name: "elasticsearch.ca_file", Default: "", About: "PEM file with the certificate authority that signed the cluster's certificate. Security Onion: /etc/pki/ca.crt on the manager. Empty: the system's authorities."},
+		{Name: "elasticsearch.insecure", Default: false, About: "Do not verify the server's certificate. Anyone between you and the cluster can then read the key; each run warns."},
+		{Name: "elasticsearch.api_key", Default: "", About: "API key, as Elasticsearch prints it under \"encoded\". Better from api_key_file or the environment than from the configuration file.", Secret: true},
+		{Name: "elasticsearch.api_key_file", Default: "", About: "File that holds the API key. Under systemd, LoadCredential=elasticsearch.api_key:PATH needs no setting here."},
+		{Name: "elasticsearch.username", Default: "", About: "User name, where there is no API key."},
+		{Name: "elasticsearch.password", Default: "", About: "That user's password. Better from password_file or the environment.", Secret: true},
+		{Name: "elasticsearch.password_file", Default: "", About: "File that holds the password. Under systemd, LoadCredential=elasticsearch.password:PATH needs no setting here."},
+		{Name: "elasticsearch.timeout", Default: "60s", About: "How long one request may take before it is given up and, where that is safe, tried again smaller."},
+		{Name: "elasticsearch.retries", Default: 4, About: "How often a request that met a passing fault (busy, restarting, connection cut) is sent again."},
+		{Name: "query.index", Default: "auto", About: "Where Zeek's connections are. auto: logs-zeek-so and logs-import-so, over cross-cluster names where the cluster has remotes. Otherwise a comma-separated list of names or patterns."},
+		{Name: "query.slice_documents", Default: 20000, About: "How many connections one request should bring. At most 65,000, which is what Elasticsearch gives in one page."},
+		{Name: "query.concurrency", Default: 2, About: "How many requests are under way at once. More is faster and less kind to the cluster; the ceiling is 8."},
+		{Name: "query.settle", Default: "5m", About: "How long the cluster is given to index what happened: without --to, a window ends this long before now."},
+		{Name: "hunt.internal", Default: []string{}, About: "Internal networks (CIDR). Given, they replace the default: RFC 1918, fc00::/7 and 100.64.0.0/10."},
+		{Name: "hunt.direction", Default: "outbound", About: "outbound, inbound or both. Internal-to-internal is never read."},
+		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for."},
+		{Name: "hunt.since", Default: "0s", About: "How far back the window reaches when --from is not given. 0s: 24 h out of Elasticsearch, everything out of files."},
+		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
+		{Name: "hunt.profile", Default: "rita", About: "Which score ranks the findings: rita ranks as RITA v5 does."},
+	}
+}
+
+// Env gives the environment variable of a key.
+func (k Key) Env() string { return EnvPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_")) }
+
+// Validate returns every problem, each naming its key.
+func (c *Config) validate() []error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	for _, a := range c.Elasticsearch.Addresses {
+		if err := checkAddress(a); err != nil {
+			bad("elasticsearch.addresses", "%v", err)
+		}
+	}
+	if c.Elasticsearch.Timeout <= 0 {
+		bad("elasticsearch.timeout", "must be more than zero")
+	}
+	if c.Elasticsearch.Retries < 0 || c.Elasticsearch.Retries > 20 {
+		bad("elasticsearch.retries", "%d is not between 0 and 20", c.Elasticsearch.Retries)
+	}
+	if n := c.Query.SliceDocuments; n < 100 || n > 65_000 {
+		bad("query.slice_documents", "%d is not between 100 and 65000", n)
+	}
+	if n := c.Query.Concurrency; n < 1 || n > 8 {
+		bad("query.concurrency", "%d is not between 1 and 8", n)
+	}
+	if c.Query.Settle < 0 {
+		bad("query.settle", "must not be negative")
+	}
+	if c.Hunt.Since < 0 {
+		bad("hunt.since", "must not be negative")
+	}
+	if c.Hunt.MinScore < 0 || c.Hunt.MinScore > 1 {
+		bad("hunt.min_score", "%v is not between 0 and 1", c.Hunt.MinScore)
+	}
+	return append(errs, c.validateWords()...)
+}
+
+// validateWords checks the settings that are one of a few words.
+func (c *Config) validateWords() []error {
+	var errs []error
+	oneOf := func(key, value string, words ...string) {
+		for _, w := range words {
+			if value == w {
+				return
+			}
+		}
+		errs = append(errs, fmt.Errorf("%s: %q is not one of %v", key, value, words))
+	}
+	oneOf("hunt.direction", c.Hunt.Direction, "outbound", "inbound", "both")
+	oneOf("hunt.profile", c.Hunt.Profile, "rita")
+	for _, i := range c.Hunt.Indicators {
+		oneOf("hunt.indicators", i, "beacon", "long", "strobe", "dns")
+	}
+	return errs
+}
