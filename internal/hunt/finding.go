@@ -26,7 +26,8 @@ const (
 // Finding is one pair with what was found about it: the NDJSON line and the Elasticsearch document are this struct
 // as it is (docs/output.md). Seconds are float64, counts and bytes int64, scores 0..1.
 type Finding struct {
-	// Timestamp is the start of the pair's last connection in the window; UID, source port and sensor are that connection's.
+	// Timestamp is the start of the last connection to the port that the finding names; UID, source port and sensor
+	// are that connection's.
 	Timestamp   Time         `json:"@timestamp"`
 	Event       Event        `json:"event"`
 	Rule        Rule         `json:"rule"`

@@ -1,0 +1,94 @@
+package hunt
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Digest hashes the parts with their lengths, so that no two lists of parts collide by joining, and gives 32 hex digits.
+func Digest(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		part(h, p)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+func part(h hash.Hash, p string) {
+	h.Write([]byte(strconv.Itoa(len(p))))
+	h.Write([]byte{':'})
+	h.Write([]byte(p))
+}
+
+// Definition is what makes a hunt this hunt: asked again with the same definition, it is the same hunt.
+type Definition struct {
+	Source     string
+	Window     Window
+	Internal   []netip.Prefix
+	Direction  Direction
+	Indicators []string
+	Profile    string
+	BySensor   bool
+}
+
+// ID is the hash of the definition; the order of networks and indicators does not matter.
+func (d Definition) ID() string {
+	networks := make([]string, len(d.Internal))
+	for i, p := range d.Internal {
+		networks[i] = p.String()
+	}
+	slices.Sort(networks)
+	indicators := slices.Sorted(slices.Values(d.Indicators))
+	return Digest("hunt", d.Source, d.Window.String(), strings.Join(networks, ","), d.Direction.String(),
+		strings.Join(indicators, ","), d.Profile, strconv.FormatBool(d.BySensor))
+}
+
+// Revision is the hash of what a hunt read and with which code: the counts of its slices and the version. The same
+// revision gives the same findings.
+func Revision(huntID string, r *Reading, version string) string {
+	h := sha256.New()
+	part(h, "revision")
+	part(h, huntID)
+	part(h, version)
+	for _, s := range r.Slices {
+		part(h, fmt.Sprintf("%s %d %d %d", s.Name, s.Start.UnixMilli(), s.End.UnixMilli(), s.Read))
+	}
+	for _, g := range r.Gaps {
+		part(h, g.String())
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// PairKey is what a finding is about: an internal and an external side, with port and transport where they are known.
+type PairKey struct {
+	Src, Dst netip.Addr
+	Port     uint16
+	Proto    Transport
+	// AnyPort means that the key spans all ports.
+	AnyPort bool
+}
+
+// String reads as an analyst writes it: 10.1.4.22>203.0.113.7:443/tcp, [2001:db8::1]>[2001:db8::2]:443/tcp.
+func (k PairKey) String() string {
+	src, dst := host(k.Src), host(k.Dst)
+	if k.AnyPort {
+		return src + ">" + dst
+	}
+	return fmt.Sprintf("%s>%s:%d/%s", src, dst, k.Port, k.Proto)
+}
+
+// StoryID is the same in every hunt for the same key.
+func (k PairKey) StoryID() string { return Digest("story", "address", k.String()) }
+
+func host(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}

@@ -1,0 +1,92 @@
+// Package output prints findings: as a table that fits the terminal, as tab-separated text for pipes, as JSON, NDJSON
+// and CSV. Text that came out of network data is made harmless on the way out; numbers and times are ours and stay.
+package output
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"dwell/internal/hunt"
+)
+
+// Format is one way to print findings.
+type Format string
+
+// The formats of -o. Lines is what a table becomes in a pipe: tab-separated, no header.
+const (
+	Table  Format = "table"
+	Wide   Format = "wide"
+	Lines  Format = "lines"
+	JSON   Format = "json"
+	NDJSON Format = "ndjson"
+	CSV    Format = "csv"
+)
+
+// Formats lists what -o takes.
+func Formats() []string {
+	return []string{string(Table), string(Wide), string(JSON), string(NDJSON), string(CSV)}
+}
+
+// ParseFormat reads the value of -o.
+func ParseFormat(s string) (Format, error) {
+	if !slices.Contains(Formats(), s) {
+		return "", fmt.Errorf("output format %q is not one of %s", s, strings.Join(Formats(), ", "))
+	}
+	return Format(s), nil
+}
+
+// Options say how to print.
+type Options struct {
+	Format Format
+	// Width of the terminal in columns; 0 means unlimited. Only the table looks at it.
+	Width int
+	// Color switches severity colours on; the word is always there too.
+	Color bool
+	// Hunt is the hunt's own document, part of the JSON object; nil leaves it out.
+	Hunt *hunt.Document
+}
+
+// Findings prints the findings in their order. An empty list prints an empty table (nothing), [] or nothing.
+func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
+	switch o.Format {
+	case JSON:
+		return writeJSON(w, findings, o.Hunt)
+	case NDJSON:
+		return writeNDJSON(w, findings)
+	case CSV:
+		return writeCSV(w, findings)
+	case Lines:
+		return writeLines(w, findings)
+	case Table, Wide:
+	}
+	return writeTable(w, findings, o)
+}
+
+// object is what -o json prints.
+type object struct {
+	SchemaVersion int            `json:"schema_version"`
+	Hunt          *hunt.Document `json:"hunt,omitempty"`
+	Findings      []hunt.Finding `json:"findings"`
+}
+
+func writeJSON(w io.Writer, findings []hunt.Finding, doc *hunt.Document) error {
+	if findings == nil {
+		findings = []hunt.Finding{}
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(object{SchemaVersion: hunt.SchemaVersion, Hunt: doc, Findings: findings})
+}
+
+func writeNDJSON(w io.Writer, findings []hunt.Finding) error {
+	e := json.NewEncoder(w)
+	for i := range findings {
+		if err := e.Encode(&findings[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

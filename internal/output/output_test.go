@@ -1,0 +1,105 @@
+package output
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// hostile is what a server name can hold when an intruder chooses it: a title-setting escape, a bell, a right-to-left
+// override, a newline, a tab and broken UTF-8.
+const hostile = "=cmd|' /C calc'!A0\x1b]0;owned\x07\u202egnp.exe\n\tx\xff"
+
+func sample(domain string) hunt.Finding {
+	score, n := 0.963, int64(331)
+	at := hunt.Time{Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
+	return hunt.Finding{
+		Timestamp: at, Event: hunt.Event{Start: at, End: at, Ingested: at, Severity: 3, SeverityLabel: "high"},
+		Source:      hunt.Endpoint{IP: netip.MustParseAddr("10.1.4.22"), Port: 50000},
+		Destination: hunt.Endpoint{IP: netip.MustParseAddr("203.0.113.7"), Port: 443, Domain: domain},
+		Network:     hunt.Network{Transport: "tcp", Protocol: "ssl", Connections: 331, Bytes: 1000, AverageBytes: 3.02},
+		Connection:  hunt.Durations{Total: 4000, Longest: 12},
+		Beacon:      &hunt.BeaconScore{RITA: &score, RITAConnections: &n},
+		Log:         &hunt.Log{ID: hunt.LogID{UID: "C3Rk0e2qX1bYbN8hE9"}},
+		Dwell: hunt.Dwell{Score: 0.7, Severity: "high", Indicators: []string{"beacon"}, Reasons: []string{"talks every 5m to " + domain},
+			Pair: "10.1.4.22>203.0.113.7", FindingID: "f1", StoryID: "s1", InternalIP: netip.MustParseAddr("10.1.4.22")},
+	}
+}
+
+func printed(t *testing.T, o Options, findings ...hunt.Finding) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, Findings(&b, findings, o))
+	return b.String()
+}
+
+func TestHostileNamesAreHarmless(t *testing.T) {
+	for _, f := range []Format{Table, Wide, Lines, CSV} {
+		text := printed(t, Options{Format: f, Color: false}, sample(hostile))
+		for _, bad := range []string{"\x1b", "\x07", "\u202e", "\xff"} {
+			require.NotContains(t, text, bad, "%s", f)
+		}
+		require.Contains(t, text, `\x1b]0;owned\x07\u202egnp.exe\x0a\x09x\xff`, "%s shows what was there", f)
+	}
+	require.Len(t, strings.Split(strings.TrimSpace(printed(t, Options{Format: Lines}, sample(hostile))), "\n"), 1)
+
+	rows, err := csv.NewReader(strings.NewReader(printed(t, Options{Format: CSV}, sample(hostile)))).ReadAll()
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(rows[1][4], "'=cmd"), "a spreadsheet must not run it: %q", rows[1][4])
+
+	var back hunt.Finding
+	require.NoError(t, json.Unmarshal([]byte(printed(t, Options{Format: NDJSON}, sample("a\x1bb"))), &back))
+	require.Equal(t, "a\x1bb", back.Destination.Domain, "JSON escapes by itself and keeps the value")
+}
+
+func TestFormulaGuard(t *testing.T) {
+	for in, want := range map[string]string{"=1+1": "'=1+1", "+x": "'+x", "-x": "'-x", "@x": "'@x", "example.com": "example.com", "": ""} {
+		require.Equal(t, want, cell(in))
+	}
+}
+
+func TestTableFitsTheTerminal(t *testing.T) {
+	f := sample("cdn.example")
+	f.Dwell.Reasons = []string{strings.Repeat("because ", 40)}
+	text := printed(t, Options{Format: Table, Width: 150}, f, sample(""))
+	for l := range strings.Lines(text) {
+		require.LessOrEqual(t, len([]rune(strings.TrimRight(l, "\n"))), 150, l)
+	}
+	lines := strings.Split(text, "\n")
+	require.Equal(t, strings.Index(lines[0], "SEVERITY"), strings.Index(lines[1], "high"), "columns line up with their heads")
+	require.Contains(t, lines[1], "…")
+	require.Contains(t, printed(t, Options{Format: Wide, Width: 150}, f), f.Dwell.Reasons[0], "wide cuts nothing")
+}
+
+func TestColorIsNeverTheOnlySign(t *testing.T) {
+	plain, colored := printed(t, Options{Format: Table}, sample("")), printed(t, Options{Format: Table, Color: true}, sample(""))
+	require.Contains(t, colored, "\x1b[31mhigh\x1b[0m")
+	require.Equal(t, plain, strings.NewReplacer("\x1b[31m", "", "\x1b[0m", "").Replace(colored))
+}
+
+func TestNoFindings(t *testing.T) {
+	require.Empty(t, printed(t, Options{Format: Table}))
+	require.Empty(t, printed(t, Options{Format: NDJSON}))
+	require.JSONEq(t, `{"schema_version":1,"findings":[]}`, printed(t, Options{Format: JSON}))
+	rows, err := csv.NewReader(strings.NewReader(printed(t, Options{Format: CSV}))).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+}
+
+func TestParseFormat(t *testing.T) {
+	for _, f := range Formats() {
+		got, err := ParseFormat(f)
+		require.NoError(t, err)
+		require.Equal(t, Format(f), got)
+	}
+	_, err := ParseFormat("xml")
+	require.ErrorContains(t, err, "table, wide, json, ndjson, csv")
+}

@@ -1,0 +1,180 @@
+package output
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"dwell/internal/hunt"
+)
+
+// column is one column of the table.
+type column struct {
+	head  string
+	right bool
+	value func(*hunt.Finding) string
+}
+
+func columns(wide bool) []column {
+	cols := []column{
+		{head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }},
+		{head: "SEVERITY", value: func(f *hunt.Finding) string { return orDash(f.Dwell.Severity) }},
+		{head: "SOURCE", value: func(f *hunt.Finding) string { return f.Source.IP.String() }},
+		{head: "DESTINATION", value: destination},
+		{head: "PORT", value: port},
+		{head: "CONNS", right: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Connections) }},
+		{head: "FOR", right: true, value: func(f *hunt.Finding) string { return hunt.Seconds(f.Connection.Total) }},
+	}
+	if wide {
+		cols = append(cols,
+			column{head: "BYTES", right: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Bytes) }},
+			column{head: "LAST", value: func(f *hunt.Finding) string { return f.Timestamp.Format(time.RFC3339) }},
+			column{head: "RITA", right: true, value: func(f *hunt.Finding) string { return rita(f.Beacon) }},
+			column{head: "UID", value: uid},
+			column{head: "FINDING", value: func(f *hunt.Finding) string { return f.Dwell.FindingID }},
+		)
+	}
+	return append(cols,
+		column{head: "INDICATORS", value: func(f *hunt.Finding) string { return orDash(strings.Join(f.Dwell.Indicators, ",")) }},
+		column{head: "WHY", value: func(f *hunt.Finding) string { return orDash(strings.Join(f.Dwell.Reasons, "; ")) }})
+}
+
+func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	cols := columns(o.Format == Wide)
+	rows := cells(findings, cols)
+	widths := make([]int, len(cols))
+	for i, c := range cols {
+		widths[i] = utf8.RuneCountInString(c.head)
+		for _, r := range rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(r[i]))
+		}
+	}
+	limit := o.Width
+	if o.Format == Wide {
+		limit = 0
+	}
+	b := bufio.NewWriter(w)
+	head := make([]string, len(cols))
+	for i, c := range cols {
+		head[i] = c.head
+	}
+	b.WriteString(line(head, cols, widths, limit) + "\n")
+	for i, r := range rows {
+		text := line(r, cols, widths, limit)
+		if o.Color {
+			text = colored(text, r[1], findings[i].Dwell.Severity)
+		}
+		b.WriteString(text + "\n")
+	}
+	return b.Flush()
+}
+
+func writeLines(w io.Writer, findings []hunt.Finding) error {
+	b := bufio.NewWriter(w)
+	for _, r := range cells(findings, columns(true)) {
+		b.WriteString(strings.Join(r, "\t") + "\n")
+	}
+	return b.Flush()
+}
+
+func cells(findings []hunt.Finding, cols []column) [][]string {
+	rows := make([][]string, len(findings))
+	for i := range findings {
+		rows[i] = make([]string, len(cols))
+		for j, c := range cols {
+			rows[i][j] = Clean(c.value(&findings[i]))
+		}
+	}
+	return rows
+}
+
+// line lays one row out. The last column gives way when the terminal is too narrow.
+func line(r []string, cols []column, widths []int, limit int) string {
+	var b strings.Builder
+	used := 0
+	for i, text := range r {
+		if i > 0 {
+			b.WriteString("  ")
+			used += 2
+		}
+		last := i == len(r)-1
+		if last && limit > 0 {
+			text = cut(text, max(limit-used, 20))
+		}
+		pad := strings.Repeat(" ", max(widths[i]-utf8.RuneCountInString(text), 0))
+		switch {
+		case cols[i].right:
+			b.WriteString(pad + text)
+		case last:
+			b.WriteString(text)
+		default:
+			b.WriteString(text + pad)
+		}
+		used += widths[i]
+	}
+	return b.String()
+}
+
+func cut(s string, n int) string {
+	if utf8.RuneCountInString(s) <= n {
+		return s
+	}
+	return string([]rune(s)[:n-1]) + "…"
+}
+
+// colored paints the severity's word: red for critical and high, yellow for medium.
+func colored(text, word, severity string) string {
+	code := map[string]string{"critical": "1;31", "high": "31", "medium": "33"}[severity]
+	if code == "" {
+		return text
+	}
+	return strings.Replace(text, word, "\x1b["+code+"m"+word+"\x1b[0m", 1)
+}
+
+func destination(f *hunt.Finding) string {
+	switch {
+	case f.Destination.Domain != "" && f.Destination.IP.IsValid():
+		return f.Destination.Domain + " (" + f.Destination.IP.String() + ")"
+	case f.Destination.Domain != "":
+		return f.Destination.Domain
+	}
+	return f.Destination.IP.String()
+}
+
+func port(f *hunt.Finding) string {
+	s := fmt.Sprintf("%d/%s", f.Destination.Port, f.Network.Transport)
+	if f.Network.Protocol != "" {
+		s += " " + f.Network.Protocol
+	}
+	if f.Dwell.Ports > 1 {
+		s += fmt.Sprintf(" +%d", f.Dwell.Ports-1)
+	}
+	return s
+}
+
+func uid(f *hunt.Finding) string {
+	if f.Log == nil {
+		return "-"
+	}
+	return orDash(f.Log.ID.UID)
+}
+
+func rita(b *hunt.BeaconScore) string {
+	if b == nil || b.RITA == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", *b.RITA)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

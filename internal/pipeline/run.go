@@ -1,0 +1,163 @@
+// Package pipeline carries a hunt out: it lets a source read the window, merges what comes into pairs, scores every
+// pair and writes the findings down, strongest first. It does no I/O of its own and knows no source by name.
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+)
+
+// Options say what a hunt is to be.
+type Options struct {
+	// Request is what the source is asked for.
+	Request hunt.Request
+	// Indicators to look for: beacon, long, strobe, dns. Empty means all.
+	Indicators []string
+	// Profile is the score that ranks.
+	Profile string
+	// MinScore is the score below which no Finding is made, beside those that have a severity (0.2 or more), which
+	// are always made. 0 makes one for every pair that was scored.
+	MinScore float64
+	// Version of the program, part of a hunt's revision.
+	Version string
+	// Now is the clock. It stamps event.ingested and measures stages, nothing else.
+	Now func() time.Time
+}
+
+// Result is a hunt that was carried out.
+type Result struct {
+	// Document is the hunt's own record.
+	Document hunt.Document
+	// Findings, strongest first.
+	Findings []hunt.Finding
+	// Reading is what the source said.
+	Reading hunt.Reading
+}
+
+// severityFloor is the score from which a finding has a severity.
+const severityFloor = 0.2
+
+// Run carries a hunt out. It fails when the source does; what the source could not read in part stands in
+// Result.Reading.Gaps, and the hunt is then marked incomplete.
+func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
+	begun := o.Now()
+	table := pairs.NewTable()
+	reading, err := src.Read(ctx, o.Request, func(batch []hunt.Connection) error {
+		table.Add(batch)
+		return ctx.Err()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read connections: %w", err)
+	}
+	read := o.Now()
+
+	id := identity{definition: hunt.Definition{
+		Source: reading.Source, Window: reading.Window, Internal: o.Request.Scope.Internal,
+		Direction: o.Request.Scope.Direction, Indicators: o.Indicators, Profile: o.Profile,
+	}}
+	id.hunt = id.definition.ID()
+	id.revision = hunt.Revision(id.hunt, &reading, o.Version)
+	id.incomplete = len(reading.Gaps) > 0
+	id.ingested = hunt.Time{Time: begun.UTC().Truncate(time.Millisecond)}
+
+	res := &Result{Reading: reading}
+	counts := res.score(ctx, table, &id, o)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	res.Document = id.document(&reading, counts, o)
+	res.Document.Dwell.Hunt.Stages = hunt.Stages{Read: read.Sub(begun).Seconds(), Score: o.Now().Sub(read).Seconds()}
+	return res, nil
+}
+
+// identity is what all findings of a hunt share.
+type identity struct {
+	definition     hunt.Definition
+	hunt, revision string
+	incomplete     bool
+	ingested       hunt.Time
+}
+
+// counts of a hunt.
+type counts struct {
+	connections, pairs, scored int64
+	severities                 hunt.BySeverity
+}
+
+// score looks at every pair, on all cores, and keeps the findings in order of their weight.
+func (r *Result) score(ctx context.Context, table *pairs.Table, id *identity, o Options) counts {
+	workers := make([]*worker, runtime.GOMAXPROCS(0))
+	for i := range workers {
+		workers[i] = newWorker(table, id, o)
+	}
+	table.Walk(func(n int, p *pairs.Pair) {
+		if ctx.Err() == nil {
+			workers[n].look(p)
+		}
+	})
+	var sum counts
+	for _, w := range workers {
+		sum.connections += w.counts.connections
+		sum.pairs += w.counts.pairs
+		sum.scored += w.counts.scored
+		r.Findings = append(r.Findings, w.findings...)
+	}
+	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
+		return cmp.Or(cmp.Compare(b.Dwell.Score, a.Dwell.Score), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
+			cmp.Compare(b.Dwell.Parts.Beacon, a.Dwell.Parts.Beacon), cmp.Compare(b.Network.Connections, a.Network.Connections),
+			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
+	})
+	for i := range r.Findings {
+		switch r.Findings[i].Dwell.Severity {
+		case "critical":
+			sum.severities.Critical++
+		case "high":
+			sum.severities.High++
+		case "medium":
+			sum.severities.Medium++
+		case "low":
+			sum.severities.Low++
+		}
+	}
+	return sum
+}
+
+// document is the hunt's record.
+func (id *identity) document(reading *hunt.Reading, c counts, o Options) hunt.Document {
+	w := reading.Window
+	summary := hunt.Summary{
+		Source: reading.Source, Direction: o.Request.Scope.Direction.String(), Complete: !id.incomplete,
+		Records: reading.Records, Connections: c.connections, Pairs: c.pairs, Scored: c.scored,
+		Findings:   c.severities.Critical + c.severities.High + c.severities.Medium + c.severities.Low,
+		BySeverity: c.severities, Slices: hunt.SliceSummary{Read: int64(len(reading.Slices))},
+	}
+	for _, p := range o.Request.Scope.Internal {
+		summary.Internal = append(summary.Internal, p.String())
+	}
+	for _, s := range reading.Slices {
+		if s.Expected != 0 && s.Expected != s.Read {
+			summary.Slices.Mismatch++
+		}
+	}
+	for _, n := range reading.Notes {
+		summary.Notes = append(summary.Notes, n.String())
+	}
+	for _, g := range reading.Gaps {
+		summary.Gaps = append(summary.Gaps, g.String())
+	}
+	end := hunt.Time{Time: w.End}
+	return hunt.Document{
+		Timestamp: end,
+		Event: hunt.Event{Kind: "event", Category: "network", Module: hunt.Module, Dataset: hunt.DatasetHunt,
+			Start: hunt.Time{Time: w.Start}, End: end, Ingested: id.ingested},
+		Dwell: hunt.DwellHunt{HuntID: id.hunt, Revision: id.revision, SchemaVersion: hunt.SchemaVersion, Version: o.Version,
+			Profile: o.Profile, Window: hunt.TimeSpan{Start: hunt.Time{Time: w.Start}, End: end}, Hunt: summary},
+	}
+}
