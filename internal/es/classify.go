@@ -1,0 +1,233 @@
+package es
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+)
+
+// Cause is Elasticsearch's error object: of a whole request, of a bulk item or of a failed shard.
+type Cause struct {
+	Type       string  `json:"type"`
+	Reason     string  `json:"reason"`
+	Index      string  `json:"index"`
+	Durability string  `json:"durability"`
+	RootCause  []Cause `json:"root_cause"`
+	CausedBy   *Cause  `json:"caused_by"`
+	// FailedShards is what a search_phase_execution_exception carries.
+	FailedShards []ShardFailure `json:"failed_shards"`
+}
+
+// ShardFailure is one entry of _shards.failures or failed_shards.
+type ShardFailure struct {
+	Shard  int    `json:"shard"`
+	Index  string `json:"index"`
+	Reason Cause  `json:"reason"`
+}
+
+// byType is what is known of error types that mean the same whatever the status. Types that need a second look
+// (breakers, blocks, security) are settled in kindOf. Sources: elasticsearch.md, 3.1 and 3.3.
+func byType(t string) (Kind, bool) {
+	switch t {
+	case "es_rejected_execution_exception", "too_many_requests":
+		return Overload, true
+	case "too_many_buckets_exception", "content_too_long_exception", "too_long_frame_exception":
+		return TooBig, true
+	case "search_timeout_exception", "timeout_exception", "receive_timeout_transport_exception", "process_cluster_event_timeout_exception":
+		return Timeout, true
+	case "index_not_found_exception", "resource_not_found_exception", "document_missing_exception", "no_such_remote_cluster_exception",
+		"alias_not_found_exception", "aliases_not_found_exception":
+		return NotFound, true
+	case "version_conflict_engine_exception", "resource_already_exists_exception", "version_conflict":
+		return Conflict, true
+	case "mapper_parsing_exception", "document_parsing_exception", "strict_dynamic_mapping_exception":
+		return Mapping, true
+	case "unavailable_shards_exception", "no_shard_available_action_exception", "master_not_discovered_exception",
+		"node_not_connected_exception", "node_disconnected_exception", "node_closed_exception", "not_master_exception",
+		"connect_transport_exception", "node_not_available_exception", "no_node_available_exception", "no_seed_node_left_exception",
+		"shard_not_found_exception", "illegal_index_shard_state_exception", "index_shard_closed_exception", "already_closed_exception",
+		"node_health_check_failure_exception", "search_context_missing_exception":
+		return Retryable, true
+	}
+	return Fatal, false
+}
+
+// kindOf settles one cause without looking below it.
+func kindOf(status int, c *Cause) (Kind, bool) {
+	switch c.Type {
+	case "circuit_breaking_exception":
+		if c.Durability == "PERMANENT" {
+			return TooBig, true
+		}
+		return Overload, true
+	case "cluster_block_exception":
+		// "SERVICE_UNAVAILABLE/1/state not recovered / initialized" and "SERVICE_UNAVAILABLE/2/no master" pass by themselves.
+		if strings.Contains(c.Reason, "SERVICE_UNAVAILABLE") {
+			return Retryable, true
+		}
+		return ClusterBlock, true
+	case "security_exception":
+		if status == 401 {
+			return Auth, true
+		}
+		return Permission, true
+	case "illegal_argument_exception":
+		// The only way the server says that a text field cannot be aggregated, or that a field differs between indices.
+		if strings.Contains(c.Reason, "ielddata is disabled") || strings.Contains(c.Reason, "not optimised for operations that require per-document") ||
+			strings.Contains(c.Reason, "is not supported for aggregation") {
+			return Mapping, true
+		}
+	}
+	return byType(c.Type)
+}
+
+// byStatus is the last resort, for answers without a type we know.
+func byStatus(status int) Kind {
+	switch status {
+	case 401:
+		return Auth
+	case 403:
+		return Permission
+	case 404:
+		return NotFound
+	case 408:
+		return Timeout
+	case 409:
+		return Conflict
+	case 413:
+		return TooBig
+	case 429:
+		return Overload
+	case 502, 503, 504:
+		return Retryable
+	}
+	return Fatal
+}
+
+// specific walks the causes and gives the first of which something is known, inner causes before the wrapper that
+// only says that a phase failed; failing that, the outermost.
+func specific(status int, c *Cause) (*Cause, Kind) {
+	if found, kind, ok := walk(status, c, 0); ok {
+		return found, kind
+	}
+	kind := byStatus(status)
+	if c.Type == "search_phase_execution_exception" && strings.HasPrefix(c.Reason, "Partial shards failure") {
+		kind = Partial
+	}
+	if len(c.RootCause) > 0 && c.RootCause[0].Type != "" {
+		return &c.RootCause[0], kind
+	}
+	for i := range c.FailedShards {
+		if c.FailedShards[i].Reason.Type != "" {
+			return &c.FailedShards[i].Reason, kind
+		}
+	}
+	return c, kind
+}
+
+// maxCauses bounds the walk: causes come off the wire.
+const maxCauses = 16
+
+func walk(status int, c *Cause, depth int) (*Cause, Kind, bool) {
+	if depth > maxCauses {
+		return nil, Fatal, false
+	}
+	if k, ok := kindOf(status, c); ok {
+		return c, k, true
+	}
+	for i := range c.FailedShards {
+		r := &c.FailedShards[i].Reason
+		if r.Index == "" {
+			r.Index = c.FailedShards[i].Index
+		}
+		if f, k, ok := walk(status, r, depth+1); ok {
+			return f, k, true
+		}
+	}
+	for i := range c.RootCause {
+		if f, k, ok := walk(status, &c.RootCause[i], depth+1); ok {
+			return f, k, true
+		}
+	}
+	if c.CausedBy != nil {
+		return walk(status, c.CausedBy, depth+1)
+	}
+	return nil, Fatal, false
+}
+
+// Classify makes an error of a status and Elasticsearch's error object, whole request or bulk item alike.
+func Classify(op, index string, status int, c Cause) *Error {
+	found, kind := specific(status, &c)
+	e := &Error{Kind: kind, Op: op, Index: index, Status: status, Type: found.Type, Reason: oneLine(found.Reason)}
+	if e.Index == "" {
+		e.Index = found.Index
+	}
+	e.Hint = hint(e)
+	return e
+}
+
+// classifyBody does the same for a raw answer that was not a 2xx.
+func classifyBody(op, index string, status int, body []byte) *Error {
+	var answer struct {
+		Error json.RawMessage `json:"error"`
+	}
+	var c Cause
+	if json.Unmarshal(body, &answer) == nil && len(answer.Error) > 0 {
+		if json.Unmarshal(answer.Error, &c) != nil {
+			// Some endpoints give the error as a plain string.
+			_ = json.Unmarshal(answer.Error, &c.Reason)
+		}
+	}
+	e := Classify(op, index, status, c)
+	if e.Reason == "" && e.Type == "" {
+		e.Reason = "answered " + statusText(status)
+	}
+	return e
+}
+
+var (
+	actionRE  = regexp.MustCompile(`action \[([^\]]{1,200})\]`)
+	indicesRE = regexp.MustCompile(`on indices \[([^\]]{1,200})\]`)
+	grantedRE = regexp.MustCompile(`granted by the (index|cluster) privileges \[([^\]]{1,200})\]`)
+)
+
+// hint says what to do about an error, in one clause.
+func hint(e *Error) string {
+	switch e.Kind {
+	case Auth:
+		return "check elasticsearch.api_key, or username and password: they are wrong, expired or missing"
+	case Permission:
+		return permissionHint(e.Reason)
+	case TooBig:
+		return "ask for less at once: fewer buckets or a shorter time slice"
+	case Overload:
+		return "the cluster is busy: try later or lower the concurrency"
+	case ClusterBlock:
+		return "the cluster refuses writes (disk full or index read-only): free disk space, see the cluster's allocation watermarks"
+	case NotFound:
+		if e.Type == "index_not_found_exception" {
+			return "check the index names: nothing of that name exists on this cluster"
+		}
+	case Mapping:
+		return "the field types are not Security Onion's: compare the index template"
+	case Timeout:
+		return "the server was too slow: ask for less or raise the request timeout"
+	case Fatal, Retryable, Partial, TLS, Unreachable, NotElasticsearch, Conflict, Canceled:
+	}
+	return ""
+}
+
+// permissionHint names the missing privilege and index out of the server's sentence.
+func permissionHint(reason string) string {
+	var b strings.Builder
+	b.WriteString("the user or API key lacks a privilege")
+	if m := grantedRE.FindStringSubmatch(reason); m != nil {
+		b.WriteString(": one of the " + m[1] + " privileges " + m[2])
+	} else if m := actionRE.FindStringSubmatch(reason); m != nil {
+		b.WriteString(" for " + m[1])
+	}
+	if m := indicesRE.FindStringSubmatch(reason); m != nil {
+		b.WriteString(" on " + m[1])
+	}
+	return b.String()
+}

@@ -1,0 +1,186 @@
+package es
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"dwell/internal/es/scan"
+)
+
+// SearchRequest is one search. The client sees to completeness, deadline and caching.
+type SearchRequest struct {
+	// Op says what is searched for; empty means "search".
+	Op string
+	// Index are names, patterns and remote names ("*:logs-zeek-so").
+	Index []string
+	// Body is the request as JSON.
+	Body []byte
+	// FilterPath names what of the answer is wanted beside what every answer must have ("aggregations.page.buckets").
+	// Empty means everything.
+	FilterPath []string
+	// Preference sends repeated searches to the same shard copies ("dwell"); empty leaves it to the cluster.
+	Preference string
+	// MissingOK takes names that do not exist as empty instead of as an error.
+	MissingOK bool
+	// Params are further URL parameters that search knows, such as size; nil for none. esapi's zero values are unset.
+	Params *esapi.SearchRequest
+}
+
+// SearchResult is a complete answer. The raw parts are valid until decode returns.
+type SearchResult struct {
+	// Took is the server's own time.
+	Took time.Duration
+	// Shards is how many shards were asked, skipped ones included.
+	Shards int
+	// Hits and Aggregations are raw JSON, nil when the answer has none.
+	Hits, Aggregations []byte
+}
+
+// Search sends a search and gives its answer to decode if, and only if, it is complete: not timed out, no shard
+// failed or missing, no cluster skipped. Anything less is an *Error of kind Partial, or of the kind of the first
+// shard's failure where that says more (TooBig, Overload, Timeout). Canceling ctx closes the connection, on which the
+// server cancels the search.
+func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(SearchResult) error) error {
+	no, yes := false, true
+	r := esapi.SearchRequest{}
+	if req.Params != nil {
+		r = *req.Params
+	}
+	r.Index, r.Body, r.Preference = req.Index, bytes.NewReader(req.Body), req.Preference
+	r.AllowPartialSearchResults, r.RequestCache = &no, &no
+	if req.MissingOK {
+		r.IgnoreUnavailable, r.AllowNoIndices = &yes, &yes
+	}
+	r.Timeout = c.timeout
+	if len(req.FilterPath) > 0 {
+		r.FilterPath = append([]string{"took", "timed_out", "_shards", "_clusters"}, req.FilterPath...)
+	}
+	op := orText(req.Op, "search")
+	index := joinIndex(req.Index)
+	return c.Do(ctx, Call{Op: op, Index: index, Request: r, Decode: func(b []byte) error {
+		res, err := decodeSearch(b)
+		if err != nil {
+			return err
+		}
+		return decode(res)
+	}})
+}
+
+func joinIndex(names []string) string {
+	var b []byte
+	for i, n := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, n...)
+	}
+	return oneLine(string(b))
+}
+
+// shards is the _shards object of a search answer.
+type shards struct {
+	Total      int            `json:"total"`
+	Successful int            `json:"successful"`
+	Skipped    int            `json:"skipped"`
+	Failed     int            `json:"failed"`
+	Failures   []ShardFailure `json:"failures"`
+}
+
+// clusters is the _clusters object of a cross-cluster answer.
+type clusters struct {
+	Total      int `json:"total"`
+	Successful int `json:"successful"`
+	Skipped    int `json:"skipped"`
+	Running    int `json:"running"`
+	Partial    int `json:"partial"`
+	Failed     int `json:"failed"`
+}
+
+// decodeSearch is the one place where a 200 is checked for being a success.
+func decodeSearch(b []byte) (SearchResult, error) {
+	var (
+		res      SearchResult
+		sh       *shards
+		cl       clusters
+		timedOut bool
+		knowTime bool
+		s        scan.Scanner
+	)
+	s.Reset(b)
+	s.Object()
+	for k, ok := s.Key(); ok; k, ok = s.Key() {
+		switch string(k) {
+		case "took":
+			res.Took = time.Duration(s.Int()) * time.Millisecond
+		case "timed_out":
+			timedOut, knowTime = s.Bool(), true
+		case "_shards":
+			sh = new(shards)
+			if err := json.Unmarshal(s.Raw(), sh); err != nil {
+				s.Fail(err)
+			}
+		case "_clusters":
+			if err := json.Unmarshal(s.Raw(), &cl); err != nil {
+				s.Fail(err)
+			}
+		case "hits":
+			res.Hits = s.Raw()
+		case "aggregations":
+			res.Aggregations = s.Raw()
+		default:
+			s.Skip()
+		}
+	}
+	if !s.End() {
+		return res, fmt.Errorf("search answer: %w", s.Err())
+	}
+	if sh == nil || !knowTime {
+		return res, &Error{Kind: Partial, Status: 200, Reason: "the answer does not say whether it is complete (no _shards or timed_out)"}
+	}
+	res.Shards = sh.Total
+	return res, complete(sh, &cl, timedOut)
+}
+
+func complete(sh *shards, cl *clusters, timedOut bool) error {
+	switch {
+	case sh.Failed > 0:
+		return shardError(sh)
+	case timedOut:
+		e := &Error{Kind: Timeout, Status: 200, Reason: "the search timed out on the server (timed_out in a 200)"}
+		e.Hint = hint(e)
+		return e
+	case cl.Skipped+cl.Failed+cl.Partial+cl.Running > 0 || cl.Successful != cl.Total:
+		return &Error{Kind: Partial, Status: 200,
+			Reason: fmt.Sprintf("%d of %d clusters answered in full (%d skipped, %d failed, %d in part)", cl.Successful, cl.Total, cl.Skipped, cl.Failed, cl.Partial),
+			Hint:   "a remote cluster of the grid is away: see GET _remote/info"}
+	case sh.Successful != sh.Total && sh.Successful+sh.Skipped != sh.Total:
+		return &Error{Kind: Partial, Status: 200,
+			Reason: fmt.Sprintf("%d of %d shards answered (%d skipped)", sh.Successful, sh.Total, sh.Skipped)}
+	}
+	return nil
+}
+
+// shardError tells how many shards failed and why the first did. Its kind is that of the failure where it says what to
+// do, otherwise Partial.
+func shardError(sh *shards) *Error {
+	e := &Error{Kind: Partial, Status: 200, Reason: fmt.Sprintf("%d of %d shards failed", sh.Failed, sh.Total)}
+	if len(sh.Failures) == 0 {
+		return e
+	}
+	f := sh.Failures[0]
+	c := Classify("", f.Index, 200, f.Reason)
+	switch c.Kind {
+	case TooBig, Overload, Timeout, Mapping, Permission:
+		e.Kind, e.Hint = c.Kind, c.Hint
+	case Fatal, Retryable, Auth, NotFound, Partial, TLS, Unreachable, NotElasticsearch, ClusterBlock, Conflict, Canceled:
+		e.Hint = "see GET _cluster/health and the server's log"
+	}
+	e.Type = c.Type
+	e.Reason = oneLine(fmt.Sprintf("%s, the first of %s[%d]: %s", e.Reason, f.Index, f.Shard, orText(c.Reason, c.Type)))
+	return e
+}
