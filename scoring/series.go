@@ -1,0 +1,28 @@
+package scoring
+
+// Absent marks a size or a duration that was not logged. Every negative value counts as absent.
+const Absent = -1
+
+// Series is what is known of a key's connections. The three slices run in parallel; Size and Duration may be nil where
+// nothing is known of them, else they are as long as Start. Functions of this package never change or keep the slices.
+type Series struct {
+	// Start times, Unix milliseconds. Any order is accepted; ascending order saves a sort.
+	Start []int64
+	// Size is what the originator sent, IP headers included, in bytes, or Absent.
+	Size []int64
+	// Duration is milliseconds, or Absent.
+	Duration []int64
+}
+
+// Window is the time that was looked at, Unix milliseconds, half open: Start is inside, End is not.
+type Window struct{ Start, End int64 }
+
+// Length of the window in milliseconds, never negative.
+func (w Window) Length() int64 { return max(0, w.End-w.Start) }
+
+const (
+	second = 1000
+	minute = 60 * second
+	hour   = 60 * minute
+	day    = 24 * hour
+)
