@@ -1,0 +1,44 @@
+# dwell's two commands are `make demo` and `make test`; both do all their own set-up. `make help` lists the rest.
+SHELL := /bin/bash
+GO ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+STATICCHECK = $(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck
+# Packages whose tests use several goroutines and are cheap enough for the race detector.
+RACE = ./internal/pairs ./internal/pipeline ./internal/es/... ./query/zeek
+NODE = $(GO) run ./integration/testnode/cmd/testnode
+
+.PHONY: help build demo test lint race bench quality fuzz generate clean jdk
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the program, in bin/dwell
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/dwell ./cmd/dwell
+
+demo: build ## simulate a day, hunt it in a real Elasticsearch (or, without one, in the files) and show the findings
+	@integration/demo.sh
+
+test: jdk ## everything that must pass: formatting, vet, staticcheck, all tests, the race detector
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	@$(GO) mod tidy -diff >/dev/null || { echo "go.mod is not tidy: run go mod tidy"; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+	@test -d ../shared/captures || echo "NOTE: ../shared/captures is not here: the tests on real captures are skipped, and say so."
+	$(NODE) -line 8,9 -optional -- $(GO) test ./...
+	$(GO) test -race $(RACE)
+
+jdk:
+	@tools/need-jdk.sh
+
+lint: ## the full lint
+	$(GO) vet ./...
+	$(STATICCHECK) -checks all,-ST1000 ./...
+
+bench: ## speed and memory, as ratios in one run
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## every fuzz target for ten seconds
+	@tools/fuzz.sh 10s
+
+clean: ## remove what was built
+	rm -rf bin
