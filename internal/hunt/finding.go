@@ -32,8 +32,8 @@ type Finding struct {
 	Event       Event        `json:"event"`
 	Rule        Rule         `json:"rule"`
 	Tags        []string     `json:"tags,omitempty"`
-	Source      Endpoint     `json:"source"`
-	Destination Endpoint     `json:"destination"`
+	Source      Originator   `json:"source"`
+	Destination Destination  `json:"destination"`
 	Network     Network      `json:"network"`
 	Client      Bytes        `json:"client"`
 	Server      Bytes        `json:"server"`
@@ -64,8 +64,14 @@ type Rule struct {
 	UUID string `json:"uuid"`
 }
 
-// Endpoint is one side of the pair. IP is the zero Addr, and left out, where a key has no single address.
-type Endpoint struct {
+// Originator is the side that opened the connections; Port is that of the last one.
+type Originator struct {
+	IP   netip.Addr `json:"ip,omitzero"`
+	Port int        `json:"port,omitempty"`
+}
+
+// Destination is the other side. IP is the zero Addr, and left out, where a key has no single address.
+type Destination struct {
 	IP     netip.Addr `json:"ip,omitzero"`
 	Port   int        `json:"port,omitempty"`
 	Domain string     `json:"domain,omitempty"`

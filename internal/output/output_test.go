@@ -23,8 +23,8 @@ func sample(domain string) hunt.Finding {
 	at := hunt.Time{Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
 	return hunt.Finding{
 		Timestamp: at, Event: hunt.Event{Start: at, End: at, Ingested: at, Severity: 3, SeverityLabel: "high"},
-		Source:      hunt.Endpoint{IP: netip.MustParseAddr("10.1.4.22"), Port: 50000},
-		Destination: hunt.Endpoint{IP: netip.MustParseAddr("203.0.113.7"), Port: 443, Domain: domain},
+		Source:      hunt.Originator{IP: netip.MustParseAddr("10.1.4.22"), Port: 50000},
+		Destination: hunt.Destination{IP: netip.MustParseAddr("203.0.113.7"), Port: 443, Domain: domain},
 		Network:     hunt.Network{Transport: "tcp", Protocol: "ssl", Connections: 331, Bytes: 1000, AverageBytes: 3.02},
 		Connection:  hunt.Durations{Total: 4000, Longest: 12},
 		Beacon:      &hunt.BeaconScore{RITA: &score, RITAConnections: &n},
