@@ -1,0 +1,243 @@
+package zeek
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// json reads one line that holds one JSON object. Keys that no slot wants are stepped over, whatever their value;
+// null and "" mean that the field is not set.
+func (p *parser) json(line []byte) problem {
+	p.reset()
+	s := scanner{b: line}
+	if why := p.object(&s, slotOf, 0); why != fine {
+		return why
+	}
+	if s.space(); s.i != len(s.b) {
+		return badJSON
+	}
+	return p.complete()
+}
+
+// object reads an object whose opening brace comes next; names says which keys are wanted in it.
+func (p *parser) object(s *scanner, names func([]byte) slot, depth int) problem {
+	if !s.next('{') {
+		return s.bad()
+	}
+	if s.next('}') {
+		return fine
+	}
+	for {
+		name, ok := s.text(&p.scratch)
+		if !ok || !s.next(':') {
+			return s.bad()
+		}
+		if depth == 0 && string(name) == "id" && s.peek() == '{' {
+			if why := p.object(s, slotOfID, 1); why != fine {
+				return why
+			}
+		} else if why := p.member(s, names(name)); why != fine {
+			return why
+		}
+		if s.next(',') {
+			continue
+		}
+		if s.next('}') {
+			return fine
+		}
+		return s.bad()
+	}
+}
+
+// member reads the value of one key.
+func (p *parser) member(s *scanner, want slot) problem {
+	if want == slotNone {
+		if !s.skip() {
+			return s.bad()
+		}
+		return fine
+	}
+	var value []byte
+	switch c := s.peek(); {
+	case c == '"':
+		var ok bool
+		if value, ok = s.text(&p.scratch); !ok {
+			return s.bad()
+		}
+	case c == '[' && want == slotService:
+		start := s.i
+		if !s.skip() {
+			return s.bad()
+		}
+		// Some shippers turn Zeek's set into a list. This is rare enough for the slow way.
+		var list []string
+		if json.Unmarshal(s.b[start:s.i], &list) != nil {
+			return badJSON
+		}
+		for i, v := range list {
+			if i > 0 {
+				value = append(value, ',')
+			}
+			value = append(value, v...)
+		}
+	case c == '-' || (c >= '0' && c <= '9'):
+		value = s.number()
+	case c == 'n':
+		if !s.skip() {
+			return s.bad()
+		}
+	default:
+		if !s.skip() {
+			return s.bad()
+		}
+		return badValue
+	}
+	if len(value) == 0 {
+		return fine
+	}
+	return p.set(want, value)
+}
+
+// scanner walks over JSON text. It checks what it steps over loosely (brackets have to match, strings to end), since
+// what it does not read does not matter, and what it reads exactly.
+type scanner struct {
+	b []byte
+	i int
+}
+
+// bad tells a line that ends too early from one that is wrong.
+func (s *scanner) bad() problem {
+	if s.i >= len(s.b) {
+		return tornJSON
+	}
+	return badJSON
+}
+
+func (s *scanner) space() {
+	for s.i < len(s.b) && (s.b[s.i] == ' ' || s.b[s.i] == '\t' || s.b[s.i] == '\r' || s.b[s.i] == '\n') {
+		s.i++
+	}
+}
+
+// peek is the next byte that is not space, or 0 at the end.
+func (s *scanner) peek() byte {
+	s.space()
+	if s.i >= len(s.b) {
+		return 0
+	}
+	return s.b[s.i]
+}
+
+// next steps over c if it comes next.
+func (s *scanner) next(c byte) bool {
+	if s.i < len(s.b) && s.b[s.i] == c {
+		s.i++
+		return true
+	}
+	if s.peek() == c && c != 0 {
+		s.i++
+		return true
+	}
+	return false
+}
+
+// text reads a string. What it gives is a view of the line, or, where there are escapes, a copy in scratch, which
+// holds until the next call.
+func (s *scanner) text(scratch *[]byte) (b []byte, ok bool) {
+	if !s.next('"') {
+		return nil, false
+	}
+	start := s.i
+	if !s.stringEnd() {
+		return nil, false
+	}
+	b = s.b[start : s.i-1]
+	if bytes.IndexByte(b, '\\') < 0 {
+		return b, true
+	}
+	var plain string
+	if json.Unmarshal(s.b[start-1:s.i], &plain) != nil {
+		s.i = start
+		return nil, false
+	}
+	*scratch = append((*scratch)[:0], plain...)
+	return *scratch, true
+}
+
+// stringEnd steps behind the quote that ends the string in which it stands.
+func (s *scanner) stringEnd() bool {
+	for {
+		n := bytes.IndexByte(s.b[s.i:], '"')
+		if n < 0 {
+			s.i = len(s.b)
+			return false
+		}
+		end := s.i + n
+		slashes := 0
+		for end-slashes-1 >= s.i && s.b[end-slashes-1] == '\\' {
+			slashes++
+		}
+		s.i = end + 1
+		if slashes%2 == 0 {
+			return true
+		}
+	}
+}
+
+// number steps over a number and gives its text.
+func (s *scanner) number() []byte {
+	start := s.i
+	for s.i < len(s.b) {
+		switch c := s.b[s.i]; {
+		case c >= '0' && c <= '9', c == '.', c == '-', c == '+', c == 'e', c == 'E':
+			s.i++
+		default:
+			return s.b[start:s.i]
+		}
+	}
+	return s.b[start:]
+}
+
+// skip steps over one value of any kind.
+func (s *scanner) skip() bool {
+	switch c := s.peek(); {
+	case c == '"':
+		s.i++
+		return s.stringEnd()
+	case c == '{' || c == '[':
+		return s.skipNested()
+	case c == '-' || (c >= '0' && c <= '9'):
+		s.number()
+		return true
+	default:
+		for _, word := range [...]string{"true", "false", "null"} {
+			if bytes.HasPrefix(s.b[s.i:], []byte(word)) {
+				s.i += len(word)
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// skipNested steps over an object or a list by counting brackets outside of strings.
+func (s *scanner) skipNested() bool {
+	depth := 0
+	for s.i < len(s.b) {
+		c := s.b[s.i]
+		s.i++
+		switch c {
+		case '"':
+			if !s.stringEnd() {
+				return false
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}

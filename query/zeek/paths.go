@@ -1,0 +1,136 @@
+package zeek
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"dwell/internal/hunt"
+)
+
+// finder collects the log files that paths lead to, each once.
+type finder struct {
+	files []*logFile
+	// seen holds the real paths of files, and of folders that were walked.
+	seen map[string]bool
+	// others counts the files that are not read, by the kind that their name promises.
+	others map[Kind]int
+	report *report
+}
+
+// find resolves files, folders and globs.
+func find(paths []string, r *report) (*finder, error) {
+	if len(paths) == 0 {
+		return nil, errors.New("no path to Zeek logs given")
+	}
+	fd := &finder{seen: map[string]bool{}, others: map[Kind]int{}, report: r}
+	for _, p := range paths {
+		info, err := os.Stat(p)
+		switch {
+		case err == nil && info.IsDir():
+			if err := fd.walk(p, true); err != nil {
+				return nil, err
+			}
+		case err == nil && !info.Mode().IsRegular():
+			return nil, fmt.Errorf("%s is no regular file; write the log to a file first", p)
+		case err == nil:
+			fd.add(p, info.Size(), true)
+		case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(p, "*?["):
+			if err := fd.glob(p); err != nil {
+				return nil, err
+			}
+		default:
+			return nil, fmt.Errorf("open Zeek logs: %w", err)
+		}
+	}
+	slices.SortFunc(fd.files, func(a, b *logFile) int { return strings.Compare(a.path, b.path) })
+	return fd, nil
+}
+
+func (fd *finder) glob(pattern string) error {
+	matches, err := filepath.Glob(pattern)
+	if err != nil {
+		return fmt.Errorf("glob %s: %w", pattern, err)
+	}
+	if len(matches) == 0 {
+		return fmt.Errorf("no file matches %s", pattern)
+	}
+	for _, m := range matches {
+		if err := fd.entry(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// walk takes every log below a folder. Symbolic links are followed, since Zeek's current folder is often one; each
+// folder is entered once.
+func (fd *finder) walk(dir string, asked bool) error {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return fmt.Errorf("open folder: %w", err)
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return fmt.Errorf("open folder: %w", err)
+	}
+	if fd.seen[real] {
+		return nil
+	}
+	fd.seen[real] = true
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		if asked {
+			return fmt.Errorf("list folder: %w", err)
+		}
+		fd.report.gap(hunt.Note{What: "this folder could not be listed: " + err.Error(), Where: dir,
+			Hint: "logs in it are missing from the hunt", Count: 1})
+	}
+	for _, e := range entries {
+		if err := fd.entry(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry takes one file or folder that was found, not named.
+func (fd *finder) entry(path string) error {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		// A link that leads nowhere, or a file that was rotated away since the folder was listed.
+		if kindOfName(path).holdsConnections() {
+			fd.report.gap(hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
+				Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
+		}
+	case info.IsDir():
+		return fd.walk(path, false)
+	case info.Mode().IsRegular():
+		fd.add(path, info.Size(), false)
+	}
+	return nil
+}
+
+func (fd *finder) add(path string, size int64, explicit bool) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if err != nil {
+		real = path
+	}
+	if fd.seen[real] {
+		return
+	}
+	kind := kindOfName(path)
+	if !explicit && !kind.holdsConnections() && !(kind == "" && hintsAtConn(path)) {
+		fd.others[kind]++
+		return
+	}
+	fd.seen[real] = true
+	fd.files = append(fd.files, &logFile{path: path, size: size, named: kind, explicit: explicit})
+}

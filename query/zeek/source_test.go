@@ -1,0 +1,465 @@
+package zeek
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+const tsvHeader = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#open\t2024-06-01-00-00-00\n" +
+	"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\torig_ip_bytes\ttunnel_parents\n" +
+	"#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tcount\tset[string]\n"
+
+// epoch is the start of the test's logs, 2024-06-01T00:00:00Z.
+const epoch = 1717200000
+
+// row is the n-th line of a test's log: one connection a minute.
+func row(n int) string {
+	return fmt.Sprintf("%d.%06d\tC%017d\t10.0.0.%d\t%d\t203.0.113.7\t443\ttcp\tssl\t1.500000\t100\t2000\tSF\t%d\t-\n",
+		epoch+60*n, n, n, 1+n%250, 1024+n, 300+n)
+}
+
+func rows(from, to int) string {
+	var b strings.Builder
+	for i := from; i < to; i++ {
+		b.WriteString(row(i))
+	}
+	return b.String()
+}
+
+// wantRow is what row(n) means.
+func wantRow(n int) hunt.Connection {
+	return hunt.Connection{Start: int64(epoch+60*n)*1000 + int64(n/1000), Duration: 1500, OrigBytes: 100, RespBytes: 2000,
+		OrigIPBytes: int64(300 + n), Count: 1, Src: addr(fmt.Sprintf("10.0.0.%d", 1+n%250)), Dst: addr("203.0.113.7"),
+		Service: "ssl", SrcPort: uint16(1024 + n), DstPort: 443, Proto: hunt.TCP, UID: hunt.NewUID(fmt.Appendf(nil, "C%017d", n))}
+}
+
+func wantRows(from, to int) (out []hunt.Connection) {
+	for i := from; i < to; i++ {
+		out = append(out, wantRow(i))
+	}
+	return out
+}
+
+func gz(t testing.TB, s string) string {
+	t.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(s))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.String()
+}
+
+func zst(t testing.TB, s string) string {
+	t.Helper()
+	w, err := zstd.NewWriter(nil)
+	require.NoError(t, err)
+	return string(w.EncodeAll([]byte(s), nil))
+}
+
+// folder writes files and gives the folder that holds them.
+func folder(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+	}
+	return dir
+}
+
+func sorted(cs []hunt.Connection) []hunt.Connection {
+	slices.SortFunc(cs, func(a, b hunt.Connection) int {
+		if a.Start != b.Start {
+			return int(a.Start - b.Start)
+		}
+		return strings.Compare(a.UID.String(), b.UID.String())
+	})
+	return cs
+}
+
+func equal(t testing.TB, want, got []hunt.Connection) {
+	t.Helper()
+	if d := cmp.Diff(want, sorted(got), cmp.Comparer(func(a, b hunt.Connection) bool { return a == b })); d != "" {
+		t.Fatalf("connections differ (-want +got):\n%s", d)
+	}
+}
+
+func said(notes []hunt.Note) string {
+	var b strings.Builder
+	for _, n := range notes {
+		b.WriteString(n.String() + "\n")
+	}
+	return b.String()
+}
+
+func outbound() hunt.Request { return hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)} }
+
+func readError(t testing.TB, req hunt.Request, paths ...string) error {
+	t.Helper()
+	_, err := New(Options{Paths: paths}).Read(context.Background(), req, func([]hunt.Connection) error { return nil })
+	require.Error(t, err)
+	return err
+}
+
+// TestLayouts reads the same 100 connections out of every layout that Zeek and Security Onion know.
+func TestLayouts(t *testing.T) {
+	half, rest, all := tsvHeader+rows(0, 60), tsvHeader+rows(60, 100), tsvHeader+rows(0, 100)
+	for name, files := range map[string]map[string]string{
+		"one file":              {"conn.log": all},
+		"gz by name and nature": {"conn.log.gz": gz(t, all)},
+		"gz by nature alone":    {"conn.log": gz(t, all)},
+		"several gz in one":     {"conn.log.gz": gz(t, half) + gz(t, rest)},
+		"zst":                   {"conn.log.zst": zst(t, all)},
+		"hourly": {"2024-06-01/conn.00:00:00-01:00:00.log.gz": gz(t, half), "2024-06-01/conn.01:00:00-02:00:00.log.gz": gz(t, rest),
+			"2024-06-01/conn-summary.00:00:00-01:00:00.log.gz": gz(t, "\n>== Total === 2024\n"), "2024-06-01/dns.00:00:00-01:00:00.log.gz": "x"},
+		"day folder and current": {"2024-06-01/conn.00:00:00-01:00:00.log.gz": gz(t, half), "current/conn.log": rest[:len(rest)-1],
+			"current/known_hosts.log": "x", "current/ssl.log": "x"},
+		"import by Security Onion": {"conn_20240601_00:00:00.log": half, "conn_20240601_01:00:00.log": rest},
+		"put together":             {"conn.log": half + "#close\t2024-06-01-01-00-00\n" + rest},
+		"Windows line ends":        {"conn.log": strings.ReplaceAll(all, "\n", "\r\n")},
+		"byte order mark":          {"conn.log": string(bom) + all},
+		"a copy, packed":           {"conn.log": all, "conn.log.gz": gz(t, all)},
+		"a copy, older":            {"current/conn.log": half, "2024-06-01/conn.00:00:00-01:00:00.log": all},
+		"a copy, newer":            {"2024-06-01/conn.00:00:00-01:00:00.log": half, "current/conn.log": all},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, reading := collect(t, outbound(), folder(t, files))
+			equal(t, wantRows(0, 100), got)
+			require.Empty(t, reading.Gaps)
+			require.Equal(t, int64(100), reading.Connections)
+			require.Equal(t, int64(100), reading.Records)
+			require.Equal(t, time.Unix(epoch, 0).UTC(), reading.Window.Start)
+			require.Equal(t, time.Unix(epoch+99*60, 0).Add(time.Millisecond).UTC(), reading.Window.End)
+			if strings.HasPrefix(name, "a copy") {
+				require.Contains(t, said(reading.Notes), "were read there, once")
+				require.Len(t, reading.Slices, 1)
+			} else {
+				require.Empty(t, reading.Notes)
+			}
+		})
+	}
+}
+
+// TestSmallChunks cuts the file wherever a chunk may end: inside lines, headers and at their ends.
+func TestSmallChunks(t *testing.T) {
+	content := tsvHeader + rows(0, 10) + "#close\t2024-06-01-01-00-00\n" + strings.ReplaceAll(tsvHeader, "ts\tuid", "uid\tts")
+	for n := 10; n < 20; n++ {
+		cells := strings.SplitN(row(n), "\t", 3)
+		content += cells[1] + "\t" + cells[0] + "\t" + cells[2]
+	}
+	path := filepath.Join(folder(t, map[string]string{"conn.log": content}), "conn.log")
+	for size := 1; size < 400; size += 7 {
+		s := New(Options{Paths: []string{path}, Workers: 1})
+		s.chunkSize = size
+		var got []hunt.Connection
+		reading, err := s.Read(context.Background(), outbound(), func(b []hunt.Connection) error {
+			got = append(got, b...)
+			return nil
+		})
+		require.NoError(t, err)
+		require.Empty(t, reading.Gaps, "chunks of %d bytes", size)
+		equal(t, wantRows(0, 20), got)
+	}
+}
+
+// TestSameFileTwice names one file in four ways.
+func TestSameFileTwice(t *testing.T) {
+	dir := folder(t, map[string]string{"logs/conn.log": tsvHeader + rows(0, 5)})
+	require.NoError(t, os.Symlink(filepath.Join(dir, "logs"), filepath.Join(dir, "current")))
+	got, reading := collect(t, outbound(), dir, filepath.Join(dir, "logs", "conn.log"), filepath.Join(dir, "logs", "*.log"), filepath.Join(dir, "current"))
+	equal(t, wantRows(0, 5), got)
+	require.Len(t, reading.Slices, 1)
+}
+
+func TestWindow(t *testing.T) {
+	at := func(minute int) time.Time { return time.Unix(epoch+60*int64(minute), 0).UTC() }
+	dir := folder(t, map[string]string{
+		"conn.a.log":                 "", // Not named like a conn log: "a" is no time.
+		"conn.00:00:00-05:00:00.log": tsvHeader + rows(0, 300), "conn.05:00:00-10:00:00.log.gz": gz(t, tsvHeader+rows(300, 600)),
+		"conn.10:00:00-40:00:00.log": tsvHeader + rows(600, 2400)})
+	for name, tc := range map[string]struct {
+		from, to    time.Time
+		since       time.Duration
+		first, last int // Rows, half-open.
+		start, end  time.Time
+	}{
+		"everything":        {first: 0, last: 2400, start: at(0), end: at(2399).Add(3 * time.Millisecond)},
+		"from and to":       {from: at(10), to: at(20), first: 10, last: 20, start: at(10), end: at(20)},
+		"from":              {from: at(2390), first: 2390, last: 2400, start: at(2390), end: at(2399).Add(3 * time.Millisecond)},
+		"to":                {to: at(20), first: 0, last: 20, start: at(0), end: at(20)},
+		"since":             {since: time.Hour, first: 2340, last: 2400, start: at(2339).Add(3 * time.Millisecond), end: at(2399).Add(3 * time.Millisecond)},
+		"since and to":      {since: time.Hour, to: at(100), first: 40, last: 100, start: at(40), end: at(100)},
+		"a day, its margin": {since: 24 * time.Hour, first: 900, last: 2400, start: at(2399 - 1440).Add(3 * time.Millisecond), end: at(2399).Add(3 * time.Millisecond)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req := outbound()
+			req.From, req.To, req.Since = tc.from, tc.to, tc.since
+			got, reading := collect(t, req, dir)
+			equal(t, wantRows(tc.first, tc.last), got)
+			require.Equal(t, tc.start, reading.Window.Start)
+			require.Equal(t, tc.end, reading.Window.End)
+			require.Len(t, reading.Slices, 3)
+			require.Empty(t, reading.Gaps)
+		})
+	}
+}
+
+func TestWindowWithoutData(t *testing.T) {
+	dir := folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 10)})
+	req := outbound()
+	req.From, req.To = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2025, 1, 2, 0, 0, 0, 0, time.UTC)
+	got, reading := collect(t, req, dir)
+	require.Empty(t, got)
+	require.Empty(t, reading.Gaps)
+	require.Contains(t, said(reading.Notes), "the logs span 2024-06-01T00:00:00Z/2024-06-01T00:09:00Z")
+
+	req = outbound()
+	req.From = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	got, reading = collect(t, req, dir)
+	require.Empty(t, got)
+	require.Equal(t, req.From, reading.Window.Start)
+
+	for _, since := range []time.Duration{0, time.Hour} {
+		req = hunt.Request{Scope: hunt.NewScope(nil, hunt.Inbound), Since: since}
+		got, reading = collect(t, req, dir)
+		require.Empty(t, got)
+		require.Equal(t, hunt.Window{}, reading.Window)
+		require.Equal(t, int64(10), reading.Records)
+		require.Contains(t, said(reading.Notes), "none of 10 records is in scope; name your own networks with --internal")
+	}
+
+	req.From, req.Since = at0(), time.Hour
+	require.ErrorContains(t, readError(t, req, dir), "give it without from")
+	req = outbound()
+	req.From, req.To = at0(), at0()
+	require.ErrorContains(t, readError(t, req, dir), "not after its start")
+}
+
+func at0() time.Time { return time.Unix(epoch, 0).UTC() }
+
+// TestBadInput has the bad inputs that end in an error.
+func TestBadInput(t *testing.T) {
+	require.ErrorContains(t, readError(t, outbound(), t.TempDir()), "found no file at all; give the folder that holds conn.log")
+	require.ErrorContains(t, readError(t, outbound(), folder(t, map[string]string{"dns.log": "x", "dns.01:00:00-02:00:00.log.gz": "x", "weird.log": "x", "notes.md": "x"})),
+		"found 1 no Zeek log by name, 1 weird, 2 dns; give the folder")
+	require.ErrorContains(t, readError(t, outbound(), filepath.Join(t.TempDir(), "conn.log")), "no such file")
+	require.ErrorContains(t, readError(t, outbound(), filepath.Join(t.TempDir(), "*.log")), "no file matches")
+	require.ErrorContains(t, readError(t, outbound()), "no path")
+
+	binary := "\x7fELF\x02\x01\x01\x00\x00\x00"
+	dir := folder(t, map[string]string{"conn.log": binary})
+	require.ErrorContains(t, readError(t, outbound(), filepath.Join(dir, "conn.log")), "is binary, no Zeek log")
+	require.ErrorContains(t, readError(t, outbound(), dir), "is binary, no Zeek log")
+	dir = folder(t, map[string]string{"conn.log": "hello\nworld\n"})
+	require.ErrorContains(t, readError(t, outbound(), dir), "neither Zeek TSV (no #fields line) nor JSON")
+	dir = folder(t, map[string]string{"conn.log": "BZh91AY"})
+	require.ErrorContains(t, readError(t, outbound(), dir), "compressed with bzip2")
+	dir = folder(t, map[string]string{"conn.log.gz": gz(t, tsvHeader)[:12]})
+	require.ErrorContains(t, readError(t, outbound(), dir), "conn.log.gz")
+
+	for _, field := range []string{"ts", "id.orig_h", "id.resp_h"} {
+		dir := folder(t, map[string]string{"conn.log": strings.Replace(tsvHeader, "\t"+field+"\t", "\tother\t", 1) + rows(0, 3)})
+		err := readError(t, outbound(), dir)
+		require.ErrorContains(t, err, "has no field "+field)
+		require.ErrorContains(t, err, "conn.log")
+	}
+	dir = folder(t, map[string]string{"conn.log": `{"ts":1.0,"uid":"C1","id.orig_h":"10.0.0.1","conn_state":"SF"}` + "\n"})
+	require.ErrorContains(t, readError(t, outbound(), dir), "no id.orig_h or no id.resp_h")
+	dir = folder(t, map[string]string{"conn.log": strings.Replace(tsvHeader, `\x09`, `\x09\x09`, 1) + rows(0, 3)})
+	require.ErrorContains(t, readError(t, outbound(), dir), "is not one byte")
+}
+
+// TestDamage has the bad inputs of which something can be read: everything readable is, and the rest is told.
+func TestDamage(t *testing.T) {
+	good := tsvHeader + rows(0, 10)
+	// Bytes that do not shrink, so that cutting the packed file loses records in the middle.
+	long := tsvHeader + rows(0, 30000)
+	packed := gz(t, long)
+	for name, tc := range map[string]struct {
+		files       map[string]string
+		notes, gaps string
+		least       int
+	}{
+		"torn last line":        {map[string]string{"conn.log": good + row(10)[:60]}, "the last line is cut off (id.resp_h is no address); everything before it was read", "", 10},
+		"torn last JSON":        {map[string]string{"conn.log": jsonRows(0, 10) + jsonRows(10, 11)[:60]}, "the last line is cut off (its JSON object does not end)", "", 10},
+		"torn gz":               {map[string]string{"conn.log.gz": packed[:len(packed)/2]}, "", "the file ends early (unexpected EOF)", 10000},
+		"torn zst":              {map[string]string{"conn.log": good, "a/conn.log.zst": zst(t, good)[:200]}, "", "reading it ends with: unexpected EOF", 10},
+		"bad line":              {map[string]string{"conn.log": tsvHeader + rows(0, 5) + "garbage\n" + rows(5, 10)}, "", "1 line is no records and were left out, the first is line 14", 10},
+		"bad address":           {map[string]string{"conn.log": good + strings.Replace(row(1), "10.0.0.2", "10.0.0.256", 1)}, "", "the first is line 19: id.orig_h is no address", 10},
+		"bad number":            {map[string]string{"conn.log": good + strings.Replace(row(1), "\t2000\t", "\t2x00\t", 1)}, "", "a byte count is no number", 10},
+		"bad JSON":              {map[string]string{"conn.log": jsonRows(0, 5) + "{\"ts\":tru}\n" + jsonRows(5, 10)}, "", "the first is line 6: it is no JSON object", 10},
+		"two lines in one":      {map[string]string{"conn.log": good + strings.TrimSuffix(row(1), "\n") + row(2)}, "", "line 19", 10},
+		"binary beside a log":   {map[string]string{"conn.log": good, "a/conn.log": "\x00\x01\x02"}, "", "is binary, no Zeek log", 10},
+		"no ts beside a log":    {map[string]string{"conn.log": good, "a/conn.log": strings.Replace(tsvHeader, "\tts\t", "\ttime\t", 1) + row(1)}, "", "has no field ts in its #fields line", 10},
+		"empty beside a log":    {map[string]string{"conn.log": good, "a/conn.log": ""}, "this log is empty", "", 10},
+		"another log, so named": {map[string]string{"conn.log": good, "a/conn.log": strings.Replace(good, "#path\tconn", "#path\tdns", 1)}, "is named like a conn log but holds another", "", 10},
+		"a log not so named":    {map[string]string{"conn.log": good, "conn-old": good}, "name the file itself to have it read", "", 10},
+		"clock set back":        {map[string]string{"conn.log": tsvHeader + rows(5000, 5005) + rows(0, 5)}, "time runs backwards by more than an hour in 1 places, the first is line 14", "", 10},
+		"negative duration":     {map[string]string{"conn.log": good + strings.Replace(row(10), "1.500000", "-0.500000", 1)}, "1 durations are below zero and were taken as 0", "", 11},
+		"two logs in one":       {map[string]string{"conn.log": good + strings.Replace(good, "#path\tconn", "#path\tdns", 1)}, "10 records belong to other logs", "", 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, reading := collect(t, outbound(), folder(t, tc.files))
+			require.GreaterOrEqual(t, len(got), tc.least)
+			if name != "torn gz" {
+				require.Len(t, got, tc.least)
+			}
+			if tc.notes == "" {
+				require.Empty(t, reading.Notes)
+			}
+			if tc.gaps == "" {
+				require.Empty(t, reading.Gaps)
+			}
+			require.Contains(t, said(reading.Notes), tc.notes)
+			require.Contains(t, said(reading.Gaps), tc.gaps)
+		})
+	}
+}
+
+// jsonRows are the same connections as rows, as Security Onion's Zeek writes them.
+func jsonRows(from, to int) string {
+	var b strings.Builder
+	for n := from; n < to; n++ {
+		fmt.Fprintf(&b, `{"ts":%d.%06d,"uid":"C%017d","id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":443,"proto":"tcp","service":"ssl","duration":1.5,"orig_bytes":100,"resp_bytes":2000,"conn_state":"SF","local_orig":true,"tunnel_parents":["CaXy\"}"],"orig_ip_bytes":%d}`+"\n",
+			epoch+60*n, n, n, 1+n%250, 1024+n, 300+n)
+	}
+	return b.String()
+}
+
+// TestJSONLayouts reads the same connections out of the spellings of JSON that shippers make of Zeek's.
+func TestJSONLayouts(t *testing.T) {
+	plain := jsonRows(0, 50)
+	for name, content := range map[string]string{
+		"Zeek":        plain,
+		"underscores": strings.NewReplacer("id.orig", "id_orig", "id.resp", "id_resp", `{"ts"`, `{"@stream":"conn","@system":"s","ts"`).Replace(plain),
+		"nested": strings.NewReplacer(`"id.orig_h"`, `"id":{"orig_h"`, "id.orig_p", "orig_p", "id.resp_h", "resp_h",
+			`"id.resp_p":443`, `"resp_p":443}`, `"uid"`, `"_path":"conn","uid"`).Replace(plain),
+		"spaces":               strings.NewReplacer(`":`, `" : `, `,"`, ` , "`).Replace(plain),
+		"escaped key and text": strings.NewReplacer(`"service"`, "\"\\u0073ervice\"", `"ssl"`, `"s\u0073l"`).Replace(plain),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, reading := collect(t, outbound(), folder(t, map[string]string{"conn.log": content}))
+			equal(t, wantRows(0, 50), got)
+			require.Empty(t, reading.Gaps)
+			require.Empty(t, reading.Notes)
+		})
+	}
+	mixed := plain + strings.Replace(jsonRows(50, 60), `{"ts"`, `{"_path":"dns","ts"`, 10)
+	got, reading := collect(t, outbound(), folder(t, map[string]string{"conn.log": mixed}))
+	equal(t, wantRows(0, 50), got)
+	require.Contains(t, said(reading.Notes), "10 records belong to other logs")
+}
+
+// TestFieldsAnyOrder turns the columns round, leaves out what may be missing, and uses other markers.
+func TestFieldsAnyOrder(t *testing.T) {
+	log := "#separator \\x7c\n#set_separator|;\n#empty_field|EMPTY\n#unset_field|NULL\n#path|conn\n" +
+		"#fields|proto|id.resp_p|id.resp_h|more|id.orig_h|ts|service|duration|orig_bytes\n" +
+		"udp|53|2001:db8::53|x|fd00::1|1717200000.123999|NULL|NULL|EMPTY\n" +
+		"icmp|NULL|::ffff:198.51.100.9|x|::ffff:10.0.0.1|1717200001|EMPTY|0.0019|7\n"
+	got, reading := collect(t, outbound(), folder(t, map[string]string{"conn.log": log}))
+	equal(t, []hunt.Connection{
+		{Start: epoch*1000 + 123, Duration: hunt.Absent, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1,
+			Src: addr("fd00::1"), Dst: addr("2001:db8::53"), DstPort: 53, Proto: hunt.UDP},
+		{Start: epoch*1000 + 1000, Duration: 1, OrigBytes: 7, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1,
+			Src: addr("10.0.0.1"), Dst: addr("198.51.100.9"), Proto: hunt.ICMP},
+	}, got)
+	require.Empty(t, reading.Gaps)
+}
+
+// TestIoT23 has the data set's habit of separating the last columns by spaces, in header and lines or in either.
+func TestIoT23(t *testing.T) {
+	tabs := strings.Replace(tsvHeader, "tunnel_parents", "tunnel_parents\tlabel\tdetailed-label", 1)
+	spaces := strings.Replace(tsvHeader, "tunnel_parents", "tunnel_parents   label   detailed-label", 1)
+	line := strings.TrimSuffix(row(0), "\n")
+	for name, log := range map[string]string{
+		"both":   spaces + line + "   Malicious   C&C\n",
+		"lines":  tabs + line + "   Malicious   C&C\n",
+		"header": spaces + line + "\tMalicious\tC&C\n",
+		"none":   tabs + line + "\tMalicious\tC&C\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, reading := collect(t, outbound(), folder(t, map[string]string{"conn.log.labeled": log}))
+			equal(t, wantRows(0, 1), got)
+			require.Empty(t, reading.Gaps)
+		})
+	}
+}
+
+// TestAnyName reads a file that the user names, whatever its name.
+func TestAnyName(t *testing.T) {
+	dir := folder(t, map[string]string{"monday.txt": tsvHeader + rows(0, 3), "dns.log": strings.Replace(tsvHeader, "#path\tconn", "#path\tdns", 1) + row(1)})
+	got, reading := collect(t, outbound(), filepath.Join(dir, "monday.txt"), filepath.Join(dir, "dns.log"))
+	equal(t, wantRows(0, 3), got)
+	require.Contains(t, said(reading.Notes), "dns.log: holds no connections")
+	require.ErrorContains(t, readError(t, outbound(), filepath.Join(dir, "dns.log")), "no conn log in")
+}
+
+func TestOpenConnections(t *testing.T) {
+	open := strings.Replace(tsvHeader, "#path\tconn", "#path\topen_conn", 1)
+	longer := strings.Replace(row(20), "1.500000", "7200.250000", 1)
+	dir := folder(t, map[string]string{
+		"conn.log":                             tsvHeader + rows(0, 10),
+		"open_conn.00:00:00-01:00:00.log.gz":   gz(t, open+row(5)+row(20)),
+		"open_conn.01:00:00-02:00:00.log.gz":   gz(t, open+longer+row(21)),
+		"open_conn.02:00:00-03:00:00.log":      tsvHeader + row(20), // Calls itself conn, as some do.
+		"conn_long.00:00:00-01:00:00.log":      strings.Replace(open, "open_conn", "conn_long", 1) + row(7),
+		"conn-summary.00:00:00-01:00:00.log":   "text",
+		"known_conns.00:00:00-01:00:00.log.gz": "text",
+	})
+	want := wantRows(20, 22)
+	want[0].Duration = 7200250
+	want[0].Open, want[1].Open = true, true
+	got, reading := collect(t, outbound(), dir)
+	equal(t, append(wantRows(0, 10), want...), got)
+	require.Empty(t, reading.Gaps)
+	require.Contains(t, said(reading.Notes), "2 connections were still open when last logged")
+	require.Equal(t, int64(12), reading.Connections)
+	require.Len(t, reading.Slices, 5)
+
+	req := outbound()
+	req.From, req.To = at0().Add(30*time.Minute), at0().Add(40*time.Minute)
+	got, reading = collect(t, req, dir)
+	require.Empty(t, got)
+	require.Contains(t, said(reading.Notes), "1 open connections began before the window and do not count; the longest is 10.0.0.21 > 203.0.113.7 port 443, since 2024-06-01T00:20:00Z")
+}
+
+// TestStops ends when emit refuses or the context is done, with that error.
+func TestStops(t *testing.T) {
+	dir := folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 20000)})
+	refused := errors.New("disk full")
+	_, err := New(Options{Paths: []string{dir}}).Read(context.Background(), outbound(), func([]hunt.Connection) error { return refused })
+	require.ErrorIs(t, err, refused)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err = New(Options{Paths: []string{dir}}).Read(ctx, outbound(), func([]hunt.Connection) error { return nil })
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestProgress(t *testing.T) {
+	dir := folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 20000)})
+	info, err := os.Stat(filepath.Join(dir, "conn.log"))
+	require.NoError(t, err)
+	req := outbound()
+	req.Since = time.Hour
+	var last hunt.Progress
+	req.Progress = func(p hunt.Progress) { last = p }
+	collect(t, req, dir)
+	require.Equal(t, hunt.Progress{Done: 2 * info.Size(), Total: 2 * info.Size(), Unit: "bytes", Connections: last.Connections}, last)
+}

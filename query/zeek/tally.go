@@ -1,0 +1,141 @@
+package zeek
+
+import (
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+// setBack is how far both start and end of a record have to lie before those of the record above it to speak of a
+// clock that was set back. Zeek writes a connection when it is over, so starts are never in order, and writes some of
+// them minutes late.
+const setBack = int64(time.Hour / time.Millisecond)
+
+// moment is when a record's connection began and ended, Unix milliseconds.
+type moment struct{ start, end int64 }
+
+// before says whether the moment lies so far before the one of the record above that the clock must have been set back.
+func (m moment) before(above moment) bool {
+	return above.end != 0 && m.start < above.start-setBack && m.end < above.end-setBack
+}
+
+// counts are what reading a part of a file, or all of it, came to.
+type counts struct {
+	// records are the records of the log's kind, in scope or not; bad lines are not among them.
+	records int64
+	// kept are those in scope, emitted those that were handed on.
+	kept, emitted int64
+	// oldest and newest are the starts of the first and the last record in scope; first and last those of all.
+	oldest, newest, first, last int64
+	// bad lines, the number of the first one and why it is bad; torn is a bad last line without an end.
+	bad     int64
+	badLine int64
+	badWhy  problem
+	torn    int64
+	tornWhy problem
+	// foreign are records of other logs in the same file.
+	foreign int64
+	// negative are durations below zero, steps the places where the clock was set back, stepLine the first of them.
+	negative, steps, stepLine int64
+}
+
+func newCounts() counts {
+	return counts{oldest: math.MaxInt64, newest: math.MinInt64, first: math.MaxInt64, last: math.MinInt64}
+}
+
+func (c *counts) add(o *counts) {
+	c.records += o.records
+	c.kept += o.kept
+	c.emitted += o.emitted
+	c.oldest, c.newest = min(c.oldest, o.oldest), max(c.newest, o.newest)
+	c.first, c.last = min(c.first, o.first), max(c.last, o.last)
+	if o.bad > 0 && (c.bad == 0 || o.badLine < c.badLine) {
+		c.badLine, c.badWhy = o.badLine, o.badWhy
+	}
+	c.bad += o.bad
+	if o.torn > 0 {
+		c.torn, c.tornWhy = o.torn, o.tornWhy
+	}
+	c.foreign += o.foreign
+	c.negative += o.negative
+	if o.steps > 0 && (c.steps == 0 || o.stepLine < c.stepLine) {
+		c.stepLine = o.stepLine
+	}
+	c.steps += o.steps
+}
+
+// tally is what one pass over a file came to. Parts of the file are added by several goroutines.
+type tally struct {
+	mu sync.Mutex
+	counts
+	// ended is why reading stopped before the end of the file, or nil.
+	ended error
+	// read says that a pass went over the file at all.
+	read bool
+}
+
+func (t *tally) add(c *counts) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts.add(c)
+}
+
+func (t *tally) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts, t.ended, t.read = newCounts(), nil, true
+}
+
+// report collects notes and gaps.
+type report struct {
+	notes, gaps []hunt.Note
+	// bad are files that could not be read. They are gaps, or the reason of the error when nothing could be read.
+	bad []hunt.Note
+}
+
+func (r *report) note(n hunt.Note) { r.notes = append(r.notes, n) }
+func (r *report) gap(n hunt.Note)  { r.gaps = append(r.gaps, n) }
+
+// tell says what was odd about a file that was read.
+func (r *report) tell(f *logFile) {
+	c := &f.tally.counts
+	if f.empty {
+		r.note(hunt.Note{What: "this log is empty", Where: f.path, Count: 1})
+		return
+	}
+	if f.tally.ended != nil {
+		r.gap(hunt.Note{What: fmt.Sprintf("the file ends early (%v); its first %d records were read", f.tally.ended, c.records),
+			Where: f.path, Hint: "copy it again, or wait until Zeek has finished it", Count: 1})
+	}
+	if c.bad > 0 {
+		r.gap(hunt.Note{What: fmt.Sprintf("%s no records and were left out, the first is line %d: %s", are(c.bad), c.badLine, c.badWhy),
+			Where: f.path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine), Count: c.bad})
+	}
+	if c.torn > 0 && f.tally.ended == nil {
+		r.note(hunt.Note{What: "the last line is cut off (" + string(c.tornWhy) + "); everything before it was read",
+			Where: f.path, Hint: "Zeek was still writing, or the file was copied too early", Count: c.torn})
+	}
+	if c.foreign > 0 {
+		r.note(hunt.Note{What: fmt.Sprintf("%d records belong to other logs and hold no connections", c.foreign),
+			Where: f.path, Count: c.foreign})
+	}
+	if c.steps > 0 {
+		r.note(hunt.Note{What: fmt.Sprintf("time runs backwards by more than an hour in %d places, the first is line %d", c.steps, c.stepLine),
+			Where: f.path, Hint: "fine if the file was put together from several; otherwise the sensor's clock was set back and intervals across that moment are wrong", Count: c.steps})
+	}
+	if c.negative > 0 {
+		r.note(hunt.Note{What: fmt.Sprintf("%d durations are below zero and were taken as 0", c.negative),
+			Where: f.path, Hint: "the sensor's clock was set back while these connections lasted", Count: c.negative})
+	}
+}
+
+// are is the beginning of a sentence about n lines.
+func are(n int64) string {
+	if n == 1 {
+		return "1 line is"
+	}
+	return fmt.Sprintf("%d lines are", n)
+}

@@ -1,0 +1,99 @@
+package zeek
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
+
+func TestParseSeconds(t *testing.T) {
+	for in, want := range map[string]int64{
+		"0": 0, "1": 1_000_000, "1517336042.090842": 1517336042090842, "1588205198.89971": 1588205198899710,
+		"0.0015780925750732422": 1578, "9.5367431640625e-07": 0, "5.0067901611328125e-06": 5, "1.5e3": 1_500_000_000,
+		"1.58820519889971E9": 1588205198899710, "-0.000123": -123, "+2": 2_000_000, "0.9999999999": 999_999,
+		"0000000000001.5": 1_500_000, "0e99": 0,
+	} {
+		got, ok := parseSeconds([]byte(in))
+		require.True(t, ok, in)
+		require.Equal(t, want, got, in)
+	}
+	for _, in := range []string{"", "-", ".", "1.", "1.2.3", "x", "1x", "1.5x", "1e", "1e+", "1e12345", "1e15", "99999999999999999999", "- 1", "NaN", "inf", "0x10"} {
+		_, ok := parseSeconds([]byte(in))
+		require.False(t, ok, in)
+	}
+}
+
+// TestParseTime takes the expected values from the time package.
+func TestParseTime(t *testing.T) {
+	for in, layout := range map[string]string{
+		"2020-04-30T00:06:38.899710Z":     time.RFC3339Nano,
+		"2020-02-29T23:59:59Z":            time.RFC3339Nano,
+		"2020-04-30T00:06:38.5+02:00":     time.RFC3339Nano,
+		"2020-04-30T00:06:38.123456-0530": "2006-01-02T15:04:05.999999-0700",
+		"2020-04-30 00:06:38.123456789":   "2006-01-02 15:04:05.999999999",
+		"2020-04-30T00:06:38":             "2006-01-02T15:04:05",
+	} {
+		want, err := time.Parse(layout, in)
+		require.NoError(t, err)
+		got, ok := parseTime([]byte(in))
+		require.True(t, ok, in)
+		require.Equal(t, want.UnixMicro(), got, in)
+	}
+	for _, in := range []string{"-1.5", "2020-04-30", "2020-13-30T00:06:38Z", "2020-04-30T24:06:38Z", "2020-04-30T00:06:38.", "2020-04-30T00:06:38X", "2020-04-30T00:06:38+1", "20x0-04-30T00:06:38Z", "1969-12-31T23:59:59Z"} {
+		_, ok := parseTime([]byte(in))
+		require.False(t, ok, in)
+	}
+}
+
+// TestParseAddr compares with netip.
+func TestParseAddr(t *testing.T) {
+	for _, in := range []string{"0.0.0.0", "255.255.255.255", "10.1.22.133", "::", "::1", "2001:db8::1", "fe80::1", "2001:0db8:0000:0000:0000:0000:0000:0001"} {
+		got, ok := parseAddr([]byte(in))
+		require.True(t, ok, in)
+		require.Equal(t, netip.MustParseAddr(in), got, in)
+	}
+	for in, want := range map[string]string{"::ffff:10.0.0.1": "10.0.0.1", "fe80::1%eth0": "fe80::1"} {
+		got, ok := parseAddr([]byte(in))
+		require.True(t, ok, in)
+		require.Equal(t, netip.MustParseAddr(want), got, in)
+	}
+	for _, in := range []string{"", "-", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "1..2.3", "1.2.3.", "1.2.3.1000", ":", ":::", "g::1", "10.0.0.1/8"} {
+		_, err := netip.ParseAddr(in)
+		require.Error(t, err, in)
+		_, ok := parseAddr([]byte(in))
+		require.False(t, ok, in)
+	}
+}
+
+func TestParseCount(t *testing.T) {
+	for in, want := range map[string]int64{"0": 0, "1500": 1500, "999999999999999999": 999999999999999999, "1024.0": 1024, "1e3": 1000} {
+		got, ok := parseCount([]byte(in))
+		require.True(t, ok, in)
+		require.Equal(t, want, got, in)
+	}
+	for _, in := range []string{"", "-1", "1.5", "x", "12x", "99999999999999999999999"} {
+		_, ok := parseCount([]byte(in))
+		require.False(t, ok, in)
+	}
+	_, ok := parsePort([]byte("65536"))
+	require.False(t, ok)
+}
+
+func TestKindOfName(t *testing.T) {
+	for name, want := range map[string]Kind{
+		"conn.log": Conn, "conn.log.gz": Conn, "conn.log.zst": Conn, "conn.json": Conn, "conn.log.labeled": Conn,
+		"conn.00:00:00-01:00:00.log.gz": Conn, "conn_20240419_10:00:00.log": Conn, "conn_20240419_10:00:00-11:00:00-0700.log.gz": Conn,
+		"conn.2024-04-19-10-00-00.log.gz": Conn, "conn.10_00_00-11_00_00.log": Conn,
+		"open_conn.05:00:00-06:00:00.log.gz": OpenConn, "open_conn.log": OpenConn, "conn_long.log": ConnLong,
+		"open_conn.17_32_32-18_00_00.log.gz": OpenConn,
+		"http.log":                           HTTP, "ssl.17:00:00-18:00:00.log.gz": SSL, "open_http.log": "open_http",
+		"conn-summary.00:00:00-01:00:00.log.gz": "conn-summary", "known_conns.log": "known_conns", "conn_red.log": "conn_red",
+		"conn.pcap": "", "conn": "", "conn.log.swp~": "", "README": "", "agent_http.log.gz": "agent_http",
+	} {
+		require.Equal(t, want, kindOfName("/some/where/"+name), name)
+	}
+}
