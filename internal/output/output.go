@@ -76,17 +76,24 @@ func writeJSON(w io.Writer, findings []hunt.Finding, doc *hunt.Document) error {
 	if findings == nil {
 		findings = []hunt.Finding{}
 	}
-	e := json.NewEncoder(w)
+	e := encoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(object{SchemaVersion: hunt.SchemaVersion, Hunt: doc, Findings: findings})
 }
 
 func writeNDJSON(w io.Writer, findings []hunt.Finding) error {
-	e := json.NewEncoder(w)
+	e := encoder(w)
 	for i := range findings {
 		if err := e.Encode(&findings[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// encoder leaves "<", ">" and "&" readable: a pair reads 10.1.4.22>203.0.113.7, and nothing here is put into HTML.
+func encoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
 }

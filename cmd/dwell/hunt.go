@@ -1,0 +1,230 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dwell/internal/config"
+	"dwell/internal/hunt"
+	"dwell/internal/output"
+	"dwell/internal/pipeline"
+)
+
+// huntFlags are what the command line may say beside the settings.
+type huntFlags struct {
+	zeek      []string
+	from, to  string
+	format    string
+	limit     int
+	write     bool
+	failOn    string
+	wholeHunt *pflag.FlagSet
+}
+
+func newHunt(a *app) *cobra.Command {
+	var f huntFlags
+	c := &cobra.Command{
+		Use:   "hunt",
+		Short: "Hunt once, now, and print what was found",
+		Long: `Hunt once over one window and print the findings, strongest first. Out of Elasticsearch the window is the last 24 h
+up to five minutes ago; with --zeek it is what the logs span. Nothing is stored without --write.
+
+A pair is scored when it has four connections or more, was connected for an hour or more, or connects once a
+second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0.2.`,
+		Example: `  dwell hunt --zeek /nsm/zeek/logs/2026-11-22                     a day of Zeek logs
+  dwell hunt --zeek conn.log.gz --internal 192.0.2.0/24 -o wide   your own networks, all columns
+  dwell hunt --since 12h --min-score 0.6                          the last half day in the cluster, high and critical
+  dwell hunt --from 2026-11-20T00:00:00Z --to 2026-11-21T00:00:00Z --write
+  dwell hunt -o ndjson | jq -r '[.dwell.score,.source.ip,.destination.ip]|@tsv'
+  dwell hunt --fail-on high                                       exit code 3 when something high turns up`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.hunt(c, &f) },
+	}
+	p := c.Flags()
+	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a folder or a glob (repeatable)")
+	p.String("since", "", "how far back the window reaches, as in 24h or 7d; with --zeek it counts back from the newest connection")
+	p.StringVar(&f.from, "from", "", "start of the window, RFC 3339 (`time`), inclusive")
+	p.StringVar(&f.to, "to", "", "end of the window, RFC 3339 (`time`), exclusive")
+	p.StringSlice("internal", nil, "internal network (`CIDR`, repeatable); replaces the default RFC 1918, fc00::/7, 100.64.0.0/10")
+	p.String("direction", "", "outbound (the default), inbound or both")
+	p.StringSlice("indicator", nil, "what to look for: beacon, long, strobe, dns (default: all)")
+	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
+	p.String("profile", "", "which score ranks: rita")
+	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
+	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv (default: table on a terminal, tab-separated lines in a pipe)")
+	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
+	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
+	f.wholeHunt = p
+	return c
+}
+
+// keys maps settings to the flags that set them.
+func (f *huntFlags) keys() map[string]*pflag.Flag {
+	return map[string]*pflag.Flag{
+		"hunt.since": f.wholeHunt.Lookup("since"), "hunt.internal": f.wholeHunt.Lookup("internal"),
+		"hunt.direction": f.wholeHunt.Lookup("direction"), "hunt.indicators": f.wholeHunt.Lookup("indicator"),
+		"hunt.min_score": f.wholeHunt.Lookup("min-score"), "hunt.profile": f.wholeHunt.Lookup("profile"),
+	}
+}
+
+func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
+	settings, err := a.load(f.keys())
+	if err != nil {
+		return err
+	}
+	show, err := a.printing(f.format)
+	if err != nil {
+		return err
+	}
+	fail, err := severityRank(f.failOn)
+	if err != nil {
+		return err
+	}
+	if f.limit < 0 {
+		return usage("--limit %d: want 0 (all) or more", f.limit)
+	}
+	options, err := f.options(a, settings)
+	if err != nil {
+		return err
+	}
+	source, err := a.source(c.Context(), f.zeek, settings)
+	if err != nil {
+		return err
+	}
+
+	bar := newProgress(a)
+	options.Request.Progress = bar.update
+	result, err := pipeline.Run(c.Context(), source, options)
+	bar.done()
+	if err != nil {
+		return err
+	}
+	shown := printed(result.Findings, settings.Hunt.MinScore)
+	more := 0
+	if f.limit > 0 && len(shown) > f.limit {
+		more = len(shown) - f.limit
+	}
+	show.Hunt = &result.Document
+	if err := output.Findings(a.Out, shown[:len(shown)-more], show); err != nil {
+		return fmt.Errorf("print findings: %w", err)
+	}
+	a.summarize(result, settings, len(shown), more)
+	return verdict(result, fail)
+}
+
+// options turns flags and settings into what the pipeline takes.
+func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, error) {
+	direction, err := hunt.ParseDirection(settings.Hunt.Direction)
+	if err != nil {
+		return pipeline.Options{}, usageError{err}
+	}
+	o := pipeline.Options{
+		Request: hunt.Request{Since: settings.Hunt.Since, Settle: settings.Query.Settle,
+			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
+		Indicators: settings.Hunt.Indicators, Profile: settings.Hunt.Profile, MinScore: settings.Hunt.MinScore,
+		Version: version, Now: a.Now,
+	}
+	for _, b := range []struct {
+		flag, text string
+		at         *time.Time
+	}{{"--from", f.from, &o.Request.From}, {"--to", f.to, &o.Request.To}} {
+		if b.text == "" {
+			continue
+		}
+		if *b.at, err = time.Parse(time.RFC3339, b.text); err != nil {
+			return o, usage("%s %q is not an RFC 3339 time, as in 2026-11-22T00:00:00Z", b.flag, b.text)
+		}
+	}
+	switch r := o.Request; {
+	case !r.From.IsZero() && f.wholeHunt.Changed("since"):
+		return o, usage("--from and --since both say where the window starts: leave one out")
+	case !r.From.IsZero() && !r.To.IsZero() && !r.To.After(r.From):
+		return o, usage("--to %s is not after --from %s", f.to, f.from)
+	case !r.From.IsZero():
+		o.Request.Since = 0
+	}
+	return o, nil
+}
+
+// printed are the findings from the wanted score on. Findings are in order, so that is the first part of them.
+func printed(findings []hunt.Finding, minScore float64) []hunt.Finding {
+	for i := range findings {
+		if findings[i].Dwell.Score < minScore {
+			return findings[:i]
+		}
+	}
+	return findings
+}
+
+// summarize says on stderr what was looked at, what was not shown and what went wrong.
+func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more int) {
+	h := &r.Document.Dwell.Hunt
+	a.notes(r.Reading.Notes)
+	text := fmt.Sprintf("%d findings from %.2f on, of %d pairs scored, %d pairs and %d connections, in %s",
+		shown, settings.Hunt.MinScore, h.Scored, h.Pairs, h.Connections, r.Reading.Window)
+	if more > 0 {
+		text += fmt.Sprintf("; %d of them not printed (--limit)", more)
+	}
+	if below := int(h.Findings) - shown; below > 0 {
+		text += fmt.Sprintf("; %d weaker ones below --min-score", below)
+	}
+	a.say("dwell: %s", text)
+	if h.Pairs == 0 {
+		a.say("dwell: hint: no connection was in scope: are the internal networks right (--internal), and the window (--from, --to, --since)?")
+	}
+	for _, g := range r.Reading.Gaps {
+		a.warn("INCOMPLETE: %s", g)
+	}
+}
+
+// sameNotes is how many notes of one kind are printed before the rest is counted.
+const sameNotes = 3
+
+// notes prints remarks of the source; of those that say the same of many files, the first few. --verbose prints all.
+func (a *app) notes(notes []hunt.Note) {
+	seen := map[string]int{}
+	for _, n := range notes {
+		seen[n.Hint]++
+		if a.verbose || n.Hint == "" || seen[n.Hint] <= sameNotes {
+			a.say("dwell: note: %s", n)
+		}
+	}
+	for _, n := range notes {
+		if more := seen[n.Hint] - sameNotes; n.Hint != "" && more > 0 && !a.verbose {
+			a.say("dwell: note: %d more of that kind (%s): --verbose lists them", more, n.Hint)
+			delete(seen, n.Hint)
+		}
+	}
+}
+
+// verdict gives the exit code that the contract wants: 5 wins over 3.
+func verdict(r *pipeline.Result, fail int) error {
+	if n := len(r.Reading.Gaps); n > 0 {
+		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%d gaps, above): what was printed is true, what is missing is not known", n)}
+	}
+	if fail == 0 {
+		return nil
+	}
+	found := 0
+	for i := range r.Findings {
+		if r.Findings[i].Event.Severity >= fail {
+			found++
+		}
+	}
+	if found > 0 {
+		return codeError{exitCondition, fmt.Sprintf("%d findings at or above the severity of --fail-on", found)}
+	}
+	return nil
+}
+
+// severityRank reads a severity: 1 low to 4 critical, 0 for none given.
+func severityRank(word string) (int, error) {
+	for i, w := range []string{"", "low", "medium", "high", "critical"} {
+		if w == word {
+			return i, nil
+		}
+	}
+	return 0, usage("severity %q is not one of low, medium, high, critical", word)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// streams is everything a command may talk to. Results go to Out and nothing else does; all the rest goes to Err.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// OutTTY and ErrTTY say whether a person is looking.
+	OutTTY, ErrTTY bool
+	// Width is the terminal's width in columns, 0 when Out is no terminal.
+	Width   int
+	Environ []string
+	Now     func() time.Time
+}
+
+func systemIO() *streams {
+	s := &streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now}
+	s.OutTTY = term.IsTerminal(int(os.Stdout.Fd()))
+	s.ErrTTY = term.IsTerminal(int(os.Stderr.Fd()))
+	if s.OutTTY {
+		if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+			s.Width = width
+		}
+	}
+	return s
+}
+
+// env looks a variable up; an empty one counts as not set.
+func (s *streams) env(name string) string {
+	for i := len(s.Environ) - 1; i >= 0; i-- {
+		if e := s.Environ[i]; len(e) > len(name) && e[:len(name)] == name && e[len(name)] == '=' {
+			return e[len(name)+1:]
+		}
+	}
+	return ""
+}
+
+// color settles --color: auto follows NO_COLOR, CLICOLOR_FORCE and whether a person is looking.
+func (s *streams) color(when string) bool {
+	switch when {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	if s.env("NO_COLOR") != "" {
+		return false
+	}
+	return s.env("CLICOLOR_FORCE") != "" || s.OutTTY
+}

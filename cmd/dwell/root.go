@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dwell/internal/config"
+	"dwell/internal/output"
+)
+
+// app is what the commands share: streams, global flags, and the settings once they are loaded.
+type app struct {
+	*streams
+	configFile string
+	set        []string
+	quiet      bool
+	verbose    bool
+	colorWhen  string
+}
+
+// execute runs one command line and gives its exit code.
+func execute(ctx context.Context, s *streams, args []string) int {
+	root := newRoot(&app{streams: s})
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	code := exitCode(ctx, err)
+	if err != nil {
+		report(s, err, code)
+	}
+	return code
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "dwell",
+		Short: "Find machines that keep talking to a server nobody knows about",
+		Long: `dwell hunts for compromised machines in Zeek data before any alert fires. It reads every connection of a day out of
+Security Onion's Elasticsearch, or out of Zeek log files, and finds the pairs of machines that keep in touch:
+beacons, long connections, strobes. It says how sure it is and why.
+
+Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 a condition you asked for; 4 authentication or
+permission; 5 incomplete (something of the window could not be read); 130 interrupted.`,
+		Example: `  dwell hunt --zeek /nsm/zeek/logs/2026-11-22          hunt in a folder of Zeek logs, no cluster needed
+  dwell hunt --since 24h --write                       hunt in the cluster and store the findings
+  dwell findings --severity high                       what was stored`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	root.SetIn(a.In)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	p := root.PersistentFlags()
+	p.StringVar(&a.configFile, "config", "", "configuration `file` (default: dwell/config.yaml in the user's configuration folder, then /etc/dwell/config.yaml)")
+	p.StringArrayVar(&a.set, "set", nil, "set any setting for this run, as `KEY=VALUE` (repeatable; secrets are refused)")
+	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks, only errors")
+	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")
+	p.StringVar(&a.colorWhen, "color", "auto", "colour: auto, always or never")
+	root.AddCommand(newHunt(a), newConfig(a))
+	for _, c := range root.Commands() {
+		if c.Args == nil {
+			c.Args = cobra.NoArgs
+		}
+		args := c.Args
+		c.Args = func(c *cobra.Command, list []string) error {
+			if err := args(c, list); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// load reads the settings; flags maps a key to the flag that sets it.
+func (a *app) load(flags map[string]*pflag.Flag) (*config.Loaded, error) {
+	l, err := config.Load(config.Options{File: a.configFile, Set: a.set, Flags: flags, Environ: a.Environ})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for _, w := range l.Warnings {
+		a.warn("%s", w)
+	}
+	return l, nil
+}
+
+// say prints a remark, unless --quiet.
+func (a *app) say(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintln(a.Err, output.Clean(fmt.Sprintf(format, args...)))
+	}
+}
+
+// warn prints a warning, --quiet or not: something an analyst must not miss.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintln(a.Err, "dwell: warning: "+output.Clean(fmt.Sprintf(format, args...)))
+}
+
+// printing settles how findings are printed: what -o says, else a table for a person and tab-separated lines for a pipe.
+func (a *app) printing(format string) (output.Options, error) {
+	o := output.Options{Format: output.Lines, Width: a.Width, Color: a.color(a.colorWhen)}
+	if format == "" {
+		if a.OutTTY {
+			o.Format = output.Table
+		}
+		return o, nil
+	}
+	f, err := output.ParseFormat(format)
+	if err != nil {
+		return o, usageError{err}
+	}
+	o.Format = f
+	return o, nil
+}

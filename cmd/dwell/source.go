@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"dwell/internal/config"
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/query/zeek"
+)
+
+// source gives what is read: Zeek logs where --zeek names some, else the cluster.
+func (a *app) source(_ context.Context, paths []string, settings *config.Loaded) (hunt.Source, error) {
+	if len(paths) > 0 {
+		return zeek.New(zeek.Options{Paths: paths}), nil
+	}
+	_, err := a.client(settings)
+	return nil, err
+}
+
+// client connects the settings with the one HTTP stack.
+func (a *app) client(settings *config.Loaded) (*es.Client, error) {
+	s := settings.Elasticsearch
+	if len(s.Addresses) == 0 {
+		return nil, hint(usage("there is no Elasticsearch to ask: elasticsearch.addresses is not set"),
+			"set it in the configuration file or as DWELL_ELASTICSEARCH_ADDRESSES=https://manager:9200, or hunt in log files with --zeek PATH")
+	}
+	retries := s.Retries
+	if retries == 0 {
+		retries = -1 // es takes zero for its default
+	}
+	c, err := es.New(es.Config{Addresses: s.Addresses, CAFile: s.CAFile, Insecure: s.Insecure, APIKey: s.APIKey,
+		Username: s.Username, Password: s.Password, Timeout: s.Timeout, MaxRetries: retries, UserAgent: "dwell/" + version, Logger: a.logger()})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return c, nil
+}
+
+// logger writes to stderr what --verbose asks for.
+func (a *app) logger() *slog.Logger {
+	level := slog.LevelWarn
+	if a.verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: level}))
+}
