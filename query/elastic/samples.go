@@ -1,0 +1,129 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+)
+
+// sampleBatch is how many findings one search looks up: four clauses each, far below a small node's clause limit.
+const sampleBatch = 200
+
+var _ hunt.Sampler = (*Source)(nil)
+
+// sampleKey finds a finding's last connection again: both addresses, port, transport and start.
+type sampleKey struct {
+	src, dst  netip.Addr
+	port      int
+	transport string
+	start     int64
+}
+
+// Sample implements [hunt.Sampler]: it looks up uid, source port and sensor of each finding's last connection, a few
+// hundred findings a search, never a search a finding.
+func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	names, _, err := s.indices(ctx)
+	if err != nil {
+		return err
+	}
+	for batch := range slices.Chunk(findings, sampleBatch) {
+		if err := s.sample(ctx, names, batch); err != nil {
+			return fmt.Errorf("look up the connections behind %d findings: %w", len(batch), err)
+		}
+	}
+	return nil
+}
+
+func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Finding) error {
+	wanted := make(map[sampleKey]*hunt.Finding, len(findings))
+	should := make([]any, 0, len(findings))
+	for i := range findings {
+		f := &findings[i]
+		k := sampleKey{f.Source.IP, f.Destination.IP, f.Destination.Port, f.Network.Transport, f.Timestamp.UnixMilli()}
+		wanted[k] = f
+		should = append(should, object{"bool": object{"filter": []any{
+			object{"term": object{fieldSource: k.src.String()}}, object{"term": object{fieldDest: k.dst.String()}},
+			object{"term": object{fieldDstPort: k.port}}, between(k.start, k.start+1),
+		}}})
+	}
+	body, err := json.Marshal(object{
+		// Identical starts are rare but there: room for a few each.
+		"size": min(4*len(findings), 10_000), "track_total_hits": false, "_source": false,
+		"query":  object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}}}, "should": should, "minimum_should_match": 1}},
+		"fields": []any{fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, "log.id.uid", "observer.name", object{"field": fieldTime, "format": "epoch_millis"}},
+	})
+	if err != nil {
+		return err
+	}
+	return s.client.Search(ctx, es.SearchRequest{Op: "look up sample connections", Index: names, Body: body, MissingOK: true, FilterPath: []string{"hits.hits.fields"}},
+		func(r es.SearchResult) error {
+			if r.Hits == nil {
+				return nil
+			}
+			var hits struct {
+				Hits []struct {
+					Fields sampleFields `json:"fields"`
+				} `json:"hits"`
+			}
+			if err := json.Unmarshal(r.Hits, &hits); err != nil {
+				return err
+			}
+			for _, h := range hits.Hits {
+				h.Fields.fill(wanted)
+			}
+			return nil
+		})
+}
+
+// sampleFields is one connection as the fields API gives it: every value a list.
+type sampleFields struct {
+	Src       []netip.Addr `json:"source.ip"`
+	Dst       []netip.Addr `json:"destination.ip"`
+	Port      []int        `json:"destination.port"`
+	SrcPort   []int        `json:"source.port"`
+	Transport []string     `json:"network.transport"`
+	Start     []string     `json:"@timestamp"`
+	UID       []string     `json:"log.id.uid"`
+	Observer  []string     `json:"observer.name"`
+}
+
+// fill gives the connection to the finding it belongs to; of several the smallest uid wins, so that the same hunt
+// always names the same connection.
+func (h *sampleFields) fill(wanted map[sampleKey]*hunt.Finding) {
+	if len(h.Src) == 0 || len(h.Dst) == 0 || len(h.Start) == 0 {
+		return
+	}
+	var k sampleKey
+	if _, err := fmt.Sscan(h.Start[0], &k.start); err != nil {
+		return
+	}
+	k.src, k.dst, k.port = h.Src[0].Unmap(), h.Dst[0].Unmap(), first(h.Port)
+	k.transport = hunt.ParseTransport(first(h.Transport)).String()
+	f := wanted[k]
+	uid := first(h.UID)
+	if f == nil || f.Log != nil && f.Log.ID.UID <= uid {
+		return
+	}
+	f.Source.Port = first(h.SrcPort)
+	if uid != "" {
+		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
+	}
+	if name := first(h.Observer); name != "" {
+		f.Observer = &hunt.Observer{Name: name}
+	}
+}
+
+func first[T any](list []T) (v T) {
+	if len(list) > 0 {
+		return list[0]
+	}
+	return v
+}
