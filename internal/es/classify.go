@@ -111,7 +111,7 @@ func specific(status int, c *Cause) (*Cause, Kind) {
 		return found, kind
 	}
 	kind := byStatus(status)
-	if c.Type == "search_phase_execution_exception" && strings.HasPrefix(c.Reason, "Partial shards failure") {
+	if c.Type == "search_phase_execution_exception" && (strings.HasPrefix(c.Reason, "Partial shards failure") || status == 500) {
 		kind = Partial
 	}
 	if len(c.RootCause) > 0 && c.RootCause[0].Type != "" {

@@ -131,13 +131,12 @@ func New(cfg Config) (*Client, error) {
 	}
 	base := cfg.Transport
 	if base == nil {
-		tr, err := network(cfg, loopback)
-		if err != nil {
+		var err error
+		if base, err = Network(cfg); err != nil {
 			return nil, err
 		}
-		base = tr
 		if cfg.Insecure {
-			log.Warn("the server's certificate is not verified (elasticsearch.tls.insecure)", "addresses", shown)
+			log.Warn("the server's certificate is not verified (elasticsearch.insecure)", "addresses", shown)
 		}
 	}
 	timeout := cfg.Timeout
@@ -177,8 +176,17 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// network makes the real transport: TLS 1.2 or newer, verified; compression only where it pays (elasticsearch.md, 3).
-func network(cfg Config, loopback bool) (*http.Transport, error) {
+// Network makes the transport that New uses when Config.Transport is nil, for tests that put faults in front of it:
+// TLS 1.2 or newer, verified; compressed answers only where that pays, which is not on loopback.
+func Network(cfg Config) (http.RoundTripper, error) {
+	loopback := true
+	for _, a := range cfg.Addresses {
+		u, err := parseAddress(a)
+		if err != nil {
+			return nil, err
+		}
+		loopback = loopback && isLoopback(u.Hostname())
+	}
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: cfg.Insecure} //nolint:gosec // Spelled out by the user.
 	pem := cfg.CACert
 	if cfg.CAFile != "" {

@@ -56,7 +56,8 @@ func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(Sear
 	if req.MissingOK {
 		r.IgnoreUnavailable, r.AllowNoIndices = &yes, &yes
 	}
-	r.Timeout = c.timeout
+	// A little less than our own deadline, so that the server gives up first and says so.
+	r.Timeout = c.timeout * 9 / 10
 	if len(req.FilterPath) > 0 {
 		r.FilterPath = append([]string{"took", "timed_out", "_shards", "_clusters"}, req.FilterPath...)
 	}

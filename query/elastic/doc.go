@@ -1,0 +1,14 @@
+// Package elastic reads Zeek connections out of Security Onion's Elasticsearch: each connection of a window exactly
+// once, in one pass, or a gap that says which part is missing and why.
+//
+// The window is counted first (one date histogram) and cut into slices of about [Options.SliceDocs] connections. Each
+// slice is one request: a composite aggregation whose sources are the exact values of the fields that [hunt.Connection]
+// has, so that a bucket is a connection and its document count tells how many records look the same. Whole windows are
+// never paged through, because every page of a composite aggregation scans all that the query matches. A slice whose
+// page is full goes on from its last key; one that the server finds too big or too slow is cut smaller and read again.
+// What a slice gave must equal what was counted beforehand; where it does not, it is counted again and read again once.
+//
+// What Security Onion's mapping forces: a start has milliseconds, a duration whole seconds (cut). The uid is not read.
+//
+// Start at [New]; [Source] is a [hunt.Source].
+package elastic

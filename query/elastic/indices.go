@@ -1,0 +1,141 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+)
+
+// Where Security Onion keeps Zeek's connections: live sensors, imported captures (security-onion.md, 1.1), and
+// Suricata's metadata on grids that use that instead.
+const (
+	indexZeek     = "logs-zeek-so"
+	indexImport   = "logs-import-so"
+	indexSuricata = "logs-suricata-so"
+)
+
+// indices settles what is searched.
+func (s *Source) indices(ctx context.Context) ([]string, []hunt.Note, error) {
+	if !slices.Equal(s.opt.Index, []string{Auto}) {
+		return s.opt.Index, doubleCount(s.opt.Index), nil
+	}
+	plain := []string{indexZeek, indexImport}
+	remotes := map[string]json.RawMessage{}
+	err := s.client.Do(ctx, es.Call{Op: "ask for remote clusters", Request: esapi.ClusterRemoteInfoRequest{}, Decode: es.JSON(&remotes)})
+	switch {
+	case es.Is(err, es.Permission):
+		return plain, []hunt.Note{{
+			What: "remote clusters could not be asked for, so only this cluster is searched",
+			Hint: "grant the cluster privilege monitor, or name the indices",
+		}}, nil
+	case err != nil:
+		return nil, nil, err
+	case len(remotes) == 0:
+		return plain, nil, nil
+	}
+	return remote(plain), nil, nil
+}
+
+func remote(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		out[i] = "*:" + n
+	}
+	return out
+}
+
+// doubleCount warns of an index that is named both plainly and through remote clusters: Security Onion's managers are
+// their own remote, so its connections would count twice.
+func doubleCount(names []string) []hunt.Note {
+	var notes []hunt.Note
+	for _, n := range names {
+		if cluster, plain, ok := strings.Cut(n, ":"); ok && strings.Contains(cluster, "*") && slices.Contains(names, plain) {
+			notes = append(notes, hunt.Note{
+				What: fmt.Sprintf("%s and %s are both searched; on a Security Onion manager the second holds the first, and connections count twice", plain, n),
+				Hint: "name one of them, or use auto",
+			})
+		}
+	}
+	return notes
+}
+
+// wantType says whether a field's type suits what is asked of it.
+func wantType(field, typ string) bool {
+	switch field {
+	case fieldTime:
+		return typ == "date"
+	case fieldSource, fieldDest:
+		return typ == "ip"
+	case fieldDataset, fieldTransport, fieldService:
+		return typ == "keyword" || typ == "constant_keyword"
+	}
+	return slices.Contains([]string{"long", "integer", "short", "unsigned_long", "byte"}, typ) ||
+		field == fieldDuration && (typ == "float" || typ == "double" || typ == "half_float" || typ == "scaled_float")
+}
+
+// checkFields refuses mappings over which the same query would silently mean something else: an address that is a
+// keyword matches no network. A field that is mapped nowhere is only told, since all its values are absent then.
+func (r *reading) checkFields(ctx context.Context) error {
+	fields := []string{fieldTime, fieldDataset, fieldSource, fieldSrcPort, fieldDest, fieldDstPort, fieldTransport, fieldService,
+		fieldDuration, fieldOrigIP, fieldOrig, fieldResp}
+	var answer struct {
+		Indices []string `json:"indices"`
+		Fields  map[string]map[string]struct {
+			Indices      []string `json:"indices"`
+			Aggregatable bool     `json:"aggregatable"`
+			Searchable   bool     `json:"searchable"`
+		} `json:"fields"`
+	}
+	yes := true
+	err := r.src.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(r.names), Decode: es.JSON(&answer),
+		Request: esapi.FieldCapsRequest{Index: r.names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes}})
+	if err != nil {
+		return err
+	}
+	if len(answer.Indices) == 0 {
+		return nil // The plan will find nothing and explain it.
+	}
+	var missing []string
+	for _, f := range fields {
+		types := answer.Fields[f]
+		if len(types) == 0 {
+			missing = append(missing, f)
+		}
+		for typ, caps := range types {
+			if typ == "unmapped" || wantType(f, typ) && caps.Aggregatable {
+				continue
+			}
+			return &es.Error{Kind: es.Mapping, Op: "check the fields of", Index: join(r.names),
+				Reason: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(caps.Indices)),
+				Hint:   "these are not Security Onion's own indices, or a template was changed: name the right ones, or leave that index out"}
+		}
+	}
+	if slices.Contains(missing, fieldTime) || slices.Contains(missing, fieldDataset) || slices.Contains(missing, fieldSource) || slices.Contains(missing, fieldDest) {
+		return nil // No connections can be there: the same.
+	}
+	if len(missing) > 0 {
+		r.note("fields", hunt.Note{
+			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: join(r.names)})
+	}
+	return nil
+}
+
+// where names the indices that differ from the others, at most three.
+func where(indices []string) string {
+	if len(indices) == 0 {
+		return ""
+	}
+	more := ""
+	if len(indices) > 3 {
+		more = fmt.Sprintf(" and %d more", len(indices)-3)
+		indices = indices[:3]
+	}
+	return " in " + strings.Join(indices, ", ") + more
+}

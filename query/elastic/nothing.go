@@ -1,0 +1,146 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+)
+
+// explainNothing says why a window holds no connection in scope. With Zeek data elsewhere that is a note; without any
+// it is an error, because then the hunt looked in the wrong place.
+func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
+	if r.shards == 0 {
+		return r.noZeek(ctx)
+	}
+	conns := object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}}}}}
+	newest, found, err := r.newest(ctx, conns)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return r.noZeek(ctx)
+	}
+	from, to := r.window.ReadFrom().UnixMilli(), r.window.End.UnixMilli()
+	inWindow, err := r.count(ctx, object{"bool": object{"filter": []any{between(from, to), object{"term": object{fieldDataset: datasetConn}}}}})
+	if err != nil {
+		return err
+	}
+	if inWindow > 0 {
+		r.note("", hunt.Note{
+			What:  fmt.Sprintf("the window holds %d connections, but none is %s by the internal networks given", inWindow, r.req.Scope.Direction),
+			Where: join(r.names), Hint: "check --internal and --direction", Count: inWindow,
+		})
+		return r.future(ctx, now)
+	}
+	age := "in the future"
+	if d := now.Sub(newest); d >= 0 {
+		age = d.Round(time.Second).String() + " ago"
+	}
+	r.note("", hunt.Note{
+		What:  fmt.Sprintf("no connection in the window; the newest one started %s, %s", stamp(newest.UnixMilli()), age),
+		Where: join(r.names), Hint: "choose another window, or see whether Zeek's logs still arrive",
+	})
+	return r.future(ctx, now)
+}
+
+// newest gives the time of the newest document that matches.
+func (r *reading) newest(ctx context.Context, query object) (t time.Time, found bool, err error) {
+	b := body(object{"size": 1, "track_total_hits": false, "query": query, "_source": false,
+		"sort": []any{object{fieldTime: object{"order": "desc", "unmapped_type": "date"}}}})
+	err = r.search(ctx, "find the newest connection", b, []string{"hits.hits.sort"}, func(res es.SearchResult) error {
+		var h struct {
+			Hits []struct {
+				Sort []int64 `json:"sort"`
+			} `json:"hits"`
+		}
+		if res.Hits == nil {
+			return nil
+		}
+		if err := json.Unmarshal(res.Hits, &h); err != nil {
+			return err
+		}
+		if len(h.Hits) > 0 && len(h.Hits[0].Sort) > 0 {
+			t, found = time.UnixMilli(h.Hits[0].Sort[0]).UTC(), true
+		}
+		return nil
+	})
+	return t, found, err
+}
+
+// future tells of connections that start after now: a sensor's clock is wrong, and its beats with it.
+func (r *reading) future(ctx context.Context, now time.Time) error {
+	const tolerance = time.Minute
+	from := now.Add(tolerance).UnixMilli()
+	far := now.AddDate(100, 0, 0).UnixMilli()
+	n, err := r.count(ctx, r.query.in(from, far))
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		r.note("future", hunt.Note{
+			What: fmt.Sprintf("%d connections start in the future", n), Where: join(r.names),
+			Hint: "the clock of a sensor is wrong (observer.name tells which)", Count: n,
+		})
+	}
+	return nil
+}
+
+// noZeek makes the error for a cluster without any Zeek connection: what was looked for, and what is there instead.
+func (r *reading) noZeek(ctx context.Context) error {
+	e := &es.Error{Kind: es.NotFound, Op: "look for " + datasetConn + " in", Index: join(r.names), Reason: "no Zeek connection is there at all",
+		Hint: "check the index names, that Zeek's logs arrive, and that the user or API key may read them"}
+	if r.shards == 0 {
+		e.Reason = "no such index is there, or none that may be read"
+	}
+	suricata := []string{indexSuricata}
+	if slices.ContainsFunc(r.names, func(n string) bool { return strings.HasPrefix(n, "*:") }) {
+		suricata = remote(suricata)
+	}
+	names := r.names
+	r.names = suricata
+	_, found, err := r.newest(ctx, object{"term": object{fieldDataset: "suricata.conn"}})
+	r.names = names
+	if err == nil && found {
+		e.Reason = "no Zeek connection is there, but suricata.conn is in " + join(suricata) + ": this grid uses Suricata for metadata"
+		e.Hint = "dwell reads Zeek's connections: set Security Onion's global.mdengine to ZEEK, or hunt on Zeek logs with --zeek"
+		return e
+	}
+	if r.shards > 0 {
+		if sets, err := r.datasets(ctx); err == nil && len(sets) > 0 {
+			e.Reason += "; it holds " + strings.Join(sets, ", ")
+		}
+	}
+	return e
+}
+
+// datasets names the most frequent kinds of documents.
+func (r *reading) datasets(ctx context.Context) ([]string, error) {
+	var out []string
+	b := body(object{"size": 0, "track_total_hits": false, "aggs": object{"d": object{"terms": object{"field": fieldDataset, "size": 5}}}})
+	err := r.search(ctx, "list datasets", b, []string{"aggregations.d.buckets.key"}, func(res es.SearchResult) error {
+		var a struct {
+			D struct {
+				Buckets []struct {
+					Key string `json:"key"`
+				} `json:"buckets"`
+			} `json:"d"`
+		}
+		if res.Aggregations == nil {
+			return nil
+		}
+		if err := json.Unmarshal(res.Aggregations, &a); err != nil {
+			return err
+		}
+		for _, k := range a.D.Buckets {
+			out = append(out, fmt.Sprintf("%q", k.Key))
+		}
+		return nil
+	})
+	return out, err
+}

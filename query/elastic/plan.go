@@ -1,0 +1,152 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"dwell/internal/es"
+)
+
+// slice is a span of time, [From, To) in Unix milliseconds, that is read in one go.
+type slice struct {
+	From, To int64
+	// Expected is what was counted in it, Read what came.
+	Expected, Read int64
+	// tries counts readings that gave nothing and were put off.
+	tries int
+}
+
+func (s slice) String() string {
+	return stamp(s.From) + "/" + stamp(s.To)
+}
+
+// stamp writes a time with milliseconds only where it has some.
+func stamp(ms int64) string {
+	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.999Z")
+}
+
+// bucket is one interval of the count.
+type bucket struct {
+	Key      int64 `json:"key"`
+	DocCount int64 `json:"doc_count"`
+}
+
+// The first count is by the minute, or by more when that would be more than maxIntervals of them.
+const (
+	firstInterval = time.Minute
+	maxIntervals  = 20_000
+	// refineInto is how many intervals a slice is counted in that is to be cut smaller.
+	refineInto = 256
+)
+
+// plan counts [from, to) and cuts it into slices of about docs connections.
+func (r *reading) plan(ctx context.Context, from, to int64, docs int64) ([]slice, error) {
+	interval := firstInterval
+	for time.Duration(to-from)*time.Millisecond/interval > maxIntervals {
+		interval *= 5
+	}
+	for {
+		counts, err := r.histogram(ctx, from, to, interval)
+		if es.Is(err, es.TooBig) && interval < time.Duration(to-from)*time.Millisecond {
+			// A cluster with a low search.max_buckets: coarser intervals are cut smaller when it is their turn.
+			interval *= 8
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return group(counts, from, to, interval.Milliseconds(), docs), nil
+	}
+}
+
+// refine cuts a slice smaller, into parts of about docs connections, by counting it in finer intervals. Without a
+// way to cut it (one millisecond) it gives nothing.
+func (r *reading) refine(ctx context.Context, s slice, docs int64) ([]slice, error) {
+	for n := int64(refineInto); s.To-s.From > 1; n = 2 {
+		interval := max(1, (s.To-s.From+n-1)/n)
+		counts, err := r.histogram(ctx, s.From, s.To, time.Duration(interval)*time.Millisecond)
+		if es.Is(err, es.TooBig) && n > 2 {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return group(counts, s.From, s.To, interval, docs), nil
+	}
+	return nil, nil
+}
+
+// group joins neighbouring intervals while they hold docs connections at most together. An interval that holds more
+// stands alone, with its own bounds, so that cutting a slice in finer intervals always makes it smaller. What lies
+// between the slices is empty.
+func group(counts []bucket, from, to, interval, docs int64) []slice {
+	var out []slice
+	for _, c := range counts {
+		a, b := max(c.Key, from), min(c.Key+interval, to)
+		if n := len(out); n > 0 && out[n-1].Expected+c.DocCount <= docs {
+			out[n-1].To = b
+			out[n-1].Expected += c.DocCount
+			continue
+		}
+		out = append(out, slice{From: a, To: b, Expected: c.DocCount})
+	}
+	return out
+}
+
+// histogram counts the connections of each interval.
+func (r *reading) histogram(ctx context.Context, from, to int64, interval time.Duration) ([]bucket, error) {
+	var counts []bucket
+	err := r.search(ctx, "count connections", r.query.histogram(from, to, interval),
+		[]string{"aggregations.h.buckets.key", "aggregations.h.buckets.doc_count"}, func(res es.SearchResult) error {
+			r.shards = res.Shards
+			if res.Aggregations == nil {
+				return nil
+			}
+			var a struct {
+				H struct {
+					Buckets []bucket `json:"buckets"`
+				} `json:"h"`
+			}
+			if err := json.Unmarshal(res.Aggregations, &a); err != nil {
+				return err
+			}
+			counts = a.H.Buckets
+			return nil
+		})
+	return counts, err
+}
+
+// count gives the number of documents that a query matches, by another way than the aggregations do.
+func (r *reading) count(ctx context.Context, query object) (int64, error) {
+	var n int64
+	err := r.search(ctx, "count connections", count(query), []string{"hits.total"}, func(res es.SearchResult) error {
+		var h struct {
+			Total struct {
+				Value    int64  `json:"value"`
+				Relation string `json:"relation"`
+			} `json:"total"`
+		}
+		if res.Hits == nil {
+			return errors.New("no total in the answer")
+		}
+		if err := json.Unmarshal(res.Hits, &h); err != nil {
+			return err
+		}
+		if h.Total.Relation != "eq" {
+			return fmt.Errorf("the total is not exact (%q)", h.Total.Relation)
+		}
+		n = h.Total.Value
+		return nil
+	})
+	return n, err
+}
+
+// search asks for size 0 on this hunt's indices, the same shard copies each time.
+func (r *reading) search(ctx context.Context, op string, body []byte, filter []string, decode func(es.SearchResult) error) error {
+	return r.src.client.Search(ctx, es.SearchRequest{
+		Op: op, Index: r.names, Body: body, FilterPath: filter, Preference: "dwell", MissingOK: true,
+	}, decode)
+}

@@ -1,0 +1,136 @@
+package elastic
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+// The fields of a zeek.conn document that are read (security-onion.md, 1.3).
+const (
+	fieldTime      = "@timestamp"
+	fieldDataset   = "event.dataset"
+	fieldDuration  = "event.duration"
+	fieldSource    = "source.ip"
+	fieldSrcPort   = "source.port"
+	fieldDest      = "destination.ip"
+	fieldDstPort   = "destination.port"
+	fieldTransport = "network.transport"
+	fieldService   = "network.protocol"
+	fieldOrigIP    = "client.ip_bytes"
+	fieldOrig      = "client.bytes"
+	fieldResp      = "server.bytes"
+	datasetConn    = "zeek.conn"
+)
+
+type object = map[string]any
+
+// query builds the searches of one hunt: everything but the span is the same in all of them.
+type query struct {
+	filter, mustNot, should []any
+}
+
+// newQuery puts the scope into the query, so that what is out of scope never leaves the server. Documents without
+// one of the addresses are no connections and are left out of counts and pages alike.
+func newQuery(scope hunt.Scope) query {
+	internal := cidrs(scope.Internal)
+	never := cidrs(hunt.NeverDestination())
+	in := func(field string) object { return object{"terms": object{field: internal}} }
+	between := func(inside, outside string) object {
+		return object{"bool": object{"filter": []any{in(inside), object{"exists": object{"field": outside}}}, "must_not": []any{in(outside)}}}
+	}
+	q := query{
+		filter:  []any{object{"term": object{fieldDataset: datasetConn}}},
+		mustNot: []any{object{"terms": object{fieldDest: never}}},
+	}
+	switch scope.Direction {
+	case hunt.Outbound:
+		q.filter = append(q.filter, between(fieldSource, fieldDest))
+	case hunt.Inbound:
+		q.filter = append(q.filter, between(fieldDest, fieldSource))
+	case hunt.Both:
+		q.should = []any{between(fieldSource, fieldDest), between(fieldDest, fieldSource)}
+	}
+	return q
+}
+
+func cidrs(ps []netip.Prefix) []string {
+	out := make([]string, len(ps))
+	for i, p := range ps {
+		out[i] = p.String()
+	}
+	return out
+}
+
+// in is the query over [from, to), Unix milliseconds.
+func (q query) in(from, to int64) object {
+	b := object{"filter": append([]any{between(from, to)}, q.filter...), "must_not": q.mustNot}
+	if len(q.should) > 0 {
+		b["should"], b["minimum_should_match"] = q.should, 1
+	}
+	return object{"bool": b}
+}
+
+func between(from, to int64) object {
+	return object{"range": object{fieldTime: object{"gte": from, "lt": to, "format": "epoch_millis"}}}
+}
+
+// count asks for the number of documents and nothing else.
+func count(query object) []byte {
+	return body(object{"size": 0, "track_total_hits": true, "query": query})
+}
+
+// histogram asks for the number of documents in each interval that has any.
+func (q query) histogram(from, to int64, interval time.Duration) []byte {
+	return body(object{"size": 0, "track_total_hits": false, "query": q.in(from, to), "aggs": object{
+		"h": object{"date_histogram": object{"field": fieldTime, "fixed_interval": fixed(interval), "min_doc_count": 1}},
+	}})
+}
+
+// fixed writes an interval the way fixed_interval wants it.
+func fixed(d time.Duration) string {
+	ms, _ := json.Marshal(d.Milliseconds())
+	return string(ms) + "ms"
+}
+
+// sources are the composite's keys. Time comes first: comparing keys then mostly ends after one number, and a page is
+// in order of time. The names are one letter long because they are repeated in every bucket; page.go reads them.
+// source.port costs nothing to speak of on the server and 10 bytes a bucket; it is read to tell connections of one
+// millisecond apart and to join them with other logs. Fields that a record may lack have missing_bucket.
+func sources() []any {
+	terms := func(name, field string, missing bool) object {
+		t := object{"field": field}
+		if missing {
+			t["missing_bucket"] = true
+		}
+		return object{name: object{"terms": t}}
+	}
+	return []any{
+		terms("t", fieldTime, false),
+		terms("s", fieldSource, false), terms("p", fieldSrcPort, true),
+		terms("d", fieldDest, false), terms("q", fieldDstPort, true),
+		terms("n", fieldTransport, true), terms("v", fieldService, true),
+		terms("u", fieldDuration, true),
+		terms("i", fieldOrigIP, true), terms("o", fieldOrig, true), terms("r", fieldResp, true),
+	}
+}
+
+// page asks for the connections of [from, to) as buckets, at most size of them, after the given key (raw JSON) if any.
+func (q query) page(from, to int64, size int, after []byte) []byte {
+	composite := object{"size": size, "sources": sources()}
+	if after != nil {
+		composite["after"] = json.RawMessage(after)
+	}
+	return body(object{"size": 0, "track_total_hits": false, "query": q.in(from, to), "aggs": object{"c": object{"composite": composite}}})
+}
+
+// body encodes what is made of plain values only, which cannot go wrong.
+func body(o object) []byte {
+	b, err := json.Marshal(o)
+	if err != nil {
+		panic("elastic: encode a request: " + err.Error())
+	}
+	return b
+}

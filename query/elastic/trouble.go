@@ -1,0 +1,143 @@
+package elastic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+)
+
+const (
+	// maxTries is how often a slice is put off before it is a gap.
+	maxTries = 3
+	// maxLost is how many slices in a row may come to nothing before the rest is not asked for: a broken index should
+	// not be asked a thousand times.
+	maxLost = 3
+	// pause is what a worker waits before it reads a slice again that could not be read.
+	pause = time.Second
+)
+
+// trouble settles what becomes of a slice that could not be read: it is put back, smaller where that helps, or given
+// up as a gap. What no slice can cure comes back as an error and ends the hunt.
+func (r *reading) trouble(ctx context.Context, s slice, err error) error {
+	var e *es.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	log := r.src.opt.Logger
+	s.tries++
+	switch e.Kind {
+	case es.TooBig:
+		if !r.shrink() && s.To-s.From <= 1 {
+			return r.giveUp(s, e)
+		}
+		r.note("too big", hunt.Note{What: fmt.Sprintf("the cluster answers no pages of this size (%s); went on with smaller slices", e.Type), Where: "slice " + s.String()})
+		log.Debug("slice too big for the cluster", "slice", s.String(), "error", e)
+		s.tries--
+		return r.cut(ctx, s)
+	case es.Timeout:
+		if s.To-s.From <= 1 || s.tries > maxTries {
+			return r.giveUp(s, e)
+		}
+		r.note("timeout", hunt.Note{What: "a slice timed out; went on with slices of half the size", Where: "slice " + s.String(), Hint: e.Hint})
+		r.shrink()
+		return r.cut(ctx, s)
+	case es.Overload:
+		if s.tries > maxTries {
+			return r.giveUp(s, e)
+		}
+		r.note("overload", hunt.Note{What: fmt.Sprintf("the cluster was too busy (%s); went on with less load", e.Type), Where: "slice " + s.String()})
+		r.shrink()
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+		r.putBack(s)
+		r.slowDown()
+		return nil
+	case es.Partial, es.Retryable:
+		if s.tries > 1 {
+			return r.giveUp(s, e)
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+		r.putBack(s)
+		return nil
+	case es.Fatal, es.Auth, es.Permission, es.NotFound, es.Mapping, es.TLS, es.Unreachable, es.NotElasticsearch, es.ClusterBlock, es.Conflict, es.Canceled:
+	}
+	return fmt.Errorf("slice %s: %w", s, err)
+}
+
+// cut puts a slice back in halves. If even counting it fails, it is put back whole, to be tried once more.
+func (r *reading) cut(ctx context.Context, s slice) error {
+	parts, err := r.refine(ctx, s, max(s.Expected/2, 1))
+	if es.Is(err, es.TooBig, es.Timeout, es.Overload, es.Partial, es.Retryable) {
+		s.tries++
+		if s.tries > maxTries {
+			return r.giveUp(s, err)
+		}
+		parts = nil
+	} else if err != nil {
+		return err
+	}
+	if len(parts) == 0 {
+		if s.tries++; s.tries > maxTries+1 {
+			return r.giveUp(s, errors.New("it cannot be cut smaller"))
+		}
+		parts = []slice{s}
+	}
+	for i := range parts {
+		parts[i].tries = s.tries
+	}
+	r.putBack(parts...)
+	return nil
+}
+
+// shrink halves what slices and pages may hold, and says whether that was still possible.
+func (r *reading) shrink() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.size <= minPage {
+		return false
+	}
+	// A page never asks for more than its slice holds, so the limit that counts is the smaller one.
+	r.size = max(minPage, min(r.size, int(r.docs)+int(r.docs)/8+minPage)/2)
+	r.docs = max(minPage, r.docs/2)
+	return true
+}
+
+// slowDown lets one worker end, unless it is the last.
+func (r *reading) slowDown() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.alive-r.excess > 1 {
+		r.excess++
+	}
+}
+
+// giveUp records a slice as lost, and after several in a row all that follow.
+func (r *reading) giveUp(s slice, why error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.Read = 0
+	r.gap(s, s.Expected, fmt.Sprintf("%d connections could not be read: %v", s.Expected, why))
+	r.done = append(r.done, s)
+	if r.lost++; r.lost >= maxLost {
+		r.dead = why.Error()
+	}
+	return nil
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
