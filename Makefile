@@ -42,3 +42,6 @@ fuzz: ## every fuzz target for ten seconds
 
 clean: ## remove what was built
 	rm -rf bin
+
+generate: ## the pages that are made from code
+	$(GO) test ./internal/config ./cmd/dwell -run UpToDate -update

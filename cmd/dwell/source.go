@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"dwell/internal/config"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
+	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
 
@@ -15,8 +17,16 @@ func (a *app) source(_ context.Context, paths []string, settings *config.Loaded)
 	if len(paths) > 0 {
 		return zeek.New(zeek.Options{Paths: paths}), nil
 	}
-	_, err := a.client(settings)
-	return nil, err
+	client, err := a.client(settings)
+	if err != nil {
+		return nil, err
+	}
+	source, err := elastic.New(client, elastic.Options{Index: strings.Split(settings.Query.Index, ","),
+		SliceDocs: settings.Query.SliceDocuments, Concurrency: settings.Query.Concurrency, Logger: a.logger(), Now: a.Now})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return source, nil
 }
 
 // client connects the settings with the one HTTP stack.

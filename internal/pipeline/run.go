@@ -72,6 +72,11 @@ func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	if sampler, ok := src.(hunt.Sampler); ok {
+		if err := sampler.Sample(ctx, res.Findings); err != nil {
+			return nil, err
+		}
+	}
 	res.Document = id.document(&reading, counts, o)
 	res.Document.Dwell.Hunt.Stages = hunt.Stages{Read: read.Sub(begun).Seconds(), Score: o.Now().Sub(read).Seconds()}
 	return res, nil

@@ -1,0 +1,152 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+)
+
+// Survey is what `dwell check` says about the data before anybody hunts in it.
+type Survey struct {
+	// Names are the indices that a hunt would read; Notes what was noticed in choosing them.
+	Names []string
+	Notes []hunt.Note
+	// Newest is the start of the newest connection, zero when there is none.
+	Newest time.Time
+	// Connections of the last 24 hours, in or out of scope; Hours is how many of those hours hold any.
+	Connections int64
+	Hours       int
+	// Fields are those that a hunt reads, in the order of their weight.
+	Fields []Field
+}
+
+// Field is one field of zeek.conn documents as the indices have it.
+type Field struct {
+	Name string
+	// Types are the types it is mapped as; several mean that indices disagree, none that it is not mapped.
+	Types []string
+	// Wanted are the types that reading works with.
+	Wanted []string
+	// Filled is the share of the last day's connections that have a value, 0..1; NaN without connections.
+	Filled float64
+	// Needed says that a connection without it is no connection.
+	Needed bool
+}
+
+// Good says that every type is one that reading works with.
+func (f Field) Good() bool {
+	return len(f.Types) > 0 && !slices.ContainsFunc(f.Types, func(t string) bool { return !slices.Contains(f.Wanted, t) })
+}
+
+func surveyed() []Field {
+	ip, number, word, date := []string{"ip"}, []string{"long", "integer"}, []string{"keyword"}, []string{"date"}
+	return []Field{
+		{Name: fieldTime, Wanted: date, Needed: true}, {Name: fieldSource, Wanted: ip, Needed: true}, {Name: fieldDest, Wanted: ip, Needed: true},
+		{Name: fieldDataset, Wanted: []string{"keyword", "constant_keyword"}, Needed: true},
+		{Name: fieldDstPort, Wanted: number}, {Name: fieldTransport, Wanted: word}, {Name: fieldService, Wanted: word},
+		{Name: fieldOrigIP, Wanted: number}, {Name: fieldOrig, Wanted: number}, {Name: fieldResp, Wanted: number},
+		{Name: fieldDuration, Wanted: []string{"long", "float", "double", "integer"}}, {Name: fieldSrcPort, Wanted: number}, {Name: "log.id.uid", Wanted: word},
+	}
+}
+
+// Survey looks at the data that a hunt would read: which indices, how new, how full, how mapped.
+func (s *Source) Survey(ctx context.Context) (*Survey, error) {
+	clock, _, err := s.clock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names, notes, err := s.indices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &Survey{Names: names, Notes: notes, Fields: surveyed()}
+	if err := s.fieldTypes(ctx, out); err != nil {
+		return nil, err
+	}
+	return out, s.fill(ctx, clock, out)
+}
+
+func (s *Source) fieldTypes(ctx context.Context, out *Survey) error {
+	fields := make([]string, len(out.Fields))
+	for i, f := range out.Fields {
+		fields[i] = f.Name
+	}
+	yes := true
+	var caps struct {
+		Fields map[string]map[string]struct {
+			Type string `json:"type"`
+		} `json:"fields"`
+	}
+	err := s.client.Do(ctx, es.Call{Op: "ask how fields are mapped", Index: join(out.Names), Decode: es.JSON(&caps), Request: esapi.FieldCapsRequest{
+		Index: out.Names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes}})
+	if err != nil {
+		return err
+	}
+	for i := range out.Fields {
+		for t := range caps.Fields[out.Fields[i].Name] {
+			if t != "unmapped" {
+				out.Fields[i].Types = append(out.Fields[i].Types, t)
+			}
+		}
+		slices.Sort(out.Fields[i].Types)
+	}
+	return nil
+}
+
+// fill counts the last day's connections, its hours and how many have each field, in one search.
+func (s *Source) fill(ctx context.Context, now time.Time, out *Survey) error {
+	filters := object{}
+	for _, f := range out.Fields {
+		filters[f.Name] = object{"exists": object{"field": f.Name}}
+	}
+	day := object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}}}}}
+	last := between(now.Add(-24*time.Hour).UnixMilli(), now.UnixMilli())
+	b, err := json.Marshal(object{"size": 0, "track_total_hits": false, "query": day, "aggs": object{
+		"newest": object{"max": object{"field": fieldTime}},
+		"day": object{"filter": last, "aggs": object{
+			"hours":  object{"date_histogram": object{"field": fieldTime, "fixed_interval": "1h", "min_doc_count": 1}},
+			"filled": object{"filters": object{"filters": filters}},
+		}},
+	}})
+	if err != nil {
+		return err
+	}
+	return s.client.Search(ctx, es.SearchRequest{Op: "look at the last day's connections", Index: out.Names, Body: b, MissingOK: true}, func(r es.SearchResult) error {
+		if r.Aggregations == nil {
+			return nil
+		}
+		var a struct {
+			Newest struct {
+				Value *float64 `json:"value"`
+			} `json:"newest"`
+			Day struct {
+				Count int64 `json:"doc_count"`
+				Hours struct {
+					Buckets []json.RawMessage `json:"buckets"`
+				} `json:"hours"`
+				Filled struct {
+					Buckets map[string]struct {
+						Count int64 `json:"doc_count"`
+					} `json:"buckets"`
+				} `json:"filled"`
+			} `json:"day"`
+		}
+		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
+			return err
+		}
+		if a.Newest.Value != nil {
+			out.Newest = time.UnixMilli(int64(*a.Newest.Value)).UTC()
+		}
+		out.Connections, out.Hours = a.Day.Count, min(len(a.Day.Hours.Buckets), 24)
+		for i, f := range out.Fields {
+			out.Fields[i].Filled = float64(a.Day.Filled.Buckets[f.Name].Count) / float64(a.Day.Count)
+		}
+		return nil
+	})
+}
