@@ -2,7 +2,9 @@ package zeek
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
+	"math/bits"
 )
 
 // json reads one line that holds one JSON object. Keys that no slot wants are stepped over, whatever their value;
@@ -148,12 +150,13 @@ func (s *scanner) text(scratch *[]byte) (b []byte, ok bool) {
 		return nil, false
 	}
 	start := s.i
+	end := quoteOrSlash(s.b, start)
+	if end < len(s.b) && s.b[end] == '"' {
+		s.i = end + 1
+		return s.b[start:end], true
+	}
 	if !s.stringEnd() {
 		return nil, false
-	}
-	b = s.b[start : s.i-1]
-	if bytes.IndexByte(b, '\\') < 0 {
-		return b, true
 	}
 	var plain string
 	if json.Unmarshal(s.b[start-1:s.i], &plain) != nil {
@@ -167,35 +170,48 @@ func (s *scanner) text(scratch *[]byte) (b []byte, ok bool) {
 // stringEnd steps behind the quote that ends the string in which it stands.
 func (s *scanner) stringEnd() bool {
 	for {
-		n := bytes.IndexByte(s.b[s.i:], '"')
-		if n < 0 {
-			s.i = len(s.b)
+		s.i = quoteOrSlash(s.b, s.i)
+		if s.i >= len(s.b) {
 			return false
 		}
-		end := s.i + n
-		slashes := 0
-		for end-slashes-1 >= s.i && s.b[end-slashes-1] == '\\' {
-			slashes++
-		}
-		s.i = end + 1
-		if slashes%2 == 0 {
+		if s.b[s.i] == '"' {
+			s.i++
 			return true
+		}
+		if s.i += 2; s.i > len(s.b) {
+			s.i = len(s.b)
 		}
 	}
 }
 
-// number steps over a number and gives its text.
+// quoteOrSlash is the place of the next quote or backslash from i on, or the length of b. It looks at eight bytes at
+// a time: x-0x01.. & ^x & 0x80.. has a bit set at the lowest zero byte of x (a well-known trick).
+func quoteOrSlash(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; i+8 <= len(b); i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		q, s := x^ones*'"', x^ones*'\\'
+		if hit := ((q-ones) & ^q | (s-ones) & ^s) & highs; hit != 0 {
+			return i + bits.TrailingZeros64(hit)/8
+		}
+	}
+	for i < len(b) && b[i] != '"' && b[i] != '\\' {
+		i++
+	}
+	return min(i, len(b))
+}
+
+// number steps over a number and gives its text. Whether it is one is for those to say who want it.
 func (s *scanner) number() []byte {
 	start := s.i
 	for s.i < len(s.b) {
-		switch c := s.b[s.i]; {
-		case c >= '0' && c <= '9', c == '.', c == '-', c == '+', c == 'e', c == 'E':
-			s.i++
-		default:
-			return s.b[start:s.i]
+		// Of what may follow a number only } and ] sort behind the comma, and of a number only + before it.
+		if c := s.b[s.i]; (c <= ',' && c != '+') || c == '}' || c == ']' {
+			break
 		}
+		s.i++
 	}
-	return s.b[start:]
+	return s.b[start:s.i]
 }
 
 // skip steps over one value of any kind.

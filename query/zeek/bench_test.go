@@ -1,0 +1,125 @@
+package zeek
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// benchLogs makes the same connections as TSV and as JSON with all columns that Zeek writes by default. Six in ten are
+// outbound, the rest is internal, as on a real network.
+func benchLogs(n int) (tsv, json string) {
+	r := rand.New(rand.NewPCG(1, 2))
+	services := []string{"-", "ssl", "http", "dns", "ssl,http", "-"}
+	states := []string{"SF", "S0", "REJ", "RSTO"}
+	var t, j strings.Builder
+	t.WriteString("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n#open\t2024-06-01-00-00-00\n" +
+		"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\tlocal_orig\tlocal_resp\tmissed_bytes\thistory\torig_pkts\torig_ip_bytes\tresp_pkts\tresp_ip_bytes\ttunnel_parents\n" +
+		"#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tbool\tbool\tcount\tstring\tcount\tcount\tcount\tcount\tset[string]\n")
+	for i := range n {
+		ts := fmt.Sprintf("%d.%06d", epoch+i*86400/n, r.IntN(1e6))
+		uid := fmt.Sprintf("C%017x", r.Uint64()>>4)
+		src := fmt.Sprintf("10.%d.%d.%d", r.IntN(4), r.IntN(256), r.IntN(256))
+		dst := fmt.Sprintf("10.9.%d.%d", r.IntN(256), r.IntN(256))
+		if r.IntN(10) < 6 {
+			dst = fmt.Sprintf("%d.%d.%d.%d", 20+r.IntN(80), r.IntN(256), r.IntN(256), r.IntN(256))
+		}
+		sport, dport := 1024+r.IntN(60000), []int{443, 80, 53, 8080}[r.IntN(4)]
+		duration := fmt.Sprintf("%.6f", r.ExpFloat64())
+		ob, rb, op, rp := r.IntN(5000), r.IntN(50000), 1+r.IntN(30), 1+r.IntN(40)
+		service, state := services[r.IntN(len(services))], states[r.IntN(len(states))]
+		fmt.Fprintf(&t, "%s\t%s\t%s\t%d\t%s\t%d\ttcp\t%s\t%s\t%d\t%d\t%s\tT\tF\t0\tShADadFf\t%d\t%d\t%d\t%d\t-\n",
+			ts, uid, src, sport, dst, dport, service, duration, ob, rb, state, op, ob+40*op, rp, rb+40*rp)
+		svc := ""
+		if service != "-" {
+			svc = `"service":"` + service + `",`
+		}
+		fmt.Fprintf(&j, `{"ts":%s,"uid":"%s","id.orig_h":"%s","id.orig_p":%d,"id.resp_h":"%s","id.resp_p":%d,"proto":"tcp",%s"duration":%s,"orig_bytes":%d,"resp_bytes":%d,"conn_state":"%s","local_orig":true,"local_resp":false,"missed_bytes":0,"history":"ShADadFf","orig_pkts":%d,"orig_ip_bytes":%d,"resp_pkts":%d,"resp_ip_bytes":%d}`+"\n",
+			ts, uid, src, sport, dst, dport, svc, duration, ob, rb, state, op, ob+40*op, rp, rb+40*rp)
+	}
+	return t.String(), j.String()
+}
+
+// BenchmarkRead reads a log of 500,000 connections, in one file and in 24, and throws the batches away. The metric
+// counts records, in scope or not.
+func BenchmarkRead(b *testing.B) {
+	const n = 500_000
+	tsv, json := benchLogs(n)
+	for _, c := range []struct {
+		name    string
+		content string
+		packed  bool
+	}{{"tsv", tsv, false}, {"gz", tsv, true}, {"json", json, false}, {"jsongz", json, true}} {
+		dir := b.TempDir()
+		content := c.content
+		name := "conn.log"
+		if c.packed {
+			content, name = gz(b, content), "conn.log.gz"
+		}
+		require.NoError(b, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
+		b.Run(c.name, func(b *testing.B) {
+			s := New(Options{Paths: []string{dir}})
+			b.ReportAllocs()
+			b.SetBytes(int64(len(c.content)))
+			for b.Loop() {
+				var got atomic.Int64
+				reading, err := s.Read(context.Background(), outbound(), func(batch []hunt.Connection) error {
+					got.Add(int64(len(batch)))
+					return nil
+				})
+				require.NoError(b, err)
+				require.Equal(b, int64(n), reading.Records)
+				require.Equal(b, got.Load(), reading.Connections)
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "connections/s")
+		})
+	}
+}
+
+// BenchmarkParse parses one line on one core.
+func BenchmarkParse(b *testing.B) {
+	tsv, json := benchLogs(1000)
+	b.Run("tsv", func(b *testing.B) {
+		h, p := newHeader(), newParser()
+		var lines [][]byte
+		for _, l := range strings.Split(strings.TrimSpace(tsv), "\n") {
+			if l[0] == '#' {
+				h = h.with([]byte(l))
+			} else {
+				lines = append(lines, []byte(l))
+			}
+		}
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			if p.tsv(lines[i%1000], h, &h.full) != fine {
+				b.Fatal("bad line")
+			}
+			i++
+		}
+	})
+	b.Run("json", func(b *testing.B) {
+		p := newParser()
+		var lines [][]byte
+		for _, l := range strings.Split(strings.TrimSpace(json), "\n") {
+			lines = append(lines, []byte(l))
+		}
+		b.ReportAllocs()
+		i := 0
+		for b.Loop() {
+			if p.json(lines[i%1000]) != fine {
+				b.Fatal("bad line")
+			}
+			i++
+		}
+	})
+}
