@@ -1,7 +1,24 @@
 package scoring
 
+import "gonum.org/v1/gonum/dsp/fourier"
+
 // Scorer computes with memory that it uses again, so that scoring allocates nothing once it has seen a series as long
 // as the longest. The zero Scorer is ready. It is not safe for concurrent use: give each goroutine its own.
 type Scorer struct {
 	rita ritaScratch
+
+	inside []int64    // connections in the window
+	start  []int64    // connections, ascending, ms
+	beat   []int64    // beats, ascending, ms
+	gaps   []gapOrder // between connections, by length
+	rest   []gapOrder // of the gaps, when modes are taken away
+	stride []int64    // by place in time
+	values []int64    // for medians
+
+	shape, strays []float64 // gaps, seconds
+
+	fft          *fourier.FFT
+	plans        [32]*fourier.FFT // by number of bits of the length
+	bins, power  []float64
+	coefficients []complex128
 }

@@ -1,0 +1,182 @@
+package scoring
+
+import "math"
+
+// Test names the way a beat was found.
+type Test uint8
+
+// The tests.
+const (
+	NoTest Test = iota
+	// Gap: gaps between beats agree more than those of memoryless traffic.
+	Gap
+	// Clock: beats are in phase with a clock, whatever goes on between them.
+	Clock
+	// Lattice: gaps are multiples of a round period.
+	Lattice
+)
+
+// String is the test's name: gap, clock, lattice; empty if none spoke.
+func (t Test) String() string {
+	switch t {
+	case Gap:
+		return "gap"
+	case Clock:
+		return "clock"
+	case Lattice:
+		return "lattice"
+	case NoTest:
+	}
+	return ""
+}
+
+const (
+	// fewestConnections is how many a key needs to be judged.
+	fewestConnections = 4
+	// beaconTests is how many tests look at each series: every p-value is multiplied by it.
+	beaconTests = 3
+	// lowestLogP stands for any p-value below it.
+	lowestLogP = -300
+	// wellExplained: a GAP result that explains this share of the gaps is not overruled by the other tests, which may
+	// name a fraction of its period.
+	wellExplained = 0.8
+	// timerFactor brings what looks like a timer that restarts on use down to low at most.
+	timerFactor = 0.39
+	// Timers are quasi-periodic for a while: only this much agreement shows a clock or a lattice beneath.
+	lockedResultant, lockedCosine = 0.5, 0.5
+	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
+	hoursEnough = 12 * 3600.0
+)
+
+// Beacon is what was found about the rhythm of one series. It does not depend on how many keys were tested: Score
+// does that. The zero Beacon stands for a series of too few connections, and scores 0.
+type Beacon struct {
+	// Connections in the window, and Beats: connections without those that follow within Burst seconds.
+	Connections, Beats int
+	Burst              float64
+	// LogP is log10 of the probability that some memoryless traffic of as many connections looks at least like this by
+	// the test that was chosen, all that was tried counted in. 0 to -300.
+	LogP float64
+	// Test that was chosen; NoTest if there was nothing to choose from.
+	Test Test
+	// Period in seconds and Jitter as a share of it: of the main rhythm, of all rhythms.
+	Period, Jitter float64
+	// Fraction of the gaps (Clock: of the beats) that keep a rhythm; Gaps is how many gaps there were.
+	Fraction float64
+	Gaps     int
+	// Covered is for how many seconds the rhythm was held in all, Coverage the share of the window that is.
+	Covered, Coverage float64
+	// Efficiency is how completely and tightly the rhythm explains what it claims to, 0..1.
+	Efficiency float64
+	// Enough is for how many seconds a rhythm must be held to count fully.
+	Enough float64
+	// Modes are the rhythms, the first the main one, ModeCount of them.
+	Modes     [maxModes]Mode
+	ModeCount int
+	// Timer: the gaps look like a timer that restarts on use, or as spread as what people do.
+	Timer bool
+}
+
+// BeaconScore is a beacon's score in a hunt of a number of keys.
+type BeaconScore struct {
+	// Score is the beacon score, 0..1.
+	Score float64
+	// LogExpected is log10 of how many of the keys tested would look like this if no gaps had memory.
+	LogExpected float64
+	// Confidence is 1/(1+expected).
+	Confidence float64
+	// Quality is the score at full confidence.
+	Quality float64
+}
+
+// quality is the score of a rhythm beyond doubt: how well it explains, and for which share of enough it was held.
+func quality(efficiency, held float64) float64 {
+	return math.Sqrt(max(0, efficiency)) * math.Pow(min(1, max(0, held)), reachExponent)
+}
+
+// Quality is the score at full confidence.
+func (b *Beacon) Quality() float64 {
+	if b.Enough <= 0 {
+		return 0
+	}
+	q := quality(b.Efficiency, b.Covered/b.Enough)
+	if b.Timer {
+		q *= timerFactor
+	}
+	return Clamp(q)
+}
+
+// Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one.
+func (b *Beacon) Score(keys int) BeaconScore {
+	s := BeaconScore{LogExpected: math.Log10(float64(max(1, keys))) + b.LogP, Quality: b.Quality()}
+	s.Confidence = 1 / (1 + math.Pow(10, s.LogExpected))
+	s.Score = Clamp(s.Confidence * s.Quality)
+	return s
+}
+
+// Beacon looks for a rhythm in the connections that start in the window. Fewer than four are not judged, nor is a
+// window without length. Connections at the same instant have no gap that could be judged: they score 0.
+func (sc *Scorer) Beacon(s Series, w Window) Beacon {
+	sc.inside = sc.inside[:0]
+	for _, t := range s.Start {
+		if t >= w.Start && t < w.End {
+			sc.inside = append(sc.inside, t)
+		}
+	}
+	b := Beacon{Connections: len(sc.inside), Beats: len(sc.inside)}
+	if len(sc.inside) < fewestConnections {
+		return b
+	}
+	length := float64(w.Length()) / second
+	b.Enough = min(length/2, hoursEnough)
+	sc.load(sc.inside)
+	c, ok := sc.gapTest(b.Enough)
+	if !ok {
+		return b
+	}
+	b.Test, b.LogP = Gap, log10P(c.logP)
+	b.Burst, b.Beats, b.Gaps = float64(c.burst)/second, c.gaps+1, c.gaps
+	b.Modes, b.ModeCount, b.Period = c.modes, c.modeCount, c.modes[0].Period
+	b.Fraction, b.Jitter, b.Efficiency, b.Covered = c.fraction, c.jitter, c.efficiency(), c.covered
+	if c.logP <= modeLogP {
+		b.Timer = sc.restarts(sc.beyond(c.burst), c.burst, c.window)
+	}
+	if b.Timer || c.logP > modeLogP || c.fraction < wellExplained {
+		sc.otherTests(&b)
+	}
+	b.Coverage = min(1, b.Covered/length)
+	return b
+}
+
+// weight is what a result is worth before the number of keys is known.
+func (b *Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
+
+// otherTests replaces what GAP found where CLOCK or LATTICE found better.
+func (sc *Scorer) otherTests(b *Beacon) {
+	gap := *b
+	if c, ok := sc.clockTest(); ok && (!gap.Timer || c.resultant >= lockedResultant) {
+		o := gap
+		o.Test, o.LogP, o.Timer = Clock, log10P(c.logP), false
+		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = c.period, c.jitter, c.fraction, c.efficiency(), c.covered
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: c.period, Jitter: c.jitter, Gaps: c.beats}}, 1, clockBurst/second
+		o.Beats = len(sc.beat)
+		if o.weight() > b.weight() {
+			*b = o
+		}
+	}
+	if l, ok := sc.latticeTest(); ok && (!gap.Timer || l.cosine >= lockedCosine) {
+		o := gap
+		o.Test, o.LogP, o.Timer = Lattice, log10P(l.logP), false
+		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = l.period, 0, l.cosine, l.efficiency(), l.covered
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: l.period, Gaps: l.gaps}}, 1, 0
+		o.Gaps = l.gaps
+		if o.weight() > b.weight() {
+			*b = o
+		}
+	}
+}
+
+// log10P turns ln p of one test into log10, with the number of tests counted in.
+func log10P(ln float64) float64 {
+	return max(lowestLogP, min(0, (ln+math.Log(beaconTests))/math.Ln10))
+}

@@ -1,0 +1,250 @@
+package scoring
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+
+	"gonum.org/v1/gonum/dsp/fourier"
+)
+
+const (
+	// clockBurst: connections within two seconds are one event for the clock.
+	clockBurst = 2 * second
+	// clockFewest and clockMost bound the number of events the CLOCK test looks at: with fewer it cannot reach a
+	// p-value worth having, with more it would cost more than it tells.
+	clockFewest, clockMost = 22, 4000
+	// clockBlocks is the number of blocks the time is cut into at most, each a whole number of periods.
+	clockBlocks = 48
+	// clockLapse is after how many periods without a beat the rhythm counts as interrupted.
+	clockLapse = 6
+	// clockReach: neither test beyond GAP may speak above this p-value (ln).
+	clockReach = -6 * math.Ln10
+)
+
+// clockResult is a period that beats are in phase with.
+type clockResult struct {
+	logP      float64 // ln
+	period    float64 // seconds
+	resultant float64 // 0..1: how far the phases of all events agree
+	fraction  float64 // of all events, those in phase beyond chance
+	occupied  float64 // of all periods while it ran, those with a beat beyond chance
+	jitter    float64 // half width of the phases in phase, as a share of the period
+	covered   float64 // seconds
+	beats     int     // events in phase
+}
+
+func (c *clockResult) efficiency() float64 { return c.occupied * (1 - c.jitter/jitterCost) }
+
+// clockTest looks for beats bound to a clock: a schedule, whatever else goes on between and however many are missed.
+//
+// The statistic is Rayleigh's, but each block of whole periods has one vote, the sum of the phase vectors of its
+// events, and the length of the sum of all votes is measured against their own lengths: z = |sum V|^2 / sum |V|^2. So
+// it does not matter how events crowd together within a block (pages, sessions, busy hours), and the spectrum needs no
+// whitening. If the votes' directions are independent and uniform, as they are for any traffic whose rate does not
+// itself follow the period, then E z^k <= k! whatever their lengths (Khinchine's inequality for Steinhaus sums), hence
+// P(z > x) <= min over k of k!/x^k: a bound, not an approximation. It is multiplied by the number of periods tried.
+func (sc *Scorer) clockTest() (best clockResult, ok bool) {
+	t := sc.collapse(clockBurst)
+	n := len(t)
+	if n < clockFewest || n > clockMost {
+		return best, false
+	}
+	span := float64(t[n-1]-t[0]) / second
+	lowest, highest := 6/span, min(4*float64(n)/span, 0.5*second/clockBurst)
+	if !(highest > 2*lowest) {
+		return best, false
+	}
+	tried := 2 * 4 * span * (highest - lowest)
+	needed := clockNeeded(math.Log(tried))
+	if needed > float64(min(n, clockBlocks)) {
+		return best, false
+	}
+	sc.spectrum(t, span, highest)
+	step := 1 / (4 * span) // of a place in sc.power
+	found := false
+	for low := lowest; low < highest; low *= math.Sqrt2 {
+		from, to := int(math.Ceil(low/step)), int(min(low*math.Sqrt2, highest)/step)
+		if from >= to {
+			continue
+		}
+		peak := from
+		for i := from + 1; i < to; i++ {
+			if sc.power[i] > sc.power[peak] {
+				peak = i
+			}
+		}
+		// The spectrum only proposes; the blocks decide.
+		if sc.power[peak] < needed*0.6 {
+			continue
+		}
+		for _, off := range [...]float64{-0.5, 0, 0.5} {
+			f := (float64(peak) + off) * step
+			z, r := votes(t, f, span)
+			logP := math.Log(tried) + steinhausTail(z)
+			// Of a period and its fractions, which all agree with a beat, the longest is meant.
+			if logP < best.logP-2 && (!found || logP < best.logP*1.15 || math.Abs(best.period*f-1) < 0.02) {
+				best, found = clockResult{logP: logP, period: 1 / f, resultant: r}, true
+			}
+		}
+	}
+	if !found || best.logP > clockReach {
+		return best, false
+	}
+	describeClock(t, &best)
+	return best, best.beats > 0
+}
+
+// clockNeeded is the z from which the p-value is small enough.
+func clockNeeded(logTried float64) float64 {
+	z := 10.0
+	for logTried+steinhausTail(z) > clockReach {
+		z++
+	}
+	return z
+}
+
+// steinhausTail is ln of the bound on P(z > x): k!/x^k at the best k, the whole part of x.
+func steinhausTail(x float64) float64 {
+	if x < 1 {
+		return 0
+	}
+	k := math.Floor(x)
+	v, _ := math.Lgamma(k + 1)
+	return min(0, v-k*math.Log(x))
+}
+
+// spectrum fills sc.power with Rayleigh's |sum exp(2 pi i f t)|^2/n at f = 0, 1, 2... times 1/(4 span), up to
+// highest: by Fourier transform of the times, each shared between the two nearest bins.
+func (sc *Scorer) spectrum(t []int64, span, highest float64) {
+	length := 1 << bits.Len(uint(8*1.5*span*highest))
+	if sc.fft == nil || sc.fft.Len() != length {
+		sc.fft = sc.plan(length)
+	}
+	sc.bins = slices.Grow(sc.bins[:0], length)[:length]
+	clear(sc.bins)
+	width := 4 * span / float64(length)
+	for _, at := range t {
+		x := float64(at-t[0]) / second / width
+		i := int(x)
+		part := x - float64(i)
+		sc.bins[i] += 1 - part
+		sc.bins[(i+1)%length] += part
+	}
+	half := length/2 + 1
+	sc.coefficients = slices.Grow(sc.coefficients[:0], half)[:half]
+	sc.fft.Coefficients(sc.coefficients, sc.bins)
+	last := min(half-1, int(highest*4*span)+1)
+	sc.power = slices.Grow(sc.power[:0], last+1)[:last+1]
+	for i := range sc.power {
+		c := sc.coefficients[i]
+		p := (real(c)*real(c) + imag(c)*imag(c)) / float64(len(t))
+		if i > 0 { // sharing between two bins damps by sinc^2
+			x := math.Pi * float64(i) / float64(length)
+			s := math.Sin(x) / x
+			p /= s * s * s * s
+		}
+		sc.power[i] = p
+	}
+}
+
+// plan keeps one transform for each length, which is a power of two.
+func (sc *Scorer) plan(length int) *fourier.FFT {
+	i := bits.Len(uint(length))
+	if sc.plans[i] == nil {
+		sc.plans[i] = fourier.NewFFT(length)
+	}
+	return sc.plans[i]
+}
+
+// votes computes z and the resultant of the events' phases at one frequency.
+func votes(t []int64, f, span float64) (z, resultant float64) {
+	perBlock := max(1, math.Ceil(span*f/clockBlocks))
+	var sumC, sumS, squares, c, s float64
+	block := 0.0
+	for _, at := range t {
+		x := float64(at-t[0]) / second * f
+		if b := math.Floor(x / perBlock); b != block {
+			squares += c*c + s*s
+			block, c, s = b, 0, 0
+		}
+		sin, cos := math.Sincos(2 * math.Pi * (x - math.Floor(x)))
+		c, s = c+cos, s+sin
+		sumC, sumS = sumC+cos, sumS+sin
+	}
+	squares += c*c + s*s
+	length := sumC*sumC + sumS*sumS
+	return length / max(squares, 1e-9), math.Sqrt(length) / float64(len(t))
+}
+
+// describeClock says how many events keep the period, how tightly, and for how long.
+func describeClock(t []int64, c *clockResult) {
+	f := 1 / c.period
+	var sumC, sumS float64
+	for _, at := range t {
+		sin, cos := math.Sincos(2 * math.Pi * math.Mod(float64(at-t[0])/second*f, 1))
+		sumC, sumS = sumC+cos, sumS+sin
+	}
+	mean := math.Atan2(sumS, sumC) / (2 * math.Pi)
+	var near, far [4]int
+	widths := [...]float64{0.05, 0.1, 0.2, 0.25}
+	for _, at := range t {
+		d := offset(at-t[0], f, mean)
+		for i, w := range widths {
+			if d <= w {
+				near[i]++
+			} else if 0.5-d <= w {
+				far[i]++
+			}
+		}
+	}
+	most, width := 0, 0
+	for i := range widths {
+		most = max(most, near[i]-far[i])
+	}
+	for i := range widths {
+		if float64(near[i]-far[i]) >= 0.9*float64(most) {
+			width = i
+			break
+		}
+	}
+	c.jitter, c.beats = widths[width], near[width]-far[width]
+	c.fraction = float64(max(0, c.beats)) / float64(len(t))
+	hits, active := occupancy(t, f, mean, c.jitter)
+	chance, of := occupancy(t, f, mean+0.5, c.jitter)
+	b := 0.0
+	if of > 0 {
+		b = min(chance/max(of, active), 0.99)
+	}
+	if active > 0 {
+		c.occupied = max(0, (hits/active-b)/(1-b))
+	}
+	c.covered = active * c.period
+}
+
+// offset is how far a time is from the phase, in periods: 0 to 0.5.
+func offset(at int64, f, phase float64) float64 {
+	d := float64(at)/second*f - phase
+	return math.Abs(d - math.Round(d))
+}
+
+// occupancy counts the periods with an event within width of the phase, and the periods there were meanwhile, without
+// interruptions of more than clockLapse periods.
+func occupancy(t []int64, f, phase, width float64) (hits, active float64) {
+	last := math.Inf(-1)
+	for _, at := range t {
+		d := float64(at-t[0])/second*f - phase
+		p := math.Round(d)
+		if math.Abs(d-p) > width || p == last {
+			continue
+		}
+		hits++
+		if p-last <= clockLapse {
+			active += p - last
+		} else {
+			active++
+		}
+		last = p
+	}
+	return hits, active
+}

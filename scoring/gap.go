@@ -1,0 +1,210 @@
+package scoring
+
+import (
+	"math"
+	"slices"
+)
+
+// tightness is one width of the GAP test's window: all gaps between x and ratio*x. reach is the largest share of its
+// gaps that any exponential distribution, and so any mixture of them, can put into such a window.
+type tightness struct{ ratio, jitter, reach float64 }
+
+// tightnesses go from +-5 % to +-50 %. jitter is (r-1)/(r+1), and reach (1-1/r) r^(-1/(r-1)), since exp(-a) - exp(-ra)
+// is largest at a = ln r/(r-1).
+func tightnesses() [5]tightness {
+	return [...]tightness{
+		{1.1, 0.047619047619047658, 0.035049389948139262},
+		{1.25, 0.1111111111111111, 0.081919999999999979},
+		{1.5, 0.20000000000000001, 0.14814814814814817},
+		{2, 0.33333333333333331, 0.25},
+		{3, 0.5, 0.38490017945975052},
+	}
+}
+
+const (
+	// shortestGap, in milliseconds: no window begins below it, since what a machine does within a second is one act.
+	shortestGap = second
+	// maxModes is how many rhythms are told apart in one series.
+	maxModes = 3
+	// modeLogP is the p-value (ln) that a further mode needs, and a cell to be looked at closer.
+	modeLogP = -4 * math.Ln10
+	// gapCells is how many combinations of burst and tightness are tried: every p-value is multiplied by it.
+	gapCells = 30.0
+	// nominalKeys weighs, where several cells are significant, a tighter fit against a smaller p-value. The choice must
+	// not depend on the size of the hunt, which is not known yet.
+	nominalKeys = 1e6
+	// reachExponent says how the hours that a rhythm was held count: linearly would bury a flawless beat of four hours.
+	reachExponent = 0.4
+	// jitterCost: a jitter of 100 % would take this part (one in jitterCost) of a rhythm's efficiency.
+	jitterCost = 3
+)
+
+// Mode is one rhythm of a series.
+type Mode struct {
+	// Period in seconds from the start of a beat to the start of the next, the median.
+	Period float64
+	// Jitter is how far the gaps lie from their middle, as a share of it, but for the most extreme 5 %.
+	Jitter float64
+	// Window is the tightness at which the test saw them, 0.05 to 0.5: Jitter is at most that.
+	Window float64
+	// Gaps is how many gaps follow this rhythm.
+	Gaps int
+}
+
+// window is the densest window of one tightness.
+type gapWindow struct {
+	logP     float64 // ln
+	first, k int
+	t        tightness
+}
+
+// densest finds, in gaps of ascending length (less burst), the window of tightness t that holds the most, and how
+// likely it would hold as many if the gaps had no memory.
+func densest(gaps []gapOrder, burst int64, t tightness) gapWindow {
+	best := gapWindow{t: t}
+	m := len(gaps)
+	if m < 3 {
+		return best
+	}
+	end := 0
+	for i := range gaps {
+		x := gaps[i].gap() - burst
+		if x < shortestGap {
+			continue
+		}
+		end = max(end, i)
+		top := float64(x) * t.ratio * (1 + 1e-12)
+		for end < m && float64(gaps[end].gap()-burst) <= top {
+			end++
+		}
+		if end-i > best.k {
+			best.first, best.k = i, end-i
+		}
+		if end == m {
+			break // windows that begin later hold fewer
+		}
+	}
+	best.logP = densestLogP(m, best.k, t.reach)
+	return best
+}
+
+// densestLogP bounds ln P that some window of this reach holds k of m gaps: given its first gap, the others fall into
+// it with at most the probability reach; and any of the m may be the first.
+func densestLogP(m, k int, reach float64) float64 {
+	if k < 2 {
+		return 0
+	}
+	return min(0, math.Log(float64(m))+logBinomialTail(k-1, m-1, reach))
+}
+
+// gapCell is one burst and tightness with the modes found.
+type gapCell struct {
+	logP      float64 // ln, with the number of cells counted in
+	burst     int64
+	gaps      int
+	modes     [maxModes]Mode
+	modeCount int
+	fraction  float64
+	jitter    float64
+	covered   float64 // seconds
+	window    gapWindow
+}
+
+func (c *gapCell) efficiency() float64 { return c.fraction * (1 - c.jitter/jitterCost) }
+
+// gapTest looks for gaps that agree more than those of memoryless traffic could. It gives the cell that explains most;
+// enough is the time, in seconds, that counts as held all along. ok is false if there are too few gaps to look at.
+func (sc *Scorer) gapTest(enough float64) (best gapCell, ok bool) {
+	bestWeight := -1.0
+	weakest := gapWindow{logP: math.Inf(1)}
+	var weakestBurst int64
+	for _, burst := range bursts() {
+		gaps := sc.beyond(burst)
+		if burst > 0 && len(gaps) == len(sc.gaps) {
+			continue
+		}
+		if len(gaps) < 3 {
+			break
+		}
+		loaded := false
+		for _, t := range tightnesses() {
+			w := densest(gaps, burst, t)
+			if w.k < 2 {
+				continue
+			}
+			if w.logP < weakest.logP {
+				weakest, weakestBurst = w, burst
+			}
+			if w.logP+math.Log(gapCells) > modeLogP {
+				continue
+			}
+			if !loaded {
+				sc.strides(burst)
+				loaded = true
+			}
+			c := sc.modes(gaps, burst, w)
+			if weight := quality(c.efficiency(), c.covered/enough) / (1 + nominalKeys*math.Exp(c.logP)); weight > bestWeight {
+				best, bestWeight = c, weight
+			}
+		}
+	}
+	if bestWeight >= 0 {
+		return best, true
+	}
+	if weakest.k < 2 {
+		return best, false
+	}
+	sc.strides(weakestBurst)
+	return sc.modes(sc.beyond(weakestBurst), weakestBurst, weakest), true
+}
+
+// modes takes the window's gaps away and looks for further rhythms in the rest.
+func (sc *Scorer) modes(gaps []gapOrder, burst int64, w gapWindow) gapCell {
+	c := gapCell{logP: min(0, w.logP+math.Log(gapCells)), burst: burst, gaps: len(gaps), window: w}
+	sc.rest = append(sc.rest[:0], gaps...)
+	total := 0
+	for {
+		of := sc.rest[w.first : w.first+w.k]
+		m := Mode{Period: sc.medianStride(of), Jitter: spread(of, burst), Window: w.t.jitter, Gaps: w.k}
+		c.modes[c.modeCount] = m
+		c.modeCount++
+		total += w.k
+		c.jitter += float64(w.k) * m.Jitter
+		for _, o := range of {
+			c.covered += float64(sc.stride[o.place()]) / second
+		}
+		sc.rest = append(sc.rest[:w.first], sc.rest[w.first+w.k:]...)
+		if len(sc.rest) < 4 || c.modeCount == maxModes {
+			break
+		}
+		w = gapWindow{logP: math.Inf(1)}
+		for _, t := range tightnesses() {
+			if v := densest(sc.rest, burst, t); v.logP < w.logP {
+				w = v
+			}
+		}
+		if w.logP > modeLogP || w.k < 2 {
+			break
+		}
+	}
+	c.fraction = float64(total) / float64(c.gaps)
+	c.jitter /= float64(total)
+	return c
+}
+
+// spread is the half width of the middle 95 % of some gaps in order of their length, as a share of their middle.
+func spread(of []gapOrder, burst int64) float64 {
+	cut := len(of) / 40
+	low, high := of[cut].gap()-burst, of[len(of)-1-cut].gap()-burst
+	return float64(high-low) / float64(max(1, high+low))
+}
+
+// medianStride of some gaps, in seconds.
+func (sc *Scorer) medianStride(of []gapOrder) float64 {
+	sc.values = sc.values[:0]
+	for _, o := range of {
+		sc.values = append(sc.values, sc.stride[o.place()])
+	}
+	slices.Sort(sc.values)
+	return median(sc.values) / second
+}

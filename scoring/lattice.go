@@ -1,0 +1,98 @@
+package scoring
+
+import "math"
+
+const (
+	latticeBurst = 60 * second
+	// latticeFewest gaps are needed; latticeOne is the share of gaps that may be the same multiple: above it there is
+	// one rhythm, which the GAP test judges.
+	latticeFewest, latticeOne = 8, 0.8
+	latticePeriods            = 18
+	// latticeClose: of periods whose p-values (ln) are this close the longest is meant.
+	latticeClose = 2 * math.Ln10
+)
+
+// latticeResult is a period of which the gaps are multiples.
+type latticeResult struct {
+	logP    float64 // ln
+	period  float64 // seconds
+	cosine  float64 // mean of cos(2 pi gap/period)
+	gaps    int
+	covered float64 // seconds
+}
+
+func (l *latticeResult) efficiency() float64 { return l.cosine }
+
+// latticeTest looks for a machine that wakes every so often and acts now and then: gaps that are multiples of a round
+// period, while the phase may wander.
+//
+// The statistic is the mean of cos(2 pi d/T) over the gaps d from some (k+1/2)T on. A density that falls and is convex
+// there, as that of every mixture of exponentials is, puts no more weight near the multiples of T than between them:
+// the mean is never above 0, nor its moment generating function above that of a uniform phase, I0(x). So by Chernoff
+// P(mean >= c) <= exp(-m sup_x (x c - ln I0(x))), exact for any m, and memoryless traffic of any rate stays silent
+// however long the window is.
+func (sc *Scorer) latticeTest() (best latticeResult, ok bool) {
+	gaps := sc.beyond(latticeBurst)
+	for _, period := range [latticePeriods]int64{7200, 3600, 1800, 1200, 900, 600, 450, 300, 240, 180, 150, 120, 90, 60, 30, 20, 15, 10} {
+		if l, ok := lattice(gaps, period*second); ok && l.logP < best.logP-latticeClose {
+			best = l
+		}
+	}
+	return best, best.logP <= clockReach
+}
+
+// lattice tests one period, in milliseconds. gaps are in order of their length.
+func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
+	// Half way between two multiples, at or beyond the burst: collapsing cut everything shorter off.
+	from := period/2 + period*((max(0, latticeBurst-period/2)+period-1)/period)
+	first := 0
+	for first < len(gaps) && gaps[first].gap() <= from {
+		first++
+	}
+	gaps = gaps[first:]
+	m := len(gaps)
+	if m < latticeFewest || 2*gaps[m/2].gap() < 3*period {
+		return l, false
+	}
+	sum, covered := 0.0, 0.0
+	multiple, run, longestRun := int64(0), 0, 0
+	for _, g := range gaps {
+		d := g.gap()
+		k := (d + period/2) / period
+		if k != multiple {
+			multiple, run = k, 0
+		}
+		run++
+		longestRun = max(longestRun, run)
+		sum += math.Cos(2 * math.Pi * float64(d-k*period) / float64(period))
+		if k <= 2*clockLapse {
+			covered += float64(d) / second
+		}
+	}
+	l = latticeResult{period: float64(period) / second, cosine: sum / float64(m), gaps: m, covered: covered}
+	if l.cosine <= 0 || float64(longestRun) > latticeOne*float64(m) {
+		return l, false
+	}
+	l.logP = min(0, math.Log(latticePeriods)-float64(m)*cosineRate(l.cosine))
+	return l, true
+}
+
+// cosineRate is sup over x of x c - ln I0(x), for 0 < c <= 1: the rate at which a mean of cosines of uniform phases
+// as large as c becomes unlikely. Any x gives a valid bound; this one is close to the best.
+func cosineRate(c float64) float64 {
+	c = min(c, 0.9999)
+	x := c * (2 - c*c) / (1 - c*c)
+	return max(0, x*c-logBesselI0(x))
+}
+
+// logBesselI0 is ln of the modified Bessel function of order 0 (Abramowitz and Stegun 9.8.1 and 9.8.2).
+func logBesselI0(x float64) float64 {
+	if x < 3.75 {
+		t := x / 3.75
+		t *= t
+		return math.Log(1 + t*(3.5156229+t*(3.0899424+t*(1.2067492+t*(0.2659732+t*(0.0360768+t*0.0045813))))))
+	}
+	t := 3.75 / x
+	p := 0.39894228 + t*(0.01328592+t*(0.00225319+t*(-0.00157565+t*(0.00916281+t*(-0.02057706+t*(0.02635537+t*(-0.01647633+t*0.00392377)))))))
+	return x - 0.5*math.Log(x) + math.Log(p)
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+)
+
+// seconds are start times, seconds from the start of a window. Generators give them ascending.
+type seconds []float64
+
+const dayLength = 86400.0
+
+// generator makes one series of a kind.
+type generator func(r *rand.Rand) seconds
+
+func exponential(r *rand.Rand, mean float64) float64 { return r.ExpFloat64() * mean }
+
+func uniform(r *rand.Rand, from, to float64) float64 { return from + (to-from)*r.Float64() }
+
+func logNormal(r *rand.Rand, mu, sigma float64) float64 { return math.Exp(mu + sigma*r.NormFloat64()) }
+
+// gamma2 draws of a gamma distribution of shape 2.
+func gamma2(r *rand.Rand, mean float64) float64 {
+	return exponential(r, mean/2) + exponential(r, mean/2)
+}
+
+// poisson draws a number.
+func poisson(r *rand.Rand, mean float64) int {
+	n := 0
+	for at := r.ExpFloat64(); at < mean; at += r.ExpFloat64() {
+		n++
+	}
+	return n
+}
+
+func scattered(r *rand.Rand, mean, length float64) seconds {
+	t := make(seconds, poisson(r, mean))
+	for i := range t {
+		t[i] = uniform(r, 0, length)
+	}
+	return sorted(t)
+}
+
+func sorted(t seconds) seconds {
+	slices.Sort(t)
+	return t
+}
+
+// renewal adds gaps until the window is full.
+func renewal(start, length float64, gap func() float64) seconds {
+	var t seconds
+	for at := start; at < length; at += gap() {
+		t = append(t, at)
+	}
+	return t
+}
+
+// implant describes a program that checks in.
+type implant struct {
+	period, jitter float64
+	// sleepOnly jitter shortens the period only, as Cobalt Strike's does; else it goes both ways.
+	sleepOnly bool
+	missed    float64 // share of check-ins that do not show
+	burst     int     // connections a check-in
+	from, to  float64 // hours of the day it is alive; to 0 means all day
+	length    float64 // of the window, seconds; 0 means a day
+	periods   []float64
+	grid      bool    // check-ins on a fixed grid, jitter about it, instead of from one to the next
+	noise     float64 // connections of people on the same key, memoryless, a day
+}
+
+func (b implant) generate(r *rand.Rand) seconds {
+	length := b.length
+	if length == 0 {
+		length = dayLength
+	}
+	var t seconds
+	at, tick := uniform(r, 0, b.period), 0.0
+	if b.grid {
+		tick = at
+	}
+	for at < length {
+		h := math.Mod(at/3600, 24)
+		alive := b.to == 0 || h >= b.from && h < b.to
+		if alive && r.Float64() >= b.missed && at >= 0 {
+			t = append(t, at)
+			for k := 1; k < b.burst; k++ {
+				t = append(t, at+exponential(r, 0.8)*float64(k))
+			}
+		}
+		period := b.period
+		if len(b.periods) > 0 {
+			period = b.periods[r.IntN(len(b.periods))]
+		}
+		switch {
+		case b.grid:
+			tick += period
+			at = tick + period*b.jitter*uniform(r, -1, 1)
+		case b.sleepOnly:
+			at += period * (1 - b.jitter*r.Float64())
+		default:
+			at += period * (1 + b.jitter*uniform(r, -1, 1))
+		}
+	}
+	t = append(t, scattered(r, b.noise*length/dayLength, length)...)
+	for len(t) > 0 && slices.Max(t) >= length {
+		t = slices.DeleteFunc(t, func(x float64) bool { return x >= length })
+	}
+	return sorted(t)
+}
+
+// sessions lets gaps run for periods of use of so many seconds, with memoryless pauses between them. (Sessions at
+// fixed intervals are a rhythm: the GAP test finds it, and rightly.)
+func sessions(length, on, off float64, gap func(r *rand.Rand) float64) generator {
+	return func(r *rand.Rand) seconds {
+		var t seconds
+		for start := uniform(r, 0, on+off); start < length; {
+			for at := start; at < min(start+on, length); at += gap(r) {
+				t = append(t, at)
+			}
+			start += on + exponential(r, off)
+		}
+		return sorted(t)
+	}
+}
+
+// clicks puts n memoryless connections into sessions.
+func clicks(n, length, on, off float64) generator {
+	rate := n / (length * on / (on + off))
+	inner := sessions(length, on, off, func(r *rand.Rand) float64 { return exponential(r, 1/rate) })
+	return inner
+}
+
+// people makes page loads of eight connections in office hours, nine to five.
+func people(n int) generator {
+	return func(r *rand.Rand) seconds {
+		var t seconds
+		for range max(1, n/8) {
+			at := uniform(r, 9*3600, 17*3600)
+			pace := []float64{0.5, 5, 30}[r.IntN(3)]
+			for range 8 {
+				at += exponential(r, pace)
+				t = append(t, at)
+			}
+		}
+		return sorted(t)
+	}
+}
+
+func memoryless(n, length float64) generator {
+	return func(r *rand.Rand) seconds { return scattered(r, n, length) }
+}
+
+func renewing(length float64, gap func(r *rand.Rand) float64) generator {
+	return func(r *rand.Rand) seconds {
+		return renewal(gap(r)*r.Float64(), length, func() float64 { return gap(r) })
+	}
+}
+
+// hyper mixes two exponentials, one twenty times as long as the other.
+func hyper(n float64) generator {
+	mean := dayLength / n
+	return renewing(dayLength, func(r *rand.Rand) float64 {
+		if r.Float64() < 0.8 {
+			return exponential(r, mean*0.2)
+		}
+		return exponential(r, mean*4.2)
+	})
+}
+
+func logNormals(n, sigma float64) generator {
+	return renewing(dayLength, func(r *rand.Rand) float64 { return logNormal(r, math.Log(dayLength/n)-sigma*sigma/2, sigma) })
+}
+
+func deadTime(limit, mean float64) func(r *rand.Rand) float64 {
+	return func(r *rand.Rand) float64 { return limit + exponential(r, mean) }
+}
+
+func together(a, b generator) generator {
+	return func(r *rand.Rand) seconds { return sorted(append(a(r), b(r)...)) }
+}
+
+func gammaGap(mean float64) func(r *rand.Rand) float64 {
+	return func(r *rand.Rand) float64 { return gamma2(r, mean) }
+}

@@ -1,0 +1,64 @@
+// Command quality measures the beacon score against the targets of docs/detection.md: seeded series of every kind,
+// each row with RITA's figure beside it.
+//
+//	go run ./scoring/quality          every row, a few minutes
+//	go run ./scoring/quality -fast    the subset that go test guards
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	fast := flag.Bool("fast", false, "only the rows that go test guards")
+	only := flag.String("run", "", "only rows whose `name` matches this expression")
+	share := flag.Float64("share", 1, "of the runs of each row")
+	flag.Parse()
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "quality: -run:", err)
+		return 2
+	}
+	missed := 0
+	fmt.Printf("%-52s %6s %7s %7s %7s %7s %7s | %7s %8s\n", "row", "n", "target", "figure", "noise", "p10", "timer", "RITA", "RITA>.7")
+	group := ""
+	for _, x := range rows() {
+		if *fast && !x.fast || !match.MatchString(x.name) {
+			continue
+		}
+		if x.group != group {
+			group = x.group
+			fmt.Println("--", group, headings()[x.kind])
+		}
+		r := measure(x, max(5, int(*share*float64(x.runs))))
+		verdict := ""
+		if !r.met() {
+			verdict = "  MISSED"
+			missed++
+		}
+		fmt.Printf("%-52s %6.0f %7.3f %7.3f %7.3f %7.3f %7.2f | %7.3f %8.2f%s\n", x.name, r.connections, x.target, r.figure, r.noise, r.tenth, r.timer, r.rita, r.ritaAlarms, verdict)
+	}
+	fmt.Printf("%d targets missed\n", missed)
+	return 0
+}
+
+func headings() map[kind]string {
+	return map[kind]string{
+		falseAlarms: "(share of medium or more; at most the target)",
+		timers:      "(share of medium or more; at most the target)",
+		median:      "(median score; at least the target)",
+	}
+}
+
+// met is true within two standard errors of the target.
+func (r *result) met() bool {
+	if r.kind == median {
+		return r.figure+2*r.noise >= r.target-0.005
+	}
+	return r.figure-2*r.noise <= r.target
+}

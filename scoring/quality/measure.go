@@ -1,0 +1,90 @@
+package main
+
+import (
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"dwell/scoring"
+)
+
+// keys is the size of the hunt that scores are weighed in.
+const keys = 100_000
+
+const epoch = int64(1_700_006_400_000) // a midnight, UTC
+
+// result is what a row measured.
+type result struct {
+	row
+	// figure is what the row promises; noise is one standard error of it.
+	figure, noise float64
+	// tenth percentile of the scores.
+	tenth float64
+	// timer is the share that is labelled a timer that restarts on use.
+	timer float64
+	// rita is the median of RITA's score with equal sizes, ritaAlarms the share above 0.7.
+	rita, ritaAlarms float64
+	connections      float64
+}
+
+// series in milliseconds from the epoch.
+func (t seconds) series() scoring.Series {
+	s := scoring.Series{Start: make([]int64, len(t)), Size: make([]int64, len(t))}
+	for i, x := range t {
+		s.Start[i], s.Size[i] = epoch+int64(x*1000), 100
+	}
+	return s
+}
+
+func measure(x row, runs int) result {
+	h := fnv.New64a()
+	h.Write([]byte(x.group + x.name)) // a row's figure does not depend on the others
+	r := rand.New(rand.NewPCG(5, h.Sum64()))
+	w := scoring.Window{Start: epoch, End: epoch + int64(x.length*1000)}
+	var sc scoring.Scorer
+	var scores, rita []float64
+	res := result{row: x}
+	for range runs {
+		t := x.make(r)
+		s := t.series()
+		res.connections += float64(len(t)) / float64(runs)
+		b := sc.Beacon(s, w)
+		scores = append(scores, b.Score(keys).Score)
+		if b.Timer {
+			res.timer += 1 / float64(runs)
+		}
+		v, _ := sc.RITA(s, scoring.RITAWindow{Min: max(w.Start, w.End-86400e3) / 1000, Max: w.End / 1000})
+		rita = append(rita, v.Score)
+	}
+	slices.Sort(scores)
+	slices.Sort(rita)
+	res.tenth, res.rita = quantile(scores, 0.1), quantile(rita, 0.5)
+	res.ritaAlarms = above(rita, 0.7)
+	if x.kind == median {
+		res.figure = quantile(scores, 0.5)
+		// Of the median, by the spread of the middle half.
+		res.noise = 0.93 * (quantile(scores, 0.75) - quantile(scores, 0.25)) / math.Sqrt(float64(runs))
+		return res
+	}
+	res.figure = above(scores, 0.4)
+	res.noise = math.Sqrt(max(res.figure*(1-res.figure), 1/float64(runs)) / float64(runs))
+	return res
+}
+
+func above(ascending []float64, x float64) float64 {
+	i, _ := slices.BinarySearch(ascending, x)
+	return float64(len(ascending)-i) / float64(max(1, len(ascending)))
+}
+
+func quantile(ascending []float64, q float64) float64 {
+	if len(ascending) == 0 {
+		return 0
+	}
+	at := q * float64(len(ascending)-1)
+	i := int(at)
+	if i+1 >= len(ascending) {
+		return ascending[len(ascending)-1]
+	}
+	return ascending[i] + (at-float64(i))*(ascending[i+1]-ascending[i])
+}

@@ -1,0 +1,136 @@
+package main
+
+import "fmt"
+
+// kind says what a row's figure is.
+type kind int
+
+const (
+	// falseAlarms: the share of series that score as a beacon of medium (0.4) or more, in a hunt of 1e5 keys.
+	falseAlarms kind = iota
+	// timers: the same for what is regular without being a beacon; it may be low at most.
+	timers
+	// median: the median score, in a hunt of 1e5 keys.
+	median
+)
+
+// row is one target of docs/detection.md.
+type row struct {
+	group, name string
+	kind        kind
+	length      float64 // window, seconds
+	make        generator
+	runs        int
+	// target: at most (falseAlarms, timers) or at least (median). 0 in a median row means none was set.
+	target float64
+	// fast rows are part of the subset that go test runs.
+	fast bool
+}
+
+func rows() []row {
+	var out []row
+	null := func(name string, length float64, g generator, runs int, fast bool) {
+		out = append(out, row{"memoryless", name, falseAlarms, length, g, runs, 0, fast})
+	}
+	for _, n := range []float64{10, 24, 100, 1000} {
+		fast := n == 24 || n == 100
+		null(fmt.Sprintf("Poisson, n = %.0f", n), dayLength, memoryless(n, dayLength), 1000, fast)
+		null(fmt.Sprintf("hyper-exponential, n = %.0f", n), dayLength, hyper(n), 1000, fast)
+		null(fmt.Sprintf("log-normal sigma 1.5, n = %.0f", n), dayLength, logNormals(n, 1.5), 1000, fast)
+		null(fmt.Sprintf("office sessions, n = %.0f", n), dayLength, people(int(n)), 1000, fast)
+	}
+	for _, n := range []float64{1000, 2000} {
+		null(fmt.Sprintf("clicks, sessions 20 min on, 60 off, n = %.0f", n), dayLength, clicks(n, dayLength, 1200, 3600), 1000, n == 1000)
+	}
+	null("Poisson, 72 h, n = 4000", 3*dayLength, memoryless(4000, 3*dayLength), 1000, true)
+	null("Poisson, 7 d, n = 5000", 7*dayLength, memoryless(5000, 7*dayLength), 1000, false)
+	null("Poisson, 7 d, n = 12000", 7*dayLength, memoryless(12000, 7*dayLength), 1000, false)
+
+	timer := func(name string, g generator, fast bool) {
+		out = append(out, row{"timers", name, timers, dayLength, g, 1000, 0.02, fast})
+	}
+	for _, d := range [][2]float64{{5, 20}, {60, 60}, {300, 300}} {
+		gap := deadTime(d[0], d[1])
+		timer(fmt.Sprintf("dead time %.0f + %.0f s", d[0], d[1]), renewing(dayLength, gap), d[0] == 300)
+		timer(fmt.Sprintf("dead time %.0f + %.0f s, sessions of 30 min", d[0], d[1]), sessions(dayLength, 1800, 3600, gap), d[0] == 300)
+	}
+	for _, k := range []float64{5, 60, 115} {
+		timer(fmt.Sprintf("keep-alive %.0f s, think time 10 s", k), renewing(dayLength, deadTime(k, 10)), false)
+		timer(fmt.Sprintf("keep-alive %.0f s, think time 30 s, sessions", k), sessions(dayLength, 1800, 3600, deadTime(k, 30)), k == 60)
+	}
+	for _, n := range []float64{24, 100, 1000} {
+		timer(fmt.Sprintf("log-normal sigma 0.6, n = %.0f", n), logNormals(n, 0.6), n == 100)
+		timer(fmt.Sprintf("log-normal sigma 0.8, n = %.0f", n), logNormals(n, 0.8), false)
+		timer(fmt.Sprintf("gamma shape 2, n = %.0f", n), renewing(dayLength, gammaGap(dayLength/n)), false)
+	}
+	timer("gamma shape 2, mean 60 s", renewing(dayLength, gammaGap(60)), true)
+
+	beat := func(group, name string, b implant, target float64, runs int, fast bool) {
+		length := b.length
+		if length == 0 {
+			length = dayLength
+		}
+		out = append(out, row{group, name, median, length, b.generate, runs, target, fast})
+	}
+	const table = "beacons"
+	for _, p := range []float64{60, 300} {
+		for _, j := range []struct{ jitter, target float64 }{{0, 1}, {0.2, 0.97}, {0.5, 0.93}} {
+			beat(table, fmt.Sprintf("T=%.0f j=%.0f %%", p, j.jitter*100), implant{period: p, jitter: j.jitter}, j.target, 50, p == 300)
+		}
+	}
+	beat(table, "T=3600 j=0 %", implant{period: 3600}, 0.97, 200, false)
+	beat(table, "T=3600 j=20 % (n=24)", implant{period: 3600, jitter: 0.2}, 0.97, 200, true)
+	beat(table, "T=3600 j=50 % (n=24)", implant{period: 3600, jitter: 0.5}, 0.75, 200, true)
+	beat(table, "Cobalt Strike sleep 3600 jitter 50", implant{period: 3600, jitter: 0.5, sleepOnly: true}, 0.95, 200, false)
+	for _, b := range []struct {
+		burst  int
+		target float64
+	}{{2, 0.96}, {5, 0.95}, {20, 0.90}} {
+		beat(table, fmt.Sprintf("T=300 j=30 %% burst %d", b.burst), implant{period: 300, jitter: 0.3, burst: b.burst}, b.target, 50, b.burst == 5)
+	}
+	beat(table, "T=300 j=10 % missed 50 %", implant{period: 300, jitter: 0.1, missed: 0.5}, 0.92, 100, true)
+	beat(table, "T=300 j=10 % missed 80 %", implant{period: 300, jitter: 0.1, missed: 0.8}, 0.75, 100, true)
+	beat(table, "T=300 j=30 % 10 h", implant{period: 300, jitter: 0.3, to: 10}, 0.87, 50, false)
+	beat(table, "T=300 j=30 % 6 h only", implant{period: 300, jitter: 0.3, to: 6}, 0.66, 50, true)
+	beat(table, "two modes 60/600", implant{period: 300, jitter: 0.1, periods: []float64{60, 600}}, 0.98, 50, true)
+	beat(table, "T=300 j=5 % + 288 of people", implant{period: 300, jitter: 0.05, noise: 288}, 0.86, 50, true)
+	beat(table, "T=300 j=5 % + 1000 of people", implant{period: 300, jitter: 0.05, noise: 1000}, 0.16, 50, true)
+	beat(table, "T=300 j=90 %", implant{period: 300, jitter: 0.9}, 0.89, 100, true)
+	beat(table, "T=7200 j=20 % (12 a day)", implant{period: 7200, jitter: 0.2}, 0.63, 200, true)
+	beat(table, "T=3600 j=20 % missed 30 % (16)", implant{period: 3600, jitter: 0.2, missed: 0.3}, 0.01, 200, false)
+	beat(table, "T=10800 j=10 % (8 a day)", implant{period: 10800, jitter: 0.1}, 0.05, 200, false)
+
+	const hard = "harder"
+	for _, h := range []struct{ hours, target float64 }{{1, 0}, {2, 0}, {3, 0}, {4, 0.6}, {6, 0.6}} {
+		beat(hard, fmt.Sprintf("flawless T=60 for %.0f h", h.hours), implant{period: 60, jitter: 0.02, to: h.hours}, h.target, 50, h.hours == 4)
+	}
+	beat(hard, "flawless T=300 j=10 % for 4 h", implant{period: 300, jitter: 0.1, to: 4}, 0.6, 100, false)
+	for _, d := range []float64{3, 7} {
+		beat(hard, fmt.Sprintf("T=3600 j=20 %% missed 30 %%, %.0f d", d), implant{period: 3600, jitter: 0.2, missed: 0.3, length: d * dayLength}, 0, 100, false)
+		beat(hard, fmt.Sprintf("T=7200 j=20 %% missed 30 %%, %.0f d", d), implant{period: 7200, jitter: 0.2, missed: 0.3, length: d * dayLength}, 0, 100, false)
+		beat(hard, fmt.Sprintf("T=14400 j=20 %%, %.0f d", d), implant{period: 14400, jitter: 0.2, length: d * dayLength}, 0, 100, false)
+		beat(hard, fmt.Sprintf("T=3600 j=50 %% missed 30 %%, %.0f d", d), implant{period: 3600, jitter: 0.5, missed: 0.3, length: d * dayLength}, 0, 100, false)
+		beat(hard, fmt.Sprintf("T=300 j=30 %%, 12 h of %.0f d", d), implant{period: 300, jitter: 0.3, to: 12, length: d * dayLength}, 0, 30, false)
+	}
+	for _, j := range []float64{0, 0.05, 0.1, 0.2, 0.3} {
+		for _, n := range []float64{288, 1000, 3000} {
+			beat(hard, fmt.Sprintf("T=300 j=%.0f %% + %.0f of people", j*100, n), implant{period: 300, jitter: j, noise: n}, 0, 30, j == 0.1 && n == 1000)
+		}
+	}
+	beat(hard, "cron T=3600 j=1 % + 300 of people", implant{period: 3600, jitter: 0.01, grid: true, noise: 300}, 0, 100, false)
+	beat(hard, "cron T=600 j=5 % + 1000 of people", implant{period: 600, jitter: 0.05, grid: true, noise: 1000}, 0, 50, false)
+	beat(hard, "cron T=900 j=5 % missed 60 %", implant{period: 900, jitter: 0.05, grid: true, missed: 0.6}, 0, 100, false)
+	beat(hard, "cron T=300 j=20 % missed 50 %", implant{period: 300, jitter: 0.2, grid: true, missed: 0.5}, 0, 50, false)
+	beat(hard, "T=300 j=50 % missed 30 %", implant{period: 300, jitter: 0.5, missed: 0.3}, 0, 50, false)
+	beat(hard, "working hours 9-17, T=600 j=20 %", implant{period: 600, jitter: 0.2, from: 9, to: 17}, 0, 50, false)
+	beat(hard, "working hours 9-17, T=1800 j=20 %, 72 h", implant{period: 1800, jitter: 0.2, from: 9, to: 17, length: 3 * dayLength}, 0, 100, false)
+	beat(hard, "any k of 600 s (k = 1..6), j=2 %", implant{period: 600, jitter: 0.02, periods: []float64{600, 1200, 1800, 2400, 3000, 3600}}, 0, 100, false)
+	pair := func(name string, a, b implant) {
+		out = append(out, row{hard, name, median, dayLength, together(a.generate, b.generate), 50, 0, false})
+	}
+	pair("two implants on one key, 300 and 420 s, j=5 %", implant{period: 300, jitter: 0.05}, implant{period: 420, jitter: 0.05})
+	pair("two implants on one key, 60 and 3600 s, j=20 %", implant{period: 60, jitter: 0.2}, implant{period: 3600, jitter: 0.2})
+	pair("sleep 60 s until 8, then 900 s, j=20 %", implant{period: 60, jitter: 0.2, to: 8}, implant{period: 900, jitter: 0.2, from: 8, to: 24})
+	pair("sleep 300 s until 12, then 3600 s, j=20 %", implant{period: 300, jitter: 0.2, to: 12}, implant{period: 3600, jitter: 0.2, from: 12, to: 24})
+	return out
+}

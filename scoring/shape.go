@@ -1,0 +1,194 @@
+package scoring
+
+import "math"
+
+const (
+	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length.
+	shapeFewest, shapeMost = 12, 256
+	// shapeEdges is how many places a window's edge may have.
+	shapeEdges = 48
+	// What still counts as a beat: a delay after the timer of this share of the whole, log-normal gaps of this sigma,
+	// gamma gaps of this shape. Only wider ones are candidates for a timer that restarts on use.
+	beatDelay, beatSigma, beatShape = 0.06, 0.45, 5.0
+	// strayRange is ln of the ratio of the longest stray gap to the shortest: strays are log-uniform over 1 ms..12 days.
+	strayRange = 20.7
+)
+
+// restarts says whether the gaps look like a timer that restarts on use (a keep-alive, a cache's time to live, a rate
+// limit: never shorter than a limit, beyond it without memory), or spread as wide as what people do (log-normal,
+// gamma), rather than like a beat: gaps within bounds on both sides, in one to three rhythms. It compares how well
+// the families explain the gaps, each with its own share of strays, by the Bayesian information criterion. A score
+// can be high for either, and the test against memoryless traffic cannot tell them apart.
+func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
+	x := sc.shape[:0]
+	step := max(1, float64(len(gaps))/shapeMost)
+	for at := step / 2; int(at) < len(gaps); at += step {
+		x = append(x, max(0.001, float64(gaps[int(at)].gap()-burst)/second))
+	}
+	sc.shape = x
+	if len(x) < shapeFewest {
+		return false
+	}
+	low, high := float64(gaps[w.first].gap()-burst)/second, float64(gaps[w.first+w.k-1].gap()-burst)/second
+	smooth := max(sc.timerFit(x), logNormalFit(x), gammaFit(x))
+	return smooth > sc.beatFit(x) && smooth > missedFit(x, low, high)
+}
+
+func logStray(x float64) float64 { return -math.Log(x) - math.Log(strayRange) }
+
+// mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
+func mixed(x []float64, parameters float64, logDensity func(float64) float64) float64 {
+	best := math.Inf(-1)
+	for _, stray := range [...]float64{0.01, 0.05, 0.15, 0.3} {
+		sum, a, b := 0.0, math.Log1p(-stray), math.Log(stray)
+		for _, v := range x {
+			p, q := a+logDensity(v), b+logStray(v)
+			sum += max(p, q) + math.Log1p(math.Exp(-math.Abs(p-q)))
+		}
+		best = max(best, sum)
+	}
+	return best - parameters/2*math.Log(float64(len(x)))
+}
+
+// timerFit fits a limit and an exponential beyond it.
+func (sc *Scorer) timerFit(x []float64) float64 {
+	best := math.Inf(-1)
+	n := len(x)
+	for i, at := range [...]int{0, n / 50, n / 20} {
+		if i > 0 && at == 0 {
+			continue
+		}
+		limit := x[at]
+		rest := x[at:]
+		mean := (rest[len(rest)/2] - limit) / math.Ln2
+		// The third quartile too: strays pull the median up.
+		if q := (rest[len(rest)/4] - limit) / 0.28768207; q > 0 {
+			mean = math.Sqrt(max(mean, 1e-6) * q)
+		}
+		mean = max(mean, beatDelay/(1-beatDelay)*limit, 0.01)
+		limit -= mean / float64(len(rest)) // the smallest of n lies that far beyond the limit
+		best = max(best, mixed(x, 3, func(v float64) float64 {
+			if v < limit {
+				return math.Inf(-1)
+			}
+			return -math.Log(mean) - (v-limit)/mean
+		}))
+	}
+	return best
+}
+
+// logNormalFit fits by quartiles, so that strays do not matter.
+func logNormalFit(x []float64) float64 {
+	n := len(x)
+	mu := math.Log(x[n/2])
+	sigma := max(beatSigma, math.Log(x[3*n/4]/x[n/4])/1.3489795)
+	return mixed(x, 3, func(v float64) float64 {
+		z := (math.Log(v) - mu) / sigma
+		return -0.5*z*z - math.Log(v*sigma) - 0.91893853
+	})
+}
+
+// gammaFit fits by maximum likelihood to the middle 98 %.
+func gammaFit(x []float64) float64 {
+	cut := len(x) / 100
+	mean, logs := 0.0, 0.0
+	middle := x[cut : len(x)-cut]
+	for _, v := range middle {
+		mean += v / float64(len(middle))
+		logs += math.Log(v) / float64(len(middle))
+	}
+	s := max(1e-6, math.Log(mean)-logs)
+	shape := min(beatShape, (3-s+math.Sqrt((s-3)*(s-3)+24*s))/(12*s)) // Minka's start, within 1.5 %
+	norm, _ := math.Lgamma(shape)
+	rate := shape / mean
+	return mixed(x, 3, func(v float64) float64 {
+		return shape*math.Log(rate) + (shape-1)*math.Log(v) - rate*v - norm
+	})
+}
+
+// beatFit fits one to three windows of even density, one after the other where they gain most.
+func (sc *Scorer) beatFit(x []float64) float64 {
+	n := len(x)
+	strays := sc.strays[:0] // sums of logStray, by index
+	sum := 0.0
+	for _, v := range x {
+		strays = append(strays, sum)
+		sum += logStray(v)
+	}
+	strays = append(strays, sum)
+	sc.strays = strays
+
+	var windows [maxModes][2]int
+	best := math.Inf(-1)
+	for count := 1; count <= maxModes; count++ {
+		found := [2]int{}
+		gain := math.Inf(-1)
+		step := max(1, float64(n)/shapeEdges)
+		for from := 0.0; int(from) < n; from += step {
+			for to := from + step; ; to += step {
+				a, b := int(from), min(n, int(math.Round(to)))
+				if b-a >= 3 && apart(windows[:count-1], a, b) {
+					windows[count-1] = [2]int{a, b}
+					if g := windowsFit(x, strays, windows[:count]); g > gain {
+						gain, found = g, [2]int{a, b}
+					}
+				}
+				if b >= n {
+					break
+				}
+			}
+		}
+		if math.IsInf(gain, -1) {
+			break
+		}
+		windows[count-1] = found
+		best = max(best, gain-float64(count)*(1.5*math.Log(float64(n))+1))
+	}
+	return best
+}
+
+// missedFit fits beats of which some are missing to a window of single gaps: k periods at a time, their jitters summed.
+func missedFit(x []float64, low, high float64) float64 {
+	period, half := (low+high)/2, max((high-low)/2, 0.005*high, 0.025)
+	best := math.Inf(-1)
+	for _, missed := range [...]float64{0.1, 0.25, 0.4, 0.6} {
+		best = max(best, mixed(x, 4, func(v float64) float64 {
+			sum := 0.0
+			share := 1 - missed
+			for k := 1.0; k <= 8; k++ {
+				if d := math.Abs(v - k*period); k == 1 && d <= half {
+					sum += share / (2 * half)
+				} else if sd := half * math.Sqrt(k/3); k > 1 && d < 4*sd {
+					sum += share * math.Exp(-0.5*d*d/(sd*sd)) / (2.5066283 * sd)
+				}
+				share *= missed
+			}
+			return math.Log(sum)
+		}))
+	}
+	return best
+}
+
+func apart(windows [][2]int, a, b int) bool {
+	for _, w := range windows {
+		if a < w[1] && w[0] < b {
+			return false
+		}
+	}
+	return true
+}
+
+// windowsFit is the log-likelihood of even density within windows (from, to: indices), strays elsewhere.
+func windowsFit(x, strays []float64, windows [][2]int) float64 {
+	n := float64(len(x))
+	sum, outside, kept := 0.0, strays[len(x)], n
+	for _, w := range windows {
+		k := float64(w[1] - w[0])
+		low, high := x[w[0]], x[w[1]-1]
+		width := max((high-low)*(k+1)/(k-1), 0.01*high, 0.05)
+		sum += k * math.Log(k/n/width)
+		outside -= strays[w[1]] - strays[w[0]]
+		kept -= k
+	}
+	return sum + outside + kept*math.Log(max(kept, 0.5)/n)
+}
