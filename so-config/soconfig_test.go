@@ -1,0 +1,204 @@
+package soconfig
+
+import (
+	"encoding/json"
+	"maps"
+	"net/netip"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// field is a mapping as it stands in a template.
+type field struct {
+	Type        string           `json:"type"`
+	IgnoreAbove int              `json:"ignore_above"`
+	Index       *bool            `json:"index"`
+	Dynamic     any              `json:"dynamic"`
+	Properties  map[string]field `json:"properties"`
+	Fields      map[string]field `json:"fields"`
+}
+
+type template struct {
+	IndexPatterns []string        `json:"index_patterns"`
+	DataStream    json.RawMessage `json:"data_stream"`
+	Priority      int             `json:"priority"`
+	ComposedOf    []string        `json:"composed_of"`
+	IgnoreMissing []string        `json:"ignore_missing_component_templates"`
+	Version       int             `json:"version"`
+	Template      struct {
+		Settings map[string]any `json:"settings"`
+		Mappings *struct {
+			field
+			DateDetection *bool `json:"date_detection"`
+			Meta          struct {
+				ManagedBy string `json:"managed_by"`
+				Version   int    `json:"version"`
+			} `json:"_meta"`
+		} `json:"mappings"`
+	} `json:"template"`
+}
+
+// byName gives every template, decoded so strictly that a misspelt key is an error.
+func byName(t *testing.T) map[string]template {
+	t.Helper()
+	objects, err := Templates()
+	require.NoError(t, err)
+	out := map[string]template{}
+	for _, o := range objects {
+		var tpl template
+		require.NoError(t, json.Unmarshal(o.Body, &tpl), o.File)
+		require.Equal(t, o.Version, tpl.Version, "%s: version and _meta.version", o.File)
+		require.NotContains(t, out, o.Name, "component and index templates share no name in the files")
+		out[string(o.Kind)+" "+o.Name] = tpl
+	}
+	return out
+}
+
+// leaves flattens a mapping to "path" -> type.
+func leaves(prefix string, props map[string]field, into map[string]field) {
+	for name, f := range props {
+		if f.Properties != nil {
+			leaves(prefix+name+".", f.Properties, into)
+			continue
+		}
+		into[prefix+name] = f
+	}
+}
+
+// want walks a struct by its JSON tags and gives the type that each leaf must be mapped to.
+func want(t *testing.T, prefix string, typ reflect.Type, into map[string]string) {
+	t.Helper()
+	for i := range typ.NumField() {
+		f := typ.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		require.NotEmpty(t, name, "%s.%s has no JSON name", typ, f.Name)
+		ft := f.Type
+		for ft.Kind() == reflect.Pointer || ft.Kind() == reflect.Slice {
+			ft = ft.Elem()
+		}
+		path := prefix + name
+		switch {
+		case ft == reflect.TypeFor[hunt.Time]():
+			into[path] = "date"
+		case ft == reflect.TypeFor[netip.Addr](), ft == reflect.TypeFor[netip.Prefix]():
+			into[path] = "ip"
+		case ft.Kind() == reflect.Struct:
+			want(t, path+".", ft, into)
+		case ft.Kind() == reflect.String:
+			into[path] = "keyword"
+		case ft.Kind() == reflect.Bool:
+			into[path] = "boolean"
+		case ft.Kind() == reflect.Float64:
+			into[path] = "double"
+		case ft.Kind() == reflect.Int, ft.Kind() == reflect.Int64:
+			into[path] = "long"
+		default:
+			require.Failf(t, "no rule", "%s is a %s: say here what it is mapped to", path, ft)
+		}
+	}
+}
+
+func TestEveryFieldHasItsMapping(t *testing.T) {
+	// What Security Onion itself writes into our documents (docs/security-onion.md, 2.5 rule 8).
+	foreign := map[string]string{"event.acknowledged": "boolean", "event.escalated": "boolean"}
+	for _, c := range []struct {
+		component string
+		document  reflect.Type
+		foreign   map[string]string
+	}{
+		{component: "dwell-finding", document: reflect.TypeFor[hunt.Finding](), foreign: foreign},
+		{component: "dwell-hunt", document: reflect.TypeFor[hunt.Document]()},
+	} {
+		t.Run(c.component, func(t *testing.T) {
+			m := byName(t)[string(ComponentTemplate)+" "+c.component].Template.Mappings
+			require.NotNil(t, m)
+			expected := map[string]string{}
+			want(t, "", c.document, expected)
+			maps.Copy(expected, c.foreign)
+			mapped := map[string]field{}
+			leaves("", m.Properties, mapped)
+			types := map[string]string{}
+			for path, f := range mapped {
+				types[path] = f.Type
+			}
+			require.Empty(t, cmp.Diff(expected, types), "- is what the structs want, + what the template has")
+			for path, f := range mapped {
+				if f.Type != "keyword" || f.Index != nil && !*f.Index {
+					continue
+				}
+				// 8191 characters of four bytes are Lucene's limit of 32,766; a longer term makes a document fail.
+				require.True(t, f.IgnoreAbove >= 256 && f.IgnoreAbove <= 8191, "%s has ignore_above %d", path, f.IgnoreAbove)
+			}
+			require.Equal(t, false, m.Dynamic, "a surprise must not change the mapping")
+			require.NotNil(t, m.DateDetection)
+			require.False(t, *m.DateDetection)
+			require.Equal(t, ManagedBy, m.Meta.ManagedBy, "a writer recognises our streams by this")
+		})
+	}
+}
+
+// TestTwins holds the twins to what docs/security-onion.md 1.3 shows of Security Onion's own mapping.
+func TestTwins(t *testing.T) {
+	m := byName(t)[string(ComponentTemplate)+" dwell-finding"].Template.Mappings
+	mapped := map[string]field{}
+	leaves("", m.Properties, mapped)
+	for _, path := range []string{"source.ip", "source.port", "destination.ip", "destination.port", "network.transport", "network.protocol"} {
+		require.Equal(t, "keyword", mapped[path].Fields["keyword"].Type, path)
+	}
+	require.Equal(t, true, m.Properties["event"].Dynamic, "Security Onion writes into event and searches there")
+}
+
+func TestIndexTemplates(t *testing.T) {
+	all := byName(t)
+	var patterns []string
+	// Security Onion's disk cleaner cuts names with this expression (docs/security-onion.md, 2.3).
+	cleaner := regexp.MustCompile(`^logs-[a-zA-Z_.]+-[a-zA-Z_.]+$`)
+	for name, tpl := range all {
+		if !strings.HasPrefix(name, string(IndexTemplate)) {
+			continue
+		}
+		require.Len(t, tpl.IndexPatterns, 1, name)
+		patterns = append(patterns, tpl.IndexPatterns[0])
+		require.Regexp(t, cleaner, tpl.IndexPatterns[0])
+		require.JSONEq(t, "{}", string(tpl.DataStream), name)
+		require.Greater(t, tpl.Priority, 501, "Security Onion uses 500 and 501")
+		require.Equal(t, "dwell@custom", tpl.ComposedOf[len(tpl.ComposedOf)-1], "the administrator has the last word")
+		for _, c := range tpl.ComposedOf {
+			if !slices.Contains(tpl.IgnoreMissing, c) {
+				require.Contains(t, all, string(ComponentTemplate)+" "+c, "%s is composed of what we ship", name)
+			}
+		}
+	}
+	slices.Sort(patterns)
+	require.Equal(t, []string{AlertStream, FindingStream, HuntStream}, patterns)
+}
+
+func TestRoleGrantsNoMore(t *testing.T) {
+	o, err := HuntRole()
+	require.NoError(t, err)
+	var role struct {
+		Cluster []string `json:"cluster"`
+		Indices []struct {
+			Names, Privileges []string
+		} `json:"indices"`
+	}
+	require.NoError(t, json.Unmarshal(o.Body, &role))
+	require.Equal(t, []string{"monitor", "indices:admin/index_template/get"}, role.Cluster)
+	for _, in := range role.Indices {
+		own := slices.Equal(in.Names, []string{"logs-dwell.*-so*"})
+		for _, p := range in.Privileges {
+			require.NotContains(t, []string{"all", "manage", "delete", "delete_index", "manage_ilm"}, p)
+			if !own {
+				require.Contains(t, []string{"read", "read_cross_cluster", "view_index_metadata"}, p, "%v", in.Names)
+			}
+		}
+	}
+}
