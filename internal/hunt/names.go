@@ -1,0 +1,68 @@
+package hunt
+
+import (
+	"context"
+	"net/netip"
+)
+
+// NameKind says in which protocol a name was used.
+type NameKind uint8
+
+// The kinds of names. TLS is a server name (SNI), HTTP a Host header, Connect the host that a proxy was asked for.
+const (
+	TLS NameKind = iota
+	HTTP
+	Connect
+)
+
+// String is the kind's word.
+func (k NameKind) String() string { return [...]string{"tls", "http", "connect"}[k] }
+
+// NameRecord is one use of a name: a line of ssl.log or http.log. Records are handed over in batches whose memory is
+// used again; Name may be kept (it is a string of its own, interned by the source).
+type NameRecord struct {
+	// Start is the record's own time, Unix milliseconds: at or a little after its connection's start.
+	Start int64
+	// Src and Dst are the connection's two ends; of a Connect record Dst is the proxy.
+	Src, Dst         netip.Addr
+	SrcPort, DstPort uint16
+	Kind             NameKind
+	// Name is the host in lower case, without port and final dot; empty when the protocol allows one and none was given
+	// (an HTTP request without Host, TLS without server name).
+	Name string
+	// Port is the port that was asked for in a Connect record, else 0.
+	Port uint16
+	// Bytes is request and response body of an HTTP record, or Absent.
+	Bytes int64
+	// Count is how many records look exactly like this one.
+	Count int64
+	// UID is Zeek's name for the connection, or zero where the source does not read it.
+	UID UID
+}
+
+// DNSRecord is one DNS query: a line of dns.log.
+type DNSRecord struct {
+	// Start is the query's time, Unix milliseconds; 0 where the source counts without times (Elasticsearch).
+	Start int64
+	// Client asked Resolver.
+	Client, Resolver netip.Addr
+	// Query is the name in lower case, without final dot.
+	Query string
+	// Type is the query type's name ("A", "TXT"), empty if unknown.
+	Type string
+	// Answers are names and addresses as Zeek logged them; their text is valid until emit returns.
+	Answers []string
+	// Count is how many records look like this one.
+	Count int64
+}
+
+// NameSource is a source that also has the logs in which names stand. A source without them gives an empty Reading
+// with a Note that says what is missing. Both methods keep the promise of [Source.Read]: every record of the window
+// (From and To of the request are set), or a Gap.
+type NameSource interface {
+	// ReadNames gives the records of ssl and http logs whose source is internal, proxies included: Connect records are
+	// in scope whatever address the proxy has.
+	ReadNames(ctx context.Context, req Request, emit func([]NameRecord) error) (Reading, error)
+	// ReadDNS gives the queries of internal clients, whatever address the resolver has.
+	ReadDNS(ctx context.Context, req Request, emit func([]DNSRecord) error) (Reading, error)
+}
