@@ -14,7 +14,7 @@ const (
 	arenaBlock = 1 << 18
 	refSize    = 8
 	// firstChunk holds one connection, which is all that most pairs ever have; later chunks double up to lastChunk.
-	firstChunk = refSize + 14
+	firstChunk = refSize + 18
 	lastChunk  = 4096
 )
 

@@ -24,8 +24,8 @@ type Pair struct {
 type Record struct {
 	Start, Duration                   int64
 	OrigIPBytes, OrigBytes, RespBytes int64
-	// Port indexes Pair.Ports.
-	Port uint16
+	// SrcPort is the source port, Port indexes Pair.Ports.
+	SrcPort, Port uint16
 }
 
 // Port is one destination port of a pair and what is known of the last connection to it.
@@ -55,14 +55,15 @@ func (p *Pair) decode(sh *shard, key addresses, id uint32) {
 		var r Record
 		number, n := binary.Uvarint(b)
 		delta, m := binary.Varint(b[n:])
-		b = b[n+m:]
+		srcPort, l := binary.Uvarint(b[n+m:])
+		b = b[n+m+l:]
 		for _, v := range [...]*int64{&r.OrigIPBytes, &r.Duration, &r.OrigBytes, &r.RespBytes} {
 			u, n := binary.Uvarint(b)
 			*v, b = int64(u)-1, b[n:]
 		}
 		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
 		start += delta
-		r.Start, r.Port = start, uint16(number)
+		r.Start, r.SrcPort, r.Port = start, uint16(srcPort), uint16(number)
 		p.Connections = append(p.Connections, r)
 	}
 	if !sorted {

@@ -2,7 +2,7 @@
 //
 // A [Table] takes batches of connections from any number of goroutines, in any order, and keeps every one of them,
 // because the score of a pair rests on each start time and not on a summary. What it keeps is small: a pair costs
-// about 140 bytes and a connection about 12, since starts are stored as differences and everything as variable-length
+// about 140 bytes and a connection about 15, since starts are stored as differences and everything as variable-length
 // integers. Nothing in it is a pointer, so that the garbage collector has nothing to follow in a table of millions.
 //
 // [Table.Walk] gives the pairs back, each decoded into a [Pair], on all cores.
@@ -96,7 +96,7 @@ type sorter struct {
 	shard  []uint8
 	order  []int32
 	starts [shards + 1]int32
-	buffer [6 * binary.MaxVarintLen64]byte
+	buffer [7 * binary.MaxVarintLen64]byte
 }
 
 // Add takes a batch in. It may be called from many goroutines; the batch may be reused afterwards. A pair with more
@@ -153,6 +153,7 @@ func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Conne
 		for range max(c.Count, 1) {
 			b := binary.AppendUvarint(s.buffer[:0], uint64(slotNumber))
 			b = binary.AppendVarint(b, c.Start-p.previous)
+			b = binary.AppendUvarint(b, uint64(c.SrcPort))
 			b = binary.AppendUvarint(b, uint64(c.OrigIPBytes+1))
 			b = binary.AppendUvarint(b, uint64(c.Duration+1))
 			b = binary.AppendUvarint(b, uint64(c.OrigBytes+1))

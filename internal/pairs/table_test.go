@@ -52,7 +52,7 @@ func plain(conns []hunt.Connection) map[plainKey][]Record {
 		k := plainKey{c.Src, c.Dst}
 		for range c.Count {
 			m[k] = append(m[k], Record{Start: c.Start, Duration: c.Duration, OrigIPBytes: c.OrigIPBytes,
-				OrigBytes: c.OrigBytes, RespBytes: c.RespBytes, Port: c.DstPort + uint16(c.Proto)<<10})
+				OrigBytes: c.OrigBytes, RespBytes: c.RespBytes, SrcPort: c.SrcPort, Port: c.DstPort + uint16(c.Proto)<<10})
 		}
 	}
 	for _, rs := range m {
@@ -64,7 +64,7 @@ func plain(conns []hunt.Connection) map[plainKey][]Record {
 func sortRecords(rs []Record) {
 	slices.SortFunc(rs, func(a, b Record) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.OrigIPBytes, b.OrigIPBytes), cmp.Compare(a.RespBytes, b.RespBytes),
-			cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.OrigBytes, b.OrigBytes), cmp.Compare(a.Port, b.Port))
+			cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.OrigBytes, b.OrigBytes), cmp.Compare(a.Port, b.Port), cmp.Compare(a.SrcPort, b.SrcPort))
 	})
 }
 

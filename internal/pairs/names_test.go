@@ -1,0 +1,89 @@
+package pairs
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+var (
+	client = netip.MustParseAddr("10.0.0.1")
+	first  = netip.MustParseAddr("203.0.113.1")
+	second = netip.MustParseAddr("203.0.113.2")
+)
+
+func conn(dst netip.Addr, start int64, srcPort uint16, size int64) hunt.Connection {
+	return hunt.Connection{Start: start, Src: client, Dst: dst, SrcPort: srcPort, DstPort: 443, Proto: hunt.TCP, OrigIPBytes: size, Count: 1}
+}
+
+func named1(dst netip.Addr, start int64, srcPort uint16, name string) hunt.NameRecord {
+	return hunt.NameRecord{Start: start, Src: client, Dst: dst, SrcPort: srcPort, DstPort: 443, Kind: hunt.TLS, Name: name, Count: 1}
+}
+
+// series gives the starts and sizes under each name.
+func series(d *Named) map[string][][2]int64 {
+	out := map[string][][2]int64{}
+	d.Table.Walk(func(_ int, p *Pair) {
+		for _, c := range p.Connections {
+			out[d.Name(p.Dst)] = append(out[d.Name(p.Dst)], [2]int64{c.Start, c.OrigIPBytes})
+		}
+	})
+	return out
+}
+
+func TestNamesJoinTheNearestConnection(t *testing.T) {
+	table, names := NewTable(), NewNames()
+	table.Add([]hunt.Connection{
+		conn(first, 1_000_000, 5000, 100),
+		conn(first, 2_000_000, 5000, 200), // the same ports again, later
+		conn(second, 1_500_000, 6000, 300),
+		conn(second, 1_600_000, 6001, 400), // nobody named it
+	})
+	names.Add([]hunt.NameRecord{
+		named1(first, 1_000_120, 5000, "a.example"),
+		named1(first, 2_000_110, 5000, "a.example"),
+		named1(first, 2_100_000, 5000, "a.example"), // a later request on the same connection counts once
+		named1(first, 2_100_500, 5000, "b.example"), // another name on it counts for both
+		named1(second, 1_500_090, 6000, "a.example"),
+		named1(second, 1_700_000, 7000, "c.example"), // no such connection: it stands at its own time
+		named1(second, 1_700_000, 7000, ""),          // names nobody
+	})
+	d := names.Join(table)
+	require.Equal(t, map[string][][2]int64{
+		"a.example": {{1_000_000, 100}, {1_500_000, 300}, {2_000_000, 200}},
+		"b.example": {{2_000_000, 200}},
+		"c.example": {{1_700_000, hunt.Absent}},
+	}, series(d))
+	require.Equal(t, int64(1), d.Unjoined)
+	list, count := d.Addresses(client, stand("a.example"))
+	require.Equal(t, []netip.Addr{first, second}, list, "the address most used comes first")
+	require.Equal(t, 2, count)
+	require.Equal(t, uint8(1<<hunt.TLS), d.Kinds(client, stand("a.example")))
+}
+
+func TestNamesWithoutAnyConnection(t *testing.T) {
+	names := NewNames()
+	names.Add([]hunt.NameRecord{named1(first, 1000, 1, "x.example"), named1(first, 2000, 2, "x.example")})
+	d := names.Join(NewTable())
+	require.Equal(t, map[string][][2]int64{"x.example": {{1000, hunt.Absent}, {2000, hunt.Absent}}}, series(d))
+	require.Equal(t, int64(2), d.Unjoined)
+}
+
+func TestConnectCountsForTheHostAskedFor(t *testing.T) {
+	proxy := netip.MustParseAddr("10.0.0.250")
+	table, names := NewTable(), NewNames()
+	c := conn(proxy, 5000, 4444, 900)
+	c.DstPort = 3128
+	table.Add([]hunt.Connection{c})
+	names.Add([]hunt.NameRecord{{Start: 5010, Src: client, Dst: proxy, SrcPort: 4444, DstPort: 3128, Kind: hunt.Connect, Name: "evil.example", Port: 443, Count: 1}})
+	d := names.Join(table)
+	d.Table.Walk(func(_ int, p *Pair) {
+		require.Equal(t, "evil.example", d.Name(p.Dst))
+		require.Equal(t, uint16(443), p.Ports[0].Number)
+		require.Equal(t, int64(900), p.Connections[0].OrigIPBytes)
+	})
+	require.Equal(t, uint8(1<<hunt.Connect), d.Kinds(client, stand("evil.example")))
+}
