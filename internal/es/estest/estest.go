@@ -1,0 +1,293 @@
+// Package estest is a stand-in for the wire to Elasticsearch that fails on demand: the n-th request gets an error, a
+// torn body, a stall, a proxy's page. It is for faults that a real server cannot be made to show.
+//
+// A [Fake] is an http.RoundTripper in memory, so that tests of waiting can run in testing/synctest. In front of a
+// real server (Fake.Next) it puts faults into real traffic; [Fake.Serve] puts it behind a socket.
+package estest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Request is one request that the fake was sent.
+type Request struct {
+	Method, Path string
+	Query        url.Values
+	Header       http.Header
+	// Body is what was sent, decompressed.
+	Body []byte
+}
+
+// Is says whether the path ends as given, such as "_search" or "/logs/_bulk".
+func (r Request) Is(suffix string) bool { return strings.HasSuffix(r.Path, suffix) }
+
+// Reply is what a request is answered with. The zero value stands for the fake's usual answer.
+type Reply struct {
+	// Status is the HTTP status; 0 with a body means 200.
+	Status int
+	Header http.Header
+	Body   string
+	// Cut, if above 0, ends the body after so many bytes, as a broken connection does.
+	Cut int
+	// Stall holds the answer until the request is given up. With Cut it holds after so many bytes.
+	Stall bool
+	// Err, if set, is the transport's error; nothing is answered.
+	Err error
+	// After is a time to wait first.
+	After time.Duration
+}
+
+// Usual is the reply that stands for the fake's usual answer.
+func Usual() Reply { return Reply{} }
+
+func (r *Reply) usual() bool {
+	return r.Status == 0 && r.Header == nil && r.Body == "" && r.Cut == 0 && !r.Stall && r.Err == nil
+}
+
+// JSON is a 200 of Elasticsearch.
+func JSON(body string) Reply { return Reply{Status: http.StatusOK, Body: body} }
+
+// Error is an error of Elasticsearch.
+func Error(status int, typ, reason string) Reply {
+	cause := fmt.Sprintf(`{"type":%q,"reason":%q}`, typ, reason)
+	return Reply{Status: status, Body: fmt.Sprintf(`{"error":{"root_cause":[%s],"type":%q,"reason":%q},"status":%d}`, cause, typ, reason, status)}
+}
+
+// The three meanings of a 429 (elasticsearch.md, 3.1), word for word as Elasticsearch 8 answers.
+
+// Rejected is a full queue.
+func Rejected() Reply {
+	return Error(429, "es_rejected_execution_exception", "rejected execution of TimedRunnable on QueueResizingEsThreadPoolExecutor[name = node/search, queue capacity = 1000]")
+}
+
+// Breaker is a memory limit; permanent says that the same request will never fit.
+func Breaker(permanent bool) Reply {
+	durability := "TRANSIENT"
+	if permanent {
+		durability = "PERMANENT"
+	}
+	cause := fmt.Sprintf(`{"type":"circuit_breaking_exception","reason":"[parent] Data too large, data for [<http_request>] would be [1026/1kb], which is larger than the limit of [1000/1000b]","bytes_wanted":1026,"bytes_limit":1000,"durability":%q}`, durability)
+	return Reply{Status: 429, Body: fmt.Sprintf(`{"error":{"root_cause":[%s],"type":"circuit_breaking_exception","reason":"[parent] Data too large","bytes_wanted":1026,"bytes_limit":1000,"durability":%q},"status":429}`, cause, durability)}
+}
+
+// Flood is a disk that is full.
+func Flood() Reply {
+	return Error(429, "cluster_block_exception", "index [logs] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];")
+}
+
+// ShardFailed is a search that was answered with 200 although shards failed.
+func ShardFailed(failed, total int, typ, reason string) Reply {
+	return JSON(fmt.Sprintf(`{"took":3,"timed_out":false,"_shards":{"total":%d,"successful":%d,"skipped":0,"failed":%d,"failures":[{"shard":0,"index":"logs","node":"n","reason":{"type":%q,"reason":%q}}]},"hits":{"hits":[]}}`,
+		total, total-failed, failed, typ, reason))
+}
+
+// TimedOut is a search that was answered with 200 although its time was up.
+func TimedOut() Reply {
+	return JSON(`{"took":60000,"timed_out":true,"_shards":{"total":2,"successful":2,"skipped":0,"failed":0},"hits":{"hits":[]}}`)
+}
+
+// HTML is a page of a proxy or a login form, with status 200.
+func HTML() Reply {
+	return Reply{Status: 200, Header: http.Header{"Content-Type": {"text/html"}}, Body: "<!DOCTYPE html><html><body>Sign in</body></html>"}
+}
+
+// Kibana is Kibana's answer to a path it does not know.
+func Kibana() Reply {
+	return Reply{Status: 404, Header: http.Header{"Content-Type": {"application/json"}, "Kbn-Name": {"so-kibana"}},
+		Body: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`}
+}
+
+// Fake answers requests. Set its fields before the first one. The zero value answers everything with {}.
+type Fake struct {
+	// Handle gives the usual answers. Nil, or a usual Reply: what Next answers; without Next, an empty object.
+	Handle func(n int, r Request) Reply
+	// Next is the transport to a real server.
+	Next http.RoundTripper
+
+	mu     sync.Mutex
+	script map[int]Reply
+	match  []*rule
+	seen   []Request
+}
+
+// rule gives replies, one after the other, to the requests that a test picks.
+type rule struct {
+	pick    func(Request) bool
+	replies []Reply
+}
+
+// On makes the n-th request of all, counted from 1, get a reply.
+func (f *Fake) On(n int, r Reply) *Fake {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.script == nil {
+		f.script = make(map[int]Reply)
+	}
+	f.script[n] = r
+	return f
+}
+
+// When makes the next requests that pick accepts get these replies, one each; later ones are usual again.
+func (f *Fake) When(pick func(Request) bool, replies ...Reply) *Fake {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.match = append(f.match, &rule{pick, replies})
+	return f
+}
+
+// Requests are those seen so far, in order.
+func (f *Fake) Requests() []Request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Request(nil), f.seen...)
+}
+
+// take records a request and finds its reply.
+func (f *Fake) take(r Request) Reply {
+	f.mu.Lock()
+	f.seen = append(f.seen, r)
+	n := len(f.seen)
+	reply, ok := f.script[n]
+	for i := 0; !ok && i < len(f.match); i++ {
+		if m := f.match[i]; len(m.replies) > 0 && m.pick(r) {
+			reply, m.replies, ok = m.replies[0], m.replies[1:], true
+		}
+	}
+	handle := f.Handle
+	f.mu.Unlock()
+	if (!ok || reply.usual()) && handle != nil {
+		after := reply.After
+		reply = handle(n, r)
+		reply.After = max(reply.After, after)
+	}
+	return reply
+}
+
+// RoundTrip answers req in memory, or through Next.
+func (f *Fake) RoundTrip(req *http.Request) (*http.Response, error) {
+	r := Request{Method: req.Method, Path: req.URL.Path, Query: req.URL.Query(), Header: req.Header.Clone()}
+	if req.Body != nil {
+		var err error
+		if r.Body, err = io.ReadAll(req.Body); err != nil {
+			return nil, err
+		}
+		_ = req.Body.Close()
+	}
+	sent := r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(bytes.NewReader(sent))
+		if err != nil {
+			return nil, err
+		}
+		if r.Body, err = io.ReadAll(z); err != nil {
+			return nil, err
+		}
+	}
+	reply := f.take(r)
+	ctx := req.Context()
+	if reply.After > 0 {
+		t := time.NewTimer(reply.After)
+		defer t.Stop()
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	switch {
+	case reply.Err != nil:
+		return nil, reply.Err
+	case reply.Stall && reply.Cut == 0:
+		<-ctx.Done()
+		return nil, ctx.Err()
+	case reply.usual() && f.Next != nil:
+		req = req.Clone(ctx)
+		req.Body = io.NopCloser(bytes.NewReader(sent))
+		return f.Next.RoundTrip(req)
+	case reply.usual():
+		reply = JSON("{}")
+	}
+	return reply.response(ctx, req), nil
+}
+
+func (r Reply) response(ctx context.Context, req *http.Request) *http.Response {
+	status := r.Status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	return &http.Response{
+		StatusCode: status, Status: fmt.Sprintf("%d %s", status, http.StatusText(status)), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: r.header(), ContentLength: int64(len(r.Body)), Request: req, Body: io.NopCloser(&torn{ctx: ctx, reply: r}),
+	}
+}
+
+// header is the reply's own, or Elasticsearch's where it has none.
+func (r Reply) header() http.Header {
+	if r.Header != nil {
+		return r.Header.Clone()
+	}
+	return http.Header{"X-Elastic-Product": {"Elasticsearch"}, "Content-Type": {"application/vnd.elasticsearch+json;compatible-with=8"}}
+}
+
+// torn is a body that may end too early or hold.
+type torn struct {
+	ctx   context.Context
+	reply Reply
+	at    int
+}
+
+func (t *torn) Read(p []byte) (int, error) {
+	end := len(t.reply.Body)
+	if t.reply.Cut > 0 {
+		end = min(end, t.reply.Cut)
+	}
+	n := copy(p, t.reply.Body[t.at:end])
+	t.at += n
+	switch {
+	case n > 0 || len(p) == 0:
+		return n, nil
+	case t.reply.Stall:
+		<-t.ctx.Done()
+		return 0, t.ctx.Err()
+	case t.reply.Cut > 0:
+		return 0, io.ErrUnexpectedEOF
+	}
+	return 0, io.EOF
+}
+
+// Serve puts the fake behind a socket on 127.0.0.1 and gives its URL. A cut answer cuts the connection.
+func (f *Fake) Serve(t testing.TB) string {
+	t.Helper()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		body, _ := io.ReadAll(req.Body)
+		in := req.Clone(req.Context())
+		in.Body = io.NopCloser(bytes.NewReader(body))
+		res, err := f.RoundTrip(in)
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		for k, v := range res.Header {
+			w.Header()[k] = v
+		}
+		w.Header().Set("Content-Length", fmt.Sprint(res.ContentLength))
+		w.WriteHeader(res.StatusCode)
+		_, err = io.Copy(w, res.Body)
+		if err != nil {
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
