@@ -9,11 +9,13 @@
 package pairs
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -91,7 +93,7 @@ func NewTable() *Table {
 	return t
 }
 
-// sorter orders a batch by shard, so that each shard is locked once a batch.
+// sorter orders a batch by shard, so that each shard is locked once a batch. All pairs of a source lie in one shard.
 type sorter struct {
 	shard  []uint8
 	order  []int32
@@ -123,7 +125,7 @@ func (t *Table) sort(s *sorter, batch []hunt.Connection) {
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for i := range batch {
 		key := keyOf(&batch[i])
-		h := uint8(maphash.Bytes(t.seed, key[:]) >> (64 - shardBits))
+		h := uint8(maphash.Bytes(t.seed, key[:16]) >> (64 - shardBits))
 		s.shard[i] = h
 		counts[h]++
 		oldest, newest = min(oldest, batch[i].Start), max(newest, batch[i].Start)
@@ -239,22 +241,79 @@ func (t *Table) Len() int {
 // below runtime.GOMAXPROCS(0), so that visitors can keep scratch space of their own. The Pair is reused after visit
 // returns. Nothing may be added during a walk.
 func (t *Table) Walk(visit func(worker int, p *Pair)) {
+	t.eachShard(func(worker int, sh *shard) {
+		p := &Pair{services: t.services.list()}
+		for key, id := range sh.index {
+			p.decode(sh, key, id)
+			visit(worker, p)
+		}
+	})
+}
+
+// WalkSources calls visit once for each source with the pairs it is in, ordered by destination. Otherwise it is as Walk.
+func (t *Table) WalkSources(visit func(worker int, src netip.Addr, pairs *Of)) {
+	names := t.services.list()
+	t.eachShard(func(worker int, sh *shard) {
+		keys := make([]keyed, 0, len(sh.index))
+		for key, id := range sh.index {
+			keys = append(keys, keyed{key, id})
+		}
+		slices.SortFunc(keys, func(a, b keyed) int { return bytes.Compare(a.key[:], b.key[:]) })
+		of := &Of{sh: sh, services: names}
+		for len(keys) > 0 {
+			n := 1
+			for n < len(keys) && [16]byte(keys[n].key[:16]) == [16]byte(keys[0].key[:16]) {
+				n++
+			}
+			of.keys = keys[:n]
+			src, _ := keys[0].key.split()
+			visit(worker, src, of)
+			keys = keys[n:]
+		}
+	})
+}
+
+type keyed struct {
+	key addresses
+	id  uint32
+}
+
+// Of is the pairs of one source.
+type Of struct {
+	sh       *shard
+	keys     []keyed
+	services []string
+}
+
+// Len is the number of pairs.
+func (o *Of) Len() int { return len(o.keys) }
+
+// Dst is the destination of pair i.
+func (o *Of) Dst(i int) netip.Addr {
+	_, dst := o.keys[i].key.split()
+	return dst
+}
+
+// Connections is how many connections pair i has, the margin before the window included.
+func (o *Of) Connections(i int) int {
+	id := o.keys[i].id
+	return int(o.sh.blocks[id/blockPairs][id%blockPairs].connections)
+}
+
+// Decode fills p with pair i.
+func (o *Of) Decode(i int, p *Pair) {
+	p.services = o.services
+	p.decode(o.sh, o.keys[i].key, o.keys[i].id)
+}
+
+// eachShard visits the shards from all cores.
+func (t *Table) eachShard(visit func(worker int, sh *shard)) {
 	var next atomic.Int32
 	var wg sync.WaitGroup
-	names := t.services.list()
 	for worker := range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			p := &Pair{services: names}
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= shards {
-					return
-				}
-				sh := &t.shards[i]
-				for key, id := range sh.index {
-					p.decode(sh, key, id)
-					visit(worker, p)
-				}
+			for i := int(next.Add(1)) - 1; i < shards; i = int(next.Add(1)) - 1 {
+				visit(worker, &t.shards[i])
 			}
 		})
 	}

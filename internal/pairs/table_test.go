@@ -167,3 +167,31 @@ func BenchmarkAdd(b *testing.B) {
 	}
 	b.ReportMetric(float64(len(conns))*float64(b.N)/b.Elapsed().Seconds(), "connections/s")
 }
+
+func TestWalkSourcesGroupsBySource(t *testing.T) {
+	conns := randomConnections(3, 5000)
+	table := NewTable()
+	table.Add(conns)
+	var mu sync.Mutex
+	seen := map[plainKey]int{}
+	sources := map[netip.Addr]bool{}
+	table.WalkSources(func(_ int, src netip.Addr, of *Of) {
+		mu.Lock()
+		defer mu.Unlock()
+		require.False(t, sources[src], "each source comes once")
+		sources[src] = true
+		var p Pair
+		for i := range of.Len() {
+			of.Decode(i, &p)
+			require.Equal(t, src, p.Src)
+			require.Equal(t, of.Dst(i), p.Dst)
+			require.Len(t, p.Connections, of.Connections(i))
+			seen[plainKey{p.Src, p.Dst}] = len(p.Connections)
+		}
+	})
+	for k, rs := range plain(conns) {
+		require.Equal(t, len(rs), seen[k])
+		delete(seen, k)
+	}
+	require.Empty(t, seen)
+}
