@@ -1,0 +1,141 @@
+package testnode
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Cluster is an Elasticsearch for tests, wherever it comes from.
+type Cluster struct {
+	// Line is the major version it stands for.
+	Line Line
+	// Origin says where it comes from, for people.
+	Origin string
+	// URL, CAFile, Username and Password are as in Node.
+	URL, CAFile, Username, Password string
+	// Version is what the server says.
+	Version string
+	// Node is set when the cluster is a node that this process started.
+	Node *Node
+
+	mayWipe bool
+	client  *http.Client
+	close   func() error
+}
+
+// Open finds or starts a cluster of the line: one that the environment names, else Docker Compose, else a node of its
+// own with the given options (its Line is set here). It returns when the cluster answers. The caller must Close it.
+//
+// When there is nothing to start it with, the error wraps ErrNoJDK or ErrNoMaven.
+func Open(ctx context.Context, line Line, options Options) (*Cluster, error) {
+	if err := line.Validate(); err != nil {
+		return nil, err
+	}
+	c, err := find(ctx, line, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.meet(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+func find(ctx context.Context, line Line, options Options) (*Cluster, error) {
+	if c := fromEnvironment(line); c != nil {
+		return c, nil
+	}
+	if composeWorks(ctx) {
+		return composeUp(ctx, line, options.Log)
+	}
+	options.Line = line
+	n, err := Start(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	return &Cluster{
+		Line: line, Origin: "test node", URL: n.URL, CAFile: n.CAFile, Username: n.Username, Password: n.Password,
+		Node: n, mayWipe: true, close: n.Stop,
+	}, nil
+}
+
+// Possible says whether Open would find or could start a cluster of the line: nil, or an error that names what is
+// missing. It starts nothing.
+func Possible(ctx context.Context, line Line) error {
+	if err := line.Validate(); err != nil {
+		return err
+	}
+	if fromEnvironment(line) != nil || composeWorks(ctx) {
+		return nil
+	}
+	return Available(line)
+}
+
+// Close stops what Open started; a cluster that the environment named goes on.
+func (c *Cluster) Close() error {
+	if c.client != nil {
+		c.client.CloseIdleConnections()
+	}
+	if c.close == nil {
+		return nil
+	}
+	return c.close()
+}
+
+// meet asks the server for its version, which says that address, CA and user are right.
+func (c *Cluster) meet(ctx context.Context) error {
+	client, err := newHTTPClient(c.CAFile)
+	if err != nil {
+		return err
+	}
+	c.client = client
+	var root struct {
+		Version struct{ Number string }
+	}
+	if err := c.do(ctx, http.MethodGet, "/", nil, &root); err != nil {
+		return fmt.Errorf("ask the test cluster from the %s for its version: %w", c.Origin, err)
+	}
+	c.Version = root.Version.Number
+	if want := fmt.Sprintf("%d.", c.Line); !strings.HasPrefix(c.Version, want) {
+		return fmt.Errorf("the test cluster from the %s is version %q, and should be %sx", c.Origin, c.Version, want)
+	}
+	return nil
+}
+
+// do sends one request as the cluster's user and reads the JSON answer into out, if that is not nil.
+func (c *Cluster) do(ctx context.Context, method, path string, body io.Reader, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, body)
+	if err != nil {
+		return err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.Username != "" {
+		req.SetBasicAuth(c.Username, c.Password)
+	}
+	resp, err := c.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	if resp.StatusCode >= 300 {
+		return fmt.Errorf("%s %s: %s: %.500s", method, path, resp.Status, text)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return nil
+}

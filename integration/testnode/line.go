@@ -1,0 +1,49 @@
+package testnode
+
+import "fmt"
+
+// Line is a major version of Elasticsearch that Security Onion ships: 8 (Security Onion 2.4) or 9 (3.x).
+type Line int
+
+// The lines there are.
+const (
+	Line8 Line = 8
+	Line9 Line = 9
+)
+
+// ParseLine reads "8" or "9".
+func ParseLine(s string) (Line, error) {
+	switch s {
+	case "8":
+		return Line8, nil
+	case "9":
+		return Line9, nil
+	}
+	return 0, fmt.Errorf("line %q: there are 8 and 9", s)
+}
+
+// Validate says whether l is a line that there is.
+func (l Line) Validate() error {
+	if l != Line8 && l != Line9 {
+		return fmt.Errorf("line %d: there are 8 and 9", int(l))
+	}
+	return nil
+}
+
+// minJDK is the oldest Java release that the line's classes run on.
+func (l Line) minJDK() int {
+	if l == Line9 {
+		return 21
+	}
+	return 17
+}
+
+// maxJDK is the newest Java release that the line was seen to run on. Elasticsearch reaches into the JVM (native calls,
+// unsafe memory, the vector module), so a newer release is an experiment and not a test server.
+func (l Line) maxJDK() int { return 25 }
+
+// hasSecurity tells whether the line's modules on Maven Central include TLS and users.
+func (l Line) hasSecurity() bool { return l == Line8 }
+
+// folder is the line's folder under java/.
+func (l Line) folder() string { return fmt.Sprintf("es%d", int(l)) }

@@ -1,0 +1,322 @@
+package testnode
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// startWithin is how long a node may take to answer when the caller's context does not say it shorter. An idle laptop
+// needs 6 s; a busy CI machine was seen to need 30 s.
+const startWithin = 3 * time.Minute
+
+// Options says which node to start.
+type Options struct {
+	// Line is the major version; zero means Line8.
+	Line Line
+	// Name is the node's name; empty means "test-0". Nodes that are each other's remotes need different ones.
+	Name string
+	// Settings are node settings as in elasticsearch.yml, lists separated by commas ("search.max_buckets": "1000").
+	// They win over what Start sets by itself.
+	Settings map[string]string
+	// Heap is the size of the Java heap, as Java spells it; empty means "1g".
+	Heap string
+	// FullJIT lets Java optimise as it does in production. Without it a node starts in half the time but computes
+	// slower, which suits tests and not measurements.
+	FullJIT bool
+	// Plain leaves TLS and users out on line 8. Line 9 never has them: Maven Central does not carry its modules.
+	Plain bool
+	// Peer, if set, shares its certificate authority, user and password with this node, so that with TLS the two can
+	// be each other's remote cluster (see Node.AddRemote).
+	Peer *Node
+	// Log gets what the node prints, as it prints it; nil means that only errors show its end.
+	Log io.Writer
+}
+
+// Node is a running Elasticsearch that this process started.
+type Node struct {
+	// URL is the HTTP address, https://127.0.0.1:PORT, or http:// without TLS.
+	URL string
+	// CAFile is the path of the PEM file that verifies URL; empty without TLS. It goes away with the node.
+	CAFile string
+	// Username and Password are a superuser's; empty without users.
+	Username, Password string
+	// Version is the server's version, such as 8.19.21.
+	Version string
+	// TransportAddress is where other nodes and clusters reach it: 127.0.0.1:PORT.
+	TransportAddress string
+	// PID is the process id of the node's JVM, for tests that stop it (SIGSTOP) or kill it.
+	PID int
+
+	build   build
+	options Options
+	secure  bool
+	ca      *authority
+	home    string
+	process *process
+}
+
+// Start brings a node up and returns when it answers an authenticated request. The first start on a machine fetches
+// about 95 MB of jars with Maven and compiles four small classes; later ones take 6 to 10 s. Context ctx bounds the
+// start and nothing after it. The caller must Stop the node.
+//
+// An error says what is missing (ErrNoJDK, ErrNoMaven), what Maven or javac said, or the end of the node's log.
+func Start(ctx context.Context, options Options) (*Node, error) {
+	if options.Line == 0 {
+		options.Line = Line8
+	}
+	if err := options.Line.Validate(); err != nil {
+		return nil, err
+	}
+	if options.Name == "" {
+		options.Name = "test-0"
+	}
+	if options.Heap == "" {
+		options.Heap = "1g"
+	}
+	b, err := prepare(ctx, options.Line)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{build: b, options: options, secure: options.Line.hasSecurity() && !options.Plain}
+	if err := n.makeHome(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(n.home))
+	}
+	if err := n.run(ctx); err != nil {
+		return nil, errors.Join(err, n.Stop())
+	}
+	return n, nil
+}
+
+// makeHome makes the node's folder: marker, configuration, credentials.
+func (n *Node) makeHome() error {
+	home, err := os.MkdirTemp("", "dwell-testnode-")
+	if err != nil {
+		return fmt.Errorf("make the test node's folder: %w", err)
+	}
+	n.home = home
+	config := filepath.Join(home, "config")
+	for _, dir := range []string{config, filepath.Join(home, "data"), filepath.Join(home, "tmp")} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return fmt.Errorf("make the test node's folder: %w", err)
+		}
+	}
+	// The node removes its folder when its starter is gone; this file tells it that the folder is its own.
+	if err := writeFiles(home, map[string][]byte{".dwell-testnode": nil}); err != nil {
+		return err
+	}
+	if !n.secure {
+		return nil
+	}
+	n.Username, n.Password = adminUser, newPassword()
+	if peer := n.options.Peer; peer != nil {
+		if peer.ca == nil {
+			return fmt.Errorf("the test node's peer %s has no certificates to share: it was started without TLS", peer.options.Name)
+		}
+		n.ca, n.Password = peer.ca, peer.Password
+	} else if n.ca, err = newAuthority(); err != nil {
+		return err
+	}
+	n.CAFile = filepath.Join(config, "ca.pem")
+	return errors.Join(n.ca.writeTo(config), writeUsers(config, n.Username, n.Password))
+}
+
+// run starts the process and waits until it answers.
+func (n *Node) run(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("waited %s", startWithin))
+	defer cancel()
+	p, err := startProcess(n.build.java, n.arguments(), n.home, n.options.Log)
+	if err != nil {
+		return err
+	}
+	n.process, n.PID = p, p.cmd.Process.Pid
+	ready, err := p.awaitReady(ctx)
+	if err != nil {
+		return err
+	}
+	scheme := "http://"
+	if n.secure {
+		scheme = "https://"
+	}
+	n.URL, n.TransportAddress, n.Version = scheme+ready["http"], ready["transport"], ready["version"]
+	return n.awaitAnswer(ctx)
+}
+
+// arguments is the JVM's command line. Nothing in it is secret: everybody on the machine can read it.
+func (n *Node) arguments() []string {
+	args := []string{
+		"-Xms" + n.options.Heap, "-Xmx" + n.options.Heap,
+		"-Djava.io.tmpdir=" + filepath.Join(n.home, "tmp"),
+		"-Djava.awt.headless=true",
+		"-XX:+ExitOnOutOfMemoryError",
+		"-XX:ErrorFile=" + filepath.Join(n.home, "tmp", "hs_err.log"),
+	}
+	if !n.options.FullJIT {
+		args = append(args, "-XX:TieredStopAtLevel=1")
+	}
+	if n.build.release >= 24 {
+		args = append(args, "--enable-native-access=ALL-UNNAMED", "--sun-misc-unsafe-memory-access=allow")
+	}
+	args = append(args, "-cp", strings.Join(n.build.classPath, string(filepath.ListSeparator)), "dwell.testnode.TestNode", n.home)
+	settings := n.settings()
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		args = append(args, name+"="+settings[name])
+	}
+	return args
+}
+
+// settings is what Elasticsearch is told: a single node on loopback, with Security Onion's settings where they matter
+// to a client, and the caller's wishes on top.
+func (n *Node) settings() map[string]string {
+	s := map[string]string{
+		"cluster.name":                     n.options.Name + "-cluster",
+		"node.name":                        n.options.Name,
+		"network.host":                     "127.0.0.1",
+		"http.port":                        portOf(n.URL),
+		"transport.port":                   portOf(n.TransportAddress),
+		"discovery.type":                   "single-node",
+		"logger.level":                     "info",
+		"action.destructive_requires_name": "true",
+		// A developer's disk may be fuller than the watermarks; tests that want a full disk block the index themselves.
+		"cluster.routing.allocation.disk.threshold_enabled": "false",
+	}
+	switch {
+	case n.secure:
+		maps.Copy(s, map[string]string{
+			"xpack.license.self_generated.type":                    "basic",
+			"xpack.security.enabled":                               "true",
+			"xpack.security.http.ssl.enabled":                      "true",
+			"xpack.security.http.ssl.key":                          "key.pem",
+			"xpack.security.http.ssl.certificate":                  "cert.pem",
+			"xpack.security.transport.ssl.enabled":                 "true",
+			"xpack.security.transport.ssl.verification_mode":       "certificate",
+			"xpack.security.transport.ssl.key":                     "key.pem",
+			"xpack.security.transport.ssl.certificate":             "cert.pem",
+			"xpack.security.transport.ssl.certificate_authorities": "ca.pem",
+		})
+	case n.options.Line.hasSecurity():
+		s["xpack.license.self_generated.type"] = "basic"
+		s["xpack.security.enabled"] = "false"
+	}
+	maps.Copy(s, n.options.Settings)
+	return s
+}
+
+// portOf returns the port of an address that the node had before, so that a restart keeps it, or 0 for any free one.
+func portOf(address string) string {
+	_, hostPort, found := strings.Cut(address, "://")
+	if !found {
+		hostPort = address
+	}
+	_, port, err := net.SplitHostPort(hostPort)
+	if err != nil {
+		return "0"
+	}
+	return port
+}
+
+// awaitAnswer waits for the root page: users are read and the security index is not needed by then.
+func (n *Node) awaitAnswer(ctx context.Context) error {
+	client, err := n.httpClient()
+	if err != nil {
+		return err
+	}
+	defer client.CloseIdleConnections()
+	const pause = 100 * time.Millisecond
+	for {
+		err := n.ask(ctx, client)
+		if err == nil {
+			return nil
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-n.process.ended:
+			timer.Stop()
+			return n.process.explain("the test node ended while it was asked for its version")
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%w: last answer: %w", n.process.explain("the test node started but does not answer"), err)
+		}
+	}
+}
+
+// ask reads the root page once, as the node's user.
+func (n *Node) ask(ctx context.Context, client *http.Client) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+"/", nil)
+	if err != nil {
+		return err
+	}
+	if n.Username != "" {
+		req.SetBasicAuth(n.Username, n.Password)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET / answered %s", resp.Status)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+// httpClient trusts the node's CA and nothing else, and uses no proxy.
+func (n *Node) httpClient() (*http.Client, error) {
+	return newHTTPClient(n.CAFile)
+}
+
+func newHTTPClient(caFile string) (*http.Client, error) {
+	t := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
+	if caFile != "" {
+		text, err := os.ReadFile(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("read the CA of the test cluster: %w", err)
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("read the CA of the test cluster: %s holds no certificate", caFile)
+		}
+		t.TLSClientConfig.RootCAs = pool
+	}
+	return &http.Client{Transport: t}, nil
+}
+
+// Stop ends the node and removes its folder. It returns when both are gone; stopping twice does nothing.
+func (n *Node) Stop() error {
+	return errors.Join(n.Halt(), os.RemoveAll(n.home))
+}
+
+// Halt ends the node and keeps its data, for the time in which a test wants its server down. See Restart.
+func (n *Node) Halt() error {
+	if n.process == nil {
+		return nil
+	}
+	err := n.process.stop()
+	n.process = nil
+	return err
+}
+
+// Restart ends the node if it runs and starts it again: same address, same data, same certificates and user.
+// Context ctx bounds the start.
+func (n *Node) Restart(ctx context.Context) error {
+	if err := n.Halt(); err != nil {
+		return err
+	}
+	if _, err := os.Stat(n.home); err != nil {
+		return fmt.Errorf("restart the test node: it was stopped for good: %w", err)
+	}
+	return n.run(ctx)
+}
