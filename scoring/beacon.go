@@ -1,6 +1,9 @@
 package scoring
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Test names the way a beat was found.
 type Test uint8
@@ -14,9 +17,11 @@ const (
 	Clock
 	// Lattice: gaps are multiples of a round period.
 	Lattice
+	// Echo: a period after a beat there is another one, whatever goes on between.
+	Echo
 )
 
-// String is the test's name: gap, clock, lattice; empty if none spoke.
+// String is the test's name: gap, clock, lattice, echo; empty if none spoke.
 func (t Test) String() string {
 	switch t {
 	case Gap:
@@ -25,6 +30,8 @@ func (t Test) String() string {
 		return "clock"
 	case Lattice:
 		return "lattice"
+	case Echo:
+		return "echo"
 	case NoTest:
 	}
 	return ""
@@ -33,8 +40,8 @@ func (t Test) String() string {
 const (
 	// fewestConnections is how many a key needs to be judged.
 	fewestConnections = 4
-	// beaconTests is how many tests look at each series: every p-value is multiplied by it.
-	beaconTests = 3
+	// What p-values are multiplied by for the number of tests: half of the chance goes to GAP, the rest is shared.
+	gapShare, otherShare, sizeShare = 2, 8, 16
 	// lowestLogP stands for any p-value below it.
 	lowestLogP = -300
 	// wellExplained: a GAP result that explains this share of the gaps is not overruled by the other tests, which may
@@ -44,6 +51,8 @@ const (
 	timerFactor = 0.39
 	// Timers are quasi-periodic for a while: only this much agreement shows a clock or a lattice beneath.
 	lockedResultant, lockedCosine = 0.5, 0.5
+	// A size is looked at alone if at least so many connections have it, and at most this share of all.
+	sizeFewest, sizeMost = 8, 0.9
 	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
 	hoursEnough = 12 * 3600.0
 )
@@ -73,6 +82,10 @@ type Beacon struct {
 	// Modes are the rhythms, the first the main one, ModeCount of them.
 	Modes     [maxModes]Mode
 	ModeCount int
+	// Sized is how many connections the result rests on where only those of one size, Size bytes, keep the rhythm;
+	// 0 where it rests on all.
+	Sized int
+	Size  int64
 	// Timer: the gaps look like a timer that restarts on use, or as spread as what people do.
 	Timer bool
 }
@@ -130,33 +143,84 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	length := float64(w.Length()) / second
 	b.Enough = min(length/2, hoursEnough)
 	sc.load(sc.inside)
-	c, ok := sc.gapTest(b.Enough)
-	if !ok {
+	if !sc.gapBeacon(&b, gapShare) {
 		return b
 	}
-	b.Test, b.LogP = Gap, log10P(c.logP)
-	b.Burst, b.Beats, b.Gaps = float64(c.burst)/second, c.gaps+1, c.gaps
-	b.Modes, b.ModeCount, b.Period = c.modes, c.modeCount, c.modes[0].Period
-	b.Fraction, b.Jitter, b.Efficiency, b.Covered = c.fraction, c.jitter, c.efficiency(), c.covered
-	if c.logP <= modeLogP {
-		b.Timer = sc.restarts(sc.beyond(c.burst), c.burst, c.window)
-	}
-	if b.Timer || c.logP > modeLogP || c.fraction < wellExplained {
+	if b.Timer || b.LogP > modeLogP/math.Ln10 || b.Fraction < wellExplained {
 		sc.otherTests(&b)
+		sc.sizeTests(s, w, &b)
 	}
 	b.Coverage = min(1, b.Covered/length)
 	return b
 }
 
+// gapBeacon fills b with what the GAP test says of the series that is loaded; false if there are too few gaps.
+func (sc *Scorer) gapBeacon(b *Beacon, share float64) bool {
+	c, ok := sc.gapTest(b.Enough)
+	if !ok {
+		return false
+	}
+	b.Test, b.LogP = Gap, log10P(c.logP, share)
+	b.Burst, b.Beats, b.Gaps = float64(c.burst)/second, c.gaps+1, c.gaps
+	b.Modes, b.ModeCount, b.Period = c.modes, c.modeCount, c.modes[0].Period
+	b.Fraction, b.Jitter, b.Efficiency, b.Covered = c.fraction, c.jitter, c.efficiency(), c.covered
+	b.Timer = c.logP <= modeLogP && sc.restarts(sc.beyond(c.burst), c.burst, c.window)
+	return true
+}
+
+// sizeTests looks at the connections of the two most frequent sizes alone: a machine says the same thing every time,
+// and what people do on the same key has other sizes.
+func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
+	if s.Size == nil {
+		return
+	}
+	sizes := sc.values[:0]
+	for i, t := range s.Start {
+		if t >= w.Start && t < w.End && s.Size[i] >= 0 {
+			sizes = append(sizes, s.Size[i])
+		}
+	}
+	slices.Sort(sizes)
+	sc.values = sizes
+	first, count := mostFrequent(sizes)
+	var next int64
+	nextCount := 0
+	if from, ok := slices.BinarySearch(sizes, first); ok {
+		next, nextCount = mostFrequent(sizes[:from])
+		if v, c := mostFrequent(sizes[from+count:]); c > nextCount {
+			next, nextCount = v, c
+		}
+	}
+	for _, of := range [...]struct {
+		size  int64
+		count int
+	}{{first, count}, {next, nextCount}} {
+		if of.count < sizeFewest || float64(of.count) > sizeMost*float64(b.Connections) {
+			continue
+		}
+		sc.inside = sc.inside[:0]
+		for i, t := range s.Start {
+			if t >= w.Start && t < w.End && s.Size[i] == of.size {
+				sc.inside = append(sc.inside, t)
+			}
+		}
+		sc.load(sc.inside)
+		o := Beacon{Connections: b.Connections, Enough: b.Enough, Size: of.size, Sized: of.count}
+		if sc.gapBeacon(&o, sizeShare) && o.weight() > b.weight() {
+			*b = o
+		}
+	}
+}
+
 // weight is what a result is worth before the number of keys is known.
 func (b *Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
 
-// otherTests replaces what GAP found where CLOCK or LATTICE found better.
+// otherTests replaces what GAP found where another test found better.
 func (sc *Scorer) otherTests(b *Beacon) {
 	gap := *b
 	if c, ok := sc.clockTest(); ok && (!gap.Timer || c.resultant >= lockedResultant) {
 		o := gap
-		o.Test, o.LogP, o.Timer = Clock, log10P(c.logP), false
+		o.Test, o.LogP, o.Timer = Clock, log10P(c.logP, otherShare), false
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = c.period, c.jitter, c.fraction, c.efficiency(), c.covered
 		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: c.period, Jitter: c.jitter, Gaps: c.beats}}, 1, clockBurst/second
 		o.Beats = len(sc.beat)
@@ -166,7 +230,7 @@ func (sc *Scorer) otherTests(b *Beacon) {
 	}
 	if l, ok := sc.latticeTest(); ok && (!gap.Timer || l.cosine >= lockedCosine) {
 		o := gap
-		o.Test, o.LogP, o.Timer = Lattice, log10P(l.logP), false
+		o.Test, o.LogP, o.Timer = Lattice, log10P(l.logP, otherShare), false
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = l.period, 0, l.cosine, l.efficiency(), l.covered
 		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: l.period, Gaps: l.gaps}}, 1, 0
 		o.Gaps = l.gaps
@@ -174,9 +238,22 @@ func (sc *Scorer) otherTests(b *Beacon) {
 			*b = o
 		}
 	}
+	if gap.Timer {
+		return // regular by itself: that is what an echo would hear
+	}
+	if e, ok := sc.echoTest(); ok {
+		o := gap
+		o.Test, o.LogP = Echo, log10P(e.logP, otherShare)
+		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = e.period, e.jitter, min(1, e.pairs/float64(e.events)), e.efficiency(), e.covered()
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: e.period, Jitter: e.jitter, Window: e.jitter, Gaps: int(e.pairs)}}, 1, clockBurst/second
+		o.Beats = e.events
+		if o.weight() > b.weight() {
+			*b = o
+		}
+	}
 }
 
-// log10P turns ln p of one test into log10, with the number of tests counted in.
-func log10P(ln float64) float64 {
-	return max(lowestLogP, min(0, (ln+math.Log(beaconTests))/math.Ln10))
+// log10P turns ln p of one test into log10, multiplied by what is due for the number of tests.
+func log10P(ln, share float64) float64 {
+	return max(lowestLogP, min(0, (ln+math.Log(share))/math.Ln10))
 }

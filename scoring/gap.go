@@ -28,8 +28,6 @@ const (
 	maxModes = 3
 	// modeLogP is the p-value (ln) that a further mode needs, and a cell to be looked at closer.
 	modeLogP = -4 * math.Ln10
-	// gapCells is how many combinations of burst and tightness are tried: every p-value is multiplied by it.
-	gapCells = 30.0
 	// nominalKeys weighs, where several cells are significant, a tighter fit against a smaller p-value. The choice must
 	// not depend on the size of the hunt, which is not known yet.
 	nominalKeys = 1e6
@@ -38,6 +36,15 @@ const (
 	// jitterCost: a jitter of 100 % would take this part (one in jitterCost) of a rhythm's efficiency.
 	jitterCost = 3
 )
+
+// gapCells is what a p-value is multiplied by for the number of windows tried. Half of the chance goes to the five
+// tightnesses without bursts, half to the twenty-five with: slow beats, which need it most, have no bursts.
+func gapCells(burst int64) float64 {
+	if burst == 0 {
+		return 10
+	}
+	return 50
+}
 
 // Mode is one rhythm of a series.
 type Mode struct {
@@ -116,8 +123,7 @@ func (c *gapCell) efficiency() float64 { return c.fraction * (1 - c.jitter/jitte
 // enough is the time, in seconds, that counts as held all along. ok is false if there are too few gaps to look at.
 func (sc *Scorer) gapTest(enough float64) (best gapCell, ok bool) {
 	bestWeight := -1.0
-	weakest := gapWindow{logP: math.Inf(1)}
-	var weakestBurst int64
+	least, leastWindow, leastBurst := math.Inf(1), gapWindow{}, int64(0)
 	for _, burst := range bursts() {
 		gaps := sc.beyond(burst)
 		if burst > 0 && len(gaps) == len(sc.gaps) {
@@ -132,10 +138,11 @@ func (sc *Scorer) gapTest(enough float64) (best gapCell, ok bool) {
 			if w.k < 2 {
 				continue
 			}
-			if w.logP < weakest.logP {
-				weakest, weakestBurst = w, burst
+			logP := w.logP + math.Log(gapCells(burst))
+			if logP < least {
+				least, leastWindow, leastBurst = logP, w, burst
 			}
-			if w.logP+math.Log(gapCells) > modeLogP {
+			if logP > modeLogP {
 				continue
 			}
 			if !loaded {
@@ -151,16 +158,16 @@ func (sc *Scorer) gapTest(enough float64) (best gapCell, ok bool) {
 	if bestWeight >= 0 {
 		return best, true
 	}
-	if weakest.k < 2 {
+	if leastWindow.k < 2 {
 		return best, false
 	}
-	sc.strides(weakestBurst)
-	return sc.modes(sc.beyond(weakestBurst), weakestBurst, weakest), true
+	sc.strides(leastBurst)
+	return sc.modes(sc.beyond(leastBurst), leastBurst, leastWindow), true
 }
 
 // modes takes the window's gaps away and looks for further rhythms in the rest.
 func (sc *Scorer) modes(gaps []gapOrder, burst int64, w gapWindow) gapCell {
-	c := gapCell{logP: min(0, w.logP+math.Log(gapCells)), burst: burst, gaps: len(gaps), window: w}
+	c := gapCell{logP: min(0, w.logP+math.Log(gapCells(burst))), burst: burst, gaps: len(gaps), window: w}
 	sc.rest = append(sc.rest[:0], gaps...)
 	total := 0
 	for {

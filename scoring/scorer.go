@@ -15,6 +15,7 @@ type Scorer struct {
 	stride []int64    // by place in time
 	values []int64    // for medians
 
+	pairs         []int32   // ECHO's counts: block by block, by distance
 	shape, strays []float64 // gaps, seconds
 
 	fft          *fourier.FFT

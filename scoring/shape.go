@@ -10,6 +10,9 @@ const (
 	// What still counts as a beat: a delay after the timer of this share of the whole, log-normal gaps of this sigma,
 	// gamma gaps of this shape. Only wider ones are candidates for a timer that restarts on use.
 	beatDelay, beatSigma, beatShape = 0.06, 0.45, 5.0
+	// In doubt (ln of the likelihood ratio) a rhythm of more than so much jitter that leaves more than a tenth of the
+	// gaps unexplained is taken for a timer.
+	wideJitter, wideShare, wideDoubt = 0.3, 0.9, 3.0
 	// strayRange is ln of the ratio of the longest stray gap to the shortest: strays are log-uniform over 1 ms..12 days.
 	strayRange = 20.7
 )
@@ -31,6 +34,9 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 	}
 	low, high := float64(gaps[w.first].gap()-burst)/second, float64(gaps[w.first+w.k-1].gap()-burst)/second
 	smooth := max(sc.timerFit(x), logNormalFit(x), gammaFit(x))
+	if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) {
+		smooth += wideDoubt
+	}
 	return smooth > sc.beatFit(x) && smooth > missedFit(x, low, high)
 }
 
