@@ -46,8 +46,11 @@ func (h *header) with(line []byte) *header {
 	if fields, ok := bytes.CutPrefix(line, []byte("#separator")); ok {
 		// A separator line begins a new header, also in the middle of a file that was put together from several.
 		n := newHeader()
-		text := strings.TrimLeft(string(fields), " ")
+		text := strings.TrimPrefix(string(fields), " ")
 		sep := unescape([]byte(text))
+		if text == `\t` {
+			sep = []byte{'\t'}
+		}
 		if len(sep) != 1 {
 			n.separator = 0
 			n.problem = "#separator " + strconv.Quote(text) + " is not one byte"
@@ -113,6 +116,20 @@ func (c *columns) set(i int, s slot) {
 	c.slots[i] = s
 }
 
+// fit says whether a line with n columns by separators has as many as the header.
+func (h *header) fit(n int, line []byte) problem {
+	switch {
+	case n == h.raw || n == len(h.fields):
+		return fine
+	case n > len(h.fields):
+		return tooMany
+	case n+bytes.Count(line, []byte("   ")) == len(h.fields):
+		// The IoT-23 data set separates its last columns by three spaces.
+		return fine
+	}
+	return tooFew
+}
+
 // missing names the required fields that are not there.
 func missing(have [slots]bool) string {
 	var names []string
@@ -130,19 +147,28 @@ func missing(have [slots]bool) string {
 	return "has no field " + strings.Join(names, " and no field ")
 }
 
-// unescape undoes Zeek's \xNN. Anything else stays as it is.
+// unescape undoes Zeek's \xNN and \\. Anything else stays as it is.
 func unescape(b []byte) []byte {
 	if bytes.IndexByte(b, '\\') < 0 {
 		return b
 	}
-	out := make([]byte, 0, len(b))
+	return appendUnescaped(make([]byte, 0, len(b)), b)
+}
+
+func appendUnescaped(out, b []byte) []byte {
 	for i := 0; i < len(b); i++ {
-		if b[i] == '\\' && i+3 < len(b) && b[i+1] == 'x' {
-			hi, lo := hex(b[i+2]), hex(b[i+3])
-			if hi >= 0 && lo >= 0 {
-				out = append(out, byte(hi<<4|lo))
-				i += 3
+		if b[i] == '\\' && i+1 < len(b) {
+			if b[i+1] == '\\' {
+				out = append(out, '\\')
+				i++
 				continue
+			}
+			if b[i+1] == 'x' && i+3 < len(b) {
+				if hi, lo := hex(b[i+2]), hex(b[i+3]); hi >= 0 && lo >= 0 {
+					out = append(out, byte(hi<<4|lo))
+					i += 3
+					continue
+				}
 			}
 		}
 		out = append(out, b[i])

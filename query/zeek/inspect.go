@@ -96,7 +96,11 @@ func (f *logFile) settleTSV(p *parser, h *header, line []byte) error {
 	case h.fields == nil:
 		return &unreadableError{f.path, "is neither Zeek TSV (no #fields line) nor JSON"}
 	}
-	f.kind = settle(f.named, Kind(h.path), func(name string) bool {
+	path := h.kind
+	if path == otherKind {
+		path = Kind(h.path)
+	}
+	f.kind = settle(f.named, path, func(name string) bool {
 		for _, have := range h.fields {
 			if have == name {
 				return true
@@ -104,10 +108,7 @@ func (f *logFile) settleTSV(p *parser, h *header, line []byte) error {
 		}
 		return false
 	})
-	if !f.kind.holdsConnections() {
-		return nil
-	}
-	if h.problem != "" {
+	if f.kind.holdsConnections() && h.problem != "" {
 		return &unreadableError{f.path, h.problem + " in its #fields line"}
 	}
 	f.has = line != nil && p.tsv(line, h, &h.full) == fine
@@ -119,10 +120,7 @@ func (f *logFile) settleTSV(p *parser, h *header, line []byte) error {
 func (f *logFile) settleJSON(p *parser, line []byte) error {
 	why := p.json(line)
 	f.kind = settle(f.named, p.path, func(name string) bool { return bytes.Contains(line, []byte(`"`+name+`"`)) })
-	if !f.kind.holdsConnections() {
-		return nil
-	}
-	if why == missingTime || why == missingAddr {
+	if f.kind.holdsConnections() && (why == missingTime || why == missingAddr) {
 		return &unreadableError{f.path, "first record: " + string(why)}
 	}
 	f.has = why == fine
@@ -133,7 +131,7 @@ func (f *logFile) settleJSON(p *parser, line []byte) error {
 // settle decides which log a file is: what it says itself counts most, except that logs of open connections may call
 // themselves conn; then its name, where the columns do not contradict; then its columns.
 func settle(named, path Kind, has func(string) bool) Kind {
-	if named.Open() && (path == Conn || path == "" || path == named) {
+	if named.Open() && named.of(path) == named {
 		return named
 	}
 	if path != "" {
@@ -148,22 +146,13 @@ func settle(named, path Kind, has func(string) bool) Kind {
 	return otherKind
 }
 
-// holdsConnections says whether records of this kind have the times and addresses of connections.
-func (k Kind) holdsConnections() bool {
-	switch k {
-	case Conn, OpenConn, ConnLong, HTTP, SSL:
-		return true
-	}
-	return false
-}
-
 func isBinary(b []byte) bool {
 	b = b[:min(len(b), 4096)]
 	return bytes.IndexByte(b, 0) >= 0 || (len(b) < 4096 && !utf8.Valid(b))
 }
 
 // inspectAll looks into every file and sorts out what cannot be read. Trouble with a file that the user named is an
-// error; with others it is a gap if their name promises connections.
+// error; with others it is a gap if their name promises what is wanted.
 func inspectAll(ctx context.Context, files []*logFile, r *report) ([]*logFile, error) {
 	var out []*logFile
 	for _, f := range files {
@@ -178,9 +167,9 @@ func inspectAll(ctx context.Context, files []*logFile, r *report) ([]*logFile, e
 		if f.explicit {
 			return nil, fmt.Errorf("read Zeek log: %w", err)
 		}
-		if f.named.holdsConnections() {
+		if f.named != "" {
 			r.bad = append(r.bad, hunt.Note{What: "this log could not be read: " + strings.TrimPrefix(err.Error(), f.path+": "),
-				Where: f.path, Hint: "its connections are missing from the hunt", Count: 1})
+				Where: f.path, Hint: "what it holds is missing from the hunt", Count: 1})
 		}
 	}
 	return out, nil

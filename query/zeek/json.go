@@ -257,3 +257,41 @@ func (s *scanner) skipNested() bool {
 	}
 	return false
 }
+
+// members calls take with the name and the value of every member of the object that comes next, the value as the text
+// it is in the line. Names in nested objects are joined by dots, as Zeek joins them. Both hold until take returns.
+func (s *scanner) members(name []byte, take func(name, value []byte)) problem {
+	if !s.next('{') {
+		return s.bad()
+	}
+	if s.next('}') {
+		return fine
+	}
+	prefix := len(name)
+	var scratch []byte
+	for {
+		key, ok := s.text(&scratch)
+		if !ok || !s.next(':') {
+			return s.bad()
+		}
+		name = append(name[:prefix], key...)
+		if s.peek() == '{' && prefix < 256 {
+			if why := s.members(append(name, '.'), take); why != fine {
+				return why
+			}
+		} else {
+			start := s.i
+			if !s.skip() {
+				return s.bad()
+			}
+			take(name, s.b[start:s.i])
+		}
+		if s.next(',') {
+			continue
+		}
+		if s.next('}') {
+			return fine
+		}
+		return s.bad()
+	}
+}

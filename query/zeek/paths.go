@@ -19,15 +19,17 @@ type finder struct {
 	seen map[string]bool
 	// others counts the files that are not read, by the kind that their name promises.
 	others map[Kind]int
+	// want says which files are to be looked into, by the kind that their name promises.
+	want   func(k Kind, path string) bool
 	report *report
 }
 
 // find resolves files, folders and globs.
-func find(paths []string, r *report) (*finder, error) {
+func find(paths []string, want func(k Kind, path string) bool, r *report) (*finder, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no path to Zeek logs given")
 	}
-	fd := &finder{seen: map[string]bool{}, others: map[Kind]int{}, report: r}
+	fd := &finder{seen: map[string]bool{}, others: map[Kind]int{}, want: want, report: r}
 	for _, p := range paths {
 		info, err := os.Stat(p)
 		switch {
@@ -103,7 +105,7 @@ func (fd *finder) entry(path string) error {
 	switch {
 	case err != nil:
 		// A link that leads nowhere, or a file that was rotated away since the folder was listed.
-		if kindOfName(path).holdsConnections() {
+		if k := kindOfName(path); k != "" && fd.want(k, path) {
 			fd.report.gap(hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
 				Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
 		}
@@ -127,7 +129,7 @@ func (fd *finder) add(path string, size int64, explicit bool) {
 		return
 	}
 	kind := kindOfName(path)
-	if !explicit && !kind.holdsConnections() && !(kind == "" && hintsAtConn(path)) {
+	if !explicit && !fd.want(kind, path) {
 		fd.others[kind]++
 		return
 	}

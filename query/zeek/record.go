@@ -81,6 +81,7 @@ type problem string
 
 const (
 	fine        problem = ""
+	foreign     problem = "it belongs to another log"
 	tooFew      problem = "it has fewer fields than the header names"
 	tooMany     problem = "it has more fields than the header names"
 	noHeader    problem = "no #fields line comes before it"
@@ -248,31 +249,8 @@ func (p *parser) tsv(line []byte, h *header, cols *columns) problem {
 	if more {
 		n += 1 + bytes.Count(rest, h.sepText)
 	}
-	if n != h.raw && n != len(h.fields) {
-		if n > len(h.fields) {
-			return tooMany
-		}
-		// The IoT-23 data set separates its last columns by three spaces.
-		if n+bytes.Count(line, []byte("   ")) != len(h.fields) {
-			return tooFew
-		}
+	if why := h.fit(n, line); why != fine {
+		return why
 	}
 	return p.complete()
-}
-
-// pathKind names the log that a record says it belongs to, without keeping the text.
-func pathKind(b []byte) Kind {
-	switch string(b) {
-	case "conn":
-		return Conn
-	case "open_conn":
-		return OpenConn
-	case "conn_long":
-		return ConnLong
-	case "http":
-		return HTTP
-	case "ssl":
-		return SSL
-	}
-	return otherKind
 }

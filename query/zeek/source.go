@@ -55,7 +55,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	if req.Since < 0 || (req.Since > 0 && !req.From.IsZero()) {
 		return hunt.Reading{}, errors.New("since counts back from the end of the window: give it without from, and above zero")
 	}
-	found, err := find(s.opts.Paths, r)
+	found, err := find(s.opts.Paths, wantConnections, r)
 	if err != nil {
 		return hunt.Reading{}, err
 	}
@@ -64,8 +64,8 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 		return hunt.Reading{}, err
 	}
 
-	base := scan{workers: s.opts.Workers, chunkSize: s.chunkSize, scope: req.Scope,
-		read: new(atomic.Int64), connections: new(atomic.Int64)}
+	base := scan{pipeline: pipeline{workers: s.opts.Workers, chunkSize: s.chunkSize, read: new(atomic.Int64)},
+		scope: req.Scope, connections: new(atomic.Int64)}
 	base.progress = in.progress(req, &base)
 	open, err := s.readOpen(ctx, base, in.open)
 	if err != nil {
@@ -94,6 +94,11 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	return in.reading(s.opts.Paths, window, base.connections.Load()+still, r), nil
 }
 
+// wantConnections is what Read looks into: logs that hold connections by name, and files that hint at them.
+func wantConnections(k Kind, path string) bool {
+	return k.holdsConnections() || k == "" && hintsAtConn(path)
+}
+
 // input are the files of one hunt.
 type input struct {
 	// closed hold connections that have ended (or stand for some, where there is no conn log), open the others.
@@ -107,7 +112,7 @@ func (in *input) all() []*logFile { return append(slices.Clone(in.closed), in.op
 func (s *Source) choose(ctx context.Context, found *finder, r *report) (*input, error) {
 	var first, names []*logFile
 	for _, f := range found.files {
-		if f.named == HTTP || f.named == SSL {
+		if f.named == HTTPLog || f.named == SSLLog {
 			found.others[f.named]++
 			names = append(names, f)
 		} else {
@@ -157,7 +162,7 @@ func (in *input) add(ctx context.Context, files []*logFile, found *finder, r *re
 			in.closed = append(in.closed, f)
 		case f.kind.Open():
 			in.open = append(in.open, f)
-		case (f.kind == HTTP || f.kind == SSL) && (f.explicit || f.named == f.kind):
+		case (f.kind == HTTPLog || f.kind == SSLLog) && (f.explicit || f.named == f.kind):
 			names = append(names, f)
 		case f.named.holdsConnections():
 			r.note(hunt.Note{What: "is named like a " + string(f.named) + " log but holds another", Where: f.path, Count: 1})

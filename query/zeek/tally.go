@@ -38,6 +38,8 @@ type counts struct {
 	tornWhy problem
 	// foreign are records of other logs in the same file.
 	foreign int64
+	// odd are records of which a value could not be read, oddLine the first of them.
+	odd, oddLine int64
 	// negative are durations below zero, steps the places where the clock was set back, stepLine the first of them.
 	negative, steps, stepLine int64
 }
@@ -60,11 +62,23 @@ func (c *counts) add(o *counts) {
 		c.torn, c.tornWhy = o.torn, o.tornWhy
 	}
 	c.foreign += o.foreign
+	if o.odd > 0 && (c.odd == 0 || o.oddLine < c.oddLine) {
+		c.oddLine = o.oddLine
+	}
+	c.odd += o.odd
 	c.negative += o.negative
 	if o.steps > 0 && (c.steps == 0 || o.stepLine < c.stepLine) {
 		c.stepLine = o.stepLine
 	}
 	c.steps += o.steps
+}
+
+// step counts a place where the clock was set back.
+func (c *counts) step(line int64) {
+	if c.steps == 0 {
+		c.stepLine = line
+	}
+	c.steps++
 }
 
 // tally is what one pass over a file came to. Parts of the file are added by several goroutines.
@@ -111,7 +125,7 @@ func (r *report) tell(f *logFile) {
 			Where: f.path, Hint: "copy it again, or wait until Zeek has finished it", Count: 1})
 	}
 	if c.bad > 0 {
-		r.gap(hunt.Note{What: fmt.Sprintf("%s no records and were left out, the first is line %d: %s", are(c.bad), c.badLine, c.badWhy),
+		r.gap(hunt.Note{What: badLines(c),
 			Where: f.path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine), Count: c.bad})
 	}
 	if c.torn > 0 && f.tally.ended == nil {
@@ -121,6 +135,10 @@ func (r *report) tell(f *logFile) {
 	if c.foreign > 0 {
 		r.note(hunt.Note{What: fmt.Sprintf("%d records belong to other logs and hold no connections", c.foreign),
 			Where: f.path, Count: c.foreign})
+	}
+	if c.odd > 0 {
+		r.note(hunt.Note{What: fmt.Sprintf("%d records hold a value that is not of its field's type and was taken as not set, the first is line %d", c.odd, c.oddLine),
+			Where: f.path, Count: c.odd})
 	}
 	if c.steps > 0 {
 		r.note(hunt.Note{What: fmt.Sprintf("time runs backwards by more than an hour in %d places, the first is line %d", c.steps, c.stepLine),
@@ -132,10 +150,10 @@ func (r *report) tell(f *logFile) {
 	}
 }
 
-// are is the beginning of a sentence about n lines.
-func are(n int64) string {
-	if n == 1 {
-		return "1 line is"
+// badLines is the sentence about lines that are no records.
+func badLines(c *counts) string {
+	if c.bad == 1 {
+		return fmt.Sprintf("line %d is no record and was left out: %s", c.badLine, c.badWhy)
 	}
-	return fmt.Sprintf("%d lines are", n)
+	return fmt.Sprintf("%d lines are no records and were left out, the first is line %d: %s", c.bad, c.badLine, c.badWhy)
 }

@@ -90,7 +90,7 @@ func TestKindOfName(t *testing.T) {
 		"conn.2024-04-19-10-00-00.log.gz": Conn, "conn.10_00_00-11_00_00.log": Conn,
 		"open_conn.05:00:00-06:00:00.log.gz": OpenConn, "open_conn.log": OpenConn, "conn_long.log": ConnLong,
 		"open_conn.17_32_32-18_00_00.log.gz": OpenConn,
-		"http.log":                           HTTP, "ssl.17:00:00-18:00:00.log.gz": SSL, "open_http.log": "open_http",
+		"http.log":                           HTTPLog, "ssl.17:00:00-18:00:00.log.gz": SSLLog, "open_http.log": "open_http",
 		"conn-summary.00:00:00-01:00:00.log.gz": "conn-summary", "known_conns.log": "known_conns", "conn_red.log": "conn_red",
 		"conn.pcap": "", "conn": "", "conn.log.swp~": "", "README": "", "agent_http.log.gz": "agent_http",
 	} {
