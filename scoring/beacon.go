@@ -75,6 +75,8 @@ type Beacon struct {
 	Gaps     int
 	// Covered is for how many seconds the rhythm was held in all, Coverage the share of the window that is.
 	Covered, Coverage float64
+	// Occupied is the share of the periods with a beat in them; by Clock only, else 0.
+	Occupied float64
 	// Efficiency is how completely and tightly the rhythm explains what it claims to, 0..1.
 	Efficiency float64
 	// Enough is for how many seconds a rhythm must be held to count fully.
@@ -223,7 +225,7 @@ func (sc *Scorer) otherTests(b *Beacon) {
 		o.Test, o.LogP, o.Timer = Clock, log10P(c.logP, otherShare), false
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = c.period, c.jitter, c.fraction, c.efficiency(), c.covered
 		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: c.period, Jitter: c.jitter, Gaps: c.beats}}, 1, clockBurst/second
-		o.Beats = len(sc.beat)
+		o.Beats, o.Occupied = len(sc.beat), c.occupied
 		if o.weight() > b.weight() {
 			*b = o
 		}

@@ -15,8 +15,9 @@ type Scorer struct {
 	stride []int64    // by place in time
 	values []int64    // for medians
 
-	pairs         []int32   // ECHO's counts: block by block, by distance
-	shape, strays []float64 // gaps, seconds
+	pairs         []int32    // ECHO's counts: block by block, by distance
+	open          []interval // for unions of durations
+	shape, strays []float64  // gaps, seconds
 
 	fft          *fourier.FFT
 	plans        [32]*fourier.FFT // by number of bits of the length

@@ -1,0 +1,92 @@
+package scoring
+
+import (
+	"math"
+	"strings"
+)
+
+// DNSNames is what a client (or a resolver) asked below one registered domain.
+type DNSNames struct {
+	// Domain is the registered domain, without a dot at either end.
+	Domain string
+	// Names are the distinct names asked for, Domain at their end. The order does not matter.
+	Names []string
+	// Queries is how many queries there were, Unusual how many of them for TXT, NULL, CNAME or MX records.
+	Queries, Unusual int
+	// AnswerBytes is the total length of the answers, or Absent.
+	AnswerBytes int64
+	// Contacted says whether anybody connected to an address in the answers; nil if that is not known.
+	Contacted *bool
+}
+
+// DNSTunnel is whether a domain's names carry data.
+type DNSTunnel struct {
+	// Score is the indicator's value, RITA what RITA gives for the number of names alone.
+	Score, RITA float64
+	// Names is the number of distinct names, Length their mean length without the domain, Entropy the mean entropy of
+	// that part, bits a character.
+	Names           int
+	Length, Entropy float64
+	// Carried is how many bytes the names could have carried out: the information in the distinct ones.
+	Carried float64
+	// Unusual is the share of queries for TXT, NULL, CNAME or MX; AnswerMean the mean length of an answer, or -1.
+	Unusual, AnswerMean float64
+	// Contacted as it was told.
+	Contacted *bool
+}
+
+const (
+	// Names this long and this disordered are encoded data; names shorter than wordLength are what people and
+	// content networks make up.
+	encodedLength, encodedEntropy, wordLength = 24, 3.2, 14
+	// Encoded names weigh as so many, made-up ones as so few.
+	encodedWeight, wordWeight = 2.0, 0.5
+)
+
+// ScoreDNSTunnel weighs the names. It goes by RITA's steps of 100, 500, 800 and 1,000 distinct names (0.2, 0.4, 0.6,
+// 0.8), where names that look like encoded data weigh double, and short plain ones half unless mostly asked for
+// records that carry data. Below 50 names it is 0.
+func ScoreDNSTunnel(d DNSNames) DNSTunnel {
+	t := DNSTunnel{Names: len(d.Names), RITA: RITADNSThreat(int64(len(d.Names))), AnswerMean: Absent, Contacted: d.Contacted}
+	if d.Queries > 0 {
+		t.Unusual = float64(d.Unusual) / float64(d.Queries)
+		if d.AnswerBytes >= 0 {
+			t.AnswerMean = float64(d.AnswerBytes) / float64(d.Queries)
+		}
+	}
+	if t.Names == 0 {
+		return t
+	}
+	for _, name := range d.Names {
+		sub := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "."), d.Domain), ".")
+		bits := entropy(sub)
+		t.Length += float64(len(sub)) / float64(t.Names)
+		t.Entropy += bits / float64(t.Names)
+		t.Carried += bits * float64(len(sub)) / 8
+	}
+	weight := 1.0
+	switch {
+	case t.Length >= encodedLength && t.Entropy >= encodedEntropy:
+		weight = encodedWeight
+	case t.Length < wordLength && t.Unusual < 0.5:
+		weight = wordWeight
+	}
+	t.Score = BucketedScore(float64(t.Names)*weight, ritaDNSThresholds())
+	return t
+}
+
+// entropy of a text's bytes, bits each.
+func entropy(s string) float64 {
+	var counts [256]int
+	for i := range len(s) {
+		counts[s[i]]++
+	}
+	sum := 0.0
+	for _, c := range counts {
+		if c > 0 {
+			p := float64(c) / float64(len(s))
+			sum -= p * math.Log2(p)
+		}
+	}
+	return sum
+}

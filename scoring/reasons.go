@@ -1,0 +1,173 @@
+package scoring
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Reasons say in plain words why the beacon has its score in a hunt of so many keys, strongest first. They are empty
+// where nothing was judged.
+func (b *Beacon) Reasons(keys int) []string {
+	if b.Test == NoTest {
+		return nil
+	}
+	s := b.Score(keys)
+	var out []string
+	held := "held for " + span(b.Covered)
+	chance := chance(s.LogExpected, keys)
+	switch b.Test {
+	case Gap:
+		out = append(out, fmt.Sprintf("every %s, %s of %s gaps, %s; if the gaps had no memory, %s", b.rhythms(),
+			percent(b.Fraction), count(b.Gaps), held, chance))
+	case Clock:
+		out = append(out, fmt.Sprintf("a beat every %s ±%s on a fixed clock, %s of %s connections, in %s of the periods, %s; if they did not follow that clock, %s", span(b.Period),
+			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), percent(b.Occupied), held, chance))
+	case Lattice:
+		out = append(out, fmt.Sprintf("comes back after multiples of %s: %s gaps agree to %s, %s; if the gaps had no memory, %s", span(b.Period),
+			count(b.Gaps), percent(b.Fraction), held, chance))
+	case Echo:
+		out = append(out, fmt.Sprintf("a beat every %s ±%s under other traffic: some %s of %s connections come a period after one another, %s; if none depended on one before, %s", span(b.Period),
+			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), held, chance))
+	case NoTest:
+	}
+	if b.Sized > 0 {
+		out = append(out, fmt.Sprintf("that rhythm is in the %s of %s connections of %s bytes alone", count(b.Sized), count(b.Connections), count(int(b.Size))))
+	}
+	if b.Burst > 0 && b.Test == Gap {
+		out = append(out, fmt.Sprintf("%s connections make %s beats: those within %s of the one before count as one", count(b.Connections), count(b.Beats), span(b.Burst)))
+	}
+	if b.Timer {
+		out = append(out, "the gaps look like a timer that restarts on use (a keep-alive, a cache's time to live) or like what people do: bounded below, not above; so it weighs little")
+	}
+	return out
+}
+
+// rhythms names the modes, the most frequent first.
+func (b *Beacon) rhythms() string {
+	var parts []string
+	for _, m := range b.Modes[:b.ModeCount] {
+		parts = append(parts, fmt.Sprintf("%s ±%s", span(m.Period), percent(m.Jitter)))
+	}
+	return strings.Join(parts, " or ")
+}
+
+// chance says how many of the keys would look as regular without being so.
+func chance(logExpected float64, keys int) string {
+	of := fmt.Sprintf("of the %s keys tested would look like this", count(keys))
+	switch {
+	case logExpected < -12:
+		return "fewer than 1e-12 " + of
+	case logExpected < -2:
+		return fmt.Sprintf("fewer than 1e%.0f %s", math.Ceil(logExpected), of)
+	case logExpected < 0:
+		return fmt.Sprintf("about %.2g %s", math.Pow(10, logExpected), of)
+	}
+	return fmt.Sprintf("about %s %s: no sign of a beacon", count(int(math.Ceil(min(float64(keys), math.Pow(10, logExpected))))), of)
+}
+
+// Reasons say what the key's connections cover. Empty if the indicator is 0.
+func (l *Long) Reasons() []string {
+	if l.Score <= 0 {
+		return nil
+	}
+	text := fmt.Sprintf("connected for %s, %s of the window", span(l.Union), percent(l.Share))
+	if l.Connections == 1 {
+		return []string{text + ", in one connection"}
+	}
+	text += fmt.Sprintf(", by %s connections, the longest of %s", count(l.Connections), span(l.Longest))
+	if l.Pieces == 1 {
+		return []string{text + ", without a gap"}
+	}
+	return []string{text + fmt.Sprintf("; lost and taken up again %s times, the longest hole %s", count(l.Pieces-1), span(l.Hole))}
+}
+
+// Reasons say how often the key connects. Empty if the indicator is 0.
+func (s *Strobe) Reasons() []string {
+	if s.Score <= 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s connections in its busiest day, %s in its busiest hour: one a second or more", count(s.Day), count(s.Hour))}
+}
+
+// Reasons say what the names below the domain look like. Empty if the indicator is 0.
+func (t *DNSTunnel) Reasons() []string {
+	if t.Score <= 0 {
+		return nil
+	}
+	out := []string{fmt.Sprintf("%s names below one domain, %.0f characters long on average, %.1f bits a character: room for %s of data",
+		count(t.Names), t.Length, t.Entropy, bytes(t.Carried))}
+	if t.Unusual > 0 {
+		out = append(out, fmt.Sprintf("%s of the queries ask for TXT, NULL, CNAME or MX records", percent(t.Unusual)))
+	}
+	if t.AnswerMean > 0 {
+		out = append(out, fmt.Sprintf("answers of %s on average", bytes(t.AnswerMean)))
+	}
+	if t.Contacted != nil && !*t.Contacted {
+		out = append(out, "nobody ever connected to an address in the answers")
+	}
+	return out
+}
+
+// Reason says how alike the sizes are; empty if none is known.
+func (z *SizeScore) Reason() string {
+	if z.Known == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s of %s connections sent %s bytes, give or take 10 %%", percent(z.Share), count(z.Known), count(int(z.Median)))
+}
+
+// span is a length of time in the unit that suits it.
+func span(seconds float64) string {
+	switch {
+	case seconds < 10:
+		return decimals(seconds, 1) + " s"
+	case seconds < 600:
+		return decimals(seconds, 0) + " s"
+	case seconds < 2*3600:
+		return decimals(seconds/60, 0) + " min"
+	case seconds < 3*86400:
+		return decimals(seconds/3600, 1) + " h"
+	}
+	return decimals(seconds/86400, 1) + " days"
+}
+
+// decimals writes at most so many, and no zeros at the end.
+func decimals(x float64, most int) string {
+	s := strconv.FormatFloat(x, 'f', most, 64)
+	if strings.Contains(s, ".") {
+		s = strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	}
+	return s
+}
+
+func percent(share float64) string {
+	if p := share * 100; p > 0 && p < 0.95 {
+		return decimals(p, 1) + " %"
+	}
+	// 99.6 % of the gaps are not all of them.
+	if share < 1 && share >= 0.995 {
+		return "99 %"
+	}
+	return decimals(share*100, 0) + " %"
+}
+
+// count writes a whole number with its thousands apart.
+func count(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func bytes(n float64) string {
+	switch {
+	case n >= 1e6:
+		return decimals(n/1e6, 1) + " MB"
+	case n >= 1e4:
+		return decimals(n/1e3, 0) + " kB"
+	}
+	return decimals(n, 0) + " bytes"
+}

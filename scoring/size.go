@@ -1,0 +1,50 @@
+package scoring
+
+import (
+	"math"
+	"slices"
+)
+
+// SizeScore is how alike the connections' sizes are.
+type SizeScore struct {
+	// Share of the known sizes within 10 % of the median, but at least 32 bytes. 0 if Known is 0: unknown, not bad.
+	Share float64
+	// Median of the known sizes, bytes, and how many were known.
+	Median float64
+	Known  int
+}
+
+// Factor is what a beacon score is multiplied by: 0.75 for sizes of no pattern to 1 for equal sizes. Unknown sizes
+// are not held against it.
+func (z SizeScore) Factor() float64 {
+	if z.Known == 0 {
+		return 1
+	}
+	return 0.75 + 0.25*z.Share
+}
+
+// Size compares the sizes of the connections that start in the window. Absent sizes are left out.
+func (sc *Scorer) Size(s Series, w Window) SizeScore {
+	var z SizeScore
+	if s.Size == nil {
+		return z
+	}
+	sizes := sc.values[:0]
+	for i, t := range s.Start {
+		if t >= w.Start && t < w.End && s.Size[i] >= 0 {
+			sizes = append(sizes, s.Size[i])
+		}
+	}
+	sc.values = sizes
+	z.Known = len(sizes)
+	if z.Known == 0 {
+		return z
+	}
+	sortInts(sizes)
+	z.Median = median(sizes)
+	near := max(32, 0.1*z.Median)
+	from, _ := slices.BinarySearch(sizes, int64(math.Ceil(z.Median-near)))
+	to, _ := slices.BinarySearch(sizes, int64(math.Floor(z.Median+near))+1)
+	z.Share = float64(max(0, to-from)) / float64(z.Known)
+	return z
+}

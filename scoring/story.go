@@ -1,0 +1,133 @@
+package scoring
+
+import (
+	"cmp"
+	"slices"
+)
+
+// KeyKind is what a series was kept for. A smaller kind is told before a larger one where both hold the same
+// connections, because it says more.
+type KeyKind uint8
+
+// The kinds of key, each of one internal source.
+const (
+	// NameKey is a TLS server name or HTTP host.
+	NameKey KeyKind = iota
+	// AddressKey is a destination address, port and transport.
+	AddressKey
+	// NetworkKey is a destination /24 (or /48).
+	NetworkKey
+	// FingerprintKey is a destination port, service and TLS fingerprint (or none, and no server name).
+	FingerprintKey
+)
+
+// Share is how many of a key's connections belong to one pair, by a number that the caller gives each (source,
+// destination address, port, transport).
+type Share struct{ Pair, Connections int }
+
+// StoryKey is a scored key of one source.
+type StoryKey struct {
+	Kind KeyKind
+	// Score of the key before modifiers, 0..1.
+	Score float64
+	// Of are the pairs that the key's connections belong to, in ascending order of Pair, each once.
+	Of []Share
+}
+
+// Story is one finding: the key that leads, and the others that tell the same. Both are indices of keys.
+type Story struct {
+	Lead int
+	Also []int
+}
+
+const (
+	// storyMargin is how much better a wider key must score to lead over a narrower one.
+	storyMargin = 0.1
+	// storyInside is the share of a key's connections that must belong to the wider one to be part of it.
+	storyInside = 0.9
+)
+
+// Stories sorts the scored keys of one source into stories: where one key's connections are part of another's, the
+// narrower leads if it explains the wider one's score but for 0.1, and the wider is named in it. If none of the narrower does,
+// as when the other side moves from address to address, the wider one leads and they are named in it. Every key is in
+// exactly one story. Stories come strongest lead first.
+func Stories(keys []StoryKey) []Story {
+	total := make([]int, len(keys))
+	for i, k := range keys {
+		for _, s := range k.Of {
+			total[i] += s.Connections
+		}
+	}
+	// From the widest to the narrowest.
+	order := make([]int, len(keys))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(keys[b].Kind, keys[a].Kind), cmp.Compare(b, a))
+	})
+	// into is the key that a key is told in; itself if it leads.
+	into := make([]int, len(keys))
+	for i := range into {
+		into[i] = i
+	}
+	for at, wide := range order {
+		if into[wide] != wide {
+			continue // a still wider one leads, and has taken in what is inside
+		}
+		best := -1
+		for _, narrow := range order[at+1:] {
+			if into[narrow] == narrow && inside(keys[narrow].Of, keys[wide].Of, total[narrow]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
+				best = narrow
+			}
+		}
+		if best < 0 {
+			continue
+		}
+		if keys[best].Score >= keys[wide].Score-storyMargin {
+			into[wide] = best
+			continue
+		}
+		for _, narrow := range order[at+1:] {
+			if into[narrow] == narrow && inside(keys[narrow].Of, keys[wide].Of, total[narrow]) {
+				into[narrow] = wide
+			}
+		}
+	}
+	byLead := make(map[int]int, len(keys))
+	var out []Story
+	for i := range keys {
+		lead := i
+		for into[lead] != lead {
+			lead = into[lead]
+		}
+		n, ok := byLead[lead]
+		if !ok {
+			n = len(out)
+			byLead[lead] = n
+			out = append(out, Story{Lead: lead})
+		}
+		if i != lead {
+			out[n].Also = append(out[n].Also, i)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Story) int { return cmp.Compare(keys[b.Lead].Score, keys[a.Lead].Score) })
+	return out
+}
+
+// inside says whether most of the narrow key's connections can be among the wide one's.
+func inside(narrow, wide []Share, total int) bool {
+	if total == 0 {
+		return false
+	}
+	common, j := 0, 0
+	for _, s := range narrow {
+		for j < len(wide) && wide[j].Pair < s.Pair {
+			j++
+		}
+		if j < len(wide) && wide[j].Pair == s.Pair {
+			common += min(s.Connections, wide[j].Connections)
+		}
+	}
+	return float64(common) >= storyInside*float64(total)
+}
