@@ -27,8 +27,10 @@ type reading struct {
 
 	mu sync.Mutex
 	// todo are the slices to read, the last one first; alive is how many workers there are.
+	// open is how many slices were taken and are not settled yet.
 	todo  []slice
 	alive int
+	open  int
 	// excess is how many workers are to end because the cluster is busy; one always goes on.
 	excess int
 	// docs and size are what slices and pages are limited to at present: they only shrink.
@@ -40,8 +42,6 @@ type reading struct {
 
 	done        []slice
 	connections int64
-	planned     int64
-	late        int64
 	notes, gaps []hunt.Note
 	told        map[string]bool
 }
@@ -70,9 +70,6 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 	}
 	if r.shards == 0 || len(todo) == 0 {
 		return r.explainNothing(ctx, now)
-	}
-	for _, s := range todo {
-		r.planned += s.Expected
 	}
 	slices.Reverse(todo)
 	r.todo = todo
@@ -145,6 +142,9 @@ func (r *reading) ask(ctx context.Context, ready chan<- batch) error {
 			return err
 		}
 		if keep == nil {
+			r.mu.Lock()
+			r.open--
+			r.mu.Unlock()
 			r.free <- conns
 			continue
 		}
@@ -169,6 +169,7 @@ func (r *reading) take() (slice, bool) {
 		s := r.todo[len(r.todo)-1]
 		r.todo = r.todo[:len(r.todo)-1]
 		if r.dead == "" {
+			r.open++
 			return s, true
 		}
 		r.gap(s, s.Expected, "not asked for, since the slices before it failed: "+r.dead)
@@ -192,6 +193,7 @@ func (r *reading) finish(b batch) {
 	r.done = append(r.done, b.slice)
 	r.connections += b.slice.Read
 	r.lost = 0
+	r.open--
 	r.mu.Unlock()
 	r.free <- b.conns
 	r.progress()
@@ -203,10 +205,7 @@ func (r *reading) progress() {
 	}
 	r.mu.Lock()
 	done := int64(len(r.done))
-	p := hunt.Progress{Done: done, Total: done + int64(len(r.todo)+r.alive), Unit: "slices", Connections: r.connections}
-	if len(r.todo) == 0 && p.Total > done && r.connections >= r.planned {
-		p.Total = done
-	}
+	p := hunt.Progress{Done: done, Total: done + int64(len(r.todo)+r.open), Unit: "slices", Connections: r.connections}
 	r.mu.Unlock()
 	r.req.Progress(p)
 }

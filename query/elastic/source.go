@@ -65,6 +65,8 @@ func (o *Options) Validate() error {
 type Source struct {
 	client *es.Client
 	opt    Options
+	// pause is what a worker waits before it reads a slice again that could not be read.
+	pause time.Duration
 }
 
 var _ hunt.Source = (*Source)(nil)
@@ -93,7 +95,7 @@ func New(client *es.Client, opt Options) (*Source, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Source{client: client, opt: opt}, nil
+	return &Source{client: client, opt: opt, pause: time.Second}, nil
 }
 
 // Read is hunt.Source's. Errors are the cluster's (*es.Error, with its kind) or emit's.

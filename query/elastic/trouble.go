@@ -16,8 +16,6 @@ const (
 	// maxLost is how many slices in a row may come to nothing before the rest is not asked for: a broken index should
 	// not be asked a thousand times.
 	maxLost = 3
-	// pause is what a worker waits before it reads a slice again that could not be read.
-	pause = time.Second
 )
 
 // trouble settles what becomes of a slice that could not be read: it is put back, smaller where that helps, or given
@@ -51,7 +49,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 		}
 		r.note("overload", hunt.Note{What: fmt.Sprintf("the cluster was too busy (%s); went on with less load", e.Type), Where: "slice " + s.String()})
 		r.shrink()
-		if err := wait(ctx, pause); err != nil {
+		if err := wait(ctx, r.src.pause); err != nil {
 			return err
 		}
 		r.putBack(s)
@@ -61,7 +59,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 		if s.tries > 1 {
 			return r.giveUp(s, e)
 		}
-		if err := wait(ctx, pause); err != nil {
+		if err := wait(ctx, r.src.pause); err != nil {
 			return err
 		}
 		r.putBack(s)
