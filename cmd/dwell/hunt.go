@@ -94,6 +94,10 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return err
 	}
 
+	writer, err := a.writer(c.Context(), f.write, settings)
+	if err != nil {
+		return err
+	}
 	bar := newProgress(a)
 	options.Request.Progress = bar.update
 	result, err := pipeline.Run(c.Context(), source, options)
@@ -111,6 +115,11 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return fmt.Errorf("print findings: %w", err)
 	}
 	a.summarize(result, settings, len(shown), more)
+	if writer != nil {
+		if err := a.store(c.Context(), writer, result); err != nil {
+			return err
+		}
+	}
 	return verdict(result, fail)
 }
 

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+
+	"dwell/integration"
+	"dwell/internal/config"
+	"dwell/internal/output"
+)
+
+// findingsFlags are the filters of the list.
+type findingsFlags struct {
+	severity, source, destination, age string
+	indicator, huntID, storyID, sort   string
+	format                             string
+	minScore                           float64
+	limit                              int
+	every, safelisted                  bool
+}
+
+func newFindings(a *app) *cobra.Command {
+	var f findingsFlags
+	c := &cobra.Command{
+		Use:   "findings",
+		Short: "List what hunts have stored, filtered and sorted",
+		Long: `List what hunts have stored: of each story its latest finding, of each hunt its newest revision. A story is the same pair
+in hunt after hunt.`,
+		Example: `  dwell findings                                        every story, strongest first
+  dwell findings --severity high --age 7d               high and critical whose last connection is at most a week old
+  dwell findings --source 10.1.4.0/24 --sort time       what a subnet did, newest first
+  dwell findings --destination evil.example -o ndjson   by name or address`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.findings(c.Context(), &f) },
+	}
+	p := c.Flags()
+	p.StringVar(&f.severity, "severity", "", "this `severity` or more: low, medium, high, critical")
+	p.Float64Var(&f.minScore, "min-score", 0, "this score or more, 0 to 1")
+	p.StringVar(&f.source, "source", "", "source `address` or network")
+	p.StringVar(&f.destination, "destination", "", "destination address, network or `name`; a name finds what is below it too")
+	p.StringVar(&f.age, "age", "", "last connection at most so long ago, as in 24h or 7d (`duration`)")
+	p.StringVar(&f.indicator, "indicator", "", "beacon, long_connection, strobe or dns_tunnel")
+	p.StringVar(&f.huntID, "hunt", "", "findings of this hunt (`id`)")
+	p.StringVar(&f.storyID, "story", "", "findings of this story (`id`)")
+	p.BoolVar(&f.every, "every", false, "the findings of every hunt, not only each story's latest")
+	p.BoolVar(&f.safelisted, "show-safelisted", false, "also what a safelist rule matches")
+	p.StringVar(&f.sort, "sort", "score", "score, time, source, destination, connections or bytes")
+	p.IntVar(&f.limit, "limit", 0, "at most so many (0: all)")
+	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv (default: table on a terminal, tab-separated lines in a pipe)")
+	return c
+}
+
+func (a *app) findings(ctx context.Context, f *findingsFlags) error {
+	show, err := a.printing(f.format)
+	if err != nil {
+		return err
+	}
+	filter, err := f.filter(a)
+	if err != nil {
+		return err
+	}
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore(settings)
+	if err != nil {
+		return err
+	}
+	list, err := store.Findings(ctx, filter)
+	if err != nil {
+		return missingTemplates(err)
+	}
+	if err := output.Findings(a.Out, list.Findings, show); err != nil {
+		return fmt.Errorf("print findings: %w", err)
+	}
+	text := fmt.Sprintf("%d findings, out of %d hunts", list.Total, list.Hunts)
+	if cut := list.Total - len(list.Findings); cut > 0 {
+		text += fmt.Sprintf("; %d not printed (--limit)", cut)
+	}
+	a.say("dwell: %s", text)
+	if list.Hunts == 0 {
+		a.say("dwell: hint: nothing was stored yet: `dwell hunt --write` does, after `dwell install`")
+	}
+	if list.Unfinished > 0 {
+		a.warn("%d findings belong to hunts that did not finish writing: hunt that window again to complete it", list.Unfinished)
+	}
+	return nil
+}
+
+// filter turns the flags into what the store takes.
+func (f *findingsFlags) filter(a *app) (integration.Filter, error) {
+	severity, err := severityRank(f.severity)
+	if err != nil {
+		return integration.Filter{}, err
+	}
+	filter := integration.Filter{MinSeverity: severity, MinScore: f.minScore, Indicator: f.indicator, HuntID: f.huntID, StoryID: f.storyID,
+		Every: f.every, HideSafelisted: !f.safelisted, Sort: integration.Order(f.sort), Limit: f.limit}
+	if f.source != "" {
+		if filter.Source, err = config.ParsePrefix(f.source); err != nil {
+			return filter, usage("--source: %v", err)
+		}
+	}
+	if f.destination != "" {
+		if filter.Destination, err = config.ParsePrefix(f.destination); err != nil {
+			filter.Destination, filter.Domain = netip.Prefix{}, f.destination
+		}
+	}
+	if f.age != "" {
+		age, err := config.ParseDuration(f.age)
+		if err != nil {
+			return filter, usage("--age: %v", err)
+		}
+		filter.Since = a.Now().Add(-age)
+	}
+	if err := filter.Validate(); err != nil {
+		return filter, usageError{err}
+	}
+	return filter, nil
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"dwell/integration"
+	"dwell/internal/output"
+)
+
+func newInstall(a *app) *cobra.Command {
+	var dryRun bool
+	var keyFile string
+	c := &cobra.Command{
+		Use:   "install",
+		Short: "Put dwell's templates into the cluster, once, as an administrator",
+		Long: `Put the component and index templates of dwell's data streams into the cluster. It can be run again at any time: what is
+in place stays, what is older is upgraded, what is newer is kept, and each step says so.
+
+It needs an administrator's credentials; hunting does not: --create-key makes an API key that may read Zeek's
+connections, write findings, and nothing else.`,
+		Example: `  DWELL_ELASTICSEARCH_USERNAME=so_elastic DWELL_ELASTICSEARCH_PASSWORD_FILE=secret dwell install --create-key /etc/dwell/api_key
+  dwell install --dry-run          print each request that would be sent`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.install(c.Context(), dryRun, keyFile) },
+	}
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "send nothing that changes anything; print each request")
+	c.Flags().StringVar(&keyFile, "create-key", "", "make a least-privilege API key and write it to this new `file` (mode 0600)")
+	return c
+}
+
+func (a *app) install(ctx context.Context, dryRun bool, keyFile string) error {
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	client, err := a.client(settings)
+	if err != nil {
+		return err
+	}
+	installer := integration.NewInstaller(client)
+	if dryRun {
+		return a.dryRun(ctx, installer)
+	}
+	if keyFile != "" {
+		if _, err := os.Stat(keyFile); err == nil {
+			return usage("%s exists already: a key is never written over", keyFile)
+		}
+	}
+	steps, err := installer.Apply(ctx)
+	for _, s := range steps {
+		fmt.Fprintln(a.Out, output.Clean(s.String()))
+	}
+	if err != nil || keyFile == "" {
+		return err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	key, err := installer.CreateAPIKey(ctx, "dwell on "+host)
+	if err != nil {
+		return err
+	}
+	if err := writeSecret(keyFile, key.Encoded); err != nil {
+		return fmt.Errorf("the API key %s was made but could not be kept; delete it: %w", key.ID, err)
+	}
+	fmt.Fprintf(a.Out, "create API key %s, written to %s\n", key.ID, output.Clean(keyFile))
+	return nil
+}
+
+func (a *app) dryRun(ctx context.Context, installer *integration.Installer) error {
+	steps, err := installer.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		fmt.Fprintln(a.Out, output.Clean(s.String()))
+		if s.Request.Method != "" {
+			fmt.Fprintf(a.Out, "%s %s\n%s\n", s.Request.Method, s.Request.Path, s.Request.Body)
+		}
+	}
+	return nil
+}
+
+// writeSecret writes a file that only its owner can read, whole or not at all.
+func writeSecret(path, secret string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".dwell-*") // CreateTemp makes it 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.WriteString(secret + "\n"); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
