@@ -80,7 +80,7 @@ func (l *Long) Reasons() []string {
 	if l.Pieces == 1 {
 		return []string{text + ", without a gap"}
 	}
-	return []string{text + fmt.Sprintf("; lost and taken up again %s times, the longest hole %s", count(l.Pieces-1), span(l.Hole))}
+	return []string{text + fmt.Sprintf("; lost and taken up again %s, the longest hole %s", times(l.Pieces-1), span(l.Hole))}
 }
 
 // Reasons say how often the key connects. Empty if the indicator is 0.
@@ -170,4 +170,11 @@ func bytes(n float64) string {
 		return decimals(n/1e3, 0) + " kB"
 	}
 	return decimals(n, 0) + " bytes"
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return count(n) + " times"
 }
