@@ -10,9 +10,12 @@ import org.apache.lucene.analysis.TokenStream;
 import org.apache.lucene.analysis.email.UAX29URLEmailTokenizer;
 import org.apache.lucene.analysis.miscellaneous.RemoveDuplicatesTokenFilter;
 import org.apache.lucene.analysis.pattern.PatternCaptureGroupTokenFilter;
+import org.elasticsearch.action.ActionRequest;
+import org.elasticsearch.action.ActionResponse;
+import org.elasticsearch.action.datastreams.DeleteDataStreamAction;
+import org.elasticsearch.action.datastreams.GetDataStreamAction;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
 import org.elasticsearch.cluster.node.DiscoveryNodes;
-import org.elasticsearch.cluster.service.ClusterService;
 import org.elasticsearch.common.io.stream.NamedWriteableRegistry;
 import org.elasticsearch.common.settings.ClusterSettings;
 import org.elasticsearch.common.settings.IndexScopedSettings;
@@ -30,14 +33,14 @@ import org.elasticsearch.plugins.Plugin;
 import org.elasticsearch.rest.RestController;
 import org.elasticsearch.rest.RestHandler;
 
-/** What modules that are not on Maven Central give: the root page, and the analysis that the security index asks for. */
+/** What modules that are not on Maven Central give: the root page, data streams by REST, and the analysis that the security index asks for. */
 public final class MissingModules extends Plugin implements ActionPlugin, AnalysisPlugin {
-  private ClusterService cluster;
-
   @Override
-  public Collection<?> createComponents(PluginServices services) {
-    cluster = services.clusterService();
-    return List.of();
+  public Collection<ActionHandler<? extends ActionRequest, ? extends ActionResponse>> getActions() {
+    return List.of(
+        new ActionHandler<>(RootAction.TYPE, RootAction.Transport.class),
+        new ActionHandler<>(GetDataStreamAction.INSTANCE, DataStreamActions.Get.class),
+        new ActionHandler<>(DeleteDataStreamAction.INSTANCE, DataStreamActions.Delete.class));
   }
 
   @Override
@@ -51,7 +54,7 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
       IndexNameExpressionResolver names,
       Supplier<DiscoveryNodes> nodes,
       Predicate<NodeFeature> features) {
-    return List.of(new RootAction(cluster));
+    return List.of(new RootAction.Rest(), new DataStreamActions.Rest());
   }
 
   @Override

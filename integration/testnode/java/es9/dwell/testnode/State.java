@@ -1,0 +1,45 @@
+package dwell.testnode;
+
+import java.util.List;
+import java.util.Set;
+import org.elasticsearch.action.datastreams.DataStreamsActionUtil;
+import org.elasticsearch.action.support.IndicesOptions;
+import org.elasticsearch.cluster.ClusterState;
+import org.elasticsearch.cluster.health.ClusterHealthStatus;
+import org.elasticsearch.cluster.health.ClusterStateHealth;
+import org.elasticsearch.cluster.metadata.DataStream;
+import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
+import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
+import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
+import org.elasticsearch.cluster.metadata.ProjectId;
+import org.elasticsearch.cluster.metadata.ProjectMetadata;
+import org.elasticsearch.common.settings.Settings;
+import org.elasticsearch.index.Index;
+
+/** The questions to the cluster state whose form differs between the lines: 9.x has projects, here only the default one. */
+final class State {
+  private State() {}
+
+  private static ProjectMetadata project(ClusterState state) {
+    return state.metadata().getProject(ProjectId.DEFAULT);
+  }
+
+  static List<DataStream> dataStreams(
+      ClusterState state, IndexNameExpressionResolver resolver, String[] names, IndicesOptions options) {
+    return DataStreamsActionUtil.getDataStreamNames(resolver, project(state), names, options).stream()
+        .map(name -> project(state).dataStreams().get(name)).toList();
+  }
+
+  static ClusterHealthStatus health(ClusterState state, DataStream stream) {
+    String[] indices = stream.getIndices().stream().map(Index::getName).toArray(String[]::new);
+    return new ClusterStateHealth(state, indices, ProjectId.DEFAULT).getStatus();
+  }
+
+  static String template(ClusterState state, DataStream stream) {
+    return MetadataIndexTemplateService.findV2Template(project(state), stream.getName(), false);
+  }
+
+  static ClusterState without(ClusterState state, Set<DataStream> streams, Settings settings) {
+    return MetadataDataStreamsService.deleteDataStreams(state.projectState(ProjectId.DEFAULT), streams, settings);
+  }
+}
