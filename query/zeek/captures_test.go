@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -194,4 +195,64 @@ func TestCapturesRITAWindow(t *testing.T) {
 	require.Equal(t, 331, margin)
 	require.Equal(t, 317, inside)
 	require.Equal(t, 24*time.Hour, reading.Window.Duration())
+}
+
+// TestCapturesNoConn has captures without a conn log, in which http and ssl records stand for connections.
+func TestCapturesNoConn(t *testing.T) {
+	root := captures(t)
+	for _, tc := range []struct {
+		dir     string
+		match   []string
+		records int64 // The README's, 0 where it does not say.
+	}{
+		{"ctu-kovter-009", []string{"http.log.gz", "ssl.log.gz"}, 0},
+		// The folder holds the same requests thrice; only one file is named as Zeek names its logs.
+		{"rita/office_http", []string{"http.log.gz"}, 27204},
+	} {
+		t.Run(tc.dir, func(t *testing.T) {
+			req := outbound()
+			path := filepath.Join(root, tc.dir)
+			records, kept := naive(t, req.Scope, func(name string) bool { return slices.Contains(tc.match, name) }, path)
+			if tc.records > 0 {
+				require.Equal(t, tc.records, records)
+			}
+			all, reading := collect(t, req, path)
+			require.Len(t, all, int(kept))
+			require.Equal(t, records, reading.Records)
+			require.Empty(t, reading.Gaps)
+			require.Contains(t, said(reading.Notes), "there is no conn log; the records of")
+			for i := range all {
+				require.Equal(t, hunt.TCP, all[i].Proto)
+				require.Contains(t, []string{"http", "ssl"}, all[i].Service)
+				require.Equal(t, int64(hunt.Absent), all[i].Duration)
+			}
+		})
+	}
+}
+
+// TestCapturesEveryFolder reads every folder of the captures on its own: nothing in them is damaged.
+func TestCapturesEveryFolder(t *testing.T) {
+	root := captures(t)
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.IsDir() || path == root {
+			return err
+		}
+		reading, err := New(Options{Paths: []string{path}}).Read(context.Background(), both(t), func([]hunt.Connection) error { return nil })
+		if err != nil {
+			require.ErrorContains(t, err, "no conn log in")
+			require.Contains(t, []string{"reference", "timing-reference"}, filepath.Base(path))
+			return nil
+		}
+		require.Empty(t, reading.Gaps, path)
+		return nil
+	}))
+}
+
+// TestCapturesJSON reads the same connections as Zeek wrote them and as RITA's authors turned them into JSON.
+func TestCapturesJSON(t *testing.T) {
+	root := captures(t)
+	tsv, _ := collect(t, both(t), filepath.Join(root, "rita/open_conns/open/conn.log"))
+	js, _ := collect(t, both(t), filepath.Join(root, "rita/json_with_all_fields/conn.log"))
+	require.NotEmpty(t, tsv)
+	equal(t, sorted(tsv), js)
 }

@@ -30,6 +30,8 @@ type logFile struct {
 	// first is the first record, from which copies of the same log are known; has says that there is one.
 	first hunt.Connection
 	has   bool
+	// until is when the last connection of the file began at the latest, Unix milliseconds, as far as its place tells.
+	until int64
 	// empty says that there is not even a header.
 	empty bool
 
@@ -161,6 +163,8 @@ func inspectAll(ctx context.Context, files []*logFile, r *report) ([]*logFile, e
 		}
 		err := inspect(f)
 		if err == nil {
+			f.settleDay()
+			f.tally.counts = newCounts()
 			out = append(out, f)
 			continue
 		}

@@ -64,7 +64,7 @@ func openLog(path string, read *atomic.Int64) (*stream, error) {
 	s := &stream{file: f}
 	switch {
 	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
-		z, err := gzip.NewReader(bufio.NewReaderSize(whole, 256<<10))
+		z, err := gzip.NewReader(bufio.NewReaderSize(whole, 64<<10))
 		if err != nil {
 			_ = f.Close()
 			return nil, fmt.Errorf("unpack %s: %w", path, err)

@@ -80,7 +80,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	}
 	pass := base
 	pass.from, pass.to, pass.take = bounds.from, bounds.to, emit
-	if err := pass.run(ctx, in.inBounds(bounds)); err != nil {
+	if err := pass.run(ctx, in.inBounds(bounds, &base)); err != nil {
 		return hunt.Reading{}, err
 	}
 	still, err := open.handOn(bounds.from, bounds.to, r, emit)
@@ -229,8 +229,6 @@ func (in *input) progress(req hunt.Request, base *scan) func() {
 type bounds struct {
 	window   hunt.Window
 	from, to int64
-	// known says that a first pass has found out what each file spans.
-	known bool
 }
 
 // needsSpan says whether the window depends on the newest connection and not all are wanted.
@@ -247,11 +245,11 @@ func (s *Source) bounds(ctx context.Context, base scan, req hunt.Request, in *in
 	case needsSpan(req):
 		base.spanOnly = true
 		base.closed = nil
-		if err := base.run(ctx, in.closed); err != nil {
+		w, err := in.newest(ctx, base)
+		if err != nil {
 			return b, err
 		}
-		b.known = true
-		end = in.span(time.Time{}).End
+		end = w.End
 		if end.IsZero() && req.Since > 0 {
 			return b, nil
 		}
@@ -278,13 +276,14 @@ func (s *Source) bounds(ctx context.Context, base scan, req hunt.Request, in *in
 }
 
 // inBounds leaves out files that hold nothing of the window, where that is known.
-func (in *input) inBounds(b bounds) []*logFile {
-	if !b.known {
-		return in.closed
-	}
+func (in *input) inBounds(b bounds, base *scan) []*logFile {
 	var out []*logFile
 	for _, f := range in.closed {
-		if c := &f.tally.counts; c.kept > 0 && c.newest >= b.from && c.oldest < b.to {
+		c := &f.tally.counts
+		switch {
+		case f.tally.read && (c.kept == 0 || c.newest < b.from || c.oldest >= b.to), !f.tally.read && f.until < b.from:
+			base.read.Add(f.size)
+		default:
 			out = append(out, f)
 		}
 	}
@@ -315,7 +314,11 @@ func (in *input) reading(paths []string, w hunt.Window, connections int64, r *re
 	out := hunt.Reading{Window: w, Source: strings.Join(paths, ", "), Connections: connections}
 	files := in.all()
 	total := newCounts()
+	in.tellUnread(r)
 	for _, f := range files {
+		if !f.tally.read {
+			continue
+		}
 		c := &f.tally.counts
 		r.tell(f)
 		total.add(c)

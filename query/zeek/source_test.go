@@ -463,3 +463,46 @@ func TestProgress(t *testing.T) {
 	collect(t, req, dir)
 	require.Equal(t, hunt.Progress{Done: 2 * info.Size(), Total: 2 * info.Size(), Unit: "bytes", Connections: last.Connections}, last)
 }
+
+// TestMonths has 30 days of logs: a hunt over the last day reads those that may concern it, and finds what it finds
+// when it reads everything.
+func TestMonths(t *testing.T) {
+	const perDay = 1440
+	files := map[string]string{}
+	for d := range 30 {
+		date := time.Unix(epoch, 0).UTC().AddDate(0, 0, d).Format("2006-01-02")
+		files[date+"/conn.00:00:00-00:00:00.log"] = tsvHeader + rows(d*perDay, (d+1)*perDay)
+	}
+	// A folder whose date is wrong is not believed: it holds the newest connection of all.
+	files["2024-06-02/conn.01:00:00-02:00:00.log"] = tsvHeader + row(30*perDay)
+	dir := folder(t, files)
+	at := func(minute int) time.Time { return time.Unix(epoch+60*int64(minute), 0).UTC() }
+	for name, req := range map[string]hunt.Request{
+		"since":        {Since: 12 * time.Hour},
+		"from and to":  {From: at(30*perDay - 719), To: at(30*perDay + 1)},
+		"from":         {From: at(30*perDay - 719)},
+		"since and to": {Since: 12 * time.Hour, To: at(30*perDay + 1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			req.Scope = hunt.NewScope(nil, hunt.Outbound)
+			var last hunt.Progress
+			req.Progress = func(p hunt.Progress) { last = p }
+			got, reading := collect(t, req, dir)
+			equal(t, wantRows(30*perDay-719, 30*perDay+1), got)
+			require.Empty(t, reading.Gaps)
+			require.Less(t, reading.Records, int64(8*perDay))
+			require.Contains(t, said(reading.Notes), "logs are of days well before the window and were not read")
+			require.Equal(t, last.Total, last.Done)
+		})
+	}
+	// The last days hold nothing in scope: the search goes back as far as it has to.
+	for d := 1; d < 30; d++ {
+		date := time.Unix(epoch, 0).UTC().AddDate(0, 0, d).Format("2006-01-02")
+		files[date+"/conn.00:00:00-00:00:00.log"] = strings.ReplaceAll(files[date+"/conn.00:00:00-00:00:00.log"], "203.0.113.7", "10.9.9.9")
+	}
+	delete(files, "2024-06-02/conn.01:00:00-02:00:00.log")
+	req := outbound()
+	req.Since = time.Hour
+	got, _ := collect(t, req, folder(t, files))
+	equal(t, wantRows(perDay-60, perDay), got)
+}

@@ -120,7 +120,10 @@ func (r *report) tell(f *logFile) {
 		r.note(hunt.Note{What: "this log is empty", Where: f.path, Count: 1})
 		return
 	}
-	if f.tally.ended != nil {
+	if f.tally.ended != nil && c.records == 0 {
+		r.gap(hunt.Note{What: fmt.Sprintf("nothing of this log could be read: %v", f.tally.ended), Where: f.path,
+			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
+	} else if f.tally.ended != nil {
 		r.gap(hunt.Note{What: fmt.Sprintf("the file ends early (%v); its first %d records were read", f.tally.ended, c.records),
 			Where: f.path, Hint: "copy it again, or wait until Zeek has finished it", Count: 1})
 	}
