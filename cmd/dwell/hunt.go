@@ -51,7 +51,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.String("direction", "", "outbound (the default), inbound or both")
 	p.StringSlice("indicator", nil, "what to look for: beacon, long, strobe, dns (default: all)")
 	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
-	p.String("profile", "", "which score ranks: rita")
+	p.String("profile", "", "which score ranks: dwell (calibrated, the default) or rita (as RITA v5 does)")
 	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")

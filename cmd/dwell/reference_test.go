@@ -19,7 +19,7 @@ func TestReferenceIsUpToDate(t *testing.T) {
 	}
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
-	require.Equal(t, reference(), string(b), "docs/commands.md is stale: make generate")
+	require.True(t, reference() == string(b), "docs/commands.md is stale: make generate")
 }
 
 // TestEveryCommandHasHelp demands an example and a sentence of each command.

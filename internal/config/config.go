@@ -85,7 +85,7 @@ func Keys() []Key {
 		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for."},
 		{Name: "hunt.since", Default: "0s", About: "How far back the window reaches when --from is not given. 0s: 24 h out of Elasticsearch, everything out of files."},
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
-		{Name: "hunt.profile", Default: "rita", About: "Which score ranks the findings: rita ranks as RITA v5 does."},
+		{Name: "hunt.profile", Default: "dwell", About: "Which score ranks the findings: dwell is the calibrated one, rita ranks as RITA v5 does."},
 	}
 }
 
@@ -139,7 +139,7 @@ func (c *Config) validateWords() []error {
 		errs = append(errs, fmt.Errorf("%s: %q is not one of %v", key, value, words))
 	}
 	oneOf("hunt.direction", c.Hunt.Direction, "outbound", "inbound", "both")
-	oneOf("hunt.profile", c.Hunt.Profile, "rita")
+	oneOf("hunt.profile", c.Hunt.Profile, "dwell", "rita")
 	for _, i := range c.Hunt.Indicators {
 		oneOf("hunt.indicators", i, "beacon", "long", "strobe", "dns")
 	}

@@ -18,5 +18,5 @@ func TestReferenceIsUpToDate(t *testing.T) {
 	}
 	b, err := os.ReadFile(page)
 	require.NoError(t, err)
-	require.Equal(t, Reference(), string(b), "docs/configuration.md is stale: make generate")
+	require.True(t, Reference() == string(b), "docs/configuration.md is stale: make generate")
 }

@@ -140,8 +140,28 @@ type Dwell struct {
 	Safelisted   bool   `json:"safelisted"`
 	SafelistRule string `json:"safelist_rule,omitempty"`
 	Incomplete   bool   `json:"incomplete,omitempty"`
+	// Explained is how good a reason there is for the rhythm: none, weak (the score is multiplied by 0.7) or strong (0.3).
+	Explained string `json:"explained,omitempty"`
+	// Also are other keys that tell the same story (at most 20), such as the network around an address.
+	Also []string `json:"also,omitempty"`
+	// Destination says more of the other side than one address does.
+	Destination *DestinationNetwork `json:"destination,omitempty"`
+	// Evidence is what steps 2 to 4 of the hunt found.
+	Evidence *Evidence `json:"evidence,omitempty"`
 	// Ports is how many destination ports (with transport) the pair's connections went to.
 	Ports int `json:"ports,omitempty"`
+}
+
+// DestinationNetwork is the network that a roll-up stands for.
+type DestinationNetwork struct {
+	Network string `json:"network"`
+}
+
+// Evidence is what was found beside the rhythm.
+type Evidence struct {
+	// Addresses of the other side, the most used first, at most 20; AddressCount is how many there are in all.
+	Addresses    []netip.Addr `json:"addresses,omitempty"`
+	AddressCount int          `json:"address_count,omitempty"`
 }
 
 // Parts are the values that the final score is made of.

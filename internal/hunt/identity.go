@@ -68,23 +68,47 @@ func Revision(huntID string, r *Reading, version string) string {
 // PairKey is what a finding is about: an internal and an external side, with port and transport where they are known.
 type PairKey struct {
 	Src, Dst netip.Addr
-	Port     uint16
-	Proto    Transport
+	// Name is the server's name, for keys by name; Dst is then the address most used.
+	Name string
+	// Network is the destination's network, for roll-ups; Dst is then not set.
+	Network netip.Prefix
+	Port    uint16
+	Proto   Transport
 	// AnyPort means that the key spans all ports.
 	AnyPort bool
 }
 
-// String reads as an analyst writes it: 10.1.4.22>203.0.113.7:443/tcp, [2001:db8::1]>[2001:db8::2]:443/tcp.
+// String reads as an analyst writes it: 10.1.4.22>203.0.113.7:443/tcp, 10.1.4.22>cdn.example:443/tcp,
+// 10.1.4.22>203.0.113.0/24, [2001:db8::1]>[2001:db8::2]:443/tcp.
 func (k PairKey) String() string {
-	src, dst := host(k.Src), host(k.Dst)
-	if k.AnyPort {
-		return src + ">" + dst
+	var dst string
+	switch {
+	case k.Name != "":
+		dst = k.Name
+	case k.Network.IsValid():
+		dst = k.Network.String()
+	default:
+		dst = host(k.Dst)
 	}
-	return fmt.Sprintf("%s>%s:%d/%s", src, dst, k.Port, k.Proto)
+	if k.AnyPort {
+		return host(k.Src) + ">" + dst
+	}
+	return fmt.Sprintf("%s>%s:%d/%s", host(k.Src), dst, k.Port, k.Proto)
+}
+
+// Kind is the key's type: name, network or address.
+func (k PairKey) Kind() string {
+	switch {
+	case k.Name != "":
+		return "name"
+	case k.Network.IsValid():
+		return "network"
+	}
+	return "address"
 }
 
 // StoryID is the same in every hunt for the same key.
-func (k PairKey) StoryID() string { return Digest("story", "address", k.String()) }
+func (k PairKey) StoryID() string { return Digest("story", k.Kind(), k.String()) }
 
 func host(a netip.Addr) string {
 	if a.Is6() {

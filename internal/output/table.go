@@ -143,8 +143,10 @@ func destination(f *hunt.Finding) string {
 		return f.Destination.Domain + " (" + f.Destination.IP.String() + ")"
 	case f.Destination.Domain != "":
 		return f.Destination.Domain
+	case f.Dwell.Destination != nil:
+		return f.Dwell.Destination.Network
 	}
-	return f.Destination.IP.String()
+	return address(f)
 }
 
 func port(f *hunt.Finding) string {

@@ -1,7 +1,8 @@
 package pipeline
 
 import (
-	"net/netip"
+	"cmp"
+	"slices"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
@@ -24,42 +25,105 @@ func ruleOf(indicators []string) hunt.Rule {
 	return hunt.Rule{Name: "dwell - Beacon", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e01"}
 }
 
+// subject is what a finding is about, before it is judged.
+type subject struct {
+	hunt.PairKey
+	// port is the one that the finding names; ports is how many the pair used.
+	port   pairs.Port
+	ports  int
+	totals totals
+}
+
 // finding fills in what does not depend on the indicators. Its time, source port and uid are those of the last connection
-// to the busiest port, which the finding names, so that its packets can be found.
-func (w *worker) finding(p *pairs.Pair, t *totals, parts hunt.Parts, score float64) hunt.Finding {
-	port := p.Ports[t.busiest]
-	key := hunt.PairKey{Src: p.Src, Dst: p.Dst, AnyPort: true}
+// to the port that it names, so that its packets can be found.
+func (id *identity) finding(s *subject, o *Options, parts hunt.Parts, score float64) hunt.Finding {
+	t, port := &s.totals, &s.port
 	severity := scoring.SeverityOf(score)
-	id := w.id
+	span := hunt.TimeSpan{Start: hunt.Time{Time: id.definition.Window.Start}, End: hunt.Time{Time: id.definition.Window.End}}
+	internal := s.Src
+	if s.Dst.IsValid() && !o.Request.Scope.IsInternal(s.Src) {
+		internal = s.Dst
+	}
 	f := hunt.Finding{
 		Timestamp: hunt.At(port.Last),
 		Event: hunt.Event{Kind: "event", Category: "network", Module: hunt.Module, Dataset: hunt.DatasetFinding,
 			Severity: severity.Number(), SeverityLabel: severity.String(), Start: hunt.At(t.first), End: hunt.At(t.last), Ingested: id.ingested},
-		Source:      hunt.Originator{IP: p.Src, Port: int(port.SrcPort)},
-		Destination: hunt.Destination{IP: p.Dst, Port: int(port.Number)},
+		Source:      hunt.Originator{IP: s.Src, Port: int(port.SrcPort)},
+		Destination: hunt.Destination{IP: s.Dst, Port: int(port.Number), Domain: s.Name},
 		Network: hunt.Network{Transport: port.Proto.String(), Protocol: port.Service, Connections: t.connections,
 			Bytes: t.orig + t.resp, AverageBytes: float64(t.orig+t.resp) / float64(t.connections)},
 		Client:     hunt.Bytes{Bytes: t.orig},
 		Server:     hunt.Bytes{Bytes: t.resp},
 		Connection: hunt.Durations{Total: float64(t.duration) / 1000, Longest: float64(max(t.longest, 0)) / 1000},
 		Dwell: hunt.Dwell{
-			Score: score, Severity: severity.String(), Parts: parts,
-			HuntID: id.hunt, Revision: id.revision, Window: hunt.TimeSpan{Start: hunt.Time{Time: w.window.Start}, End: hunt.Time{Time: w.window.End}},
-			SchemaVersion: hunt.SchemaVersion, Profile: w.options.Profile, InternalIP: w.internal(p),
-			StoryID: key.StoryID(), Pair: key.String(), Disposition: "open", Incomplete: id.incomplete, Ports: len(p.Ports),
+			Score: score, Severity: severity.String(), Parts: parts, Indicators: []string{}, Reasons: []string{},
+			HuntID: id.hunt, Revision: id.revision, Window: span, SchemaVersion: hunt.SchemaVersion, Profile: o.Profile, InternalIP: internal,
+			StoryID: s.StoryID(), Pair: s.String(), Disposition: "open", Incomplete: id.incomplete, Ports: s.ports,
 		},
 	}
 	f.Dwell.FindingID = hunt.Digest("finding", id.hunt, id.revision, f.Dwell.StoryID)
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
+	if s.Network.IsValid() {
+		f.Dwell.Destination = &hunt.DestinationNetwork{Network: s.Network.String()}
+	}
 	return f
 }
 
-// internal is the side of the pair that is ours.
-func (w *worker) internal(p *pairs.Pair) netip.Addr {
-	if w.options.Request.Scope.IsInternal(p.Src) {
-		return p.Src
+// finding makes the finding of a key, scored in a hunt of so many keys.
+func (s *search) finding(k *key, tested int) hunt.Finding {
+	values := k.indicators(tested)
+	explanation, why := scoring.Unexplained, ""
+	if values.Beacon >= max(values.Long, values.Strobe) {
+		explanation, why = explained(k) // what explains a rhythm explains neither a flood nor a connection held for hours
 	}
-	return p.Dst
+	score := scoring.Final(values, 0, explanation)
+	f := s.id.finding(&subject{PairKey: k.PairKey, port: k.port, ports: k.ports, totals: k.totals}, &s.o,
+		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe}, score)
+	f.Beacon = k.beaconFields(tested)
+	f.Dwell.Explained = explanation.String()
+	if k.count > 1 || k.Name != "" && k.count > 0 {
+		f.Dwell.Evidence = &hunt.Evidence{Addresses: k.addresses, AddressCount: k.count}
+	}
+	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
+	if why != "" {
+		f.Dwell.Reasons = append(f.Dwell.Reasons, why)
+	}
+	f.Rule = ruleOf(f.Dwell.Indicators)
+	return f
+}
+
+// reasons names the indicators that fired and says why, strongest first.
+func (k *key) reasons(v scoring.Indicators, tested int) (indicators, reasons []string) {
+	type one struct {
+		value   float64
+		name    string
+		reasons []string
+	}
+	fired := []one{
+		{v.Beacon, hunt.Beacon, k.beaconReasons(v.Beacon, tested)},
+		{v.Long, hunt.LongConnection, k.long.Reasons()},
+		{v.Strobe, hunt.Strobe, k.strobe.Reasons()},
+	}
+	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
+	indicators, reasons = []string{}, []string{}
+	for _, f := range fired {
+		if f.value >= severityFloor {
+			indicators = append(indicators, f.name)
+			reasons = append(reasons, f.reasons...)
+		}
+	}
+	if len(reasons) == 0 {
+		reasons = k.beaconReasons(v.Beacon, tested)
+	}
+	return indicators, reasons
+}
+
+func (k *key) beaconReasons(value float64, tested int) []string {
+	reasons := k.beacon.Reasons(tested)
+	if text := k.size.Reason(); text != "" && value > 0 {
+		reasons = append(reasons, text)
+	}
+	return reasons
 }

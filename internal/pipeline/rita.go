@@ -36,10 +36,10 @@ func (w *worker) looksFor(indicator string) bool { return len(w.wanted) == 0 || 
 
 // totals are a pair's sums in the hunt's window, and what RITA sums over its own.
 type totals struct {
-	connections, payload, ip, orig, resp int64
-	duration, longest                    int64 // ms
-	first, last                          int64 // ms
-	ritaCount, ritaDuration              int64
+	connections, orig, resp int64
+	duration, longest       int64 // ms
+	first, last             int64 // ms
+	ritaCount, ritaDuration int64
 	// busiest is the index of the port with the most connections.
 	busiest int
 }
@@ -76,7 +76,8 @@ func (w *worker) look(p *pairs.Pair) {
 	if score < severityFloor && score < w.options.MinScore {
 		return
 	}
-	f := w.finding(p, &t, parts, score)
+	f := w.id.finding(&subject{PairKey: hunt.PairKey{Src: p.Src, Dst: p.Dst, AnyPort: true}, port: p.Ports[t.busiest], ports: len(p.Ports), totals: t},
+		&w.options, parts, score)
 	if scored {
 		f.Beacon = ritaFields(&beacon)
 	}
@@ -102,15 +103,7 @@ func (w *worker) sum(p *pairs.Pair) totals {
 		if c.Start < start || c.Start >= end {
 			continue
 		}
-		if t.connections == 0 {
-			t.first = c.Start
-		}
-		t.last = c.Start
-		t.connections++
-		t.orig += max(c.OrigBytes, 0)
-		t.resp += max(c.RespBytes, 0)
-		t.duration += max(c.Duration, 0)
-		t.longest = max(t.longest, c.Duration)
+		t.add(c)
 		perPort[c.Port]++
 	}
 	for i, n := range perPort {
@@ -119,6 +112,19 @@ func (w *worker) sum(p *pairs.Pair) totals {
 		}
 	}
 	return t
+}
+
+// add counts a connection in; they come in order of their start.
+func (t *totals) add(c *pairs.Record) {
+	if t.connections == 0 {
+		t.first = c.Start
+	}
+	t.last = c.Start
+	t.connections++
+	t.orig += max(c.OrigBytes, 0)
+	t.resp += max(c.RespBytes, 0)
+	t.duration += max(c.Duration, 0)
+	t.longest = max(t.longest, c.Duration)
 }
 
 func ritaFields(b *scoring.RITAResult) *hunt.BeaconScore {

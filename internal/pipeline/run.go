@@ -96,23 +96,20 @@ type counts struct {
 	severities                 hunt.BySeverity
 }
 
-// score looks at every pair, on all cores, and keeps the findings in order of their weight.
+// The profiles.
+const (
+	// ProfileDwell ranks by our own score (docs/detection.md), ProfileRITA as RITA v5 does.
+	ProfileDwell = "dwell"
+	ProfileRITA  = "rita"
+)
+
+// score judges every pair, on all cores, and keeps the findings in order of their weight.
 func (r *Result) score(ctx context.Context, table *pairs.Table, id *identity, o Options) counts {
-	workers := make([]*worker, runtime.GOMAXPROCS(0))
-	for i := range workers {
-		workers[i] = newWorker(table, id, o)
-	}
-	table.Walk(func(n int, p *pairs.Pair) {
-		if ctx.Err() == nil {
-			workers[n].look(p)
-		}
-	})
 	var sum counts
-	for _, w := range workers {
-		sum.connections += w.counts.connections
-		sum.pairs += w.counts.pairs
-		sum.scored += w.counts.scored
-		r.Findings = append(r.Findings, w.findings...)
+	if o.Profile == ProfileRITA {
+		sum = r.rita(ctx, table, id, o)
+	} else {
+		sum = r.dwell(ctx, table, nil, id, o)
 	}
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
 		return cmp.Or(cmp.Compare(b.Dwell.Score, a.Dwell.Score), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
@@ -130,6 +127,27 @@ func (r *Result) score(ctx context.Context, table *pairs.Table, id *identity, o 
 		case "low":
 			sum.severities.Low++
 		}
+	}
+	return sum
+}
+
+// rita scores by RITA's rules, every pair on its own.
+func (r *Result) rita(ctx context.Context, table *pairs.Table, id *identity, o Options) counts {
+	workers := make([]*worker, runtime.GOMAXPROCS(0))
+	for i := range workers {
+		workers[i] = newWorker(table, id, o)
+	}
+	table.Walk(func(n int, p *pairs.Pair) {
+		if ctx.Err() == nil {
+			workers[n].look(p)
+		}
+	})
+	var sum counts
+	for _, w := range workers {
+		sum.connections += w.counts.connections
+		sum.pairs += w.counts.pairs
+		sum.scored += w.counts.scored
+		r.Findings = append(r.Findings, w.findings...)
 	}
 	return sum
 }

@@ -1,0 +1,206 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/scoring"
+)
+
+// maxRollUp bounds the connections of a network key: beyond it a beat among them could not be told from the rest.
+const maxRollUp = 50_000
+
+// search is a hunt by our own score: it measures every key first, because what a beat is worth depends on how many
+// keys were tested, and then tells each source's keys as stories.
+type search struct {
+	table  *pairs.Table
+	named  *pairs.Named // nil without name logs
+	id     *identity
+	window hunt.Window
+	o      Options
+
+	mu     sync.Mutex
+	byName map[netip.Addr][]*key
+	found  []source
+}
+
+// source is an address with its keys that may become findings.
+type source struct {
+	src  netip.Addr
+	keys []*key
+}
+
+// dwell scores by our own score (docs/scoring.md): keys by port, by name and by network, one finding a story.
+func (r *Result) dwell(ctx context.Context, table *pairs.Table, named *pairs.Named, id *identity, o Options) counts {
+	s := &search{table: table, named: named, id: id, window: id.definition.Window, o: o, byName: map[netip.Addr][]*key{}}
+	probers := make([]*prober, runtime.GOMAXPROCS(0))
+	for i := range probers {
+		probers[i] = newProber(table, s.window, o)
+	}
+	if named != nil {
+		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
+			if ctx.Err() == nil {
+				s.names(probers[n], src, of)
+			}
+		})
+	}
+	table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
+		if ctx.Err() == nil {
+			s.addresses(probers[n], src, of)
+		}
+	})
+	for src, keys := range s.byName { // sources that only name logs know
+		s.found = append(s.found, source{src, keys})
+	}
+	var c counts
+	tested := 0
+	for _, p := range probers {
+		tested += p.tested
+		c.connections += p.examined.connections
+		c.pairs += p.examined.pairs
+	}
+	c.scored = int64(tested)
+	for _, src := range s.found {
+		r.Findings = append(r.Findings, s.stories(src, tested)...)
+	}
+	return c
+}
+
+func (s *search) names(p *prober, src netip.Addr, of *pairs.Of) {
+	var keys []*key
+	var pair pairs.Pair
+	for i := range of.Len() {
+		of.Decode(i, &pair)
+		if k := p.name(&pair, s.named); k != nil {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) > 0 {
+		s.mu.Lock()
+		s.byName[src] = keys
+		s.mu.Unlock()
+	}
+}
+
+// addresses measures all pairs of a source, and the networks in which it has several.
+func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
+	s.mu.Lock()
+	named := s.byName[src]
+	delete(s.byName, src)
+	s.mu.Unlock()
+	numbers := map[numbered]int{}
+	number := func(dst netip.Addr, port pairs.Port) int {
+		k := numbered{dst, port.Number, port.Proto}
+		if _, ok := numbers[k]; !ok {
+			numbers[k] = len(numbers)
+		}
+		return numbers[k]
+	}
+	var keys []*key
+	var pair pairs.Pair
+	for i := range of.Len() {
+		of.Decode(i, &pair)
+		keys = append(keys, p.address(&pair, number)...)
+	}
+	keys = append(keys, s.networks(p, src, of, number)...)
+	for _, k := range named {
+		for _, dst := range k.addresses {
+			k.of = append(k.of, scoring.Share{Pair: number(dst, k.port), Connections: int(k.totals.connections) / len(k.addresses)})
+		}
+		sortShares(k.of)
+	}
+	if keys = append(keys, named...); len(keys) > 0 {
+		s.mu.Lock()
+		s.found = append(s.found, source{src, keys})
+		s.mu.Unlock()
+	}
+}
+
+type numbered struct {
+	dst   netip.Addr
+	port  uint16
+	proto hunt.Transport
+}
+
+// networks measures each /24 (or /48) in which the source has several destinations: a server that moves from address to
+// address shows only there. Destinations come in order, so those of a network stand together.
+func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(netip.Addr, pairs.Port) int) []*key {
+	var out []*key
+	var pair pairs.Pair
+	for i := 0; i < of.Len(); {
+		prefix := networkOf(of.Dst(i))
+		j, total := i, 0
+		for ; j < of.Len() && prefix.Contains(of.Dst(j)); j++ {
+			total += of.Connections(j)
+		}
+		if j-i < 2 || total < fewest || total > maxRollUp {
+			i = j
+			continue
+		}
+		var records []pairs.Record
+		var shares []scoring.Share
+		var addresses []netip.Addr
+		var main pairs.Port
+		for ; i < j; i++ {
+			of.Decode(i, &pair)
+			records = append(records, pair.Connections...)
+			addresses = append(addresses, pair.Dst)
+			perPort := make([]int, len(pair.Ports))
+			for _, c := range pair.Connections {
+				perPort[c.Port]++
+			}
+			for n, count := range perPort {
+				shares = append(shares, scoring.Share{Pair: number(pair.Dst, pair.Ports[n]), Connections: count})
+			}
+			if port := pair.Ports[busiestPort(&pair)]; port.Last >= main.Last {
+				main = port
+			}
+		}
+		sortShares(shares)
+		if k := p.network(src, prefix, records, shares); k != nil {
+			k.port, k.addresses, k.count = main, addresses[:min(len(addresses), 20)], len(addresses)
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// stories turns a source's keys into findings, one a story: the key that says most leads, the others are named in it.
+func (s *search) stories(src source, tested int) []hunt.Finding {
+	keys := make([]scoring.StoryKey, 0, len(src.keys))
+	var kept []*key
+	for _, k := range src.keys {
+		value := k.indicators(tested).Strongest()
+		if k.totals.connections == 0 || value < severityFloor && value < s.o.MinScore {
+			continue // only in the margin that RITA's numbers reach back to, or too weak
+		}
+		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: value, Of: k.of})
+		kept = append(kept, k)
+	}
+	var out []hunt.Finding
+	for _, story := range scoring.Stories(keys) {
+		f := s.finding(kept[story.Lead], tested)
+		if f.Dwell.Score < severityFloor && f.Dwell.Score < s.o.MinScore {
+			continue
+		}
+		for _, i := range story.Also {
+			f.Dwell.Also = append(f.Dwell.Also, kept[i].String())
+		}
+		if n := len(f.Dwell.Also); n > 0 {
+			f.Dwell.Reasons = append(f.Dwell.Reasons, "the same story is told by "+listed(f.Dwell.Also))
+		}
+		f.Dwell.Also = f.Dwell.Also[:min(len(f.Dwell.Also), maxAlso)]
+		out = append(out, f)
+	}
+	return out
+}
+
+func sortShares(of []scoring.Share) {
+	slices.SortFunc(of, func(a, b scoring.Share) int { return cmp.Compare(a.Pair, b.Pair) })
+}

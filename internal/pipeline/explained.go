@@ -1,0 +1,46 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"dwell/internal/hunt"
+	"dwell/scoring"
+)
+
+// explained says what in the protocol itself explains that a machine keeps coming back. It lowers a score and says so;
+// it hides nothing. Ports alone prove nothing, so the service that Zeek recognised has to agree, or the size.
+func explained(k *key) (scoring.Explanation, string) {
+	service := strings.Split(k.port.Service, ",")
+	has := func(s string) bool { return slices.Contains(service, s) }
+	udp := k.Proto == hunt.UDP
+	switch {
+	case k.kind == scoring.NetworkKey:
+		return scoring.Unexplained, ""
+	case udp && k.Port == 123 && (has("ntp") || ntpSized(k)):
+		return scoring.Strong, "time synchronisation (NTP): every machine asks for the time again and again"
+	case (udp && k.Port == 53 && has("dns")) || (k.Proto == hunt.TCP && k.Port == 853):
+		return scoring.Strong, "name resolution (DNS): resolvers are asked again and again; tunnels in it are looked for by their names"
+	case udp && slices.Contains([]uint16{137, 138, 1900, 5353, 5355}, k.Port):
+		return scoring.Strong, "discovery of neighbours (NetBIOS, SSDP, mDNS, LLMNR) repeats by design"
+	}
+	return scoring.Unexplained, ""
+}
+
+// ntpSized says that the requests have the size of NTP: 48 bytes, 76 with the headers of IPv4 and 96 with those of IPv6.
+func ntpSized(k *key) bool {
+	return k.size.Known > 0 && k.size.Share > 0.9 && (k.size.Median == 76 || k.size.Median == 96 || k.size.Median == 48)
+}
+
+// maxAlso is how many other keys of a story a finding names.
+const maxAlso = 20
+
+// listed names the first few.
+func listed(names []string) string {
+	const few = 3
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}

@@ -1,0 +1,263 @@
+package pipeline
+
+import (
+	"cmp"
+	"math"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/scoring"
+)
+
+// fewest is how many connections a key needs to have its rhythm judged (RITA's limit too).
+const fewest = 4
+
+// key is one thing a series is kept for, with what was measured on it.
+type key struct {
+	hunt.PairKey
+	kind   scoring.KeyKind
+	beacon scoring.Beacon
+	size   scoring.SizeScore
+	long   scoring.Long
+	strobe scoring.Strobe
+	totals totals
+	port   pairs.Port
+	ports  int
+	rita   *hunt.BeaconScore
+	of     []scoring.Share
+	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
+	addresses []netip.Addr
+	count     int
+}
+
+// prober measures keys in one goroutine. Its memory is used again.
+type prober struct {
+	scoring.Scorer
+	window   scoring.Window
+	rita     scoring.RITAWindow
+	wanted   map[string]bool
+	keepAll  bool
+	longest  float64 // seconds that a key must be connected before LONG can fire
+	series   scoring.Series
+	whole    scoring.Series // of all ports of a pair, for RITA
+	counts   []int64
+	sums     []int64
+	tested   int
+	examined counts
+}
+
+func newProber(table *pairs.Table, w hunt.Window, o Options) *prober {
+	p := &prober{window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, wanted: map[string]bool{}, keepAll: o.MinScore < severityFloor}
+	if oldest, newest, ok := table.Span(); ok {
+		p.rita = scoring.RITAWindowOf(oldest, newest)
+	}
+	for _, i := range o.Indicators {
+		p.wanted[i] = true
+	}
+	p.longest = 3600 * min(1, w.Duration().Hours()/24)
+	return p
+}
+
+func (p *prober) looksFor(indicator string) bool { return len(p.wanted) == 0 || p.wanted[indicator] }
+
+// address measures every port of a pair and gives those keys that may become findings. number gives each (destination,
+// port, transport) of the source its number.
+func (p *prober) address(pair *pairs.Pair, number func(dst netip.Addr, port pairs.Port) int) []*key {
+	p.partition(pair)
+	var out []*key
+	p.examined.pairs += p.inWindow(pair)
+	for i := range pair.Ports {
+		if p.counts[i] < fewest && float64(p.sums[i])/1000 < p.longest {
+			continue
+		}
+		p.fill(&p.series, pair, i)
+		port := pair.Ports[i]
+		k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, Port: port.Number, Proto: port.Proto}, scoring.AddressKey)
+		if k == nil {
+			continue
+		}
+		k.port, k.ports = port, len(pair.Ports)
+		k.totals = p.sum(pair.Connections, i)
+		k.of = []scoring.Share{{Pair: number(pair.Dst, port), Connections: int(k.totals.connections)}}
+		p.addRITA(k, pair)
+		out = append(out, k)
+	}
+	return out
+}
+
+// name measures a pair of a source and a name.
+func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
+	if len(pair.Connections) < fewest {
+		return nil
+	}
+	p.fill(&p.series, pair, -1)
+	main := busiestPort(pair)
+	k := p.measure(hunt.PairKey{Src: pair.Src, Name: named.Name(pair.Dst), Port: pair.Ports[main].Number, Proto: pair.Ports[main].Proto}, scoring.NameKey)
+	if k == nil {
+		return nil
+	}
+	k.port, k.ports = pair.Ports[main], len(pair.Ports)
+	k.totals = p.sum(pair.Connections, -1)
+	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
+	if len(k.addresses) > 0 {
+		k.Dst = k.addresses[0]
+	}
+	p.addRITA(k, pair)
+	return k
+}
+
+// network measures all pairs of a source within one /24 (or /48) as one key.
+func (p *prober) network(src netip.Addr, prefix netip.Prefix, records []pairs.Record, of []scoring.Share) *key {
+	slices.SortFunc(records, func(a, b pairs.Record) int { return cmp.Compare(a.Start, b.Start) })
+	fillRecords(&p.series, records, -1)
+	k := p.measure(hunt.PairKey{Src: src, Network: prefix, AnyPort: true}, scoring.NetworkKey)
+	if k == nil {
+		return nil
+	}
+	k.totals = p.sum(records, -1)
+	k.of = of
+	return k
+}
+
+// measure judges p.series; nil when nothing about it can become a finding, whatever the number of keys.
+func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
+	k := &key{PairKey: id, kind: kind}
+	weight := 0.0
+	if p.looksFor("beacon") && len(p.series.Start) >= fewest {
+		p.tested++
+		k.beacon = p.Beacon(p.series, p.window)
+		weight = k.beacon.Score(1).Score
+	}
+	if p.looksFor("long") {
+		k.long = p.Long(p.series, p.window)
+	}
+	if p.looksFor("strobe") {
+		k.strobe = p.Strobe(p.series, p.window)
+	}
+	if weight = max(weight, k.long.Score, k.strobe.Score); weight < severityFloor && !p.keepAll {
+		return nil
+	}
+	k.size = p.Size(p.series, p.window)
+	return k
+}
+
+// partition counts the connections and sums the durations of each port.
+func (p *prober) partition(pair *pairs.Pair) {
+	n := len(pair.Ports)
+	p.counts, p.sums = slices.Grow(p.counts[:0], n)[:n], slices.Grow(p.sums[:0], n)[:n]
+	clear(p.counts)
+	clear(p.sums)
+	for i := range pair.Connections {
+		c := &pair.Connections[i]
+		p.counts[c.Port]++
+		p.sums[c.Port] += max(c.Duration, 0)
+	}
+}
+
+// inWindow counts the pair when one of its connections starts in the window.
+func (p *prober) inWindow(pair *pairs.Pair) int64 {
+	var n int64
+	for i := range pair.Connections {
+		if c := &pair.Connections[i]; c.Start >= p.window.Start && c.Start < p.window.End {
+			n++
+		}
+	}
+	p.examined.connections += n
+	return min(n, 1)
+}
+
+// fill puts a pair's connections to one port (-1: to all) into a series.
+func (p *prober) fill(s *scoring.Series, pair *pairs.Pair, port int) {
+	fillRecords(s, pair.Connections, port)
+}
+
+func fillRecords(s *scoring.Series, records []pairs.Record, port int) {
+	s.Start, s.Size, s.Duration = s.Start[:0], s.Size[:0], s.Duration[:0]
+	for i := range records {
+		if c := &records[i]; port < 0 || int(c.Port) == port {
+			s.Start = append(s.Start, c.Start)
+			s.Size = append(s.Size, c.OrigIPBytes)
+			s.Duration = append(s.Duration, c.Duration)
+		}
+	}
+}
+
+// sum adds up the connections in the window, of one port or (-1) of all.
+func (p *prober) sum(records []pairs.Record, port int) totals {
+	t := totals{longest: hunt.Absent}
+	for i := range records {
+		c := &records[i]
+		if port >= 0 && int(c.Port) != port || c.Start < p.window.Start || c.Start >= p.window.End {
+			continue
+		}
+		t.add(c)
+	}
+	return t
+}
+
+// addRITA puts RITA's five numbers in, over all ports of the pair, as RITA counts.
+func (p *prober) addRITA(k *key, pair *pairs.Pair) {
+	p.fill(&p.whole, pair, -1)
+	if r, ok := p.RITA(p.whole, p.rita); ok {
+		k.rita = ritaFields(&r)
+	}
+}
+
+// busiestPort is the index of the port with the most connections.
+func busiestPort(pair *pairs.Pair) int {
+	counts := make([]int, len(pair.Ports))
+	best := 0
+	for i := range pair.Connections {
+		counts[pair.Connections[i].Port]++
+	}
+	for i, n := range counts {
+		if n > counts[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// networkOf is the /24 or /48 of an address.
+func networkOf(a netip.Addr) netip.Prefix {
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	prefix, err := a.Prefix(bits)
+	if err != nil {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	return prefix
+}
+
+// indicators are the key's values in a hunt of so many keys.
+func (k *key) indicators(tested int) scoring.Indicators {
+	return scoring.Indicators{Beacon: k.beacon.Score(tested).Score * k.size.Factor(), Long: k.long.Score, Strobe: k.strobe.Score}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// beaconFields are our score's parts as they are stored.
+func (k *key) beaconFields(tested int) *hunt.BeaconScore {
+	b := &hunt.BeaconScore{}
+	if k.rita != nil {
+		*b = *k.rita
+	}
+	if k.beacon.Test == scoring.NoTest {
+		if k.rita == nil {
+			return nil
+		}
+		return b
+	}
+	s := k.beacon.Score(tested)
+	b.Score, b.PValueLog = ptr(s.Score), ptr(k.beacon.LogP)
+	b.Period, b.Jitter, b.Coverage = ptr(round(k.beacon.Period)), ptr(round(k.beacon.Jitter)), ptr(round(k.beacon.Coverage))
+	b.Fraction, b.Beats = ptr(round(k.beacon.Fraction)), ptr(int64(k.beacon.Beats))
+	return b
+}
+
+// round keeps three decimals: more would only look exact.
+func round(v float64) float64 { return math.Round(v*1000) / 1000 }
