@@ -11,11 +11,9 @@ import (
 type header struct {
 	// separator is 0 when the log names one that is not one byte.
 	separator byte
-	// sepText is the separator once more, as the text that bytes.Count wants.
-	sepText []byte
-	setSep  string
-	unset   string
-	empty   string
+	setSep    string
+	unset     string
+	empty     string
 	// path is the name of the log, kind the same as a Kind that holds connections, or otherKind.
 	path string
 	kind Kind
@@ -38,7 +36,7 @@ type columns struct {
 
 // newHeader has Zeek's defaults, which are also in force where a log does not say.
 func newHeader() *header {
-	return &header{separator: '\t', sepText: []byte{'\t'}, setSep: ",", unset: "-", empty: "(empty)"}
+	return &header{separator: '\t', setSep: ",", unset: "-", empty: "(empty)"}
 }
 
 // with is the header after one more # line.
@@ -56,7 +54,7 @@ func (h *header) with(line []byte) *header {
 			n.problem = "#separator " + strconv.Quote(text) + " is not one byte"
 			return n
 		}
-		n.separator, n.sepText = sep[0], sep
+		n.separator = sep[0]
 		return n
 	}
 	cells := strings.Split(string(line), string(h.separator))

@@ -88,13 +88,14 @@ func (k Kind) holdsConnections() bool {
 
 // stem takes a log's name apart: the log's kind, then what rotation adds (a time, a range of times), then extensions.
 // conn.log, conn.00:00:00-01:00:00.log.gz, conn_20240419_10:00:00.log.gz, conn.log.labeled and conn.json are conn
-// logs by name; conn-summary.log and conn_red.log are not.
-var stem = regexp.MustCompile(`^([a-z][a-z0-9-]*(?:_[a-z][a-z0-9]*)*)(?:[._-]\d[^/]*)?\.(?:log|json|ndjson|tsv)(?:\.[a-z0-9]+)*$`)
+// logs by name; conn-summary.log and conn_red.log are not, nor is what is still being written (conn.log.gz.tmp).
+var stem = regexp.MustCompile(`^([a-z][a-z0-9-]*(?:_[a-z][a-z0-9]*)*)(?:[._-]+\d[^/]*)?\.(?:log|json|ndjson|tsv)(?:\.[a-z0-9]+)*$`)
 
 // kindOfName is the kind that a file's name promises, or empty when it is not named as Zeek names its logs.
 func kindOfName(path string) Kind {
-	m := stem.FindStringSubmatch(strings.ToLower(filepath.Base(path)))
-	if m == nil {
+	name := strings.ToLower(filepath.Base(path))
+	m := stem.FindStringSubmatch(name)
+	if m == nil || strings.HasSuffix(name, ".tmp") {
 		return ""
 	}
 	return Kind(m[1])

@@ -1,7 +1,6 @@
 package zeek
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"runtime"
@@ -151,6 +150,7 @@ type recordWorker struct {
 	// head is the header that columns was made for.
 	head    *header
 	columns []int
+	ends    []int32
 	buf     []byte
 	name    []byte
 	path    Kind
@@ -312,18 +312,15 @@ func (w *recordWorker) tsv(line []byte, head *header) problem {
 	if head.path != "" {
 		w.path = head.kind
 	}
-	n := 0
-	for rest, more := line, true; more; n++ {
-		cell := rest
-		if end := bytes.IndexByte(rest, head.separator); end >= 0 {
-			cell, rest = rest[:end], rest[end+1:]
-		} else {
-			more = false
-		}
-		if n >= len(w.columns) || w.columns[n] == columnNone || len(cell) == 0 || string(cell) == head.unset || string(cell) == head.empty {
+	w.ends = cut(w.ends[:0], line, head.separator)
+	start := 0
+	for i, end := range w.ends {
+		cell := line[start:end]
+		start = int(end) + 1
+		if i >= len(w.columns) || w.columns[i] == columnNone || len(cell) == 0 || string(cell) == head.unset || string(cell) == head.empty {
 			continue
 		}
-		switch at := w.columns[n]; at {
+		switch at := w.columns[i]; at {
 		case columnTime:
 			if why := w.time(cell); why != fine {
 				return why
@@ -334,7 +331,7 @@ func (w *recordWorker) tsv(line []byte, head *header) problem {
 			r.cells[at] = cell
 		}
 	}
-	return head.fit(n, line)
+	return head.fit(len(w.ends), line)
 }
 
 // plan settles what each column of a header is for.

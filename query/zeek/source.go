@@ -309,6 +309,9 @@ func (in *input) span(end time.Time) hunt.Window {
 	return w
 }
 
+// longSpan is a window that nobody asks for by intent.
+const longSpan = 366 * 24 * time.Hour
+
 // reading puts together what the hunt is told.
 func (in *input) reading(paths []string, w hunt.Window, connections int64, r *report) hunt.Reading {
 	out := hunt.Reading{Window: w, Source: strings.Join(paths, ", "), Connections: connections}
@@ -339,6 +342,15 @@ func (in *input) reading(paths []string, w hunt.Window, connections int64, r *re
 	case connections == 0:
 		r.note(hunt.Note{What: fmt.Sprintf("no connection in scope starts in the window %s; the logs span %s", w, in.span(time.Time{})),
 			Where: out.Source, Hint: "move the window with --from and --to, or leave it out to read everything", Count: total.kept})
+	}
+	if w.Duration() > longSpan && w.Contains(total.oldest) {
+		for _, f := range files {
+			if f.tally.kept > 0 && f.tally.oldest == total.oldest {
+				r.note(hunt.Note{What: "the logs span more than a year, from " + time.UnixMilli(total.oldest).UTC().Format(time.RFC3339) + " on: a sensor's clock may have been wrong",
+					Where: f.path, Hint: "give --from or --since to leave that out", Count: 1})
+				break
+			}
+		}
 	}
 	out.Notes, out.Gaps = r.notes, r.gaps
 	return out

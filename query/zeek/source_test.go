@@ -312,6 +312,7 @@ func TestDamage(t *testing.T) {
 		"another log, so named": {map[string]string{"conn.log": good, "a/conn.log": strings.Replace(good, "#path\tconn", "#path\tdns", 1)}, "is named like a conn log but holds another", "", 10},
 		"a log not so named":    {map[string]string{"conn.log": good, "conn-old": good}, "name the file itself to have it read", "", 10},
 		"clock set back":        {map[string]string{"conn.log": tsvHeader + rows(5000, 5005) + rows(0, 5)}, "time runs backwards by more than an hour in 1 places, the first is line 14", "", 10},
+		"clock not set":         {map[string]string{"conn.log": good + strings.Replace(row(10), "17172006", "00000006", 1)}, "the logs span more than a year, from 1970-01-01", "", 11},
 		"negative duration":     {map[string]string{"conn.log": good + strings.Replace(row(10), "1.500000", "-0.500000", 1)}, "1 durations are below zero and were taken as 0", "", 11},
 		"two logs in one":       {map[string]string{"conn.log": good + strings.Replace(good, "#path\tconn", "#path\tdns", 1)}, "10 records belong to other logs", "", 10},
 	} {

@@ -9,6 +9,9 @@ import (
 // micro is the number of microseconds in a second: Zeek writes times and intervals with six decimals.
 const micro = 1_000_000
 
+// year5000 is a time, in microseconds, from which on seconds must have been milliseconds.
+const year5000 = 95_617_584_000 * micro
+
 // parseSeconds reads a decimal number of seconds ("1517336042.090842", "5.0e-06") as microseconds, exactly: what lies
 // below a microsecond is cut, never rounded, and no floating point is involved.
 func parseSeconds(b []byte) (us int64, ok bool) {
@@ -130,12 +133,16 @@ func parseExponent(b []byte) (int, bool) {
 	return sign * n, true
 }
 
-// parseTime reads a Zeek time, epoch seconds or ISO 8601, as microseconds since 1970.
+// parseTime reads a Zeek time as microseconds since 1970: epoch seconds, or ISO 8601 or epoch milliseconds, as Zeek's
+// JSON has them if it is told to (LogAscii::json_timestamps).
 func parseTime(b []byte) (us int64, ok bool) {
 	if len(b) > 10 && b[4] == '-' {
 		return parseISO(b)
 	}
 	us, ok = parseSeconds(b)
+	if us >= year5000 {
+		us /= 1000
+	}
 	return us, ok && us >= 0
 }
 

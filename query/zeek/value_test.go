@@ -2,6 +2,7 @@ package zeek
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,9 @@ func TestParseTime(t *testing.T) {
 		require.True(t, ok, in)
 		require.Equal(t, want.UnixMicro(), got, in)
 	}
+	got, ok := parseTime([]byte("1588205198899")) // Zeek's JSON::TS_MILLIS.
+	require.True(t, ok)
+	require.Equal(t, int64(1588205198899000), got)
 	for _, in := range []string{"-1.5", "2020-04-30", "2020-13-30T00:06:38Z", "2020-04-30T24:06:38Z", "2020-04-30T00:06:38.", "2020-04-30T00:06:38X", "2020-04-30T00:06:38+1", "20x0-04-30T00:06:38Z", "1969-12-31T23:59:59Z"} {
 		_, ok := parseTime([]byte(in))
 		require.False(t, ok, in)
@@ -92,8 +96,27 @@ func TestKindOfName(t *testing.T) {
 		"open_conn.17_32_32-18_00_00.log.gz": OpenConn,
 		"http.log":                           HTTPLog, "ssl.17:00:00-18:00:00.log.gz": SSLLog, "open_http.log": "open_http",
 		"conn-summary.00:00:00-01:00:00.log.gz": "conn-summary", "known_conns.log": "known_conns", "conn_red.log": "conn_red",
+		"conn__2020-07-16-09-43-10__2020-07-16-10-00-00__.log": Conn, "conn.log.1": Conn, "conn.10:00:00-11:00:00.log.gz.tmp": "",
 		"conn.pcap": "", "conn": "", "conn.log.swp~": "", "README": "", "agent_http.log.gz": "agent_http",
 	} {
 		require.Equal(t, want, kindOfName("/some/where/"+name), name)
+	}
+}
+
+// TestCut compares with strings.Split, for every length around the eight bytes that cut takes at once.
+func TestCut(t *testing.T) {
+	for _, sep := range []byte{'\t', '|', 0xff, 1} {
+		for _, unit := range []string{"\t", "a", "\t\t", "a\t", "ab|\x01\xff\x80", "\x08\x09\x0a", "abcdefg\t"} {
+			for n := range 20 {
+				line := strings.Repeat(unit, n)
+				var got []string
+				start := 0
+				for _, end := range cut(nil, []byte(line), sep) {
+					got = append(got, line[start:end])
+					start = int(end) + 1
+				}
+				require.Equal(t, strings.Split(line, string([]byte{sep})), got)
+			}
+		}
 	}
 }

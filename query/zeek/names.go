@@ -1,0 +1,129 @@
+package zeek
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dwell/internal/hunt"
+)
+
+var _ hunt.NameSource = (*Source)(nil)
+
+// ReadNames implements [hunt.NameSource] out of ssl and http logs. Records are taken from a little before the window
+// on, since a request may be a later one on a connection of the window.
+func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
+	tls, err := ReadSSL(ctx, q, func(batch []SSL) error {
+		out := make([]hunt.NameRecord, 0, len(batch))
+		for i := range batch {
+			r := &batch[i]
+			if req.Scope.Keep(r.Src, r.Dst) {
+				out = append(out, r.named(hunt.TLS, r.ServerName, hunt.Absent))
+			}
+		}
+		return emit(out)
+	})
+	if err != nil {
+		return hunt.Reading{}, err
+	}
+	http, err := ReadHTTP(ctx, q, func(batch []HTTP) error {
+		out := make([]hunt.NameRecord, 0, len(batch))
+		for i := range batch {
+			r := &batch[i]
+			switch {
+			case strings.EqualFold(r.Method, "CONNECT") && req.Scope.IsInternal(r.Src):
+				host, port := r.asked()
+				n := r.named(hunt.Connect, host, r.bytes())
+				n.Port = port
+				out = append(out, n)
+			case req.Scope.Keep(r.Src, r.Dst):
+				out = append(out, r.named(hunt.HTTP, r.Host, r.bytes()))
+			}
+		}
+		return emit(out)
+	})
+	if err != nil {
+		return hunt.Reading{}, err
+	}
+	reading := tls.reading(http)
+	if tls.Files+http.Files == 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{What: "there is no ssl or http log, so pairs are by address alone",
+			Hint: "give the folder with all of Zeek's logs to have servers followed by their names"})
+	}
+	return reading, nil
+}
+
+// ReadDNS implements [hunt.NameSource] out of dns logs.
+func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
+	dns, err := ReadDNS(ctx, q, func(batch []DNS) error {
+		out := make([]hunt.DNSRecord, 0, len(batch))
+		for i := range batch {
+			r := &batch[i]
+			if req.Scope.IsInternal(r.Src) && r.Query != "" {
+				out = append(out, hunt.DNSRecord{Start: r.Start, Client: r.Src, Resolver: r.Dst, Query: hostName(r.Query),
+					Type: r.Type, Answers: r.Answers, Count: 1})
+			}
+		}
+		return emit(out)
+	})
+	if err != nil {
+		return hunt.Reading{}, err
+	}
+	reading := dns.reading(Outcome{})
+	if dns.Files == 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{What: "there is no dns log, so DNS tunnels cannot be found",
+			Hint: "give the folder with all of Zeek's logs"})
+	}
+	return reading, nil
+}
+
+// reading adds two outcomes up.
+func (o Outcome) reading(other Outcome) hunt.Reading {
+	return hunt.Reading{Records: o.Records + other.Records, Connections: o.Taken + other.Taken,
+		Notes: append(o.Notes, other.Notes...), Gaps: append(o.Gaps, other.Gaps...)}
+}
+
+func (f *Flow) named(kind hunt.NameKind, name string, bytes int64) hunt.NameRecord {
+	return hunt.NameRecord{Start: f.Start, Src: f.Src, Dst: f.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort, Kind: kind,
+		Name: hostName(name), Bytes: bytes, Count: 1, UID: f.UID}
+}
+
+// bytes is the sum of both bodies, or Absent when neither was logged.
+func (h *HTTP) bytes() int64 {
+	if h.RequestBytes < 0 && h.ResponseBytes < 0 {
+		return hunt.Absent
+	}
+	return max(h.RequestBytes, 0) + max(h.ResponseBytes, 0)
+}
+
+// asked is the host and port of a CONNECT: its target stands in the URI ("example.com:443"), the Host header may be absent.
+func (h *HTTP) asked() (string, uint16) {
+	target := h.URI
+	if target == "" {
+		target = h.Host
+	}
+	host, port := target, uint16(443)
+	if i := strings.LastIndexByte(target, ':'); i >= 0 && !strings.HasSuffix(target, "]") {
+		if n, err := strconv.ParseUint(target[i+1:], 10, 16); err == nil {
+			host, port = target[:i], uint16(n)
+		}
+	}
+	return host, port
+}
+
+// hostName brings a host into one form: lower case, without port, brackets and final dot. Text that is an address stays one.
+func hostName(s string) string {
+	if a, err := netip.ParseAddrPort(s); err == nil {
+		return a.Addr().Unmap().String()
+	}
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.IndexByte(s, ':') == i {
+		if _, err := strconv.ParseUint(s[i+1:], 10, 16); err == nil {
+			s = s[:i]
+		}
+	}
+	return strings.TrimSuffix(strings.ToLower(s), ".")
+}
