@@ -229,7 +229,8 @@ func prune(cache string) error {
 	}
 	for _, e := range entries {
 		info, err := e.Info()
-		if err != nil || !e.IsDir() || time.Since(info.ModTime()) < unusedFor {
+		ours := strings.HasPrefix(e.Name(), "es") || strings.HasPrefix(e.Name(), "building-")
+		if err != nil || !ours || time.Since(info.ModTime()) < unusedFor {
 			continue
 		}
 		if err := os.RemoveAll(filepath.Join(cache, e.Name())); err != nil {

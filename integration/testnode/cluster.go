@@ -2,10 +2,8 @@ package testnode
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -24,7 +22,7 @@ type Cluster struct {
 	Node *Node
 
 	mayWipe bool
-	client  *http.Client
+	api     *api
 	close   func() error
 }
 
@@ -50,8 +48,17 @@ func find(ctx context.Context, line Line, options Options) (*Cluster, error) {
 	if c := fromEnvironment(line); c != nil {
 		return c, nil
 	}
+	origin := "test node"
 	if composeWorks(ctx) {
-		return composeUp(ctx, line, options.Log)
+		c, err := composeUp(ctx, line, options.Log)
+		if err == nil {
+			return c, nil
+		}
+		if ctx.Err() != nil || Available(line) != nil {
+			return nil, err
+		}
+		// A daemon that cannot fetch images is no reason to go without a server; the origin says what happened.
+		origin += " (Docker is here, but: " + err.Error() + ")"
 	}
 	options.Line = line
 	n, err := Start(ctx, options)
@@ -59,7 +66,7 @@ func find(ctx context.Context, line Line, options Options) (*Cluster, error) {
 		return nil, err
 	}
 	return &Cluster{
-		Line: line, Origin: "test node", URL: n.URL, CAFile: n.CAFile, Username: n.Username, Password: n.Password,
+		Line: line, Origin: origin, URL: n.URL, CAFile: n.CAFile, Username: n.Username, Password: n.Password,
 		Node: n, mayWipe: true, close: n.Stop,
 	}, nil
 }
@@ -78,8 +85,8 @@ func Possible(ctx context.Context, line Line) error {
 
 // Close stops what Open started; a cluster that the environment named goes on.
 func (c *Cluster) Close() error {
-	if c.client != nil {
-		c.client.CloseIdleConnections()
+	if c.api != nil {
+		c.api.close()
 	}
 	if c.close == nil {
 		return nil
@@ -89,53 +96,20 @@ func (c *Cluster) Close() error {
 
 // meet asks the server for its version, which says that address, CA and user are right.
 func (c *Cluster) meet(ctx context.Context) error {
-	client, err := newHTTPClient(c.CAFile)
+	a, err := newAPI(c.URL, c.CAFile, c.Username, c.Password)
 	if err != nil {
 		return err
 	}
-	c.client = client
+	c.api = a
 	var root struct {
 		Version struct{ Number string }
 	}
-	if err := c.do(ctx, http.MethodGet, "/", nil, &root); err != nil {
+	if err := a.do(ctx, http.MethodGet, "/", "", &root); err != nil {
 		return fmt.Errorf("ask the test cluster from the %s for its version: %w", c.Origin, err)
 	}
 	c.Version = root.Version.Number
 	if want := fmt.Sprintf("%d.", c.Line); !strings.HasPrefix(c.Version, want) {
 		return fmt.Errorf("the test cluster from the %s is version %q, and should be %sx", c.Origin, c.Version, want)
-	}
-	return nil
-}
-
-// do sends one request as the cluster's user and reads the JSON answer into out, if that is not nil.
-func (c *Cluster) do(ctx context.Context, method, path string, body io.Reader, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, body)
-	if err != nil {
-		return err
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.Username != "" {
-		req.SetBasicAuth(c.Username, c.Password)
-	}
-	resp, err := c.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s: %.500s", method, path, resp.Status, text)
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(text, out); err != nil {
-		return fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	return nil
 }

@@ -2,8 +2,6 @@ package testnode
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -226,72 +224,48 @@ func portOf(address string) string {
 	return port
 }
 
-// awaitAnswer waits for the root page: users are read and the security index is not needed by then.
+// awaitAnswer waits until the root page comes, with the node's own user.
 func (n *Node) awaitAnswer(ctx context.Context) error {
-	client, err := n.httpClient()
+	a, err := newAPI(n.URL, n.CAFile, n.Username, n.Password)
 	if err != nil {
 		return err
 	}
-	defer client.CloseIdleConnections()
-	const pause = 100 * time.Millisecond
-	for {
-		err := n.ask(ctx, client)
-		if err == nil {
-			return nil
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-n.process.ended:
-			timer.Stop()
-			return n.process.explain("the test node ended while it was asked for its version")
-		case <-ctx.Done():
-			timer.Stop()
-			return fmt.Errorf("%w: last answer: %w", n.process.explain("the test node started but does not answer"), err)
-		}
+	defer a.close()
+	err = until(ctx, n.process.ended, func() error { return a.do(ctx, http.MethodGet, "/", "", nil) })
+	if err != nil {
+		return n.process.explain(fmt.Sprintf("the test node started but does not answer: %v", err))
 	}
+	return nil
 }
 
-// ask reads the root page once, as the node's user.
-func (n *Node) ask(ctx context.Context, client *http.Client) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, n.URL+"/", nil)
+// AddRemote registers another node as the remote cluster name of this one, and returns when they are connected, so
+// that "name:index" can be searched here. With TLS the other must be this node's Peer, or the other way round.
+func (n *Node) AddRemote(ctx context.Context, name string, other *Node) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("waited %s", startWithin))
+	defer cancel()
+	a, err := newAPI(n.URL, n.CAFile, n.Username, n.Password)
 	if err != nil {
 		return err
 	}
-	if n.Username != "" {
-		req.SetBasicAuth(n.Username, n.Password)
+	defer a.close()
+	setting := fmt.Sprintf(`{"persistent": {"cluster.remote.%s.seeds": [%q]}}`, name, other.TransportAddress)
+	if err := a.do(ctx, http.MethodPut, "/_cluster/settings", setting, nil); err != nil {
+		return fmt.Errorf("register the remote cluster %s: %w", name, err)
 	}
-	resp, err := client.Do(req)
+	err = until(ctx, n.process.ended, func() error {
+		var remotes map[string]struct{ Connected bool }
+		if err := a.do(ctx, http.MethodGet, "/_remote/info", "", &remotes); err != nil {
+			return err
+		}
+		if !remotes[name].Connected {
+			return errors.New("not connected")
+		}
+		return nil
+	})
 	if err != nil {
-		return err
+		return n.process.explain(fmt.Sprintf("connect to the remote cluster %s: %v", name, err))
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET / answered %s", resp.Status)
-	}
-	_, err = io.Copy(io.Discard, resp.Body)
-	return err
-}
-
-// httpClient trusts the node's CA and nothing else, and uses no proxy.
-func (n *Node) httpClient() (*http.Client, error) {
-	return newHTTPClient(n.CAFile)
-}
-
-func newHTTPClient(caFile string) (*http.Client, error) {
-	t := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
-	if caFile != "" {
-		text, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, fmt.Errorf("read the CA of the test cluster: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("read the CA of the test cluster: %s holds no certificate", caFile)
-		}
-		t.TLSClientConfig.RootCAs = pool
-	}
-	return &http.Client{Transport: t}, nil
+	return nil
 }
 
 // Stop ends the node and removes its folder. It returns when both are gone; stopping twice does nothing.

@@ -1,0 +1,123 @@
+package testnode
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
+)
+
+// Exclusive waits until no other test, of this package or of another one that runs at the same time, owns the
+// cluster's fixed names (logs-*), empties them, and keeps them for this test until it ends. A test that calls it must
+// not be the parent of parallel subtests which call it too.
+func (c *Cluster) Exclusive(t testing.TB) {
+	t.Helper()
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatalf("find the cache folder for the lock of the test cluster: %v", err)
+	}
+	locks := filepath.Join(cache, "dwell", "testnode", "locks")
+	if err := os.MkdirAll(locks, 0o755); err != nil {
+		t.Fatalf("make the folder for the lock of the test cluster: %v", err)
+	}
+	unlock, err := lockedfile.MutexAt(filepath.Join(locks, lockName(c.URL))).Lock()
+	if err != nil {
+		t.Fatalf("lock the test cluster: %v", err)
+	}
+	t.Cleanup(unlock)
+	if err := c.Wipe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lockName makes a file name of an address; a cluster is the same for all packages if its address is.
+func lockName(address string) string {
+	return strings.NewReplacer("://", "-", ":", "-", "/", "-").Replace(address) + ".lock"
+}
+
+// Wipe deletes the cluster's data streams and indices of the name logs-*, and every index template and component
+// template that Elasticsearch did not bring itself. It refuses on a cluster that the environment names, unless
+// DWELL_TEST_ELASTICSEARCH_MAY_WIPE=1 says that nothing of value is there. Roles, API keys and policies stay.
+func (c *Cluster) Wipe(ctx context.Context) error {
+	if !c.mayWipe {
+		return fmt.Errorf("wipe the test cluster %s: it was named by the environment and its logs-* would be deleted; "+
+			"if nothing of value is there, set %s=1", c.URL, c.Line.env(envMayWipe))
+	}
+	if err := c.wipeData(ctx); err != nil {
+		return fmt.Errorf("wipe the test cluster: %w", err)
+	}
+	if err := c.wipeTemplates(ctx); err != nil {
+		return fmt.Errorf("wipe the test cluster: %w", err)
+	}
+	return nil
+}
+
+// wipeData deletes by full names: action.destructive_requires_name is on, as in Security Onion.
+func (c *Cluster) wipeData(ctx context.Context) error {
+	type named struct{ Name string }
+	var found struct {
+		Indices     []named
+		DataStreams []named `json:"data_streams"`
+	}
+	if err := c.api.do(ctx, http.MethodGet, "/_resolve/index/logs-*", "", &found); err != nil {
+		return err
+	}
+	for _, s := range found.DataStreams {
+		if err := c.api.do(ctx, http.MethodDelete, "/_data_stream/"+url.PathEscape(s.Name), "", nil); err != nil {
+			return err
+		}
+	}
+	for _, i := range found.Indices {
+		if err := c.api.do(ctx, http.MethodDelete, "/"+url.PathEscape(i.Name), "", nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wipeTemplates deletes index templates before the component templates that they are composed of.
+func (c *Cluster) wipeTemplates(ctx context.Context) error {
+	type meta struct {
+		Meta map[string]any `json:"_meta"`
+	}
+	var found struct {
+		IndexTemplates []struct {
+			Name string
+			Body meta `json:"index_template"`
+		} `json:"index_templates"`
+		ComponentTemplates []struct {
+			Name string
+			Body meta `json:"component_template"`
+		} `json:"component_templates"`
+	}
+	ours := func(name string, m map[string]any) bool {
+		return m["managed"] != true && !strings.HasPrefix(name, ".")
+	}
+	if err := c.api.do(ctx, http.MethodGet, "/_index_template", "", &found); err != nil {
+		return err
+	}
+	for _, t := range found.IndexTemplates {
+		if ours(t.Name, t.Body.Meta) {
+			if err := c.api.do(ctx, http.MethodDelete, "/_index_template/"+url.PathEscape(t.Name), "", nil); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.api.do(ctx, http.MethodGet, "/_component_template", "", &found); err != nil {
+		return err
+	}
+	for _, t := range found.ComponentTemplates {
+		if ours(t.Name, t.Body.Meta) {
+			if err := c.api.do(ctx, http.MethodDelete, "/_component_template/"+url.PathEscape(t.Name), "", nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
