@@ -20,6 +20,8 @@ import (
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
+
+	"dwell/integration/testnode"
 )
 
 // cluster is a real Elasticsearch.
@@ -28,20 +30,21 @@ type cluster struct {
 	*es.Client
 }
 
+func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
+
 // forEachLine runs a test against every line of Elasticsearch that is there.
 func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	t.Helper()
-	url := os.Getenv("DWELL_TEST_ELASTICSEARCH_URL")
-	if url == "" {
-		t.Skip("no Elasticsearch: set DWELL_TEST_ELASTICSEARCH_URL")
+	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
+		t.Run(fmt.Sprintf("Elasticsearch %d", line), func(t *testing.T) {
+			n := testnode.ForTest(t, line)
+			cfg := es.Config{Addresses: []string{n.URL}, CAFile: n.CAFile, Username: n.Username, Password: n.Password}
+			c, err := es.New(cfg)
+			require.NoError(t, err)
+			t.Cleanup(c.Close)
+			test(t, cluster{cfg, c})
+		})
 	}
-	cfg := es.Config{
-		Addresses: []string{url}, CAFile: os.Getenv("DWELL_TEST_ELASTICSEARCH_CA_FILE"),
-		Username: os.Getenv("DWELL_TEST_ELASTICSEARCH_USERNAME"), Password: os.Getenv("DWELL_TEST_ELASTICSEARCH_PASSWORD"),
-	}
-	c, err := es.New(cfg)
-	require.NoError(t, err)
-	test(t, cluster{cfg, c})
 }
 
 // with makes a second client of the same cluster, changed.

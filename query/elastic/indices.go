@@ -51,6 +51,41 @@ func remote(names []string) []string {
 	return out
 }
 
+// readable finds out which of the named indices may be read, because a search over several leaves out in silence what
+// the user may not see. Patterns and remote names are left to the server. With auto, an index that may not be read is a
+// note as long as another may; otherwise it is an error.
+func (r *reading) readable(ctx context.Context) error {
+	var denied error
+	readable := 0
+	var notes []hunt.Note
+	for _, name := range r.names {
+		if strings.ContainsAny(name, "*:") {
+			readable++
+			continue
+		}
+		err := r.src.client.Search(ctx, es.SearchRequest{Op: "search", Index: []string{name},
+			Body: body(object{"size": 0, "track_total_hits": false, "query": object{"match_none": object{}}})}, func(es.SearchResult) error { return nil })
+		switch {
+		case err == nil:
+			readable++
+		case es.Is(err, es.NotFound):
+		case es.Is(err, es.Permission):
+			if !slices.Equal(r.src.opt.Index, []string{Auto}) {
+				return err
+			}
+			denied = err
+			notes = append(notes, hunt.Note{What: "may not be read and is left out", Where: name, Hint: "grant the index privilege read, or name the indices to search"})
+		default:
+			return err
+		}
+	}
+	if readable == 0 && denied != nil {
+		return denied
+	}
+	r.notes = append(r.notes, notes...)
+	return nil
+}
+
 // doubleCount warns of an index that is named both plainly and through remote clusters: Security Onion's managers are
 // their own remote, so its connections would count twice.
 func doubleCount(names []string) []hunt.Note {

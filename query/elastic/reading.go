@@ -61,6 +61,9 @@ func newReading(s *Source, names []string, w hunt.Window, req hunt.Request, emit
 // run reads the window; now is the cluster's time.
 func (r *reading) run(ctx context.Context, now time.Time) error {
 	from, to := r.window.ReadFrom().UnixMilli(), r.window.End.UnixMilli()
+	if err := r.readable(ctx); err != nil {
+		return err
+	}
 	if err := r.checkFields(ctx); err != nil {
 		return err
 	}
@@ -283,6 +286,7 @@ func (r *reading) read(ctx context.Context, p *page, s slice, into []hunt.Connec
 		}
 	}
 	first := s.Expected
+	into = slices.Grow(into, int(min(s.Expected, MaxPage)))
 	for again := range 2 {
 		var err error
 		into, s.Read, err = r.pages(ctx, p, s, into[:0])

@@ -57,9 +57,15 @@ func TestWrongCredentials(t *testing.T) {
 		})
 		t.Run("a key that may not read", func(t *testing.T) {
 			err := read(key(t, []any{object{"names": []any{"other"}, "privileges": []any{"read"}}}))
-			require.Truef(t, es.Is(err, es.Permission, es.NotFound), "%v", err)
-			require.Contains(t, err.Error(), l.index)
-			require.Contains(t, err.Error(), "read")
+			require.Truef(t, es.Is(err, es.Permission), "%v", err)
+			require.Contains(t, err.Error(), "one of the index privileges read,all on "+l.index)
+		})
+		t.Run("a key that may read one of two", func(t *testing.T) {
+			other := c.index(t, 1)
+			_, err := l.source(t, key(t, []any{object{"names": []any{l.index}, "privileges": []any{"read"}}}), Options{Index: []string{l.index, other}}).
+				Read(t.Context(), l.req, new(collector).emit)
+			require.Truef(t, es.Is(err, es.Permission), "what may not be read is never left out in silence: %v", err)
+			require.Contains(t, err.Error(), other)
 		})
 	})
 }
@@ -313,6 +319,30 @@ func TestClocks(t *testing.T) {
 		_, _, err := cannedSource(t, canned(estest.JSON("{}"), estest.JSON(`{"nodes":{}}`))).clock(t.Context())
 		require.Error(t, err)
 	})
+}
+
+// With auto, an index that may not be read is told and left out; when none may be read, that is the error.
+func TestAutoWithoutRights(t *testing.T) {
+	for _, c := range []struct {
+		denied []string
+		fails  bool
+	}{{nil, false}, {[]string{"logs-import-so"}, false}, {[]string{"logs-import-so", "logs-zeek-so"}, true}} {
+		fake := &estest.Fake{Handle: func(_ int, r estest.Request) estest.Reply {
+			for _, d := range c.denied {
+				if strings.Contains(r.Path, d) {
+					return estest.Error(403, "security_exception", "action [indices:data/read/search] is unauthorized on indices ["+d+"]")
+				}
+			}
+			return estest.JSON(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0}}`)
+		}}
+		r := newReading(cannedSource(t, fake), []string{"logs-zeek-so", "logs-import-so"}, hunt.Window{}, hunt.Request{}, nil)
+		err := r.readable(t.Context())
+		require.Equal(t, c.fails, es.Is(err, es.Permission), "%v", err)
+		if !c.fails {
+			require.NoError(t, err)
+			require.Len(t, r.notes, len(c.denied))
+		}
+	}
 }
 
 // A grid that uses Suricata for metadata is named as such.
