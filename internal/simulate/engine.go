@@ -1,0 +1,217 @@
+package simulate
+
+import (
+	"context"
+	"net/netip"
+
+	"dwell/internal/hunt"
+)
+
+// record is one line of a log.
+type record interface{ fields(l *line) }
+
+// Log says which log a record belongs to; its text is the log's name.
+type Log string
+
+// The logs that are written.
+const (
+	ConnLog Log = "conn"
+)
+
+// Logs are the names of all logs that [Run] can write.
+func Logs() []string { return []string{string(ConnLog)} }
+
+// actor does something at its next moment, and then has a later one. An actor that has nothing left to do gives never.
+type actor interface {
+	// act does what is due at t and gives the next moment, which is after t.
+	act(e *engine, t micros) micros
+}
+
+const never micros = 1<<63 - 1
+
+// engine lets actors act in the order of time and streams out what they do.
+type engine struct {
+	*world
+	actors heap[turn]
+	wait   heap[entry]
+	emit   func(log Log, written micros, r record) error
+	serial uint64
+	labels []*Label
+}
+
+// turn is an actor's next moment.
+type turn struct {
+	at    micros
+	order uint64
+	who   actor
+}
+
+func (a turn) before(b turn) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
+
+// entry is a record that waits for the moment at which Zeek writes it.
+type entry struct {
+	at    micros
+	order uint64
+	log   Log
+	rec   record
+}
+
+func (a entry) before(b entry) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
+
+// add puts an actor on the stage.
+func (e *engine) add(who actor, first micros) {
+	if first < e.end {
+		e.serial++
+		e.actors.push(turn{first, e.serial, who})
+	}
+}
+
+// run plays the whole window. Records come out in the order in which Zeek writes them.
+func (e *engine) run(ctx context.Context) error {
+	for n := 0; len(e.actors) > 0; n++ {
+		if n%4096 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		now := e.actors[0]
+		if err := e.flush(now.at); err != nil {
+			return err
+		}
+		next := now.who.act(e, now.at)
+		if next <= now.at {
+			next = now.at + 1
+		}
+		if next >= e.end {
+			e.actors.pop()
+			continue
+		}
+		now.at = next
+		e.actors.replace(now)
+	}
+	return e.flush(never)
+}
+
+// flush hands out what is written before t: nothing that happens from t on can be written earlier.
+func (e *engine) flush(t micros) error {
+	for len(e.wait) > 0 && e.wait[0].at < t {
+		r := e.wait.pop()
+		if err := e.emit(r.log, r.at, r.rec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// put lets a record wait until it is written. What comes after the window is not seen by anyone.
+func (e *engine) put(log Log, at micros, r record) {
+	if at >= e.start && at < e.end {
+		e.serial++
+		e.wait.push(entry{at, e.serial, log, r})
+	}
+}
+
+// connect settles a connection and says whether it is in the window.
+func (e *engine) connect(c *Connection) bool {
+	if c.Start < e.start || c.Start >= e.end {
+		return false
+	}
+	c.cut(e.end)
+	c.LocalOrig, c.LocalResp = e.internal(c.Src), e.internal(c.Dst)
+	e.serial++
+	e.wait.push(entry{min(c.logged(), e.end), e.serial, ConnLog, c})
+	return true
+}
+
+func (e *engine) internal(a netip.Addr) bool {
+	for _, p := range e.sc.Internal {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// flow is what an actor wants of the network; send makes a connection of it.
+type flow struct {
+	from       *host
+	src, dst   netip.Addr
+	sport      uint16
+	dport      uint16
+	proto      hunt.Transport
+	service    string
+	start, dur micros
+	out, in    int64
+	fate       fate
+	label      *Label
+}
+
+// send makes the connection and gives it, or nil where it is outside of the window.
+func (e *engine) send(d dice, f flow) *Connection {
+	c := &Connection{Start: f.start, Duration: max(f.dur, 1), UID: d.id('C'), Src: f.src, Dst: f.dst, SrcPort: f.sport, DstPort: f.dport,
+		Proto: f.proto, Service: f.service, OrigBytes: f.out, RespBytes: f.in}
+	if !c.Src.IsValid() {
+		c.Src = f.from.addr
+		if c.Dst.Is6() {
+			c.Src = f.from.addr6
+		}
+	}
+	if c.SrcPort == 0 && f.from != nil && f.proto != hunt.ICMP {
+		c.SrcPort = f.from.ephemeral(d)
+	}
+	c.weigh(d, f.fate)
+	if !e.connect(c) {
+		return nil
+	}
+	if f.label != nil {
+		f.label.Connections++
+	}
+	return c
+}
+
+// heap is a binary heap of things that have an order.
+type heap[T interface{ before(T) bool }] []T
+
+func (h *heap[T]) push(v T) {
+	*h = append(*h, v)
+	s := *h
+	for i := len(s) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !s[i].before(s[up]) {
+			return
+		}
+		s[i], s[up] = s[up], s[i]
+		i = up
+	}
+}
+
+func (h *heap[T]) pop() T {
+	s := *h
+	first, last := s[0], s[len(s)-1]
+	var zero T
+	s[len(s)-1] = zero
+	*h = s[:len(s)-1]
+	if len(*h) > 0 {
+		h.replace(last)
+	}
+	return first
+}
+
+// replace puts v in the place of the first.
+func (h *heap[T]) replace(v T) {
+	s := *h
+	i := 0
+	for {
+		down := 2*i + 1
+		if down >= len(s) {
+			break
+		}
+		if down+1 < len(s) && s[down+1].before(s[down]) {
+			down++
+		}
+		if !s[down].before(v) {
+			break
+		}
+		s[i] = s[down]
+		i = down
+	}
+	s[i] = v
+}

@@ -1,0 +1,139 @@
+package simulate
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// LabelsFile is the name of the file with the truth, beside the logs.
+const LabelsFile = "labels.json"
+
+// Labels is the truth about simulated logs. New fields may be added.
+type Labels struct {
+	SchemaVersion int            `json:"schema_version"`
+	Window        Window         `json:"window"`
+	Seed          uint64         `json:"seed"`
+	Internal      []netip.Prefix `json:"internal"`
+	Domain        string         `json:"domain"`
+	// Logs are the lines of each log, headers left out.
+	Logs map[Log]int64 `json:"logs"`
+	// Implants are what a hunt should find; Services what it will see too, and should explain.
+	Implants []*Label  `json:"implants"`
+	Services []*Label  `json:"services"`
+	Machines []Machine `json:"machines"`
+}
+
+// Window is what was simulated, half-open.
+type Window struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Machine is one internal machine.
+type Machine struct {
+	Name    string     `json:"name"`
+	Address netip.Addr `json:"address"`
+	IPv6    netip.Addr `json:"ipv6,omitzero"`
+	MAC     string     `json:"mac"`
+	System  string     `json:"system"`
+}
+
+// Label is the truth about one talker, or about one service of the built-in background.
+type Label struct {
+	Name      string `json:"name"`
+	Kind      string `json:"kind"`
+	Malicious bool   `json:"malicious"`
+	// Indicator is what a hunt should call each of its pairs by timing alone: beacon, long_connection, strobe,
+	// dns_tunnel or none.
+	Indicator string `json:"indicator"`
+	// Sources are the internal addresses, Destinations the outside ones. Of a DNS tunnel the destinations are the
+	// site's resolvers, and Domain is what to look for.
+	Sources      []netip.Addr `json:"sources"`
+	Destinations []netip.Addr `json:"destinations"`
+	Domain       string       `json:"domain,omitempty"`
+	Port         int          `json:"port"`
+	Transport    string       `json:"transport"`
+	Service      string       `json:"service,omitempty"`
+	// Connections is how many of its connections are in conn.log, failed ones included.
+	Connections int64 `json:"connections"`
+	// PeriodSeconds are the periods, Jitter and Loss shares.
+	PeriodSeconds []float64 `json:"period_seconds,omitempty"`
+	Jitter        float64   `json:"jitter,omitempty"`
+	Timing        string    `json:"timing,omitempty"`
+	Loss          float64   `json:"loss,omitempty"`
+	Why           string    `json:"why"`
+}
+
+func newLabel(t *Talker, malign bool, dsts []netip.Addr) *Label {
+	port, proto, service := t.wire()
+	l := &Label{Name: t.Name, Kind: t.Kind, Malicious: malign, Indicator: t.Indicator, Destinations: dsts, Domain: t.Domain,
+		Port: int(port), Transport: proto.String(), Service: service, Jitter: float64(t.Jitter), Loss: float64(t.Loss), Timing: t.Timing, Why: t.Why}
+	if l.Timing == "" {
+		l.Timing = TimingBoth
+	}
+	if l.Indicator == "" {
+		l.Indicator = map[string]string{KindBeacon: "beacon", KindLong: "long_connection", KindStrobe: "strobe", KindDNSTunnel: "dns_tunnel"}[t.Kind]
+	}
+	for _, p := range append(slices.Clone(t.Periods), t.Period) {
+		if p != 0 {
+			l.PeriodSeconds = append(l.PeriodSeconds, time.Duration(p).Seconds())
+		}
+	}
+	if l.Why == "" {
+		l.Why = fmt.Sprintf("%s of the scenario: %s", t.Name, t.Kind)
+	}
+	if t.Kind == KindDNSTunnel {
+		l.Port, l.Transport, l.Service, l.Destinations = 53, "udp", "dns", nil
+	}
+	return l
+}
+
+// background makes the label of a built-in service.
+func (e *engine) background(name string, port int, transport, indicator, why string) *Label {
+	l := &Label{Name: name, Kind: "background", Indicator: indicator, Port: port, Transport: transport, Why: why}
+	e.labels = append(e.labels, l)
+	return l
+}
+
+func (l *Label) host(h *host) {
+	if !slices.Contains(l.Sources, h.addr) {
+		l.Sources = append(l.Sources, h.addr)
+	}
+}
+
+// involve notes a machine and where it talks to. The label may be nil.
+func (l *Label) involve(h *host, dst netip.Addr) {
+	if l == nil {
+		return
+	}
+	l.host(h)
+	if !slices.Contains(l.Destinations, dst) {
+		l.Destinations = append(l.Destinations, dst)
+	}
+}
+
+// truth puts the labels together, once the engine has run.
+func (e *engine) truth(lines map[Log]int64) *Labels {
+	t := &Labels{SchemaVersion: 1, Window: Window{time.UnixMicro(e.start).UTC(), time.UnixMicro(e.end).UTC()}, Seed: e.sc.Seed,
+		Internal: e.sc.Internal, Domain: e.sc.Domain, Logs: lines, Implants: []*Label{}, Services: []*Label{}}
+	for _, l := range e.labels {
+		if l.Malicious {
+			t.Implants = append(t.Implants, l)
+		} else {
+			t.Services = append(t.Services, l)
+		}
+	}
+	for _, h := range append(slices.Clone(e.servers), e.people...) {
+		t.Machines = append(t.Machines, Machine{h.name, h.addr, h.addr6, h.mac, h.system.String()})
+	}
+	return t
+}
+
+// bytes is the file's content.
+func (t *Labels) bytes() ([]byte, error) {
+	b, err := json.MarshalIndent(t, "", " ")
+	return append(b, '\n'), err
+}

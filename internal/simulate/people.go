@@ -1,0 +1,137 @@
+package simulate
+
+import (
+	"net/netip"
+
+	"dwell/internal/hunt"
+)
+
+// person browses: bursts of pages with think times between them, breaks, and nothing when away.
+type person struct {
+	h *host
+	d dice
+	// think is the median time between two pages.
+	think micros
+	// favourites are the sites that this person goes to again and again.
+	favourites []int
+}
+
+// The shape of browsing: mean gap between pages is pageGap times the median think time. connectionsAPage and
+// otherConnections (an hour, of the built-in background of a workstation) were measured; TestRate holds them.
+const (
+	thinkSigma       = 1.0
+	breakShare       = 0.08
+	breakTimes       = 10
+	pageGap          = 1.649 + breakShare*breakTimes
+	connectionsAPage = 13.5
+	otherConnections = 27
+)
+
+func (e *engine) addPeople() {
+	// Hours at the machine on a working day: without lunch, with the odd absence and evening.
+	atWork := float64(e.sc.Work.To-e.sc.Work.From)/60 - 0.75
+	atWork = 0.93*atWork + 0.12
+	pages := max((e.sc.Rate-otherConnections)*24/connectionsAPage, 1)
+	think := micros(atWork * 3600 / pages / pageGap * 1e6)
+	for _, h := range e.people {
+		d := newDice(e.sc.Seed, "person "+h.name)
+		p := &person{h: h, d: d, think: d.around(think, 0.4)}
+		for range 15 + d.IntN(15) {
+			p.favourites = append(p.favourites, e.popular.draw(d))
+		}
+		if len(h.at) > 0 {
+			e.add(p, max(h.at[0].from, e.start)+d.between(0, minute))
+		}
+	}
+}
+
+func (p *person) act(e *engine, t micros) micros {
+	if !within(p.h.at, t) {
+		for _, s := range p.h.at {
+			if s.from > t {
+				return s.from + p.d.between(0, 2*minute)
+			}
+		}
+		return never
+	}
+	p.page(e, t)
+	next := t + p.d.logNormal(p.think, thinkSigma)
+	if p.d.chance(breakShare) {
+		next += p.d.exp(breakTimes * p.think)
+	}
+	return next
+}
+
+// page loads a page: its site, and the parts that come from other sites.
+func (p *person) page(e *engine, t micros) {
+	d := p.d
+	i := e.popular.draw(d)
+	if d.chance(0.6) {
+		i = p.favourites[d.IntN(len(p.favourites))]
+	}
+	loaded := e.visit(d, p.h, i, t, 1+d.IntN(2))
+	at := loaded
+	for _, part := range e.sites[i].parts {
+		if d.chance(0.25) {
+			continue
+		}
+		at += d.exp(60 * millisecond)
+		e.visit(d, p.h, part, at, 1)
+	}
+	// A mistyped or stale link now and then.
+	if d.chance(0.02) {
+		e.ask(d, p.h, question{name: "www." + d.hex(6) + "." + e.sc.Domain, typ: typeA, missing: true, local: true}, t)
+	}
+}
+
+// visit fetches something from a site over n connections, or over those that are still open from before. It gives the
+// moment at which the first answer is there.
+func (e *engine) visit(d dice, h *host, i int, t micros, n int) micros {
+	s := e.sites[i]
+	if h.busy[i] > t {
+		h.busy[i] = t + s.keep
+		return t + s.rtt
+	}
+	if len(h.busy) > 400 {
+		for k, until := range h.busy {
+			if until <= t {
+				delete(h.busy, k)
+			}
+		}
+	}
+	t = e.lookup(d, h, s.name, s.addrs, s.addrs6, s.ttl, t) + d.between(100, 3000)
+	for range n {
+		f := flow{from: h, dst: s.addr(d, h), dport: 443, proto: hunt.TCP, service: "ssl", start: t + d.between(0, 30*millisecond)}
+		if s.plain {
+			f.dport, f.service = 80, "http"
+		} else if s.quic && d.chance(0.6) {
+			f.proto, f.service = hunt.UDP, "quic,ssl"
+		}
+		f.out, f.in = 500+d.logNormal(900, 1.0), 3200+d.logNormal(s.size, 1.3)
+		// What is fetched, and how long the connection is kept open for more.
+		f.dur = 3*s.rtt + f.in*8/20 + d.logNormal(s.keep, 0.5)
+		f.fate = e.luck(d)
+		e.send(d, f)
+	}
+	h.busy[i] = t + s.keep
+	return t + 2*s.rtt
+}
+
+// addr picks one of a site's addresses; a host that can IPv6 prefers it.
+func (s *site) addr(d dice, h *host) netip.Addr {
+	if h.addr6.IsValid() && len(s.addrs6) > 0 && d.chance(0.85) {
+		return s.addrs6[d.IntN(len(s.addrs6))]
+	}
+	return s.addrs[d.IntN(len(s.addrs))]
+}
+
+// luck draws whether an attempt succeeds.
+func (e *engine) luck(d dice) fate {
+	switch {
+	case !d.chance(float64(e.sc.Failed)):
+		return answered
+	case d.chance(0.7):
+		return ignored
+	}
+	return refused
+}

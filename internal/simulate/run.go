@@ -1,0 +1,93 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Summary is what a run made.
+type Summary struct {
+	// Labels are what was written into labels.json.
+	Labels *Labels
+	// Files are the logs that were written, relative to the folder, in the order of their names.
+	Files []string
+	// Bytes is their size on disk.
+	Bytes int64
+}
+
+// Run simulates a scenario and writes its logs and labels.json into a folder, which is made if need be. Each file
+// appears whole under its name or not at all, labels.json last; logs of the same names are replaced. A folder that
+// already holds other logs is refused, since a hunt would read both.
+func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error) {
+	if err := sc.Validate(); err != nil {
+		return Summary{}, fmt.Errorf("scenario: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return Summary{}, fmt.Errorf("make the folder for the logs: %w", err)
+	}
+	if err := vacant(dir); err != nil {
+		return Summary{}, err
+	}
+	e := newEngine(sc)
+	out := newOutput(dir, f, e.start, e.end)
+	defer out.abort()
+	wanted := sc.Logs
+	e.emit = func(log Log, written micros, r record) error {
+		if len(wanted) > 0 && log != ConnLog && !slices.Contains(wanted, string(log)) {
+			return nil
+		}
+		return out.write(log, written, r)
+	}
+	if err := e.run(ctx); err != nil {
+		return Summary{}, fmt.Errorf("simulate: %w", err)
+	}
+	if err := out.close(); err != nil {
+		return Summary{}, err
+	}
+	labels := e.truth(out.lines)
+	b, err := labels.bytes()
+	if err != nil {
+		return Summary{}, fmt.Errorf("write %s: %w", LabelsFile, err)
+	}
+	if err := writeFile(filepath.Join(dir, LabelsFile), b); err != nil {
+		return Summary{}, err
+	}
+	slices.Sort(out.files)
+	return Summary{Labels: labels, Files: out.files, Bytes: out.bytes}, nil
+}
+
+func newEngine(sc Scenario) *engine {
+	e := &engine{world: newWorld(&sc)}
+	e.addMachines()
+	e.addTalkers()
+	e.addPeople()
+	return e
+}
+
+var errStop = errors.New("stop")
+
+// Connections gives the connections of a scenario in the order of conn.log, without writing anything. The pointer is the
+// caller's to keep. The scenario has to be valid: an invalid one gives its problems as the only element.
+func Connections(sc Scenario) iter.Seq2[*Connection, error] {
+	return func(yield func(*Connection, error) bool) {
+		if err := sc.Validate(); err != nil {
+			yield(nil, fmt.Errorf("scenario: %w", err))
+			return
+		}
+		e := newEngine(sc)
+		e.emit = func(log Log, _ micros, r record) error {
+			if c, ok := r.(*Connection); ok && !yield(c, nil) {
+				return errStop
+			}
+			return nil
+		}
+		if err := e.run(context.Background()); err != nil && !errors.Is(err, errStop) {
+			yield(nil, err)
+		}
+	}
+}

@@ -1,0 +1,281 @@
+package simulate
+
+import (
+	"net/netip"
+
+	"dwell/internal/hunt"
+)
+
+// talking is a Talker on one host.
+type talking struct {
+	t     *Talker
+	h     *host
+	d     dice
+	label *Label
+	dsts  []netip.Addr
+	// turn counts check-ins, due is when the next one is, grid is where the next beat of a fixed clock is due, mode is which of several periods
+	// holds until modeEnds.
+	turn     int
+	grid     micros
+	due      micros
+	mode     int
+	modeEnds micros
+	from, to micros
+	malign   bool
+}
+
+func (e *engine) addTalkers() {
+	for list, talkers := range [][]Talker{e.sc.Services, e.sc.Implants} {
+		for i := range talkers {
+			e.addTalker(&talkers[i], i, list == 1)
+		}
+	}
+}
+
+func (e *engine) addTalker(t *Talker, i int, malign bool) {
+	dsts := t.Destinations
+	if len(dsts) == 0 {
+		// Services live in 192.0.2.128/25, implants in 203.0.113.0/24 and then 198.51.100.0/24.
+		a := v4(0xC0000280 + uint32(1+i%120))
+		if malign {
+			a = v4(0xCB007100 + uint32(7+(i*29)%240))
+			if i >= 240 {
+				a = v4(0xC6336400 + uint32(1+i%250))
+			}
+		}
+		dsts = []netip.Addr{a}
+	}
+	label := newLabel(t, malign, dsts)
+	e.labels = append(e.labels, label)
+	for _, h := range e.hostsOf(t, i, malign) {
+		if malign {
+			// The truth shall not depend on whether somebody switches a machine off.
+			h.on = []span{{e.start, e.end}}
+		}
+		d := newDice(e.sc.Seed, "talker "+t.Name+" "+h.name)
+		p := &talking{t: t, h: h, d: d, label: label, dsts: dsts, from: e.start + t.From.micros(), to: e.end, malign: malign}
+		if t.To != 0 {
+			p.to = min(p.to, e.start+t.To.micros())
+		}
+		label.host(h)
+		first := p.from + d.between(0, min(p.period(), hour))
+		if t.Kind == KindLong || t.Kind == KindStrobe {
+			first = p.from + d.between(0, 5*minute)
+		}
+		p.grid = first
+		p.modeEnds = first + t.Hold.micros()
+		e.add(p, first)
+	}
+}
+
+// hostsOf picks the machines that a talker runs on.
+func (e *engine) hostsOf(t *Talker, i int, malign bool) []*host {
+	var out []*host
+	for _, name := range t.Hosts {
+		out = append(out, e.byName[name])
+	}
+	if len(t.Hosts) > 0 {
+		return out
+	}
+	fits := func(h *host) bool { return t.System == "" || h.system.String() == t.System }
+	d := newDice(e.sc.Seed, "hosts "+t.Name)
+	if t.Share > 0 {
+		for _, h := range e.people {
+			if fits(h) && d.chance(float64(t.Share)) {
+				out = append(out, h)
+			}
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	// One machine: implants in turn on machines of their own, as long as there are enough.
+	at := d.IntN(len(e.people))
+	if malign {
+		at = (newDice(e.sc.Seed, "first victim").IntN(len(e.people)) + i*max(len(e.people)/max(len(e.sc.Implants), 1), 1)) % len(e.people)
+	}
+	for range e.people {
+		if fits(e.people[at]) {
+			break
+		}
+		at = (at + 1) % len(e.people)
+	}
+	return []*host{e.people[at]}
+}
+
+func (p *talking) period() micros {
+	if len(p.t.Periods) > 0 {
+		return p.t.Periods[p.mode%len(p.t.Periods)].micros()
+	}
+	return p.t.Period.micros()
+}
+
+func (p *talking) act(e *engine, t micros) micros {
+	if t >= p.to {
+		return never
+	}
+	if t < p.due {
+		e.lookup(p.d, p.h, p.t.Domain, p.dsts, nil, nameTTL, t)
+		return p.due
+	}
+	if wait := p.asleep(e, t); wait > 0 {
+		p.grid, p.due = wait, wait
+		return p.early(t)
+	}
+	end := t
+	if !p.d.chance(float64(p.t.Loss)) {
+		end = p.checkIn(e, t)
+	}
+	p.turn++
+	p.due = p.next(t, end)
+	return p.early(t)
+}
+
+// A talker's name is looked up lookAhead before it connects, so that the beat stays the connection's; nameTTL is how many
+// seconds the answer holds.
+const (
+	lookAhead = 200 * millisecond
+	nameTTL   = 300
+)
+
+// early gives the next moment to act: the next check-in, or a little before it when the name has to be looked up.
+func (p *talking) early(now micros) micros {
+	if p.t.Domain != "" && p.t.Kind != KindDNSTunnel && p.h.known[p.t.Domain] <= p.due && p.due-lookAhead > now && p.due < never {
+		return p.due - lookAhead
+	}
+	return p.due
+}
+
+// asleep gives the moment at which the talker may go on, or 0 when it may now.
+func (p *talking) asleep(e *engine, t micros) micros {
+	if p.t.OfficeHours {
+		from, to := micros(e.sc.Work.From)*minute, micros(e.sc.Work.To)*minute
+		midnight := t - t%day
+		weekday := (midnight/day + 4) % 7
+		if t-midnight < from && weekday != 0 && weekday != 6 {
+			return midnight + from + p.d.between(0, p.period())
+		}
+		if t-midnight >= to || weekday == 0 || weekday == 6 {
+			return midnight + day + p.d.between(0, minute)
+		}
+	}
+	if !within(p.h.on, t) {
+		for _, s := range p.h.on {
+			if s.from > t {
+				return s.from + p.d.between(second, minute)
+			}
+		}
+		return never
+	}
+	return 0
+}
+
+// next is the moment of the next check-in after one that began at t and ended at end.
+func (p *talking) next(t, end micros) micros {
+	if len(p.t.Periods) > 0 && t >= p.modeEnds {
+		p.mode++
+		p.modeEnds = t + p.t.Hold.micros()
+	}
+	period, jitter := p.period(), float64(p.t.Jitter)
+	switch {
+	case p.t.Kind == KindLong:
+		return end + p.d.around(period, jitter)
+	case p.t.Timing == TimingClock:
+		p.grid += period
+		return max(p.grid+p.d.between(0, int64(float64(period)*jitter)), t+1)
+	case p.t.Timing == TimingEarly:
+		return t + p.d.between(period-int64(float64(period)*jitter), period)
+	}
+	return t + p.d.around(period, jitter)
+}
+
+// checkIn makes the connections of one check-in, and gives the moment at which the last of them ends.
+func (p *talking) checkIn(e *engine, t micros) micros {
+	if p.t.Kind == KindDNSTunnel {
+		return p.tunnel(e, t)
+	}
+	dst := p.dsts[p.turn%len(p.dsts)]
+	if p.t.Rotate == "random" {
+		dst = p.dsts[p.d.IntN(len(p.dsts))]
+	}
+	begin := t
+	if p.t.Domain != "" {
+		begin = e.lookup(p.d, p.h, p.t.Domain, p.dsts, nil, nameTTL, t)
+	}
+	end := t
+	for k := range max(p.t.Burst, 1) {
+		if k > 0 {
+			begin = t + p.d.between(0, max(p.t.Spread.micros(), second))
+		}
+		end = max(end, p.connection(e, dst, begin))
+	}
+	return end
+}
+
+func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
+	port, proto, service := p.t.wire()
+	size := float64(p.t.SizeJitter)
+	f := flow{from: p.h, dst: dst, dport: port, proto: proto, service: service, start: t, label: p.label,
+		out: p.d.around(orElse(p.t.Request, 600), size), in: p.d.around(orElse(p.t.Response, 1800), size),
+		dur: p.d.around(orElse(p.t.Duration.micros(), 350*millisecond), size)}
+	f.dur = min(f.dur, max(p.to-t, second))
+	if p.d.chance(float64(p.t.Fails)) {
+		f.fate = ignored
+		if p.t.Refused {
+			f.fate = refused
+		}
+	}
+	if c := e.send(p.d, f); c != nil {
+		return c.Start + max(c.Duration, 0)
+	}
+	return t
+}
+
+// wire gives port, transport and service with their defaults.
+func (t *Talker) wire() (uint16, hunt.Transport, string) {
+	port, proto, service := uint16(t.Port), hunt.ParseTransport(t.Transport), t.Service
+	if port == 0 {
+		port = 443
+	}
+	if proto == hunt.TransportUnknown {
+		proto = hunt.TCP
+	}
+	if service == "" && proto == hunt.TCP {
+		switch port {
+		case 443, 993, 5223:
+			service = "ssl"
+		case 80:
+			service = "http"
+		}
+	}
+	if service == "none" {
+		service = ""
+	}
+	return port, proto, service
+}
+
+func orElse(v, other int64) int64 {
+	if v != 0 {
+		return v
+	}
+	return other
+}
+
+// tunnel asks for names that carry data, over the site's resolver.
+func (p *talking) tunnel(e *engine, t micros) micros {
+	d := p.d
+	end := t
+	for k := range max(p.t.Burst, 1) {
+		at := t
+		if k > 0 {
+			at += d.between(0, max(p.t.Spread.micros(), second))
+		}
+		name := d.hex(8+d.IntN(24)) + "." + d.hex(8+d.IntN(30)) + "." + p.t.Domain
+		q := question{name: name, typ: []uint16{typeTXT, typeTXT, typeCNAME, typeA}[d.IntN(4)], answers: []string{d.hex(60 + d.IntN(100))}, ttl: 1}
+		up := d.between(15*millisecond, 90*millisecond)
+		e.query(d, e.servers[dc1], e.forwarders[0], q, at+300, up, nil)
+		e.query(d, p.h, e.servers[dc1].addr, q, at, up+700, p.label)
+		end = max(end, at+up+700)
+	}
+	return end
+}
