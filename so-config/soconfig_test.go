@@ -191,7 +191,7 @@ func TestRoleGrantsNoMore(t *testing.T) {
 		} `json:"indices"`
 	}
 	require.NoError(t, json.Unmarshal(o.Body, &role))
-	require.Equal(t, []string{"monitor", "indices:admin/index_template/get"}, role.Cluster)
+	require.Equal(t, []string{"monitor"}, role.Cluster)
 	for _, in := range role.Indices {
 		own := slices.Equal(in.Names, []string{"logs-dwell.*-so*"})
 		for _, p := range in.Privileges {

@@ -171,8 +171,12 @@ func printed(findings []hunt.Finding, minScore float64) []hunt.Finding {
 func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more int) {
 	h := &r.Document.Dwell.Hunt
 	a.notes(r.Reading.Notes)
-	text := fmt.Sprintf("%d findings from %.2f on, of %d pairs scored, %d pairs and %d connections, in %s",
-		shown, settings.Hunt.MinScore, h.Scored, h.Pairs, h.Connections, r.Reading.Window)
+	window := "no window, since nothing is in scope"
+	if r.Reading.Window != (hunt.Window{}) {
+		window = "in " + r.Reading.Window.String()
+	}
+	text := fmt.Sprintf("%d findings from %.2f on, of %d keys scored, %d pairs and %d connections, %s",
+		shown, settings.Hunt.MinScore, h.Scored, h.Pairs, h.Connections, window)
 	if more > 0 {
 		text += fmt.Sprintf("; %d of them not printed (--limit)", more)
 	}

@@ -146,6 +146,8 @@ type Dwell struct {
 	Also []string `json:"also,omitempty"`
 	// Destination says more of the other side than one address does.
 	Destination *DestinationNetwork `json:"destination,omitempty"`
+	// DNS is what a DNS tunnel's names look like.
+	DNS *DNSEvidence `json:"dns,omitempty"`
 	// Evidence is what steps 2 to 4 of the hunt found.
 	Evidence *Evidence `json:"evidence,omitempty"`
 	// Ports is how many destination ports (with transport) the pair's connections went to.
@@ -155,6 +157,15 @@ type Dwell struct {
 // DestinationNetwork is the network that a roll-up stands for.
 type DestinationNetwork struct {
 	Network string `json:"network"`
+}
+
+// DNSEvidence measures the names that a client asked for below one registered domain. Length is characters without the
+// domain, entropy bits a character.
+type DNSEvidence struct {
+	Names      int64   `json:"names"`
+	Queries    int64   `json:"queries"`
+	MeanLength float64 `json:"mean_length"`
+	Entropy    float64 `json:"entropy"`
 }
 
 // Evidence is what was found beside the rhythm.

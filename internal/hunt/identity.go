@@ -72,8 +72,10 @@ type PairKey struct {
 	Name string
 	// Network is the destination's network, for roll-ups; Dst is then not set.
 	Network netip.Prefix
-	Port    uint16
-	Proto   Transport
+	// DNS is the registered domain of a DNS key; Dst is then the resolver that was asked.
+	DNS   string
+	Port  uint16
+	Proto Transport
 	// AnyPort means that the key spans all ports.
 	AnyPort bool
 }
@@ -83,6 +85,8 @@ type PairKey struct {
 func (k PairKey) String() string {
 	var dst string
 	switch {
+	case k.DNS != "":
+		return host(k.Src) + ">*." + k.DNS + "/dns"
 	case k.Name != "":
 		dst = k.Name
 	case k.Network.IsValid():
@@ -96,9 +100,11 @@ func (k PairKey) String() string {
 	return fmt.Sprintf("%s>%s:%d/%s", host(k.Src), dst, k.Port, k.Proto)
 }
 
-// Kind is the key's type: name, network or address.
+// Kind is the key's type: dns, name, network or address.
 func (k PairKey) Kind() string {
 	switch {
+	case k.DNS != "":
+		return "dns"
 	case k.Name != "":
 		return "name"
 	case k.Network.IsValid():

@@ -57,7 +57,10 @@ func prefixes(s ...string) []netip.Prefix {
 type Scope struct {
 	Internal  []netip.Prefix
 	Direction Direction
-	never     []netip.Prefix
+	// Proxies, if set, narrow the scope to connections of internal sources to these addresses, internal or not: what
+	// machines asked of an HTTP proxy is joined with them.
+	Proxies []netip.Addr
+	never   []netip.Prefix
 }
 
 // NewScope makes a scope; an empty internal list means DefaultInternal.
@@ -78,6 +81,9 @@ func (s *Scope) IsInternal(a netip.Addr) bool { return within(s.Internal, a) }
 // Keep says whether a connection from src to dst is in scope. Internal-to-internal and external-to-external never are.
 func (s *Scope) Keep(src, dst netip.Addr) bool {
 	srcIn, dstIn := s.IsInternal(src), s.IsInternal(dst)
+	if len(s.Proxies) > 0 {
+		return srcIn && slices.Contains(s.Proxies, dst)
+	}
 	if srcIn == dstIn || within(s.never, dst) {
 		return false
 	}

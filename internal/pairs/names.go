@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"dwell/internal/hunt"
@@ -42,11 +43,13 @@ func NewNames() *Names {
 	return n
 }
 
-// Add takes records in; those without a name are left out, since they name nobody. It may be called from many goroutines.
+// Add takes records in. Those without a name are left out, since they name nobody, and so are addresses in place of a
+// name, which the pair by address knows already; what a proxy was asked for counts in either form. It may be called
+// from many goroutines.
 func (n *Names) Add(batch []hunt.NameRecord) {
 	for i := range batch {
 		r := &batch[i]
-		if r.Name == "" {
+		if r.Name == "" || r.Kind != hunt.Connect && isAddress(r.Name) {
 			continue
 		}
 		key := keyOf(&hunt.Connection{Src: r.Src, Dst: r.Dst})
@@ -56,6 +59,15 @@ func (n *Names) Add(batch []hunt.NameRecord) {
 		sh.uses[key] = append(sh.uses[key], u)
 		sh.mu.Unlock()
 	}
+}
+
+// isAddress says that a host is written as an address. Most names end in a letter, which an IPv4 address never does.
+func isAddress(name string) bool {
+	if last := name[len(name)-1]; (last < '0' || last > '9') && !strings.Contains(name, ":") {
+		return false
+	}
+	_, err := netip.ParseAddr(name)
+	return err == nil
 }
 
 func (n *Names) id(name string) uint32 {
@@ -119,7 +131,7 @@ const slack = 2_000 // ms
 // Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
 // began nearest before it. A name that is used several times in a connection counts once for it, two names in one
 // connection count for both. A use without a connection counts at its own time.
-func (n *Names) Join(t *Table) *Named {
+func (n *Names) Join(tables ...*Table) *Named {
 	out := &Named{Table: NewTable(), names: make(map[netip.Addr]string, len(n.texts)), at: map[sourceName]map[netip.Addr]int64{}, kinds: map[sourceName]uint8{}}
 	stands := make([]netip.Addr, len(n.texts))
 	for i, text := range n.texts {
@@ -128,17 +140,19 @@ func (n *Names) Join(t *Table) *Named {
 	}
 	var mu sync.Mutex
 	joined := map[addresses]bool{}
-	t.Walk(func(_ int, p *Pair) {
-		key := keyOf(&hunt.Connection{Src: p.Src, Dst: p.Dst})
-		uses := n.of(key)
-		if len(uses) == 0 {
-			return
-		}
-		mu.Lock()
-		joined[key] = true
-		mu.Unlock()
-		out.join(p, uses, stands)
-	})
+	for _, t := range tables {
+		t.Walk(func(_ int, p *Pair) {
+			key := keyOf(&hunt.Connection{Src: p.Src, Dst: p.Dst})
+			uses := n.of(key)
+			if len(uses) == 0 {
+				return
+			}
+			mu.Lock()
+			joined[key] = true
+			mu.Unlock()
+			out.join(p, uses, stands)
+		})
+	}
 	for i := range n.shards {
 		for key := range n.shards[i].uses {
 			if !joined[key] {

@@ -48,8 +48,10 @@ func TestNamesJoinTheNearestConnection(t *testing.T) {
 		named1(first, 2_100_000, 5000, "a.example"), // a later request on the same connection counts once
 		named1(first, 2_100_500, 5000, "b.example"), // another name on it counts for both
 		named1(second, 1_500_090, 6000, "a.example"),
-		named1(second, 1_700_000, 7000, "c.example"), // no such connection: it stands at its own time
-		named1(second, 1_700_000, 7000, ""),          // names nobody
+		named1(second, 1_700_000, 7000, "c.example"),  // no such connection: it stands at its own time
+		named1(second, 1_700_000, 7000, ""),           // names nobody
+		named1(first, 1_000_120, 5000, "203.0.113.1"), // nor does an address
+		named1(first, 1_000_120, 5000, "2001:db8::1"),
 	})
 	d := names.Join(table)
 	require.Equal(t, map[string][][2]int64{

@@ -28,6 +28,8 @@ type search struct {
 	mu     sync.Mutex
 	byName map[netip.Addr][]*key
 	found  []source
+	// answers are addresses out of DNS answers that matter if anybody connects to them.
+	answers map[netip.Addr][]*tunnel
 }
 
 // source is an address with its keys that may become findings.
@@ -37,7 +39,8 @@ type source struct {
 }
 
 // dwell scores by our own score (docs/scoring.md): keys by port, by name and by network, one finding a story.
-func (r *Result) dwell(ctx context.Context, table *pairs.Table, named *pairs.Named, id *identity, o Options) counts {
+func (r *Result) dwell(ctx context.Context, m *material, id *identity, o Options) counts {
+	table, named := m.table, m.named
 	s := &search{table: table, named: named, id: id, window: id.definition.Window, o: o, byName: map[netip.Addr][]*key{}}
 	probers := make([]*prober, runtime.GOMAXPROCS(0))
 	for i := range probers {
@@ -50,6 +53,7 @@ func (r *Result) dwell(ctx context.Context, table *pairs.Table, named *pairs.Nam
 			}
 		})
 	}
+	tunnels := s.tunnels(m.dns)
 	table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 		if ctx.Err() == nil {
 			s.addresses(probers[n], src, of)
@@ -69,6 +73,7 @@ func (r *Result) dwell(ctx context.Context, table *pairs.Table, named *pairs.Nam
 	for _, src := range s.found {
 		r.Findings = append(r.Findings, s.stories(src, tested)...)
 	}
+	r.Findings = append(r.Findings, s.tunnelFindings(tunnels)...)
 	return c
 }
 
@@ -107,6 +112,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	for i := range of.Len() {
 		of.Decode(i, &pair)
 		keys = append(keys, p.address(&pair, number)...)
+		s.contacted(pair.Dst)
 	}
 	keys = append(keys, s.networks(p, src, of, number)...)
 	for _, k := range named {
@@ -119,6 +125,17 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 		s.mu.Lock()
 		s.found = append(s.found, source{src, keys})
 		s.mu.Unlock()
+	}
+}
+
+// contacted notes that somebody connected to an address.
+func (s *search) contacted(dst netip.Addr) {
+	if of := s.answers[dst]; len(of) > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, t := range of {
+			t.contacted = true
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ type prober struct {
 	scoring.Scorer
 	window   scoring.Window
 	rita     scoring.RITAWindow
-	wanted   map[string]bool
+	options  *Options
 	keepAll  bool
 	longest  float64 // seconds that a key must be connected before LONG can fire
 	series   scoring.Series
@@ -49,18 +49,13 @@ type prober struct {
 }
 
 func newProber(table *pairs.Table, w hunt.Window, o Options) *prober {
-	p := &prober{window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, wanted: map[string]bool{}, keepAll: o.MinScore < severityFloor}
+	p := &prober{window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, options: &o, keepAll: o.MinScore < severityFloor}
 	if oldest, newest, ok := table.Span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
-	}
-	for _, i := range o.Indicators {
-		p.wanted[i] = true
 	}
 	p.longest = 3600 * min(1, w.Duration().Hours()/24)
 	return p
 }
-
-func (p *prober) looksFor(indicator string) bool { return len(p.wanted) == 0 || p.wanted[indicator] }
 
 // address measures every port of a pair and gives those keys that may become findings. number gives each (destination,
 // port, transport) of the source its number.
@@ -125,15 +120,15 @@ func (p *prober) network(src netip.Addr, prefix netip.Prefix, records []pairs.Re
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	k := &key{PairKey: id, kind: kind}
 	weight := 0.0
-	if p.looksFor("beacon") && len(p.series.Start) >= fewest {
+	if p.options.looksFor("beacon") && len(p.series.Start) >= fewest {
 		p.tested++
 		k.beacon = p.Beacon(p.series, p.window)
 		weight = k.beacon.Score(1).Score
 	}
-	if p.looksFor("long") {
+	if p.options.looksFor("long") {
 		k.long = p.Long(p.series, p.window)
 	}
-	if p.looksFor("strobe") {
+	if p.options.looksFor("strobe") {
 		k.strobe = p.Strobe(p.series, p.window)
 	}
 	if weight = max(weight, k.long.Score, k.strobe.Score); weight < severityFloor && !p.keepAll {

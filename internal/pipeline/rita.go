@@ -14,7 +14,6 @@ type worker struct {
 	options  Options
 	window   hunt.Window
 	rita     scoring.RITAWindow
-	wanted   map[string]bool
 	counts   counts
 	findings []hunt.Finding
 	scorer   scoring.Scorer
@@ -22,17 +21,12 @@ type worker struct {
 }
 
 func newWorker(table *pairs.Table, id *identity, o Options) *worker {
-	w := &worker{id: id, options: o, window: id.definition.Window, wanted: map[string]bool{}}
+	w := &worker{id: id, options: o, window: id.definition.Window}
 	if oldest, newest, ok := table.Span(); ok {
 		w.rita = scoring.RITAWindowOf(oldest, newest)
 	}
-	for _, i := range o.Indicators {
-		w.wanted[i] = true
-	}
 	return w
 }
-
-func (w *worker) looksFor(indicator string) bool { return len(w.wanted) == 0 || w.wanted[indicator] }
 
 // totals are a pair's sums in the hunt's window, and what RITA sums over its own.
 type totals struct {
@@ -56,16 +50,16 @@ func (w *worker) look(p *pairs.Pair) {
 	var parts hunt.Parts
 	var beacon scoring.RITAResult
 	scored := false
-	if w.looksFor("beacon") {
+	if w.options.looksFor("beacon") {
 		if b, ok := w.scorer.RITA(w.series, w.rita); ok {
 			beacon, scored = b, true
 			parts.Beacon = scoring.RITABeaconThreat(b.Score)
 		}
 	}
-	if w.looksFor("long") {
+	if w.options.looksFor("long") {
 		parts.LongConnection = scoring.RITALongConnectionThreat(float64(t.ritaDuration) / 1000)
 	}
-	if w.looksFor("strobe") {
+	if w.options.looksFor("strobe") {
 		parts.Strobe = scoring.RITAStrobeThreat(t.ritaCount)
 	}
 	if !scored && parts.LongConnection == 0 && parts.Strobe == 0 {

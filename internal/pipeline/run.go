@@ -5,7 +5,6 @@ package pipeline
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -25,10 +24,17 @@ type Options struct {
 	// MinScore is the score below which no Finding is made, beside those that have a severity (0.2 or more), which
 	// are always made. 0 makes one for every pair that was scored.
 	MinScore float64
+	// NoNames leaves the logs of names and queries unread.
+	NoNames bool
 	// Version of the program, part of a hunt's revision.
 	Version string
 	// Now is the clock. It stamps event.ingested and measures stages, nothing else.
 	Now func() time.Time
+}
+
+// looksFor says whether an indicator was asked for.
+func (o *Options) looksFor(indicator string) bool {
+	return len(o.Indicators) == 0 || slices.Contains(o.Indicators, indicator)
 }
 
 // Result is a hunt that was carried out.
@@ -48,13 +54,9 @@ const severityFloor = 0.2
 // Result.Reading.Gaps, and the hunt is then marked incomplete.
 func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 	begun := o.Now()
-	table := pairs.NewTable()
-	reading, err := src.Read(ctx, o.Request, func(batch []hunt.Connection) error {
-		table.Add(batch)
-		return ctx.Err()
-	})
+	m, reading, err := gather(ctx, src, o)
 	if err != nil {
-		return nil, fmt.Errorf("read connections: %w", err)
+		return nil, err
 	}
 	read := o.Now()
 
@@ -68,7 +70,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 	id.ingested = hunt.Time{Time: begun.UTC().Truncate(time.Millisecond)}
 
 	res := &Result{Reading: reading}
-	counts := res.score(ctx, table, &id, o)
+	counts := res.score(ctx, &m, &id, o)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -104,12 +106,12 @@ const (
 )
 
 // score judges every pair, on all cores, and keeps the findings in order of their weight.
-func (r *Result) score(ctx context.Context, table *pairs.Table, id *identity, o Options) counts {
+func (r *Result) score(ctx context.Context, m *material, id *identity, o Options) counts {
 	var sum counts
 	if o.Profile == ProfileRITA {
-		sum = r.rita(ctx, table, id, o)
+		sum = r.rita(ctx, m.table, id, o)
 	} else {
-		sum = r.dwell(ctx, table, nil, id, o)
+		sum = r.dwell(ctx, m, id, o)
 	}
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
 		return cmp.Or(cmp.Compare(b.Dwell.Score, a.Dwell.Score), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),

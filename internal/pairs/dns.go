@@ -1,0 +1,165 @@
+package pairs
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/publicsuffix"
+
+	"dwell/internal/hunt"
+)
+
+// DNS gathers queries by client and registered domain. The zero DNS is not ready: use NewDNS.
+type DNS struct {
+	mu      sync.Mutex
+	domains map[clientDomain]*Queries
+	// resolvers answered somebody; an internal one that asks on is no client of its own.
+	resolvers map[netip.Addr]bool
+	clients   map[string]map[netip.Addr]bool
+	suffixes  map[string]string
+}
+
+type clientDomain struct {
+	client netip.Addr
+	domain string
+}
+
+// Queries is what one client asked below one registered domain.
+type Queries struct {
+	Client netip.Addr
+	Domain string
+	// Names are the distinct names, without order; Overflow counts those beyond MaxNames, which are not kept.
+	Names    map[string]struct{}
+	Overflow int64
+	// Count of queries, Unusual of them for TXT, NULL, CNAME or MX.
+	Count, Unusual int64
+	// AnswerBytes is the length of all answers' text.
+	AnswerBytes int64
+	// First and Last query, Unix milliseconds; 0 where the source has no times.
+	First, Last int64
+	// Resolver is the one asked last; Addresses are those in answers, at most MaxAddresses.
+	Resolver  netip.Addr
+	Addresses map[netip.Addr]struct{}
+}
+
+// The bounds of what is kept of one client and domain.
+const (
+	MaxNames     = 100_000
+	MaxAddresses = 64
+)
+
+// NewDNS makes an empty set.
+func NewDNS() *DNS {
+	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]bool{}, clients: map[string]map[netip.Addr]bool{}, suffixes: map[string]string{}}
+}
+
+// Add takes queries in; names without a registered domain (single labels, reverse lookups, public suffixes) are left
+// out, because nobody can own a tunnel below them. It may be called from many goroutines.
+func (d *DNS) Add(batch []hunt.DNSRecord) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := range batch {
+		r := &batch[i]
+		domain := d.registered(r.Query)
+		if domain == "" {
+			continue
+		}
+		key := clientDomain{r.Client, domain}
+		q := d.domains[key]
+		if q == nil {
+			q = &Queries{Client: r.Client, Domain: domain, Names: map[string]struct{}{}, Addresses: map[netip.Addr]struct{}{}, First: r.Start}
+			d.domains[key] = q
+			if d.clients[domain] == nil {
+				d.clients[domain] = map[netip.Addr]bool{}
+			}
+			d.clients[domain][r.Client] = true
+		}
+		d.resolvers[r.Resolver] = true
+		q.add(r)
+	}
+}
+
+func (q *Queries) add(r *hunt.DNSRecord) {
+	n := max(r.Count, 1)
+	q.Count += n
+	switch r.Type {
+	case "TXT", "NULL", "CNAME", "MX":
+		q.Unusual += n
+	}
+	if _, there := q.Names[r.Query]; !there {
+		if len(q.Names) < MaxNames {
+			q.Names[strings.Clone(r.Query)] = struct{}{}
+		} else {
+			q.Overflow++
+		}
+	}
+	if r.Start != 0 {
+		q.First, q.Last = min(q.First, r.Start), max(q.Last, r.Start)
+	}
+	q.Resolver = r.Resolver
+	for _, a := range r.Answers {
+		q.AnswerBytes += n * int64(len(a))
+		if len(q.Addresses) < MaxAddresses {
+			if addr, err := netip.ParseAddr(a); err == nil {
+				q.Addresses[addr.Unmap()] = struct{}{}
+			}
+		}
+	}
+}
+
+// maxSuffixes bounds the memory of names whose registered domain is known already.
+const maxSuffixes = 1 << 16
+
+// registered is the domain that can be registered above a name, or empty. The answer for a name's parent is kept,
+// since tunnels ask for millions of names below one.
+func (d *DNS) registered(name string) string {
+	if strings.HasSuffix(name, ".arpa") || name == "" {
+		return ""
+	}
+	_, parent, ok := strings.Cut(name, ".")
+	if !ok {
+		return ""
+	}
+	if known, ok := d.suffixes[parent]; ok && known != "" {
+		return known
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(name)
+	if err != nil {
+		return ""
+	}
+	if domain != name { // then it is the parent's, too
+		if len(d.suffixes) >= maxSuffixes {
+			clear(d.suffixes)
+		}
+		d.suffixes[parent] = domain
+	}
+	return domain
+}
+
+// All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is
+// left out where those others are seen themselves.
+func (d *DNS) All() []*Queries {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make([]*Queries, 0, len(d.domains))
+	for key, q := range d.domains {
+		if d.resolvers[key.client] && len(d.clients[key.domain]) > 1 {
+			continue
+		}
+		out = append(out, q)
+	}
+	slices.SortFunc(out, func(a, b *Queries) int {
+		return cmp.Or(cmp.Compare(len(b.Names), len(a.Names)), a.Client.Compare(b.Client), cmp.Compare(a.Domain, b.Domain))
+	})
+	return out
+}
+
+// Resolves says whether an address answered queries: it is a resolver.
+func (d *DNS) Resolves(a netip.Addr) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.resolvers[a]
+}

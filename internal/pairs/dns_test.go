@@ -1,0 +1,51 @@
+package pairs
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+func TestDNSByClientAndRegisteredDomain(t *testing.T) {
+	resolver, other := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("10.0.0.2")
+	upstream := netip.MustParseAddr("198.51.100.53")
+	d := NewDNS()
+	var batch []hunt.DNSRecord
+	for i := range 300 {
+		q := fmt.Sprintf("x%d.t.evil.co.uk", i)
+		batch = append(batch,
+			hunt.DNSRecord{Start: int64(1000 + i), Client: client, Resolver: resolver, Query: q, Type: "TXT", Answers: []string{"abcd", "203.0.113.9"}},
+			// The resolver asks on: the same names under another client.
+			hunt.DNSRecord{Start: int64(1000 + i), Client: resolver, Resolver: upstream, Query: q, Type: "TXT"})
+	}
+	batch = append(batch, hunt.DNSRecord{Client: other, Resolver: resolver, Query: "www.example.com", Type: "A", Count: 5},
+		hunt.DNSRecord{Client: other, Resolver: resolver, Query: "localhost"}, hunt.DNSRecord{Client: other, Resolver: resolver, Query: "9.113.0.203.in-addr.arpa"},
+		hunt.DNSRecord{Client: other, Resolver: resolver, Query: "co.uk"})
+	d.Add(batch)
+	all := d.All()
+	require.Len(t, all, 2, "the resolver's own questions are its clients'")
+	require.Equal(t, "evil.co.uk", all[0].Domain)
+	require.Equal(t, client, all[0].Client)
+	require.Len(t, all[0].Names, 300)
+	require.Equal(t, int64(300), all[0].Count)
+	require.Equal(t, int64(300), all[0].Unusual)
+	require.Equal(t, int64(300*(4+11)), all[0].AnswerBytes)
+	require.Equal(t, int64(1000), all[0].First)
+	require.Equal(t, int64(1299), all[0].Last)
+	require.Contains(t, all[0].Addresses, netip.MustParseAddr("203.0.113.9"))
+	require.Equal(t, "example.com", all[1].Domain)
+	require.Equal(t, int64(5), all[1].Count)
+	require.True(t, d.Resolves(resolver))
+}
+
+func TestOnlyTheResolverIsSeen(t *testing.T) {
+	resolver, upstream := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("198.51.100.53")
+	d := NewDNS()
+	d.Add([]hunt.DNSRecord{{Client: resolver, Resolver: upstream, Query: "a.evil.example"}})
+	require.Len(t, d.All(), 1)
+	require.Equal(t, resolver, d.All()[0].Client)
+}

@@ -1,0 +1,87 @@
+package pipeline
+
+import (
+	"net/netip"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/scoring"
+)
+
+// tunnelFloor is how many distinct names a domain needs to be looked at: scoring gives 0 below.
+const tunnelFloor = 50
+
+// tunnel is a client and a registered domain whose names carry data, perhaps.
+type tunnel struct {
+	queries   *pairs.Queries
+	contacted bool
+	score     scoring.DNSTunnel
+}
+
+// tunnels picks the domains with enough names, and notes in s.answers whose addresses are worth watching for.
+func (s *search) tunnels(dns *pairs.DNS) []*tunnel {
+	if dns == nil {
+		return nil
+	}
+	s.answers = map[netip.Addr][]*tunnel{}
+	var out []*tunnel
+	for _, q := range dns.All() {
+		if len(q.Names) < tunnelFloor {
+			break // they come with the most names first
+		}
+		t := &tunnel{queries: q}
+		out = append(out, t)
+		for a := range q.Addresses {
+			s.answers[a] = append(s.answers[a], t)
+		}
+	}
+	return out
+}
+
+// tunnelFindings judges the domains, now that it is known whether anybody connected to their answers.
+func (s *search) tunnelFindings(tunnels []*tunnel) []hunt.Finding {
+	var out []hunt.Finding
+	for _, t := range tunnels {
+		q := t.queries
+		names := make([]string, 0, len(q.Names))
+		for n := range q.Names {
+			names = append(names, n)
+		}
+		d := scoring.DNSNames{Domain: q.Domain, Names: names, Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
+		if len(q.Addresses) > 0 {
+			d.Contacted = &t.contacted
+		}
+		t.score = scoring.ScoreDNSTunnel(d)
+		score := scoring.Final(scoring.Indicators{DNSTunnel: t.score.Score}, 0, scoring.Unexplained)
+		if score < severityFloor && score < s.o.MinScore {
+			continue
+		}
+		out = append(out, s.tunnelFinding(t, score))
+	}
+	return out
+}
+
+func (s *search) tunnelFinding(t *tunnel, score float64) hunt.Finding {
+	q := t.queries
+	sub := &subject{PairKey: hunt.PairKey{Src: q.Client, Dst: q.Resolver, DNS: q.Domain, Port: 53},
+		port:   pairs.Port{Number: 53, Proto: hunt.UDP, Service: "dns", Last: q.Last},
+		totals: totals{connections: q.Count, resp: q.AnswerBytes, first: q.First, last: q.Last}}
+	if q.Last == 0 { // counted without times
+		sub.port.Last = s.window.End.UnixMilli() - 1
+		sub.totals.first, sub.totals.last = s.window.Start.UnixMilli(), sub.port.Last
+	}
+	f := s.id.finding(sub, &s.o, hunt.Parts{DNSTunnel: t.score.Score}, score)
+	f.Destination.Domain = q.Domain
+	f.Dwell.InternalIP = q.Client
+	f.Dwell.Explained = scoring.Unexplained.String()
+	f.Dwell.Indicators, f.Dwell.Reasons = []string{hunt.DNSTunnel}, t.score.Reasons()
+	if t.score.Score < severityFloor {
+		f.Dwell.Indicators = []string{}
+	}
+	if q.Overflow > 0 {
+		f.Dwell.Reasons = append(f.Dwell.Reasons, "there were more names than are kept: at least those above")
+	}
+	f.Rule = ruleOf([]string{hunt.DNSTunnel})
+	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: round(t.score.Length), Entropy: round(t.score.Entropy)}
+	return f
+}

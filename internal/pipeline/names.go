@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+)
+
+// material is everything that a hunt read.
+type material struct {
+	table *pairs.Table
+	// named and dns are nil where the source has no such logs or they were not asked for.
+	named *pairs.Named
+	dns   *pairs.DNS
+}
+
+// gather reads what the hunt needs: the connections first, since they settle the window, then the names used in them
+// and the queries. What the source says about each goes into one Reading.
+func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Reading, error) {
+	m := material{table: pairs.NewTable()}
+	reading, err := src.Read(ctx, o.Request, func(batch []hunt.Connection) error {
+		m.table.Add(batch)
+		return ctx.Err()
+	})
+	if err != nil {
+		return m, reading, fmt.Errorf("read connections: %w", err)
+	}
+	names, ok := src.(hunt.NameSource)
+	if !ok || o.NoNames || reading.Window == (hunt.Window{}) {
+		return m, reading, nil
+	}
+	req := o.Request
+	req.From, req.To, req.Since = reading.Window.ReadFrom(), reading.Window.End, 0
+	if err := m.readNames(ctx, src, names, req, &reading); err != nil {
+		return m, reading, fmt.Errorf("read names: %w", err)
+	}
+	if o.looksFor("dns") {
+		m.dns = pairs.NewDNS()
+		req.From = reading.Window.Start
+		more, err := names.ReadDNS(ctx, req, func(batch []hunt.DNSRecord) error {
+			m.dns.Add(batch)
+			return ctx.Err()
+		})
+		if err != nil {
+			return m, reading, fmt.Errorf("read DNS: %w", err)
+		}
+		include(&reading, "dns", &more)
+	}
+	return m, reading, nil
+}
+
+func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.NameSource, req hunt.Request, reading *hunt.Reading) error {
+	uses := pairs.NewNames()
+	var mu sync.Mutex
+	proxies := map[netip.Addr]bool{}
+	more, err := names.ReadNames(ctx, req, func(batch []hunt.NameRecord) error {
+		uses.Add(batch)
+		for i := range batch {
+			if batch[i].Kind == hunt.Connect {
+				mu.Lock()
+				proxies[batch[i].Dst] = true
+				mu.Unlock()
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	include(reading, "names", &more)
+	tables := []*pairs.Table{m.table}
+	var inside []netip.Addr
+	for a := range proxies {
+		if req.Scope.IsInternal(a) { // connections to others were read already
+			inside = append(inside, a)
+		}
+	}
+	if len(inside) > 0 {
+		proxied := pairs.NewTable()
+		req.Scope.Proxies = inside
+		more, err := src.Read(ctx, req, func(batch []hunt.Connection) error {
+			proxied.Add(batch)
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
+		include(reading, "proxies", &hunt.Reading{Connections: more.Connections, Gaps: more.Gaps})
+		tables = append(tables, proxied)
+	}
+	m.named = uses.Join(tables...)
+	return nil
+}
+
+// include adds what a further reading said. Its count becomes a slice, so that it is part of the hunt's revision.
+func include(reading *hunt.Reading, what string, more *hunt.Reading) {
+	reading.Notes = append(reading.Notes, more.Notes...)
+	reading.Gaps = append(reading.Gaps, more.Gaps...)
+	reading.Slices = append(reading.Slices, hunt.Slice{Name: what, Start: reading.Window.Start, End: reading.Window.End, Read: more.Connections})
+}
