@@ -17,11 +17,13 @@ const (
 	Clock
 	// Lattice: gaps are multiples of a round period.
 	Lattice
+	// Schedule: beats at the same time of every round period, whatever else goes on.
+	Schedule
 	// Echo: a period after a beat there is another one, whatever goes on between.
 	Echo
 )
 
-// String is the test's name: gap, clock, lattice, echo; empty if none spoke.
+// String is the test's name: gap, clock, lattice, schedule, echo; empty if none spoke.
 func (t Test) String() string {
 	switch t {
 	case Gap:
@@ -30,6 +32,8 @@ func (t Test) String() string {
 		return "clock"
 	case Lattice:
 		return "lattice"
+	case Schedule:
+		return "schedule"
 	case Echo:
 		return "echo"
 	case NoTest:
@@ -41,7 +45,7 @@ const (
 	// fewestConnections is how many a key needs to be judged.
 	fewestConnections = 4
 	// What p-values are multiplied by for the number of tests: half of the chance goes to GAP, the rest is shared.
-	gapShare, otherShare, sizeShare = 2, 8, 16
+	gapShare, otherShare, sizeShare = 2, 10, 20
 	// lowestLogP stands for any p-value below it.
 	lowestLogP = -300
 	// wellExplained: a GAP result that explains this share of the gaps is not overruled by the other tests, which may
@@ -75,7 +79,7 @@ type Beacon struct {
 	Gaps     int
 	// Covered is for how many seconds the rhythm was held in all, Coverage the share of the window that is.
 	Covered, Coverage float64
-	// Occupied is the share of the periods with a beat in them; by Clock only, else 0.
+	// Occupied is the share of the periods with a beat in them; by Clock and Schedule only, else 0.
 	Occupied float64
 	// Efficiency is how completely and tightly the rhythm explains what it claims to, 0..1.
 	Efficiency float64
@@ -236,6 +240,21 @@ func (sc *Scorer) otherTests(b *Beacon) {
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = l.period, 0, l.cosine, l.efficiency(), l.covered
 		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: l.period, Gaps: l.gaps}}, 1, 0
 		o.Gaps = l.gaps
+		if o.weight() > b.weight() {
+			*b = o
+		}
+	}
+	// What is regular by itself falls more evenly over a long period than chance would have it.
+	crowd := math.Inf(1)
+	if gap.LogP <= modeLogP/math.Ln10 {
+		crowd = foldCrowd
+	}
+	if f, ok := sc.foldTest(crowd); ok {
+		o := gap
+		o.Test, o.LogP, o.Timer = Schedule, log10P(f.logP, otherShare), false
+		o.Period, o.Jitter, o.Occupied, o.Fraction, o.Efficiency, o.Covered = f.period, f.width/2, f.share, min(1, f.hits/float64(f.events)), f.efficiency(), f.covered()
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: f.period, Jitter: f.width / 2, Window: f.width / 2, Gaps: int(f.hits)}}, 1, clockBurst/second
+		o.Beats = f.events
 		if o.weight() > b.weight() {
 			*b = o
 		}

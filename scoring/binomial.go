@@ -2,9 +2,12 @@ package scoring
 
 import "math"
 
+// factorialsKept is up to which n the logarithms of n! are kept: 512 kB.
+const factorialsKept = 1 << 16
+
 // logBinomialTail is ln P[Bin(n, q) >= k], exact in the far tail where the probability itself would underflow. Where
 // k is not above the mean it gives 0 (P = 1): a bound that no test here minds, since it never rejects there.
-func logBinomialTail(k, n int, q float64) float64 {
+func (sc *Scorer) logBinomialTail(k, n int, q float64) float64 {
 	if k <= 0 || float64(k) <= q*float64(n) {
 		return 0
 	}
@@ -12,7 +15,7 @@ func logBinomialTail(k, n int, q float64) float64 {
 		return math.Inf(-1)
 	}
 	// The first term, then the rest relative to it: beyond the mean each is smaller than the one before.
-	first := logChoose(n, k) + float64(k)*math.Log(q) + float64(n-k)*math.Log1p(-q)
+	first := sc.logFactorial(n) - sc.logFactorial(k) - sc.logFactorial(n-k) + float64(k)*math.Log(q) + float64(n-k)*math.Log1p(-q)
 	odds := q / (1 - q)
 	sum, term := 1.0, 1.0
 	for i := k; i < n; i++ {
@@ -25,12 +28,15 @@ func logBinomialTail(k, n int, q float64) float64 {
 	return min(0, first+math.Log(sum))
 }
 
-// logChoose is ln of the number of ways to choose k of n.
-func logChoose(n, k int) float64 {
-	return logFactorial(n) - logFactorial(k) - logFactorial(n-k)
-}
-
-func logFactorial(n int) float64 {
-	v, _ := math.Lgamma(float64(n) + 1)
-	return v
+// logFactorial is ln n!, kept for the next time.
+func (sc *Scorer) logFactorial(n int) float64 {
+	if n >= factorialsKept {
+		v, _ := math.Lgamma(float64(n) + 1)
+		return v
+	}
+	for i := len(sc.factorials); i <= n; i++ {
+		v, _ := math.Lgamma(float64(i) + 1)
+		sc.factorials = append(sc.factorials, v)
+	}
+	return sc.factorials[n]
 }

@@ -16,6 +16,8 @@ const (
 	clockFewest, clockMost = 22, 4000
 	// clockBlocks is the number of blocks the time is cut into at most, each a whole number of periods.
 	clockBlocks = 48
+	// clockFastest periods an event on average: a beat of which more than every other goes missing is for LATTICE.
+	clockFastest = 2.5
 	// clockLapse is after how many periods without a beat the rhythm counts as interrupted.
 	clockLapse = 6
 	// clockReach: neither test beyond GAP may speak above this p-value (ln).
@@ -51,17 +53,18 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 		return best, false
 	}
 	span := float64(t[n-1]-t[0]) / second
-	lowest, highest := 6/span, min(4*float64(n)/span, 0.5*second/clockBurst)
+	lowest, highest := 6/span, min(clockFastest*float64(n)/span, 0.5*second/clockBurst)
 	if !(highest > 2*lowest) {
 		return best, false
 	}
 	tried := 2 * 4 * span * (highest - lowest)
 	needed := clockNeeded(math.Log(tried))
-	if needed > float64(min(n, clockBlocks)) {
+	// No sum of votes can be longer than all of them in one direction: z is at most their number.
+	if needed > float64(min(n, occupiedBlocks(t, clockBlocks))) {
 		return best, false
 	}
 	sc.spectrum(t, span, highest)
-	step := 1 / (4 * span) // of a place in sc.power
+	step := 1 / (2 * span) // of a place in sc.power
 	found := false
 	for low := lowest; low < highest; low *= math.Sqrt2 {
 		from, to := int(math.Ceil(low/step)), int(min(low*math.Sqrt2, highest)/step)
@@ -78,7 +81,7 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 		if sc.power[peak] < needed*0.6 {
 			continue
 		}
-		for _, off := range [...]float64{-0.5, 0, 0.5} {
+		for _, off := range [...]float64{-0.5, -0.25, 0, 0.25, 0.5} {
 			f := (float64(peak) + off) * step
 			z, r := votes(t, f, span)
 			logP := math.Log(tried) + steinhausTail(z)
@@ -93,6 +96,19 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 	}
 	describeClock(t, &best)
 	return best, best.beats > 0
+}
+
+// occupiedBlocks is in how many of so many equal parts of their span there are events.
+func occupiedBlocks(t []int64, blocks int) int {
+	occupied, last := 0, -1
+	perBlock := float64(blocks) / float64(t[len(t)-1]-t[0]+1)
+	for _, at := range t {
+		if b := int(float64(at-t[0]) * perBlock); b != last {
+			occupied++
+			last = b
+		}
+	}
+	return occupied
 }
 
 // clockNeeded is the z from which the p-value is small enough.
@@ -114,16 +130,16 @@ func steinhausTail(x float64) float64 {
 	return min(0, v-k*math.Log(x))
 }
 
-// spectrum fills sc.power with Rayleigh's |sum exp(2 pi i f t)|^2/n at f = 0, 1, 2... times 1/(4 span), up to
+// spectrum fills sc.power with Rayleigh's |sum exp(2 pi i f t)|^2/n at f = 0, 1, 2... times 1/(2 span), up to
 // highest: by Fourier transform of the times, each shared between the two nearest bins.
 func (sc *Scorer) spectrum(t []int64, span, highest float64) {
-	length := 1 << bits.Len(uint(8*1.5*span*highest))
+	length := 1 << bits.Len(uint(4*1.25*span*highest))
 	if sc.fft == nil || sc.fft.Len() != length {
 		sc.fft = sc.plan(length)
 	}
 	sc.bins = slices.Grow(sc.bins[:0], length)[:length]
 	clear(sc.bins)
-	width := 4 * span / float64(length)
+	width := 2 * span / float64(length)
 	for _, at := range t {
 		x := float64(at-t[0]) / second / width
 		i := int(x)
@@ -134,7 +150,7 @@ func (sc *Scorer) spectrum(t []int64, span, highest float64) {
 	half := length/2 + 1
 	sc.coefficients = slices.Grow(sc.coefficients[:0], half)[:half]
 	sc.fft.Coefficients(sc.coefficients, sc.bins)
-	last := min(half-1, int(highest*4*span)+1)
+	last := min(half-1, int(highest*2*span)+1)
 	sc.power = slices.Grow(sc.power[:0], last+1)[:last+1]
 	for i := range sc.power {
 		c := sc.coefficients[i]

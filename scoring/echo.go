@@ -9,11 +9,15 @@ const (
 	// echoFewest and echoMost bound the number of events.
 	echoFewest, echoMost = 60, 6000
 	// echoBlocks is the number of parts of the time that each have one vote.
-	echoBlocks = 96
-	// echoBins of equal ratio hold the distances between events: 1 % wide, from the shortest on.
-	echoStep = 0.01
+	echoBlocks = 256
+	// echoFewestBlocks must have events: z^2 is at most their number.
+	echoFewestBlocks = 48
+	// echoShift leaves seven bits of a distance's mantissa: bins 0.4 to 0.8 % wide.
+	echoShift = 45
 	// echoOrders: distances of one, two and three periods are looked at together.
 	echoOrders = 3
+	// echoGlance: below that many standard errors of plain counting no closer look is worth while.
+	echoGlance = 5
 )
 
 // echoWidths are the jitters tried.
@@ -55,79 +59,116 @@ func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 	if !(longest > 1.2*shortest) {
 		return best, false
 	}
-	base := shortest * (1 - 2*0.25)
-	bins := int(math.Log(3*longest*(1+2*0.25/math.Sqrt(3))/base)/echoStep) + 2
-	sc.countPairs(t, base, span, bins)
-
+	if occupiedBlocks(t, echoBlocks) < echoFewestBlocks {
+		return best, false
+	}
+	base := echoBin(shortest * (1 - 2*0.25))
+	bins := echoBin(3*longest*(1+2*0.25/math.Sqrt(3))) - base + 2
+	// Plain counts of all pairs first: few periods are worth a closer look.
+	sc.countPairs(t, base, bins, 1)
+	sc.near = sc.near[:0]
 	tried := 0.0
 	for _, w := range echoWidths() {
 		for period := shortest; period <= longest; period *= 1 + w*0.7 {
 			tried++
-			sum, squares := 0.0, 0.0
-			var at [echoOrders][4]int
-			for k := range echoOrders {
-				lag, half := period*float64(k+1), w/math.Sqrt(float64(k+1))
-				for i, edge := range [...]float64{1 - 2*half, 1 - half, 1 + half, 1 + 2*half} {
-					at[k][i] = min(bins-1, max(0, int(math.Round(math.Log(lag*edge/base)/echoStep))))
-				}
-			}
-			first := 0.0
-			for b := range echoBlocks {
-				c := sc.pairs[b*bins : (b+1)*bins]
-				d := 0.0
-				for k := range echoOrders {
-					e := &at[k]
-					// The bins are of equal ratio: what lies to the sides is scaled to the middle's width.
-					middle := float64(c[e[2]] - c[e[1]])
-					sides := float64(c[e[1]]-c[e[0]])*sideScale(e[0], e[1], e[1], e[2]) + float64(c[e[3]]-c[e[2]])*sideScale(e[2], e[3], e[1], e[2])
-					if k == 0 {
-						first += middle - sides
-					}
-					d += (middle - sides) / float64(k+1)
-				}
-				sum += d
-				squares += d * d
-			}
-			if sum <= 0 || first <= 0 || squares == 0 {
-				continue
-			}
-			if logP := -sum * sum / squares / 2; logP < best.logP {
-				best = echoResult{logP: logP, period: period, jitter: w, pairs: first, events: n}
+			e := newEchoEdges(period, w, base, bins)
+			middle, sides, variance, _ := e.look(sc.pairs)
+			if d := middle - sides; d > 0 && d*d > echoGlance*echoGlance*variance {
+				sc.near = append(sc.near, echoCandidate{period, w})
 			}
 		}
 	}
-	best.logP = min(0, best.logP+math.Log(max(1, tried)))
+	if len(sc.near) == 0 {
+		return best, false
+	}
+	sc.countPairs(t, base, bins, echoBlocks)
+	for _, c := range sc.near {
+		e := newEchoEdges(c.period, c.width, base, bins)
+		sum, squares, first := 0.0, 0.0, 0.0
+		for b := range echoBlocks {
+			middle, sides, _, one := e.look(sc.pairs[b*bins : (b+1)*bins])
+			d := middle - sides
+			sum += d
+			squares += d * d
+			first += one
+		}
+		if sum <= 0 || first <= 0 {
+			continue
+		}
+		if logP := math.Log(tried) - sum*sum/squares/2; logP < best.logP {
+			best = echoResult{logP: logP, period: c.period, jitter: c.width, pairs: first, events: n}
+		}
+	}
 	return best, best.logP <= clockReach
 }
 
-// sideScale weighs the pairs of a side (bins from, to), so that both sides together have half the middle's width each.
-func sideScale(from, to, low, high int) float64 {
-	width := func(a, b int) float64 { return math.Exp(float64(b)*echoStep) - math.Exp(float64(a)*echoStep) }
-	return 0.5 * width(low, high) / max(width(from, to), 1e-12)
+// echoCandidate is a period and a jitter to be looked at closer.
+type echoCandidate struct{ period, width float64 }
+
+// echoEdges are the bins of a period's middles and sides, for one, two and three periods, and what a side counts.
+type echoEdges struct {
+	bin         [echoOrders][4]int
+	left, right [echoOrders]float64
 }
 
-// countPairs fills sc.pairs: for each block of time, how many pairs that begin in it are less far apart than each
-// bin's lower edge, base*exp(bin*echoStep) seconds.
-func (sc *Scorer) countPairs(t []int64, base, span float64, bins int) {
-	size := echoBlocks * bins
+func newEchoEdges(period, w float64, base, bins int) (e echoEdges) {
+	for k := range echoOrders {
+		lag, half := period*float64(k+1), w/math.Sqrt(float64(k+1))
+		for i, edge := range [...]float64{1 - 2*half, 1 - half, 1 + half, 1 + 2*half} {
+			e.bin[k][i] = min(bins-1, max(0, echoBin(lag*edge)-base))
+		}
+		width := func(i int) float64 { return echoEdge(e.bin[k][i+1]+base) - echoEdge(e.bin[k][i]+base) }
+		// Both sides together count as wide as the middle.
+		e.left[k], e.right[k] = 0.5*width(1)/max(width(0), 1e-9), 0.5*width(1)/max(width(2), 1e-9)
+	}
+	return e
+}
+
+// look compares the pairs of the middles, of cumulated counts c, with those of the sides, less weight for more periods;
+// variance is that of plain counting, one the difference for one period alone.
+func (e *echoEdges) look(c []int32) (middle, sides, variance, one float64) {
+	for k := range echoOrders {
+		b, weight := &e.bin[k], 1/float64(k+1)
+		m := float64(c[b[2]] - c[b[1]])
+		l, r := float64(c[b[1]]-c[b[0]]), float64(c[b[3]]-c[b[2]])
+		s := l*e.left[k] + r*e.right[k]
+		if k == 0 {
+			one = m - s
+		}
+		middle += m * weight
+		sides += s * weight
+		variance += (m + l*e.left[k]*e.left[k] + r*e.right[k]*e.right[k]) * weight * weight
+	}
+	return middle, sides, variance, one
+}
+
+func echoBin(distance float64) int { return int(math.Float64bits(distance) >> echoShift) }
+func echoEdge(bin int) float64     { return math.Float64frombits(uint64(bin) << echoShift) }
+
+// countPairs fills sc.pairs: for each of so many blocks of time, how many pairs that begin in it are nearer than the
+// lower edge of each bin from base on.
+func (sc *Scorer) countPairs(t []int64, base, bins, blocks int) {
+	size := blocks * bins
 	sc.pairs = slices.Grow(sc.pairs[:0], size)[:size]
 	clear(sc.pairs)
-	low, high := int64(base*second), int64(base*math.Exp(float64(bins-2)*echoStep)*second)
+	low, high := int64(math.Ceil(echoEdge(base)*second)), int64(echoEdge(base+bins-1)*second)
+	perBlock := float64(blocks) / float64(t[len(t)-1]-t[0]+1)
 	begin := 1
 	for i, from := range t {
-		b := min(echoBlocks-1, int(float64(from-t[0])/second/span*echoBlocks))
+		b := int(float64(from-t[0]) * perBlock)
 		row := sc.pairs[b*bins : (b+1)*bins]
 		begin = max(begin, i+1)
 		for begin < len(t) && t[begin]-from < low {
 			begin++
 		}
-		for j := begin; j < len(t) && t[j]-from < high; j++ {
-			if bin := int(math.Log(float64(t[j]-from)/second/base)/echoStep) + 1; bin >= 0 && bin < bins {
-				row[bin]++
+		for _, to := range t[begin:] {
+			if to-from >= high {
+				break
 			}
+			row[echoBin(float64(to-from)*(1.0/second))-base+1]++
 		}
 	}
-	for b := range echoBlocks {
+	for b := range blocks {
 		row := sc.pairs[b*bins : (b+1)*bins]
 		for i := 1; i < bins; i++ {
 			row[i] += row[i-1]

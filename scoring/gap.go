@@ -67,7 +67,7 @@ type gapWindow struct {
 
 // densest finds, in gaps of ascending length (less burst), the window of tightness t that holds the most, and how
 // likely it would hold as many if the gaps had no memory.
-func densest(gaps []gapOrder, burst int64, t tightness) gapWindow {
+func (sc *Scorer) densest(gaps []gapOrder, burst int64, t tightness) gapWindow {
 	best := gapWindow{t: t}
 	m := len(gaps)
 	if m < 3 {
@@ -91,17 +91,17 @@ func densest(gaps []gapOrder, burst int64, t tightness) gapWindow {
 			break // windows that begin later hold fewer
 		}
 	}
-	best.logP = densestLogP(m, best.k, t.reach)
+	best.logP = sc.densestLogP(m, best.k, t.reach)
 	return best
 }
 
 // densestLogP bounds ln P that some window of this reach holds k of m gaps: given its first gap, the others fall into
 // it with at most the probability reach; and any of the m may be the first.
-func densestLogP(m, k int, reach float64) float64 {
+func (sc *Scorer) densestLogP(m, k int, reach float64) float64 {
 	if k < 2 {
 		return 0
 	}
-	return min(0, math.Log(float64(m))+logBinomialTail(k-1, m-1, reach))
+	return min(0, math.Log(float64(m))+sc.logBinomialTail(k-1, m-1, reach))
 }
 
 // gapCell is one burst and tightness with the modes found.
@@ -134,7 +134,7 @@ func (sc *Scorer) gapTest(enough float64) (best gapCell, ok bool) {
 		}
 		loaded := false
 		for _, t := range tightnesses() {
-			w := densest(gaps, burst, t)
+			w := sc.densest(gaps, burst, t)
 			if w.k < 2 {
 				continue
 			}
@@ -186,7 +186,7 @@ func (sc *Scorer) modes(gaps []gapOrder, burst int64, w gapWindow) gapCell {
 		}
 		w = gapWindow{logP: math.Inf(1)}
 		for _, t := range tightnesses() {
-			if v := densest(sc.rest, burst, t); v.logP < w.logP {
+			if v := sc.densest(sc.rest, burst, t); v.logP < w.logP {
 				w = v
 			}
 		}

@@ -54,7 +54,7 @@ func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
 	if m < latticeFewest || 2*gaps[m/2].gap() < 3*period {
 		return l, false
 	}
-	sum, covered := 0.0, 0.0
+	sum, covered, perPeriod := 0.0, 0.0, 1/float64(period)
 	multiple, run, longestRun := int64(0), 0, 0
 	for _, g := range gaps {
 		d := g.gap()
@@ -64,7 +64,7 @@ func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
 		}
 		run++
 		longestRun = max(longestRun, run)
-		sum += math.Cos(2 * math.Pi * float64(d-k*period) / float64(period))
+		sum += cosine(float64(d-k*period) * perPeriod)
 		if k <= 2*clockLapse {
 			covered += float64(d) / second
 		}
@@ -75,6 +75,13 @@ func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
 	}
 	l.logP = min(0, math.Log(latticePeriods)-float64(m)*cosineRate(l.cosine))
 	return l, true
+}
+
+// cosine is cos(2 pi u) for u from -0.5 to 0.5, by its series up to u^16: within 1e-6 and never above it by more, and
+// several times as fast as the library's, which must take any argument.
+func cosine(u float64) float64 {
+	x := 4 * math.Pi * math.Pi * u * u
+	return 1 - x/2*(1-x/12*(1-x/30*(1-x/56*(1-x/90*(1-x/132*(1-x/182*(1-x/240)))))))
 }
 
 // cosineRate is sup over x of x c - ln I0(x), for 0 < c <= 1: the rate at which a mean of cosines of uniform phases

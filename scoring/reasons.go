@@ -24,6 +24,9 @@ func (b *Beacon) Reasons(keys int) []string {
 	case Clock:
 		out = append(out, fmt.Sprintf("a beat every %s ±%s on a fixed clock, %s of %s connections, in %s of the periods, %s; if they did not follow that clock, %s", span(b.Period),
 			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), percent(b.Occupied), held, chance))
+	case Schedule:
+		out = append(out, fmt.Sprintf("at the same time of every %s ±%s, in %s of them, %s; if connections fell evenly over them, %s", span(b.Period),
+			percent(b.Jitter), percent(b.Occupied), held, chance))
 	case Lattice:
 		out = append(out, fmt.Sprintf("comes back after multiples of %s: %s gaps agree to %s, %s; if the gaps had no memory, %s", span(b.Period),
 			count(b.Gaps), percent(b.Fraction), held, chance))

@@ -15,10 +15,14 @@ type Scorer struct {
 	stride []int64    // by place in time
 	values []int64    // for medians
 
-	pairs         []int32    // ECHO's counts: block by block, by distance
+	pairs         []int32 // ECHO's counts: block by block, by distance
+	near          []echoCandidate
 	open          []interval // for unions of durations
 	shape, strays []float64  // gaps, seconds
 
+	foldLast     [foldWindows]int64
+	foldCounts   [foldWindows]int
+	factorials   []float64 // ln n!
 	fft          *fourier.FFT
 	plans        [32]*fourier.FFT // by number of bits of the length
 	bins, power  []float64
