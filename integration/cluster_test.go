@@ -2,11 +2,13 @@ package integration
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/integration/testnode"
 	"dwell/internal/es"
 )
 
@@ -18,20 +20,21 @@ type cluster struct {
 	secured bool
 }
 
-// forEachLine runs a test against every line of Elasticsearch that is there, emptied of what is dwell's.
+func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
+
+// forEachLine runs a test against every line of Elasticsearch that can be had, emptied of what is dwell's.
 func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	t.Helper()
-	url := os.Getenv("DWELL_TEST_ELASTICSEARCH_URL")
-	if url == "" {
-		t.Skip("no Elasticsearch: set DWELL_TEST_ELASTICSEARCH_URL")
+	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
+		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
+			node := testnode.ForTest(t, line)
+			node.Exclusive(t)
+			cfg := es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password}
+			c, err := es.New(cfg)
+			require.NoError(t, err)
+			test(t, cluster{cfg: cfg, admin: c, secured: cfg.Username != ""})
+		})
 	}
-	cfg := es.Config{
-		Addresses: []string{url}, CAFile: os.Getenv("DWELL_TEST_ELASTICSEARCH_CA_FILE"),
-		Username: os.Getenv("DWELL_TEST_ELASTICSEARCH_USERNAME"), Password: os.Getenv("DWELL_TEST_ELASTICSEARCH_PASSWORD"),
-	}
-	c, err := es.New(cfg)
-	require.NoError(t, err)
-	test(t, cluster{cfg: cfg, admin: c, secured: cfg.Username != ""})
 }
 
 // with makes another client of the same cluster.
