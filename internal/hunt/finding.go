@@ -173,6 +173,14 @@ type Evidence struct {
 	// Addresses of the other side, the most used first, at most 20; AddressCount is how many there are in all.
 	Addresses    []netip.Addr `json:"addresses,omitempty"`
 	AddressCount int          `json:"address_count,omitempty"`
+	// Prevalence is how many internal machines talk to the other side.
+	Prevalence *Prevalence `json:"prevalence,omitempty"`
+}
+
+// Prevalence counts internal machines: those that talk to the other side, and those that talked to anybody outside.
+type Prevalence struct {
+	Hosts  int64 `json:"hosts"`
+	Active int64 `json:"active"`
 }
 
 // Parts are the values that the final score is made of.

@@ -28,6 +28,7 @@ type search struct {
 	mu     sync.Mutex
 	byName map[netip.Addr][]*key
 	found  []source
+	spread *prevalence
 	// answers are addresses out of DNS answers that matter if anybody connects to them.
 	answers map[netip.Addr][]*tunnel
 }
@@ -70,6 +71,7 @@ func (r *Result) dwell(ctx context.Context, m *material, id *identity, o Options
 		c.pairs += p.examined.pairs
 	}
 	c.scored = int64(tested)
+	s.spread = s.prevalence(tested)
 	for _, src := range s.found {
 		r.Findings = append(r.Findings, s.stories(src, tested)...)
 	}

@@ -74,24 +74,45 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts, score floa
 // finding makes the finding of a key, scored in a hunt of so many keys.
 func (s *search) finding(k *key, tested int) hunt.Finding {
 	values := k.indicators(tested)
-	explanation, why := scoring.Unexplained, ""
-	if values.Beacon >= max(values.Long, values.Strobe) {
-		explanation, why = explained(k) // what explains a rhythm explains neither a flood nor a connection held for hours
-	}
-	score := scoring.Final(values, 0, explanation)
+	explanation, why := s.explain(k, values)
+	rarity, hosts, active := s.spread.modifier(k)
+	score := scoring.Final(values, rarity.Value, explanation)
 	f := s.id.finding(&subject{PairKey: k.PairKey, port: k.port, ports: k.ports, totals: k.totals}, &s.o,
 		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe}, score)
 	f.Beacon = k.beaconFields(tested)
 	f.Dwell.Explained = explanation.String()
+	f.Dwell.Evidence = &hunt.Evidence{}
 	if k.count > 1 || k.Name != "" && k.count > 0 {
-		f.Dwell.Evidence = &hunt.Evidence{Addresses: k.addresses, AddressCount: k.count}
+		f.Dwell.Evidence.Addresses, f.Dwell.Evidence.AddressCount = k.addresses, k.count
+	}
+	if active > 0 {
+		f.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: hosts, Active: active}
 	}
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
+	if rarity.Name != "" {
+		f.Dwell.Modifiers = append(f.Dwell.Modifiers, rarity)
+		f.Dwell.Reasons = append(f.Dwell.Reasons, rarity.Reason)
+	}
 	if why != "" {
 		f.Dwell.Reasons = append(f.Dwell.Reasons, why)
 	}
 	f.Rule = ruleOf(f.Dwell.Indicators)
 	return f
+}
+
+// explain gives the best reason there is for what the key does. What explains a rhythm explains neither a flood nor a
+// connection held for hours.
+func (s *search) explain(k *key, v scoring.Indicators) (scoring.Explanation, string) {
+	switch {
+	case v.Strobe > max(v.Beacon, v.Long):
+		return scoring.Unexplained, ""
+	case v.Long > v.Beacon:
+		return s.spread.push(k)
+	}
+	if e, why := explained(k); e != scoring.Unexplained {
+		return e, why
+	}
+	return s.spread.fleet(k)
 }
 
 // reasons names the indicators that fired and says why, strongest first.

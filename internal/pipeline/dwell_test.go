@@ -1,0 +1,167 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// by changes connections: another source, port, transport, service.
+func by(conns []hunt.Connection, change func(*hunt.Connection)) []hunt.Connection {
+	for i := range conns {
+		change(&conns[i])
+	}
+	return conns
+}
+
+func dwellOptions() Options {
+	o := options()
+	o.Profile = ProfileDwell
+	return o
+}
+
+func hunted(t *testing.T, src hunt.Source, o Options) map[string]hunt.Finding {
+	t.Helper()
+	res, err := Run(t.Context(), src, o)
+	require.NoError(t, err)
+	out := map[string]hunt.Finding{}
+	for _, f := range res.Findings {
+		out[f.Dwell.Pair] = f
+	}
+	return out
+}
+
+func ofDay(conns ...[]hunt.Connection) *fixed {
+	f := &fixed{reading: hunt.Reading{Window: dayWindow(), Source: "test"}}
+	for _, c := range conns {
+		f.conns = append(f.conns, c...)
+	}
+	return f
+}
+
+func TestEachPortIsAKeyOfItsOwn(t *testing.T) {
+	web := by(every(server, day0.Add(7*time.Second), 17*time.Minute, 24*time.Hour), func(c *hunt.Connection) { c.DstPort = 80; c.Start += (c.Start / 7919 % 600) * 1000 })
+	found := hunted(t, ofDay(every(server, day0, 5*time.Minute, 24*time.Hour), web), dwellOptions())
+	f := found["10.0.0.5>203.0.113.9:443/tcp"]
+	require.Equal(t, "critical", f.Dwell.Severity)
+	require.Equal(t, 300.0, *f.Beacon.Period)
+	require.InDelta(t, 287.0/288, *f.Beacon.Coverage, 0.001) // 287 gaps of 300 s in 86,400 s
+	require.Equal(t, int64(288), *f.Beacon.Beats)
+	require.Equal(t, 2, f.Dwell.Ports)
+	// RITA's numbers are of both ports together (docs/design.md, 5.4).
+	require.Equal(t, int64(288+85), *f.Beacon.RITAConnections)
+}
+
+func TestMovingServerIsOneFinding(t *testing.T) {
+	var conns []hunt.Connection
+	for i, c := range every(server, day0, 10*time.Minute, 24*time.Hour) {
+		c.Dst = netip.AddrFrom4([4]byte{198, 51, 100, byte(i*37%143 + 1)})
+		conns = append(conns, c)
+	}
+	found := hunted(t, ofDay(conns), dwellOptions())
+	require.Len(t, found, 1)
+	f := found["10.0.0.5>198.51.100.0/24"]
+	require.Equal(t, "critical", f.Dwell.Severity)
+	require.Equal(t, "198.51.100.0/24", f.Dwell.Destination.Network)
+	require.False(t, f.Destination.IP.IsValid())
+	require.Equal(t, 143, f.Dwell.Evidence.AddressCount)
+	require.Len(t, f.Dwell.Evidence.Addresses, 20)
+	require.Equal(t, int64(144), f.Network.Connections)
+}
+
+func TestProtocolExplainsAndSaysSo(t *testing.T) {
+	ntp := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) {
+		c.DstPort, c.Proto, c.Service, c.OrigIPBytes = 123, hunt.UDP, "ntp", 76
+	})
+	f := hunted(t, ofDay(ntp), dwellOptions())["10.0.0.5>203.0.113.9:123/udp"]
+	require.Equal(t, "strong", f.Dwell.Explained)
+	require.InDelta(t, 0.3, f.Dwell.Score, 0.01)
+	require.Contains(t, f.Dwell.Reasons[len(f.Dwell.Reasons)-1], "NTP")
+
+	odd := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) { c.DstPort, c.Proto, c.Service = 123, hunt.UDP, "" })
+	f = hunted(t, ofDay(odd), dwellOptions())["10.0.0.5>203.0.113.9:123/udp"]
+	require.Equal(t, "none", f.Dwell.Explained, "the port alone explains nothing")
+}
+
+func TestFleetAndRarity(t *testing.T) {
+	update := netip.MustParseAddr("192.0.2.50")
+	var parts [][]hunt.Connection
+	for host := range 20 {
+		src := netip.AddrFrom4([4]byte{10, 0, 1, byte(host)})
+		parts = append(parts, by(every(update, day0.Add(time.Duration(host)*time.Minute), 30*time.Minute, 23*time.Hour), func(c *hunt.Connection) { c.Src = src }))
+	}
+	parts = append(parts, every(server, day0, 30*time.Minute, 24*time.Hour))
+	found := hunted(t, ofDay(parts...), dwellOptions())
+	implant := found["10.0.0.5>203.0.113.9:443/tcp"]
+	require.Equal(t, "critical", implant.Dwell.Severity)
+	require.Equal(t, &hunt.Prevalence{Hosts: 1, Active: 21}, implant.Dwell.Evidence.Prevalence)
+	require.Equal(t, "rare", implant.Dwell.Modifiers[0].Name)
+	software := found["10.0.1.3>192.0.2.50:443/tcp"]
+	require.Equal(t, "weak", software.Dwell.Explained)
+	require.Equal(t, "common", software.Dwell.Modifiers[0].Name)
+	require.Less(t, software.Dwell.Score, implant.Dwell.Score-0.3)
+	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 machines keep this rhythm")
+}
+
+// withNames is a source that has name and DNS logs too.
+type withNames struct {
+	fixed
+	names []hunt.NameRecord
+	dns   []hunt.DNSRecord
+}
+
+func (w *withNames) ReadNames(_ context.Context, _ hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+	return hunt.Reading{Connections: int64(len(w.names))}, emit(w.names)
+}
+
+func (w *withNames) ReadDNS(_ context.Context, _ hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+	return hunt.Reading{Connections: int64(len(w.dns))}, emit(w.dns)
+}
+
+func TestNameLeadsWhereServersChange(t *testing.T) {
+	src := &withNames{fixed: *ofDay(nil)}
+	for i, c := range every(server, day0, 10*time.Minute, 24*time.Hour) {
+		c.Dst = netip.AddrFrom4([4]byte{byte(20 + i%7), 51, byte(i), 9}) // another network each time
+		c.SrcPort = uint16(40000 + i)
+		src.conns = append(src.conns, c)
+		src.names = append(src.names, hunt.NameRecord{Start: c.Start + 80, Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: 443, Kind: hunt.TLS, Name: "cdn.evil.example", Count: 1})
+	}
+	found := hunted(t, src, dwellOptions())
+	f, ok := found["10.0.0.5>cdn.evil.example:443/tcp"]
+	require.True(t, ok, "%v", found)
+	require.Equal(t, "cdn.evil.example", f.Destination.Domain)
+	require.Equal(t, "critical", f.Dwell.Severity)
+	require.Equal(t, int64(144), f.Network.Connections)
+	require.Equal(t, 144, f.Dwell.Evidence.AddressCount)
+	require.Equal(t, int64(144*400), f.Network.Bytes, "sizes come from the joined connections")
+}
+
+func TestAddressIsNotHiddenByAName(t *testing.T) {
+	src := &withNames{fixed: *ofDay(every(server, day0, 5*time.Minute, 24*time.Hour))}
+	c := src.conns[100]
+	src.names = []hunt.NameRecord{{Start: c.Start + 10, Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: 443, Kind: hunt.TLS, Name: "harmless.example", Count: 1}}
+	require.Contains(t, hunted(t, src, dwellOptions()), "10.0.0.5>203.0.113.9:443/tcp")
+}
+
+func TestDNSTunnelIsFoundByItsNames(t *testing.T) {
+	src := &withNames{fixed: *ofDay(every(server, day0, 5*time.Minute, time.Hour))}
+	resolver := netip.MustParseAddr("10.0.0.53")
+	for i := range 1200 {
+		src.dns = append(src.dns, hunt.DNSRecord{Start: day0.Add(time.Duration(i) * time.Minute).UnixMilli(), Client: inside, Resolver: resolver, Type: "TXT", Count: 1,
+			Query: hunt.Digest("chunk", fmt.Sprint(i)) + ".t.evil.example"})
+	}
+	f, ok := hunted(t, src, dwellOptions())["10.0.0.5>*.evil.example/dns"]
+	require.True(t, ok)
+	require.Equal(t, []string{hunt.DNSTunnel}, f.Dwell.Indicators)
+	require.Equal(t, 0.8, f.Dwell.Score)
+	require.Equal(t, "evil.example", f.Destination.Domain)
+	require.Equal(t, resolver, f.Destination.IP)
+	require.Equal(t, int64(1200), f.Dwell.DNS.Names)
+	require.Equal(t, inside, f.Dwell.InternalIP)
+}

@@ -1,0 +1,144 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"sync"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/scoring"
+)
+
+// prevalence is how many internal machines talk to the other side of a key, out of how many (docs/scoring.md, 5).
+type prevalence struct {
+	mu    sync.Mutex
+	hosts map[party]map[netip.Addr]struct{}
+	// active are the internal machines that talked to anybody outside.
+	active map[netip.Addr]struct{}
+	// beats are the periods of convincing beacons by destination.
+	beats map[party][]beat
+	// held are the machines that were connected for long.
+	held map[party]map[netip.Addr]struct{}
+}
+
+// party is the other side: a name, or an address where there is none.
+type party struct {
+	name string
+	addr netip.Addr
+}
+
+type beat struct {
+	src    netip.Addr
+	period float64
+}
+
+const (
+	// fewHosts: in a network of fewer active machines "rare" means nothing.
+	fewHosts = 10
+	// fleetBeat is the beacon score from which a rhythm counts as one, fleetPeriod how alike two periods are.
+	fleetBeat, fleetPeriod = 0.5, 0.05
+	// fleetHosts machines with the same rhythm to the same server look like software that all of them run.
+	fleetHosts    = 3
+	rareModifier  = 0.15
+	maxPrevalence = 100_000
+)
+
+func partyOf(k *key) (party, bool) {
+	switch {
+	case k.Name != "":
+		return party{name: k.Name}, true
+	case k.Network.IsValid() || !k.Dst.IsValid():
+		return party{}, false
+	}
+	return party{addr: k.Dst}, true
+}
+
+// prevalence goes over the tables once more, without decoding, for the other sides that matter.
+func (s *search) prevalence(tested int) *prevalence {
+	p := &prevalence{hosts: map[party]map[netip.Addr]struct{}{}, active: map[netip.Addr]struct{}{}, beats: map[party][]beat{}, held: map[party]map[netip.Addr]struct{}{}}
+	for _, src := range s.found {
+		for _, k := range src.keys {
+			if at, ok := partyOf(k); ok {
+				p.hosts[at] = map[netip.Addr]struct{}{}
+				if k.beacon.Score(tested).Score > fleetBeat {
+					p.beats[at] = append(p.beats[at], beat{k.Src, k.beacon.Period})
+				}
+				if k.long.Score >= severityFloor {
+					if p.held[at] == nil {
+						p.held[at] = map[netip.Addr]struct{}{}
+					}
+					p.held[at][k.Src] = struct{}{}
+				}
+			}
+		}
+	}
+	scope := &s.o.Request.Scope
+	count := func(t *pairs.Table, of func(dst netip.Addr) party) {
+		t.WalkSources(func(_ int, src netip.Addr, pairs *pairs.Of) {
+			if !scope.IsInternal(src) {
+				return
+			}
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.active[src] = struct{}{}
+			for i := range pairs.Len() {
+				if hosts := p.hosts[of(pairs.Dst(i))]; hosts != nil && len(hosts) < maxPrevalence {
+					hosts[src] = struct{}{}
+				}
+			}
+		})
+	}
+	count(s.table, func(dst netip.Addr) party { return party{addr: dst} })
+	if s.named != nil {
+		count(s.named.Table, func(dst netip.Addr) party { return party{name: s.named.Name(dst)} })
+	}
+	return p
+}
+
+// modifier says whether few or many machines talk to the other side; the zero Modifier says neither.
+func (p *prevalence) modifier(k *key) (m hunt.Modifier, hosts, active int64) {
+	at, ok := partyOf(k)
+	if !ok {
+		return m, 0, 0
+	}
+	h, all := float64(len(p.hosts[at])), float64(len(p.active))
+	switch {
+	case h >= max(5, 0.5*all):
+		m = hunt.Modifier{Name: "common", Value: -rareModifier, Reason: fmt.Sprintf("%.0f of %.0f active machines talk to it", h, all)}
+	case all >= fewHosts && h == 1:
+		m = hunt.Modifier{Name: "rare", Value: rareModifier, Reason: fmt.Sprintf("no other of %.0f active machines talks to it", all)}
+	case all >= fewHosts && h <= 0.02*all:
+		m = hunt.Modifier{Name: "rare", Value: rareModifier, Reason: fmt.Sprintf("only %.0f of %.0f active machines talk to it", h, all)}
+	}
+	return m, int64(h), int64(all)
+}
+
+// fleet says whether other machines keep the same rhythm to the same server: software that they all run, or an outbreak.
+// Without knowing for how long the server has been known, that explains a rhythm weakly.
+func (p *prevalence) fleet(k *key) (scoring.Explanation, string) {
+	at, ok := partyOf(k)
+	if !ok || k.beacon.Period <= 0 {
+		return scoring.Unexplained, ""
+	}
+	same := map[netip.Addr]struct{}{k.Src: {}}
+	for _, b := range p.beats[at] {
+		if math.Abs(b.period-k.beacon.Period) < fleetPeriod*k.beacon.Period {
+			same[b.src] = struct{}{}
+		}
+	}
+	if len(same) < fleetHosts {
+		return scoring.Unexplained, ""
+	}
+	return scoring.Weak, fmt.Sprintf("%d machines keep this rhythm to the same server, as software does that all of them run (or an outbreak: see when it began)", len(same))
+}
+
+// push is fleet for connections that are held for long, as push services are.
+func (p *prevalence) push(k *key) (scoring.Explanation, string) {
+	at, ok := partyOf(k)
+	if n := len(p.held[at]); ok && n >= fleetHosts {
+		return scoring.Weak, fmt.Sprintf("%d machines hold connections to the same server for hours, as push services make them", n)
+	}
+	return scoring.Unexplained, ""
+}
