@@ -81,9 +81,12 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 		if sc.power[peak] < needed*0.6 {
 			continue
 		}
-		for _, off := range [...]float64{-0.5, -0.25, 0, 0.25, 0.5} {
+		for i, off := range [...]float64{0, -0.5, -0.25, 0.25, 0.5} {
 			f := (float64(peak) + off) * step
 			z, r := votes(t, f, span)
+			if i == 0 && z < needed*0.6 {
+				break
+			}
 			logP := math.Log(tried) + steinhausTail(z)
 			// Of a period and its fractions, which all agree with a beat, the longest is meant.
 			if logP < best.logP-2 && (!found || logP < best.logP*1.15 || math.Abs(best.period*f-1) < 0.02) {

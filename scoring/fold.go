@@ -6,9 +6,11 @@ const (
 	// foldFewest events, and periods, must there be.
 	foldFewest, foldFewestPeriods = 12, 12
 	foldMost                      = 20000
+	// foldWorth is the -ln p that a beat in every period must be worth, for a period to be looked at.
+	foldWorth = 20
 	// foldCrowd events a period at most, where the gaps agree by themselves.
 	foldCrowd               = 1.5
-	foldPeriods, foldWidths = 9, 5
+	foldPeriods, foldWidths = 7, 4
 	// foldWindows is how many windows of the narrowest width there are: they overlap by half.
 	foldWindows = 200
 )
@@ -38,18 +40,25 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 	if len(t) < foldFewest || len(t) > foldMost {
 		return best, false
 	}
-	for _, period := range [foldPeriods]int64{7200, 3600, 1800, 1200, 900, 600, 300, 120, 60} {
+	for _, period := range [foldPeriods]int64{3600, 1800, 900, 600, 300, 120, 60} {
 		period *= second
 		periods := int(t[len(t)-1]/period-t[0]/period) + 1
 		// All periods must be able to vote, and beats must be the lesser part of what there is to see.
 		if periods < foldFewestPeriods || periods > 3*len(t) || float64(len(t)) > crowd*float64(periods) {
 			continue
 		}
-		for _, h := range [foldWidths]float64{0.01, 0.02, 0.05, 0.1, 0.2} {
-			if h*float64(period) < clockBurst {
+		c := float64(len(t)) / float64(periods)
+		folded := false
+		for _, h := range [foldWidths]float64{0.01, 0.03, 0.1, 0.2} {
+			// Too narrow for the burst, or so wide that even a beat in every period would be no surprise.
+			if h*float64(period) < clockBurst || -math.Log1p(-math.Exp(-c*h))*float64(periods) < foldWorth {
 				continue
 			}
-			hits, chance := sc.fold(t, period, h)
+			if !folded {
+				sc.phases(t, period)
+				folded = true
+			}
+			hits, chance := sc.fold(h)
 			p := chance / float64(periods)
 			logP := sc.logBinomialTail(hits, periods, p) + math.Log(foldPeriods*foldWidths*2/h)
 			if logP < best.logP {
@@ -61,33 +70,47 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 	return best, best.logP <= clockReach
 }
 
+// phase is where an event falls: in which period, and at which share of it.
+type phase struct {
+	period int64
+	share  float64
+}
+
+func (sc *Scorer) phases(t []int64, period int64) {
+	sc.folded = sc.folded[:0]
+	for _, at := range t {
+		p := floorDiv(at, period)
+		sc.folded = append(sc.folded, phase{p, float64(at-p*period) / float64(period)})
+	}
+}
+
 // fold counts, over all windows of width h of the period, the most periods that have an event in one; chance is how
 // many would be expected for any one window.
-func (sc *Scorer) fold(t []int64, period int64, h float64) (most int, chance float64) {
+func (sc *Scorer) fold(h float64) (most int, chance float64) {
 	windows := int(math.Round(2 / h))
-	last, counts := &sc.foldLast, &sc.foldCounts
-	for i := range windows {
-		last[i], counts[i] = -1, 0
+	last, counts := sc.foldLast[:windows], sc.foldCounts[:windows]
+	for i := range last {
+		last[i], counts[i] = math.MinInt64, 0
 	}
-	perWindow := float64(windows) / float64(period)
-	current, events := t[0]/period, 0
-	for _, at := range t {
-		p := at / period
-		if p != current {
-			chance += 1 - math.Pow(1-h, float64(events))
-			current, events = p, 0
+	current, none := sc.folded[0].period, 1.0
+	for _, at := range sc.folded {
+		if at.period != current {
+			chance += 1 - none
+			current, none = at.period, 1
 		}
-		events++
-		w := min(windows-1, int(float64(at-p*period)*perWindow))
+		none *= 1 - h
 		// The window that begins here and the one that began half a width earlier.
+		w := min(windows-1, int(at.share*float64(windows)))
 		for range 2 {
-			if last[w] != p {
-				last[w] = p
+			if last[w] != at.period {
+				last[w] = at.period
 				counts[w]++
 				most = max(most, counts[w])
 			}
-			w = (w + windows - 1) % windows
+			if w--; w < 0 {
+				w = windows - 1
+			}
 		}
 	}
-	return most, chance + 1 - math.Pow(1-h, float64(events))
+	return most, chance + 1 - none
 }

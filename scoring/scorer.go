@@ -15,11 +15,13 @@ type Scorer struct {
 	stride []int64    // by place in time
 	values []int64    // for medians
 
-	pairs         []int32 // ECHO's counts: block by block, by distance
-	near          []echoCandidate
-	open          []interval // for unions of durations
-	shape, strays []float64  // gaps, seconds
+	pairs                 []int32 // ECHO's counts: block by block, by distance
+	near                  []echoCandidate
+	open                  []interval // for unions of durations
+	shape, logs           []float64  // gaps in seconds, and their logarithms
+	stray, strays, ratios []float64  // likelihoods of stray gaps, their sums, and what a family adds
 
+	folded       []phase
 	foldLast     [foldWindows]int64
 	foldCounts   [foldWindows]int
 	factorials   []float64 // ln n!

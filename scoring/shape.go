@@ -4,17 +4,17 @@ import "math"
 
 const (
 	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length.
-	shapeFewest, shapeMost = 12, 256
+	shapeFewest, shapeMost = 12, 200
 	// shapeEdges is how many places a window's edge may have.
-	shapeEdges = 48
+	shapeEdges = 40
 	// What still counts as a beat: a delay after the timer of this share of the whole, log-normal gaps of this sigma,
 	// gamma gaps of this shape. Only wider ones are candidates for a timer that restarts on use.
 	beatDelay, beatSigma, beatShape = 0.06, 0.45, 5.0
 	// In doubt (ln of the likelihood ratio) a rhythm of more than so much jitter that leaves more than a tenth of the
 	// gaps unexplained is taken for a timer.
 	wideJitter, wideShare, wideDoubt = 0.3, 0.9, 3.0
-	// strayRange is ln of the ratio of the longest stray gap to the shortest: strays are log-uniform over 1 ms..12 days.
-	strayRange = 20.7
+	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x), of which this is ln 20.7.
+	logStrayRange = 3.03
 )
 
 // restarts says whether the gaps look like a timer that restarts on use (a keep-alive, a cache's time to live, a rate
@@ -29,31 +29,44 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 		x = append(x, max(0.001, float64(gaps[int(at)].gap()-burst)/second))
 	}
 	sc.shape = x
+	sc.logs, sc.stray = sc.logs[:0], sc.stray[:0]
+	for _, v := range x {
+		l := math.Log(v)
+		sc.logs, sc.stray = append(sc.logs, l), append(sc.stray, -l-logStrayRange)
+	}
 	if len(x) < shapeFewest {
 		return false
 	}
 	low, high := float64(gaps[w.first].gap()-burst)/second, float64(gaps[w.first+w.k-1].gap()-burst)/second
-	smooth := max(sc.timerFit(x), logNormalFit(x), gammaFit(x))
+	smooth := max(sc.timerFit(x), sc.logNormalFit(x), sc.gammaFit(x))
 	if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) {
 		smooth += wideDoubt
 	}
-	return smooth > sc.beatFit(x) && smooth > missedFit(x, low, high)
+	return smooth > sc.beatFit(x) && smooth > sc.missedFit(x, low, high)
 }
 
-func logStray(x float64) float64 { return -math.Log(x) - math.Log(strayRange) }
-
 // mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
-func mixed(x []float64, parameters float64, logDensity func(float64) float64) float64 {
+func (sc *Scorer) mixed(x []float64, parameters float64, logDensity func(i int) float64) float64 {
+	ratios, base := sc.ratios[:0], 0.0
+	for i := range x {
+		base += sc.stray[i]
+		ratios = append(ratios, math.Exp(min(logDensity(i)-sc.stray[i], 600)))
+	}
+	sc.ratios = ratios
 	best := math.Inf(-1)
 	for _, stray := range [...]float64{0.01, 0.05, 0.15, 0.3} {
-		sum, a, b := 0.0, math.Log1p(-stray), math.Log(stray)
-		for _, v := range x {
-			p, q := a+logDensity(v), b+logStray(v)
-			sum += max(p, q) + math.Log1p(math.Exp(-math.Abs(p-q)))
+		sum, product := 0.0, 1.0
+		for _, r := range ratios {
+			// One logarithm for many factors.
+			product *= (1-stray)*r + stray
+			if product > 1e200 || product < 1e-200 {
+				sum += math.Log(product)
+				product = 1
+			}
 		}
-		best = max(best, sum)
+		best = max(best, sum+math.Log(product))
 	}
-	return best - parameters/2*math.Log(float64(len(x)))
+	return base + best - parameters/2*math.Log(float64(len(x)))
 }
 
 // timerFit fits a limit and an exponential beyond it.
@@ -73,53 +86,57 @@ func (sc *Scorer) timerFit(x []float64) float64 {
 		}
 		mean = max(mean, beatDelay/(1-beatDelay)*limit, 0.01)
 		limit -= mean / float64(len(rest)) // the smallest of n lies that far beyond the limit
-		best = max(best, mixed(x, 3, func(v float64) float64 {
+		logMean := math.Log(mean)
+		best = max(best, sc.mixed(x, 3, func(i int) float64 {
+			v := x[i]
 			if v < limit {
 				return math.Inf(-1)
 			}
-			return -math.Log(mean) - (v-limit)/mean
+			return -logMean - (v-limit)/mean
 		}))
 	}
 	return best
 }
 
 // logNormalFit fits by quartiles, so that strays do not matter.
-func logNormalFit(x []float64) float64 {
+func (sc *Scorer) logNormalFit(x []float64) float64 {
 	n := len(x)
 	mu := math.Log(x[n/2])
 	sigma := max(beatSigma, math.Log(x[3*n/4]/x[n/4])/1.3489795)
-	return mixed(x, 3, func(v float64) float64 {
-		z := (math.Log(v) - mu) / sigma
-		return -0.5*z*z - math.Log(v*sigma) - 0.91893853
+	norm := math.Log(sigma) + 0.91893853
+	return sc.mixed(x, 3, func(i int) float64 {
+		z := (sc.logs[i] - mu) / sigma
+		return -0.5*z*z - sc.logs[i] - norm
 	})
 }
 
 // gammaFit fits by maximum likelihood to the middle 98 %.
-func gammaFit(x []float64) float64 {
+func (sc *Scorer) gammaFit(x []float64) float64 {
 	cut := len(x) / 100
 	mean, logs := 0.0, 0.0
 	middle := x[cut : len(x)-cut]
-	for _, v := range middle {
+	for i, v := range middle {
 		mean += v / float64(len(middle))
-		logs += math.Log(v) / float64(len(middle))
+		logs += sc.logs[cut+i] / float64(len(middle))
 	}
 	s := max(1e-6, math.Log(mean)-logs)
 	shape := min(beatShape, (3-s+math.Sqrt((s-3)*(s-3)+24*s))/(12*s)) // Minka's start, within 1.5 %
 	norm, _ := math.Lgamma(shape)
 	rate := shape / mean
-	return mixed(x, 3, func(v float64) float64 {
-		return shape*math.Log(rate) + (shape-1)*math.Log(v) - rate*v - norm
+	norm -= shape * math.Log(rate)
+	return sc.mixed(x, 3, func(i int) float64 {
+		return (shape-1)*sc.logs[i] - rate*x[i] - norm
 	})
 }
 
 // beatFit fits one to three windows of even density, one after the other where they gain most.
 func (sc *Scorer) beatFit(x []float64) float64 {
 	n := len(x)
-	strays := sc.strays[:0] // sums of logStray, by index
+	strays := sc.strays[:0] // sums of sc.stray, by index
 	sum := 0.0
-	for _, v := range x {
+	for i := range x {
 		strays = append(strays, sum)
-		sum += logStray(v)
+		sum += sc.stray[i]
 	}
 	strays = append(strays, sum)
 	sc.strays = strays
@@ -154,12 +171,12 @@ func (sc *Scorer) beatFit(x []float64) float64 {
 }
 
 // missedFit fits beats of which some are missing to a window of single gaps: k periods at a time, their jitters summed.
-func missedFit(x []float64, low, high float64) float64 {
+func (sc *Scorer) missedFit(x []float64, low, high float64) float64 {
 	period, half := (low+high)/2, max((high-low)/2, 0.005*high, 0.025)
 	best := math.Inf(-1)
 	for _, missed := range [...]float64{0.1, 0.25, 0.4, 0.6} {
-		best = max(best, mixed(x, 4, func(v float64) float64 {
-			sum := 0.0
+		best = max(best, sc.mixed(x, 4, func(i int) float64 {
+			v, sum := x[i], 0.0
 			share := 1 - missed
 			for k := 1.0; k <= 8; k++ {
 				if d := math.Abs(v - k*period); k == 1 && d <= half {
