@@ -11,8 +11,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Zeek writes a connection when it is over and rotates its logs by the clock, so a log of a certain day holds no
-// connection that began after it. A sensor's folder holds months; with this, a hunt over the last day opens the old
+// Zeek writes a record when its time is over and rotates its logs by the clock, so a log of a certain day holds no
+// connection, and no other record, that began after it. A sensor's folder holds months; with this, a hunt over the last day opens the old
 // logs, but does not read them through. The day is taken from the folder's or the file's name, and believed only if
 // the file's first record agrees.
 
@@ -88,15 +88,32 @@ func (in *input) newest(ctx context.Context, pass scan) (hunt.Window, error) {
 
 // tellUnread says which logs were left unread because of their day.
 func (in *input) tellUnread(r *report) {
-	var n int64
-	var example string
+	var unread []*logFile
 	for _, f := range in.closed {
 		if !f.tally.read {
-			n++
-			example = f.path
+			unread = append(unread, f)
 		}
 	}
-	if n > 0 {
-		r.note(hunt.Note{What: fmt.Sprintf("%d logs are of days well before the window and were not read, %s among them", n, example), Count: n})
+	r.unread(unread)
+}
+
+// notBefore leaves out files whose records all lie before from, and tells.
+func notBefore(from int64, files []*logFile, r *report) (kept []*logFile) {
+	var unread []*logFile
+	for _, f := range files {
+		if f.until < from {
+			unread = append(unread, f)
+		} else {
+			kept = append(kept, f)
+		}
+	}
+	r.unread(unread)
+	return kept
+}
+
+func (r *report) unread(files []*logFile) {
+	if n := len(files); n > 0 {
+		r.note(hunt.Note{What: fmt.Sprintf("%d %s logs are of days well before the window and were not read, %s among them", n, files[0].kind, files[n-1].path),
+			Count: int64(n)})
 	}
 }

@@ -84,6 +84,7 @@ func records(ctx context.Context, q Query, newTaker func() recordTaker) (Outcome
 	if !q.To.IsZero() {
 		s.to = q.To.UnixMilli()
 	}
+	closed, open = notBefore(s.from, closed, r), notBefore(s.from, open, r)
 	s.pipeline = pipeline{workers: q.Workers, chunkSize: chunkSize, read: new(atomic.Int64)}
 	if s.workers <= 0 {
 		s.workers = runtime.GOMAXPROCS(0)

@@ -90,14 +90,17 @@ func naiveRows(t *testing.T, path string) (rows []map[string]string) {
 	return rows
 }
 
-// TestCapturesRecords compares every field of every record of every log that is read, in all captures, with the
-// naive reading.
+// TestCapturesRecords compares every field of every record of every log that is read, in all captures (of the three
+// days of missing_host the first), with the naive reading.
 func TestCapturesRecords(t *testing.T) {
 	root := captures(t)
 	kinds := []Kind{HTTPLog, OpenHTTP, SSLLog, OpenSSL, DNSLog, X509, DHCP, Weird, Notice, Files, Software, Kerberos, NTLM}
 	read := map[Kind]int{}
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		kind := kindOfName(path)
+		if err == nil && (d.Name() == "2024-04-20" || d.Name() == "2024-04-21") {
+			return fs.SkipDir
+		}
 		if err != nil || d.IsDir() || !slices.Contains(kinds, kind) {
 			return err
 		}
@@ -151,7 +154,6 @@ func TestCapturesRecords(t *testing.T) {
 	for _, k := range []Kind{HTTPLog, SSLLog, DNSLog, X509, Files, Weird, Notice, Kerberos} {
 		require.Positive(t, read[k], k)
 	}
-	t.Log(read)
 }
 
 const httpTSV = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\thttp\n" +
@@ -238,6 +240,21 @@ func TestRecordsOpen(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]bool{"host1": false, "host2": false, "host3": true}, hosts)
 	require.Equal(t, int64(3), out.Taken)
+}
+
+// TestRecordsMonths leaves the logs of earlier days unread, and tells.
+func TestRecordsMonths(t *testing.T) {
+	files := map[string]string{}
+	for d := range 20 {
+		at := time.Unix(epoch, 0).UTC().AddDate(0, 0, d)
+		files[at.Format("2006-01-02")+"/http.log"] = httpTSV + fmt.Sprintf("%d\tC%d\t10.0.0.1\t1\t203.0.113.7\t80\t1\tGET\thost\t/\t-\t-\t0\t0\t200\t-\t-\n", at.Unix(), d)
+	}
+	q := Query{Paths: []string{folder(t, files)}, Kinds: []Kind{HTTPLog}, From: time.Unix(epoch, 0).AddDate(0, 0, 10)}
+	out, err := Records(context.Background(), q, func(*Record) error { return nil })
+	require.NoError(t, err)
+	require.Equal(t, int64(10), out.Taken)
+	require.Equal(t, 14, out.Files)
+	require.Contains(t, said(out.Notes), "6 http logs are of days well before the window and were not read")
 }
 
 func TestRecordsTrouble(t *testing.T) {

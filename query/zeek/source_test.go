@@ -312,6 +312,7 @@ func TestDamage(t *testing.T) {
 		"another log, so named": {map[string]string{"conn.log": good, "a/conn.log": strings.Replace(good, "#path\tconn", "#path\tdns", 1)}, "is named like a conn log but holds another", "", 10},
 		"a log not so named":    {map[string]string{"conn.log": good, "conn-old": good}, "name the file itself to have it read", "", 10},
 		"clock set back":        {map[string]string{"conn.log": tsvHeader + rows(5000, 5005) + rows(0, 5)}, "time runs backwards by more than an hour in 1 places, the first is line 14", "", 10},
+		"copy that parts":       {map[string]string{"conn.log": good, "a/conn.log": tsvHeader + rows(0, 5) + rows(20, 25)}, "its first 5 records are those of", "", 20},
 		"clock not set":         {map[string]string{"conn.log": good + strings.Replace(row(10), "17172006", "00000006", 1)}, "the logs span more than a year, from 1970-01-01", "", 11},
 		"negative duration":     {map[string]string{"conn.log": good + strings.Replace(row(10), "1.500000", "-0.500000", 1)}, "1 durations are below zero and were taken as 0", "", 11},
 		"two logs in one":       {map[string]string{"conn.log": good + strings.Replace(good, "#path\tconn", "#path\tdns", 1)}, "10 records belong to other logs", "", 10},
@@ -412,6 +413,18 @@ func TestAnyName(t *testing.T) {
 	require.ErrorContains(t, readError(t, outbound(), filepath.Join(dir, "dns.log")), "no conn log in")
 }
 
+// TestLinks follows links once, also in a circle, and tells of one that leads nowhere.
+func TestLinks(t *testing.T) {
+	dir := folder(t, map[string]string{"logs/2024-06-01/conn.log": tsvHeader + rows(0, 5)})
+	require.NoError(t, os.Symlink(filepath.Join(dir, "logs"), filepath.Join(dir, "logs", "2024-06-01", "up")))
+	require.NoError(t, os.Symlink(filepath.Join(dir, "gone.log"), filepath.Join(dir, "logs", "conn.log")))
+	require.NoError(t, os.Symlink(filepath.Join(dir, "gone.log"), filepath.Join(dir, "logs", "dns.log")))
+	got, reading := collect(t, outbound(), dir)
+	equal(t, wantRows(0, 5), got)
+	require.Len(t, reading.Gaps, 1)
+	require.Contains(t, said(reading.Gaps), "logs/conn.log: this log could not be opened")
+}
+
 func TestOpenConnections(t *testing.T) {
 	open := strings.Replace(tsvHeader, "#path\tconn", "#path\topen_conn", 1)
 	longer := strings.Replace(row(20), "1.500000", "7200.250000", 1)
@@ -492,7 +505,7 @@ func TestMonths(t *testing.T) {
 			equal(t, wantRows(30*perDay-719, 30*perDay+1), got)
 			require.Empty(t, reading.Gaps)
 			require.Less(t, reading.Records, int64(8*perDay))
-			require.Contains(t, said(reading.Notes), "logs are of days well before the window and were not read")
+			require.Contains(t, said(reading.Notes), "conn logs are of days well before the window and were not read")
 			require.Equal(t, last.Total, last.Done)
 		})
 	}
