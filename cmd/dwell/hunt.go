@@ -43,20 +43,11 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 		RunE: func(c *cobra.Command, _ []string) error { return a.hunt(c, &f) },
 	}
 	p := c.Flags()
-	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a folder or a glob (repeatable)")
-	p.String("since", "", "how far back the window reaches, as in 24h or 7d; with --zeek it counts back from the newest connection")
-	p.StringVar(&f.from, "from", "", "start of the window, RFC 3339 (`time`), inclusive")
-	p.StringVar(&f.to, "to", "", "end of the window, RFC 3339 (`time`), exclusive")
-	p.StringSlice("internal", nil, "internal network (`CIDR`, repeatable); replaces the default RFC 1918, fc00::/7, 100.64.0.0/10")
-	p.String("direction", "", "outbound (the default), inbound or both")
-	p.StringSlice("indicator", nil, "what to look for: beacon, long, strobe, dns (default: all)")
-	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
-	p.String("profile", "", "which score ranks: dwell (calibrated, the default) or rita (as RITA v5 does)")
+	f.window(p)
 	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
-	f.wholeHunt = p
 	return c
 }
 

@@ -60,8 +60,13 @@ type Scope struct {
 	// Proxies, if set, narrow the scope to connections of internal sources to these addresses, internal or not: what
 	// machines asked of an HTTP proxy is joined with them.
 	Proxies []netip.Addr
-	never   []netip.Prefix
+	// Only, if set, narrows the scope to one pair of addresses.
+	Only  Two
+	never []netip.Prefix
 }
+
+// Two is a source and a destination.
+type Two struct{ Src, Dst netip.Addr }
 
 // NewScope makes a scope; an empty internal list means DefaultInternal.
 func NewScope(internal []netip.Prefix, d Direction) Scope {
@@ -83,6 +88,9 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 	srcIn, dstIn := s.IsInternal(src), s.IsInternal(dst)
 	if len(s.Proxies) > 0 {
 		return srcIn && slices.Contains(s.Proxies, dst)
+	}
+	if s.Only.Src.IsValid() && (src != s.Only.Src || dst != s.Only.Dst) {
+		return false
 	}
 	if srcIn == dstIn || within(s.never, dst) {
 		return false

@@ -60,15 +60,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 	}
 	read := o.Now()
 
-	id := identity{definition: hunt.Definition{
-		Source: reading.Source, Window: reading.Window, Internal: o.Request.Scope.Internal,
-		Direction: o.Request.Scope.Direction, Indicators: o.Indicators, Profile: o.Profile,
-	}}
-	id.hunt = id.definition.ID()
-	id.revision = hunt.Revision(id.hunt, &reading, o.Version)
-	id.incomplete = len(reading.Gaps) > 0
-	id.ingested = hunt.Time{Time: begun.UTC().Truncate(time.Millisecond)}
-
+	id := newIdentity(&reading, &o)
 	res := &Result{Reading: reading}
 	counts := res.score(ctx, &m, &id, o)
 	if err := ctx.Err(); err != nil {
@@ -90,6 +82,18 @@ type identity struct {
 	hunt, revision string
 	incomplete     bool
 	ingested       hunt.Time
+}
+
+func newIdentity(reading *hunt.Reading, o *Options) identity {
+	id := identity{definition: hunt.Definition{
+		Source: reading.Source, Window: reading.Window, Internal: o.Request.Scope.Internal,
+		Direction: o.Request.Scope.Direction, Indicators: o.Indicators, Profile: o.Profile,
+	}}
+	id.hunt = id.definition.ID()
+	id.revision = hunt.Revision(id.hunt, reading, o.Version)
+	id.incomplete = len(reading.Gaps) > 0
+	id.ingested = hunt.Time{Time: o.Now().UTC().Truncate(time.Millisecond)}
+	return id
 }
 
 // counts of a hunt.

@@ -45,6 +45,9 @@ func newQuery(scope hunt.Scope) query {
 		filter:  []any{object{"term": object{fieldDataset: datasetConn}}},
 		mustNot: []any{object{"terms": object{fieldDest: never}}},
 	}
+	if scope.Only.Src.IsValid() {
+		q.filter = append(q.filter, object{"term": object{fieldSource: scope.Only.Src}}, object{"term": object{fieldDest: scope.Only.Dst}})
+	}
 	if len(scope.Proxies) > 0 {
 		return query{filter: append(q.filter, in(fieldSource), object{"terms": object{fieldDest: scope.Proxies}})}
 	}

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"dwell/integration"
+	"dwell/internal/config"
+	"dwell/internal/hunt"
+	"dwell/internal/output"
+	"dwell/internal/pipeline"
+)
+
+func newShow(a *app) *cobra.Command {
+	f := &huntFlags{}
+	c := &cobra.Command{
+		Use:   "show FINDING-ID | SOURCE DESTINATION",
+		Short: "Show everything about one finding, or about one pair even if it is no finding",
+		Long: `Show one finding by its id, as it was stored, with the connections it rests on; or one pair: a source address and a
+destination address or name. A pair that is no finding is shown too, with the reason why it is none.
+
+The picture: the day as a line of blocks, one for each part of the window, and the intervals as a histogram.`,
+		Example: `  dwell show 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2              a stored finding
+  dwell show 10.1.4.22 203.0.113.7                         the last 24 h in the cluster
+  dwell show 10.1.4.22 cdn.example --zeek /nsm/zeek/logs/2026-11-22`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error { return a.show(c.Context(), f, args) },
+	}
+	f.window(c.Flags())
+	return c
+}
+
+func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
+	settings, err := a.load(f.keys())
+	if err != nil {
+		return err
+	}
+	options, err := f.options(a, settings)
+	if err != nil {
+		return err
+	}
+	var stored *hunt.Finding
+	var from netip.Addr
+	var to string
+	if len(args) == 2 {
+		if from, err = netip.ParseAddr(args[0]); err != nil {
+			return usage("source %q is not an address", args[0])
+		}
+		to = strings.ToLower(args[1])
+	} else {
+		if stored, err = a.storedFinding(ctx, settings, args[0]); err != nil {
+			return err
+		}
+		d := stored.Dwell.Window
+		options.Request.From, options.Request.To, options.Request.Since = d.Start.Time, d.End.Time, 0
+		options.Profile = stored.Dwell.Profile
+		from, to = stored.Source.IP, stored.Destination.Domain
+		if to == "" {
+			to = stored.Destination.IP.String()
+		}
+	}
+	source, err := a.source(ctx, f.zeek, settings)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(a)
+	options.Request.Progress = bar.update
+	if to, err := netip.ParseAddr(to); err == nil && len(f.zeek) == 0 {
+		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to} // a cluster can give these two alone
+		options.NoNames = true
+	}
+	portrait, err := pipeline.Show(ctx, source, options, from, to)
+	bar.done()
+	if err != nil {
+		return err
+	}
+	a.notes(portrait.Reading.Notes)
+	p := &painter{w: a.Out, p: portrait, width: 96}
+	if a.Width > 0 {
+		p.width = min(a.Width-12, 96)
+	}
+	return p.draw(stored, settings)
+}
+
+// storedFinding looks a finding up by its id.
+func (a *app) storedFinding(ctx context.Context, settings *config.Loaded, id string) (*hunt.Finding, error) {
+	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
+		return nil, usage("%q is not the id of a finding (32 hexadecimal digits, as `dwell findings -o wide` prints it); a pair takes two arguments", id)
+	}
+	store, err := a.openStore(settings)
+	if err != nil {
+		return nil, err
+	}
+	list, err := store.Findings(ctx, integration.Filter{Every: true})
+	if err != nil {
+		return nil, missingTemplates(err)
+	}
+	i := slices.IndexFunc(list.Findings, func(f hunt.Finding) bool { return f.Dwell.FindingID == id })
+	if i < 0 {
+		return nil, hint(fmt.Errorf("there is no finding %s", id), "`dwell findings -o wide` lists the ids")
+	}
+	return &list.Findings[i], nil
+}
+
+// window adds the flags that choose what is read.
+func (f *huntFlags) window(p *pflag.FlagSet) {
+	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a folder or a glob (repeatable)")
+	p.String("since", "", "how far back the window reaches, as in 24h or 7d; with --zeek it counts back from the newest connection")
+	p.StringVar(&f.from, "from", "", "start of the window, RFC 3339 (`time`), inclusive")
+	p.StringVar(&f.to, "to", "", "end of the window, RFC 3339 (`time`), exclusive")
+	p.StringSlice("internal", nil, "internal network (`CIDR`, repeatable); replaces the default RFC 1918, fc00::/7, 100.64.0.0/10")
+	p.String("direction", "", "outbound (the default), inbound or both")
+	p.StringSlice("indicator", nil, "what to look for: beacon, long, strobe, dns (default: all)")
+	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
+	p.String("profile", "", "which score ranks: dwell (calibrated, the default) or rita (as RITA v5 does)")
+	f.wholeHunt = p
+}
+
+// painter writes a portrait for people.
+type painter struct {
+	w     io.Writer
+	p     *pipeline.Portrait
+	width int
+	err   error
+}
+
+func (d *painter) line(format string, args ...any) {
+	if d.err == nil {
+		_, d.err = fmt.Fprintln(d.w, strings.TrimRight(output.Clean(fmt.Sprintf(format, args...)), " "))
+	}
+}
+
+// head begins a part of the page.
+func (d *painter) head(title string) { d.line(""); d.line("%s", title) }
+
+func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
+	p := d.p
+	d.line("%s > %s, %s, %d connections", p.Src, p.Dst, p.Reading.Window, len(p.Starts))
+	shown := p.Findings
+	if stored != nil {
+		shown = []hunt.Finding{*stored}
+	}
+	if p.Why != "" {
+		d.line("no finding: %s", p.Why)
+	}
+	for i := range shown[:min(len(shown), 3)] {
+		d.finding(&shown[i])
+	}
+	if len(p.Starts) > 0 {
+		d.picture()
+	}
+	d.queries(settings)
+	return d.err
+}
+
+func (d *painter) finding(f *hunt.Finding) {
+	d.head(fmt.Sprintf("%s  score %.3f %s", f.Dwell.Pair, f.Dwell.Score, f.Dwell.Severity))
+	for i, r := range f.Dwell.Reasons {
+		d.line("  %d. %s", i+1, r)
+	}
+	parts := f.Dwell.Parts
+	d.line("  parts: beacon %.3f, long connection %.3f, strobe %.3f, DNS tunnel %.3f; explained: %s", parts.Beacon, parts.LongConnection, parts.Strobe, parts.DNSTunnel, orNone(f.Dwell.Explained))
+	for _, m := range f.Dwell.Modifiers {
+		d.line("  %+.2f %s: %s", m.Value, m.Name, m.Reason)
+	}
+	if b := f.Beacon; b != nil {
+		if b.Score != nil {
+			d.line("  beacon: score %.3f, every %s +-%.0f %%, %d beats, %.0f %% of the gaps, %.0f %% of the window, log10 p %.1f", *b.Score, hunt.Seconds(*b.Period), 100**b.Jitter, *b.Beats, 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
+		}
+		if b.RITA != nil {
+			d.line("  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %d connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, *b.RITAConnections)
+		}
+	}
+}
+
+// picture draws the day, the intervals and the sizes.
+func (d *painter) picture() {
+	p := d.p
+	w := p.Reading.Window
+	columns := max(d.width, 24)
+	d.head(fmt.Sprintf("when (each block is %s)", hunt.Seconds(w.Duration().Seconds()/float64(columns))))
+	d.line("  %s", output.DayLine(p.Starts, w, columns))
+	d.line("  %-*s%s", columns-len("2006-01-02 15:04"), w.Start.Format("2006-01-02 15:04"), w.End.Format("2006-01-02 15:04"))
+	d.head("intervals between connections")
+	if d.err == nil {
+		d.err = output.Intervals(d.w, p.Starts, 12, 40)
+	}
+	d.head("sent by the source (IP bytes a connection)")
+	d.line("  %s", sizes(p.Sizes))
+	d.head("ports")
+	for _, port := range p.Ports[:min(len(p.Ports), 10)] {
+		d.line("  %6d  %s", port.Connections, port.Port)
+	}
+	if more := len(p.Ports) - 10; more > 0 {
+		d.line("  and %d ports more", more)
+	}
+	if len(p.Names) > 0 {
+		d.head("also known as")
+		for _, n := range p.Names[:min(len(p.Names), 10)] {
+			d.line("  %s", n)
+		}
+	}
+}
+
+// sizes says the smallest, median and largest, and how many there were.
+func sizes(all []int64) string {
+	known := make([]int64, 0, len(all))
+	for _, s := range all {
+		if s >= 0 {
+			known = append(known, s)
+		}
+	}
+	if len(known) == 0 {
+		return "not known"
+	}
+	slices.Sort(known)
+	text := fmt.Sprintf("%d to %d, median %d", known[0], known[len(known)-1], known[len(known)/2])
+	if n := len(all) - len(known); n > 0 {
+		text += fmt.Sprintf("; not known of %d", n)
+	}
+	return text
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// queries gives the ways back to the raw connections.
+func (d *painter) queries(settings *config.Loaded) {
+	p := d.p
+	w := p.Reading.Window
+	if w == (hunt.Window{}) {
+		return
+	}
+	side, value := "destination.ip", p.Dst
+	if _, err := netip.ParseAddr(p.Dst); err != nil {
+		side = "ssl.server_name"
+	}
+	quoted := strconv.Quote(value)
+	d.head("look further")
+	d.line("  Kibana (KQL)  event.dataset : \"zeek.conn\" and source.ip : \"%s\" and %s : %s", p.Src, side, quoted)
+	d.line("  Hunt (OQL)    event.dataset:zeek.conn AND source.ip:\"%s\" AND %s:%s | groupby destination.port network.protocol connection.state", p.Src, side, quoted)
+	address := "https://manager:9200"
+	if len(settings.Elasticsearch.Addresses) > 0 {
+		address = settings.Elasticsearch.Addresses[0]
+	}
+	body := fmt.Sprintf(`{"query":{"bool":{"filter":[{"term":{"source.ip":"%s"}},{"term":{"%s":%s}},{"range":{"@timestamp":{"gte":"%s","lt":"%s"}}}]}},"sort":["@timestamp"]}`,
+		p.Src, side, quoted, w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339))
+	d.line("  curl          curl --cacert CA -H 'Authorization: ApiKey KEY' -H 'Content-Type: application/json' %s/logs-zeek-so/_search -d '%s'",
+		address, strings.ReplaceAll(body, "'", `'\''`))
+}
