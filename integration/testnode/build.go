@@ -33,6 +33,7 @@ type build struct {
 	java      string   // the java program
 	release   int      // its Java release
 	classPath []string // our jar, then Elasticsearch's jars
+	archive   string   // the file of the class archive, see train
 }
 
 // prepare returns the line's build out of the user's cache folder, or makes it: class path by Maven, our sources by
@@ -80,7 +81,14 @@ func prepare(ctx context.Context, line Line) (build, error) {
 	if err := os.Chtimes(dir, now, now); err != nil {
 		return build{}, fmt.Errorf("mark the test node's build as used: %w", err)
 	}
-	return build{java: kit.tool("java"), release: kit.release, classPath: jars}, nil
+	b := build{java: kit.tool("java"), release: kit.release, classPath: jars, archive: filepath.Join(dir, "classes.jsa")}
+	if _, err := os.Stat(b.archive); err != nil {
+		if err := train(ctx, line, b); err != nil {
+			// A build that does not start is made again the next time, when a person may have changed what was wrong.
+			return build{}, errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return b, nil
 }
 
 // buildKey is a hash of all that a build is made of: sources, pinned versions, compiler.

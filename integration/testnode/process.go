@@ -17,8 +17,8 @@ import (
 // tailLines is how much of a node's log an error shows.
 const tailLines = 40
 
-// stopAfter is how long a node may take to stop by itself before it is killed.
-const stopAfter = 20 * time.Second
+// stopWithin is how long a node may take to stop by itself before it is killed.
+const stopWithin = 20 * time.Second
 
 // readyLine is what the node prints when it answers; see TestNode.java.
 const readyLine = "dwell-testnode ready "
@@ -116,8 +116,9 @@ func (p *process) explain(what string) error {
 	return fmt.Errorf("%s; the end of its log:\n%s", what, p.log.String())
 }
 
-// stop ends the process: a polite signal, then a kill. It returns when the process is gone.
-func (p *process) stop() error {
+// stop ends the process: a polite signal, then, when it takes longer than within, a kill. It returns when the process is
+// gone.
+func (p *process) stop(within time.Duration) error {
 	var killed error
 	select {
 	case <-p.ended:
@@ -125,12 +126,12 @@ func (p *process) stop() error {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			killed = p.kill()
 		}
-		timer := time.NewTimer(stopAfter)
+		timer := time.NewTimer(within)
 		defer timer.Stop()
 		select {
 		case <-p.ended:
 		case <-timer.C:
-			killed = errors.Join(p.explain(fmt.Sprintf("the test node did not stop within %s and was killed", stopAfter)), p.kill())
+			killed = errors.Join(p.explain(fmt.Sprintf("the test node did not stop within %s and was killed", within)), p.kill())
 			<-p.ended
 		}
 	}
