@@ -11,7 +11,7 @@ import (
 )
 
 // pageSize is how many hits are asked for at once; the limit is index.max_result_window, 10,000.
-const pageSize = 5000
+const pageSize = 2000
 
 // before is what an earlier try of a hunt left behind.
 type before struct {
