@@ -123,3 +123,32 @@ func BenchmarkParse(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkReadHTTP reads 200,000 requests with all fields of HTTP.
+func BenchmarkReadHTTP(b *testing.B) {
+	const n = 200_000
+	r := rand.New(rand.NewPCG(3, 4))
+	var t, j strings.Builder
+	t.WriteString(httpTSV)
+	for i := range n {
+		src, dst := fmt.Sprintf("10.0.%d.%d", r.IntN(4), r.IntN(256)), fmt.Sprintf("203.0.113.%d", r.IntN(256))
+		host, uri := fmt.Sprintf("www%d.example.com", r.IntN(5000)), fmt.Sprintf("/path/to/%x?id=%d", r.Uint64(), i)
+		fmt.Fprintf(&t, "%d.%06d\tC%017x\t%s\t%d\t%s\t80\t1\tGET\t%s\t%s\t-\tMozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36\t0\t%d\t200\t-\ttext/html\n",
+			epoch+i, i, r.Uint64()>>4, src, 1024+r.IntN(60000), dst, host, uri, r.IntN(99999))
+		fmt.Fprintf(&j, `{"ts":%d.%06d,"uid":"C%017x","id.orig_h":"%s","id.orig_p":%d,"id.resp_h":"%s","id.resp_p":80,"trans_depth":1,"method":"GET","host":"%s","uri":"%s","version":"1.1","user_agent":"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36","request_body_len":0,"response_body_len":%d,"status_code":200,"status_msg":"OK","tags":[],"resp_fuids":["F%x"],"resp_mime_types":["text/html"]}`+"\n",
+			epoch+i, i, r.Uint64()>>4, src, 1024+r.IntN(60000), dst, host, uri, r.IntN(99999), r.Uint64())
+	}
+	for name, content := range map[string]string{"tsv": t.String(), "json": j.String()} {
+		path := filepath.Join(b.TempDir(), "http.log")
+		require.NoError(b, os.WriteFile(path, []byte(content), 0o600))
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				out, err := ReadHTTP(context.Background(), Query{Paths: []string{path}}, func([]HTTP) error { return nil })
+				require.NoError(b, err)
+				require.Equal(b, int64(n), out.Taken)
+			}
+			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}

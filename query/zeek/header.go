@@ -11,7 +11,7 @@ import (
 type header struct {
 	// separator is 0 when the log names one that is not one byte.
 	separator byte
-	setSep    string
+	setSep    []byte
 	unset     string
 	empty     string
 	// path is the name of the log, kind the same as a Kind that holds connections, or otherKind.
@@ -36,7 +36,7 @@ type columns struct {
 
 // newHeader has Zeek's defaults, which are also in force where a log does not say.
 func newHeader() *header {
-	return &header{separator: '\t', setSep: ",", unset: "-", empty: "(empty)"}
+	return &header{separator: '\t', setSep: []byte{','}, unset: "-", empty: "(empty)"}
 }
 
 // with is the header after one more # line.
@@ -65,7 +65,9 @@ func (h *header) with(line []byte) *header {
 	}
 	switch cells[0] {
 	case "#set_separator":
-		n.setSep = string(unescape([]byte(value)))
+		if value != "" {
+			n.setSep = unescape([]byte(value))
+		}
 	case "#empty_field":
 		n.empty = string(unescape([]byte(value)))
 	case "#unset_field":

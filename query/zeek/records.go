@@ -309,7 +309,7 @@ func (w *recordWorker) tsv(line []byte, head *header) problem {
 		w.plan(head)
 	}
 	r := &w.record
-	r.json, r.set = false, []byte(head.setSep)
+	r.json, r.set = false, head.setSep
 	if head.path != "" {
 		w.path = head.kind
 	}
