@@ -217,6 +217,30 @@ func TestCancelEndsAttemptsAndWaits(t *testing.T) {
 	}
 }
 
+// Elasticsearch cancels a search when its connection is closed; so that is what canceling has to do, at once.
+func TestCancelClosesTheConnection(t *testing.T) {
+	arrived, closed := make(chan struct{}), make(chan struct{})
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		// The server notices a closed connection only once the body is read.
+		_, _ = io.Copy(io.Discard, r.Body)
+		close(arrived)
+		<-r.Context().Done()
+		close(closed)
+	}))
+	defer srv.Close()
+	c, err := es.New(es.Config{Addresses: []string{srv.URL}, Timeout: time.Hour})
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	_, err = search(ctx, c)
+	require.True(t, es.Is(err, es.Canceled), "%v", err)
+	<-closed
+}
+
 func TestRetriesGoRoundTheAddresses(t *testing.T) {
 	var hosts []string
 	rt := roundTrip(func(r *http.Request) (*http.Response, error) {

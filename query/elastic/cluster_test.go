@@ -36,15 +36,22 @@ func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
 func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	t.Helper()
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
-		t.Run(fmt.Sprintf("Elasticsearch %d", line), func(t *testing.T) {
-			n := testnode.ForTest(t, line)
-			cfg := es.Config{Addresses: []string{n.URL}, CAFile: n.CAFile, Username: n.Username, Password: n.Password}
-			c, err := es.New(cfg)
-			require.NoError(t, err)
-			t.Cleanup(c.Close)
-			test(t, cluster{cfg, c})
-		})
+		t.Run(fmt.Sprintf("Elasticsearch %d", line), func(t *testing.T) { test(t, shared(t, line)) })
 	}
+}
+
+// shared is the cluster that all tests of a line have in common.
+func shared(t *testing.T, line testnode.Line) cluster {
+	n := testnode.ForTest(t, line)
+	return connect(t, es.Config{Addresses: []string{n.URL}, CAFile: n.CAFile, Username: n.Username, Password: n.Password})
+}
+
+func connect(t *testing.T, cfg es.Config) cluster {
+	t.Helper()
+	c, err := es.New(cfg)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return cluster{cfg, c}
 }
 
 // with makes a second client of the same cluster, changed.

@@ -15,6 +15,8 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/es/estest"
 	"dwell/internal/hunt"
+
+	"dwell/integration/testnode"
 )
 
 // loaded is an index with an hour of traffic and what reading it has to give.
@@ -91,155 +93,131 @@ func pages(fake *estest.Fake) (n int) {
 // (elasticsearch.md, 3.3, by number).
 func TestReadSurvives(t *testing.T) {
 	attempts := 1 + es.DefaultMaxRetries
-	forEachLine(t, func(t *testing.T, c cluster) {
-		l := c.loaded(t, 11, 2000)
-		for _, f := range []struct {
-			name    string
-			pick    func(estest.Request) bool
-			replies []estest.Reply
-			timeout time.Duration
-			note    string
-		}{
-			{name: "fault 1, queue full, for less than the retries", pick: isPage, replies: times(3, estest.Rejected())},
-			{name: "fault 1, queue full, for longer", pick: isPage, replies: times(2*attempts, estest.Rejected()), note: "too busy"},
-			{name: "fault 2, node restarting", pick: isPage, replies: times(3, estest.Error(503, "no_shard_available_action_exception", "x"))},
-			{name: "fault 3, connection cut", pick: isPage, replies: []estest.Reply{{Err: io.ErrUnexpectedEOF}, {Err: io.EOF}}},
-			{name: "fault 3, answer cut", pick: isPage, replies: times(2, estest.Reply{Status: 200, Body: `{"took":1,"timed_out":fal`, Cut: 20})},
-			{name: "fault 4, slow node", pick: isPage, replies: times(2, estest.Reply{Stall: true}), timeout: 3 * time.Second, note: "timed out"},
-			{name: "fault 5, failed shard once", pick: isPage, replies: times(1, estest.ShardFailed(1, 2, "illegal_state_exception", "x"))},
-			{name: "fault 6, timed out", pick: isPage, replies: times(2, estest.TimedOut()), note: "timed out"},
-			{name: "fault 7, too many buckets in a 200", pick: isPage, replies: times(2, estest.ShardFailed(1, 2, "too_many_buckets_exception", "x")), note: "smaller slices"},
-			{name: "fault 8, breaker that lets go", pick: isPage, replies: times(2*attempts, estest.Breaker(false)), note: "too busy"},
-			{name: "fault 8, breaker that does not", pick: isPage, replies: times(3, estest.Breaker(true)), note: "smaller slices"},
-			{name: "the plan itself is too big", pick: isHistogram, replies: times(2, estest.Error(400, "too_many_buckets_exception", "x"))},
-			{name: "cutting a slice times out", pick: func(r estest.Request) bool {
-				return isPage(r) || isHistogram(r) && strings.Contains(string(r.Body), `"fixed_interval":"14`)
-			},
-				replies: times(2, estest.TimedOut()), note: "timed out"},
-		} {
-			t.Run(f.name, func(t *testing.T) {
-				fake := new(estest.Fake).When(f.pick, f.replies...)
-				client := c.behind(t, fake, func(cfg *es.Config) { cfg.Timeout = f.timeout })
-				var got collector
-				r, err := l.source(t, client, Options{SliceDocs: 200}).Read(t.Context(), l.req, got.emit)
-				require.NoError(t, err)
-				same(t, l.want, got.conns)
-				complete(t, r)
-				require.Contains(t, notes(r), f.note)
-				if f.note == "" {
-					require.Empty(t, r.Notes)
-				}
-			})
-		}
-	})
+	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
+	l := c.loaded(t, 11, 2000)
+	for _, f := range []struct {
+		name    string
+		pick    func(estest.Request) bool
+		replies []estest.Reply
+		timeout time.Duration
+		note    string
+	}{
+		{name: "fault 1, queue full, for less than the retries", pick: isPage, replies: times(3, estest.Rejected())},
+		{name: "fault 1, queue full, for longer", pick: isPage, replies: times(2*attempts, estest.Rejected()), note: "too busy"},
+		{name: "fault 2, node restarting", pick: isPage, replies: times(3, estest.Error(503, "no_shard_available_action_exception", "x"))},
+		{name: "fault 3, connection cut", pick: isPage, replies: []estest.Reply{{Err: io.ErrUnexpectedEOF}, {Err: io.EOF}}},
+		{name: "fault 3, answer cut", pick: isPage, replies: times(2, estest.Reply{Status: 200, Body: `{"took":1,"timed_out":fal`, Cut: 20})},
+		{name: "fault 4, slow node", pick: isPage, replies: times(2, estest.Reply{Stall: true}), timeout: 3 * time.Second, note: "timed out"},
+		{name: "fault 5, failed shard once", pick: isPage, replies: times(1, estest.ShardFailed(1, 2, "illegal_state_exception", "x"))},
+		{name: "fault 6, timed out", pick: isPage, replies: times(2, estest.TimedOut()), note: "timed out"},
+		{name: "fault 7, too many buckets in a 200", pick: isPage, replies: times(2, estest.ShardFailed(1, 2, "too_many_buckets_exception", "x")), note: "smaller slices"},
+		{name: "fault 8, breaker that lets go", pick: isPage, replies: times(2*attempts, estest.Breaker(false)), note: "too busy"},
+		{name: "fault 8, breaker that does not", pick: isPage, replies: times(3, estest.Breaker(true)), note: "smaller slices"},
+		{name: "the plan itself is too big", pick: isHistogram, replies: times(2, estest.Error(400, "too_many_buckets_exception", "x"))},
+		{name: "cutting a slice times out", pick: func(r estest.Request) bool {
+			return isPage(r) || isHistogram(r) && strings.Contains(string(r.Body), `"fixed_interval":"14`)
+		},
+			replies: times(2, estest.TimedOut()), note: "timed out"},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			fake := new(estest.Fake).When(f.pick, f.replies...)
+			client := c.behind(t, fake, func(cfg *es.Config) { cfg.Timeout = f.timeout })
+			var got collector
+			r, err := l.source(t, client, Options{SliceDocs: 200}).Read(t.Context(), l.req, got.emit)
+			require.NoError(t, err)
+			same(t, l.want, got.conns)
+			complete(t, r)
+			require.Contains(t, notes(r), f.note)
+			if f.note == "" {
+				require.Empty(t, r.Notes)
+			}
+		})
+	}
 }
 
 // Faults that stay: what could be read is, and the rest is named, with its count.
 func TestReadIsIncomplete(t *testing.T) {
-	forEachLine(t, func(t *testing.T, c cluster) {
-		l := c.loaded(t, 12, 2000)
-		for _, f := range []struct {
-			name    string
-			replies []estest.Reply
-			say     string
-		}{
-			{"fault 5, one slice's shards stay failed", times(2, estest.ShardFailed(1, 2, "illegal_state_exception", "boom")), "1 of 2 shards failed"},
-			{"fault 2, shards stay away", times(2*(1+es.DefaultMaxRetries), estest.Error(503, "no_shard_available_action_exception", "x")), "no_shard_available_action_exception"},
-		} {
-			t.Run(f.name, func(t *testing.T) {
-				fake := new(estest.Fake).When(isPage, f.replies...)
-				client := c.behind(t, fake, nil)
-				var got collector
-				r, err := l.source(t, client, Options{SliceDocs: 200, Concurrency: 1}).Read(t.Context(), l.req, got.emit)
-				require.NoError(t, err)
-				require.Len(t, r.Gaps, 1)
-				gap := r.Gaps[0]
-				require.Contains(t, gap.String(), f.say)
-				require.Contains(t, gap.Where, "2026-03-01T00:0", "the slice is named by its time")
-				require.Positive(t, gap.Count)
-				require.Equal(t, sum(l.want)-gap.Count, r.Connections)
-				require.Equal(t, r.Connections, got.total)
-				for conn, n := range got.conns {
-					require.Equal(t, l.want[conn], n)
-				}
-				require.Zero(t, r.Slices[0].Read)
-				require.Equal(t, gap.Count, r.Slices[0].Expected)
-			})
-		}
-		t.Run("a cluster that answers nothing is not asked for every slice", func(t *testing.T) {
-			fake := new(estest.Fake).When(isPage, times(10_000, estest.ShardFailed(2, 2, "illegal_state_exception", "boom"))...)
-			r, err := l.source(t, c.behind(t, fake, nil), Options{SliceDocs: 20, Concurrency: 1}).Read(t.Context(), l.req, new(collector).emit)
+	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
+	l := c.loaded(t, 12, 2000)
+	for _, f := range []struct {
+		name    string
+		replies []estest.Reply
+		say     string
+	}{
+		{"fault 5, one slice's shards stay failed", times(2, estest.ShardFailed(1, 2, "illegal_state_exception", "boom")), "1 of 2 shards failed"},
+		{"fault 2, shards stay away", times(2*(1+es.DefaultMaxRetries), estest.Error(503, "no_shard_available_action_exception", "x")), "no_shard_available_action_exception"},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			fake := new(estest.Fake).When(isPage, f.replies...)
+			client := c.behind(t, fake, nil)
+			var got collector
+			r, err := l.source(t, client, Options{SliceDocs: 200, Concurrency: 1}).Read(t.Context(), l.req, got.emit)
 			require.NoError(t, err)
-			require.Greater(t, len(r.Slices), 50)
-			require.Len(t, r.Gaps, len(r.Slices))
-			var lost int64
-			for _, g := range r.Gaps {
-				lost += g.Count
+			require.Len(t, r.Gaps, 1)
+			gap := r.Gaps[0]
+			require.Contains(t, gap.String(), f.say)
+			require.Contains(t, gap.Where, "2026-03-01T00:0", "the slice is named by its time")
+			require.Positive(t, gap.Count)
+			require.Equal(t, sum(l.want)-gap.Count, r.Connections)
+			require.Equal(t, r.Connections, got.total)
+			for conn, n := range got.conns {
+				require.Equal(t, l.want[conn], n)
 			}
-			require.Equal(t, sum(l.want), lost)
-			require.Equal(t, 2*maxLost, pages(fake))
+			require.Zero(t, r.Slices[0].Read)
+			require.Equal(t, gap.Count, r.Slices[0].Expected)
 		})
+	}
+	t.Run("a cluster that answers nothing is not asked for every slice", func(t *testing.T) {
+		fake := new(estest.Fake).When(isPage, times(10_000, estest.ShardFailed(2, 2, "illegal_state_exception", "boom"))...)
+		r, err := l.source(t, c.behind(t, fake, nil), Options{SliceDocs: 20, Concurrency: 1}).Read(t.Context(), l.req, new(collector).emit)
+		require.NoError(t, err)
+		require.Greater(t, len(r.Slices), 50)
+		require.Len(t, r.Gaps, len(r.Slices))
+		var lost int64
+		for _, g := range r.Gaps {
+			lost += g.Count
+		}
+		require.Equal(t, sum(l.want), lost)
+		require.Equal(t, 2*maxLost, pages(fake))
 	})
 }
 
 // Faults that end a hunt: an error of a kind that the command line knows what to do with.
 func TestReadStops(t *testing.T) {
-	forEachLine(t, func(t *testing.T, c cluster) {
-		l := c.loaded(t, 13, 500)
-		for _, f := range []struct {
-			name  string
-			reply estest.Reply
-			kind  es.Kind
-		}{
-			{"fault 16, key expired in mid-hunt", estest.Error(401, "security_exception", "expired"), es.Auth},
-			{"fault 16, right taken away in mid-hunt", estest.Error(403, "security_exception", "action [indices:data/read/search] is unauthorized"), es.Permission},
-			{"a proxy's page", estest.HTML(), es.NotElasticsearch},
-			{"a bug", estest.Error(400, "parsing_exception", "x"), es.Fatal},
-			{"an answer without connections", estest.JSON(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"aggregations":{}}`), es.Fatal},
-		} {
-			t.Run(f.name, func(t *testing.T) {
-				fake := new(estest.Fake).When(isPage, f.reply)
-				_, err := l.source(t, c.behind(t, fake, nil), Options{SliceDocs: 50}).Read(t.Context(), l.req, new(collector).emit)
-				require.True(t, es.Is(err, f.kind), "%v", err)
-				require.Contains(t, err.Error(), "slice 2026-03-01T00:")
-			})
-		}
-		t.Run("emit's error", func(t *testing.T) {
-			full := errors.New("disk full")
-			var calls sync.Map
-			_, err := l.source(t, c.Client, Options{SliceDocs: 50}).Read(t.Context(), l.req, func(b []hunt.Connection) error {
-				calls.Store(&b[0], true)
-				return full
-			})
-			require.ErrorIs(t, err, full)
+	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
+	l := c.loaded(t, 13, 500)
+	for _, f := range []struct {
+		name  string
+		reply estest.Reply
+		kind  es.Kind
+	}{
+		{"fault 16, key expired in mid-hunt", estest.Error(401, "security_exception", "expired"), es.Auth},
+		{"fault 16, right taken away in mid-hunt", estest.Error(403, "security_exception", "action [indices:data/read/search] is unauthorized"), es.Permission},
+		{"a proxy's page", estest.HTML(), es.NotElasticsearch},
+		{"a bug", estest.Error(400, "parsing_exception", "x"), es.Fatal},
+		{"an answer without connections", estest.JSON(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"aggregations":{}}`), es.Fatal},
+	} {
+		t.Run(f.name, func(t *testing.T) {
+			fake := new(estest.Fake).When(isPage, f.reply)
+			_, err := l.source(t, c.behind(t, fake, nil), Options{SliceDocs: 50}).Read(t.Context(), l.req, new(collector).emit)
+			require.True(t, es.Is(err, f.kind), "%v", err)
+			require.Contains(t, err.Error(), "slice 2026-03-01T00:")
 		})
-		t.Run("canceled", func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			_, err := l.source(t, c.Client, Options{SliceDocs: 20, Concurrency: 1}).Read(ctx, l.req, func([]hunt.Connection) error { cancel(); return nil })
-			require.ErrorIs(t, err, context.Canceled)
+	}
+	t.Run("emit's error", func(t *testing.T) {
+		full := errors.New("disk full")
+		var calls sync.Map
+		_, err := l.source(t, c.Client, Options{SliceDocs: 50}).Read(t.Context(), l.req, func(b []hunt.Connection) error {
+			calls.Store(&b[0], true)
+			return full
 		})
+		require.ErrorIs(t, err, full)
 	})
-}
-
-// Fault 7 on a real server: search.max_buckets below what a page and even the plan want.
-func TestReadWithFewBucketsAllowed(t *testing.T) {
-	forEachLine(t, func(t *testing.T, c cluster) {
-		l := c.loaded(t, 14, 3000)
-		limit := func(n any) {
-			require.NoError(t, c.Do(context.Background(), es.Call{Op: "set", Request: raw{"PUT", "/_cluster/settings",
-				body(object{"persistent": object{"search.max_buckets": n}})}}))
-		}
-		limit(70)
-		t.Cleanup(func() { limit(nil) })
-		l.req.From = day.Add(-3 * time.Hour)
-		var got collector
-		r, err := l.source(t, c.Client, Options{}).Read(t.Context(), l.req, got.emit)
-		require.NoError(t, err)
-		same(t, l.want, got.conns)
-		complete(t, r)
-		require.Contains(t, notes(r), "too_many_buckets_exception")
-		require.Greater(t, len(r.Slices), 20)
+	t.Run("canceled", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		_, err := l.source(t, c.Client, Options{SliceDocs: 20, Concurrency: 1}).Read(ctx, l.req, func([]hunt.Connection) error { cancel(); return nil })
+		require.ErrorIs(t, err, context.Canceled)
 	})
 }
 

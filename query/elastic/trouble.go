@@ -29,7 +29,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 	s.tries++
 	switch e.Kind {
 	case es.TooBig:
-		if !r.shrink() && s.To-s.From <= 1 {
+		if !r.shrink(s.Expected) && s.To-s.From <= 1 {
 			return r.giveUp(s, e)
 		}
 		r.note("too big", hunt.Note{What: fmt.Sprintf("the cluster answers no pages of this size (%s); went on with smaller slices", e.Type), Where: "slice " + s.String()})
@@ -41,19 +41,24 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 			return r.giveUp(s, e)
 		}
 		r.note("timeout", hunt.Note{What: "a slice timed out; went on with slices of half the size", Where: "slice " + s.String(), Hint: e.Hint})
-		r.shrink()
+		r.shrink(MaxPage) // Slowness may pass: not by more than half a step.
 		return r.cut(ctx, s)
 	case es.Overload:
-		if s.tries > maxTries {
+		breaker := e.Type == "circuit_breaking_exception"
+		if s.tries > maxTries && !breaker || s.tries > 2*maxTries {
 			return r.giveUp(s, e)
 		}
 		r.note("overload", hunt.Note{What: fmt.Sprintf("the cluster was too busy (%s); went on with less load", e.Type), Where: "slice " + s.String()})
-		r.shrink()
+		r.slowDown()
 		if err := wait(ctx, r.src.pause); err != nil {
 			return err
 		}
+		if breaker {
+			// Memory is short, and this slice wants more than is left: less is the only thing that helps.
+			r.shrink(s.Expected)
+			return r.cut(ctx, s)
+		}
 		r.putBack(s)
-		r.slowDown()
 		return nil
 	case es.Partial, es.Retryable:
 		if s.tries > 1 {
@@ -94,16 +99,18 @@ func (r *reading) cut(ctx context.Context, s slice) error {
 	return nil
 }
 
-// shrink halves what slices and pages may hold, and says whether that was still possible.
-func (r *reading) shrink() bool {
+// shrink halves what slices and pages may hold, starting from the size that was too much, and says whether that was
+// still possible.
+func (r *reading) shrink(tooMuch int64) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.size <= minPage {
 		return false
 	}
-	// A page never asks for more than its slice holds, so the limit that counts is the smaller one.
-	r.size = max(minPage, min(r.size, int(r.docs)+int(r.docs)/8+minPage)/2)
-	r.docs = max(minPage, r.docs/2)
+	// A page never asks for more than its slice holds and a little, so that is what was too much.
+	docs := min(r.docs, tooMuch)
+	r.size = max(minPage, min(r.size, int(docs+docs/8)+minPage)/2)
+	r.docs = max(minPage, docs/2)
 	return true
 }
 

@@ -1,0 +1,155 @@
+package elastic
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+
+	"dwell/integration/testnode"
+)
+
+// node starts a server of a test's own, for settings and faults that would disturb the tests of others.
+func node(t *testing.T, options testnode.Options) (*testnode.Node, cluster) {
+	t.Helper()
+	n, err := testnode.Start(t.Context(), options)
+	if (errors.Is(err, testnode.ErrNoJDK) || errors.Is(err, testnode.ErrNoMaven)) && !testnode.Required() {
+		t.Skipf("SKIPPED, no Elasticsearch of its own: %v", err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, n.Stop()) })
+	return n, connect(t, es.Config{Addresses: []string{n.URL}, CAFile: n.CAFile, Username: n.Username, Password: n.Password,
+		BackoffMin: 100 * time.Millisecond, BackoffMax: time.Second, MaxRetries: 60})
+}
+
+func (c cluster) settings(t *testing.T, name string, value any) {
+	t.Helper()
+	c.do(t, "PUT", "/_cluster/settings", object{"persistent": object{name: value}})
+}
+
+// What a server can be made to do for real, on one node of its own.
+func TestFaultsOfARealServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a server of its own")
+	}
+	n, c := node(t, testnode.Options{Name: "faults"})
+	l := c.loaded(t, 14, 3000)
+	read := func(t *testing.T, opt Options) (hunt.Reading, error) {
+		var got collector
+		r, err := l.source(t, c.Client, opt).Read(t.Context(), l.req, got.emit)
+		if err == nil {
+			same(t, l.want, got.conns)
+			complete(t, r)
+		}
+		return r, err
+	}
+	t.Run("fault 7, search.max_buckets below what a page and even the plan want", func(t *testing.T) {
+		c.settings(t, "search.max_buckets", 70)
+		defer c.settings(t, "search.max_buckets", nil)
+		wide := l
+		wide.req.From = day.Add(-3 * time.Hour)
+		r, err := read(t, Options{})
+		require.NoError(t, err)
+		require.Contains(t, notes(r), "too_many_buckets_exception")
+		require.Greater(t, len(r.Slices), 20)
+	})
+	t.Run("fault 8, a breaker that a large page trips", func(t *testing.T) {
+		c.settings(t, "indices.breaker.request.limit", "150kb")
+		defer c.settings(t, "indices.breaker.request.limit", nil)
+		impatient := loaded{cluster: c, index: l.index, req: l.req, want: l.want}
+		var got collector
+		client := c.with(t, func(cfg *es.Config) {
+			cfg.MaxRetries, cfg.BackoffMin, cfg.BackoffMax = 1, time.Millisecond, time.Millisecond
+		})
+		r, err := impatient.source(t, client, Options{}).Read(t.Context(), l.req, got.emit)
+		require.NoError(t, err)
+		same(t, l.want, got.conns)
+		complete(t, r)
+		require.Contains(t, notes(r), "circuit_breaking_exception")
+	})
+	t.Run("fault 2, the node restarts in mid-hunt", func(t *testing.T) {
+		var once sync.Once
+		var got collector
+		restarted := make(chan error, 1)
+		r, err := l.source(t, c.Client, Options{SliceDocs: 100, Concurrency: 1}).Read(t.Context(), l.req, func(b []hunt.Connection) error {
+			once.Do(func() {
+				if err := n.Halt(); err != nil {
+					restarted <- err
+					return
+				}
+				go func() { restarted <- n.Restart(context.Background()) }()
+			})
+			return got.emit(b)
+		})
+		require.NoError(t, <-restarted)
+		require.NoError(t, err)
+		same(t, l.want, got.conns)
+		complete(t, r)
+	})
+	t.Run("fault 2, the node stays away", func(t *testing.T) {
+		require.NoError(t, n.Halt())
+		defer func() { require.NoError(t, n.Restart(context.Background())) }()
+		impatient := c.with(t, func(cfg *es.Config) { cfg.MaxRetries, cfg.BackoffMax = 2, 10*time.Millisecond })
+		_, err := l.source(t, impatient, Options{}).Read(t.Context(), l.req, new(collector).emit)
+		require.True(t, es.Is(err, es.Unreachable), "%v", err)
+		require.ErrorContains(t, err, "3 attempts")
+	})
+}
+
+// A grid of two clusters: the manager, which is its own remote as on Security Onion, and a heavy node. auto reads both,
+// each connection once, and a heavy node that is away is never left out in silence.
+func TestCrossCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts two servers of its own")
+	}
+	manager, mc := node(t, testnode.Options{Name: "manager", Heap: "512m"})
+	heavy, hc := node(t, testnode.Options{Name: "heavy", Heap: "512m", Peer: manager})
+	scope := hunt.NewScope(nil, hunt.Outbound)
+	req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: scope}
+	stream := func(c cluster, recs []record) {
+		c.do(t, "PUT", "/_index_template/zeek", object{"index_patterns": []any{"logs-*-so"}, "priority": 900, "data_stream": object{},
+			"template": object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": mapping()}})
+		c.load(t, indexZeek, recs)
+	}
+	here, there := traffic(31, 800, time.Hour), traffic(32, 600, time.Hour)
+	stream(mc, here)
+	stream(hc, there)
+	imported := []record{{Connection: hunt.Connection{Start: day.UnixMilli(), Src: netip.MustParseAddr("10.77.0.1"), Dst: netip.MustParseAddr("198.51.100.1"), Duration: hunt.Absent,
+		OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1}, dataset: datasetConn, seconds: -1}}
+	mc.load(t, indexImport, imported)
+	here = append(here, imported...)
+	read := func(t *testing.T, recs []record) hunt.Reading {
+		s, err := New(mc.Client, Options{SliceDocs: 100})
+		require.NoError(t, err)
+		var got collector
+		r, err := s.Read(t.Context(), req, got.emit)
+		require.NoError(t, err)
+		same(t, expected(recs, scope, req.From, req.To), got.conns)
+		complete(t, r)
+		return r
+	}
+	t.Run("without remotes, this cluster", func(t *testing.T) {
+		require.Equal(t, "logs-zeek-so,logs-import-so", read(t, here).Source)
+	})
+	require.NoError(t, manager.AddRemote(t.Context(), "manager", manager))
+	require.NoError(t, manager.AddRemote(t.Context(), "heavy", heavy))
+	t.Run("with remotes, the whole grid, once", func(t *testing.T) {
+		require.Equal(t, "*:logs-zeek-so,*:logs-import-so", read(t, append(here, there...)).Source)
+	})
+	t.Run("a remote that is away", func(t *testing.T) {
+		require.NoError(t, heavy.Halt())
+		client := mc.with(t, func(cfg *es.Config) { cfg.MaxRetries, cfg.BackoffMax = 1, 10*time.Millisecond })
+		s, err := New(client, Options{})
+		require.NoError(t, err)
+		_, err = s.Read(t.Context(), req, new(collector).emit)
+		require.True(t, es.Is(err, es.Partial), "a part of the grid is missing and that is an error: %v", err)
+		require.ErrorContains(t, err, "1 of 2 clusters")
+	})
+}
