@@ -1,0 +1,85 @@
+package securityonion
+
+import "slices"
+
+// Data streams that hold Zeek's records. All kinds of records share one stream; packet captures that were imported by
+// hand land in another.
+const (
+	StreamZeek   = "logs-zeek-so"
+	StreamImport = "logs-import-so"
+	// StreamSuricata holds metadata where Suricata makes it instead of Zeek; dwell does not read it.
+	StreamSuricata = "logs-suricata-so"
+	// AnyCluster before a name reaches every cluster of the grid over cross-cluster search.
+	AnyCluster = "*:"
+)
+
+// Indices are what to search: the plain names, or, in a grid with remotes, the names on all remotes. A manager is a
+// remote of itself, so both together would count everything twice: never join the two lists.
+func Indices(remotes bool) []string {
+	if remotes {
+		return []string{AnyCluster + StreamZeek, AnyCluster + StreamImport}
+	}
+	return []string{StreamZeek, StreamImport}
+}
+
+// Fields of Zeek documents, with the type that the index has for them. All can be aggregated unless said otherwise.
+const (
+	FieldTimestamp = "@timestamp"           // date, milliseconds; start of the connection
+	FieldIngested  = "event.ingested"       // date; when the agent read the line
+	FieldDataset   = "event.dataset"        // keyword: zeek.conn
+	FieldModule    = "event.module"         // keyword: zeek
+	FieldDuration  = "event.duration"       // long in the index: whole seconds; float seconds in _source
+	FieldTags      = "tags"                 // keyword
+	FieldMessage   = "message"              // match_only_text, no aggregation: the raw line
+	FieldObserver  = "observer.name"        // keyword: the sensor
+	FieldUID       = "log.id.uid"           // keyword; an array in zeek.file
+	FieldFUID      = "log.id.fuid"          // keyword
+	FieldCommunity = "network.community_id" // keyword; not in zeek.ssl
+
+	FieldSourceIP        = "source.ip"         // ip
+	FieldSourcePort      = "source.port"       // long
+	FieldDestinationIP   = "destination.ip"    // ip; takes CIDR in term queries
+	FieldDestinationPort = "destination.port"  // long
+	FieldTransport       = "network.transport" // keyword: tcp, udp, icmp; not in zeek.ssl
+	FieldProtocol        = "network.protocol"  // keyword: Zeek's service; absent when unknown
+	FieldNetworkBytes    = "network.bytes"     // long; only when both sides' bytes are known
+
+	FieldClientBytes   = "client.bytes"    // long: payload; absent on unanswered attempts
+	FieldServerBytes   = "server.bytes"    // long
+	FieldClientIPBytes = "client.ip_bytes" // long: with IP headers
+	FieldServerIPBytes = "server.ip_bytes" // long
+	FieldClientPackets = "client.packets"  // long
+	FieldServerPackets = "server.packets"  // long
+
+	FieldConnState  = "connection.state"   // keyword: S0, SF
+	FieldHistory    = "connection.history" // keyword
+	FieldLocalOrig  = "connection.local.originator"
+	FieldLocalResp  = "connection.local.responder"
+	FieldServerName = "ssl.server_name"   // keyword
+	FieldHost       = "http.virtual_host" // keyword
+	FieldUserAgent  = "http.useragent"    // keyword; not user_agent.original
+	FieldURI        = "http.uri"          // keyword
+	FieldQuery      = "dns.query.name"    // keyword
+	FieldQueryType  = "dns.query.type_name"
+	FieldAnswers    = "dns.answers.name"              // keyword, array
+	FieldRegistered = "dns.highest_registered_domain" // keyword: the last two labels, wrong for co.uk
+	FieldJA3        = "hash.ja3"
+	FieldJA4        = "hash.ja4"
+)
+
+// Dataset is the event.dataset of a Zeek log's documents: zeek.conn for conn. Files are the exception: zeek.file.
+func Dataset(log string) string {
+	if log == "files" {
+		return "zeek.file"
+	}
+	return "zeek." + log
+}
+
+// NotIngested are the Zeek logs that Security Onion leaves on the sensor by default.
+func NotIngested() []string {
+	return []string{"analyzer", "broker", "capture_loss", "cluster", "conn-summary", "console", "ecat_arp_info", "known_certs",
+		"known_hosts", "known_services", "loaded_scripts", "ntp", "ocsp", "packet_filter", "reporter", "stats", "stderr", "stdout"}
+}
+
+// Ingested says whether documents are made of a log.
+func Ingested(log string) bool { return !slices.Contains(NotIngested(), log) }
