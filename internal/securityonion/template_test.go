@@ -19,7 +19,7 @@ func TestTemplateHasTheTypesOfTheGrid(t *testing.T) {
 		"event.properties.duration": "long", "@timestamp": "date", "event.properties.ingested": "date",
 		"source.properties.ip": "ip", "source.properties.port": "long", "destination.properties.ip": "ip", "destination.properties.port": "long",
 		"source.properties.ip.fields.keyword": "keyword", "client.properties.bytes": "long", "network.properties.bytes": "long",
-		"network.properties.transport": "keyword", "message": "match_only_text",
+		"network.properties.transport": "keyword", "message": "text",
 	} {
 		require.Equal(t, want, at(t, IndexTemplate(0), "template.mappings.properties."+path+".type"), path)
 	}
