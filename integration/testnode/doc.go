@@ -8,7 +8,7 @@
 //   - a reason: a node that does not come up, or dies, shows the end of its log in the error.
 //
 // Tests start at [ForTest], which takes, in this order, a cluster named by the environment (DWELL_TEST_ELASTICSEARCH_URL
-// and its companions, see [Environment]), Docker Compose with docker-compose.test.yml, or a node of its own. A test that
+// and its companions, see README.md), Docker Compose with docker-compose.test.yml, or a node of its own. A test that
 // needs settings of its own, or stops and restarts its server, uses [Start].
 //
 // The cluster of ForTest is shared: by the tests of a package, and under `make test` by the tests of all packages at
