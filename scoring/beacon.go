@@ -114,7 +114,7 @@ func quality(efficiency, held float64) float64 {
 }
 
 // Quality is the score at full confidence.
-func (b *Beacon) Quality() float64 {
+func (b Beacon) Quality() float64 {
 	if b.Enough <= 0 {
 		return 0
 	}
@@ -126,7 +126,7 @@ func (b *Beacon) Quality() float64 {
 }
 
 // Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one.
-func (b *Beacon) Score(keys int) BeaconScore {
+func (b Beacon) Score(keys int) BeaconScore {
 	s := BeaconScore{LogExpected: math.Log10(float64(max(1, keys))) + b.LogP, Quality: b.Quality()}
 	s.Confidence = 1 / (1 + math.Pow(10, s.LogExpected))
 	s.Score = Clamp(s.Confidence * s.Quality)
@@ -136,6 +136,7 @@ func (b *Beacon) Score(keys int) BeaconScore {
 // Beacon looks for a rhythm in the connections that start in the window. Fewer than four are not judged, nor is a
 // window without length. Connections at the same instant have no gap that could be judged: they score 0.
 func (sc *Scorer) Beacon(s Series, w Window) Beacon {
+	w = w.bounded()
 	sc.inside = sc.inside[:0]
 	for _, t := range s.Start {
 		if t >= w.Start && t < w.End {
@@ -219,7 +220,7 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 }
 
 // weight is what a result is worth before the number of keys is known.
-func (b *Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
+func (b Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
 
 // otherTests replaces what GAP found where another test found better.
 func (sc *Scorer) otherTests(b *Beacon) {

@@ -13,9 +13,9 @@ func bursts() [6]int64 {
 type gapOrder uint64
 
 const (
-	placeBits = 27
-	longest   = 1<<(63-placeBits) - 1
-	mostGaps  = 1<<placeBits - 1
+	placeBits  = 27
+	longestGap = 1<<(63-placeBits) - 1
+	mostGaps   = 1<<placeBits - 1
 )
 
 func (o gapOrder) gap() int64 { return int64(o >> placeBits) }
@@ -30,7 +30,7 @@ func (sc *Scorer) load(start []int64) {
 	sortInts(sc.start)
 	sc.gaps = sc.gaps[:0]
 	for i := 1; i < len(sc.start); i++ {
-		gap := min(sc.start[i]-sc.start[i-1], longest)
+		gap := min(sc.start[i]-sc.start[i-1], longestGap)
 		sc.gaps = append(sc.gaps, gapOrder(uint64(gap)<<placeBits|uint64(i-1)))
 	}
 	slices.Sort(sc.gaps)

@@ -22,11 +22,12 @@ type interval struct{ start, end int64 }
 // Long measures for how long the connections cover the window together, wherever they start. Absent and zero
 // durations cover nothing; what lies outside the window does not count.
 func (sc *Scorer) Long(s Series, w Window) Long {
+	w = w.bounded()
 	var l Long
 	if s.Duration == nil || w.Length() == 0 {
 		return l
 	}
-	open := sc.open[:0]
+	open, sum, longest := sc.open[:0], int64(0), int64(0)
 	for i, start := range s.Start {
 		d := s.Duration[i]
 		if d <= 0 || start >= w.End {
@@ -40,10 +41,11 @@ func (sc *Scorer) Long(s Series, w Window) Long {
 			continue
 		}
 		open = append(open, interval{from, to})
-		l.Sum += float64(to-from) / second
-		l.Longest = max(l.Longest, float64(to-from)/second)
+		sum += to - from
+		longest = max(longest, to-from)
 	}
 	sc.open = open
+	l.Sum, l.Longest = float64(sum)/second, float64(longest)/second
 	l.Connections = len(open)
 	if l.Connections == 0 {
 		return l

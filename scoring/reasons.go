@@ -9,7 +9,7 @@ import (
 
 // Reasons say in plain words why the beacon has its score in a hunt of so many keys, strongest first. They are empty
 // where nothing was judged.
-func (b *Beacon) Reasons(keys int) []string {
+func (b Beacon) Reasons(keys int) []string {
 	if b.Test == NoTest {
 		return nil
 	}
@@ -48,7 +48,7 @@ func (b *Beacon) Reasons(keys int) []string {
 }
 
 // rhythms names the modes, the most frequent first.
-func (b *Beacon) rhythms() string {
+func (b Beacon) rhythms() string {
 	var parts []string
 	for _, m := range b.Modes[:b.ModeCount] {
 		parts = append(parts, fmt.Sprintf("%s ±%s", span(m.Period), percent(m.Jitter)))
@@ -71,7 +71,7 @@ func chance(logExpected float64, keys int) string {
 }
 
 // Reasons say what the key's connections cover. Empty if the indicator is 0.
-func (l *Long) Reasons() []string {
+func (l Long) Reasons() []string {
 	if l.Score <= 0 {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (l *Long) Reasons() []string {
 }
 
 // Reasons say how often the key connects. Empty if the indicator is 0.
-func (s *Strobe) Reasons() []string {
+func (s Strobe) Reasons() []string {
 	if s.Score <= 0 {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (s *Strobe) Reasons() []string {
 }
 
 // Reasons say what the names below the domain look like. Empty if the indicator is 0.
-func (t *DNSTunnel) Reasons() []string {
+func (t DNSTunnel) Reasons() []string {
 	if t.Score <= 0 {
 		return nil
 	}
@@ -114,7 +114,7 @@ func (t *DNSTunnel) Reasons() []string {
 }
 
 // Reason says how alike the sizes are; empty if none is known.
-func (z *SizeScore) Reason() string {
+func (z SizeScore) Reason() string {
 	if z.Known == 0 {
 		return ""
 	}

@@ -18,7 +18,18 @@ type Series struct {
 type Window struct{ Start, End int64 }
 
 // Length of the window in milliseconds, never negative.
-func (w Window) Length() int64 { return max(0, w.End-w.Start) }
+func (w Window) Length() int64 {
+	w = w.bounded()
+	return max(0, w.End-w.Start)
+}
+
+// endOfTime, about 35,000 years from 1970, bounds all windows, so that no difference of times overflows.
+const endOfTime = 1 << 50
+
+func (w Window) bounded() Window {
+	clamp := func(t int64) int64 { return min(endOfTime, max(-endOfTime, t)) }
+	return Window{clamp(w.Start), clamp(w.End)}
+}
 
 const (
 	second = 1000

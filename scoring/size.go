@@ -25,6 +25,7 @@ func (z SizeScore) Factor() float64 {
 
 // Size compares the sizes of the connections that start in the window. Absent sizes are left out.
 func (sc *Scorer) Size(s Series, w Window) SizeScore {
+	w = w.bounded()
 	var z SizeScore
 	if s.Size == nil {
 		return z

@@ -20,6 +20,7 @@ func strobeThresholds() Thresholds {
 
 // Strobe counts the connections that start in the window, in its busiest hour and day.
 func (sc *Scorer) Strobe(s Series, w Window) Strobe {
+	w = w.bounded()
 	sc.inside = sc.inside[:0]
 	for _, t := range s.Start {
 		if t >= w.Start && t < w.End {
