@@ -11,14 +11,7 @@ import (
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
-)
-
-// Where Security Onion keeps Zeek's connections: live sensors, imported captures (security-onion.md, 1.1), and
-// Suricata's metadata on grids that use that instead.
-const (
-	indexZeek     = "logs-zeek-so"
-	indexImport   = "logs-import-so"
-	indexSuricata = "logs-suricata-so"
+	"dwell/internal/securityonion"
 )
 
 // indices settles what is searched.
@@ -26,7 +19,7 @@ func (s *Source) indices(ctx context.Context) ([]string, []hunt.Note, error) {
 	if !slices.Equal(s.opt.Index, []string{Auto}) {
 		return s.opt.Index, doubleCount(s.opt.Index), nil
 	}
-	plain := []string{indexZeek, indexImport}
+	plain := securityonion.Indices(false)
 	remotes := map[string]json.RawMessage{}
 	err := s.client.Do(ctx, es.Call{Op: "ask for remote clusters", Request: esapi.ClusterRemoteInfoRequest{}, Decode: es.JSON(&remotes)})
 	switch {
@@ -40,15 +33,7 @@ func (s *Source) indices(ctx context.Context) ([]string, []hunt.Note, error) {
 	case len(remotes) == 0:
 		return plain, nil, nil
 	}
-	return remote(plain), nil, nil
-}
-
-func remote(names []string) []string {
-	out := make([]string, len(names))
-	for i, n := range names {
-		out[i] = "*:" + n
-	}
-	return out
+	return securityonion.Indices(true), nil, nil
 }
 
 // readable finds out which of the named indices may be read, because a search over several leaves out in silence what

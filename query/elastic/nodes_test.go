@@ -12,6 +12,7 @@ import (
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
 
 	"dwell/integration/testnode"
 )
@@ -116,14 +117,14 @@ func TestCrossCluster(t *testing.T) {
 	stream := func(c cluster, recs []record) {
 		c.do(t, "PUT", "/_index_template/zeek", object{"index_patterns": []any{"logs-*-so"}, "priority": 900, "data_stream": object{},
 			"template": object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": mapping()}})
-		c.load(t, indexZeek, recs)
+		c.load(t, securityonion.StreamZeek, recs)
 	}
 	here, there := traffic(31, 800, time.Hour), traffic(32, 600, time.Hour)
 	stream(mc, here)
 	stream(hc, there)
 	imported := []record{{Connection: hunt.Connection{Start: day.UnixMilli(), Src: netip.MustParseAddr("10.77.0.1"), Dst: netip.MustParseAddr("198.51.100.1"), Duration: hunt.Absent,
 		OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1}, dataset: datasetConn, seconds: -1}}
-	mc.load(t, indexImport, imported)
+	mc.load(t, securityonion.StreamImport, imported)
 	here = append(here, imported...)
 	read := func(t *testing.T, recs []record) hunt.Reading {
 		s, err := New(mc.Client, Options{SliceDocs: 100})

@@ -10,6 +10,7 @@ import (
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
 )
 
 // explainNothing says why a window holds no connection in scope. With Zeek data elsewhere that is a note; without any
@@ -98,9 +99,9 @@ func (r *reading) noZeek(ctx context.Context) error {
 	if r.shards == 0 {
 		e.Reason = "no such index is there, or none that may be read"
 	}
-	suricata := []string{indexSuricata}
-	if slices.ContainsFunc(r.names, func(n string) bool { return strings.HasPrefix(n, "*:") }) {
-		suricata = remote(suricata)
+	suricata := []string{securityonion.StreamSuricata}
+	if slices.ContainsFunc(r.names, func(n string) bool { return strings.HasPrefix(n, securityonion.AnyCluster) }) {
+		suricata[0] = securityonion.AnyCluster + suricata[0]
 	}
 	names := r.names
 	r.names = suricata

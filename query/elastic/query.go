@@ -6,22 +6,23 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
 )
 
-// The fields of a zeek.conn document that are read (security-onion.md, 1.3).
+// The fields of a zeek.conn document that are read, under short names.
 const (
-	fieldTime      = "@timestamp"
-	fieldDataset   = "event.dataset"
-	fieldDuration  = "event.duration"
-	fieldSource    = "source.ip"
-	fieldSrcPort   = "source.port"
-	fieldDest      = "destination.ip"
-	fieldDstPort   = "destination.port"
-	fieldTransport = "network.transport"
-	fieldService   = "network.protocol"
-	fieldOrigIP    = "client.ip_bytes"
-	fieldOrig      = "client.bytes"
-	fieldResp      = "server.bytes"
+	fieldTime      = securityonion.FieldTimestamp
+	fieldDataset   = securityonion.FieldDataset
+	fieldDuration  = securityonion.FieldDuration
+	fieldSource    = securityonion.FieldSourceIP
+	fieldSrcPort   = securityonion.FieldSourcePort
+	fieldDest      = securityonion.FieldDestinationIP
+	fieldDstPort   = securityonion.FieldDestinationPort
+	fieldTransport = securityonion.FieldTransport
+	fieldService   = securityonion.FieldProtocol
+	fieldOrigIP    = securityonion.FieldClientIPBytes
+	fieldOrig      = securityonion.FieldClientBytes
+	fieldResp      = securityonion.FieldServerBytes
 	datasetConn    = "zeek.conn"
 )
 
