@@ -38,11 +38,11 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 		return false
 	}
 	low, high := float64(gaps[w.first].gap()-burst)/second, float64(gaps[w.first+w.k-1].gap()-burst)/second
-	smooth := max(sc.timerFit(x), sc.logNormalFit(x), sc.gammaFit(x))
+	smooth := max(sc.timerFit(x, false), sc.logNormalFit(x), sc.gammaFit(x))
 	if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) {
 		smooth += wideDoubt
 	}
-	return smooth > sc.beatFit(x) && smooth > sc.missedFit(x, low, high)
+	return smooth > sc.timerFit(x, true) && smooth > sc.missedFit(x, low, high) && smooth > sc.beatFit(x)
 }
 
 // mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
@@ -50,7 +50,7 @@ func (sc *Scorer) mixed(x []float64, parameters float64, logDensity func(i int) 
 	ratios, base := sc.ratios[:0], 0.0
 	for i := range x {
 		base += sc.stray[i]
-		ratios = append(ratios, math.Exp(min(logDensity(i)-sc.stray[i], 600)))
+		ratios = append(ratios, math.Exp(min(logDensity(i)-sc.stray[i], 200)))
 	}
 	sc.ratios = ratios
 	best := math.Inf(-1)
@@ -69,8 +69,8 @@ func (sc *Scorer) mixed(x []float64, parameters float64, logDensity func(i int) 
 	return base + best - parameters/2*math.Log(float64(len(x)))
 }
 
-// timerFit fits a limit and an exponential beyond it.
-func (sc *Scorer) timerFit(x []float64) float64 {
+// timerFit fits a limit and an exponential beyond it: long for a timer, short for a beat that takes a while to answer.
+func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 	best := math.Inf(-1)
 	n := len(x)
 	for i, at := range [...]int{0, n / 50, n / 20} {
@@ -84,7 +84,11 @@ func (sc *Scorer) timerFit(x []float64) float64 {
 		if q := (rest[len(rest)/4] - limit) / 0.28768207; q > 0 {
 			mean = math.Sqrt(max(mean, 1e-6) * q)
 		}
-		mean = max(mean, beatDelay/(1-beatDelay)*limit, 0.01)
+		if most := beatDelay / (1 - beatDelay) * limit; beat {
+			mean = max(min(mean, most), 0.01)
+		} else {
+			mean = max(mean, most, 0.01)
+		}
 		limit -= mean / float64(len(rest)) // the smallest of n lies that far beyond the limit
 		logMean := math.Log(mean)
 		best = max(best, sc.mixed(x, 3, func(i int) float64 {
