@@ -155,6 +155,7 @@ func TestCaptures(t *testing.T) {
 			}
 			all, reading := collect(t, req, path)
 			require.Empty(t, reading.Gaps)
+			require.NotContains(t, said(reading.Notes), "goes back", "no sensor's clock was set back in these")
 			open := int64(0)
 			for _, c := range all {
 				if c.Open {

@@ -113,7 +113,7 @@ func notBefore(from int64, files []*logFile, r *report) (kept []*logFile) {
 
 func (r *report) unread(files []*logFile) {
 	if n := len(files); n > 0 {
-		r.note(hunt.Note{What: fmt.Sprintf("%d %s logs are of days well before the window and were not read, %s among them", n, files[0].kind, files[n-1].path),
+		r.note(hunt.Note{What: fmt.Sprintf("%s logs of days well before the window, not read: %d, %s among them", files[0].kind, n, files[n-1].path),
 			Count: int64(n)})
 	}
 }

@@ -146,7 +146,7 @@ func dropCopies(ctx context.Context, files []*logFile, r *report) ([]*logFile, e
 				}
 				drop = true
 			case common > 0:
-				r.note(hunt.Note{What: fmt.Sprintf("its first %d records are those of %s, then they part; both files are read", common, k.path),
+				r.note(hunt.Note{What: fmt.Sprintf("it begins with the same records (%d) as %s, then they part; both files are read", common, k.path),
 					Where: f.path, Hint: "connections that are in both count twice; leave one of them out", Count: common})
 			}
 			if drop {
@@ -162,5 +162,5 @@ func dropCopies(ctx context.Context, files []*logFile, r *report) ([]*logFile, e
 }
 
 func (r *report) copied(f, in *logFile, n int64) {
-	r.note(hunt.Note{What: fmt.Sprintf("its %d records are also in %s and were read there, once", n, in.path), Where: f.path, Count: n})
+	r.note(hunt.Note{What: fmt.Sprintf("its records (%d) are also in %s and were read there, once", n, in.path), Where: f.path, Count: n})
 }

@@ -108,11 +108,11 @@ func (o *openSet) handOn(from, to int64, r *report, emit func([]hunt.Connection)
 		if err := emit(batch); err != nil {
 			return 0, fmt.Errorf("hand on open connections: %w", err)
 		}
-		r.note(hunt.Note{What: fmt.Sprintf("%d connections were still open when last logged; they count with the duration they had then", n), Count: n})
+		r.note(hunt.Note{What: fmt.Sprintf("connections still open when last logged: %d; they count with the duration they had then", n), Count: n})
 	}
 	if longest != nil {
 		c := &longest.conn
-		r.note(hunt.Note{What: fmt.Sprintf("%d open connections began before the window and do not count; the longest is %s > %s port %d, since %s",
+		r.note(hunt.Note{What: fmt.Sprintf("open connections that began before the window and do not count: %d; the longest is %s > %s port %d, since %s",
 			earlier, c.Src, c.Dst, c.DstPort, time.UnixMilli(c.Start).UTC().Format(time.RFC3339)),
 			Hint: "begin the window earlier to have them scored", Count: earlier})
 	}

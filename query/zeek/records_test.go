@@ -211,7 +211,7 @@ func TestReadSSLAndDNS(t *testing.T) {
 	require.Equal(t, []DNS{
 		{Flow: flow, Proto: hunt.UDP, Query: "x.tunnel.example", Type: "TXT", RCode: "NOERROR", Answers: []string{"TXT 5 a,b", "1.2.3.4"}, RTT: 1},
 		{Flow: second, Proto: hunt.UDP, RTT: hunt.Absent, Rejected: true}}, dns)
-	require.Contains(t, said(out.Notes), "1 records hold a value that is not of its field's type and was taken as not set, the first is line 5")
+	require.Contains(t, said(out.Notes), "records with a value that is not of its field's type, taken as not set: 1, the first is line 5")
 }
 
 // TestRecordsOpen has a request that is in the log of open connections twice and later in http.log, and one that stays.
@@ -254,7 +254,7 @@ func TestRecordsMonths(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, int64(10), out.Taken)
 	require.Equal(t, 14, out.Files)
-	require.Contains(t, said(out.Notes), "6 http logs are of days well before the window and were not read")
+	require.Contains(t, said(out.Notes), "http logs of days well before the window, not read: 6")
 }
 
 func TestRecordsTrouble(t *testing.T) {

@@ -46,10 +46,10 @@ type worker struct {
 // chunk parses the lines of a chunk.
 func (w *worker) chunk(c chunk) error {
 	n := newCounts()
-	var above moment
+	var at clock
 	err := c.lines(&n, func(line []byte, head *header, number int64) (problem, error) {
 		if line == nil {
-			above = moment{}
+			at = clock{}
 			return fine, nil
 		}
 		why := w.parse(line, head)
@@ -60,11 +60,9 @@ func (w *worker) chunk(c chunk) error {
 		if why != fine {
 			return why, nil
 		}
-		now := w.count(&n, kind)
-		if now.before(above) {
-			n.step(number)
+		if line := at.step(w.count(&n, kind), number); line > 0 {
+			n.step(line)
 		}
-		above = now
 		return fine, w.record(&n, kind)
 	})
 	c.file.tally.add(&n)

@@ -9,17 +9,38 @@ import (
 	"dwell/internal/hunt"
 )
 
-// setBack is how far both start and end of a record have to lie before those of the record above it to speak of a
-// clock that was set back. Zeek writes a connection when it is over, so starts are never in order, and writes some of
-// them minutes late.
+// setBack is how far both start and end of a record have to lie before those of an earlier one to speak of a clock
+// that was set back. Zeek writes a connection when it is over, so starts are never in order.
 const setBack = int64(time.Hour / time.Millisecond)
+
+// stragglers is how many records in a row may lie that far back before it is the clock: Zeek writes a connection that
+// times out hours after its last packet, but among others.
+const stragglers = 16
 
 // moment is when a record's connection began and ended, Unix milliseconds.
 type moment struct{ start, end int64 }
 
-// before says whether the moment lies so far before the one of the record above that the clock must have been set back.
-func (m moment) before(above moment) bool {
-	return above.end != 0 && m.start < above.start-setBack && m.end < above.end-setBack
+// clock follows the times of records in the order of a file, to notice where the sensor's clock was set back.
+type clock struct {
+	front moment
+	// behind is how many records in a row lie far before front, line the first of them.
+	behind, line int64
+}
+
+// step takes the next record. When time has gone back it gives the line from which on, otherwise 0.
+func (c *clock) step(m moment, line int64) int64 {
+	if m.start >= c.front.start-setBack || m.end >= c.front.end-setBack {
+		c.front, c.behind = m, 0
+		return 0
+	}
+	if c.behind == 0 {
+		c.line = line
+	}
+	if c.behind++; c.behind <= stragglers {
+		return 0
+	}
+	c.front, c.behind = m, 0
+	return c.line
 }
 
 // counts are what reading a part of a file, or all of it, came to.
@@ -124,7 +145,7 @@ func (r *report) tell(f *logFile) {
 		r.gap(hunt.Note{What: fmt.Sprintf("nothing of this log could be read: %v", f.tally.ended), Where: f.path,
 			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
 	} else if f.tally.ended != nil {
-		r.gap(hunt.Note{What: fmt.Sprintf("the file ends early (%v); its first %d records were read", f.tally.ended, c.records),
+		r.gap(hunt.Note{What: fmt.Sprintf("the file ends early (%v); records read before that: %d", f.tally.ended, c.records),
 			Where: f.path, Hint: "copy it again, or wait until Zeek has finished it", Count: 1})
 	}
 	if c.bad > 0 {
@@ -136,19 +157,19 @@ func (r *report) tell(f *logFile) {
 			Where: f.path, Hint: "Zeek was still writing, or the file was copied too early", Count: c.torn})
 	}
 	if c.foreign > 0 {
-		r.note(hunt.Note{What: fmt.Sprintf("%d records belong to other logs and hold no connections", c.foreign),
+		r.note(hunt.Note{What: fmt.Sprintf("records of other logs in this file: %d; they were not wanted here", c.foreign),
 			Where: f.path, Count: c.foreign})
 	}
 	if c.odd > 0 {
-		r.note(hunt.Note{What: fmt.Sprintf("%d records hold a value that is not of its field's type and was taken as not set, the first is line %d", c.odd, c.oddLine),
+		r.note(hunt.Note{What: fmt.Sprintf("records with a value that is not of its field's type, taken as not set: %d, the first is line %d", c.odd, c.oddLine),
 			Where: f.path, Count: c.odd})
 	}
 	if c.steps > 0 {
-		r.note(hunt.Note{What: fmt.Sprintf("time runs backwards by more than an hour in %d places, the first is line %d", c.steps, c.stepLine),
+		r.note(hunt.Note{What: fmt.Sprintf("places where time goes back by more than an hour: %d, the first is line %d", c.steps, c.stepLine),
 			Where: f.path, Hint: "fine if the file was put together from several; otherwise the sensor's clock was set back and intervals across that moment are wrong", Count: c.steps})
 	}
 	if c.negative > 0 {
-		r.note(hunt.Note{What: fmt.Sprintf("%d durations are below zero and were taken as 0", c.negative),
+		r.note(hunt.Note{What: fmt.Sprintf("durations below zero, taken as 0: %d", c.negative),
 			Where: f.path, Hint: "the sensor's clock was set back while these connections lasted", Count: c.negative})
 	}
 }
