@@ -20,6 +20,7 @@ import (
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
 
 	"dwell/integration/testnode"
 )
@@ -95,20 +96,17 @@ func (c cluster) do(t *testing.T, method, path string, body any) json.RawMessage
 	return out
 }
 
-// mapping is Security Onion's, for the fields that matter here (security-onion.md, 1.3).
+// mapping is Security Onion's, dynamic templates and all.
 func mapping() object {
-	long, keyword := object{"type": "long"}, object{"type": "keyword"}
-	ip := object{"type": "ip", "fields": object{"keyword": keyword}}
-	props := func(o object) object { return object{"properties": o} }
-	return object{"properties": object{
-		"@timestamp":  object{"type": "date"},
-		"event":       props(object{"dataset": keyword, "duration": long, "ingested": object{"type": "date"}}),
-		"source":      props(object{"ip": ip, "port": long}),
-		"destination": props(object{"ip": ip, "port": long}),
-		"network":     props(object{"transport": keyword, "protocol": keyword}),
-		"client":      props(object{"bytes": long, "ip_bytes": long}),
-		"server":      props(object{"bytes": long, "ip_bytes": long}),
-	}}
+	var t struct {
+		Template struct {
+			Mappings object `json:"mappings"`
+		} `json:"template"`
+	}
+	if err := json.Unmarshal(securityonion.IndexTemplate(0), &t); err != nil {
+		panic(err)
+	}
+	return t.Template.Mappings
 }
 
 // index makes an index of its own for a test.

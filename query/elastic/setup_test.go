@@ -153,6 +153,7 @@ func TestMappings(t *testing.T) {
 			name := c.index(t, 2)
 			c.do(t, "DELETE", "/"+name, nil)
 			m := mapping()
+			delete(m, "dynamic_templates")
 			change(m["properties"].(object))
 			c.do(t, "PUT", "/"+name, object{"settings": object{"number_of_replicas": 0}, "mappings": m})
 			return name

@@ -41,7 +41,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 			return r.giveUp(s, e)
 		}
 		r.note("timeout", hunt.Note{What: "a slice timed out; went on with slices of half the size", Where: "slice " + s.String(), Hint: e.Hint})
-		r.shrink(MaxPage) // Slowness may pass: not by more than half a step.
+		r.shrink(MaxPage) // By one step from the present limit, however small this slice was: slowness may have nothing to do with its size.
 		return r.cut(ctx, s)
 	case es.Overload:
 		breaker := e.Type == "circuit_breaking_exception"
