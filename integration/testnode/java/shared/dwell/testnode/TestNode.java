@@ -30,6 +30,12 @@ public final class TestNode {
   static final String MARKER = ".dwell-testnode";
   static final String READY = "dwell-testnode ready";
 
+  /** The node, once there is one: what the shutdown hook closes. */
+  private static volatile Node node;
+
+  /** Whether the starter is gone, so that nobody but this JVM removes HOME. */
+  private static volatile boolean orphaned;
+
   private TestNode() {}
 
   public static void main(String[] args) throws Exception {
@@ -38,7 +44,9 @@ public final class TestNode {
       System.err.println(home + " has no file " + MARKER + ": it was not made for a test node and is left alone");
       System.exit(2);
     }
-    Thread watch = new Thread(() -> stopWithParent(home), "parent-watch");
+    // One hook for both, because hooks run at the same time and HOME must not go before the node has let go of it.
+    Runtime.getRuntime().addShutdownHook(new Thread(() -> shutDown(home), "shut-down"));
+    Thread watch = new Thread(TestNode::exitWithParent, "parent-watch");
     watch.setDaemon(true);
     watch.start();
 
@@ -49,10 +57,8 @@ public final class TestNode {
     }
     Settings settings = builder.build();
     LogConfigurator.configureWithoutConfig(settings);
-    Node node;
     try {
       node = new ClasspathNode(new Environment(settings, home.resolve("config")), Modules.list());
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> close(node), "node-close"));
       node.start();
     } catch (Exception e) {
       // Threads of a node that is half made would keep this JVM alive.
@@ -71,15 +77,7 @@ public final class TestNode {
     return a.getAddress() + ":" + a.getPort();
   }
 
-  private static void close(Node node) {
-    try {
-      node.close();
-    } catch (IOException e) {
-      e.printStackTrace();
-    }
-  }
-
-  private static void stopWithParent(Path home) {
+  private static void exitWithParent() {
     try {
       while (System.in.read() >= 0) {
         // What is written does not matter, only that somebody holds the other end.
@@ -87,24 +85,21 @@ public final class TestNode {
     } catch (IOException e) {
       e.printStackTrace();
     }
-    // Registered now, so that it ends last: hooks run at the same time, and the node's must have let go of its files.
-    Thread remove = new Thread(() -> {
-      awaitThread("node-close");
-      remove(home);
-    }, "home-remove");
-    Runtime.getRuntime().addShutdownHook(remove);
+    orphaned = true;
     System.exit(0);
   }
 
-  private static void awaitThread(String name) {
-    for (Thread t : Thread.getAllStackTraces().keySet()) {
-      if (t.getName().equals(name)) {
-        try {
-          t.join(20_000);
-        } catch (InterruptedException e) {
-          return;
-        }
+  private static void shutDown(Path home) {
+    Node n = node;
+    if (n != null) {
+      try {
+        n.close();
+      } catch (IOException e) {
+        e.printStackTrace();
       }
+    }
+    if (orphaned) {
+      remove(home);
     }
   }
 
