@@ -1,0 +1,54 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"dwell/integration"
+	"dwell/internal/es"
+	"dwell/internal/securityonion"
+)
+
+// ErrRealGrid means that the cluster has Security Onion's own template for Zeek's documents.
+var ErrRealGrid = errors.New("load: this looks like a real Security Onion grid (it has the index template so-zeek), whose sensors load their logs themselves; simulated traffic among real would be hunted as real: force it if you know better")
+
+// prepare installs the stand-in for Security Onion's template, or leaves the true one alone when forced to load beside it.
+func prepare(ctx context.Context, client *es.Client, o Options) error {
+	err := client.Do(ctx, es.Call{Op: "look for Security Onion's index template",
+		Request: integration.Request{Method: "GET", Path: "/_index_template/so-zeek"}})
+	switch {
+	case err == nil && !o.Force:
+		return ErrRealGrid
+	case err == nil:
+		return nil
+	case !es.Is(err, es.NotFound):
+		return err
+	}
+	return client.Do(ctx, es.Call{Op: "put index template", Index: securityonion.TemplateName,
+		Request: integration.Request{Method: "PUT", Path: "/_index_template/" + securityonion.TemplateName, Body: securityonion.IndexTemplate(o.Shards)}})
+}
+
+// count gives how many documents the stream holds, the newest included; 0 when there is none.
+func count(ctx context.Context, client *es.Client) (int, error) {
+	path := "/" + securityonion.StreamZeek
+	err := client.Do(ctx, es.Call{Op: "refresh", Index: securityonion.StreamZeek, Request: integration.Request{Method: "POST", Path: path + "/_refresh"}})
+	if es.Is(err, es.NotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var answer struct {
+		Count  int `json:"count"`
+		Shards struct {
+			Total, Successful int
+		} `json:"_shards"`
+	}
+	err = client.Do(ctx, es.Call{Op: "count documents", Index: securityonion.StreamZeek, Decode: es.JSON(&answer),
+		Request: integration.Request{Method: "GET", Path: path + "/_count"}})
+	if err == nil && answer.Shards.Successful != answer.Shards.Total {
+		err = fmt.Errorf("count documents in %s: %d of %d shards answered", securityonion.StreamZeek, answer.Shards.Successful, answer.Shards.Total)
+	}
+	return answer.Count, err
+}
