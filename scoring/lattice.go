@@ -8,6 +8,10 @@ const (
 	// one rhythm, which the GAP test judges.
 	latticeFewest, latticeOne = 8, 0.8
 	latticePeriods            = 18
+	// latticeMany gaps count fully.
+	latticeMany = 32
+	// latticeLapse is after how many periods without a beat the rhythm counts as interrupted.
+	latticeLapse = 8
 	// latticeClose: of periods whose p-values (ln) are this close the longest is meant.
 	latticeClose = 2 * math.Ln10
 )
@@ -18,10 +22,16 @@ type latticeResult struct {
 	period  float64 // seconds
 	cosine  float64 // mean of cos(2 pi gap/period)
 	gaps    int
-	covered float64 // seconds
+	covered float64 // seconds, without gaps of more than latticeLapse periods
+	// occupied is the share of the multiples meanwhile that there was something at.
+	occupied float64
 }
 
-func (l *latticeResult) efficiency() float64 { return l.cosine }
+// efficiency is less the more seldom the machine acts when it wakes, though not by much, and the fewer times it was
+// seen to: people's programs wake by the minute too, and a dozen acts that agree in that are no persistence yet.
+func (l *latticeResult) efficiency() float64 {
+	return max(0, l.cosine) * math.Pow(l.occupied, 0.2) * min(1, float64(l.gaps)/latticeMany)
+}
 
 // latticeTest looks for a machine that wakes every so often and acts now and then: gaps that are multiples of a round
 // period, while the phase may wander.
@@ -56,6 +66,7 @@ func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
 	}
 	sum, covered, perPeriod := 0.0, 0.0, 1/float64(period)
 	multiple, run, longestRun := int64(0), 0, 0
+	hits, wakes := 0, int64(0)
 	for _, g := range gaps {
 		d := g.gap()
 		k := (d + period/2) / period
@@ -65,11 +76,13 @@ func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
 		run++
 		longestRun = max(longestRun, run)
 		sum += cosine(float64(d-k*period) * perPeriod)
-		if k <= 2*clockLapse {
+		if k <= latticeLapse {
 			covered += float64(d) / second
+			hits++
+			wakes += k
 		}
 	}
-	l = latticeResult{period: float64(period) / second, cosine: sum / float64(m), gaps: m, covered: covered}
+	l = latticeResult{period: float64(period) / second, cosine: sum / float64(m), gaps: m, covered: covered, occupied: float64(hits) / float64(max(1, wakes))}
 	if l.cosine <= 0 || float64(longestRun) > latticeOne*float64(m) {
 		return l, false
 	}

@@ -1,6 +1,9 @@
 package scoring
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 const (
 	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length.
@@ -11,8 +14,8 @@ const (
 	// gamma gaps of this shape. Only wider ones are candidates for a timer that restarts on use.
 	beatDelay, beatSigma, beatShape = 0.06, 0.45, 5.0
 	// In doubt (ln of the likelihood ratio) a rhythm of more than so much jitter that leaves more than a tenth of the
-	// gaps unexplained is taken for a timer.
-	wideJitter, wideShare, wideDoubt = 0.3, 0.9, 3.0
+	// gaps unexplained is taken for a timer, if its p-value (ln) is not very small either.
+	wideJitter, wideShare, wideDoubt, wideLogP = 0.3, 0.9, 8.0, -28.0
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x), of which this is ln 20.7.
 	logStrayRange = 3.03
 )
@@ -22,27 +25,49 @@ const (
 // gamma), rather than like a beat: gaps within bounds on both sides, in one to three rhythms. It compares how well
 // the families explain the gaps, each with its own share of strays, by the Bayesian information criterion. A score
 // can be high for either, and the test against memoryless traffic cannot tell them apart.
+//
+// With bursts, beats are looked at from end to start, as the timer would run, and from start to start, as the beat would: only what
+// looks like a timer both ways is one.
 func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
-	x := sc.shape[:0]
-	step := max(1, float64(len(gaps))/shapeMost)
-	for at := step / 2; int(at) < len(gaps); at += step {
-		x = append(x, max(0.001, float64(gaps[int(at)].gap()-burst)/second))
-	}
-	sc.shape = x
-	sc.logs, sc.stray = sc.logs[:0], sc.stray[:0]
-	for _, v := range x {
-		l := math.Log(v)
-		sc.logs, sc.stray = append(sc.logs, l), append(sc.stray, -l-logStrayRange)
-	}
-	if len(x) < shapeFewest {
+	if len(gaps) < shapeFewest {
 		return false
 	}
-	low, high := float64(gaps[w.first].gap()-burst)/second, float64(gaps[w.first+w.k-1].gap()-burst)/second
-	smooth := max(sc.timerFit(x, false), sc.logNormalFit(x), sc.gammaFit(x))
-	if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) {
-		smooth += wideDoubt
+	doubt := 0.0
+	if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) && w.logP > wideLogP {
+		doubt = wideDoubt
 	}
-	return smooth > sc.timerFit(x, true) && smooth > sc.missedFit(x, low, high) && smooth > sc.beatFit(x)
+	values := sc.values[:0]
+	for _, g := range gaps {
+		values = append(values, g.gap()-burst)
+	}
+	sc.values = values
+	if !sc.smooth(values, doubt) {
+		return false
+	}
+	if burst == 0 {
+		return true
+	}
+	sc.strides(burst)
+	for i, g := range gaps {
+		values[i] = sc.stride[g.place()]
+	}
+	slices.Sort(values)
+	return sc.smooth(values, doubt)
+}
+
+// smooth compares the families on values in ascending order, milliseconds.
+func (sc *Scorer) smooth(values []int64, doubt float64) bool {
+	x := sc.shape[:0]
+	sc.logs, sc.stray = sc.logs[:0], sc.stray[:0]
+	step := max(1, float64(len(values))/shapeMost)
+	for at := step / 2; int(at) < len(values); at += step {
+		v := max(0.001, float64(values[int(at)])/second)
+		l := math.Log(v)
+		x, sc.logs, sc.stray = append(x, v), append(sc.logs, l), append(sc.stray, -l-logStrayRange)
+	}
+	sc.shape = x
+	best := doubt + max(sc.timerFit(x, false), sc.logNormalFit(x), sc.gammaFit(x))
+	return best > sc.timerFit(x, true) && best > sc.beatFit(x) && best > sc.missedFit(x)
 }
 
 // mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
@@ -174,26 +199,48 @@ func (sc *Scorer) beatFit(x []float64) float64 {
 	return best
 }
 
-// missedFit fits beats of which some are missing to a window of single gaps: k periods at a time, their jitters summed.
-func (sc *Scorer) missedFit(x []float64, low, high float64) float64 {
-	period, half := (low+high)/2, max((high-low)/2, 0.005*high, 0.025)
+// missedFit fits beats of even jitter of which some are missing: k periods at a time, their jitters summed. Even jitter has
+// sharp edges: the lower is about the shortest gap, the upper is tried at some ratios; what lies beyond tells how
+// many are missing.
+func (sc *Scorer) missedFit(x []float64) float64 {
 	best := math.Inf(-1)
-	for _, missed := range [...]float64{0.1, 0.25, 0.4, 0.6} {
-		best = max(best, sc.mixed(x, 4, func(i int) float64 {
-			v, sum := x[i], 0.0
-			share := 1 - missed
-			for k := 1.0; k <= 8; k++ {
-				if d := math.Abs(v - k*period); k == 1 && d <= half {
-					sum += share / (2 * half)
-				} else if sd := half * math.Sqrt(k/3); k > 1 && d < 4*sd {
-					sum += share * math.Exp(-0.5*d*d/(sd*sd)) / (2.5066283 * sd)
-				}
-				share *= missed
+	n := len(x)
+	for i, at := range [...]int{0, n / 50, n / 20} {
+		if i > 0 && at == 0 {
+			continue
+		}
+		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3} {
+			high := x[at] * ratio
+			within, _ := slices.BinarySearch(x, high)
+			if within -= at; within < n/4 {
+				continue
 			}
-			return math.Log(sum)
-		}))
+			missed := min(0.9, float64(n-at-within)/float64(n-at))
+			period, half := (x[at]+high)/2, (high-x[at])/2*(1+1/float64(within))
+			best = max(best, sc.mixed(x, 4, func(i int) float64 {
+				return math.Log(missedDensity(x[i], period, half, missed))
+			}))
+		}
 	}
 	return best
+}
+
+// missedDensity is the density of gaps of one, two, three... periods, each jittered evenly by half.
+func missedDensity(v, period, half, missed float64) float64 {
+	sum, share := 0.0, 1-missed
+	for k := 1.0; k <= 8 && share > 1e-4; k++ {
+		d := math.Abs(v - k*period)
+		switch sd := half * math.Sqrt(k/3); {
+		case k == 1 && d <= half:
+			sum += share / (2 * half)
+		case k == 2 && d < 2*half:
+			sum += share * (2*half - d) / (4 * half * half)
+		case k > 2 && d < 4*sd:
+			sum += share * math.Exp(-0.5*d*d/(sd*sd)) / (2.5066283 * sd)
+		}
+		share *= missed
+	}
+	return sum
 }
 
 func apart(windows [][2]int, a, b int) bool {

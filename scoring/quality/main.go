@@ -43,6 +43,19 @@ func run() int {
 		}
 		fmt.Printf("%-52s %6.0f %7.3f %7.3f %7.3f %7.3f %7.2f | %7.3f %8.2f%s\n", x.name, r.connections, x.target, r.figure, r.noise, r.tenth, r.timer, r.rita, r.ritaAlarms, verdict)
 	}
+	if !*fast && match.MatchString("injection") {
+		dir, err := capturesDir()
+		if err != nil {
+			fmt.Printf("-- injection: SKIPPED, %v\n", err)
+		} else {
+			series, err := benignSeries(dir)
+			if err != nil {
+				fmt.Fprintln(os.Stderr, "quality:", err)
+				return 1
+			}
+			missed += printInjection(os.Stdout, series, 400)
+		}
+	}
 	fmt.Printf("%d targets missed\n", missed)
 	return 0
 }
