@@ -15,17 +15,30 @@ type Log string
 
 // The logs that are written.
 const (
-	ConnLog Log = "conn"
+	ConnLog   Log = "conn"
+	DNSLog    Log = "dns"
+	SSLLog    Log = "ssl"
+	HTTPLog   Log = "http"
+	FilesLog  Log = "files"
+	X509Log   Log = "x509"
+	DHCPLog   Log = "dhcp"
+	WeirdLog  Log = "weird"
+	NoticeLog Log = "notice"
 )
 
 // Logs are the names of all logs that [Run] can write.
-func Logs() []string { return []string{string(ConnLog)} }
+func Logs() []string {
+	return []string{"conn", "dns", "ssl", "http", "files", "x509", "dhcp", "weird", "notice"}
+}
 
 // actor does something at its next moment, and then has a later one. An actor that has nothing left to do gives never.
 type actor interface {
 	// act does what is due at t and gives the next moment, which is after t.
 	act(e *engine, t micros) micros
 }
+
+// udp is short for the transport that most actors name.
+const udp = hunt.UDP
 
 const never micros = 1<<63 - 1
 
@@ -37,6 +50,12 @@ type engine struct {
 	emit   func(log Log, written micros, r record) error
 	serial uint64
 	labels []*Label
+	// details is the chance of what is seen inside connections. It is apart from the actors', so that conn.log is the
+	// same whichever other logs are written.
+	details         dice
+	onlyConnections bool
+	// certs and warned are the certificates that were logged, and warned of, with the moment until which that holds.
+	certs, warned map[string]micros
 }
 
 // turn is an actor's next moment.
@@ -142,6 +161,9 @@ type flow struct {
 	out, in    int64
 	fate       fate
 	label      *Label
+	// hello and request are what is seen inside, if anything.
+	hello   *hello
+	request *request
 }
 
 // send makes the connection and gives it, or nil where it is outside of the window.
@@ -164,11 +186,15 @@ func (e *engine) send(d dice, f flow) *Connection {
 	if f.label != nil {
 		f.label.Connections++
 	}
+	e.seen(c, &f)
 	return c
 }
 
+// ordered is a thing that comes before others.
+type ordered[T any] interface{ before(other T) bool }
+
 // heap is a binary heap of things that have an order.
-type heap[T interface{ before(T) bool }] []T
+type heap[T ordered[T]] []T
 
 func (h *heap[T]) push(v T) {
 	*h = append(*h, v)

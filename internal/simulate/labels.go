@@ -69,7 +69,7 @@ type Label struct {
 
 func newLabel(t *Talker, malign bool, dsts []netip.Addr) *Label {
 	port, proto, service := t.wire()
-	l := &Label{Name: t.Name, Kind: t.Kind, Malicious: malign, Indicator: t.Indicator, Destinations: dsts, Domain: t.Domain,
+	l := &Label{Name: t.Name, Kind: t.Kind, Malicious: malign, Indicator: t.Indicator, Sources: []netip.Addr{}, Destinations: dsts, Domain: t.Domain,
 		Port: int(port), Transport: proto.String(), Service: service, Jitter: float64(t.Jitter), Loss: float64(t.Loss), Timing: t.Timing, Why: t.Why}
 	if l.Timing == "" {
 		l.Timing = TimingBoth
@@ -86,14 +86,14 @@ func newLabel(t *Talker, malign bool, dsts []netip.Addr) *Label {
 		l.Why = fmt.Sprintf("%s of the scenario: %s", t.Name, t.Kind)
 	}
 	if t.Kind == KindDNSTunnel {
-		l.Port, l.Transport, l.Service, l.Destinations = 53, "udp", "dns", nil
+		l.Port, l.Transport, l.Service = 53, "udp", "dns"
 	}
 	return l
 }
 
 // background makes the label of a built-in service.
 func (e *engine) background(name string, port int, transport, indicator, why string) *Label {
-	l := &Label{Name: name, Kind: "background", Indicator: indicator, Port: port, Transport: transport, Why: why}
+	l := &Label{Name: name, Kind: "background", Sources: []netip.Addr{}, Destinations: []netip.Addr{}, Indicator: indicator, Port: port, Transport: transport, Why: why}
 	e.labels = append(e.labels, l)
 	return l
 }

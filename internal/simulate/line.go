@@ -115,9 +115,13 @@ func (l *line) addr(name string, a netip.Addr) {
 }
 
 func (l *line) truth(name string, v bool) {
-	if !l.column(name, "bool", true) {
-		return
+	if l.column(name, "bool", true) {
+		l.bool(v)
 	}
+}
+
+// bool writes the value of a column that was begun.
+func (l *line) bool(v bool) {
 	switch {
 	case l.mode == jsonLine:
 		l.buf = strconv.AppendBool(l.buf, v)

@@ -25,6 +25,7 @@ const (
 	typePTR   = 12
 	typeTXT   = 16
 	typeAAAA  = 28
+	typeNB    = 32
 	typeSRV   = 33
 	typeHTTPS = 65
 )
@@ -100,8 +101,22 @@ func (e *engine) query(d dice, from *host, server netip.Addr, q question, t, too
 	if d.chance(0.002) {
 		fate = ignored
 	}
-	e.send(d, flow{from: from, dst: server, dport: 53, proto: hunt.UDP, service: "dns", start: t, dur: took, out: out, in: in,
+	c := e.send(d, flow{from: from, dst: server, dport: 53, proto: hunt.UDP, service: "dns", start: t, dur: took, out: out, in: in,
 		fate: fate, label: label})
+	e.asked(c, q)
+}
+
+// asked logs the query inside a connection.
+func (e *engine) asked(c *Connection, q question) {
+	if c == nil || e.onlyConnections {
+		return
+	}
+	r := &dnsRecord{conn: c, ts: c.Start, q: q, trans: e.details.between(1, 65535), rtt: Absent}
+	at := c.Start + 10*second
+	if c.State == "SF" {
+		r.rtt, at = c.Duration, c.Start+c.Duration
+	}
+	e.put(DNSLog, at, r)
 }
 
 func texts(addrs []netip.Addr) []string {
@@ -124,6 +139,8 @@ func typeName(t uint16) string {
 		return "TXT"
 	case typeAAAA:
 		return "AAAA"
+	case typeNB:
+		return "NB"
 	case typeSRV:
 		return "SRV"
 	case typeHTTPS:

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"net/netip"
+	"strings"
 
 	"dwell/internal/hunt"
 )
@@ -15,7 +16,9 @@ type chore struct {
 	do  func(c *chore, e *engine, t micros)
 	// awake holds the chore back until somebody works at the machine.
 	awake bool
-	turns int
+	// atOnce begins as soon as the machine is switched on, not somewhere in the first gap.
+	atOnce bool
+	turns  int
 }
 
 func (c *chore) act(e *engine, t micros) micros {
@@ -47,7 +50,11 @@ func (e *engine) chore(name string, h *host, c chore) {
 		return
 	}
 	first := max(spans[0].from, e.start)
-	e.add(&c, first+c.d.between(second, max(c.gap(&c), 2*second)))
+	wait := max(c.gap(&c), 2*second)
+	if c.atOnce && first > e.start {
+		wait = 4 * second
+	}
+	e.add(&c, first+c.d.between(second, wait))
 }
 
 func every(mean micros, share float64) func(*chore) micros {
@@ -66,6 +73,7 @@ func (e *engine) addMachines() {
 		e.addClock(h, ntp)
 		e.addUpdates(h, updates)
 		e.addDirectory(h)
+		e.addLeases(h)
 		e.chore("chatter", h, chore{gap: randomly(9 * minute), do: chatter})
 		e.chore("stale", h, chore{gap: randomly(50 * minute), do: stale})
 	}
@@ -113,7 +121,8 @@ func (e *engine) addUpdates(h *host, label *Label) {
 		}
 		label.involve(h, addr)
 		e.send(c.d, flow{from: h, dst: addr, dport: 443, proto: hunt.TCP, service: "ssl", start: t + 2*millisecond,
-			dur: 300*millisecond + size*8/50, out: c.d.logNormal(2500, 0.5), in: size, fate: e.luck(c.d), label: label})
+			dur: 300*millisecond + size*8/50, out: c.d.logNormal(2500, 0.5), in: size, fate: e.luck(c.d), label: label,
+			hello: &hello{name: name, next: "h2", ja3: ja3("updater " + h.system.String()), ja3s: ja3("server " + name), ja4: ja4("updater "+h.system.String(), "h2")}})
 	}
 	e.chore("system update", h, chore{gap: every(19*hour, 0.15), do: do})
 	e.chore("browser update", h, chore{gap: every(5*hour, 0.2), do: do})
@@ -161,9 +170,20 @@ func chatter(c *chore, e *engine, t micros) {
 	f := flow{from: c.h, dst: group, dport: port, proto: hunt.UDP, start: t, dur: d.between(400*millisecond, 3*second), out: d.around(size, 0.3), fate: ignored}
 	if port == 5353 || port == 137 {
 		f.sport = port
+	}
+	if port != 1900 {
+		// Zeek's DNS analyser takes the multicast kinds and NetBIOS names too.
 		f.service = "dns"
 	}
-	e.send(d, f)
+	sent := e.send(d, f)
+	switch port {
+	case 5353:
+		e.asked(sent, question{name: "_ipp._tcp.local", typ: typePTR})
+	case 5355:
+		e.asked(sent, question{name: "wpad", typ: typeA})
+	case 137:
+		e.asked(sent, question{name: strings.ToUpper(c.h.name), typ: typeNB})
+	}
 }
 
 // stale is a program that tries something that has gone: a printer, a share, a host outside.
@@ -199,6 +219,7 @@ func (e *engine) addServers() {
 	e.chore("api", e.servers[app1], chore{gap: randomly(40 * second), do: func(c *chore, e *engine, t micros) {
 		e.visit(c.d, c.h, c.d.IntN(12), t, 1)
 	}})
+	own := e.newCertificate("www."+e.sc.Domain, 1, e.start-20*day, false)
 	// Strangers at the web server, and those who try what is open.
 	e.chore("visitors", e.servers[web1], chore{gap: randomly(25 * second), do: func(c *chore, e *engine, t micros) {
 		d := c.d
@@ -209,6 +230,8 @@ func (e *engine) addServers() {
 			if d.chance(0.5) {
 				f.fate = ignored
 			}
+		} else {
+			f.hello = &hello{name: "www." + e.sc.Domain, next: "h2", ja3: ja3("stranger"), ja3s: ja3("server web-1"), ja4: ja4("stranger", "h2"), cert: own}
 		}
 		e.send(d, f)
 	}})

@@ -59,7 +59,16 @@ func named(err error, text []byte) error {
 	}
 	var types *yaml.TypeError
 	if !errors.As(err, &types) {
-		return err
+		// Addresses, networks and times are read by their own packages, whose errors quote the value.
+		line := 0
+		key := keyAt(&doc, "", func(n *yaml.Node) bool {
+			line = n.Line
+			return n.Kind == yaml.ScalarNode && strings.Contains(err.Error(), strconv.Quote(n.Value))
+		})
+		if key == "" {
+			return err
+		}
+		return fmt.Errorf("%s (line %d): %w", key, line, err)
 	}
 	var errs []error
 	for _, m := range types.Errors {

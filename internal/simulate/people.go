@@ -12,30 +12,47 @@ type person struct {
 	d dice
 	// think is the median time between two pages.
 	think micros
+	// parallel is how many connections a site's page is loaded over, beside chance.
+	parallel float64
 	// favourites are the sites that this person goes to again and again.
 	favourites []int
 }
 
-// The shape of browsing: mean gap between pages is pageGap times the median think time. connectionsAPage and
-// otherConnections (an hour, of the built-in background of a workstation) were measured; TestRate holds them.
+// The shape of browsing: the mean gap between pages is pageGap times the median think time.
 const (
-	thinkSigma       = 1.0
-	breakShare       = 0.08
-	breakTimes       = 10
-	pageGap          = 1.649 + breakShare*breakTimes
-	connectionsAPage = 13.5
-	otherConnections = 27
+	thinkSigma = 1.0
+	breakShare = 0.08
+	breakTimes = 10
+	pageGap    = 1.649 + breakShare*breakTimes
 )
+
+// What a rate takes, measured; TestRateIsKept holds it. A workstation makes otherConnections an hour without anybody
+// browsing. A page makes connectionsAPage with its DNS, fewer when many pages are loaded a day, since names are then
+// known and connections still open. Above fullRate people do not load more pages but over more connections, of which
+// those to sites were fullWeb an hour.
+const (
+	otherConnections = 17
+	connectionsAPage = 14
+	pagesToHalve     = 2600
+	fullRate         = 600
+	fullWeb          = 235
+)
+
+// browsing gives the pages that a person loads on a working day, and the connections that each site of it gets.
+func browsing(rate float64) (pages, parallel float64) {
+	wanted := max(min(rate, fullRate)-otherConnections, 0) * 24
+	return max(wanted/(connectionsAPage-wanted/pagesToHalve), 1), 1 + max(rate-fullRate, 0)/fullWeb
+}
 
 func (e *engine) addPeople() {
 	// Hours at the machine on a working day: without lunch, with the odd absence and evening.
 	atWork := float64(e.sc.Work.To-e.sc.Work.From)/60 - 0.75
 	atWork = 0.93*atWork + 0.12
-	pages := max((e.sc.Rate-otherConnections)*24/connectionsAPage, 1)
+	pages, parallel := browsing(e.sc.Rate)
 	think := micros(atWork * 3600 / pages / pageGap * 1e6)
 	for _, h := range e.people {
 		d := newDice(e.sc.Seed, "person "+h.name)
-		p := &person{h: h, d: d, think: d.around(think, 0.4)}
+		p := &person{h: h, d: d, think: d.around(think, 0.4), parallel: parallel}
 		for range 15 + d.IntN(15) {
 			p.favourites = append(p.favourites, e.popular.draw(d))
 		}
@@ -69,19 +86,28 @@ func (p *person) page(e *engine, t micros) {
 	if d.chance(0.6) {
 		i = p.favourites[d.IntN(len(p.favourites))]
 	}
-	loaded := e.visit(d, p.h, i, t, 1+d.IntN(2))
+	loaded := e.visit(d, p.h, i, t, p.connections()+d.IntN(2))
 	at := loaded
 	for _, part := range e.sites[i].parts {
 		if d.chance(0.25) {
 			continue
 		}
 		at += d.exp(60 * millisecond)
-		e.visit(d, p.h, part, at, 1)
+		e.visit(d, p.h, part, at, p.connections())
 	}
 	// A mistyped or stale link now and then.
 	if d.chance(0.02) {
 		e.ask(d, p.h, question{name: "www." + d.hex(6) + "." + e.sc.Domain, typ: typeA, missing: true, local: true}, t)
 	}
+}
+
+// connections draws over how many connections something is loaded.
+func (p *person) connections() int {
+	n := int(p.parallel)
+	if p.parallel > 1 && p.d.chance(p.parallel-float64(n)) {
+		n++
+	}
+	return n
 }
 
 // visit fetches something from a site over n connections, or over those that are still open from before. It gives the
@@ -104,8 +130,12 @@ func (e *engine) visit(d dice, h *host, i int, t micros, n int) micros {
 		f := flow{from: h, dst: s.addr(d, h), dport: 443, proto: hunt.TCP, service: "ssl", start: t + d.between(0, 30*millisecond)}
 		if s.plain {
 			f.dport, f.service = 80, "http"
-		} else if s.quic && d.chance(0.6) {
-			f.proto, f.service = hunt.UDP, "quic,ssl"
+			f.request = &request{method: "GET", host: s.name, agent: h.agent(), mime: "text/html", most: 4}
+		} else {
+			if s.quic && d.chance(0.6) {
+				f.proto, f.service = hunt.UDP, "quic,ssl"
+			}
+			f.hello = s.hello(h, f.proto)
 		}
 		f.out, f.in = 500+d.logNormal(900, 1.0), 3200+d.logNormal(s.size, 1.3)
 		// What is fetched, and how long the connection is kept open for more.
@@ -123,6 +153,19 @@ func (s *site) addr(d dice, h *host) netip.Addr {
 		return s.addrs6[d.IntN(len(s.addrs6))]
 	}
 	return s.addrs[d.IntN(len(s.addrs))]
+}
+
+// hello is what a browser's connection to a site shows.
+func (s *site) hello(h *host, proto hunt.Transport) *hello {
+	next := "h2"
+	if proto == hunt.UDP {
+		next = "h3"
+	}
+	x := &hello{name: s.name, next: next, ja3: ja3(h.program()), ja3s: ja3("server " + s.server), ja4: ja4(h.program(), next)}
+	if s.old && proto == hunt.TCP {
+		x.cert, x.next = s.cert, "http/1.1"
+	}
+	return x
 }
 
 // luck draws whether an attempt succeeds.

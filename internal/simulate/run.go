@@ -37,6 +37,7 @@ func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error
 	out := newOutput(dir, f, e.start, e.end)
 	defer out.abort()
 	wanted := sc.Logs
+	e.onlyConnections = len(wanted) > 0 && !slices.ContainsFunc(wanted, func(l string) bool { return l != string(ConnLog) })
 	e.emit = func(log Log, written micros, r record) error {
 		if len(wanted) > 0 && log != ConnLog && !slices.Contains(wanted, string(log)) {
 			return nil
@@ -62,7 +63,7 @@ func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error
 }
 
 func newEngine(sc Scenario) *engine {
-	e := &engine{world: newWorld(&sc)}
+	e := &engine{world: newWorld(&sc), details: newDice(sc.Seed, "details"), certs: map[string]micros{}, warned: map[string]micros{}}
 	e.addMachines()
 	e.addTalkers()
 	e.addPeople()
@@ -80,7 +81,8 @@ func Connections(sc Scenario) iter.Seq2[*Connection, error] {
 			return
 		}
 		e := newEngine(sc)
-		e.emit = func(log Log, _ micros, r record) error {
+		e.onlyConnections = true
+		e.emit = func(_ Log, _ micros, r record) error {
 			if c, ok := r.(*Connection); ok && !yield(c, nil) {
 				return errStop
 			}

@@ -304,10 +304,9 @@ func TestBackgroundIsBelievable(t *testing.T) {
 	hours := make([]int, 24)
 	states := map[string]int{}
 	perSite := map[netip.Addr]int{}
-	six, all := 0, 0
+	six := 0
 	for c, err := range Connections(sc) {
 		require.NoError(t, err)
-		all++
 		hours[(c.Start-sc.Start.UnixMicro())/3600e6]++
 		states[c.State]++
 		if c.LocalOrig && !c.LocalResp && c.DstPort == 443 {
@@ -346,8 +345,22 @@ func TestBackgroundIsBelievable(t *testing.T) {
 	}
 	require.Greater(t, float64(top)/float64(sum), 0.4, "a tenth of the destinations has two fifths of the traffic at least")
 	require.Greater(t, len(counts), 150)
-	// The rate is the background's, in the mean over the day.
-	require.InEpsilon(t, sc.Rate*24*float64(sc.Hosts), all, 0.35)
+}
+
+func TestRateIsKept(t *testing.T) {
+	for _, rate := range []float64{100, 300, 1500} {
+		sc := Default()
+		sc.Hosts, sc.Rate, sc.Implants, sc.Services = 15, rate, nil, nil
+		workstations := 0
+		for c, err := range Connections(sc) {
+			require.NoError(t, err)
+			// Workstations have the addresses from the 32nd on.
+			if b := c.Src.AsSlice(); c.LocalOrig && b[len(b)-1] >= 32 {
+				workstations++
+			}
+		}
+		require.InEpsilon(t, rate, float64(workstations)/24/float64(sc.Hosts), 0.25)
+	}
 }
 
 func TestRunRefusesAFolderWithOtherLogs(t *testing.T) {

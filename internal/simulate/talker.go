@@ -21,7 +21,10 @@ type talking struct {
 	mode     int
 	modeEnds micros
 	from, to micros
-	malign   bool
+
+	// hello and request are what its connections show.
+	hello   *hello
+	request *request
 }
 
 func (e *engine) addTalkers() {
@@ -45,6 +48,9 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 		}
 		dsts = []netip.Addr{a}
 	}
+	if t.Kind == KindDNSTunnel {
+		dsts = []netip.Addr{e.servers[dc1].addr}
+	}
 	label := newLabel(t, malign, dsts)
 	e.labels = append(e.labels, label)
 	for _, h := range e.hostsOf(t, i, malign) {
@@ -53,10 +59,11 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 			h.on = []span{{e.start, e.end}}
 		}
 		d := newDice(e.sc.Seed, "talker "+t.Name+" "+h.name)
-		p := &talking{t: t, h: h, d: d, label: label, dsts: dsts, from: e.start + t.From.micros(), to: e.end, malign: malign}
+		p := &talking{t: t, h: h, d: d, label: label, dsts: dsts, from: e.start + t.From.micros(), to: e.end}
 		if t.To != 0 {
 			p.to = min(p.to, e.start+t.To.micros())
 		}
+		p.looks(e)
 		label.host(h)
 		first := p.from + d.between(0, min(p.period(), hour))
 		if t.Kind == KindLong || t.Kind == KindStrobe {
@@ -218,6 +225,7 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 	f := flow{from: p.h, dst: dst, dport: port, proto: proto, service: service, start: t, label: p.label,
 		out: p.d.around(orElse(p.t.Request, 600), size), in: p.d.around(orElse(p.t.Response, 1800), size),
 		dur: p.d.around(orElse(p.t.Duration.micros(), 350*millisecond), size)}
+	f.hello, f.request = p.hello, p.request
 	f.dur = min(f.dur, max(p.to-t, second))
 	if p.d.chance(float64(p.t.Fails)) {
 		f.fate = ignored
@@ -229,6 +237,39 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 		return c.Start + max(c.Duration, 0)
 	}
 	return t
+}
+
+// looks settles what the talker's connections show inside.
+func (p *talking) looks(e *engine) {
+	t := p.t
+	_, proto, service := t.wire()
+	name := t.Domain
+	if t.NoServerName {
+		name = ""
+	}
+	switch {
+	case service == "ssl" || service == "quic,ssl":
+		next := "h2"
+		if proto == hunt.UDP {
+			next = "h3"
+		}
+		p.hello = &hello{name: name, next: next, ja3: orText(t.JA3, ja3("program "+t.Name)), ja3s: ja3("server " + t.Name), ja4: orText(t.JA4, ja4("program "+t.Name, next))}
+		if t.SelfSigned && proto == hunt.TCP {
+			p.hello.cert, p.hello.next = e.newCertificate(orText(t.Domain, "localhost"), 0, e.start-3*day, true), "http/1.1"
+		}
+	case service == "http":
+		if t.Domain == "" && !t.NoServerName {
+			name = p.dsts[0].String()
+		}
+		p.request = &request{method: orText(t.Method, "GET"), host: name, agent: orText(t.UserAgent, p.h.agent()), uri: orText(t.URI, "/"+fingerprint(8, t.Name)), mime: "text/plain", most: 1}
+	}
+}
+
+func orText(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
 }
 
 // wire gives port, transport and service with their defaults.
@@ -271,7 +312,15 @@ func (p *talking) tunnel(e *engine, t micros) micros {
 			at += d.between(0, max(p.t.Spread.micros(), second))
 		}
 		name := d.hex(8+d.IntN(24)) + "." + d.hex(8+d.IntN(30)) + "." + p.t.Domain
-		q := question{name: name, typ: []uint16{typeTXT, typeTXT, typeCNAME, typeA}[d.IntN(4)], answers: []string{d.hex(60 + d.IntN(100))}, ttl: 1}
+		q := question{name: name, typ: []uint16{typeTXT, typeTXT, typeCNAME, typeA}[d.IntN(4)], ttl: 1}
+		switch q.typ {
+		case typeTXT:
+			q.answers = []string{"TXT " + d.hex(60+d.IntN(100))}
+		case typeCNAME:
+			q.answers = []string{d.hex(20+d.IntN(30)) + "." + p.t.Domain}
+		case typeA:
+			q.answers = []string{v4(0xCB007100 + uint32(d.IntN(256))).String()}
+		}
 		up := d.between(15*millisecond, 90*millisecond)
 		e.query(d, e.servers[dc1], e.forwarders[0], q, at+300, up, nil)
 		e.query(d, p.h, e.servers[dc1].addr, q, at, up+700, p.label)

@@ -226,9 +226,7 @@ func (w *world) plan(h *host, d dice) {
 		}
 		h.at = append(h.at, stay...)
 		if !always {
-			for _, s := range []span{{come - d.between(minute, 5*minute), leave + d.between(0, 10*minute)}} {
-				h.on = append(h.on, s)
-			}
+			h.on = append(h.on, span{come - d.between(minute, 5*minute), leave + d.between(0, 10*minute)})
 			if last := stay[len(stay)-1]; last.from > leave {
 				h.on = append(h.on, span{last.from - 2*minute, last.to + 3*minute})
 			}
@@ -253,19 +251,21 @@ func clean(s []span) []span {
 
 // site is a place outside with a name.
 type site struct {
-	name    string
-	addrs   []netip.Addr
-	addrs6  []netip.Addr
-	plain   bool // http without TLS
-	quic    bool
-	ttl     int64
-	rtt     micros
-	keep    micros
-	size    int64
-	parts   []int // other sites that its pages load from
-	issuer  int
-	server  string
-	certday micros
+	name   string
+	addrs  []netip.Addr
+	addrs6 []netip.Addr
+	plain  bool // http without TLS
+	quic   bool
+	ttl    int64
+	rtt    micros
+	keep   micros
+	size   int64
+	parts  []int // other sites that its pages load from
+	issuer int
+	server string
+	// old sites speak TLS 1.2, which shows their certificate.
+	old  bool
+	cert *certificate
 }
 
 // shared is how many sites at the head of the list are those that other sites load parts from (fonts, counters, CDN).
@@ -278,7 +278,7 @@ func (w *world) makeSites(d dice) {
 	for i := range w.sites {
 		s := &site{plain: d.chance(0.04), quic: d.chance(0.22), ttl: []int64{60, 120, 300, 300, 900, 3600}[d.IntN(6)],
 			rtt: 4*millisecond + d.logNormal(22*millisecond, 0.8), keep: d.between(8, 115) * second,
-			size: d.logNormal(9000, 0.9), issuer: d.IntN(len(issuers())), server: "nginx", certday: w.start - d.between(1, 80)*day}
+			size: d.logNormal(9000, 0.9), issuer: d.IntN(len(issuers())), server: fmt.Sprint("kind ", d.IntN(12)), old: d.chance(0.35)}
 		for {
 			s.name = siteName(d)
 			if !taken[s.name] {
@@ -286,6 +286,7 @@ func (w *world) makeSites(d dice) {
 				break
 			}
 		}
+		s.cert = w.newCertificate(s.name, s.issuer, w.start-d.between(1, 80)*day, false)
 		// A fifth of all sites shares the addresses of eight hosting networks of 16 addresses each; the others have
 		// their own.
 		if d.chance(0.2) {
