@@ -6,7 +6,7 @@ const (
 	latticeBurst = 60 * second
 	// latticeFewest gaps are needed; latticeOne is the share of gaps that may be the same multiple: above it there is
 	// one rhythm, which the GAP test judges.
-	latticeFewest, latticeOne = 8, 0.8
+	latticeFewest, latticeOne = 20, 0.8
 	latticePeriods            = 18
 	// latticeMany gaps count fully.
 	latticeMany = 32

@@ -184,3 +184,16 @@ func together(a, b generator) generator {
 func gammaGap(mean float64) func(r *rand.Rand) float64 {
 	return func(r *rand.Rand) float64 { return gamma2(r, mean) }
 }
+
+// exactly takes the first so many check-ins of an implant that starts with the window.
+func exactly(n int, b implant) generator {
+	return func(r *rand.Rand) seconds {
+		var t seconds
+		for at := 0.0; len(t) < n; at += b.period * (1 + b.jitter*uniform(r, -1, 1)) {
+			if r.Float64() >= b.missed {
+				t = append(t, at)
+			}
+		}
+		return t
+	}
+}
