@@ -18,8 +18,12 @@ const (
 	Create    Change = "create"
 	Upgrade   Change = "upgrade"
 	Unchanged Change = "unchanged"
-	// Keep means that what is there is newer than what this dwell brings: it is left alone.
+	// Keep means that what is there is left alone: it is newer than what this dwell brings, or the administrator's to tune.
 	Keep Change = "keep"
+	// Skip means that the cluster has no place for it: no lifecycle management, no security.
+	Skip Change = "skip"
+	// Remove takes something away.
+	Remove Change = "remove"
 )
 
 // Step is one thing that an installation looks after.
@@ -42,8 +46,8 @@ func (s Step) String() string {
 	return text
 }
 
-// Installer puts dwell's objects into a cluster. It needs the cluster privilege manage_index_templates, and
-// view_index_metadata and manage on logs-dwell.*-so; an administrator has both.
+// Installer puts dwell's objects into a cluster. It needs the cluster privileges manage_index_templates, manage_ilm and
+// manage_security, and view_index_metadata and manage on logs-dwell.*-so; an administrator has them.
 type Installer struct{ client *es.Client }
 
 // NewInstaller makes an installer.
@@ -56,7 +60,10 @@ func (in *Installer) Plan(ctx context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	var steps []Step
+	steps, err := in.planLifecycle(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, o := range objects {
 		step, err := in.planTemplate(ctx, o)
 		if err != nil {
@@ -65,7 +72,11 @@ func (in *Installer) Plan(ctx context.Context) ([]Step, error) {
 		steps = append(steps, step)
 	}
 	streams, err := in.planStreams(ctx, objects)
-	return append(steps, streams...), err
+	if err != nil {
+		return nil, err
+	}
+	role, err := in.planRole(ctx)
+	return append(append(steps, streams...), role), err
 }
 
 // Apply carries the plan out and gives the steps that were done. When one fails, the steps before it stay done; Apply can
@@ -75,6 +86,11 @@ func (in *Installer) Apply(ctx context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
+	return in.carryOut(ctx, steps)
+}
+
+// carryOut sends the steps' requests, in order.
+func (in *Installer) carryOut(ctx context.Context, steps []Step) ([]Step, error) {
 	for i, s := range steps {
 		if s.Request.Method == "" {
 			continue
@@ -93,6 +109,8 @@ func pathOf(o soconfig.Object) string {
 		return "/_component_template/" + o.Name
 	case soconfig.Role:
 		return "/_security/role/" + o.Name
+	case soconfig.LifecyclePolicy:
+		return "/_ilm/policy/" + o.Name
 	case soconfig.IndexTemplate:
 	}
 	return "/_index_template/" + o.Name

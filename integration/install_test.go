@@ -30,6 +30,21 @@ func (c cluster) apply(t *testing.T) map[string]Change {
 	return changes(steps)
 }
 
+// settled demands that installing again changes nothing, and gives what was looked at.
+func (c cluster) settled(t *testing.T) map[string]Change {
+	t.Helper()
+	done := c.apply(t)
+	for name, change := range done {
+		switch {
+		case name == "lifecycle policy dwell", name == "role dwell" && !c.secured:
+			require.Equal(t, Skip, change, name)
+		default:
+			require.Equal(t, Unchanged, change, name)
+		}
+	}
+	return done
+}
+
 func TestInstallAndAgain(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		in := NewInstaller(c.admin)
@@ -38,33 +53,34 @@ func TestInstallAndAgain(t *testing.T) {
 
 		planned, err := in.Plan(t.Context())
 		require.NoError(t, err)
-		require.Len(t, planned, len(objects))
-		for i, s := range planned {
+		require.Len(t, planned, len(objects)+2)
+		// The test node has no lifecycle management (docs/elasticsearch.md, 2): left out, and said.
+		require.Equal(t, Skip, planned[0].Change)
+		require.Contains(t, planned[0].String(), "no lifecycle management")
+		for i, o := range objects {
+			s := planned[i+1]
 			require.Equal(t, Create, s.Change)
 			require.Equal(t, "PUT", s.Request.Method)
-			require.True(t, strings.HasSuffix(s.Request.Path, "/"+objects[i].Name))
-			require.JSONEq(t, string(objects[i].Body), string(s.Request.Body))
+			require.True(t, strings.HasSuffix(s.Request.Path, "/"+o.Name))
+			require.JSONEq(t, string(o.Body), string(s.Request.Body))
+		}
+		role := planned[len(planned)-1]
+		if !c.secured {
+			require.Equal(t, "skip role dwell (security is switched off in this cluster)", role.String())
 		}
 		again, err := in.Plan(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, planned, again, "planning changes nothing")
 
-		for _, change := range c.apply(t) {
-			require.Equal(t, Create, change)
-		}
-		for name, change := range c.apply(t) {
-			require.Equal(t, Unchanged, change, name)
-		}
+		c.apply(t)
+		c.settled(t)
 		// With the streams in place too, a rerun has nothing to do either.
 		h := (&sampleHunt{name: t.Name(), revision: "a"}).many(2)
 		_, err = New(c.admin, Options{}).Write(t.Context(), h.findings, h.document(begin))
 		require.NoError(t, err)
-		done := c.apply(t)
+		done := c.settled(t)
 		require.Contains(t, done, "data stream "+soconfig.FindingStream)
 		require.Contains(t, done, "data stream "+soconfig.HuntStream)
-		for name, change := range done {
-			require.Equal(t, Unchanged, change, name)
-		}
 	})
 }
 
@@ -91,12 +107,13 @@ func TestInstallPutsRightWhatWasChanged(t *testing.T) {
 		steps, err := NewInstaller(c.admin).Apply(t.Context())
 		require.NoError(t, err)
 		for _, s := range steps {
-			want := Unchanged
-			if s.Name == "dwell-settings" {
-				want = Upgrade
+			switch s.Name {
+			case "dwell-settings":
 				require.Equal(t, "upgrade component template dwell-settings (somebody changed it)", s.String())
+			case "dwell":
+			default:
+				require.Equal(t, Unchanged, s.Change, s.Name)
 			}
-			require.Equal(t, want, s.Change, s.Name)
 		}
 
 		// An older dwell's, a newer dwell's, and somebody else's.
@@ -138,14 +155,14 @@ func TestStreamsAreUpgraded(t *testing.T) {
 		require.NoError(t, err)
 		why := map[string]string{}
 		for _, s := range steps {
-			require.Equal(t, Upgrade, s.Change, s.String())
+			if s.Name != "dwell" {
+				require.Equal(t, Upgrade, s.Change, s.String())
+			}
 			why[s.Name] = s.Why
 		}
 		require.Equal(t, "1 fields are added or adjusted", why[soconfig.FindingStream])
 		require.Equal(t, "dwell.hunt.scored cannot be changed in place: a new index is begun", why[soconfig.HuntStream])
-		for name, change := range c.apply(t) {
-			require.Equal(t, Unchanged, change, name)
-		}
+		c.settled(t)
 		m, err := writeMappings(t.Context(), c.admin, []string{soconfig.FindingStream, soconfig.HuntStream})
 		require.NoError(t, err)
 		for stream, got := range m {
@@ -200,4 +217,77 @@ func TestStreamsOfOthersAreRefused(t *testing.T) {
 	for _, r := range fake.Requests() {
 		require.Equal(t, "GET", r.Method, "nothing was written")
 	}
+}
+
+// TestRemove takes everything away again, first without the data and then with it.
+func TestRemove(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		in := NewInstaller(c.admin)
+		c.install(t)
+		h := (&sampleHunt{name: t.Name(), revision: "a"}).many(2)
+		_, err := New(c.admin, Options{}).Write(t.Context(), h.findings, h.document(begin))
+		require.NoError(t, err)
+		if c.secured {
+			_, err = in.CreateAPIKey(t.Context(), "dwell-test")
+			require.NoError(t, err)
+			c.do(t, "POST", "/_security/api_key", `{"name":"somebody else's"}`)
+		}
+		steps, err := in.Remove(t.Context(), false)
+		require.NoError(t, err)
+		done := changes(steps)
+		for _, name := range []string{"data stream " + soconfig.FindingStream, "index template dwell-finding", "component template dwell-settings"} {
+			require.Equal(t, Keep, done[name], name)
+		}
+		if c.secured {
+			require.Equal(t, Remove, done["role dwell"])
+			require.Equal(t, Remove, done["API key dwell-test"])
+			require.NotContains(t, done, "API key somebody else's")
+		}
+		list, err := New(c.admin, Options{}).Findings(t.Context(), Filter{})
+		require.NoError(t, err)
+		require.Len(t, list.Findings, 2, "without --data nothing that was found is lost")
+
+		c.do(t, "PUT", "/_component_template/dwell-alert", `{"template":{},"_meta":{"managed_by":"ansible"}}`)
+		planned, err := in.PlanRemove(t.Context(), true)
+		require.NoError(t, err)
+		steps, err = in.Remove(t.Context(), true)
+		require.NoError(t, err)
+		require.Equal(t, planned, steps)
+		require.Equal(t, Keep, changes(steps)["component template dwell-alert"], "what is not ours stays")
+		list, err = New(c.admin, Options{}).Findings(t.Context(), Filter{})
+		require.NoError(t, err)
+		require.Empty(t, list.Findings)
+		steps, err = in.PlanRemove(t.Context(), true)
+		require.NoError(t, err)
+		require.Equal(t, map[string]Change{"component template dwell-alert": Keep}, changes(steps), "nothing is left")
+	})
+}
+
+// TestLifecycleManagement plays a cluster that has it: the test node does not (docs/elasticsearch.md, 2).
+func TestLifecycleManagement(t *testing.T) {
+	there := false
+	fake := &estest.Fake{Handle: func(_ int, r estest.Request) estest.Reply {
+		switch {
+		case r.Is("/_ilm/policy/dwell") && r.Method == "PUT":
+			there = true
+			return estest.JSON(`{"acknowledged":true}`)
+		case r.Is("/_ilm/policy/dwell") && there:
+			return estest.JSON(`{"dwell":{"version":1,"policy":{"phases":{"hot":{"min_age":"0ms","actions":{}}}}}}`)
+		case r.Method == "GET":
+			return estest.Error(404, "resource_not_found_exception", "not there")
+		}
+		return estest.JSON(`{"acknowledged":true}`)
+	}}
+	client, err := es.New(es.Config{Addresses: []string{"http://127.0.0.1:9200"}, Transport: fake})
+	require.NoError(t, err)
+	in := NewInstaller(client)
+	steps, err := in.Apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "create lifecycle policy dwell", steps[0].String())
+	require.Equal(t, "create component template dwell-lifecycle", steps[1].String(), "the policy before what refers to it, and that before the index templates")
+	require.True(t, there)
+	steps, err = in.Plan(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, Keep, steps[0].Change, "an administrator's retention is never overwritten")
+	require.Empty(t, steps[0].Request.Method)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 
 	"dwell/so-config"
@@ -73,15 +74,38 @@ func streamMappings(objects []soconfig.Object) (map[string]json.RawMessage, erro
 			components[o.Name] = t.Template.Mappings
 			continue
 		}
+		var parts []json.RawMessage
 		for _, c := range t.ComposedOf {
 			if m := components[c]; m != nil {
-				for _, stream := range t.IndexPatterns {
-					out[stream] = m
-				}
+				parts = append(parts, m)
 			}
+		}
+		merged, err := merge(parts)
+		if err != nil {
+			return nil, fmt.Errorf("read so-config mappings of %s: %w", o.Name, err)
+		}
+		for _, stream := range t.IndexPatterns {
+			out[stream] = merged
 		}
 	}
 	return out, nil
+}
+
+// merge joins mappings whose properties differ at the top level, as Elasticsearch does with component templates.
+func merge(parts []json.RawMessage) (json.RawMessage, error) {
+	whole := map[string]any{}
+	properties := map[string]any{}
+	for _, part := range parts {
+		var m map[string]any
+		if err := json.Unmarshal(part, &m); err != nil {
+			return nil, err
+		}
+		inner, _ := m["properties"].(map[string]any)
+		maps.Copy(properties, inner)
+		maps.Copy(whole, m)
+	}
+	whole["properties"] = properties
+	return json.Marshal(whole)
 }
 
 // difference is what a mapping lacks of ours.

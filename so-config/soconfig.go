@@ -45,6 +45,7 @@ const (
 	ComponentTemplate Kind = "component template"
 	IndexTemplate     Kind = "index template"
 	Role              Kind = "role"
+	LifecyclePolicy   Kind = "lifecycle policy"
 )
 
 // Object is one thing to put into a cluster.
@@ -54,7 +55,7 @@ type Object struct {
 	Name string
 	// File is the path below so-config.
 	File string
-	// Version is what _meta (of a role: metadata) says.
+	// Version is what _meta (of a role: metadata; of a policy: policy._meta) says.
 	Version int
 	// Body is the JSON to send.
 	Body []byte
@@ -96,6 +97,16 @@ func Templates() ([]Object, error) {
 	return out, nil
 }
 
+// Lifecycle gives the lifecycle policy and the component template that ties our streams to it, for clusters that have
+// lifecycle management. The index templates name that component and do without where it is missing.
+func Lifecycle() (policy, component Object, err error) {
+	if policy, err = read(LifecyclePolicy, "elasticsearch/lifecycle/dwell.json"); err != nil {
+		return policy, component, err
+	}
+	component, err = read(ComponentTemplate, "elasticsearch/lifecycle/dwell-lifecycle.json")
+	return policy, component, err
+}
+
 // HuntRole gives the role that may do what dwell does and nothing else: look at the cluster and at index templates, read
 // Zeek's connections, read and write dwell's own streams. It deletes nothing. The same JSON is the role descriptor of an
 // API key.
@@ -114,13 +125,20 @@ func read(kind Kind, file string) (Object, error) {
 	var head struct {
 		Meta     meta `json:"_meta"`
 		Metadata meta `json:"metadata"`
+		Policy   struct {
+			Meta meta `json:"_meta"`
+		} `json:"policy"`
 	}
 	if err := json.Unmarshal(body, &head); err != nil {
 		return Object{}, fmt.Errorf("read so-config %s: %w", file, err)
 	}
 	m := head.Meta
-	if kind == Role {
+	switch kind {
+	case Role:
 		m = head.Metadata
+	case LifecyclePolicy:
+		m = head.Policy.Meta
+	case ComponentTemplate, IndexTemplate:
 	}
 	if m.ManagedBy != ManagedBy || m.Version < 1 {
 		return Object{}, fmt.Errorf("read so-config %s: _meta has no managed_by and version", file)

@@ -113,9 +113,14 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 		component string
 		document  reflect.Type
 		foreign   map[string]string
+		// text says that texts are mapped as text, for searching by word.
+		text bool
 	}{
 		{component: "dwell-finding", document: reflect.TypeFor[hunt.Finding](), foreign: foreign},
 		{component: "dwell-hunt", document: reflect.TypeFor[hunt.Document]()},
+		{component: "dwell-alert", document: reflect.TypeFor[struct {
+			Message string `json:"message"`
+		}](), text: true},
 	} {
 		t.Run(c.component, func(t *testing.T) {
 			m := byName(t)[string(ComponentTemplate)+" "+c.component].Template.Mappings
@@ -123,6 +128,11 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 			expected := map[string]string{}
 			want(t, "", c.document, expected)
 			maps.Copy(expected, c.foreign)
+			for path, typ := range expected {
+				if c.text && typ == "keyword" {
+					expected[path] = "text"
+				}
+			}
 			mapped := map[string]field{}
 			leaves("", m.Properties, mapped)
 			types := map[string]string{}
@@ -201,4 +211,28 @@ func TestRoleGrantsNoMore(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestLifecycle(t *testing.T) {
+	policy, component, err := Lifecycle()
+	require.NoError(t, err)
+	var c template
+	require.NoError(t, json.Unmarshal(component.Body, &c))
+	require.Equal(t, map[string]any{"index": map[string]any{"lifecycle": map[string]any{"name": policy.Name}}}, c.Template.Settings)
+	for name, tpl := range byName(t) {
+		if strings.HasPrefix(name, string(IndexTemplate)) {
+			require.Contains(t, tpl.ComposedOf, component.Name)
+			require.Contains(t, tpl.IgnoreMissing, component.Name, "a cluster without lifecycle management does without")
+		}
+	}
+	var p struct {
+		Policy struct {
+			Phases map[string]struct {
+				Actions map[string]any `json:"actions"`
+			} `json:"phases"`
+		} `json:"policy"`
+	}
+	require.NoError(t, json.Unmarshal(policy.Body, &p))
+	require.Contains(t, p.Policy.Phases["hot"].Actions, "rollover")
+	require.Contains(t, p.Policy.Phases["delete"].Actions, "delete")
 }

@@ -51,6 +51,9 @@ type Dead struct {
 	Err *es.Error
 }
 
+// String names the document and the reason, without the document itself.
+func (d Dead) String() string { return "document " + d.ID + ": " + d.Err.Error() }
+
 // Result is what became of the documents.
 type Result struct {
 	// Sent is how many were given; Acked of them were written, Existing were there already.

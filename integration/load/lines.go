@@ -21,7 +21,7 @@ import (
 // named outright is taken as it is.
 func find(paths []string) ([]string, error) {
 	if len(paths) == 0 {
-		return nil, errors.New("load: no path to Zeek logs given")
+		return nil, errors.New("no path to Zeek logs given")
 	}
 	var out []string
 	for _, p := range paths {
@@ -35,13 +35,13 @@ func find(paths []string) ([]string, error) {
 			return nil
 		})
 		if err != nil {
-			return nil, fmt.Errorf("load: %w", err)
+			return nil, fmt.Errorf("%w", err)
 		}
 	}
 	slices.Sort(out)
 	out = slices.Compact(out)
 	if len(out) == 0 {
-		return nil, fmt.Errorf("load: no Zeek log (such as conn.log or dns.00:00:00-01:00:00.log.gz) in %s", strings.Join(paths, ", "))
+		return nil, fmt.Errorf("no Zeek log (such as conn.log or dns.00:00:00-01:00:00.log.gz) in %s", strings.Join(paths, ", "))
 	}
 	return out, nil
 }
@@ -78,11 +78,11 @@ type lines struct {
 func open(path string) (*lines, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	l := &lines{path: abs, named: logName(path), file: f}
 	raw := bufio.NewReaderSize(f, 64<<10)
@@ -98,7 +98,7 @@ func open(path string) (*lines, error) {
 		}
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("load: unpack %s: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("unpack %s: %w", path, err), f.Close())
 	}
 	l.in = bufio.NewReaderSize(in, 1<<20)
 	l.ahead = l.next()

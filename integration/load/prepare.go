@@ -11,7 +11,7 @@ import (
 )
 
 // ErrRealGrid means that the cluster has Security Onion's own template for Zeek's documents.
-var ErrRealGrid = errors.New("load: this looks like a real Security Onion grid (it has the index template so-zeek), whose sensors load their logs themselves; simulated traffic among real would be hunted as real: force it if you know better")
+var ErrRealGrid = errors.New("this looks like a real Security Onion grid (it has the index template so-zeek), whose sensors load their logs themselves; simulated traffic among real would be hunted as real: force it if you know better")
 
 // prepare installs the stand-in for Security Onion's template, or leaves the true one alone when forced to load beside it.
 func prepare(ctx context.Context, client *es.Client, o Options) error {

@@ -1,0 +1,95 @@
+package integration_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"dwell/integration/load"
+	"dwell/integration/testnode"
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+	"dwell/internal/simulate"
+	"dwell/query/elastic"
+	"dwell/query/zeek"
+)
+
+// wholeSeconds is a source as Security Onion's mapping makes it: event.duration is a long, so the index knows whole
+// seconds only (docs/output.md). Nothing else differs between the two ways, since files are cut to milliseconds too.
+type wholeSeconds struct{ hunt.Source }
+
+func (w wholeSeconds) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+	return w.Source.Read(ctx, req, func(batch []hunt.Connection) error {
+		for i := range batch {
+			if batch[i].Duration >= 0 {
+				batch[i].Duration -= batch[i].Duration % 1000
+			}
+		}
+		return emit(batch)
+	})
+}
+
+// TestSameLogsBothWays hunts a simulated day in its files and in Elasticsearch and demands the same pairs, counts and
+// scores, for every pair that can be scored and by both profiles.
+func TestSameLogsBothWays(t *testing.T) {
+	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
+		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
+			node := testnode.ForTest(t, line)
+			node.Exclusive(t)
+			client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
+			require.NoError(t, err)
+			dir := t.TempDir()
+			labels := smallDay(t, dir)
+			_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir + "/conn.log"}})
+			require.NoError(t, err)
+			fromIndex, err := elastic.New(client, elastic.Options{SliceDocs: 1500})
+			require.NoError(t, err)
+
+			for _, profile := range []string{pipeline.ProfileDwell, pipeline.ProfileRITA} {
+				o := pipeline.Options{Profile: profile, MinScore: 0, NoNames: true, Version: "test", Now: time.Now,
+					Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
+				files, err := pipeline.Run(t.Context(), wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir + "/conn.log"}})}, o)
+				require.NoError(t, err)
+				index, err := pipeline.Run(t.Context(), fromIndex, o)
+				require.NoError(t, err)
+				require.Empty(t, index.Reading.Gaps)
+				require.Greater(t, len(files.Findings), 20)
+				require.Equal(t, files.Document.Dwell.Hunt.Connections, index.Document.Dwell.Hunt.Connections)
+				require.Equal(t, files.Document.Dwell.Hunt.Pairs, index.Document.Dwell.Hunt.Pairs)
+				require.Empty(t, cmp.Diff(byPair(files), byPair(index), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateApprox(0, 1e-12),
+					// What names the hunt itself, and the sensor, which files do not know.
+					cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision", "FindingID"), cmpopts.IgnoreFields(hunt.Event{}, "Ingested"),
+					cmpopts.IgnoreFields(hunt.Finding{}, "Observer")))
+			}
+		})
+	}
+}
+
+func byPair(r *pipeline.Result) map[string]hunt.Finding {
+	out := map[string]hunt.Finding{}
+	for _, f := range r.Findings {
+		out[f.Dwell.Pair] = f
+	}
+	return out
+}
+
+// smallDay simulates few machines, so that loading them takes seconds.
+func smallDay(t *testing.T, dir string) *simulate.Labels {
+	t.Helper()
+	f, err := os.Open("testdata/office.yaml")
+	require.NoError(t, err)
+	defer f.Close()
+	sc, err := simulate.Parse(f)
+	require.NoError(t, err)
+	summary, err := simulate.Run(t.Context(), sc, dir, simulate.Format{})
+	require.NoError(t, err)
+	return summary.Labels
+}
