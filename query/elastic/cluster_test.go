@@ -171,14 +171,37 @@ func (c cluster) load(t *testing.T, index string, recs []record) {
 			b.WriteString("{\"create\":{}}\n")
 			require.NoError(t, enc.Encode(r.document()))
 		}
-		var res struct {
-			Errors bool            `json:"errors"`
-			Items  json.RawMessage `json:"items"`
-		}
-		require.NoError(t, c.Do(t.Context(), es.Call{Op: "bulk", Request: esapi.BulkRequest{Index: index, Body: &b}, Decode: es.JSON(&res)}))
-		require.False(t, res.Errors, "%.500s", res.Items)
+		c.bulk(t, index, b.Bytes())
 	}
 	c.do(t, "POST", "/"+index+"/_refresh", nil)
+}
+
+// lines indexes lines of one Zeek log the way Security Onion would, and makes them visible.
+func (c cluster) lines(t *testing.T, index, log string, lines ...string) {
+	t.Helper()
+	convert, err := securityonion.NewConverter(log, securityonion.Meta{Observer: "sensor1"})
+	require.NoError(t, err)
+	for chunk := range slices.Chunk(lines, 5000) {
+		var b []byte
+		for _, line := range chunk {
+			b = append(b, "{\"create\":{}}\n"...)
+			b, err = convert.Append(b, []byte(line))
+			require.NoError(t, err, line)
+			b = append(b, '\n')
+		}
+		c.bulk(t, index, b)
+	}
+	c.do(t, "POST", "/"+index+"/_refresh", nil)
+}
+
+func (c cluster) bulk(t *testing.T, index string, body []byte) {
+	t.Helper()
+	var res struct {
+		Errors bool            `json:"errors"`
+		Items  json.RawMessage `json:"items"`
+	}
+	require.NoError(t, c.Do(t.Context(), es.Call{Op: "bulk", Request: esapi.BulkRequest{Index: index, Body: bytes.NewReader(body)}, Decode: es.JSON(&res)}))
+	require.False(t, res.Errors, "%.500s", res.Items)
 }
 
 // day is the start of the tests' data.

@@ -25,7 +25,8 @@ type sampleKey struct {
 }
 
 // Sample implements [hunt.Sampler]: it looks up uid, source port and sensor of each finding's last connection, a few
-// hundred findings a search, never a search a finding.
+// hundred findings a search, never a search a finding. Networks and DNS tunnels, for which no one connection stands, are
+// left as they are.
 func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 	if len(findings) == 0 {
 		return nil
@@ -43,16 +44,25 @@ func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 }
 
 func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Finding) error {
-	wanted := make(map[sampleKey]*hunt.Finding, len(findings))
+	wanted := make(map[sampleKey][]*hunt.Finding, len(findings))
 	should := make([]any, 0, len(findings))
 	for i := range findings {
 		f := &findings[i]
+		if !f.Source.IP.IsValid() || !f.Destination.IP.IsValid() || f.Dwell.DNS != nil {
+			continue // A network or a tunnel: no one connection stands for it.
+		}
 		k := sampleKey{f.Source.IP, f.Destination.IP, f.Destination.Port, f.Network.Transport, f.Timestamp.UnixMilli()}
-		wanted[k] = f
+		wanted[k] = append(wanted[k], f)
+		if len(wanted[k]) > 1 {
+			continue // An address and a name that end with the same connection.
+		}
 		should = append(should, object{"bool": object{"filter": []any{
-			object{"term": object{fieldSource: k.src.String()}}, object{"term": object{fieldDest: k.dst.String()}},
+			object{"term": object{fieldSource: k.src.String()}}, object{"term": object{fieldDest: to}},
 			object{"term": object{fieldDstPort: k.port}}, between(k.start, k.start+1),
 		}}})
+	}
+	if len(should) == 0 {
+		return nil
 	}
 	body, err := json.Marshal(object{
 		// Identical starts are rare but there: room for a few each.
@@ -83,6 +93,19 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		})
 }
 
+// sampledAt is the address, or for a roll-up the network, of the finding's last connection, as a term query takes it.
+func sampledAt(f *hunt.Finding) (string, bool) {
+	switch {
+	case !f.Source.IP.IsValid() || f.Dwell.DNS != nil:
+		return "", false
+	case f.Destination.IP.IsValid():
+		return f.Destination.IP.String(), true
+	case f.Dwell.Destination != nil:
+		return f.Dwell.Destination.Network, true
+	}
+	return "", false
+}
+
 // sampleFields is one connection as the fields API gives it: every value a list.
 type sampleFields struct {
 	Src       []netip.Addr `json:"source.ip"`
@@ -95,9 +118,9 @@ type sampleFields struct {
 	Observer  []string     `json:"observer.name"`
 }
 
-// fill gives the connection to the finding it belongs to; of several the smallest uid wins, so that the same hunt
+// fill gives the connection to the findings it belongs to; of several the smallest uid wins, so that the same hunt
 // always names the same connection.
-func (h *sampleFields) fill(wanted map[sampleKey]*hunt.Finding) {
+func (h *sampleFields) fill(wanted map[sampleKey][]*hunt.Finding) {
 	if len(h.Src) == 0 || len(h.Dst) == 0 || len(h.Start) == 0 {
 		return
 	}
@@ -107,9 +130,14 @@ func (h *sampleFields) fill(wanted map[sampleKey]*hunt.Finding) {
 	}
 	k.src, k.dst, k.port = h.Src[0].Unmap(), h.Dst[0].Unmap(), first(h.Port)
 	k.transport = hunt.ParseTransport(first(h.Transport)).String()
-	f := wanted[k]
+	for _, f := range wanted[k] {
+		h.give(f)
+	}
+}
+
+func (h *sampleFields) give(f *hunt.Finding) {
 	uid := first(h.UID)
-	if f == nil || f.Log != nil && f.Log.ID.UID <= uid {
+	if f.Log != nil && f.Log.ID.UID <= uid {
 		return
 	}
 	f.Source.Port = first(h.SrcPort)

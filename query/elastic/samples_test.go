@@ -1,0 +1,69 @@
+package elastic
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/es/estest"
+	"dwell/internal/hunt"
+)
+
+// sample makes a finding whose last connection to a port started at an offset of milliseconds.
+func sample(src, dst string, port int, offset int64) hunt.Finding {
+	f := hunt.Finding{Timestamp: hunt.At(day.UnixMilli() + offset), Network: hunt.Network{Transport: "tcp"}, Destination: hunt.Destination{Port: port}}
+	f.Source.IP = netip.MustParseAddr(src)
+	if dst != "" {
+		f.Destination.IP = netip.MustParseAddr(dst)
+	}
+	return f
+}
+
+func TestSample(t *testing.T) {
+	line := func(uid, src, dst string, port int, offset int64) string {
+		return fmt.Sprintf(`{"ts":%.3f,"uid":%q,"id.orig_h":%q,"id.orig_p":50000,"id.resp_h":%q,"id.resp_p":%d,"proto":"tcp"}`,
+			float64(day.UnixMilli()+offset)/1000, uid, src, dst, port)
+	}
+	forEachLine(t, func(t *testing.T, c cluster) {
+		index := c.index(t, 2)
+		c.lines(t, index, "conn",
+			line("Cearlier", "10.0.0.1", "203.0.113.1", 443, 4_999), line("Clast2", "10.0.0.1", "203.0.113.1", 443, 5_000),
+			line("Clast1", "10.0.0.1", "203.0.113.1", 443, 5_000), line("Cport", "10.0.0.1", "203.0.113.1", 80, 5_000),
+			line("Czero", "10.0.0.2", "0.0.0.0", 443, 6_000), line("Cquery", "10.0.0.3", "10.0.0.53", 53, 7_000))
+		findings := []hunt.Finding{
+			sample("10.0.0.1", "203.0.113.1", 443, 5_000),
+			sample("10.0.0.1", "203.0.113.1", 443, 5_000), // The same, found under a name.
+			sample("10.0.0.2", "0.0.0.0", 443, 6_000),
+			sample("10.0.0.1", "", 0, 5_000),           // A network.
+			sample("10.0.0.3", "10.0.0.53", 53, 7_000), // A tunnel, which a connection of its resolver must not stand for.
+			sample("10.0.0.9", "203.0.113.1", 443, 5_000),
+		}
+		findings[4].Dwell.DNS = &hunt.DNSEvidence{Names: 100}
+		src, err := New(c.Client, Options{Index: []string{index}})
+		require.NoError(t, err)
+		require.NoError(t, src.Sample(t.Context(), findings))
+		got := make([]string, len(findings))
+		for i, f := range findings {
+			if f.Log != nil {
+				got[i] = fmt.Sprintf("%s %d %s", f.Log.ID.UID, f.Source.Port, f.Observer.Name)
+			}
+		}
+		require.Empty(t, cmp.Diff([]string{"Clast1 50000 sensor1", "Clast1 50000 sensor1", "Czero 50000 sensor1", "", "", ""}, got))
+	})
+}
+
+// Without a finding that has a connection of its own, nothing is asked.
+func TestSampleAsksNothingInVain(t *testing.T) {
+	fake := canned(estest.JSON("{}"), estest.JSON("{}"))
+	src := cannedSource(t, fake)
+	tunnel := sample("10.0.0.3", "10.0.0.53", 53, time.Hour.Milliseconds())
+	tunnel.Dwell.DNS = &hunt.DNSEvidence{}
+	require.NoError(t, src.Sample(t.Context(), []hunt.Finding{sample("10.0.0.1", "", 0, 0), tunnel}))
+	for _, r := range fake.Requests() {
+		require.False(t, r.Is("/_search"), "%s", r.Body)
+	}
+}
