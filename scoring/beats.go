@@ -14,7 +14,7 @@ type gapOrder uint64
 
 const (
 	placeBits  = 27
-	longestGap = 1<<(63-placeBits) - 1
+	longestGap = 1<<(62-placeBits) - 1
 	mostGaps   = 1<<placeBits - 1
 )
 

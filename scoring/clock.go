@@ -16,8 +16,8 @@ const (
 	clockFewest, clockMost = 22, 4000
 	// clockBlocks is the number of blocks the time is cut into at most, each a whole number of periods.
 	clockBlocks = 48
-	// clockFastest periods an event on average: a beat of which more than every other goes missing is for LATTICE.
-	clockFastest = 2.5
+	// clockFastest periods an event on average: a beat that mostly goes missing is for LATTICE and SCHEDULE.
+	clockFastest = 1.25
 	// clockLapse is after how many periods without a beat the rhythm counts as interrupted.
 	clockLapse = 6
 	// clockReach: neither test beyond GAP may speak above this p-value (ln).

@@ -55,7 +55,7 @@ func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 	span := float64(t[n-1]-t[0]) / second
 	mean := span / float64(n)
 	shortest := max(0.7*mean, 3*clockBurst/second)
-	longest := min(2*math.Cbrt(span)*math.Pow(mean, 2.0/3), span/20)
+	longest := min(1.2*math.Cbrt(span)*math.Pow(mean, 2.0/3), span/20)
 	if !(longest > 1.2*shortest) {
 		return best, false
 	}

@@ -73,15 +73,14 @@ func (sc *Scorer) densest(gaps []gapOrder, burst int64, t tightness) gapWindow {
 	if m < 3 {
 		return best
 	}
-	end := 0
-	for i := range gaps {
-		x := gaps[i].gap() - burst
-		if x < shortestGap {
-			continue
-		}
-		end = max(end, i)
-		top := float64(x) * t.ratio * (1 + 1e-12)
-		for end < m && float64(gaps[end].gap()-burst) <= top {
+	first, _ := slices.BinarySearch(gaps, gapOrder(uint64(shortestGap+burst)<<placeBits))
+	end := first
+	ratio := t.ratio * (1 + 1e-12)
+	for i, g := range gaps[first:] {
+		i += first
+		// The first gap beyond the window, with any place, ends it: compared as packed, without unpacking.
+		beyond := gapOrder(uint64(int64(float64(g.gap()-burst)*ratio)+burst+1) << placeBits)
+		for end < m && gaps[end] < beyond {
 			end++
 		}
 		if end-i > best.k {
