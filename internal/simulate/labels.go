@@ -120,6 +120,9 @@ func (e *engine) truth(lines map[Log]int64) *Labels {
 	t := &Labels{SchemaVersion: 1, Window: Window{time.UnixMicro(e.start).UTC(), time.UnixMicro(e.end).UTC()}, Seed: e.sc.Seed,
 		Internal: e.sc.Internal, Domain: e.sc.Domain, Logs: lines, Implants: []*Label{}, Services: []*Label{}}
 	for _, l := range e.labels {
+		if l.Connections == 0 {
+			l.Indicator, l.Why = "none", l.Why+"; nothing of it is in this window"
+		}
 		if l.Malicious {
 			t.Implants = append(t.Implants, l)
 		} else {

@@ -113,7 +113,7 @@ func (e *engine) addClock(h *host, label *Label) {
 // addUpdates looks for updates of the system and of the browser.
 func (e *engine) addUpdates(h *host, label *Label) {
 	do := func(c *chore, e *engine, t micros) {
-		name, addr := "update."+h.system.String()+"-vendor.example", v4(0xC0000264+uint32(h.system))
+		name, addr := "update."+h.system.String()+"-vendor.example", scattered(firstUpdate+int(h.system))
 		t = e.lookup(c.d, h, name, []netip.Addr{addr}, nil, 300, t)
 		size := c.d.logNormal(14_000, 0.8)
 		if c.d.chance(0.12) {

@@ -363,6 +363,16 @@ func TestRateIsKept(t *testing.T) {
 	}
 }
 
+func TestAnImplantOutsideOfTheWindowIsToldOf(t *testing.T) {
+	sc := small()
+	sc.Length, sc.Services = Duration(time.Hour), nil
+	sc.Implants = []Talker{{Name: "late", Kind: KindBeacon, Period: Duration(time.Minute), From: Duration(2 * time.Hour)}}
+	_, s := run(t, sc, Format{})
+	require.Zero(t, s.Labels.Implants[0].Connections)
+	require.Equal(t, "none", s.Labels.Implants[0].Indicator)
+	require.Contains(t, s.Labels.Implants[0].Why, "nothing of it is in this window")
+}
+
 func TestRunRefusesAFolderWithOtherLogs(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "conn.log"), []byte("mine"), 0o600))

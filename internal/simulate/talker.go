@@ -38,8 +38,8 @@ func (e *engine) addTalkers() {
 func (e *engine) addTalker(t *Talker, i int, malign bool) {
 	dsts := t.Destinations
 	if len(dsts) == 0 {
-		// Services live in 192.0.2.128/25, implants in 203.0.113.0/24 and then 198.51.100.0/24.
-		a := v4(0xC0000280 + uint32(1+i%120))
+		// Services live all over the place, implants in 203.0.113.0/24 and then 198.51.100.0/24.
+		a := scattered(firstService + i)
 		if malign {
 			a = v4(0xCB007100 + uint32(7+(i*29)%240))
 			if i >= 240 {

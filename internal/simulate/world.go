@@ -296,14 +296,12 @@ func (w *world) makeSites(d dice) {
 			}
 		} else {
 			for k := range 1 + d.IntN(2) {
-				// Scattered over 504 networks, each address once: 50021 and 129024 have no common factor.
-				s.addrs = append(s.addrs, v4(0xC6120800+uint32((2*i+k)*50021%129024)))
+				s.addrs = append(s.addrs, scattered(2*i+k))
 			}
 		}
 		if d.chance(0.45) {
-			b := netip.MustParseAddr("2001:db8:100::").As16()
-			binary.BigEndian.PutUint16(b[6:], uint16(i))
-			b[15] = 1
+			b := netip.MustParseAddr("2001:db8::1").As16()
+			binary.BigEndian.PutUint16(b[4:], uint16(i+0x100))
 			s.addrs6 = []netip.Addr{netip.AddrFrom16(b)}
 		}
 		w.sites[i] = s
@@ -318,6 +316,16 @@ func (w *world) makeSites(d dice) {
 	}
 	w.popular = newPopularity(n)
 }
+
+// scattered gives the i-th address outside: each once, over 504 networks of 198.18.8.0 to 198.19.255.255, since 50021
+// and 129024 have no common factor. Sites have the first 120,000, services those from firstService on.
+func scattered(i int) netip.Addr { return v4(0xC6120800 + uint32(i%129024*50021%129024)) }
+
+// Where the addresses of services begin, and of those that bring updates.
+const (
+	firstService = 122_000
+	firstUpdate  = 121_000
+)
 
 func issuers() []string {
 	return []string{"CN=Example Trust R3,O=Example Trust,C=US", "CN=Example Secure CA 1,O=Example Secure,C=US",
