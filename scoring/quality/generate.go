@@ -197,3 +197,16 @@ func exactly(n int, b implant) generator {
 		return t
 	}
 }
+
+// setBack sets the clock back by an hour at noon.
+func setBack(g generator) generator {
+	return func(r *rand.Rand) seconds {
+		t := g(r)
+		for i := range t {
+			if t[i] > dayLength/2 {
+				t[i] -= 3600
+			}
+		}
+		return sorted(t)
+	}
+}

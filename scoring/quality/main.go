@@ -41,7 +41,7 @@ func run() int {
 			verdict = "  MISSED"
 			missed++
 		}
-		fmt.Printf("%-52s %6.0f %7.3f %7.3f %7.3f %7.3f %7.2f | %7.3f %8.2f%s\n", x.name, r.connections, x.target, r.figure, r.noise, r.tenth, r.timer, r.rita, r.ritaAlarms, verdict)
+		fmt.Printf("%-52s %6.0f %7s %7.3f %7.3f %7.3f %7.2f | %7.3f %8.2f%s\n", x.name, r.connections, x.goal(), r.figure, r.noise, r.tenth, r.timer, r.rita, r.ritaAlarms, verdict)
 	}
 	if !*fast && match.MatchString("injection") {
 		dir, err := capturesDir()
@@ -67,6 +67,14 @@ func headings() map[kind]string {
 		median:      "(median score; at least the target)",
 		found:       "(share that scores above 0.4; at least the target)",
 	}
+}
+
+// goal is the target as it is printed: "-" where none was set.
+func (x *row) goal() string {
+	if x.kind == median && x.target == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", x.target)
 }
 
 // met is true within two standard errors of the target.

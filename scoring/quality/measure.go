@@ -48,7 +48,13 @@ func measure(x row, runs int) result {
 	for range runs {
 		t := x.make(r)
 		s := t.series()
-		res.connections += float64(len(t)) / float64(runs)
+		if x.people != nil {
+			p := x.people(r).series()
+			for i := range p.Start {
+				s.Start, s.Size = append(s.Start, p.Start[i]), append(s.Size, 200+r.Int64N(4000))
+			}
+		}
+		res.connections += float64(len(s.Start)) / float64(runs)
 		b := sc.Beacon(s, w)
 		scores = append(scores, b.Score(keys).Score)
 		if b.Timer {

@@ -26,7 +26,9 @@ type row struct {
 	kind        kind
 	length      float64 // window, seconds
 	make        generator
-	runs        int
+	// people, where set, use the same key: their connections have sizes of their own, those of make all have 100 bytes.
+	people generator
+	runs   int
 	// target: at most (falseAlarms, timers) or at least (median, found). 0 in a median row means none was set.
 	target float64
 	// fast rows are part of the subset that go test runs.
@@ -36,7 +38,7 @@ type row struct {
 func rows() []row {
 	var out []row
 	null := func(name string, length float64, g generator, runs int, fast bool) {
-		out = append(out, row{"memoryless", name, falseAlarms, length, g, runs, 0, fast})
+		out = append(out, row{"memoryless", name, falseAlarms, length, g, nil, runs, 0, fast})
 	}
 	for _, n := range []float64{10, 24, 100, 1000} {
 		fast := n == 24 || n == 100
@@ -53,7 +55,7 @@ func rows() []row {
 	null("Poisson, 7 d, n = 12000", 7*dayLength, memoryless(12000, 7*dayLength), 1000, false)
 
 	timer := func(name string, g generator, fast bool) {
-		out = append(out, row{"timers", name, timers, dayLength, g, 1000, 0.02, fast})
+		out = append(out, row{"timers", name, timers, dayLength, g, nil, 1000, 0.02, fast})
 	}
 	for _, d := range [][2]float64{{5, 20}, {60, 60}, {300, 300}} {
 		gap := deadTime(d[0], d[1])
@@ -76,7 +78,7 @@ func rows() []row {
 		if length == 0 {
 			length = dayLength
 		}
-		out = append(out, row{group, name, median, length, b.generate, runs, target, fast})
+		out = append(out, row{group, name, median, length, b.generate, nil, runs, target, fast})
 	}
 	const table = "beacons"
 	for _, p := range []float64{60, 300} {
@@ -114,7 +116,7 @@ func rows() []row {
 					continue // cannot be found in a day
 				}
 				out = append(out, row{"floor", fmt.Sprintf("T=%.0f j=%.0f %% missed %.0f %%: %d check-ins, %.1f h", period, jitter*100, missed*100, f.CheckIns, f.Hours),
-					found, dayLength, exactly(f.CheckIns, implant{period: period, jitter: jitter, missed: missed}), 200, 0.95, period == 600 && missed == 0})
+					found, dayLength, exactly(f.CheckIns, implant{period: period, jitter: jitter, missed: missed}), nil, 200, 0.95, period == 600 && missed == 0})
 			}
 		}
 	}
@@ -148,11 +150,20 @@ func rows() []row {
 	beat(hard, "working hours 9-17, T=1800 j=20 %, 72 h", implant{period: 1800, jitter: 0.2, from: 9, to: 17, length: 3 * dayLength}, 0, 100, false)
 	beat(hard, "any k of 600 s (k = 1..6), j=2 %", implant{period: 600, jitter: 0.02, periods: []float64{600, 1200, 1800, 2400, 3000, 3600}}, 0, 100, false)
 	pair := func(name string, a, b implant) {
-		out = append(out, row{hard, name, median, dayLength, together(a.generate, b.generate), 50, 0, false})
+		out = append(out, row{hard, name, median, dayLength, together(a.generate, b.generate), nil, 50, 0, false})
 	}
 	pair("two implants on one key, 300 and 420 s, j=5 %", implant{period: 300, jitter: 0.05}, implant{period: 420, jitter: 0.05})
 	pair("two implants on one key, 60 and 3600 s, j=20 %", implant{period: 60, jitter: 0.2}, implant{period: 3600, jitter: 0.2})
 	pair("sleep 60 s until 8, then 900 s, j=20 %", implant{period: 60, jitter: 0.2, to: 8}, implant{period: 900, jitter: 0.2, from: 8, to: 24})
 	pair("sleep 300 s until 12, then 3600 s, j=20 %", implant{period: 300, jitter: 0.2, to: 12}, implant{period: 3600, jitter: 0.2, from: 12, to: 24})
+	sized := func(name string, b implant, people float64, fast bool) {
+		out = append(out, row{hard, name, median, dayLength, b.generate, memoryless(people, dayLength), 50, 0, fast})
+	}
+	sized("same size: T=300 j=20 % + 1000 of people", implant{period: 300, jitter: 0.2}, 1000, true)
+	sized("same size: T=300 j=50 % + 3000 of people", implant{period: 300, jitter: 0.5}, 3000, false)
+	sized("same size: T=3600 j=20 % + 3000 of people", implant{period: 3600, jitter: 0.2}, 3000, false)
+	out = append(out,
+		row{hard, "same size at random times (n = 100), alone", median, dayLength, memoryless(100, dayLength), nil, 50, 0, false},
+		row{hard, "T=300 j=10 %, clock set back an hour at noon", median, dayLength, setBack(implant{period: 300, jitter: 0.1}.generate), nil, 50, 0, false})
 	return out
 }
