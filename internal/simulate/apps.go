@@ -88,11 +88,11 @@ func (e *engine) seen(c *Connection, f *flow) {
 	}
 	d := e.details
 	first := c.Start + min(c.Duration/4, d.between(4*millisecond, 60*millisecond))
-	switch {
-	case f.hello != nil:
-		e.tls(c, f.hello, first)
-	case f.request != nil:
+	if f.request != nil {
 		e.http(c, f, first)
+	}
+	if f.hello != nil {
+		e.tls(c, f.hello, first)
 	}
 	if c.Proto.String() == "tcp" && d.chance(0.003) {
 		odd := []string{"inappropriate_FIN", "window_recision", "data_before_established", "TCP_ack_underflow_or_misorder", "connection_originator_SYN_ack"}
@@ -141,7 +141,10 @@ func (e *engine) http(c *Connection, f *flow, t micros) {
 			r.out, r.outFUID, r.outMIME = max(c.OrigBytes/n-240, 1), d.id('F'), "application/octet-stream"
 			e.file(c, t, r.outFUID, r.outMIME, r.out, true)
 		}
-		if d.chance(0.03) {
+		switch {
+		case q.method == "CONNECT":
+			r.message, r.in = "Connection established", 0
+		case d.chance(0.03):
 			r.status, r.message, r.in = 304, "Not Modified", 0
 		}
 		if r.in == 0 {

@@ -72,6 +72,8 @@ func defaultImplants() []Talker {
 			Request: 500, Response: 380, SizeJitter: 0.05, Why: "implant that lives for four hours: every 2 minutes give or take 5 %"},
 		{Name: "dead-server", Kind: KindBeacon, Port: 4444, Period: Duration(30 * time.Second), Jitter: 0.1, Fails: 1,
 			Why: "implant whose server is gone: every attempt goes unanswered, every 30 seconds"},
+		{Name: "behind-proxy", Kind: KindBeacon, Domain: "assets-cdn.example", Proxy: true, Period: Duration(7 * time.Minute), Jitter: 0.2,
+			Request: 640, Response: 520, SizeJitter: 0.1, Why: "implant behind the web proxy: HTTP CONNECT every 7 minutes, give or take 20 %; only the proxy talks to its server"},
 		{Name: "long-tunnel", Kind: KindLong, Port: 443, Service: "none", Period: Duration(10 * time.Second), Jitter: 0.5, Duration: Duration(13 * time.Hour), SizeJitter: 0.1,
 			Request: 3_000_000, Response: 900_000, Why: "reverse tunnel: one connection for half a day and another after it, on port 443 without TLS"},
 		{Name: "strobe", Kind: KindStrobe, Port: 8080, Service: "none", Period: Duration(900 * time.Millisecond), Jitter: 0.1, Duration: Duration(40 * time.Millisecond),

@@ -54,9 +54,11 @@ type Label struct {
 	Sources      []netip.Addr `json:"sources"`
 	Destinations []netip.Addr `json:"destinations"`
 	Domain       string       `json:"domain,omitempty"`
-	Port         int          `json:"port"`
-	Transport    string       `json:"transport"`
-	Service      string       `json:"service,omitempty"`
+	// Proxy is the internal proxy that it goes through: sources connect to it, and it to the destinations.
+	Proxy     netip.Addr `json:"proxy,omitzero"`
+	Port      int        `json:"port"`
+	Transport string     `json:"transport"`
+	Service   string     `json:"service,omitempty"`
 	// Connections is how many of its connections are in conn.log, failed ones included.
 	Connections int64 `json:"connections"`
 	// PeriodSeconds are the periods, Jitter and Loss shares.

@@ -90,6 +90,8 @@ type Talker struct {
 	Rotate       string       `yaml:"rotate,omitempty"`
 	// Domain is the name that it looks up and asks for; empty means that it goes straight to the address.
 	Domain string `yaml:"domain,omitempty"`
+	// Proxy sends it through the site's web proxy (proxy-1, port 3128): over TLS with HTTP CONNECT, or plain.
+	Proxy bool `yaml:"proxy,omitempty"`
 	// Port, Transport (tcp, udp) and Service (as Zeek recognises it: ssl, http, ntp, or nothing). Defaults: 443, tcp,
 	// and ssl on port 443, http on port 80.
 	Port      int    `yaml:"port,omitempty"`
@@ -274,6 +276,9 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 	}
 	if t.Port < 0 || t.Port > 65535 {
 		bad("port", "%d is no port", t.Port)
+	}
+	if t.Proxy && (t.Domain == "" || t.Kind == KindDNSTunnel || t.Transport == "udp") {
+		bad("proxy", "needs a domain, and TCP: what goes through a web proxy asks for a name")
 	}
 	t.validateTimes(bad)
 	if t.Burst < 0 || t.Burst > 10_000 {

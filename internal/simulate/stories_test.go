@@ -103,7 +103,8 @@ func TestLogsTellOneStory(t *testing.T) {
 			if name == "" {
 				name = r["host"]
 			}
-			if name == "-" || strings.HasPrefix(name, "www.corp") || strings.Contains(r["id.orig_h"], ":") || strings.Contains(r["id.resp_h"], ":") {
+			if name == "-" || strings.HasPrefix(name, "www.corp") || strings.Contains(r["id.orig_h"], ":") || strings.Contains(r["id.resp_h"], ":") ||
+				r["id.resp_p"] == "3128" {
 				continue
 			}
 			named++
@@ -188,4 +189,40 @@ func TestDNSTunnel(t *testing.T) {
 	require.Equal(t, label.Connections, n)
 	require.InDelta(t, 360, n, 2)
 	require.Greater(t, len(names), 350)
+}
+
+func TestBehindTheProxy(t *testing.T) {
+	sc := small()
+	sc.Length, sc.Services = Duration(2*time.Hour), nil
+	sc.Implants = []Talker{{Name: "x", Kind: KindBeacon, Hosts: []string{"ws-002"}, Domain: "cdn.evil.example", Proxy: true, Period: Duration(time.Minute)}}
+	dir, s := run(t, sc, Format{})
+	label := s.Labels.Implants[0]
+	src, dst, proxy := label.Sources[0].String(), label.Destinations[0].String(), label.Proxy.String()
+	inside, outside := int64(0), int64(0)
+	for _, c := range tsvRecords(t, filepath.Join(dir, "conn.log")) {
+		require.False(t, c["id.orig_h"] == src && c["id.resp_h"] == dst, "the implant never talks to its server itself")
+		if c["id.orig_h"] == src && c["id.resp_h"] == proxy && c["id.resp_p"] == "3128" {
+			inside++
+			require.Equal(t, "http,ssl", c["service"])
+		}
+		if c["id.orig_h"] == proxy && c["id.resp_h"] == dst && c["id.resp_p"] == "443" {
+			outside++
+		}
+	}
+	require.Equal(t, label.Connections, inside)
+	require.Equal(t, inside, outside)
+	require.InDelta(t, 120, inside, 1)
+	asked := int64(0)
+	for _, r := range tsvRecords(t, filepath.Join(dir, "http.log")) {
+		if r["id.orig_h"] == src && r["method"] == "CONNECT" {
+			asked++
+			require.Equal(t, "cdn.evil.example", r["host"])
+			require.Equal(t, "cdn.evil.example:443", r["uri"])
+			require.Equal(t, "-", r["resp_fuids"])
+		}
+	}
+	require.Equal(t, inside, asked)
+	for _, q := range tsvRecords(t, filepath.Join(dir, "dns.log")) {
+		require.False(t, q["id.orig_h"] == src && q["query"] == "cdn.evil.example", "the proxy looks the name up")
+	}
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"fmt"
 	"net/netip"
 
 	"dwell/internal/hunt"
@@ -25,6 +26,9 @@ type talking struct {
 	// hello and request are what its connections show.
 	hello   *hello
 	request *request
+	// proxy is the machine that it goes through, or nil, and asked what it asks that for.
+	proxy *host
+	asked *request
 }
 
 func (e *engine) addTalkers() {
@@ -62,6 +66,10 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 		p := &talking{t: t, h: h, d: d, label: label, dsts: dsts, from: e.start + t.From.micros(), to: e.end}
 		if t.To != 0 {
 			p.to = min(p.to, e.start+t.To.micros())
+		}
+		if t.Proxy {
+			p.proxy = e.servers[proxy1]
+			label.Proxy = p.proxy.addr
 		}
 		p.looks(e)
 		label.host(h)
@@ -122,7 +130,7 @@ func (p *talking) act(e *engine, t micros) micros {
 		return never
 	}
 	if t < p.due {
-		e.lookup(p.d, p.h, p.t.Domain, p.dsts, nil, nameTTL, t)
+		e.lookup(p.d, p.asker(), p.t.Domain, p.dsts, nil, nameTTL, t)
 		return p.due
 	}
 	if wait := p.asleep(e, t); wait > 0 {
@@ -147,7 +155,7 @@ const (
 
 // early gives the next moment to act: the next check-in, or a little before it when the name has to be looked up.
 func (p *talking) early(now micros) micros {
-	if p.t.Domain != "" && p.t.Kind != KindDNSTunnel && p.h.known[p.t.Domain] <= p.due && p.due-lookAhead > now && p.due < never {
+	if p.t.Domain != "" && p.t.Kind != KindDNSTunnel && p.asker().known[p.t.Domain] <= p.due && p.due-lookAhead > now && p.due < never {
 		return p.due - lookAhead
 	}
 	return p.due
@@ -207,7 +215,7 @@ func (p *talking) checkIn(e *engine, t micros) micros {
 	}
 	begin := t
 	if p.t.Domain != "" {
-		begin = e.lookup(p.d, p.h, p.t.Domain, p.dsts, nil, nameTTL, t)
+		begin = e.lookup(p.d, p.asker(), p.t.Domain, p.dsts, nil, nameTTL, t)
 	}
 	end := t
 	for k := range max(p.t.Burst, 1) {
@@ -233,16 +241,39 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 			f.fate = refused
 		}
 	}
-	if c := e.send(p.d, f); c != nil {
-		return c.Start + max(c.Duration, 0)
+	end := t
+	if p.proxy != nil {
+		// What the proxy does for it, a moment later.
+		outside := f
+		outside.from, outside.label, outside.start = p.proxy, nil, t+p.d.between(millisecond, 6*millisecond)
+		outside.dur = max(f.dur-10*millisecond, millisecond)
+		e.send(p.d, outside)
+		f.dst, f.dport, f.request, f.fate = p.proxy.addr, proxyPort, p.asked, answered
+		if f.service == "ssl" {
+			f.service = "http,ssl"
+		}
 	}
-	return t
+	if c := e.send(p.d, f); c != nil {
+		end = c.Start + max(c.Duration, 0)
+	}
+	return end
+}
+
+// proxyPort is where the site's web proxy listens.
+const proxyPort = 3128
+
+// asker is the machine that looks the talker's name up.
+func (p *talking) asker() *host {
+	if p.proxy != nil {
+		return p.proxy
+	}
+	return p.h
 }
 
 // looks settles what the talker's connections show inside.
 func (p *talking) looks(e *engine) {
 	t := p.t
-	_, proto, service := t.wire()
+	port, proto, service := t.wire()
 	name := t.Domain
 	if t.NoServerName {
 		name = ""
@@ -257,11 +288,15 @@ func (p *talking) looks(e *engine) {
 		if t.SelfSigned && proto == hunt.TCP {
 			p.hello.cert, p.hello.next = e.newCertificate(orText(t.Domain, "localhost"), 0, e.start-3*day, true), "http/1.1"
 		}
+		p.asked = &request{method: "CONNECT", host: t.Domain, agent: orText(t.UserAgent, p.h.agent()), uri: fmt.Sprintf("%s:%d", t.Domain, port), most: 1}
 	case service == "http":
 		if t.Domain == "" && !t.NoServerName {
 			name = p.dsts[0].String()
 		}
 		p.request = &request{method: orText(t.Method, "GET"), host: name, agent: orText(t.UserAgent, p.h.agent()), uri: orText(t.URI, "/"+fingerprint(8, t.Name)), mime: "text/plain", most: 1}
+		through := *p.request
+		through.uri = "http://" + t.Domain + through.uri
+		p.asked = &through
 	}
 }
 

@@ -76,11 +76,12 @@ const (
 	backup1
 	web1
 	monitor1
+	proxy1
 	serverCount
 )
 
 func serverNames() []string {
-	return []string{"dc-1", "dc-2", "files-1", "app-1", "backup-1", "web-1", "monitor-1"}
+	return []string{"dc-1", "dc-2", "files-1", "app-1", "backup-1", "web-1", "monitor-1", "proxy-1"}
 }
 
 // reserved is how many addresses of the network no workstation gets: the gateway and the servers.
