@@ -2,30 +2,116 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/stretchr/testify/require"
+
+	"dwell/integration/load"
+	"dwell/integration/testnode"
+	"dwell/internal/es"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(withNode{m}, map[string]func(){
 		"dwell": func() { os.Exit(execute(context.Background(), systemIO(), os.Args[1:])) },
 	})
 }
 
+// withNode stops the test Elasticsearch after the tests.
+type withNode struct{ m *testing.M }
+
+func (w withNode) Run() int { return testnode.Main(w.m) }
+
 // TestScripts runs the pages in testdata: each runs the real program and asserts stdout, stderr and exit code.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true,
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/none")
-			return nil
-		},
+		Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Setup: alone,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
 	})
 }
+
+// alone keeps the machine's own configuration out of the scripts.
+func alone(e *testscript.Env) error {
+	e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/none")
+	return nil
+}
+
+// TestClusterScripts runs the pages in testdata/cluster against a real Elasticsearch with TLS, users and roles.
+func TestClusterScripts(t *testing.T) {
+	cluster := testnode.ForTest(t, testnode.Line8)
+	cluster.Exclusive(t)
+	client, err := es.New(es.Config{Addresses: []string{cluster.URL}, CAFile: cluster.CAFile, Username: cluster.Username, Password: cluster.Password})
+	require.NoError(t, err)
+	// One page after the other: they share the names of the data streams.
+	testscript.RunT(sequential{t}, testscript.Params{
+		Dir: "testdata/cluster", RequireExplicitExec: true, RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			if err := cluster.Wipe(t.Context()); err != nil {
+				return err
+			}
+			e.Setenv("DWELL_ELASTICSEARCH_ADDRESSES", cluster.URL)
+			e.Setenv("DWELL_ELASTICSEARCH_CA_FILE", cluster.CAFile)
+			e.Setenv("ADMIN", cluster.Username)
+			e.Setenv("ADMIN_PASSWORD", cluster.Password)
+			if err := os.WriteFile(e.WorkDir+"/other.pem", otherAuthority(t), 0o600); err != nil {
+				return err
+			}
+			return alone(e)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+			// load FOLDER puts Zeek logs into the cluster.
+			"load": func(ts *testscript.TestScript, _ bool, args []string) {
+				_, err := load.Load(t.Context(), client, load.Options{Paths: []string{ts.MkAbs(args[0])}})
+				ts.Check(err)
+			},
+			// asadmin and as nobody set whose credentials the next commands have; askey FILE uses an API key.
+			"asadmin": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Setenv("DWELL_ELASTICSEARCH_API_KEY_FILE", "")
+				ts.Setenv("DWELL_ELASTICSEARCH_USERNAME", cluster.Username)
+				ts.Setenv("DWELL_ELASTICSEARCH_PASSWORD", cluster.Password)
+			},
+			"askey": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv("DWELL_ELASTICSEARCH_USERNAME", "")
+				ts.Setenv("DWELL_ELASTICSEARCH_PASSWORD", "")
+				ts.Setenv("DWELL_ELASTICSEARCH_API_KEY_FILE", ts.MkAbs(args[0]))
+			},
+		},
+	})
+}
+
+// otherAuthority is the certificate of an authority that signed nothing here.
+func otherAuthority(t *testing.T) []byte {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "somebody else"}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	require.NoError(t, err)
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// sequential runs subtests without Parallel.
+type sequential struct{ *testing.T }
+
+func (s sequential) Parallel() {}
+
+func (s sequential) Run(name string, f func(testscript.T)) {
+	s.T.Run(name, func(t *testing.T) { f(sequential{t}) })
+}
+
+func (s sequential) Verbose() bool { return testing.Verbose() }
 
 // exits CODE PROGRAM ARGS... runs a program and demands its exit code, which testscript's exec cannot.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -35,9 +121,8 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	code := "0"
 	if err != nil {
-		var status interface{ ExitCode() int }
-		ok := false
-		if status, ok = err.(interface{ ExitCode() int }); !ok {
+		status, ok := err.(interface{ ExitCode() int })
+		if !ok {
 			ts.Fatalf("run %s: %v", args[1], err)
 		}
 		code = strconv.Itoa(status.ExitCode())

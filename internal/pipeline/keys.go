@@ -125,10 +125,11 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 		k.beacon = p.Beacon(p.series, p.window)
 		weight = k.beacon.Score(1).Score
 	}
-	if p.options.looksFor("long") {
+	// Together, connections to a whole network nearly always cover hours: only a rhythm says something there.
+	if p.options.looksFor("long") && kind != scoring.NetworkKey {
 		k.long = p.Long(p.series, p.window)
 	}
-	if p.options.looksFor("strobe") {
+	if p.options.looksFor("strobe") && kind != scoring.NetworkKey {
 		k.strobe = p.Strobe(p.series, p.window)
 	}
 	if weight = max(weight, k.long.Score, k.strobe.Score); weight < severityFloor && !p.keepAll {

@@ -48,8 +48,9 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 	should := make([]any, 0, len(findings))
 	for i := range findings {
 		f := &findings[i]
-		if !f.Source.IP.IsValid() || !f.Destination.IP.IsValid() || f.Dwell.DNS != nil {
-			continue // A network or a tunnel: no one connection stands for it.
+		to, ok := sampledAt(f)
+		if !ok {
+			continue // A tunnel: no one connection stands for it.
 		}
 		k := sampleKey{f.Source.IP, f.Destination.IP, f.Destination.Port, f.Network.Transport, f.Timestamp.UnixMilli()}
 		wanted[k] = append(wanted[k], f)
@@ -132,6 +133,12 @@ func (h *sampleFields) fill(wanted map[sampleKey][]*hunt.Finding) {
 	k.transport = hunt.ParseTransport(first(h.Transport)).String()
 	for _, f := range wanted[k] {
 		h.give(f)
+	}
+	k.dst = netip.Addr{} // roll-ups have no address of their own
+	for _, f := range wanted[k] {
+		if within, err := netip.ParsePrefix(f.Dwell.Destination.Network); err == nil && within.Contains(h.Dst[0].Unmap()) {
+			h.give(f)
+		}
 	}
 }
 
