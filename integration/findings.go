@@ -70,6 +70,21 @@ func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 
 // latest gives each story's latest finding, if that passes the late part of the filter.
 func (s *Store) latest(ctx context.Context, clauses []any, f *Filter, keep func(json.RawMessage, string) error) error {
+	return s.latestOf(ctx, soconfig.FindingStream, clauses, func(source json.RawMessage, id string) error {
+		ok, err := f.passes(source)
+		if err != nil {
+			return fmt.Errorf("read document %s of %s: %w", id, soconfig.FindingStream, err)
+		}
+		if !ok {
+			return nil
+		}
+		return keep(source, id)
+	})
+}
+
+// latestOf gives the latest document of each story in a stream: the one whose window ends last, and of those the one
+// written last.
+func (s *Store) latestOf(ctx context.Context, stream string, clauses []any, take func(json.RawMessage, string) error) error {
 	var after json.RawMessage
 	for {
 		composite := map[string]any{"size": storiesPerPage, "sources": []any{map[string]any{"story": map[string]any{"terms": map[string]any{"field": "dwell.story_id"}}}}}
@@ -86,7 +101,7 @@ func (s *Store) latest(ctx context.Context, clauses []any, f *Filter, keep func(
 			return fmt.Errorf("encode search: %w", err)
 		}
 		var page storyPage
-		err = s.client.Search(ctx, es.SearchRequest{Op: "list findings by story", Index: []string{soconfig.FindingStream}, Body: body, MissingOK: true},
+		err = s.client.Search(ctx, es.SearchRequest{Op: "list by story", Index: []string{stream}, Body: body, MissingOK: true},
 			func(r es.SearchResult) error {
 				if r.Aggregations == nil {
 					return nil
@@ -98,14 +113,7 @@ func (s *Store) latest(ctx context.Context, clauses []any, f *Filter, keep func(
 		}
 		for _, b := range page.Stories.Buckets {
 			for _, h := range b.Latest.Hits.Hits {
-				ok, err := f.passes(h.Source)
-				if err != nil {
-					return fmt.Errorf("read document %s of %s: %w", h.ID, soconfig.FindingStream, err)
-				}
-				if !ok {
-					continue
-				}
-				if err := keep(h.Source, h.ID); err != nil {
+				if err := take(h.Source, h.ID); err != nil {
 					return err
 				}
 			}

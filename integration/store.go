@@ -15,6 +15,8 @@ type Options struct {
 	Budget time.Duration
 	// BulkDocs bounds one bulk request; 0 means bulk.DefaultMaxDocs.
 	BulkDocs int
+	// Alerts, if set, makes Write raise alerts; nil means none.
+	Alerts *AlertOptions
 	// Now is the clock that measures how long writing took; nil means time.Now.
 	Now func() time.Time
 	// Logger hears of slow writing; nil means silence.

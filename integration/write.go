@@ -18,6 +18,8 @@ type Report struct {
 	// Findings counts what was sent now. Findings that an earlier try of the same hunt and revision left are in
 	// Findings.Existing, whether they were found before sending or by their id.
 	Findings bulk.Result
+	// Alerts counts the alerts that were raised (Options.Alerts).
+	Alerts bulk.Result
 	// WithoutSeverity is how many findings were not stored because they are too weak to have a severity.
 	WithoutSeverity int
 	// HuntID and HuntDocument name the hunt and its own document. HuntExisted says that the document was there already.
@@ -39,7 +41,11 @@ type Report struct {
 func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Document) (Report, error) {
 	begun := s.o.Now()
 	report := Report{HuntID: doc.Dwell.HuntID}
-	if err := s.Ready(ctx, soconfig.FindingStream, soconfig.HuntStream); err != nil {
+	streams := []string{soconfig.FindingStream, soconfig.HuntStream}
+	if s.o.Alerts != nil {
+		streams = append(streams, soconfig.AlertStream)
+	}
+	if err := s.Ready(ctx, streams...); err != nil {
 		return report, err
 	}
 	before, err := s.before(ctx, &doc)
@@ -58,9 +64,12 @@ func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 	if err != nil {
 		return report, fmt.Errorf("hunt %s is not committed: %w", doc.Dwell.HuntID, err)
 	}
-	if n := len(result.Dead); n > 0 {
-		doc.Dwell.Hunt.Complete = false
-		doc.Dwell.Hunt.Gaps = append(doc.Dwell.Hunt.Gaps, fmt.Sprintf("%d findings were refused by the index, the first because: %s", n, result.Dead[0].Err.Reason))
+	admit(&doc, "findings", result.Dead)
+	if s.o.Alerts != nil {
+		if report.Alerts, err = s.alert(ctx, findings); err != nil {
+			return report, fmt.Errorf("hunt %s: its findings are written but the hunt is not committed: %w", doc.Dwell.HuntID, err)
+		}
+		admit(&doc, "alerts", report.Alerts.Dead)
 	}
 	doc.Dwell.Hunt.Stages.Write = s.o.Now().Sub(begun).Seconds()
 	if err := s.commit(ctx, &report, doc, before); err != nil {
@@ -68,6 +77,15 @@ func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 	}
 	s.refresh(ctx, &report)
 	return report, nil
+}
+
+// admit makes the hunt's document say what the index refused.
+func admit(doc *hunt.Document, what string, dead []bulk.Dead) {
+	if len(dead) == 0 {
+		return
+	}
+	doc.Dwell.Hunt.Complete = false
+	doc.Dwell.Hunt.Gaps = append(doc.Dwell.Hunt.Gaps, fmt.Sprintf("%d %s were refused by the index, the first because: %s", len(dead), what, dead[0].Err.Reason))
 }
 
 // items encodes the findings that are to be sent: those with a severity that are not there yet.
@@ -139,7 +157,10 @@ func documentID(huntID, revision string, earlier int) string {
 
 // refresh makes what was written visible at once. Not being allowed to is no error: it will be, a little later.
 func (s *Store) refresh(ctx context.Context, report *Report) {
-	for _, stream := range []string{soconfig.FindingStream, soconfig.HuntStream} {
+	for _, stream := range []string{soconfig.AlertStream, soconfig.FindingStream, soconfig.HuntStream} {
+		if stream == soconfig.AlertStream && s.o.Alerts == nil {
+			continue
+		}
 		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
 		if err != nil && !es.Is(err, es.NotFound) {
 			report.Notes = append(report.Notes, "what was written shows up when the index next refreshes, within 30 s: "+err.Error())
