@@ -16,17 +16,19 @@ const sampleBatch = 200
 
 var _ hunt.Sampler = (*Source)(nil)
 
-// sampleKey finds a finding's last connection again: both addresses, port, transport and start.
+// sampleKey finds a finding's last connection again: where from, where to (an address, or the network of a roll-up),
+// port, transport and start.
 type sampleKey struct {
-	src, dst  netip.Addr
+	src       netip.Addr
+	to        netip.Prefix
 	port      int
 	transport string
 	start     int64
 }
 
 // Sample implements [hunt.Sampler]: it looks up uid, source port and sensor of each finding's last connection, a few
-// hundred findings a search, never a search a finding. Networks and DNS tunnels, for which no one connection stands, are
-// left as they are.
+// hundred findings a search, never a search a finding. DNS tunnels, for which no one connection stands, are left as they
+// are.
 func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 	if len(findings) == 0 {
 		return nil
@@ -52,13 +54,13 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		if !ok {
 			continue // A tunnel: no one connection stands for it.
 		}
-		k := sampleKey{f.Source.IP, f.Destination.IP, f.Destination.Port, f.Network.Transport, f.Timestamp.UnixMilli()}
+		k := sampleKey{f.Source.IP, to, f.Destination.Port, f.Network.Transport, f.Timestamp.UnixMilli()}
 		wanted[k] = append(wanted[k], f)
 		if len(wanted[k]) > 1 {
 			continue // An address and a name that end with the same connection.
 		}
 		should = append(should, object{"bool": object{"filter": []any{
-			object{"term": object{fieldSource: k.src.String()}}, object{"term": object{fieldDest: to}},
+			object{"term": object{fieldSource: k.src.String()}}, object{"term": object{fieldDest: k.to.String()}},
 			object{"term": object{fieldDstPort: k.port}}, between(k.start, k.start+1),
 		}}})
 	}
@@ -94,17 +96,19 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		})
 }
 
-// sampledAt is the address, or for a roll-up the network, of the finding's last connection, as a term query takes it.
-func sampledAt(f *hunt.Finding) (string, bool) {
-	switch {
-	case !f.Source.IP.IsValid() || f.Dwell.DNS != nil:
-		return "", false
-	case f.Destination.IP.IsValid():
-		return f.Destination.IP.String(), true
-	case f.Dwell.Destination != nil:
-		return f.Dwell.Destination.Network, true
+// sampledAt is where the finding's last connection went: one address, or somewhere in the network of a roll-up.
+func sampledAt(f *hunt.Finding) (netip.Prefix, bool) {
+	if !f.Source.IP.IsValid() || f.Dwell.DNS != nil {
+		return netip.Prefix{}, false
 	}
-	return "", false
+	if dst := f.Destination.IP; dst.IsValid() {
+		return netip.PrefixFrom(dst, dst.BitLen()), true
+	}
+	if f.Dwell.Destination == nil {
+		return netip.Prefix{}, false
+	}
+	to, err := netip.ParsePrefix(f.Dwell.Destination.Network)
+	return to.Masked(), err == nil
 }
 
 // sampleFields is one connection as the fields API gives it: every value a list.
@@ -129,14 +133,12 @@ func (h *sampleFields) fill(wanted map[sampleKey][]*hunt.Finding) {
 	if _, err := fmt.Sscan(h.Start[0], &k.start); err != nil {
 		return
 	}
-	k.src, k.dst, k.port = h.Src[0].Unmap(), h.Dst[0].Unmap(), first(h.Port)
+	k.src, k.port = h.Src[0].Unmap(), first(h.Port)
 	k.transport = hunt.ParseTransport(first(h.Transport)).String()
-	for _, f := range wanted[k] {
-		h.give(f)
-	}
-	k.dst = netip.Addr{} // roll-ups have no address of their own
-	for _, f := range wanted[k] {
-		if within, err := netip.ParsePrefix(f.Dwell.Destination.Network); err == nil && within.Contains(h.Dst[0].Unmap()) {
+	dst := h.Dst[0].Unmap()
+	for bits := range dst.BitLen() + 1 {
+		k.to = netip.PrefixFrom(dst, bits).Masked()
+		for _, f := range wanted[k] {
 			h.give(f)
 		}
 	}

@@ -32,17 +32,22 @@ func TestSample(t *testing.T) {
 		index := c.index(t, 2)
 		c.lines(t, index, "conn",
 			line("Cearlier", "10.0.0.1", "203.0.113.1", 443, 4_999), line("Clast2", "10.0.0.1", "203.0.113.1", 443, 5_000),
-			line("Clast1", "10.0.0.1", "203.0.113.1", 443, 5_000), line("Cport", "10.0.0.1", "203.0.113.1", 80, 5_000),
+			line("Clast1", "10.0.0.1", "203.0.113.1", 443, 5_000), line("Cport", "10.0.0.1", "203.0.113.1", 80, 5_000), line("Cother", "10.0.0.1", "198.51.100.9", 443, 5_000),
 			line("Czero", "10.0.0.2", "0.0.0.0", 443, 6_000), line("Cquery", "10.0.0.3", "10.0.0.53", 53, 7_000))
 		findings := []hunt.Finding{
 			sample("10.0.0.1", "203.0.113.1", 443, 5_000),
 			sample("10.0.0.1", "203.0.113.1", 443, 5_000), // The same, found under a name.
 			sample("10.0.0.2", "0.0.0.0", 443, 6_000),
-			sample("10.0.0.1", "", 0, 5_000),           // A network.
+			sample("10.0.0.1", "", 443, 5_000),         // A network.
+			sample("10.0.0.1", "", 443, 5_000),         // Another, of the same moment.
+			sample("10.0.0.1", "", 443, 5_000),         // One that holds no such connection.
 			sample("10.0.0.3", "10.0.0.53", 53, 7_000), // A tunnel, which a connection of its resolver must not stand for.
 			sample("10.0.0.9", "203.0.113.1", 443, 5_000),
 		}
-		findings[4].Dwell.DNS = &hunt.DNSEvidence{Names: 100}
+		for i, network := range []string{"203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24"} {
+			findings[3+i].Dwell.Destination = &hunt.DestinationNetwork{Network: network}
+		}
+		findings[6].Dwell.DNS = &hunt.DNSEvidence{Names: 100}
 		src, err := New(c.Client, Options{Index: []string{index}})
 		require.NoError(t, err)
 		require.NoError(t, src.Sample(t.Context(), findings))
@@ -52,7 +57,7 @@ func TestSample(t *testing.T) {
 				got[i] = fmt.Sprintf("%s %d %s", f.Log.ID.UID, f.Source.Port, f.Observer.Name)
 			}
 		}
-		require.Empty(t, cmp.Diff([]string{"Clast1 50000 sensor1", "Clast1 50000 sensor1", "Czero 50000 sensor1", "", "", ""}, got))
+		require.Empty(t, cmp.Diff([]string{"Clast1 50000 sensor1", "Clast1 50000 sensor1", "Czero 50000 sensor1", "Clast1 50000 sensor1", "Cother 50000 sensor1", "", "", ""}, got))
 	})
 }
 
