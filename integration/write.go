@@ -27,6 +27,10 @@ type Report struct {
 	HuntExisted          bool
 	// Replaces is the revision that this one supersedes, empty for none.
 	Replaces string
+	// Held is why WriteOrHold kept the hunt on this machine, nil where it is stored; Replayed is how many earlier hunts it
+	// stored before this one.
+	Held     error
+	Replayed int
 	// Notes are remarks for people; nothing in them is a loss.
 	Notes []string
 }
