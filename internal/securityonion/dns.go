@@ -7,30 +7,27 @@ import (
 	"unicode/utf8"
 )
 
+// split reads the name out of its column, once a record. A name that is no text counts as none.
+func (v *values) split(query int) {
+	v.query, v.labels = "", labels{}
+	if raw := v.raw[query]; raw != nil && json.Unmarshal(raw, &v.query) == nil {
+		v.labels = cut(v.query)
+	}
+}
+
 // dns adds what Security Onion derives from the name: naively, by its last two labels. Only names with a dot have them.
 func (p *plan) dns() {
 	p.community()
 	query := p.slots["query"]
-	name := func(v *values) string {
-		raw := v.raw[query]
-		if raw == nil {
-			return ""
-		}
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return ""
-		}
-		return s
-	}
 	p.field("dns.query.length", func(b []byte, v *values) []byte {
 		if v.raw[query] == nil {
 			return b
 		}
-		return strconv.AppendInt(b, int64(utf8.RuneCountInString(name(v))), 10)
+		return strconv.AppendInt(b, int64(utf8.RuneCountInString(v.query)), 10)
 	})
 	text := func(path string, part func(labels) string) {
 		p.field("dns."+path, func(b []byte, v *values) []byte {
-			if s := part(cut(name(v))); s != "" {
+			if s := part(v.labels); s != "" {
 				b = appendText(b, s)
 			}
 			return b
@@ -38,7 +35,7 @@ func (p *plan) dns() {
 	}
 	length := func(path string, part func(labels) string) {
 		p.field("dns."+path, func(b []byte, v *values) []byte {
-			if s := part(cut(name(v))); s != "" {
+			if s := part(v.labels); s != "" {
 				b = strconv.AppendInt(b, int64(utf8.RuneCountInString(s)), 10)
 			}
 			return b

@@ -49,6 +49,9 @@ type values struct {
 	meta Meta
 	line []byte
 	ms   int64
+	// query is the name of a DNS record, and its parts.
+	query  string
+	labels labels
 }
 
 // ErrUnknownLog is the error for a log whose documents we do not know.
@@ -98,6 +101,9 @@ func (c *Converter) Append(dst, line []byte) ([]byte, error) {
 		return dst, fmt.Errorf("%s: ts %w", c.plan.log, err)
 	}
 	v.ms = ms
+	if c.plan.log == "dns" {
+		v.split(c.plan.slots["query"])
+	}
 	dst = append(dst, '{')
 	dst, _ = c.plan.root.members(dst, v)
 	return append(dst, '}'), nil
@@ -184,10 +190,10 @@ type node struct {
 
 // members appends what is in an object; the answer says whether there is anything.
 func (n *node) members(b []byte, v *values) ([]byte, bool) {
-	any := false
+	some := false
 	for _, k := range n.kids {
 		before := len(b)
-		if any {
+		if some {
 			b = append(b, ',')
 		}
 		b = append(b, '"')
@@ -207,9 +213,9 @@ func (n *node) members(b []byte, v *values) ([]byte, bool) {
 			b = b[:before]
 			continue
 		}
-		any = true
+		some = true
 	}
-	return b, any
+	return b, some
 }
 
 // put hangs a field under its dotted path.

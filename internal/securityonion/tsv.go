@@ -23,7 +23,7 @@ func (c *Columns) AppendLine(dst, line []byte) ([]byte, error) {
 		return dst, fmt.Errorf("the line has %d cells, the header %d fields and %d types", n, len(c.Names), len(c.Types))
 	}
 	b := append(dst, '{')
-	any := false
+	some := false
 	for i := range c.Names {
 		cell := line
 		if at := bytes.IndexByte(line, '\t'); at >= 0 {
@@ -32,10 +32,10 @@ func (c *Columns) AppendLine(dst, line []byte) ([]byte, error) {
 		if string(cell) == or(c.Unset, "-") {
 			continue
 		}
-		if any {
+		if some {
 			b = append(b, ',')
 		}
-		any = true
+		some = true
 		b = appendText(b, c.Names[i])
 		b = append(b, ':')
 		var err error

@@ -1,6 +1,9 @@
 package simulate
 
 import (
+	"bytes"
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -8,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"dwell/internal/securityonion"
 )
 
 // seconds reads a time or interval cell.
@@ -225,4 +230,46 @@ func TestBehindTheProxy(t *testing.T) {
 	for _, q := range tsvRecords(t, filepath.Join(dir, "dns.log")) {
 		require.False(t, q["id.orig_h"] == src && q["query"] == "cdn.evil.example", "the proxy looks the name up")
 	}
+}
+
+// Each line of each log becomes a document of Security Onion's shape.
+func TestLinesBecomeDocuments(t *testing.T) {
+	sc := small()
+	sc.Start, sc.Length = sc.Start.Add(9*time.Hour), Duration(30*time.Minute)
+	dir, s := run(t, sc, Format{JSON: true})
+	n := int64(0)
+	for log, want := range s.Labels.Logs {
+		c, err := securityonion.NewConverter(string(log), securityonion.Meta{Observer: "so-sensor1"})
+		require.NoError(t, err)
+		b, err := os.ReadFile(filepath.Join(dir, string(log)+".log"))
+		require.NoError(t, err)
+		for line := range bytes.Lines(b) {
+			doc, err := c.Append(nil, line)
+			require.NoError(t, err, "%s", line)
+			var d struct {
+				Event   struct{ Dataset string }
+				Network struct {
+					Community string `json:"community_id"`
+				}
+				Message string
+			}
+			require.NoError(t, json.Unmarshal(doc, &d))
+			require.Equal(t, securityonion.Dataset(string(log)), d.Event.Dataset)
+			if log == ConnLog {
+				require.Contains(t, d.Message, `"community_id":"`+d.Network.Community+`"`, "Zeek's and the cluster's flow hash agree")
+			}
+			n, want = n+1, want-1
+		}
+		require.Zero(t, want, log)
+	}
+	require.Greater(t, n, int64(500))
+}
+
+// The bytes of a scenario are pinned: another machine, another Go release, another run must give the same. Whoever
+// changes on purpose what is simulated changes the digest too.
+func TestBytesAreTheSameEverywhere(t *testing.T) {
+	sc := small()
+	sc.Start, sc.Length = sc.Start.Add(9*time.Hour), Duration(30*time.Minute)
+	dir, _ := run(t, sc, Format{})
+	require.Equal(t, "c88b66c47f0022eb", digests(t, dir)["conn.log"])
 }
