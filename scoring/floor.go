@@ -11,7 +11,11 @@ type Floor struct {
 }
 
 // floorConfidence: with this probability a beacon above the floor is found, whichever of its check-ins went missing.
-const floorConfidence = 0.95
+const (
+	floorConfidence = 0.95
+	// floorMargin covers that the test may settle on a tighter window that holds a gap less.
+	floorMargin = 1.05
+)
 
 // DetectionFloor says from how many check-ins, and so hours, on a beacon scores above cut in a hunt of so many keys over a window of
 // so many seconds: one that waits period seconds, give or take jitter (a share, at most 0.5), from check-in to check-in, and of
@@ -39,7 +43,7 @@ func DetectionFloor(keys int, window, period, jitter, missed, cut float64) Floor
 				Efficiency: float64(k) / float64(m) * (1 - jitter/jitterCost),
 				Covered:    float64(k) * period, Enough: enough,
 			}
-			if b.Score(keys).Score > cut {
+			if b.Score(keys).Score > cut*floorMargin {
 				return Floor{CheckIns: n, Hours: hours}
 			}
 		}

@@ -58,15 +58,15 @@ func ritaInput(t *testing.T, root string, internal []string, both bool) (map[rit
 	}
 	type named struct{ uid, name string }
 	seen := map[named]bool{}
-	for kind, column := range map[string]string{"http": "host", "ssl": "server_name"} {
-		for _, path := range zeekLogs(t, root, kind) {
-			for _, v := range zeekTable(t, path, "uid", column, "method") {
+	for _, log := range [][2]string{{"http", "host"}, {"ssl", "server_name"}} {
+		for _, path := range zeekLogs(t, root, log[0]) {
+			for _, v := range zeekTable(t, path, "uid", log[1], "method") {
 				i, ok := byUID[v[0]]
+				if ok && v[2] == "CONNECT" {
+					within(&conns[i])
+				}
 				if n := (named{v[0], v[1]}); ok && v[1] != "" && !seen[n] {
 					seen[n] = true
-					if v[2] == "CONNECT" {
-						within(&conns[i])
-					}
 					add(ritaKey{conns[i].src, v[1]}, &conns[i])
 				}
 			}

@@ -13,8 +13,9 @@ const (
 	// What still counts as a beat: a delay after the timer of this share of the whole, log-normal gaps of this sigma,
 	// gamma gaps of this shape. Only wider ones are candidates for a timer that restarts on use.
 	beatDelay, beatSigma, beatShape = 0.06, 0.45, 5.0
-	// In doubt (ln of the likelihood ratio) a rhythm of more than so much jitter that leaves more than a tenth of the
-	// gaps unexplained is taken for a timer, if its p-value (ln) is not very small either.
+	// In doubt (ln of the likelihood ratio) a rhythm of less jitter than wideJitter is taken for a beat; one of more
+	// that leaves more than a tenth of the gaps unexplained for a timer, if its p-value (ln) is not very small either.
+	tightDoubt                                 = 3.0
 	wideJitter, wideShare, wideDoubt, wideLogP = 0.3, 0.9, 8.0, -28.0
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x), of which this is ln 20.7.
 	logStrayRange = 3.03
@@ -33,7 +34,9 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 		return false
 	}
 	doubt := 0.0
-	if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) && w.logP > wideLogP {
+	if w.t.jitter < wideJitter {
+		doubt = -tightDoubt
+	} else if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) && w.logP > wideLogP {
 		doubt = wideDoubt
 	}
 	values := sc.values[:0]
