@@ -21,8 +21,9 @@ type Summary struct {
 }
 
 // Run simulates a scenario and writes its logs and labels.json into a folder, which is made if need be. Each file
-// appears whole under its name or not at all, labels.json last; logs of the same names are replaced. A folder that
-// already holds other logs is refused, since a hunt would read both.
+// appears whole under its name or not at all, labels.json last. A folder in which logs are already is refused, since
+// a hunt would read both. After an error or a cancelled context the files of hours
+// that were finished stay, and labels.json is missing.
 func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error) {
 	if err := sc.Validate(); err != nil {
 		return Summary{}, fmt.Errorf("scenario: %w", err)
