@@ -47,16 +47,12 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 		if periods < foldFewestPeriods || periods > 3*len(t) || float64(len(t)) > crowd*float64(periods) {
 			continue
 		}
-		c := float64(len(t)) / float64(periods)
-		folded := false
+		occupied := float64(sc.phases(t, period))
+		c := float64(len(t)) / occupied
 		for _, h := range [foldWidths]float64{0.01, 0.03, 0.1, 0.2} {
 			// Too narrow for the burst, or so wide that even a beat in every period would be no surprise.
-			if h*float64(period) < clockBurst || -math.Log1p(-math.Exp(-c*h))*float64(periods) < foldWorth {
+			if h*float64(period) < clockBurst || -math.Log1p(-math.Exp(-c*h))*occupied < foldWorth {
 				continue
-			}
-			if !folded {
-				sc.phases(t, period)
-				folded = true
 			}
 			hits, chance := sc.fold(h)
 			p := chance / float64(periods)
@@ -76,12 +72,19 @@ type phase struct {
 	share  float64
 }
 
-func (sc *Scorer) phases(t []int64, period int64) {
+// phases folds the times by a period, and counts the periods that have any.
+func (sc *Scorer) phases(t []int64, period int64) (occupied int) {
 	sc.folded = sc.folded[:0]
+	last := int64(math.MinInt64)
 	for _, at := range t {
 		p := floorDiv(at, period)
+		if p != last {
+			occupied++
+			last = p
+		}
 		sc.folded = append(sc.folded, phase{p, float64(at-p*period) / float64(period)})
 	}
+	return occupied
 }
 
 // fold counts, over all windows of width h of the period, the most periods that have an event in one; chance is how
