@@ -1,0 +1,284 @@
+package soconfig
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"dwell/internal/config"
+)
+
+var update = flag.Bool("update", false, "write the sample configuration anew")
+
+// sample is the sample configuration, made of the table of settings: every key explained, none set but the first.
+func sample(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("# dwell's settings, each with its default. Goes to /etc/dwell/config.yaml. Made from internal/config; do not edit here.\n")
+	b.WriteString("# Secrets do not belong here: put the API key into a file (api_key_file), the environment or a systemd credential.\n")
+	group := ""
+	for _, k := range config.Keys() {
+		g, name, ok := strings.Cut(k.Name, ".")
+		require.True(t, ok, k.Name)
+		if g != group {
+			group = g
+			fmt.Fprintf(&b, "\n%s:\n", g)
+		}
+		line := "  #"
+		for _, word := range strings.Fields(k.About) {
+			if len(line)+len(word) > 110 {
+				b.WriteString(line + "\n")
+				line = "  #"
+			}
+			line += " " + word
+		}
+		b.WriteString(line + "\n")
+		value, err := json.Marshal(k.Default)
+		require.NoError(t, err)
+		if k.Secret {
+			fmt.Fprintf(&b, "  # %s:\n", name)
+			continue
+		}
+		fmt.Fprintf(&b, "  %s: %s\n", name, value)
+	}
+	return b.String()
+}
+
+func TestSampleConfiguration(t *testing.T) {
+	want := sample(t)
+	const path = "dwell/config.yaml"
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(want), 0o600))
+	}
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, want, string(got), "run go test ./so-config -update")
+
+	loaded, err := config.Load(config.Options{File: path})
+	require.NoError(t, err, "dwell reads it")
+	defaults, err := config.Load(config.Options{})
+	require.NoError(t, err)
+	require.Equal(t, defaults.Config, loaded.Config, "what it sets are the defaults")
+}
+
+func TestPillarExampleIsGoodConfiguration(t *testing.T) {
+	b, err := os.ReadFile("pillar/dwell.sls")
+	require.NoError(t, err)
+	var pillar struct {
+		Dwell struct {
+			Enabled bool      `yaml:"enabled"`
+			Config  yaml.Node `yaml:"config"`
+		} `yaml:"dwell"`
+	}
+	require.NoError(t, yaml.Unmarshal(b, &pillar))
+	require.True(t, pillar.Dwell.Enabled)
+	text, err := yaml.Marshal(&pillar.Dwell.Config)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	loaded, err := config.Load(config.Options{File: path})
+	require.NoError(t, err)
+	require.Len(t, loaded.Hunt.Internal, 3)
+}
+
+// TestSaltState takes the state apart without Salt: the files that it names are the ones that are shipped, and with its
+// Jinja lines taken out it is YAML.
+func TestSaltState(t *testing.T) {
+	b, err := os.ReadFile("salt/dwell/init.sls")
+	require.NoError(t, err)
+	shipped := map[string]string{"dwell": "", "dwell.sysusers": "systemd/dwell.sysusers", "logrotate": "logrotate/dwell", "{{ unit }}": ""}
+	for _, m := range regexp.MustCompile(`salt://dwell/files/(\S+( \w+ }})?)`).FindAllStringSubmatch(string(b), -1) {
+		file, known := shipped[m[1]]
+		require.True(t, known, m[1])
+		if file != "" {
+			require.FileExists(t, file)
+		}
+	}
+	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer"} {
+		require.Contains(t, string(b), "'"+unit+"'")
+		require.FileExists(t, filepath.Join("systemd", unit))
+	}
+	enabled, _, ok := strings.Cut(regexp.MustCompile(`(?m)^{% (set|if|for|endfor).*%}$`).ReplaceAllString(string(b), ""), "{% else %}")
+	require.True(t, ok)
+	var state map[string]any
+	require.NoError(t, yaml.Unmarshal([]byte(strings.ReplaceAll(enabled, "{{ unit }}", "unit")), &state))
+	require.Contains(t, state, "dwell_timer")
+}
+
+func TestSystemdUnits(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("systemd-analyze is not here: the units were not verified")
+	}
+	dir := t.TempDir()
+	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer"} {
+		b, err := os.ReadFile(filepath.Join("systemd", unit))
+		require.NoError(t, err)
+		// The program is not installed where this runs.
+		text := strings.ReplaceAll(string(b), "/usr/local/bin/dwell ", "/bin/true ")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, unit), []byte(text), 0o600))
+	}
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", filepath.Join(dir, "dwell-hunt.service"), filepath.Join(dir, "dwell-hunt.timer")).CombinedOutput()
+	var about []string
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "dwell") {
+			about = append(about, line)
+		}
+	}
+	require.Empty(t, about, "%v", err)
+}
+
+// aggregatable gives the type of every field of our streams that can be grouped by.
+func aggregatable(t *testing.T) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for name, tpl := range byName(t) {
+		if !strings.HasPrefix(name, string(ComponentTemplate)) || tpl.Template.Mappings == nil {
+			continue
+		}
+		mapped := map[string]field{}
+		leaves("", tpl.Template.Mappings.Properties, mapped)
+		for path, f := range mapped {
+			if f.Type != "text" && (f.Index == nil || *f.Index) {
+				out[path] = f.Type
+			}
+		}
+	}
+	return out
+}
+
+// TestSOCQueries holds every field of the console's queries and columns to the templates.
+func TestSOCQueries(t *testing.T) {
+	fields := aggregatable(t)
+	var queries map[string][]struct {
+		Name, Description, Query string
+		ShowSubtitle             bool
+	}
+	b, err := os.ReadFile("soc/queries.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &queries))
+	seen := map[string]bool{}
+	for _, where := range []string{"hunt", "dashboards"} {
+		require.NotEmpty(t, queries[where])
+		for _, q := range queries[where] {
+			require.True(t, strings.HasPrefix(q.Name, "dwell - "), "the helper knows ours by this")
+			require.False(t, seen[where+q.Name])
+			seen[where+q.Name] = true
+			require.NotEmpty(t, q.Description)
+			search, groups, _ := strings.Cut(q.Query, "|")
+			require.Regexp(t, `event\.dataset:dwell\.(finding|alert|hunt)`, search, "our documents only")
+			for _, m := range regexp.MustCompile(`([a-z_.]+):`).FindAllStringSubmatch(search, -1) {
+				require.Contains(t, fields, m[1], q.Name)
+			}
+			for group := range strings.SplitSeq(groups, "|") {
+				words := strings.Fields(group)
+				require.Equal(t, "groupby", words[0], q.Name)
+				for _, w := range words[1:] {
+					if strings.HasPrefix(w, "-") {
+						require.Contains(t, []string{"-sankey", "-pie", "-bar"}, w)
+						continue
+					}
+					require.Contains(t, fields, w, q.Name)
+				}
+			}
+		}
+	}
+	var columns map[string][]string
+	b, err = os.ReadFile("soc/eventfields.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &columns))
+	require.Len(t, columns, 3)
+	for set, names := range columns {
+		require.Regexp(t, `^:dwell:(finding|alert|hunt)$`, set)
+		for _, n := range names {
+			if n != "soc_timestamp" && n != "message" {
+				require.Contains(t, fields, n, set)
+			}
+		}
+	}
+}
+
+// TestSOCHelper runs the helper on a pillar as it may be: once, again, after an update that brought a query, and away.
+func TestSOCHelper(t *testing.T) {
+	if err := exec.CommandContext(t.Context(), "python3", "-c", "import yaml").Run(); err != nil {
+		t.Skip("python3 with yaml is not here: the helper for the console's queries was not run")
+	}
+	dir := t.TempDir()
+	soc, pillar := filepath.Join(dir, "soc.json"), filepath.Join(dir, "soc_soc.sls")
+	write := func(path, text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	type entry struct {
+		Name string `yaml:"name"`
+	}
+	run := func(args ...string) (hunt []string, columns map[string][]string, other string) {
+		out, err := exec.CommandContext(t.Context(), "python3", append([]string{"soc/dwell-soc-queries", "--soc-json", soc, "--pillar", pillar}, args...)...).CombinedOutput()
+		require.NoError(t, err, string(out))
+		b, err := os.ReadFile(pillar)
+		require.NoError(t, err)
+		var p struct {
+			SOC struct {
+				Config struct {
+					EventFields map[string][]string `yaml:"eventFields"`
+					Server      struct {
+						Client struct {
+							Hunt struct {
+								Queries []entry `yaml:"queries"`
+							} `yaml:"hunt"`
+						} `yaml:"client"`
+					} `yaml:"server"`
+				} `yaml:"config"`
+				Other string `yaml:"other"`
+			} `yaml:"soc"`
+		}
+		require.NoError(t, yaml.Unmarshal(b, &p))
+		for _, q := range p.SOC.Config.Server.Client.Hunt.Queries {
+			hunt = append(hunt, q.Name)
+		}
+		return hunt, p.SOC.Config.EventFields, p.SOC.Other
+	}
+	write(soc, `{"server":{"client":{"hunt":{"queries":[{"name":"Default","query":"*"}]},"dashboards":{"queries":[]}}}}`)
+	write(pillar, "soc:\n  other: keep me\n")
+	hunt, columns, other := run()
+	require.Equal(t, "keep me", other)
+	require.Len(t, hunt, 7)
+	require.Equal(t, "Default", hunt[0])
+	require.Len(t, columns, 3)
+	again, _, _ := run()
+	require.Equal(t, hunt, again, "running it again changes nothing")
+
+	write(soc, `{"server":{"client":{"hunt":{"queries":[{"name":"Default","query":"*"},{"name":"New with the update","query":"*"},{"name":"dwell - Old","query":"*"}]},"dashboards":{"queries":[]}}}}`)
+	after, _, _ := run()
+	require.Equal(t, append([]string{"Default", "New with the update"}, hunt[1:]...), after)
+	gone, columns, other := run("--remove")
+	require.Equal(t, []string{"Default", "New with the update"}, gone)
+	require.Empty(t, columns)
+	require.Equal(t, "keep me", other)
+	require.FileExists(t, pillar+".before-dwell")
+}
+
+// TestEveryFileIsEmbedded: what is readable here is in the program too. Go's embedding leaves out names that begin with a
+// dot or an underscore.
+func TestEveryFileIsEmbedded(t *testing.T) {
+	entries, err := os.ReadDir(".")
+	require.NoError(t, err)
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		require.NoError(t, filepath.WalkDir(e.Name(), func(path string, d os.DirEntry, err error) error {
+			require.NoError(t, err)
+			if !d.IsDir() && filepath.Ext(path) != ".go" {
+				_, err := files.ReadFile(filepath.ToSlash(path))
+				require.NoError(t, err)
+			}
+			return nil
+		}))
+	}
+}
