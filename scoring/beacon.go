@@ -57,6 +57,8 @@ const (
 	lockedResultant, lockedCosine = 0.5, 0.5
 	// A size is looked at alone if at least so many connections have it, and at most this share of all.
 	sizeFewest, sizeMost = 8, 0.9
+	// clockSure is the p-value (log10) from which a clock or a schedule is not asked for its echo.
+	clockSure = -9
 	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
 	hoursEnough = 12 * 3600.0
 )
@@ -262,6 +264,9 @@ func (sc *Scorer) otherTests(b *Beacon) {
 	}
 	if gap.Timer {
 		return // regular by itself: that is what an echo would hear
+	}
+	if (b.Test == Clock || b.Test == Schedule) && b.LogP <= clockSure {
+		return // an echo of it could only name a multiple of its period
 	}
 	if e, ok := sc.echoTest(); ok {
 		o := gap

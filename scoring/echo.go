@@ -30,12 +30,13 @@ type echoResult struct {
 	jitter float64
 	pairs  float64 // beats that were followed by another one period later, beyond chance
 	events int
+	span   float64 // from the first event to the last, seconds
 }
 
 func (e *echoResult) efficiency() float64 { return 1 - e.jitter/jitterCost }
 
 // covered is how long beats followed one another, in seconds.
-func (e *echoResult) covered() float64 { return e.pairs * e.period }
+func (e *echoResult) covered() float64 { return min(e.span, e.pairs*e.period) }
 
 // echoTest looks for beats that each time wait anew, with jitter, while people use the same key: their gaps are cut to
 // pieces by what goes on between, and their phase wanders, but a period after a beat there is another one.
@@ -96,7 +97,7 @@ func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 			continue
 		}
 		if logP := math.Log(tried) - sum*sum/squares/2; logP < best.logP {
-			best = echoResult{logP: logP, period: c.period, jitter: c.width, pairs: first, events: n}
+			best = echoResult{logP: logP, period: c.period, jitter: c.width, pairs: first, events: n, span: span}
 		}
 	}
 	return best, best.logP <= clockReach

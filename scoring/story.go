@@ -43,12 +43,14 @@ type Story struct {
 const (
 	// storyMargin is how much better a wider key must score to lead over a narrower one.
 	storyMargin = 0.1
+	// storyExplains is the share of the wider key's connections that a narrower one must have to tell its story alone.
+	storyExplains = 0.7
 	// storyInside is the share of a key's connections that must belong to the wider one to be part of it.
 	storyInside = 0.9
 )
 
 // Stories sorts the scored keys of one source into stories: where one key's connections are part of another's, the
-// narrower leads if it explains the wider one's score but for 0.1, and the wider is named in it. If none of the narrower does,
+// narrower leads if it has most of the wider one's connections and explains its score but for 0.1, and the wider is named in it. If none of the narrower does,
 // as when the other side moves from address to address, the wider one leads and they are named in it. Every key is in
 // exactly one story. Stories come strongest lead first.
 func Stories(keys []StoryKey) []Story {
@@ -75,18 +77,24 @@ func Stories(keys []StoryKey) []Story {
 		if into[wide] != wide {
 			continue // a still wider one leads, and has taken in what is inside
 		}
-		best := -1
+		best, strongest := -1, -1.0
 		for _, narrow := range order[at+1:] {
-			if into[narrow] == narrow && inside(keys[narrow].Of, keys[wide].Of, total[narrow]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
+			if into[narrow] != narrow || !inside(keys[narrow].Of, keys[wide].Of, total[narrow]) {
+				continue
+			}
+			strongest = max(strongest, keys[narrow].Score)
+			if float64(total[narrow]) >= storyExplains*float64(total[wide]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
 				best = narrow
 			}
 		}
-		if best < 0 {
+		switch {
+		case strongest < 0:
 			continue
-		}
-		if keys[best].Score >= keys[wide].Score-storyMargin {
+		case best >= 0 && keys[best].Score >= keys[wide].Score-storyMargin:
 			into[wide] = best
 			continue
+		case best < 0 && keys[wide].Score < strongest-storyMargin:
+			continue // a beat among other traffic to the same network: it stands for itself
 		}
 		for _, narrow := range order[at+1:] {
 			if into[narrow] == narrow && inside(keys[narrow].Of, keys[wide].Of, total[narrow]) {
