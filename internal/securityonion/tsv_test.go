@@ -2,6 +2,7 @@ package securityonion
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,4 +29,23 @@ func TestTSVBecomesTheJSONThatZeekWouldWrite(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.Equal(t, "kept", string(b))
 	}
+}
+
+func FuzzColumns(f *testing.F) {
+	f.Add("1.5\tC1\ta,b", "time\tstring\tset[string]")
+	f.Add("-1\t\\x22\\x0\t(empty)", "count\tstring\tvector[count]")
+	f.Add("T\t\xff\"\t1,-", "bool\taddr\tset[set[int]]")
+	f.Fuzz(func(t *testing.T, line, types string) {
+		c := Columns{Names: []string{"a", "b", "c"}, Types: strings.Split(types, "\t")}
+		b, err := c.AppendLine(nil, []byte(line))
+		if err != nil {
+			if len(b) != 0 {
+				t.Fatalf("an error and yet %q", b)
+			}
+			return
+		}
+		if !json.Valid(b) {
+			t.Fatalf("%q became %q", line, b)
+		}
+	})
 }
