@@ -10,5 +10,8 @@
 //
 // What Security Onion's mapping forces: a start has milliseconds, a duration whole seconds (cut). The uid is not read.
 //
-// Start at [New]; [Source] is a [hunt.Source].
+// Names used over TLS and HTTP and DNS queries are read the same way, by slices and pages, never by a request a pair; of
+// DNS without answers, which are lists.
+//
+// Start at [New]; [Source] is a [hunt.Source], a [hunt.NameSource] and a [hunt.Sampler].
 package elastic

@@ -93,18 +93,20 @@ func wantType(field, typ string) bool {
 		return typ == "date"
 	case fieldSource, fieldDest:
 		return typ == "ip"
-	case fieldDataset, fieldTransport, fieldService:
-		return typ == "keyword" || typ == "constant_keyword"
+	case fieldSrcPort, fieldDstPort, fieldDuration, fieldOrigIP, fieldOrig, fieldResp:
+		return slices.Contains([]string{"long", "integer", "short", "unsigned_long", "byte"}, typ) ||
+			field == fieldDuration && (typ == "float" || typ == "double" || typ == "half_float" || typ == "scaled_float")
 	}
-	return slices.Contains([]string{"long", "integer", "short", "unsigned_long", "byte"}, typ) ||
-		field == fieldDuration && (typ == "float" || typ == "double" || typ == "half_float" || typ == "scaled_float")
+	return typ == "keyword" || typ == "constant_keyword" || typ == "wildcard"
 }
 
 // checkFields refuses mappings over which the same query would silently mean something else: an address that is a
 // keyword matches no network. A field that is mapped nowhere is only told, since all its values are absent then.
 func (r *reading) checkFields(ctx context.Context) error {
-	fields := []string{fieldTime, fieldDataset, fieldSource, fieldSrcPort, fieldDest, fieldDstPort, fieldTransport, fieldService,
-		fieldDuration, fieldOrigIP, fieldOrig, fieldResp}
+	fields := append([]string{fieldDataset}, r.query.also...)
+	for _, s := range r.query.sources {
+		fields = append(fields, s.field)
+	}
 	var answer struct {
 		Indices []string `json:"indices"`
 		Fields  map[string]map[string]struct {
@@ -137,10 +139,11 @@ func (r *reading) checkFields(ctx context.Context) error {
 				Hint:   "these are not Security Onion's own indices, or a template was changed: name the right ones, or leave that index out"}
 		}
 	}
-	if slices.Contains(missing, fieldTime) || slices.Contains(missing, fieldDataset) || slices.Contains(missing, fieldSource) || slices.Contains(missing, fieldDest) {
-		return nil // No connections can be there: the same.
+	needed := func(s source) bool { return !s.optional && slices.Contains(missing, s.field) }
+	if slices.Contains(missing, fieldDataset) || slices.ContainsFunc(r.query.sources, needed) {
+		return nil // No records can be there: the same.
 	}
-	if len(missing) > 0 {
+	if len(missing) > 0 && !r.told {
 		r.note("fields", hunt.Note{
 			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: join(r.names)})
 	}

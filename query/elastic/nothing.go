@@ -27,8 +27,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if !found {
 		return r.noZeek(ctx)
 	}
-	from, to := r.window.ReadFrom().UnixMilli(), r.window.End.UnixMilli()
-	inWindow, err := r.count(ctx, object{"bool": object{"filter": []any{between(from, to), object{"term": object{fieldDataset: datasetConn}}}}})
+	inWindow, err := r.count(ctx, object{"bool": object{"filter": []any{between(r.from, r.to), object{"term": object{fieldDataset: datasetConn}}}}})
 	if err != nil {
 		return err
 	}

@@ -9,33 +9,42 @@ import (
 	"dwell/internal/hunt"
 )
 
-// page decodes composite answers. It keeps what repeats (service names, IPv6 addresses), so that a bucket costs no
-// allocation. Not safe for concurrent use: each worker has its own.
-type page struct {
-	scan     scan.Scanner
-	services map[string]string
-	addrs    map[string]netip.Addr
-	after    []byte
+// cells reads what stands in the keys of composite answers. It keeps what repeats (names of services, hosts, IPv6
+// addresses), so that a bucket costs no allocation. Not safe for concurrent use: each worker has its own.
+type cells struct {
+	scan  scan.Scanner
+	texts map[string]string
+	hosts map[string]string
+	addrs map[string]netip.Addr
+	after []byte
 }
 
 // maxInterned bounds what is kept; beyond, it starts over.
 const maxInterned = 1 << 16
 
-func newPage() *page {
-	return &page{services: make(map[string]string), addrs: make(map[string]netip.Addr)}
+func newCells() *cells {
+	return &cells{texts: make(map[string]string), hosts: make(map[string]string), addrs: make(map[string]netip.Addr)}
 }
 
 // pageResult is what one page held.
 type pageResult struct {
-	// Buckets is how many connections were appended, Docs how many records they stand for.
+	// Buckets is how many rows were appended, Docs how many records they stand for.
 	Buckets int
 	Docs    int64
 	// After is the key to go on from, nil when there is none; valid until the next page is decoded.
 	After []byte
 }
 
-// decode appends the connections of an answer's raw aggregations to into.
-func (p *page) decode(aggregations []byte, into []hunt.Connection) ([]hunt.Connection, pageResult, error) {
+// row says how a bucket becomes a T.
+type row[T any] struct {
+	// key reads a bucket's key into a zero T and says whether all was there that a record must have.
+	key func(*cells, *T) bool
+	// count takes the number of records that look like this.
+	count func(*T, int64)
+}
+
+// decode appends the rows of an answer's raw aggregations to into.
+func (w row[T]) decode(p *cells, aggregations []byte, into []T) ([]T, pageResult, error) {
 	var res pageResult
 	found := false
 	s := &p.scan
@@ -54,7 +63,7 @@ func (p *page) decode(aggregations []byte, into []hunt.Connection) ([]hunt.Conne
 				res.After = p.after
 			case "buckets":
 				found = true
-				into = p.buckets(into, &res)
+				into = w.buckets(p, into, &res)
 			default:
 				s.Skip()
 			}
@@ -64,44 +73,51 @@ func (p *page) decode(aggregations []byte, into []hunt.Connection) ([]hunt.Conne
 		s.Fail(errors.New("no buckets in the answer"))
 	}
 	if err := s.Err(); err != nil {
-		return into, res, fmt.Errorf("page of connections: %w", err)
+		return into, res, fmt.Errorf("page of buckets: %w", err)
 	}
 	return into, res, nil
 }
 
-func (p *page) buckets(into []hunt.Connection, res *pageResult) []hunt.Connection {
+func (w row[T]) buckets(p *cells, into []T, res *pageResult) []T {
 	s := &p.scan
 	s.Array()
 	for s.Elem() {
-		c := hunt.Connection{Duration: hunt.Absent, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent}
-		keyed := false
+		var zero T
+		into = append(into, zero)
+		c := &into[len(into)-1]
+		keyed, n := false, int64(0)
 		s.Object()
 		for k, ok := s.Key(); ok; k, ok = s.Key() {
 			switch string(k) {
 			case "key":
-				keyed = p.key(&c)
+				keyed = w.key(p, c)
 			case "doc_count":
-				c.Count = s.Int()
+				n = s.Int()
 			default:
 				s.Skip()
 			}
 		}
-		if s.Err() != nil {
-			return into
-		}
-		if !keyed || c.Count < 1 {
+		if s.Err() == nil && (!keyed || n < 1) {
 			s.Fail(errors.New("a bucket lacks its time, its addresses or its count"))
-			return into
 		}
-		into = append(into, c)
+		if s.Err() != nil {
+			return into[:len(into)-1]
+		}
+		w.count(c, n)
 		res.Buckets++
-		res.Docs += c.Count
+		res.Docs += n
 	}
 	return into
 }
 
-// key reads a bucket's key and says whether what every connection has was there. The letters are those of sources.
-func (p *page) key(c *hunt.Connection) bool {
+// connection is how a bucket of connSources becomes a connection.
+func connection() row[hunt.Connection] {
+	return row[hunt.Connection]{(*cells).connection, func(c *hunt.Connection, n int64) { c.Count = n }}
+}
+
+// connection reads a bucket's key. The letters are those of connSources.
+func (p *cells) connection(c *hunt.Connection) bool {
+	c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = hunt.Absent, hunt.Absent, hunt.Absent, hunt.Absent
 	s := &p.scan
 	timed := false
 	s.Object()
@@ -127,7 +143,7 @@ func (p *page) key(c *hunt.Connection) bool {
 		case 'n':
 			c.Proto = transport(s.Text())
 		case 'v':
-			c.Service = p.service(s.Text())
+			c.Service = p.text(s.Text())
 		case 'u':
 			c.Duration = s.Scaled()
 		case 'i':
@@ -143,7 +159,7 @@ func (p *page) key(c *hunt.Connection) bool {
 	return timed && c.Src.IsValid() && c.Dst.IsValid()
 }
 
-func (p *page) port() uint16 {
+func (p *cells) port() uint16 {
 	n := p.scan.Int()
 	if n < 0 || n > 65535 {
 		p.scan.Fail(fmt.Errorf("port %d", n))
@@ -165,20 +181,20 @@ func transport(b []byte) hunt.Transport {
 	return hunt.TransportUnknown
 }
 
-func (p *page) service(b []byte) string {
-	if s, ok := p.services[string(b)]; ok {
+func (p *cells) text(b []byte) string {
+	if s, ok := p.texts[string(b)]; ok {
 		return s
 	}
-	if len(p.services) >= maxInterned {
-		clear(p.services)
+	if len(p.texts) >= maxInterned {
+		clear(p.texts)
 	}
 	s := string(b)
-	p.services[s] = s
+	p.texts[s] = s
 	return s
 }
 
 // addr reads an address as the server writes it. IPv4 is parsed here; IPv6 is rarer and kept.
-func (p *page) addr(b []byte) netip.Addr {
+func (p *cells) addr(b []byte) netip.Addr {
 	if p.scan.Err() != nil {
 		return netip.Addr{}
 	}

@@ -33,16 +33,16 @@ func decoded() []hunt.Connection {
 }
 
 func TestDecodePage(t *testing.T) {
-	p := newPage()
+	p := newCells()
 	before := hunt.Connection{Start: 1}
-	got, res, err := p.decode([]byte(aggregations), []hunt.Connection{before})
+	got, res, err := connection().decode(p, []byte(aggregations), []hunt.Connection{before})
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(append([]hunt.Connection{before}, decoded()...), got, cmpopts.EquateComparable(netip.Addr{}, hunt.UID{})))
 	require.Equal(t, 3, res.Buckets)
 	require.EqualValues(t, 5, res.Docs)
 	require.JSONEq(t, `{"t":1772323200001,"s":"fd00::1","p":null,"d":"2001:db8::2","q":53,"n":"udp","v":null,"u":null,"i":40,"o":null,"r":null}`, string(res.After))
 
-	got, res, err = p.decode([]byte(`{"c":{"buckets":[]}}`), got[:0])
+	got, res, err = connection().decode(p, []byte(`{"c":{"buckets":[]}}`), got[:0])
 	require.NoError(t, err)
 	require.Empty(t, got)
 	require.Nil(t, res.After, "an empty page has no key to go on from")
@@ -73,19 +73,19 @@ func TestDecodePageRefuses(t *testing.T) {
 		"time as text":      bucket(`"t":"2026-03-01","s":"10.0.0.1","d":"203.0.113.7"`, `,"doc_count":1`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, _, err := newPage().decode([]byte(bad), nil)
-			require.ErrorContains(t, err, "page of connections")
+			_, _, err := connection().decode(newCells(), []byte(bad), nil)
+			require.ErrorContains(t, err, "page of buckets")
 		})
 	}
 }
 
 func TestDecodePageAllocatesNothing(t *testing.T) {
-	p := newPage()
+	p := newCells()
 	text := []byte(aggregations)
-	into, _, err := p.decode(text, nil)
+	into, _, err := connection().decode(p, text, nil)
 	require.NoError(t, err)
 	require.Zero(t, testing.AllocsPerRun(100, func() {
-		if _, _, err := p.decode(text, into[:0]); err != nil {
+		if _, _, err := connection().decode(p, text, into[:0]); err != nil {
 			panic(err)
 		}
 	}))
@@ -110,7 +110,7 @@ func FuzzPage(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(aggregations, "\n", "")), 300)
 	f.Add([]byte(`{"c":{"buckets":[{"key":{"t":1,"s":"::ffff:10.0.0.1","d":"8.8.8.8"},"doc_count":1}]}}`), 5)
 	f.Fuzz(func(t *testing.T, b []byte, cut int) {
-		got, res, err := newPage().decode(b, nil)
+		got, res, err := connection().decode(newCells(), b, nil)
 		if err != nil {
 			return
 		}
@@ -124,7 +124,7 @@ func FuzzPage(f *testing.F) {
 		require.Equal(t, docs, res.Docs)
 		whole := strings.TrimRight(string(b), " \n\r\t")
 		if cut >= 0 && cut < len(whole) {
-			_, _, err = newPage().decode([]byte(whole[:cut]), nil)
+			_, _, err = connection().decode(newCells(), []byte(whole[:cut]), nil)
 			require.Error(t, err)
 		}
 	})
@@ -143,12 +143,12 @@ func BenchmarkDecodePage(b *testing.B) {
 	}
 	t.WriteString(`]}}`)
 	text := []byte(t.String())
-	p := newPage()
+	p := newCells()
 	conns := make([]hunt.Connection, 0, n)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := p.decode(text, conns[:0]); err != nil {
+		if _, _, err := connection().decode(p, text, conns[:0]); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -42,7 +42,7 @@ const (
 	refineInto = 256
 )
 
-// plan counts [from, to) and cuts it into slices of about docs connections.
+// plan counts [from, to) and cuts it into slices of about docs records.
 func (r *reading) plan(ctx context.Context, from, to int64, docs int64) ([]slice, error) {
 	interval := firstInterval
 	for time.Duration(to-from)*time.Millisecond/interval > maxIntervals {
@@ -62,7 +62,7 @@ func (r *reading) plan(ctx context.Context, from, to int64, docs int64) ([]slice
 	}
 }
 
-// refine cuts a slice smaller, into parts of about docs connections, by counting it in finer intervals. Without a
+// refine cuts a slice smaller, into parts of about docs records, by counting it in finer intervals. Without a
 // way to cut it (one millisecond) it gives nothing.
 func (r *reading) refine(ctx context.Context, s slice, docs int64) ([]slice, error) {
 	for n := int64(refineInto); s.To-s.From > 1; n = 2 {
@@ -79,7 +79,7 @@ func (r *reading) refine(ctx context.Context, s slice, docs int64) ([]slice, err
 	return nil, nil
 }
 
-// group joins neighbouring intervals while they hold docs connections at most together. An interval that holds more
+// group joins neighbouring intervals while they hold docs records at most together. An interval that holds more
 // stands alone, with its own bounds, so that cutting a slice in finer intervals always makes it smaller. What lies
 // between the slices is empty.
 func group(counts []bucket, from, to, interval, docs int64) []slice {
@@ -96,10 +96,10 @@ func group(counts []bucket, from, to, interval, docs int64) []slice {
 	return out
 }
 
-// histogram counts the connections of each interval.
+// histogram counts the records of each interval.
 func (r *reading) histogram(ctx context.Context, from, to int64, interval time.Duration) ([]bucket, error) {
 	var counts []bucket
-	err := r.search(ctx, "count connections", r.query.histogram(from, to, interval),
+	err := r.search(ctx, "count "+r.many, r.query.histogram(from, to, interval),
 		[]string{"aggregations.h.buckets.key", "aggregations.h.buckets.doc_count"}, func(res es.SearchResult) error {
 			r.shards = res.Shards
 			if res.Aggregations == nil {
@@ -122,7 +122,7 @@ func (r *reading) histogram(ctx context.Context, from, to int64, interval time.D
 // count gives the number of documents that a query matches, by another way than the aggregations do.
 func (r *reading) count(ctx context.Context, query object) (int64, error) {
 	var n int64
-	err := r.search(ctx, "count connections", count(query), []string{"hits.total"}, func(res es.SearchResult) error {
+	err := r.search(ctx, "count "+r.many, count(query), []string{"hits.total"}, func(res es.SearchResult) error {
 		var h struct {
 			Total struct {
 				Value    int64  `json:"value"`

@@ -28,24 +28,34 @@ const (
 
 type object = map[string]any
 
-// query builds the searches of one hunt: everything but the span is the same in all of them.
+// query builds the searches of one reading: everything but the span is the same in all of them.
 type query struct {
 	filter, mustNot, should []any
+	sources                 []source
+	// datasets are the kinds of documents that are asked for.
+	datasets []string
+	// also are fields that the query asks about beside those of its sources.
+	also []string
 }
 
-// newQuery puts the scope into the query, so that what is out of scope never leaves the server. Documents without
+// connQuery asks for connections. It puts the scope into the query, so that what is out of scope never leaves the server. Documents without
 // one of the addresses are no connections and are left out of counts and pages alike.
-func newQuery(scope hunt.Scope) query {
+func connQuery(scope hunt.Scope) query {
+	q := scoped(scope)
+	q.filter = append(q.filter, object{"term": object{fieldDataset: datasetConn}})
+	q.datasets, q.sources = []string{datasetConn}, connSources()
+	return q
+}
+
+// scoped is the scope alone, whatever kind of records.
+func scoped(scope hunt.Scope) query {
 	internal := cidrs(scope.Internal)
 	never := cidrs(hunt.NeverDestination())
 	in := func(field string) object { return object{"terms": object{field: internal}} }
 	between := func(inside, outside string) object {
 		return object{"bool": object{"filter": []any{in(inside), object{"exists": object{"field": outside}}}, "must_not": []any{in(outside)}}}
 	}
-	q := query{
-		filter:  []any{object{"term": object{fieldDataset: datasetConn}}},
-		mustNot: []any{object{"terms": object{fieldDest: never}}},
-	}
+	q := query{mustNot: []any{object{"terms": object{fieldDest: never}}}}
 	if scope.Only.Src.IsValid() {
 		q.filter = append(q.filter, object{"term": object{fieldSource: scope.Only.Src}}, object{"term": object{fieldDest: scope.Only.Dst}})
 	}
@@ -102,31 +112,38 @@ func fixed(d time.Duration) string {
 	return string(ms) + "ms"
 }
 
-// sources are the composite's keys. Time comes first: comparing keys then mostly ends after one number, and a page is
-// in order of time. The names are one letter long because they are repeated in every bucket; page.go reads them.
-// source.port costs nothing to speak of on the server and 10 bytes a bucket; it is read to tell connections of one
-// millisecond apart and to join them with other logs. Fields that a record may lack have missing_bucket.
-func sources() []any {
-	terms := func(name, field string, missing bool) object {
-		t := object{"field": field}
-		if missing {
-			t["missing_bucket"] = true
-		}
-		return object{name: object{"terms": t}}
-	}
-	return []any{
-		terms("t", fieldTime, false),
-		terms("s", fieldSource, false), terms("p", fieldSrcPort, true),
-		terms("d", fieldDest, false), terms("q", fieldDstPort, true),
-		terms("n", fieldTransport, true), terms("v", fieldService, true),
-		terms("u", fieldDuration, true),
-		terms("i", fieldOrigIP, true), terms("o", fieldOrig, true), terms("r", fieldResp, true),
+// source is one of a composite's keys: a letter, the field and whether records may lack it. The letters are short because
+// they are repeated in every bucket; page.go and names.go read them.
+type source struct {
+	letter, field string
+	optional      bool
+}
+
+// connSources are a connection's keys. Time comes first: comparing keys then mostly ends after one number, and a page is
+// in order of time. source.port costs nothing to speak of on the server and 10 bytes a bucket; it is read to tell
+// connections of one millisecond apart and to join them with other logs.
+func connSources() []source {
+	return []source{
+		{"t", fieldTime, false},
+		{"s", fieldSource, false}, {"p", fieldSrcPort, true},
+		{"d", fieldDest, false}, {"q", fieldDstPort, true},
+		{"n", fieldTransport, true}, {"v", fieldService, true},
+		{"u", fieldDuration, true},
+		{"i", fieldOrigIP, true}, {"o", fieldOrig, true}, {"r", fieldResp, true},
 	}
 }
 
-// page asks for the connections of [from, to) as buckets, at most size of them, after the given key (raw JSON) if any.
+// page asks for the records of [from, to) as buckets, at most size of them, after the given key (raw JSON) if any.
 func (q query) page(from, to int64, size int, after []byte) []byte {
-	composite := object{"size": size, "sources": sources()}
+	sources := make([]any, len(q.sources))
+	for i, s := range q.sources {
+		terms := object{"field": s.field}
+		if s.optional {
+			terms["missing_bucket"] = true
+		}
+		sources[i] = object{s.letter: object{"terms": terms}}
+	}
+	composite := object{"size": size, "sources": sources}
 	if after != nil {
 		composite["after"] = json.RawMessage(after)
 	}

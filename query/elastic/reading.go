@@ -14,15 +14,63 @@ import (
 	"dwell/internal/hunt"
 )
 
-// reading is one Read under way.
+// log says which records a reading is about.
+type log struct {
+	// many is what they are called: "connections".
+	many  string
+	query query
+	// window is what the hunt looks at, from and to are the span that is read, Unix milliseconds.
+	window   hunt.Window
+	from, to int64
+	// told, if set, says that what is odd about the cluster or its fields was told by another reading of the same hunt.
+	told bool
+	// rows makes room for records; a batch of rows is used again for others.
+	rows func() rows
+}
+
+// rows are a slice's records on their way from the server to emit.
+type rows interface {
+	// begin forgets what is held and makes room for n records.
+	begin(n int)
+	// decode appends the records of a page.
+	decode(*cells, []byte) (pageResult, error)
+	// emit hands over what is held.
+	emit() error
+}
+
+// batchOf is rows of a kind.
+type batchOf[T any] struct {
+	row[T]
+	held []T
+	to   func([]T) error
+}
+
+func (b *batchOf[T]) begin(n int) { b.held = slices.Grow(b.held[:0], n) }
+
+func (b *batchOf[T]) decode(p *cells, aggregations []byte) (res pageResult, err error) {
+	b.held, res, err = b.row.decode(p, aggregations, b.held)
+	return res, err
+}
+
+func (b *batchOf[T]) emit() error {
+	if len(b.held) == 0 {
+		return nil
+	}
+	return b.to(b.held)
+}
+
+// rowsOf gives a log its rows.
+func rowsOf[T any](w row[T], emit func([]T) error) func() rows {
+	return func() rows { return &batchOf[T]{row: w, to: emit} }
+}
+
+// reading is one reading of a log under way.
 type reading struct {
+	log
 	src    *Source
 	names  []string
-	window hunt.Window
 	req    hunt.Request
-	query  query
-	emit   func([]hunt.Connection) error
-	free   chan []hunt.Connection
+	free   chan rows
 	shards int
 
 	mu sync.Mutex
@@ -41,52 +89,60 @@ type reading struct {
 	dead string
 
 	done        []slice
-	connections int64
+	records     int64
 	notes, gaps []hunt.Note
-	told        map[string]bool
+	said        map[string]bool
 }
 
-func newReading(s *Source, names []string, w hunt.Window, req hunt.Request, emit func([]hunt.Connection) error) *reading {
+func newReading(s *Source, names []string, l log, req hunt.Request) *reading {
 	r := &reading{
-		src: s, names: names, window: w, req: req, query: newQuery(req.Scope), emit: emit,
-		docs: int64(s.opt.SliceDocs), size: s.opt.MaxPage, told: make(map[string]bool),
-		free: make(chan []hunt.Connection, 3*s.opt.Concurrency),
+		log: l, src: s, names: names, req: req,
+		docs: int64(s.opt.SliceDocs), size: s.opt.MaxPage, said: make(map[string]bool),
+		free: make(chan rows, 3*s.opt.Concurrency),
 	}
 	for range cap(r.free) {
-		r.free <- nil
+		r.free <- l.rows()
 	}
 	return r
 }
 
-// run reads the window; now is the cluster's time.
+// run reads the connections of a window; now is the cluster's time.
 func (r *reading) run(ctx context.Context, now time.Time) error {
-	from, to := r.window.ReadFrom().UnixMilli(), r.window.End.UnixMilli()
 	if err := r.readable(ctx); err != nil {
 		return err
 	}
-	if err := r.checkFields(ctx); err != nil {
-		return err
-	}
-	todo, err := r.plan(ctx, from, to, r.docs)
+	some, err := r.all(ctx)
 	if err != nil {
 		return err
 	}
-	if r.shards == 0 || len(todo) == 0 {
+	if !some {
 		return r.explainNothing(ctx, now)
+	}
+	return r.future(ctx, now)
+}
+
+// all reads what there is and says whether there was anything.
+func (r *reading) all(ctx context.Context) (bool, error) {
+	if err := r.checkFields(ctx); err != nil {
+		return false, err
+	}
+	todo, err := r.plan(ctx, r.from, r.to, r.docs)
+	if err != nil || r.shards == 0 || len(todo) == 0 {
+		return false, err
 	}
 	slices.Reverse(todo)
 	r.todo = todo
 	r.progress()
 	if err := r.readAll(ctx); err != nil {
-		return err
+		return true, err
 	}
-	return r.closing(ctx, from, to, now)
+	return true, r.closing(ctx)
 }
 
 // batch is a slice that was read and counted right, on its way to emit.
 type batch struct {
 	slice slice
-	conns []hunt.Connection
+	rows  rows
 }
 
 // readAll runs the workers. Those that ask the server never wait for emit unless it falls behind by as many slices as
@@ -108,10 +164,8 @@ func (r *reading) readAll(ctx context.Context) error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if len(b.conns) > 0 {
-					if err := r.emit(b.conns); err != nil {
-						return err
-					}
+				if err := b.rows.emit(); err != nil {
+					return err
 				}
 				r.finish(b)
 			}
@@ -128,19 +182,19 @@ func (r *reading) readAll(ctx context.Context) error {
 
 // ask is one worker: it takes slices until there are none.
 func (r *reading) ask(ctx context.Context, ready chan<- batch) error {
-	p := newPage()
+	p := newCells()
 	for {
 		s, ok := r.take()
 		if !ok {
 			return nil
 		}
-		var conns []hunt.Connection
+		var into rows
 		select {
-		case conns = <-r.free:
+		case into = <-r.free:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		conns, keep, err := r.read(ctx, p, s, conns[:0])
+		keep, err := r.read(ctx, p, s, into)
 		if err != nil {
 			return err
 		}
@@ -148,11 +202,11 @@ func (r *reading) ask(ctx context.Context, ready chan<- batch) error {
 			r.mu.Lock()
 			r.open--
 			r.mu.Unlock()
-			r.free <- conns
+			r.free <- into
 			continue
 		}
 		select {
-		case ready <- batch{slice: *keep, conns: conns}:
+		case ready <- batch{slice: *keep, rows: into}:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -194,11 +248,11 @@ func (r *reading) putBack(parts ...slice) {
 func (r *reading) finish(b batch) {
 	r.mu.Lock()
 	r.done = append(r.done, b.slice)
-	r.connections += b.slice.Read
+	r.records += b.slice.Read
 	r.lost = 0
 	r.open--
 	r.mu.Unlock()
-	r.free <- b.conns
+	r.free <- b.rows
 	r.progress()
 }
 
@@ -208,7 +262,7 @@ func (r *reading) progress() {
 	}
 	r.mu.Lock()
 	done := int64(len(r.done))
-	p := hunt.Progress{Done: done, Total: done + int64(len(r.todo)+r.open), Unit: "slices", Connections: r.connections}
+	p := hunt.Progress{Done: done, Total: done + int64(len(r.todo)+r.open), Unit: "slices", Connections: r.records}
 	r.mu.Unlock()
 	r.req.Progress(p)
 }
@@ -217,14 +271,14 @@ func (r *reading) progress() {
 func (r *reading) note(kind string, n hunt.Note) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if kind != "" && r.told[kind] {
+	if kind != "" && r.said[kind] {
 		return
 	}
-	r.told[kind] = true
+	r.said[kind] = true
 	r.notes = append(r.notes, n)
 }
 
-// gap records that n connections of a slice are missing; mu is held.
+// gap tells that n records of a slice are missing; mu is held.
 func (r *reading) gap(s slice, n int64, why string) {
 	r.gaps = append(r.gaps, hunt.Note{What: why, Where: "slice " + s.String(), Count: n})
 }
@@ -235,7 +289,7 @@ func (r *reading) result() hunt.Reading {
 	defer r.mu.Unlock()
 	slices.SortFunc(r.done, func(a, b slice) int { return cmp.Compare(a.From, b.From) })
 	out := hunt.Reading{
-		Window: r.window, Source: join(r.names), Records: r.connections, Connections: r.connections, Notes: r.notes, Gaps: r.gaps,
+		Window: r.window, Source: join(r.names), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
 	}
 	for _, s := range r.done {
 		out.Slices = append(out.Slices, hunt.Slice{
@@ -246,59 +300,58 @@ func (r *reading) result() hunt.Reading {
 }
 
 // closing compares what was read with what is there now. More is late data, less was removed meanwhile.
-func (r *reading) closing(ctx context.Context, from, to int64, now time.Time) error {
-	total, err := r.count(ctx, r.query.in(from, to))
+func (r *reading) closing(ctx context.Context) error {
+	total, err := r.count(ctx, r.query.in(r.from, r.to))
 	if err != nil {
 		return err
 	}
 	r.mu.Lock()
-	read, gaps := r.connections, len(r.gaps)
+	read, gaps := r.records, len(r.gaps)
 	r.mu.Unlock()
 	if more := total - read; more > 0 && gaps == 0 {
 		r.note("late", hunt.Note{
-			What:  fmt.Sprintf("%d more connections of the window arrived while it was read", more),
+			What:  fmt.Sprintf("%d more %s of the window arrived while it was read", more, r.many),
 			Hint:  "a later hunt over the same window has them; a longer settle delay makes this rarer",
 			Count: more,
 		})
 	} else if more < 0 {
 		r.note("removed", hunt.Note{
-			What:  fmt.Sprintf("%d connections that were read are gone from the cluster by now", -more),
+			What:  fmt.Sprintf("%d %s that were read are gone from the cluster by now", -more, r.many),
 			Hint:  "its disk clean-up removes old indices; what was read is complete",
 			Count: -more,
 		})
 	}
-	return r.future(ctx, now)
+	return nil
 }
 
 // read gets one slice, counts it, and says what to keep: nil when the slice was put back or given up.
-func (r *reading) read(ctx context.Context, p *page, s slice, into []hunt.Connection) ([]hunt.Connection, *slice, error) {
+func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slice, error) {
 	r.mu.Lock()
 	docs := r.docs
 	r.mu.Unlock()
 	if s.Expected > 2*docs && s.To-s.From > 1 {
 		parts, err := r.refine(ctx, s, docs)
 		if err != nil {
-			return into, nil, r.trouble(ctx, s, err)
+			return nil, r.trouble(ctx, s, err)
 		}
 		if len(parts) > 0 {
 			r.putBack(parts...)
-			return into, nil, nil
+			return nil, nil
 		}
 	}
 	first := s.Expected
-	into = slices.Grow(into, int(min(s.Expected, MaxPage)))
 	for again := range 2 {
 		var err error
-		into, s.Read, err = r.pages(ctx, p, s, into[:0])
+		s.Read, err = r.pages(ctx, p, s, into)
 		if err != nil {
-			return into, nil, r.trouble(ctx, s, err)
+			return nil, r.trouble(ctx, s, err)
 		}
 		if s.Read == s.Expected {
 			break
 		}
 		n, err := r.count(ctx, r.query.in(s.From, s.To))
 		if err != nil {
-			return into, nil, r.trouble(ctx, s, err)
+			return nil, r.trouble(ctx, s, err)
 		}
 		s.Expected = n
 		if s.Read == n {
@@ -310,36 +363,37 @@ func (r *reading) read(ctx context.Context, p *page, s slice, into []hunt.Connec
 	defer r.mu.Unlock()
 	switch {
 	case s.Read != s.Expected:
-		r.gap(s, max(s.Expected-s.Read, s.Read-s.Expected), fmt.Sprintf("%d connections were counted and %d read, twice", s.Expected, s.Read))
+		r.gap(s, max(s.Expected-s.Read, s.Read-s.Expected), fmt.Sprintf("%d %s were counted and %d read, twice", s.Expected, r.many, s.Read))
 	case s.Read < first:
 		s.Expected = first
-		r.gap(s, first-s.Read, fmt.Sprintf("%d of %d connections were removed from the cluster during the hunt (disk clean-up?)", first-s.Read, first))
+		r.gap(s, first-s.Read, fmt.Sprintf("%d of %d %s were removed from the cluster during the hunt (disk clean-up?)", first-s.Read, first, r.many))
 	}
-	return into, &s, nil
+	return &s, nil
 }
 
 // pages reads a slice, page by page where one does not hold it, and gives its number of records.
-func (r *reading) pages(ctx context.Context, p *page, s slice, into []hunt.Connection) ([]hunt.Connection, int64, error) {
+func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int64, error) {
 	var docs int64
 	var after []byte
+	into.begin(int(min(s.Expected, MaxPage)))
 	for {
 		size := r.pageSize(s.Expected)
 		var got pageResult
-		err := r.search(ctx, "read connections", r.query.page(s.From, s.To, size, after),
+		err := r.search(ctx, "read "+r.many, r.query.page(s.From, s.To, size, after),
 			[]string{"aggregations.c.after_key", "aggregations.c.buckets"}, func(res es.SearchResult) error {
 				if res.Shards == 0 {
 					return nil // All indices are gone; the counts will tell.
 				}
 				var err error
-				into, got, err = p.decode(res.Aggregations, into)
+				got, err = into.decode(p, res.Aggregations)
 				return err
 			})
 		if err != nil {
-			return into, docs, err
+			return docs, err
 		}
 		docs += got.Docs
 		if got.Buckets < size || got.After == nil {
-			return into, docs, nil
+			return docs, nil
 		}
 		after = got.After
 	}

@@ -336,7 +336,7 @@ func TestAutoWithoutRights(t *testing.T) {
 			}
 			return estest.JSON(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0}}`)
 		}}
-		r := newReading(cannedSource(t, fake), []string{"logs-zeek-so", "logs-import-so"}, hunt.Window{}, hunt.Request{}, nil)
+		r := newReading(cannedSource(t, fake), []string{"logs-zeek-so", "logs-import-so"}, log{rows: rowsOf(connection(), nil)}, hunt.Request{})
 		err := r.readable(t.Context())
 		require.Equal(t, c.fails, es.Is(err, es.Permission), "%v", err)
 		if !c.fails {

@@ -113,7 +113,8 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 		return hunt.Reading{Window: window}, err
 	}
 	notes = append(notes, more...)
-	r := newReading(s, names, window, req, emit)
+	r := newReading(s, names, log{many: "connections", query: connQuery(req.Scope), window: window,
+		from: window.ReadFrom().UnixMilli(), to: window.End.UnixMilli(), rows: rowsOf(connection(), emit)}, req)
 	r.notes = notes
 	if err := r.run(ctx, now); err != nil {
 		return r.result(), err

@@ -25,7 +25,6 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
-	log := r.src.opt.Logger
 	s.tries++
 	switch e.Kind {
 	case es.TooBig:
@@ -33,7 +32,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 			return r.giveUp(s, e)
 		}
 		r.note("too big", hunt.Note{What: fmt.Sprintf("the cluster answers no pages of this size (%s); went on with smaller slices", e.Type), Where: "slice " + s.String()})
-		log.Debug("slice too big for the cluster", "slice", s.String(), "error", e)
+		r.src.opt.Logger.Debug("slice too big for the cluster", "slice", s.String(), "error", e)
 		s.tries--
 		return r.cut(ctx, s)
 	case es.Timeout:
@@ -128,7 +127,7 @@ func (r *reading) giveUp(s slice, why error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.Read = 0
-	r.gap(s, s.Expected, fmt.Sprintf("%d connections could not be read: %v", s.Expected, why))
+	r.gap(s, s.Expected, fmt.Sprintf("%d %s could not be read: %v", s.Expected, r.many, why))
 	r.done = append(r.done, s)
 	if r.lost++; r.lost >= maxLost {
 		r.dead = why.Error()

@@ -2,8 +2,6 @@ package zeek
 
 import (
 	"context"
-	"net/netip"
-	"strconv"
 	"strings"
 
 	"dwell/internal/hunt"
@@ -20,7 +18,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		for i := range batch {
 			r := &batch[i]
 			if req.Scope.Keep(r.Src, r.Dst) {
-				out = append(out, r.named(hunt.TLS, r.ServerName, hunt.Absent))
+				out = append(out, r.named(hunt.TLS, hunt.HostName(r.ServerName), hunt.Absent))
 			}
 		}
 		return emit(out)
@@ -34,12 +32,12 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 			r := &batch[i]
 			switch {
 			case strings.EqualFold(r.Method, "CONNECT") && req.Scope.IsInternal(r.Src):
-				host, port := r.asked()
+				host, port := hunt.ConnectTarget(r.URI, r.Host)
 				n := r.named(hunt.Connect, host, r.bytes())
 				n.Port = port
 				out = append(out, n)
 			case req.Scope.Keep(r.Src, r.Dst):
-				out = append(out, r.named(hunt.HTTP, r.Host, r.bytes()))
+				out = append(out, r.named(hunt.HTTP, hunt.HostName(r.Host), r.bytes()))
 			}
 		}
 		return emit(out)
@@ -63,7 +61,7 @@ func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt
 		for i := range batch {
 			r := &batch[i]
 			if req.Scope.IsInternal(r.Src) && r.Query != "" {
-				out = append(out, hunt.DNSRecord{Start: r.Start, Client: r.Src, Resolver: r.Dst, Query: hostName(r.Query),
+				out = append(out, hunt.DNSRecord{Start: r.Start, Client: r.Src, Resolver: r.Dst, Query: hunt.HostName(r.Query),
 					Type: r.Type, Answers: r.Answers, Count: 1})
 			}
 		}
@@ -88,7 +86,7 @@ func (o Outcome) reading(other Outcome) hunt.Reading {
 
 func (f *Flow) named(kind hunt.NameKind, name string, bytes int64) hunt.NameRecord {
 	return hunt.NameRecord{Start: f.Start, Src: f.Src, Dst: f.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort, Kind: kind,
-		Name: hostName(name), Bytes: bytes, Count: 1, UID: f.UID}
+		Name: name, Bytes: bytes, Count: 1, UID: f.UID}
 }
 
 // bytes is the sum of both bodies, or Absent when neither was logged.
@@ -97,33 +95,4 @@ func (h *HTTP) bytes() int64 {
 		return hunt.Absent
 	}
 	return max(h.RequestBytes, 0) + max(h.ResponseBytes, 0)
-}
-
-// asked is the host and port of a CONNECT: its target stands in the URI ("example.com:443"), the Host header may be absent.
-func (h *HTTP) asked() (string, uint16) {
-	target := h.URI
-	if target == "" {
-		target = h.Host
-	}
-	host, port := target, uint16(443)
-	if i := strings.LastIndexByte(target, ':'); i >= 0 && !strings.HasSuffix(target, "]") {
-		if n, err := strconv.ParseUint(target[i+1:], 10, 16); err == nil {
-			host, port = target[:i], uint16(n)
-		}
-	}
-	return host, port
-}
-
-// hostName brings a host into one form: lower case, without port, brackets and final dot. Text that is an address stays one.
-func hostName(s string) string {
-	if a, err := netip.ParseAddrPort(s); err == nil {
-		return a.Addr().Unmap().String()
-	}
-	s = strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-	if i := strings.LastIndexByte(s, ':'); i >= 0 && strings.IndexByte(s, ':') == i {
-		if _, err := strconv.ParseUint(s[i+1:], 10, 16); err == nil {
-			s = s[:i]
-		}
-	}
-	return strings.TrimSuffix(strings.ToLower(s), ".")
 }

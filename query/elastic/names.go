@@ -1,0 +1,272 @@
+package elastic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
+)
+
+// The fields in which names stand.
+const (
+	fieldServerName = securityonion.FieldServerName
+	fieldHost       = securityonion.FieldHost
+	fieldURI        = securityonion.FieldURI
+	fieldMethod     = "http.method"
+	fieldQuery      = securityonion.FieldQuery
+	fieldQueryType  = securityonion.FieldQueryType
+	datasetTLS      = "zeek.ssl"
+	datasetHTTP     = "zeek.http"
+	datasetDNS      = "zeek.dns"
+)
+
+var _ hunt.NameSource = (*Source)(nil)
+
+// ReadNames implements [hunt.NameSource] out of zeek.ssl and zeek.http documents, by slices and pages like Read's: one
+// reading for names of servers, one for what proxies were asked for. Bytes and UID are not read. What is odd about the
+// cluster, its clock and its indices is told by Read.
+func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+	return s.readLogs(ctx, req,
+		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so pairs are by address alone",
+			Hint: "see whether Zeek's ssl and http logs arrive, to have servers followed by their names"},
+		log{many: "TLS and HTTP records", query: namesQuery(req.Scope), rows: rowsOf(serverName(), emit)},
+		log{many: "CONNECT requests", query: connectQuery(req.Scope), rows: rowsOf(proxied(), emit)})
+}
+
+// ReadDNS implements [hunt.NameSource] out of zeek.dns documents. Queries of a slice that are alike but for their time
+// are one record without a time. Answers stay empty: dns.answers.name is a list, and a composite aggregation would count
+// a document once for each of its answers.
+func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+	return s.readLogs(ctx, req,
+		hunt.Note{What: "there is no zeek.dns record in the window, so DNS tunnels cannot be found", Hint: "see whether Zeek's dns log arrives"},
+		log{many: "DNS queries", query: dnsQuery(req.Scope), rows: rowsOf(dnsRecord(), emit)})
+}
+
+// readLogs reads logs one after the other over the span of the request, both ends of which are set. When the span holds
+// no record of their datasets, in scope or not, it says nothing.
+func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.Note, logs ...log) (hunt.Reading, error) {
+	window, err := hunt.NewWindow(req.From, req.To)
+	if err != nil {
+		return hunt.Reading{}, err
+	}
+	names, _, err := s.indices(ctx)
+	if err != nil {
+		return hunt.Reading{Window: window}, err
+	}
+	req.Progress = nil // It counts connections.
+	out := hunt.Reading{Window: window, Source: join(names)}
+	found := false
+	var r *reading
+	for _, l := range logs {
+		l.window, l.from, l.to, l.told = window, window.Start.UnixMilli(), window.End.UnixMilli(), true
+		r = newReading(s, names, l, req)
+		some, err := r.all(ctx)
+		if e := new(es.Error); errors.As(err, &e) && e.Kind == es.Mapping {
+			r.gaps = append(r.gaps, hunt.Note{What: l.many + " could not be read: " + e.Reason, Where: e.Index, Hint: e.Hint})
+			some, err = true, nil
+		}
+		got := r.result()
+		out.Records, out.Connections = out.Records+got.Records, out.Connections+got.Connections
+		out.Slices = append(out.Slices, got.Slices...)
+		out.Notes, out.Gaps = append(out.Notes, got.Notes...), append(out.Gaps, got.Gaps...)
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", l.many, err)
+		}
+		found = found || some
+	}
+	if found {
+		return out, nil
+	}
+	n, err := r.count(ctx, object{"bool": object{"filter": []any{between(r.from, r.to), object{"terms": object{fieldDataset: datasets(logs)}}}}})
+	if n == 0 && err == nil {
+		nothing.Where = out.Source
+		out.Notes = append(out.Notes, nothing)
+	}
+	return out, err
+}
+
+// datasets are those of all logs.
+func datasets(logs []log) []string {
+	var out []string
+	for _, l := range logs {
+		out = append(out, l.query.datasets...)
+	}
+	return out
+}
+
+// isConnect matches requests of internal clients to a proxy; of Zeek's own form of the method there may be several.
+func isConnect(scope hunt.Scope) object {
+	return object{"bool": object{"filter": []any{
+		object{"term": object{fieldMethod: object{"value": "CONNECT", "case_insensitive": true}}},
+		object{"term": object{fieldDataset: datasetHTTP}},
+		object{"terms": object{fieldSource: cidrs(scope.Internal)}},
+	}}}
+}
+
+// flowSources say where and when a name was used.
+func flowSources() []source {
+	return []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"p", fieldSrcPort, true}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}
+}
+
+// namesQuery asks for TLS and HTTP records in scope that are no request to a proxy.
+func namesQuery(scope hunt.Scope) query {
+	q := scoped(scope)
+	q.datasets = []string{datasetTLS, datasetHTTP}
+	q.filter = append(q.filter, object{"terms": object{fieldDataset: q.datasets}})
+	q.mustNot = append(q.mustNot, isConnect(scope))
+	q.sources = append(flowSources(), source{"k", fieldDataset, false}, source{"h", fieldServerName, true}, source{"v", fieldHost, true})
+	return q
+}
+
+// connectQuery asks for what internal clients asked of proxies, whatever address the proxy has.
+func connectQuery(scope hunt.Scope) query {
+	return query{
+		datasets: []string{datasetHTTP},
+		filter:   []any{isConnect(scope), object{"exists": object{"field": fieldDest}}},
+		mustNot:  []any{},
+		sources:  append(flowSources(), source{"u", fieldURI, true}, source{"v", fieldHost, true}),
+		also:     []string{fieldMethod},
+	}
+}
+
+// dnsQuery asks for what internal clients queried, whatever address the resolver has.
+func dnsQuery(scope hunt.Scope) query {
+	return query{
+		datasets: []string{datasetDNS},
+		filter: []any{object{"term": object{fieldDataset: datasetDNS}}, object{"terms": object{fieldSource: cidrs(scope.Internal)}},
+			object{"exists": object{"field": fieldDest}}, object{"exists": object{"field": fieldQuery}}},
+		mustNot: []any{object{"term": object{fieldQuery: ""}}},
+		sources: []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"n", fieldQuery, false}, {"y", fieldQueryType, true}},
+		also:    []string{fieldTime},
+	}
+}
+
+// serverName is how a bucket of namesQuery becomes a record.
+func serverName() row[hunt.NameRecord] {
+	return row[hunt.NameRecord]{
+		key: func(p *cells, n *hunt.NameRecord) bool {
+			n.Bytes = hunt.Absent
+			dataset := false
+			whole := p.flow(n, func(letter byte) {
+				switch letter {
+				case 'k':
+					dataset = true
+					if string(p.scan.Text()) == datasetHTTP {
+						n.Kind = hunt.HTTP
+					}
+				case 'h', 'v': // A TLS record has no host, an HTTP record no server name.
+					n.Name = p.host(p.scan.Text())
+				default:
+					p.scan.Skip()
+				}
+			})
+			return whole && dataset
+		},
+		count: func(n *hunt.NameRecord, count int64) { n.Count = count },
+	}
+}
+
+// proxied is how a bucket of connectQuery becomes a record.
+func proxied() row[hunt.NameRecord] {
+	return row[hunt.NameRecord]{
+		key: func(p *cells, n *hunt.NameRecord) bool {
+			n.Kind, n.Bytes = hunt.Connect, hunt.Absent
+			var uri, host string
+			whole := p.flow(n, func(letter byte) {
+				switch letter {
+				case 'u':
+					uri = p.text(p.scan.Text())
+				case 'v':
+					host = p.text(p.scan.Text())
+				default:
+					p.scan.Skip()
+				}
+			})
+			n.Name, n.Port = hunt.ConnectTarget(uri, host)
+			return whole
+		},
+		count: func(n *hunt.NameRecord, count int64) { n.Count = count },
+	}
+}
+
+// flow reads a bucket's key that begins like flowSources and leaves what else has a value to other.
+func (p *cells) flow(n *hunt.NameRecord, other func(letter byte)) bool {
+	s := &p.scan
+	timed := false
+	p.letters(func(letter byte) {
+		switch letter {
+		case 't':
+			n.Start, timed = s.Int(), true
+		case 's':
+			n.Src = p.addr(s.Text())
+		case 'p':
+			n.SrcPort = p.port()
+		case 'd':
+			n.Dst = p.addr(s.Text())
+		case 'q':
+			n.DstPort = p.port()
+		default:
+			other(letter)
+		}
+	})
+	return timed && n.Src.IsValid() && n.Dst.IsValid()
+}
+
+// dnsRecord is how a bucket of dnsQuery becomes a record.
+func dnsRecord() row[hunt.DNSRecord] {
+	return row[hunt.DNSRecord]{
+		key: func(p *cells, d *hunt.DNSRecord) bool {
+			s := &p.scan
+			named := false
+			p.letters(func(letter byte) {
+				switch letter {
+				case 's':
+					d.Client = p.addr(s.Text())
+				case 'd':
+					d.Resolver = p.addr(s.Text())
+				case 'n':
+					d.Query, named = p.host(s.Text()), true
+				case 'y':
+					d.Type = p.text(s.Text())
+				default:
+					s.Skip()
+				}
+			})
+			return named && d.Client.IsValid() && d.Resolver.IsValid()
+		},
+		count: func(d *hunt.DNSRecord, count int64) { d.Count = count },
+	}
+}
+
+// letters goes through a bucket's key; value must consume the value, and is not asked where that is null.
+func (p *cells) letters(value func(letter byte)) {
+	s := &p.scan
+	s.Object()
+	for k, ok := s.Key(); ok; k, ok = s.Key() {
+		switch {
+		case s.Null():
+		case len(k) != 1:
+			s.Skip()
+		default:
+			value(k[0])
+		}
+	}
+}
+
+// host gives a host in one form, each text brought into it once.
+func (p *cells) host(b []byte) string {
+	if s, ok := p.hosts[string(b)]; ok {
+		return s
+	}
+	if len(p.hosts) >= maxInterned {
+		clear(p.hosts)
+	}
+	raw := string(b)
+	s := strings.Clone(hunt.HostName(raw))
+	p.hosts[raw] = s
+	return s
+}

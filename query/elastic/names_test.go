@@ -1,0 +1,407 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/es/estest"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+	"dwell/internal/simulate"
+	"dwell/query/zeek"
+
+	"dwell/integration/testnode"
+)
+
+// zeekLine is what the tests' ssl, http and dns logs have in their lines.
+type zeekLine struct {
+	TS     float64    `json:"ts"`
+	UID    string     `json:"uid"`
+	Src    netip.Addr `json:"id.orig_h"`
+	Sport  uint16     `json:"id.orig_p"`
+	Dst    netip.Addr `json:"id.resp_h"`
+	Dport  uint16     `json:"id.resp_p"`
+	SNI    *string    `json:"server_name,omitempty"`
+	Method string     `json:"method,omitempty"`
+	Host   *string    `json:"host,omitempty"`
+	URI    string     `json:"uri,omitempty"`
+	Query  *string    `json:"query,omitempty"`
+	Type   string     `json:"qtype_name,omitempty"`
+	// Answers make a document several times as heavy, and must not make it count several times.
+	Answers []string `json:"answers,omitempty"`
+}
+
+// start is the line's time in milliseconds.
+func (l *zeekLine) start() int64 { return int64(l.TS*1000 + 0.5) }
+
+// logs are lines by log.
+type logs map[string][]string
+
+// names makes n lines of each of ssl, http and dns over a span: repeated and rare names in several spellings, no name,
+// requests to proxies inside and outside, addresses in and out of scope, some lines twice.
+func names(t *testing.T, seed uint64, n int, span time.Duration) logs {
+	t.Helper()
+	rnd := rand.New(rand.NewPCG(seed, 2))
+	pick := func(list ...string) string { return list[rnd.IntN(len(list))] }
+	host := func() *string {
+		s := pick("cdn.example", "CDN.Example", "cdn.example.", "cdn.example:8080", "192.0.2.7", "192.0.2.7:80", "[2001:db8::7]:443", "2001:db8::7",
+			"b\u00fccher.example", "a\"b\\c", fmt.Sprintf("%d.rare.example", rnd.IntN(1000)))
+		if rnd.IntN(8) == 0 {
+			return nil
+		}
+		return &s
+	}
+	out := logs{}
+	for log := range map[string]bool{"ssl": true, "http": true, "dns": true} {
+		for range n {
+			l := zeekLine{TS: float64(day.UnixMilli()+rnd.Int64N(span.Milliseconds())) / 1000, UID: fmt.Sprintf("C%x", rnd.Uint64()),
+				Src: netip.MustParseAddr(pick("10.0.0.1", "10.0.0.2", "fd00::5", "203.0.113.99")), Sport: uint16(1024 + rnd.IntN(60000)),
+				Dst: netip.MustParseAddr(pick("203.0.113.7", "2001:db8::9", "10.0.0.53", "224.0.0.251")), Dport: uint16([]int{443, 80, 3128}[rnd.IntN(3)])}
+			switch log {
+			case "ssl":
+				l.SNI = host()
+			case "http":
+				l.Method, l.Host, l.URI = pick("GET", "POST", "CONNECT", "connect"), host(), pick("/", "/a?b", "")
+				if l.Method != "GET" && rnd.IntN(3) > 0 {
+					l.URI = pick("c2.example:443", "C2.example:8443", "c2.example", "198.51.100.1:443", "[2001:db8::1]:444")
+				}
+			case "dns":
+				l.Query, l.Type = host(), pick("A", "TXT", "")
+				if rnd.IntN(2) == 0 {
+					l.Answers = []string{"192.0.2.1", "192.0.2.2", "alias.example"}
+				}
+			}
+			b, err := json.Marshal(l)
+			require.NoError(t, err)
+			out[log] = append(out[log], string(b))
+			if rnd.IntN(20) == 0 {
+				out[log] = append(out[log], string(b))
+			}
+		}
+	}
+	return out
+}
+
+// each gives the lines of a log whose time is in the span.
+func (l logs) each(t *testing.T, log string, from, to time.Time, f func(*zeekLine)) {
+	t.Helper()
+	for _, line := range l[log] {
+		var z zeekLine
+		require.NoError(t, json.Unmarshal([]byte(line), &z))
+		if ms := z.start(); ms >= from.UnixMilli() && ms < to.UnixMilli() {
+			f(&z)
+		}
+	}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// namesOf is what ReadNames has to give, out of the lines alone, with hunt's own tests of scope and form of names.
+func (l logs) namesOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[hunt.NameRecord]int64 {
+	t.Helper()
+	out := map[hunt.NameRecord]int64{}
+	record := func(z *zeekLine, kind hunt.NameKind, name string, port uint16) {
+		out[hunt.NameRecord{Start: z.start(), Src: z.Src, Dst: z.Dst, SrcPort: z.Sport, DstPort: z.Dport, Kind: kind, Name: name, Port: port, Bytes: hunt.Absent}]++
+	}
+	l.each(t, "ssl", from, to, func(z *zeekLine) {
+		if scope.Keep(z.Src, z.Dst) {
+			record(z, hunt.TLS, hunt.HostName(text(z.SNI)), 0)
+		}
+	})
+	l.each(t, "http", from, to, func(z *zeekLine) {
+		if strings.EqualFold(z.Method, "CONNECT") && scope.IsInternal(z.Src) {
+			name, port := hunt.ConnectTarget(z.URI, text(z.Host))
+			record(z, hunt.Connect, name, port)
+		} else if scope.Keep(z.Src, z.Dst) {
+			record(z, hunt.HTTP, hunt.HostName(text(z.Host)), 0)
+		}
+	})
+	return out
+}
+
+// asked is a hunt.DNSRecord without what cannot be compared.
+type asked struct {
+	client, resolver netip.Addr
+	query, typ       string
+}
+
+func (l logs) dnsOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[asked]int64 {
+	t.Helper()
+	out := map[asked]int64{}
+	l.each(t, "dns", from, to, func(z *zeekLine) {
+		if scope.IsInternal(z.Src) && text(z.Query) != "" {
+			out[asked{z.Src, z.Dst, hunt.HostName(*z.Query), z.Type}]++
+		}
+	})
+	return out
+}
+
+// got gathers what the sources give.
+type got struct {
+	mu    sync.Mutex
+	names map[hunt.NameRecord]int64
+	dns   map[asked]int64
+}
+
+func (g *got) emitNames(batch []hunt.NameRecord) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, n := range batch {
+		count := n.Count
+		n.Count = 0
+		g.names[n] += count
+	}
+	return nil
+}
+
+func (g *got) emitDNS(batch []hunt.DNSRecord) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, d := range batch {
+		if d.Start != 0 || d.Answers != nil {
+			return fmt.Errorf("a time or answers that nobody promised: %+v", d)
+		}
+		g.dns[asked{d.Client, d.Resolver, d.Query, d.Type}] += d.Count
+	}
+	return nil
+}
+
+// settled demands that a reading lost nothing, that its slices add up, and that it read so many records.
+func settled[K comparable](t *testing.T, want map[K]int64, r hunt.Reading) {
+	t.Helper()
+	require.Empty(t, r.Gaps)
+	require.Empty(t, r.Notes)
+	var slices, total int64
+	for _, s := range r.Slices {
+		require.Equal(t, s.Expected, s.Read)
+		slices += s.Read
+	}
+	for _, n := range want {
+		total += n
+	}
+	require.Equal(t, total, slices)
+	require.Equal(t, total, r.Connections)
+}
+
+func equalCounts[K comparable](t *testing.T, want, got map[K]int64) {
+	t.Helper()
+	require.NotEmpty(t, want)
+	var diff []string
+	for k, n := range want {
+		if got[k] != n {
+			diff = append(diff, fmt.Sprintf("%+v: want %d, got %d", k, n, got[k]))
+		}
+	}
+	for k, n := range got {
+		if want[k] == 0 {
+			diff = append(diff, fmt.Sprintf("%+v: want none, got %d", k, n))
+		}
+	}
+	require.Emptyf(t, diff[:min(len(diff), 3)], "%d records differ", len(diff))
+}
+
+func (c cluster) loadLogs(t *testing.T, index string, l logs) {
+	t.Helper()
+	for log, lines := range l {
+		c.lines(t, index, log, lines...)
+	}
+}
+
+func TestNamesAndQueriesAreReadExactlyOnce(t *testing.T) {
+	const span = 2 * time.Hour
+	l := names(t, 41, 1200, span)
+	from, to := day.Add(17*time.Minute+time.Millisecond), day.Add(span-time.Minute)
+	forEachLine(t, func(t *testing.T, c cluster) {
+		index := c.index(t, 2)
+		c.loadLogs(t, index, l)
+		for _, tc := range []struct {
+			opt       Options
+			direction hunt.Direction
+		}{{Options{}, hunt.Outbound}, {Options{SliceDocs: 100}, hunt.Inbound}, {Options{SliceDocs: 64, Concurrency: 4, MaxPage: 64}, hunt.Both}} {
+			t.Run(fmt.Sprintf("slices of %d, %s", tc.opt.SliceDocs, tc.direction), func(t *testing.T) {
+				tc.opt.Index = []string{index}
+				src, err := New(c.Client, tc.opt)
+				require.NoError(t, err)
+				req := hunt.Request{From: from, To: to, Scope: hunt.NewScope(nil, tc.direction)}
+				g := got{names: map[hunt.NameRecord]int64{}, dns: map[asked]int64{}}
+
+				r, err := src.ReadNames(t.Context(), req, g.emitNames)
+				require.NoError(t, err)
+				want := l.namesOf(t, req.Scope, from, to)
+				equalCounts(t, want, g.names)
+				settled(t, want, r)
+
+				r, err = src.ReadDNS(t.Context(), req, g.emitDNS)
+				require.NoError(t, err)
+				wantDNS := l.dnsOf(t, req.Scope, from, to)
+				equalCounts(t, wantDNS, g.dns)
+				settled(t, wantDNS, r)
+			})
+		}
+	})
+}
+
+// The same slices and retries as for connections: what fails for good is a gap with its count.
+func TestNamesThatCannotBeReadAreAGap(t *testing.T) {
+	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
+	l := names(t, 42, 300, time.Hour)
+	index := c.index(t, 1)
+	c.loadLogs(t, index, l)
+	req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
+	fake := new(estest.Fake).When(isPage, times(2, estest.ShardFailed(1, 2, "illegal_state_exception", "boom"))...)
+	src := loaded{cluster: c, index: index}.source(t, c.behind(t, fake, nil), Options{SliceDocs: 100, Concurrency: 1})
+	g := got{names: map[hunt.NameRecord]int64{}}
+	r, err := src.ReadNames(t.Context(), req, g.emitNames)
+	require.NoError(t, err)
+	require.Len(t, r.Gaps, 1)
+	require.Contains(t, r.Gaps[0].What, "TLS and HTTP records could not be read")
+	var want, came int64
+	for n, count := range l.namesOf(t, req.Scope, req.From, req.To) {
+		want += count
+		came += g.names[n]
+	}
+	require.Equal(t, want, came+r.Gaps[0].Count)
+	require.Positive(t, r.Gaps[0].Count)
+	require.Equal(t, came, r.Connections)
+}
+
+func TestNoNamesAreTold(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		read := func(t *testing.T, index string, req hunt.Request) (names, dns hunt.Reading) {
+			src, err := New(c.Client, Options{Index: []string{index}})
+			require.NoError(t, err)
+			names, err = src.ReadNames(t.Context(), req, func([]hunt.NameRecord) error { return fmt.Errorf("there are no names") })
+			require.NoError(t, err)
+			dns, err = src.ReadDNS(t.Context(), req, func([]hunt.DNSRecord) error { return fmt.Errorf("there are no queries") })
+			require.NoError(t, err)
+			return names, dns
+		}
+		req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
+		t.Run("connections only", func(t *testing.T) {
+			index := c.index(t, 1)
+			c.load(t, index, []record{{Connection: hunt.Connection{Start: day.UnixMilli(), Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7")}, dataset: datasetConn}})
+			n, d := read(t, index, req)
+			require.Contains(t, notes(n), "there is no zeek.ssl or zeek.http record in the window")
+			require.Contains(t, notes(d), "there is no zeek.dns record in the window")
+			require.Zero(t, n.Connections+d.Connections)
+			require.Empty(t, append(n.Gaps, d.Gaps...))
+		})
+		t.Run("none in scope", func(t *testing.T) {
+			index := c.index(t, 1)
+			c.loadLogs(t, index, names(t, 43, 20, time.Hour))
+			req := req
+			req.Scope = hunt.NewScope([]netip.Prefix{netip.MustParsePrefix("172.31.0.0/16")}, hunt.Outbound)
+			n, d := read(t, index, req)
+			require.Empty(t, notes(n)+notes(d), "records are there, so nothing is missing")
+		})
+		t.Run("names that are mapped as numbers", func(t *testing.T) {
+			name := c.index(t, 1)
+			c.do(t, "DELETE", "/"+name, nil)
+			m := mapping()
+			m["properties"].(object)["ssl"] = object{"properties": object{"server_name": object{"type": "long"}}}
+			c.do(t, "PUT", "/"+name, object{"settings": object{"number_of_replicas": 0}, "mappings": m})
+			n, _ := read(t, name, req)
+			require.Len(t, n.Gaps, 1)
+			require.Contains(t, n.Gaps[0].What, "ssl.server_name is of type long")
+		})
+	})
+}
+
+// wholeSeconds are files as Security Onion's mapping makes their connections: event.duration is a long.
+type wholeSeconds struct{ *zeek.Source }
+
+func (w wholeSeconds) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+	return w.Source.Read(ctx, req, func(batch []hunt.Connection) error {
+		for i := range batch {
+			if batch[i].Duration >= 0 {
+				batch[i].Duration -= batch[i].Duration % 1000
+			}
+		}
+		return emit(batch)
+	})
+}
+
+// keyed is what a hunt says of a key, as far as both ways know it.
+type keyed struct {
+	Connections, Bytes, Names, Queries int64
+	Domain                             string
+	Addresses                          int
+	Beacon                             float64
+}
+
+// A simulated morning with beacons to names, one of them behind a proxy, and a DNS tunnel gives the same keys out of its
+// files and out of Elasticsearch.
+func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
+	sc := simulate.Default()
+	sc.Seed, sc.Hosts, sc.Rate, sc.Destinations, sc.Length = 5, 4, 20, 100, simulate.Duration(4*time.Hour)
+	sc.Logs, sc.Services = []string{"conn", "ssl", "http", "dns"}, nil
+	beacon := simulate.Talker{Kind: simulate.KindBeacon, Period: simulate.Duration(2 * time.Minute)}
+	named, proxied, tunnel := beacon, beacon, beacon
+	named.Name, named.Domain = "named", "c2.evil.example"
+	proxied.Name, proxied.Domain, proxied.Proxy = "proxied", "cdn.evil.example", true
+	tunnel.Name, tunnel.Domain, tunnel.Kind = "tunnel", "t.evil.example", simulate.KindDNSTunnel
+	sc.Implants = []simulate.Talker{named, proxied, tunnel}
+	dir := t.TempDir()
+	_, err := simulate.Run(t.Context(), sc, dir, simulate.Format{JSON: true})
+	require.NoError(t, err)
+
+	o := pipeline.Options{Profile: pipeline.ProfileDwell, Version: "test", Now: time.Now,
+		Request: hunt.Request{From: sc.Start, To: sc.Start.Add(time.Duration(sc.Length)), Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	keys := func(t *testing.T, src hunt.Source) map[string]keyed {
+		res, err := pipeline.Run(t.Context(), src, o)
+		require.NoError(t, err)
+		require.Empty(t, res.Reading.Gaps)
+		out := map[string]keyed{}
+		for _, f := range res.Findings {
+			k := keyed{Connections: f.Network.Connections, Domain: f.Destination.Domain, Beacon: f.Dwell.Parts.Beacon}
+			if f.Dwell.DNS != nil {
+				k.Names, k.Queries = f.Dwell.DNS.Names, f.Dwell.DNS.Queries
+			} else {
+				k.Bytes = f.Network.Bytes // Of a tunnel it is the answers', which an index cannot give.
+			}
+			if f.Dwell.Evidence != nil {
+				k.Addresses = f.Dwell.Evidence.AddressCount
+			}
+			out[f.Dwell.Pair] = k
+		}
+		return out
+	}
+	files := keys(t, wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir}})})
+	for _, domain := range []string{"c2.evil.example", "cdn.evil.example", "evil.example"} {
+		n := 0
+		for _, k := range files {
+			if k.Domain == domain {
+				n++
+			}
+		}
+		require.Positivef(t, n, "no key of %s", domain)
+	}
+	forEachLine(t, func(t *testing.T, c cluster) {
+		index := c.index(t, 2)
+		for _, log := range sc.Logs {
+			b, err := os.ReadFile(filepath.Join(dir, log+".log"))
+			require.NoError(t, err)
+			c.lines(t, index, log, strings.Split(strings.TrimSpace(string(b)), "\n")...)
+		}
+		src, err := New(c.Client, Options{Index: []string{index}, SliceDocs: 500})
+		require.NoError(t, err)
+		require.Empty(t, cmp.Diff(files, keys(t, src)))
+	})
+}
