@@ -10,13 +10,13 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() { printf '$ %s\n' "$*"; "$@"; }
 
 simulate() {
-  say "1. A day in a network of 60 machines, simulated as Zeek logs; a few of them are compromised (labels.json says which)"
-  run $dwell simulate --seed 7 --hosts 60 --out "$here/zeek"
+  say "1. A day in an office of twenty machines, simulated as Zeek logs; a few of them are compromised (labels.json says which)"
+  run $dwell simulate --scenario integration/testdata/demo.yaml --out "$here/zeek"
 }
 
 on_files() {
   say "2. Hunt in the files, no cluster needed"
-  run $dwell hunt --zeek "$here/zeek" --limit 10 -o table
+  run $dwell hunt --zeek "$here/zeek" --limit 14 -o table
 }
 
 on_cluster() {
@@ -30,7 +30,7 @@ on_cluster() {
   say "5. Hunt in the cluster with that key, and store the findings"
   from=$(sed -n 's/.*"start": *"\([^"]*\)".*/\1/p' "$here/zeek/labels.json" | head -1)
   to=$(sed -n 's/.*"end": *"\([^"]*\)".*/\1/p' "$here/zeek/labels.json" | head -1)
-  run $dwell hunt --from "$from" --to "$to" --write --limit 10 -o table
+  run $dwell hunt --from "$from" --to "$to" --write --limit 14 -o table
   say "6. What was stored, out of the index: high and critical"
   run $dwell findings --severity high --age 36500d -o table
 }

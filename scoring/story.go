@@ -77,12 +77,14 @@ func Stories(keys []StoryKey) []Story {
 		if into[wide] != wide {
 			continue // a still wider one leads, and has taken in what is inside
 		}
-		best, strongest := -1, -1.0
+		best, strongest := -1, -1
 		for _, narrow := range order[at+1:] {
 			if into[narrow] != narrow || !inside(keys[narrow].Of, keys[wide].Of, total[narrow]) {
 				continue
 			}
-			strongest = max(strongest, keys[narrow].Score)
+			if strongest < 0 || keys[narrow].Score >= keys[strongest].Score {
+				strongest = narrow
+			}
 			if float64(total[narrow]) >= storyExplains*float64(total[wide]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
 				best = narrow
 			}
@@ -93,8 +95,9 @@ func Stories(keys []StoryKey) []Story {
 		case best >= 0 && keys[best].Score >= keys[wide].Score-storyMargin:
 			into[wide] = best
 			continue
-		case best < 0 && keys[wide].Score < strongest-storyMargin:
-			continue // a beat among other traffic to the same network: it stands for itself
+		case best < 0 && keys[wide].Score < keys[strongest].Score-storyMargin:
+			into[wide] = strongest // several beats, or a beat among other traffic: each stands for itself
+			continue
 		}
 		for _, narrow := range order[at+1:] {
 			if into[narrow] == narrow && inside(keys[narrow].Of, keys[wide].Of, total[narrow]) {

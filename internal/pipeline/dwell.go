@@ -166,24 +166,35 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 		var shares []scoring.Share
 		var addresses []netip.Addr
 		var main pairs.Port
+		used := map[numbered]bool{}
 		for ; i < j; i++ {
 			of.Decode(i, &pair)
-			records = append(records, pair.Connections...)
 			addresses = append(addresses, pair.Dst)
 			perPort := make([]int, len(pair.Ports))
 			for _, c := range pair.Connections {
-				perPort[c.Port]++
+				if !mundane(pair.Ports[c.Port]) {
+					records = append(records, c)
+					perPort[c.Port]++
+				}
 			}
 			for n, count := range perPort {
+				if count == 0 {
+					continue
+				}
+				used[numbered{port: pair.Ports[n].Number, proto: pair.Ports[n].Proto}] = true
 				shares = append(shares, scoring.Share{Pair: number(pair.Dst, pair.Ports[n]), Connections: count})
+				if pair.Ports[n].Last >= main.Last {
+					main = pair.Ports[n]
+				}
 			}
-			if port := pair.Ports[busiestPort(&pair)]; port.Last >= main.Last {
-				main = port
-			}
+		}
+		if len(records) < fewest {
+			continue
 		}
 		sortShares(shares)
 		if k := p.network(src, prefix, records, shares); k != nil {
-			k.port, k.addresses, k.count = main, addresses[:min(len(addresses), 20)], len(addresses)
+			k.port, k.ports = main, len(used)
+			k.addresses, k.count = addresses[:min(len(addresses), 20)], len(addresses)
 			out = append(out, k)
 		}
 	}

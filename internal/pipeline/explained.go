@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pairs"
 	"dwell/scoring"
 )
 
@@ -14,18 +15,24 @@ import (
 func explained(k *key) (scoring.Explanation, string) {
 	service := strings.Split(k.port.Service, ",")
 	has := func(s string) bool { return slices.Contains(service, s) }
-	udp := k.Proto == hunt.UDP
+	udp, port := k.port.Proto == hunt.UDP, k.port.Number
 	switch {
-	case k.kind == scoring.NetworkKey:
+	case k.kind == scoring.NetworkKey && k.ports > 1:
 		return scoring.Unexplained, ""
-	case udp && k.Port == 123 && (has("ntp") || ntpSized(k)):
+	case udp && port == 123 && (has("ntp") || ntpSized(k)):
 		return scoring.Strong, "time synchronisation (NTP): every machine asks for the time again and again"
-	case (udp && k.Port == 53 && has("dns")) || (k.Proto == hunt.TCP && k.Port == 853):
+	case (udp && port == 53 && has("dns")) || (k.port.Proto == hunt.TCP && port == 853):
 		return scoring.Strong, "name resolution (DNS): resolvers are asked again and again; tunnels in it are looked for by their names"
-	case udp && slices.Contains([]uint16{137, 138, 1900, 5353, 5355}, k.Port):
+	case udp && slices.Contains([]uint16{137, 138, 1900, 5353, 5355}, port):
 		return scoring.Strong, "discovery of neighbours (NetBIOS, SSDP, mDNS, LLMNR) repeats by design"
 	}
 	return scoring.Unexplained, ""
+}
+
+// mundane says that a port's traffic repeats by design, so that it has no place in a roll-up: pools of time servers and
+// resolvers share networks with everything else.
+func mundane(p pairs.Port) bool {
+	return p.Proto == hunt.UDP && (p.Number == 123 || p.Number == 53)
 }
 
 // ntpSized says that the requests have the size of NTP: 48 bytes, 76 with the headers of IPv4 and 96 with those of IPv6.
