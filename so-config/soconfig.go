@@ -1,6 +1,6 @@
 // Package soconfig holds what dwell puts into other people's systems, as files that can be read where they lie and as
 // bytes inside the program: Elasticsearch's component and index templates, lifecycle policy and role; queries and columns
-// for Security Onion's console, with a helper that adds them; systemd units, logrotate, a Salt state with its pillar, and
+// for Security Onion's console, Kibana's dashboards (made by package kibana), with a helper that adds them; systemd units, logrotate, a Salt state with its pillar, and
 // a sample configuration.
 //
 // # What the templates promise
@@ -64,7 +64,7 @@ type Object struct {
 	Body []byte
 }
 
-//go:embed elasticsearch dwell systemd logrotate salt pillar soc
+//go:embed elasticsearch kibana/*.ndjson dwell systemd logrotate salt pillar soc
 var files embed.FS
 
 // Files gives everything as a file system, to be written out (dwell install --print) and read.

@@ -1,0 +1,203 @@
+// Package kibana makes dwell's Kibana objects out of one table of panels ([Dashboards]): the data view, saved searches and
+// dashboards that so-config/kibana/dwell.ndjson holds, and the request that Lens would send for each panel ([Panel.Request]),
+// so that tests can run it on a real Elasticsearch.
+//
+// Panels are Lens, by value, on one data view with a fixed id that is in the file too. The objects are written in the
+// format of Kibana 8.7 and 8.8, which later versions read and Security Onion's oldest supported one (8.14) does too. They
+// were checked offline; importing them into a Kibana is not tested here.
+//
+// Counts go by story: the same finding in hunt after hunt is one. A story whose severity changed in the range of time
+// counts once under each.
+package kibana
+
+// DataView is the id of the data view, Pattern what it covers.
+const (
+	DataView = "dwell"
+	Pattern  = "logs-dwell.*-so"
+)
+
+// Dashboard is one dashboard.
+type Dashboard struct {
+	ID, Title, About string
+	// Days is the range of time that it opens with.
+	Days   int
+	Panels []Panel
+}
+
+// Kind is how a panel is drawn.
+type Kind string
+
+// The kinds.
+const (
+	Metric Kind = "metric"
+	Bars   Kind = "bars"
+	Lines  Kind = "lines"
+	Donut  Kind = "donut"
+	Table  Kind = "table"
+	Text   Kind = "text"
+)
+
+// Panel is one panel. X, Y, W and H are in Kibana's grid of 48 columns.
+type Panel struct {
+	Title      string
+	Kind       Kind
+	X, Y, W, H int
+	// Dataset is event.dataset of the documents: dwell.finding, dwell.alert or dwell.hunt.
+	Dataset string
+	// Where are further conditions.
+	Where []Condition
+	// By are the groups, outermost first; Values what is shown of each group.
+	By     []Group
+	Values []Value
+	// Markdown is a Text panel's content.
+	Markdown string
+	// Drill is the dashboard that a click leads to, with what was clicked on as a filter.
+	Drill string
+}
+
+// Condition is a field that has a value, or for numbers (AtLeast) that reaches it.
+type Condition struct {
+	Field   string
+	Value   string
+	AtLeast bool
+	Not     bool
+}
+
+// Group splits by a field's values, Size of them at most, or, with no Size, by time.
+type Group struct {
+	Field string
+	Size  int
+	Label string
+}
+
+// Op is what is computed of a group.
+type Op string
+
+// The operations, as Lens calls them.
+const (
+	Unique  Op = "unique_count"
+	Max     Op = "max"
+	Average Op = "average"
+	Sum     Op = "sum"
+)
+
+// Value is a number of each group.
+type Value struct {
+	Op    Op
+	Field string
+	Label string
+}
+
+// stories counts stories.
+func stories() Value { return Value{Unique, "dwell.story_id", "Stories"} }
+
+func score() Value { return Value{Max, "dwell.score", "Score"} }
+
+func top(field, label string, size int) Group { return Group{field, size, label} }
+
+func byTime() Group { return Group{Field: "@timestamp", Label: "Time"} }
+
+const (
+	finding = "dwell.finding"
+	alert   = "dwell.alert"
+	hunts   = "dwell.hunt"
+)
+
+// Dashboards is the table of panels.
+func Dashboards() []Dashboard {
+	return []Dashboard{overview(), pair(), host(), dispositions(), health()}
+}
+
+func overview() Dashboard {
+	looked := []Condition{{Field: "dwell.safelisted", Value: "true", Not: true}}
+	return Dashboard{ID: "dwell-overview", Title: "dwell - Overview", About: "Machines that keep in touch with the outside: what to look at first.", Days: 7, Panels: []Panel{
+		{Title: "How to read this", Kind: Text, W: 48, H: 5, Markdown: "Each **story** is an internal machine that keeps talking to the same outside. Start with *critical* and *high*, click a pair to see its beat, a source to see the machine. " +
+			"A story is counted once however many hunts saw it; one whose severity changed counts under each. What the safelist matched is left out here and shown under *Dispositions*."},
+		{Title: "Stories", Kind: Metric, Y: 5, W: 8, H: 7, Dataset: finding, Where: looked, Values: []Value{stories()}},
+		{Title: "Critical and high", Kind: Metric, X: 8, Y: 5, W: 8, H: 7, Dataset: finding, Where: append([]Condition{{Field: "event.severity", Value: "3", AtLeast: true}}, looked...), Values: []Value{stories()}},
+		{Title: "Raised as alerts", Kind: Metric, X: 16, Y: 5, W: 8, H: 7, Dataset: alert, Values: []Value{stories()}},
+		{Title: "Stories by severity", Kind: Donut, X: 24, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
+		{Title: "Stories by indicator", Kind: Donut, X: 36, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{stories()}},
+		{Title: "New alerts", Kind: Bars, Y: 12, W: 24, H: 7, Dataset: alert, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
+		{Title: "Strongest score over time", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{score()}},
+		{Title: "Networks and ports most talked to", Kind: Table, X: 24, Y: 19, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{stories(), {Sum, "network.connections", "Connections"}}},
+		{Title: "Stories", Kind: Table, Y: 31, W: 48, H: 16, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
+			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "network.bytes", "Bytes"}, {Max, "dwell.evidence.prevalence.hosts", "Hosts that talk to it"}}},
+		{Title: "Sources", Kind: Bars, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 15)}, Values: []Value{stories()}},
+		{Title: "Destinations", Kind: Table, X: 24, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.ip", "Destination", 15), top("destination.domain", "Name", 1)}, Values: []Value{score(), stories()}},
+	}}
+}
+
+func pair() Dashboard {
+	return Dashboard{ID: "dwell-pair", Title: "dwell - Pair", About: "One pair over all hunts: the parts of its score, its beat, its bytes.", Days: 30, Panels: []Panel{
+		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.pair` (a click on the overview does). *Parts* say which indicator carries the score; *RITA* are RITA v5's numbers for the two addresses. The findings below hold links to the raw connections."},
+		{Title: "Score", Kind: Metric, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{score()}},
+		{Title: "Period, seconds", Kind: Metric, X: 8, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Average, "beacon.period", "Period"}}},
+		{Title: "Longest connection, seconds", Kind: Metric, X: 16, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Max, "connection.longest_duration", "Longest"}}},
+		{Title: "Parts of the score", Kind: Lines, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime()},
+			Values: []Value{{Max, "dwell.parts.beacon", "Beacon"}, {Max, "dwell.parts.long_connection", "Long connection"}, {Max, "dwell.parts.strobe", "Strobe"}, {Max, "dwell.parts.dns_tunnel", "DNS tunnel"}}},
+		{Title: "Hunts that saw it", Kind: Metric, Y: 11, W: 12, H: 7, Dataset: finding, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Hosts that talk to the destination", Kind: Metric, X: 12, Y: 11, W: 12, H: 7, Dataset: finding, Values: []Value{{Max, "dwell.evidence.prevalence.hosts", "Hosts"}}},
+		{Title: "Period over hunts", Kind: Lines, Y: 18, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Average, "beacon.period", "Period"}, {Average, "beacon.interval.top", "Most frequent gap"}}},
+		{Title: "Bytes over hunts", Kind: Bars, X: 24, Y: 18, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
+		{Title: "RITA's numbers", Kind: Table, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.pair", "Pair", 10)},
+			Values: []Value{{Max, "beacon.rita_score", "RITA"}, {Max, "beacon.ts_score", "Times"}, {Max, "beacon.ds_score", "Sizes"}, {Max, "beacon.duration_score", "Duration"}, {Max, "beacon.historical_score", "Histogram"}}},
+		{Title: "Why", Kind: Table, X: 24, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.reasons", "Reason", 15)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+	}}
+}
+
+func host() Dashboard {
+	return Dashboard{ID: "dwell-host", Title: "dwell - Host", About: "One internal machine: everything that it keeps in touch with.", Days: 30, Panels: []Panel{
+		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.internal_ip` or `source.ip`. A compromised machine rarely has one story only: look for others that began at the same time."},
+		{Title: "Stories", Kind: Metric, Y: 4, W: 12, H: 7, Dataset: finding, Values: []Value{stories()}},
+		{Title: "Strongest score", Kind: Metric, X: 12, Y: 4, W: 12, H: 7, Dataset: finding, Values: []Value{score()}},
+		{Title: "Stories over time", Kind: Bars, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
+		{Title: "Indicators", Kind: Donut, Y: 11, W: 24, H: 14, Dataset: finding, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{stories()}},
+		{Title: "Machines with most stories", Kind: Table, X: 24, Y: 18, W: 24, H: 14, Dataset: finding, By: []Group{top("dwell.internal_ip", "Machine", 20)}, Values: []Value{stories(), score()}},
+		{Title: "What it keeps in touch with", Kind: Table, Y: 32, W: 48, H: 14, Dataset: finding, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
+			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
+	}}
+}
+
+func dispositions() Dashboard {
+	return Dashboard{ID: "dwell-dispositions", Title: "dwell - Dispositions", About: "What was decided about stories, and what the safelist takes out.", Days: 30, Panels: []Panel{
+		{Title: "Stories by disposition", Kind: Donut, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.disposition", "Disposition", 5)}, Values: []Value{stories()}},
+		{Title: "Safelisted or not", Kind: Donut, X: 16, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.safelisted", "Safelisted", 2)}, Values: []Value{stories()}},
+		{Title: "Alerts by severity", Kind: Donut, X: 32, W: 16, H: 14, Dataset: alert, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
+		{Title: "Open stories, high and critical", Kind: Table, Y: 14, W: 24, H: 16, Dataset: finding, Drill: "dwell-pair",
+			Where: []Condition{{Field: "dwell.disposition", Value: "open"}, {Field: "event.severity", Value: "3", AtLeast: true}, {Field: "dwell.safelisted", Value: "true", Not: true}},
+			By:    []Group{top("dwell.pair", "Pair", 50)}, Values: []Value{score()}},
+		{Title: "What each safelist rule takes out", Kind: Table, X: 24, Y: 14, W: 24, H: 16, Dataset: finding, Where: []Condition{{Field: "dwell.safelisted", Value: "true"}},
+			By: []Group{top("dwell.safelist_rule", "Rule", 30)}, Values: []Value{stories(), score()}},
+	}}
+}
+
+func health() Dashboard {
+	return Dashboard{ID: "dwell-health", Title: "dwell - Hunt health", About: "Whether hunts ran, looked at everything, and how long they took.", Days: 7, Panels: []Panel{
+		{Title: "Hunts", Kind: Metric, W: 12, H: 7, Dataset: hunts, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Incomplete hunts", Kind: Metric, X: 12, W: 12, H: 7, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Newest window ends", Kind: Metric, X: 24, W: 12, H: 7, Dataset: hunts, Values: []Value{{Max, "dwell.window.end", "End"}}},
+		{Title: "Slices whose count did not agree", Kind: Metric, X: 36, W: 12, H: 7, Dataset: hunts, Values: []Value{{Sum, "dwell.hunt.slices.mismatch", "Slices"}}},
+		{Title: "Connections looked at", Kind: Bars, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.connections", "Connections"}}},
+		{Title: "Seconds a stage", Kind: Bars, X: 24, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.stages.read", "Read"}, {Max, "dwell.hunt.stages.score", "Score"}, {Max, "dwell.hunt.stages.write", "Write"}}},
+		{Title: "Findings by severity", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.by_severity.critical", "Critical"}, {Max, "dwell.hunt.by_severity.high", "High"}, {Max, "dwell.hunt.by_severity.medium", "Medium"}, {Max, "dwell.hunt.by_severity.low", "Low"}}},
+		{Title: "What was missing", Kind: Table, X: 24, Y: 19, W: 24, H: 12, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, By: []Group{top("dwell.hunt.gaps", "Gap", 20)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+	}}
+}
+
+// search is a saved search.
+type search struct {
+	id, title, about, dataset string
+	columns                   []string
+}
+
+func searches() []search {
+	return []search{
+		{"dwell-findings", "dwell - Findings", "Every finding of every hunt, newest first.", finding,
+			[]string{"event.severity_label", "dwell.score", "dwell.pair", "rule.name", "beacon.period", "network.connections", "dwell.reasons", "links.soc_hunt", "links.kibana"}},
+		{"dwell-alerts", "dwell - Alerts", "Stories that were raised, and whether somebody has seen them.", alert,
+			[]string{"event.severity_label", "message", "source.ip", "destination.ip", "destination.port", "event.acknowledged", "event.escalated"}},
+		{"dwell-hunts", "dwell - Hunts", "Every hunt with its counts and what was missing.", hunts,
+			[]string{"dwell.window.start", "dwell.window.end", "dwell.hunt.complete", "dwell.hunt.connections", "dwell.hunt.pairs", "dwell.hunt.findings", "dwell.hunt.gaps"}},
+	}
+}

@@ -1,0 +1,255 @@
+package kibana
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write dwell.ndjson anew")
+
+func lines(t *testing.T) []object {
+	t.Helper()
+	b, err := NDJSON()
+	require.NoError(t, err)
+	var out []object
+	for line := range bytes.Lines(b) {
+		var o object
+		d := json.NewDecoder(bytes.NewReader(line))
+		d.DisallowUnknownFields()
+		require.NoError(t, d.Decode(&o))
+		out = append(out, o)
+	}
+	return out
+}
+
+func TestFileIsWhatTheTableSays(t *testing.T) {
+	want, err := NDJSON()
+	require.NoError(t, err)
+	const path = "dwell.ndjson"
+	if *update {
+		require.NoError(t, os.WriteFile(path, want, 0o600))
+	}
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "run go test ./so-config/kibana -update")
+	require.Less(t, len(got), 1<<20, "Kibana's import takes 1 MB without further settings")
+}
+
+// TestObjectsHoldTogether applies the rules of docs/style.md 4.5: unique ids of ours, and no reference that leads nowhere,
+// in the objects and in the panels inside of them.
+func TestObjectsHoldTogether(t *testing.T) {
+	objects := lines(t)
+	known := map[string]bool{}
+	for _, o := range objects {
+		key := o.Type + " " + o.ID
+		require.False(t, known[key], key)
+		known[key] = true
+		require.True(t, o.ID == DataView || strings.HasPrefix(o.ID, "dwell-"), o.ID)
+		require.Equal(t, "8.8.0", o.CoreVersion)
+	}
+	for _, o := range objects {
+		names := map[string]bool{}
+		for _, r := range o.References {
+			require.True(t, known[r.Type+" "+r.ID], "%s refers to %s %s", o.ID, r.Type, r.ID)
+			require.False(t, names[r.Name], "%s: %s twice", o.ID, r.Name)
+			names[r.Name] = true
+		}
+		var meta map[string]string
+		if raw, ok := o.Attributes["kibanaSavedObjectMeta"]; ok {
+			b, err := json.Marshal(raw)
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(b, &meta))
+			require.True(t, json.Valid([]byte(meta["searchSourceJSON"])))
+		}
+		if o.Type != "dashboard" {
+			continue
+		}
+		require.True(t, json.Valid([]byte(o.Attributes["optionsJSON"].(string))))
+		for _, p := range panels(t, o) {
+			for name := range p.refs() {
+				require.True(t, names[p.PanelIndex+":"+name], "%s %s: %s is not among the dashboard's references", o.ID, p.Title, name)
+				delete(names, p.PanelIndex+":"+name)
+			}
+		}
+		require.Empty(t, names, "%s: references that no panel uses", o.ID)
+	}
+}
+
+// lensPanel is a panel as it comes back out of the file.
+type lensPanel struct {
+	Type, Title, PanelIndex string
+	GridData                struct{ X, Y, W, H int }
+	EmbeddableConfig        struct {
+		Attributes struct {
+			VisualizationType string
+			References        []reference
+			State             struct {
+				Query            struct{ Query, Language string }
+				DatasourceStates struct {
+					FormBased struct {
+						Layers map[string]struct {
+							ColumnOrder []string
+							Columns     map[string]struct {
+								SourceField, OperationType, DataType string
+								IsBucketed                           bool
+							}
+						}
+					}
+				}
+				Visualization json.RawMessage
+			}
+		}
+		Enhancements struct {
+			DynamicActions struct {
+				Events []struct {
+					EventID string `json:"eventId"`
+				}
+			}
+		}
+	}
+}
+
+func (p *lensPanel) refs() map[string]bool {
+	out := map[string]bool{}
+	for _, r := range p.EmbeddableConfig.Attributes.References {
+		out[r.Name] = true
+	}
+	for _, e := range p.EmbeddableConfig.Enhancements.DynamicActions.Events {
+		out["drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:"+e.EventID+":dashboardId"] = true
+	}
+	return out
+}
+
+func panels(t *testing.T, o object) []lensPanel {
+	t.Helper()
+	var out []lensPanel
+	require.NoError(t, json.Unmarshal([]byte(o.Attributes["panelsJSON"].(string)), &out))
+	return out
+}
+
+func TestPanelsDoNotOverlap(t *testing.T) {
+	for _, d := range Dashboards() {
+		taken := map[[2]int]string{}
+		for _, p := range d.Panels {
+			require.True(t, p.W > 0 && p.H > 0 && p.X >= 0 && p.X+p.W <= 48, "%s: %s", d.ID, p.Title)
+			for x := p.X; x < p.X+p.W; x++ {
+				for y := p.Y; y < p.Y+p.H; y++ {
+					require.Empty(t, taken[[2]int{x, y}], "%s: %s lies on another panel", d.ID, p.Title)
+					taken[[2]int{x, y}] = p.Title
+				}
+			}
+		}
+	}
+}
+
+// mapped gives the type of every field in our templates that can be searched, and whether it can be grouped by.
+func mapped(t *testing.T) map[string]string {
+	t.Helper()
+	type node struct {
+		Type       string
+		Index      *bool
+		Properties map[string]json.RawMessage
+	}
+	out := map[string]string{}
+	var walk func(prefix string, props map[string]json.RawMessage)
+	walk = func(prefix string, props map[string]json.RawMessage) {
+		for name, raw := range props {
+			var n node
+			require.NoError(t, json.Unmarshal(raw, &n))
+			if n.Properties != nil {
+				walk(prefix+name+".", n.Properties)
+				continue
+			}
+			out[prefix+name] = n.Type
+		}
+	}
+	files, err := filepath.Glob("../elasticsearch/component/*.json")
+	require.NoError(t, err)
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		require.NoError(t, err)
+		var c struct{ Template struct{ Mappings node } }
+		require.NoError(t, json.Unmarshal(b, &c))
+		walk("", c.Template.Mappings.Properties)
+	}
+	return out
+}
+
+// TestFieldsAreInTheTemplates: every field that is grouped by, computed, filtered or shown has a mapping that allows it.
+func TestFieldsAreInTheTemplates(t *testing.T) {
+	fields := mapped(t)
+	kql := regexp.MustCompile(`([a-z_.@]+)(?:: "| >= )`)
+	for _, o := range lines(t) {
+		switch o.Type {
+		case "dashboard":
+			for _, p := range panels(t, o) {
+				if p.Type != "lens" {
+					continue
+				}
+				state := p.EmbeddableConfig.Attributes.State
+				require.Contains(t, state.Query.Query, `event.dataset: "dwell.`, "%s: a filter on our documents", p.Title)
+				for _, m := range kql.FindAllStringSubmatch(state.Query.Query, -1) {
+					require.Contains(t, fields, m[1], p.Title)
+				}
+				require.Len(t, state.DatasourceStates.FormBased.Layers, 1)
+				for _, l := range state.DatasourceStates.FormBased.Layers {
+					require.Len(t, l.Columns, len(l.ColumnOrder), p.Title)
+					for id, c := range l.Columns {
+						require.Contains(t, l.ColumnOrder, id)
+						require.Contains(t, string(state.Visualization), `"`+id+`"`, "%s: column %s is drawn", p.Title, id)
+						typ := fields[c.SourceField]
+						require.NotEmpty(t, typ, "%s: %s", p.Title, c.SourceField)
+						allowed := map[string][]string{
+							"terms": {"keyword", "ip", "long", "boolean"}, "date_histogram": {"date"}, "unique_count": {"keyword", "ip"},
+							"max": {"long", "double", "date"}, "average": {"long", "double"}, "sum": {"long", "double"},
+						}[c.OperationType]
+						require.Contains(t, allowed, typ, "%s: %s of %s", p.Title, c.OperationType, c.SourceField)
+						if c.OperationType == "terms" {
+							want := map[string]string{"keyword": "string", "ip": "ip", "long": "number", "boolean": "boolean"}[typ]
+							require.Equal(t, want, c.DataType, "%s: %s", p.Title, c.SourceField)
+						}
+					}
+				}
+			}
+		case "search":
+			for _, c := range o.Attributes["columns"].([]any) {
+				require.Contains(t, fields, c.(string), o.ID)
+			}
+		case "index-pattern":
+			var formats map[string]any
+			require.NoError(t, json.Unmarshal([]byte(o.Attributes["fieldFormatMap"].(string)), &formats))
+			require.NotEmpty(t, formats)
+			for f := range formats {
+				require.Contains(t, fields, f)
+			}
+		}
+	}
+}
+
+// TestEveryKindIsLens: no legacy visualizations but the text panels.
+func TestEveryKindIsLens(t *testing.T) {
+	var kinds []string
+	for _, o := range lines(t) {
+		if o.Type != "dashboard" {
+			continue
+		}
+		for _, p := range panels(t, o) {
+			if p.Type == "visualization" {
+				continue
+			}
+			require.Equal(t, "lens", p.Type)
+			kinds = append(kinds, p.EmbeddableConfig.Attributes.VisualizationType)
+		}
+	}
+	slices.Sort(kinds)
+	require.Equal(t, []string{"lnsDatatable", "lnsMetric", "lnsPie", "lnsXY"}, slices.Compact(kinds))
+}
