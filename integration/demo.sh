@@ -32,7 +32,7 @@ on_cluster() {
   to=$(sed -n 's/.*"end": *"\([^"]*\)".*/\1/p' "$here/zeek/labels.json" | head -1)
   run $dwell hunt --from "$from" --to "$to" --write --limit 14 -o table
   say "6. What was stored, out of the index: high and critical"
-  run $dwell findings --severity high --age 36500d -o table
+  run $dwell findings --severity high -o table
 }
 
 if [ -z "$here" ]; then
