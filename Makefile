@@ -26,6 +26,7 @@ test: jdk ## everything that must pass: formatting, vet, staticcheck, all tests,
 	@test -d ../shared/captures || echo "NOTE: ../shared/captures is not here: the tests on real captures are skipped, and say so."
 	$(NODE) -line 8,9 -optional -- $(GO) test ./...
 	$(GO) test -race $(RACE)
+	@tools/fuzz.sh 3s
 
 jdk:
 	@tools/need-jdk.sh
@@ -36,6 +37,9 @@ lint: ## the full lint
 
 bench: ## speed and memory, as ratios in one run
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+quality: ## what the score finds and misses, RITA's figures beside it (docs/detection.md)
+	$(GO) run ./scoring/quality
 
 fuzz: ## every fuzz target for ten seconds
 	@tools/fuzz.sh 10s

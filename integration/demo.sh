@@ -50,7 +50,7 @@ if [ -z "$here" ]; then
   say "Look further"
   echo "  bin/dwell hunt --zeek PATH          your own Zeek logs"
   echo "  bin/dwell help                      all commands, with examples"
-  echo "  docs/install.md                     dwell on a Security Onion grid"
+  echo "  README.md                           what the numbers mean, and where to read on"
 else
   on_cluster
 fi
