@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,37 +71,47 @@ func TestKilledAtAnyPoint(t *testing.T) {
 		c.install(t)
 		network, err := es.Network(c.cfg)
 		require.NoError(t, err)
-		kills, finished := 0, false
+		kills := 0
 		var hunts []*sampleHunt
-		for n := 1; !finished; n++ {
-			for _, carriedOut := range []bool{false, true} {
-				h := (&sampleHunt{name: fmt.Sprintf("%s %s %d %t", t.Name(), c.cfg.Addresses[0], n, carriedOut), revision: "a"}).many(9)
-				ctx, kill := context.WithCancelCause(t.Context())
-				requests := 0
-				client := c.with(t, func(cfg *es.Config) {
-					cfg.Transport = tripper(func(req *http.Request) (*http.Response, error) {
-						requests++
-						if requests == n && !carriedOut {
-							kill(nil)
-							return nil, context.Canceled
-						}
-						res, err := network.RoundTrip(req)
-						if requests == n {
-							kill(nil)
-						}
-						return res, err
-					})
+		// attempt kills the n-th request of a write, before or after the server carried it out, and lets the hunt run
+		// again. It gives the path of that request, empty when there were fewer.
+		attempt := func(n int, carriedOut bool) (path string) {
+			h := (&sampleHunt{name: fmt.Sprintf("%s %d %t", t.Name(), n, carriedOut), revision: "a"}).many(9)
+			hunts = append(hunts, h)
+			ctx, kill := context.WithCancel(t.Context())
+			defer kill()
+			requests := 0
+			client := c.with(t, func(cfg *es.Config) {
+				cfg.Transport = tripper(func(req *http.Request) (*http.Response, error) {
+					if requests++; requests != n {
+						return network.RoundTrip(req)
+					}
+					path = req.URL.Path
+					if !carriedOut {
+						kill()
+						return nil, context.Canceled
+					}
+					res, err := network.RoundTrip(req)
+					kill()
+					return res, err
 				})
-				_, err := New(client, Options{BulkDocs: 3}).Write(ctx, h.findings, h.document(begin))
-				finished = requests < n
-				if !finished && err != nil {
-					kills++
-				}
-				kill(nil)
-				report, err := New(c.admin, Options{}).Write(t.Context(), h.findings, h.document(begin.Add(time.Hour)))
-				require.NoError(t, err)
-				require.Equal(t, 9, report.Findings.Acked+report.Findings.Existing)
-				hunts = append(hunts, h)
+			})
+			if _, err := New(client, Options{BulkDocs: 3}).Write(ctx, h.findings, h.document(begin)); err != nil {
+				kills++
+			}
+			report, err := New(c.admin, Options{}).Write(t.Context(), h.findings, h.document(begin.Add(time.Hour)))
+			require.NoError(t, err)
+			require.Equal(t, 9, report.Findings.Acked+report.Findings.Existing)
+			return path
+		}
+		for n := 1; ; n++ {
+			path := attempt(n, false)
+			if path == "" {
+				break
+			}
+			// Whether a question was answered makes no difference to what is stored; whether a bulk was carried out does.
+			if strings.HasSuffix(path, "_bulk") {
+				attempt(n, true)
 			}
 		}
 		findings, documents := c.documents(t, soconfig.FindingStream), c.documents(t, soconfig.HuntStream)
@@ -112,7 +123,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 		}
 		require.Len(t, documents, len(hunts), "one document a hunt")
 		require.Len(t, findings, 9*len(hunts), "each finding once")
-		require.Greater(t, kills, 10, "requests of a write: mappings, refreshes, two questions, three bulks, the hunt's document")
+		require.Greater(t, kills, 8, "requests of a write: mappings, refreshes, two questions, three bulks, the hunt's document")
 	})
 }
 
