@@ -33,11 +33,15 @@ type cluster struct {
 
 func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
 
-// forEachLine runs a test against every line of Elasticsearch that is there.
+// forEachLine runs a test against every line of Elasticsearch that is there, on all of them at once: what tests wait for
+// most is a server.
 func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	t.Helper()
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
-		t.Run(fmt.Sprintf("Elasticsearch %d", line), func(t *testing.T) { test(t, shared(t, line)) })
+		t.Run(fmt.Sprintf("Elasticsearch %d", line), func(t *testing.T) {
+			t.Parallel()
+			test(t, shared(t, line))
+		})
 	}
 }
 

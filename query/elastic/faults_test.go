@@ -94,7 +94,7 @@ func pages(fake *estest.Fake) (n int) {
 func TestReadSurvives(t *testing.T) {
 	attempts := 1 + es.DefaultMaxRetries
 	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
-	l := c.loaded(t, 11, 2000)
+	l := c.loaded(t, 11, 1000)
 	for _, f := range []struct {
 		name    string
 		pick    func(estest.Request) bool
@@ -107,7 +107,7 @@ func TestReadSurvives(t *testing.T) {
 		{name: "fault 2, node restarting", pick: isPage, replies: times(3, estest.Error(503, "no_shard_available_action_exception", "x"))},
 		{name: "fault 3, connection cut", pick: isPage, replies: []estest.Reply{{Err: io.ErrUnexpectedEOF}, {Err: io.EOF}}},
 		{name: "fault 3, answer cut", pick: isPage, replies: times(2, estest.Reply{Status: 200, Body: `{"took":1,"timed_out":fal`, Cut: 20})},
-		{name: "fault 4, slow node", pick: isPage, replies: times(2, estest.Reply{Stall: true}), timeout: 3 * time.Second, note: "timed out"},
+		{name: "fault 4, slow node", pick: isPage, replies: times(2, estest.Reply{Stall: true}), timeout: 2 * time.Second, note: "timed out"},
 		{name: "fault 5, failed shard once", pick: isPage, replies: times(1, estest.ShardFailed(1, 2, "illegal_state_exception", "x"))},
 		{name: "fault 6, timed out", pick: isPage, replies: times(2, estest.TimedOut()), note: "timed out"},
 		{name: "fault 7, too many buckets in a 200", pick: isPage, replies: times(2, estest.ShardFailed(1, 2, "too_many_buckets_exception", "x")), note: "smaller slices"},
@@ -226,7 +226,7 @@ func TestIndexDeletedInMidHunt(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		for _, how := range []string{"the only one", "one of two"} {
 			t.Run(how, func(t *testing.T) {
-				l := c.loaded(t, 15, 2000)
+				l := c.loaded(t, 15, 800)
 				var kept int64
 				opt := Options{SliceDocs: 100, Concurrency: 1}
 				if how == "one of two" {

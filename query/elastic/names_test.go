@@ -226,7 +226,7 @@ func (c cluster) loadLogs(t *testing.T, index string, l logs) {
 
 func TestNamesAndQueriesAreReadExactlyOnce(t *testing.T) {
 	const span = 2 * time.Hour
-	l := names(t, 41, 1200, span)
+	l := names(t, 41, 600, span)
 	from, to := day.Add(17*time.Minute+time.Millisecond), day.Add(span-time.Minute)
 	forEachLine(t, func(t *testing.T, c cluster) {
 		index := c.index(t, 2)

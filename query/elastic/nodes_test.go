@@ -35,12 +35,17 @@ func (c cluster) settings(t *testing.T, name string, value any) {
 	c.do(t, "PUT", "/_cluster/settings", object{"persistent": object{name: value}})
 }
 
-// What a server can be made to do for real, on one node of its own.
-func TestFaultsOfARealServer(t *testing.T) {
+// What a server can be made to do for real: on two servers of the tests' own, since starting one costs most of their time.
+func TestOnServersOfItsOwn(t *testing.T) {
 	if testing.Short() {
-		t.Skip("starts a server of its own")
+		t.Skip("starts two servers of its own")
 	}
-	n, c := node(t, testnode.Options{Name: "faults"})
+	n, c := node(t, testnode.Options{Name: "manager"})
+	t.Run("faults of a real server", func(t *testing.T) { faultsOfARealServer(t, n, c) })
+	t.Run("a grid of two clusters", func(t *testing.T) { crossCluster(t, n, c) })
+}
+
+func faultsOfARealServer(t *testing.T, n *testnode.Node, c cluster) {
 	l := c.loaded(t, 14, 3000)
 	read := func(t *testing.T, opt Options) (hunt.Reading, error) {
 		var got collector
@@ -94,23 +99,11 @@ func TestFaultsOfARealServer(t *testing.T) {
 		same(t, l.want, got.conns)
 		complete(t, r)
 	})
-	t.Run("fault 2, the node stays away", func(t *testing.T) {
-		require.NoError(t, n.Halt())
-		defer func() { require.NoError(t, n.Restart(context.Background())) }()
-		impatient := c.with(t, func(cfg *es.Config) { cfg.MaxRetries, cfg.BackoffMax = 2, 10*time.Millisecond })
-		_, err := l.source(t, impatient, Options{}).Read(t.Context(), l.req, new(collector).emit)
-		require.True(t, es.Is(err, es.Unreachable), "%v", err)
-		require.ErrorContains(t, err, "3 attempts")
-	})
 }
 
 // A grid of two clusters: the manager, which is its own remote as on Security Onion, and a heavy node. auto reads both,
 // each connection once, and a heavy node that is away is never left out in silence.
-func TestCrossCluster(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts two servers of its own")
-	}
-	manager, mc := node(t, testnode.Options{Name: "manager", Heap: "512m"})
+func crossCluster(t *testing.T, manager *testnode.Node, mc cluster) {
 	heavy, hc := node(t, testnode.Options{Name: "heavy", Heap: "512m", Peer: manager})
 	scope := hunt.NewScope(nil, hunt.Outbound)
 	req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: scope}
@@ -152,5 +145,13 @@ func TestCrossCluster(t *testing.T) {
 		_, err = s.Read(t.Context(), req, new(collector).emit)
 		require.True(t, es.Is(err, es.Partial), "a part of the grid is missing and that is an error: %v", err)
 		require.ErrorContains(t, err, "1 of 2 clusters")
+	})
+	t.Run("fault 2, the node stays away", func(t *testing.T) {
+		impatient := hc.with(t, func(cfg *es.Config) { cfg.MaxRetries, cfg.BackoffMax = 2, 10*time.Millisecond })
+		s, err := New(impatient, Options{})
+		require.NoError(t, err)
+		_, err = s.Read(t.Context(), req, new(collector).emit)
+		require.True(t, es.Is(err, es.Unreachable), "%v", err)
+		require.ErrorContains(t, err, "3 attempts")
 	})
 }
