@@ -27,12 +27,16 @@ on_cluster() {
   DWELL_ELASTICSEARCH_USERNAME=$DWELL_TEST_ELASTICSEARCH_USERNAME DWELL_ELASTICSEARCH_PASSWORD=$DWELL_TEST_ELASTICSEARCH_PASSWORD \
     run $dwell install --create-key "$here/api_key"
   export DWELL_ELASTICSEARCH_API_KEY_FILE=$here/api_key
-  say "5. Hunt in the cluster with that key, and store the findings"
+  say "5. Is everything in place? (the data of the demo are of one day in March, so their age is a warning)"
+  run $dwell check || true
+  say "6. Hunt in the cluster with that key, and store the findings"
   from=$(sed -n 's/.*"start": *"\([^"]*\)".*/\1/p' "$here/zeek/labels.json" | head -1)
   to=$(sed -n 's/.*"end": *"\([^"]*\)".*/\1/p' "$here/zeek/labels.json" | head -1)
   run $dwell hunt --from "$from" --to "$to" --write --limit 14 -o table
-  say "6. What was stored, out of the index: high and critical"
+  say "7. What was stored, out of the index: high and critical"
   run $dwell findings --severity high -o table
+  say "8. One of them on one screen: every reason, the day, the intervals, ready queries"
+  run $dwell show "$($dwell findings -q --severity high --indicator beacon --limit 1 -o wide | awk 'NR==2' | grep -oE '[0-9a-f]{32}' | head -1)"
 }
 
 if [ -z "$here" ]; then

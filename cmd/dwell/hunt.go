@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,13 +17,14 @@ import (
 
 // huntFlags are what the command line may say beside the settings.
 type huntFlags struct {
-	zeek      []string
-	from, to  string
-	format    string
-	limit     int
-	write     bool
-	failOn    string
-	wholeHunt *pflag.FlagSet
+	zeek                []string
+	from, to            string
+	format              string
+	limit               int
+	write               bool
+	failOn              string
+	explain, safelisted bool
+	wholeHunt           *pflag.FlagSet
 }
 
 func newHunt(a *app) *cobra.Command {
@@ -48,6 +51,8 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
+	p.BoolVar(&f.explain, "explain", false, "say what would be read, and read nothing")
+	p.BoolVar(&f.safelisted, "show-safelisted", false, "print also what a safelist rule matches, with the rule")
 	return c
 }
 
@@ -85,6 +90,9 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return err
 	}
 
+	if planner, ok := source.(hunt.Planner); ok && f.explain {
+		return a.explain(c.Context(), planner, &options)
+	}
 	writer, err := a.writer(c.Context(), f.write, settings)
 	if err != nil {
 		return err
@@ -96,7 +104,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	if err != nil {
 		return err
 	}
-	shown := printed(result.Findings, settings.Hunt.MinScore)
+	shown, hidden := printed(result.Findings, settings.Hunt.MinScore, f.safelisted)
 	more := 0
 	if f.limit > 0 && len(shown) > f.limit {
 		more = len(shown) - f.limit
@@ -105,13 +113,26 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	if err := output.Findings(a.Out, shown[:len(shown)-more], show); err != nil {
 		return fmt.Errorf("print findings: %w", err)
 	}
-	a.summarize(result, settings, len(shown), more)
+	a.summarize(result, settings, len(shown), more, hidden)
 	if writer != nil {
 		if err := a.store(c.Context(), writer, result); err != nil {
 			return err
 		}
 	}
 	return verdict(result, fail)
+}
+
+// explain prints the plan of a hunt.
+func (a *app) explain(ctx context.Context, planner hunt.Planner, o *pipeline.Options) error {
+	lines, err := planner.Plan(ctx, o.Request)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		fmt.Fprintln(a.Out, output.Clean(l))
+	}
+	fmt.Fprintf(a.Out, "then score by profile %s, look for %s, %s\n", o.Profile, strings.Join(o.Indicators, ", "), o.Request.Scope.Direction)
+	return nil
 }
 
 // options turns flags and settings into what the pipeline takes.
@@ -125,6 +146,9 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
 		Indicators: settings.Hunt.Indicators, Profile: settings.Hunt.Profile, MinScore: settings.Hunt.MinScore,
 		Version: version, Now: a.Now,
+	}
+	if o.Safelist, err = openSafelist(settings); err != nil {
+		return o, err
 	}
 	for _, b := range []struct {
 		flag, text string
@@ -148,18 +172,24 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 	return o, nil
 }
 
-// printed are the findings from the wanted score on. Findings are in order, so that is the first part of them.
-func printed(findings []hunt.Finding, minScore float64) []hunt.Finding {
+// printed are the findings from the wanted score on, without those that a safelist rule matches unless they are asked
+// for; hidden is how many those are.
+func printed(findings []hunt.Finding, minScore float64, safelisted bool) (shown []hunt.Finding, hidden int) {
 	for i := range findings {
-		if findings[i].Dwell.Score < minScore {
-			return findings[:i]
+		switch f := &findings[i]; {
+		case f.Dwell.Score < minScore:
+			return shown, hidden // they are in order
+		case f.Dwell.Safelisted && !safelisted:
+			hidden++
+		default:
+			shown = append(shown, *f)
 		}
 	}
-	return findings
+	return shown, hidden
 }
 
 // summarize says on stderr what was looked at, what was not shown and what went wrong.
-func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more int) {
+func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more, hidden int) {
 	h := &r.Document.Dwell.Hunt
 	a.notes(r.Reading.Notes)
 	window := "no window, since nothing is in scope"
@@ -171,7 +201,10 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more
 	if more > 0 {
 		text += fmt.Sprintf("; %d of them not printed (--limit)", more)
 	}
-	if below := int(h.Findings) - shown; below > 0 {
+	if hidden > 0 {
+		text += fmt.Sprintf("; %d safelisted (--show-safelisted)", hidden)
+	}
+	if below := int(h.Findings) - shown - hidden; below > 0 {
 		text += fmt.Sprintf("; %d weaker ones below --min-score", below)
 	}
 	a.say("dwell: %s", text)

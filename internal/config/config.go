@@ -49,6 +49,7 @@ type Hunt struct {
 	Since      time.Duration  `mapstructure:"since"`
 	MinScore   float64        `mapstructure:"min_score"`
 	Profile    string         `mapstructure:"profile"`
+	Safelist   string         `mapstructure:"safelist"`
 }
 
 // Key documents one setting.
@@ -86,6 +87,7 @@ func Keys() []Key {
 		{Name: "hunt.since", Default: "0s", About: "How far back the window reaches when --from is not given. 0s: 24 h out of Elasticsearch, everything out of files."},
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
 		{Name: "hunt.profile", Default: "dwell", About: "Which score ranks the findings: dwell is the calibrated one, rita ranks as RITA v5 does."},
+		{Name: "hunt.safelist", Default: "", About: "File with the safelist (docs/safelist.md). Empty: safelist.yaml beside the configuration file, if it is there."},
 	}
 }
 

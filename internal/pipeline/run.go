@@ -26,10 +26,17 @@ type Options struct {
 	MinScore float64
 	// NoNames leaves the logs of names and queries unread.
 	NoNames bool
+	// Safelist marks findings; nil marks none. It never hides and never changes a score.
+	Safelist Safelist
 	// Version of the program, part of a hunt's revision.
 	Version string
 	// Now is the clock. It stamps event.ingested and measures stages, nothing else.
 	Now func() time.Time
+}
+
+// Safelist says which rule, if any, matches a finding at a time.
+type Safelist interface {
+	Match(f *hunt.Finding, now time.Time) (rule string, ok bool)
 }
 
 // looksFor says whether an indicator was asked for.
@@ -123,6 +130,9 @@ func (r *Result) score(ctx context.Context, m *material, id *identity, o Options
 			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
 	})
 	for i := range r.Findings {
+		if f := &r.Findings[i]; o.Safelist != nil {
+			f.Dwell.SafelistRule, f.Dwell.Safelisted = o.Safelist.Match(f, o.Now())
+		}
 		switch r.Findings[i].Dwell.Severity {
 		case "critical":
 			sum.severities.Critical++

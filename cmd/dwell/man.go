@@ -1,0 +1,34 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/cobra/doc"
+
+	"dwell/internal/output"
+)
+
+func newMan(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "man FOLDER",
+		Short: "Write the manual pages into a folder",
+		Long:  `Write a manual page for dwell and for each of its commands into a folder, for man(1).`,
+		Example: `  dwell man /usr/local/share/man/man1
+  dwell man . && man ./dwell-hunt.1`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := os.MkdirAll(args[0], 0o755); err != nil {
+				return fmt.Errorf("make the folder for the manual pages: %w", err)
+			}
+			root := c.Root()
+			root.DisableAutoGenTag = true
+			if err := doc.GenManTree(root, &doc.GenManHeader{Title: "DWELL", Section: "1", Source: "dwell " + version}, args[0]); err != nil {
+				return fmt.Errorf("write manual pages: %w", err)
+			}
+			a.say("dwell: manual pages are in %s", output.Clean(args[0]))
+			return nil
+		},
+	}
+}

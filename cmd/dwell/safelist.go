@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"dwell/internal/config"
+	"dwell/internal/output"
+	"dwell/internal/pipeline"
+	"dwell/internal/safelist"
+)
+
+// safelistPath is the file that holds the safelist, or empty.
+func safelistPath(settings *config.Loaded) string {
+	if settings.Hunt.Safelist != "" || settings.File == "" {
+		return settings.Hunt.Safelist
+	}
+	path := filepath.Join(filepath.Dir(settings.File), "safelist.yaml")
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// readSafelist reads the safelist; an empty list where there is none.
+func readSafelist(settings *config.Loaded) (*safelist.List, error) {
+	path := safelistPath(settings)
+	if path == "" {
+		return &safelist.List{}, nil
+	}
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, usage("hunt.safelist: %v", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read safelist: %w", err)
+	}
+	defer f.Close()
+	l, err := safelist.Parse(f)
+	if err != nil {
+		return nil, usage("%s: %v", path, err)
+	}
+	return l, nil
+}
+
+func openSafelist(settings *config.Loaded) (pipeline.Safelist, error) { return readSafelist(settings) }
+
+func newSafelist(a *app) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "safelist",
+		Short: "Look after the rules that mark findings as no threat",
+		Long: `A safelist rule marks findings that somebody looked at and found to be no threat; it has a reason, an owner and an expiry.
+It never hides a finding from the store and never changes a score. The file is hunt.safelist, or safelist.yaml beside
+the configuration file.`,
+		Example: `  dwell safelist list
+  dwell safelist lint          exit code 3 when a rule has expired`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(&cobra.Command{
+		Use: "list", Short: "List the rules", Example: "  dwell safelist list", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.listSafelist() },
+	}, &cobra.Command{
+		Use: "lint", Short: "Check the file: exit code 2 when it cannot be read, 3 when a rule has expired", Example: "  dwell safelist lint", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.lintSafelist() },
+	})
+	return c
+}
+
+func (a *app) listSafelist() error {
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	l, err := readSafelist(settings)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
+	for _, r := range l.Rules {
+		to := r.Destination + r.Domain
+		if r.Port != 0 {
+			to = fmt.Sprintf("%s:%d", to, r.Port)
+		}
+		from := r.Source
+		if from == "" {
+			from = "any"
+		}
+		fmt.Fprintf(w, "%s\t%s > %s\tuntil %s\t%s\t%s\n", output.Clean(r.Name), output.Clean(from), output.Clean(to), r.Expires, output.Clean(r.Owner), output.Clean(r.Reason))
+	}
+	a.say("dwell: %d rules in %s", len(l.Rules), orNone(safelistPath(settings)))
+	return w.Flush()
+}
+
+func (a *app) lintSafelist() error {
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	l, err := readSafelist(settings)
+	if err != nil {
+		return err
+	}
+	expired := l.Expired(a.Now())
+	for _, r := range expired {
+		fmt.Fprintf(a.Out, "%s expired on %s: decide again, or remove it\n", output.Clean(r.Name), r.Expires)
+	}
+	if len(expired) > 0 {
+		return codeError{exitCondition, fmt.Sprintf("%d of %d rules have expired", len(expired), len(l.Rules))}
+	}
+	a.say("dwell: %d rules, none expired", len(l.Rules))
+	return nil
+}

@@ -1,0 +1,175 @@
+// Package safelist knows which findings somebody has looked at and found to be no threat: rules with a reason, an owner
+// and an expiry, as narrow as the decision was. A rule marks a finding; it never hides one from the store and never
+// changes a score.
+package safelist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"dwell/internal/hunt"
+)
+
+// Rule is one decision. Source and one of Destination and Domain narrow it; what is empty means any.
+type Rule struct {
+	// Name is unique in the list and stands in the findings that it marks.
+	Name string `yaml:"name"`
+	// Source and Destination are networks in CIDR; a bare address means that address alone.
+	Source      string `yaml:"source"`
+	Destination string `yaml:"destination"`
+	// Domain is a name; "*.example.com" means what lies below it and the name itself.
+	Domain string `yaml:"domain"`
+	// Port is the destination port; 0 means any.
+	Port int `yaml:"port"`
+	// Reason says why this is no threat, Owner who decided.
+	Reason string `yaml:"reason"`
+	Owner  string `yaml:"owner"`
+	// Expires is the day (YYYY-MM-DD, UTC) from which the rule holds no more; every rule has one.
+	Expires string `yaml:"expires"`
+
+	source, destination netip.Prefix
+	expires             time.Time
+}
+
+// List is a safelist.
+type List struct {
+	Rules []Rule `yaml:"rules"`
+}
+
+// maxList bounds what is read: a list that people keep is far smaller.
+const maxList = 4 << 20
+
+// Parse reads a list in YAML. Unknown keys, rules without name, reason, owner or expiry, bad networks, names used twice
+// and rules that would match everything are errors; all are given, joined, each naming its rule.
+func Parse(r io.Reader) (*List, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxList+1))
+	if err != nil {
+		return nil, fmt.Errorf("read safelist: %w", err)
+	}
+	if len(text) > maxList {
+		return nil, fmt.Errorf("safelist is larger than %d bytes", maxList)
+	}
+	var l List
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(&l); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("safelist: %w", err)
+	}
+	var errs []error
+	names := map[string]bool{}
+	for i := range l.Rules {
+		rule := &l.Rules[i]
+		at := fmt.Sprintf("rules[%d] %q", i, rule.Name)
+		if names[rule.Name] {
+			errs = append(errs, fmt.Errorf("%s: the name is used twice", at))
+		}
+		names[rule.Name] = true
+		for _, problem := range rule.settle() {
+			errs = append(errs, fmt.Errorf("%s: %w", at, problem))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, fmt.Errorf("safelist: %w", errors.Join(errs...))
+	}
+	return &l, nil
+}
+
+// settle checks a rule and reads its networks and its day.
+func (r *Rule) settle() (errs []error) {
+	for _, f := range []struct{ key, value string }{{"name", r.Name}, {"reason", r.Reason}, {"owner", r.Owner}, {"expires", r.Expires}} {
+		if strings.TrimSpace(f.value) == "" {
+			errs = append(errs, fmt.Errorf("%s is missing", f.key))
+		}
+	}
+	var err error
+	if r.source, err = network(r.Source); err != nil {
+		errs = append(errs, fmt.Errorf("source: %w", err))
+	}
+	if r.destination, err = network(r.Destination); err != nil {
+		errs = append(errs, fmt.Errorf("destination: %w", err))
+	}
+	if r.expires, err = time.Parse(time.DateOnly, r.Expires); err != nil && r.Expires != "" {
+		errs = append(errs, fmt.Errorf("expires: %q is not a day, as in 2027-06-30", r.Expires))
+	}
+	if r.Port < 0 || r.Port > 65535 {
+		errs = append(errs, fmt.Errorf("port: %d is not between 0 and 65535", r.Port))
+	}
+	r.Domain = strings.ToLower(strings.TrimSuffix(r.Domain, "."))
+	switch {
+	case r.Domain == "*" || strings.Contains(strings.TrimPrefix(r.Domain, "*."), "*"):
+		errs = append(errs, fmt.Errorf("domain: %q: a star stands only in front, as in *.example.com", r.Domain))
+	case r.Domain != "" && !strings.Contains(strings.TrimPrefix(r.Domain, "*."), "."):
+		errs = append(errs, fmt.Errorf("domain: %q would match a whole top level", r.Domain))
+	case r.Domain == "" && (r.Destination == "" || r.destination.IsValid() && r.destination.Bits() == 0):
+		errs = append(errs, errors.New("destination or domain has to narrow the rule: it would match every server"))
+	}
+	return errs
+}
+
+func network(s string) (netip.Prefix, error) {
+	if s == "" {
+		return netip.Prefix{}, nil
+	}
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil || p != p.Masked() {
+		return netip.Prefix{}, fmt.Errorf("%q is not a network, as in 203.0.113.0/24", s)
+	}
+	return p, nil
+}
+
+// Match gives the first rule that holds for a finding at a time.
+func (l *List) Match(f *hunt.Finding, now time.Time) (string, bool) {
+	if l == nil {
+		return "", false
+	}
+	for i := range l.Rules {
+		if r := &l.Rules[i]; now.Before(r.expires) && r.matches(f) {
+			return r.Name + ": " + r.Reason + " (" + r.Owner + ", until " + r.Expires + ")", true
+		}
+	}
+	return "", false
+}
+
+func (r *Rule) matches(f *hunt.Finding) bool {
+	if r.source.IsValid() && !r.source.Contains(f.Source.IP) || r.Port != 0 && r.Port != f.Destination.Port {
+		return false
+	}
+	if r.destination.IsValid() && !r.covers(f) {
+		return false
+	}
+	if r.Domain == "" {
+		return true
+	}
+	name := strings.ToLower(f.Destination.Domain)
+	parent, below := strings.CutPrefix(r.Domain, "*.")
+	return name == parent || below && strings.HasSuffix(name, "."+parent)
+}
+
+// covers says that the destination network holds the finding's whole other side.
+func (r *Rule) covers(f *hunt.Finding) bool {
+	if n := f.Dwell.Destination; n != nil {
+		p, err := netip.ParsePrefix(n.Network)
+		return err == nil && r.destination.Bits() <= p.Bits() && r.destination.Contains(p.Addr())
+	}
+	return r.destination.Contains(f.Destination.IP)
+}
+
+// Expired gives the rules that hold no more at a time.
+func (l *List) Expired(now time.Time) (out []Rule) {
+	for _, r := range l.Rules {
+		if !now.Before(r.expires) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
