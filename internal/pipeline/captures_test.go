@@ -92,3 +92,18 @@ func TestMissingHost(t *testing.T) {
 	}
 	t.Fatal("the implant was not found")
 }
+
+// TestProxyIsNotTheDestination: an implant that goes through an internal proxy is found under the host it asked for, with
+// the numbers that RITA printed for it (docs/rita.md, 3: 357 connections, .98).
+func TestProxyIsNotTheDestination(t *testing.T) {
+	dir := captures(t)
+	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(dir, "rita", "proxy")}}),
+		Options{Profile: ProfileDwell, MinScore: 0.4, Now: time.Now, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
+	require.NoError(t, err)
+	require.Len(t, res.Findings, 1)
+	f := res.Findings[0]
+	require.Equal(t, "10.136.0.18>www.honestimnotevil.com:443/tcp", f.Dwell.Pair)
+	require.Equal(t, "critical", f.Dwell.Severity)
+	require.Equal(t, int64(357), *f.Beacon.RITAConnections)
+	require.InDelta(t, 0.98, *f.Beacon.RITA, 0.002)
+}

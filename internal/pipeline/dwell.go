@@ -45,7 +45,7 @@ func (r *Result) dwell(ctx context.Context, m *material, id *identity, o Options
 	s := &search{table: table, named: named, id: id, window: id.definition.Window, o: o, byName: map[netip.Addr][]*key{}}
 	probers := make([]*prober, runtime.GOMAXPROCS(0))
 	for i := range probers {
-		probers[i] = newProber(table, s.window, o)
+		probers[i] = newProber(m, s.window, o)
 	}
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {

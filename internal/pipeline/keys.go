@@ -48,9 +48,9 @@ type prober struct {
 	examined counts
 }
 
-func newProber(table *pairs.Table, w hunt.Window, o Options) *prober {
+func newProber(m *material, w hunt.Window, o Options) *prober {
 	p := &prober{window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, options: &o, keepAll: o.MinScore < severityFloor}
-	if oldest, newest, ok := table.Span(); ok {
+	if oldest, newest, ok := m.span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
 	}
 	p.longest = 3600 * min(1, w.Duration().Hours()/24)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"sync"
 
@@ -30,15 +31,17 @@ func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Rea
 		return m, reading, fmt.Errorf("read connections: %w", err)
 	}
 	names, ok := src.(hunt.NameSource)
-	if !ok || o.NoNames || reading.Window == (hunt.Window{}) {
+	if !ok || o.NoNames {
 		return m, reading, nil
 	}
 	req := o.Request
-	req.From, req.To, req.Since = reading.Window.ReadFrom(), reading.Window.End, 0
+	if reading.Window != (hunt.Window{}) {
+		req.From, req.To, req.Since = reading.Window.ReadFrom(), reading.Window.End, 0
+	}
 	if err := m.readNames(ctx, src, names, req, &reading); err != nil {
 		return m, reading, fmt.Errorf("read names: %w", err)
 	}
-	if o.looksFor("dns") {
+	if o.looksFor("dns") && reading.Window != (hunt.Window{}) {
 		m.dns = pairs.NewDNS()
 		req.From = reading.Window.Start
 		more, err := names.ReadDNS(ctx, req, func(batch []hunt.DNSRecord) error {
@@ -53,16 +56,30 @@ func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Rea
 	return m, reading, nil
 }
 
+// span is the oldest and newest start of everything that was read, Unix milliseconds.
+func (m *material) span() (oldest, newest int64, ok bool) {
+	oldest, newest, ok = m.table.Span()
+	if m.named == nil {
+		return oldest, newest, ok
+	}
+	if first, last, some := m.named.Table.Span(); some {
+		oldest, newest, ok = min(oldest, first), max(newest, last), true
+	}
+	return oldest, newest, ok
+}
+
 func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.NameSource, req hunt.Request, reading *hunt.Reading) error {
 	uses := pairs.NewNames()
 	var mu sync.Mutex
 	proxies := map[netip.Addr]bool{}
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	more, err := names.ReadNames(ctx, req, func(batch []hunt.NameRecord) error {
 		uses.Add(batch)
 		for i := range batch {
 			if batch[i].Kind == hunt.Connect {
 				mu.Lock()
 				proxies[batch[i].Dst] = true
+				oldest, newest = min(oldest, batch[i].Start), max(newest, batch[i].Start)
 				mu.Unlock()
 			}
 		}
@@ -70,6 +87,14 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 	})
 	if err != nil {
 		return err
+	}
+	if reading.Window == (hunt.Window{}) {
+		if len(proxies) == 0 {
+			return nil
+		}
+		// Everything goes through proxies: what was asked of them is all there is, and settles the window.
+		reading.Window = hunt.Window{Start: hunt.At(oldest).Time, End: hunt.At(newest + 1).Time}
+		req.From, req.To, req.Since = reading.Window.Start, reading.Window.End, 0
 	}
 	include(reading, "names", &more)
 	tables := []*pairs.Table{m.table}
