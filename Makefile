@@ -26,7 +26,7 @@ test: jdk ## everything that must pass: formatting, vet, staticcheck, all tests,
 	@test -d ../shared/captures || echo "NOTE: ../shared/captures is not here: the tests on real captures are skipped, and say so."
 	$(NODE) -line 8,9 -optional -- $(GO) test ./...
 	$(GO) test -race $(RACE)
-	@tools/fuzz.sh 3s
+	@tools/fuzz.sh 5000x
 
 jdk:
 	@tools/need-jdk.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for the given time each (default 10s), one after another.
+# Runs every fuzz target of the module for the given time, or number of inputs (5000x), each (default 10s), one after another.
 set -euo pipefail
 time=${1:-10s}
 go list ./... | while read -r package; do
