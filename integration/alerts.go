@@ -133,7 +133,7 @@ func (s *Store) lastAlerts(ctx context.Context, findings []*hunt.Finding) (map[s
 			ids[i] = f.Dwell.StoryID
 		}
 		clause := []any{map[string]any{"terms": map[string]any{"dwell.story_id": ids}}}
-		err := s.latestOf(ctx, soconfig.AlertStream, clause, func(source json.RawMessage, id string) error {
+		err := s.latestOf(ctx, soconfig.AlertStream, clause, newestFinding(), func(source json.RawMessage, id string) error {
 			var f hunt.Finding
 			if err := json.Unmarshal(source, &f); err != nil {
 				return fmt.Errorf("read document %s of %s: %w", id, soconfig.AlertStream, err)

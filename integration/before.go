@@ -63,6 +63,9 @@ type hit struct {
 	Index  string          `json:"_index"`
 	Source json.RawMessage `json:"_source"`
 	Sort   json.RawMessage `json:"sort"`
+	// SeqNo and PrimaryTerm name the version of the document, where search.versions asked for them.
+	SeqNo       int64 `json:"_seq_no"`
+	PrimaryTerm int64 `json:"_primary_term"`
 }
 
 // search is a search whose every hit is wanted.
@@ -73,6 +76,8 @@ type search struct {
 	sort   []any
 	source bool
 	size   int
+	// versions asks for each document's sequence number.
+	versions bool
 }
 
 // pages runs a search and gives each hit to take, until take says false or errs. It pages by search_after on a total
@@ -86,6 +91,9 @@ func (s *Store) pages(ctx context.Context, q search, take func(hit) (bool, error
 	var after json.RawMessage
 	for {
 		body := map[string]any{"size": size, "query": filtered(q.filter), "sort": q.sort, "_source": q.source, "track_total_hits": false}
+		if q.versions {
+			body["seq_no_primary_term"] = true
+		}
 		if after != nil {
 			body["search_after"] = after
 		}

@@ -70,7 +70,7 @@ func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 
 // latest gives each story's latest finding, if that passes the late part of the filter.
 func (s *Store) latest(ctx context.Context, clauses []any, f *Filter, keep func(json.RawMessage, string) error) error {
-	return s.latestOf(ctx, soconfig.FindingStream, clauses, func(source json.RawMessage, id string) error {
+	return s.latestOf(ctx, soconfig.FindingStream, clauses, newestFinding(), func(source json.RawMessage, id string) error {
 		ok, err := f.passes(source)
 		if err != nil {
 			return fmt.Errorf("read document %s of %s: %w", id, soconfig.FindingStream, err)
@@ -82,9 +82,13 @@ func (s *Store) latest(ctx context.Context, clauses []any, f *Filter, keep func(
 	})
 }
 
-// latestOf gives the latest document of each story in a stream: the one whose window ends last, and of those the one
-// written last.
-func (s *Store) latestOf(ctx context.Context, stream string, clauses []any, take func(json.RawMessage, string) error) error {
+// newestFinding orders findings and alerts: the one whose window ends last first, and of those the one written last.
+func newestFinding() []any {
+	return []any{descending("dwell.window.end"), descending("event.ingested"), descending("dwell.finding_id")}
+}
+
+// latestOf gives the first document of each story in a stream, in the given order.
+func (s *Store) latestOf(ctx context.Context, stream string, clauses, order []any, take func(json.RawMessage, string) error) error {
 	var after json.RawMessage
 	for {
 		composite := map[string]any{"size": storiesPerPage, "sources": []any{map[string]any{"story": map[string]any{"terms": map[string]any{"field": "dwell.story_id"}}}}}
@@ -94,8 +98,7 @@ func (s *Store) latestOf(ctx context.Context, stream string, clauses []any, take
 		body, err := json.Marshal(map[string]any{
 			"size": 0, "query": filtered(clauses), "track_total_hits": false,
 			"aggs": map[string]any{"stories": map[string]any{"composite": composite, "aggs": map[string]any{
-				"latest": map[string]any{"top_hits": map[string]any{"size": 1,
-					"sort": []any{descending("dwell.window.end"), descending("event.ingested"), descending("dwell.finding_id")}}}}}},
+				"latest": map[string]any{"top_hits": map[string]any{"size": 1, "sort": order}}}}},
 		})
 		if err != nil {
 			return fmt.Errorf("encode search: %w", err)

@@ -28,7 +28,7 @@ type KibanaOptions struct {
 	Transport http.RoundTripper
 }
 
-// kibanaTimeout bounds one request to Kibana: an import of nine objects takes a second or two.
+// kibanaTimeout bounds one request to Kibana: an import of ten objects takes a second or two.
 const kibanaTimeout = time.Minute
 
 // maxKibanaAnswer bounds what is read of an answer.

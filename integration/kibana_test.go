@@ -39,6 +39,10 @@ func TestEveryPanelHasData(t *testing.T) {
 			require.NoError(t, err)
 		}
 
+		decided := (&sampleHunt{}).add("10.1.1.3", "203.0.113.7", 0.5).Dwell.StoryID
+		_, err := store.Decide(t.Context(), Decision{StoryID: decided, Disposition: hunt.Benign, Who: "ana", Note: "backup", At: begin})
+		require.NoError(t, err)
+
 		from, to := begin.Add(-24*time.Hour), begin.Add(7*24*time.Hour)
 		shown := map[string]float64{}
 		for _, d := range kibana.Dashboards() {

@@ -17,7 +17,7 @@ func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) 
 	if err != nil {
 		return nil, err
 	}
-	streams := []string{soconfig.AlertStream, soconfig.FindingStream, soconfig.HuntStream}
+	streams := []string{soconfig.AlertStream, soconfig.DispositionStream, soconfig.FindingStream, soconfig.HuntStream}
 	there, err := writeMappings(ctx, in.client, streams)
 	if err != nil {
 		return nil, err

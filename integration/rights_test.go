@@ -65,6 +65,10 @@ func TestTheKeyMayDoWhatDwellDoesAndNothingElse(t *testing.T) {
 		require.NoError(t, client.Do(t.Context(), es.Call{Op: "update", Request: Request{"POST", "/" + finding.Index + "/_update/" + finding.ID,
 			[]byte(`{"doc":{"dwell":{"disposition":"benign"}}}`)}}))
 
+		decided, err := New(client, Options{Alerts: &AlertOptions{}}).Decide(t.Context(), Decision{StoryID: h.findings[1].Dwell.StoryID, Disposition: "benign", Who: "ana", At: begin})
+		require.NoError(t, err, "it records decisions and puts them on findings")
+		require.Equal(t, 1, decided)
+
 		for _, r := range []struct {
 			request   Request
 			privilege string

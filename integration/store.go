@@ -52,6 +52,8 @@ func templateOf(stream string) string {
 		return "dwell-finding"
 	case soconfig.HuntStream:
 		return "dwell-hunt"
+	case soconfig.DispositionStream:
+		return "dwell-disposition"
 	}
 	return "dwell-alert"
 }

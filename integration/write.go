@@ -38,6 +38,8 @@ type Report struct {
 // Write stores the findings that have a severity, and then the hunt's own document, which commits them. The findings of
 // one call belong to the hunt of doc.
 //
+// A finding of a story that somebody has decided about bears that decision instead of "open".
+//
 // It refuses with *NotInstalledError where the templates are missing. On any other error the Report still tells what was
 // written, the hunt's document is not written, and calling Write again with the same hunt is safe and goes on where this
 // call ended. Findings that the cluster refuses for good (Report.Findings.Dead) do not stop the hunt: its document is
@@ -54,6 +56,9 @@ func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 	}
 	before, err := s.before(ctx, &doc)
 	if err != nil {
+		return report, err
+	}
+	if findings, err = s.decided(ctx, findings); err != nil {
 		return report, err
 	}
 	items, err := report.items(findings, &doc, before.findings)

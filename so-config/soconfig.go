@@ -32,9 +32,10 @@ import (
 // The data streams that dwell writes. Letters, dots and underscores only: Security Onion's disk cleaner cannot read
 // other names (docs/design.md, 5.3).
 const (
-	FindingStream = "logs-dwell.finding-so"
-	HuntStream    = "logs-dwell.hunt-so"
-	AlertStream   = "logs-dwell.alert-so"
+	FindingStream     = "logs-dwell.finding-so"
+	HuntStream        = "logs-dwell.hunt-so"
+	AlertStream       = "logs-dwell.alert-so"
+	DispositionStream = "logs-dwell.disposition-so"
 )
 
 // ManagedBy marks in _meta what is ours.

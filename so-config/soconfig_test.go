@@ -118,6 +118,7 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 	}{
 		{component: "dwell-finding", document: reflect.TypeFor[hunt.Finding](), foreign: foreign},
 		{component: "dwell-hunt", document: reflect.TypeFor[hunt.Document]()},
+		{component: "dwell-disposition", document: reflect.TypeFor[hunt.Disposition]()},
 		{component: "dwell-alert", document: reflect.TypeFor[struct {
 			Message string `json:"message"`
 		}](), text: true},
@@ -188,7 +189,7 @@ func TestIndexTemplates(t *testing.T) {
 		}
 	}
 	slices.Sort(patterns)
-	require.Equal(t, []string{AlertStream, FindingStream, HuntStream}, patterns)
+	require.Equal(t, []string{AlertStream, DispositionStream, FindingStream, HuntStream}, patterns)
 }
 
 func TestRoleGrantsNoMore(t *testing.T) {

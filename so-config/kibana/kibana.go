@@ -42,7 +42,7 @@ type Panel struct {
 	Title      string
 	Kind       Kind
 	X, Y, W, H int
-	// Dataset is event.dataset of the documents: dwell.finding, dwell.alert or dwell.hunt.
+	// Dataset is event.dataset of the documents: dwell.finding, dwell.alert, dwell.hunt or dwell.disposition.
 	Dataset string
 	// Where are further conditions.
 	Where []Condition
@@ -98,9 +98,10 @@ func top(field, label string, size int) Group { return Group{field, size, label}
 func byTime() Group { return Group{Field: "@timestamp", Label: "Time"} }
 
 const (
-	finding = "dwell.finding"
-	alert   = "dwell.alert"
-	hunts   = "dwell.hunt"
+	finding  = "dwell.finding"
+	decision = "dwell.disposition"
+	alert    = "dwell.alert"
+	hunts    = "dwell.hunt"
 )
 
 // Dashboards is the table of panels.
@@ -169,6 +170,9 @@ func dispositions() Dashboard {
 			By:    []Group{top("dwell.pair", "Pair", 50)}, Values: []Value{score()}},
 		{Title: "What each safelist rule takes out", Kind: Table, X: 24, Y: 14, W: 24, H: 16, Dataset: finding, Where: []Condition{{Field: "dwell.safelisted", Value: "true"}},
 			By: []Group{top("dwell.safelist_rule", "Rule", 30)}, Values: []Value{stories(), score()}},
+		{Title: "Decisions", Kind: Bars, Y: 30, W: 24, H: 12, Dataset: decision, By: []Group{byTime(), top("dwell.disposition", "Disposition", 3)}, Values: []Value{stories()}},
+		{Title: "Who decided what, and why", Kind: Table, X: 24, Y: 30, W: 24, H: 12, Dataset: decision,
+			By: []Group{top("dwell.pair", "Pair", 30), top("dwell.disposition", "Disposition", 3), top("user.name", "Who", 3), top("dwell.note", "Why", 3)}, Values: []Value{stories()}},
 	}}
 }
 
@@ -197,6 +201,8 @@ func searches() []search {
 			[]string{"event.severity_label", "dwell.score", "dwell.pair", "rule.name", "beacon.period", "network.connections", "dwell.reasons", "links.soc_hunt", "links.kibana"}},
 		{"dwell-alerts", "dwell - Alerts", "Stories that were raised, and whether somebody has seen them.", alert,
 			[]string{"event.severity_label", "message", "source.ip", "destination.ip", "destination.port", "event.acknowledged", "event.escalated"}},
+		{"dwell-decisions", "dwell - Dispositions", "Every decision about a story: who, what, when and why.", decision,
+			[]string{"dwell.disposition", "dwell.pair", "user.name", "dwell.note"}},
 		{"dwell-hunts", "dwell - Hunts", "Every hunt with its counts and what was missing.", hunts,
 			[]string{"dwell.window.start", "dwell.window.end", "dwell.hunt.complete", "dwell.hunt.connections", "dwell.hunt.pairs", "dwell.hunt.findings", "dwell.hunt.gaps"}},
 	}
