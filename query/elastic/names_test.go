@@ -350,7 +350,7 @@ type keyed struct {
 // files and out of Elasticsearch.
 func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 	sc := simulate.Default()
-	sc.Seed, sc.Hosts, sc.Rate, sc.Destinations, sc.Length = 5, 4, 20, 100, simulate.Duration(4*time.Hour)
+	sc.Seed, sc.Hosts, sc.Rate, sc.Destinations, sc.Length = 5, 4, 20, 100, simulate.Duration(3*time.Hour)
 	sc.Logs, sc.Services = []string{"conn", "ssl", "http", "dns"}, nil
 	beacon := simulate.Talker{Kind: simulate.KindBeacon, Period: simulate.Duration(2 * time.Minute)}
 	named, proxied, tunnel := beacon, beacon, beacon
@@ -400,7 +400,7 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 			require.NoError(t, err)
 			c.lines(t, index, log, strings.Split(strings.TrimSpace(string(b)), "\n")...)
 		}
-		src, err := New(c.Client, Options{Index: []string{index}, SliceDocs: 500})
+		src, err := New(c.Client, Options{Index: []string{index}, SliceDocs: 1000})
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(files, keys(t, src)))
 	})

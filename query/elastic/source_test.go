@@ -35,13 +35,13 @@ func TestReadGivesEveryConnectionExactlyOnce(t *testing.T) {
 					scope := hunt.NewScope(nil, d)
 					req := hunt.Request{From: day.Add(2*time.Hour + 30*time.Minute + time.Millisecond), To: day.Add(span), Scope: scope}
 					if opt.SliceDocs == 1 {
-						req.To = day.Add(3*time.Hour + 30*time.Minute)
+						req.To = req.From.Add(15 * time.Minute) // A request a connection: a few dozen show it.
 					}
 					var got collector
 					r, err := src.Read(t.Context(), req, got.emit)
 					require.NoError(t, err)
 					want := expected(recs, scope, r.Window.ReadFrom(), req.To)
-					require.Greater(t, sum(want), int64(100))
+					require.Greater(t, sum(want), int64(20))
 					same(t, want, got.conns)
 					complete(t, r)
 					require.Equal(t, sum(want), r.Connections)
