@@ -22,11 +22,12 @@ type cluster struct {
 
 func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
 
-// forEachLine runs a test against every line of Elasticsearch that can be had, emptied of what is dwell's.
+// forEachLine runs a test against every line of Elasticsearch that can be had, emptied of what is dwell's, side by side.
 func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	t.Helper()
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
 		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
+			t.Parallel()
 			node := testnode.ForTest(t, line)
 			node.Exclusive(t)
 			cfg := es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password}

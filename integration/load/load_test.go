@@ -22,11 +22,12 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
 
-// forEachLine runs a test against every line of Elasticsearch that can be had, emptied.
+// forEachLine runs a test against every line of Elasticsearch that can be had, emptied, side by side.
 func forEachLine(t *testing.T, test func(*testing.T, *es.Client)) {
 	t.Helper()
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
 		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
+			t.Parallel()
 			node := testnode.ForTest(t, line)
 			node.Exclusive(t)
 			c, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
