@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +18,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
+	"dwell/internal/securityonion"
 )
 
 func newShow(a *app) *cobra.Command {
@@ -244,20 +245,27 @@ func (d *painter) queries(settings *config.Loaded) {
 	if w == (hunt.Window{}) {
 		return
 	}
-	side, value := "destination.ip", p.Dst
-	if _, err := netip.ParseAddr(p.Dst); err != nil {
-		side = "ssl.server_name"
+	service := ""
+	if len(p.Ports) > 0 {
+		service = p.Ports[0].Port
 	}
-	quoted := strconv.Quote(value)
+	terms := pipeline.RawTerms(p.Src, p.Dst, service)
 	d.head("look further")
-	d.line("  Kibana (KQL)  event.dataset : \"zeek.conn\" and source.ip : \"%s\" and %s : %s", p.Src, side, quoted)
-	d.line("  Hunt (OQL)    event.dataset:zeek.conn AND source.ip:\"%s\" AND %s:%s | groupby destination.port network.protocol connection.state", p.Src, side, quoted)
+	d.line("  Kibana (KQL)  %s", securityonion.KQL(terms...))
+	d.line("  Hunt (OQL)    %s | groupby destination.port network.protocol connection.state", securityonion.OQL(terms...))
 	address := "https://manager:9200"
 	if len(settings.Elasticsearch.Addresses) > 0 {
 		address = settings.Elasticsearch.Addresses[0]
 	}
-	body := fmt.Sprintf(`{"query":{"bool":{"filter":[{"term":{"source.ip":"%s"}},{"term":{"%s":%s}},{"range":{"@timestamp":{"gte":"%s","lt":"%s"}}}]}},"sort":["@timestamp"]}`,
-		p.Src, side, quoted, w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339))
+	filters := []any{map[string]any{"range": map[string]any{"@timestamp": map[string]string{"gte": w.Start.Format(time.RFC3339), "lt": w.End.Format(time.RFC3339)}}}}
+	for _, t := range terms {
+		filters = append(filters, map[string]any{"term": map[string]string{t.Field: t.Value}})
+	}
+	body, err := json.Marshal(map[string]any{"query": map[string]any{"bool": map[string]any{"filter": filters}}, "sort": []string{"@timestamp"}})
+	if err != nil {
+		d.err = err
+		return
+	}
 	d.line("  curl          curl --cacert CA -H 'Authorization: ApiKey KEY' -H 'Content-Type: application/json' %s/logs-zeek-so/_search -d '%s'",
-		address, strings.ReplaceAll(body, "'", `'\''`))
+		address, strings.ReplaceAll(string(body), "'", `'\''`))
 }

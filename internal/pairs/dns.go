@@ -40,7 +40,7 @@ type Queries struct {
 	AnswerBytes int64
 	// First and Last query, Unix milliseconds; 0 where the source has no times.
 	First, Last int64
-	// Resolver is the one asked last; Addresses are those in answers, at most MaxAddresses.
+	// Resolver is one that was asked, of several the lowest address; Addresses are those in answers, at most MaxAddresses.
 	Resolver  netip.Addr
 	Addresses map[netip.Addr]struct{}
 }
@@ -99,7 +99,9 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	if r.Start != 0 {
 		q.First, q.Last = min(q.First, r.Start), max(q.Last, r.Start)
 	}
-	q.Resolver = r.Resolver
+	if !q.Resolver.IsValid() || r.Resolver.Less(q.Resolver) {
+		q.Resolver = r.Resolver
+	}
 	for _, a := range r.Answers {
 		q.AnswerBytes += n * int64(len(a))
 		if len(q.Addresses) < MaxAddresses {

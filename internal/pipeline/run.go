@@ -130,6 +130,7 @@ func (r *Result) score(ctx context.Context, m *material, id *identity, o Options
 			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
 	})
 	for i := range r.Findings {
+		r.Findings[i].Links = links(&r.Findings[i])
 		if f := &r.Findings[i]; o.Safelist != nil {
 			f.Dwell.SafelistRule, f.Dwell.Safelisted = o.Safelist.Match(f, o.Now())
 		}
