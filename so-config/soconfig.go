@@ -65,7 +65,7 @@ type Object struct {
 	Body []byte
 }
 
-//go:embed elasticsearch kibana/*.ndjson dwell systemd logrotate salt pillar soc
+//go:embed README.md elasticsearch kibana/*.ndjson dwell systemd logrotate salt pillar soc
 var files embed.FS
 
 // Files gives everything as a file system, to be written out (dwell install --print) and read.

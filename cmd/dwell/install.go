@@ -10,11 +10,11 @@ import (
 
 	"dwell/integration"
 	"dwell/internal/output"
+	"dwell/so-config"
 )
 
 func newInstall(a *app) *cobra.Command {
-	var dryRun bool
-	var keyFile string
+	var f installFlags
 	c := &cobra.Command{
 		Use:   "install",
 		Short: "Put dwell's templates into the cluster, once, as an administrator",
@@ -24,15 +24,34 @@ in place stays, what is older is upgraded, what is newer is kept, and each step 
 It needs an administrator's credentials; hunting does not: --create-key makes an API key that may read Zeek's
 connections, write findings, and nothing else.`,
 		Example: `  DWELL_ELASTICSEARCH_USERNAME=so_elastic DWELL_ELASTICSEARCH_PASSWORD_FILE=secret dwell install --create-key /etc/dwell/api_key
-  dwell install --dry-run          print each request that would be sent`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.install(c.Context(), dryRun, keyFile) },
+  dwell install --dry-run          print each request that would be sent
+  dwell install --print files      write the templates, Kibana objects, queries and units as files
+  dwell install --remove --yes     undo`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.install(c.Context(), &f) },
 	}
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "send nothing that changes anything; print each request")
-	c.Flags().StringVar(&keyFile, "create-key", "", "make a least-privilege API key and write it to this new `file` (mode 0600)")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "send nothing that changes anything; print each request")
+	c.Flags().StringVar(&f.print, "print", "", "write all files (templates, role, Kibana objects, queries, units, sample configuration) into this new `folder` instead")
+	c.Flags().BoolVar(&f.remove, "remove", false, "take dwell's role, keys and policies out again; what was found stays, and with it the templates that it needs")
+	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask before --remove")
+	c.Flags().StringVar(&f.keyFile, "create-key", "", "make a least-privilege API key and write it to this new `file` (mode 0600)")
 	return c
 }
 
-func (a *app) install(ctx context.Context, dryRun bool, keyFile string) error {
+// installFlags choose what install does.
+type installFlags struct {
+	dryRun, remove, yes bool
+	print, keyFile      string
+}
+
+func (a *app) install(ctx context.Context, f *installFlags) error {
+	if f.print != "" {
+		if err := os.CopyFS(f.print, soconfig.Files()); err != nil {
+			return fmt.Errorf("write files: %w", err)
+		}
+		a.say("dwell: the files are in %s; README.md there says which goes where", output.Clean(f.print))
+		return nil
+	}
+	keyFile := f.keyFile
 	settings, err := a.load(nil)
 	if err != nil {
 		return err
@@ -42,15 +61,23 @@ func (a *app) install(ctx context.Context, dryRun bool, keyFile string) error {
 		return err
 	}
 	installer := integration.NewInstaller(client)
-	if dryRun {
-		return a.dryRun(ctx, installer)
+	plan, carryOut := installer.Plan, installer.Apply
+	if f.remove {
+		plan = func(ctx context.Context) ([]integration.Step, error) { return installer.PlanRemove(ctx, false) }
+		carryOut = func(ctx context.Context) ([]integration.Step, error) { return installer.Remove(ctx, false) }
+	}
+	if f.dryRun {
+		return a.dryRun(ctx, plan)
+	}
+	if f.remove && !f.yes {
+		return usage("--remove takes dwell's role, keys and policies out of the cluster: say --yes, or --dry-run to see each request")
 	}
 	if keyFile != "" {
 		if _, err := os.Stat(keyFile); err == nil {
 			return usage("%s exists already: a key is never written over", keyFile)
 		}
 	}
-	steps, err := installer.Apply(ctx)
+	steps, err := carryOut(ctx)
 	for _, s := range steps {
 		fmt.Fprintln(a.Out, output.Clean(s.String()))
 	}
@@ -72,8 +99,8 @@ func (a *app) install(ctx context.Context, dryRun bool, keyFile string) error {
 	return nil
 }
 
-func (a *app) dryRun(ctx context.Context, installer *integration.Installer) error {
-	steps, err := installer.Plan(ctx)
+func (a *app) dryRun(ctx context.Context, plan func(context.Context) ([]integration.Step, error)) error {
+	steps, err := plan(ctx)
 	if err != nil {
 		return err
 	}

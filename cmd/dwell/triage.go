@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dwell/integration"
+	"dwell/internal/output"
+)
+
+func newTriage(a *app) *cobra.Command {
+	var status, note, who string
+	c := &cobra.Command{
+		Use:   "triage STORY-ID",
+		Short: "Decide about a story: benign, escalated or open again",
+		Long: `Record what was decided about a story, by whom, when and why. The decision is put on every finding of the story, and later
+hunts carry it. A benign story deserves a safelist rule with an expiry; an escalated one a case.`,
+		Example: `  dwell findings -o csv | cut -d, -f25       the stories' ids
+  dwell triage 9286caeb1cf0d753036cb2d076449ed6 --status benign --note "nightly backup, confirmed with ops"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.triage(c.Context(), integration.Decision{StoryID: args[0], Disposition: status, Who: who, Note: note})
+		},
+	}
+	c.Flags().StringVar(&status, "status", "", "benign, escalated or open")
+	c.Flags().StringVar(&note, "note", "", "why, in a sentence")
+	c.Flags().StringVar(&who, "who", "", "who decides (default: the user's login name)")
+	return c
+}
+
+func (a *app) triage(ctx context.Context, d integration.Decision) error {
+	if len(d.StoryID) != 32 || strings.Trim(d.StoryID, "0123456789abcdef") != "" {
+		return usage("%q is not the id of a story: 32 hexadecimal digits, as `dwell findings -o csv` prints it", d.StoryID)
+	}
+	switch d.Disposition {
+	case "benign", "escalated", "open":
+	default:
+		return usage("--status %q is not one of benign, escalated, open", d.Disposition)
+	}
+	if d.Who == "" {
+		u, err := user.Current()
+		if err != nil {
+			return usage("--who is missing: say who decides")
+		}
+		d.Who = u.Username
+	}
+	d.At = a.Now()
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore(settings)
+	if err != nil {
+		return err
+	}
+	changed, err := store.Decide(ctx, d)
+	if errors.Is(err, integration.ErrNoStory) {
+		return hint(err, "`dwell findings -o csv` lists the stories")
+	}
+	if err != nil {
+		return missingTemplates(err)
+	}
+	fmt.Fprintf(a.Out, "%s: story %s, by %s; %d findings now say so\n", d.Disposition, d.StoryID, output.Clean(d.Who), changed)
+	return nil
+}
