@@ -23,10 +23,11 @@ type prevalence struct {
 	held map[party]map[netip.Addr]struct{}
 }
 
-// party is the other side: a name, or an address where there is none.
+// party is the other side: a name, a network for roll-ups, or an address.
 type party struct {
 	name string
 	addr netip.Addr
+	net  netip.Prefix
 }
 
 type beat struct {
@@ -49,7 +50,9 @@ func partyOf(k *key) (party, bool) {
 	switch {
 	case k.Name != "":
 		return party{name: k.Name}, true
-	case k.Network.IsValid() || !k.Dst.IsValid():
+	case k.Network.IsValid():
+		return party{net: k.Network}, true
+	case !k.Dst.IsValid():
 		return party{}, false
 	}
 	return party{addr: k.Dst}, true
@@ -75,7 +78,7 @@ func (s *search) prevalence(tested int) *prevalence {
 		}
 	}
 	scope := &s.o.Request.Scope
-	count := func(t *pairs.Table, of func(dst netip.Addr) party) {
+	count := func(t *pairs.Table, of func(dst netip.Addr) []party) {
 		t.WalkSources(func(_ int, src netip.Addr, pairs *pairs.Of) {
 			if !scope.IsInternal(src) {
 				return
@@ -84,15 +87,17 @@ func (s *search) prevalence(tested int) *prevalence {
 			defer p.mu.Unlock()
 			p.active[src] = struct{}{}
 			for i := range pairs.Len() {
-				if hosts := p.hosts[of(pairs.Dst(i))]; hosts != nil && len(hosts) < maxPrevalence {
-					hosts[src] = struct{}{}
+				for _, at := range of(pairs.Dst(i)) {
+					if hosts := p.hosts[at]; hosts != nil && len(hosts) < maxPrevalence {
+						hosts[src] = struct{}{}
+					}
 				}
 			}
 		})
 	}
-	count(s.table, func(dst netip.Addr) party { return party{addr: dst} })
+	count(s.table, func(dst netip.Addr) []party { return []party{{addr: dst}, {net: networkOf(dst)}} })
 	if s.named != nil {
-		count(s.named.Table, func(dst netip.Addr) party { return party{name: s.named.Name(dst)} })
+		count(s.named.Table, func(dst netip.Addr) []party { return []party{{name: s.named.Name(dst)}} })
 	}
 	return p
 }
