@@ -66,3 +66,19 @@ type NameSource interface {
 	// ReadDNS gives the queries of internal clients, whatever address the resolver has.
 	ReadDNS(ctx context.Context, req Request, emit func([]DNSRecord) error) (Reading, error)
 }
+
+// Answers is what a client was answered below one registered domain.
+type Answers struct {
+	Client netip.Addr
+	Domain string
+	// Bytes is the length of all answers' text; Addresses are those among the answers, at most 64.
+	Bytes     int64
+	Addresses []netip.Addr
+}
+
+// AnswerSource is a source whose DNS records come without answers, and that can look them up for the few domains that
+// matter: dozens a request, never a request a domain.
+type AnswerSource interface {
+	// Answers fills Bytes and Addresses of each wanted entry over the window of the request.
+	Answers(ctx context.Context, req Request, wanted []Answers) error
+}

@@ -31,6 +31,7 @@ type use struct {
 	name             uint32
 	srcPort, dstPort uint16
 	askedPort        uint16
+	mark             uint32
 	kind             hunt.NameKind
 }
 
@@ -53,7 +54,7 @@ func (n *Names) Add(batch []hunt.NameRecord) {
 			continue
 		}
 		key := keyOf(&hunt.Connection{Src: r.Src, Dst: r.Dst})
-		u := use{start: r.Start, name: n.id(r.Name), srcPort: r.SrcPort, dstPort: r.DstPort, askedPort: r.Port, kind: r.Kind}
+		u := use{start: r.Start, name: n.id(r.Name), srcPort: r.SrcPort, dstPort: r.DstPort, askedPort: r.Port, mark: mark(r.UID), kind: r.Kind}
 		sh := &n.shards[maphash.Bytes(n.seed, key[:])>>(64-shardBits)]
 		sh.mu.Lock()
 		sh.uses[key] = append(sh.uses[key], u)
@@ -129,7 +130,7 @@ func stand(name string) netip.Addr {
 const slack = 2_000 // ms
 
 // Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
-// began nearest before it. A name that is used several times in a connection counts once for it, two names in one
+// began nearest before it, or of the same uid where both are known. A name that is used several times in a connection counts once for it, two names in one
 // connection count for both. A use without a connection counts at its own time.
 func (n *Names) Join(tables ...*Table) *Named {
 	out := &Named{Table: NewTable(), names: make(map[netip.Addr]string, len(n.texts)), at: map[sourceName]map[netip.Addr]int64{}, kinds: map[sourceName]uint8{}}
@@ -263,10 +264,24 @@ func (x ports) find(u *use) int32 {
 	if i < 0 {
 		return -1
 	}
-	if own := x.key(x.order[i]); own.src != u.srcPort || own.dst != u.dstPort {
+	if !x.samePorts(i, u) {
 		return -1
 	}
+	if u.mark == 0 {
+		return x.order[i]
+	}
+	// The same ports again within moments: the uid says which.
+	for j := i; j >= 0 && x.samePorts(j, u); j-- {
+		if x.p.Connections[x.order[j]].mark == u.mark {
+			return x.order[j]
+		}
+	}
 	return x.order[i]
+}
+
+func (x ports) samePorts(i int, u *use) bool {
+	own := x.key(x.order[i])
+	return own.src == u.srcPort && own.dst == u.dstPort
 }
 
 // maxAddresses is how many addresses of a name are told.

@@ -89,3 +89,14 @@ func TestConnectCountsForTheHostAskedFor(t *testing.T) {
 	})
 	require.Equal(t, uint8(1<<hunt.Connect), d.Kinds(client, stand("evil.example")))
 }
+
+func TestUIDSettlesWhatPortsCannot(t *testing.T) {
+	table, names := NewTable(), NewNames()
+	one, two := conn(first, 1000, 5000, 100), conn(first, 1900, 5000, 200) // the same ports twice within a second
+	one.UID, two.UID = hunt.NewUID([]byte("Cone")), hunt.NewUID([]byte("Ctwo"))
+	table.Add([]hunt.Connection{one, two})
+	late := named1(first, 1950, 5000, "a.example") // written after the second began, but of the first
+	late.UID = one.UID
+	names.Add([]hunt.NameRecord{late, named1(first, 1960, 5000, "b.example")})
+	require.Equal(t, map[string][][2]int64{"a.example": {{1000, 100}}, "b.example": {{1900, 200}}}, series(names.Join(table)))
+}

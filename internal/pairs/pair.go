@@ -26,6 +26,8 @@ type Record struct {
 	OrigIPBytes, OrigBytes, RespBytes int64
 	// SrcPort is the source port, Port indexes Pair.Ports.
 	SrcPort, Port uint16
+	// mark is a hash of the uid, 0 where it is not known.
+	mark uint32
 }
 
 // Port is one destination port of a pair and what is known of the last connection to it.
@@ -56,14 +58,15 @@ func (p *Pair) decode(sh *shard, key addresses, id uint32) {
 		number, n := binary.Uvarint(b)
 		delta, m := binary.Varint(b[n:])
 		srcPort, l := binary.Uvarint(b[n+m:])
-		b = b[n+m+l:]
+		uid, k := binary.Uvarint(b[n+m+l:])
+		b = b[n+m+l+k:]
 		for _, v := range [...]*int64{&r.OrigIPBytes, &r.Duration, &r.OrigBytes, &r.RespBytes} {
 			u, n := binary.Uvarint(b)
 			*v, b = int64(u)-1, b[n:]
 		}
 		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
 		start += delta
-		r.Start, r.SrcPort, r.Port = start, uint16(srcPort), uint16(number)
+		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort), uint16(number), uint32(uid)
 		p.Connections = append(p.Connections, r)
 	}
 	if !sorted {

@@ -2,7 +2,7 @@
 //
 // A [Table] takes batches of connections from any number of goroutines, in any order, and keeps every one of them,
 // because the score of a pair rests on each start time and not on a summary. What it keeps is small: a pair costs
-// about 140 bytes and a connection about 15, since starts are stored as differences and everything as variable-length
+// about 140 bytes and a connection about 15 (20 with a uid), since starts are stored as differences and everything as variable-length
 // integers. Nothing in it is a pointer, so that the garbage collector has nothing to follow in a table of millions.
 //
 // [Table.Walk] gives the pairs back, each decoded into a [Pair], on all cores.
@@ -98,7 +98,7 @@ type sorter struct {
 	shard  []uint8
 	order  []int32
 	starts [shards + 1]int32
-	buffer [7 * binary.MaxVarintLen64]byte
+	buffer [8 * binary.MaxVarintLen64]byte
 }
 
 // Add takes a batch in. It may be called from many goroutines; the batch may be reused afterwards. A pair with more
@@ -156,6 +156,7 @@ func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Conne
 			b := binary.AppendUvarint(s.buffer[:0], uint64(slotNumber))
 			b = binary.AppendVarint(b, c.Start-p.previous)
 			b = binary.AppendUvarint(b, uint64(c.SrcPort))
+			b = binary.AppendUvarint(b, uint64(mark(c.UID)))
 			b = binary.AppendUvarint(b, uint64(c.OrigIPBytes+1))
 			b = binary.AppendUvarint(b, uint64(c.Duration+1))
 			b = binary.AppendUvarint(b, uint64(c.OrigBytes+1))
@@ -318,6 +319,19 @@ func (t *Table) eachShard(visit func(worker int, sh *shard)) {
 		})
 	}
 	wg.Wait()
+}
+
+// mark is a short hash of a uid (FNV-1a), 0 for none: it settles which of two connections with the same ports a record
+// belongs to, where both are near.
+func mark(u hunt.UID) uint32 {
+	if u == (hunt.UID{}) {
+		return 0
+	}
+	h := uint32(2166136261)
+	for _, b := range u {
+		h = (h ^ uint32(b)) * 16777619
+	}
+	return max(h, 1)
 }
 
 func keyOf(c *hunt.Connection) addresses {

@@ -52,8 +52,40 @@ func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Rea
 			return m, reading, fmt.Errorf("read DNS: %w", err)
 		}
 		include(&reading, "dns", &more)
+		if err := m.answers(ctx, src, req); err != nil {
+			return m, reading, fmt.Errorf("read DNS answers: %w", err)
+		}
 	}
 	return m, reading, nil
+}
+
+// maxAnswered is how many domains are looked up: those with the most names come first.
+const maxAnswered = 200
+
+// answers asks a source that gives queries without answers for those of the domains that may be tunnels.
+func (m *material) answers(ctx context.Context, src hunt.Source, req hunt.Request) error {
+	asked, ok := src.(hunt.AnswerSource)
+	if !ok {
+		return nil
+	}
+	var wanted []hunt.Answers
+	var of []*pairs.Queries
+	for _, q := range m.dns.All() {
+		if len(q.Names) < tunnelFloor || len(wanted) == maxAnswered {
+			break
+		}
+		wanted, of = append(wanted, hunt.Answers{Client: q.Client, Domain: q.Domain}), append(of, q)
+	}
+	if err := asked.Answers(ctx, req, wanted); err != nil {
+		return err
+	}
+	for i, a := range wanted {
+		of[i].AnswerBytes = a.Bytes
+		for _, addr := range a.Addresses {
+			of[i].Addresses[addr] = struct{}{}
+		}
+	}
+	return nil
 }
 
 // span is the oldest and newest start of everything that was read, Unix milliseconds.
