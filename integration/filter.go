@@ -36,8 +36,9 @@ type Filter struct {
 	Domain string
 	// Since and Until bound the start of a finding's last connection, [Since, Until); zero means no bound.
 	Since, Until time.Time
-	// HuntID and StoryID pick one hunt's findings or one story.
-	HuntID, StoryID string
+	// HuntID, StoryID and FindingID pick one hunt's findings, one story, or one finding (with Every: a finding that is
+	// not its story's latest is found only then).
+	HuntID, StoryID, FindingID string
 	// Indicator is one of the indicators that must have fired, such as "beacon".
 	Indicator string
 	// Every gives the findings of every hunt instead of each story's latest.
@@ -104,6 +105,9 @@ func (f *Filter) of() []any {
 	}
 	if f.StoryID != "" {
 		out = append(out, term("dwell.story_id", f.StoryID))
+	}
+	if f.FindingID != "" {
+		out = append(out, term("dwell.finding_id", f.FindingID))
 	}
 	return out
 }

@@ -61,11 +61,7 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err != nil {
 		return err
 	}
-	settings, err := a.load(nil)
-	if err != nil {
-		return err
-	}
-	store, err := a.openStore(settings)
+	store, err := a.loadStore()
 	if err != nil {
 		return err
 	}

@@ -94,22 +94,21 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 
 // storedFinding looks a finding up by its id.
 func (a *app) storedFinding(ctx context.Context, settings *config.Loaded, id string) (*hunt.Finding, error) {
-	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
+	if !isDigest(id) {
 		return nil, usage("%q is not the id of a finding (32 hexadecimal digits, as `dwell findings -o wide` prints it); a pair takes two arguments", id)
 	}
 	store, err := a.openStore(settings)
 	if err != nil {
 		return nil, err
 	}
-	list, err := store.Findings(ctx, integration.Filter{Every: true})
+	list, err := store.Findings(ctx, integration.Filter{Every: true, FindingID: id})
 	if err != nil {
 		return nil, missingTemplates(err)
 	}
-	i := slices.IndexFunc(list.Findings, func(f hunt.Finding) bool { return f.Dwell.FindingID == id })
-	if i < 0 {
+	if len(list.Findings) == 0 {
 		return nil, hint(fmt.Errorf("there is no finding %s", id), "`dwell findings -o wide` lists the ids")
 	}
-	return &list.Findings[i], nil
+	return &list.Findings[0], nil
 }
 
 // window adds the flags that choose what is read.

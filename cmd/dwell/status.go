@@ -31,11 +31,7 @@ func (a *app) status(ctx context.Context, last int) error {
 	if last < 1 {
 		return usage("--last %d: want 1 or more", last)
 	}
-	settings, err := a.load(nil)
-	if err != nil {
-		return err
-	}
-	store, err := a.openStore(settings)
+	store, err := a.loadStore()
 	if err != nil {
 		return err
 	}

@@ -21,6 +21,18 @@ func (a *app) openStore(settings *config.Loaded) (*integration.Store, error) {
 	return integration.New(client, integration.Options{Now: a.Now, Logger: a.logger()}), nil
 }
 
+// loadStore is openStore by the settings in force, for commands that need nothing else of them.
+func (a *app) loadStore() (*integration.Store, error) {
+	settings, err := a.load(nil)
+	if err != nil {
+		return nil, err
+	}
+	return a.openStore(settings)
+}
+
+// isDigest says whether a text is an id as hunt.Digest makes them: 32 hexadecimal digits.
+func isDigest(s string) bool { return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == "" }
+
 // writer gives the store that --write needs, and refuses before the hunt what would be refused after it: missing
 // templates, or credentials that may not even look.
 func (a *app) writer(ctx context.Context, wanted bool, settings *config.Loaded) (*integration.Store, error) {

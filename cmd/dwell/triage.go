@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +33,7 @@ hunts carry it. A benign story deserves a safelist rule with an expiry; an escal
 }
 
 func (a *app) triage(ctx context.Context, d integration.Decision) error {
-	if len(d.StoryID) != 32 || strings.Trim(d.StoryID, "0123456789abcdef") != "" {
+	if !isDigest(d.StoryID) {
 		return usage("%q is not the id of a story: 32 hexadecimal digits, as `dwell findings -o csv` prints it", d.StoryID)
 	}
 	switch d.Disposition {
@@ -50,11 +49,7 @@ func (a *app) triage(ctx context.Context, d integration.Decision) error {
 		d.Who = u.Username
 	}
 	d.At = a.Now()
-	settings, err := a.load(nil)
-	if err != nil {
-		return err
-	}
-	store, err := a.openStore(settings)
+	store, err := a.loadStore()
 	if err != nil {
 		return err
 	}

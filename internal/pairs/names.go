@@ -175,10 +175,15 @@ func (d *Named) join(p *Pair, uses []use, stands []netip.Addr) {
 	}
 	seen := make(map[counted]bool, len(uses))
 	batch := make([]hunt.Connection, 0, len(uses))
+	kinds := map[uint32]uint8{}
+	unjoined := int64(0)
 	for i := range uses {
 		u := &uses[i]
+		kinds[u.name] |= 1 << u.kind
 		at := byPorts.find(u)
-		if at >= 0 {
+		if at < 0 {
+			unjoined++
+		} else {
 			c := counted{at, u.name}
 			if seen[c] {
 				continue
@@ -197,12 +202,10 @@ func (d *Named) join(p *Pair, uses []use, stands []netip.Addr) {
 		}
 		d.at[k][p.Dst]++
 	}
-	for i := range uses {
-		d.kinds[sourceName{p.Src, stands[uses[i].name]}] |= 1 << uses[i].kind
-		if byPorts.find(&uses[i]) < 0 {
-			d.Unjoined++
-		}
+	for name, used := range kinds {
+		d.kinds[sourceName{p.Src, stands[name]}] |= used
 	}
+	d.Unjoined += unjoined
 }
 
 // named is a connection under a name: the pair's connection number at, or the use itself where there is none.
