@@ -301,9 +301,10 @@ type BySeverity struct {
 
 // Stages are seconds spent a stage. Write is the findings' writing; the hunt document itself comes after it.
 type Stages struct {
-	Read  float64 `json:"read"`
-	Score float64 `json:"score"`
-	Write float64 `json:"write"`
+	Read     float64 `json:"read"`
+	Score    float64 `json:"score"`
+	Evidence float64 `json:"evidence"`
+	Write    float64 `json:"write"`
 }
 
 // SliceSummary counts the slices that a window was read in.

@@ -49,9 +49,10 @@ func (d Definition) ID() string {
 		strings.Join(indicators, ","), d.Profile, strconv.FormatBool(d.BySensor))
 }
 
-// Revision is the hash of what a hunt read and with which code: the counts of its slices and the version. The same
+// Revision is the hash of what a hunt read and with which code: the counts of its slices, the version, and the lists and
+// weights that evidence goes by. The same
 // revision gives the same findings.
-func Revision(huntID string, r *Reading, version string) string {
+func Revision(huntID string, r *Reading, version string, evidence ...string) string {
 	h := sha256.New()
 	part(h, "revision")
 	part(h, huntID)
@@ -61,6 +62,9 @@ func Revision(huntID string, r *Reading, version string) string {
 	}
 	for _, g := range r.Gaps {
 		part(h, g.String())
+	}
+	for _, e := range evidence {
+		part(h, e)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

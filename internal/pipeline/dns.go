@@ -3,6 +3,7 @@ package pipeline
 import (
 	"net/netip"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -38,9 +39,9 @@ func (s *search) tunnels(dns *pairs.DNS) []*tunnel {
 	return out
 }
 
-// tunnelFindings judges the domains, now that it is known whether anybody connected to their answers.
-func (s *search) tunnelFindings(tunnels []*tunnel) []hunt.Finding {
-	var out []hunt.Finding
+// tunnelSubjects judges the domains, now that it is known whether anybody connected to their answers.
+func (s *search) tunnelSubjects(tunnels []*tunnel) []*evidence.Subject {
+	var out []*evidence.Subject
 	for _, t := range tunnels {
 		q := t.queries
 		names := make([]string, 0, len(q.Names))
@@ -52,16 +53,15 @@ func (s *search) tunnelFindings(tunnels []*tunnel) []hunt.Finding {
 			d.Contacted = &t.contacted
 		}
 		t.score = scoring.ScoreDNSTunnel(d)
-		score := scoring.Final(scoring.Indicators{DNSTunnel: t.score.Score}, 0, scoring.Unexplained)
-		if score < severityFloor && score < s.o.MinScore {
+		if t.score.Score < severityFloor && t.score.Score < s.o.MinScore {
 			continue
 		}
-		out = append(out, s.tunnelFinding(t, score))
+		out = append(out, s.tunnelSubject(t))
 	}
 	return out
 }
 
-func (s *search) tunnelFinding(t *tunnel, score float64) hunt.Finding {
+func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
 	q := t.queries
 	sub := &subject{PairKey: hunt.PairKey{Src: q.Client, Dst: q.Resolver, DNS: q.Domain, Port: 53},
 		port:   pairs.Port{Number: 53, Proto: hunt.UDP, Service: "dns", Last: q.Last},
@@ -70,18 +70,18 @@ func (s *search) tunnelFinding(t *tunnel, score float64) hunt.Finding {
 		sub.port.Last = s.window.End.UnixMilli() - 1
 		sub.totals.first, sub.totals.last = s.window.Start.UnixMilli(), sub.port.Last
 	}
-	f := s.id.finding(sub, &s.o, hunt.Parts{DNSTunnel: t.score.Score}, score)
+	f := s.id.finding(sub, &s.o, hunt.Parts{DNSTunnel: t.score.Score})
 	f.Destination.Domain = q.Domain
 	f.Dwell.InternalIP = q.Client
-	f.Dwell.Explained = scoring.Unexplained.String()
 	f.Dwell.Indicators, f.Dwell.Reasons = []string{hunt.DNSTunnel}, t.score.Reasons()
 	if t.score.Score < severityFloor {
 		f.Dwell.Indicators = []string{}
 	}
-	if q.Overflow > 0 {
-		f.Dwell.Reasons = append(f.Dwell.Reasons, "there were more names than are kept: at least those above")
-	}
 	f.Rule = ruleOf([]string{hunt.DNSTunnel})
 	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: round(t.score.Length), Entropy: round(t.score.Entropy)}
-	return f
+	out := evidence.NewSubject(sub.PairKey, scoring.Indicators{DNSTunnel: t.score.Score}, &f, s.o.Weights)
+	if q.Overflow > 0 {
+		out.Last("there were more names than are kept: at least those above")
+	}
+	return out
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -39,8 +40,8 @@ type source struct {
 	keys []*key
 }
 
-// dwell scores by our own score (docs/scoring.md): keys by port, by name and by network, one finding a story.
-func (r *Result) dwell(ctx context.Context, m *material, id *identity, o Options) counts {
+// dwell scores by our own score (docs/scoring.md): keys by port, by name and by network, one subject a story.
+func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, []*evidence.Subject) {
 	table, named := m.table, m.named
 	s := &search{table: table, named: named, id: id, window: id.definition.Window, o: o, byName: map[netip.Addr][]*key{}}
 	probers := make([]*prober, runtime.GOMAXPROCS(0))
@@ -72,11 +73,11 @@ func (r *Result) dwell(ctx context.Context, m *material, id *identity, o Options
 	}
 	c.scored = int64(tested)
 	s.spread = s.prevalence(tested)
+	var subjects []*evidence.Subject
 	for _, src := range s.found {
-		r.Findings = append(r.Findings, s.stories(src, tested)...)
+		subjects = append(subjects, s.stories(src, tested)...)
 	}
-	r.Findings = append(r.Findings, s.tunnelFindings(tunnels)...)
-	return c
+	return c, append(subjects, s.tunnelSubjects(tunnels)...)
 }
 
 func (s *search) names(p *prober, src netip.Addr, of *pairs.Of) {
@@ -201,8 +202,8 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 	return out
 }
 
-// stories turns a source's keys into findings, one a story: the key that says most leads, the others are named in it.
-func (s *search) stories(src source, tested int) []hunt.Finding {
+// stories turns a source's keys into subjects, one a story: the key that says most leads, the others are named in it.
+func (s *search) stories(src source, tested int) []*evidence.Subject {
 	keys := make([]scoring.StoryKey, 0, len(src.keys))
 	var kept []*key
 	for _, k := range src.keys {
@@ -213,20 +214,18 @@ func (s *search) stories(src source, tested int) []hunt.Finding {
 		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: value, Of: k.of})
 		kept = append(kept, k)
 	}
-	var out []hunt.Finding
+	var out []*evidence.Subject
 	for _, story := range scoring.Stories(keys) {
-		f := s.finding(kept[story.Lead], tested)
-		if f.Dwell.Score < severityFloor && f.Dwell.Score < s.o.MinScore {
-			continue
-		}
+		sub := s.subject(kept[story.Lead], tested)
+		var also []string
 		for _, i := range story.Also {
-			f.Dwell.Also = append(f.Dwell.Also, kept[i].String())
+			also = append(also, kept[i].String())
 		}
-		if n := len(f.Dwell.Also); n > 0 {
-			f.Dwell.Reasons = append(f.Dwell.Reasons, "the same story is told by "+listed(f.Dwell.Also))
+		if len(also) > 0 {
+			sub.Last("the same story is told by " + listed(also))
 		}
-		f.Dwell.Also = f.Dwell.Also[:min(len(f.Dwell.Also), maxAlso)]
-		out = append(out, f)
+		sub.Finding.Dwell.Also = also[:min(len(also), maxAlso)]
+		out = append(out, sub)
 	}
 	return out
 }

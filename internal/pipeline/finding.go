@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -34,11 +35,10 @@ type subject struct {
 	totals totals
 }
 
-// finding fills in what does not depend on the indicators. Its time, source port and uid are those of the last connection
+// finding fills in what depends neither on the indicators nor on evidence. Its time, source port and uid are those of the last connection
 // to the port that it names, so that its packets can be found.
-func (id *identity) finding(s *subject, o *Options, parts hunt.Parts, score float64) hunt.Finding {
+func (id *identity) finding(s *subject, o *Options, parts hunt.Parts) hunt.Finding {
 	t, port := &s.totals, &s.port
-	severity := scoring.SeverityOf(score)
 	span := hunt.TimeSpan{Start: hunt.Time{Time: id.definition.Window.Start}, End: hunt.Time{Time: id.definition.Window.End}}
 	internal := s.Src
 	if s.Dst.IsValid() && !o.Request.Scope.IsInternal(s.Src) {
@@ -47,7 +47,7 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts, score floa
 	f := hunt.Finding{
 		Timestamp: hunt.At(port.Last),
 		Event: hunt.Event{Kind: "event", Category: "network", Module: hunt.Module, Dataset: hunt.DatasetFinding,
-			Severity: severity.Number(), SeverityLabel: severity.String(), Start: hunt.At(t.first), End: hunt.At(t.last), Ingested: id.ingested},
+			Start: hunt.At(t.first), End: hunt.At(t.last), Ingested: id.ingested},
 		Source:      hunt.Originator{IP: s.Src, Port: int(port.SrcPort)},
 		Destination: hunt.Destination{IP: s.Dst, Port: int(port.Number), Domain: s.Name},
 		Network: hunt.Network{Transport: port.Proto.String(), Protocol: port.Service, Connections: t.connections,
@@ -56,7 +56,7 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts, score floa
 		Server:     hunt.Bytes{Bytes: t.resp},
 		Connection: hunt.Durations{Total: float64(t.duration) / 1000, Longest: float64(max(t.longest, 0)) / 1000},
 		Dwell: hunt.Dwell{
-			Score: score, Severity: severity.String(), Parts: parts, Indicators: []string{}, Reasons: []string{},
+			Parts: parts, Indicators: []string{}, Reasons: []string{},
 			HuntID: id.hunt, Revision: id.revision, Window: span, SchemaVersion: hunt.SchemaVersion, Profile: o.Profile, InternalIP: internal,
 			StoryID: s.StoryID(), Pair: s.String(), Disposition: "open", Incomplete: id.incomplete, Ports: s.ports,
 		},
@@ -71,48 +71,38 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts, score floa
 	return f
 }
 
-// finding makes the finding of a key, scored in a hunt of so many keys.
-func (s *search) finding(k *key, tested int) hunt.Finding {
+// subject makes the finding of a key, scored in a hunt of so many keys, ready for judgement.
+func (s *search) subject(k *key, tested int) *evidence.Subject {
 	values := k.indicators(tested)
-	explanation, why := s.explain(k, values)
-	rarity, hosts, active := s.spread.modifier(k)
-	score := scoring.Final(values, rarity.Value, explanation)
 	f := s.id.finding(&subject{PairKey: k.PairKey, port: k.port, ports: k.ports, totals: k.totals}, &s.o,
-		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe}, score)
+		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe})
 	f.Beacon = k.beaconFields(tested)
-	f.Dwell.Explained = explanation.String()
 	f.Dwell.Evidence = &hunt.Evidence{}
 	if k.count > 1 || k.Name != "" && k.count > 0 {
 		f.Dwell.Evidence.Addresses, f.Dwell.Evidence.AddressCount = k.addresses, k.count
 	}
-	if active > 0 {
-		f.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: hosts, Active: active}
-	}
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
-	if rarity.Name != "" {
-		f.Dwell.Modifiers = append(f.Dwell.Modifiers, rarity)
-		f.Dwell.Reasons = append(f.Dwell.Reasons, rarity.Reason)
-	}
-	if why != "" {
-		f.Dwell.Reasons = append(f.Dwell.Reasons, why)
-	}
 	f.Rule = ruleOf(f.Dwell.Indicators)
-	return f
+	sub := evidence.NewSubject(k.PairKey, values, &f, s.o.Weights)
+	s.spread.judge(sub, k)
+	s.explain(sub, k)
+	return sub
 }
 
-// explain gives the best reason there is for what the key does. What explains a rhythm explains neither a flood nor a
+// explain gives the reasons there are for what the key does. What explains a rhythm explains neither a flood nor a
 // connection held for hours.
-func (s *search) explain(k *key, v scoring.Indicators) (scoring.Explanation, string) {
-	switch {
+func (s *search) explain(sub *evidence.Subject, k *key) {
+	switch v := sub.Indicators; {
 	case v.Strobe > max(v.Beacon, v.Long):
-		return scoring.Unexplained, ""
 	case v.Long > v.Beacon:
-		return s.spread.push(k)
+		sub.ExplainUnlessNew(s.spread.push(k))
+	default:
+		e, why := explained(k)
+		sub.Explain(e, why)
+		if e == scoring.Unexplained {
+			sub.ExplainUnlessNew(s.spread.fleet(k))
+		}
 	}
-	if e, why := explained(k); e != scoring.Unexplained {
-		return e, why
-	}
-	return s.spread.fleet(k)
 }
 
 // reasons names the indicators that fired and says why, strongest first.

@@ -48,7 +48,9 @@ func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, dst 
 	p := &Portrait{Src: from, Dst: dst, Reading: reading}
 	id := newIdentity(&reading, &o)
 	res := &Result{Reading: reading}
-	res.score(ctx, &m, &id, o)
+	if _, _, err := res.judge(ctx, src, &m, &id, o); err != nil {
+		return nil, err
+	}
 	addr, addrErr := netip.ParseAddr(dst)
 	for _, f := range res.Findings {
 		if f.Source.IP == from && (addrErr == nil && f.Destination.IP == addr || addrErr != nil && strings.EqualFold(f.Destination.Domain, dst)) {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -42,7 +43,6 @@ const (
 	fleetBeat, fleetPeriod = 0.5, 0.05
 	// fleetHosts machines with the same rhythm to the same server look like software that all of them run.
 	fleetHosts    = 3
-	rareModifier  = 0.15
 	maxPrevalence = 100_000
 )
 
@@ -102,22 +102,22 @@ func (s *search) prevalence(tested int) *prevalence {
 	return p
 }
 
-// modifier says whether few or many machines talk to the other side; the zero Modifier says neither.
-func (p *prevalence) modifier(k *key) (m hunt.Modifier, hosts, active int64) {
+// judge says whether few or many machines talk to the other side.
+func (p *prevalence) judge(s *evidence.Subject, k *key) {
 	at, ok := partyOf(k)
-	if !ok {
-		return m, 0, 0
+	if !ok || len(p.active) == 0 {
+		return
 	}
 	h, all := float64(len(p.hosts[at])), float64(len(p.active))
+	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(h), Active: int64(all)}
 	switch {
 	case h >= max(5, 0.5*all):
-		m = hunt.Modifier{Name: "common", Value: -rareModifier, Reason: fmt.Sprintf("%.0f of %.0f active machines talk to it", h, all)}
+		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines talk to it", h, all))
 	case all >= fewHosts && h == 1:
-		m = hunt.Modifier{Name: "rare", Value: rareModifier, Reason: fmt.Sprintf("no other of %.0f active machines talks to it", all)}
+		s.Modify(evidence.Rare, fmt.Sprintf("no other of %.0f active machines talks to it", all))
 	case all >= fewHosts && h <= 0.02*all:
-		m = hunt.Modifier{Name: "rare", Value: rareModifier, Reason: fmt.Sprintf("only %.0f of %.0f active machines talk to it", h, all)}
+		s.Modify(evidence.Rare, fmt.Sprintf("only %.0f of %.0f active machines talk to it", h, all))
 	}
-	return m, int64(h), int64(all)
 }
 
 // fleet says whether other machines keep the same rhythm to the same server: software that they all run, or an outbreak.

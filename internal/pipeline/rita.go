@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -71,7 +72,8 @@ func (w *worker) look(p *pairs.Pair) {
 		return
 	}
 	f := w.id.finding(&subject{PairKey: hunt.PairKey{Src: p.Src, Dst: p.Dst, AnyPort: true}, port: p.Ports[t.busiest], ports: len(p.Ports), totals: t},
-		&w.options, parts, score)
+		&w.options, parts)
+	evidence.Rank(&f, score)
 	if scored {
 		f.Beacon = ritaFields(&beacon)
 	}

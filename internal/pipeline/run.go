@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 )
@@ -28,6 +29,10 @@ type Options struct {
 	NoNames bool
 	// Safelist marks findings; nil marks none. It never hides and never changes a score.
 	Safelist Safelist
+	// Judges weigh evidence about the findings that have an indicator, in this order (profile dwell).
+	Judges []evidence.Judge
+	// Weights of the modifiers; nil means the defaults.
+	Weights evidence.Weights
 	// Version of the program, part of a hunt's revision.
 	Version string
 	// Now is the clock. It stamps event.ingested and measures stages, nothing else.
@@ -69,8 +74,8 @@ func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 
 	id := newIdentity(&reading, &o)
 	res := &Result{Reading: reading}
-	counts := res.score(ctx, &m, &id, o)
-	if err := ctx.Err(); err != nil {
+	counts, weighed, err := res.judge(ctx, src, &m, &id, o)
+	if err != nil {
 		return nil, err
 	}
 	if sampler, ok := src.(hunt.Sampler); ok {
@@ -78,8 +83,9 @@ func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	res.Document = id.document(&reading, counts, o)
-	res.Document.Dwell.Hunt.Stages = hunt.Stages{Read: read.Sub(begun).Seconds(), Score: o.Now().Sub(read).Seconds()}
+	res.Document = id.document(&res.Reading, counts, o)
+	res.Document.Dwell.Hunt.Stages = hunt.Stages{Read: read.Sub(begun).Seconds(), Evidence: weighed.Seconds(),
+		Score: (o.Now().Sub(read) - weighed).Seconds()}
 	return res, nil
 }
 
@@ -97,7 +103,7 @@ func newIdentity(reading *hunt.Reading, o *Options) identity {
 		Direction: o.Request.Scope.Direction, Indicators: o.Indicators, Profile: o.Profile,
 	}}
 	id.hunt = id.definition.ID()
-	id.revision = hunt.Revision(id.hunt, reading, o.Version)
+	id.revision = hunt.Revision(id.hunt, reading, o.Version, evidence.Revisions(o.Judges, o.Weights)...)
 	id.incomplete = len(reading.Gaps) > 0
 	id.ingested = hunt.Time{Time: o.Now().UTC().Truncate(time.Millisecond)}
 	return id
@@ -116,14 +122,57 @@ const (
 	ProfileRITA  = "rita"
 )
 
-// score judges every pair, on all cores, and keeps the findings in order of their weight.
-func (r *Result) score(ctx context.Context, m *material, id *identity, o Options) counts {
-	var sum counts
+// judge scores every pair on all cores, lets the evidence be weighed, and keeps the findings in order of their weight. It
+// also gives the time that the evidence took.
+func (r *Result) judge(ctx context.Context, src hunt.Source, m *material, id *identity, o Options) (sum counts, weighed time.Duration, err error) {
 	if o.Profile == ProfileRITA {
 		sum = r.rita(ctx, m.table, id, o)
 	} else {
-		sum = r.dwell(ctx, m, id, o)
+		var subjects []*evidence.Subject
+		sum, subjects = dwell(ctx, m, id, o)
+		begun := o.Now()
+		if err := r.weigh(ctx, src, subjects, o); err != nil {
+			return sum, 0, err
+		}
+		weighed = o.Now().Sub(begun)
 	}
+	if err := ctx.Err(); err != nil {
+		return sum, 0, err
+	}
+	sum.severities = r.finish(o)
+	return sum, weighed, nil
+}
+
+// weigh lets every judge speak about the subjects that have an indicator, and makes findings of all of them.
+func (r *Result) weigh(ctx context.Context, src hunt.Source, subjects []*evidence.Subject, o Options) error {
+	var weighty []*evidence.Subject
+	for _, s := range subjects {
+		if s.Indicators.Strongest() >= severityFloor {
+			weighty = append(weighty, s)
+		}
+	}
+	if len(weighty) > 0 {
+		h := &evidence.Hunt{Window: r.Reading.Window, Request: o.Request, Source: src, Now: o.Now()}
+		h.Request.From, h.Request.To, h.Request.Since = h.Window.Start, h.Window.End, 0
+		for _, j := range o.Judges {
+			notes, err := j.Judge(ctx, h, weighty)
+			if err != nil {
+				return err
+			}
+			r.Reading.Notes = append(r.Reading.Notes, notes...)
+		}
+	}
+	for _, s := range subjects {
+		s.Settle()
+		if score := s.Finding.Dwell.Score; score >= severityFloor || score >= o.MinScore {
+			r.Findings = append(r.Findings, *s.Finding)
+		}
+	}
+	return nil
+}
+
+// finish puts the findings in order, adds what does not change their score, and counts them by severity.
+func (r *Result) finish(o Options) (by hunt.BySeverity) {
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
 		return cmp.Or(cmp.Compare(b.Dwell.Score, a.Dwell.Score), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
 			cmp.Compare(b.Dwell.Parts.Beacon, a.Dwell.Parts.Beacon), cmp.Compare(b.Network.Connections, a.Network.Connections),
@@ -136,16 +185,16 @@ func (r *Result) score(ctx context.Context, m *material, id *identity, o Options
 		}
 		switch r.Findings[i].Dwell.Severity {
 		case "critical":
-			sum.severities.Critical++
+			by.Critical++
 		case "high":
-			sum.severities.High++
+			by.High++
 		case "medium":
-			sum.severities.Medium++
+			by.Medium++
 		case "low":
-			sum.severities.Low++
+			by.Low++
 		}
 	}
-	return sum
+	return by
 }
 
 // rita scores by RITA's rules, every pair on its own.

@@ -1,0 +1,141 @@
+// Package evidence weighs what speaks for and against a finding beside its rhythm: steps 2 to 4 of the hunt (business need,
+// abnormal protocol behaviour, which machine it is).
+//
+// A [Judge] knows one kind of evidence. It sees all subjects of a hunt at once, so that it can ask its source about many of
+// them in one request, and speaks its mind by [Subject.Modify] and [Subject.Explain]. What that makes of a score is
+// [Subject.Settle]'s alone. Judges never hide a finding.
+package evidence
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/scoring"
+)
+
+// Judge weighs one kind of evidence.
+type Judge interface {
+	// Revision identifies the lists and rules that the judge goes by; it becomes part of the hunt's revision. Empty when
+	// the program's version says it all.
+	Revision() string
+	// Judge looks at the subjects. What it could not find out (a feed that is down, a log type that is missing) is a Note,
+	// told once; the hunt goes on with what it has. An error ends the hunt: only a cancelled context is one.
+	Judge(ctx context.Context, h *Hunt, subjects []*Subject) ([]hunt.Note, error)
+}
+
+// Hunt is what a judge is told of the hunt.
+type Hunt struct {
+	// Window is what the hunt looks at.
+	Window hunt.Window
+	// Request is what the source was asked for, with From and To set to the window.
+	Request hunt.Request
+	// Source is where the connections came from; a judge asks it for what it can give beside them.
+	Source hunt.Source
+	// Now is when the hunt runs.
+	Now time.Time
+}
+
+// Subject is a finding under judgement.
+type Subject struct {
+	// Key is what the finding is about.
+	Key hunt.PairKey
+	// Indicators are its values before modifiers.
+	Indicators scoring.Indicators
+	// Finding is complete but for what evidence adds: Settle sets its score. Judges fill in Finding.Dwell.Evidence, which is
+	// never nil, and leave score, reasons and modifiers alone.
+	Finding *hunt.Finding
+
+	weights      Weights
+	modifiers    []hunt.Modifier
+	explanations []explanation
+	// closing are reasons that come last.
+	closing []string
+}
+
+type explanation struct {
+	scoring.Explanation
+	why    string
+	guards bool
+}
+
+// NewSubject makes a subject. Nil weights are the defaults.
+func NewSubject(key hunt.PairKey, values scoring.Indicators, f *hunt.Finding, w Weights) *Subject {
+	if f.Dwell.Evidence == nil {
+		f.Dwell.Evidence = &hunt.Evidence{}
+	}
+	return &Subject{Key: key, Indicators: values, Finding: f, weights: w}
+}
+
+// Modify raises or lowers the score by the weight of a [Term], and says why. A term counts once for a subject: of
+// several reasons the first is kept.
+func (s *Subject) Modify(term, reason string) { s.ModifyBy(term, 1, reason) }
+
+// ModifyBy is Modify by a part (0..1) of the weight.
+func (s *Subject) ModifyBy(term string, part float64, reason string) {
+	if slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Name == term }) {
+		return
+	}
+	s.modifiers = append(s.modifiers, hunt.Modifier{Name: term, Value: round(s.weights.Of(term) * scoring.Clamp(part)), Reason: reason})
+}
+
+// Has says whether a term counts already.
+func (s *Subject) Has(term string) bool {
+	return slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Name == term })
+}
+
+// Explain gives a reason for what the pair does. The best explanation lowers the score, all are told.
+func (s *Subject) Explain(e scoring.Explanation, why string) {
+	if e != scoring.Unexplained {
+		s.explanations = append(s.explanations, explanation{Explanation: e, why: why})
+	}
+}
+
+// ExplainUnlessNew is Explain for reasons that an outbreak gives too (many machines do the same): they do not count while
+// the destination is both rare in history and first seen less than a week ago.
+func (s *Subject) ExplainUnlessNew(e scoring.Explanation, why string) {
+	if e != scoring.Unexplained {
+		s.explanations = append(s.explanations, explanation{Explanation: e, why: why, guards: true})
+	}
+}
+
+// Last adds a reason that is told after all others.
+func (s *Subject) Last(reason string) { s.closing = append(s.closing, reason) }
+
+// Settle makes the finding's score and reasons of everything that was said: the indicators' reasons as they stand, then
+// the modifiers, the heaviest first, then the explanations.
+func (s *Subject) Settle() {
+	d := &s.Finding.Dwell
+	slices.SortStableFunc(s.modifiers, func(a, b hunt.Modifier) int { return cmp.Compare(math.Abs(b.Value), math.Abs(a.Value)) })
+	sum := 0.0
+	for _, m := range s.modifiers {
+		sum += m.Value
+		d.Reasons = append(d.Reasons, m.Reason)
+	}
+	d.Modifiers = s.modifiers
+	best := scoring.Unexplained
+	for _, e := range s.explanations {
+		if e.guards && s.Has(New) {
+			d.Reasons = append(d.Reasons, e.why+"; that does not lower the score, since the destination is new")
+			continue
+		}
+		best = max(best, e.Explanation)
+		d.Reasons = append(d.Reasons, e.why)
+	}
+	d.Reasons = append(d.Reasons, s.closing...)
+	d.Explained = best.String()
+	Rank(s.Finding, scoring.Final(s.Indicators, sum, best))
+}
+
+// Rank gives a finding its final score and the severity that goes with it.
+func Rank(f *hunt.Finding, score float64) {
+	severity := scoring.SeverityOf(score)
+	f.Dwell.Score, f.Dwell.Severity = score, severity.String()
+	f.Event.Severity, f.Event.SeverityLabel = severity.Number(), severity.String()
+}
+
+// round keeps three decimals: more would only look exact.
+func round(v float64) float64 { return math.Round(v*1000) / 1000 }
