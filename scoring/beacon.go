@@ -96,6 +96,8 @@ type Beacon struct {
 	Size  int64
 	// Timer: the gaps look like a timer that restarts on use, or as spread as what people do.
 	Timer bool
+	// Faint is how evenly the beats are spread, 0..1, where no test found much: it orders what would score nothing.
+	Faint float64
 }
 
 // BeaconScore is a beacon's score in a hunt of a number of keys.
@@ -127,11 +129,12 @@ func (b Beacon) Quality() float64 {
 	return Clamp(q)
 }
 
-// Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one.
+// Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one. Scores up to 0.05
+// may be no more than an order among keys that nothing can be said of (Faint).
 func (b Beacon) Score(keys int) BeaconScore {
 	s := BeaconScore{LogExpected: math.Log10(float64(max(1, keys))) + b.LogP, Quality: b.Quality()}
 	s.Confidence = 1 / (1 + math.Pow(10, s.LogExpected))
-	s.Score = Clamp(s.Confidence * s.Quality)
+	s.Score = Clamp(max(s.Confidence*s.Quality, faintMost*b.Faint))
 	return s
 }
 
@@ -152,6 +155,7 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	length := float64(w.Length()) / second
 	b.Enough = min(length/2, hoursEnough)
 	sc.load(sc.inside)
+	faint := sc.evenness(b.Enough)
 	if !sc.gapBeacon(&b, gapShare) {
 		return b
 	}
@@ -160,6 +164,9 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 		sc.sizeTests(s, w, &b)
 	}
 	b.Coverage = min(1, b.Covered/length)
+	if b.LogP > faintLogP {
+		b.Faint = faint
+	}
 	return b
 }
 

@@ -39,20 +39,38 @@ type benign struct {
 	hosts int
 }
 
-// benignSeries reads the captures' benign series of four connections or more: by source, destination (host or
+// captureLog is a log of a capture: whose series are read, and what their destination is.
+type captureLog struct {
+	log, destination, prefix string
+	malicious                []string
+}
+
+// benignSets are the sets of benign series that beacons are injected into. The first has the narrowest keys, the
+// second as many series, 1,528, as the set that the targets were measured on (of which only that number is known): a web
+// server's address instead of the name asked for, and of the two desktops the TLS names alone.
+func benignSets() [2][]captureLog {
+	const desktops, things = "147.32.", "192.168.100."
+	return [...][]captureLog{
+		{
+			{"rita/office_http/http.log.gz", "host", "10.55.", nil},
+			{"ctu-normal-008/conn.log.gz", "id.resp_h", desktops, nil},
+			{"ctu-normal-011/conn.log.gz", "id.resp_h", desktops, nil},
+			{"iot23-8-1-hakai/conn.log.gz", "id.resp_h", things, []string{"178.128.185.250", "128.185.250.50"}},
+			{"iot23-21-1-torii/conn.log.gz", "id.resp_h", things, []string{"66.85.157.90"}},
+		},
+		{
+			{"rita/office_http/http.log.gz", "id.resp_h", "10.55.", nil},
+			{"ctu-normal-008/ssl.log.gz", "server_name", desktops, nil},
+			{"ctu-normal-011/ssl.log.gz", "server_name", desktops, nil},
+		},
+	}
+}
+
+// benignSeries reads the benign series of four connections or more of some logs: by source, destination (name or
 // address) and port, but for name and time servers, which the protocol explains; the last 24 hours of each capture, seconds from its window's start.
-func benignSeries(dir string) ([]benign, error) {
+func benignSeries(dir string, logs []captureLog) ([]benign, error) {
 	var out []benign
-	for _, c := range []struct {
-		log, destination, prefix string
-		malicious                []string
-	}{
-		{"rita/office_http/http.log.gz", "host", "10.55.", nil},
-		{"ctu-normal-008/conn.log.gz", "id.resp_h", "147.32.", nil},
-		{"ctu-normal-011/conn.log.gz", "id.resp_h", "147.32.", nil},
-		{"iot23-8-1-hakai/conn.log.gz", "id.resp_h", "192.168.100.", []string{"178.128.185.250", "128.185.250.50"}},
-		{"iot23-21-1-torii/conn.log.gz", "id.resp_h", "192.168.100.", []string{"66.85.157.90"}},
-	} {
+	for _, c := range logs {
 		type key struct{ src, dst, port string }
 		series, hosts := map[key]seconds{}, map[string]map[string]bool{}
 		newest := 0.0

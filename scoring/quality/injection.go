@@ -18,10 +18,13 @@ type injected struct {
 	connections int
 }
 
+// injections is how many beacons are injected: so many that the areas are known to about .003.
+const injections = 2000
+
 // figures of one score in the injection trial.
 type figures struct{ auc, aucRare, recall20 float64 }
 
-// injection ranks seeded beacons among the captures' benign series: 400 beacons, periods 30 s to 2 h (log-uniform),
+// injection ranks seeded beacons among the captures' benign series: periods 30 s to 2 h (log-uniform),
 // jitter 0-50 %, 0-30 % missed, bursts of 1 to 5, alive 6 to 24 hours; sizes are ignored on both sides.
 func injection(series []benign, beacons int) (ours, rita figures, all []injected) {
 	var sc scoring.Scorer

@@ -48,12 +48,14 @@ func run() int {
 		if err != nil {
 			fmt.Printf("-- injection: SKIPPED, %v\n", err)
 		} else {
-			series, err := benignSeries(dir)
-			if err != nil {
-				fmt.Fprintln(os.Stderr, "quality:", err)
-				return 1
+			for _, set := range benignSets() {
+				series, err := benignSeries(dir, set)
+				if err != nil {
+					fmt.Fprintln(os.Stderr, "quality:", err)
+					return 1
+				}
+				missed += printInjection(os.Stdout, series, injections)
 			}
-			missed += printInjection(os.Stdout, series, 400)
 		}
 	}
 	fmt.Printf("%d targets missed\n", missed)
