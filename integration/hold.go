@@ -19,10 +19,7 @@ import (
 //
 // What the cluster refuses for good is buried in the spool's dead-letter files.
 func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hunt.Finding, doc hunt.Document) (Report, error) {
-	replayed, err := sp.Replay(func(d hunt.Document, f []hunt.Finding) error {
-		report, err := s.Write(ctx, f, d)
-		return errors.Join(err, bury(sp, &report))
-	})
+	replayed, err := s.Replay(ctx, sp)
 	report := Report{HuntID: doc.Dwell.HuntID}
 	if err == nil {
 		report, err = s.Write(ctx, findings, doc)
@@ -40,6 +37,14 @@ func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hun
 		return report, fmt.Errorf("the hunt is held on this machine until it can be stored: %w", err)
 	}
 	return report, nil
+}
+
+// Replay writes the held hunts, oldest first, and gives how many were stored.
+func (s *Store) Replay(ctx context.Context, sp *spool.Spool) (int, error) {
+	return sp.Replay(func(d hunt.Document, f []hunt.Finding) error {
+		report, err := s.Write(ctx, f, d)
+		return errors.Join(err, bury(sp, &report))
+	})
 }
 
 // bury keeps what was refused for good.

@@ -28,6 +28,9 @@ type KibanaOptions struct {
 	Transport http.RoundTripper
 }
 
+// KibanaImportPath is what the import is sent to, behind Kibana's address.
+const KibanaImportPath = "/api/saved_objects/_import?overwrite=true"
+
 // kibanaTimeout bounds one request to Kibana: an import of ten objects takes a second or two.
 const kibanaTimeout = time.Minute
 
@@ -50,7 +53,7 @@ func ImportKibana(ctx context.Context, o KibanaOptions) (int, error) {
 	if err = errors.Join(err, form.Close()); err != nil {
 		return 0, fmt.Errorf("import Kibana objects: encode: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(o.URL, "/")+"/api/saved_objects/_import?overwrite=true", &body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(o.URL, "/")+KibanaImportPath, &body)
 	if err != nil {
 		return 0, fmt.Errorf("kibana.url: %w", err)
 	}

@@ -95,7 +95,7 @@ func TestPillarExampleIsGoodConfiguration(t *testing.T) {
 func TestSaltState(t *testing.T) {
 	b, err := os.ReadFile("salt/dwell/init.sls")
 	require.NoError(t, err)
-	shipped := map[string]string{"dwell": "", "dwell.sysusers": "systemd/dwell.sysusers", "logrotate": "logrotate/dwell", "{{ unit }}": ""}
+	shipped := map[string]string{"dwell": "", "dwell.sysusers": "systemd/dwell.sysusers", "logrotate": "logrotate/dwell", "{{ file }}": ""}
 	for _, m := range regexp.MustCompile(`salt://dwell/files/(\S+( \w+ }})?)`).FindAllStringSubmatch(string(b), -1) {
 		file, known := shipped[m[1]]
 		require.True(t, known, m[1])
@@ -103,15 +103,16 @@ func TestSaltState(t *testing.T) {
 			require.FileExists(t, file)
 		}
 	}
-	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer"} {
+	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer", "dwell-serve.service"} {
 		require.Contains(t, string(b), "'"+unit+"'")
 		require.FileExists(t, filepath.Join("systemd", unit))
 	}
-	enabled, _, ok := strings.Cut(regexp.MustCompile(`(?m)^{% (set|if|for|endfor).*%}$`).ReplaceAllString(string(b), ""), "{% else %}")
+	enabled, _, ok := strings.Cut(regexp.MustCompile(`(?m)^{% (set|if|for|endfor|endif).*%}$`).ReplaceAllString(string(b), ""), "{% else %}")
 	require.True(t, ok)
 	var state map[string]any
 	require.NoError(t, yaml.Unmarshal([]byte(strings.ReplaceAll(enabled, "{{ unit }}", "unit")), &state))
-	require.Contains(t, state, "dwell_timer")
+	require.Contains(t, state, "dwell_runs")
+	require.Contains(t, state, "dwell_other")
 }
 
 func TestSystemdUnits(t *testing.T) {
@@ -119,14 +120,14 @@ func TestSystemdUnits(t *testing.T) {
 		t.Skip("systemd-analyze is not here: the units were not verified")
 	}
 	dir := t.TempDir()
-	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer"} {
+	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer", "dwell-serve.service"} {
 		b, err := os.ReadFile(filepath.Join("systemd", unit))
 		require.NoError(t, err)
 		// The program is not installed where this runs.
 		text := strings.ReplaceAll(string(b), "/usr/local/bin/dwell ", "/bin/true ")
 		require.NoError(t, os.WriteFile(filepath.Join(dir, unit), []byte(text), 0o600))
 	}
-	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", filepath.Join(dir, "dwell-hunt.service"), filepath.Join(dir, "dwell-hunt.timer")).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", filepath.Join(dir, "dwell-hunt.service"), filepath.Join(dir, "dwell-hunt.timer"), filepath.Join(dir, "dwell-serve.service")).CombinedOutput()
 	var about []string
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "dwell") {

@@ -115,7 +115,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	}
 	a.summarize(result, settings, len(shown), more, hidden)
 	if writer != nil {
-		if err := a.store(c.Context(), writer, result); err != nil {
+		if err := a.store(c.Context(), writer, settings, result); err != nil {
 			return err
 		}
 	}

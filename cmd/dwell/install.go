@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dwell/integration"
+	"dwell/internal/config"
 	"dwell/internal/output"
 	"dwell/so-config"
 )
@@ -17,8 +18,9 @@ func newInstall(a *app) *cobra.Command {
 	var f installFlags
 	c := &cobra.Command{
 		Use:   "install",
-		Short: "Put dwell's templates into the cluster, once, as an administrator",
-		Long: `Put the component and index templates of dwell's data streams into the cluster. It can be run again at any time: what is
+		Short: "Put dwell's templates and dashboards into place, once, as an administrator",
+		Long: `Put the component and index templates of dwell's data streams, its lifecycle policy and its role into the cluster, and the
+dashboards into Kibana where kibana.url is set. It can be run again at any time: what is
 in place stays, what is older is upgraded, what is newer is kept, and each step says so.
 
 It needs an administrator's credentials; hunting does not: --create-key makes an API key that may read Zeek's
@@ -66,8 +68,12 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 		plan = func(ctx context.Context) ([]integration.Step, error) { return installer.PlanRemove(ctx, false) }
 		carryOut = func(ctx context.Context) ([]integration.Step, error) { return installer.Remove(ctx, false) }
 	}
+	dashboards := a.dashboards(settings)
 	if f.dryRun {
-		return a.dryRun(ctx, plan)
+		if err := a.dryRun(ctx, plan); err != nil || f.remove {
+			return err
+		}
+		return dashboards(ctx, true)
 	}
 	if f.remove && !f.yes {
 		return usage("--remove takes dwell's role, keys and policies out of the cluster: say --yes, or --dry-run to see each request")
@@ -81,7 +87,10 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 	for _, s := range steps {
 		fmt.Fprintln(a.Out, output.Clean(s.String()))
 	}
-	if err != nil || keyFile == "" {
+	if err != nil || f.remove {
+		return err
+	}
+	if err := dashboards(ctx, false); err != nil || keyFile == "" {
 		return err
 	}
 	host, err := os.Hostname()
@@ -97,6 +106,27 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 	}
 	fmt.Fprintf(a.Out, "create API key %s, written to %s\n", key.ID, output.Clean(keyFile))
 	return nil
+}
+
+// dashboards gives what puts the Kibana objects where kibana.url says, or says that they are left out.
+func (a *app) dashboards(settings *config.Loaded) func(ctx context.Context, dry bool) error {
+	k, e := settings.Kibana, settings.Elasticsearch
+	return func(ctx context.Context, dry bool) error {
+		if k.URL == "" {
+			fmt.Fprintln(a.Out, "skip Kibana objects (kibana.url is not set; `dwell install --print DIR` writes them for an import by hand)")
+			return nil
+		}
+		if dry {
+			fmt.Fprintf(a.Out, "import Kibana objects\nPOST %s\n", output.Clean(k.URL+integration.KibanaImportPath))
+			return nil
+		}
+		n, err := integration.ImportKibana(ctx, integration.KibanaOptions{URL: k.URL, CAFile: k.CAFile, APIKey: e.APIKey, Username: e.Username, Password: e.Password})
+		if err != nil {
+			return hint(err, "the templates are in place; run `dwell install` again when Kibana answers")
+		}
+		fmt.Fprintf(a.Out, "import %d Kibana objects, over those of the same ids\n", n)
+		return nil
+	}
 }
 
 func (a *app) dryRun(ctx context.Context, plan func(context.Context) ([]integration.Step, error)) error {

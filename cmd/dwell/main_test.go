@@ -1,15 +1,18 @@
 package main
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"io"
 	"math/big"
+	"net"
+	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"testing"
 	"time"
@@ -24,7 +27,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testscript.Main(withNode{m}, map[string]func(){
-		"dwell": func() { os.Exit(execute(context.Background(), systemIO(), os.Args[1:])) },
+		"dwell": main,
 	})
 }
 
@@ -71,6 +74,14 @@ func TestClusterScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
+			"await": await,
+			// freeport VARIABLE sets a variable to a loopback address that nobody listens on.
+			"freeport": func(ts *testscript.TestScript, _ bool, args []string) {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				ts.Check(err)
+				ts.Setenv(args[0], l.Addr().String())
+				ts.Check(l.Close())
+			},
 			// load FOLDER puts Zeek logs into the cluster.
 			"load": func(ts *testscript.TestScript, _ bool, args []string) {
 				_, err := load.Load(t.Context(), client, load.Options{Paths: []string{ts.MkAbs(args[0])}})
@@ -130,4 +141,27 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if code != args[0] {
 		ts.Fatalf("%v: exit code %s, want %s", args[1:], code, args[0])
 	}
+}
+
+// await URL PATTERN asks until the answer matches, for a minute at most.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await URL PATTERN")
+	}
+	wanted := regexp.MustCompile(args[1])
+	last := "no answer"
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-time.After(50 * time.Millisecond) {
+		res, err := http.Get(args[0])
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		b, err := io.ReadAll(res.Body)
+		ts.Check(err)
+		ts.Check(res.Body.Close())
+		if last = string(b); wanted.Match(b) {
+			return
+		}
+	}
+	ts.Fatalf("%s never matched %s; the last answer was %s", args[0], args[1], last)
 }

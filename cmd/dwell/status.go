@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"dwell/integration/spool"
+	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 )
@@ -18,7 +22,7 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show the last hunts that were stored, how late they are and what went wrong",
 		Long: `Show the last hunts that were stored: window, how many connections, pairs and findings, whether the window was complete,
-and what went wrong. LAG is how long after its window's end a hunt ran.`,
+what went wrong, and what is held on this machine because the cluster did not take it. LAG is how long after its window's end a hunt ran.`,
 		Example: `  dwell status
   dwell status --last 50`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context(), last) },
@@ -31,10 +35,15 @@ func (a *app) status(ctx context.Context, last int) error {
 	if last < 1 {
 		return usage("--last %d: want 1 or more", last)
 	}
-	store, err := a.loadStore()
+	settings, err := a.load(nil)
 	if err != nil {
 		return err
 	}
+	store, err := a.openStore(settings)
+	if err != nil {
+		return err
+	}
+	defer a.held(settings)
 	hunts, err := store.Hunts(ctx, last)
 	if err != nil {
 		return missingTemplates(err)
@@ -62,6 +71,32 @@ func (a *app) status(ctx context.Context, last int) error {
 		}
 	}
 	return nil
+}
+
+// held says what waits on this machine for the cluster to take it.
+func (a *app) held(settings *config.Loaded) {
+	dir, err := settings.StateDir(a.Environ)
+	if err != nil {
+		return
+	}
+	dir = filepath.Join(dir, "spool")
+	if _, err := os.Stat(dir); err != nil {
+		return // nothing was ever held by this user on this machine, or it is another's to see
+	}
+	st, err := spool.Look(dir, settings.State.SpoolBytes)
+	if err != nil {
+		a.warn("the spool cannot be looked at: %v", err)
+		return
+	}
+	if st.Hunts+st.Dead == 0 {
+		a.say("dwell: nothing is held in %s", dir)
+		return
+	}
+	text := fmt.Sprintf("%d hunts are held in %s", st.Hunts, dir)
+	if !st.Oldest.IsZero() {
+		text += " since " + st.Oldest.UTC().Format(time.RFC3339)
+	}
+	a.warn("%s; %d documents were refused for good (*.dead.ndjson); %d of %d bytes used", text, st.Dead, st.Bytes, st.Max)
 }
 
 func state(s *hunt.Summary) string {

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"dwell/integration"
+	"dwell/integration/spool"
 	"dwell/internal/config"
 	"dwell/internal/pipeline"
+	"dwell/internal/schedule"
 	"dwell/so-config"
 )
 
@@ -18,7 +21,15 @@ func (a *app) openStore(settings *config.Loaded) (*integration.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return integration.New(client, integration.Options{Now: a.Now, Logger: a.logger()}), nil
+	o := integration.Options{Now: a.Now, Logger: a.logger()}
+	if s := settings.Alerts; s.Enabled {
+		rank, err := severityRank(s.Severity)
+		if err != nil {
+			return nil, err
+		}
+		o.Alerts = &integration.AlertOptions{MinSeverity: rank, Again: s.Again}
+	}
+	return integration.New(client, o), nil
 }
 
 // loadStore is openStore by the settings in force, for commands that need nothing else of them.
@@ -43,7 +54,41 @@ func (a *app) writer(ctx context.Context, wanted bool, settings *config.Loaded) 
 	if err != nil {
 		return nil, err
 	}
-	return store, missingTemplates(store.Ready(ctx, soconfig.FindingStream, soconfig.HuntStream))
+	return store, missingTemplates(store.Ready(ctx, writtenStreams(settings)...))
+}
+
+// writtenStreams are those that a hunt writes to.
+func writtenStreams(settings *config.Loaded) []string {
+	out := []string{soconfig.FindingStream, soconfig.HuntStream}
+	if settings.Alerts.Enabled {
+		out = append(out, soconfig.AlertStream)
+	}
+	return out
+}
+
+// hold is where hunts are kept that the cluster does not take.
+type hold struct {
+	dir     string
+	spool   *spool.Spool
+	release func()
+}
+
+// openHold takes the state folder for this process and opens the spool in it.
+func (a *app) openHold(settings *config.Loaded) (*hold, error) {
+	dir, err := settings.StateDir(a.Environ)
+	if err != nil {
+		return nil, err
+	}
+	release, err := schedule.Lock(dir)
+	if err != nil {
+		return nil, err
+	}
+	sp, err := spool.Open(spool.Options{Dir: filepath.Join(dir, "spool"), MaxBytes: settings.State.SpoolBytes, Now: a.Now})
+	if err != nil {
+		release()
+		return nil, err
+	}
+	return &hold{dir: dir, spool: sp, release: release}, nil
 }
 
 // missingTemplates says what to do where dwell was never installed.
@@ -55,29 +100,54 @@ func missingTemplates(err error) error {
 	return err
 }
 
-// store writes a hunt and says what became of it.
-func (a *app) store(ctx context.Context, store *integration.Store, r *pipeline.Result) error {
-	report, err := store.Write(ctx, r.Findings, r.Document)
+// store writes a hunt and says what became of it. What the cluster does not take now is held in the state folder, unless
+// another dwell has that: the other one's hunts go first, and this one fails.
+func (a *app) store(ctx context.Context, store *integration.Store, settings *config.Loaded, r *pipeline.Result) error {
+	var report integration.Report
+	held, err := a.openHold(settings)
+	if err == nil {
+		report, err = store.WriteOrHold(ctx, held.spool, r.Findings, r.Document)
+		held.release()
+	} else {
+		a.say("dwell: note: nothing can be held on this machine while the hunt is stored: %v", err)
+		report, err = store.Write(ctx, r.Findings, r.Document)
+	}
 	for _, n := range report.Notes {
 		a.say("dwell: note: %s", n)
+	}
+	if report.Held != nil {
+		a.warn("the hunt is held in %s until the cluster takes it (the next `dwell hunt --write` or `dwell serve` stores it): %v", held.dir, report.Held)
 	}
 	if err != nil {
 		return fmt.Errorf("store the hunt: %w", missingTemplates(err))
 	}
-	f := report.Findings
-	text := []string{fmt.Sprintf("%d findings stored", f.Acked)}
-	if f.Existing > 0 {
-		text = append(text, fmt.Sprintf("%d were there already", f.Existing))
+	if report.Held != nil {
+		return nil
 	}
-	if report.Replaces != "" {
-		text = append(text, "replaces revision "+report.Replaces)
-	}
-	a.say("dwell: hunt %s: %s", report.HuntID, strings.Join(text, ", "))
-	for _, d := range f.Dead {
+	a.say("dwell: hunt %s: %s", report.HuntID, stored(&report))
+	for _, d := range report.Findings.Dead {
 		a.warn("not stored: %v", d)
 	}
-	if len(f.Dead) > 0 {
-		return codeError{exitFailed, fmt.Sprintf("%d findings were refused by the cluster for good", len(f.Dead))}
+	if n := len(report.Findings.Dead); n > 0 {
+		return codeError{exitFailed, fmt.Sprintf("%d findings were refused by the cluster for good", n)}
 	}
 	return nil
+}
+
+// stored says what became of a hunt's documents.
+func stored(r *integration.Report) string {
+	text := []string{fmt.Sprintf("%d findings stored", r.Findings.Acked)}
+	if n := r.Findings.Existing; n > 0 {
+		text = append(text, fmt.Sprintf("%d were there already", n))
+	}
+	if n := r.Alerts.Acked; n > 0 {
+		text = append(text, fmt.Sprintf("%d alerts raised", n))
+	}
+	if r.Replaces != "" {
+		text = append(text, "replaces revision "+r.Replaces)
+	}
+	if r.Replayed > 0 {
+		text = append(text, fmt.Sprintf("%d held hunts stored before it", r.Replayed))
+	}
+	return strings.Join(text, ", ")
 }

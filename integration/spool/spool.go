@@ -88,6 +88,11 @@ func Open(o Options) (*Spool, error) {
 	return s, nil
 }
 
+// Look gives the status of a spool that another process may be using; it changes nothing.
+func Look(dir string, maxBytes int64) (Status, error) {
+	return (&Spool{dir: dir, max: maxBytes}).Status()
+}
+
 // Status is what a spool holds.
 type Status struct {
 	// Hunts are held, Dead are documents refused for good; Bytes is what both take of Max.
@@ -276,6 +281,26 @@ func (s *Spool) Replay(write func(hunt.Document, []hunt.Finding) error) (int, er
 		done++
 	}
 	return done, nil
+}
+
+// Held gives the documents of the held hunts, oldest first.
+func (s *Spool) Held() ([]hunt.Document, error) {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("look into the spool: %w", err)
+	}
+	var out []hunt.Document
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), heldSuffix) {
+			continue
+		}
+		doc, _, err := read(filepath.Join(s.dir, e.Name()))
+		if err != nil {
+			return nil, fmt.Errorf("look into %s: %w", e.Name(), err)
+		}
+		out = append(out, doc)
+	}
+	return out, nil
 }
 
 func read(path string) (hunt.Document, []hunt.Finding, error) {

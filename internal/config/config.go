@@ -17,6 +17,10 @@ type Config struct {
 	Elasticsearch Elasticsearch `mapstructure:"elasticsearch"`
 	Query         Query         `mapstructure:"query"`
 	Hunt          Hunt          `mapstructure:"hunt"`
+	Alerts        Alerts        `mapstructure:"alerts"`
+	State         State         `mapstructure:"state"`
+	Serve         Serve         `mapstructure:"serve"`
+	Kibana        Kibana        `mapstructure:"kibana"`
 }
 
 // Elasticsearch says how to reach the cluster and as whom.
@@ -50,6 +54,33 @@ type Hunt struct {
 	MinScore   float64        `mapstructure:"min_score"`
 	Profile    string         `mapstructure:"profile"`
 	Safelist   string         `mapstructure:"safelist"`
+}
+
+// Alerts says which stored findings Security Onion's Alerts shows.
+type Alerts struct {
+	Enabled  bool          `mapstructure:"enabled"`
+	Severity string        `mapstructure:"severity"`
+	Again    time.Duration `mapstructure:"again"`
+}
+
+// State says where dwell keeps what must outlive a run.
+type State struct {
+	Dir        string `mapstructure:"dir"`
+	SpoolBytes int64  `mapstructure:"spool_bytes"`
+}
+
+// Serve says when to hunt and where to tell how it goes.
+type Serve struct {
+	Schedule string        `mapstructure:"schedule"`
+	Window   time.Duration `mapstructure:"window"`
+	CatchUp  int           `mapstructure:"catch_up"`
+	Listen   string        `mapstructure:"listen"`
+}
+
+// Kibana says where the dashboards go.
+type Kibana struct {
+	URL    string `mapstructure:"url"`
+	CAFile string `mapstructure:"ca_file"`
 }
 
 // Key documents one setting.
@@ -88,6 +119,17 @@ func Keys() []Key {
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
 		{Name: "hunt.profile", Default: "dwell", About: "Which score ranks the findings: dwell is the calibrated one, rita ranks as RITA v5 does."},
 		{Name: "hunt.safelist", Default: "", About: "File with the safelist (docs/safelist.md). Empty: safelist.yaml beside the configuration file, if it is there."},
+		{Name: "alerts.enabled", Default: true, About: "Let hunts that are stored raise alerts in logs-dwell.alert-so, which Security Onion's Alerts shows."},
+		{Name: "alerts.severity", Default: "high", About: "From which severity on a finding becomes an alert: low, medium, high or critical."},
+		{Name: "alerts.again", Default: "7d", About: "How long a story that has not changed raises no further alert."},
+		{Name: "state.dir", Default: "", About: "Folder for what must outlive a run: hunts that the cluster would not take yet, and the lock. Empty: systemd's state folder, /var/lib/dwell for root, else dwell in the user's state folder."},
+		{Name: "state.spool_bytes", Default: 256 << 20, About: "How many bytes of hunts are held on this machine at most while the cluster does not take them."},
+		{Name: "serve.schedule", Default: "1h", About: "When `dwell serve` hunts: an interval of whole minutes (1h: at every full hour UTC) or five cron fields, UTC (\"15 */2 * * *\")."},
+		{Name: "serve.window", Default: "24h", About: "How long a window `dwell serve` looks at. Windows end at a full hour UTC, at least query.settle ago."},
+		{Name: "serve.catch_up", Default: 24, About: "How many missed windows `dwell serve` makes up for after downtime, the newest ones; older ones are told and left."},
+		{Name: "serve.listen", Default: "127.0.0.1:9274", About: "Where `dwell serve` answers /healthz, /readyz and /metrics. Empty: nowhere. There is no password: leave it on loopback."},
+		{Name: "kibana.url", Default: "", About: "Kibana's address with its base path, for `dwell install`: http://localhost:5601 on a Security Onion manager. Empty: dashboards are left out."},
+		{Name: "kibana.ca_file", Default: "", About: "PEM file with the authority that signed Kibana's certificate. Empty: the system's authorities."},
 	}
 }
 
@@ -126,6 +168,23 @@ func (c *Config) validate() []error {
 	if c.Hunt.MinScore < 0 || c.Hunt.MinScore > 1 {
 		bad("hunt.min_score", "%v is not between 0 and 1", c.Hunt.MinScore)
 	}
+	if c.Alerts.Again <= 0 {
+		bad("alerts.again", "must be more than zero")
+	}
+	if c.State.SpoolBytes < 1<<20 {
+		bad("state.spool_bytes", "%d is less than a mebibyte", c.State.SpoolBytes)
+	}
+	if w := c.Serve.Window; w < time.Hour || w > 31*24*time.Hour || w%time.Hour != 0 {
+		bad("serve.window", "%s is not a whole number of hours between 1h and 31d", w)
+	}
+	if n := c.Serve.CatchUp; n < 0 || n > 1000 {
+		bad("serve.catch_up", "%d is not between 0 and 1000", n)
+	}
+	if u := c.Kibana.URL; u != "" {
+		if err := checkAddress(u); err != nil {
+			bad("kibana.url", "%v", err)
+		}
+	}
 	return append(errs, c.validateWords()...)
 }
 
@@ -141,6 +200,7 @@ func (c *Config) validateWords() []error {
 		errs = append(errs, fmt.Errorf("%s: %q is not one of %v", key, value, words))
 	}
 	oneOf("hunt.direction", c.Hunt.Direction, "outbound", "inbound", "both")
+	oneOf("alerts.severity", c.Alerts.Severity, "low", "medium", "high", "critical")
 	oneOf("hunt.profile", c.Hunt.Profile, "dwell", "rita")
 	for _, i := range c.Hunt.Indicators {
 		oneOf("hunt.indicators", i, "beacon", "long", "strobe", "dns")

@@ -3,6 +3,8 @@
 # lies in /etc/dwell/api_key (dwell install --create-key).
 dwell:
   enabled: True
+  # timer: a hunt every hour. serve: dwell's own schedule, catching up, metrics.
+  mode: timer
   config:
     elasticsearch:
       # The name that stands in the certificate, never localhost.

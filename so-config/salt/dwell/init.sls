@@ -1,7 +1,10 @@
 # dwell as a Salt state of a Security Onion manager. Lies in /opt/so/saltstack/local/salt/dwell/, which soup leaves alone;
-# files/ beside it holds dwell (the program), dwell-hunt.service, dwell-hunt.timer, dwell.sysusers and logrotate.
+# files/ beside it holds dwell (the program), dwell-hunt.service, dwell-hunt.timer, dwell-serve.service, dwell.sysusers and logrotate.
 # Carry it out with: salt-call state.apply dwell
 {% set dwell = salt['pillar.get']('dwell', {}) %}
+# mode: timer (a hunt an hour) or serve (the service with its own schedule); never both.
+{% set unit = 'dwell-serve.service' if dwell.get('mode', 'timer') == 'serve' else 'dwell-hunt.timer' %}
+{% set other = 'dwell-hunt.timer' if unit == 'dwell-serve.service' else 'dwell-serve.service' %}
 {% if dwell.get('enabled', False) %}
 
 dwell_program:
@@ -39,31 +42,44 @@ dwell_logrotate:
     - name: /etc/logrotate.d/dwell
     - source: salt://dwell/files/logrotate
 
-{% for unit in ['dwell-hunt.service', 'dwell-hunt.timer'] %}
-dwell_unit_{{ unit }}:
+{% for file in ['dwell-hunt.service', 'dwell-hunt.timer', 'dwell-serve.service'] %}
+dwell_unit_{{ file }}:
   file.managed:
-    - name: /etc/systemd/system/{{ unit }}
-    - source: salt://dwell/files/{{ unit }}
+    - name: /etc/systemd/system/{{ file }}
+    - source: salt://dwell/files/{{ file }}
   module.run:
     - name: service.systemctl_reload
     - onchanges:
-      - file: dwell_unit_{{ unit }}
+      - file: dwell_unit_{{ file }}
 {% endfor %}
 
-dwell_timer:
+dwell_other:
+  service.dead:
+    - name: '{{ other }}'
+    - enable: False
+
+dwell_runs:
   service.running:
-    - name: dwell-hunt.timer
+    - name: '{{ unit }}'
     - enable: True
     - require:
       - file: dwell_config
-      - file: dwell_unit_dwell-hunt.timer
+      - file: dwell_unit_{{ unit }}
       - file: dwell_unit_dwell-hunt.service
+      - service: dwell_other
+{% if unit == 'dwell-serve.service' %}
+    - watch:
+      - file: dwell_program
+      - file: dwell_config
+{% endif %}
 
 {% else %}
 
-dwell_timer:
+{% for file in ['dwell-hunt.timer', 'dwell-serve.service'] %}
+dwell_stopped_{{ file }}:
   service.dead:
-    - name: dwell-hunt.timer
+    - name: '{{ file }}'
     - enable: False
+{% endfor %}
 
 {% endif %}
