@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 type huntFlags struct {
 	zeek                []string
 	from, to            string
-	format              string
+	format, out         string
 	limit               int
 	write               bool
 	failOn              string
@@ -42,13 +43,15 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
   dwell hunt --since 12h --min-score 0.6                          the last half day in the cluster, high and critical
   dwell hunt --from 2026-11-20T00:00:00Z --to 2026-11-21T00:00:00Z --write
   dwell hunt -o ndjson | jq -r '[.dwell.score,.source.ip,.destination.ip]|@tsv'
+  dwell hunt -o rita-csv --out /nsm/rita                          files for Security Onion's own RITA integration
   dwell hunt --fail-on high                                       exit code 3 when something high turns up`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.hunt(c, &f) },
 	}
 	p := c.Flags()
 	f.window(p)
 	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
-	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv (default: table on a terminal, tab-separated lines in a pipe)")
+	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
+	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
 	p.BoolVar(&f.explain, "explain", false, "say what would be read, and read nothing")
@@ -70,7 +73,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	if err != nil {
 		return err
 	}
-	show, err := a.printing(f.format)
+	show, err := f.printing(a)
 	if err != nil {
 		return err
 	}
@@ -110,8 +113,8 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		more = len(shown) - f.limit
 	}
 	show.Hunt = &result.Document
-	if err := output.Findings(a.Out, shown[:len(shown)-more], show); err != nil {
-		return fmt.Errorf("print findings: %w", err)
+	if err := a.print(shown[:len(shown)-more], show, f.out); err != nil {
+		return err
 	}
 	a.summarize(result, settings, len(shown), more, hidden)
 	if writer != nil {
@@ -120,6 +123,38 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		}
 	}
 	return verdict(result, fail)
+}
+
+// printing settles the format; rita-csv is the one that needs a folder.
+func (f *huntFlags) printing(a *app) (output.Options, error) {
+	rita := f.format == string(output.RITA)
+	switch {
+	case rita && f.out == "":
+		return output.Options{}, usage("-o rita-csv writes three files: say into which folder with --out, as in --out /nsm/rita")
+	case !rita && f.out != "":
+		return output.Options{}, usage("--out goes with -o rita-csv; everything else is printed on stdout")
+	case !rita:
+		return a.printing(f.format)
+	}
+	if info, err := os.Stat(f.out); err != nil || !info.IsDir() {
+		return output.Options{}, usage("--out %s is not a folder: make it first", f.out)
+	}
+	return output.Options{Format: output.RITA}, nil
+}
+
+// print gives the findings out: to stdout, or as files into a folder.
+func (a *app) print(findings []hunt.Finding, show output.Options, folder string) error {
+	if show.Format == output.RITA {
+		report, err := output.WriteRITA(folder, findings)
+		if err == nil {
+			a.say("dwell: %s: %s", folder, report)
+		}
+		return err
+	}
+	if err := output.Findings(a.Out, findings, show); err != nil {
+		return fmt.Errorf("print findings: %w", err)
+	}
+	return nil
 }
 
 // explain prints the plan of a hunt.

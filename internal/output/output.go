@@ -23,6 +23,8 @@ const (
 	JSON   Format = "json"
 	NDJSON Format = "ndjson"
 	CSV    Format = "csv"
+	// RITA is written into a folder (WriteRITA), never to stdout.
+	RITA Format = "rita-csv"
 )
 
 // Formats lists what -o takes.
@@ -60,6 +62,8 @@ func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 		return writeCSV(w, findings)
 	case Lines:
 		return writeLines(w, findings)
+	case RITA:
+		return fmt.Errorf("%s is three files: it is written into a folder", RITA)
 	case Table, Wide:
 	}
 	return writeTable(w, findings, o)

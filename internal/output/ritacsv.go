@@ -1,0 +1,192 @@
+package output
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dwell/internal/hunt"
+)
+
+// The files that Security Onion's RITA integration picks up out of /nsm/rita. Their columns are RITA v4's.
+const (
+	ritaBeacons = "beacons.csv"
+	ritaLong    = "long-connections.csv"
+	ritaDNS     = "exploded-dns.csv"
+)
+
+// RITAFiles lists what WriteRITA writes.
+func RITAFiles() []string { return []string{ritaBeacons, ritaLong, ritaDNS} }
+
+// RITAReport says what WriteRITA could and could not put into RITA's form.
+type RITAReport struct {
+	Beacons, Long, DNS int
+	// Capped is how many numbers were above what the integration can store (2,147,483,647) and were cut to it.
+	Capped int
+	// Left are findings with a beacon or a long connection but without any address, which RITA's form cannot hold.
+	// Strobes is how many findings are strobes only, for which RITA v4 has no file.
+	Left, Strobes int
+}
+
+// String is one line for people.
+func (r RITAReport) String() string {
+	text := fmt.Sprintf("%d beacons, %d long connections, %d DNS tunnels in RITA's form", r.Beacons, r.Long, r.DNS)
+	if r.Capped > 0 {
+		text += fmt.Sprintf("; %d numbers cut to 2147483647, the most that the integration stores", r.Capped)
+	}
+	if r.Left > 0 {
+		text += fmt.Sprintf("; %d findings left out, they have no single address", r.Left)
+	}
+	if r.Strobes > 0 {
+		text += fmt.Sprintf("; %d strobes left out, RITA v4 has no file for them", r.Strobes)
+	}
+	return text
+}
+
+// WriteRITA writes the findings into dir as the three files of Security Onion's RITA integration, each whole or not at
+// all, in place of those of the last hunt. There is no header: the integration of Security Onion 3 does not skip it, and
+// its line would be refused. A file without rows is empty. The score is the finding's own (dwell.score, three decimals),
+// RITA's other numbers are RITA v5's, 0 where it has none.
+func WriteRITA(dir string, findings []hunt.Finding) (RITAReport, error) {
+	r := &ritaRows{}
+	for i := range findings {
+		r.add(&findings[i])
+	}
+	for name, rows := range map[string][][]string{ritaBeacons: r.beacons, ritaLong: r.long, ritaDNS: r.dns} {
+		var b bytes.Buffer
+		c := csv.NewWriter(&b)
+		if err := c.WriteAll(rows); err != nil {
+			return r.report, fmt.Errorf("encode %s: %w", name, err)
+		}
+		if err := WriteFile(filepath.Join(dir, name), func(w io.Writer) error { _, err := b.WriteTo(w); return err }); err != nil {
+			return r.report, err
+		}
+	}
+	r.report.Beacons, r.report.Long, r.report.DNS = len(r.beacons), len(r.long), len(r.dns)
+	return r.report, nil
+}
+
+type ritaRows struct {
+	beacons, long, dns [][]string
+	report             RITAReport
+}
+
+func (r *ritaRows) add(f *hunt.Finding) {
+	has := func(indicator string) bool { return slices.Contains(f.Dwell.Indicators, indicator) }
+	if has(hunt.DNSTunnel) && f.Dwell.DNS != nil {
+		r.dns = append(r.dns, []string{cell(strings.ToLower(f.Destination.Domain)), r.integer(float64(f.Dwell.DNS.Names)), r.integer(float64(f.Dwell.DNS.Queries))})
+	}
+	beacon, long := has(hunt.Beacon), has(hunt.LongConnection)
+	if !beacon && !long {
+		if has(hunt.Strobe) {
+			r.report.Strobes++
+		}
+		return
+	}
+	to := busiest(f)
+	if !to.IsValid() || !f.Source.IP.IsValid() {
+		r.report.Left++
+		return
+	}
+	if beacon {
+		r.beacons = append(r.beacons, r.beacon(f, to))
+	}
+	if long {
+		r.long = append(r.long, []string{f.Source.IP.String(), to.String(), service(f), fixed(f.Connection.Longest, 3), "closed"})
+	}
+}
+
+func (r *ritaRows) beacon(f *hunt.Finding, to netip.Addr) []string {
+	b := f.Beacon
+	if b == nil {
+		b = &hunt.BeaconScore{}
+	}
+	top := 0.0
+	if b.Interval != nil {
+		top = b.Interval.Top
+	}
+	or0 := func(v *float64) string {
+		if v == nil {
+			return "0"
+		}
+		return fixed(*v, 3)
+	}
+	return []string{fixed(f.Dwell.Score, 3), f.Source.IP.String(), to.String(), r.integer(float64(f.Network.Connections)),
+		fixed(f.Network.AverageBytes, 3), r.integer(float64(f.Network.Bytes)), or0(b.TS), or0(b.DS), or0(b.Duration), or0(b.Historical), r.integer(top)}
+}
+
+// integer rounds to what a 32-bit field takes: a larger number would make the whole document fail.
+func (r *ritaRows) integer(v float64) string {
+	if v > math.MaxInt32 {
+		r.report.Capped++
+		v = math.MaxInt32
+	}
+	return strconv.FormatInt(int64(math.Round(v)), 10)
+}
+
+// fixed never uses an exponent, which the integration cannot read.
+func fixed(v float64, decimals int) string {
+	return strconv.FormatFloat(math.Round(v*math.Pow10(decimals))/math.Pow10(decimals), 'f', -1, 64)
+}
+
+// busiest is the address that stands for the other side: the pair's, or the most used one behind a name or in a network.
+func busiest(f *hunt.Finding) netip.Addr {
+	if !f.Destination.IP.IsValid() && f.Dwell.Evidence != nil && len(f.Dwell.Evidence.Addresses) > 0 {
+		return f.Dwell.Evidence.Addresses[0]
+	}
+	return f.Destination.IP
+}
+
+// service is port:transport:service. The integration cuts that line at commas and colons and knows no quotes, so what
+// stands between is held to letters, digits and a few signs; several services are joined by a plus.
+func service(f *hunt.Finding) string {
+	plain := func(s string) string {
+		if s == "" {
+			return "-"
+		}
+		return strings.Map(func(c rune) rune {
+			switch {
+			case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '.':
+				return c
+			case c == ',':
+				return '+'
+			}
+			return '_'
+		}, s)
+	}
+	return strconv.Itoa(f.Destination.Port) + ":" + plain(f.Network.Transport) + ":" + plain(f.Network.Protocol)
+}
+
+// WriteFile writes a file whole or not at all: a temporary one beside it, synced, then renamed. It is readable for the
+// owner and the group.
+func WriteFile(path string, write func(io.Writer) error) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".dwell-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
+	if err = write(f); err == nil {
+		err = f.Chmod(0o640)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
