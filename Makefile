@@ -49,4 +49,5 @@ clean: ## remove what was built
 
 generate: ## the pages that are made from code
 	$(GO) test ./internal/config ./cmd/dwell -run UpToDate -update
+	$(GO) test ./internal/evidence -run UpToDate -update
 	$(GO) test ./so-config ./so-config/kibana -update

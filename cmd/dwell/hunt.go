@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"dwell/internal/config"
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
@@ -185,6 +187,9 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 	if o.Safelist, err = openSafelist(settings); err != nil {
 		return o, err
 	}
+	if settings.Evidence.Enabled {
+		o.Judges = judges()
+	}
 	for _, b := range []struct {
 		flag, text string
 		at         *time.Time
@@ -206,6 +211,9 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 	}
 	return o, nil
 }
+
+// judges weigh the evidence, in this order.
+func judges() []evidence.Judge { return []evidence.Judge{protocol.Judge{}} }
 
 // printed are the findings from the wanted score on, without those that a safelist rule matches unless they are asked
 // for; hidden is how many those are.

@@ -21,6 +21,12 @@ type Config struct {
 	State         State         `mapstructure:"state"`
 	Serve         Serve         `mapstructure:"serve"`
 	Kibana        Kibana        `mapstructure:"kibana"`
+	Evidence      Evidence      `mapstructure:"evidence"`
+}
+
+// Evidence says what is weighed beside the rhythm.
+type Evidence struct {
+	Enabled bool `mapstructure:"enabled"`
 }
 
 // Elasticsearch says how to reach the cluster and as whom.
@@ -130,6 +136,7 @@ func Keys() []Key {
 		{Name: "serve.listen", Default: "127.0.0.1:9274", About: "Where `dwell serve` answers /healthz, /readyz and /metrics. Empty: nowhere. There is no password: leave it on loopback."},
 		{Name: "kibana.url", Default: "", About: "Kibana's address with its base path, for `dwell install`: http://localhost:5601 on a Security Onion manager. Empty: dashboards are left out."},
 		{Name: "kibana.ca_file", Default: "", About: "PEM file with the authority that signed Kibana's certificate. Empty: the system's authorities."},
+		{Name: "evidence.enabled", Default: true, About: "Weigh evidence beside the rhythm (docs/detection.md): how the connections are spoken, out of Zeek's other logs. false: scores rest on the connections alone, and nothing else is read for them. Profile rita weighs none."},
 	}
 }
 

@@ -45,6 +45,8 @@ type Subject struct {
 	Key hunt.PairKey
 	// Indicators are its values before modifiers.
 	Indicators scoring.Indicators
+	// Sizes is how alike the connections' sizes are.
+	Sizes scoring.SizeScore
 	// Finding is complete but for what evidence adds: Settle sets its score. Judges fill in Finding.Dwell.Evidence, which is
 	// never nil, and leave score, reasons and modifiers alone.
 	Finding *hunt.Finding
@@ -110,6 +112,7 @@ func (s *Subject) Last(reason string) { s.closing = append(s.closing, reason) }
 func (s *Subject) Settle() {
 	d := &s.Finding.Dwell
 	slices.SortStableFunc(s.modifiers, func(a, b hunt.Modifier) int { return cmp.Compare(math.Abs(b.Value), math.Abs(a.Value)) })
+	limit(s.modifiers)
 	sum := 0.0
 	for _, m := range s.modifiers {
 		sum += m.Value

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"dwell/internal/hunt"
 )
 
 // The terms of the final score beside the indicators.
@@ -12,6 +14,29 @@ const (
 	Common = "common"
 	New    = "new"
 	Known  = "known"
+)
+
+// The terms of protocol behaviour.
+const (
+	OddService    = "odd_service"
+	NoService     = "no_service"
+	NoName        = "no_name"
+	NeverResolved = "never_resolved"
+	BareAddress   = "bare_address"
+	SelfSigned    = "self_signed"
+	Expired       = "certificate_expired"
+	NotYetValid   = "certificate_not_yet_valid"
+	IssuedToday   = "certificate_new"
+	OtherName     = "certificate_other_name"
+	RareClient    = "rare_fingerprint"
+	RareAgent     = "rare_user_agent"
+	WrongContent  = "content_mismatch"
+	Upload        = "upload"
+	SameSize      = "same_size"
+	ICMPData      = "icmp_data"
+	DNSNames      = "dns_names"
+	Noticed       = "zeek_notice"
+	Weirdness     = "zeek_weird"
 )
 
 // Term is one modifier that a score may get.
@@ -32,6 +57,60 @@ func Terms() []Term {
 		{Common, -0.15, "half of all active machines, five at least, talk to the other side"},
 		{New, 0.15, "the other side was first seen seven days ago or less, in a store that reaches further back"},
 		{Known, -0.15, "the other side was first seen thirty days ago or more"},
+		{NoName, 0.10, "TLS without a server name, or HTTP without a Host, in at least half of the handshakes or requests"},
+		{BareAddress, 0.05, "at least half of the HTTP requests name the address itself as Host"},
+		{NeverResolved, 0.05, "no DNS answer in the window held the address, though the machine's queries are seen"},
+		{SelfSigned, 0.10, "the server's certificate is signed by itself"},
+		{Expired, 0.10, "the certificate had expired when it was shown"},
+		{NotYetValid, 0.10, "the certificate was not yet valid when it was shown"},
+		{IssuedToday, 0.10, "the certificate is valid from the day on which it was shown"},
+		{OtherName, 0.10, "the certificate is for another name than the one asked for"},
+		{RareClient, 0.15, "ten machines or more show TLS fingerprints, and this one (JA4, else JA3) no other, towards no other address; half where only one of both holds"},
+		{RareAgent, 0.15, "the same for the HTTP user agent"},
+		{WrongContent, 0.10, "what came for most requests with a file extension is not what such files are"},
+		{OddService, 0.10, "Zeek recognised another protocol than the port stands for"},
+		{NoService, 0.05, "a well-known port, data both ways, and no protocol that Zeek knows"},
+		{Upload, 0.10, "ten times as much sent as received, a megabyte or more"},
+		{SameSize, 0.05, "twenty messages or more, 95 % of them of one size"},
+		{ICMPData, 0.15, "ICMP with more data than a ping has"},
+		{DNSNames, 0.10, "the names asked for below one domain are many, long and as good as random"},
+		{Noticed, 0.10, "Zeek raised a notice about the two"},
+		{Weirdness, 0.05, "Zeek found the protocol weird in at least half of the connections"},
+	}
+}
+
+// Group is a set of terms that are often true together, so that their sum is bounded: one oddity with three symptoms
+// is one oddity.
+type Group struct {
+	// Name for people.
+	Name string
+	// Ceiling of the sum of the members' values.
+	Ceiling float64
+	Members []string
+}
+
+// Groups lists the groups; a term is in one at most.
+func Groups() []Group {
+	return []Group{
+		{"without a name", 0.10, []string{NoName, BareAddress, NeverResolved}},
+		{"certificate", 0.15, []string{SelfSigned, Expired, NotYetValid, IssuedToday, OtherName}},
+		{"client", 0.15, []string{RareClient, RareAgent}},
+		{"service", 0.10, []string{OddService, NoService, WrongContent}},
+		{"flow", 0.15, []string{Upload, SameSize, ICMPData, DNSNames}},
+		{"Zeek's own remarks", 0.10, []string{Noticed, Weirdness}},
+	}
+}
+
+// limit cuts the values of terms, heaviest first, so that no group is above its ceiling. What is cut is 0, and still told.
+func limit(modifiers []hunt.Modifier) {
+	for _, g := range Groups() {
+		left := g.Ceiling
+		for i := range modifiers {
+			if m := &modifiers[i]; slices.Contains(g.Members, m.Name) {
+				m.Value = round(min(m.Value, left))
+				left -= max(m.Value, 0)
+			}
+		}
 	}
 }
 

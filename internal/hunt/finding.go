@@ -175,6 +175,33 @@ type Evidence struct {
 	AddressCount int          `json:"address_count,omitempty"`
 	// Prevalence is how many internal machines talk to the other side.
 	Prevalence *Prevalence `json:"prevalence,omitempty"`
+	// Names that the other side goes by: from DNS answers, TLS server names, HTTP hosts and certificates, at most 20.
+	Names []string `json:"names,omitempty"`
+	// Protocol is how the connections were spoken.
+	Protocol *Protocol `json:"protocol,omitempty"`
+}
+
+// Protocol is what the logs beside conn say about the connections.
+type Protocol struct {
+	// Oddities are the names of the modifiers that the protocol gave.
+	Oddities    []string         `json:"oddities,omitempty"`
+	Certificate *CertificateSeen `json:"certificate,omitempty"`
+	// JA3, JA4, UserAgents and MIME are the most frequent values, at most 10 each.
+	JA3        []string `json:"ja3,omitempty"`
+	JA4        []string `json:"ja4,omitempty"`
+	UserAgents []string `json:"user_agents,omitempty"`
+	MIME       []string `json:"mime,omitempty"`
+	Weird      []string `json:"weird,omitempty"`
+	Notices    []string `json:"notices,omitempty"`
+}
+
+// CertificateSeen is the certificate that the server showed most.
+type CertificateSeen struct {
+	Hash      string `json:"hash,omitempty"`
+	Subject   string `json:"subject,omitempty"`
+	Issuer    string `json:"issuer,omitempty"`
+	NotBefore *Time  `json:"not_before,omitempty"`
+	NotAfter  *Time  `json:"not_after,omitempty"`
 }
 
 // Prevalence counts internal machines: those that talk to the other side, and those that talked to anybody outside.

@@ -84,6 +84,7 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
 	f.Rule = ruleOf(f.Dwell.Indicators)
 	sub := evidence.NewSubject(k.PairKey, values, &f, s.o.Weights)
+	sub.Sizes = k.size
 	s.spread.judge(sub, k)
 	s.explain(sub, k)
 	return sub

@@ -1,0 +1,184 @@
+package protocol
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+)
+
+// spoken are the protocols, by Zeek's names, that a port's number promises, for ports with a fixed meaning.
+func spoken(port uint16, proto hunt.Transport) []string {
+	switch {
+	case proto == hunt.UDP:
+		switch port {
+		case 53:
+			return []string{"dns"}
+		case 123:
+			return []string{"ntp"}
+		case 443:
+			return []string{"quic", "ssl"}
+		}
+	case proto == hunt.TCP:
+		switch port {
+		case 21:
+			return []string{"ftp", "ftp-data", "ssl"}
+		case 22:
+			return []string{"ssh"}
+		case 25, 587:
+			return []string{"smtp", "ssl"}
+		case 53:
+			return []string{"dns"}
+		case 80, 8080:
+			return []string{"http"}
+		case 110:
+			return []string{"pop3", "ssl"}
+		case 143:
+			return []string{"imap", "ssl"}
+		case 443, 853, 8443:
+			return []string{"ssl"}
+		case 465, 993, 995:
+			return []string{"ssl", "smtp", "imap", "pop3"}
+		case 3389:
+			return []string{"rdp", "ssl"}
+		}
+	}
+	return nil
+}
+
+// flow judges what the connections themselves show.
+func (v *view) flow() {
+	f, k := v.s.Finding, &v.s.Key
+	v.service()
+	const megabyte, times, hour = 1 << 20, 10, 3600
+	if out, in := f.Client.Bytes, f.Server.Bytes; v.outbound && out >= megabyte && out >= times*in && f.Event.End.Sub(f.Event.Start.Time).Seconds() >= hour {
+		v.odd(evidence.Upload, "it sends far more than it gets: %d bytes out, %d in, over %s", out, in, hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
+	}
+	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP {
+		v.odd(evidence.SameSize, "the same message again and again: %.0f %% of %d have %.0f bytes or nearly so", 100*z.Share, z.Known, z.Median)
+	}
+	v.icmp()
+	const many, long, random = 100, 24, 3.2
+	if d := f.Dwell.DNS; d != nil && d.Names >= many && d.MeanLength >= long && d.Entropy >= random {
+		v.odd(evidence.DNSNames, "%d names of %.0f characters on average below one domain, %.1f bits each, as good as random", d.Names, d.MeanLength, d.Entropy)
+	}
+}
+
+// service compares what Zeek recognised with what the port stands for.
+func (v *view) service() {
+	f, k := v.s.Finding, &v.s.Key
+	want := spoken(k.Port, k.Proto)
+	if k.Kind() != "address" || want == nil {
+		return
+	}
+	switch got := f.Network.Protocol; {
+	case got == "":
+		// Old Zeeks know no QUIC, so nothing recognised there says little.
+		if k.Proto == hunt.TCP && f.Client.Bytes > 0 && f.Server.Bytes > 0 {
+			v.odd(evidence.NoService, "port %d is for %s, but Zeek recognises no protocol in what goes both ways (%d connections)", k.Port, want[0], f.Network.Connections)
+		}
+	case !slices.ContainsFunc(strings.Split(got, ","), func(s string) bool { return slices.Contains(want, s) }):
+		v.odd(evidence.OddService, "port %d is for %s, but what is spoken is %s (%d connections)", k.Port, want[0], got, f.Network.Connections)
+	}
+}
+
+// icmp compares the data in a message with what a ping has: 32 bytes on Windows, 56 elsewhere. How many messages there are is not
+// logged for each connection here, but each has 28 bytes of headers beside its data.
+func (v *view) icmp() {
+	f := v.s.Finding
+	if v.s.Key.Proto != hunt.ICMP || v.s.Sizes.Known == 0 || f.Network.Connections == 0 {
+		return
+	}
+	const headers, ping = 28, 128
+	data := float64(f.Client.Bytes) / float64(f.Network.Connections)
+	if messages := (v.s.Sizes.Median - data) / headers; messages >= 1 && data/messages > ping {
+		v.odd(evidence.ICMPData, "ICMP carries %.0f bytes a message, more than a ping has (%d connections)", data/messages, f.Network.Connections)
+	}
+}
+
+// contents compares what came with the extension of the path that was asked for.
+func (v *view) contents() {
+	const enough = 5
+	var all, wrong, most int64
+	var example hunt.Content
+	for _, c := range v.HTTP.Contents {
+		p, _, _ := strings.Cut(c.URI, "?")
+		fits, known := fits(strings.ToLower(path.Ext(p)), c.MIME)
+		if !known {
+			continue
+		}
+		all += c.Count
+		if !fits {
+			wrong += c.Count
+			if c.Count > most {
+				most, example = c.Count, c
+			}
+		}
+	}
+	if wrong >= enough && half(wrong, all) {
+		v.odd(evidence.WrongContent, "what comes is not what the path says: %s is %s (%d of %d)", clip(example.URI), example.MIME, wrong, all)
+	}
+}
+
+// clip keeps the end of a long path, where its extension is.
+func clip(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	return "..." + s[len(s)-most:]
+}
+
+// fits says whether files with an extension may have a type; known is false for extensions that promise nothing. Zeek
+// calls scripts and style sheets plain text, and packed or encrypted files many things, so only the class is compared.
+func fits(ext, mime string) (fits, known bool) {
+	class, _, _ := strings.Cut(mime, "/")
+	switch ext {
+	case ".png", ".jpg", ".jpeg", ".gif", ".ico", ".bmp", ".webp":
+		return class == "image", true
+	case ".css", ".js", ".json", ".txt", ".csv", ".xml":
+		return class == "text" || strings.Contains(mime, "javascript") || strings.Contains(mime, "json") || strings.Contains(mime, "xml"), true
+	case ".exe", ".dll", ".msi", ".cab", ".zip", ".gz", ".7z", ".jar", ".pdf":
+		return class == "application", true
+	case ".mp4", ".mp3", ".avi", ".webm":
+		return class == "video" || class == "audio" || class == "application", true
+	}
+	return false, false
+}
+
+// remarks are what Zeek itself found worth saying.
+func (v *view) remarks() {
+	for _, n := range v.Notices {
+		// Certificates are judged above; the rest of these is about the sensor.
+		if about, _, _ := strings.Cut(n.Value, "::"); about == "SSL" || about == "CaptureLoss" || about == "PacketFilter" || about == "Weird" {
+			continue
+		}
+		v.odd(evidence.Noticed, "Zeek noticed %s between the two (%d times)", n.Value, n.Count)
+		break
+	}
+	for _, w := range v.Weird {
+		if !lossy(w.Value) && half(w.Count, v.s.Finding.Network.Connections) {
+			v.odd(evidence.Weirdness, "Zeek finds the protocol weird: %s (%d times)", w.Value, w.Count)
+			break
+		}
+	}
+}
+
+// lossy says whether a weird is about packets rather than about what is in them: lost, reordered or cut by the sensor.
+func lossy(weird string) bool {
+	if strings.HasPrefix(weird, "TCP_") || strings.HasPrefix(weird, "SYN_") || strings.HasPrefix(weird, "FIN_") || strings.HasPrefix(weird, "bad_") {
+		return true
+	}
+	switch weird {
+	case "above_hole_data_without_any_acks", "active_connection_reuse", "connection_originator_SYN_ack", "data_after_reset", "data_before_established",
+		"excessive_data_without_further_acks", "fragment_with_DF", "inappropriate_FIN", "line_terminated_with_single_CR",
+		"line_terminated_with_single_LF", "multiple_HTTP_request_elements", "no_SYN", "partial_finish", "pending_data_when_closed",
+		"possible_split_routing", "premature_connection_reuse", "repeated_SYN_reply_wo_ack", "repeated_SYN_with_ack", "simultaneous_remove",
+		"split_routing", "truncated_header", "truncated_tcp_payload", "unmatched_HTTP_reply", "unsolicited_SYN_response", "window_recision",
+		"content_gap", "incompletely_captured_fragment", "dns_unmatched_msg", "dns_unmatched_reply", "dns_unmatched_query_id_quantity":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,159 @@
+// Package protocol weighs how connections are spoken: step 3 of the hunt. What a finding holds by itself (its service,
+// sizes and totals) is judged always; what ssl, x509, http, dns, weird and notice records say, where the source has
+// them.
+package protocol
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+)
+
+// Judge is the judge of protocol behaviour.
+type Judge struct{}
+
+var _ evidence.Judge = Judge{}
+
+// Revision is empty: the rules are the program's.
+func (Judge) Revision() string { return "" }
+
+// Judge implements [evidence.Judge].
+func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+	var book hunt.FactBook
+	var notes []hunt.Note
+	source, ok := h.Source.(hunt.FactSource)
+	if ok {
+		wanted := make([]hunt.PairKey, len(subjects))
+		for i, s := range subjects {
+			wanted[i] = s.Key
+		}
+		var err error
+		if book, notes, err = source.Facts(ctx, h.Request, wanted); err != nil {
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			ok, book = false, hunt.FactBook{}
+			notes = append(notes, hunt.Note{What: "what the logs beside conn say about the findings could not be looked up: " + err.Error(),
+				Hint: "scores go without protocol behaviour"})
+		}
+	}
+	if ok {
+		notes = append(notes, missing(book.Records)...)
+	}
+	for i, s := range subjects {
+		v := view{s: s, window: h.Window, outbound: h.Request.Scope.IsInternal(s.Key.Src), book: &book}
+		if ok {
+			v.Facts = book.Facts[i]
+		}
+		v.judge()
+	}
+	return notes, nil
+}
+
+// missing says once which logs the window does not have. Weird and notice logs are there only when there is something
+// to say, so they are not missed.
+func missing(records map[string]int64) []hunt.Note {
+	var gone []string
+	for _, log := range []string{"ssl", "x509", "http", "dns"} {
+		if records[log] == 0 {
+			gone = append(gone, log)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return []hunt.Note{{What: "protocol behaviour is judged without " + strings.Join(gone, ", ") + " records: the window has none",
+		Hint: "findings may score lower than they would with them"}}
+}
+
+// view is one subject with its facts.
+type view struct {
+	hunt.Facts
+	s        *evidence.Subject
+	window   hunt.Window
+	outbound bool
+	book     *hunt.FactBook
+	oddities []string
+}
+
+// odd gives a modifier.
+func (v *view) odd(term, format string, args ...any) { v.oddBy(term, 1, format, args...) }
+
+func (v *view) oddBy(term string, part float64, format string, args ...any) {
+	v.s.ModifyBy(term, part, fmt.Sprintf(format, args...))
+	v.oddities = append(v.oddities, term)
+}
+
+func (v *view) judge() {
+	v.nameless()
+	v.certificate()
+	v.client()
+	v.contents()
+	v.flow()
+	v.remarks()
+	v.tell()
+}
+
+// half says whether n is at least half of all.
+func half(n, all int64) bool { return n > 0 && 2*n >= all }
+
+// tell writes down what was seen.
+func (v *view) tell() {
+	e := v.s.Finding.Dwell.Evidence
+	p := &hunt.Protocol{Oddities: v.oddities, JA3: shown(v.TLS.JA3), JA4: shown(v.TLS.JA4), UserAgents: shown(v.HTTP.Agents),
+		MIME: of(v.HTTP.MIME), Weird: of(v.Weird), Notices: of(v.Notices)}
+	if len(v.TLS.Certificates) > 0 {
+		c := v.TLS.Certificates[0]
+		p.Certificate = &hunt.CertificateSeen{Hash: c.Hash, Subject: c.Subject, Issuer: c.Issuer, NotBefore: moment(c.NotBefore), NotAfter: moment(c.NotAfter)}
+	}
+	if p.Oddities != nil || p.Certificate != nil || p.JA3 != nil || p.JA4 != nil || p.UserAgents != nil || p.MIME != nil || p.Weird != nil || p.Notices != nil {
+		e.Protocol = p
+	}
+	add := func(name string) {
+		if name != "" && len(e.Names) < maxNames && !slices.Contains(e.Names, name) {
+			if _, err := netip.ParseAddr(name); err != nil {
+				e.Names = append(e.Names, name)
+			}
+		}
+	}
+	for _, list := range [][]hunt.Counted{v.TLS.Names, v.HTTP.Hosts, v.Names} {
+		for _, n := range list {
+			add(n.Value)
+		}
+	}
+	for _, c := range v.TLS.Certificates {
+		add(strings.ToLower(commonName(c.Subject)))
+	}
+}
+
+// maxNames is how many names of the other side are told.
+const maxNames = 20
+
+func of(list []hunt.Counted) []string {
+	var out []string
+	for _, c := range list {
+		out = append(out, c.Value)
+	}
+	return out
+}
+
+func shown(list []hunt.Trait) []string {
+	var out []string
+	for _, t := range list {
+		out = append(out, t.Value)
+	}
+	return out
+}
+
+func moment(ms int64) *hunt.Time {
+	if ms == hunt.Absent {
+		return nil
+	}
+	t := hunt.At(ms)
+	return &t
+}

@@ -1,0 +1,169 @@
+package protocol
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+)
+
+// nameless: whoever has something to say says to whom.
+func (v *view) nameless() {
+	t, h := &v.TLS, &v.HTTP
+	switch {
+	case half(t.NoName, t.Records):
+		v.odd(evidence.NoName, "TLS without a server name (%d of %d handshakes)", t.NoName, t.Records)
+	case half(h.NoHost, h.Requests):
+		v.odd(evidence.NoName, "HTTP without a Host header (%d of %d requests)", h.NoHost, h.Requests)
+	}
+	bare := int64(0)
+	for _, host := range h.Hosts {
+		if _, err := netip.ParseAddr(host.Value); err == nil {
+			bare += host.Count
+		}
+	}
+	if half(bare, h.Requests) {
+		v.odd(evidence.BareAddress, "HTTP asks for the bare address (%d of %d requests)", bare, h.Requests)
+	}
+	// Enough queries that the machine's names are looked up where we see it.
+	const enough = 10
+	if v.s.Key.Kind() == "address" && v.outbound && v.s.Key.Proto != hunt.ICMP && v.Queries >= enough && len(v.Names) == 0 {
+		v.odd(evidence.NeverResolved, "no DNS answer held this address, though %d queries of this machine are seen", v.Queries)
+	}
+}
+
+// certificate judges the certificate that the server showed most.
+func (v *view) certificate() {
+	if len(v.TLS.Certificates) == 0 {
+		return
+	}
+	c := v.TLS.Certificates[0]
+	if selfSigned(&c, v.TLS.Validation) {
+		v.odd(evidence.SelfSigned, "its certificate is self-signed (%s, %d handshakes)", subjectOf(&c), c.Count)
+	}
+	start, end := v.window.Start.UnixMilli(), v.window.End.UnixMilli()
+	const layout = "2006-01-02"
+	if c.NotAfter != hunt.Absent && c.NotAfter < start {
+		v.odd(evidence.Expired, "its certificate expired on %s (%d handshakes)", hunt.At(c.NotAfter).Format(layout), c.Count)
+	}
+	if c.NotAfter == hunt.Absent && len(v.TLS.Validation) > 0 { // what Zeek found when it checked
+		switch said := v.TLS.Validation[0]; {
+		case strings.Contains(said.Value, "expired"):
+			v.odd(evidence.Expired, "its certificate had expired (%d handshakes)", said.Count)
+		case strings.Contains(said.Value, "not yet valid"):
+			v.odd(evidence.NotYetValid, "its certificate was not yet valid (%d handshakes)", said.Count)
+		}
+	}
+	if c.NotBefore != hunt.Absent {
+		switch begins := hunt.At(c.NotBefore).Format(layout); {
+		case c.NotBefore >= end:
+			v.odd(evidence.NotYetValid, "its certificate is valid from %s on only (%d handshakes)", begins, c.Count)
+		case c.NotBefore >= start-(24*time.Hour).Milliseconds():
+			v.odd(evidence.IssuedToday, "its certificate was issued the same day, %s (%d handshakes)", begins, c.Count)
+		}
+	}
+	// Without the x509 record the other names of the certificate are not known.
+	if c.NotAfter == hunt.Absent || len(v.TLS.Names) == 0 || !half(v.TLS.Names[0].Count, v.TLS.Records) {
+		return
+	}
+	if asked := v.TLS.Names[0]; !isFor(&c, asked.Value) {
+		v.odd(evidence.OtherName, "its certificate is for %s, not for the name that was asked for, %s (%d handshakes)", subjectOf(&c), asked.Value, asked.Count)
+	}
+}
+
+// selfSigned says whether a certificate vouches for itself. That the chain above it ends in an authority nobody knows
+// ("in certificate chain") is another matter, and common inside firms.
+func selfSigned(c *hunt.Certificate, validation []hunt.Counted) bool {
+	if c.Subject != "" && c.Subject == c.Issuer {
+		return true
+	}
+	if len(validation) == 0 {
+		return false
+	}
+	v := strings.ReplaceAll(strings.ToLower(validation[0].Value), "-", " ")
+	return strings.Contains(v, "self signed") && !strings.Contains(v, "chain")
+}
+
+func subjectOf(c *hunt.Certificate) string {
+	if name := commonName(c.Subject); name != "" {
+		return name
+	}
+	if c.Subject != "" {
+		return c.Subject
+	}
+	return "without a subject"
+}
+
+// commonName is the CN of a subject as Zeek writes it ("CN=example.com,O=Example,C=US"; a comma inside is "\,").
+func commonName(subject string) string {
+	for rest := subject; rest != ""; {
+		end := 0
+		for end < len(rest) && rest[end] != ',' {
+			if rest[end] == '\\' {
+				end++
+			}
+			end++
+		}
+		end = min(end, len(rest))
+		if name, ok := strings.CutPrefix(strings.TrimSpace(rest[:end]), "CN="); ok {
+			return name
+		}
+		rest = rest[min(end+1, len(rest)):]
+	}
+	return ""
+}
+
+// isFor says whether a certificate is for a name; a star stands for one label (RFC 6125, 6.4.3).
+func isFor(c *hunt.Certificate, name string) bool {
+	names := c.Names
+	if len(names) == 0 {
+		names = []string{commonName(c.Subject)}
+	}
+	for _, n := range names {
+		n = hunt.HostName(n)
+		if n == name {
+			return true
+		}
+		if below, ok := strings.CutPrefix(n, "*."); ok {
+			if _, parent, _ := strings.Cut(name, "."); parent == below {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// manyHosts is from how many machines on it means something that only one shows a value.
+const manyHosts = 10
+
+// client judges what the program says about itself. Values that differ from connection to connection, as browsers make
+// JA3 do, are no value: one has to be most of them.
+func (v *view) client() {
+	if !v.outbound {
+		return
+	}
+	traits, word := v.TLS.JA4, "JA4"
+	if len(traits) == 0 {
+		traits, word = v.TLS.JA3, "JA3"
+	}
+	v.rare(evidence.RareClient, "TLS fingerprint "+word, traits, v.TLS.Records, v.book.TLSHosts)
+	v.rare(evidence.RareAgent, "user agent", v.HTTP.Agents, v.HTTP.Requests, v.book.HTTPHosts)
+}
+
+func (v *view) rare(term, word string, traits []hunt.Trait, all int64, hosts int) {
+	if len(traits) == 0 || !half(traits[0].Count, all) || hosts < manyHosts {
+		return
+	}
+	t := traits[0]
+	const few = 2
+	switch oneHost, oneDestination := t.Hosts == 1, t.Destinations == 1; {
+	case oneHost && oneDestination:
+		v.odd(term, "no other of %d machines shows its %s %s, and it shows it to nobody else (%d times)", hosts, word, t.Value, t.Count)
+	case oneHost:
+		v.oddBy(term, 0.5, "no other of %d machines shows its %s %s (%d times)", hosts, word, t.Value, t.Count)
+	case oneDestination && t.Hosts <= few:
+		v.oddBy(term, 0.5, "its %s %s is shown to this address only (%d times)", word, t.Value, t.Count)
+	}
+}

@@ -1,0 +1,70 @@
+package evidence
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+	"dwell/scoring"
+)
+
+var update = flag.Bool("update", false, "write the table of terms into docs/detection.md")
+
+// TestTermsAreUpToDate holds the table in docs/detection.md to Terms and Groups.
+func TestTermsAreUpToDate(t *testing.T) {
+	const path, begin, end = "../../docs/detection.md", "<!-- terms -->\n", "<!-- /terms -->"
+	page, err := os.ReadFile(path)
+	require.NoError(t, err)
+	before, rest, ok := strings.Cut(string(page), begin)
+	require.True(t, ok)
+	_, after, ok := strings.Cut(rest, end)
+	require.True(t, ok)
+	group := map[string]Group{}
+	for _, g := range Groups() {
+		for _, m := range g.Members {
+			require.NotContains(t, group, m, "a term is in one group at most")
+			require.NotPanics(t, func() { Weights(nil).Of(m) })
+			group[m] = g
+		}
+	}
+	var b strings.Builder
+	b.WriteString(before + begin + "| modifier | value | counts when | with others of its kind, at most |\n|---|---|---|---|\n")
+	for _, term := range Terms() {
+		ceiling := "-"
+		if g, ok := group[term.Name]; ok {
+			ceiling = fmt.Sprintf("%.2f (%s)", g.Ceiling, g.Name)
+		}
+		fmt.Fprintf(&b, "| `%s` | %+.2f | %s | %s |\n", term.Name, term.Weight, term.About, ceiling)
+	}
+	b.WriteString(end + after)
+	if *update {
+		require.NoError(t, os.WriteFile(path, []byte(b.String()), 0o644))
+		return
+	}
+	require.True(t, b.String() == string(page), "docs/detection.md is stale: make generate")
+}
+
+// TestGroupsHaveCeilings: three symptoms of one certificate weigh 0.15 together, not 0.30, and all are told. A value
+// that another group gives is not touched.
+func TestGroupsHaveCeilings(t *testing.T) {
+	var f hunt.Finding
+	s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &f, nil)
+	s.Modify(SelfSigned, "self-signed")
+	s.Modify(Expired, "expired")
+	s.Modify(OtherName, "other name")
+	s.Modify(NoName, "no name")
+	s.Settle()
+	require.InDelta(t, 0.5+0.15+0.10, f.Dwell.Score, 1e-12)
+	require.Len(t, f.Dwell.Reasons, 4)
+	require.Len(t, f.Dwell.Modifiers, 4)
+	values := map[string]float64{}
+	for _, m := range f.Dwell.Modifiers {
+		values[m.Name] = m.Value
+	}
+	require.Equal(t, map[string]float64{SelfSigned: 0.10, Expired: 0.05, OtherName: 0, NoName: 0.10}, values)
+}

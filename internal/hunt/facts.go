@@ -1,0 +1,158 @@
+package hunt
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+)
+
+// FactsTop is how many values of a kind Facts keep, the most frequent first; TraitSpread is how far the spread of a
+// trait is counted: "ten or more" is as good as any larger number.
+const (
+	FactsTop    = 10
+	TraitSpread = 10
+)
+
+// Counted is a value with the number of records that show it.
+type Counted struct {
+	Value string
+	Count int64
+}
+
+// Top orders what was counted, the most frequent first and then by value, and keeps FactsTop of it.
+func Top(counts map[string]int64) []Counted {
+	out := make([]Counted, 0, len(counts))
+	for v, n := range counts {
+		out = append(out, Counted{v, n})
+	}
+	slices.SortFunc(out, func(a, b Counted) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Value, b.Value))
+	})
+	if len(out) == 0 {
+		return nil
+	}
+	return slices.Clip(out[:min(len(out), FactsTop)])
+}
+
+// Trait is a value that clients show (JA3, JA4, user agent), with its spread over the whole window: how many internal
+// machines show it and towards how many addresses, each up to TraitSpread. Zero means that this is not known.
+type Trait struct {
+	Counted
+	Hosts, Destinations int
+}
+
+// Certificate is what a server showed. Texts are as Zeek logs them.
+type Certificate struct {
+	// Hash is the certificate's SHA-256 as hex, or empty.
+	Hash            string
+	Subject, Issuer string
+	// NotBefore and NotAfter are Unix milliseconds, or Absent where no x509 record tells them.
+	NotBefore, NotAfter int64
+	// Names are those that the certificate is for beside its subject (subject alternative names).
+	Names []string
+	// Count is how many handshakes showed it.
+	Count int64
+}
+
+// Content is what came for a path: the type of an HTTP response's body as Zeek sees it.
+type Content struct {
+	URI, MIME string
+	Count     int64
+}
+
+// TLSFacts are counts of ssl records.
+type TLSFacts struct {
+	// Records of handshakes; NoName of them had no server name.
+	Records, NoName int64
+	// Names are server names in lower case; Validation is what became of checking certificates.
+	Names, Validation []Counted
+	JA3, JA4          []Trait
+	Certificates      []Certificate
+}
+
+// HTTPFacts are counts of http records.
+type HTTPFacts struct {
+	// Requests in all; NoHost of them had no Host header, which for HTTP/1.1 is against the protocol.
+	Requests, NoHost int64
+	// Hosts are Host headers as [HostName] gives them; Methods and MIME are as logged.
+	Hosts, Methods, MIME []Counted
+	Agents               []Trait
+	// Contents are the types that came for the FactsTop most frequent URIs.
+	Contents []Content
+}
+
+// Facts are what the logs beside conn tell about the connections of one key.
+type Facts struct {
+	TLS  TLSFacts
+	HTTP HTTPFacts
+	// Weird and Notices are names of weird records and types of notices of the same two machines.
+	Weird, Notices []Counted
+	// Names are those for which anybody's DNS query was answered with the destination's address; Queries is how many
+	// DNS queries of the source there are at all. Both are for keys by address alone.
+	Names   []Counted
+	Queries int64
+}
+
+// FactBook is what a source gives about many keys at once.
+type FactBook struct {
+	// Facts are in the order of the keys that were asked for.
+	Facts []Facts
+	// TLSHosts and HTTPHosts are how many internal machines show a JA3 or JA4, and a user agent, in the window.
+	TLSHosts, HTTPHosts int
+	// Records are how many records of each log the window holds; a log that is not there is missing.
+	Records map[string]int64
+}
+
+// FactLogs are the logs that facts come out of, by Zeek's names.
+func FactLogs() []string { return []string{"ssl", "x509", "http", "dns", "weird", "notice"} }
+
+// FactSource is a source that can look up what the other logs tell about some keys, dozens of keys a request, never a
+// request a key.
+type FactSource interface {
+	// Facts looks at the window of the request (From and To are set). Notes are what could not be read. Keys by name
+	// are matched by server name and Host whatever the port, others by address (or network) and port.
+	Facts(ctx context.Context, req Request, wanted []PairKey) (FactBook, []Note, error)
+}
+
+// TopContents gives the contents of the most frequent URIs, in their order.
+func TopContents(uris map[string]int64, contents map[Content]int64) []Content {
+	rank := map[string]int{}
+	for i, u := range Top(uris) {
+		rank[u.Value] = i
+	}
+	var out []Content
+	for c, n := range contents {
+		if _, ok := rank[c.URI]; ok {
+			c.Count = n
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b Content) int {
+		return cmp.Or(cmp.Compare(rank[a.URI], rank[b.URI]), cmp.Compare(b.Count, a.Count), strings.Compare(a.MIME, b.MIME))
+	})
+	return out
+}
+
+// TopCertificates adds equal certificates up and gives the most frequent, at most FactsTop.
+func TopCertificates(list []Certificate) []Certificate {
+	type same struct {
+		hash, subject, issuer string
+		from, to              int64
+	}
+	at := map[same]int{}
+	var out []Certificate
+	for _, c := range list {
+		k := same{c.Hash, c.Subject, c.Issuer, c.NotBefore, c.NotAfter}
+		if i, ok := at[k]; ok {
+			out[i].Count += c.Count
+			continue
+		}
+		at[k] = len(out)
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b Certificate) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Subject, b.Subject), strings.Compare(a.Hash, b.Hash), cmp.Compare(a.NotBefore, b.NotBefore))
+	})
+	return out[:min(len(out), FactsTop)]
+}
