@@ -48,7 +48,7 @@ in hunt after hunt.`,
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "also what a safelist rule matches")
 	p.StringVar(&f.sort, "sort", "score", "score, time, source, destination, connections or bytes")
 	p.IntVar(&f.limit, "limit", 0, "at most so many (0: all)")
-	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv (default: table on a terminal, tab-separated lines in a pipe)")
+	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html (default: table on a terminal, tab-separated lines in a pipe)")
 	return c
 }
 

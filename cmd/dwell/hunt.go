@@ -45,6 +45,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
   dwell hunt --since 12h --min-score 0.6                          the last half day in the cluster, high and critical
   dwell hunt --from 2026-11-20T00:00:00Z --to 2026-11-21T00:00:00Z --write
   dwell hunt -o ndjson | jq -r '[.dwell.score,.source.ip,.destination.ip]|@tsv'
+  dwell hunt -o html > report.html                                a page to read and hand on
   dwell hunt -o rita-csv --out /nsm/rita                          files for Security Onion's own RITA integration
   dwell hunt --fail-on high                                       exit code 3 when something high turns up`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.hunt(c, &f) },
@@ -52,7 +53,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p := c.Flags()
 	f.window(p)
 	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
-	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
+	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")

@@ -23,13 +23,15 @@ const (
 	JSON   Format = "json"
 	NDJSON Format = "ndjson"
 	CSV    Format = "csv"
+	// HTML is a page of one hunt, for reading and handing on.
+	HTML Format = "html"
 	// RITA is written into a folder (WriteRITA), never to stdout.
 	RITA Format = "rita-csv"
 )
 
 // Formats lists what -o takes.
 func Formats() []string {
-	return []string{string(Table), string(Wide), string(JSON), string(NDJSON), string(CSV)}
+	return []string{string(Table), string(Wide), string(JSON), string(NDJSON), string(CSV), string(HTML)}
 }
 
 // ParseFormat reads the value of -o.
@@ -62,6 +64,8 @@ func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 		return writeCSV(w, findings)
 	case Lines:
 		return writeLines(w, findings)
+	case HTML:
+		return writeHTML(w, findings, o.Hunt)
 	case RITA:
 		return fmt.Errorf("%s is three files: it is written into a folder", RITA)
 	case Table, Wide:

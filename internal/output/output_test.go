@@ -101,5 +101,5 @@ func TestParseFormat(t *testing.T) {
 		require.Equal(t, Format(f), got)
 	}
 	_, err := ParseFormat("xml")
-	require.ErrorContains(t, err, "table, wide, json, ndjson, csv")
+	require.ErrorContains(t, err, "table, wide, json, ndjson, csv, html")
 }
