@@ -255,6 +255,9 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more
 	if h.Pairs == 0 {
 		a.say("dwell: hint: no connection was in scope: are the internal networks right (--internal), and the window (--from, --to, --since)?")
 	}
+	if h.Statement != nil && h.Pairs > 0 {
+		a.say("dwell: statement: %s", h.Statement.Text)
+	}
 	for _, g := range r.Reading.Gaps {
 		a.warn("INCOMPLETE: %s", g)
 	}

@@ -64,12 +64,13 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 	for src, keys := range s.byName { // sources that only name logs know
 		s.found = append(s.found, source{src, keys})
 	}
-	var c counts
+	c := counts{hours: newHours(s.window)}
 	tested := 0
 	for _, p := range probers {
 		tested += p.tested
 		c.connections += p.examined.connections
 		c.pairs += p.examined.pairs
+		c.hours.add(p.examined.hours)
 	}
 	c.scored = int64(tested)
 	s.spread = s.prevalence(tested)

@@ -49,7 +49,8 @@ type prober struct {
 }
 
 func newProber(m *material, w hunt.Window, o Options) *prober {
-	p := &prober{window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, options: &o, keepAll: o.MinScore < severityFloor}
+	p := &prober{window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, options: &o, keepAll: o.MinScore < severityFloor,
+		examined: counts{hours: newHours(w)}}
 	if oldest, newest, ok := m.span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
 	}
@@ -155,9 +156,15 @@ func (p *prober) partition(pair *pairs.Pair) {
 // inWindow counts the pair when one of its connections starts in the window.
 func (p *prober) inWindow(pair *pairs.Pair) int64 {
 	var n int64
+	next := p.window.Start // connections are in order: a look at the hour is due when it is over
 	for i := range pair.Connections {
 		if c := &pair.Connections[i]; c.Start >= p.window.Start && c.Start < p.window.End {
 			n++
+			if c.Start >= next {
+				h := (c.Start - p.window.Start) / hourMillis
+				p.examined.hours[h] = true
+				next = p.window.Start + (h+1)*hourMillis
+			}
 		}
 	}
 	p.examined.connections += n

@@ -84,6 +84,9 @@ func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 		}
 	}
 	res.Document = id.document(&res.Reading, counts, o)
+	if o.Profile != ProfileRITA {
+		res.Document.Dwell.Hunt.Statement = res.state(&id, counts, o)
+	}
 	res.Document.Dwell.Hunt.Stages = hunt.Stages{Read: read.Sub(begun).Seconds(), Evidence: weighed.Seconds(),
 		Score: (o.Now().Sub(read) - weighed).Seconds()}
 	return res, nil
@@ -113,6 +116,7 @@ func newIdentity(reading *hunt.Reading, o *Options) identity {
 type counts struct {
 	connections, pairs, scored int64
 	severities                 hunt.BySeverity
+	hours                      hours // profile dwell only
 }
 
 // The profiles.

@@ -1,0 +1,49 @@
+package pipeline
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+func stated(t *testing.T, src hunt.Source, o Options) *hunt.Statement {
+	t.Helper()
+	res, err := Run(t.Context(), src, o)
+	require.NoError(t, err)
+	return res.Document.Dwell.Hunt.Statement
+}
+
+func TestStatement(t *testing.T) {
+	day := every(server, day0, 5*time.Minute, 24*time.Hour)
+	s := stated(t, ofDay(day), dwellOptions())
+	require.True(t, s.Clean, s.Text)
+	require.Equal(t, []int64{24, 24}, []int64{s.Hours, s.HoursWithData})
+	require.Positive(t, s.Keys)
+	require.NotContains(t, s.Text, "No clean bill")
+	for _, f := range s.Floor {
+		require.Equal(t, f.CheckIns > 0, f.Hours > 0)
+		if f.CheckIns > 0 { // those that show, and those that do not, one period each
+			require.InDelta(t, float64(f.CheckIns)*f.Period/(1-f.Missed)/3600, f.Hours, 0.001)
+		}
+	}
+
+	s = stated(t, ofDay(every(server, day0, 5*time.Minute, 22*time.Hour)), dwellOptions())
+	require.False(t, s.Clean, "22 of 24 hours are less than 95 %")
+	require.Contains(t, s.Text, "No clean bill: only 22 of 24 hours have connections.")
+	s = stated(t, ofDay(every(server, day0, 5*time.Minute, 23*time.Hour)), dwellOptions())
+	require.Equal(t, int64(23), s.HoursWithData)
+	require.True(t, s.Clean, "23 of 24 are more") // 95.8 %
+
+	missing := ofDay(day)
+	missing.reading.Gaps = []hunt.Note{{}}
+	s = stated(t, missing, dwellOptions())
+	require.False(t, s.Clean)
+	require.Contains(t, s.Text, "the hunt is incomplete")
+
+	rita := dwellOptions()
+	rita.Profile = ProfileRITA
+	require.Nil(t, stated(t, ofDay(day), rita))
+}
