@@ -5,6 +5,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 STATICCHECK = $(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck
 # Packages whose tests use several goroutines and are cheap enough for the race detector.
 RACE = ./internal/pairs ./internal/pipeline ./internal/es/... ./query/zeek
+# How many connections make bench loads and reads.
+BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode
 
 .PHONY: help build demo test lint race bench quality fuzz generate clean jdk
@@ -35,8 +37,8 @@ lint: ## the full lint
 	$(GO) vet ./...
 	$(STATICCHECK) -checks all,-ST1000 ./...
 
-bench: ## speed and memory, as ratios in one run
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: jdk ## reading, as ratios in one run (BENCH_CONNECTIONS=3000000 for the large one); micro: go test -bench
+	$(GO) run ./integration/bench -connections $(BENCH_CONNECTIONS)
 
 quality: ## what the score finds and misses, RITA's figures beside it (docs/detection.md)
 	$(GO) run ./scoring/quality

@@ -1,0 +1,350 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+	"golang.org/x/sync/errgroup"
+
+	"dwell/integration"
+	"dwell/integration/testnode"
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline"
+	"dwell/internal/securityonion"
+	"dwell/query/elastic"
+	"dwell/query/zeek"
+)
+
+// bench is one run of everything.
+type bench struct {
+	cfg    es.Config
+	client *es.Client
+	given  time.Duration
+	rounds int
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if path := os.Getenv("DWELL_BENCH_HUNT"); path != "" {
+		if err := huntFiles(ctx, path); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	n := flag.Int("connections", 300_000, "how many `connections` a day to load and read")
+	heap := flag.String("heap", "4g", "Java heap of the server that is started")
+	given := flag.Duration("given", time.Minute, "how long a rival may read before the rest is extrapolated")
+	rounds := flag.Int("rounds", 2, "how often dwell and the null client read; the quickest counts")
+	flag.Parse()
+	if err := run(ctx, *n, *heap, &bench{given: *given, rounds: *rounds}); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, n int, heap string, b *bench) (err error) {
+	node, err := testnode.Open(ctx, testnode.Line8, testnode.Options{Heap: heap, FullJIT: true})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, node.Close()) }()
+	b.cfg = es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password, Timeout: 5 * time.Minute}
+	if b.client, err = es.New(b.cfg); err != nil {
+		return err
+	}
+	fmt.Printf("Elasticsearch %s (%s), heap %s, %d processors, %s\n\n| what | time | us a record | against |\n|---|---|---|---|\n", node.Version, node.Origin, heap, runtime.NumCPU(), runtime.Version())
+	large, err := b.cluster(ctx, n, true)
+	if err != nil {
+		return err
+	}
+	small, err := b.cluster(ctx, n/10, false)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("| cost a connection, %d against %d connections | | | %.2f x |\n", n, n/10, large/small)
+	return files(ctx, n)
+}
+
+// say tells on standard error how far things are.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// row prints a line of the table.
+func row(what string, d time.Duration, records int, against string) {
+	fmt.Printf("| %s | %.2f s | %.2f | %s |\n", what, d.Seconds(), micro(d, records), against)
+}
+
+func micro(d time.Duration, records int) float64 {
+	return float64(d.Nanoseconds()) / 1000 / float64(max(records, 1))
+}
+
+// load fills an index with a day of traffic, unless it is there in full.
+func (b *bench) load(ctx context.Context, n int) (string, error) {
+	index := "dwellbench-" + strconv.Itoa(n)
+	t, want := traffic{n}, n+(n+4)/5+(n+3)/5
+	var have struct{ Count int }
+	count := es.Call{Op: "count", Index: index, Request: integration.Request{Method: "GET", Path: "/" + index + "/_count"}, Decode: es.JSON(&have)}
+	switch err := b.client.Do(ctx, count); {
+	case err == nil && have.Count == want:
+		return index, nil
+	case err == nil:
+		if err := b.client.Do(ctx, es.Call{Op: "delete", Request: integration.Request{Method: "DELETE", Path: "/" + index}}); err != nil {
+			return "", err
+		}
+	case !es.Is(err, es.NotFound):
+		return "", err
+	}
+	var template struct{ Template struct{ Mappings object } }
+	if err := json.Unmarshal(securityonion.IndexTemplate(0), &template); err != nil {
+		return "", err
+	}
+	settings := object{"number_of_shards": securityonion.DefaultShards, "number_of_replicas": 0, "refresh_interval": -1, "translog": object{"durability": "async"}}
+	if err := b.client.Do(ctx, es.Call{Op: "make the index", Request: integration.Request{Method: "PUT", Path: "/" + index, Body: encode(object{"settings": settings, "mappings": template.Template.Mappings})}}); err != nil {
+		return "", err
+	}
+	begun := time.Now()
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for i := range t.chunks() {
+		g.Go(func() error {
+			body, docs := t.bulk(nil, i)
+			var answer struct {
+				Errors bool
+				Items  []struct{}
+			}
+			err := b.client.Do(gctx, es.Call{Op: "bulk", Request: esapi.BulkRequest{Index: index, Body: bytes.NewReader(body)}, Decode: es.JSON(&answer)})
+			if err == nil && (answer.Errors || len(answer.Items) != docs) {
+				err = fmt.Errorf("bulk %d: not all documents were taken", i)
+			}
+			if i%100 == 99 {
+				say("loaded %d of %d connections, %.0f a second", (i+1)*chunk, n, float64((i+1)*chunk)/time.Since(begun).Seconds())
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return "", err
+	}
+	return index, b.client.Do(ctx, es.Call{Op: "refresh", Request: integration.Request{Method: "POST", Path: "/" + index + "/_refresh"}})
+}
+
+// cluster measures one index and gives dwell's cost a connection, in us.
+func (b *bench) cluster(ctx context.Context, n int, rivals bool) (float64, error) {
+	index, err := b.load(ctx, n)
+	if err != nil {
+		return 0, err
+	}
+	req := hunt.Request{From: day, To: day.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
+	own := fmt.Sprintf("dwell, %d connections", n)
+	var of int
+	d, null, records, err := b.both(ctx, index, func(s *elastic.Source) (int64, error) {
+		table := pairs.NewTable()
+		r, err := s.Read(ctx, req, func(batch []hunt.Connection) error { table.Add(batch); return nil })
+		of = table.Len()
+		return r.Connections, complete(r, err)
+	})
+	if err != nil {
+		return 0, err
+	}
+	row(fmt.Sprintf("%s, %d pairs", own, of), d, records, fmt.Sprintf("%.2f x null client", d.Seconds()/null.Seconds()))
+	row("null client, the same requests", null, records, "1")
+	if !rivals {
+		return micro(d, records), nil
+	}
+	r := rival{b.client, index, b.given}
+	for _, way := range []struct {
+		name string
+		read func(context.Context) (int, error)
+	}{
+		{"point in time, search_after, 10,000 hits", r.pointInTime},
+		{"composite, pages of 65,000, whole window", func(ctx context.Context) (int, error) { return r.composite(ctx, 65_000) }},
+		{"composite, pages of 1,000, whole window", func(ctx context.Context) (int, error) {
+			return rival{r.client, index, b.given / 4}.composite(ctx, 1000)
+		}},
+	} {
+		say("%s ...", way.name)
+		begun := time.Now()
+		got, err := way.read(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", way.name, err)
+		}
+		took := time.Since(begun)
+		if got < records {
+			took = time.Duration(float64(took) / float64(got) * float64(records))
+			way.name += fmt.Sprintf(" (extrapolated from %d records)", got)
+		}
+		row(way.name, took, records, fmt.Sprintf("%.1f x dwell", took.Seconds()/d.Seconds()))
+	}
+	return micro(d, records), b.others(ctx, index, req)
+}
+
+// others measures names and DNS.
+func (b *bench) others(ctx context.Context, index string, req hunt.Request) error {
+	for what, read := range map[string]func(*elastic.Source) (int64, error){
+		"names (TLS and HTTP)": func(s *elastic.Source) (int64, error) {
+			names := pairs.NewNames()
+			r, err := s.ReadNames(ctx, req, func(batch []hunt.NameRecord) error { names.Add(batch); return nil })
+			return r.Connections, complete(r, err)
+		},
+		"DNS queries": func(s *elastic.Source) (int64, error) {
+			dns := pairs.NewDNS()
+			r, err := s.ReadDNS(ctx, req, func(batch []hunt.DNSRecord) error { dns.Add(batch); return nil })
+			return r.Connections, complete(r, err)
+		},
+	} {
+		d, null, records, err := b.both(ctx, index, read)
+		if err != nil {
+			return err
+		}
+		row(fmt.Sprintf("dwell, %d %s", records, what), d, records, fmt.Sprintf("%.2f x null client", d.Seconds()/null.Seconds()))
+	}
+	return nil
+}
+
+// both lets dwell read, and the null client send the same requests, turn by turn, and gives the quickest of each.
+func (b *bench) both(ctx context.Context, index string, read func(*elastic.Source) (int64, error)) (d, null time.Duration, records int, err error) {
+	network, err := es.Network(b.cfg)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	for i := range b.rounds + 1 {
+		rec := &recorder{next: network}
+		cfg := b.cfg
+		cfg.Transport = rec
+		client, err := es.New(cfg)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		source, err := elastic.New(client, elastic.Options{Index: []string{index}})
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		begun := time.Now()
+		n, err := read(source)
+		own := time.Since(begun)
+		if err != nil {
+			return 0, 0, 0, err
+		}
+		begun = time.Now()
+		if err := rec.replay(ctx, elastic.DefaultConcurrency); err != nil {
+			return 0, 0, 0, err
+		}
+		other := time.Since(begun)
+		say("%s: dwell %s, null client %s", index, own.Round(time.Millisecond), other.Round(time.Millisecond))
+		if i == 0 { // the server warms up
+			continue
+		}
+		if i == 1 || own < d {
+			d = own
+		}
+		if i == 1 || other < null {
+			null = other
+		}
+		records = int(n)
+	}
+	return d, null, records, nil
+}
+
+func complete(r hunt.Reading, err error) error {
+	if err == nil && len(r.Gaps) > 0 {
+		err = fmt.Errorf("the reading has gaps: %s", r.Gaps[0])
+	}
+	return err
+}
+
+// files measures whole hunts over log files, each in a process of its own, whose peak memory is told.
+func files(ctx context.Context, n int) (err error) {
+	n = min(n, 1_000_000)
+	dir, err := os.MkdirTemp("", "dwell-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	t := traffic{n}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name  string
+		lines func([]byte, int) []byte
+	}{{"conn.log", t.tsv}, {"conn.log.gz", t.tsv}, {"conn.json.log", t.json}} {
+		path := filepath.Join(dir, f.name)
+		if err := write(path, t, f.lines); err != nil {
+			return err
+		}
+		cmd := exec.CommandContext(ctx, self)
+		cmd.Env, cmd.Stderr = append(os.Environ(), "DWELL_BENCH_HUNT="+path), os.Stderr
+		begun := time.Now()
+		out, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("hunt in %s: %w", f.name, err)
+		}
+		d := time.Since(begun)
+		var connections, of int
+		if _, err := fmt.Sscan(string(out), &connections, &of); err != nil {
+			return fmt.Errorf("hunt in %s: %w", f.name, err)
+		}
+		row(fmt.Sprintf("whole hunt in %s, %d connections", f.name, connections), d, connections, fmt.Sprintf("%.0f connections a second; peak %d MB, %.2f of 64 B a connection + 200 B a pair",
+			float64(connections)/d.Seconds(), peak(cmd.ProcessState)>>20, float64(peak(cmd.ProcessState))/float64(64*connections+200*of)))
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func write(path string, t traffic, lines func([]byte, int) []byte) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	var out io.Writer = f
+	if filepath.Ext(path) == ".gz" {
+		z := gzip.NewWriter(f)
+		defer func() { err = errors.Join(err, z.Close()) }()
+		out = z
+	}
+	var b []byte
+	if filepath.Base(path) != "conn.json.log" {
+		b = append(b, tsvHeader...)
+	}
+	for i := range t.chunks() {
+		b = lines(b, i)
+		if _, err := out.Write(b); err != nil {
+			return err
+		}
+		b = b[:0]
+	}
+	return nil
+}
+
+// huntFiles is the child's part: one hunt, as `dwell hunt --zeek` carries it out.
+func huntFiles(ctx context.Context, path string) error {
+	res, err := pipeline.Run(ctx, zeek.New(zeek.Options{Paths: []string{path}}), pipeline.Options{
+		Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Profile: pipeline.ProfileDwell, MinScore: 0.4, Now: time.Now})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(res.Document.Dwell.Hunt.Connections, res.Document.Dwell.Hunt.Pairs)
+	return errors.Join(err, complete(res.Reading, nil))
+}
