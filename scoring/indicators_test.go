@@ -207,3 +207,23 @@ func TestStories(t *testing.T) {
 		})
 	}
 }
+
+// In short windows the steps are shorter, but never below a quarter of an hour.
+func TestLongInShortWindows(t *testing.T) {
+	var sc scoring.Scorer
+	of := func(window, open int64) float64 {
+		s := scoring.Series{Start: []int64{0}, Duration: []int64{open * 60_000}}
+		return sc.Long(s, scoring.Window{Start: 0, End: window * 3600_000}).Score
+	}
+	for _, x := range []struct {
+		hours, minutes int64
+		want           float64
+	}{{2, 10, 0}, {2, 14, 0}, {2, 20, 0.4}, {2, 60, 0.8}, {12, 29, 0}, {12, 30, 0.2}, {24, 59, 0}, {24, 60, 0.2}, {72, 60, 0.2}, {168, 720, 0.8}} {
+		got := of(x.hours, x.minutes)
+		if x.want == 0 {
+			require.Less(t, got, 0.2, "%v", x)
+		} else {
+			require.InDelta(t, x.want, got, 1e-9, "%v", x)
+		}
+	}
+}

@@ -5,7 +5,7 @@ import "slices"
 // Long is how long a key was connected.
 type Long struct {
 	// Score is the indicator's value: RITA's steps of 1, 4, 8 and 12 hours (0.2, 0.4, 0.6, 0.8) on Union. For windows
-	// shorter than a day the steps are as much shorter; for longer windows they stay.
+	// shorter than a day the steps are as much shorter; for longer windows they stay. Less than LongFewest is 0 in any window.
 	Score float64
 	// Union is for how many seconds of the window at least one connection was open; Share is that as a share of it.
 	Union, Share float64
@@ -16,6 +16,10 @@ type Long struct {
 	Connections, Pieces int
 	Hole                float64
 }
+
+// LongFewest is for how many seconds a key must be connected, however short the window: in two hours the first step
+// would be five minutes, which downloads and open pages have too.
+const LongFewest = 900.0
 
 type interval struct{ start, end int64 }
 
@@ -74,6 +78,9 @@ func (sc *Scorer) Long(s Series, w Window) Long {
 	l.Union = float64(union) / second
 	l.Share = float64(union) / float64(w.Length())
 	scale := min(1, float64(w.Length())/day)
+	if l.Union < LongFewest {
+		return l
+	}
 	l.Score = RITALongConnectionThreat(l.Union / scale)
 	return l
 }

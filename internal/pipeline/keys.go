@@ -54,7 +54,7 @@ func newProber(m *material, w hunt.Window, o Options) *prober {
 	if oldest, newest, ok := m.span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
 	}
-	p.longest = 3600 * min(1, w.Duration().Hours()/24)
+	p.longest = max(scoring.LongFewest, 3600*min(1, w.Duration().Hours()/24))
 	return p
 }
 
