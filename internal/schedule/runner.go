@@ -72,7 +72,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			return nil
 		}
 		now := time.Now()
-		wait := r.o.Schedule.Next(now).Sub(now)
+		wait := r.o.Schedule.Next(now.Add(-r.o.Settle)).Add(r.o.Settle).Sub(now)
 		if err != nil {
 			cause := err.Error()
 			if inner := errors.Unwrap(err); inner != nil {
@@ -136,9 +136,12 @@ func (r *Runner) due(ctx context.Context) ([]time.Time, error) {
 	hunted := make(map[time.Time]bool, len(done))
 	var last time.Time
 	for _, e := range done {
-		hunted[e.UTC()] = true
+		if e = e.UTC(); !e.Equal(e.Truncate(time.Hour)) {
+			continue // somebody's own hunt, by hand or by the timer: windows before it may still be open
+		}
+		hunted[e] = true
 		if e.After(last) && !e.After(newest) {
-			last = e.UTC()
+			last = e
 		}
 	}
 	if last.IsZero() {

@@ -60,13 +60,12 @@ func end(t time.Time, settle time.Duration) time.Time {
 	return t.UTC().Add(-settle).Truncate(time.Hour)
 }
 
-// due gives the ends of the windows that fell due after since up to now, in order of time, each once. At most limit are
-// given, the newest; left is how many older ones there are.
+// due gives the ends of the windows that fell due after since up to now, in order of time, each once: the window of a time
+// ends at the full hour at or before it, and is hunted once it is over for settle. At most limit are given, the newest;
+// left is how many older ones there are.
 func due(s Schedule, since, now time.Time, settle time.Duration, limit int) (ends []time.Time, left int) {
-	newest := end(now, settle)
-	// What falls due at t looks at the window that ends at end(t): start where that could be after since.
-	for t := s.Next(since.Add(settle)); !t.After(now); t = s.Next(t) {
-		if e := end(t, settle); e.After(since) && !e.After(newest) && (len(ends) == 0 || e.After(ends[len(ends)-1])) {
+	for t := s.Next(since); !t.Add(settle).After(now); t = s.Next(t) {
+		if e := t.Truncate(time.Hour); e.After(since) && (len(ends) == 0 || e.After(ends[len(ends)-1])) {
 			ends = append(ends, e)
 		}
 		if len(ends) > limit+1 { // one more than is kept, so that left can be counted without keeping them all

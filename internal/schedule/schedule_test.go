@@ -51,6 +51,8 @@ func TestDueWindows(t *testing.T) {
 	ends, left := due(hourly, at("2026-03-02T06:00:00Z"), now, 5*time.Minute, 24)
 	require.Equal(t, []time.Time{at("2026-03-02T07:00:00Z"), at("2026-03-02T08:00:00Z"), at("2026-03-02T09:00:00Z")}, ends)
 	require.Zero(t, left)
+	ends, _ = due(hourly, at("2026-03-02T09:00:00Z"), at("2026-03-02T10:05:00Z"), 5*time.Minute, 24)
+	require.Equal(t, []time.Time{at("2026-03-02T10:00:00Z")}, ends, "hunted once it has settled, not an hour later")
 	// A long downtime: the newest are made up for, the rest is counted.
 	ends, left = due(hourly, at("2026-02-28T09:00:00Z"), now, 5*time.Minute, 2)
 	require.Equal(t, []time.Time{at("2026-03-02T08:00:00Z"), at("2026-03-02T09:00:00Z")}, ends)
@@ -107,10 +109,13 @@ func TestRunnerHuntsEachWindowOnce(t *testing.T) {
 		time.Sleep(3*time.Hour + 30*time.Minute)
 		stop()
 		require.NoError(t, <-ended)
-		// At 00:00 the newest settled window ends at 23:00; each hour brings the one before.
-		require.Equal(t, []string{"31T23", "01T00", "01T01", "01T02"}, j.hunted)
+		// At 00:00 the newest settled window ends at 23:00; each later one is hunted five minutes after its end.
+		require.Equal(t, []string{"31T23", "01T00", "01T01", "01T02", "01T03"}, j.hunted)
 		ready, _ := h.Ready()
 		require.True(t, ready)
+
+		// Somebody's own hunt, which does not end at a full hour, hides no window.
+		j.done = append(j.done, time.Now().Add(4*time.Hour-time.Minute))
 
 		// After half a day away it makes up for what it missed, oldest first, and hunts nothing again.
 		time.Sleep(4 * time.Hour)
@@ -121,7 +126,7 @@ func TestRunnerHuntsEachWindowOnce(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		stop()
 		require.NoError(t, <-ended)
-		require.Equal(t, []string{"01T03", "01T04", "01T05", "01T06"}, j.hunted)
+		require.Equal(t, []string{"01T04", "01T05", "01T06", "01T07"}, j.hunted)
 	})
 }
 
