@@ -84,7 +84,13 @@ func byPair(r *pipeline.Result) map[string]hunt.Finding {
 // smallDay simulates few machines, so that loading them takes seconds.
 func smallDay(t *testing.T, dir string) *simulate.Labels {
 	t.Helper()
-	f, err := os.Open("testdata/office.yaml")
+	return simulated(t, dir, "testdata/office.yaml")
+}
+
+// simulated writes the day of a scenario into a folder.
+func simulated(t *testing.T, dir, scenario string) *simulate.Labels {
+	t.Helper()
+	f, err := os.Open(scenario)
 	require.NoError(t, err)
 	defer f.Close()
 	sc, err := simulate.Parse(f)

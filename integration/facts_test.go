@@ -1,0 +1,89 @@
+package integration_test
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/stretchr/testify/require"
+
+	"dwell/integration/load"
+	"dwell/integration/testnode"
+	"dwell/internal/es"
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/protocol"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+	"dwell/query/elastic"
+	"dwell/query/zeek"
+)
+
+// both is a source whose durations are cut as the index cuts them, with all that files know beside.
+type both struct {
+	wholeSeconds
+	hunt.FactSource
+	hunt.NameSource
+}
+
+// keys is a judge that writes down what it is asked about.
+type keys struct{ wanted []hunt.PairKey }
+
+func (*keys) Revision() string { return "" }
+
+func (k *keys) Judge(_ context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+	for _, s := range subjects {
+		k.wanted = append(k.wanted, s.Key)
+	}
+	return nil, nil
+}
+
+// TestSameFactsBothWays looks up what all other logs of a simulated day say about its findings, in the files and in
+// Elasticsearch in Security Onion's shape, and demands the same facts and the same modifiers.
+func TestSameFactsBothWays(t *testing.T) {
+	node := testnode.ForTest(t, testnode.Line8)
+	node.Exclusive(t)
+	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
+	require.NoError(t, err)
+	dir := t.TempDir()
+	labels := simulated(t, dir, "testdata/protocol.yaml")
+	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
+	require.NoError(t, err)
+	files := zeek.New(zeek.Options{Paths: []string{dir}})
+	index, err := elastic.New(client, elastic.Options{})
+	require.NoError(t, err)
+
+	k := &keys{}
+	o := pipeline.Options{Profile: pipeline.ProfileDwell, MinScore: 0.2, Version: "test", Now: time.Now, Judges: []evidence.Judge{k, protocol.Judge{}},
+		Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	fromFiles, err := pipeline.Run(t.Context(), both{wholeSeconds{files}, files, files}, o)
+	require.NoError(t, err)
+	wanted := k.wanted
+	require.Greater(t, len(wanted), 10)
+
+	a, notes, err := files.Facts(t.Context(), o.Request, wanted)
+	require.NoError(t, err)
+	require.Empty(t, notes)
+	b, notes, err := index.Facts(t.Context(), o.Request, wanted)
+	require.NoError(t, err)
+	require.Empty(t, notes)
+	for _, log := range []string{"ssl", "x509", "http", "dns"} {
+		require.Positive(t, a.Records[log], log)
+	}
+	require.Empty(t, cmp.Diff(a, b, cmpopts.EquateEmpty()))
+
+	fromIndex, err := pipeline.Run(t.Context(), index, o)
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(evidenceOf(fromFiles), evidenceOf(fromIndex), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()))
+}
+
+// evidenceOf is what evidence made of each finding.
+func evidenceOf(r *pipeline.Result) map[string]hunt.Finding {
+	out := map[string]hunt.Finding{}
+	for _, f := range r.Findings {
+		out[f.Dwell.Pair] = hunt.Finding{Dwell: hunt.Dwell{Modifiers: f.Dwell.Modifiers, Evidence: f.Dwell.Evidence, Severity: f.Dwell.Severity}}
+	}
+	return out
+}

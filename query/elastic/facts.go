@@ -1,0 +1,444 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
+)
+
+var _ hunt.FactSource = (*Source)(nil)
+
+const (
+	// factsBatch keys go into one search, with at most some 250 buckets each: an eighth of what a search may have.
+	factsBatch = 32
+	// valuesBatch values (addresses, hashes, fingerprints) go into one search.
+	valuesBatch = 200
+	// relogged is how long Zeek does not log a certificate again that it has logged.
+	relogged = 24 * time.Hour
+)
+
+// The fields that facts come out of (security-onion.md, 1.4 and 1.5).
+const (
+	fieldJA3        = "hash.ja3"
+	fieldJA4        = "hash.ja4"
+	fieldAgent      = "http.useragent"
+	fieldSubject    = "ssl.certificate.subject"
+	fieldIssuer     = "ssl.certificate.issuer"
+	fieldValidation = "ssl.validation_status"
+	fieldChain      = "tls.server.hash.sha256"
+	fieldMIME       = "file.resp_mime_types"
+	fieldWeird      = "weird.name"
+	fieldNotice     = "notice.note"
+	fieldCertHash   = "hash.sha256"
+	datasetX509     = "zeek.x509"
+	datasetWeird    = "zeek.weird"
+	datasetNotice   = "zeek.notice"
+)
+
+// Facts implements [hunt.FactSource]: one search for factsBatch keys, one for valuesBatch certificates, addresses, and
+// fingerprints or user agents each, and one for what the window holds.
+func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
+	names, _, err := s.indices(ctx)
+	if err != nil {
+		return hunt.FactBook{}, nil, err
+	}
+	f := &facts{source: s, names: names, req: req, wanted: wanted, book: hunt.FactBook{Facts: make([]hunt.Facts, len(wanted)), Records: map[string]int64{}},
+		chains: make([]map[string]int64, len(wanted))}
+	for _, step := range []func(context.Context) error{f.window, f.keys, f.certificates, f.answers, f.queries, f.spreads} {
+		if err := step(ctx); err != nil {
+			return f.book, nil, fmt.Errorf("look up what other logs say about %d findings: %w", len(wanted), err)
+		}
+	}
+	return f.book, nil, nil
+}
+
+// facts is one look-up.
+type facts struct {
+	source *Source
+	names  []string
+	req    hunt.Request
+	wanted []hunt.PairKey
+	book   hunt.FactBook
+	// chains are the certificates' hashes that each key was shown, with their handshakes.
+	chains []map[string]int64
+}
+
+// terms is a terms aggregation's answer; Sub are those below it, by the names that the requests here use.
+type terms struct {
+	Buckets []struct {
+		Key   string `json:"key"`
+		Count int64  `json:"doc_count"`
+		Sub   terms  `json:"sub"`
+		Other terms  `json:"other"`
+	} `json:"buckets"`
+}
+
+func termsOf(field string, size int, sub object) object {
+	t := object{"terms": object{"field": field, "size": size, "shard_size": 10 * size}}
+	if sub != nil {
+		t["aggs"] = sub
+	}
+	return t
+}
+
+func only(dataset string) object { return object{"term": object{fieldDataset: dataset}} }
+
+func lacks(field string) object {
+	return object{"filter": object{"bool": object{"must_not": []any{object{"exists": object{"field": field}}}}}}
+}
+
+// search runs one request over the window (begin earlier by margin) and hands its aggregations or hits on.
+func (f *facts) search(ctx context.Context, op string, margin time.Duration, filter []any, rest object, decode func(es.SearchResult) error) error {
+	filter = append([]any{between(f.req.From.Add(-margin).UnixMilli(), f.req.To.UnixMilli())}, filter...)
+	b := object{"size": 0, "track_total_hits": false, "query": object{"bool": object{"filter": filter}}}
+	for k, v := range rest {
+		b[k] = v
+	}
+	return f.source.client.Search(ctx, es.SearchRequest{Op: op, Index: f.names, Body: body(b), MissingOK: true}, func(r es.SearchResult) error {
+		if r.Aggregations == nil && r.Hits == nil {
+			return nil
+		}
+		return decode(r)
+	})
+}
+
+// answerInto decodes the aggregations into v.
+func answerInto(v any) func(es.SearchResult) error {
+	return func(r es.SearchResult) error {
+		if r.Aggregations == nil {
+			return nil
+		}
+		return json.Unmarshal(r.Aggregations, v)
+	}
+}
+
+// window counts the records of each log, and the machines that show fingerprints and user agents.
+func (f *facts) window(ctx context.Context) error {
+	var list []string
+	for _, log := range hunt.FactLogs() {
+		list = append(list, securityonion.Dataset(log))
+	}
+	hosts := func(fields ...string) object {
+		var should []any
+		for _, field := range fields {
+			should = append(should, object{"exists": object{"field": field}})
+		}
+		return object{"filter": object{"bool": object{"filter": []any{f.internal()}, "should": should, "minimum_should_match": 1}},
+			"aggs": object{"n": object{"cardinality": object{"field": fieldSource, "precision_threshold": 40_000}}}}
+	}
+	type population struct {
+		N struct{ Value int } `json:"n"`
+	}
+	var a struct {
+		D    terms      `json:"d"`
+		TLS  population `json:"tls"`
+		HTTP population `json:"http"`
+	}
+	err := f.search(ctx, "count the records of other logs", 0, []any{object{"terms": object{fieldDataset: list}}},
+		object{"aggs": object{"d": termsOf(fieldDataset, len(list), nil), "tls": hosts(fieldJA3, fieldJA4), "http": hosts(fieldAgent)}}, answerInto(&a))
+	f.book.TLSHosts, f.book.HTTPHosts = a.TLS.N.Value, a.HTTP.N.Value
+	for _, b := range a.D.Buckets {
+		for _, log := range hunt.FactLogs() {
+			if securityonion.Dataset(log) == b.Key {
+				f.book.Records[log] = b.Count
+			}
+		}
+	}
+	return err
+}
+
+func (f *facts) internal() object {
+	return object{"terms": object{fieldSource: cidrs(f.req.Scope.Internal)}}
+}
+
+// concerns matches the records of a key.
+func concerns(k hunt.PairKey) object {
+	filter := []any{object{"term": object{fieldSource: k.Src}}}
+	to := func(dst any) object { return object{"term": object{fieldDest: dst}} }
+	switch {
+	case k.Name != "":
+		is := func(query, field, value string) object {
+			return object{query: object{field: object{"value": value, "case_insensitive": true}}}
+		}
+		should := []any{is("term", fieldServerName, k.Name), is("term", fieldHost, k.Name), is("prefix", fieldHost, k.Name+":")}
+		if k.Dst.IsValid() {
+			should = append(should, object{"bool": object{"filter": []any{object{"terms": object{fieldDataset: []string{datasetWeird, datasetNotice}}}, to(k.Dst)}}})
+		}
+		return object{"bool": object{"filter": filter, "should": should, "minimum_should_match": 1}}
+	case k.Network.IsValid():
+		filter = append(filter, to(k.Network))
+	default:
+		if filter = append(filter, to(k.Dst)); !k.AnyPort {
+			filter = append(filter, object{"term": object{fieldDstPort: k.Port}})
+		}
+	}
+	return object{"bool": object{"filter": filter}}
+}
+
+// keyAnswer is what one key's bucket holds.
+type keyAnswer struct {
+	TLS struct {
+		Count  int64 `json:"doc_count"`
+		NoName struct {
+			Count int64 `json:"doc_count"`
+		} `json:"noname"`
+		Names      terms `json:"names"`
+		Validation terms `json:"validation"`
+		JA3        terms `json:"ja3"`
+		JA4        terms `json:"ja4"`
+		Subjects   terms `json:"subjects"`
+		Chain      terms `json:"chain"`
+	} `json:"tls"`
+	HTTP struct {
+		Count  int64 `json:"doc_count"`
+		NoHost struct {
+			Count int64 `json:"doc_count"`
+		} `json:"nohost"`
+		Hosts   terms `json:"hosts"`
+		Methods terms `json:"methods"`
+		MIME    terms `json:"mime"`
+		Agents  terms `json:"agents"`
+		URIs    terms `json:"uris"`
+	} `json:"http"`
+	Weird  terms `json:"weird"`
+	Notice terms `json:"notice"`
+}
+
+// keys looks at ssl, http, weird and notice records, many keys at once.
+func (f *facts) keys(ctx context.Context) error {
+	top := func(field string) object { return termsOf(field, hunt.FactsTop, nil) }
+	aggs := object{
+		"tls": object{"filter": only(datasetTLS), "aggs": object{"noname": lacks(fieldServerName), "names": top(fieldServerName), "validation": top(fieldValidation),
+			"ja3": top(fieldJA3), "ja4": top(fieldJA4), "chain": top(fieldChain), "subjects": termsOf(fieldSubject, hunt.FactsTop, object{"sub": termsOf(fieldIssuer, 1, nil)})}},
+		"http": object{"filter": only(datasetHTTP), "aggs": object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "methods": top(fieldMethod),
+			"mime": top(fieldMIME), "agents": top(fieldAgent), "uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(fieldMIME)})}},
+		"weird": top(fieldWeird), "notice": top(fieldNotice),
+	}
+	var at []int
+	for i, k := range f.wanted {
+		if k.DNS == "" {
+			at = append(at, i)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(f.source.opt.Concurrency)
+	for batch := range slices.Chunk(at, factsBatch) {
+		g.Go(func() error {
+			filters, should := object{}, []any{}
+			for _, i := range batch {
+				q := concerns(f.wanted[i])
+				filters[strconv.Itoa(i)] = q
+				should = append(should, q)
+			}
+			var a struct {
+				Keys struct {
+					Buckets map[string]keyAnswer `json:"buckets"`
+				} `json:"keys"`
+			}
+			err := f.search(ctx, "look up TLS, HTTP, weird and notice records", 0, []any{
+				object{"terms": object{fieldDataset: []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice}}},
+				object{"bool": object{"should": should, "minimum_should_match": 1}},
+			}, object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": aggs}}}, answerInto(&a))
+			if err != nil {
+				return err
+			}
+			for _, i := range batch { // each batch has its own keys
+				b := a.Keys.Buckets[strconv.Itoa(i)]
+				f.fill(i, &b)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// fill writes one key's facts.
+func (f *facts) fill(i int, b *keyAnswer) {
+	t, h := &f.book.Facts[i].TLS, &f.book.Facts[i].HTTP
+	hosts := func(list terms) ([]hunt.Counted, int64) {
+		counts, empty := map[string]int64{}, int64(0)
+		for _, b := range list.Buckets {
+			if name := hunt.HostName(b.Key); name != "" {
+				counts[name] += b.Count
+			} else {
+				empty += b.Count
+			}
+		}
+		return hunt.Top(counts), empty
+	}
+	var none int64
+	t.Records = b.TLS.Count
+	t.Names, none = hosts(b.TLS.Names)
+	t.NoName = b.TLS.NoName.Count + none
+	t.Validation, t.JA3, t.JA4 = b.TLS.Validation.counted(), b.TLS.JA3.traits(), b.TLS.JA4.traits()
+	for _, s := range b.TLS.Subjects.Buckets {
+		c := hunt.Certificate{Subject: s.Key, NotBefore: hunt.Absent, NotAfter: hunt.Absent, Count: s.Count}
+		if len(s.Sub.Buckets) > 0 {
+			c.Issuer = s.Sub.Buckets[0].Key
+		}
+		t.Certificates = append(t.Certificates, c)
+	}
+	f.chains[i] = map[string]int64{}
+	for _, c := range b.TLS.Chain.Buckets {
+		f.chains[i][c.Key] = c.Count
+	}
+	h.Requests = b.HTTP.Count
+	h.Hosts, none = hosts(b.HTTP.Hosts)
+	h.NoHost = b.HTTP.NoHost.Count + none
+	h.Methods, h.MIME, h.Agents = b.HTTP.Methods.counted(), b.HTTP.MIME.counted(), b.HTTP.Agents.traits()
+	uris, contents := map[string]int64{}, map[hunt.Content]int64{}
+	for _, u := range b.HTTP.URIs.Buckets {
+		uris[u.Key] = u.Count
+		for _, m := range u.Sub.Buckets {
+			contents[hunt.Content{URI: u.Key, MIME: m.Key}] = m.Count
+		}
+	}
+	h.Contents = hunt.TopContents(uris, contents)
+	f.book.Facts[i].Weird, f.book.Facts[i].Notices = b.Weird.counted(), b.Notice.counted()
+}
+
+func (t terms) counted() []hunt.Counted {
+	counts := map[string]int64{}
+	for _, b := range t.Buckets {
+		if b.Key != "" {
+			counts[b.Key] = b.Count
+		}
+	}
+	return hunt.Top(counts)
+}
+
+func (t terms) traits() []hunt.Trait {
+	var out []hunt.Trait
+	for _, c := range t.counted() {
+		out = append(out, hunt.Trait{Counted: c})
+	}
+	return out
+}
+
+// batches calls look with the keys of a set, valuesBatch at a time, in order.
+func (f *facts) batches(set any, look func(batch []string) error) error {
+	var all []string
+	switch set := set.(type) {
+	case map[string]*hunt.Certificate:
+		for k := range set {
+			all = append(all, k)
+		}
+	case map[string][]int:
+		for k := range set {
+			all = append(all, k)
+		}
+	}
+	slices.Sort(all)
+	var errs []error
+	for batch := range slices.Chunk(all, valuesBatch) {
+		errs = append(errs, look(batch))
+	}
+	return errors.Join(errs...)
+}
+
+// answers finds the names whose DNS answers held the keys' addresses.
+func (f *facts) answers(ctx context.Context) error {
+	at := map[string][]int{}
+	for i, k := range f.wanted {
+		if k.DNS == "" && k.Kind() == "address" {
+			at[k.Dst.String()] = append(at[k.Dst.String()], i)
+		}
+	}
+	return f.batches(at, func(batch []string) error {
+		var a struct {
+			Answers terms `json:"answers"`
+		}
+		err := f.search(ctx, "look up the names of addresses", 0, []any{only(datasetDNS), object{"terms": object{securityonion.FieldAnswers: batch}}},
+			object{"aggs": object{"answers": object{"terms": object{"field": securityonion.FieldAnswers, "include": batch, "size": len(batch)},
+				"aggs": object{"sub": termsOf(fieldQuery, hunt.FactsTop, nil)}}}}, answerInto(&a))
+		for _, b := range a.Answers.Buckets {
+			counts := map[string]int64{}
+			for _, n := range b.Sub.Buckets {
+				counts[hunt.HostName(n.Key)] += n.Count
+			}
+			delete(counts, "")
+			for _, i := range at[b.Key] {
+				f.book.Facts[i].Names = hunt.Top(counts)
+			}
+		}
+		return err
+	})
+}
+
+// queries counts the DNS queries of the keys' sources.
+func (f *facts) queries(ctx context.Context) error {
+	at := map[string][]int{}
+	for i, k := range f.wanted {
+		if k.DNS == "" && k.Kind() == "address" {
+			at[k.Src.String()] = append(at[k.Src.String()], i)
+		}
+	}
+	return f.batches(at, func(batch []string) error {
+		var a struct {
+			Sources terms `json:"sources"`
+		}
+		err := f.search(ctx, "count DNS queries", 0, []any{only(datasetDNS), object{"terms": object{fieldSource: batch}}},
+			object{"aggs": object{"sources": termsOf(fieldSource, len(batch), nil)}}, answerInto(&a))
+		for _, b := range a.Sources.Buckets {
+			if addr, err := netip.ParseAddr(b.Key); err == nil {
+				for _, i := range at[addr.Unmap().String()] {
+					f.book.Facts[i].Queries = b.Count
+				}
+			}
+		}
+		return err
+	})
+}
+
+// spreads counts the machines that show each fingerprint and user agent, and towards how many addresses.
+func (f *facts) spreads(ctx context.Context) error {
+	for _, kind := range []struct {
+		field, dataset string
+		of             func(*hunt.Facts) []hunt.Trait
+	}{
+		{fieldJA3, datasetTLS, func(x *hunt.Facts) []hunt.Trait { return x.TLS.JA3 }},
+		{fieldJA4, datasetTLS, func(x *hunt.Facts) []hunt.Trait { return x.TLS.JA4 }},
+		{fieldAgent, datasetHTTP, func(x *hunt.Facts) []hunt.Trait { return x.HTTP.Agents }},
+	} {
+		at := map[string][]int{}
+		for i := range f.book.Facts {
+			for _, t := range kind.of(&f.book.Facts[i]) {
+				at[t.Value] = append(at[t.Value], i)
+			}
+		}
+		err := f.batches(at, func(batch []string) error {
+			var a struct {
+				Values terms `json:"values"`
+			}
+			err := f.search(ctx, "look up the spread of "+kind.field, 0, []any{only(kind.dataset), object{"terms": object{kind.field: batch}}, f.internal()},
+				object{"aggs": object{"values": object{"terms": object{"field": kind.field, "include": batch, "size": len(batch)},
+					"aggs": object{"sub": termsOf(fieldSource, hunt.TraitSpread, nil), "other": termsOf(fieldDest, hunt.TraitSpread, nil)}}}}, answerInto(&a))
+			for _, b := range a.Values.Buckets {
+				for _, i := range at[b.Key] {
+					list := kind.of(&f.book.Facts[i])
+					for j := range list {
+						if list[j].Value == b.Key {
+							list[j].Hosts, list[j].Destinations = len(b.Sub.Buckets), len(b.Other.Buckets)
+						}
+					}
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
