@@ -11,8 +11,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"dwell/internal/config"
-	"dwell/internal/evidence"
-	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
@@ -189,8 +187,11 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 		return o, err
 	}
 	if settings.Evidence.Enabled {
-		o.Judges = judges()
+		if o.Judges, err = a.judges(settings); err != nil {
+			return o, err
+		}
 	}
+	o.Weights = settings.ChangedWeights()
 	for _, b := range []struct {
 		flag, text string
 		at         *time.Time
@@ -212,9 +213,6 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 	}
 	return o, nil
 }
-
-// judges weigh the evidence, in this order.
-func judges() []evidence.Judge { return []evidence.Judge{protocol.Judge{}} }
 
 // printed are the findings from the wanted score on, without those that a safelist rule matches unless they are asked
 // for; hidden is how many those are.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,14 +17,7 @@ import (
 
 // safelistPath is the file that holds the safelist, or empty.
 func safelistPath(settings *config.Loaded) string {
-	if settings.Hunt.Safelist != "" || settings.File == "" {
-		return settings.Hunt.Safelist
-	}
-	path := filepath.Join(filepath.Dir(settings.File), "safelist.yaml")
-	if _, err := os.Stat(path); err != nil {
-		return ""
-	}
-	return path
+	return beside(settings, settings.Hunt.Safelist, "safelist.yaml")
 }
 
 // readSafelist reads the safelist; an empty list where there is none.

@@ -22,11 +22,8 @@ type Config struct {
 	Serve         Serve         `mapstructure:"serve"`
 	Kibana        Kibana        `mapstructure:"kibana"`
 	Evidence      Evidence      `mapstructure:"evidence"`
-}
-
-// Evidence says what is weighed beside the rhythm.
-type Evidence struct {
-	Enabled bool `mapstructure:"enabled"`
+	// Weights of the terms of the final score, by name; every term is there.
+	Weights map[string]float64 `mapstructure:"weights"`
 }
 
 // Elasticsearch says how to reach the cluster and as whom.
@@ -102,7 +99,9 @@ type Key struct {
 }
 
 // Keys lists every setting, in the order in which it is documented.
-func Keys() []Key {
+func Keys() []Key { return append(append(baseKeys(), evidenceKeys()...), weightKeys()...) }
+
+func baseKeys() []Key {
 	return []Key{
 		{Name: "elasticsearch.addresses", Default: []string{}, About: "URLs of the cluster's nodes, https://host:9200. Use the host name or address that stands in the server's certificate; on Security Onion that is the manager's host name, never localhost."},
 		{Name: "elasticsearch.ca_file", Default: "", About: "PEM file with the certificate authority that signed the cluster's certificate. Security Onion: /etc/pki/ca.crt on the manager. Empty: the system's authorities."},
@@ -136,7 +135,6 @@ func Keys() []Key {
 		{Name: "serve.listen", Default: "127.0.0.1:9274", About: "Where `dwell serve` answers /healthz, /readyz and /metrics. Empty: nowhere. There is no password: leave it on loopback."},
 		{Name: "kibana.url", Default: "", About: "Kibana's address with its base path, for `dwell install`: http://localhost:5601 on a Security Onion manager. Empty: dashboards are left out."},
 		{Name: "kibana.ca_file", Default: "", About: "PEM file with the authority that signed Kibana's certificate. Empty: the system's authorities."},
-		{Name: "evidence.enabled", Default: true, About: "Weigh evidence beside the rhythm (docs/detection.md): how the connections are spoken, out of Zeek's other logs. false: scores rest on the connections alone, and nothing else is read for them. Profile rita weighs none."},
 	}
 }
 
@@ -192,6 +190,7 @@ func (c *Config) validate() []error {
 			bad("kibana.url", "%v", err)
 		}
 	}
+	errs = append(errs, c.validateWeights()...)
 	return append(errs, c.validateWords()...)
 }
 

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+
+	"dwell/internal/evidence"
 )
 
 func write(t *testing.T, text string) string {
@@ -34,12 +36,30 @@ func walk(t reflect.Type, prefix string, out *[]string) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name := prefix + f.Tag.Get("mapstructure")
-		if f.Type.Kind() == reflect.Struct {
+		switch f.Type.Kind() {
+		case reflect.Struct:
 			walk(f.Type, name+".", out)
-		} else {
+		case reflect.Map: // one key a term
+			for _, term := range evidence.Terms() {
+				*out = append(*out, name+"."+term.Name)
+			}
+		default:
 			*out = append(*out, name)
 		}
 	}
+}
+
+func TestWeights(t *testing.T) {
+	l, err := Load(Options{File: write(t, "weights:\n  rare: 0.3\n  known: -0.15\n")})
+	require.NoError(t, err)
+	require.Equal(t, evidence.Weights{"rare": 0.3}, l.ChangedWeights(), "what is as it was does not change a hunt's revision")
+	l, err = Load(Options{File: write(t, ""), Environ: []string{"DWELL_WEIGHTS_NEW=0"}})
+	require.NoError(t, err)
+	require.Equal(t, evidence.Weights{"new": 0}, l.ChangedWeights())
+	_, err = Load(Options{File: write(t, "weights:\n  rare: 1.5\n")})
+	require.ErrorContains(t, err, "weights.rare: 1.5 is not between -1 and 1")
+	_, err = Load(Options{File: write(t, "weights:\n  rara: 0.5\n")})
+	require.ErrorContains(t, err, "weights.rara: no such setting (did you mean weights.rare?)")
 }
 
 func TestDefaultsAreValid(t *testing.T) {

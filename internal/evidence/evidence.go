@@ -50,12 +50,27 @@ type Subject struct {
 	// Finding is complete but for what evidence adds: Settle sets its score. Judges fill in Finding.Dwell.Evidence, which is
 	// never nil, and leave score, reasons and modifiers alone.
 	Finding *hunt.Finding
+	// Names are those that the key's connections carry (TLS server name, HTTP host, what a proxy was asked for), the most
+	// used first, at most MaxNames: of a key by name that one, of others what was used towards their addresses.
+	Names []Name
+	// Company is how many internal machines, this one included, reach the network (/24 or /48) around each of the key's
+	// addresses: the fewest of them. 0 where the key has no address or is a network.
+	Company int64
 
 	weights      Weights
 	modifiers    []hunt.Modifier
 	explanations []explanation
 	// closing are reasons that come last.
 	closing []string
+}
+
+// MaxNames is how many names a subject has.
+const MaxNames = 20
+
+// Name is a name with the number of connections that carry it.
+type Name struct {
+	Name        string
+	Connections int64
 }
 
 type explanation struct {

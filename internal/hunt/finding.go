@@ -179,6 +179,8 @@ type Evidence struct {
 	Names []string `json:"names,omitempty"`
 	// Protocol is how the connections were spoken.
 	Protocol *Protocol `json:"protocol,omitempty"`
+	// Service is the known service that the other side is, if it is one.
+	Service *Service `json:"service,omitempty"`
 }
 
 // Protocol is what the logs beside conn say about the connections.
@@ -202,6 +204,15 @@ type CertificateSeen struct {
 	Issuer    string `json:"issuer,omitempty"`
 	NotBefore *Time  `json:"not_before,omitempty"`
 	NotAfter  *Time  `json:"not_after,omitempty"`
+}
+
+// Service is an entry of the catalogue of known services.
+type Service struct {
+	Name     string `json:"name"`
+	Category string `json:"category"`
+	// Match is the domain (or @owner) by which it was recognised, Source where that is known from.
+	Match  string `json:"match"`
+	Source string `json:"source"`
 }
 
 // Prevalence counts internal machines: those that talk to the other side, and those that talked to anybody outside.

@@ -296,6 +296,9 @@ func (d *Named) Name(dst netip.Addr) string { return d.names[dst] }
 // Kinds says in which protocols a source used a name: bit 1<<kind.
 func (d *Named) Kinds(src, dst netip.Addr) uint8 { return d.kinds[sourceName{src, dst}] }
 
+// Uses gives the number of connections to each address that a source reached under a name. The map is not to be changed.
+func (d *Named) Uses(src, dst netip.Addr) map[netip.Addr]int64 { return d.at[sourceName{src, dst}] }
+
 // Addresses are those that a source reached under a name, the most used first, at most twenty; count is how many
 // there are in all.
 func (d *Named) Addresses(src, dst netip.Addr) (list []netip.Addr, count int) {

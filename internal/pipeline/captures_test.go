@@ -12,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/catalogue"
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/query/zeek"
 )
@@ -106,4 +108,68 @@ func TestProxyIsNotTheDestination(t *testing.T) {
 	require.Equal(t, "critical", f.Dwell.Severity)
 	require.Equal(t, int64(357), *f.Beacon.RITAConnections)
 	require.InDelta(t, 0.98, *f.Beacon.RITA, 0.002)
+}
+
+// judged hunts a capture with the catalogue.
+func judged(t *testing.T, path, internal string) []hunt.Finding {
+	t.Helper()
+	known, err := catalogue.Load("")
+	require.NoError(t, err)
+	var networks []netip.Prefix
+	if internal != "" {
+		networks = []netip.Prefix{netip.MustParsePrefix(internal)}
+	}
+	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(captures(t), path)}}), Options{Profile: ProfileDwell,
+		MinScore: 0.2, Now: time.Now, Judges: []evidence.Judge{known}, Request: hunt.Request{Scope: hunt.NewScope(networks, hunt.Outbound)}})
+	require.NoError(t, err)
+	return res.Findings
+}
+
+// TestQuietOnBenignDays: of what nothing explains, at most one finding of high or critical a host and day and two of medium
+// or more (the captures' truth: all of it is benign; each holds about a day).
+func TestQuietOnBenignDays(t *testing.T) {
+	for path, internal := range map[string]string{
+		"ctu-normal-008": "147.32.80.0/20", "ctu-normal-011": "147.32.80.0/20", "rita/office_http/http.log.gz": "",
+	} {
+		high, medium := map[netip.Addr]int{}, map[netip.Addr]int{}
+		for _, f := range judged(t, path, internal) {
+			if f.Dwell.Explained != "none" {
+				continue
+			}
+			if f.Event.Severity >= 3 {
+				high[f.Source.IP]++
+			}
+			if f.Event.Severity >= 2 {
+				medium[f.Source.IP]++
+			}
+		}
+		for host, n := range medium {
+			require.LessOrEqual(t, high[host], 1, "%s %s", path, host)
+			require.LessOrEqual(t, n, 2, "%s %s", path, host)
+		}
+	}
+}
+
+// TestCatalogueExplainsNoImplant: the pairs that the captures' truth.json name malicious keep their severity.
+func TestCatalogueExplainsNoImplant(t *testing.T) {
+	for path, tc := range map[string]struct {
+		destinations []string
+		least        int
+	}{
+		"iot23-8-1-hakai":  {[]string{"178.128.185.250", "128.185.250.50"}, 4},
+		"iot23-21-1-torii": {[]string{"66.85.157.90"}, 3},
+		"ctu-kovter-009": {[]string{"189.241.104.183", "198.36.88.21", "82.245.149.235", "189.90.217.247", "91.82.226.222",
+			"104.16.73.224", "198.144.30.128", "208.80.6.60"}, 2},
+	} {
+		found := map[string]hunt.Finding{}
+		for _, f := range judged(t, path, "") {
+			if f.Destination.IP.IsValid() {
+				found[f.Destination.IP.String()] = f
+			}
+		}
+		for _, dst := range tc.destinations {
+			require.Equal(t, "none", found[dst].Dwell.Explained, "%s %s", path, dst)
+			require.GreaterOrEqual(t, found[dst].Event.Severity, tc.least, "%s %s", path, dst)
+		}
+	}
 }

@@ -78,6 +78,7 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 	for _, src := range s.found {
 		subjects = append(subjects, s.stories(src, tested)...)
 	}
+	s.addNames(subjects)
 	return c, append(subjects, s.tunnelSubjects(tunnels)...)
 }
 

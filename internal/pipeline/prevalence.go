@@ -65,6 +65,11 @@ func (s *search) prevalence(tested int) *prevalence {
 		for _, k := range src.keys {
 			if at, ok := partyOf(k); ok {
 				p.hosts[at] = map[netip.Addr]struct{}{}
+				for _, a := range k.reached() {
+					if near := (party{net: networkOf(a)}); p.hosts[near] == nil {
+						p.hosts[near] = map[netip.Addr]struct{}{}
+					}
+				}
 				if k.beacon.Score(tested).Score > fleetBeat {
 					p.beats[at] = append(p.beats[at], beat{k.Src, k.beacon.Period})
 				}
@@ -110,6 +115,7 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 	}
 	h, all := float64(len(p.hosts[at])), float64(len(p.active))
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(h), Active: int64(all)}
+	s.Company = p.company(k)
 	switch {
 	case h >= max(5, 0.5*all):
 		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines talk to it", h, all))
@@ -118,6 +124,27 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 	case all >= fewHosts && h <= 0.02*all:
 		s.Modify(evidence.Rare, fmt.Sprintf("only %.0f of %.0f active machines talk to it", h, all))
 	}
+}
+
+// reached are the addresses behind a key of one address or name (of many, the most used).
+func (k *key) reached() []netip.Addr {
+	switch {
+	case k.Network.IsValid():
+		return nil
+	case k.Name == "" && k.Dst.IsValid():
+		return []netip.Addr{k.Dst}
+	}
+	return k.addresses
+}
+
+// company is how many machines reach the network around each of the key's addresses: the fewest of them.
+func (p *prevalence) company(k *key) (fewest int64) {
+	for i, a := range k.reached() {
+		if n := int64(len(p.hosts[party{net: networkOf(a)}])); i == 0 || n < fewest {
+			fewest = n
+		}
+	}
+	return fewest
 }
 
 // fleet says whether other machines keep the same rhythm to the same server: software that they all run, or an outbreak.

@@ -1,0 +1,316 @@
+// Package catalogue knows services that many machines call again and again: updates, time, revocation lists, push messages
+// and the like. It is data (services.csv, owners.csv, sources.csv), each entry with its source. An entry lowers a score and
+// says so; it hides nothing.
+//
+// A name can be forged: an implant may put any server name into its TLS handshake or Host header. So a name alone explains
+// weakly. It explains strongly when the address confirms it (it lies in a network that is the vendor's own), or when several
+// machines reach the network that it is in and the destination is not new. Where anybody can keep content or rent a machine, an entry
+// is weak at most, and CDNs that everybody rents are not in it.
+package catalogue
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gaissmai/bart"
+	"golang.org/x/net/publicsuffix"
+
+	"dwell/internal/hunt"
+	"dwell/scoring"
+)
+
+//go:embed services.csv
+var services []byte
+
+//go:embed owners.csv
+var owners []byte
+
+//go:embed sources.csv
+var sources []byte
+
+// Entry is one service.
+type Entry struct {
+	// Match is a domain, covering what lies below it, or @ and an owner, for that owner's networks.
+	Match string
+	// Category is a word such as update, push or revocation.
+	Category string
+	// Explains is the most that it explains: Unexplained (a site says that this is no reason), Weak or Strong.
+	Explains scoring.Explanation
+	// Owner is whose networks confirm the name; may be empty.
+	Owner string
+	// What is the service, for people.
+	What string
+	// Source says where that is known from: a title, and an address where there is one.
+	Source string
+
+	ports []port
+	dns   bool
+}
+
+type port struct {
+	number uint16
+	proto  hunt.Transport
+}
+
+// usual are the ports of an entry that names none.
+var usual = []port{{80, hunt.TCP}, {443, hunt.TCP}, {443, hunt.UDP}}
+
+// Catalogue is a set of entries, ready for look-ups.
+type Catalogue struct {
+	byName   map[string][]*Entry
+	byOwner  map[string][]*Entry
+	networks bart.Table[string] // owner by network
+	numbers  map[int]string     // owner by AS number
+	site     string             // digest of the site's file; empty without one
+	size     int
+}
+
+// Load reads the catalogue that comes with the program and, over it, a site's file (none when empty): entries of the same
+// match and ports replace ours, others are added. A site's entry gives its source in words.
+func Load(site string) (*Catalogue, error) {
+	c := &Catalogue{byName: map[string][]*Entry{}, byOwner: map[string][]*Entry{}, numbers: map[int]string{}}
+	from, err := readSources()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.readOwners(from); err != nil {
+		return nil, err
+	}
+	own, err := c.parse(services, func(s string) (string, bool) { title, ok := from[s]; return title, ok })
+	if err != nil {
+		return nil, fmt.Errorf("services.csv: %w", err)
+	}
+	c.add(own)
+	if site == "" {
+		return c, nil
+	}
+	text, err := readBounded(site)
+	if err != nil {
+		return nil, fmt.Errorf("read the site's catalogue: %w", err)
+	}
+	more, err := c.parse(text, func(s string) (string, bool) { return s, strings.TrimSpace(s) != "" })
+	if err != nil {
+		return nil, fmt.Errorf("catalogue %s: %w", site, err)
+	}
+	c.add(more)
+	sum := sha256.Sum256(text)
+	c.site = hex.EncodeToString(sum[:8])
+	return c, nil
+}
+
+// Len is the number of entries.
+func (c *Catalogue) Len() int { return c.size }
+
+// maxSite bounds a site's file.
+const maxSite = 4 << 20
+
+func readBounded(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSite+1))
+	if err == nil && len(text) > maxSite {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxSite)
+	}
+	return text, err
+}
+
+func reader(text []byte, fields int) *csv.Reader {
+	r := csv.NewReader(bytes.NewReader(text))
+	r.Comment, r.FieldsPerRecord = '#', fields
+	return r
+}
+
+// readSources gives the title and address of each source by its id.
+func readSources() (map[string]string, error) {
+	rows, err := reader(sources, 3).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("sources.csv: %w", err)
+	}
+	from := make(map[string]string, len(rows))
+	for _, r := range rows {
+		from[r[0]] = r[1] + " (" + r[2] + ")"
+	}
+	return from, nil
+}
+
+func (c *Catalogue) readOwners(from map[string]string) error {
+	rows, err := reader(owners, 3).ReadAll()
+	if err != nil {
+		return fmt.Errorf("owners.csv: %w", err)
+	}
+	for _, r := range rows {
+		if _, ok := from[r[2]]; !ok {
+			return fmt.Errorf("owners.csv: %s %s: no source %q", r[0], r[1], r[2])
+		}
+		if number, ok := strings.CutPrefix(r[1], "AS"); ok {
+			n, err := strconv.Atoi(number)
+			if err != nil {
+				return fmt.Errorf("owners.csv: %s: %q is no AS number", r[0], r[1])
+			}
+			c.numbers[n] = r[0]
+			continue
+		}
+		p, err := netip.ParsePrefix(r[1])
+		if err != nil || p != p.Masked() {
+			return fmt.Errorf("owners.csv: %s: %q is no network", r[0], r[1])
+		}
+		c.networks.Insert(p, r[0])
+	}
+	return nil
+}
+
+// parse reads entries. All mistakes are given, joined, each with its line.
+func (c *Catalogue) parse(text []byte, source func(string) (string, bool)) (out []*Entry, err error) {
+	r := reader(text, 7)
+	var errs []error
+	for {
+		row, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err // says its line
+		}
+		line, _ := r.FieldPos(0)
+		e, err := parseEntry(row)
+		if err == nil {
+			var ok bool
+			if e.Source, ok = source(row[6]); !ok {
+				err = fmt.Errorf("source %q is not known: every entry says where it is from", row[6])
+			}
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %s: %w", line, row[0], err))
+			continue
+		}
+		out = append(out, e)
+	}
+	return out, errors.Join(errs...)
+}
+
+func parseEntry(row []string) (*Entry, error) {
+	e := &Entry{Match: strings.ToLower(strings.Trim(row[0], " .")), Category: row[2], Owner: row[4], What: row[5]}
+	if e.Category == "" || e.What == "" {
+		return nil, errors.New("category and what it is have to be given")
+	}
+	switch row[3] {
+	case "none":
+	case "weak":
+		e.Explains = scoring.Weak
+	case "strong":
+		e.Explains = scoring.Strong
+	default:
+		return nil, fmt.Errorf("%q is not none, weak or strong", row[3])
+	}
+	if !strings.HasPrefix(e.Match, "@") {
+		if strings.ContainsAny(e.Match, "*/ ") || !strings.Contains(e.Match, ".") {
+			return nil, errors.New("want a domain without a star (it covers what lies below it), or @owner")
+		}
+		if suffix, icann := publicsuffix.PublicSuffix(e.Match); suffix == e.Match && (icann || strings.Contains(suffix, ".")) && !strings.HasSuffix(e.Match, ".arpa") {
+			return nil, errors.New("anybody can have a name below that: it would match what others own")
+		}
+	}
+	for _, text := range strings.Fields(row[1]) {
+		if text == "dns" {
+			e.dns = true
+			continue
+		}
+		number, proto, _ := strings.Cut(text, "/")
+		n, err := strconv.ParseUint(number, 10, 16)
+		t := hunt.ParseTransport(proto)
+		if err != nil || n == 0 || t != hunt.TCP && t != hunt.UDP {
+			return nil, fmt.Errorf("%q is not a port as in 443/tcp", text)
+		}
+		e.ports = append(e.ports, port{uint16(n), t})
+	}
+	if len(e.ports) == 0 && !e.dns {
+		e.ports = usual
+	}
+	return e, nil
+}
+
+// add puts entries in; one that matches the same on the same ports replaces what was there.
+func (c *Catalogue) add(entries []*Entry) {
+	for _, e := range entries {
+		into, key := c.byName, e.Match
+		if owner, ok := strings.CutPrefix(e.Match, "@"); ok {
+			into, key = c.byOwner, owner
+		}
+		same := func(o *Entry) bool { return o.dns == e.dns && slices.Equal(o.ports, e.ports) }
+		c.size -= len(into[key])
+		into[key] = append(slices.DeleteFunc(into[key], same), e)
+		c.size += len(into[key])
+	}
+}
+
+// Named gives the entry of a name on a port: that of the longest domain that the name is or lies below. A name that merely
+// ends in or contains an entry's text (windowsupdate.com.evil.example, xwindowsupdate.com) is another name.
+func (c *Catalogue) Named(name string, number uint16, proto hunt.Transport) *Entry {
+	return c.below(name, func(e *Entry) bool { return slices.Contains(e.ports, port{number, proto}) })
+}
+
+// Asked gives the entry of a domain below which names are asked for by DNS.
+func (c *Catalogue) Asked(domain string) *Entry {
+	return c.below(domain, func(e *Entry) bool { return e.dns })
+}
+
+func (c *Catalogue) below(name string, fits func(*Entry) bool) *Entry {
+	for name = strings.ToLower(strings.TrimSuffix(name, ".")); name != ""; {
+		for _, e := range c.byName[name] {
+			if fits(e) {
+				return e
+			}
+		}
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return nil
+}
+
+// Addressed gives the entry of a network's owner on a port: what the vendor offers there by whatever name.
+func (c *Catalogue) Addressed(network netip.Prefix, number uint16, proto hunt.Transport) *Entry {
+	for _, e := range c.byOwner[c.OwnerOf(network)] {
+		if slices.Contains(e.ports, port{number, proto}) {
+			return e
+		}
+	}
+	return nil
+}
+
+// OwnerOf is the owner whose networks hold the whole of a network; empty when none does.
+func (c *Catalogue) OwnerOf(network netip.Prefix) string {
+	if !network.IsValid() {
+		return ""
+	}
+	owner, _ := c.networks.LookupPrefix(network)
+	return owner
+}
+
+// OwnerOfAS is the owner of an AS number.
+func (c *Catalogue) OwnerOfAS(number int) string { return c.numbers[number] }
+
+// Entries lists all, by match.
+func (c *Catalogue) Entries() []*Entry {
+	var out []*Entry
+	for _, m := range []map[string][]*Entry{c.byName, c.byOwner} {
+		for _, list := range m {
+			out = append(out, list...)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Entry) int { return cmp.Or(cmp.Compare(a.Match, b.Match), cmp.Compare(a.What, b.What)) })
+	return out
+}

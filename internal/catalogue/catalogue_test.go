@@ -1,0 +1,154 @@
+package catalogue
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+	"dwell/scoring"
+)
+
+func load(t *testing.T, site string) *Catalogue {
+	t.Helper()
+	path := ""
+	if site != "" {
+		path = filepath.Join(t.TempDir(), "catalogue.csv")
+		require.NoError(t, os.WriteFile(path, []byte(site), 0o600))
+	}
+	c, err := Load(path)
+	require.NoError(t, err)
+	return c
+}
+
+func TestEveryEntryIsSound(t *testing.T) {
+	c := load(t, "")
+	require.Greater(t, c.Len(), 400)
+	people := map[string]bool{"collaboration": true, "storage": true, "advertising": true, "cdn": true, "media": true}
+	owners := map[string]bool{}
+	for _, o := range c.networks.All() {
+		owners[o] = true
+	}
+	for _, o := range c.numbers {
+		owners[o] = true
+	}
+	for _, e := range c.Entries() {
+		require.NotEmpty(t, e.Source, e.Match)
+		if people[e.Category] {
+			require.Equal(t, scoring.Weak, e.Explains, "%s: anybody can keep content there", e.Match)
+		}
+		if e.Match[0] == '@' {
+			require.Equal(t, "@"+e.Owner, e.Match)
+		}
+		require.True(t, e.Owner == "" || owners[e.Owner], "%s: no networks of %s", e.Match, e.Owner)
+	}
+	for _, rented := range []string{"d1.cloudfront.net", "x.azureedge.net", "x.azurewebsites.net", "x.herokuapp.com", "x.workers.dev", "x.amazonaws.com", "x.fastly.net", "x.akamaiedge.net"} {
+		require.Nil(t, c.Named(rented, 443, hunt.TCP), rented)
+	}
+}
+
+func TestNamesMatchOnLabels(t *testing.T) {
+	c := load(t, "")
+	for name, known := range map[string]bool{
+		"windowsupdate.com": true, "Download.WindowsUpdate.com.": true, "a.b.windowsupdate.com": true,
+		"windowsupdate.com.evil.example": false, "xwindowsupdate.com": false, "windowsupdate.co": false, "com": false, "": false,
+	} {
+		require.Equal(t, known, c.Named(name, 443, hunt.TCP) != nil, name)
+	}
+	require.Nil(t, c.Named("windowsupdate.com", 8443, hunt.TCP), "another port is another service")
+	require.Nil(t, c.Named("ocsp.digicert.com", 443, hunt.TCP))
+	require.Equal(t, "revocation", c.Named("ctldl.windowsupdate.com", 80, hunt.TCP).Category, "the longer match wins")
+	require.Nil(t, c.Asked("windowsupdate.com"))
+	require.NotNil(t, c.Asked("sophosxl.net"))
+}
+
+// subject is a beacon at full score.
+func subject(name, dst string, port int, company int64, names ...evidence.Name) *evidence.Subject {
+	a := netip.MustParseAddr(dst)
+	key := hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: a, Name: name, Port: uint16(port)}
+	f := &hunt.Finding{Destination: hunt.Destination{IP: a, Port: port, Domain: name}, Network: hunt.Network{Transport: "tcp", Connections: 100}}
+	s := evidence.NewSubject(key, scoring.Indicators{Beacon: 1}, f, nil)
+	if s.Names = names; name != "" {
+		s.Names = []evidence.Name{{Name: name, Connections: 100}}
+	}
+	s.Company = company
+	return s
+}
+
+// Expected scores: 1 times 0.3 (strong), 0.7 (weak) or 1 (docs/scoring.md, 5).
+func TestWhatExplains(t *testing.T) {
+	const update = "fe2.update.microsoft.com"
+	n := func(name string, of int64) evidence.Name { return evidence.Name{Name: name, Connections: of} }
+	isNew := subject(update, "198.51.100.7", 443, 5)
+	isNew.ModifyBy(evidence.New, 0, "new")
+	forged := subject(update, "13.107.4.50", 443, 9)
+	forged.ModifyBy(evidence.SelfSigned, 0, "self-signed")
+	long := subject(update, "13.107.4.50", 443, 1)
+	long.Indicators = scoring.Indicators{Beacon: 0.1, Long: 1}
+	strobe := subject(update, "13.107.4.50", 443, 1)
+	strobe.Indicators = scoring.Indicators{Strobe: 1}
+	for name, tc := range map[string]struct {
+		s    *evidence.Subject
+		want float64
+	}{
+		"name that the certificate belies":   {forged, 1},
+		"forged name":                        {subject(update, "198.51.100.7", 443, 1), 0.7},
+		"name and the vendor's network":      {subject(update, "13.107.4.50", 443, 1), 0.3},
+		"name and other machines":            {subject(update, "198.51.100.7", 443, 3), 0.3},
+		"name, other machines, but new":      {isNew, 0.7},
+		"look-alike":                         {subject("windowsupdate.com.evil.example", "13.107.4.50", 443, 9), 1},
+		"vendor's network alone":             {subject("", "17.57.146.22", 5223, 1), 0.3},
+		"vendor's network, foreign name":     {subject("evil.example", "17.57.146.22", 5223, 1), 1},
+		"vendor's network, another port":     {subject("", "17.57.146.22", 4444, 1), 1},
+		"address that carries the name":      {subject("", "198.51.100.7", 443, 1, n(update, 60)), 0.7},
+		"address that carries it too seldom": {subject("", "198.51.100.7", 443, 1, n(update, 40)), 1},
+		"address that carries foreign names": {subject("", "198.51.100.7", 443, 1, n(update, 60), n("evil.example", 30)), 1},
+		"people's content is weak at best":   {subject("wss-primary.slack.com", "198.51.100.7", 443, 9), 0.7},
+		"held for hours is no update":        {long, 1},
+		"a connection a second is no update": {strobe, 1},
+	} {
+		_, err := load(t, "").Judge(t.Context(), nil, []*evidence.Subject{tc.s})
+		require.NoError(t, err)
+		tc.s.Settle()
+		require.InDelta(t, tc.want, tc.s.Finding.Dwell.Score, 1e-9, name)
+		if tc.want < 1 {
+			require.NotNil(t, tc.s.Finding.Dwell.Evidence.Service, name)
+			require.Contains(t, tc.s.Finding.Dwell.Reasons[len(tc.s.Finding.Dwell.Reasons)-1], "known service", name)
+		}
+	}
+}
+
+func TestSiteFile(t *testing.T) {
+	c := load(t, "backup.example.com,8443/tcp,backup,strong,,our backup,ticket 17\nslack.com,,collaboration,none,,not used here,policy\n")
+	require.Equal(t, "our backup", c.Named("n1.backup.example.com", 8443, hunt.TCP).What)
+	require.Equal(t, scoring.Unexplained, c.Named("slack.com", 443, hunt.TCP).Explains)
+	require.Equal(t, load(t, "").Len()+1, c.Len(), "one is new, one replaces ours")
+	require.NotEmpty(t, c.Revision())
+	require.Empty(t, load(t, "").Revision())
+}
+
+func TestBadSiteFiles(t *testing.T) {
+	for text, want := range map[string]string{
+		"com,,x,strong,,all of com,me\n":                "want a domain",
+		"co.uk,,x,strong,,all of it,me\n":               "anybody can have a name below",
+		"cloudfront.net,,x,strong,,rented,me\n":         "anybody can have a name below",
+		"*,,x,strong,,all,me\n":                         "without a star",
+		"a.example,,x,very,,what,me\n":                  "not none, weak or strong",
+		"a.example,99999/tcp,x,weak,,what,me\n":         "not a port",
+		"a.example,,x,weak,,what,\n":                    "says where it is from",
+		"a.example,,x,weak,,,me\n":                      "have to be given",
+		"a.example,x\n":                                 "wrong number of fields",
+		"a.example,,x,w,,what,me\nb,,x,weak,,what,me\n": "line 2",
+	} {
+		path := filepath.Join(t.TempDir(), "c.csv")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+		_, err := Load(path)
+		require.ErrorContains(t, err, want, text)
+	}
+	_, err := Load(filepath.Join(t.TempDir(), "none.csv"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}

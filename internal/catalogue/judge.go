@@ -1,0 +1,149 @@
+package catalogue
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+	"dwell/scoring"
+)
+
+var _ evidence.Judge = (*Catalogue)(nil)
+
+// Revision implements [evidence.Judge]: the digest of the site's file. What comes with the program is told by its version.
+func (c *Catalogue) Revision() string {
+	if c.site == "" {
+		return ""
+	}
+	return "catalogue " + c.site
+}
+
+const (
+	// namedShare: so much of a key's connections has to carry a name before names speak for it.
+	namedShare = 0.5
+	// knownShare: so much of what carries a name has to carry one of the catalogue.
+	knownShare = 0.9
+	// confirming machines reach a server's network before that confirms its name. That others use the name elsewhere confirms
+	// nothing: a forged name is one that others use.
+	confirming = 3
+)
+
+// Judge implements [evidence.Judge].
+func (c *Catalogue) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+	for _, s := range subjects {
+		c.judge(s)
+	}
+	return nil, ctx.Err()
+}
+
+// heldOpen are the categories whose connections are kept open for hours by design.
+var heldOpen = map[string]bool{"push": true, "collaboration": true, "storage": true, "antivirus": true, "management": true}
+
+func (c *Catalogue) judge(s *evidence.Subject) {
+	v := s.Indicators
+	if v.Strobe > max(v.Beacon, v.Long, v.DNSTunnel) {
+		return // nothing here asks once a second
+	}
+	e, confirmed := c.entry(s)
+	if e == nil {
+		return
+	}
+	s.Finding.Dwell.Evidence.Service = &hunt.Service{Name: e.What, Category: e.Category, Match: e.Match, Source: e.Source}
+	explains, why := e.Explains, fmt.Sprintf("known service: %s (%s, by %s; source: %s)", e.What, e.Category, e.Match, e.Source)
+	switch {
+	case v.Long > v.Beacon && !heldOpen[e.Category]:
+		s.Last(why + "; that does not explain why it is held for hours")
+		return
+	case explains == scoring.Unexplained:
+		s.Last(why + ": no reason for what it does")
+		return
+	case s.Has(evidence.SelfSigned) || s.Has(evidence.OtherName):
+		s.Last(why + "; but its certificate does not bear that out, so it explains nothing")
+		return
+	case explains == scoring.Strong && confirmed == "":
+		explains = scoring.Weak
+		why += "; a name can be forged and nothing confirms it, so that lowers the score a little only"
+	case confirmed != "":
+		why += "; " + confirmed
+	}
+	s.Explain(explains, why)
+}
+
+// entry finds the entry that fits a subject, and what confirms it.
+func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
+	if s.Indicators.DNSTunnel >= max(s.Indicators.Beacon, s.Indicators.Long) && s.Finding.Dwell.DNS != nil {
+		return c.Asked(s.Key.Name), "names below it are answered by its owner's servers"
+	}
+	port, proto := uint16(s.Finding.Destination.Port), hunt.ParseTransport(s.Finding.Network.Transport)
+	networks := other(s)
+	if e := c.named(s, port, proto); e != nil {
+		return e, c.confirmed(s, e, networks)
+	}
+	if len(s.Names) > 0 && s.Key.Name != "" {
+		return nil, "" // a name of its own, wherever it is
+	}
+	for i, n := range networks {
+		found := c.Addressed(n, port, proto)
+		if found == nil || i > 0 && found != e {
+			return nil, ""
+		}
+		e = found
+	}
+	return e, "its address is in a network of the vendor's own"
+}
+
+// named gives the entry of the names that the key's connections carry: nearly all of those that carry one have to be known,
+// and the weakest entry counts.
+func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport) (best *Entry) {
+	all, known := int64(0), int64(0)
+	for _, n := range s.Names {
+		all += n.Connections
+		e := c.Named(n.Name, port, proto)
+		if e == nil {
+			continue
+		}
+		known += n.Connections
+		if best == nil || e.Explains < best.Explains {
+			best = e
+		}
+	}
+	wanted := namedShare * float64(s.Finding.Network.Connections)
+	if proto == hunt.UDP && s.Key.Name == "" {
+		wanted = 1 // QUIC carries no name that older Zeeks read: what TCP to the same address carries has to do
+	}
+	if float64(all) < wanted || float64(known) < knownShare*float64(all) {
+		return nil
+	}
+	return best
+}
+
+// confirmed says what speaks for a name beside itself; empty when nothing does.
+func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Prefix) string {
+	inside := e.Owner != "" && len(networks) > 0
+	for _, n := range networks {
+		inside = inside && c.OwnerOf(n) == e.Owner
+	}
+	if inside {
+		return "its address is in a network of the vendor's own"
+	}
+	if s.Company >= confirming && !s.Has(evidence.New) {
+		return fmt.Sprintf("%d machines reach the same network", s.Company)
+	}
+	return ""
+}
+
+// other is where the other side is: its networks, or addresses as networks of one.
+func other(s *evidence.Subject) (out []netip.Prefix) {
+	if s.Key.Network.IsValid() {
+		return []netip.Prefix{s.Key.Network}
+	}
+	for _, a := range s.Finding.Dwell.Evidence.Addresses {
+		out = append(out, netip.PrefixFrom(a, a.BitLen()))
+	}
+	if dst := s.Finding.Destination.IP; len(out) == 0 && dst.IsValid() {
+		out = append(out, netip.PrefixFrom(dst, dst.BitLen()))
+	}
+	return out
+}

@@ -1,0 +1,56 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"dwell/internal/evidence"
+)
+
+// Evidence says what is weighed beside the rhythm.
+type Evidence struct {
+	Enabled   bool   `mapstructure:"enabled"`
+	Catalogue string `mapstructure:"catalogue"`
+}
+
+func evidenceKeys() []Key {
+	return []Key{
+		{Name: "evidence.enabled", Default: true, About: "Weigh evidence beside the rhythm (docs/detection.md): how the connections are spoken, out of Zeek's other logs. false: scores rest on the connections alone, and nothing else is read for them. Profile rita weighs none."},
+		{Name: "evidence.catalogue", Default: "", About: "CSV file with known services of your own (docs/detection.md, evidence); its entries are added to the catalogue that comes with the program and replace those of the same domain and ports. Empty: catalogue.csv beside the configuration file, if it is there."},
+	}
+}
+
+// weightKeys are the settings of the terms of the final score, one a term.
+func weightKeys() (keys []Key) {
+	for _, t := range evidence.Terms() {
+		keys = append(keys, Key{Name: "weights." + t.Name, Default: t.Weight, About: "What is added to the score when " + t.About + ". -1 to 1; 0 switches it off."})
+	}
+	return keys
+}
+
+func (c *Config) validateWeights() (errs []error) {
+	for name := range c.Weights {
+		if !slices.ContainsFunc(evidence.Terms(), func(t evidence.Term) bool { return t.Name == name }) {
+			errs = append(errs, fmt.Errorf("weights.%s: no such setting%s", name, suggestion("weights."+name)))
+		}
+	}
+	for _, t := range evidence.Terms() {
+		if w := c.Weights[t.Name]; !(w >= -1 && w <= 1) {
+			errs = append(errs, fmt.Errorf("weights.%s: %v is not between -1 and 1", t.Name, w))
+		}
+	}
+	return errs
+}
+
+// ChangedWeights are the weights that differ from the program's own; nil when none does.
+func (c *Config) ChangedWeights() (w evidence.Weights) {
+	for _, t := range evidence.Terms() {
+		if v := c.Weights[t.Name]; v != t.Weight {
+			if w == nil {
+				w = evidence.Weights{}
+			}
+			w[t.Name] = v
+		}
+	}
+	return w
+}

@@ -1,0 +1,66 @@
+package pipeline
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/evidence"
+	"dwell/internal/pairs"
+)
+
+// addNames tells each subject which names its connections carry: a key by name its own, other keys what their source used
+// towards their addresses.
+func (s *search) addNames(subjects []*evidence.Subject) {
+	if s.named == nil {
+		return
+	}
+	type place struct {
+		src netip.Addr
+		at  netip.Prefix
+	}
+	waiting := map[place][]*evidence.Subject{}
+	sources := map[netip.Addr][]*evidence.Subject{}
+	for _, sub := range subjects {
+		if sub.Key.Name != "" {
+			sub.Names = []evidence.Name{{Name: sub.Key.Name, Connections: sub.Finding.Network.Connections}}
+			continue
+		}
+		at := place{sub.Key.Src, sub.Key.Network}
+		if sub.Key.Dst.IsValid() {
+			at.at = netip.PrefixFrom(sub.Key.Dst, sub.Key.Dst.BitLen())
+		}
+		waiting[at] = append(waiting[at], sub)
+		sources[sub.Key.Src] = append(sources[sub.Key.Src], sub)
+	}
+	s.named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		all := sources[src] // a source is walked by one goroutine
+		if len(all) == 0 {
+			return
+		}
+		for i := range of.Len() {
+			name := of.Dst(i)
+			for dst, n := range s.named.Uses(src, name) {
+				for _, at := range []netip.Prefix{netip.PrefixFrom(dst, dst.BitLen()), networkOf(dst)} {
+					for _, sub := range waiting[place{src, at}] {
+						addName(sub, s.named.Name(name), n)
+					}
+				}
+			}
+		}
+		for _, sub := range all {
+			slices.SortFunc(sub.Names, func(a, b evidence.Name) int {
+				return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Name, b.Name))
+			})
+			sub.Names = sub.Names[:min(len(sub.Names), evidence.MaxNames)]
+		}
+	})
+}
+
+func addName(s *evidence.Subject, name string, connections int64) {
+	if n := len(s.Names); n > 0 && s.Names[n-1].Name == name { // one name's addresses come together
+		s.Names[n-1].Connections += connections
+		return
+	}
+	s.Names = append(s.Names, evidence.Name{Name: name, Connections: connections})
+}
