@@ -155,9 +155,12 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	length := float64(w.Length()) / second
 	b.Enough = min(length/2, hoursEnough)
 	sc.load(sc.inside)
-	faint := sc.evenness(b.Enough)
 	if !sc.gapBeacon(&b, gapShare) {
 		return b
+	}
+	faint := 0.0
+	if b.LogP > faintLogP {
+		faint = sc.evenness(b.Enough)
 	}
 	if b.Timer || b.LogP > modeLogP/math.Ln10 || b.Fraction < wellExplained {
 		sc.otherTests(&b)
@@ -196,7 +199,7 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 			sizes = append(sizes, s.Size[i])
 		}
 	}
-	slices.Sort(sizes)
+	sc.intScratch = sortDigits(sizes, sc.intScratch, 0)
 	sc.values = sizes
 	first, count := mostFrequent(sizes)
 	var next int64

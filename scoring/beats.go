@@ -33,7 +33,7 @@ func (sc *Scorer) load(start []int64) {
 		gap := min(sc.start[i]-sc.start[i-1], longestGap)
 		sc.gaps = append(sc.gaps, gapOrder(uint64(gap)<<placeBits|uint64(i-1)))
 	}
-	slices.Sort(sc.gaps)
+	sc.gapScratch = sortDigits(sc.gaps, sc.gapScratch, placeBits) // places ascend already
 }
 
 // beyond gives the gaps longer than burst, in order of their length: those between beats. Burst 0 gives all.

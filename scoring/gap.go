@@ -215,6 +215,6 @@ func (sc *Scorer) medianStride(of []gapOrder) float64 {
 	for _, o := range of {
 		sc.values = append(sc.values, sc.stride[o.place()])
 	}
-	slices.Sort(sc.values)
+	sc.intScratch = sortDigits(sc.values, sc.intScratch, 0)
 	return median(sc.values) / second
 }

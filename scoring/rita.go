@@ -58,7 +58,7 @@ func RITA(s Series, w RITAWindow) (RITAResult, bool) {
 func (sc *Scorer) RITA(s Series, w RITAWindow) (RITAResult, bool) { return sc.rita.score(s, w) }
 
 // ritaScratch holds what one computation needs, for the next to use again.
-type ritaScratch struct{ times, gaps, sizes, deviations []int64 }
+type ritaScratch struct{ times, gaps, sizes, deviations, scratch []int64 }
 
 func (b *ritaScratch) score(s Series, w RITAWindow) (RITAResult, bool) {
 	b.times, b.gaps, b.sizes = b.times[:0], b.gaps[:0], b.sizes[:0]
@@ -92,8 +92,8 @@ func (b *ritaScratch) score(s Series, w RITAWindow) (RITAResult, bool) {
 	bars := ritaHistogram(b.times, w)
 	r.Duration = ritaDuration(b.times[len(b.times)-1]-b.times[0], w.Max-w.Min, &bars)
 	r.Histogram = ritaHistogramScore(&bars)
-	sortInts(b.gaps)
-	sortInts(b.sizes)
+	b.scratch = sortDigits(b.gaps, b.scratch, 0)
+	b.scratch = sortDigits(b.sizes, b.scratch, 0)
 	r.Timestamp = b.regularity(b.gaps, 1)
 	r.DataSize = b.regularity(b.sizes, 0)
 	r.TopInterval, r.TopIntervalCount = mostFrequent(b.gaps)
@@ -121,11 +121,18 @@ func (b *ritaScratch) regularity(sorted []int64, dflt float64) float64 {
 func (b *ritaScratch) medianDeviation(sorted []int64, center float64) float64 {
 	twice := int64(2 * center)
 	b.deviations = b.deviations[:0]
-	for _, v := range sorted {
-		d := 2*v - twice
-		b.deviations = append(b.deviations, max(d, -d))
+	// Outwards from the median, the nearer side first: in order without sorting.
+	above := len(sorted) / 2
+	below := above - 1
+	for below >= 0 || above < len(sorted) {
+		if above == len(sorted) || below >= 0 && twice-2*sorted[below] <= 2*sorted[above]-twice {
+			b.deviations = append(b.deviations, twice-2*sorted[below])
+			below--
+		} else {
+			b.deviations = append(b.deviations, 2*sorted[above]-twice)
+			above++
+		}
 	}
-	slices.Sort(b.deviations)
 	return median(b.deviations) / 2
 }
 

@@ -15,6 +15,9 @@ type Scorer struct {
 	stride []int64    // by place in time
 	values []int64    // for medians
 
+	gapScratch []gapOrder // for sorting
+	intScratch []int64
+
 	pairs                 []int32 // ECHO's counts: block by block, by distance
 	near                  []echoCandidate
 	open                  []interval // for unions of durations

@@ -54,7 +54,7 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 	for i, g := range gaps {
 		values[i] = sc.stride[g.place()]
 	}
-	slices.Sort(values)
+	sc.intScratch = sortDigits(values, sc.intScratch, 0)
 	return sc.smooth(values, doubt)
 }
 

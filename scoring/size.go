@@ -41,7 +41,7 @@ func (sc *Scorer) Size(s Series, w Window) SizeScore {
 	if z.Known == 0 {
 		return z
 	}
-	sortInts(sizes)
+	sc.intScratch = sortDigits(sizes, sc.intScratch, 0)
 	z.Median = median(sizes)
 	near := max(32, 0.1*z.Median)
 	from, _ := slices.BinarySearch(sizes, int64(math.Ceil(z.Median-near)))
