@@ -32,6 +32,8 @@ type Filter struct {
 	// Source and Destination are networks that the address must lie in; a single address is a network of full length.
 	// The zero value means any.
 	Source, Destination netip.Prefix
+	// Internal is the machine that a finding is about, whichever side it is on; the zero value means any.
+	Internal netip.Addr
 	// Domain is a destination's name, or a name above it: "evil.example" finds "cdn.evil.example" too.
 	Domain string
 	// Since and Until bound the start of a finding's last connection, [Since, Until); zero means no bound.
@@ -79,6 +81,9 @@ func (f *Filter) Validate() error {
 // otherwise a story that was high last week and is low today would be listed as high.
 func (f *Filter) of() []any {
 	var out []any
+	if f.Internal.IsValid() {
+		out = append(out, term("dwell.internal_ip", f.Internal.String()))
+	}
 	if f.Source.IsValid() {
 		out = append(out, term("source.ip", f.Source.Masked().String()))
 	}

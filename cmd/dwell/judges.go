@@ -7,6 +7,7 @@ import (
 	"dwell/internal/catalogue"
 	"dwell/internal/config"
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/host"
 	"dwell/internal/evidence/protocol"
 )
 
@@ -17,7 +18,7 @@ func (a *app) judges(settings *config.Loaded) ([]evidence.Judge, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return []evidence.Judge{protocol.Judge{}, known}, nil
+	return []evidence.Judge{protocol.Judge{}, known, host.Judge{}}, nil
 }
 
 // beside is the file that a setting names, else the one of that name beside the configuration file if it is there.

@@ -62,7 +62,7 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks, only errors")
 	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")
 	p.StringVar(&a.colorWhen, "color", "auto", "colour: auto, always or never")
-	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a))
+	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newHost(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a))
 	for _, c := range root.Commands() {
 		if c.Args == nil {
 			c.Args = cobra.NoArgs

@@ -172,6 +172,13 @@ func (d *painter) finding(f *hunt.Finding) {
 	for _, m := range f.Dwell.Modifiers {
 		d.line("  %+.2f %s: %s", m.Value, m.Name, m.Reason)
 	}
+	if e := f.Dwell.Evidence; e != nil && e.Host != nil {
+		h := e.Host
+		d.line("  machine: %s; MAC %s; system %s; users %s", listed(h.Names, "no name known"), listed(h.MAC, "not known"), listed(h.OS, "not known"), listed(h.Users, "not known"))
+		if h.Alerts != nil && *h.Alerts > 0 {
+			d.line("  alerts: %d in the window (`dwell host %s`)", *h.Alerts, f.Dwell.InternalIP)
+		}
+	}
 	if b := f.Beacon; b != nil {
 		if b.Score != nil {
 			d.line("  beacon: score %.3f, every %s +-%.0f %%, %d beats, %.0f %% of the gaps, %.0f %% of the window, log10 p %.1f", *b.Score, hunt.Seconds(*b.Period), 100**b.Jitter, *b.Beats, 100**b.Fraction, 100**b.Coverage, *b.PValueLog)

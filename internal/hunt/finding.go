@@ -181,6 +181,8 @@ type Evidence struct {
 	Protocol *Protocol `json:"protocol,omitempty"`
 	// Service is the known service that the other side is, if it is one.
 	Service *Service `json:"service,omitempty"`
+	// Host is which machine the internal address is.
+	Host *HostEvidence `json:"host,omitempty"`
 }
 
 // Protocol is what the logs beside conn say about the connections.
@@ -213,6 +215,17 @@ type Service struct {
 	// Match is the domain (or @owner) by which it was recognised, Source where that is known from.
 	Match  string `json:"match"`
 	Source string `json:"source"`
+}
+
+// HostEvidence is what is known of the internal machine, the most frequent first, at most five each. Alerts counts the
+// alerts of others (tags:alert) in the window that name it; nil where they could not be looked up.
+type HostEvidence struct {
+	Names    []string `json:"names,omitempty"`
+	MAC      []string `json:"mac,omitempty"`
+	OS       []string `json:"os,omitempty"`
+	Users    []string `json:"users,omitempty"`
+	Software []string `json:"software,omitempty"`
+	Alerts   *int64   `json:"alerts,omitempty"`
 }
 
 // Prevalence counts internal machines: those that talk to the other side, and those that talked to anybody outside.

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dwell/integration"
+	"dwell/internal/config"
+	"dwell/internal/evidence/host"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+)
+
+func newHost(a *app) *cobra.Command {
+	f := &huntFlags{}
+	c := &cobra.Command{
+		Use:   "host ADDRESS",
+		Short: "Show what is known of one internal address: which machine, what it keeps in touch with, what it did inside",
+		Long: `Show one internal address on one page: its names, MAC and users by DHCP, Kerberos, NTLM and DNS, its operating system and
+software, its alerts, every outside destination that it keeps in touch with and who else talks to that, and which
+internal machines it connected to after the first contact with the strongest of them.
+
+Out of the cluster the pairs are the stored findings of the window; where no hunt was stored, and with --zeek, they are
+hunted for.`,
+		Example: `  dwell host 10.1.4.22                                     the last 24 h in the cluster
+  dwell host 10.1.4.22 --since 7d                          a week: what is new inside is told from what is not
+  dwell host 10.1.4.22 --zeek /nsm/zeek/logs/2026-11-22    out of log files
+  dwell host 10.1.4.22 -o json | jq -r '.pairs[].dwell.pair'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.host(c.Context(), f, args[0]) },
+	}
+	f.window(c.Flags())
+	c.Flags().StringVarP(&f.format, "output", "o", "table", "`format`: table or json")
+	return c
+}
+
+func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
+	if f.format != "table" && f.format != "json" {
+		return usage("-o %s: want table or json", f.format)
+	}
+	settings, err := a.load(f.keys())
+	if err != nil {
+		return err
+	}
+	options, err := f.options(a, settings)
+	if err != nil {
+		return err
+	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil {
+		return hint(usage("%q is not an address", text), "`dwell findings` and `dwell hunt` list internal addresses")
+	}
+	if addr = addr.Unmap().WithZone(""); !options.Request.Scope.IsInternal(addr) {
+		return hint(usage("%s is not internal", addr), "give your own networks with --internal; for an outside address there is `dwell findings --destination %s`", addr)
+	}
+	source, err := a.source(ctx, f.zeek, settings)
+	if err != nil {
+		return err
+	}
+	machines, ok := source.(hunt.MachineSource)
+	if !ok {
+		return errors.New("this source knows no machines")
+	}
+	findings, req, reading, err := a.pairsOf(ctx, f, settings, source, options, addr)
+	if err != nil {
+		return err
+	}
+	page, notes, err := host.Look(ctx, machines, req, addr, findings)
+	if err != nil {
+		return err
+	}
+	a.notes(append(reading.Notes, notes...))
+	if !page.Known() {
+		return hint(fmt.Errorf("nothing is known of %s in %s", addr, span(&page.Window)), "is the window right (--since, --from, --to), and does a sensor see this network?")
+	}
+	if f.format == "json" {
+		encoder := json.NewEncoder(a.Out)
+		encoder.SetEscapeHTML(false)
+		err = encoder.Encode(page)
+	} else {
+		err = (&hostPainter{painter: painter{w: a.Out}, page: page}).draw()
+	}
+	if err != nil {
+		return fmt.Errorf("print the page: %w", err)
+	}
+	for _, g := range reading.Gaps {
+		a.warn("INCOMPLETE: %s", g)
+	}
+	if n := len(reading.Gaps); n > 0 {
+		return codeError{exitIncomplete, fmt.Sprintf("the page is incomplete (%d gaps, above)", n)}
+	}
+	return nil
+}
+
+// pairsOf gives the findings about an address, and the request with its window settled: stored ones where hunts of that
+// window are stored, else those of a hunt.
+func (a *app) pairsOf(ctx context.Context, f *huntFlags, settings *config.Loaded, source hunt.Source, o pipeline.Options, addr netip.Addr) ([]hunt.Finding, hunt.Request, hunt.Reading, error) {
+	req := o.Request
+	if len(f.zeek) == 0 {
+		if req.To.IsZero() {
+			req.To = a.Now().Add(-req.Settle)
+		}
+		if req.From.IsZero() {
+			since := req.Since
+			if since == 0 {
+				since = 24 * time.Hour
+			}
+			req.From = req.To.Add(-since)
+		}
+		req.Since = 0
+		if _, err := hunt.NewWindow(req.From, req.To); err != nil {
+			return nil, req, hunt.Reading{}, usageError{err}
+		}
+		found, stored, err := a.storedPairs(ctx, settings, req, addr)
+		if err != nil || stored {
+			return found, req, hunt.Reading{}, err
+		}
+		a.say("dwell: note: no finding about it is stored in that window, so it is hunted now; `dwell hunt --write` stores what it finds")
+		o.Request.From, o.Request.To, o.Request.Since = req.From, req.To, 0
+	}
+	bar := newProgress(a)
+	o.Request.Progress = bar.update
+	result, err := pipeline.Run(ctx, source, o)
+	bar.done()
+	if err != nil {
+		return nil, req, hunt.Reading{}, err
+	}
+	if len(f.zeek) == 0 || !req.From.IsZero() || !req.To.IsZero() || req.Since > 0 {
+		req.From, req.To, req.Since = result.Reading.Window.Start, result.Reading.Window.End, 0
+	} // Else all that the logs hold counts: what is inside may begin before the first connection to the outside.
+	var out []hunt.Finding
+	for i := range result.Findings {
+		if d := &result.Findings[i].Dwell; d.InternalIP == addr && d.Severity != "" {
+			out = append(out, result.Findings[i])
+		}
+	}
+	return out, req, result.Reading, nil
+}
+
+// storedPairs gives the stored findings about an address whose last connection lies in the window, strongest first; stored
+// says whether there are any.
+func (a *app) storedPairs(ctx context.Context, settings *config.Loaded, req hunt.Request, addr netip.Addr) (found []hunt.Finding, stored bool, err error) {
+	store, err := a.openStore(settings)
+	if err != nil {
+		return nil, false, err
+	}
+	list, err := store.Findings(ctx, integration.Filter{Internal: addr, Since: req.From, Until: req.To, Sort: integration.ByScore})
+	var missing *integration.NotInstalledError
+	if errors.As(err, &missing) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	return list.Findings, len(list.Findings) > 0, nil
+}
+
+func span(s *hunt.TimeSpan) string {
+	if s.Start.IsZero() {
+		return "the logs given"
+	}
+	return hunt.Window{Start: s.Start.Time, End: s.End.Time}.String()
+}
+
+// hostPainter writes a page for people.
+type hostPainter struct {
+	painter
+	page *host.Page
+}
+
+func (d *hostPainter) draw() error {
+	p := d.page
+	title := p.IP.String()
+	if len(p.Names) > 0 {
+		title += "  " + p.Names[0].Text
+	}
+	d.line("%s", title)
+	d.row("window", "%s", span(&p.Window))
+	if p.FirstSeen != nil {
+		d.row("seen", "%s to %s, %d connections", p.FirstSeen.Format(time.RFC3339), p.LastSeen.Format(time.RFC3339), p.Connections)
+	}
+	d.said("names", p.Names, true)
+	d.said("MAC", p.MAC, true)
+	d.said("users", p.Users, true)
+	d.row("system", "%s", listed(p.OS, "not known: neither software nor user agents tell"))
+	d.said("software", p.Software, false)
+	if len(p.Software) == 0 {
+		d.said("agents", p.UserAgents, false)
+	}
+	switch {
+	case p.AlertCount == nil:
+		d.row("alerts", "not looked up")
+	case *p.AlertCount == 0:
+		d.row("alerts", "none in the window")
+	default:
+		d.row("alerts", "%d", *p.AlertCount)
+		for _, s := range p.Alerts {
+			d.row("", "%6d  %s (%s)", s.Count, s.Text, s.By)
+		}
+	}
+	d.pairs()
+	d.inside()
+	for _, n := range p.Notes {
+		d.line("note: %s", n)
+	}
+	return d.err
+}
+
+// row is one line with its heading in front.
+func (d *hostPainter) row(heading, format string, args ...any) {
+	d.line("  %-9s %s", heading, fmt.Sprintf(format, args...))
+}
+
+// shownTexts is how many texts of a kind the page has; JSON has them all.
+const shownTexts = 6
+
+func (d *hostPainter) said(heading string, list []hunt.Said, oneLine bool) {
+	text := ""
+	for i, s := range list[:min(len(list), shownTexts)] {
+		if !oneLine {
+			d.row(heading, "%s (%s)", cut(s.Text, 100), s.By)
+			heading = ""
+			continue
+		}
+		if i > 0 {
+			text += ", "
+		}
+		text += s.Text + " (" + s.By + ")"
+	}
+	if more := len(list) - shownTexts; more > 0 {
+		text += fmt.Sprintf(" and %d more (-o json)", more)
+	}
+	if text != "" {
+		d.row(heading, "%s", text)
+	}
+}
+
+// cut shortens long text.
+func cut(s string, most int) string {
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return s
+}
+
+func listed(list []string, none string) string {
+	if len(list) == 0 {
+		return none
+	}
+	text := list[0]
+	for _, s := range list[1:] {
+		text += ", " + s
+	}
+	return text
+}
+
+const shownPairs = 15
+
+func (d *hostPainter) pairs() {
+	p := d.page
+	d.head(fmt.Sprintf("keeps in touch with (%d)", len(p.Pairs)))
+	for i := range p.Pairs[:min(len(p.Pairs), shownPairs)] {
+		f := &p.Pairs[i]
+		d.line("  %.3f %-8s  %s", f.Dwell.Score, f.Dwell.Severity, f.Dwell.Pair)
+		if len(f.Dwell.Reasons) > 0 {
+			d.line("                  %s", f.Dwell.Reasons[0])
+		}
+		switch n := len(f.Neighbours); {
+		case f.Dwell.DNS != nil:
+		case n == 0 && f.Dwell.Evidence != nil && f.Dwell.Evidence.Prevalence != nil && f.Dwell.Evidence.Prevalence.Hosts > 1:
+			d.line("                  %d machines talk to it by name", f.Dwell.Evidence.Prevalence.Hosts)
+		case n == 0:
+			d.line("                  nobody else talks to it")
+		default:
+			d.line("                  %d others talk to it: %s", n, some(f.Neighbours))
+		}
+	}
+	if more := len(p.Pairs) - shownPairs; more > 0 {
+		d.line("  and %d weaker ones (-o json)", more)
+	}
+}
+
+func some(list []netip.Addr) string {
+	texts := make([]string, 0, shownTexts)
+	for _, a := range list[:min(len(list), shownTexts)] {
+		texts = append(texts, a.String())
+	}
+	if more := len(list) - shownTexts; more > 0 {
+		texts = append(texts, fmt.Sprintf("%d more", more))
+	}
+	return listed(texts, "")
+}
+
+const shownPorts = 12
+
+// inside says which services of which machines were used, new ones first and by name.
+func (d *hostPainter) inside() {
+	p := d.page
+	title := fmt.Sprintf("inside (%d connections)", p.InsideConnections)
+	if p.FirstContact != nil {
+		title += fmt.Sprintf("; new after the first contact with the strongest pair, %s", p.FirstContact.Format(time.RFC3339))
+	}
+	d.head(title)
+	if len(p.Inside) == 0 {
+		d.line("  no connection to another internal machine")
+	}
+	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
+		s := &p.Inside[i]
+		text := fmt.Sprintf("  %-10s %6d connections to %d machines", s.Port, s.Connections, len(s.Machines))
+		if s.New > 0 {
+			text += fmt.Sprintf(", %d NEW:", s.New)
+		} else {
+			text += ":"
+		}
+		shown := 0
+		for _, m := range s.Machines {
+			if m.New != (s.New > 0) || shown == shownTexts/2 {
+				continue
+			}
+			shown++
+			text += " " + m.IP.String()
+			if m.New {
+				text += m.First.Format(" (15:04)")
+			}
+		}
+		d.line("%s", text)
+	}
+	if more := len(p.Inside) - shownPorts; more > 0 {
+		d.line("  and %d ports more (-o json)", more)
+	}
+}

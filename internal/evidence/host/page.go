@@ -1,0 +1,207 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+// Page is everything that is known of one internal address in a window: what `dwell host` prints, and its JSON.
+type Page struct {
+	SchemaVersion int           `json:"schema_version"`
+	IP            netip.Addr    `json:"ip"`
+	Window        hunt.TimeSpan `json:"window"`
+	Names         []hunt.Said   `json:"names"`
+	MAC           []hunt.Said   `json:"mac"`
+	Users         []hunt.Said   `json:"users"`
+	OS            []string      `json:"os"`
+	Software      []hunt.Said   `json:"software"`
+	UserAgents    []hunt.Said   `json:"user_agents"`
+	// FirstSeen and LastSeen are the starts of the first and last connection in the window on either side; nil without one.
+	FirstSeen   *hunt.Time `json:"first_seen,omitempty"`
+	LastSeen    *hunt.Time `json:"last_seen,omitempty"`
+	Connections int64      `json:"connections"`
+	// Alerts of others in the window by rule; AlertCount is nil where they could not be looked up.
+	Alerts     []hunt.Said `json:"alerts"`
+	AlertCount *int64      `json:"alert_count,omitempty"`
+	Pairs      []Pair      `json:"pairs"`
+	// FirstContact is the first connection in the window to what the strongest pair talks to.
+	FirstContact *hunt.Time `json:"first_contact,omitempty"`
+	// Inside are internal destinations by port, those with most new machines first.
+	Inside            []Port   `json:"inside"`
+	InsideConnections int64    `json:"inside_connections"`
+	Notes             []string `json:"notes,omitempty"`
+}
+
+// Pair is one finding about the machine, with the other machines that talk to the same destination.
+type Pair struct {
+	hunt.Finding
+	Neighbours []netip.Addr `json:"neighbours"`
+}
+
+// Port is one service that the machine used inside.
+type Port struct {
+	Port        string    `json:"port"`
+	Connections int64     `json:"connections"`
+	Machines    []Machine `json:"machines"`
+	// New counts the machines that it first connected to after the first contact.
+	New int `json:"new"`
+}
+
+// Machine is one internal machine that was connected to.
+type Machine struct {
+	IP          netip.Addr `json:"ip"`
+	Connections int64      `json:"connections"`
+	First       hunt.Time  `json:"first"`
+	New         bool       `json:"new"`
+}
+
+// maxOutside bounds how many outside addresses are asked about.
+const maxOutside = 50
+
+// settled is how much of a window has to lie before the first contact for "new" to mean something.
+const settled = time.Hour
+
+// Look makes the page of an address. The findings are those about it, strongest first; req has both ends of its window, or
+// neither.
+func Look(ctx context.Context, source hunt.MachineSource, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, []hunt.Note, error) {
+	machines, notes, err := source.Machines(ctx, req, []netip.Addr{addr}, true)
+	if err != nil {
+		return nil, notes, err
+	}
+	var outside []netip.Addr
+	for i := range findings {
+		outside = append(outside, destinations(&findings[i])...)
+	}
+	outside = unique(outside)
+	if more := len(outside) - maxOutside; more > 0 {
+		notes = append(notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %d of %d destinations", maxOutside, len(outside)), Count: int64(more)})
+		outside = outside[:maxOutside]
+	}
+	contacts, more, err := source.Contacts(ctx, req, addr, outside)
+	if err != nil {
+		return nil, notes, err
+	}
+	notes = append(notes, more...)
+	p := &Page{SchemaVersion: hunt.SchemaVersion, IP: addr, Window: hunt.TimeSpan{Start: hunt.Time{Time: req.From}, End: hunt.Time{Time: req.To}},
+		Connections: contacts.Connections, InsideConnections: contacts.InsideConnections, Pairs: []Pair{}}
+	if m := machines[addr]; m != nil {
+		p.Names, p.MAC, p.Users, p.Software, p.UserAgents, p.OS, p.Alerts = m.Names, m.MACs, m.Users, m.Software, m.Agents, Systems(m), m.Alerts
+		if m.AlertCount >= 0 {
+			p.AlertCount = &m.AlertCount
+		}
+	}
+	if contacts.Connections > 0 {
+		first, last := hunt.At(contacts.First), hunt.At(contacts.Last)
+		p.FirstSeen, p.LastSeen = &first, &last
+	}
+	for i := range findings {
+		p.Pairs = append(p.Pairs, Pair{Finding: findings[i], Neighbours: neighbours(&contacts, &findings[i])})
+	}
+	p.contact(&contacts)
+	p.inside(&contacts)
+	for _, list := range []*[]hunt.Said{&p.Names, &p.MAC, &p.Users, &p.Software, &p.UserAgents, &p.Alerts} {
+		if *list == nil {
+			*list = []hunt.Said{}
+		}
+	}
+	if p.OS == nil {
+		p.OS = []string{}
+	}
+	return p, notes, nil
+}
+
+// Known says whether anything is known of the machine.
+func (p *Page) Known() bool {
+	return p.Connections > 0 || len(p.Pairs)+len(p.Names)+len(p.MAC)+len(p.Users)+len(p.Software)+len(p.UserAgents)+len(p.Alerts) > 0
+}
+
+// destinations are the outside addresses of a finding.
+func destinations(f *hunt.Finding) []netip.Addr {
+	if f.Dwell.DNS != nil {
+		return nil // The resolver is everybody's.
+	}
+	var out []netip.Addr
+	for _, a := range []netip.Addr{f.Destination.IP, f.Source.IP} {
+		if a.IsValid() && a != f.Dwell.InternalIP {
+			out = append(out, a)
+		}
+	}
+	if f.Dwell.Evidence != nil {
+		out = append(out, f.Dwell.Evidence.Addresses...)
+	}
+	return unique(out)
+}
+
+// unique keeps the first of equal addresses.
+func unique(list []netip.Addr) []netip.Addr {
+	seen := map[netip.Addr]bool{}
+	return slices.DeleteFunc(list, func(a netip.Addr) bool {
+		was := seen[a]
+		seen[a] = true
+		return was
+	})
+}
+
+func neighbours(c *hunt.Contacts, f *hunt.Finding) []netip.Addr {
+	out := []netip.Addr{}
+	for _, a := range destinations(f) {
+		out = append(out, c.Neighbours[a]...)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// contact settles when the machine first talked to what its strongest pair talks to.
+func (p *Page) contact(c *hunt.Contacts) {
+	if len(p.Pairs) == 0 {
+		return
+	}
+	f := &p.Pairs[0].Finding
+	first := f.Event.Start
+	for _, a := range destinations(f) {
+		if at, ok := c.OutsideFirst[a]; ok && at < first.UnixMilli() {
+			first = hunt.At(at)
+		}
+	}
+	p.FirstContact = &first
+	if p.FirstSeen != nil && first.Sub(p.FirstSeen.Time) < settled {
+		p.Notes = append(p.Notes, "little of the window lies before the first contact, so that \"new\" says little: look further back (--from)")
+	}
+}
+
+// inside groups internal destinations by port.
+func (p *Page) inside(c *hunt.Contacts) {
+	p.Inside = []Port{}
+	at := map[string]int{}
+	var listed int64
+	for _, i := range c.Inside {
+		name := strconv.Itoa(int(i.Port)) + "/" + i.Proto.String()
+		n, ok := at[name]
+		if !ok {
+			n = len(p.Inside)
+			at[name] = n
+			p.Inside = append(p.Inside, Port{Port: name})
+		}
+		port := &p.Inside[n]
+		m := Machine{IP: i.IP, Connections: i.Connections, First: hunt.At(i.First), New: p.FirstContact != nil && i.First > p.FirstContact.UnixMilli()}
+		port.Machines = append(port.Machines, m)
+		port.Connections += i.Connections
+		listed += i.Connections
+		if m.New {
+			port.New++
+		}
+	}
+	if more := c.InsideConnections - listed; more > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%d internal connections went to more destinations than are listed (the %d busiest are)", more, hunt.MaxInside))
+	}
+	slices.SortStableFunc(p.Inside, func(a, b Port) int {
+		return cmp.Or(cmp.Compare(b.New, a.New), cmp.Compare(len(b.Machines), len(a.Machines)), cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Port, b.Port))
+	})
+}
