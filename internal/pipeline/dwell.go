@@ -121,8 +121,8 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	}
 	keys = append(keys, s.networks(p, src, of, number)...)
 	for _, k := range named {
-		for _, dst := range k.addresses {
-			k.of = append(k.of, scoring.Share{Pair: number(dst, k.port), Connections: int(k.totals.connections) / len(k.addresses)})
+		for dst, n := range k.uses {
+			k.of = append(k.of, scoring.Share{Pair: number(dst, k.port), Connections: int(n)})
 		}
 		sortShares(k.of)
 	}

@@ -142,6 +142,27 @@ func TestNameLeadsWhereServersChange(t *testing.T) {
 	require.Equal(t, int64(144*400), f.Network.Bytes, "sizes come from the joined connections")
 }
 
+// Servers behind a name are used unevenly: two addresses that are beacons by themselves are still told in the name's story.
+func TestNameTellsForUnevenlyUsedAddresses(t *testing.T) {
+	src := &withNames{fixed: *ofDay(nil)}
+	busy, other := netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("192.0.2.77")
+	for i, c := range every(server, day0, 5*time.Minute, 24*time.Hour) {
+		switch {
+		case i%10 < 5:
+			c.Dst = busy
+		case i%10 < 9:
+			c.Dst = other
+		}
+		c.SrcPort = uint16(40000 + i)
+		src.conns = append(src.conns, c)
+		src.names = append(src.names, hunt.NameRecord{Start: c.Start + 80, Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: 443, Kind: hunt.TLS, Name: "cdn.evil.example", Count: 1})
+	}
+	found := hunted(t, src, dwellOptions())
+	require.Len(t, found, 1, "%v", found)
+	f := found["10.0.0.5>cdn.evil.example:443/tcp"]
+	require.Subset(t, f.Dwell.Also, []string{"10.0.0.5>198.51.100.9:443/tcp", "10.0.0.5>192.0.2.77:443/tcp"})
+}
+
 func TestAddressIsNotHiddenByAName(t *testing.T) {
 	src := &withNames{fixed: *ofDay(every(server, day0, 5*time.Minute, 24*time.Hour))}
 	c := src.conns[100]

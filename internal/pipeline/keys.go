@@ -30,6 +30,8 @@ type key struct {
 	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
 	addresses []netip.Addr
 	count     int
+	// uses are the connections to each address of a key by name.
+	uses map[netip.Addr]int64
 }
 
 // prober measures keys in one goroutine. Its memory is used again.
@@ -97,6 +99,7 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	k.port, k.ports = pair.Ports[main], len(pair.Ports)
 	k.totals = p.sum(pair.Connections, -1)
 	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
+	k.uses = named.Uses(pair.Src, pair.Dst)
 	if len(k.addresses) > 0 {
 		k.Dst = k.addresses[0]
 	}
