@@ -14,9 +14,11 @@ import (
 	"os"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
@@ -86,6 +88,13 @@ func TestClusterScripts(t *testing.T) {
 			"load": func(ts *testscript.TestScript, _ bool, args []string) {
 				_, err := load.Load(t.Context(), client, load.Options{Paths: []string{ts.MkAbs(args[0])}})
 				ts.Check(err)
+			},
+			// alert FILE puts one alert where Suricata's are.
+			"alert": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(client.Do(t.Context(), es.Call{Op: "make the index of alerts", Request: esapi.IndicesCreateRequest{Index: "logs-suricata.alerts-so",
+					Body: strings.NewReader(`{"mappings":{"dynamic_templates":[{"ip":{"path_match":"*.ip","mapping":{"type":"ip"}}},{"text":{"match_mapping_type":"string","mapping":{"type":"keyword"}}}]}}`)}}))
+				ts.Check(client.Do(t.Context(), es.Call{Op: "store an alert", Request: esapi.IndexRequest{Index: "logs-suricata.alerts-so",
+					OpType: "create", Refresh: "true", Body: strings.NewReader(ts.ReadFile(args[0]))}}))
 			},
 			// asadmin and as nobody set whose credentials the next commands have; askey FILE uses an API key.
 			"asadmin": func(ts *testscript.TestScript, _ bool, _ []string) {

@@ -60,6 +60,18 @@ func tables() map[string][]columnField {
 			{"client_addr", "client.address"}, {"server_addr", "server.address"}, {"requested_addr", "dhcp.requested_address"},
 			{"domain", "host.domain"}, {"host_name", "host.hostname"}, {"msg_types", "dhcp.message_types"},
 		},
+		"kerberos": {
+			{"request_type", "kerberos.request_type"}, {"client", "kerberos.client"}, {"service", "kerberos.service"}, {"success", "kerberos.success"},
+			{"error_msg", "kerberos.error_message"}, {"from", "kerberos.ticket.valid.from"}, {"till", "kerberos.ticket.valid.until"},
+			{"cipher", "kerberos.ticket.cipher"}, {"forwardable", "kerberos.ticket.forwardable"}, {"renewable", "kerberos.ticket.renewable"},
+			{"client_cert_subject", "kerberos.client_certificate_subject"}, {"client_cert_fuid", "log.id.client_certificate_fuid"},
+			{"server_cert_subject", "kerberos.server_certificate_subject"}, {"server_cert_fuid", "log.id.server_certificate_fuid"},
+		},
+		"ntlm": {
+			{"hostname", "host.name"}, {"domainname", "host.domain"}, {"success", "ntlm.success"}, {"status", "ntlm.status"},
+			{"username", "user.name"}, {"server_dns_computer_name", "ntlm.server.dns.name"}, {"server_nb_computer_name", "ntlm.server.nb.name"},
+			{"server_tree_name", "ntlm.server.tree.name"},
+		},
 		"notice": {
 			{"fuid", "log.id.fuid"}, {"proto", "network.transport"}, {"note", "notice.note"}, {"msg", "notice.message"}, {"sub", "notice.sub_message"},
 			{"p", "notice.p"}, {"n", "notice.n"}, {"peer_descr", "notice.peer_description"}, {"actions", "notice.action"},

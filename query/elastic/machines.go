@@ -1,0 +1,401 @@
+package elastic
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
+)
+
+var _ hunt.MachineSource = (*Source)(nil)
+
+const (
+	// machinesBatch addresses go into one search; with at most a dozen lists of machineTexts each it has 12,000 buckets.
+	machinesBatch, machineTexts = 50, 20
+)
+
+// said is one list of texts about machines: of the records of a log, by the address in one field, the text in others.
+type said struct {
+	log, by string
+	// address is the field with the machine's address; texts are the fields that make the text, with of.
+	address string
+	texts   []string
+	of      func(texts []string) string
+	into    func(m *hunt.Machine, text string) *[]hunt.Said
+	// reverse says that the field holds the name under which DNS keeps the address; talk, that the log is a large one.
+	reverse, talk bool
+}
+
+func nameList(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Names }
+func userList(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Users }
+
+// saids are the lists that are looked up.
+func saids() []said {
+	mac := func(m *hunt.Machine, _ string) *[]hunt.Said { return &m.MACs }
+	return []said{
+		{log: "dhcp", by: hunt.ByDHCP, address: "dhcp.assigned_ip", texts: []string{"host.hostname"}, into: nameList},
+		{log: "dhcp", by: hunt.ByDHCP, address: "client.address", texts: []string{"host.hostname"}, into: nameList},
+		{log: "dhcp", by: hunt.ByDHCP, address: "dhcp.assigned_ip", texts: []string{"host.mac"}, into: mac},
+		{log: "dhcp", by: hunt.ByDHCP, address: "client.address", texts: []string{"host.mac"}, into: mac},
+		{log: "kerberos", by: hunt.ByKerberos, address: fieldSource, texts: []string{"kerberos.client"},
+			into: func(m *hunt.Machine, text string) *[]hunt.Said {
+				if _, machine := hunt.KerberosClient(text); machine {
+					return &m.Names
+				}
+				return &m.Users
+			},
+			of: func(t []string) string { name, _ := hunt.KerberosClient(t[0]); return name }},
+		{log: "ntlm", by: hunt.ByNTLM, address: fieldSource, texts: []string{"host.name"}, into: nameList},
+		{log: "ntlm", by: hunt.ByNTLM, address: fieldSource, texts: []string{"user.name"}, into: userList},
+		{log: "ntlm", by: hunt.ByNTLM, address: fieldDest, texts: []string{"ntlm.server.dns.name"}, into: nameList},
+		{log: "software", address: fieldSource, texts: []string{"software.name", "software.version.unparsed", "software.type"},
+			into: func(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Software },
+			of:   func(t []string) string { return hunt.SoftwareText(t[0], t[1]) }},
+		{log: "http", by: "http", address: fieldSource, texts: []string{securityonion.FieldUserAgent}, talk: true,
+			into: func(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Agents }},
+		{log: "dns", by: hunt.ByDNS, address: securityonion.FieldAnswers, texts: []string{securityonion.FieldQuery}, into: nameList, talk: true},
+		{log: "dns", by: hunt.ByDNS, address: securityonion.FieldQuery, texts: []string{securityonion.FieldAnswers}, into: nameList, talk: true, reverse: true},
+	}
+}
+
+// Machines implements [hunt.MachineSource]: one search for many machines, and one for their alerts.
+func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, []hunt.Note, error) {
+	out := map[netip.Addr]*hunt.Machine{}
+	if len(addrs) == 0 {
+		return out, nil, nil
+	}
+	index, notes, err := s.indices(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	lists := slices.DeleteFunc(saids(), func(l said) bool { return l.talk && !talk })
+	for batch := range slices.Chunk(addrs, machinesBatch) {
+		if err := s.machines(ctx, index, req, batch, lists, out); err != nil {
+			return nil, notes, fmt.Errorf("look up %d machines: %w", len(batch), err)
+		}
+	}
+	readable, denied, err := s.alertIndices(ctx, index)
+	if err != nil {
+		return nil, notes, err
+	}
+	if len(denied) > 0 {
+		notes = append(notes, hunt.Note{What: "alerts in " + strings.Join(denied, ", ") + " may not be read, so they are not counted",
+			Hint: "to have them, give dwell's user or key the privilege read on these indices"})
+	}
+	if len(readable) == 0 {
+		return out, notes, nil
+	}
+	for batch := range slices.Chunk(addrs, machinesBatch) {
+		if err := s.alerts(ctx, readable, req, batch, out); err != nil {
+			return nil, notes, fmt.Errorf("look up the alerts of %d machines: %w", len(batch), err)
+		}
+	}
+	return out, notes, nil
+}
+
+// machines asks one search about a batch.
+func (s *Source) machines(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, lists []said, out map[netip.Addr]*hunt.Machine) error {
+	values, pointers, of := make([]string, len(addrs)), make([]string, len(addrs)), map[string]netip.Addr{}
+	for i, a := range addrs {
+		values[i], pointers[i] = a.String(), hunt.ReverseName(a)
+		of[values[i]], of[pointers[i]] = a, a
+	}
+	aggs := object{}
+	var either []any
+	for i, l := range lists {
+		wanted := values
+		if l.reverse {
+			wanted = pointers
+		}
+		filter := []any{object{"term": object{fieldDataset: securityonion.Dataset(l.log)}}, object{"terms": object{l.address: wanted}}}
+		either = append(either, object{"bool": object{"filter": filter}})
+		by := object{"field": l.address, "size": len(addrs)}
+		if l.address != fieldSource && l.address != fieldDest {
+			by["include"] = wanted // Lists hold other values, too.
+		}
+		aggs[fmt.Sprint(i)] = object{"filter": object{"bool": object{"filter": filter}},
+			"aggs": object{"by": object{"terms": by, "aggs": nested(l.texts, machineTexts, nil)}}}
+	}
+	from := hunt.NamesFrom(req)
+	body := body(object{"size": 0, "track_total_hits": false, "aggs": aggs, "query": object{"bool": object{
+		"filter": []any{between(from.UnixMilli(), req.To.UnixMilli())}, "should": either, "minimum_should_match": 1}}})
+	return s.client.Search(ctx, es.SearchRequest{Op: "look up machines", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
+		if r.Aggregations == nil {
+			return nil
+		}
+		var answer map[string]struct {
+			By struct {
+				Buckets []struct {
+					Key string `json:"key"`
+					level
+				} `json:"buckets"`
+			} `json:"by"`
+		}
+		if err := json.Unmarshal(r.Aggregations, &answer); err != nil {
+			return err
+		}
+		for i, l := range lists {
+			for _, b := range answer[fmt.Sprint(i)].By.Buckets {
+				a, ok := of[b.Key]
+				if !ok {
+					continue
+				}
+				m := machine(out, a)
+				b.walk(nil, func(keys []string, last *combined) { l.add(m, keys, last.Count) })
+			}
+		}
+		for _, a := range addrs {
+			if m := out[a]; m != nil {
+				for _, list := range []*[]hunt.Said{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software} {
+					*list = hunt.SortSaid(*list)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func machine(all map[netip.Addr]*hunt.Machine, a netip.Addr) *hunt.Machine {
+	if all[a] == nil {
+		all[a] = &hunt.Machine{AlertCount: hunt.Absent}
+	}
+	return all[a]
+}
+
+// add puts a text into its list, together with what is there already.
+func (l *said) add(m *hunt.Machine, raw []string, count int64) {
+	text, by := raw[0], l.by
+	list := l.into(m, raw[0])
+	if l.of != nil {
+		text = l.of(raw)
+	}
+	if by == "" {
+		by = raw[len(raw)-1]
+	}
+	if text == "" {
+		return
+	}
+	if i := slices.IndexFunc(*list, func(s hunt.Said) bool { return s.Text == text && s.By == by }); i >= 0 {
+		(*list)[i].Count += count
+		return
+	}
+	*list = append(*list, hunt.Said{Text: text, By: by, Count: count})
+}
+
+// nested counts the combinations of several fields' values: terms within terms, since composite pages may not stand below
+// another aggregation. size bounds the first field, the others are few.
+func nested(fields []string, size int, last object) object {
+	terms := object{"field": fields[0], "size": size}
+	if len(fields) > 1 {
+		return object{"next": object{"terms": terms, "aggs": nested(fields[1:], machineTexts, last)}}
+	}
+	leaf := object{"terms": terms}
+	if last != nil {
+		leaf["aggs"] = last
+	}
+	return object{"next": leaf}
+}
+
+// level is one field of nested, combined one value of it.
+type level struct {
+	Next struct {
+		Buckets []combined `json:"buckets"`
+	} `json:"next"`
+}
+
+type combined struct {
+	Key any `json:"key"`
+	spanned
+	level
+}
+
+// walk visits each combination of values.
+func (l *level) walk(keys []string, visit func(keys []string, last *combined)) {
+	for i := range l.Next.Buckets {
+		b := &l.Next.Buckets[i]
+		with := append(slices.Clone(keys), fmt.Sprint(b.Key))
+		if len(b.Next.Buckets) == 0 {
+			visit(with, b)
+		}
+		b.walk(with, visit)
+	}
+}
+
+// alertIndices are where Security Onion keeps alerts: those that may be read, on all of the grid where the connections are
+// read from all of it, and those that may not. A search over several would leave the latter out in silence.
+func (s *Source) alertIndices(ctx context.Context, connections []string) (readable, denied []string, err error) {
+	kept := []string{"logs-suricata.alerts-so", "logs-suricata-so", "logs-detections.alerts-so"}
+	grid := slices.ContainsFunc(connections, func(n string) bool { return strings.HasPrefix(n, "*:") })
+	ask := body(object{"index": []any{object{"names": kept, "privileges": []string{"read"}}}})
+	var answer struct {
+		Index map[string]map[string]bool `json:"index"`
+	}
+	err = s.client.Do(ctx, es.Call{Op: "ask for privileges", Request: esapi.SecurityHasPrivilegesRequest{Body: bytes.NewReader(ask)}, Decode: es.JSON(&answer)})
+	open := es.Is(err, es.NotFound, es.Fatal) // A cluster without security.
+	if err != nil && !open {
+		return nil, nil, fmt.Errorf("ask which alerts may be read: %w", err)
+	}
+	for _, name := range kept {
+		switch {
+		case !open && !answer.Index[name]["read"]:
+			denied = append(denied, name)
+		case grid:
+			readable = append(readable, "*:"+name)
+		default:
+			readable = append(readable, name)
+		}
+	}
+	return readable, denied, nil
+}
+
+// alerts counts the alerts that name the machines on either side. An index that is not there has none.
+func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, out map[netip.Addr]*hunt.Machine) error {
+	for _, a := range addrs {
+		if m := out[a]; m != nil {
+			m.AlertCount = 0
+		}
+	}
+	aggs := object{}
+	for i, a := range addrs {
+		aggs[fmt.Sprint(i)] = object{"filter": object{"bool": object{"minimum_should_match": 1,
+			"should": []any{object{"term": object{fieldSource: a.String()}}, object{"term": object{fieldDest: a.String()}}}}},
+			"aggs": nested([]string{"rule.name", "event.module"}, machineTexts, nil)}
+	}
+	body := body(object{"size": 0, "track_total_hits": false, "aggs": aggs, "query": object{"bool": object{
+		"filter": []any{between(req.From.UnixMilli(), req.To.UnixMilli()), object{"term": object{"tags": "alert"}}}}}})
+	return s.client.Search(ctx, es.SearchRequest{Op: "look up alerts", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
+		if r.Aggregations == nil {
+			return nil
+		}
+		var answer map[string]struct {
+			Count int64 `json:"doc_count"`
+			level
+		}
+		if err := json.Unmarshal(r.Aggregations, &answer); err != nil {
+			return err
+		}
+		for i, a := range addrs {
+			found := answer[fmt.Sprint(i)]
+			if found.Count == 0 {
+				continue
+			}
+			m := machine(out, a)
+			m.AlertCount = found.Count
+			found.walk(nil, func(keys []string, last *combined) {
+				m.Alerts = append(m.Alerts, hunt.Said{Text: keys[0], By: keys[len(keys)-1], Count: last.Count})
+			})
+			m.Alerts = hunt.SortSaid(m.Alerts)
+		}
+		return nil
+	})
+}
+
+// Contacts implements [hunt.MachineSource] by one search.
+func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, []hunt.Note, error) {
+	c := hunt.Contacts{Neighbours: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
+	index, notes, err := s.indices(ctx)
+	if err != nil {
+		return c, nil, err
+	}
+	is := func(field string, a netip.Addr) object { return object{"term": object{field: a.String()}} }
+	span := object{"first": object{"min": object{"field": fieldTime}}, "last": object{"max": object{"field": fieldTime}}}
+	either := object{"bool": object{"minimum_should_match": 1, "should": []any{is(fieldSource, addr), is(fieldDest, addr)}}}
+	within := func(field string) object { return object{"terms": object{field: cidrs(req.Scope.Internal)}} }
+	aggs := object{
+		"own": object{"filter": either, "aggs": span},
+		"inside": object{"filter": object{"bool": object{"filter": []any{is(fieldSource, addr), within(fieldDest)}, "must_not": is(fieldDest, addr)}},
+			"aggs": nested([]string{fieldDest, fieldDstPort, fieldTransport}, hunt.MaxInside, span)},
+	}
+	for i, o := range outside {
+		aggs[fmt.Sprint(i)] = object{"filter": is(fieldDest, o), "aggs": object{
+			"own": object{"filter": is(fieldSource, addr), "aggs": span},
+			"others": object{"filter": object{"bool": object{"filter": within(fieldSource), "must_not": is(fieldSource, addr)}},
+				"aggs": object{"from": object{"terms": object{"field": fieldSource, "size": hunt.MaxNeighbours}}}}}}
+	}
+	which := []any{either}
+	if len(outside) > 0 {
+		which = append(which, object{"terms": object{fieldDest: outside}})
+	}
+	body := body(object{"size": 0, "track_total_hits": false, "aggs": aggs, "query": object{"bool": object{"minimum_should_match": 1, "should": which,
+		"filter": []any{between(req.From.UnixMilli(), req.To.UnixMilli()), object{"term": object{fieldDataset: datasetConn}}}}}})
+	err = s.client.Search(ctx, es.SearchRequest{Op: "look up contacts", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
+		if r.Aggregations == nil {
+			return nil
+		}
+		return readContacts(r.Aggregations, outside, &c)
+	})
+	c.Settle()
+	return c, notes, err
+}
+
+// spanned is a bucket with its first and last time.
+type spanned struct {
+	Count int64 `json:"doc_count"`
+	First struct {
+		Value float64 `json:"value"`
+	} `json:"first"`
+	Last struct {
+		Value float64 `json:"value"`
+	} `json:"last"`
+}
+
+func readContacts(raw json.RawMessage, outside []netip.Addr, c *hunt.Contacts) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return err
+	}
+	var own spanned
+	var inside struct {
+		Count int64 `json:"doc_count"`
+		level
+	}
+	if err := errors.Join(json.Unmarshal(all["own"], &own), json.Unmarshal(all["inside"], &inside)); err != nil {
+		return err
+	}
+	c.Connections, c.InsideConnections = own.Count, inside.Count
+	if own.Count > 0 {
+		c.First, c.Last = int64(own.First.Value), int64(own.Last.Value)
+	}
+	inside.walk(nil, func(keys []string, b *combined) {
+		ip, err := netip.ParseAddr(keys[0])
+		if err != nil || len(keys) != 3 {
+			return // Without a port or a transport it is no connection that could be named.
+		}
+		port, _ := strconv.ParseFloat(keys[1], 64)
+		c.Inside = append(c.Inside, hunt.Inside{IP: ip.Unmap(), Port: uint16(port), Proto: hunt.ParseTransport(keys[2]),
+			Connections: b.Count, First: int64(b.First.Value), Last: int64(b.Last.Value)})
+	})
+	for i, o := range outside {
+		var at struct {
+			Own    spanned `json:"own"`
+			Others struct {
+				From struct {
+					Buckets []struct {
+						Key netip.Addr `json:"key"`
+					} `json:"buckets"`
+				} `json:"from"`
+			} `json:"others"`
+		}
+		if err := json.Unmarshal(all[fmt.Sprint(i)], &at); err != nil {
+			return err
+		}
+		if at.Own.Count > 0 {
+			c.OutsideFirst[o] = int64(at.Own.First.Value)
+		}
+		for _, b := range at.Others.From.Buckets {
+			c.Neighbours[o] = append(c.Neighbours[o], b.Key.Unmap())
+		}
+	}
+	return nil
+}
