@@ -87,6 +87,8 @@ func TestWhatExplains(t *testing.T) {
 	isNew.ModifyBy(evidence.New, 0, "new")
 	forged := subject(update, "13.107.4.50", 443, 9)
 	forged.ModifyBy(evidence.SelfSigned, 0, "self-signed")
+	listed := subject(update, "13.107.4.50", 443, 9)
+	listed.ModifyBy(evidence.Intel, 0, "listed")
 	long := subject(update, "13.107.4.50", 443, 1)
 	long.Indicators = scoring.Indicators{Beacon: 0.1, Long: 1}
 	strobe := subject(update, "13.107.4.50", 443, 1)
@@ -96,6 +98,7 @@ func TestWhatExplains(t *testing.T) {
 		want float64
 	}{
 		"name that the certificate belies":   {forged, 1},
+		"name on an indicator list":          {listed, 1},
 		"forged name":                        {subject(update, "198.51.100.7", 443, 1), 0.7},
 		"name and the vendor's network":      {subject(update, "13.107.4.50", 443, 1), 0.3},
 		"name and other machines":            {subject(update, "198.51.100.7", 443, 3), 0.3},

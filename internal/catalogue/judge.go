@@ -62,6 +62,9 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 	case s.Has(evidence.SelfSigned) || s.Has(evidence.OtherName):
 		s.Last(why + "; but its certificate does not bear that out, so it explains nothing")
 		return
+	case s.Has(evidence.Intel):
+		s.Last(why + "; but it is on an indicator list, so that explains nothing")
+		return
 	case explains == scoring.Strong && confirmed == "":
 		explains = scoring.Weak
 		why += "; a name can be forged and nothing confirms it, so that lowers the score a little only"

@@ -9,14 +9,16 @@ import (
 
 // Evidence says what is weighed beside the rhythm.
 type Evidence struct {
-	Enabled   bool   `mapstructure:"enabled"`
-	Catalogue string `mapstructure:"catalogue"`
+	Enabled   bool     `mapstructure:"enabled"`
+	Catalogue string   `mapstructure:"catalogue"`
+	Intel     []string `mapstructure:"intel"`
 }
 
 func evidenceKeys() []Key {
 	return []Key{
 		{Name: "evidence.enabled", Default: true, About: "Weigh evidence beside the rhythm (docs/detection.md): how the connections are spoken, out of Zeek's other logs. false: scores rest on the connections alone, and nothing else is read for them. Profile rita weighs none."},
 		{Name: "evidence.catalogue", Default: "", About: "CSV file with known services of your own (docs/detection.md, evidence); its entries are added to the catalogue that comes with the program and replace those of the same domain and ports. Empty: catalogue.csv beside the configuration file, if it is there."},
+		{Name: "evidence.intel", Default: []string{}, About: "Files with indicators of compromise: addresses, networks, domains, JA3 and JA4 fingerprints, hashes of certificates, one a line. PATH#COLUMN takes a column of a CSV, by its name in the first line or its number. What cannot be used is told, and the hunt goes on."},
 	}
 }
 

@@ -183,6 +183,15 @@ type Evidence struct {
 	Service *Service `json:"service,omitempty"`
 	// Host is which machine the internal address is.
 	Host *HostEvidence `json:"host,omitempty"`
+	// Intel are the indicators of compromise that the other side matches, at most 10.
+	Intel []IntelHit `json:"intel,omitempty"`
+}
+
+// IntelHit is an indicator that matched: type is address, domain, ja3, ja4 or certificate.
+type IntelHit struct {
+	Indicator string `json:"indicator"`
+	Type      string `json:"type"`
+	List      string `json:"list"`
 }
 
 // Protocol is what the logs beside conn say about the connections.

@@ -1,0 +1,128 @@
+package intel
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+)
+
+// Lists are the indicators of some files.
+type Lists struct {
+	known    indicators
+	notes    []hunt.Note
+	revision string
+}
+
+var _ evidence.Judge = (*Lists)(nil)
+
+// Load reads lists: PATH, or PATH#COLUMN for a CSV (a column's name in the first line, or its number from 1). It never
+// fails: what cannot be used becomes a note of the hunt. Where lists share an indicator, the first list is named.
+func Load(files []string) *Lists {
+	l := &Lists{known: indicators{texts: map[string]string{}}}
+	digest := sha256.New()
+	for _, spec := range files {
+		path, column, _ := strings.Cut(spec, "#")
+		fmt.Fprintf(digest, "%q\n", spec)
+		refused, err := l.load(path, column, digest)
+		if err != nil {
+			l.notes = append(l.notes, hunt.Note{Where: path, What: "the indicator list is not used, or not all of it: " + err.Error(), Hint: "evidence.intel names it"})
+		}
+		for _, r := range refused {
+			l.notes = append(l.notes, hunt.Note{Where: path, Count: r.count, What: fmt.Sprintf("left out %d indicators, the first %q: it %s", r.count, r.first, r.why)})
+		}
+	}
+	if len(files) > 0 {
+		l.revision = "intel " + hex.EncodeToString(digest.Sum(nil)[:8])
+	}
+	return l
+}
+
+func (l *Lists) load(path, column string, digest io.Writer) ([]refusal, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return l.known.read(io.TeeReader(f, digest), filepath.Base(path), column)
+}
+
+// Len is the number of indicators.
+func (l *Lists) Len() int { return l.known.count }
+
+// Revision implements [evidence.Judge]: the digest of all lists.
+func (l *Lists) Revision() string { return l.revision }
+
+// Judge implements [evidence.Judge]. The notes are about the lists.
+func (l *Lists) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+	for _, s := range subjects {
+		l.judge(s)
+	}
+	return l.notes, ctx.Err()
+}
+
+// maxHits is how many indicators a finding names.
+const maxHits = 10
+
+// judge looks for everything that is known of the other side. Its evidence names each indicator once.
+func (l *Lists) judge(s *evidence.Subject) {
+	e := s.Finding.Dwell.Evidence
+	hit := func(kind string, indicator, list string, ok bool) {
+		if !ok || len(e.Intel) == maxHits {
+			return
+		}
+		for _, h := range e.Intel {
+			if h.Indicator == indicator {
+				return
+			}
+		}
+		e.Intel = append(e.Intel, hunt.IntelHit{Indicator: indicator, Type: kind, List: list})
+	}
+	addresses := e.Addresses
+	if dst := s.Finding.Destination.IP; dst.IsValid() {
+		addresses = append(addresses[:len(addresses):len(addresses)], dst)
+	}
+	for _, a := range addresses {
+		indicator, list, ok := l.known.address(a)
+		hit("address", indicator, list, ok)
+	}
+	names := []string{s.Key.Name}
+	for _, n := range s.Names {
+		names = append(names, n.Name)
+	}
+	for _, n := range append(names, e.Names...) {
+		indicator, list, ok := l.known.name(n)
+		hit("domain", indicator, list, ok)
+	}
+	if p := e.Protocol; p != nil {
+		text := func(kind, t string) {
+			list, ok := l.known.texts[strings.ToLower(t)]
+			hit(kind, strings.ToLower(t), list, ok && t != "")
+		}
+		for _, f := range p.JA3 {
+			text("ja3", f)
+		}
+		for _, f := range p.JA4 {
+			text("ja4", f)
+		}
+		if p.Certificate != nil {
+			text("certificate", p.Certificate.Hash)
+		}
+	}
+	if len(e.Intel) == 0 {
+		return
+	}
+	first := e.Intel[0]
+	reason := fmt.Sprintf("on an indicator list: %s %s (%s)", first.Type, first.Indicator, first.List)
+	if more := len(e.Intel) - 1; more > 0 {
+		reason += fmt.Sprintf(" and %d more", more)
+	}
+	s.Modify(evidence.Intel, reason)
+}
