@@ -24,6 +24,7 @@ type huntFlags struct {
 	limit               int
 	write               bool
 	failOn              string
+	remember            bool
 	explain, safelisted bool
 	wholeHunt           *pflag.FlagSet
 }
@@ -54,6 +55,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
+	p.BoolVar(&f.remember, "remember", false, "note what was seen first in the state folder without storing the hunt: once over the past, so that what is new can be told (--write always does)")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
 	p.BoolVar(&f.explain, "explain", false, "say what would be read, and read nothing")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "print also what a safelist rule matches, with the rule")
@@ -103,6 +105,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	}
 	bar := newProgress(a)
 	options.Request.Progress = bar.update
+	options.Remember = (f.write || f.remember) && settings.Evidence.Enabled
 	result, err := pipeline.Run(c.Context(), source, options)
 	bar.done()
 	if err != nil {
@@ -123,6 +126,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 			return err
 		}
 	}
+	a.remember(settings, result)
 	return verdict(result, fail)
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 
@@ -9,7 +10,9 @@ import (
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/host"
 	"dwell/internal/evidence/protocol"
+	"dwell/internal/firstseen"
 	"dwell/internal/intel"
+	"dwell/internal/pipeline"
 )
 
 // judges are what weighs the findings of a hunt, in order: what speaks against a name has to be known before
@@ -19,7 +22,34 @@ func (a *app) judges(settings *config.Loaded) ([]evidence.Judge, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
-	return []evidence.Judge{protocol.Judge{}, intel.Load(settings.Evidence.Intel), known, host.Judge{}}, nil
+	judges := []evidence.Judge{}
+	if path, err := a.firstSeenPath(settings); err == nil {
+		store, err := firstseen.Open(path)
+		judges = append(judges, firstseen.Judge{Store: store, Err: err})
+	}
+	return append(judges, protocol.Judge{}, intel.Load(settings.Evidence.Intel), known, host.Judge{}), nil
+}
+
+func (a *app) firstSeenPath(settings *config.Loaded) (string, error) {
+	dir, err := settings.StateDir(a.Environ)
+	return filepath.Join(dir, "first-seen"), err
+}
+
+// remember feeds the store of what was seen first; a hunt that was stored is not undone because that fails.
+func (a *app) remember(settings *config.Loaded, r *pipeline.Result) {
+	if r.Seen == nil {
+		return
+	}
+	path, err := a.firstSeenPath(settings)
+	if err == nil {
+		var store *firstseen.Store
+		if store, err = firstseen.Open(path); err == nil || errors.Is(err, firstseen.ErrBroken) {
+			err = store.Feed(r.Seen)
+		}
+	}
+	if err != nil {
+		a.warn("what this hunt saw first is not remembered: %v", err)
+	}
 }
 
 // beside is the file that a setting names, else the one of that name beside the configuration file if it is there.

@@ -190,6 +190,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) error {
 		return err
 	}
 	options.Request.From, options.Request.To, options.Request.Since = w.Start, w.End, 0
+	options.Remember = settings.Evidence.Enabled
 	result, err := pipeline.Run(ctx, source, options)
 	if err != nil {
 		return err
@@ -198,6 +199,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) error {
 	if err != nil {
 		return fmt.Errorf("store the hunt: %w", err)
 	}
+	j.remember(settings, result)
 	j.health.Stored(&result.Document, report.Held)
 	j.tell()
 	s := &result.Document.Dwell.Hunt

@@ -183,8 +183,16 @@ type Evidence struct {
 	Service *Service `json:"service,omitempty"`
 	// Host is which machine the internal address is.
 	Host *HostEvidence `json:"host,omitempty"`
+	// FirstSeen is how long the destination is known in this network.
+	FirstSeen *FirstSeen `json:"first_seen,omitempty"`
 	// Intel are the indicators of compromise that the other side matches, at most 10.
 	Intel []IntelHit `json:"intel,omitempty"`
+}
+
+// FirstSeen is when a destination was first seen, and how many whole days that was before the window's end.
+type FirstSeen struct {
+	Destination Time  `json:"destination"`
+	Days        int64 `json:"days"`
 }
 
 // IntelHit is an indicator that matched: type is address, domain, ja3, ja4 or certificate.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dwell/internal/evidence"
+	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 )
@@ -31,6 +32,8 @@ type Options struct {
 	Safelist Safelist
 	// Judges weigh evidence about the findings that have an indicator, in this order (profile dwell).
 	Judges []evidence.Judge
+	// Remember fills Result.Seen.
+	Remember bool
 	// Weights of the modifiers; nil means the defaults.
 	Weights evidence.Weights
 	// Version of the program, part of a hunt's revision.
@@ -57,6 +60,8 @@ type Result struct {
 	Findings []hunt.Finding
 	// Reading is what the source said.
 	Reading hunt.Reading
+	// Seen is when each external destination was seen in the window, by address and by name. Only with Options.Remember.
+	Seen map[string]firstseen.Span
 }
 
 // severityFloor is the score from which a finding has a severity.
@@ -82,6 +87,9 @@ func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 		if err := sampler.Sample(ctx, res.Findings); err != nil {
 			return nil, err
 		}
+	}
+	if o.Remember {
+		res.Seen = m.seen(reading.Window, &o.Request.Scope)
 	}
 	res.Document = id.document(&res.Reading, counts, o)
 	if o.Profile != ProfileRITA {
