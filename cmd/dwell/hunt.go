@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
+	"dwell/internal/pairs"
 	"dwell/internal/pipeline"
 )
 
@@ -67,7 +69,7 @@ func (f *huntFlags) keys() map[string]*pflag.Flag {
 	return map[string]*pflag.Flag{
 		"hunt.since": f.wholeHunt.Lookup("since"), "hunt.internal": f.wholeHunt.Lookup("internal"),
 		"hunt.direction": f.wholeHunt.Lookup("direction"), "hunt.indicators": f.wholeHunt.Lookup("indicator"),
-		"hunt.min_score": f.wholeHunt.Lookup("min-score"), "hunt.profile": f.wholeHunt.Lookup("profile"),
+		"hunt.min_score": f.wholeHunt.Lookup("min-score"), "hunt.profile": f.wholeHunt.Lookup("profile"), "hunt.memory": f.wholeHunt.Lookup("memory"),
 	}
 }
 
@@ -185,7 +187,11 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 		Request: hunt.Request{Since: settings.Hunt.Since, Settle: settings.Query.Settle,
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
 		Indicators: settings.Hunt.Indicators, Profile: settings.Hunt.Profile, MinScore: settings.Hunt.MinScore,
-		Version: version, Now: a.Now,
+		Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
+	}
+	// Without a home there is no state folder: then tiles go where temporary files go.
+	if dir, err := settings.StateDir(a.Environ); err == nil {
+		o.Memory.Folder = filepath.Join(dir, "tiles")
 	}
 	if o.Safelist, err = openSafelist(settings); err != nil {
 		return o, err

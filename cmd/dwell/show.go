@@ -122,6 +122,7 @@ func (f *huntFlags) window(p *pflag.FlagSet) {
 	p.StringSlice("indicator", nil, "what to look for: beacon, long, strobe, dns (default: all)")
 	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
 	p.String("profile", "", "which score ranks: dwell (calibrated, the default) or rita (as RITA v5 does)")
+	p.String("memory", "", "how much memory the connections may take, as in 512MiB (default 2GiB); the rest goes to files in the state folder")
 	f.wholeHunt = p
 }
 

@@ -57,6 +57,7 @@ type Hunt struct {
 	MinScore   float64        `mapstructure:"min_score"`
 	Profile    string         `mapstructure:"profile"`
 	Safelist   string         `mapstructure:"safelist"`
+	Memory     Size           `mapstructure:"memory"`
 }
 
 // Alerts says which stored findings Security Onion's Alerts shows.
@@ -124,6 +125,7 @@ func baseKeys() []Key {
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
 		{Name: "hunt.profile", Default: "dwell", About: "Which score ranks the findings: dwell is the calibrated one, rita ranks as RITA v5 does."},
 		{Name: "hunt.safelist", Default: "", About: "File with the safelist (docs/safelist.md). Empty: safelist.yaml beside the configuration file, if it is there."},
+		{Name: "hunt.memory", Default: "2GiB", About: "How much memory the connections of a hunt may take, about, as in 512MiB or 4GiB (at least 64MiB). What is beyond goes to sorted files in the state folder until the hunt ends (docs/tiles.md); the findings are the same."},
 		{Name: "alerts.enabled", Default: true, About: "Let hunts that are stored raise alerts in logs-dwell.alert-so, which Security Onion's Alerts shows."},
 		{Name: "alerts.severity", Default: "high", About: "From which severity on a finding becomes an alert: low, medium, high or critical."},
 		{Name: "alerts.again", Default: "7d", About: "How long a story that has not changed raises no further alert."},
@@ -172,6 +174,9 @@ func (c *Config) validate() []error {
 	}
 	if c.Hunt.MinScore < 0 || c.Hunt.MinScore > 1 {
 		bad("hunt.min_score", "%v is not between 0 and 1", c.Hunt.MinScore)
+	}
+	if c.Hunt.Memory < 64<<20 {
+		bad("hunt.memory", "%s is less than 64MiB", c.Hunt.Memory)
 	}
 	if c.Alerts.Again <= 0 {
 		bad("alerts.again", "must be more than zero")

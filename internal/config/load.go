@@ -73,7 +73,7 @@ func Load(o Options) (*Loaded, error) {
 		}
 	}
 	errs = append(errs, l.flags(v, o)...)
-	if err := v.UnmarshalExact(&l.Config, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(durationHook, prefixHook))); err != nil {
+	if err := v.UnmarshalExact(&l.Config, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(durationHook, prefixHook, sizeHook))); err != nil {
 		errs = append(errs, decodeErrors(err)...)
 	}
 	if len(errs) == 0 {

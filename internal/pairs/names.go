@@ -131,9 +131,10 @@ const slack = 2_000 // ms
 
 // Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
 // began nearest before it, or of the same uid where both are known. A name that is used several times in a connection counts once for it, two names in one
-// connection count for both. A use without a connection counts at its own time.
+// connection count for both. A use without a connection counts at its own time. The names' table keeps to the first table's
+// budget; what goes wrong on disk is told by the tables' Err.
 func (n *Names) Join(tables ...*Table) *Named {
-	out := &Named{Table: NewTable(), names: make(map[netip.Addr]string, len(n.texts)), at: map[sourceName]map[netip.Addr]int64{}, kinds: map[sourceName]uint8{}}
+	out := &Named{Table: NewTableWithin(tables[0].budget), names: make(map[netip.Addr]string, len(n.texts)), at: map[sourceName]map[netip.Addr]int64{}, kinds: map[sourceName]uint8{}}
 	stands := make([]netip.Addr, len(n.texts))
 	for i, text := range n.texts {
 		stands[i] = stand(text)

@@ -43,7 +43,7 @@ type Port struct {
 }
 
 func (p *Pair) decode(sh *shard, key addresses, id uint32) {
-	st := &sh.blocks[id/blockPairs][id%blockPairs]
+	st := sh.state(id)
 	p.Src, p.Dst = key.split()
 	p.Ports = append(p.Ports[:0], p.port(&st.slot0))
 	for i := range sh.more[id] {

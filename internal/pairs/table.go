@@ -79,13 +79,14 @@ type Table struct {
 	scratch  sync.Pool
 	// oldest and newest start seen, Unix milliseconds.
 	oldest, newest atomic.Int64
+	spilled
 }
 
 // NewTable makes an empty table.
 func NewTable() *Table {
 	t := &Table{seed: maphash.MakeSeed()}
 	for i := range t.shards {
-		t.shards[i].index = make(map[addresses]uint32)
+		t.shards[i].reset()
 	}
 	t.oldest.Store(math.MaxInt64)
 	t.newest.Store(math.MinInt64)
@@ -103,11 +104,18 @@ type sorter struct {
 
 // Add takes a batch in. It may be called from many goroutines; the batch may be reused afterwards. A pair with more
 // than 65,535 combinations of destination port and transport keeps all its connections, but those beyond share the
-// last port's slot.
+// last port's slot. What goes wrong on disk is told by Err.
 func (t *Table) Add(batch []hunt.Connection) {
 	if len(batch) == 0 {
 		return
 	}
+	t.add(batch)
+	t.overflow()
+}
+
+func (t *Table) add(batch []hunt.Connection) {
+	t.filling.RLock()
+	defer t.filling.RUnlock()
 	s := t.scratch.Get().(*sorter)
 	defer t.scratch.Put(s)
 	t.sort(s, batch)
@@ -148,6 +156,8 @@ func (t *Table) sort(s *sorter, batch []hunt.Connection) {
 func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Connection) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	before := sh.held()
+	defer func() { t.size.Add(sh.held() - before) }()
 	for _, i := range own {
 		c := &batch[i]
 		p, id := sh.pair(keyOf(c))
@@ -179,8 +189,10 @@ func (sh *shard) pair(key addresses) (*state, uint32) {
 		}
 		sh.index[key] = id
 	}
-	return &sh.blocks[id/blockPairs][id%blockPairs], id
+	return sh.state(id), id
 }
+
+func (sh *shard) state(id uint32) *state { return &sh.blocks[id/blockPairs][id%blockPairs] }
 
 // slot finds or makes the slot of a connection's port and transport and notes it there when it is the last so far.
 func (sh *shard) slot(p *state, id uint32, c *hunt.Connection, service uint16) uint16 {
@@ -227,7 +239,7 @@ func (t *Table) Span() (oldest, newest int64, ok bool) {
 	return oldest, newest, oldest <= newest
 }
 
-// Len is the number of pairs.
+// Len is the number of pairs in memory.
 func (t *Table) Len() int {
 	n := 0
 	for i := range t.shards {
@@ -240,7 +252,7 @@ func (t *Table) Len() int {
 
 // Walk calls visit once for each pair, from as many goroutines as there are cores. worker is the goroutine's number,
 // below runtime.GOMAXPROCS(0), so that visitors can keep scratch space of their own. The Pair is reused after visit
-// returns. Nothing may be added during a walk.
+// returns. Nothing may be added during a walk, and walks follow one another. Look at Err afterwards.
 func (t *Table) Walk(visit func(worker int, p *Pair)) {
 	t.eachShard(func(worker int, sh *shard) {
 		p := &Pair{services: t.services.list()}
@@ -298,7 +310,7 @@ func (o *Of) Dst(i int) netip.Addr {
 // Connections is how many connections pair i has, the margin before the window included.
 func (o *Of) Connections(i int) int {
 	id := o.keys[i].id
-	return int(o.sh.blocks[id/blockPairs][id%blockPairs].connections)
+	return int(o.sh.state(id).connections)
 }
 
 // Decode fills p with pair i.
@@ -307,8 +319,19 @@ func (o *Of) Decode(i int, p *Pair) {
 	p.decode(o.sh, o.keys[i].key, o.keys[i].id)
 }
 
-// eachShard visits the shards from all cores.
+// eachShard visits the shards from all cores, or what they are merged to if some went to disk.
 func (t *Table) eachShard(visit func(worker int, sh *shard)) {
+	if len(t.tiles) > 0 {
+		err := t.Err()
+		if err == nil {
+			err = t.spill() // the rest, so that one mechanism sees all
+		}
+		if err == nil {
+			err = t.merge(visit)
+		}
+		t.fail(err)
+		return
+	}
 	var next atomic.Int32
 	var wg sync.WaitGroup
 	for worker := range runtime.GOMAXPROCS(0) {

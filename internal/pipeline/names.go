@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -19,13 +21,30 @@ type material struct {
 	dns   *pairs.DNS
 }
 
+// err is what went wrong on disk, if some of it lies there.
+func (m *material) err() error {
+	if m.named == nil {
+		return m.table.Err()
+	}
+	return cmp.Or(m.table.Err(), m.named.Table.Err())
+}
+
+// close removes what lies on disk.
+func (m *material) close() error {
+	err := m.table.Close()
+	if m.named != nil {
+		err = errors.Join(err, m.named.Table.Close())
+	}
+	return err
+}
+
 // gather reads what the hunt needs: the connections first, since they settle the window, then the names used in them
 // and the queries. What the source says about each goes into one Reading.
 func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Reading, error) {
-	m := material{table: pairs.NewTable()}
+	m := material{table: pairs.NewTableWithin(o.Memory.Half())}
 	reading, err := src.Read(ctx, o.Request, func(batch []hunt.Connection) error {
 		m.table.Add(batch)
-		return ctx.Err()
+		return cmp.Or(ctx.Err(), m.table.Err())
 	})
 	if err != nil {
 		return m, reading, fmt.Errorf("read connections: %w", err)
@@ -100,7 +119,7 @@ func (m *material) span() (oldest, newest int64, ok bool) {
 	return oldest, newest, ok
 }
 
-func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.NameSource, req hunt.Request, reading *hunt.Reading) error {
+func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.NameSource, req hunt.Request, reading *hunt.Reading) (err error) {
 	uses := pairs.NewNames()
 	var mu sync.Mutex
 	proxies := map[netip.Addr]bool{}
@@ -137,11 +156,12 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 		}
 	}
 	if len(inside) > 0 {
-		proxied := pairs.NewTable()
+		proxied := pairs.NewTableWithin(m.table.Budget())
+		defer func() { err = cmp.Or(err, proxied.Close()) }()
 		req.Scope.Proxies = inside
 		more, err := src.Read(ctx, req, func(batch []hunt.Connection) error {
 			proxied.Add(batch)
-			return ctx.Err()
+			return cmp.Or(ctx.Err(), proxied.Err())
 		})
 		if err != nil {
 			return err
@@ -150,7 +170,12 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 		tables = append(tables, proxied)
 	}
 	m.named = uses.Join(tables...)
-	return nil
+	for _, t := range tables {
+		if err := t.Err(); err != nil {
+			return err
+		}
+	}
+	return m.err()
 }
 
 // include adds what a further reading said. Its count becomes a slice, so that it is part of the hunt's revision.

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -39,9 +40,10 @@ type PortCount struct {
 }
 
 // Show hunts as Run does, and keeps everything about one pair. dst is an address or a name.
-func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, dst string) (*Portrait, error) {
+func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, dst string) (_ *Portrait, err error) {
 	o.MinScore = 0
 	m, reading, err := gather(ctx, src, o)
+	defer func() { err = cmp.Or(err, m.close()) }()
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +66,7 @@ func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, dst 
 	}
 	p.names(&m, addr, addrErr == nil)
 	p.explain()
-	return p, nil
+	return p, m.err()
 }
 
 // paint takes the pair's connections out of a table.

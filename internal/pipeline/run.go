@@ -36,6 +36,8 @@ type Options struct {
 	Remember bool
 	// Weights of the modifiers; nil means the defaults.
 	Weights evidence.Weights
+	// Memory bounds what the connections take; what is beyond goes to disk while the hunt lasts. Zero is no bound.
+	Memory pairs.Budget
 	// Version of the program, part of a hunt's revision.
 	Version string
 	// Now is the clock. It stamps event.ingested and measures stages, nothing else.
@@ -69,9 +71,10 @@ const severityFloor = 0.2
 
 // Run carries a hunt out. It fails when the source does; what the source could not read in part stands in
 // Result.Reading.Gaps, and the hunt is then marked incomplete.
-func Run(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
+func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error) {
 	begun := o.Now()
 	m, reading, err := gather(ctx, src, o)
+	defer func() { err = cmp.Or(err, m.close()) }()
 	if err != nil {
 		return nil, err
 	}
@@ -142,13 +145,16 @@ func (r *Result) judge(ctx context.Context, src hunt.Source, m *material, id *id
 	} else {
 		var subjects []*evidence.Subject
 		sum, subjects = dwell(ctx, m, id, o)
+		if err := m.err(); err != nil {
+			return sum, 0, err
+		}
 		begun := o.Now()
 		if err := r.weigh(ctx, src, subjects, o); err != nil {
 			return sum, 0, err
 		}
 		weighed = o.Now().Sub(begun)
 	}
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), m.err()); err != nil {
 		return sum, 0, err
 	}
 	sum.severities = r.finish(o)

@@ -1,0 +1,252 @@
+// Package tile writes and reads tiles: files of entries sorted by a fixed key, into which a hunt puts pairs that do not
+// fit in memory (docs/tiles.md). It knows nothing of what an entry's value means.
+//
+// A tile is written under a temporary name, synced and renamed, so that a tile that is there is whole. Every block has a
+// checksum, and the end is marked and says how many entries there are: a reader never takes a torn or damaged tile for
+// a shorter one.
+package tile
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// KeySize is the length of a key: source and destination address, 16 bytes each.
+const KeySize = 32
+
+// Key sorts entries, byte by byte.
+type Key [KeySize]byte
+
+const (
+	// magic begins a tile; its last byte is the version of the format.
+	magic     = "dwelltile\x01"
+	blockSize = 64 << 10
+	// maxBlock is the longest block that a reader believes in: one entry may be as large as a pair's whole day.
+	maxBlock = 1 << 30
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Writer writes one tile. It must be ended by Close or Discard.
+type Writer struct {
+	path  string
+	file  *os.File
+	out   *bufio.Writer
+	block []byte
+	last  Key
+	count uint64
+}
+
+// Create begins a tile that will be at path.
+func Create(path string) (*Writer, error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	if err != nil {
+		return nil, fmt.Errorf("begin tile %s: %w", path, err)
+	}
+	w := &Writer{path: path, file: f, out: bufio.NewWriterSize(f, 1<<18)}
+	if _, err := w.out.WriteString(magic); err != nil {
+		w.Discard()
+		return nil, w.wrap(err)
+	}
+	return w, nil
+}
+
+func (w *Writer) wrap(err error) error { return fmt.Errorf("write tile %s: %w", w.path, err) }
+
+// Add appends an entry; keys must ascend.
+func (w *Writer) Add(key Key, value []byte) error {
+	if w.count > 0 && bytes.Compare(w.last[:], key[:]) >= 0 {
+		return w.wrap(errors.New("keys do not ascend"))
+	}
+	w.last = key
+	w.count++
+	w.block = append(w.block, key[:]...)
+	w.block = binary.AppendUvarint(w.block, uint64(len(value)))
+	w.block = append(w.block, value...)
+	if len(w.block) < blockSize {
+		return nil
+	}
+	return w.flush()
+}
+
+// flush writes the block: length, content, checksum.
+func (w *Writer) flush() error {
+	head := binary.LittleEndian.AppendUint32(nil, uint32(len(w.block)))
+	sum := binary.LittleEndian.AppendUint32(nil, crc32.Checksum(w.block, castagnoli))
+	for _, b := range [][]byte{head, w.block, sum} {
+		if _, err := w.out.Write(b); err != nil {
+			return w.wrap(err)
+		}
+	}
+	w.block = w.block[:0]
+	return nil
+}
+
+// Close ends the tile: a block of length 0, the number of entries, its checksum; then sync and rename.
+func (w *Writer) Close() error {
+	var err error
+	if len(w.block) > 0 {
+		err = w.flush()
+	}
+	if err == nil {
+		end := binary.LittleEndian.AppendUint32(nil, 0)
+		n := binary.LittleEndian.AppendUint64(nil, w.count)
+		end = append(end, n...)
+		end = binary.LittleEndian.AppendUint32(end, crc32.Checksum(n, castagnoli))
+		_, err = w.out.Write(end)
+	}
+	if err == nil {
+		err = w.out.Flush()
+	}
+	if err == nil {
+		err = w.file.Sync()
+	}
+	if err != nil {
+		w.Discard()
+		return w.wrap(err)
+	}
+	if err := w.file.Close(); err != nil {
+		return w.wrap(errors.Join(err, os.Remove(w.file.Name())))
+	}
+	if err := os.Rename(w.file.Name(), w.path); err != nil {
+		return w.wrap(errors.Join(err, os.Remove(w.file.Name())))
+	}
+	return nil
+}
+
+// Discard gives the tile up and removes what was written of it.
+func (w *Writer) Discard() {
+	_ = w.file.Close() // What was written is thrown away.
+	_ = os.Remove(w.file.Name())
+}
+
+// Reader reads one tile from its beginning to its end.
+type Reader struct {
+	path  string
+	file  *os.File
+	in    *bufio.Reader
+	block []byte
+	rest  []byte
+	last  Key
+	count uint64
+	ended bool
+}
+
+// Open opens a tile.
+func Open(path string) (*Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open tile: %w", err)
+	}
+	r := &Reader{path: path, file: f, in: bufio.NewReaderSize(f, blockSize)}
+	head := make([]byte, len(magic))
+	if _, err := io.ReadFull(r.in, head); err != nil {
+		return nil, errors.Join(r.torn(err), f.Close())
+	}
+	switch {
+	case string(head) == magic:
+		return r, nil
+	case string(head[:len(magic)-1]) == magic[:len(magic)-1]:
+		err = fmt.Errorf("tile %s is of version %d, this program reads version %d", path, head[len(magic)-1], magic[len(magic)-1])
+	default:
+		err = fmt.Errorf("%s is no tile", path)
+	}
+	return nil, errors.Join(err, f.Close())
+}
+
+// ErrDamaged means that a tile is not what was written.
+var ErrDamaged = errors.New("damaged tile")
+
+func (r *Reader) damaged(what string) error {
+	return fmt.Errorf("%w: %s: %s; remove it and hunt again", ErrDamaged, r.path, what)
+}
+
+func (r *Reader) torn(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return r.damaged("it ends too early")
+	}
+	return fmt.Errorf("read tile %s: %w", r.path, err)
+}
+
+// Next gives the next entry, or io.EOF after the last. The value is valid until the next call.
+func (r *Reader) Next() (key Key, value []byte, err error) {
+	if len(r.rest) == 0 {
+		if err := r.fill(); err != nil {
+			return key, nil, err
+		}
+	}
+	if len(r.rest) < KeySize {
+		return key, nil, r.damaged("an entry is too short")
+	}
+	copy(key[:], r.rest)
+	n, used := binary.Uvarint(r.rest[KeySize:])
+	if used <= 0 || n > uint64(len(r.rest)-KeySize-used) {
+		return key, nil, r.damaged("an entry is longer than its block")
+	}
+	value = r.rest[KeySize+used:][:n]
+	r.rest = r.rest[KeySize+used+int(n):]
+	if r.count > 0 && bytes.Compare(r.last[:], key[:]) >= 0 {
+		return key, nil, r.damaged("its keys do not ascend")
+	}
+	r.last = key
+	r.count++
+	return key, value, nil
+}
+
+// fill reads a block.
+func (r *Reader) fill() error {
+	if r.ended {
+		return io.EOF
+	}
+	var n [4]byte
+	if _, err := io.ReadFull(r.in, n[:]); err != nil {
+		return r.torn(err)
+	}
+	size := binary.LittleEndian.Uint32(n[:])
+	if size == 0 {
+		return r.end()
+	}
+	if size > maxBlock {
+		return r.damaged("a block's length is impossible")
+	}
+	// Read piece by piece, so that a damaged length takes no more memory than there is file.
+	r.block = r.block[:0]
+	for len(r.block) < int(size)+4 {
+		part := min(int(size)+4-len(r.block), 1<<20)
+		from := len(r.block)
+		r.block = append(r.block, make([]byte, part)...)
+		if _, err := io.ReadFull(r.in, r.block[from:]); err != nil {
+			return r.torn(err)
+		}
+	}
+	r.rest = r.block[:size]
+	if crc32.Checksum(r.rest, castagnoli) != binary.LittleEndian.Uint32(r.block[size:]) {
+		return r.damaged("a checksum does not agree")
+	}
+	return nil
+}
+
+func (r *Reader) end() error {
+	var b [12]byte
+	if _, err := io.ReadFull(r.in, b[:]); err != nil {
+		return r.torn(err)
+	}
+	if crc32.Checksum(b[:8], castagnoli) != binary.LittleEndian.Uint32(b[8:]) || binary.LittleEndian.Uint64(b[:]) != r.count {
+		return r.damaged("the number of its entries does not agree")
+	}
+	if _, err := r.in.ReadByte(); !errors.Is(err, io.EOF) {
+		return r.damaged("something follows its end")
+	}
+	r.ended = true
+	return io.EOF
+}
+
+// Close gives the file back.
+func (r *Reader) Close() error { return r.file.Close() }
