@@ -122,6 +122,9 @@ func specific(status int, c *Cause) (*Cause, Kind) {
 			return &c.FailedShards[i].Reason, kind
 		}
 	}
+	if c.Reason == "" && c.CausedBy != nil && c.CausedBy.Reason != "" {
+		return c.CausedBy, kind // "Search rejected due to missing shards" stands there.
+	}
 	return c, kind
 }
 
@@ -158,7 +161,9 @@ func walk(status int, c *Cause, depth int) (*Cause, Kind, bool) {
 // Classify makes an error of a status and Elasticsearch's error object, whole request or bulk item alike.
 func Classify(op, index string, status int, c Cause) *Error {
 	found, kind := specific(status, &c)
-	e := &Error{Kind: kind, Op: op, Index: index, Status: status, Type: found.Type, Reason: oneLine(found.Reason)}
+	// What the server advises here is what we never do.
+	reason, _, _ := strings.Cut(found.Reason, ". Consider using `allow_partial_search_results`")
+	e := &Error{Kind: kind, Op: op, Index: index, Status: status, Type: found.Type, Reason: oneLine(reason)}
 	if e.Index == "" {
 		e.Index = found.Index
 	}
@@ -212,7 +217,11 @@ func hint(e *Error) string {
 		return "the field types are not Security Onion's: compare the index template"
 	case Timeout:
 		return "the server was too slow: ask for less or raise the request timeout"
-	case Fatal, Retryable, Partial, TLS, Unreachable, NotElasticsearch, Conflict, Canceled:
+	case Retryable:
+		if e.Type == "search_phase_execution_exception" || e.Type == "no_shard_available_action_exception" {
+			return "some of the data is away: see GET _cluster/health and GET _cat/shards"
+		}
+	case Fatal, Partial, TLS, Unreachable, NotElasticsearch, Conflict, Canceled:
 	}
 	return ""
 }

@@ -71,6 +71,16 @@ func TestPermissionHintNamesPrivilegeAndIndex(t *testing.T) {
 	require.Contains(t, e.Hint, "one of the index privileges read,all on logs-zeek-so")
 }
 
+// Recorded from Elasticsearch 8.19.21, of whose index one of two shards had no node.
+func TestMissingShards(t *testing.T) {
+	e := classifyBody("search", "i", 503, []byte(`{"error":{"root_cause":[],"type":"search_phase_execution_exception","reason":"","phase":"query","grouped":true,"failed_shards":[],`+
+		`"caused_by":{"type":"search_phase_execution_exception","reason":"Search rejected due to missing shards [[i][1]]. Consider using `+"`allow_partial_search_results`"+` setting to bypass this error.",`+
+		`"phase":"query","grouped":true,"failed_shards":[]}},"status":503}`))
+	require.Equal(t, Retryable, e.Kind)
+	require.Equal(t, "Search rejected due to missing shards [[i][1]]", e.Reason)
+	require.Contains(t, e.Hint, "_cat/shards")
+}
+
 func TestReasonsAreOneShortLine(t *testing.T) {
 	e := Classify("search", "i", 400, Cause{Type: "x", Reason: "a\r\n\x1b[31mb\u202e\tc" + strings.Repeat("é", 4000)})
 	require.NotContains(t, e.Error(), "\n")

@@ -124,6 +124,15 @@ func (c cluster) index(t *testing.T, shards int) string {
 	return name
 }
 
+// stream gives the name of a data stream of its own for a test, which the first documents make.
+func (c cluster) stream(t *testing.T) string {
+	t.Helper()
+	name := c.index(t, 1) + "-stream"
+	c.do(t, "PUT", "/_index_template/"+name, object{"index_patterns": []any{name}, "priority": 900, "data_stream": object{},
+		"template": object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": mapping()}})
+	return name
+}
+
 // record is one line of conn.log as Security Onion indexes it. Duration is seconds with their fraction.
 type record struct {
 	hunt.Connection

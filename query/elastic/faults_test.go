@@ -260,6 +260,21 @@ func TestIndexDeletedInMidHunt(t *testing.T) {
 	})
 }
 
+// ends gives the first and the last connection in scope.
+func ends(recs []record, scope hunt.Scope) (first, last record) {
+	for _, r := range recs {
+		if r.dataset == datasetConn && scope.Keep(r.Src, r.Dst) {
+			if first.dataset == "" || r.Start < first.Start {
+				first = r
+			}
+			if r.Start > last.Start {
+				last = r
+			}
+		}
+	}
+	return first, last
+}
+
 // Fault 13: documents that arrive while the window is read, in a part that is still to come, and in one that is done.
 func TestLateDocuments(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
@@ -268,17 +283,7 @@ func TestLateDocuments(t *testing.T) {
 		c.load(t, l.index, recs)
 		l.req = hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
 		want := expected(recs, l.req.Scope, l.req.From, l.req.To)
-		var first, last record
-		for _, r := range recs {
-			if r.dataset == datasetConn && l.req.Scope.Keep(r.Src, r.Dst) {
-				if first.dataset == "" || r.Start < first.Start {
-					first = r
-				}
-				if r.Start > last.Start {
-					last = r
-				}
-			}
-		}
+		first, last := ends(recs, l.req.Scope)
 		var got collector
 		var once sync.Once
 		r, err := l.source(t, c.Client, Options{SliceDocs: 100, Concurrency: 1}).Read(t.Context(), l.req, func(b []hunt.Connection) error {

@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/netip"
 	"sync"
 	"testing"
@@ -80,6 +81,7 @@ func faultsOfARealServer(t *testing.T, n *testnode.Node, c cluster) {
 		complete(t, r)
 		require.Contains(t, notes(r), "circuit_breaking_exception")
 	})
+	t.Run("fault 5, a shard fails in mid-hunt", func(t *testing.T) { failedShard(t, c) })
 	t.Run("fault 2, the node restarts in mid-hunt", func(t *testing.T) {
 		var once sync.Once
 		var got collector
@@ -99,6 +101,71 @@ func faultsOfARealServer(t *testing.T, n *testnode.Node, c cluster) {
 		same(t, l.want, got.conns)
 		complete(t, r)
 	})
+}
+
+// seesTrouble is told of the first answer that says that something is away.
+type seesTrouble struct {
+	next http.RoundTripper
+	once *sync.Once
+	tell func()
+}
+
+func (s seesTrouble) RoundTrip(req *http.Request) (*http.Response, error) {
+	res, err := s.next.RoundTrip(req)
+	if err == nil && res.StatusCode == http.StatusServiceUnavailable {
+		s.once.Do(s.tell)
+	}
+	return res, err
+}
+
+// failedShard takes one of an index's two shards away in mid-hunt, for good and until it was missed. The server may not
+// bring a shard up again meanwhile.
+func failedShard(t *testing.T, c cluster) {
+	const mayRecover = "cluster.routing.allocation.node_initial_primaries_recoveries"
+	for _, back := range []bool{false, true} {
+		t.Run(map[bool]string{false: "for good", true: "and comes back"}[back], func(t *testing.T) {
+			l := c.loaded(t, 18, 800)
+			defer c.settings(t, mayRecover, nil)
+			network, err := es.Network(c.cfg)
+			require.NoError(t, err)
+			var missed, once sync.Once
+			seen := false
+			client := c.with(t, func(cfg *es.Config) {
+				cfg.BackoffMin, cfg.BackoffMax, cfg.MaxRetries = time.Millisecond, 2*time.Millisecond, 2
+				if back {
+					cfg.BackoffMax, cfg.MaxRetries = time.Second, 60
+				}
+				cfg.Transport = seesTrouble{network, &missed, func() {
+					seen = true
+					if back {
+						c.settings(t, mayRecover, nil)
+					}
+				}}
+			})
+			var got collector
+			r, err := l.source(t, client, Options{SliceDocs: 100, Concurrency: 1}).Read(t.Context(), l.req, func(b []hunt.Connection) error {
+				once.Do(func() {
+					c.settings(t, mayRecover, 0)
+					c.do(t, "POST", "/_cluster/reroute", object{"commands": []any{object{"cancel": object{"index": l.index, "shard": 1, "node": "manager", "allow_primary": true}}}})
+				})
+				return got.emit(b)
+			})
+			require.NoError(t, err)
+			require.True(t, seen)
+			if back {
+				same(t, l.want, got.conns)
+				complete(t, r)
+				return
+			}
+			var lost int64
+			for _, g := range r.Gaps {
+				lost += g.Count
+			}
+			require.Contains(t, notes(r), "Search rejected due to missing shards [["+l.index+"][1]] (search_phase_execution_exception")
+			require.Positive(t, got.total)
+			require.Equal(t, sum(l.want), lost+got.total, "every connection was read or is in a gap")
+		})
+	}
 }
 
 // A grid of two clusters: the manager, which is its own remote as on Security Onion, and a heavy node. auto reads both,

@@ -78,8 +78,8 @@ func (r *reading) future(ctx context.Context, now time.Time) error {
 	const tolerance = time.Minute
 	from := now.Add(tolerance).UnixMilli()
 	far := now.AddDate(100, 0, 0).UnixMilli()
-	n, err := r.count(ctx, r.query.in(from, far))
-	if err != nil {
+	n, ok, err := r.afterwards(ctx, r.query.in(from, far))
+	if !ok {
 		return err
 	}
 	if n > 0 {

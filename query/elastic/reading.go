@@ -301,8 +301,8 @@ func (r *reading) result() hunt.Reading {
 
 // closing compares what was read with what is there now. More is late data, less was removed meanwhile.
 func (r *reading) closing(ctx context.Context) error {
-	total, err := r.count(ctx, r.query.in(r.from, r.to))
-	if err != nil {
+	total, ok, err := r.afterwards(ctx, r.query.in(r.from, r.to))
+	if !ok {
 		return err
 	}
 	r.mu.Lock()
@@ -322,6 +322,17 @@ func (r *reading) closing(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// afterwards counts when all is read. That the cluster does not answer any more takes nothing from what was read: it is a
+// note, and ok is false.
+func (r *reading) afterwards(ctx context.Context, query object) (n int64, ok bool, err error) {
+	n, err = r.count(ctx, query)
+	if es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.Unreachable) {
+		r.note("afterwards", hunt.Note{What: fmt.Sprintf("whether %s arrived while the window was read could not be counted: %v", r.many, err)})
+		return 0, false, nil
+	}
+	return n, err == nil, err
 }
 
 // read gets one slice, counts it, and says what to keep: nil when the slice was put back or given up.

@@ -215,9 +215,7 @@ func TestMappings(t *testing.T) {
 // A data stream whose backing index was rolled over is read whole, each connection once.
 func TestRolledOverDataStream(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
-		name := c.index(t, 1) + "-stream"
-		c.do(t, "PUT", "/_index_template/"+name, object{"index_patterns": []any{name}, "priority": 900, "data_stream": object{},
-			"template": object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": mapping()}})
+		name := c.stream(t)
 		recs := traffic(24, 900, time.Hour)
 		c.load(t, name, recs[:300])
 		c.do(t, "POST", "/"+name+"/_rollover", nil)
