@@ -154,9 +154,11 @@ type Dwell struct {
 	Ports int `json:"ports,omitempty"`
 }
 
-// DestinationNetwork is the network that a roll-up stands for.
+// DestinationNetwork is what a roll-up stands for: a network, or a TLS fingerprint ("ja4=...", "ja3=...",
+// "no-server-name").
 type DestinationNetwork struct {
-	Network string `json:"network"`
+	Network     string `json:"network,omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // DNSEvidence measures the names that a client asked for below one registered domain. Length is characters without the

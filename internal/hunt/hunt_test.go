@@ -72,6 +72,20 @@ func TestPairKeyReadsAsInTheContract(t *testing.T) {
 	require.Equal(t, "10.1.4.22>203.0.113.7", k.String())
 	k = PairKey{Src: netip.MustParseAddr("fd00::1"), Dst: netip.MustParseAddr("2001:db8::2"), Port: 443, Proto: UDP}
 	require.Equal(t, "[fd00::1]>[2001:db8::2]:443/udp", k.String())
+
+	stories := map[string]bool{}
+	for _, c := range []struct{ ja4, ja3, name, want string }{
+		{"t12i190800_d83cc789557e_16bbda4055b2", "e7d705a3286e19ea42f587b344ee6865", "", "10.1.4.22>*:443/tcp#ja4=t12i190800_d83cc789557e_16bbda4055b2"},
+		{"", "e7d705a3286e19ea42f587b344ee6865", "", "10.1.4.22>*:443/tcp#ja3=e7d705a3286e19ea42f587b344ee6865"},
+		{"", "", "", "10.1.4.22>*:443/tcp#no-server-name"},
+	} {
+		k = PairKey{Src: netip.MustParseAddr("10.1.4.22"), Fingerprint: FingerprintOf(c.ja4, c.ja3, c.name), Port: 443, Proto: TCP}
+		require.Equal(t, c.want, k.String())
+		require.Equal(t, "fingerprint", k.Kind())
+		stories[k.StoryID()] = true
+	}
+	require.Len(t, stories, 3)
+	require.Equal(t, Fingerprint{}, FingerprintOf("", "", "cdn.example"), "a name alone is followed by name")
 }
 
 func TestSeconds(t *testing.T) {

@@ -76,6 +76,8 @@ type PairKey struct {
 	Name string
 	// Network is the destination's network, for roll-ups; Dst is then not set.
 	Network netip.Prefix
+	// Fingerprint is the TLS fingerprint of a roll-up over whatever destinations it is shown to; Dst is then not set.
+	Fingerprint Fingerprint
 	// DNS is the registered domain of a DNS key; Dst is then the resolver that was asked.
 	DNS   string
 	Port  uint16
@@ -85,7 +87,7 @@ type PairKey struct {
 }
 
 // String reads as an analyst writes it: 10.1.4.22>203.0.113.7:443/tcp, 10.1.4.22>cdn.example:443/tcp,
-// 10.1.4.22>203.0.113.0/24, [2001:db8::1]>[2001:db8::2]:443/tcp.
+// 10.1.4.22>203.0.113.0/24, 10.1.4.22>*:443/tcp#ja3=e7d705a3286e19ea42f587b344ee6865, [2001:db8::1]>[2001:db8::2]:443/tcp.
 func (k PairKey) String() string {
 	var dst string
 	switch {
@@ -95,6 +97,8 @@ func (k PairKey) String() string {
 		dst = k.Name
 	case k.Network.IsValid():
 		dst = k.Network.String()
+	case k.Fingerprint.Kind != NoFingerprint:
+		return fmt.Sprintf("%s>*:%d/%s#%s", host(k.Src), k.Port, k.Proto, k.Fingerprint)
 	default:
 		dst = host(k.Dst)
 	}
@@ -104,7 +108,7 @@ func (k PairKey) String() string {
 	return fmt.Sprintf("%s>%s:%d/%s", host(k.Src), dst, k.Port, k.Proto)
 }
 
-// Kind is the key's type: dns, name, network or address.
+// Kind is the key's type: dns, name, network, fingerprint or address.
 func (k PairKey) Kind() string {
 	switch {
 	case k.DNS != "":
@@ -113,6 +117,8 @@ func (k PairKey) Kind() string {
 		return "name"
 	case k.Network.IsValid():
 		return "network"
+	case k.Fingerprint.Kind != NoFingerprint:
+		return "fingerprint"
 	}
 	return "address"
 }

@@ -36,6 +36,8 @@ type NameRecord struct {
 	Bytes int64
 	// Count is how many records look exactly like this one.
 	Count int64
+	// Fingerprint is what a TLS record shows of the client's program, else none. Its text may be kept, like Name.
+	Fingerprint Fingerprint
 	// UID is Zeek's name for the connection, or zero where the source does not read it.
 	UID UID
 }

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -144,7 +145,7 @@ func destination(f *hunt.Finding) string {
 	case f.Destination.Domain != "":
 		return f.Destination.Domain
 	case f.Dwell.Destination != nil:
-		return f.Dwell.Destination.Network
+		return cmp.Or(f.Dwell.Destination.Network, "*#"+f.Dwell.Destination.Fingerprint)
 	}
 	return address(f)
 }

@@ -3,7 +3,9 @@ package pairs
 import (
 	"cmp"
 	"crypto/sha256"
+	"errors"
 	"hash/maphash"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,15 +22,17 @@ type Names struct {
 		mu   sync.Mutex
 		uses map[addresses][]use
 	}
-	mu    sync.RWMutex
-	ids   map[string]uint32
-	texts []string
+	mu     sync.RWMutex
+	ids    map[string]uint32
+	texts  []string
+	prints prints
 }
 
 // use is one use of a name.
 type use struct {
 	start            int64
-	name             uint32
+	print            uint64 // of a TLS record, else 0
+	name             uint32 // nameless where there is none
 	srcPort, dstPort uint16
 	askedPort        uint16
 	mark             uint32
@@ -37,24 +41,33 @@ type use struct {
 
 // NewNames makes an empty set.
 func NewNames() *Names {
-	n := &Names{seed: maphash.MakeSeed(), ids: map[string]uint32{}}
+	n := &Names{seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
 	for i := range n.shards {
 		n.shards[i].uses = map[addresses][]use{}
 	}
 	return n
 }
 
-// Add takes records in. Those without a name are left out, since they name nobody, and so are addresses in place of a
-// name, which the pair by address knows already; what a proxy was asked for counts in either form. It may be called
-// from many goroutines.
+// nameless stands for the name of a use that has only a fingerprint.
+const nameless = math.MaxUint32
+
+// Add takes records in. Those without a name and fingerprint are left out, since they name nobody. An address in place of
+// a name is none, since the pair by address knows it already; what a proxy was asked for counts in either form. It may be
+// called from many goroutines.
 func (n *Names) Add(batch []hunt.NameRecord) {
 	for i := range batch {
 		r := &batch[i]
-		if r.Name == "" || r.Kind != hunt.Connect && isAddress(r.Name) {
+		named := r.Name != "" && (r.Kind == hunt.Connect || !isAddress(r.Name))
+		print := n.prints.number(r.Fingerprint)
+		if !named && print == 0 {
 			continue
 		}
+		name := uint32(nameless)
+		if named {
+			name = n.id(r.Name)
+		}
 		key := keyOf(&hunt.Connection{Src: r.Src, Dst: r.Dst})
-		u := use{start: r.Start, name: n.id(r.Name), srcPort: r.SrcPort, dstPort: r.DstPort, askedPort: r.Port, mark: mark(r.UID), kind: r.Kind}
+		u := use{start: r.Start, name: name, print: print, srcPort: r.SrcPort, dstPort: r.DstPort, askedPort: r.Port, mark: mark(r.UID), kind: r.Kind}
 		sh := &n.shards[maphash.Bytes(n.seed, key[:])>>(64-shardBits)]
 		sh.mu.Lock()
 		sh.uses[key] = append(sh.uses[key], u)
@@ -106,10 +119,13 @@ func (n *Names) of(key addresses) []use {
 type Named struct {
 	// Table has the names in place of destinations, as addresses that stand for them: see Name.
 	Table *Table
-	names map[netip.Addr]string
-	mu    sync.Mutex
-	at    map[sourceName]map[netip.Addr]int64
-	kinds map[sourceName]uint8
+	// Prints has TLS fingerprints with a port in place of destinations: see Print.
+	Prints *Table
+	prints map[netip.Addr]Print
+	names  map[netip.Addr]string
+	mu     sync.Mutex
+	at     map[sourceName]map[netip.Addr]int64
+	kinds  map[sourceName]uint8
 	// Unjoined is how many uses had no connection: they stand for themselves, at their own time.
 	Unjoined int64
 }
@@ -131,14 +147,20 @@ const slack = 2_000 // ms
 
 // Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
 // began nearest before it, or of the same uid where both are known. A name that is used several times in a connection counts once for it, two names in one
-// connection count for both. A use without a connection counts at its own time. The names' table keeps to the first table's
-// budget; what goes wrong on disk is told by the tables' Err.
+// connection count for both. A use without a connection counts at its own time. The tables by name and by
+// fingerprint keep to half of the first table's budget each; see Err and Close.
 func (n *Names) Join(tables ...*Table) *Named {
-	out := &Named{Table: NewTableWithin(tables[0].budget), names: make(map[netip.Addr]string, len(n.texts)), at: map[sourceName]map[netip.Addr]int64{}, kinds: map[sourceName]uint8{}}
+	half := tables[0].budget.Half()
+	out := &Named{Table: NewTableWithin(half), Prints: NewTableWithin(half), names: make(map[netip.Addr]string, len(n.texts)), at: map[sourceName]map[netip.Addr]int64{}, kinds: map[sourceName]uint8{}}
 	stands := make([]netip.Addr, len(n.texts))
 	for i, text := range n.texts {
 		stands[i] = stand(text)
 		out.names[stands[i]] = text
+	}
+	rolled := n.rollUps()
+	out.prints = make(map[netip.Addr]Print, len(rolled))
+	for _, r := range rolled {
+		out.prints[r.stand] = r.Print
 	}
 	var mu sync.Mutex
 	joined := map[addresses]bool{}
@@ -152,7 +174,7 @@ func (n *Names) Join(tables ...*Table) *Named {
 			mu.Lock()
 			joined[key] = true
 			mu.Unlock()
-			out.join(p, uses, stands)
+			out.join(p, uses, stands, rolled)
 		})
 	}
 	for i := range n.shards {
@@ -160,15 +182,15 @@ func (n *Names) Join(tables ...*Table) *Named {
 			if !joined[key] {
 				p := &Pair{}
 				p.Src, p.Dst = key.split()
-				out.join(p, n.of(key), stands)
+				out.join(p, n.of(key), stands, rolled)
 			}
 		}
 	}
 	return out
 }
 
-// join emits the connections of one pair under the names used in them.
-func (d *Named) join(p *Pair, uses []use, stands []netip.Addr) {
+// join emits the connections of one pair under the names and the fingerprints used in them.
+func (d *Named) join(p *Pair, uses []use, stands []netip.Addr, rolled map[rollUpKey]*rollUp) {
 	byPorts := portIndex(p)
 	type counted struct {
 		connection int32
@@ -176,12 +198,25 @@ func (d *Named) join(p *Pair, uses []use, stands []netip.Addr) {
 	}
 	seen := make(map[counted]bool, len(uses))
 	batch := make([]hunt.Connection, 0, len(uses))
+	var printed []hunt.Connection
+	shown := map[counted]bool{}
+	src := p.Src.As16()
 	kinds := map[uint32]uint8{}
 	unjoined := int64(0)
 	for i := range uses {
 		u := &uses[i]
-		kinds[u.name] |= 1 << u.kind
 		at := byPorts.find(u)
+		if r := rolled[rollUpKey{src, u.print, u.dstPort}]; u.print != 0 && r != nil {
+			c := counted{at, r.number}
+			if at < 0 || !shown[c] {
+				shown[c] = true
+				printed = append(printed, named(p, u, at, r.stand))
+			}
+		}
+		if u.name == nameless {
+			continue
+		}
+		kinds[u.name] |= 1 << u.kind
 		if at < 0 {
 			unjoined++
 		} else {
@@ -194,14 +229,17 @@ func (d *Named) join(p *Pair, uses []use, stands []netip.Addr) {
 		batch = append(batch, named(p, u, at, stands[u.name]))
 	}
 	d.Table.Add(batch)
+	d.Prints.Add(printed)
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for i := range batch {
-		k := sourceName{batch[i].Src, batch[i].Dst}
-		if d.at[k] == nil {
-			d.at[k] = map[netip.Addr]int64{}
+	for _, connections := range [][]hunt.Connection{batch, printed} {
+		for i := range connections {
+			k := sourceName{connections[i].Src, connections[i].Dst}
+			if d.at[k] == nil {
+				d.at[k] = map[netip.Addr]int64{}
+			}
+			d.at[k][p.Dst]++
 		}
-		d.at[k][p.Dst]++
 	}
 	for name, used := range kinds {
 		d.kinds[sourceName{p.Src, stands[name]}] |= used
@@ -297,11 +335,17 @@ func (d *Named) Name(dst netip.Addr) string { return d.names[dst] }
 // Kinds says in which protocols a source used a name: bit 1<<kind.
 func (d *Named) Kinds(src, dst netip.Addr) uint8 { return d.kinds[sourceName{src, dst}] }
 
-// Uses gives the number of connections to each address that a source reached under a name. The map is not to be changed.
+// Err is what went wrong on disk.
+func (d *Named) Err() error { return cmp.Or(d.Table.Err(), d.Prints.Err()) }
+
+// Close removes what lies on disk.
+func (d *Named) Close() error { return errors.Join(d.Table.Close(), d.Prints.Close()) }
+
+// Uses gives the number of connections to each address that a source reached under a name or a fingerprint. The map is not to be changed.
 func (d *Named) Uses(src, dst netip.Addr) map[netip.Addr]int64 { return d.at[sourceName{src, dst}] }
 
-// Addresses are those that a source reached under a name, the most used first, at most twenty; count is how many
-// there are in all.
+// Addresses are those that a source reached under a name or a fingerprint, the most used first, at most twenty; count is
+// how many there are in all.
 func (d *Named) Addresses(src, dst netip.Addr) (list []netip.Addr, count int) {
 	uses := d.at[sourceName{src, dst}]
 	for a := range uses {

@@ -54,6 +54,11 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 				s.names(probers[n], src, of)
 			}
 		})
+		named.Prints.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
+			if ctx.Err() == nil && o.Request.Scope.IsInternal(src) {
+				s.prints(probers[n], src, of)
+			}
+		})
 	}
 	tunnels := s.tunnels(m.dns)
 	table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
@@ -94,6 +99,24 @@ func (s *search) names(p *prober, src netip.Addr, of *pairs.Of) {
 	if len(keys) > 0 {
 		s.mu.Lock()
 		s.byName[src] = keys
+		s.mu.Unlock()
+	}
+}
+
+// prints measures the TLS fingerprints that a source shows several destinations: a server that moves from network to
+// network, under other names or none, shows only there.
+func (s *search) prints(p *prober, src netip.Addr, of *pairs.Of) {
+	var keys []*key
+	var pair pairs.Pair
+	for i := range of.Len() {
+		of.Decode(i, &pair)
+		if k := p.print(&pair, s.named); k != nil {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) > 0 {
+		s.mu.Lock()
+		s.byName[src] = append(s.byName[src], keys...)
 		s.mu.Unlock()
 	}
 }

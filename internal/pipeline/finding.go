@@ -65,8 +65,11 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts) hunt.Findi
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
-	if s.Network.IsValid() {
+	switch {
+	case s.Network.IsValid():
 		f.Dwell.Destination = &hunt.DestinationNetwork{Network: s.Network.String()}
+	case s.Fingerprint.Kind != hunt.NoFingerprint:
+		f.Dwell.Destination = &hunt.DestinationNetwork{Fingerprint: s.Fingerprint.String()}
 	}
 	return f
 }

@@ -30,8 +30,10 @@ type key struct {
 	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
 	addresses []netip.Addr
 	count     int
-	// uses are the connections to each address of a key by name.
+	// uses are the connections to each address of a key by name or fingerprint.
 	uses map[netip.Addr]int64
+	// hosts is how many machines show a fingerprint.
+	hosts int
 }
 
 // prober measures keys in one goroutine. Its memory is used again.
@@ -107,6 +109,25 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	return k
 }
 
+// print measures all connections in which a source shows a TLS fingerprint to a port.
+func (p *prober) print(pair *pairs.Pair, named *pairs.Named) *key {
+	if len(pair.Connections) < fewest {
+		return nil
+	}
+	shown := named.Print(pair.Dst)
+	main := pair.Ports[busiestPort(pair)]
+	p.fill(&p.series, pair, -1)
+	k := p.measure(hunt.PairKey{Src: pair.Src, Fingerprint: shown.Fingerprint, Port: shown.Port, Proto: main.Proto}, scoring.FingerprintKey)
+	if k == nil {
+		return nil
+	}
+	k.port, k.ports, k.hosts = main, 1, shown.Hosts
+	k.totals = p.sum(pair.Connections, -1)
+	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
+	k.uses = named.Uses(pair.Src, pair.Dst)
+	return k
+}
+
 // network measures all pairs of a source within one /24 (or /48) as one key.
 func (p *prober) network(src netip.Addr, prefix netip.Prefix, records []pairs.Record, of []scoring.Share) *key {
 	slices.SortFunc(records, func(a, b pairs.Record) int { return cmp.Compare(a.Start, b.Start) })
@@ -129,11 +150,12 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 		k.beacon = p.Beacon(p.series, p.window)
 		weight = k.beacon.Score(1).Score
 	}
-	// Together, connections to a whole network nearly always cover hours: only a rhythm says something there.
-	if p.options.looksFor("long") && kind != scoring.NetworkKey {
+	// Together, connections to many destinations nearly always cover hours: only a rhythm says something there.
+	rolled := kind == scoring.NetworkKey || kind == scoring.FingerprintKey
+	if p.options.looksFor("long") && !rolled {
 		k.long = p.Long(p.series, p.window)
 	}
-	if p.options.looksFor("strobe") && kind != scoring.NetworkKey {
+	if p.options.looksFor("strobe") && !rolled {
 		k.strobe = p.Strobe(p.series, p.window)
 	}
 	if weight = max(weight, k.long.Score, k.strobe.Score); weight < severityFloor && !p.keepAll {

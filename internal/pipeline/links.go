@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"dwell/internal/hunt"
@@ -26,6 +27,24 @@ func RawTerms(src netip.Addr, dst, service string) []securityonion.Term {
 	}
 }
 
+// fingerprintTerms find the TLS records behind a roll-up by fingerprint.
+func fingerprintTerms(f *hunt.Finding) []securityonion.Term {
+	terms := []securityonion.Term{{Field: securityonion.FieldDataset, Value: securityonion.Dataset("ssl")},
+		{Field: securityonion.FieldSourceIP, Value: f.Source.IP.String()},
+		{Field: securityonion.FieldDestinationPort, Value: strconv.Itoa(f.Destination.Port)}}
+	print := f.Dwell.Destination.Fingerprint
+	if v, ok := strings.CutPrefix(print, "ja4="); ok {
+		return append(terms, securityonion.Term{Field: securityonion.FieldJA4, Value: v})
+	}
+	if v, ok := strings.CutPrefix(print, "ja3="); ok {
+		return append(terms, securityonion.Term{Field: securityonion.FieldJA3, Value: v})
+	}
+	for _, missing := range []string{securityonion.FieldServerName, securityonion.FieldJA4, securityonion.FieldJA3} {
+		terms = append(terms, securityonion.Term{Field: missing})
+	}
+	return terms
+}
+
 // links are the ready queries back to the raw records, relative to the manager's address.
 func links(f *hunt.Finding) *hunt.Links {
 	var terms []securityonion.Term
@@ -35,6 +54,8 @@ func links(f *hunt.Finding) *hunt.Links {
 			{Field: securityonion.FieldSourceIP, Value: f.Source.IP.String()}, {Field: securityonion.FieldRegistered, Value: f.Destination.Domain}}
 	case f.Destination.Domain != "":
 		terms = RawTerms(f.Source.IP, f.Destination.Domain, f.Network.Protocol)
+	case f.Dwell.Destination != nil && f.Dwell.Destination.Fingerprint != "":
+		terms = fingerprintTerms(f)
 	case f.Dwell.Destination != nil:
 		terms = RawTerms(f.Source.IP, f.Dwell.Destination.Network, "")
 	default:

@@ -26,14 +26,14 @@ func (m *material) err() error {
 	if m.named == nil {
 		return m.table.Err()
 	}
-	return cmp.Or(m.table.Err(), m.named.Table.Err())
+	return cmp.Or(m.table.Err(), m.named.Err())
 }
 
 // close removes what lies on disk.
 func (m *material) close() error {
 	err := m.table.Close()
 	if m.named != nil {
-		err = errors.Join(err, m.named.Table.Close())
+		err = errors.Join(err, m.named.Close())
 	}
 	return err
 }

@@ -29,6 +29,9 @@ type party struct {
 	name string
 	addr netip.Addr
 	net  netip.Prefix
+	// print is a fingerprint, with the port it is shown to.
+	print hunt.Fingerprint
+	port  uint16
 }
 
 type beat struct {
@@ -52,6 +55,8 @@ func partyOf(k *key) (party, bool) {
 		return party{name: k.Name}, true
 	case k.Network.IsValid():
 		return party{net: k.Network}, true
+	case k.Fingerprint.Kind != hunt.NoFingerprint:
+		return party{print: k.Fingerprint, port: k.Port}, true
 	case !k.Dst.IsValid():
 		return party{}, false
 	}
@@ -114,15 +119,19 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 		return
 	}
 	h, all := float64(len(p.hosts[at])), float64(len(p.active))
+	does, plural := "talks to it", "talk to it"
+	if k.Fingerprint.Kind != hunt.NoFingerprint {
+		h, does, plural = float64(k.hosts), "shows this TLS fingerprint", "show this TLS fingerprint"
+	}
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(h), Active: int64(all)}
 	s.Company = p.company(k)
 	switch {
 	case h >= max(5, 0.5*all):
-		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines talk to it", h, all))
+		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines %s", h, all, plural))
 	case all >= fewHosts && h == 1:
-		s.Modify(evidence.Rare, fmt.Sprintf("no other of %.0f active machines talks to it", all))
+		s.Modify(evidence.Rare, fmt.Sprintf("no other of %.0f active machines %s", all, does))
 	case all >= fewHosts && h <= 0.02*all:
-		s.Modify(evidence.Rare, fmt.Sprintf("only %.0f of %.0f active machines talk to it", h, all))
+		s.Modify(evidence.Rare, fmt.Sprintf("only %.0f of %.0f active machines %s", h, all, plural))
 	}
 }
 

@@ -178,12 +178,32 @@ func concerns(k hunt.PairKey) object {
 		return object{"bool": object{"filter": filter, "should": should, "minimum_should_match": 1}}
 	case k.Network.IsValid():
 		filter = append(filter, to(k.Network))
+	case k.Fingerprint.Kind != hunt.NoFingerprint:
+		return shows(k, filter)
 	default:
 		if filter = append(filter, to(k.Dst)); !k.AnyPort {
 			filter = append(filter, object{"term": object{fieldDstPort: k.Port}})
 		}
 	}
 	return object{"bool": object{"filter": filter}}
+}
+
+// shows matches the TLS records of a roll-up by fingerprint, which further filter narrows.
+func shows(k hunt.PairKey, filter []any) object {
+	filter = append(filter, object{"term": object{fieldDataset: datasetTLS}}, object{"term": object{fieldDstPort: k.Port}})
+	absent := []any{}
+	switch k.Fingerprint.Kind {
+	case hunt.JA4:
+		filter = append(filter, object{"term": object{fieldJA4: k.Fingerprint.Value}})
+	case hunt.JA3:
+		filter = append(filter, object{"term": object{fieldJA3: k.Fingerprint.Value}})
+		absent = append(absent, object{"exists": object{"field": fieldJA4}})
+	default:
+		for _, field := range []string{fieldServerName, fieldJA4, fieldJA3} {
+			absent = append(absent, object{"bool": object{"filter": []any{object{"exists": object{"field": field}}}, "must_not": []any{object{"term": object{field: ""}}}}})
+		}
+	}
+	return object{"bool": object{"filter": filter, "must_not": absent}}
 }
 
 // keyAnswer is what one key's bucket holds.

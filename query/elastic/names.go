@@ -118,7 +118,8 @@ func namesQuery(scope hunt.Scope) query {
 	q.datasets = []string{datasetTLS, datasetHTTP}
 	q.filter = append(q.filter, object{"terms": object{fieldDataset: q.datasets}})
 	q.mustNot = append(q.mustNot, isConnect(scope))
-	q.sources = append(flowSources(), source{"k", fieldDataset, false}, source{"h", fieldServerName, true}, source{"v", fieldHost, true})
+	q.sources = append(flowSources(), source{"k", fieldDataset, false}, source{"h", fieldServerName, true}, source{"v", fieldHost, true},
+		source{"4", fieldJA4, true}, source{"3", fieldJA3, true})
 	return q
 }
 
@@ -151,6 +152,7 @@ func serverName() row[hunt.NameRecord] {
 		key: func(p *cells, n *hunt.NameRecord) bool {
 			n.Bytes = hunt.Absent
 			dataset := false
+			var ja4, ja3 string
 			whole := p.flow(n, func(letter byte) {
 				switch letter {
 				case 'k':
@@ -160,10 +162,17 @@ func serverName() row[hunt.NameRecord] {
 					}
 				case 'h', 'v': // A TLS record has no host, an HTTP record no server name.
 					n.Name = p.host(p.scan.Text())
+				case '4':
+					ja4 = p.text(p.scan.Text())
+				case '3':
+					ja3 = p.text(p.scan.Text())
 				default:
 					p.scan.Skip()
 				}
 			})
+			if n.Kind == hunt.TLS {
+				n.Fingerprint = hunt.FingerprintOf(ja4, ja3, n.Name)
+			}
 			return whole && dataset
 		},
 		count: func(n *hunt.NameRecord, count int64) { n.Count = count },

@@ -34,6 +34,8 @@ type zeekLine struct {
 	Dst    netip.Addr `json:"id.resp_h"`
 	Dport  uint16     `json:"id.resp_p"`
 	SNI    *string    `json:"server_name,omitempty"`
+	JA3    string     `json:"ja3,omitempty"`
+	JA4    string     `json:"ja4,omitempty"`
 	Method string     `json:"method,omitempty"`
 	Host   *string    `json:"host,omitempty"`
 	URI    string     `json:"uri,omitempty"`
@@ -72,6 +74,7 @@ func names(t *testing.T, seed uint64, n int, span time.Duration) logs {
 			switch log {
 			case "ssl":
 				l.SNI = host()
+				l.JA3, l.JA4 = pick("", "", "e7d705a3286e19ea42f587b344ee6865"), pick("", "t13d1516h2_8daaf6152771_b186095e22b6")
 			case "http":
 				l.Method, l.Host, l.URI = pick("GET", "POST", "CONNECT", "connect"), host(), pick("/", "/a?b", "")
 				if l.Method != "GET" && rnd.IntN(3) > 0 {
@@ -118,7 +121,11 @@ func (l logs) namesOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[hu
 	t.Helper()
 	out := map[hunt.NameRecord]int64{}
 	record := func(z *zeekLine, kind hunt.NameKind, name string, port uint16) {
-		out[hunt.NameRecord{Start: z.start(), Src: z.Src, Dst: z.Dst, SrcPort: z.Sport, DstPort: z.Dport, Kind: kind, Name: name, Port: port, Bytes: hunt.Absent}]++
+		var print hunt.Fingerprint
+		if kind == hunt.TLS {
+			print = hunt.FingerprintOf(z.JA4, z.JA3, name)
+		}
+		out[hunt.NameRecord{Fingerprint: print, Start: z.start(), Src: z.Src, Dst: z.Dst, SrcPort: z.Sport, DstPort: z.Dport, Kind: kind, Name: name, Port: port, Bytes: hunt.Absent}]++
 	}
 	l.each(t, "ssl", from, to, func(z *zeekLine) {
 		if scope.Keep(z.Src, z.Dst) {

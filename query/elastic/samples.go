@@ -96,7 +96,8 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		})
 }
 
-// sampledAt is where the finding's last connection went: one address, or somewhere in the network of a roll-up.
+// sampledAt is where the finding's last connection went: one address, or somewhere in the network of a roll-up,
+// anywhere where that is by fingerprint.
 func sampledAt(f *hunt.Finding) (netip.Prefix, bool) {
 	if !f.Source.IP.IsValid() || f.Dwell.DNS != nil {
 		return netip.Prefix{}, false
@@ -106,6 +107,10 @@ func sampledAt(f *hunt.Finding) (netip.Prefix, bool) {
 	}
 	if f.Dwell.Destination == nil {
 		return netip.Prefix{}, false
+	}
+	if e := f.Dwell.Evidence; f.Dwell.Destination.Fingerprint != "" && e != nil && len(e.Addresses) > 0 {
+		anywhere, err := e.Addresses[0].Prefix(0)
+		return anywhere, err == nil
 	}
 	to, err := netip.ParsePrefix(f.Dwell.Destination.Network)
 	return to.Masked(), err == nil

@@ -176,7 +176,11 @@ func (g *gathering) keep(r *Record) error {
 		name = hunt.HostName(string(r.Text("host")))
 	}
 	for _, i := range keys {
-		if !concerns(&g.wanted[i], dst, port, name, kind == SSLLog || kind == HTTPLog) {
+		if k := &g.wanted[i]; k.Fingerprint.Kind != hunt.NoFingerprint {
+			if kind != SSLLog || k.Port != port || k.Fingerprint != hunt.FingerprintOf(string(r.Text("ja4")), string(r.Text("ja3")), name) {
+				continue
+			}
+		} else if !concerns(k, dst, port, name, kind == SSLLog || kind == HTTPLog) {
 			continue
 		}
 		g.mu.Lock()

@@ -18,7 +18,9 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		for i := range batch {
 			r := &batch[i]
 			if req.Scope.Keep(r.Src, r.Dst) {
-				out = append(out, r.named(hunt.TLS, hunt.HostName(r.ServerName), hunt.Absent))
+				n := r.named(hunt.TLS, hunt.HostName(r.ServerName), hunt.Absent)
+				n.Fingerprint = hunt.FingerprintOf(r.JA4, r.JA3, n.Name)
+				out = append(out, n)
 			}
 		}
 		return emit(out)

@@ -1,0 +1,117 @@
+package integration_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/integration/load"
+	"dwell/integration/testnode"
+	"dwell/internal/es"
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/protocol"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+	"dwell/internal/simulate"
+	"dwell/query/elastic"
+	"dwell/query/zeek"
+)
+
+// The JA3 of the implants in testdata/roaming.yaml whose records lose fields in withoutFingerprints.
+const (
+	ja3Old  = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	ja3None = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+// withoutFingerprints takes JA4 out of one implant's TLS records and JA3 too out of another's, as sensors without those
+// packages log them.
+func withoutFingerprints(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	var out bytes.Buffer
+	for line := range bytes.Lines(text) {
+		var r map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(line, &r))
+		switch ja3 := string(r["ja3"]); ja3 {
+		case `"` + ja3Old + `"`:
+			delete(r, "ja4")
+		case `"` + ja3None + `"`:
+			delete(r, "ja4")
+			delete(r, "ja3")
+		}
+		b, err := json.Marshal(r)
+		require.NoError(t, err)
+		out.Write(append(b, '\n'))
+	}
+	require.NoError(t, os.WriteFile(path, out.Bytes(), 0o600))
+}
+
+// TestRoamingImplantIsOneFinding hunts a day in which three implants move from network to network without a server name:
+// each is one finding by its TLS fingerprint (JA4, JA3, or none), out of files as out of Elasticsearch.
+func TestRoamingImplantIsOneFinding(t *testing.T) {
+	f, err := os.Open("testdata/roaming.yaml")
+	require.NoError(t, err)
+	defer f.Close()
+	sc, err := simulate.Parse(f)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	summary, err := simulate.Run(t.Context(), sc, dir, simulate.Format{JSON: true})
+	require.NoError(t, err)
+	withoutFingerprints(t, filepath.Join(dir, "ssl.log"))
+	want := map[string]string{ // implant: what its pair ends with
+		"roaming": "#ja4=t12i190800_d83cc789557e_16bbda4055b2", "older": "#ja3=" + ja3Old, "bare": "#no-server-name",
+	}
+	o := pipeline.Options{Profile: pipeline.ProfileDwell, MinScore: 0.2, Version: "test", Now: time.Now, Judges: []evidence.Judge{protocol.Judge{}},
+		Request: hunt.Request{From: summary.Labels.Window.Start, To: summary.Labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	check := func(t *testing.T, src hunt.Source) map[string]hunt.Finding {
+		t.Helper()
+		res, err := pipeline.Run(t.Context(), src, o)
+		require.NoError(t, err)
+		require.Empty(t, res.Reading.Gaps)
+		found := byPair(res)
+		for _, label := range summary.Labels.Implants {
+			pair := label.Sources[0].String() + ">*:443/tcp" + want[label.Name]
+			f, ok := found[pair]
+			require.True(t, ok, "%s: %v", pair, found)
+			require.Equal(t, "critical", f.Dwell.Severity)
+			require.InDelta(t, 600, *f.Beacon.Period, 60) // its jitter is 10 %
+			require.False(t, f.Destination.IP.IsValid())
+			require.Equal(t, want[label.Name][1:], f.Dwell.Destination.Fingerprint)
+			require.Equal(t, 12, f.Dwell.Evidence.AddressCount)
+			require.NotEmpty(t, f.Log.ID.UID)
+			require.NotZero(t, f.Source.Port)
+			for other := range found {
+				for _, dst := range f.Dwell.Evidence.Addresses {
+					require.NotContains(t, other, ">"+dst.String(), "its addresses are no findings of their own")
+				}
+			}
+		}
+		return found
+	}
+	files := zeek.New(zeek.Options{Paths: []string{dir}})
+	fromFiles := check(t, both{wholeSeconds{files}, files, files})
+
+	node := testnode.ForTest(t, testnode.Line8)
+	node.Exclusive(t)
+	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
+	require.NoError(t, err)
+	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
+	require.NoError(t, err)
+	index, err := elastic.New(client, elastic.Options{})
+	require.NoError(t, err)
+	fromIndex := check(t, index)
+	require.Len(t, fromIndex, len(fromFiles))
+	for pair, f := range fromFiles {
+		g, ok := fromIndex[pair]
+		require.True(t, ok, pair)
+		require.InDelta(t, f.Dwell.Score, g.Dwell.Score, 1e-9, pair)
+		require.Equal(t, f.Dwell.Also, g.Dwell.Also, pair)
+		require.Equal(t, f.Links, g.Links, pair)
+	}
+}

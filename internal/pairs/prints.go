@@ -1,0 +1,122 @@
+package pairs
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"dwell/internal/hunt"
+)
+
+// prints keeps the texts of TLS fingerprints. A text is kept from its second use on, so that programs which shuffle
+// their extensions, and have a new JA3 each time, cost a number a use and no text.
+type prints struct {
+	seed maphash.Seed
+	mu   sync.RWMutex
+	once map[uint64]struct{}
+	of   map[uint64]hunt.Fingerprint
+}
+
+func newPrints() prints {
+	return prints{seed: maphash.MakeSeed(), once: map[uint64]struct{}{}, of: map[uint64]hunt.Fingerprint{}}
+}
+
+// number stands for a fingerprint, 0 for none. Of a million fingerprints two share a number once in forty million hunts.
+func (p *prints) number(f hunt.Fingerprint) uint64 {
+	if f.Kind == hunt.NoFingerprint {
+		return 0
+	}
+	n := max(maphash.Comparable(p.seed, f), 1)
+	p.mu.RLock()
+	_, known := p.of[n]
+	p.mu.RUnlock()
+	if known {
+		return n
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, again := p.once[n]; again {
+		delete(p.once, n)
+		p.of[n] = f
+	} else if _, known := p.of[n]; !known {
+		p.once[n] = struct{}{}
+	}
+	return n
+}
+
+// Print is a TLS fingerprint that is shown to one destination port.
+type Print struct {
+	hunt.Fingerprint
+	Port uint16
+	// Hosts is how many sources show it.
+	Hosts int
+}
+
+const (
+	// fewestPrinted and MaxPrinted bound how many TLS records a source shows a fingerprint in for it to be followed.
+	// Fewer have no rhythm; among more, a beat could not be told from the rest.
+	fewestPrinted, MaxPrinted = 4, 50_000
+)
+
+type rollUpKey struct {
+	src   [16]byte
+	print uint64
+	port  uint16
+}
+
+// rollUp is a fingerprint of one source that is followed.
+type rollUp struct {
+	Print
+	number uint32
+	stand  netip.Addr
+	uses   int
+	first  [16]byte
+	moves  bool
+}
+
+// rollUps picks the fingerprints that are worth following: those that a source shows several destinations, often enough
+// and not too often. What goes to one destination is that pair.
+func (n *Names) rollUps() map[rollUpKey]*rollUp {
+	type everywhere struct {
+		print uint64
+		port  uint16
+	}
+	hosts := map[everywhere]int{}
+	out := map[rollUpKey]*rollUp{}
+	for i := range n.shards {
+		for key, uses := range n.shards[i].uses {
+			src, dst := [16]byte(key[:16]), [16]byte(key[16:])
+			for j := range uses {
+				u := &uses[j]
+				f, ok := n.prints.of[u.print]
+				if !ok {
+					continue
+				}
+				k := rollUpKey{src, u.print, u.dstPort}
+				r := out[k]
+				if r == nil {
+					hosts[everywhere{u.print, u.dstPort}]++
+					r = &rollUp{Print: Print{Fingerprint: f, Port: u.dstPort}, first: dst}
+					out[k] = r
+				}
+				r.uses++
+				r.moves = r.moves || r.first != dst
+			}
+		}
+	}
+	number := uint32(0)
+	for k, r := range out {
+		if !r.moves || r.uses < fewestPrinted || r.uses > MaxPrinted {
+			delete(out, k)
+			continue
+		}
+		number++
+		r.number, r.Hosts = number, hosts[everywhere{k.print, k.port}]
+		r.stand = stand("#" + strconv.Itoa(int(k.port)) + "#" + r.Fingerprint.String())
+	}
+	return out
+}
+
+// Print is what a destination of Prints stands for.
+func (d *Named) Print(dst netip.Addr) Print { return d.prints[dst] }
