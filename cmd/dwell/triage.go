@@ -60,6 +60,6 @@ func (a *app) triage(ctx context.Context, d integration.Decision) error {
 	if err != nil {
 		return missingTemplates(err)
 	}
-	fmt.Fprintf(a.Out, "%s: story %s, by %s; %d findings now say so\n", d.Disposition, d.StoryID, output.Clean(d.Who), changed)
+	fmt.Fprintf(a.Out, "%s: story %s, by %s; %d findings and alerts now say so\n", d.Disposition, d.StoryID, output.Clean(d.Who), changed)
 	return nil
 }
