@@ -2,18 +2,15 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strconv"
 	"syscall"
 	"time"
@@ -26,10 +23,8 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
-	"dwell/internal/pipeline"
 	"dwell/internal/securityonion"
 	"dwell/query/elastic"
-	"dwell/query/zeek"
 )
 
 // bench is one run of everything.
@@ -43,8 +38,8 @@ type bench struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if path := os.Getenv("DWELL_BENCH_HUNT"); path != "" {
-		if err := huntFiles(ctx, path); err != nil {
+	if what := os.Getenv(envHunt); what != "" {
+		if err := child(ctx, what); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}
@@ -53,8 +48,20 @@ func main() {
 	n := flag.Int("connections", 300_000, "how many `connections` a day to load and read")
 	heap := flag.String("heap", "4g", "Java heap of the server that is started")
 	given := flag.Duration("given", time.Minute, "how long a rival may read before the rest is extrapolated")
-	rounds := flag.Int("rounds", 2, "how often dwell and the null client read; the quickest counts")
+	rounds := flag.Int("rounds", 2, "how often dwell and the null client read, turn by turn; the quickest counts")
+	profile := flag.String("cpuprofile", "", "write a profile of this process, which is dwell and its rivals, to a `file`")
 	flag.Parse()
+	if *profile != "" {
+		f, err := os.Create(*profile)
+		if err == nil {
+			err = pprof.StartCPUProfile(f)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		defer func() { pprof.StopCPUProfile(); _ = f.Close() }()
+	}
 	if err := run(ctx, *n, *heap, &bench{given: *given, rounds: *rounds}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -67,21 +74,35 @@ func run(ctx context.Context, n int, heap string, b *bench) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, node.Close()) }()
-	b.cfg = es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password, Timeout: 5 * time.Minute}
+	b.cfg = config(node)
 	if b.client, err = es.New(b.cfg); err != nil {
 		return err
 	}
+	indices := map[int]string{}
+	for _, n := range []int{n / 10, n} {
+		if indices[n], err = b.load(ctx, n); err != nil {
+			return err
+		}
+	}
 	fmt.Printf("Elasticsearch %s (%s), heap %s, %d processors, %s\n\n| what | time | us a record | against |\n|---|---|---|---|\n", node.Version, node.Origin, heap, runtime.NumCPU(), runtime.Version())
-	large, err := b.cluster(ctx, n, true)
+	// The small index goes first: what the server has to learn about such searches, it learns there.
+	small, err := b.cluster(ctx, n/10, indices[n/10], false)
 	if err != nil {
 		return err
 	}
-	small, err := b.cluster(ctx, n/10, false)
+	large, err := b.cluster(ctx, n, indices[n], true)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("| cost a connection, %d against %d connections | | | %.2f x |\n", n, n/10, large/small)
+	if err := whole(ctx, "Elasticsearch", inIndex+indices[n], node.Environment()); err != nil {
+		return err
+	}
 	return files(ctx, n)
+}
+
+func config(node *testnode.Cluster) es.Config {
+	return es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password, Timeout: 5 * time.Minute}
 }
 
 // say tells on standard error how far things are.
@@ -143,15 +164,39 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 	if err := g.Wait(); err != nil {
 		return "", err
 	}
-	return index, b.client.Do(ctx, es.Call{Op: "refresh", Request: integration.Request{Method: "POST", Path: "/" + index + "/_refresh"}})
+	say("loaded %d connections in %s", n, time.Since(begun).Round(time.Second))
+	return index, b.settle(ctx, index)
+}
+
+// settle makes all that was loaded visible and waits until the server has merged it, which would cost what is measured.
+func (b *bench) settle(ctx context.Context, index string) error {
+	refresh := es.Call{Op: "refresh", Request: integration.Request{Method: "POST", Path: "/" + index + "/_refresh"}}
+	if err := b.client.Do(ctx, refresh); err != nil {
+		return err
+	}
+	for begun := time.Now(); ; {
+		var stats struct {
+			All struct {
+				Total struct{ Merges struct{ Current int } }
+			} `json:"_all"`
+		}
+		if err := b.client.Do(ctx, es.Call{Op: "ask for merges", Request: integration.Request{Method: "GET", Path: "/" + index + "/_stats/merge"}, Decode: es.JSON(&stats)}); err != nil {
+			return err
+		}
+		if stats.All.Total.Merges.Current == 0 {
+			say("%s: merged within %s", index, time.Since(begun).Round(time.Second))
+			return b.client.Do(ctx, refresh)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // cluster measures one index and gives dwell's cost a connection, in us.
-func (b *bench) cluster(ctx context.Context, n int, rivals bool) (float64, error) {
-	index, err := b.load(ctx, n)
-	if err != nil {
-		return 0, err
-	}
+func (b *bench) cluster(ctx context.Context, n int, index string, rivals bool) (float64, error) {
 	req := hunt.Request{From: day, To: day.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
 	own := fmt.Sprintf("dwell, %d connections", n)
 	var of int
@@ -198,23 +243,26 @@ func (b *bench) cluster(ctx context.Context, n int, rivals bool) (float64, error
 
 // others measures names and DNS.
 func (b *bench) others(ctx context.Context, index string, req hunt.Request) error {
-	for what, read := range map[string]func(*elastic.Source) (int64, error){
-		"names (TLS and HTTP)": func(s *elastic.Source) (int64, error) {
+	for _, log := range []struct {
+		what string
+		read func(*elastic.Source) (int64, error)
+	}{
+		{"names (TLS and HTTP)", func(s *elastic.Source) (int64, error) {
 			names := pairs.NewNames()
 			r, err := s.ReadNames(ctx, req, func(batch []hunt.NameRecord) error { names.Add(batch); return nil })
 			return r.Connections, complete(r, err)
-		},
-		"DNS queries": func(s *elastic.Source) (int64, error) {
+		}},
+		{"DNS queries", func(s *elastic.Source) (int64, error) {
 			dns := pairs.NewDNS()
 			r, err := s.ReadDNS(ctx, req, func(batch []hunt.DNSRecord) error { dns.Add(batch); return nil })
 			return r.Connections, complete(r, err)
-		},
+		}},
 	} {
-		d, null, records, err := b.both(ctx, index, read)
+		d, null, records, err := b.both(ctx, index, log.read)
 		if err != nil {
 			return err
 		}
-		row(fmt.Sprintf("dwell, %d %s", records, what), d, records, fmt.Sprintf("%.2f x null client", d.Seconds()/null.Seconds()))
+		row(fmt.Sprintf("dwell, %d %s", records, log.what), d, records, fmt.Sprintf("%.2f x null client", d.Seconds()/null.Seconds()))
 	}
 	return nil
 }
@@ -225,7 +273,7 @@ func (b *bench) both(ctx context.Context, index string, read func(*elastic.Sourc
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	for i := range b.rounds + 1 {
+	for i := range b.rounds {
 		rec := &recorder{next: network}
 		cfg := b.cfg
 		cfg.Transport = rec
@@ -249,13 +297,10 @@ func (b *bench) both(ctx context.Context, index string, read func(*elastic.Sourc
 		}
 		other := time.Since(begun)
 		say("%s: dwell %s, null client %s", index, own.Round(time.Millisecond), other.Round(time.Millisecond))
-		if i == 0 { // the server warms up
-			continue
-		}
-		if i == 1 || own < d {
+		if i == 0 || own < d {
 			d = own
 		}
-		if i == 1 || other < null {
+		if i == 0 || other < null {
 			null = other
 		}
 		records = int(n)
@@ -268,83 +313,4 @@ func complete(r hunt.Reading, err error) error {
 		err = fmt.Errorf("the reading has gaps: %s", r.Gaps[0])
 	}
 	return err
-}
-
-// files measures whole hunts over log files, each in a process of its own, whose peak memory is told.
-func files(ctx context.Context, n int) (err error) {
-	n = min(n, 1_000_000)
-	dir, err := os.MkdirTemp("", "dwell-bench-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	t := traffic{n}
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name  string
-		lines func([]byte, int) []byte
-	}{{"conn.log", t.tsv}, {"conn.log.gz", t.tsv}, {"conn.json.log", t.json}} {
-		path := filepath.Join(dir, f.name)
-		if err := write(path, t, f.lines); err != nil {
-			return err
-		}
-		cmd := exec.CommandContext(ctx, self)
-		cmd.Env, cmd.Stderr = append(os.Environ(), "DWELL_BENCH_HUNT="+path), os.Stderr
-		begun := time.Now()
-		out, err := cmd.Output()
-		if err != nil {
-			return fmt.Errorf("hunt in %s: %w", f.name, err)
-		}
-		d := time.Since(begun)
-		var connections, of int
-		if _, err := fmt.Sscan(string(out), &connections, &of); err != nil {
-			return fmt.Errorf("hunt in %s: %w", f.name, err)
-		}
-		row(fmt.Sprintf("whole hunt in %s, %d connections", f.name, connections), d, connections, fmt.Sprintf("%.0f connections a second; peak %d MB, %.2f of 64 B a connection + 200 B a pair",
-			float64(connections)/d.Seconds(), peak(cmd.ProcessState)>>20, float64(peak(cmd.ProcessState))/float64(64*connections+200*of)))
-		if err := os.Remove(path); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func write(path string, t traffic, lines func([]byte, int) []byte) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	var out io.Writer = f
-	if filepath.Ext(path) == ".gz" {
-		z := gzip.NewWriter(f)
-		defer func() { err = errors.Join(err, z.Close()) }()
-		out = z
-	}
-	var b []byte
-	if filepath.Base(path) != "conn.json.log" {
-		b = append(b, tsvHeader...)
-	}
-	for i := range t.chunks() {
-		b = lines(b, i)
-		if _, err := out.Write(b); err != nil {
-			return err
-		}
-		b = b[:0]
-	}
-	return nil
-}
-
-// huntFiles is the child's part: one hunt, as `dwell hunt --zeek` carries it out.
-func huntFiles(ctx context.Context, path string) error {
-	res, err := pipeline.Run(ctx, zeek.New(zeek.Options{Paths: []string{path}}), pipeline.Options{
-		Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Profile: pipeline.ProfileDwell, MinScore: 0.4, Now: time.Now})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Println(res.Document.Dwell.Hunt.Connections, res.Document.Dwell.Hunt.Pairs)
-	return errors.Join(err, complete(res.Reading, nil))
 }

@@ -130,26 +130,56 @@ func FuzzPage(f *testing.F) {
 	})
 }
 
-func BenchmarkDecodePage(b *testing.B) {
+// answer is a page of n buckets with the given keys, written as Elasticsearch 8.19.21 writes them.
+func answer(n int, key func(i int) string) []byte {
 	var t strings.Builder
-	t.WriteString(`{"c":{"buckets":[`)
-	const n = 20_000
+	t.WriteString(`{"c":{"after_key":` + key(n-1) + `,"buckets":[`)
 	for i := range n {
 		if i > 0 {
 			t.WriteByte(',')
 		}
-		fmt.Fprintf(&t, `{"key":{"t":%d,"s":"10.0.%d.%d","p":%d,"d":"%d.7.113.9","q":443,"n":"tcp","v":"ssl","u":%d,"i":%d,"o":%d,"r":%d},"doc_count":1}`,
-			1772323200000+i, i%4, i%250, 1024+i, 20+i%60, i%60, 40+i, i*3, i*7)
+		t.WriteString(`{"key":` + key(i) + `,"doc_count":1}`)
 	}
 	t.WriteString(`]}}`)
-	text := []byte(t.String())
+	return []byte(t.String())
+}
+
+func benchmarkDecode[T any](b *testing.B, w row[T], text []byte, n int) {
 	p := newCells()
-	conns := make([]hunt.Connection, 0, n)
+	into := make([]T, 0, n)
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := connection().decode(p, text, conns[:0]); err != nil {
+		if _, _, err := w.decode(p, text, into[:0]); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/record")
+}
+
+func BenchmarkDecodePage(b *testing.B) {
+	const n = 20_000
+	address := func(i int) string { return fmt.Sprintf(`"s":"10.0.%d.%d"`, i%4, i%250) }
+	b.Run("connections", func(b *testing.B) {
+		benchmarkDecode(b, connection(), answer(n, func(i int) string {
+			return fmt.Sprintf(`{"t":%d,%s,"p":%d,"d":"%d.7.113.9","q":443,"n":"tcp","v":"ssl","u":%d,"i":%d,"o":%d,"r":%d}`,
+				1772323200000+i, address(i), 1024+i, 20+i%60, i%60, 40+i, i*3, i*7)
+		}), n)
+	})
+	b.Run("names", func(b *testing.B) {
+		benchmarkDecode(b, serverName(), answer(n, func(i int) string {
+			return fmt.Sprintf(`{"t":%d,%s,"p":%d,"d":"%d.7.113.9","q":443,"k":"zeek.ssl","h":"www%d.example.com","v":null}`,
+				1772323200000+i, address(i), 1024+i, 20+i%60, i*7919%4000)
+		}), n)
+	})
+	b.Run("DNS", func(b *testing.B) {
+		benchmarkDecode(b, dnsRecord(), answer(n, func(i int) string {
+			return fmt.Sprintf(`{%s,"d":"10.255.0.53","n":"www%d.example.com","y":"A"}`, address(i), i*7919%4000)
+		}), n)
+	})
+	b.Run("DNS, each query another", func(b *testing.B) {
+		benchmarkDecode(b, dnsRecord(), answer(n, func(i int) string {
+			return fmt.Sprintf(`{%s,"d":"10.255.0.53","n":"x%d.t.example.com","y":"A"}`, address(i), i)
+		}), n)
+	})
 }
