@@ -191,18 +191,75 @@ func TestProperties(t *testing.T) {
 		}
 		require.Equal(t, b, used.Beacon(other, w))
 		require.Equal(t, used.Long(s, w), used.Long(other, w))
+		require.Equal(t, used.Strobe(s, w), used.Strobe(other, w))
+		require.Equal(t, used.Size(s, w), used.Size(other, w))
 
 		// Nor does the time of day, for what does not follow a schedule.
 		shift := int64(rapid.IntRange(-1e9, 1e9).Draw(t, "shift"))
-		moved := scoring.Series{Start: slices.Clone(s.Start), Size: s.Size}
+		moved := scoring.Series{Start: slices.Clone(s.Start), Size: s.Size, Duration: s.Duration}
 		for i := range moved.Start {
 			moved.Start[i] += shift
 		}
-		m := used.Beacon(moved, scoring.Window{Start: w.Start + shift, End: w.End + shift})
+		later := scoring.Window{Start: w.Start + shift, End: w.End + shift}
+		m := used.Beacon(moved, later)
+		require.Equal(t, used.Long(s, w), used.Long(moved, later))
+		require.Equal(t, used.Strobe(s, w), used.Strobe(moved, later))
+		require.Equal(t, used.Size(s, w), used.Size(moved, later))
 		if b.Test != scoring.Schedule && m.Test != scoring.Schedule {
 			require.Equal(t, b, m)
 		}
 	})
+}
+
+// E is the number of keys times p, so that twice the keys expect twice the false alarms, and no score rises.
+func TestMoreKeysNeverExpectLess(t *testing.T) {
+	var sc scoring.Scorer
+	rapid.Check(t, func(t *rapid.T) {
+		b := sc.Beacon(drawSeries(t), day)
+		keys := rapid.IntRange(1, 1<<40).Draw(t, "keys")
+		few, many := b.Score(keys), b.Score(2*keys)
+		require.InDelta(t, few.LogExpected+math.Log10(2), many.LogExpected, 1e-9)
+		require.LessOrEqual(t, many.Score, few.Score)
+	})
+}
+
+// A connection whose duration is missing (-1) or negative, as after a clock that was set back, was never open: the others
+// count as if it were not there.
+func TestUnknownDurationsCoverNothing(t *testing.T) {
+	var sc scoring.Scorer
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSeries(t)
+		var known scoring.Series
+		for i, d := range s.Duration {
+			if rapid.Bool().Draw(t, "unknown") {
+				s.Duration[i] = rapid.SampledFrom([]int64{-1, -3600e3, math.MinInt64}).Draw(t, "duration")
+			} else if d >= 0 {
+				known.Start, known.Duration = append(known.Start, s.Start[i]), append(known.Duration, d)
+			}
+		}
+		require.Equal(t, sc.Long(known, day), sc.Long(s, day))
+	})
+	missing := scoring.Series{Start: every(60, 0, 100)} // no durations and sizes at all
+	require.Zero(t, sc.Long(missing, day))
+	require.Zero(t, sc.Size(missing, day).Known)
+	require.InDelta(t, 1, sc.Size(missing, day).Factor(), 0, "unknown sizes are not held against it")
+}
+
+// One, two and three connections, and any number at one instant, are defined in every indicator: no strobe below its
+// 3,600 an hour, as long as the one that lasts, no rhythm.
+func TestFewConnections(t *testing.T) {
+	var sc scoring.Scorer
+	const h = int64(3600e3)
+	for _, starts := range [][]int64{every(60, 0, 1), every(60, 0, 2), every(60, 0, 3), slices.Repeat([]int64{midnight}, 3), slices.Repeat([]int64{midnight}, 3599)} {
+		s := scoring.Series{Start: starts, Size: slices.Repeat([]int64{100}, len(starts)), Duration: slices.Repeat([]int64{2 * h}, len(starts))}
+		require.Equal(t, scoring.NoTest, sc.Beacon(s, day).Test)
+		require.Zero(t, sc.Beacon(s, day).Score(1).Score)
+		require.Zero(t, sc.Strobe(s, day).Score)
+		union := float64(2*h+starts[len(starts)-1]-starts[0]) / 1000
+		require.InDelta(t, union, sc.Long(s, day).Union, 1e-9)
+		require.InDelta(t, 0.2+0.2*(union/3600-1)/3, sc.Long(s, day).Score, 1e-9) // from 0.2 at 1 h to 0.4 at 4 h
+		require.InDelta(t, 1, sc.Size(s, day).Share, 0)
+	}
 }
 
 func indices(n int) func(yield func(int) bool) {

@@ -318,6 +318,30 @@ func TestNoNamesAreTold(t *testing.T) {
 			n, d := read(t, index, req)
 			require.Empty(t, notes(n)+notes(d), "records are there, so nothing is missing")
 		})
+		t.Run("a grid that never saw a fingerprint", func(t *testing.T) {
+			index := c.index(t, 1)
+			l := logs{}
+			for log, lines := range names(t, 45, 40, time.Hour) {
+				for _, line := range lines {
+					var z zeekLine
+					require.NoError(t, json.Unmarshal([]byte(line), &z))
+					z.JA3, z.JA4 = "", ""
+					b, err := json.Marshal(z)
+					require.NoError(t, err)
+					l[log] = append(l[log], string(b))
+				}
+			}
+			c.loadLogs(t, index, l)
+			require.NotContains(t, string(c.do(t, "GET", "/"+index+"/_mapping/field/hash.ja*", nil)), "ja3")
+			src, err := New(c.Client, Options{Index: []string{index}})
+			require.NoError(t, err)
+			g := got{names: map[hunt.NameRecord]int64{}}
+			r, err := src.ReadNames(t.Context(), req, g.emitNames)
+			require.NoError(t, err)
+			want := l.namesOf(t, req.Scope, req.From, req.To)
+			equalCounts(t, want, g.names)
+			settled(t, want, r)
+		})
 		t.Run("names that are mapped as numbers", func(t *testing.T) {
 			name := c.index(t, 1)
 			c.do(t, "DELETE", "/"+name, nil)
