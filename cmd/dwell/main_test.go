@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -59,6 +60,8 @@ func TestClusterScripts(t *testing.T) {
 	cluster.Exclusive(t)
 	client, err := es.New(es.Config{Addresses: []string{cluster.URL}, CAFile: cluster.CAFile, Username: cluster.Username, Password: cluster.Password})
 	require.NoError(t, err)
+	scenarios, err := filepath.Abs(filepath.Join("..", "..", "integration", "testdata"))
+	require.NoError(t, err)
 	// One page after the other: they share the names of the data streams.
 	testscript.RunT(sequential{t}, testscript.Params{
 		Dir: "testdata/cluster", RequireExplicitExec: true, RequireUniqueNames: true,
@@ -68,6 +71,7 @@ func TestClusterScripts(t *testing.T) {
 			}
 			e.Setenv("DWELL_ELASTICSEARCH_ADDRESSES", cluster.URL)
 			e.Setenv("DWELL_ELASTICSEARCH_CA_FILE", cluster.CAFile)
+			e.Setenv("SCENARIOS", scenarios)
 			e.Setenv("ADMIN", cluster.Username)
 			e.Setenv("ADMIN_PASSWORD", cluster.Password)
 			if err := os.WriteFile(e.WorkDir+"/other.pem", otherAuthority(t), 0o600); err != nil {

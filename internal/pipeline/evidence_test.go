@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/catalogue"
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
@@ -96,34 +97,34 @@ func TestBenignWithProtocol(t *testing.T) {
 	}
 }
 
-// TestImplantAgainstUpdates: two programs with the same beat. What they say sets them apart: the implant has a server of its own,
-// gives no name, has a fingerprint of its own and signs its own certificate; the updates are everybody's.
+// TestImplantAgainstUpdates: programs with the same beat. The implant has a server of its own, gives no name, has a fingerprint of its
+// own and signs its own certificate, and so does the one that forges the name of Windows Update; the updates are everybody's, or go to
+// Microsoft's own network. The whole hunt, with Elasticsearch too, is in cmd/dwell/testdata/cluster/implants.txtar.
 func TestImplantAgainstUpdates(t *testing.T) {
-	sc, err := simulate.Parse(strings.NewReader(`
-seed: 23
-hosts: 14
-rate: 3
-services:
-  - {name: updates, kind: beacon, why: every machine asks for updates, share: 100%, destinations: [192.0.2.10], domain: fe2cr.update.microsoft.com, period: 10m, jitter: 5%, request: 400, response: 2000}
-implants:
-  - {name: implant, kind: beacon, why: TLS without a name, destinations: [203.0.113.7], no_server_name: true, self_signed: true, period: 10m, jitter: 5%, request: 400, response: 2000}
-`))
+	known, err := catalogue.Load("")
+	require.NoError(t, err)
+	f, err := os.Open("../../integration/testdata/protocol.yaml")
+	require.NoError(t, err)
+	defer f.Close()
+	sc, err := simulate.Parse(f)
 	require.NoError(t, err)
 	dir := t.TempDir()
 	_, err = simulate.Run(t.Context(), sc, dir, simulate.Format{})
 	require.NoError(t, err)
-	var implant, update *hunt.Finding
-	res := weighed(t, dir, true, hunt.Outbound, 0)
+	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Profile: ProfileDwell, MinScore: 0.2, Now: time.Now,
+		Judges: []evidence.Judge{protocol.Judge{}, known}, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
+	require.NoError(t, err)
+	first := map[string]*hunt.Finding{}
 	for i := range res.Findings {
-		switch f := &res.Findings[i]; {
-		case f.Destination.IP == netip.MustParseAddr("203.0.113.7"):
-			implant = f
-		case f.Destination.Domain == "fe2cr.update.microsoft.com" && update == nil:
-			update = f
+		f := &res.Findings[i]
+		for _, side := range []string{f.Destination.IP.String(), f.Destination.Domain} {
+			if first[side] == nil {
+				first[side] = f
+			}
 		}
 	}
+	implant := first["203.0.113.7"]
 	require.NotNil(t, implant)
-	require.NotNil(t, update)
 	require.Equal(t, "critical", implant.Dwell.Severity)
 	reasons := strings.Join(implant.Dwell.Reasons, "\n")
 	for _, why := range []string{"certificate is self-signed", "without a server name", "no other of", "fingerprint"} {
@@ -135,10 +136,18 @@ implants:
 	require.NotEmpty(t, c.Hash)
 	require.NotNil(t, c.NotAfter)
 	require.Equal(t, []string{evidence.NoName, evidence.NeverResolved, evidence.SelfSigned, evidence.RareClient, evidence.SameSize}, implant.Dwell.Evidence.Protocol.Oddities)
-	// What explains the updates by name is the catalogue's; the protocol has nothing against them.
-	for _, m := range update.Dwell.Modifiers {
-		require.LessOrEqual(t, m.Value, 0.02, m.Name)
+
+	forged := first["download.windowsupdate.com"]
+	require.NotNil(t, forged)
+	require.Equal(t, "critical", forged.Dwell.Severity)
+	require.Equal(t, "none", forged.Dwell.Explained)
+
+	for _, name := range []string{"fe2cr.update.microsoft.com", "fe3.delivery.mp.microsoft.com"} {
+		update := first[name]
+		require.NotNil(t, update, name)
+		require.Equal(t, "low", update.Dwell.Severity, name)
+		require.Equal(t, "strong", update.Dwell.Explained, name)
+		require.Contains(t, strings.Join(update.Dwell.Reasons, "\n"), "known service: Windows Update")
+		require.Contains(t, update.Dwell.Evidence.Names, name)
 	}
-	require.Less(t, update.Dwell.Score, implant.Dwell.Score)
-	require.Contains(t, update.Dwell.Evidence.Names, "fe2cr.update.microsoft.com")
 }
