@@ -9,6 +9,7 @@ import (
 	"dwell/internal/config"
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/host"
+	"dwell/internal/evidence/owner"
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/firstseen"
 	"dwell/internal/intel"
@@ -27,7 +28,8 @@ func (a *app) judges(settings *config.Loaded) ([]evidence.Judge, error) {
 		store, err := firstseen.Open(path)
 		judges = append(judges, firstseen.Judge{Store: store, Err: err})
 	}
-	return append(judges, protocol.Judge{}, intel.Load(settings.Evidence.Intel), known, host.Judge{}), nil
+	who := owner.Judge{Files: owner.Open(settings.Geo.ASNFile, settings.Geo.CountryFile)}
+	return append(judges, protocol.Judge{}, who, intel.Load(settings.Evidence.Intel), known, host.Judge{}), nil
 }
 
 func (a *app) firstSeenPath(settings *config.Loaded) (string, error) {

@@ -281,9 +281,9 @@ func (c *Catalogue) below(name string, fits func(*Entry) bool) *Entry {
 	return nil
 }
 
-// Addressed gives the entry of a network's owner on a port: what the vendor offers there by whatever name.
-func (c *Catalogue) Addressed(network netip.Prefix, number uint16, proto hunt.Transport) *Entry {
-	for _, e := range c.byOwner[c.OwnerOf(network)] {
+// Addressed gives an owner's entry on a port: what the vendor offers in its networks by whatever name.
+func (c *Catalogue) Addressed(owner string, number uint16, proto hunt.Transport) *Entry {
+	for _, e := range c.byOwner[owner] {
 		if slices.Contains(e.ports, port{number, proto}) {
 			return e
 		}

@@ -93,10 +93,19 @@ func TestWhatExplains(t *testing.T) {
 	long.Indicators = scoring.Indicators{Beacon: 0.1, Long: 1}
 	strobe := subject(update, "13.107.4.50", 443, 1)
 	strobe.Indicators = scoring.Indicators{Strobe: 1}
+	announced := func(name string, number int64) *evidence.Subject {
+		s := subject(name, "198.51.100.7", 443, 1)
+		s.AS = map[netip.Addr]int64{s.Key.Dst: number}
+		return s
+	}
 	for name, tc := range map[string]struct {
 		s    *evidence.Subject
 		want float64
 	}{
+		"vendor announces the address":       {announced("init.push.apple.com", 714), 0.3},
+		"vendor announces it, without name":  {announced("", 714), 0.3},
+		"somebody else announces it":         {announced("init.push.apple.com", 64500), 0.7},
+		"nobody in the catalogue, no name":   {announced("", 64500), 1},
 		"name that the certificate belies":   {forged, 1},
 		"name on an indicator list":          {listed, 1},
 		"forged name":                        {subject(update, "198.51.100.7", 443, 1), 0.7},

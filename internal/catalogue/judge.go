@@ -88,7 +88,7 @@ func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 		return nil, "" // a name of its own, wherever it is
 	}
 	for i, n := range networks {
-		found := c.Addressed(n, port, proto)
+		found := c.Addressed(c.ownerOf(s, n), port, proto)
 		if found == nil || i > 0 && found != e {
 			return nil, ""
 		}
@@ -126,7 +126,7 @@ func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport
 func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Prefix) string {
 	inside := e.Owner != "" && len(networks) > 0
 	for _, n := range networks {
-		inside = inside && c.OwnerOf(n) == e.Owner
+		inside = inside && c.ownerOf(s, n) == e.Owner
 	}
 	if inside {
 		return "its address is in a network of the vendor's own"
@@ -135,6 +135,14 @@ func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Pr
 		return fmt.Sprintf("%d machines reach the same network", s.Company)
 	}
 	return ""
+}
+
+// ownerOf is the vendor whose own a network is: by the networks that are known, or by who announces the address.
+func (c *Catalogue) ownerOf(s *evidence.Subject, n netip.Prefix) string {
+	if owner := c.OwnerOf(n); owner != "" || !n.IsSingleIP() {
+		return owner
+	}
+	return c.OwnerOfAS(int(s.AS[n.Addr()]))
 }
 
 // other is where the other side is: its networks, or addresses as networks of one.

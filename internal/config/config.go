@@ -22,6 +22,7 @@ type Config struct {
 	Serve         Serve         `mapstructure:"serve"`
 	Kibana        Kibana        `mapstructure:"kibana"`
 	Evidence      Evidence      `mapstructure:"evidence"`
+	Geo           Geo           `mapstructure:"geo"`
 	// Weights of the terms of the final score, by name; every term is there.
 	Weights map[string]float64 `mapstructure:"weights"`
 }

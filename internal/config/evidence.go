@@ -14,11 +14,19 @@ type Evidence struct {
 	Intel     []string `mapstructure:"intel"`
 }
 
+// Geo says where to look up who holds an address.
+type Geo struct {
+	ASNFile     string `mapstructure:"asn_file"`
+	CountryFile string `mapstructure:"country_file"`
+}
+
 func evidenceKeys() []Key {
 	return []Key{
 		{Name: "evidence.enabled", Default: true, About: "Weigh evidence beside the rhythm (docs/detection.md): how the connections are spoken, out of Zeek's other logs. false: scores rest on the connections alone, and nothing else is read for them. Profile rita weighs none."},
 		{Name: "evidence.catalogue", Default: "", About: "CSV file with known services of your own (docs/detection.md, evidence); its entries are added to the catalogue that comes with the program and replace those of the same domain and ports. Empty: catalogue.csv beside the configuration file, if it is there."},
 		{Name: "evidence.intel", Default: []string{}, About: "Files with indicators of compromise: addresses, networks, domains, JA3 and JA4 fingerprints, hashes of certificates, one a line. PATH#COLUMN takes a column of a CSV, by its name in the first line or its number. What cannot be used is told, and the hunt goes on."},
+		{Name: "geo.asn_file", Default: "", About: "Database in MaxMind's format (GeoLite2-ASN.mmdb) with the autonomous system of each address. Empty, or where it says nothing: what Security Onion noted with the connections."},
+		{Name: "geo.country_file", Default: "", About: "The same with countries (GeoLite2-Country.mmdb or GeoLite2-City.mmdb)."},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"cmp"
 	"context"
 	"math"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -56,6 +57,8 @@ type Subject struct {
 	// Company is how many internal machines, this one included, reach the network (/24 or /48) around each of the key's
 	// addresses: the fewest of them. 0 where the key has no address or is a network.
 	Company int64
+	// AS is the number of the autonomous system of each of the other side's addresses, where that is known.
+	AS map[netip.Addr]int64
 
 	weights      Weights
 	modifiers    []hunt.Modifier

@@ -187,6 +187,10 @@ type Evidence struct {
 	Host *HostEvidence `json:"host,omitempty"`
 	// FirstSeen is how long the destination is known in this network.
 	FirstSeen *FirstSeen `json:"first_seen,omitempty"`
+	// ASN is the autonomous system that announces the other side's address (of several, the one most used), Country where
+	// it is, as an ISO 3166 code of two letters.
+	ASN     *ASN   `json:"asn,omitempty"`
+	Country string `json:"country,omitempty"`
 	// Intel are the indicators of compromise that the other side matches, at most 10.
 	Intel []IntelHit `json:"intel,omitempty"`
 }
@@ -195,6 +199,12 @@ type Evidence struct {
 type FirstSeen struct {
 	Destination Time  `json:"destination"`
 	Days        int64 `json:"days"`
+}
+
+// ASN is an autonomous system and whose it is.
+type ASN struct {
+	Number       int64  `json:"number,omitempty"`
+	Organization string `json:"organization,omitempty"`
 }
 
 // IntelHit is an indicator that matched: type is address, domain, ja3, ja4 or certificate.

@@ -1,0 +1,120 @@
+// Package owner says who holds the other side's addresses: autonomous system, organisation, country. It changes no score
+// itself; the catalogue of known services takes a vendor's own autonomous system as a confirmation of its names.
+package owner
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+)
+
+// Judge looks addresses up in the files first, and asks the source about what they do not say.
+type Judge struct{ Files *Files }
+
+var _ evidence.Judge = Judge{}
+
+// Revision implements [evidence.Judge]: the databases by type and date. What a cluster says is part of its records.
+func (j Judge) Revision() string { return j.Files.revision() }
+
+// Judge implements [evidence.Judge].
+func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+	owners := map[netip.Addr]hunt.Owner{}
+	for _, s := range subjects {
+		for _, a := range outside(s, &h.Request.Scope) {
+			owners[a] = hunt.Owner{}
+		}
+	}
+	var open []netip.Addr
+	for a := range owners {
+		o := j.Files.owner(a)
+		if owners[a] = o; o.ASN == 0 || o.Country == "" {
+			open = append(open, a)
+		}
+	}
+	notes := slices.Clone(j.Files.notes)
+	if source, ok := h.Source.(hunt.OwnerSource); ok && len(open) > 0 {
+		slices.SortFunc(open, netip.Addr.Compare)
+		found, err := source.Owners(ctx, h.Request, open)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			notes = append(notes, hunt.Note{What: "who holds the findings' addresses could not be looked up: " + err.Error(), Hint: "findings go without AS number and country"})
+		}
+		for a, o := range found {
+			owners[a] = joined(owners[a], o)
+		}
+	}
+	for _, s := range subjects {
+		tell(s, outside(s, &h.Request.Scope), owners)
+	}
+	return notes, ctx.Err()
+}
+
+// joined fills what one does not say with what the other does.
+func joined(o, more hunt.Owner) hunt.Owner {
+	if o.ASN == 0 {
+		o.ASN, o.Organization = more.ASN, more.Organization
+	}
+	if o.Country == "" {
+		o.Country = more.Country
+	}
+	return o
+}
+
+// outside are the other side's addresses, the one that a finding shows first.
+func outside(s *evidence.Subject, scope *hunt.Scope) (out []netip.Addr) {
+	f := s.Finding
+	add := func(a netip.Addr) {
+		if a.IsValid() && !scope.IsInternal(a) && !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	if add(f.Destination.IP); f.Dwell.DNS == nil {
+		for _, a := range f.Dwell.Evidence.Addresses {
+			add(a)
+		}
+	}
+	add(f.Source.IP)
+	return out
+}
+
+// tell writes down who the other side is. Where it has no name, that is all that is known of it, and a reason says so.
+func tell(s *evidence.Subject, addrs []netip.Addr, owners map[netip.Addr]hunt.Owner) {
+	s.AS = map[netip.Addr]int64{}
+	for _, a := range addrs {
+		if n := owners[a].ASN; n != 0 {
+			s.AS[a] = n
+		}
+	}
+	if len(addrs) == 0 {
+		return
+	}
+	o, e := owners[addrs[0]], s.Finding.Dwell.Evidence
+	if e.Country = o.Country; o.ASN != 0 {
+		e.ASN = &hunt.ASN{Number: o.ASN, Organization: o.Organization}
+	}
+	if s.Key.Name == "" && len(e.Names) == 0 && o != (hunt.Owner{}) {
+		s.Last(sentence(addrs[0], o))
+	}
+}
+
+// sentence reads "203.0.113.7 is in AS64500 (Example Hosting), NL".
+func sentence(a netip.Addr, o hunt.Owner) string {
+	var parts []string
+	switch {
+	case o.ASN != 0 && o.Organization != "":
+		parts = append(parts, fmt.Sprintf("AS%d (%s)", o.ASN, o.Organization))
+	case o.ASN != 0:
+		parts = append(parts, fmt.Sprintf("AS%d", o.ASN))
+	}
+	if o.Country != "" {
+		parts = append(parts, o.Country)
+	}
+	return a.String() + " is in " + strings.Join(parts, ", ")
+}

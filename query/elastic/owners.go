@@ -1,0 +1,95 @@
+package elastic
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/hunt"
+)
+
+var _ hunt.OwnerSource = (*Source)(nil)
+
+// geography is what Security Onion's ingest pipelines note about one side of a connection (security-onion.md, 1.2): the
+// country in the ECS field, the rest in an object of its own beside it.
+type geography struct {
+	IP  string `json:"ip"`
+	Geo struct {
+		Country string `json:"country_iso_code"`
+	} `json:"geo"`
+}
+
+type system struct {
+	Number       int64  `json:"asn"`
+	Organization string `json:"organization_name"`
+}
+
+// Owners implements [hunt.OwnerSource]: one search for valuesBatch addresses. It looks at destinations, and unless the
+// hunt is outbound at the sources of what comes in.
+func (s *Source) Owners(ctx context.Context, req hunt.Request, addrs []netip.Addr) (map[netip.Addr]hunt.Owner, error) {
+	out := map[netip.Addr]hunt.Owner{}
+	if len(addrs) == 0 {
+		return out, nil
+	}
+	names, _, err := s.indices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := &facts{source: s, names: names, req: req}
+	sides := []string{"destination"}
+	if req.Scope.Direction != hunt.Outbound {
+		sides = append(sides, "source")
+	}
+	for _, side := range sides {
+		for batch := range slices.Chunk(addrs, valuesBatch) {
+			if err := f.owners(ctx, side, batch, out); err != nil {
+				return nil, fmt.Errorf("look up who holds %d addresses: %w", len(batch), err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// owners reads one record of each address: they all say the same, as long as the cluster's databases are not replaced.
+func (f *facts) owners(ctx context.Context, side string, addrs []netip.Addr, out map[netip.Addr]hunt.Owner) error {
+	number, country := side+"_geo.asn", side+".geo.country_iso_code"
+	known := []any{object{"exists": object{"field": number}}, object{"exists": object{"field": country}}}
+	var a struct {
+		Addresses struct {
+			Buckets []struct {
+				One struct {
+					Hits struct {
+						Hits []struct {
+							Source struct {
+								Destination    geography `json:"destination"`
+								Source         geography `json:"source"`
+								DestinationGeo system    `json:"destination_geo"`
+								SourceGeo      system    `json:"source_geo"`
+							} `json:"_source"`
+						} `json:"hits"`
+					} `json:"hits"`
+				} `json:"one"`
+			} `json:"buckets"`
+		} `json:"addresses"`
+	}
+	err := f.search(ctx, "look up who holds addresses", 0, []any{only(datasetConn), object{"terms": object{side + ".ip": addrs}},
+		object{"bool": object{"should": known, "minimum_should_match": 1}}},
+		object{"aggs": object{"addresses": object{"terms": object{"field": side + ".ip", "size": len(addrs)},
+			"aggs": object{"one": object{"top_hits": object{"size": 1, "_source": []string{side + ".ip", country, side + "_geo"}}}}}}}, answerInto(&a))
+	if err != nil {
+		return err
+	}
+	for _, b := range a.Addresses.Buckets {
+		for _, h := range b.One.Hits.Hits {
+			at, by := h.Source.Destination, h.Source.DestinationGeo
+			if side == "source" {
+				at, by = h.Source.Source, h.Source.SourceGeo
+			}
+			if addr, err := netip.ParseAddr(at.IP); err == nil {
+				out[addr.Unmap()] = hunt.Owner{ASN: by.Number, Organization: by.Organization, Country: at.Geo.Country}
+			}
+		}
+	}
+	return nil
+}
