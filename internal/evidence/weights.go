@@ -58,7 +58,7 @@ func Terms() []Term {
 		{Common, -0.15, "half of all active machines, five at least, talk to the other side"},
 		{New, 0.15, "the other side was first seen seven days ago or less, in a store that reaches further back"},
 		{Known, -0.15, "the other side was first seen thirty days ago or more"},
-		{Intel, 0.25, "an indicator list names an address, name, certificate or TLS fingerprint of the other side"},
+		{Intel, 0.25, "an indicator list, or Zeek's own intelligence framework, names an address, name, certificate or TLS fingerprint of the other side"},
 		{NoName, 0.10, "TLS without a server name, or HTTP without a Host, in at least half of the handshakes or requests"},
 		{BareAddress, 0.05, "at least half of the HTTP requests name the address itself as Host"},
 		{NeverResolved, 0.05, "no DNS answer in the window held the address, though the machine's queries are seen"},

@@ -88,10 +88,30 @@ type Facts struct {
 	HTTP HTTPFacts
 	// Weird and Notices are names of weird records and types of notices of the same two machines.
 	Weird, Notices []Counted
+	// Intel are the indicators that Zeek's own intelligence framework saw between the two, or in what the source said of
+	// the key's name.
+	Intel []IntelSeen
 	// Names are those for which anybody's DNS query was answered with the destination's address; Queries is how many
 	// DNS queries of the source there are at all. Both are for keys by address alone.
 	Names   []Counted
 	Queries int64
+}
+
+// IntelSeen is an indicator that Zeek was told to look for and saw.
+type IntelSeen struct {
+	// Indicator is as it stands in Zeek's intelligence file, Type as Zeek names it (Intel::ADDR, Intel::DOMAIN).
+	Indicator, Type string
+	// Sources are the lists it is from, the most frequent first.
+	Sources []Counted
+	Count   int64
+}
+
+// TopIntel orders what was seen, the most frequent first and then by indicator, and keeps FactsTop of it.
+func TopIntel(list []IntelSeen) []IntelSeen {
+	slices.SortFunc(list, func(a, b IntelSeen) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Indicator, b.Indicator), strings.Compare(a.Type, b.Type))
+	})
+	return slices.Clip(list[:min(len(list), FactsTop)])
 }
 
 // FactBook is what a source gives about many keys at once.
@@ -105,7 +125,7 @@ type FactBook struct {
 }
 
 // FactLogs are the logs that facts come out of, by Zeek's names.
-func FactLogs() []string { return []string{"ssl", "x509", "http", "dns", "weird", "notice"} }
+func FactLogs() []string { return []string{"ssl", "x509", "http", "dns", "weird", "notice", "intel"} }
 
 // FactSource is a source that can look up what the other logs tell about some keys, dozens of keys a request, never a
 // request a key.

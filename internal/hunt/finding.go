@@ -207,7 +207,8 @@ type ASN struct {
 	Organization string `json:"organization,omitempty"`
 }
 
-// IntelHit is an indicator that matched: type is address, domain, ja3, ja4 or certificate.
+// IntelHit is an indicator that matched: type is address, domain, ja3, ja4 or certificate; of what Zeek saw itself, as Zeek
+// names it in lower case (addr, domain, url, file_hash, cert_hash and others).
 type IntelHit struct {
 	Indicator string `json:"indicator"`
 	Type      string `json:"type"`

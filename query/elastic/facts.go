@@ -44,6 +44,10 @@ const (
 	datasetX509     = "zeek.x509"
 	datasetWeird    = "zeek.weird"
 	datasetNotice   = "zeek.notice"
+	datasetIntel    = "zeek.intel"
+	fieldIndicator  = "intel.indicator"
+	fieldIntelType  = "intel.indicator_type"
+	fieldIntelLists = "intel.sources"
 )
 
 // Facts implements [hunt.FactSource]: one search for factsBatch keys, one for valuesBatch certificates, addresses, and
@@ -171,9 +175,9 @@ func concerns(k hunt.PairKey) object {
 		is := func(query, field, value string) object {
 			return object{query: object{field: object{"value": value, "case_insensitive": true}}}
 		}
-		should := []any{is("term", fieldServerName, k.Name), is("term", fieldHost, k.Name), is("prefix", fieldHost, k.Name+":")}
+		should := []any{is("term", fieldServerName, k.Name), is("term", fieldHost, k.Name), is("prefix", fieldHost, k.Name+":"), is("term", fieldIndicator, k.Name)}
 		if k.Dst.IsValid() {
-			should = append(should, object{"bool": object{"filter": []any{object{"terms": object{fieldDataset: []string{datasetWeird, datasetNotice}}}, to(k.Dst)}}})
+			should = append(should, object{"bool": object{"filter": []any{object{"terms": object{fieldDataset: []string{datasetWeird, datasetNotice, datasetIntel}}}, to(k.Dst)}}})
 		}
 		return object{"bool": object{"filter": filter, "should": should, "minimum_should_match": 1}}
 	case k.Network.IsValid():
@@ -233,9 +237,10 @@ type keyAnswer struct {
 	} `json:"http"`
 	Weird  terms `json:"weird"`
 	Notice terms `json:"notice"`
+	Intel  terms `json:"intel"`
 }
 
-// keys looks at ssl, http, weird and notice records, many keys at once.
+// keys looks at ssl, http, weird, notice and intel records, many keys at once.
 func (f *facts) keys(ctx context.Context) error {
 	top := func(field string) object { return termsOf(field, hunt.FactsTop, nil) }
 	aggs := object{
@@ -244,6 +249,7 @@ func (f *facts) keys(ctx context.Context) error {
 		"http": object{"filter": only(datasetHTTP), "aggs": object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "methods": top(fieldMethod),
 			"mime": top(fieldMIME), "agents": top(fieldAgent), "uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(fieldMIME)})}},
 		"weird": top(fieldWeird), "notice": top(fieldNotice),
+		"intel": termsOf(fieldIndicator, hunt.FactsTop, object{"sub": termsOf(fieldIntelType, 1, nil), "other": top(fieldIntelLists)}),
 	}
 	var at []int
 	for i, k := range f.wanted {
@@ -266,8 +272,8 @@ func (f *facts) keys(ctx context.Context) error {
 					Buckets map[string]keyAnswer `json:"buckets"`
 				} `json:"keys"`
 			}
-			err := f.search(ctx, "look up TLS, HTTP, weird and notice records", 0, []any{
-				object{"terms": object{fieldDataset: []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice}}},
+			err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records", 0, []any{
+				object{"terms": object{fieldDataset: []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice, datasetIntel}}},
 				object{"bool": object{"should": should, "minimum_should_match": 1}},
 			}, object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": aggs}}}, answerInto(&a))
 			if err != nil {
@@ -326,6 +332,15 @@ func (f *facts) fill(i int, b *keyAnswer) {
 	}
 	h.Contents = hunt.TopContents(uris, contents)
 	f.book.Facts[i].Weird, f.book.Facts[i].Notices = b.Weird.counted(), b.Notice.counted()
+	var seen []hunt.IntelSeen
+	for _, n := range b.Intel.Buckets {
+		x := hunt.IntelSeen{Indicator: n.Key, Sources: n.Other.counted(), Count: n.Count}
+		if len(n.Sub.Buckets) > 0 {
+			x.Type = n.Sub.Buckets[0].Key
+		}
+		seen = append(seen, x)
+	}
+	f.book.Facts[i].Intel = hunt.TopIntel(seen)
 }
 
 func (t terms) counted() []hunt.Counted {

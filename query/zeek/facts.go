@@ -24,9 +24,10 @@ const (
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
 	g := newGathering(req, wanted)
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers,
-		Kinds: []Kind{SSLLog, OpenSSL, HTTPLog, OpenHTTP, DNSLog, Weird, Notice},
+		Kinds: []Kind{SSLLog, OpenSSL, HTTPLog, OpenHTTP, DNSLog, Weird, Notice, Intel},
 		Fields: append(flowFields(), "server_name", "ja3", "ja4", "subject", "issuer", "validation_status", "cert_chain_fps", "cert_chain_fuids",
-			"method", "host", "uri", "user_agent", "resp_mime_types", "query", "answers", "name", "note")}
+			"method", "host", "uri", "user_agent", "resp_mime_types", "query", "answers", "name", "note",
+			"seen.indicator", "seen.indicator_type", "sources")}
 	first, err := Records(ctx, q, g.keep)
 	if err != nil {
 		return hunt.FactBook{}, nil, err
@@ -39,11 +40,11 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	// What reads them first tells everything about the logs of names; x509, weird and notice are read here alone.
+	// What reads them first tells everything about the logs of names; x509, weird, notice and intel are read here alone.
 	var notes []hunt.Note
 	for _, n := range append(append(first.Gaps, second.Gaps...), second.Notes...) {
 		switch kindOfName(n.Where) {
-		case X509, Weird, Notice:
+		case X509, Weird, Notice, Intel:
 			notes = append(notes, n)
 		}
 	}
@@ -113,6 +114,12 @@ func (v *values) add(b []byte) {
 // shown is a certificate as an ssl record names it.
 type shown struct{ id, subject, issuer string }
 
+// intelSeen is an indicator with the lists it is from.
+type intelSeen struct {
+	kinds, sources values
+	count          int64
+}
+
 // gathered are the facts of one key as they come.
 type gathered struct {
 	facts                                         hunt.Facts
@@ -122,6 +129,7 @@ type gathered struct {
 	certificates                                  map[shown]int64
 	contents                                      map[hunt.Content]int64
 	uris                                          values
+	intel                                         map[string]*intelSeen
 }
 
 func newGathering(req hunt.Request, wanted []hunt.PairKey) *gathering {
@@ -175,12 +183,16 @@ func (g *gathering) keep(r *Record) error {
 	case HTTPLog:
 		name = hunt.HostName(string(r.Text("host")))
 	}
+	indicator := ""
+	if kind == Intel {
+		indicator = hunt.HostName(string(r.Text("seen.indicator")))
+	}
 	for _, i := range keys {
 		if k := &g.wanted[i]; k.Fingerprint.Kind != hunt.NoFingerprint {
 			if kind != SSLLog || k.Port != port || k.Fingerprint != hunt.FingerprintOf(string(r.Text("ja4")), string(r.Text("ja3")), name) {
 				continue
 			}
-		} else if !concerns(k, dst, port, name, kind == SSLLog || kind == HTTPLog) {
+		} else if asked := indicator != "" && k.Name == indicator; !asked && !concerns(k, dst, port, name, kind == SSLLog || kind == HTTPLog) {
 			continue
 		}
 		g.mu.Lock()
@@ -193,6 +205,8 @@ func (g *gathering) keep(r *Record) error {
 			g.of[i].weird.add(r.Text("name"))
 		case Notice:
 			g.of[i].notices.add(r.Text("note"))
+		case Intel:
+			g.of[i].saw(r)
 		}
 		g.mu.Unlock()
 	}
@@ -269,6 +283,26 @@ func (f *gathered) http(r *Record, host string) {
 		if n, ok := f.contents[c]; ok || len(f.contents) < maxValues {
 			f.contents[c] = n + 1
 		}
+	}
+}
+
+func (f *gathered) saw(r *Record) {
+	indicator := r.Text("seen.indicator")
+	x := f.intel[string(indicator)]
+	if len(indicator) == 0 || x == nil && len(f.intel) >= maxValues {
+		return
+	}
+	if f.intel == nil {
+		f.intel = map[string]*intelSeen{}
+	}
+	if x == nil {
+		x = &intelSeen{}
+		f.intel[string(indicator)] = x
+	}
+	x.count++
+	x.kinds.add(r.Text("seen.indicator_type"))
+	for source := range r.List("sources") {
+		x.sources.add(source)
 	}
 }
 
@@ -358,6 +392,15 @@ func (g *gathering) book() hunt.FactBook {
 		h.Hosts, h.Methods, h.MIME, h.Agents = hunt.Top(f.hosts), hunt.Top(f.methods), hunt.Top(f.mime), g.trait(f, traitAgent)
 		h.Contents = hunt.TopContents(f.uris, f.contents)
 		f.facts.Weird, f.facts.Notices = hunt.Top(f.weird), hunt.Top(f.notices)
+		var seen []hunt.IntelSeen
+		for indicator, x := range f.intel {
+			s := hunt.IntelSeen{Indicator: indicator, Sources: hunt.Top(x.sources), Count: x.count}
+			if kinds := hunt.Top(x.kinds); len(kinds) > 0 {
+				s.Type = kinds[0].Value
+			}
+			seen = append(seen, s)
+		}
+		f.facts.Intel = hunt.TopIntel(seen)
 		if g.wanted[i].Kind() == "address" {
 			f.facts.Names, f.facts.Queries = hunt.Top(f.names), g.queries[g.wanted[i].Src]
 		}

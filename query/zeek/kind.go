@@ -28,6 +28,7 @@ const (
 	DHCP     Kind = "dhcp"
 	Weird    Kind = "weird"
 	Notice   Kind = "notice"
+	Intel    Kind = "intel"
 	Files    Kind = "files"
 	Software Kind = "software"
 	Kerberos Kind = "kerberos"
@@ -39,7 +40,7 @@ const otherKind Kind = "other"
 
 // pathKind names the log that a record says it belongs to, without keeping the text.
 func pathKind(b []byte) Kind {
-	for _, k := range [...]Kind{Conn, HTTPLog, SSLLog, DNSLog, Files, Weird, X509, OpenConn, ConnLong, OpenHTTP, OpenSSL, DHCP, Notice,
+	for _, k := range [...]Kind{Conn, HTTPLog, SSLLog, DNSLog, Files, Weird, X509, OpenConn, ConnLong, OpenHTTP, OpenSSL, DHCP, Notice, Intel,
 		Software, Kerberos, NTLM} {
 		if string(b) == string(k) {
 			return k

@@ -96,6 +96,7 @@ func (v *view) judge() {
 	v.contents()
 	v.flow()
 	v.remarks()
+	v.listed()
 	v.tell()
 }
 

@@ -178,3 +178,14 @@ func TestCommonName(t *testing.T) {
 		require.Equal(t, want, commonName(subject), subject)
 	}
 }
+
+// What Zeek itself was told to look for counts as an indicator list does, once, and names its source.
+func TestWhatZeekSaw(t *testing.T) {
+	facts := hunt.Facts{TLS: hunt.TLSFacts{Records: 10, Names: counted("www.example.com", 10)}, Intel: []hunt.IntelSeen{
+		{Indicator: "203.0.113.7", Type: "Intel::ADDR", Sources: counted("feed-a", 4), Count: 4}, {Indicator: "evil.example", Type: "Intel::DOMAIN", Count: 1}}}
+	var seen *evidence.Subject
+	require.Equal(t, map[string]float64{evidence.Intel: 0.25}, judged(t, facts, func(s *evidence.Subject, _ *hunt.FactBook) { seen = s }))
+	require.Equal(t, []hunt.IntelHit{{Indicator: "203.0.113.7", Type: "addr", List: "zeek.intel: feed-a"}, {Indicator: "evil.example", Type: "domain", List: "zeek.intel"}},
+		seen.Finding.Dwell.Evidence.Intel)
+	require.Equal(t, []string{"Zeek was told to look for 203.0.113.7 and saw it (4 times; zeek.intel: feed-a) and 1 more"}, seen.Finding.Dwell.Reasons)
+}

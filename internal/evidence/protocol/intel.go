@@ -1,0 +1,34 @@
+package protocol
+
+import (
+	"fmt"
+	"strings"
+
+	"dwell/internal/evidence"
+	"dwell/internal/hunt"
+)
+
+// maxHits is how many indicators a finding names.
+const maxHits = 10
+
+// listed weighs what Zeek's own intelligence framework saw.
+func (v *view) listed() {
+	e := v.s.Finding.Dwell.Evidence
+	for i, x := range v.Intel {
+		list := "zeek.intel"
+		if len(x.Sources) > 0 {
+			list += ": " + strings.Join(of(x.Sources), ", ")
+		}
+		if len(e.Intel) < maxHits {
+			e.Intel = append(e.Intel, hunt.IntelHit{Indicator: x.Indicator, Type: strings.ToLower(strings.TrimPrefix(x.Type, "Intel::")), List: list})
+		}
+		if i > 0 {
+			continue
+		}
+		reason := fmt.Sprintf("Zeek was told to look for %s and saw it (%d times; %s)", x.Indicator, x.Count, list)
+		if more := len(v.Intel) - 1; more > 0 {
+			reason += fmt.Sprintf(" and %d more", more)
+		}
+		v.s.Modify(evidence.Intel, reason)
+	}
+}
