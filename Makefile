@@ -9,7 +9,7 @@ RACE = ./internal/pairs ./internal/pipeline ./internal/es/... ./query/zeek
 BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode
 
-.PHONY: help build demo test lint race bench quality fuzz generate clean jdk
+.PHONY: help build demo test lint race bench quality fuzz pictures generate clean jdk
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ help: ## list the targets
 build: ## the program, in bin/dwell
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/dwell ./cmd/dwell
 
-demo: build ## simulate a day, hunt it in a real Elasticsearch (or, without one, in the files) and show the findings
+demo: build ## simulate a day, hunt it in a real Elasticsearch (or, without one, in the files) and show the findings; KEEP=1: and stay up
 	@integration/demo.sh
 
 test: jdk ## everything that must pass: formatting, vet, staticcheck, all tests, the race detector
@@ -45,6 +45,9 @@ quality: ## what the score finds and misses, RITA's figures beside it (docs/dete
 
 fuzz: ## every fuzz target for ten seconds
 	@tools/fuzz.sh 10s
+
+pictures: build ## the pictures of docs/pictures again (needs chromium)
+	@integration/pictures/make.sh
 
 clean: ## remove what was built
 	rm -rf bin

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The demo: a simulated day of Zeek logs, loaded into a real Elasticsearch in Security Onion's shape, hunted, stored
-# and shown. Without Docker and without a JDK it says what it leaves out and hunts in the files. KEEP=1 leaves the server up.
+# and shown. Without Docker and without a JDK it says what it leaves out and hunts in the files. KEEP=1 leaves the server up
+# until Ctrl-C, and says how to use it from another terminal (docs/tour.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dwell=bin/dwell
@@ -39,22 +40,51 @@ on_cluster() {
   run $dwell show "$($dwell findings -q --severity high --indicator beacon --limit 1 -o wide | awk 'NR==2' | grep -oE '[0-9a-f]{32}' | head -1)"
 }
 
+# keep writes what another terminal needs, says so, and waits for Ctrl-C.
+keep() {
+  echo 'rules: []' >"$here/safelist.yaml"
+  {
+    printf 'export DWELL_ELASTICSEARCH_ADDRESSES=%q DWELL_ELASTICSEARCH_CA_FILE=%q\n' "$DWELL_ELASTICSEARCH_ADDRESSES" "$DWELL_ELASTICSEARCH_CA_FILE"
+    printf 'export DWELL_ELASTICSEARCH_API_KEY_FILE=%q DWELL_STATE_DIR=%q DWELL_HUNT_SAFELIST=%q\n' "$here/api_key" "$here/state" "$here/safelist.yaml"
+    printf 'export DEMO=%q PATH=%q:$PATH\n' "$here" "$PWD/bin"
+  } >"$here/env"
+  {
+    printf 'unset DWELL_ELASTICSEARCH_API_KEY_FILE\n'
+    printf 'export DWELL_ELASTICSEARCH_USERNAME=%q DWELL_ELASTICSEARCH_PASSWORD=%q\n' "$DWELL_TEST_ELASTICSEARCH_USERNAME" "$DWELL_TEST_ELASTICSEARCH_PASSWORD"
+  } >"$here/admin"
+  say "The server stays up at $DWELL_ELASTICSEARCH_ADDRESSES. Ctrl-C here stops it and leaves nothing behind"
+  echo "In another terminal:"
+  echo "  . $here/env        address, CA file and key file for bin/dwell; \$DEMO is the folder, \$DEMO/zeek the logs:"
+  sed 's/^/      /' "$here/env"
+  echo "  . $here/admin      after it, for dwell install: the administrator ($DWELL_TEST_ELASTICSEARCH_USERNAME) instead of the key"
+  echo "docs/tour.md goes on from here."
+  trap 'touch "$here/stopped"; kill $waiting; exit 0' INT TERM
+  sleep infinity &
+  waiting=$!
+  wait $waiting
+}
+
 if [ -z "$here" ]; then
+  umask 077
   here=$(mktemp -d)
   trap 'rm -rf "$here"' EXIT
-  export DWELL_TEST_DEMO_DIR=$here
+  trap : INT TERM
+  export DWELL_TEST_DEMO_DIR=$here DWELL_STATE_DIR=$here/state
   tools/need-jdk.sh
   simulate
   on_files
   if ! go run ./integration/testnode/cmd/testnode -line 8 -check; then
     say "No Docker and no JDK with Maven here: the part with Elasticsearch (load, install, hunt --write, findings) is left out."
+    [ -z "${KEEP:-}" ] || echo "KEEP=1 has no server to keep."
   else
-    go run ./integration/testnode/cmd/testnode -line 8 -- "$0"
+    go run ./integration/testnode/cmd/testnode -line 8 -- "$0" || [ -e "$here/stopped" ]
   fi
+  [ ! -e "$here/stopped" ] || exit 0
   say "Look further"
   echo "  bin/dwell hunt --zeek PATH          your own Zeek logs"
   echo "  bin/dwell help                      all commands, with examples"
   echo "  README.md                           what the numbers mean, and where to read on"
 else
   on_cluster
+  [ -z "${KEEP:-}" ] || keep
 fi

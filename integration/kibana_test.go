@@ -76,7 +76,7 @@ func TestEveryPanelHasData(t *testing.T) {
 		require.Equal(t, 2.0, shown["dwell-overview/metric/Raised as alerts"])
 		require.Equal(t, 0.9, shown["dwell-overview/table/Stories"])
 		require.Equal(t, 5.0, shown["dwell-host/metric/Stories"])
-		require.Equal(t, 300.0, shown["dwell-pair/metric/Period, seconds"])
+		require.Equal(t, 300.0, shown["dwell-pair/metric/Period"])
 		require.Equal(t, 3.0, shown["dwell-health/metric/Hunts"])
 		require.Equal(t, 1.0, shown["dwell-health/metric/Incomplete hunts"])
 		require.Equal(t, 1.0, shown["dwell-dispositions/table/What each safelist rule takes out"])

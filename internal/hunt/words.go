@@ -2,6 +2,8 @@ package hunt
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,4 +20,22 @@ func Seconds(s float64) string {
 		return fmt.Sprintf("%dm%02ds", m, sec)
 	}
 	return fmt.Sprintf("%ds", sec)
+}
+
+// Count prints a number with a comma before every three digits.
+func Count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Size prints bytes with one decimal at most, in steps of 1,024.
+func Size(n int64) string {
+	units, x := []string{"B", "KB", "MB", "GB", "TB", "PB"}, float64(n)
+	for len(units) > 1 && x >= 1024 {
+		x, units = x/1024, units[1:]
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0") + " " + units[0]
 }

@@ -5,7 +5,6 @@ import (
 	"html/template"
 	"io"
 	"math"
-	"time"
 
 	"dwell/internal/hunt"
 )
@@ -13,7 +12,7 @@ import (
 //go:embed report.html
 var reportText string
 
-// bar is one part of a score as the report draws it; Width is in pixels of 200.
+// bar is a part of a score that is not nothing, as the report draws it; Width is in pixels of 200.
 type bar struct {
 	Name         string
 	Value, Width float64
@@ -24,12 +23,18 @@ type bar struct {
 func writeHTML(w io.Writer, findings []hunt.Finding, doc *hunt.Document) error {
 	report, err := template.New("report").Funcs(template.FuncMap{
 		"clean": Clean,
-		"time":  func(t hunt.Time) string { return t.UTC().Format(time.RFC3339) },
+		"count": hunt.Count,
+		"bytes": hunt.Size,
+		"time":  func(t hunt.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"parts": func(f hunt.Finding) []bar {
 			p := f.Dwell.Parts
-			bars := []bar{{Name: "beacon", Value: p.Beacon}, {Name: "long connection", Value: p.LongConnection}, {Name: "strobe", Value: p.Strobe}, {Name: "DNS tunnel", Value: p.DNSTunnel}}
-			for i := range bars {
-				bars[i].Width = math.Round(200 * min(max(bars[i].Value, 0), 1))
+			all := []bar{{Name: "beacon", Value: p.Beacon}, {Name: "long connection", Value: p.LongConnection}, {Name: "strobe", Value: p.Strobe}, {Name: "DNS tunnel", Value: p.DNSTunnel}}
+			var bars []bar
+			for _, b := range all {
+				if b.Value > 0 {
+					b.Width = math.Round(200 * min(b.Value, 1))
+					bars = append(bars, b)
+				}
 			}
 			return bars
 		},

@@ -44,7 +44,7 @@ func TestReportIsOnePageAndHarmless(t *testing.T) {
 		}
 	}
 	require.Contains(t, text, `</td><script>alert(1)</script>`, "it is shown as it was")
-	require.Contains(t, text, "123456 connections")
+	require.Contains(t, text, "123,456 connections")
 	require.Contains(t, text, "Incomplete.")
 	require.NotContains(t, strings.ReplaceAll(page, "&#39;", ""), "url(")
 	require.Contains(t, printed(t, Options{Format: HTML}), "No findings")

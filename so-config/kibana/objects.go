@@ -71,14 +71,12 @@ func (e *encoder) text(v any) string {
 // view is the data view, with a format for the fields that need one.
 func (e *encoder) view() object {
 	formats := map[string]any{}
-	for _, f := range []string{"network.bytes", "client.bytes", "server.bytes", "network.average_bytes"} {
-		formats[f] = map[string]any{"id": "bytes"}
-	}
-	for _, f := range []string{"beacon.period", "beacon.interval.top", "connection.longest_duration", "connection.total_duration"} {
-		formats[f] = map[string]any{"id": "duration", "params": map[string]any{"inputFormat": "seconds", "outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": true}}
-	}
-	for _, f := range []string{"dwell.score", "beacon.score", "beacon.rita_score", "beacon.ts_score", "beacon.ds_score", "beacon.duration_score", "beacon.historical_score"} {
-		formats[f] = map[string]any{"id": "number", "params": map[string]any{"pattern": "0.00"}}
+	for f, format := range formatted {
+		formats[f] = map[Format]any{
+			Bytes:    map[string]any{"id": "bytes"},
+			Duration: map[string]any{"id": "duration", "params": map[string]any{"inputFormat": "seconds", "outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": true}},
+			Score:    map[string]any{"id": "number", "params": map[string]any{"pattern": "0.00"}},
+		}[format]
 	}
 	for f, label := range map[string]string{"links.soc_hunt": "open Hunt", "links.kibana": "open Discover"} {
 		formats[f] = map[string]any{"id": "url", "params": map[string]any{"type": "a", "labelTemplate": label, "openLinkInCurrentTab": false}}

@@ -49,7 +49,7 @@ func (p *Panel) Request(from, to time.Time) ([]byte, error) {
 			must = append(must, clause)
 		}
 	}
-	body := map[string]any{"size": 0, "track_total_hits": true, "query": map[string]any{"bool": map[string]any{"filter": must, "must_not": mustNot}}, "aggs": p.groups(0, to.Sub(from))}
+	body := map[string]any{"size": 0, "track_total_hits": true, "query": map[string]any{"bool": map[string]any{"filter": must, "must_not": mustNot}}, "aggs": p.groups(0, from, to)}
 	b, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request of panel %q: %w", p.Title, err)
@@ -58,7 +58,7 @@ func (p *Panel) Request(from, to time.Time) ([]byte, error) {
 }
 
 // groups nests the groups from depth n on.
-func (p *Panel) groups(n int, span time.Duration) map[string]any {
+func (p *Panel) groups(n int, from, to time.Time) map[string]any {
 	values := map[string]any{}
 	for i, v := range p.Values {
 		values["value"+strconv.Itoa(i)] = v.agg()
@@ -68,13 +68,14 @@ func (p *Panel) groups(n int, span time.Duration) map[string]any {
 	}
 	g := p.By[n]
 	if g.Size == 0 {
-		// Lens aims at about fifty bars.
-		every := max(span/50, time.Minute).Truncate(time.Minute)
+		// Lens aims at about fifty bars, and has a place for each, with or without documents.
+		every := max(to.Sub(from)/50, time.Minute).Truncate(time.Minute)
 		return map[string]any{"group" + strconv.Itoa(n): map[string]any{
-			"date_histogram": map[string]any{"field": g.Field, "fixed_interval": fmt.Sprintf("%dm", int(every.Minutes())), "min_doc_count": 0}, "aggs": p.groups(n+1, span)}}
+			"date_histogram": map[string]any{"field": g.Field, "fixed_interval": fmt.Sprintf("%dm", int(every.Minutes())), "min_doc_count": 0,
+				"extended_bounds": map[string]any{"min": from.UnixMilli(), "max": to.UnixMilli()}}, "aggs": p.groups(n+1, from, to)}}
 	}
 	// Groups are ordered by the first value, which therefore has to be there at every level.
-	inner := p.groups(n+1, span)
+	inner := p.groups(n+1, from, to)
 	inner["value0"] = p.Values[0].agg()
 	return map[string]any{"group" + strconv.Itoa(n): map[string]any{
 		"terms": map[string]any{"field": g.Field, "size": g.Size, "order": map[string]any{"value0": "desc"}}, "aggs": inner}}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// key is a group's value: Text as it is shown, Time only where the group is one of time.
+type key struct {
+	Text string
+	Time time.Time
+}
+
+// row is one innermost group with its values; NaN is a value of nothing.
+type row struct {
+	Keys   []key
+	Values []float64
+}
+
+// flatten turns nested groups into rows, in the order of the answer.
+func flatten(aggs map[string]json.RawMessage, outer []key, groups, values int) ([]row, error) {
+	if len(outer) == groups {
+		r := row{Keys: outer}
+		for i := range values {
+			var v struct{ Value *float64 }
+			if err := json.Unmarshal(aggs[fmt.Sprint("value", i)], &v); err != nil {
+				return nil, fmt.Errorf("read value%d: %w", i, err)
+			}
+			if v.Value == nil {
+				r.Values = append(r.Values, math.NaN())
+			} else {
+				r.Values = append(r.Values, *v.Value)
+			}
+		}
+		return []row{r}, nil
+	}
+	var group struct{ Buckets []map[string]json.RawMessage }
+	if err := json.Unmarshal(aggs[fmt.Sprint("group", len(outer))], &group); err != nil {
+		return nil, fmt.Errorf("read group%d: %w", len(outer), err)
+	}
+	var rows []row
+	for _, b := range group.Buckets {
+		k, err := readKey(b)
+		if err != nil {
+			return nil, err
+		}
+		inner, err := flatten(b, append(outer[:len(outer):len(outer)], k), groups, values)
+		if err != nil {
+			return nil, err
+		}
+		// A moment without anything stays as a moment: bars and lines have a place for it.
+		if len(inner) == 0 && !k.Time.IsZero() {
+			inner = []row{{Keys: []key{k}}}
+		}
+		rows = append(rows, inner...)
+	}
+	return rows, nil
+}
+
+// readKey reads a bucket's key. Only date histograms and booleans have key_as_string; a boolean's key is 0 or 1.
+func readKey(bucket map[string]json.RawMessage) (key, error) {
+	var v any
+	if err := json.Unmarshal(bucket["key"], &v); err != nil {
+		return key{}, fmt.Errorf("read a group's key: %w", err)
+	}
+	var text string
+	if s, ok := bucket["key_as_string"]; ok {
+		if err := json.Unmarshal(s, &text); err != nil {
+			return key{}, fmt.Errorf("read a group's key: %w", err)
+		}
+	}
+	switch v := v.(type) {
+	case string:
+		return key{Text: v}, nil
+	case float64:
+		if text == "" {
+			return key{Text: strconv.FormatFloat(v, 'f', -1, 64)}, nil
+		}
+		if text == "true" || text == "false" {
+			return key{Text: text}, nil
+		}
+		return key{Text: text, Time: time.UnixMilli(int64(v)).UTC()}, nil
+	}
+	return key{}, fmt.Errorf("a group's key is %v, which is no text and no number", v)
+}

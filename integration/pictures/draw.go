@@ -1,0 +1,173 @@
+package main
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/so-config/kibana"
+)
+
+// drawn is a panel as the page holds it: columns and rows count from 1, as CSS grids do.
+type drawn struct {
+	Title      string
+	X, Y, W, H int
+	Body       template.HTML
+}
+
+// esc makes text out of data harmless.
+func esc(s string) string { return template.HTMLEscapeString(s) }
+
+func draw(p kibana.Panel, rows []row) drawn {
+	d := drawn{Title: p.Title, X: p.X + 1, Y: p.Y + 1, W: p.W, H: p.H}
+	// What the panel has for its picture, in pixels: the grid's cells without borders and title.
+	w, h := float64(p.W*cell-26), float64(p.H*cell-46)
+	var b string
+	switch {
+	case p.Kind == kibana.Text:
+		b = prose(p.Markdown)
+	case len(rows) == 0:
+		b = `<p class="none">No results</p>`
+	case p.Kind == kibana.Metric:
+		b = `<p class="metric">` + esc(show(p.Values[0], rows[0].Values[0])) + `</p>`
+	case p.Kind == kibana.Table:
+		b = table(p, rows)
+	case p.Kind == kibana.Donut:
+		b = donut(p, rows, w, h)
+	default:
+		b = series(p, rows, w, h)
+	}
+	d.Body = template.HTML(b) //nolint:gosec // everything out of data went through esc
+	return d
+}
+
+var marks = []struct {
+	mark *regexp.Regexp
+	html string
+}{
+	{regexp.MustCompile(`\*\*(.+?)\*\*`), "<b>$1</b>"}, {regexp.MustCompile(`\*(.+?)\*`), "<i>$1</i>"}, {regexp.MustCompile("`(.+?)`"), "<code>$1</code>"},
+}
+
+// prose is the little Markdown that our panels have.
+func prose(markdown string) string {
+	s := esc(markdown)
+	for _, m := range marks {
+		s = m.mark.ReplaceAllString(s, m.html)
+	}
+	return "<p>" + s + "</p>"
+}
+
+// show is a value as the data view has Kibana show it.
+func show(v kibana.Value, x float64) string {
+	switch {
+	case math.IsNaN(x):
+		return "-"
+	case v.Field == "dwell.window.end":
+		return time.UnixMilli(int64(x)).UTC().Format("2 Jan, 15:04")
+	}
+	switch v.Format() {
+	case kibana.Score:
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	case kibana.Bytes:
+		return hunt.Size(int64(x))
+	case kibana.Duration:
+		return hunt.Seconds(x)
+	}
+	if x != math.Trunc(x) {
+		return strconv.FormatFloat(x, 'f', 2, 64)
+	}
+	return hunt.Count(int64(x))
+}
+
+// colour is the class of a series or slice: severities have their own, others take turns.
+func colour(name string, i int) string {
+	switch n := strings.ToLower(name); n {
+	case "critical", "high", "medium", "low":
+		return n
+	}
+	return "c" + strconv.Itoa(i%6)
+}
+
+// rank puts severities, worst first, before other names.
+func rank(name string) int {
+	if i := slices.Index([]string{"critical", "high", "medium", "low"}, strings.ToLower(name)); i >= 0 {
+		return i
+	}
+	return 4
+}
+
+func legend(names []string, values func(i int) string) string {
+	var b strings.Builder
+	b.WriteString(`<ul class="legend">`)
+	for i, n := range names {
+		fmt.Fprintf(&b, `<li><i class="%s"></i>%s %s</li>`, colour(n, i), esc(n), esc(values(i)))
+	}
+	return b.String() + "</ul>"
+}
+
+func table(p kibana.Panel, rows []row) string {
+	slices.SortStableFunc(rows, func(a, b row) int { return compare(b.Values[0], a.Values[0]) })
+	var b strings.Builder
+	b.WriteString("<table><thead><tr>")
+	for _, g := range p.By {
+		fmt.Fprintf(&b, "<th>%s</th>", esc(g.Label))
+	}
+	for _, v := range p.Values {
+		fmt.Fprintf(&b, `<th class="n">%s</th>`, esc(v.Label))
+	}
+	b.WriteString("</tr></thead><tbody>")
+	for _, r := range rows {
+		b.WriteString("<tr>")
+		for _, k := range r.Keys {
+			fmt.Fprintf(&b, "<td>%s</td>", esc(k.Text))
+		}
+		for i, v := range p.Values {
+			fmt.Fprintf(&b, `<td class="n">%s</td>`, esc(show(v, r.Values[i])))
+		}
+		b.WriteString("</tr>")
+	}
+	return b.String() + "</tbody></table>"
+}
+
+// compare orders numbers, nothing below everything.
+func compare(a, b float64) int {
+	switch {
+	case a < b || math.IsNaN(a) && !math.IsNaN(b):
+		return -1
+	case a > b || math.IsNaN(b) && !math.IsNaN(a):
+		return 1
+	}
+	return 0
+}
+
+func donut(p kibana.Panel, rows []row, w, h float64) string {
+	slices.SortStableFunc(rows, func(a, b row) int { return compare(b.Values[0], a.Values[0]) })
+	total := 0.0
+	var names []string
+	for _, r := range rows {
+		total += r.Values[0]
+		names = append(names, r.Keys[0].Text)
+	}
+	h -= 26 // the legend, of two lines where it is long
+	if len(names) > 3 && w < 400 {
+		h -= 18
+	}
+	radius := min(w, h)/2 - 4
+	var b strings.Builder
+	fmt.Fprintf(&b, `<svg width="%.0f" height="%.0f" role="img">`, w, h)
+	// A circle's stroke, dashed so that one dash is the slice, turned to where the slice begins.
+	around, begun := 2*math.Pi*radius*0.75, 0.0
+	for i, r := range rows {
+		part := r.Values[0] / total
+		fmt.Fprintf(&b, `<circle class="slice %s" cx="%.1f" cy="%.1f" r="%.1f" stroke-width="%.1f" stroke-dasharray="%.2f %.2f" transform="rotate(%.2f %.1f %.1f)"/>`,
+			colour(names[i], i), w/2, h/2, radius*0.75, radius*0.5, max(around*part-2, 1), around, 360*begun-90, w/2, h/2)
+		begun += part
+	}
+	return b.String() + "</svg>" + legend(names, func(i int) string { return hunt.Count(int64(rows[i].Values[0])) })
+}

@@ -1,0 +1,96 @@
+// Command pictures draws dwell's dashboards for the documentation: the panels of so-config/kibana, each from the answer
+// that a real Elasticsearch gives to the request that Lens would send for it. One page a dashboard, static and without
+// scripts, light and dark by the reader's scheme; make.sh turns them into the pictures of docs/pictures. They show what
+// the dashboards say, not what Kibana looks like.
+//
+//	DWELL_TEST_ELASTICSEARCH_URL=... go run ./integration/pictures -from 2026-03-02T00:00:00Z -to 2026-03-10T00:00:00Z -out DIR
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/so-config/kibana"
+)
+
+func main() {
+	if err := run(context.Background()); err != nil {
+		fmt.Fprintln(os.Stderr, "pictures:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
+	var from, to time.Time
+	moment := func(t *time.Time) func(string) error {
+		return func(s string) (err error) { *t, err = time.Parse(time.RFC3339, s); return err }
+	}
+	flag.Func("from", "start of the range of time, RFC 3339", moment(&from))
+	flag.Func("to", "its end", moment(&to))
+	filters := map[string]kibana.Condition{}
+	flag.Func("filter", "DASHBOARD:FIELD:VALUE, as a click on another dashboard sets it (repeatable)", func(s string) error {
+		part := strings.SplitN(s, ":", 3)
+		if len(part) < 3 {
+			return fmt.Errorf("%q is not of the form DASHBOARD:FIELD:VALUE", s)
+		}
+		filters[part[0]] = kibana.Condition{Field: part[1], Value: part[2]}
+		return nil
+	})
+	out := flag.String("out", ".", "folder for the pages")
+	flag.Parse()
+	if !from.Before(to) {
+		return fmt.Errorf("the range of time from %s to %s is empty: give -from and -to", from, to)
+	}
+	client, err := es.New(es.Config{Addresses: []string{os.Getenv("DWELL_TEST_ELASTICSEARCH_URL")}, CAFile: os.Getenv("DWELL_TEST_ELASTICSEARCH_CA_FILE"),
+		Username: os.Getenv("DWELL_TEST_ELASTICSEARCH_USERNAME"), Password: os.Getenv("DWELL_TEST_ELASTICSEARCH_PASSWORD")})
+	if err != nil {
+		return err
+	}
+	for _, d := range kibana.Dashboards() {
+		p := page{Title: d.Title, About: d.About, From: from, To: to}
+		filter, filtered := filters[d.ID]
+		if filtered {
+			p.Filter = filter.Field + ": " + filter.Value
+		}
+		for _, panel := range d.Panels {
+			if filtered {
+				panel.Where = append(slices.Clone(panel.Where), filter)
+			}
+			rows, err := ask(ctx, client, panel, from, to)
+			if err != nil {
+				return fmt.Errorf("dashboard %s, panel %q: %w", d.ID, panel.Title, err)
+			}
+			p.Panels = append(p.Panels, draw(panel, rows))
+		}
+		if err := p.write(filepath.Join(*out, d.ID+".html")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ask runs the panel's request; a Text panel has none and no rows.
+func ask(ctx context.Context, client *es.Client, panel kibana.Panel, from, to time.Time) ([]row, error) {
+	body, err := panel.Request(from, to)
+	if err != nil || body == nil {
+		return nil, err
+	}
+	var rows []row
+	err = client.Search(ctx, es.SearchRequest{Op: "panel " + panel.Title, Index: []string{kibana.Pattern}, Body: body}, func(r es.SearchResult) (err error) {
+		var aggs map[string]json.RawMessage
+		if err := json.Unmarshal(r.Aggregations, &aggs); err != nil {
+			return err
+		}
+		rows, err = flatten(aggs, nil, len(panel.By), len(panel.Values))
+		return err
+	})
+	return rows, err
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"os"
+	"time"
+)
+
+//go:embed page.html
+var pageText string
+
+// cell is the width and height of the grid's cells in pixels, as the style sheet has it: Kibana's rows are as high, and
+// its columns as wide in a window of this width.
+const cell = 28
+
+var pageTemplate = template.Must(template.New("page").Parse(pageText))
+
+// page is one dashboard.
+type page struct {
+	Title, About string
+	From, To     time.Time
+	// Filter is the filter that a click set, as text; empty for none.
+	Filter string
+	Panels []drawn
+}
+
+// Colours are the classes that [colour] gives, for the style sheet.
+func (page) Colours() []string {
+	return []string{"critical", "high", "medium", "low", "c0", "c1", "c2", "c3", "c4", "c5"}
+}
+
+// Height is the page's in pixels.
+func (p page) Height() int {
+	rows := 0
+	for _, d := range p.Panels {
+		rows = max(rows, d.Y+d.H-1)
+	}
+	return rows*cell + 90
+}
+
+// write makes the page's file.
+func (p page) write(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return fmt.Errorf("make the page: %w", err)
+	}
+	if err := pageTemplate.Execute(f, p); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return f.Close()
+}

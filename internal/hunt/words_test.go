@@ -1,0 +1,16 @@
+package hunt
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestNumbersForPeople(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 44188: "44,188", 123456789: "123,456,789", -1000: "-1,000", -100: "-100"} {
+		require.Equal(t, want, Count(n))
+	}
+	for n, want := range map[int64]string{0: "0 B", 1023: "1023 B", 1024: "1 KB", 1743300: "1.7 MB", 5 << 30: "5 GB", 1 << 60: "1024 PB"} {
+		require.Equal(t, want, Size(n))
+	}
+}

@@ -1,0 +1,35 @@
+package kibana
+
+// Format is how the data view has a field's values shown; empty for Kibana's own way.
+type Format string
+
+// The formats.
+const (
+	Bytes    Format = "bytes"
+	Duration Format = "duration"
+	Score    Format = "score"
+)
+
+// formatted are the fields that need a format: seconds as people say them, bytes with a unit, scores with two decimals.
+var formatted = func() map[string]Format {
+	m := map[string]Format{}
+	for format, fields := range map[Format][]string{
+		Bytes:    {"network.bytes", "client.bytes", "server.bytes", "network.average_bytes"},
+		Duration: {"beacon.period", "beacon.interval.top", "connection.longest_duration", "connection.total_duration"},
+		Score: {"dwell.score", "dwell.parts.beacon", "dwell.parts.long_connection", "dwell.parts.strobe", "dwell.parts.dns_tunnel",
+			"beacon.score", "beacon.rita_score", "beacon.ts_score", "beacon.ds_score", "beacon.duration_score", "beacon.historical_score"},
+	} {
+		for _, f := range fields {
+			m[f] = format
+		}
+	}
+	return m
+}()
+
+// Format is how Kibana shows the value. A number of distinct things is a plain number, whatever the field.
+func (v Value) Format() Format {
+	if v.Op == Unique {
+		return ""
+	}
+	return formatted[v.Field]
+}
