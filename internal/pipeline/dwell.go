@@ -236,7 +236,7 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 		if k.totals.connections == 0 || value < severityFloor && value < s.o.MinScore {
 			continue // only in the margin that RITA's numbers reach back to, or too weak
 		}
-		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: value, Of: k.of})
+		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: value, Period: k.beacon.Period, Of: k.of})
 		kept = append(kept, k)
 	}
 	var out []*evidence.Subject
