@@ -187,7 +187,7 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 		Request: hunt.Request{Since: settings.Hunt.Since, Settle: settings.Query.Settle,
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
 		Indicators: settings.Hunt.Indicators, Profile: settings.Hunt.Profile, MinScore: settings.Hunt.MinScore,
-		Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
+		Manager: settings.Links.BaseURL, Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
 	}
 	// Without a home there is no state folder: then tiles go where temporary files go.
 	if dir, err := settings.StateDir(a.Environ); err == nil {

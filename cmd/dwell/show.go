@@ -18,7 +18,6 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
-	"dwell/internal/securityonion"
 )
 
 func newShow(a *app) *cobra.Command {
@@ -252,22 +251,16 @@ func (d *painter) queries(settings *config.Loaded) {
 	if w == (hunt.Window{}) {
 		return
 	}
-	service := ""
-	if len(p.Ports) > 0 {
-		service = p.Ports[0].Port
-	}
-	terms := pipeline.RawTerms(p.Src, p.Dst, service)
+	query := pipeline.RawQuery(p.Src, p.Dst)
 	d.head("look further")
-	d.line("  Kibana (KQL)  %s", securityonion.KQL(terms...))
-	d.line("  Hunt (OQL)    %s | groupby destination.port network.protocol connection.state", securityonion.OQL(terms...))
+	d.line("  Kibana (KQL)  %s", query.KQL())
+	d.line("  Hunt (OQL)    %s | groupby destination.port network.protocol connection.state", query.OQL())
 	address := "https://manager:9200"
 	if len(settings.Elasticsearch.Addresses) > 0 {
 		address = settings.Elasticsearch.Addresses[0]
 	}
 	filters := []any{map[string]any{"range": map[string]any{"@timestamp": map[string]string{"gte": w.Start.Format(time.RFC3339), "lt": w.End.Format(time.RFC3339)}}}}
-	for _, t := range terms {
-		filters = append(filters, map[string]any{"term": map[string]string{t.Field: t.Value}})
-	}
+	filters = append(filters, query.Filter()...)
 	body, err := json.Marshal(map[string]any{"query": map[string]any{"bool": map[string]any{"filter": filters}}, "sort": []string{"@timestamp"}})
 	if err != nil {
 		d.err = err

@@ -8,6 +8,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -21,6 +22,7 @@ type Config struct {
 	State         State         `mapstructure:"state"`
 	Serve         Serve         `mapstructure:"serve"`
 	Kibana        Kibana        `mapstructure:"kibana"`
+	Links         Links         `mapstructure:"links"`
 	Evidence      Evidence      `mapstructure:"evidence"`
 	Geo           Geo           `mapstructure:"geo"`
 	// Weights of the terms of the final score, by name; every term is there.
@@ -88,6 +90,11 @@ type Kibana struct {
 	CAFile string `mapstructure:"ca_file"`
 }
 
+// Links says where the links of findings lead.
+type Links struct {
+	BaseURL string `mapstructure:"base_url"`
+}
+
 // Key documents one setting.
 type Key struct {
 	// Name is the dotted name in the file; the environment variable is DWELL_ and the name in capitals with underscores.
@@ -138,6 +145,7 @@ func baseKeys() []Key {
 		{Name: "serve.listen", Default: "127.0.0.1:9274", About: "Where `dwell serve` answers /healthz, /readyz and /metrics. Empty: nowhere. There is no password: leave it on loopback."},
 		{Name: "kibana.url", Default: "", About: "Kibana's address with its base path, for `dwell install`: http://localhost:5601 on a Security Onion manager. Empty: dashboards are left out."},
 		{Name: "kibana.ca_file", Default: "", About: "PEM file with the authority that signed Kibana's certificate. Empty: the system's authorities."},
+		{Name: "links.base_url", Default: "", About: "Address of Security Onion's console as analysts' browsers reach it, https://manager: the links of findings to Hunt and to Kibana (below /kibana) then work from anywhere. Empty: links are relative, and work inside the console."},
 	}
 }
 
@@ -197,6 +205,10 @@ func (c *Config) validate() []error {
 		}
 	}
 	errs = append(errs, c.validateWeights()...)
+	if u, err := url.Parse(c.Links.BaseURL); c.Links.BaseURL != "" &&
+		(err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "") {
+		bad("links.base_url", "links cannot begin with this: want the address of the console alone, https://manager")
+	}
 	return append(errs, c.validateWords()...)
 }
 

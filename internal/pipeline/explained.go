@@ -32,8 +32,11 @@ func explained(k *key) (scoring.Explanation, string) {
 // mundane says that a port's traffic repeats by design, so that it has no place in a roll-up: pools of time servers and
 // resolvers share networks with everything else.
 func mundane(p pairs.Port) bool {
-	return p.Proto == hunt.UDP && (p.Number == 123 || p.Number == 53)
+	return p.Proto == hunt.UDP && slices.Contains(mundanePorts(), p.Number)
 }
+
+// mundanePorts are those of time and of names, over UDP.
+func mundanePorts() []uint16 { return []uint16{53, 123} }
 
 // ntpSized says that the requests have the size of NTP: 48 bytes, 76 with the headers of IPv4 and 96 with those of IPv6.
 func ntpSized(k *key) bool {

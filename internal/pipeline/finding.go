@@ -65,6 +65,7 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts) hunt.Findi
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
+	f.Links = links(&s.PairKey, id.definition.Window, o.Manager)
 	switch {
 	case s.Network.IsValid():
 		f.Dwell.Destination = &hunt.DestinationNetwork{Network: s.Network.String()}

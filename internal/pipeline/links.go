@@ -3,67 +3,81 @@ package pipeline
 import (
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
 
-// RawTerms are the conditions that find the raw records between a source and an address, a network (CIDR) or a name in
-// Security Onion's data. service tells a TLS server name from an HTTP host.
-func RawTerms(src netip.Addr, dst, service string) []securityonion.Term {
-	dataset, field := "conn", securityonion.FieldDestinationIP
-	_, addrErr := netip.ParseAddr(dst)
-	_, netErr := netip.ParsePrefix(dst)
-	if addrErr != nil && netErr != nil {
-		dataset, field = "ssl", securityonion.FieldServerName
-		if strings.Contains(service, "http") && !strings.Contains(service, "ssl") {
-			dataset, field = "http", securityonion.FieldHost
+// RawQuery finds the raw records between a source and an address, a network (CIDR) or a name in Security Onion's data. Of
+// an address and a network it is the connections; of a name its TLS and HTTP records, since connections have no names.
+func RawQuery(src netip.Addr, dst string) securityonion.Query {
+	k := hunt.PairKey{Src: src, AnyPort: true}
+	var err error
+	if k.Dst, err = netip.ParseAddr(dst); err != nil {
+		if k.Network, err = netip.ParsePrefix(dst); err != nil {
+			k.Name = dst
 		}
 	}
-	return []securityonion.Term{
-		{Field: securityonion.FieldDataset, Value: securityonion.Dataset(dataset)},
-		{Field: securityonion.FieldSourceIP, Value: src.String()}, {Field: field, Value: dst},
-	}
+	return rawQuery(&k)
 }
 
-// fingerprintTerms find the TLS records behind a roll-up by fingerprint.
-func fingerprintTerms(f *hunt.Finding) []securityonion.Term {
-	terms := []securityonion.Term{{Field: securityonion.FieldDataset, Value: securityonion.Dataset("ssl")},
-		{Field: securityonion.FieldSourceIP, Value: f.Source.IP.String()},
-		{Field: securityonion.FieldDestinationPort, Value: strconv.Itoa(f.Destination.Port)}}
-	print := f.Dwell.Destination.Fingerprint
-	if v, ok := strings.CutPrefix(print, "ja4="); ok {
-		return append(terms, securityonion.Term{Field: securityonion.FieldJA4, Value: v})
+// rawQuery finds the raw records of a key. Of a key by address or network these are as many as its connections, but for
+// those that several sensors saw. Of a name they are its TLS and HTTP records, of which a connection may have several, and
+// of a DNS tunnel its queries, with those below public suffixes under the domain, if there are any. Of a fingerprint they are the TLS records that bear it,
+// those to internal servers included.
+func rawQuery(k *hunt.PairKey) securityonion.Query {
+	term := func(field, value string) securityonion.Term { return securityonion.Term{Field: field, Value: value} }
+	dataset := func(log string) securityonion.Term {
+		return term(securityonion.FieldDataset, securityonion.Dataset(log))
 	}
-	if v, ok := strings.CutPrefix(print, "ja3="); ok {
-		return append(terms, securityonion.Term{Field: securityonion.FieldJA3, Value: v})
-	}
-	for _, missing := range []string{securityonion.FieldServerName, securityonion.FieldJA4, securityonion.FieldJA3} {
-		terms = append(terms, securityonion.Term{Field: missing})
-	}
-	return terms
-}
-
-// links are the ready queries back to the raw records, relative to the manager's address.
-func links(f *hunt.Finding) *hunt.Links {
-	var terms []securityonion.Term
+	src := term(securityonion.FieldSourceIP, k.Src.String())
 	switch {
-	case f.Dwell.DNS != nil:
-		terms = []securityonion.Term{{Field: securityonion.FieldDataset, Value: securityonion.Dataset("dns")},
-			{Field: securityonion.FieldSourceIP, Value: f.Source.IP.String()}, {Field: securityonion.FieldRegistered, Value: f.Destination.Domain}}
-	case f.Destination.Domain != "":
-		terms = RawTerms(f.Source.IP, f.Destination.Domain, f.Network.Protocol)
-	case f.Dwell.Destination != nil && f.Dwell.Destination.Fingerprint != "":
-		terms = fingerprintTerms(f)
-	case f.Dwell.Destination != nil:
-		terms = RawTerms(f.Source.IP, f.Dwell.Destination.Network, "")
-	default:
-		terms = RawTerms(f.Source.IP, f.Destination.IP.String(), "")
+	case k.DNS != "":
+		return securityonion.Query{All: []securityonion.Term{dataset("dns"), src, {Field: securityonion.FieldQuery, Value: k.DNS, Below: true}}}
+	case k.Name != "":
+		return securityonion.Query{All: []securityonion.Term{term(securityonion.FieldModule, "zeek"), src},
+			Any: []securityonion.Term{term(securityonion.FieldServerName, k.Name), term(securityonion.FieldHost, k.Name)}}
+	case k.Network.IsValid():
+		q := securityonion.Query{All: []securityonion.Term{dataset("conn"), src, term(securityonion.FieldDestinationIP, k.Network.String())}}
+		for _, port := range mundanePorts() {
+			q.Without = append(q.Without, []securityonion.Term{term(securityonion.FieldTransport, hunt.UDP.String()), portTerm(port)})
+		}
+		return q
+	case k.Fingerprint.Kind != hunt.NoFingerprint:
+		return securityonion.Query{All: append([]securityonion.Term{dataset("ssl"), src, portTerm(k.Port)}, fingerprintTerms(k.Fingerprint)...)}
 	}
-	w := f.Dwell.Window
+	q := securityonion.Query{All: []securityonion.Term{dataset("conn"), src, term(securityonion.FieldDestinationIP, k.Dst.String())}}
+	if !k.AnyPort {
+		q.All = append(q.All, portTerm(k.Port))
+		if k.Proto != hunt.TransportUnknown {
+			q.All = append(q.All, term(securityonion.FieldTransport, k.Proto.String()))
+		}
+	}
+	return q
+}
+
+// fingerprintTerms hold for TLS records whose best fingerprint it is: a term without a value asks for the field to be
+// missing.
+func fingerprintTerms(f hunt.Fingerprint) []securityonion.Term {
+	switch f.Kind {
+	case hunt.JA4:
+		return []securityonion.Term{{Field: securityonion.FieldJA4, Value: f.Value}}
+	case hunt.JA3:
+		return []securityonion.Term{{Field: securityonion.FieldJA3, Value: f.Value}, {Field: securityonion.FieldJA4}}
+	case hunt.NoServerName, hunt.NoFingerprint:
+	}
+	return []securityonion.Term{{Field: securityonion.FieldServerName}, {Field: securityonion.FieldJA4}, {Field: securityonion.FieldJA3}}
+}
+
+func portTerm(port uint16) securityonion.Term {
+	return securityonion.Term{Field: securityonion.FieldDestinationPort, Value: strconv.Itoa(int(port))}
+}
+
+// links are the ready queries back to the raw records of a key; base is the manager's address, or empty.
+func links(k *hunt.PairKey, w hunt.Window, base string) *hunt.Links {
+	q := rawQuery(k)
 	return &hunt.Links{
-		SOCHunt: securityonion.HuntURL("", securityonion.OQL(terms...), w.Start.Time, w.End.Time),
-		Kibana:  securityonion.DiscoverURL("", securityonion.DefaultView, securityonion.KQL(terms...), w.Start.Time, w.End.Time),
+		SOCHunt: securityonion.HuntURL(base, q.OQL(), w.Start, w.End),
+		Kibana:  securityonion.DiscoverURL(base, securityonion.DefaultView, q.KQL(), w.Start, w.End),
 	}
 }

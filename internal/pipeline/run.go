@@ -38,6 +38,9 @@ type Options struct {
 	Weights evidence.Weights
 	// Memory bounds what the connections take; what is beyond goes to disk while the hunt lasts. Zero is no bound.
 	Memory pairs.Budget
+	// Manager is the address of Security Onion's console, which the links of findings begin with; empty leaves them
+	// relative to it.
+	Manager string
 	// Version of the program, part of a hunt's revision.
 	Version string
 	// Now is the clock. It stamps event.ingested and measures stages, nothing else.
@@ -197,7 +200,6 @@ func (r *Result) finish(o Options) (by hunt.BySeverity) {
 			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
 	})
 	for i := range r.Findings {
-		r.Findings[i].Links = links(&r.Findings[i])
 		if f := &r.Findings[i]; o.Safelist != nil {
 			f.Dwell.SafelistRule, f.Dwell.Safelisted = o.Safelist.Match(f, o.Now())
 		}

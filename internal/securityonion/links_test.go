@@ -2,6 +2,7 @@ package securityonion
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -30,9 +31,10 @@ func TestValuesStayValues(t *testing.T) {
 	from := time.Date(2026, 3, 1, 13, 4, 5, 0, time.UTC)
 	for _, tc := range hostile {
 		t.Run(tc.name, func(t *testing.T) {
-			oql := OQL(Term{FieldServerName, tc.name1})
+			q := Query{All: []Term{{Field: FieldServerName, Value: tc.name1}}}
+			oql := q.OQL()
 			require.Equal(t, `ssl.server_name:"`+tc.quoted+`"`, oql)
-			require.Equal(t, `ssl.server_name: "`+tc.quoted+`"`, KQL(Term{FieldServerName, tc.name1}))
+			require.Equal(t, `ssl.server_name: "`+tc.quoted+`"`, q.KQL())
 			u, err := url.Parse(HuntURL("https://manager/", oql, from, from.Add(24*time.Hour)))
 			require.NoError(t, err)
 			path, query, ok := strings.Cut(u.Fragment, "?")
@@ -45,7 +47,7 @@ func TestValuesStayValues(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, values, 3)
 			require.Equal(t, oql, values.Get("q"))
-			require.Equal(t, "2026/03/01 01:04:05 PM - 2026/03/02 01:04:05 PM", values.Get("t"))
+			require.Equal(t, "2026/03/01 01:04:05 PM - 2026/03/02 01:04:04 PM", values.Get("t"))
 			require.Equal(t, "UTC", values.Get("z"))
 		})
 	}
@@ -73,14 +75,14 @@ func unrison(t *testing.T, s string) (string, string) {
 
 func TestDiscoverURL(t *testing.T) {
 	for _, tc := range hostile {
-		kql := KQL(Term{FieldSourceIP, "10.0.0.1"}, Term{FieldHost, tc.name1})
-		link := DiscoverURL("https://manager/kibana", DefaultView, kql, time.Unix(0, 0), time.Unix(60, 0))
+		kql := Query{All: []Term{{Field: FieldSourceIP, Value: "10.0.0.1"}, {Field: FieldHost, Value: tc.name1}}}.KQL()
+		link := DiscoverURL("https://manager/", DefaultView, kql, time.Unix(0, 0), time.Unix(60, 0))
 		raw, ok := strings.CutPrefix(link, "https://manager/kibana/app/discover#/?")
 		require.True(t, ok)
 		values, err := url.ParseQuery(raw)
 		require.NoError(t, err)
 		require.Len(t, values, 2, tc.name)
-		require.Equal(t, "(time:(from:'1970-01-01T00:00:00.000Z',to:'1970-01-01T00:01:00.000Z'))", values.Get("_g"))
+		require.Equal(t, "(time:(from:'1970-01-01T00:00:00.000Z',to:'1970-01-01T00:00:59.999Z'))", values.Get("_g"))
 		rest, ok := strings.CutPrefix(values.Get("_a"), "(index:'logs-*',query:(language:kuery,query:")
 		require.True(t, ok, values.Get("_a"))
 		text, rest := unrison(t, rest)
@@ -90,8 +92,27 @@ func TestDiscoverURL(t *testing.T) {
 }
 
 func TestLinksWithoutValuesOrTimes(t *testing.T) {
-	require.Equal(t, `event.dataset:"zeek.conn" AND NOT _exists_:ssl.server_name`, OQL(Term{FieldDataset, "zeek.conn"}, Term{Field: FieldServerName}))
-	require.Equal(t, `not ssl.server_name: *`, KQL(Term{Field: FieldServerName}))
-	require.Equal(t, "/#/hunt?q=a%3A%221%20%2B%201%22", HuntURL("", OQL(Term{"a", "1 + 1"}), time.Time{}, time.Time{}))
-	require.Equal(t, "/app/discover#/?_a=%28index%3A%27v%27%2Cquery%3A%28language%3Akuery%2Cquery%3A%27x%27%29%29", DiscoverURL("", "v", "x", time.Time{}, time.Time{}))
+	require.Equal(t, `event.dataset:"zeek.conn" AND NOT _exists_:ssl.server_name`, Query{All: []Term{{Field: FieldDataset, Value: "zeek.conn"}, {Field: FieldServerName}}}.OQL())
+	require.Equal(t, `not ssl.server_name: *`, Query{All: []Term{{Field: FieldServerName}}}.KQL())
+	require.Equal(t, "/#/hunt?q=a%3A%221%20%2B%201%22", HuntURL("", Query{All: []Term{{Field: "a", Value: "1 + 1"}}}.OQL(), time.Time{}, time.Time{}))
+	require.Equal(t, "/kibana/app/discover#/?_a=%28index%3A%27v%27%2Cquery%3A%28language%3Akuery%2Cquery%3A%27x%27%29%29", DiscoverURL("", "v", "x", time.Time{}, time.Time{}))
+}
+
+// What stands between parentheses must mean the same to the console's parser, which knows no quotes there and takes
+// the name of a field before an opening parenthesis into it (securityonion-soc, model/query.go).
+func TestParenthesesHoldHostNamesOnly(t *testing.T) {
+	group := regexp.MustCompile(`^\((?:(?: OR | AND )?[a-z_.]+:(?:\*\.)?[a-z0-9._?-]+)+\)$`)
+	for _, tc := range hostile {
+		for _, q := range []Query{
+			{All: []Term{{Field: FieldQuery, Value: tc.name1, Below: true}}},
+			{Any: []Term{{Field: FieldServerName, Value: tc.name1}, {Field: FieldHost, Value: tc.name1}}},
+		} {
+			require.Regexp(t, group, q.OQL())
+		}
+	}
+	q := Query{All: []Term{{Field: FieldQuery, Value: "evil.co.uk", Below: true}}, Any: []Term{{Field: "a", Value: "-x(Y"}, {Field: "b", Value: "-"}},
+		Without: [][]Term{{{Field: FieldTransport, Value: "udp"}, {Field: FieldDestinationPort, Value: "53"}}}}
+	require.Equal(t, "(dns.query.name:evil.co.uk OR dns.query.name:*.evil.co.uk) AND (a:?x?? OR b:?) AND NOT (network.transport:udp AND destination.port:53)", q.OQL())
+	require.Equal(t, `(dns.query.name: "evil.co.uk" or dns.query.name: *.evil.co.uk) and (a: "-x(Y" or b: "-") and not (network.transport: "udp" and destination.port: "53")`, q.KQL())
+	require.Equal(t, `(dns.query.name: "a\"(*b" or dns.query.name: *.a***b)`, Query{All: []Term{{Field: FieldQuery, Value: `a"(*b`, Below: true}}}.KQL())
 }
