@@ -175,7 +175,8 @@ func TestSOCQueries(t *testing.T) {
 			seen[where+q.Name] = true
 			require.NotEmpty(t, q.Description)
 			search, groups, _ := strings.Cut(q.Query, "|")
-			require.Regexp(t, `event\.dataset:dwell\.(finding|alert|hunt)`, search, "our documents only")
+			require.Regexp(t, `^event\.dataset:dwell\.(finding|alert|hunt|disposition)( AND |$)`, strings.TrimSpace(search), "our documents only")
+			require.NotContains(t, search, ":(", "the console takes a field before a parenthesis into it")
 			for _, m := range regexp.MustCompile(`([a-z_.]+):`).FindAllStringSubmatch(search, -1) {
 				require.Contains(t, fields, m[1], q.Name)
 			}
@@ -196,9 +197,9 @@ func TestSOCQueries(t *testing.T) {
 	b, err = os.ReadFile("soc/eventfields.json")
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(b, &columns))
-	require.Len(t, columns, 3)
+	require.Len(t, columns, 4, "a set of columns for each of our streams")
 	for set, names := range columns {
-		require.Regexp(t, `^:dwell:(finding|alert|hunt)$`, set)
+		require.Regexp(t, `^:dwell:(finding|alert|hunt|disposition)$`, set)
 		for _, n := range names {
 			if n != "soc_timestamp" && n != "message" {
 				require.Contains(t, fields, n, set)
@@ -207,7 +208,33 @@ func TestSOCQueries(t *testing.T) {
 	}
 }
 
-// TestSOCHelper runs the helper on a pillar as it may be: once, again, after an update that brought a query, and away.
+// consolePillar is the part of a pillar that the helper writes.
+type consolePillar struct {
+	SOC struct {
+		Config struct {
+			EventFields map[string][]string `yaml:"eventFields"`
+			Server      struct {
+				Client map[string]struct {
+					Queries []struct {
+						Name, Query string
+					}
+				} `yaml:"client"`
+			} `yaml:"server"`
+		} `yaml:"config"`
+		Other string `yaml:"other"`
+	} `yaml:"soc"`
+}
+
+// names are those of the queries of a list.
+func (p *consolePillar) names(where string) (out []string) {
+	for _, q := range p.SOC.Config.Server.Client[where].Queries {
+		out = append(out, q.Name)
+	}
+	return out
+}
+
+// TestSOCHelper runs the helper on a console as it may be, with queries and columns of others: where there is no pillar
+// file, again, after an update that brought a query, and away. What is not ours stays as it is throughout.
 func TestSOCHelper(t *testing.T) {
 	if err := exec.CommandContext(t.Context(), "python3", "-c", "import yaml").Run(); err != nil {
 		t.Skip("python3 with yaml is not here: the helper for the console's queries was not run")
@@ -215,52 +242,72 @@ func TestSOCHelper(t *testing.T) {
 	dir := t.TempDir()
 	soc, pillar := filepath.Join(dir, "soc.json"), filepath.Join(dir, "soc_soc.sls")
 	write := func(path, text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
-	type entry struct {
-		Name string `yaml:"name"`
-	}
-	run := func(args ...string) (hunt []string, columns map[string][]string, other string) {
+	helper := func(args ...string) (string, error) {
 		out, err := exec.CommandContext(t.Context(), "python3", append([]string{"soc/dwell-soc-queries", "--soc-json", soc, "--pillar", pillar}, args...)...).CombinedOutput()
-		require.NoError(t, err, string(out))
+		return string(out), err
+	}
+	run := func(args ...string) (p consolePillar) {
+		out, err := helper(args...)
+		require.NoError(t, err, out)
 		b, err := os.ReadFile(pillar)
 		require.NoError(t, err)
-		var p struct {
-			SOC struct {
-				Config struct {
-					EventFields map[string][]string `yaml:"eventFields"`
-					Server      struct {
-						Client struct {
-							Hunt struct {
-								Queries []entry `yaml:"queries"`
-							} `yaml:"hunt"`
-						} `yaml:"client"`
-					} `yaml:"server"`
-				} `yaml:"config"`
-				Other string `yaml:"other"`
-			} `yaml:"soc"`
-		}
 		require.NoError(t, yaml.Unmarshal(b, &p))
-		for _, q := range p.SOC.Config.Server.Client.Hunt.Queries {
-			hunt = append(hunt, q.Name)
-		}
-		return hunt, p.SOC.Config.EventFields, p.SOC.Other
+		return p
 	}
-	write(soc, `{"server":{"client":{"hunt":{"queries":[{"name":"Default","query":"*"}]},"dashboards":{"queries":[]}}}}`)
-	write(pillar, "soc:\n  other: keep me\n")
-	hunt, columns, other := run()
-	require.Equal(t, "keep me", other)
-	require.Len(t, hunt, 7)
-	require.Equal(t, "Default", hunt[0])
-	require.Len(t, columns, 3)
-	again, _, _ := run()
-	require.Equal(t, hunt, again, "running it again changes nothing")
+	out, err := helper()
+	require.Error(t, err)
+	require.Contains(t, out, soc+": No such file or directory: run this on the manager")
+	require.NotContains(t, out, "Traceback")
+	write(soc, `{"server":{"client":{}}}`)
+	out, err = helper()
+	require.Error(t, err)
+	require.Contains(t, out, "has no list server.client.hunt.queries")
+	require.NoFileExists(t, pillar)
 
-	write(soc, `{"server":{"client":{"hunt":{"queries":[{"name":"Default","query":"*"},{"name":"New with the update","query":"*"},{"name":"dwell - Old","query":"*"}]},"dashboards":{"queries":[]}}}}`)
-	after, _, _ := run()
-	require.Equal(t, append([]string{"Default", "New with the update"}, hunt[1:]...), after)
-	gone, columns, other := run("--remove")
-	require.Equal(t, []string{"Default", "New with the update"}, gone)
-	require.Empty(t, columns)
-	require.Equal(t, "keep me", other)
+	const force = `{"server":{"client":{"hunt":{"queries":[%s]},"dashboards":{"queries":[{"name":"Overview","query":"*"}]}}}}`
+	write(soc, fmt.Sprintf(force, `{"name":"Default","query":"*"}`))
+	dry, err := helper("--dry-run")
+	require.NoError(t, err)
+	require.NoFileExists(t, pillar, "a dry run writes nothing")
+	first := run()
+	written, err := os.ReadFile(pillar)
+	require.NoError(t, err)
+	require.Equal(t, dry, string(written))
+	info, err := os.Stat(pillar)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o644), info.Mode().Perm(), "as the other pillars")
+	require.NoFileExists(t, pillar+".before-dwell", "there was nothing to keep")
+	require.Equal(t, []string{"Overview", "dwell - Overview", "dwell - Alerts"}, first.names("dashboards"))
+	require.Len(t, first.names("hunt"), 8)
+	require.Len(t, first.SOC.Config.EventFields, 4)
+
+	write(pillar, `soc:
+  other: keep me
+  config:
+    eventFields: {":zeek:conn": [soc_timestamp, source.ip], ":dwell:old": [soc_timestamp]}
+    server: {client: {dashboards: {queries: [{name: Ours by hand, query: "tags:mine"}]}}}
+`)
+	require.NoError(t, os.Chmod(pillar, 0o640))
+	p := run()
+	require.Equal(t, "keep me", p.SOC.Other)
+	require.Equal(t, first.names("hunt"), p.names("hunt"))
+	require.Equal(t, []string{"Overview", "Ours by hand", "dwell - Overview", "dwell - Alerts"}, p.names("dashboards"))
+	require.Equal(t, []string{"soc_timestamp", "source.ip"}, p.SOC.Config.EventFields[":zeek:conn"])
+	require.Len(t, p.SOC.Config.EventFields, 6)
+	info, err = os.Stat(pillar)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o640), info.Mode().Perm(), "the file keeps its mode")
+	require.Equal(t, p, run(), "running it again changes nothing")
+
+	write(soc, fmt.Sprintf(force, `{"name":"Default","query":"*"},{"name":"New with the update","query":"*"},{"name":"dwell - Old","query":"*"}`))
+	updated := run()
+	require.Equal(t, append([]string{"Default", "New with the update"}, first.names("hunt")[1:]...), updated.names("hunt"))
+
+	gone := run("--remove")
+	require.Equal(t, []string{"Default", "New with the update"}, gone.names("hunt"))
+	require.Equal(t, []string{"Overview", "Ours by hand"}, gone.names("dashboards"))
+	require.Equal(t, map[string][]string{":zeek:conn": {"soc_timestamp", "source.ip"}, ":dwell:old": {"soc_timestamp"}}, gone.SOC.Config.EventFields)
+	require.Equal(t, "keep me", gone.SOC.Other)
 	require.FileExists(t, pillar+".before-dwell")
 }
 
