@@ -143,7 +143,7 @@ func New(cfg Config) (*Client, error) {
 	if timeout == 0 {
 		timeout = DefaultTimeout
 	}
-	rt := retrying(cfg, &attempt{next: base, timeout: timeout}, urls, log)
+	rt := retrying(cfg, &attempt{next: base, timeout: timeout, buffers: make(chan *bytes.Buffer, maxKept)}, urls, log)
 	agent := cfg.UserAgent
 	if agent == "" {
 		agent = "dwell"

@@ -3,6 +3,7 @@ package es_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -100,6 +101,32 @@ func TestSearchRefusesIncompleteAnswers(t *testing.T) {
 }
 
 // What is sent again, and what is not: one request each, then the allow-list (faults 1, 2, 3, 8, 15, 16).
+// Aggregations that the decoder reads to the end are not looked through before; what would be overlooked is an error.
+func TestSearchToTheEnd(t *testing.T) {
+	const whole, aggs = `"timed_out":false,"_shards":{"total":2,"successful":2,"skipped":0,"failed":0}`, `"aggregations":{"a":["}"]}`
+	for _, c := range []struct{ name, answer, refused string }{
+		{"as the server writes it", `{"took":1,` + whole + `,` + aggs + "}\n", ""},
+		{"aggregations first", `{` + aggs + `,` + whole + `}`, ""},
+		{"a failed shard", `{"timed_out":false,"_shards":{"total":2,"successful":1,"failed":1},` + aggs + `}`, "1 of 2 shards failed"},
+		{"timed out", `{"timed_out":true,"_shards":{"total":2,"successful":2,"failed":0},` + aggs + `}`, "timed_out"},
+		{"a cluster that was skipped, told behind", `{` + whole + `,` + aggs + `,"_clusters":{"total":2,"successful":1,"skipped":1}}`, "read the answer"},
+		{"cut", `{` + whole + `,"aggregations":{"a":["}"]`, "read the answer"},
+		{"no more than where it begins", `{` + whole + `,"aggregations":`, "read the answer"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cl := client(t, new(estest.Fake).On(1, estest.JSON(c.answer)), nil)
+			var got struct{ A []string }
+			err := cl.Search(t.Context(), es.SearchRequest{ToTheEnd: true}, func(r es.SearchResult) error { return json.Unmarshal(r.Aggregations, &got) })
+			if c.refused != "" {
+				require.ErrorContains(t, err, c.refused)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, []string{"}"}, got.A)
+		})
+	}
+}
+
 func TestRetries(t *testing.T) {
 	for _, c := range []struct {
 		name  string

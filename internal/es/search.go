@@ -27,6 +27,9 @@ type SearchRequest struct {
 	Preference string
 	// MissingOK takes names that do not exist as empty instead of as an error.
 	MissingOK bool
+	// ToTheEnd says that decode reads Aggregations to their very end and takes what follows them for an error. They are
+	// then not read twice, once to see where they end: for large answers, which end with them.
+	ToTheEnd bool
 	// Params are further URL parameters that search knows, such as size; nil for none. esapi's zero values are unset.
 	Params *esapi.SearchRequest
 }
@@ -64,7 +67,7 @@ func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(Sear
 	op := orText(req.Op, "search")
 	index := joinIndex(req.Index)
 	return c.Do(ctx, Call{Op: op, Index: index, Request: r, Decode: func(b []byte) error {
-		res, err := decodeSearch(b)
+		res, err := decodeSearch(b, req.ToTheEnd)
 		if err != nil {
 			return err
 		}
@@ -103,7 +106,7 @@ type clusters struct {
 }
 
 // decodeSearch is the one place where a 200 is checked for being a success.
-func decodeSearch(b []byte) (SearchResult, error) {
+func decodeSearch(b []byte, toTheEnd bool) (SearchResult, error) {
 	var (
 		res      SearchResult
 		sh       *shards
@@ -132,6 +135,10 @@ func decodeSearch(b []byte) (SearchResult, error) {
 		case "hits":
 			res.Hits = s.Raw()
 		case "aggregations":
+			if rest, ok := bytes.CutSuffix(bytes.TrimRight(s.Rest(), " \n\r\t"), []byte("}")); ok && toTheEnd && sh != nil && knowTime {
+				res.Aggregations, res.Shards = rest, sh.Total
+				return res, complete(sh, &cl, timedOut)
+			}
 			res.Aggregations = s.Raw()
 		default:
 			s.Skip()

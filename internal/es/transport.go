@@ -31,8 +31,15 @@ const maxBody = 256 << 20
 type attempt struct {
 	next    http.RoundTripper
 	timeout time.Duration
-	buffers sync.Pool
+	buffers chan *bytes.Buffer
 }
+
+// maxKept are the buffers that are used again, and the most bytes that one of them may have. A sync.Pool would lose them to the
+// garbage collector between one page and the next, and growing to a page's size costs more than reading it.
+const (
+	maxKept      = 4
+	maxKeptBytes = 32 << 20
+)
 
 // errAttemptTimeout tells our own deadline of one attempt from the caller's.
 var errAttemptTimeout = errors.New("no complete answer within the request timeout")
@@ -46,11 +53,12 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, a.cause(ctx, err)
 	}
 	defer res.Body.Close()
-	buf, _ := a.buffers.Get().(*bytes.Buffer)
-	if buf == nil {
-		buf = new(bytes.Buffer)
+	buf := new(bytes.Buffer)
+	select {
+	case buf = <-a.buffers:
+		buf.Reset()
+	default:
 	}
-	buf.Reset()
 	if res.ContentLength > 0 && res.ContentLength < maxBody {
 		buf.Grow(int(res.ContentLength) + bytes.MinRead)
 	}
@@ -61,7 +69,7 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	if n > maxBody {
 		return nil, fmt.Errorf("answer is longer than %d bytes", maxBody)
 	}
-	res.Body = &body{r: bytes.NewReader(buf.Bytes()), buf: buf, pool: &a.buffers}
+	res.Body = &body{r: bytes.NewReader(buf.Bytes()), buf: buf, pool: a.buffers}
 	res.ContentLength = n
 	return res, nil
 }
@@ -84,7 +92,7 @@ func (a *attempt) cause(ctx context.Context, err error) error {
 type body struct {
 	r    *bytes.Reader
 	buf  *bytes.Buffer
-	pool *sync.Pool
+	pool chan<- *bytes.Buffer
 	once sync.Once
 }
 
@@ -97,7 +105,12 @@ func (b *body) Close() error {
 		b.r.Reset(nil)
 		buf := b.buf
 		b.buf = new(bytes.Buffer)
-		b.pool.Put(buf)
+		if buf.Cap() <= maxKeptBytes {
+			select {
+			case b.pool <- buf:
+			default:
+			}
+		}
 	})
 	return nil
 }

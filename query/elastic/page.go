@@ -43,7 +43,7 @@ type row[T any] struct {
 	count func(*T, int64)
 }
 
-// decode appends the rows of an answer's raw aggregations to into.
+// decode appends the rows of an answer's raw aggregations to into. Anything behind them is an error.
 func (w row[T]) decode(p *cells, aggregations []byte, into []T) ([]T, pageResult, error) {
 	var res pageResult
 	found := false

@@ -146,7 +146,9 @@ func (r *reading) count(ctx context.Context, query object) (int64, error) {
 
 // search asks for size 0 on this hunt's indices, the same shard copies each time.
 func (r *reading) search(ctx context.Context, op string, body []byte, filter []string, decode func(es.SearchResult) error) error {
-	return r.src.client.Search(ctx, es.SearchRequest{
-		Op: op, Index: r.names, Body: body, FilterPath: filter, Preference: "dwell", MissingOK: true,
-	}, decode)
+	return r.src.client.Search(ctx, r.request(op, body, filter), decode)
+}
+
+func (r *reading) request(op string, body []byte, filter []string) es.SearchRequest {
+	return es.SearchRequest{Op: op, Index: r.names, Body: body, FilterPath: filter, Preference: "dwell", MissingOK: true}
 }

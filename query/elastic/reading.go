@@ -390,15 +390,16 @@ func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int6
 	for {
 		size := r.pageSize(s.Expected)
 		var got pageResult
-		err := r.search(ctx, "read "+r.many, r.query.page(s.From, s.To, size, after),
-			[]string{"aggregations.c.after_key", "aggregations.c.buckets"}, func(res es.SearchResult) error {
-				if res.Shards == 0 {
-					return nil // All indices are gone; the counts will tell.
-				}
-				var err error
-				got, err = into.decode(p, res.Aggregations)
-				return err
-			})
+		ask := r.request("read "+r.many, r.query.page(s.From, s.To, size, after), []string{"aggregations.c.after_key", "aggregations.c.buckets"})
+		ask.ToTheEnd = true
+		err := r.src.client.Search(ctx, ask, func(res es.SearchResult) error {
+			if res.Shards == 0 {
+				return nil // All indices are gone; the counts will tell.
+			}
+			var err error
+			got, err = into.decode(p, res.Aggregations)
+			return err
+		})
 		if err != nil {
 			return docs, err
 		}

@@ -80,6 +80,9 @@ func (s *Scanner) Object() bool {
 // Key gives the next key of the object that was entered, or false at its end (or after an error). The bytes are
 // valid until the next string is read. After Key, the value must be consumed.
 func (s *Scanner) Key() ([]byte, bool) {
+	if k, ok := s.letter(); ok {
+		return k, true
+	}
 	if !s.next('}') {
 		return nil, false
 	}
@@ -88,6 +91,26 @@ func (s *Scanner) Key() ([]byte, bool) {
 		return nil, false
 	}
 	return k, true
+}
+
+// letter is Key for a key of one plain letter without white space about it, as most keys of large answers are: ,"k":
+func (s *Scanner) letter() ([]byte, bool) {
+	i := s.i
+	if !s.first {
+		if i >= len(s.b) || s.b[i] != ',' {
+			return nil, false
+		}
+		i++
+	}
+	if s.err != nil || len(s.b)-i < 4 {
+		return nil, false
+	}
+	b := s.b[i : i+4]
+	if b[0] != '"' || b[1] < 'a' || b[1] > 'z' || b[2] != '"' || b[3] != ':' {
+		return nil, false
+	}
+	s.i, s.first = i+4, false
+	return b[1:2], true
 }
 
 // Array enters an array; go on with Elem.
@@ -221,7 +244,9 @@ func (s *Scanner) integer() (n int64, whole bool) {
 
 // Text reads a string and gives its bytes, valid until the next string is read or the text is gone.
 func (s *Scanner) Text() []byte {
-	if !s.expect('"') {
+	if s.err == nil && s.i < len(s.b) && s.b[s.i] == '"' {
+		s.i++
+	} else if !s.expect('"') {
 		return nil
 	}
 	start := s.i
@@ -358,6 +383,14 @@ func (s *Scanner) Raw() []byte {
 		return nil
 	}
 	return s.b[start:s.i]
+}
+
+// Rest gives all text that is left, without reading it.
+func (s *Scanner) Rest() []byte {
+	if s.err != nil {
+		return nil
+	}
+	return s.b[s.i:]
 }
 
 // Skip consumes one value of any kind.
