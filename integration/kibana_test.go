@@ -25,12 +25,15 @@ func TestEveryPanelHasData(t *testing.T) {
 			for j, score := range []float64{0.9, 0.7, 0.5, 0.3} {
 				f := h.add(fmt.Sprintf("10.1.1.%d", j+1), "203.0.113.7", score)
 				f.Destination.Domain = "cdn.example"
-				f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: 4, Active: 60}}
+				f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: 4, Active: 60},
+					FirstSeen: &hunt.FirstSeen{Destination: h.window().Start, Days: int64(j)}}
+				f.Links = &hunt.Links{SOCHunt: "https://manager/#/hunt?q=1", Kibana: "https://manager/kibana/app/discover#/?_a=1"}
 				f.Beacon.Period, f.Beacon.RITA, f.Beacon.DS, f.Beacon.Duration, f.Beacon.Historical = number(300), number(0.9), number(0.8), number(0.7), number(0.6)
 			}
 			known := h.add("10.1.1.9", "203.0.113.9", 0.9)
 			known.Dwell.Safelisted, known.Dwell.SafelistRule = true, "updates"
 			doc := h.document(h.window().End.Time)
+			doc.Dwell.Hunt.Lag = float64(300 + 600*i)
 			if i == 1 {
 				doc.Dwell.Hunt.Complete, doc.Dwell.Hunt.Gaps = false, []string{"1 of 2 shards failed"}
 			}
@@ -54,17 +57,35 @@ func TestEveryPanelHasData(t *testing.T) {
 					continue
 				}
 				var aggs map[string]json.RawMessage
+				var found []struct{ Fields map[string][]any }
 				total := 0
 				err = c.admin.Search(t.Context(), es.SearchRequest{Op: "panel " + d.ID + " " + p.Title, Index: []string{kibana.Pattern}, Body: body}, func(r es.SearchResult) error {
-					var hits struct{ Total struct{ Value int } }
+					var hits struct {
+						Total struct{ Value int }
+						Hits  []struct{ Fields map[string][]any }
+					}
 					if err := json.Unmarshal(r.Hits, &hits); err != nil {
 						return err
 					}
-					total = hits.Total.Value
+					total, found = hits.Total.Value, hits.Hits
+					if p.Kind == kibana.Found {
+						return nil
+					}
 					return json.Unmarshal(r.Aggregations, &aggs)
 				})
 				require.NoError(t, err)
 				require.Positive(t, total, "%s: %s matches nothing", d.ID, p.Title)
+				if p.Kind == kibana.Found {
+					require.Len(t, found, 15, "five findings of each of three hunts")
+					linked := 0
+					for _, h := range found {
+						if len(h.Fields) == len(p.Columns()) {
+							linked++
+						}
+					}
+					require.Equal(t, 12, linked, "%s: %s shows every column of those that have links", d.ID, p.Title)
+					continue
+				}
 				values := numbers(t, aggs, len(p.By), len(p.Values))
 				require.NotNil(t, values, "%s: %s has a value of nothing", d.ID, p.Title)
 				shown[fmt.Sprintf("%s/%s/%s", d.ID, p.Kind, p.Title)] = values[0]
@@ -74,7 +95,11 @@ func TestEveryPanelHasData(t *testing.T) {
 		require.Equal(t, 4.0, shown["dwell-overview/metric/Stories"])
 		require.Equal(t, 2.0, shown["dwell-overview/metric/Critical and high"])
 		require.Equal(t, 2.0, shown["dwell-overview/metric/Raised as alerts"])
+		require.Equal(t, 1.0, shown["dwell-overview/metric/With new destinations"], "the same one in each of three hunts")
 		require.Equal(t, 0.9, shown["dwell-overview/table/Stories"])
+		require.Equal(t, 4.0, shown["dwell-overview/table/Top destinations"], "four machines that talk to one address")
+		require.Equal(t, 4.0, shown["dwell-overview/table/Top names"])
+		require.Equal(t, 300.0, shown["dwell-health/lines/Lag: from the end of the window to the hunt"], "of the oldest hunt")
 		require.Equal(t, 5.0, shown["dwell-host/metric/Stories"])
 		require.Equal(t, 300.0, shown["dwell-pair/metric/Period"])
 		require.Equal(t, 3.0, shown["dwell-health/metric/Hunts"])

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,30 @@ type key struct {
 type row struct {
 	Keys   []key
 	Values []float64
+}
+
+// documents turns the documents of an answer into rows, a key a column.
+func documents(hits json.RawMessage, columns []string) ([]row, error) {
+	var found struct {
+		Hits []struct{ Fields map[string][]any }
+	}
+	if err := json.Unmarshal(hits, &found); err != nil {
+		return nil, fmt.Errorf("read documents: %w", err)
+	}
+	rows := make([]row, len(found.Hits))
+	for i, h := range found.Hits {
+		for _, c := range columns {
+			text := ""
+			if values := h.Fields[c]; len(values) > 0 {
+				text = fmt.Sprint(values[0])
+			}
+			if strings.HasPrefix(c, "links.") && text != "" {
+				text = map[string]string{"links.soc_hunt": "open Hunt", "links.kibana": "open Discover"}[c]
+			}
+			rows[i].Keys = append(rows[i].Keys, key{Text: text})
+		}
+	}
+	return rows, nil
 }
 
 // flatten turns nested groups into rows, in the order of the answer.

@@ -36,7 +36,7 @@ func draw(p kibana.Panel, rows []row) drawn {
 		b = `<p class="none">No results</p>`
 	case p.Kind == kibana.Metric:
 		b = `<p class="metric">` + esc(show(p.Values[0], rows[0].Values[0])) + `</p>`
-	case p.Kind == kibana.Table:
+	case p.Kind == kibana.Table || p.Kind == kibana.Found:
 		b = table(p, rows)
 	case p.Kind == kibana.Donut:
 		b = donut(p, rows, w, h)
@@ -112,9 +112,14 @@ func legend(names []string, values func(i int) string) string {
 }
 
 func table(p kibana.Panel, rows []row) string {
-	slices.SortStableFunc(rows, func(a, b row) int { return compare(b.Values[0], a.Values[0]) })
+	if len(p.Values) > 0 {
+		slices.SortStableFunc(rows, func(a, b row) int { return compare(b.Values[0], a.Values[0]) })
+	}
 	var b strings.Builder
 	b.WriteString("<table><thead><tr>")
+	for _, c := range p.Columns() {
+		fmt.Fprintf(&b, "<th>%s</th>", esc(c))
+	}
 	for _, g := range p.By {
 		fmt.Fprintf(&b, "<th>%s</th>", esc(g.Label))
 	}

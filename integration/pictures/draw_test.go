@@ -42,6 +42,9 @@ func TestTextOutOfDataIsHarmless(t *testing.T) {
 		require.NotContains(t, body, "<script", kind)
 		require.Contains(t, body, "&lt;script&gt;", kind)
 	}
+	found := string(draw(kibana.Panel{Kind: kibana.Found, Search: "dwell-raw", W: 24, H: 12}, []row{{Keys: []key{{Text: evil}}}}).Body)
+	require.NotContains(t, found, "<script")
+	require.Contains(t, found, "<th>links.soc_hunt</th>")
 }
 
 func TestScalesAreRound(t *testing.T) {

@@ -77,7 +77,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// ask runs the panel's request; a Text panel has none and no rows.
+// ask runs the panel's request; a Text panel has none and no rows, and of a Found panel each document is a row.
 func ask(ctx context.Context, client *es.Client, panel kibana.Panel, from, to time.Time) ([]row, error) {
 	body, err := panel.Request(from, to)
 	if err != nil || body == nil {
@@ -85,6 +85,10 @@ func ask(ctx context.Context, client *es.Client, panel kibana.Panel, from, to ti
 	}
 	var rows []row
 	err = client.Search(ctx, es.SearchRequest{Op: "panel " + panel.Title, Index: []string{kibana.Pattern}, Body: body}, func(r es.SearchResult) (err error) {
+		if panel.Kind == kibana.Found {
+			rows, err = documents(r.Hits, panel.Columns())
+			return err
+		}
 		var aggs map[string]json.RawMessage
 		if err := json.Unmarshal(r.Aggregations, &aggs); err != nil {
 			return err

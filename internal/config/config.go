@@ -145,7 +145,7 @@ func baseKeys() []Key {
 		{Name: "serve.listen", Default: "127.0.0.1:9274", About: "Where `dwell serve` answers /healthz, /readyz and /metrics. Empty: nowhere. There is no password: leave it on loopback."},
 		{Name: "kibana.url", Default: "", About: "Kibana's address with its base path, for `dwell install`: http://localhost:5601 on a Security Onion manager. Empty: dashboards are left out."},
 		{Name: "kibana.ca_file", Default: "", About: "PEM file with the authority that signed Kibana's certificate. Empty: the system's authorities."},
-		{Name: "links.base_url", Default: "", About: "Address of Security Onion's console as analysts' browsers reach it, https://manager: the links of findings to Hunt and to Kibana (below /kibana) then work from anywhere. Empty: links are relative, and work inside the console."},
+		{Name: "links.base_url", Default: "", About: "Address of Security Onion's console as analysts' browsers reach it, https://manager: the links of findings to Hunt and to Kibana (below /kibana) then work from anywhere. Empty: links are relative to it, and Kibana cannot follow those to Hunt."},
 	}
 }
 

@@ -354,10 +354,12 @@ type DwellHunt struct {
 
 // Summary holds a hunt's counts, times and complaints.
 type Summary struct {
-	Source      string       `json:"source"`
-	Internal    []string     `json:"internal"`
-	Direction   string       `json:"direction"`
-	Complete    bool         `json:"complete"`
+	Source    string   `json:"source"`
+	Internal  []string `json:"internal"`
+	Direction string   `json:"direction"`
+	Complete  bool     `json:"complete"`
+	// Lag is how many seconds after the window's end the hunt was carried out.
+	Lag         float64      `json:"lag"`
 	Records     int64        `json:"records"`
 	Connections int64        `json:"connections"`
 	Pairs       int64        `json:"pairs"`

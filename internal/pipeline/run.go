@@ -243,6 +243,7 @@ func (id *identity) document(reading *hunt.Reading, c counts, o Options) hunt.Do
 	w := reading.Window
 	summary := hunt.Summary{
 		Source: reading.Source, Direction: o.Request.Scope.Direction.String(), Complete: !id.incomplete,
+		Lag:     id.ingested.Sub(w.End).Seconds(),
 		Records: reading.Records, Connections: c.connections, Pairs: c.pairs, Scored: c.scored,
 		Findings:   c.severities.Critical + c.severities.High + c.severities.Medium + c.severities.Low,
 		BySeverity: c.severities, Slices: hunt.SliceSummary{Read: int64(len(reading.Slices))},

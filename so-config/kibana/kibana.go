@@ -35,6 +35,8 @@ const (
 	Donut  Kind = "donut"
 	Table  Kind = "table"
 	Text   Kind = "text"
+	// Found shows documents: those of the saved search of Panel.Search.
+	Found Kind = "found"
 )
 
 // Panel is one panel. X, Y, W and H are in Kibana's grid of 48 columns.
@@ -49,8 +51,8 @@ type Panel struct {
 	// By are the groups, outermost first; Values what is shown of each group.
 	By     []Group
 	Values []Value
-	// Markdown is a Text panel's content.
-	Markdown string
+	// Markdown is a Text panel's content, Search the id of a Found panel's saved search.
+	Markdown, Search string
 	// Drill is the dashboard that a click leads to, with what was clicked on as a filter.
 	Drill string
 }
@@ -88,8 +90,10 @@ type Value struct {
 	Label string
 }
 
-// stories counts stories.
+// stories counts stories: hunts overlap, so there are many findings of one.
 func stories() Value { return Value{Unique, "dwell.story_id", "Stories"} }
+
+func machines() Value { return Value{Unique, "dwell.internal_ip", "Machines"} }
 
 func score() Value { return Value{Max, "dwell.score", "Score"} }
 
@@ -111,27 +115,31 @@ func Dashboards() []Dashboard {
 
 func overview() Dashboard {
 	looked := []Condition{{Field: "dwell.safelisted", Value: "true", Not: true}}
+	fresh := append([]Condition{{Field: "dwell.evidence.first_seen.days", Value: "0"}}, looked...)
 	return Dashboard{ID: "dwell-overview", Title: "dwell - Overview", About: "Machines that keep in touch with the outside: what to look at first.", Days: 7, Panels: []Panel{
 		{Title: "How to read this", Kind: Text, W: 48, H: 5, Markdown: "Each **story** is an internal machine that keeps talking to the same outside. Start with *critical* and *high*, click a pair to see its beat, a source to see the machine. " +
 			"A story is counted once however many hunts saw it; one whose severity changed counts under each. What the safelist matched is left out here and shown under *Dispositions*."},
-		{Title: "Stories", Kind: Metric, Y: 5, W: 8, H: 7, Dataset: finding, Where: looked, Values: []Value{stories()}},
-		{Title: "Critical and high", Kind: Metric, X: 8, Y: 5, W: 8, H: 7, Dataset: finding, Where: append([]Condition{{Field: "event.severity", Value: "3", AtLeast: true}}, looked...), Values: []Value{stories()}},
-		{Title: "Raised as alerts", Kind: Metric, X: 16, Y: 5, W: 8, H: 7, Dataset: alert, Values: []Value{stories()}},
+		{Title: "Stories", Kind: Metric, Y: 5, W: 6, H: 7, Dataset: finding, Where: looked, Values: []Value{stories()}},
+		{Title: "Critical and high", Kind: Metric, X: 6, Y: 5, W: 6, H: 7, Dataset: finding, Where: append([]Condition{{Field: "event.severity", Value: "3", AtLeast: true}}, looked...), Values: []Value{stories()}},
+		{Title: "With new destinations", Kind: Metric, X: 12, Y: 5, W: 6, H: 7, Dataset: finding, Where: fresh, Values: []Value{stories()}},
+		{Title: "Raised as alerts", Kind: Metric, X: 18, Y: 5, W: 6, H: 7, Dataset: alert, Values: []Value{stories()}},
 		{Title: "Stories by severity", Kind: Donut, X: 24, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
 		{Title: "Stories by indicator", Kind: Donut, X: 36, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{stories()}},
 		{Title: "New alerts", Kind: Bars, Y: 12, W: 24, H: 7, Dataset: alert, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
 		{Title: "Strongest score over time", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{score()}},
-		{Title: "Ports and protocols", Kind: Table, X: 24, Y: 19, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{stories(), {Sum, "network.connections", "Connections"}}},
+		{Title: "New today: stories with a destination first seen in the last day of the hunt", Kind: Bars, X: 24, Y: 19, W: 24, H: 12, Dataset: finding, Where: fresh, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
 		{Title: "Stories", Kind: Table, Y: 31, W: 48, H: 16, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
 			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "network.bytes", "Bytes"}, {Max, "dwell.evidence.prevalence.hosts", "Hosts that talk to it"}}},
-		{Title: "Sources", Kind: Bars, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 15)}, Values: []Value{stories()}},
-		{Title: "Destinations", Kind: Table, X: 24, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.ip", "Destination", 15), top("destination.domain", "Name", 1)}, Values: []Value{score(), stories()}},
+		{Title: "Top sources", Kind: Bars, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 15)}, Values: []Value{stories()}},
+		{Title: "Top destinations", Kind: Table, X: 24, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.ip", "Destination", 15)}, Values: []Value{stories(), machines(), score()}},
+		{Title: "Top names", Kind: Table, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.domain", "Name", 15)}, Values: []Value{stories(), machines(), score()}},
+		{Title: "Top ports", Kind: Table, X: 24, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{stories(), machines(), score()}},
 	}}
 }
 
 func pair() Dashboard {
 	return Dashboard{ID: "dwell-pair", Title: "dwell - Pair", About: "One pair over all hunts: the parts of its score, its beat, its bytes.", Days: 30, Panels: []Panel{
-		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.pair` (a click on the overview does). *Parts* say which indicator carries the score; *RITA* are RITA v5's numbers for the two addresses. The findings below hold links to the raw connections."},
+		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.pair` (a click on the overview does). *Parts* say which indicator carries the score; *RITA* are RITA v5's numbers for the two addresses. At the bottom, each hunt's links to the raw connections: the setting `links.base_url` of dwell makes them whole addresses, without which those to Hunt do not open from here."},
 		{Title: "Score", Kind: Metric, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{score()}},
 		{Title: "Period", Kind: Metric, X: 8, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Average, "beacon.period", "Period"}}},
 		{Title: "Longest connection", Kind: Metric, X: 16, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Max, "connection.longest_duration", "Longest"}}},
@@ -144,6 +152,7 @@ func pair() Dashboard {
 		{Title: "RITA's numbers", Kind: Table, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.pair", "Pair", 10)},
 			Values: []Value{{Max, "beacon.rita_score", "RITA"}, {Max, "beacon.ts_score", "Times"}, {Max, "beacon.ds_score", "Sizes"}, {Max, "beacon.duration_score", "Duration"}, {Max, "beacon.historical_score", "Histogram"}}},
 		{Title: "Why", Kind: Table, X: 24, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.reasons", "Reason", 15)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Raw connections", Kind: Found, Y: 40, W: 48, H: 12, Dataset: finding, Search: "dwell-raw"},
 	}}
 }
 
@@ -186,6 +195,7 @@ func health() Dashboard {
 		{Title: "Seconds a stage", Kind: Bars, X: 24, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.stages.read", "Read"}, {Max, "dwell.hunt.stages.score", "Score"}, {Max, "dwell.hunt.stages.evidence", "Evidence"}, {Max, "dwell.hunt.stages.write", "Write"}}},
 		{Title: "Findings by severity", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.by_severity.critical", "Critical"}, {Max, "dwell.hunt.by_severity.high", "High"}, {Max, "dwell.hunt.by_severity.medium", "Medium"}, {Max, "dwell.hunt.by_severity.low", "Low"}}},
 		{Title: "What was missing", Kind: Table, X: 24, Y: 19, W: 24, H: 12, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, By: []Group{top("dwell.hunt.gaps", "Gap", 20)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Lag: from the end of the window to the hunt", Kind: Lines, Y: 31, W: 48, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.lag", "Longest"}, {Average, "dwell.hunt.lag", "Mean"}}},
 	}}
 }
 
@@ -199,6 +209,8 @@ func searches() []search {
 	return []search{
 		{"dwell-findings", "dwell - Findings", "Every finding of every hunt, newest first.", finding,
 			[]string{"event.severity_label", "dwell.score", "dwell.pair", "rule.name", "beacon.period", "network.connections", "dwell.reasons", "links.soc_hunt", "links.kibana"}},
+		{"dwell-raw", "dwell - Raw connections", "The way from each finding to its raw connections, in Hunt and in Discover.", finding,
+			[]string{"dwell.window.start", "dwell.window.end", "dwell.pair", "network.connections", "links.soc_hunt", "links.kibana"}},
 		{"dwell-alerts", "dwell - Alerts", "Stories that were raised, and whether somebody has seen them.", alert,
 			[]string{"event.severity_label", "message", "source.ip", "destination.ip", "destination.port", "event.acknowledged", "event.escalated"}},
 		{"dwell-decisions", "dwell - Dispositions", "Every decision about a story: who, what, when and why.", decision,

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -86,10 +87,11 @@ func TestObjectsHoldTogether(t *testing.T) {
 
 // lensPanel is a panel as it comes back out of the file.
 type lensPanel struct {
-	Type, Title, PanelIndex string
-	GridData                struct{ X, Y, W, H int }
-	EmbeddableConfig        struct {
-		Attributes struct {
+	Type, Title, PanelIndex, PanelRefName string
+	GridData                              struct{ X, Y, W, H int }
+	EmbeddableConfig                      struct {
+		SavedObjectID string `json:"savedObjectId"`
+		Attributes    struct {
 			VisualizationType string
 			References        []reference
 			State             struct {
@@ -99,8 +101,8 @@ type lensPanel struct {
 						Layers map[string]struct {
 							ColumnOrder []string
 							Columns     map[string]struct {
-								SourceField, OperationType, DataType string
-								IsBucketed                           bool
+								SourceField, OperationType, DataType, Label string
+								IsBucketed                                  bool
 							}
 						}
 					}
@@ -111,7 +113,12 @@ type lensPanel struct {
 		Enhancements struct {
 			DynamicActions struct {
 				Events []struct {
-					EventID string `json:"eventId"`
+					EventID  string `json:"eventId"`
+					Triggers []string
+					Action   struct {
+						FactoryID string `json:"factoryId"`
+						Config    struct{ UseCurrentFilters, UseCurrentDateRange bool }
+					}
 				}
 			}
 		}
@@ -125,6 +132,9 @@ func (p *lensPanel) refs() map[string]bool {
 	}
 	for _, e := range p.EmbeddableConfig.Enhancements.DynamicActions.Events {
 		out["drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:"+e.EventID+":dashboardId"] = true
+	}
+	if p.PanelRefName != "" {
+		out[p.PanelRefName] = true
 	}
 	return out
 }
@@ -235,21 +245,110 @@ func TestFieldsAreInTheTemplates(t *testing.T) {
 	}
 }
 
-// TestEveryKindIsLens: no legacy visualizations but the text panels.
+// TestEveryKindIsLens: no legacy visualizations but the text panels; documents come out of a saved search of ours; and each
+// Lens panel holds everything itself, with references that lead to its own layers.
 func TestEveryKindIsLens(t *testing.T) {
-	var kinds []string
+	kinds := map[string]int{}
 	for _, o := range lines(t) {
 		if o.Type != "dashboard" {
 			continue
 		}
 		for _, p := range panels(t, o) {
-			if p.Type == "visualization" {
-				continue
+			switch p.Type {
+			case "visualization":
+				require.Empty(t, p.PanelRefName, "%s: %s", o.ID, p.Title)
+			case "search":
+				require.Contains(t, o.References, reference{"dwell-raw", p.PanelIndex + ":" + p.PanelRefName, "search"})
+			case "lens":
+				lens := p.EmbeddableConfig.Attributes
+				require.Empty(t, p.PanelRefName, "%s: %s is not by value", o.ID, p.Title)
+				require.Empty(t, p.EmbeddableConfig.SavedObjectID, "%s: %s is not by value", o.ID, p.Title)
+				kinds[lens.VisualizationType]++
+				layers := lens.State.DatasourceStates.FormBased.Layers
+				require.NotEmpty(t, layers)
+				require.Len(t, lens.References, len(layers), "%s: %s", o.ID, p.Title)
+				for _, r := range lens.References {
+					layer, ok := strings.CutPrefix(r.Name, "indexpattern-datasource-layer-")
+					require.True(t, ok, r.Name)
+					require.Contains(t, layers, layer, "%s: %s", o.ID, p.Title)
+					require.Equal(t, reference{DataView, r.Name, "index-pattern"}, r)
+				}
+				drawn := regexp.MustCompile(`"layerId":"([^"]+)"`).FindAllSubmatch(lens.State.Visualization, -1)
+				require.NotEmpty(t, drawn)
+				for _, m := range drawn {
+					require.Contains(t, layers, string(m[1]), "%s: %s draws a layer that is not there", o.ID, p.Title)
+				}
+			default:
+				require.Fail(t, "a kind of panel that is not ours", "%s: %s is a %s", o.ID, p.Title, p.Type)
 			}
-			require.Equal(t, "lens", p.Type)
-			kinds = append(kinds, p.EmbeddableConfig.Attributes.VisualizationType)
 		}
 	}
-	slices.Sort(kinds)
-	require.Equal(t, []string{"lnsDatatable", "lnsMetric", "lnsPie", "lnsXY"}, slices.Compact(kinds))
+	require.ElementsMatch(t, []string{"lnsDatatable", "lnsMetric", "lnsPie", "lnsXY"}, slices.Collect(maps.Keys(kinds)))
+}
+
+// TestDrillsLeadSomewhere: a click leads from the panels that say so to a dashboard of the file, with what was clicked on.
+func TestDrillsLeadSomewhere(t *testing.T) {
+	dashboards := map[string]bool{}
+	for _, o := range lines(t) {
+		dashboards[o.ID] = o.Type == "dashboard"
+	}
+	targets := map[string]int{}
+	for _, o := range lines(t) {
+		if o.Type != "dashboard" {
+			continue
+		}
+		for _, p := range panels(t, o) {
+			for _, e := range p.EmbeddableConfig.Enhancements.DynamicActions.Events {
+				require.Equal(t, []string{"FILTER_TRIGGER"}, e.Triggers)
+				require.Equal(t, "DASHBOARD_TO_DASHBOARD_DRILLDOWN", e.Action.FactoryID)
+				require.True(t, e.Action.Config.UseCurrentFilters && e.Action.Config.UseCurrentDateRange)
+				name := p.PanelIndex + ":drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:" + e.EventID + ":dashboardId"
+				i := slices.IndexFunc(o.References, func(r reference) bool { return r.Name == name })
+				require.GreaterOrEqual(t, i, 0, name)
+				require.True(t, dashboards[o.References[i].ID], "%s: %s leads to %s", o.ID, p.Title, o.References[i].ID)
+				require.NotEqual(t, o.ID, o.References[i].ID)
+				targets[o.References[i].ID]++
+			}
+		}
+	}
+	require.Positive(t, targets["dwell-pair"])
+	require.Positive(t, targets["dwell-host"])
+}
+
+// TestCountsGoByStory: hourly hunts over a day find a story again and again, so nothing counts documents of findings,
+// alerts and decisions, nor adds up what they hold. What is counted is stories, or says what else it is.
+func TestCountsGoByStory(t *testing.T) {
+	others := map[string]string{"dwell.hunt_id": "Hunts", "dwell.internal_ip": "Machines"}
+	counted := 0
+	for _, o := range lines(t) {
+		if o.Type != "dashboard" {
+			continue
+		}
+		for _, p := range panels(t, o) {
+			state := p.EmbeddableConfig.Attributes.State
+			ofHunts := strings.Contains(state.Query.Query, `event.dataset: "dwell.hunt"`)
+			for _, l := range state.DatasourceStates.FormBased.Layers {
+				for _, c := range l.Columns {
+					where := o.ID + ": " + p.Title
+					require.NotEqual(t, "count", c.OperationType, where)
+					if c.OperationType == "sum" {
+						require.True(t, ofHunts, "%s adds findings of the same story up", where)
+					}
+					if c.OperationType != "unique_count" {
+						require.NotEqual(t, "Stories", c.Label, where)
+						continue
+					}
+					if label, ok := others[c.SourceField]; ok {
+						require.Equal(t, label, c.Label, where)
+						continue
+					}
+					require.Equal(t, "dwell.story_id", c.SourceField, where)
+					require.Equal(t, "Stories", c.Label, where)
+					require.False(t, ofHunts, "%s: a hunt has no story", where)
+					counted++
+				}
+			}
+		}
+	}
+	require.Greater(t, counted, 15)
 }

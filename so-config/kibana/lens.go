@@ -11,7 +11,7 @@ func (p *Panel) visualization() string {
 		return "lnsPie"
 	case Table:
 		return "lnsDatatable"
-	case Bars, Lines, Text:
+	case Bars, Lines, Text, Found:
 	}
 	return "lnsXY"
 }
@@ -52,7 +52,7 @@ func (p *Panel) drawing(layer string, groups, values []string) map[string]any {
 			columns = append(columns, map[string]any{"columnId": id})
 		}
 		return map[string]any{"layerId": layer, "layerType": "data", "columns": columns, "sorting": map[string]any{"columnId": values[0], "direction": "desc"}}
-	case Bars, Lines, Text:
+	case Bars, Lines, Text, Found:
 	}
 	series := "bar_stacked"
 	if p.Kind == Lines {

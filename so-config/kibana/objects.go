@@ -116,13 +116,19 @@ func (e *encoder) dashboard(d Dashboard) object {
 			}}}
 			refs = append(refs, reference{p.Drill, id + ":drilldown:DASHBOARD_TO_DASHBOARD_DRILLDOWN:" + event + ":dashboardId", "dashboard"})
 		}
-		if p.Kind == Text {
+		switch p.Kind {
+		case Text:
 			panel["type"] = "visualization"
 			panel["embeddableConfig"] = map[string]any{"enhancements": enhancements, "savedVis": map[string]any{
 				"title": "", "description": "", "type": "markdown", "uiState": map[string]any{},
 				"params": map[string]any{"fontSize": 12, "openLinksInNewTab": false, "markdown": p.Markdown},
 				"data":   map[string]any{"aggs": []any{}, "searchSource": map[string]any{"query": query(""), "filter": []any{}}}}}
-		} else {
+		case Found:
+			name := "panel_" + id
+			refs = append(refs, reference{p.Search, id + ":" + name, "search"})
+			panel["type"], panel["panelRefName"] = "search", name
+			panel["embeddableConfig"] = map[string]any{"enhancements": enhancements}
+		case Metric, Bars, Lines, Donut, Table:
 			layer := "layer-" + id
 			name := "indexpattern-datasource-layer-" + layer
 			refs = append(refs, reference{DataView, id + ":" + name, "index-pattern"})

@@ -27,8 +27,8 @@ func (p *Panel) kql() string {
 func kqlTerm(field, value string) string { return field + ": " + strconv.Quote(value) }
 
 // Request is the search that Lens sends for the panel over a range of time: the same filters, groups and values, in the
-// order in which Lens nests them. It is nil for a Text panel. Its groups are named by "group0", "group1", its values by
-// "value0".
+// order in which Lens nests them. It is nil for a Text panel, and asks a Found panel's newest documents for its columns, as
+// fields. Groups are named by "group0", "group1", values by "value0".
 func (p *Panel) Request(from, to time.Time) ([]byte, error) {
 	if p.Kind == Text {
 		return nil, nil
@@ -49,12 +49,27 @@ func (p *Panel) Request(from, to time.Time) ([]byte, error) {
 			must = append(must, clause)
 		}
 	}
-	body := map[string]any{"size": 0, "track_total_hits": true, "query": map[string]any{"bool": map[string]any{"filter": must, "must_not": mustNot}}, "aggs": p.groups(0, from, to)}
+	body := map[string]any{"size": 0, "track_total_hits": true, "query": map[string]any{"bool": map[string]any{"filter": must, "must_not": mustNot}}}
+	if p.Kind == Found {
+		body["size"], body["sort"], body["_source"], body["fields"] = 50, []any{map[string]any{"@timestamp": "desc"}}, false, p.Columns()
+	} else {
+		body["aggs"] = p.groups(0, from, to)
+	}
 	b, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("encode the request of panel %q: %w", p.Title, err)
 	}
 	return b, nil
+}
+
+// Columns are what a Found panel shows of each document.
+func (p *Panel) Columns() []string {
+	for _, s := range searches() {
+		if s.id == p.Search {
+			return s.columns
+		}
+	}
+	return nil
 }
 
 // groups nests the groups from depth n on.
