@@ -115,7 +115,8 @@ func (s *Subject) Explain(e scoring.Explanation, why string) {
 }
 
 // ExplainUnlessNew is Explain for reasons that an outbreak gives too (many machines do the same): they do not count while
-// the destination is both rare in history and first seen less than a week ago.
+// the destination was first seen less than a week ago, and explain strongly where it has been known for a month and
+// half of all machines talk to it.
 func (s *Subject) ExplainUnlessNew(e scoring.Explanation, why string) {
 	if e != scoring.Unexplained {
 		s.explanations = append(s.explanations, explanation{Explanation: e, why: why, guards: true})
@@ -142,6 +143,10 @@ func (s *Subject) Settle() {
 		if e.guards && s.Has(New) {
 			d.Reasons = append(d.Reasons, e.why+"; that does not lower the score, since the destination is new")
 			continue
+		}
+		if e.guards && s.Has(Known) && s.Has(Common) {
+			// An outbreak that half of all machines have had for a month is no longer likely.
+			e.Explanation, e.why = scoring.Strong, e.why+"; half of all machines do so and the destination has been known for a month"
 		}
 		best = max(best, e.Explanation)
 		d.Reasons = append(d.Reasons, e.why)

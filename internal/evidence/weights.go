@@ -73,7 +73,7 @@ func Terms() []Term {
 		{OddService, 0.10, "Zeek recognised another protocol than the port stands for"},
 		{NoService, 0.05, "a well-known port, data both ways, and no protocol that Zeek knows"},
 		{Upload, 0.10, "ten times as much sent as received, a megabyte or more"},
-		{SameSize, 0.02, "twenty messages or more, 95 % of them of one size; little, because the beacon score counts sizes already"},
+		{SameSize, 0.02, "twenty messages or more, 95 % of them of one size, to a destination that is not common; little, because the beacon score counts sizes already"},
 		{ICMPData, 0.15, "ICMP with more data than a ping has"},
 		{DNSNames, 0.10, "the names asked for below one domain are many, long and as good as random"},
 		{Noticed, 0.10, "Zeek raised a notice about the two"},

@@ -56,7 +56,7 @@ func (v *view) flow() {
 	if out, in := f.Client.Bytes, f.Server.Bytes; v.outbound && out >= megabyte && out >= times*in && f.Event.End.Sub(f.Event.Start.Time).Seconds() >= hour {
 		v.odd(evidence.Upload, "it sends far more than it gets: %d bytes out, %d in, over %s", out, in, hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
 	}
-	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP {
+	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP && !v.s.Has(evidence.Common) {
 		v.odd(evidence.SameSize, "the same message again and again: %.0f %% of %d have %.0f bytes or nearly so", 100*z.Share, z.Known, z.Median)
 	}
 	v.icmp()
