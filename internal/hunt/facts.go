@@ -36,10 +36,20 @@ func Top(counts map[string]int64) []Counted {
 }
 
 // Trait is a value that clients show (JA3, JA4, user agent), with its spread over the whole window: how many internal
-// machines show it and towards how many addresses, each up to TraitSpread. Zero means that this is not known.
+// machines show it and towards how many addresses, each up to TraitSpread. Zero means that this is not known: it is known
+// of the key's [Telling] values, of JA3 where the key shows no JA4.
 type Trait struct {
 	Counted
 	Hosts, Destinations int
+}
+
+// Telling is the first of these traits, if at least half of all records show it: the one that says something of a program. Of values
+// that differ from record to record none does. It is part of the list that was given.
+func Telling(traits []Trait, all int64) []Trait {
+	if len(traits) == 0 || 2*traits[0].Count < all {
+		return nil
+	}
+	return traits[:1]
 }
 
 // Certificate is what a server showed. Texts are as Zeek logs them.

@@ -436,18 +436,26 @@ func (f *facts) queries(ctx context.Context) error {
 	})
 }
 
-// spreads counts the machines that show each fingerprint and user agent, and towards how many addresses.
+// spreads counts the machines that show each telling fingerprint and user agent, and towards how many addresses.
 func (f *facts) spreads(ctx context.Context) error {
 	for _, kind := range []struct {
 		field, dataset string
 		of             func(*hunt.Facts) []hunt.Trait
 	}{
-		{fieldJA3, datasetTLS, func(x *hunt.Facts) []hunt.Trait { return x.TLS.JA3 }},
-		{fieldJA4, datasetTLS, func(x *hunt.Facts) []hunt.Trait { return x.TLS.JA4 }},
-		{fieldAgent, datasetHTTP, func(x *hunt.Facts) []hunt.Trait { return x.HTTP.Agents }},
+		{fieldJA3, datasetTLS, func(x *hunt.Facts) []hunt.Trait {
+			if len(x.TLS.JA4) > 0 {
+				return nil
+			}
+			return hunt.Telling(x.TLS.JA3, x.TLS.Records)
+		}},
+		{fieldJA4, datasetTLS, func(x *hunt.Facts) []hunt.Trait { return hunt.Telling(x.TLS.JA4, x.TLS.Records) }},
+		{fieldAgent, datasetHTTP, func(x *hunt.Facts) []hunt.Trait { return hunt.Telling(x.HTTP.Agents, x.HTTP.Requests) }},
 	} {
 		at := map[string][]int{}
 		for i := range f.book.Facts {
+			if !f.req.Scope.IsInternal(f.wanted[i].Src) {
+				continue
+			}
 			for _, t := range kind.of(&f.book.Facts[i]) {
 				at[t.Value] = append(at[t.Value], i)
 			}

@@ -2,8 +2,12 @@ package zeek
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dwell/internal/hunt"
@@ -18,25 +22,27 @@ const (
 	maxValues = 10_000
 )
 
-// Facts implements [hunt.FactSource] in two passes over the logs beside conn: the first keeps what concerns the wanted
-// keys, the second looks for the certificates they showed and how far their fingerprints and user agents are spread.
-// Nothing else is held.
+// Facts implements [hunt.FactSource] in one pass over the logs beside conn, which keeps what concerns the wanted keys and how far every
+// fingerprint and user agent is spread, and a second over x509 logs for the certificates that were shown. Where there are more
+// fingerprints than are kept, the second pass looks for those whose spread is wanted.
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
-	g := newGathering(req, wanted)
+	g := newGathering(req, wanted, s.maxSpreads)
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers,
 		Kinds: []Kind{SSLLog, OpenSSL, HTTPLog, OpenHTTP, DNSLog, Weird, Notice, Intel},
 		Fields: append(flowFields(), "server_name", "ja3", "ja4", "subject", "issuer", "validation_status", "cert_chain_fps", "cert_chain_fuids",
 			"method", "host", "uri", "user_agent", "resp_mime_types", "query", "answers", "name", "note",
 			"seen.indicator", "seen.indicator_type", "sources")}
-	first, err := Records(ctx, q, g.keep)
+	first, err := records(ctx, q, g.taker)
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	g.wish()
-	q.Kinds, q.From = []Kind{SSLLog, OpenSSL, HTTPLog, OpenHTTP, X509}, req.From.Add(-relogged)
+	q.Kinds, q.From = []Kind{X509}, req.From.Add(-relogged)
+	if g.wish() {
+		q.Kinds = append(q.Kinds, SSLLog, OpenSSL, HTTPLog, OpenHTTP)
+	}
 	q.Fields = append(flowFields(), "ja3", "ja4", "user_agent", "id", "fingerprint", "certificate.subject", "certificate.issuer",
 		"certificate.not_valid_before", "certificate.not_valid_after", "san.dns")
-	second, err := Records(ctx, q, g.spread)
+	second, err := Records(ctx, q, g.again)
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
@@ -55,18 +61,22 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 type gathering struct {
 	req    hunt.Request
 	wanted []hunt.PairKey
-	// bySource finds the keys of a source, byAddress the keys whose destination a DNS answer may name.
-	bySource  map[netip.Addr][]int
-	byAddress map[netip.Addr][]int
+	// sources finds the keys of a source, resolved what DNS answers said of the destination of a key by address.
+	sources  map[netip.Addr]*factSource
+	resolved map[netip.Addr]*resolutions
+	of       []gathered
+	// spreads are how far values are spread, by kind; mixed says that some records show both fingerprints, so that their JA3 was
+	// not counted.
+	spreads [3]*spreads
+	mixed   atomic.Bool
 
 	mu      sync.Mutex
-	of      []gathered
-	queries map[netip.Addr]int64
-	records map[string]int64
-	// traits are the values whose spread is wanted, by kind; certificates those that were shown, by hash or file id.
-	traits       [3]map[string]*spread
+	records map[Kind]int64
+	hosts   [2]map[netip.Addr]struct{}
+	// missing are the values whose spread the second pass looks for, by kind.
+	missing [3]map[string]*spread
+	// certificates are those that were shown, by hash or file id.
 	certificates map[string]*hunt.Certificate
-	hosts        [2]map[netip.Addr]struct{}
 }
 
 // The kinds of traits.
@@ -76,259 +86,265 @@ const (
 	traitAgent
 )
 
-// spread counts different machines, up to hunt.TraitSpread.
-type spread struct{ hosts, destinations []netip.Addr }
-
-func (s *spread) add(src, dst netip.Addr) {
-	addOnce(&s.hosts, src)
-	addOnce(&s.destinations, dst)
+// factSource are the keys of one source: by the address that a record has to go to, by the name that it has to carry, by network and by
+// fingerprint.
+type factSource struct {
+	byAddress map[netip.Addr][]int
+	byName    map[string][]int
+	networks  []int
+	prints    []int
+	queries   atomic.Int64
 }
 
-func addOnce(list *[]netip.Addr, a netip.Addr) {
-	if len(*list) >= hunt.TraitSpread {
-		return
-	}
-	for _, b := range *list {
-		if a == b {
-			return
-		}
-	}
-	*list = append(*list, a)
+// resolutions are the names whose queries were answered with one address.
+type resolutions struct {
+	mu    sync.Mutex
+	names values
 }
 
-// tally counts values.
-type values map[string]int64
-
-func (v *values) add(b []byte) {
-	if len(b) == 0 {
-		return
+func newGathering(req hunt.Request, wanted []hunt.PairKey, most int64) *gathering {
+	g := &gathering{req: req, wanted: wanted, of: make([]gathered, len(wanted)), sources: map[netip.Addr]*factSource{}, resolved: map[netip.Addr]*resolutions{},
+		records: map[Kind]int64{}, certificates: map[string]*hunt.Certificate{}, hosts: [2]map[netip.Addr]struct{}{{}, {}}}
+	for kind := range g.spreads {
+		g.spreads[kind], g.missing[kind] = newSpreads(most), map[string]*spread{}
 	}
-	if *v == nil {
-		*v = values{}
-	}
-	if n, ok := (*v)[string(b)]; ok || len(*v) < maxValues {
-		(*v)[string(b)] = n + 1
-	}
-}
-
-// shown is a certificate as an ssl record names it.
-type shown struct{ id, subject, issuer string }
-
-// intelSeen is an indicator with the lists it is from.
-type intelSeen struct {
-	kinds, sources values
-	count          int64
-}
-
-// gathered are the facts of one key as they come.
-type gathered struct {
-	facts                                         hunt.Facts
-	serverNames, validation, hosts, methods, mime values
-	weird, notices, names                         values
-	traits                                        [3]values
-	certificates                                  map[shown]int64
-	contents                                      map[hunt.Content]int64
-	uris                                          values
-	intel                                         map[string]*intelSeen
-}
-
-func newGathering(req hunt.Request, wanted []hunt.PairKey) *gathering {
-	g := &gathering{req: req, wanted: wanted, of: make([]gathered, len(wanted)), bySource: map[netip.Addr][]int{}, byAddress: map[netip.Addr][]int{},
-		queries: map[netip.Addr]int64{}, records: map[string]int64{}, certificates: map[string]*hunt.Certificate{},
-		hosts: [2]map[netip.Addr]struct{}{{}, {}}, traits: [3]map[string]*spread{{}, {}, {}}}
 	for i, k := range wanted {
 		if k.DNS != "" {
 			continue
 		}
-		g.bySource[k.Src] = append(g.bySource[k.Src], i)
-		if k.Kind() == "address" {
-			g.byAddress[k.Dst] = append(g.byAddress[k.Dst], i)
+		s := g.sources[k.Src]
+		if s == nil {
+			s = &factSource{byAddress: map[netip.Addr][]int{}, byName: map[string][]int{}}
+			g.sources[k.Src] = s
 		}
+		switch {
+		case k.Fingerprint.Kind != hunt.NoFingerprint:
+			s.prints = append(s.prints, i)
+			continue
+		case k.Network.IsValid() && k.Name == "":
+			s.networks = append(s.networks, i)
+			continue
+		case k.Name != "":
+			s.byName[k.Name] = append(s.byName[k.Name], i)
+		default:
+			g.resolved[k.Dst] = &resolutions{}
+		}
+		s.byAddress[k.Dst] = append(s.byAddress[k.Dst], i)
 	}
 	return g
 }
 
-// concerns says whether a record between two machines, with the name that was used, belongs to a key.
-func concerns(k *hunt.PairKey, dst netip.Addr, port uint16, name string, named bool) bool {
-	switch {
-	case k.Name != "" && named:
-		return k.Name == name
-	case k.Name != "":
-		return k.Dst == dst
-	case k.Network.IsValid():
-		return k.Network.Contains(dst)
+// concern calls take for every key that a record between two machines belongs to. Where logs carry names, keys by name go by them.
+func (g *gathering) concern(s *factSource, dst netip.Addr, port uint16, name string, named bool, take func(*gathered)) {
+	for _, i := range s.byAddress[dst] {
+		if k := &g.wanted[i]; k.Name != "" && !named || k.Name == "" && (k.AnyPort || k.Port == port) {
+			g.one(i, take)
+		}
 	}
-	return k.Dst == dst && (k.AnyPort || k.Port == port)
+	if named && name != "" {
+		for _, i := range s.byName[name] {
+			g.one(i, take)
+		}
+	}
+	for _, i := range s.networks {
+		if g.wanted[i].Network.Contains(dst) {
+			g.one(i, take)
+		}
+	}
 }
 
-// keep takes what concerns the wanted keys.
-func (g *gathering) keep(r *Record) error {
-	src := r.Addr("id.orig_h")
-	kind := r.Kind.closed()
-	g.mu.Lock()
-	g.records[string(kind)]++
-	g.mu.Unlock()
-	if kind == DNSLog {
-		g.answers(r, src)
-		return nil
+// one calls take for one key, under its lock.
+func (g *gathering) one(i int, take func(*gathered)) {
+	g.of[i].mu.Lock()
+	defer g.of[i].mu.Unlock()
+	take(&g.of[i])
+}
+
+// taker makes what one goroutine gathers with.
+func (g *gathering) taker() recordTaker {
+	w := &factWorker{g: g, names: words{}, records: map[Kind]int64{}, hosts: [2]map[netip.Addr]struct{}{{}, {}}}
+	return recordTaker{take: w.keep, flush: w.flush}
+}
+
+// factWorker is one goroutine's part.
+type factWorker struct {
+	g       *gathering
+	names   words
+	records map[Kind]int64
+	hosts   [2]map[netip.Addr]struct{}
+}
+
+func (w *factWorker) flush() error {
+	w.g.mu.Lock()
+	defer w.g.mu.Unlock()
+	for kind, n := range w.records {
+		w.g.records[kind] += n
 	}
-	keys := g.bySource[src]
-	if len(keys) == 0 {
-		return nil
-	}
-	dst, port, name := r.Addr("id.resp_h"), r.Port("id.resp_p"), ""
-	switch kind {
-	case SSLLog:
-		name = hunt.HostName(string(r.Text("server_name")))
-	case HTTPLog:
-		name = hunt.HostName(string(r.Text("host")))
-	}
-	indicator := ""
-	if kind == Intel {
-		indicator = hunt.HostName(string(r.Text("seen.indicator")))
-	}
-	for _, i := range keys {
-		if k := &g.wanted[i]; k.Fingerprint.Kind != hunt.NoFingerprint {
-			if kind != SSLLog || k.Port != port || k.Fingerprint != hunt.FingerprintOf(string(r.Text("ja4")), string(r.Text("ja3")), name) {
-				continue
-			}
-		} else if asked := indicator != "" && k.Name == indicator; !asked && !concerns(k, dst, port, name, kind == SSLLog || kind == HTTPLog) {
-			continue
-		}
-		g.mu.Lock()
-		switch kind {
-		case SSLLog:
-			g.of[i].tls(r, name)
-		case HTTPLog:
-			g.of[i].http(r, name)
-		case Weird:
-			g.of[i].weird.add(r.Text("name"))
-		case Notice:
-			g.of[i].notices.add(r.Text("note"))
-		case Intel:
-			g.of[i].saw(r)
-		}
-		g.mu.Unlock()
+	for i, hosts := range w.hosts {
+		maps.Copy(w.g.hosts[i], hosts)
 	}
 	return nil
 }
 
-func (g *gathering) answers(r *Record, src netip.Addr) {
-	if len(g.bySource[src]) > 0 {
-		g.mu.Lock()
-		g.queries[src]++
-		g.mu.Unlock()
+// keep takes what concerns the wanted keys.
+func (w *factWorker) keep(r *Record) error {
+	kind := r.Kind.closed()
+	w.records[kind]++
+	src := r.Addr("id.orig_h")
+	s := w.g.sources[src]
+	switch kind {
+	case DNSLog:
+		w.answers(r, s)
+		return nil
+	case SSLLog, HTTPLog:
+		if w.g.req.Scope.IsInternal(src) {
+			w.traits(r, kind, src)
+		}
+	}
+	if s == nil {
+		return nil
+	}
+	dst, port := r.Addr("id.resp_h"), r.Port("id.resp_p")
+	switch kind {
+	case SSLLog:
+		name := w.hostName(r.Text("server_name"))
+		w.g.concern(s, dst, port, name, true, func(f *gathered) { f.tls(r, name) })
+		for _, i := range s.prints {
+			if k := &w.g.wanted[i]; k.Port == port && k.Fingerprint == hunt.FingerprintOf(string(r.Text("ja4")), string(r.Text("ja3")), name) {
+				w.g.one(i, func(f *gathered) { f.tls(r, name) })
+			}
+		}
+	case HTTPLog:
+		name := w.hostName(r.Text("host"))
+		w.g.concern(s, dst, port, name, true, func(f *gathered) { f.http(r, name) })
+	case Weird:
+		w.g.concern(s, dst, port, "", false, func(f *gathered) { f.weird.add(r.Text("name")) })
+	case Notice:
+		w.g.concern(s, dst, port, "", false, func(f *gathered) { f.notices.add(r.Text("note")) })
+	case Intel:
+		asked := s.byName[hunt.HostName(string(r.Text("seen.indicator")))]
+		for _, i := range asked {
+			w.g.one(i, func(f *gathered) { f.saw(r) })
+		}
+		w.g.concern(s, dst, port, "", false, func(f *gathered) {
+			if !slices.ContainsFunc(asked, func(i int) bool { return f == &w.g.of[i] }) {
+				f.saw(r)
+			}
+		})
+	}
+	return nil
+}
+
+// hostName is hunt.HostName, once for each text.
+func (w *factWorker) hostName(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if name, ok := w.names[string(b)]; ok {
+		return name
+	}
+	if len(w.names) >= maxWords {
+		clear(w.names)
+	}
+	text := string(b)
+	name := hunt.HostName(text)
+	w.names[text] = name
+	return name
+}
+
+func (w *factWorker) answers(r *Record, s *factSource) {
+	if s != nil {
+		s.queries.Add(1)
 	}
 	for text := range r.List("answers") {
 		a, ok := parseAddr(text)
 		if !ok {
 			continue
 		}
-		for _, i := range g.byAddress[a] {
-			name := hunt.HostName(string(r.Text("query")))
-			g.mu.Lock()
-			g.of[i].names.add([]byte(name))
-			g.mu.Unlock()
+		if of := w.g.resolved[a]; of != nil {
+			name := w.hostName(r.Text("query"))
+			of.mu.Lock()
+			of.names.add([]byte(name))
+			of.mu.Unlock()
 		}
 	}
 }
 
-func (f *gathered) tls(r *Record, name string) {
-	t := &f.facts.TLS
-	t.Records++
-	if name == "" {
-		t.NoName++
-	}
-	f.serverNames.add([]byte(name))
-	f.validation.add(r.Text("validation_status"))
-	f.traits[traitJA3].add(r.Text("ja3"))
-	f.traits[traitJA4].add(r.Text("ja4"))
-	c := shown{subject: string(r.Text("subject")), issuer: string(r.Text("issuer"))}
-	for _, list := range []string{"cert_chain_fps", "cert_chain_fuids"} {
-		for id := range r.List(list) {
-			c.id = string(id)
-			break
+// traits counts who shows a fingerprint or user agent to whom. JA3 is for records without JA4, which says more.
+func (w *factWorker) traits(r *Record, kind Kind, src netip.Addr) {
+	dst := r.Addr("id.resp_h")
+	if kind == HTTPLog {
+		if agent := r.Text("user_agent"); len(agent) > 0 {
+			w.hosts[1][src] = struct{}{}
+			w.g.spreads[traitAgent].add(agent, src, dst)
 		}
-		if c.id != "" {
-			break
-		}
-	}
-	if c == (shown{}) {
 		return
 	}
-	if f.certificates == nil {
-		f.certificates = map[shown]int64{}
+	ja3, ja4 := r.Text("ja3"), r.Text("ja4")
+	if len(ja3)+len(ja4) > 0 {
+		w.hosts[0][src] = struct{}{}
 	}
-	if n, ok := f.certificates[c]; ok || len(f.certificates) < maxValues {
-		f.certificates[c] = n + 1
-	}
-}
-
-func (f *gathered) http(r *Record, host string) {
-	f.facts.HTTP.Requests++
-	if host == "" {
-		f.facts.HTTP.NoHost++
-	}
-	f.hosts.add([]byte(host))
-	f.methods.add(r.Text("method"))
-	f.traits[traitAgent].add(r.Text("user_agent"))
-	uri := r.Text("uri")
-	f.uris.add(uri)
-	for mime := range r.List("resp_mime_types") {
-		f.mime.add(mime)
-		c := hunt.Content{URI: string(uri), MIME: string(mime)}
-		if f.contents == nil {
-			f.contents = map[hunt.Content]int64{}
+	switch {
+	case len(ja4) > 0:
+		w.g.spreads[traitJA4].add(ja4, src, dst)
+		if len(ja3) > 0 && !w.g.mixed.Load() {
+			w.g.mixed.Store(true)
 		}
-		if n, ok := f.contents[c]; ok || len(f.contents) < maxValues {
-			f.contents[c] = n + 1
-		}
+	case len(ja3) > 0:
+		w.g.spreads[traitJA3].add(ja3, src, dst)
 	}
 }
 
-func (f *gathered) saw(r *Record) {
-	indicator := r.Text("seen.indicator")
-	x := f.intel[string(indicator)]
-	if len(indicator) == 0 || x == nil && len(f.intel) >= maxValues {
-		return
-	}
-	if f.intel == nil {
-		f.intel = map[string]*intelSeen{}
-	}
-	if x == nil {
-		x = &intelSeen{}
-		f.intel[string(indicator)] = x
-	}
-	x.count++
-	x.kinds.add(r.Text("seen.indicator_type"))
-	for source := range r.List("sources") {
-		x.sources.add(source)
-	}
-}
-
-// wish settles what the second pass looks for.
-func (g *gathering) wish() {
+// wish settles what the second pass looks for, and says whether that has to go over more than certificates.
+func (g *gathering) wish() (more bool) {
 	for i := range g.of {
 		f := &g.of[i]
-		for kind, values := range f.traits {
-			for _, v := range hunt.Top(values) {
-				g.traits[kind][v.Value] = &spread{}
+		for kind, v := range g.telling(i) {
+			if v == "" || g.spreads[kind].get(v) != nil && (kind != traitJA3 || !g.mixed.Load()) {
+				continue
 			}
+			g.missing[kind][v] = &spread{}
+			more = true
 		}
 		for c := range f.certificates {
-			if c.id != "" {
-				g.certificates[c.id] = nil
+			if id, _, _ := strings.Cut(c, "\x00"); id != "" {
+				g.certificates[id] = nil
 			}
 		}
 	}
+	return more
 }
 
-// spread is the second pass.
-func (g *gathering) spread(r *Record) error {
+// telling are the values of a key whose spread is wanted, by kind, or empty.
+func (g *gathering) telling(i int) (out [3]string) {
+	if !g.req.Scope.IsInternal(g.wanted[i].Src) {
+		return out
+	}
+	f := &g.of[i]
+	for kind, all := range []int64{traitJA3: f.facts.TLS.Records, traitJA4: f.facts.TLS.Records, traitAgent: f.facts.HTTP.Requests} {
+		if kind == traitJA3 && len(f.traits[traitJA4]) > 0 {
+			continue
+		}
+		for _, t := range hunt.Telling(traitsOf(f.traits[kind]), all) {
+			out[kind] = t.Value
+		}
+	}
+	return out
+}
+
+func traitsOf(v values) (out []hunt.Trait) {
+	for _, c := range hunt.Top(v) {
+		out = append(out, hunt.Trait{Counted: c})
+	}
+	return out
+}
+
+// again is the second pass.
+func (g *gathering) again(r *Record) error {
 	kind := r.Kind.closed()
 	if kind == X509 {
 		g.mu.Lock()
-		g.records[string(kind)]++
+		g.records[kind]++
 		g.mu.Unlock()
 		g.certificate(r)
 		return nil
@@ -337,24 +353,13 @@ func (g *gathering) spread(r *Record) error {
 	if r.Start < g.req.From.UnixMilli() || !g.req.Scope.IsInternal(src) {
 		return nil
 	}
-	dst := r.Addr("id.resp_h")
-	look := func(trait, population int, value []byte) {
-		if len(value) == 0 {
-			return
-		}
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.hosts[population][src] = struct{}{}
-		if s := g.traits[trait][string(value)]; s != nil {
-			s.add(src, dst)
+	for trait, field := range map[int]string{traitJA3: "ja3", traitJA4: "ja4", traitAgent: "user_agent"} {
+		if s := g.missing[trait][string(r.Text(field))]; s != nil {
+			g.mu.Lock()
+			s.add(g.spreads[trait].of(src), g.spreads[trait].of(r.Addr("id.resp_h")))
+			g.mu.Unlock()
 		}
 	}
-	if kind == HTTPLog {
-		look(traitAgent, 1, r.Text("user_agent"))
-		return nil
-	}
-	look(traitJA3, 0, r.Text("ja3"))
-	look(traitJA4, 0, r.Text("ja4"))
 	return nil
 }
 
@@ -382,51 +387,52 @@ func (g *gathering) certificate(r *Record) {
 
 // book puts everything together.
 func (g *gathering) book() hunt.FactBook {
-	out := hunt.FactBook{Facts: make([]hunt.Facts, len(g.of)), TLSHosts: len(g.hosts[0]), HTTPHosts: len(g.hosts[1]), Records: g.records}
+	out := hunt.FactBook{Facts: make([]hunt.Facts, len(g.of)), TLSHosts: len(g.hosts[0]), HTTPHosts: len(g.hosts[1]), Records: map[string]int64{}}
+	for kind, n := range g.records {
+		out.Records[string(kind)] = n
+	}
 	for i := range g.of {
 		f := &g.of[i]
+		telling := g.telling(i)
 		f.facts.TLS.Names, f.facts.TLS.Validation = hunt.Top(f.serverNames), hunt.Top(f.validation)
-		f.facts.TLS.JA3, f.facts.TLS.JA4 = g.trait(f, traitJA3), g.trait(f, traitJA4)
+		f.facts.TLS.JA3, f.facts.TLS.JA4 = g.trait(f, traitJA3, telling), g.trait(f, traitJA4, telling)
 		f.facts.TLS.Certificates = g.shown(f)
 		h := &f.facts.HTTP
-		h.Hosts, h.Methods, h.MIME, h.Agents = hunt.Top(f.hosts), hunt.Top(f.methods), hunt.Top(f.mime), g.trait(f, traitAgent)
+		h.Hosts, h.Methods, h.MIME, h.Agents = hunt.Top(f.hosts), hunt.Top(f.methods), hunt.Top(f.mime), g.trait(f, traitAgent, telling)
 		h.Contents = hunt.TopContents(f.uris, f.contents)
-		f.facts.Weird, f.facts.Notices = hunt.Top(f.weird), hunt.Top(f.notices)
-		var seen []hunt.IntelSeen
-		for indicator, x := range f.intel {
-			s := hunt.IntelSeen{Indicator: indicator, Sources: hunt.Top(x.sources), Count: x.count}
-			if kinds := hunt.Top(x.kinds); len(kinds) > 0 {
-				s.Type = kinds[0].Value
-			}
-			seen = append(seen, s)
-		}
-		f.facts.Intel = hunt.TopIntel(seen)
-		if g.wanted[i].Kind() == "address" {
-			f.facts.Names, f.facts.Queries = hunt.Top(f.names), g.queries[g.wanted[i].Src]
+		f.facts.Weird, f.facts.Notices, f.facts.Intel = hunt.Top(f.weird), hunt.Top(f.notices), f.seen()
+		if k := &g.wanted[i]; k.Kind() == "address" {
+			f.facts.Names, f.facts.Queries = hunt.Top(g.resolved[k.Dst].names), g.sources[k.Src].queries.Load()
 		}
 		out.Facts[i] = f.facts
 	}
 	return out
 }
 
-func (g *gathering) trait(f *gathered, kind int) []hunt.Trait {
-	var out []hunt.Trait
-	for _, v := range hunt.Top(f.traits[kind]) {
-		s := g.traits[kind][v.Value]
-		out = append(out, hunt.Trait{Counted: v, Hosts: len(s.hosts), Destinations: len(s.destinations)})
+func (g *gathering) trait(f *gathered, kind int, telling [3]string) []hunt.Trait {
+	out := traitsOf(f.traits[kind])
+	if len(out) == 0 || out[0].Value != telling[kind] {
+		return out
 	}
+	s := g.missing[kind][out[0].Value]
+	if s == nil {
+		s = g.spreads[kind].get(out[0].Value)
+	}
+	out[0].Hosts, out[0].Destinations = s.hosts.count(), s.destinations.count()
 	return out
 }
 
 // shown joins what ssl records named with the x509 records.
 func (g *gathering) shown(f *gathered) []hunt.Certificate {
 	var out []hunt.Certificate
-	for s, n := range f.certificates {
-		c := hunt.Certificate{Subject: s.subject, Issuer: s.issuer, NotBefore: hunt.Absent, NotAfter: hunt.Absent}
-		if found := g.certificates[s.id]; found != nil {
+	for text, n := range f.certificates {
+		id, names, _ := strings.Cut(text, "\x00")
+		c := hunt.Certificate{NotBefore: hunt.Absent, NotAfter: hunt.Absent}
+		c.Subject, c.Issuer, _ = strings.Cut(names, "\x00")
+		if found := g.certificates[id]; found != nil {
 			c = *found
-		} else if len(s.id) == 64 {
-			c.Hash = s.id
+		} else if len(id) == 64 {
+			c.Hash = id
 		}
 		c.Count = n
 		out = append(out, c)

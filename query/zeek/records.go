@@ -156,6 +156,7 @@ type recordWorker struct {
 	name    []byte
 	path    Kind
 	has     bool
+	keys    keyring
 }
 
 // The columns that every record is read for, beside the fields: they are told apart by negative numbers.
@@ -163,6 +164,7 @@ const (
 	columnNone = -1
 	columnTime = -2
 	columnUID  = -3
+	columnPath = -4
 )
 
 func (w *recordWorker) chunk(c chunk) error {
@@ -256,20 +258,21 @@ func (w *recordWorker) json(line []byte) problem {
 	r.json = true
 	s := scanner{b: line}
 	why := fine
+	w.keys.rewind()
 	end := s.members(w.name[:0], func(name, value []byte) {
+		special, at := w.keys.find(name, w.scan.fields, &w.buf)
 		if value[0] == 'n' || string(value) == `""` || string(value) == "[]" {
 			return
 		}
-		at := w.scan.fields.index(&w.buf, name)
 		if at >= 0 {
 			r.cells[at] = value
 		}
-		switch string(name) {
-		case "ts":
+		switch special {
+		case columnTime:
 			why = w.time(unquoted(value))
-		case "uid":
+		case columnUID:
 			r.UID = hunt.NewUID(unquoted(value))
-		case "_path", "@stream":
+		case columnPath:
 			w.path = pathKind(unquoted(value))
 		}
 	})

@@ -33,8 +33,9 @@ type Options struct {
 
 // Source gives the connections in Zeek log files. It holds no state between calls of Read.
 type Source struct {
-	opts      Options
-	chunkSize int
+	opts       Options
+	chunkSize  int
+	maxSpreads int64
 }
 
 var _ hunt.Source = (*Source)(nil)
@@ -44,7 +45,7 @@ func New(o Options) *Source {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Source{opts: o, chunkSize: chunkSize}
+	return &Source{opts: o, chunkSize: chunkSize, maxSpreads: maxSpreads}
 }
 
 // Read implements [hunt.Source]. Without From, To and Since the window is what the connections in scope span, so it

@@ -1,6 +1,7 @@
 package zeek
 
 import (
+	"bytes"
 	"net/netip"
 	"time"
 	"unsafe"
@@ -244,7 +245,7 @@ func parseAddr(b []byte) (netip.Addr, bool) {
 	if a, ok := parseIPv4(b); ok {
 		return a, true
 	}
-	if len(b) < 2 || len(b) > 64 {
+	if len(b) < 2 || len(b) > 64 || bytes.IndexByte(b, ':') < 0 {
 		return netip.Addr{}, false
 	}
 	// ParseAddr keeps its text only in the error, which goes no further.

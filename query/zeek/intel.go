@@ -1,0 +1,43 @@
+package zeek
+
+import "dwell/internal/hunt"
+
+// intelSeen is an indicator with the lists it is from.
+type intelSeen struct {
+	kinds, sources values
+	count          int64
+}
+
+// saw takes a record of Zeek's intelligence framework.
+func (f *gathered) saw(r *Record) {
+	indicator := r.Text("seen.indicator")
+	x := f.intel[string(indicator)]
+	if len(indicator) == 0 || x == nil && len(f.intel) >= maxValues {
+		return
+	}
+	if f.intel == nil {
+		f.intel = map[string]*intelSeen{}
+	}
+	if x == nil {
+		x = &intelSeen{}
+		f.intel[string(indicator)] = x
+	}
+	x.count++
+	x.kinds.add(r.Text("seen.indicator_type"))
+	for source := range r.List("sources") {
+		x.sources.add(source)
+	}
+}
+
+// seen are the indicators of a key, the most frequent first.
+func (f *gathered) seen() []hunt.IntelSeen {
+	var out []hunt.IntelSeen
+	for indicator, x := range f.intel {
+		s := hunt.IntelSeen{Indicator: indicator, Sources: hunt.Top(x.sources), Count: x.count}
+		if kinds := hunt.Top(x.kinds); len(kinds) > 0 {
+			s.Type = kinds[0].Value
+		}
+		out = append(out, s)
+	}
+	return hunt.TopIntel(out)
+}
