@@ -48,7 +48,7 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	options, err := f.options(a, settings)
+	options, err := f.options(ctx, a, settings)
 	if err != nil {
 		return err
 	}

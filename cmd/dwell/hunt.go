@@ -89,7 +89,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	if f.limit < 0 {
 		return usage("--limit %d: want 0 (all) or more", f.limit)
 	}
-	options, err := f.options(a, settings)
+	options, err := f.options(c.Context(), a, settings)
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func (a *app) explain(ctx context.Context, planner hunt.Planner, o *pipeline.Opt
 }
 
 // options turns flags and settings into what the pipeline takes.
-func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, error) {
+func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded) (pipeline.Options, error) {
 	direction, err := hunt.ParseDirection(settings.Hunt.Direction)
 	if err != nil {
 		return pipeline.Options{}, usageError{err}
@@ -197,7 +197,7 @@ func (f *huntFlags) options(a *app, settings *config.Loaded) (pipeline.Options, 
 		return o, err
 	}
 	if settings.Evidence.Enabled {
-		if o.Judges, err = a.judges(settings); err != nil {
+		if o.Judges, err = a.judges(ctx, settings); err != nil {
 			return o, err
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -18,7 +19,7 @@ import (
 
 // judges are what weighs the findings of a hunt, in order: what speaks against a name has to be known before
 // the name explains anything.
-func (a *app) judges(settings *config.Loaded) ([]evidence.Judge, error) {
+func (a *app) judges(ctx context.Context, settings *config.Loaded) ([]evidence.Judge, error) {
 	known, err := catalogue.Load(beside(settings, settings.Evidence.Catalogue, "catalogue.csv"))
 	if err != nil {
 		return nil, usageError{err}
@@ -28,8 +29,12 @@ func (a *app) judges(settings *config.Loaded) ([]evidence.Judge, error) {
 		store, err := firstseen.Open(path)
 		judges = append(judges, firstseen.Judge{Store: store, Err: err})
 	}
+	feeds := &intel.Feeds{Refresh: settings.Evidence.IntelRefresh, MaxAge: settings.Evidence.IntelMaxAge, Version: version, Now: a.Now}
+	if dir, err := settings.StateDir(a.Environ); err == nil {
+		feeds.Dir = filepath.Join(dir, "feeds")
+	}
 	who := owner.Judge{Files: owner.Open(settings.Geo.ASNFile, settings.Geo.CountryFile)}
-	return append(judges, protocol.Judge{}, who, intel.Load(settings.Evidence.Intel), known, host.Judge{}), nil
+	return append(judges, protocol.Judge{}, who, intel.Load(ctx, settings.Evidence.Intel, feeds), known, host.Judge{}), nil
 }
 
 func (a *app) firstSeenPath(settings *config.Loaded) (string, error) {

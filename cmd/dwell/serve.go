@@ -141,7 +141,7 @@ func (j *serveJob) ready(ctx context.Context) (*config.Loaded, pipeline.Options,
 		return nil, pipeline.Options{}, nil, err
 	}
 	f := huntFlags{wholeHunt: &pflag.FlagSet{}}
-	options, err := f.options(j.app, settings)
+	options, err := f.options(ctx, j.app, settings)
 	if err != nil {
 		return settings, options, nil, err
 	}

@@ -44,7 +44,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	options, err := f.options(a, settings)
+	options, err := f.options(ctx, a, settings)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type refusal struct {
 var (
 	errNotAList = errors.New("is a web page, not a list")
 	errEmpty    = errors.New("holds no indicator")
+	errTooLarge = fmt.Errorf("is larger than %d MiB", maxBytes>>20)
 	ja4         = regexp.MustCompile(`^[tqd][0-9s][0-9][di][0-9]{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}$`)
 	hexadecimal = regexp.MustCompile(`^[0-9a-f]+$`)
 	label       = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$`)
@@ -58,7 +59,7 @@ func (x *indicators) read(r io.Reader, list, column string) ([]refusal, error) {
 	case err != nil:
 		return nil, err
 	case len(text) > maxBytes:
-		return nil, fmt.Errorf("is larger than %d MiB", maxBytes>>20)
+		return nil, errTooLarge
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("<")) {

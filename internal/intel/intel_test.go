@@ -50,8 +50,8 @@ func judged(t *testing.T, l *Lists, name, dst string, p *hunt.Protocol) *hunt.Fi
 
 // What a plain list may hold; the score of a hit is 0.5 + 0.25 (docs/scoring.md, 5).
 func TestPlainList(t *testing.T) {
-	l := Load([]string{list(t, "c2.txt", "\xef\xbb\xbf# C2 servers\n203.0.113.7  # beacon\n198.51.100.0/24\n2001:db9::/48\n198.18.5.6:4444\nEvil.Example.\n*.bad.example\n"+
-		"http://drop.example:8080/x.php\n0.0.0.0 sink.example\n"+ja3Of+"\n"+ja4Of+"\n"+strings.ToUpper(hashOf)+"\n\n203.0.113.7\n")})
+	l := Load(t.Context(), []string{list(t, "c2.txt", "\xef\xbb\xbf# C2 servers\n203.0.113.7  # beacon\n198.51.100.0/24\n2001:db9::/48\n198.18.5.6:4444\nEvil.Example.\n*.bad.example\n"+
+		"http://drop.example:8080/x.php\n0.0.0.0 sink.example\n"+ja3Of+"\n"+ja4Of+"\n"+strings.ToUpper(hashOf)+"\n\n203.0.113.7\n")}, nil)
 	require.Empty(t, l.notes)
 	require.Equal(t, 11, l.Len(), "what comes twice counts once")
 	for _, tc := range []struct{ name, dst, indicator, kind string }{
@@ -75,16 +75,16 @@ func TestPlainList(t *testing.T) {
 func TestColumn(t *testing.T) {
 	csv := list(t, "feed.csv", "# abuse\nfirst_seen,dst_ip,port\n2026-01-01,203.0.113.7,443\n2026-01-01,\"203.0.113.8\",443\n")
 	for _, column := range []string{"DST_IP", "2"} {
-		l := Load([]string{csv + "#" + column})
+		l := Load(t.Context(), []string{csv + "#" + column}, nil)
 		require.NotEmpty(t, judged(t, l, "", "203.0.113.8", nil).Dwell.Evidence.Intel)
 		require.Empty(t, judged(t, l, "", "203.0.113.9", nil).Dwell.Evidence.Intel)
 	}
-	require.Contains(t, notes(Load([]string{csv + "#nothing"})), `has no column "nothing"; its first line has first_seen, dst_ip, port`)
+	require.Contains(t, notes(Load(t.Context(), []string{csv + "#nothing"}, nil)), `has no column "nothing"; its first line has first_seen, dst_ip, port`)
 }
 
 // Each kind of catch-all is told once and left out, and the rest of the list holds.
 func TestCatchAlls(t *testing.T) {
-	l := Load([]string{list(t, "bad.txt", "0.0.0.0/0\n::/0\n1.0.0.0/4\n10.0.0.0/8\n192.168.1.1\n127.0.0.1\n*\ncom\nco.uk\nblogspot.com\nhello world!\n!!\n203.0.113.7\n")})
+	l := Load(t.Context(), []string{list(t, "bad.txt", "0.0.0.0/0\n::/0\n1.0.0.0/4\n10.0.0.0/8\n192.168.1.1\n127.0.0.1\n*\ncom\nco.uk\nblogspot.com\nhello world!\n!!\n203.0.113.7\n")}, nil)
 	require.Equal(t, 1, l.Len())
 	require.Len(t, l.notes, 5, notes(l))
 	require.Contains(t, notes(l), `left out 3 indicators, the first "0.0.0.0/0": it would match a large part of the Internet`)
@@ -104,7 +104,7 @@ func TestListsThatAreNone(t *testing.T) {
 		"page": {list(t, "a.txt", "\n <!DOCTYPE html><html>"), "is a web page"}, "empty": {list(t, "b.txt", "# nothing\n"), "holds no indicator"},
 		"missing": {"/nowhere/list.txt", "no such file"}, "gigabyte": {big, "is larger than 64 MiB"},
 	} {
-		l := Load([]string{tc.path, good})
+		l := Load(t.Context(), []string{tc.path, good}, nil)
 		require.Len(t, l.notes, 1, name)
 		require.Contains(t, notes(l), tc.want, name)
 		require.NotEmpty(t, judged(t, l, "", "203.0.113.7", nil).Dwell.Evidence.Intel, name)
@@ -112,10 +112,10 @@ func TestListsThatAreNone(t *testing.T) {
 }
 
 func TestRevisionFollowsTheContent(t *testing.T) {
-	require.Empty(t, Load(nil).Revision())
+	require.Empty(t, Load(t.Context(), nil, nil).Revision())
 	path := list(t, "a.txt", "203.0.113.7\n")
-	first := Load([]string{path}).Revision()
-	require.Equal(t, first, Load([]string{path}).Revision())
+	first := Load(t.Context(), []string{path}, nil).Revision()
+	require.Equal(t, first, Load(t.Context(), []string{path}, nil).Revision())
 	require.NoError(t, os.WriteFile(path, []byte("203.0.113.8\n"), 0o600))
-	require.NotEqual(t, first, Load([]string{path}).Revision())
+	require.NotEqual(t, first, Load(t.Context(), []string{path}, nil).Revision())
 }

@@ -1,6 +1,7 @@
 package intel
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 )
 
-// Lists are the indicators of some files.
+// Lists are the indicators of some files and feeds.
 type Lists struct {
 	known    indicators
 	notes    []hunt.Note
@@ -23,26 +26,61 @@ type Lists struct {
 
 var _ evidence.Judge = (*Lists)(nil)
 
-// Load reads lists: PATH, or PATH#COLUMN for a CSV (a column's name in the first line, or its number from 1). It never
-// fails: what cannot be used becomes a note of the hunt. Where lists share an indicator, the first list is named.
-func Load(files []string) *Lists {
+// Load reads lists: PATH or the address of a feed, with #COLUMN for a CSV (a column's name in the first line, or its number
+// from 1). Feeds are fetched at once, side by side. It never fails: what cannot be used becomes a note of the hunt. Where
+// lists share an indicator, the first list is named.
+func Load(ctx context.Context, files []string, feeds *Feeds) *Lists {
 	l := &Lists{known: indicators{texts: map[string]string{}}}
 	digest := sha256.New()
-	for _, spec := range files {
+	texts := l.fetch(ctx, files, feeds)
+	for i, spec := range files {
 		path, column, _ := strings.Cut(spec, "#")
 		fmt.Fprintf(digest, "%q\n", spec)
-		refused, err := l.load(path, column, digest)
+		where := path
+		var refused []refusal
+		var err error
+		if isFeed(spec) {
+			if texts[i] == nil {
+				continue // told already
+			}
+			where = feedName(path)
+			refused, err = l.known.read(io.TeeReader(bytes.NewReader(texts[i]), digest), where, column)
+		} else {
+			refused, err = l.load(path, column, digest)
+		}
 		if err != nil {
-			l.notes = append(l.notes, hunt.Note{Where: path, What: "the indicator list is not used, or not all of it: " + err.Error(), Hint: "evidence.intel names it"})
+			l.notes = append(l.notes, hunt.Note{Where: where, What: "the indicator list is not used, or not all of it: " + err.Error(), Hint: "evidence.intel names it"})
 		}
 		for _, r := range refused {
-			l.notes = append(l.notes, hunt.Note{Where: path, Count: r.count, What: fmt.Sprintf("left out %d indicators, the first %q: it %s", r.count, r.first, r.why)})
+			l.notes = append(l.notes, hunt.Note{Where: where, Count: r.count, What: fmt.Sprintf("left out %d indicators, the first %q: it %s", r.count, r.first, r.why)})
 		}
 	}
 	if len(files) > 0 {
 		l.revision = "intel " + hex.EncodeToString(digest.Sum(nil)[:8])
 	}
 	return l
+}
+
+// fetch gives the text of each feed among the lists, nil for the others.
+func (l *Lists) fetch(ctx context.Context, lists []string, feeds *Feeds) [][]byte {
+	texts, notes := make([][]byte, len(lists)), make([]*hunt.Note, len(lists))
+	var g errgroup.Group
+	g.SetLimit(4)
+	for i, spec := range lists {
+		if address, column, _ := strings.Cut(spec, "#"); isFeed(spec) {
+			g.Go(func() error {
+				texts[i], notes[i] = feeds.get(ctx, address, column)
+				return nil
+			})
+		}
+	}
+	_ = g.Wait() // none fails
+	for _, n := range notes {
+		if n != nil {
+			l.notes = append(l.notes, *n)
+		}
+	}
+	return texts
 }
 
 func (l *Lists) load(path, column string, digest io.Writer) ([]refusal, error) {
