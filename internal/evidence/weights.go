@@ -54,7 +54,7 @@ type Term struct {
 // the one place where weights stand: settings, documentation and judges go by it.
 func Terms() []Term {
 	return []Term{
-		{Rare, 0.15, "of ten active machines or more, one alone (or 2 % at most) talks to the other side"},
+		{Rare, 0.15, "of ten active machines or more, one alone (or 2 % at most) talks to the other side, and to no other name of its registered domain do more"},
 		{Common, -0.15, "half of all active machines, five at least, talk to the other side"},
 		{New, 0.15, "the other side was first seen seven days ago or less, in a store that reaches further back"},
 		{Known, -0.15, "the other side was first seen thirty days ago or more"},

@@ -262,6 +262,9 @@ type HostEvidence struct {
 type Prevalence struct {
 	Hosts  int64 `json:"hosts"`
 	Active int64 `json:"active"`
+	// Domain is the registered domain of a name, DomainHosts how many talk to any name of it.
+	Domain      string `json:"domain,omitempty"`
+	DomainHosts int64  `json:"domain_hosts,omitempty"`
 }
 
 // Parts are the values that the final score is made of.

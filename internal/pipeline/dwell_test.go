@@ -186,3 +186,45 @@ func TestDNSTunnelIsFoundByItsNames(t *testing.T) {
 	require.Equal(t, int64(1200), f.Dwell.DNS.Names)
 	require.Equal(t, inside, f.Dwell.InternalIP)
 }
+
+// A name that one machine alone uses is rare unless others use names of the domain that somebody registered: below a
+// public suffix (github.io) everybody has a domain of his own.
+func TestRareNameOfADomainThatOthersUse(t *testing.T) {
+	for _, tc := range []struct {
+		name, others, domain string
+		hosts                int64
+		rare                 bool
+	}{
+		{"h5.vendor.co.uk", "cdn.vendor.co.uk", "vendor.co.uk", 21, false},
+		{"h5.vendor.co.uk", "cdn.other.co.uk", "vendor.co.uk", 1, true},
+		{"evil.github.io", "docs.github.io", "evil.github.io", 1, true},
+		{"203.0.113.9", "203.0.113.8", "", 0, true},
+	} {
+		src := &withNames{fixed: *ofDay(every(server, day0, 30*time.Minute, 24*time.Hour))}
+		for host := range 20 {
+			c := every(netip.MustParseAddr("192.0.2.50"), day0, time.Hour, time.Hour)[0]
+			c.Src = netip.AddrFrom4([4]byte{10, 0, 1, byte(host)})
+			src.conns = append(src.conns, c)
+		}
+		for i := range src.conns {
+			c, name := &src.conns[i], tc.name
+			if c.SrcPort = uint16(40000 + i); c.Src != inside {
+				name = tc.others
+			}
+			src.names = append(src.names, hunt.NameRecord{Start: c.Start + 80, Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: 443, Kind: hunt.TLS, Name: name, Count: 1})
+		}
+		var f hunt.Finding
+		for _, found := range hunted(t, src, dwellOptions()) {
+			if found.Source.IP == inside {
+				f = found
+			}
+		}
+		require.Equal(t, &hunt.Prevalence{Hosts: 1, Active: 21, Domain: tc.domain, DomainHosts: tc.hosts}, f.Dwell.Evidence.Prevalence, tc.name)
+		if tc.rare {
+			require.Equal(t, "rare", f.Dwell.Modifiers[0].Name, tc.name)
+		} else {
+			require.Empty(t, f.Dwell.Modifiers)
+			require.Contains(t, f.Dwell.Reasons, "21 of 21 active machines talk to names of vendor.co.uk, so this one does not count as rare")
+		}
+	}
+}

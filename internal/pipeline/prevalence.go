@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 
+	"golang.org/x/net/publicsuffix"
+
 	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
@@ -24,9 +26,9 @@ type prevalence struct {
 	held map[party]map[netip.Addr]struct{}
 }
 
-// party is the other side: a name, a network for roll-ups, or an address.
+// party is the other side: a name, a network for roll-ups, or an address. A domain stands for all names below it.
 type party struct {
-	name string
+	name, domain string
 	addr netip.Addr
 	net  netip.Prefix
 	// print is a fingerprint, with the port it is shown to.
@@ -63,6 +65,16 @@ func partyOf(k *key) (party, bool) {
 	return party{addr: k.Dst}, true
 }
 
+// domainOf is the domain that somebody registered and that a name lies below; ok is false where the name is no such thing.
+// Where anybody can have a name (github.io, duckdns.org), that is a domain of its own.
+func domainOf(name string) (at party, ok bool) {
+	if _, err := netip.ParseAddr(name); err == nil {
+		return party{}, false
+	}
+	domain, err := publicsuffix.EffectiveTLDPlusOne(name)
+	return party{domain: domain}, err == nil
+}
+
 // prevalence goes over the tables once more, without decoding, for the other sides that matter.
 func (s *search) prevalence(tested int) *prevalence {
 	p := &prevalence{hosts: map[party]map[netip.Addr]struct{}{}, active: map[netip.Addr]struct{}{}, beats: map[party][]beat{}, held: map[party]map[netip.Addr]struct{}{}}
@@ -70,6 +82,9 @@ func (s *search) prevalence(tested int) *prevalence {
 		for _, k := range src.keys {
 			if at, ok := partyOf(k); ok {
 				p.hosts[at] = map[netip.Addr]struct{}{}
+				if domain, ok := domainOf(at.name); ok && p.hosts[domain] == nil {
+					p.hosts[domain] = map[netip.Addr]struct{}{}
+				}
 				for _, a := range k.reached() {
 					if near := (party{net: networkOf(a)}); p.hosts[near] == nil {
 						p.hosts[near] = map[netip.Addr]struct{}{}
@@ -107,7 +122,16 @@ func (s *search) prevalence(tested int) *prevalence {
 	}
 	count(s.table, func(dst netip.Addr) []party { return []party{{addr: dst}, {net: networkOf(dst)}} })
 	if s.named != nil {
-		count(s.named.Table, func(dst netip.Addr) []party { return []party{{name: s.named.Name(dst)}} })
+		domains := map[netip.Addr]party{} // of each name once; count holds the lock
+		count(s.named.Table, func(dst netip.Addr) []party {
+			name := s.named.Name(dst)
+			domain, ok := domains[dst]
+			if !ok {
+				domain, _ = domainOf(name)
+				domains[dst] = domain
+			}
+			return []party{{name: name}, domain}
+		})
 	}
 	return p
 }
@@ -125,6 +149,14 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 	}
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(h), Active: int64(all)}
 	s.Company = p.company(k)
+	if domain, ok := domainOf(at.name); ok {
+		e, around := s.Finding.Dwell.Evidence.Prevalence, int64(len(p.hosts[domain]))
+		e.Domain, e.DomainHosts = domain.domain, max(around, int64(h))
+		if all >= fewHosts && h <= max(1, 0.02*all) && float64(around) > max(1, 0.02*all) {
+			s.Last(fmt.Sprintf("%d of %.0f active machines talk to names of %s, so this one does not count as rare", around, all, domain.domain))
+			return
+		}
+	}
 	switch {
 	case h >= max(5, 0.5*all):
 		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines %s", h, all, plural))
