@@ -29,8 +29,8 @@ type prevalence struct {
 // party is the other side: a name, a network for roll-ups, or an address. A domain stands for all names below it.
 type party struct {
 	name, domain string
-	addr netip.Addr
-	net  netip.Prefix
+	addr         netip.Addr
+	net          netip.Prefix
 	// print is a fingerprint, with the port it is shown to.
 	print hunt.Fingerprint
 	port  uint16
