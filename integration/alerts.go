@@ -52,7 +52,7 @@ func NewAlert(f hunt.Finding, why string) (id string, a Alert) {
 }
 
 // Changed says why a story deserves another alert, or gives nothing: its severity rose, its period moved by a fifth, its
-// bytes by a factor of ten, its port is another, or it has been quiet for so long. Small changes add up, since the finding
+// bytes by a factor of ten, its port or its server's certificate is another, or it has been quiet for so long. Small changes add up, since the finding
 // is compared with the one that alerted last, not with the one before it.
 func Changed(last, now *hunt.Finding, again time.Duration) string {
 	switch {
@@ -63,6 +63,9 @@ func Changed(last, now *hunt.Finding, again time.Duration) string {
 	}
 	if was, is := period(last), period(now); was > 0 && is > 0 && math.Abs(is-was) >= 0.2*was {
 		return fmt.Sprintf("period changed from %s to %s", hunt.Seconds(was), hunt.Seconds(is))
+	}
+	if was, is := certificate(last), certificate(now); was != "" && is != "" && was != is {
+		return fmt.Sprintf("the server shows another certificate: %.16s instead of %.16s", is, was)
 	}
 	if was, is := float64(max(last.Network.Bytes, 1)), float64(max(now.Network.Bytes, 1)); is >= 10*was || was >= 10*is {
 		return fmt.Sprintf("bytes changed from %d to %d", last.Network.Bytes, now.Network.Bytes)
@@ -79,6 +82,14 @@ func period(f *hunt.Finding) float64 {
 		return 0
 	}
 	return *f.Beacon.Period
+}
+
+// certificate is the hash of the certificate that the server showed most, empty where it is not known.
+func certificate(f *hunt.Finding) string {
+	if e := f.Dwell.Evidence; e != nil && e.Protocol != nil && e.Protocol.Certificate != nil {
+		return e.Protocol.Certificate.Hash
+	}
+	return ""
 }
 
 // alert writes the alerts that a hunt's findings deserve. It comes after the findings and before the hunt's own document,

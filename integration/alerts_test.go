@@ -34,6 +34,8 @@ func TestWhatMakesAStoryAlertAgain(t *testing.T) {
 		{"bytes by ten", func(f *hunt.Finding) { f.Network.Bytes = 10000 }, "bytes changed from 1000 to 10000"},
 		{"a tenth of the bytes", func(f *hunt.Finding) { f.Network.Bytes = 100 }, "bytes changed from 1000 to 100"},
 		{"port", func(f *hunt.Finding) { f.Destination.Port = 8443 }, "destination port changed from 443 to 8443"},
+		{"certificate", func(f *hunt.Finding) { f.Dwell.Evidence.Protocol.Certificate.Hash = "b2b2" }, "the server shows another certificate: b2b2 instead of a1a1"},
+		{"certificate not known now", func(f *hunt.Finding) { f.Dwell.Evidence = nil }, ""},
 		{"six days", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(7*day - time.Second) }, ""},
 		{"seven days", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(7 * day) }, "still there after 7d00h"},
 		{"a hunt in the past", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(-30 * day) }, ""},
@@ -43,6 +45,7 @@ func TestWhatMakesAStoryAlertAgain(t *testing.T) {
 				f := (&sampleHunt{name: "x"}).add("10.1.1.1", "203.0.113.7", 0.7)
 				period := 300.0
 				f.Beacon.Period, f.Network.Bytes = &period, 1000
+				f.Dwell.Evidence = &hunt.Evidence{Protocol: &hunt.Protocol{Certificate: &hunt.CertificateSeen{Hash: "a1a1"}}}
 				return f
 			}
 			now := sample()

@@ -26,7 +26,8 @@ func TestEveryPanelHasData(t *testing.T) {
 				f := h.add(fmt.Sprintf("10.1.1.%d", j+1), "203.0.113.7", score)
 				f.Destination.Domain = "cdn.example"
 				f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: 4, Active: 60},
-					FirstSeen: &hunt.FirstSeen{Destination: h.window().Start, Days: int64(j)}}
+					FirstSeen: &hunt.FirstSeen{Destination: h.window().Start, Days: int64(j)},
+					Country:   "NL", ASN: &hunt.ASN{Number: 64500, Organization: "Example Hosting"}}
 				f.Links = &hunt.Links{SOCHunt: "https://manager/#/hunt?q=1", Kibana: "https://manager/kibana/app/discover#/?_a=1"}
 				f.Beacon.Period, f.Beacon.RITA, f.Beacon.DS, f.Beacon.Duration, f.Beacon.Historical = number(300), number(0.9), number(0.8), number(0.7), number(0.6)
 			}

@@ -134,6 +134,8 @@ func overview() Dashboard {
 		{Title: "Top destinations", Kind: Table, X: 24, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.ip", "Destination", 15)}, Values: []Value{stories(), machines(), score()}},
 		{Title: "Top names", Kind: Table, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.domain", "Name", 15)}, Values: []Value{stories(), machines(), score()}},
 		{Title: "Top ports", Kind: Table, X: 24, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{stories(), machines(), score()}},
+		{Title: "Countries", Kind: Table, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.country", "Country", 15)}, Values: []Value{stories(), machines(), score()}},
+		{Title: "Who holds the other side", Kind: Table, X: 24, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.asn.organization", "Organisation", 15)}, Values: []Value{stories(), machines(), score()}},
 	}}
 }
 
