@@ -100,10 +100,13 @@ func FuzzJSON(f *testing.F) {
 	f.Add(`{"ts":"2020-04-30T00:06:38.899710Z","id":{"orig_h":"fe80::1","orig_p":1,"resp_h":"::ffff:1.2.3.4","resp_p":2},"x":{"y":[1,{"z":"}"}]},"uid":"C\u0041"}`)
 	f.Add(`{"ts":1,"id.orig_h":"1.2.3.4","id.resp_h":"1.2.3.5","a":"\\\"","b":null,"c":true,"d":[]} `)
 	f.Add(`{`)
+	f.Add(`{"ts":"7000-01-10 00:00:00Z","id":{"orig_h":"0::0","resp_h":"::"}}`)
+	// Brackets match inside x, but it is no object: the connection reader steps over it, the generic reader looks inside.
+	f.Add(`{"ts":"0","id":{"orig_h":"e::","orig_p":1,"resp_h":"::ff:1.2.3.4","rwpp":2},"x":{""[{""""}]},"":""}`)
 	f.Fuzz(func(t *testing.T, line string) {
 		p := newParser()
 		why := p.json([]byte(line))
-		// The generic reader agrees on what is an object.
+		// The generic reader agrees on what is an object. Where a line is no JSON it may see more of it than the other.
 		s := scanner{b: []byte(line)}
 		members := s.members(nil, func([]byte, []byte) {})
 		if why != fine {
@@ -113,11 +116,16 @@ func FuzzJSON(f *testing.F) {
 			}
 			return
 		}
-		require.Equal(t, fine, members)
+		if json.Valid([]byte(line)) {
+			require.Equal(t, fine, members)
+		}
 		sound(t, p)
 		want := p.conn
 		if !utf8.ValidString(want.Service+want.UID.String()) || want.UID != hunt.NewUID([]byte(want.UID.String())) {
 			return // encoding/json could not write it.
+		}
+		if want.Start >= year5000/1000 {
+			return // A date that, written as seconds, would be taken for milliseconds.
 		}
 		m := map[string]any{"ts": json.Number(seconds(want.Start)), "uid": want.UID.String(), "id.orig_h": want.Src, "id.orig_p": want.SrcPort,
 			"id.resp_h": want.Dst, "id.resp_p": want.DstPort, "proto": want.Proto.String(), "service": want.Service}
