@@ -51,12 +51,12 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil {
-				s.names(probers[n], src, of)
+				s.byOther(src, of, probers[n].name)
 			}
 		})
 		named.Prints.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil && o.Request.Scope.IsInternal(src) {
-				s.prints(probers[n], src, of)
+				s.byOther(src, of, probers[n].print)
 			}
 		})
 	}
@@ -87,30 +87,15 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 	return c, append(subjects, s.tunnelSubjects(tunnels)...)
 }
 
-func (s *search) names(p *prober, src netip.Addr, of *pairs.Of) {
+// byOther measures the pairs of a source with a name or a fingerprint, and keeps what may become findings. Fingerprints are
+// those shown to several destinations: a server that moves from network to network, under other names or none, shows only
+// there.
+func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) {
 	var keys []*key
 	var pair pairs.Pair
 	for i := range of.Len() {
 		of.Decode(i, &pair)
-		if k := p.name(&pair, s.named); k != nil {
-			keys = append(keys, k)
-		}
-	}
-	if len(keys) > 0 {
-		s.mu.Lock()
-		s.byName[src] = keys
-		s.mu.Unlock()
-	}
-}
-
-// prints measures the TLS fingerprints that a source shows several destinations: a server that moves from network to
-// network, under other names or none, shows only there.
-func (s *search) prints(p *prober, src netip.Addr, of *pairs.Of) {
-	var keys []*key
-	var pair pairs.Pair
-	for i := range of.Len() {
-		of.Decode(i, &pair)
-		if k := p.print(&pair, s.named); k != nil {
+		if k := measure(&pair, s.named); k != nil {
 			keys = append(keys, k)
 		}
 	}
