@@ -1,11 +1,16 @@
 package scoring
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
+
+// beside: rhythms that are less than a tenth apart are told as one.
+const beside = 1.1
 
 // Reasons say in plain words why the beacon has its score in a hunt of so many keys, strongest first. They are empty
 // where nothing was judged.
@@ -47,14 +52,43 @@ func (b Beacon) Reasons(keys int) []string {
 	return out
 }
 
-// rhythms names the modes, the most frequent first.
+// rhythms names the modes, the most frequent first. Where the test took one wide rhythm for several beside each other, it
+// is one here, with its bounds: an even spread over 30 to 60 s is nothing that beats three ways.
 func (b Beacon) rhythms() string {
-	var parts []string
-	for _, m := range b.Modes[:b.ModeCount] {
-		parts = append(parts, fmt.Sprintf("%s ±%s", span(m.Period), percent(m.Jitter)))
+	type band struct {
+		main      Mode // the most frequent one, of n together
+		n         int
+		low, high float64
+	}
+	bands := make([]band, 0, maxModes)
+	modes := b.Modes
+	slices.SortFunc(modes[:b.ModeCount], func(x, y Mode) int { return cmp.Compare(x.low(), y.low()) })
+	for _, m := range modes[:b.ModeCount] {
+		last := len(bands) - 1
+		if last < 0 || m.low() > bands[last].high*beside {
+			bands = append(bands, band{m, 1, m.low(), m.high()})
+			continue
+		}
+		o := &bands[last]
+		o.n, o.high = o.n+1, max(o.high, m.high())
+		if m.Gaps > o.main.Gaps {
+			o.main = m
+		}
+	}
+	slices.SortStableFunc(bands, func(x, y band) int { return cmp.Compare(y.main.Gaps, x.main.Gaps) })
+	parts := make([]string, len(bands))
+	for i, n := range bands {
+		if n.n > 1 {
+			parts[i] = fmt.Sprintf("%s (%s to %s)", span(n.main.Period), span(n.low), span(n.high))
+			continue
+		}
+		parts[i] = span(n.main.Period) + " ±" + percent(n.main.Jitter)
 	}
 	return strings.Join(parts, " or ")
 }
+
+func (m Mode) low() float64  { return m.Period * (1 - m.Jitter) }
+func (m Mode) high() float64 { return m.Period * (1 + m.Jitter) }
 
 // chance says how many of the keys would look as regular without being so.
 func chance(logExpected float64, keys int) string {

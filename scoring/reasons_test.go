@@ -79,3 +79,17 @@ func TestReasonOfATimer(t *testing.T) {
 	reasons := b.Reasons(1000)
 	require.Contains(t, reasons[len(reasons)-1], "a timer that restarts on use")
 }
+
+// A gap drawn evenly from 30 to 60 s is seen through windows of less width, one after the other: it is told as one rhythm
+// with its bounds, within what the middle 95 % of the gaps leaves out.
+func TestReasonsTellOneWideRhythmAsOne(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	var starts []int64
+	for at := midnight; at < midnight+86400e3; at += 30e3 + r.Int64N(30e3) {
+		starts = append(starts, at)
+	}
+	var sc scoring.Scorer
+	b := sc.Beacon(scoring.Series{Start: starts}, day)
+	require.Greater(t, b.ModeCount, 1)
+	require.Regexp(t, `^every [345]\d s \(3[0-2] s to (5[89]|60) s\), (99|100) % of `, b.Reasons(10)[0])
+}
