@@ -26,7 +26,7 @@ type huntFlags struct {
 	limit               int
 	write               bool
 	failOn              string
-	remember            bool
+	remember, learn     bool
 	explain, safelisted bool
 	wholeHunt           *pflag.FlagSet
 }
@@ -48,6 +48,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
   dwell hunt -o ndjson | jq -r '[.dwell.score,.source.ip,.destination.ip]|@tsv'
   dwell hunt -o html > report.html                                a page to read and hand on
   dwell hunt -o rita-csv --out /nsm/rita                          files for Security Onion's own RITA integration
+  dwell hunt --remember-only --since 30d                          once: learn what this network knows already
   dwell hunt --fail-on high                                       exit code 3 when something high turns up`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.hunt(c, &f) },
 	}
@@ -57,7 +58,8 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
-	p.BoolVar(&f.remember, "remember", false, "note what was seen first in the state folder without storing the hunt: once over the past, so that what is new can be told (--write always does)")
+	p.BoolVar(&f.remember, "remember", false, "note what was seen first in the state folder without storing the hunt (--write always does)")
+	p.BoolVar(&f.learn, "remember-only", false, "note when each destination was first seen and hunt for nothing: cheap, once over the past, so that what is new can be told")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
 	p.BoolVar(&f.explain, "explain", false, "say what would be read, and read nothing")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "print also what a safelist rule matches, with the rule")
@@ -89,6 +91,12 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	if f.limit < 0 {
 		return usage("--limit %d: want 0 (all) or more", f.limit)
 	}
+	if f.learn {
+		if err := f.mayLearn(); err != nil {
+			return err
+		}
+		settings.Evidence.Enabled = false // no judge is asked, so no feed is fetched
+	}
 	options, err := f.options(c.Context(), a, settings)
 	if err != nil {
 		return err
@@ -96,6 +104,9 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	source, err := a.source(c.Context(), f.zeek, settings)
 	if err != nil {
 		return err
+	}
+	if f.learn {
+		return a.learn(c.Context(), source, &options, settings)
 	}
 
 	if planner, ok := source.(hunt.Planner); ok && f.explain {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 
@@ -14,7 +13,6 @@ import (
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/firstseen"
 	"dwell/internal/intel"
-	"dwell/internal/pipeline"
 )
 
 // judges are what weighs the findings of a hunt, in order: what speaks against a name has to be known before
@@ -40,23 +38,6 @@ func (a *app) judges(ctx context.Context, settings *config.Loaded) ([]evidence.J
 func (a *app) firstSeenPath(settings *config.Loaded) (string, error) {
 	dir, err := settings.StateDir(a.Environ)
 	return filepath.Join(dir, "first-seen"), err
-}
-
-// remember feeds the store of what was seen first; a hunt that was stored is not undone because that fails.
-func (a *app) remember(settings *config.Loaded, r *pipeline.Result) {
-	if r.Seen == nil {
-		return
-	}
-	path, err := a.firstSeenPath(settings)
-	if err == nil {
-		var store *firstseen.Store
-		if store, err = firstseen.Open(path); err == nil || errors.Is(err, firstseen.ErrBroken) {
-			err = store.Feed(r.Seen)
-		}
-	}
-	if err != nil {
-		a.warn("what this hunt saw first is not remembered: %v", err)
-	}
 }
 
 // beside is the file that a setting names, else the one of that name beside the configuration file if it is there.

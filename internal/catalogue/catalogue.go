@@ -5,7 +5,7 @@
 // A name can be forged: an implant may put any server name into its TLS handshake or Host header. So a name alone explains
 // weakly. It explains strongly when the address confirms it (it lies in a network that is the vendor's own), or when several
 // machines reach the network that it is in and the destination is not new. Where anybody can keep content or rent a machine, an entry
-// is weak at most, and CDNs that everybody rents are not in it.
+// is weak at most, and CDNs that everybody rents are not in it. What nobody could be found to say explains weakly at most, too.
 package catalogue
 
 import (
@@ -54,6 +54,9 @@ type Entry struct {
 	What string
 	// Source says where that is known from: a title, and an address where there is one.
 	Source string
+	// Checked says what an entry of ours was held against: "vendor", "lists", or nothing (services.csv says what they mean). An entry
+	// of a site is the site's own word and says nothing here.
+	Checked string
 
 	ports []port
 	dns   bool
@@ -88,7 +91,7 @@ func Load(site string) (*Catalogue, error) {
 	if err := c.readOwners(from); err != nil {
 		return nil, err
 	}
-	own, err := c.parse(services, func(s string) (string, bool) { title, ok := from[s]; return title, ok })
+	own, err := c.parse(services, ownFields, func(s string) (string, bool) { title, ok := from[s]; return title, ok })
 	if err != nil {
 		return nil, fmt.Errorf("services.csv: %w", err)
 	}
@@ -100,7 +103,7 @@ func Load(site string) (*Catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the site's catalogue: %w", err)
 	}
-	more, err := c.parse(text, func(s string) (string, bool) { return s, strings.TrimSpace(s) != "" })
+	more, err := c.parse(text, siteFields, func(s string) (string, bool) { return s, strings.TrimSpace(s) != "" })
 	if err != nil {
 		return nil, fmt.Errorf("catalogue %s: %w", site, err)
 	}
@@ -129,6 +132,13 @@ func readBounded(path string) ([]byte, error) {
 	return text, err
 }
 
+// The fields of a line: a site's file has none for what we checked.
+const (
+	siteFields  = 7
+	ownFields   = 8
+	ownerFields = 4
+)
+
 func reader(text []byte, fields int) *csv.Reader {
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comment, r.FieldsPerRecord = '#', fields
@@ -149,7 +159,7 @@ func readSources() (map[string]string, error) {
 }
 
 func (c *Catalogue) readOwners(from map[string]string) error {
-	rows, err := reader(owners, 3).ReadAll()
+	rows, err := reader(owners, ownerFields).ReadAll()
 	if err != nil {
 		return fmt.Errorf("owners.csv: %w", err)
 	}
@@ -175,8 +185,8 @@ func (c *Catalogue) readOwners(from map[string]string) error {
 }
 
 // parse reads entries. All mistakes are given, joined, each with its line.
-func (c *Catalogue) parse(text []byte, source func(string) (string, bool)) (out []*Entry, err error) {
-	r := reader(text, 7)
+func (c *Catalogue) parse(text []byte, fields int, source func(string) (string, bool)) (out []*Entry, err error) {
+	r := reader(text, fields)
 	var errs []error
 	for {
 		row, err := r.Read()
@@ -207,6 +217,9 @@ func parseEntry(row []string) (*Entry, error) {
 	e := &Entry{Match: strings.ToLower(strings.Trim(row[0], " .")), Category: row[2], Owner: row[4], What: row[5]}
 	if e.Category == "" || e.What == "" {
 		return nil, errors.New("category and what it is have to be given")
+	}
+	if len(row) == ownFields {
+		e.Checked = row[7]
 	}
 	switch row[3] {
 	case "none":

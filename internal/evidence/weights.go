@@ -56,7 +56,7 @@ func Terms() []Term {
 	return []Term{
 		{Rare, 0.15, "of ten active machines or more, one alone (or 2 % at most) talks to the other side, and to no other name of its registered domain do more"},
 		{Common, -0.15, "half of all active machines, five at least, talk to the other side"},
-		{New, 0.15, "the other side was first seen seven days ago or less, in a store that reaches further back"},
+		{New, 0.15, "the other side was first seen seven days ago or less, and so was its registered domain, in a store that reaches further back"},
 		{Known, -0.15, "the other side was first seen thirty days ago or more"},
 		{Intel, 0.25, "an indicator list, or Zeek's own intelligence framework, names an address, name, certificate or TLS fingerprint of the other side"},
 		{NoName, 0.10, "TLS without a server name, or HTTP without a Host, in at least half of the handshakes or requests"},

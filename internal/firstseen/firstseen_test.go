@@ -1,9 +1,13 @@
 package firstseen
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,35 +24,75 @@ var end = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 func before(days int64) int64 { return end.UnixMilli() - days*day }
 
+func feed(t *testing.T, path string, seen map[string]Span) Fed {
+	t.Helper()
+	fed, err := Feed(path, seen)
+	require.NoError(t, err)
+	return fed
+}
+
 func TestWhatWasFedIsThere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state", "first-seen")
 	s, err := Open(path)
 	require.NoError(t, err)
 	_, ok := s.Reach()
 	require.False(t, ok)
-	require.NoError(t, s.Feed(map[string]Span{"203.0.113.7": {before(9), before(8)}, "a.example": {before(3), before(2)}, "bad name": {1, 2}}))
-	other, err := Open(path) // another process
-	require.NoError(t, err)
-	require.NoError(t, other.Feed(map[string]Span{"203.0.113.7": {before(12), before(11)}, "b.example": {before(1), before(1)}}))
-	require.NoError(t, s.Feed(map[string]Span{"a.example": {before(1), before(0)}}))
+	fed := feed(t, path, map[string]Span{"203.0.113.7": {before(9), before(8)}, "a.example": {before(3), before(2)}, "2001:db8::7": {before(4), before(4)},
+		"x.b.co.uk": {before(3), before(2)}, "bad name": {1, 2}, strings.Repeat("x", 256): {1, 2}})
+	require.Equal(t, Fed{Held: 6, New: 6, Reach: before(9)}, fed, "two domains beside what was seen")
+	feed(t, path, map[string]Span{"203.0.113.7": {before(12), before(11)}, "b.example": {before(1), before(1)}, Story("s1"): {before(5), before(1)}})
+	fed = feed(t, path, map[string]Span{"a.example": {before(1), before(0)}, "y.b.co.uk": {before(8), before(7)}})
+	require.Equal(t, Fed{Held: 10, New: 1, Reach: before(12)}, fed)
 	again, err := Open(path)
 	require.NoError(t, err)
-	require.Equal(t, map[string]Span{"203.0.113.7": {before(12), before(8)}, "a.example": {before(3), before(0)}, "b.example": {before(1), before(1)}}, again.seen)
+	require.Equal(t, map[string]Span{"203.0.113.7": {before(12), before(8)}, "2001:db8::7": {before(4), before(4)}, "a.example": {before(3), before(0)},
+		"*.a.example": {before(3), before(0)}, "b.example": {before(1), before(1)}, "*.b.example": {before(1), before(1)}, "x.b.co.uk": {before(3), before(2)},
+		"y.b.co.uk": {before(8), before(7)}, "*.b.co.uk": {before(8), before(2)}, "#s1": {before(5), before(1)}}, again.seen)
 	reach, ok := again.Reach()
 	require.True(t, ok)
 	require.Equal(t, before(12), reach)
 	entries, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "no temporary file is left")
-	require.NoError(t, s.Feed(map[string]Span{"c.example": {before(-200), before(-200)}}))
-	require.Len(t, s.seen, 1, "what was not seen for half a year is forgotten")
+	fed = feed(t, path, map[string]Span{"198.51.100.1": {before(-200), before(-200)}})
+	require.Equal(t, Fed{Held: 1, New: 1, Reach: before(-200)}, fed, "what was not seen for half a year is forgotten")
+}
+
+// Of what is too much, what was seen last stays; stories have a bound of their own.
+func TestBounds(t *testing.T) {
+	s := &Store{seen: map[string]Span{"203.0.113.7": {1, 9}}}
+	for i := range int64(mostStories + 100) {
+		s.seen[Story(strconv.FormatInt(i, 10))] = Span{100 + i, 1000 + i}
+	}
+	s.settle()
+	require.Len(t, s.seen, 1+mostStories)
+	require.NotContains(t, s.seen, Story("99"))
+	require.Contains(t, s.seen, Story("100"))
+	require.Equal(t, int64(1), s.reach)
+}
+
+func TestDomain(t *testing.T) {
+	for name, want := range map[string]string{"a.b.example": "*.b.example", "b.example": "*.b.example", "x.github.io": "*.x.github.io", "github.io": "", "example": "",
+		"203.0.113.7": "", "2001:db8::7": "", "*.b.example": "", "#story": "", "": "", ".": ""} {
+		require.Equal(t, want, Domain(name), name)
+	}
+}
+
+// The format before had no domains: they are made of its names.
+func TestOlderFormat(t *testing.T) {
+	body := older + "\n203.0.113.7 1 2\na.b.example 3 4\nc.b.example 2 3\n"
+	sum := sha256.Sum256([]byte(body))
+	path := filepath.Join(t.TempDir(), "first-seen")
+	require.NoError(t, os.WriteFile(path, []byte(body+hex.EncodeToString(sum[:])+"\n"), 0o600))
+	s, err := Open(path)
+	require.NoError(t, err)
+	require.Equal(t, map[string]Span{"203.0.113.7": {1, 2}, "a.b.example": {3, 4}, "c.b.example": {2, 3}, "*.b.example": {2, 4}}, s.seen)
 }
 
 // A file cut off anywhere, or changed, is set aside; the store goes on empty.
 func TestBrokenFiles(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "first-seen")
-	s, _ := Open(whole)
-	require.NoError(t, s.Feed(map[string]Span{"203.0.113.7": {1, 2}, "a.example": {3, 4}}))
+	feed(t, whole, map[string]Span{"203.0.113.7": {1, 2}, "a.example": {3, 4}})
 	text, err := os.ReadFile(whole)
 	require.NoError(t, err)
 	changed := append([]byte{}, text...)
@@ -67,24 +111,35 @@ func check(t *testing.T, text []byte) {
 	require.ErrorIs(t, err, ErrBroken)
 	require.FileExists(t, path+".broken")
 	require.Empty(t, s.seen)
-	require.NoError(t, s.Feed(map[string]Span{"b.example": {5, 6}}))
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	fed, err := Feed(path, map[string]Span{"203.0.113.8": {5, 6}})
+	require.NoError(t, err)
+	require.ErrorIs(t, fed.Broken, ErrBroken)
+	require.Equal(t, 1, fed.Held)
 }
 
-// docs/scoring.md, 5: first seen 7 days ago or less +0.15, 30 or more -0.15.
+// docs/scoring.md, 5: first seen 7 days ago or less +0.15, 30 or more -0.15; of a domain that is known longer, a new name is no news.
 func TestNewAndKnown(t *testing.T) {
 	for _, tc := range []struct {
-		first, reach int64
-		want         float64
-	}{{6, 40, 0.65}, {8, 40, 0.5}, {31, 40, 0.35}, {29, 40, 0.5}, {2, 5, 0.5}, {2, 9, 0.65}} {
-		store := &Store{seen: map[string]Span{"a.example": {before(tc.first), before(0)}, "old.example": {before(tc.reach), before(0)}}}
-		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}}
-		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
-		notes, err := Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub})
+		first, domain, reach int64
+		want                 float64
+	}{{6, 6, 40, 0.65}, {8, 8, 40, 0.5}, {31, 31, 40, 0.35}, {29, 29, 40, 0.5}, {2, 2, 5, 0.5}, {2, 2, 9, 0.65}, {2, 39, 40, 0.5}, {2, 7, 40, 0.65}, {29, 31, 40, 0.5}} {
+		store := &Store{seen: map[string]Span{"a.b.example": {before(tc.first), before(0)}, "*.b.example": {before(tc.domain), before(0)},
+			"old.example": {before(tc.reach), before(0)}, Story("s1"): {before(4), before(1)}}}
+		store.settle()
+		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Dwell: hunt.Dwell{StoryID: "s1"}}
+		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
+		tunnel := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},
+			&hunt.Finding{Event: f.Event, Dwell: hunt.Dwell{StoryID: "s1", DNS: &hunt.DNSEvidence{}}}, nil)
+		notes, err := Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub, tunnel})
 		require.NoError(t, err)
 		require.Empty(t, notes)
 		sub.Settle()
 		require.InDelta(t, tc.want, f.Dwell.Score, 1e-9, "%+v", tc)
-		require.Equal(t, tc.first, f.Dwell.Evidence.FirstSeen.Days)
+		require.Equal(t, &hunt.FirstSeen{Destination: hunt.At(before(tc.first)), Domain: hunt.At(before(tc.domain)), Story: hunt.At(before(4)), Days: tc.first}, f.Dwell.Evidence.FirstSeen)
+		tunnel.Settle()
+		require.InDelta(t, 0.5, tunnel.Finding.Dwell.Score, 1e-9)
+		require.Equal(t, &hunt.FirstSeen{Story: hunt.At(before(4)), Days: 4}, tunnel.Finding.Dwell.Evidence.FirstSeen)
 	}
 	notes, err := Judge{Store: &Store{}, Err: ErrBroken}.Judge(t.Context(), &evidence.Hunt{}, nil)
 	require.NoError(t, err)

@@ -25,8 +25,8 @@ const (
 // Revision implements [evidence.Judge]: what was first seen when is a fact that later hunts do not change.
 func (Judge) Revision() string { return "" }
 
-// Judge implements [evidence.Judge]. A destination is new only where the store reaches further back than a week: else
-// everything would be.
+// Judge implements [evidence.Judge]. A destination is new only where the store reaches further back than a week (else everything would
+// be), and a name only where its registered domain is new, too: services that give their servers new names are no news.
 func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (notes []hunt.Note, err error) {
 	if j.Err != nil {
 		notes = append(notes, hunt.Note{What: "what was seen first when is not known: the store " + j.Err.Error(), Hint: "the next stored hunts fill it again"})
@@ -37,6 +37,16 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 	}
 	days := func(first int64) int64 { return int64(h.Window.End.Sub(time.UnixMilli(first)).Hours() / 24) }
 	for _, s := range subjects {
+		now := s.Finding.Event.Start.UnixMilli()
+		first := func(what string) int64 {
+			if span, ok := j.Store.Seen(what); ok {
+				return min(now, span.First)
+			}
+			return now
+		}
+		story := first(Story(s.Finding.Dwell.StoryID))
+		seen := &hunt.FirstSeen{Story: hunt.At(story), Days: days(story)}
+		s.Finding.Dwell.Evidence.FirstSeen = seen
 		destination := s.Key.Name
 		if destination == "" && s.Key.Dst.IsValid() {
 			destination = s.Key.Dst.String()
@@ -44,16 +54,21 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 		if destination == "" || s.Finding.Dwell.DNS != nil {
 			continue
 		}
-		first := s.Finding.Event.Start.UnixMilli()
-		if span, ok := j.Store.Seen(destination); ok {
-			first = min(first, span.First)
+		at := first(destination)
+		age := days(at)
+		seen.Destination, seen.Days = hunt.At(at), age
+		domain, domainAge := Domain(destination), int64(0)
+		if domain != "" {
+			at = min(at, first(domain))
+			seen.Domain, domainAge = hunt.At(at), days(at)
 		}
-		age := days(first)
-		s.Finding.Dwell.Evidence.FirstSeen = &hunt.FirstSeen{Destination: hunt.At(first), Days: age}
 		switch {
 		case age >= knownDays:
 			s.Modify(evidence.Known, fmt.Sprintf("known for %d days in this network", age))
-		case age <= newDays && days(reach) > newDays:
+		case age > newDays || days(reach) <= newDays:
+		case domainAge > newDays:
+			s.Last(fmt.Sprintf("first seen %s in this network, but %s is known for %d days", ago(age), domain, domainAge))
+		default:
 			s.Modify(evidence.New, fmt.Sprintf("first seen %s in this network", ago(age)))
 		}
 	}

@@ -195,9 +195,12 @@ type Evidence struct {
 	Intel []IntelHit `json:"intel,omitempty"`
 }
 
-// FirstSeen is when a destination was first seen, and how many whole days that was before the window's end.
+// FirstSeen is when a destination (an address or a name), its registered domain and the story were first seen, and how many whole
+// days before the window's end the destination was; the story, where a finding has no destination of that kind.
 type FirstSeen struct {
-	Destination Time  `json:"destination"`
+	Destination Time  `json:"destination,omitzero"`
+	Domain      Time  `json:"domain,omitzero"`
+	Story       Time  `json:"story,omitzero"`
 	Days        int64 `json:"days"`
 }
 

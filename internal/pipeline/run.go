@@ -65,7 +65,8 @@ type Result struct {
 	Findings []hunt.Finding
 	// Reading is what the source said.
 	Reading hunt.Reading
-	// Seen is when each external destination was seen in the window, by address and by name. Only with Options.Remember.
+	// Seen is when each external destination was seen in the window, by address and by name, and the story of each finding that has a
+	// severity. Only with Options.Remember.
 	Seen map[string]firstseen.Span
 }
 
@@ -96,6 +97,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 	}
 	if o.Remember {
 		res.Seen = m.seen(reading.Window, &o.Request.Scope)
+		stories(res.Seen, res.Findings)
 	}
 	res.Document = id.document(&res.Reading, counts, o)
 	if o.Profile != ProfileRITA {

@@ -9,6 +9,15 @@ import (
 	"dwell/internal/pairs"
 )
 
+// stories adds when those of the findings were seen that have a severity.
+func stories(seen map[string]firstseen.Span, findings []hunt.Finding) {
+	for i := range findings {
+		if f := &findings[i]; f.Dwell.Score >= severityFloor && f.Dwell.StoryID != "" {
+			seen[firstseen.Story(f.Dwell.StoryID)] = firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}
+		}
+	}
+}
+
 // seen is when each external destination was seen in the window, by address and by name.
 func (m *material) seen(w hunt.Window, scope *hunt.Scope) map[string]firstseen.Span {
 	out := map[string]firstseen.Span{}

@@ -124,6 +124,7 @@ func (e *engine) tls(c *Connection, h *hello, t micros) {
 func (e *engine) http(c *Connection, f *flow, t micros) {
 	d := e.details
 	q := f.request
+	e.program(c, q.agent)
 	n := int64(1)
 	if q.most > 1 {
 		n += int64(d.IntN(q.most))

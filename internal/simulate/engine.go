@@ -15,20 +15,24 @@ type Log string
 
 // The logs that are written.
 const (
-	ConnLog   Log = "conn"
-	DNSLog    Log = "dns"
-	SSLLog    Log = "ssl"
-	HTTPLog   Log = "http"
-	FilesLog  Log = "files"
-	X509Log   Log = "x509"
-	DHCPLog   Log = "dhcp"
-	WeirdLog  Log = "weird"
-	NoticeLog Log = "notice"
+	ConnLog     Log = "conn"
+	DNSLog      Log = "dns"
+	SSLLog      Log = "ssl"
+	HTTPLog     Log = "http"
+	FilesLog    Log = "files"
+	X509Log     Log = "x509"
+	DHCPLog     Log = "dhcp"
+	KerberosLog Log = "kerberos"
+	NTLMLog     Log = "ntlm"
+	SoftwareLog Log = "software"
+	IntelLog    Log = "intel"
+	WeirdLog    Log = "weird"
+	NoticeLog   Log = "notice"
 )
 
 // Logs are the names of all logs that [Run] can write.
 func Logs() []string {
-	return []string{"conn", "dns", "ssl", "http", "files", "x509", "dhcp", "weird", "notice"}
+	return []string{"conn", "dns", "ssl", "http", "files", "x509", "dhcp", "kerberos", "ntlm", "software", "intel", "weird", "notice"}
 }
 
 // actor does something at its next moment, and then has a later one. An actor that has nothing left to do gives never.
@@ -52,10 +56,14 @@ type engine struct {
 	labels []*Label
 	// details is the chance of what is seen inside connections. It is apart from the actors', so that conn.log is the
 	// same whichever other logs are written.
-	details         dice
+	details dice
+	// names is the chance of the logs in which machines and people have names, apart again.
+	names           dice
 	onlyConnections bool
 	// certs and warned are the certificates that were logged, and warned of, with the moment until which that holds.
 	certs, warned map[string]micros
+	// programs are those that the software log told of, likewise.
+	programs map[string]micros
 }
 
 // turn is an actor's next moment.

@@ -88,7 +88,7 @@ func (e *engine) remember(resolver *host, what string, t micros, ttl int64) {
 }
 
 // query is one DNS exchange on the wire.
-func (e *engine) query(d dice, from *host, server netip.Addr, q question, t, took micros, label *Label) {
+func (e *engine) query(d dice, from *host, server netip.Addr, q question, t, took micros, label *Label) *Connection {
 	out := int64(12 + len(q.name) + 6 + 11)
 	in := out
 	for _, a := range q.answers {
@@ -104,6 +104,7 @@ func (e *engine) query(d dice, from *host, server netip.Addr, q question, t, too
 	c := e.send(d, flow{from: from, dst: server, dport: 53, proto: hunt.UDP, service: "dns", start: t, dur: took, out: out, in: in,
 		fate: fate, label: label})
 	e.asked(c, q)
+	return c
 }
 
 // asked logs the query inside a connection.

@@ -133,17 +133,17 @@ func (e *engine) addDirectory(h *host) {
 	if h.system == linux {
 		return
 	}
-	inside := func(c *chore, e *engine, t micros, server *host, port uint16, service string, out, in int64, dur micros) {
-		e.send(c.d, flow{from: h, dst: server.addr, dport: port, proto: hunt.TCP, service: service, start: t, dur: dur, out: out, in: in, fate: e.luck(c.d)})
+	inside := func(c *chore, e *engine, t micros, server *host, port uint16, service string, out, in int64, dur micros) *Connection {
+		return e.send(c.d, flow{from: h, dst: server.addr, dport: port, proto: hunt.TCP, service: service, start: t, dur: dur, out: out, in: in, fate: e.luck(c.d)})
 	}
 	e.chore("policy", h, chore{gap: every(105*minute, 0.15), do: func(c *chore, e *engine, t micros) {
 		d := c.d
 		dc := e.servers[dc1+d.IntN(2)]
 		t = e.ask(d, h, question{name: "_ldap._tcp.dc._msdcs." + e.sc.Domain, typ: typeSRV, local: true,
 			answers: []string{"dc-1." + e.sc.Domain, "dc-2." + e.sc.Domain}, ttl: 600}, t)
-		for range 1 + d.IntN(3) {
+		for turn := range 1 + d.IntN(3) {
 			t += d.between(millisecond, 30*millisecond)
-			inside(c, e, t, dc, 88, "krb_tcp", d.around(1700, 0.3), d.around(1800, 0.3), d.between(2*millisecond, 9*millisecond))
+			e.ticket(inside(c, e, t, dc, 88, "krb_tcp", d.around(1700, 0.3), d.around(1800, 0.3), d.between(2*millisecond, 9*millisecond)), h, turn)
 		}
 		inside(c, e, t+20*millisecond, dc, 389, "ldap_tcp", d.around(2400, 0.4), d.around(5200, 0.4), d.between(30*millisecond, 30*second))
 		inside(c, e, t+35*millisecond, dc, 445, "gssapi,smb,krb", d.around(5200, 0.4), d.around(9000, 0.6), d.between(8*second, 14*second))
@@ -151,7 +151,14 @@ func (e *engine) addDirectory(h *host) {
 	}})
 	e.chore("drive", h, chore{awake: true, gap: randomly(7 * minute), do: func(c *chore, e *engine, t micros) {
 		d := c.d
-		inside(c, e, t, e.servers[files1], 445, "gssapi,smb,krb", d.logNormal(22_000, 1.4), d.logNormal(160_000, 1.8), d.logNormal(70*second, 1.2))
+		service, old := "gssapi,smb,krb", c.turns%10 == 9
+		if old {
+			service = "gssapi,ntlm,smb"
+		}
+		sent := inside(c, e, t, e.servers[files1], 445, service, d.logNormal(22_000, 1.4), d.logNormal(160_000, 1.8), d.logNormal(70*second, 1.2))
+		if old {
+			e.logon(sent, h, e.servers[files1])
+		}
 	}})
 }
 

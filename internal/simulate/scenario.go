@@ -137,6 +137,9 @@ type Talker struct {
 	Method    string `yaml:"method,omitempty"`
 	JA3       string `yaml:"ja3,omitempty"`
 	JA4       string `yaml:"ja4,omitempty"`
+	// Intel is the list by which Zeek's intelligence framework knows its domain, or its address where it has none: intel.log tells of each
+	// connection.
+	Intel string `yaml:"intel,omitempty"`
 	// Indicator is what a hunt should call it. Empty means what the kind says; "none" that no hunt can see it.
 	Indicator string `yaml:"indicator,omitempty"`
 }

@@ -30,6 +30,7 @@ func ends(r map[string]string) [4]string {
 // A whole morning with all logs; what one log says of a connection has to agree with what the others say.
 func TestLogsTellOneStory(t *testing.T) {
 	sc := small()
+	sc.Implants[0].Intel = "feed-a"
 	dir, s := run(t, sc, Format{})
 	logs := map[string][]map[string]string{}
 	for _, log := range Logs() {
@@ -43,7 +44,7 @@ func TestLogsTellOneStory(t *testing.T) {
 		conns[c["uid"]] = c
 	}
 
-	for _, log := range []string{"dns", "ssl", "http", "files", "weird", "notice"} {
+	for _, log := range []string{"dns", "ssl", "http", "files", "weird", "notice", "kerberos", "ntlm", "intel"} {
 		for _, r := range logs[log] {
 			c, ok := conns[r["uid"]]
 			require.True(t, ok, "%s: %s is in conn.log", log, r["uid"])
@@ -54,8 +55,15 @@ func TestLogsTellOneStory(t *testing.T) {
 				require.LessOrEqual(t, at, start+seconds(t, c["duration"])+0.1, log)
 			}
 			switch log {
-			case "ssl", "http", "dns":
-				require.Contains(t, c["service"], map[string]string{"ssl": "ssl", "http": "http", "dns": "dns"}[log])
+			case "ssl", "http", "dns", "ntlm":
+				require.Contains(t, c["service"], log)
+			case "kerberos":
+				require.Equal(t, "krb_tcp", c["service"])
+				require.Regexp(t, `^([A-Z0-9-]+\$|user-\d+)/CORP\.EXAMPLE$`, r["client"])
+				require.Equal(t, r["success"] == "T", r["error_msg"] == "-" && r["till"] != "-")
+			case "intel":
+				require.Equal(t, []string{"cdn-static.example", "Intel::DOMAIN", "SSL::IN_SERVER_NAME", "feed-a"},
+					[]string{r["seen.indicator"], r["seen.indicator_type"], r["seen.where"], r["sources"]})
 			}
 		}
 	}

@@ -41,6 +41,8 @@ type row[T any] struct {
 	key func(*cells, *T) bool
 	// count takes the number of records that look like this.
 	count func(*T, int64)
+	// times, if set, takes the first and last time of those records, Unix milliseconds; the query has to ask for them.
+	times func(row *T, first, last int64)
 }
 
 // decode appends the rows of an answer's raw aggregations to into. Anything behind them is an error.
@@ -85,7 +87,7 @@ func (w row[T]) buckets(p *cells, into []T, res *pageResult) []T {
 		var zero T
 		into = append(into, zero)
 		c := &into[len(into)-1]
-		keyed, n := false, int64(0)
+		keyed, n, first, last := false, int64(0), int64(0), int64(0)
 		s.Object()
 		for k, ok := s.Key(); ok; k, ok = s.Key() {
 			switch string(k) {
@@ -93,26 +95,47 @@ func (w row[T]) buckets(p *cells, into []T, res *pageResult) []T {
 				keyed = w.key(p, c)
 			case "doc_count":
 				n = s.Int()
+			case "f":
+				first = p.value()
+			case "l":
+				last = p.value()
 			default:
 				s.Skip()
 			}
 		}
-		if s.Err() == nil && (!keyed || n < 1) {
+		if s.Err() == nil && (!keyed || n < 1 || w.times != nil && (first == 0 || last < first)) {
 			s.Fail(errors.New("a bucket lacks its time, its addresses or its count"))
 		}
 		if s.Err() != nil {
 			return into[:len(into)-1]
 		}
 		w.count(c, n)
+		if w.times != nil {
+			w.times(c, first, last)
+		}
 		res.Buckets++
 		res.Docs += n
 	}
 	return into
 }
 
+// value reads the answer of an aggregation that gives a number: whole, in the notation of floating point.
+func (p *cells) value() (n int64) {
+	s := &p.scan
+	s.Object()
+	for k, ok := s.Key(); ok; k, ok = s.Key() {
+		if string(k) == "value" && !s.Null() {
+			n = s.Scaled() / 1000
+		} else {
+			s.Skip()
+		}
+	}
+	return n
+}
+
 // connection is how a bucket of connSources becomes a connection.
 func connection() row[hunt.Connection] {
-	return row[hunt.Connection]{(*cells).connection, func(c *hunt.Connection, n int64) { c.Count = n }}
+	return row[hunt.Connection]{key: (*cells).connection, count: func(c *hunt.Connection, n int64) { c.Count = n }}
 }
 
 // connection reads a bucket's key. The letters are those of connSources.

@@ -36,6 +36,8 @@ type query struct {
 	datasets []string
 	// also are fields that the query asks about beside those of its sources.
 	also []string
+	// times asks for the first and last time of each bucket.
+	times bool
 }
 
 // connQuery asks for connections. It puts the scope into the query, so that what is out of scope never leaves the server. Documents without
@@ -147,7 +149,11 @@ func (q query) page(from, to int64, size int, after []byte) []byte {
 	if after != nil {
 		composite["after"] = json.RawMessage(after)
 	}
-	return body(object{"size": 0, "track_total_hits": false, "query": q.in(from, to), "aggs": object{"c": object{"composite": composite}}})
+	buckets := object{"composite": composite}
+	if q.times {
+		buckets["aggs"] = object{"f": object{"min": object{"field": fieldTime}}, "l": object{"max": object{"field": fieldTime}}}
+	}
+	return body(object{"size": 0, "track_total_hits": false, "query": q.in(from, to), "aggs": object{"c": buckets}})
 }
 
 // body encodes what is made of plain values only, which cannot go wrong.

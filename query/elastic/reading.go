@@ -22,6 +22,8 @@ type log struct {
 	// window is what the hunt looks at, from and to are the span that is read, Unix milliseconds.
 	window   hunt.Window
 	from, to int64
+	// docs, if set, is how many records a slice has, about, in place of Options.SliceDocs.
+	docs int64
 	// told, if set, says that what is odd about the cluster or its fields was told by another reading of the same hunt.
 	told bool
 	// rows makes room for records; a batch of rows is used again for others.
@@ -97,7 +99,7 @@ type reading struct {
 func newReading(s *Source, names []string, l log, req hunt.Request) *reading {
 	r := &reading{
 		log: l, src: s, names: names, req: req,
-		docs: int64(s.opt.SliceDocs), size: s.opt.MaxPage, said: make(map[string]bool),
+		docs: cmp.Or(l.docs, int64(s.opt.SliceDocs)), size: s.opt.MaxPage, said: make(map[string]bool),
 		free: make(chan rows, 3*s.opt.Concurrency),
 	}
 	for range cap(r.free) {

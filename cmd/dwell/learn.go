@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"dwell/internal/config"
+	"dwell/internal/firstseen"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+)
+
+// mayLearn refuses what makes no sense where nothing is scored.
+func (f *huntFlags) mayLearn() error {
+	for _, other := range []struct {
+		flag  string
+		given bool
+	}{{"--write", f.write}, {"--fail-on", f.failOn != ""}, {"-o", f.format != ""}, {"--out", f.out != ""}, {"--explain", f.explain}} {
+		if other.given {
+			return usage("--remember-only finds nothing that %s could be about: leave one out", other.flag)
+		}
+	}
+	return nil
+}
+
+// learn notes when each destination of a window was seen, and hunts for nothing.
+func (a *app) learn(ctx context.Context, source hunt.Source, o *pipeline.Options, settings *config.Loaded) error {
+	path, err := a.firstSeenPath(settings)
+	if err != nil {
+		return err
+	}
+	var last firstseen.Fed
+	added := 0
+	bar := newProgress(a)
+	o.Request.Progress = bar.update
+	reading, err := pipeline.Learn(ctx, source, o.Request, func(seen map[string]firstseen.Span) error {
+		last, err = firstseen.Feed(path, seen)
+		added += last.New
+		if last.Broken != nil {
+			a.warn("the store of what was seen first %v", last.Broken)
+		}
+		return err
+	})
+	bar.done()
+	if err != nil {
+		return err
+	}
+	a.notes(reading.Notes)
+	if last.Held == 0 {
+		a.say("dwell: nothing was seen, so nothing is remembered: are the internal networks right (--internal), and the window (--from, --to, --since)?")
+		return nil
+	}
+	a.say("dwell: %d records in %s: %d addresses, names and domains were not known yet; %d things are remembered, back to %s",
+		reading.Records, reading.Window, added, last.Held, time.UnixMilli(last.Reach).UTC().Format(time.RFC3339))
+	for _, g := range reading.Gaps {
+		a.warn("INCOMPLETE: %s", g)
+	}
+	if n := len(reading.Gaps); n > 0 {
+		return codeError{exitIncomplete, fmt.Sprintf("the window was not read in full (%d gaps, above): what was seen is remembered, what is missing may count as new", n)}
+	}
+	return nil
+}
+
+// remember feeds the store of what was seen first; a hunt that was stored is not undone because that fails.
+func (a *app) remember(settings *config.Loaded, r *pipeline.Result) {
+	if r.Seen == nil {
+		return
+	}
+	path, err := a.firstSeenPath(settings)
+	if err == nil {
+		_, err = firstseen.Feed(path, r.Seen) // the hunt's judge told of a broken file
+	}
+	if err != nil {
+		a.warn("what this hunt saw first is not remembered: %v", err)
+	}
+}

@@ -1,0 +1,136 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"dwell/internal/firstseen"
+	"dwell/internal/hunt"
+)
+
+// learnAtOnce is how many destinations are held before they are handed on.
+const learnAtOnce = 500_000
+
+// Learn reads when each external destination was seen in a window, by address and by name, and nothing else: no series is kept and
+// nothing is scored, so weeks of the past cost little. What was seen is handed to keep, in parts where it is much.
+func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map[string]firstseen.Span) error) (hunt.Reading, error) {
+	l := learner{seen: map[string]firstseen.Span{}, keep: keep}
+	var reading hunt.Reading
+	var err error
+	if s, ok := src.(hunt.SightingSource); ok {
+		reading, err = s.Sightings(ctx, req, func(batch []hunt.Sighting) error {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			for _, g := range batch {
+				if a, err := netip.ParseAddr(g.Destination); err == nil && req.Scope.IsInternal(a) {
+					continue
+				}
+				l.see(g.Destination, firstseen.Span{First: g.First, Last: g.Last})
+			}
+			return cmp.Or(ctx.Err(), l.pass(learnAtOnce))
+		})
+	} else {
+		reading, err = l.walk(ctx, src, req)
+	}
+	if err != nil {
+		return reading, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return reading, l.pass(0)
+}
+
+type learner struct {
+	mu   sync.Mutex
+	seen map[string]firstseen.Span
+	keep func(map[string]firstseen.Span) error
+}
+
+// see joins a span into what is held; mu is held.
+func (l *learner) see(destination string, span firstseen.Span) {
+	if destination == "" {
+		return
+	}
+	if old, ok := l.seen[destination]; ok {
+		span = span.Join(old)
+	}
+	l.seen[destination] = span
+}
+
+// pass hands on what is held when it is more than a number; mu is held.
+func (l *learner) pass(held int) error {
+	if len(l.seen) <= held {
+		return nil
+	}
+	err := l.keep(l.seen)
+	l.seen = map[string]firstseen.Span{}
+	return err
+}
+
+// walk goes over a source's records, keeping none.
+func (l *learner) walk(ctx context.Context, src hunt.Source, req hunt.Request) (hunt.Reading, error) {
+	var spans sightings[netip.Addr]
+	reading, err := src.Read(ctx, req, func(batch []hunt.Connection) error {
+		spans.mu.Lock()
+		defer spans.mu.Unlock()
+		for i := range batch {
+			spans.see(batch[i].Dst, batch[i].Start)
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return reading, fmt.Errorf("read connections: %w", err)
+	}
+	names, ok := src.(hunt.NameSource)
+	var named sightings[string]
+	if ok && reading.Window != (hunt.Window{}) {
+		req.From, req.To, req.Since = reading.Window.Start, reading.Window.End, 0
+		more, err := names.ReadNames(ctx, req, func(batch []hunt.NameRecord) error {
+			named.mu.Lock()
+			defer named.mu.Unlock()
+			for i := range batch {
+				if r := &batch[i]; r.Name != "" {
+					named.see(r.Name, r.Start)
+				}
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return reading, fmt.Errorf("read names: %w", err)
+		}
+		include(&reading, "names", &more)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for a, span := range spans.seen {
+		if !req.Scope.IsInternal(a) {
+			l.see(a.String(), span)
+		}
+	}
+	for name, span := range named.seen {
+		if _, err := netip.ParseAddr(name); err != nil {
+			l.see(name, span)
+		}
+	}
+	return reading, nil
+}
+
+// sightings are spans by what was seen.
+type sightings[K comparable] struct {
+	mu   sync.Mutex
+	seen map[K]firstseen.Span
+}
+
+func (s *sightings[K]) see(what K, at int64) {
+	if s.seen == nil {
+		s.seen = map[K]firstseen.Span{}
+	}
+	old, ok := s.seen[what]
+	if !ok {
+		old = firstseen.Span{First: at, Last: at}
+	}
+	s.seen[what] = old.Join(firstseen.Span{First: at, Last: at})
+}

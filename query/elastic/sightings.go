@@ -1,0 +1,84 @@
+package elastic
+
+import (
+	"context"
+	"net/netip"
+
+	"dwell/internal/hunt"
+)
+
+var _ hunt.SightingSource = (*Source)(nil)
+
+// sightingDocs is how many records a slice of sightings stands for: some hours of a busy day. Each page of a slice costs one walk over
+// its records on the server, and there is a page for 65,536 destinations.
+const sightingDocs = 2_000_000
+
+// Sightings implements [hunt.SightingSource]: one bucket for each destination of a slice, with its first and last time, by the same
+// slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents.
+func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hunt.Sighting) error) (hunt.Reading, error) {
+	now, notes, err := s.clock(ctx)
+	if err != nil {
+		return hunt.Reading{}, err
+	}
+	window, err := resolve(req, now)
+	if err != nil {
+		return hunt.Reading{}, err
+	}
+	names, more, err := s.indices(ctx)
+	if err != nil {
+		return hunt.Reading{Window: window}, err
+	}
+	r := newReading(s, names, log{many: "connections", query: seenQuery(connQuery(req.Scope), source{"d", fieldDest, false}), docs: sightingDocs,
+		window: window, from: window.Start.UnixMilli(), to: window.End.UnixMilli(), rows: rowsOf(sighting(), emit)}, req)
+	r.notes = append(notes, more...)
+	err = r.run(ctx, now)
+	out := r.result()
+	if err != nil {
+		return out, err
+	}
+	req.From, req.To, req.Since = window.Start, window.End, 0
+	byName, err := s.readLogs(ctx, req, hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so destinations are remembered by address alone"},
+		log{many: "TLS and HTTP records", docs: sightingDocs, rows: rowsOf(sighting(), emit),
+			query: seenQuery(namesQuery(req.Scope), source{"h", fieldServerName, true}, source{"v", fieldHost, true})},
+		log{many: "CONNECT requests", docs: sightingDocs, rows: rowsOf(sighting(), emit),
+			query: seenQuery(connectQuery(req.Scope), source{"u", fieldURI, true}, source{"v", fieldHost, true})})
+	out.Records += byName.Records
+	out.Slices, out.Notes, out.Gaps = append(out.Slices, byName.Slices...), append(out.Notes, byName.Notes...), append(out.Gaps, byName.Gaps...)
+	return out, err
+}
+
+// seenQuery asks for other keys than a query does, and for the first and last time of each.
+func seenQuery(q query, keys ...source) query {
+	q.sources, q.times, q.also = keys, true, append(q.also, fieldTime)
+	return q
+}
+
+// sighting is how a bucket becomes a sighting. One without a name, or with an address for a name, has an empty Destination.
+func sighting() row[hunt.Sighting] {
+	return row[hunt.Sighting]{
+		key: func(p *cells, g *hunt.Sighting) bool {
+			var uri, host string
+			p.letters(func(letter byte) {
+				switch letter {
+				case 'd':
+					g.Destination = p.addr(p.scan.Text()).String()
+				case 'h', 'v':
+					host = p.host(p.scan.Text())
+				case 'u':
+					uri = p.text(p.scan.Text())
+				default:
+					p.scan.Skip()
+				}
+			})
+			if uri != "" {
+				host, _ = hunt.ConnectTarget(uri, host)
+			}
+			if _, err := netip.ParseAddr(host); err != nil && host != "" {
+				g.Destination = host
+			}
+			return true
+		},
+		count: func(*hunt.Sighting, int64) {},
+		times: func(g *hunt.Sighting, first, last int64) { g.First, g.Last = first, last },
+	}
+}
