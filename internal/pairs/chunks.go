@@ -1,38 +1,100 @@
 package pairs
 
-// An arena hands out byte chunks out of large blocks and never takes them back: a table only grows, and then is
-// dropped whole. A chunk begins with the reference of the next one of its pair.
-type arena struct {
-	blocks [][]byte
-	used   uint32 // bytes used in the last block
+import (
+	"encoding/binary"
+	"sync"
+)
+
+// store is where the memory of a table comes from and goes back to when the table went to disk: in blocks, so that
+// growing copies nothing, and used again, so that the collector has nothing to do. Nothing in a block is a pointer.
+type store struct {
+	mu     sync.Mutex
+	states []*stateBlock
+	chunks []*chunkBlock
 }
 
-// chunkRef names a chunk: block number in the upper 32 bits, offset + 1 in the lower, so that zero is "none".
-type chunkRef uint64
+type (
+	stateBlock [blockPairs]state
+	chunkBlock [arenaBlock]byte
+)
+
+func (s *store) stateBlock() *stateBlock { return take(&s.mu, &s.states) }
+func (s *store) chunkBlock() *chunkBlock { return take(&s.mu, &s.chunks) }
+
+func take[T any](mu *sync.Mutex, from *[]*T) *T {
+	mu.Lock()
+	defer mu.Unlock()
+	n := len(*from)
+	if n == 0 {
+		return new(T)
+	}
+	last := (*from)[n-1]
+	*from = (*from)[:n-1]
+	return last
+}
+
+// giveBack takes the blocks of a shard.
+func (s *store) giveBack(sh *shard) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.states = append(s.states, sh.blocks...)
+	s.chunks = append(s.chunks, sh.chunks.blocks...)
+}
+
+// empty forgets what was given back.
+func (s *store) empty() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.states, s.chunks = nil, nil
+}
+
+// An arena hands out byte chunks out of blocks and never takes one back. A chunk begins with the reference of the next
+// one of its pair.
+type arena struct {
+	blocks []*chunkBlock
+	used   uint32 // units used in the last block
+}
+
+// chunkRef is where a chunk begins, in units over all blocks of a shard (so a shard can have 64 GiB); 0 is "none".
+type chunkRef uint32
 
 const (
-	arenaBlock = 1 << 18
-	refSize    = 8
-	// firstChunk holds one connection, which is all that most pairs ever have; later chunks double up to lastChunk.
-	firstChunk = refSize + 18
+	arenaBlock = 1 << 15
+	unit       = 16
+	blockUnits = arenaBlock / unit
+	refSize    = 4
+	// What does not fit into a pair's state goes into chunks, each half as long again as the one before, up to lastChunk.
+	firstChunk = 32
 	lastChunk  = 4096
 )
 
-func (a *arena) alloc(size uint32) chunkRef {
-	if len(a.blocks) == 0 || a.used+size > arenaBlock {
-		a.blocks = append(a.blocks, make([]byte, arenaBlock))
+func (sh *shard) alloc(size uint32) chunkRef {
+	a := &sh.chunks
+	if len(a.blocks) == 0 || a.used+size/unit > blockUnits {
+		if len(a.blocks) > 1<<32/blockUnits-1 {
+			panic("pairs: one of 64 parts of a table has outgrown 64 GiB; give the hunt a bound of memory")
+		}
+		a.blocks = append(a.blocks, sh.store.chunkBlock())
 		a.used = 0
+		if len(a.blocks) == 1 {
+			a.used = 1 // reference 0 is none
+		}
 	}
-	ref := chunkRef(uint64(len(a.blocks)-1)<<32 | uint64(a.used+1))
-	a.used += size
+	ref := chunkRef(uint32(len(a.blocks)-1)*blockUnits + a.used)
+	a.used += size / unit
 	return ref
 }
 
 // from gives the memory from a chunk's start to its block's end.
-func (a *arena) from(r chunkRef) []byte { return a.blocks[r>>32][uint32(r)-1:] }
+func (a *arena) from(r chunkRef) []byte { return a.blocks[r/blockUnits][r%blockUnits*unit:] }
 
 // append writes b behind the pair's bytes. A connection may lie across two chunks.
 func (sh *shard) append(p *state, b []byte) {
+	if p.current == 0 {
+		n := copy(p.head[p.used:], b)
+		p.used += uint16(n)
+		b = b[n:]
+	}
 	for len(b) > 0 {
 		if p.current == 0 || p.used == p.size {
 			sh.nextChunk(p)
@@ -46,41 +108,33 @@ func (sh *shard) append(p *state, b []byte) {
 func (sh *shard) nextChunk(p *state) {
 	size := uint32(firstChunk)
 	if p.current != 0 {
-		size = min(2*uint32(p.size), lastChunk)
+		size = larger(uint32(p.size))
 	}
-	ref := sh.chunks.alloc(size)
+	ref := sh.alloc(size)
 	if p.current == 0 {
 		p.first = ref
 	} else {
-		putRef(sh.chunks.from(p.current), ref)
+		binary.LittleEndian.PutUint32(sh.chunks.from(p.current), uint32(ref))
 	}
 	p.current, p.used, p.size = ref, refSize, uint16(size)
 }
 
-// bytes gathers all of a pair's chunks into dst.
+// larger is the size of the chunk after one of a size.
+func larger(size uint32) uint32 { return min((size+size/2+unit-1)/unit*unit, lastChunk) }
+
+// bytes gathers all of a pair's bytes into dst.
 func (sh *shard) bytes(p *state, dst []byte) []byte {
+	if p.current == 0 {
+		return append(dst, p.head[:p.used]...)
+	}
+	dst = append(dst, p.head[:]...)
 	size := uint32(firstChunk)
-	for ref := p.first; ref != 0; {
+	for ref := p.first; ; size = larger(size) {
 		chunk := sh.chunks.from(ref)
 		if ref == p.current {
 			return append(dst, chunk[refSize:p.used]...)
 		}
 		dst = append(dst, chunk[refSize:size]...)
-		ref = getRef(chunk)
-		size = min(2*size, lastChunk)
+		ref = chunkRef(binary.LittleEndian.Uint32(chunk))
 	}
-	return dst
-}
-
-func putRef(b []byte, r chunkRef) {
-	for i := range refSize {
-		b[i] = byte(r >> (8 * i))
-	}
-}
-
-func getRef(b []byte) (r chunkRef) {
-	for i := range refSize {
-		r |= chunkRef(b[i]) << (8 * i)
-	}
-	return r
 }

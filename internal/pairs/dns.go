@@ -18,8 +18,12 @@ type DNS struct {
 	domains map[clientDomain]*Queries
 	// resolvers answered somebody; an internal one that asks on is no client of its own.
 	resolvers map[netip.Addr]bool
-	clients   map[string]map[netip.Addr]bool
-	suffixes  map[string]string
+	// clients is how many clients asked below a domain.
+	clients  map[string]int
+	suffixes map[string]string
+	// ids and texts are of the names that were asked for, each once for all clients.
+	ids   map[string]uint32
+	texts []string
 }
 
 type clientDomain struct {
@@ -31,8 +35,8 @@ type clientDomain struct {
 type Queries struct {
 	Client netip.Addr
 	Domain string
-	// Names are the distinct names, without order; Overflow counts those beyond MaxNames, which are not kept.
-	Names    map[string]struct{}
+	// Names stand for the distinct names: see Texts. Overflow counts those beyond MaxNames, which are not kept.
+	Names    map[uint32]struct{}
 	Overflow int64
 	// Count of queries, Unusual of them for TXT, NULL, CNAME or MX.
 	Count, Unusual int64
@@ -43,6 +47,8 @@ type Queries struct {
 	// Resolver is one that was asked, of several the lowest address; Addresses are those in answers, at most MaxAddresses.
 	Resolver  netip.Addr
 	Addresses map[netip.Addr]struct{}
+
+	of *DNS
 }
 
 // The bounds of what is kept of one client and domain.
@@ -53,7 +59,7 @@ const (
 
 // NewDNS makes an empty set.
 func NewDNS() *DNS {
-	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]bool{}, clients: map[string]map[netip.Addr]bool{}, suffixes: map[string]string{}}
+	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]bool{}, clients: map[string]int{}, suffixes: map[string]string{}, ids: map[string]uint32{}}
 }
 
 // Add takes queries in; names without a registered domain (single labels, reverse lookups, public suffixes) are left
@@ -67,15 +73,12 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 		if domain == "" {
 			continue
 		}
-		key := clientDomain{r.Client, domain}
-		q := d.domains[key]
+		q := d.domains[clientDomain{r.Client, domain}]
 		if q == nil {
-			q = &Queries{Client: r.Client, Domain: domain, Names: map[string]struct{}{}, Addresses: map[netip.Addr]struct{}{}, First: r.Start}
-			d.domains[key] = q
-			if d.clients[domain] == nil {
-				d.clients[domain] = map[netip.Addr]bool{}
-			}
-			d.clients[domain][r.Client] = true
+			domain = d.texts[d.id(domain)] // a copy: it is part of a longer text
+			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, of: d}
+			d.domains[clientDomain{r.Client, domain}] = q
+			d.clients[domain]++
 		}
 		d.resolvers[r.Resolver] = true
 		q.add(r)
@@ -89,9 +92,9 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	case "TXT", "NULL", "CNAME", "MX":
 		q.Unusual += n
 	}
-	if _, there := q.Names[r.Query]; !there {
+	if !q.has(r.Query) {
 		if len(q.Names) < MaxNames {
-			q.Names[strings.Clone(r.Query)] = struct{}{}
+			q.Names[q.of.id(r.Query)] = struct{}{}
 		} else {
 			q.Overflow++
 		}
@@ -106,10 +109,47 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 		q.AnswerBytes += n * int64(len(a))
 		if len(q.Addresses) < MaxAddresses {
 			if addr, err := netip.ParseAddr(a); err == nil {
-				q.Addresses[addr.Unmap()] = struct{}{}
+				q.Answered(addr.Unmap())
 			}
 		}
 	}
+}
+
+// Answered notes an address out of answers.
+func (q *Queries) Answered(addr netip.Addr) {
+	if q.Addresses == nil {
+		q.Addresses = map[netip.Addr]struct{}{}
+	}
+	q.Addresses[addr] = struct{}{}
+}
+
+// has says whether the client has asked for a name.
+func (q *Queries) has(name string) bool {
+	id, known := q.of.ids[name]
+	if !known {
+		return false
+	}
+	_, there := q.Names[id]
+	return there
+}
+
+// id numbers a name.
+func (d *DNS) id(name string) uint32 {
+	id, known := d.ids[name]
+	if !known {
+		id, name = uint32(len(d.texts)), strings.Clone(name)
+		d.ids[name], d.texts = id, append(d.texts, name)
+	}
+	return id
+}
+
+// Texts are the names, without order. Nothing may be added meanwhile.
+func (q *Queries) Texts() []string {
+	out := make([]string, 0, len(q.Names))
+	for id := range q.Names {
+		out = append(out, q.of.texts[id])
+	}
+	return out
 }
 
 // maxSuffixes bounds the memory of names whose registered domain is known already.
@@ -148,7 +188,7 @@ func (d *DNS) All() []*Queries {
 	defer d.mu.Unlock()
 	out := make([]*Queries, 0, len(d.domains))
 	for key, q := range d.domains {
-		if d.resolvers[key.client] && len(d.clients[key.domain]) > 1 {
+		if d.resolvers[key.client] && d.clients[key.domain] > 1 {
 			continue
 		}
 		out = append(out, q)

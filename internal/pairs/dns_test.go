@@ -2,7 +2,9 @@ package pairs
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,8 +17,10 @@ func TestDNSByClientAndRegisteredDomain(t *testing.T) {
 	upstream := netip.MustParseAddr("198.51.100.53")
 	d := NewDNS()
 	var batch []hunt.DNSRecord
+	asked := map[string]bool{}
 	for i := range 300 {
 		q := fmt.Sprintf("x%d.t.evil.co.uk", i)
+		asked[q] = true
 		batch = append(batch,
 			hunt.DNSRecord{Start: int64(1000 + i), Client: client, Resolver: resolver, Query: q, Type: "TXT", Answers: []string{"abcd", "203.0.113.9"}},
 			// The resolver asks on: the same names under another client.
@@ -31,6 +35,7 @@ func TestDNSByClientAndRegisteredDomain(t *testing.T) {
 	require.Equal(t, "evil.co.uk", all[0].Domain)
 	require.Equal(t, client, all[0].Client)
 	require.Len(t, all[0].Names, 300)
+	require.ElementsMatch(t, slices.Collect(maps.Keys(asked)), all[0].Texts())
 	require.Equal(t, int64(300), all[0].Count)
 	require.Equal(t, int64(300), all[0].Unusual)
 	require.Equal(t, int64(300*(4+11)), all[0].AnswerBytes)

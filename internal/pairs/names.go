@@ -2,8 +2,6 @@ package pairs
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"errors"
 	"hash/maphash"
 	"math"
 	"net/netip"
@@ -20,7 +18,9 @@ type Names struct {
 	seed   maphash.Seed
 	shards [shards]struct {
 		mu   sync.Mutex
-		uses map[addresses][]use
+		uses []use // in the order of key, start and name once they are to be joined
+		// joined says of the first use between two addresses that there is such a pair.
+		joined []bool
 	}
 	mu     sync.RWMutex
 	ids    map[string]uint32
@@ -28,24 +28,21 @@ type Names struct {
 	prints prints
 }
 
-// use is one use of a name.
+// use is one use of a name. It holds no pointer.
 type use struct {
+	key              addresses
 	start            int64
 	print            uint64 // of a TLS record, else 0
 	name             uint32 // nameless where there is none
 	srcPort, dstPort uint16
 	askedPort        uint16
-	mark             uint32
+	mark             uint16
 	kind             hunt.NameKind
 }
 
 // NewNames makes an empty set.
 func NewNames() *Names {
-	n := &Names{seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
-	for i := range n.shards {
-		n.shards[i].uses = map[addresses][]use{}
-	}
-	return n
+	return &Names{seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
 }
 
 // nameless stands for the name of a use that has only a fingerprint.
@@ -67,10 +64,10 @@ func (n *Names) Add(batch []hunt.NameRecord) {
 			name = n.id(r.Name)
 		}
 		key := keyOf(&hunt.Connection{Src: r.Src, Dst: r.Dst})
-		u := use{start: r.Start, name: name, print: print, srcPort: r.SrcPort, dstPort: r.DstPort, askedPort: r.Port, mark: mark(r.UID), kind: r.Kind}
-		sh := &n.shards[maphash.Bytes(n.seed, key[:])>>(64-shardBits)]
+		u := use{key: key, start: r.Start, name: name, print: print, srcPort: r.SrcPort, dstPort: r.DstPort, askedPort: r.Port, mark: mark(r.UID), kind: r.Kind}
+		sh := &n.shards[n.shardOf(&key)]
 		sh.mu.Lock()
-		sh.uses[key] = append(sh.uses[key], u)
+		sh.uses = append(sh.uses, u)
 		sh.mu.Unlock()
 	}
 }
@@ -108,250 +105,52 @@ func (n *Names) Len() int {
 	return len(n.texts)
 }
 
-// of gives the uses between two addresses, ordered by start.
-func (n *Names) of(key addresses) []use {
-	uses := n.shards[maphash.Bytes(n.seed, key[:])>>(64-shardBits)].uses[key]
-	slices.SortFunc(uses, func(a, b use) int { return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.name, b.name)) })
-	return uses
+// shardOf is where the uses between two addresses are.
+func (n *Names) shardOf(key *addresses) int {
+	return int(maphash.Bytes(n.seed, key[:]) >> (64 - shardBits))
 }
 
-// Named is a table of pairs of a source and a name, and what belongs to each name beside its connections.
-type Named struct {
-	// Table has the names in place of destinations, as addresses that stand for them: see Name.
-	Table *Table
-	// Prints has TLS fingerprints with a port in place of destinations: see Print.
-	Prints *Table
-	prints map[netip.Addr]Print
-	names  map[netip.Addr]string
-	mu     sync.Mutex
-	at     map[sourceName]map[netip.Addr]int64
-	kinds  map[sourceName]uint8
-	// Unjoined is how many uses had no connection: they stand for themselves, at their own time.
-	Unjoined int64
-}
-
-type sourceName struct {
-	src  netip.Addr
-	name netip.Addr
-}
-
-// stand gives the address that stands for a name in a table: half of its SHA-256.
-func stand(name string) netip.Addr {
-	sum := sha256.Sum256([]byte(name))
-	return netip.AddrFrom16([16]byte(sum[:16])).Unmap()
-}
-
-// slack is how much earlier than its connection's start a record may lie, and the longest a connection is searched
-// back for: a name is used at the beginning of a connection, or by a later request on a connection kept open.
-const slack = 2_000 // ms
-
-// Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
-// began nearest before it, or of the same uid where both are known. A name that is used several times in a connection counts once for it, two names in one
-// connection count for both. A use without a connection counts at its own time. The tables by name and by
-// fingerprint keep to half of the first table's budget each; see Err and Close.
-func (n *Names) Join(tables ...*Table) *Named {
-	half := tables[0].budget.Half()
-	out := &Named{Table: NewTableWithin(half), Prints: NewTableWithin(half), names: make(map[netip.Addr]string, len(n.texts)), at: map[sourceName]map[netip.Addr]int64{}, kinds: map[sourceName]uint8{}}
-	stands := make([]netip.Addr, len(n.texts))
-	for i, text := range n.texts {
-		stands[i] = stand(text)
-		out.names[stands[i]] = text
-	}
-	rolled := n.rollUps()
-	out.prints = make(map[netip.Addr]Print, len(rolled))
-	for _, r := range rolled {
-		out.prints[r.stand] = r.Print
-	}
-	var mu sync.Mutex
-	joined := map[addresses]bool{}
-	for _, t := range tables {
-		t.Walk(func(_ int, p *Pair) {
-			key := keyOf(&hunt.Connection{Src: p.Src, Dst: p.Dst})
-			uses := n.of(key)
-			if len(uses) == 0 {
-				return
-			}
-			mu.Lock()
-			joined[key] = true
-			mu.Unlock()
-			out.join(p, uses, stands, rolled)
+// sort makes the uses ready to be joined.
+func (n *Names) sort() {
+	onAllCores(shards, func(_, i int) {
+		sh := &n.shards[i]
+		slices.SortFunc(sh.uses, func(a, b use) int {
+			return cmp.Or(a.key.compare(&b.key), cmp.Compare(a.start, b.start), cmp.Compare(a.name, b.name))
 		})
-	}
-	for i := range n.shards {
-		for key := range n.shards[i].uses {
-			if !joined[key] {
-				p := &Pair{}
-				p.Src, p.Dst = key.split()
-				out.join(p, n.of(key), stands, rolled)
-			}
-		}
-	}
-	return out
+		sh.joined = make([]bool, len(sh.uses))
+	})
 }
 
-// join emits the connections of one pair under the names and the fingerprints used in them.
-func (d *Named) join(p *Pair, uses []use, stands []netip.Addr, rolled map[rollUpKey]*rollUp) {
-	byPorts := portIndex(p)
-	type counted struct {
-		connection int32
-		name       uint32
-	}
-	seen := make(map[counted]bool, len(uses))
-	batch := make([]hunt.Connection, 0, len(uses))
-	var printed []hunt.Connection
-	shown := map[counted]bool{}
-	src := p.Src.As16()
-	kinds := map[uint32]uint8{}
-	unjoined := int64(0)
-	for i := range uses {
-		u := &uses[i]
-		at := byPorts.find(u)
-		if r := rolled[rollUpKey{src, u.print, u.dstPort}]; u.print != 0 && r != nil {
-			c := counted{at, r.number}
-			if at < 0 || !shown[c] {
-				shown[c] = true
-				printed = append(printed, named(p, u, at, r.stand))
-			}
-		}
-		if u.name == nameless {
-			continue
-		}
-		kinds[u.name] |= 1 << u.kind
-		if at < 0 {
-			unjoined++
-		} else {
-			c := counted{at, u.name}
-			if seen[c] {
-				continue
-			}
-			seen[c] = true
-		}
-		batch = append(batch, named(p, u, at, stands[u.name]))
-	}
-	d.Table.Add(batch)
-	d.Prints.Add(printed)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, connections := range [][]hunt.Connection{batch, printed} {
-		for i := range connections {
-			k := sourceName{connections[i].Src, connections[i].Dst}
-			if d.at[k] == nil {
-				d.at[k] = map[netip.Addr]int64{}
-			}
-			d.at[k][p.Dst]++
-		}
-	}
-	for name, used := range kinds {
-		d.kinds[sourceName{p.Src, stands[name]}] |= used
-	}
-	d.Unjoined += unjoined
-}
-
-// named is a connection under a name: the pair's connection number at, or the use itself where there is none.
-func named(p *Pair, u *use, at int32, name netip.Addr) hunt.Connection {
-	c := hunt.Connection{Src: p.Src, Dst: name, SrcPort: u.srcPort, DstPort: u.dstPort, Proto: hunt.TCP, Count: 1,
-		Start: u.start, Duration: hunt.Absent, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent}
-	if at >= 0 {
-		r := &p.Connections[at]
-		port := &p.Ports[r.Port]
-		c.Start, c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = r.Start, r.Duration, r.OrigBytes, r.RespBytes, r.OrigIPBytes
-		c.Proto, c.Service = port.Proto, port.Service
-		if r.Start == port.Last {
-			c.UID = port.UID
-		}
-	}
-	if u.kind == hunt.Connect && u.askedPort != 0 {
-		c.DstPort = u.askedPort
-	}
-	return c
-}
-
-// ports is a pair's connections by source and destination port, then start.
-type ports struct {
-	order []int32
-	p     *Pair
-}
-
-func portIndex(p *Pair) ports {
-	x := ports{order: make([]int32, len(p.Connections)), p: p}
-	for i := range x.order {
-		x.order[i] = int32(i)
-	}
-	slices.SortFunc(x.order, func(a, b int32) int { return x.compare(a, x.key(b)) })
-	return x
-}
-
-type portKey struct {
-	src, dst uint16
-	start    int64
-}
-
-func (x ports) key(i int32) portKey {
-	r := &x.p.Connections[i]
-	return portKey{r.SrcPort, x.p.Ports[r.Port].Number, r.Start}
-}
-
-func (x ports) compare(i int32, k portKey) int {
-	own := x.key(i)
-	return cmp.Or(cmp.Compare(own.src, k.src), cmp.Compare(own.dst, k.dst), cmp.Compare(own.start, k.start))
-}
-
-// find gives the connection of the same ports that began last before the use (or a moment after it), or -1.
-func (x ports) find(u *use) int32 {
-	k := portKey{u.srcPort, u.dstPort, u.start + slack}
-	i, found := slices.BinarySearchFunc(x.order, k, func(i int32, k portKey) int { return x.compare(i, k) })
+// of gives the uses between two addresses, ordered by start, and notes that there is such a pair.
+func (n *Names) of(key *addresses) []use {
+	sh := &n.shards[n.shardOf(key)]
+	first, found := slices.BinarySearchFunc(sh.uses, key, func(u use, key *addresses) int { return u.key.compare(key) })
 	if !found {
-		i--
+		return nil
 	}
-	if i < 0 {
-		return -1
+	sh.joined[first] = true
+	return sameEnds(sh.uses[first:])
+}
+
+// sameEnds are the uses that lie between the same addresses as the first.
+func sameEnds(uses []use) []use {
+	n := 1
+	for n < len(uses) && uses[n].key == uses[0].key {
+		n++
 	}
-	if !x.samePorts(i, u) {
-		return -1
-	}
-	if u.mark == 0 {
-		return x.order[i]
-	}
-	// The same ports again within moments: the uid says which.
-	for j := i; j >= 0 && x.samePorts(j, u); j-- {
-		if x.p.Connections[x.order[j]].mark == u.mark {
-			return x.order[j]
+	return uses[:n]
+}
+
+// alone calls visit with the uses between addresses that were not asked for with of.
+func (n *Names) alone(visit func(uses []use)) {
+	for i := range n.shards {
+		sh := &n.shards[i]
+		for at := 0; at < len(sh.uses); {
+			uses := sameEnds(sh.uses[at:])
+			if !sh.joined[at] {
+				visit(uses)
+			}
+			at += len(uses)
 		}
 	}
-	return x.order[i]
-}
-
-func (x ports) samePorts(i int, u *use) bool {
-	own := x.key(x.order[i])
-	return own.src == u.srcPort && own.dst == u.dstPort
-}
-
-// maxAddresses is how many addresses of a name are told.
-const maxAddresses = 20
-
-// Name is the text that a destination of Table stands for.
-func (d *Named) Name(dst netip.Addr) string { return d.names[dst] }
-
-// Kinds says in which protocols a source used a name: bit 1<<kind.
-func (d *Named) Kinds(src, dst netip.Addr) uint8 { return d.kinds[sourceName{src, dst}] }
-
-// Err is what went wrong on disk.
-func (d *Named) Err() error { return cmp.Or(d.Table.Err(), d.Prints.Err()) }
-
-// Close removes what lies on disk.
-func (d *Named) Close() error { return errors.Join(d.Table.Close(), d.Prints.Close()) }
-
-// Uses gives the number of connections to each address that a source reached under a name or a fingerprint. The map is not to be changed.
-func (d *Named) Uses(src, dst netip.Addr) map[netip.Addr]int64 { return d.at[sourceName{src, dst}] }
-
-// Addresses are those that a source reached under a name or a fingerprint, the most used first, at most twenty; count is
-// how many there are in all.
-func (d *Named) Addresses(src, dst netip.Addr) (list []netip.Addr, count int) {
-	uses := d.at[sourceName{src, dst}]
-	for a := range uses {
-		list = append(list, a)
-	}
-	slices.SortFunc(list, func(a, b netip.Addr) int { return cmp.Or(cmp.Compare(uses[b], uses[a]), a.Compare(b)) })
-	count = len(list)
-	return list[:min(count, maxAddresses)], count
 }

@@ -1,6 +1,7 @@
 package pairs
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -13,7 +14,7 @@ type Pair struct {
 	Src, Dst netip.Addr
 	// Connections are in order of their start.
 	Connections []Record
-	// Ports are the destination ports with their transports, in the order in which they were met; Record.Port points here.
+	// Ports are the destination ports with their transports, in order of their numbers; Record.Port points here.
 	Ports []Port
 
 	services []string
@@ -27,12 +28,13 @@ type Record struct {
 	// SrcPort is the source port, Port indexes Pair.Ports.
 	SrcPort, Port uint16
 	// mark is a hash of the uid, 0 where it is not known.
-	mark uint32
+	mark uint16
 }
 
 // Port is one destination port of a pair and what is known of the last connection to it.
 type Port struct {
-	// Number is the port (for ICMP the code), Proto its transport, Service what Zeek recognised last, or empty.
+	// Number is the port (for ICMP the code), Proto its transport, Service what Zeek recognised (of several the one that
+	// names most), or empty.
 	Number  uint16
 	Proto   hunt.Transport
 	Service string
@@ -42,12 +44,12 @@ type Port struct {
 	UID     hunt.UID
 }
 
-func (p *Pair) decode(sh *shard, key addresses, id uint32) {
+func (p *Pair) decode(sh *shard, id uint32) {
 	st := sh.state(id)
-	p.Src, p.Dst = key.split()
-	p.Ports = append(p.Ports[:0], p.port(&st.slot0))
-	for i := range sh.more[id] {
-		p.Ports = append(p.Ports, p.port(&sh.more[id][i]))
+	p.Src, p.Dst = st.key.split()
+	p.Ports = p.Ports[:0]
+	for i := range int(st.slots) {
+		p.Ports = append(p.Ports, p.port(sh.slotAt(st, id, i)))
 	}
 	p.bytes = sh.bytes(st, p.bytes[:0])
 	p.Connections = slices.Grow(p.Connections[:0], int(st.connections))
@@ -66,7 +68,7 @@ func (p *Pair) decode(sh *shard, key addresses, id uint32) {
 		}
 		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
 		start += delta
-		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort), uint16(number), uint32(uid)
+		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort), uint16(number), uint16(uid)
 		p.Connections = append(p.Connections, r)
 	}
 	if !sorted {
@@ -79,6 +81,25 @@ func (p *Pair) decode(sh *shard, key addresses, id uint32) {
 			}
 			return 0
 		})
+	}
+	p.sortPorts()
+}
+
+// sortPorts puts the ports in order of their numbers, so that nothing depends on which was met first.
+func (p *Pair) sortPorts() {
+	byNumber := func(a, b Port) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto)) }
+	if slices.IsSortedFunc(p.Ports, byNumber) {
+		return
+	}
+	met := slices.Clone(p.Ports)
+	slices.SortFunc(p.Ports, byNumber)
+	at := make([]uint16, len(met))
+	for i := range met {
+		n, _ := slices.BinarySearchFunc(p.Ports, met[i], byNumber)
+		at[i] = uint16(n)
+	}
+	for i := range p.Connections {
+		p.Connections[i].Port = at[p.Connections[i].Port]
 	}
 }
 

@@ -35,7 +35,7 @@ func TestFingerprintsJoinConnectionsToManyDestinations(t *testing.T) {
 		pairs++
 		require.Equal(t, Print{Fingerprint: ja3, Port: 443, Hosts: 2}, d.Print(p.Dst))
 		require.Equal(t, client, p.Src)
-		require.Equal(t, map[netip.Addr]int64{first: 4, second: 2}, d.Uses(client, p.Dst))
+		require.Equal(t, []Use{{first, 4}, {second, 2}}, d.Uses(client, p.Dst))
 		list, count := d.Addresses(client, p.Dst)
 		require.Equal(t, []netip.Addr{first, second}, list)
 		require.Equal(t, 2, count)

@@ -1,6 +1,7 @@
 package pairs
 
 import (
+	"cmp"
 	"math"
 	"sync"
 )
@@ -14,13 +15,7 @@ type services struct {
 }
 
 func (s *services) number(name string) uint16 {
-	if name == "" {
-		return 0
-	}
-	s.mu.RLock()
-	n, ok := s.numbers[name]
-	s.mu.RUnlock()
-	if ok {
+	if n, ok := s.known([]byte(name)); ok {
 		return n
 	}
 	s.mu.Lock()
@@ -39,6 +34,25 @@ func (s *services) number(name string) uint16 {
 	return s.numbers[name]
 }
 
+// known gives the number of a service that has one.
+func (s *services) known(name []byte) (n uint16, ok bool) {
+	if len(name) == 0 {
+		return 0, true
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	n, ok = s.numbers[string(name)]
+	return n, ok
+}
+
+// numberOf is number for a text that is not to be kept.
+func (s *services) numberOf(name []byte) uint16 {
+	if n, ok := s.known(name); ok {
+		return n
+	}
+	return s.number(string(name))
+}
+
 // list gives the names by number.
 func (s *services) list() []string {
 	s.mu.RLock()
@@ -47,4 +61,16 @@ func (s *services) list() []string {
 		return []string{""}
 	}
 	return s.names
+}
+
+// fuller is the one of two services that names most: the longer text, of two as long the greater.
+func (s *services) fuller(a, b uint16) uint16 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	names := s.list()
+	if cmp.Or(cmp.Compare(len(names[a]), len(names[b])), cmp.Compare(names[a], names[b])) > 0 {
+		return a
+	}
+	return b
 }

@@ -114,9 +114,10 @@ func TestDamagedTilesAreAnError(t *testing.T) {
 				table.Add(batch)
 			}
 			require.NoError(t, table.Err())
-			require.NoError(t, harm(table.tiles[1]))
+			path := table.tiles[1].path
+			require.NoError(t, harm(path))
 			table.Walk(func(int, *Pair) {})
-			require.ErrorContains(t, table.Err(), table.tiles[1])
+			require.ErrorContains(t, table.Err(), path)
 			if name != "gone" {
 				require.ErrorIs(t, table.Err(), tile.ErrDamaged)
 			}
@@ -130,13 +131,17 @@ func TestEntriesThatAreNoPairs(t *testing.T) {
 	table.Add(randomConnections(7, 3))
 	for i := range table.shards {
 		sh := &table.shards[i]
-		for key, id := range sh.index {
-			value := append(sh.entry(nil, id, sh.state(id), table.services.list()), sh.bytes(sh.state(id), nil)...)
-			require.NoError(t, newShard().load(key, value, &table.services))
+		for id := range sh.count {
+			st := sh.state(id)
+			value := sh.entry(nil, id, table.services.list())
+			of := tile.Hours{First: tile.HourOf(st.previous), Count: 1}
+			require.NoError(t, table.newShard().load(st.key, value, of, &table.services))
 			for n := range value {
-				require.ErrorIs(t, newShard().load(key, value[:n], &table.services), tile.ErrDamaged, "%d of %d bytes", n, len(value))
+				require.ErrorIs(t, table.newShard().load(st.key, value[:n], of, &table.services), tile.ErrDamaged, "%d of %d bytes", n, len(value))
 			}
-			require.Error(t, newShard().load(key, append(value, 0), &table.services))
+			require.Error(t, table.newShard().load(st.key, append(value, 0), of, &table.services))
+			of.First++
+			require.ErrorIs(t, table.newShard().load(st.key, value, of, &table.services), tile.ErrDamaged, "another hour")
 		}
 	}
 }

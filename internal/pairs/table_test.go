@@ -124,8 +124,8 @@ func TestPortKnowsItsLastConnection(t *testing.T) {
 	table.Add([]hunt.Connection{at(5, 443, 1005, "C5", "ssl"), at(9, 443, 1009, "C9", ""), at(7, 443, 1007, "C7", ""), at(20, 80, 1020, "C20", "http")})
 	table.Walk(func(_ int, p *Pair) {
 		require.Equal(t, []Port{
-			{Number: 443, Proto: hunt.TCP, Service: "ssl", Last: 9, SrcPort: 1009, UID: hunt.NewUID([]byte("C9"))},
 			{Number: 80, Proto: hunt.TCP, Service: "http", Last: 20, SrcPort: 1020, UID: hunt.NewUID([]byte("C20"))},
+			{Number: 443, Proto: hunt.TCP, Service: "ssl", Last: 9, SrcPort: 1009, UID: hunt.NewUID([]byte("C9"))},
 		}, p.Ports)
 	})
 }

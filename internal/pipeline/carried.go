@@ -40,10 +40,10 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 		}
 		for i := range of.Len() {
 			name := of.Dst(i)
-			for dst, n := range s.named.Uses(src, name) {
-				for _, at := range []netip.Prefix{netip.PrefixFrom(dst, dst.BitLen()), networkOf(dst)} {
+			for _, u := range s.named.Uses(src, name) {
+				for _, at := range []netip.Prefix{netip.PrefixFrom(u.Addr, u.Addr.BitLen()), networkOf(u.Addr)} {
 					for _, sub := range waiting[place{src, at}] {
-						addName(sub, s.named.Name(name), n)
+						addName(sub, s.named.Name(name), u.Connections)
 					}
 				}
 			}

@@ -44,11 +44,7 @@ func (s *search) tunnelSubjects(tunnels []*tunnel) []*evidence.Subject {
 	var out []*evidence.Subject
 	for _, t := range tunnels {
 		q := t.queries
-		names := make([]string, 0, len(q.Names))
-		for n := range q.Names {
-			names = append(names, n)
-		}
-		d := scoring.DNSNames{Domain: q.Domain, Names: names, Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
+		d := scoring.DNSNames{Domain: q.Domain, Names: q.Texts(), Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
 		if len(q.Addresses) > 0 {
 			d.Contacted = &t.contacted
 		}

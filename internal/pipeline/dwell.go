@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"dwell/internal/evidence"
 	"dwell/internal/hunt"
@@ -44,9 +45,10 @@ type source struct {
 func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, []*evidence.Subject) {
 	table, named := m.table, m.named
 	s := &search{table: table, named: named, id: id, window: id.definition.Window, o: o, byName: map[netip.Addr][]*key{}}
+	var keys atomic.Int64
 	probers := make([]*prober, runtime.GOMAXPROCS(0))
 	for i := range probers {
-		probers[i] = newProber(m, s.window, o)
+		probers[i] = newProber(m, s.window, o, &keys)
 	}
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
@@ -70,14 +72,14 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 		s.found = append(s.found, source{src, keys})
 	}
 	c := counts{hours: newHours(s.window)}
-	tested := 0
+	tested := int(keys.Load())
 	for _, p := range probers {
-		tested += p.tested
 		c.connections += p.examined.connections
 		c.pairs += p.examined.pairs
 		c.hours.add(p.examined.hours)
 	}
 	c.scored = int64(tested)
+	s.prune(tested)
 	s.spread = s.prevalence(tested)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
@@ -129,8 +131,8 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	}
 	keys = append(keys, s.networks(p, src, of, number)...)
 	for _, k := range named {
-		for dst, n := range k.uses {
-			k.of = append(k.of, scoring.Share{Pair: number(dst, k.port), Connections: int(n)})
+		for _, u := range k.uses {
+			k.of = append(k.of, scoring.Share{Pair: number(u.Addr, k.port), Connections: int(u.Connections)})
 		}
 		sortShares(k.of)
 	}
@@ -212,24 +214,31 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 	return out
 }
 
+// prune forgets the keys that come to nothing now that it is known how many were tested.
+func (s *search) prune(tested int) {
+	for i := range s.found {
+		src := &s.found[i]
+		src.keys = slices.DeleteFunc(src.keys, func(k *key) bool {
+			value := k.indicators(tested).Strongest()
+			// Only in the margin that RITA's numbers reach back to, or too weak.
+			return k.totals.connections == 0 || value < severityFloor && value < s.o.MinScore
+		})
+	}
+	s.found = slices.DeleteFunc(s.found, func(src source) bool { return len(src.keys) == 0 })
+}
+
 // stories turns a source's keys into subjects, one a story: the key that says most leads, the others are named in it.
 func (s *search) stories(src source, tested int) []*evidence.Subject {
 	keys := make([]scoring.StoryKey, 0, len(src.keys))
-	var kept []*key
 	for _, k := range src.keys {
-		value := k.indicators(tested).Strongest()
-		if k.totals.connections == 0 || value < severityFloor && value < s.o.MinScore {
-			continue // only in the margin that RITA's numbers reach back to, or too weak
-		}
-		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: value, Period: k.beacon.Period, Of: k.of})
-		kept = append(kept, k)
+		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.Period, Of: k.of})
 	}
 	var out []*evidence.Subject
 	for _, story := range scoring.Stories(keys) {
-		sub := s.subject(kept[story.Lead], tested)
+		sub := s.subject(src.keys[story.Lead], tested)
 		var also []string
 		for _, i := range story.Also {
-			also = append(also, kept[i].String())
+			also = append(also, src.keys[i].String())
 		}
 		if len(also) > 0 {
 			sub.Last("the same story is told by " + listed(also))

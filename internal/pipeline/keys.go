@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
@@ -31,7 +32,7 @@ type key struct {
 	addresses []netip.Addr
 	count     int
 	// uses are the connections to each address of a key by name or fingerprint.
-	uses map[netip.Addr]int64
+	uses []pairs.Use
 	// hosts is how many machines show a fingerprint.
 	hosts int
 }
@@ -48,12 +49,12 @@ type prober struct {
 	whole    scoring.Series // of all ports of a pair, for RITA
 	counts   []int64
 	sums     []int64
-	tested   int
+	tested   *atomic.Int64 // how many keys were tested so far, by all
 	examined counts
 }
 
-func newProber(m *material, w hunt.Window, o Options) *prober {
-	p := &prober{window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, options: &o, keepAll: o.MinScore < severityFloor,
+func newProber(m *material, w hunt.Window, o Options, tested *atomic.Int64) *prober {
+	p := &prober{tested: tested, window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, options: &o, keepAll: o.MinScore < severityFloor,
 		examined: counts{hours: newHours(w)}}
 	if oldest, newest, ok := m.span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
@@ -141,14 +142,15 @@ func (p *prober) network(src netip.Addr, prefix netip.Prefix, records []pairs.Re
 	return k
 }
 
-// measure judges p.series; nil when nothing about it can become a finding, whatever the number of keys.
+// measure judges p.series; nil when nothing about it can become a finding. In the end at least as many keys will have been
+// tested as were up to now, and the more there are the less a rhythm weighs: so of those that only look like one by
+// chance, which are more the more there are, hardly any is kept.
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	k := &key{PairKey: id, kind: kind}
 	weight := 0.0
 	if p.options.looksFor("beacon") && len(p.series.Start) >= fewest {
-		p.tested++
 		k.beacon = p.Beacon(p.series, p.window)
-		weight = k.beacon.Score(1).Score
+		weight = k.beacon.Score(int(p.tested.Add(1))).Score
 	}
 	// Together, connections to many destinations nearly always cover hours: only a rhythm says something there.
 	rolled := kind == scoring.NetworkKey || kind == scoring.FingerprintKey

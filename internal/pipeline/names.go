@@ -101,7 +101,7 @@ func (m *material) answers(ctx context.Context, src hunt.Source, req hunt.Reques
 	for i, a := range wanted {
 		of[i].AnswerBytes = a.Bytes
 		for _, addr := range a.Addresses {
-			of[i].Addresses[addr] = struct{}{}
+			of[i].Answered(addr)
 		}
 	}
 	return nil

@@ -76,6 +76,7 @@ const severityFloor = 0.2
 // Run carries a hunt out. It fails when the source does; what the source could not read in part stands in
 // Result.Reading.Gaps, and the hunt is then marked incomplete.
 func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error) {
+	defer collectOften()()
 	begun := o.Now()
 	m, reading, err := gather(ctx, src, o)
 	defer func() { err = cmp.Or(err, m.close()) }()

@@ -1,5 +1,6 @@
-// Package tile writes and reads tiles: files of entries sorted by a fixed key, into which a hunt puts pairs that do not
-// fit in memory (docs/tiles.md). It knows nothing of what an entry's value means.
+// Package tile writes and reads tiles: files of entries sorted by a fixed key, each of one hour (or, once merged, of several
+// in a row), into which a hunt puts pairs that do not fit in memory (docs/tiles.md). It knows nothing of what an
+// entry's value means.
 //
 // A tile is written under a temporary name, synced and renamed, so that a tile that is there is whole. Every block has a
 // checksum, and the end is marked and says how many entries there are: a reader never takes a torn or damaged tile for
@@ -16,6 +17,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // KeySize is the length of a key: source and destination address, 16 bytes each.
@@ -26,11 +28,42 @@ type Key [KeySize]byte
 
 const (
 	// magic begins a tile; its last byte is the version of the format.
-	magic     = "dwelltile\x01"
-	blockSize = 64 << 10
+	magic = "dwelltile\x02"
+	// headSize is the length of what follows it: the hours and their checksum.
+	headSize  = 8 + 4 + 4
+	blockSize = 32 << 10
 	// maxBlock is the longest block that a reader believes in: one entry may be as large as a pair's whole day.
 	maxBlock = 1 << 30
 )
+
+// Hours say which ones a tile holds: Count of them from First on, counted from the beginning of 1970, UTC.
+type Hours struct {
+	First int64
+	Count uint32
+}
+
+const hour = int64(time.Hour / time.Millisecond)
+
+// HourOf is the hour of a time in Unix milliseconds.
+func HourOf(ms int64) int64 {
+	h := ms / hour
+	if ms%hour < 0 {
+		h--
+	}
+	return h
+}
+
+// Has says whether a time in Unix milliseconds lies in the hours.
+func (h Hours) Has(ms int64) bool {
+	at := HourOf(ms)
+	return at >= h.First && at-h.First < int64(h.Count)
+}
+
+// Join is the hours from the first to the last of both.
+func (h Hours) Join(o Hours) Hours {
+	first := min(h.First, o.First)
+	return Hours{first, uint32(max(h.First+int64(h.Count), o.First+int64(o.Count)) - first)}
+}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -38,24 +71,34 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type Writer struct {
 	path  string
 	file  *os.File
-	out   *bufio.Writer
-	block []byte
+	out   io.Writer // the file
+	block []byte    // begins with room for its length
 	last  Key
 	count uint64
 }
 
-// Create begins a tile that will be at path.
-func Create(path string) (*Writer, error) {
+// Create begins a tile of these hours that will be at path.
+func Create(path string, of Hours) (*Writer, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".part-*")
 	if err != nil {
 		return nil, fmt.Errorf("begin tile %s: %w", path, err)
 	}
-	w := &Writer{path: path, file: f, out: bufio.NewWriterSize(f, 1<<18)}
-	if _, err := w.out.WriteString(magic); err != nil {
+	w := &Writer{path: path, file: f, out: f, block: make([]byte, lengthSize, blockSize+blockSize/8)}
+	if _, err := f.Write(append([]byte(magic), of.bytes()...)); err != nil {
 		w.Discard()
 		return nil, w.wrap(err)
 	}
 	return w, nil
+}
+
+// lengthSize is the length of a block's length.
+const lengthSize = 4
+
+// bytes are the hours as they are in a head, with their checksum.
+func (h Hours) bytes() []byte {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(h.First))
+	b = binary.LittleEndian.AppendUint32(b, h.Count)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 func (w *Writer) wrap(err error) error { return fmt.Errorf("write tile %s: %w", w.path, err) }
@@ -70,7 +113,7 @@ func (w *Writer) Add(key Key, value []byte) error {
 	w.block = append(w.block, key[:]...)
 	w.block = binary.AppendUvarint(w.block, uint64(len(value)))
 	w.block = append(w.block, value...)
-	if len(w.block) < blockSize {
+	if len(w.block) < lengthSize+blockSize {
 		return nil
 	}
 	return w.flush()
@@ -78,21 +121,20 @@ func (w *Writer) Add(key Key, value []byte) error {
 
 // flush writes the block: length, content, checksum.
 func (w *Writer) flush() error {
-	head := binary.LittleEndian.AppendUint32(nil, uint32(len(w.block)))
-	sum := binary.LittleEndian.AppendUint32(nil, crc32.Checksum(w.block, castagnoli))
-	for _, b := range [][]byte{head, w.block, sum} {
-		if _, err := w.out.Write(b); err != nil {
-			return w.wrap(err)
-		}
+	content := w.block[lengthSize:]
+	binary.LittleEndian.PutUint32(w.block, uint32(len(content)))
+	w.block = binary.LittleEndian.AppendUint32(w.block, crc32.Checksum(content, castagnoli))
+	if _, err := w.out.Write(w.block); err != nil {
+		return w.wrap(err)
 	}
-	w.block = w.block[:0]
+	w.block = w.block[:lengthSize]
 	return nil
 }
 
 // Close ends the tile: a block of length 0, the number of entries, its checksum; then sync and rename.
 func (w *Writer) Close() error {
 	var err error
-	if len(w.block) > 0 {
+	if len(w.block) > lengthSize {
 		err = w.flush()
 	}
 	if err == nil {
@@ -101,9 +143,6 @@ func (w *Writer) Close() error {
 		end = append(end, n...)
 		end = binary.LittleEndian.AppendUint32(end, crc32.Checksum(n, castagnoli))
 		_, err = w.out.Write(end)
-	}
-	if err == nil {
-		err = w.out.Flush()
 	}
 	if err == nil {
 		err = w.file.Sync()
@@ -137,7 +176,11 @@ type Reader struct {
 	last  Key
 	count uint64
 	ended bool
+	hours Hours
 }
+
+// Hours are those that the tile holds.
+func (r *Reader) Hours() Hours { return r.hours }
 
 // Open opens a tile.
 func Open(path string) (*Reader, error) {
@@ -145,20 +188,33 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open tile: %w", err)
 	}
-	r := &Reader{path: path, file: f, in: bufio.NewReaderSize(f, blockSize)}
-	head := make([]byte, len(magic))
-	if _, err := io.ReadFull(r.in, head); err != nil {
-		return nil, errors.Join(r.torn(err), f.Close())
+	r := &Reader{path: path, file: f, in: bufio.NewReaderSize(f, 4<<10)} // blocks are read past it
+	if err := r.head(); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
-	switch {
-	case string(head) == magic:
-		return r, nil
-	case string(head[:len(magic)-1]) == magic[:len(magic)-1]:
-		err = fmt.Errorf("tile %s is of version %d, this program reads version %d", path, head[len(magic)-1], magic[len(magic)-1])
-	default:
-		err = fmt.Errorf("%s is no tile", path)
+	return r, nil
+}
+
+func (r *Reader) head() error {
+	var head [len(magic) + headSize]byte
+	if _, err := io.ReadFull(r.in, head[:len(magic)]); err != nil {
+		return r.torn(err)
 	}
-	return nil, errors.Join(err, f.Close())
+	switch version := head[len(magic)-1]; {
+	case string(head[:len(magic)-1]) != magic[:len(magic)-1]:
+		return fmt.Errorf("%s is no tile", r.path)
+	case version != magic[len(magic)-1]:
+		return fmt.Errorf("tile %s is of version %d, this program reads version %d", r.path, version, magic[len(magic)-1])
+	}
+	b := head[len(magic):]
+	if _, err := io.ReadFull(r.in, b); err != nil {
+		return r.torn(err)
+	}
+	r.hours = Hours{int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint32(b[8:])}
+	if !bytes.Equal(b, r.hours.bytes()) {
+		return r.damaged("the checksum of its hours does not agree")
+	}
+	return nil
 }
 
 // ErrDamaged means that a tile is not what was written.

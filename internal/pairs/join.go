@@ -1,0 +1,229 @@
+package pairs
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"net/netip"
+	"runtime"
+	"slices"
+
+	"dwell/internal/hunt"
+)
+
+// Named is a table of pairs of a source and a name, and what belongs to each name beside its connections.
+type Named struct {
+	// Table has the names in place of destinations, as addresses that stand for them: see Name.
+	Table *Table
+	// Prints has TLS fingerprints with a port in place of destinations: see Print.
+	Prints *Table
+	prints map[netip.Addr]Print
+	names  map[netip.Addr]string
+	reached
+	// Unjoined is how many uses had no connection: they stand for themselves, at their own time.
+	Unjoined int64
+}
+
+// stand gives the address that stands for a name in a table: half of its SHA-256.
+func stand(name string) netip.Addr {
+	sum := sha256.Sum256([]byte(name))
+	return netip.AddrFrom16([16]byte(sum[:16])).Unmap()
+}
+
+// slack is how much earlier than its connection's start a record may lie, and the longest a connection is searched
+// back for: a name is used at the beginning of a connection, or by a later request on a connection kept open.
+const slack = 2_000 // ms
+
+// Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
+// began nearest before it, or of the same uid where both are known. A name that is used several times in a connection counts once for it, two names in one
+// connection count for both. A use without a connection counts at its own time. The tables by name and by
+// fingerprint keep to half of the first table's budget each; see Err and Close.
+func (n *Names) Join(tables ...*Table) *Named {
+	half := tables[0].budget.Half()
+	out := &Named{Table: NewTableWithin(half), Prints: NewTableWithin(half), names: make(map[netip.Addr]string, len(n.texts))}
+	stands := make([]netip.Addr, len(n.texts))
+	for i, text := range n.texts {
+		stands[i] = stand(text)
+		out.names[stands[i]] = text
+	}
+	n.sort()
+	rolled := n.rollUps()
+	out.prints = make(map[netip.Addr]Print, len(rolled))
+	for _, r := range rolled {
+		out.prints[r.stand] = r.Print
+	}
+	joiners := make([]joiner, runtime.GOMAXPROCS(0))
+	for i := range joiners {
+		joiners[i] = joiner{out: out, stands: stands, rolled: rolled,
+			seen: map[counted]bool{}, shown: map[counted]bool{}, to: map[netip.Addr]contact{}}
+	}
+	for _, t := range tables {
+		t.Walk(func(worker int, p *Pair) {
+			key := keyOf(&hunt.Connection{Src: p.Src, Dst: p.Dst})
+			if uses := n.of(&key); len(uses) > 0 {
+				joiners[worker].join(p, uses)
+			}
+		})
+	}
+	n.alone(func(uses []use) {
+		p := &Pair{}
+		p.Src, p.Dst = uses[0].key.split()
+		joiners[0].join(p, uses)
+	})
+	for i := range joiners {
+		out.Unjoined += joiners[i].unjoined
+	}
+	out.settle()
+	return out
+}
+
+// joiner brings names and connections together in one goroutine. Its memory is used again.
+type joiner struct {
+	out      *Named
+	stands   []netip.Addr
+	rolled   map[rollUpKey]*rollUp
+	unjoined int64
+
+	order          []int32
+	batch, printed []hunt.Connection
+	seen, shown    map[counted]bool
+	to             map[netip.Addr]contact
+}
+
+// counted is a connection of a pair under a name or (by number) a fingerprint.
+type counted struct {
+	connection int32
+	name       uint32
+}
+
+// join emits the connections of one pair under the names and the fingerprints used in them.
+func (j *joiner) join(p *Pair, uses []use) {
+	byPorts := portIndex(p, j.order)
+	j.order = byPorts.order
+	j.batch, j.printed = j.batch[:0], j.printed[:0]
+	clear(j.seen)
+	clear(j.shown)
+	clear(j.to)
+	src := p.Src.As16()
+	for i := range uses {
+		u := &uses[i]
+		at := byPorts.find(u)
+		if r := j.rolled[rollUpKey{src, u.print, u.dstPort}]; u.print != 0 && r != nil {
+			c := counted{at, r.number}
+			if at < 0 || !j.shown[c] {
+				j.shown[c] = true
+				j.printed = append(j.printed, named(p, u, at, r.stand))
+				j.to[r.stand] = j.to[r.stand].and(1, 0)
+			}
+		}
+		if u.name == nameless {
+			continue
+		}
+		name, times := j.stands[u.name], uint32(1)
+		if at < 0 {
+			j.unjoined++
+		} else {
+			c := counted{at, u.name}
+			if j.seen[c] {
+				times = 0
+			}
+			j.seen[c] = true
+		}
+		j.to[name] = j.to[name].and(times, 1<<u.kind)
+		if times > 0 {
+			j.batch = append(j.batch, named(p, u, at, name))
+		}
+	}
+	j.out.Table.Add(j.batch)
+	j.out.Prints.Add(j.printed)
+	j.out.note(p.Src, p.Dst, j.to)
+}
+
+// named is a connection under a name: the pair's connection number at, or the use itself where there is none.
+func named(p *Pair, u *use, at int32, name netip.Addr) hunt.Connection {
+	c := hunt.Connection{Src: p.Src, Dst: name, SrcPort: u.srcPort, DstPort: u.dstPort, Proto: hunt.TCP, Count: 1,
+		Start: u.start, Duration: hunt.Absent, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent}
+	if at >= 0 {
+		r := &p.Connections[at]
+		port := &p.Ports[r.Port]
+		c.Start, c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = r.Start, r.Duration, r.OrigBytes, r.RespBytes, r.OrigIPBytes
+		c.Proto, c.Service = port.Proto, port.Service
+		if r.Start == port.Last {
+			c.UID = port.UID
+		}
+	}
+	if u.kind == hunt.Connect && u.askedPort != 0 {
+		c.DstPort = u.askedPort
+	}
+	return c
+}
+
+// ports is a pair's connections by source and destination port, then start.
+type ports struct {
+	order []int32
+	p     *Pair
+}
+
+// portIndex makes it, in the memory of order.
+func portIndex(p *Pair, order []int32) ports {
+	x := ports{order: grow(order, len(p.Connections)), p: p}
+	for i := range x.order {
+		x.order[i] = int32(i)
+	}
+	slices.SortFunc(x.order, func(a, b int32) int { return x.compare(a, x.key(b)) })
+	return x
+}
+
+type portKey struct {
+	src, dst uint16
+	start    int64
+}
+
+func (x ports) key(i int32) portKey {
+	r := &x.p.Connections[i]
+	return portKey{r.SrcPort, x.p.Ports[r.Port].Number, r.Start}
+}
+
+func (x ports) compare(i int32, k portKey) int {
+	own := x.key(i)
+	return cmp.Or(cmp.Compare(own.src, k.src), cmp.Compare(own.dst, k.dst), cmp.Compare(own.start, k.start))
+}
+
+// find gives the connection of the same ports that began last before the use (or a moment after it), or -1.
+func (x ports) find(u *use) int32 {
+	k := portKey{u.srcPort, u.dstPort, u.start + slack}
+	i, found := slices.BinarySearchFunc(x.order, k, func(i int32, k portKey) int { return x.compare(i, k) })
+	if !found {
+		i--
+	}
+	if i < 0 {
+		return -1
+	}
+	if !x.samePorts(i, u) {
+		return -1
+	}
+	if u.mark == 0 {
+		return x.order[i]
+	}
+	// The same ports again within moments: the uid says which.
+	for j := i; j >= 0 && x.samePorts(j, u); j-- {
+		if x.p.Connections[x.order[j]].mark == u.mark {
+			return x.order[j]
+		}
+	}
+	return x.order[i]
+}
+
+func (x ports) samePorts(i int, u *use) bool {
+	own := x.key(x.order[i])
+	return own.src == u.srcPort && own.dst == u.dstPort
+}
+
+// Name is the text that a destination of Table stands for.
+func (d *Named) Name(dst netip.Addr) string { return d.names[dst] }
+
+// Err is what went wrong on disk.
+func (d *Named) Err() error { return cmp.Or(d.Table.Err(), d.Prints.Err()) }
+
+// Close removes what lies on disk.
+func (d *Named) Close() error { return errors.Join(d.Table.Close(), d.Prints.Close()) }

@@ -1,0 +1,188 @@
+package pairs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"sync"
+
+	"dwell/internal/tile"
+)
+
+// together is how many pairs are merged before they are handed on, all pairs of a source together.
+const together = 4096
+
+// eachMerged gives back what is on disk, what is in memory included, as shards of some thousand pairs: all pairs of a
+// source are in one of them. No more than one shard a core and one more are in memory, and a block of each tile.
+func (t *Table) eachMerged(visit func(worker int, sh *shard)) error {
+	if err := t.Err(); err != nil {
+		return err
+	}
+	if err := t.spill(); err != nil { // the rest, so that one mechanism sees all
+		return err
+	}
+	t.store.empty() // nothing will be added any more
+	for i := range t.shards {
+		t.shards[i].index, t.shards[i].order = nil, nil
+	}
+	if err := t.mergeTiles(); err != nil {
+		return err
+	}
+	free, full := make(chan *shard, runtime.GOMAXPROCS(0)+1), make(chan *shard)
+	for range cap(free) {
+		free <- t.newShard()
+	}
+	var wg sync.WaitGroup
+	for worker := range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for sh := range full {
+				visit(worker, sh)
+				sh.reset()
+				free <- sh
+			}
+		})
+	}
+	err := t.merge(t.tiles, func() *shard { return <-free }, func(sh *shard) error {
+		full <- sh
+		return nil
+	})
+	close(full)
+	wg.Wait()
+	return err
+}
+
+func (t *Table) newShard() *shard { return &shard{store: &t.store, seed: t.seed} }
+
+// mergeTiles makes tiles of several hours until there are no more than are read at once.
+func (t *Table) mergeTiles() error {
+	for len(t.tiles) > mostRead {
+		all := t.tiles
+		t.tiles = nil
+		for len(all) > 0 {
+			some := all[:min(mostRead, len(all))]
+			all = all[len(some):]
+			if err := t.joinTiles(some); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// joinTiles makes one tile of several.
+func (t *Table) joinTiles(some []tileFile) error {
+	hours := some[0].hours
+	for _, f := range some {
+		hours = hours.Join(f.hours)
+	}
+	file, w, err := t.newTile(hours)
+	if err != nil {
+		return t.spillError(err)
+	}
+	sh := t.newShard()
+	var value []byte
+	err = t.merge(some, func() *shard { return sh }, func(sh *shard) error {
+		for id := range sh.count {
+			value = sh.entry(value[:0], id, t.services.list())
+			if err := w.Add(tile.Key(sh.state(id).key), value); err != nil {
+				return t.spillError(err)
+			}
+		}
+		sh.reset()
+		return nil
+	})
+	if err != nil {
+		w.Discard()
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return t.spillError(err)
+	}
+	t.keep(file)
+	for _, f := range some {
+		if err := os.Remove(f.path); err != nil {
+			return fmt.Errorf("remove a tile that was merged: %w", err)
+		}
+	}
+	return nil
+}
+
+// merge hands on the pairs of some tiles in order of their keys, in shards that it takes.
+func (t *Table) merge(some []tileFile, take func() *shard, hand func(*shard) error) (err error) {
+	heads := make([]*head, 0, len(some))
+	defer func() {
+		for _, h := range heads {
+			err = errors.Join(err, h.in.Close())
+		}
+	}()
+	var list []*head
+	for i, f := range some {
+		in, err := tile.Open(f.path)
+		if err != nil {
+			return err
+		}
+		h := &head{in: in, place: i}
+		heads = append(heads, h)
+		if err := h.next(); err != nil {
+			return err
+		}
+		if !h.ended {
+			list = append(list, h)
+		}
+	}
+	q := newQueue(list, func(a, b **head) bool { return (*a).before(*b) })
+	sh := take()
+	var source [16]byte
+	for len(q.list) > 0 {
+		h := q.list[0]
+		if from := [16]byte(h.key[:16]); from != source {
+			if sh.count >= together {
+				if err := hand(sh); err != nil {
+					return err
+				}
+				sh = take()
+			}
+			source = from
+		}
+		if err := sh.load(addresses(h.key), h.value, h.in.Hours(), &t.services); err != nil {
+			return fmt.Errorf("%s: %w", some[h.place].path, err)
+		}
+		if err := h.next(); err != nil {
+			return err
+		}
+		if h.ended {
+			q.drop()
+		} else {
+			q.fix()
+		}
+	}
+	return hand(sh)
+}
+
+// head is a tile with its next entry.
+type head struct {
+	in    *tile.Reader
+	place int // among the tiles that are merged
+	key   tile.Key
+	value []byte
+	ended bool
+}
+
+func (h *head) next() (err error) {
+	h.key, h.value, err = h.in.Next()
+	if errors.Is(err, io.EOF) {
+		h.ended, err = true, nil
+	}
+	return err
+}
+
+// before orders heads by key, and where several tiles have a pair by their hours, then by when they were written.
+func (h *head) before(o *head) bool {
+	if c := bytes.Compare(h.key[:], o.key[:]); c != 0 {
+		return c < 0
+	}
+	return h.place < o.place
+}

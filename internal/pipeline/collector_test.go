@@ -1,0 +1,51 @@
+package pipeline
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Garbage may grow to what there is to follow or to 32 MiB, never to more than what is alive.
+func TestGarbageGrowsWithWhatThereIsToFollow(t *testing.T) {
+	const mib = 1 << 20
+	for _, tc := range []struct {
+		live, toFollow uint64
+		want           int
+	}{
+		{0, 0, 100}, {10 * mib, 9 * mib, 100}, {320 * mib, 5 * mib, 10}, {320 * mib, 160 * mib, 50},
+		{320 * mib, 400 * mib, 100}, {64 * 1024 * mib, 5 * mib, 5},
+	} {
+		require.Equal(t, tc.want, percentFor(tc.live, tc.toFollow), "%d MiB alive, %d MiB to follow", tc.live/mib, tc.toFollow/mib)
+	}
+}
+
+// While a hunt lasts a large table lowers what the collector is told; afterwards all is as it was.
+func TestCollectorIsToldAndLeftAsItWas(t *testing.T) {
+	t.Setenv("GOGC", "")
+	before := debug.SetGCPercent(77)
+	defer debug.SetGCPercent(before)
+	told := func() int {
+		collecting.Lock()
+		defer collecting.Unlock()
+		return collecting.told
+	}
+	end, endOther := collectOften(), collectOften()
+	table := make([]byte, 256<<20)
+	for range 500 {
+		runtime.GC()
+		if told() < goPercent {
+			break
+		}
+		time.Sleep(time.Millisecond) // cleanups run in a goroutine of the runtime's
+	}
+	require.Less(t, told(), goPercent)
+	runtime.KeepAlive(table)
+	end()
+	require.NotEqual(t, 77, debug.SetGCPercent(told()), "another hunt goes on")
+	endOther()
+	require.Equal(t, 77, debug.SetGCPercent(77))
+}
