@@ -71,12 +71,16 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	page, notes, err := host.Look(ctx, machines, req, addr, findings)
+	page, remarks, err := host.Look(ctx, machines, req, addr, findings)
 	if err != nil {
 		return err
 	}
-	a.notes(append(reading.Notes, notes...))
-	if !page.Known() {
+	a.notes(append(reading.Notes, remarks.Notes...))
+	gaps := distinct(append(reading.Gaps, remarks.Gaps...))
+	for _, g := range gaps {
+		a.warn("INCOMPLETE: %s", g)
+	}
+	if len(gaps) == 0 && !page.Known() {
 		return hint(fmt.Errorf("nothing is known of %s in %s", addr, span(&page.Window)), "is the window right (--since, --from, --to), and does a sensor see this network?")
 	}
 	if f.format == "json" {
@@ -89,13 +93,22 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	if err != nil {
 		return fmt.Errorf("print the page: %w", err)
 	}
-	for _, g := range reading.Gaps {
-		a.warn("INCOMPLETE: %s", g)
-	}
-	if n := len(reading.Gaps); n > 0 {
+	if n := len(gaps); n > 0 {
 		return codeError{exitIncomplete, fmt.Sprintf("the page is incomplete (%d gaps, above)", n)}
 	}
 	return nil
+}
+
+// distinct leaves out what was told before: a log that is read for several purposes has the same gap each time.
+func distinct(notes []hunt.Note) (out []hunt.Note) {
+	seen := map[string]bool{}
+	for _, n := range notes {
+		if !seen[n.String()] {
+			seen[n.String()] = true
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // pairsOf gives the findings about an address, and the request with its window settled: stored ones where hunts of that
@@ -113,10 +126,11 @@ func (a *app) pairsOf(ctx context.Context, f *huntFlags, settings *config.Loaded
 			}
 			req.From = req.To.Add(-since)
 		}
-		req.Since = 0
-		if _, err := hunt.NewWindow(req.From, req.To); err != nil {
+		window, err := hunt.NewWindow(req.From, req.To)
+		if err != nil {
 			return nil, req, hunt.Reading{}, usageError{err}
 		}
+		req.From, req.To, req.Since = window.Start, window.End, 0
 		found, stored, err := a.storedPairs(ctx, settings, req, addr)
 		if err != nil || stored {
 			return found, req, hunt.Reading{}, err

@@ -98,6 +98,9 @@ func run(ctx context.Context, n int, heap string, b *bench) (err error) {
 	if err := whole(ctx, "Elasticsearch", inIndex+indices[n], node.Environment()); err != nil {
 		return err
 	}
+	if err := weighed(ctx, "Elasticsearch", inIndex+indices[n], wallClock, node.Environment()); err != nil {
+		return err
+	}
 	return files(ctx, n)
 }
 
@@ -120,11 +123,17 @@ func micro(d time.Duration, records int) float64 {
 // load fills an index with a day of traffic, unless it is there in full.
 func (b *bench) load(ctx context.Context, n int) (string, error) {
 	index := "dwellbench-" + strconv.Itoa(n)
-	t, want := traffic{n}, n+(n+4)/5+(n+3)/5
-	var have struct{ Count int }
-	count := es.Call{Op: "count", Index: index, Request: integration.Request{Method: "GET", Path: "/" + index + "/_count"}, Decode: es.JSON(&have)}
-	switch err := b.client.Do(ctx, count); {
-	case err == nil && have.Count == want:
+	t := traffic{n}
+	have := map[string]struct {
+		Mappings struct {
+			Meta struct {
+				Traffic int `json:"traffic"`
+			} `json:"_meta"`
+		}
+	}{}
+	mapping := integration.Request{Method: "GET", Path: "/" + index + "/_mapping"}
+	switch err := b.client.Do(ctx, es.Call{Op: "look for the index", Request: mapping, Decode: es.JSON(&have)}); {
+	case err == nil && have[index].Mappings.Meta.Traffic == made:
 		return index, nil
 	case err == nil:
 		if err := b.client.Do(ctx, es.Call{Op: "delete", Request: integration.Request{Method: "DELETE", Path: "/" + index}}); err != nil {
@@ -146,12 +155,15 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 	g.SetLimit(2)
 	for i := range t.chunks() {
 		g.Go(func() error {
-			body, docs := t.bulk(nil, i)
+			body, docs, err := t.bulk(nil, i)
+			if err != nil {
+				return err
+			}
 			var answer struct {
 				Errors bool
 				Items  []struct{}
 			}
-			err := b.client.Do(gctx, es.Call{Op: "bulk", Request: esapi.BulkRequest{Index: index, Body: bytes.NewReader(body)}, Decode: es.JSON(&answer)})
+			err = b.client.Do(gctx, es.Call{Op: "bulk", Request: esapi.BulkRequest{Index: index, Body: bytes.NewReader(body)}, Decode: es.JSON(&answer)})
 			if err == nil && (answer.Errors || len(answer.Items) != docs) {
 				err = fmt.Errorf("bulk %d: not all documents were taken", i)
 			}
@@ -165,7 +177,11 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 		return "", err
 	}
 	say("loaded %d connections in %s", n, time.Since(begun).Round(time.Second))
-	return index, b.settle(ctx, index)
+	if err := b.settle(ctx, index); err != nil {
+		return "", err
+	}
+	mapping.Method, mapping.Body = "PUT", encode(object{"_meta": object{"traffic": made}})
+	return index, b.client.Do(ctx, es.Call{Op: "mark the index as whole", Request: mapping})
 }
 
 // settle makes all that was loaded visible and waits until the server has merged it, which would cost what is measured.

@@ -12,12 +12,20 @@ import (
 // day is when made traffic begins.
 var day = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-// chunk is how many connections are made at a time, each chunk by a seed of its own.
-const chunk = 5000
+const (
+	// chunk is how many connections are made at a time, each chunk by a seed of its own.
+	chunk = 5000
+	// made is raised when other traffic is made: an index that was filled before is filled anew.
+	made = 2
+)
 
-// traffic is a day of n connections in order of time. Six in ten are a pair's only one; the others fall on n/15 pairs,
-// few of which have many. So pairs and machines grow as connections do: two pairs in three connections.
+// traffic is a day of n connections in order of time. Six in ten are a pair's only one; one in ten is a beat of a pair that
+// beats evenly all day; the others fall on n/15 pairs, few of which have many. So pairs and machines grow as connections do:
+// two pairs in three connections.
 type traffic struct{ n int }
+
+// beating is how many pairs beat: 1,000 from 300,000 connections on, with 30 beats or more.
+func (t traffic) beating() int { return max(1, min(1000, t.n/300)) }
 
 // connection is one of them, as text where logs have text.
 type connection struct {
@@ -27,6 +35,8 @@ type connection struct {
 	service, uid       string
 	duration           float64
 	orig, resp, origIP int
+	// beat numbers the beats of a beating pair from 1 on, pair is its number; 0 of other connections.
+	beat, pair int
 }
 
 // each calls visit with the connections of a chunk.
@@ -34,8 +44,12 @@ func (t traffic) each(number int, visit func(i int, c *connection)) {
 	r := rand.New(rand.NewPCG(uint64(number), 7))
 	hosts, pool := t.n/600+10, t.n/15+1
 	for i := number * chunk; i < min((number+1)*chunk, t.n); i++ {
-		pair := uint32(pool + i)
-		if r.IntN(10) >= 6 {
+		pair, beat := uint32(pool+i), 0
+		switch {
+		case i%10 == 7:
+			beat = i/10/t.beating() + 1
+			pair = uint32(1<<31 + i/10%t.beating())
+		case r.IntN(9) >= 6:
 			u := r.Float64()
 			pair = uint32(u * u * u * float64(pool))
 		}
@@ -49,24 +63,22 @@ func (t traffic) each(number int, visit func(i int, c *connection)) {
 			service:  []string{"ssl", "ssl", "http", ""}[mixed%4],
 			uid:      fmt.Sprintf("C%017x", r.Uint64()>>4),
 			duration: r.ExpFloat64() * 10, orig: r.IntN(5000), resp: r.IntN(50000),
+			beat: beat, pair: i / 10 % t.beating(),
 		}
 		c.origIP = c.orig + 40*(1+r.IntN(20))
 		visit(i, &c)
 	}
 }
 
-// bulk appends the documents of a chunk, as Security Onion stores them less what nobody here reads: every connection, a
-// TLS record for one in five and a query for one in five. It gives how many documents there are.
-func (t traffic) bulk(b []byte, number int) ([]byte, int) {
+// bulk appends the documents of a chunk: every connection as Security Onion stores it, less what nobody here reads, and
+// what else Zeek says, whole. It gives how many documents there are.
+func (t traffic) bulk(b []byte, number int) ([]byte, int, error) {
 	docs := 0
-	begin := func(dataset string, c *connection) {
+	t.each(number, func(_ int, c *connection) {
 		docs++
 		b = fmt.Appendf(b, "{\"create\":{}}\n{%q:%d,%q:%q,%q:\"zeek\",%q:%q,%q:\"so-sensor1\",%q:%q,%q:%d", securityonion.FieldTimestamp, c.ms,
-			securityonion.FieldDataset, dataset, securityonion.FieldModule, securityonion.FieldUID, c.uid, securityonion.FieldObserver,
+			securityonion.FieldDataset, "zeek.conn", securityonion.FieldModule, securityonion.FieldUID, c.uid, securityonion.FieldObserver,
 			securityonion.FieldSourceIP, c.src, securityonion.FieldSourcePort, c.srcPort)
-	}
-	t.each(number, func(i int, c *connection) {
-		begin("zeek.conn", c)
 		b = fmt.Appendf(b, ",%q:%q,%q:%d,%q:\"tcp\",%q:%.6f,%q:%d,%q:%d,%q:%d,%q:\"SF\",%q:\"ShADadFf\"", securityonion.FieldDestinationIP, c.dst,
 			securityonion.FieldDestinationPort, c.dstPort, securityonion.FieldTransport, securityonion.FieldDuration, c.duration,
 			securityonion.FieldClientBytes, c.orig, securityonion.FieldServerBytes, c.resp, securityonion.FieldClientIPBytes, c.origIP,
@@ -74,17 +86,84 @@ func (t traffic) bulk(b []byte, number int) ([]byte, int) {
 		if c.service != "" {
 			b = fmt.Appendf(b, ",%q:%q", securityonion.FieldProtocol, c.service)
 		}
+		if c.beat > 0 { // as the cluster's pipelines add it to every connection
+			b = fmt.Appendf(b, `,"destination_geo":{"asn":%d,"organization_name":"Carrier %d"},"destination.geo.country_iso_code":"NL"`, 64512+c.pair, c.pair)
+		}
 		b = append(b, "}\n"...)
+	})
+	converters := map[string]*securityonion.Converter{}
+	var failed error
+	t.logs(number, func(log string, line []byte) {
+		convert := converters[log]
+		if convert == nil {
+			var err error
+			if convert, err = securityonion.NewConverter(log, securityonion.Meta{Observer: "so-sensor1"}); err != nil {
+				failed = err
+				return
+			}
+			converters[log] = convert
+		}
+		docs++
+		b = append(b, "{\"create\":{}}\n"...)
+		var err error
+		if b, err = convert.Append(b, line); err != nil {
+			failed = err
+		}
+		b = append(b, '\n')
+	})
+	return b, docs, failed
+}
+
+// logs calls line with what Zeek writes of a chunk's connections beside conn, JSON without a newline: a TLS record for one
+// in five and a query for one in five, and of a beat what such connections leave behind: a TLS record with a certificate
+// of its own or a request with a file, now and then a query that its address answers, a remark, the lease of the machine.
+func (t traffic) logs(number int, line func(log string, text []byte)) {
+	var b []byte
+	put := func(log string, c *connection, format string, args ...any) {
+		b = fmt.Appendf(b[:0], `{"ts":%s,"uid":%q,"id.orig_h":%q,"id.orig_p":%d,"id.resp_h":%q,"id.resp_p":%d,`, seconds(c.ms), c.uid, c.src, c.srcPort, c.dst, c.dstPort)
+		line(log, append(fmt.Appendf(b, format, args...), '}'))
+	}
+	query := func(c *connection, name string) {
+		to := *c
+		to.dst, to.dstPort = "10.255.0.53", 53
+		put("dns", &to, `"proto":"udp","query":%q,"qtype_name":"A","rcode_name":"NOERROR","answers":[%q]`, name, c.dst)
+	}
+	t.each(number, func(i int, c *connection) {
 		switch i % 5 {
 		case 0:
-			begin("zeek.ssl", c)
-			b = fmt.Appendf(b, ",%q:%q,%q:%d,%q:\"www%d.example.com\"}\n", securityonion.FieldDestinationIP, c.dst, securityonion.FieldDestinationPort, c.dstPort, securityonion.FieldServerName, i%20_000)
+			put("ssl", c, `"version":"TLSv13","server_name":"www%d.example.com","established":true,"ja3":"%032x","ja4":"t13d1516h2_%012x"`, i%20_000, i, i%60)
 		case 1:
-			begin("zeek.dns", c)
-			b = fmt.Appendf(b, ",%q:\"10.255.0.53\",%q:53,%q:\"www%d.example.com\",%q:\"A\"}\n", securityonion.FieldDestinationIP, securityonion.FieldDestinationPort, securityonion.FieldQuery, i%20_000, securityonion.FieldQueryType)
+			query(c, fmt.Sprintf("www%d.example.com", i%20_000))
+		}
+		if c.beat == 0 {
+			return
+		}
+		switch c.service {
+		case "ssl":
+			put("ssl", c, `"version":"TLSv12","established":true,"cert_chain_fps":["%064x"],"subject":"CN=c%d","issuer":"CN=c%d","validation_status":"self signed certificate","ja3":"%032x","ja4":"t12d%d"`,
+				c.pair+1, c.pair, c.pair, c.pair, c.pair%300)
+			if c.beat == 1 {
+				line("x509", fmt.Appendf(b[:0], `{"ts":%s,"id":"F%d","fingerprint":"%064x","certificate.subject":"CN=c%d","certificate.issuer":"CN=c%d","certificate.not_valid_before":1735689600.0,"certificate.not_valid_after":1798761600.0}`,
+					seconds(c.ms), c.pair, c.pair+1, c.pair, c.pair))
+			}
+		case "http":
+			put("http", c, `"method":"GET","host":"c%d.example.net","uri":"/a/%d.png","user_agent":"agent/%d","status_code":200,"resp_fuids":["F%s"],"resp_mime_types":["text/plain"]`, c.pair, c.beat%5, c.pair%300, c.uid)
+			put("files", c, `"fuid":"F%s","source":"HTTP","mime_type":"text/plain","is_orig":false,"seen_bytes":%d`, c.uid, c.resp)
+		}
+		if c.beat%10 == 1 {
+			query(c, fmt.Sprintf("c%d.example.net", c.pair))
+		}
+		if c.pair%50 == 0 {
+			put("weird", c, `"name":"unknown_HTTP_method","notice":false,"peer":"zeek"`)
+		}
+		if c.beat != 1 {
+			return
+		}
+		line("dhcp", fmt.Appendf(b[:0], `{"ts":%s,"uids":["C1"],"client_addr":%q,"mac":"02:00:00:00:%02x:%02x","host_name":"ws-%d","assigned_addr":%q}`, seconds(c.ms), c.src, c.pair>>8, c.pair&255, c.pair, c.src))
+		if c.pair%100 == 0 {
+			put("notice", c, `"proto":"tcp","note":"Scan::Port_Scan","msg":"a remark"`)
 		}
 	})
-	return b, docs
 }
 
 const tsvHeader = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n" +

@@ -36,6 +36,8 @@ type Hunt struct {
 	Request hunt.Request
 	// Source is where the connections came from; a judge asks it for what it can give beside them.
 	Source hunt.Source
+	// Missing are the logs that the hunt's notes say are not there, by Zeek's names; a judge does not say so again.
+	Missing []string
 	// Now is when the hunt runs.
 	Now time.Time
 }
@@ -48,6 +50,8 @@ type Subject struct {
 	Indicators scoring.Indicators
 	// Sizes is how alike the connections' sizes are.
 	Sizes scoring.SizeScore
+	// Silent and Refused are how many connections had no answer and were rejected, where the source tells that with each connection.
+	Silent, Refused int64
 	// Finding is complete but for what evidence adds: Settle sets its score. Judges fill in Finding.Dwell.Evidence, which is
 	// never nil, and leave score, reasons and modifiers alone.
 	Finding *hunt.Finding

@@ -32,6 +32,8 @@ const (
 	RareClient    = "rare_fingerprint"
 	RareAgent     = "rare_user_agent"
 	WrongContent  = "content_mismatch"
+	Executable    = "executable"
+	Unanswered    = "unanswered"
 	Upload        = "upload"
 	SameSize      = "same_size"
 	ICMPData      = "icmp_data"
@@ -70,6 +72,8 @@ func Terms() []Term {
 		{RareClient, 0.15, "ten machines or more show TLS fingerprints, and this one (JA4, else JA3) no other, towards no other address; half where only one of both holds"},
 		{RareAgent, 0.15, "the same for the HTTP user agent"},
 		{WrongContent, 0.10, "what came for most requests with a file extension is not what such files are"},
+		{Executable, 0.10, "a program or library (PE, ELF, Mach-O) went over it, by files records or what HTTP responses hold"},
+		{Unanswered, 0.05, "nine in ten of ten connections or more got no answer or were refused (S0, REJ): its server is gone, or not there yet"},
 		{OddService, 0.10, "Zeek recognised another protocol than the port stands for"},
 		{NoService, 0.05, "a well-known port, data both ways, and no protocol that Zeek knows"},
 		{Upload, 0.10, "ten times as much sent as received, a megabyte or more"},
@@ -97,7 +101,7 @@ func Groups() []Group {
 		{"without a name", 0.10, []string{NoName, BareAddress, NeverResolved}},
 		{"certificate", 0.15, []string{SelfSigned, Expired, NotYetValid, IssuedToday, OtherName}},
 		{"client", 0.15, []string{RareClient, RareAgent}},
-		{"service", 0.10, []string{OddService, NoService, WrongContent}},
+		{"service", 0.10, []string{OddService, NoService, WrongContent, Unanswered}},
 		{"flow", 0.15, []string{Upload, SameSize, ICMPData, DNSNames}},
 		{"Zeek's own remarks", 0.10, []string{Noticed, Weirdness}},
 	}

@@ -43,6 +43,28 @@ func (t Transport) String() string {
 	return "unknown"
 }
 
+// State is whether a connection was answered, as Zeek's conn_state tells it.
+type State uint8
+
+// The states. StateOther is every other one, and what is not known.
+const (
+	StateOther State = iota
+	// StateSilent is an attempt without an answer (S0), StateRefused one that was rejected (REJ).
+	StateSilent
+	StateRefused
+)
+
+// ParseState reads Zeek's conn_state.
+func ParseState[T string | []byte](s T) State {
+	switch string(s) {
+	case "S0":
+		return StateSilent
+	case "REJ":
+		return StateRefused
+	}
+	return StateOther
+}
+
 // Absent marks a duration or a byte count that Zeek did not log ("-"), as it does for attempts that were never answered.
 const Absent = -1
 
@@ -67,6 +89,8 @@ type Connection struct {
 	SrcPort, DstPort uint16
 	// Proto is the transport.
 	Proto Transport
+	// State says whether it was answered, where the source reads that with the connection.
+	State State
 	// Open says that the connection had not ended when it was logged (open_conn.log, conn_long.log).
 	Open bool
 	// UID is Zeek's name for the connection, or zero where the source does not read it (Elasticsearch pages).

@@ -101,6 +101,12 @@ type Facts struct {
 	// Intel are the indicators that Zeek's own intelligence framework saw between the two, or in what the source said of
 	// the key's name.
 	Intel []IntelSeen
+	// Files are the kinds of files that Zeek saw go between the two machines, either way and whatever the port, the most frequent
+	// first.
+	Files []Carried
+	// Silent and Refused are how many connections had no answer (Zeek's S0) and were rejected (REJ), of keys by address and by
+	// network; a name is never said in such a connection. 0 of sources that tell the state with each connection.
+	Silent, Refused int64
 	// Names are those for which anybody's DNS query was answered with the destination's address; Queries is how many
 	// DNS queries of the source there are at all. Both are for keys by address alone.
 	Names   []Counted
@@ -114,6 +120,20 @@ type IntelSeen struct {
 	// Sources are the lists it is from, the most frequent first.
 	Sources []Counted
 	Count   int64
+}
+
+// Carried is a kind of files.
+type Carried struct {
+	// MIME is the type that Zeek takes them for.
+	MIME string
+	// Count is how many there are, Bytes how much of them was seen.
+	Count, Bytes int64
+}
+
+// TopCarried orders kinds of files, the most frequent first and then by type, and keeps FactsTop of them.
+func TopCarried(list []Carried) []Carried {
+	slices.SortFunc(list, func(a, b Carried) int { return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.MIME, b.MIME)) })
+	return slices.Clip(list[:min(len(list), FactsTop)])
 }
 
 // TopIntel orders what was seen, the most frequent first and then by indicator, and keeps FactsTop of it.
@@ -135,7 +155,9 @@ type FactBook struct {
 }
 
 // FactLogs are the logs that facts come out of, by Zeek's names.
-func FactLogs() []string { return []string{"ssl", "x509", "http", "dns", "weird", "notice", "intel"} }
+func FactLogs() []string {
+	return []string{"ssl", "x509", "http", "dns", "files", "weird", "notice", "intel"}
+}
 
 // FactSource is a source that can look up what the other logs tell about some keys, dozens of keys a request, never a
 // request a key.

@@ -72,6 +72,16 @@ type Note struct {
 	What, Where, Hint string
 	// Count of records, lines or files concerned.
 	Count int64
+	// Logs are those that the note says are not there, by Zeek's names: they need not be named again.
+	Logs []string
+}
+
+// Remarks are what a look-up says beside its answer: Notes and Gaps are as in a Reading.
+type Remarks struct{ Notes, Gaps []Note }
+
+// Add takes another look-up's remarks in.
+func (r *Remarks) Add(more Remarks) {
+	r.Notes, r.Gaps = append(r.Notes, more.Notes...), append(r.Gaps, more.Gaps...)
 }
 
 // String reads "where: what (count); hint".

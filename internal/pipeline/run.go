@@ -178,6 +178,9 @@ func (r *Result) weigh(ctx context.Context, src hunt.Source, subjects []*evidenc
 	if len(weighty) > 0 {
 		h := &evidence.Hunt{Window: r.Reading.Window, Request: o.Request, Source: src, Now: o.Now()}
 		h.Request.From, h.Request.To, h.Request.Since = h.Window.Start, h.Window.End, 0
+		for _, n := range r.Reading.Notes {
+			h.Missing = append(h.Missing, n.Logs...)
+		}
 		for _, j := range o.Judges {
 			notes, err := j.Judge(ctx, h, weighty)
 			if err != nil {

@@ -9,27 +9,35 @@ import (
 	"dwell/internal/hunt"
 )
 
-// certificates looks the hashes up in x509 records. A chain holds the certificates of authorities too; the server's own
-// is the one whose subject the ssl record names.
-func (f *facts) certificates(ctx context.Context) error {
-	all := map[string]*hunt.Certificate{}
+// certificates looks the hashes up in x509 records.
+func (f *facts) certificates() {
+	f.shown = map[string]*hunt.Certificate{}
 	for _, chain := range f.chains {
 		for hash := range chain {
-			all[hash] = nil
+			f.shown[hash] = nil
 		}
 	}
-	err := f.batches(all, func(batch []string) error {
+	batches(f, f.shown, func(ctx context.Context, batch []string) error {
 		return f.search(ctx, "look up certificates", relogged, []any{only(datasetX509), object{"terms": object{fieldCertHash: batch}}}, object{
 			"size": len(batch), "collapse": object{"field": fieldCertHash}, "_source": []string{fieldCertHash, "x509"},
-		}, func(r es.SearchResult) error { return certificates(r.Hits, all) })
+		}, func(r es.SearchResult) error {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			return certificates(r.Hits, f.shown)
+		})
 	})
+}
+
+// join puts the certificates into the facts. A chain holds those of authorities too; the server's own is the one whose
+// subject the ssl record names.
+func (f *facts) join() {
 	for i := range f.wanted {
 		list := f.book.Facts[i].TLS.Certificates
 		var out []hunt.Certificate
 		for _, shown := range list {
 			before := len(out)
 			for hash, n := range f.chains[i] {
-				if c := all[hash]; c != nil && c.Subject == shown.Subject {
+				if c := f.shown[hash]; c != nil && c.Subject == shown.Subject {
 					found := *c
 					found.Count = n
 					out = append(out, found)
@@ -47,7 +55,6 @@ func (f *facts) certificates(ctx context.Context) error {
 		}
 		f.book.Facts[i].TLS.Certificates = hunt.TopCertificates(out)
 	}
-	return err
 }
 
 // certificates reads hits of x509 documents.

@@ -3,11 +3,12 @@ package elastic
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,6 +42,10 @@ const (
 	fieldWeird      = "weird.name"
 	fieldNotice     = "notice.note"
 	fieldCertHash   = "hash.sha256"
+	fieldFileMIME   = "file.mime_type"
+	fieldFileBytes  = "file.bytes.seen"
+	fieldState      = securityonion.FieldConnState
+	datasetFiles    = "zeek.file"
 	datasetX509     = "zeek.x509"
 	datasetWeird    = "zeek.weird"
 	datasetNotice   = "zeek.notice"
@@ -51,7 +56,7 @@ const (
 )
 
 // Facts implements [hunt.FactSource]: one search for factsBatch keys, one for valuesBatch certificates, addresses, and
-// fingerprints or user agents each, and one for what the window holds.
+// fingerprints or user agents each, and one for what the window holds, as many at once as the reading sends.
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
 	names, _, err := s.indices(ctx)
 	if err != nil {
@@ -59,11 +64,13 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	}
 	f := &facts{source: s, names: names, req: req, wanted: wanted, book: hunt.FactBook{Facts: make([]hunt.Facts, len(wanted)), Records: map[string]int64{}},
 		chains: make([]map[string]int64, len(wanted))}
-	for _, step := range []func(context.Context) error{f.window, f.keys, f.certificates, f.answers, f.queries, f.spreads} {
-		if err := step(ctx); err != nil {
+	// What is asked second needs the answers of what is asked first.
+	for _, steps := range [][]func(){{f.keys, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads}} {
+		if err := f.together(ctx, steps); err != nil {
 			return f.book, nil, fmt.Errorf("look up what other logs say about %d findings: %w", len(wanted), err)
 		}
 	}
+	f.join()
 	return f.book, nil, nil
 }
 
@@ -76,16 +83,34 @@ type facts struct {
 	book   hunt.FactBook
 	// chains are the certificates' hashes that each key was shown, with their handshakes.
 	chains []map[string]int64
+	// shown are the certificates with these hashes, nil where no record tells of them.
+	mu    sync.Mutex
+	shown map[string]*hunt.Certificate
+	// ask sends a search when it is its turn.
+	ask func(func(context.Context) error)
+}
+
+// together lets steps ask, as many searches at once as the source may send, and waits for all answers.
+func (f *facts) together(ctx context.Context, steps []func()) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(f.source.opt.Concurrency)
+	f.ask = func(search func(context.Context) error) { g.Go(func() error { return search(ctx) }) }
+	for _, step := range steps {
+		step()
+	}
+	return g.Wait()
 }
 
 // terms is a terms aggregation's answer; Sub are those below it, by the names that the requests here use.
 type terms struct {
-	Buckets []struct {
-		Key   string `json:"key"`
-		Count int64  `json:"doc_count"`
-		Sub   terms  `json:"sub"`
-		Other terms  `json:"other"`
-	} `json:"buckets"`
+	Buckets []termsBucket `json:"buckets"`
+}
+
+type termsBucket struct {
+	Key   string `json:"key"`
+	Count int64  `json:"doc_count"`
+	Sub   terms  `json:"sub"`
+	Other terms  `json:"other"`
 }
 
 func termsOf(field string, size int, sub object) object {
@@ -128,7 +153,9 @@ func answerInto(v any) func(es.SearchResult) error {
 }
 
 // window counts the records of each log, and the machines that show fingerprints and user agents.
-func (f *facts) window(ctx context.Context) error {
+func (f *facts) window() { f.ask(f.count) }
+
+func (f *facts) count(ctx context.Context) error {
 	var list []string
 	for _, log := range hunt.FactLogs() {
 		list = append(list, securityonion.Dataset(log))
@@ -241,7 +268,7 @@ type keyAnswer struct {
 }
 
 // keys looks at ssl, http, weird, notice and intel records, many keys at once.
-func (f *facts) keys(ctx context.Context) error {
+func (f *facts) keys() {
 	top := func(field string) object { return termsOf(field, hunt.FactsTop, nil) }
 	aggs := object{
 		"tls": object{"filter": only(datasetTLS), "aggs": object{"noname": lacks(fieldServerName), "names": top(fieldServerName), "validation": top(fieldValidation),
@@ -257,10 +284,8 @@ func (f *facts) keys(ctx context.Context) error {
 			at = append(at, i)
 		}
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(f.source.opt.Concurrency)
 	for batch := range slices.Chunk(at, factsBatch) {
-		g.Go(func() error {
+		f.ask(func(ctx context.Context) error {
 			filters, should := object{}, []any{}
 			for _, i := range batch {
 				q := concerns(f.wanted[i])
@@ -286,7 +311,6 @@ func (f *facts) keys(ctx context.Context) error {
 			return nil
 		})
 	}
-	return g.Wait()
 }
 
 // fill writes one key's facts.
@@ -361,36 +385,22 @@ func (t terms) traits() []hunt.Trait {
 	return out
 }
 
-// batches calls look with the keys of a set, valuesBatch at a time, in order.
-func (f *facts) batches(set any, look func(batch []string) error) error {
-	var all []string
-	switch set := set.(type) {
-	case map[string]*hunt.Certificate:
-		for k := range set {
-			all = append(all, k)
-		}
-	case map[string][]int:
-		for k := range set {
-			all = append(all, k)
-		}
+// batches asks about the keys of a set, valuesBatch at a time, in order.
+func batches[V any](f *facts, set map[string]V, look func(ctx context.Context, batch []string) error) {
+	for batch := range slices.Chunk(slices.Sorted(maps.Keys(set)), valuesBatch) {
+		f.ask(func(ctx context.Context) error { return look(ctx, batch) })
 	}
-	slices.Sort(all)
-	var errs []error
-	for batch := range slices.Chunk(all, valuesBatch) {
-		errs = append(errs, look(batch))
-	}
-	return errors.Join(errs...)
 }
 
 // answers finds the names whose DNS answers held the keys' addresses.
-func (f *facts) answers(ctx context.Context) error {
+func (f *facts) answers() {
 	at := map[string][]int{}
 	for i, k := range f.wanted {
 		if k.DNS == "" && k.Kind() == "address" {
 			at[k.Dst.String()] = append(at[k.Dst.String()], i)
 		}
 	}
-	return f.batches(at, func(batch []string) error {
+	batches(f, at, func(ctx context.Context, batch []string) error {
 		var a struct {
 			Answers terms `json:"answers"`
 		}
@@ -412,14 +422,14 @@ func (f *facts) answers(ctx context.Context) error {
 }
 
 // queries counts the DNS queries of the keys' sources.
-func (f *facts) queries(ctx context.Context) error {
+func (f *facts) queries() {
 	at := map[string][]int{}
 	for i, k := range f.wanted {
 		if k.DNS == "" && k.Kind() == "address" {
 			at[k.Src.String()] = append(at[k.Src.String()], i)
 		}
 	}
-	return f.batches(at, func(batch []string) error {
+	batches(f, at, func(ctx context.Context, batch []string) error {
 		var a struct {
 			Sources terms `json:"sources"`
 		}
@@ -437,7 +447,7 @@ func (f *facts) queries(ctx context.Context) error {
 }
 
 // spreads counts the machines that show each telling fingerprint and user agent, and towards how many addresses.
-func (f *facts) spreads(ctx context.Context) error {
+func (f *facts) spreads() {
 	for _, kind := range []struct {
 		field, dataset string
 		of             func(*hunt.Facts) []hunt.Trait
@@ -460,7 +470,7 @@ func (f *facts) spreads(ctx context.Context) error {
 				at[t.Value] = append(at[t.Value], i)
 			}
 		}
-		err := f.batches(at, func(batch []string) error {
+		batches(f, at, func(ctx context.Context, batch []string) error {
 			var a struct {
 				Values terms `json:"values"`
 			}
@@ -479,9 +489,5 @@ func (f *facts) spreads(ctx context.Context) error {
 			}
 			return err
 		})
-		if err != nil {
-			return err
-		}
 	}
-	return nil
 }

@@ -70,38 +70,65 @@ func saids() []said {
 }
 
 // Machines implements [hunt.MachineSource]: one search for many machines, and one for their alerts.
-func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, []hunt.Note, error) {
-	out := map[netip.Addr]*hunt.Machine{}
+func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
+	out, remarks := map[netip.Addr]*hunt.Machine{}, hunt.Remarks{}
 	if len(addrs) == 0 {
-		return out, nil, nil
+		return out, remarks, nil
 	}
 	index, notes, err := s.indices(ctx)
+	remarks.Notes = notes
 	if err != nil {
-		return nil, nil, err
+		return nil, remarks, err
 	}
 	lists := slices.DeleteFunc(saids(), func(l said) bool { return l.talk && !talk })
+	missing, err := s.missingLogs(ctx, index, req, lists)
+	if err != nil {
+		return nil, remarks, fmt.Errorf("look for the logs of machines: %w", err)
+	}
+	if note, ok := hunt.NoMachineLogs(missing, "see whether these logs of Zeek arrive"); ok {
+		remarks.Notes = append(remarks.Notes, note)
+	}
 	for batch := range slices.Chunk(addrs, machinesBatch) {
 		if err := s.machines(ctx, index, req, batch, lists, out); err != nil {
-			return nil, notes, fmt.Errorf("look up %d machines: %w", len(batch), err)
+			return nil, remarks, fmt.Errorf("look up %d machines: %w", len(batch), err)
 		}
 	}
 	readable, denied, err := s.alertIndices(ctx, index)
 	if err != nil {
-		return nil, notes, err
+		return nil, remarks, err
 	}
 	if len(denied) > 0 {
-		notes = append(notes, hunt.Note{What: "alerts in " + strings.Join(denied, ", ") + " may not be read, so they are not counted",
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: "alerts in " + strings.Join(denied, ", ") + " may not be read, so they are not counted",
 			Hint: "to have them, give dwell's user or key the privilege read on these indices"})
 	}
 	if len(readable) == 0 {
-		return out, notes, nil
+		return out, remarks, nil
 	}
 	for batch := range slices.Chunk(addrs, machinesBatch) {
 		if err := s.alerts(ctx, readable, req, batch, out); err != nil {
-			return nil, notes, fmt.Errorf("look up the alerts of %d machines: %w", len(batch), err)
+			return nil, remarks, fmt.Errorf("look up the alerts of %d machines: %w", len(batch), err)
 		}
 	}
-	return out, notes, nil
+	return out, remarks, nil
+}
+
+// missingLogs are those of the lists' logs of which the window has no record.
+func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Request, lists []said) ([]string, error) {
+	var logs, datasets []string
+	for _, l := range lists {
+		if !slices.Contains(logs, l.log) {
+			logs, datasets = append(logs, l.log), append(datasets, securityonion.Dataset(l.log))
+		}
+	}
+	f := &facts{source: s, names: index, req: req}
+	var a struct {
+		D terms `json:"d"`
+	}
+	err := f.search(ctx, "count the records of logs of machines", req.From.Sub(hunt.NamesFrom(req)), []any{object{"terms": object{fieldDataset: datasets}}},
+		object{"aggs": object{"d": termsOf(fieldDataset, len(datasets), nil)}}, answerInto(&a))
+	return slices.DeleteFunc(logs, func(log string) bool {
+		return slices.ContainsFunc(a.D.Buckets, func(b termsBucket) bool { return b.Key == securityonion.Dataset(log) })
+	}), err
 }
 
 // machines asks one search about a batch.
@@ -302,11 +329,11 @@ func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, a
 }
 
 // Contacts implements [hunt.MachineSource] by one search.
-func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, []hunt.Note, error) {
+func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	c := hunt.Contacts{Neighbours: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
 	index, notes, err := s.indices(ctx)
 	if err != nil {
-		return c, nil, err
+		return c, hunt.Remarks{Notes: notes}, err
 	}
 	is := func(field string, a netip.Addr) object { return object{"term": object{field: a.String()}} }
 	span := object{"first": object{"min": object{"field": fieldTime}}, "last": object{"max": object{"field": fieldTime}}}
@@ -336,7 +363,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		return readContacts(r.Aggregations, outside, &c)
 	})
 	c.Settle()
-	return c, notes, err
+	return c, hunt.Remarks{Notes: notes}, err
 }
 
 // spanned is a bucket with its first and last time.

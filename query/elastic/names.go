@@ -32,7 +32,7 @@ var _ hunt.NameSource = (*Source)(nil)
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so pairs are by address alone",
-			Hint: "see whether Zeek's ssl and http logs arrive, to have servers followed by their names"},
+			Hint: "see whether Zeek's ssl and http logs arrive, to have servers followed by their names", Logs: []string{"ssl", "http"}},
 		log{many: "TLS and HTTP records", query: namesQuery(req.Scope), rows: rowsOf(serverName(), emit)},
 		log{many: "CONNECT requests", query: connectQuery(req.Scope), rows: rowsOf(proxied(), emit)})
 }
@@ -42,7 +42,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 // a document once for each of its answers.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
-		hunt.Note{What: "there is no zeek.dns record in the window, so DNS tunnels cannot be found", Hint: "see whether Zeek's dns log arrives"},
+		hunt.Note{What: "there is no zeek.dns record in the window, so DNS tunnels cannot be found", Hint: "see whether Zeek's dns log arrives", Logs: []string{"dns"}},
 		log{many: "DNS queries", query: dnsQuery(req.Scope), rows: rowsOf(dnsRecord(), emit)})
 }
 

@@ -2,7 +2,6 @@ package zeek
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -22,16 +21,21 @@ const (
 	maxValues = 10_000
 )
 
-// Facts implements [hunt.FactSource] in one pass over the logs beside conn, which keeps what concerns the wanted keys and how far every
-// fingerprint and user agent is spread, and a second over x509 logs for the certificates that were shown. Where there are more
-// fingerprints than are kept, the second pass looks for those whose spread is wanted.
+// Facts implements [hunt.FactSource] in one pass over the logs beside conn, which keeps what concerns the wanted keys, and
+// a second over x509 logs for the certificates that were shown. Who was answered what, and how far every fingerprint and user agent
+// is spread, was noted when names and queries were read; else the first pass does it. Where there are more fingerprints than are kept,
+// the second pass looks for those whose spread is wanted.
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
-	g := newGathering(req, wanted, s.maxSpreads)
+	known := s.of(req)
+	g := newGathering(req, wanted, known, s.maxSpreads)
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers,
-		Kinds: []Kind{SSLLog, OpenSSL, HTTPLog, OpenHTTP, DNSLog, Weird, Notice, Intel},
+		Kinds: []Kind{SSLLog, OpenSSL, HTTPLog, OpenHTTP, Weird, Notice, Intel, Files},
 		Fields: append(flowFields(), "server_name", "ja3", "ja4", "subject", "issuer", "validation_status", "cert_chain_fps", "cert_chain_fuids",
 			"method", "host", "uri", "user_agent", "resp_mime_types", "query", "answers", "name", "note",
-			"seen.indicator", "seen.indicator_type", "sources")}
+			"seen.indicator", "seen.indicator_type", "sources", "tx_hosts", "rx_hosts", "mime_type", "seen_bytes")}
+	if known.queried == nil {
+		q.Kinds = append(q.Kinds, DNSLog)
+	}
 	first, err := records(ctx, q, g.taker)
 	if err != nil {
 		return hunt.FactBook{}, nil, err
@@ -46,11 +50,11 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	// What reads them first tells everything about the logs of names; x509, weird, notice and intel are read here alone.
+	// What reads them first tells everything about the logs of names; the others are read here alone.
 	var notes []hunt.Note
 	for _, n := range append(append(first.Gaps, second.Gaps...), second.Notes...) {
 		switch kindOfName(n.Where) {
-		case X509, Weird, Notice, Intel:
+		case X509, Weird, Notice, Intel, Files:
 			notes = append(notes, n)
 		}
 	}
@@ -65,26 +69,16 @@ type gathering struct {
 	sources  map[netip.Addr]*factSource
 	resolved map[netip.Addr]*resolutions
 	of       []gathered
-	// spreads are how far values are spread, by kind; mixed says that some records show both fingerprints, so that their JA3 was
-	// not counted.
-	spreads [3]*spreads
-	mixed   atomic.Bool
+	known    seen
+	*shown
 
 	mu      sync.Mutex
 	records map[Kind]int64
-	hosts   [2]map[netip.Addr]struct{}
 	// missing are the values whose spread the second pass looks for, by kind.
 	missing [3]map[string]*spread
 	// certificates are those that were shown, by hash or file id.
 	certificates map[string]*hunt.Certificate
 }
-
-// The kinds of traits.
-const (
-	traitJA3 = iota
-	traitJA4
-	traitAgent
-)
 
 // factSource are the keys of one source: by the address that a record has to go to, by the name that it has to carry, by network and by
 // fingerprint.
@@ -102,11 +96,14 @@ type resolutions struct {
 	names values
 }
 
-func newGathering(req hunt.Request, wanted []hunt.PairKey, most int64) *gathering {
+func newGathering(req hunt.Request, wanted []hunt.PairKey, known seen, most int64) *gathering {
 	g := &gathering{req: req, wanted: wanted, of: make([]gathered, len(wanted)), sources: map[netip.Addr]*factSource{}, resolved: map[netip.Addr]*resolutions{},
-		records: map[Kind]int64{}, certificates: map[string]*hunt.Certificate{}, hosts: [2]map[netip.Addr]struct{}{{}, {}}}
-	for kind := range g.spreads {
-		g.spreads[kind], g.missing[kind] = newSpreads(most), map[string]*spread{}
+		known: known, shown: known.shown, records: map[Kind]int64{}, certificates: map[string]*hunt.Certificate{}}
+	if g.shown == nil {
+		g.shown = newShown(most)
+	}
+	for kind := range g.missing {
+		g.missing[kind] = map[string]*spread{}
 	}
 	for i, k := range wanted {
 		if k.DNS != "" {
@@ -131,7 +128,26 @@ func newGathering(req hunt.Request, wanted []hunt.PairKey, most int64) *gatherin
 		}
 		s.byAddress[k.Dst] = append(s.byAddress[k.Dst], i)
 	}
+	if known.queried != nil {
+		g.remember(known.queried)
+	}
 	return g
+}
+
+// remember takes what was noted of queries instead of reading them.
+func (g *gathering) remember(q *queried) {
+	g.records[DNSLog] = q.records
+	for src, s := range g.sources {
+		s.queries.Store(q.by[src])
+	}
+	for a, n := range q.answers {
+		if of := g.resolved[a.addr]; of != nil && a.name != "" {
+			if of.names == nil {
+				of.names = values{}
+			}
+			of.names[a.name] += n
+		}
+	}
 }
 
 // concern calls take for every key that a record between two machines belongs to. Where logs carry names, keys by name go by them.
@@ -162,7 +178,7 @@ func (g *gathering) one(i int, take func(*gathered)) {
 
 // taker makes what one goroutine gathers with.
 func (g *gathering) taker() recordTaker {
-	w := &factWorker{g: g, names: words{}, records: map[Kind]int64{}, hosts: [2]map[netip.Addr]struct{}{{}, {}}}
+	w := &factWorker{g: g, names: words{}, records: map[Kind]int64{}, showing: g.showing()}
 	return recordTaker{take: w.keep, flush: w.flush}
 }
 
@@ -171,17 +187,15 @@ type factWorker struct {
 	g       *gathering
 	names   words
 	records map[Kind]int64
-	hosts   [2]map[netip.Addr]struct{}
+	showing
 }
 
 func (w *factWorker) flush() error {
+	w.showing.flush()
 	w.g.mu.Lock()
 	defer w.g.mu.Unlock()
 	for kind, n := range w.records {
 		w.g.records[kind] += n
-	}
-	for i, hosts := range w.hosts {
-		maps.Copy(w.g.hosts[i], hosts)
 	}
 	return nil
 }
@@ -190,16 +204,18 @@ func (w *factWorker) flush() error {
 func (w *factWorker) keep(r *Record) error {
 	kind := r.Kind.closed()
 	w.records[kind]++
+	if kind == Files {
+		w.g.carried(r)
+		return nil
+	}
 	src := r.Addr("id.orig_h")
 	s := w.g.sources[src]
-	switch kind {
-	case DNSLog:
+	if kind == DNSLog {
 		w.answers(r, s)
 		return nil
-	case SSLLog, HTTPLog:
-		if w.g.req.Scope.IsInternal(src) {
-			w.traits(r, kind, src)
-		}
+	}
+	if w.g.known.shown == nil && w.g.req.Scope.IsInternal(src) {
+		w.traits(r, kind, src)
 	}
 	if s == nil {
 		return nil
@@ -270,28 +286,13 @@ func (w *factWorker) answers(r *Record, s *factSource) {
 	}
 }
 
-// traits counts who shows a fingerprint or user agent to whom. JA3 is for records without JA4, which says more.
+// traits counts who shows a fingerprint or user agent to whom.
 func (w *factWorker) traits(r *Record, kind Kind, src netip.Addr) {
-	dst := r.Addr("id.resp_h")
-	if kind == HTTPLog {
-		if agent := r.Text("user_agent"); len(agent) > 0 {
-			w.hosts[1][src] = struct{}{}
-			w.g.spreads[traitAgent].add(agent, src, dst)
-		}
-		return
-	}
-	ja3, ja4 := r.Text("ja3"), r.Text("ja4")
-	if len(ja3)+len(ja4) > 0 {
-		w.hosts[0][src] = struct{}{}
-	}
-	switch {
-	case len(ja4) > 0:
-		w.g.spreads[traitJA4].add(ja4, src, dst)
-		if len(ja3) > 0 && !w.g.mixed.Load() {
-			w.g.mixed.Store(true)
-		}
-	case len(ja3) > 0:
-		w.g.spreads[traitJA3].add(ja3, src, dst)
+	switch dst := r.Addr("id.resp_h"); kind {
+	case HTTPLog:
+		w.agent(string(r.Text("user_agent")), src, dst)
+	case SSLLog:
+		w.tls(string(r.Text("ja3")), string(r.Text("ja4")), src, dst)
 	}
 }
 
@@ -396,11 +397,11 @@ func (g *gathering) book() hunt.FactBook {
 		telling := g.telling(i)
 		f.facts.TLS.Names, f.facts.TLS.Validation = hunt.Top(f.serverNames), hunt.Top(f.validation)
 		f.facts.TLS.JA3, f.facts.TLS.JA4 = g.trait(f, traitJA3, telling), g.trait(f, traitJA4, telling)
-		f.facts.TLS.Certificates = g.shown(f)
+		f.facts.TLS.Certificates = g.certified(f)
 		h := &f.facts.HTTP
 		h.Hosts, h.Methods, h.MIME, h.Agents = hunt.Top(f.hosts), hunt.Top(f.methods), hunt.Top(f.mime), g.trait(f, traitAgent, telling)
 		h.Contents = hunt.TopContents(f.uris, f.contents)
-		f.facts.Weird, f.facts.Notices, f.facts.Intel = hunt.Top(f.weird), hunt.Top(f.notices), f.seen()
+		f.facts.Weird, f.facts.Notices, f.facts.Intel, f.facts.Files = hunt.Top(f.weird), hunt.Top(f.notices), f.seen(), f.carried()
 		if k := &g.wanted[i]; k.Kind() == "address" {
 			f.facts.Names, f.facts.Queries = hunt.Top(g.resolved[k.Dst].names), g.sources[k.Src].queries.Load()
 		}
@@ -422,8 +423,8 @@ func (g *gathering) trait(f *gathered, kind int, telling [3]string) []hunt.Trait
 	return out
 }
 
-// shown joins what ssl records named with the x509 records.
-func (g *gathering) shown(f *gathered) []hunt.Certificate {
+// certified joins what ssl records named with the x509 records.
+func (g *gathering) certified(f *gathered) []hunt.Certificate {
 	var out []hunt.Certificate
 	for text, n := range f.certificates {
 		id, names, _ := strings.Cut(text, "\x00")

@@ -33,6 +33,7 @@ type gathered struct {
 	contents     map[hunt.Content]int64
 	uris         values
 	intel        map[string]*intelSeen
+	files        files
 	scratch      []byte
 }
 

@@ -53,7 +53,7 @@ func (s *sayings) add(a netip.Addr, list int, by string, text []byte) {
 }
 
 // Machines implements [hunt.MachineSource] out of dhcp, kerberos, ntlm and software logs, and with talk http and dns logs.
-func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, []hunt.Note, error) {
+func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
 	t := &sayings{of: map[netip.Addr]map[saidKey]int64{}, want: map[netip.Addr]bool{}}
 	pointers := map[string]netip.Addr{}
 	for _, a := range addrs {
@@ -102,7 +102,7 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 			}
 		}, true},
 	}
-	var notes []hunt.Note
+	var remarks hunt.Remarks
 	var missing []string
 	for _, l := range logs {
 		if l.talk && !talk {
@@ -111,18 +111,17 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 		out, err := Records(ctx, Query{Paths: s.opts.Paths, Kinds: l.kinds, Fields: l.fields, From: hunt.NamesFrom(req), To: req.To, Workers: s.opts.Workers},
 			func(r *Record) error { l.take(r); return nil })
 		if err != nil {
-			return nil, nil, err
+			return nil, remarks, err
 		}
-		notes = append(append(notes, out.Notes...), out.Gaps...)
+		remarks.Add(hunt.Remarks{Notes: out.Notes, Gaps: out.Gaps})
 		if out.Files == 0 {
 			missing = append(missing, string(l.kinds[0]))
 		}
 	}
-	if len(missing) > 0 {
-		notes = append(notes, hunt.Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of machines",
-			Hint: "give the folder with all of Zeek's logs", Count: int64(len(missing))})
+	if note, ok := hunt.NoMachineLogs(missing, "give the folder with all of Zeek's logs"); ok {
+		remarks.Notes = append(remarks.Notes, note)
 	}
-	return t.machines(), notes, nil
+	return t.machines(), remarks, nil
 }
 
 func (s *sayings) machines() map[netip.Addr]*hunt.Machine {
@@ -142,7 +141,7 @@ func (s *sayings) machines() map[netip.Addr]*hunt.Machine {
 }
 
 // Contacts implements [hunt.MachineSource] by one pass over the conn logs.
-func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, []hunt.Note, error) {
+func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	type key struct {
 		ip    netip.Addr
 		port  uint16
@@ -192,7 +191,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		return nil
 	})
 	if err != nil {
-		return c, nil, err
+		return c, hunt.Remarks{}, err
 	}
 	for _, i := range inside {
 		c.Inside = append(c.Inside, *i)
@@ -203,5 +202,5 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		}
 	}
 	c.Settle()
-	return c, append(out.Notes, out.Gaps...), nil
+	return c, hunt.Remarks{Notes: out.Notes, Gaps: out.Gaps}, nil
 }

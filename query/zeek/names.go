@@ -13,7 +13,12 @@ var _ hunt.NameSource = (*Source)(nil)
 // on, since a request may be a later one on a connection of the window.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
+	w, noted := s.noting(req)
+	shown := newShown(s.maxSpreads)
 	tls, err := ReadSSL(ctx, q, func(batch []SSL) error {
+		if noted {
+			shown.addTLS(batch, w, &req.Scope)
+		}
 		out := make([]hunt.NameRecord, 0, len(batch))
 		for i := range batch {
 			r := &batch[i]
@@ -29,6 +34,9 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		return hunt.Reading{}, err
 	}
 	http, err := ReadHTTP(ctx, q, func(batch []HTTP) error {
+		if noted {
+			shown.addHTTP(batch, w, &req.Scope)
+		}
 		out := make([]hunt.NameRecord, 0, len(batch))
 		for i := range batch {
 			r := &batch[i]
@@ -47,10 +55,13 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	if err != nil {
 		return hunt.Reading{}, err
 	}
+	if noted {
+		s.note(w, func(x *seen) { x.shown = shown })
+	}
 	reading := tls.reading(http)
 	if tls.Files+http.Files == 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{What: "there is no ssl or http log, so pairs are by address alone",
-			Hint: "give the folder with all of Zeek's logs to have servers followed by their names"})
+			Hint: "give the folder with all of Zeek's logs to have servers followed by their names", Logs: []string{"ssl", "http"}})
 	}
 	return reading, nil
 }
@@ -58,7 +69,12 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 // ReadDNS implements [hunt.NameSource] out of dns logs.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
+	w, noted := s.noting(req)
+	queried := newQueried(s.maxAnswers)
 	dns, err := ReadDNS(ctx, q, func(batch []DNS) error {
+		if noted {
+			queried.add(batch, w)
+		}
 		out := make([]hunt.DNSRecord, 0, len(batch))
 		for i := range batch {
 			r := &batch[i]
@@ -72,10 +88,13 @@ func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt
 	if err != nil {
 		return hunt.Reading{}, err
 	}
+	if noted && !queried.overflows() {
+		s.note(w, func(x *seen) { x.queried = queried })
+	}
 	reading := dns.reading(Outcome{})
 	if dns.Files == 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{What: "there is no dns log, so DNS tunnels cannot be found",
-			Hint: "give the folder with all of Zeek's logs"})
+			Hint: "give the folder with all of Zeek's logs", Logs: []string{"dns"}})
 	}
 	return reading, nil
 }

@@ -24,6 +24,7 @@ const (
 	slotOrigBytes
 	slotRespBytes
 	slotOrigIPBytes
+	slotState
 	slotPath
 	slots
 )
@@ -55,6 +56,8 @@ func slotOf(name []byte) slot {
 		return slotRespBytes
 	case "orig_ip_bytes":
 		return slotOrigIPBytes
+	case "conn_state":
+		return slotState
 	case "_path", "@stream":
 		return slotPath
 	}
@@ -180,6 +183,8 @@ func (p *parser) set(s slot, b []byte) problem {
 		c.RespBytes, ok = parseCount(b)
 	case slotOrigIPBytes:
 		c.OrigIPBytes, ok = parseCount(b)
+	case slotState:
+		c.State = hunt.ParseState(b)
 	case slotPath:
 		p.path = pathKind(b)
 	case slotNone, slots:

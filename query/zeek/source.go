@@ -31,11 +31,15 @@ type Options struct {
 	Workers int
 }
 
-// Source gives the connections in Zeek log files. It holds no state between calls of Read.
+// Source gives the connections in Zeek log files. Of what it read last it keeps what the look-ups for findings need.
 type Source struct {
 	opts       Options
 	chunkSize  int
 	maxSpreads int64
+	maxAnswers int
+
+	mu   sync.Mutex
+	seen seen
 }
 
 var _ hunt.Source = (*Source)(nil)
@@ -45,7 +49,7 @@ func New(o Options) *Source {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Source{opts: o, chunkSize: chunkSize, maxSpreads: maxSpreads}
+	return &Source{opts: o, chunkSize: chunkSize, maxSpreads: maxSpreads, maxAnswers: maxAnswers}
 }
 
 // Read implements [hunt.Source]. Without From, To and Since the window is what the connections in scope span, so it
@@ -91,6 +95,9 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	window := bounds.window
 	if window == (hunt.Window{}) || req.From.IsZero() && req.Since == 0 {
 		window = in.span(window.End)
+	}
+	if len(req.Scope.Proxies) == 0 { // that is a further reading of the same hunt
+		s.settled(window)
 	}
 	return in.reading(s.opts.Paths, window, base.connections.Load()+still, r), nil
 }

@@ -35,7 +35,8 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 		}
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	machines, notes, err := source.Machines(ctx, h.Request, slices.Compact(addrs), false)
+	machines, remarks, err := source.Machines(ctx, h.Request, slices.Compact(addrs), false)
+	notes := append(remarks.Notes, remarks.Gaps...)
 	if err != nil {
 		if ctx.Err() != nil {
 			return notes, ctx.Err()

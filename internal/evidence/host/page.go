@@ -69,11 +69,11 @@ const maxOutside = 50
 const settled = time.Hour
 
 // Look makes the page of an address. The findings are those about it, strongest first; req has both ends of its window, or
-// neither.
-func Look(ctx context.Context, source hunt.MachineSource, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, []hunt.Note, error) {
-	machines, notes, err := source.Machines(ctx, req, []netip.Addr{addr}, true)
+// neither. A page with gaps is true, but not all.
+func Look(ctx context.Context, source hunt.MachineSource, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, hunt.Remarks, error) {
+	machines, remarks, err := source.Machines(ctx, req, []netip.Addr{addr}, true)
 	if err != nil {
-		return nil, notes, err
+		return nil, remarks, err
 	}
 	var outside []netip.Addr
 	for i := range findings {
@@ -81,14 +81,14 @@ func Look(ctx context.Context, source hunt.MachineSource, req hunt.Request, addr
 	}
 	outside = unique(outside)
 	if more := len(outside) - maxOutside; more > 0 {
-		notes = append(notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %d of %d destinations", maxOutside, len(outside)), Count: int64(more)})
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %d of %d destinations", maxOutside, len(outside)), Count: int64(more)})
 		outside = outside[:maxOutside]
 	}
 	contacts, more, err := source.Contacts(ctx, req, addr, outside)
 	if err != nil {
-		return nil, notes, err
+		return nil, remarks, err
 	}
-	notes = append(notes, more...)
+	remarks.Add(more)
 	p := &Page{SchemaVersion: hunt.SchemaVersion, IP: addr, Window: hunt.TimeSpan{Start: hunt.Time{Time: req.From}, End: hunt.Time{Time: req.To}},
 		Connections: contacts.Connections, InsideConnections: contacts.InsideConnections, Pairs: []Pair{}}
 	if m := machines[addr]; m != nil {
@@ -114,7 +114,7 @@ func Look(ctx context.Context, source hunt.MachineSource, req hunt.Request, addr
 	if p.OS == nil {
 		p.OS = []string{}
 	}
-	return p, notes, nil
+	return p, remarks, nil
 }
 
 // Known says whether anything is known of the machine.

@@ -43,7 +43,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 		}
 	}
 	if ok {
-		notes = append(notes, missing(book.Records)...)
+		notes = append(notes, missing(book.Records, h.Missing)...)
 	}
 	for i, s := range subjects {
 		v := view{s: s, window: h.Window, outbound: h.Request.Scope.IsInternal(s.Key.Src), book: &book}
@@ -55,12 +55,12 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 	return notes, nil
 }
 
-// missing says once which logs the window does not have. Weird and notice logs are there only when there is something
-// to say, so they are not missed.
-func missing(records map[string]int64) []hunt.Note {
+// missing says which logs the window does not have, but for those of which that is told. Weird and notice logs are there
+// only when there is something to say, so they are not missed.
+func missing(records map[string]int64, told []string) []hunt.Note {
 	var gone []string
-	for _, log := range []string{"ssl", "x509", "http", "dns"} {
-		if records[log] == 0 {
+	for _, log := range []string{"ssl", "x509", "http", "dns", "files"} {
+		if records[log] == 0 && !slices.Contains(told, log) {
 			gone = append(gone, log)
 		}
 	}
@@ -68,7 +68,7 @@ func missing(records map[string]int64) []hunt.Note {
 		return nil
 	}
 	return []hunt.Note{{What: "protocol behaviour is judged without " + strings.Join(gone, ", ") + " records: the window has none",
-		Hint: "findings may score lower than they would with them"}}
+		Hint: "findings may score lower than they would with them", Logs: gone}}
 }
 
 // view is one subject with its facts.
@@ -94,6 +94,8 @@ func (v *view) judge() {
 	v.certificate()
 	v.client()
 	v.contents()
+	v.programs()
+	v.unanswered()
 	v.flow()
 	v.remarks()
 	v.listed()
@@ -107,7 +109,7 @@ func half(n, all int64) bool { return n > 0 && 2*n >= all }
 func (v *view) tell() {
 	e := v.s.Finding.Dwell.Evidence
 	p := &hunt.Protocol{Oddities: v.oddities, JA3: shown(v.TLS.JA3), JA4: shown(v.TLS.JA4), UserAgents: shown(v.HTTP.Agents),
-		MIME: of(v.HTTP.MIME), Weird: of(v.Weird), Notices: of(v.Notices)}
+		MIME: v.types(), Weird: of(v.Weird), Notices: of(v.Notices)}
 	if len(v.TLS.Certificates) > 0 {
 		c := v.TLS.Certificates[0]
 		p.Certificate = &hunt.CertificateSeen{Hash: c.Hash, Subject: c.Subject, Issuer: c.Issuer, NotBefore: moment(c.NotBefore), NotAfter: moment(c.NotAfter)}
@@ -139,6 +141,17 @@ func of(list []hunt.Counted) []string {
 	var out []string
 	for _, c := range list {
 		out = append(out, c.Value)
+	}
+	return out
+}
+
+// types are those of responses, then those of files that were not among them.
+func (v *view) types() []string {
+	out := of(v.HTTP.MIME)
+	for _, c := range v.Files {
+		if len(out) < hunt.FactsTop && !slices.Contains(out, c.MIME) {
+			out = append(out, c.MIME)
+		}
 	}
 	return out
 }

@@ -37,7 +37,7 @@ func judged(t *testing.T, facts hunt.Facts, change func(*evidence.Subject, *hunt
 		Event: hunt.Event{Start: hunt.Time{Time: day.Start}, End: hunt.Time{Time: day.End}}}
 	key := hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7"), Port: 443, Proto: hunt.TCP}
 	s := evidence.NewSubject(key, scoring.Indicators{Beacon: 0.5}, f, nil)
-	book := hunt.FactBook{Facts: []hunt.Facts{facts}, TLSHosts: 20, HTTPHosts: 20, Records: map[string]int64{"ssl": 1, "x509": 1, "http": 1, "dns": 1}}
+	book := hunt.FactBook{Facts: []hunt.Facts{facts}, TLSHosts: 20, HTTPHosts: 20, Records: map[string]int64{"ssl": 1, "x509": 1, "http": 1, "dns": 1, "files": 1}}
 	if change != nil {
 		change(s, &book)
 	}
@@ -115,6 +115,14 @@ func TestRules(t *testing.T) {
 		{"a picture for a picture", web("/a.png", "image/jpeg", 50), nil, map[string]float64{}},
 		{"a program for a script", web("/a.js", "application/x-dosexec", 5), nil, map[string]float64{evidence.WrongContent: 0.10}},
 		{"paths without extension", web("/a", "text/plain", 50), nil, map[string]float64{}},
+		{"a program among files", hunt.Facts{Files: []hunt.Carried{{MIME: "text/plain", Count: 9}, {MIME: "application/x-dosexec", Count: 1, Bytes: 4096}}}, nil,
+			map[string]float64{evidence.Executable: 0.10}},
+		{"a program in a response", hunt.Facts{HTTP: hunt.HTTPFacts{Requests: 3, MIME: counted("application/x-executable", 1)}}, nil, map[string]float64{evidence.Executable: 0.10}},
+		{"certificates are files, too", hunt.Facts{Files: []hunt.Carried{{MIME: "application/x-x509-user-cert", Count: 9}}}, nil, map[string]float64{}},
+		{"nine in ten without an answer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 40 }, map[string]float64{evidence.Unanswered: 0.05}},
+		{"fewer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 39 }, map[string]float64{}},
+		{"nine of nine", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Connections, s.Silent = 9, 9 }, map[string]float64{}},
+		{"refused, as the cluster counts", hunt.Facts{Refused: 90}, nil, map[string]float64{evidence.Unanswered: 0.05}},
 		{"SSH on 443", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Protocol = "ssh" }, map[string]float64{evidence.OddService: 0.10}},
 		{"nothing recognised", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Protocol = "" }, map[string]float64{evidence.NoService: 0.05}},
 		{"no answer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
@@ -158,7 +166,13 @@ func TestMissingLogsAreToldOnce(t *testing.T) {
 	notes, err := Judge{}.Judge(t.Context(), h, s)
 	require.NoError(t, err)
 	require.Len(t, notes, 1)
-	require.Contains(t, notes[0].String(), "without ssl, x509, http, dns records")
+	require.Contains(t, notes[0].String(), "without ssl, x509, http, dns, files records")
+
+	h.Missing = []string{"ssl", "http", "dns"} // as the reading of names and queries has said
+	notes, err = Judge{}.Judge(t.Context(), h, s)
+	require.NoError(t, err)
+	require.Len(t, notes, 1)
+	require.Contains(t, notes[0].String(), "without x509, files records")
 
 	h.Source = told{err: errors.New("the cluster is busy")}
 	notes, err = Judge{}.Judge(t.Context(), h, s)

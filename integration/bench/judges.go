@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+
+	"dwell/internal/catalogue"
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/host"
+	"dwell/internal/evidence/owner"
+	"dwell/internal/evidence/protocol"
+	"dwell/internal/firstseen"
+	"dwell/internal/hunt"
+	"dwell/internal/intel"
+)
+
+// The clocks by which evidence is measured: time that passes, and the time of processors that this process takes, which a busy
+// machine does not change as much.
+const (
+	wallClock      = "by the clock"
+	processorClock = "processor time"
+)
+
+// processorTime is a clock that goes while this process computes.
+func processorTime() time.Time {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // It cannot fail for oneself.
+	return day.Add(time.Duration(u.Utime.Nano() + u.Stime.Nano()))
+}
+
+// timed is a judge that is measured.
+type timed struct {
+	judge    evidence.Judge
+	name     string
+	now      func() time.Time
+	took     time.Duration
+	subjects int
+}
+
+func (t *timed) Revision() string { return t.judge.Revision() }
+
+func (t *timed) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+	begun := t.now()
+	notes, err := t.judge.Judge(ctx, h, subjects)
+	t.took, t.subjects = t.now().Sub(begun), len(subjects)
+	return notes, err
+}
+
+// allJudges are those of dwell hunt, with empty stores and lists.
+func allJudges(ctx context.Context, now func() time.Time) ([]*timed, error) {
+	known, err := catalogue.Load("")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "dwell-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	store, err := firstseen.Open(filepath.Join(dir, "first-seen"))
+	if err != nil {
+		return nil, err
+	}
+	var out []*timed
+	for _, j := range []struct {
+		name  string
+		judge evidence.Judge
+	}{{"first seen", firstseen.Judge{Store: store}}, {"protocol", protocol.Judge{}}, {"owner", owner.Judge{Files: owner.Open("", "")}},
+		{"intel", intel.Load(ctx, nil, &intel.Feeds{Now: now})}, {"catalogue", known}, {"host", host.Judge{}}} {
+		out = append(out, &timed{judge: j.judge, name: j.name, now: now})
+	}
+	return out, nil
+}
+
+// evidenceInFiles writes the day as Security Onion's Zeek does, JSON and compressed, and weighs it.
+func evidenceInFiles(ctx context.Context, dir string, t traffic) error {
+	if err := writeDay(dir, t); err != nil {
+		return err
+	}
+	for _, clock := range []string{wallClock, processorClock} {
+		if err := weighed(ctx, "files", dir, clock, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hours is how many files a log has.
+const hours = 24
+
+func writeDay(dir string, t traffic) error {
+	n := t.chunks()
+	for h := range hours {
+		if err := writeHour(dir, h, t, h*n/hours, (h+1)*n/hours); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeHour(dir string, hour int, t traffic, from, to int) (err error) {
+	logs := map[string]io.Writer{}
+	var closers []io.Closer
+	defer func() {
+		for _, c := range slices.Backward(closers) {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	put := func(log string, text []byte) {
+		w := logs[log]
+		if w == nil && err == nil {
+			var f *os.File
+			if f, err = os.Create(filepath.Join(dir, fmt.Sprintf("%s.%02d:00:00-%02d:00:00.log.gz", log, hour, hour+1))); err != nil {
+				return
+			}
+			z, _ := gzip.NewWriterLevel(f, gzip.BestSpeed) // The level is one there is.
+			buffer := bufio.NewWriterSize(z, 1<<16)
+			closers = append(closers, f, z, flusher{buffer})
+			w, logs[log] = buffer, buffer
+		}
+		if err == nil {
+			_, err = w.Write(text)
+		}
+	}
+	var b []byte
+	for i := from; i < to; i++ {
+		b = t.json(b[:0], i)
+		put("conn", b)
+		t.logs(i, func(log string, line []byte) { put(log, append(line, '\n')) })
+	}
+	return err
+}
+
+// flusher makes a buffer something that is closed.
+type flusher struct{ *bufio.Writer }
+
+func (f flusher) Close() error { return f.Flush() }

@@ -1,0 +1,49 @@
+package protocol
+
+import "dwell/internal/evidence"
+
+// programs looks for files that can be run. What HTTP carries stands in files records too, so only where there are none does
+// what HTTP says of its responses count.
+func (v *view) programs() {
+	for _, c := range v.Files {
+		if what := program(c.MIME); what != "" {
+			v.odd(evidence.Executable, "%s went over it: %s (%d files, %d bytes)", what, c.MIME, c.Count, c.Bytes)
+			return
+		}
+	}
+	for _, c := range v.HTTP.MIME {
+		if what := program(c.Value); what != "" {
+			v.odd(evidence.Executable, "%s came over it: %s (%d responses)", what, c.Value, c.Count)
+			return
+		}
+	}
+}
+
+// program names files that can be run by their type as Zeek tells it (its file signatures for executables), else empty.
+func program(mime string) string {
+	switch mime {
+	case "application/x-dosexec":
+		return "a Windows program"
+	case "application/x-executable", "application/x-sharedlib", "application/x-object":
+		return "an ELF program"
+	case "application/x-mach-o-executable":
+		return "a macOS program"
+	}
+	return ""
+}
+
+// unanswered judges what became of the connections: a server that is gone, or not there yet, does not answer. It says
+// something and excludes nothing.
+func (v *view) unanswered() {
+	const enough, nine, ten = 10, 9, 10
+	all := v.s.Finding.Network.Connections
+	silent, refused := v.s.Silent+v.Silent, v.s.Refused+v.Refused
+	if n := silent + refused; all < enough || ten*n < nine*all {
+		return
+	}
+	what := "its server does not answer"
+	if refused > silent {
+		what = "its server refuses the connection"
+	}
+	v.odd(evidence.Unanswered, "%s: %d of %d connections without an answer, %d refused", what, silent, all, refused)
+}

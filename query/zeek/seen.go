@@ -1,0 +1,122 @@
+package zeek
+
+import (
+	"net/netip"
+	"sync"
+
+	"dwell/internal/hunt"
+)
+
+// seen is what reading names and queries notes on the way for [Source.Facts], so that it need not go over these logs, which are
+// large, for that again. It is of the window that Read settled last; either part is nil unless all of the window was read.
+type seen struct {
+	window  hunt.Window
+	shown   *shown
+	queried *queried
+}
+
+// of gives what was seen in the request's window.
+func (s *Source) of(req hunt.Request) seen {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if w := s.seen.window; w.Start.Equal(req.From) && w.End.Equal(req.To) {
+		return s.seen
+	}
+	return seen{}
+}
+
+// settled forgets what was seen of another window.
+func (s *Source) settled(w hunt.Window) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen.window != w {
+		s.seen = seen{window: w}
+	}
+}
+
+// noting says whether a request goes over all of the window that is noted.
+func (s *Source) noting(req hunt.Request) (w hunt.Window, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w = s.seen.window
+	return w, w != (hunt.Window{}) && !req.From.After(w.Start) && !req.To.Before(w.End)
+}
+
+// note keeps what was seen, unless a window was settled meanwhile that is another one.
+func (s *Source) note(w hunt.Window, keep func(*seen)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen.window == w {
+		keep(&s.seen)
+	}
+}
+
+func (s *shown) addTLS(batch []SSL, w hunt.Window, scope *hunt.Scope) {
+	own := s.showing()
+	for i := range batch {
+		if r := &batch[i]; w.Contains(r.Start) && scope.IsInternal(r.Src) {
+			own.tls(r.JA3, r.JA4, r.Src, r.Dst)
+		}
+	}
+	own.flush()
+}
+
+func (s *shown) addHTTP(batch []HTTP, w hunt.Window, scope *hunt.Scope) {
+	own := s.showing()
+	for i := range batch {
+		if r := &batch[i]; w.Contains(r.Start) && scope.IsInternal(r.Src) {
+			own.agent(r.UserAgent, r.Src, r.Dst)
+		}
+	}
+	own.flush()
+}
+
+// maxAnswers bounds how many different answers (an address for a name) are kept: some 40 MB. Beyond it, those that are
+// wanted are looked up in the dns logs.
+const maxAnswers = 1 << 19
+
+// queried is who asked how often, and which addresses were answered for which names. The zero queried is not ready.
+type queried struct {
+	mu      sync.Mutex
+	records int64
+	by      map[netip.Addr]int64
+	answers map[answer]int64
+	most    int
+}
+
+// answer is an address that a query for a name was answered with.
+type answer struct {
+	addr netip.Addr
+	name string
+}
+
+func newQueried(most int) *queried {
+	return &queried{by: map[netip.Addr]int64{}, answers: map[answer]int64{}, most: most}
+}
+
+// overflows says that there were more answers than are kept.
+func (q *queried) overflows() bool { return len(q.answers) > q.most }
+
+func (q *queried) add(batch []DNS, w hunt.Window) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range batch {
+		r := &batch[i]
+		if !w.Contains(r.Start) {
+			continue
+		}
+		q.records++
+		q.by[r.Src]++
+		name := ""
+		for _, text := range r.Answers {
+			a, ok := parseAddr([]byte(text))
+			if !ok || q.overflows() {
+				continue
+			}
+			if name == "" {
+				name = hunt.HostName(r.Query)
+			}
+			q.answers[answer{a, name}]++
+		}
+	}
+}
