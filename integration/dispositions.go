@@ -114,7 +114,8 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 			return changed, err
 		}
 		for some := range slices.Chunk(hits, bulk.DefaultMaxDocs) {
-			n, err := s.update(ctx, some, d.Disposition)
+			doc := map[string]any{"dwell": map[string]any{"disposition": d.Disposition}}
+			n, err := s.update(ctx, some, slices.Repeat([]any{doc}, len(some)))
 			changed += n
 			if err != nil {
 				return changed, err
@@ -124,14 +125,14 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 	return changed, fmt.Errorf("mark the documents of story %s in %s: they kept changing meanwhile", d.StoryID, stream)
 }
 
-// update sends partial updates and gives how many were carried out; documents that changed meanwhile are left for the
+// update sends a partial update of each document and gives how many were carried out; documents that changed meanwhile are left for the
 // next round.
-func (s *Store) update(ctx context.Context, hits []hit, disposition string) (int, error) {
+func (s *Store) update(ctx context.Context, hits []hit, docs []any) (int, error) {
 	var body bytes.Buffer
-	for _, h := range hits {
+	for i, h := range hits {
 		for _, line := range []any{
 			map[string]any{"update": map[string]any{"_index": h.Index, "_id": h.ID, "if_seq_no": h.SeqNo, "if_primary_term": h.PrimaryTerm}},
-			map[string]any{"doc": map[string]any{"dwell": map[string]any{"disposition": disposition}}},
+			map[string]any{"doc": docs[i]},
 		} {
 			b, err := json.Marshal(line)
 			if err != nil {
@@ -148,12 +149,12 @@ func (s *Store) update(ctx context.Context, hits []hit, disposition string) (int
 			} `json:"update"`
 		} `json:"items"`
 	}
-	err := s.client.Do(ctx, es.Call{Op: "update dispositions", Decode: es.JSON(&answer), Request: esapi.BulkRequest{Body: bytes.NewReader(body.Bytes())}})
+	err := s.client.Do(ctx, es.Call{Op: "update what was stored", Decode: es.JSON(&answer), Request: esapi.BulkRequest{Body: bytes.NewReader(body.Bytes())}})
 	if err != nil {
 		return 0, err
 	}
 	if len(answer.Items) != len(hits) {
-		return 0, fmt.Errorf("update dispositions: %d documents were sent but %d answered for", len(hits), len(answer.Items))
+		return 0, fmt.Errorf("update what was stored: %d documents were sent but %d answered for", len(hits), len(answer.Items))
 	}
 	done := 0
 	for i, item := range answer.Items {

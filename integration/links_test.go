@@ -190,7 +190,7 @@ func TestLinksOfHostileNames(t *testing.T) {
 		_, err := load.Load(t.Context(), c, load.Options{Paths: []string{dir}})
 		require.NoError(t, err)
 		for _, name := range names {
-			q := pipeline.RawQuery(client, name)
+			q := pipeline.RawQuery(client, hunt.Side{Name: name})
 			// A question mark stands for one character, so a name of such characters only finds others of its length.
 			same := int64(0)
 			for _, other := range names {

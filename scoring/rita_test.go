@@ -122,7 +122,7 @@ func TestRITAThreats(t *testing.T) {
 	for _, c := range []struct{ score, want float64 }{
 		{0, 0}, {0.499, 0}, {0.5, 0.2}, {0.625, 0.3}, {0.75, 0.4}, {0.825, 0.5}, {0.9, 0.6}, {0.95, 0.7}, {1, 0.8}, {math.NaN(), 0},
 	} {
-		require.InDelta(t, c.want, scoring.RITABeaconThreat(c.score), 1e-9, "beacon %v", c.score)
+		require.InDelta(t, c.want, scoring.RITACode().BeaconThreat(c.score), 1e-9, "beacon %v", c.score)
 	}
 	for _, c := range []struct{ seconds, want float64 }{
 		{3599, 0}, {3600, 0.2}, {9000, 0.3}, {14400, 0.4}, {28800, 0.6}, {36000, 0.7}, {43200, 0.8}, {1e9, 0.8},

@@ -3,10 +3,43 @@ package scoring
 // Thresholds are where a value begins to count, and where it is low, medium and high. They ascend.
 type Thresholds struct{ Base, Low, Medium, High float64 }
 
-// The thresholds of RITA v5.1.1, as its code has them (its shipped configuration lowers the beacon's 75 to 70).
-func ritaBeaconThresholds() Thresholds { return Thresholds{50, 75, 90, 100} }
-func ritaLongThresholds() Thresholds   { return Thresholds{3600, 14400, 28800, 43200} }
-func ritaDNSThresholds() Thresholds    { return Thresholds{100, 500, 800, 1000} }
+// RITASettings are those of RITA's settings in which its code and its shipped configuration differ.
+type RITASettings struct {
+	// Beacon are the thresholds of the beacon score, in percent.
+	Beacon Thresholds
+	// Rare is what a destination adds that few machines talk to, Common what one takes away that many do.
+	Rare, Common float64
+	// RareSignature is what a signature adds that the source shows to one destination alone.
+	RareSignature float64
+}
+
+// RITAShipped is what RITA v5.1.1 ships as its configuration: what its users see.
+func RITAShipped() RITASettings {
+	return RITASettings{Beacon: Thresholds{50, 70, 90, 100}, Rare: 0.15, Common: 0.15, RareSignature: 0.15}
+}
+
+// RITACode is what RITA v5.1.1 goes by where it is given no configuration.
+func RITACode() RITASettings { return RITASettings{Beacon: Thresholds{50, 75, 90, 100}} }
+
+// What RITA's other modifiers add, in its code and its shipped configuration alike.
+const (
+	// RITANew is for what was first seen RITANewDays ago or less, RITAKnown what is taken away from RITAKnownDays on.
+	RITANew, RITAKnown         = 0.15, 0.15
+	RITANewDays, RITAKnownDays = 7, 30
+	// RITAMissingHost is for HTTP without a Host.
+	RITAMissingHost = 0.10
+	// RITAIntel is the threat of what an indicator list names; RITAIntelData is added from RITAIntelBytes on.
+	RITAIntel, RITAIntelData = 0.8, 0.15
+	RITAIntelBytes           = 25_000_000
+	// RITANoDirect is for a domain to whose addresses nobody connected but those who asked for its names.
+	RITANoDirect = 0.15
+)
+
+// The shares of all machines up to which a destination is rare to RITA, and from which it is common.
+const ritaRare, ritaCommon = 0.02, 0.5
+
+func ritaLongThresholds() Thresholds { return Thresholds{3600, 14400, 28800, 43200} }
+func ritaDNSThresholds() Thresholds  { return Thresholds{100, 500, 800, 1000} }
 
 // RITAStrobeConnections is the number of connections from which RITA calls a pair a strobe, and no beacon.
 const RITAStrobeConnections = 86400
@@ -30,9 +63,22 @@ func BucketedScore(value float64, t Thresholds) float64 {
 	return 0
 }
 
-// RITABeaconThreat is RITA's threat score of a beacon score (0..1).
-func RITABeaconThreat(score float64) float64 {
-	return BucketedScore(score*100, ritaBeaconThresholds())
+// BeaconThreat is RITA's threat score of a beacon score (0..1).
+func (r RITASettings) BeaconThreat(score float64) float64 { return BucketedScore(score*100, r.Beacon) }
+
+// Prevalence is RITA's modifier of a destination that so many of all internal machines talk to; 0 where there is none. In a
+// network of fewer than fifty machines nothing is rare to RITA, and of one or two everything is common.
+func (r RITASettings) Prevalence(hosts, machines int64) float64 {
+	if hosts <= 0 || machines <= 0 {
+		return 0
+	}
+	switch share := float64(hosts) / float64(machines); {
+	case share <= ritaRare:
+		return r.Rare
+	case share >= ritaCommon:
+		return -r.Common
+	}
+	return 0
 }
 
 // RITALongConnectionThreat is RITA's threat score of the summed durations of a pair's connections, in seconds.

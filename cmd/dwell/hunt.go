@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,6 +50,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
   dwell hunt -o html > report.html                                a page to read and hand on
   dwell hunt -o rita-csv --out /nsm/rita                          files for Security Onion's own RITA integration
   dwell hunt --remember-only --since 30d                          once: learn what this network knows already
+  dwell hunt --selftest -q -o json | jq .hunt.dwell.hunt.statement.selftest
   dwell hunt --fail-on high                                       exit code 3 when something high turns up`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.hunt(c, &f) },
 	}
@@ -57,6 +59,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
+	p.Bool("selftest", false, "measure the hunt's sensitivity: put some 400 made-up beacons into its hours and traffic and say how many would have been found (a second or two)")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
 	p.BoolVar(&f.remember, "remember", false, "note what was seen first in the state folder without storing the hunt (--write always does)")
 	p.BoolVar(&f.learn, "remember-only", false, "note when each destination was first seen and hunt for nothing: cheap, once over the past, so that what is new can be told")
@@ -68,11 +71,14 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 
 // keys maps settings to the flags that set them.
 func (f *huntFlags) keys() map[string]*pflag.Flag {
-	return map[string]*pflag.Flag{
+	keys := map[string]*pflag.Flag{
 		"hunt.since": f.wholeHunt.Lookup("since"), "hunt.internal": f.wholeHunt.Lookup("internal"),
 		"hunt.direction": f.wholeHunt.Lookup("direction"), "hunt.indicators": f.wholeHunt.Lookup("indicator"),
 		"hunt.min_score": f.wholeHunt.Lookup("min-score"), "hunt.profile": f.wholeHunt.Lookup("profile"), "hunt.memory": f.wholeHunt.Lookup("memory"),
+		"hunt.selftest": f.wholeHunt.Lookup("selftest"),
 	}
+	maps.DeleteFunc(keys, func(_ string, flag *pflag.Flag) bool { return flag == nil }) // not every command has every flag
+	return keys
 }
 
 func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
@@ -199,6 +205,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
 		Indicators: settings.Hunt.Indicators, Profile: settings.Hunt.Profile, MinScore: settings.Hunt.MinScore,
 		Manager: settings.Links.BaseURL, Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
+		Selftest: settings.Hunt.Selftest,
 	}
 	// Without a home there is no state folder: then tiles go where temporary files go.
 	if dir, err := settings.StateDir(a.Environ); err == nil {

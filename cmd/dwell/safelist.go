@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,8 @@ func newSafelist(a *app) *cobra.Command {
 It never hides a finding from the store and never changes a score. The file is hunt.safelist, or safelist.yaml beside
 the configuration file.`,
 		Example: `  dwell safelist list
+  dwell safelist add 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2 --reason "nightly backup" --expires 180d
+  dwell safelist test          what each rule matches among what was stored
   dwell safelist lint          exit code 3 when a rule has expired`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -61,7 +64,7 @@ the configuration file.`,
 	}, &cobra.Command{
 		Use: "lint", Short: "Check the file: exit code 2 when it cannot be read, 3 when a rule has expired", Example: "  dwell safelist lint", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.lintSafelist() },
-	})
+	}, newSafelistAdd(a), newSafelistRemove(a), newSafelistTest(a))
 	return c
 }
 
@@ -76,10 +79,7 @@ func (a *app) listSafelist() error {
 	}
 	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
 	for _, r := range l.Rules {
-		to := r.Destination + r.Domain
-		if r.Port != 0 {
-			to = fmt.Sprintf("%s:%d", to, r.Port)
-		}
+		to := ruleSide(&r)
 		from := r.Source
 		if from == "" {
 			from = "any"
@@ -88,6 +88,27 @@ func (a *app) listSafelist() error {
 	}
 	a.say("dwell: %d rules in %s", len(l.Rules), orNone(safelistPath(settings)))
 	return w.Flush()
+}
+
+// ruleSide is the other side of a rule, for people.
+func ruleSide(r *safelist.Rule) string {
+	to := r.Destination + r.Domain
+	if to == "" && r.Fingerprint != "" {
+		to = "*"
+	}
+	if r.Port != 0 {
+		to = fmt.Sprintf("%s:%d", to, r.Port)
+	}
+	if r.Transport != "" {
+		to += "/" + r.Transport
+	}
+	if r.Fingerprint != "" {
+		to += "#" + r.Fingerprint
+	}
+	if r.Story != "" {
+		to = strings.TrimSpace(to + " story " + r.Story)
+	}
+	return to
 }
 
 func (a *app) lintSafelist() error {

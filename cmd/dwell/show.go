@@ -23,15 +23,19 @@ import (
 func newShow(a *app) *cobra.Command {
 	f := &huntFlags{}
 	c := &cobra.Command{
-		Use:   "show FINDING-ID | SOURCE DESTINATION",
+		Use:   "show FINDING-ID | PAIR | SOURCE DESTINATION",
 		Short: "Show everything about one finding, or about one pair even if it is no finding",
-		Long: `Show one finding by its id, as it was stored, with the connections it rests on; or one pair: a source address and a
-destination address or name. A pair that is no finding is shown too, with the reason why it is none.
+		Long: `Show one finding by its id, as it was stored, with the connections it rests on; or one pair, as dwell.pair reads: a source
+address, and an address, a name, a network, a TLS fingerprint or the domain of a DNS tunnel. A pair that is no finding is
+shown too, with the reason why it is none.
 
 The picture: the day as a line of blocks, one for each part of the window, and the intervals as a histogram.`,
 		Example: `  dwell show 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2              a stored finding
   dwell show 10.1.4.22 203.0.113.7                         the last 24 h in the cluster
-  dwell show 10.1.4.22 cdn.example --zeek /nsm/zeek/logs/2026-11-22`,
+  dwell show 10.1.4.22 cdn.example --zeek /nsm/zeek/logs/2026-11-22
+  dwell show '10.1.4.22>203.0.113.0/24'                    a network, as the finding names it
+  dwell show 10.1.4.22 '*:443/tcp#ja4=t13d190900_9dc949149365_97f8aa674fd9'
+  dwell show 10.1.4.22 '*.evil.example/dns'                a DNS tunnel`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error { return a.show(c.Context(), f, args) },
 	}
@@ -50,12 +54,11 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	}
 	var stored *hunt.Finding
 	var from netip.Addr
-	var to string
-	if len(args) == 2 {
-		if from, err = netip.ParseAddr(args[0]); err != nil {
-			return usage("source %q is not an address", args[0])
+	var to hunt.Side
+	if pair := strings.Join(args, ">"); strings.Contains(pair, ">") {
+		if from, to, err = hunt.ParsePair(pair); err != nil {
+			return usageError{err}
 		}
-		to = strings.ToLower(args[1])
 	} else {
 		if stored, err = a.storedFinding(ctx, settings, args[0]); err != nil {
 			return err
@@ -63,10 +66,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		d := stored.Dwell.Window
 		options.Request.From, options.Request.To, options.Request.Since = d.Start.Time, d.End.Time, 0
 		options.Profile = stored.Dwell.Profile
-		from, to = stored.Source.IP, stored.Destination.Domain
-		if to == "" {
-			to = stored.Destination.IP.String()
-		}
+		from, to = stored.Source.IP, hunt.SideOf(stored)
 	}
 	source, err := a.source(ctx, f.zeek, settings)
 	if err != nil {
@@ -74,8 +74,8 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	}
 	bar := newProgress(a)
 	options.Request.Progress = bar.update
-	if to, err := netip.ParseAddr(to); err == nil && len(f.zeek) == 0 {
-		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to} // a cluster can give these two alone
+	if to.Addr.IsValid() && len(f.zeek) == 0 {
+		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to.Addr} // a cluster can give these two alone
 		options.NoNames = true
 	}
 	portrait, err := pipeline.Show(ctx, source, options, from, to)
@@ -94,7 +94,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 // storedFinding looks a finding up by its id.
 func (a *app) storedFinding(ctx context.Context, settings *config.Loaded, id string) (*hunt.Finding, error) {
 	if !isDigest(id) {
-		return nil, usage("%q is not the id of a finding (32 hexadecimal digits, as `dwell findings -o wide` prints it); a pair takes two arguments", id)
+		return nil, usage("%q is not the id of a finding (32 hexadecimal digits, as `dwell findings -o wide` prints it), and no pair, as in 10.1.4.22>203.0.113.7", id)
 	}
 	store, err := a.openStore(settings)
 	if err != nil {
@@ -251,7 +251,7 @@ func (d *painter) queries(settings *config.Loaded) {
 	if w == (hunt.Window{}) {
 		return
 	}
-	query := pipeline.RawQuery(p.Src, p.Dst)
+	query := pipeline.RawQuery(p.Src, p.To)
 	d.head("look further")
 	d.line("  Kibana (KQL)  %s", query.KQL())
 	d.line("  Hunt (OQL)    %s | groupby destination.port network.protocol connection.state", query.OQL())

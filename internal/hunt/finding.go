@@ -382,32 +382,6 @@ type Summary struct {
 	Replaces string `json:"replaces,omitempty"`
 }
 
-// Statement says what was tested and which beacons would have been found, so that finding nothing means something.
-type Statement struct {
-	Text string `json:"text"`
-	// Clean: everything was read and nearly all hours have connections, so what is above the floor would have been seen.
-	Clean bool  `json:"clean"`
-	Keys  int64 `json:"keys"`
-	// Cut is the score that the floor is about: the lowest that was asked for, at least 0.2.
-	Cut float64 `json:"cut"`
-	// Hours of the window, from its start on, and how many of them have connections.
-	Hours         int64 `json:"hours"`
-	HoursWithData int64 `json:"hours_with_data"`
-	// Safelisted findings of this hunt.
-	Safelisted int64   `json:"safelisted"`
-	Floor      []Floor `json:"floor"`
-}
-
-// Floor is the least that a beacon of this period (seconds), jitter and share of missed check-ins must do to score
-// above the cut with a likelihood of 95 %: CheckIns that show, over Hours. 0 where the window is too short for it.
-type Floor struct {
-	Period   float64 `json:"period"`
-	Jitter   float64 `json:"jitter"`
-	Missed   float64 `json:"missed"`
-	CheckIns int64   `json:"check_ins"`
-	Hours    float64 `json:"hours"`
-}
-
 // BySeverity counts the findings of each severity.
 type BySeverity struct {
 	Critical int64 `json:"critical"`

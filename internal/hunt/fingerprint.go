@@ -1,5 +1,7 @@
 package hunt
 
+import "strings"
+
 // FingerprintKind says what a fingerprint is made of.
 type FingerprintKind uint8
 
@@ -29,6 +31,20 @@ func FingerprintOf(ja4, ja3, serverName string) Fingerprint {
 		return Fingerprint{JA3, ja3}
 	case serverName == "":
 		return Fingerprint{Kind: NoServerName}
+	}
+	return Fingerprint{}
+}
+
+// ParseFingerprint reads what String writes; anything else is none.
+func ParseFingerprint(s string) Fingerprint {
+	kind, value, _ := strings.Cut(s, "=")
+	switch {
+	case s == "no-server-name":
+		return Fingerprint{Kind: NoServerName}
+	case kind == "ja4" && value != "":
+		return Fingerprint{JA4, value}
+	case kind == "ja3" && value != "":
+		return Fingerprint{JA3, value}
 	}
 	return Fingerprint{}
 }

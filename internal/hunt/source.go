@@ -51,6 +51,8 @@ type Reading struct {
 	Connections int64
 	// Slices are the requests that a window was read in, in order of time. Files have one slice a file.
 	Slices []Slice
+	// Sensors are the hours with connection records by sensor, where the source knows them after reading.
+	Sensors []SensorHours
 	// Notes are things an analyst should know but that lose nothing: a file that was no conn log, a torn last line.
 	Notes []Note
 	// Gaps are things that were lost. One gap makes the hunt incomplete (exit code 5).

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -106,6 +107,19 @@ func (l *Lists) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidenc
 	return l.notes, ctx.Err()
 }
 
+// Lookup gives the indicators that addresses and a name (or none) match.
+func (l *Lists) Lookup(addrs []netip.Addr, name string) (hits []hunt.IntelHit) {
+	for _, a := range addrs {
+		if indicator, list, ok := l.known.address(a); ok {
+			hits = append(hits, hunt.IntelHit{Indicator: indicator, Type: "address", List: list})
+		}
+	}
+	if indicator, list, ok := l.known.name(name); ok {
+		hits = append(hits, hunt.IntelHit{Indicator: indicator, Type: "domain", List: list})
+	}
+	return hits
+}
+
 // maxHits is how many indicators a finding names.
 const maxHits = 10
 
@@ -127,17 +141,17 @@ func (l *Lists) judge(s *evidence.Subject) {
 	if dst := s.Finding.Destination.IP; dst.IsValid() {
 		addresses = append(addresses[:len(addresses):len(addresses)], dst)
 	}
-	for _, a := range addresses {
-		indicator, list, ok := l.known.address(a)
-		hit("address", indicator, list, ok)
+	for _, h := range l.Lookup(addresses, "") {
+		hit(h.Type, h.Indicator, h.List, true)
 	}
 	names := []string{s.Key.Name}
 	for _, n := range s.Names {
 		names = append(names, n.Name)
 	}
 	for _, n := range append(names, e.Names...) {
-		indicator, list, ok := l.known.name(n)
-		hit("domain", indicator, list, ok)
+		for _, h := range l.Lookup(nil, n) {
+			hit(h.Type, h.Indicator, h.List, true)
+		}
 	}
 	if p := e.Protocol; p != nil {
 		text := func(kind, t string) {

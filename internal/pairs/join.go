@@ -22,6 +22,8 @@ type Named struct {
 	reached
 	// Unjoined is how many uses had no connection: they stand for themselves, at their own time.
 	Unjoined int64
+	// Busy are the fingerprints that were left alone.
+	Busy Busy
 }
 
 // stand gives the address that stands for a name in a table: half of its SHA-256.
@@ -47,7 +49,8 @@ func (n *Names) Join(tables ...*Table) *Named {
 		out.names[stands[i]] = text
 	}
 	n.sort()
-	rolled := n.rollUps()
+	rolled, busy := n.rollUps()
+	out.Busy = busy
 	out.prints = make(map[netip.Addr]Print, len(rolled))
 	for _, r := range rolled {
 		out.prints[r.stand] = r.Print

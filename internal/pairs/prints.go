@@ -77,13 +77,14 @@ type rollUp struct {
 
 // rollUps picks the fingerprints that are worth following: those that a source shows several destinations, often enough
 // and not too often. What goes to one destination is that pair.
-func (n *Names) rollUps() map[rollUpKey]*rollUp {
+// busy counts those that were left alone because they come too often.
+func (n *Names) rollUps() (out map[rollUpKey]*rollUp, busy Busy) {
 	type everywhere struct {
 		print uint64
 		port  uint16
 	}
 	hosts := map[everywhere]int{}
-	out := map[rollUpKey]*rollUp{}
+	out = map[rollUpKey]*rollUp{}
 	for i := range n.shards {
 		for j := range n.shards[i].uses {
 			u := &n.shards[i].uses[j]
@@ -106,6 +107,10 @@ func (n *Names) rollUps() map[rollUpKey]*rollUp {
 	number := uint32(0)
 	for k, r := range out {
 		if !r.moves || r.uses < fewestPrinted || r.uses > MaxPrinted {
+			if r.moves && r.uses > MaxPrinted {
+				busy.Fingerprints++
+				busy.Records += int64(r.uses)
+			}
 			delete(out, k)
 			continue
 		}
@@ -113,8 +118,11 @@ func (n *Names) rollUps() map[rollUpKey]*rollUp {
 		r.number, r.Hosts = number, hosts[everywhere{k.print, k.port}]
 		r.stand = stand("#" + strconv.Itoa(int(k.port)) + "#" + r.Fingerprint.String())
 	}
-	return out
+	return out, busy
 }
+
+// Busy are fingerprints of a source and port that were left alone: several destinations, more than MaxPrinted records.
+type Busy struct{ Fingerprints, Records int64 }
 
 // Print is what a destination of Prints stands for.
 func (d *Named) Print(dst netip.Addr) Print { return d.prints[dst] }

@@ -1,11 +1,9 @@
 package pipeline
 
 import (
-	"encoding/csv"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -26,54 +24,6 @@ func captures(t *testing.T) string {
 		t.Skipf("captures not found at %s: skipped", dir)
 	}
 	return dir
-}
-
-// TestRITAsOwnRows hunts RITA's synthetic capture by its profile and holds every row that RITA v5.1.1 printed for it
-// (captures/rita/reference) to ours: the five numbers within .002, counts and final score exactly.
-func TestRITAsOwnRows(t *testing.T) {
-	dir := captures(t)
-	f, err := os.Open(filepath.Join(dir, "rita", "reference", "synthetic.final_import.tsv"))
-	require.NoError(t, err)
-	defer f.Close()
-	r := csv.NewReader(f)
-	r.Comma = '\t'
-	rows, err := r.ReadAll()
-	require.NoError(t, err)
-	column := map[string]int{}
-	for i, name := range rows[0] {
-		column[name] = i
-	}
-	number := func(row []string, name string) float64 {
-		v, err := strconv.ParseFloat(row[column[name]], 64)
-		require.NoError(t, err)
-		return v
-	}
-	ours := map[string]hunt.Finding{}
-	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(dir, "rita", "synthetic", "conn.log.gz")}}),
-		Options{Profile: ProfileRITA, Now: time.Now, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
-	require.NoError(t, err)
-	for _, f := range res.Findings {
-		ours[f.Source.IP.String()+" "+f.Destination.IP.String()] = f
-	}
-	beacons := 0
-	for _, row := range rows[1:] {
-		name := row[column["src"]] + " " + row[column["dst"]]
-		f, ok := ours[name]
-		require.True(t, ok, "RITA has %s, we do not", name)
-		require.InDelta(t, number(row, "final_score"), f.Dwell.Score, 0.002, name)
-		require.InDelta(t, number(row, "long_conn_score"), f.Dwell.Parts.LongConnection, 0.002, name)
-		require.Equal(t, number(row, "strobe_score"), f.Dwell.Parts.Strobe, name)
-		if number(row, "beacon_score") == 0 {
-			continue
-		}
-		beacons++
-		require.Equal(t, number(row, "count"), float64(*f.Beacon.RITAConnections), name)
-		for column, got := range map[string]*float64{"beacon_score": f.Beacon.RITA, "ts_score": f.Beacon.TS, "ds_score": f.Beacon.DS,
-			"dur_score": f.Beacon.Duration, "hist_score": f.Beacon.Historical} {
-			require.InDelta(t, number(row, column), *got, 0.002, "%s %s", name, column)
-		}
-	}
-	require.Greater(t, beacons, 30)
 }
 
 // TestMissingHost is the capture that tells RITA's start-of-hour rule from a strict day: 331 connections and .963, not 317 and .950.

@@ -57,15 +57,21 @@ func (s *search) tunnelSubjects(tunnels []*tunnel) []*evidence.Subject {
 	return out
 }
 
-func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
-	q := t.queries
+// tunnelOf is a client's queries below a domain as what a finding is about.
+func tunnelOf(q *pairs.Queries, w hunt.Window) *subject {
 	sub := &subject{PairKey: hunt.PairKey{Src: q.Client, Dst: q.Resolver, DNS: q.Domain, Port: 53},
 		port:   pairs.Port{Number: 53, Proto: hunt.UDP, Service: "dns", Last: q.Last},
 		totals: totals{connections: q.Count, resp: q.AnswerBytes, first: q.First, last: q.Last}}
 	if q.Last == 0 { // counted without times
-		sub.port.Last = s.window.End.UnixMilli() - 1
-		sub.totals.first, sub.totals.last = s.window.Start.UnixMilli(), sub.port.Last
+		sub.port.Last = w.End.UnixMilli() - 1
+		sub.totals.first, sub.totals.last = w.Start.UnixMilli(), sub.port.Last
 	}
+	return sub
+}
+
+func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
+	q := t.queries
+	sub := tunnelOf(q, s.window)
 	f := s.id.finding(sub, &s.o, hunt.Parts{DNSTunnel: t.score.Score})
 	f.Destination.Domain = q.Domain
 	f.Dwell.InternalIP = q.Client

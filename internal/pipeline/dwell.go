@@ -77,9 +77,11 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 		c.connections += p.examined.connections
 		c.pairs += p.examined.pairs
 		c.hours.add(p.examined.hours)
+		c.skipped.Networks += p.examined.skipped.Networks
 	}
 	c.scored = int64(tested)
 	s.prune(tested)
+	c.skipped.Fingerprints, c.skipped.Domains = m.skipped()
 	s.spread = s.prevalence(tested)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
@@ -172,6 +174,9 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 			total += of.Connections(j)
 		}
 		if j-i < 2 || total < fewest || total > maxRollUp {
+			if j-i >= 2 && total > maxRollUp {
+				p.examined.skipped.Networks++
+			}
 			i = j
 			continue
 		}

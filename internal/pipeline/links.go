@@ -8,15 +8,18 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// RawQuery finds the raw records between a source and an address, a network (CIDR) or a name in Security Onion's data. Of
-// an address and a network it is the connections; of a name its TLS and HTTP records, since connections have no names.
-func RawQuery(src netip.Addr, dst string) securityonion.Query {
-	k := hunt.PairKey{Src: src, AnyPort: true}
-	var err error
-	if k.Dst, err = netip.ParseAddr(dst); err != nil {
-		if k.Network, err = netip.ParsePrefix(dst); err != nil {
-			k.Name = dst
-		}
+// RawQuery finds the raw records between a source and another side in Security Onion's data. Of an address and a network
+// it is the connections; of a name its TLS and HTTP records, since connections have no names; of a fingerprint the TLS
+// records that bear it; of a DNS tunnel the queries.
+func RawQuery(src netip.Addr, to hunt.Side) securityonion.Query {
+	k := hunt.PairKey{Src: src, Dst: to.Addr, Network: to.Network, Port: to.Port, AnyPort: true}
+	switch {
+	case to.Fingerprint != "":
+		k.Fingerprint = hunt.ParseFingerprint(to.Fingerprint)
+	case to.DNS:
+		k.DNS = to.Name
+	default:
+		k.Name = to.Name
 	}
 	return rawQuery(&k)
 }
@@ -44,7 +47,11 @@ func rawQuery(k *hunt.PairKey) securityonion.Query {
 		}
 		return q
 	case k.Fingerprint.Kind != hunt.NoFingerprint:
-		return securityonion.Query{All: append([]securityonion.Term{dataset("ssl"), src, portTerm(k.Port)}, fingerprintTerms(k.Fingerprint)...)}
+		all := []securityonion.Term{dataset("ssl"), src}
+		if k.Port != 0 {
+			all = append(all, portTerm(k.Port))
+		}
+		return securityonion.Query{All: append(all, fingerprintTerms(k.Fingerprint)...)}
 	}
 	q := securityonion.Query{All: []securityonion.Term{dataset("conn"), src, term(securityonion.FieldDestinationIP, k.Dst.String())}}
 	if !k.AnyPort {

@@ -19,6 +19,10 @@ type material struct {
 	// named and dns are nil where the source has no such logs or they were not asked for.
 	named *pairs.Named
 	dns   *pairs.DNS
+	// nameless are HTTP requests without a Host by source and destination, signatures what machines show of themselves:
+	// profile rita only.
+	nameless   map[hunt.Two]int64
+	signatures *signatures
 }
 
 // err is what went wrong on disk, if some of it lies there.
@@ -57,8 +61,16 @@ func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Rea
 	if reading.Window != (hunt.Window{}) {
 		req.From, req.To, req.Since = reading.Window.ReadFrom(), reading.Window.End, 0
 	}
+	if o.Profile == ProfileRITA {
+		m.nameless = map[hunt.Two]int64{}
+	}
 	if err := m.readNames(ctx, src, names, req, &reading); err != nil {
 		return m, reading, fmt.Errorf("read names: %w", err)
+	}
+	if o.Profile == ProfileRITA && reading.Window != (hunt.Window{}) {
+		if err := m.readSignatures(ctx, src, req, &reading); err != nil {
+			return m, reading, fmt.Errorf("read signatures: %w", err)
+		}
 	}
 	if o.looksFor("dns") && reading.Window != (hunt.Window{}) {
 		m.dns = pairs.NewDNS()
@@ -107,6 +119,24 @@ func (m *material) answers(ctx context.Context, src hunt.Source, req hunt.Reques
 	return nil
 }
 
+// skipped counts the fingerprints that were left alone, and the domains of which names or answers were cut.
+func (m *material) skipped() (fingerprints, domains int64) {
+	if m.named != nil {
+		fingerprints = m.named.Busy.Fingerprints
+	}
+	if m.dns != nil {
+		for _, q := range m.dns.All() {
+			if len(q.Names) < tunnelFloor {
+				break
+			}
+			if q.Overflow > 0 {
+				domains++
+			}
+		}
+	}
+	return fingerprints, domains
+}
+
 // span is the oldest and newest start of everything that was read, Unix milliseconds.
 func (m *material) span() (oldest, newest int64, ok bool) {
 	oldest, newest, ok = m.table.Span()
@@ -127,10 +157,15 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 	more, err := names.ReadNames(ctx, req, func(batch []hunt.NameRecord) error {
 		uses.Add(batch)
 		for i := range batch {
-			if batch[i].Kind == hunt.Connect {
+			switch r := &batch[i]; {
+			case r.Kind == hunt.Connect:
 				mu.Lock()
-				proxies[batch[i].Dst] = true
-				oldest, newest = min(oldest, batch[i].Start), max(newest, batch[i].Start)
+				proxies[r.Dst] = true
+				oldest, newest = min(oldest, r.Start), max(newest, r.Start)
+				mu.Unlock()
+			case r.Kind == hunt.HTTP && r.Name == "" && m.nameless != nil:
+				mu.Lock()
+				m.nameless[hunt.Two{Src: r.Src, Dst: r.Dst}] += max(r.Count, 1)
 				mu.Unlock()
 			}
 		}
@@ -170,6 +205,11 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 		tables = append(tables, proxied)
 	}
 	m.named = uses.Join(tables...)
+	if b := m.named.Busy; b.Fingerprints > 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{Count: b.Fingerprints,
+			What: fmt.Sprintf("%d TLS fingerprints of a machine and port were not followed as such: each is in more than %d records (%d in all), among which no beat could be told", b.Fingerprints, pairs.MaxPrinted, b.Records),
+			Hint: "what they went to was still judged by address, name and network"})
+	}
 	for _, t := range tables {
 		if err := t.Err(); err != nil {
 			return err

@@ -16,8 +16,9 @@ import (
 // Portrait is everything about one pair of addresses (or an address and a name): what dwell show draws.
 type Portrait struct {
 	Src netip.Addr
-	// Dst is the other side: an address or a name.
+	// Dst is the other side, as it reads in a pair; To is the same.
 	Dst string
+	To  hunt.Side
 	// Findings of the pair, scored whatever their weight, strongest first. Empty when nothing could be scored.
 	Findings []hunt.Finding
 	// Why says, when no finding has a severity, why there is none.
@@ -39,33 +40,43 @@ type PortCount struct {
 	Connections int
 }
 
-// Show hunts as Run does, and keeps everything about one pair. dst is an address or a name.
-func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, dst string) (_ *Portrait, err error) {
+// Show hunts as Run does, and keeps everything about one pair: a source and the other side, whatever kind of key that is.
+func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, to hunt.Side) (_ *Portrait, err error) {
 	o.MinScore = 0
 	m, reading, err := gather(ctx, src, o)
 	defer func() { err = cmp.Or(err, m.close()) }()
 	if err != nil {
 		return nil, err
 	}
-	p := &Portrait{Src: from, Dst: dst, Reading: reading}
+	p := &Portrait{Src: from, Dst: to.String(), To: to, Reading: reading}
 	id := newIdentity(&reading, &o)
 	res := &Result{Reading: reading}
 	if _, _, err := res.judge(ctx, src, &m, &id, o); err != nil {
 		return nil, err
 	}
-	addr, addrErr := netip.ParseAddr(dst)
 	for _, f := range res.Findings {
-		if f.Source.IP == from && (addrErr == nil && f.Destination.IP == addr || addrErr != nil && strings.EqualFold(f.Destination.Domain, dst)) {
+		if f.Source.IP == from && to.Is(&f) {
 			p.Findings = append(p.Findings, f)
 		}
 	}
-	if addrErr == nil {
-		p.paint(m.table, func(pair *pairs.Pair) bool { return pair.Src == from && pair.Dst == addr })
-	} else if m.named != nil {
-		p.paint(m.named.Table, func(pair *pairs.Pair) bool { return pair.Src == from && strings.EqualFold(m.named.Name(pair.Dst), dst) })
+	switch {
+	case to.Addr.IsValid():
+		p.paint(m.table, func(pair *pairs.Pair) bool { return pair.Src == from && pair.Dst == to.Addr })
+	case to.Network.IsValid():
+		p.paint(m.table, func(pair *pairs.Pair) bool { return pair.Src == from && to.Network.Contains(pair.Dst) })
+	case m.named == nil:
+	case to.Fingerprint != "":
+		p.paint(m.named.Prints, func(pair *pairs.Pair) bool {
+			print := m.named.Print(pair.Dst)
+			return pair.Src == from && print.String() == to.Fingerprint && (to.Port == 0 || print.Port == to.Port)
+		})
+	case to.Name != "":
+		p.paint(m.named.Table, func(pair *pairs.Pair) bool {
+			return pair.Src == from && strings.EqualFold(m.named.Name(pair.Dst), to.Name)
+		})
 	}
-	p.names(&m, addr, addrErr == nil)
-	p.explain()
+	p.names(&m, &to)
+	p.explain(&to)
 	return p, m.err()
 }
 
@@ -87,19 +98,48 @@ func (p *Portrait) paint(t *pairs.Table, is func(*pairs.Pair) bool) {
 			}
 		}
 		for i, n := range counts {
-			if n > 0 {
-				port := pair.Ports[i]
-				p.Ports = append(p.Ports, PortCount{strings.TrimSpace(fmt.Sprintf("%d/%s %s", port.Number, port.Proto, port.Service)), n})
+			if n == 0 {
+				continue
+			}
+			port := pair.Ports[i]
+			text := strings.TrimSpace(fmt.Sprintf("%d/%s %s", port.Number, port.Proto, port.Service))
+			if at := slices.IndexFunc(p.Ports, func(c PortCount) bool { return c.Port == text }); at >= 0 {
+				p.Ports[at].Connections += n
+			} else {
+				p.Ports = append(p.Ports, PortCount{text, n})
 			}
 		}
-		slices.SortStableFunc(p.Ports, func(a, b PortCount) int { return b.Connections - a.Connections })
 	})
+	slices.SortStableFunc(p.Ports, func(a, b PortCount) int { return cmp.Or(b.Connections-a.Connections, cmp.Compare(a.Port, b.Port)) })
+	p.inOrder()
+}
+
+// inOrder sorts the connections of several pairs by their start.
+func (p *Portrait) inOrder() {
+	if slices.IsSorted(p.Starts) {
+		return
+	}
+	order := make([]int, len(p.Starts))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p.Starts[a], p.Starts[b]) })
+	starts, sizes := make([]int64, len(order)), make([]int64, len(order))
+	for i, at := range order {
+		starts[i], sizes[i] = p.Starts[at], p.Sizes[at]
+	}
+	p.Starts, p.Sizes = starts, sizes
 }
 
 // names finds what else the other side is called.
-func (p *Portrait) names(m *material, addr netip.Addr, isAddr bool) {
-	if m.named == nil {
+func (p *Portrait) names(m *material, to *hunt.Side) {
+	if m.named == nil || to.DNS {
 		return
+	}
+	behind := func(addresses []netip.Addr) bool {
+		return slices.ContainsFunc(addresses, func(a netip.Addr) bool {
+			return a == to.Addr || to.Network.IsValid() && to.Network.Contains(a)
+		})
 	}
 	var mu sync.Mutex
 	m.named.Table.Walk(func(_ int, pair *pairs.Pair) {
@@ -111,9 +151,9 @@ func (p *Portrait) names(m *material, addr netip.Addr, isAddr bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
-		case isAddr && slices.Contains(addresses, addr):
+		case behind(addresses):
 			p.Names = append(p.Names, name)
-		case !isAddr && strings.EqualFold(name, p.Dst):
+		case to.Name != "" && strings.EqualFold(name, to.Name):
 			for _, a := range addresses {
 				p.Names = append(p.Names, a.String())
 			}
@@ -123,8 +163,15 @@ func (p *Portrait) names(m *material, addr netip.Addr, isAddr bool) {
 }
 
 // explain says why a pair is no finding.
-func (p *Portrait) explain() {
+func (p *Portrait) explain(to *hunt.Side) {
 	switch {
+	case to.DNS && len(p.Findings) == 0:
+		p.Why = "too few names below this domain were asked for to judge a tunnel, or it was not asked for at all"
+	case to.DNS && p.Findings[0].Dwell.Severity == "":
+		p.Why = fmt.Sprintf("the score is %.3f; a finding begins at 0.2", p.Findings[0].Dwell.Score)
+	case to.DNS:
+	case len(p.Starts) == 0 && to.Fingerprint != "":
+		p.Why = "the machine does not show this TLS fingerprint to two destinations or more, in 4 to 50,000 records: then it is not followed"
 	case len(p.Starts) == 0:
 		p.Why = "there is no connection between the two in the window, in the direction and networks of this hunt"
 	case len(p.Starts) < fewest && (len(p.Findings) == 0 || p.Findings[0].Dwell.Severity == ""):

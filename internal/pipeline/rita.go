@@ -1,32 +1,110 @@
 package pipeline
 
 import (
+	"cmp"
+	"context"
 	"fmt"
+	"math"
+	"net/netip"
+	"runtime"
+	"slices"
+	"sync"
 
 	"dwell/internal/evidence"
+	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
 )
 
-// worker scores pairs in one goroutine, with scratch space of its own.
-type worker struct {
-	id       *identity
-	options  Options
-	window   hunt.Window
-	rita     scoring.RITAWindow
+// ritaSearch is a hunt by RITA's score: every pair of addresses and every pair of a source and a name on its own, and every
+// domain below which many names were asked for.
+type ritaSearch struct {
+	m      *material
+	id     *identity
+	o      Options
+	window hunt.Window
+	rita   scoring.RITAWindow
+	set    scoring.RITASettings
+	intel  indicators
+	seen   *firstseen.Store
+	// settled says that the store of what was seen first reaches far enough back for something to be new.
+	settled bool
+	spread  *ritaSpread
+	domains []*ritaDomain
+
+	mu sync.Mutex
+	// hidden are the pairs of addresses whose connections are told by a name.
+	hidden map[hunt.Two]struct{}
+}
+
+// indicators knows which addresses and names are indicators of compromise; the judge of indicator lists is one.
+type indicators interface {
+	Lookup(addrs []netip.Addr, name string) []hunt.IntelHit
+}
+
+// ritaWorker scores pairs in one goroutine, with scratch space of its own.
+type ritaWorker struct {
+	*ritaSearch
 	counts   counts
 	findings []hunt.Finding
 	scorer   scoring.Scorer
 	series   scoring.Series
 }
 
-func newWorker(table *pairs.Table, id *identity, o Options) *worker {
-	w := &worker{id: id, options: o, window: id.definition.Window}
-	if oldest, newest, ok := table.Span(); ok {
-		w.rita = scoring.RITAWindowOf(oldest, newest)
+// rita scores by RITA's rules (docs/detection.md, "By RITA's score").
+func (r *Result) rita(ctx context.Context, m *material, id *identity, o Options) counts {
+	s := &ritaSearch{m: m, id: id, o: o, window: id.definition.Window, set: o.ritaSettings(), hidden: map[hunt.Two]struct{}{}}
+	if oldest, newest, ok := m.span(); ok {
+		s.rita = scoring.RITAWindowOf(oldest, newest)
 	}
-	return w
+	for _, j := range o.Judges {
+		switch j := j.(type) {
+		case indicators:
+			s.intel = j
+		case firstseen.Judge:
+			if reach, ok := j.Store.Reach(); ok {
+				s.seen, s.settled = j.Store, s.days(reach) > scoring.RITANewDays
+			}
+		}
+	}
+	if o.looksFor("dns") {
+		s.domains = ritaDomains(m.dns)
+	}
+	s.spread = s.count()
+	workers := make([]*ritaWorker, runtime.GOMAXPROCS(0))
+	for i := range workers {
+		workers[i] = &ritaWorker{ritaSearch: s}
+	}
+	if m.named != nil {
+		m.named.Table.Walk(func(n int, p *pairs.Pair) {
+			if ctx.Err() == nil {
+				workers[n].name(p)
+			}
+		})
+	}
+	m.table.Walk(func(n int, p *pairs.Pair) {
+		if ctx.Err() == nil {
+			workers[n].address(p)
+		}
+	})
+	workers[0].tunnels()
+	var sum counts
+	for _, w := range workers {
+		sum.connections += w.counts.connections
+		sum.pairs += w.counts.pairs
+		sum.scored += w.counts.scored
+		r.Findings = append(r.Findings, w.findings...)
+	}
+	return sum
+}
+
+// ritaSettings are RITA's as it ships them, unless a test asks for those of its code.
+func (o *Options) ritaSettings() scoring.RITASettings {
+	if o.RITA == (scoring.RITASettings{}) {
+		return scoring.RITAShipped()
+	}
+	return o.RITA
 }
 
 // totals are a pair's sums in the hunt's window, and what RITA sums over its own.
@@ -35,55 +113,131 @@ type totals struct {
 	duration, longest       int64 // ms
 	first, last             int64 // ms
 	ritaCount, ritaDuration int64
+	ritaBytes               int64
 	// busiest is the index of the port with the most connections.
 	busiest int
 }
 
-// look scores one pair by RITA's rules (docs/scoring.md, "RITA's numbers"), and makes a finding of it if it weighs enough.
-func (w *worker) look(p *pairs.Pair) {
-	t := w.sum(p)
-	if t.connections == 0 {
-		return // only in the margin that RITA's numbers reach back to
+// pairLook is a pair as RITA looks at it.
+type pairLook struct {
+	totals
+	parts  hunt.Parts
+	beacon scoring.RITAResult
+	scored bool
+}
+
+// look scores a pair's connections; ok is false where none is in the hunt's window.
+func (w *ritaWorker) look(p *pairs.Pair) (l pairLook, ok bool) {
+	l.totals = w.sum(p)
+	if l.connections == 0 {
+		return l, false // only in the margin that RITA's numbers reach back to
+	}
+	l.beacon, l.scored = w.scorer.RITA(w.series, w.rita)
+	if l.scored = l.scored && w.o.looksFor("beacon"); l.scored {
+		l.parts.Beacon = w.set.BeaconThreat(l.beacon.Score)
+	}
+	if w.o.looksFor("long") {
+		l.parts.LongConnection = scoring.RITALongConnectionThreat(float64(l.ritaDuration) / 1000)
+	}
+	if w.o.looksFor("strobe") {
+		l.parts.Strobe = scoring.RITAStrobeThreat(l.ritaCount)
+	}
+	return l, true
+}
+
+// ritaHides is the duration in milliseconds from which a series by name takes its connections out of the pairs of
+// addresses, whatever their number; four connections at different seconds do so too.
+const ritaHides = 3_600_000
+
+// name looks at a pair of a source and a name. RITA keeps no names that outside sources asked for.
+func (w *ritaWorker) name(p *pairs.Pair) {
+	l, ok := w.look(p)
+	if !ok || !w.o.Request.Scope.IsInternal(p.Src) {
+		return
+	}
+	if l.beacon.Unique >= fewest || l.ritaDuration >= ritaHides {
+		w.mu.Lock()
+		for _, u := range w.m.named.Uses(p.Src, p.Dst) {
+			w.hidden[hunt.Two{Src: p.Src, Dst: u.Addr}] = struct{}{}
+		}
+		w.mu.Unlock()
+	}
+	key := hunt.PairKey{Src: p.Src, Name: w.m.named.Name(p.Dst), AnyPort: true}
+	addresses, count := w.m.named.Addresses(p.Src, p.Dst)
+	if len(addresses) > 0 {
+		key.Dst = addresses[0]
+	}
+	w.finding(key, p, &l, func(f *hunt.Finding) {
+		f.Dwell.Evidence.Addresses, f.Dwell.Evidence.AddressCount = addresses, count
+	})
+}
+
+// address looks at a pair of addresses, unless its connections are told by a name.
+func (w *ritaWorker) address(p *pairs.Pair) {
+	l, ok := w.look(p)
+	if !ok {
+		return
 	}
 	w.counts.pairs++
-	w.counts.connections += t.connections
+	w.counts.connections += l.connections
+	if _, hidden := w.hidden[hunt.Two{Src: p.Src, Dst: p.Dst}]; hidden {
+		return
+	}
+	w.finding(hunt.PairKey{Src: p.Src, Dst: p.Dst, AnyPort: true}, p, &l, nil)
+}
 
-	var parts hunt.Parts
-	var beacon scoring.RITAResult
-	scored := false
-	if w.options.looksFor("beacon") {
-		if b, ok := w.scorer.RITA(w.series, w.rita); ok {
-			beacon, scored = b, true
-			parts.Beacon = scoring.RITABeaconThreat(b.Score)
-		}
-	}
-	if w.options.looksFor("long") {
-		parts.LongConnection = scoring.RITALongConnectionThreat(float64(t.ritaDuration) / 1000)
-	}
-	if w.options.looksFor("strobe") {
-		parts.Strobe = scoring.RITAStrobeThreat(t.ritaCount)
-	}
-	if !scored && parts.LongConnection == 0 && parts.Strobe == 0 {
+// finding makes a finding of a pair, if it weighs enough.
+func (w *ritaWorker) finding(key hunt.PairKey, p *pairs.Pair, l *pairLook, more func(*hunt.Finding)) {
+	hits := w.hits(&key)
+	if !l.scored && l.parts == (hunt.Parts{}) && hits == nil {
 		return
 	}
 	w.counts.scored++
-	score := max(parts.Beacon, parts.LongConnection, parts.Strobe)
-	if score < severityFloor && score < w.options.MinScore {
+	modifiers, hosts := w.modifiers(&key, p, l, hits)
+	final := ritaFinal(l.parts, modifiers)
+	if !w.keeps(final) {
 		return
 	}
-	f := w.id.finding(&subject{PairKey: hunt.PairKey{Src: p.Src, Dst: p.Dst, AnyPort: true}, port: p.Ports[t.busiest], ports: len(p.Ports), totals: t},
-		&w.options, parts)
-	evidence.Rank(&f, score)
-	if scored {
-		f.Beacon = ritaFields(&beacon)
+	f := w.id.finding(&subject{PairKey: key, port: p.Ports[l.busiest], ports: len(p.Ports), totals: l.totals}, &w.o, l.parts)
+	f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: hosts, Active: w.spread.machines()}, Intel: hits}
+	if more != nil {
+		more(&f)
 	}
-	f.Dwell.Indicators, f.Dwell.Reasons = w.explain(&t, parts, &beacon)
+	if l.scored {
+		f.Beacon = ritaFields(&l.beacon)
+	}
+	f.Dwell.Indicators, f.Dwell.Reasons = l.explain()
 	f.Rule = ruleOf(f.Dwell.Indicators)
-	w.findings = append(w.findings, f)
+	w.settle(&f, final, modifiers)
+}
+
+// keeps says whether a final score is worth a finding.
+func (s *ritaSearch) keeps(final float64) bool {
+	return final >= severityFloor || scoring.Clamp(final) >= s.o.MinScore
+}
+
+// settle gives a finding its score, its modifiers and their reasons.
+func (w *ritaWorker) settle(f *hunt.Finding, final float64, modifiers []hunt.Modifier) {
+	for _, m := range modifiers {
+		f.Dwell.Reasons = append(f.Dwell.Reasons, m.Reason)
+	}
+	f.Dwell.Modifiers = modifiers
+	evidence.Rank(f, final)
+	f.Dwell.Score = scoring.Clamp(final)
+	w.findings = append(w.findings, *f)
+}
+
+// ritaFinal is RITA's final score, which may be above 1 and below 0: RITA's order goes by it.
+func ritaFinal(p hunt.Parts, modifiers []hunt.Modifier) float64 {
+	sum := 0.0
+	for _, m := range modifiers {
+		sum += m.Value
+	}
+	return scoring.RITAFinal(sum, p.Beacon, p.LongConnection, p.Strobe, p.DNSTunnel)
 }
 
 // sum goes through the pair's connections once; it fills w.series with RITA's rows.
-func (w *worker) sum(p *pairs.Pair) totals {
+func (w *ritaWorker) sum(p *pairs.Pair) totals {
 	var t totals
 	w.series.Start, w.series.Size, w.series.Duration = w.series.Start[:0], w.series.Size[:0], w.series.Duration[:0]
 	from, start, end := w.rita.From(), w.window.Start.UnixMilli(), w.window.End.UnixMilli()
@@ -95,6 +249,7 @@ func (w *worker) sum(p *pairs.Pair) totals {
 			w.series.Size = append(w.series.Size, c.OrigIPBytes)
 			t.ritaCount++
 			t.ritaDuration += max(c.Duration, 0)
+			t.ritaBytes += max(c.OrigIPBytes, 0) + max(c.RespBytes, 0)
 		}
 		if c.Start < start || c.Start >= end {
 			continue
@@ -132,30 +287,25 @@ func ritaFields(b *scoring.RITAResult) *hunt.BeaconScore {
 }
 
 // explain names the indicators that fired and gives the reasons, strongest first.
-func (w *worker) explain(t *totals, parts hunt.Parts, b *scoring.RITAResult) (indicators, reasons []string) {
+func (l *pairLook) explain() (indicators, reasons []string) {
+	b := &l.beacon
+	type one struct {
+		value        float64
+		name, reason string
+	}
+	fired := []one{
+		{l.parts.Beacon, hunt.Beacon, fmt.Sprintf("keeps coming back, mostly every %s: RITA's beacon score is %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %d connections",
+			hunt.Seconds(float64(b.TopInterval)), b.Score, b.Timestamp, b.DataSize, b.Duration, b.Histogram, b.Count)},
+		{l.parts.LongConnection, hunt.LongConnection, fmt.Sprintf("was connected for %s in all, in %d connections, the longest %s",
+			hunt.Seconds(float64(l.ritaDuration)/1000), l.ritaCount, hunt.Seconds(math.Max(float64(l.longest), 0)/1000))},
+		{l.parts.Strobe, hunt.Strobe, fmt.Sprintf("made %d connections, one a second or more", l.ritaCount)},
+	}
+	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
 	indicators, reasons = []string{}, []string{}
-	add := func(value float64, name, reason string) {
-		if value <= 0 {
-			return
+	for _, f := range fired {
+		if f.value > 0 {
+			indicators, reasons = append(indicators, f.name), append(reasons, f.reason)
 		}
-		indicators = append(indicators, name)
-		reasons = append(reasons, reason)
-	}
-	beacon := func() {
-		add(parts.Beacon, hunt.Beacon, fmt.Sprintf("keeps coming back, mostly every %s: RITA's beacon score is %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %d connections",
-			hunt.Seconds(float64(b.TopInterval)), b.Score, b.Timestamp, b.DataSize, b.Duration, b.Histogram, b.Count))
-	}
-	long := func() {
-		add(parts.LongConnection, hunt.LongConnection, fmt.Sprintf("was connected for %s in all, in %d connections, the longest %s",
-			hunt.Seconds(float64(t.ritaDuration)/1000), t.ritaCount, hunt.Seconds(float64(t.longest)/1000)))
-	}
-	add(parts.Strobe, hunt.Strobe, fmt.Sprintf("made %d connections, one a second or more", t.ritaCount))
-	if parts.Beacon >= parts.LongConnection {
-		beacon()
-		long()
-	} else {
-		long()
-		beacon()
 	}
 	return indicators, reasons
 }

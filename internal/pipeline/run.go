@@ -5,7 +5,6 @@ package pipeline
 import (
 	"cmp"
 	"context"
-	"runtime"
 	"slices"
 	"time"
 
@@ -13,6 +12,7 @@ import (
 	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/scoring"
 )
 
 // Options say what a hunt is to be.
@@ -32,8 +32,12 @@ type Options struct {
 	Safelist Safelist
 	// Judges weigh evidence about the findings that have an indicator, in this order (profile dwell).
 	Judges []evidence.Judge
+	// RITA are the settings of profile rita; zero means those that RITA ships.
+	RITA scoring.RITASettings
 	// Remember fills Result.Seen.
 	Remember bool
+	// Selftest measures the hunt's sensitivity with injected beacons (profile dwell).
+	Selftest bool
 	// Weights of the modifiers; nil means the defaults.
 	Weights evidence.Weights
 	// Memory bounds what the connections take; what is beyond goes to disk while the hunt lasts. Zero is no bound.
@@ -100,10 +104,14 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		res.Seen = m.seen(reading.Window, &o.Request.Scope)
 		stories(res.Seen, res.Findings)
 	}
-	res.Document = id.document(&res.Reading, counts, o)
+	var statement *hunt.Statement
 	if o.Profile != ProfileRITA {
-		res.Document.Dwell.Hunt.Statement = res.state(&id, counts, o)
+		if statement, err = res.state(ctx, src, &m, &id, counts, o); err != nil {
+			return nil, err
+		}
 	}
+	res.Document = id.document(&res.Reading, counts, o)
+	res.Document.Dwell.Hunt.Statement = statement
 	res.Document.Dwell.Hunt.Stages = hunt.Stages{Read: read.Sub(begun).Seconds(), Evidence: weighed.Seconds(),
 		Score: (o.Now().Sub(read) - weighed).Seconds()}
 	return res, nil
@@ -133,7 +141,9 @@ func newIdentity(reading *hunt.Reading, o *Options) identity {
 type counts struct {
 	connections, pairs, scored int64
 	severities                 hunt.BySeverity
-	hours                      hours // profile dwell only
+	// hours and skipped are profile dwell's only.
+	hours   hours
+	skipped hunt.Skipped
 }
 
 // The profiles.
@@ -147,7 +157,7 @@ const (
 // also gives the time that the evidence took.
 func (r *Result) judge(ctx context.Context, src hunt.Source, m *material, id *identity, o Options) (sum counts, weighed time.Duration, err error) {
 	if o.Profile == ProfileRITA {
-		sum = r.rita(ctx, m.table, id, o)
+		sum = r.rita(ctx, m, id, o)
 	} else {
 		var subjects []*evidence.Subject
 		sum, subjects = dwell(ctx, m, id, o)
@@ -200,8 +210,12 @@ func (r *Result) weigh(ctx context.Context, src hunt.Source, subjects []*evidenc
 
 // finish puts the findings in order, adds what does not change their score, and counts them by severity.
 func (r *Result) finish(o Options) (by hunt.BySeverity) {
+	weight := func(f *hunt.Finding) float64 { return f.Dwell.Score }
+	if o.Profile == ProfileRITA {
+		weight = func(f *hunt.Finding) float64 { return ritaFinal(f.Dwell.Parts, f.Dwell.Modifiers) }
+	}
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
-		return cmp.Or(cmp.Compare(b.Dwell.Score, a.Dwell.Score), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
+		return cmp.Or(cmp.Compare(weight(&b), weight(&a)), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
 			cmp.Compare(b.Dwell.Parts.Beacon, a.Dwell.Parts.Beacon), cmp.Compare(b.Network.Connections, a.Network.Connections),
 			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
 	})
@@ -221,27 +235,6 @@ func (r *Result) finish(o Options) (by hunt.BySeverity) {
 		}
 	}
 	return by
-}
-
-// rita scores by RITA's rules, every pair on its own.
-func (r *Result) rita(ctx context.Context, table *pairs.Table, id *identity, o Options) counts {
-	workers := make([]*worker, runtime.GOMAXPROCS(0))
-	for i := range workers {
-		workers[i] = newWorker(table, id, o)
-	}
-	table.Walk(func(n int, p *pairs.Pair) {
-		if ctx.Err() == nil {
-			workers[n].look(p)
-		}
-	})
-	var sum counts
-	for _, w := range workers {
-		sum.connections += w.counts.connections
-		sum.pairs += w.counts.pairs
-		sum.scored += w.counts.scored
-		r.Findings = append(r.Findings, w.findings...)
-	}
-	return sum
 }
 
 // document is the hunt's record.

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"strings"
 
@@ -36,9 +38,13 @@ func (h hours) count() (n int64) {
 const cleanHours = 0.95
 
 // state is what a hunt by our own score can say of beacons that it did not find.
-func (r *Result) state(id *identity, c counts, o Options) *hunt.Statement {
+func (r *Result) state(ctx context.Context, src hunt.Source, m *material, id *identity, c counts, o Options) (*hunt.Statement, error) {
+	seen, err := r.cover(ctx, src, o)
+	if err != nil {
+		return nil, err
+	}
 	w := r.Reading.Window
-	s := &hunt.Statement{Keys: c.scored, Cut: max(severityFloor, o.MinScore), Hours: int64(len(c.hours)), HoursWithData: c.hours.count()}
+	s := &hunt.Statement{Keys: c.scored, Cut: max(severityFloor, o.MinScore), Hours: int64(len(c.hours)), HoursWithData: c.hours.count(), Skipped: c.skipped}
 	for i := range r.Findings {
 		if r.Findings[i].Dwell.Safelisted {
 			s.Safelisted++
@@ -60,7 +66,7 @@ func (r *Result) state(id *identity, c counts, o Options) *hunt.Statement {
 			floors = append(floors, fmt.Sprintf("%s: %d check-ins in %.1f h", what, f.CheckIns, f.Hours))
 		}
 	}
-	var lacks []string
+	told, lacks := covered(s, &seen)
 	if id.incomplete {
 		lacks = append(lacks, "the hunt is incomplete")
 	}
@@ -68,10 +74,17 @@ func (r *Result) state(id *identity, c counts, o Options) *hunt.Statement {
 		lacks = append(lacks, fmt.Sprintf("only %d of %d hours have connections", s.HoursWithData, s.Hours))
 	}
 	s.Clean = len(lacks) == 0
-	s.Text = fmt.Sprintf("%d keys tested, connections in %d of %d hours, %d findings safelisted. A beacon scores %.2f or more with a likelihood of 95 %% from here on: %s.",
-		s.Keys, s.HoursWithData, s.Hours, s.Safelisted, s.Cut, strings.Join(floors, "; "))
+	if n := c.skipped; n != (hunt.Skipped{}) {
+		told = append(told, fmt.Sprintf("too busy to be judged as a whole: %d networks, %d TLS fingerprints, %d domains", n.Networks, n.Fingerprints, n.Domains))
+	}
+	s.Text = fmt.Sprintf("%d keys tested, connections in %d of %d hours, %d findings safelisted; %s. A beacon scores %.2f or more with a likelihood of 95 %% from here on: %s.",
+		s.Keys, s.HoursWithData, s.Hours, s.Safelisted, strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
+	if o.Selftest && w != (hunt.Window{}) {
+		s.Selftest = selftest(ctx, m, w, c, o)
+		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
+	}
 	if !s.Clean {
 		s.Text += " No clean bill: " + strings.Join(lacks, "; ") + "."
 	}
-	return s
+	return s, cmp.Or(ctx.Err(), m.err())
 }

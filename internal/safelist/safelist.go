@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,17 +18,23 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Rule is one decision. Source and one of Destination and Domain narrow it; what is empty means any.
+// Rule is one decision. Source and one of Destination, Domain, Fingerprint and Story narrow it; what is empty means any.
 type Rule struct {
 	// Name is unique in the list and stands in the findings that it marks.
 	Name string `yaml:"name"`
 	// Source and Destination are networks in CIDR; a bare address means that address alone.
-	Source      string `yaml:"source"`
-	Destination string `yaml:"destination"`
+	Source      string `yaml:"source,omitempty"`
+	Destination string `yaml:"destination,omitempty"`
 	// Domain is a name; "*.example.com" means what lies below it and the name itself.
-	Domain string `yaml:"domain"`
-	// Port is the destination port; 0 means any.
-	Port int `yaml:"port"`
+	Domain string `yaml:"domain,omitempty"`
+	// Fingerprint is a TLS fingerprint that is followed over whatever destinations, as a finding has it: ja4=..., ja3=...,
+	// no-server-name.
+	Fingerprint string `yaml:"fingerprint,omitempty"`
+	// Story is the id of one story (dwell.story_id): that and nothing else.
+	Story string `yaml:"story,omitempty"`
+	// Port is the destination port, Transport its tcp, udp or icmp; 0 and empty mean any.
+	Port      int    `yaml:"port,omitempty"`
+	Transport string `yaml:"transport,omitempty"`
 	// Reason says why this is no threat, Owner who decided.
 	Reason string `yaml:"reason"`
 	Owner  string `yaml:"owner"`
@@ -102,13 +109,26 @@ func (r *Rule) settle() (errs []error) {
 		errs = append(errs, fmt.Errorf("port: %d is not between 0 and 65535", r.Port))
 	}
 	r.Domain = strings.ToLower(strings.TrimSuffix(r.Domain, "."))
+	if r.Fingerprint != "" && hunt.ParseFingerprint(r.Fingerprint).Kind == hunt.NoFingerprint {
+		errs = append(errs, fmt.Errorf("fingerprint: %q is not ja4=..., ja3=... or no-server-name", r.Fingerprint))
+	}
+	if r.Story != "" && (len(r.Story) != 32 || strings.Trim(r.Story, "0123456789abcdef") != "") {
+		errs = append(errs, fmt.Errorf("story: %q is not the id of a story, 32 hexadecimal digits", r.Story))
+	}
+	if !slices.Contains([]string{"", "tcp", "udp", "icmp"}, r.Transport) {
+		errs = append(errs, fmt.Errorf("transport: %q is not tcp, udp or icmp", r.Transport))
+	}
+	if r.Fingerprint == "no-server-name" && r.Source == "" {
+		errs = append(errs, errors.New("fingerprint: no-server-name without a source would match every machine that shows neither name nor fingerprint"))
+	}
 	switch {
 	case r.Domain == "*" || strings.Contains(strings.TrimPrefix(r.Domain, "*."), "*"):
 		errs = append(errs, fmt.Errorf("domain: %q: a star stands only in front, as in *.example.com", r.Domain))
 	case r.Domain != "" && !strings.Contains(strings.TrimPrefix(r.Domain, "*."), "."):
 		errs = append(errs, fmt.Errorf("domain: %q would match a whole top level", r.Domain))
+	case r.Story != "" || r.Fingerprint != "":
 	case r.Domain == "" && (r.Destination == "" || r.destination.IsValid() && r.destination.Bits() == 0):
-		errs = append(errs, errors.New("destination or domain has to narrow the rule: it would match every server"))
+		errs = append(errs, errors.New("destination, domain, fingerprint or story has to narrow the rule: it would match every server"))
 	}
 	return errs
 }
@@ -133,15 +153,34 @@ func (l *List) Match(f *hunt.Finding, now time.Time) (string, bool) {
 		return "", false
 	}
 	for i := range l.Rules {
-		if r := &l.Rules[i]; now.Before(r.expires) && r.matches(f) {
-			return r.Name + ": " + r.Reason + " (" + r.Owner + ", until " + r.Expires + ")", true
+		if r := &l.Rules[i]; r.Holds(now) && r.Matches(f) {
+			return r.mark(), true
 		}
 	}
 	return "", false
 }
 
-func (r *Rule) matches(f *hunt.Finding) bool {
-	if r.source.IsValid() && !r.source.Contains(f.Source.IP) || r.Port != 0 && r.Port != f.Destination.Port {
+// Holds says whether the rule has not expired at a time.
+func (r *Rule) Holds(now time.Time) bool { return now.Before(r.expires) }
+
+// mark is what a finding bears that the rule matches.
+func (r *Rule) mark() string {
+	return r.Name + ": " + r.Reason + " (" + r.Owner + ", until " + r.Expires + ")"
+}
+
+// Marked says whether a finding bears the mark of the rule of a name, whatever its reason was.
+func Marked(f *hunt.Finding, name string) bool {
+	return f.Dwell.Safelisted && strings.HasPrefix(f.Dwell.SafelistRule, name+": ")
+}
+
+// Matches says whether the rule is about a finding, expired or not.
+func (r *Rule) Matches(f *hunt.Finding) bool {
+	switch {
+	case r.source.IsValid() && !r.source.Contains(f.Source.IP), r.Port != 0 && r.Port != f.Destination.Port,
+		r.Transport != "" && r.Transport != f.Network.Transport, r.Story != "" && r.Story != f.Dwell.StoryID:
+		return false
+	}
+	if r.Fingerprint != "" && (f.Dwell.Destination == nil || r.Fingerprint != f.Dwell.Destination.Fingerprint) {
 		return false
 	}
 	if r.destination.IsValid() && !r.covers(f) {

@@ -124,7 +124,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 	if len(answer.Indices) == 0 {
 		return nil // The plan will find nothing and explain it.
 	}
-	var missing []string
+	var missing, unusable []string
 	for _, f := range fields {
 		types := answer.Fields[f]
 		if len(types) == 0 {
@@ -134,10 +134,19 @@ func (r *reading) checkFields(ctx context.Context) error {
 			if typ == "unmapped" || wantType(f, typ) && caps.Aggregatable {
 				continue
 			}
+			if r.query.spare[f] != "" {
+				unusable = append(unusable, f)
+				r.note("spare "+f, hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be counted, %s", f, typ, where(caps.Indices), r.query.spare[f]),
+					Where: join(r.names), Hint: "map it as keyword, as Security Onion does, to have it"})
+				continue
+			}
 			return &es.Error{Kind: es.Mapping, Op: "check the fields of", Index: join(r.names),
 				Reason: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(caps.Indices)),
 				Hint:   "these are not Security Onion's own indices, or a template was changed: name the right ones, or leave that index out"}
 		}
+	}
+	if len(unusable) > 0 {
+		r.query.sources = slices.DeleteFunc(slices.Clone(r.query.sources), func(s source) bool { return slices.Contains(unusable, s.field) })
 	}
 	needed := func(s source) bool { return !s.optional && slices.Contains(missing, s.field) }
 	if slices.Contains(missing, fieldDataset) || slices.ContainsFunc(r.query.sources, needed) {

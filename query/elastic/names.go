@@ -112,6 +112,9 @@ func flowSources() []source {
 	return []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"p", fieldSrcPort, true}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}
 }
 
+// noPrints is what a hunt goes without where a fingerprint cannot be aggregated.
+const noPrints = "so programs are not followed by this fingerprint; names are"
+
 // namesQuery asks for TLS and HTTP records in scope that are no request to a proxy.
 func namesQuery(scope hunt.Scope) query {
 	q := scoped(scope)
@@ -120,6 +123,7 @@ func namesQuery(scope hunt.Scope) query {
 	q.mustNot = append(q.mustNot, isConnect(scope))
 	q.sources = append(flowSources(), source{"k", fieldDataset, false}, source{"h", fieldServerName, true}, source{"v", fieldHost, true},
 		source{"4", fieldJA4, true}, source{"3", fieldJA3, true})
+	q.spare = map[string]string{fieldJA4: noPrints, fieldJA3: noPrints}
 	return q
 }
 

@@ -289,6 +289,38 @@ func TestNamesThatCannotBeReadAreAGap(t *testing.T) {
 	require.Equal(t, came, r.Connections)
 }
 
+// Where fingerprints cannot be aggregated, names are read all the same, without them, and that is told once. What comes is what
+// was expected of the same lines without these fields.
+func TestFingerprintsThatCannotBeCounted(t *testing.T) {
+	l := names(t, 43, 300, time.Hour)
+	req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
+	forEachLine(t, func(t *testing.T, c cluster) {
+		m := mapping()
+		m["properties"].(object)["hash"] = object{"properties": object{"ja3": object{"type": "text"}, "ja4": object{"type": "keyword", "doc_values": false}}}
+		index := c.index(t, 1)
+		c.do(t, "DELETE", "/"+index, nil)
+		c.do(t, "PUT", "/"+index, object{"settings": object{"number_of_replicas": 0}, "mappings": m})
+		c.loadLogs(t, index, l)
+		src, err := New(c.Client, Options{Index: []string{index}})
+		require.NoError(t, err)
+		g := got{names: map[hunt.NameRecord]int64{}}
+		r, err := src.ReadNames(t.Context(), req, g.emitNames)
+		require.NoError(t, err)
+		want := map[hunt.NameRecord]int64{}
+		for n, count := range l.namesOf(t, req.Scope, req.From, req.To) {
+			if n.Kind == hunt.TLS {
+				n.Fingerprint = hunt.FingerprintOf("", "", n.Name)
+			}
+			want[n] += count
+		}
+		equalCounts(t, want, g.names)
+		settled(t, want, r)
+		require.Len(t, r.Notes, 2)
+		require.Contains(t, notes(r), "hash.ja3 is of type text in "+index+", which cannot be counted")
+		require.Contains(t, notes(r), "hash.ja4 is of type keyword in "+index)
+	})
+}
+
 func TestNoNamesAreTold(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		read := func(t *testing.T, index string, req hunt.Request) (names, dns hunt.Reading) {

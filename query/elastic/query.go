@@ -38,6 +38,8 @@ type query struct {
 	also []string
 	// times asks for the first and last time of each bucket.
 	times bool
+	// spare are sources that are left out where they cannot be aggregated, with what is then missing.
+	spare map[string]string
 }
 
 // connQuery asks for connections. It puts the scope into the query, so that what is out of scope never leaves the server. Documents without

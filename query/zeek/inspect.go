@@ -22,6 +22,8 @@ var bom = []byte("\xef\xbb\xbf")
 // logFile is a file that was looked into.
 type logFile struct {
 	path string
+	// root is the path as given that led here.
+	root string
 	size int64
 	// named is the kind that the name promises, kind the one that the content is.
 	named, kind Kind

@@ -35,13 +35,19 @@ const (
 	NTLM     Kind = "ntlm"
 )
 
+// The kinds that say how much Zeek did not see.
+const (
+	CaptureLoss Kind = "capture_loss"
+	Stats       Kind = "stats"
+)
+
 // otherKind stands for every log that is not read.
 const otherKind Kind = "other"
 
 // pathKind names the log that a record says it belongs to, without keeping the text.
 func pathKind(b []byte) Kind {
 	for _, k := range [...]Kind{Conn, HTTPLog, SSLLog, DNSLog, Files, Weird, X509, OpenConn, ConnLong, OpenHTTP, OpenSSL, DHCP, Notice, Intel,
-		Software, Kerberos, NTLM} {
+		Software, Kerberos, NTLM, CaptureLoss, Stats} {
 		if string(b) == string(k) {
 			return k
 		}

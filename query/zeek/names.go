@@ -41,7 +41,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		for i := range batch {
 			r := &batch[i]
 			switch {
-			case strings.EqualFold(r.Method, "CONNECT") && req.Scope.IsInternal(r.Src):
+			case isConnect(r) && req.Scope.IsInternal(r.Src):
 				host, port := hunt.ConnectTarget(r.URI, r.Host)
 				n := r.named(hunt.Connect, host, r.bytes())
 				n.Port = port
@@ -98,6 +98,9 @@ func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt
 	}
 	return reading, nil
 }
+
+// isConnect says that a request asks a proxy for a connection.
+func isConnect(r *HTTP) bool { return strings.EqualFold(r.Method, "CONNECT") }
 
 // reading adds two outcomes up.
 func (o Outcome) reading(other Outcome) hunt.Reading {

@@ -22,6 +22,8 @@ type finder struct {
 	// want says which files are to be looked into, by the kind that their name promises.
 	want   func(k Kind, path string) bool
 	report *report
+	// root is the path as given that is being followed.
+	root string
 }
 
 // find resolves files, folders and globs.
@@ -31,6 +33,7 @@ func find(paths []string, want func(k Kind, path string) bool, r *report) (*find
 	}
 	fd := &finder{seen: map[string]bool{}, others: map[Kind]int{}, want: want, report: r}
 	for _, p := range paths {
+		fd.root = p
 		info, err := os.Stat(p)
 		switch {
 		case err == nil && info.IsDir():
@@ -134,5 +137,5 @@ func (fd *finder) add(path string, size int64, explicit bool) {
 		return
 	}
 	fd.seen[real] = true
-	fd.files = append(fd.files, &logFile{path: path, size: size, named: kind, explicit: explicit})
+	fd.files = append(fd.files, &logFile{path: path, root: fd.root, size: size, named: kind, explicit: explicit})
 }

@@ -18,6 +18,8 @@ type scan struct {
 	scope hunt.Scope
 	// spanOnly reads no more of a record than its time and addresses, and hands nothing on.
 	spanOnly bool
+	// minutes notes in which minutes there are records, in scope or not.
+	minutes bool
 	// from and to bound the starts of what is handed on, Unix milliseconds, half-open.
 	from, to int64
 	// take gets every connection that is in scope and in bounds, from several goroutines at once; it keeps
@@ -94,6 +96,9 @@ func (w *worker) count(n *counts, kind Kind) moment {
 	c := &w.parser.conn
 	n.records++
 	n.first, n.last = min(n.first, c.Start), max(n.last, c.Start)
+	if w.scan.minutes {
+		n.at(c.Start)
+	}
 	if w.parser.negative {
 		n.negative++
 	}

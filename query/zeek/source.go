@@ -70,7 +70,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	}
 
 	base := scan{pipeline: pipeline{workers: s.opts.Workers, chunkSize: s.chunkSize, read: new(atomic.Int64)},
-		scope: req.Scope, connections: new(atomic.Int64)}
+		scope: req.Scope, connections: new(atomic.Int64), minutes: len(s.opts.Paths) > 1}
 	base.progress = in.progress(req, &base)
 	open, err := s.readOpen(ctx, base, in.open)
 	if err != nil {
@@ -361,5 +361,8 @@ func (in *input) reading(paths []string, w hunt.Window, connections int64, r *re
 		}
 	}
 	out.Notes, out.Gaps = r.notes, r.gaps
+	if len(paths) > 1 {
+		out.Sensors = in.sensors(paths, w)
+	}
 	return out
 }

@@ -2,6 +2,7 @@ package zeek
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -63,6 +64,21 @@ type counts struct {
 	odd, oddLine int64
 	// negative are durations below zero, steps the places where the clock was set back, stepLine the first of them.
 	negative, steps, stepLine int64
+	// minutes (since 1970) in which records begin, where the scan asks for them; minute is the last one noted.
+	minutes map[int64]struct{}
+	minute  int64
+}
+
+// at notes the minute of a record.
+func (c *counts) at(ms int64) {
+	minute := ms / 60_000
+	if minute == c.minute {
+		return
+	}
+	if c.minutes == nil {
+		c.minutes = map[int64]struct{}{}
+	}
+	c.minutes[minute], c.minute = struct{}{}, minute
 }
 
 func newCounts() counts {
@@ -92,6 +108,11 @@ func (c *counts) add(o *counts) {
 		c.stepLine = o.stepLine
 	}
 	c.steps += o.steps
+	if c.minutes == nil {
+		c.minutes = o.minutes
+	} else {
+		maps.Copy(c.minutes, o.minutes)
+	}
 }
 
 // step counts a place where the clock was set back.

@@ -1,0 +1,403 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"dwell/integration"
+	"dwell/internal/config"
+	"dwell/internal/hunt"
+	"dwell/internal/output"
+	"dwell/internal/pipeline"
+	"dwell/internal/safelist"
+)
+
+// ruleFlags are what a new rule needs beside what it matches.
+type ruleFlags struct {
+	name, reason, owner, expires string
+	story, dryRun                bool
+}
+
+func newSafelistAdd(a *app) *cobra.Command {
+	var f ruleFlags
+	c := &cobra.Command{
+		Use:   "add FINDING-ID | STORY-ID | PAIR | SOURCE DESTINATION",
+		Short: "Add a rule for one finding, no wider than it needs",
+		Long: `Add a rule to the safelist's file, at its end; everything else in the file stays as it is. The rule has the finding's source and
+other side, with port and transport where the finding has them. A pair reads as dwell.pair does: the other side is an
+address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel.
+
+Where a cluster is set, what was stored before and is matched by the rule is marked too.`,
+		Example: `  dwell safelist add 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2 --reason "nightly backup, asked ops" --expires 180d
+  dwell safelist add 10.1.4.22 203.0.113.7:443 --reason "own server" --expires 2027-06-30 --owner ops
+  dwell safelist add '10.1.4.22>*:443/tcp#ja4=t13d190900_9dc949149365_97f8aa674fd9' --reason "backup agent" --expires 90d --dry-run`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error { return a.addRule(c.Context(), &f, args) },
+	}
+	p := c.Flags()
+	p.StringVar(&f.reason, "reason", "", "why this is no threat, in a sentence")
+	p.StringVar(&f.owner, "owner", "", "who decides (default: the user's login name)")
+	p.StringVar(&f.expires, "expires", "", "`day` from which the rule holds no more, 2027-06-30, or in how many days, 180d")
+	p.StringVar(&f.name, "name", "", "the rule's name (default: made of what it matches)")
+	p.BoolVar(&f.story, "story", false, "match this one story by its id and nothing else (with the id of a finding or a story)")
+	p.BoolVar(&f.dryRun, "dry-run", false, "print the rule and change nothing")
+	return c
+}
+
+func newSafelistRemove(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "remove NAME",
+		Short: "Remove a rule",
+		Long: `Remove the rule of a name from the safelist's file, with the comment right above it. Where a cluster is set, what bears its
+mark loses it, or takes that of another rule that matches.`,
+		Example: `  dwell safelist remove backup`,
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(c *cobra.Command, args []string) error { return a.removeRule(c.Context(), args[0]) },
+	}
+}
+
+func newSafelistTest(a *app) *cobra.Command {
+	var f huntFlags
+	var huntID string
+	c := &cobra.Command{
+		Use:   "test [NAME...]",
+		Short: "Say what rules match: among what was stored, in one hunt, or in log files",
+		Long: `Say what each rule, or each named one, matches, and how many findings that are: among each story's latest finding in the
+cluster, in one stored hunt (--hunt), or in a hunt over log files (--zeek) or a window (--since, --from, --to), which is not
+stored. A list that is not in
+force yet is tested with --set hunt.safelist=FILE. Expired rules are tested too, and said to be expired.`,
+		Example: `  dwell safelist test backup
+  dwell safelist test --hunt 44b0f1e1f5f7f0e0a3a7d7c1a8b1c2d3
+  dwell safelist test --zeek /nsm/zeek/logs/2026-11-22 --set hunt.safelist=draft.yaml`,
+		RunE: func(c *cobra.Command, args []string) error { return a.testRules(c.Context(), &f, huntID, args) },
+	}
+	f.window(c.Flags())
+	c.Flags().StringVar(&huntID, "hunt", "", "the findings of this stored hunt (`id`)")
+	return c
+}
+
+// safelistFile is the file to change: what the setting says, else safelist.yaml beside the configuration file, there or not.
+func safelistFile(settings *config.Loaded) (string, error) {
+	if path := safelistPath(settings); path != "" {
+		return path, nil
+	}
+	if settings.File == "" {
+		return "", usage("there is no safelist: name its file with --set hunt.safelist=FILE, or in the configuration file")
+	}
+	return filepath.Join(filepath.Dir(settings.File), "safelist.yaml"), nil
+}
+
+func (a *app) addRule(ctx context.Context, f *ruleFlags, args []string) error {
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	path, err := safelistFile(settings)
+	if err != nil {
+		return err
+	}
+	rule, err := a.ruleFor(ctx, settings, f, args)
+	if err != nil {
+		return err
+	}
+	if err := f.fill(a, &rule); err != nil {
+		return err
+	}
+	text, list, err := readList(path)
+	if err != nil {
+		return err
+	}
+	if rule.Name == "" {
+		rule.Name = list.NameFor(&rule)
+	}
+	changed, err := safelist.Add(text, rule)
+	if err != nil {
+		return usage("%s: %v", path, err)
+	}
+	fmt.Fprintf(a.Out, "%s: %s > %s until %s\n", output.Clean(rule.Name), output.Clean(orAny(rule.Source)), output.Clean(ruleSide(&rule)), rule.Expires)
+	if f.dryRun {
+		a.say("dwell: nothing was written (--dry-run)")
+		return nil
+	}
+	if err := replaceFile(path, text, changed); err != nil {
+		return err
+	}
+	a.say("dwell: written to %s", path)
+	after, err := safelist.Parse(bytes.NewReader(changed))
+	if err != nil {
+		return err
+	}
+	a.remark(ctx, settings, rule.Source, func(f *hunt.Finding) (integration.Mark, bool) {
+		if f.Dwell.Safelisted {
+			return integration.Mark{}, false // by an earlier rule
+		}
+		text, ok := after.Match(f, a.Now())
+		return integration.Mark{Safelisted: true, Rule: text}, ok && strings.HasPrefix(text, rule.Name+": ")
+	})
+	return nil
+}
+
+func orAny(source string) string {
+	if source == "" {
+		return "any"
+	}
+	return source
+}
+
+// ruleFor makes the rule that the arguments ask for.
+func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags, args []string) (safelist.Rule, error) {
+	if pair := strings.Join(args, ">"); strings.Contains(pair, ">") {
+		if f.story {
+			return safelist.Rule{}, usage("--story goes with the id of a finding or a story")
+		}
+		from, to, err := hunt.ParsePair(pair)
+		if err != nil {
+			return safelist.Rule{}, usageError{err}
+		}
+		return safelist.OfSide(from.String(), to), nil
+	}
+	id := args[0]
+	if !isDigest(id) {
+		return safelist.Rule{}, usage("%q is neither the id of a finding or a story (32 hexadecimal digits) nor a pair, as in 10.1.4.22>203.0.113.7:443", id)
+	}
+	store, err := a.openStore(settings)
+	if err != nil {
+		return safelist.Rule{}, err
+	}
+	list, err := store.Findings(ctx, integration.Filter{Every: true, FindingID: id})
+	if err == nil && len(list.Findings) == 0 {
+		list, err = store.Findings(ctx, integration.Filter{StoryID: id})
+	}
+	if err != nil {
+		return safelist.Rule{}, missingTemplates(err)
+	}
+	if len(list.Findings) == 0 {
+		return safelist.Rule{}, hint(fmt.Errorf("there is no finding and no story %s", id), "`dwell findings -o wide` lists the ids")
+	}
+	if f.story {
+		return safelist.Rule{Story: list.Findings[0].Dwell.StoryID}, nil
+	}
+	return safelist.For(&list.Findings[0]), nil
+}
+
+// fill puts in who decided what for how long.
+func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
+	if strings.TrimSpace(f.reason) == "" {
+		return usage("--reason is missing: say why this is no threat")
+	}
+	if f.expires == "" {
+		return usage("--expires is missing: a day (2027-06-30), or in how many days (180d)")
+	}
+	day, err := safelist.ParseExpiry(f.expires, a.Now())
+	if err != nil {
+		return usage("--expires: %v", err)
+	}
+	if f.owner == "" {
+		u, err := user.Current()
+		if err != nil {
+			return usage("--owner is missing: say who decides")
+		}
+		f.owner = u.Username
+	}
+	r.Name, r.Reason, r.Owner, r.Expires = f.name, f.reason, f.owner, day
+	return nil
+}
+
+// readList reads the file to be changed; a file that is not there yet is an empty list.
+func readList(path string) ([]byte, *safelist.List, error) {
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("read safelist: %w", err)
+	}
+	list, err := safelist.Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, nil, usage("%s: %v", path, err)
+	}
+	return text, list, nil
+}
+
+// replaceFile writes a file whole or not at all, with the rights it had, unless somebody else changed it meanwhile.
+func replaceFile(path string, before, after []byte) error {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	mode := fs.FileMode(0o644)
+	if info, err := os.Stat(path); err == nil {
+		mode = info.Mode().Perm()
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("write safelist: %w", err)
+	}
+	defer os.Remove(f.Name()) // gone once it is renamed
+	_, err = f.Write(after)
+	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write safelist: %w", err)
+	}
+	now, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) || !bytes.Equal(now, before) {
+		return fmt.Errorf("write safelist: %s was changed meanwhile: try again", path)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("write safelist: %w", err)
+	}
+	return nil
+}
+
+// remark marks what was stored before the list changed. That it cannot is a warning: the list holds, and later hunts go by it.
+func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (integration.Mark, bool)) {
+	if len(settings.Elasticsearch.Addresses) == 0 {
+		a.say("dwell: note: no cluster is set, so nothing that was stored before is marked")
+		return
+	}
+	store, err := a.openStore(settings)
+	n := 0
+	if err == nil {
+		var filter integration.Filter
+		if source != "" {
+			filter.Source, err = config.ParsePrefix(source)
+		}
+		if err == nil {
+			n, err = store.Safelist(ctx, filter, decide)
+		}
+	}
+	if err != nil {
+		a.warn("the list is changed, but what was stored before is not all marked (%d are): %v", n, err)
+		return
+	}
+	a.say("dwell: %d findings and alerts that were stored before are marked anew", n)
+}
+
+func (a *app) removeRule(ctx context.Context, name string) error {
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	path, err := safelistFile(settings)
+	if err != nil {
+		return err
+	}
+	text, list, err := readList(path)
+	if err != nil {
+		return err
+	}
+	changed, err := safelist.Remove(text, name)
+	if errors.Is(err, safelist.ErrNoRule) {
+		return hint(usage("%s: %v", path, err), "`dwell safelist list` names them")
+	}
+	if err != nil {
+		return usage("%s: %v", path, err)
+	}
+	after, err := safelist.Parse(bytes.NewReader(changed))
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(path, text, changed); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.Out, "%s removed from %s\n", output.Clean(name), output.Clean(path))
+	source := ""
+	for _, r := range list.Rules {
+		if r.Name == name {
+			source = r.Source
+		}
+	}
+	a.remark(ctx, settings, source, func(f *hunt.Finding) (integration.Mark, bool) {
+		text, ok := after.Match(f, a.Now())
+		return integration.Mark{Safelisted: ok, Rule: text}, safelist.Marked(f, name)
+	})
+	return nil
+}
+
+// fewMatches is how many findings of a rule are named.
+const fewMatches = 5
+
+func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names []string) error {
+	settings, err := a.load(f.keys())
+	if err != nil {
+		return err
+	}
+	list, err := readSafelist(settings)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(list.Rules, func(r safelist.Rule) bool { return r.Name == name }) {
+			return hint(usage("there is no rule %q", name), "`dwell safelist list` names them")
+		}
+	}
+	findings, err := a.tested(ctx, f, settings, huntID)
+	if err != nil {
+		return err
+	}
+	for i := range list.Rules {
+		r := &list.Rules[i]
+		if len(names) > 0 && !slices.Contains(names, r.Name) {
+			continue
+		}
+		var matched []*hunt.Finding
+		severe := 0
+		for i := range findings {
+			if f := &findings[i]; r.Matches(f) {
+				matched = append(matched, f)
+				if f.Event.Severity >= 3 {
+					severe++
+				}
+			}
+		}
+		text := fmt.Sprintf("%s: matches %d findings, %d of them high or critical", r.Name, len(matched), severe)
+		if !r.Holds(a.Now()) {
+			text += "; expired on " + r.Expires + ", so it marks none"
+		}
+		fmt.Fprintln(a.Out, output.Clean(text))
+		for _, f := range matched[:min(len(matched), fewMatches)] {
+			fmt.Fprintln(a.Out, output.Clean(fmt.Sprintf("  %s  %.3f %s", f.Dwell.Pair, f.Dwell.Score, f.Dwell.Severity)))
+		}
+		if more := len(matched) - fewMatches; more > 0 {
+			fmt.Fprintf(a.Out, "  and %d more\n", more)
+		}
+	}
+	a.say("dwell: %d rules, %d findings", len(list.Rules), len(findings))
+	return nil
+}
+
+// tested are the findings that rules are tried on: of a hunt over files, of a stored hunt, or each story's latest.
+func (a *app) tested(ctx context.Context, f *huntFlags, settings *config.Loaded, huntID string) ([]hunt.Finding, error) {
+	if len(f.zeek) > 0 || f.from != "" || f.to != "" || f.wholeHunt.Changed("since") {
+		if huntID != "" {
+			return nil, usage("--hunt is a stored hunt: leave --zeek and the window out")
+		}
+		options, err := f.options(ctx, a, settings)
+		if err != nil {
+			return nil, err
+		}
+		source, err := a.source(ctx, f.zeek, settings)
+		if err != nil {
+			return nil, err
+		}
+		options.MinScore = 1 // what has a severity is found all the same
+		result, err := pipeline.Run(ctx, source, options)
+		if err != nil {
+			return nil, err
+		}
+		a.notes(result.Reading.Notes)
+		return result.Findings, nil
+	}
+	filter := integration.Filter{HuntID: huntID, Every: huntID != ""}
+	store, err := a.openStore(settings)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := store.Findings(ctx, filter)
+	return stored.Findings, missingTemplates(err)
+}

@@ -1,0 +1,38 @@
+package hunt
+
+import "context"
+
+// SensorHours says in how many hours of a window, counted from its start, a sensor has connection records, in scope or not.
+type SensorHours struct {
+	Name  string `json:"name"`
+	Hours int64  `json:"hours"`
+}
+
+// PeerLoss is what one Zeek process (a worker) says of what it did not see.
+type PeerLoss struct {
+	// Sensor and Peer name it; Sensor may be empty.
+	Sensor, Peer string
+	// Gaps of Acks acknowledgements were for data that was never seen (capture_loss.log).
+	Gaps, Acks int64
+	// Dropped of Packets were dropped before Zeek saw them (stats.log).
+	Dropped, Packets int64
+}
+
+// LossShare sums losses up: percent of all, and the worst process.
+type LossShare struct {
+	Percent      float64 `json:"percent"`
+	WorstPercent float64 `json:"worst_percent"`
+	WorstPeer    string  `json:"worst_peer"`
+}
+
+// Coverage is what a source knows of how much of the traffic was seen.
+type Coverage struct {
+	// Sensors by name; empty where the source tells none apart.
+	Sensors []SensorHours
+	Loss    []PeerLoss
+}
+
+// CoverageSource is a source that can say how much was seen over the window of a request (From and To are set).
+type CoverageSource interface {
+	Coverage(ctx context.Context, req Request) (Coverage, []Note, error)
+}

@@ -1,0 +1,132 @@
+package hunt
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Side is the other side of a pair, whatever kind of key that is, as people name it. One of Addr, Network, Fingerprint and
+// Name is set.
+type Side struct {
+	Addr    netip.Addr
+	Network netip.Prefix
+	// Fingerprint reads as [Fingerprint.String] writes it; Port is the one it is shown to, 0 for any.
+	Fingerprint string
+	Port        uint16
+	// Name is a server's name, or with DNS the domain below which names were asked for.
+	Name string
+	DNS  bool
+}
+
+// ParseSide reads the part of a pair behind ">", as dwell.pair has it (see [PairKey.String]), with or without port and
+// transport: 203.0.113.7, 203.0.113.0/24, cdn.example, *:443/tcp#ja4=..., ja4=..., *.evil.example/dns. Ports of an address
+// or a name are read past: a portrait shows all of them.
+func ParseSide(text string) (Side, error) {
+	text = strings.ToLower(strings.TrimSpace(text))
+	if where, print, ok := strings.Cut(text, "#"); ok || isFingerprint(text) {
+		if !ok {
+			where, print = "", text
+		}
+		s := Side{Fingerprint: print}
+		if !isFingerprint(print) {
+			return s, fmt.Errorf("%q is not a TLS fingerprint, as in ja4=t13d1516h2_8daaf6152771_b186095e22b6, ja3=... or no-server-name", print)
+		}
+		if port, _, _ := strings.Cut(strings.TrimPrefix(where, "*:"), "/"); port != "" && port != "*" {
+			n, err := strconv.ParseUint(port, 10, 16)
+			if err != nil {
+				return s, fmt.Errorf("%q is not a port", port)
+			}
+			s.Port = uint16(n)
+		}
+		return s, nil
+	}
+	if domain, ok := strings.CutSuffix(text, "/dns"); ok {
+		return Side{Name: strings.TrimPrefix(domain, "*."), DNS: true}, nil
+	}
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return Side{Network: p.Masked()}, nil
+	}
+	text = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(text, "/tcp"), "/udp"), "/icmp")
+	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		return Side{Addr: a.Unmap()}, nil
+	}
+	if a, err := netip.ParseAddrPort(text); err == nil {
+		return Side{Addr: a.Addr().Unmap(), Port: a.Port()}, nil
+	}
+	s := Side{Name: text}
+	if name, port, ok := strings.Cut(text, ":"); ok {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return s, fmt.Errorf("%q is not a port", port)
+		}
+		s.Name, s.Port = name, uint16(n)
+	}
+	if s.Name == "" || strings.ContainsAny(s.Name, "/ >*") {
+		return s, errors.New("the other side is an address, a network (203.0.113.0/24), a name, a TLS fingerprint (*:443/tcp#ja4=...) or a domain (*.evil.example/dns)")
+	}
+	return s, nil
+}
+
+func isFingerprint(s string) bool {
+	return s == "no-server-name" || strings.HasPrefix(s, "ja3=") || strings.HasPrefix(s, "ja4=")
+}
+
+// ParsePair reads a whole pair as dwell.pair has it.
+func ParsePair(text string) (src netip.Addr, to Side, err error) {
+	from, other, ok := strings.Cut(text, ">")
+	if !ok {
+		return src, to, errors.New("a pair reads SOURCE>OTHER SIDE, as dwell.pair does")
+	}
+	if src, err = netip.ParseAddr(strings.Trim(strings.TrimSpace(from), "[]")); err != nil {
+		return src, to, fmt.Errorf("source %q is not an address", from)
+	}
+	to, err = ParseSide(other)
+	return src.Unmap(), to, err
+}
+
+// String is the side without port, but for a fingerprint, which reads as in a pair.
+func (s Side) String() string {
+	switch {
+	case s.Addr.IsValid():
+		return s.Addr.String()
+	case s.Network.IsValid():
+		return s.Network.String()
+	case s.Fingerprint != "" && s.Port != 0:
+		return fmt.Sprintf("*:%d/tcp#%s", s.Port, s.Fingerprint)
+	case s.Fingerprint != "":
+		return "*#" + s.Fingerprint
+	case s.DNS:
+		return "*." + s.Name + "/dns"
+	}
+	return s.Name
+}
+
+// SideOf is the other side of a finding.
+func SideOf(f *Finding) Side {
+	switch d := f.Dwell.Destination; {
+	case f.Dwell.DNS != nil:
+		return Side{Name: f.Destination.Domain, DNS: true}
+	case d != nil && d.Network != "":
+		p, err := netip.ParsePrefix(d.Network)
+		if err == nil {
+			return Side{Network: p}
+		}
+	case d != nil && d.Fingerprint != "":
+		return Side{Fingerprint: d.Fingerprint, Port: uint16(f.Destination.Port)}
+	case f.Destination.Domain != "":
+		return Side{Name: f.Destination.Domain}
+	}
+	return Side{Addr: f.Destination.IP}
+}
+
+// Is says whether a finding is about this side.
+func (s Side) Is(f *Finding) bool {
+	o := SideOf(f)
+	if s.Fingerprint != "" {
+		return s.Fingerprint == o.Fingerprint && (s.Port == 0 || s.Port == o.Port)
+	}
+	return s.Addr == o.Addr && s.Network == o.Network && o.Fingerprint == "" && s.DNS == o.DNS && strings.EqualFold(s.Name, o.Name)
+}

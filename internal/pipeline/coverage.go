@@ -1,0 +1,112 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dwell/internal/hunt"
+)
+
+// cover asks the source how much of the traffic was seen. That it does not know is a note, never the end of a hunt.
+func (r *Result) cover(ctx context.Context, src hunt.Source, o Options) (hunt.Coverage, error) {
+	from, ok := src.(hunt.CoverageSource)
+	if !ok || r.Reading.Window == (hunt.Window{}) {
+		return hunt.Coverage{Sensors: r.Reading.Sensors}, nil
+	}
+	req := o.Request
+	req.From, req.To, req.Since, req.Progress = r.Reading.Window.Start, r.Reading.Window.End, 0, nil
+	seen, notes, err := from.Coverage(ctx, req)
+	r.Reading.Notes = append(r.Reading.Notes, notes...)
+	if err != nil {
+		if ctx.Err() != nil {
+			return seen, ctx.Err()
+		}
+		r.Reading.Notes = append(r.Reading.Notes, hunt.Note{What: "how much each sensor saw is not known: " + err.Error()})
+	}
+	if seen.Sensors == nil {
+		seen.Sensors = r.Reading.Sensors
+	}
+	return seen, nil
+}
+
+// maxSensors is how many sensors a statement lists, those with the fewest hours first; lossLimit is the percentage of loss
+// from which there is no clean bill.
+const (
+	maxSensors = 50
+	lossLimit  = 5
+	fewLacks   = 3
+)
+
+// covered puts coverage into a statement; lacks are what speaks against a clean bill.
+func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
+	list := slices.Clone(seen.Sensors)
+	slices.SortFunc(list, func(a, b hunt.SensorHours) int {
+		return cmp.Or(cmp.Compare(a.Hours, b.Hours), cmp.Compare(a.Name, b.Name))
+	})
+	s.SensorCount = int64(len(list))
+	s.Sensors = list[:min(len(list), maxSensors)]
+	var short []string
+	for _, sensor := range list {
+		if float64(sensor.Hours) < cleanHours*float64(s.Hours) {
+			short = append(short, fmt.Sprintf("%s has connections in %d of %d hours", sensorName(sensor.Name), sensor.Hours, s.Hours))
+		}
+	}
+	if more := len(short) - fewLacks; more > 0 {
+		short = append(short[:fewLacks], fmt.Sprintf("%d more sensors are as short", more))
+	}
+	if n := len(list); n == 1 {
+		told = append(told, "1 sensor")
+	} else if n > 1 {
+		told = append(told, fmt.Sprintf("%d sensors, of which %s has the fewest hours with connections: %d of %d", n, sensorName(list[0].Name), list[0].Hours, s.Hours))
+	}
+	s.CaptureLoss = lossOf(seen.Loss, func(l hunt.PeerLoss) (int64, int64) { return l.Gaps, l.Acks })
+	s.Dropped = lossOf(seen.Loss, func(l hunt.PeerLoss) (int64, int64) { return l.Dropped, l.Packets })
+	for _, l := range []struct {
+		share *hunt.LossShare
+		what  string
+	}{{s.CaptureLoss, "of acknowledgements were for data that Zeek never saw"}, {s.Dropped, "of packets were dropped before Zeek saw them"}} {
+		if l.share == nil {
+			continue
+		}
+		text := fmt.Sprintf("%.2g %% %s (%s: %.2g %%)", l.share.Percent, l.what, l.share.WorstPeer, l.share.WorstPercent)
+		told = append(told, text)
+		if l.share.Percent > lossLimit {
+			short = append(short, text)
+		}
+	}
+	if s.CaptureLoss == nil && s.Dropped == nil {
+		told = append(told, "packet loss not known (neither Zeek's capture_loss log nor its stats log is there)")
+	}
+	return told, short
+}
+
+func sensorName(name string) string {
+	if name == "" {
+		return "a sensor without a name"
+	}
+	return "sensor " + name
+}
+
+// lossOf sums losses up; nil where nobody counted.
+func lossOf(list []hunt.PeerLoss, of func(hunt.PeerLoss) (lost, all int64)) *hunt.LossShare {
+	var out *hunt.LossShare
+	var lost, all int64
+	for _, l := range list {
+		n, of := of(l)
+		if of <= 0 {
+			continue
+		}
+		lost, all = lost+n, all+of
+		share := 100 * float64(n) / float64(of)
+		if out == nil || share > out.WorstPercent {
+			out = &hunt.LossShare{WorstPercent: round(share), WorstPeer: strings.Trim(l.Sensor+" "+l.Peer, " ")}
+		}
+	}
+	if out != nil {
+		out.Percent = round(100 * float64(lost) / float64(all))
+	}
+	return out
+}

@@ -1,0 +1,65 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// seeing is a source that knows how much was seen.
+type seeing struct {
+	fixed
+	seen hunt.Coverage
+	err  error
+}
+
+func (s *seeing) Coverage(context.Context, hunt.Request) (hunt.Coverage, []hunt.Note, error) {
+	return s.seen, nil, s.err
+}
+
+func TestCoverageInTheStatement(t *testing.T) {
+	day := ofDay(every(server, day0, 5*time.Minute, 24*time.Hour))
+	src := &seeing{fixed: *day, seen: hunt.Coverage{Sensors: []hunt.SensorHours{{Name: "north", Hours: 24}, {Name: "south", Hours: 22}},
+		Loss: []hunt.PeerLoss{{Sensor: "north", Peer: "worker-1", Gaps: 5, Acks: 1000, Dropped: 0, Packets: 4000}, {Sensor: "south", Peer: "worker-1", Gaps: 10, Acks: 500}}}}
+	s := stated(t, src, dwellOptions())
+	require.False(t, s.Clean, "22 of 24 hours are less than 95 %")
+	require.Equal(t, []hunt.SensorHours{{Name: "south", Hours: 22}, {Name: "north", Hours: 24}}, s.Sensors)
+	// 15 of 1,500 and 10 of 500 acknowledgements; 0 of 4,000 packets.
+	require.Equal(t, &hunt.LossShare{Percent: 1, WorstPercent: 2, WorstPeer: "south worker-1"}, s.CaptureLoss)
+	require.Equal(t, &hunt.LossShare{WorstPeer: "north worker-1"}, s.Dropped)
+	require.Contains(t, s.Text, "2 sensors, of which sensor south has the fewest hours with connections: 22 of 24")
+	require.Contains(t, s.Text, "No clean bill: sensor south has connections in 22 of 24 hours.")
+
+	src.seen.Sensors[1].Hours = 23 // 95.8 %
+	s = stated(t, src, dwellOptions())
+	require.True(t, s.Clean, s.Text)
+
+	src.seen.Loss = append(src.seen.Loss, hunt.PeerLoss{Peer: "worker-2", Dropped: 500, Packets: 4000})
+	s = stated(t, src, dwellOptions()) // 500 of 8,000
+	require.Equal(t, 6.25, s.Dropped.Percent)
+	require.False(t, s.Clean)
+
+	for i := range 60 {
+		src.seen.Sensors = append(src.seen.Sensors, hunt.SensorHours{Name: fmt.Sprintf("branch-%02d", i), Hours: 1})
+	}
+	s = stated(t, src, dwellOptions())
+	require.Len(t, s.Sensors, 50)
+	require.Equal(t, int64(62), s.SensorCount)
+	require.Contains(t, s.Text, "57 more sensors are as short")
+
+	src.err = errors.New("not allowed")
+	res, err := Run(t.Context(), src, dwellOptions())
+	require.NoError(t, err, "a hunt goes on without")
+	require.Contains(t, res.Document.Dwell.Hunt.Notes, "how much each sensor saw is not known: not allowed")
+	require.True(t, res.Document.Dwell.Hunt.Complete)
+
+	s = stated(t, day, dwellOptions())
+	require.Empty(t, s.Sensors)
+	require.Contains(t, s.Text, "packet loss not known")
+}

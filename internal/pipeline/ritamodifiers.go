@@ -1,0 +1,169 @@
+package pipeline
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/scoring"
+)
+
+// ritaSpread counts internal machines: those that talk to each address and name, and all there are.
+type ritaSpread struct {
+	mu sync.Mutex
+	// hosts are by outside address, and by the address that stands for a name.
+	hosts map[netip.Addr]int32
+	all   map[netip.Addr]struct{}
+}
+
+func (s *ritaSpread) machines() int64 { return int64(len(s.all)) }
+
+// count goes over the tables without decoding. A pair stands in a table once, so each counts one machine, but for two that
+// talk in both directions. An internal proxy counts as a machine that talks to what was asked of it, as it does to RITA.
+func (s *ritaSearch) count() *ritaSpread {
+	out := &ritaSpread{hosts: map[netip.Addr]int32{}, all: map[netip.Addr]struct{}{}}
+	scope := &s.o.Request.Scope
+	answers := map[netip.Addr][]*ritaDomain{}
+	for _, d := range s.domains {
+		for a := range d.addresses {
+			answers[a] = append(answers[a], d)
+		}
+	}
+	both := map[hunt.Two]struct{}{}
+	once := func(machine, other netip.Addr) bool {
+		_, there := both[hunt.Two{Src: machine, Dst: other}]
+		both[hunt.Two{Src: machine, Dst: other}] = struct{}{}
+		return !there
+	}
+	s.m.table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		out.mu.Lock()
+		defer out.mu.Unlock()
+		inside := scope.IsInternal(src)
+		if inside {
+			out.all[src] = struct{}{}
+		}
+		for i := range of.Len() {
+			dst := of.Dst(i)
+			machine, other := src, dst
+			if !inside {
+				machine, other = dst, src
+				out.all[dst] = struct{}{}
+			}
+			if scope.Direction != hunt.Both || once(machine, other) {
+				out.hosts[other]++
+			}
+			if !inside {
+				continue
+			}
+			for _, d := range answers[dst] {
+				d.direct = d.direct || !d.clients[src]
+			}
+		}
+	})
+	if s.m.named != nil {
+		s.m.named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+			if !scope.IsInternal(src) {
+				return
+			}
+			out.mu.Lock()
+			defer out.mu.Unlock()
+			out.all[src] = struct{}{}
+			for i := range of.Len() {
+				name := of.Dst(i)
+				out.hosts[name]++
+				if s.m.named.Kinds(src, name)&(1<<hunt.Connect) == 0 {
+					continue
+				}
+				for _, u := range s.m.named.Uses(src, name) {
+					proxy := u.Addr
+					// A proxy that asks for the name itself is counted as such.
+					if scope.IsInternal(proxy) && s.m.named.Uses(proxy, name) == nil && once(proxy, name) {
+						out.all[proxy] = struct{}{}
+						out.hosts[name]++
+					}
+				}
+			}
+		})
+	}
+	if s.m.dns != nil {
+		for _, q := range s.m.dns.All() {
+			out.all[q.Client] = struct{}{}
+		}
+	}
+	return out
+}
+
+// hits are the indicators of compromise that the other side matches.
+func (s *ritaSearch) hits(k *hunt.PairKey) []hunt.IntelHit {
+	if s.intel == nil {
+		return nil
+	}
+	if k.Name != "" { // RITA looks a name up, and not what is behind it
+		return s.intel.Lookup(nil, k.Name)
+	}
+	return s.intel.Lookup([]netip.Addr{s.outside(k)}, "")
+}
+
+// outside is the address that is not ours.
+func (s *ritaSearch) outside(k *hunt.PairKey) netip.Addr {
+	if s.o.Request.Scope.IsInternal(k.Src) {
+		return k.Dst
+	}
+	return k.Src
+}
+
+// days is how many whole days before the window's end a moment was.
+func (s *ritaSearch) days(at int64) int64 {
+	return int64(s.window.End.Sub(time.UnixMilli(at)).Hours() / 24)
+}
+
+// modifiers are what RITA adds to a pair's strongest threat; hosts is how many machines talk to the other side.
+func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []hunt.IntelHit) (list []hunt.Modifier, hosts int64) {
+	add := func(name string, value float64, format string, args ...any) {
+		if value != 0 {
+			list = append(list, hunt.Modifier{Name: name, Value: round(value), Reason: fmt.Sprintf(format, args...)})
+		}
+	}
+	party, destination := p.Dst, k.Name
+	if k.Name == "" {
+		party = s.outside(k)
+		destination = party.String()
+	}
+	if len(hits) > 0 {
+		strongest := scoring.RITAFinal(0, l.parts.Beacon, l.parts.LongConnection, l.parts.Strobe)
+		add("threat_intel", max(0, scoring.RITAIntel-strongest), "on an indicator list: %s %s (%s), which is a threat of %.1f to RITA", hits[0].Type, hits[0].Indicator, hits[0].List, scoring.RITAIntel)
+		if l.ritaBytes >= scoring.RITAIntelBytes {
+			add("threat_intel_data", scoring.RITAIntelData, "%d MB went to and fro what is on an indicator list", l.ritaBytes/1_000_000)
+		}
+	}
+	hosts = int64(s.spread.hosts[party])
+	machines := s.spread.machines()
+	add("prevalence", s.set.Prevalence(hosts, machines), "%d of %d internal machines talk to it (RITA: rare up to 2 %%, common from half)", hosts, machines)
+	s.firstSeen(destination, l.first, add)
+	if n := s.m.nameless[hunt.Two{Src: k.Src, Dst: k.Dst}]; n > 0 && k.Name == "" {
+		add("missing_host", scoring.RITAMissingHost, "%d HTTP requests without a Host header", n)
+	}
+	if text := s.m.signatures.rare(k); text != "" {
+		add("rare_signature", s.set.RareSignature, "the machine shows the signature %q to this destination and to no other", text)
+	}
+	return list, hosts
+}
+
+// firstSeen adds how long a destination has been known. RITA would call everything new in its first week.
+func (s *ritaSearch) firstSeen(destination string, first int64, add func(string, float64, string, ...any)) {
+	if s.seen == nil {
+		return
+	}
+	if span, ok := s.seen.Seen(destination); ok {
+		first = min(first, span.First)
+	}
+	switch age := s.days(first); {
+	case age >= scoring.RITAKnownDays:
+		add("first_seen", -scoring.RITAKnown, "known for %d days in this network", age)
+	case age <= scoring.RITANewDays && s.settled:
+		add("first_seen", scoring.RITANew, "first seen %d days ago in this network", age)
+	}
+}

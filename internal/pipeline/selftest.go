@@ -1,0 +1,181 @@
+package pipeline
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/scoring"
+)
+
+const (
+	selftestSeed = 1
+	// selftestEach beacons of a kind are put in alone, and as many on top of other traffic.
+	selftestEach = 3
+	// selftestHosts is how many pairs of the hunt serve as that traffic: those of fewest to selftestBusiest connections
+	// whose own score is below the cut.
+	selftestHosts   = 48
+	selftestBusiest = 5000
+	selftestSize    = 600 // IP bytes of a check-in
+)
+
+// carrier is a pair of the hunt that an injected beacon may share.
+type carrier struct {
+	hash    uint64
+	records []pairs.Record
+}
+
+// selftest measures what share of the beacons of a grid would have scored the cut or more in this very hunt: in its hours
+// (those without connections hide check-ins), among as many keys, alone and on top of what was read. It costs some hundred
+// keys.
+func selftest(ctx context.Context, m *material, w hunt.Window, c counts, o Options) *hunt.Selftest {
+	p := newProber(m, w, o, new(atomic.Int64))
+	p.keepAll = true
+	cut, tested := max(severityFloor, o.MinScore), int(c.scored)+1
+	score := func() float64 {
+		k := p.measure(hunt.PairKey{}, scoring.AddressKey)
+		if k == nil {
+			return 0
+		}
+		return k.indicators(tested).Beacon
+	}
+	var carriers []carrier
+	for _, h := range carriersOf(m.table, w) {
+		fillRecords(&p.series, h.records, -1)
+		if score() < cut {
+			carriers = append(carriers, h)
+		}
+	}
+	r := rand.New(rand.NewPCG(selftestSeed, uint64(w.Start.UnixMilli())))
+	out := &hunt.Selftest{Seed: selftestSeed}
+	for _, cell := range selftestGrid(w) {
+		for i := range 2 * selftestEach {
+			if ctx.Err() != nil {
+				return out
+			}
+			beats := injected(r, cell, w, c.hours)
+			among := i >= selftestEach
+			if among && len(carriers) == 0 {
+				continue
+			}
+			p.series.Start, p.series.Size, p.series.Duration = p.series.Start[:0], p.series.Size[:0], p.series.Duration[:0]
+			records := make([]pairs.Record, 0, len(beats))
+			for _, at := range beats {
+				records = append(records, pairs.Record{Start: at, Duration: 300, OrigIPBytes: selftestSize})
+			}
+			if among {
+				records = append(records, carriers[r.IntN(len(carriers))].records...)
+				slices.SortFunc(records, func(a, b pairs.Record) int { return cmp.Compare(a.Start, b.Start) })
+			}
+			fillRecords(&p.series, records, -1)
+			found := int64(0)
+			if len(records) >= fewest && score() >= cut {
+				found = 1
+			}
+			if among {
+				cell.InjectedAmong, cell.FoundAmong = cell.InjectedAmong+1, cell.FoundAmong+found
+			} else {
+				cell.InjectedAlone, cell.FoundAlone = cell.InjectedAlone+1, cell.FoundAlone+found
+			}
+			out.Injected, out.Found = out.Injected+1, out.Found+found
+		}
+		out.Cells = append(out.Cells, cell)
+	}
+	return out
+}
+
+// selftestGrid are the kinds of beacons: alive for a sixth, half and all of the window, with four check-ins or more.
+func selftestGrid(w hunt.Window) (cells []hunt.Cell) {
+	for _, period := range []float64{60, 600, 3600, 14400} {
+		for _, share := range []float64{1.0 / 6, 0.5, 1} {
+			hours := w.Duration().Hours() * share
+			if hours*3600 < fewest*period {
+				continue
+			}
+			for _, jitter := range []float64{0, 0.2, 0.5} {
+				for _, missed := range []float64{0, 0.3} {
+					cells = append(cells, hunt.Cell{Period: period, Jitter: jitter, Missed: missed, Hours: round(hours)})
+				}
+			}
+		}
+	}
+	return cells
+}
+
+// injected are the check-ins of a beacon that show, Unix milliseconds in order: it waits anew each time, and what falls
+// into hours without any connection was seen by no sensor.
+func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with hours) (beats []int64) {
+	life := cell.Hours * 3600
+	start := r.Float64() * max(0, w.Duration().Seconds()-life)
+	for at := start + r.Float64()*cell.Period; at < start+life; at += cell.Period * (1 + cell.Jitter*(2*r.Float64()-1)) {
+		ms := int64(at * 1000)
+		if hour := ms / hourMillis; r.Float64() >= cell.Missed && hour < int64(len(with)) && with[hour] {
+			beats = append(beats, w.Start.UnixMilli()+ms)
+		}
+	}
+	return beats
+}
+
+// carriersOf picks pairs of the hunt by a hash of their addresses, so that the same hunt gives the same ones.
+func carriersOf(t *pairs.Table, w hunt.Window) []carrier {
+	perWorker := make([][]carrier, runtime.GOMAXPROCS(0))
+	byHash := func(a, b carrier) int { return cmp.Compare(a.hash, b.hash) }
+	t.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
+		var pair pairs.Pair
+		for i := range of.Len() {
+			list := perWorker[n]
+			h := hashPair(src, of.Dst(i))
+			if count := of.Connections(i); count < fewest || count > selftestBusiest || len(list) == selftestHosts && h >= list[selftestHosts-1].hash {
+				continue
+			}
+			of.Decode(i, &pair)
+			records := slices.DeleteFunc(slices.Clone(pair.Connections), func(c pairs.Record) bool { return !w.Contains(c.Start) })
+			if len(records) < fewest {
+				continue
+			}
+			list = append(list, carrier{h, records})
+			slices.SortFunc(list, byHash)
+			perWorker[n] = list[:min(len(list), selftestHosts)]
+		}
+	})
+	all := slices.Concat(perWorker...)
+	slices.SortFunc(all, byHash)
+	return all[:min(len(all), selftestHosts)]
+}
+
+func hashPair(src, dst netip.Addr) uint64 {
+	h := fnv.New64a()
+	a, b := src.As16(), dst.As16()
+	h.Write(bytes.Join([][]byte{a[:], b[:]}, nil))
+	return h.Sum64()
+}
+
+// selftestText says it in a sentence, by period.
+func selftestText(s *hunt.Selftest, cut float64) string {
+	type sum struct{ found, injected int64 }
+	var order []float64
+	by := map[float64]sum{}
+	for _, c := range s.Cells {
+		if _, ok := by[c.Period]; !ok {
+			order = append(order, c.Period)
+		}
+		n := by[c.Period]
+		by[c.Period] = sum{n.found + c.FoundAlone + c.FoundAmong, n.injected + c.InjectedAlone + c.InjectedAmong}
+	}
+	var parts []string
+	for _, period := range order {
+		parts = append(parts, fmt.Sprintf("every %s %d of %d", hunt.Seconds(period), by[period].found, by[period].injected))
+	}
+	return fmt.Sprintf("Self-test: of %d beacons put into these hours, half of them on top of other traffic, %d score %.2f or more (%s)",
+		s.Injected, s.Found, cut, strings.Join(parts, ", "))
+}

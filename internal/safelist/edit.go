@@ -1,0 +1,198 @@
+package safelist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"dwell/internal/hunt"
+)
+
+// For makes the narrowest rule that a finding's story needs, without name, reason, owner and expiry: its source, and its
+// other side with port and transport where the key has them.
+func For(f *hunt.Finding) Rule {
+	r := Rule{Source: f.Source.IP.String()}
+	ofPort := strings.Contains(f.Dwell.Pair, fmt.Sprintf(":%d/", f.Destination.Port))
+	switch d := f.Dwell.Destination; {
+	case d != nil && d.Network != "":
+		r.Destination, ofPort = d.Network, false
+	case d != nil && d.Fingerprint != "":
+		r.Fingerprint = d.Fingerprint
+	case f.Destination.Domain != "":
+		r.Domain = f.Destination.Domain
+	default:
+		r.Destination = f.Destination.IP.String()
+	}
+	if f.Dwell.DNS != nil || ofPort {
+		r.Port, r.Transport = f.Destination.Port, f.Network.Transport
+	}
+	return r
+}
+
+// OfSide makes the rule for a source and another side that a person named.
+func OfSide(source string, to hunt.Side) Rule {
+	r := Rule{Source: source, Fingerprint: to.Fingerprint, Domain: to.Name, Port: int(to.Port)}
+	switch {
+	case to.Addr.IsValid():
+		r.Destination = to.Addr.String()
+	case to.Network.IsValid():
+		r.Destination = to.Network.String()
+	case to.DNS:
+		r.Port, r.Transport = 53, "udp"
+	}
+	return r
+}
+
+// NameFor makes a name that no rule of the list has.
+func (l *List) NameFor(r *Rule) string {
+	base := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+			return c
+		}
+		return '-'
+	}, strings.ToLower(r.Source+" "+r.Destination+r.Domain+r.Fingerprint))
+	base = strings.Trim(base, "-")
+	name := base
+	for i := 2; slices.ContainsFunc(l.Rules, func(o Rule) bool { return o.Name == name }); i++ {
+		name = fmt.Sprintf("%s-%d", base, i)
+	}
+	return name
+}
+
+// ErrNoRule means that a list has no rule of the name.
+var ErrNoRule = errors.New("there is no rule of that name")
+
+// Add gives a list's text with one rule more, at its end. Everything else stays as it is, byte by byte.
+func Add(text []byte, r Rule) ([]byte, error) {
+	before, err := Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	if problems := r.settle(); len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	if err := errors.Join(e.Encode([]Rule{r}), e.Close()); err != nil {
+		return nil, fmt.Errorf("write the rule: %w", err)
+	}
+	indent, block, err := itemIndent(text)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Clone(text)
+	if len(out) > 0 && !bytes.HasSuffix(out, []byte("\n")) {
+		out = append(out, '\n')
+	}
+	if !block {
+		if len(before.Rules) > 0 {
+			return nil, errors.New("the rules stand in brackets: write each as an item of its own, beginning with \"- \", and try again")
+		}
+		out = append(bytes.TrimRight(dropEmptyRules(out), "\n"), "\nrules:\n"...)
+		out = bytes.TrimLeft(out, "\n")
+	}
+	for line := range bytes.Lines(b.Bytes()) {
+		out = append(append(out, strings.Repeat(" ", indent)...), line...)
+	}
+	return out, holds(out, append(slices.Clone(before.Rules), r))
+}
+
+// Remove gives a list's text without the rule of a name and the comment lines right above it.
+func Remove(text []byte, name string) ([]byte, error) {
+	before, err := Parse(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	at := slices.IndexFunc(before.Rules, func(r Rule) bool { return r.Name == name })
+	if at < 0 {
+		return nil, fmt.Errorf("%q: %w", name, ErrNoRule)
+	}
+	items, err := rulesNode(text)
+	if err != nil {
+		return nil, err
+	}
+	lines := slices.Collect(bytes.Lines(text))
+	begin := func(i int) int { // the line, from 0, where item i begins, its comment included
+		line := items.Content[i].Line - 1
+		for line > 0 && bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("#")) {
+			line--
+		}
+		return line
+	}
+	from, to := begin(at), len(lines)
+	if at+1 < len(items.Content) {
+		to = begin(at + 1)
+	} else {
+		for to > from && (len(bytes.TrimSpace(lines[to-1])) == 0 || bytes.HasPrefix(lines[to-1], []byte("#"))) {
+			to-- // comments at the end are about the list
+		}
+	}
+	out := bytes.Join(slices.Concat(lines[:from], lines[to:]), nil)
+	return out, holds(out, slices.Delete(slices.Clone(before.Rules), at, at+1))
+}
+
+// holds makes sure that a changed text holds these rules and no others.
+func holds(text []byte, rules []Rule) error {
+	after, err := Parse(bytes.NewReader(text))
+	if err != nil {
+		return fmt.Errorf("the list cannot be changed without rewriting it; edit it by hand: %w", err)
+	}
+	for i := range rules {
+		rules[i].settle()
+	}
+	if !slices.Equal(after.Rules, rules) {
+		return errors.New("the list cannot be changed without rewriting it; edit it by hand (each rule an item of its own, beginning with \"- \")")
+	}
+	return nil
+}
+
+// rulesNode is the sequence of rules, nil where there is none.
+func rulesNode(text []byte) (*yaml.Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, fmt.Errorf("safelist: %w", err)
+	}
+	if len(doc.Content) == 0 || len(doc.Content[0].Content) < 2 {
+		return nil, nil
+	}
+	return doc.Content[0].Content[1], nil
+}
+
+// itemIndent is how far the "- " of the rules is indented; block is false where there is no list to append to.
+func itemIndent(text []byte) (indent int, block bool, err error) {
+	n, err := rulesNode(text)
+	if err != nil || n == nil || n.Kind != yaml.SequenceNode || n.Style&yaml.FlowStyle != 0 || len(n.Content) == 0 {
+		return 2, false, err
+	}
+	line := slices.Collect(bytes.Lines(text))[n.Content[0].Line-1]
+	return len(line) - len(bytes.TrimLeft(line, " ")), true, nil
+}
+
+// dropEmptyRules takes a "rules:" without rules away, to be written anew.
+func dropEmptyRules(text []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(text) {
+		if t := strings.ReplaceAll(strings.TrimSpace(string(line)), " ", ""); t != "rules:" && t != "rules:[]" {
+			out = append(out, line...)
+		}
+	}
+	return out
+}
+
+// ParseExpiry reads a day, or a number of days from now on: 2027-06-30, 90d.
+func ParseExpiry(text string, now time.Time) (string, error) {
+	if _, err := time.Parse(time.DateOnly, text); err == nil {
+		return text, nil
+	}
+	var days int
+	if n, err := fmt.Sscanf(text, "%dd", &days); n == 1 && err == nil && days > 0 && text == fmt.Sprintf("%dd", days) {
+		return now.UTC().AddDate(0, 0, days).Format(time.DateOnly), nil
+	}
+	return "", fmt.Errorf("%q is not a day, as in 2027-06-30, nor a number of days, as in 90d", text)
+}

@@ -1,0 +1,157 @@
+package elastic
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
+)
+
+var _ hunt.CoverageSource = (*Source)(nil)
+
+const (
+	// coverageSensors is how many sensors are told apart: with the 168 hours of a week some 50,000 buckets, of the 65,536
+	// that a search may have.
+	coverageSensors = 300
+	// lossRecords is how many capture_loss and stats documents are read, the newest: workers write four an hour.
+	lossRecords = 10_000
+)
+
+// Coverage implements [hunt.CoverageSource]: the hours with zeek.conn documents of each sensor (observer.name), in one
+// aggregation; and what zeek.capture_loss and zeek.stats say, which Security Onion ships only where an administrator says
+// so, as raw lines.
+func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {
+	var seen hunt.Coverage
+	names, _, err := s.indices(ctx)
+	if err != nil {
+		return seen, nil, err
+	}
+	from, to := req.From.UnixMilli(), req.To.UnixMilli()
+	var notes []hunt.Note
+	if seen.Sensors, err = s.sensorHours(ctx, names, from, to, &notes); err != nil {
+		return seen, notes, fmt.Errorf("count each sensor's hours: %w", err)
+	}
+	if seen.Loss, err = s.losses(ctx, names, from, to, &notes); err != nil {
+		return seen, notes, fmt.Errorf("read what Zeek did not see: %w", err)
+	}
+	return seen, notes, nil
+}
+
+func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.SensorHours, err error) {
+	hour := time.Hour.Milliseconds()
+	interval := hour
+	if (to-from)/hour > 168 { // a longer window would have more buckets than a search may
+		interval = 24 * hour
+	}
+	body := body(object{"size": 0, "track_total_hits": false,
+		"query": object{"bool": object{"filter": []any{between(from, to), object{"term": object{fieldDataset: datasetConn}}}}},
+		"aggs": object{"sensors": object{"terms": object{"field": securityonion.FieldObserver, "size": coverageSensors, "missing": ""},
+			"aggs": object{"hours": object{"date_histogram": object{"field": fieldTime, "fixed_interval": fmt.Sprintf("%dms", interval),
+				"offset": fmt.Sprintf("%dms", from%interval), "min_doc_count": 1}}}}}})
+	ask := es.SearchRequest{Op: "count the hours of each sensor", Index: names, Body: body, MissingOK: true, FilterPath: []string{"aggregations"}}
+	err = s.client.Search(ctx, ask, func(r es.SearchResult) error {
+		if r.Aggregations == nil {
+			return nil
+		}
+		var a struct {
+			Sensors struct {
+				Others  int64 `json:"sum_other_doc_count"`
+				Buckets []struct {
+					Key   string `json:"key"`
+					Hours struct {
+						Buckets []struct{} `json:"buckets"`
+					} `json:"hours"`
+				} `json:"buckets"`
+			} `json:"sensors"`
+		}
+		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
+			return err
+		}
+		for _, b := range a.Sensors.Buckets {
+			out = append(out, hunt.SensorHours{Name: b.Key, Hours: int64(len(b.Hours.Buckets)) * interval / hour})
+		}
+		if a.Sensors.Others > 0 {
+			*notes = append(*notes, hunt.Note{What: fmt.Sprintf("more than %d sensors have connections; the hours of the smallest are not counted", coverageSensors)})
+		}
+		return nil
+	})
+	slices.SortFunc(out, func(a, b hunt.SensorHours) int { return cmp.Compare(a.Name, b.Name) })
+	if (to-from)%interval != 0 { // the last interval is shorter
+		for i := range out {
+			out[i].Hours = min(out[i].Hours, (to-from+hour-1)/hour)
+		}
+	}
+	return out, err
+}
+
+// losses sums up what each Zeek process says. Without a pipeline of their own such documents carry Zeek's line as message.
+func (s *Source) losses(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.PeerLoss, err error) {
+	body := body(object{"size": lossRecords, "track_total_hits": lossRecords + 1, "sort": []any{object{fieldTime: "desc"}},
+		"_source": []string{securityonion.FieldMessage, securityonion.FieldObserver},
+		"query": object{"bool": object{"filter": []any{between(from, to),
+			object{"terms": object{fieldDataset: []string{securityonion.Dataset("capture_loss"), securityonion.Dataset("stats")}}}}}}})
+	peers := map[[2]string]*hunt.PeerLoss{}
+	unreadable := int64(0)
+	err = s.client.Search(ctx, es.SearchRequest{Op: "look for capture_loss and stats", Index: names, Body: body, MissingOK: true, FilterPath: []string{"hits"}}, func(r es.SearchResult) error {
+		if r.Hits == nil {
+			return nil
+		}
+		var h struct {
+			Total struct {
+				Value int64 `json:"value"`
+			} `json:"total"`
+			Hits []struct {
+				Source struct {
+					Message  string `json:"message"`
+					Observer struct {
+						Name string `json:"name"`
+					} `json:"observer"`
+				} `json:"_source"`
+			} `json:"hits"`
+		}
+		if err := json.Unmarshal(r.Hits, &h); err != nil {
+			return err
+		}
+		if h.Total.Value > lossRecords {
+			*notes = append(*notes, hunt.Note{What: fmt.Sprintf("the figures on packet loss rest on the newest %d records of capture_loss and stats", lossRecords)})
+		}
+		for _, hit := range h.Hits {
+			var line struct {
+				Peer    string `json:"peer"`
+				Gaps    int64  `json:"gaps"`
+				Acks    int64  `json:"acks"`
+				Dropped int64  `json:"pkts_dropped"`
+				Link    int64  `json:"pkts_link"`
+			}
+			if json.Unmarshal([]byte(hit.Source.Message), &line) != nil {
+				unreadable++
+				continue
+			}
+			k := [2]string{hit.Source.Observer.Name, line.Peer}
+			p := peers[k]
+			if p == nil {
+				p = &hunt.PeerLoss{Sensor: k[0], Peer: k[1]}
+				peers[k] = p
+			}
+			p.Gaps, p.Acks = p.Gaps+line.Gaps, p.Acks+line.Acks
+			p.Dropped, p.Packets = p.Dropped+line.Dropped, p.Packets+line.Link
+		}
+		return nil
+	})
+	if unreadable > 0 {
+		*notes = append(*notes, hunt.Note{Count: unreadable, What: fmt.Sprintf("%d records of capture_loss and stats do not carry Zeek's line as JSON in message, and were not counted", unreadable)})
+	}
+	for _, p := range peers {
+		out = append(out, *p)
+	}
+	slices.SortFunc(out, func(a, b hunt.PeerLoss) int {
+		return cmp.Or(cmp.Compare(a.Sensor, b.Sensor), cmp.Compare(a.Peer, b.Peer))
+	})
+	return out, err
+}

@@ -1,0 +1,66 @@
+package zeek
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+var _ hunt.CoverageSource = (*Source)(nil)
+
+// sensors takes each path that was given for a sensor and counts the window's hours with records in it, in whole minutes.
+func (in *input) sensors(paths []string, w hunt.Window) (out []hunt.SensorHours) {
+	hours := map[string]map[int64]struct{}{}
+	for _, p := range paths {
+		hours[p] = map[int64]struct{}{}
+	}
+	for _, f := range in.all() {
+		for minute := range f.tally.minutes {
+			if at := minute * time.Minute.Milliseconds(); at >= w.Start.UnixMilli() && at < w.End.UnixMilli() {
+				hours[f.root][(at-w.Start.UnixMilli())/time.Hour.Milliseconds()] = struct{}{}
+			}
+		}
+	}
+	for p, set := range hours {
+		out = append(out, hunt.SensorHours{Name: p, Hours: int64(len(set))})
+	}
+	slices.SortFunc(out, func(a, b hunt.SensorHours) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// Coverage implements [hunt.CoverageSource] out of capture_loss and stats logs; the sensors' hours are told by Read.
+func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {
+	var mu sync.Mutex
+	peers := map[string]*hunt.PeerLoss{}
+	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers, Kinds: []Kind{CaptureLoss, Stats},
+		Fields: []string{"peer", "gaps", "acks", "pkts_dropped", "pkts_link"}}
+	out, err := Records(ctx, q, func(r *Record) error {
+		mu.Lock()
+		defer mu.Unlock()
+		name := string(r.Text("peer"))
+		p := peers[name]
+		if p == nil {
+			p = &hunt.PeerLoss{Peer: name}
+			peers[name] = p
+		}
+		p.Gaps += max(r.Count("gaps"), 0)
+		p.Acks += max(r.Count("acks"), 0)
+		p.Dropped += max(r.Count("pkts_dropped"), 0)
+		p.Packets += max(r.Count("pkts_link"), 0)
+		return nil
+	})
+	if err != nil {
+		return hunt.Coverage{}, nil, err
+	}
+	var seen hunt.Coverage
+	for _, p := range peers {
+		seen.Loss = append(seen.Loss, *p)
+	}
+	slices.SortFunc(seen.Loss, func(a, b hunt.PeerLoss) int { return cmp.Compare(a.Peer, b.Peer) })
+	// What cannot be read of these logs loses no connection.
+	return seen, append(out.Notes, out.Gaps...), nil
+}
