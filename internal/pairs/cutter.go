@@ -192,8 +192,8 @@ func (c *cutter) part(hour int64) *part {
 
 // inOrder calls visit with every pair in order of their keys. All pairs of a source lie in one shard.
 func (t *Table) inOrder(visit func(sh *shard, id uint32) error) error {
-	scratch := make([][]keyed, runtime.GOMAXPROCS(0))
-	onAllCores(shards, func(worker, i int) { _, scratch[worker] = t.shards[i].sorted(scratch[worker]) })
+	scratch := make([]sorting, runtime.GOMAXPROCS(0))
+	onAllCores(shards, func(worker, i int) { t.shards[i].sorted(&scratch[worker]) })
 	type rest struct {
 		sh    *shard
 		order []uint32

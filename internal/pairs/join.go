@@ -61,11 +61,12 @@ func (n *Names) Join(tables ...*Table) *Named {
 			seen: map[counted]bool{}, shown: map[counted]bool{}, to: map[netip.Addr]contact{}}
 	}
 	for _, t := range tables {
-		t.Walk(func(worker int, p *Pair) {
+		if !n.any() {
+			break
+		}
+		t.walk(n.has, func(worker int, p *Pair) {
 			key := keyOf(&hunt.Connection{Src: p.Src, Dst: p.Dst})
-			if uses := n.of(&key); len(uses) > 0 {
-				joiners[worker].join(p, uses)
-			}
+			joiners[worker].join(p, n.of(&key))
 		})
 	}
 	n.alone(func(uses []use) {

@@ -121,13 +121,36 @@ func (n *Names) sort() {
 	})
 }
 
+// any says whether a name was used at all.
+func (n *Names) any() bool {
+	for i := range n.shards {
+		if len(n.shards[i].uses) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// find is where the uses between two addresses begin.
+func (n *Names) find(key *addresses) (shard, first int, found bool) {
+	shard = n.shardOf(key)
+	first, found = slices.BinarySearchFunc(n.shards[shard].uses, key, func(u use, key *addresses) int { return u.key.compare(key) })
+	return shard, first, found
+}
+
+// has says whether there are uses between two addresses.
+func (n *Names) has(key *addresses) bool {
+	_, _, found := n.find(key)
+	return found
+}
+
 // of gives the uses between two addresses, ordered by start, and notes that there is such a pair.
 func (n *Names) of(key *addresses) []use {
-	sh := &n.shards[n.shardOf(key)]
-	first, found := slices.BinarySearchFunc(sh.uses, key, func(u use, key *addresses) int { return u.key.compare(key) })
+	shard, first, found := n.find(key)
 	if !found {
 		return nil
 	}
+	sh := &n.shards[shard]
 	sh.joined[first] = true
 	return sameEnds(sh.uses[first:])
 }

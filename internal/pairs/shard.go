@@ -3,6 +3,7 @@ package pairs
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"hash/maphash"
 	"math"
 	"slices"
@@ -169,28 +170,61 @@ func (sh *shard) slotAt(p *state, id uint32, i int) *slot {
 	return &sh.more[id][i-1]
 }
 
-// keyed is a pair's number with its key, for sorting.
-type keyed struct {
-	key addresses
-	id  uint32
+// sorting is what a shard's pairs are sorted with: by eight bytes where all are IPv4, by the whole key else.
+type (
+	sorting struct {
+		v4  []keyed4
+		any []keyed
+	}
+	keyed4 struct {
+		key uint64
+		id  uint32
+	}
+	keyed struct {
+		key addresses
+		id  uint32
+	}
+)
+
+// sorted gives the pairs' numbers in order of their keys.
+func (sh *shard) sorted(scratch *sorting) []uint32 {
+	if len(sh.order) == int(sh.count) {
+		return sh.order
+	}
+	sh.order = grow(sh.order, int(sh.count))
+	if sh.sort4(scratch) {
+		return sh.order
+	}
+	scratch.any = grow(scratch.any, int(sh.count))
+	for id := range sh.count {
+		scratch.any[id] = keyed{sh.state(id).key, id}
+	}
+	slices.SortFunc(scratch.any, func(a, b keyed) int { return a.key.compare(&b.key) })
+	for i := range scratch.any {
+		sh.order[i] = scratch.any[i].id
+	}
+	return sh.order
 }
 
-// sorted gives the pairs' numbers in order of their keys. The scratch is used and given back.
-func (sh *shard) sorted(scratch []keyed) ([]uint32, []keyed) {
-	if len(sh.order) == int(sh.count) {
-		return sh.order, scratch
-	}
-	scratch = grow(scratch, int(sh.count))
+// sort4 fills the order if all addresses are IPv4.
+func (sh *shard) sort4(scratch *sorting) bool {
+	scratch.v4 = grow(scratch.v4, int(sh.count))
 	for id := range sh.count {
-		scratch[id] = keyed{sh.state(id).key, id}
+		k := &sh.state(id).key
+		if [12]byte(k[:12]) != mapped || [12]byte(k[16:28]) != mapped {
+			return false
+		}
+		scratch.v4[id] = keyed4{uint64(binary.BigEndian.Uint32(k[12:]))<<32 | uint64(binary.BigEndian.Uint32(k[28:])), id}
 	}
-	slices.SortFunc(scratch, func(a, b keyed) int { return a.key.compare(&b.key) })
-	sh.order = grow(sh.order, int(sh.count))
-	for i := range scratch {
-		sh.order[i] = scratch[i].id
+	slices.SortFunc(scratch.v4, func(a, b keyed4) int { return cmp.Compare(a.key, b.key) })
+	for i := range scratch.v4 {
+		sh.order[i] = scratch.v4[i].id
 	}
-	return sh.order, scratch
+	return true
 }
+
+// mapped begins an IPv4 address in 16 bytes.
+var mapped = [12]byte{10: 0xff, 11: 0xff}
 
 // sameSource says how many pairs, from the first of these on, have its source.
 func (sh *shard) sameSource(order []uint32) int {

@@ -161,23 +161,29 @@ func (t *Table) Len() int {
 // below runtime.GOMAXPROCS(0), so that visitors can keep scratch space of their own. The Pair is reused after visit
 // returns. Nothing may be added during a walk, and walks follow one another. Look at Err afterwards.
 func (t *Table) Walk(visit func(worker int, p *Pair)) {
+	t.walk(func(*addresses) bool { return true }, visit)
+}
+
+// walk is Walk over the pairs that are wanted.
+func (t *Table) walk(wanted func(key *addresses) bool, visit func(worker int, p *Pair)) {
 	pairs := make([]Pair, runtime.GOMAXPROCS(0))
 	t.eachShard(func(worker int, sh *shard) {
 		p := &pairs[worker]
 		p.services = t.services.list()
 		for id := range sh.count {
-			p.decode(sh, id)
-			visit(worker, p)
+			if wanted(&sh.state(id).key) {
+				p.decode(sh, id)
+				visit(worker, p)
+			}
 		}
 	})
 }
 
 // WalkSources calls visit once for each source with the pairs it is in, ordered by destination. Otherwise it is as Walk.
 func (t *Table) WalkSources(visit func(worker int, src netip.Addr, pairs *Of)) {
-	scratch := make([][]keyed, runtime.GOMAXPROCS(0))
+	scratch := make([]sorting, runtime.GOMAXPROCS(0))
 	t.eachShard(func(worker int, sh *shard) {
-		var order []uint32
-		order, scratch[worker] = sh.sorted(scratch[worker])
+		order := sh.sorted(&scratch[worker])
 		of := &Of{sh: sh, services: t.services.list()}
 		for len(order) > 0 {
 			n := sh.sameSource(order)

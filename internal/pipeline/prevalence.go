@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"runtime"
 	"sync"
 
 	"golang.org/x/net/publicsuffix"
@@ -17,14 +18,17 @@ import (
 // prevalence is how many internal machines talk to the other side of a key, out of how many (docs/scoring.md, 5).
 type prevalence struct {
 	mu    sync.Mutex
-	hosts map[party]map[netip.Addr]struct{}
+	hosts map[party]hostSet
 	// active are the internal machines that talked to anybody outside.
 	active map[netip.Addr]struct{}
 	// beats are the periods of convincing beacons by destination.
 	beats map[party][]beat
 	// held are the machines that were connected for long.
-	held map[party]map[netip.Addr]struct{}
+	held map[party]hostSet
 }
+
+// hostSet is a set of machines.
+type hostSet = map[netip.Addr]struct{}
 
 // party is the other side: a name, a network for roll-ups, or an address. A domain stands for all names below it.
 type party struct {
@@ -77,17 +81,17 @@ func domainOf(name string) (at party, ok bool) {
 
 // prevalence goes over the tables once more, without decoding, for the other sides that matter.
 func (s *search) prevalence(tested int) *prevalence {
-	p := &prevalence{hosts: map[party]map[netip.Addr]struct{}{}, active: map[netip.Addr]struct{}{}, beats: map[party][]beat{}, held: map[party]map[netip.Addr]struct{}{}}
+	p := &prevalence{hosts: map[party]hostSet{}, active: hostSet{}, beats: map[party][]beat{}, held: map[party]hostSet{}}
 	for _, src := range s.found {
 		for _, k := range src.keys {
 			if at, ok := partyOf(k); ok {
-				p.hosts[at] = map[netip.Addr]struct{}{}
+				p.hosts[at] = hostSet{}
 				if domain, ok := domainOf(at.name); ok && p.hosts[domain] == nil {
-					p.hosts[domain] = map[netip.Addr]struct{}{}
+					p.hosts[domain] = hostSet{}
 				}
 				for _, a := range k.reached() {
 					if near := (party{net: networkOf(a)}); p.hosts[near] == nil {
-						p.hosts[near] = map[netip.Addr]struct{}{}
+						p.hosts[near] = hostSet{}
 					}
 				}
 				if k.beacon.Score(tested).Score > fleetBeat {
@@ -95,45 +99,74 @@ func (s *search) prevalence(tested int) *prevalence {
 				}
 				if k.long.Score >= severityFloor {
 					if p.held[at] == nil {
-						p.held[at] = map[netip.Addr]struct{}{}
+						p.held[at] = hostSet{}
 					}
 					p.held[at][k.Src] = struct{}{}
 				}
 			}
 		}
 	}
+	s.countHosts(p)
+	return p
+}
+
+// countHosts notes which machines talk to the other sides that matter.
+func (s *search) countHosts(p *prevalence) {
 	scope := &s.o.Request.Scope
-	count := func(t *pairs.Table, of func(dst netip.Addr) []party) {
-		t.WalkSources(func(_ int, src netip.Addr, pairs *pairs.Of) {
+	count := func(t *pairs.Table, of func(worker int, dst netip.Addr) [2]hostSet) {
+		met := make([][]hostSet, runtime.GOMAXPROCS(0))
+		t.WalkSources(func(worker int, src netip.Addr, pairs *pairs.Of) {
 			if !scope.IsInternal(src) {
 				return
 			}
+			sets := met[worker][:0]
+			for i := range pairs.Len() {
+				for _, set := range of(worker, pairs.Dst(i)) {
+					if set != nil {
+						sets = append(sets, set)
+					}
+				}
+			}
+			met[worker] = sets
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			p.active[src] = struct{}{}
-			for i := range pairs.Len() {
-				for _, at := range of(pairs.Dst(i)) {
-					if hosts := p.hosts[at]; hosts != nil && len(hosts) < maxPrevalence {
-						hosts[src] = struct{}{}
-					}
+			for _, set := range sets {
+				if len(set) < maxPrevalence {
+					set[src] = struct{}{}
 				}
 			}
 		})
 	}
-	count(s.table, func(dst netip.Addr) []party { return []party{{addr: dst}, {net: networkOf(dst)}} })
-	if s.named != nil {
-		domains := map[netip.Addr]party{} // of each name once; count holds the lock
-		count(s.named.Table, func(dst netip.Addr) []party {
-			name := s.named.Name(dst)
-			domain, ok := domains[dst]
-			if !ok {
-				domain, _ = domainOf(name)
-				domains[dst] = domain
-			}
-			return []party{{name: name}, domain}
-		})
+	addresses, networks := map[netip.Addr]hostSet{}, map[netip.Prefix]hostSet{}
+	for at, set := range p.hosts {
+		switch {
+		case at.addr.IsValid():
+			addresses[at.addr] = set
+		case at.net.IsValid():
+			networks[at.net] = set
+		}
 	}
-	return p
+	count(s.table, func(_ int, dst netip.Addr) [2]hostSet { return [2]hostSet{addresses[dst], networks[networkOf(dst)]} })
+	if s.named == nil {
+		return
+	}
+	known := make([]map[netip.Addr][2]hostSet, runtime.GOMAXPROCS(0)) // what is worked out once a name
+	count(s.named.Table, func(worker int, dst netip.Addr) [2]hostSet {
+		sets, ok := known[worker][dst]
+		if !ok {
+			name := s.named.Name(dst)
+			sets[0] = p.hosts[party{name: name}]
+			if domain, ok := domainOf(name); ok {
+				sets[1] = p.hosts[domain]
+			}
+			if known[worker] == nil {
+				known[worker] = map[netip.Addr][2]hostSet{}
+			}
+			known[worker][dst] = sets
+		}
+		return sets
+	})
 }
 
 // judge says whether few or many machines talk to the other side.
