@@ -44,8 +44,9 @@ func (t Test) String() string {
 const (
 	// fewestConnections is how many a key needs to be judged.
 	fewestConnections = 4
-	// What p-values are multiplied by for the number of tests: half of the chance goes to GAP, the rest is shared.
-	gapShare, otherShare, sizeShare = 2, 10, 20
+	// What p-values are multiplied by for the number of tests: half of the chance goes to GAP, 0.15 to missed beats, 0.07 to
+	// each of the four others, 0.035 to each of two sizes.
+	gapShare, missedShare, otherShare, sizeShare = 2, 1 / 0.15, 1 / 0.07, 1 / 0.035
 	// lowestLogP stands for any p-value below it.
 	lowestLogP = -300
 	// wellExplained: a GAP result that explains this share of the gaps is not overruled by the other tests, which may
@@ -117,6 +118,15 @@ func quality(efficiency, held float64) float64 {
 	return math.Sqrt(max(0, efficiency)) * math.Pow(min(1, max(0, held)), reachExponent)
 }
 
+// BeatsEvery is the period, in seconds, or where beats are there in some periods only, as CLOCK and SCHEDULE may find them, the mean
+// time between them.
+func (b Beacon) BeatsEvery() float64 {
+	if b.Occupied > 0 {
+		return b.Period / b.Occupied
+	}
+	return b.Period
+}
+
 // Quality is the score at full confidence.
 func (b Beacon) Quality() float64 {
 	if b.Enough <= 0 {
@@ -158,12 +168,14 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	if !sc.gapBeacon(&b, gapShare) {
 		return b
 	}
+	gap := b
+	sc.missedBeats(&b)
 	faint := 0.0
 	if b.LogP > faintLogP {
 		faint = sc.evenness(b.Enough)
 	}
-	if b.Timer || b.LogP > modeLogP/math.Ln10 || b.Fraction < wellExplained {
-		sc.otherTests(&b)
+	if gap.Timer || gap.LogP > modeLogP/math.Ln10 || gap.Fraction < wellExplained {
+		sc.otherTests(&b, gap)
 		sc.sizeTests(s, w, &b)
 	}
 	b.Coverage = min(1, b.Covered/length)
@@ -176,15 +188,35 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 // gapBeacon fills b with what the GAP test says of the series that is loaded; false if there are too few gaps.
 func (sc *Scorer) gapBeacon(b *Beacon, share float64) bool {
 	c, ok := sc.gapTest(b.Enough)
-	if !ok {
-		return false
+	if ok {
+		sc.take(b, &c, share)
 	}
+	return ok
+}
+
+// missedBeats replaces what GAP found where it is undecided and a beat of which some are missing explains more.
+func (sc *Scorer) missedBeats(b *Beacon) {
+	if b.LogP >= 0 || b.LogP < missedDecided || b.Timer {
+		return
+	}
+	c, ok := sc.missedTest()
+	if !ok {
+		return
+	}
+	o := Beacon{Connections: b.Connections, Enough: b.Enough}
+	sc.take(&o, &c, missedShare)
+	if o.weight() > b.weight() {
+		*b = o
+	}
+}
+
+// take fills b with what a cell says of the gaps that are loaded.
+func (sc *Scorer) take(b *Beacon, c *gapCell, share float64) {
 	b.Test, b.LogP = Gap, log10P(c.logP, share)
 	b.Burst, b.Beats, b.Gaps = float64(c.burst)/second, c.gaps+1, c.gaps
 	b.Modes, b.ModeCount, b.Period = c.modes, c.modeCount, c.modes[0].Period
 	b.Fraction, b.Jitter, b.Efficiency, b.Covered = c.fraction, c.jitter, c.efficiency(), c.covered
 	b.Timer = c.logP <= modeLogP && sc.restarts(sc.beyond(c.burst), c.burst, c.window)
-	return true
 }
 
 // sizeTests looks at the connections of the two most frequent sizes alone: a machine says the same thing every time,
@@ -234,9 +266,8 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 // weight is what a result is worth before the number of keys is known.
 func (b Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
 
-// otherTests replaces what GAP found where another test found better.
-func (sc *Scorer) otherTests(b *Beacon) {
-	gap := *b
+// otherTests replaces b where another test found better; gap is what GAP found.
+func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 	if c, ok := sc.clockTest(); ok && (!gap.Timer || c.resultant >= lockedResultant) {
 		o := gap
 		o.Test, o.LogP, o.Timer = Clock, log10P(c.logP, otherShare), false

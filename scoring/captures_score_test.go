@@ -43,14 +43,15 @@ func scoreConns(t testing.TB, conns []conn, internal ...string) []scored {
 	for _, n := range internal {
 		networks = append(networks, netip.MustParsePrefix(n))
 	}
-	inside := func(address string) bool {
-		a := netip.MustParseAddr(address)
+	inside := func(a netip.Addr) bool {
 		return slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(a) })
 	}
 	series := map[pairKey]*scoring.Series{}
 	var end int64
 	for _, c := range conns {
-		if !inside(c.src) || inside(c.dst) || netip.MustParseAddr(c.dst).IsMulticast() || c.dst == "255.255.255.255" || netip.MustParseAddr(c.dst).IsLinkLocalUnicast() {
+		end = max(end, c.start+1)
+		dst, _ := netip.ParseAddr(c.dst) // none if it is a name
+		if !inside(netip.MustParseAddr(c.src)) || inside(dst) || dst.IsMulticast() || c.dst == "255.255.255.255" || dst.IsLinkLocalUnicast() {
 			continue
 		}
 		k := pairKey{c.src, c.dst, c.port, c.proto}
@@ -64,7 +65,6 @@ func scoreConns(t testing.TB, conns []conn, internal ...string) []scored {
 			size = c.bytes
 		}
 		s.Start, s.Size, s.Duration = append(s.Start, c.start), append(s.Size, size), append(s.Duration, c.duration)
-		end = max(end, c.start+1)
 	}
 	w := scoring.Window{Start: end - 86400e3, End: end}
 	var sc scoring.Scorer
@@ -89,6 +89,19 @@ func httpConns(t testing.TB, paths ...string) []conn {
 		for _, v := range zeekTable(t, path, "ts", "id.orig_h", "id.resp_h", "id.resp_p", "request_body_len") {
 			out = append(out, conn{src: v[1], dst: v[2], proto: "tcp", port: number(t, v[3]), start: milliseconds(t, v[0]), duration: -1, ipBytes: -1, bytes: number(t, v[4])})
 		}
+	}
+	return out
+}
+
+// hostConns reads an HTTP log by the name that each request asked for, or the address where it named none.
+func hostConns(t testing.TB, path string) []conn {
+	t.Helper()
+	var out []conn
+	for _, v := range zeekTable(t, path, "ts", "id.orig_h", "id.resp_h", "id.resp_p", "host") {
+		if v[4] != "" {
+			v[2] = v[4]
+		}
+		out = append(out, conn{src: v[1], dst: v[2], proto: "tcp", port: number(t, v[3]), start: milliseconds(t, v[0]), duration: -1, ipBytes: -1, bytes: -1})
 	}
 	return out
 }

@@ -49,7 +49,7 @@ const (
 func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 	t := DNSTunnel{Names: len(d.Names), RITA: RITADNSThreat(int64(len(d.Names))), AnswerMean: Absent, Contacted: d.Contacted}
 	if d.Queries > 0 {
-		t.Unusual = float64(d.Unusual) / float64(d.Queries)
+		t.Unusual = min(1, float64(d.Unusual)/float64(d.Queries))
 		if d.AnswerBytes >= 0 {
 			t.AnswerMean = float64(d.AnswerBytes) / float64(d.Queries)
 		}
@@ -57,13 +57,16 @@ func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 	if t.Names == 0 {
 		return t
 	}
+	length := 0
 	for _, name := range d.Names {
 		sub := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "."), d.Domain), ".")
 		bits := entropy(sub)
-		t.Length += float64(len(sub)) / float64(t.Names)
-		t.Entropy += bits / float64(t.Names)
+		length += len(sub)
+		t.Entropy += bits
 		t.Carried += bits * float64(len(sub)) / 8
 	}
+	// Divided once, so that names of the length that counts as encoded are exactly as long on average.
+	t.Length, t.Entropy = float64(length)/float64(t.Names), t.Entropy/float64(t.Names)
 	weight := 1.0
 	switch {
 	case t.Length >= encodedLength && t.Entropy >= encodedEntropy:

@@ -3,10 +3,12 @@ package scoring_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"dwell/scoring"
 )
@@ -226,4 +228,34 @@ func TestLongInShortWindows(t *testing.T) {
 			require.InDelta(t, x.want, got, 1e-9, "%v", x)
 		}
 	}
+}
+
+// Whatever is asked below a domain: values within their bounds, never NaN, in any order of the names; twice the names, each as
+// long and as disordered as before, never score less.
+func TestDNSTunnelProperties(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		d := scoring.DNSNames{
+			Domain: rapid.SampledFrom([]string{"", ".", "evil.example", "co.uk"}).Draw(t, "domain"),
+			Names:  rapid.SliceOfN(rapid.String(), 0, 300).Draw(t, "names"),
+			// Counts that do not go together, as a log that was cut off gives them.
+			Queries: rapid.IntRange(-1, 1000).Draw(t, "queries"), Unusual: rapid.IntRange(0, 2000).Draw(t, "unusual"),
+			AnswerBytes: rapid.Int64Range(-1, 1<<40).Draw(t, "bytes"),
+		}
+		one := scoring.ScoreDNSTunnel(d)
+		for _, x := range []float64{one.Score, one.RITA, one.Unusual} {
+			require.True(t, x >= 0 && x <= 1, "%+v", one)
+		}
+		require.False(t, math.IsNaN(one.Length+one.Entropy+one.Carried+one.AnswerMean))
+		require.True(t, one.Entropy >= 0 && one.Entropy <= 8)
+		for _, r := range one.Reasons() {
+			require.NotContains(t, r, "NaN")
+		}
+		back := d
+		back.Names = slices.Clone(d.Names)
+		slices.Reverse(back.Names)
+		require.InDelta(t, one.Score, scoring.ScoreDNSTunnel(back).Score, 1e-9)
+		twice := d
+		twice.Names = append(slices.Clone(d.Names), d.Names...)
+		require.GreaterOrEqual(t, scoring.ScoreDNSTunnel(twice).Score, one.Score-1e-9)
+	})
 }

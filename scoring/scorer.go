@@ -24,6 +24,9 @@ type Scorer struct {
 	shape, logs           []float64  // gaps in seconds, and their logarithms
 	stray, strays, ratios []float64  // likelihoods of stray gaps, their sums, and what a family adds
 
+	bets     [missedRatios * missedShares]missedBet
+	betsMade bool
+
 	folded       []phase
 	foldLast     [foldWindows]int64
 	foldCounts   [foldWindows]int

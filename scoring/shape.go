@@ -16,9 +16,11 @@ const (
 	// In doubt (ln of the likelihood ratio) a rhythm of less jitter than wideJitter is taken for a beat; one of more
 	// that leaves more than a tenth of the gaps unexplained for a timer, if its p-value (ln) is not very small either.
 	tightDoubt                                 = 3.0
-	wideJitter, wideShare, wideDoubt, wideLogP = 0.3, 0.9, 8.0, -28.0
-	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x), of which this is ln 20.7.
-	logStrayRange = 3.03
+	wideJitter, wideShare, wideDoubt, wideLogP = 0.3, 0.9, 3.0, -28.0
+	// widestBeat is the ratio of gaps within +-50 %.
+	widestBeat = 3.0
+	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x).
+	strayRange, logStrayRange = 20.7, 3.0301337
 )
 
 // restarts says whether the gaps look like a timer that restarts on use (a keep-alive, a cache's time to live, a rate
@@ -69,16 +71,16 @@ func (sc *Scorer) smooth(values []int64, doubt float64) bool {
 		x, sc.logs, sc.stray = append(x, v), append(sc.logs, l), append(sc.stray, -l-logStrayRange)
 	}
 	sc.shape = x
-	best := doubt + max(sc.timerFit(x, false), sc.logNormalFit(x), sc.gammaFit(x))
+	best := doubt + max(sc.timerFit(x, false), sc.pausedFit(x), sc.logNormalFit(x), sc.gammaFit(x))
 	return best > sc.timerFit(x, true) && best > sc.beatFit(x) && best > sc.missedFit(x)
 }
 
 // mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
-func (sc *Scorer) mixed(x []float64, parameters float64, logDensity func(i int) float64) float64 {
+func (sc *Scorer) mixed(x []float64, parameters float64, density func(i int) float64) float64 {
 	ratios, base := sc.ratios[:0], 0.0
-	for i := range x {
+	for i, v := range x {
 		base += sc.stray[i]
-		ratios = append(ratios, math.Exp(min(logDensity(i)-sc.stray[i], 200)))
+		ratios = append(ratios, min(density(i)*v*strayRange, 1e80))
 	}
 	sc.ratios = ratios
 	best := math.Inf(-1)
@@ -117,17 +119,62 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 		} else {
 			mean = max(mean, most, 0.01)
 		}
-		limit -= mean / float64(len(rest)) // the smallest of n lies that far beyond the limit
-		logMean := math.Log(mean)
-		best = max(best, sc.mixed(x, 3, func(i int) float64 {
-			v := x[i]
-			if v < limit {
-				return math.Inf(-1)
+		fit := func(mean float64) float64 {
+			limit := limit - mean/float64(len(rest)) // the smallest of n lies that far beyond the limit
+			return sc.mixed(x, 3, func(i int) float64 {
+				v := x[i]
+				if v < limit {
+					return 0
+				}
+				return math.Exp((limit-v)/mean) / mean
+			})
+		}
+		best = max(best, fit(mean))
+		if !beat {
+			// Pauses are strays, and pull the mean up where they are many.
+			for _, less := range [...]float64{0.5, 0.7} {
+				if m := mean * less; m >= beatDelay/(1-beatDelay)*limit {
+					best = max(best, fit(m))
+				}
 			}
-			return -logMean - (v-limit)/mean
-		}))
+		}
 	}
 	return best
+}
+
+// pausedFit fits a limit and an exponential beyond it that runs in sessions: what is longest are the pauses between them, of even
+// density, as the last of a beat's windows may be.
+func (sc *Scorer) pausedFit(x []float64) float64 {
+	best := math.Inf(-1)
+	n := len(x)
+	for i, at := range [...]int{0, n / 50, n / 20} {
+		if i > 0 && at == 0 {
+			continue
+		}
+		before := 0.0
+		for j := range at {
+			before += sc.stray[j]
+		}
+		for part := 0.5; part < 0.95; part += 0.05 {
+			cut := max(int(part*float64(n)), at+2)
+			if n-cut < 3 {
+				break
+			}
+			sum := 0.0
+			for _, v := range x[at:cut] {
+				sum += v - x[at]
+			}
+			k, rest := float64(cut-at), float64(n-cut)
+			mean := max(sum/(k-1), beatDelay/(1-beatDelay)*x[at], 0.01)
+			width := max((x[n-1]-x[cut])*(rest+1)/(rest-1), 0.01*x[n-1], 0.05)
+			l := before - sum/mean - 1 - k*math.Log(mean) + k*math.Log(k/float64(n)) + rest*math.Log(rest/float64(n)/width)
+			if at > 0 {
+				l += float64(at) * math.Log(float64(at)/float64(n))
+			}
+			best = max(best, l)
+		}
+	}
+	return best - 3*math.Log(float64(n)) - 1
 }
 
 // logNormalFit fits by quartiles, so that strays do not matter.
@@ -135,10 +182,10 @@ func (sc *Scorer) logNormalFit(x []float64) float64 {
 	n := len(x)
 	mu := math.Log(x[n/2])
 	sigma := max(beatSigma, math.Log(x[3*n/4]/x[n/4])/1.3489795)
-	norm := math.Log(sigma) + 0.91893853
+	norm := 1 / (sigma * 2.5066283)
 	return sc.mixed(x, 3, func(i int) float64 {
 		z := (sc.logs[i] - mu) / sigma
-		return -0.5*z*z - sc.logs[i] - norm
+		return math.Exp(-0.5*z*z) * norm / x[i]
 	})
 }
 
@@ -157,13 +204,12 @@ func (sc *Scorer) gammaFit(x []float64) float64 {
 	rate := shape / mean
 	norm -= shape * math.Log(rate)
 	return sc.mixed(x, 3, func(i int) float64 {
-		return (shape-1)*sc.logs[i] - rate*x[i] - norm
+		return math.Exp((shape-1)*sc.logs[i] - rate*x[i] - norm)
 	})
 }
 
 // beatFit fits one to three windows of even density, one after the other where they gain most.
 func (sc *Scorer) beatFit(x []float64) float64 {
-	n := len(x)
 	strays := sc.strays[:0] // sums of sc.stray, by index
 	sum := 0.0
 	for i := range x {
@@ -173,8 +219,21 @@ func (sc *Scorer) beatFit(x []float64) float64 {
 	strays = append(strays, sum)
 	sc.strays = strays
 
+	best, first := sc.windowsSearch(x, strays, math.Inf(1))
+	// One window over everything leaves no room for the rhythms within it.
+	if x[first[1]-1] > widestBeat*x[first[0]] {
+		other, _ := sc.windowsSearch(x, strays, widestBeat)
+		best = max(best, other)
+	}
+	return best
+}
+
+// windowsSearch puts up to three windows, none wider than a ratio, one after the other where they gain most.
+func (sc *Scorer) windowsSearch(x, strays []float64, widest float64) (best float64, first [2]int) {
 	var windows [maxModes][2]int
-	best := math.Inf(-1)
+	n := len(x)
+	best = math.Inf(-1)
+	first = [2]int{0, n}
 	for count := 1; count <= maxModes; count++ {
 		found := [2]int{}
 		gain := math.Inf(-1)
@@ -182,6 +241,9 @@ func (sc *Scorer) beatFit(x []float64) float64 {
 		for from := 0.0; int(from) < n; from += step {
 			for to := from + step; ; to += step {
 				a, b := int(from), min(n, int(math.Round(to)))
+				if b-a >= 3 && x[b-1] > widest*x[a] {
+					break
+				}
 				if b-a >= 3 && apart(windows[:count-1], a, b) {
 					windows[count-1] = [2]int{a, b}
 					if g := windowsFit(x, strays, windows[:count]); g > gain {
@@ -197,9 +259,12 @@ func (sc *Scorer) beatFit(x []float64) float64 {
 			break
 		}
 		windows[count-1] = found
+		if count == 1 {
+			first = found
+		}
 		best = max(best, gain-float64(count)*(1.5*math.Log(float64(n))+1))
 	}
-	return best
+	return best, first
 }
 
 // missedFit fits beats of even jitter of which some are missing: k periods at a time, their jitters summed. Even jitter has
@@ -212,18 +277,28 @@ func (sc *Scorer) missedFit(x []float64) float64 {
 		if i > 0 && at == 0 {
 			continue
 		}
-		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3} {
+		fit := func(ratio float64) float64 {
 			high := x[at] * ratio
 			within, _ := slices.BinarySearch(x, high)
 			if within -= at; within < n/4 {
-				continue
+				return math.Inf(-1)
 			}
 			missed := min(0.9, float64(n-at-within)/float64(n-at))
 			period, half := (x[at]+high)/2, (high-x[at])/2*(1+1/float64(within))
-			best = max(best, sc.mixed(x, 4, func(i int) float64 {
-				return math.Log(missedDensity(x[i], period, half, missed))
-			}))
+			return sc.mixed(x, 4, func(i int) float64 { return missedDensity(x[i], period, half, missed) })
 		}
+		of, most := 0.0, math.Inf(-1)
+		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3} {
+			if l := fit(ratio); l > most {
+				of, most = ratio, l
+			}
+		}
+		if most > math.Inf(-1) {
+			for _, step := range [...]float64{0.93, 0.965, 1.035, 1.07} {
+				most = max(most, fit(of*step))
+			}
+		}
+		best = max(best, most)
 	}
 	return best
 }

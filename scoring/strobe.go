@@ -3,7 +3,8 @@ package scoring
 // Strobe is whether a key connects all the time.
 type Strobe struct {
 	// Score is the indicator's value: 0 below StrobeHour connections in any hour; from there by the connections in the
-	// busiest 24 hours: 0.2 at 3,600, 0.4 at 14,400, 0.6 at 43,200, and RITA's 0.8 at 86,400.
+	// busiest 24 hours: 0.2 at 3,600, 0.4 at 14,400, 0.6 at 43,200, and RITA's 0.8 at 86,400. In windows shorter than a
+	// day as many fewer are needed; longer windows need no more.
 	Score float64
 	// Hour and Day are the connections in the busiest 60 minutes and 24 hours.
 	Hour, Day int
@@ -34,7 +35,8 @@ func (sc *Scorer) Strobe(s Series, w Window) Strobe {
 	sortInts(sc.inside)
 	st.Hour, st.Day = busiest(sc.inside, hour), busiest(sc.inside, day)
 	if st.Hour >= StrobeHour {
-		st.Score = BucketedScore(float64(st.Day), strobeThresholds())
+		scale := min(1, float64(w.Length())/day)
+		st.Score = BucketedScore(float64(st.Day)/scale, strobeThresholds())
 	}
 	return st
 }

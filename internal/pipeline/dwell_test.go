@@ -75,6 +75,20 @@ func TestMovingServerIsOneFinding(t *testing.T) {
 	require.Equal(t, int64(144), f.Network.Connections)
 }
 
+// Two implants of one machine, on one port, in one network and in another: each is told for itself, with its own period.
+func TestTwoImplantsOfOneMachine(t *testing.T) {
+	neighbour, elsewhere := netip.MustParseAddr("203.0.113.77"), netip.MustParseAddr("198.51.100.7")
+	found := hunted(t, ofDay(every(server, day0, 5*time.Minute, 24*time.Hour), every(neighbour, day0.Add(time.Minute), 7*time.Minute, 24*time.Hour),
+		every(elsewhere, day0.Add(9*time.Hour), 10*time.Minute, 8*time.Hour)), dwellOptions())
+	for pair, want := range map[string]float64{"10.0.0.5>203.0.113.9:443/tcp": 300, "10.0.0.5>203.0.113.77:443/tcp": 420, "10.0.0.5>198.51.100.7:443/tcp": 600} {
+		f, ok := found[pair]
+		require.True(t, ok, "%s: %v", pair, found)
+		require.InDelta(t, want, *f.Beacon.Period, 0, pair)
+		require.Equal(t, "critical", f.Dwell.Severity, pair) // eight hours of twelve: (8/12)^0.4 = 0.85
+	}
+	require.Len(t, found, 3)
+}
+
 func TestProtocolExplainsAndSaysSo(t *testing.T) {
 	ntp := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) {
 		c.DstPort, c.Proto, c.Service, c.OrigIPBytes = 123, hunt.UDP, "ntp", 76

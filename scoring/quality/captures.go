@@ -37,6 +37,21 @@ type benign struct {
 	times seconds
 	// hosts is how many hosts of the capture talk to the same destination.
 	hosts int
+	// heldOut series are of machines that no statistic was tuned on.
+	heldOut bool
+	// log, source and destination say which it is.
+	log, source, destination string
+}
+
+// heldOut says whether a machine of a capture is held out: one of two desktops, one of two things, every other machine of the office.
+func heldOut(log, source string) bool {
+	switch log, _, _ := strings.Cut(log, "/"); log {
+	case "ctu-normal-011", "iot23-21-1-torii":
+		return true
+	case "rita":
+		return (source[len(source)-1]-'0')%2 == 1
+	}
+	return false
 }
 
 // captureLog is a log of a capture: whose series are read, and what their destination is.
@@ -107,7 +122,7 @@ func benignSeries(dir string, logs []captureLog) ([]benign, error) {
 				}
 			}
 			if len(inside) >= 4 {
-				out = append(out, benign{inside, len(hosts[k.dst])})
+				out = append(out, benign{inside, len(hosts[k.dst]), heldOut(c.log, k.src), c.log, k.src, k.dst + ":" + k.port})
 			}
 		}
 	}

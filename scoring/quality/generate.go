@@ -198,13 +198,28 @@ func exactly(n int, b implant) generator {
 	}
 }
 
-// setBack sets the clock back by an hour at noon.
-func setBack(g generator) generator {
+// setClock sets the clock by so many seconds at noon, back if they are negative.
+func setClock(by float64, g generator) generator {
 	return func(r *rand.Rand) seconds {
 		t := g(r)
 		for i := range t {
 			if t[i] > dayLength/2 {
-				t[i] -= 3600
+				t[i] += by
+			}
+		}
+		return sorted(t)
+	}
+}
+
+// rapid sends so many connections a check-in, 0.3 s apart.
+func rapid(b implant, sent int) generator {
+	return func(r *rand.Rand) seconds {
+		var t seconds
+		for _, at := range b.generate(r) {
+			for i := range sent {
+				if x := at + 0.3*float64(i)*uniform(r, 0.9, 1.1); x < dayLength {
+					t = append(t, x)
+				}
 			}
 		}
 		return sorted(t)

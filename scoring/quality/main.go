@@ -67,13 +67,14 @@ func headings() map[kind]string {
 		falseAlarms: "(share of medium or more; at most the target)",
 		timers:      "(share of medium or more; at most the target)",
 		median:      "(median score; at least the target)",
+		loud:        "(median of the stronger of beacon and strobe)",
 		found:       "(share that scores above 0.4; at least the target)",
 	}
 }
 
 // goal is the target as it is printed: "-" where none was set.
 func (x *row) goal() string {
-	if x.kind == median && x.target == 0 {
+	if x.kind >= median && x.target == 0 {
 		return "-"
 	}
 	return fmt.Sprintf("%.3f", x.target)
@@ -81,7 +82,7 @@ func (x *row) goal() string {
 
 // met is true within two standard errors of the target.
 func (r *result) met() bool {
-	if r.kind == median || r.kind == found {
+	if r.kind >= median {
 		return r.figure+2*r.noise >= r.target-0.005
 	}
 	return r.figure-2*r.noise <= r.target

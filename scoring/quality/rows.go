@@ -18,6 +18,8 @@ const (
 	median
 	// found: the share of series that score above 0.4, in a hunt of 1e5 keys.
 	found
+	// loud: as median, of the stronger of beacon and strobe.
+	loud
 )
 
 // row is one target of docs/detection.md.
@@ -130,6 +132,7 @@ func rows() []row {
 		beat(hard, fmt.Sprintf("T=3600 j=20 %% missed 30 %%, %.0f d", d), implant{period: 3600, jitter: 0.2, missed: 0.3, length: d * dayLength}, 0, 100, false)
 		beat(hard, fmt.Sprintf("T=7200 j=20 %% missed 30 %%, %.0f d", d), implant{period: 7200, jitter: 0.2, missed: 0.3, length: d * dayLength}, 0, 100, false)
 		beat(hard, fmt.Sprintf("T=14400 j=20 %%, %.0f d", d), implant{period: 14400, jitter: 0.2, length: d * dayLength}, 0, 100, false)
+		beat(hard, fmt.Sprintf("T=14400 j=20 %% missed 30 %%, %.0f d", d), implant{period: 14400, jitter: 0.2, missed: 0.3, length: d * dayLength}, 0, 100, false)
 		beat(hard, fmt.Sprintf("T=3600 j=50 %% missed 30 %%, %.0f d", d), implant{period: 3600, jitter: 0.5, missed: 0.3, length: d * dayLength}, 0, 100, false)
 		beat(hard, fmt.Sprintf("T=300 j=30 %%, 12 h of %.0f d", d), implant{period: 300, jitter: 0.3, to: 12, length: d * dayLength}, 0, 30, false)
 	}
@@ -147,6 +150,12 @@ func rows() []row {
 	beat(hard, "cron T=300 j=20 % missed 50 %", implant{period: 300, jitter: 0.2, grid: true, missed: 0.5}, 0, 50, false)
 	beat(hard, "T=300 j=50 % missed 30 %", implant{period: 300, jitter: 0.5, missed: 0.3}, 0, 50, false)
 	beat(hard, "working hours 9-17, T=600 j=20 %", implant{period: 600, jitter: 0.2, from: 9, to: 17}, 0, 50, false)
+	beat(hard, "working hours 9-17, T=600 j=20 % missed 30 %", implant{period: 600, jitter: 0.2, missed: 0.3, from: 9, to: 17}, 0, 50, false)
+	beat(hard, "working hours 9-17, T=600 j=20 % + 300 of people", implant{period: 600, jitter: 0.2, from: 9, to: 17, noise: 300}, 0, 50, false)
+	beat(hard, "T=3600 j=90 %", implant{period: 3600, jitter: 0.9}, 0, 100, false)
+	beat(hard, "T=3600 j=90 %, 7 d", implant{period: 3600, jitter: 0.9, length: 7 * dayLength}, 0, 50, false)
+	beat(hard, "T=1800 j=20 % missed 30 %", implant{period: 1800, jitter: 0.2, missed: 0.3}, 0, 100, true)
+	beat(hard, "T=1800 j=50 % missed 30 %", implant{period: 1800, jitter: 0.5, missed: 0.3}, 0, 100, true)
 	beat(hard, "working hours 9-17, T=1800 j=20 %, 72 h", implant{period: 1800, jitter: 0.2, from: 9, to: 17, length: 3 * dayLength}, 0, 100, false)
 	beat(hard, "any k of 600 s (k = 1..6), j=2 %", implant{period: 600, jitter: 0.02, periods: []float64{600, 1200, 1800, 2400, 3000, 3600}}, 0, 100, false)
 	pair := func(name string, a, b implant) {
@@ -162,8 +171,18 @@ func rows() []row {
 	sized("same size: T=300 j=20 % + 1000 of people", implant{period: 300, jitter: 0.2}, 1000, true)
 	sized("same size: T=300 j=50 % + 3000 of people", implant{period: 300, jitter: 0.5}, 3000, false)
 	sized("same size: T=3600 j=20 % + 3000 of people", implant{period: 3600, jitter: 0.2}, 3000, false)
+	strobe := func(name string, b implant, sent int) {
+		out = append(out, row{"strobes", name, loud, dayLength, rapid(b, sent), nil, 20, 0, false})
+	}
+	strobe("every 0.9 s all day", implant{period: 0.9, jitter: 0.1}, 1)
+	strobe("every 0.5 s for an hour", implant{period: 0.5, jitter: 0.2, to: 1}, 1)
+	strobe("every 0.1 s for ten minutes", implant{period: 0.1, jitter: 0.2, to: 1. / 6}, 1)
+	strobe("every 0.3 s for a quarter of an hour", implant{period: 0.3, jitter: 0.2, to: 0.25}, 1)
+	strobe("200 at a time, 0.3 s apart, every hour", implant{period: 3600, jitter: 0.2}, 200)
 	out = append(out,
 		row{hard, "same size at random times (n = 100), alone", median, dayLength, memoryless(100, dayLength), nil, 50, 0, false},
-		row{hard, "T=300 j=10 %, clock set back an hour at noon", median, dayLength, setBack(implant{period: 300, jitter: 0.1}.generate), nil, 50, 0, false})
+		row{hard, "T=300 j=10 %, clock set back an hour at noon", median, dayLength, setClock(-3600, implant{period: 300, jitter: 0.1}.generate), nil, 50, 0, false},
+		row{hard, "T=300 j=10 %, clock set on an hour at noon", median, dayLength, setClock(3600, implant{period: 300, jitter: 0.1}.generate), nil, 50, 0, false},
+		row{hard, "cron T=600 j=5 %, clock set back an hour at noon", median, dayLength, setClock(-3600, implant{period: 600, jitter: 0.05, grid: true}.generate), nil, 50, 0, false})
 	return out
 }

@@ -1,0 +1,222 @@
+package scoring
+
+import "math"
+
+const (
+	// missedFewest and missedMost bound the number of gaps: with fewer there is nothing to tell, with more GAP sees
+	// single periods well enough.
+	missedFewest, missedMost = 5, 500
+	// missedPeriods: gaps of one, two and three periods are told apart.
+	missedPeriods              = 3
+	missedRatios, missedShares = 9, 2
+	// missedDecided is the p-value (log10) of GAP below which it has said enough.
+	missedDecided = -12
+)
+
+// missedBet is a bet on how gaps lie beside one of them, if that is the shortest of a beat's: a tightness, and a share of
+// beats that do not show. Gaps of k periods lie between from[k] and to[k] times the first gap, and multiply what was bet by
+// exp(gain[k]); others by exp(loss).
+type missedBet struct {
+	from, to, gain [missedPeriods]float64
+	loss           float64
+}
+
+// missedTightness is one of the widths that are bet on: +-5 % to +-50 %, in finer steps than GAP's, because bets cost less
+// than tests.
+func missedTightness(i int) tightness {
+	r := [missedRatios]float64{1.1, 1.175, 1.25, 1.37, 1.5, 1.72, 2, 2.45, 3}[i]
+	return tightness{ratio: r, jitter: (r - 1) / (r + 1), reach: (1 - 1/r) * math.Pow(r, -1/(r-1))}
+}
+
+// missedBets makes the bets, for each tightness one after the other.
+//
+// Jitters of several periods add up, so their mean is narrower: 96 % of two even ones lie within 0.8 of the jitter, of three
+// within 0.65. What a gap of k periods gains is how much likelier a beat puts it there than the exponential does that
+// puts most into the first window, scaled so that no exponential at all gains on average.
+func missedBets() (out [missedRatios * missedShares]missedBet) {
+	for i := range missedRatios {
+		t := missedTightness(i)
+		for j, missed := range [missedShares]float64{0.1, 0.4} {
+			b := missedBet{from: [...]float64{1, 0, 0}, to: [...]float64{t.ratio, 0, 0}}
+			for k, narrow := range [...]float64{1, 0.8, 0.65} {
+				if k > 0 {
+					// Down to where the next tighter bet is for, the tightest down to no jitter at all.
+					middle, lowest := float64(k+1)*(1+t.ratio)/2, float64(k+1)
+					if i > 0 {
+						tighter := missedTightness(i - 1)
+						lowest *= (1 + tighter.ratio) / 2 * (1 - narrow*tighter.jitter)
+					}
+					b.from[k], b.to[k] = max(lowest, b.to[k-1]), middle*(1+narrow*t.jitter)
+				}
+			}
+			rate := math.Log(t.ratio) / (t.ratio - 1)
+			inside, left, share := 0.0, 1.0, 1-missed
+			for k := range missedPeriods {
+				q := math.Exp(-rate*b.from[k]) - math.Exp(-rate*b.to[k])
+				p := 0.97 * share
+				b.gain[k] = p / q
+				inside, left, share = inside+q, left-p, share*missed
+			}
+			b.loss = left / (1 - inside)
+			most := 0.0
+			for rate := 1e-3; rate < 30; rate *= 1.01 {
+				most = max(most, b.mean(rate))
+			}
+			most *= 1.0005 // between two of the rates looked at
+			for k := range b.gain {
+				b.gain[k] = math.Log(b.gain[k] / most)
+			}
+			b.loss = math.Log(b.loss / most)
+			out[i*missedShares+j] = b
+		}
+	}
+	return out
+}
+
+// mean is what the bet yields on average for exponential gaps of a rate, in units of the first gap; gain and loss are
+// factors here, not yet logarithms.
+func (b *missedBet) mean(rate float64) float64 {
+	sum := b.loss
+	for k := range missedPeriods {
+		sum += (b.gain[k] - b.loss) * (math.Exp(-rate*b.from[k]) - math.Exp(-rate*b.to[k]))
+	}
+	return sum
+}
+
+// missedTest looks for beats of which some do not show: gaps of one, two and three periods.
+//
+// It bets. Given any one gap, the product of what all others yield by it is at most 1 on average, if they are exponential of
+// any rates; so is the mean of these products over all gaps, and the weighted mean over all bets, E. By Markov's
+// inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, as GAP's is. Where a third of the beats is missing it takes about
+// two thirds of the check-ins that GAP needs, for which a gap of two periods is as good as any other.
+func (sc *Scorer) missedTest() (best gapCell, ok bool) {
+	if !sc.betsMade {
+		sc.bets, sc.betsMade = missedBets(), true
+	}
+	type cell struct {
+		bet, at int
+		burst   int64
+	}
+	all, most, chosen := math.Inf(-1), math.Inf(-1), cell{}
+	for _, of := range [...]struct {
+		burst  int64
+		weight float64
+	}{{0, 0.6}, {10 * second, 0.4}} {
+		gaps := sc.beyond(of.burst)
+		if len(gaps) < missedFewest || len(gaps) > missedMost {
+			continue
+		}
+		weight := math.Log(of.weight / float64(len(sc.bets)))
+		for t := range missedRatios {
+			logs, at := sc.missedLogs(gaps, of.burst, t)
+			for j, l := range logs {
+				l += weight
+				all = logAdd(all, l)
+				if l > most {
+					most, chosen = l, cell{t*missedShares + j, at[j], of.burst}
+				}
+			}
+		}
+	}
+	if all <= 0 {
+		return best, false
+	}
+	return sc.missedCell(&sc.bets[chosen.bet], missedTightness(chosen.bet/missedShares), chosen.burst, chosen.at, -all), true
+}
+
+// missedLogs gives ln of the mean product of each share of a tightness, and for which gap its product is largest.
+func (sc *Scorer) missedLogs(gaps []gapOrder, burst int64, t int) (logs [missedShares]float64, at [missedShares]int) {
+	bets := sc.bets[t*missedShares : (t+1)*missedShares]
+	var from, to [missedPeriods]int
+	var highest [missedShares]float64
+	for j := range logs {
+		logs[j], highest[j] = math.Inf(-1), math.Inf(-1)
+	}
+	m := len(gaps)
+	for i, g := range gaps {
+		x := float64(g.gap() - burst)
+		if x < shortestGap {
+			continue
+		}
+		outside := m - 1
+		var count [missedPeriods]int
+		for k := range missedPeriods {
+			if k > 0 {
+				from[k] = forward(gaps, max(from[k], to[k-1]), burst, x*bets[0].from[k])
+			} else {
+				from[k] = i
+			}
+			to[k] = forward(gaps, max(to[k], from[k]), burst, x*bets[0].to[k]*(1+1e-12))
+			count[k] = to[k] - from[k]
+			outside -= count[k]
+		}
+		count[0]-- // the gap itself
+		outside++
+		for j := range bets {
+			b := &bets[j]
+			l := float64(outside) * b.loss
+			for k, n := range count {
+				l += float64(n) * b.gain[k]
+			}
+			if l > highest[j] {
+				highest[j], at[j] = l, i
+			}
+			logs[j] = logAdd(logs[j], l)
+		}
+	}
+	for j := range logs {
+		logs[j] -= math.Log(float64(m))
+	}
+	return logs, at
+}
+
+// forward is the first place from at on whose gap, less burst, is longer than x.
+func forward(gaps []gapOrder, at int, burst int64, x float64) int {
+	beyond := gapOrder(uint64(min(int64(x), longestGap-burst-1)+burst+1) << placeBits)
+	for at < len(gaps) && gaps[at] < beyond {
+		at++
+	}
+	return at
+}
+
+// logAdd is ln(exp(a)+exp(b)).
+func logAdd(a, b float64) float64 {
+	if a < b {
+		a, b = b, a
+	}
+	if a-b > 30 || math.IsInf(b, -1) {
+		return a
+	}
+	return a + math.Log1p(math.Exp(b-a))
+}
+
+// missedCell describes the beat that a bet won on: its modes are the gaps of one, two and three periods.
+func (sc *Scorer) missedCell(b *missedBet, t tightness, burst int64, at int, logP float64) gapCell {
+	gaps := sc.beyond(burst)
+	sc.strides(burst)
+	c := gapCell{logP: logP, burst: burst, gaps: len(gaps)}
+	x, total, from := float64(gaps[at].gap()-burst), 0, at
+	for k := range missedPeriods {
+		if k > 0 {
+			from = forward(gaps, from, burst, x*b.from[k])
+		}
+		to := forward(gaps, from, burst, x*b.to[k]*(1+1e-12))
+		of := gaps[from:to]
+		from = to
+		if len(of) == 0 {
+			continue
+		}
+		m := Mode{Period: sc.medianStride(of), Jitter: spread(of, burst), Window: (b.to[k] - b.from[k]) / (b.to[k] + b.from[k]), Gaps: len(of)}
+		c.modes[c.modeCount] = m
+		c.modeCount++
+		total += len(of)
+		c.jitter += float64(len(of)) * m.Jitter
+		for _, o := range of {
+			c.covered += float64(sc.stride[o.place()]) / second
+		}
+	}
+	c.window = gapWindow{logP: logP, first: at, k: c.modes[0].Gaps, t: t}
+	c.fraction = float64(total) / float64(c.gaps)
+	c.jitter /= float64(total)
+	return c
+}
