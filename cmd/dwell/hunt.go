@@ -278,10 +278,10 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more
 		text += fmt.Sprintf("; %d weaker ones below --min-score", below)
 	}
 	a.say("dwell: %s", text)
-	if h.Pairs == 0 {
+	if h.Pairs == 0 && h.Scored == 0 {
 		a.say("dwell: hint: no connection was in scope: are the internal networks right (--internal), and the window (--from, --to, --since)?")
 	}
-	if h.Statement != nil && h.Pairs > 0 {
+	if h.Statement != nil && h.Pairs+h.Scored > 0 {
 		a.say("dwell: statement: %s", h.Statement.Text)
 	}
 	for _, g := range r.Reading.Gaps {

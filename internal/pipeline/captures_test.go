@@ -57,6 +57,7 @@ func TestProxyIsNotTheDestination(t *testing.T) {
 	require.Equal(t, "10.136.0.18>www.honestimnotevil.com:443/tcp", f.Dwell.Pair)
 	require.Equal(t, "critical", f.Dwell.Severity)
 	require.Equal(t, int64(357), *f.Beacon.RITAConnections)
+	require.Positive(t, res.Document.Dwell.Hunt.Statement.HoursWithData, "what went through the proxy was seen")
 	require.InDelta(t, 0.98, *f.Beacon.RITA, 0.002)
 }
 

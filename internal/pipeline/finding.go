@@ -138,7 +138,8 @@ func (k *key) reasons(v scoring.Indicators, tested int) (indicators, reasons []s
 
 func (k *key) beaconReasons(value float64, tested int) []string {
 	reasons := k.beacon.Reasons(tested)
-	if text := k.size.Reason(); text != "" && value > 0 {
+	// Sizes that differ are no reason, though they weigh in the score.
+	if text := k.size.Reason(); text != "" && value > 0 && k.size.Share >= 0.5 {
 		reasons = append(reasons, text)
 	}
 	return reasons

@@ -68,7 +68,9 @@ func newProber(m *material, w hunt.Window, o Options, tested *atomic.Int64) *pro
 func (p *prober) address(pair *pairs.Pair, number func(dst netip.Addr, port pairs.Port) int) []*key {
 	p.partition(pair)
 	var out []*key
-	p.examined.pairs += p.inWindow(pair)
+	n := p.inWindow(pair)
+	p.examined.connections += n
+	p.examined.pairs += min(n, 1)
 	for i := range pair.Ports {
 		if p.counts[i] < fewest && float64(p.sums[i])/1000 < p.longest {
 			continue
@@ -90,6 +92,7 @@ func (p *prober) address(pair *pairs.Pair, number func(dst netip.Addr, port pair
 
 // name measures a pair of a source and a name.
 func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
+	p.inWindow(pair) // what goes through a proxy stands only here
 	if len(pair.Connections) < fewest {
 		return nil
 	}
@@ -180,7 +183,7 @@ func (p *prober) partition(pair *pairs.Pair) {
 	}
 }
 
-// inWindow counts the pair when one of its connections starts in the window.
+// inWindow gives how many of the pair's connections start in the window, and notes their hours.
 func (p *prober) inWindow(pair *pairs.Pair) int64 {
 	var n int64
 	next := p.window.Start // connections are in order: a look at the hour is due when it is over
@@ -194,8 +197,7 @@ func (p *prober) inWindow(pair *pairs.Pair) int64 {
 			}
 		}
 	}
-	p.examined.connections += n
-	return min(n, 1)
+	return n
 }
 
 // fill puts a pair's connections to one port (-1: to all) into a series.

@@ -180,6 +180,9 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 		}
 		// Everything goes through proxies: what was asked of them is all there is, and settles the window.
 		reading.Window = hunt.Window{Start: hunt.At(oldest).Time, End: hunt.At(newest + 1).Time}
+		if start := reading.Window.End.Add(-req.Since); req.Since > 0 && start.After(reading.Window.Start) {
+			reading.Window.Start = start
+		}
 		req.From, req.To, req.Since = reading.Window.Start, reading.Window.End, 0
 	}
 	include(reading, "names", &more)

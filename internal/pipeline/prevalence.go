@@ -192,7 +192,7 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 	}
 	switch {
 	case h >= max(5, 0.5*all):
-		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines %s", h, all, plural))
+		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines %s, which lowers the score", h, all, plural))
 	case all >= fewHosts && h == 1:
 		s.Modify(evidence.Rare, fmt.Sprintf("no other of %.0f active machines %s", all, does))
 	case all >= fewHosts && h <= 0.02*all:

@@ -314,10 +314,12 @@ func TestFingerprintsThatCannotBeCounted(t *testing.T) {
 			want[n] += count
 		}
 		equalCounts(t, want, g.names)
-		settled(t, want, r)
+		said := notes(r)
 		require.Len(t, r.Notes, 2)
-		require.Contains(t, notes(r), "hash.ja3 is of type text in "+index+", which cannot be counted")
-		require.Contains(t, notes(r), "hash.ja4 is of type keyword in "+index)
+		r.Notes = nil
+		settled(t, want, r)
+		require.Contains(t, said, "hash.ja3 is of type text, which cannot be counted")
+		require.Contains(t, said, "hash.ja4 is of type keyword")
 	})
 }
 

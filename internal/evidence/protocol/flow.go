@@ -57,7 +57,7 @@ func (v *view) flow() {
 		v.odd(evidence.Upload, "it sends far more than it gets: %d bytes out, %d in, over %s", out, in, hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
 	}
 	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP && !v.s.Has(evidence.Common) {
-		v.odd(evidence.SameSize, "the same message again and again: %.0f %% of %d have %.0f bytes or nearly so", 100*z.Share, z.Known, z.Median)
+		v.odd(evidence.SameSize, "the same message again and again: programs repeat themselves to the byte, people do not")
 	}
 	v.icmp()
 	const many, long, random = 100, 24, 3.2
