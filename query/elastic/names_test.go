@@ -409,6 +409,8 @@ type keyed struct {
 	Domain                             string
 	Addresses                          int
 	Beacon                             float64
+	// Modifiers are RITA's, with their values.
+	Modifiers string
 }
 
 // A simulated morning with beacons to names, one of them behind a proxy, and a DNS tunnel gives the same keys out of its
@@ -429,7 +431,8 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 
 	o := pipeline.Options{Profile: pipeline.ProfileDwell, Version: "test", Now: time.Now,
 		Request: hunt.Request{From: sc.Start, To: sc.Start.Add(time.Duration(sc.Length)), Scope: hunt.NewScope(nil, hunt.Outbound)}}
-	keys := func(t *testing.T, src hunt.Source) map[string]keyed {
+	keys := func(t *testing.T, src hunt.Source, profile string) map[string]keyed {
+		o.Profile = profile
 		res, err := pipeline.Run(t.Context(), src, o)
 		require.NoError(t, err)
 		require.Empty(t, res.Reading.Gaps)
@@ -444,11 +447,26 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 			if f.Dwell.Evidence != nil {
 				k.Addresses = f.Dwell.Evidence.AddressCount
 			}
+			if profile == pipeline.ProfileRITA {
+				for _, m := range f.Dwell.Modifiers {
+					k.Modifiers += fmt.Sprintf("%s %+.2f ", m.Name, m.Value)
+				}
+			}
 			out[f.Dwell.Pair] = k
 		}
 		return out
 	}
-	files := keys(t, wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir}})})
+	both := wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir}})}
+	files, rita := keys(t, both, pipeline.ProfileDwell), keys(t, both, pipeline.ProfileRITA)
+	modifiers := map[string]bool{}
+	for _, k := range rita {
+		for _, m := range strings.Fields(k.Modifiers) {
+			modifiers[m] = true
+		}
+	}
+	for _, m := range []string{"prevalence", "rare_signature", "no_direct_connection"} {
+		require.True(t, modifiers[m], m)
+	}
 	for _, domain := range []string{"c2.evil.example", "cdn.evil.example", "evil.example"} {
 		n := 0
 		for _, k := range files {
@@ -467,6 +485,7 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 		}
 		src, err := New(c.Client, Options{Index: []string{index}, SliceDocs: 1000})
 		require.NoError(t, err)
-		require.Empty(t, cmp.Diff(files, keys(t, src)))
+		require.Empty(t, cmp.Diff(files, keys(t, src, pipeline.ProfileDwell)))
+		require.Empty(t, cmp.Diff(rita, keys(t, src, pipeline.ProfileRITA)))
 	})
 }
