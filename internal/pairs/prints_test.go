@@ -60,3 +60,24 @@ func TestTextsOfFingerprintsSeenOnceAreNotKept(t *testing.T) {
 	require.Len(t, p.once, 1)
 	require.Equal(t, twice, p.of[p.number(twice)])
 }
+
+// A fingerprint in more than MaxPrinted records is left alone and counted; so often to one destination it is that pair, and in
+// just MaxPrinted it is followed.
+func TestBusyFingerprintsAreCounted(t *testing.T) {
+	n := NewNames()
+	show := func(src string, f hunt.Fingerprint, records, destinations int) {
+		var batch []hunt.NameRecord
+		for i := range records {
+			batch = append(batch, hunt.NameRecord{Start: int64(i), Src: netip.MustParseAddr(src), Dst: netip.AddrFrom4([4]byte{203, 0, 113, byte(i % destinations)}),
+				SrcPort: uint16(i), DstPort: 443, Kind: hunt.TLS, Fingerprint: f, Count: 1})
+		}
+		n.Add(batch)
+	}
+	busy, quiet, one := hunt.Fingerprint{Kind: hunt.JA4, Value: "busy"}, hunt.Fingerprint{Kind: hunt.JA4, Value: "quiet"}, hunt.Fingerprint{Kind: hunt.JA4, Value: "one"}
+	show("10.0.0.1", busy, MaxPrinted+1, 3)
+	show("10.0.0.2", quiet, MaxPrinted, 3)
+	show("10.0.0.3", one, MaxPrinted+1, 1)
+	named := n.Join(NewTable())
+	require.Equal(t, Busy{Fingerprints: 1, Records: MaxPrinted + 1}, named.Busy)
+	require.Len(t, named.prints, 1)
+}
