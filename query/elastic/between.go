@@ -2,112 +2,175 @@ package elastic
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strconv"
 
 	"dwell/internal/hunt"
 )
 
-// betweenBatch keys go into one search, with two states and FactsTop types at most a bucket each.
-const betweenBatch = 100
-
 // between looks at what happened between two machines in records that carry no names: connections without an answer, and files.
+// The sender of a file is its record's source, whichever side opened the connection.
 func (f *facts) between() {
-	var at []int
-	for i, k := range f.wanted {
-		if k.DNS == "" && (k.Dst.IsValid() || k.Network.IsValid()) {
-			at = append(at, i)
+	f.sets(f.ofKind("address", "name"), func(ctx context.Context, batch []int) (bool, error) {
+		src, dst := members(f, batch, srcText), addressed(members(f, batch, dstText))
+		ports := members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
+		way := func(dataset string, from, to []string, more ...any) object {
+			return object{"bool": object{"filter": append([]any{only(dataset), oneOf(fieldSource, from), oneOf(fieldDest, to)}, more...)}}
 		}
-	}
-	aggs := object{
-		"states": object{"filter": only(datasetConn), "aggs": object{"by": termsOf(fieldState, 2, nil)}},
-		"files":  object{"filter": only(datasetFiles), "aggs": object{"by": termsOf(fieldFileMIME, hunt.FactsTop, object{"bytes": object{"sum": object{"field": fieldFileBytes}}})}},
-	}
-	for batch := range slices.Chunk(at, betweenBatch) {
+		room := len(src) + len(dst)
+		var a struct {
+			In by[struct {
+				Others  int64 `json:"sum_other_doc_count"`
+				Buckets []struct {
+					Key string `json:"key"`
+					betweenAnswer
+				} `json:"buckets"`
+			}] `json:"in"`
+		}
+		err := f.search(ctx, "look up files and unanswered connections", 0, []any{anyOf(way(datasetConn, src, dst, unanswered(), oneOf(fieldDstPort, ports)),
+			way(datasetFiles, src, dst), way(datasetFiles, dst, src))},
+			object{"aggs": object{in: within(fieldSource, room, in, within(fieldDest, room, "", betweenAggs(len(ports))))}}, answerInto(&a))
+		if err != nil {
+			return false, err
+		}
+		whole := a.In.Others == 0
+		found := map[pair]*betweenAnswer{}
+		for _, s := range a.In.Buckets {
+			whole = whole && s.In.Others == 0
+			for i := range s.In.Buckets {
+				found[pairOf(s.Key, s.In.Buckets[i].Key)] = &s.In.Buckets[i].betweenAnswer
+			}
+		}
+		for _, i := range batch {
+			k := &f.wanted[i]
+			f.fillBetween(i, found[pair{k.Src, k.Dst}], found[pair{k.Dst, k.Src}])
+		}
+		return whole, nil
+	})
+	f.betweenNetworks()
+}
+
+// betweenNetworks is between for the keys by network, each with a filter of its own.
+func (f *facts) betweenNetworks() {
+	for batch := range slices.Chunk(f.ofKind("network"), factsBatch) {
 		f.ask(func(ctx context.Context) error {
 			filters, should := object{}, []any{}
 			for _, i := range batch {
-				q := anyOf(append(carried(f.wanted[i]), unanswered(f.wanted[i])...))
+				k := &f.wanted[i]
+				out, back := []any{is(fieldSource, k.Src), is(fieldDest, k.Network)}, []any{only(datasetFiles), is(fieldSource, k.Network), is(fieldDest, k.Src)}
+				q := anyOf(object{"bool": object{"filter": append(out, anyOf(only(datasetFiles), object{"bool": object{"filter": []any{only(datasetConn), unanswered()}}}))}},
+					object{"bool": object{"filter": back}})
 				filters[strconv.Itoa(i)] = q
 				should = append(should, q)
 			}
 			var a struct {
 				Keys struct {
-					Buckets map[string]struct {
-						States struct {
-							By terms `json:"by"`
-						} `json:"states"`
-						Files struct {
-							By struct {
-								Buckets []struct {
-									Key   string `json:"key"`
-									Count int64  `json:"doc_count"`
-									Bytes struct {
-										Value float64 `json:"value"`
-									} `json:"bytes"`
-								} `json:"buckets"`
-							} `json:"by"`
-						} `json:"files"`
-					} `json:"buckets"`
+					Buckets map[string]betweenAnswer `json:"buckets"`
 				} `json:"keys"`
 			}
-			err := f.search(ctx, "look up files and unanswered connections", 0, []any{object{"terms": object{fieldDataset: []string{datasetConn, datasetFiles}}}, anyOf(should)},
-				object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": aggs}}}, answerInto(&a))
+			err := f.search(ctx, "look up files and unanswered connections of networks", 0, []any{oneOf(fieldDataset, []string{datasetConn, datasetFiles}), anyOf(should...)},
+				object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": betweenAggs(hunt.FactsTop)}}}, answerInto(&a))
 			if err != nil {
 				return err
 			}
 			for _, i := range batch {
-				b, x := a.Keys.Buckets[strconv.Itoa(i)], &f.book.Facts[i]
-				for _, s := range b.States.By.Buckets {
-					switch hunt.ParseState(s.Key) {
-					case hunt.StateSilent:
-						x.Silent = s.Count
-					case hunt.StateRefused:
-						x.Refused = s.Count
-					case hunt.StateOther:
-					}
-				}
-				var files []hunt.Carried
-				for _, m := range b.Files.By.Buckets {
-					files = append(files, hunt.Carried{MIME: m.Key, Count: m.Count, Bytes: int64(m.Bytes.Value)})
-				}
-				x.Files = hunt.TopCarried(files)
+				b := a.Keys.Buckets[strconv.Itoa(i)]
+				f.fillBetween(i, &b)
 			}
 			return nil
 		})
 	}
 }
 
-func anyOf(should []any) object {
+// betweenAnswer is what happened between two machines.
+type betweenAnswer struct {
+	States struct {
+		Count int64 `json:"doc_count"`
+		By    terms `json:"by"`
+		Ports struct {
+			Buckets []struct {
+				Key uint16 `json:"key"`
+				By  terms  `json:"by"`
+			} `json:"buckets"`
+		} `json:"ports"`
+	} `json:"states"`
+	Files struct {
+		By struct {
+			Buckets []struct {
+				Key   string `json:"key"`
+				Count int64  `json:"doc_count"`
+				Bytes struct {
+					Value float64 `json:"value"`
+				} `json:"bytes"`
+			} `json:"buckets"`
+		} `json:"by"`
+	} `json:"files"`
+}
+
+func betweenAggs(ports int) object {
+	states := termsOf(fieldState, 2, nil)
+	return object{
+		"states": object{"filter": only(datasetConn), "aggs": object{"by": states, "ports": within(fieldDstPort, ports, "by", states)}},
+		"files":  object{"filter": only(datasetFiles), "aggs": object{"by": termsOf(fieldFileMIME, hunt.FactsTop, object{"bytes": object{"sum": object{"field": fieldFileBytes}}})}},
+	}
+}
+
+// unanswered matches connections without an answer.
+func unanswered() object { return oneOf(fieldState, []string{"S0", "REJ"}) }
+
+// fillBetween writes what happened between a key's machines. Nothing is said in a connection without an answer, so that of keys by name
+// and by fingerprint there are none.
+func (f *facts) fillBetween(i int, ways ...*betweenAnswer) {
+	x, k := &f.book.Facts[i], &f.wanted[i]
+	files := map[string]*hunt.Carried{}
+	for n, w := range ways {
+		if w == nil {
+			continue
+		}
+		for _, m := range w.Files.By.Buckets {
+			if files[m.Key] == nil {
+				files[m.Key] = &hunt.Carried{MIME: m.Key}
+			}
+			files[m.Key].Count += m.Count
+			files[m.Key].Bytes += int64(m.Bytes.Value)
+		}
+		states := w.States.By.Buckets
+		if k.Kind() == "address" && !k.AnyPort {
+			states = nil
+			for _, p := range w.States.Ports.Buckets {
+				if p.Key == k.Port {
+					states = p.By.Buckets
+				}
+			}
+		}
+		if n > 0 || k.Kind() == "name" {
+			states = nil
+		}
+		for _, s := range states {
+			switch hunt.ParseState(s.Key) {
+			case hunt.StateSilent:
+				x.Silent = s.Count
+			case hunt.StateRefused:
+				x.Refused = s.Count
+			case hunt.StateOther:
+			}
+		}
+	}
+	var list []hunt.Carried
+	for _, c := range files {
+		list = append(list, *c)
+	}
+	x.Files = hunt.TopCarried(list)
+}
+
+// addressed are those that are addresses: a key may have none.
+func addressed(list []string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { _, err := netip.ParseAddr(s); return err != nil })
+}
+
+func anyOf(should ...any) object {
 	return object{"bool": object{"should": should, "minimum_should_match": 1}}
 }
 
 func is(field string, value any) object { return object{"term": object{field: value}} }
-
-// otherSide is the address or the network of a key.
-func otherSide(k hunt.PairKey) any {
-	if k.Network.IsValid() && k.Name == "" {
-		return k.Network
-	}
-	return k.Dst
-}
-
-// carried matches the files that went between a key's two machines: such a record has the sender as its source, and no port.
-func carried(k hunt.PairKey) []any {
-	way := func(from, to any) object {
-		return object{"bool": object{"filter": []any{only(datasetFiles), is(fieldSource, from), is(fieldDest, to)}}}
-	}
-	return []any{way(k.Src, otherSide(k)), way(otherSide(k), k.Src)}
-}
-
-// unanswered matches a key's connections without an answer. A key by name or fingerprint has none: nothing is said in them.
-func unanswered(k hunt.PairKey) []any {
-	if kind := k.Kind(); kind != "address" && kind != "network" {
-		return nil
-	}
-	filter := []any{only(datasetConn), object{"terms": object{fieldState: []string{"S0", "REJ"}}}, is(fieldSource, k.Src), is(fieldDest, otherSide(k))}
-	if !k.AnyPort {
-		filter = append(filter, is(fieldDstPort, k.Port))
-	}
-	return []any{object{"bool": object{"filter": filter}}}
-}

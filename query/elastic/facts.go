@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -21,8 +23,10 @@ import (
 var _ hunt.FactSource = (*Source)(nil)
 
 const (
-	// factsBatch keys go into one search, with at most some 250 buckets each: an eighth of what a search may have.
+	// factsBatch roll-ups go into one search, with at most some 250 buckets each: an eighth of what a search may have.
 	factsBatch = 32
+	// setsBatch keys go into one search: a fifth of that when all is told of each, and much more than there is as a rule.
+	setsBatch = 200
 	// valuesBatch values (addresses, hashes, fingerprints) go into one search.
 	valuesBatch = 200
 	// relogged is how long Zeek does not log a certificate again that it has logged.
@@ -62,10 +66,10 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	f := &facts{source: s, names: names, req: req, wanted: wanted, book: hunt.FactBook{Facts: make([]hunt.Facts, len(wanted)), Records: map[string]int64{}},
+	f := &facts{source: s, index: names, req: req, wanted: wanted, book: hunt.FactBook{Facts: make([]hunt.Facts, len(wanted)), Records: map[string]int64{}},
 		chains: make([]map[string]int64, len(wanted))}
 	// What is asked second needs the answers of what is asked first.
-	for _, steps := range [][]func(){{f.keys, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads}} {
+	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads}} {
 		if err := f.together(ctx, steps); err != nil {
 			return f.book, nil, fmt.Errorf("look up what other logs say about %d findings: %w", len(wanted), err)
 		}
@@ -77,7 +81,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 // facts is one look-up.
 type facts struct {
 	source *Source
-	names  []string
+	index  []string
 	req    hunt.Request
 	wanted []hunt.PairKey
 	book   hunt.FactBook
@@ -134,7 +138,7 @@ func (f *facts) search(ctx context.Context, op string, margin time.Duration, fil
 	for k, v := range rest {
 		b[k] = v
 	}
-	return f.source.client.Search(ctx, es.SearchRequest{Op: op, Index: f.names, Body: body(b), MissingOK: true}, func(r es.SearchResult) error {
+	return f.source.client.Search(ctx, es.SearchRequest{Op: op, Index: f.index, Body: body(b), MissingOK: true}, func(r es.SearchResult) error {
 		if r.Aggregations == nil && r.Hits == nil {
 			return nil
 		}
@@ -193,30 +197,13 @@ func (f *facts) internal() object {
 	return object{"terms": object{fieldSource: cidrs(f.req.Scope.Internal)}}
 }
 
-// concerns matches the records of a key.
-func concerns(k hunt.PairKey) object {
-	filter := []any{object{"term": object{fieldSource: k.Src}}}
-	to := func(dst any) object { return object{"term": object{fieldDest: dst}} }
-	switch {
-	case k.Name != "":
-		is := func(query, field, value string) object {
-			return object{query: object{field: object{"value": value, "case_insensitive": true}}}
-		}
-		should := []any{is("term", fieldServerName, k.Name), is("term", fieldHost, k.Name), is("prefix", fieldHost, k.Name+":"), is("term", fieldIndicator, k.Name)}
-		if k.Dst.IsValid() {
-			should = append(should, object{"bool": object{"filter": []any{object{"terms": object{fieldDataset: []string{datasetWeird, datasetNotice, datasetIntel}}}, to(k.Dst)}}})
-		}
-		return object{"bool": object{"filter": filter, "should": should, "minimum_should_match": 1}}
-	case k.Network.IsValid():
-		filter = append(filter, to(k.Network))
-	case k.Fingerprint.Kind != hunt.NoFingerprint:
+// rolled matches the records of a roll-up: by network or by fingerprint.
+func rolled(k hunt.PairKey) object {
+	filter := []any{is(fieldSource, k.Src)}
+	if k.Kind() == "fingerprint" {
 		return shows(k, filter)
-	default:
-		if filter = append(filter, to(k.Dst)); !k.AnyPort {
-			filter = append(filter, object{"term": object{fieldDstPort: k.Port}})
-		}
 	}
-	return object{"bool": object{"filter": filter}}
+	return object{"bool": object{"filter": append(filter, is(fieldDest, k.Network))}}
 }
 
 // shows matches the TLS records of a roll-up by fingerprint, which further filter narrows.
@@ -239,56 +226,79 @@ func shows(k hunt.PairKey, filter []any) object {
 
 // keyAnswer is what one key's bucket holds.
 type keyAnswer struct {
-	TLS struct {
-		Count  int64 `json:"doc_count"`
-		NoName struct {
-			Count int64 `json:"doc_count"`
-		} `json:"noname"`
-		Names      terms `json:"names"`
-		Validation terms `json:"validation"`
-		JA3        terms `json:"ja3"`
-		JA4        terms `json:"ja4"`
-		Subjects   terms `json:"subjects"`
-		Chain      terms `json:"chain"`
-	} `json:"tls"`
-	HTTP struct {
-		Count  int64 `json:"doc_count"`
-		NoHost struct {
-			Count int64 `json:"doc_count"`
-		} `json:"nohost"`
-		Hosts   terms `json:"hosts"`
-		Methods terms `json:"methods"`
-		MIME    terms `json:"mime"`
-		Agents  terms `json:"agents"`
-		URIs    terms `json:"uris"`
-	} `json:"http"`
-	Weird  terms `json:"weird"`
-	Notice terms `json:"notice"`
-	Intel  terms `json:"intel"`
+	TLS    tlsAnswer  `json:"tls"`
+	HTTP   httpAnswer `json:"http"`
+	Weird  terms      `json:"weird"`
+	Notice terms      `json:"notice"`
+	Intel  terms      `json:"intel"`
 }
 
-// keys looks at ssl, http, weird, notice and intel records, many keys at once.
-func (f *facts) keys() {
-	top := func(field string) object { return termsOf(field, hunt.FactsTop, nil) }
-	aggs := object{
-		"tls": object{"filter": only(datasetTLS), "aggs": object{"noname": lacks(fieldServerName), "names": top(fieldServerName), "validation": top(fieldValidation),
-			"ja3": top(fieldJA3), "ja4": top(fieldJA4), "chain": top(fieldChain), "subjects": termsOf(fieldSubject, hunt.FactsTop, object{"sub": termsOf(fieldIssuer, 1, nil)})}},
-		"http": object{"filter": only(datasetHTTP), "aggs": object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "methods": top(fieldMethod),
-			"mime": top(fieldMIME), "agents": top(fieldAgent), "uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(fieldMIME)})}},
-		"weird": top(fieldWeird), "notice": top(fieldNotice),
-		"intel": termsOf(fieldIndicator, hunt.FactsTop, object{"sub": termsOf(fieldIntelType, 1, nil), "other": top(fieldIntelLists)}),
-	}
-	var at []int
-	for i, k := range f.wanted {
-		if k.DNS == "" {
-			at = append(at, i)
-		}
-	}
-	for batch := range slices.Chunk(at, factsBatch) {
+type tlsAnswer struct {
+	Count  int64 `json:"doc_count"`
+	NoName struct {
+		Count int64 `json:"doc_count"`
+	} `json:"noname"`
+	Names      terms `json:"names"`
+	Validation terms `json:"validation"`
+	JA3        terms `json:"ja3"`
+	JA4        terms `json:"ja4"`
+	Subjects   terms `json:"subjects"`
+	Chain      terms `json:"chain"`
+}
+
+type httpAnswer struct {
+	Count  int64 `json:"doc_count"`
+	NoHost struct {
+		Count int64 `json:"doc_count"`
+	} `json:"nohost"`
+	Hosts   terms `json:"hosts"`
+	Methods terms `json:"methods"`
+	MIME    terms `json:"mime"`
+	Agents  terms `json:"agents"`
+	URIs    terms `json:"uris"`
+}
+
+func top(field string) object { return termsOf(field, hunt.FactsTop, nil) }
+
+func tlsAggs() object {
+	return object{"noname": lacks(fieldServerName), "names": top(fieldServerName), "validation": top(fieldValidation), "ja3": top(fieldJA3), "ja4": top(fieldJA4),
+		"chain": top(fieldChain), "subjects": termsOf(fieldSubject, hunt.FactsTop, object{"sub": termsOf(fieldIssuer, 1, nil)})}
+}
+
+func httpAggs() object {
+	return object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "methods": top(fieldMethod), "mime": top(fieldMIME), "agents": top(fieldAgent),
+		"uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(fieldMIME)})}
+}
+
+// remarkAggs are what Zeek itself says.
+func remarkAggs() object {
+	return object{"weird": top(fieldWeird), "notice": top(fieldNotice), "intel": intelAgg()}
+}
+
+func intelAgg() object {
+	return termsOf(fieldIndicator, hunt.FactsTop, object{"sub": termsOf(fieldIntelType, 1, nil), "other": top(fieldIntelLists)})
+}
+
+// keyAggs are all of a keyAnswer.
+func keyAggs() object {
+	aggs := remarkAggs()
+	aggs["tls"] = object{"filter": only(datasetTLS), "aggs": tlsAggs()}
+	aggs["http"] = object{"filter": only(datasetHTTP), "aggs": httpAggs()}
+	return aggs
+}
+
+// spoken are the logs that keys are looked for in.
+func spoken() object {
+	return object{"terms": object{fieldDataset: []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice, datasetIntel}}}
+}
+
+// rollUps looks at the records of roll-ups, which are few: each with a filter of its own.
+func (f *facts) rollUps() {
+	for batch := range slices.Chunk(f.ofKind("network", "fingerprint"), factsBatch) {
 		f.ask(func(ctx context.Context) error {
 			filters, should := object{}, []any{}
 			for _, i := range batch {
-				q := concerns(f.wanted[i])
+				q := rolled(f.wanted[i])
 				filters[strconv.Itoa(i)] = q
 				should = append(should, q)
 			}
@@ -297,10 +307,8 @@ func (f *facts) keys() {
 					Buckets map[string]keyAnswer `json:"buckets"`
 				} `json:"keys"`
 			}
-			err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records", 0, []any{
-				object{"terms": object{fieldDataset: []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice, datasetIntel}}},
-				object{"bool": object{"should": should, "minimum_should_match": 1}},
-			}, object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": aggs}}}, answerInto(&a))
+			err := f.search(ctx, "look up what roll-ups say", 0, []any{spoken(), anyOf(should...)},
+				object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": keyAggs()}}}, answerInto(&a))
 			if err != nil {
 				return err
 			}
@@ -313,26 +321,50 @@ func (f *facts) keys() {
 	}
 }
 
+// ofKind are the numbers of the keys of some kinds, those with the same other side together.
+func (f *facts) ofKind(kinds ...string) []int {
+	var at []int
+	for i := range f.wanted {
+		if slices.Contains(kinds, f.wanted[i].Kind()) {
+			at = append(at, i)
+		}
+	}
+	slices.SortFunc(at, func(i, j int) int {
+		a, b := &f.wanted[i], &f.wanted[j]
+		return cmp.Or(strings.Compare(a.Name, b.Name), a.Dst.Compare(b.Dst), a.Src.Compare(b.Src), cmp.Compare(a.Port, b.Port))
+	})
+	return at
+}
+
 // fill writes one key's facts.
 func (f *facts) fill(i int, b *keyAnswer) {
-	t, h := &f.book.Facts[i].TLS, &f.book.Facts[i].HTTP
-	hosts := func(list terms) ([]hunt.Counted, int64) {
-		counts, empty := map[string]int64{}, int64(0)
-		for _, b := range list.Buckets {
-			if name := hunt.HostName(b.Key); name != "" {
-				counts[name] += b.Count
-			} else {
-				empty += b.Count
-			}
+	f.fillTLS(i, &b.TLS)
+	f.fillHTTP(i, &b.HTTP)
+	f.fillRemarks(i, b)
+}
+
+// hosts counts hosts in one form, and those that are empty.
+func (t terms) hosts() (list []hunt.Counted, empty int64) {
+	counts := map[string]int64{}
+	for _, b := range t.Buckets {
+		if name := hunt.HostName(b.Key); name != "" {
+			counts[name] += b.Count
+		} else {
+			empty += b.Count
 		}
-		return hunt.Top(counts), empty
 	}
+	return hunt.Top(counts), empty
+}
+
+func (f *facts) fillTLS(i int, b *tlsAnswer) {
+	t := &f.book.Facts[i].TLS
 	var none int64
-	t.Records = b.TLS.Count
-	t.Names, none = hosts(b.TLS.Names)
-	t.NoName = b.TLS.NoName.Count + none
-	t.Validation, t.JA3, t.JA4 = b.TLS.Validation.counted(), b.TLS.JA3.traits(), b.TLS.JA4.traits()
-	for _, s := range b.TLS.Subjects.Buckets {
+	t.Records = b.Count
+	t.Names, none = b.Names.hosts()
+	t.NoName = b.NoName.Count + none
+	t.Validation, t.JA3, t.JA4 = b.Validation.counted(), b.JA3.traits(), b.JA4.traits()
+	t.Certificates = nil
+	for _, s := range b.Subjects.Buckets {
 		c := hunt.Certificate{Subject: s.Key, NotBefore: hunt.Absent, NotAfter: hunt.Absent, Count: s.Count}
 		if len(s.Sub.Buckets) > 0 {
 			c.Issuer = s.Sub.Buckets[0].Key
@@ -340,21 +372,29 @@ func (f *facts) fill(i int, b *keyAnswer) {
 		t.Certificates = append(t.Certificates, c)
 	}
 	f.chains[i] = map[string]int64{}
-	for _, c := range b.TLS.Chain.Buckets {
+	for _, c := range b.Chain.Buckets {
 		f.chains[i][c.Key] = c.Count
 	}
-	h.Requests = b.HTTP.Count
-	h.Hosts, none = hosts(b.HTTP.Hosts)
-	h.NoHost = b.HTTP.NoHost.Count + none
-	h.Methods, h.MIME, h.Agents = b.HTTP.Methods.counted(), b.HTTP.MIME.counted(), b.HTTP.Agents.traits()
+}
+
+func (f *facts) fillHTTP(i int, b *httpAnswer) {
+	h := &f.book.Facts[i].HTTP
+	var none int64
+	h.Requests = b.Count
+	h.Hosts, none = b.Hosts.hosts()
+	h.NoHost = b.NoHost.Count + none
+	h.Methods, h.MIME, h.Agents = b.Methods.counted(), b.MIME.counted(), b.Agents.traits()
 	uris, contents := map[string]int64{}, map[hunt.Content]int64{}
-	for _, u := range b.HTTP.URIs.Buckets {
+	for _, u := range b.URIs.Buckets {
 		uris[u.Key] = u.Count
 		for _, m := range u.Sub.Buckets {
 			contents[hunt.Content{URI: u.Key, MIME: m.Key}] = m.Count
 		}
 	}
 	h.Contents = hunt.TopContents(uris, contents)
+}
+
+func (f *facts) fillRemarks(i int, b *keyAnswer) {
 	f.book.Facts[i].Weird, f.book.Facts[i].Notices = b.Weird.counted(), b.Notice.counted()
 	var seen []hunt.IntelSeen
 	for _, n := range b.Intel.Buckets {

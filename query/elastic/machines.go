@@ -120,7 +120,7 @@ func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Reque
 			logs, datasets = append(logs, l.log), append(datasets, securityonion.Dataset(l.log))
 		}
 	}
-	f := &facts{source: s, names: index, req: req}
+	f := &facts{source: s, index: index, req: req}
 	var a struct {
 		D terms `json:"d"`
 	}

@@ -36,7 +36,7 @@ func (s *Source) Owners(ctx context.Context, req hunt.Request, addrs []netip.Add
 	if err != nil {
 		return nil, err
 	}
-	f := &facts{source: s, names: names, req: req}
+	f := &facts{source: s, index: names, req: req}
 	sides := []string{"destination"}
 	if req.Scope.Direction != hunt.Outbound {
 		sides = append(sides, "source")

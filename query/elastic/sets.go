@@ -1,0 +1,363 @@
+package elastic
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+)
+
+// Keys by address and by name are asked for as sets: all their sources, and all their other sides, in one clause each, which costs the
+// server a hundredth of as many clauses of their own; terms within terms tell the pairs apart. So what a source says to another key's other
+// side comes along, and is not looked at. Since keys with the same other side stand together, that is little.
+
+// by is a terms aggregation below which stands another one.
+type by[T any] struct {
+	Others  int64 `json:"sum_other_doc_count"`
+	Buckets []struct {
+		Key string `json:"key"`
+		In  T      `json:"in"`
+	} `json:"buckets"`
+}
+
+// within makes terms of a field with room for so many values.
+func within(field string, room int, below string, aggs any) object {
+	t := object{"terms": object{"field": field, "size": room, "shard_size": room}}
+	if below != "" {
+		aggs = object{below: aggs}
+	}
+	t["aggs"] = aggs
+	return t
+}
+
+// in asks for a level below by the name that by reads.
+const in = "in"
+
+// sets calls look with batches of keys. Where an answer would be too big, or not all had room in it, the batch is asked for in halves.
+func (f *facts) sets(keys []int, look func(ctx context.Context, batch []int) (whole bool, err error)) {
+	var halves func(ctx context.Context, batch []int) error
+	halves = func(ctx context.Context, batch []int) error {
+		whole, err := look(ctx, batch)
+		if n := len(batch) / 2; n > 0 && (es.Is(err, es.TooBig) || err == nil && !whole) {
+			if err = halves(ctx, batch[:n]); err == nil {
+				err = halves(ctx, batch[n:])
+			}
+		}
+		return err
+	}
+	for batch := range slices.Chunk(keys, setsBatch) {
+		f.ask(func(ctx context.Context) error { return halves(ctx, batch) })
+	}
+}
+
+// members are the values of a batch's keys, each once.
+func members[T cmp.Ordered](f *facts, batch []int, of func(*hunt.PairKey) T) []T {
+	set := map[T]struct{}{}
+	for _, i := range batch {
+		set[of(&f.wanted[i])] = struct{}{}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+func srcText(k *hunt.PairKey) string { return k.Src.String() }
+func dstText(k *hunt.PairKey) string { return k.Dst.String() }
+
+func oneOf[T any](field string, values []T) object { return object{"terms": object{field: values}} }
+
+// pair is two addresses as an answer has them.
+type pair struct{ src, dst netip.Addr }
+
+func pairOf(src, dst string) pair {
+	a, _ := netip.ParseAddr(src)
+	b, _ := netip.ParseAddr(dst)
+	return pair{a.Unmap(), b.Unmap()}
+}
+
+// addresses looks at the records of keys by address.
+func (f *facts) addresses() {
+	f.sets(f.ofKind("address"), func(ctx context.Context, batch []int) (bool, error) {
+		src, dst := members(f, batch, srcText), members(f, batch, dstText)
+		ports := members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
+		var a struct {
+			In by[by[struct {
+				Others  int64 `json:"sum_other_doc_count"`
+				Buckets []struct {
+					Key uint16 `json:"key"`
+					keyAnswer
+				} `json:"buckets"`
+			}]] `json:"in"`
+		}
+		err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records", 0, []any{spoken(), oneOf(fieldSource, src), oneOf(fieldDest, dst), oneOf(fieldDstPort, ports)},
+			object{"aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), in, within(fieldDstPort, len(ports), "", keyAggs())))}}, answerInto(&a))
+		if err != nil {
+			return false, err
+		}
+		type end struct {
+			pair
+			port uint16
+		}
+		found := map[end]*keyAnswer{}
+		whole := true
+		for _, s := range a.In.Buckets {
+			for _, d := range s.In.Buckets {
+				whole = whole && d.In.Others == 0
+				for i := range d.In.Buckets {
+					p := &d.In.Buckets[i]
+					found[end{pairOf(s.Key, d.Key), p.Key}] = &p.keyAnswer
+				}
+			}
+			whole = whole && s.In.Others == 0
+		}
+		for _, i := range batch {
+			k := &f.wanted[i]
+			if b := found[end{pair{k.Src, k.Dst}, k.Port}]; b != nil {
+				f.fill(i, b)
+			}
+		}
+		return whole && a.In.Others == 0, nil
+	})
+}
+
+// names looks at the records of keys by name.
+func (f *facts) names() {
+	f.sets(f.ofKind("name"), func(ctx context.Context, batch []int) (bool, error) {
+		s, err := f.spell(ctx, batch)
+		if err != nil {
+			return false, err
+		}
+		whole, err := f.named(ctx, batch, &s)
+		if err != nil || !whole {
+			return whole, err
+		}
+		return f.remarks(ctx, batch, &s)
+	})
+}
+
+// spellings is how many ways a name may be spelt in the mean, in upper case and with ports, before a batch is asked for in halves.
+const spellings = 4
+
+// named is who said a name.
+type named struct {
+	src  netip.Addr
+	name string
+}
+
+func nameOf(k *hunt.PairKey) string { return k.Name }
+
+// named looks at TLS records by server name and at HTTP records by host.
+func (f *facts) named(ctx context.Context, batch []int, s *spelling) (bool, error) {
+	src, names := members(f, batch, srcText), members(f, batch, nameOf)
+	room := spellings*len(names) + hunt.FactsTop
+	var a struct {
+		TLS struct {
+			In by[struct {
+				Others  int64 `json:"sum_other_doc_count"`
+				Buckets []struct {
+					Key string `json:"key"`
+					tlsAnswer
+				} `json:"buckets"`
+			}] `json:"in"`
+		} `json:"tls"`
+		HTTP struct {
+			In by[struct {
+				Others  int64 `json:"sum_other_doc_count"`
+				Buckets []struct {
+					Key string `json:"key"`
+					httpAnswer
+				} `json:"buckets"`
+			}] `json:"in"`
+		} `json:"http"`
+	}
+	err := f.search(ctx, "look up TLS and HTTP records by name", 0, []any{oneOf(fieldDataset, []string{datasetTLS, datasetHTTP}), oneOf(fieldSource, src),
+		anyOf(append(s.of(fieldServerName, names, false), s.of(fieldHost, names, true)...)...)},
+		object{"aggs": object{
+			"tls":  object{"filter": only(datasetTLS), "aggs": object{in: within(fieldSource, len(src), in, within(fieldServerName, room, "", tlsAggs()))}},
+			"http": object{"filter": only(datasetHTTP), "aggs": object{in: within(fieldSource, len(src), in, within(fieldHost, room, "", httpAggs()))}},
+		}}, answerInto(&a))
+	if err != nil {
+		return false, err
+	}
+	found := map[named]*keyAnswer{}
+	of := func(src, name string) *keyAnswer {
+		addr, _ := netip.ParseAddr(src)
+		k := named{addr.Unmap(), hunt.HostName(name)}
+		if found[k] == nil {
+			found[k] = &keyAnswer{}
+		}
+		return found[k]
+	}
+	whole := a.TLS.In.Others+a.HTTP.In.Others == 0
+	for _, s := range a.TLS.In.Buckets {
+		whole = whole && s.In.Others == 0
+		for i := range s.In.Buckets {
+			of(s.Key, s.In.Buckets[i].Key).TLS.add(&s.In.Buckets[i].tlsAnswer)
+		}
+	}
+	for _, s := range a.HTTP.In.Buckets {
+		whole = whole && s.In.Others == 0
+		for i := range s.In.Buckets {
+			of(s.Key, s.In.Buckets[i].Key).HTTP.add(&s.In.Buckets[i].httpAnswer)
+		}
+	}
+	for _, i := range batch {
+		k := &f.wanted[i]
+		if b := found[named{k.Src, k.Name}]; b != nil {
+			f.fillTLS(i, &b.TLS)
+			f.fillHTTP(i, &b.HTTP)
+		}
+	}
+	return whole, nil
+}
+
+// remarks looks at what Zeek itself said of the machines of keys by name, and of the names.
+func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, error) {
+	src, dst, names := members(f, batch, srcText), addressed(members(f, batch, dstText)), members(f, batch, nameOf)
+	room := spellings*len(names) + hunt.FactsTop
+	indicators := s.of(fieldIndicator, names, false)
+	var a struct {
+		Between struct {
+			In by[struct {
+				Others  int64 `json:"sum_other_doc_count"`
+				Buckets []struct {
+					Key string `json:"key"`
+					keyAnswer
+				} `json:"buckets"`
+			}] `json:"in"`
+		} `json:"between"`
+		Asked struct {
+			In by[terms] `json:"in"`
+		} `json:"asked"`
+	}
+	asked := within(fieldIndicator, room, "", object{"sub": termsOf(fieldIntelType, 1, nil), "other": top(fieldIntelLists)})
+	err := f.search(ctx, "look up weird, notice and intel records of names", 0, []any{oneOf(fieldDataset, []string{datasetWeird, datasetNotice, datasetIntel}), oneOf(fieldSource, src),
+		anyOf(append(slices.Clone(indicators), oneOf(fieldDest, dst))...)},
+		object{"aggs": object{
+			"between": object{"filter": oneOf(fieldDest, dst), "aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, max(1, len(dst)), "", remarkAggs()))}},
+			"asked":   object{"filter": anyOf(indicators...), "aggs": object{in: within(fieldSource, len(src), in, asked)}},
+		}}, answerInto(&a))
+	if err != nil {
+		return false, err
+	}
+	whole := a.Between.In.Others+a.Asked.In.Others == 0
+	between, said := map[pair]*keyAnswer{}, map[named][]termsBucket{}
+	for _, s := range a.Between.In.Buckets {
+		whole = whole && s.In.Others == 0
+		for i := range s.In.Buckets {
+			between[pairOf(s.Key, s.In.Buckets[i].Key)] = &s.In.Buckets[i].keyAnswer
+		}
+	}
+	for _, s := range a.Asked.In.Buckets {
+		addr, _ := netip.ParseAddr(s.Key)
+		for _, b := range s.In.Buckets {
+			k := named{addr.Unmap(), hunt.HostName(b.Key)}
+			said[k] = append(said[k], b)
+		}
+	}
+	for _, i := range batch {
+		k := &f.wanted[i]
+		var b keyAnswer
+		if found := between[pair{k.Src, k.Dst}]; found != nil {
+			b = *found
+		}
+		// What was said of the name counts whoever answered, and what stands in both counts once.
+		seen := slices.Clone(said[named{k.Src, k.Name}])
+		for _, n := range b.Intel.Buckets {
+			if hunt.HostName(n.Key) != k.Name {
+				seen = append(seen, n)
+			}
+		}
+		b.Intel.Buckets = seen
+		f.fillRemarks(i, &b)
+	}
+	return whole, nil
+}
+
+// spelling is how names are written in the window, where that is not as hunt.HostName writes them.
+type spelling struct {
+	// odd are the ways a name is written with capitals. unknown says that there are more of them than are looked at.
+	odd     map[string][]string
+	unknown bool
+}
+
+// maxOdd is how many values with capitals are looked at, of each field.
+const maxOdd = 10_000
+
+// spell finds out which names are written with capitals. Clients hardly do that; to leave the case to the server costs it more for
+// one name than a whole batch does otherwise.
+func (f *facts) spell(ctx context.Context, batch []int) (s spelling, err error) {
+	fields := []string{fieldServerName, fieldHost, fieldIndicator}
+	aggs, should := object{}, []any{}
+	for _, field := range fields {
+		capitals := object{"regexp": object{field: object{"value": ".*[A-Z].*", "flags": "NONE"}}}
+		should = append(should, capitals)
+		aggs[field] = object{"filter": capitals, "aggs": object{in: object{"terms": object{"field": field, "size": maxOdd, "shard_size": maxOdd}}}}
+	}
+	var a map[string]struct {
+		In struct {
+			terms
+			Others int64 `json:"sum_other_doc_count"`
+		} `json:"in"`
+	}
+	err = f.search(ctx, "look for names with capitals", 0, []any{oneOf(fieldDataset, []string{datasetTLS, datasetHTTP, datasetIntel}),
+		oneOf(fieldSource, members(f, batch, srcText)), anyOf(should...)}, object{"aggs": aggs}, answerInto(&a))
+	s.odd = map[string][]string{}
+	for _, field := range a {
+		s.unknown = s.unknown || field.In.Others > 0
+		for _, b := range field.In.Buckets {
+			name := hunt.HostName(b.Key)
+			s.odd[name] = append(s.odd[name], b.Key)
+		}
+	}
+	return s, err
+}
+
+// of matches a field that holds one of these names, with a final dot or without, and with a port where ports says so.
+func (s *spelling) of(field string, names []string, ports bool) (should []any) {
+	var exact []string
+	for _, n := range names {
+		exact = append(append(exact, n, n+"."), s.odd[n]...)
+		if s.unknown {
+			should = append(should, object{"term": object{field: object{"value": n, "case_insensitive": true}}})
+		}
+		if ports {
+			should = append(should, object{"prefix": object{field: object{"value": n + ":", "case_insensitive": s.unknown}}})
+		}
+	}
+	return append(should, oneOf(field, exact))
+}
+
+// add puts two spellings of one name together.
+func (t *tlsAnswer) add(o *tlsAnswer) {
+	t.Count += o.Count
+	t.NoName.Count += o.NoName.Count
+	for _, l := range [][2]*terms{{&t.Names, &o.Names}, {&t.Validation, &o.Validation}, {&t.JA3, &o.JA3}, {&t.JA4, &o.JA4}, {&t.Subjects, &o.Subjects}, {&t.Chain, &o.Chain}} {
+		l[0].add(l[1])
+	}
+}
+
+func (h *httpAnswer) add(o *httpAnswer) {
+	h.Count += o.Count
+	h.NoHost.Count += o.NoHost.Count
+	for _, l := range [][2]*terms{{&h.Hosts, &o.Hosts}, {&h.Methods, &o.Methods}, {&h.MIME, &o.MIME}, {&h.Agents, &o.Agents}, {&h.URIs, &o.URIs}} {
+		l[0].add(l[1])
+	}
+}
+
+func (t *terms) add(o *terms) {
+	for i := range o.Buckets {
+		b := &o.Buckets[i]
+		at := slices.IndexFunc(t.Buckets, func(have termsBucket) bool { return have.Key == b.Key })
+		if at < 0 {
+			t.Buckets = append(t.Buckets, *b)
+			continue
+		}
+		have := &t.Buckets[at]
+		have.Count += b.Count
+		have.Sub.add(&b.Sub)
+		have.Other.add(&b.Other)
+	}
+}
