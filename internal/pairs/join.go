@@ -64,9 +64,11 @@ func (n *Names) Join(tables ...*Table) *Named {
 		if !n.any() {
 			break
 		}
-		t.walk(n.has, func(worker int, p *Pair) {
+		t.walk(n.perhaps, func(worker int, p *Pair) {
 			key := keyOf(&hunt.Connection{Src: p.Src, Dst: p.Dst})
-			joiners[worker].join(p, n.of(&key))
+			if uses := n.of(&key); len(uses) > 0 {
+				joiners[worker].join(p, uses)
+			}
 		})
 	}
 	n.alone(func(uses []use) {

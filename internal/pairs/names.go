@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"math"
+	"math/bits"
 	"net/netip"
 	"slices"
 	"strings"
@@ -19,6 +20,8 @@ type Names struct {
 	shards [shards]struct {
 		mu   sync.Mutex
 		uses []use // in the order of key, start and name once they are to be joined
+		// filter has a bit set for each pair of addresses, and so hardly any for others: by the low bits of its hash.
+		filter []uint64
 		// joined says of the first use between two addresses that there is such a pair.
 		joined []bool
 	}
@@ -118,6 +121,12 @@ func (n *Names) sort() {
 			return cmp.Or(a.key.compare(&b.key), cmp.Compare(a.start, b.start), cmp.Compare(a.name, b.name))
 		})
 		sh.joined = make([]bool, len(sh.uses))
+		const bitsEach = 16
+		sh.filter = make([]uint64, 1<<bits.Len(uint(len(sh.uses)*bitsEach/64)))
+		for j := range sh.uses {
+			word, bit := filterBit(maphash.Bytes(n.seed, sh.uses[j].key[:]), len(sh.filter))
+			sh.filter[word] |= bit
+		}
 	})
 }
 
@@ -131,26 +140,25 @@ func (n *Names) any() bool {
 	return false
 }
 
-// find is where the uses between two addresses begin.
-func (n *Names) find(key *addresses) (shard, first int, found bool) {
-	shard = n.shardOf(key)
-	first, found = slices.BinarySearchFunc(n.shards[shard].uses, key, func(u use, key *addresses) int { return u.key.compare(key) })
-	return shard, first, found
+func filterBit(hash uint64, length int) (word int, bit uint64) {
+	return int(hash>>6) & (length - 1), 1 << (hash & 63)
 }
 
-// has says whether there are uses between two addresses.
-func (n *Names) has(key *addresses) bool {
-	_, _, found := n.find(key)
-	return found
+// perhaps says whether there may be uses between two addresses; false is certain.
+func (n *Names) perhaps(key *addresses) bool {
+	hash := maphash.Bytes(n.seed, key[:])
+	filter := n.shards[hash>>(64-shardBits)].filter
+	word, bit := filterBit(hash, len(filter))
+	return filter[word]&bit != 0
 }
 
 // of gives the uses between two addresses, ordered by start, and notes that there is such a pair.
 func (n *Names) of(key *addresses) []use {
-	shard, first, found := n.find(key)
+	sh := &n.shards[n.shardOf(key)]
+	first, found := slices.BinarySearchFunc(sh.uses, key, func(u use, key *addresses) int { return u.key.compare(key) })
 	if !found {
 		return nil
 	}
-	sh := &n.shards[shard]
 	sh.joined[first] = true
 	return sameEnds(sh.uses[first:])
 }
