@@ -162,9 +162,10 @@ func (s *slot) see(r *raw, own *slot) {
 	case r.start == own.last:
 		s.last, s.srcPort, s.uid = own.last, own.srcPort, own.uid
 	case r.start >= s.last:
-		port, _ := binary.Uvarint(r.rest)
-		if s.srcPort = max(s.srcPort, uint16(port)); r.start > s.last {
-			s.last, s.srcPort = r.start, uint16(port)
+		number, _ := binary.Uvarint(r.rest)
+		port := uint16(number >> stateBits)
+		if s.srcPort = max(s.srcPort, port); r.start > s.last {
+			s.last, s.srcPort = r.start, port
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 type raw struct {
 	slot  uint64
 	start int64
-	// rest is source port, hash of the uid and the four sizes, as they are.
+	// rest is source port with state, hash of the uid and the four sizes, as they are.
 	rest []byte
 }
 

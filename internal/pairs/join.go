@@ -153,7 +153,7 @@ func named(p *Pair, u *use, at int32, name netip.Addr) hunt.Connection {
 		r := &p.Connections[at]
 		port := &p.Ports[r.Port]
 		c.Start, c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = r.Start, r.Duration, r.OrigBytes, r.RespBytes, r.OrigIPBytes
-		c.Proto, c.Service = port.Proto, port.Service
+		c.Proto, c.Service, c.State = port.Proto, port.Service, r.State
 		if r.Start == port.Last {
 			c.UID = port.UID
 		}

@@ -27,6 +27,8 @@ type Record struct {
 	OrigIPBytes, OrigBytes, RespBytes int64
 	// SrcPort is the source port, Port indexes Pair.Ports.
 	SrcPort, Port uint16
+	// State says whether it was answered, where that is known.
+	State hunt.State
 	// mark is a hash of the uid, 0 where it is not known.
 	mark uint16
 }
@@ -68,7 +70,8 @@ func (p *Pair) decode(sh *shard, id uint32) {
 		}
 		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
 		start += delta
-		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort), uint16(number), uint16(uid)
+		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort>>stateBits), uint16(number), uint16(uid)
+		r.State = hunt.State(srcPort & (1<<stateBits - 1))
 		p.Connections = append(p.Connections, r)
 	}
 	if !sorted {

@@ -23,6 +23,8 @@ import (
 
 const (
 	shardBits = 6
+	// stateBits are the lowest of a connection's source port as it is stored: they hold its hunt.State, and cost nothing.
+	stateBits = 2
 	shards    = 1 << shardBits
 )
 
@@ -127,7 +129,7 @@ func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Conne
 		for range max(c.Count, 1) {
 			b := binary.AppendUvarint(s.buffer[:0], uint64(slotNumber))
 			b = binary.AppendVarint(b, c.Start-p.previous)
-			b = binary.AppendUvarint(b, uint64(c.SrcPort))
+			b = binary.AppendUvarint(b, uint64(c.SrcPort)<<stateBits|uint64(c.State))
 			b = binary.AppendUvarint(b, uint64(mark(c.UID)))
 			b = binary.AppendUvarint(b, uint64(c.OrigIPBytes+1))
 			b = binary.AppendUvarint(b, uint64(c.Duration+1))

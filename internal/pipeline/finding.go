@@ -88,7 +88,7 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
 	f.Rule = ruleOf(f.Dwell.Indicators)
 	sub := evidence.NewSubject(k.PairKey, values, &f, s.o.Weights)
-	sub.Sizes = k.size
+	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.silent, k.totals.refused
 	s.spread.judge(sub, k)
 	s.explain(sub, k)
 	return sub

@@ -110,6 +110,7 @@ func (o *Options) ritaSettings() scoring.RITASettings {
 // totals are a pair's sums in the hunt's window, and what RITA sums over its own.
 type totals struct {
 	connections, orig, resp int64
+	silent, refused         int64
 	duration, longest       int64 // ms
 	first, last             int64 // ms
 	ritaCount, ritaDuration int64
@@ -276,6 +277,13 @@ func (t *totals) add(c *pairs.Record) {
 	t.resp += max(c.RespBytes, 0)
 	t.duration += max(c.Duration, 0)
 	t.longest = max(t.longest, c.Duration)
+	switch c.State {
+	case hunt.StateSilent:
+		t.silent++
+	case hunt.StateRefused:
+		t.refused++
+	case hunt.StateOther:
+	}
 }
 
 func ritaFields(b *scoring.RITAResult) *hunt.BeaconScore {

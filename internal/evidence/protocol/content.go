@@ -1,6 +1,10 @@
 package protocol
 
-import "dwell/internal/evidence"
+import (
+	"fmt"
+
+	"dwell/internal/evidence"
+)
 
 // programs looks for files that can be run. What HTTP carries stands in files records too, so only where there are none does
 // what HTTP says of its responses count.
@@ -41,9 +45,12 @@ func (v *view) unanswered() {
 	if n := silent + refused; all < enough || ten*n < nine*all {
 		return
 	}
-	what := "its server does not answer"
+	what, more := "its server does not answer", ""
 	if refused > silent {
 		what = "its server refuses the connection"
 	}
-	v.odd(evidence.Unanswered, "%s: %d of %d connections without an answer, %d refused", what, silent, all, refused)
+	if silent > 0 && refused > 0 {
+		more = fmt.Sprintf("; %d without an answer, %d refused", silent, refused)
+	}
+	v.odd(evidence.Unanswered, "%s (%d of %d connections%s)", what, silent+refused, all, more)
 }
