@@ -20,23 +20,23 @@ func (b Beacon) Reasons(keys int) []string {
 	}
 	s := b.Score(keys)
 	var out []string
-	held := "held for " + span(b.Covered)
+	held := "held for " + Span(b.Covered)
 	chance := chance(s.LogExpected, keys)
 	switch b.Test {
 	case Gap:
 		out = append(out, fmt.Sprintf("every %s, %s of %s gaps, %s; if the gaps had no memory, %s", b.rhythms(),
 			percent(b.Fraction), count(b.Gaps), held, chance))
 	case Clock:
-		out = append(out, fmt.Sprintf("a beat every %s ±%s on a fixed clock, %s of %s connections, in %s of the periods, %s; if they did not follow that clock, %s", span(b.Period),
+		out = append(out, fmt.Sprintf("a beat every %s ±%s on a fixed clock, %s of %s connections, in %s of the periods, %s; if they did not follow that clock, %s", Span(b.Period),
 			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), percent(b.Occupied), held, chance))
 	case Schedule:
-		out = append(out, fmt.Sprintf("at the same time of every %s ±%s, in %s of them, %s; if connections fell evenly over them, %s", span(b.Period),
+		out = append(out, fmt.Sprintf("at the same time of every %s ±%s, in %s of them, %s; if connections fell evenly over them, %s", Span(b.Period),
 			percent(b.Jitter), percent(b.Occupied), held, chance))
 	case Lattice:
-		out = append(out, fmt.Sprintf("comes back after multiples of %s: %s gaps agree to %s, %s; if the gaps had no memory, %s", span(b.Period),
+		out = append(out, fmt.Sprintf("comes back after multiples of %s: %s gaps agree to %s, %s; if the gaps had no memory, %s", Span(b.Period),
 			count(b.Gaps), percent(b.Fraction), held, chance))
 	case Echo:
-		out = append(out, fmt.Sprintf("a beat every %s ±%s under other traffic: some %s of %s connections come a period after one another, %s; if none depended on one before, %s", span(b.Period),
+		out = append(out, fmt.Sprintf("a beat every %s ±%s under other traffic: some %s of %s connections come a period after one another, %s; if none depended on one before, %s", Span(b.Period),
 			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), held, chance))
 	case NoTest:
 	}
@@ -44,7 +44,7 @@ func (b Beacon) Reasons(keys int) []string {
 		out = append(out, fmt.Sprintf("that rhythm is in the %s of %s connections of %s bytes alone", count(b.Sized), count(b.Connections), count(int(b.Size))))
 	}
 	if b.Burst > 0 && b.Test == Gap {
-		out = append(out, fmt.Sprintf("%s connections make %s beats: those within %s of the one before count as one", count(b.Connections), count(b.Beats), span(b.Burst)))
+		out = append(out, fmt.Sprintf("%s connections make %s beats: those within %s of the one before count as one", count(b.Connections), count(b.Beats), Span(b.Burst)))
 	}
 	if b.Timer {
 		out = append(out, "the gaps look like a timer that restarts on use (a keep-alive, a cache's time to live) or like what people do: bounded below, not above; so it weighs little")
@@ -79,10 +79,10 @@ func (b Beacon) rhythms() string {
 	parts := make([]string, len(bands))
 	for i, n := range bands {
 		if n.n > 1 {
-			parts[i] = fmt.Sprintf("%s (%s to %s)", span(n.main.Period), span(n.low), span(n.high))
+			parts[i] = fmt.Sprintf("%s (%s to %s)", Span(n.main.Period), Span(n.low), Span(n.high))
 			continue
 		}
-		parts[i] = span(n.main.Period) + " ±" + percent(n.main.Jitter)
+		parts[i] = Span(n.main.Period) + " ±" + percent(n.main.Jitter)
 	}
 	return strings.Join(parts, " or ")
 }
@@ -109,15 +109,15 @@ func (l Long) Reasons() []string {
 	if l.Score <= 0 {
 		return nil
 	}
-	text := fmt.Sprintf("connected for %s, %s of the window", span(l.Union), percent(l.Share))
+	text := fmt.Sprintf("connected for %s, %s of the window", Span(l.Union), percent(l.Share))
 	if l.Connections == 1 {
 		return []string{text + ", in one connection"}
 	}
-	text += fmt.Sprintf(", by %s connections, the longest of %s", count(l.Connections), span(l.Longest))
+	text += fmt.Sprintf(", by %s connections, the longest of %s", count(l.Connections), Span(l.Longest))
 	if l.Pieces == 1 {
 		return []string{text + ", without a gap"}
 	}
-	return []string{text + fmt.Sprintf("; lost and taken up again %s, the longest hole %s", times(l.Pieces-1), span(l.Hole))}
+	return []string{text + fmt.Sprintf("; lost and taken up again %s, the longest hole %s", times(l.Pieces-1), Span(l.Hole))}
 }
 
 // Reasons say how often the key connects. Empty if the indicator is 0.
@@ -155,8 +155,8 @@ func (z SizeScore) Reason() string {
 	return fmt.Sprintf("%s of %s connections sent %s bytes, give or take 10 %%", percent(z.Share), count(z.Known), count(int(z.Median)))
 }
 
-// span is a length of time in the unit that suits it.
-func span(seconds float64) string {
+// Span is a length of time in the unit that suits it.
+func Span(seconds float64) string {
 	switch {
 	case seconds < 10:
 		return decimals(seconds, 1) + " s"

@@ -9,6 +9,7 @@ import (
 
 	"dwell/integration"
 	"dwell/internal/config"
+	"dwell/internal/hunt"
 	"dwell/internal/output"
 )
 
@@ -72,16 +73,16 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err := output.Findings(a.Out, list.Findings, show); err != nil {
 		return fmt.Errorf("print findings: %w", err)
 	}
-	text := fmt.Sprintf("%d findings, out of %d hunts", list.Total, list.Hunts)
+	text := fmt.Sprintf("%s findings, out of %s hunts", hunt.Count(list.Total), hunt.Count(list.Hunts))
 	if cut := list.Total - len(list.Findings); cut > 0 {
-		text += fmt.Sprintf("; %d not printed (--limit)", cut)
+		text += fmt.Sprintf("; %s not printed (--limit)", hunt.Count(cut))
 	}
 	a.say("dwell: %s", text)
 	if list.Hunts == 0 {
 		a.say("dwell: hint: nothing was stored yet: `dwell hunt --write` does, after `dwell install`")
 	}
 	if list.Unfinished > 0 {
-		a.warn("%d findings belong to hunts that did not finish writing: hunt that window again to complete it", list.Unfinished)
+		a.warn("%s findings belong to hunts that did not finish writing: hunt that window again to complete it", hunt.Count(list.Unfinished))
 	}
 	return nil
 }

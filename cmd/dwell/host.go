@@ -88,13 +88,13 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 		encoder.SetEscapeHTML(false)
 		err = encoder.Encode(page)
 	} else {
-		err = (&hostPainter{painter: painter{w: a.Out}, page: page}).draw()
+		err = (&hostPainter{painter: painter{w: a.Out, terminal: a.Width}, page: page}).draw()
 	}
 	if err != nil {
 		return fmt.Errorf("print the page: %w", err)
 	}
 	if n := len(gaps); n > 0 {
-		return codeError{exitIncomplete, fmt.Sprintf("the page is incomplete (%d gaps, above)", n)}
+		return codeError{exitIncomplete, fmt.Sprintf("the page is incomplete (%s gaps, above)", hunt.Count(n))}
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (d *hostPainter) draw() error {
 	d.line("%s", title)
 	d.row("window", "%s", span(&p.Window))
 	if p.FirstSeen != nil {
-		d.row("seen", "%s to %s, %d connections", p.FirstSeen.Format(time.RFC3339), p.LastSeen.Format(time.RFC3339), p.Connections)
+		d.row("seen", "%s to %s, %s connections", p.FirstSeen.Format(time.RFC3339), p.LastSeen.Format(time.RFC3339), hunt.Count(p.Connections))
 	}
 	d.said("names", p.Names, true)
 	d.said("MAC", p.MAC, true)
@@ -213,22 +213,22 @@ func (d *hostPainter) draw() error {
 	case *p.AlertCount == 0:
 		d.row("alerts", "none in the window")
 	default:
-		d.row("alerts", "%d", *p.AlertCount)
+		d.row("alerts", "%s", hunt.Count(*p.AlertCount))
 		for _, s := range p.Alerts {
-			d.row("", "%6d  %s (%s)", s.Count, s.Text, s.By)
+			d.row("", "%7s  %s (%s)", hunt.Count(s.Count), s.Text, s.By)
 		}
 	}
 	d.pairs()
 	d.inside()
 	for _, n := range p.Notes {
-		d.line("note: %s", n)
+		d.text(6, "note: %s", n)
 	}
 	return d.err
 }
 
 // row is one line with its heading in front.
 func (d *hostPainter) row(heading, format string, args ...any) {
-	d.line("  %-9s %s", heading, fmt.Sprintf(format, args...))
+	d.text(12, "  %-9s %s", heading, fmt.Sprintf(format, args...))
 }
 
 // shownTexts is how many texts of a kind the page has; JSON has them all.
@@ -248,7 +248,7 @@ func (d *hostPainter) said(heading string, list []hunt.Said, oneLine bool) {
 		text += s.Text + " (" + s.By + ")"
 	}
 	if more := len(list) - shownTexts; more > 0 {
-		text += fmt.Sprintf(" and %d more (-o json)", more)
+		text += fmt.Sprintf(" and %s more (-o json)", hunt.Count(more))
 	}
 	if text != "" {
 		d.row(heading, "%s", text)
@@ -278,25 +278,25 @@ const shownPairs = 15
 
 func (d *hostPainter) pairs() {
 	p := d.page
-	d.head(fmt.Sprintf("keeps in touch with (%d)", len(p.Pairs)))
+	d.head(fmt.Sprintf("keeps in touch with (%s)", hunt.Count(len(p.Pairs))))
 	for i := range p.Pairs[:min(len(p.Pairs), shownPairs)] {
 		f := &p.Pairs[i]
 		d.line("  %.3f %-8s  %s", f.Dwell.Score, f.Dwell.Severity, f.Dwell.Pair)
 		if len(f.Dwell.Reasons) > 0 {
-			d.line("                  %s", f.Dwell.Reasons[0])
+			d.text(18, "                  %s", f.Dwell.Reasons[0])
 		}
 		switch n := len(f.Neighbours); {
 		case f.Dwell.DNS != nil:
 		case n == 0 && f.Dwell.Evidence != nil && f.Dwell.Evidence.Prevalence != nil && f.Dwell.Evidence.Prevalence.Hosts > 1:
-			d.line("                  %d machines talk to it by name", f.Dwell.Evidence.Prevalence.Hosts)
+			d.line("                  %s machines talk to it by name", hunt.Count(f.Dwell.Evidence.Prevalence.Hosts))
 		case n == 0:
 			d.line("                  nobody else talks to it")
 		default:
-			d.line("                  %d others talk to it: %s", n, some(f.Neighbours))
+			d.text(18, "                  %s others talk to it: %s", hunt.Count(n), some(f.Neighbours))
 		}
 	}
 	if more := len(p.Pairs) - shownPairs; more > 0 {
-		d.line("  and %d weaker ones (-o json)", more)
+		d.line("  and %s weaker ones (-o json)", hunt.Count(more))
 	}
 }
 
@@ -306,7 +306,7 @@ func some(list []netip.Addr) string {
 		texts = append(texts, a.String())
 	}
 	if more := len(list) - shownTexts; more > 0 {
-		texts = append(texts, fmt.Sprintf("%d more", more))
+		texts = append(texts, fmt.Sprintf("%s more", hunt.Count(more)))
 	}
 	return listed(texts, "")
 }
@@ -316,7 +316,7 @@ const shownPorts = 12
 // inside says which services of which machines were used, new ones first and by name.
 func (d *hostPainter) inside() {
 	p := d.page
-	title := fmt.Sprintf("inside (%d connections)", p.InsideConnections)
+	title := fmt.Sprintf("inside (%s connections)", hunt.Count(p.InsideConnections))
 	if p.FirstContact != nil {
 		title += fmt.Sprintf("; new after the first contact with the strongest pair, %s", p.FirstContact.Format(time.RFC3339))
 	}
@@ -326,9 +326,9 @@ func (d *hostPainter) inside() {
 	}
 	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
 		s := &p.Inside[i]
-		text := fmt.Sprintf("  %-10s %6d connections to %d machines", s.Port, s.Connections, len(s.Machines))
+		text := fmt.Sprintf("  %-10s %7s connections to %s machines", s.Port, hunt.Count(s.Connections), hunt.Count(len(s.Machines)))
 		if s.New > 0 {
-			text += fmt.Sprintf(", %d NEW:", s.New)
+			text += fmt.Sprintf(", %s NEW:", hunt.Count(s.New))
 		} else {
 			text += ":"
 		}
@@ -343,9 +343,9 @@ func (d *hostPainter) inside() {
 				text += m.First.Format(" (15:04)")
 			}
 		}
-		d.line("%s", text)
+		d.text(12, "%s", text)
 	}
 	if more := len(p.Inside) - shownPorts; more > 0 {
-		d.line("  and %d ports more (-o json)", more)
+		d.line("  and %s ports more (-o json)", hunt.Count(more))
 	}
 }

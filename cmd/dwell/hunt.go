@@ -266,16 +266,16 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more
 	if r.Reading.Window != (hunt.Window{}) {
 		window = "in " + r.Reading.Window.String()
 	}
-	text := fmt.Sprintf("%d findings from %.2f on, of %d keys scored, %d pairs and %d connections, %s",
-		shown, settings.Hunt.MinScore, h.Scored, h.Pairs, h.Connections, window)
+	text := fmt.Sprintf("%s findings from %.2f on, of %s keys scored, %s pairs and %s connections, %s",
+		hunt.Count(shown), settings.Hunt.MinScore, hunt.Count(h.Scored), hunt.Count(h.Pairs), hunt.Count(h.Connections), window)
 	if more > 0 {
-		text += fmt.Sprintf("; %d of them not printed (--limit)", more)
+		text += fmt.Sprintf("; %s of them not printed (--limit)", hunt.Count(more))
 	}
 	if hidden > 0 {
-		text += fmt.Sprintf("; %d safelisted (--show-safelisted)", hidden)
+		text += fmt.Sprintf("; %s safelisted (--show-safelisted)", hunt.Count(hidden))
 	}
 	if below := int(h.Findings) - shown - hidden; below > 0 {
-		text += fmt.Sprintf("; %d weaker ones below --min-score", below)
+		text += fmt.Sprintf("; %s weaker ones below --min-score", hunt.Count(below))
 	}
 	a.say("dwell: %s", text)
 	if h.Pairs == 0 && h.Scored == 0 {
@@ -303,7 +303,7 @@ func (a *app) notes(notes []hunt.Note) {
 	}
 	for _, n := range notes {
 		if more := seen[n.Hint] - sameNotes; n.Hint != "" && more > 0 && !a.verbose {
-			a.say("dwell: note: %d more of that kind (%s): --verbose lists them", more, n.Hint)
+			a.say("dwell: note: %s more of that kind (%s): --verbose lists them", hunt.Count(more), n.Hint)
 			delete(seen, n.Hint)
 		}
 	}
@@ -312,7 +312,7 @@ func (a *app) notes(notes []hunt.Note) {
 // verdict gives the exit code that the contract wants: 5 wins over 3.
 func verdict(r *pipeline.Result, fail int) error {
 	if n := len(r.Reading.Gaps); n > 0 {
-		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%d gaps, above): what was printed is true, what is missing is not known", n)}
+		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%s gaps, above): what was printed is true, what is missing is not known", hunt.Count(n))}
 	}
 	if fail == 0 {
 		return nil
@@ -324,7 +324,7 @@ func verdict(r *pipeline.Result, fail int) error {
 		}
 	}
 	if found > 0 {
-		return codeError{exitCondition, fmt.Sprintf("%d findings at or above the severity of --fail-on", found)}
+		return codeError{exitCondition, fmt.Sprintf("%s findings at or above the severity of --fail-on", hunt.Count(found))}
 	}
 	return nil
 }

@@ -14,22 +14,27 @@ type streams struct {
 	Out, Err io.Writer
 	// OutTTY and ErrTTY say whether a person is looking.
 	OutTTY, ErrTTY bool
-	// Width is the terminal's width in columns, 0 when Out is no terminal.
-	Width   int
-	Environ []string
-	Now     func() time.Time
+	// Width is the terminal's width in columns, 0 when Out is no terminal; ErrWidth that of Err.
+	Width, ErrWidth int
+	Environ         []string
+	Now             func() time.Time
 }
 
 func systemIO() *streams {
 	s := &streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now}
 	s.OutTTY = term.IsTerminal(int(os.Stdout.Fd()))
 	s.ErrTTY = term.IsTerminal(int(os.Stderr.Fd()))
-	if s.OutTTY {
-		if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
-			s.Width = width
-		}
-	}
+	s.Width, s.ErrWidth = width(os.Stdout), width(os.Stderr)
 	return s
+}
+
+// width is a terminal's, 0 where f is none.
+func width(f *os.File) int {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // env looks a variable up; an empty one counts as not set.

@@ -51,13 +51,13 @@ func (a *app) learn(ctx context.Context, source hunt.Source, o *pipeline.Options
 		a.say("dwell: nothing was seen, so nothing is remembered: are the internal networks right (--internal), and the window (--from, --to, --since)?")
 		return nil
 	}
-	a.say("dwell: %d records in %s: %d addresses, names and domains were not known yet; %d things are remembered, back to %s",
-		reading.Records, reading.Window, added, last.Held, time.UnixMilli(last.Reach).UTC().Format(time.RFC3339))
+	a.say("dwell: %s records in %s: %s addresses, names and domains were not known yet; %s things are remembered, back to %s",
+		hunt.Count(reading.Records), reading.Window, hunt.Count(added), hunt.Count(last.Held), time.UnixMilli(last.Reach).UTC().Format(time.RFC3339))
 	for _, g := range reading.Gaps {
 		a.warn("INCOMPLETE: %s", g)
 	}
 	if n := len(reading.Gaps); n > 0 {
-		return codeError{exitIncomplete, fmt.Sprintf("the window was not read in full (%d gaps, above): what was seen is remembered, what is missing may count as new", n)}
+		return codeError{exitIncomplete, fmt.Sprintf("the window was not read in full (%s gaps, above): what was seen is remembered, what is missing may count as new", hunt.Count(n))}
 	}
 	return nil
 }

@@ -40,12 +40,15 @@ func (p *progress) update(at hunt.Progress) {
 	}
 	p.shown, p.drawn = now, true
 	elapsed := now.Sub(p.begun).Seconds()
-	text := fmt.Sprintf("reading: %d connections", at.Connections)
-	if elapsed > 0.5 {
-		text += fmt.Sprintf(", %.0f/s", float64(at.Connections)/elapsed)
+	text := "reading"
+	if at.Connections > 0 { // logs of names have none
+		text += fmt.Sprintf(": %s connections", hunt.Count(at.Connections))
+		if elapsed > 0.5 {
+			text += fmt.Sprintf(", %s/s", hunt.Count(int64(float64(at.Connections)/elapsed)))
+		}
 	}
 	if at.Total > 0 && at.Done > 0 {
-		text += fmt.Sprintf(", %d%% of %s", 100*at.Done/at.Total, at.Unit)
+		text += fmt.Sprintf(", %d %% of %s", 100*at.Done/at.Total, at.Unit)
 		text += ", " + hunt.Seconds(elapsed/float64(at.Done)*float64(at.Total-at.Done)) + " to go"
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)

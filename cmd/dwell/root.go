@@ -93,13 +93,18 @@ func (a *app) load(flags map[string]*pflag.Flag) (*config.Loaded, error) {
 // say prints a remark, unless --quiet.
 func (a *app) say(format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintln(a.Err, output.Clean(fmt.Sprintf(format, args...)))
+		a.tell(fmt.Sprintf(format, args...))
 	}
 }
 
 // warn prints a warning, --quiet or not: something an analyst must not miss.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintln(a.Err, "dwell: warning: "+output.Clean(fmt.Sprintf(format, args...)))
+	a.tell("dwell: warning: " + fmt.Sprintf(format, args...))
+}
+
+// tell prints a line on stderr; on a terminal it breaks at words.
+func (a *app) tell(text string) {
+	fmt.Fprintln(a.Err, output.Wrap(output.Clean(text), a.ErrWidth, "       ")) // below what follows "dwell: "
 }
 
 // printing settles how findings are printed: what -o says, else a table for a person and tab-separated lines for a pipe.

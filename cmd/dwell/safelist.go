@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dwell/internal/config"
+	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
 	"dwell/internal/safelist"
@@ -77,6 +78,11 @@ func (a *app) listSafelist() error {
 	if err != nil {
 		return err
 	}
+	path := safelistPath(settings)
+	if path == "" {
+		a.say("dwell: there is no safelist yet: `dwell safelist add` begins one")
+		return nil
+	}
 	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
 	for _, r := range l.Rules {
 		to := ruleSide(&r)
@@ -86,7 +92,7 @@ func (a *app) listSafelist() error {
 		}
 		fmt.Fprintf(w, "%s\t%s > %s\tuntil %s\t%s\t%s\n", output.Clean(r.Name), output.Clean(from), output.Clean(to), r.Expires, output.Clean(r.Owner), output.Clean(r.Reason))
 	}
-	a.say("dwell: %d rules in %s", len(l.Rules), orNone(safelistPath(settings)))
+	a.say("dwell: %s rules in %s", hunt.Count(len(l.Rules)), path)
 	return w.Flush()
 }
 
@@ -125,8 +131,8 @@ func (a *app) lintSafelist() error {
 		fmt.Fprintf(a.Out, "%s expired on %s: decide again, or remove it\n", output.Clean(r.Name), r.Expires)
 	}
 	if len(expired) > 0 {
-		return codeError{exitCondition, fmt.Sprintf("%d of %d rules have expired", len(expired), len(l.Rules))}
+		return codeError{exitCondition, fmt.Sprintf("%s of %s rules have expired", hunt.Count(len(expired)), hunt.Count(len(l.Rules)))}
 	}
-	a.say("dwell: %d rules, none expired", len(l.Rules))
+	a.say("dwell: %s rules, none expired", hunt.Count(len(l.Rules)))
 	return nil
 }

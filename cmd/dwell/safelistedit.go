@@ -272,10 +272,10 @@ func (a *app) remark(ctx context.Context, settings *config.Loaded, source string
 		}
 	}
 	if err != nil {
-		a.warn("the list is changed, but what was stored before is not all marked (%d are): %v", n, err)
+		a.warn("the list is changed, but what was stored before is not all marked (%s are): %v", hunt.Count(n), err)
 		return
 	}
-	a.say("dwell: %d findings and alerts that were stored before are marked anew", n)
+	a.say("dwell: %s findings and alerts that were stored before are marked anew", hunt.Count(n))
 }
 
 func (a *app) removeRule(ctx context.Context, name string) error {
@@ -355,7 +355,7 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 				}
 			}
 		}
-		text := fmt.Sprintf("%s: matches %d findings, %d of them high or critical", r.Name, len(matched), severe)
+		text := fmt.Sprintf("%s: matches %s findings, %s of them high or critical", r.Name, hunt.Count(len(matched)), hunt.Count(severe))
 		if !r.Holds(a.Now()) {
 			text += "; expired on " + r.Expires + ", so it marks none"
 		}
@@ -364,10 +364,10 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 			fmt.Fprintln(a.Out, output.Clean(fmt.Sprintf("  %s  %.3f %s", f.Dwell.Pair, f.Dwell.Score, f.Dwell.Severity)))
 		}
 		if more := len(matched) - fewMatches; more > 0 {
-			fmt.Fprintf(a.Out, "  and %d more\n", more)
+			fmt.Fprintf(a.Out, "  and %s more\n", hunt.Count(more))
 		}
 	}
-	a.say("dwell: %d rules, %d findings", len(list.Rules), len(findings))
+	a.say("dwell: %s rules, %s findings", hunt.Count(len(list.Rules)), hunt.Count(len(findings)))
 	return nil
 }
 

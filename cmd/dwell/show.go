@@ -18,6 +18,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
+	"dwell/scoring"
 )
 
 func newShow(a *app) *cobra.Command {
@@ -84,7 +85,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		return err
 	}
 	a.notes(portrait.Reading.Notes)
-	p := &painter{w: a.Out, p: portrait, width: 96}
+	p := &painter{w: a.Out, p: portrait, width: 96, terminal: a.Width}
 	if a.Width > 0 {
 		p.width = min(a.Width-12, 96)
 	}
@@ -130,7 +131,9 @@ type painter struct {
 	w     io.Writer
 	p     *pipeline.Portrait
 	width int
-	err   error
+	// terminal is how many columns the terminal has, 0 where there is none.
+	terminal int
+	err      error
 }
 
 func (d *painter) line(format string, args ...any) {
@@ -139,18 +142,25 @@ func (d *painter) line(format string, args ...any) {
 	}
 }
 
+// text is line, broken at words where a terminal is narrower; further lines begin below the text behind the indent.
+func (d *painter) text(indent int, format string, args ...any) {
+	if d.err == nil {
+		_, d.err = fmt.Fprintln(d.w, output.Wrap(output.Clean(fmt.Sprintf(format, args...)), d.terminal, strings.Repeat(" ", indent)))
+	}
+}
+
 // head begins a part of the page.
 func (d *painter) head(title string) { d.line(""); d.line("%s", title) }
 
 func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
 	p := d.p
-	d.line("%s > %s, %s, %d connections", p.Src, p.Dst, p.Reading.Window, len(p.Starts))
+	d.line("%s > %s, %s%s", p.Src, p.Dst, p.Reading.Window, amount(p))
 	shown := p.Findings
 	if stored != nil {
 		shown = []hunt.Finding{*stored}
 	}
 	if p.Why != "" {
-		d.line("no finding: %s", p.Why)
+		d.text(2, "no finding: %s", p.Why)
 	}
 	for i := range shown[:min(len(shown), 3)] {
 		d.finding(&shown[i])
@@ -162,29 +172,37 @@ func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
 	return d.err
 }
 
+// amount says how much the pair did; of a DNS tunnel the queries are among the reasons.
+func amount(p *pipeline.Portrait) string {
+	if p.To.DNS {
+		return ""
+	}
+	return fmt.Sprintf(", %s connections", hunt.Count(len(p.Starts)))
+}
+
 func (d *painter) finding(f *hunt.Finding) {
 	d.head(fmt.Sprintf("%s  score %.3f %s", f.Dwell.Pair, f.Dwell.Score, f.Dwell.Severity))
 	for i, r := range f.Dwell.Reasons {
-		d.line("  %d. %s", i+1, r)
+		d.text(5, "  %d. %s", i+1, r)
 	}
 	parts := f.Dwell.Parts
 	d.line("  parts: beacon %.3f, long connection %.3f, strobe %.3f, DNS tunnel %.3f; explained: %s", parts.Beacon, parts.LongConnection, parts.Strobe, parts.DNSTunnel, orNone(f.Dwell.Explained))
 	for _, m := range f.Dwell.Modifiers {
-		d.line("  %+.2f %s: %s", m.Value, m.Name, m.Reason)
+		d.text(8, "  %+.2f %s: %s", m.Value, m.Name, m.Reason)
 	}
 	if e := f.Dwell.Evidence; e != nil && e.Host != nil {
 		h := e.Host
 		d.line("  machine: %s; MAC %s; system %s; users %s", listed(h.Names, "no name known"), listed(h.MAC, "not known"), listed(h.OS, "not known"), listed(h.Users, "not known"))
 		if h.Alerts != nil && *h.Alerts > 0 {
-			d.line("  alerts: %d in the window (`dwell host %s`)", *h.Alerts, f.Dwell.InternalIP)
+			d.line("  alerts: %s in the window (`dwell host %s`)", hunt.Count(*h.Alerts), f.Dwell.InternalIP)
 		}
 	}
 	if b := f.Beacon; b != nil {
 		if b.Score != nil {
-			d.line("  beacon: score %.3f, every %s +-%.0f %%, %d beats, %.0f %% of the gaps, %.0f %% of the window, log10 p %.1f", *b.Score, hunt.Seconds(*b.Period), 100**b.Jitter, *b.Beats, 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
+			d.text(4, "  beacon: score %.3f, every %s +-%.0f %%, %s beats, %.0f %% of the gaps, %.0f %% of the window, log10 p %.1f", *b.Score, scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
 		}
 		if b.RITA != nil {
-			d.line("  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %d connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, *b.RITAConnections)
+			d.text(4, "  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, hunt.Count(*b.RITAConnections))
 		}
 	}
 }
@@ -205,10 +223,10 @@ func (d *painter) picture() {
 	d.line("  %s", sizes(p.Sizes))
 	d.head("ports")
 	for _, port := range p.Ports[:min(len(p.Ports), 10)] {
-		d.line("  %6d  %s", port.Connections, port.Port)
+		d.line("  %7s  %s", hunt.Count(port.Connections), port.Port)
 	}
 	if more := len(p.Ports) - 10; more > 0 {
-		d.line("  and %d ports more", more)
+		d.line("  and %s ports more", hunt.Count(more))
 	}
 	if len(p.Names) > 0 {
 		d.head("also known as")
@@ -230,9 +248,9 @@ func sizes(all []int64) string {
 		return "not known"
 	}
 	slices.Sort(known)
-	text := fmt.Sprintf("%d to %d, median %d", known[0], known[len(known)-1], known[len(known)/2])
+	text := fmt.Sprintf("%s to %s, median %s", hunt.Count(known[0]), hunt.Count(known[len(known)-1]), hunt.Count(known[len(known)/2]))
 	if n := len(all) - len(known); n > 0 {
-		text += fmt.Sprintf("; not known of %d", n)
+		text += fmt.Sprintf("; not known of %s", hunt.Count(n))
 	}
 	return text
 }

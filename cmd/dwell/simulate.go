@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/simulate"
 )
@@ -112,11 +113,11 @@ func (a *app) makeLogs(ctx context.Context, sc simulate.Scenario, f *simulateFla
 	var lines []string
 	for _, log := range simulate.Logs() {
 		if n := l.Logs[simulate.Log(log)]; n > 0 {
-			lines = append(lines, fmt.Sprintf("%d %s", n, log))
+			lines = append(lines, fmt.Sprintf("%s %s", hunt.Count(n), log))
 		}
 	}
-	fmt.Fprintf(a.Out, "%s: %d files, %d bytes; records: %s\n", output.Clean(f.out), len(summary.Files), summary.Bytes, strings.Join(lines, ", "))
-	fmt.Fprintf(a.Out, "window %s/%s; %d implants and %d services, told in %s\n", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
-		len(l.Implants), len(l.Services), simulate.LabelsFile)
+	fmt.Fprintf(a.Out, "%s: %s files, %s; records: %s\n", output.Clean(f.out), hunt.Count(len(summary.Files)), hunt.Size(summary.Bytes), strings.Join(lines, ", "))
+	fmt.Fprintf(a.Out, "window %s/%s; %s implants and %s services, told in %s\n", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
+		hunt.Count(len(l.Implants)), hunt.Count(len(l.Services)), simulate.LabelsFile)
 	return nil
 }

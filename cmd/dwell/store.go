@@ -10,6 +10,7 @@ import (
 	"dwell/integration"
 	"dwell/integration/spool"
 	"dwell/internal/config"
+	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/internal/schedule"
 	"dwell/so-config"
@@ -129,25 +130,25 @@ func (a *app) store(ctx context.Context, store *integration.Store, settings *con
 		a.warn("not stored: %v", d)
 	}
 	if n := len(report.Findings.Dead); n > 0 {
-		return codeError{exitFailed, fmt.Sprintf("%d findings were refused by the cluster for good", n)}
+		return codeError{exitFailed, fmt.Sprintf("%s findings were refused by the cluster for good", hunt.Count(n))}
 	}
 	return nil
 }
 
 // stored says what became of a hunt's documents.
 func stored(r *integration.Report) string {
-	text := []string{fmt.Sprintf("%d findings stored", r.Findings.Acked)}
+	text := []string{fmt.Sprintf("%s findings stored", hunt.Count(r.Findings.Acked))}
 	if n := r.Findings.Existing; n > 0 {
-		text = append(text, fmt.Sprintf("%d were there already", n))
+		text = append(text, fmt.Sprintf("%s were there already", hunt.Count(n)))
 	}
 	if n := r.Alerts.Acked; n > 0 {
-		text = append(text, fmt.Sprintf("%d alerts raised", n))
+		text = append(text, fmt.Sprintf("%s alerts raised", hunt.Count(n)))
 	}
 	if r.Replaces != "" {
 		text = append(text, "replaces revision "+r.Replaces)
 	}
 	if r.Replayed > 0 {
-		text = append(text, fmt.Sprintf("%d held hunts stored before it", r.Replayed))
+		text = append(text, fmt.Sprintf("%s held hunts stored before it", hunt.Count(r.Replayed)))
 	}
 	return strings.Join(text, ", ")
 }

@@ -66,6 +66,7 @@ type Subject struct {
 
 	weights      Weights
 	modifiers    []hunt.Modifier
+	told         map[string]bool // terms
 	explanations []explanation
 	// closing are reasons that come last.
 	closing []string
@@ -111,6 +112,15 @@ func (s *Subject) Has(term string) bool {
 	return slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Name == term })
 }
 
+// Told says that the indicators' own reasons tell what a term is about: it counts, with its reason, among the modifiers,
+// and the finding's reasons do not say the same twice.
+func (s *Subject) Told(term string) {
+	if s.told == nil {
+		s.told = map[string]bool{}
+	}
+	s.told[term] = true
+}
+
 // Explain gives a reason for what the pair does. The best explanation lowers the score, all are told.
 func (s *Subject) Explain(e scoring.Explanation, why string) {
 	if e != scoring.Unexplained {
@@ -139,7 +149,9 @@ func (s *Subject) Settle() {
 	sum := 0.0
 	for _, m := range s.modifiers {
 		sum += m.Value
-		d.Reasons = append(d.Reasons, m.Reason)
+		if !s.told[m.Name] {
+			d.Reasons = append(d.Reasons, m.Reason)
+		}
 	}
 	d.Modifiers = s.modifiers
 	best := scoring.Unexplained

@@ -40,13 +40,16 @@ func TestFleetIsGuarded(t *testing.T) {
 func TestModifiersInOrder(t *testing.T) {
 	var f hunt.Finding
 	f.Dwell.Reasons = []string{"every 5 min"}
-	s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &f, Weights{Intel: 0.4, Rare: 0})
+	s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.4}, &f, Weights{Intel: 0.4, Rare: 0})
 	s.Modify(Rare, "rare")
 	s.Modify(NoName, "no name")
 	s.Modify(Intel, "on a list")
 	s.Modify(Intel, "on another list")
+	s.Modify(SameSize, "all of one size")
+	s.Told(SameSize) // counts, and is not said twice
 	s.Last("the same story is told by another")
 	s.Settle()
 	require.Equal(t, []string{"every 5 min", "on a list", "no name", "rare", "the same story is told by another"}, f.Dwell.Reasons)
-	require.InDelta(t, 0.5+0.4+0.1, f.Dwell.Score, 1e-9)
+	require.InDelta(t, 0.4+0.4+0.1+0.02, f.Dwell.Score, 1e-9)
+	require.Contains(t, f.Dwell.Modifiers, hunt.Modifier{Name: SameSize, Value: 0.02, Reason: "all of one size"})
 }

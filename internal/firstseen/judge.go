@@ -67,15 +67,16 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			s.Modify(evidence.Known, fmt.Sprintf("known for %d days in this network", age))
 		case age > newDays || days(reach) <= newDays:
 		case domainAge > newDays:
-			s.Last(fmt.Sprintf("first seen %s in this network, but %s is known for %d days", ago(age), domain, domainAge))
+			s.Last(fmt.Sprintf("first seen %s in this network, but %s is known for %d days", Ago(age), domain, domainAge))
 		default:
-			s.Modify(evidence.New, fmt.Sprintf("first seen %s in this network", ago(age)))
+			s.Modify(evidence.New, fmt.Sprintf("first seen %s in this network", Ago(age)))
 		}
 	}
 	return notes, ctx.Err()
 }
 
-func ago(days int64) string {
+// Ago says how many days ago something was.
+func Ago(days int64) string {
 	switch days {
 	case 0:
 		return "on the last day"

@@ -22,9 +22,9 @@ func Seconds(s float64) string {
 	return fmt.Sprintf("%ds", sec)
 }
 
-// Count prints a number with a comma before every three digits.
-func Count(n int64) string {
-	s := strconv.FormatInt(n, 10)
+// Count prints how many there are of something, with a comma before every three digits.
+func Count[T ~int | ~int32 | ~int64](n T) string {
+	s := strconv.FormatInt(int64(n), 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
 		s = s[:i] + "," + s[i:]
 	}

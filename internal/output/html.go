@@ -23,7 +23,7 @@ type bar struct {
 func writeHTML(w io.Writer, findings []hunt.Finding, doc *hunt.Document) error {
 	report, err := template.New("report").Funcs(template.FuncMap{
 		"clean": Clean,
-		"count": hunt.Count,
+		"count": hunt.Count[int64],
 		"bytes": hunt.Size,
 		"time":  func(t hunt.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") },
 		"parts": func(f hunt.Finding) []bar {

@@ -74,12 +74,12 @@ func Intervals(w io.Writer, starts []int64, rows, width int) error {
 	for _, b := range shown {
 		drawn += b.count
 		bar := strings.Repeat("█", max(1, b.count*width/top))
-		if _, err := fmt.Fprintf(w, "  %8s - %-8s %6d  %s\n", gapText(b.from), gapText(b.to), b.count, bar); err != nil {
+		if _, err := fmt.Fprintf(w, "  %8s - %-8s %7s  %s\n", gapText(b.from), gapText(b.to), hunt.Count(b.count), bar); err != nil {
 			return err
 		}
 	}
 	if drawn < total {
-		_, err := fmt.Fprintf(w, "  %d of %d intervals lie elsewhere\n", total-drawn, total)
+		_, err := fmt.Fprintf(w, "  %s of %s intervals lie elsewhere\n", hunt.Count(total-drawn), hunt.Count(total))
 		return err
 	}
 	return nil

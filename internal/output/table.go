@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -16,6 +17,7 @@ import (
 type column struct {
 	head  string
 	right bool
+	count bool // of things
 	value func(*hunt.Finding) string
 }
 
@@ -26,12 +28,12 @@ func columns(wide bool) []column {
 		{head: "SOURCE", value: func(f *hunt.Finding) string { return f.Source.IP.String() }},
 		{head: "DESTINATION", value: destination},
 		{head: "PORT", value: port},
-		{head: "CONNS", right: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Connections) }},
+		{head: "CONNS", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Connections) }},
 		{head: "FOR", right: true, value: func(f *hunt.Finding) string { return hunt.Seconds(f.Connection.Total) }},
 	}
 	if wide {
 		cols = append(cols,
-			column{head: "BYTES", right: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Bytes) }},
+			column{head: "BYTES", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Bytes) }},
 			column{head: "LAST", value: func(f *hunt.Finding) string { return f.Timestamp.Format(time.RFC3339) }},
 			column{head: "RITA", right: true, value: func(f *hunt.Finding) string { return rita(f.Beacon) }},
 			column{head: "UID", value: uid},
@@ -51,6 +53,11 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	rows := cells(findings, cols)
 	widths := make([]int, len(cols))
 	for i, c := range cols {
+		for _, r := range rows {
+			if c.count {
+				r[i] = apart(r[i])
+			}
+		}
 		widths[i] = utf8.RuneCountInString(c.head)
 		for _, r := range rows {
 			widths[i] = max(widths[i], utf8.RuneCountInString(r[i]))
@@ -82,6 +89,14 @@ func writeLines(w io.Writer, findings []hunt.Finding) error {
 		b.WriteString(strings.Join(r, "\t") + "\n")
 	}
 	return b.Flush()
+}
+
+// apart puts commas into a number of the table; lines for other programs have none.
+func apart(text string) string {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return hunt.Count(n)
+	}
+	return text
 }
 
 func cells(findings []hunt.Finding, cols []column) [][]string {

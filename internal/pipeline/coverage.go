@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"dwell/internal/hunt"
@@ -51,16 +52,16 @@ func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
 	var short []string
 	for _, sensor := range list {
 		if float64(sensor.Hours) < cleanHours*float64(s.Hours) {
-			short = append(short, fmt.Sprintf("%s has connections in %d of %d hours", sensorName(sensor.Name), sensor.Hours, s.Hours))
+			short = append(short, fmt.Sprintf("%s has connections in %s of %s hours", sensorName(sensor.Name), hunt.Count(sensor.Hours), hunt.Count(s.Hours)))
 		}
 	}
 	if more := len(short) - fewLacks; more > 0 {
-		short = append(short[:fewLacks], fmt.Sprintf("%d more sensors are as short", more))
+		short = append(short[:fewLacks], fmt.Sprintf("%s more sensors are as short", hunt.Count(more)))
 	}
 	if n := len(list); n == 1 {
 		told = append(told, "1 sensor")
 	} else if n > 1 {
-		told = append(told, fmt.Sprintf("%d sensors, of which %s has the fewest hours with connections: %d of %d", n, sensorName(list[0].Name), list[0].Hours, s.Hours))
+		told = append(told, fmt.Sprintf("%s sensors, of which %s has the fewest hours with connections: %s of %s", hunt.Count(n), sensorName(list[0].Name), hunt.Count(list[0].Hours), hunt.Count(s.Hours)))
 	}
 	s.CaptureLoss = lossOf(seen.Loss, func(l hunt.PeerLoss) (int64, int64) { return l.Gaps, l.Acks })
 	s.Dropped = lossOf(seen.Loss, func(l hunt.PeerLoss) (int64, int64) { return l.Dropped, l.Packets })
@@ -71,9 +72,12 @@ func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
 		if l.share == nil {
 			continue
 		}
-		text := fmt.Sprintf("%.2g %% %s (%s: %.2g %%)", l.share.Percent, l.what, l.share.WorstPeer, l.share.WorstPercent)
+		text := percent(l.share.Percent) + " " + l.what
+		if l.share.WorstPeer != "" {
+			text += " (" + l.share.WorstPeer + ": " + percent(l.share.WorstPercent) + ")"
+		}
 		told = append(told, text)
-		if l.share.Percent > lossLimit {
+		if max(l.share.Percent, l.share.WorstPercent) > lossLimit { // what one sensor does not see, nobody does
 			short = append(short, text)
 		}
 	}
@@ -109,4 +113,19 @@ func lossOf(list []hunt.PeerLoss, of func(hunt.PeerLoss) (lost, all int64)) *hun
 		out.Percent = round(100 * float64(lost) / float64(all))
 	}
 	return out
+}
+
+// percent is a percentage with two digits that count, and never with a power of ten.
+func percent(p float64) string {
+	digits := 0
+	switch {
+	case p == 0 || p >= 10:
+	case p >= 1:
+		digits = 1
+	case p >= 0.1:
+		digits = 2
+	default:
+		digits = 3
+	}
+	return strconv.FormatFloat(p, 'f', digits, 64) + " %"
 }

@@ -23,6 +23,12 @@ func (s *seeing) Coverage(context.Context, hunt.Request) (hunt.Coverage, []hunt.
 	return s.seen, nil, s.err
 }
 
+func TestPercent(t *testing.T) {
+	for want, p := range map[string]float64{"0 %": 0, "0.001 %": 0.001, "0.13 %": 0.126, "6.3 %": 6.26, "12 %": 12.3, "100 %": 100} {
+		require.Equal(t, want, percent(p))
+	}
+}
+
 func TestCoverageInTheStatement(t *testing.T) {
 	day := ofDay(every(server, day0, 5*time.Minute, 24*time.Hour))
 	src := &seeing{fixed: *day, seen: hunt.Coverage{Sensors: []hunt.SensorHours{{Name: "north", Hours: 24}, {Name: "south", Hours: 22}},
@@ -44,6 +50,11 @@ func TestCoverageInTheStatement(t *testing.T) {
 	s = stated(t, src, dwellOptions()) // 500 of 8,000
 	require.Equal(t, 6.25, s.Dropped.Percent)
 	require.False(t, s.Clean)
+
+	src.seen.Loss = []hunt.PeerLoss{{Sensor: "north", Peer: "worker-1", Gaps: 1, Acks: 100_000}, {Sensor: "south", Peer: "worker-1", Gaps: 200, Acks: 200}}
+	s = stated(t, src, dwellOptions()) // 201 of 100,200: 0.2 % in all, and everything of one
+	require.False(t, s.Clean)
+	require.Contains(t, s.Text, "0.20 % of acknowledgements were for data that Zeek never saw (south worker-1: 100 %)")
 
 	for i := range 60 {
 		src.seen.Sensors = append(src.seen.Sensors, hunt.SensorHours{Name: fmt.Sprintf("branch-%02d", i), Hours: 1})

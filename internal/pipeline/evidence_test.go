@@ -187,6 +187,7 @@ func TestImplantAgainstUpdates(t *testing.T) {
 	for _, why := range []string{"certificate is self-signed", "without a server name", "no other of", "fingerprint"} {
 		require.Contains(t, reasons, why)
 	}
+	require.Equal(t, 1, strings.Count(reasons, "bytes"), "sizes are told once: %s", reasons)
 	c := implant.Dwell.Evidence.Protocol.Certificate
 	require.NotNil(t, c)
 	require.Equal(t, c.Subject, c.Issuer)

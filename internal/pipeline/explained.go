@@ -52,5 +52,5 @@ func listed(names []string) string {
 	if len(names) <= few {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	return fmt.Sprintf("%s and %s more", strings.Join(names[:few], ", "), hunt.Count(len(names)-few))
 }

@@ -210,7 +210,7 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 	m.named = uses.Join(tables...)
 	if b := m.named.Busy; b.Fingerprints > 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{Count: b.Fingerprints,
-			What: fmt.Sprintf("%d TLS fingerprints of a machine and port were not followed as such: each is in more than %d records (%d in all), among which no beat could be told", b.Fingerprints, pairs.MaxPrinted, b.Records),
+			What: fmt.Sprintf("%s TLS fingerprints of a machine and port were not followed as such: each is in more than %s records (%s in all), among which no beat could be told", hunt.Count(b.Fingerprints), hunt.Count(pairs.MaxPrinted), hunt.Count(b.Records)),
 			Hint: "what they went to was still judged by address, name and network"})
 	}
 	for _, t := range tables {

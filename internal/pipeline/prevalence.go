@@ -186,17 +186,18 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 		e, around := s.Finding.Dwell.Evidence.Prevalence, int64(len(p.hosts[domain]))
 		e.Domain, e.DomainHosts = domain.domain, max(around, int64(h))
 		if all >= fewHosts && h <= max(1, 0.02*all) && float64(around) > max(1, 0.02*all) {
-			s.Last(fmt.Sprintf("%d of %.0f active machines talk to names of %s, so this one does not count as rare", around, all, domain.domain))
+			s.Last(fmt.Sprintf("%s of %s active machines talk to names of %s, so this one does not count as rare", hunt.Count(around), hunt.Count(int64(all)), domain.domain))
 			return
 		}
 	}
+	some, active := hunt.Count(int64(h)), hunt.Count(int64(all))
 	switch {
 	case h >= max(5, 0.5*all):
-		s.Modify(evidence.Common, fmt.Sprintf("%.0f of %.0f active machines %s, which lowers the score", h, all, plural))
+		s.Modify(evidence.Common, fmt.Sprintf("%s of %s active machines %s, which lowers the score", some, active, plural))
 	case all >= fewHosts && h == 1:
-		s.Modify(evidence.Rare, fmt.Sprintf("no other of %.0f active machines %s", all, does))
+		s.Modify(evidence.Rare, fmt.Sprintf("no other of %s active machines %s", active, does))
 	case all >= fewHosts && h <= 0.02*all:
-		s.Modify(evidence.Rare, fmt.Sprintf("only %.0f of %.0f active machines %s", h, all, plural))
+		s.Modify(evidence.Rare, fmt.Sprintf("only %s of %s active machines %s", some, active, plural))
 	}
 }
 
@@ -237,14 +238,14 @@ func (p *prevalence) fleet(k *key) (scoring.Explanation, string) {
 	if len(same) < fleetHosts {
 		return scoring.Unexplained, ""
 	}
-	return scoring.Weak, fmt.Sprintf("%d machines keep this rhythm to the same server, as software does that all of them run (or an outbreak: see when it began)", len(same))
+	return scoring.Weak, fmt.Sprintf("%s machines keep this rhythm to the same server, as software does that all of them run (or an outbreak: see when it began)", hunt.Count(len(same)))
 }
 
 // push is fleet for connections that are held for long, as push services are.
 func (p *prevalence) push(k *key) (scoring.Explanation, string) {
 	at, ok := partyOf(k)
 	if n := len(p.held[at]); ok && n >= fleetHosts {
-		return scoring.Weak, fmt.Sprintf("%d machines hold connections to the same server for hours, as push services make them", n)
+		return scoring.Weak, fmt.Sprintf("%s machines hold connections to the same server for hours, as push services make them", hunt.Count(n))
 	}
 	return scoring.Unexplained, ""
 }

@@ -99,7 +99,7 @@ func (w *ritaWorker) tunnels() {
 		f.Destination.Domain = d.name
 		f.Dwell.InternalIP = q.Client
 		f.Dwell.Indicators = []string{hunt.DNSTunnel}
-		f.Dwell.Reasons = []string{fmt.Sprintf("%d distinct names were asked for below %s, by %d machines; %s asked for the most", d.names, d.name, len(d.clients), q.Client)}
+		f.Dwell.Reasons = []string{fmt.Sprintf("%s distinct names were asked for below %s, by %s machines; %s asked for the most", hunt.Count(d.names), d.name, hunt.Count(len(d.clients)), q.Client)}
 		f.Rule = ruleOf(f.Dwell.Indicators)
 		f.Dwell.DNS = &hunt.DNSEvidence{Names: d.names, Queries: d.queries}
 		f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: int64(len(d.clients)), Active: w.spread.machines()}}

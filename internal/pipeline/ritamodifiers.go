@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -136,15 +137,15 @@ func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits
 		strongest := scoring.RITAFinal(0, l.parts.Beacon, l.parts.LongConnection, l.parts.Strobe)
 		add("threat_intel", max(0, scoring.RITAIntel-strongest), "on an indicator list: %s %s (%s), which is a threat of %.1f to RITA", hits[0].Type, hits[0].Indicator, hits[0].List, scoring.RITAIntel)
 		if l.ritaBytes >= scoring.RITAIntelBytes {
-			add("threat_intel_data", scoring.RITAIntelData, "%d MB went to and fro what is on an indicator list", l.ritaBytes/1_000_000)
+			add("threat_intel_data", scoring.RITAIntelData, "%s bytes went to and from what is on an indicator list", hunt.Count(l.ritaBytes))
 		}
 	}
 	hosts = int64(s.spread.hosts[party])
 	machines := s.spread.machines()
-	add("prevalence", s.set.Prevalence(hosts, machines), "%d of %d internal machines talk to it (RITA: rare up to 2 %%, common from half)", hosts, machines)
+	add("prevalence", s.set.Prevalence(hosts, machines), "%s of %s internal machines talk to it (RITA: rare up to 2 %%, common from half)", hunt.Count(hosts), hunt.Count(machines))
 	s.firstSeen(destination, l.first, add)
 	if n := s.m.nameless[hunt.Two{Src: k.Src, Dst: k.Dst}]; n > 0 && k.Name == "" {
-		add("missing_host", scoring.RITAMissingHost, "%d HTTP requests without a Host header", n)
+		add("missing_host", scoring.RITAMissingHost, "%s HTTP requests without a Host header", hunt.Count(n))
 	}
 	if text := s.m.signatures.rare(k); text != "" {
 		add("rare_signature", s.set.RareSignature, "the machine shows the signature %q to this destination and to no other", text)
@@ -164,6 +165,6 @@ func (s *ritaSearch) firstSeen(destination string, first int64, add func(string,
 	case age >= scoring.RITAKnownDays:
 		add("first_seen", -scoring.RITAKnown, "known for %d days in this network", age)
 	case age <= scoring.RITANewDays && s.settled:
-		add("first_seen", scoring.RITANew, "first seen %d days ago in this network", age)
+		add("first_seen", scoring.RITANew, "first seen %s in this network", firstseen.Ago(age))
 	}
 }

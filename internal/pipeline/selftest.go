@@ -174,8 +174,8 @@ func selftestText(s *hunt.Selftest, cut float64) string {
 	}
 	var parts []string
 	for _, period := range order {
-		parts = append(parts, fmt.Sprintf("every %s %d of %d", hunt.Seconds(period), by[period].found, by[period].injected))
+		parts = append(parts, fmt.Sprintf("every %s %s of %s", scoring.Span(period), hunt.Count(by[period].found), hunt.Count(by[period].injected)))
 	}
-	return fmt.Sprintf("Self-test: of %d beacons put into these hours, half of them on top of other traffic, %d score %.2f or more (%s)",
-		s.Injected, s.Found, cut, strings.Join(parts, ", "))
+	return fmt.Sprintf("Self-test: of %s beacons put into these hours, half of them on top of other traffic, %s score %.2f or more (%s)",
+		hunt.Count(s.Injected), hunt.Count(s.Found), cut, strings.Join(parts, ", "))
 }

@@ -51,34 +51,36 @@ func (r *Result) state(ctx context.Context, src hunt.Source, m *material, id *id
 		}
 	}
 	var floors []string
-	for _, of := range [...]struct{ period, jitter, missed float64 }{
-		{60, 0.2, 0}, {60, 0.5, 0.3}, {600, 0.2, 0}, {600, 0.5, 0.3}, {3600, 0.2, 0}, {3600, 0.5, 0.3}, {14400, 0.2, 0},
-	} {
-		f := scoring.DetectionFloor(int(c.scored), w.Duration().Seconds(), of.period, of.jitter, of.missed, s.Cut)
-		s.Floor = append(s.Floor, hunt.Floor{Period: of.period, Jitter: of.jitter, Missed: of.missed, CheckIns: int64(f.CheckIns), Hours: round(f.Hours)})
-		what := fmt.Sprintf("every %s ±%.0f %%", hunt.Seconds(of.period), 100*of.jitter)
-		if of.missed > 0 {
-			what += fmt.Sprintf(" with %.0f %% missed", 100*of.missed)
+	for _, period := range [...]float64{60, 600, 3600, 14400} {
+		var texts []string
+		for _, of := range [...]struct{ jitter, missed float64 }{{0.2, 0}, {0.5, 0.3}} {
+			if period == 14400 && of.missed > 0 {
+				continue // no window that people hunt in is long enough
+			}
+			f := scoring.DetectionFloor(int(c.scored), w.Duration().Seconds(), period, of.jitter, of.missed, s.Cut)
+			s.Floor = append(s.Floor, hunt.Floor{Period: period, Jitter: of.jitter, Missed: of.missed, CheckIns: int64(f.CheckIns), Hours: round(f.Hours)})
+			text := "too few fit in"
+			if f.CheckIns > 0 {
+				text = fmt.Sprintf("%s in %.1f h", hunt.Count(f.CheckIns), f.Hours)
+			}
+			texts = append(texts, text)
 		}
-		if f.CheckIns == 0 {
-			floors = append(floors, what+": not in this window")
-		} else {
-			floors = append(floors, fmt.Sprintf("%s: %d check-ins in %.1f h", what, f.CheckIns, f.Hours))
-		}
+		floors = append(floors, fmt.Sprintf("every %s %s", scoring.Span(period), strings.Join(texts, " / ")))
 	}
 	told, lacks := covered(s, &seen)
 	if id.incomplete {
 		lacks = append(lacks, "the hunt is incomplete")
 	}
 	if float64(s.HoursWithData) < cleanHours*float64(s.Hours) || s.Hours == 0 {
-		lacks = append(lacks, fmt.Sprintf("only %d of %d hours have connections", s.HoursWithData, s.Hours))
+		lacks = append(lacks, fmt.Sprintf("only %s of %s hours have connections", hunt.Count(s.HoursWithData), hunt.Count(s.Hours)))
 	}
 	s.Clean = len(lacks) == 0
 	if n := c.skipped; n != (hunt.Skipped{}) {
-		told = append(told, fmt.Sprintf("too busy to be judged as a whole: %d networks, %d TLS fingerprints, %d domains", n.Networks, n.Fingerprints, n.Domains))
+		told = append(told, "too busy to be judged as a whole: "+busy(n))
 	}
-	s.Text = fmt.Sprintf("%d keys tested, connections in %d of %d hours, %d findings safelisted; %s. A beacon scores %.2f or more with a likelihood of 95 %% from here on: %s.",
-		s.Keys, s.HoursWithData, s.Hours, s.Safelisted, strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
+	s.Text = fmt.Sprintf("%s keys tested, connections in %s of %s hours, %s findings safelisted; %s. "+
+		"A beacon scores %.2f or more with a likelihood of 95 %% from so many check-ins on, if its gaps vary by 20 %% / by 50 %% with 30 %% missed: %s.",
+		hunt.Count(s.Keys), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Count(s.Safelisted), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
 	if o.Selftest && w != (hunt.Window{}) {
 		s.Selftest = selftest(ctx, m, w, c, o)
 		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
@@ -87,4 +89,20 @@ func (r *Result) state(ctx context.Context, src hunt.Source, m *material, id *id
 		s.Text += " No clean bill: " + strings.Join(lacks, "; ") + "."
 	}
 	return s, cmp.Or(ctx.Err(), m.err())
+}
+
+// busy names what was skipped.
+func busy(n hunt.Skipped) string {
+	var parts []string
+	for _, of := range [...]struct {
+		count     int64
+		one, many string
+	}{{n.Networks, "network", "networks"}, {n.Fingerprints, "TLS fingerprint", "TLS fingerprints"}, {n.Domains, "domain", "domains"}} {
+		if of.count == 1 {
+			parts = append(parts, "1 "+of.one)
+		} else if of.count > 1 {
+			parts = append(parts, hunt.Count(of.count)+" "+of.many)
+		}
+	}
+	return strings.Join(parts, ", ")
 }

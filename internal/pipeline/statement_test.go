@@ -23,6 +23,9 @@ func TestStatement(t *testing.T) {
 	require.Equal(t, []int64{24, 24}, []int64{s.Hours, s.HoursWithData})
 	require.Positive(t, s.Keys)
 	require.NotContains(t, s.Text, "No clean bill")
+	require.Contains(t, s.Text, "every 60 s ")
+	require.Equal(t, "2 networks, 1 TLS fingerprint, 1,200 domains", busy(hunt.Skipped{Networks: 2, Fingerprints: 1, Domains: 1200}))
+	require.Equal(t, "1 network", busy(hunt.Skipped{Networks: 1}))
 	for _, f := range s.Floor {
 		require.Equal(t, f.CheckIns > 0, f.Hours > 0)
 		if f.CheckIns > 0 { // those that show, and those that do not, one period each

@@ -161,7 +161,7 @@ func TestPage(t *testing.T) {
 	require.Equal(t, 1, p.Inside[0].New)
 	require.True(t, p.Inside[0].Machines[0].New)
 	require.Equal(t, 0, p.Inside[1].New)
-	require.Equal(t, []string{"1000 internal connections went to more destinations than are listed (the 1000 busiest are)"}, p.Notes)
+	require.Equal(t, []string{"1,000 internal connections went to more destinations than are listed (the 1,000 busiest are)"}, p.Notes)
 	require.True(t, p.Known())
 
 	empty, _, err := Look(t.Context(), &known{}, req, self, nil)

@@ -81,7 +81,7 @@ func Look(ctx context.Context, source hunt.MachineSource, req hunt.Request, addr
 	}
 	outside = unique(outside)
 	if more := len(outside) - maxOutside; more > 0 {
-		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %d of %d destinations", maxOutside, len(outside)), Count: int64(more)})
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %s of %s destinations", hunt.Count(maxOutside), hunt.Count(len(outside))), Count: int64(more)})
 		outside = outside[:maxOutside]
 	}
 	contacts, more, err := source.Contacts(ctx, req, addr, outside)
@@ -199,7 +199,7 @@ func (p *Page) inside(c *hunt.Contacts) {
 		}
 	}
 	if more := c.InsideConnections - listed; more > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("%d internal connections went to more destinations than are listed (the %d busiest are)", more, hunt.MaxInside))
+		p.Notes = append(p.Notes, fmt.Sprintf("%s internal connections went to more destinations than are listed (the %s busiest are)", hunt.Count(more), hunt.Count(hunt.MaxInside)))
 	}
 	slices.SortStableFunc(p.Inside, func(a, b Port) int {
 		return cmp.Or(cmp.Compare(b.New, a.New), cmp.Compare(len(b.Machines), len(a.Machines)), cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Port, b.Port))

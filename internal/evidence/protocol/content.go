@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"dwell/internal/evidence"
+	"dwell/internal/hunt"
 )
 
 // programs looks for files that can be run. What HTTP carries stands in files records too, so only where there are none does
@@ -11,13 +12,13 @@ import (
 func (v *view) programs() {
 	for _, c := range v.Files {
 		if what := program(c.MIME); what != "" {
-			v.odd(evidence.Executable, "%s went over it: %s (%d files, %d bytes)", what, c.MIME, c.Count, c.Bytes)
+			v.odd(evidence.Executable, "%s went over it: %s (%s files, %s bytes)", what, c.MIME, hunt.Count(c.Count), hunt.Count(c.Bytes))
 			return
 		}
 	}
 	for _, c := range v.HTTP.MIME {
 		if what := program(c.Value); what != "" {
-			v.odd(evidence.Executable, "%s came over it: %s (%d responses)", what, c.Value, c.Count)
+			v.odd(evidence.Executable, "%s came over it: %s (%s responses)", what, c.Value, hunt.Count(c.Count))
 			return
 		}
 	}
@@ -50,7 +51,7 @@ func (v *view) unanswered() {
 		what = "its server refuses the connection"
 	}
 	if silent > 0 && refused > 0 {
-		more = fmt.Sprintf("; %d without an answer, %d refused", silent, refused)
+		more = fmt.Sprintf("; %s without an answer, %s refused", hunt.Count(silent), hunt.Count(refused))
 	}
-	v.odd(evidence.Unanswered, "%s (%d of %d connections%s)", what, silent+refused, all, more)
+	v.odd(evidence.Unanswered, "%s (%s of %s connections%s)", what, hunt.Count(silent+refused), hunt.Count(all), more)
 }

@@ -54,15 +54,18 @@ func (v *view) flow() {
 	v.service()
 	const megabyte, times, hour = 1 << 20, 10, 3600
 	if out, in := f.Client.Bytes, f.Server.Bytes; v.outbound && out >= megabyte && out >= times*in && f.Event.End.Sub(f.Event.Start.Time).Seconds() >= hour {
-		v.odd(evidence.Upload, "it sends far more than it gets: %d bytes out, %d in, over %s", out, in, hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
+		v.odd(evidence.Upload, "it sends far more than it gets: %s bytes out, %s in, over %s", hunt.Count(out), hunt.Count(in), hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
 	}
 	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP && !v.s.Has(evidence.Common) {
-		v.odd(evidence.SameSize, "the same message again and again: programs repeat themselves to the byte, people do not")
+		v.odd(evidence.SameSize, "the same message again and again: programs repeat themselves, people do not")
+		if slices.Contains(f.Dwell.Reasons, z.Reason()) {
+			v.s.Told(evidence.SameSize)
+		}
 	}
 	v.icmp()
 	const many, long, random = 100, 24, 3.2
 	if d := f.Dwell.DNS; d != nil && d.Names >= many && d.MeanLength >= long && d.Entropy >= random {
-		v.odd(evidence.DNSNames, "%d names of %.0f characters on average below one domain, %.1f bits each, as good as random", d.Names, d.MeanLength, d.Entropy)
+		v.odd(evidence.DNSNames, "its names are as long and as random as encoded data")
 	}
 }
 
@@ -77,10 +80,10 @@ func (v *view) service() {
 	case got == "":
 		// Old Zeeks know no QUIC, so nothing recognised there says little.
 		if k.Proto == hunt.TCP && f.Client.Bytes > 0 && f.Server.Bytes > 0 {
-			v.odd(evidence.NoService, "port %d is for %s, but Zeek recognises no protocol in what goes both ways (%d connections)", k.Port, want[0], f.Network.Connections)
+			v.odd(evidence.NoService, "port %d is for %s, but Zeek recognises no protocol in what goes both ways (%s connections)", k.Port, want[0], hunt.Count(f.Network.Connections))
 		}
 	case !slices.ContainsFunc(strings.Split(got, ","), func(s string) bool { return slices.Contains(want, s) }):
-		v.odd(evidence.OddService, "port %d is for %s, but what is spoken is %s (%d connections)", k.Port, want[0], got, f.Network.Connections)
+		v.odd(evidence.OddService, "port %d is for %s, but what is spoken is %s (%s connections)", k.Port, want[0], got, hunt.Count(f.Network.Connections))
 	}
 }
 
@@ -94,7 +97,7 @@ func (v *view) icmp() {
 	const headers, ping = 28, 128
 	data := float64(f.Client.Bytes) / float64(f.Network.Connections)
 	if messages := (v.s.Sizes.Median - data) / headers; messages >= 1 && data/messages > ping {
-		v.odd(evidence.ICMPData, "ICMP carries %.0f bytes a message, more than a ping has (%d connections)", data/messages, f.Network.Connections)
+		v.odd(evidence.ICMPData, "ICMP carries %s bytes a message, more than a ping has (%s connections)", hunt.Count(int64(data/messages)), hunt.Count(f.Network.Connections))
 	}
 }
 
@@ -118,7 +121,7 @@ func (v *view) contents() {
 		}
 	}
 	if wrong >= enough && half(wrong, all) {
-		v.odd(evidence.WrongContent, "what comes is not what the path says: %s is %s (%d of %d)", clip(example.URI), example.MIME, wrong, all)
+		v.odd(evidence.WrongContent, "what comes is not what the path says: %s is %s (%s of %s)", clip(example.URI), example.MIME, hunt.Count(wrong), hunt.Count(all))
 	}
 }
 
@@ -155,12 +158,12 @@ func (v *view) remarks() {
 		if about, _, _ := strings.Cut(n.Value, "::"); about == "SSL" || about == "CaptureLoss" || about == "PacketFilter" || about == "Weird" {
 			continue
 		}
-		v.odd(evidence.Noticed, "Zeek noticed %s between the two (%d times)", n.Value, n.Count)
+		v.odd(evidence.Noticed, "Zeek noticed %s between the two (%s times)", n.Value, hunt.Count(n.Count))
 		break
 	}
 	for _, w := range v.Weird {
 		if !lossy(w.Value) && half(w.Count, v.s.Finding.Network.Connections) {
-			v.odd(evidence.Weirdness, "Zeek finds the protocol weird: %s (%d times)", w.Value, w.Count)
+			v.odd(evidence.Weirdness, "Zeek finds the protocol weird: %s (%s times)", w.Value, hunt.Count(w.Count))
 			break
 		}
 	}

@@ -25,9 +25,9 @@ func (v *view) listed() {
 		if i > 0 {
 			continue
 		}
-		reason := fmt.Sprintf("Zeek was told to look for %s and saw it (%d times; %s)", x.Indicator, x.Count, list)
+		reason := fmt.Sprintf("Zeek was told to look for %s and saw it (%s times; %s)", x.Indicator, hunt.Count(x.Count), list)
 		if more := len(v.Intel) - 1; more > 0 {
-			reason += fmt.Sprintf(" and %d more", more)
+			reason += fmt.Sprintf(" and %s more", hunt.Count(more))
 		}
 		v.s.Modify(evidence.Intel, reason)
 	}
