@@ -88,6 +88,10 @@ func TestWhatExplains(t *testing.T) {
 	listed.ModifyBy(evidence.Intel, 0, "listed")
 	long := subject(update, "13.107.4.50", 443, 1)
 	long.Indicators = scoring.Indicators{Beacon: 0.1, Long: 1}
+	long.Finding.Connection.Total = 3600
+	kept := subject(update, "13.107.4.50", 443, 1)
+	kept.Indicators = scoring.Indicators{Long: 1}
+	kept.Finding.Connection.Total = 3599
 	strobe := subject(update, "13.107.4.50", 443, 1)
 	strobe.Indicators = scoring.Indicators{Strobe: 1}
 	announced := func(name string, number int64) *evidence.Subject {
@@ -118,6 +122,7 @@ func TestWhatExplains(t *testing.T) {
 		"address that carries foreign names": {subject("", "198.51.100.7", 443, 1, n(update, 60), n("evil.example", 30)), 1},
 		"people's content is weak at best":   {subject("wss-primary.slack.com", "198.51.100.7", 443, 9), 0.7},
 		"held for hours is no update":        {long, 1},
+		"kept for less than an hour may be":  {kept, 0.3},
 		"a connection a second is no update": {strobe, 1},
 	} {
 		_, err := load(t, "").Judge(t.Context(), nil, []*evidence.Subject{tc.s})

@@ -38,6 +38,9 @@ func (c *Catalogue) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evi
 	return nil, ctx.Err()
 }
 
+// heldLong is from how many seconds in all on a connection counts as held open: below it is what programs keep in case they ask again.
+const heldLong = 3600
+
 // heldOpen are the categories whose connections are kept open for hours by design.
 var heldOpen = map[string]bool{"push": true, "collaboration": true, "storage": true, "antivirus": true, "management": true}
 
@@ -53,7 +56,7 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 	s.Finding.Dwell.Evidence.Service = &hunt.Service{Name: e.What, Category: e.Category, Match: e.Match, Source: e.Source}
 	explains, why := e.Explains, fmt.Sprintf("known service: %s (%s, by %s; source: %s)", e.What, e.Category, e.Match, e.Source)
 	switch {
-	case v.Long > v.Beacon && !heldOpen[e.Category]:
+	case v.Long > v.Beacon && !heldOpen[e.Category] && s.Finding.Connection.Total >= heldLong:
 		s.Last(why + "; that does not explain why it is held for hours")
 		return
 	case explains == scoring.Unexplained:

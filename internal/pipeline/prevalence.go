@@ -22,7 +22,7 @@ type prevalence struct {
 	// active are the internal machines that talked to anybody outside.
 	active map[netip.Addr]struct{}
 	// beats are the periods of convincing beacons by destination.
-	beats map[party][]beat
+	beats map[party][]*beat
 	// held are the machines that were connected for long.
 	held map[party]hostSet
 }
@@ -41,14 +41,37 @@ type party struct {
 }
 
 type beat struct {
-	src    netip.Addr
-	period float64
+	src netip.Addr
+	// modes are the rhythms that its gaps were parted into.
+	modes []scoring.Mode
+}
+
+// like says whether one of its rhythms may be the same as one of another's: a period that jitters is known no better than that.
+func (b *beat) like(other *beat) bool {
+	for i := range b.modes {
+		for j := range other.modes {
+			m, n := &b.modes[i], &other.modes[j]
+			if math.Abs(m.Period-n.Period) < max(fleetPeriod, m.Jitter, n.Jitter)*n.Period {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func beatOf(k *key) *beat {
+	b := k.beacon
+	if b.ModeCount == 0 {
+		return &beat{k.Src, []scoring.Mode{{Period: b.Period, Jitter: b.Jitter}}}
+	}
+	return &beat{k.Src, b.Modes[:b.ModeCount]}
 }
 
 const (
 	// fewHosts: in a network of fewer active machines "rare" means nothing.
 	fewHosts = 10
-	// fleetBeat is the beacon score from which a rhythm counts as one, fleetPeriod how alike two periods are.
+	// fleetBeat is the beacon score from which a rhythm counts as one, fleetPeriod how alike two periods are that do
+	// not jitter.
 	fleetBeat, fleetPeriod = 0.5, 0.05
 	// fleetHosts machines with the same rhythm to the same server look like software that all of them run.
 	fleetHosts    = 3
@@ -81,7 +104,7 @@ func domainOf(name string) (at party, ok bool) {
 
 // prevalence goes over the tables once more, without decoding, for the other sides that matter.
 func (s *search) prevalence(tested int) *prevalence {
-	p := &prevalence{hosts: map[party]hostSet{}, active: hostSet{}, beats: map[party][]beat{}, held: map[party]hostSet{}}
+	p := &prevalence{hosts: map[party]hostSet{}, active: hostSet{}, beats: map[party][]*beat{}, held: map[party]hostSet{}}
 	for _, src := range s.found {
 		for _, k := range src.keys {
 			if at, ok := partyOf(k); ok {
@@ -95,7 +118,7 @@ func (s *search) prevalence(tested int) *prevalence {
 					}
 				}
 				if k.beacon.Score(tested).Score > fleetBeat {
-					p.beats[at] = append(p.beats[at], beat{k.Src, k.beacon.Period})
+					p.beats[at] = append(p.beats[at], beatOf(k))
 				}
 				if k.long.Score >= severityFloor {
 					if p.held[at] == nil {
@@ -230,8 +253,9 @@ func (p *prevalence) fleet(k *key) (scoring.Explanation, string) {
 		return scoring.Unexplained, ""
 	}
 	same := map[netip.Addr]struct{}{k.Src: {}}
+	own := beatOf(k)
 	for _, b := range p.beats[at] {
-		if math.Abs(b.period-k.beacon.Period) < fleetPeriod*k.beacon.Period {
+		if b.like(own) {
 			same[b.src] = struct{}{}
 		}
 	}
