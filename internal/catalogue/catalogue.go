@@ -234,7 +234,7 @@ func parseEntry(row []string) (*Entry, error) {
 		if strings.ContainsAny(e.Match, "*/ ") || !strings.Contains(e.Match, ".") {
 			return nil, errors.New("want a domain without a star (it covers what lies below it), or @owner")
 		}
-		if suffix, icann := publicsuffix.PublicSuffix(e.Match); suffix == e.Match && (icann || strings.Contains(suffix, ".")) && !strings.HasSuffix(e.Match, ".arpa") {
+		if suffix, icann := publicsuffix.PublicSuffix(e.Match); suffix == e.Match && (icann || strings.Contains(suffix, ".")) {
 			return nil, errors.New("anybody can have a name below that: it would match what others own")
 		}
 	}

@@ -94,6 +94,10 @@ func TestWhatExplains(t *testing.T) {
 	kept.Finding.Connection.Total = 3599
 	strobe := subject(update, "13.107.4.50", 443, 1)
 	strobe.Indicators = scoring.Indicators{Strobe: 1}
+	asked := func(domain string) *evidence.Subject {
+		f := &hunt.Finding{Destination: hunt.Destination{Domain: domain}, Dwell: hunt.Dwell{DNS: &hunt.DNSEvidence{Names: 900}}}
+		return evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), DNS: domain, Port: 53}, scoring.Indicators{DNSTunnel: 1}, f, nil)
+	}
 	announced := func(name string, number int64) *evidence.Subject {
 		s := subject(name, "198.51.100.7", 443, 1)
 		s.AS = map[netip.Addr]int64{s.Key.Dst: number}
@@ -121,6 +125,8 @@ func TestWhatExplains(t *testing.T) {
 		"address that carries it too seldom": {subject("", "198.51.100.7", 443, 1, n(update, 40)), 1},
 		"address that carries foreign names": {subject("", "198.51.100.7", 443, 1, n(update, 60), n("evil.example", 30)), 1},
 		"people's content is weak at best":   {subject("wss-primary.slack.com", "198.51.100.7", 443, 9), 0.7},
+		"names of a reputation service":      {asked("sophosxl.net"), 0.3},
+		"names of somebody":                  {asked("tunnel.example"), 1},
 		"held for hours is no update":        {long, 1},
 		"kept for less than an hour may be":  {kept, 0.3},
 		"a connection a second is no update": {strobe, 1},

@@ -144,7 +144,7 @@ func (l *Lists) judge(s *evidence.Subject) {
 	for _, h := range l.Lookup(addresses, "") {
 		hit(h.Type, h.Indicator, h.List, true)
 	}
-	names := []string{s.Key.Name}
+	names := []string{s.Key.Name, s.Key.DNS}
 	for _, n := range s.Names {
 		names = append(names, n.Name)
 	}

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"strings"
+
 	"net/netip"
 
 	"dwell/internal/evidence"
@@ -57,6 +59,19 @@ func (s *search) tunnelSubjects(tunnels []*tunnel) []*evidence.Subject {
 	return out
 }
 
+// commonSuffix is the longest domain that all names are or lie below; empty without names.
+func commonSuffix(names []string) (common string) {
+	for i, name := range names {
+		if i == 0 {
+			common = name
+		}
+		for common != "" && name != common && !strings.HasSuffix(name, "."+common) {
+			_, common, _ = strings.Cut(common, ".")
+		}
+	}
+	return common
+}
+
 // tunnelOf is a client's queries below a domain as what a finding is about.
 func tunnelOf(q *pairs.Queries, w hunt.Window) *subject {
 	sub := &subject{PairKey: hunt.PairKey{Src: q.Client, Dst: q.Resolver, DNS: q.Domain, Port: 53},
@@ -82,6 +97,7 @@ func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
 	f.Rule = ruleOf([]string{hunt.DNSTunnel})
 	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: round(t.score.Length), Entropy: round(t.score.Entropy)}
 	out := evidence.NewSubject(sub.PairKey, scoring.Indicators{DNSTunnel: t.score.Score}, &f, s.o.Weights)
+	out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
 	if q.Overflow > 0 {
 		out.Last("there were more names than are kept: at least those above")
 	}

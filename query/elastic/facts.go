@@ -69,7 +69,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	f := &facts{source: s, index: names, req: req, wanted: wanted, book: hunt.FactBook{Facts: make([]hunt.Facts, len(wanted)), Records: map[string]int64{}},
 		chains: make([]map[string]int64, len(wanted))}
 	// What is asked second needs the answers of what is asked first.
-	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads}} {
+	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads, f.told}} {
 		if err := f.together(ctx, steps); err != nil {
 			return f.book, nil, fmt.Errorf("look up what other logs say about %d findings: %w", len(wanted), err)
 		}
@@ -396,15 +396,7 @@ func (f *facts) fillHTTP(i int, b *httpAnswer) {
 
 func (f *facts) fillRemarks(i int, b *keyAnswer) {
 	f.book.Facts[i].Weird, f.book.Facts[i].Notices = b.Weird.counted(), b.Notice.counted()
-	var seen []hunt.IntelSeen
-	for _, n := range b.Intel.Buckets {
-		x := hunt.IntelSeen{Indicator: n.Key, Sources: n.Other.counted(), Count: n.Count}
-		if len(n.Sub.Buckets) > 0 {
-			x.Type = n.Sub.Buckets[0].Key
-		}
-		seen = append(seen, x)
-	}
-	f.book.Facts[i].Intel = hunt.TopIntel(seen)
+	f.book.Facts[i].Intel = seenBy(b.Intel)
 }
 
 func (t terms) counted() []hunt.Counted {

@@ -87,6 +87,7 @@ type factSource struct {
 	byName    map[string][]int
 	networks  []int
 	prints    []int
+	domains   []int
 	queries   atomic.Int64
 }
 
@@ -106,15 +107,15 @@ func newGathering(req hunt.Request, wanted []hunt.PairKey, known seen, most int6
 		g.missing[kind] = map[string]*spread{}
 	}
 	for i, k := range wanted {
-		if k.DNS != "" {
-			continue
-		}
 		s := g.sources[k.Src]
 		if s == nil {
 			s = &factSource{byAddress: map[netip.Addr][]int{}, byName: map[string][]int{}}
 			g.sources[k.Src] = s
 		}
 		switch {
+		case k.DNS != "":
+			s.domains = append(s.domains, i) // what Zeek was told of them, and nothing else, is looked for
+			continue
 		case k.Fingerprint.Kind != hunt.NoFingerprint:
 			s.prints = append(s.prints, i)
 			continue
@@ -238,7 +239,18 @@ func (w *factWorker) keep(r *Record) error {
 	case Notice:
 		w.g.concern(s, dst, port, "", false, func(f *gathered) { f.notices.add(r.Text("note")) })
 	case Intel:
-		asked := s.byName[hunt.HostName(string(r.Text("seen.indicator")))]
+		indicator := hunt.HostName(string(r.Text("seen.indicator")))
+		asked := s.byName[indicator]
+		for _, i := range s.domains {
+			if d := w.g.wanted[i].DNS; indicator == d || strings.HasSuffix(indicator, "."+d) {
+				w.g.one(i, func(f *gathered) { f.saw(r) })
+			}
+		}
+		for _, i := range s.prints {
+			if indicator != "" && indicator == w.g.wanted[i].Fingerprint.Value {
+				w.g.one(i, func(f *gathered) { f.saw(r) })
+			}
+		}
 		for _, i := range asked {
 			w.g.one(i, func(f *gathered) { f.saw(r) })
 		}
