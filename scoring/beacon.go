@@ -49,9 +49,9 @@ const (
 	gapShare, missedShare, otherShare, sizeShare = 2, 1 / 0.15, 1 / 0.07, 1 / 0.035
 	// lowestLogP stands for any p-value below it.
 	lowestLogP = -300
-	// wellExplained: a GAP result that explains this share of the gaps is not overruled by the other tests, which may
-	// name a fraction of its period.
-	wellExplained = 0.8
+	// wellExplained: a GAP result that explains this share of the gaps, at a p-value (log10) of gapSure, is not overruled by the
+	// other tests, which may name a fraction of its period.
+	wellExplained, gapSure = 0.8, -8
 	// timerFactor brings what looks like a timer that restarts on use down to low at most.
 	timerFactor = 0.39
 	// Timers are quasi-periodic for a while: only this much agreement shows a clock or a lattice beneath.
@@ -174,7 +174,7 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	if b.LogP > faintLogP {
 		faint = sc.evenness(b.Enough)
 	}
-	if gap.Timer || gap.LogP > modeLogP/math.Ln10 || gap.Fraction < wellExplained {
+	if gap.Timer || gap.LogP > gapSure || gap.Fraction < wellExplained {
 		sc.otherTests(&b, gap)
 		sc.sizeTests(s, w, &b)
 	}
@@ -268,7 +268,7 @@ func (b Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Po
 
 // otherTests replaces b where another test found better; gap is what GAP found.
 func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
-	if c, ok := sc.clockTest(); ok && (!gap.Timer || c.resultant >= lockedResultant) {
+	if c, ok := sc.clockTest(); ok && (!gap.Timer || c.resultant >= lockedResultant || log10P(c.logP, otherShare) <= clockSure) {
 		o := gap
 		o.Test, o.LogP, o.Timer = Clock, log10P(c.logP, otherShare), false
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = c.period, c.jitter, c.fraction, c.efficiency(), c.covered

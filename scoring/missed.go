@@ -21,6 +21,14 @@ type missedBet struct {
 	loss           float64
 }
 
+// missedBets are made once.
+func (sc *Scorer) missedBets() []missedBet {
+	if !sc.betsMade {
+		sc.bets, sc.betsMade = missedBets(), true
+	}
+	return sc.bets[:]
+}
+
 // missedTightness is one of the widths that are bet on: +-5 % to +-50 %, in finer steps than GAP's, because bets cost less
 // than tests.
 func missedTightness(i int) tightness {
@@ -83,6 +91,16 @@ func (b *missedBet) mean(rate float64) float64 {
 	return sum
 }
 
+// missedBurst is a gap up to which connections are one beat, and the share of all that is bet on it.
+type missedBurst struct {
+	burst  int64
+	weight float64
+}
+
+func missedBursts() [2]missedBurst {
+	return [...]missedBurst{{0, 0.6}, {10 * second, 0.4}}
+}
+
 // missedTest looks for beats of which some do not show: gaps of one, two and three periods.
 //
 // It bets. Given any one gap, the product of what all others yield by it is at most 1 on average, if they are exponential of
@@ -90,18 +108,13 @@ func (b *missedBet) mean(rate float64) float64 {
 // inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, as GAP's is. Where a third of the beats is missing it takes about
 // two thirds of the check-ins that GAP needs, for which a gap of two periods is as good as any other.
 func (sc *Scorer) missedTest() (best gapCell, ok bool) {
-	if !sc.betsMade {
-		sc.bets, sc.betsMade = missedBets(), true
-	}
+	sc.missedBets()
 	type cell struct {
 		bet, at int
 		burst   int64
 	}
 	all, most, chosen := math.Inf(-1), math.Inf(-1), cell{}
-	for _, of := range [...]struct {
-		burst  int64
-		weight float64
-	}{{0, 0.6}, {10 * second, 0.4}} {
+	for _, of := range missedBursts() {
 		gaps := sc.beyond(of.burst)
 		if len(gaps) < missedFewest || len(gaps) > missedMost {
 			continue

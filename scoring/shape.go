@@ -15,8 +15,8 @@ const (
 	beatDelay, beatSigma, beatShape = 0.06, 0.45, 5.0
 	// In doubt (ln of the likelihood ratio) a rhythm of less jitter than wideJitter is taken for a beat; one of more
 	// that leaves more than a tenth of the gaps unexplained for a timer, if its p-value (ln) is not very small either.
-	tightDoubt                                 = 3.0
-	wideJitter, wideShare, wideDoubt, wideLogP = 0.3, 0.9, 3.0, -28.0
+	tightDoubt                                  = 3.0
+	wideJitter, wideShare, wideDoubt, fullDoubt = 0.3, 0.9, 3.0, 2.0
 	// widestBeat is the ratio of gaps within +-50 %.
 	widestBeat = 3.0
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x).
@@ -36,9 +36,12 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 		return false
 	}
 	doubt := 0.0
-	if w.t.jitter < wideJitter {
+	switch full := float64(w.k) >= wideShare*float64(len(gaps)); {
+	case w.t.jitter < wideJitter:
 		doubt = -tightDoubt
-	} else if w.t.jitter > wideJitter && float64(w.k) < wideShare*float64(len(gaps)) && w.logP > wideLogP {
+	case full:
+		doubt = -fullDoubt
+	default:
 		doubt = wideDoubt
 	}
 	values := sc.values[:0]
