@@ -17,8 +17,6 @@ const (
 	// that leaves more than a tenth of the gaps unexplained for a timer, if its p-value (ln) is not very small either.
 	tightDoubt                                  = 3.0
 	wideJitter, wideShare, wideDoubt, fullDoubt = 0.3, 0.9, 3.0, 2.0
-	// widestBeat is the ratio of gaps within +-50 %.
-	widestBeat = 3.0
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x).
 	strayRange, logStrayRange = 20.7, 3.0301337
 )
@@ -223,12 +221,9 @@ func (sc *Scorer) beatFit(x []float64) float64 {
 	sc.strays = strays
 
 	best, first := sc.windowsSearch(x, strays, math.Inf(1))
-	// One window over everything leaves no room for the rhythms within it.
-	if x[first[1]-1] > widestBeat*x[first[0]] {
-		other, _ := sc.windowsSearch(x, strays, widestBeat)
-		best = max(best, other)
-	}
-	return best
+	// One window over several rhythms leaves no room for those within it.
+	narrower, _ := sc.windowsSearch(x, strays, math.Sqrt(x[first[1]-1]/x[first[0]]))
+	return max(best, narrower)
 }
 
 // windowsSearch puts up to three windows, none wider than a ratio, one after the other where they gain most.

@@ -30,7 +30,7 @@ type StoryKey struct {
 	Kind KeyKind
 	// Score of the key before modifiers, 0..1.
 	Score float64
-	// Period of its rhythm in seconds, on average from one beat to the next that is there; 0 for none. Only keys by network and
+	// Period of its rhythm in seconds, on average from one beat to the next that is there; 0 for none. Only keys by
 	// fingerprint and those inside them are asked.
 	Period float64
 	// Of are the pairs that the key's connections belong to, in ascending order of Pair, each once.
@@ -50,7 +50,7 @@ const (
 	storyExplains = 0.7
 	// storyInside is the share of a key's connections that must belong to the wider one to be part of it.
 	storyInside = 0.9
-	// storyFaster is how many times as fast a network or a fingerprint must beat as what is inside: a server that is used in turn with
+	// storyFaster is how many times as fast a fingerprint must beat as what is inside: a server that is used in turn with
 	// others is met less often than all of them together.
 	storyFaster = 1.5
 )
@@ -58,8 +58,8 @@ const (
 // Stories sorts the scored keys of one source into stories: where one key's connections are part of another's, the
 // narrower leads if it has most of the wider one's connections and explains its score but for 0.1, and the wider is named in it. If none of the narrower does,
 // as when the other side moves from address to address, the wider one leads and they are named in it. Many programs share a TLS
-// fingerprint, and two implants may have their servers in one network, so such a key leads over keys that score as well only where it beats faster than
-// each of them. Every key is in exactly one story. Stories come strongest lead first.
+// fingerprint, so such a key leads over keys that score as well only where it beats faster than each of them. Every key is in
+// exactly one story. Stories come strongest lead first.
 func Stories(keys []StoryKey) []Story {
 	total := make([]int, len(keys))
 	for i, k := range keys {
@@ -108,7 +108,7 @@ func Stories(keys []StoryKey) []Story {
 		case best < 0 && keys[wide].Score < keys[strongest].Score-storyMargin:
 			into[wide] = strongest // several beats, or a beat among other traffic: each stands for itself
 			continue
-		case keys[wide].Kind >= NetworkKey && fastest >= 0 && storyFaster*keys[wide].Period > keys[fastest].Period:
+		case keys[wide].Kind == FingerprintKey && fastest >= 0 && storyFaster*keys[wide].Period > keys[fastest].Period:
 			into[wide] = fastest // the rhythm is one of those inside
 			continue
 		}
