@@ -3,7 +3,6 @@ package pairs
 import (
 	"bytes"
 	"encoding/binary"
-	"runtime"
 
 	"dwell/internal/tile"
 )
@@ -193,7 +192,7 @@ func (c *cutter) part(hour int64) *part {
 
 // inOrder calls visit with every pair in order of their keys. All pairs of a source lie in one shard.
 func (t *Table) inOrder(visit func(sh *shard, id uint32) error) error {
-	scratch := make([]sorting, runtime.GOMAXPROCS(0))
+	scratch := make([]sorting, Workers())
 	onAllCores(shards, func(worker, i int) { t.shards[i].sorted(&scratch[worker]) })
 	type rest struct {
 		sh    *shard

@@ -87,7 +87,7 @@ func (sh *shard) load(key addresses, value []byte, of tile.Hours, s *services) e
 		return v
 	}
 	count, slots := number(), number()
-	if slots > math.MaxUint16 || count > math.MaxUint32 {
+	if count == 0 || slots > math.MaxUint16 || count > math.MaxUint32 {
 		return errEntry
 	}
 	var few [4]uint16

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/netip"
-	"runtime"
 	"slices"
 
 	"dwell/internal/hunt"
@@ -55,7 +54,7 @@ func (n *Names) Join(tables ...*Table) *Named {
 	for _, r := range rolled {
 		out.prints[r.stand] = r.Print
 	}
-	joiners := make([]joiner, runtime.GOMAXPROCS(0))
+	joiners := make([]joiner, Workers())
 	for i := range joiners {
 		joiners[i] = joiner{out: out, stands: stands, rolled: rolled,
 			seen: map[counted]bool{}, shown: map[counted]bool{}, to: map[netip.Addr]contact{}}

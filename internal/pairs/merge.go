@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"sync"
 
 	"dwell/internal/tile"
@@ -31,12 +30,12 @@ func (t *Table) eachMerged(visit func(worker int, sh *shard)) error {
 	if err := t.mergeTiles(); err != nil {
 		return err
 	}
-	free, full := make(chan *shard, runtime.GOMAXPROCS(0)+1), make(chan *shard)
+	free, full := make(chan *shard, Workers()+1), make(chan *shard)
 	for range cap(free) {
 		free <- t.newShard()
 	}
 	var wg sync.WaitGroup
-	for worker := range runtime.GOMAXPROCS(0) {
+	for worker := range Workers() {
 		wg.Go(func() {
 			for sh := range full {
 				visit(worker, sh)

@@ -140,6 +140,7 @@ func TestEntriesThatAreNoPairs(t *testing.T) {
 				require.ErrorIs(t, table.newShard().load(st.key, value[:n], of, &table.services), tile.ErrDamaged, "%d of %d bytes", n, len(value))
 			}
 			require.Error(t, table.newShard().load(st.key, append(value, 0), of, &table.services))
+			require.ErrorIs(t, table.newShard().load(st.key, []byte{0, 0}, of, &table.services), tile.ErrDamaged, "no connection")
 			of.First++
 			require.ErrorIs(t, table.newShard().load(st.key, value, of, &table.services), tile.ErrDamaged, "another hour")
 		}
@@ -153,4 +154,7 @@ func TestNowhereToSpill(t *testing.T) {
 	table.Add(randomConnections(8, 10))
 	require.ErrorContains(t, table.Err(), "outgrew its memory budget")
 	require.ErrorContains(t, table.Err(), "hunt.memory")
+	held := table.size.Load()
+	table.Add(randomConnections(9, 5000))
+	require.Equal(t, held, table.size.Load(), "what is incomplete grows no more")
 }

@@ -67,7 +67,7 @@ type sorter struct {
 // than 65,535 combinations of destination port and transport keeps all its connections, but those beyond share the
 // last port's slot. What goes wrong on disk is told by Err.
 func (t *Table) Add(batch []hunt.Connection) {
-	if len(batch) == 0 {
+	if len(batch) == 0 || t.Err() != nil { // what is incomplete anyway takes no more memory
 		return
 	}
 	t.add(batch)
@@ -160,7 +160,7 @@ func (t *Table) Len() int {
 }
 
 // Walk calls visit once for each pair, from as many goroutines as there are cores. worker is the goroutine's number,
-// below runtime.GOMAXPROCS(0), so that visitors can keep scratch space of their own. The Pair is reused after visit
+// below Workers, so that visitors can keep scratch space of their own. The Pair is reused after visit
 // returns. Nothing may be added during a walk, and walks follow one another. Look at Err afterwards.
 func (t *Table) Walk(visit func(worker int, p *Pair)) {
 	t.walk(func(*addresses) bool { return true }, visit)
@@ -168,7 +168,7 @@ func (t *Table) Walk(visit func(worker int, p *Pair)) {
 
 // walk is Walk over the pairs that are wanted.
 func (t *Table) walk(wanted func(key *addresses) bool, visit func(worker int, p *Pair)) {
-	pairs := make([]Pair, runtime.GOMAXPROCS(0))
+	pairs := make([]Pair, Workers())
 	t.eachShard(func(worker int, sh *shard) {
 		p := &pairs[worker]
 		p.services = t.services.list()
@@ -183,7 +183,7 @@ func (t *Table) walk(wanted func(key *addresses) bool, visit func(worker int, p 
 
 // WalkSources calls visit once for each source with the pairs it is in, ordered by destination. Otherwise it is as Walk.
 func (t *Table) WalkSources(visit func(worker int, src netip.Addr, pairs *Of)) {
-	scratch := make([]sorting, runtime.GOMAXPROCS(0))
+	scratch := make([]sorting, Workers())
 	t.eachShard(func(worker int, sh *shard) {
 		order := sh.sorted(&scratch[worker])
 		of := &Of{sh: sh, services: t.services.list()}
@@ -222,6 +222,12 @@ func (o *Of) Decode(i int, p *Pair) {
 	p.decode(o.sh, o.ids[i])
 }
 
+// Workers is how many goroutines walk a table. It stays what it first was: Go follows the limits of processor time that a
+// program runs under, so GOMAXPROCS may grow between the making of scratch space for each worker and the walk that uses it.
+func Workers() int { return workers() }
+
+var workers = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
+
 // eachShard visits the shards from all cores, or what they are merged to if some went to disk.
 func (t *Table) eachShard(visit func(worker int, sh *shard)) {
 	if len(t.tiles) > 0 {
@@ -235,7 +241,7 @@ func (t *Table) eachShard(visit func(worker int, sh *shard)) {
 func onAllCores(n int, do func(worker, i int)) {
 	var next atomic.Int32
 	var wg sync.WaitGroup
-	for worker := range runtime.GOMAXPROCS(0) {
+	for worker := range Workers() {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
 				do(worker, i)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -46,7 +45,7 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 	table, named := m.table, m.named
 	s := &search{table: table, named: named, id: id, window: id.definition.Window, o: o, byName: map[netip.Addr][]*key{}}
 	var keys atomic.Int64
-	probers := make([]*prober, runtime.GOMAXPROCS(0))
+	probers := make([]*prober, pairs.Workers())
 	for i := range probers {
 		probers[i] = newProber(m, s.window, o, &keys)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"runtime"
 	"sync"
 
 	"golang.org/x/net/publicsuffix"
@@ -137,7 +136,7 @@ func (s *search) prevalence(tested int) *prevalence {
 func (s *search) countHosts(p *prevalence) {
 	scope := &s.o.Request.Scope
 	count := func(t *pairs.Table, of func(worker int, dst netip.Addr) [2]hostSet) {
-		met := make([][]hostSet, runtime.GOMAXPROCS(0))
+		met := make([][]hostSet, pairs.Workers())
 		t.WalkSources(func(worker int, src netip.Addr, pairs *pairs.Of) {
 			if !scope.IsInternal(src) {
 				return
@@ -174,7 +173,7 @@ func (s *search) countHosts(p *prevalence) {
 	if s.named == nil {
 		return
 	}
-	known := make([]map[netip.Addr][2]hostSet, runtime.GOMAXPROCS(0)) // what is worked out once a name
+	known := make([]map[netip.Addr][2]hostSet, pairs.Workers()) // what is worked out once a name
 	count(s.named.Table, func(worker int, dst netip.Addr) [2]hostSet {
 		sets, ok := known[worker][dst]
 		if !ok {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"runtime"
 	"slices"
 	"sync"
 
@@ -72,7 +71,7 @@ func (r *Result) rita(ctx context.Context, m *material, id *identity, o Options)
 		s.domains = ritaDomains(m.dns)
 	}
 	s.spread = s.count()
-	workers := make([]*ritaWorker, runtime.GOMAXPROCS(0))
+	workers := make([]*ritaWorker, pairs.Workers())
 	for i := range workers {
 		workers[i] = &ritaWorker{ritaSearch: s}
 	}

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"net/netip"
-	"runtime"
 
 	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
@@ -35,7 +34,7 @@ func (m *material) seen(w hunt.Window, scope *hunt.Scope) map[string]firstseen.S
 
 // collect goes over a table on all cores; call says what a destination is called, empty to leave it out.
 func collect(into map[string]firstseen.Span, t *pairs.Table, w hunt.Window, call func(netip.Addr) string) {
-	perWorker := make([]map[netip.Addr]firstseen.Span, runtime.GOMAXPROCS(0))
+	perWorker := make([]map[netip.Addr]firstseen.Span, pairs.Workers())
 	for i := range perWorker {
 		perWorker[i] = map[netip.Addr]firstseen.Span{}
 	}

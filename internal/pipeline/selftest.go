@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -128,7 +127,7 @@ func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with hours) (beats []
 
 // carriersOf picks pairs of the hunt by a hash of their addresses, so that the same hunt gives the same ones.
 func carriersOf(t *pairs.Table, w hunt.Window) []carrier {
-	perWorker := make([][]carrier, runtime.GOMAXPROCS(0))
+	perWorker := make([][]carrier, pairs.Workers())
 	byHash := func(a, b carrier) int { return cmp.Compare(a.hash, b.hash) }
 	t.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 		var pair pairs.Pair

@@ -32,8 +32,10 @@ const (
 	// headSize is the length of what follows it: the hours and their checksum.
 	headSize  = 8 + 4 + 4
 	blockSize = 32 << 10
-	// maxBlock is the longest block that a reader believes in: one entry may be as large as a pair's whole day.
+	// maxBlock is the longest block that a reader believes in, maxValue the longest value that fits: one entry may be as large as a
+	// pair's whole day.
 	maxBlock = 1 << 30
+	maxValue = maxBlock - 2*blockSize
 )
 
 // Hours say which ones a tile holds: Count of them from First on, counted from the beginning of 1970, UTC.
@@ -107,6 +109,9 @@ func (w *Writer) wrap(err error) error { return fmt.Errorf("write tile %s: %w", 
 func (w *Writer) Add(key Key, value []byte) error {
 	if w.count > 0 && bytes.Compare(w.last[:], key[:]) >= 0 {
 		return w.wrap(errors.New("keys do not ascend"))
+	}
+	if len(value) > maxValue { // else a reader would take the tile for a damaged one
+		return w.wrap(fmt.Errorf("an entry of %d bytes does not fit: %d are the most", len(value), maxValue))
 	}
 	w.last = key
 	w.count++

@@ -132,6 +132,15 @@ func TestKeysMustAscend(t *testing.T) {
 	require.ErrorContains(t, w.Add(Key{5}, nil), "do not ascend")
 }
 
+// What no reader would believe in is not written.
+func TestEntryTooLarge(t *testing.T) {
+	w, err := Create(filepath.Join(t.TempDir(), "a.tile"), testHours)
+	require.NoError(t, err)
+	defer w.Discard()
+	require.ErrorContains(t, w.Add(Key{1}, make([]byte, maxValue+1)), "does not fit")
+	require.NoError(t, w.Add(Key{1}, nil))
+}
+
 // /dev/full answers every write as a full disk does.
 func TestDiskFullSaysSo(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
