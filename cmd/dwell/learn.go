@@ -35,7 +35,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, o *pipeline.Options
 	bar := newProgress(a)
 	o.Request.Progress = bar.update
 	reading, err := pipeline.Learn(ctx, source, o.Request, func(seen map[string]firstseen.Span) error {
-		last, err = firstseen.Feed(path, seen)
+		last, err = firstseen.Feed(path, seen, a.Now())
 		added += last.New
 		if last.Broken != nil {
 			a.warn("the store of what was seen first %v", last.Broken)
@@ -69,7 +69,7 @@ func (a *app) remember(settings *config.Loaded, r *pipeline.Result) {
 	}
 	path, err := a.firstSeenPath(settings)
 	if err == nil {
-		_, err = firstseen.Feed(path, r.Seen) // the hunt's judge told of a broken file
+		_, err = firstseen.Feed(path, r.Seen, a.Now()) // the hunt's judge told of a broken file
 	}
 	if err != nil {
 		a.warn("what this hunt saw first is not remembered: %v", err)

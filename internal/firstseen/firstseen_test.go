@@ -26,7 +26,7 @@ func before(days int64) int64 { return end.UnixMilli() - days*day }
 
 func feed(t *testing.T, path string, seen map[string]Span) Fed {
 	t.Helper()
-	fed, err := Feed(path, seen)
+	fed, err := Feed(path, seen, end.AddDate(1, 0, 0))
 	require.NoError(t, err)
 	return fed
 }
@@ -58,13 +58,26 @@ func TestWhatWasFedIsThere(t *testing.T) {
 	require.Equal(t, Fed{Held: 1, New: 1, Reach: before(-200)}, fed, "what was not seen for half a year is forgotten")
 }
 
+// Records of a sensor whose clock is ahead, by years here, do not make a store forget everything else.
+func TestClockAhead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "first-seen")
+	for _, seen := range []map[string]Span{{"203.0.113.7": {before(300), before(1)}, "old.example": {before(300), before(200)}}, {"198.51.100.1": {before(-4000), before(-4000)}},
+		{"203.0.113.7": {before(0), before(0)}}} {
+		_, err := Feed(path, seen, end)
+		require.NoError(t, err)
+	}
+	s, err := Open(path)
+	require.NoError(t, err)
+	require.Equal(t, map[string]Span{"203.0.113.7": {before(300), before(0)}, "198.51.100.1": {before(-4000), before(-4000)}}, s.seen)
+}
+
 // Of what is too much, what was seen last stays; stories have a bound of their own.
 func TestBounds(t *testing.T) {
 	s := &Store{seen: map[string]Span{"203.0.113.7": {1, 9}}}
 	for i := range int64(mostStories + 100) {
 		s.seen[Story(strconv.FormatInt(i, 10))] = Span{100 + i, 1000 + i}
 	}
-	s.settle()
+	s.settle(end)
 	require.Len(t, s.seen, 1+mostStories)
 	require.NotContains(t, s.seen, Story("99"))
 	require.Contains(t, s.seen, Story("100"))
@@ -112,7 +125,7 @@ func check(t *testing.T, text []byte) {
 	require.FileExists(t, path+".broken")
 	require.Empty(t, s.seen)
 	require.NoError(t, os.WriteFile(path, text, 0o600))
-	fed, err := Feed(path, map[string]Span{"203.0.113.8": {5, 6}})
+	fed, err := Feed(path, map[string]Span{"203.0.113.8": {5, 6}}, end)
 	require.NoError(t, err)
 	require.ErrorIs(t, fed.Broken, ErrBroken)
 	require.Equal(t, 1, fed.Held)
@@ -126,7 +139,7 @@ func TestNewAndKnown(t *testing.T) {
 	}{{6, 6, 40, 0.65}, {8, 8, 40, 0.5}, {31, 31, 40, 0.35}, {29, 29, 40, 0.5}, {2, 2, 5, 0.5}, {2, 2, 9, 0.65}, {2, 39, 40, 0.5}, {2, 7, 40, 0.65}, {29, 31, 40, 0.5}} {
 		store := &Store{seen: map[string]Span{"a.b.example": {before(tc.first), before(0)}, "*.b.example": {before(tc.domain), before(0)},
 			"old.example": {before(tc.reach), before(0)}, Story("s1"): {before(4), before(1)}}}
-		store.settle()
+		store.settle(end)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Dwell: hunt.Dwell{StoryID: "s1"}}
 		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
 		tunnel := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},

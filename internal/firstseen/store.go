@@ -51,7 +51,7 @@ const (
 
 // Domain is what a name's registered domain is remembered as; empty for an address and for a name that has none.
 func Domain(name string) string {
-	if strings.ContainsAny(name, ":*#") || strings.Trim(name, "0123456789.") == "" {
+	if strings.Contains(name, ":") || !Plain(name) || strings.Trim(name, "0123456789.") == "" {
 		return ""
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(name)
@@ -63,6 +63,10 @@ func Domain(name string) string {
 
 // Story is what a story is remembered as.
 func Story(id string) string { return "#" + id }
+
+// Plain says that a text out of network data reads as neither a [Domain] nor a [Story]: anybody can ask for the server name "#..." and
+// make a story older than it is.
+func Plain(name string) bool { return !strings.ContainsAny(name, "*#") }
 
 // ErrBroken is a store file that cannot be trusted.
 var ErrBroken = errors.New("is cut off or was changed")
@@ -81,7 +85,7 @@ func Open(path string) (*Store, error) {
 	seen, err := parse(text)
 	if err == nil {
 		s.seen = seen
-		s.settle()
+		s.measure()
 		return s, nil
 	}
 	aside := path + ".broken"
@@ -148,12 +152,14 @@ func (s *Store) Seen(what string) (Span, bool) {
 // Reach is the earliest moment that anything was seen, Unix milliseconds; ok is false for an empty store.
 func (s *Store) Reach() (first int64, ok bool) { return s.reach, len(s.seen) > 0 }
 
-// settle forgets what was not seen for half a year and what is too much, and finds how far the store reaches.
-func (s *Store) settle() {
+// settle forgets what was not seen for half a year before the newest and what is too much, and finds how far the store reaches. A
+// sensor whose clock is ahead makes nothing old.
+func (s *Store) settle(now time.Time) {
 	newest := int64(0)
 	for _, span := range s.seen {
 		newest = max(newest, span.Last)
 	}
+	newest = min(newest, now.UnixMilli())
 	var things, stories []string
 	maps.DeleteFunc(s.seen, func(_ string, span Span) bool { return span.Last < newest-keep.Milliseconds() })
 	if len(s.seen) > mostStories {
@@ -167,6 +173,11 @@ func (s *Store) settle() {
 	}
 	s.cut(stories, mostStories)
 	s.cut(things, most)
+	s.measure()
+}
+
+// measure finds how far the store reaches.
+func (s *Store) measure() {
 	s.reach = 0
 	for _, span := range s.seen {
 		if s.reach == 0 || span.First < s.reach {
@@ -198,7 +209,7 @@ type Fed struct {
 
 // Feed adds what was seen to a store's file, with the names' domains, and writes it: complete or not at all. What another process
 // wrote since the file was opened for a hunt is kept.
-func Feed(path string, more map[string]Span) (fed Fed, err error) {
+func Feed(path string, more map[string]Span, now time.Time) (fed Fed, err error) {
 	s, err := Open(path)
 	if errors.Is(err, ErrBroken) {
 		fed.Broken, err = err, nil
@@ -213,7 +224,7 @@ func Feed(path string, more map[string]Span) (fed Fed, err error) {
 		}
 	}
 	fed.New = len(s.seen) - before
-	s.settle()
+	s.settle(now)
 	fed.Held, fed.Reach = len(s.seen), s.reach
 	return fed, s.write(path)
 }

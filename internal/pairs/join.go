@@ -25,7 +25,8 @@ type Named struct {
 	Busy Busy
 }
 
-// stand gives the address that stands for a name in a table: half of its SHA-256.
+// stand gives the address that stands for a name in a table: half of its SHA-256. The other half is for fingerprints, so that no name
+// can stand for one.
 func stand(name string) netip.Addr {
 	sum := sha256.Sum256([]byte(name))
 	return netip.AddrFrom16([16]byte(sum[:16])).Unmap()

@@ -1,6 +1,7 @@
 package pairs
 
 import (
+	"crypto/sha256"
 	"hash/maphash"
 	"net/netip"
 	"strconv"
@@ -116,7 +117,8 @@ func (n *Names) rollUps() (out map[rollUpKey]*rollUp, busy Busy) {
 		}
 		number++
 		r.number, r.Hosts = number, hosts[everywhere{k.print, k.port}]
-		r.stand = stand("#" + strconv.Itoa(int(k.port)) + "#" + r.Fingerprint.String())
+		sum := sha256.Sum256([]byte(strconv.Itoa(int(k.port)) + "#" + r.Fingerprint.String()))
+		r.stand = netip.AddrFrom16([16]byte(sum[16:])).Unmap()
 	}
 	return out, busy
 }

@@ -51,7 +51,7 @@ type learner struct {
 
 // see joins a span into what is held; mu is held.
 func (l *learner) see(destination string, span firstseen.Span) {
-	if destination == "" {
+	if destination == "" || !firstseen.Plain(destination) {
 		return
 	}
 	if old, ok := l.seen[destination]; ok {

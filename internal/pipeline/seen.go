@@ -27,7 +27,12 @@ func (m *material) seen(w hunt.Window, scope *hunt.Scope) map[string]firstseen.S
 		return dst.String()
 	})
 	if m.named != nil {
-		collect(out, m.named.Table, w, m.named.Name)
+		collect(out, m.named.Table, w, func(dst netip.Addr) string {
+			if name := m.named.Name(dst); firstseen.Plain(name) {
+				return name
+			}
+			return ""
+		})
 	}
 	return out
 }
