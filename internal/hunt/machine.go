@@ -63,6 +63,11 @@ type Machine struct {
 	AlertCount int64
 }
 
+// Unknown says that nothing is known of the machine.
+func (m *Machine) Unknown() bool {
+	return len(m.Names)+len(m.MACs)+len(m.Users)+len(m.Agents)+len(m.Software) == 0 && m.AlertCount <= 0
+}
+
 // machineTexts bounds each list of a Machine.
 const machineTexts = 20
 

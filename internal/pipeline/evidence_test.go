@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +110,13 @@ func TestTruthWithProtocol(t *testing.T) {
 				require.GreaterOrEqual(t, f.Dwell.Score, without[f.Dwell.Pair], "what the protocol says never lowers a score")
 			}
 			l.ranked(t, with)
+			// Hakai's servers were dead: all that goes to them is S0, as its conn.log shows. The other servers answered.
+			for _, f := range with {
+				if slices.Contains(l.pairs, [2]string{f.Source.IP.String(), f.Destination.IP.String()}) {
+					dead := slices.ContainsFunc(f.Dwell.Modifiers, func(m hunt.Modifier) bool { return m.Name == evidence.Unanswered })
+					require.Equal(t, name == "iot23-8-1-hakai", dead, f.Dwell.Pair)
+				}
+			}
 		})
 	}
 }

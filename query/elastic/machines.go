@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
+	"golang.org/x/sync/errgroup"
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
@@ -69,7 +71,8 @@ func saids() []said {
 	}
 }
 
-// Machines implements [hunt.MachineSource]: one search for many machines, and one for their alerts.
+// Machines implements [hunt.MachineSource]: one search for many machines, and one for their alerts, as many at once as the
+// reading sends.
 func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
 	out, remarks := map[netip.Addr]*hunt.Machine{}, hunt.Remarks{}
 	if len(addrs) == 0 {
@@ -81,33 +84,48 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 		return nil, remarks, err
 	}
 	lists := slices.DeleteFunc(saids(), func(l said) bool { return l.talk && !talk })
-	missing, err := s.missingLogs(ctx, index, req, lists)
-	if err != nil {
-		return nil, remarks, fmt.Errorf("look for the logs of machines: %w", err)
-	}
-	if note, ok := hunt.NoMachineLogs(missing, "see whether these logs of Zeek arrive"); ok {
-		remarks.Notes = append(remarks.Notes, note)
-	}
-	for batch := range slices.Chunk(addrs, machinesBatch) {
-		if err := s.machines(ctx, index, req, batch, lists, out); err != nil {
-			return nil, remarks, fmt.Errorf("look up %d machines: %w", len(batch), err)
-		}
-	}
 	readable, denied, err := s.alertIndices(ctx, index)
 	if err != nil {
 		return nil, remarks, err
 	}
+	for _, a := range addrs {
+		out[a] = &hunt.Machine{AlertCount: hunt.Absent}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.opt.Concurrency)
+	var missing []string
+	g.Go(func() (err error) {
+		if missing, err = s.missingLogs(ctx, index, req, lists); err != nil {
+			err = fmt.Errorf("look for the logs of machines: %w", err)
+		}
+		return err
+	})
+	for batch := range slices.Chunk(addrs, machinesBatch) { // each has machines of its own
+		g.Go(func() error {
+			if err := s.machines(ctx, index, req, batch, lists, out); err != nil {
+				return fmt.Errorf("look up %d machines: %w", len(batch), err)
+			}
+			return nil
+		})
+		if len(readable) > 0 {
+			g.Go(func() error {
+				if err := s.alerts(ctx, readable, req, batch, out); err != nil {
+					return fmt.Errorf("look up the alerts of %d machines: %w", len(batch), err)
+				}
+				return nil
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return nil, remarks, err
+	}
+	maps.DeleteFunc(out, func(_ netip.Addr, m *hunt.Machine) bool { return m.Unknown() })
+	if note, ok := hunt.NoMachineLogs(missing, "see whether these logs of Zeek arrive"); ok {
+		remarks.Notes = append(remarks.Notes, note)
+	}
 	if len(denied) > 0 {
 		remarks.Notes = append(remarks.Notes, hunt.Note{What: "alerts in " + strings.Join(denied, ", ") + " may not be read, so they are not counted",
 			Hint: "to have them, give dwell's user or key the privilege read on these indices"})
-	}
-	if len(readable) == 0 {
-		return out, remarks, nil
-	}
-	for batch := range slices.Chunk(addrs, machinesBatch) {
-		if err := s.alerts(ctx, readable, req, batch, out); err != nil {
-			return nil, remarks, fmt.Errorf("look up the alerts of %d machines: %w", len(batch), err)
-		}
 	}
 	return out, remarks, nil
 }
@@ -178,26 +196,18 @@ func (s *Source) machines(ctx context.Context, index []string, req hunt.Request,
 				if !ok {
 					continue
 				}
-				m := machine(out, a)
+				m := out[a]
 				b.walk(nil, func(keys []string, last *combined) { l.add(m, keys, last.Count) })
 			}
 		}
 		for _, a := range addrs {
-			if m := out[a]; m != nil {
-				for _, list := range []*[]hunt.Said{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software} {
-					*list = hunt.SortSaid(*list)
-				}
+			m := out[a]
+			for _, list := range []*[]hunt.Said{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software} {
+				*list = hunt.SortSaid(*list)
 			}
 		}
 		return nil
 	})
-}
-
-func machine(all map[netip.Addr]*hunt.Machine, a netip.Addr) *hunt.Machine {
-	if all[a] == nil {
-		all[a] = &hunt.Machine{AlertCount: hunt.Absent}
-	}
-	return all[a]
 }
 
 // add puts a text into its list, together with what is there already.
@@ -289,9 +299,7 @@ func (s *Source) alertIndices(ctx context.Context, connections []string) (readab
 // alerts counts the alerts that name the machines on either side. An index that is not there has none.
 func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, out map[netip.Addr]*hunt.Machine) error {
 	for _, a := range addrs {
-		if m := out[a]; m != nil {
-			m.AlertCount = 0
-		}
+		out[a].AlertCount = 0
 	}
 	aggs := object{}
 	for i, a := range addrs {
@@ -317,7 +325,7 @@ func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, a
 			if found.Count == 0 {
 				continue
 			}
-			m := machine(out, a)
+			m := out[a]
 			m.AlertCount = found.Count
 			found.walk(nil, func(keys []string, last *combined) {
 				m.Alerts = append(m.Alerts, hunt.Said{Text: keys[0], By: keys[len(keys)-1], Count: last.Count})

@@ -41,12 +41,15 @@ func (s *Source) Owners(ctx context.Context, req hunt.Request, addrs []netip.Add
 	if req.Scope.Direction != hunt.Outbound {
 		sides = append(sides, "source")
 	}
-	for _, side := range sides {
-		for batch := range slices.Chunk(addrs, valuesBatch) {
-			if err := f.owners(ctx, side, batch, out); err != nil {
-				return nil, fmt.Errorf("look up who holds %d addresses: %w", len(batch), err)
+	err = f.together(ctx, []func(){func() {
+		for _, side := range sides {
+			for batch := range slices.Chunk(addrs, valuesBatch) {
+				f.ask(func(ctx context.Context) error { return f.owners(ctx, side, batch, out) })
 			}
 		}
+	}})
+	if err != nil {
+		return nil, fmt.Errorf("look up who holds %d addresses: %w", len(addrs), err)
 	}
 	return out, nil
 }
@@ -80,6 +83,8 @@ func (f *facts) owners(ctx context.Context, side string, addrs []netip.Addr, out
 	if err != nil {
 		return err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, b := range a.Addresses.Buckets {
 		for _, h := range b.One.Hits.Hits {
 			at, by := h.Source.Destination, h.Source.DestinationGeo

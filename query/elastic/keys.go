@@ -1,0 +1,231 @@
+package elastic
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+
+	"dwell/internal/hunt"
+)
+
+// rolled matches the records of a roll-up: by network or by fingerprint.
+func rolled(k hunt.PairKey) object {
+	filter := []any{is(fieldSource, k.Src)}
+	if k.Kind() == "fingerprint" {
+		return shows(k, filter)
+	}
+	return object{"bool": object{"filter": append(filter, is(fieldDest, k.Network))}}
+}
+
+// shows matches the TLS records of a roll-up by fingerprint, which further filter narrows.
+func shows(k hunt.PairKey, filter []any) object {
+	filter = append(filter, object{"term": object{fieldDataset: datasetTLS}}, object{"term": object{fieldDstPort: k.Port}})
+	absent := []any{}
+	switch k.Fingerprint.Kind {
+	case hunt.JA4:
+		filter = append(filter, object{"term": object{fieldJA4: k.Fingerprint.Value}})
+	case hunt.JA3:
+		filter = append(filter, object{"term": object{fieldJA3: k.Fingerprint.Value}})
+		absent = append(absent, object{"exists": object{"field": fieldJA4}})
+	default:
+		for _, field := range []string{fieldServerName, fieldJA4, fieldJA3} {
+			absent = append(absent, object{"bool": object{"filter": []any{object{"exists": object{"field": field}}}, "must_not": []any{object{"term": object{field: ""}}}}})
+		}
+	}
+	return object{"bool": object{"filter": filter, "must_not": absent}}
+}
+
+// keyAnswer is what one key's bucket holds.
+type keyAnswer struct {
+	TLS    tlsAnswer  `json:"tls"`
+	HTTP   httpAnswer `json:"http"`
+	Weird  terms      `json:"weird"`
+	Notice terms      `json:"notice"`
+	Intel  terms      `json:"intel"`
+}
+
+type tlsAnswer struct {
+	Count  int64 `json:"doc_count"`
+	NoName struct {
+		Count int64 `json:"doc_count"`
+	} `json:"noname"`
+	Names      terms `json:"names"`
+	Validation terms `json:"validation"`
+	JA3        terms `json:"ja3"`
+	JA4        terms `json:"ja4"`
+	Subjects   terms `json:"subjects"`
+	Chain      terms `json:"chain"`
+}
+
+type httpAnswer struct {
+	Count  int64 `json:"doc_count"`
+	NoHost struct {
+		Count int64 `json:"doc_count"`
+	} `json:"nohost"`
+	Hosts   terms `json:"hosts"`
+	Methods terms `json:"methods"`
+	MIME    terms `json:"mime"`
+	Agents  terms `json:"agents"`
+	URIs    terms `json:"uris"`
+}
+
+func top(field string) object { return termsOf(field, hunt.FactsTop, nil) }
+
+func tlsAggs() object {
+	return object{"noname": lacks(fieldServerName), "names": top(fieldServerName), "validation": top(fieldValidation), "ja3": top(fieldJA3), "ja4": top(fieldJA4),
+		"chain": top(fieldChain), "subjects": termsOf(fieldSubject, hunt.FactsTop, object{"sub": termsOf(fieldIssuer, 1, nil)})}
+}
+
+func httpAggs() object {
+	return object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "methods": top(fieldMethod), "mime": top(fieldMIME), "agents": top(fieldAgent),
+		"uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(fieldMIME)})}
+}
+
+// remarkAggs are what Zeek itself says.
+func remarkAggs() object {
+	return object{"weird": top(fieldWeird), "notice": top(fieldNotice), "intel": intelAgg()}
+}
+
+func intelAgg() object {
+	return termsOf(fieldIndicator, hunt.FactsTop, object{"sub": termsOf(fieldIntelType, 1, nil), "other": top(fieldIntelLists)})
+}
+
+// keyAggs are all of a keyAnswer.
+func keyAggs() object {
+	aggs := remarkAggs()
+	aggs["tls"] = object{"filter": only(datasetTLS), "aggs": tlsAggs()}
+	aggs["http"] = object{"filter": only(datasetHTTP), "aggs": httpAggs()}
+	return aggs
+}
+
+// spoken are the logs that keys are looked for in.
+func spoken() object {
+	return object{"terms": object{fieldDataset: []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice, datasetIntel}}}
+}
+
+// rollUps looks at the records of roll-ups, which are few: each with a filter of its own.
+func (f *facts) rollUps() {
+	for batch := range slices.Chunk(f.ofKind("network", "fingerprint"), factsBatch) {
+		f.ask(func(ctx context.Context) error {
+			filters, should := object{}, []any{}
+			for _, i := range batch {
+				q := rolled(f.wanted[i])
+				filters[strconv.Itoa(i)] = q
+				should = append(should, q)
+			}
+			var a struct {
+				Keys struct {
+					Buckets map[string]keyAnswer `json:"buckets"`
+				} `json:"keys"`
+			}
+			err := f.search(ctx, "look up what roll-ups say", 0, []any{spoken(), anyOf(should...)},
+				object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": keyAggs()}}}, answerInto(&a))
+			if err != nil {
+				return err
+			}
+			for _, i := range batch { // each batch has its own keys
+				b := a.Keys.Buckets[strconv.Itoa(i)]
+				f.fill(i, &b)
+			}
+			return nil
+		})
+	}
+}
+
+// ofKind are the numbers of the keys of some kinds, those with the same other side together.
+func (f *facts) ofKind(kinds ...string) []int {
+	var at []int
+	for i := range f.wanted {
+		if slices.Contains(kinds, f.wanted[i].Kind()) {
+			at = append(at, i)
+		}
+	}
+	slices.SortFunc(at, func(i, j int) int {
+		a, b := &f.wanted[i], &f.wanted[j]
+		return cmp.Or(strings.Compare(a.Name, b.Name), a.Dst.Compare(b.Dst), a.Src.Compare(b.Src), cmp.Compare(a.Port, b.Port))
+	})
+	return at
+}
+
+// fill writes one key's facts.
+func (f *facts) fill(i int, b *keyAnswer) {
+	f.fillTLS(i, &b.TLS)
+	f.fillHTTP(i, &b.HTTP)
+	f.fillRemarks(i, b)
+}
+
+// hosts counts hosts in one form, and those that are empty.
+func (t terms) hosts() (list []hunt.Counted, empty int64) {
+	counts := map[string]int64{}
+	for _, b := range t.Buckets {
+		if name := hunt.HostName(b.Key); name != "" {
+			counts[name] += b.Count
+		} else {
+			empty += b.Count
+		}
+	}
+	return hunt.Top(counts), empty
+}
+
+func (f *facts) fillTLS(i int, b *tlsAnswer) {
+	t := &f.book.Facts[i].TLS
+	var none int64
+	t.Records = b.Count
+	t.Names, none = b.Names.hosts()
+	t.NoName = b.NoName.Count + none
+	t.Validation, t.JA3, t.JA4 = b.Validation.counted(), b.JA3.traits(), b.JA4.traits()
+	t.Certificates = nil
+	for _, s := range b.Subjects.Buckets {
+		c := hunt.Certificate{Subject: s.Key, NotBefore: hunt.Absent, NotAfter: hunt.Absent, Count: s.Count}
+		if len(s.Sub.Buckets) > 0 {
+			c.Issuer = s.Sub.Buckets[0].Key
+		}
+		t.Certificates = append(t.Certificates, c)
+	}
+	f.chains[i] = map[string]int64{}
+	for _, c := range b.Chain.Buckets {
+		f.chains[i][c.Key] = c.Count
+	}
+}
+
+func (f *facts) fillHTTP(i int, b *httpAnswer) {
+	h := &f.book.Facts[i].HTTP
+	var none int64
+	h.Requests = b.Count
+	h.Hosts, none = b.Hosts.hosts()
+	h.NoHost = b.NoHost.Count + none
+	h.Methods, h.MIME, h.Agents = b.Methods.counted(), b.MIME.counted(), b.Agents.traits()
+	uris, contents := map[string]int64{}, map[hunt.Content]int64{}
+	for _, u := range b.URIs.Buckets {
+		uris[u.Key] = u.Count
+		for _, m := range u.Sub.Buckets {
+			contents[hunt.Content{URI: u.Key, MIME: m.Key}] = m.Count
+		}
+	}
+	h.Contents = hunt.TopContents(uris, contents)
+}
+
+func (f *facts) fillRemarks(i int, b *keyAnswer) {
+	f.book.Facts[i].Weird, f.book.Facts[i].Notices = b.Weird.counted(), b.Notice.counted()
+	f.book.Facts[i].Intel = seenBy(b.Intel)
+}
+
+func (t terms) counted() []hunt.Counted {
+	counts := map[string]int64{}
+	for _, b := range t.Buckets {
+		if b.Key != "" {
+			counts[b.Key] = b.Count
+		}
+	}
+	return hunt.Top(counts)
+}
+
+func (t terms) traits() []hunt.Trait {
+	var out []hunt.Trait
+	for _, c := range t.counted() {
+		out = append(out, hunt.Trait{Counted: c})
+	}
+	return out
+}
