@@ -211,6 +211,9 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	if dir, err := settings.StateDir(a.Environ); err == nil {
 		o.Memory.Folder = filepath.Join(dir, "tiles")
 	}
+	if o.Selftest && o.Profile == pipeline.ProfileRITA {
+		a.say("dwell: note: the self-test measures dwell's own score: there is none by RITA's")
+	}
 	if o.Safelist, err = openSafelist(settings); err != nil {
 		return o, err
 	}
@@ -282,7 +285,9 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more
 		a.say("dwell: hint: no connection was in scope: are the internal networks right (--internal), and the window (--from, --to, --since)?")
 	}
 	if h.Statement != nil && h.Pairs+h.Scored > 0 {
-		a.say("dwell: statement: %s", h.Statement.Text)
+		for i, sentence := range strings.SplitAfter(h.Statement.Text, ". ") {
+			a.say("dwell: %s%s", [2]string{"statement: ", "  "}[min(i, 1)], strings.TrimSpace(sentence))
+		}
 	}
 	for _, g := range r.Reading.Gaps {
 		a.warn("INCOMPLETE: %s", g)

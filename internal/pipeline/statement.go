@@ -81,7 +81,7 @@ func (r *Result) state(ctx context.Context, src hunt.Source, m *material, id *id
 	s.Text = fmt.Sprintf("%s keys tested, connections in %s of %s hours, %s findings safelisted; %s. "+
 		"A beacon scores %.2f or more with a likelihood of 95 %% from so many check-ins on, if its gaps vary by 20 %% / by 50 %% with 30 %% missed: %s.",
 		hunt.Count(s.Keys), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Count(s.Safelisted), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
-	if o.Selftest && w != (hunt.Window{}) {
+	if o.Selftest && w != (hunt.Window{}) && o.looksFor("beacon") {
 		s.Selftest = selftest(ctx, m, w, c, o)
 		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
 	}
