@@ -59,6 +59,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
+	p.Bool("by-sensor", false, "hunt in what each sensor saw on its own, for sites whose internal addresses overlap (of files, each --zeek is a sensor)")
 	p.Bool("selftest", false, "measure the hunt's sensitivity: put some 400 made-up beacons into its hours and traffic and say how many would have been found (a second or two)")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
 	p.BoolVar(&f.remember, "remember", false, "note what was seen first in the state folder without storing the hunt (--write always does)")
@@ -75,7 +76,7 @@ func (f *huntFlags) keys() map[string]*pflag.Flag {
 		"hunt.since": f.wholeHunt.Lookup("since"), "hunt.internal": f.wholeHunt.Lookup("internal"),
 		"hunt.direction": f.wholeHunt.Lookup("direction"), "hunt.indicators": f.wholeHunt.Lookup("indicator"),
 		"hunt.min_score": f.wholeHunt.Lookup("min-score"), "hunt.profile": f.wholeHunt.Lookup("profile"), "hunt.memory": f.wholeHunt.Lookup("memory"),
-		"hunt.selftest": f.wholeHunt.Lookup("selftest"),
+		"hunt.selftest": f.wholeHunt.Lookup("selftest"), "hunt.by_sensor": f.wholeHunt.Lookup("by-sensor"),
 	}
 	maps.DeleteFunc(keys, func(_ string, flag *pflag.Flag) bool { return flag == nil }) // not every command has every flag
 	return keys
@@ -125,7 +126,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	bar := newProgress(a)
 	options.Request.Progress = bar.update
 	options.Remember = (f.write || f.remember) && settings.Evidence.Enabled
-	result, err := pipeline.Run(c.Context(), source, options)
+	result, err := runHunt(c.Context(), source, options)
 	bar.done()
 	if err != nil {
 		return err
@@ -147,6 +148,14 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	}
 	a.remember(settings, result)
 	return verdict(result, fail)
+}
+
+// runHunt carries a hunt out, sensor by sensor where that is asked for.
+func runHunt(ctx context.Context, source hunt.Source, o pipeline.Options) (*pipeline.Result, error) {
+	if o.BySensor {
+		return pipeline.RunBySensor(ctx, source, o)
+	}
+	return pipeline.Run(ctx, source, o)
 }
 
 // printing settles the format; rita-csv is the one that needs a folder.
@@ -205,7 +214,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
 		Indicators: settings.Hunt.Indicators, Profile: settings.Hunt.Profile, MinScore: settings.Hunt.MinScore,
 		Manager: settings.Links.BaseURL, Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
-		Selftest: settings.Hunt.Selftest,
+		Selftest: settings.Hunt.Selftest, BySensor: settings.Hunt.BySensor,
 	}
 	// Without a home there is no state folder: then tiles go where temporary files go.
 	if dir, err := settings.StateDir(a.Environ); err == nil {

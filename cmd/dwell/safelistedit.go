@@ -18,7 +18,6 @@ import (
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
-	"dwell/internal/pipeline"
 	"dwell/internal/safelist"
 )
 
@@ -386,7 +385,7 @@ func (a *app) tested(ctx context.Context, f *huntFlags, settings *config.Loaded,
 			return nil, err
 		}
 		options.MinScore = 1 // what has a severity is found all the same
-		result, err := pipeline.Run(ctx, source, options)
+		result, err := runHunt(ctx, source, options)
 		if err != nil {
 			return nil, err
 		}

@@ -191,7 +191,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) error {
 	}
 	options.Request.From, options.Request.To, options.Request.Since = w.Start, w.End, 0
 	options.Remember = settings.Evidence.Enabled
-	result, err := pipeline.Run(ctx, source, options)
+	result, err := runHunt(ctx, source, options)
 	if err != nil {
 		return err
 	}

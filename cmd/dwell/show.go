@@ -18,6 +18,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
+	"dwell/query/elastic"
 	"dwell/scoring"
 )
 
@@ -72,6 +73,12 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	source, err := a.source(ctx, f.zeek, settings)
 	if err != nil {
 		return err
+	}
+	if stored != nil && stored.Dwell.Sensor != "" {
+		options.Sensor = stored.Dwell.Sensor
+		if of, ok := source.(*elastic.Source); ok {
+			source = of.ForSensor(pipeline.SensorOf(stored))
+		}
 	}
 	bar := newProgress(a)
 	options.Request.Progress = bar.update

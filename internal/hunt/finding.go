@@ -130,6 +130,8 @@ type Dwell struct {
 	Window        TimeSpan `json:"window"`
 	SchemaVersion int      `json:"schema_version"`
 	Profile       string   `json:"profile"`
+	// Sensor is the one that saw the pair, in hunts by sensor only; "(none)" where the records name none.
+	Sensor string `json:"sensor,omitempty"`
 	// InternalIP is the machine to look at, whichever side it is on.
 	InternalIP netip.Addr `json:"internal_ip,omitzero"`
 	// StoryID is the same in every hunt for the same key; Pair is that key, readable.

@@ -84,6 +84,8 @@ type PairKey struct {
 	Proto Transport
 	// AnyPort means that the key spans all ports.
 	AnyPort bool
+	// Sensor is the one that saw it, in hunts by sensor only: it is part of the story, since addresses overlap.
+	Sensor string
 }
 
 // String reads as an analyst writes it: 10.1.4.22>203.0.113.7:443/tcp, 10.1.4.22>cdn.example:443/tcp,
@@ -124,7 +126,12 @@ func (k PairKey) Kind() string {
 }
 
 // StoryID is the same in every hunt for the same key.
-func (k PairKey) StoryID() string { return Digest("story", k.Kind(), k.String()) }
+func (k PairKey) StoryID() string {
+	if k.Sensor != "" {
+		return Digest("story", k.Kind(), k.String(), k.Sensor)
+	}
+	return Digest("story", k.Kind(), k.String())
+}
 
 func host(a netip.Addr) string {
 	if a.Is6() {

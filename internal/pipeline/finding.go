@@ -39,6 +39,7 @@ type subject struct {
 // to the port that it names, so that its packets can be found.
 func (id *identity) finding(s *subject, o *Options, parts hunt.Parts) hunt.Finding {
 	t, port := &s.totals, &s.port
+	s.Sensor = o.Sensor
 	span := hunt.TimeSpan{Start: hunt.Time{Time: id.definition.Window.Start}, End: hunt.Time{Time: id.definition.Window.End}}
 	internal := s.Src
 	if s.Dst.IsValid() && !o.Request.Scope.IsInternal(s.Src) {
@@ -57,7 +58,7 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts) hunt.Findi
 		Connection: hunt.Durations{Total: float64(t.duration) / 1000, Longest: float64(max(t.longest, 0)) / 1000},
 		Dwell: hunt.Dwell{
 			Parts: parts, Indicators: []string{}, Reasons: []string{},
-			HuntID: id.hunt, Revision: id.revision, Window: span, SchemaVersion: hunt.SchemaVersion, Profile: o.Profile, InternalIP: internal,
+			HuntID: id.hunt, Revision: id.revision, Window: span, SchemaVersion: hunt.SchemaVersion, Profile: o.Profile, Sensor: o.Sensor, InternalIP: internal,
 			StoryID: s.StoryID(), Pair: s.String(), Disposition: "open", Incomplete: id.incomplete, Ports: s.ports,
 		},
 	}

@@ -36,6 +36,9 @@ type Options struct {
 	RITA scoring.RITASettings
 	// Remember fills Result.Seen.
 	Remember bool
+	// BySensor says that the hunt is one by sensor, Sensor whose part of it this is: see RunBySensor.
+	BySensor bool
+	Sensor   string
 	// Selftest measures the hunt's sensitivity with injected beacons (profile dwell).
 	Selftest bool
 	// Weights of the modifiers; nil means the defaults.
@@ -128,7 +131,7 @@ type identity struct {
 func newIdentity(reading *hunt.Reading, o *Options) identity {
 	id := identity{definition: hunt.Definition{
 		Source: reading.Source, Window: reading.Window, Internal: o.Request.Scope.Internal,
-		Direction: o.Request.Scope.Direction, Indicators: o.Indicators, Profile: o.Profile,
+		Direction: o.Request.Scope.Direction, Indicators: o.Indicators, Profile: o.Profile, BySensor: o.BySensor || o.Sensor != "",
 	}}
 	id.hunt = id.definition.ID()
 	id.revision = hunt.Revision(id.hunt, reading, o.Version, evidence.Revisions(o.Judges, o.Weights)...)

@@ -63,7 +63,7 @@ func (o *Options) Validate() error {
 
 // Source reads connections out of one cluster.
 type Source struct {
-	client *es.Client
+	client searcher
 	opt    Options
 	// pause is what a worker waits before it reads a slice again that could not be read.
 	pause time.Duration
@@ -95,7 +95,7 @@ func New(client *es.Client, opt Options) (*Source, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Source{client: client, opt: opt, pause: time.Second}, nil
+	return &Source{client: searcher{Client: client}, opt: opt, pause: time.Second}, nil
 }
 
 // Read is hunt.Source's. Errors are the cluster's (*es.Error, with its kind) or emit's.

@@ -1,0 +1,186 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"dwell/internal/firstseen"
+	"dwell/internal/hunt"
+)
+
+// RunBySensor carries a hunt out for each sensor on its own, one after the other, and puts the results together: the same
+// address at two sensors is two machines. A source without sensors to tell apart is an error.
+func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
+	from, ok := src.(hunt.SensorSource)
+	if !ok {
+		return nil, errors.New("this source tells no sensors apart")
+	}
+	window, parts, notes, err := from.BySensor(ctx, o.Request)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) == 0 {
+		return Run(ctx, src, o) // which says why nothing is there
+	}
+	o.Request.From, o.Request.To, o.Request.Since = window.Start, window.End, 0
+	results := make([]*Result, len(parts))
+	for i, part := range parts {
+		one := o
+		one.Sensor = cmp.Or(part.Name, noSensor)
+		if results[i], err = Run(ctx, part.Source, one); err != nil {
+			return nil, fmt.Errorf("%s: %w", sensorName(part.Name), err)
+		}
+	}
+	return join(parts, results, notes, o), nil
+}
+
+// noSensor stands for records that name no sensor.
+const noSensor = "(none)"
+
+// SensorOf is the name of the sensor that a finding of a hunt by sensor is from, as its records have it.
+func SensorOf(f *hunt.Finding) string {
+	if f.Dwell.Sensor == noSensor {
+		return ""
+	}
+	return f.Dwell.Sensor
+}
+
+// join makes one hunt of several.
+func join(parts []hunt.SensorPart, results []*Result, notes []hunt.Note, o Options) *Result {
+	o.BySensor = true
+	out := &Result{Reading: hunt.Reading{Notes: notes}}
+	var c counts
+	var stages hunt.Stages
+	said := map[string][]string{}
+	for i, r := range results {
+		name := sensorName(parts[i].Name)
+		out.Reading.Window = r.Reading.Window
+		out.Reading.Records += r.Reading.Records
+		out.Reading.Connections += r.Reading.Connections
+		for _, s := range r.Reading.Slices {
+			s.Name = strings.TrimSpace(name + " " + s.Name)
+			out.Reading.Slices = append(out.Reading.Slices, s)
+		}
+		for _, g := range r.Reading.Gaps {
+			g.Where = strings.TrimSuffix(name+": "+g.Where, ": ")
+			out.Reading.Gaps = append(out.Reading.Gaps, g)
+		}
+		for _, n := range r.Reading.Notes {
+			said[n.String()] = append(said[n.String()], name)
+		}
+		h := &r.Document.Dwell.Hunt
+		c.connections, c.pairs, c.scored = c.connections+h.Connections, c.pairs+h.Pairs, c.scored+h.Scored
+		stages.Read, stages.Score, stages.Evidence = stages.Read+h.Stages.Read, stages.Score+h.Stages.Score, stages.Evidence+h.Stages.Evidence
+		out.Findings = append(out.Findings, r.Findings...)
+		if r.Seen != nil {
+			out.Seen = seenTogether(out.Seen, r)
+		}
+	}
+	for _, r := range results { // each note once, with the sensors it is about unless it is about all
+		for _, n := range r.Reading.Notes {
+			of := said[n.String()]
+			delete(said, n.String())
+			if len(of) > 0 && len(of) < len(results) {
+				n.Where = strings.TrimSuffix(listed(of)+": "+n.Where, ": ")
+			}
+			if len(of) > 0 {
+				out.Reading.Notes = append(out.Reading.Notes, n)
+			}
+		}
+	}
+	sources := make([]string, len(results))
+	for i, r := range results {
+		sources[i] = r.Reading.Source
+	}
+	slices.Sort(sources)
+	out.Reading.Source = strings.Join(slices.Compact(sources), ", ")
+	id := newIdentity(&out.Reading, &o)
+	for i := range out.Findings {
+		d := &out.Findings[i].Dwell
+		d.HuntID, d.Revision, d.Incomplete = id.hunt, id.revision, id.incomplete
+		d.FindingID = hunt.Digest("finding", id.hunt, id.revision, d.StoryID)
+	}
+	c.severities = out.finish(o)
+	out.Document = id.document(&out.Reading, c, o)
+	out.Document.Dwell.Hunt.Stages = stages
+	out.Document.Dwell.Hunt.Statement = statements(parts, results)
+	return out
+}
+
+func seenTogether(into map[string]firstseen.Span, r *Result) map[string]firstseen.Span {
+	if into == nil {
+		return maps.Clone(r.Seen)
+	}
+	for destination, span := range r.Seen {
+		if old, ok := into[destination]; ok {
+			span = span.Join(old)
+		}
+		into[destination] = span
+	}
+	return into
+}
+
+// statements puts the sensors' together: sums, the fewest hours, and of the floors the highest, which is that of the sensor
+// with the most keys.
+func statements(parts []hunt.SensorPart, results []*Result) *hunt.Statement {
+	var out *hunt.Statement
+	var texts []string
+	most := int64(-1)
+	for i, r := range results {
+		s := r.Document.Dwell.Hunt.Statement
+		if s == nil {
+			continue
+		}
+		if out == nil {
+			out = &hunt.Statement{Clean: true, Cut: s.Cut, Hours: s.Hours, HoursWithData: s.HoursWithData}
+		}
+		out.Clean = out.Clean && s.Clean
+		out.HoursWithData = min(out.HoursWithData, s.HoursWithData)
+		if s.Keys > most {
+			most, out.Floor = s.Keys, s.Floor
+		}
+		out.Keys += s.Keys
+		out.Safelisted += s.Safelisted
+		out.Skipped.Networks += s.Skipped.Networks
+		out.Skipped.Fingerprints += s.Skipped.Fingerprints
+		out.Skipped.Domains += s.Skipped.Domains
+		out.SensorCount++
+		out.Sensors = append(out.Sensors, hunt.SensorHours{Name: cmp.Or(parts[i].Name, noSensor), Hours: s.HoursWithData})
+		out.CaptureLoss, out.Dropped = worse(out.CaptureLoss, s.CaptureLoss), worse(out.Dropped, s.Dropped)
+		out.Selftest = together(out.Selftest, s.Selftest)
+		texts = append(texts, sensorName(parts[i].Name)+": "+s.Text)
+	}
+	if out != nil {
+		slices.SortStableFunc(out.Sensors, func(a, b hunt.SensorHours) int { return cmp.Compare(a.Hours, b.Hours) })
+		out.Sensors = out.Sensors[:min(len(out.Sensors), maxSensors)]
+		out.Text = strings.Join(texts, " ")
+	}
+	return out
+}
+
+// worse is the larger loss: how much each sensor saw in all is not known here.
+func worse(a, b *hunt.LossShare) *hunt.LossShare {
+	if a == nil || b != nil && b.Percent > a.Percent {
+		return b
+	}
+	return a
+}
+
+// together adds self-tests up, kind by kind.
+func together(a, b *hunt.Selftest) *hunt.Selftest {
+	if a == nil || b == nil {
+		return cmp.Or(a, b)
+	}
+	out := &hunt.Selftest{Seed: a.Seed, Injected: a.Injected + b.Injected, Found: a.Found + b.Found, Cells: slices.Clone(a.Cells)}
+	for i := range min(len(out.Cells), len(b.Cells)) {
+		c, d := &out.Cells[i], &b.Cells[i]
+		c.InjectedAlone, c.FoundAlone = c.InjectedAlone+d.InjectedAlone, c.FoundAlone+d.FoundAlone
+		c.InjectedAmong, c.FoundAmong = c.InjectedAmong+d.InjectedAmong, c.FoundAmong+d.FoundAmong
+	}
+	return out
+}

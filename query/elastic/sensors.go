@@ -1,0 +1,86 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
+)
+
+var _ hunt.SensorSource = (*Source)(nil)
+
+// searcher is the cluster, each search narrowed to what one sensor saw where that was asked for.
+type searcher struct {
+	*es.Client
+	// sensor is an observer.name; empty stands for documents without one. nil means all.
+	sensor *string
+}
+
+// Search is es.Client's.
+func (s searcher) Search(ctx context.Context, req es.SearchRequest, decode func(es.SearchResult) error) error {
+	if s.sensor != nil {
+		body, err := narrowed(req.Body, *s.sensor)
+		if err != nil {
+			return fmt.Errorf("narrow a search to a sensor: %w", err)
+		}
+		req.Body = body
+	}
+	return s.Client.Search(ctx, req, decode)
+}
+
+// narrowed adds a sensor to a search's query.
+func narrowed(body []byte, sensor string) ([]byte, error) {
+	search := map[string]json.RawMessage{}
+	if err := json.Unmarshal(body, &search); err != nil {
+		return nil, err
+	}
+	with := object{"filter": []any{object{"term": object{securityonion.FieldObserver: sensor}}}}
+	if sensor == "" {
+		with = object{"must_not": []any{object{"exists": object{"field": securityonion.FieldObserver}}}}
+	}
+	if q, ok := search["query"]; ok {
+		with["must"] = []any{q}
+	}
+	q, err := json.Marshal(object{"bool": with})
+	if err != nil {
+		return nil, err
+	}
+	search["query"] = q
+	return json.Marshal(search)
+}
+
+// ForSensor is the same source, narrowed to what one sensor saw.
+func (s *Source) ForSensor(name string) *Source {
+	one := *s
+	one.client.sensor = &name
+	return &one
+}
+
+// BySensor implements [hunt.SensorSource] by observer.name.
+func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, []hunt.SensorPart, []hunt.Note, error) {
+	now, _, err := s.clock(ctx) // what is odd about it is told by Read
+	if err != nil {
+		return hunt.Window{}, nil, nil, err
+	}
+	window, err := resolve(req, now)
+	if err != nil {
+		return hunt.Window{}, nil, nil, err
+	}
+	names, _, err := s.indices(ctx)
+	if err != nil {
+		return window, nil, nil, err
+	}
+	var notes []hunt.Note
+	sensors, err := s.sensorHours(ctx, names, window.Start.UnixMilli(), window.End.UnixMilli(), &notes)
+	if err != nil {
+		return window, nil, nil, fmt.Errorf("look for sensors: %w", err)
+	}
+	var parts []hunt.SensorPart
+	for _, sensor := range sensors {
+		parts = append(parts, hunt.SensorPart{Name: sensor.Name, Source: s.ForSensor(sensor.Name)})
+	}
+	return window, parts, notes, nil
+}
