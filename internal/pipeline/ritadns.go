@@ -78,16 +78,14 @@ func (w *ritaWorker) tunnels() {
 		q := d.most
 		parts := hunt.Parts{DNSTunnel: scoring.RITADNSThreat(d.names)}
 		var modifiers []hunt.Modifier
-		add := func(name string, value float64, reason string) {
-			modifiers = append(modifiers, hunt.Modifier{Name: name, Value: value, Reason: reason})
-		}
 		if w.intel != nil {
 			if hits := w.intel.Lookup(nil, d.name); len(hits) > 0 {
-				add("threat_intel", round(max(0, scoring.RITAIntel-parts.DNSTunnel)), fmt.Sprintf("on an indicator list: %s %s (%s)", hits[0].Type, hits[0].Indicator, hits[0].List))
+				modifiers = append(modifiers, intelModifier(hits[0], parts.DNSTunnel))
 			}
 		}
 		if !d.direct {
-			add("no_direct_connection", scoring.RITANoDirect, "nobody connected to its addresses but those who asked for its names")
+			modifiers = append(modifiers, hunt.Modifier{Name: "no_direct_connection", Value: scoring.RITANoDirect,
+				Reason: "nobody connected to its addresses but those who asked for its names"})
 		}
 		final := ritaFinal(parts, modifiers)
 		if !w.keeps(final) {

@@ -134,8 +134,7 @@ func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits
 		destination = party.String()
 	}
 	if len(hits) > 0 {
-		strongest := scoring.RITAFinal(0, l.parts.Beacon, l.parts.LongConnection, l.parts.Strobe)
-		add("threat_intel", max(0, scoring.RITAIntel-strongest), "on an indicator list: %s %s (%s), which is a threat of %.1f to RITA", hits[0].Type, hits[0].Indicator, hits[0].List, scoring.RITAIntel)
+		list = append(list, intelModifier(hits[0], scoring.RITAFinal(0, l.parts.Beacon, l.parts.LongConnection, l.parts.Strobe)))
 		if l.ritaBytes >= scoring.RITAIntelBytes {
 			add("threat_intel_data", scoring.RITAIntelData, "%s bytes went to and from what is on an indicator list", hunt.Count(l.ritaBytes))
 		}
@@ -151,6 +150,13 @@ func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits
 		add("rare_signature", s.set.RareSignature, "the machine shows the signature %q to this destination and to no other", text)
 	}
 	return list, hosts
+}
+
+// intelModifier is what an indicator list adds to the strongest threat there is: RITA takes it for a threat of its own, and
+// the larger one counts.
+func intelModifier(hit hunt.IntelHit, strongest float64) hunt.Modifier {
+	return hunt.Modifier{Name: "threat_intel", Value: round(max(0, scoring.RITAIntel-strongest)),
+		Reason: fmt.Sprintf("on an indicator list: %s %s (%s), which is a threat of %.1f to RITA", hit.Type, hit.Indicator, hit.List, scoring.RITAIntel)}
 }
 
 // firstSeen adds how long a destination has been known. RITA would call everything new in its first week.
