@@ -73,7 +73,7 @@ func (sc *Scorer) smooth(values []int64, doubt float64) bool {
 	}
 	sc.shape = x
 	best := doubt + max(sc.timerFit(x, false), sc.pausedFit(x), sc.logNormalFit(x), sc.gammaFit(x))
-	return best > sc.timerFit(x, true) && best > sc.beatFit(x) && best > sc.missedFit(x)
+	return best > sc.timerFit(x, true) && best > sc.beatFit(x, best) && best > sc.missedFit(x)
 }
 
 // mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
@@ -209,8 +209,8 @@ func (sc *Scorer) gammaFit(x []float64) float64 {
 	})
 }
 
-// beatFit fits one to three windows of even density, one after the other where they gain most.
-func (sc *Scorer) beatFit(x []float64) float64 {
+// beatFit fits one to three windows of even density, one after the other where they gain most, until that is enough.
+func (sc *Scorer) beatFit(x []float64, enough float64) float64 {
 	strays := sc.strays[:0] // sums of sc.stray, by index
 	sum := 0.0
 	for i := range x {
@@ -220,19 +220,22 @@ func (sc *Scorer) beatFit(x []float64) float64 {
 	strays = append(strays, sum)
 	sc.strays = strays
 
-	best, first := sc.windowsSearch(x, strays, math.Inf(1))
+	best, first := windowsSearch(x, strays, math.Inf(1), enough)
+	if best >= enough {
+		return best
+	}
 	// One window over several rhythms leaves no room for those within it.
-	narrower, _ := sc.windowsSearch(x, strays, math.Sqrt(x[first[1]-1]/x[first[0]]))
+	narrower, _ := windowsSearch(x, strays, math.Sqrt(x[first[1]-1]/x[first[0]]), enough)
 	return max(best, narrower)
 }
 
 // windowsSearch puts up to three windows, none wider than a ratio, one after the other where they gain most.
-func (sc *Scorer) windowsSearch(x, strays []float64, widest float64) (best float64, first [2]int) {
+func windowsSearch(x, strays []float64, widest, enough float64) (best float64, first [2]int) {
 	var windows [maxModes][2]int
 	n := len(x)
 	best = math.Inf(-1)
 	first = [2]int{0, n}
-	for count := 1; count <= maxModes; count++ {
+	for count := 1; count <= maxModes && best < enough; count++ {
 		found := [2]int{}
 		gain := math.Inf(-1)
 		step := max(1, float64(n)/shapeEdges)
