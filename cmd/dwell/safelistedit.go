@@ -2,11 +2,10 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -46,7 +45,7 @@ Where a cluster is set, what was stored before and is matched by the rule is mar
 	p := c.Flags()
 	p.StringVar(&f.reason, "reason", "", "why this is no threat, in a sentence")
 	p.StringVar(&f.owner, "owner", "", "who decides (default: the user's login name)")
-	p.StringVar(&f.expires, "expires", "", "`day` from which the rule holds no more, 2027-06-30, or in how many days, 180d")
+	p.StringVar(&f.expires, "expires", "", "`day` (UTC) from which the rule holds no more, 2027-06-30, or for how many days it holds, 180d")
 	p.StringVar(&f.name, "name", "", "the rule's name (default: made of what it matches)")
 	p.BoolVar(&f.story, "story", false, "match this one story by its id and nothing else (with the id of a finding or a story)")
 	p.BoolVar(&f.dryRun, "dry-run", false, "print the rule and change nothing")
@@ -73,8 +72,8 @@ func newSafelistTest(a *app) *cobra.Command {
 		Short: "Say what rules match: among what was stored, in one hunt, or in log files",
 		Long: `Say what each rule, or each named one, matches, and how many findings that are: among each story's latest finding in the
 cluster, in one stored hunt (--hunt), or in a hunt over log files (--zeek) or a window (--since, --from, --to), which is not
-stored. A list that is not in
-force yet is tested with --set hunt.safelist=FILE. Expired rules are tested too, and said to be expired.`,
+stored. A list that is not in force yet is tested with --set hunt.safelist=FILE. Expired rules are tested too, and said to be
+expired.`,
 		Example: `  dwell safelist test backup
   dwell safelist test --hunt 44b0f1e1f5f7f0e0a3a7d7c1a8b1c2d3
   dwell safelist test --zeek /nsm/zeek/logs/2026-11-22 --set hunt.safelist=draft.yaml`,
@@ -112,30 +111,33 @@ func (a *app) addRule(ctx context.Context, f *ruleFlags, args []string) error {
 	if err := f.fill(a, &rule); err != nil {
 		return err
 	}
-	text, list, err := readList(path)
-	if err != nil {
+	var after *safelist.List
+	err = safelist.Edit(path, func(text []byte) (changed []byte, err error) {
+		list, err := safelist.Parse(bytes.NewReader(text))
+		if err != nil {
+			return nil, usage("%s: %v", path, err)
+		}
+		if rule.Name == "" {
+			rule.Name = list.NameFor(&rule)
+		}
+		if changed, err = safelist.Add(text, rule); err != nil {
+			return nil, usage("%s: %v", path, err)
+		}
+		if f.dryRun {
+			return nil, errDryRun
+		}
+		after, err = safelist.Parse(bytes.NewReader(changed))
+		return changed, err
+	})
+	if err != nil && !errors.Is(err, errDryRun) {
 		return err
-	}
-	if rule.Name == "" {
-		rule.Name = list.NameFor(&rule)
-	}
-	changed, err := safelist.Add(text, rule)
-	if err != nil {
-		return usage("%s: %v", path, err)
 	}
 	fmt.Fprintf(a.Out, "%s: %s > %s until %s\n", output.Clean(rule.Name), output.Clean(orAny(rule.Source)), output.Clean(ruleSide(&rule)), rule.Expires)
 	if f.dryRun {
 		a.say("dwell: nothing was written (--dry-run)")
 		return nil
 	}
-	if err := replaceFile(path, text, changed); err != nil {
-		return err
-	}
 	a.say("dwell: written to %s", path)
-	after, err := safelist.Parse(bytes.NewReader(changed))
-	if err != nil {
-		return err
-	}
 	a.remark(ctx, settings, rule.Source, func(f *hunt.Finding) (integration.Mark, bool) {
 		if f.Dwell.Safelisted {
 			return integration.Mark{}, false // by an earlier rule
@@ -145,6 +147,9 @@ func (a *app) addRule(ctx context.Context, f *ruleFlags, args []string) error {
 	})
 	return nil
 }
+
+// errDryRun ends an edit before anything is written.
+var errDryRun = errors.New("dry run")
 
 func orAny(source string) string {
 	if source == "" {
@@ -208,50 +213,12 @@ func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 		}
 		f.owner = u.Username
 	}
-	r.Name, r.Reason, r.Owner, r.Expires = f.name, f.reason, f.owner, day
+	// In one line, as lists and findings show them.
+	r.Name, r.Reason, r.Owner, r.Expires = oneLine(f.name), oneLine(f.reason), oneLine(f.owner), day
 	return nil
 }
 
-// readList reads the file to be changed; a file that is not there yet is an empty list.
-func readList(path string) ([]byte, *safelist.List, error) {
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("read safelist: %w", err)
-	}
-	list, err := safelist.Parse(bytes.NewReader(text))
-	if err != nil {
-		return nil, nil, usage("%s: %v", path, err)
-	}
-	return text, list, nil
-}
-
-// replaceFile writes a file whole or not at all, with the rights it had, unless somebody else changed it meanwhile.
-func replaceFile(path string, before, after []byte) error {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
-	mode := fs.FileMode(0o644)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("write safelist: %w", err)
-	}
-	defer os.Remove(f.Name()) // gone once it is renamed
-	_, err = f.Write(after)
-	if err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("write safelist: %w", err)
-	}
-	now, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) || !bytes.Equal(now, before) {
-		return fmt.Errorf("write safelist: %s was changed meanwhile: try again", path)
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("write safelist: %w", err)
-	}
-	return nil
-}
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // remark marks what was stored before the list changed. That it cannot is a warning: the list holds, and later hunts go by it.
 func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (integration.Mark, bool)) {
@@ -286,31 +253,32 @@ func (a *app) removeRule(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	text, list, err := readList(path)
+	var after *safelist.List
+	source := ""
+	err = safelist.Edit(path, func(text []byte) (changed []byte, err error) {
+		list, err := safelist.Parse(bytes.NewReader(text))
+		if err != nil {
+			return nil, usage("%s: %v", path, err)
+		}
+		for _, r := range list.Rules {
+			if r.Name == name {
+				source = r.Source
+			}
+		}
+		changed, err = safelist.Remove(text, name)
+		if errors.Is(err, safelist.ErrNoRule) {
+			return nil, hint(usage("%s: %v", path, err), "`dwell safelist list` names them")
+		}
+		if err != nil {
+			return nil, usage("%s: %v", path, err)
+		}
+		after, err = safelist.Parse(bytes.NewReader(changed))
+		return changed, err
+	})
 	if err != nil {
-		return err
-	}
-	changed, err := safelist.Remove(text, name)
-	if errors.Is(err, safelist.ErrNoRule) {
-		return hint(usage("%s: %v", path, err), "`dwell safelist list` names them")
-	}
-	if err != nil {
-		return usage("%s: %v", path, err)
-	}
-	after, err := safelist.Parse(bytes.NewReader(changed))
-	if err != nil {
-		return err
-	}
-	if err := replaceFile(path, text, changed); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.Out, "%s removed from %s\n", output.Clean(name), output.Clean(path))
-	source := ""
-	for _, r := range list.Rules {
-		if r.Name == name {
-			source = r.Source
-		}
-	}
 	a.remark(ctx, settings, source, func(f *hunt.Finding) (integration.Mark, bool) {
 		text, ok := after.Match(f, a.Now())
 		return integration.Mark{Safelisted: ok, Rule: text}, safelist.Marked(f, name)
@@ -355,6 +323,9 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 			}
 		}
 		text := fmt.Sprintf("%s: matches %s findings, %s of them high or critical", r.Name, hunt.Count(len(matched)), hunt.Count(severe))
+		if len(matched) == 1 {
+			text = fmt.Sprintf("%s: matches one finding, %s", r.Name, cmp.Or(matched[0].Dwell.Severity, "without a severity"))
+		}
 		if !r.Holds(a.Now()) {
 			text += "; expired on " + r.Expires + ", so it marks none"
 		}

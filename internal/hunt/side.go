@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,8 @@ type Side struct {
 	// Fingerprint reads as [Fingerprint.String] writes it; Port is the one it is shown to, 0 for any.
 	Fingerprint string
 	Port        uint16
+	// Transport is that of Port: tcp, udp, icmp, or empty.
+	Transport string
 	// Name is a server's name, or with DNS the domain below which names were asked for.
 	Name string
 	DNS  bool
@@ -49,14 +52,17 @@ func ParseSide(text string) (Side, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return Side{Network: p.Masked()}, nil
 	}
-	text = strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(text, "/tcp"), "/udp"), "/icmp")
+	transport := ""
+	if before, after, ok := strings.Cut(text, "/"); ok && slices.Contains([]string{"tcp", "udp", "icmp"}, after) {
+		text, transport = before, after
+	}
 	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
-		return Side{Addr: a.Unmap()}, nil
+		return Side{Addr: a.Unmap(), Transport: transport}, nil
 	}
 	if a, err := netip.ParseAddrPort(text); err == nil {
-		return Side{Addr: a.Addr().Unmap(), Port: a.Port()}, nil
+		return Side{Addr: a.Addr().Unmap(), Port: a.Port(), Transport: transport}, nil
 	}
-	s := Side{Name: text}
+	s := Side{Name: text, Transport: transport}
 	if name, port, ok := strings.Cut(text, ":"); ok {
 		n, err := strconv.ParseUint(port, 10, 16)
 		if err != nil {

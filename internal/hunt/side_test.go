@@ -15,11 +15,11 @@ func TestParsePair(t *testing.T) {
 		key  PairKey
 		want Side
 	}{
-		{PairKey{Src: src, Dst: dst, Port: 443, Proto: TCP}, Side{Addr: dst, Port: 443}},
+		{PairKey{Src: src, Dst: dst, Port: 443, Proto: TCP}, Side{Addr: dst, Port: 443, Transport: "tcp"}},
 		{PairKey{Src: src, Dst: dst, AnyPort: true}, Side{Addr: dst}},
-		{PairKey{Src: netip.MustParseAddr("2001:db8::1"), Dst: dst6, Port: 53, Proto: UDP}, Side{Addr: dst6, Port: 53}},
+		{PairKey{Src: netip.MustParseAddr("2001:db8::1"), Dst: dst6, Port: 53, Proto: UDP}, Side{Addr: dst6, Port: 53, Transport: "udp"}},
 		{PairKey{Src: src, Dst: dst6, AnyPort: true}, Side{Addr: dst6}},
-		{PairKey{Src: src, Name: "cdn.example", Port: 443, Proto: TCP}, Side{Name: "cdn.example", Port: 443}},
+		{PairKey{Src: src, Name: "cdn.example", Port: 443, Proto: TCP}, Side{Name: "cdn.example", Port: 443, Transport: "tcp"}},
 		{PairKey{Src: src, Name: "cdn.example", AnyPort: true}, Side{Name: "cdn.example"}},
 		{PairKey{Src: src, Network: netip.MustParsePrefix("203.0.113.0/24"), AnyPort: true}, Side{Network: netip.MustParsePrefix("203.0.113.0/24")}},
 		{PairKey{Src: src, Network: netip.MustParsePrefix("2001:db8::/48"), AnyPort: true}, Side{Network: netip.MustParsePrefix("2001:db8::/48")}},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 
@@ -14,8 +15,12 @@ import (
 )
 
 // For makes the narrowest rule that a finding's story needs, without name, reason, owner and expiry: its source, and its
-// other side with port and transport where the key has them.
+// other side with port and transport where the key has them. A name that would make a wide rule, or none, as a client can send them
+// ("*.co.uk", "wpad"), is matched by the story.
 func For(f *hunt.Finding) Rule {
+	if name := f.Destination.Domain; name != "" && !plain(name) {
+		return Rule{Story: f.Dwell.StoryID}
+	}
 	r := Rule{Source: f.Source.IP.String()}
 	ofPort := strings.Contains(f.Dwell.Pair, fmt.Sprintf(":%d/", f.Destination.Port))
 	switch d := f.Dwell.Destination; {
@@ -34,9 +39,16 @@ func For(f *hunt.Finding) Rule {
 	return r
 }
 
+// plain says that a name is one like any other.
+func plain(name string) bool {
+	return strings.Contains(name, ".") && !strings.ContainsFunc(name, func(c rune) bool {
+		return c != '.' && c != '-' && c != '_' && c != ':' && !unicode.IsLetter(c) && !unicode.IsDigit(c)
+	})
+}
+
 // OfSide makes the rule for a source and another side that a person named.
 func OfSide(source string, to hunt.Side) Rule {
-	r := Rule{Source: source, Fingerprint: to.Fingerprint, Domain: to.Name, Port: int(to.Port)}
+	r := Rule{Source: source, Fingerprint: to.Fingerprint, Domain: to.Name, Port: int(to.Port), Transport: to.Transport}
 	switch {
 	case to.Addr.IsValid():
 		r.Destination = to.Addr.String()
@@ -50,12 +62,16 @@ func OfSide(source string, to hunt.Side) Rule {
 
 // NameFor makes a name that no rule of the list has.
 func (l *List) NameFor(r *Rule) string {
+	text := r.Source + " " + r.Destination + r.Domain + r.Fingerprint
+	if r.Story != "" {
+		text += " story " + r.Story[:min(len(r.Story), 8)]
+	}
 	base := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
 			return c
 		}
 		return '-'
-	}, strings.ToLower(r.Source+" "+r.Destination+r.Domain+r.Fingerprint))
+	}, strings.ToLower(text))
 	base = strings.Trim(base, "-")
 	name := base
 	for i := 2; slices.ContainsFunc(l.Rules, func(o Rule) bool { return o.Name == name }); i++ {
@@ -97,8 +113,12 @@ func Add(text []byte, r Rule) ([]byte, error) {
 		out = append(bytes.TrimRight(dropEmptyRules(out), "\n"), "\nrules:\n"...)
 		out = bytes.TrimLeft(out, "\n")
 	}
+	end := []byte("\n")
+	if bytes.Contains(text, []byte("\r\n")) { // as the file has it
+		end = []byte("\r\n")
+	}
 	for line := range bytes.Lines(b.Bytes()) {
-		out = append(append(out, strings.Repeat(" ", indent)...), line...)
+		out = append(append(append(out, strings.Repeat(" ", indent)...), bytes.TrimSuffix(line, []byte("\n"))...), end...)
 	}
 	return out, holds(out, append(slices.Clone(before.Rules), r))
 }
@@ -129,8 +149,8 @@ func Remove(text []byte, name string) ([]byte, error) {
 	if at+1 < len(items.Content) {
 		to = begin(at + 1)
 	} else {
-		for to > from && (len(bytes.TrimSpace(lines[to-1])) == 0 || bytes.HasPrefix(lines[to-1], []byte("#"))) {
-			to-- // comments at the end are about the list
+		for to > from && (len(bytes.TrimSpace(lines[to-1])) == 0 || bytes.HasPrefix(bytes.TrimSpace(lines[to-1]), []byte("#"))) {
+			to-- // comments at the end are about the list, or rules that somebody took out
 		}
 	}
 	out := bytes.Join(slices.Concat(lines[:from], lines[to:]), nil)
@@ -185,14 +205,18 @@ func dropEmptyRules(text []byte) []byte {
 	return out
 }
 
-// ParseExpiry reads a day, or a number of days from now on: 2027-06-30, 90d.
+// ParseExpiry reads a day to come, or for how many whole days from now on a rule holds at least: 2027-06-30, 90d.
 func ParseExpiry(text string, now time.Time) (string, error) {
-	if _, err := time.Parse(time.DateOnly, text); err == nil {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		if !now.Before(day) {
+			return "", fmt.Errorf("%s has begun already (UTC), so the rule would never hold", text)
+		}
 		return text, nil
 	}
 	var days int
 	if n, err := fmt.Sscanf(text, "%dd", &days); n == 1 && err == nil && days > 0 && text == fmt.Sprintf("%dd", days) {
-		return now.UTC().AddDate(0, 0, days).Format(time.DateOnly), nil
+		day := 24 * time.Hour
+		return now.UTC().Add(day-1).Truncate(day).AddDate(0, 0, days).Format(time.DateOnly), nil
 	}
 	return "", fmt.Errorf("%q is not a day, as in 2027-06-30, nor a number of days, as in 90d", text)
 }

@@ -163,9 +163,57 @@ func TestRuleForAFindingIsNarrow(t *testing.T) {
 
 func TestParseExpiry(t *testing.T) {
 	now := time.Date(2026, 11, 25, 23, 0, 0, 0, time.UTC)
-	for text, want := range map[string]string{"2027-06-30": "2027-06-30", "180d": "2027-05-24", "1d": "2026-11-26", "": "", "0d": "", "d": "", "30": "", "30d ": "", "2027-13-01": ""} {
+	for text, want := range map[string]string{"2027-06-30": "2027-06-30", "180d": "2027-05-25", "1d": "2026-11-27", "2026-11-26": "2026-11-26", "2026-11-25": "", "": "", "0d": "", "d": "", "30": "", "30d ": "", "2027-13-01": ""} {
 		got, err := ParseExpiry(text, now)
 		require.Equal(t, want, got, text)
 		require.Equal(t, want == "", err != nil, text)
 	}
+	got, err := ParseExpiry("1d", time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC))
+	require.NoError(t, err)
+	require.Equal(t, "2026-11-26", got, "at midnight it is a day to the second")
+}
+
+// A client may ask for any name: what it sends must not become a rule that is wider than its finding.
+func TestStrangeNamesAreMatchedByTheirStory(t *testing.T) {
+	src := netip.MustParseAddr("10.0.0.5")
+	for _, name := range []string{"*.co.uk", "wpad", "a b.example", "x\nrules: [].example", "\x1b[2J.example", "*"} {
+		k := hunt.PairKey{Src: src, Name: name, Port: 443, Proto: hunt.TCP}
+		f := hunt.Finding{Destination: hunt.Destination{Domain: name, Port: 443}, Network: hunt.Network{Transport: "tcp"}}
+		f.Source.IP, f.Dwell.Pair, f.Dwell.StoryID = src, k.String(), k.StoryID()
+		r := For(&f)
+		require.Equal(t, Rule{Story: k.StoryID()}, r, name)
+		r.Name, r.Reason, r.Owner, r.Expires = (&List{}).NameFor(&r), "r", "o", "2030-01-01"
+		require.Equal(t, "story-"+k.StoryID()[:8], r.Name)
+		_, err := Add(nil, r)
+		require.NoError(t, err)
+		require.True(t, r.Matches(&f))
+	}
+	require.Equal(t, "xn--bcher-kva.example", For(&hunt.Finding{Destination: hunt.Destination{Domain: "xn--bcher-kva.example"}}).Domain)
+}
+
+func TestCarriageReturnsStay(t *testing.T) {
+	text := strings.ReplaceAll(kept, "\n", "\r\n")
+	out, err := Add([]byte(text), newRule())
+	require.NoError(t, err)
+	require.Equal(t, strings.Count(string(out), "\n"), strings.Count(string(out), "\r\n"))
+	out, err = Remove(out, "cdn")
+	require.NoError(t, err)
+	require.Equal(t, strings.Count(string(out), "\n"), strings.Count(string(out), "\r\n"))
+}
+
+// Rules that somebody took out by hand stay, below the last one too.
+func TestRemoveKeepsCommentsBelow(t *testing.T) {
+	const text = "rules:\n  - {name: a, destination: 203.0.113.1, reason: r, owner: o, expires: \"2027-01-01\"}\n"
+	const below = "  # - {name: b, destination: 203.0.113.2, reason: r, owner: o, expires: \"2027-01-01\"}\n"
+	out, err := Remove([]byte(text+below), "a")
+	require.NoError(t, err)
+	require.Equal(t, "rules:\n"+below, string(out))
+}
+
+func TestSecondDocumentIsAnError(t *testing.T) {
+	_, err := Parse(strings.NewReader(kept + "---\n" + kept))
+	require.ErrorContains(t, err, "a second document")
+	l, err := Parse(strings.NewReader("---\n" + kept + "...\n"))
+	require.NoError(t, err)
+	require.Len(t, l.Rules, 3)
 }

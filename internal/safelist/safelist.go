@@ -69,6 +69,9 @@ func Parse(r io.Reader) (*List, error) {
 	if err := d.Decode(&l); err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("safelist: %w", err)
 	}
+	if err := d.Decode(&List{}); !errors.Is(err, io.EOF) {
+		return nil, errors.New("safelist: a second document begins (---): put all rules into one, under one \"rules:\"")
+	}
 	var errs []error
 	names := map[string]bool{}
 	for i := range l.Rules {

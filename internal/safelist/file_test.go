@@ -1,0 +1,88 @@
+package safelist
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func addNumbered(n int) func([]byte) ([]byte, error) {
+	return func(text []byte) ([]byte, error) {
+		r := newRule()
+		r.Name = fmt.Sprintf("rule-%d", n)
+		return Add(text, r)
+	}
+}
+
+// Many editors at once lose none of each other's rules.
+func TestEditorsWaitForEachOther(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "safelist.yaml")
+	var all sync.WaitGroup
+	errs := make([]error, 20)
+	for i := range errs {
+		all.Go(func() { errs[i] = Edit(path, addNumbered(i)) })
+	}
+	all.Wait()
+	require.NoError(t, errors.Join(errs...))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	l, err := Parse(bytes.NewReader(text))
+	require.NoError(t, err)
+	require.Len(t, l.Rules, len(errs))
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, left, 1, "nothing else is left there")
+}
+
+// Who edits the file with an editor meanwhile loses nothing either.
+func TestEditNeverOverwrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "safelist.yaml")
+	require.NoError(t, os.WriteFile(path, []byte(kept), 0o600))
+	err := Edit(path, func(text []byte) ([]byte, error) {
+		require.NoError(t, os.WriteFile(path, []byte("# other\n"), 0o600))
+		return addNumbered(1)(text)
+	})
+	require.ErrorContains(t, err, "was changed meanwhile")
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "# other\n", string(text))
+	refused := errors.New("refused")
+	require.ErrorIs(t, Edit(path, func([]byte) ([]byte, error) { return nil, refused }), refused)
+	text, err = os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "# other\n", string(text))
+}
+
+func TestEditFollowsLinksAndKeepsRights(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "real", "list.yaml"), filepath.Join(dir, "safelist.yaml")
+	require.NoError(t, os.Mkdir(filepath.Dir(path), 0o700))
+	require.NoError(t, os.Symlink("real/list.yaml", link))
+	require.ErrorContains(t, Edit(link, addNumbered(0)), "follow the link", "it leads nowhere yet")
+	require.NoError(t, os.WriteFile(path, []byte(kept), 0o640))
+	owner := 4242 // dwell's service; only root can give a file away
+	if os.Getuid() != 0 {
+		owner = os.Getuid()
+	}
+	require.NoError(t, os.Chown(path, owner, -1))
+	require.NoError(t, Edit(link, addNumbered(0)))
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	require.Equal(t, os.ModeSymlink, info.Mode().Type(), "still a link")
+	info, err = os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o640), info.Mode().Perm())
+	require.Equal(t, owner, int(ownerOf(info)))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "rule-0")
+}
+
+func ownerOf(info os.FileInfo) uint32 { return info.Sys().(*syscall.Stat_t).Uid }
