@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"dwell/internal/config"
@@ -35,7 +36,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, o *pipeline.Options
 	bar := newProgress(a)
 	o.Request.Progress = bar.update
 	reading, err := pipeline.Learn(ctx, source, o.Request, func(seen map[string]firstseen.Span) error {
-		last, err = firstseen.Feed(path, seen, a.Now())
+		last, err = firstseen.Feed(path, maps.All(seen), a.Now())
 		added += last.New
 		if last.Broken != nil {
 			a.warn("the store of what was seen first %v", last.Broken)

@@ -3,6 +3,7 @@ package firstseen
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,7 +27,7 @@ func before(days int64) int64 { return end.UnixMilli() - days*day }
 
 func feed(t *testing.T, path string, seen map[string]Span) Fed {
 	t.Helper()
-	fed, err := Feed(path, seen, end.AddDate(1, 0, 0))
+	fed, err := Feed(path, maps.All(seen), end.AddDate(1, 0, 0))
 	require.NoError(t, err)
 	return fed
 }
@@ -47,7 +48,7 @@ func TestWhatWasFedIsThere(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]Span{"203.0.113.7": {before(12), before(8)}, "2001:db8::7": {before(4), before(4)}, "a.example": {before(3), before(0)},
 		"*.a.example": {before(3), before(0)}, "b.example": {before(1), before(1)}, "*.b.example": {before(1), before(1)}, "x.b.co.uk": {before(3), before(2)},
-		"y.b.co.uk": {before(8), before(7)}, "*.b.co.uk": {before(8), before(2)}, "#s1": {before(5), before(1)}}, again.seen)
+		"y.b.co.uk": {before(8), before(7)}, "*.b.co.uk": {before(8), before(2)}, "#s1": {before(5), before(1)}}, maps.Collect(again.all))
 	reach, ok := again.Reach()
 	require.True(t, ok)
 	require.Equal(t, before(12), reach)
@@ -63,25 +64,24 @@ func TestClockAhead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "first-seen")
 	for _, seen := range []map[string]Span{{"203.0.113.7": {before(300), before(1)}, "old.example": {before(300), before(200)}}, {"198.51.100.1": {before(-4000), before(-4000)}},
 		{"203.0.113.7": {before(0), before(0)}}} {
-		_, err := Feed(path, seen, end)
+		_, err := Feed(path, maps.All(seen), end)
 		require.NoError(t, err)
 	}
 	s, err := Open(path)
 	require.NoError(t, err)
-	require.Equal(t, map[string]Span{"203.0.113.7": {before(300), before(0)}, "198.51.100.1": {before(-4000), before(-4000)}}, s.seen)
+	require.Equal(t, map[string]Span{"203.0.113.7": {before(300), before(0)}, "198.51.100.1": {before(-4000), before(-4000)}}, maps.Collect(s.all))
 }
 
 // Of what is too much, what was seen last stays; stories have a bound of their own.
 func TestBounds(t *testing.T) {
-	s := &Store{seen: map[string]Span{"203.0.113.7": {1, 9}}}
+	s := spans{"203.0.113.7": {1, 9}}
 	for i := range int64(mostStories + 100) {
-		s.seen[Story(strconv.FormatInt(i, 10))] = Span{100 + i, 1000 + i}
+		s[Story(strconv.FormatInt(i, 10))] = Span{100 + i, 1000 + i}
 	}
-	s.settle(end)
-	require.Len(t, s.seen, 1+mostStories)
-	require.NotContains(t, s.seen, Story("99"))
-	require.Contains(t, s.seen, Story("100"))
-	require.Equal(t, int64(1), s.reach)
+	require.Equal(t, int64(1), s.settle(end))
+	require.Len(t, s, 1+mostStories)
+	require.NotContains(t, s, Story("99"))
+	require.Contains(t, s, Story("100"))
 }
 
 func TestDomain(t *testing.T) {
@@ -99,7 +99,7 @@ func TestOlderFormat(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(body+hex.EncodeToString(sum[:])+"\n"), 0o600))
 	s, err := Open(path)
 	require.NoError(t, err)
-	require.Equal(t, map[string]Span{"203.0.113.7": {1, 2}, "a.b.example": {3, 4}, "c.b.example": {2, 3}, "*.b.example": {2, 4}}, s.seen)
+	require.Equal(t, map[string]Span{"203.0.113.7": {1, 2}, "a.b.example": {3, 4}, "c.b.example": {2, 3}, "*.b.example": {2, 4}}, maps.Collect(s.all))
 }
 
 // A file cut off anywhere, or changed, is set aside; the store goes on empty.
@@ -123,9 +123,9 @@ func check(t *testing.T, text []byte) {
 	s, err := Open(path)
 	require.ErrorIs(t, err, ErrBroken)
 	require.FileExists(t, path+".broken")
-	require.Empty(t, s.seen)
+	require.Empty(t, maps.Collect(s.all))
 	require.NoError(t, os.WriteFile(path, text, 0o600))
-	fed, err := Feed(path, map[string]Span{"203.0.113.8": {5, 6}}, end)
+	fed, err := Feed(path, maps.All(map[string]Span{"203.0.113.8": {5, 6}}), end)
 	require.NoError(t, err)
 	require.ErrorIs(t, fed.Broken, ErrBroken)
 	require.Equal(t, 1, fed.Held)
@@ -137,9 +137,9 @@ func TestNewAndKnown(t *testing.T) {
 		first, domain, reach int64
 		want                 float64
 	}{{6, 6, 40, 0.65}, {8, 8, 40, 0.5}, {31, 31, 40, 0.35}, {29, 29, 40, 0.5}, {2, 2, 5, 0.5}, {2, 2, 9, 0.65}, {2, 39, 40, 0.5}, {2, 7, 40, 0.65}, {29, 31, 40, 0.5}} {
-		store := &Store{seen: map[string]Span{"a.b.example": {before(tc.first), before(0)}, "*.b.example": {before(tc.domain), before(0)},
-			"old.example": {before(tc.reach), before(0)}, Story("s1"): {before(4), before(1)}}}
-		store.settle(end)
+		store, err := parse(spans{"a.b.example": {before(tc.first), before(0)}, "*.b.example": {before(tc.domain), before(0)},
+			"old.example": {before(tc.reach), before(0)}, Story("s1"): {before(4), before(1)}}.render())
+		require.NoError(t, err)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Dwell: hunt.Dwell{StoryID: "s1"}}
 		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
 		tunnel := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},

@@ -5,13 +5,14 @@ package firstseen
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
@@ -30,9 +31,10 @@ type Span struct{ First, Last int64 }
 func (s Span) Join(o Span) Span { return Span{min(s.First, o.First), max(s.Last, o.Last)} }
 
 // Store is what is remembered, to be asked. The file is text: a line that names the format, a line for each thing in order (what,
-// first, last), and a line with the SHA-256 of all before it. A million take some 45 MB.
+// first, last), and a line with the SHA-256 of all before it. A million take some 45 MB, on disk as in memory. The zero Store is empty.
 type Store struct {
-	seen  map[string]Span
+	text  string
+	lines []uint32 // where the line of each thing begins
 	reach int64
 }
 
@@ -74,96 +76,147 @@ var ErrBroken = errors.New("is cut off or was changed")
 // Open reads the store; without a file it is empty. A file that is broken is set aside under another name, and the store is
 // empty: the error wraps [ErrBroken] and the store can be used all the same.
 func Open(path string) (*Store, error) {
-	s := &Store{seen: map[string]Span{}}
-	text, err := os.ReadFile(path)
+	text, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
+		return &Store{}, nil
 	}
 	if err != nil {
-		return s, err
+		return &Store{}, err
 	}
-	seen, err := parse(text)
+	s, err := parse(text)
 	if err == nil {
-		s.seen = seen
-		s.measure()
 		return s, nil
 	}
 	aside := path + ".broken"
 	if moved := os.Rename(path, aside); moved != nil {
-		return s, fmt.Errorf("%w, and could not be set aside: %w", err, moved)
+		return &Store{}, fmt.Errorf("%w, and could not be set aside: %w", err, moved)
 	}
-	return s, fmt.Errorf("%w; it was set aside as %s", err, aside)
+	return &Store{}, fmt.Errorf("%w; it was set aside as %s", err, aside)
 }
 
-func parse(text []byte) (map[string]Span, error) {
+// read gives a file as one text.
+func read(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	var b strings.Builder
+	if info, err := f.Stat(); err == nil {
+		b.Grow(int(info.Size()))
+	}
+	_, err = io.Copy(&b, f)
+	return b.String(), err
+}
+
+func parse(text string) (*Store, error) {
 	body, sum, ok := cutLast(text)
-	if digest := sha256.Sum256(body); !ok || sum != hex.EncodeToString(digest[:]) {
+	digest := sha256.New()
+	_, _ = io.WriteString(digest, body) // a hash takes everything
+	if !ok || sum != hex.EncodeToString(digest.Sum(nil)) {
 		return nil, ErrBroken
 	}
-	lines := bufio.NewScanner(bytes.NewReader(body))
-	if !lines.Scan() || lines.Text() != header && lines.Text() != older {
+	head, _, _ := strings.Cut(body, "\n")
+	if head != header && head != older {
 		return nil, fmt.Errorf("%w: it is not of this version", ErrBroken)
 	}
-	domains := lines.Text() == older
-	seen := map[string]Span{}
-	for lines.Scan() {
-		var span Span
-		destination, times, _ := strings.Cut(lines.Text(), " ")
-		first, last, _ := strings.Cut(times, " ")
-		var bad [2]error
-		span.First, bad[0] = strconv.ParseInt(first, 10, 64)
-		if span.Last, bad[1] = strconv.ParseInt(last, 10, 64); errors.Join(bad[:]...) != nil {
+	s := &Store{text: body}
+	before := ""
+	for at := len(head) + 1; at < len(body); {
+		what, span, next, ok := s.line(at)
+		if !ok || what <= before {
 			return nil, ErrBroken
 		}
-		add(seen, destination, span, domains)
+		s.lines = append(s.lines, uint32(at))
+		if s.reach == 0 || span.First < s.reach {
+			s.reach = span.First
+		}
+		at, before = next, what
 	}
-	return seen, lines.Err()
+	if head == older {
+		seen := spans{}
+		for what, span := range s.all {
+			seen.add(what, span, true)
+		}
+		return parse(seen.render())
+	}
+	return s, nil
+}
+
+// line reads the line that begins at a place, and says where the next begins.
+func (s *Store) line(at int) (what string, span Span, next int, ok bool) {
+	line, _, ok := strings.Cut(s.text[at:], "\n")
+	what, times, _ := strings.Cut(line, " ")
+	first, last, _ := strings.Cut(times, " ")
+	var bad [2]error
+	span.First, bad[0] = strconv.ParseInt(first, 10, 64)
+	span.Last, bad[1] = strconv.ParseInt(last, 10, 64)
+	return what, span, at + len(line) + 1, ok && errors.Join(bad[:]...) == nil
+}
+
+// all gives everything that is remembered, in order.
+func (s *Store) all(yield func(string, Span) bool) {
+	for _, at := range s.lines {
+		if what, span, _, _ := s.line(int(at)); !yield(what, span) {
+			return
+		}
+	}
 }
 
 // cutLast parts the last line from what is before it.
-func cutLast(text []byte) (body []byte, last string, ok bool) {
-	trimmed, ok := bytes.CutSuffix(text, []byte("\n"))
-	i := bytes.LastIndexByte(trimmed, '\n')
+func cutLast(text string) (body, last string, ok bool) {
+	trimmed, ok := strings.CutSuffix(text, "\n")
+	i := strings.LastIndexByte(trimmed, '\n')
 	if !ok || i < 0 {
-		return nil, "", false
+		return "", "", false
 	}
-	return text[:i+1], string(trimmed[i+1:]), true
-}
-
-// add joins a span into what is held and, if asked for, into what is held of the name's domain.
-func add(into map[string]Span, what string, span Span, domain bool) {
-	if old, ok := into[what]; ok {
-		span = span.Join(old)
-	}
-	into[what] = span
-	if domain {
-		if name := Domain(what); name != "" {
-			add(into, name, span, false)
-		}
-	}
+	return text[:i+1], trimmed[i+1:], true
 }
 
 // Seen gives when an address or a name, a [Domain] or a [Story] was seen.
 func (s *Store) Seen(what string) (Span, bool) {
-	span, ok := s.seen[what]
-	return span, ok
+	i, found := slices.BinarySearchFunc(s.lines, what, func(at uint32, what string) int {
+		own, _, _ := strings.Cut(s.text[at:], " ")
+		return strings.Compare(own, what)
+	})
+	if !found {
+		return Span{}, false
+	}
+	_, span, _, _ := s.line(int(s.lines[i]))
+	return span, true
 }
 
 // Reach is the earliest moment that anything was seen, Unix milliseconds; ok is false for an empty store.
-func (s *Store) Reach() (first int64, ok bool) { return s.reach, len(s.seen) > 0 }
+func (s *Store) Reach() (first int64, ok bool) { return s.reach, len(s.lines) > 0 }
 
-// settle forgets what was not seen for half a year before the newest and what is too much, and finds how far the store reaches. A
-// sensor whose clock is ahead makes nothing old.
-func (s *Store) settle(now time.Time) {
+// spans is what a store's file is made of.
+type spans map[string]Span
+
+// add joins a span into what is held and, if asked for, into what is held of the name's domain.
+func (s spans) add(what string, span Span, domain bool) {
+	if old, ok := s[what]; ok {
+		span = span.Join(old)
+	}
+	s[what] = span
+	if domain {
+		if name := Domain(what); name != "" {
+			s.add(name, span, false)
+		}
+	}
+}
+
+// settle forgets what was not seen for half a year before the newest and what is too much, and gives how far the rest reaches. A sensor
+// whose clock is ahead makes nothing old.
+func (s spans) settle(now time.Time) (reach int64) {
 	newest := int64(0)
-	for _, span := range s.seen {
+	for _, span := range s {
 		newest = max(newest, span.Last)
 	}
 	newest = min(newest, now.UnixMilli())
 	var things, stories []string
-	maps.DeleteFunc(s.seen, func(_ string, span Span) bool { return span.Last < newest-keep.Milliseconds() })
-	if len(s.seen) > mostStories {
-		for what := range s.seen {
+	maps.DeleteFunc(s, func(_ string, span Span) bool { return span.Last < newest-keep.Milliseconds() })
+	if len(s) > mostStories {
+		for what := range s {
 			if strings.HasPrefix(what, "#") {
 				stories = append(stories, what)
 			} else {
@@ -173,27 +226,22 @@ func (s *Store) settle(now time.Time) {
 	}
 	s.cut(stories, mostStories)
 	s.cut(things, most)
-	s.measure()
-}
-
-// measure finds how far the store reaches.
-func (s *Store) measure() {
-	s.reach = 0
-	for _, span := range s.seen {
-		if s.reach == 0 || span.First < s.reach {
-			s.reach = span.First
+	for _, span := range s {
+		if reach == 0 || span.First < reach {
+			reach = span.First
 		}
 	}
+	return reach
 }
 
 // cut forgets those of a kind that were not seen for longest, down to a number.
-func (s *Store) cut(kind []string, number int) {
+func (s spans) cut(kind []string, number int) {
 	if len(kind) <= number {
 		return
 	}
-	slices.SortFunc(kind, func(a, b string) int { return cmp.Compare(s.seen[a].Last, s.seen[b].Last) })
+	slices.SortFunc(kind, func(a, b string) int { return cmp.Compare(s[a].Last, s[b].Last) })
 	for _, what := range kind[:len(kind)-number] {
-		delete(s.seen, what)
+		delete(s, what)
 	}
 }
 
@@ -209,7 +257,7 @@ type Fed struct {
 
 // Feed adds what was seen to a store's file, with the names' domains, and writes it: complete or not at all. What another process
 // wrote since the file was opened for a hunt is kept.
-func Feed(path string, more map[string]Span, now time.Time) (fed Fed, err error) {
+func Feed(path string, more iter.Seq2[string, Span], now time.Time) (fed Fed, err error) {
 	s, err := Open(path)
 	if errors.Is(err, ErrBroken) {
 		fed.Broken, err = err, nil
@@ -217,32 +265,22 @@ func Feed(path string, more map[string]Span, now time.Time) (fed Fed, err error)
 	if err != nil {
 		return fed, err
 	}
-	before := len(s.seen)
+	seen := make(spans, len(s.lines))
+	for what, span := range s.all {
+		seen[what] = span
+	}
 	for what, span := range more {
 		if what != "" && len(what) <= longest && !strings.ContainsAny(what, " \n\r") { // else no name that DNS knows
-			add(s.seen, what, span, true)
+			seen.add(what, span, true)
 		}
 	}
-	fed.New = len(s.seen) - before
-	s.settle(now)
-	fed.Held, fed.Reach = len(s.seen), s.reach
-	return fed, s.write(path)
+	fed.New = len(seen) - len(s.lines)
+	fed.Reach = seen.settle(now)
+	fed.Held = len(seen)
+	return fed, seen.write(path)
 }
 
-func (s *Store) write(path string) error {
-	var b bytes.Buffer
-	fmt.Fprintln(&b, header)
-	for _, what := range slices.Sorted(maps.Keys(s.seen)) {
-		span := s.seen[what]
-		b.WriteString(what)
-		b.WriteByte(' ')
-		b.Write(strconv.AppendInt(b.AvailableBuffer(), span.First, 10))
-		b.WriteByte(' ')
-		b.Write(strconv.AppendInt(b.AvailableBuffer(), span.Last, 10))
-		b.WriteByte('\n')
-	}
-	sum := sha256.Sum256(b.Bytes())
-	fmt.Fprintln(&b, hex.EncodeToString(sum[:]))
+func (s spans) write(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -251,11 +289,35 @@ func (s *Store) write(path string) error {
 		return err
 	}
 	defer os.Remove(f.Name()) // gone once it is renamed
-	if _, err = f.Write(b.Bytes()); err == nil {
+	out := bufio.NewWriterSize(f, 1<<16)
+	s.put(out) // Flush gives the error
+	if err = out.Flush(); err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// put writes a store's text.
+func (s spans) put(to io.Writer) {
+	sum := sha256.New()
+	to = io.MultiWriter(sum, to)
+	line := append([]byte(header), '\n')
+	for _, what := range slices.Sorted(maps.Keys(s)) {
+		_, _ = to.Write(line)
+		line = append(append(line[:0], what...), ' ')
+		line = append(strconv.AppendInt(line, s[what].First, 10), ' ')
+		line = append(strconv.AppendInt(line, s[what].Last, 10), '\n')
+	}
+	_, _ = to.Write(line)
+	_, _ = fmt.Fprintln(to, hex.EncodeToString(sum.Sum(nil)))
+}
+
+// render gives a store's text.
+func (s spans) render() string {
+	var b strings.Builder
+	s.put(&b)
+	return b.String()
 }

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 
@@ -77,9 +77,7 @@ func join(parts []hunt.SensorPart, results []*Result, notes []hunt.Note, o Optio
 		c.connections, c.pairs, c.scored = c.connections+h.Connections, c.pairs+h.Pairs, c.scored+h.Scored
 		stages.Read, stages.Score, stages.Evidence = stages.Read+h.Stages.Read, stages.Score+h.Stages.Score, stages.Evidence+h.Stages.Evidence
 		out.Findings = append(out.Findings, r.Findings...)
-		if r.Seen != nil {
-			out.Seen = seenTogether(out.Seen, r)
-		}
+		out.Seen = seenTogether(out.Seen, r.Seen)
 	}
 	for _, r := range results { // each note once, with the sensors it is about unless it is about all
 		for _, n := range r.Reading.Notes {
@@ -112,17 +110,23 @@ func join(parts []hunt.SensorPart, results []*Result, notes []hunt.Note, o Optio
 	return out
 }
 
-func seenTogether(into map[string]firstseen.Span, r *Result) map[string]firstseen.Span {
-	if into == nil {
-		return maps.Clone(r.Seen)
+// seenTogether gives both, one after the other.
+func seenTogether(a, b iter.Seq2[string, firstseen.Span]) iter.Seq2[string, firstseen.Span] {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
 	}
-	for destination, span := range r.Seen {
-		if old, ok := into[destination]; ok {
-			span = span.Join(old)
+	return func(yield func(string, firstseen.Span) bool) {
+		for _, seen := range [...]iter.Seq2[string, firstseen.Span]{a, b} {
+			for what, span := range seen {
+				if !yield(what, span) {
+					return
+				}
+			}
 		}
-		into[destination] = span
 	}
-	return into
 }
 
 // statements puts the sensors' together: sums, the fewest hours, and of the floors the highest, which is that of the sensor

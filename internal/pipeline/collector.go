@@ -46,6 +46,7 @@ func collectOften() (end func()) {
 	return func() {
 		c.Lock()
 		defer c.Unlock()
+		runtime.GC() // the tables are garbage now: what comes next is not to grow beside them
 		if c.hunts--; c.hunts == 0 {
 			debug.SetGCPercent(c.before)
 		}

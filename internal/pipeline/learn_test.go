@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,5 +28,5 @@ func TestNamesCannotBeStories(t *testing.T) {
 	o.Remember = true
 	res, err := Run(t.Context(), src, o)
 	require.NoError(t, err)
-	require.Equal(t, want, res.Seen)
+	require.Equal(t, want, maps.Collect(res.Seen))
 }

@@ -33,12 +33,13 @@ func (m *material) err() error {
 	return cmp.Or(m.table.Err(), m.named.Err())
 }
 
-// close removes what lies on disk.
+// close removes what lies on disk, and lets go of all.
 func (m *material) close() error {
 	err := m.table.Close()
 	if m.named != nil {
 		err = errors.Join(err, m.named.Close())
 	}
+	*m = material{}
 	return err
 }
 

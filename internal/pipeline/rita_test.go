@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -71,7 +72,7 @@ func TestRITAModifiers(t *testing.T) {
 		at := day0.Add(24*time.Hour).AddDate(0, 0, -days).UnixMilli()
 		return firstseen.Span{First: at, Last: at}
 	}
-	_, err := firstseen.Feed(path, map[string]firstseen.Span{popular.String(): ago(31), named: ago(8), "old.example": ago(40)}, day0.Add(24*time.Hour))
+	_, err := firstseen.Feed(path, maps.All(map[string]firstseen.Span{popular.String(): ago(31), named: ago(8), "old.example": ago(40)}), day0.Add(24*time.Hour))
 	require.NoError(t, err)
 	store, err := firstseen.Open(path)
 	require.NoError(t, err)

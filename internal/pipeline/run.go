@@ -5,6 +5,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -73,8 +74,8 @@ type Result struct {
 	// Reading is what the source said.
 	Reading hunt.Reading
 	// Seen is when each external destination was seen in the window, by address and by name, and the story of each finding that has a
-	// severity. Only with Options.Remember.
-	Seen map[string]firstseen.Span
+	// severity; what several sensors saw comes once for each. Only with Options.Remember.
+	Seen iter.Seq2[string, firstseen.Span]
 }
 
 // severityFloor is the score from which a finding has a severity.
@@ -104,8 +105,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		}
 	}
 	if o.Remember {
-		res.Seen = m.seen(reading.Window, &o.Request.Scope)
-		stories(res.Seen, res.Findings)
+		res.Seen = m.seen(reading.Window, o.Request.Scope, res.Findings)
 	}
 	var statement *hunt.Statement
 	if o.Profile != ProfileRITA {

@@ -1,75 +1,104 @@
 package pipeline
 
 import (
+	"bytes"
+	"iter"
 	"net/netip"
+	"slices"
 
 	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 )
 
-// stories adds when those of the findings were seen that have a severity.
-func stories(seen map[string]firstseen.Span, findings []hunt.Finding) {
-	for i := range findings {
-		if f := &findings[i]; f.Dwell.Score >= severityFloor && f.Dwell.StoryID != "" {
-			seen[firstseen.Story(f.Dwell.StoryID)] = firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}
-		}
-	}
-}
-
-// seen is when each external destination was seen in the window, by address and by name.
-func (m *material) seen(w hunt.Window, scope *hunt.Scope) map[string]firstseen.Span {
-	out := map[string]firstseen.Span{}
-	collect(out, m.table, w, func(dst netip.Addr) string {
-		if scope.IsInternal(dst) {
-			return ""
-		}
-		return dst.String()
-	})
+// seen is when each external destination was seen in the window, by address and by name, and the stories of findings with a
+// severity. It holds nothing of the tables: a hunt's memory is free when it is written down.
+func (m *material) seen(w hunt.Window, scope hunt.Scope, findings []hunt.Finding) iter.Seq2[string, firstseen.Span] {
+	addresses := collect(m.table, w)
+	var names []string
+	var named sightingList
 	if m.named != nil {
-		collect(out, m.named.Table, w, func(dst netip.Addr) string {
-			if name := m.named.Name(dst); firstseen.Plain(name) {
-				return name
-			}
-			return ""
-		})
+		named = collect(m.named.Table, w)
+		for i := range named {
+			names = append(names, m.named.Name(named[i].addr()))
+		}
 	}
-	return out
+	return func(yield func(string, firstseen.Span) bool) {
+		for i := range addresses {
+			if a := addresses[i].addr(); !scope.IsInternal(a) && !yield(a.String(), addresses[i].span) {
+				return
+			}
+		}
+		for i, name := range names {
+			if firstseen.Plain(name) && !yield(name, named[i].span) {
+				return
+			}
+		}
+		for i := range findings {
+			f := &findings[i]
+			if f.Dwell.Score >= severityFloor && f.Dwell.StoryID != "" &&
+				!yield(firstseen.Story(f.Dwell.StoryID), firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}) {
+				return
+			}
+		}
+	}
 }
 
-// collect goes over a table on all cores; call says what a destination is called, empty to leave it out.
-func collect(into map[string]firstseen.Span, t *pairs.Table, w hunt.Window, call func(netip.Addr) string) {
-	perWorker := make([]map[netip.Addr]firstseen.Span, pairs.Workers())
-	for i := range perWorker {
-		perWorker[i] = map[netip.Addr]firstseen.Span{}
+// sighting is when a destination was seen. There may be millions, so it holds no pointer.
+type sighting struct {
+	to   [16]byte
+	span firstseen.Span
+}
+
+func (s *sighting) addr() netip.Addr { return netip.AddrFrom16(s.to).Unmap() }
+
+// sightingList is in order and holds each destination once, but for what was added since it was settled.
+type sightingList []sighting
+
+func (l *sightingList) add(s sighting) {
+	if len(*l) == cap(*l) {
+		l.settle() // makes room where destinations come again and again
+		if len(*l) > cap(*l)/2 {
+			*l = slices.Grow(*l, max(1024, len(*l)/2))
+		}
 	}
+	*l = append(*l, s)
+}
+
+func (l *sightingList) settle() {
+	slices.SortFunc(*l, func(a, b sighting) int { return bytes.Compare(a.to[:], b.to[:]) })
+	once := (*l)[:0]
+	for _, s := range *l {
+		if n := len(once); n > 0 && once[n-1].to == s.to {
+			once[n-1].span = once[n-1].span.Join(s.span)
+			continue
+		}
+		once = append(once, s)
+	}
+	*l = once
+}
+
+// collect goes over a table on all cores.
+func collect(t *pairs.Table, w hunt.Window) (all sightingList) {
+	perWorker := make([]sightingList, pairs.Workers())
 	t.Walk(func(worker int, p *pairs.Pair) {
-		var span firstseen.Span
+		s := sighting{to: p.Dst.As16()}
 		for i := range p.Connections { // in order of time
 			if at := p.Connections[i].Start; w.Contains(at) {
-				if span.Last = at; span.First == 0 {
-					span.First = at
+				if s.span.Last = at; s.span.First == 0 {
+					s.span.First = at
 				}
 			}
 		}
-		if span.Last == 0 {
-			return
+		if s.span.Last != 0 {
+			perWorker[worker].add(s)
 		}
-		if old, ok := perWorker[worker][p.Dst]; ok {
-			span = span.Join(old)
-		}
-		perWorker[worker][p.Dst] = span
 	})
-	for _, seen := range perWorker {
-		for dst, span := range seen {
-			name := call(dst)
-			if name == "" {
-				continue
-			}
-			if old, ok := into[name]; ok {
-				span = span.Join(old)
-			}
-			into[name] = span
-		}
+	for i, list := range perWorker {
+		list.settle()
+		all = append(all, list...)
+		perWorker[i] = nil
 	}
+	all.settle()
+	return all
 }
