@@ -96,6 +96,11 @@ func TestBeaconReasons(t *testing.T) {
 		"every 10 min ±0 %, 100 % of 143 gaps, held for 23.8 h; if the gaps had no memory, fewer than 1e-12 of the 50 keys tested would look like this",
 		"432 connections make 144 beats: those within 2 s of the one before count as one",
 	}, b.Reasons(50))
+	// Every third beat missing.
+	b = sc.Beacon(scoring.Series{Start: slices.DeleteFunc(every(1800, 60, 48), func(at int64) bool { return (at-midnight)/1800e3%3 == 2 })}, day)
+	require.Equal(t, []string{
+		"every 30 min ±0 % or twice that (missed beats), 100 % of 31 gaps, held for 23 h; if the gaps had no memory, fewer than 1e-12 of the 50 keys tested would look like this",
+	}, b.Reasons(50))
 	b = sc.Beacon(scoring.Series{Start: mixed}, day)
 	require.Equal(t, []string{
 		"every 60 s ±0 % or 10 min ±0 %, 100 % of 791 gaps, held for 24 h; if the gaps had no memory, fewer than 1e-12 of the 50 keys tested would look like this",

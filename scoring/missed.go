@@ -231,5 +231,8 @@ func (sc *Scorer) missedCell(b *missedBet, t tightness, burst int64, at int, log
 	c.window = gapWindow{logP: logP, first: at, k: c.modes[0].Gaps, t: t}
 	c.fraction = float64(total) / float64(c.gaps)
 	c.jitter /= float64(total)
+	if len(gaps) == len(sc.gaps) {
+		c.burst = 0 // it joins nothing
+	}
 	return c
 }

@@ -77,14 +77,22 @@ func (b Beacon) rhythms() string {
 	}
 	slices.SortStableFunc(bands, func(x, y band) int { return cmp.Compare(y.main.Gaps, x.main.Gaps) })
 	parts := make([]string, len(bands))
+	missed := ""
 	for i, n := range bands {
+		if times := n.main.Period / bands[0].main.Period; i > 0 && bands[0].n == 1 && n.n == 1 && times > 1.5 {
+			// Gaps of two and three periods are the same rhythm where beats do not show.
+			if k := math.Round(times); k <= missedPeriods && math.Abs(times-k) < 0.1 {
+				parts[i], missed = [...]string{"twice that", "three times that"}[int(k)-2], " (missed beats)"
+				continue
+			}
+		}
 		if n.n > 1 {
 			parts[i] = fmt.Sprintf("%s (%s to %s)", Span(n.main.Period), Span(n.low), Span(n.high))
 			continue
 		}
 		parts[i] = Span(n.main.Period) + " ±" + percent(n.main.Jitter)
 	}
-	return strings.Join(parts, " or ")
+	return strings.Join(parts, " or ") + missed
 }
 
 func (m Mode) low() float64  { return m.Period * (1 - m.Jitter) }
