@@ -76,14 +76,15 @@ type Catalogue struct {
 	byOwner  map[string][]*Entry
 	networks bart.Table[string] // owner by network
 	numbers  map[int]string     // owner by AS number
+	owners   map[string]bool    // those with a network or a number
 	site     string             // digest of the site's file; empty without one
 	size     int
 }
 
 // Load reads the catalogue that comes with the program and, over it, a site's file (none when empty): entries of the same
-// match and ports replace ours, others are added. A site's entry gives its source in words.
+// match and ports replace ours, others are added and come first. A site's entry gives its source in words.
 func Load(site string) (*Catalogue, error) {
-	c := &Catalogue{byName: map[string][]*Entry{}, byOwner: map[string][]*Entry{}, numbers: map[int]string{}}
+	c := &Catalogue{byName: map[string][]*Entry{}, byOwner: map[string][]*Entry{}, numbers: map[int]string{}, owners: map[string]bool{}}
 	from, err := readSources()
 	if err != nil {
 		return nil, err
@@ -140,7 +141,7 @@ const (
 )
 
 func reader(text []byte, fields int) *csv.Reader {
-	r := csv.NewReader(bytes.NewReader(text))
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff")))) // as spreadsheets begin UTF-8
 	r.Comment, r.FieldsPerRecord = '#', fields
 	return r
 }
@@ -164,6 +165,7 @@ func (c *Catalogue) readOwners(from map[string]string) error {
 		return fmt.Errorf("owners.csv: %w", err)
 	}
 	for _, r := range rows {
+		c.owners[r[0]] = true
 		if _, ok := from[r[2]]; !ok {
 			return fmt.Errorf("owners.csv: %s %s: no source %q", r[0], r[1], r[2])
 		}
@@ -202,6 +204,8 @@ func (c *Catalogue) parse(text []byte, fields int, source func(string) (string, 
 			var ok bool
 			if e.Source, ok = source(row[6]); !ok {
 				err = fmt.Errorf("source %q is not known: every entry says where it is from", row[6])
+			} else {
+				err = c.knowsOwner(e)
 			}
 		}
 		if err != nil {
@@ -211,6 +215,17 @@ func (c *Catalogue) parse(text []byte, fields int, source func(string) (string, 
 		out = append(out, e)
 	}
 	return out, errors.Join(errs...)
+}
+
+// knowsOwner refuses an owner without networks: nothing would ever be in them.
+func (c *Catalogue) knowsOwner(e *Entry) error {
+	if of, ok := strings.CutPrefix(e.Match, "@"); ok && !c.owners[of] {
+		return fmt.Errorf("no networks of %q are known", of)
+	}
+	if e.Owner != "" && !c.owners[e.Owner] {
+		return fmt.Errorf("no networks of owner %q are known", e.Owner)
+	}
+	return nil
 }
 
 func parseEntry(row []string) (*Entry, error) {
@@ -231,8 +246,9 @@ func parseEntry(row []string) (*Entry, error) {
 		return nil, fmt.Errorf("%q is not none, weak or strong", row[3])
 	}
 	if !strings.HasPrefix(e.Match, "@") {
-		if strings.ContainsAny(e.Match, "*/ ") || !strings.Contains(e.Match, ".") {
-			return nil, errors.New("want a domain without a star (it covers what lies below it), or @owner")
+		_, err := netip.ParseAddr(e.Match)
+		if err == nil || strings.ContainsAny(e.Match, "*/: ") || !strings.Contains(e.Match, ".") {
+			return nil, errors.New("want a domain without a star (it covers what lies below it), or @owner; no address, no port")
 		}
 		if suffix, icann := publicsuffix.PublicSuffix(e.Match); suffix == e.Match && (icann || strings.Contains(suffix, ".")) {
 			return nil, errors.New("anybody can have a name below that: it would match what others own")
@@ -257,7 +273,7 @@ func parseEntry(row []string) (*Entry, error) {
 	return e, nil
 }
 
-// add puts entries in; one that matches the same on the same ports replaces what was there.
+// add puts entries in, before what was there: one that matches the same on the same ports takes its place.
 func (c *Catalogue) add(entries []*Entry) {
 	for _, e := range entries {
 		into, key := c.byName, e.Match
@@ -266,7 +282,7 @@ func (c *Catalogue) add(entries []*Entry) {
 		}
 		same := func(o *Entry) bool { return o.dns == e.dns && slices.Equal(o.ports, e.ports) }
 		c.size -= len(into[key])
-		into[key] = append(slices.DeleteFunc(into[key], same), e)
+		into[key] = slices.Insert(slices.DeleteFunc(into[key], same), 0, e)
 		c.size += len(into[key])
 	}
 }

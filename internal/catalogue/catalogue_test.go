@@ -96,8 +96,12 @@ func TestWhatExplains(t *testing.T) {
 	strobe.Indicators = scoring.Indicators{Strobe: 1}
 	asked := func(domain string) *evidence.Subject {
 		f := &hunt.Finding{Destination: hunt.Destination{Domain: domain}, Dwell: hunt.Dwell{DNS: &hunt.DNSEvidence{Names: 900}}}
-		return evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), DNS: domain, Port: 53}, scoring.Indicators{DNSTunnel: 1}, f, nil)
+		s := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), DNS: domain, Port: 53}, scoring.Indicators{DNSTunnel: 1}, f, nil)
+		s.Resolved = true
+		return s
 	}
+	elsewhere := asked("sophosxl.net")
+	elsewhere.Resolved = false
 	announced := func(name string, number int64) *evidence.Subject {
 		s := subject(name, "198.51.100.7", 443, 1)
 		s.AS = map[netip.Addr]int64{s.Key.Dst: number}
@@ -108,7 +112,7 @@ func TestWhatExplains(t *testing.T) {
 		want float64
 	}{
 		"vendor announces the address":       {announced("init.push.apple.com", 714), 0.3},
-		"vendor announces it, without name":  {announced("", 714), 0.3},
+		"vendor announces it, without name":  {announced("", 714), 0.7},
 		"somebody else announces it":         {announced("init.push.apple.com", 64500), 0.7},
 		"nobody in the catalogue, no name":   {announced("", 64500), 1},
 		"name that the certificate belies":   {forged, 1},
@@ -125,6 +129,8 @@ func TestWhatExplains(t *testing.T) {
 		"address that carries it too seldom": {subject("", "198.51.100.7", 443, 1, n(update, 40)), 1},
 		"address that carries foreign names": {subject("", "198.51.100.7", 443, 1, n(update, 60), n("evil.example", 30)), 1},
 		"people's content is weak at best":   {subject("wss-primary.slack.com", "198.51.100.7", 443, 9), 0.7},
+		"such names, asked elsewhere":        {elsewhere, 0.7},
+		"a cloud of the vendor's, no name":   {subject("", "17.57.146.22", 443, 1), 0.7},
 		"names of a reputation service":      {asked("sophosxl.net"), 0.3},
 		"names of somebody":                  {asked("tunnel.example"), 1},
 		"held for hours is no update":        {long, 1},
@@ -148,6 +154,9 @@ func TestSiteFile(t *testing.T) {
 	require.Equal(t, scoring.Unexplained, c.Named("slack.com", 443, hunt.TCP).Explains)
 	require.Equal(t, load(t, "").Len()+1, c.Len(), "one is new, one replaces ours")
 	require.NotEmpty(t, c.Revision())
+	c = load(t, "\ufeffslack.com,443/tcp,collaboration,none,,not used here,policy\r\n")
+	require.Equal(t, scoring.Unexplained, c.Named("slack.com", 443, hunt.TCP).Explains, "ours has more ports; a spreadsheet wrote the file")
+	require.Equal(t, scoring.Weak, c.Named("slack.com", 80, hunt.TCP).Explains)
 	require.Empty(t, load(t, "").Revision())
 }
 
@@ -157,6 +166,11 @@ func TestBadSiteFiles(t *testing.T) {
 		"co.uk,,x,strong,,all of it,me\n":               "anybody can have a name below",
 		"cloudfront.net,,x,strong,,rented,me\n":         "anybody can have a name below",
 		"*,,x,strong,,all,me\n":                         "without a star",
+		"203.0.113.7,,x,weak,,what,me\n":                "no address",
+		"a.example:443,,x,weak,,what,me\n":              "no port",
+		"@nobody,,x,weak,nobody,what,me\n":              "no networks of",
+		"a.example,,x,weak,nobody,what,me\n":            "no networks of",
+		"@,,x,weak,,what,me\n":                          "no networks of",
 		"a.example,,x,very,,what,me\n":                  "not none, weak or strong",
 		"a.example,99999/tcp,x,weak,,what,me\n":         "not a port",
 		"a.example,,x,weak,,what,\n":                    "says where it is from",

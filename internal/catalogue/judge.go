@@ -80,7 +80,10 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 // entry finds the entry that fits a subject, and what confirms it.
 func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 	if s.Indicators.DNSTunnel >= max(s.Indicators.Beacon, s.Indicators.Long) && s.Finding.Dwell.DNS != nil {
-		return c.Asked(s.Key.DNS), "names below it are answered by its owner's servers"
+		if e = c.Asked(s.Key.DNS); s.Resolved {
+			confirmed = "names below it are answered by its owner's servers"
+		}
+		return e, confirmed
 	}
 	port, proto := uint16(s.Finding.Destination.Port), hunt.ParseTransport(s.Finding.Network.Transport)
 	networks := other(s)

@@ -18,6 +18,9 @@ import (
 	"dwell/scoring"
 )
 
+// BornOut is the least [Subject.Shared] that lets a name speak for itself.
+const BornOut = 0.5
+
 // Judge weighs one kind of evidence.
 type Judge interface {
 	// Revision identifies the lists and rules that the judge goes by; it becomes part of the hunt's revision. Empty when
@@ -61,6 +64,11 @@ type Subject struct {
 	// Company is how many internal machines, this one included, reach the network (/24 or /48) around each of the key's
 	// addresses: the fewest of them. 0 where the key has no address or is a network.
 	Company int64
+	// Shared is the part (0..1) of a name's connections that go to networks which three internal machines or more reach, or to a proxy
+	// inside; 1 where the key has no name. A name can be forged: that others use it says something only where they use it at the same servers.
+	Shared float64
+	// Resolved says of a DNS key that only resolvers of the network's (inside, or asked by three machines or more) were asked.
+	Resolved bool
 	// AS is the number of the autonomous system of each of the other side's addresses, where that is known.
 	AS map[netip.Addr]int64
 
@@ -92,7 +100,7 @@ func NewSubject(key hunt.PairKey, values scoring.Indicators, f *hunt.Finding, w 
 	if f.Dwell.Evidence == nil {
 		f.Dwell.Evidence = &hunt.Evidence{}
 	}
-	return &Subject{Key: key, Indicators: values, Finding: f, weights: w}
+	return &Subject{Key: key, Indicators: values, Finding: f, weights: w, Shared: 1}
 }
 
 // Modify raises or lowers the score by the weight of a [Term], and says why. A term counts once for a subject: of

@@ -158,3 +158,23 @@ func TestNewAndKnown(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, notes, 1)
 }
+
+// A name can be forged, so one that is known for long lowers nothing where no other machine reaches its server and the server is not known.
+func TestForgedNameIsNotKnown(t *testing.T) {
+	address := netip.MustParseAddr("203.0.113.7")
+	for _, tc := range []struct {
+		shared  float64
+		address int64
+		want    float64
+	}{{0.4, 2, 0.5}, {0.6, 2, 0.35}, {0.4, 31, 0.35}} {
+		store, err := parse(spans{"b.example": {before(40), before(0)}, address.String(): {before(tc.address), before(0)}}.render())
+		require.NoError(t, err)
+		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Destination: hunt.Destination{IP: address}}
+		sub := evidence.NewSubject(hunt.PairKey{Name: "b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
+		sub.Shared = tc.shared
+		_, err = Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub})
+		require.NoError(t, err)
+		sub.Settle()
+		require.InDelta(t, tc.want, f.Dwell.Score, 1e-9)
+	}
+}

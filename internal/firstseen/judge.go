@@ -63,6 +63,8 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			seen.Domain, domainAge = hunt.At(at), days(at)
 		}
 		switch {
+		case age >= knownDays && s.Shared < evidence.BornOut && days(first(s.Finding.Destination.IP.String())) < knownDays:
+			s.Last(fmt.Sprintf("this name is known for %d days in this network, but its server is not, and a name can be forged: that does not lower the score", age))
 		case age >= knownDays:
 			s.Modify(evidence.Known, fmt.Sprintf("known for %d days in this network", age))
 		case age > newDays || days(reach) <= newDays:

@@ -16,11 +16,9 @@ import (
 type DNS struct {
 	mu      sync.Mutex
 	domains map[clientDomain]*Queries
-	// resolvers answered somebody; an internal one that asks on is no client of its own.
-	resolvers map[netip.Addr]bool
-	// clients is how many clients asked below a domain.
-	clients  map[string]int
-	suffixes map[string]string
+	// resolvers were asked, with the first few that asked each; an internal one that asks on is no client of its own.
+	resolvers map[netip.Addr]*askers
+	suffixes  map[string]string
 	// ids and texts are of the names that were asked for, each once for all clients.
 	ids   map[string]uint32
 	texts []string
@@ -30,6 +28,23 @@ type clientDomain struct {
 	client netip.Addr
 	domain string
 }
+
+// askers are the first clients of a resolver: so many that it is one that the network uses.
+type askers [3]netip.Addr
+
+func (a *askers) note(client netip.Addr) {
+	for i := range a {
+		if a[i] == client {
+			return
+		}
+		if !a[i].IsValid() {
+			a[i] = client
+			return
+		}
+	}
+}
+
+func (a *askers) several() bool { return a[len(a)-1].IsValid() }
 
 // Queries is what one client asked below one registered domain.
 type Queries struct {
@@ -48,18 +63,22 @@ type Queries struct {
 	Resolver  netip.Addr
 	Addresses map[netip.Addr]struct{}
 
-	of *DNS
+	// asked are the resolvers, up to maxAsked; others says that there were more.
+	asked  []netip.Addr
+	others bool
+	of     *DNS
 }
 
 // The bounds of what is kept of one client and domain.
 const (
 	MaxNames     = 100_000
 	MaxAddresses = 64
+	maxAsked     = 8
 )
 
 // NewDNS makes an empty set.
 func NewDNS() *DNS {
-	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]bool{}, clients: map[string]int{}, suffixes: map[string]string{}, ids: map[string]uint32{}}
+	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]*askers{}, suffixes: map[string]string{}, ids: map[string]uint32{}}
 }
 
 // Add takes queries in; names without a registered domain (single labels, reverse lookups, public suffixes) are left
@@ -78,9 +97,13 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 			domain = d.texts[d.id(domain)] // a copy: it is part of a longer text
 			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, of: d}
 			d.domains[clientDomain{r.Client, domain}] = q
-			d.clients[domain]++
 		}
-		d.resolvers[r.Resolver] = true
+		by := d.resolvers[r.Resolver]
+		if by == nil {
+			by = new(askers)
+			d.resolvers[r.Resolver] = by
+		}
+		by.note(r.Client)
 		q.add(r)
 	}
 }
@@ -105,6 +128,11 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	if !q.Resolver.IsValid() || r.Resolver.Less(q.Resolver) {
 		q.Resolver = r.Resolver
 	}
+	if !slices.Contains(q.asked, r.Resolver) {
+		if q.others = q.others || len(q.asked) == maxAsked; !q.others {
+			q.asked = append(q.asked, r.Resolver)
+		}
+	}
 	for _, a := range r.Answers {
 		q.AnswerBytes += n * int64(len(a))
 		if len(q.Addresses) < MaxAddresses {
@@ -121,6 +149,12 @@ func (q *Queries) Answered(addr netip.Addr) {
 		q.Addresses = map[netip.Addr]struct{}{}
 	}
 	q.Addresses[addr] = struct{}{}
+}
+
+// Resolved says whether everything that the client asked is a resolver of the network's: inside, or asked by several clients. Only
+// then are the names below a domain answered by its owner's servers: a program may ask a server of its own for any name.
+func (q *Queries) Resolved(inside func(netip.Addr) bool) bool {
+	return !q.others && !slices.ContainsFunc(q.asked, func(a netip.Addr) bool { return !inside(a) && !q.of.resolvers[a].several() })
 }
 
 // has says whether the client has asked for a name.
@@ -182,13 +216,17 @@ func (d *DNS) registered(name string) string {
 }
 
 // All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is
-// left out where those others are seen themselves.
+// left out where those others are seen themselves, with half of its names at least: it may ask for names of its own.
 func (d *DNS) All() []*Queries {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	names := map[string]int{} // by domain, of all clients
+	for key, q := range d.domains {
+		names[key.domain] += len(q.Names)
+	}
 	out := make([]*Queries, 0, len(d.domains))
 	for key, q := range d.domains {
-		if d.resolvers[key.client] && d.clients[key.domain] > 1 {
+		if own := len(q.Names); d.resolvers[key.client] != nil && 2*(names[key.domain]-own) >= own {
 			continue
 		}
 		out = append(out, q)
@@ -203,5 +241,5 @@ func (d *DNS) All() []*Queries {
 func (d *DNS) Resolves(a netip.Addr) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.resolvers[a]
+	return d.resolvers[a] != nil
 }

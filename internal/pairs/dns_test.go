@@ -54,3 +54,41 @@ func TestOnlyTheResolverIsSeen(t *testing.T) {
 	require.Len(t, d.All(), 1)
 	require.Equal(t, resolver, d.All()[0].Client)
 }
+
+// A machine that somebody asks once is no resolver whose own questions are left out: those whom it asks for have to be seen asking.
+func TestAPretendedResolverHidesNothing(t *testing.T) {
+	implant, helper := netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("10.0.0.8")
+	d := NewDNS()
+	d.Add([]hunt.DNSRecord{{Client: helper, Resolver: implant, Query: "a.evil.example"}})
+	for i := range 100 {
+		d.Add([]hunt.DNSRecord{{Client: implant, Resolver: netip.MustParseAddr("10.0.0.53"), Query: fmt.Sprintf("x%d.evil.example", i)}})
+	}
+	require.Len(t, d.All(), 2)
+	require.Equal(t, implant, d.All()[0].Client)
+	require.Len(t, d.All()[0].Names, 100)
+}
+
+// Names asked for at a server that nobody else asks are not resolved by whom their domain belongs to.
+func TestResolved(t *testing.T) {
+	near, public, own := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("198.51.100.53"), netip.MustParseAddr("203.0.113.9")
+	d := NewDNS()
+	host := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(n)}) }
+	ask := func(client, resolver netip.Addr) {
+		d.Add([]hunt.DNSRecord{{Client: client, Resolver: resolver, Query: "a.example.com"}})
+	}
+	for n := range 3 {
+		ask(host(n), public)
+	}
+	ask(host(3), near)
+	ask(host(4), near)
+	ask(host(4), own)
+	for n := range maxAsked + 1 {
+		ask(host(5), netip.AddrFrom4([4]byte{10, 0, 2, byte(n)}))
+	}
+	want := map[netip.Addr]bool{host(0): true, host(1): true, host(2): true, host(3): true, host(4): false, host(5): false}
+	for _, q := range d.All() {
+		require.Equal(t, want[q.Client], q.Resolved(netip.MustParsePrefix("10.0.0.0/8").Contains), q.Client)
+		delete(want, q.Client)
+	}
+	require.Empty(t, want)
+}

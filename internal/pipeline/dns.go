@@ -98,6 +98,7 @@ func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
 	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: round(t.score.Length), Entropy: round(t.score.Entropy)}
 	out := evidence.NewSubject(sub.PairKey, scoring.Indicators{DNSTunnel: t.score.Score}, &f, s.o.Weights)
 	out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
+	out.Resolved = q.Resolved(s.o.Request.Scope.IsInternal)
 	if q.Overflow > 0 {
 		out.Last("there were more names than are kept: at least those above")
 	}

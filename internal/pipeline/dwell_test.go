@@ -105,6 +105,12 @@ func TestProtocolExplainsAndSaysSo(t *testing.T) {
 	odd := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) { c.DstPort, c.Proto, c.Service = 123, hunt.UDP, "" })
 	f = hunted(t, ofDay(odd), dwellOptions())["10.0.0.5>203.0.113.9:123/udp"]
 	require.Equal(t, "none", f.Dwell.Explained, "the port alone explains nothing")
+
+	for service, want := range map[string]string{"ssl": "weak", "": "none"} {
+		tls := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) { c.DstPort, c.Service = 853, service })
+		f = hunted(t, ofDay(tls), dwellOptions())["10.0.0.5>203.0.113.9:853/tcp"]
+		require.Equal(t, want, f.Dwell.Explained, "names in TLS cannot be seen")
+	}
 }
 
 func TestFleetAndRarity(t *testing.T) {

@@ -21,10 +21,12 @@ func explained(k *key) (scoring.Explanation, string) {
 		return scoring.Unexplained, ""
 	case udp && port == 123 && (has("ntp") || ntpSized(k)):
 		return scoring.Strong, "time synchronisation (NTP): every machine asks for the time again and again"
-	case (udp && port == 53 && has("dns")) || (k.port.Proto == hunt.TCP && port == 853):
+	case udp && port == 53 && has("dns"):
 		return scoring.Strong, "name resolution (DNS): resolvers are asked again and again; tunnels in it are looked for by their names"
+	case k.port.Proto == hunt.TCP && port == 853 && has("ssl"):
+		return scoring.Weak, "name resolution by DNS over TLS, perhaps: what is asked cannot be seen"
 	case udp && slices.Contains([]uint16{137, 138, 1900, 5353, 5355}, port):
-		return scoring.Strong, "discovery of neighbours (NetBIOS, SSDP, mDNS, LLMNR) repeats by design"
+		return scoring.Weak, "discovery of neighbours (NetBIOS, SSDP, mDNS, LLMNR) repeats by design, though no neighbour is outside"
 	}
 	return scoring.Unexplained, ""
 }

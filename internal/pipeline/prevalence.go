@@ -16,6 +16,8 @@ import (
 
 // prevalence is how many internal machines talk to the other side of a key, out of how many (docs/scoring.md, 5).
 type prevalence struct {
+	inside func(netip.Addr) bool
+
 	mu    sync.Mutex
 	hosts map[party]hostSet
 	// active are the internal machines that talked to anybody outside.
@@ -103,7 +105,7 @@ func domainOf(name string) (at party, ok bool) {
 
 // prevalence goes over the tables once more, without decoding, for the other sides that matter.
 func (s *search) prevalence(tested int) *prevalence {
-	p := &prevalence{hosts: map[party]hostSet{}, active: hostSet{}, beats: map[party][]*beat{}, held: map[party]hostSet{}}
+	p := &prevalence{inside: s.o.Request.Scope.IsInternal, hosts: map[party]hostSet{}, active: hostSet{}, beats: map[party][]*beat{}, held: map[party]hostSet{}}
 	for _, src := range s.found {
 		for _, k := range src.keys {
 			if at, ok := partyOf(k); ok {
@@ -203,7 +205,7 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 		h, does, plural = float64(k.hosts), "shows this TLS fingerprint", "show this TLS fingerprint"
 	}
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(h), Active: int64(all)}
-	s.Company = p.company(k)
+	s.Company, s.Shared = p.company(k), p.shared(k)
 	if domain, ok := domainOf(at.name); ok {
 		e, around := s.Finding.Dwell.Evidence.Prevalence, int64(len(p.hosts[domain]))
 		e.Domain, e.DomainHosts = domain.domain, max(around, int64(h))
@@ -214,6 +216,8 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 	}
 	some, active := hunt.Count(int64(h)), hunt.Count(int64(all))
 	switch {
+	case h >= max(5, 0.5*all) && s.Shared < evidence.BornOut:
+		s.Last(fmt.Sprintf("%s of %s active machines use this name, but not at these servers, and a name can be forged: that does not lower the score", some, active))
 	case h >= max(5, 0.5*all):
 		s.Modify(evidence.Common, fmt.Sprintf("%s of %s active machines %s, which lowers the score", some, active, plural))
 	case all >= fewHosts && h == 1:
@@ -244,11 +248,27 @@ func (p *prevalence) company(k *key) (fewest int64) {
 	return fewest
 }
 
+// shared is the part of a name's connections that go to networks which several machines reach (see [evidence.Subject]), or to a proxy
+// inside, which connects to nothing but what it is asked for.
+func (p *prevalence) shared(k *key) float64 {
+	if k.Name == "" {
+		return 1
+	}
+	all, known := 0.0, 0.0
+	for _, u := range k.uses {
+		all += float64(u.Connections)
+		if p.inside(u.Addr) || len(p.hosts[party{net: networkOf(u.Addr)}]) >= fleetHosts {
+			known += float64(u.Connections)
+		}
+	}
+	return known / max(all, 1)
+}
+
 // fleet says whether other machines keep the same rhythm to the same server: software that they all run, or an outbreak.
 // Without knowing for how long the server has been known, that explains a rhythm weakly.
 func (p *prevalence) fleet(k *key) (scoring.Explanation, string) {
 	at, ok := partyOf(k)
-	if !ok || k.beacon.Period <= 0 {
+	if !ok || k.beacon.Period <= 0 || p.shared(k) < evidence.BornOut {
 		return scoring.Unexplained, ""
 	}
 	same := map[netip.Addr]struct{}{k.Src: {}}
@@ -267,7 +287,7 @@ func (p *prevalence) fleet(k *key) (scoring.Explanation, string) {
 // push is fleet for connections that are held for long, as push services are.
 func (p *prevalence) push(k *key) (scoring.Explanation, string) {
 	at, ok := partyOf(k)
-	if n := len(p.held[at]); ok && n >= fleetHosts {
+	if n := len(p.held[at]); ok && n >= fleetHosts && p.shared(k) >= evidence.BornOut {
 		return scoring.Weak, fmt.Sprintf("%s machines hold connections to the same server for hours, as push services make them", hunt.Count(n))
 	}
 	return scoring.Unexplained, ""

@@ -170,7 +170,7 @@ func (r *softwareRecord) fields(l *line) {
 // product is the program that a user agent means: of browsers, which all name others too, the one that they are; else the last word that
 // reads name/version, else the first word.
 func product(agent string) (name, version string) {
-	words := strings.Fields(agent)
+	words := append(strings.Fields(agent), "") // what has no word has no name
 	for _, browser := range []string{"Edg/", "Firefox/", "Chrome/", "Version/"} {
 		for _, w := range words {
 			if version, ok := strings.CutPrefix(w, browser); ok {
