@@ -113,7 +113,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return err
 	}
 	if f.learn {
-		return a.learn(c.Context(), source, &options, settings)
+		return a.learn(c.Context(), source, len(f.zeek) == 0, &options, settings)
 	}
 
 	if planner, ok := source.(hunt.Planner); ok && f.explain {

@@ -25,34 +25,43 @@ func (f *huntFlags) mayLearn() error {
 	return nil
 }
 
-// learn notes when each destination of a window was seen, and hunts for nothing.
-func (a *app) learn(ctx context.Context, source hunt.Source, o *pipeline.Options, settings *config.Loaded) error {
+// learn notes when each destination of a window was seen, and hunts for nothing. Out of the cluster it also notes the stories that hunts of
+// that time stored.
+func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pipeline.Options, settings *config.Loaded) error {
 	path, err := a.firstSeenPath(settings)
 	if err != nil {
 		return err
 	}
 	var last firstseen.Fed
 	added := 0
-	bar := newProgress(a)
-	o.Request.Progress = bar.update
-	reading, err := pipeline.Learn(ctx, source, o.Request, func(seen map[string]firstseen.Span) error {
+	keep := func(seen map[string]firstseen.Span) error {
 		last, err = firstseen.Feed(path, maps.All(seen), a.Now())
 		added += last.New
 		if last.Broken != nil {
 			a.warn("the store of what was seen first %v", last.Broken)
 		}
 		return err
-	})
+	}
+	bar := newProgress(a)
+	o.Request.Progress = bar.update
+	reading, err := pipeline.Learn(ctx, source, o.Request, keep)
 	bar.done()
 	if err != nil {
 		return err
+	}
+	if stored {
+		if seen := a.stories(ctx, settings, reading.Window); len(seen) > 0 {
+			if err := keep(seen); err != nil {
+				return err
+			}
+		}
 	}
 	a.notes(reading.Notes)
 	if last.Held == 0 {
 		a.say("dwell: nothing was seen, so nothing is remembered: are the internal networks right (--internal), and the window (--from, --to, --since)?")
 		return nil
 	}
-	a.say("dwell: %s records in %s: %s addresses, names and domains were not known yet; %s things are remembered, back to %s",
+	a.say("dwell: %s records in %s: %s addresses, names, domains and stories were not known yet; %s things are remembered, back to %s",
 		hunt.Count(reading.Records), reading.Window, hunt.Count(added), hunt.Count(last.Held), time.UnixMilli(last.Reach).UTC().Format(time.RFC3339))
 	for _, g := range reading.Gaps {
 		a.warn("INCOMPLETE: %s", g)
@@ -61,6 +70,21 @@ func (a *app) learn(ctx context.Context, source hunt.Source, o *pipeline.Options
 		return codeError{exitIncomplete, fmt.Sprintf("the window was not read in full (%s gaps, above): what was seen is remembered, what is missing may count as new", hunt.Count(n))}
 	}
 	return nil
+}
+
+// stories are those that hunts stored whose windows end in a span. That they cannot be had takes nothing from the rest.
+func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Window) map[string]firstseen.Span {
+	seen := map[string]firstseen.Span{}
+	store, err := a.openStore(settings)
+	if err == nil {
+		err = store.Stories(ctx, w.Start, w.End, func(story string, first, last int64) {
+			seen[firstseen.Story(story)] = firstseen.Span{First: first, Last: last}
+		})
+	}
+	if err != nil {
+		a.warn("the stories of stored hunts are not remembered: %v", err)
+	}
+	return seen
 }
 
 // remember feeds the store of what was seen first; a hunt that was stored is not undone because that fails.
