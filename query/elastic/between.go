@@ -12,43 +12,51 @@ import (
 // between looks at what happened between two machines in records that carry no names: connections without an answer, and files.
 // The sender of a file is its record's source, whichever side opened the connection.
 func (f *facts) between() {
-	f.sets(f.ofKind("address", "name"), func(ctx context.Context, batch []int) (bool, error) {
-		src, dst := members(f, batch, srcText), addressed(members(f, batch, dstText))
-		ports := members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
-		way := func(dataset string, from, to []string, more ...any) object {
-			return object{"bool": object{"filter": append([]any{only(dataset), oneOf(fieldSource, from), oneOf(fieldDest, to)}, more...)}}
-		}
-		room := len(src) + len(dst)
-		var a struct {
-			In by[struct {
-				Others  int64 `json:"sum_other_doc_count"`
-				Buckets []struct {
-					Key string `json:"key"`
-					betweenAnswer
-				} `json:"buckets"`
-			}] `json:"in"`
-		}
-		err := f.search(ctx, "look up files and unanswered connections", 0, []any{anyOf(way(datasetConn, src, dst, unanswered(), oneOf(fieldDstPort, ports)),
-			way(datasetFiles, src, dst), way(datasetFiles, dst, src))},
-			object{"aggs": object{in: within(fieldSource, room, in, within(fieldDest, room, "", betweenAggs(len(ports))))}}, answerInto(&a))
-		if err != nil {
-			return false, err
-		}
-		whole := a.In.Others == 0
-		found := map[pair]*betweenAnswer{}
-		for _, s := range a.In.Buckets {
-			whole = whole && s.In.Others == 0
-			for i := range s.In.Buckets {
-				found[pairOf(s.Key, s.In.Buckets[i].Key)] = &s.In.Buckets[i].betweenAnswer
-			}
-		}
-		for _, i := range batch {
-			k := &f.wanted[i]
-			f.fillBetween(i, found[pair{k.Src, k.Dst}], found[pair{k.Dst, k.Src}])
-		}
-		return whole, nil
-	})
+	all, one := f.parted(f.ofKind("address", "name"))
+	f.sets(all, f.betweenAddresses)
+	f.sets(one, f.betweenAddresses)
 	f.betweenNetworks()
+}
+
+// betweenAddresses is between for keys of one address, that span all ports or do not.
+func (f *facts) betweenAddresses(ctx context.Context, batch []int) (bool, error) {
+	src, dst := members(f, batch, srcText), addressed(members(f, batch, dstText))
+	attempts, ports := []any{unanswered()}, members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
+	if !f.wanted[batch[0]].AnyPort {
+		attempts = append(attempts, oneOf(fieldDstPort, ports))
+	}
+	way := func(dataset string, from, to []string, more ...any) object {
+		return object{"bool": object{"filter": append([]any{only(dataset), oneOf(fieldSource, from), oneOf(fieldDest, to)}, more...)}}
+	}
+	room := len(src) + len(dst)
+	var a struct {
+		In by[struct {
+			Others  int64 `json:"sum_other_doc_count"`
+			Buckets []struct {
+				Key string `json:"key"`
+				betweenAnswer
+			} `json:"buckets"`
+		}] `json:"in"`
+	}
+	err := f.search(ctx, "look up files and unanswered connections", 0, []any{anyOf(way(datasetConn, src, dst, attempts...),
+		way(datasetFiles, src, dst), way(datasetFiles, dst, src))},
+		object{"aggs": object{in: within(fieldSource, room, in, within(fieldDest, room, "", betweenAggs(len(ports))))}}, answerInto(&a))
+	if err != nil {
+		return false, err
+	}
+	whole := a.In.Others == 0
+	found := map[pair]*betweenAnswer{}
+	for _, s := range a.In.Buckets {
+		whole = whole && s.In.Others == 0
+		for i := range s.In.Buckets {
+			found[pairOf(s.Key, s.In.Buckets[i].Key)] = &s.In.Buckets[i].betweenAnswer
+		}
+	}
+	for _, i := range batch {
+		k := &f.wanted[i]
+		f.fillBetween(i, found[pair{k.Src, k.Dst}], found[pair{k.Dst, k.Src}])
+	}
+	return whole, nil
 }
 
 // betweenNetworks is between for the keys by network, each with a filter of its own.

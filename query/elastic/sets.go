@@ -12,7 +12,7 @@ import (
 )
 
 // Keys by address and by name are asked for as sets: all their sources, and all their other sides, in one clause each, which costs the
-// server a hundredth of as many clauses of their own; terms within terms tell the pairs apart. So what a source says to another key's other
+// server a twelfth of as many clauses of their own; terms within terms tell the pairs apart. So what a source says to another key's other
 // side comes along, and is not looked at. Since keys with the same other side stand together, that is little.
 
 // by is a terms aggregation below which stands another one.
@@ -77,49 +77,104 @@ func pairOf(src, dst string) pair {
 	return pair{a.Unmap(), b.Unmap()}
 }
 
+// keyAnswers are those of different values of a field.
+type keyAnswers struct {
+	Others  int64 `json:"sum_other_doc_count"`
+	Buckets []struct {
+		Key string `json:"key"`
+		keyAnswer
+	} `json:"buckets"`
+}
+
+// parted are keys that span all ports, and the others.
+func (f *facts) parted(keys []int) (all, one []int) {
+	for _, i := range keys {
+		if f.wanted[i].AnyPort {
+			all = append(all, i)
+		} else {
+			one = append(one, i)
+		}
+	}
+	return all, one
+}
+
 // addresses looks at the records of keys by address.
 func (f *facts) addresses() {
-	f.sets(f.ofKind("address"), func(ctx context.Context, batch []int) (bool, error) {
-		src, dst := members(f, batch, srcText), members(f, batch, dstText)
-		ports := members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
-		var a struct {
-			In by[by[struct {
-				Others  int64 `json:"sum_other_doc_count"`
-				Buckets []struct {
-					Key uint16 `json:"key"`
-					keyAnswer
-				} `json:"buckets"`
-			}]] `json:"in"`
+	all, one := f.parted(f.ofKind("address"))
+	f.sets(all, f.allPorts)
+	f.sets(one, f.onePort)
+}
+
+// allPorts looks at keys by address alone.
+func (f *facts) allPorts(ctx context.Context, batch []int) (bool, error) {
+	src, dst := members(f, batch, srcText), members(f, batch, dstText)
+	var a struct {
+		In by[keyAnswers] `json:"in"`
+	}
+	err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records of all ports", 0, []any{spoken(), oneOf(fieldSource, src), oneOf(fieldDest, dst)},
+		object{"aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), "", keyAggs()))}}, answerInto(&a))
+	found, whole := byPair(&a.In)
+	for _, i := range batch {
+		if b := found[pair{f.wanted[i].Src, f.wanted[i].Dst}]; b != nil {
+			f.fill(i, b)
 		}
-		err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records", 0, []any{spoken(), oneOf(fieldSource, src), oneOf(fieldDest, dst), oneOf(fieldDstPort, ports)},
-			object{"aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), in, within(fieldDstPort, len(ports), "", keyAggs())))}}, answerInto(&a))
-		if err != nil {
-			return false, err
+	}
+	return whole, err
+}
+
+// byPair finds the answers of an aggregation by source and destination, and says whether they are all there.
+func byPair(a *by[keyAnswers]) (found map[pair]*keyAnswer, whole bool) {
+	found, whole = map[pair]*keyAnswer{}, a.Others == 0
+	for _, s := range a.Buckets {
+		whole = whole && s.In.Others == 0
+		for i := range s.In.Buckets {
+			found[pairOf(s.Key, s.In.Buckets[i].Key)] = &s.In.Buckets[i].keyAnswer
 		}
-		type end struct {
-			pair
-			port uint16
-		}
-		found := map[end]*keyAnswer{}
-		whole := true
-		for _, s := range a.In.Buckets {
-			for _, d := range s.In.Buckets {
-				whole = whole && d.In.Others == 0
-				for i := range d.In.Buckets {
-					p := &d.In.Buckets[i]
-					found[end{pairOf(s.Key, d.Key), p.Key}] = &p.keyAnswer
-				}
+	}
+	return found, whole
+}
+
+// onePort looks at keys by address and port.
+func (f *facts) onePort(ctx context.Context, batch []int) (bool, error) {
+	src, dst := members(f, batch, srcText), members(f, batch, dstText)
+	ports := members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
+	var a struct {
+		In by[by[struct {
+			Others  int64 `json:"sum_other_doc_count"`
+			Buckets []struct {
+				Key uint16 `json:"key"`
+				keyAnswer
+			} `json:"buckets"`
+		}]] `json:"in"`
+	}
+	err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records", 0, []any{spoken(), oneOf(fieldSource, src), oneOf(fieldDest, dst), oneOf(fieldDstPort, ports)},
+		object{"aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), in, within(fieldDstPort, len(ports), "", keyAggs())))}}, answerInto(&a))
+	if err != nil {
+		return false, err
+	}
+	type end struct {
+		pair
+		port uint16
+	}
+	found := map[end]*keyAnswer{}
+	whole := true
+	for _, s := range a.In.Buckets {
+		for _, d := range s.In.Buckets {
+			whole = whole && d.In.Others == 0
+			for i := range d.In.Buckets {
+				p := &d.In.Buckets[i]
+				found[end{pairOf(s.Key, d.Key), p.Key}] = &p.keyAnswer
 			}
-			whole = whole && s.In.Others == 0
 		}
-		for _, i := range batch {
-			k := &f.wanted[i]
-			if b := found[end{pair{k.Src, k.Dst}, k.Port}]; b != nil {
-				f.fill(i, b)
-			}
+		whole = whole && s.In.Others == 0
+	}
+	for _, i := range batch {
+		k := &f.wanted[i]
+		if b := found[end{pair{k.Src, k.Dst}, k.Port}]; b != nil {
+			f.fill(i, b)
 		}
-		return whole && a.In.Others == 0, nil
-	})
+	}
+	return whole && a.In.Others == 0, nil
 }
 
 // names looks at the records of keys by name.
@@ -220,13 +275,7 @@ func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, er
 	indicators := s.of(fieldIndicator, names, false)
 	var a struct {
 		Between struct {
-			In by[struct {
-				Others  int64 `json:"sum_other_doc_count"`
-				Buckets []struct {
-					Key string `json:"key"`
-					keyAnswer
-				} `json:"buckets"`
-			}] `json:"in"`
+			In by[keyAnswers] `json:"in"`
 		} `json:"between"`
 		Asked struct {
 			In by[terms] `json:"in"`
@@ -242,14 +291,9 @@ func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, er
 	if err != nil {
 		return false, err
 	}
-	whole := a.Between.In.Others+a.Asked.In.Others == 0
-	between, said := map[pair]*keyAnswer{}, map[named][]termsBucket{}
-	for _, s := range a.Between.In.Buckets {
-		whole = whole && s.In.Others == 0
-		for i := range s.In.Buckets {
-			between[pairOf(s.Key, s.In.Buckets[i].Key)] = &s.In.Buckets[i].keyAnswer
-		}
-	}
+	between, whole := byPair(&a.Between.In)
+	whole = whole && a.Asked.In.Others == 0
+	said := map[named][]termsBucket{}
 	for _, s := range a.Asked.In.Buckets {
 		addr, _ := netip.ParseAddr(s.Key)
 		for _, b := range s.In.Buckets {
