@@ -16,7 +16,7 @@ import (
 type ritaSpread struct {
 	mu sync.Mutex
 	// hosts are by outside address, and by the address that stands for a name.
-	hosts map[netip.Addr]int32
+	hosts map[[16]byte]int32
 	all   map[netip.Addr]struct{}
 }
 
@@ -25,7 +25,7 @@ func (s *ritaSpread) machines() int64 { return int64(len(s.all)) }
 // count goes over the tables without decoding. A pair stands in a table once, so each counts one machine, but for two that
 // talk in both directions. An internal proxy counts as a machine that talks to what was asked of it, as it does to RITA.
 func (s *ritaSearch) count() *ritaSpread {
-	out := &ritaSpread{hosts: map[netip.Addr]int32{}, all: map[netip.Addr]struct{}{}}
+	out := &ritaSpread{hosts: map[[16]byte]int32{}, all: map[netip.Addr]struct{}{}}
 	scope := &s.o.Request.Scope
 	answers := map[netip.Addr][]*ritaDomain{}
 	for _, d := range s.domains {
@@ -54,7 +54,7 @@ func (s *ritaSearch) count() *ritaSpread {
 				out.all[dst] = struct{}{}
 			}
 			if scope.Direction != hunt.Both || once(machine, other) {
-				out.hosts[other]++
+				out.hosts[other.As16()]++
 			}
 			if !inside {
 				continue
@@ -74,7 +74,7 @@ func (s *ritaSearch) count() *ritaSpread {
 			out.all[src] = struct{}{}
 			for i := range of.Len() {
 				name := of.Dst(i)
-				out.hosts[name]++
+				out.hosts[name.As16()]++
 				if s.m.named.Kinds(src, name)&(1<<hunt.Connect) == 0 {
 					continue
 				}
@@ -83,7 +83,7 @@ func (s *ritaSearch) count() *ritaSpread {
 					// A proxy that asks for the name itself is counted as such.
 					if scope.IsInternal(proxy) && s.m.named.Uses(proxy, name) == nil && once(proxy, name) {
 						out.all[proxy] = struct{}{}
-						out.hosts[name]++
+						out.hosts[name.As16()]++
 					}
 				}
 			}
@@ -139,7 +139,7 @@ func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits
 			add("threat_intel_data", scoring.RITAIntelData, "%s bytes went to and from what is on an indicator list", hunt.Count(l.ritaBytes))
 		}
 	}
-	hosts = int64(s.spread.hosts[party])
+	hosts = int64(s.spread.hosts[party.As16()])
 	machines := s.spread.machines()
 	add("prevalence", s.set.Prevalence(hosts, machines), "%s of %s internal machines talk to it (RITA: rare up to 2 %%, common from half)", hunt.Count(hosts), hunt.Count(machines))
 	s.firstSeen(destination, l.first, add)

@@ -193,12 +193,17 @@ func DiscoverURL(base, view, kql string, from, to time.Time) string {
 // DefaultView is the id of the data view that Security Onion's Kibana opens with.
 const DefaultView = "logs-*"
 
+var (
+	risonQuotes    = strings.NewReplacer("!", "!!", "'", "!'")
+	componentMarks = strings.NewReplacer("+", "%20", "'", "%27", "!", "%21", "(", "%28", ")", "%29", "*", "%2A")
+)
+
 // rison quotes a text in the notation of Kibana's addresses.
 func rison(s string) string {
-	return "'" + strings.NewReplacer("!", "!!", "'", "!'").Replace(s) + "'"
+	return "'" + risonQuotes.Replace(s) + "'"
 }
 
 // component escapes a text for the part of an address behind the #, where a plus sign is a plus sign.
 func component(s string) string {
-	return strings.NewReplacer("+", "%20", "'", "%27", "!", "%21", "(", "%28", ")", "%29", "*", "%2A").Replace(url.QueryEscape(s))
+	return componentMarks.Replace(url.QueryEscape(s))
 }
