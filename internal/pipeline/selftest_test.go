@@ -62,6 +62,18 @@ func TestSelftestMeasuresRecall(t *testing.T) {
 	require.Equal(t, []int64{injected, found}, []int64{s.Selftest.Injected, s.Selftest.Found})
 	require.Equal(t, s, tested(t, ofDay(conns)), "the same hunt gives the same")
 
+	// What the closed form of scoring.DetectionFloor promises in 95 % of cases is measured.
+	above, seen := int64(0), int64(0)
+	for _, f := range s.Floor {
+		for _, c := range s.Selftest.Cells {
+			if f.CheckIns > 0 && c.Hours >= f.Hours && c.Period == f.Period && c.Jitter == f.Jitter && c.Missed == f.Missed {
+				above, seen = above+c.InjectedAlone, seen+c.FoundAlone
+			}
+		}
+	}
+	require.GreaterOrEqual(t, above, int64(5*selftestEach))
+	require.GreaterOrEqual(t, float64(seen), 0.9*float64(above), "of those above the floor")
+
 	// A sensor that was down for most of the day takes the recall down with it.
 	dark := tested(t, ofDay(every(server, day0, 5*time.Minute, 3*time.Hour))).Selftest
 	require.Less(t, dark.Found, s.Selftest.Found)

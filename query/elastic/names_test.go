@@ -320,6 +320,11 @@ func TestFingerprintsThatCannotBeCounted(t *testing.T) {
 		settled(t, want, r)
 		require.Contains(t, said, "hash.ja3 is of type text, which cannot be counted")
 		require.Contains(t, said, "hash.ja4 is of type keyword")
+
+		// Nor does the look-up of evidence end the hunt: it does without them.
+		book, more, err := src.Facts(t.Context(), req, []hunt.PairKey{{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7"), AnyPort: true}})
+		require.NoError(t, err)
+		t.Logf("%+v %+v", book, more)
 	})
 }
 
