@@ -65,6 +65,9 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	}
 	f := &facts{source: s, index: names, req: req, wanted: wanted, book: hunt.FactBook{Facts: make([]hunt.Facts, len(wanted)), Records: map[string]int64{}},
 		chains: make([]map[string]int64, len(wanted))}
+	if f.runtime, err = s.countable(ctx, names, fieldJA3, fieldJA4, fieldAgent); err != nil {
+		return hunt.FactBook{}, nil, err
+	}
 	// What is asked second needs the answers of what is asked first.
 	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads, f.told}} {
 		if err := f.together(ctx, steps); err != nil {
@@ -81,7 +84,9 @@ type facts struct {
 	index  []string
 	req    hunt.Request
 	wanted []hunt.PairKey
-	book   hunt.FactBook
+	// runtime are mappings for fields that could not be counted otherwise.
+	runtime object
+	book    hunt.FactBook
 	// chains are the certificates' hashes that each key was shown, with their handshakes.
 	chains []map[string]int64
 	// shown are the certificates with these hashes, nil where no record tells of them.
@@ -132,6 +137,9 @@ func lacks(field string) object {
 func (f *facts) search(ctx context.Context, op string, margin time.Duration, filter []any, rest object, decode func(es.SearchResult) error) error {
 	filter = append([]any{between(f.req.From.Add(-margin).UnixMilli(), f.req.To.UnixMilli())}, filter...)
 	b := object{"size": 0, "track_total_hits": false, "query": object{"bool": object{"filter": filter}}}
+	if len(f.runtime) > 0 {
+		b["runtime_mappings"] = f.runtime
+	}
 	for k, v := range rest {
 		b[k] = v
 	}

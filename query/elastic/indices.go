@@ -100,6 +100,40 @@ func wantType(field, typ string) bool {
 	return typ == "keyword" || typ == "constant_keyword" || typ == "wildcard"
 }
 
+// capabilities are what fields are mapped as, by field and type.
+type capabilities struct {
+	Indices []string `json:"indices"`
+	Fields  map[string]map[string]struct {
+		Indices      []string `json:"indices"`
+		Aggregatable bool     `json:"aggregatable"`
+	} `json:"fields"`
+}
+
+func (s *Source) capabilities(ctx context.Context, names, fields []string) (answer capabilities, err error) {
+	yes := true
+	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(names), Decode: es.JSON(&answer),
+		Request: esapi.FieldCapsRequest{Index: names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes}})
+	return answer, err
+}
+
+// countable gives runtime mappings for those of the fields that cannot be aggregated as they are mapped: the server then
+// takes their values out of the documents. That is slow, so it is for searches about few documents.
+func (s *Source) countable(ctx context.Context, names []string, fields ...string) (object, error) {
+	answer, err := s.capabilities(ctx, names, fields)
+	if err != nil {
+		return nil, err
+	}
+	out := object{}
+	for _, f := range fields {
+		for typ, caps := range answer.Fields[f] {
+			if typ != "unmapped" && !(wantType(f, typ) && caps.Aggregatable) {
+				out[f] = object{"type": "keyword"}
+			}
+		}
+	}
+	return out, nil
+}
+
 // checkFields refuses mappings over which the same query would silently mean something else: an address that is a
 // keyword matches no network. A field that is mapped nowhere is only told, since all its values are absent then.
 func (r *reading) checkFields(ctx context.Context) error {
@@ -107,17 +141,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 	for _, s := range r.query.sources {
 		fields = append(fields, s.field)
 	}
-	var answer struct {
-		Indices []string `json:"indices"`
-		Fields  map[string]map[string]struct {
-			Indices      []string `json:"indices"`
-			Aggregatable bool     `json:"aggregatable"`
-			Searchable   bool     `json:"searchable"`
-		} `json:"fields"`
-	}
-	yes := true
-	err := r.src.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(r.names), Decode: es.JSON(&answer),
-		Request: esapi.FieldCapsRequest{Index: r.names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes}})
+	answer, err := r.src.capabilities(ctx, r.names, fields)
 	if err != nil {
 		return err
 	}

@@ -321,10 +321,18 @@ func TestFingerprintsThatCannotBeCounted(t *testing.T) {
 		require.Contains(t, said, "hash.ja3 is of type text, which cannot be counted")
 		require.Contains(t, said, "hash.ja4 is of type keyword")
 
-		// Nor does the look-up of evidence end the hunt: it does without them.
-		book, more, err := src.Facts(t.Context(), req, []hunt.PairKey{{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7"), AnyPort: true}})
+		// Evidence, which is about few documents, has them all the same: what an index with the usual mapping gives.
+		plain := c.index(t, 1)
+		c.loadLogs(t, plain, l)
+		usual, err := New(c.Client, Options{Index: []string{plain}})
 		require.NoError(t, err)
-		t.Logf("%+v %+v", book, more)
+		wanted := []hunt.PairKey{{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7"), Port: 443, Proto: hunt.TCP}}
+		book, _, err := src.Facts(t.Context(), req, wanted)
+		require.NoError(t, err)
+		other, _, err := usual.Facts(t.Context(), req, wanted)
+		require.NoError(t, err)
+		require.Equal(t, other, book)
+		require.NotEmpty(t, book.Facts[0].TLS.JA3)
 	})
 }
 
