@@ -26,12 +26,16 @@ func TestForgedNameLowersNothing(t *testing.T) {
 			src.names = append(src.names, hunt.NameRecord{Start: c.Start + 80, Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: 443, Kind: hunt.TLS, Name: name, Count: 1})
 		}
 	}
-	update := netip.MustParseAddr("192.0.2.50")
 	for host := range 20 {
 		own := netip.AddrFrom4([4]byte{10, 0, 1, byte(host)})
-		add(by(every(update, day0.Add(time.Duration(host)*time.Minute), 30*time.Minute, 23*time.Hour), func(c *hunt.Connection) { c.Src = own }))
+		add(by(every(server, day0.Add(time.Duration(host)*time.Minute), 30*time.Minute, 23*time.Hour), func(c *hunt.Connection) { c.Src = own }))
 	}
 	add(every(server, day0, 30*time.Minute, 24*time.Hour))
+	fleet := len(src.conns) - 48
+	for i := range fleet { // the service has more servers than a finding names addresses
+		at := netip.AddrFrom4([4]byte{192, 0, byte(i % 45), 50})
+		src.conns[i].Dst, src.names[i].Dst = at, at
+	}
 
 	path := t.TempDir() + "/first-seen"
 	_, err := firstseen.Feed(path, maps.All(map[string]firstseen.Span{name: {First: day0.AddDate(0, 0, -60).UnixMilli(), Last: day0.UnixMilli()}}), day0)

@@ -114,8 +114,11 @@ func (s *search) prevalence(tested int) *prevalence {
 					p.hosts[domain] = hostSet{}
 				}
 				for _, a := range k.reached() {
-					if near := (party{net: networkOf(a)}); p.hosts[near] == nil {
-						p.hosts[near] = hostSet{}
+					p.watch(a)
+				}
+				if k.Name != "" { // all of its servers, to know where others use it
+					for _, u := range k.uses {
+						p.watch(u.Addr)
 					}
 				}
 				if k.beacon.Score(tested).Score > fleetBeat {
@@ -132,6 +135,13 @@ func (s *search) prevalence(tested int) *prevalence {
 	}
 	s.countHosts(p)
 	return p
+}
+
+// watch has the machines counted that reach the network around an address.
+func (p *prevalence) watch(a netip.Addr) {
+	if near := (party{net: networkOf(a)}); p.hosts[near] == nil {
+		p.hosts[near] = hostSet{}
+	}
 }
 
 // countHosts notes which machines talk to the other sides that matter.
