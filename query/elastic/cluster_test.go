@@ -130,6 +130,11 @@ func (c cluster) stream(t *testing.T) string {
 	name := c.index(t, 1) + "-stream"
 	c.do(t, "PUT", "/_index_template/"+name, object{"index_patterns": []any{name}, "priority": 900, "data_stream": object{},
 		"template": object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": mapping()}})
+	t.Cleanup(func() { // A template that is in use cannot be wiped by the next package that shares the server.
+		for _, path := range []string{"/_data_stream/", "/_index_template/"} {
+			_ = c.Do(context.Background(), es.Call{Op: "delete", Index: name, Request: raw{"DELETE", path + name, nil}})
+		}
+	})
 	return name
 }
 
