@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -13,9 +14,13 @@ import (
 // shows them to; of those shown to several, only that.
 type signatures struct {
 	mu    sync.Mutex
-	shown map[signed]*shownTo
+	shown map[signed]int32 // where in list
+	list  []shownTo
 	// by are the signatures of a pair of addresses and of a pair with a name.
-	by map[signedPair][]string
+	by map[signedPair][]int32
+	// of is how many each machine shows; left are records of more than are kept.
+	of   map[netip.Addr]int32
+	left int64
 }
 
 type signed struct {
@@ -25,6 +30,7 @@ type signed struct {
 
 // shownTo counts up to two.
 type shownTo struct {
+	text             string
 	dst              netip.Addr
 	name             string
 	severalDst, more bool
@@ -35,6 +41,20 @@ type signedPair struct {
 	name     string
 }
 
+const (
+	// maxSignatures is how many signatures of a pair are looked at.
+	maxSignatures = 50
+	// maxOfMachine bounds what is kept of a machine: browsers show a JA3 of its own in every connection. What comes after so many
+	// is not known to be rare.
+	maxOfMachine = 10_000
+	// maxOfAll bounds what is kept of all: some 200 MB.
+	maxOfAll = 1 << 20
+)
+
+func newSignatures() *signatures {
+	return &signatures{shown: map[signed]int32{}, by: map[signedPair][]int32{}, of: map[netip.Addr]int32{}}
+}
+
 func (s *signatures) add(batch []hunt.Signature) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,12 +63,18 @@ func (s *signatures) add(batch []hunt.Signature) {
 		if r.Text == "" {
 			continue
 		}
-		k := signed{r.Src, r.Text}
-		to := s.shown[k]
-		if to == nil {
-			to = &shownTo{dst: r.Dst, name: r.Name}
-			s.shown[k] = to
+		at, there := s.shown[signed{r.Src, r.Text}]
+		if !there {
+			if s.of[r.Src] >= maxOfMachine || len(s.list) >= maxOfAll {
+				s.left++
+				continue
+			}
+			at = int32(len(s.list))
+			s.list = append(s.list, shownTo{text: r.Text, dst: r.Dst, name: r.Name})
+			s.shown[signed{r.Src, r.Text}] = at
+			s.of[r.Src]++
 		}
+		to := &s.list[at]
 		to.severalDst = to.severalDst || to.dst != r.Dst
 		switch {
 		case r.Name == "":
@@ -61,14 +87,11 @@ func (s *signatures) add(batch []hunt.Signature) {
 		if r.Name == "" {
 			pair.dst = r.Dst
 		}
-		if list := s.by[pair]; len(list) < maxSignatures && !slices.Contains(list, r.Text) {
-			s.by[pair] = append(list, r.Text)
+		if list := s.by[pair]; len(list) < maxSignatures && !slices.Contains(list, at) {
+			s.by[pair] = append(list, at)
 		}
 	}
 }
-
-// maxSignatures is how many signatures of a pair are looked at.
-const maxSignatures = 50
 
 // rare is a signature that the source of a key shows there alone, or empty.
 func (s *signatures) rare(k *hunt.PairKey) string {
@@ -79,10 +102,9 @@ func (s *signatures) rare(k *hunt.PairKey) string {
 	if k.Name == "" {
 		pair.dst = k.Dst
 	}
-	for _, text := range s.by[pair] {
-		to := s.shown[signed{k.Src, text}]
-		if k.Name != "" && !to.more || k.Name == "" && !to.severalDst {
-			return text
+	for _, at := range s.by[pair] {
+		if to := &s.list[at]; k.Name != "" && !to.more || k.Name == "" && !to.severalDst {
+			return to.text
 		}
 	}
 	return ""
@@ -94,12 +116,16 @@ func (m *material) readSignatures(ctx context.Context, src hunt.Source, req hunt
 	if !ok {
 		return nil
 	}
-	m.signatures = &signatures{shown: map[signed]*shownTo{}, by: map[signedPair][]string{}}
+	m.signatures = newSignatures()
 	more, err := from.ReadSignatures(ctx, req, func(batch []hunt.Signature) error {
 		m.signatures.add(batch)
 		return ctx.Err()
 	})
 	// What is odd about the logs was told when their names were read.
 	include(reading, "signatures", &hunt.Reading{Connections: more.Connections, Gaps: more.Gaps})
+	if n := m.signatures.left; n > 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{Count: n, What: fmt.Sprintf("%s records show user agents or JA3s beyond the first %s of their machine, or %s of all; none of those counts as rare",
+			hunt.Count(n), hunt.Count(maxOfMachine), hunt.Count(maxOfAll))})
+	}
 	return err
 }
