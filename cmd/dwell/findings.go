@@ -73,7 +73,7 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err := output.Findings(a.Out, list.Findings, show); err != nil {
 		return fmt.Errorf("print findings: %w", err)
 	}
-	text := fmt.Sprintf("%s findings, out of %s hunts", hunt.Count(list.Total), hunt.Count(list.Hunts))
+	text := fmt.Sprintf("%s, out of %s", hunt.Many(list.Total, "finding"), hunt.Many(list.Hunts, "hunt"))
 	if cut := list.Total - len(list.Findings); cut > 0 {
 		text += fmt.Sprintf("; %s not printed (--limit)", hunt.Count(cut))
 	}

@@ -94,7 +94,7 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 		return fmt.Errorf("print the page: %w", err)
 	}
 	if n := len(gaps); n > 0 {
-		return codeError{exitIncomplete, fmt.Sprintf("the page is incomplete (%s gaps, above)", hunt.Count(n))}
+		return codeError{exitIncomplete, fmt.Sprintf("the page is incomplete (%s, above)", hunt.Many(n, "gap"))}
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ func (d *hostPainter) draw() error {
 	d.line("%s", title)
 	d.row("window", "%s", span(&p.Window))
 	if p.FirstSeen != nil {
-		d.row("seen", "%s to %s, %s connections", p.FirstSeen.Format(time.RFC3339), p.LastSeen.Format(time.RFC3339), hunt.Count(p.Connections))
+		d.row("seen", "%s to %s, %s", p.FirstSeen.Format(time.RFC3339), p.LastSeen.Format(time.RFC3339), hunt.Many(p.Connections, "connection"))
 	}
 	d.said("names", p.Names, true)
 	d.said("MAC", p.MAC, true)
@@ -292,12 +292,20 @@ func (d *hostPainter) pairs() {
 		case n == 0:
 			d.line("                  nobody else talks to it")
 		default:
-			d.text(18, "                  %s others talk to it: %s", hunt.Count(n), some(f.Neighbours))
+			d.text(18, "                  %s: %s", others(n), some(f.Neighbours))
 		}
 	}
 	if more := len(p.Pairs) - shownPairs; more > 0 {
 		d.line("  and %s weaker ones (-o json)", hunt.Count(more))
 	}
+}
+
+// others says how many more talk to a destination.
+func others(n int) string {
+	if n == 1 {
+		return "one other talks to it"
+	}
+	return hunt.Count(n) + " others talk to it"
 }
 
 func some(list []netip.Addr) string {
@@ -316,7 +324,7 @@ const shownPorts = 12
 // inside says which services of which machines were used, new ones first and by name.
 func (d *hostPainter) inside() {
 	p := d.page
-	title := fmt.Sprintf("inside (%s connections)", hunt.Count(p.InsideConnections))
+	title := fmt.Sprintf("inside (%s)", hunt.Many(p.InsideConnections, "connection"))
 	if p.FirstContact != nil {
 		title += fmt.Sprintf("; new after the first contact with the strongest pair, %s", p.FirstContact.Format(time.RFC3339))
 	}
@@ -326,7 +334,7 @@ func (d *hostPainter) inside() {
 	}
 	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
 		s := &p.Inside[i]
-		text := fmt.Sprintf("  %-10s %7s connections to %s machines", s.Port, hunt.Count(s.Connections), hunt.Count(len(s.Machines)))
+		text := fmt.Sprintf("  %-10s %7s connections to %s", s.Port, hunt.Count(s.Connections), hunt.Many(len(s.Machines), "machine"))
 		if s.New > 0 {
 			text += fmt.Sprintf(", %s NEW:", hunt.Count(s.New))
 		} else {

@@ -216,6 +216,9 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 		Manager: settings.Links.BaseURL, Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
 		Selftest: settings.Hunt.Selftest, BySensor: settings.Hunt.BySensor,
 	}
+	if o.Selftest && o.Profile == pipeline.ProfileRITA && f.wholeHunt.Changed("selftest") {
+		return o, usage("--selftest measures our own score: leave --profile rita out")
+	}
 	// Without a home there is no state folder: then tiles go where temporary files go.
 	if dir, err := settings.StateDir(a.Environ); err == nil {
 		o.Memory.Folder = filepath.Join(dir, "tiles")
@@ -278,8 +281,8 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more
 	if r.Reading.Window != (hunt.Window{}) {
 		window = "in " + r.Reading.Window.String()
 	}
-	text := fmt.Sprintf("%s findings from %.2f on, of %s keys scored, %s pairs and %s connections, %s",
-		hunt.Count(shown), settings.Hunt.MinScore, hunt.Count(h.Scored), hunt.Count(h.Pairs), hunt.Count(h.Connections), window)
+	text := fmt.Sprintf("%s from %.2f on, of %s scored, %s and %s, %s",
+		hunt.Many(shown, "finding"), settings.Hunt.MinScore, hunt.Many(h.Scored, "key"), hunt.Many(h.Pairs, "pair"), hunt.Many(h.Connections, "connection"), window)
 	if more > 0 {
 		text += fmt.Sprintf("; %s of them not printed (--limit)", hunt.Count(more))
 	}
@@ -326,7 +329,7 @@ func (a *app) notes(notes []hunt.Note) {
 // verdict gives the exit code that the contract wants: 5 wins over 3.
 func verdict(r *pipeline.Result, fail int) error {
 	if n := len(r.Reading.Gaps); n > 0 {
-		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%s gaps, above): what was printed is true, what is missing is not known", hunt.Count(n))}
+		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%s, above): what was printed is true, what is missing is not known", hunt.Many(n, "gap"))}
 	}
 	if fail == 0 {
 		return nil
@@ -338,7 +341,7 @@ func verdict(r *pipeline.Result, fail int) error {
 		}
 	}
 	if found > 0 {
-		return codeError{exitCondition, fmt.Sprintf("%s findings at or above the severity of --fail-on", hunt.Count(found))}
+		return codeError{exitCondition, fmt.Sprintf("%s at or above the severity of --fail-on", hunt.Many(found, "finding"))}
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 		a.warn("INCOMPLETE: %s", g)
 	}
 	if n := len(reading.Gaps); n > 0 {
-		return codeError{exitIncomplete, fmt.Sprintf("the window was not read in full (%s gaps, above): what was seen is remembered, what is missing may count as new", hunt.Count(n))}
+		return codeError{exitIncomplete, fmt.Sprintf("the window was not read in full (%s, above): what was seen is remembered, what is missing may count as new", hunt.Many(n, "gap"))}
 	}
 	return nil
 }

@@ -92,7 +92,7 @@ func (a *app) listSafelist() error {
 		}
 		fmt.Fprintf(w, "%s\t%s > %s\tuntil %s\t%s\t%s\n", output.Clean(r.Name), output.Clean(from), output.Clean(to), r.Expires, output.Clean(r.Owner), output.Clean(r.Reason))
 	}
-	a.say("dwell: %s rules in %s", hunt.Count(len(l.Rules)), path)
+	a.say("dwell: %s in %s", hunt.Many(len(l.Rules), "rule"), path)
 	return w.Flush()
 }
 
@@ -131,8 +131,8 @@ func (a *app) lintSafelist() error {
 		fmt.Fprintf(a.Out, "%s expired on %s: decide again, or remove it\n", output.Clean(r.Name), r.Expires)
 	}
 	if len(expired) > 0 {
-		return codeError{exitCondition, fmt.Sprintf("%s of %s rules have expired", hunt.Count(len(expired)), hunt.Count(len(l.Rules)))}
+		return codeError{exitCondition, fmt.Sprintf("%s of %s expired", hunt.Count(len(expired)), hunt.Many(len(l.Rules), "rule"))}
 	}
-	a.say("dwell: %s rules, none expired", hunt.Count(len(l.Rules)))
+	a.say("dwell: %s, none expired", hunt.Many(len(l.Rules), "rule"))
 	return nil
 }

@@ -322,7 +322,7 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 				}
 			}
 		}
-		text := fmt.Sprintf("%s: matches %s findings, %s of them high or critical", r.Name, hunt.Count(len(matched)), hunt.Count(severe))
+		text := fmt.Sprintf("%s: matches %s, %s of them high or critical", r.Name, hunt.Many(len(matched), "finding"), hunt.Count(severe))
 		if len(matched) == 1 {
 			text = fmt.Sprintf("%s: matches one finding, %s", r.Name, cmp.Or(matched[0].Dwell.Severity, "without a severity"))
 		}
@@ -337,7 +337,7 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 			fmt.Fprintf(a.Out, "  and %s more\n", hunt.Count(more))
 		}
 	}
-	a.say("dwell: %s rules, %s findings", hunt.Count(len(list.Rules)), hunt.Count(len(findings)))
+	a.say("dwell: %s, %s", hunt.Many(len(list.Rules), "rule"), hunt.Many(len(findings), "finding"))
 	return nil
 }
 

@@ -184,7 +184,7 @@ func amount(p *pipeline.Portrait) string {
 	if p.To.DNS {
 		return ""
 	}
-	return fmt.Sprintf(", %s connections", hunt.Count(len(p.Starts)))
+	return fmt.Sprintf(", %s", hunt.Many(len(p.Starts), "connection"))
 }
 
 func (d *painter) finding(f *hunt.Finding) {

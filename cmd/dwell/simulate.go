@@ -116,8 +116,8 @@ func (a *app) makeLogs(ctx context.Context, sc simulate.Scenario, f *simulateFla
 			lines = append(lines, fmt.Sprintf("%s %s", hunt.Count(n), log))
 		}
 	}
-	fmt.Fprintf(a.Out, "%s: %s files, %s; records: %s\n", output.Clean(f.out), hunt.Count(len(summary.Files)), hunt.Size(summary.Bytes), strings.Join(lines, ", "))
-	fmt.Fprintf(a.Out, "window %s/%s; %s implants and %s services, told in %s\n", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
-		hunt.Count(len(l.Implants)), hunt.Count(len(l.Services)), simulate.LabelsFile)
+	fmt.Fprintf(a.Out, "%s: %s, %s; records: %s\n", output.Clean(f.out), hunt.Many(len(summary.Files), "file"), hunt.Size(summary.Bytes), strings.Join(lines, ", "))
+	fmt.Fprintf(a.Out, "window %s/%s; %s and %s, told in %s\n", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
+		hunt.Many(len(l.Implants), "implant"), hunt.Many(len(l.Services), "service"), simulate.LabelsFile)
 	return nil
 }

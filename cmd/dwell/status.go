@@ -92,11 +92,11 @@ func (a *app) held(settings *config.Loaded) {
 		a.say("dwell: nothing is held in %s", dir)
 		return
 	}
-	text := fmt.Sprintf("%s hunts are held in %s", hunt.Count(st.Hunts), dir)
+	text := fmt.Sprintf("%s held in %s", hunt.Many(st.Hunts, "hunt"), dir)
 	if !st.Oldest.IsZero() {
 		text += " since " + st.Oldest.UTC().Format(time.RFC3339)
 	}
-	a.warn("%s; %s documents were refused for good (*.dead.ndjson); %s of %s used", text, hunt.Count(st.Dead), hunt.Size(st.Bytes), hunt.Size(st.Max))
+	a.warn("%s; %s refused for good (*.dead.ndjson); %s of %s used", text, hunt.Many(st.Dead, "document"), hunt.Size(st.Bytes), hunt.Size(st.Max))
 }
 
 func state(s *hunt.Summary) string {

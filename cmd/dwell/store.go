@@ -130,25 +130,25 @@ func (a *app) store(ctx context.Context, store *integration.Store, settings *con
 		a.warn("not stored: %v", d)
 	}
 	if n := len(report.Findings.Dead); n > 0 {
-		return codeError{exitFailed, fmt.Sprintf("%s findings were refused by the cluster for good", hunt.Count(n))}
+		return codeError{exitFailed, fmt.Sprintf("%s refused by the cluster for good", hunt.Many(n, "finding"))}
 	}
 	return nil
 }
 
 // stored says what became of a hunt's documents.
 func stored(r *integration.Report) string {
-	text := []string{fmt.Sprintf("%s findings stored", hunt.Count(r.Findings.Acked))}
+	text := []string{fmt.Sprintf("%s stored", hunt.Many(r.Findings.Acked, "finding"))}
 	if n := r.Findings.Existing; n > 0 {
 		text = append(text, fmt.Sprintf("%s were there already", hunt.Count(n)))
 	}
 	if n := r.Alerts.Acked; n > 0 {
-		text = append(text, fmt.Sprintf("%s alerts raised", hunt.Count(n)))
+		text = append(text, fmt.Sprintf("%s raised", hunt.Many(n, "alert")))
 	}
 	if r.Replaces != "" {
 		text = append(text, "replaces revision "+r.Replaces)
 	}
 	if r.Replayed > 0 {
-		text = append(text, fmt.Sprintf("%s held hunts stored before it", hunt.Count(r.Replayed)))
+		text = append(text, fmt.Sprintf("%s stored before it", hunt.Many(r.Replayed, "held hunt")))
 	}
 	return strings.Join(text, ", ")
 }

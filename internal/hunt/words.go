@@ -31,6 +31,14 @@ func Count[T ~int | ~int32 | ~int64](n T) string {
 	return s
 }
 
+// Many prints how many there are of something that has its plural with an s: 1 finding, 1,204 findings.
+func Many[T ~int | ~int32 | ~int64](n T, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Count(n) + " " + one + "s"
+}
+
 // Size prints bytes with one decimal at most, in steps of 1,024.
 func Size(n int64) string {
 	units, x := []string{"B", "KB", "MB", "GB", "TB", "PB"}, float64(n)

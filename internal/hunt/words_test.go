@@ -14,3 +14,9 @@ func TestNumbersForPeople(t *testing.T) {
 		require.Equal(t, want, Size(n))
 	}
 }
+
+func TestMany(t *testing.T) {
+	for n, want := range map[int]string{0: "0 findings", 1: "1 finding", 2: "2 findings", 1204: "1,204 findings"} {
+		require.Equal(t, want, Many(n, "finding"))
+	}
+}

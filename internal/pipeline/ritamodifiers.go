@@ -147,7 +147,7 @@ func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits
 		add("missing_host", scoring.RITAMissingHost, "%s HTTP requests without a Host header", hunt.Count(n))
 	}
 	if text := s.m.signatures.rare(k); text != "" {
-		add("rare_signature", s.set.RareSignature, "the machine shows the signature %q to this destination and to no other", text)
+		add("rare_signature", s.set.RareSignature, "the machine shows the %s %q to this destination and to no other", kindOf(text), text)
 	}
 	return list, hosts
 }

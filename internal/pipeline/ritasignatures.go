@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"dwell/internal/hunt"
@@ -108,6 +109,14 @@ func (s *signatures) rare(k *hunt.PairKey) string {
 		}
 	}
 	return ""
+}
+
+// kindOf says what a signature is: a JA3 is an MD5.
+func kindOf(text string) string {
+	if len(text) == 32 && strings.Trim(text, "0123456789abcdef") == "" {
+		return "TLS fingerprint JA3"
+	}
+	return "user agent"
 }
 
 // readSignatures reads them where the profile asks for them and the source has them.

@@ -25,4 +25,6 @@ func TestSignaturesAreBounded(t *testing.T) {
 	require.Empty(t, s.rare(&hunt.PairKey{Src: noisy, Name: "b.example"}), "shown to two")
 	require.Equal(t, "agent", s.rare(&hunt.PairKey{Src: quiet, Name: "a.example"}))
 	require.Empty(t, s.rare(&hunt.PairKey{Src: quiet, Dst: dst}), "shown to two")
+	require.Equal(t, "TLS fingerprint JA3", kindOf("28281b599e25010b00c1f277b1802bb3"))
+	require.Equal(t, "user agent", kindOf("curl/8.5.0"))
 }

@@ -78,9 +78,9 @@ func (r *Result) state(ctx context.Context, src hunt.Source, m *material, id *id
 	if n := c.skipped; n != (hunt.Skipped{}) {
 		told = append(told, "too busy to be judged as a whole: "+busy(n))
 	}
-	s.Text = fmt.Sprintf("%s keys tested, connections in %s of %s hours, %s findings safelisted; %s. "+
+	s.Text = fmt.Sprintf("%s tested, connections in %s of %s hours, %s safelisted; %s. "+
 		"A beacon scores %.2f or more with a likelihood of 95 %% from so many check-ins on, if its gaps vary by 20 %% / by 50 %% with 30 %% missed: %s.",
-		hunt.Count(s.Keys), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Count(s.Safelisted), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
+		hunt.Many(s.Keys, "key"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
 	if o.Selftest && w != (hunt.Window{}) && o.looksFor("beacon") {
 		s.Selftest = selftest(ctx, m, w, c, o)
 		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
@@ -95,13 +95,11 @@ func (r *Result) state(ctx context.Context, src hunt.Source, m *material, id *id
 func busy(n hunt.Skipped) string {
 	var parts []string
 	for _, of := range [...]struct {
-		count     int64
-		one, many string
-	}{{n.Networks, "network", "networks"}, {n.Fingerprints, "TLS fingerprint", "TLS fingerprints"}, {n.Domains, "domain", "domains"}} {
-		if of.count == 1 {
-			parts = append(parts, "1 "+of.one)
-		} else if of.count > 1 {
-			parts = append(parts, hunt.Count(of.count)+" "+of.many)
+		count int64
+		one   string
+	}{{n.Networks, "network"}, {n.Fingerprints, "TLS fingerprint"}, {n.Domains, "domain"}} {
+		if of.count > 0 {
+			parts = append(parts, hunt.Many(of.count, of.one))
 		}
 	}
 	return strings.Join(parts, ", ")

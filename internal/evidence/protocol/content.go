@@ -12,13 +12,13 @@ import (
 func (v *view) programs() {
 	for _, c := range v.Files {
 		if what := program(c.MIME); what != "" {
-			v.odd(evidence.Executable, "%s went over it: %s (%s files, %s bytes)", what, c.MIME, hunt.Count(c.Count), hunt.Count(c.Bytes))
+			v.odd(evidence.Executable, "%s went over it: %s (%s, %s)", what, c.MIME, hunt.Many(c.Count, "file"), hunt.Size(c.Bytes))
 			return
 		}
 	}
 	for _, c := range v.HTTP.MIME {
 		if what := program(c.Value); what != "" {
-			v.odd(evidence.Executable, "%s came over it: %s (%s responses)", what, c.Value, hunt.Count(c.Count))
+			v.odd(evidence.Executable, "%s came over it: %s (%s)", what, c.Value, hunt.Many(c.Count, "response"))
 			return
 		}
 	}

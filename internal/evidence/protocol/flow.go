@@ -80,10 +80,10 @@ func (v *view) service() {
 	case got == "":
 		// Old Zeeks know no QUIC, so nothing recognised there says little.
 		if k.Proto == hunt.TCP && f.Client.Bytes > 0 && f.Server.Bytes > 0 {
-			v.odd(evidence.NoService, "port %d is for %s, but Zeek recognises no protocol in what goes both ways (%s connections)", k.Port, want[0], hunt.Count(f.Network.Connections))
+			v.odd(evidence.NoService, "port %d is for %s, but Zeek recognises no protocol in what goes both ways (%s)", k.Port, want[0], hunt.Many(f.Network.Connections, "connection"))
 		}
 	case !slices.ContainsFunc(strings.Split(got, ","), func(s string) bool { return slices.Contains(want, s) }):
-		v.odd(evidence.OddService, "port %d is for %s, but what is spoken is %s (%s connections)", k.Port, want[0], got, hunt.Count(f.Network.Connections))
+		v.odd(evidence.OddService, "port %d is for %s, but what is spoken is %s (%s)", k.Port, want[0], got, hunt.Many(f.Network.Connections, "connection"))
 	}
 }
 
@@ -97,7 +97,7 @@ func (v *view) icmp() {
 	const headers, ping = 28, 128
 	data := float64(f.Client.Bytes) / float64(f.Network.Connections)
 	if messages := (v.s.Sizes.Median - data) / headers; messages >= 1 && data/messages > ping {
-		v.odd(evidence.ICMPData, "ICMP carries %s bytes a message, more than a ping has (%s connections)", hunt.Count(int64(data/messages)), hunt.Count(f.Network.Connections))
+		v.odd(evidence.ICMPData, "ICMP carries %s bytes a message, more than a ping has (%s)", hunt.Count(int64(data/messages)), hunt.Many(f.Network.Connections, "connection"))
 	}
 }
 
@@ -158,12 +158,12 @@ func (v *view) remarks() {
 		if about, _, _ := strings.Cut(n.Value, "::"); about == "SSL" || about == "CaptureLoss" || about == "PacketFilter" || about == "Weird" {
 			continue
 		}
-		v.odd(evidence.Noticed, "Zeek noticed %s between the two (%s times)", n.Value, hunt.Count(n.Count))
+		v.odd(evidence.Noticed, "Zeek noticed %s between the two (%s)", n.Value, hunt.Many(n.Count, "time"))
 		break
 	}
 	for _, w := range v.Weird {
 		if !lossy(w.Value) && half(w.Count, v.s.Finding.Network.Connections) {
-			v.odd(evidence.Weirdness, "Zeek finds the protocol weird: %s (%s times)", w.Value, hunt.Count(w.Count))
+			v.odd(evidence.Weirdness, "Zeek finds the protocol weird: %s (%s)", w.Value, hunt.Many(w.Count, "time"))
 			break
 		}
 	}

@@ -14,9 +14,9 @@ func (v *view) nameless() {
 	t, h := &v.TLS, &v.HTTP
 	switch {
 	case half(t.NoName, t.Records):
-		v.odd(evidence.NoName, "TLS without a server name (%s of %s handshakes)", hunt.Count(t.NoName), hunt.Count(t.Records))
+		v.odd(evidence.NoName, "TLS without a server name (%s of %s)", hunt.Count(t.NoName), hunt.Many(t.Records, "handshake"))
 	case half(h.NoHost, h.Requests):
-		v.odd(evidence.NoName, "HTTP without a Host header (%s of %s requests)", hunt.Count(h.NoHost), hunt.Count(h.Requests))
+		v.odd(evidence.NoName, "HTTP without a Host header (%s of %s)", hunt.Count(h.NoHost), hunt.Many(h.Requests, "request"))
 	}
 	bare := int64(0)
 	for _, host := range h.Hosts {
@@ -25,7 +25,7 @@ func (v *view) nameless() {
 		}
 	}
 	if half(bare, h.Requests) {
-		v.odd(evidence.BareAddress, "HTTP asks for the bare address (%s of %s requests)", hunt.Count(bare), hunt.Count(h.Requests))
+		v.odd(evidence.BareAddress, "HTTP asks for the bare address (%s of %s)", hunt.Count(bare), hunt.Many(h.Requests, "request"))
 	}
 	// Enough queries that the machine's names are looked up where we see it.
 	const enough = 10
@@ -41,27 +41,27 @@ func (v *view) certificate() {
 	}
 	c := v.TLS.Certificates[0]
 	if selfSigned(&c, v.TLS.Validation) {
-		v.odd(evidence.SelfSigned, "its certificate is self-signed (%s, %s handshakes)", subjectOf(&c), hunt.Count(c.Count))
+		v.odd(evidence.SelfSigned, "its certificate is self-signed (%s, %s)", subjectOf(&c), hunt.Many(c.Count, "handshake"))
 	}
 	start, end := v.window.Start.UnixMilli(), v.window.End.UnixMilli()
 	const layout = "2006-01-02"
 	if c.NotAfter != hunt.Absent && c.NotAfter < start {
-		v.odd(evidence.Expired, "its certificate expired on %s (%s handshakes)", hunt.At(c.NotAfter).Format(layout), hunt.Count(c.Count))
+		v.odd(evidence.Expired, "its certificate expired on %s (%s)", hunt.At(c.NotAfter).Format(layout), hunt.Many(c.Count, "handshake"))
 	}
 	if c.NotAfter == hunt.Absent && len(v.TLS.Validation) > 0 { // what Zeek found when it checked
 		switch said := v.TLS.Validation[0]; {
 		case strings.Contains(said.Value, "expired"):
-			v.odd(evidence.Expired, "its certificate had expired (%s handshakes)", hunt.Count(said.Count))
+			v.odd(evidence.Expired, "its certificate had expired (%s)", hunt.Many(said.Count, "handshake"))
 		case strings.Contains(said.Value, "not yet valid"):
-			v.odd(evidence.NotYetValid, "its certificate was not yet valid (%s handshakes)", hunt.Count(said.Count))
+			v.odd(evidence.NotYetValid, "its certificate was not yet valid (%s)", hunt.Many(said.Count, "handshake"))
 		}
 	}
 	if c.NotBefore != hunt.Absent {
 		switch begins := hunt.At(c.NotBefore).Format(layout); {
 		case c.NotBefore >= end:
-			v.odd(evidence.NotYetValid, "its certificate is valid from %s on only (%s handshakes)", begins, hunt.Count(c.Count))
+			v.odd(evidence.NotYetValid, "its certificate is valid from %s on only (%s)", begins, hunt.Many(c.Count, "handshake"))
 		case c.NotBefore >= start-(24*time.Hour).Milliseconds():
-			v.odd(evidence.IssuedToday, "its certificate was issued the same day, %s (%s handshakes)", begins, hunt.Count(c.Count))
+			v.odd(evidence.IssuedToday, "its certificate was issued the same day, %s (%s)", begins, hunt.Many(c.Count, "handshake"))
 		}
 	}
 	// Without the x509 record the other names of the certificate are not known.
@@ -69,7 +69,7 @@ func (v *view) certificate() {
 		return
 	}
 	if asked := v.TLS.Names[0]; !isFor(&c, asked.Value) {
-		v.odd(evidence.OtherName, "its certificate is for %s, not for the name that was asked for, %s (%s handshakes)", subjectOf(&c), asked.Value, hunt.Count(asked.Count))
+		v.odd(evidence.OtherName, "its certificate is for %s, not for the name that was asked for, %s (%s)", subjectOf(&c), asked.Value, hunt.Many(asked.Count, "handshake"))
 	}
 }
 
@@ -160,10 +160,10 @@ func (v *view) rare(term, word string, traits []hunt.Trait, all int64, hosts int
 	const few = 2
 	switch oneHost, oneDestination := t.Hosts == 1, t.Destinations == 1; {
 	case oneHost && oneDestination:
-		v.odd(term, "no other of %s machines shows its %s %s, and it shows it to nobody else (%s times)", hunt.Count(hosts), word, t.Value, hunt.Count(t.Count))
+		v.odd(term, "no other of %s machines shows its %s %s, and it shows it to nobody else (%s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
 	case oneHost:
-		v.oddBy(term, 0.5, "no other of %s machines shows its %s %s (%s times)", hunt.Count(hosts), word, t.Value, hunt.Count(t.Count))
+		v.oddBy(term, 0.5, "no other of %s machines shows its %s %s (%s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
 	case oneDestination && t.Hosts <= few:
-		v.oddBy(term, 0.5, "its %s %s is shown to this address only (%s times)", word, t.Value, hunt.Count(t.Count))
+		v.oddBy(term, 0.5, "its %s %s is shown to this address only (%s)", word, t.Value, hunt.Many(t.Count, "time"))
 	}
 }
