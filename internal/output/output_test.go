@@ -69,6 +69,13 @@ func TestFormulaGuard(t *testing.T) {
 func TestTableFitsTheTerminal(t *testing.T) {
 	f := sample("cdn.example")
 	f.Dwell.Reasons = []string{strings.Repeat("because ", 40)}
+	for _, width := range []int{100, 80, 75} { // too narrow for reasons beside the rest
+		text := printed(t, Options{Format: Table, Width: width}, f, sample(""))
+		require.Contains(t, text, "\n       because because", "they stand below")
+		for l := range strings.Lines(text) {
+			require.LessOrEqual(t, len([]rune(strings.TrimRight(l, "\n"))), width, l)
+		}
+	}
 	text := printed(t, Options{Format: Table, Width: 150}, f, sample(""))
 	for l := range strings.Lines(text) {
 		require.LessOrEqual(t, len([]rune(strings.TrimRight(l, "\n"))), 150, l)

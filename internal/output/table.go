@@ -72,15 +72,47 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	for i, c := range cols {
 		head[i] = c.head
 	}
-	b.WriteString(line(head, cols, widths, limit) + "\n")
+	shown, why := cols, len(cols)-1
+	below := limit > 0 && limit-across(widths[:why]) < leastWhy
+	if below {
+		shown = cols[:why-1] // the indicators stand in the reasons, too
+		if over := across(widths[:len(shown)]) - 2 - limit; over > 0 {
+			widths[destinationAt] = max(widths[destinationAt]-over, leastDestination)
+		}
+		limit = max(limit, leastWhy)
+	}
+	b.WriteString(line(head[:len(shown)], shown, widths, limit) + "\n")
 	for i, r := range rows {
-		text := line(r, cols, widths, limit)
+		if below {
+			r[destinationAt] = cut(r[destinationAt], widths[destinationAt])
+		}
+		text := line(r[:len(shown)], shown, widths, limit)
 		if o.Color {
 			text = colored(text, r[1], findings[i].Dwell.Severity)
 		}
 		b.WriteString(text + "\n")
+		if below {
+			b.WriteString(indent + cut(r[why], limit-len(indent)) + "\n")
+		}
 	}
 	return b.Flush()
+}
+
+const (
+	// leastWhy is how many columns the reasons need beside a finding's other columns; where a terminal has fewer, they stand below it.
+	leastWhy = 40
+	indent   = "       " // below what follows the score
+	// destinationAt is the column that gives way where even the others do not fit, down to leastDestination.
+	destinationAt    = 3
+	leastDestination = 16
+)
+
+// across is how much columns take, with the blanks behind them.
+func across(widths []int) (n int) {
+	for _, w := range widths {
+		n += w + 2
+	}
+	return n
 }
 
 func writeLines(w io.Writer, findings []hunt.Finding) error {
