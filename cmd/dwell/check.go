@@ -68,7 +68,7 @@ func (a *app) check(ctx context.Context) error {
 	if failed > 0 {
 		return codeError{exitFailed, fmt.Sprintf("%d failed, %d warnings", failed, warned)}
 	}
-	a.say("dwell: %d warnings, nothing failed", warned)
+	a.say("dwell: %s, nothing failed", hunt.Many(warned, "warning"))
 	return nil
 }
 

@@ -59,6 +59,13 @@ func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, to h
 			p.Findings = append(p.Findings, f)
 		}
 	}
+	if len(p.Findings) == 0 { // then it may be told by another key: the name of an address, the network around it
+		for _, f := range res.Findings {
+			if f.Source.IP == from && tells(&f, &to) {
+				p.Findings = append(p.Findings, f)
+			}
+		}
+	}
 	switch {
 	case to.Addr.IsValid():
 		p.paint(m.table, func(pair *pairs.Pair) bool { return pair.Src == from && pair.Dst == to.Addr })
@@ -78,6 +85,18 @@ func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, to h
 	p.names(&m, &to)
 	p.explain(&to)
 	return p, m.err()
+}
+
+// tells says whether a finding about another key tells this side's story.
+func tells(f *hunt.Finding, to *hunt.Side) bool {
+	e := f.Dwell.Evidence
+	if to.Addr.IsValid() && f.Dwell.DNS == nil && (f.Destination.IP == to.Addr || e != nil && slices.Contains(e.Addresses, to.Addr)) {
+		return true
+	}
+	return slices.ContainsFunc(f.Dwell.Also, func(pair string) bool {
+		_, o, err := hunt.ParsePair(pair)
+		return err == nil && o.Addr == to.Addr && o.Network == to.Network && o.Fingerprint == to.Fingerprint && o.DNS == to.DNS && strings.EqualFold(o.Name, to.Name)
+	})
 }
 
 // paint takes the pair's connections out of a table.
