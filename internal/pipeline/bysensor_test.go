@@ -47,7 +47,7 @@ func TestSensorsAreKeptApart(t *testing.T) {
 	s := h.Statement
 	require.Equal(t, []hunt.SensorHours{{Name: "(none)", Hours: 22}, {Name: "north", Hours: 24}}, s.Sensors)
 	require.False(t, s.Clean, "22 of 24 hours are less than 95 %")
-	require.Contains(t, s.Text, "sensor north: 1 keys tested, connections in 24 of 24 hours")
+	require.Contains(t, s.Text, "sensor north: 1 key tested, connections in 24 of 24 hours")
 
 	again, err := RunBySensor(t.Context(), src, o)
 	require.NoError(t, err)
