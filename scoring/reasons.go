@@ -52,13 +52,19 @@ func (b Beacon) Reasons(keys int) []string {
 	return out
 }
 
-// rhythms names the modes, the most frequent first. Where the test took one wide rhythm for several beside each other, it
+// rhythms names the modes, the one of Period first. Where the test took one wide rhythm for several beside each other, it
 // is one here, with its bounds: an even spread over 30 to 60 s is nothing that beats three ways.
 func (b Beacon) rhythms() string {
 	type band struct {
-		main      Mode // the most frequent one, of n together
+		main      Mode // of Period, else the most frequent one, of n together
 		n         int
 		low, high float64
+	}
+	weight := func(m Mode) int {
+		if m == b.Modes[0] {
+			return math.MaxInt
+		}
+		return m.Gaps
 	}
 	bands := make([]band, 0, maxModes)
 	modes := b.Modes
@@ -71,11 +77,11 @@ func (b Beacon) rhythms() string {
 		}
 		o := &bands[last]
 		o.n, o.high = o.n+1, max(o.high, m.high())
-		if m.Gaps > o.main.Gaps {
+		if weight(m) > weight(o.main) {
 			o.main = m
 		}
 	}
-	slices.SortStableFunc(bands, func(x, y band) int { return cmp.Compare(y.main.Gaps, x.main.Gaps) })
+	slices.SortStableFunc(bands, func(x, y band) int { return cmp.Compare(weight(y.main), weight(x.main)) })
 	parts := make([]string, len(bands))
 	missed := ""
 	for i, n := range bands {
