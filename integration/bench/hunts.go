@@ -63,14 +63,23 @@ func apart(ctx context.Context, name, in string, env []string) (o outcome, d tim
 	return o, d, err
 }
 
-// whole measures one whole hunt without evidence, and its peak memory.
-func whole(ctx context.Context, name, in string, env []string) error {
-	o, d, err := apart(ctx, name, in, env)
-	if err != nil {
-		return err
+// whole measures whole hunts without evidence, as many as rounds: the quickest counts, and the largest peak of memory.
+func whole(ctx context.Context, name, in string, rounds int, env []string) error {
+	var best time.Duration
+	var of outcome
+	for i := range rounds {
+		o, d, err := apart(ctx, name, in, env)
+		if err != nil {
+			return err
+		}
+		if i == 0 || d < best {
+			best = d
+		}
+		o.Peak = max(o.Peak, of.Peak)
+		of = o
 	}
-	row(fmt.Sprintf("whole hunt in %s, %d connections", name, o.Connections), d, o.Connections, fmt.Sprintf("%.0f connections a second; peak %d MB, %.2f of 64 B a connection + 200 B a pair",
-		float64(o.Connections)/d.Seconds(), o.Peak>>20, float64(o.Peak)/float64(64*o.Connections+200*o.Pairs)))
+	row(fmt.Sprintf("whole hunt in %s, %d connections", name, of.Connections), best, of.Connections, fmt.Sprintf("%.0f connections a second; peak %d MB, %.2f of 64 B a connection + 200 B a pair",
+		float64(of.Connections)/best.Seconds(), of.Peak>>20, float64(of.Peak)/float64(64*of.Connections+200*of.Pairs)))
 	return nil
 }
 
@@ -170,7 +179,7 @@ func files(ctx context.Context, n int) (err error) {
 		if err := write(path, t, f.lines); err != nil {
 			return err
 		}
-		if err := whole(ctx, f.name, path, nil); err != nil {
+		if err := whole(ctx, f.name, path, 3, nil); err != nil {
 			return err
 		}
 		if err := os.Remove(path); err != nil {

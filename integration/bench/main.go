@@ -95,7 +95,7 @@ func run(ctx context.Context, n int, heap string, b *bench) (err error) {
 		return err
 	}
 	fmt.Printf("| cost a connection, %d against %d connections | | | %.2f x |\n", n, n/10, large/small)
-	if err := whole(ctx, "Elasticsearch", inIndex+indices[n], node.Environment()); err != nil {
+	if err := whole(ctx, "Elasticsearch", inIndex+indices[n], 1, node.Environment()); err != nil {
 		return err
 	}
 	if err := weighed(ctx, "Elasticsearch", inIndex+indices[n], wallClock, node.Environment()); err != nil {

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
@@ -17,7 +18,7 @@ import (
 var _ hunt.AnswerSource = (*Source)(nil)
 
 const (
-	// answersBatch domains go into one search, with answersTop different answers each: 8,000 buckets, an eighth of
+	// answersBatch clients' domains go into one search, with answersTop different answers each: 8,000 buckets, an eighth of
 	// what a search may have.
 	answersBatch, answersTop = 16, 500
 	maxAnswerAddresses       = 64
@@ -33,29 +34,61 @@ func (s *Source) Answers(ctx context.Context, req hunt.Request, wanted []hunt.An
 	if err != nil {
 		return err
 	}
-	for batch := range slices.Chunk(wanted, answersBatch) {
-		if err := s.answers(ctx, names, req, batch); err != nil {
-			return fmt.Errorf("look up the answers of %d domains: %w", len(batch), err)
-		}
+	// A domain is dear to look for, since the server goes through all names for those that end in it: what one domain's
+	// clients asked is looked up together.
+	of := make([]*hunt.Answers, len(wanted))
+	for i := range wanted {
+		of[i] = &wanted[i]
 	}
-	return nil
+	slices.SortStableFunc(of, func(a, b *hunt.Answers) int { return strings.Compare(a.Domain, b.Domain) })
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.opt.Concurrency)
+	for batch := range slices.Chunk(of, answersBatch) {
+		g.Go(func() error {
+			if err := s.answers(ctx, names, req, batch); err != nil {
+				return fmt.Errorf("look up the answers of %d domains: %w", len(batch), err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
-func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, wanted []hunt.Answers) error {
-	filters := object{}
-	for i, w := range wanted {
-		filters[strconv.Itoa(i)] = object{"bool": object{"filter": []any{
-			object{"term": object{fieldSource: w.Client}},
-			object{"wildcard": object{securityonion.FieldQuery: object{"value": "*." + literal(w.Domain), "case_insensitive": true}}},
-		}}}
+// answers looks up a batch, in order of domains.
+func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, wanted []*hunt.Answers) error {
+	var filters []object
+	at := map[string]int{} // where a domain's filter stands
+	for i := 0; i < len(wanted); {
+		domain := wanted[i].Domain
+		var clients []netip.Addr
+		for ; i < len(wanted) && wanted[i].Domain == domain; i++ {
+			clients = append(clients, wanted[i].Client)
+		}
+		at[domain] = len(filters)
+		filters = append(filters, object{"bool": object{"filter": []any{
+			object{"terms": object{fieldSource: clients}},
+			object{"wildcard": object{securityonion.FieldQuery: object{"value": "*." + literal(domain), "case_insensitive": true}}},
+		}}})
 	}
 	body, err := json.Marshal(object{"size": 0, "track_total_hits": false,
 		"query": object{"bool": object{"filter": []any{between(req.From.UnixMilli(), req.To.UnixMilli()), object{"term": object{fieldDataset: securityonion.Dataset("dns")}}}}},
 		"aggs": object{"domains": object{"filters": object{"filters": filters},
-			"aggs": object{"answers": object{"terms": object{"field": securityonion.FieldAnswers, "size": answersTop}}}}},
+			"aggs": object{"clients": object{"terms": object{"field": fieldSource, "size": len(wanted)},
+				"aggs": object{"answers": object{"terms": object{"field": securityonion.FieldAnswers, "size": answersTop}}}}}}},
 	})
 	if err != nil {
 		return err
+	}
+	type answer struct {
+		Key   string `json:"key"`
+		Count int64  `json:"doc_count"`
+	}
+	type client struct {
+		Key     netip.Addr `json:"key"`
+		Answers struct {
+			Others  int64    `json:"sum_other_doc_count"`
+			Buckets []answer `json:"buckets"`
+		} `json:"answers"`
 	}
 	return s.client.Search(ctx, es.SearchRequest{Op: "look up DNS answers", Index: names, Body: body, MissingOK: true}, func(r es.SearchResult) error {
 		if r.Aggregations == nil {
@@ -63,24 +96,27 @@ func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, 
 		}
 		var a struct {
 			Domains struct {
-				Buckets map[string]struct {
-					Answers struct {
-						Others  int64 `json:"sum_other_doc_count"`
-						Buckets []struct {
-							Key   string `json:"key"`
-							Count int64  `json:"doc_count"`
-						} `json:"buckets"`
-					} `json:"answers"`
+				Buckets []struct {
+					Clients struct {
+						Buckets []client `json:"buckets"`
+					} `json:"clients"`
 				} `json:"buckets"`
 			} `json:"domains"`
 		}
 		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
 			return err
 		}
-		for i := range wanted {
-			w, in := &wanted[i], a.Domains.Buckets[strconv.Itoa(i)].Answers
+		if len(a.Domains.Buckets) != len(filters) {
+			return fmt.Errorf("asked for %d domains, answered for %d", len(filters), len(a.Domains.Buckets))
+		}
+		for _, w := range wanted {
+			of := a.Domains.Buckets[at[w.Domain]].Clients.Buckets
+			i := slices.IndexFunc(of, func(c client) bool { return c.Key.Unmap() == w.Client.Unmap() })
+			if i < 0 {
+				continue
+			}
 			var count int64
-			for _, b := range in.Buckets {
+			for _, b := range of[i].Answers.Buckets {
 				w.Bytes += b.Count * int64(len(b.Key))
 				count += b.Count
 				if addr, err := netip.ParseAddr(b.Key); err == nil && len(w.Addresses) < maxAnswerAddresses {
@@ -88,7 +124,7 @@ func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, 
 				}
 			}
 			if count > 0 {
-				w.Bytes += w.Bytes / count * in.Others
+				w.Bytes += w.Bytes / count * of[i].Answers.Others
 			}
 		}
 		return nil
