@@ -78,20 +78,14 @@ func (sc *Scorer) densest(gaps []gapOrder, burst int64, t tightness) gapWindow {
 		return best
 	}
 	first, _ := slices.BinarySearch(gaps, gapOrder(uint64(shortestGap+burst)<<placeBits))
-	end := first
 	ratio := t.ratio * (1 + 1e-12)
-	for i, g := range gaps[first:] {
-		i += first
+	// Only a window that holds one more than the best so far is of interest, so one gap is looked at for each that may
+	// begin one; windows that begin too late to hold as many are not.
+	for i := first; i+best.k < m; i++ {
 		// The first gap beyond the window, with any place, ends it: compared as packed, without unpacking.
-		beyond := gapOrder(uint64(int64(float64(g.gap()-burst)*ratio)+burst+1) << placeBits)
-		for end < m && gaps[end] < beyond {
-			end++
-		}
-		if end-i > best.k {
-			best.first, best.k = i, end-i
-		}
-		if end == m {
-			break // windows that begin later hold fewer
+		beyond := gapOrder(uint64(int64(float64(gaps[i].gap()-burst)*ratio)+burst+1) << placeBits)
+		for ; i+best.k < m && gaps[i+best.k] < beyond; best.k++ {
+			best.first = i
 		}
 	}
 	best.logP = sc.densestLogP(m, best.k, t.reach)
