@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 
-	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/so-config"
 )
@@ -89,56 +88,22 @@ func newestFinding() []any {
 
 // latestOf gives the first document of each story in a stream, in the given order.
 func (s *Store) latestOf(ctx context.Context, stream string, clauses, order []any, take func(json.RawMessage, string) error) error {
-	var after json.RawMessage
-	for {
-		composite := map[string]any{"size": storiesPerPage, "sources": []any{map[string]any{"story": map[string]any{"terms": map[string]any{"field": "dwell.story_id"}}}}}
-		if after != nil {
-			composite["after"] = after
-		}
-		body, err := json.Marshal(map[string]any{
-			"size": 0, "query": filtered(clauses), "track_total_hits": false,
-			"aggs": map[string]any{"stories": map[string]any{"composite": composite, "aggs": map[string]any{
-				"latest": map[string]any{"top_hits": map[string]any{"size": 1, "sort": order}}}}},
-		})
-		if err != nil {
-			return fmt.Errorf("encode search: %w", err)
-		}
-		var page storyPage
-		err = s.client.Search(ctx, es.SearchRequest{Op: "list by story", Index: []string{stream}, Body: body, MissingOK: true},
-			func(r es.SearchResult) error {
-				if r.Aggregations == nil {
-					return nil
-				}
-				return json.Unmarshal(r.Aggregations, &page)
-			})
-		if err != nil {
-			return err
-		}
-		for _, b := range page.Stories.Buckets {
-			for _, h := range b.Latest.Hits.Hits {
-				if err := take(h.Source, h.ID); err != nil {
-					return err
-				}
+	type story struct {
+		Latest struct {
+			Hits struct {
+				Hits []hit `json:"hits"`
+			} `json:"hits"`
+		} `json:"latest"`
+	}
+	latest := map[string]any{"latest": map[string]any{"top_hits": map[string]any{"size": 1, "sort": order}}}
+	return byStory(ctx, s, "list by story", stream, clauses, latest, func(b story) error {
+		for _, h := range b.Latest.Hits.Hits {
+			if err := take(h.Source, h.ID); err != nil {
+				return err
 			}
 		}
-		if after = page.Stories.AfterKey; after == nil {
-			return nil
-		}
-	}
-}
-
-// storyPage is a page of the aggregation by story.
-type storyPage struct {
-	Stories struct {
-		AfterKey json.RawMessage `json:"after_key"`
-		Buckets  []struct {
-			Latest struct {
-				Hits struct {
-					Hits []hit `json:"hits"`
-				} `json:"hits"`
-			} `json:"latest"`
-		} `json:"buckets"`
-	} `json:"stories"`
+		return nil
+	})
 }
 
 // passes applies the late part of the filter to one document, by the same fields as [Filter.late].

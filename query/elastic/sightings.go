@@ -16,27 +16,13 @@ const sightingDocs = 2_000_000
 // Sightings implements [hunt.SightingSource]: one bucket for each destination of a slice, with its first and last time, by the same
 // slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents.
 func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hunt.Sighting) error) (hunt.Reading, error) {
-	now, notes, err := s.clock(ctx)
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-	window, err := resolve(req, now)
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-	names, more, err := s.indices(ctx)
-	if err != nil {
-		return hunt.Reading{Window: window}, err
-	}
-	r := newReading(s, names, log{many: "connections", query: seenQuery(connQuery(req.Scope), source{"d", fieldDest, false}), docs: sightingDocs,
-		window: window, from: window.Start.UnixMilli(), to: window.End.UnixMilli(), rows: rowsOf(sighting(), emit)}, req)
-	r.notes = append(notes, more...)
-	err = r.run(ctx, now)
-	out := r.result()
+	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
+		return log{query: seenQuery(connQuery(req.Scope), source{"d", fieldDest, false}), docs: sightingDocs, from: w.Start.UnixMilli(), rows: rowsOf(sighting(), emit)}
+	})
 	if err != nil {
 		return out, err
 	}
-	req.From, req.To, req.Since = window.Start, window.End, 0
+	req.From, req.To, req.Since = out.Window.Start, out.Window.End, 0
 	byName, err := s.readLogs(ctx, req, hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so destinations are remembered by address alone"},
 		log{many: "TLS and HTTP records", docs: sightingDocs, rows: rowsOf(sighting(), emit),
 			query: seenQuery(namesQuery(req.Scope), source{"h", fieldServerName, true}, source{"v", fieldHost, true})},

@@ -100,6 +100,13 @@ func New(client *es.Client, opt Options) (*Source, error) {
 
 // Read is hunt.Source's. Errors are the cluster's (*es.Error, with its kind) or emit's.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+	return s.readConnections(ctx, req, func(w hunt.Window) log {
+		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), emit)}
+	})
+}
+
+// readConnections reads what a log asks of the connections in a request's window.
+func (s *Source) readConnections(ctx context.Context, req hunt.Request, of func(hunt.Window) log) (hunt.Reading, error) {
 	now, notes, err := s.clock(ctx)
 	if err != nil {
 		return hunt.Reading{}, err
@@ -112,14 +119,12 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	if err != nil {
 		return hunt.Reading{Window: window}, err
 	}
-	notes = append(notes, more...)
-	r := newReading(s, names, log{many: "connections", query: connQuery(req.Scope), window: window,
-		from: window.ReadFrom().UnixMilli(), to: window.End.UnixMilli(), rows: rowsOf(connection(), emit)}, req)
-	r.notes = notes
-	if err := r.run(ctx, now); err != nil {
-		return r.result(), err
-	}
-	return r.result(), nil
+	l := of(window)
+	l.many, l.window, l.to = "connections", window, window.End.UnixMilli()
+	r := newReading(s, names, l, req)
+	r.notes = append(notes, more...)
+	err = r.run(ctx, now)
+	return r.result(), err
 }
 
 // resolve settles the window: the given ends; what is missing of them counts from now less the settle delay.
