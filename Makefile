@@ -41,7 +41,7 @@ bench: jdk ## reading, as ratios in one run (BENCH_CONNECTIONS=3000000 for the l
 	$(GO) run ./integration/bench -connections $(BENCH_CONNECTIONS)
 
 quality: ## what the score finds and misses, RITA's figures beside it (docs/detection.md)
-	$(GO) run ./scoring/quality
+	$(GO) run ./integration/quality
 
 fuzz: ## every fuzz target for ten seconds
 	@tools/fuzz.sh 10s

@@ -1,11 +1,4 @@
-// Package integration is the seam between dwell and the live stack: it installs the templates, writes findings and the
-// hunts' own documents, and reads them back.
-//
-// Start with [New] for a [Store] (Write, Findings, Hunts) and with [NewInstaller] for the administrator's side (Plan, Apply,
-// CreateAPIKey).
-//
-// What it promises: documents have ids that depend on what they say, so writing a hunt again, after a crash at any
-// point, leaves the same documents; the hunt's own document comes last and is the commit record; nothing is dropped in
-// silence, for every document ends counted as written, there already, refused for good, or left over with an error.
-// Documents are never replaced, since Security Onion keeps an analyst's acknowledgement in them.
+// Package integration holds what only tests and measurements need: end-to-end tests of files against a real Elasticsearch
+// here, the test node, the loader that turns Zeek logs into Security Onion's documents, benchmarks, the quality tables and
+// the pictures of the dashboards below. The program links nothing of it.
 package integration

@@ -7,10 +7,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwell/integration"
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
+	"dwell/internal/store"
 )
 
 // findingsFlags are the filters of the list.
@@ -62,11 +62,11 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err != nil {
 		return err
 	}
-	store, err := a.loadStore()
+	st, err := a.loadStore()
 	if err != nil {
 		return err
 	}
-	list, err := store.Findings(ctx, filter)
+	list, err := st.Findings(ctx, filter)
 	if err != nil {
 		return missingTemplates(err)
 	}
@@ -88,13 +88,13 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 }
 
 // filter turns the flags into what the store takes.
-func (f *findingsFlags) filter(a *app) (integration.Filter, error) {
+func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	severity, err := severityRank(f.severity)
 	if err != nil {
-		return integration.Filter{}, err
+		return store.Filter{}, err
 	}
-	filter := integration.Filter{MinSeverity: severity, MinScore: f.minScore, Indicator: f.indicator, HuntID: f.huntID, StoryID: f.storyID,
-		Every: f.every, HideSafelisted: !f.safelisted, Sort: integration.Order(f.sort), Limit: f.limit}
+	filter := store.Filter{MinSeverity: severity, MinScore: f.minScore, Indicator: f.indicator, HuntID: f.huntID, StoryID: f.storyID,
+		Every: f.every, HideSafelisted: !f.safelisted, Sort: store.Order(f.sort), Limit: f.limit}
 	if f.source != "" {
 		if filter.Source, err = config.ParsePrefix(f.source); err != nil {
 			return filter, usage("--source: %v", err)

@@ -10,11 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwell/integration"
 	"dwell/internal/config"
 	"dwell/internal/evidence/host"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/store"
 )
 
 func newHost(a *app) *cobra.Command {
@@ -160,12 +160,12 @@ func (a *app) pairsOf(ctx context.Context, f *huntFlags, settings *config.Loaded
 // storedPairs gives the stored findings about an address whose last connection lies in the window, strongest first; stored
 // says whether there are any.
 func (a *app) storedPairs(ctx context.Context, settings *config.Loaded, req hunt.Request, addr netip.Addr) (found []hunt.Finding, stored bool, err error) {
-	store, err := a.openStore(settings)
+	st, err := a.openStore(settings)
 	if err != nil {
 		return nil, false, err
 	}
-	list, err := store.Findings(ctx, integration.Filter{Internal: addr, Since: req.From, Until: req.To, Sort: integration.ByScore})
-	var missing *integration.NotInstalledError
+	list, err := st.Findings(ctx, store.Filter{Internal: addr, Since: req.From, Until: req.To, Sort: store.ByScore})
+	var missing *store.NotInstalledError
 	if errors.As(err, &missing) {
 		return nil, false, nil
 	}

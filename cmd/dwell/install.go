@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwell/integration"
 	"dwell/internal/config"
 	"dwell/internal/output"
+	"dwell/internal/store"
 	"dwell/so-config"
 )
 
@@ -62,11 +62,11 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 	if err != nil {
 		return err
 	}
-	installer := integration.NewInstaller(client)
+	installer := store.NewInstaller(client)
 	plan, carryOut := installer.Plan, installer.Apply
 	if f.remove {
-		plan = func(ctx context.Context) ([]integration.Step, error) { return installer.PlanRemove(ctx, false) }
-		carryOut = func(ctx context.Context) ([]integration.Step, error) { return installer.Remove(ctx, false) }
+		plan = func(ctx context.Context) ([]store.Step, error) { return installer.PlanRemove(ctx, false) }
+		carryOut = func(ctx context.Context) ([]store.Step, error) { return installer.Remove(ctx, false) }
 	}
 	dashboards := a.dashboards(settings)
 	if f.dryRun {
@@ -117,10 +117,10 @@ func (a *app) dashboards(settings *config.Loaded) func(ctx context.Context, dry 
 			return nil
 		}
 		if dry {
-			fmt.Fprintf(a.Out, "import Kibana objects\nPOST %s\n", output.Clean(k.URL+integration.KibanaImportPath))
+			fmt.Fprintf(a.Out, "import Kibana objects\nPOST %s\n", output.Clean(k.URL+store.KibanaImportPath))
 			return nil
 		}
-		n, err := integration.ImportKibana(ctx, integration.KibanaOptions{URL: k.URL, CAFile: k.CAFile, APIKey: e.APIKey, Username: e.Username, Password: e.Password})
+		n, err := store.ImportKibana(ctx, store.KibanaOptions{URL: k.URL, CAFile: k.CAFile, APIKey: e.APIKey, Username: e.Username, Password: e.Password})
 		if err != nil {
 			return hint(err, "the templates are in place; run `dwell install` again when Kibana answers")
 		}
@@ -129,7 +129,7 @@ func (a *app) dashboards(settings *config.Loaded) func(ctx context.Context, dry 
 	}
 }
 
-func (a *app) dryRun(ctx context.Context, plan func(context.Context) ([]integration.Step, error)) error {
+func (a *app) dryRun(ctx context.Context, plan func(context.Context) ([]store.Step, error)) error {
 	steps, err := plan(ctx)
 	if err != nil {
 		return err

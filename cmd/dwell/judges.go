@@ -5,14 +5,14 @@ import (
 	"os"
 	"path/filepath"
 
-	"dwell/internal/catalogue"
 	"dwell/internal/config"
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/catalogue"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/evidence/host"
+	"dwell/internal/evidence/intel"
 	"dwell/internal/evidence/owner"
 	"dwell/internal/evidence/protocol"
-	"dwell/internal/firstseen"
-	"dwell/internal/intel"
 )
 
 // judges are what weighs the findings of a hunt, in order: what speaks against a name has to be known before

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"dwell/internal/config"
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 )
@@ -75,9 +75,9 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 // stories are those that hunts stored whose windows end in a span. That they cannot be had takes nothing from the rest.
 func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Window) map[string]firstseen.Span {
 	seen := map[string]firstseen.Span{}
-	store, err := a.openStore(settings)
+	st, err := a.openStore(settings)
 	if err == nil {
-		err = store.Stories(ctx, w.Start, w.End, func(story string, first, last int64) {
+		err = st.Stories(ctx, w.Start, w.End, func(story string, first, last int64) {
 			seen[firstseen.Story(story)] = firstseen.Span{First: first, Last: last}
 		})
 	}

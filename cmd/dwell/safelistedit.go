@@ -13,11 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwell/integration"
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/safelist"
+	"dwell/internal/store"
 )
 
 // ruleFlags are what a new rule needs beside what it matches.
@@ -138,12 +138,12 @@ func (a *app) addRule(ctx context.Context, f *ruleFlags, args []string) error {
 		return nil
 	}
 	a.say("dwell: written to %s", path)
-	a.remark(ctx, settings, rule.Source, func(f *hunt.Finding) (integration.Mark, bool) {
+	a.remark(ctx, settings, rule.Source, func(f *hunt.Finding) (store.Mark, bool) {
 		if f.Dwell.Safelisted {
-			return integration.Mark{}, false // by an earlier rule
+			return store.Mark{}, false // by an earlier rule
 		}
 		text, ok := after.Match(f, a.Now())
-		return integration.Mark{Safelisted: true, Rule: text}, ok && strings.HasPrefix(text, rule.Name+": ")
+		return store.Mark{Safelisted: true, Rule: text}, ok && strings.HasPrefix(text, rule.Name+": ")
 	})
 	return nil
 }
@@ -174,13 +174,13 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 	if !isDigest(id) {
 		return safelist.Rule{}, usage("%q is neither the id of a finding or a story (32 hexadecimal digits) nor a pair, as in 10.1.4.22>203.0.113.7:443", id)
 	}
-	store, err := a.openStore(settings)
+	st, err := a.openStore(settings)
 	if err != nil {
 		return safelist.Rule{}, err
 	}
-	list, err := store.Findings(ctx, integration.Filter{Every: true, FindingID: id})
+	list, err := st.Findings(ctx, store.Filter{Every: true, FindingID: id})
 	if err == nil && len(list.Findings) == 0 {
-		list, err = store.Findings(ctx, integration.Filter{StoryID: id})
+		list, err = st.Findings(ctx, store.Filter{StoryID: id})
 	}
 	if err != nil {
 		return safelist.Rule{}, missingTemplates(err)
@@ -221,20 +221,20 @@ func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // remark marks what was stored before the list changed. That it cannot is a warning: the list holds, and later hunts go by it.
-func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (integration.Mark, bool)) {
+func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (store.Mark, bool)) {
 	if len(settings.Elasticsearch.Addresses) == 0 {
 		a.say("dwell: note: no cluster is set, so nothing that was stored before is marked")
 		return
 	}
-	store, err := a.openStore(settings)
+	st, err := a.openStore(settings)
 	n := 0
 	if err == nil {
-		var filter integration.Filter
+		var filter store.Filter
 		if source != "" {
 			filter.Source, err = config.ParsePrefix(source)
 		}
 		if err == nil {
-			n, err = store.Safelist(ctx, filter, decide)
+			n, err = st.Safelist(ctx, filter, decide)
 		}
 	}
 	if err != nil {
@@ -279,9 +279,9 @@ func (a *app) removeRule(ctx context.Context, name string) error {
 		return err
 	}
 	fmt.Fprintf(a.Out, "%s removed from %s\n", output.Clean(name), output.Clean(path))
-	a.remark(ctx, settings, source, func(f *hunt.Finding) (integration.Mark, bool) {
+	a.remark(ctx, settings, source, func(f *hunt.Finding) (store.Mark, bool) {
 		text, ok := after.Match(f, a.Now())
-		return integration.Mark{Safelisted: ok, Rule: text}, safelist.Marked(f, name)
+		return store.Mark{Safelisted: ok, Rule: text}, safelist.Marked(f, name)
 	})
 	return nil
 }
@@ -363,11 +363,11 @@ func (a *app) tested(ctx context.Context, f *huntFlags, settings *config.Loaded,
 		a.notes(result.Reading.Notes)
 		return result.Findings, nil
 	}
-	filter := integration.Filter{HuntID: huntID, Every: huntID != ""}
-	store, err := a.openStore(settings)
+	filter := store.Filter{HuntID: huntID, Every: huntID != ""}
+	st, err := a.openStore(settings)
 	if err != nil {
 		return nil, err
 	}
-	stored, err := store.Findings(ctx, filter)
+	stored, err := st.Findings(ctx, filter)
 	return stored.Findings, missingTemplates(err)
 }

@@ -13,11 +13,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"dwell/integration"
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/internal/schedule"
+	"dwell/internal/store"
 	"dwell/internal/systemd"
 )
 
@@ -135,7 +135,7 @@ type serveJob struct {
 var _ schedule.Job = (*serveJob)(nil)
 
 // ready reads the settings again, since a key may have been replaced, and looks whether findings can be stored.
-func (j *serveJob) ready(ctx context.Context) (*config.Loaded, pipeline.Options, *integration.Store, error) {
+func (j *serveJob) ready(ctx context.Context) (*config.Loaded, pipeline.Options, *store.Store, error) {
 	settings, err := j.load(nil)
 	if err != nil {
 		return nil, pipeline.Options{}, nil, err
@@ -145,17 +145,17 @@ func (j *serveJob) ready(ctx context.Context) (*config.Loaded, pipeline.Options,
 	if err != nil {
 		return settings, options, nil, err
 	}
-	store, err := j.writer(ctx, true, settings)
-	return settings, options, store, err
+	st, err := j.writer(ctx, true, settings)
+	return settings, options, st, err
 }
 
 // Done is schedule.Job's. Hunts that are held count as done: they are stored first.
 func (j *serveJob) Done(ctx context.Context, since time.Time) ([]time.Time, error) {
-	settings, options, store, err := j.ready(ctx)
+	settings, options, st, err := j.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if n, err := store.Replay(ctx, j.hold.spool); err != nil {
+	if n, err := st.Replay(ctx, j.hold.spool); err != nil {
 		j.log.Warn("held hunts are not stored yet", "error", err)
 	} else if n > 0 {
 		j.log.Info("held hunts are stored", "hunts", n)
@@ -164,7 +164,7 @@ func (j *serveJob) Done(ctx context.Context, since time.Time) ([]time.Time, erro
 	for _, p := range options.Request.Scope.Internal {
 		internal = append(internal, p.String())
 	}
-	ends, err := store.Done(ctx, since, settings.Serve.Window, options.Profile, options.Request.Scope.Direction.String(), internal)
+	ends, err := st.Done(ctx, since, settings.Serve.Window, options.Profile, options.Request.Scope.Direction.String(), internal)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +181,7 @@ func (j *serveJob) Done(ctx context.Context, since time.Time) ([]time.Time, erro
 
 // Hunt is schedule.Job's.
 func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) error {
-	settings, options, store, err := j.ready(ctx)
+	settings, options, st, err := j.ready(ctx)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) error {
 	if err != nil {
 		return err
 	}
-	report, err := store.WriteOrHold(ctx, j.hold.spool, result.Findings, result.Document)
+	report, err := st.WriteOrHold(ctx, j.hold.spool, result.Findings, result.Document)
 	if err != nil {
 		return fmt.Errorf("store the hunt: %w", err)
 	}

@@ -13,11 +13,11 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"dwell/integration"
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
+	"dwell/internal/store"
 	"dwell/query/elastic"
 	"dwell/scoring"
 )
@@ -104,11 +104,11 @@ func (a *app) storedFinding(ctx context.Context, settings *config.Loaded, id str
 	if !isDigest(id) {
 		return nil, usage("%q is not the id of a finding (32 hexadecimal digits, as `dwell findings -o wide` prints it), and no pair, as in 10.1.4.22>203.0.113.7", id)
 	}
-	store, err := a.openStore(settings)
+	st, err := a.openStore(settings)
 	if err != nil {
 		return nil, err
 	}
-	list, err := store.Findings(ctx, integration.Filter{Every: true, FindingID: id})
+	list, err := st.Findings(ctx, store.Filter{Every: true, FindingID: id})
 	if err != nil {
 		return nil, missingTemplates(err)
 	}

@@ -10,10 +10,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwell/integration/spool"
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
+	"dwell/internal/store/spool"
 )
 
 func newStatus(a *app) *cobra.Command {
@@ -39,12 +39,12 @@ func (a *app) status(ctx context.Context, last int) error {
 	if err != nil {
 		return err
 	}
-	store, err := a.openStore(settings)
+	st, err := a.openStore(settings)
 	if err != nil {
 		return err
 	}
 	defer a.held(settings)
-	hunts, err := store.Hunts(ctx, last)
+	hunts, err := st.Hunts(ctx, last)
 	if err != nil {
 		return missingTemplates(err)
 	}

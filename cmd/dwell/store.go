@@ -7,34 +7,34 @@ import (
 	"path/filepath"
 	"strings"
 
-	"dwell/integration"
-	"dwell/integration/spool"
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/internal/schedule"
+	"dwell/internal/store"
+	"dwell/internal/store/spool"
 	"dwell/so-config"
 )
 
 // openStore connects to where findings are kept.
-func (a *app) openStore(settings *config.Loaded) (*integration.Store, error) {
+func (a *app) openStore(settings *config.Loaded) (*store.Store, error) {
 	client, err := a.client(settings)
 	if err != nil {
 		return nil, err
 	}
-	o := integration.Options{Now: a.Now, Logger: a.logger()}
+	o := store.Options{Now: a.Now, Logger: a.logger()}
 	if s := settings.Alerts; s.Enabled {
 		rank, err := severityRank(s.Severity)
 		if err != nil {
 			return nil, err
 		}
-		o.Alerts = &integration.AlertOptions{MinSeverity: rank, Again: s.Again}
+		o.Alerts = &store.AlertOptions{MinSeverity: rank, Again: s.Again}
 	}
-	return integration.New(client, o), nil
+	return store.New(client, o), nil
 }
 
 // loadStore is openStore by the settings in force, for commands that need nothing else of them.
-func (a *app) loadStore() (*integration.Store, error) {
+func (a *app) loadStore() (*store.Store, error) {
 	settings, err := a.load(nil)
 	if err != nil {
 		return nil, err
@@ -47,15 +47,15 @@ func isDigest(s string) bool { return len(s) == 32 && strings.Trim(s, "012345678
 
 // writer gives the store that --write needs, and refuses before the hunt what would be refused after it: missing
 // templates, or credentials that may not even look.
-func (a *app) writer(ctx context.Context, wanted bool, settings *config.Loaded) (*integration.Store, error) {
+func (a *app) writer(ctx context.Context, wanted bool, settings *config.Loaded) (*store.Store, error) {
 	if !wanted {
 		return nil, nil
 	}
-	store, err := a.openStore(settings)
+	st, err := a.openStore(settings)
 	if err != nil {
 		return nil, err
 	}
-	return store, missingTemplates(store.Ready(ctx, writtenStreams(settings)...))
+	return st, missingTemplates(st.Ready(ctx, writtenStreams(settings)...))
 }
 
 // writtenStreams are those that a hunt writes to.
@@ -94,7 +94,7 @@ func (a *app) openHold(settings *config.Loaded) (*hold, error) {
 
 // missingTemplates says what to do where dwell was never installed.
 func missingTemplates(err error) error {
-	var missing *integration.NotInstalledError
+	var missing *store.NotInstalledError
 	if errors.As(err, &missing) {
 		return hint(err, "run `dwell install` once, as an administrator of the cluster")
 	}
@@ -103,15 +103,15 @@ func missingTemplates(err error) error {
 
 // store writes a hunt and says what became of it. What the cluster does not take now is held in the state folder, unless
 // another dwell has that: the other one's hunts go first, and this one fails.
-func (a *app) store(ctx context.Context, store *integration.Store, settings *config.Loaded, r *pipeline.Result) error {
-	var report integration.Report
+func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loaded, r *pipeline.Result) error {
+	var report store.Report
 	held, err := a.openHold(settings)
 	if err == nil {
-		report, err = store.WriteOrHold(ctx, held.spool, r.Findings, r.Document)
+		report, err = st.WriteOrHold(ctx, held.spool, r.Findings, r.Document)
 		held.release()
 	} else {
 		a.say("dwell: note: nothing can be held on this machine while the hunt is stored: %v", err)
-		report, err = store.Write(ctx, r.Findings, r.Document)
+		report, err = st.Write(ctx, r.Findings, r.Document)
 	}
 	for _, n := range report.Notes {
 		a.say("dwell: note: %s", n)
@@ -136,7 +136,7 @@ func (a *app) store(ctx context.Context, store *integration.Store, settings *con
 }
 
 // stored says what became of a hunt's documents.
-func stored(r *integration.Report) string {
+func stored(r *store.Report) string {
 	text := []string{fmt.Sprintf("%s stored", hunt.Many(r.Findings.Acked, "finding"))}
 	if n := r.Findings.Existing; n > 0 {
 		text = append(text, fmt.Sprintf("%s were there already", hunt.Count(n)))

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"dwell/integration"
 	"dwell/internal/output"
+	"dwell/internal/store"
 )
 
 func newTriage(a *app) *cobra.Command {
@@ -23,7 +23,7 @@ hunts carry it. A benign story deserves a safelist rule with an expiry; an escal
   dwell triage 9286caeb1cf0d753036cb2d076449ed6 --status benign --note "nightly backup, confirmed with ops"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.triage(c.Context(), integration.Decision{StoryID: args[0], Disposition: status, Who: who, Note: note})
+			return a.triage(c.Context(), store.Decision{StoryID: args[0], Disposition: status, Who: who, Note: note})
 		},
 	}
 	c.Flags().StringVar(&status, "status", "", "benign, escalated or open")
@@ -32,7 +32,7 @@ hunts carry it. A benign story deserves a safelist rule with an expiry; an escal
 	return c
 }
 
-func (a *app) triage(ctx context.Context, d integration.Decision) error {
+func (a *app) triage(ctx context.Context, d store.Decision) error {
 	if !isDigest(d.StoryID) {
 		return usage("%q is not the id of a story: 32 hexadecimal digits, as `dwell findings -o csv` prints it", d.StoryID)
 	}
@@ -49,12 +49,12 @@ func (a *app) triage(ctx context.Context, d integration.Decision) error {
 		d.Who = u.Username
 	}
 	d.At = a.Now()
-	store, err := a.loadStore()
+	st, err := a.loadStore()
 	if err != nil {
 		return err
 	}
-	changed, err := store.Decide(ctx, d)
-	if errors.Is(err, integration.ErrNoStory) {
+	changed, err := st.Decide(ctx, d)
+	if errors.Is(err, store.ErrNoStory) {
 		return hint(err, "`dwell findings -o csv` lists the stories")
 	}
 	if err != nil {

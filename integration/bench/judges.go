@@ -13,14 +13,14 @@ import (
 	"syscall"
 	"time"
 
-	"dwell/internal/catalogue"
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/catalogue"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/evidence/host"
+	"dwell/internal/evidence/intel"
 	"dwell/internal/evidence/owner"
 	"dwell/internal/evidence/protocol"
-	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
-	"dwell/internal/intel"
 )
 
 // The clocks by which evidence is measured: time that passes, and the time of processors that this process takes, which a busy

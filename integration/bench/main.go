@@ -18,12 +18,12 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"golang.org/x/sync/errgroup"
 
-	"dwell/integration"
+	"dwell/integration/load/sodoc"
 	"dwell/integration/testnode"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
-	"dwell/internal/securityonion"
+	"dwell/internal/store"
 	"dwell/query/elastic"
 )
 
@@ -131,23 +131,23 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 			} `json:"_meta"`
 		}
 	}{}
-	mapping := integration.Request{Method: "GET", Path: "/" + index + "/_mapping"}
+	mapping := store.Request{Method: "GET", Path: "/" + index + "/_mapping"}
 	switch err := b.client.Do(ctx, es.Call{Op: "look for the index", Request: mapping, Decode: es.JSON(&have)}); {
 	case err == nil && have[index].Mappings.Meta.Traffic == made:
 		return index, nil
 	case err == nil:
-		if err := b.client.Do(ctx, es.Call{Op: "delete", Request: integration.Request{Method: "DELETE", Path: "/" + index}}); err != nil {
+		if err := b.client.Do(ctx, es.Call{Op: "delete", Request: store.Request{Method: "DELETE", Path: "/" + index}}); err != nil {
 			return "", err
 		}
 	case !es.Is(err, es.NotFound):
 		return "", err
 	}
 	var template struct{ Template struct{ Mappings object } }
-	if err := json.Unmarshal(securityonion.IndexTemplate(0), &template); err != nil {
+	if err := json.Unmarshal(sodoc.IndexTemplate(0), &template); err != nil {
 		return "", err
 	}
-	settings := object{"number_of_shards": securityonion.DefaultShards, "number_of_replicas": 0, "refresh_interval": -1, "translog": object{"durability": "async"}}
-	if err := b.client.Do(ctx, es.Call{Op: "make the index", Request: integration.Request{Method: "PUT", Path: "/" + index, Body: encode(object{"settings": settings, "mappings": template.Template.Mappings})}}); err != nil {
+	settings := object{"number_of_shards": sodoc.DefaultShards, "number_of_replicas": 0, "refresh_interval": -1, "translog": object{"durability": "async"}}
+	if err := b.client.Do(ctx, es.Call{Op: "make the index", Request: store.Request{Method: "PUT", Path: "/" + index, Body: encode(object{"settings": settings, "mappings": template.Template.Mappings})}}); err != nil {
 		return "", err
 	}
 	begun := time.Now()
@@ -186,7 +186,7 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 
 // settle makes all that was loaded visible and waits until the server has merged it, which would cost what is measured.
 func (b *bench) settle(ctx context.Context, index string) error {
-	refresh := es.Call{Op: "refresh", Request: integration.Request{Method: "POST", Path: "/" + index + "/_refresh"}}
+	refresh := es.Call{Op: "refresh", Request: store.Request{Method: "POST", Path: "/" + index + "/_refresh"}}
 	if err := b.client.Do(ctx, refresh); err != nil {
 		return err
 	}
@@ -196,7 +196,7 @@ func (b *bench) settle(ctx context.Context, index string) error {
 				Total struct{ Merges struct{ Current int } }
 			} `json:"_all"`
 		}
-		if err := b.client.Do(ctx, es.Call{Op: "ask for merges", Request: integration.Request{Method: "GET", Path: "/" + index + "/_stats/merge"}, Decode: es.JSON(&stats)}); err != nil {
+		if err := b.client.Do(ctx, es.Call{Op: "ask for merges", Request: store.Request{Method: "GET", Path: "/" + index + "/_stats/merge"}, Decode: es.JSON(&stats)}); err != nil {
 			return err
 		}
 		if stats.All.Total.Merges.Current == 0 {

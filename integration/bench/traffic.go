@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"dwell/integration/load/sodoc"
 	"dwell/internal/securityonion"
 )
 
@@ -91,13 +92,13 @@ func (t traffic) bulk(b []byte, number int) ([]byte, int, error) {
 		}
 		b = append(b, "}\n"...)
 	})
-	converters := map[string]*securityonion.Converter{}
+	converters := map[string]*sodoc.Converter{}
 	var failed error
 	t.logs(number, func(log string, line []byte) {
 		convert := converters[log]
 		if convert == nil {
 			var err error
-			if convert, err = securityonion.NewConverter(log, securityonion.Meta{Observer: "so-sensor1"}); err != nil {
+			if convert, err = sodoc.NewConverter(log, sodoc.Meta{Observer: "so-sensor1"}); err != nil {
 				failed = err
 				return
 			}

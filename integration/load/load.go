@@ -15,10 +15,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"dwell/integration/bulk"
+	"dwell/integration/load/sodoc"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
+	"dwell/internal/store/bulk"
 )
 
 // Options of a load.
@@ -151,8 +152,8 @@ func (l *loader) file(ctx context.Context, path string) error {
 	}
 	defer lines.Close()
 	log := lines.log()
-	converter, err := securityonion.NewConverter(log, securityonion.Meta{Observer: l.o.Observer, Path: "/nsm/zeek/logs/current/" + log + ".log"})
-	if errors.Is(err, securityonion.ErrUnknownLog) && lines.err == nil {
+	converter, err := sodoc.NewConverter(log, sodoc.Meta{Observer: l.o.Observer, Path: "/nsm/zeek/logs/current/" + log + ".log"})
+	if errors.Is(err, sodoc.ErrUnknownLog) && lines.err == nil {
 		l.report.SkippedFiles = append(l.report.SkippedFiles, path)
 		return nil
 	}

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 
-	"dwell/integration"
+	"dwell/integration/load/sodoc"
 	"dwell/internal/es"
 	"dwell/internal/securityonion"
+	"dwell/internal/store"
 )
 
 // ErrRealGrid means that the cluster has Security Onion's own template for Zeek's documents.
@@ -16,7 +17,7 @@ var ErrRealGrid = errors.New("this looks like a real Security Onion grid (it has
 // prepare installs the stand-in for Security Onion's template, or leaves the true one alone when forced to load beside it.
 func prepare(ctx context.Context, client *es.Client, o Options) error {
 	err := client.Do(ctx, es.Call{Op: "look for Security Onion's index template",
-		Request: integration.Request{Method: "GET", Path: "/_index_template/so-zeek"}})
+		Request: store.Request{Method: "GET", Path: "/_index_template/so-zeek"}})
 	switch {
 	case err == nil && !o.Force:
 		return ErrRealGrid
@@ -25,14 +26,14 @@ func prepare(ctx context.Context, client *es.Client, o Options) error {
 	case !es.Is(err, es.NotFound):
 		return err
 	}
-	return client.Do(ctx, es.Call{Op: "put index template", Index: securityonion.TemplateName,
-		Request: integration.Request{Method: "PUT", Path: "/_index_template/" + securityonion.TemplateName, Body: securityonion.IndexTemplate(o.Shards)}})
+	return client.Do(ctx, es.Call{Op: "put index template", Index: sodoc.TemplateName,
+		Request: store.Request{Method: "PUT", Path: "/_index_template/" + sodoc.TemplateName, Body: sodoc.IndexTemplate(o.Shards)}})
 }
 
 // count gives how many documents the stream holds, the newest included; 0 when there is none.
 func count(ctx context.Context, client *es.Client) (int, error) {
 	path := "/" + securityonion.StreamZeek
-	err := client.Do(ctx, es.Call{Op: "refresh", Index: securityonion.StreamZeek, Request: integration.Request{Method: "POST", Path: path + "/_refresh"}})
+	err := client.Do(ctx, es.Call{Op: "refresh", Index: securityonion.StreamZeek, Request: store.Request{Method: "POST", Path: path + "/_refresh"}})
 	if es.Is(err, es.NotFound) {
 		return 0, nil
 	}
@@ -46,7 +47,7 @@ func count(ctx context.Context, client *es.Client) (int, error) {
 		} `json:"_shards"`
 	}
 	err = client.Do(ctx, es.Call{Op: "count documents", Index: securityonion.StreamZeek, Decode: es.JSON(&answer),
-		Request: integration.Request{Method: "GET", Path: path + "/_count"}})
+		Request: store.Request{Method: "GET", Path: path + "/_count"}})
 	if err == nil && answer.Shards.Successful != answer.Shards.Total {
 		err = fmt.Errorf("count documents in %s: %d of %d shards answered", securityonion.StreamZeek, answer.Shards.Successful, answer.Shards.Total)
 	}

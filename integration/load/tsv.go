@@ -4,14 +4,14 @@ import (
 	"errors"
 	"strings"
 
-	"dwell/internal/securityonion"
+	"dwell/integration/load/sodoc"
 )
 
 // header is what a TSV log has said of itself so far.
 type header struct {
 	// path is the log's name, empty when the log does not give it.
 	path    string
-	columns securityonion.Columns
+	columns sodoc.Columns
 	// foreign says that the separator is another one than the tab.
 	foreign bool
 }

@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 )
 

@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/evidence/intel"
 	"dwell/internal/hunt"
-	"dwell/internal/intel"
 	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )

@@ -12,14 +12,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/internal/catalogue"
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/catalogue"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/evidence/host"
+	"dwell/internal/evidence/intel"
 	"dwell/internal/evidence/owner"
 	"dwell/internal/evidence/protocol"
-	"dwell/internal/firstseen"
 	"dwell/internal/hunt"
-	"dwell/internal/intel"
 	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )

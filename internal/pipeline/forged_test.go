@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/evidence"
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 )
 

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 )
 

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 )
 

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/evidence"
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
+	"dwell/internal/evidence/intel"
 	"dwell/internal/hunt"
-	"dwell/internal/intel"
 )
 
 // withSignatures is a source that has signatures, too.

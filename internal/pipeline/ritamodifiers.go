@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"dwell/internal/evidence"
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"

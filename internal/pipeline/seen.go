@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 )

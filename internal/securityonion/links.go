@@ -185,7 +185,7 @@ func DiscoverURL(base, view, kql string, from, to time.Time) string {
 	link := strings.TrimSuffix(base, "/") + "/kibana/app/discover#/?"
 	if !from.IsZero() && !to.IsZero() {
 		last := to.Add(-time.Millisecond)
-		link += "_g=" + component(fmt.Sprintf("(time:(from:%s,to:%s))", rison(from.UTC().Format(timeLayout)), rison(last.UTC().Format(timeLayout)))) + "&"
+		link += "_g=" + component(fmt.Sprintf("(time:(from:%s,to:%s))", rison(from.UTC().Format(TimeLayout)), rison(last.UTC().Format(TimeLayout)))) + "&"
 	}
 	return link + "_a=" + component(state)
 }
@@ -207,3 +207,6 @@ func rison(s string) string {
 func component(s string) string {
 	return componentMarks.Replace(url.QueryEscape(s))
 }
+
+// TimeLayout is how dates stand in documents and in links: UTC, to the millisecond.
+const TimeLayout = "2006-01-02T15:04:05.000Z"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/integration/load/sodoc"
 	"dwell/internal/securityonion"
 )
 
@@ -247,7 +248,7 @@ func TestLinesBecomeDocuments(t *testing.T) {
 	dir, s := run(t, sc, Format{JSON: true})
 	n := int64(0)
 	for log, want := range s.Labels.Logs {
-		c, err := securityonion.NewConverter(string(log), securityonion.Meta{Observer: "so-sensor1"})
+		c, err := sodoc.NewConverter(string(log), sodoc.Meta{Observer: "so-sensor1"})
 		require.NoError(t, err)
 		b, err := os.ReadFile(filepath.Join(dir, string(log)+".log"))
 		require.NoError(t, err)

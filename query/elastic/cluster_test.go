@@ -18,9 +18,9 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/stretchr/testify/require"
 
+	"dwell/integration/load/sodoc"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
-	"dwell/internal/securityonion"
 
 	"dwell/integration/testnode"
 )
@@ -107,7 +107,7 @@ func mapping() object {
 			Mappings object `json:"mappings"`
 		} `json:"template"`
 	}
-	if err := json.Unmarshal(securityonion.IndexTemplate(0), &t); err != nil {
+	if err := json.Unmarshal(sodoc.IndexTemplate(0), &t); err != nil {
 		panic(err)
 	}
 	return t.Template.Mappings
@@ -197,7 +197,7 @@ func (c cluster) load(t *testing.T, index string, recs []record) {
 // lines indexes lines of one Zeek log the way Security Onion would, and makes them visible.
 func (c cluster) lines(t *testing.T, index, log string, lines ...string) {
 	t.Helper()
-	convert, err := securityonion.NewConverter(log, securityonion.Meta{Observer: "sensor1"})
+	convert, err := sodoc.NewConverter(log, sodoc.Meta{Observer: "sensor1"})
 	require.NoError(t, err)
 	for chunk := range slices.Chunk(lines, 5000) {
 		var b []byte

@@ -11,7 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/internal/firstseen"
+	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/query/zeek"

@@ -1,0 +1,89 @@
+// Command quality measures the beacon score against the targets of docs/detection.md: seeded series of every kind,
+// each row with RITA's figure beside it.
+//
+//	go run ./integration/quality          every row, a few minutes
+//	go run ./integration/quality -fast    the subset that go test guards
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	fast := flag.Bool("fast", false, "only the rows that go test guards")
+	only := flag.String("run", "", "only rows whose `name` matches this expression")
+	share := flag.Float64("share", 1, "of the runs of each row")
+	flag.Parse()
+	match, err := regexp.Compile(*only)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "quality: -run:", err)
+		return 2
+	}
+	missed := 0
+	fmt.Printf("%-52s %6s %7s %7s %7s %7s %7s | %7s %8s\n", "row", "n", "target", "figure", "noise", "p10", "timer", "RITA", "RITA>.7")
+	group := ""
+	for _, x := range rows() {
+		if *fast && !x.fast || !match.MatchString(x.name) {
+			continue
+		}
+		if x.group != group {
+			group = x.group
+			fmt.Println("--", group, headings()[x.kind])
+		}
+		r := measure(x, max(5, int(*share*float64(x.runs))))
+		verdict := ""
+		if !r.met() {
+			verdict = "  MISSED"
+			missed++
+		}
+		fmt.Printf("%-52s %6.0f %7s %7.3f %7.3f %7.3f %7.2f | %7.3f %8.2f%s\n", x.name, r.connections, x.goal(), r.figure, r.noise, r.tenth, r.timer, r.rita, r.ritaAlarms, verdict)
+	}
+	if !*fast && match.MatchString("injection") {
+		dir, err := capturesDir()
+		if err != nil {
+			fmt.Printf("-- injection: SKIPPED, %v\n", err)
+		} else {
+			for _, set := range benignSets() {
+				series, err := benignSeries(dir, set)
+				if err != nil {
+					fmt.Fprintln(os.Stderr, "quality:", err)
+					return 1
+				}
+				missed += printInjection(os.Stdout, series, injections)
+			}
+		}
+	}
+	fmt.Printf("%d targets missed\n", missed)
+	return 0
+}
+
+func headings() map[kind]string {
+	return map[kind]string{
+		falseAlarms: "(share of medium or more; at most the target)",
+		timers:      "(share of medium or more; at most the target)",
+		median:      "(median score; at least the target)",
+		loud:        "(median of the stronger of beacon and strobe)",
+		found:       "(share that scores above 0.4; at least the target)",
+	}
+}
+
+// goal is the target as it is printed: "-" where none was set.
+func (x *row) goal() string {
+	if x.kind >= median && x.target == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.3f", x.target)
+}
+
+// met is true within two standard errors of the target.
+func (r *result) met() bool {
+	if r.kind >= median {
+		return r.figure+2*r.noise >= r.target-0.005
+	}
+	return r.figure-2*r.noise <= r.target
+}

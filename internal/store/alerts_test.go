@@ -1,0 +1,264 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/so-config"
+)
+
+func TestWhatMakesAStoryAlertAgain(t *testing.T) {
+	day := 24 * time.Hour
+	for _, c := range []struct {
+		name   string
+		change func(f *hunt.Finding)
+		want   string
+	}{
+		{"nothing", func(*hunt.Finding) {}, ""},
+		{"severity rises", func(f *hunt.Finding) { f.Event.Severity, f.Event.SeverityLabel = 4, "critical" }, "severity rose from high to critical"},
+		{"severity falls", func(f *hunt.Finding) { f.Event.Severity, f.Event.SeverityLabel = 2, "medium" }, ""},
+		{"period by 19 percent", func(f *hunt.Finding) { *f.Beacon.Period = 357 }, ""},
+		{"period by 20 percent", func(f *hunt.Finding) { *f.Beacon.Period = 360 }, "period changed from 5m00s to 6m00s"},
+		{"period shorter", func(f *hunt.Finding) { *f.Beacon.Period = 240 }, "period changed from 5m00s to 4m00s"},
+		{"period gone", func(f *hunt.Finding) { f.Beacon = nil }, ""},
+		{"bytes by nine", func(f *hunt.Finding) { f.Network.Bytes = 9000 }, ""},
+		{"bytes by ten", func(f *hunt.Finding) { f.Network.Bytes = 10000 }, "bytes changed from 1000 to 10000"},
+		{"a tenth of the bytes", func(f *hunt.Finding) { f.Network.Bytes = 100 }, "bytes changed from 1000 to 100"},
+		{"port", func(f *hunt.Finding) { f.Destination.Port = 8443 }, "destination port changed from 443 to 8443"},
+		{"certificate", func(f *hunt.Finding) { f.Dwell.Evidence.Protocol.Certificate.Hash = "b2b2" }, "the server shows another certificate: b2b2 instead of a1a1"},
+		{"certificate not known now", func(f *hunt.Finding) { f.Dwell.Evidence = nil }, ""},
+		{"six days", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(7*day - time.Second) }, ""},
+		{"seven days", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(7 * day) }, "still there after 7d00h"},
+		{"a hunt in the past", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(-30 * day) }, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			sample := func() *hunt.Finding {
+				f := (&sampleHunt{name: "x"}).add("10.1.1.1", "203.0.113.7", 0.7)
+				period := 300.0
+				f.Beacon.Period, f.Network.Bytes = &period, 1000
+				f.Dwell.Evidence = &hunt.Evidence{Protocol: &hunt.Protocol{Certificate: &hunt.CertificateSeen{Hash: "a1a1"}}}
+				return f
+			}
+			now := sample()
+			c.change(now)
+			require.Equal(t, c.want, Changed(sample(), now, 7*day))
+		})
+	}
+}
+
+// TestAlertsAreRaisedOnce writes hunts hour by hour and looks at who is alerted.
+func TestAlertsAreRaisedOnce(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		c.install(t)
+		store := New(c.admin, Options{Alerts: &AlertOptions{}})
+		write := func(hour int, change func(*sampleHunt)) []string {
+			h := &sampleHunt{name: fmt.Sprint(t.Name(), hour), revision: "a", hours: hour}
+			change(h)
+			_, err := store.Write(t.Context(), h.findings, h.document(h.window().End.Time))
+			require.NoError(t, err)
+			report, err := store.Write(t.Context(), h.findings, h.document(h.window().End.Time))
+			require.NoError(t, err)
+			require.Zero(t, report.Alerts.Acked, "the same hunt again raises nothing")
+			var raised []string
+			for _, d := range c.documents(t, soconfig.AlertStream, term("dwell.hunt_id", h.id())) {
+				var a Alert
+				require.NoError(t, json.Unmarshal([]byte(d.Source), &a))
+				raised = append(raised, a.Message)
+			}
+			return raised
+		}
+		require.ElementsMatch(t, []string{
+			"10.1.1.1>203.0.113.7: beacon; seen for the first time", "10.1.1.2>203.0.113.7: beacon; seen for the first time",
+		}, write(0, func(h *sampleHunt) {
+			h.add("10.1.1.1", "203.0.113.7", 0.7)
+			h.add("10.1.1.2", "203.0.113.7", 0.9)
+			h.add("10.1.1.3", "203.0.113.7", 0.59)                             // medium
+			h.add("10.1.1.4", "203.0.113.7", 0.9).Dwell.Safelisted = true      // known
+			h.add("10.1.1.5", "203.0.113.7", 0.9).Dwell.Disposition = "benign" // decided
+		}))
+		require.Empty(t, write(1, func(h *sampleHunt) {
+			h.add("10.1.1.1", "203.0.113.7", 0.75)
+			h.add("10.1.1.2", "203.0.113.7", 0.65)
+		}), "nothing changed but the score")
+		require.Equal(t, []string{"10.1.1.1>203.0.113.7: beacon; severity rose from high to critical"}, write(2, func(h *sampleHunt) {
+			h.add("10.1.1.1", "203.0.113.7", 0.85)
+			h.add("10.1.1.2", "203.0.113.7", 0.95)
+		}))
+		require.ElementsMatch(t, []string{
+			"10.1.1.2>203.0.113.7: beacon; still there after 7d00h",
+		}, write(7*24, func(h *sampleHunt) {
+			h.add("10.1.1.1", "203.0.113.7", 0.85)
+			h.add("10.1.1.2", "203.0.113.7", 0.95)
+		}), "the other one alerted two hours later")
+	})
+}
+
+// alertsView sends what Security Onion's console sends for "| groupby rule.name event.module* event.severity_label
+// rule.uuid" (securityonion-soc, server/modules/elastic/converter.go): a query string over all fields and a range of time,
+// and terms within terms, where only a field with a star may be missing. It gives the groups' values.
+func (c cluster) alertsView(t *testing.T, query string) [][]string {
+	t.Helper()
+	fields := []string{"rule.name", "event.module*", "event.severity_label", "rule.uuid"}
+	var aggs map[string]any
+	for i := range fields {
+		field, starred := strings.CutSuffix(fields[len(fields)-1-i], "*")
+		terms := map[string]any{"field": field, "size": 500, "order": map[string]any{"_count": "desc"}}
+		if starred {
+			terms["missing"] = "__missing__"
+		}
+		level := map[string]any{"terms": terms}
+		if aggs != nil {
+			level["aggs"] = aggs
+		}
+		aggs = map[string]any{"groupby_0|" + field: level}
+	}
+	body, err := json.Marshal(map[string]any{"size": 0, "aggs": aggs, "query": map[string]any{"bool": map[string]any{"must": []any{
+		map[string]any{"query_string": map[string]any{"query": query, "analyze_wildcard": true, "default_field": "*"}},
+		map[string]any{"range": map[string]any{"@timestamp": map[string]any{"gte": begin.Format(time.RFC3339), "lte": begin.AddDate(0, 0, 2).Format(time.RFC3339),
+			"format": "strict_date_optional_time"}}},
+	}}}})
+	require.NoError(t, err)
+	c.do(t, "POST", "/"+soconfig.AlertStream+"/_refresh", "")
+	var groups [][]string
+	var walk func(level map[string]json.RawMessage, keys []string)
+	walk = func(level map[string]json.RawMessage, keys []string) {
+		inner := false
+		for name, raw := range level {
+			if !strings.HasPrefix(name, "groupby_") {
+				continue
+			}
+			inner = true
+			var agg struct {
+				Buckets []map[string]json.RawMessage `json:"buckets"`
+			}
+			require.NoError(t, json.Unmarshal(raw, &agg))
+			for _, bucket := range agg.Buckets {
+				var key string
+				require.NoError(t, json.Unmarshal(bucket["key"], &key))
+				walk(bucket, append(slices.Clone(keys), key))
+			}
+		}
+		if !inner && len(keys) == len(fields) {
+			groups = append(groups, keys)
+		}
+	}
+	require.NoError(t, c.admin.Search(t.Context(), es.SearchRequest{Index: []string{"logs-*"}, Body: body}, func(r es.SearchResult) error {
+		var top map[string]json.RawMessage
+		err := json.Unmarshal(r.Aggregations, &top)
+		walk(top, nil)
+		return err
+	}))
+	return groups
+}
+
+// TestAlertsAreWhatSecurityOnionAsksFor has a subtest for each rule of docs/security-onion.md, 2.5.
+func TestAlertsAreWhatSecurityOnionAsksFor(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		c.install(t)
+		store := New(c.admin, Options{Alerts: &AlertOptions{}})
+		h := &sampleHunt{name: t.Name(), revision: "a"}
+		h.add("10.1.1.1", "203.0.113.7", 0.9).Observer = &hunt.Observer{Name: "so-sensor1"}
+		_, err := store.Write(t.Context(), h.findings, h.document(begin))
+		require.NoError(t, err)
+		documents := c.documents(t, soconfig.AlertStream)
+		require.Len(t, documents, 1)
+		var stored document
+		for _, stored = range documents {
+		}
+		var source map[string]any
+		require.NoError(t, json.Unmarshal([]byte(stored.Source), &source))
+		at := func(path string) any {
+			var v any = source
+			for _, key := range strings.Split(path, ".") {
+				m, ok := v.(map[string]any)
+				require.True(t, ok, path)
+				v = m[key]
+			}
+			return v
+		}
+
+		t.Run("base filter and grouping", func(t *testing.T) {
+			groups := c.alertsView(t, "tags:alert")
+			require.Equal(t, [][]string{{"dwell - Beacon", "dwell", "critical", "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e01"}}, groups, "findings and hunts are no alerts")
+		})
+		t.Run("1 nested objects, no dotted keys", func(t *testing.T) {
+			var walk func(m map[string]any)
+			walk = func(m map[string]any) {
+				for k, v := range m {
+					require.NotContains(t, k, ".")
+					if inner, ok := v.(map[string]any); ok {
+						walk(inner)
+					}
+				}
+			}
+			walk(source)
+		})
+		t.Run("2 time is ISO 8601 with a zone", func(t *testing.T) {
+			require.Regexp(t, regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`), at("@timestamp"))
+		})
+		t.Run("3 severity and its label", func(t *testing.T) {
+			require.Equal(t, float64(4), at("event.severity"))
+			require.Equal(t, "critical", at("event.severity_label"))
+		})
+		t.Run("4 module and dataset", func(t *testing.T) {
+			require.Equal(t, "dwell", at("event.module"))
+			require.Equal(t, "dwell.alert", at("event.dataset"))
+			require.Equal(t, "alert", at("event.kind"))
+		})
+		t.Run("5 tags are a list with alert, what is grouped by is single", func(t *testing.T) {
+			require.Contains(t, at("tags"), "alert")
+			for _, field := range []string{"rule.name", "rule.uuid", "event.module", "event.severity_label", "source.ip", "destination.ip"} {
+				require.IsType(t, "", at(field), field)
+			}
+		})
+		t.Run("6 addresses at the top", func(t *testing.T) {
+			require.Equal(t, "10.1.1.1", at("source.ip"))
+			require.Equal(t, "203.0.113.7", at("destination.ip"))
+		})
+		t.Run("7 what the packets are found by", func(t *testing.T) {
+			require.Equal(t, float64(51234), at("source.port"))
+			require.Equal(t, float64(443), at("destination.port"))
+			require.Equal(t, "tcp", at("network.transport"))
+			require.Equal(t, "so-sensor1", at("observer.name"))
+			require.Regexp(t, "^C", at("log.id.uid"))
+			require.Equal(t, "2026-11-22T23:59:00.000Z", at("@timestamp"), "the start of the last connection, whose uid it is")
+		})
+		t.Run("8 an acknowledgement survives the same hunt", func(t *testing.T) {
+			// Security Onion's script sets these two; a partial update does the same on a node without scripts.
+			c.do(t, "POST", "/"+stored.Index+"/_update/"+stored.ID, `{"doc":{"event":{"acknowledged":true,"escalated":true}}}`)
+			_, err := store.Write(t.Context(), h.findings, h.document(begin.Add(time.Hour)))
+			require.NoError(t, err)
+			after := c.documents(t, soconfig.AlertStream, term("event.acknowledged", true), term("event.escalated", true))
+			require.Len(t, after, 1)
+			require.Len(t, c.documents(t, soconfig.AlertStream), 1)
+			// Alerts leaves out what is acknowledged, and finds the documents of a group by the group's values.
+			group := `tags:alert AND rule.name:"dwell - Beacon" AND event.module:"dwell" AND event.severity_label:"critical" AND rule.uuid:"5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e01"`
+			require.Empty(t, c.alertsView(t, group+" AND NOT event.acknowledged:true"))
+			require.Len(t, c.alertsView(t, group+" AND event.acknowledged:true"), 1)
+			require.Len(t, c.alertsView(t, group+" AND event.escalated:true"), 1)
+		})
+		t.Run("9 the types are Security Onion's", func(t *testing.T) {
+			var caps struct {
+				Fields map[string]map[string]struct {
+					Aggregatable bool `json:"aggregatable"`
+				} `json:"fields"`
+			}
+			require.NoError(t, json.Unmarshal(c.do(t, "GET", "/"+soconfig.AlertStream+"/_field_caps?fields=*", ""), &caps))
+			for field, want := range map[string]string{"@timestamp": "date", "event.severity": "long", "event.acknowledged": "boolean", "event.module": "keyword",
+				"rule.uuid": "keyword", "source.ip": "ip", "destination.port": "long", "network.transport": "keyword", "observer.name": "keyword", "tags": "keyword"} {
+				require.Len(t, caps.Fields[field], 1, field)
+				require.Contains(t, caps.Fields[field], want, field)
+				require.True(t, caps.Fields[field][want].Aggregatable, field)
+			}
+		})
+	})
+}

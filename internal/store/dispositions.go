@@ -1,0 +1,216 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/elastic/go-elasticsearch/v8/esapi"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/store/bulk"
+	"dwell/so-config"
+)
+
+// Decision is what somebody decides about a story.
+type Decision struct {
+	// StoryID is the story, Disposition one of open, benign, escalated.
+	StoryID, Disposition string
+	// Who decided, and why.
+	Who, Note string
+	// At is when.
+	At time.Time
+}
+
+// ErrNoStory means that nothing was ever found of a story.
+var ErrNoStory = errors.New("no finding of this story was ever written")
+
+// maxConflicts is how often documents that changed meanwhile are read and updated again.
+const maxConflicts = 5
+
+// Decide records a decision about a story and puts it on every finding and alert of that story, of which it gives the
+// number. The record comes first: it is what holds, and later hunts take it from there. The documents get a partial update
+// of dwell.disposition only, each under its sequence number, so that what Security Onion writes there at the same time
+// survives. Deciding again is safe.
+func (s *Store) Decide(ctx context.Context, d Decision) (int, error) {
+	if !slices.Contains([]string{hunt.Open, hunt.Benign, hunt.Escalated}, d.Disposition) {
+		return 0, fmt.Errorf("disposition %q is not one of open, benign, escalated", d.Disposition)
+	}
+	if d.Who == "" {
+		return 0, errors.New("a decision needs a name: who decides?")
+	}
+	if err := s.Ready(ctx, soconfig.DispositionStream); err != nil {
+		return 0, err
+	}
+	list, err := s.Findings(ctx, Filter{StoryID: d.StoryID})
+	if err != nil {
+		return 0, err
+	}
+	if len(list.Findings) == 0 {
+		return 0, fmt.Errorf("decide about story %s: %w", d.StoryID, ErrNoStory)
+	}
+	if err := s.record(ctx, &d, &list.Findings[0]); err != nil {
+		return 0, err
+	}
+	changed := 0
+	for _, stream := range []string{soconfig.FindingStream, soconfig.AlertStream} {
+		n, err := s.mark(ctx, stream, &d)
+		changed += n
+		if err != nil {
+			return changed, fmt.Errorf("the decision is recorded, but not all documents of the story show it; decide again: %w", err)
+		}
+	}
+	return changed, nil
+}
+
+// record appends the decision.
+func (s *Store) record(ctx context.Context, d *Decision, f *hunt.Finding) error {
+	doc, err := json.Marshal(hunt.Disposition{
+		Timestamp: hunt.Time{Time: d.At},
+		Event:     hunt.DispositionEvent{Kind: "event", Category: "configuration", Module: hunt.Module, Dataset: hunt.DatasetDisposition},
+		User:      hunt.User{Name: d.Who}, Source: f.Source, Destination: f.Destination,
+		Dwell: hunt.DispositionStory{StoryID: d.StoryID, Pair: f.Dwell.Pair, FindingID: f.Dwell.FindingID, Disposition: d.Disposition,
+			Note: d.Note, SchemaVersion: hunt.SchemaVersion},
+	})
+	if err != nil {
+		return fmt.Errorf("encode the decision: %w", err)
+	}
+	id := hunt.Digest("disposition", d.StoryID, d.Disposition, d.Who, d.Note, strconv.FormatInt(d.At.UnixMilli(), 10))
+	result, err := s.writer(soconfig.DispositionStream).Write(ctx, []bulk.Item{{ID: id, Doc: doc}})
+	if err == nil && len(result.Dead) > 0 {
+		err = result.Dead[0].Err
+	}
+	if err != nil {
+		return fmt.Errorf("record the decision: %w", err)
+	}
+	return s.client.Do(ctx, es.Call{Op: "refresh", Index: soconfig.DispositionStream, Request: Request{Method: "POST", Path: "/" + soconfig.DispositionStream + "/_refresh"}})
+}
+
+// mark puts the decision on the documents of one stream that do not bear it yet, and gives how many those were.
+func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, error) {
+	changed := 0
+	for range maxConflicts {
+		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
+		if es.Is(err, es.NotFound) {
+			return changed, nil
+		}
+		if err != nil {
+			return changed, err
+		}
+		var hits []hit
+		err = s.pages(ctx, search{op: "look for the documents of story " + d.StoryID, index: stream, versions: true,
+			filter: []any{term("dwell.story_id", d.StoryID), not(term("dwell.disposition", d.Disposition))}, sort: []any{ascending("dwell.finding_id")},
+		}, func(h hit) (bool, error) {
+			hits = append(hits, h)
+			return true, nil
+		})
+		if err != nil || len(hits) == 0 {
+			return changed, err
+		}
+		for some := range slices.Chunk(hits, bulk.DefaultMaxDocs) {
+			doc := map[string]any{"dwell": map[string]any{"disposition": d.Disposition}}
+			n, err := s.update(ctx, some, slices.Repeat([]any{doc}, len(some)))
+			changed += n
+			if err != nil {
+				return changed, err
+			}
+		}
+	}
+	return changed, fmt.Errorf("mark the documents of story %s in %s: they kept changing meanwhile", d.StoryID, stream)
+}
+
+// update sends a partial update of each document and gives how many were carried out; documents that changed meanwhile are left for the
+// next round.
+func (s *Store) update(ctx context.Context, hits []hit, docs []any) (int, error) {
+	var body bytes.Buffer
+	for i, h := range hits {
+		for _, line := range []any{
+			map[string]any{"update": map[string]any{"_index": h.Index, "_id": h.ID, "if_seq_no": h.SeqNo, "if_primary_term": h.PrimaryTerm}},
+			map[string]any{"doc": docs[i]},
+		} {
+			b, err := json.Marshal(line)
+			if err != nil {
+				return 0, fmt.Errorf("encode an update: %w", err)
+			}
+			body.Write(append(b, '\n'))
+		}
+	}
+	var answer struct {
+		Items []struct {
+			Update struct {
+				Status int       `json:"status"`
+				Error  *es.Cause `json:"error"`
+			} `json:"update"`
+		} `json:"items"`
+	}
+	err := s.client.Do(ctx, es.Call{Op: "update what was stored", Decode: es.JSON(&answer), Request: esapi.BulkRequest{Body: bytes.NewReader(body.Bytes())}})
+	if err != nil {
+		return 0, err
+	}
+	if len(answer.Items) != len(hits) {
+		return 0, fmt.Errorf("update what was stored: %d documents were sent but %d answered for", len(hits), len(answer.Items))
+	}
+	done := 0
+	for i, item := range answer.Items {
+		u := item.Update
+		switch {
+		case u.Status >= 200 && u.Status < 300:
+			done++
+		case u.Status == 409:
+		default:
+			var cause es.Cause
+			if u.Error != nil {
+				cause = *u.Error
+			}
+			return done, es.Classify("update document "+hits[i].ID, hits[i].Index, u.Status, cause)
+		}
+	}
+	return done, nil
+}
+
+// Dispositions gives the newest decision of each story that has one.
+func (s *Store) Dispositions(ctx context.Context, stories []string) (map[string]hunt.Disposition, error) {
+	out := map[string]hunt.Disposition{}
+	for some := range slices.Chunk(stories, storiesPerPage) {
+		clause := []any{map[string]any{"terms": map[string]any{"dwell.story_id": some}}}
+		err := s.latestOf(ctx, soconfig.DispositionStream, clause, []any{descending("@timestamp"), descending("dwell.disposition")}, func(source json.RawMessage, id string) error {
+			var d hunt.Disposition
+			if err := json.Unmarshal(source, &d); err != nil {
+				return fmt.Errorf("read document %s of %s: %w", id, soconfig.DispositionStream, err)
+			}
+			out[d.Dwell.StoryID] = d
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look for dispositions: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// decided gives the findings with the decisions that hold for their stories; the given ones are not touched.
+func (s *Store) decided(ctx context.Context, findings []hunt.Finding) ([]hunt.Finding, error) {
+	var stories []string
+	for i := range findings {
+		if findings[i].Dwell.Severity != "" {
+			stories = append(stories, findings[i].Dwell.StoryID)
+		}
+	}
+	decisions, err := s.Dispositions(ctx, stories)
+	if err != nil || len(decisions) == 0 {
+		return findings, err
+	}
+	out := slices.Clone(findings)
+	for i := range out {
+		if d, ok := decisions[out[i].Dwell.StoryID]; ok {
+			out[i].Dwell.Disposition = d.Dwell.Disposition
+		}
+	}
+	return out, nil
+}

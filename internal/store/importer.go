@@ -1,0 +1,131 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/so-config/kibana"
+)
+
+// KibanaOptions say where Kibana is and how to prove who we are.
+type KibanaOptions struct {
+	// URL is Kibana's address with its base path: "http://localhost:5601" on a manager, "https://manager/kibana" behind its proxy.
+	URL string
+	// CAFile is the PEM file of the authority to trust; empty means the system's.
+	CAFile string
+	// APIKey is Elasticsearch's encoded form; it wins over Username and Password.
+	APIKey, Username, Password string
+	// Transport replaces the network, for tests.
+	Transport http.RoundTripper
+}
+
+// KibanaImportPath is what the import is sent to, behind Kibana's address.
+const KibanaImportPath = "/api/saved_objects/_import?overwrite=true"
+
+// kibanaTimeout bounds one request to Kibana: an import of ten objects takes a second or two.
+const kibanaTimeout = time.Minute
+
+// maxKibanaAnswer bounds what is read of an answer.
+const maxKibanaAnswer = 4 << 20
+
+// ImportKibana puts the data view, the saved searches and the dashboards into Kibana, over what is there under their ids,
+// and gives how many objects that were. All our ids begin with "dwell", so nobody else's are touched. It can be repeated.
+func ImportKibana(ctx context.Context, o KibanaOptions) (int, error) {
+	objects, err := kibana.NDJSON()
+	if err != nil {
+		return 0, err
+	}
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile("file", "dwell.ndjson")
+	if err == nil {
+		_, err = part.Write(objects)
+	}
+	if err = errors.Join(err, form.Close()); err != nil {
+		return 0, fmt.Errorf("import Kibana objects: encode: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(o.URL, "/")+KibanaImportPath, &body)
+	if err != nil {
+		return 0, fmt.Errorf("kibana.url: %w", err)
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	answer, err := o.send(req)
+	if err != nil {
+		return 0, fmt.Errorf("import Kibana objects: %w", err)
+	}
+	var result struct {
+		Success bool `json:"success"`
+		Count   int  `json:"successCount"`
+		Errors  []struct {
+			ID    string `json:"id"`
+			Type  string `json:"type"`
+			Error struct {
+				Type    string `json:"type"`
+				Message string `json:"message"`
+			} `json:"error"`
+		} `json:"errors"`
+	}
+	if err := json.Unmarshal(answer, &result); err != nil {
+		return 0, fmt.Errorf("import Kibana objects: the answer is not Kibana's: check kibana.url, base path included: %w", err)
+	}
+	if want := bytes.Count(objects, []byte("\n")); !result.Success || result.Count != want {
+		err := fmt.Errorf("import Kibana objects: %d of %d were taken", result.Count, want)
+		for _, e := range result.Errors {
+			err = fmt.Errorf("%w; %s %s: %s %s", err, e.Type, e.ID, e.Error.Type, e.Error.Message)
+		}
+		return result.Count, err
+	}
+	return result.Count, nil
+}
+
+// send sends one request to Kibana and gives a 2xx answer. Redirects are login pages, and not followed.
+func (o *KibanaOptions) send(req *http.Request) ([]byte, error) {
+	rt := o.Transport
+	if rt == nil {
+		var err error
+		if rt, err = es.Network(es.Config{Addresses: []string{o.URL}, CAFile: o.CAFile}); err != nil {
+			return nil, fmt.Errorf("kibana.url: %w", err)
+		}
+	}
+	req.Header.Set("Kbn-Xsrf", "dwell")
+	switch {
+	case o.APIKey != "":
+		req.Header.Set("Authorization", "ApiKey "+o.APIKey)
+	case o.Username != "":
+		req.SetBasicAuth(o.Username, o.Password)
+	}
+	client := http.Client{Transport: rt, Timeout: kibanaTimeout, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxKibanaAnswer))
+	switch {
+	case err != nil:
+		return nil, err
+	case res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden:
+		return nil, &es.Error{Kind: es.Permission, Op: "ask Kibana", Status: res.StatusCode, Reason: "Kibana does not accept these credentials for saved objects",
+			Hint: "use an administrator's; on a Security Onion manager http://localhost:5601 takes so_elastic's"}
+	case res.StatusCode >= 300 && res.StatusCode < 400:
+		return nil, fmt.Errorf("answered %s, which is a login page or another path: on a Security Onion manager use http://localhost:5601", res.Status)
+	case res.StatusCode > 299:
+		var said struct {
+			Message string `json:"message"`
+		}
+		if json.Unmarshal(b, &said) != nil || said.Message == "" {
+			said.Message = "no reason given"
+		}
+		return nil, fmt.Errorf("answered %s: %.200q", res.Status, said.Message)
+	}
+	return b, nil
+}

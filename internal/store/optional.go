@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"dwell/internal/es"
+	"dwell/so-config"
+)
+
+// lacks says whether an error means that the cluster does not have this part of the API at all: a node without lifecycle
+// management or with security switched off knows no such path.
+func lacks(err error) bool {
+	var e *es.Error
+	return errors.As(err, &e) && e.Kind == es.Fatal && e.Type == "" && (e.Status == 400 || e.Status == 405 || e.Status == 410)
+}
+
+// planLifecycle puts the lifecycle policy in where there is none of its name, and the component template that ties our
+// streams to it. A policy that is there stays as it is: how long findings are kept is the administrator's to say.
+func (in *Installer) planLifecycle(ctx context.Context) ([]Step, error) {
+	policy, component, err := soconfig.Lifecycle()
+	if err != nil {
+		return nil, err
+	}
+	step := Step{Kind: string(policy.Kind), Name: policy.Name, Change: Create, Request: Request{Method: "PUT", Path: pathOf(policy), Body: policy.Body}}
+	err = in.client.Do(ctx, es.Call{Op: "look for " + step.Kind, Index: step.Name, Request: Request{Method: "GET", Path: pathOf(policy)}})
+	switch {
+	case err == nil:
+		step.Change, step.Why, step.Request = Keep, "how long things are kept is the administrator's to change", Request{}
+	case lacks(err):
+		step.Change, step.Request = Skip, Request{}
+		step.Why = "this cluster has no lifecycle management: nothing is rolled over or deleted by age"
+		return []Step{step}, nil
+	case !es.Is(err, es.NotFound):
+		return nil, err
+	}
+	tie, err := in.planTemplate(ctx, component)
+	return []Step{step, tie}, err
+}
+
+// planRole puts the role in, for users that are not API keys.
+func (in *Installer) planRole(ctx context.Context) (Step, error) {
+	role, err := soconfig.HuntRole()
+	if err != nil {
+		return Step{}, err
+	}
+	step := Step{Kind: string(role.Kind), Name: role.Name, Change: Create, Request: Request{Method: "PUT", Path: pathOf(role), Body: role.Body}}
+	var there map[string]map[string]any
+	err = in.client.Do(ctx, es.Call{Op: "look for role", Index: role.Name, Decode: es.JSON(&there), Request: Request{Method: "GET", Path: pathOf(role)}})
+	switch {
+	case es.Is(err, es.NotFound):
+		return step, nil
+	case lacks(err):
+		step.Change, step.Why, step.Request = Skip, "security is switched off in this cluster", Request{}
+		return step, nil
+	case err != nil:
+		return step, err
+	}
+	var ours map[string]any
+	if err := json.Unmarshal(role.Body, &ours); err != nil {
+		return step, fmt.Errorf("read so-config %s: %w", role.File, err)
+	}
+	meta, _ := there[role.Name]["metadata"].(map[string]any)
+	version, _ := meta["version"].(float64)
+	switch {
+	case meta["managed_by"] != soconfig.ManagedBy:
+		return step, fmt.Errorf("plan the installation: the cluster has a role %s that is not dwell's: rename or delete it first", role.Name)
+	case int(version) > role.Version:
+		step.Change, step.Why, step.Request = Keep, fmt.Sprintf("version %d is newer than this dwell's %d", int(version), role.Version), Request{}
+	case holds(there[role.Name], ours):
+		step.Change, step.Why, step.Request = Unchanged, fmt.Sprintf("version %d", role.Version), Request{}
+	case int(version) < role.Version:
+		step.Change, step.Why = Upgrade, fmt.Sprintf("version %d -> %d", int(version), role.Version)
+	default:
+		step.Change, step.Why = Upgrade, "somebody changed it"
+	}
+	return step, nil
+}
+
+// holds says whether what the cluster has says all that ours says; members that only it has are its defaults. Lists must
+// be the same: a privilege more is a difference.
+func holds(theirs, ours any) bool {
+	want, ok := ours.(map[string]any)
+	if !ok {
+		a, isList := theirs.([]any)
+		b, wantList := ours.([]any)
+		if !isList || !wantList {
+			return reflect.DeepEqual(theirs, ours)
+		}
+		if len(a) != len(b) {
+			return false
+		}
+		for i := range a {
+			if !holds(a[i], b[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	have, ok := theirs.(map[string]any)
+	if !ok {
+		return false
+	}
+	for k, v := range want {
+		if !holds(have[k], v) {
+			return false
+		}
+	}
+	return true
+}

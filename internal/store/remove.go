@@ -1,0 +1,133 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"dwell/internal/es"
+	"dwell/so-config"
+)
+
+// PlanRemove says what Remove would do. Without data, the streams stay and so do the templates that a stream which
+// exists still needs; with data, everything that dwell ever wrote is deleted.
+func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) {
+	objects, err := soconfig.Templates()
+	if err != nil {
+		return nil, err
+	}
+	streams := []string{soconfig.AlertStream, soconfig.DispositionStream, soconfig.FindingStream, soconfig.HuntStream}
+	there, err := writeMappings(ctx, in.client, streams)
+	if err != nil {
+		return nil, err
+	}
+	var steps []Step
+	for _, stream := range streams {
+		if _, ok := there[stream]; !ok {
+			continue
+		}
+		if data {
+			steps = append(steps, Step{Kind: "data stream", Name: stream, Change: Remove, Why: "with all that is in it",
+				Request: Request{Method: "DELETE", Path: "/_data_stream/" + stream}})
+		} else {
+			steps = append(steps, Step{Kind: "data stream", Name: stream, Change: Keep, Why: "it holds what dwell found; --data deletes it"})
+		}
+	}
+	kept := len(there) > 0 && !data
+	policy, component, err := soconfig.Lifecycle()
+	if err != nil {
+		return nil, err
+	}
+	role, err := soconfig.HuntRole()
+	if err != nil {
+		return nil, err
+	}
+	// Index templates before the components that they are made of, and the policy after what refers to it.
+	slices.Reverse(objects)
+	for _, o := range append(objects, component, policy, role) {
+		step, err := in.planRemoval(ctx, o, kept)
+		if err != nil {
+			return nil, err
+		}
+		if step.Change != "" {
+			steps = append(steps, step)
+		}
+	}
+	keys, err := in.planKeys(ctx)
+	return append(steps, keys...), err
+}
+
+// Remove carries the plan of PlanRemove out.
+func (in *Installer) Remove(ctx context.Context, data bool) ([]Step, error) {
+	steps, err := in.PlanRemove(ctx, data)
+	if err != nil {
+		return nil, err
+	}
+	return in.carryOut(ctx, steps)
+}
+
+// planRemoval looks whether an object is there and ours; a step without a Change means that there is nothing to do.
+func (in *Installer) planRemoval(ctx context.Context, o soconfig.Object, kept bool) (Step, error) {
+	step := Step{Kind: string(o.Kind), Name: o.Name}
+	var body json.RawMessage
+	err := in.client.Do(ctx, es.Call{Op: "look for " + step.Kind, Index: o.Name, Decode: es.JSON(&body), Request: Request{Method: "GET", Path: pathOf(o)}})
+	if es.Is(err, es.NotFound) || lacks(err) {
+		return step, nil
+	}
+	if err != nil {
+		return step, err
+	}
+	if o.Kind == soconfig.ComponentTemplate || o.Kind == soconfig.IndexTemplate {
+		there, err := in.template(ctx, o)
+		if err != nil {
+			return step, err
+		}
+		n, err := normalize(there)
+		if err != nil {
+			return step, fmt.Errorf("read %s %s: %w", o.Kind, o.Name, err)
+		}
+		if by, _ := n.owner(); by != soconfig.ManagedBy {
+			step.Change, step.Why = Keep, "it is not dwell's"
+			return step, nil
+		}
+	}
+	if kept && o.Kind != soconfig.Role {
+		step.Change, step.Why = Keep, "the data streams that stay need it"
+		return step, nil
+	}
+	step.Change, step.Request = Remove, Request{Method: "DELETE", Path: pathOf(o)}
+	return step, nil
+}
+
+// planKeys finds the API keys that dwell made and that are still good.
+func (in *Installer) planKeys(ctx context.Context) ([]Step, error) {
+	var answer struct {
+		Keys []struct {
+			ID          string         `json:"id"`
+			Name        string         `json:"name"`
+			Invalidated bool           `json:"invalidated"`
+			Metadata    map[string]any `json:"metadata"`
+		} `json:"api_keys"`
+	}
+	err := in.client.Do(ctx, es.Call{Op: "list API keys", Decode: es.JSON(&answer), Request: Request{Method: "GET", Path: "/_security/api_key?active_only=true"}})
+	if lacks(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var steps []Step
+	for _, k := range answer.Keys {
+		if k.Invalidated || k.Metadata["managed_by"] != soconfig.ManagedBy {
+			continue
+		}
+		body, err := json.Marshal(map[string]any{"ids": []string{k.ID}})
+		if err != nil {
+			return nil, fmt.Errorf("encode the removal of an API key: %w", err)
+		}
+		steps = append(steps, Step{Kind: "API key", Name: k.Name, Change: Remove, Why: "id " + k.ID,
+			Request: Request{Method: "DELETE", Path: "/_security/api_key", Body: body}})
+	}
+	return steps, nil
+}

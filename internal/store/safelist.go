@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/store/bulk"
+	"dwell/so-config"
+)
+
+// Mark says what a stored finding is to bear: the rule that matches, or none.
+type Mark struct {
+	Safelisted bool
+	Rule       string
+}
+
+// Safelist goes through the stored findings and alerts that the filter picks and gives those a mark for which decide
+// wants another than they bear. Only dwell.safelisted and dwell.safelist_rule change, each document under its sequence
+// number, so that what others write there at the same time survives. It gives how many documents were changed; doing it
+// again is safe.
+func (s *Store) Safelist(ctx context.Context, f Filter, decide func(*hunt.Finding) (Mark, bool)) (int, error) {
+	changed := 0
+	for _, stream := range []string{soconfig.FindingStream, soconfig.AlertStream} {
+		n, err := s.safelist(ctx, stream, f.of(), decide)
+		changed += n
+		if err != nil {
+			return changed, fmt.Errorf("mark what a safelist rule matches in %s: %w", stream, err)
+		}
+	}
+	return changed, nil
+}
+
+func (s *Store) safelist(ctx context.Context, stream string, clauses []any, decide func(*hunt.Finding) (Mark, bool)) (changed int, err error) {
+	for range maxConflicts {
+		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
+		if es.Is(err, es.NotFound) {
+			return changed, nil
+		}
+		if err != nil {
+			return changed, err
+		}
+		var hits []hit
+		var docs []any
+		err = s.pages(ctx, search{op: "look for what a safelist rule matches", index: stream, versions: true, source: true,
+			filter: clauses, sort: []any{ascending("dwell.finding_id")},
+		}, func(h hit) (bool, error) {
+			var f hunt.Finding
+			if err := json.Unmarshal(h.Source, &f); err != nil {
+				return false, fmt.Errorf("read document %s: %w", h.ID, err)
+			}
+			m, wanted := decide(&f)
+			if wanted && (m.Safelisted != f.Dwell.Safelisted || m.Rule != f.Dwell.SafelistRule) {
+				h.Source = nil
+				hits = append(hits, h)
+				rule := any(m.Rule)
+				if m.Rule == "" {
+					rule = nil // takes the field away
+				}
+				docs = append(docs, map[string]any{"dwell": map[string]any{"safelisted": m.Safelisted, "safelist_rule": rule}})
+			}
+			return true, nil
+		})
+		if err != nil || len(hits) == 0 {
+			return changed, err
+		}
+		for from := 0; from < len(hits); from += bulk.DefaultMaxDocs {
+			to := min(from+bulk.DefaultMaxDocs, len(hits))
+			n, err := s.update(ctx, hits[from:to], docs[from:to])
+			changed += n
+			if err != nil {
+				return changed, err
+			}
+		}
+	}
+	return changed, fmt.Errorf("the documents kept changing meanwhile; do it again")
+}

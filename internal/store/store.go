@@ -1,0 +1,59 @@
+package store
+
+import (
+	"log/slog"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/internal/store/bulk"
+	"dwell/so-config"
+)
+
+// Options of a Store; the zero value is good.
+type Options struct {
+	// Budget bounds the writing of one hunt; 0 means bulk.DefaultBudget.
+	Budget time.Duration
+	// BulkDocs bounds one bulk request; 0 means bulk.DefaultMaxDocs.
+	BulkDocs int
+	// Alerts, if set, makes Write raise alerts; nil means none.
+	Alerts *AlertOptions
+	// Now is the clock that measures how long writing took; nil means time.Now.
+	Now func() time.Time
+	// Logger hears of slow writing; nil means silence.
+	Logger *slog.Logger
+}
+
+// Store writes findings and hunts into dwell's data streams and reads them back. It is safe for concurrent use.
+type Store struct {
+	client *es.Client
+	o      Options
+}
+
+// New makes a store on a cluster.
+func New(client *es.Client, o Options) *Store {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Store{client: client, o: o}
+}
+
+// writer makes the bulk writer of one stream.
+func (s *Store) writer(stream string) *bulk.Writer {
+	return bulk.New(bulk.Options{Client: s.client, Stream: stream, Budget: s.o.Budget, MaxDocs: s.o.BulkDocs, Logger: s.o.Logger})
+}
+
+// templateOf names the index template of each of our streams.
+func templateOf(stream string) string {
+	switch stream {
+	case soconfig.FindingStream:
+		return "dwell-finding"
+	case soconfig.HuntStream:
+		return "dwell-hunt"
+	case soconfig.DispositionStream:
+		return "dwell-disposition"
+	}
+	return "dwell-alert"
+}

@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"dwell/so-config"
+)
+
+// planStreams brings streams that exist already up to the templates: fields that are new are added to the index that is
+// written to; where a field's type differs, the stream gets a new index by a rollover, for a type cannot be changed.
+// What was written before stays as it is.
+func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object) ([]Step, error) {
+	wanted, err := streamMappings(objects)
+	if err != nil {
+		return nil, err
+	}
+	var streams []string
+	for stream := range wanted {
+		streams = append(streams, stream)
+	}
+	slices.Sort(streams)
+	there, err := writeMappings(ctx, in.client, streams)
+	if err != nil {
+		return nil, err
+	}
+	var steps []Step
+	for _, stream := range streams {
+		have, ok := there[stream]
+		if !ok {
+			continue
+		}
+		step := Step{Kind: "data stream", Name: stream, Change: Unchanged}
+		var ours mapping
+		if err := json.Unmarshal(wanted[stream], &ours); err != nil {
+			return nil, fmt.Errorf("read so-config mapping of %s: %w", stream, err)
+		}
+		diff := difference{}
+		diff.compare("", ours.Properties, have.Properties)
+		switch {
+		case have.Meta.Version > ours.Meta.Version:
+			step.Change, step.Why = Keep, fmt.Sprintf("its mapping, version %d, is newer than this dwell's %d", have.Meta.Version, ours.Meta.Version)
+		case len(diff.types) > 0:
+			step.Change, step.Why = Upgrade, fmt.Sprintf("%s cannot be changed in place: a new index is begun", diff.types[0])
+			step.Request = Request{Method: "POST", Path: "/" + stream + "/_rollover"}
+		case diff.missing > 0 || have.Meta != ours.Meta:
+			step.Change, step.Why = Upgrade, fmt.Sprintf("%d fields are added or adjusted", diff.missing)
+			step.Request = Request{Method: "PUT", Path: "/" + stream + "/_mapping?write_index_only=true", Body: wanted[stream]}
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
+}
+
+// streamMappings gives the mapping that our templates make for each stream, as JSON.
+func streamMappings(objects []soconfig.Object) (map[string]json.RawMessage, error) {
+	components := map[string]json.RawMessage{}
+	out := map[string]json.RawMessage{}
+	for _, o := range objects {
+		var t struct {
+			IndexPatterns []string `json:"index_patterns"`
+			ComposedOf    []string `json:"composed_of"`
+			Template      struct {
+				Mappings json.RawMessage `json:"mappings"`
+			} `json:"template"`
+		}
+		if err := json.Unmarshal(o.Body, &t); err != nil {
+			return nil, fmt.Errorf("read so-config %s: %w", o.File, err)
+		}
+		if o.Kind == soconfig.ComponentTemplate {
+			components[o.Name] = t.Template.Mappings
+			continue
+		}
+		var parts []json.RawMessage
+		for _, c := range t.ComposedOf {
+			if m := components[c]; m != nil {
+				parts = append(parts, m)
+			}
+		}
+		merged, err := merge(parts)
+		if err != nil {
+			return nil, fmt.Errorf("read so-config mappings of %s: %w", o.Name, err)
+		}
+		for _, stream := range t.IndexPatterns {
+			out[stream] = merged
+		}
+	}
+	return out, nil
+}
+
+// merge joins mappings whose properties differ at the top level, as Elasticsearch does with component templates.
+func merge(parts []json.RawMessage) (json.RawMessage, error) {
+	whole := map[string]any{}
+	properties := map[string]any{}
+	for _, part := range parts {
+		var m map[string]any
+		if err := json.Unmarshal(part, &m); err != nil {
+			return nil, err
+		}
+		inner, _ := m["properties"].(map[string]any)
+		maps.Copy(properties, inner)
+		maps.Copy(whole, m)
+	}
+	whole["properties"] = properties
+	return json.Marshal(whole)
+}
+
+// difference is what a mapping lacks of ours.
+type difference struct {
+	// types are fields whose type is another one; missing counts fields that are not there or have other parameters.
+	types   []string
+	missing int
+}
+
+func (d *difference) compare(prefix string, ours, theirs map[string]any) {
+	for name, v := range ours {
+		want, _ := v.(map[string]any)
+		have, there := theirs[name].(map[string]any)
+		if inner, ok := want["properties"].(map[string]any); ok {
+			if there && have["properties"] == nil && have["type"] != nil {
+				d.types = append(d.types, prefix+name)
+				continue
+			}
+			below, _ := have["properties"].(map[string]any)
+			d.compare(prefix+name+".", inner, below)
+			continue
+		}
+		switch {
+		case !there:
+			d.missing++
+		case have["properties"] != nil || have["type"] != want["type"]:
+			d.types = append(d.types, prefix+name)
+		case fmt.Sprint(have["ignore_above"]) != fmt.Sprint(want["ignore_above"]):
+			d.missing++
+		}
+	}
+	slices.Sort(d.types)
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/store/bulk"
+	"dwell/so-config"
+)
+
+// Report is what became of one hunt's documents.
+type Report struct {
+	// Findings counts what was sent now. Findings that an earlier try of the same hunt and revision left are in
+	// Findings.Existing, whether they were found before sending or by their id.
+	Findings bulk.Result
+	// Alerts counts the alerts that were raised (Options.Alerts).
+	Alerts bulk.Result
+	// WithoutSeverity is how many findings were not stored because they are too weak to have a severity.
+	WithoutSeverity int
+	// HuntID and HuntDocument name the hunt and its own document. HuntExisted says that the document was there already.
+	HuntID, HuntDocument string
+	HuntExisted          bool
+	// Replaces is the revision that this one supersedes, empty for none.
+	Replaces string
+	// Held is why WriteOrHold kept the hunt on this machine, nil where it is stored; Replayed is how many earlier hunts it
+	// stored before this one.
+	Held     error
+	Replayed int
+	// Notes are remarks for people; nothing in them is a loss.
+	Notes []string
+}
+
+// Write stores the findings that have a severity, and then the hunt's own document, which commits them. The findings of
+// one call belong to the hunt of doc.
+//
+// A finding of a story that somebody has decided about bears that decision instead of "open".
+//
+// It refuses with *NotInstalledError where the templates are missing. On any other error the Report still tells what was
+// written, the hunt's document is not written, and calling Write again with the same hunt is safe and goes on where this
+// call ended. Findings that the cluster refuses for good (Report.Findings.Dead) do not stop the hunt: its document is
+// written, marked incomplete, and says how many are missing and why.
+func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Document) (Report, error) {
+	begun := s.o.Now()
+	report := Report{HuntID: doc.Dwell.HuntID}
+	streams := []string{soconfig.FindingStream, soconfig.HuntStream}
+	if s.o.Alerts != nil {
+		streams = append(streams, soconfig.AlertStream)
+	}
+	if err := s.Ready(ctx, streams...); err != nil {
+		return report, err
+	}
+	before, err := s.before(ctx, &doc)
+	if err != nil {
+		return report, err
+	}
+	if findings, err = s.decided(ctx, findings); err != nil {
+		return report, err
+	}
+	items, err := report.items(findings, &doc, before.findings)
+	if err != nil {
+		return report, err
+	}
+	there := len(before.findings)
+	result, err := s.writer(soconfig.FindingStream).Write(ctx, items)
+	result.Sent += there
+	result.Existing += there
+	report.Findings = result
+	if err != nil {
+		return report, fmt.Errorf("hunt %s is not committed: %w", doc.Dwell.HuntID, err)
+	}
+	admit(&doc, "findings", result.Dead)
+	if s.o.Alerts != nil {
+		if report.Alerts, err = s.alert(ctx, findings); err != nil {
+			return report, fmt.Errorf("hunt %s: its findings are written but the hunt is not committed: %w", doc.Dwell.HuntID, err)
+		}
+		admit(&doc, "alerts", report.Alerts.Dead)
+	}
+	doc.Dwell.Hunt.Stages.Write = s.o.Now().Sub(begun).Seconds()
+	if err := s.commit(ctx, &report, doc, before); err != nil {
+		return report, err
+	}
+	s.refresh(ctx, &report)
+	return report, nil
+}
+
+// admit makes the hunt's document say what the index refused.
+func admit(doc *hunt.Document, what string, dead []bulk.Dead) {
+	if len(dead) == 0 {
+		return
+	}
+	doc.Dwell.Hunt.Complete = false
+	doc.Dwell.Hunt.Gaps = append(doc.Dwell.Hunt.Gaps, fmt.Sprintf("%d %s were refused by the index, the first because: %s", len(dead), what, dead[0].Err.Reason))
+}
+
+// items encodes the findings that are to be sent: those with a severity that are not there yet.
+func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[string]bool) ([]bulk.Item, error) {
+	items := make([]bulk.Item, 0, len(findings))
+	for i := range findings {
+		f := &findings[i]
+		d := &f.Dwell
+		if d.HuntID != doc.Dwell.HuntID || d.Revision != doc.Dwell.Revision {
+			return nil, fmt.Errorf("write hunt %s: finding %s belongs to hunt %s, revision %s; this is a bug of dwell", doc.Dwell.HuntID, d.FindingID, d.HuntID, d.Revision)
+		}
+		if d.FindingID == "" {
+			return nil, fmt.Errorf("write hunt %s: the finding of %s has no id; this is a bug of dwell", doc.Dwell.HuntID, d.Pair)
+		}
+		if d.Severity == "" {
+			r.WithoutSeverity++
+			continue
+		}
+		if there[d.FindingID] {
+			continue
+		}
+		b, err := json.Marshal(f)
+		if err != nil {
+			return nil, fmt.Errorf("encode the finding of %s: %w", d.Pair, err)
+		}
+		items = append(items, bulk.Item{ID: d.FindingID, Doc: b})
+	}
+	return items, nil
+}
+
+// commit writes the hunt's own document, unless the newest one of this hunt is of the same revision.
+func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, before before) error {
+	d := &doc.Dwell
+	report.HuntDocument = documentID(d.HuntID, d.Revision, before.documents)
+	if newest := before.newest; newest != nil {
+		if newest.Dwell.Revision == d.Revision {
+			report.HuntExisted = true
+			report.HuntDocument = before.newestID
+			report.Replaces = newest.Dwell.Hunt.Replaces
+			return nil
+		}
+		d.Hunt.Replaces = newest.Dwell.Revision
+		report.Replaces = d.Hunt.Replaces
+		// Readers take the newest document of a hunt by this time; a clock that was set back must not hide it.
+		if last := newest.Event.Ingested.Time; !doc.Event.Ingested.After(last) {
+			doc.Event.Ingested = hunt.Time{Time: last.Add(time.Millisecond)}
+		}
+	}
+	b, err := json.Marshal(doc)
+	if err != nil {
+		return fmt.Errorf("encode the document of hunt %s: %w", d.HuntID, err)
+	}
+	result, err := s.writer(soconfig.HuntStream).Write(ctx, []bulk.Item{{ID: report.HuntDocument, Doc: b}})
+	if err == nil && len(result.Dead) > 0 {
+		err = result.Dead[0].Err
+	}
+	if err != nil {
+		return fmt.Errorf("hunt %s: its findings are written but the hunt is not committed: %w", d.HuntID, err)
+	}
+	report.HuntExisted = result.Existing > 0
+	return nil
+}
+
+// documentID is the id of a hunt's own document. The number of documents that the hunt had before is part of it: when a
+// cluster's data goes from A to B and back to A, the third document says that A is what holds now.
+func documentID(huntID, revision string, earlier int) string {
+	return hunt.Digest("hunt document", huntID, revision, strconv.Itoa(earlier))
+}
+
+// refresh makes what was written visible at once. Not being allowed to is no error: it will be, a little later.
+func (s *Store) refresh(ctx context.Context, report *Report) {
+	for _, stream := range []string{soconfig.AlertStream, soconfig.FindingStream, soconfig.HuntStream} {
+		if stream == soconfig.AlertStream && s.o.Alerts == nil {
+			continue
+		}
+		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
+		if err != nil && !es.Is(err, es.NotFound) {
+			report.Notes = append(report.Notes, "what was written shows up when the index next refreshes, within 30 s: "+err.Error())
+			return
+		}
+	}
+}
