@@ -108,3 +108,16 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 func within(ps []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Contains(a) })
 }
+
+// NetworkOf is the /24 or /48 of an address.
+func NetworkOf(a netip.Addr) netip.Prefix {
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	prefix, err := a.Prefix(bits)
+	if err != nil {
+		return netip.PrefixFrom(a, a.BitLen())
+	}
+	return prefix
+}

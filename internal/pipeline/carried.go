@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"dwell/internal/evidence"
+	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 )
 
@@ -41,7 +42,7 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 		for i := range of.Len() {
 			name := of.Dst(i)
 			for _, u := range s.named.Uses(src, name) {
-				for _, at := range []netip.Prefix{netip.PrefixFrom(u.Addr, u.Addr.BitLen()), networkOf(u.Addr)} {
+				for _, at := range []netip.Prefix{netip.PrefixFrom(u.Addr, u.Addr.BitLen()), hunt.NetworkOf(u.Addr)} {
 					for _, sub := range waiting[place{src, at}] {
 						addName(sub, s.named.Name(name), u.Connections)
 					}

@@ -3,12 +3,17 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/prevalence"
+	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -29,7 +34,7 @@ type search struct {
 	mu     sync.Mutex
 	byName map[netip.Addr][]*key
 	found  []source
-	spread *prevalence
+	spread *prevalence.Count
 	// answers are addresses out of DNS answers that matter if anybody connects to them.
 	answers map[netip.Addr][]*tunnel
 }
@@ -81,7 +86,8 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 	c.scored = int64(tested)
 	s.prune(tested)
 	c.skipped.Fingerprints, c.skipped.Domains = m.skipped()
-	s.spread = s.prevalence(tested)
+	contacts := prevalence.Contacts{Addresses: table, Named: named, IsInternal: o.Request.Scope.IsInternal}
+	s.spread = prevalence.Of(s.candidates(tested), contacts, severityFloor)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
 		subjects = append(subjects, s.stories(src, tested)...)
@@ -167,7 +173,7 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 	var out []*key
 	var pair pairs.Pair
 	for i := 0; i < of.Len(); {
-		prefix := networkOf(of.Dst(i))
+		prefix := hunt.NetworkOf(of.Dst(i))
 		j, total := i, 0
 		for ; j < of.Len() && prefix.Contains(of.Dst(j)); j++ {
 			total += of.Connections(j)
@@ -189,7 +195,7 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 			addresses = append(addresses, pair.Dst)
 			perPort := make([]int, len(pair.Ports))
 			for _, c := range pair.Connections {
-				if !mundane(pair.Ports[c.Port]) {
+				if !protocol.Mundane(pair.Ports[c.Port]) {
 					records = append(records, c)
 					perPort[c.Port]++
 				}
@@ -255,4 +261,35 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 
 func sortShares(of []scoring.Share) {
 	slices.SortFunc(of, func(a, b scoring.Share) int { return cmp.Compare(a.Pair, b.Pair) })
+}
+
+// candidates gives what is left of all sources, as prevalence has to know it.
+func (s *search) candidates(tested int) iter.Seq[*prevalence.Candidate] {
+	return func(yield func(*prevalence.Candidate) bool) {
+		for _, src := range s.found {
+			for _, k := range src.keys {
+				if !yield(k.candidate(tested)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// candidate is a key as prevalence has to know it.
+func (k *key) candidate(tested int) *prevalence.Candidate {
+	return &prevalence.Candidate{PairKey: k.PairKey, Addresses: k.addresses, Uses: k.uses, Showing: k.hosts,
+		Beacon: k.beacon, Regularity: k.beacon.Score(tested).Score, Long: k.long.Score}
+}
+
+// maxAlso is how many other keys of a story a finding names.
+const maxAlso = 20
+
+// listed names the first few.
+func listed(names []string) string {
+	const few = 3
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %s more", strings.Join(names[:few], ", "), hunt.Count(len(names)-few))
 }

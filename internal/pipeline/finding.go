@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/prevalence"
+	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -90,23 +92,24 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	f.Rule = ruleOf(f.Dwell.Indicators)
 	sub := evidence.NewSubject(k.PairKey, values, &f, s.o.Weights)
 	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.silent, k.totals.refused
-	s.spread.judge(sub, k)
-	s.explain(sub, k)
+	c := k.candidate(tested)
+	s.spread.Judge(sub, c)
+	s.explain(sub, k, c)
 	return sub
 }
 
 // explain gives the reasons there are for what the key does. What explains a rhythm explains neither a flood nor a
 // connection held for hours.
-func (s *search) explain(sub *evidence.Subject, k *key) {
+func (s *search) explain(sub *evidence.Subject, k *key, c *prevalence.Candidate) {
 	switch v := sub.Indicators; {
 	case v.Strobe > max(v.Beacon, v.Long):
 	case v.Long > v.Beacon:
-		sub.ExplainUnlessNew(s.spread.push(k))
+		sub.ExplainUnlessNew(s.spread.Push(c))
 	default:
-		e, why := explained(k)
+		e, why := protocol.Explained(&protocol.Spoken{Port: k.port, Several: k.kind == scoring.NetworkKey && k.ports > 1, Size: k.size})
 		sub.Explain(e, why)
 		if e == scoring.Unexplained {
-			sub.ExplainUnlessNew(s.spread.fleet(k))
+			sub.ExplainUnlessNew(s.spread.Fleet(c))
 		}
 	}
 }

@@ -252,19 +252,6 @@ func busiestPort(pair *pairs.Pair) int {
 	return best
 }
 
-// networkOf is the /24 or /48 of an address.
-func networkOf(a netip.Addr) netip.Prefix {
-	bits := 48
-	if a.Is4() {
-		bits = 24
-	}
-	prefix, err := a.Prefix(bits)
-	if err != nil {
-		return netip.PrefixFrom(a, a.BitLen())
-	}
-	return prefix
-}
-
 // indicators are the key's values in a hunt of so many keys.
 func (k *key) indicators(tested int) scoring.Indicators {
 	return scoring.Indicators{Beacon: k.beacon.Score(tested).Score * k.size.Factor(), Long: k.long.Score, Strobe: k.strobe.Score}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"strconv"
 
+	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -42,7 +43,7 @@ func rawQuery(k *hunt.PairKey) securityonion.Query {
 			Any: []securityonion.Term{term(securityonion.FieldServerName, k.Name), term(securityonion.FieldHost, k.Name)}}
 	case k.Network.IsValid():
 		q := securityonion.Query{All: []securityonion.Term{dataset("conn"), src, term(securityonion.FieldDestinationIP, k.Network.String())}}
-		for _, port := range mundanePorts() {
+		for _, port := range protocol.MundanePorts() {
 			q.Without = append(q.Without, []securityonion.Term{term(securityonion.FieldTransport, hunt.UDP.String()), portTerm(port)})
 		}
 		return q

@@ -1,7 +1,10 @@
-package pipeline
+// Package prevalence weighs how many internal hosts talk to a destination, out of how many: few, many, or many that do the
+// same. It reads nothing itself: the hunt hands it its candidates and the tables of who talked to whom.
+package prevalence
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"net/netip"
 	"sync"
@@ -14,9 +17,32 @@ import (
 	"dwell/scoring"
 )
 
-// prevalence is how many internal machines talk to the other side of a key, out of how many (docs/scoring.md, 5).
-type prevalence struct {
-	inside func(netip.Addr) bool
+// Candidate is what has to be known of something that was scored.
+type Candidate struct {
+	hunt.PairKey
+	// Addresses are the destinations of a candidate that has several, the busiest first.
+	Addresses []netip.Addr
+	// Uses are the connections to each address of a candidate by name or fingerprint.
+	Uses []pairs.Use
+	// Showing is how many hosts show the fingerprint of a candidate by fingerprint.
+	Showing int
+	// Beacon is how regular it is, Regularity what that is worth in this hunt (0..1), Long what being connected is (0..1).
+	Beacon           scoring.Beacon
+	Regularity, Long float64
+}
+
+// Contacts are the tables of who talked to whom.
+type Contacts struct {
+	Addresses *pairs.Table
+	// Named is nil where the hunt has no logs of names.
+	Named *pairs.Named
+	// IsInternal says which addresses are the site's own.
+	IsInternal func(netip.Addr) bool
+}
+
+// Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/scoring.md, 5).
+type Count struct {
+	internal func(netip.Addr) bool
 
 	mu    sync.Mutex
 	hosts map[party]hostSet
@@ -60,12 +86,12 @@ func (b *beat) like(other *beat) bool {
 	return false
 }
 
-func beatOf(k *key) *beat {
-	b := k.beacon
+func beatOf(c *Candidate) *beat {
+	b := &c.Beacon
 	if b.ModeCount == 0 {
-		return &beat{k.Src, []scoring.Mode{{Period: b.Period, Jitter: b.Jitter}}}
+		return &beat{c.Src, []scoring.Mode{{Period: b.Period, Jitter: b.Jitter}}}
 	}
-	return &beat{k.Src, b.Modes[:b.ModeCount]}
+	return &beat{c.Src, b.Modes[:b.ModeCount]}
 }
 
 const (
@@ -79,7 +105,7 @@ const (
 	maxPrevalence = 100_000
 )
 
-func partyOf(k *key) (party, bool) {
+func partyOf(k *Candidate) (party, bool) {
 	switch {
 	case k.Name != "":
 		return party{name: k.Name}, true
@@ -103,54 +129,54 @@ func domainOf(name string) (at party, ok bool) {
 	return party{domain: domain}, err == nil
 }
 
-// prevalence goes over the tables once more, without decoding, for the other sides that matter.
-func (s *search) prevalence(tested int) *prevalence {
-	p := &prevalence{inside: s.o.Request.Scope.IsInternal, hosts: map[party]hostSet{}, active: hostSet{}, beats: map[party][]*beat{}, held: map[party]hostSet{}}
-	for _, src := range s.found {
-		for _, k := range src.keys {
-			if at, ok := partyOf(k); ok {
-				p.hosts[at] = hostSet{}
-				if domain, ok := domainOf(at.name); ok && p.hosts[domain] == nil {
-					p.hosts[domain] = hostSet{}
-				}
-				for _, a := range k.reached() {
-					p.watch(a)
-				}
-				if k.Name != "" { // all of its servers, to know where others use it
-					for _, u := range k.uses {
-						p.watch(u.Addr)
-					}
-				}
-				if k.beacon.Score(tested).Score > fleetBeat {
-					p.beats[at] = append(p.beats[at], beatOf(k))
-				}
-				if k.long.Score >= severityFloor {
-					if p.held[at] == nil {
-						p.held[at] = hostSet{}
-					}
-					p.held[at][k.Src] = struct{}{}
-				}
+// Of counts who talks to the destinations of some candidates. It goes over the tables once more, without decoding. Long
+// connections count from held (0..1) on.
+func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count {
+	p := &Count{internal: contacts.IsInternal, hosts: map[party]hostSet{}, active: hostSet{}, beats: map[party][]*beat{}, held: map[party]hostSet{}}
+	for c := range candidates {
+		at, ok := partyOf(c)
+		if !ok {
+			continue
+		}
+		p.hosts[at] = hostSet{}
+		if domain, ok := domainOf(at.name); ok && p.hosts[domain] == nil {
+			p.hosts[domain] = hostSet{}
+		}
+		for _, a := range c.reached() {
+			p.watch(a)
+		}
+		if c.Name != "" { // all of its servers, to know where others use it
+			for _, u := range c.Uses {
+				p.watch(u.Addr)
 			}
 		}
+		if c.Regularity > fleetBeat {
+			p.beats[at] = append(p.beats[at], beatOf(c))
+		}
+		if c.Long >= held {
+			if p.held[at] == nil {
+				p.held[at] = hostSet{}
+			}
+			p.held[at][c.Src] = struct{}{}
+		}
 	}
-	s.countHosts(p)
+	p.count(&contacts)
 	return p
 }
 
 // watch has the machines counted that reach the network around an address.
-func (p *prevalence) watch(a netip.Addr) {
-	if near := (party{net: networkOf(a)}); p.hosts[near] == nil {
+func (p *Count) watch(a netip.Addr) {
+	if near := (party{net: hunt.NetworkOf(a)}); p.hosts[near] == nil {
 		p.hosts[near] = hostSet{}
 	}
 }
 
-// countHosts notes which machines talk to the other sides that matter.
-func (s *search) countHosts(p *prevalence) {
-	scope := &s.o.Request.Scope
+// count notes which machines talk to the other sides that matter.
+func (p *Count) count(contacts *Contacts) {
 	count := func(t *pairs.Table, of func(worker int, dst netip.Addr) [2]hostSet) {
 		met := make([][]hostSet, pairs.Workers())
 		t.WalkSources(func(worker int, src netip.Addr, pairs *pairs.Of) {
-			if !scope.IsInternal(src) {
+			if !contacts.IsInternal(src) {
 				return
 			}
 			sets := met[worker][:0]
@@ -181,15 +207,17 @@ func (s *search) countHosts(p *prevalence) {
 			networks[at.net] = set
 		}
 	}
-	count(s.table, func(_ int, dst netip.Addr) [2]hostSet { return [2]hostSet{addresses[dst], networks[networkOf(dst)]} })
-	if s.named == nil {
+	count(contacts.Addresses, func(_ int, dst netip.Addr) [2]hostSet {
+		return [2]hostSet{addresses[dst], networks[hunt.NetworkOf(dst)]}
+	})
+	if contacts.Named == nil {
 		return
 	}
 	known := make([]map[netip.Addr][2]hostSet, pairs.Workers()) // what is worked out once a name
-	count(s.named.Table, func(worker int, dst netip.Addr) [2]hostSet {
+	count(contacts.Named.Table, func(worker int, dst netip.Addr) [2]hostSet {
 		sets, ok := known[worker][dst]
 		if !ok {
-			name := s.named.Name(dst)
+			name := contacts.Named.Name(dst)
 			sets[0] = p.hosts[party{name: name}]
 			if domain, ok := domainOf(name); ok {
 				sets[1] = p.hosts[domain]
@@ -203,8 +231,8 @@ func (s *search) countHosts(p *prevalence) {
 	})
 }
 
-// judge says whether few or many machines talk to the other side.
-func (p *prevalence) judge(s *evidence.Subject, k *key) {
+// Judge says whether few or many machines talk to the other side.
+func (p *Count) Judge(s *evidence.Subject, k *Candidate) {
 	at, ok := partyOf(k)
 	if !ok || len(p.active) == 0 {
 		return
@@ -212,7 +240,7 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 	h, all := float64(len(p.hosts[at])), float64(len(p.active))
 	does, plural := "talks to it", "talk to it"
 	if k.Fingerprint.Kind != hunt.NoFingerprint {
-		h, does, plural = float64(k.hosts), "shows this TLS fingerprint", "show this TLS fingerprint"
+		h, does, plural = float64(k.Showing), "shows this TLS fingerprint", "show this TLS fingerprint"
 	}
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(h), Active: int64(all)}
 	s.Company, s.Shared = p.company(k), p.shared(k)
@@ -238,20 +266,20 @@ func (p *prevalence) judge(s *evidence.Subject, k *key) {
 }
 
 // reached are the addresses behind a key of one address or name (of many, the most used).
-func (k *key) reached() []netip.Addr {
+func (k *Candidate) reached() []netip.Addr {
 	switch {
 	case k.Network.IsValid():
 		return nil
 	case k.Name == "" && k.Dst.IsValid():
 		return []netip.Addr{k.Dst}
 	}
-	return k.addresses
+	return k.Addresses
 }
 
 // company is how many machines reach the network around each of the key's addresses: the fewest of them.
-func (p *prevalence) company(k *key) (fewest int64) {
+func (p *Count) company(k *Candidate) (fewest int64) {
 	for i, a := range k.reached() {
-		if n := int64(len(p.hosts[party{net: networkOf(a)}])); i == 0 || n < fewest {
+		if n := int64(len(p.hosts[party{net: hunt.NetworkOf(a)}])); i == 0 || n < fewest {
 			fewest = n
 		}
 	}
@@ -260,25 +288,25 @@ func (p *prevalence) company(k *key) (fewest int64) {
 
 // shared is the part of a name's connections that go to networks which several machines reach (see [evidence.Subject]), or to a proxy
 // inside, which connects to nothing but what it is asked for.
-func (p *prevalence) shared(k *key) float64 {
+func (p *Count) shared(k *Candidate) float64 {
 	if k.Name == "" {
 		return 1
 	}
 	all, known := 0.0, 0.0
-	for _, u := range k.uses {
+	for _, u := range k.Uses {
 		all += float64(u.Connections)
-		if p.inside(u.Addr) || len(p.hosts[party{net: networkOf(u.Addr)}]) >= fleetHosts {
+		if p.internal(u.Addr) || len(p.hosts[party{net: hunt.NetworkOf(u.Addr)}]) >= fleetHosts {
 			known += float64(u.Connections)
 		}
 	}
 	return known / max(all, 1)
 }
 
-// fleet says whether other machines keep the same rhythm to the same server: software that they all run, or an outbreak.
+// Fleet says whether other machines keep the same rhythm to the same server: software that they all run, or an outbreak.
 // Without knowing for how long the server has been known, that explains a rhythm weakly.
-func (p *prevalence) fleet(k *key) (scoring.Explanation, string) {
+func (p *Count) Fleet(k *Candidate) (scoring.Explanation, string) {
 	at, ok := partyOf(k)
-	if !ok || k.beacon.Period <= 0 || p.shared(k) < evidence.BornOut {
+	if !ok || k.Beacon.Period <= 0 || p.shared(k) < evidence.BornOut {
 		return scoring.Unexplained, ""
 	}
 	same := map[netip.Addr]struct{}{k.Src: {}}
@@ -294,8 +322,8 @@ func (p *prevalence) fleet(k *key) (scoring.Explanation, string) {
 	return scoring.Weak, fmt.Sprintf("%s machines keep this rhythm to the same server, as software does that all of them run (or an outbreak: see when it began)", hunt.Count(len(same)))
 }
 
-// push is fleet for connections that are held for long, as push services are.
-func (p *prevalence) push(k *key) (scoring.Explanation, string) {
+// Push is Fleet for connections that are held for long, as push services are.
+func (p *Count) Push(k *Candidate) (scoring.Explanation, string) {
 	at, ok := partyOf(k)
 	if n := len(p.held[at]); ok && n >= fleetHosts && p.shared(k) >= evidence.BornOut {
 		return scoring.Weak, fmt.Sprintf("%s machines hold connections to the same server for hours, as push services make them", hunt.Count(n))
