@@ -21,23 +21,16 @@ import (
 	"dwell/query/zeek"
 )
 
-// both is a source whose durations are cut as the index cuts them, with all that files know beside.
-type both struct {
-	wholeSeconds
-	hunt.FactSource
-	hunt.NameSource
-}
-
 // keys is a judge that writes down what it is asked about.
 type keys struct{ wanted []hunt.PairKey }
 
 func (*keys) Revision() string { return "" }
 
-func (k *keys) Judge(_ context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+func (k *keys) Judge(_ context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
 	for _, s := range subjects {
 		k.wanted = append(k.wanted, s.Key)
 	}
-	return nil, nil
+	return hunt.Remarks{}, nil
 }
 
 // TestSameFactsBothWays looks up what all other logs of a simulated day say about its findings, in the files and in
@@ -58,7 +51,7 @@ func TestSameFactsBothWays(t *testing.T) {
 	k := &keys{}
 	o := pipeline.Options{Profile: pipeline.ProfileDwell, MinScore: 0.2, Version: "test", Now: time.Now, Judges: []evidence.Judge{k, protocol.Judge{}},
 		Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
-	fromFiles, err := pipeline.Run(t.Context(), both{wholeSeconds{files}, files, files}, o)
+	fromFiles, err := pipeline.Run(t.Context(), wholeSeconds{files}, o)
 	require.NoError(t, err)
 	wanted := k.wanted
 	require.Greater(t, len(wanted), 10)

@@ -95,7 +95,7 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 		return found
 	}
 	files := zeek.New(zeek.Options{Paths: []string{dir}})
-	fromFiles := check(t, both{wholeSeconds{files}, files, files})
+	fromFiles := check(t, wholeSeconds{files})
 
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)

@@ -26,15 +26,20 @@ import (
 // seconds only (docs/output.md). Nothing else differs between the two ways, since files are cut to milliseconds too.
 type wholeSeconds struct{ hunt.Source }
 
-func (w wholeSeconds) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	return w.Source.Read(ctx, req, func(batch []hunt.Connection) error {
-		for i := range batch {
-			if batch[i].Duration >= 0 {
-				batch[i].Duration -= batch[i].Duration % 1000
+func (w wholeSeconds) Open() *hunt.Session {
+	in := w.Source.Open()
+	read := in.Connections
+	in.Connections = func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+		return read(ctx, req, func(batch []hunt.Connection) error {
+			for i := range batch {
+				if batch[i].Duration >= 0 {
+					batch[i].Duration -= batch[i].Duration % 1000
+				}
 			}
-		}
-		return emit(batch)
-	})
+			return emit(batch)
+		})
+	}
+	return in
 }
 
 // TestSameLogsBothWays hunts a simulated day in its files and in Elasticsearch and demands the same pairs, counts and

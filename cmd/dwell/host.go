@@ -63,15 +63,11 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	machines, ok := source.(hunt.MachineSource)
-	if !ok {
-		return errors.New("this source knows no machines")
-	}
 	findings, req, reading, err := a.pairsOf(ctx, f, settings, source, options, addr)
 	if err != nil {
 		return err
 	}
-	page, remarks, err := host.Look(ctx, machines, req, addr, findings)
+	page, remarks, err := host.Look(ctx, source.Open(), req, addr, findings)
 	if err != nil {
 		return err
 	}

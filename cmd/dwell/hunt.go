@@ -116,8 +116,8 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return a.learn(c.Context(), source, len(f.zeek) == 0, &options, settings)
 	}
 
-	if planner, ok := source.(hunt.Planner); ok && f.explain {
-		return a.explain(c.Context(), planner, &options)
+	if f.explain {
+		return a.explain(c.Context(), source.Open(), &options)
 	}
 	writer, err := a.writer(c.Context(), f.write, settings)
 	if err != nil {
@@ -191,8 +191,8 @@ func (a *app) print(findings []hunt.Finding, show output.Options, folder string)
 }
 
 // explain prints the plan of a hunt.
-func (a *app) explain(ctx context.Context, planner hunt.Planner, o *pipeline.Options) error {
-	lines, err := planner.Plan(ctx, o.Request)
+func (a *app) explain(ctx context.Context, in *hunt.Session, o *pipeline.Options) error {
+	lines, err := in.Plan(ctx, o.Request)
 	if err != nil {
 		return err
 	}

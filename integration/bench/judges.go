@@ -48,11 +48,11 @@ type timed struct {
 
 func (t *timed) Revision() string { return t.judge.Revision() }
 
-func (t *timed) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+func (t *timed) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
 	begun := t.now()
-	notes, err := t.judge.Judge(ctx, h, subjects)
+	remarks, err := t.judge.Judge(ctx, h, subjects)
 	t.took, t.subjects = t.now().Sub(begun), len(subjects)
-	return notes, err
+	return remarks, err
 }
 
 // allJudges are those of dwell hunt, with empty stores and lists.

@@ -28,7 +28,7 @@ type Judge interface {
 	Revision() string
 	// Judge looks at the subjects. What it could not find out (a feed that is down, a log type that is missing) is a Note,
 	// told once; the hunt goes on with what it has. An error ends the hunt: only a cancelled context is one.
-	Judge(ctx context.Context, h *Hunt, subjects []*Subject) ([]hunt.Note, error)
+	Judge(ctx context.Context, h *Hunt, subjects []*Subject) (hunt.Remarks, error)
 }
 
 // Hunt is what a judge is told of the hunt.
@@ -38,7 +38,7 @@ type Hunt struct {
 	// Request is what the source was asked for, with From and To set to the window.
 	Request hunt.Request
 	// Source is where the connections came from; a judge asks it for what it can give beside them.
-	Source hunt.Source
+	Source *hunt.Session
 	// Missing are the logs that the hunt's notes say are not there, by Zeek's names; a judge does not say so again.
 	Missing []string
 	// Now is when the hunt runs.

@@ -1,7 +1,5 @@
 package hunt
 
-import "context"
-
 // SensorHours says in how many hours of a window, counted from its start, a sensor has connection records, in scope or not.
 type SensorHours struct {
 	Name  string `json:"name"`
@@ -30,9 +28,4 @@ type Coverage struct {
 	// Sensors by name; empty where the source tells none apart.
 	Sensors []SensorHours
 	Loss    []PeerLoss
-}
-
-// CoverageSource is a source that can say how much was seen over the window of a request (From and To are set).
-type CoverageSource interface {
-	Coverage(ctx context.Context, req Request) (Coverage, []Note, error)
 }

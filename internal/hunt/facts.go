@@ -2,7 +2,6 @@ package hunt
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"strings"
 )
@@ -157,14 +156,6 @@ type FactBook struct {
 // FactLogs are the logs that facts come out of, by Zeek's names.
 func FactLogs() []string {
 	return []string{"ssl", "x509", "http", "dns", "files", "weird", "notice", "intel"}
-}
-
-// FactSource is a source that can look up what the other logs tell about some keys, dozens of keys a request, never a
-// request a key.
-type FactSource interface {
-	// Facts looks at the window of the request (From and To are set). Notes are what could not be read. Keys by name
-	// are matched by server name and Host whatever the port, others by address (or network) and port.
-	Facts(ctx context.Context, req Request, wanted []PairKey) (FactBook, []Note, error)
 }
 
 // TopContents gives the contents of the most frequent URIs, in their order.

@@ -2,25 +2,12 @@ package hunt
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 )
-
-// MachineSource is a Source that also knows which machine an internal address is.
-type MachineSource interface {
-	// Machines looks all addresses up in the window req.From to req.To, and names from [NamesFrom] on, many in one request. An address of which nothing is
-	// known is missing in the answer. With talk, what the machines' own HTTP requests and the network's DNS answers say
-	// counts too: large logs, worth reading for one machine. Notes tell what could not be asked, and which of the logs the
-	// window does not have, Gaps what could not be read.
-	Machines(ctx context.Context, req Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*Machine, Remarks, error)
-	// Contacts says what one machine did in the window: with other internal machines, and who else talks to some outside
-	// addresses.
-	Contacts(ctx context.Context, req Request, addr netip.Addr, outside []netip.Addr) (Contacts, Remarks, error)
-}
 
 // NoMachineLogs is the note that some of the logs in which machines say who they are are not there; of none, ok is false.
 func NoMachineLogs(missing []string, hint string) (note Note, ok bool) {

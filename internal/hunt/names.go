@@ -1,9 +1,6 @@
 package hunt
 
-import (
-	"context"
-	"net/netip"
-)
+import "net/netip"
 
 // NameKind says in which protocol a name was used.
 type NameKind uint8
@@ -58,17 +55,6 @@ type DNSRecord struct {
 	Count int64
 }
 
-// NameSource is a source that also has the logs in which names stand. A source without them gives an empty Reading
-// with a Note that says what is missing. Both methods keep the promise of [Source.Read]: every record of the window
-// (From and To of the request are set), or a Gap.
-type NameSource interface {
-	// ReadNames gives the records of ssl and http logs whose source is internal, proxies included: Connect records are
-	// in scope whatever address the proxy has.
-	ReadNames(ctx context.Context, req Request, emit func([]NameRecord) error) (Reading, error)
-	// ReadDNS gives the queries of internal clients, whatever address the resolver has.
-	ReadDNS(ctx context.Context, req Request, emit func([]DNSRecord) error) (Reading, error)
-}
-
 // Answers is what a client was answered below one registered domain.
 type Answers struct {
 	Client netip.Addr
@@ -76,11 +62,4 @@ type Answers struct {
 	// Bytes is the length of all answers' text; Addresses are those among the answers, at most 64.
 	Bytes     int64
 	Addresses []netip.Addr
-}
-
-// AnswerSource is a source whose DNS records come without answers, and that can look them up for the few domains that
-// matter: dozens a request, never a request a domain.
-type AnswerSource interface {
-	// Answers fills Bytes and Addresses of each wanted entry over the window of the request.
-	Answers(ctx context.Context, req Request, wanted []Answers) error
 }

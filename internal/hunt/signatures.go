@@ -1,9 +1,6 @@
 package hunt
 
-import (
-	"context"
-	"net/netip"
-)
+import "net/netip"
 
 // Signature is what a program showed of itself to one other side: an HTTP user agent or a JA3. RITA's profile asks which
 // of them a machine shows to one other side alone.
@@ -13,11 +10,4 @@ type Signature struct {
 	Name     string
 	// Text is the user agent or the JA3. It may be kept.
 	Text string
-}
-
-// SignatureSource is a source that has user agents and JA3s. Batches are used again; the same signature may come any
-// number of times.
-type SignatureSource interface {
-	// ReadSignatures gives those of internal sources to destinations in scope over the window (From and To are set).
-	ReadSignatures(ctx context.Context, req Request, emit func([]Signature) error) (Reading, error)
 }

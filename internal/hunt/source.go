@@ -1,7 +1,6 @@
 package hunt
 
 import (
-	"context"
 	"time"
 )
 
@@ -28,15 +27,6 @@ type Progress struct {
 	Unit        string
 	// Connections read so far.
 	Connections int64
-}
-
-// Source gives the connections of a window, each exactly once.
-type Source interface {
-	// Read calls emit with batches of connections that start in [Reading.Window.ReadFrom(), Reading.Window.End) and
-	// are in scope. emit may be called from several goroutines at once and does not keep the batch; once it
-	// returns an error, Read stops with that error. Read either gives every connection of the window, or says in
-	// Reading.Gaps what is missing, or returns an error; it never drops a connection in silence.
-	Read(ctx context.Context, req Request, emit func([]Connection) error) (Reading, error)
 }
 
 // Reading is what a source says about what it read.
@@ -86,7 +76,12 @@ func (r *Remarks) Add(more Remarks) {
 	r.Notes, r.Gaps = append(r.Notes, more.Notes...), append(r.Gaps, more.Gaps...)
 }
 
-// String reads "where: what (count); hint".
+// Add takes a look-up's remarks in.
+func (r *Reading) Add(more Remarks) {
+	r.Notes, r.Gaps = append(r.Notes, more.Notes...), append(r.Gaps, more.Gaps...)
+}
+
+// String reads "where: what; hint".
 func (n Note) String() string {
 	s := n.What
 	if n.Where != "" {

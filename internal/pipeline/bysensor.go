@@ -16,11 +16,11 @@ import (
 // RunBySensor carries a hunt out for each sensor on its own, one after the other, and puts the results together: the same
 // address at two sensors is two machines. A source without sensors to tell apart is an error.
 func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
-	from, ok := src.(hunt.SensorSource)
-	if !ok {
+	in := src.Open()
+	if in.Sensors == nil {
 		return nil, errors.New("this source tells no sensors apart")
 	}
-	window, parts, notes, err := from.BySensor(ctx, o.Request)
+	window, parts, remarks, err := in.Sensors(ctx, o.Request)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +36,7 @@ func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, erro
 			return nil, fmt.Errorf("%s: %w", sensorName(part.Name), err)
 		}
 	}
-	return join(parts, results, notes, o), nil
+	return join(parts, results, remarks, o), nil
 }
 
 // noSensor stands for records that name no sensor.
@@ -51,9 +51,9 @@ func SensorOf(f *hunt.Finding) string {
 }
 
 // join makes one hunt of several.
-func join(parts []hunt.SensorPart, results []*Result, notes []hunt.Note, o Options) *Result {
+func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Options) *Result {
 	o.BySensor = true
-	out := &Result{Reading: hunt.Reading{Notes: notes}}
+	out := &Result{Reading: hunt.Reading{Notes: remarks.Notes, Gaps: remarks.Gaps}}
 	var c counts
 	var stages hunt.Stages
 	said := map[string][]string{}

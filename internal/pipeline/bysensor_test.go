@@ -16,8 +16,12 @@ type sites struct {
 	parts []hunt.SensorPart
 }
 
-func (s *sites) BySensor(context.Context, hunt.Request) (hunt.Window, []hunt.SensorPart, []hunt.Note, error) {
-	return dayWindow(), s.parts, nil, nil
+func (s *sites) Open() *hunt.Session {
+	in := s.fixed.Open()
+	in.Sensors = func(context.Context, hunt.Request) (hunt.Window, []hunt.SensorPart, hunt.Remarks, error) {
+		return dayWindow(), s.parts, hunt.Remarks{}, nil
+	}
+	return in
 }
 
 // The same address at two sensors is two machines: each has its own beat, its own story and its own prevalence, and all is

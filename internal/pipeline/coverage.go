@@ -12,15 +12,14 @@ import (
 )
 
 // cover asks the source how much of the traffic was seen. That it does not know is a note, never the end of a hunt.
-func (r *Result) cover(ctx context.Context, src hunt.Source, o Options) (hunt.Coverage, error) {
-	from, ok := src.(hunt.CoverageSource)
-	if !ok || r.Reading.Window == (hunt.Window{}) {
+func (r *Result) cover(ctx context.Context, in *hunt.Session, o Options) (hunt.Coverage, error) {
+	if in.Coverage == nil || r.Reading.Window == (hunt.Window{}) {
 		return hunt.Coverage{Sensors: r.Reading.Sensors}, nil
 	}
 	req := o.Request
 	req.From, req.To, req.Since, req.Progress = r.Reading.Window.Start, r.Reading.Window.End, 0, nil
-	seen, notes, err := from.Coverage(ctx, req)
-	r.Reading.Notes = append(r.Reading.Notes, notes...)
+	seen, remarks, err := in.Coverage(ctx, req)
+	r.Reading.Add(remarks)
 	if err != nil {
 		if ctx.Err() != nil {
 			return seen, ctx.Err()

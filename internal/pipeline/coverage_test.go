@@ -19,8 +19,12 @@ type seeing struct {
 	err  error
 }
 
-func (s *seeing) Coverage(context.Context, hunt.Request) (hunt.Coverage, []hunt.Note, error) {
-	return s.seen, nil, s.err
+func (s *seeing) Open() *hunt.Session {
+	in := s.fixed.Open()
+	in.Coverage = func(context.Context, hunt.Request) (hunt.Coverage, hunt.Remarks, error) {
+		return s.seen, hunt.Remarks{}, s.err
+	}
+	return in
 }
 
 func TestPercent(t *testing.T) {

@@ -140,11 +140,17 @@ type withNames struct {
 	dns   []hunt.DNSRecord
 }
 
-func (w *withNames) ReadNames(_ context.Context, _ hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+func (w *withNames) Open() *hunt.Session {
+	in := w.fixed.Open()
+	in.Names, in.DNS = w.readNames, w.readDNS
+	return in
+}
+
+func (w *withNames) readNames(_ context.Context, _ hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	return hunt.Reading{Connections: int64(len(w.names))}, emit(w.names)
 }
 
-func (w *withNames) ReadDNS(_ context.Context, _ hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+func (w *withNames) readDNS(_ context.Context, _ hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	return hunt.Reading{Connections: int64(len(w.dns))}, emit(w.dns)
 }
 

@@ -20,8 +20,9 @@ func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map
 	l := learner{seen: map[string]firstseen.Span{}, keep: keep}
 	var reading hunt.Reading
 	var err error
-	if s, ok := src.(hunt.SightingSource); ok {
-		reading, err = s.Sightings(ctx, req, func(batch []hunt.Sighting) error {
+	in := src.Open()
+	if in.Sightings != nil {
+		reading, err = in.Sightings(ctx, req, func(batch []hunt.Sighting) error {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			for _, g := range batch {
@@ -33,7 +34,7 @@ func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map
 			return cmp.Or(ctx.Err(), l.pass(learnAtOnce))
 		})
 	} else {
-		reading, err = l.walk(ctx, src, req)
+		reading, err = l.walk(ctx, in, req)
 	}
 	if err != nil {
 		return reading, err
@@ -71,9 +72,9 @@ func (l *learner) pass(held int) error {
 }
 
 // walk goes over a source's records, keeping none.
-func (l *learner) walk(ctx context.Context, src hunt.Source, req hunt.Request) (hunt.Reading, error) {
+func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) (hunt.Reading, error) {
 	var spans sightings[netip.Addr]
-	reading, err := src.Read(ctx, req, func(batch []hunt.Connection) error {
+	reading, err := in.Connections(ctx, req, func(batch []hunt.Connection) error {
 		spans.mu.Lock()
 		defer spans.mu.Unlock()
 		for i := range batch {
@@ -84,11 +85,10 @@ func (l *learner) walk(ctx context.Context, src hunt.Source, req hunt.Request) (
 	if err != nil {
 		return reading, fmt.Errorf("read connections: %w", err)
 	}
-	names, ok := src.(hunt.NameSource)
 	var named sightings[string]
-	if ok && reading.Window != (hunt.Window{}) {
+	if in.Names != nil && reading.Window != (hunt.Window{}) {
 		req.From, req.To, req.Since = reading.Window.Start, reading.Window.End, 0
-		more, err := names.ReadNames(ctx, req, func(batch []hunt.NameRecord) error {
+		more, err := in.Names(ctx, req, func(batch []hunt.NameRecord) error {
 			named.mu.Lock()
 			defer named.mu.Unlock()
 			for i := range batch {

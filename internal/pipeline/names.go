@@ -45,17 +45,16 @@ func (m *material) close() error {
 
 // gather reads what the hunt needs: the connections first, since they settle the window, then the names used in them
 // and the queries. What the source says about each goes into one Reading.
-func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Reading, error) {
+func gather(ctx context.Context, in *hunt.Session, o Options) (material, hunt.Reading, error) {
 	m := material{table: pairs.NewTableWithin(o.Memory.Half())}
-	reading, err := src.Read(ctx, o.Request, func(batch []hunt.Connection) error {
+	reading, err := in.Connections(ctx, o.Request, func(batch []hunt.Connection) error {
 		m.table.Add(batch)
 		return cmp.Or(ctx.Err(), m.table.Err())
 	})
 	if err != nil {
 		return m, reading, fmt.Errorf("read connections: %w", err)
 	}
-	names, ok := src.(hunt.NameSource)
-	if !ok || o.NoNames {
+	if in.Names == nil || o.NoNames {
 		return m, reading, nil
 	}
 	req := o.Request
@@ -65,18 +64,18 @@ func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Rea
 	if o.Profile == ProfileRITA {
 		m.nameless = map[hunt.Two]int64{}
 	}
-	if err := m.readNames(ctx, src, names, req, &reading); err != nil {
+	if err := m.readNames(ctx, in, req, &reading); err != nil {
 		return m, reading, fmt.Errorf("read names: %w", err)
 	}
 	if o.Profile == ProfileRITA && reading.Window != (hunt.Window{}) {
-		if err := m.readSignatures(ctx, src, req, &reading); err != nil {
+		if err := m.readSignatures(ctx, in, req, &reading); err != nil {
 			return m, reading, fmt.Errorf("read signatures: %w", err)
 		}
 	}
-	if o.looksFor("dns") && reading.Window != (hunt.Window{}) {
+	if in.DNS != nil && o.looksFor("dns") && reading.Window != (hunt.Window{}) {
 		m.dns = pairs.NewDNS()
 		req.From = reading.Window.Start
-		more, err := names.ReadDNS(ctx, req, func(batch []hunt.DNSRecord) error {
+		more, err := in.DNS(ctx, req, func(batch []hunt.DNSRecord) error {
 			m.dns.Add(batch)
 			return ctx.Err()
 		})
@@ -84,7 +83,7 @@ func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Rea
 			return m, reading, fmt.Errorf("read DNS: %w", err)
 		}
 		include(&reading, "dns", &more)
-		if err := m.answers(ctx, src, req); err != nil {
+		if err := m.answers(ctx, in, req, &reading); err != nil {
 			return m, reading, fmt.Errorf("read DNS answers: %w", err)
 		}
 	}
@@ -95,9 +94,8 @@ func gather(ctx context.Context, src hunt.Source, o Options) (material, hunt.Rea
 const maxAnswered = 200
 
 // answers asks a source that gives queries without answers for those of the domains that may be tunnels.
-func (m *material) answers(ctx context.Context, src hunt.Source, req hunt.Request) error {
-	asked, ok := src.(hunt.AnswerSource)
-	if !ok {
+func (m *material) answers(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) error {
+	if in.Answers == nil {
 		return nil
 	}
 	var wanted []hunt.Answers
@@ -108,7 +106,9 @@ func (m *material) answers(ctx context.Context, src hunt.Source, req hunt.Reques
 		}
 		wanted, of = append(wanted, hunt.Answers{Client: q.Client, Domain: q.Domain}), append(of, q)
 	}
-	if err := asked.Answers(ctx, req, wanted); err != nil {
+	remarks, err := in.Answers(ctx, req, wanted)
+	reading.Add(remarks)
+	if err != nil {
 		return err
 	}
 	for i, a := range wanted {
@@ -150,12 +150,12 @@ func (m *material) span() (oldest, newest int64, ok bool) {
 	return oldest, newest, ok
 }
 
-func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.NameSource, req hunt.Request, reading *hunt.Reading) (err error) {
+func (m *material) readNames(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) (err error) {
 	uses := pairs.NewNames()
 	var mu sync.Mutex
 	proxies := map[netip.Addr]bool{}
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
-	more, err := names.ReadNames(ctx, req, func(batch []hunt.NameRecord) error {
+	more, err := in.Names(ctx, req, func(batch []hunt.NameRecord) error {
 		uses.Add(batch)
 		for i := range batch {
 			switch r := &batch[i]; {
@@ -198,7 +198,7 @@ func (m *material) readNames(ctx context.Context, src hunt.Source, names hunt.Na
 		proxied := pairs.NewTableWithin(m.table.Budget())
 		defer func() { err = cmp.Or(err, proxied.Close()) }()
 		req.Scope.Proxies = inside
-		more, err := src.Read(ctx, req, func(batch []hunt.Connection) error {
+		more, err := in.Connections(ctx, req, func(batch []hunt.Connection) error {
 			proxied.Add(batch)
 			return cmp.Or(ctx.Err(), proxied.Err())
 		})

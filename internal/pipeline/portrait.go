@@ -43,7 +43,8 @@ type PortCount struct {
 // Show hunts as Run does, and keeps everything about one pair: a source and the other side, whatever kind of key that is.
 func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, to hunt.Side) (_ *Portrait, err error) {
 	o.MinScore = 0
-	m, reading, err := gather(ctx, src, o)
+	in := src.Open()
+	m, reading, err := gather(ctx, in, o)
 	defer func() { err = cmp.Or(err, m.close()) }()
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, to h
 	p := &Portrait{Src: from, Dst: to.String(), To: to, Reading: reading}
 	id := newIdentity(&reading, &o)
 	res := &Result{Reading: reading}
-	if _, _, err := res.judge(ctx, src, &m, &id, o); err != nil {
+	if _, _, err := res.judge(ctx, in, &m, &id, o); err != nil {
 		return nil, err
 	}
 	for _, f := range res.Findings {

@@ -24,8 +24,12 @@ type withSignatures struct {
 	signatures []hunt.Signature
 }
 
-func (w *withSignatures) ReadSignatures(_ context.Context, _ hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
-	return hunt.Reading{Connections: int64(len(w.signatures))}, emit(w.signatures)
+func (w *withSignatures) Open() *hunt.Session {
+	in := w.withNames.Open()
+	in.Signatures = func(_ context.Context, _ hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
+		return hunt.Reading{Connections: int64(len(w.signatures))}, emit(w.signatures)
+	}
+	return in
 }
 
 func machine(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}) }

@@ -120,13 +120,12 @@ func kindOf(text string) string {
 }
 
 // readSignatures reads them where the profile asks for them and the source has them.
-func (m *material) readSignatures(ctx context.Context, src hunt.Source, req hunt.Request, reading *hunt.Reading) error {
-	from, ok := src.(hunt.SignatureSource)
-	if !ok {
+func (m *material) readSignatures(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) error {
+	if in.Signatures == nil {
 		return nil
 	}
 	m.signatures = newSignatures()
-	more, err := from.ReadSignatures(ctx, req, func(batch []hunt.Signature) error {
+	more, err := in.Signatures(ctx, req, func(batch []hunt.Signature) error {
 		m.signatures.add(batch)
 		return ctx.Err()
 	})

@@ -85,8 +85,9 @@ const severityFloor = 0.2
 // Result.Reading.Gaps, and the hunt is then marked incomplete.
 func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error) {
 	defer collectOften()()
+	in := src.Open()
 	begun := o.Now()
-	m, reading, err := gather(ctx, src, o)
+	m, reading, err := gather(ctx, in, o)
 	defer func() { err = cmp.Or(err, m.close()) }()
 	if err != nil {
 		return nil, err
@@ -95,21 +96,23 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 
 	id := newIdentity(&reading, &o)
 	res := &Result{Reading: reading}
-	counts, weighed, err := res.judge(ctx, src, &m, &id, o)
+	counts, weighed, err := res.judge(ctx, in, &m, &id, o)
 	if err != nil {
 		return nil, err
 	}
-	if sampler, ok := src.(hunt.Sampler); ok {
-		if err := sampler.Sample(ctx, res.Findings); err != nil {
+	if in.Samples != nil {
+		remarks, err := in.Samples(ctx, res.Findings)
+		if err != nil {
 			return nil, err
 		}
+		res.Reading.Add(remarks)
 	}
 	if o.Remember {
 		res.Seen = m.seen(reading.Window, o.Request.Scope, res.Findings)
 	}
 	var statement *hunt.Statement
 	if o.Profile != ProfileRITA {
-		if statement, err = res.state(ctx, src, &m, &id, counts, o); err != nil {
+		if statement, err = res.state(ctx, in, &m, &id, counts, o); err != nil {
 			return nil, err
 		}
 	}
@@ -158,7 +161,7 @@ const (
 
 // judge scores every pair on all cores, lets the evidence be weighed, and keeps the findings in order of their weight. It
 // also gives the time that the evidence took.
-func (r *Result) judge(ctx context.Context, src hunt.Source, m *material, id *identity, o Options) (sum counts, weighed time.Duration, err error) {
+func (r *Result) judge(ctx context.Context, in *hunt.Session, m *material, id *identity, o Options) (sum counts, weighed time.Duration, err error) {
 	if o.Profile == ProfileRITA {
 		sum = r.rita(ctx, m, id, o)
 	} else {
@@ -168,7 +171,7 @@ func (r *Result) judge(ctx context.Context, src hunt.Source, m *material, id *id
 			return sum, 0, err
 		}
 		begun := o.Now()
-		if err := r.weigh(ctx, src, subjects, o); err != nil {
+		if err := r.weigh(ctx, in, subjects, o); err != nil {
 			return sum, 0, err
 		}
 		weighed = o.Now().Sub(begun)
@@ -181,7 +184,7 @@ func (r *Result) judge(ctx context.Context, src hunt.Source, m *material, id *id
 }
 
 // weigh lets every judge speak about the subjects that have an indicator, and makes findings of all of them.
-func (r *Result) weigh(ctx context.Context, src hunt.Source, subjects []*evidence.Subject, o Options) error {
+func (r *Result) weigh(ctx context.Context, in *hunt.Session, subjects []*evidence.Subject, o Options) error {
 	var weighty []*evidence.Subject
 	for _, s := range subjects {
 		if s.Indicators.Strongest() >= severityFloor {
@@ -189,17 +192,17 @@ func (r *Result) weigh(ctx context.Context, src hunt.Source, subjects []*evidenc
 		}
 	}
 	if len(weighty) > 0 {
-		h := &evidence.Hunt{Window: r.Reading.Window, Request: o.Request, Source: src, Now: o.Now()}
+		h := &evidence.Hunt{Window: r.Reading.Window, Request: o.Request, Source: in, Now: o.Now()}
 		h.Request.From, h.Request.To, h.Request.Since = h.Window.Start, h.Window.End, 0
 		for _, n := range r.Reading.Notes {
 			h.Missing = append(h.Missing, n.Logs...)
 		}
 		for _, j := range o.Judges {
-			notes, err := j.Judge(ctx, h, weighty)
+			remarks, err := j.Judge(ctx, h, weighty)
 			if err != nil {
 				return err
 			}
-			r.Reading.Notes = append(r.Reading.Notes, notes...)
+			r.Reading.Add(remarks)
 		}
 	}
 	for _, s := range subjects {

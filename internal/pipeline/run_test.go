@@ -19,7 +19,9 @@ type fixed struct {
 	err     error
 }
 
-func (f *fixed) Read(_ context.Context, _ hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+func (f *fixed) Open() *hunt.Session { return &hunt.Session{Connections: f.read} }
+
+func (f *fixed) read(_ context.Context, _ hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 	if err := emit(f.conns); err != nil {
 		return hunt.Reading{}, err
 	}

@@ -38,8 +38,8 @@ func (h hours) count() (n int64) {
 const cleanHours = 0.95
 
 // state is what a hunt by our own score can say of beacons that it did not find.
-func (r *Result) state(ctx context.Context, src hunt.Source, m *material, id *identity, c counts, o Options) (*hunt.Statement, error) {
-	seen, err := r.cover(ctx, src, o)
+func (r *Result) state(ctx context.Context, in *hunt.Session, m *material, id *identity, c counts, o Options) (*hunt.Statement, error) {
+	seen, err := r.cover(ctx, in, o)
 	if err != nil {
 		return nil, err
 	}

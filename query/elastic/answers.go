@@ -15,8 +15,6 @@ import (
 	"dwell/internal/securityonion"
 )
 
-var _ hunt.AnswerSource = (*Source)(nil)
-
 const (
 	// answersBatch clients' domains go into one search, with answersTop different answers each: 8,000 buckets, an eighth of
 	// what a search may have.
@@ -24,7 +22,7 @@ const (
 	maxAnswerAddresses       = 64
 )
 
-// Answers implements [hunt.AnswerSource] by terms of dns.answers.name. The length is exact up to 500 different answers
+// Answers is [hunt.Session.Answers] by terms of dns.answers.name. The length is exact up to 500 different answers
 // a domain and shard; beyond, the others are taken to be as long in the mean.
 func (s *Source) Answers(ctx context.Context, req hunt.Request, wanted []hunt.Answers) error {
 	if len(wanted) == 0 {

@@ -13,8 +13,6 @@ import (
 	"dwell/internal/securityonion"
 )
 
-var _ hunt.CoverageSource = (*Source)(nil)
-
 const (
 	// coverageSensors is how many sensors are told apart: with the 168 hours of a week some 50,000 buckets, of the 65,536
 	// that a search may have.
@@ -23,7 +21,7 @@ const (
 	lossRecords = 10_000
 )
 
-// Coverage implements [hunt.CoverageSource]: the hours with zeek.conn documents of each sensor (observer.name), in one
+// Coverage is [hunt.Session.Coverage]: the hours with zeek.conn documents of each sensor (observer.name), in one
 // aggregation; and what zeek.capture_loss and zeek.stats say, which Security Onion ships only where an administrator says
 // so, as raw lines.
 func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {

@@ -13,5 +13,5 @@
 // Names used over TLS and HTTP and DNS queries are read the same way, by slices and pages, never by a request a pair; of
 // DNS without answers, which are lists.
 //
-// Start at [New]; [Source] is a [hunt.Source], a [hunt.NameSource] and a [hunt.Sampler].
+// Start at [New]; [Source.Open] says what it can do.
 package elastic

@@ -8,9 +8,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.Planner = (*Source)(nil)
-
-// Plan implements [hunt.Planner]: window, indices, how many connections a hunt would read and in how many requests. It
+// Plan is [hunt.Session.Plan]: window, indices, how many connections a hunt would read and in how many requests. It
 // counts on the server, which costs a few hundred milliseconds, and reads nothing.
 func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	now, notes, err := s.clock(ctx)

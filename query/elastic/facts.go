@@ -17,8 +17,6 @@ import (
 	"dwell/internal/securityonion"
 )
 
-var _ hunt.FactSource = (*Source)(nil)
-
 const (
 	// factsBatch roll-ups go into one search, with at most some 250 buckets each: an eighth of what a search may have.
 	factsBatch = 32
@@ -56,7 +54,7 @@ const (
 	fieldIntelLists = "intel.sources"
 )
 
-// Facts implements [hunt.FactSource]: one search for factsBatch keys, one for valuesBatch certificates, addresses, and
+// Facts is [hunt.Session.Facts]: one search for factsBatch keys, one for valuesBatch certificates, addresses, and
 // fingerprints or user agents each, and one for what the window holds, as many at once as the reading sends.
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
 	names, _, err := s.indices(ctx)

@@ -54,8 +54,8 @@ func TestWhatZeekWasToldToLookFor(t *testing.T) {
 		{{Indicator: "t.Tunnel.example", Type: "Intel::DOMAIN", Count: 1, Sources: []hunt.Counted{count("feed-d", 1)}}},
 		{{Indicator: "e7d705a3286e19ea42f587b344ee6865", Type: "Intel::JA3", Count: 1, Sources: []hunt.Counted{count("feed-e", 1)}}}, nil}
 	req := hunt.Request{From: day, To: day.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
-	check := func(t *testing.T, source hunt.FactSource) {
-		book, notes, err := source.Facts(t.Context(), req, wanted)
+	check := func(t *testing.T, source hunt.Source) {
+		book, notes, err := source.Open().Facts(t.Context(), req, wanted)
 		require.NoError(t, err)
 		require.Empty(t, notes)
 		require.EqualValues(t, len(lines), book.Records["intel"])

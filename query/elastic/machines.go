@@ -20,8 +20,6 @@ import (
 	"dwell/internal/securityonion"
 )
 
-var _ hunt.MachineSource = (*Source)(nil)
-
 const (
 	// machinesBatch addresses go into one search; with at most a dozen lists of machineTexts each it has 12,000 buckets.
 	machinesBatch, machineTexts = 50, 20
@@ -71,7 +69,7 @@ func saids() []said {
 	}
 }
 
-// Machines implements [hunt.MachineSource]: one search for many machines, and one for their alerts, as many at once as the
+// Machines is [hunt.Session.Machines]: one search for many machines, and one for their alerts, as many at once as the
 // reading sends.
 func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
 	out, remarks := map[netip.Addr]*hunt.Machine{}, hunt.Remarks{}
@@ -336,7 +334,7 @@ func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, a
 	})
 }
 
-// Contacts implements [hunt.MachineSource] by one search.
+// Contacts is [hunt.Session.Contacts] by one search.
 func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	c := hunt.Contacts{Neighbours: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
 	index, notes, err := s.indices(ctx)

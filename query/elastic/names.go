@@ -24,9 +24,7 @@ const (
 	datasetDNS      = "zeek.dns"
 )
 
-var _ hunt.NameSource = (*Source)(nil)
-
-// ReadNames implements [hunt.NameSource] out of zeek.ssl and zeek.http documents, by slices and pages like Read's: one
+// ReadNames is [hunt.Session.Names] out of zeek.ssl and zeek.http documents, by slices and pages like Read's: one
 // reading for names of servers, one for what proxies were asked for. Bytes and UID are not read. What is odd about the
 // cluster, its clock and its indices is told by Read.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
@@ -37,7 +35,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		log{many: "CONNECT requests", query: connectQuery(req.Scope), rows: rowsOf(proxied(), emit)})
 }
 
-// ReadDNS implements [hunt.NameSource] out of zeek.dns documents. Queries of a slice that are alike but for their time
+// ReadDNS is [hunt.Session.DNS] out of zeek.dns documents. Queries of a slice that are alike but for their time
 // are one record without a time. Answers stay empty: dns.answers.name is a list, and a composite aggregation would count
 // a document once for each of its answers.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {

@@ -405,15 +405,20 @@ func TestNoNamesAreTold(t *testing.T) {
 // wholeSeconds are files as Security Onion's mapping makes their connections: event.duration is a long.
 type wholeSeconds struct{ *zeek.Source }
 
-func (w wholeSeconds) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	return w.Source.Read(ctx, req, func(batch []hunt.Connection) error {
-		for i := range batch {
-			if batch[i].Duration >= 0 {
-				batch[i].Duration -= batch[i].Duration % 1000
+func (w wholeSeconds) Open() *hunt.Session {
+	in := w.Source.Open()
+	read := in.Connections
+	in.Connections = func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+		return read(ctx, req, func(batch []hunt.Connection) error {
+			for i := range batch {
+				if batch[i].Duration >= 0 {
+					batch[i].Duration -= batch[i].Duration % 1000
+				}
 			}
-		}
-		return emit(batch)
-	})
+			return emit(batch)
+		})
+	}
+	return in
 }
 
 // keyed is what a hunt says of a key, as far as both ways know it.

@@ -9,8 +9,6 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.OwnerSource = (*Source)(nil)
-
 // geography is what Security Onion's ingest pipelines note about one side of a connection (security-onion.md, 1.2): the
 // country in the ECS field, the rest in an object of its own beside it.
 type geography struct {
@@ -25,7 +23,7 @@ type system struct {
 	Organization string `json:"organization_name"`
 }
 
-// Owners implements [hunt.OwnerSource]: one search for valuesBatch addresses. It looks at destinations, and unless the
+// Owners is [hunt.Session.Owners]: one search for valuesBatch addresses. It looks at destinations, and unless the
 // hunt is outbound at the sources of what comes in.
 func (s *Source) Owners(ctx context.Context, req hunt.Request, addrs []netip.Addr) (map[netip.Addr]hunt.Owner, error) {
 	out := map[netip.Addr]hunt.Owner{}

@@ -14,8 +14,6 @@ import (
 // sampleBatch is how many findings one search looks up: four clauses each, far below a small node's clause limit.
 const sampleBatch = 200
 
-var _ hunt.Sampler = (*Source)(nil)
-
 // sampleKey finds a finding's last connection again: where from, where to (an address, or the network of a roll-up),
 // port, transport and start.
 type sampleKey struct {
@@ -26,7 +24,7 @@ type sampleKey struct {
 	start     int64
 }
 
-// Sample implements [hunt.Sampler]: it looks up uid, source port and sensor of each finding's last connection, a few
+// Sample is [hunt.Session.Samples]: it looks up uid, source port and sensor of each finding's last connection, a few
 // hundred findings a search, never a search a finding. DNS tunnels, for which no one connection stands, are left as they
 // are.
 func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {

@@ -10,8 +10,6 @@ import (
 	"dwell/internal/securityonion"
 )
 
-var _ hunt.SensorSource = (*Source)(nil)
-
 // searcher is the cluster, each search narrowed to what one sensor saw where that was asked for.
 type searcher struct {
 	*es.Client
@@ -59,7 +57,7 @@ func (s *Source) ForSensor(name string) *Source {
 	return &one
 }
 
-// BySensor implements [hunt.SensorSource] by observer.name.
+// BySensor is [hunt.Session.Sensors] by observer.name.
 func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, []hunt.SensorPart, []hunt.Note, error) {
 	now, _, err := s.clock(ctx) // what is odd about it is told by Read
 	if err != nil {

@@ -38,7 +38,7 @@ func TestBySensor(t *testing.T) {
 		require.Len(t, parts, len(want))
 		for _, p := range parts {
 			var got collector
-			r, err := p.Source.Read(t.Context(), req, got.emit)
+			r, err := p.Source.Open().Connections(t.Context(), req, got.emit)
 			require.NoError(t, err)
 			complete(t, r)
 			require.Equal(t, want[p.Name], got.total, "%q", p.Name)

@@ -7,13 +7,11 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.SightingSource = (*Source)(nil)
-
 // sightingDocs is how many records a slice of sightings stands for: some hours of a busy day. Each page of a slice costs one walk over
 // its records on the server, and there is a page for 65,536 destinations.
 const sightingDocs = 2_000_000
 
-// Sightings implements [hunt.SightingSource]: one bucket for each destination of a slice, with its first and last time, by the same
+// Sightings is [hunt.Session.Sightings]: one bucket for each destination of a slice, with its first and last time, by the same
 // slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents.
 func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hunt.Sighting) error) (hunt.Reading, error) {
 	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {

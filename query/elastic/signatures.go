@@ -7,9 +7,7 @@ import (
 	"dwell/internal/securityonion"
 )
 
-var _ hunt.SignatureSource = (*Source)(nil)
-
-// ReadSignatures implements [hunt.SignatureSource] out of zeek.ssl and zeek.http documents, by slices and pages like Read's.
+// ReadSignatures is [hunt.Session.Signatures] out of zeek.ssl and zeek.http documents, by slices and pages like Read's.
 // Records that are alike but for their time are one.
 func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,

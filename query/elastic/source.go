@@ -69,8 +69,6 @@ type Source struct {
 	pause time.Duration
 }
 
-var _ hunt.Source = (*Source)(nil)
-
 // New makes a source. It asks the cluster nothing.
 func New(client *es.Client, opt Options) (*Source, error) {
 	if err := opt.Validate(); err != nil {
@@ -98,7 +96,7 @@ func New(client *es.Client, opt Options) (*Source, error) {
 	return &Source{client: searcher{Client: client}, opt: opt, pause: time.Second}, nil
 }
 
-// Read is hunt.Source's. Errors are the cluster's (*es.Error, with its kind) or emit's.
+// Read is [hunt.Session.Connections]. Errors are the cluster's (*es.Error, with its kind) or emit's.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 	return s.readConnections(ctx, req, func(w hunt.Window) log {
 		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), emit)}

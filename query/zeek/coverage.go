@@ -10,8 +10,6 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.CoverageSource = (*Source)(nil)
-
 // sensors takes each path that was given for a sensor and counts the window's hours with records in it, in whole minutes.
 func (in *input) sensors(paths []string, w hunt.Window) (out []hunt.SensorHours) {
 	hours := map[string]map[int64]struct{}{}
@@ -32,7 +30,7 @@ func (in *input) sensors(paths []string, w hunt.Window) (out []hunt.SensorHours)
 	return out
 }
 
-// Coverage implements [hunt.CoverageSource] out of capture_loss and stats logs; the sensors' hours are told by Read.
+// Coverage is [hunt.Session.Coverage] out of capture_loss and stats logs; the sensors' hours are told by Read.
 func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {
 	var mu sync.Mutex
 	peers := map[string]*hunt.PeerLoss{}

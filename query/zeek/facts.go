@@ -12,8 +12,6 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.FactSource = (*Source)(nil)
-
 const (
 	// relogged is how long Zeek does not log a certificate again that it has logged.
 	relogged = 24 * time.Hour
@@ -21,7 +19,7 @@ const (
 	maxValues = 10_000
 )
 
-// Facts implements [hunt.FactSource] in one pass over the logs beside conn, which keeps what concerns the wanted keys, and
+// Facts is [hunt.Session.Facts] in one pass over the logs beside conn, which keeps what concerns the wanted keys, and
 // a second over x509 logs for the certificates that were shown. Who was answered what, and how far every fingerprint and user agent
 // is spread, was noted when names and queries were read; else the first pass does it. Where there are more fingerprints than are kept,
 // the second pass looks for those whose spread is wanted.

@@ -9,8 +9,6 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.MachineSource = (*Source)(nil)
-
 // tallied bounds how many different texts one machine is remembered by; a scanner sends a new user agent each time.
 const tallied = 4096
 
@@ -52,7 +50,7 @@ func (s *sayings) add(a netip.Addr, list int, by string, text []byte) {
 	}
 }
 
-// Machines implements [hunt.MachineSource] out of dhcp, kerberos, ntlm and software logs, and with talk http and dns logs.
+// Machines is [hunt.Session.Machines] out of dhcp, kerberos, ntlm and software logs, and with talk http and dns logs.
 func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
 	t := &sayings{of: map[netip.Addr]map[saidKey]int64{}, want: map[netip.Addr]bool{}}
 	pointers := map[string]netip.Addr{}
@@ -140,7 +138,7 @@ func (s *sayings) machines() map[netip.Addr]*hunt.Machine {
 	return out
 }
 
-// Contacts implements [hunt.MachineSource] by one pass over the conn logs.
+// Contacts is [hunt.Session.Contacts] by one pass over the conn logs.
 func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	type key struct {
 		ip    netip.Addr

@@ -7,9 +7,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.NameSource = (*Source)(nil)
-
-// ReadNames implements [hunt.NameSource] out of ssl and http logs. Records are taken from a little before the window
+// ReadNames is [hunt.Session.Names] out of ssl and http logs. Records are taken from a little before the window
 // on, since a request may be a later one on a connection of the window.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
@@ -66,7 +64,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	return reading, nil
 }
 
-// ReadDNS implements [hunt.NameSource] out of dns logs.
+// ReadDNS is [hunt.Session.DNS] out of dns logs.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
 	w, noted := s.noting(req)

@@ -7,9 +7,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.Planner = (*Source)(nil)
-
-// Plan implements [hunt.Planner]: which files would be read, and what was noticed in choosing them.
+// Plan is [hunt.Session.Plan]: which files would be read, and what was noticed in choosing them.
 func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	r := &report{}
 	found, err := find(s.opts.Paths, wantConnections, r)

@@ -7,9 +7,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.SensorSource = (*Source)(nil)
-
-// BySensor implements [hunt.SensorSource]: each path that was given is a sensor. The connections are read once more for the
+// BySensor is [hunt.Session.Sensors]: each path that was given is a sensor. The connections are read once more for the
 // window that all share.
 func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, []hunt.SensorPart, []hunt.Note, error) {
 	if len(s.opts.Paths) < 2 {

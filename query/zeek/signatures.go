@@ -6,9 +6,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-var _ hunt.SignatureSource = (*Source)(nil)
-
-// ReadSignatures implements [hunt.SignatureSource] out of ssl and http logs, those of requests to proxies included.
+// ReadSignatures is [hunt.Session.Signatures] out of ssl and http logs, those of requests to proxies included.
 func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
 	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
 	tls, err := ReadSSL(ctx, q, func(batch []SSL) error {

@@ -1,7 +1,7 @@
 // Package zeek reads Zeek's log files: TSV and JSON, plain, gzip and zstd, single files and the folders in which Zeek
 // and Security Onion keep them.
 //
-// [Source] implements [hunt.Source] on conn logs. It promises that every connection of the window comes exactly once,
+// [Source.Open] says what it can do. It promises that every connection of the window comes exactly once,
 // and that whatever it could not read is a gap of the [hunt.Reading]: damaged lines, files that end early, folders
 // that may not be listed. Copies of a log are read once and told. Nothing of a log is held in memory beyond the
 // chunks being parsed and the few connections that had not ended.
@@ -42,8 +42,6 @@ type Source struct {
 	seen seen
 }
 
-var _ hunt.Source = (*Source)(nil)
-
 // New makes a source; whether the paths exist is found out by Read.
 func New(o Options) *Source {
 	if o.Workers <= 0 {
@@ -52,7 +50,7 @@ func New(o Options) *Source {
 	return &Source{opts: o, chunkSize: chunkSize, maxSpreads: maxSpreads, maxAnswers: maxAnswers}
 }
 
-// Read implements [hunt.Source]. Without From, To and Since the window is what the connections in scope span, so it
+// Read is [hunt.Session.Connections]. Without From, To and Since the window is what the connections in scope span, so it
 // is known only at the end and everything is handed on; Since and an open end cost a first pass over the files that
 // reads times and addresses alone.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {

@@ -31,11 +31,11 @@ const (
 )
 
 // Judge implements [evidence.Judge].
-func (c *Catalogue) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+func (c *Catalogue) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
 	for _, s := range subjects {
 		c.judge(s)
 	}
-	return nil, ctx.Err()
+	return hunt.Remarks{}, ctx.Err()
 }
 
 // heldLong is from how many seconds in all on a connection counts as held open: below it is what programs keep in case they ask again.

@@ -156,7 +156,7 @@ func TestNewAndKnown(t *testing.T) {
 	}
 	notes, err := Judge{Store: &Store{}, Err: ErrBroken}.Judge(t.Context(), &evidence.Hunt{}, nil)
 	require.NoError(t, err)
-	require.Len(t, notes, 1)
+	require.Len(t, notes.Notes, 1)
 }
 
 // A name can be forged, so one that is known for long lowers nothing where no other machine reaches its server and the server is not known.

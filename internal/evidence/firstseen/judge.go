@@ -27,13 +27,13 @@ func (Judge) Revision() string { return "" }
 
 // Judge implements [evidence.Judge]. A destination is new only where the store reaches further back than a week (else everything would
 // be), and a name only where its registered domain is new, too: services that give their servers new names are no news.
-func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (notes []hunt.Note, err error) {
+func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (remarks hunt.Remarks, err error) {
 	if j.Err != nil {
-		notes = append(notes, hunt.Note{What: "what was seen first when is not known: the store " + j.Err.Error(), Hint: "the next stored hunts fill it again"})
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: "what was seen first when is not known: the store " + j.Err.Error(), Hint: "the next stored hunts fill it again"})
 	}
 	reach, ok := j.Store.Reach()
 	if !ok {
-		return notes, ctx.Err()
+		return remarks, ctx.Err()
 	}
 	days := func(first int64) int64 { return int64(h.Window.End.Sub(time.UnixMilli(first)).Hours() / 24) }
 	for _, s := range subjects {
@@ -74,7 +74,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			s.Modify(evidence.New, fmt.Sprintf("first seen %s in this network", Ago(age)))
 		}
 	}
-	return notes, ctx.Err()
+	return remarks, ctx.Err()
 }
 
 // Ago says how many days ago something was.

@@ -23,10 +23,9 @@ func (Judge) Revision() string { return "" }
 const few = 5
 
 // Judge implements [evidence.Judge]: it looks up the internal addresses of all subjects at once.
-func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
-	source, ok := h.Source.(hunt.MachineSource)
-	if !ok {
-		return nil, nil
+func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
+	if h.Source.Machines == nil {
+		return hunt.Remarks{}, nil
 	}
 	var addrs []netip.Addr
 	for _, s := range subjects {
@@ -35,21 +34,22 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 		}
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	machines, remarks, err := source.Machines(ctx, h.Request, slices.Compact(addrs), false)
-	notes := append(remarks.Notes, remarks.Gaps...)
+	machines, remarks, err := h.Source.Machines(ctx, h.Request, slices.Compact(addrs), false)
+	told := hunt.Remarks{Notes: append(remarks.Notes, remarks.Gaps...)}
 	if err != nil {
 		if ctx.Err() != nil {
-			return notes, ctx.Err()
+			return told, ctx.Err()
 		}
-		return append(notes, hunt.Note{What: "which machines the findings are about could not be looked up: " + err.Error(),
-			Hint: "`dwell host ADDRESS` tries again for one"}), nil
+		told.Notes = append(told.Notes, hunt.Note{What: "which machines the findings are about could not be looked up: " + err.Error(),
+			Hint: "`dwell host ADDRESS` tries again for one"})
+		return told, nil
 	}
 	for _, s := range subjects {
 		if m := machines[s.Finding.Dwell.InternalIP]; m != nil {
 			s.Finding.Dwell.Evidence.Host = Compact(m)
 		}
 	}
-	return notes, nil
+	return told, nil
 }
 
 // Compact is what a finding carries of a machine.

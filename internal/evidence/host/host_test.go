@@ -57,7 +57,6 @@ func TestSystemsOfOneMachine(t *testing.T) {
 
 // known is a source that knows machines and contacts, and writes down what it was asked.
 type known struct {
-	hunt.Source
 	machines map[netip.Addr]*hunt.Machine
 	contacts hunt.Contacts
 	remarks  hunt.Remarks
@@ -66,12 +65,14 @@ type known struct {
 	talk     bool
 }
 
-func (k *known) Machines(_ context.Context, _ hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
+func (k *known) session() *hunt.Session { return &hunt.Session{Machines: k.lookUp, Contacts: k.meet} }
+
+func (k *known) lookUp(_ context.Context, _ hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
 	k.asked, k.talk = append(k.asked, addrs), talk
 	return k.machines, k.remarks, k.err
 }
 
-func (k *known) Contacts(_ context.Context, _ hunt.Request, _ netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
+func (k *known) meet(_ context.Context, _ hunt.Request, _ netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	k.asked = append(k.asked, outside)
 	return k.contacts, k.remarks, nil
 }
@@ -95,9 +96,9 @@ func TestManyMachinesAtOnce(t *testing.T) {
 		}
 	}
 	unknown, nobody := subjectOf(netip.MustParseAddr("10.9.9.9")), subjectOf(netip.Addr{})
-	notes, err := Judge{}.Judge(t.Context(), &evidence.Hunt{Source: k}, append(subjects, unknown, nobody))
+	notes, err := Judge{}.Judge(t.Context(), &evidence.Hunt{Source: k.session()}, append(subjects, unknown, nobody))
 	require.NoError(t, err)
-	require.Len(t, notes, 2, "what could not be read of these logs loses no connection, and is told")
+	require.Len(t, notes.Notes, 2, "what could not be read of these logs loses no connection, and is told")
 	require.Len(t, k.asked, 1)
 	require.Len(t, k.asked[0], 71)
 	require.False(t, k.talk)
@@ -113,13 +114,13 @@ func TestManyMachinesAtOnce(t *testing.T) {
 // TestMachinesThatCannotBeLookedUp are told, and the hunt goes on; only a hunt that was called off ends.
 func TestMachinesThatCannotBeLookedUp(t *testing.T) {
 	k := &known{err: errors.New("no shard")}
-	notes, err := Judge{}.Judge(t.Context(), &evidence.Hunt{Source: k}, []*evidence.Subject{subjectOf(netip.MustParseAddr("10.0.0.1"))})
+	notes, err := Judge{}.Judge(t.Context(), &evidence.Hunt{Source: k.session()}, []*evidence.Subject{subjectOf(netip.MustParseAddr("10.0.0.1"))})
 	require.NoError(t, err)
-	require.Len(t, notes, 1)
-	require.Contains(t, notes[0].String(), "no shard")
+	require.Len(t, notes.Notes, 1)
+	require.Contains(t, notes.Notes[0].String(), "no shard")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = Judge{}.Judge(ctx, &evidence.Hunt{Source: k}, []*evidence.Subject{subjectOf(netip.MustParseAddr("10.0.0.1"))})
+	_, err = Judge{}.Judge(ctx, &evidence.Hunt{Source: k.session()}, []*evidence.Subject{subjectOf(netip.MustParseAddr("10.0.0.1"))})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -144,7 +145,7 @@ func TestPage(t *testing.T) {
 				{IP: netip.MustParseAddr("fd00::b"), Port: 3389, Proto: hunt.TCP, Connections: 1, First: at(6)},
 			}}}
 	req := hunt.Request{From: start, To: start.Add(24 * time.Hour)}
-	p, remarks, err := Look(t.Context(), k, req, self, findings)
+	p, remarks, err := Look(t.Context(), k.session(), req, self, findings)
 	require.NoError(t, err)
 	require.True(t, k.talk)
 	require.Len(t, k.asked[1], maxOutside)
@@ -164,7 +165,7 @@ func TestPage(t *testing.T) {
 	require.Equal(t, []string{"1,000 internal connections went to more destinations than are listed (the 1,000 busiest are)"}, p.Notes)
 	require.True(t, p.Known())
 
-	empty, _, err := Look(t.Context(), &known{}, req, self, nil)
+	empty, _, err := Look(t.Context(), (&known{}).session(), req, self, nil)
 	require.NoError(t, err)
 	require.False(t, empty.Known())
 }

@@ -70,7 +70,7 @@ const settled = time.Hour
 
 // Look makes the page of an address. The findings are those about it, strongest first; req has both ends of its window, or
 // neither. A page with gaps is true, but not all.
-func Look(ctx context.Context, source hunt.MachineSource, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, hunt.Remarks, error) {
+func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, hunt.Remarks, error) {
 	machines, remarks, err := source.Machines(ctx, req, []netip.Addr{addr}, true)
 	if err != nil {
 		return nil, remarks, err

@@ -100,11 +100,11 @@ func (l *Lists) Len() int { return l.known.count }
 func (l *Lists) Revision() string { return l.revision }
 
 // Judge implements [evidence.Judge]. The notes are about the lists.
-func (l *Lists) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+func (l *Lists) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
 	for _, s := range subjects {
 		l.judge(s)
 	}
-	return l.notes, ctx.Err()
+	return hunt.Remarks{Notes: l.notes}, ctx.Err()
 }
 
 // Lookup gives the indicators that addresses and a name (or none) match.

@@ -22,7 +22,7 @@ var _ evidence.Judge = Judge{}
 func (j Judge) Revision() string { return j.Files.revision() }
 
 // Judge implements [evidence.Judge].
-func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
 	owners := map[netip.Addr]hunt.Owner{}
 	for _, s := range subjects {
 		for _, a := range outside(s, &h.Request.Scope) {
@@ -36,15 +36,16 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			open = append(open, a)
 		}
 	}
-	notes := slices.Clone(j.Files.notes)
-	if source, ok := h.Source.(hunt.OwnerSource); ok && len(open) > 0 {
+	remarks := hunt.Remarks{Notes: slices.Clone(j.Files.notes)}
+	if h.Source.Owners != nil && len(open) > 0 {
 		slices.SortFunc(open, netip.Addr.Compare)
-		found, err := source.Owners(ctx, h.Request, open)
+		found, more, err := h.Source.Owners(ctx, h.Request, open)
 		if ctx.Err() != nil {
-			return nil, ctx.Err()
+			return remarks, ctx.Err()
 		}
+		remarks.Add(more)
 		if err != nil {
-			notes = append(notes, hunt.Note{What: "who holds the findings' addresses could not be looked up: " + err.Error(), Hint: "findings go without AS number and country"})
+			remarks.Notes = append(remarks.Notes, hunt.Note{What: "who holds the findings' addresses could not be looked up: " + err.Error(), Hint: "findings go without AS number and country"})
 		}
 		for a, o := range found {
 			owners[a] = joined(owners[a], o)
@@ -53,7 +54,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 	for _, s := range subjects {
 		tell(s, outside(s, &h.Request.Scope), owners)
 	}
-	return notes, ctx.Err()
+	return remarks, ctx.Err()
 }
 
 // joined fills what one does not say with what the other does.

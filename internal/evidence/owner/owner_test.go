@@ -44,15 +44,19 @@ func files(t *testing.T) *Files {
 
 // cluster is a source that knows owners, and notes what it is asked.
 type cluster struct {
-	hunt.Source
 	owners map[netip.Addr]hunt.Owner
 	err    error
 	asked  [][]netip.Addr
 }
 
-func (c *cluster) Owners(_ context.Context, _ hunt.Request, addrs []netip.Addr) (map[netip.Addr]hunt.Owner, error) {
-	c.asked = append(c.asked, addrs)
-	return c.owners, c.err
+func (c *cluster) session() *hunt.Session {
+	if c == nil {
+		return &hunt.Session{}
+	}
+	return &hunt.Session{Owners: func(_ context.Context, _ hunt.Request, addrs []netip.Addr) (map[netip.Addr]hunt.Owner, hunt.Remarks, error) {
+		c.asked = append(c.asked, addrs)
+		return c.owners, hunt.Remarks{}, c.err
+	}}
 }
 
 func subject(src, dst, name string, more ...netip.Addr) *evidence.Subject {
@@ -62,15 +66,15 @@ func subject(src, dst, name string, more ...netip.Addr) *evidence.Subject {
 	return s
 }
 
-func judge(t *testing.T, j Judge, source hunt.Source, subjects ...*evidence.Subject) []hunt.Note {
+func judge(t *testing.T, j Judge, source *cluster, subjects ...*evidence.Subject) []hunt.Note {
 	t.Helper()
-	h := &evidence.Hunt{Source: source, Request: hunt.Request{From: time.Unix(0, 0), To: time.Unix(86400, 0), Scope: hunt.NewScope(nil, hunt.Outbound)}}
-	notes, err := j.Judge(t.Context(), h, subjects)
+	h := &evidence.Hunt{Source: source.session(), Request: hunt.Request{From: time.Unix(0, 0), To: time.Unix(86400, 0), Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	remarks, err := j.Judge(t.Context(), h, subjects)
 	require.NoError(t, err)
 	for _, s := range subjects {
 		s.Settle()
 	}
-	return notes
+	return remarks.Notes
 }
 
 func TestFilesFirstThenTheSource(t *testing.T) {

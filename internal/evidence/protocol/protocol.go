@@ -23,27 +23,27 @@ var _ evidence.Judge = Judge{}
 func (Judge) Revision() string { return "" }
 
 // Judge implements [evidence.Judge].
-func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) ([]hunt.Note, error) {
+func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
 	var book hunt.FactBook
-	var notes []hunt.Note
-	source, ok := h.Source.(hunt.FactSource)
+	var remarks hunt.Remarks
+	ok := h.Source.Facts != nil
 	if ok {
 		wanted := make([]hunt.PairKey, len(subjects))
 		for i, s := range subjects {
 			wanted[i] = s.Key
 		}
 		var err error
-		if book, notes, err = source.Facts(ctx, h.Request, wanted); err != nil {
+		if book, remarks, err = h.Source.Facts(ctx, h.Request, wanted); err != nil {
 			if ctx.Err() != nil {
-				return nil, ctx.Err()
+				return remarks, ctx.Err()
 			}
 			ok, book = false, hunt.FactBook{}
-			notes = append(notes, hunt.Note{What: "what the logs beside conn say about the findings could not be looked up: " + err.Error(),
+			remarks.Notes = append(remarks.Notes, hunt.Note{What: "what the logs beside conn say about the findings could not be looked up: " + err.Error(),
 				Hint: "scores go without protocol behaviour"})
 		}
 	}
 	if ok {
-		notes = append(notes, missing(book.Records, h.Missing)...)
+		remarks.Notes = append(remarks.Notes, missing(book.Records, h.Missing)...)
 	}
 	for i, s := range subjects {
 		v := view{s: s, window: h.Window, outbound: h.Request.Scope.IsInternal(s.Key.Src), book: &book}
@@ -52,7 +52,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 		}
 		v.judge()
 	}
-	return notes, nil
+	return remarks, nil
 }
 
 // missing says which logs the window does not have, but for those of which that is told. Weird and notice logs are there

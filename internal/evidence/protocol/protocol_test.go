@@ -20,12 +20,10 @@ type told struct {
 	err  error
 }
 
-func (told) Read(context.Context, hunt.Request, func([]hunt.Connection) error) (hunt.Reading, error) {
-	return hunt.Reading{}, nil
-}
-
-func (s told) Facts(context.Context, hunt.Request, []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
-	return s.book, nil, s.err
+func (s told) session() *hunt.Session {
+	return &hunt.Session{Facts: func(context.Context, hunt.Request, []hunt.PairKey) (hunt.FactBook, hunt.Remarks, error) {
+		return s.book, hunt.Remarks{}, s.err
+	}}
 }
 
 var day = hunt.Window{Start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)}
@@ -41,7 +39,7 @@ func judged(t *testing.T, facts hunt.Facts, change func(*evidence.Subject, *hunt
 	if change != nil {
 		change(s, &book)
 	}
-	h := &evidence.Hunt{Window: day, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Source: told{book: book}}
+	h := &evidence.Hunt{Window: day, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Source: told{book: book}.session()}
 	notes, err := Judge{}.Judge(t.Context(), h, []*evidence.Subject{s})
 	require.NoError(t, err)
 	require.Empty(t, notes)
@@ -162,23 +160,23 @@ func TestRules(t *testing.T) {
 // TestMissingLogsAreToldOnce: a grid with conn records only loses the rules, not the hunt; neither does a look-up that fails end it.
 func TestMissingLogsAreToldOnce(t *testing.T) {
 	s := []*evidence.Subject{evidence.NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{}, nil)}
-	h := &evidence.Hunt{Window: day, Source: told{book: hunt.FactBook{Facts: make([]hunt.Facts, 1)}}}
+	h := &evidence.Hunt{Window: day, Source: told{book: hunt.FactBook{Facts: make([]hunt.Facts, 1)}}.session()}
 	notes, err := Judge{}.Judge(t.Context(), h, s)
 	require.NoError(t, err)
-	require.Len(t, notes, 1)
-	require.Contains(t, notes[0].String(), "without ssl, x509, http, dns, files records")
+	require.Len(t, notes.Notes, 1)
+	require.Contains(t, notes.Notes[0].String(), "without ssl, x509, http, dns, files records")
 
 	h.Missing = []string{"ssl", "http", "dns"} // as the reading of names and queries has said
 	notes, err = Judge{}.Judge(t.Context(), h, s)
 	require.NoError(t, err)
-	require.Len(t, notes, 1)
-	require.Contains(t, notes[0].String(), "without x509, files records")
+	require.Len(t, notes.Notes, 1)
+	require.Contains(t, notes.Notes[0].String(), "without x509, files records")
 
-	h.Source = told{err: errors.New("the cluster is busy")}
+	h.Source = told{err: errors.New("the cluster is busy")}.session()
 	notes, err = Judge{}.Judge(t.Context(), h, s)
 	require.NoError(t, err)
-	require.Len(t, notes, 1)
-	require.Contains(t, notes[0].String(), "the cluster is busy")
+	require.Len(t, notes.Notes, 1)
+	require.Contains(t, notes.Notes[0].String(), "the cluster is busy")
 }
 
 func TestCommonName(t *testing.T) {
