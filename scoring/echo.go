@@ -46,7 +46,9 @@ func (e *echoResult) covered() float64 { return min(e.span, e.pairs*e.period) }
 // blocks; z = sum D/sqrt(sum D^2) over the blocks. Where the number of pairs changes smoothly with their distance, as
 // for independent events of any slowly varying rate, D is as likely positive as negative, and P(z > x) <= exp(-x^2/2) by
 // Hoeffding whatever the blocks' sizes; where it falls off convexly, as for events that come in clusters and
-// sessions, D tends to be negative. Two pages that happen to be T apart count many pairs, but in one block.
+// sessions, D tends to be negative. Two pages that happen to be T apart count many pairs, but in one block. That
+// connections within two seconds are taken for one changes nothing: all distances looked at are three seconds or more,
+// and of traffic without memory an event begins at such a distance from another with the same chance at any of them.
 func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 	t := sc.collapse(clockBurst)
 	n := len(t)

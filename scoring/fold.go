@@ -31,10 +31,12 @@ func (f *foldResult) covered() float64    { return f.hits * f.period }
 // foldTest looks for schedules: something that happens at the same time of every hour, or every ten minutes, however
 // much else goes on. Times are folded by round periods, and each period votes once for every window it has an event in.
 //
-// If events fall evenly over the period, one with c events has one in a window of width h with probability
-// 1-(1-h)^c at most (less if events crowd together), so the number of periods that have is at most as large, in its tail,
-// as a binomial of the mean probability (Hoeffding 1956). Narrow windows make it see a schedule that Rayleigh's test,
-// whose window is half the period, does not. Periods with more than crowd events on average are left out.
+// If events fall evenly over the period, one with c events has one in a window of width h with probability c h at most:
+// that many are expected there, and a probability is never more than that. So the number of periods that have one is at
+// most as large, in its tail, as a binomial of the mean probability (Hoeffding 1956). It is not 1-(1-h)^c: taking
+// connections within two seconds for one makes events keep their distance, and dense traffic without memory then has
+// an event in a window more often than independent events would. Narrow windows make the test see a schedule that
+// Rayleigh's, whose window is half the period, does not. Periods with more than crowd events on average are left out.
 func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 	t := sc.collapse(clockBurst)
 	if len(t) < foldFewest || len(t) > foldMost {
@@ -51,7 +53,7 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 		c := float64(len(t)) / occupied
 		for _, h := range [foldWidths]float64{0.01, 0.03, 0.1, 0.2} {
 			// Too narrow for the burst, or so wide that even a beat in every period would be no surprise.
-			if h*float64(period) < clockBurst || -math.Log1p(-math.Exp(-c*h))*occupied < foldWorth {
+			if h*float64(period) < clockBurst || -math.Log(min(1, c*h))*occupied < foldWorth {
 				continue
 			}
 			hits, chance := sc.fold(h)
@@ -59,6 +61,9 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 			logP := sc.logBinomialTail(hits, periods, p) + math.Log(foldPeriods*foldWidths*2/h)
 			if logP < best.logP {
 				beyond := (float64(hits) - chance) / (1 - p)
+				if hits == periods {
+					beyond = float64(periods) // exactly
+				}
 				best = foldResult{logP: logP, period: float64(period) / second, width: h, hits: beyond, share: beyond / float64(periods), events: len(t)}
 			}
 		}
@@ -95,13 +100,13 @@ func (sc *Scorer) fold(h float64) (most int, chance float64) {
 	for i := range last {
 		last[i], counts[i] = math.MinInt64, 0
 	}
-	current, none := sc.folded[0].period, 1.0
+	current, expected := sc.folded[0].period, 0.0
 	for _, at := range sc.folded {
 		if at.period != current {
-			chance += 1 - none
-			current, none = at.period, 1
+			chance += min(1, expected)
+			current, expected = at.period, 0
 		}
-		none *= 1 - h
+		expected += h
 		// The window that begins here and the one that began half a width earlier.
 		w := min(windows-1, int(at.share*float64(windows)))
 		for range 2 {
@@ -115,5 +120,5 @@ func (sc *Scorer) fold(h float64) (most int, chance float64) {
 			}
 		}
 	}
-	return most, chance + 1 - none
+	return most, chance + min(1, expected)
 }

@@ -4,8 +4,11 @@ package scoring
 type Strobe struct {
 	// Score is the indicator's value: 0 below StrobeHour connections in any hour; from there by the connections in the
 	// busiest 24 hours: 0.2 at 3,600, 0.4 at 14,400, 0.6 at 43,200, and RITA's 0.8 at 86,400. In windows shorter than a
-	// day as many fewer are needed; longer windows need no more.
+	// day as many fewer are needed; longer windows need no more. Traffic that keeps no pace gets 0.2 at most.
 	Score float64
+	// Paced is the largest share of the intervals between connections that lie within a ratio of two: what a loop does
+	// nearly always. No traffic without memory puts more than a quarter of them there.
+	Paced float64
 	// Hour and Day are the connections in the busiest 60 minutes and 24 hours.
 	Hour, Day int
 	// Connections in the window.
@@ -14,6 +17,10 @@ type Strobe struct {
 
 // StrobeHour is how many connections in some hour make a strobe: one a second.
 const StrobeHour = 3600
+
+// strobePaced is the share of intervals from which a strobe is a loop. A busy proxy or resolver has as many connections,
+// but nothing that paces them: a quarter is the most that any mixture of exponentials puts within a ratio of two.
+const strobePaced = 0.5
 
 func strobeThresholds() Thresholds {
 	return Thresholds{StrobeHour, 4 * StrobeHour, 12 * StrobeHour, RITAStrobeConnections}
@@ -37,8 +44,30 @@ func (sc *Scorer) Strobe(s Series, w Window) Strobe {
 	if st.Hour >= StrobeHour {
 		scale := min(1, float64(w.Length())/day)
 		st.Score = BucketedScore(float64(st.Day)/scale, strobeThresholds())
+		if st.Paced = sc.paced(sc.inside); st.Paced < strobePaced {
+			st.Score = min(st.Score, 0.2)
+		}
 	}
 	return st
+}
+
+// paced is the largest share of the intervals between times that lie within a ratio of two; times ascend. Times are
+// whole milliseconds, so an interval of none lies beside those of one.
+func (sc *Scorer) paced(times []int64) float64 {
+	intervals := sc.values[:0]
+	for i := 1; i < len(times); i++ {
+		intervals = append(intervals, times[i]-times[i-1])
+	}
+	sc.values = intervals
+	sc.intScratch = sortDigits(intervals, sc.intScratch, 0)
+	most, to := 0, 0
+	for from, shortest := range intervals {
+		for to < len(intervals) && intervals[to] <= max(1, 2*shortest) {
+			to++
+		}
+		most = max(most, to-from)
+	}
+	return float64(most) / float64(max(1, len(intervals)))
 }
 
 // busiest is the largest number of times within a length.

@@ -159,9 +159,11 @@ func renewing(length float64, gap func(r *rand.Rand) float64) generator {
 }
 
 // hyper mixes two exponentials, one twenty times as long as the other.
-func hyper(n float64) generator {
-	mean := dayLength / n
-	return renewing(dayLength, func(r *rand.Rand) float64 {
+func hyper(n float64) generator { return hyperOver(n, dayLength) }
+
+func hyperOver(n, length float64) generator {
+	mean := length / n
+	return renewing(length, func(r *rand.Rand) float64 {
 		if r.Float64() < 0.8 {
 			return exponential(r, mean*0.2)
 		}
@@ -169,8 +171,10 @@ func hyper(n float64) generator {
 	})
 }
 
-func logNormals(n, sigma float64) generator {
-	return renewing(dayLength, func(r *rand.Rand) float64 { return logNormal(r, math.Log(dayLength/n)-sigma*sigma/2, sigma) })
+func logNormals(n, sigma float64) generator { return logNormalsOver(n, sigma, dayLength) }
+
+func logNormalsOver(n, sigma, length float64) generator {
+	return renewing(length, func(r *rand.Rand) float64 { return logNormal(r, math.Log(length/n)-sigma*sigma/2, sigma) })
 }
 
 func deadTime(limit, mean float64) func(r *rand.Rand) float64 {

@@ -22,6 +22,9 @@ const (
 	loud
 )
 
+// anyAlarm is as falseAlarms, by any indicator and with the modifier for a rare destination: what a hunt would show.
+const anyAlarm = falseAlarms - 1
+
 // row is one target of docs/detection.md.
 type row struct {
 	group, name string
@@ -35,6 +38,32 @@ type row struct {
 	target float64
 	// fast rows are part of the subset that go test runs.
 	fast bool
+}
+
+// dense are busy pairs without memory: a proxy's, a resolver's, a browser's. Connections last a while, as theirs do; the
+// window is what they span, since shorter windows ask for less.
+func dense() (out []row) {
+	for _, hour := range []float64{200, 550, 1500, 5000} {
+		for _, hours := range []float64{2, 4, 10, 22, 168} {
+			if hour*hours > 120_000 {
+				continue
+			}
+			n, length := hour*hours, hours*3600
+			for _, kind := range []struct {
+				name string
+				make generator
+			}{
+				{"Poisson", memoryless(n, length)},
+				{"hyper-exponential", hyperOver(n, length)},
+				{"log-normal sigma 1.5", logNormalsOver(n, 1.5, length)},
+				{"sessions", clicks(n, length, 1200, 3600)},
+			} {
+				runs := int(min(200, 4e6/n))
+				out = append(out, row{"dense", fmt.Sprintf("%s, %.0f an hour for %.0f h", kind.name, hour, hours), anyAlarm, length, kind.make, nil, runs, 0, hour == 550 && hours == 4})
+			}
+		}
+	}
+	return out
 }
 
 func rows() []row {
@@ -52,6 +81,7 @@ func rows() []row {
 	for _, n := range []float64{1000, 2000} {
 		null(fmt.Sprintf("clicks, sessions 20 min on, 60 off, n = %.0f", n), dayLength, clicks(n, dayLength, 1200, 3600), 1000, n == 1000)
 	}
+	out = append(out, dense()...)
 	null("Poisson, 72 h, n = 4000", 3*dayLength, memoryless(4000, 3*dayLength), 1000, true)
 	null("Poisson, 7 d, n = 5000", 7*dayLength, memoryless(5000, 7*dayLength), 1000, false)
 	null("Poisson, 7 d, n = 12000", 7*dayLength, memoryless(12000, 7*dayLength), 1000, false)
