@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,18 +71,25 @@ func TestSampleConfiguration(t *testing.T) {
 	require.Equal(t, defaults.Config, loaded.Config, "what it sets are the defaults")
 }
 
-func TestPillarExampleIsGoodConfiguration(t *testing.T) {
-	b, err := os.ReadFile("pillar/dwell.sls")
+// TestSaltSettingsAreGoodConfiguration: what the state would write as /etc/dwell/config.yaml is read by dwell.
+func TestSaltSettingsAreGoodConfiguration(t *testing.T) {
+	b, err := os.ReadFile("salt/dwell/settings.yaml")
 	require.NoError(t, err)
-	var pillar struct {
+	var settings struct {
 		Dwell struct {
-			Enabled bool      `yaml:"enabled"`
-			Config  yaml.Node `yaml:"config"`
+			Enabled bool           `yaml:"enabled"`
+			Mode    string         `yaml:"mode"`
+			Config  map[string]any `yaml:"config"`
 		} `yaml:"dwell"`
 	}
-	require.NoError(t, yaml.Unmarshal(b, &pillar))
-	require.True(t, pillar.Dwell.Enabled)
-	text, err := yaml.Marshal(&pillar.Dwell.Config)
+	require.NoError(t, yaml.Unmarshal(b, &settings))
+	require.True(t, settings.Dwell.Enabled)
+	require.Equal(t, "timer", settings.Dwell.Mode)
+	key := filepath.Join(t.TempDir(), "api_key")
+	require.NoError(t, os.WriteFile(key, []byte("c2VjcmV0"), 0o600))
+	require.Equal(t, "/etc/dwell/api_key", settings.Dwell.Config["elasticsearch"].(map[string]any)["api_key_file"])
+	settings.Dwell.Config["elasticsearch"].(map[string]any)["api_key_file"] = key
+	text, err := yaml.Marshal(settings.Dwell.Config)
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	require.NoError(t, os.WriteFile(path, text, 0o600))
@@ -90,29 +98,36 @@ func TestPillarExampleIsGoodConfiguration(t *testing.T) {
 	require.Len(t, loaded.Hunt.Internal, 3)
 }
 
-// TestSaltState takes the state apart without Salt: the files that it names are the ones that are shipped, and with its
-// Jinja lines taken out it is YAML.
-func TestSaltState(t *testing.T) {
-	b, err := os.ReadFile("salt/dwell/init.sls")
+// TestPrintIsReadyForSalt: every file that the state asks for lies where it looks, program included.
+func TestPrintIsReadyForSalt(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "files")
+	program := filepath.Join(t.TempDir(), "program")
+	require.NoError(t, os.WriteFile(program, []byte("the program"), 0o755))
+	require.NoError(t, Print(dir, program))
+	require.ErrorIs(t, Print(dir, program), fs.ErrExist, "nothing is written over")
+	state, err := os.ReadFile(filepath.Join(dir, "salt/dwell/init.sls"))
 	require.NoError(t, err)
-	shipped := map[string]string{"dwell": "", "dwell.sysusers": "systemd/dwell.sysusers", "logrotate": "logrotate/dwell", "{{ file }}": ""}
-	for _, m := range regexp.MustCompile(`salt://dwell/files/(\S+( \w+ }})?)`).FindAllStringSubmatch(string(b), -1) {
-		file, known := shipped[m[1]]
-		require.True(t, known, m[1])
-		if file != "" {
-			require.FileExists(t, file)
+	asked := 0
+	for _, m := range regexp.MustCompile(`salt://dwell/files/(\S+)`).FindAllStringSubmatch(string(state), -1) {
+		if m[1] != "{{" {
+			asked++
+			require.FileExists(t, filepath.Join(dir, saltFiles, m[1]))
 		}
 	}
-	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer", "dwell-serve.service"} {
-		require.Contains(t, string(b), "'"+unit+"'")
-		require.FileExists(t, filepath.Join("systemd", unit))
+	require.Equal(t, 2, asked, "the program and the user; units are named by the loop")
+	units := regexp.MustCompile(`{% set units = \[(.*)\] %}`).FindStringSubmatch(string(state))
+	require.NotNil(t, units)
+	for unit := range strings.SplitSeq(units[1], ", ") {
+		require.FileExists(t, filepath.Join(dir, saltFiles, strings.Trim(unit, "'")))
 	}
-	enabled, _, ok := strings.Cut(regexp.MustCompile(`(?m)^{% (set|if|for|endfor|endif).*%}$`).ReplaceAllString(string(b), ""), "{% else %}")
-	require.True(t, ok)
-	var state map[string]any
-	require.NoError(t, yaml.Unmarshal([]byte(strings.ReplaceAll(enabled, "{{ unit }}", "unit")), &state))
-	require.Contains(t, state, "dwell_runs")
-	require.Contains(t, state, "dwell_other")
+	b, err := os.ReadFile(filepath.Join(dir, saltFiles, "dwell"))
+	require.NoError(t, err)
+	require.Equal(t, "the program", string(b))
+	for _, run := range []string{filepath.Join(dir, saltFiles, "dwell"), filepath.Join(dir, "soc/dwell-soc-queries")} {
+		info, err := os.Stat(run)
+		require.NoError(t, err)
+		require.NotZero(t, info.Mode()&0o100, "%s can be run", run)
+	}
 }
 
 func TestSystemdUnits(t *testing.T) {
@@ -124,7 +139,7 @@ func TestSystemdUnits(t *testing.T) {
 		b, err := os.ReadFile(filepath.Join("systemd", unit))
 		require.NoError(t, err)
 		// The program is not installed where this runs.
-		text := strings.ReplaceAll(string(b), "/usr/local/bin/dwell ", "/bin/true ")
+		text := strings.ReplaceAll(string(b), "/usr/sbin/dwell ", "/bin/true ")
 		require.NoError(t, os.WriteFile(filepath.Join(dir, unit), []byte(text), 0o600))
 	}
 	out, err := exec.CommandContext(t.Context(), "systemd-analyze", "verify", filepath.Join(dir, "dwell-hunt.service"), filepath.Join(dir, "dwell-hunt.timer"), filepath.Join(dir, "dwell-serve.service")).CombinedOutput()

@@ -1,7 +1,7 @@
 // Package soconfig holds what dwell puts into other people's systems, as files that can be read where they lie and as
 // bytes inside the program: Elasticsearch's component and index templates, lifecycle policy and role; queries and columns
-// for Security Onion's console, Kibana's dashboards (made by package kibana), with a helper that adds them; systemd units, logrotate, a Salt state with its pillar, and
-// a sample configuration.
+// for Security Onion's console with a helper that adds them, Kibana's dashboards (made by package kibana), systemd units, a Salt
+// state with its settings, and a sample configuration.
 //
 // # What the templates promise
 //
@@ -24,7 +24,6 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 )
@@ -65,11 +64,8 @@ type Object struct {
 	Body []byte
 }
 
-//go:embed README.md elasticsearch kibana/*.ndjson dwell systemd logrotate salt pillar soc
+//go:embed README.md elasticsearch kibana/*.ndjson dwell systemd salt soc
 var files embed.FS
-
-// Files gives everything as a file system, to be written out (dwell install --print) and read.
-func Files() fs.FS { return files }
 
 // folders are read in this order: index templates need their components.
 func folders() []struct {

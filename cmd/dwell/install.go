@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -47,11 +49,7 @@ type installFlags struct {
 
 func (a *app) install(ctx context.Context, f *installFlags) error {
 	if f.print != "" {
-		if err := os.CopyFS(f.print, soconfig.Files()); err != nil {
-			return fmt.Errorf("write files: %w", err)
-		}
-		a.say("dwell: the files are in %s; README.md there says which goes where", output.Clean(f.print))
-		return nil
+		return a.printFiles(f.print)
 	}
 	keyFile := f.keyFile
 	settings, err := a.load(nil)
@@ -105,6 +103,23 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 		return fmt.Errorf("the API key %s was made but could not be kept; delete it: %w", key.ID, err)
 	}
 	fmt.Fprintf(a.Out, "create API key %s, written to %s\n", key.ID, output.Clean(keyFile))
+	return nil
+}
+
+// printFiles writes every file into a new directory; the program itself is among the Salt state's files.
+func (a *app) printFiles(dir string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the program for the Salt state: %w", err)
+	}
+	err = soconfig.Print(dir, program)
+	if errors.Is(err, fs.ErrExist) {
+		return usage("%s exists already and is left as it is: name a new directory, or remove this one first", output.Clean(dir))
+	}
+	if err != nil {
+		return err
+	}
+	a.say("dwell: the files are in %s; README.md there says which goes where", output.Clean(dir))
 	return nil
 }
 

@@ -147,6 +147,29 @@ func TestSecretsAreReadAndMasked(t *testing.T) {
 	}
 }
 
+// TestCredentialsOfOneRun: an administrator's user in the environment wins over the service's key in the file, and a key
+// that is not there yet says how to make it.
+func TestCredentialsOfOneRun(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "api_key")
+	file := write(t, "elasticsearch:\n  api_key_file: "+key+"\n")
+	_, err := Load(Options{File: file})
+	require.ErrorContains(t, err, "dwell install --create-key "+key)
+	admin := []string{"DWELL_ELASTICSEARCH_USERNAME=so_elastic", "DWELL_ELASTICSEARCH_PASSWORD=secret"}
+	l, err := Load(Options{File: file, Environ: admin})
+	require.NoError(t, err)
+	require.Equal(t, "so_elastic", l.Elasticsearch.Username)
+	require.NoError(t, os.WriteFile(key, []byte("c2VjcmV0"), 0o600))
+	l, err = Load(Options{File: file, Environ: admin})
+	require.NoError(t, err)
+	require.Empty(t, l.Elasticsearch.APIKey)
+	l, err = Load(Options{File: file})
+	require.NoError(t, err)
+	require.Equal(t, "c2VjcmV0", l.Elasticsearch.APIKey)
+	l, err = Load(Options{File: file, Environ: append(admin, "DWELL_ELASTICSEARCH_API_KEY_FILE="+key)})
+	require.NoError(t, err)
+	require.Equal(t, "c2VjcmV0", l.Elasticsearch.APIKey, "a key for this one run is meant")
+}
+
 func TestReadableSecretWarns(t *testing.T) {
 	path := write(t, "elasticsearch:\n  api_key: abc\n")
 	require.NoError(t, os.Chmod(path, 0o644))

@@ -164,6 +164,10 @@ func (l *Loaded) flags(v *viper.Viper, o Options) (errs []error) {
 
 // secrets reads the *_file settings and systemd's credentials into the settings they stand for.
 func (l *Loaded) secrets(env map[string]string) (errs []error) {
+	// A user given for this one run is an administrator's; the key in the file is the service's and has fewer rights.
+	if env["DWELL_ELASTICSEARCH_USERNAME"] != "" && env["DWELL_ELASTICSEARCH_API_KEY"] == "" && env["DWELL_ELASTICSEARCH_API_KEY_FILE"] == "" {
+		l.Elasticsearch.APIKey, l.Elasticsearch.APIKeyFile = "", ""
+	}
 	for _, s := range []struct {
 		key, file string
 		value     *string
@@ -185,6 +189,9 @@ func (l *Loaded) secrets(env map[string]string) (errs []error) {
 			continue
 		}
 		b, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) && s.key == "elasticsearch.api_key" {
+			err = fmt.Errorf("%w: make the key with `dwell install --create-key %s`, as an administrator", err, file)
+		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s_file: %w", s.key, err))
 			continue

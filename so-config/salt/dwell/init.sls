@@ -1,17 +1,24 @@
-# dwell as a Salt state of a Security Onion manager. Lies in /opt/so/saltstack/local/salt/dwell/, which soup leaves alone;
-# files/ beside it holds dwell (the program), dwell-hunt.service, dwell-hunt.timer, dwell-serve.service, dwell.sysusers and logrotate.
-# Carry it out with: salt-call state.apply dwell
-{% set dwell = salt['pillar.get']('dwell', {}) %}
+# dwell as a Salt state of a Security Onion manager. Lies in /opt/so/saltstack/local/salt/dwell/, which soup leaves alone.
+# settings.yaml beside it says how; files/ holds the program and the units (dwell install --print writes all of it).
+# Carry it out with: salt-call state.apply dwell queue=True
+{% import_yaml 'dwell/settings.yaml' as settings %}
+{% set dwell = settings.dwell %}
 # mode: timer (a hunt an hour) or serve (the service with its own schedule); never both.
 {% set unit = 'dwell-serve.service' if dwell.get('mode', 'timer') == 'serve' else 'dwell-hunt.timer' %}
 {% set other = 'dwell-hunt.timer' if unit == 'dwell-serve.service' else 'dwell-serve.service' %}
+{% set units = ['dwell-hunt.service', 'dwell-hunt.timer', 'dwell-serve.service'] %}
 {% if dwell.get('enabled', False) %}
 
 dwell_program:
   file.managed:
-    - name: /usr/local/bin/dwell
+    - name: /usr/sbin/dwell
     - source: salt://dwell/files/dwell
     - mode: '0755'
+
+dwell_link:
+  file.symlink:
+    - name: /usr/sbin/so-dwell
+    - target: dwell
 
 dwell_sysusers:
   file.managed:
@@ -20,36 +27,59 @@ dwell_sysusers:
     - makedirs: True
   cmd.run:
     - name: systemd-sysusers /etc/sysusers.d/dwell.conf
-    - onchanges:
+    - unless: getent passwd dwell
+    - require:
       - file: dwell_sysusers
+
+# Root owns the directory and the files: the service reads its configuration and key and changes neither.
+dwell_directory:
+  file.directory:
+    - name: /etc/dwell
+    - user: root
+    - group: dwell
+    - mode: '0750'
+    - require:
+      - cmd: dwell_sysusers
 
 dwell_config:
   file.serialize:
     - name: /etc/dwell/config.yaml
-    - dataset_pillar: dwell:config
+    - dataset: {{ dwell.config | json }}
     - serializer: yaml
-    - makedirs: True
     - user: root
     - group: dwell
     - mode: '0640'
-    - dir_mode: '0750'
     - require:
-      - cmd: dwell_sysusers
-      - file: dwell_sysusers
+      - file: dwell_directory
 
-dwell_logrotate:
+# Without a key nothing starts. Make it with: dwell install --create-key /etc/dwell/api_key
+dwell_key:
+  file.exists:
+    - name: /etc/dwell/api_key
+
+dwell_key_owner:
   file.managed:
-    - name: /etc/logrotate.d/dwell
-    - source: salt://dwell/files/logrotate
+    - name: /etc/dwell/api_key
+    - replace: False
+    - user: root
+    - group: dwell
+    - mode: '0640'
+    - require:
+      - file: dwell_key
+      - file: dwell_directory
 
-{% for file in ['dwell-hunt.service', 'dwell-hunt.timer', 'dwell-serve.service'] %}
+{% for file in units %}
 dwell_unit_{{ file }}:
   file.managed:
     - name: /etc/systemd/system/{{ file }}
     - source: salt://dwell/files/{{ file }}
+{% endfor %}
+
+dwell_reload:
   module.run:
-    - name: service.systemctl_reload
+    - service.systemctl_reload: []
     - onchanges:
+{% for file in units %}
       - file: dwell_unit_{{ file }}
 {% endfor %}
 
@@ -63,14 +93,15 @@ dwell_runs:
     - name: '{{ unit }}'
     - enable: True
     - require:
+      - file: dwell_program
       - file: dwell_config
-      - file: dwell_unit_{{ unit }}
-      - file: dwell_unit_dwell-hunt.service
+      - file: dwell_key_owner
+      - module: dwell_reload
       - service: dwell_other
 {% if unit == 'dwell-serve.service' %}
     - watch:
       - file: dwell_program
-      - file: dwell_config
+      - file: dwell_unit_dwell-serve.service
 {% endif %}
 
 {% else %}
