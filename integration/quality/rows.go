@@ -34,7 +34,7 @@ const (
 // presences are what is there all day without a rhythm, and what people do, whose presence it must not be.
 func presences() (out []row) {
 	add := func(name string, kind kind, target float64, g generator) {
-		out = append(out, row{"presence", name, kind, dayLength, g, nil, 200, target, true})
+		out = append(out, row{"presence", "presence: " + name, kind, dayLength, g, nil, 200, target, true})
 	}
 	for _, mean := range []float64{60, 300, 1200} {
 		add(fmt.Sprintf("memoryless sleeps, mean %.0f s", mean), present, 0.9, memoryless(dayLength/mean, dayLength))
