@@ -117,8 +117,8 @@ func TestLinksFindTheConnections(t *testing.T) {
 			kinds := map[string]int{}
 			for i := range res.Findings {
 				f := &res.Findings[i]
-				require.True(t, strings.HasPrefix(f.Links.SOCHunt, "https://manager/#/hunt?q="), f.Links.SOCHunt)
-				require.True(t, strings.HasPrefix(f.Links.Kibana, "https://manager/kibana/app/discover#/?_g="), f.Links.Kibana)
+				require.True(t, strings.HasPrefix(f.Dwell.Links.SOCHunt, "https://manager/#/hunt?q="), f.Dwell.Links.SOCHunt)
+				require.True(t, strings.HasPrefix(f.Dwell.Links.Kibana, "https://manager/kibana/app/discover#/?_g="), f.Dwell.Links.Kibana)
 				want, kind := f.Network.Connections, "address"
 				switch {
 				case f.Dwell.DNS != nil:
@@ -133,7 +133,7 @@ func TestLinksFindTheConnections(t *testing.T) {
 				}
 				kinds[kind]++
 				require.Positive(t, want)
-				require.Equal(t, want, soc(t, client, f.Links.SOCHunt), "%s: %s", f.Dwell.Pair, f.Links.SOCHunt)
+				require.Equal(t, want, soc(t, client, f.Dwell.Links.SOCHunt), "%s: %s", f.Dwell.Pair, f.Dwell.Links.SOCHunt)
 			}
 			t.Logf("profile %s: findings by kind of key: %v", profile, kinds)
 			if profile == pipeline.ProfileDwell {

@@ -112,6 +112,6 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 		require.True(t, ok, pair)
 		require.InDelta(t, f.Dwell.Score, g.Dwell.Score, 1e-9, pair)
 		require.Equal(t, f.Dwell.Also, g.Dwell.Also, pair)
-		require.Equal(t, f.Links, g.Links, pair)
+		require.Equal(t, f.Dwell.Links, g.Dwell.Links, pair)
 	}
 }

@@ -78,6 +78,10 @@ func want(t *testing.T, prefix string, typ reflect.Type, into map[string]string)
 	t.Helper()
 	for i := range typ.NumField() {
 		f := typ.Field(i)
+		if f.Anonymous {
+			want(t, prefix, f.Type, into)
+			continue
+		}
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		require.NotEmpty(t, name, "%s.%s has no JSON name", typ, f.Name)
 		ft := f.Type
@@ -90,6 +94,8 @@ func want(t *testing.T, prefix string, typ reflect.Type, into map[string]string)
 			into[path] = "date"
 		case ft == reflect.TypeFor[netip.Addr](), ft == reflect.TypeFor[netip.Prefix]():
 			into[path] = "ip"
+		case path == "dwell.safelist.expires":
+			into[path] = "date"
 		case ft.Kind() == reflect.Struct:
 			want(t, path+".", ft, into)
 		case ft.Kind() == reflect.String:

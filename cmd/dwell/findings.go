@@ -16,7 +16,7 @@ import (
 // findingsFlags are the filters of the list.
 type findingsFlags struct {
 	severity, source, destination, age string
-	indicator, huntID, storyID, sort   string
+	indicator, huntID, findingID, sort string
 	format                             string
 	minScore                           float64
 	limit                              int
@@ -28,9 +28,9 @@ func newFindings(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "findings",
 		Short: "List what hunts have stored, filtered and sorted",
-		Long: `List what hunts have stored: of each story its latest finding, of each hunt its newest revision. A story is the same pair
-in hunt after hunt.`,
-		Example: `  dwell findings                                        every story, strongest first
+		Long: `List what hunts have stored. A finding is the same pair in hunt after hunt: its latest document is listed, of each hunt's
+newest revision.`,
+		Example: `  dwell findings                                        every finding, strongest first
   dwell findings --severity high --age 7d               high and critical whose last connection is at most a week old
   dwell findings --source 10.1.4.0/24 --sort time       what a subnet did, newest first
   dwell findings --destination evil.example -o ndjson   by name or address`,
@@ -41,14 +41,14 @@ in hunt after hunt.`,
 	p.Float64Var(&f.minScore, "min-score", 0, "this score or more, 0 to 1")
 	p.StringVar(&f.source, "source", "", "source `address` or network")
 	p.StringVar(&f.destination, "destination", "", "destination address, network or `name`; a name finds what is below it too")
-	p.StringVar(&f.age, "age", "", "last connection at most so long ago, as in 24h or 7d (`duration`)")
+	p.StringVar(&f.age, "age", "", "last connection within this time, as in 24h or 7d (`duration`)")
 	p.StringVar(&f.indicator, "indicator", "", "beacon, long_connection, strobe or dns_tunnel")
 	p.StringVar(&f.huntID, "hunt", "", "findings of this hunt (`id`)")
-	p.StringVar(&f.storyID, "story", "", "findings of this story (`id`)")
-	p.BoolVar(&f.every, "every", false, "the findings of every hunt, not only each story's latest")
-	p.BoolVar(&f.safelisted, "show-safelisted", false, "also what a safelist rule matches")
+	p.StringVar(&f.findingID, "id", "", "this finding only (`id`)")
+	p.BoolVar(&f.every, "every", false, "the documents of every hunt, not only the latest of each finding")
+	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
 	p.StringVar(&f.sort, "sort", "score", "score, time, source, destination, connections or bytes")
-	p.IntVar(&f.limit, "limit", 0, "at most so many (0: all)")
+	p.IntVar(&f.limit, "limit", 0, "maximum number of findings (0: all)")
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html (default: table on a terminal, tab-separated lines in a pipe)")
 	return c
 }
@@ -93,7 +93,7 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	if err != nil {
 		return store.Filter{}, err
 	}
-	filter := store.Filter{MinSeverity: severity, MinScore: f.minScore, Indicator: f.indicator, HuntID: f.huntID, StoryID: f.storyID,
+	filter := store.Filter{MinSeverity: severity, MinScore: f.minScore, Indicator: f.indicator, HuntID: f.huntID, FindingID: f.findingID,
 		Every: f.every, HideSafelisted: !f.safelisted, Sort: store.Order(f.sort), Limit: f.limit}
 	if f.source != "" {
 		if filter.Source, err = config.ParsePrefix(f.source); err != nil {

@@ -111,8 +111,8 @@ func ruleSide(r *safelist.Rule) string {
 	if r.Fingerprint != "" {
 		to += "#" + r.Fingerprint
 	}
-	if r.Story != "" {
-		to = strings.TrimSpace(to + " story " + r.Story)
+	if r.Finding != "" {
+		to = strings.TrimSpace(to + " finding " + r.Finding)
 	}
 	return to
 }

@@ -23,7 +23,7 @@ import (
 // ruleFlags are what a new rule needs beside what it matches.
 type ruleFlags struct {
 	name, reason, owner, expires string
-	story, dryRun                bool
+	byID, dryRun                 bool
 }
 
 func newSafelistAdd(a *app) *cobra.Command {
@@ -35,7 +35,7 @@ func newSafelistAdd(a *app) *cobra.Command {
 other side, with port and transport where the finding has them. A pair reads as dwell.pair does: the other side is an
 address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel.
 
-Where a cluster is set, what was stored before and is matched by the rule is marked too.`,
+Where Elasticsearch is configured, stored findings that match are re-marked.`,
 		Example: `  dwell safelist add 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2 --reason "nightly backup, asked ops" --expires 180d
   dwell safelist add 10.1.4.22 203.0.113.7:443 --reason "own server" --expires 2027-06-30 --owner ops
   dwell safelist add '10.1.4.22>*:443/tcp#ja4=t13d190900_9dc949149365_97f8aa674fd9' --reason "backup agent" --expires 90d --dry-run`,
@@ -47,7 +47,7 @@ Where a cluster is set, what was stored before and is matched by the rule is mar
 	p.StringVar(&f.owner, "owner", "", "who decides (default: the user's login name)")
 	p.StringVar(&f.expires, "expires", "", "`day` (UTC) from which the rule holds no more, 2027-06-30, or for how many days it holds, 180d")
 	p.StringVar(&f.name, "name", "", "the rule's name (default: made of what it matches)")
-	p.BoolVar(&f.story, "story", false, "match this one story by its id and nothing else (with the id of a finding or a story)")
+	p.BoolVar(&f.byID, "by-id", false, "match this one finding by its id and nothing else")
 	p.BoolVar(&f.dryRun, "dry-run", false, "print the rule and change nothing")
 	return c
 }
@@ -70,8 +70,8 @@ func newSafelistTest(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "test [NAME...]",
 		Short: "Say what rules match: among what was stored, in one hunt, or in log files",
-		Long: `Say what each rule, or each named one, matches, and how many findings that are: among each story's latest finding in the
-cluster, in one stored hunt (--hunt), or in a hunt over log files (--zeek) or a window (--since, --from, --to), which is not
+		Long: `Say what each rule, or each named one, matches, and how many findings that are: among the latest document of each finding in
+the cluster, in one stored hunt (--hunt), or in a hunt over log files (--zeek) or a window (--since, --from, --to), which is not
 stored. A list that is not in force yet is tested with --set hunt.safelist=FILE. Expired rules are tested too, and said to be
 expired.`,
 		Example: `  dwell safelist test backup
@@ -138,12 +138,12 @@ func (a *app) addRule(ctx context.Context, f *ruleFlags, args []string) error {
 		return nil
 	}
 	a.say("dwell: written to %s", path)
-	a.remark(ctx, settings, rule.Source, func(f *hunt.Finding) (store.Mark, bool) {
+	a.remark(ctx, settings, rule.Source, func(f *hunt.Finding) (*hunt.SafelistRule, bool) {
 		if f.Dwell.Safelisted {
-			return store.Mark{}, false // by an earlier rule
+			return nil, false // by an earlier rule
 		}
-		text, ok := after.Match(f, a.Now())
-		return store.Mark{Safelisted: true, Rule: text}, ok && strings.HasPrefix(text, rule.Name+": ")
+		by := after.Match(f, a.Now())
+		return by, by != nil && by.Name == rule.Name
 	})
 	return nil
 }
@@ -161,8 +161,8 @@ func orAny(source string) string {
 // ruleFor makes the rule that the arguments ask for.
 func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags, args []string) (safelist.Rule, error) {
 	if pair := strings.Join(args, ">"); strings.Contains(pair, ">") {
-		if f.story {
-			return safelist.Rule{}, usage("--story goes with the id of a finding or a story")
+		if f.byID {
+			return safelist.Rule{}, usage("--by-id goes with the id of a finding")
 		}
 		from, to, err := hunt.ParsePair(pair)
 		if err != nil {
@@ -172,24 +172,21 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 	}
 	id := args[0]
 	if !isDigest(id) {
-		return safelist.Rule{}, usage("%q is neither the id of a finding or a story (32 hexadecimal digits) nor a pair, as in 10.1.4.22>203.0.113.7:443", id)
+		return safelist.Rule{}, usage("%q is neither the id of a finding (32 hexadecimal digits) nor a pair, as in 10.1.4.22>203.0.113.7:443", id)
 	}
 	st, err := a.openStore(settings)
 	if err != nil {
 		return safelist.Rule{}, err
 	}
-	list, err := st.Findings(ctx, store.Filter{Every: true, FindingID: id})
-	if err == nil && len(list.Findings) == 0 {
-		list, err = st.Findings(ctx, store.Filter{StoryID: id})
-	}
+	list, err := st.Findings(ctx, store.Filter{FindingID: id})
 	if err != nil {
 		return safelist.Rule{}, missingTemplates(err)
 	}
 	if len(list.Findings) == 0 {
-		return safelist.Rule{}, hint(fmt.Errorf("there is no finding and no story %s", id), "`dwell findings -o wide` lists the ids")
+		return safelist.Rule{}, hint(fmt.Errorf("there is no finding %s", id), "`dwell findings -o wide` lists the ids")
 	}
-	if f.story {
-		return safelist.Rule{Story: list.Findings[0].Dwell.StoryID}, nil
+	if f.byID {
+		return safelist.Rule{Finding: list.Findings[0].Dwell.FindingID}, nil
 	}
 	return safelist.For(&list.Findings[0]), nil
 }
@@ -221,9 +218,9 @@ func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // remark marks what was stored before the list changed. That it cannot is a warning: the list holds, and later hunts go by it.
-func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (store.Mark, bool)) {
+func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (*hunt.SafelistRule, bool)) {
 	if len(settings.Elasticsearch.Addresses) == 0 {
-		a.say("dwell: note: no cluster is set, so nothing that was stored before is marked")
+		a.say("dwell: note: no Elasticsearch configured: stored findings are not re-marked")
 		return
 	}
 	st, err := a.openStore(settings)
@@ -238,10 +235,10 @@ func (a *app) remark(ctx context.Context, settings *config.Loaded, source string
 		}
 	}
 	if err != nil {
-		a.warn("the list is changed, but what was stored before is not all marked (%s are): %v", hunt.Count(n), err)
+		a.warn("the safelist is changed, but not all stored findings are re-marked (%s are): %v", hunt.Count(n), err)
 		return
 	}
-	a.say("dwell: %s findings and alerts that were stored before are marked anew", hunt.Count(n))
+	a.say("dwell: re-marked %s stored findings and alerts", hunt.Count(n))
 }
 
 func (a *app) removeRule(ctx context.Context, name string) error {
@@ -279,9 +276,8 @@ func (a *app) removeRule(ctx context.Context, name string) error {
 		return err
 	}
 	fmt.Fprintf(a.Out, "%s removed from %s\n", output.Clean(name), output.Clean(path))
-	a.remark(ctx, settings, source, func(f *hunt.Finding) (store.Mark, bool) {
-		text, ok := after.Match(f, a.Now())
-		return store.Mark{Safelisted: ok, Rule: text}, safelist.Marked(f, name)
+	a.remark(ctx, settings, source, func(f *hunt.Finding) (*hunt.SafelistRule, bool) {
+		return after.Match(f, a.Now()), safelist.Marked(f, name)
 	})
 	return nil
 }
@@ -341,7 +337,7 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 	return nil
 }
 
-// tested are the findings that rules are tried on: of a hunt over files, of a stored hunt, or each story's latest.
+// tested are the findings that rules are tried on: of a hunt over files, of a stored hunt, or the latest document of each finding.
 func (a *app) tested(ctx context.Context, f *huntFlags, settings *config.Loaded, huntID string) ([]hunt.Finding, error) {
 	if len(f.zeek) > 0 || f.from != "" || f.to != "" || f.wholeHunt.Changed("since") {
 		if huntID != "" {

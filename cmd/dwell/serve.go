@@ -50,7 +50,6 @@ func (a *app) serve(ctx context.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	a.wait = waitServe
 	if _, err := a.client(settings); err != nil {
 		return err
 	}

@@ -108,7 +108,7 @@ func (a *app) storedFinding(ctx context.Context, settings *config.Loaded, id str
 	if err != nil {
 		return nil, err
 	}
-	list, err := st.Findings(ctx, store.Filter{Every: true, FindingID: id})
+	list, err := st.Findings(ctx, store.Filter{FindingID: id})
 	if err != nil {
 		return nil, missingTemplates(err)
 	}

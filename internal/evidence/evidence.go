@@ -180,11 +180,13 @@ func (s *Subject) Settle() {
 	Rank(s.Finding, scoring.Final(s.Indicators, sum, best))
 }
 
-// Rank gives a finding its final score and the severity that goes with it.
+// Rank gives a finding its final score, the severity that goes with it, and the codes of its reasons; its indicators, modifiers and
+// explanation stand by then.
 func Rank(f *hunt.Finding, score float64) {
 	severity := scoring.SeverityOf(score)
 	f.Dwell.Score, f.Dwell.Severity = score, severity.String()
 	f.Event.Severity, f.Event.SeverityLabel = severity.Number(), severity.String()
+	f.Dwell.ReasonCodes = f.Dwell.Codes()
 }
 
 // round keeps three decimals: more would only look exact.

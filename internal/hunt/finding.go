@@ -2,11 +2,12 @@ package hunt
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
 // SchemaVersion is raised when a field of Finding or Document changes its meaning or goes away. New fields do not raise it.
-const SchemaVersion = 1
+const SchemaVersion = 2
 
 // Dataset and module names under which documents are stored.
 const (
@@ -28,7 +29,8 @@ const (
 type Finding struct {
 	// Timestamp is the start of the last connection to the port that the finding names; UID, source port and sensor
 	// are that connection's.
-	Timestamp   Time         `json:"@timestamp"`
+	Timestamp Time `json:"@timestamp"`
+	Schema
 	Event       Event        `json:"event"`
 	Rule        Rule         `json:"rule"`
 	Tags        []string     `json:"tags,omitempty"`
@@ -37,25 +39,25 @@ type Finding struct {
 	Network     Network      `json:"network"`
 	Client      Bytes        `json:"client"`
 	Server      Bytes        `json:"server"`
-	Connection  Durations    `json:"connection"`
 	Observer    *Observer    `json:"observer,omitempty"`
 	Log         *Log         `json:"log,omitempty"`
 	Dwell       Dwell        `json:"dwell"`
 	Beacon      *BeaconScore `json:"beacon,omitempty"`
-	Links       *Links       `json:"links,omitempty"`
 }
 
-// Event holds the ECS event fields that Security Onion's Hunt and Alerts group by.
+// Event holds the ECS event fields, among them those that Security Onion's Hunt and Alerts group by. ID is the document's own.
 type Event struct {
-	Kind          string `json:"kind"`
-	Category      string `json:"category"`
-	Module        string `json:"module"`
-	Dataset       string `json:"dataset"`
-	Severity      int    `json:"severity,omitempty"`
-	SeverityLabel string `json:"severity_label,omitempty"`
-	Start         Time   `json:"start"`
-	End           Time   `json:"end"`
-	Ingested      Time   `json:"ingested"`
+	ID            string   `json:"id,omitempty"`
+	Kind          string   `json:"kind"`
+	Category      []string `json:"category"`
+	Type          []string `json:"type"`
+	Module        string   `json:"module"`
+	Dataset       string   `json:"dataset"`
+	Severity      int      `json:"severity,omitempty"`
+	SeverityLabel string   `json:"severity_label,omitempty"`
+	Start         Time     `json:"start"`
+	End           Time     `json:"end"`
+	Ingested      Time     `json:"ingested"`
 }
 
 // Rule names the main indicator. UUID is fixed per indicator, so that tunings in Security Onion hold.
@@ -120,32 +122,33 @@ type Dwell struct {
 	// Indicators that fired, strongest first; Reasons in plain words, strongest first.
 	Indicators []string `json:"indicators"`
 	Reasons    []string `json:"reasons"`
+	// ReasonCodes are for counting: see Codes.
+	ReasonCodes []string `json:"reason_codes"`
 	// Parts are the indicators' values before modifiers, each 0..1.
 	Parts     Parts      `json:"parts"`
-	Modifiers []Modifier `json:"modifiers,omitempty"`
+	Modifiers []Modifier `json:"modifiers"`
 
+	// FindingID is the same in every hunt for the same pair; Pair is that pair, readable.
+	FindingID     string   `json:"finding_id"`
+	Pair          string   `json:"pair"`
 	HuntID        string   `json:"hunt_id"`
 	Revision      string   `json:"revision"`
-	FindingID     string   `json:"finding_id"`
 	Window        TimeSpan `json:"window"`
 	SchemaVersion int      `json:"schema_version"`
 	Profile       string   `json:"profile"`
 	// Sensor is the one that saw the pair, in hunts by sensor only; "(none)" where the records name none.
 	Sensor string `json:"sensor,omitempty"`
 	// InternalIP is the machine to look at, whichever side it is on.
-	InternalIP netip.Addr `json:"internal_ip,omitzero"`
-	// StoryID is the same in every hunt for the same key; Pair is that key, readable.
-	StoryID string `json:"story_id"`
-	Pair    string `json:"pair"`
-
-	Disposition  string `json:"disposition"`
-	Safelisted   bool   `json:"safelisted"`
-	SafelistRule string `json:"safelist_rule,omitempty"`
-	Incomplete   bool   `json:"incomplete,omitempty"`
+	InternalIP  netip.Addr `json:"internal_ip,omitzero"`
+	Disposition string     `json:"disposition"`
+	Safelisted  bool       `json:"safelisted"`
+	// Safelist is the rule that matched, nil where none did.
+	Safelist   *SafelistRule `json:"safelist,omitempty"`
+	Incomplete bool          `json:"incomplete,omitempty"`
 	// Explained is how good a reason there is for the rhythm: none, weak (the score is multiplied by 0.7) or strong (0.3).
 	Explained string `json:"explained,omitempty"`
-	// Also are other keys that tell the same story (at most 20), such as the network around an address.
-	Also []string `json:"also,omitempty"`
+	// Also are other candidates with the same traffic (at most 20), such as the network around an address.
+	Also []string `json:"also"`
 	// Destination says more of the other side than one address does.
 	Destination *DestinationNetwork `json:"destination,omitempty"`
 	// DNS is what a DNS tunnel's names look like.
@@ -154,6 +157,42 @@ type Dwell struct {
 	Evidence *Evidence `json:"evidence,omitempty"`
 	// Ports is how many destination ports (with transport) the pair's connections went to.
 	Ports int `json:"ports,omitempty"`
+	// Connection is how long the pair's connections lasted.
+	Connection Durations `json:"connection"`
+	Links      *Links    `json:"links,omitempty"`
+}
+
+// MarshalJSON writes lists that are empty as [], never as null.
+func (d Dwell) MarshalJSON() ([]byte, error) {
+	type plain Dwell
+	d.Indicators, d.Reasons, d.ReasonCodes, d.Also = full(d.Indicators), full(d.Reasons), full(d.ReasonCodes), full(d.Also)
+	d.Modifiers = full(d.Modifiers)
+	return marshal(plain(d))
+}
+
+// Codes are what the reasons are about: the indicators that fired, the modifiers, the heaviest first, and benign_possible or
+// benign_likely where there is a benign explanation. Reasons hold figures of one hunt; codes can be counted over many.
+func (d *Dwell) Codes() []string {
+	codes := slices.Clone(d.Indicators)
+	for _, m := range d.Modifiers {
+		codes = append(codes, m.Name)
+	}
+	switch d.Explained {
+	case "weak":
+		codes = append(codes, "benign_possible")
+	case "strong":
+		codes = append(codes, "benign_likely")
+	}
+	return codes
+}
+
+// SafelistRule is the safelist rule that matched a finding: its name, why it is no threat, who decided that, and the day
+// (YYYY-MM-DD) from which the rule no longer counts.
+type SafelistRule struct {
+	Name    string `json:"name"`
+	Reason  string `json:"reason"`
+	Owner   string `json:"owner"`
+	Expires string `json:"expires"`
 }
 
 // DestinationNetwork is what a roll-up stands for: a network, or a TLS fingerprint ("ja4=...", "ja3=...",
@@ -197,12 +236,12 @@ type Evidence struct {
 	Intel []IntelHit `json:"intel,omitempty"`
 }
 
-// FirstSeen is when a destination (an address or a name), its registered domain and the story were first seen, and how many whole
-// days before the window's end the destination was; the story, where a finding has no destination of that kind.
+// FirstSeen is when a destination (an address or a name), its registered domain and the finding were first seen, and how many whole
+// days before the window's end the destination was; the finding, where it has no destination of that kind.
 type FirstSeen struct {
 	Destination Time  `json:"destination,omitzero"`
 	Domain      Time  `json:"domain,omitzero"`
-	Story       Time  `json:"story,omitzero"`
+	Finding     Time  `json:"finding,omitzero"`
 	Days        int64 `json:"days"`
 }
 
@@ -343,10 +382,11 @@ func (t *Time) UnmarshalJSON(b []byte) error { return t.Time.UnmarshalJSON(b) }
 
 // Document is the record of one hunt (dataset dwell.hunt), written last: the commit record.
 type Document struct {
-	Timestamp Time      `json:"@timestamp"`
-	Event     Event     `json:"event"`
-	Tags      []string  `json:"tags,omitempty"`
-	Dwell     DwellHunt `json:"dwell"`
+	Timestamp Time `json:"@timestamp"`
+	Schema
+	Event Event     `json:"event"`
+	Tags  []string  `json:"tags,omitempty"`
+	Dwell DwellHunt `json:"dwell"`
 }
 
 // DwellHunt is what a hunt says about itself.
@@ -376,12 +416,19 @@ type Summary struct {
 	BySeverity  BySeverity   `json:"by_severity"`
 	Slices      SliceSummary `json:"slices"`
 	Stages      Stages       `json:"stages"`
-	Notes       []string     `json:"notes,omitempty"`
-	Gaps        []string     `json:"gaps,omitempty"`
+	Notes       []string     `json:"notes"`
+	Gaps        []string     `json:"gaps"`
 	// Statement is nil by RITA's score, which knows no likelihood.
 	Statement *Statement `json:"statement,omitempty"`
 	// Replaces is the revision that this one supersedes, when the same hunt was written before and read otherwise.
 	Replaces string `json:"replaces,omitempty"`
+}
+
+// MarshalJSON writes lists that are empty as [], never as null.
+func (s Summary) MarshalJSON() ([]byte, error) {
+	type plain Summary
+	s.Internal, s.Notes, s.Gaps = full(s.Internal), full(s.Notes), full(s.Gaps)
+	return marshal(plain(s))
 }
 
 // BySeverity counts the findings of each severity.

@@ -82,7 +82,7 @@ func TestPairKeyReadsAsInTheContract(t *testing.T) {
 		k = PairKey{Src: netip.MustParseAddr("10.1.4.22"), Fingerprint: FingerprintOf(c.ja4, c.ja3, c.name), Port: 443, Proto: TCP}
 		require.Equal(t, c.want, k.String())
 		require.Equal(t, "fingerprint", k.Kind())
-		stories[k.StoryID()] = true
+		stories[k.FindingID()] = true
 	}
 	require.Len(t, stories, 3)
 	require.Equal(t, Fingerprint{}, FingerprintOf("", "", "cdn.example"), "a name alone is followed by name")

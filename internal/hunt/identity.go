@@ -125,8 +125,8 @@ func (k PairKey) Kind() string {
 	return "address"
 }
 
-// StoryID is the same in every hunt for the same key.
-func (k PairKey) StoryID() string {
+// FindingID is the same in every hunt for the same key.
+func (k PairKey) FindingID() string {
 	if k.Sensor != "" {
 		return Digest("story", k.Kind(), k.String(), k.Sensor)
 	}

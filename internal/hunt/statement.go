@@ -3,9 +3,10 @@ package hunt
 // Statement says what was tested and which beacons would have been found, so that finding nothing means something.
 type Statement struct {
 	Text string `json:"text"`
-	// Clean: everything was read and nearly all hours have connections, so what is above the floor would have been seen.
-	Clean bool  `json:"clean"`
-	Keys  int64 `json:"keys"`
+	// Complete: everything was read and nearly all hours have connections, so what is above the floor would have been seen.
+	Complete bool `json:"complete"`
+	// Candidates is how many were scored.
+	Candidates int64 `json:"candidates"`
 	// Cut is the score that the floor is about: the lowest that was asked for, at least 0.2.
 	Cut float64 `json:"cut"`
 	// Hours of the window, from its start on, and how many of them have connections.
@@ -67,4 +68,18 @@ type Floor struct {
 	Missed   float64 `json:"missed"`
 	CheckIns int64   `json:"check_ins"`
 	Hours    float64 `json:"hours"`
+}
+
+// MarshalJSON writes lists that are empty as [], never as null.
+func (s Statement) MarshalJSON() ([]byte, error) {
+	type plain Statement
+	s.Floor = full(s.Floor)
+	return marshal(plain(s))
+}
+
+// MarshalJSON writes lists that are empty as [], never as null.
+func (s Selftest) MarshalJSON() ([]byte, error) {
+	type plain Selftest
+	s.Cells = full(s.Cells)
+	return marshal(plain(s))
 }

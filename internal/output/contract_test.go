@@ -33,6 +33,10 @@ func leaves(t reflect.Type, prefix string) []string {
 	}
 	var out []string
 	for i := range t.NumField() {
+		if t.Field(i).Anonymous {
+			out = append(out, leaves(t.Field(i).Type, prefix)...)
+			continue
+		}
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		out = append(out, leaves(t.Field(i).Type, prefix+name+".")...)
 	}

@@ -16,8 +16,8 @@ func writeCSV(w io.Writer, findings []hunt.Finding) error {
 	if err := c.Write([]string{"score", "severity", "source_ip", "destination_ip", "destination_domain", "destination_port", "transport",
 		"service", "connections", "bytes", "total_duration_s", "longest_duration_s", "first", "last", "indicators",
 		"rita_score", "rita_ts_score", "rita_ds_score", "rita_duration_score", "rita_histogram_score", "rita_connections",
-		"internal_ip", "uid", "pair", "story_id", "finding_id", "reasons",
-		"beacon_score", "period_s", "jitter", "coverage", "beats", "p_value_log10"}); err != nil {
+		"internal_ip", "uid", "pair", "finding_id", "event_id", "reasons",
+		"beacon_score", "interval_s", "jitter", "coverage", "check_ins", "p_value_log10"}); err != nil {
 		return err
 	}
 	for i := range findings {
@@ -37,10 +37,10 @@ func csvRow(f *hunt.Finding) []string {
 	return []string{
 		number(f.Dwell.Score), f.Dwell.Severity, f.Source.IP.String(), address(f), cell(f.Destination.Domain), strconv.Itoa(f.Destination.Port),
 		f.Network.Transport, cell(f.Network.Protocol), strconv.FormatInt(f.Network.Connections, 10), strconv.FormatInt(f.Network.Bytes, 10),
-		number(f.Connection.Total), number(f.Connection.Longest), f.Event.Start.Format(time.RFC3339Nano), f.Event.End.Format(time.RFC3339Nano),
+		number(f.Dwell.Connection.Total), number(f.Dwell.Connection.Longest), f.Event.Start.Format(time.RFC3339Nano), f.Event.End.Format(time.RFC3339Nano),
 		strings.Join(f.Dwell.Indicators, " "),
 		optional(b.RITA), optional(b.TS), optional(b.DS), optional(b.Duration), optional(b.Historical), optionalInt(b.RITAConnections),
-		f.Dwell.InternalIP.String(), cell(strings.TrimPrefix(uid(f), "-")), cell(f.Dwell.Pair), f.Dwell.StoryID, f.Dwell.FindingID,
+		f.Dwell.InternalIP.String(), cell(strings.TrimPrefix(uid(f), "-")), cell(f.Dwell.Pair), f.Dwell.FindingID, f.Event.ID,
 		cell(strings.Join(f.Dwell.Reasons, "; ")),
 		optional(b.Score), optional(b.Period), optional(b.Jitter), optional(b.Coverage), optionalInt(b.Beats), optional(b.PValueLog),
 	}

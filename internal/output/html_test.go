@@ -17,7 +17,7 @@ func TestReportIsOnePageAndHarmless(t *testing.T) {
 	evil := `</td><script>alert(1)</script><img src=x onerror=alert(1)>"'` + hostile
 	f := sample(evil)
 	f.Dwell.Pair, f.Dwell.Modifiers = "10.1.4.22>"+evil, []hunt.Modifier{{Name: evil, Value: 0.15, Reason: evil}}
-	f.Links = &hunt.Links{SOCHunt: "javascript:alert(1)"}
+	f.Dwell.Links = &hunt.Links{SOCHunt: "javascript:alert(1)"}
 	doc := hunt.Document{}
 	doc.Dwell.Hunt.Gaps, doc.Dwell.Hunt.Notes, doc.Dwell.Hunt.Connections = []string{evil}, []string{evil}, 123456
 	page := printed(t, Options{Format: HTML, Hunt: &doc}, f, sample("plain.example"))

@@ -22,15 +22,14 @@ func sample(domain string) hunt.Finding {
 	score, n := 0.963, int64(331)
 	at := hunt.Time{Time: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
 	return hunt.Finding{
-		Timestamp: at, Event: hunt.Event{Start: at, End: at, Ingested: at, Severity: 3, SeverityLabel: "high"},
+		Timestamp: at, Event: hunt.Event{ID: "f1", Start: at, End: at, Ingested: at, Severity: 3, SeverityLabel: "high"},
 		Source:      hunt.Originator{IP: netip.MustParseAddr("10.1.4.22"), Port: 50000},
 		Destination: hunt.Destination{IP: netip.MustParseAddr("203.0.113.7"), Port: 443, Domain: domain},
 		Network:     hunt.Network{Transport: "tcp", Protocol: "ssl", Connections: 331, Bytes: 1000, AverageBytes: 3.02},
-		Connection:  hunt.Durations{Total: 4000, Longest: 12},
 		Beacon:      &hunt.BeaconScore{RITA: &score, RITAConnections: &n},
 		Log:         &hunt.Log{ID: hunt.LogID{UID: "C3Rk0e2qX1bYbN8hE9"}},
 		Dwell: hunt.Dwell{Score: 0.7, Severity: "high", Indicators: []string{"beacon"}, Reasons: []string{"talks every 5m to " + domain},
-			Pair: "10.1.4.22>203.0.113.7", FindingID: "f1", StoryID: "s1", InternalIP: netip.MustParseAddr("10.1.4.22")},
+			Pair: "10.1.4.22>203.0.113.7", FindingID: "s1", Connection: hunt.Durations{Total: 4000, Longest: 12}, InternalIP: netip.MustParseAddr("10.1.4.22")},
 	}
 }
 
@@ -95,7 +94,7 @@ func TestColorIsNeverTheOnlySign(t *testing.T) {
 func TestNoFindings(t *testing.T) {
 	require.Empty(t, printed(t, Options{Format: Table}))
 	require.Empty(t, printed(t, Options{Format: NDJSON}))
-	require.JSONEq(t, `{"schema_version":1,"findings":[]}`, printed(t, Options{Format: JSON}))
+	require.JSONEq(t, `{"schema_version":2,"findings":[]}`, printed(t, Options{Format: JSON}))
 	rows, err := csv.NewReader(strings.NewReader(printed(t, Options{Format: CSV}))).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, rows, 1)

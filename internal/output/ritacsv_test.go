@@ -25,7 +25,7 @@ func TestRITAFilesAreWhatSecurityOnionReads(t *testing.T) {
 	ts := 0.5
 	beacon.Beacon.TS, beacon.Beacon.Interval = &ts, &hunt.Interval{Top: 299.6}
 	long := sample("")
-	long.Dwell.Indicators, long.Network.Protocol, long.Connection.Longest = []string{hunt.LongConnection, hunt.Beacon}, "ssl,h\"ttp", 86411.3374
+	long.Dwell.Indicators, long.Network.Protocol, long.Dwell.Connection.Longest = []string{hunt.LongConnection, hunt.Beacon}, "ssl,h\"ttp", 86411.3374
 	long.Source.IP, long.Beacon = netip.MustParseAddr("2001:db8::5"), nil
 	rolled := sample("")
 	rolled.Destination.IP, rolled.Dwell.Evidence = netip.Addr{}, &hunt.Evidence{Addresses: []netip.Addr{netip.MustParseAddr("198.51.100.9")}}

@@ -29,7 +29,7 @@ func columns(wide bool) []column {
 		{head: "DESTINATION", value: destination},
 		{head: "PORT", value: port},
 		{head: "CONNS", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Connections) }},
-		{head: "FOR", right: true, value: func(f *hunt.Finding) string { return hunt.Seconds(f.Connection.Total) }},
+		{head: "FOR", right: true, value: func(f *hunt.Finding) string { return hunt.Seconds(f.Dwell.Connection.Total) }},
 	}
 	if wide {
 		cols = append(cols,

@@ -101,7 +101,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 	for i := range out.Findings {
 		d := &out.Findings[i].Dwell
 		d.HuntID, d.Revision, d.Incomplete = id.hunt, id.revision, id.incomplete
-		d.FindingID = hunt.Digest("finding", id.hunt, id.revision, d.StoryID)
+		out.Findings[i].Event.ID = hunt.Digest("finding", id.hunt, id.revision, d.FindingID)
 	}
 	c.severities = out.finish(o)
 	out.Document = id.document(&out.Reading, c, o)
@@ -141,14 +141,14 @@ func statements(parts []hunt.SensorPart, results []*Result) *hunt.Statement {
 			continue
 		}
 		if out == nil {
-			out = &hunt.Statement{Clean: true, Cut: s.Cut, Hours: s.Hours, HoursWithData: s.HoursWithData}
+			out = &hunt.Statement{Complete: true, Cut: s.Cut, Hours: s.Hours, HoursWithData: s.HoursWithData}
 		}
-		out.Clean = out.Clean && s.Clean
+		out.Complete = out.Complete && s.Complete
 		out.HoursWithData = min(out.HoursWithData, s.HoursWithData)
-		if s.Keys > most {
-			most, out.Floor = s.Keys, s.Floor
+		if s.Candidates > most {
+			most, out.Floor = s.Candidates, s.Floor
 		}
-		out.Keys += s.Keys
+		out.Candidates += s.Candidates
 		out.Safelisted += s.Safelisted
 		out.Skipped.Networks += s.Skipped.Networks
 		out.Skipped.Fingerprints += s.Skipped.Fingerprints

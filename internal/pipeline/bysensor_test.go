@@ -39,9 +39,9 @@ func TestSensorsAreKeptApart(t *testing.T) {
 	for _, f := range res.Findings {
 		require.Equal(t, "10.0.0.5>203.0.113.9:443/tcp", f.Dwell.Pair)
 		periods[f.Dwell.Sensor] = *f.Beacon.Period
-		stories[f.Dwell.StoryID] = true
+		stories[f.Dwell.FindingID] = true
 		require.Equal(t, []string{res.Document.Dwell.HuntID, res.Document.Dwell.Revision}, []string{f.Dwell.HuntID, f.Dwell.Revision})
-		require.Equal(t, hunt.Digest("finding", f.Dwell.HuntID, f.Dwell.Revision, f.Dwell.StoryID), f.Dwell.FindingID)
+		require.Equal(t, hunt.Digest("finding", f.Dwell.HuntID, f.Dwell.Revision, f.Dwell.FindingID), f.Event.ID)
 	}
 	require.Equal(t, map[string]float64{"north": 600, "(none)": 3600}, periods)
 	require.Len(t, stories, 2)
@@ -50,7 +50,7 @@ func TestSensorsAreKeptApart(t *testing.T) {
 	require.Equal(t, []string{"both say this", "sensor north: odd"}, h.Notes)
 	s := h.Statement
 	require.Equal(t, []hunt.SensorHours{{Name: "(none)", Hours: 22}, {Name: "north", Hours: 24}}, s.Sensors)
-	require.False(t, s.Clean, "22 of 24 hours are less than 95 %")
+	require.False(t, s.Complete, "22 of 24 hours are less than 95 %")
 	require.Contains(t, s.Text, "sensor north: 1 key tested, connections in 24 of 24 hours")
 
 	again, err := RunBySensor(t.Context(), src, o)
@@ -58,7 +58,7 @@ func TestSensorsAreKeptApart(t *testing.T) {
 	require.Equal(t, res.Findings, again.Findings)
 	together := hunted(t, north, o)["10.0.0.5>203.0.113.9:443/tcp"]
 	require.NotEqual(t, together.Dwell.HuntID, res.Document.Dwell.HuntID)
-	require.False(t, stories[together.Dwell.StoryID], "the story of all sensors together is another one")
+	require.False(t, stories[together.Dwell.FindingID], "the story of all sensors together is another one")
 
 	south.reading.Gaps = []hunt.Note{{What: "a shard failed"}}
 	res, err = RunBySensor(t.Context(), src, o)

@@ -38,7 +38,7 @@ func TestCoverageInTheStatement(t *testing.T) {
 	src := &seeing{fixed: *day, seen: hunt.Coverage{Sensors: []hunt.SensorHours{{Name: "north", Hours: 24}, {Name: "south", Hours: 22}},
 		Loss: []hunt.PeerLoss{{Sensor: "north", Peer: "worker-1", Gaps: 5, Acks: 1000, Dropped: 0, Packets: 4000}, {Sensor: "south", Peer: "worker-1", Gaps: 10, Acks: 500}}}}
 	s := stated(t, src, dwellOptions())
-	require.False(t, s.Clean, "22 of 24 hours are less than 95 %")
+	require.False(t, s.Complete, "22 of 24 hours are less than 95 %")
 	require.Equal(t, []hunt.SensorHours{{Name: "south", Hours: 22}, {Name: "north", Hours: 24}}, s.Sensors)
 	// 15 of 1,500 and 10 of 500 acknowledgements; 0 of 4,000 packets.
 	require.Equal(t, &hunt.LossShare{Percent: 1, WorstPercent: 2, WorstPeer: "south worker-1"}, s.CaptureLoss)
@@ -48,16 +48,16 @@ func TestCoverageInTheStatement(t *testing.T) {
 
 	src.seen.Sensors[1].Hours = 23 // 95.8 %
 	s = stated(t, src, dwellOptions())
-	require.True(t, s.Clean, s.Text)
+	require.True(t, s.Complete, s.Text)
 
 	src.seen.Loss = append(src.seen.Loss, hunt.PeerLoss{Peer: "worker-2", Dropped: 500, Packets: 4000})
 	s = stated(t, src, dwellOptions()) // 500 of 8,000
 	require.Equal(t, 6.25, s.Dropped.Percent)
-	require.False(t, s.Clean)
+	require.False(t, s.Complete)
 
 	src.seen.Loss = []hunt.PeerLoss{{Sensor: "north", Peer: "worker-1", Gaps: 1, Acks: 100_000}, {Sensor: "south", Peer: "worker-1", Gaps: 200, Acks: 200}}
 	s = stated(t, src, dwellOptions()) // 201 of 100,200: 0.2 % in all, and everything of one
-	require.False(t, s.Clean)
+	require.False(t, s.Complete)
 	require.Contains(t, s.Text, "0.20 % of acknowledgements were for data that Zeek never saw (south worker-1: 100 %)")
 
 	for i := range 60 {

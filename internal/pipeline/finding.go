@@ -49,26 +49,27 @@ func (id *identity) finding(s *subject, o *Options, parts hunt.Parts) hunt.Findi
 	}
 	f := hunt.Finding{
 		Timestamp: hunt.At(port.Last),
-		Event: hunt.Event{Kind: "event", Category: "network", Module: hunt.Module, Dataset: hunt.DatasetFinding,
+		Schema:    hunt.SchemaOf(hunt.DatasetFinding),
+		Event: hunt.Event{Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetFinding,
 			Start: hunt.At(t.first), End: hunt.At(t.last), Ingested: id.ingested},
 		Source:      hunt.Originator{IP: s.Src, Port: int(port.SrcPort)},
 		Destination: hunt.Destination{IP: s.Dst, Port: int(port.Number), Domain: s.Name},
 		Network: hunt.Network{Transport: port.Proto.String(), Protocol: port.Service, Connections: t.connections,
 			Bytes: t.orig + t.resp, AverageBytes: float64(t.orig+t.resp) / float64(t.connections)},
-		Client:     hunt.Bytes{Bytes: t.orig},
-		Server:     hunt.Bytes{Bytes: t.resp},
-		Connection: hunt.Durations{Total: float64(t.duration) / 1000, Longest: float64(max(t.longest, 0)) / 1000},
+		Client: hunt.Bytes{Bytes: t.orig},
+		Server: hunt.Bytes{Bytes: t.resp},
 		Dwell: hunt.Dwell{
 			Parts: parts, Indicators: []string{}, Reasons: []string{},
 			HuntID: id.hunt, Revision: id.revision, Window: span, SchemaVersion: hunt.SchemaVersion, Profile: o.Profile, Sensor: o.Sensor, InternalIP: internal,
-			StoryID: s.StoryID(), Pair: s.String(), Disposition: "open", Incomplete: id.incomplete, Ports: s.ports,
+			FindingID: s.FindingID(), Pair: s.String(), Disposition: hunt.Open, Incomplete: id.incomplete, Ports: s.ports,
+			Connection: hunt.Durations{Total: float64(t.duration) / 1000, Longest: float64(max(t.longest, 0)) / 1000},
 		},
 	}
-	f.Dwell.FindingID = hunt.Digest("finding", id.hunt, id.revision, f.Dwell.StoryID)
+	f.Event.ID = hunt.Digest("finding", id.hunt, id.revision, f.Dwell.FindingID)
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
-	f.Links = links(&s.PairKey, id.definition.Window, o.Manager)
+	f.Dwell.Links = links(&s.PairKey, id.definition.Window, o.Manager)
 	switch {
 	case s.Network.IsValid():
 		f.Dwell.Destination = &hunt.DestinationNetwork{Network: s.Network.String()}

@@ -55,9 +55,9 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Safelist says which rule, if any, matches a finding at a time.
+// Safelist gives the rule that matches a finding at a time, nil for none.
 type Safelist interface {
-	Match(f *hunt.Finding, now time.Time) (rule string, ok bool)
+	Match(f *hunt.Finding, now time.Time) *hunt.SafelistRule
 }
 
 // looksFor says whether an indicator was asked for.
@@ -227,7 +227,8 @@ func (r *Result) finish(o Options) (by hunt.BySeverity) {
 	})
 	for i := range r.Findings {
 		if f := &r.Findings[i]; o.Safelist != nil {
-			f.Dwell.SafelistRule, f.Dwell.Safelisted = o.Safelist.Match(f, o.Now())
+			f.Dwell.Safelist = o.Safelist.Match(f, o.Now())
+			f.Dwell.Safelisted = f.Dwell.Safelist != nil
 		}
 		switch r.Findings[i].Dwell.Severity {
 		case "critical":
@@ -270,7 +271,8 @@ func (id *identity) document(reading *hunt.Reading, c counts, o Options) hunt.Do
 	end := hunt.Time{Time: w.End}
 	return hunt.Document{
 		Timestamp: end,
-		Event: hunt.Event{Kind: "event", Category: "network", Module: hunt.Module, Dataset: hunt.DatasetHunt,
+		Schema:    hunt.SchemaOf(hunt.DatasetHunt),
+		Event: hunt.Event{ID: hunt.Digest("hunt document", id.hunt, id.revision), Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetHunt,
 			Start: hunt.Time{Time: w.Start}, End: end, Ingested: id.ingested},
 		Dwell: hunt.DwellHunt{HuntID: id.hunt, Revision: id.revision, SchemaVersion: hunt.SchemaVersion, Version: o.Version,
 			Profile: o.Profile, Window: hunt.TimeSpan{Start: hunt.Time{Time: w.Start}, End: end}, Hunt: summary},

@@ -68,8 +68,8 @@ func TestBeaconIsFoundAndExplained(t *testing.T) {
 	require.Equal(t, int64(288), f.Network.Connections)
 	require.Equal(t, int64(288*400), f.Network.Bytes)
 	require.Equal(t, 400.0, f.Network.AverageBytes)
-	require.Equal(t, 144.0, f.Connection.Total)
-	require.Equal(t, 0.5, f.Connection.Longest)
+	require.Equal(t, 144.0, f.Dwell.Connection.Total)
+	require.Equal(t, 0.5, f.Dwell.Connection.Longest)
 	require.Equal(t, day0.Add(24*time.Hour-5*time.Minute), f.Timestamp.Time)
 	require.Equal(t, "CLast", f.Log.ID.UID)
 	require.Equal(t, "10.0.0.5>203.0.113.9", f.Dwell.Pair)
@@ -108,22 +108,23 @@ func TestIndicatorsCanBeChosen(t *testing.T) {
 }
 
 func TestSameHuntHasTheSameIDs(t *testing.T) {
-	run := func(change func(*Options, *fixed)) hunt.Dwell {
+	run := func(change func(*Options, *fixed)) (hunt.Dwell, string) {
 		o, src := options(), &fixed{conns: every(server, day0, 5*time.Minute, 24*time.Hour), reading: hunt.Reading{Window: dayWindow(), Source: "s", Slices: []hunt.Slice{{Read: 288}}}}
 		change(&o, src)
 		res, err := Run(t.Context(), src, o)
 		require.NoError(t, err)
-		return res.Findings[0].Dwell
+		return res.Findings[0].Dwell, res.Findings[0].Event.ID
 	}
-	first := run(func(*Options, *fixed) {})
-	again := run(func(o *Options, _ *fixed) { o.Now = func() time.Time { return day0.Add(99 * time.Hour) } })
+	first, firstID := run(func(*Options, *fixed) {})
+	again, againID := run(func(o *Options, _ *fixed) { o.Now = func() time.Time { return day0.Add(99 * time.Hour) } })
 	require.Equal(t, first, again)
-	recount := run(func(_ *Options, s *fixed) { s.reading.Slices[0].Read = 289 })
+	require.Equal(t, firstID, againID)
+	recount, recountID := run(func(_ *Options, s *fixed) { s.reading.Slices[0].Read = 289 })
 	require.Equal(t, first.HuntID, recount.HuntID)
 	require.NotEqual(t, first.Revision, recount.Revision)
-	require.NotEqual(t, first.FindingID, recount.FindingID)
-	require.Equal(t, first.StoryID, recount.StoryID)
-	other := run(func(_ *Options, s *fixed) { s.reading.Window.Start = day0.Add(-time.Hour) })
+	require.NotEqual(t, firstID, recountID)
+	require.Equal(t, first.FindingID, recount.FindingID)
+	other, _ := run(func(_ *Options, s *fixed) { s.reading.Window.Start = day0.Add(-time.Hour) })
 	require.NotEqual(t, first.HuntID, other.HuntID)
 }
 

@@ -36,8 +36,8 @@ func (m *material) seen(w hunt.Window, scope hunt.Scope, findings []hunt.Finding
 		}
 		for i := range findings {
 			f := &findings[i]
-			if f.Dwell.Score >= severityFloor && f.Dwell.StoryID != "" &&
-				!yield(firstseen.Story(f.Dwell.StoryID), firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}) {
+			if f.Dwell.Score >= severityFloor && f.Dwell.FindingID != "" &&
+				!yield(firstseen.Story(f.Dwell.FindingID), firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}) {
 				return
 			}
 		}

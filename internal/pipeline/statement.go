@@ -44,7 +44,7 @@ func (r *Result) state(ctx context.Context, in *hunt.Session, m *material, id *i
 		return nil, err
 	}
 	w := r.Reading.Window
-	s := &hunt.Statement{Keys: c.scored, Cut: max(severityFloor, o.MinScore), Hours: int64(len(c.hours)), HoursWithData: c.hours.count(), Skipped: c.skipped}
+	s := &hunt.Statement{Candidates: c.scored, Cut: max(severityFloor, o.MinScore), Hours: int64(len(c.hours)), HoursWithData: c.hours.count(), Skipped: c.skipped}
 	for i := range r.Findings {
 		if r.Findings[i].Dwell.Safelisted {
 			s.Safelisted++
@@ -74,18 +74,18 @@ func (r *Result) state(ctx context.Context, in *hunt.Session, m *material, id *i
 	if float64(s.HoursWithData) < cleanHours*float64(s.Hours) || s.Hours == 0 {
 		lacks = append(lacks, fmt.Sprintf("only %s of %s hours have connections", hunt.Count(s.HoursWithData), hunt.Count(s.Hours)))
 	}
-	s.Clean = len(lacks) == 0
+	s.Complete = len(lacks) == 0
 	if n := c.skipped; n != (hunt.Skipped{}) {
 		told = append(told, "too busy to be judged as a whole: "+busy(n))
 	}
 	s.Text = fmt.Sprintf("%s tested, connections in %s of %s hours, %s safelisted; %s. "+
 		"A beacon scores %.2f or more with a likelihood of 95 %% from so many check-ins on, if its gaps vary by 20 %% / by 50 %% with 30 %% missed: %s.",
-		hunt.Many(s.Keys, "key"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
+		hunt.Many(s.Candidates, "key"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
 	if o.Selftest && w != (hunt.Window{}) && o.looksFor("beacon") {
 		s.Selftest = selftest(ctx, m, w, c, o)
 		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
 	}
-	if !s.Clean {
+	if !s.Complete {
 		s.Text += " No clean bill: " + strings.Join(lacks, "; ") + "."
 	}
 	return s, cmp.Or(ctx.Err(), m.err())

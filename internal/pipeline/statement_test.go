@@ -19,9 +19,9 @@ func stated(t *testing.T, src hunt.Source, o Options) *hunt.Statement {
 func TestStatement(t *testing.T) {
 	day := every(server, day0, 5*time.Minute, 24*time.Hour)
 	s := stated(t, ofDay(day), dwellOptions())
-	require.True(t, s.Clean, s.Text)
+	require.True(t, s.Complete, s.Text)
 	require.Equal(t, []int64{24, 24}, []int64{s.Hours, s.HoursWithData})
-	require.Positive(t, s.Keys)
+	require.Positive(t, s.Candidates)
 	require.NotContains(t, s.Text, "No clean bill")
 	require.Contains(t, s.Text, "every 60 s ")
 	require.Equal(t, "2 networks, 1 TLS fingerprint, 1,200 domains", busy(hunt.Skipped{Networks: 2, Fingerprints: 1, Domains: 1200}))
@@ -34,16 +34,16 @@ func TestStatement(t *testing.T) {
 	}
 
 	s = stated(t, ofDay(every(server, day0, 5*time.Minute, 22*time.Hour)), dwellOptions())
-	require.False(t, s.Clean, "22 of 24 hours are less than 95 %")
+	require.False(t, s.Complete, "22 of 24 hours are less than 95 %")
 	require.Contains(t, s.Text, "No clean bill: only 22 of 24 hours have connections.")
 	s = stated(t, ofDay(every(server, day0, 5*time.Minute, 23*time.Hour)), dwellOptions())
 	require.Equal(t, int64(23), s.HoursWithData)
-	require.True(t, s.Clean, "23 of 24 are more") // 95.8 %
+	require.True(t, s.Complete, "23 of 24 are more") // 95.8 %
 
 	missing := ofDay(day)
 	missing.reading.Gaps = []hunt.Note{{}}
 	s = stated(t, missing, dwellOptions())
-	require.False(t, s.Clean)
+	require.False(t, s.Complete)
 	require.Contains(t, s.Text, "the hunt is incomplete")
 
 	rita := dwellOptions()

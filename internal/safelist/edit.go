@@ -14,12 +14,12 @@ import (
 	"dwell/internal/hunt"
 )
 
-// For makes the narrowest rule that a finding's story needs, without name, reason, owner and expiry: its source, and its
+// For makes the narrowest rule that a finding needs, without name, reason, owner and expiry: its source, and its
 // other side with port and transport where the key has them. A name that would make a wide rule, or none, as a client can send them
-// ("*.co.uk", "wpad"), is matched by the story.
+// ("*.co.uk", "wpad"), is matched by the id.
 func For(f *hunt.Finding) Rule {
 	if name := f.Destination.Domain; name != "" && !plain(name) {
-		return Rule{Story: f.Dwell.StoryID}
+		return Rule{Finding: f.Dwell.FindingID}
 	}
 	r := Rule{Source: f.Source.IP.String()}
 	ofPort := strings.Contains(f.Dwell.Pair, fmt.Sprintf(":%d/", f.Destination.Port))
@@ -63,8 +63,8 @@ func OfSide(source string, to hunt.Side) Rule {
 // NameFor makes a name that no rule of the list has.
 func (l *List) NameFor(r *Rule) string {
 	text := r.Source + " " + r.Destination + r.Domain + r.Fingerprint
-	if r.Story != "" {
-		text += " story " + r.Story[:min(len(r.Story), 8)]
+	if r.Finding != "" {
+		text += " finding " + r.Finding[:min(len(r.Finding), 8)]
 	}
 	base := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {

@@ -118,7 +118,7 @@ func err2(_ *List, err error) error { return err }
 func TestRuleForAFindingIsNarrow(t *testing.T) {
 	src := netip.MustParseAddr("10.0.0.5")
 	finding := func(k hunt.PairKey, f hunt.Finding) *hunt.Finding {
-		f.Source.IP, f.Dwell.Pair, f.Dwell.StoryID = src, k.String(), k.StoryID()
+		f.Source.IP, f.Dwell.Pair, f.Dwell.FindingID = src, k.String(), k.FindingID()
 		f.Destination.Port, f.Network.Transport = int(k.Port), k.Proto.String()
 		return &f
 	}
@@ -139,7 +139,7 @@ func TestRuleForAFindingIsNarrow(t *testing.T) {
 		r := For(f)
 		r.Name, r.Reason, r.Owner, r.Expires = "n", "r", "o", "2030-01-01"
 		require.Empty(t, r.settle(), "%+v", r)
-		story := Rule{Name: "n", Story: f.Dwell.StoryID, Reason: "r", Owner: "o", Expires: "2030-01-01"}
+		story := Rule{Name: "n", Finding: f.Dwell.FindingID, Reason: "r", Owner: "o", Expires: "2030-01-01"}
 		require.Empty(t, story.settle())
 		// The readable form of the same makes a rule that matches too.
 		_, to, err := hunt.ParsePair(f.Dwell.Pair)
@@ -179,11 +179,11 @@ func TestStrangeNamesAreMatchedByTheirStory(t *testing.T) {
 	for _, name := range []string{"*.co.uk", "wpad", "a b.example", "x\nrules: [].example", "\x1b[2J.example", "*"} {
 		k := hunt.PairKey{Src: src, Name: name, Port: 443, Proto: hunt.TCP}
 		f := hunt.Finding{Destination: hunt.Destination{Domain: name, Port: 443}, Network: hunt.Network{Transport: "tcp"}}
-		f.Source.IP, f.Dwell.Pair, f.Dwell.StoryID = src, k.String(), k.StoryID()
+		f.Source.IP, f.Dwell.Pair, f.Dwell.FindingID = src, k.String(), k.FindingID()
 		r := For(&f)
-		require.Equal(t, Rule{Story: k.StoryID()}, r, name)
+		require.Equal(t, Rule{Finding: k.FindingID()}, r, name)
 		r.Name, r.Reason, r.Owner, r.Expires = (&List{}).NameFor(&r), "r", "o", "2030-01-01"
-		require.Equal(t, "story-"+k.StoryID()[:8], r.Name)
+		require.Equal(t, "finding-"+k.FindingID()[:8], r.Name)
 		_, err := Add(nil, r)
 		require.NoError(t, err)
 		require.True(t, r.Matches(&f))

@@ -18,7 +18,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Rule is one decision. Source and one of Destination, Domain, Fingerprint and Story narrow it; what is empty means any.
+// Rule is one decision. Source and one of Destination, Domain, Fingerprint and Finding narrow it; what is empty means any.
 type Rule struct {
 	// Name is unique in the list and stands in the findings that it marks.
 	Name string `yaml:"name"`
@@ -30,8 +30,8 @@ type Rule struct {
 	// Fingerprint is a TLS fingerprint that is followed over whatever destinations, as a finding has it: ja4=..., ja3=...,
 	// no-server-name.
 	Fingerprint string `yaml:"fingerprint,omitempty"`
-	// Story is the id of one story (dwell.story_id): that and nothing else.
-	Story string `yaml:"story,omitempty"`
+	// Finding is the id of one finding (dwell.finding_id): that and nothing else.
+	Finding string `yaml:"finding,omitempty"`
 	// Port is the destination port, Transport its tcp, udp or icmp; 0 and empty mean any.
 	Port      int    `yaml:"port,omitempty"`
 	Transport string `yaml:"transport,omitempty"`
@@ -115,8 +115,8 @@ func (r *Rule) settle() (errs []error) {
 	if r.Fingerprint != "" && hunt.ParseFingerprint(r.Fingerprint).Kind == hunt.NoFingerprint {
 		errs = append(errs, fmt.Errorf("fingerprint: %q is not ja4=..., ja3=... or no-server-name", r.Fingerprint))
 	}
-	if r.Story != "" && (len(r.Story) != 32 || strings.Trim(r.Story, "0123456789abcdef") != "") {
-		errs = append(errs, fmt.Errorf("story: %q is not the id of a story, 32 hexadecimal digits", r.Story))
+	if r.Finding != "" && (len(r.Finding) != 32 || strings.Trim(r.Finding, "0123456789abcdef") != "") {
+		errs = append(errs, fmt.Errorf("finding: %q is not the id of a finding, 32 hexadecimal digits", r.Finding))
 	}
 	if !slices.Contains([]string{"", "tcp", "udp", "icmp"}, r.Transport) {
 		errs = append(errs, fmt.Errorf("transport: %q is not tcp, udp or icmp", r.Transport))
@@ -129,9 +129,9 @@ func (r *Rule) settle() (errs []error) {
 		errs = append(errs, fmt.Errorf("domain: %q: a star stands only in front, as in *.example.com", r.Domain))
 	case r.Domain != "" && !strings.Contains(strings.TrimPrefix(r.Domain, "*."), "."):
 		errs = append(errs, fmt.Errorf("domain: %q would match a whole top level", r.Domain))
-	case r.Story != "" || r.Fingerprint != "":
+	case r.Finding != "" || r.Fingerprint != "":
 	case r.Domain == "" && (r.Destination == "" || r.destination.IsValid() && r.destination.Bits() == 0):
-		errs = append(errs, errors.New("destination, domain, fingerprint or story has to narrow the rule: it would match every server"))
+		errs = append(errs, errors.New("destination, domain, fingerprint or finding has to narrow the rule: it would match every server"))
 	}
 	return errs
 }
@@ -150,37 +150,37 @@ func network(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// Match gives the first rule that holds for a finding at a time.
-func (l *List) Match(f *hunt.Finding, now time.Time) (string, bool) {
+// Match gives the first rule that holds for a finding at a time, as the finding bears it; nil where none does.
+func (l *List) Match(f *hunt.Finding, now time.Time) *hunt.SafelistRule {
 	if l == nil {
-		return "", false
+		return nil
 	}
 	for i := range l.Rules {
 		if r := &l.Rules[i]; r.Holds(now) && r.Matches(f) {
-			return r.mark(), true
+			return r.mark()
 		}
 	}
-	return "", false
+	return nil
 }
 
 // Holds says whether the rule has not expired at a time.
 func (r *Rule) Holds(now time.Time) bool { return now.Before(r.expires) }
 
 // mark is what a finding bears that the rule matches.
-func (r *Rule) mark() string {
-	return r.Name + ": " + r.Reason + " (" + r.Owner + ", until " + r.Expires + ")"
+func (r *Rule) mark() *hunt.SafelistRule {
+	return &hunt.SafelistRule{Name: r.Name, Reason: r.Reason, Owner: r.Owner, Expires: r.Expires}
 }
 
 // Marked says whether a finding bears the mark of the rule of a name, whatever its reason was.
 func Marked(f *hunt.Finding, name string) bool {
-	return f.Dwell.Safelisted && strings.HasPrefix(f.Dwell.SafelistRule, name+": ")
+	return f.Dwell.Safelist != nil && f.Dwell.Safelist.Name == name
 }
 
 // Matches says whether the rule is about a finding, expired or not.
 func (r *Rule) Matches(f *hunt.Finding) bool {
 	switch {
 	case r.source.IsValid() && !r.source.Contains(f.Source.IP), r.Port != 0 && r.Port != f.Destination.Port,
-		r.Transport != "" && r.Transport != f.Network.Transport, r.Story != "" && r.Story != f.Dwell.StoryID:
+		r.Transport != "" && r.Transport != f.Network.Transport, r.Finding != "" && r.Finding != f.Dwell.FindingID:
 		return false
 	}
 	if r.Fingerprint != "" && (f.Dwell.Destination == nil || r.Fingerprint != f.Dwell.Destination.Fingerprint) {

@@ -46,9 +46,11 @@ type Alert struct {
 // Alerts filters by, and its own kind and dataset.
 func NewAlert(f hunt.Finding, why string) (id string, a Alert) {
 	a = Alert{Finding: f, Message: f.Dwell.Pair + ": " + strings.Join(f.Dwell.Indicators, ", ") + "; " + why}
-	a.Event.Kind, a.Event.Dataset = "alert", DatasetAlert
+	id = hunt.Digest("alert", f.Event.ID)
+	a.Schema = hunt.SchemaOf(DatasetAlert)
+	a.Event.ID, a.Event.Kind, a.Event.Dataset = id, "alert", DatasetAlert
 	a.Tags = append([]string{"alert", hunt.Module}, f.Dwell.Indicators...)
-	return hunt.Digest("alert", f.Dwell.FindingID), a
+	return id, a
 }
 
 // Changed says why a story deserves another alert, or gives nothing: its severity rose, its period moved by a fifth, its
@@ -119,7 +121,7 @@ func (s *Store) alert(ctx context.Context, findings []hunt.Finding) (bulk.Result
 	var items []bulk.Item
 	for _, f := range wanted {
 		why := "seen for the first time"
-		if before, ok := last[f.Dwell.StoryID]; ok {
+		if before, ok := last[f.Dwell.FindingID]; ok {
 			if why = Changed(&before, f, o.Again); why == "" {
 				continue
 			}
@@ -141,15 +143,15 @@ func (s *Store) lastAlerts(ctx context.Context, findings []*hunt.Finding) (map[s
 	for some := range slices.Chunk(findings, storiesPerPage) {
 		ids := make([]string, len(some))
 		for i, f := range some {
-			ids[i] = f.Dwell.StoryID
+			ids[i] = f.Dwell.FindingID
 		}
-		clause := []any{map[string]any{"terms": map[string]any{"dwell.story_id": ids}}}
+		clause := []any{map[string]any{"terms": map[string]any{"dwell.finding_id": ids}}}
 		err := s.latestOf(ctx, soconfig.AlertStream, clause, newestFinding(), func(source json.RawMessage, id string) error {
 			var f hunt.Finding
 			if err := json.Unmarshal(source, &f); err != nil {
 				return fmt.Errorf("read document %s of %s: %w", id, soconfig.AlertStream, err)
 			}
-			out[f.Dwell.StoryID] = f
+			out[f.Dwell.FindingID] = f
 			return nil
 		})
 		if err != nil {

@@ -33,7 +33,7 @@ func (s *Store) before(ctx context.Context, doc *hunt.Document) (before, error) 
 	err := s.pages(ctx, search{
 		op: "look for what was written of hunt " + doc.Dwell.HuntID, index: soconfig.FindingStream,
 		filter: []any{term("dwell.hunt_id", doc.Dwell.HuntID), term("dwell.revision", doc.Dwell.Revision)},
-		sort:   []any{ascending("dwell.finding_id")}, source: false,
+		sort:   []any{ascending("event.id")}, source: false,
 	}, func(h hit) (bool, error) {
 		b.findings[h.ID] = true
 		return true, nil

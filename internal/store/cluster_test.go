@@ -81,7 +81,7 @@ func (c cluster) documents(t *testing.T, stream string, filter ...any) map[strin
 	c.do(t, "POST", "/"+stream+"/_refresh", "")
 	out := map[string]document{}
 	err := New(c.admin, Options{}).pages(t.Context(), search{op: "dump", index: stream, filter: filter, source: true,
-		sort: []any{map[string]any{"dwell.finding_id": map[string]any{"order": "asc", "unmapped_type": "keyword"}}, ascending("@timestamp"),
+		sort: []any{map[string]any{"event.id": map[string]any{"order": "asc", "unmapped_type": "keyword"}}, ascending("@timestamp"),
 			map[string]any{"event.ingested": map[string]any{"order": "asc", "unmapped_type": "date"}}}}, func(h hit) (bool, error) {
 		require.NotContains(t, out, h.ID, "the same id in two backing indices")
 		out[h.ID] = document{h.ID, h.Index, string(h.Source)}

@@ -18,23 +18,23 @@ import (
 	"dwell/so-config"
 )
 
-// Decision is what somebody decides about a story.
+// Decision is what somebody decides about a finding.
 type Decision struct {
-	// StoryID is the story, Disposition one of open, benign, escalated.
-	StoryID, Disposition string
+	// FindingID is the finding, Disposition one of open, benign, escalated.
+	FindingID, Disposition string
 	// Who decided, and why.
 	Who, Note string
 	// At is when.
 	At time.Time
 }
 
-// ErrNoStory means that nothing was ever found of a story.
-var ErrNoStory = errors.New("no finding of this story was ever written")
+// ErrNoFinding means that nothing was ever stored of a finding.
+var ErrNoFinding = errors.New("no such finding was ever written")
 
 // maxConflicts is how often documents that changed meanwhile are read and updated again.
 const maxConflicts = 5
 
-// Decide records a decision about a story and puts it on every finding and alert of that story, of which it gives the
+// Decide records a decision about a finding and puts it on every document and alert of that finding, of which it gives the
 // number. The record comes first: it is what holds, and later hunts take it from there. The documents get a partial update
 // of dwell.disposition only, each under its sequence number, so that what Security Onion writes there at the same time
 // survives. Deciding again is safe.
@@ -48,12 +48,12 @@ func (s *Store) Decide(ctx context.Context, d Decision) (int, error) {
 	if err := s.Ready(ctx, soconfig.DispositionStream); err != nil {
 		return 0, err
 	}
-	list, err := s.Findings(ctx, Filter{StoryID: d.StoryID})
+	list, err := s.Findings(ctx, Filter{FindingID: d.FindingID})
 	if err != nil {
 		return 0, err
 	}
 	if len(list.Findings) == 0 {
-		return 0, fmt.Errorf("decide about story %s: %w", d.StoryID, ErrNoStory)
+		return 0, fmt.Errorf("record the disposition of finding %s: %w", d.FindingID, ErrNoFinding)
 	}
 	if err := s.record(ctx, &d, &list.Findings[0]); err != nil {
 		return 0, err
@@ -63,7 +63,7 @@ func (s *Store) Decide(ctx context.Context, d Decision) (int, error) {
 		n, err := s.mark(ctx, stream, &d)
 		changed += n
 		if err != nil {
-			return changed, fmt.Errorf("the decision is recorded, but not all documents of the story show it; decide again: %w", err)
+			return changed, fmt.Errorf("the disposition is recorded, but not all documents of the finding show it: run triage again: %w", err)
 		}
 	}
 	return changed, nil
@@ -71,17 +71,18 @@ func (s *Store) Decide(ctx context.Context, d Decision) (int, error) {
 
 // record appends the decision.
 func (s *Store) record(ctx context.Context, d *Decision, f *hunt.Finding) error {
+	id := hunt.Digest("disposition", d.FindingID, d.Disposition, d.Who, d.Note, strconv.FormatInt(d.At.UnixMilli(), 10))
 	doc, err := json.Marshal(hunt.Disposition{
 		Timestamp: hunt.Time{Time: d.At},
-		Event:     hunt.DispositionEvent{Kind: "event", Category: "configuration", Module: hunt.Module, Dataset: hunt.DatasetDisposition},
+		Schema:    hunt.SchemaOf(hunt.DatasetDisposition),
+		Event:     hunt.DispositionEvent{ID: id, Kind: "event", Category: []string{"configuration"}, Type: []string{"change"}, Module: hunt.Module, Dataset: hunt.DatasetDisposition},
 		User:      hunt.User{Name: d.Who}, Source: f.Source, Destination: f.Destination,
-		Dwell: hunt.DispositionStory{StoryID: d.StoryID, Pair: f.Dwell.Pair, FindingID: f.Dwell.FindingID, Disposition: d.Disposition,
+		Dwell: hunt.DispositionFinding{FindingID: d.FindingID, Pair: f.Dwell.Pair, EventID: f.Event.ID, Disposition: d.Disposition,
 			Note: d.Note, SchemaVersion: hunt.SchemaVersion},
 	})
 	if err != nil {
 		return fmt.Errorf("encode the decision: %w", err)
 	}
-	id := hunt.Digest("disposition", d.StoryID, d.Disposition, d.Who, d.Note, strconv.FormatInt(d.At.UnixMilli(), 10))
 	result, err := s.writer(soconfig.DispositionStream).Write(ctx, []bulk.Item{{ID: id, Doc: doc}})
 	if err == nil && len(result.Dead) > 0 {
 		err = result.Dead[0].Err
@@ -104,8 +105,8 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 			return changed, err
 		}
 		var hits []hit
-		err = s.pages(ctx, search{op: "look for the documents of story " + d.StoryID, index: stream, versions: true,
-			filter: []any{term("dwell.story_id", d.StoryID), not(term("dwell.disposition", d.Disposition))}, sort: []any{ascending("dwell.finding_id")},
+		err = s.pages(ctx, search{op: "look for the documents of finding " + d.FindingID, index: stream, versions: true,
+			filter: []any{term("dwell.finding_id", d.FindingID), not(term("dwell.disposition", d.Disposition))}, sort: []any{ascending("event.id")},
 		}, func(h hit) (bool, error) {
 			hits = append(hits, h)
 			return true, nil
@@ -122,7 +123,7 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 			}
 		}
 	}
-	return changed, fmt.Errorf("mark the documents of story %s in %s: they kept changing meanwhile", d.StoryID, stream)
+	return changed, fmt.Errorf("mark the documents of finding %s in %s: they kept changing meanwhile", d.FindingID, stream)
 }
 
 // update sends a partial update of each document and gives how many were carried out; documents that changed meanwhile are left for the
@@ -174,17 +175,17 @@ func (s *Store) update(ctx context.Context, hits []hit, docs []any) (int, error)
 	return done, nil
 }
 
-// Dispositions gives the newest decision of each story that has one.
+// Dispositions gives the newest decision of each finding that has one.
 func (s *Store) Dispositions(ctx context.Context, stories []string) (map[string]hunt.Disposition, error) {
 	out := map[string]hunt.Disposition{}
 	for some := range slices.Chunk(stories, storiesPerPage) {
-		clause := []any{map[string]any{"terms": map[string]any{"dwell.story_id": some}}}
+		clause := []any{map[string]any{"terms": map[string]any{"dwell.finding_id": some}}}
 		err := s.latestOf(ctx, soconfig.DispositionStream, clause, []any{descending("@timestamp"), descending("dwell.disposition")}, func(source json.RawMessage, id string) error {
 			var d hunt.Disposition
 			if err := json.Unmarshal(source, &d); err != nil {
 				return fmt.Errorf("read document %s of %s: %w", id, soconfig.DispositionStream, err)
 			}
-			out[d.Dwell.StoryID] = d
+			out[d.Dwell.FindingID] = d
 			return nil
 		})
 		if err != nil {
@@ -199,7 +200,7 @@ func (s *Store) decided(ctx context.Context, findings []hunt.Finding) ([]hunt.Fi
 	var stories []string
 	for i := range findings {
 		if findings[i].Dwell.Severity != "" {
-			stories = append(stories, findings[i].Dwell.StoryID)
+			stories = append(stories, findings[i].Dwell.FindingID)
 		}
 	}
 	decisions, err := s.Dispositions(ctx, stories)
@@ -208,7 +209,7 @@ func (s *Store) decided(ctx context.Context, findings []hunt.Finding) ([]hunt.Fi
 	}
 	out := slices.Clone(findings)
 	for i := range out {
-		if d, ok := decisions[out[i].Dwell.StoryID]; ok {
+		if d, ok := decisions[out[i].Dwell.FindingID]; ok {
 			out[i].Dwell.Disposition = d.Dwell.Disposition
 		}
 	}

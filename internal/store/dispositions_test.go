@@ -33,12 +33,12 @@ func TestDecisionsHoldForTheStory(t *testing.T) {
 		}
 		c.do(t, "POST", "/"+soconfig.FindingStream+"/_rollover", "")
 		write(1)
-		story := first.findings[0].Dwell.StoryID
-		n, err := store.Decide(t.Context(), Decision{StoryID: story, Disposition: hunt.Benign, Who: "ana", Note: "backup", At: begin})
+		story := first.findings[0].Dwell.FindingID
+		n, err := store.Decide(t.Context(), Decision{FindingID: story, Disposition: hunt.Benign, Who: "ana", Note: "backup", At: begin})
 		require.NoError(t, err)
 		require.Equal(t, 3, n, "two findings, in two backing indices, and one alert")
 		benign := func() (findings, alerts int) {
-			clauses := []any{term("dwell.disposition", "benign"), term("dwell.story_id", story)}
+			clauses := []any{term("dwell.disposition", "benign"), term("dwell.finding_id", story)}
 			return len(c.documents(t, soconfig.FindingStream, clauses...)), len(c.documents(t, soconfig.AlertStream, append(clauses, term("event.acknowledged", true))...))
 		}
 		findings, alerts := benign()
@@ -50,7 +50,7 @@ func TestDecisionsHoldForTheStory(t *testing.T) {
 		findings, _ = benign()
 		require.Equal(t, 3, findings, "the next hunt knows the decision")
 
-		n, err = store.Decide(t.Context(), Decision{StoryID: story, Disposition: hunt.Escalated, Who: "ben", Note: "it is not", At: begin.Add(time.Hour)})
+		n, err = store.Decide(t.Context(), Decision{FindingID: story, Disposition: hunt.Escalated, Who: "ben", Note: "it is not", At: begin.Add(time.Hour)})
 		require.NoError(t, err)
 		require.Equal(t, 4, n)
 		held, err := store.Dispositions(t.Context(), []string{story, "another"})
@@ -58,7 +58,7 @@ func TestDecisionsHoldForTheStory(t *testing.T) {
 		require.Len(t, held, 1)
 		require.Equal(t, "ben", held[story].User.Name)
 		require.Len(t, c.documents(t, soconfig.DispositionStream), 2, "decisions are appended")
-		n, err = store.Decide(t.Context(), Decision{StoryID: story, Disposition: hunt.Escalated, Who: "ben", Note: "it is not", At: begin.Add(time.Hour)})
+		n, err = store.Decide(t.Context(), Decision{FindingID: story, Disposition: hunt.Escalated, Who: "ben", Note: "it is not", At: begin.Add(time.Hour)})
 		require.NoError(t, err)
 		require.Zero(t, n)
 		require.Len(t, c.documents(t, soconfig.DispositionStream), 2, "the same decision again changes nothing")
@@ -87,7 +87,7 @@ func TestADecisionWaitsForOthers(t *testing.T) {
 				return network.RoundTrip(r)
 			})
 		})
-		n, err := New(client, Options{}).Decide(t.Context(), Decision{StoryID: h.findings[0].Dwell.StoryID, Disposition: hunt.Benign, Who: "ana", At: begin})
+		n, err := New(client, Options{}).Decide(t.Context(), Decision{FindingID: h.findings[0].Dwell.FindingID, Disposition: hunt.Benign, Who: "ana", At: begin})
 		require.NoError(t, err)
 		require.Equal(t, 1, interfered)
 		require.Equal(t, 1, n)
@@ -107,15 +107,15 @@ func TestDecisionsThatAreNone(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		store := New(c.admin, Options{})
 		for want, d := range map[string]Decision{
-			"not one of":    {StoryID: "x", Disposition: "fine", Who: "ana"},
-			"needs a name":  {StoryID: "x", Disposition: hunt.Benign},
-			"dwell install": {StoryID: "x", Disposition: hunt.Benign, Who: "ana"},
+			"not one of":    {FindingID: "x", Disposition: "fine", Who: "ana"},
+			"needs a name":  {FindingID: "x", Disposition: hunt.Benign},
+			"dwell install": {FindingID: "x", Disposition: hunt.Benign, Who: "ana"},
 		} {
 			_, err := store.Decide(t.Context(), d)
 			require.ErrorContains(t, err, want)
 		}
 		c.install(t)
-		_, err := store.Decide(t.Context(), Decision{StoryID: "x", Disposition: hunt.Benign, Who: "ana"})
-		require.ErrorIs(t, err, ErrNoStory)
+		_, err := store.Decide(t.Context(), Decision{FindingID: "x", Disposition: hunt.Benign, Who: "ana"})
+		require.ErrorIs(t, err, ErrNoFinding)
 	})
 }

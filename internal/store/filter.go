@@ -24,7 +24,7 @@ const (
 	ByBytes       Order = "bytes"
 )
 
-// Filter says which findings are wanted. The zero value wants the latest finding of every story.
+// Filter says which findings are wanted. The zero value wants the latest document of every finding.
 type Filter struct {
 	// MinSeverity is 1 low to 4 critical, 0 for all; MinScore is 0..1.
 	MinSeverity int
@@ -38,12 +38,12 @@ type Filter struct {
 	Domain string
 	// Since and Until bound the start of a finding's last connection, [Since, Until); zero means no bound.
 	Since, Until time.Time
-	// HuntID, StoryID and FindingID pick one hunt's findings, one story, or one finding (with Every: a finding that is
-	// not its story's latest is found only then).
-	HuntID, StoryID, FindingID string
+	// HuntID, FindingID and EventID pick one hunt's findings, one finding over all hunts, or one document (with Every: a document that is
+	// not its finding's latest is found only then).
+	HuntID, FindingID, EventID string
 	// Indicator is one of the indicators that must have fired, such as "beacon".
 	Indicator string
-	// Every gives the findings of every hunt instead of each story's latest.
+	// Every gives the documents of every hunt instead of each finding's latest.
 	Every bool
 	// HideSafelisted leaves out what a safelist rule matched.
 	HideSafelisted bool
@@ -76,9 +76,9 @@ func (f *Filter) Validate() error {
 	return errors.Join(errs...)
 }
 
-// of is the part of the filter that holds for a whole story or for a time, and so may be asked before each story's latest
-// finding is known. What may change from hunt to hunt (severity, score, indicators, safelist) must be asked after it:
-// otherwise a story that was high last week and is low today would be listed as high.
+// of is the part of the filter that holds for a finding over all hunts or for a time, and so may be asked before its latest
+// document is known. What may change from hunt to hunt (severity, score, indicators, safelist) must be asked after it:
+// otherwise a finding that was high last week and is low today would be listed as high.
 func (f *Filter) of() []any {
 	var out []any
 	if f.Internal.IsValid() {
@@ -108,11 +108,11 @@ func (f *Filter) of() []any {
 	if f.HuntID != "" {
 		out = append(out, term("dwell.hunt_id", f.HuntID))
 	}
-	if f.StoryID != "" {
-		out = append(out, term("dwell.story_id", f.StoryID))
-	}
 	if f.FindingID != "" {
 		out = append(out, term("dwell.finding_id", f.FindingID))
+	}
+	if f.EventID != "" {
+		out = append(out, term("event.id", f.EventID))
 	}
 	return out
 }

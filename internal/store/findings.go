@@ -52,7 +52,7 @@ func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 	clauses := append(f.of(), current(revisions)...)
 	if f.Every {
 		err = s.pages(ctx, search{op: "list findings", index: soconfig.FindingStream, filter: append(clauses, f.late()...),
-			sort: []any{ascending("dwell.finding_id")}, source: true}, func(h hit) (bool, error) { return true, keep(h.Source, h.ID) })
+			sort: []any{ascending("event.id")}, source: true}, func(h hit) (bool, error) { return true, keep(h.Source, h.ID) })
 	} else {
 		err = s.latest(ctx, clauses, &f, keep)
 	}
@@ -83,7 +83,7 @@ func (s *Store) latest(ctx context.Context, clauses []any, f *Filter, keep func(
 
 // newestFinding orders findings and alerts: the one whose window ends last first, and of those the one written last.
 func newestFinding() []any {
-	return []any{descending("dwell.window.end"), descending("event.ingested"), descending("dwell.finding_id")}
+	return []any{descending("dwell.window.end"), descending("event.ingested"), descending("event.id")}
 }
 
 // latestOf gives the first document of each story in a stream, in the given order.
@@ -143,5 +143,5 @@ func (f *Filter) compare(a, b hunt.Finding) int {
 	case "", ByScore:
 	}
 	return cmp.Or(first, cmp.Compare(b.Dwell.Score, a.Dwell.Score), b.Timestamp.Compare(a.Timestamp.Time),
-		cmp.Compare(a.Dwell.FindingID, b.Dwell.FindingID))
+		cmp.Compare(a.Event.ID, b.Event.ID))
 }

@@ -71,7 +71,7 @@ func TestFindingsFilters(t *testing.T) {
 			{"since", Filter{Since: begin.Add(25*time.Hour - time.Minute)}, []string{b, e, a}},
 			{"until", Filter{Until: begin.Add(25*time.Hour - time.Minute)}, []string{a, e, d, b}},
 			{"one hunt", Filter{HuntID: hunts[1].id()}, []string{b, a, e}},
-			{"one story", Filter{StoryID: hunts[0].findings[2].Dwell.StoryID}, []string{d}},
+			{"one story", Filter{FindingID: hunts[0].findings[2].Dwell.FindingID}, []string{d}},
 			{"indicator", Filter{Indicator: hunt.LongConnection}, []string{d}},
 			{"safelisted hidden", Filter{HideSafelisted: true}, []string{b, e, a}},
 			{"by time", Filter{Sort: ByTime}, []string{b, e, a, d}},
@@ -133,7 +133,7 @@ func TestFindingsOfMoreThanAPage(t *testing.T) {
 			require.Equal(t, len(h.findings), list.Total)
 			seen := map[string]bool{}
 			for i, f := range list.Findings {
-				seen[f.Dwell.FindingID] = true
+				seen[f.Event.ID] = true
 				if i > 0 {
 					require.LessOrEqual(t, f.Dwell.Score, list.Findings[i-1].Dwell.Score)
 				}

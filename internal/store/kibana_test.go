@@ -28,11 +28,11 @@ func TestEveryPanelHasData(t *testing.T) {
 				f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: 4, Active: 60},
 					FirstSeen: &hunt.FirstSeen{Destination: h.window().Start, Days: int64(j)},
 					Country:   "NL", ASN: &hunt.ASN{Number: 64500, Organization: "Example Hosting"}}
-				f.Links = &hunt.Links{SOCHunt: "https://manager/#/hunt?q=1", Kibana: "https://manager/kibana/app/discover#/?_a=1"}
+				f.Dwell.Links = &hunt.Links{SOCHunt: "https://manager/#/hunt?q=1", Kibana: "https://manager/kibana/app/discover#/?_a=1"}
 				f.Beacon.Period, f.Beacon.RITA, f.Beacon.DS, f.Beacon.Duration, f.Beacon.Historical = number(300), number(0.9), number(0.8), number(0.7), number(0.6)
 			}
 			known := h.add("10.1.1.9", "203.0.113.9", 0.9)
-			known.Dwell.Safelisted, known.Dwell.SafelistRule = true, "updates"
+			known.Dwell.Safelisted, known.Dwell.Safelist = true, &hunt.SafelistRule{Name: "updates", Reason: "r", Owner: "ops", Expires: "2199-01-01"}
 			doc := h.document(h.window().End.Time)
 			doc.Dwell.Hunt.Lag = float64(300 + 600*i)
 			if i == 1 {
@@ -43,8 +43,8 @@ func TestEveryPanelHasData(t *testing.T) {
 			require.NoError(t, err)
 		}
 
-		decided := (&sampleHunt{}).add("10.1.1.3", "203.0.113.7", 0.5).Dwell.StoryID
-		_, err := store.Decide(t.Context(), Decision{StoryID: decided, Disposition: hunt.Benign, Who: "ana", Note: "backup", At: begin})
+		decided := (&sampleHunt{}).add("10.1.1.3", "203.0.113.7", 0.5).Dwell.FindingID
+		_, err := store.Decide(t.Context(), Decision{FindingID: decided, Disposition: hunt.Benign, Who: "ana", Note: "backup", At: begin})
 		require.NoError(t, err)
 
 		from, to := begin.Add(-24*time.Hour), begin.Add(7*24*time.Hour)

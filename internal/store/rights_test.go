@@ -60,12 +60,12 @@ func TestTheKeyMayDoWhatDwellDoesAndNothingElse(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, hits, "it reads Zeek's connections")
 
-		finding := c.documents(t, soconfig.FindingStream)[h.findings[0].Dwell.FindingID]
+		finding := c.documents(t, soconfig.FindingStream)[h.findings[0].Event.ID]
 		// The one later change (design.md 5.4): a partial update by backing index, which other fields survive.
 		require.NoError(t, client.Do(t.Context(), es.Call{Op: "update", Request: Request{"POST", "/" + finding.Index + "/_update/" + finding.ID,
 			[]byte(`{"doc":{"dwell":{"disposition":"benign"}}}`)}}))
 
-		decided, err := New(client, Options{Alerts: &AlertOptions{}}).Decide(t.Context(), Decision{StoryID: h.findings[1].Dwell.StoryID, Disposition: "benign", Who: "ana", At: begin})
+		decided, err := New(client, Options{Alerts: &AlertOptions{}}).Decide(t.Context(), Decision{FindingID: h.findings[1].Dwell.FindingID, Disposition: "benign", Who: "ana", At: begin})
 		require.NoError(t, err, "it records decisions and puts them on findings")
 		require.Equal(t, 1, decided)
 

@@ -11,17 +11,11 @@ import (
 	"dwell/so-config"
 )
 
-// Mark says what a stored finding is to bear: the rule that matches, or none.
-type Mark struct {
-	Safelisted bool
-	Rule       string
-}
-
 // Safelist goes through the stored findings and alerts that the filter picks and gives those a mark for which decide
-// wants another than they bear. Only dwell.safelisted and dwell.safelist_rule change, each document under its sequence
+// wants another rule (nil: none) than they bear. Only dwell.safelisted and dwell.safelist change, each document under its sequence
 // number, so that what others write there at the same time survives. It gives how many documents were changed; doing it
 // again is safe.
-func (s *Store) Safelist(ctx context.Context, f Filter, decide func(*hunt.Finding) (Mark, bool)) (int, error) {
+func (s *Store) Safelist(ctx context.Context, f Filter, decide func(*hunt.Finding) (*hunt.SafelistRule, bool)) (int, error) {
 	changed := 0
 	for _, stream := range []string{soconfig.FindingStream, soconfig.AlertStream} {
 		n, err := s.safelist(ctx, stream, f.of(), decide)
@@ -33,7 +27,7 @@ func (s *Store) Safelist(ctx context.Context, f Filter, decide func(*hunt.Findin
 	return changed, nil
 }
 
-func (s *Store) safelist(ctx context.Context, stream string, clauses []any, decide func(*hunt.Finding) (Mark, bool)) (changed int, err error) {
+func (s *Store) safelist(ctx context.Context, stream string, clauses []any, decide func(*hunt.Finding) (*hunt.SafelistRule, bool)) (changed int, err error) {
 	for range maxConflicts {
 		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
 		if es.Is(err, es.NotFound) {
@@ -45,21 +39,17 @@ func (s *Store) safelist(ctx context.Context, stream string, clauses []any, deci
 		var hits []hit
 		var docs []any
 		err = s.pages(ctx, search{op: "look for what a safelist rule matches", index: stream, versions: true, source: true,
-			filter: clauses, sort: []any{ascending("dwell.finding_id")},
+			filter: clauses, sort: []any{ascending("event.id")},
 		}, func(h hit) (bool, error) {
 			var f hunt.Finding
 			if err := json.Unmarshal(h.Source, &f); err != nil {
 				return false, fmt.Errorf("read document %s: %w", h.ID, err)
 			}
-			m, wanted := decide(&f)
-			if wanted && (m.Safelisted != f.Dwell.Safelisted || m.Rule != f.Dwell.SafelistRule) {
+			rule, wanted := decide(&f)
+			if wanted && !same(rule, f.Dwell.Safelist) {
 				h.Source = nil
 				hits = append(hits, h)
-				rule := any(m.Rule)
-				if m.Rule == "" {
-					rule = nil // takes the field away
-				}
-				docs = append(docs, map[string]any{"dwell": map[string]any{"safelisted": m.Safelisted, "safelist_rule": rule}})
+				docs = append(docs, map[string]any{"dwell": map[string]any{"safelisted": rule != nil, "safelist": rule}}) // null takes the rule away
 			}
 			return true, nil
 		})
@@ -77,3 +67,6 @@ func (s *Store) safelist(ctx context.Context, stream string, clauses []any, deci
 	}
 	return changed, fmt.Errorf("the documents kept changing meanwhile; do it again")
 }
+
+// same says whether a finding bears a rule already, word for word.
+func same(a, b *hunt.SafelistRule) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -26,14 +26,14 @@ func TestStoredFindingsAreMarked(t *testing.T) {
 		for _, d := range c.documents(t, soconfig.AlertStream) {
 			c.do(t, "POST", "/"+d.Index+"/_update/"+d.ID, `{"doc":{"event":{"acknowledged":true}}}`)
 		}
-		mark := func(m Mark) func(*hunt.Finding) (Mark, bool) {
-			return func(f *hunt.Finding) (Mark, bool) { return m, f.Source.IP.String() == "10.1.1.1" }
+		mark := func(m *hunt.SafelistRule) func(*hunt.Finding) (*hunt.SafelistRule, bool) {
+			return func(f *hunt.Finding) (*hunt.SafelistRule, bool) { return m, f.Source.IP.String() == "10.1.1.1" }
 		}
-		rule := Mark{Safelisted: true, Rule: "backup: nightly (ops, until 2199-01-01)"}
+		rule := &hunt.SafelistRule{Name: "backup", Reason: "nightly", Owner: "ops", Expires: "2199-01-01"}
 		n, err := store.Safelist(t.Context(), Filter{}, mark(rule))
 		require.NoError(t, err)
 		require.Equal(t, 3, n, "two findings, in two backing indices, and one alert")
-		bears := []any{term("dwell.safelisted", true), term("dwell.safelist_rule", rule.Rule), term("source.ip", "10.1.1.1")}
+		bears := []any{term("dwell.safelisted", true), term("dwell.safelist.name", rule.Name), term("source.ip", "10.1.1.1")}
 		require.Len(t, c.documents(t, soconfig.FindingStream, bears...), 2)
 		require.Len(t, c.documents(t, soconfig.AlertStream, append(bears, term("event.acknowledged", true))...), 1, "the acknowledgement is still there")
 		require.Len(t, c.documents(t, soconfig.FindingStream, term("dwell.safelisted", false)), 2, "the other story is untouched")
@@ -41,14 +41,14 @@ func TestStoredFindingsAreMarked(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, n, "again changes nothing")
 
-		n, err = store.Safelist(t.Context(), Filter{}, mark(Mark{}))
+		n, err = store.Safelist(t.Context(), Filter{}, mark(nil))
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
 		require.Empty(t, c.documents(t, soconfig.FindingStream, term("dwell.safelisted", true)))
 		list, err := store.Findings(t.Context(), Filter{Every: true})
 		require.NoError(t, err)
 		for _, f := range list.Findings {
-			require.Empty(t, f.Dwell.SafelistRule)
+			require.Nil(t, f.Dwell.Safelist)
 		}
 	})
 }

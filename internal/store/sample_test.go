@@ -37,23 +37,22 @@ func (h *sampleHunt) add(source, destination string, score float64) *hunt.Findin
 	key := hunt.PairKey{Src: netip.MustParseAddr(source), Dst: netip.MustParseAddr(destination), AnyPort: true}
 	w, one, beats := h.window(), 1.0, int64(288)
 	f := hunt.Finding{
-		Timestamp: hunt.Time{Time: w.End.Add(-time.Minute)},
-		Event: hunt.Event{Kind: "event", Category: "network", Module: hunt.Module, Dataset: hunt.DatasetFinding, Severity: severity,
+		Schema: hunt.SchemaOf(hunt.DatasetFinding), Timestamp: hunt.Time{Time: w.End.Add(-time.Minute)},
+		Event: hunt.Event{Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetFinding, Severity: severity,
 			SeverityLabel: label, Start: w.Start, End: hunt.Time{Time: w.End.Add(-time.Minute)}, Ingested: w.End},
 		Rule:        hunt.Rule{Name: "dwell - Beacon", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e01"},
 		Source:      hunt.Originator{IP: key.Src, Port: 51234},
 		Destination: hunt.Destination{IP: key.Dst, Port: 443},
 		Network:     hunt.Network{Transport: "tcp", Protocol: "ssl", Connections: 288, Bytes: 3_000_000_000, AverageBytes: 10416666.7},
 		Client:      hunt.Bytes{Bytes: 1000}, Server: hunt.Bytes{Bytes: 2_999_999_000},
-		Connection: hunt.Durations{Total: 86.5, Longest: 1.25},
-		Log:        &hunt.Log{ID: hunt.LogID{UID: "C3Rk0e2qX1bYbN8hE9"}},
+		Log: &hunt.Log{ID: hunt.LogID{UID: "C3Rk0e2qX1bYbN8hE9"}},
 		Dwell: hunt.Dwell{Score: score, Severity: label, Indicators: []string{hunt.Beacon}, Reasons: []string{"every 5m00s, 288 of 288 beats"},
-			Parts: hunt.Parts{Beacon: score}, Modifiers: []hunt.Modifier{{Name: "prevalence", Value: 0.1, Reason: "one host only"}},
+			Parts: hunt.Parts{Beacon: score}, ReasonCodes: []string{hunt.Beacon, "prevalence"}, Also: []string{}, Modifiers: []hunt.Modifier{{Name: "prevalence", Value: 0.1, Reason: "one host only"}},
 			HuntID: h.id(), Revision: h.rev(), Window: w, SchemaVersion: hunt.SchemaVersion, Profile: "rita", InternalIP: key.Src,
-			StoryID: key.StoryID(), Pair: key.String(), Disposition: "open", Ports: 1},
+			FindingID: key.FindingID(), Pair: key.String(), Disposition: "open", Ports: 1, Connection: hunt.Durations{Total: 86.5, Longest: 1.25}},
 		Beacon: &hunt.BeaconScore{Score: &one, TS: &one, Beats: &beats, Interval: &hunt.Interval{Top: 300}},
 	}
-	f.Dwell.FindingID = hunt.Digest("finding", f.Dwell.HuntID, f.Dwell.Revision, f.Dwell.StoryID)
+	f.Event.ID = hunt.Digest("finding", f.Dwell.HuntID, f.Dwell.Revision, f.Dwell.FindingID)
 	h.findings = append(h.findings, f)
 	return &h.findings[len(h.findings)-1]
 }
@@ -71,7 +70,7 @@ func (h *sampleHunt) document(written time.Time) hunt.Document {
 	w := h.window()
 	return hunt.Document{
 		Timestamp: w.End,
-		Event: hunt.Event{Kind: "event", Category: "network", Module: hunt.Module, Dataset: hunt.DatasetHunt, Start: w.Start, End: w.End,
+		Event: hunt.Event{Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetHunt, Start: w.Start, End: w.End,
 			Ingested: hunt.Time{Time: written}},
 		Dwell: hunt.DwellHunt{HuntID: h.id(), Revision: h.rev(), SchemaVersion: hunt.SchemaVersion, Version: "test", Profile: "rita", Window: w,
 			Hunt: hunt.Summary{Source: "logs-zeek-so", Direction: "outbound", Complete: true, Findings: int64(len(h.findings)), Connections: 123456789012}},

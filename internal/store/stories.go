@@ -36,7 +36,7 @@ func (s *Store) Stories(ctx context.Context, from, to time.Time, take func(story
 func byStory[B any](ctx context.Context, s *Store, op, stream string, clauses []any, aggs map[string]any, take func(B) error) error {
 	var after json.RawMessage
 	for {
-		composite := map[string]any{"size": storiesPerPage, "sources": []any{map[string]any{"story": map[string]any{"terms": map[string]any{"field": "dwell.story_id"}}}}}
+		composite := map[string]any{"size": storiesPerPage, "sources": []any{map[string]any{"story": map[string]any{"terms": map[string]any{"field": "dwell.finding_id"}}}}}
 		if after != nil {
 			composite["after"] = after
 		}

@@ -104,23 +104,23 @@ func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[st
 		f := &findings[i]
 		d := &f.Dwell
 		if d.HuntID != doc.Dwell.HuntID || d.Revision != doc.Dwell.Revision {
-			return nil, fmt.Errorf("write hunt %s: finding %s belongs to hunt %s, revision %s; this is a bug of dwell", doc.Dwell.HuntID, d.FindingID, d.HuntID, d.Revision)
+			return nil, fmt.Errorf("write hunt %s: finding %s belongs to hunt %s, revision %s; this is a bug of dwell", doc.Dwell.HuntID, f.Event.ID, d.HuntID, d.Revision)
 		}
-		if d.FindingID == "" {
+		if f.Event.ID == "" {
 			return nil, fmt.Errorf("write hunt %s: the finding of %s has no id; this is a bug of dwell", doc.Dwell.HuntID, d.Pair)
 		}
 		if d.Severity == "" {
 			r.WithoutSeverity++
 			continue
 		}
-		if there[d.FindingID] {
+		if there[f.Event.ID] {
 			continue
 		}
 		b, err := json.Marshal(f)
 		if err != nil {
 			return nil, fmt.Errorf("encode the finding of %s: %w", d.Pair, err)
 		}
-		items = append(items, bulk.Item{ID: d.FindingID, Doc: b})
+		items = append(items, bulk.Item{ID: f.Event.ID, Doc: b})
 	}
 	return items, nil
 }
@@ -129,6 +129,7 @@ func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[st
 func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, before before) error {
 	d := &doc.Dwell
 	report.HuntDocument = documentID(d.HuntID, d.Revision, before.documents)
+	doc.Event.ID = report.HuntDocument
 	if newest := before.newest; newest != nil {
 		if newest.Dwell.Revision == d.Revision {
 			report.HuntExisted = true

@@ -41,7 +41,7 @@ func TestWriteTwiceLeavesTheSameDocuments(t *testing.T) {
 			f := &h.findings[i]
 			want, err := json.Marshal(f)
 			require.NoError(t, err)
-			require.JSONEq(t, string(want), findings[f.Dwell.FindingID].Source, "the document is the NDJSON line")
+			require.JSONEq(t, string(want), findings[f.Event.ID].Source, "the document is the NDJSON line")
 		}
 
 		again, err := store.Write(t.Context(), h.findings, h.document(begin.Add(time.Hour)))
@@ -118,7 +118,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 		for _, h := range hunts {
 			require.Contains(t, documents, documentID(h.id(), h.rev(), 0))
 			for i := range h.findings {
-				require.Contains(t, findings, h.findings[i].Dwell.FindingID, h.name)
+				require.Contains(t, findings, h.findings[i].Event.ID, h.name)
 			}
 		}
 		require.Len(t, documents, len(hunts), "one document a hunt")
@@ -182,7 +182,7 @@ func TestRefusedFindings(t *testing.T) {
 		require.Equal(t, 3, report.Findings.Acked)
 		require.Len(t, report.Findings.Dead, 1)
 		require.Equal(t, es.Mapping, report.Findings.Dead[0].Err.Kind)
-		require.Equal(t, h.findings[1].Dwell.FindingID, report.Findings.Dead[0].ID)
+		require.Equal(t, h.findings[1].Event.ID, report.Findings.Dead[0].ID)
 		hunts, err := New(c.admin, Options{}).Hunts(t.Context(), 0)
 		require.NoError(t, err)
 		for _, d := range hunts {

@@ -6,7 +6,7 @@
 // format of Kibana 8.7 and 8.8, which later versions read and Security Onion's oldest supported one (8.14) does too. They
 // were checked offline; importing them into a Kibana is not tested here.
 //
-// Counts go by story: the same finding in hunt after hunt is one. A story whose severity changed in the range of time
+// Counts go by finding id: the same finding in hunt after hunt is one. A finding whose severity changed in the range of time
 // counts once under each.
 package kibana
 
@@ -90,10 +90,10 @@ type Value struct {
 	Label string
 }
 
-// stories counts stories: hunts overlap, so there are many findings of one.
-func stories() Value { return Value{Unique, "dwell.story_id", "Stories"} }
+// findings counts findings by their id: hunts overlap, so there are many documents of one.
+func findings() Value { return Value{Unique, "dwell.finding_id", "Findings"} }
 
-func machines() Value { return Value{Unique, "dwell.internal_ip", "Machines"} }
+func hosts() Value { return Value{Unique, "dwell.internal_ip", "Hosts"} }
 
 func score() Value { return Value{Max, "dwell.score", "Score"} }
 
@@ -116,87 +116,87 @@ func Dashboards() []Dashboard {
 func overview() Dashboard {
 	looked := []Condition{{Field: "dwell.safelisted", Value: "true", Not: true}}
 	fresh := append([]Condition{{Field: "dwell.evidence.first_seen.days", Value: "0"}}, looked...)
-	return Dashboard{ID: "dwell-overview", Title: "dwell - Overview", About: "Machines that keep in touch with the outside: what to look at first.", Days: 7, Panels: []Panel{
-		{Title: "How to read this", Kind: Text, W: 48, H: 5, Markdown: "Each **story** is an internal machine that keeps talking to the same outside. Start with *critical* and *high*, click a pair to see its beat, a source to see the machine. " +
-			"A story is counted once however many hunts saw it; one whose severity changed counts under each. What the safelist matched is left out here and shown under *Dispositions*."},
-		{Title: "Stories", Kind: Metric, Y: 5, W: 6, H: 7, Dataset: finding, Where: looked, Values: []Value{stories()}},
-		{Title: "Critical and high", Kind: Metric, X: 6, Y: 5, W: 6, H: 7, Dataset: finding, Where: append([]Condition{{Field: "event.severity", Value: "3", AtLeast: true}}, looked...), Values: []Value{stories()}},
-		{Title: "With new destinations", Kind: Metric, X: 12, Y: 5, W: 6, H: 7, Dataset: finding, Where: fresh, Values: []Value{stories()}},
-		{Title: "Raised as alerts", Kind: Metric, X: 18, Y: 5, W: 6, H: 7, Dataset: alert, Values: []Value{stories()}},
-		{Title: "Stories by severity", Kind: Donut, X: 24, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
-		{Title: "Stories by indicator", Kind: Donut, X: 36, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{stories()}},
-		{Title: "New alerts", Kind: Bars, Y: 12, W: 24, H: 7, Dataset: alert, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
+	return Dashboard{ID: "dwell-overview", Title: "dwell - Overview", About: "Possible C2 traffic: beacons, long connections, strobes and DNS tunnels. What to look at first.", Days: 7, Panels: []Panel{
+		{Title: "How to read this", Kind: Text, W: 48, H: 5, Markdown: "Each **finding** is an internal host that keeps connecting to the same destination. Start with *critical* and *high*. Click a pair to see its rhythm, a source to see the host. " +
+			"A finding is counted once however many hunts saw it; one whose severity changed counts under each. Safelisted findings are left out here and shown under *Dispositions*."},
+		{Title: "Findings", Kind: Metric, Y: 5, W: 6, H: 7, Dataset: finding, Where: looked, Values: []Value{findings()}},
+		{Title: "Critical and high", Kind: Metric, X: 6, Y: 5, W: 6, H: 7, Dataset: finding, Where: append([]Condition{{Field: "event.severity", Value: "3", AtLeast: true}}, looked...), Values: []Value{findings()}},
+		{Title: "With new destinations", Kind: Metric, X: 12, Y: 5, W: 6, H: 7, Dataset: finding, Where: fresh, Values: []Value{findings()}},
+		{Title: "Raised as alerts", Kind: Metric, X: 18, Y: 5, W: 6, H: 7, Dataset: alert, Values: []Value{findings()}},
+		{Title: "Findings by severity", Kind: Donut, X: 24, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
+		{Title: "Findings by indicator", Kind: Donut, X: 36, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{findings()}},
+		{Title: "New alerts", Kind: Bars, Y: 12, W: 24, H: 7, Dataset: alert, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
 		{Title: "Strongest score over time", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{score()}},
-		{Title: "New today: stories with a destination first seen in the last day of the hunt", Kind: Bars, X: 24, Y: 19, W: 24, H: 12, Dataset: finding, Where: fresh, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
-		{Title: "Stories", Kind: Table, Y: 31, W: 48, H: 16, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
-			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "network.bytes", "Bytes"}, {Max, "dwell.evidence.prevalence.hosts", "Hosts that talk to it"}}},
-		{Title: "Top sources", Kind: Bars, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 15)}, Values: []Value{stories()}},
-		{Title: "Top destinations", Kind: Table, X: 24, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.ip", "Destination", 15)}, Values: []Value{stories(), machines(), score()}},
-		{Title: "Top names", Kind: Table, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.domain", "Name", 15)}, Values: []Value{stories(), machines(), score()}},
-		{Title: "Top ports", Kind: Table, X: 24, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{stories(), machines(), score()}},
-		{Title: "Countries", Kind: Table, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.country", "Country", 15)}, Values: []Value{stories(), machines(), score()}},
-		{Title: "Who holds the other side", Kind: Table, X: 24, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.asn.organization", "Organisation", 15)}, Values: []Value{stories(), machines(), score()}},
+		{Title: "New today: findings with a destination first seen on the last day of the hunt", Kind: Bars, X: 24, Y: 19, W: 24, H: 12, Dataset: finding, Where: fresh, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
+		{Title: "Findings", Kind: Table, Y: 31, W: 48, H: 16, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
+			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "network.bytes", "Bytes"}, {Max, "dwell.evidence.prevalence.hosts", "Prevalence (hosts)"}}},
+		{Title: "Top sources", Kind: Bars, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 15)}, Values: []Value{findings()}},
+		{Title: "Top destinations", Kind: Table, X: 24, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.ip", "Destination", 15)}, Values: []Value{findings(), hosts(), score()}},
+		{Title: "Top names", Kind: Table, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.domain", "Name", 15)}, Values: []Value{findings(), hosts(), score()}},
+		{Title: "Top ports", Kind: Table, X: 24, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{findings(), hosts(), score()}},
+		{Title: "Countries", Kind: Table, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.country", "Country", 15)}, Values: []Value{findings(), hosts(), score()}},
+		{Title: "Destination AS", Kind: Table, X: 24, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.asn.organization", "Organisation", 15)}, Values: []Value{findings(), hosts(), score()}},
 	}}
 }
 
 func pair() Dashboard {
-	return Dashboard{ID: "dwell-pair", Title: "dwell - Pair", About: "One pair over all hunts: the parts of its score, its beat, its bytes.", Days: 30, Panels: []Panel{
-		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.pair` (a click on the overview does). *Parts* say which indicator carries the score; *RITA* are RITA v5's numbers for the two addresses. At the bottom, each hunt's links to the raw connections: the setting `links.base_url` of dwell makes them whole addresses, without which those to Hunt do not open from here."},
+	return Dashboard{ID: "dwell-pair", Title: "dwell - Pair", About: "One pair over all hunts: score breakdown, interval, bytes.", Days: 30, Panels: []Panel{
+		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.pair` (a click on the overview does). The *score breakdown* shows which indicator carries the score; *RITA* are RITA v5's numbers for the two addresses. At the bottom are each hunt's links to the raw connections: set `links.base_url` in dwell, or the links to Hunt do not open from here."},
 		{Title: "Score", Kind: Metric, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{score()}},
-		{Title: "Period", Kind: Metric, X: 8, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Average, "beacon.period", "Period"}}},
-		{Title: "Longest connection", Kind: Metric, X: 16, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Max, "connection.longest_duration", "Longest"}}},
-		{Title: "Parts of the score", Kind: Lines, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime()},
+		{Title: "Interval", Kind: Metric, X: 8, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Average, "beacon.period", "Interval"}}},
+		{Title: "Longest connection", Kind: Metric, X: 16, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Max, "dwell.connection.longest_duration", "Longest"}}},
+		{Title: "Score breakdown", Kind: Lines, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime()},
 			Values: []Value{{Max, "dwell.parts.beacon", "Beacon"}, {Max, "dwell.parts.long_connection", "Long connection"}, {Max, "dwell.parts.strobe", "Strobe"}, {Max, "dwell.parts.dns_tunnel", "DNS tunnel"}}},
 		{Title: "Hunts that saw it", Kind: Metric, Y: 11, W: 12, H: 7, Dataset: finding, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
-		{Title: "Hosts that talk to the destination", Kind: Metric, X: 12, Y: 11, W: 12, H: 7, Dataset: finding, Values: []Value{{Max, "dwell.evidence.prevalence.hosts", "Hosts"}}},
-		{Title: "Period over hunts", Kind: Lines, Y: 18, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Average, "beacon.period", "Period"}, {Average, "beacon.interval.top", "Most frequent gap"}}},
+		{Title: "Prevalence: hosts that connect to the destination", Kind: Metric, X: 12, Y: 11, W: 12, H: 7, Dataset: finding, Values: []Value{{Max, "dwell.evidence.prevalence.hosts", "Hosts"}}},
+		{Title: "Interval over hunts", Kind: Lines, Y: 18, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Average, "beacon.period", "Interval"}, {Average, "beacon.interval.top", "Most frequent interval"}}},
 		{Title: "Bytes over hunts", Kind: Bars, X: 24, Y: 18, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
-		{Title: "RITA's numbers", Kind: Table, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.pair", "Pair", 10)},
+		{Title: "RITA v5 scores", Kind: Table, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.pair", "Pair", 10)},
 			Values: []Value{{Max, "beacon.rita_score", "RITA"}, {Max, "beacon.ts_score", "Times"}, {Max, "beacon.ds_score", "Sizes"}, {Max, "beacon.duration_score", "Duration"}, {Max, "beacon.historical_score", "Histogram"}}},
-		{Title: "Why", Kind: Table, X: 24, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.reasons", "Reason", 15)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Why", Kind: Table, X: 24, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.reason_codes", "Reason", 15)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
 		{Title: "Raw connections", Kind: Found, Y: 40, W: 48, H: 12, Dataset: finding, Search: "dwell-raw"},
 	}}
 }
 
 func host() Dashboard {
-	return Dashboard{ID: "dwell-host", Title: "dwell - Host", About: "One internal machine: everything that it keeps in touch with.", Days: 30, Panels: []Panel{
-		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.internal_ip` or `source.ip`. A compromised machine rarely has one story only: look for others that began at the same time."},
-		{Title: "Stories", Kind: Metric, Y: 4, W: 12, H: 7, Dataset: finding, Values: []Value{stories()}},
+	return Dashboard{ID: "dwell-host", Title: "dwell - Host", About: "One internal host and its external destinations.", Days: 30, Panels: []Panel{
+		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.internal_ip` or `source.ip`. A compromised host rarely has one finding only: look for others that began at the same time."},
+		{Title: "Findings", Kind: Metric, Y: 4, W: 12, H: 7, Dataset: finding, Values: []Value{findings()}},
 		{Title: "Strongest score", Kind: Metric, X: 12, Y: 4, W: 12, H: 7, Dataset: finding, Values: []Value{score()}},
-		{Title: "Stories over time", Kind: Bars, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
-		{Title: "Indicators", Kind: Donut, Y: 11, W: 24, H: 21, Dataset: finding, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{stories()}},
-		{Title: "Machines with most stories", Kind: Table, X: 24, Y: 18, W: 24, H: 14, Dataset: finding, By: []Group{top("dwell.internal_ip", "Machine", 20)}, Values: []Value{stories(), score()}},
-		{Title: "What it keeps in touch with", Kind: Table, Y: 32, W: 48, H: 14, Dataset: finding, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
+		{Title: "Findings over time", Kind: Bars, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
+		{Title: "Indicators", Kind: Donut, Y: 11, W: 24, H: 21, Dataset: finding, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{findings()}},
+		{Title: "Hosts with most findings", Kind: Table, X: 24, Y: 18, W: 24, H: 14, Dataset: finding, By: []Group{top("dwell.internal_ip", "Host", 20)}, Values: []Value{findings(), score()}},
+		{Title: "External destinations", Kind: Table, Y: 32, W: 48, H: 14, Dataset: finding, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
 			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
 	}}
 }
 
 func dispositions() Dashboard {
-	return Dashboard{ID: "dwell-dispositions", Title: "dwell - Dispositions", About: "What was decided about stories, and what the safelist takes out.", Days: 30, Panels: []Panel{
-		{Title: "Stories by disposition", Kind: Donut, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.disposition", "Disposition", 5)}, Values: []Value{stories()}},
-		{Title: "Safelisted or not", Kind: Donut, X: 16, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.safelisted", "Safelisted", 2)}, Values: []Value{stories()}},
-		{Title: "Alerts by severity", Kind: Donut, X: 32, W: 16, H: 14, Dataset: alert, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{stories()}},
-		{Title: "Open stories, high and critical", Kind: Table, Y: 14, W: 24, H: 16, Dataset: finding, Drill: "dwell-pair",
+	return Dashboard{ID: "dwell-dispositions", Title: "dwell - Dispositions", About: "Dispositions of findings, and what each safelist rule matches.", Days: 30, Panels: []Panel{
+		{Title: "Findings by disposition", Kind: Donut, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.disposition", "Disposition", 5)}, Values: []Value{findings()}},
+		{Title: "Safelisted or not", Kind: Donut, X: 16, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.safelisted", "Safelisted", 2)}, Values: []Value{findings()}},
+		{Title: "Alerts by severity", Kind: Donut, X: 32, W: 16, H: 14, Dataset: alert, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
+		{Title: "Open findings, high and critical", Kind: Table, Y: 14, W: 24, H: 16, Dataset: finding, Drill: "dwell-pair",
 			Where: []Condition{{Field: "dwell.disposition", Value: "open"}, {Field: "event.severity", Value: "3", AtLeast: true}, {Field: "dwell.safelisted", Value: "true", Not: true}},
 			By:    []Group{top("dwell.pair", "Pair", 50)}, Values: []Value{score()}},
-		{Title: "What each safelist rule takes out", Kind: Table, X: 24, Y: 14, W: 24, H: 16, Dataset: finding, Where: []Condition{{Field: "dwell.safelisted", Value: "true"}},
-			By: []Group{top("dwell.safelist_rule", "Rule", 30)}, Values: []Value{stories(), score()}},
-		{Title: "Decisions", Kind: Bars, Y: 30, W: 24, H: 12, Dataset: decision, By: []Group{byTime(), top("dwell.disposition", "Disposition", 3)}, Values: []Value{stories()}},
-		{Title: "Who decided what, and why", Kind: Table, X: 24, Y: 30, W: 24, H: 12, Dataset: decision,
-			By: []Group{top("dwell.pair", "Pair", 30), top("dwell.disposition", "Disposition", 3), top("user.name", "Who", 3), top("dwell.note", "Why", 3)}, Values: []Value{stories()}},
+		{Title: "Findings per safelist rule", Kind: Table, X: 24, Y: 14, W: 24, H: 16, Dataset: finding, Where: []Condition{{Field: "dwell.safelisted", Value: "true"}},
+			By: []Group{top("dwell.safelist.name", "Rule", 30)}, Values: []Value{findings(), score()}},
+		{Title: "Dispositions", Kind: Bars, Y: 30, W: 24, H: 12, Dataset: decision, By: []Group{byTime(), top("dwell.disposition", "Disposition", 3)}, Values: []Value{findings()}},
+		{Title: "Dispositions: who and why", Kind: Table, X: 24, Y: 30, W: 24, H: 12, Dataset: decision,
+			By: []Group{top("dwell.pair", "Pair", 30), top("dwell.disposition", "Disposition", 3), top("user.name", "Who", 3), top("dwell.note", "Why", 3)}, Values: []Value{findings()}},
 	}}
 }
 
 func health() Dashboard {
-	return Dashboard{ID: "dwell-health", Title: "dwell - Hunt health", About: "Whether hunts ran, looked at everything, and how long they took.", Days: 7, Panels: []Panel{
+	return Dashboard{ID: "dwell-health", Title: "dwell - Hunt health", About: "Whether hunts ran, whether they were complete, and how long they took.", Days: 7, Panels: []Panel{
 		{Title: "Hunts", Kind: Metric, W: 12, H: 7, Dataset: hunts, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
 		{Title: "Incomplete hunts", Kind: Metric, X: 12, W: 12, H: 7, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
 		{Title: "Newest window ends", Kind: Metric, X: 24, W: 12, H: 7, Dataset: hunts, Values: []Value{{Max, "dwell.window.end", "End"}}},
-		{Title: "Slices whose count did not agree", Kind: Metric, X: 36, W: 12, H: 7, Dataset: hunts, Values: []Value{{Sum, "dwell.hunt.slices.mismatch", "Slices"}}},
-		{Title: "Connections looked at", Kind: Bars, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.connections", "Connections"}}},
-		{Title: "Seconds a stage", Kind: Bars, X: 24, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.stages.read", "Read"}, {Max, "dwell.hunt.stages.score", "Score"}, {Max, "dwell.hunt.stages.evidence", "Evidence"}, {Max, "dwell.hunt.stages.write", "Write"}}},
+		{Title: "Count mismatches", Kind: Metric, X: 36, W: 12, H: 7, Dataset: hunts, Values: []Value{{Sum, "dwell.hunt.slices.mismatch", "Slices"}}},
+		{Title: "Connections analysed", Kind: Bars, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.connections", "Connections"}}},
+		{Title: "Seconds per stage", Kind: Bars, X: 24, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.stages.read", "Read"}, {Max, "dwell.hunt.stages.score", "Score"}, {Max, "dwell.hunt.stages.evidence", "Evidence"}, {Max, "dwell.hunt.stages.write", "Write"}}},
 		{Title: "Findings by severity", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.by_severity.critical", "Critical"}, {Max, "dwell.hunt.by_severity.high", "High"}, {Max, "dwell.hunt.by_severity.medium", "Medium"}, {Max, "dwell.hunt.by_severity.low", "Low"}}},
-		{Title: "What was missing", Kind: Table, X: 24, Y: 19, W: 24, H: 12, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, By: []Group{top("dwell.hunt.gaps", "Gap", 20)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Gaps", Kind: Table, X: 24, Y: 19, W: 24, H: 12, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, By: []Group{top("dwell.hunt.gaps", "Gap", 20)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
 		{Title: "Lag: from the end of the window to the hunt", Kind: Lines, Y: 31, W: 48, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.lag", "Longest"}, {Average, "dwell.hunt.lag", "Mean"}}},
 	}}
 }
@@ -210,14 +210,14 @@ type search struct {
 func searches() []search {
 	return []search{
 		{"dwell-findings", "dwell - Findings", "Every finding of every hunt, newest first.", finding,
-			[]string{"event.severity_label", "dwell.score", "dwell.pair", "rule.name", "beacon.period", "network.connections", "dwell.reasons", "links.soc_hunt", "links.kibana"}},
-		{"dwell-raw", "dwell - Raw connections", "The way from each finding to its raw connections, in Hunt and in Discover.", finding,
-			[]string{"dwell.window.start", "dwell.window.end", "dwell.pair", "network.connections", "links.soc_hunt", "links.kibana"}},
-		{"dwell-alerts", "dwell - Alerts", "Stories that were raised, and whether somebody has seen them.", alert,
+			[]string{"event.severity_label", "dwell.score", "dwell.pair", "rule.name", "beacon.period", "network.connections", "dwell.reasons", "dwell.links.soc_hunt", "dwell.links.kibana"}},
+		{"dwell-raw", "dwell - Raw connections", "Links from each finding to its raw connections, in Hunt and in Discover.", finding,
+			[]string{"dwell.window.start", "dwell.window.end", "dwell.pair", "network.connections", "dwell.links.soc_hunt", "dwell.links.kibana"}},
+		{"dwell-alerts", "dwell - Alerts", "Findings raised as alerts, and whether they were acknowledged.", alert,
 			[]string{"event.severity_label", "message", "source.ip", "destination.ip", "destination.port", "event.acknowledged", "event.escalated"}},
-		{"dwell-decisions", "dwell - Dispositions", "Every decision about a story: who, what, when and why.", decision,
+		{"dwell-decisions", "dwell - Dispositions", "Every disposition of a finding: who, what, when and why.", decision,
 			[]string{"dwell.disposition", "dwell.pair", "user.name", "dwell.note"}},
-		{"dwell-hunts", "dwell - Hunts", "Every hunt with its counts and what was missing.", hunts,
+		{"dwell-hunts", "dwell - Hunts", "Every hunt with its counts and gaps.", hunts,
 			[]string{"dwell.window.start", "dwell.window.end", "dwell.hunt.complete", "dwell.hunt.connections", "dwell.hunt.pairs", "dwell.hunt.findings", "dwell.hunt.gaps"}},
 	}
 }

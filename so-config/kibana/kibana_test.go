@@ -315,10 +315,10 @@ func TestDrillsLeadSomewhere(t *testing.T) {
 	require.Positive(t, targets["dwell-host"])
 }
 
-// TestCountsGoByStory: hourly hunts over a day find a story again and again, so nothing counts documents of findings,
+// TestCountsGoByFinding: hourly hunts over a day find one again and again, so nothing counts documents of findings,
 // alerts and decisions, nor adds up what they hold. What is counted is stories, or says what else it is.
-func TestCountsGoByStory(t *testing.T) {
-	others := map[string]string{"dwell.hunt_id": "Hunts", "dwell.internal_ip": "Machines"}
+func TestCountsGoByFinding(t *testing.T) {
+	others := map[string]string{"dwell.hunt_id": "Hunts", "dwell.internal_ip": "Hosts"}
 	counted := 0
 	for _, o := range lines(t) {
 		if o.Type != "dashboard" {
@@ -335,15 +335,15 @@ func TestCountsGoByStory(t *testing.T) {
 						require.True(t, ofHunts, "%s adds findings of the same story up", where)
 					}
 					if c.OperationType != "unique_count" {
-						require.NotEqual(t, "Stories", c.Label, where)
+						require.NotEqual(t, "Findings", c.Label, where)
 						continue
 					}
 					if label, ok := others[c.SourceField]; ok {
 						require.Equal(t, label, c.Label, where)
 						continue
 					}
-					require.Equal(t, "dwell.story_id", c.SourceField, where)
-					require.Equal(t, "Stories", c.Label, where)
+					require.Equal(t, "dwell.finding_id", c.SourceField, where)
+					require.Equal(t, "Findings", c.Label, where)
 					require.False(t, ofHunts, "%s: a hunt has no story", where)
 					counted++
 				}

@@ -78,7 +78,7 @@ func (e *encoder) view() object {
 			Score:    map[string]any{"id": "number", "params": map[string]any{"pattern": "0.00"}},
 		}[format]
 	}
-	for f, label := range map[string]string{"links.soc_hunt": "open Hunt", "links.kibana": "open Discover"} {
+	for f, label := range map[string]string{"dwell.links.soc_hunt": "open Hunt", "dwell.links.kibana": "open Discover"} {
 		formats[f] = map[string]any{"id": "url", "params": map[string]any{"type": "a", "labelTemplate": label, "openLinkInCurrentTab": false}}
 	}
 	return object{ID: DataView, Type: "index-pattern", CoreVersion: coreVersion, TypeVersion: viewVersion, References: []reference{}, Attributes: map[string]any{

@@ -88,10 +88,10 @@ func TestWhatExplains(t *testing.T) {
 	listed.ModifyBy(evidence.Intel, 0, "listed")
 	long := subject(update, "13.107.4.50", 443, 1)
 	long.Indicators = scoring.Indicators{Beacon: 0.1, Long: 1}
-	long.Finding.Connection.Total = 3600
+	long.Finding.Dwell.Connection.Total = 3600
 	kept := subject(update, "13.107.4.50", 443, 1)
 	kept.Indicators = scoring.Indicators{Long: 1}
-	kept.Finding.Connection.Total = 3599
+	kept.Finding.Dwell.Connection.Total = 3599
 	strobe := subject(update, "13.107.4.50", 443, 1)
 	strobe.Indicators = scoring.Indicators{Strobe: 1}
 	asked := func(domain string) *evidence.Subject {

@@ -56,7 +56,7 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 	s.Finding.Dwell.Evidence.Service = &hunt.Service{Name: e.What, Category: e.Category, Match: e.Match, Source: e.Source}
 	explains, why := e.Explains, fmt.Sprintf("known service: %s (%s, by %s; source: %s)", e.What, e.Category, e.Match, e.Source)
 	switch {
-	case v.Long > v.Beacon && !heldOpen[e.Category] && s.Finding.Connection.Total >= heldLong:
+	case v.Long > v.Beacon && !heldOpen[e.Category] && s.Finding.Dwell.Connection.Total >= heldLong:
 		s.Last(why + "; that does not explain why it is held for hours")
 		return
 	case explains == scoring.Unexplained:

@@ -140,19 +140,19 @@ func TestNewAndKnown(t *testing.T) {
 		store, err := parse(spans{"a.b.example": {before(tc.first), before(0)}, "*.b.example": {before(tc.domain), before(0)},
 			"old.example": {before(tc.reach), before(0)}, Story("s1"): {before(4), before(1)}}.render())
 		require.NoError(t, err)
-		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Dwell: hunt.Dwell{StoryID: "s1"}}
+		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Dwell: hunt.Dwell{FindingID: "s1"}}
 		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
 		tunnel := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},
-			&hunt.Finding{Event: f.Event, Dwell: hunt.Dwell{StoryID: "s1", DNS: &hunt.DNSEvidence{}}}, nil)
+			&hunt.Finding{Event: f.Event, Dwell: hunt.Dwell{FindingID: "s1", DNS: &hunt.DNSEvidence{}}}, nil)
 		notes, err := Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub, tunnel})
 		require.NoError(t, err)
 		require.Empty(t, notes)
 		sub.Settle()
 		require.InDelta(t, tc.want, f.Dwell.Score, 1e-9, "%+v", tc)
-		require.Equal(t, &hunt.FirstSeen{Destination: hunt.At(before(tc.first)), Domain: hunt.At(before(tc.domain)), Story: hunt.At(before(4)), Days: tc.first}, f.Dwell.Evidence.FirstSeen)
+		require.Equal(t, &hunt.FirstSeen{Destination: hunt.At(before(tc.first)), Domain: hunt.At(before(tc.domain)), Finding: hunt.At(before(4)), Days: tc.first}, f.Dwell.Evidence.FirstSeen)
 		tunnel.Settle()
 		require.InDelta(t, 0.5, tunnel.Finding.Dwell.Score, 1e-9)
-		require.Equal(t, &hunt.FirstSeen{Story: hunt.At(before(4)), Days: 4}, tunnel.Finding.Dwell.Evidence.FirstSeen)
+		require.Equal(t, &hunt.FirstSeen{Finding: hunt.At(before(4)), Days: 4}, tunnel.Finding.Dwell.Evidence.FirstSeen)
 	}
 	notes, err := Judge{Store: &Store{}, Err: ErrBroken}.Judge(t.Context(), &evidence.Hunt{}, nil)
 	require.NoError(t, err)

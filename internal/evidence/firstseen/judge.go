@@ -44,8 +44,8 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			}
 			return now
 		}
-		story := first(Story(s.Finding.Dwell.StoryID))
-		seen := &hunt.FirstSeen{Story: hunt.At(story), Days: days(story)}
+		story := first(Story(s.Finding.Dwell.FindingID))
+		seen := &hunt.FirstSeen{Finding: hunt.At(story), Days: days(story)}
 		s.Finding.Dwell.Evidence.FirstSeen = seen
 		destination := s.Key.Name
 		if destination == "" && s.Key.Dst.IsValid() {

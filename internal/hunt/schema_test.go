@@ -1,0 +1,32 @@
+package hunt
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestListsAreNeverNull: a program that reads a document must not meet null where it expects a list.
+func TestListsAreNeverNull(t *testing.T) {
+	for name, document := range map[string]any{
+		"finding": Finding{Event: Event{Category: []string{"network"}, Type: []string{"info"}}},
+		"hunt":    Document{Event: Event{Category: []string{"network"}, Type: []string{"info"}}, Dwell: DwellHunt{Hunt: Summary{Statement: &Statement{Selftest: &Selftest{}}}}},
+	} {
+		b, err := json.Marshal(document)
+		require.NoError(t, err)
+		require.NotContains(t, string(b), "null", name)
+	}
+	b, err := json.Marshal(Finding{Dwell: Dwell{Pair: "10.1.4.22>203.0.113.7"}})
+	require.NoError(t, err)
+	require.Contains(t, string(b), `"indicators":[]`)
+	var back Finding
+	require.NoError(t, json.Unmarshal(b, &back))
+	require.Equal(t, "10.1.4.22>203.0.113.7", back.Dwell.Pair)
+}
+
+func TestReasonCodes(t *testing.T) {
+	d := Dwell{Indicators: []string{Beacon, Strobe}, Modifiers: []Modifier{{Name: "new"}, {Name: "rare"}}, Explained: "weak"}
+	require.Equal(t, "beacon strobe new rare benign_possible", strings.Join(d.Codes(), " "))
+}
