@@ -60,6 +60,8 @@ const (
 	sizeFewest, sizeMost = 8, 0.9
 	// clockSure is the p-value (log10) from which a clock or a schedule is not asked for its echo.
 	clockSure = -9
+	// A rhythm of so many beats, so unlikely (log10) and in so large a share of the gaps is beyond doubt, and weighs so much.
+	beyondBeats, beyondLogP, beyondFraction, beyondValue = 60, -15, 0.9, 0.4
 	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
 	hoursEnough = 12 * 3600.0
 )
@@ -137,6 +139,21 @@ func (b Beacon) Quality() float64 {
 		q *= timerFactor
 	}
 	return Clamp(q)
+}
+
+// Beyond says that the rhythm is beyond doubt, however short it was: many check-ins, nearly all in step, and no timer.
+func (b Beacon) Beyond() bool {
+	return !b.Timer && b.Beats >= beyondBeats && b.LogP <= beyondLogP && b.Test == Gap && b.Fraction >= beyondFraction
+}
+
+// Value is what the beacon weighs as an indicator in a hunt of so many keys: its score by how alike the sizes are, and
+// medium at least where it is beyond doubt.
+func (b Beacon) Value(keys int, size SizeScore) float64 {
+	v := b.Score(keys).Score * size.Factor()
+	if b.Beyond() {
+		v = max(v, beyondValue)
+	}
+	return v
 }
 
 // Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one. Scores up to 0.05

@@ -17,6 +17,8 @@ const (
 	// that leaves more than a tenth of the gaps unexplained for a timer, if its p-value (ln) is not very small either.
 	tightDoubt                                  = 3.0
 	wideJitter, wideShare, wideDoubt, fullDoubt = 0.3, 0.9, 3.0, 2.0
+	// edgeShare is how many of the gaps lie at the lower edge of a loop's.
+	edgeShare = 0.25
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x).
 	strayRange, logStrayRange = 20.7, 3.0301337
 )
@@ -30,7 +32,7 @@ const (
 // With bursts, beats are looked at from end to start, as the timer would run, and from start to start, as the beat would: only what
 // looks like a timer both ways is one.
 func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
-	if len(gaps) < shapeFewest {
+	if len(gaps) < shapeFewest || edged(gaps, burst) {
 		return false
 	}
 	doubt := 0.0
@@ -59,6 +61,26 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 	}
 	sc.intScratch = sortDigits(values, sc.intScratch, 0)
 	return sc.smooth(values, doubt)
+}
+
+// edged says whether the gaps pile up at their lower edge, as those of a program do that sleeps and then works for a
+// moment. A timer that restarts on use waits for people after its limit, who take far longer than a second: at most a
+// seventh of its gaps lie there, of a loop that works for a second on average nearly two thirds. The edge is where the
+// shortest fiftieth of the gaps ends, so that a few strays do not move it.
+func edged(gaps []gapOrder, burst int64) bool {
+	at := len(gaps) / 50
+	edge := gaps[at].gap() - burst
+	if edge < shortestGap {
+		return false
+	}
+	near := 0
+	for _, g := range gaps[at:] {
+		if g.gap()-burst > edge+max(second, edge/100) {
+			break
+		}
+		near++
+	}
+	return float64(near) >= edgeShare*float64(len(gaps))
 }
 
 // smooth compares the families on values in ascending order, milliseconds.

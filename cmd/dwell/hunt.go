@@ -83,6 +83,7 @@ func (f *huntFlags) keys() map[string]*pflag.Flag {
 }
 
 func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
+	a.wait = waitHunt
 	settings, err := a.load(f.keys())
 	if err != nil {
 		return err

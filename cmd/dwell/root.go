@@ -19,6 +19,7 @@ type app struct {
 	quiet      bool
 	verbose    bool
 	colorWhen  string
+	wait       wait
 }
 
 // execute runs one command line and gives its exit code.

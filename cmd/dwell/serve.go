@@ -50,6 +50,7 @@ func (a *app) serve(ctx context.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
+	a.wait = waitServe
 	if _, err := a.client(settings); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"dwell/internal/config"
 	"dwell/internal/es"
@@ -41,11 +42,34 @@ func (a *app) client(settings *config.Loaded) (*es.Client, error) {
 		retries = -1 // es takes zero for its default
 	}
 	c, err := es.New(es.Config{Addresses: s.Addresses, CAFile: s.CAFile, Insecure: s.Insecure, APIKey: s.APIKey,
-		Username: s.Username, Password: s.Password, Timeout: s.Timeout, MaxRetries: retries, UserAgent: "dwell/" + version, Logger: a.logger()})
+		Username: s.Username, Password: s.Password, Timeout: s.Timeout, MaxRetries: retries, Patience: a.wait.patience(s.Patience), UserAgent: "dwell/" + version, Logger: a.logger()})
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return c, nil
+}
+
+// wait says whether a command waits for a cluster that is away. Hunts do; what a person asks is told at once.
+type wait int
+
+const (
+	waitNot wait = iota
+	waitHunt
+	// waitServe waits longer: nobody is there to start it again.
+	waitServe
+)
+
+// servePatience is the least that a service waits.
+const servePatience = 10 * time.Minute
+
+func (w wait) patience(set time.Duration) time.Duration {
+	switch {
+	case w == waitNot || set == 0:
+		return 0
+	case w == waitServe:
+		return max(set, servePatience)
+	}
+	return set
 }
 
 // logger writes to stderr what --verbose asks for.

@@ -229,3 +229,30 @@ func rapid(b implant, sent int) generator {
 		return sorted(t)
 	}
 }
+
+// later begins something after so many seconds.
+func later(by float64, g generator) generator {
+	return func(r *rand.Rand) seconds {
+		t := g(r)
+		for i := range t {
+			t[i] += by
+		}
+		return t
+	}
+}
+
+// bursty makes so many bursts of so many connections, a second apart, at any time of the day; half of the time there are none for
+// three hours or so.
+func bursty(bursts float64, of int) generator {
+	return func(r *rand.Rand) seconds {
+		var t seconds
+		for at := uniform(r, 0, 7200); at < dayLength; at += exponential(r, 10800) {
+			for end := at + exponential(r, 7200); at < min(end, dayLength); at += exponential(r, dayLength/bursts/2) {
+				for i := range of {
+					t = append(t, min(at+float64(i), dayLength-1))
+				}
+			}
+		}
+		return sorted(t)
+	}
+}

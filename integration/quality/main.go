@@ -66,6 +66,8 @@ func headings() map[kind]string {
 	return map[kind]string{
 		falseAlarms: "(share of medium or more; at most the target)",
 		anyAlarm:    "(share of medium or more by any indicator, the destination being rare; at most the target)",
+		present:     "(share whose presence is medium or more; at least the target)",
+		absent:      "(share whose presence is medium or more; at most the target)",
 		timers:      "(share of medium or more; at most the target)",
 		median:      "(median score; at least the target)",
 		loud:        "(median of the stronger of beacon and strobe)",

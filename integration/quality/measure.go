@@ -56,10 +56,12 @@ func measure(x row, runs int) result {
 		}
 		res.connections += float64(len(s.Start)) / float64(runs)
 		b := sc.Beacon(s, w)
-		score := b.Score(keys).Score
+		score := b.Value(keys, scoring.SizeScore{})
 		switch x.kind {
 		case loud:
 			score = max(score, sc.Strobe(s, w).Score)
+		case present, absent:
+			score = sc.Presence(s, w, allDay()).Score(habits(), 10_000).Score
 		case anyAlarm:
 			score = shown(&sc, s, w, score, r)
 		}
@@ -83,6 +85,27 @@ func measure(x row, runs int) result {
 	res.figure = above(scores, 0.4)
 	res.noise = math.Sqrt(max(res.figure*(1-res.figure), 1/float64(runs)) / float64(runs))
 	return res
+}
+
+// allDay is a host that is always on.
+func allDay() (h scoring.Hours) {
+	w := scoring.Window{Start: epoch, End: epoch + 86400e3}
+	for t := w.Start; t < w.End; t += 3600e3 {
+		h.Note(t, w)
+	}
+	return h
+}
+
+// habits are those of a site whose candidates are active in three to ten of their hosts' hours, but for one in two hundred that
+// always is.
+func habits() (h scoring.Habits) {
+	for i := range 500 {
+		h.Add(1, 3+i%8, 24)
+		if i%200 == 0 {
+			h.Add(1, 24, 24)
+		}
+	}
+	return h
 }
 
 // rareWeight is what a rare destination adds to a score that has an indicator (internal/evidence).

@@ -20,10 +20,35 @@ const (
 	found
 	// loud: as median, of the stronger of beacon and strobe.
 	loud
+	// present: the share of series whose presence is medium or more in a hunt of 1e4 pairs.
+	present
 )
 
 // anyAlarm is as falseAlarms, by any indicator and with the modifier for a rare destination: what a hunt would show.
-const anyAlarm = falseAlarms - 1
+// absent is the same of presence alone.
+const (
+	anyAlarm = falseAlarms - 1
+	absent   = anyAlarm - 1
+)
+
+// presences are what is there all day without a rhythm, and what people do, whose presence it must not be.
+func presences() (out []row) {
+	add := func(name string, kind kind, target float64, g generator) {
+		out = append(out, row{"presence", "presence: " + name, kind, dayLength, g, nil, 200, target, true})
+	}
+	for _, mean := range []float64{60, 300, 1200} {
+		add(fmt.Sprintf("memoryless sleeps, mean %.0f s", mean), present, 0.9, memoryless(dayLength/mean, dayLength))
+	}
+	add("log-normal sigma 0.8, mean 300 s", present, 0.9, logNormals(288, 0.8))
+	add("gamma shape 2, mean 300 s", present, 0.9, renewing(dayLength, gammaGap(300)))
+	add("memoryless, mean 300 s, from 2 o'clock on", present, 0.9, later(2*3600, memoryless(264, dayLength-2*3600)))
+	add("clicks, sessions 20 min on, 60 off, n = 1000", absent, 0.01, clicks(1000, dayLength, 1200, 3600))
+	add("clicks, sessions 20 min on, 20 off, n = 1000", absent, 0.01, clicks(1000, dayLength, 1200, 1200))
+	add("bursts of eight, all day, n = 1000", absent, 0.01, bursty(125, 8))
+	add("office sessions, n = 1000", absent, 0.01, people(1000))
+	add("memoryless, 7 to 23 o'clock, n = 500", absent, 0.01, later(7*3600, memoryless(500, 16*3600)))
+	return out
+}
 
 // row is one target of docs/detection.md.
 type row struct {
@@ -82,6 +107,7 @@ func rows() []row {
 		null(fmt.Sprintf("clicks, sessions 20 min on, 60 off, n = %.0f", n), dayLength, clicks(n, dayLength, 1200, 3600), 1000, n == 1000)
 	}
 	out = append(out, dense()...)
+	out = append(out, presences()...)
 	null("Poisson, 72 h, n = 4000", 3*dayLength, memoryless(4000, 3*dayLength), 1000, true)
 	null("Poisson, 7 d, n = 5000", 7*dayLength, memoryless(5000, 7*dayLength), 1000, false)
 	null("Poisson, 7 d, n = 12000", 7*dayLength, memoryless(12000, 7*dayLength), 1000, false)
@@ -154,6 +180,12 @@ func rows() []row {
 	}
 
 	const hard = "harder"
+	for _, x := range [][2]float64{{5, 1}, {10, 1}, {10, 3}, {60, 2}, {300, 5}} {
+		out = append(out, row{hard, fmt.Sprintf("sleeps %.0f s, then works for %.0f s on average", x[0], x[1]), median, dayLength, renewing(dayLength, deadTime(x[0], x[1])), nil, 30, 0.8, x[0] == 10 && x[1] == 1})
+	}
+	for _, x := range []implant{{period: 5, jitter: 0.007, from: 9, to: 9.84}, {period: 10, jitter: 0.05, from: 9, to: 9.5}, {period: 30, jitter: 0.1, from: 9, to: 10}} {
+		out = append(out, row{hard, fmt.Sprintf("strong and short: T=%.0f for %.0f min", x.period, (x.to-x.from)*60), median, dayLength, x.generate, nil, 30, 0.4, x.period == 5})
+	}
 	for _, h := range []struct{ hours, target float64 }{{1, 0}, {2, 0}, {3, 0}, {4, 0.6}, {6, 0.6}} {
 		beat(hard, fmt.Sprintf("flawless T=60 for %.0f h", h.hours), implant{period: 60, jitter: 0.02, to: h.hours}, h.target, 50, h.hours == 4)
 	}

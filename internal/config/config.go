@@ -41,6 +41,7 @@ type Elasticsearch struct {
 	PasswordFile string        `mapstructure:"password_file"`
 	Timeout      time.Duration `mapstructure:"timeout"`
 	Retries      int           `mapstructure:"retries"`
+	Patience     time.Duration `mapstructure:"patience"`
 }
 
 // Query says how to read.
@@ -123,7 +124,8 @@ func baseKeys() []Key {
 		{Name: "elasticsearch.password", Default: "", About: "That user's password. Better from password_file or the environment.", Secret: true},
 		{Name: "elasticsearch.password_file", Default: "", About: "File that holds the password. Under systemd, LoadCredential=elasticsearch.password:PATH needs no setting here."},
 		{Name: "elasticsearch.timeout", Default: "60s", About: "How long one request may take before it is given up and, where that is safe, tried again smaller."},
-		{Name: "elasticsearch.retries", Default: 4, About: "How often a request that met a passing fault (busy, restarting, connection cut) is sent again."},
+		{Name: "elasticsearch.retries", Default: 4, About: "How often a request that met a passing fault (busy, restarting, an answer cut or damaged) is sent again at least. 0: never."},
+		{Name: "elasticsearch.patience", Default: "90s", About: "How long hunts go on sending a request again, beyond retries, while the cluster is away: longer than a node's restart. `dwell serve` takes ten minutes at least."},
 		{Name: "query.index", Default: "auto", About: "Where Zeek's connections are. auto: logs-zeek-so and logs-import-so, over cross-cluster names where the cluster has remotes. Otherwise a comma-separated list of names or patterns."},
 		{Name: "query.slice_documents", Default: 20000, About: "How many connections one request should bring. At most 65,000, which is what Elasticsearch gives in one page."},
 		{Name: "query.concurrency", Default: 2, About: "How many requests are under way at once. More is faster and less kind to the cluster; the ceiling is 8."},
@@ -172,6 +174,9 @@ func (c *Config) validate() []error {
 	}
 	if c.Elasticsearch.Retries < 0 || c.Elasticsearch.Retries > 20 {
 		bad("elasticsearch.retries", "%d is not between 0 and 20", c.Elasticsearch.Retries)
+	}
+	if c.Elasticsearch.Patience < 0 {
+		bad("elasticsearch.patience", "must not be negative")
 	}
 	if n := c.Query.SliceDocuments; n < 100 || n > 65_000 {
 		bad("query.slice_documents", "%d is not between 100 and 65000", n)

@@ -46,7 +46,7 @@ func byType(t string) (Kind, bool) {
 		"node_not_connected_exception", "node_disconnected_exception", "node_closed_exception", "not_master_exception",
 		"connect_transport_exception", "node_not_available_exception", "no_node_available_exception", "no_seed_node_left_exception",
 		"shard_not_found_exception", "illegal_index_shard_state_exception", "index_shard_closed_exception", "already_closed_exception",
-		"node_health_check_failure_exception", "search_context_missing_exception":
+		"node_health_check_failure_exception", "search_context_missing_exception", "task_cancelled_exception":
 		return Retryable, true
 	}
 	return Fatal, false
@@ -71,6 +71,10 @@ func kindOf(status int, c *Cause) (Kind, bool) {
 			return Auth, true
 		}
 		return Permission, true
+	case "exception":
+		if strings.Contains(c.Reason, "must be explicitly enabled") { // Security is switched off.
+			return NotFound, true
+		}
 	case "illegal_argument_exception":
 		// The only way the server says that a text field cannot be aggregated, or that a field differs between indices.
 		if strings.Contains(c.Reason, "ielddata is disabled") || strings.Contains(c.Reason, "not optimised for operations that require per-document") ||
@@ -98,7 +102,8 @@ func byStatus(status int) Kind {
 		return TooBig
 	case 429:
 		return Overload
-	case 502, 503, 504:
+	}
+	if status >= 500 && status != 501 && status != 505 {
 		return Retryable
 	}
 	return Fatal

@@ -42,7 +42,7 @@ func TestClassify(t *testing.T) {
 		{"an error that is text", 405, `{"error":"Incorrect HTTP method for uri [/]","status":405}`, Fatal, ""},
 		{"a gateway", 502, `<html>Bad Gateway</html>`, Retryable, ""},
 		{"too long", 413, ``, TooBig, ""},
-		{"nothing known", 500, `{"error":{"type":"null_pointer_exception","reason":"x"}}`, Fatal, "null_pointer_exception"},
+		{"nothing known", 500, `{"error":{"type":"null_pointer_exception","reason":"x"}}`, Retryable, "null_pointer_exception"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := classifyBody("search", "i", c.status, []byte(c.body))

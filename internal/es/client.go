@@ -2,14 +2,12 @@ package es
 
 import (
 	"bytes"
-	"context"
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -20,7 +18,6 @@ import (
 	"time"
 
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
-	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
 // The defaults of Config.
@@ -45,8 +42,11 @@ type Config struct {
 	APIKey, Username, Password string
 	// Timeout bounds one attempt, body included; 0 means DefaultTimeout.
 	Timeout time.Duration
-	// MaxRetries is how often a request is sent again; 0 means DefaultMaxRetries, negative means never.
+	// MaxRetries is how often a request is sent again at least; 0 means DefaultMaxRetries, negative means never.
 	MaxRetries int
+	// Patience is how long a request is sent again, beyond MaxRetries, while the cluster is away or its answers come damaged:
+	// longer than a node's restart. 0 means MaxRetries alone.
+	Patience time.Duration
 	// BackoffMin and BackoffMax bound the wait between attempts; 0 means the defaults. BackoffMax also caps what a
 	// server may ask for by Retry-After.
 	BackoffMin, BackoffMax time.Duration
@@ -72,7 +72,7 @@ func (c *Config) Validate() error {
 	if c.CAFile != "" && len(c.CACert) > 0 {
 		errs = append(errs, errors.New("elasticsearch.ca_file: given both as a file and as PEM text"))
 	}
-	if c.Timeout < 0 || c.BackoffMin < 0 || c.BackoffMax < 0 {
+	if c.Timeout < 0 || c.BackoffMin < 0 || c.BackoffMax < 0 || c.Patience < 0 {
 		errs = append(errs, errors.New("elasticsearch.timeout: durations must not be negative"))
 	}
 	return errors.Join(errs...)
@@ -100,6 +100,11 @@ type Client struct {
 	timeout   time.Duration
 	log       *slog.Logger
 	idle      interface{ CloseIdleConnections() }
+	spell     spell
+	retries   int
+	patience  time.Duration
+	// backoffMin and backoffMax bound the waits.
+	backoffMin, backoffMax time.Duration
 }
 
 // New makes a client. It does not connect: use [Client.Info] for that.
@@ -143,7 +148,6 @@ func New(cfg Config) (*Client, error) {
 	if timeout == 0 {
 		timeout = DefaultTimeout
 	}
-	rt := retrying(cfg, &attempt{next: base, timeout: timeout, buffers: make(chan *bytes.Buffer, maxKept)}, urls, log)
 	agent := cfg.UserAgent
 	if agent == "" {
 		agent = "dwell"
@@ -151,7 +155,10 @@ func New(cfg Config) (*Client, error) {
 	tcfg := []elastictransport.Option{
 		elastictransport.WithURLs(urls...),
 		elastictransport.WithDisableRetry(),
-		elastictransport.WithTransport(rt),
+		elastictransport.WithTransport(&attempt{next: base, timeout: timeout, buffers: make(chan *bytes.Buffer, maxKept)}),
+		elastictransport.WithConnectionPoolFunc(func(all []*elastictransport.Connection, _ elastictransport.Selector) elastictransport.ConnectionPool {
+			return &rotation{all: all}
+		}),
 		elastictransport.WithUserAgent(agent),
 	}
 	switch {
@@ -171,7 +178,14 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set up elasticsearch client: %w", err)
 	}
-	c := &Client{transport: t, addresses: shown, timeout: timeout, log: log}
+	c := &Client{transport: t, addresses: shown, timeout: timeout, log: log, patience: cfg.Patience, retries: cfg.MaxRetries,
+		backoffMin: cmp.Or(cfg.BackoffMin, DefaultBackoffMin), backoffMax: cmp.Or(cfg.BackoffMax, DefaultBackoffMax)}
+	switch {
+	case c.retries == 0:
+		c.retries = DefaultMaxRetries
+	case c.retries < 0:
+		c.retries, c.patience = 0, 0
+	}
 	c.idle, _ = base.(interface{ CloseIdleConnections() })
 	return c, nil
 }
@@ -236,124 +250,4 @@ func (c *Client) Close() {
 	if c.idle != nil {
 		c.idle.CloseIdleConnections()
 	}
-}
-
-// Call is one request.
-type Call struct {
-	// Op says what is tried, for errors and logs: "search", "bulk", "put index template". Index is what it is tried on.
-	Op, Index string
-	// Request is any request of esapi.
-	Request esapi.Request
-	// Decode, if set, is given the whole body of a 2xx answer. The bytes are valid until it returns.
-	Decode func(body []byte) error
-	// Head, if set, is given the header of a 2xx answer.
-	Head func(http.Header)
-}
-
-// JSON is a Decode that fills v.
-func JSON(v any) func([]byte) error {
-	return func(b []byte) error { return json.Unmarshal(b, v) }
-}
-
-// Do sends one request, again where that is safe and may help, and gives its whole answer to call.Decode. Every
-// request may be sent twice when a connection breaks: give writes an id (bulk create) or a sequence number.
-// Errors of the server and of the network are *Error; errors of Decode that are not come wrapped in one.
-func (c *Client) Do(ctx context.Context, call Call) error {
-	ctx, attempts := withAttempts(ctx)
-	res, err := call.Request.Do(ctx, compatible{c.transport})
-	if err != nil {
-		return c.transportError(ctx, call, int(attempts.Load()), err)
-	}
-	defer res.Body.Close()
-	body, err := wholeBody(res.Body)
-	if err != nil {
-		return c.transportError(ctx, call, int(attempts.Load()), err)
-	}
-	if res.StatusCode < 200 || res.StatusCode > 299 {
-		e := classifyBody(call.Op, call.Index, res.StatusCode, body)
-		e.Attempts = int(attempts.Load())
-		if e.Type == "" {
-			notElasticsearch(e, res.Header)
-		}
-		if e.Type == "media_type_header_exception" {
-			e.Hint = "Elasticsearch 8 or newer is needed"
-		}
-		return e
-	}
-	if res.Header.Get("X-Elastic-Product") != "Elasticsearch" {
-		e := &Error{Kind: NotElasticsearch, Op: call.Op, Index: call.Index, Status: res.StatusCode}
-		notElasticsearch(e, res.Header)
-		return e
-	}
-	if call.Head != nil {
-		call.Head(res.Header)
-	}
-	if call.Decode == nil {
-		return nil
-	}
-	if err := call.Decode(body); err != nil {
-		if own := (*Error)(nil); errors.As(err, &own) {
-			if own.Op == "" {
-				own.Op, own.Index = call.Op, call.Index
-			}
-			return err
-		}
-		return &Error{Kind: Fatal, Op: call.Op, Index: call.Index, Status: res.StatusCode, Reason: "read the answer: " + oneLine(err.Error()), Err: err}
-	}
-	return nil
-}
-
-// notElasticsearch explains an answer that Elasticsearch would not have given. Gateway errors stay what they are:
-// a proxy gives those for a node that is away.
-func notElasticsearch(e *Error, h http.Header) {
-	if h.Get("X-Elastic-Product") == "Elasticsearch" {
-		return
-	}
-	if e.Kind == Retryable || e.Kind == Overload {
-		e.Hint = "a proxy before Elasticsearch seems to have answered"
-		return
-	}
-	if e.Kind != Auth && e.Kind != Permission {
-		e.Kind = NotElasticsearch
-	}
-	switch {
-	case h.Get("Kbn-Name") != "" || h.Get("Kbn-License-Sig") != "":
-		e.Reason = "this is Kibana, not Elasticsearch"
-	default:
-		e.Reason = fmt.Sprintf("the answer (%s, %s) is not Elasticsearch's", statusText(e.Status), orText(oneLine(h.Get("Content-Type")), "no content type"))
-	}
-	e.Hint = "check elasticsearch.addresses: Elasticsearch listens on port 9200, and a proxy or login page may stand before it"
-}
-
-func statusText(status int) string {
-	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
-}
-
-// compatible asks for the REST API of version 8, which 8.x and 9.x both speak.
-type compatible struct{ next esapi.Transport }
-
-const compatibleWith8 = "application/vnd.elasticsearch+json;compatible-with=8"
-
-// Perform sets the headers and passes the request on.
-func (t compatible) Perform(req *http.Request) (*http.Response, error) {
-	h := make(http.Header, len(req.Header)+2)
-	for k, v := range req.Header {
-		h[k] = v
-	}
-	h.Set("Accept", compatibleWith8)
-	if req.Body != nil && req.Body != http.NoBody {
-		h.Set("Content-Type", compatibleWith8)
-	}
-	req.Header = h
-	return t.next.Perform(req)
-}
-
-// wholeBody gives the bytes that the attempt layer has read already.
-func wholeBody(r io.Reader) ([]byte, error) {
-	if b, ok := r.(*body); ok {
-		return b.bytes(), nil
-	}
-	var buf bytes.Buffer
-	_, err := buf.ReadFrom(r)
-	return buf.Bytes(), err
 }

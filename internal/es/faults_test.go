@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/es"
@@ -82,13 +84,13 @@ func TestSearchRefusesIncompleteAnswers(t *testing.T) {
 		{"partial cluster", shards(whole + `,"_clusters":{"total":2,"successful":2,"skipped":0,"partial":1}`), es.Partial, "in part"},
 		{"no word about shards", estest.JSON(`{"took":1,"timed_out":false,"hits":{"hits":[]}}`), es.Partial, "does not say"},
 		{"no word about time", estest.JSON(`{"took":1,` + whole + `}`), es.Partial, "does not say"},
-		{"two answers in one", estest.JSON(answer + answer), es.Fatal, "read the answer"},
-		{"no JSON", estest.JSON(`{"took":1,`), es.Fatal, "read the answer"},
+		{"two answers in one", estest.JSON(answer + answer), es.Retryable, "read the answer"},
+		{"no JSON", estest.JSON(`{"took":1,`), es.Retryable, "read the answer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fake := new(estest.Fake).On(1, c.reply)
 			decoded := false
-			err := client(t, fake, nil).Search(t.Context(), es.SearchRequest{Index: []string{"logs"}}, func(es.SearchResult) error { decoded = true; return nil })
+			err := client(t, fake, func(cfg *es.Config) { cfg.MaxRetries = -1 }).Search(t.Context(), es.SearchRequest{Index: []string{"logs"}}, func(es.SearchResult) error { decoded = true; return nil })
 			var e *es.Error
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, c.kind.String(), e.Kind.String())
@@ -114,7 +116,7 @@ func TestSearchToTheEnd(t *testing.T) {
 		{"no more than where it begins", `{` + whole + `,"aggregations":`, "read the answer"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			cl := client(t, new(estest.Fake).On(1, estest.JSON(c.answer)), nil)
+			cl := client(t, new(estest.Fake).On(1, estest.JSON(c.answer)), func(cfg *es.Config) { cfg.MaxRetries = -1 })
 			var got struct{ A []string }
 			err := cl.Search(t.Context(), es.SearchRequest{ToTheEnd: true}, func(r es.SearchResult) error { return json.Unmarshal(r.Aggregations, &got) })
 			if c.refused != "" {
@@ -140,7 +142,7 @@ func TestRetries(t *testing.T) {
 		{"flood stage", estest.Flood(), 1, es.ClusterBlock},
 		{"node restarting", estest.Error(503, "no_shard_available_action_exception", ""), 5, es.Retryable},
 		{"gateway", estest.Reply{Status: 502, Header: http.Header{}, Body: "<html>"}, 5, es.Retryable},
-		{"internal error", estest.Error(500, "null_pointer_exception", "x"), 1, es.Fatal},
+		{"internal error", estest.Error(500, "null_pointer_exception", "x"), 5, es.Retryable},
 		{"wrong password", estest.Error(401, "security_exception", "unable to authenticate"), 1, es.Auth},
 		{"no right", estest.Error(403, "security_exception", "unauthorized"), 1, es.Permission},
 		{"no index", estest.Error(404, "index_not_found_exception", "no such index"), 1, es.NotFound},
@@ -148,9 +150,15 @@ func TestRetries(t *testing.T) {
 		{"connection refused", estest.Reply{Err: fmt.Errorf("dial: %w", syscall.ECONNREFUSED)}, 5, es.Unreachable},
 		{"answer cut off", estest.Reply{Status: 200, Body: answer, Cut: 40}, 5, es.Retryable},
 		{"cut off in an error", estest.Reply{Status: 503, Body: answer, Cut: 10}, 5, es.Retryable},
-		{"unknown failure", estest.Reply{Err: errors.New("odd")}, 1, es.Unreachable},
-		{"stall", estest.Reply{Stall: true}, 1, es.Timeout},
-		{"stall in mid-answer", estest.Reply{Status: 200, Body: answer, Cut: 40, Stall: true}, 1, es.Timeout},
+		{"request not understood", estest.Error(400, "parsing_exception", "x"), 1, es.Fatal},
+		{"empty answer", estest.Reply{Status: 200, Header: http.Header{"X-Elastic-Product": {"Elasticsearch"}}}, 5, es.Retryable},
+		{"answer without anything", estest.JSON("{}"), 5, es.Partial},
+		{"a page", estest.HTML(), 5, es.NotElasticsearch},
+		{"shards failed", estest.ShardFailed(1, 2, "illegal_state_exception", "x"), 5, es.Partial},
+		{"unpacking failed", estest.Reply{Err: errors.New("answer broke off after 7 bytes: gzip: invalid checksum")}, 5, es.Retryable},
+		{"unknown failure", estest.Reply{Err: errors.New("odd")}, 5, es.Unreachable},
+		{"stall", estest.Reply{Stall: true}, 2, es.Timeout},
+		{"stall in mid-answer", estest.Reply{Status: 200, Body: answer, Cut: 40, Stall: true}, 2, es.Timeout},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -180,6 +188,62 @@ func TestRetryRecovers(t *testing.T) {
 			require.Len(t, fake.Requests(), 3)
 		})
 	}
+}
+
+// A node that restarts is waited for as long as patience says, and no longer; what repeating cannot cure is not waited for.
+func TestPatience(t *testing.T) {
+	away := estest.Error(503, "no_shard_available_action_exception", "x")
+	patient := func(c *es.Config) { c.Patience = 90 * time.Second }
+	t.Run("outlasts a restart", func(t *testing.T) {
+		for name, fault := range map[string]estest.Reply{"503": away, "refused": {Err: syscall.ECONNREFUSED}, "500": {Status: 500, Body: "oops"}, "empty": {Status: 200},
+			"reset": {Err: syscall.ECONNRESET}, "cut": {Status: 200, Body: answer, Cut: 40}, "no JSON": estest.JSON(`{"took":`), "{}": estest.JSON("{}")} {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				fake := &estest.Fake{Handle: func(n int, _ estest.Request) estest.Reply {
+					if n > 1 && time.Since(start) < 75*time.Second {
+						return fault
+					}
+					return estest.JSON(answer)
+				}}
+				c := client(t, fake, patient)
+				_, err := search(t.Context(), c)
+				require.NoError(t, err)
+				got, err := search(t.Context(), c)
+				require.NoError(t, err, name)
+				require.Equal(t, 3, got.Shards)
+			})
+		}
+	})
+	t.Run("ends, and once for all requests", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			fake := &estest.Fake{Handle: func(int, estest.Request) estest.Reply { return away }}
+			c := client(t, fake, patient)
+			start := time.Now()
+			_, err := search(t.Context(), c)
+			require.True(t, es.Is(err, es.Retryable))
+			require.InDelta(t, 90, time.Since(start).Seconds(), 16)
+			start = time.Now()
+			_, err = search(t.Context(), c)
+			require.True(t, es.Is(err, es.Retryable))
+			require.Less(t, time.Since(start), 15*time.Second, "the cluster was waited for already")
+		})
+	})
+	t.Run("not for settings that are wrong", func(t *testing.T) {
+		for name, reply := range map[string]estest.Reply{"page": estest.HTML(), "unknown host": {Err: &net.DNSError{IsNotFound: true}}, "password": estest.Error(401, "security_exception", "x")} {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				_, err := search(t.Context(), client(t, &estest.Fake{Handle: func(int, estest.Request) estest.Reply { return reply }}, patient))
+				require.Error(t, err)
+				require.Less(t, time.Since(start), 15*time.Second, name)
+			})
+		}
+	})
+	t.Run("what must not be done twice", func(t *testing.T) {
+		fake := &estest.Fake{Handle: func(int, estest.Request) estest.Reply { return estest.Reply{Status: 200, Body: answer, Cut: 40} }}
+		err := client(t, fake, patient).Do(t.Context(), es.Call{Request: esapi.InfoRequest{}, Once: true})
+		require.True(t, es.Is(err, es.Retryable), "%v", err)
+		require.Len(t, fake.Requests(), 1)
+	})
 }
 
 func TestNoRetriesWhenSwitchedOff(t *testing.T) {
@@ -308,7 +372,7 @@ func TestNotElasticsearch(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fake := new(estest.Fake).On(1, c.reply)
-			_, err := search(t.Context(), client(t, fake, nil))
+			_, err := search(t.Context(), client(t, fake, func(cfg *es.Config) { cfg.MaxRetries = -1 }))
 			require.True(t, es.Is(err, es.NotElasticsearch), "%v", err)
 			require.Contains(t, err.Error(), c.say)
 			require.Contains(t, err.Error(), "elasticsearch.addresses")
@@ -391,10 +455,8 @@ func TestFaultsOnTheWire(t *testing.T) {
 	fake := new(estest.Fake).On(1, estest.Reply{Status: 200, Body: answer, Cut: 50}).On(2, estest.Reply{Status: 200, Body: answer, Cut: 50, Stall: true}).On(3, estest.JSON(answer))
 	c, err := es.New(es.Config{Addresses: []string{fake.Serve(t)}, BackoffMin: time.Millisecond, Timeout: 200 * time.Millisecond})
 	require.NoError(t, err)
-	_, err = search(t.Context(), c)
-	require.True(t, es.Is(err, es.Timeout), "the first was sent again, the second timed out: %v", err)
 	got, err := search(t.Context(), c)
-	require.NoError(t, err)
+	require.NoError(t, err, "the first broke off and the second timed out")
 	require.Equal(t, 3, got.Shards)
 }
 

@@ -21,7 +21,7 @@ type Info struct {
 // Info asks the cluster for its name and version: the cheapest proof that address, certificate and credentials are good.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	var info Info
-	err := c.Do(ctx, Call{Op: "connect to " + c.addresses[0], Request: esapi.InfoRequest{}, Decode: JSON(&info)})
+	err := c.Do(ctx, Call{Op: "connect to " + c.addresses[0], Request: esapi.InfoRequest{}, Decode: JSON(&info, "version")})
 	return info, err
 }
 
@@ -42,7 +42,7 @@ func (c *Client) Clock(ctx context.Context) (Clock, error) {
 		} `json:"nodes"`
 	}
 	before := time.Now()
-	err := c.Do(ctx, Call{Op: "ask for the cluster's time", Decode: JSON(&answer),
+	err := c.Do(ctx, Call{Op: "ask for the cluster's time", Decode: JSON(&answer, "nodes"),
 		Request: esapi.NodesStatsRequest{NodeID: []string{"_local"}, Metric: []string{"jvm"}, FilterPath: []string{"nodes.*.timestamp"}}})
 	if err != nil {
 		return Clock{}, err

@@ -8,19 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/hashicorp/go-retryablehttp"
 )
 
 // maxBody bounds an answer: a page of 65,536 buckets is about 15 MB, so more than this is not ours.
@@ -40,6 +33,9 @@ const (
 	maxKept      = 4
 	maxKeptBytes = 32 << 20
 )
+
+// errTooLong is an answer of more than maxBody bytes.
+var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxBody)
 
 // errAttemptTimeout tells our own deadline of one attempt from the caller's.
 var errAttemptTimeout = errors.New("no complete answer within the request timeout")
@@ -67,7 +63,7 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, a.cause(ctx, fmt.Errorf("answer broke off after %d bytes: %w", n, err))
 	}
 	if n > maxBody {
-		return nil, fmt.Errorf("answer is longer than %d bytes", maxBody)
+		return nil, errTooLong
 	}
 	res.Body = &body{r: bytes.NewReader(buf.Bytes()), buf: buf, pool: a.buffers}
 	res.ContentLength = n
@@ -115,109 +111,6 @@ func (b *body) Close() error {
 	return nil
 }
 
-// retrying puts the one retry layer above next. Retries go round the addresses.
-func retrying(cfg Config, next http.RoundTripper, urls []*url.URL, log *slog.Logger) http.RoundTripper {
-	rc := retryablehttp.NewClient()
-	rc.HTTPClient = &http.Client{
-		Transport: next,
-		// A redirect is somebody's login page, and must not carry our credentials along.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	rc.Logger = nil
-	rc.ErrorHandler = retryablehttp.PassthroughErrorHandler
-	rc.RetryMax = cfg.MaxRetries
-	switch {
-	case cfg.MaxRetries == 0:
-		rc.RetryMax = DefaultMaxRetries
-	case cfg.MaxRetries < 0:
-		rc.RetryMax = 0
-	}
-	rc.RetryWaitMin, rc.RetryWaitMax = cfg.BackoffMin, cfg.BackoffMax
-	if rc.RetryWaitMin == 0 {
-		rc.RetryWaitMin = DefaultBackoffMin
-	}
-	if rc.RetryWaitMax == 0 {
-		rc.RetryWaitMax = DefaultBackoffMax
-	}
-	rc.CheckRetry = checkRetry
-	rc.Backoff = backoff
-	rc.RequestLogHook = func(_ retryablehttp.Logger, req *http.Request, n int) {
-		if a, ok := req.Context().Value(attemptsKey{}).(*atomic.Int32); ok {
-			a.Add(1)
-		}
-		if n > 0 {
-			log.Debug("elasticsearch request is sent again", "method", req.Method, "path", req.URL.Path, "retry", n)
-		}
-	}
-	if len(urls) > 1 {
-		rc.PrepareRetry = func(req *http.Request) error {
-			req.URL = nextAddress(req.URL, urls)
-			req.Host = ""
-			return nil
-		}
-	}
-	return &retryablehttp.RoundTripper{Client: rc}
-}
-
-// nextAddress turns a request to the address after the one it went to.
-func nextAddress(u *url.URL, urls []*url.URL) *url.URL {
-	for i, a := range urls {
-		if a.Host != u.Host || a.Scheme != u.Scheme || !strings.HasPrefix(u.Path, a.Path) {
-			continue
-		}
-		to := urls[(i+1)%len(urls)]
-		next := *u
-		next.Scheme, next.Host = to.Scheme, to.Host
-		next.Path, next.RawPath = to.Path+strings.TrimPrefix(u.Path, a.Path), ""
-		return &next
-	}
-	return u
-}
-
-// checkRetry is the allow-list: what it does not know is not sent again.
-func checkRetry(ctx context.Context, res *http.Response, err error) (bool, error) {
-	if ctx.Err() != nil {
-		return false, nil
-	}
-	if err != nil {
-		return retryableTransport(err), nil
-	}
-	if res.StatusCode >= 200 && res.StatusCode < 300 {
-		return false, nil
-	}
-	b, err := wholeBody(res.Body)
-	if err != nil {
-		return false, nil
-	}
-	switch classifyBody("", "", res.StatusCode, b).Kind {
-	case Retryable, Overload:
-		return true, nil
-	case Fatal, TooBig, Timeout, Auth, Permission, NotFound, Mapping, Partial, TLS, Unreachable, NotElasticsearch, ClusterBlock, Conflict, Canceled:
-	}
-	return false, nil
-}
-
-// retryableTransport says which failures of the network may pass: refused, reset and torn connections, dial
-// timeouts and temporary name errors. Our own attempt timeout is not among them: the same request would be as slow.
-func retryableTransport(err error) bool {
-	var dns *net.DNSError
-	var op *net.OpError
-	switch {
-	case errors.Is(err, errAttemptTimeout), isTLS(err):
-		return false
-	case errors.As(err, &dns):
-		return dns.IsTemporary || dns.IsTimeout
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.ECONNREFUSED),
-		errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNABORTED), errors.Is(err, net.ErrClosed):
-		return true
-	case errors.As(err, &op):
-		return op.Timeout()
-	}
-	// net/http does not export these.
-	s := err.Error()
-	return strings.Contains(s, "server closed idle connection") || strings.Contains(s, "connection reset by peer")
-}
-
 // isTLS says whether the two sides could not agree on TLS; such errors stay until somebody changes something.
 func isTLS(err error) bool {
 	var (
@@ -229,62 +122,41 @@ func isTLS(err error) bool {
 		alert     tls.AlertError
 	)
 	return errors.As(err, &verify) || errors.As(err, &authority) || errors.As(err, &name) || errors.As(err, &invalid) ||
-		errors.As(err, &record) || errors.As(err, &alert) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client")
+		errors.As(err, &record) || errors.As(err, &alert)
 }
 
-// backoff is full jitter: anything between nothing and a limit that doubles, so that many clients spread out. A
-// Retry-After is obeyed up to max, since servers ask for an hour at times.
-func backoff(lo, hi time.Duration, n int, res *http.Response) time.Duration {
-	if res != nil {
-		if d, ok := retryAfter(res.Header.Get("Retry-After")); ok {
-			return min(d, hi)
+// broken says whether an answer began to come: what net/http and the unpacker say of a damaged one has no type in common.
+func broken(err error) bool {
+	s := err.Error()
+	for _, part := range []string{"answer broke off", "malformed", "gzip", "flate", "chunk", "server closed idle connection", "connection reset by peer"} {
+		if strings.Contains(s, part) {
+			return true
 		}
 	}
-	limit := hi
-	if n < 32 && lo<<n > 0 && lo<<n < hi {
-		limit = lo << n
-	}
-	return lo/4 + rand.N(limit) //nolint:gosec // Jitter needs no secrets.
-}
-
-func retryAfter(h string) (time.Duration, bool) {
-	if h == "" {
-		return 0, false
-	}
-	if s, err := strconv.ParseInt(h, 10, 32); err == nil {
-		return time.Duration(max(s, 0)) * time.Second, true
-	}
-	if t, err := http.ParseTime(h); err == nil {
-		return max(time.Until(t), 0), true
-	}
-	return 0, false
-}
-
-// attemptsKey is where the number of attempts of one Do travels.
-type attemptsKey struct{}
-
-func withAttempts(ctx context.Context) (context.Context, *atomic.Int32) {
-	n := new(atomic.Int32)
-	return context.WithValue(ctx, attemptsKey{}, n), n
+	return false
 }
 
 // transportError explains a request that got no answer.
-func (c *Client) transportError(ctx context.Context, call Call, attempts int, err error) *Error {
-	e := &Error{Kind: Unreachable, Op: call.Op, Index: call.Index, Attempts: attempts, Reason: oneLine(err.Error()), Err: err}
+func (c *Client) transportError(ctx context.Context, call *Call, err error) *Error {
+	e := &Error{Kind: Unreachable, Op: call.Op, Index: call.Index, Reason: oneLine(err.Error()), Err: err}
 	var (
 		authority x509.UnknownAuthorityError
 		name      x509.HostnameError
 		invalid   x509.CertificateInvalidError
 		dns       *net.DNSError
+		record    tls.RecordHeaderError
 	)
 	switch {
 	case ctx.Err() != nil:
 		e.Kind, e.Err = Canceled, ctx.Err()
 		e.Reason = "given up: " + ctx.Err().Error()
+	case errors.Is(err, errTooLong):
+		e.Kind = TooBig
+		e.Hint = hint(e)
 	case errors.Is(err, errAttemptTimeout):
 		e.Kind = Timeout
 		e.Hint = hint(e)
-	case strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+	case errors.As(err, &record) && string(record.RecordHeader[:]) == "HTTP/":
 		e.Kind, e.Hint = TLS, "the server speaks plain HTTP: write http:// in elasticsearch.addresses"
 	case isTLS(err):
 		e.Kind = TLS
@@ -306,6 +178,8 @@ func (c *Client) transportError(ctx context.Context, call Call, attempts int, er
 		e.Hint = "the server closed the connection: if it speaks TLS, write https:// in elasticsearch.addresses"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
 		e.Kind, e.Hint = Retryable, "the connection broke while the answer came"
+	case broken(err):
+		e.Kind, e.Hint = Retryable, "the answer came damaged"
 	default:
 		e.Hint = "check elasticsearch.addresses and the network between here and there"
 	}

@@ -254,7 +254,7 @@ func busiestPort(pair *pairs.Pair) int {
 
 // indicators are the key's values in a hunt of so many keys.
 func (k *key) indicators(tested int) scoring.Indicators {
-	return scoring.Indicators{Beacon: k.beacon.Score(tested).Score * k.size.Factor(), Long: k.long.Score, Strobe: k.strobe.Score}
+	return scoring.Indicators{Beacon: k.beacon.Value(tested, k.size), Long: k.long.Score, Strobe: k.strobe.Score}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -111,7 +111,7 @@ type capabilities struct {
 
 func (s *Source) capabilities(ctx context.Context, names, fields []string) (answer capabilities, err error) {
 	yes := true
-	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(names), Decode: es.JSON(&answer),
+	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(names), Decode: es.JSON(&answer, "indices", "fields"),
 		Request: esapi.FieldCapsRequest{Index: names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes}})
 	return answer, err
 }

@@ -276,7 +276,7 @@ func (s *Source) alertIndices(ctx context.Context, connections []string) (readab
 	var answer struct {
 		Index map[string]map[string]bool `json:"index"`
 	}
-	err = s.client.Do(ctx, es.Call{Op: "ask for privileges", Request: esapi.SecurityHasPrivilegesRequest{Body: bytes.NewReader(ask)}, Decode: es.JSON(&answer)})
+	err = s.client.Do(ctx, es.Call{Op: "ask for privileges", Request: esapi.SecurityHasPrivilegesRequest{Body: bytes.NewReader(ask)}, Decode: es.JSON(&answer, "index")})
 	open := es.Is(err, es.NotFound, es.Fatal) // A cluster without security.
 	if err != nil && !open {
 		return nil, nil, fmt.Errorf("ask which alerts may be read: %w", err)

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/es"
 	"dwell/internal/es/estest"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
@@ -272,7 +273,7 @@ func TestNamesThatCannotBeReadAreAGap(t *testing.T) {
 	index := c.index(t, 1)
 	c.loadLogs(t, index, l)
 	req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
-	fake := new(estest.Fake).When(isPage, times(2, estest.ShardFailed(1, 2, "illegal_state_exception", "boom"))...)
+	fake := new(estest.Fake).When(isPage, times(1+es.DefaultMaxRetries, estest.ShardFailed(1, 2, "illegal_state_exception", "boom"))...)
 	src := loaded{cluster: c, index: index}.source(t, c.behind(t, fake, nil), Options{SliceDocs: 100, Concurrency: 1})
 	g := got{names: map[hunt.NameRecord]int64{}}
 	r, err := src.ReadNames(t.Context(), req, g.emitNames)

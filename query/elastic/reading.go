@@ -49,8 +49,11 @@ type batchOf[T any] struct {
 
 func (b *batchOf[T]) begin(n int) { b.held = slices.Grow(b.held[:0], n) }
 
-func (b *batchOf[T]) decode(p *cells, aggregations []byte) (res pageResult, err error) {
-	b.held, res, err = b.row.decode(p, aggregations, b.held)
+func (b *batchOf[T]) decode(p *cells, aggregations []byte) (pageResult, error) {
+	held, res, err := b.row.decode(p, aggregations, b.held)
+	if err == nil { // What came of a damaged page is not held: it is asked for again.
+		b.held = held
+	}
 	return res, err
 }
 
@@ -330,7 +333,7 @@ func (r *reading) closing(ctx context.Context) error {
 // note, and ok is false.
 func (r *reading) afterwards(ctx context.Context, query object) (n int64, ok bool, err error) {
 	n, err = r.count(ctx, query)
-	if es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.Unreachable) {
+	if es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.Unreachable, es.NotElasticsearch) {
 		r.note("afterwards", hunt.Note{What: fmt.Sprintf("whether %s arrived while the window was read could not be counted: %v", r.many, err)})
 		return 0, false, nil
 	}
@@ -393,7 +396,7 @@ func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int6
 		size := r.pageSize(s.Expected)
 		var got pageResult
 		ask := r.request("read "+r.many, r.query.page(s.From, s.To, size, after), []string{"aggregations.c.after_key", "aggregations.c.buckets"})
-		ask.ToTheEnd = true
+		ask.ToTheEnd, ask.Smaller = true, true
 		err := r.src.client.Search(ctx, ask, func(res es.SearchResult) error {
 			if res.Shards == 0 {
 				return nil // All indices are gone; the counts will tell.

@@ -358,7 +358,7 @@ func TestSuricataGridIsNamed(t *testing.T) {
 		case r.Is("/_search"):
 			return estest.JSON(fmt.Sprintf(none, 0, 0, ""))
 		}
-		return estest.JSON("{}")
+		return estest.JSON(`{"indices":[],"fields":{}}`)
 	}}
 	_, err := cannedSource(t, fake).Read(t.Context(), hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, new(collector).emit)
 	require.True(t, es.Is(err, es.NotFound), "%v", err)

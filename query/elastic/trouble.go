@@ -59,16 +59,9 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 		}
 		r.putBack(s)
 		return nil
-	case es.Partial, es.Retryable:
-		if s.tries > 1 {
-			return r.giveUp(s, e)
-		}
-		if err := wait(ctx, r.src.pause); err != nil {
-			return err
-		}
-		r.putBack(s)
-		return nil
-	case es.Fatal, es.Auth, es.Permission, es.NotFound, es.Mapping, es.TLS, es.Unreachable, es.NotElasticsearch, es.ClusterBlock, es.Conflict, es.Canceled:
+	case es.Partial, es.Retryable, es.Unreachable, es.NotElasticsearch: // The client has been patient already.
+		return r.giveUp(s, e)
+	case es.Fatal, es.Auth, es.Permission, es.NotFound, es.Mapping, es.TLS, es.ClusterBlock, es.Conflict, es.Canceled:
 	}
 	return fmt.Errorf("slice %s: %w", s, err)
 }
@@ -76,7 +69,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 // cut puts a slice back in halves. If even counting it fails, it is put back whole, to be tried once more.
 func (r *reading) cut(ctx context.Context, s slice) error {
 	parts, err := r.refine(ctx, s, max(s.Expected/2, 1))
-	if es.Is(err, es.TooBig, es.Timeout, es.Overload, es.Partial, es.Retryable) {
+	if es.Is(err, es.TooBig, es.Timeout, es.Overload, es.Partial, es.Retryable, es.Unreachable, es.NotElasticsearch) {
 		s.tries++
 		if s.tries > maxTries {
 			return r.giveUp(s, err)
