@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"dwell/internal/atomicfile"
 	"dwell/internal/config"
 	"dwell/internal/output"
 	"dwell/internal/store"
@@ -99,7 +99,7 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := writeSecret(keyFile, key.Encoded); err != nil {
+	if err := atomicfile.WriteBytes(keyFile, 0o600, []byte(key.Encoded+"\n")); err != nil {
 		return fmt.Errorf("the API key %s was made but could not be kept; delete it: %w", key.ID, err)
 	}
 	fmt.Fprintf(a.Out, "create API key %s, written to %s\n", key.ID, output.Clean(keyFile))
@@ -156,23 +156,4 @@ func (a *app) dryRun(ctx context.Context, plan func(context.Context) ([]store.St
 		}
 	}
 	return nil
-}
-
-// writeSecret writes a file that only its owner can read, whole or not at all.
-func writeSecret(path, secret string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".dwell-*") // CreateTemp makes it 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err := f.WriteString(secret + "\n"); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

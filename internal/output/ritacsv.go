@@ -4,15 +4,14 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
-	"io"
 	"math"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
+	"dwell/internal/atomicfile"
 	"dwell/internal/hunt"
 )
 
@@ -66,7 +65,7 @@ func WriteRITA(dir string, findings []hunt.Finding) (RITAReport, error) {
 		if err := c.WriteAll(rows); err != nil {
 			return r.report, fmt.Errorf("encode %s: %w", name, err)
 		}
-		if err := WriteFile(filepath.Join(dir, name), func(w io.Writer) error { _, err := b.WriteTo(w); return err }); err != nil {
+		if err := atomicfile.WriteBytes(filepath.Join(dir, name), 0o640, b.Bytes()); err != nil {
 			return r.report, err
 		}
 	}
@@ -163,30 +162,4 @@ func service(f *hunt.Finding) string {
 		}, s)
 	}
 	return strconv.Itoa(f.Destination.Port) + ":" + plain(f.Network.Transport) + ":" + plain(f.Network.Protocol)
-}
-
-// WriteFile writes a file whole or not at all: a temporary one beside it, synced, then renamed. It is readable for the
-// owner and the group.
-func WriteFile(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".dwell-*")
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer os.Remove(f.Name()) // after the rename there is nothing left to remove
-	if err = write(f); err == nil {
-		err = f.Chmod(0o640)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return nil
 }

@@ -2,12 +2,14 @@ package safelist
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+
+	"dwell/internal/atomicfile"
 )
 
 // Edit replaces the text of a list's file by what change makes of it: whole or not at all, with the owner and the rights that
@@ -19,13 +21,9 @@ func Edit(path string, change func(text []byte) ([]byte, error)) error {
 			return fmt.Errorf("follow the link to the safelist: %w", err)
 		}
 	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return fmt.Errorf("write safelist: %w", err)
-	}
-	defer dir.Close() // and with it the lock goes
-	// A file system without locks has the comparison below alone.
-	for errors.Is(syscall.Flock(int(dir.Fd()), syscall.LOCK_EX), syscall.EINTR) {
+	// Who may not lock, or has a file system without locks, has the comparison below alone.
+	if release, err := atomicfile.Lock(context.Background(), filepath.Dir(path)); err == nil {
+		defer release()
 	}
 	before, err := readText(path)
 	if err != nil {
@@ -38,7 +36,7 @@ func Edit(path string, change func(text []byte) ([]byte, error)) error {
 	if err := replace(path, before, after); err != nil {
 		return fmt.Errorf("write safelist: %w", err)
 	}
-	return dir.Sync()
+	return nil
 }
 
 func readText(path string) ([]byte, error) {
@@ -50,13 +48,16 @@ func readText(path string) ([]byte, error) {
 }
 
 func replace(path string, before, after []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	f, err := atomicfile.Create(path, 0o644)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // gone once it is renamed
-	_, err = f.Write(after)
-	if err = errors.Join(err, keepRights(f, path), f.Sync(), f.Close()); err != nil {
+	defer f.Discard()
+	// dwell's service has to be able to read the list when an administrator was the last to write it.
+	if _, err := f.Write(after); err != nil {
+		return err
+	}
+	if err := f.Keep(); err != nil {
 		return err
 	}
 	now, err := readText(path)
@@ -66,23 +67,5 @@ func replace(path string, before, after []byte) error {
 	if !bytes.Equal(now, before) {
 		return fmt.Errorf("%s was changed meanwhile: try again", path)
 	}
-	return os.Rename(f.Name(), path)
-}
-
-// keepRights gives a new file the owner and the rights of the one that it replaces: dwell's service has to be able to read it
-// when an administrator was the last to write it.
-func keepRights(f *os.File, path string) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f.Chmod(0o644)
-	}
-	if err != nil {
-		return err
-	}
-	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		if err := f.Chown(int(s.Uid), int(s.Gid)); err != nil {
-			return fmt.Errorf("%s would get another owner; do it as its owner, or as root: %w", path, err)
-		}
-	}
-	return f.Chmod(info.Mode().Perm())
+	return f.Commit()
 }

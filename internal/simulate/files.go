@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/gzip"
+
+	"dwell/internal/atomicfile"
 )
 
 // Format says how the logs are written. The zero value is one TSV file a log, as Zeek writes it while it runs.
@@ -39,7 +41,7 @@ type output struct {
 type file struct {
 	name   string
 	until  micros
-	temp   *os.File
+	temp   *atomicfile.File
 	gz     *gzip.Writer
 	buf    *bufio.Writer
 	line   line
@@ -95,7 +97,7 @@ func (o *output) begin(log Log, at micros, r record) (*file, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder of %s: %w", f.name, err)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	temp, err := atomicfile.Create(path, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("begin %s: %w", f.name, err)
 	}
@@ -116,7 +118,7 @@ func (o *output) begin(log Log, at micros, r record) (*file, error) {
 	_, err = fmt.Fprintf(f.buf, "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\t%s\n#open\t%s\n#fields\t%s\n#types\t%s\n",
 		log, time.UnixMicro(at).UTC().Format(stamp), strings.Join(head.names, "\t"), strings.Join(head.types, "\t"))
 	if err != nil {
-		discard(f)
+		f.temp.Discard()
 		return nil, fmt.Errorf("write %s: %w", f.name, err)
 	}
 	return f, nil
@@ -132,18 +134,14 @@ func (o *output) finish(f *file) error {
 	if f.gz != nil {
 		err = errors.Join(err, f.gz.Close())
 	}
-	err = errors.Join(err, f.temp.Chmod(0o644), f.temp.Sync())
 	if info, e := f.temp.Stat(); e == nil {
 		o.bytes += info.Size()
 	}
-	err = errors.Join(err, f.temp.Close())
-	temp := f.temp.Name()
-	f.temp = nil
 	if err == nil {
-		err = os.Rename(temp, filepath.Join(o.dir, filepath.FromSlash(f.name)))
+		err = f.temp.Commit()
 	}
+	f.temp.Discard()
 	if err != nil {
-		_ = os.Remove(temp)
 		return fmt.Errorf("finish %s: %w", f.name, err)
 	}
 	o.files = append(o.files, f.name)
@@ -163,34 +161,8 @@ func (o *output) close() error {
 // abort removes what is not finished.
 func (o *output) abort() {
 	for _, f := range o.open {
-		discard(f)
+		f.temp.Discard()
 	}
-}
-
-func discard(f *file) {
-	if f.temp != nil {
-		_ = f.temp.Close()
-		_ = os.Remove(f.temp.Name())
-	}
-}
-
-// writeFile writes a whole file, which appears under its name at once.
-func writeFile(path string, b []byte) error {
-	name := filepath.Base(path)
-	temp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
-	if err != nil {
-		return fmt.Errorf("begin %s: %w", name, err)
-	}
-	_, err = temp.Write(b)
-	err = errors.Join(err, temp.Chmod(0o644), temp.Sync(), temp.Close())
-	if err == nil {
-		err = os.Rename(temp.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(temp.Name())
-		return fmt.Errorf("write %s: %w", name, err)
-	}
-	return nil
 }
 
 // vacant refuses a folder in which logs are that no simulation wrote.

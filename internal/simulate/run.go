@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"dwell/internal/atomicfile"
 )
 
 // Summary is what a run made.
@@ -56,7 +58,7 @@ func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error
 	if err != nil {
 		return Summary{}, fmt.Errorf("write %s: %w", LabelsFile, err)
 	}
-	if err := writeFile(filepath.Join(dir, LabelsFile), b); err != nil {
+	if err := atomicfile.WriteBytes(filepath.Join(dir, LabelsFile), 0o644, b); err != nil {
 		return Summary{}, err
 	}
 	slices.Sort(out.files)

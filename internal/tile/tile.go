@@ -16,8 +16,9 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
+
+	"dwell/internal/atomicfile"
 )
 
 // KeySize is the length of a key: source and destination address, 16 bytes each.
@@ -72,7 +73,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Writer writes one tile. It must be ended by Close or Discard.
 type Writer struct {
 	path  string
-	file  *os.File
+	file  *atomicfile.File
 	out   io.Writer // the file
 	block []byte    // begins with room for its length
 	last  Key
@@ -81,7 +82,7 @@ type Writer struct {
 
 // Create begins a tile of these hours that will be at path.
 func Create(path string, of Hours) (*Writer, error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	f, err := atomicfile.Create(path, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("begin tile %s: %w", path, err)
 	}
@@ -150,26 +151,17 @@ func (w *Writer) Close() error {
 		_, err = w.out.Write(end)
 	}
 	if err == nil {
-		err = w.file.Sync()
+		err = w.file.Commit()
 	}
+	w.Discard()
 	if err != nil {
-		w.Discard()
 		return w.wrap(err)
-	}
-	if err := w.file.Close(); err != nil {
-		return w.wrap(errors.Join(err, os.Remove(w.file.Name())))
-	}
-	if err := os.Rename(w.file.Name(), w.path); err != nil {
-		return w.wrap(errors.Join(err, os.Remove(w.file.Name())))
 	}
 	return nil
 }
 
 // Discard gives the tile up and removes what was written of it.
-func (w *Writer) Discard() {
-	_ = w.file.Close() // What was written is thrown away.
-	_ = os.Remove(w.file.Name())
-}
+func (w *Writer) Discard() { w.file.Discard() }
 
 // Reader reads one tile from its beginning to its end.
 type Reader struct {

@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"golang.org/x/net/publicsuffix"
+
+	"dwell/internal/atomicfile"
 )
 
 // Span is when something was seen, Unix milliseconds.
@@ -284,20 +286,11 @@ func (s spans) write(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone once it is renamed
-	out := bufio.NewWriterSize(f, 1<<16)
-	s.put(out) // Flush gives the error
-	if err = out.Flush(); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return atomicfile.Write(path, 0o600, func(w io.Writer) error {
+		out := bufio.NewWriterSize(w, 1<<16)
+		s.put(out) // Flush gives the error
+		return out.Flush()
+	})
 }
 
 // put writes a store's text.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/hashicorp/go-retryablehttp"
 
+	"dwell/internal/atomicfile"
 	"dwell/internal/hunt"
 )
 
@@ -138,25 +139,12 @@ func (f *Feeds) keep(path string, text []byte, c copied) error {
 		return err
 	}
 	if text != nil {
-		err = replace(path, text)
+		err = atomicfile.WriteBytes(path, 0o600, text)
 	}
 	if err == nil {
-		err = replace(path+".json", about)
+		err = atomicfile.WriteBytes(path+".json", 0o600, about)
 	}
 	return err
-}
-
-func replace(path string, text []byte) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name()) // gone once it is renamed
-	_, err = file.Write(text)
-	if err = errors.Join(err, file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), path)
 }
 
 // fetch asks the server. A nil text without an error: what we have is still the list.

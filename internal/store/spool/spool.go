@@ -21,6 +21,7 @@ import (
 	"strings"
 	"time"
 
+	"dwell/internal/atomicfile"
 	"dwell/internal/hunt"
 	"dwell/internal/store/bulk"
 )
@@ -76,14 +77,8 @@ func Open(o Options) (*Spool, error) {
 		return nil, fmt.Errorf("make the spool's folder: %w", err)
 	}
 	s := &Spool{dir: o.Dir, max: o.MaxBytes, now: o.Now}
-	half, err := filepath.Glob(filepath.Join(o.Dir, ".dwell-*"))
-	if err != nil {
-		return nil, fmt.Errorf("look into the spool: %w", err)
-	}
-	for _, f := range half {
-		if err := os.Remove(f); err != nil {
-			return nil, fmt.Errorf("tidy the spool: %w", err)
-		}
+	if err := atomicfile.Sweep(o.Dir); err != nil {
+		return nil, fmt.Errorf("tidy the spool: %w", err)
 	}
 	return s, nil
 }
@@ -227,29 +222,8 @@ func (s *Spool) write(name, what string, lines []any) error {
 	if st.Bytes+int64(len(b)) > s.max {
 		return &FullError{Dir: s.dir, Bytes: st.Bytes, Max: s.max, Hunt: what, NeededBytes: int64(len(b))}
 	}
-	f, err := os.CreateTemp(s.dir, ".dwell-*")
-	if err != nil {
+	if err := atomicfile.WriteBytes(path, 0o600, b); err != nil {
 		return fmt.Errorf("hold %s: %w", what, err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return fmt.Errorf("hold %s: %w", what, errors.Join(err, os.Remove(f.Name())))
-	}
-	return syncDir(s.dir)
-}
-
-// syncDir makes a rename survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync the spool's folder: %w", err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync the spool's folder: %w", err)
 	}
 	return nil
 }

@@ -1,0 +1,72 @@
+//go:build !windows
+
+package atomicfile
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// lockFile takes a lock on an open file, or gives [ErrLocked] where another has it.
+func lockFile(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return ErrLocked
+		default:
+			return err
+		}
+	}
+}
+
+// rename puts the file into its place before its lock goes with closing it, so that no sweeper takes it between.
+func (f *File) rename() error {
+	if err := os.Rename(f.Name(), f.path); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// syncDir makes a rename survive a power cut. A file system that knows no such thing is no error.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+// Keep gives the file the owner and the rights of the one that it replaces, where there is one.
+func (f *File) Keep() error {
+	info, err := os.Stat(f.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if s, ok := info.Sys().(*syscall.Stat_t); ok {
+		if err := f.Chown(int(s.Uid), int(s.Gid)); err != nil {
+			return fmt.Errorf("%s would get another owner; do it as its owner, or as root: %w", f.path, err)
+		}
+	}
+	f.mode = info.Mode().Perm()
+	return nil
+}
+
+// openLock opens what is locked.
+func openLock(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return os.Open(path)
+	}
+	return os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+}
