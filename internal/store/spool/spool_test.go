@@ -35,7 +35,7 @@ func open(t *testing.T, dir string, max int64) *Spool {
 }
 
 func sample(name string, findings int) (hunt.Document, []hunt.Finding) {
-	doc := hunt.Document{Dwell: hunt.DwellHunt{HuntID: name, Revision: "r", Hunt: hunt.Summary{Gaps: []string{"a\nb"}}}}
+	doc := hunt.Document{Dwell: hunt.DwellHunt{HuntID: name, Revision: "r", Hunt: hunt.Summary{Internal: []string{}, Notes: []string{}, Gaps: []string{"a\nb"}}}}
 	var out []hunt.Finding
 	for i := range findings {
 		out = append(out, hunt.Finding{Source: hunt.Originator{IP: netip.MustParseAddr("10.1.1.1")},
