@@ -16,6 +16,7 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
 	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
@@ -51,7 +52,7 @@ func TestTunnelsHaveTheSameAnswersBothWays(t *testing.T) {
 	require.NoError(t, err)
 	for name, src := range map[string]hunt.Source{"files": zeek.New(zeek.Options{Paths: []string{dir}}), "index": index} {
 		from := time.Unix(start, 0)
-		res, err := pipeline.Run(t.Context(), src, pipeline.Options{Profile: pipeline.ProfileDwell, MinScore: 0.1, Now: time.Now,
+		res, err := pipeline.Run(t.Context(), src, pipeline.Options{Ranking: rank.Ranking{}, MinScore: 0.1, Now: time.Now,
 			Request: hunt.Request{From: from, To: from.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}})
 		require.NoError(t, err)
 		found := 0

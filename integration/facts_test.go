@@ -17,6 +17,7 @@ import (
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
 	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
@@ -49,7 +50,7 @@ func TestSameFactsBothWays(t *testing.T) {
 	require.NoError(t, err)
 
 	k := &keys{}
-	o := pipeline.Options{Profile: pipeline.ProfileDwell, MinScore: 0.2, Version: "test", Now: time.Now, Judges: []evidence.Judge{k, protocol.Judge{}},
+	o := pipeline.Options{Ranking: rank.Ranking{Judges: []evidence.Judge{k, protocol.Judge{}}}, MinScore: 0.2, Version: "test", Now: time.Now,
 		Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
 	fromFiles, err := pipeline.Run(t.Context(), wholeSeconds{files}, o)
 	require.NoError(t, err)

@@ -19,6 +19,9 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/material"
+	"dwell/internal/pipeline/rank"
+	"dwell/internal/pipeline/rita"
 	"dwell/internal/securityonion"
 	"dwell/internal/simulate"
 	"dwell/query/elastic"
@@ -110,8 +113,8 @@ func TestLinksFindTheConnections(t *testing.T) {
 		require.NoError(t, err)
 		src, err := elastic.New(client, elastic.Options{})
 		require.NoError(t, err)
-		for _, profile := range []string{pipeline.ProfileDwell, pipeline.ProfileRITA} {
-			res, err := pipeline.Run(t.Context(), src, pipeline.Options{Profile: profile, Version: "test", Now: time.Now, Manager: "https://manager/",
+		for _, ranking := range []pipeline.Ranking{rank.Ranking{}, rita.Ranking{}} {
+			res, err := pipeline.Run(t.Context(), src, pipeline.Options{Ranking: ranking, Version: "test", Now: time.Now, Manager: "https://manager/",
 				Request: hunt.Request{From: from, To: to, Scope: hunt.NewScope(nil, hunt.Outbound)}})
 			require.NoError(t, err)
 			kinds := map[string]int{}
@@ -135,8 +138,8 @@ func TestLinksFindTheConnections(t *testing.T) {
 				require.Positive(t, want)
 				require.Equal(t, want, soc(t, client, f.Dwell.Links.SOCHunt), "%s: %s", f.Dwell.Pair, f.Dwell.Links.SOCHunt)
 			}
-			t.Logf("profile %s: findings by kind of key: %v", profile, kinds)
-			if profile == pipeline.ProfileDwell {
+			t.Logf("profile %s: findings by kind of key: %v", ranking.Profile(), kinds)
+			if ranking.Profile() == rank.Profile {
 				require.Len(t, kinds, 5, "a finding of each kind of key")
 			}
 		}
@@ -190,7 +193,7 @@ func TestLinksOfHostileNames(t *testing.T) {
 		_, err := load.Load(t.Context(), c, load.Options{Paths: []string{dir}})
 		require.NoError(t, err)
 		for _, name := range names {
-			q := pipeline.RawQuery(client, hunt.Side{Name: name})
+			q := material.RawQuery(client, hunt.Side{Name: name})
 			// A question mark stands for one character, so a name of such characters only finds others of its length.
 			same := int64(0)
 			for _, other := range names {

@@ -17,6 +17,7 @@ import (
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
 	"dwell/internal/simulate"
 	"dwell/query/elastic"
 	"dwell/query/zeek"
@@ -67,7 +68,7 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 	want := map[string]string{ // implant: what its pair ends with
 		"roaming": "#ja4=t12i190800_d83cc789557e_16bbda4055b2", "older": "#ja3=" + ja3Old, "bare": "#no-server-name",
 	}
-	o := pipeline.Options{Profile: pipeline.ProfileDwell, MinScore: 0.2, Version: "test", Now: time.Now, Judges: []evidence.Judge{protocol.Judge{}},
+	o := pipeline.Options{Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}}}, MinScore: 0.2, Version: "test", Now: time.Now,
 		Request: hunt.Request{From: summary.Labels.Window.Start, To: summary.Labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
 	check := func(t *testing.T, src hunt.Source) map[string]hunt.Finding {
 		t.Helper()

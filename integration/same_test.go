@@ -17,6 +17,8 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
+	"dwell/internal/pipeline/rita"
 	"dwell/internal/simulate"
 	"dwell/query/elastic"
 	"dwell/query/zeek"
@@ -58,8 +60,8 @@ func TestSameLogsBothWays(t *testing.T) {
 			fromIndex, err := elastic.New(client, elastic.Options{SliceDocs: 1500})
 			require.NoError(t, err)
 
-			for _, profile := range []string{pipeline.ProfileDwell, pipeline.ProfileRITA} {
-				o := pipeline.Options{Profile: profile, MinScore: 0, NoNames: true, Version: "test", Now: time.Now,
+			for _, ranking := range []pipeline.Ranking{rank.Ranking{}, rita.Ranking{}} {
+				o := pipeline.Options{Ranking: ranking, MinScore: 0, NoNames: true, Version: "test", Now: time.Now,
 					Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
 				files, err := pipeline.Run(t.Context(), wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir + "/conn.log"}})}, o)
 				require.NoError(t, err)

@@ -12,11 +12,13 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"dwell/internal/collector"
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rita"
 )
 
 // huntFlags are what the command line may say beside the settings.
@@ -153,6 +155,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 
 // runHunt carries a hunt out, sensor by sensor where that is asked for.
 func runHunt(ctx context.Context, source hunt.Source, o pipeline.Options) (*pipeline.Result, error) {
+	defer collector.Often()()
 	if o.BySensor {
 		return pipeline.RunBySensor(ctx, source, o)
 	}
@@ -200,7 +203,7 @@ func (a *app) explain(ctx context.Context, in *hunt.Session, o *pipeline.Options
 	for _, l := range lines {
 		fmt.Fprintln(a.Out, output.Clean(l))
 	}
-	fmt.Fprintf(a.Out, "then score by profile %s, look for %s, %s\n", o.Profile, strings.Join(o.Indicators, ", "), o.Request.Scope.Direction)
+	fmt.Fprintf(a.Out, "then score by profile %s, look for %s, %s\n", o.Ranking.Profile(), strings.Join(o.Indicators, ", "), o.Request.Scope.Direction)
 	return nil
 }
 
@@ -213,29 +216,27 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	o := pipeline.Options{
 		Request: hunt.Request{Since: settings.Hunt.Since, Settle: settings.Query.Settle,
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
-		Indicators: settings.Hunt.Indicators, Profile: settings.Hunt.Profile, MinScore: settings.Hunt.MinScore,
+		Indicators: settings.Hunt.Indicators, MinScore: settings.Hunt.MinScore,
 		Manager: settings.Links.BaseURL, Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
 		Selftest: settings.Hunt.Selftest, BySensor: settings.Hunt.BySensor,
 	}
-	if o.Selftest && o.Profile == pipeline.ProfileRITA && f.wholeHunt.Changed("selftest") {
+	byRITA := settings.Hunt.Profile == rita.Profile
+	if o.Selftest && byRITA && f.wholeHunt.Changed("selftest") {
 		return o, usage("--selftest measures our own score: leave --profile rita out")
 	}
 	// Without a home there is no state folder: then tiles go where temporary files go.
 	if dir, err := settings.StateDir(a.Environ); err == nil {
 		o.Memory.Folder = filepath.Join(dir, "tiles")
 	}
-	if o.Selftest && o.Profile == pipeline.ProfileRITA {
+	if o.Selftest && byRITA {
 		a.say("dwell: note: the self-test measures dwell's own score: there is none by RITA's")
 	}
 	if o.Safelist, err = openSafelist(settings); err != nil {
 		return o, err
 	}
-	if settings.Evidence.Enabled {
-		if o.Judges, err = a.judges(ctx, settings); err != nil {
-			return o, err
-		}
+	if o.Ranking, err = a.ranking(ctx, settings); err != nil {
+		return o, err
 	}
-	o.Weights = settings.ChangedWeights()
 	for _, b := range []struct {
 		flag, text string
 		at         *time.Time

@@ -6,33 +6,47 @@ import (
 	"path/filepath"
 
 	"dwell/internal/config"
-	"dwell/internal/evidence"
-	"dwell/internal/evidence/catalogue"
-	"dwell/internal/evidence/firstseen"
-	"dwell/internal/evidence/host"
 	"dwell/internal/evidence/intel"
-	"dwell/internal/evidence/owner"
-	"dwell/internal/evidence/protocol"
+	"dwell/internal/evidence/judges"
+	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
+	"dwell/internal/pipeline/rita"
 )
 
-// judges are what weighs the findings of a hunt, in order: what speaks against a name has to be known before
-// the name explains anything.
-func (a *app) judges(ctx context.Context, settings *config.Loaded) ([]evidence.Judge, error) {
-	known, err := catalogue.Load(beside(settings, settings.Evidence.Catalogue, "catalogue.csv"))
+// ranking is what the settings say findings are scored by, with the evidence that they allow.
+func (a *app) ranking(ctx context.Context, settings *config.Loaded) (pipeline.Ranking, error) {
+	set := &judges.Set{}
+	if settings.Evidence.Enabled {
+		var err error
+		if set, err = a.judges(ctx, settings); err != nil {
+			return nil, err
+		}
+	}
+	if settings.Hunt.Profile != rita.Profile {
+		return rank.Ranking{Judges: set.List(), Weights: settings.ChangedWeights()}, nil
+	}
+	r := rita.Ranking{FirstSeen: set.FirstSeen}
+	if set.Intel != nil {
+		r.Indicators = set.Intel
+	}
+	return r, nil
+}
+
+func (a *app) judges(ctx context.Context, settings *config.Loaded) (*judges.Set, error) {
+	s := judges.Settings{Catalogue: beside(settings, settings.Evidence.Catalogue, "catalogue.csv"), Intel: settings.Evidence.Intel,
+		Feeds:   &intel.Feeds{Refresh: settings.Evidence.IntelRefresh, MaxAge: settings.Evidence.IntelMaxAge, Version: version, Now: a.Now},
+		ASNFile: settings.Geo.ASNFile, CountryFile: settings.Geo.CountryFile}
+	if path, err := a.firstSeenPath(settings); err == nil {
+		s.FirstSeen = path
+	}
+	if dir, err := settings.StateDir(a.Environ); err == nil {
+		s.Feeds.Dir = filepath.Join(dir, "feeds")
+	}
+	set, err := judges.Open(ctx, s)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	judges := []evidence.Judge{}
-	if path, err := a.firstSeenPath(settings); err == nil {
-		store, err := firstseen.Open(path)
-		judges = append(judges, firstseen.Judge{Store: store, Err: err})
-	}
-	feeds := &intel.Feeds{Refresh: settings.Evidence.IntelRefresh, MaxAge: settings.Evidence.IntelMaxAge, Version: version, Now: a.Now}
-	if dir, err := settings.StateDir(a.Environ); err == nil {
-		feeds.Dir = filepath.Join(dir, "feeds")
-	}
-	who := owner.Judge{Files: owner.Open(settings.Geo.ASNFile, settings.Geo.CountryFile)}
-	return append(judges, protocol.Judge{}, who, intel.Load(ctx, settings.Evidence.Intel, feeds), known, host.Judge{}), nil
+	return set, nil
 }
 
 func (a *app) firstSeenPath(settings *config.Loaded) (string, error) {

@@ -44,7 +44,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 	}
 	bar := newProgress(a)
 	o.Request.Progress = bar.update
-	reading, err := pipeline.Learn(ctx, source, o.Request, keep)
+	reading, err := firstseen.Learn(ctx, source, o.Request, keep)
 	bar.done()
 	if err != nil {
 		return err

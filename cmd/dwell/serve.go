@@ -165,7 +165,7 @@ func (j *serveJob) Done(ctx context.Context, since time.Time) ([]time.Time, erro
 	for _, p := range options.Request.Scope.Internal {
 		internal = append(internal, p.String())
 	}
-	ends, err := st.Done(ctx, since, settings.Serve.Window, options.Profile, options.Request.Scope.Direction.String(), internal)
+	ends, err := st.Done(ctx, since, settings.Serve.Window, settings.Hunt.Profile, options.Request.Scope.Direction.String(), internal)
 	if err != nil {
 		return nil, err
 	}

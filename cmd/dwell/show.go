@@ -17,6 +17,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/material"
 	"dwell/internal/store"
 	"dwell/query/elastic"
 	"dwell/scoring"
@@ -50,10 +51,6 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	options, err := f.options(ctx, a, settings)
-	if err != nil {
-		return err
-	}
 	var stored *hunt.Finding
 	var from netip.Addr
 	var to hunt.Side
@@ -65,10 +62,16 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		if stored, err = a.storedFinding(ctx, settings, args[0]); err != nil {
 			return err
 		}
+		settings.Hunt.Profile = stored.Dwell.Profile
+		from, to = stored.Source.IP, hunt.SideOf(stored)
+	}
+	options, err := f.options(ctx, a, settings)
+	if err != nil {
+		return err
+	}
+	if stored != nil {
 		d := stored.Dwell.Window
 		options.Request.From, options.Request.To, options.Request.Since = d.Start.Time, d.End.Time, 0
-		options.Profile = stored.Dwell.Profile
-		from, to = stored.Source.IP, hunt.SideOf(stored)
 	}
 	source, err := a.source(ctx, f.zeek, settings)
 	if err != nil {
@@ -86,7 +89,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to.Addr} // a cluster can give these two alone
 		options.NoNames = true
 	}
-	portrait, err := pipeline.Show(ctx, source, options, from, to)
+	portrait, err := takePortrait(ctx, source, options, from, to)
 	bar.done()
 	if err != nil {
 		return err
@@ -136,7 +139,7 @@ func (f *huntFlags) window(p *pflag.FlagSet) {
 // painter writes a portrait for people.
 type painter struct {
 	w     io.Writer
-	p     *pipeline.Portrait
+	p     *portrait
 	width int
 	// terminal is how many columns the terminal has, 0 where there is none.
 	terminal int
@@ -180,7 +183,7 @@ func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
 }
 
 // amount says how much the pair did; of a DNS tunnel the queries are among the reasons.
-func amount(p *pipeline.Portrait) string {
+func amount(p *portrait) string {
 	if p.To.DNS {
 		return ""
 	}
@@ -276,7 +279,7 @@ func (d *painter) queries(settings *config.Loaded) {
 	if w == (hunt.Window{}) {
 		return
 	}
-	query := pipeline.RawQuery(p.Src, p.To)
+	query := material.RawQuery(p.Src, p.To)
 	d.head("look further")
 	d.line("  Kibana (KQL)  %s", query.KQL())
 	d.line("  Hunt (OQL)    %s | groupby destination.port network.protocol connection.state", query.OQL())

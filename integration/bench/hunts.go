@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"dwell/integration/testnode"
+	"dwell/internal/collector"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
 	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
@@ -136,7 +138,8 @@ func child(ctx context.Context, in string) error {
 		}
 		req.From, req.To = day, day.Add(24*time.Hour)
 	}
-	o := pipeline.Options{Request: req, Profile: pipeline.ProfileDwell, MinScore: 0.4, Now: time.Now}
+	o := pipeline.Options{Request: req, MinScore: 0.4, Now: time.Now}
+	var weigh rank.Ranking
 	var judges []*timed
 	if clock := os.Getenv(envJudges); clock != "" {
 		if clock == processorClock {
@@ -147,9 +150,11 @@ func child(ctx context.Context, in string) error {
 			return err
 		}
 		for _, j := range judges {
-			o.Judges = append(o.Judges, j)
+			weigh.Judges = append(weigh.Judges, j)
 		}
 	}
+	o.Ranking = weigh
+	defer collector.Often()() // as dwell hunt does
 	res, err := pipeline.Run(ctx, source, o)
 	if err != nil {
 		return err

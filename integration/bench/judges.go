@@ -14,12 +14,8 @@ import (
 	"time"
 
 	"dwell/internal/evidence"
-	"dwell/internal/evidence/catalogue"
-	"dwell/internal/evidence/firstseen"
-	"dwell/internal/evidence/host"
 	"dwell/internal/evidence/intel"
-	"dwell/internal/evidence/owner"
-	"dwell/internal/evidence/protocol"
+	"dwell/internal/evidence/judges"
 	"dwell/internal/hunt"
 )
 
@@ -56,27 +52,18 @@ func (t *timed) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidenc
 }
 
 // allJudges are those of dwell hunt, with empty stores and lists.
-func allJudges(ctx context.Context, now func() time.Time) ([]*timed, error) {
-	known, err := catalogue.Load("")
-	if err != nil {
-		return nil, err
-	}
+func allJudges(ctx context.Context, now func() time.Time) (out []*timed, err error) {
 	dir, err := os.MkdirTemp("", "dwell-bench-")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	store, err := firstseen.Open(filepath.Join(dir, "first-seen"))
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	set, err := judges.Open(ctx, judges.Settings{FirstSeen: filepath.Join(dir, "first-seen"), Feeds: &intel.Feeds{Now: now}})
 	if err != nil {
 		return nil, err
 	}
-	var out []*timed
-	for _, j := range []struct {
-		name  string
-		judge evidence.Judge
-	}{{"first seen", firstseen.Judge{Store: store}}, {"protocol", protocol.Judge{}}, {"owner", owner.Judge{Files: owner.Open("", "")}},
-		{"intel", intel.Load(ctx, nil, &intel.Feeds{Now: now})}, {"catalogue", known}, {"host", host.Judge{}}} {
-		out = append(out, &timed{judge: j.judge, name: j.name, now: now})
+	for _, j := range set.Judges {
+		out = append(out, &timed{judge: j.Judge, name: j.Name, now: now})
 	}
 	return out, nil
 }

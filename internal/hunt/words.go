@@ -47,3 +47,12 @@ func Size(n int64) string {
 	}
 	return strings.TrimSuffix(strconv.FormatFloat(x, 'f', 1, 64), ".0") + " " + units[0]
 }
+
+// Listed names the first few of a list, for a sentence.
+func Listed(names []string) string {
+	const few = 3
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %s more", strings.Join(names[:few], ", "), Count(len(names)-few))
+}

@@ -11,6 +11,7 @@ import (
 
 	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/material"
 )
 
 // RunBySensor carries a hunt out for each sensor on its own, one after the other, and puts the results together: the same
@@ -54,7 +55,7 @@ func SensorOf(f *hunt.Finding) string {
 func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Options) *Result {
 	o.BySensor = true
 	out := &Result{Reading: hunt.Reading{Notes: remarks.Notes, Gaps: remarks.Gaps}}
-	var c counts
+	var c material.Counts
 	var stages hunt.Stages
 	said := map[string][]string{}
 	for i, r := range results {
@@ -74,7 +75,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 			said[n.String()] = append(said[n.String()], name)
 		}
 		h := &r.Document.Dwell.Hunt
-		c.connections, c.pairs, c.scored = c.connections+h.Connections, c.pairs+h.Pairs, c.scored+h.Scored
+		c.Connections, c.Pairs, c.Scored = c.Connections+h.Connections, c.Pairs+h.Pairs, c.Scored+h.Scored
 		stages.Read, stages.Score, stages.Evidence = stages.Read+h.Stages.Read, stages.Score+h.Stages.Score, stages.Evidence+h.Stages.Evidence
 		out.Findings = append(out.Findings, r.Findings...)
 		out.Seen = seenTogether(out.Seen, r.Seen)
@@ -84,7 +85,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 			of := said[n.String()]
 			delete(said, n.String())
 			if len(of) > 0 && len(of) < len(results) {
-				n.Where = strings.TrimSuffix(listed(of)+": "+n.Where, ": ")
+				n.Where = strings.TrimSuffix(hunt.Listed(of)+": "+n.Where, ": ")
 			}
 			if len(of) > 0 {
 				out.Reading.Notes = append(out.Reading.Notes, n)
@@ -98,13 +99,9 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 	slices.Sort(sources)
 	out.Reading.Source = strings.Join(slices.Compact(sources), ", ")
 	id := newIdentity(&out.Reading, &o)
-	for i := range out.Findings {
-		d := &out.Findings[i].Dwell
-		d.HuntID, d.Revision, d.Incomplete = id.hunt, id.revision, id.incomplete
-		out.Findings[i].Event.ID = hunt.Digest("finding", id.hunt, id.revision, d.FindingID)
-	}
-	c.severities = out.finish(o)
-	out.Document = id.document(&out.Reading, c, o)
+	id.stamp(out.Findings)
+	by := out.finish(&o)
+	out.Document = id.document(&out.Reading, c, by, &o)
 	out.Document.Dwell.Hunt.Stages = stages
 	out.Document.Dwell.Hunt.Statement = statements(parts, results)
 	return out

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rank"
 	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )
@@ -30,7 +31,7 @@ func TestMissingHost(t *testing.T) {
 	dir := captures(t)
 	scope := hunt.NewScope([]netip.Prefix{netip.MustParsePrefix("64.225.56.201/32")}, hunt.Both)
 	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(dir, "rita", "missing_host")}}),
-		Options{Profile: ProfileDwell, MinScore: 0.4, Now: time.Now, Request: hunt.Request{Since: 24 * time.Hour, Scope: scope}})
+		Options{Ranking: rank.Ranking{}, MinScore: 0.4, Now: time.Now, Request: hunt.Request{Since: 24 * time.Hour, Scope: scope}})
 	require.NoError(t, err)
 	for _, f := range res.Findings {
 		if strings.HasPrefix(f.Dwell.Pair, "73.54.23.243>64.225.56.201:80/") {
@@ -49,7 +50,7 @@ func TestMissingHost(t *testing.T) {
 func TestProxyIsNotTheDestination(t *testing.T) {
 	dir := captures(t)
 	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(dir, "rita", "proxy")}}),
-		Options{Profile: ProfileDwell, MinScore: 0.4, Now: time.Now, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
+		Options{Ranking: rank.Ranking{}, MinScore: 0.4, Now: time.Now, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
 	require.NoError(t, err)
 	require.Len(t, res.Findings, 1)
 	f := res.Findings[0]
@@ -67,8 +68,8 @@ func judged(t *testing.T, path, internal string) []hunt.Finding {
 	if internal != "" {
 		networks = []netip.Prefix{netip.MustParsePrefix(internal)}
 	}
-	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(captures(t), path)}}), Options{Profile: ProfileDwell,
-		MinScore: 0.2, Now: time.Now, Judges: allJudges(t), Request: hunt.Request{Scope: hunt.NewScope(networks, hunt.Outbound)}})
+	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(captures(t), path)}}), Options{Ranking: rank.Ranking{Judges: allJudges(t)},
+		MinScore: 0.2, Now: time.Now, Request: hunt.Request{Scope: hunt.NewScope(networks, hunt.Outbound)}})
 	require.NoError(t, err)
 	return res.Findings
 }
@@ -114,7 +115,7 @@ func TestSimulatedSitesAreExplained(t *testing.T) {
 		dir := t.TempDir()
 		_, err := simulate.Run(t.Context(), sc, dir, simulate.Format{})
 		require.NoError(t, err)
-		res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Profile: ProfileDwell, MinScore: 0.2, Now: time.Now, Judges: allJudges(t),
+		res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Ranking: rank.Ranking{Judges: allJudges(t)}, MinScore: 0.2, Now: time.Now,
 			Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
 		require.NoError(t, err)
 		explained := 0

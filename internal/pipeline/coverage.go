@@ -9,16 +9,15 @@ import (
 	"strings"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/material"
 )
 
 // cover asks the source how much of the traffic was seen. That it does not know is a note, never the end of a hunt.
-func (r *Result) cover(ctx context.Context, in *hunt.Session, o Options) (hunt.Coverage, error) {
+func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Material) (hunt.Coverage, error) {
 	if in.Coverage == nil || r.Reading.Window == (hunt.Window{}) {
 		return hunt.Coverage{Sensors: r.Reading.Sensors}, nil
 	}
-	req := o.Request
-	req.From, req.To, req.Since, req.Progress = r.Reading.Window.Start, r.Reading.Window.End, 0, nil
-	seen, remarks, err := in.Coverage(ctx, req)
+	seen, remarks, err := in.Coverage(ctx, m.LookUp())
 	r.Reading.Add(remarks)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -105,11 +104,11 @@ func lossOf(list []hunt.PeerLoss, of func(hunt.PeerLoss) (lost, all int64)) *hun
 		lost, all = lost+n, all+of
 		share := 100 * float64(n) / float64(of)
 		if out == nil || share > out.WorstPercent {
-			out = &hunt.LossShare{WorstPercent: round(share), WorstPeer: strings.Trim(l.Sensor+" "+l.Peer, " ")}
+			out = &hunt.LossShare{WorstPercent: material.Round(share), WorstPeer: strings.Trim(l.Sensor+" "+l.Peer, " ")}
 		}
 	}
 	if out != nil {
-		out.Percent = round(100 * float64(lost) / float64(all))
+		out.Percent = material.Round(100 * float64(lost) / float64(all))
 	}
 	return out
 }

@@ -12,16 +12,10 @@ import (
 
 	"dwell/internal/evidence/intel"
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rank"
 	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )
-
-func TestCommonSuffix(t *testing.T) {
-	for names, want := range map[string]string{"": "", "a.b.example": "a.b.example", "a.b.example c.b.example": "b.example", "xb.example b.example": "example",
-		"b.example a.b.example": "b.example", "a.example b.test": ""} {
-		require.Equal(t, want, commonSuffix(strings.Fields(names)), names)
-	}
-}
 
 // TestTunnelsAreJudged: what is known of a domain speaks about the names asked for below it: the catalogue of reputation services, an
 // indicator for the domain or for what lies below it, on a list or in Zeek's intel.log.
@@ -43,7 +37,7 @@ func TestTunnelsAreJudged(t *testing.T) {
 			judges[i] = intel.Load(t.Context(), []string{file}, &intel.Feeds{})
 		}
 	}
-	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Profile: ProfileDwell, MinScore: 0.05, Now: time.Now, Judges: judges,
+	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Ranking: rank.Ranking{Judges: judges}, MinScore: 0.05, Now: time.Now,
 		Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
 	require.NoError(t, err)
 	lists := map[string]string{}

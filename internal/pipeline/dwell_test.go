@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rank"
 )
 
 // by changes connections: another source, port, transport, service.
@@ -22,7 +23,7 @@ func by(conns []hunt.Connection, change func(*hunt.Connection)) []hunt.Connectio
 
 func dwellOptions() Options {
 	o := options()
-	o.Profile = ProfileDwell
+	o.Ranking = rank.Ranking{}
 	return o
 }
 

@@ -20,6 +20,7 @@ import (
 	"dwell/internal/evidence/owner"
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rank"
 	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )
@@ -27,7 +28,7 @@ import (
 // weighed hunts in log files, with some judges or without evidence.
 func weighed(t *testing.T, dir string, judges []evidence.Judge, direction hunt.Direction, since time.Duration, internal ...netip.Prefix) *Result {
 	t.Helper()
-	o := Options{Profile: ProfileDwell, MinScore: 0.2, Now: time.Now, Request: hunt.Request{Since: since, Scope: hunt.NewScope(internal, direction)}, Judges: judges}
+	o := Options{Ranking: rank.Ranking{Judges: judges}, MinScore: 0.2, Now: time.Now, Request: hunt.Request{Since: since, Scope: hunt.NewScope(internal, direction)}}
 	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), o)
 	require.NoError(t, err)
 	return res
@@ -176,8 +177,8 @@ func TestImplantAgainstUpdates(t *testing.T) {
 	dir := t.TempDir()
 	_, err = simulate.Run(t.Context(), sc, dir, simulate.Format{})
 	require.NoError(t, err)
-	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Profile: ProfileDwell, MinScore: 0.2, Now: time.Now,
-		Judges: []evidence.Judge{protocol.Judge{}, known}, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
+	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}, known}}, MinScore: 0.2, Now: time.Now,
+		Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
 	require.NoError(t, err)
 	first := map[string]*hunt.Finding{}
 	for i := range res.Findings {

@@ -12,6 +12,7 @@ import (
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rank"
 )
 
 // A name that everybody uses, has used for long and calls with this rhythm speaks for those who use it at the servers that others use, not
@@ -43,7 +44,7 @@ func TestForgedNameLowersNothing(t *testing.T) {
 	store, err := firstseen.Open(path)
 	require.NoError(t, err)
 	o := dwellOptions()
-	o.Judges = []evidence.Judge{firstseen.Judge{Store: store}}
+	o.Ranking = rank.Ranking{Judges: []evidence.Judge{firstseen.Judge{Store: store}}}
 	found := hunted(t, src, o)
 
 	terms := func(f *hunt.Finding) (out []string) {

@@ -21,7 +21,7 @@ func TestNamesCannotBeStories(t *testing.T) {
 	want := map[string]firstseen.Span{server.String(): {First: at, Last: at}, "a.example": {First: at, Last: at}}
 	var got map[string]firstseen.Span
 	o := dwellOptions()
-	_, err := Learn(t.Context(), src, o.Request, func(seen map[string]firstseen.Span) error { got = seen; return nil })
+	_, err := firstseen.Learn(t.Context(), src, o.Request, func(seen map[string]firstseen.Span) error { got = seen; return nil })
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 

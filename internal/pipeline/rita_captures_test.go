@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rita"
 	"dwell/query/zeek"
 	"dwell/scoring"
 )
@@ -90,7 +91,7 @@ func TestRITAsOwnRows(t *testing.T) {
 		t.Run(c.file, func(t *testing.T) {
 			scope := hunt.NewScope([]netip.Prefix{netip.MustParsePrefix(c.internal)}, c.direction)
 			res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(root, c.logs)}}),
-				Options{Profile: ProfileRITA, RITA: c.set, Now: time.Now, Request: hunt.Request{Scope: scope, Since: c.since}})
+				Options{Ranking: rita.Ranking{Settings: c.set}, Now: time.Now, Request: hunt.Request{Scope: scope, Since: c.since}})
 			require.NoError(t, err)
 			ours, at := map[string]*hunt.Finding{}, map[string]int{}
 			for i := range res.Findings {
@@ -151,7 +152,7 @@ func ritaDiffers(t *testing.T, row map[string]string, f *hunt.Finding) string {
 			why = append(why, column+" "+row[column]+", ours "+strconv.FormatFloat(got, 'g', 6, 64))
 		}
 	}
-	compare("final_score", ritaFinal(f.Dwell.Parts, f.Dwell.Modifiers), 0.002)
+	compare("final_score", rita.Ranking{}.Weight(f), 0.002)
 	compare("long_conn_score", f.Dwell.Parts.LongConnection, 0.002)
 	compare("strobe_score", f.Dwell.Parts.Strobe, 0)
 	compare("prevalence_total", float64(f.Dwell.Evidence.Prevalence.Hosts), 0)

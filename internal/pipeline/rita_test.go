@@ -12,10 +12,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/internal/evidence"
 	"dwell/internal/evidence/firstseen"
 	"dwell/internal/evidence/intel"
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rita"
 )
 
 // withSignatures is a source that has signatures, too.
@@ -81,7 +81,7 @@ func TestRITAModifiers(t *testing.T) {
 	store, err := firstseen.Open(path)
 	require.NoError(t, err)
 	o := options()
-	o.Judges = []evidence.Judge{firstseen.Judge{Store: store}, intel.Load(t.Context(), []string{list}, nil)}
+	o.Ranking = rita.Ranking{FirstSeen: store, Indicators: intel.Load(t.Context(), []string{list}, nil)}
 	found := hunted(t, src, o)
 
 	for pair, want := range map[string]struct {

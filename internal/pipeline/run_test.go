@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rita"
 )
 
 // fixed is a source whose connections are given.
@@ -47,7 +48,7 @@ func every(dst netip.Addr, start time.Time, period, long time.Duration) []hunt.C
 func dayWindow() hunt.Window { return hunt.Window{Start: day0, End: day0.Add(24 * time.Hour)} }
 
 func options() Options {
-	return Options{Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Profile: "rita", Version: "test",
+	return Options{Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Ranking: rita.Ranking{}, Version: "test",
 		Now: func() time.Time { return day0.Add(25 * time.Hour) }}
 }
 

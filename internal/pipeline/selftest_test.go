@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rank"
 )
 
 // browsing are connections at random times of a day, on a key of their own.
@@ -46,7 +47,7 @@ func TestSelftestMeasuresRecall(t *testing.T) {
 	for _, c := range s.Selftest.Cells {
 		injected += c.InjectedAlone + c.InjectedAmong
 		found += c.FoundAlone + c.FoundAmong
-		require.Equal(t, []int64{selftestEach, selftestEach}, []int64{c.InjectedAlone, c.InjectedAmong})
+		require.Equal(t, []int64{rank.SelftestEach, rank.SelftestEach}, []int64{c.InjectedAlone, c.InjectedAmong})
 		require.GreaterOrEqual(t, c.Hours*3600, 4*c.Period)
 		switch {
 		case c.Period <= 600 && c.Jitter == 0 && c.Missed == 0 && c.Hours == 24:
@@ -71,7 +72,7 @@ func TestSelftestMeasuresRecall(t *testing.T) {
 			}
 		}
 	}
-	require.GreaterOrEqual(t, above, int64(5*selftestEach))
+	require.GreaterOrEqual(t, above, int64(5*rank.SelftestEach))
 	require.GreaterOrEqual(t, float64(seen), 0.9*float64(above), "of those above the floor")
 
 	// A sensor that was down for most of the day takes the recall down with it.

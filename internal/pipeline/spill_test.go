@@ -11,6 +11,8 @@ import (
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/rank"
+	"dwell/internal/pipeline/rita"
 	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )
@@ -19,20 +21,20 @@ import (
 // the last byte, by both profiles, and nothing may stay on disk.
 func sameOnDisk(t *testing.T, path string) {
 	t.Helper()
-	for _, profile := range []string{ProfileDwell, ProfileRITA} {
+	for _, ranking := range []Ranking{rank.Ranking{}, rita.Ranking{}} {
 		var told [2][]byte
 		folder := t.TempDir()
 		for i, memory := range []pairs.Budget{{}, {Bytes: 1, Folder: folder}} {
 			o := options()
-			o.Profile, o.MinScore, o.Memory = profile, 0.2, memory
+			o.Ranking, o.MinScore, o.Memory = ranking, 0.2, memory
 			o.Request.Scope = hunt.NewScope(nil, hunt.Outbound)
 			res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{path}}), o)
 			require.NoError(t, err)
-			require.True(t, profile == ProfileRITA || len(res.Findings) > 0) // RITA's finds nothing in some captures
+			require.True(t, ranking.Profile() == rita.Profile || len(res.Findings) > 0) // RITA's finds nothing in some captures
 			told[i], err = json.Marshal(res.Findings)
 			require.NoError(t, err)
 		}
-		require.Equal(t, string(told[0]), string(told[1]), profile)
+		require.Equal(t, string(told[0]), string(told[1]), ranking.Profile())
 		left, err := os.ReadDir(folder)
 		require.NoError(t, err)
 		require.Empty(t, left)

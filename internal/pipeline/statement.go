@@ -1,50 +1,26 @@
 package pipeline
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"strings"
 
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/material"
 	"dwell/scoring"
 )
-
-const hourMillis = 3_600_000
-
-// hours notes in which hours of a window, counted from its start, there were connections.
-type hours []bool
-
-func newHours(w hunt.Window) hours {
-	return make(hours, (w.Duration().Milliseconds()+hourMillis-1)/hourMillis)
-}
-
-func (h hours) add(other hours) {
-	for i, with := range other {
-		h[i] = h[i] || with
-	}
-}
-
-func (h hours) count() (n int64) {
-	for _, with := range h {
-		if with {
-			n++
-		}
-	}
-	return n
-}
 
 // cleanHours is the share of the hours that must have connections for a clean bill.
 const cleanHours = 0.95
 
-// state is what a hunt by our own score can say of beacons that it did not find.
-func (r *Result) state(ctx context.Context, in *hunt.Session, m *material, id *identity, c counts, o Options) (*hunt.Statement, error) {
-	seen, err := r.cover(ctx, in, o)
-	if err != nil {
-		return nil, err
+// state is what the hunt can say of beacons that it did not find.
+func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.Statement {
+	w, of := r.Reading.Window, ranked.Sensitivity
+	s := &hunt.Statement{Candidates: ranked.Scored, Cut: of.Cut, Hours: int64(len(of.Hours)), Skipped: of.Skipped, Selftest: of.Selftest}
+	for _, with := range of.Hours {
+		if with {
+			s.HoursWithData++
+		}
 	}
-	w := r.Reading.Window
-	s := &hunt.Statement{Candidates: c.scored, Cut: max(severityFloor, o.MinScore), Hours: int64(len(c.hours)), HoursWithData: c.hours.count(), Skipped: c.skipped}
 	for i := range r.Findings {
 		if r.Findings[i].Dwell.Safelisted {
 			s.Safelisted++
@@ -57,8 +33,8 @@ func (r *Result) state(ctx context.Context, in *hunt.Session, m *material, id *i
 			if period == 14400 && of.missed > 0 {
 				continue // no window that people hunt in is long enough
 			}
-			f := scoring.DetectionFloor(int(c.scored), w.Duration().Seconds(), period, of.jitter, of.missed, s.Cut)
-			s.Floor = append(s.Floor, hunt.Floor{Period: period, Jitter: of.jitter, Missed: of.missed, CheckIns: int64(f.CheckIns), Hours: round(f.Hours)})
+			f := scoring.DetectionFloor(int(s.Candidates), w.Duration().Seconds(), period, of.jitter, of.missed, s.Cut)
+			s.Floor = append(s.Floor, hunt.Floor{Period: period, Jitter: of.jitter, Missed: of.missed, CheckIns: int64(f.CheckIns), Hours: material.Round(f.Hours)})
 			text := "too few fit in"
 			if f.CheckIns > 0 {
 				text = fmt.Sprintf("%s in %.1f h", hunt.Count(f.CheckIns), f.Hours)
@@ -67,28 +43,27 @@ func (r *Result) state(ctx context.Context, in *hunt.Session, m *material, id *i
 		}
 		floors = append(floors, fmt.Sprintf("every %s %s", scoring.Span(period), strings.Join(texts, " / ")))
 	}
-	told, lacks := covered(s, &seen)
-	if id.incomplete {
+	told, lacks := covered(s, seen)
+	if len(r.Reading.Gaps) > 0 {
 		lacks = append(lacks, "the hunt is incomplete")
 	}
 	if float64(s.HoursWithData) < cleanHours*float64(s.Hours) || s.Hours == 0 {
 		lacks = append(lacks, fmt.Sprintf("only %s of %s hours have connections", hunt.Count(s.HoursWithData), hunt.Count(s.Hours)))
 	}
 	s.Complete = len(lacks) == 0
-	if n := c.skipped; n != (hunt.Skipped{}) {
+	if n := s.Skipped; n != (hunt.Skipped{}) {
 		told = append(told, "too busy to be judged as a whole: "+busy(n))
 	}
 	s.Text = fmt.Sprintf("%s tested, connections in %s of %s hours, %s safelisted; %s. "+
 		"A beacon scores %.2f or more with a likelihood of 95 %% from so many check-ins on, if its gaps vary by 20 %% / by 50 %% with 30 %% missed: %s.",
 		hunt.Many(s.Candidates, "key"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
-	if o.Selftest && w != (hunt.Window{}) && o.looksFor("beacon") {
-		s.Selftest = selftest(ctx, m, w, c, o)
+	if s.Selftest != nil {
 		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
 	}
 	if !s.Complete {
 		s.Text += " No clean bill: " + strings.Join(lacks, "; ") + "."
 	}
-	return s, cmp.Or(ctx.Err(), m.err())
+	return s
 }
 
 // busy names what was skipped.
@@ -103,4 +78,24 @@ func busy(n hunt.Skipped) string {
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// selftestText says it in a sentence, by period.
+func selftestText(s *hunt.Selftest, cut float64) string {
+	type sum struct{ found, injected int64 }
+	var order []float64
+	by := map[float64]sum{}
+	for _, c := range s.Cells {
+		if _, ok := by[c.Period]; !ok {
+			order = append(order, c.Period)
+		}
+		n := by[c.Period]
+		by[c.Period] = sum{n.found + c.FoundAlone + c.FoundAmong, n.injected + c.InjectedAlone + c.InjectedAmong}
+	}
+	var parts []string
+	for _, period := range order {
+		parts = append(parts, fmt.Sprintf("every %s %s of %s", scoring.Span(period), hunt.Count(by[period].found), hunt.Count(by[period].injected)))
+	}
+	return fmt.Sprintf("Self-test: of %s beacons put into these hours, half of them on top of other traffic, %s score %.2f or more (%s)",
+		hunt.Count(s.Injected), hunt.Count(s.Found), cut, strings.Join(parts, ", "))
 }

@@ -20,6 +20,8 @@ import (
 	"dwell/internal/es/estest"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
+	"dwell/internal/pipeline/rita"
 	"dwell/internal/simulate"
 	"dwell/query/zeek"
 
@@ -448,10 +450,10 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 	_, err := simulate.Run(t.Context(), sc, dir, simulate.Format{JSON: true})
 	require.NoError(t, err)
 
-	o := pipeline.Options{Profile: pipeline.ProfileDwell, Version: "test", Now: time.Now,
+	o := pipeline.Options{Version: "test", Now: time.Now,
 		Request: hunt.Request{From: sc.Start, To: sc.Start.Add(time.Duration(sc.Length)), Scope: hunt.NewScope(nil, hunt.Outbound)}}
-	keys := func(t *testing.T, src hunt.Source, profile string) map[string]keyed {
-		o.Profile = profile
+	keys := func(t *testing.T, src hunt.Source, ranking pipeline.Ranking) map[string]keyed {
+		o.Ranking = ranking
 		res, err := pipeline.Run(t.Context(), src, o)
 		require.NoError(t, err)
 		require.Empty(t, res.Reading.Gaps)
@@ -466,7 +468,7 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 			if f.Dwell.Evidence != nil {
 				k.Addresses = f.Dwell.Evidence.AddressCount
 			}
-			if profile == pipeline.ProfileRITA {
+			if ranking.Profile() == rita.Profile {
 				for _, m := range f.Dwell.Modifiers {
 					k.Modifiers += fmt.Sprintf("%s %+.2f ", m.Name, m.Value)
 				}
@@ -476,9 +478,9 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 		return out
 	}
 	both := wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir}})}
-	files, rita := keys(t, both, pipeline.ProfileDwell), keys(t, both, pipeline.ProfileRITA)
+	files, byRITA := keys(t, both, rank.Ranking{}), keys(t, both, rita.Ranking{})
 	signed := 0
-	for _, k := range rita {
+	for _, k := range byRITA {
 		signed += strings.Count(k.Modifiers, "rare_signature +0.15")
 	}
 	require.Positive(t, signed, "no signature is rare")
@@ -500,7 +502,7 @@ func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 		}
 		src, err := New(c.Client, Options{Index: []string{index}, SliceDocs: 1000})
 		require.NoError(t, err)
-		require.Empty(t, cmp.Diff(files, keys(t, src, pipeline.ProfileDwell)))
-		require.Empty(t, cmp.Diff(rita, keys(t, src, pipeline.ProfileRITA)))
+		require.Empty(t, cmp.Diff(files, keys(t, src, rank.Ranking{})))
+		require.Empty(t, cmp.Diff(byRITA, keys(t, src, rita.Ranking{})))
 	})
 }

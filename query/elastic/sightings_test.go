@@ -13,7 +13,6 @@ import (
 
 	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
-	"dwell/internal/pipeline"
 	"dwell/query/zeek"
 )
 
@@ -44,7 +43,7 @@ func seenIn(t *testing.T, recs []record, l logs, scope hunt.Scope, from, to time
 func learn(t *testing.T, src hunt.Source, req hunt.Request) (map[string]firstseen.Span, hunt.Reading) {
 	t.Helper()
 	got := map[string]firstseen.Span{}
-	reading, err := pipeline.Learn(t.Context(), src, req, func(seen map[string]firstseen.Span) error {
+	reading, err := firstseen.Learn(t.Context(), src, req, func(seen map[string]firstseen.Span) error {
 		for what, span := range seen {
 			if old, ok := got[what]; ok {
 				span = span.Join(old)

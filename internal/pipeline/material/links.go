@@ -1,4 +1,4 @@
-package pipeline
+package material
 
 import (
 	"net/netip"

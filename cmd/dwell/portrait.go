@@ -1,4 +1,4 @@
-package pipeline
+package main
 
 import (
 	"cmp"
@@ -9,12 +9,15 @@ import (
 	"strings"
 	"sync"
 
+	"dwell/internal/collector"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/material"
 )
 
-// Portrait is everything about one pair of addresses (or an address and a name): what dwell show draws.
-type Portrait struct {
+// portrait is everything about one pair of addresses (or an address and a name): what dwell show draws.
+type portrait struct {
 	Src netip.Addr
 	// Dst is the other side, as it reads in a pair; To is the same.
 	Dst string
@@ -27,65 +30,72 @@ type Portrait struct {
 	// each time (IP bytes, hunt.Absent where unknown).
 	Starts, Sizes []int64
 	// Ports are the destination ports with their connections, the busiest first.
-	Ports []PortCount
+	Ports []portCount
 	// Names used towards the address, or addresses behind the name, the most used first.
 	Names []string
 	// Window and Reading are the hunt's.
 	Reading hunt.Reading
 }
 
-// PortCount is one destination port and its number of connections.
-type PortCount struct {
+// portCount is one destination port and its number of connections.
+type portCount struct {
 	Port        string
 	Connections int
 }
 
-// Show hunts as Run does, and keeps everything about one pair: a source and the other side, whatever kind of key that is.
-func Show(ctx context.Context, src hunt.Source, o Options, from netip.Addr, to hunt.Side) (_ *Portrait, err error) {
+// takePortrait hunts, and keeps everything about one pair: a source and the other side, whatever kind of key that is.
+func takePortrait(ctx context.Context, src hunt.Source, o pipeline.Options, from netip.Addr, to hunt.Side) (*portrait, error) {
+	defer collector.Often()()
 	o.MinScore = 0
-	in := src.Open()
-	m, reading, err := gather(ctx, in, o)
-	defer func() { err = cmp.Or(err, m.close()) }()
-	if err != nil {
-		return nil, err
-	}
-	p := &Portrait{Src: from, Dst: to.String(), To: to, Reading: reading}
-	id := newIdentity(&reading, &o)
-	res := &Result{Reading: reading}
-	if _, _, err := res.judge(ctx, in, &m, &id, o); err != nil {
-		return nil, err
-	}
-	for _, f := range res.Findings {
+	p := &portrait{Src: from, Dst: to.String(), To: to}
+	err := pipeline.Inspect(ctx, src, o, func(m *material.Material, res *pipeline.Result) error {
+		p.Reading = res.Reading
+		p.find(res.Findings)
+		p.draw(m)
+		p.names(m, &to)
+		p.explain(&to)
+		return nil
+	})
+	return p, err
+}
+
+// find keeps the findings that are about the pair.
+func (p *portrait) find(findings []hunt.Finding) {
+	from, to := p.Src, &p.To
+	for _, f := range findings {
 		if f.Source.IP == from && to.Is(&f) {
 			p.Findings = append(p.Findings, f)
 		}
 	}
-	if len(p.Findings) == 0 { // then it may be told by another key: the name of an address, the network around it
-		for _, f := range res.Findings {
-			if f.Source.IP == from && tells(&f, &to) {
-				p.Findings = append(p.Findings, f)
-			}
+	if len(p.Findings) > 0 {
+		return
+	}
+	for _, f := range findings { // it may be told by another key: the name of an address, the network around it
+		if f.Source.IP == from && tells(&f, to) {
+			p.Findings = append(p.Findings, f)
 		}
 	}
+}
+
+// draw keeps the connections of the pair.
+func (p *portrait) draw(m *material.Material) {
+	from, to := p.Src, p.To
 	switch {
 	case to.Addr.IsValid():
-		p.paint(m.table, func(pair *pairs.Pair) bool { return pair.Src == from && pair.Dst == to.Addr })
+		p.paint(m.Table, func(pair *pairs.Pair) bool { return pair.Src == from && pair.Dst == to.Addr })
 	case to.Network.IsValid():
-		p.paint(m.table, func(pair *pairs.Pair) bool { return pair.Src == from && to.Network.Contains(pair.Dst) })
-	case m.named == nil:
+		p.paint(m.Table, func(pair *pairs.Pair) bool { return pair.Src == from && to.Network.Contains(pair.Dst) })
+	case m.Named == nil:
 	case to.Fingerprint != "":
-		p.paint(m.named.Prints, func(pair *pairs.Pair) bool {
-			print := m.named.Print(pair.Dst)
+		p.paint(m.Named.Prints, func(pair *pairs.Pair) bool {
+			print := m.Named.Print(pair.Dst)
 			return pair.Src == from && print.String() == to.Fingerprint && (to.Port == 0 || print.Port == to.Port)
 		})
 	case to.Name != "":
-		p.paint(m.named.Table, func(pair *pairs.Pair) bool {
-			return pair.Src == from && strings.EqualFold(m.named.Name(pair.Dst), to.Name)
+		p.paint(m.Named.Table, func(pair *pairs.Pair) bool {
+			return pair.Src == from && strings.EqualFold(m.Named.Name(pair.Dst), to.Name)
 		})
 	}
-	p.names(&m, &to)
-	p.explain(&to)
-	return p, m.err()
 }
 
 // tells says whether a finding about another key tells this side's story.
@@ -101,7 +111,7 @@ func tells(f *hunt.Finding, to *hunt.Side) bool {
 }
 
 // paint takes the pair's connections out of a table.
-func (p *Portrait) paint(t *pairs.Table, is func(*pairs.Pair) bool) {
+func (p *portrait) paint(t *pairs.Table, is func(*pairs.Pair) bool) {
 	var mu sync.Mutex
 	t.Walk(func(_ int, pair *pairs.Pair) {
 		if !is(pair) {
@@ -123,19 +133,19 @@ func (p *Portrait) paint(t *pairs.Table, is func(*pairs.Pair) bool) {
 			}
 			port := pair.Ports[i]
 			text := strings.TrimSpace(fmt.Sprintf("%d/%s %s", port.Number, port.Proto, port.Service))
-			if at := slices.IndexFunc(p.Ports, func(c PortCount) bool { return c.Port == text }); at >= 0 {
+			if at := slices.IndexFunc(p.Ports, func(c portCount) bool { return c.Port == text }); at >= 0 {
 				p.Ports[at].Connections += n
 			} else {
-				p.Ports = append(p.Ports, PortCount{text, n})
+				p.Ports = append(p.Ports, portCount{text, n})
 			}
 		}
 	})
-	slices.SortStableFunc(p.Ports, func(a, b PortCount) int { return cmp.Or(b.Connections-a.Connections, cmp.Compare(a.Port, b.Port)) })
+	slices.SortStableFunc(p.Ports, func(a, b portCount) int { return cmp.Or(b.Connections-a.Connections, cmp.Compare(a.Port, b.Port)) })
 	p.inOrder()
 }
 
 // inOrder sorts the connections of several pairs by their start.
-func (p *Portrait) inOrder() {
+func (p *portrait) inOrder() {
 	if slices.IsSorted(p.Starts) {
 		return
 	}
@@ -152,8 +162,8 @@ func (p *Portrait) inOrder() {
 }
 
 // names finds what else the other side is called.
-func (p *Portrait) names(m *material, to *hunt.Side) {
-	if m.named == nil || to.DNS {
+func (p *portrait) names(m *material.Material, to *hunt.Side) {
+	if m.Named == nil || to.DNS {
 		return
 	}
 	behind := func(addresses []netip.Addr) bool {
@@ -162,12 +172,12 @@ func (p *Portrait) names(m *material, to *hunt.Side) {
 		})
 	}
 	var mu sync.Mutex
-	m.named.Table.Walk(func(_ int, pair *pairs.Pair) {
+	m.Named.Table.Walk(func(_ int, pair *pairs.Pair) {
 		if pair.Src != p.Src {
 			return
 		}
-		addresses, _ := m.named.Addresses(pair.Src, pair.Dst)
-		name := m.named.Name(pair.Dst)
+		addresses, _ := m.Named.Addresses(pair.Src, pair.Dst)
+		name := m.Named.Name(pair.Dst)
 		mu.Lock()
 		defer mu.Unlock()
 		switch {
@@ -183,7 +193,7 @@ func (p *Portrait) names(m *material, to *hunt.Side) {
 }
 
 // explain says why a pair is no finding.
-func (p *Portrait) explain(to *hunt.Side) {
+func (p *portrait) explain(to *hunt.Side) {
 	switch {
 	case to.DNS && len(p.Findings) == 0:
 		p.Why = "too few names below this domain were asked for to judge a tunnel, or it was not asked for at all"
@@ -194,8 +204,8 @@ func (p *Portrait) explain(to *hunt.Side) {
 		p.Why = "the machine does not show this TLS fingerprint to two destinations or more, in 4 to 50,000 records: then it is not followed"
 	case len(p.Starts) == 0:
 		p.Why = "there is no connection between the two in the window, in the direction and networks of this hunt"
-	case len(p.Starts) < fewest && (len(p.Findings) == 0 || p.Findings[0].Dwell.Severity == ""):
-		p.Why = fmt.Sprintf("%d connections: a rhythm is judged from %d on, and they lasted less than an hour", len(p.Starts), fewest)
+	case len(p.Starts) < material.Fewest && (len(p.Findings) == 0 || p.Findings[0].Dwell.Severity == ""):
+		p.Why = fmt.Sprintf("%d connections: a rhythm is judged from %d on, and they lasted less than an hour", len(p.Starts), material.Fewest)
 	case len(p.Findings) == 0:
 		p.Why = "every port has fewer than four connections, and none was connected for an hour: nothing could be judged"
 	case p.Findings[0].Dwell.Severity == "":

@@ -1,4 +1,6 @@
-package pipeline
+// Package collector lets Go's garbage collector come more often while a hunt lasts. Its rate is one of the whole process, so
+// only a program that is one may ask for it, never a library.
+package collector
 
 import (
 	"os"
@@ -27,9 +29,9 @@ var collecting struct {
 	waiting bool
 }
 
-// collectOften lets the collector come as often as costs nothing, until the function that it gives is called. Where
+// Often lets the collector come as often as costs nothing, until the function that it gives is called. Where
 // GOGC is set in the environment, that stands.
-func collectOften() (end func()) {
+func Often() (end func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}

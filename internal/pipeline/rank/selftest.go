@@ -1,32 +1,47 @@
-package pipeline
+package rank
 
 import (
 	"bytes"
 	"cmp"
 	"context"
-	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync/atomic"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
 	"dwell/scoring"
 )
 
 const (
 	selftestSeed = 1
-	// selftestEach beacons of a kind are put in alone, and as many on top of other traffic.
-	selftestEach = 3
-	// selftestHosts is how many pairs of the hunt serve as that traffic: those of fewest to selftestBusiest connections
+	// SelftestEach beacons of a kind are put in alone, and as many on top of other traffic.
+	SelftestEach = 3
+	// selftestHosts is how many pairs of the hunt serve as that traffic: those of material.Fewest to selftestBusiest connections
 	// whose own score is below the cut.
 	selftestHosts   = 48
 	selftestBusiest = 5000
 	selftestSize    = 600 // IP bytes of a check-in
 )
+
+const hourMillis = 3_600_000
+
+// hours notes in which hours of a window, counted from its start, there were connections.
+type hours []bool
+
+func newHours(w hunt.Window) hours {
+	return make(hours, (w.Duration().Milliseconds()+hourMillis-1)/hourMillis)
+}
+
+// addTo adds them to those of others.
+func (h hours) addTo(all []bool) {
+	for i, with := range h {
+		all[i] = all[i] || with
+	}
+}
 
 // carrier is a pair of the hunt that an injected beacon may share.
 type carrier struct {
@@ -37,10 +52,11 @@ type carrier struct {
 // selftest measures what share of the beacons of a grid would have scored the cut or more in this very hunt: in its hours
 // (those without connections hide check-ins), among as many keys, alone and on top of what was read. It costs some hundred
 // keys.
-func selftest(ctx context.Context, m *material, w hunt.Window, c counts, o Options) *hunt.Selftest {
-	p := newProber(m, w, o, new(atomic.Int64))
+func selftest(ctx context.Context, m *material.Material, r *material.Ranked) *hunt.Selftest {
+	w := m.Window
+	p := newProber(m, new(atomic.Int64))
 	p.keepAll = true
-	cut, tested := max(severityFloor, o.MinScore), int(c.scored)+1
+	cut, tested := r.Sensitivity.Cut, int(r.Scored)+1
 	score := func() float64 {
 		k := p.measure(hunt.PairKey{}, scoring.AddressKey)
 		if k == nil {
@@ -49,21 +65,21 @@ func selftest(ctx context.Context, m *material, w hunt.Window, c counts, o Optio
 		return k.indicators(tested).Beacon
 	}
 	var carriers []carrier
-	for _, h := range carriersOf(m.table, w) {
+	for _, h := range carriersOf(m.Table, w) {
 		fillRecords(&p.series, h.records, -1)
 		if score() < cut {
 			carriers = append(carriers, h)
 		}
 	}
-	r := rand.New(rand.NewPCG(selftestSeed, uint64(w.Start.UnixMilli())))
+	dice := rand.New(rand.NewPCG(selftestSeed, uint64(w.Start.UnixMilli())))
 	out := &hunt.Selftest{Seed: selftestSeed}
 	for _, cell := range selftestGrid(w) {
-		for i := range 2 * selftestEach {
+		for i := range 2 * SelftestEach {
 			if ctx.Err() != nil {
 				return out
 			}
-			beats := injected(r, cell, w, c.hours)
-			among := i >= selftestEach
+			beats := injected(dice, cell, w, r.Sensitivity.Hours)
+			among := i >= SelftestEach
 			if among && len(carriers) == 0 {
 				continue
 			}
@@ -73,12 +89,12 @@ func selftest(ctx context.Context, m *material, w hunt.Window, c counts, o Optio
 				records = append(records, pairs.Record{Start: at, Duration: 300, OrigIPBytes: selftestSize})
 			}
 			if among {
-				records = append(records, carriers[r.IntN(len(carriers))].records...)
+				records = append(records, carriers[dice.IntN(len(carriers))].records...)
 				slices.SortFunc(records, func(a, b pairs.Record) int { return cmp.Compare(a.Start, b.Start) })
 			}
 			fillRecords(&p.series, records, -1)
 			found := int64(0)
-			if len(records) >= fewest && score() >= cut {
+			if len(records) >= material.Fewest && score() >= cut {
 				found = 1
 			}
 			if among {
@@ -98,12 +114,12 @@ func selftestGrid(w hunt.Window) (cells []hunt.Cell) {
 	for _, period := range []float64{60, 600, 3600, 14400} {
 		for _, share := range []float64{1.0 / 6, 0.5, 1} {
 			hours := w.Duration().Hours() * share
-			if hours*3600 < fewest*period {
+			if hours*3600 < material.Fewest*period {
 				continue
 			}
 			for _, jitter := range []float64{0, 0.2, 0.5} {
 				for _, missed := range []float64{0, 0.3} {
-					cells = append(cells, hunt.Cell{Period: period, Jitter: jitter, Missed: missed, Hours: round(hours)})
+					cells = append(cells, hunt.Cell{Period: period, Jitter: jitter, Missed: missed, Hours: material.Round(hours)})
 				}
 			}
 		}
@@ -113,7 +129,7 @@ func selftestGrid(w hunt.Window) (cells []hunt.Cell) {
 
 // injected are the check-ins of a beacon that show, Unix milliseconds in order: it waits anew each time, and what falls
 // into hours without any connection was seen by no sensor.
-func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with hours) (beats []int64) {
+func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with []bool) (beats []int64) {
 	life := cell.Hours * 3600
 	start := r.Float64() * max(0, w.Duration().Seconds()-life)
 	for at := start + r.Float64()*cell.Period; at < start+life; at += cell.Period * (1 + cell.Jitter*(2*r.Float64()-1)) {
@@ -134,12 +150,12 @@ func carriersOf(t *pairs.Table, w hunt.Window) []carrier {
 		for i := range of.Len() {
 			list := perWorker[n]
 			h := hashPair(src, of.Dst(i))
-			if count := of.Connections(i); count < fewest || count > selftestBusiest || len(list) == selftestHosts && h >= list[selftestHosts-1].hash {
+			if count := of.Connections(i); count < material.Fewest || count > selftestBusiest || len(list) == selftestHosts && h >= list[selftestHosts-1].hash {
 				continue
 			}
 			of.Decode(i, &pair)
 			records := slices.DeleteFunc(slices.Clone(pair.Connections), func(c pairs.Record) bool { return !w.Contains(c.Start) })
-			if len(records) < fewest {
+			if len(records) < material.Fewest {
 				continue
 			}
 			list = append(list, carrier{h, records})
@@ -157,24 +173,4 @@ func hashPair(src, dst netip.Addr) uint64 {
 	a, b := src.As16(), dst.As16()
 	h.Write(bytes.Join([][]byte{a[:], b[:]}, nil))
 	return h.Sum64()
-}
-
-// selftestText says it in a sentence, by period.
-func selftestText(s *hunt.Selftest, cut float64) string {
-	type sum struct{ found, injected int64 }
-	var order []float64
-	by := map[float64]sum{}
-	for _, c := range s.Cells {
-		if _, ok := by[c.Period]; !ok {
-			order = append(order, c.Period)
-		}
-		n := by[c.Period]
-		by[c.Period] = sum{n.found + c.FoundAlone + c.FoundAmong, n.injected + c.InjectedAlone + c.InjectedAmong}
-	}
-	var parts []string
-	for _, period := range order {
-		parts = append(parts, fmt.Sprintf("every %s %s of %s", scoring.Span(period), hunt.Count(by[period].found), hunt.Count(by[period].injected)))
-	}
-	return fmt.Sprintf("Self-test: of %s beacons put into these hours, half of them on top of other traffic, %s score %.2f or more (%s)",
-		hunt.Count(s.Injected), hunt.Count(s.Found), cut, strings.Join(parts, ", "))
 }

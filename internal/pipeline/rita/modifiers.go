@@ -1,33 +1,35 @@
-package pipeline
+package rita
 
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
 	"dwell/scoring"
 )
 
-// ritaSpread counts internal machines: those that talk to each address and name, and all there are.
-type ritaSpread struct {
+// spread counts internal machines: those that talk to each address and name, and all there are.
+type spread struct {
 	mu sync.Mutex
 	// hosts are by outside address, and by the address that stands for a name.
 	hosts map[[16]byte]int32
 	all   map[netip.Addr]struct{}
 }
 
-func (s *ritaSpread) machines() int64 { return int64(len(s.all)) }
+func (s *spread) machines() int64 { return int64(len(s.all)) }
 
 // count goes over the tables without decoding. A pair stands in a table once, so each counts one machine, but for two that
 // talk in both directions. An internal proxy counts as a machine that talks to what was asked of it, as it does to RITA.
-func (s *ritaSearch) count() *ritaSpread {
-	out := &ritaSpread{hosts: map[[16]byte]int32{}, all: map[netip.Addr]struct{}{}}
-	scope := &s.o.Request.Scope
-	answers := map[netip.Addr][]*ritaDomain{}
+func (s *search) count() *spread {
+	out := &spread{hosts: map[[16]byte]int32{}, all: map[netip.Addr]struct{}{}}
+	scope := &s.m.Request.Scope
+	answers := map[netip.Addr][]*domain{}
 	for _, d := range s.domains {
 		for a := range d.addresses {
 			answers[a] = append(answers[a], d)
@@ -39,7 +41,7 @@ func (s *ritaSearch) count() *ritaSpread {
 		both[hunt.Two{Src: machine, Dst: other}] = struct{}{}
 		return !there
 	}
-	s.m.table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+	s.m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		out.mu.Lock()
 		defer out.mu.Unlock()
 		inside := scope.IsInternal(src)
@@ -64,8 +66,8 @@ func (s *ritaSearch) count() *ritaSpread {
 			}
 		}
 	})
-	if s.m.named != nil {
-		s.m.named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+	if s.m.Named != nil {
+		s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 			if !scope.IsInternal(src) {
 				return
 			}
@@ -75,13 +77,13 @@ func (s *ritaSearch) count() *ritaSpread {
 			for i := range of.Len() {
 				name := of.Dst(i)
 				out.hosts[name.As16()]++
-				if s.m.named.Kinds(src, name)&(1<<hunt.Connect) == 0 {
+				if s.m.Named.Kinds(src, name)&(1<<hunt.Connect) == 0 {
 					continue
 				}
-				for _, u := range s.m.named.Uses(src, name) {
+				for _, u := range s.m.Named.Uses(src, name) {
 					proxy := u.Addr
 					// A proxy that asks for the name itself is counted as such.
-					if scope.IsInternal(proxy) && s.m.named.Uses(proxy, name) == nil && once(proxy, name) {
+					if scope.IsInternal(proxy) && s.m.Named.Uses(proxy, name) == nil && once(proxy, name) {
 						out.all[proxy] = struct{}{}
 						out.hosts[name.As16()]++
 					}
@@ -89,8 +91,8 @@ func (s *ritaSearch) count() *ritaSpread {
 			}
 		})
 	}
-	if s.m.dns != nil {
-		for _, q := range s.m.dns.All() {
+	if s.m.DNS != nil {
+		for _, q := range s.m.DNS.All() {
 			out.all[q.Client] = struct{}{}
 		}
 	}
@@ -98,39 +100,31 @@ func (s *ritaSearch) count() *ritaSpread {
 }
 
 // hits are the indicators of compromise that the other side matches.
-func (s *ritaSearch) hits(k *hunt.PairKey) []hunt.IntelHit {
+func (s *search) hits(k *hunt.PairKey) []hunt.IntelHit {
 	if s.intel == nil {
 		return nil
 	}
 	if k.Name != "" { // RITA looks a name up, and not what is behind it
 		return s.intel.Lookup(nil, k.Name)
 	}
-	return s.intel.Lookup([]netip.Addr{s.outside(k)}, "")
-}
-
-// outside is the address that is not ours.
-func (s *ritaSearch) outside(k *hunt.PairKey) netip.Addr {
-	if s.o.Request.Scope.IsInternal(k.Src) {
-		return k.Dst
-	}
-	return k.Src
+	return s.intel.Lookup([]netip.Addr{s.m.Outside(k)}, "")
 }
 
 // days is how many whole days before the window's end a moment was.
-func (s *ritaSearch) days(at int64) int64 {
-	return int64(s.window.End.Sub(time.UnixMilli(at)).Hours() / 24)
+func (s *search) days(at int64) int64 {
+	return int64(s.m.Window.End.Sub(time.UnixMilli(at)).Hours() / 24)
 }
 
 // modifiers are what RITA adds to a pair's strongest threat; hosts is how many machines talk to the other side.
-func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []hunt.IntelHit) (list []hunt.Modifier, hosts int64) {
+func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []hunt.IntelHit) (list []hunt.Modifier, hosts int64) {
 	add := func(name string, value float64, format string, args ...any) {
 		if value != 0 {
-			list = append(list, hunt.Modifier{Name: name, Value: round(value), Reason: fmt.Sprintf(format, args...)})
+			list = append(list, hunt.Modifier{Name: name, Value: material.Round(value), Reason: fmt.Sprintf(format, args...)})
 		}
 	}
 	party, destination := p.Dst, k.Name
 	if k.Name == "" {
-		party = s.outside(k)
+		party = s.m.Outside(k)
 		destination = party.String()
 	}
 	if len(hits) > 0 {
@@ -142,11 +136,11 @@ func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits
 	hosts = int64(s.spread.hosts[party.As16()])
 	machines := s.spread.machines()
 	add("prevalence", s.set.Prevalence(hosts, machines), "%s of %s internal machines talk to it (RITA: rare up to 2 %%, common from half)", hunt.Count(hosts), hunt.Count(machines))
-	s.firstSeen(destination, l.first, add)
-	if n := s.m.nameless[hunt.Two{Src: k.Src, Dst: k.Dst}]; n > 0 && k.Name == "" {
+	s.firstSeen(destination, l.First, add)
+	if n := s.m.Nameless[hunt.Two{Src: k.Src, Dst: k.Dst}]; n > 0 && k.Name == "" {
 		add("missing_host", scoring.RITAMissingHost, "%s HTTP requests without a Host header", hunt.Count(n))
 	}
-	if text := s.m.signatures.rare(k); text != "" {
+	if text := s.m.Signatures.Rare(k); text != "" {
 		add("rare_signature", s.set.RareSignature, "the machine shows the %s %q to this destination and to no other", kindOf(text), text)
 	}
 	return list, hosts
@@ -155,12 +149,12 @@ func (s *ritaSearch) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits
 // intelModifier is what an indicator list adds to the strongest threat there is: RITA takes it for a threat of its own, and
 // the larger one counts.
 func intelModifier(hit hunt.IntelHit, strongest float64) hunt.Modifier {
-	return hunt.Modifier{Name: "threat_intel", Value: round(max(0, scoring.RITAIntel-strongest)),
+	return hunt.Modifier{Name: "threat_intel", Value: material.Round(max(0, scoring.RITAIntel-strongest)),
 		Reason: fmt.Sprintf("on an indicator list: %s %s (%s), which is a threat of %.1f to RITA", hit.Type, hit.Indicator, hit.List, scoring.RITAIntel)}
 }
 
 // firstSeen adds how long a destination has been known. RITA would call everything new in its first week.
-func (s *ritaSearch) firstSeen(destination string, first int64, add func(string, float64, string, ...any)) {
+func (s *search) firstSeen(destination string, first int64, add func(string, float64, string, ...any)) {
 	if s.seen == nil {
 		return
 	}
@@ -173,4 +167,12 @@ func (s *ritaSearch) firstSeen(destination string, first int64, add func(string,
 	case age <= scoring.RITANewDays && s.settled:
 		add("first_seen", scoring.RITANew, "first seen %s in this network", firstseen.Ago(age))
 	}
+}
+
+// kindOf says what a signature is: a JA3 is an MD5.
+func kindOf(text string) string {
+	if len(text) == 32 && strings.Trim(text, "0123456789abcdef") == "" {
+		return "TLS fingerprint JA3"
+	}
+	return "user agent"
 }

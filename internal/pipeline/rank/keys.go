@@ -1,19 +1,16 @@
-package pipeline
+package rank
 
 import (
 	"cmp"
-	"math"
 	"net/netip"
 	"slices"
 	"sync/atomic"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
 	"dwell/scoring"
 )
-
-// fewest is how many connections a key needs to have its rhythm judged (RITA's limit too).
-const fewest = 4
 
 // key is one thing a series is kept for, with what was measured on it.
 type key struct {
@@ -23,7 +20,7 @@ type key struct {
 	size   scoring.SizeScore
 	long   scoring.Long
 	strobe scoring.Strobe
-	totals totals
+	totals material.Totals
 	port   pairs.Port
 	ports  int
 	rita   *hunt.BeaconScore
@@ -40,23 +37,26 @@ type key struct {
 // prober measures keys in one goroutine. Its memory is used again.
 type prober struct {
 	scoring.Scorer
-	window   scoring.Window
-	rita     scoring.RITAWindow
-	options  *Options
-	keepAll  bool
-	longest  float64 // seconds that a key must be connected before LONG can fire
-	series   scoring.Series
-	whole    scoring.Series // of all ports of a pair, for RITA
-	counts   []int64
-	sums     []int64
-	tested   *atomic.Int64 // how many keys were tested so far, by all
-	examined counts
+	window  scoring.Window
+	rita    scoring.RITAWindow
+	wanted  *material.Wanted
+	keepAll bool
+	longest float64 // seconds that a key must be connected before LONG can fire
+	series  scoring.Series
+	whole   scoring.Series // of all ports of a pair, for RITA
+	perPort []int64
+	sums    []int64
+	tested  *atomic.Int64 // how many keys were tested so far, by all
+	counts  material.Counts
+	hours   hours
+	skipped int64 // networks
 }
 
-func newProber(m *material, w hunt.Window, o Options, tested *atomic.Int64) *prober {
-	p := &prober{tested: tested, window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, options: &o, keepAll: o.MinScore < severityFloor,
-		examined: counts{hours: newHours(w)}}
-	if oldest, newest, ok := m.span(); ok {
+func newProber(m *material.Material, tested *atomic.Int64) *prober {
+	w := m.Window
+	p := &prober{tested: tested, window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, wanted: &m.Wanted,
+		keepAll: m.MinScore < material.Floor, hours: newHours(w)}
+	if oldest, newest, ok := m.Span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
 	}
 	p.longest = max(scoring.LongFewest, 3600*min(1, w.Duration().Hours()/24))
@@ -69,10 +69,10 @@ func (p *prober) address(pair *pairs.Pair, number func(dst netip.Addr, port pair
 	p.partition(pair)
 	var out []*key
 	n := p.inWindow(pair)
-	p.examined.connections += n
-	p.examined.pairs += min(n, 1)
+	p.counts.Connections += n
+	p.counts.Pairs += min(n, 1)
 	for i := range pair.Ports {
-		if p.counts[i] < fewest && float64(p.sums[i])/1000 < p.longest {
+		if p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
 			continue
 		}
 		p.fill(&p.series, pair, i)
@@ -83,7 +83,7 @@ func (p *prober) address(pair *pairs.Pair, number func(dst netip.Addr, port pair
 		}
 		k.port, k.ports = port, len(pair.Ports)
 		k.totals = p.sum(pair.Connections, i)
-		k.of = []scoring.Share{{Pair: number(pair.Dst, port), Connections: int(k.totals.connections)}}
+		k.of = []scoring.Share{{Pair: number(pair.Dst, port), Connections: int(k.totals.Connections)}}
 		p.addRITA(k, pair)
 		out = append(out, k)
 	}
@@ -93,7 +93,7 @@ func (p *prober) address(pair *pairs.Pair, number func(dst netip.Addr, port pair
 // name measures a pair of a source and a name.
 func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	p.inWindow(pair) // what goes through a proxy stands only here
-	if len(pair.Connections) < fewest {
+	if len(pair.Connections) < material.Fewest {
 		return nil
 	}
 	p.fill(&p.series, pair, -1)
@@ -115,7 +115,7 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 
 // print measures all connections in which a source shows a TLS fingerprint to a port.
 func (p *prober) print(pair *pairs.Pair, named *pairs.Named) *key {
-	if len(pair.Connections) < fewest {
+	if len(pair.Connections) < material.Fewest {
 		return nil
 	}
 	shown := named.Print(pair.Dst)
@@ -151,19 +151,19 @@ func (p *prober) network(src netip.Addr, prefix netip.Prefix, records []pairs.Re
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	k := &key{PairKey: id, kind: kind}
 	weight := 0.0
-	if p.options.looksFor("beacon") && len(p.series.Start) >= fewest {
+	if p.wanted.LooksFor("beacon") && len(p.series.Start) >= material.Fewest {
 		k.beacon = p.Beacon(p.series, p.window)
 		weight = k.beacon.Score(int(p.tested.Add(1))).Score
 	}
 	// Together, connections to many destinations nearly always cover hours: only a rhythm says something there.
 	rolled := kind == scoring.NetworkKey || kind == scoring.FingerprintKey
-	if p.options.looksFor("long") && !rolled {
+	if p.wanted.LooksFor("long") && !rolled {
 		k.long = p.Long(p.series, p.window)
 	}
-	if p.options.looksFor("strobe") && !rolled {
+	if p.wanted.LooksFor("strobe") && !rolled {
 		k.strobe = p.Strobe(p.series, p.window)
 	}
-	if weight = max(weight, k.long.Score, k.strobe.Score); weight < severityFloor && !p.keepAll {
+	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !p.keepAll {
 		return nil
 	}
 	k.size = p.Size(p.series, p.window)
@@ -173,12 +173,12 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 // partition counts the connections and sums the durations of each port.
 func (p *prober) partition(pair *pairs.Pair) {
 	n := len(pair.Ports)
-	p.counts, p.sums = slices.Grow(p.counts[:0], n)[:n], slices.Grow(p.sums[:0], n)[:n]
-	clear(p.counts)
+	p.perPort, p.sums = slices.Grow(p.perPort[:0], n)[:n], slices.Grow(p.sums[:0], n)[:n]
+	clear(p.perPort)
 	clear(p.sums)
 	for i := range pair.Connections {
 		c := &pair.Connections[i]
-		p.counts[c.Port]++
+		p.perPort[c.Port]++
 		p.sums[c.Port] += max(c.Duration, 0)
 	}
 }
@@ -192,7 +192,7 @@ func (p *prober) inWindow(pair *pairs.Pair) int64 {
 			n++
 			if c.Start >= next {
 				h := (c.Start - p.window.Start) / hourMillis
-				p.examined.hours[h] = true
+				p.hours[h] = true
 				next = p.window.Start + (h+1)*hourMillis
 			}
 		}
@@ -217,14 +217,14 @@ func fillRecords(s *scoring.Series, records []pairs.Record, port int) {
 }
 
 // sum adds up the connections in the window, of one port or (-1) of all.
-func (p *prober) sum(records []pairs.Record, port int) totals {
-	t := totals{longest: hunt.Absent}
+func (p *prober) sum(records []pairs.Record, port int) material.Totals {
+	t := material.Totals{Longest: hunt.Absent}
 	for i := range records {
 		c := &records[i]
 		if port >= 0 && int(c.Port) != port || c.Start < p.window.Start || c.Start >= p.window.End {
 			continue
 		}
-		t.add(c)
+		t.Add(c)
 	}
 	return t
 }
@@ -233,7 +233,7 @@ func (p *prober) sum(records []pairs.Record, port int) totals {
 func (p *prober) addRITA(k *key, pair *pairs.Pair) {
 	p.fill(&p.whole, pair, -1)
 	if r, ok := p.RITA(p.whole, p.rita); ok {
-		k.rita = ritaFields(&r)
+		k.rita = material.RITAFields(&r)
 	}
 }
 
@@ -273,10 +273,7 @@ func (k *key) beaconFields(tested int) *hunt.BeaconScore {
 	}
 	s := k.beacon.Score(tested)
 	b.Score, b.PValueLog = ptr(s.Score), ptr(k.beacon.LogP)
-	b.Period, b.Jitter, b.Coverage = ptr(round(k.beacon.Period)), ptr(round(k.beacon.Jitter)), ptr(round(k.beacon.Coverage))
-	b.Fraction, b.Beats = ptr(round(k.beacon.Fraction)), ptr(int64(k.beacon.Beats))
+	b.Period, b.Jitter, b.Coverage = ptr(material.Round(k.beacon.Period)), ptr(material.Round(k.beacon.Jitter)), ptr(material.Round(k.beacon.Coverage))
+	b.Fraction, b.Beats = ptr(material.Round(k.beacon.Fraction)), ptr(int64(k.beacon.Beats))
 	return b
 }
-
-// round keeps three decimals: more would only look exact.
-func round(v float64) float64 { return math.Round(v*1000) / 1000 }

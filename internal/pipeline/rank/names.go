@@ -1,4 +1,4 @@
-package pipeline
+package rank
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 // addNames tells each subject which names its connections carry: a key by name its own, other keys what their source used
 // towards their addresses.
 func (s *search) addNames(subjects []*evidence.Subject) {
-	if s.named == nil {
+	if s.m.Named == nil {
 		return
 	}
 	type place struct {
@@ -34,17 +34,17 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 		waiting[at] = append(waiting[at], sub)
 		sources[sub.Key.Src] = append(sources[sub.Key.Src], sub)
 	}
-	s.named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		all := sources[src] // a source is walked by one goroutine
 		if len(all) == 0 {
 			return
 		}
 		for i := range of.Len() {
 			name := of.Dst(i)
-			for _, u := range s.named.Uses(src, name) {
+			for _, u := range s.m.Named.Uses(src, name) {
 				for _, at := range []netip.Prefix{netip.PrefixFrom(u.Addr, u.Addr.BitLen()), hunt.NetworkOf(u.Addr)} {
 					for _, sub := range waiting[place{src, at}] {
-						addName(sub, s.named.Name(name), u.Connections)
+						addName(sub, s.m.Named.Name(name), u.Connections)
 					}
 				}
 			}

@@ -1,4 +1,4 @@
-package pipeline
+package rita
 
 import (
 	"cmp"
@@ -8,14 +8,15 @@ import (
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
 	"dwell/scoring"
 )
 
-// ritaNames is how many distinct names a domain has to have for RITA.
-const ritaNames = 100
+// manyNames is how many distinct names a domain has to have for RITA.
+const manyNames = 100
 
-// ritaDomain is a registered domain, whoever asked for names below it.
-type ritaDomain struct {
+// domain is a registered domain, whoever asked for names below it.
+type domain struct {
 	name string
 	// most is the client that asked for the most names.
 	most      *pairs.Queries
@@ -27,8 +28,8 @@ type ritaDomain struct {
 	direct bool
 }
 
-// ritaDomains are those with enough names, in order.
-func ritaDomains(dns *pairs.DNS) []*ritaDomain {
+// domains are those with enough names, in order.
+func domains(dns *pairs.DNS) []*domain {
 	if dns == nil {
 		return nil
 	}
@@ -36,16 +37,16 @@ func ritaDomains(dns *pairs.DNS) []*ritaDomain {
 	for _, q := range dns.All() { // the clients with the most names come first
 		of[q.Domain] = append(of[q.Domain], q)
 	}
-	var out []*ritaDomain
-	for domain, list := range of {
+	var out []*domain
+	for name, list := range of {
 		sum := int64(0)
 		for _, q := range list {
 			sum += int64(len(q.Names)) + q.Overflow
 		}
-		if sum < ritaNames {
+		if sum < manyNames {
 			continue
 		}
-		d := &ritaDomain{name: domain, most: list[0], clients: map[netip.Addr]bool{}, addresses: map[netip.Addr]struct{}{}}
+		d := &domain{name: name, most: list[0], clients: map[netip.Addr]bool{}, addresses: map[netip.Addr]struct{}{}}
 		distinct := list[0].Names
 		if len(list) > 1 {
 			distinct = map[uint32]struct{}{}
@@ -63,18 +64,18 @@ func ritaDomains(dns *pairs.DNS) []*ritaDomain {
 				}
 			}
 		}
-		if d.names += int64(len(distinct)); d.names >= ritaNames {
+		if d.names += int64(len(distinct)); d.names >= manyNames {
 			out = append(out, d)
 		}
 	}
-	slices.SortFunc(out, func(a, b *ritaDomain) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(out, func(a, b *domain) int { return cmp.Compare(a.name, b.name) })
 	return out
 }
 
 // tunnels makes findings of the domains. RITA names no machine there; the finding names the one that asked most.
-func (w *ritaWorker) tunnels() {
+func (w *worker) tunnels() {
 	for _, d := range w.domains {
-		w.counts.scored++
+		w.counts.Scored++
 		q := d.most
 		parts := hunt.Parts{DNSTunnel: scoring.RITADNSThreat(d.names)}
 		var modifiers []hunt.Modifier
@@ -87,20 +88,20 @@ func (w *ritaWorker) tunnels() {
 			modifiers = append(modifiers, hunt.Modifier{Name: "no_direct_connection", Value: scoring.RITANoDirect,
 				Reason: "nobody connected to its addresses but those who asked for its names"})
 		}
-		final := ritaFinal(parts, modifiers)
-		if !w.keeps(final) {
+		score := final(parts, modifiers)
+		if !w.keeps(score) {
 			continue
 		}
-		sub := tunnelOf(q, w.window)
-		sub.totals.connections = d.queries
-		f := w.id.finding(sub, &w.o, parts)
+		sub := w.m.TunnelOf(q)
+		sub.Totals.Connections = d.queries
+		f := w.m.Finding(sub, parts)
 		f.Destination.Domain = d.name
 		f.Dwell.InternalIP = q.Client
 		f.Dwell.Indicators = []string{hunt.DNSTunnel}
 		f.Dwell.Reasons = []string{fmt.Sprintf("%s distinct names were asked for below %s, by %s machines; %s asked for the most", hunt.Count(d.names), d.name, hunt.Count(len(d.clients)), q.Client)}
-		f.Rule = ruleOf(f.Dwell.Indicators)
+		f.Rule = material.Rule(f.Dwell.Indicators)
 		f.Dwell.DNS = &hunt.DNSEvidence{Names: d.names, Queries: d.queries}
 		f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: int64(len(d.clients)), Active: w.spread.machines()}}
-		w.settle(&f, final, modifiers)
+		w.settle(&f, score, modifiers)
 	}
 }

@@ -1,4 +1,4 @@
-package pipeline
+package collector
 
 import (
 	"runtime"
@@ -33,7 +33,7 @@ func TestCollectorIsToldAndLeftAsItWas(t *testing.T) {
 		defer collecting.Unlock()
 		return collecting.told
 	}
-	end, endOther := collectOften(), collectOften()
+	end, endOther := Often(), Often()
 	table := make([]byte, 256<<20)
 	for range 500 {
 		runtime.GC()

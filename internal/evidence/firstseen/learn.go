@@ -1,4 +1,4 @@
-package pipeline
+package firstseen
 
 import (
 	"cmp"
@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"sync"
 
-	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 )
 
@@ -16,8 +15,8 @@ const learnAtOnce = 500_000
 
 // Learn reads when each external destination was seen in a window, by address and by name, and nothing else: no series is kept and
 // nothing is scored, so weeks of the past cost little. What was seen is handed to keep, in parts where it is much.
-func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map[string]firstseen.Span) error) (hunt.Reading, error) {
-	l := learner{seen: map[string]firstseen.Span{}, keep: keep}
+func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map[string]Span) error) (hunt.Reading, error) {
+	l := learner{seen: map[string]Span{}, keep: keep}
 	var reading hunt.Reading
 	var err error
 	in := src.Open()
@@ -29,7 +28,7 @@ func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map
 				if a, err := netip.ParseAddr(g.Destination); err == nil && req.Scope.IsInternal(a) {
 					continue
 				}
-				l.see(g.Destination, firstseen.Span{First: g.First, Last: g.Last})
+				l.see(g.Destination, Span{First: g.First, Last: g.Last})
 			}
 			return cmp.Or(ctx.Err(), l.pass(learnAtOnce))
 		})
@@ -46,13 +45,13 @@ func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map
 
 type learner struct {
 	mu   sync.Mutex
-	seen map[string]firstseen.Span
-	keep func(map[string]firstseen.Span) error
+	seen map[string]Span
+	keep func(map[string]Span) error
 }
 
 // see joins a span into what is held; mu is held.
-func (l *learner) see(destination string, span firstseen.Span) {
-	if destination == "" || !firstseen.Plain(destination) {
+func (l *learner) see(destination string, span Span) {
+	if destination == "" || !Plain(destination) {
 		return
 	}
 	if old, ok := l.seen[destination]; ok {
@@ -67,7 +66,7 @@ func (l *learner) pass(held int) error {
 		return nil
 	}
 	err := l.keep(l.seen)
-	l.seen = map[string]firstseen.Span{}
+	l.seen = map[string]Span{}
 	return err
 }
 
@@ -101,7 +100,7 @@ func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) 
 		if err != nil {
 			return reading, fmt.Errorf("read names: %w", err)
 		}
-		include(&reading, "names", &more)
+		reading.Add(hunt.Remarks{Notes: more.Notes, Gaps: more.Gaps})
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,16 +120,16 @@ func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) 
 // sightings are spans by what was seen.
 type sightings[K comparable] struct {
 	mu   sync.Mutex
-	seen map[K]firstseen.Span
+	seen map[K]Span
 }
 
 func (s *sightings[K]) see(what K, at int64) {
 	if s.seen == nil {
-		s.seen = map[K]firstseen.Span{}
+		s.seen = map[K]Span{}
 	}
 	old, ok := s.seen[what]
 	if !ok {
-		old = firstseen.Span{First: at, Last: at}
+		old = Span{First: at, Last: at}
 	}
-	s.seen[what] = old.Join(firstseen.Span{First: at, Last: at})
+	s.seen[what] = old.Join(Span{First: at, Last: at})
 }

@@ -1,13 +1,13 @@
-package pipeline
+// Package rank ranks by our own score: it measures the rhythm of every candidate, tells a source's candidates as stories and
+// has evidence weighed.
+package rank
 
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -16,20 +16,87 @@ import (
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
 	"dwell/scoring"
 )
 
 // maxRollUp bounds the connections of a network key: beyond it a beat among them could not be told from the rest.
 const maxRollUp = 50_000
 
-// search is a hunt by our own score: it measures every key first, because what a beat is worth depends on how many
-// keys were tested, and then tells each source's keys as stories.
+// Profile is the ranking's name.
+const Profile = "dwell"
+
+// Ranking ranks by our own score (docs/scoring.md). The zero value looks for no evidence.
+type Ranking struct {
+	// Judges weigh evidence about the findings that have an indicator, in this order.
+	Judges []evidence.Judge
+	// Weights of the modifiers; nil means the defaults.
+	Weights evidence.Weights
+}
+
+// Profile is the ranking's name.
+func (r Ranking) Profile() string { return Profile }
+
+// Revisions identify the lists, rules and weights that the ranking goes by.
+func (r Ranking) Revisions() []string { return evidence.Revisions(r.Judges, r.Weights) }
+
+// Shown says that nothing but names and fingerprints is asked for of what hosts show of themselves.
+func (r Ranking) Shown() bool { return false }
+
+// Weight is what findings are ordered by.
+func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
+
+// Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
+func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
+	s := &search{m: m, weights: r.Weights, byName: map[netip.Addr][]*key{}}
+	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
+	subjects := s.run(ctx, out)
+	if err := cmp.Or(ctx.Err(), m.Err()); err != nil {
+		return nil, err
+	}
+	begun := m.Now()
+	if err := r.weigh(ctx, m, subjects, out); err != nil {
+		return nil, err
+	}
+	out.Evidence = m.Now().Sub(begun)
+	if m.Selftest && m.Window != (hunt.Window{}) && m.LooksFor("beacon") {
+		out.Sensitivity.Selftest = selftest(ctx, m, out)
+	}
+	return out, cmp.Or(ctx.Err(), m.Err())
+}
+
+// weigh lets every judge speak about the subjects that have an indicator, and makes findings of all of them.
+func (r Ranking) weigh(ctx context.Context, m *material.Material, subjects []*evidence.Subject, out *material.Ranked) error {
+	var weighty []*evidence.Subject
+	for _, s := range subjects {
+		if s.Indicators.Strongest() >= material.Floor {
+			weighty = append(weighty, s)
+		}
+	}
+	if len(weighty) > 0 {
+		h := &evidence.Hunt{Window: m.Window, Request: m.LookUp(), Source: m.Session, Missing: m.Missing}
+		for _, j := range r.Judges {
+			remarks, err := j.Judge(ctx, h, weighty)
+			if err != nil {
+				return err
+			}
+			out.Remarks.Add(remarks)
+		}
+	}
+	for _, s := range subjects {
+		s.Settle()
+		if score := s.Finding.Dwell.Score; score >= material.Floor || score >= m.MinScore {
+			out.Findings = append(out.Findings, *s.Finding)
+		}
+	}
+	return nil
+}
+
+// search is one hunt: it measures every candidate first, because what a rhythm is worth depends on how many were tested, and then
+// tells each source's keys as stories.
 type search struct {
-	table  *pairs.Table
-	named  *pairs.Named // nil without name logs
-	id     *identity
-	window hunt.Window
-	o      Options
+	m       *material.Material
+	weights evidence.Weights
 
 	mu     sync.Mutex
 	byName map[netip.Addr][]*key
@@ -45,14 +112,13 @@ type source struct {
 	keys []*key
 }
 
-// dwell scores by our own score (docs/scoring.md): keys by port, by name and by network, one subject a story.
-func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, []*evidence.Subject) {
-	table, named := m.table, m.named
-	s := &search{table: table, named: named, id: id, window: id.definition.Window, o: o, byName: map[netip.Addr][]*key{}}
+// run measures keys by port, by name and by network, and gives one subject a story.
+func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subject {
+	m, named := s.m, s.m.Named
 	var keys atomic.Int64
 	probers := make([]*prober, pairs.Workers())
 	for i := range probers {
-		probers[i] = newProber(m, s.window, o, &keys)
+		probers[i] = newProber(m, &keys)
 	}
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
@@ -61,13 +127,13 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 			}
 		})
 		named.Prints.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
-			if ctx.Err() == nil && o.Request.Scope.IsInternal(src) {
+			if ctx.Err() == nil && m.Request.Scope.IsInternal(src) {
 				s.byOther(src, of, probers[n].print)
 			}
 		})
 	}
-	tunnels := s.tunnels(m.dns)
-	table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
+	tunnels := s.tunnels()
+	m.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 		if ctx.Err() == nil {
 			s.addresses(probers[n], src, of)
 		}
@@ -75,25 +141,24 @@ func dwell(ctx context.Context, m *material, id *identity, o Options) (counts, [
 	for src, keys := range s.byName { // sources that only name logs know
 		s.found = append(s.found, source{src, keys})
 	}
-	c := counts{hours: newHours(s.window)}
 	tested := int(keys.Load())
+	out.Sensitivity.Skipped = m.Skipped()
 	for _, p := range probers {
-		c.connections += p.examined.connections
-		c.pairs += p.examined.pairs
-		c.hours.add(p.examined.hours)
-		c.skipped.Networks += p.examined.skipped.Networks
+		out.Connections += p.counts.Connections
+		out.Pairs += p.counts.Pairs
+		p.hours.addTo(out.Sensitivity.Hours)
+		out.Sensitivity.Skipped.Networks += p.skipped
 	}
-	c.scored = int64(tested)
+	out.Scored = int64(tested)
 	s.prune(tested)
-	c.skipped.Fingerprints, c.skipped.Domains = m.skipped()
-	contacts := prevalence.Contacts{Addresses: table, Named: named, IsInternal: o.Request.Scope.IsInternal}
-	s.spread = prevalence.Of(s.candidates(tested), contacts, severityFloor)
+	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, IsInternal: m.Request.Scope.IsInternal}
+	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
 		subjects = append(subjects, s.stories(src, tested)...)
 	}
 	s.addNames(subjects)
-	return c, append(subjects, s.tunnelSubjects(tunnels)...)
+	return append(subjects, s.tunnelSubjects(tunnels)...)
 }
 
 // byOther measures the pairs of a source with a name or a fingerprint, and keeps what may become findings. Fingerprints are
@@ -104,7 +169,7 @@ func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair,
 	var pair pairs.Pair
 	for i := range of.Len() {
 		of.Decode(i, &pair)
-		if k := measure(&pair, s.named); k != nil {
+		if k := measure(&pair, s.m.Named); k != nil {
 			keys = append(keys, k)
 		}
 	}
@@ -178,9 +243,9 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 		for ; j < of.Len() && prefix.Contains(of.Dst(j)); j++ {
 			total += of.Connections(j)
 		}
-		if j-i < 2 || total < fewest || total > maxRollUp {
+		if j-i < 2 || total < material.Fewest || total > maxRollUp {
 			if j-i >= 2 && total > maxRollUp {
-				p.examined.skipped.Networks++
+				p.skipped++
 			}
 			i = j
 			continue
@@ -211,7 +276,7 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(n
 				}
 			}
 		}
-		if len(records) < fewest {
+		if len(records) < material.Fewest {
 			continue
 		}
 		sortShares(shares)
@@ -231,7 +296,7 @@ func (s *search) prune(tested int) {
 		src.keys = slices.DeleteFunc(src.keys, func(k *key) bool {
 			value := k.indicators(tested).Strongest()
 			// Only in the margin that RITA's numbers reach back to, or too weak.
-			return k.totals.connections == 0 || value < severityFloor && value < s.o.MinScore
+			return k.totals.Connections == 0 || value < material.Floor && value < s.m.MinScore
 		})
 	}
 	s.found = slices.DeleteFunc(s.found, func(src source) bool { return len(src.keys) == 0 })
@@ -251,7 +316,7 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 			also = append(also, src.keys[i].String())
 		}
 		if len(also) > 0 {
-			sub.Last("the same story is told by " + listed(also))
+			sub.Last("the same story is told by " + hunt.Listed(also))
 		}
 		sub.Finding.Dwell.Also = also[:min(len(also), maxAlso)]
 		out = append(out, sub)
@@ -284,12 +349,3 @@ func (k *key) candidate(tested int) *prevalence.Candidate {
 
 // maxAlso is how many other keys of a story a finding names.
 const maxAlso = 20
-
-// listed names the first few.
-func listed(names []string) string {
-	const few = 3
-	if len(names) <= few {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %s more", strings.Join(names[:few], ", "), hunt.Count(len(names)-few))
-}

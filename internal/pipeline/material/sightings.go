@@ -1,4 +1,4 @@
-package pipeline
+package material
 
 import (
 	"bytes"
@@ -11,16 +11,17 @@ import (
 	"dwell/internal/pairs"
 )
 
-// seen is when each external destination was seen in the window, by address and by name, and the stories of findings with a
+// Seen is when each external destination was seen in the window, by address and by name, and the stories of findings with a
 // severity. It holds nothing of the tables: a hunt's memory is free when it is written down.
-func (m *material) seen(w hunt.Window, scope hunt.Scope, findings []hunt.Finding) iter.Seq2[string, firstseen.Span] {
-	addresses := collect(m.table, w)
+func (m *Material) Seen(findings []hunt.Finding) iter.Seq2[string, firstseen.Span] {
+	scope := m.Request.Scope
+	addresses := collect(m.Table, m.Window)
 	var names []string
 	var named sightingList
-	if m.named != nil {
-		named = collect(m.named.Table, w)
+	if m.Named != nil {
+		named = collect(m.Named.Table, m.Window)
 		for i := range named {
-			names = append(names, m.named.Name(named[i].addr()))
+			names = append(names, m.Named.Name(named[i].addr()))
 		}
 	}
 	return func(yield func(string, firstseen.Span) bool) {
@@ -36,7 +37,7 @@ func (m *material) seen(w hunt.Window, scope hunt.Scope, findings []hunt.Finding
 		}
 		for i := range findings {
 			f := &findings[i]
-			if f.Dwell.Score >= severityFloor && f.Dwell.FindingID != "" &&
+			if f.Dwell.Score >= Floor && f.Dwell.FindingID != "" &&
 				!yield(firstseen.Story(f.Dwell.FindingID), firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}) {
 				return
 			}

@@ -1,4 +1,5 @@
-package pipeline
+// Package rita ranks as RITA v5 does: by its scores, its modifiers and its order.
+package rita
 
 import (
 	"cmp"
@@ -13,105 +14,121 @@ import (
 	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
 	"dwell/scoring"
 )
 
-// ritaSearch is a hunt by RITA's score: every pair of addresses and every pair of a source and a name on its own, and every
-// domain below which many names were asked for.
-type ritaSearch struct {
-	m      *material
-	id     *identity
-	o      Options
-	window hunt.Window
-	rita   scoring.RITAWindow
-	set    scoring.RITASettings
-	intel  indicators
-	seen   *firstseen.Store
+// Profile is the ranking's name.
+const Profile = "rita"
+
+// Ranking ranks as RITA v5 does (docs/detection.md, "By RITA's score"). The zero value is one without lists and history.
+type Ranking struct {
+	// Settings are RITA's; zero means those that it ships.
+	Settings scoring.RITASettings
+	// Indicators knows indicators of compromise, FirstSeen since when a destination has been known; nil means that nobody does.
+	Indicators Indicators
+	FirstSeen  *firstseen.Store
+}
+
+// Indicators knows which addresses and names are indicators of compromise.
+type Indicators interface {
+	Lookup(addrs []netip.Addr, name string) []hunt.IntelHit
+	// Revision identifies what is known.
+	Revision() string
+}
+
+// Profile is the ranking's name.
+func (r Ranking) Profile() string { return Profile }
+
+// Revisions identify the lists and settings that the ranking goes by.
+func (r Ranking) Revisions() (list []string) {
+	if r.Indicators != nil {
+		list = append(list, r.Indicators.Revision())
+	}
+	return list
+}
+
+// Shown says that RITA weighs what hosts show of themselves.
+func (r Ranking) Shown() bool { return true }
+
+// Weight is what findings are ordered by: RITA's final score, which may be above 1 and below 0.
+func (r Ranking) Weight(f *hunt.Finding) float64 { return final(f.Dwell.Parts, f.Dwell.Modifiers) }
+
+// search is one hunt: every pair of addresses and every pair of a source and a name on its own, and every domain below which many
+// names were asked for.
+type search struct {
+	m     *material.Material
+	rita  scoring.RITAWindow
+	set   scoring.RITASettings
+	intel Indicators
+	seen  *firstseen.Store
 	// settled says that the store of what was seen first reaches far enough back for something to be new.
 	settled bool
-	spread  *ritaSpread
-	domains []*ritaDomain
+	spread  *spread
+	domains []*domain
 
 	mu sync.Mutex
 	// hidden are the pairs of addresses whose connections are told by a name.
 	hidden map[hunt.Two]struct{}
 }
 
-// indicators knows which addresses and names are indicators of compromise; the judge of indicator lists is one.
-type indicators interface {
-	Lookup(addrs []netip.Addr, name string) []hunt.IntelHit
-}
-
-// ritaWorker scores pairs in one goroutine, with scratch space of its own.
-type ritaWorker struct {
-	*ritaSearch
-	counts   counts
+// worker scores pairs in one goroutine, with scratch space of its own.
+type worker struct {
+	*search
+	counts   material.Counts
 	findings []hunt.Finding
 	scorer   scoring.Scorer
 	series   scoring.Series
 }
 
-// rita scores by RITA's rules (docs/detection.md, "By RITA's score").
-func (r *Result) rita(ctx context.Context, m *material, id *identity, o Options) counts {
-	s := &ritaSearch{m: m, id: id, o: o, window: id.definition.Window, set: o.ritaSettings(), hidden: map[hunt.Two]struct{}{}}
-	if oldest, newest, ok := m.span(); ok {
+// Rank scores every pair.
+func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
+	s := &search{m: m, set: r.Settings, intel: r.Indicators, hidden: map[hunt.Two]struct{}{}}
+	if s.set == (scoring.RITASettings{}) {
+		s.set = scoring.RITAShipped()
+	}
+	if oldest, newest, ok := m.Span(); ok {
 		s.rita = scoring.RITAWindowOf(oldest, newest)
 	}
-	for _, j := range o.Judges {
-		switch j := j.(type) {
-		case indicators:
-			s.intel = j
-		case firstseen.Judge:
-			if reach, ok := j.Store.Reach(); ok {
-				s.seen, s.settled = j.Store, s.days(reach) > scoring.RITANewDays
-			}
+	if r.FirstSeen != nil {
+		if reach, ok := r.FirstSeen.Reach(); ok {
+			s.seen, s.settled = r.FirstSeen, s.days(reach) > scoring.RITANewDays
 		}
 	}
-	if o.looksFor("dns") {
-		s.domains = ritaDomains(m.dns)
+	if m.LooksFor("dns") {
+		s.domains = domains(m.DNS)
 	}
 	s.spread = s.count()
-	workers := make([]*ritaWorker, pairs.Workers())
+	workers := make([]*worker, pairs.Workers())
 	for i := range workers {
-		workers[i] = &ritaWorker{ritaSearch: s}
+		workers[i] = &worker{search: s}
 	}
-	if m.named != nil {
-		m.named.Table.Walk(func(n int, p *pairs.Pair) {
+	if m.Named != nil {
+		m.Named.Table.Walk(func(n int, p *pairs.Pair) {
 			if ctx.Err() == nil {
 				workers[n].name(p)
 			}
 		})
 	}
-	m.table.Walk(func(n int, p *pairs.Pair) {
+	m.Table.Walk(func(n int, p *pairs.Pair) {
 		if ctx.Err() == nil {
 			workers[n].address(p)
 		}
 	})
 	workers[0].tunnels()
-	var sum counts
+	out := &material.Ranked{}
 	for _, w := range workers {
-		sum.connections += w.counts.connections
-		sum.pairs += w.counts.pairs
-		sum.scored += w.counts.scored
-		r.Findings = append(r.Findings, w.findings...)
+		out.Connections += w.counts.Connections
+		out.Pairs += w.counts.Pairs
+		out.Scored += w.counts.Scored
+		out.Findings = append(out.Findings, w.findings...)
 	}
-	return sum
-}
-
-// ritaSettings are RITA's as it ships them, unless a test asks for those of its code.
-func (o *Options) ritaSettings() scoring.RITASettings {
-	if o.RITA == (scoring.RITASettings{}) {
-		return scoring.RITAShipped()
-	}
-	return o.RITA
+	return out, cmp.Or(ctx.Err(), m.Err())
 }
 
 // totals are a pair's sums in the hunt's window, and what RITA sums over its own.
 type totals struct {
-	connections, orig, resp int64
-	silent, refused         int64
-	duration, longest       int64 // ms
-	first, last             int64 // ms
+	material.Totals
 	ritaCount, ritaDuration int64
 	ritaBytes               int64
 	// busiest is the index of the port with the most connections.
@@ -127,19 +144,19 @@ type pairLook struct {
 }
 
 // look scores a pair's connections; ok is false where none is in the hunt's window.
-func (w *ritaWorker) look(p *pairs.Pair) (l pairLook, ok bool) {
+func (w *worker) look(p *pairs.Pair) (l pairLook, ok bool) {
 	l.totals = w.sum(p)
-	if l.connections == 0 {
+	if l.Connections == 0 {
 		return l, false // only in the margin that RITA's numbers reach back to
 	}
 	l.beacon, l.scored = w.scorer.RITA(w.series, w.rita)
-	if l.scored = l.scored && w.o.looksFor("beacon"); l.scored {
+	if l.scored = l.scored && w.m.LooksFor("beacon"); l.scored {
 		l.parts.Beacon = w.set.BeaconThreat(l.beacon.Score)
 	}
-	if w.o.looksFor("long") {
+	if w.m.LooksFor("long") {
 		l.parts.LongConnection = scoring.RITALongConnectionThreat(float64(l.ritaDuration) / 1000)
 	}
-	if w.o.looksFor("strobe") {
+	if w.m.LooksFor("strobe") {
 		l.parts.Strobe = scoring.RITAStrobeThreat(l.ritaCount)
 	}
 	return l, true
@@ -150,20 +167,20 @@ func (w *ritaWorker) look(p *pairs.Pair) (l pairLook, ok bool) {
 const ritaHides = 3_600_000
 
 // name looks at a pair of a source and a name. RITA keeps no names that outside sources asked for.
-func (w *ritaWorker) name(p *pairs.Pair) {
+func (w *worker) name(p *pairs.Pair) {
 	l, ok := w.look(p)
-	if !ok || !w.o.Request.Scope.IsInternal(p.Src) {
+	if !ok || !w.m.Request.Scope.IsInternal(p.Src) {
 		return
 	}
-	if l.beacon.Unique >= fewest || l.ritaDuration >= ritaHides {
+	if l.beacon.Unique >= material.Fewest || l.ritaDuration >= ritaHides {
 		w.mu.Lock()
-		for _, u := range w.m.named.Uses(p.Src, p.Dst) {
+		for _, u := range w.m.Named.Uses(p.Src, p.Dst) {
 			w.hidden[hunt.Two{Src: p.Src, Dst: u.Addr}] = struct{}{}
 		}
 		w.mu.Unlock()
 	}
-	key := hunt.PairKey{Src: p.Src, Name: w.m.named.Name(p.Dst), AnyPort: true}
-	addresses, count := w.m.named.Addresses(p.Src, p.Dst)
+	key := hunt.PairKey{Src: p.Src, Name: w.m.Named.Name(p.Dst), AnyPort: true}
+	addresses, count := w.m.Named.Addresses(p.Src, p.Dst)
 	if len(addresses) > 0 {
 		key.Dst = addresses[0]
 	}
@@ -173,13 +190,13 @@ func (w *ritaWorker) name(p *pairs.Pair) {
 }
 
 // address looks at a pair of addresses, unless its connections are told by a name.
-func (w *ritaWorker) address(p *pairs.Pair) {
+func (w *worker) address(p *pairs.Pair) {
 	l, ok := w.look(p)
 	if !ok {
 		return
 	}
-	w.counts.pairs++
-	w.counts.connections += l.connections
+	w.counts.Pairs++
+	w.counts.Connections += l.Connections
 	if _, hidden := w.hidden[hunt.Two{Src: p.Src, Dst: p.Dst}]; hidden {
 		return
 	}
@@ -187,48 +204,48 @@ func (w *ritaWorker) address(p *pairs.Pair) {
 }
 
 // finding makes a finding of a pair, if it weighs enough.
-func (w *ritaWorker) finding(key hunt.PairKey, p *pairs.Pair, l *pairLook, more func(*hunt.Finding)) {
+func (w *worker) finding(key hunt.PairKey, p *pairs.Pair, l *pairLook, more func(*hunt.Finding)) {
 	hits := w.hits(&key)
 	if !l.scored && l.parts == (hunt.Parts{}) && hits == nil {
 		return
 	}
-	w.counts.scored++
+	w.counts.Scored++
 	modifiers, hosts := w.modifiers(&key, p, l, hits)
-	final := ritaFinal(l.parts, modifiers)
-	if !w.keeps(final) {
+	score := final(l.parts, modifiers)
+	if !w.keeps(score) {
 		return
 	}
-	f := w.id.finding(&subject{PairKey: key, port: p.Ports[l.busiest], ports: len(p.Ports), totals: l.totals}, &w.o, l.parts)
+	f := w.m.Finding(&material.Subject{PairKey: key, Port: p.Ports[l.busiest], Ports: len(p.Ports), Totals: l.Totals}, l.parts)
 	f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: hosts, Active: w.spread.machines()}, Intel: hits}
 	if more != nil {
 		more(&f)
 	}
 	if l.scored {
-		f.Beacon = ritaFields(&l.beacon)
+		f.Beacon = material.RITAFields(&l.beacon)
 	}
 	f.Dwell.Indicators, f.Dwell.Reasons = l.explain()
-	f.Rule = ruleOf(f.Dwell.Indicators)
-	w.settle(&f, final, modifiers)
+	f.Rule = material.Rule(f.Dwell.Indicators)
+	w.settle(&f, score, modifiers)
 }
 
 // keeps says whether a final score is worth a finding.
-func (s *ritaSearch) keeps(final float64) bool {
-	return final >= severityFloor || scoring.Clamp(final) >= s.o.MinScore
+func (s *search) keeps(score float64) bool {
+	return score >= material.Floor || scoring.Clamp(score) >= s.m.MinScore
 }
 
 // settle gives a finding its score, its modifiers and their reasons.
-func (w *ritaWorker) settle(f *hunt.Finding, final float64, modifiers []hunt.Modifier) {
+func (w *worker) settle(f *hunt.Finding, score float64, modifiers []hunt.Modifier) {
 	for _, m := range modifiers {
 		f.Dwell.Reasons = append(f.Dwell.Reasons, m.Reason)
 	}
 	f.Dwell.Modifiers = modifiers
-	evidence.Rank(f, final)
-	f.Dwell.Score = scoring.Clamp(final)
+	evidence.Rank(f, score)
+	f.Dwell.Score = scoring.Clamp(score)
 	w.findings = append(w.findings, *f)
 }
 
-// ritaFinal is RITA's final score, which may be above 1 and below 0: RITA's order goes by it.
-func ritaFinal(p hunt.Parts, modifiers []hunt.Modifier) float64 {
+// final is RITA's final score, which may be above 1 and below 0: RITA's order goes by it.
+func final(p hunt.Parts, modifiers []hunt.Modifier) float64 {
 	sum := 0.0
 	for _, m := range modifiers {
 		sum += m.Value
@@ -237,10 +254,10 @@ func ritaFinal(p hunt.Parts, modifiers []hunt.Modifier) float64 {
 }
 
 // sum goes through the pair's connections once; it fills w.series with RITA's rows.
-func (w *ritaWorker) sum(p *pairs.Pair) totals {
+func (w *worker) sum(p *pairs.Pair) totals {
 	var t totals
 	w.series.Start, w.series.Size, w.series.Duration = w.series.Start[:0], w.series.Size[:0], w.series.Duration[:0]
-	from, start, end := w.rita.From(), w.window.Start.UnixMilli(), w.window.End.UnixMilli()
+	from, start, end := w.rita.From(), w.m.Window.Start.UnixMilli(), w.m.Window.End.UnixMilli()
 	perPort := make([]int64, len(p.Ports))
 	for i := range p.Connections {
 		c := &p.Connections[i]
@@ -254,7 +271,7 @@ func (w *ritaWorker) sum(p *pairs.Pair) totals {
 		if c.Start < start || c.Start >= end {
 			continue
 		}
-		t.add(c)
+		t.Add(c)
 		perPort[c.Port]++
 	}
 	for i, n := range perPort {
@@ -263,34 +280,6 @@ func (w *ritaWorker) sum(p *pairs.Pair) totals {
 		}
 	}
 	return t
-}
-
-// add counts a connection in; they come in order of their start.
-func (t *totals) add(c *pairs.Record) {
-	if t.connections == 0 {
-		t.first = c.Start
-	}
-	t.last = c.Start
-	t.connections++
-	t.orig += max(c.OrigBytes, 0)
-	t.resp += max(c.RespBytes, 0)
-	t.duration += max(c.Duration, 0)
-	t.longest = max(t.longest, c.Duration)
-	switch c.State {
-	case hunt.StateSilent:
-		t.silent++
-	case hunt.StateRefused:
-		t.refused++
-	case hunt.StateOther:
-	}
-}
-
-func ritaFields(b *scoring.RITAResult) *hunt.BeaconScore {
-	count := int64(b.Count)
-	return &hunt.BeaconScore{
-		TS: &b.Timestamp, DS: &b.DataSize, Duration: &b.Duration, Historical: &b.Histogram, RITA: &b.Score,
-		RITAConnections: &count, Interval: &hunt.Interval{Top: float64(b.TopInterval)},
-	}
 }
 
 // explain names the indicators that fired and gives the reasons, strongest first.
@@ -304,7 +293,7 @@ func (l *pairLook) explain() (indicators, reasons []string) {
 		{l.parts.Beacon, hunt.Beacon, fmt.Sprintf("keeps coming back, mostly every %s: RITA's beacon score is %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections",
 			scoring.Span(float64(b.TopInterval)), b.Score, b.Timestamp, b.DataSize, b.Duration, b.Histogram, hunt.Count(b.Count))},
 		{l.parts.LongConnection, hunt.LongConnection, fmt.Sprintf("was connected for %s in all, in %s connections, the longest %s",
-			hunt.Seconds(float64(l.ritaDuration)/1000), hunt.Count(l.ritaCount), hunt.Seconds(math.Max(float64(l.longest), 0)/1000))},
+			hunt.Seconds(float64(l.ritaDuration)/1000), hunt.Count(l.ritaCount), hunt.Seconds(math.Max(float64(l.Longest), 0)/1000))},
 		{l.parts.Strobe, hunt.Strobe, fmt.Sprintf("made %s connections, one a second or more", hunt.Count(l.ritaCount))},
 	}
 	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })

@@ -1,19 +1,18 @@
-package pipeline
+package material
 
 import (
 	"context"
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"dwell/internal/hunt"
 )
 
-// signatures are the user agents and JA3s that each machine shows, with the one destination and the one name that it
+// Signatures are the user agents and JA3s that each machine shows, with the one destination and the one name that it
 // shows them to; of those shown to several, only that.
-type signatures struct {
+type Signatures struct {
 	mu    sync.Mutex
 	shown map[signed]int32 // where in list
 	list  []shownTo
@@ -52,11 +51,11 @@ const (
 	maxOfAll = 1 << 20
 )
 
-func newSignatures() *signatures {
-	return &signatures{shown: map[signed]int32{}, by: map[signedPair][]int32{}, of: map[netip.Addr]int32{}}
+func newSignatures() *Signatures {
+	return &Signatures{shown: map[signed]int32{}, by: map[signedPair][]int32{}, of: map[netip.Addr]int32{}}
 }
 
-func (s *signatures) add(batch []hunt.Signature) {
+func (s *Signatures) add(batch []hunt.Signature) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range batch {
@@ -94,8 +93,8 @@ func (s *signatures) add(batch []hunt.Signature) {
 	}
 }
 
-// rare is a signature that the source of a key shows there alone, or empty.
-func (s *signatures) rare(k *hunt.PairKey) string {
+// Rare is a signature that the source of a key shows there alone, or empty.
+func (s *Signatures) Rare(k *hunt.PairKey) string {
 	if s == nil {
 		return ""
 	}
@@ -111,27 +110,16 @@ func (s *signatures) rare(k *hunt.PairKey) string {
 	return ""
 }
 
-// kindOf says what a signature is: a JA3 is an MD5.
-func kindOf(text string) string {
-	if len(text) == 32 && strings.Trim(text, "0123456789abcdef") == "" {
-		return "TLS fingerprint JA3"
-	}
-	return "user agent"
-}
-
-// readSignatures reads them where the profile asks for them and the source has them.
-func (m *material) readSignatures(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) error {
-	if in.Signatures == nil {
-		return nil
-	}
-	m.signatures = newSignatures()
+// readSignatures reads them.
+func (m *Material) readSignatures(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) error {
+	m.Signatures = newSignatures()
 	more, err := in.Signatures(ctx, req, func(batch []hunt.Signature) error {
-		m.signatures.add(batch)
+		m.Signatures.add(batch)
 		return ctx.Err()
 	})
 	// What is odd about the logs was told when their names were read.
 	include(reading, "signatures", &hunt.Reading{Connections: more.Connections, Gaps: more.Gaps})
-	if n := m.signatures.left; n > 0 {
+	if n := m.Signatures.left; n > 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{Count: n, What: fmt.Sprintf("%s records show user agents or JA3s beyond the first %s of their machine, or %s of all; none of those counts as rare",
 			hunt.Count(n), hunt.Count(maxOfMachine), hunt.Count(maxOfAll))})
 	}

@@ -1,0 +1,182 @@
+package material
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"net/netip"
+	"sync"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+)
+
+// Gather reads what the hunt needs: the connections first, since they settle the window, then the names used in them
+// and the queries. What the source says about each goes into one Reading. The material has to be closed, after an error too.
+func Gather(ctx context.Context, in *hunt.Session, w Wanted) (*Material, hunt.Reading, error) {
+	m := &Material{Wanted: w, Session: in, Table: pairs.NewTableWithin(w.Memory.Half())}
+	reading, err := in.Connections(ctx, w.Request, func(batch []hunt.Connection) error {
+		m.Table.Add(batch)
+		return cmp.Or(ctx.Err(), m.Table.Err())
+	})
+	if err != nil {
+		return m, reading, fmt.Errorf("read connections: %w", err)
+	}
+	if in.Names != nil && !w.NoNames {
+		err = m.readMore(ctx, in, &reading)
+	}
+	m.Window = reading.Window
+	for _, n := range reading.Notes {
+		m.Missing = append(m.Missing, n.Logs...)
+	}
+	return m, reading, err
+}
+
+// readMore reads the logs beside conn.
+func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt.Reading) error {
+	req := m.Request
+	if reading.Window != (hunt.Window{}) {
+		req.From, req.To, req.Since = reading.Window.ReadFrom(), reading.Window.End, 0
+	}
+	if m.Shown {
+		m.Nameless = map[hunt.Two]int64{}
+	}
+	if err := m.readNames(ctx, in, req, reading); err != nil {
+		return fmt.Errorf("read names: %w", err)
+	}
+	if reading.Window == (hunt.Window{}) {
+		return nil
+	}
+	if m.Shown && in.Signatures != nil {
+		if err := m.readSignatures(ctx, in, req, reading); err != nil {
+			return fmt.Errorf("read signatures: %w", err)
+		}
+	}
+	if in.DNS == nil || !m.LooksFor("dns") {
+		return nil
+	}
+	m.DNS = pairs.NewDNS()
+	req.From = reading.Window.Start
+	more, err := in.DNS(ctx, req, func(batch []hunt.DNSRecord) error {
+		m.DNS.Add(batch)
+		return ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("read DNS: %w", err)
+	}
+	include(reading, "dns", &more)
+	if in.Answers == nil {
+		return nil
+	}
+	if err := m.answers(ctx, in, req, reading); err != nil {
+		return fmt.Errorf("read DNS answers: %w", err)
+	}
+	return nil
+}
+
+// maxAnswered is how many domains are looked up: those with the most names come first.
+const maxAnswered = 200
+
+// answers asks a source that gives queries without answers for those of the domains that may be tunnels.
+func (m *Material) answers(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) error {
+	var wanted []hunt.Answers
+	var of []*pairs.Queries
+	for q := range m.Domains() {
+		if len(wanted) == maxAnswered {
+			break
+		}
+		wanted, of = append(wanted, hunt.Answers{Client: q.Client, Domain: q.Domain}), append(of, q)
+	}
+	remarks, err := in.Answers(ctx, req, wanted)
+	reading.Add(remarks)
+	if err != nil {
+		return err
+	}
+	for i, a := range wanted {
+		of[i].AnswerBytes = a.Bytes
+		for _, addr := range a.Addresses {
+			of[i].Answered(addr)
+		}
+	}
+	return nil
+}
+
+func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) (err error) {
+	uses := pairs.NewNames()
+	var mu sync.Mutex
+	proxies := map[netip.Addr]bool{}
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
+	more, err := in.Names(ctx, req, func(batch []hunt.NameRecord) error {
+		uses.Add(batch)
+		for i := range batch {
+			switch r := &batch[i]; {
+			case r.Kind == hunt.Connect:
+				mu.Lock()
+				proxies[r.Dst] = true
+				oldest, newest = min(oldest, r.Start), max(newest, r.Start)
+				mu.Unlock()
+			case r.Kind == hunt.HTTP && r.Name == "" && m.Nameless != nil:
+				mu.Lock()
+				m.Nameless[hunt.Two{Src: r.Src, Dst: r.Dst}] += max(r.Count, 1)
+				mu.Unlock()
+			}
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	if reading.Window == (hunt.Window{}) {
+		if len(proxies) == 0 {
+			return nil
+		}
+		// Everything goes through proxies: what was asked of them is all there is, and settles the window.
+		reading.Window = hunt.Window{Start: hunt.At(oldest).Time, End: hunt.At(newest + 1).Time}
+		if start := reading.Window.End.Add(-req.Since); req.Since > 0 && start.After(reading.Window.Start) {
+			reading.Window.Start = start
+		}
+		req.From, req.To, req.Since = reading.Window.Start, reading.Window.End, 0
+	}
+	include(reading, "names", &more)
+	tables := []*pairs.Table{m.Table}
+	var inside []netip.Addr
+	for a := range proxies {
+		if req.Scope.IsInternal(a) { // connections to others were read already
+			inside = append(inside, a)
+		}
+	}
+	if len(inside) > 0 {
+		proxied := pairs.NewTableWithin(m.Table.Budget())
+		defer func() { err = cmp.Or(err, proxied.Close()) }()
+		req.Scope.Proxies = inside
+		more, err := in.Connections(ctx, req, func(batch []hunt.Connection) error {
+			proxied.Add(batch)
+			return cmp.Or(ctx.Err(), proxied.Err())
+		})
+		if err != nil {
+			return err
+		}
+		include(reading, "proxies", &hunt.Reading{Connections: more.Connections, Gaps: more.Gaps})
+		tables = append(tables, proxied)
+	}
+	m.Named = uses.Join(tables...)
+	if b := m.Named.Busy; b.Fingerprints > 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{Count: b.Fingerprints,
+			What: fmt.Sprintf("%s TLS fingerprints of a machine and port were not followed as such: each is in more than %s records (%s in all), among which no beat could be told", hunt.Count(b.Fingerprints), hunt.Count(pairs.MaxPrinted), hunt.Count(b.Records)),
+			Hint: "what they went to was still judged by address, name and network"})
+	}
+	for _, t := range tables {
+		if err := t.Err(); err != nil {
+			return err
+		}
+	}
+	return m.Err()
+}
+
+// include adds what a further reading said. Its count becomes a slice, so that it is part of the hunt's revision.
+func include(reading *hunt.Reading, what string, more *hunt.Reading) {
+	reading.Notes = append(reading.Notes, more.Notes...)
+	reading.Gaps = append(reading.Gaps, more.Gaps...)
+	reading.Slices = append(reading.Slices, hunt.Slice{Name: what, Start: reading.Window.Start, End: reading.Window.End, Read: more.Connections})
+}

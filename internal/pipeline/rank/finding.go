@@ -1,0 +1,84 @@
+package rank
+
+import (
+	"cmp"
+	"slices"
+
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/prevalence"
+	"dwell/internal/evidence/protocol"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline/material"
+	"dwell/scoring"
+)
+
+// subject makes the finding of a key, scored in a hunt of so many keys, ready for judgement.
+func (s *search) subject(k *key, tested int) *evidence.Subject {
+	values := k.indicators(tested)
+	f := s.m.Finding(&material.Subject{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},
+		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe})
+	f.Beacon = k.beaconFields(tested)
+	f.Dwell.Evidence = &hunt.Evidence{}
+	if k.count > 1 || k.Name != "" && k.count > 0 {
+		f.Dwell.Evidence.Addresses, f.Dwell.Evidence.AddressCount = k.addresses, k.count
+	}
+	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
+	f.Rule = material.Rule(f.Dwell.Indicators)
+	sub := evidence.NewSubject(k.PairKey, values, &f, s.weights)
+	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.Silent, k.totals.Refused
+	c := k.candidate(tested)
+	s.spread.Judge(sub, c)
+	s.explain(sub, k, c)
+	return sub
+}
+
+// explain gives the reasons there are for what the key does. What explains a rhythm explains neither a flood nor a
+// connection held for hours.
+func (s *search) explain(sub *evidence.Subject, k *key, c *prevalence.Candidate) {
+	switch v := sub.Indicators; {
+	case v.Strobe > max(v.Beacon, v.Long):
+	case v.Long > v.Beacon:
+		sub.ExplainUnlessNew(s.spread.Push(c))
+	default:
+		e, why := protocol.Explained(&protocol.Spoken{Port: k.port, Several: k.kind == scoring.NetworkKey && k.ports > 1, Size: k.size})
+		sub.Explain(e, why)
+		if e == scoring.Unexplained {
+			sub.ExplainUnlessNew(s.spread.Fleet(c))
+		}
+	}
+}
+
+// reasons names the indicators that fired and says why, strongest first.
+func (k *key) reasons(v scoring.Indicators, tested int) (indicators, reasons []string) {
+	type one struct {
+		value   float64
+		name    string
+		reasons []string
+	}
+	fired := []one{
+		{v.Beacon, hunt.Beacon, k.beaconReasons(v.Beacon, tested)},
+		{v.Long, hunt.LongConnection, k.long.Reasons()},
+		{v.Strobe, hunt.Strobe, k.strobe.Reasons()},
+	}
+	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
+	indicators, reasons = []string{}, []string{}
+	for _, f := range fired {
+		if f.value >= material.Floor {
+			indicators = append(indicators, f.name)
+			reasons = append(reasons, f.reasons...)
+		}
+	}
+	if len(reasons) == 0 {
+		reasons = k.beaconReasons(v.Beacon, tested)
+	}
+	return indicators, reasons
+}
+
+func (k *key) beaconReasons(value float64, tested int) []string {
+	reasons := k.beacon.Reasons(tested)
+	// Sizes that differ are no reason, though they weigh in the score.
+	if text := k.size.Reason(); text != "" && value > 0 && k.size.Share >= 0.5 {
+		reasons = append(reasons, text)
+	}
+	return reasons
+}
