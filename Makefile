@@ -57,3 +57,4 @@ generate: ## the pages that are made from code
 	$(GO) test ./internal/config ./cmd/dwell -run UpToDate -update
 	$(GO) test ./internal/evidence -run UpToDate -update
 	$(GO) test ./so-config ./so-config/kibana -update
+	$(GO) test ./docs -run UpToDate -update

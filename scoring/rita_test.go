@@ -26,7 +26,7 @@ func same(size int64, n int) (out []int64) {
 	return out
 }
 
-// The expected values were worked out by hand from the formulas of RITA v5.1.1 (docs/scoring.md, "RITA's numbers").
+// The expected values were worked out by hand from the formulas of RITA v5.1.1 (docs/facts/rita.md, 1).
 func TestRITAByHand(t *testing.T) {
 	window := scoring.RITAWindow{Min: midnight / 1000, Max: midnight/1000 + 86400}
 	for name, c := range map[string]struct {
@@ -117,7 +117,7 @@ func TestRITAWindow(t *testing.T) {
 	require.Equal(t, 3, got.Count)
 }
 
-// The table of docs/scoring.md, "From values to threat scores".
+// The table of docs/facts/rita.md, 1.8.
 func TestRITAThreats(t *testing.T) {
 	for _, c := range []struct{ score, want float64 }{
 		{0, 0}, {0.499, 0}, {0.5, 0.2}, {0.625, 0.3}, {0.75, 0.4}, {0.825, 0.5}, {0.9, 0.6}, {0.95, 0.7}, {1, 0.8}, {math.NaN(), 0},

@@ -19,7 +19,7 @@ func hoursWindow(hours int64) scoring.Window {
 	return scoring.Window{Start: midnight, End: midnight + hours*3600e3}
 }
 
-// gapBound is log10 of docs/scoring.md's p_gap for m gaps of which k lie in one window of ratio r, in large numbers: m P[Bin(m-1, q) >=
+// gapBound is log10 of docs/facts/scoring.md's p_gap for m gaps of which k lie in one window of ratio r, in large numbers: m P[Bin(m-1, q) >=
 // k-1] with q = (1-1/r) r^(-1/(r-1)), times 2 for the tests and, as docs/detection.md shares GAP's chance out, 10 for windows without bursts, 20 for those
 // of ten seconds, 80 for others.
 func gapBound(m, k int, r, burst float64) float64 {
@@ -59,7 +59,7 @@ type beat struct {
 	covered float64
 }
 
-// score is docs/detection.md's formula in a hunt of 100,000 keys; enough is half the window, at most twelve hours (docs/scoring.md, 2).
+// score is docs/detection.md's formula in a hunt of 100,000 keys; enough is half the window, at most twelve hours (docs/facts/scoring.md, 2).
 func (b beat) score(hours int64) float64 {
 	enough := min(float64(hours)/2, 12) * 3600
 	expected := math.Pow(10, 5+gapBound(b.m, b.k, b.r, 0))
@@ -67,7 +67,7 @@ func (b beat) score(hours int64) float64 {
 }
 
 // Beacons over the four windows: fast, slow, alive for a part of them, with jitter, with beats missing. The expected scores are the
-// formulas of docs/scoring.md (2) and docs/detection.md (1), computed here from how the series is made. What scales with the
+// formulas of docs/facts/scoring.md (2) and docs/detection.md (1), computed here from how the series is made. What scales with the
 // window is how many hours are enough (6, 12, 12, 12); what does not is how likely the gaps are by chance.
 func TestBeaconOverWindows(t *testing.T) {
 	for _, c := range []struct {
@@ -137,7 +137,7 @@ func TestBeaconPlaceInWindow(t *testing.T) {
 	require.Zero(t, b.Connections)
 }
 
-// Strobes over the four windows, by hand from docs/scoring.md (3): RITA's 86,400 a day, and one a second for an hour (0.2 at
+// Strobes over the four windows, by hand from docs/facts/scoring.md (3): RITA's 86,400 a day, and one a second for an hour (0.2 at
 // 3,600, 0.4 at 14,400, 0.6 at 43,200, 0.8 at 86,400 in the busiest 24 hours). Windows shorter than a day need as much less, as
 // for long connections; longer ones no more: the busiest day decides.
 func TestStrobeOverWindows(t *testing.T) {

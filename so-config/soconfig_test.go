@@ -113,7 +113,7 @@ func want(t *testing.T, prefix string, typ reflect.Type, into map[string]string)
 }
 
 func TestEveryFieldHasItsMapping(t *testing.T) {
-	// What Security Onion itself writes into our documents (docs/security-onion.md, 2.5 rule 8).
+	// What Security Onion itself writes into our documents (docs/facts/security-onion.md, 2.5 rule 8).
 	foreign := map[string]string{"event.acknowledged": "boolean", "event.escalated": "boolean"}
 	for _, c := range []struct {
 		component string
@@ -162,7 +162,7 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 	}
 }
 
-// TestTwins holds the twins to what docs/security-onion.md 1.3 shows of Security Onion's own mapping.
+// TestTwins holds the twins to what docs/facts/security-onion.md 1.3 shows of Security Onion's own mapping.
 func TestTwins(t *testing.T) {
 	m := byName(t)[string(ComponentTemplate)+" dwell-finding"].Template.Mappings
 	mapped := map[string]field{}
@@ -176,7 +176,7 @@ func TestTwins(t *testing.T) {
 func TestIndexTemplates(t *testing.T) {
 	all := byName(t)
 	var patterns []string
-	// Security Onion's disk cleaner cuts names with this expression (docs/security-onion.md, 2.3).
+	// Security Onion's disk cleaner cuts names with this expression (docs/facts/security-onion.md, 2.3).
 	cleaner := regexp.MustCompile(`^logs-[a-zA-Z_.]+-[a-zA-Z_.]+$`)
 	for name, tpl := range all {
 		if !strings.HasPrefix(name, string(IndexTemplate)) {

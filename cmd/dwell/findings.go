@@ -49,12 +49,12 @@ newest revision.`,
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
 	p.StringVar(&f.sort, "sort", "score", "score, time, source, destination, connections or bytes")
 	p.IntVar(&f.limit, "limit", 0, "maximum number of findings (0: all)")
-	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html (default: table on a terminal, tab-separated lines in a pipe)")
+	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(false))
 	return c
 }
 
 func (a *app) findings(ctx context.Context, f *findingsFlags) error {
-	show, err := a.printing(f.format)
+	show, err := a.printing(f.format, false)
 	if err != nil {
 		return err
 	}

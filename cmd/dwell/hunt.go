@@ -59,7 +59,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p := c.Flags()
 	f.window(p)
 	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
-	p.StringVarP(&f.format, "output", "o", "", "`format`: table, wide, json, ndjson, csv, html, rita-csv (default: table on a terminal, tab-separated lines in a pipe)")
+	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(true))
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
 	p.Bool("by-sensor", false, "hunt in what each sensor saw on its own, for sites whose internal addresses overlap (of files, each --zeek is a sensor)")
 	p.Bool("selftest", false, "measure the hunt's sensitivity: put some 400 made-up beacons into its hours and traffic and say how many would have been found (a second or two)")
@@ -167,14 +167,14 @@ func (f *huntFlags) printing(a *app) (output.Options, error) {
 	rita := f.format == string(output.RITA)
 	switch {
 	case rita && f.out == "":
-		return output.Options{}, usage("-o rita-csv writes three files: say into which folder with --out, as in --out /nsm/rita")
+		return output.Options{}, usage("-o rita-csv: --out is required, as in --out /nsm/rita")
 	case !rita && f.out != "":
 		return output.Options{}, usage("--out goes with -o rita-csv; everything else is printed on stdout")
 	case !rita:
-		return a.printing(f.format)
+		return a.printing(f.format, true)
 	}
 	if info, err := os.Stat(f.out); err != nil || !info.IsDir() {
-		return output.Options{}, usage("--out %s is not a folder: make it first", f.out)
+		return output.Options{}, usage("--out %s: directory does not exist", f.out)
 	}
 	return output.Options{Format: output.RITA}, nil
 }

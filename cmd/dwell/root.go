@@ -109,7 +109,7 @@ func (a *app) tell(text string) {
 }
 
 // printing settles how findings are printed: what -o says, else a table for a person and tab-separated lines for a pipe.
-func (a *app) printing(format string) (output.Options, error) {
+func (a *app) printing(format string, ofHunt bool) (output.Options, error) {
 	o := output.Options{Format: output.Lines, Width: a.Width, Color: a.color(a.colorWhen)}
 	if format == "" {
 		if a.OutTTY {
@@ -117,7 +117,7 @@ func (a *app) printing(format string) (output.Options, error) {
 		}
 		return o, nil
 	}
-	f, err := output.ParseFormat(format)
+	f, err := output.ParseFormat(format, ofHunt)
 	if err != nil {
 		return o, usageError{err}
 	}

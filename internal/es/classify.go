@@ -26,7 +26,7 @@ type ShardFailure struct {
 }
 
 // byType is what is known of error types that mean the same whatever the status. Types that need a second look
-// (breakers, blocks, security) are settled in kindOf. Sources: elasticsearch.md, 3.1 and 3.3.
+// (breakers, blocks, security) are settled in kindOf. Sources: docs/facts/elasticsearch.md, 3.1 and 3.3.
 func byType(t string) (Kind, bool) {
 	switch t {
 	case "es_rejected_execution_exception", "too_many_requests":

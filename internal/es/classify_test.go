@@ -9,7 +9,7 @@ import (
 )
 
 // The bodies of buckets, timeouts, conflicts and credentials were recorded from Elasticsearch 8.19.21 and shortened; the
-// others follow the types and reasons that elasticsearch.md, 3.1 and 3.3, names.
+// others follow the types and reasons that docs/facts/elasticsearch.md, 3.1 and 3.3, names.
 func TestClassify(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -64,7 +64,7 @@ func TestSearchGivesCompleteAnswers(t *testing.T) {
 	require.Equal(t, "took,timed_out,_shards,_clusters,hits.total", r.Query.Get("filter_path"))
 }
 
-// A 200 is not a success yet (elasticsearch.md, 3.3, faults 5 and 6).
+// A 200 is not a success yet (docs/facts/elasticsearch.md, 3.3, faults 5 and 6).
 func TestSearchRefusesIncompleteAnswers(t *testing.T) {
 	shards := func(s string) estest.Reply {
 		return estest.JSON(`{"took":1,"timed_out":false,` + s + `,"hits":{"hits":[]}}`)

@@ -52,7 +52,7 @@ type Term struct {
 	About string
 }
 
-// Terms lists every modifier with its default weight, in the order in which they are documented (docs/scoring.md). It is
+// Terms lists every modifier with its default weight, in the order in which they are documented (docs/facts/scoring.md). It is
 // the one place where weights stand: settings, documentation and judges go by it.
 func Terms() []Term {
 	return []Term{

@@ -73,7 +73,7 @@ const Absent = -1
 type Connection struct {
 	// Start is the time of the first packet, Unix milliseconds (cut, not rounded, as Security Onion's index does).
 	Start int64
-	// Duration is milliseconds, or Absent. Out of Elasticsearch it is whole seconds (security-onion.md, 1.2).
+	// Duration is milliseconds, or Absent. Out of Elasticsearch it is whole seconds (docs/facts/security-onion.md, 1.2).
 	Duration int64
 	// OrigBytes and RespBytes are payload bytes, or Absent.
 	OrigBytes, RespBytes int64

@@ -29,15 +29,41 @@ const (
 	RITA Format = "rita-csv"
 )
 
-// Formats lists what -o takes.
-func Formats() []string {
-	return []string{string(Table), string(Wide), string(JSON), string(NDJSON), string(CSV), string(HTML)}
+// formats is the one list of what -o takes: help, errors, completion and documents follow it. Hunt marks those of `dwell hunt` alone.
+var formats = [...]struct {
+	Format
+	About string
+	Hunt  bool
+}{
+	{Table, "a table for people", false},
+	{Wide, "a table with every column, nothing cut", false},
+	{JSON, "one object: the hunt and its findings", false},
+	{NDJSON, "one finding per line, as stored", false},
+	{CSV, "one row per finding", false},
+	{HTML, "a page of its own, to read and hand on", false},
+	{RITA, "the files of Security Onion's RITA integration, with --out", true},
+}
+
+// Formats lists what -o takes; ofHunt adds those of `dwell hunt` alone.
+func Formats(ofHunt bool) []string {
+	var names []string
+	for _, f := range formats {
+		if ofHunt || !f.Hunt {
+			names = append(names, string(f.Format))
+		}
+	}
+	return names
+}
+
+// FormatHelp is the help of -o.
+func FormatHelp(ofHunt bool) string {
+	return "`format`: " + strings.Join(Formats(ofHunt), ", ") + " (default: table on a terminal, tab-separated lines in a pipe)"
 }
 
 // ParseFormat reads the value of -o.
-func ParseFormat(s string) (Format, error) {
-	if !slices.Contains(Formats(), s) {
-		return "", fmt.Errorf("output format %q is not one of %s", s, strings.Join(Formats(), ", "))
+func ParseFormat(s string, ofHunt bool) (Format, error) {
+	if !slices.Contains(Formats(ofHunt), s) {
+		return "", fmt.Errorf("output format %q is not one of %s", s, strings.Join(Formats(ofHunt), ", "))
 	}
 	return Format(s), nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -101,11 +102,28 @@ func TestNoFindings(t *testing.T) {
 }
 
 func TestParseFormat(t *testing.T) {
-	for _, f := range Formats() {
-		got, err := ParseFormat(f)
+	for _, f := range Formats(true) {
+		got, err := ParseFormat(f, true)
 		require.NoError(t, err)
 		require.Equal(t, Format(f), got)
 	}
-	_, err := ParseFormat("xml")
-	require.ErrorContains(t, err, "table, wide, json, ndjson, csv, html")
+	_, err := ParseFormat("xml", false)
+	require.ErrorContains(t, err, strings.Join(Formats(false), ", "))
+	_, err = ParseFormat(string(RITA), false)
+	require.ErrorContains(t, err, "is not one of", "a format of hunts alone")
+
+	// Every format prints, and every page that lists them lists all.
+	for _, f := range Formats(false) {
+		require.NoError(t, Findings(&bytes.Buffer{}, []hunt.Finding{sample("a.example")}, Options{Format: Format(f)}), f)
+	}
+	for page, list := range map[string]string{"../../README.md": strings.Join(Formats(true), "|"), "../../docs/design.md": strings.Join(Formats(true), "|")} {
+		b, err := os.ReadFile(page)
+		require.NoError(t, err)
+		require.Contains(t, string(b), "`-o "+list+"`", "%s lists the formats of -o", page)
+	}
+	b, err := os.ReadFile("../../docs/output.md")
+	require.NoError(t, err)
+	for _, f := range formats {
+		require.Contains(t, string(b), "| `-o "+string(f.Format)+"` | "+f.About+" |", "docs/output.md describes the formats")
+	}
 }

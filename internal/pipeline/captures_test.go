@@ -46,7 +46,7 @@ func TestMissingHost(t *testing.T) {
 }
 
 // TestProxyIsNotTheDestination: an implant that goes through an internal proxy is found under the host it asked for, with
-// the numbers that RITA printed for it (docs/rita.md, 3: 357 connections, .98).
+// the numbers that RITA printed for it (docs/facts/rita.md, 3: 357 connections, .98).
 func TestProxyIsNotTheDestination(t *testing.T) {
 	dir := captures(t)
 	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(dir, "rita", "proxy")}}),
@@ -84,7 +84,7 @@ func TestQuietOnBenignDays(t *testing.T) {
 	}
 }
 
-// quiet demands docs/scoring.md, 8 and the promise of docs/detection.md, 5, of a day in which all is benign.
+// quiet demands docs/facts/scoring.md, 8 and the promise of docs/detection.md, 5, of a day in which all is benign.
 func quiet(t *testing.T, what string, findings []hunt.Finding) {
 	t.Helper()
 	high, medium := map[netip.Addr]int{}, map[netip.Addr]int{}

@@ -81,7 +81,7 @@ func readTruth(t *testing.T, dir string) labelled {
 	return l
 }
 
-// ranked demands docs/scoring.md, 8: every labelled pair is among the strongest max(5, number of such pairs) unexplained findings.
+// ranked demands docs/facts/scoring.md, 8: every labelled pair is among the strongest max(5, number of such pairs) unexplained findings.
 func (l *labelled) ranked(t *testing.T, findings []hunt.Finding) {
 	t.Helper()
 	require.NotEmpty(t, l.pairs)

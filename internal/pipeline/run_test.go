@@ -58,7 +58,7 @@ func TestBeaconIsFoundAndExplained(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, res.Findings, 1)
 	f := res.Findings[0]
-	// A flawless beacon has RITA's beacon score 1.000, whose threat score is 0.8 (docs/rita.md, 1.8); that all machines there
+	// A flawless beacon has RITA's beacon score 1.000, whose threat score is 0.8 (docs/facts/rita.md, 1.8); that all machines there
 	// are, one, talk to the server takes 0.15 away (1.10).
 	require.InDelta(t, 0.65, f.Dwell.Score, 1e-9)
 	require.Equal(t, "high", f.Dwell.Severity)

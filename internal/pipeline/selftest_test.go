@@ -32,7 +32,7 @@ func tested(t *testing.T, src hunt.Source) *hunt.Statement {
 
 // What must come out whatever the code does: a clean fast beacon that lives all day is found wherever it is put alone, and what
 // is below the detection floor is not: of six check-ins that wait four hours give or take half, five gaps lie within a factor
-// of three of one another by chance with a probability of 5 x 0.385^4 = 0.11 (docs/scoring.md, 2), which among forty keys says nothing.
+// of three of one another by chance with a probability of 5 x 0.385^4 = 0.11 (docs/facts/scoring.md, 2), which among forty keys says nothing.
 func TestSelftestMeasuresRecall(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	conns := every(server, day0, 5*time.Minute, 24*time.Hour)

@@ -16,7 +16,7 @@ import (
 )
 
 // A week of Zeek logs, hunted over its last 12 hours, 24 hours, three days and all of it. Each indicator's value is by hand from
-// docs/scoring.md (2, 3) and docs/detection.md: a rhythm is enough when it is held for half the window or twelve hours, and needs
+// docs/facts/scoring.md (2, 3) and docs/detection.md: a rhythm is enough when it is held for half the window or twelve hours, and needs
 // more check-ins than chance makes; long connections and strobes need as much less as a window is shorter than a day, and
 // no more in longer ones; a tunnel is the number of names in the window, which does not scale.
 func TestIndicatorsOverWindows(t *testing.T) {

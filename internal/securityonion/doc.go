@@ -2,7 +2,7 @@
 // types and units, the shape of its Zeek documents, and its links.
 //
 // It is a leaf: it imports nothing of ours, and everyone who needs such a name asks it. Facts are from Security Onion's
-// published configuration, read and partly run; docs/security-onion.md of the developer's notes says which.
+// published configuration, read and partly run; docs/facts/security-onion.md says which.
 //
 // # Units and traps
 //

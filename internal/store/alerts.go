@@ -40,7 +40,7 @@ type Alert struct {
 
 // NewAlert makes the alert of a finding. Its id depends on the finding's, so that the same finding never alerts twice.
 //
-// What Security Onion asks of an alert (docs/security-onion.md, 2.5) the finding has already, nested and as single values:
+// What Security Onion asks of an alert (docs/facts/security-onion.md, 2.5) the finding has already, nested and as single values:
 // a rule with a fixed uuid, a severity with its label, a time with its zone, both addresses, and of its last connection,
 // whose time it bears, the ports, the sensor and Zeek's uid, by which the packets are found. The alert adds the tag that
 // Alerts filters by, and its own kind and dataset.

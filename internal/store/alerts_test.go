@@ -160,7 +160,7 @@ func (c cluster) alertsView(t *testing.T, query string) [][]string {
 	return groups
 }
 
-// TestAlertsAreWhatSecurityOnionAsksFor has a subtest for each rule of docs/security-onion.md, 2.5.
+// TestAlertsAreWhatSecurityOnionAsksFor has a subtest for each rule of docs/facts/security-onion.md, 2.5.
 func TestAlertsAreWhatSecurityOnionAsksFor(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)

@@ -29,7 +29,7 @@ func (s *Store) Hunts(ctx context.Context, n int) ([]hunt.Document, error) {
 	return out, err
 }
 
-// maxHunts bounds what one list may look at: a terms query takes 65,536 values (docs/security-onion.md, 7), which is
+// maxHunts bounds what one list may look at: a terms query takes 65,536 values (docs/facts/security-onion.md, 7), which is
 // seven years of hourly hunts.
 const maxHunts = 65_000
 

@@ -54,7 +54,7 @@ func TestInstallAndAgain(t *testing.T) {
 		planned, err := in.Plan(t.Context())
 		require.NoError(t, err)
 		require.Len(t, planned, len(objects)+2)
-		// The test node has no lifecycle management (docs/elasticsearch.md, 2): left out, and said.
+		// The test node has no lifecycle management (docs/facts/elasticsearch.md, 2): left out, and said.
 		require.Equal(t, Skip, planned[0].Change)
 		require.Contains(t, planned[0].String(), "no lifecycle management")
 		for i, o := range objects {
@@ -267,7 +267,7 @@ func TestRemove(t *testing.T) {
 	})
 }
 
-// TestLifecycleManagement plays a cluster that has it: the test node does not (docs/elasticsearch.md, 2).
+// TestLifecycleManagement plays a cluster that has it: the test node does not (docs/facts/elasticsearch.md, 2).
 func TestLifecycleManagement(t *testing.T) {
 	there := false
 	fake := &estest.Fake{Handle: func(_ int, r estest.Request) estest.Reply {

@@ -28,7 +28,7 @@ const (
 	relogged = 24 * time.Hour
 )
 
-// The fields that facts come out of (security-onion.md, 1.4 and 1.5).
+// The fields that facts come out of (docs/facts/security-onion.md, 1.4 and 1.5).
 const (
 	fieldJA3        = "hash.ja3"
 	fieldJA4        = "hash.ja4"

@@ -90,7 +90,7 @@ func pages(fake *estest.Fake) (n int) {
 }
 
 // Faults that pass: the window is complete nevertheless, exactly, and nothing was given to emit twice
-// (elasticsearch.md, 3.3, by number).
+// (docs/facts/elasticsearch.md, 3.3, by number).
 func TestReadSurvives(t *testing.T) {
 	attempts := 1 + es.DefaultMaxRetries
 	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.

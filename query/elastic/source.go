@@ -143,7 +143,7 @@ func resolve(req hunt.Request, now time.Time) (hunt.Window, error) {
 }
 
 // skewNote is the difference between clocks above which people are told, skewBad the one above which hunts by
-// schedule make no sense (elasticsearch.md, 3.3, fault 12).
+// schedule make no sense (docs/facts/elasticsearch.md, 3.3, fault 12).
 const skewNote = 2 * time.Second
 
 // clock gives the cluster's time, or ours with a note where we may not ask.

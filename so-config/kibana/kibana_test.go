@@ -45,7 +45,7 @@ func TestFileIsWhatTheTableSays(t *testing.T) {
 	require.Less(t, len(got), 1<<20, "Kibana's import takes 1 MB without further settings")
 }
 
-// TestObjectsHoldTogether applies the rules of docs/style.md 4.5: unique ids of ours, and no reference that leads nowhere,
+// TestObjectsHoldTogether wants what Kibana needs to import them: unique ids of ours, and no reference that leads nowhere,
 // in the objects and in the panels inside of them.
 func TestObjectsHoldTogether(t *testing.T) {
 	objects := lines(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The types are those that docs/security-onion.md (1.3, 2.1) observed on a real node with the real template.
+// The types are those that docs/facts/security-onion.md (1.3, 2.1) observed on a real node with the real template.
 func TestTemplateHasTheTypesOfTheGrid(t *testing.T) {
 	require.True(t, json.Valid(IndexTemplate(0)))
 	require.EqualValues(t, 2, at(t, IndexTemplate(0), "template.settings.index.number_of_shards"))

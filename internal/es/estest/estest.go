@@ -64,7 +64,7 @@ func Error(status int, typ, reason string) Reply {
 	return Reply{Status: status, Body: fmt.Sprintf(`{"error":{"root_cause":[%s],"type":%q,"reason":%q},"status":%d}`, cause, typ, reason, status)}
 }
 
-// The three meanings of a 429 (elasticsearch.md, 3.1), word for word as Elasticsearch 8 answers.
+// The three meanings of a 429 (docs/facts/elasticsearch.md, 3.1), word for word as Elasticsearch 8 answers.
 
 // Rejected is a full queue.
 func Rejected() Reply {

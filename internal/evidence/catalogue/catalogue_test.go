@@ -76,7 +76,7 @@ func subject(name, dst string, port int, company int64, names ...evidence.Name) 
 	return s
 }
 
-// Expected scores: 1 times 0.3 (strong), 0.7 (weak) or 1 (docs/scoring.md, 5).
+// Expected scores: 1 times 0.3 (strong), 0.7 (weak) or 1 (docs/facts/scoring.md, 5).
 func TestWhatExplains(t *testing.T) {
 	const update = "fe2.update.microsoft.com"
 	n := func(name string, of int64) evidence.Name { return evidence.Name{Name: name, Connections: of} }

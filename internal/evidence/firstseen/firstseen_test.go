@@ -131,7 +131,7 @@ func check(t *testing.T, text []byte) {
 	require.Equal(t, 1, fed.Held)
 }
 
-// docs/scoring.md, 5: first seen 7 days ago or less +0.15, 30 or more -0.15; of a domain that is known longer, a new name is no news.
+// docs/facts/scoring.md, 5: first seen 7 days ago or less +0.15, 30 or more -0.15; of a domain that is known longer, a new name is no news.
 func TestNewAndKnown(t *testing.T) {
 	for _, tc := range []struct {
 		first, domain, reach int64

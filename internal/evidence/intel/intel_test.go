@@ -48,7 +48,7 @@ func judged(t *testing.T, l *Lists, name, dst string, p *hunt.Protocol) *hunt.Fi
 	return f
 }
 
-// What a plain list may hold; the score of a hit is 0.5 + 0.25 (docs/scoring.md, 5).
+// What a plain list may hold; the score of a hit is 0.5 + 0.25 (docs/facts/scoring.md, 5).
 func TestPlainList(t *testing.T) {
 	l := Load(t.Context(), []string{list(t, "c2.txt", "\xef\xbb\xbf# C2 servers\n203.0.113.7  # beacon\n198.51.100.0/24\n2001:db9::/48\n198.18.5.6:4444\nEvil.Example.\n*.bad.example\n"+
 		"http://drop.example:8080/x.php\n0.0.0.0 sink.example\n"+ja3Of+"\n"+ja4Of+"\n"+strings.ToUpper(hashOf)+"\n\n203.0.113.7\n")}, nil)

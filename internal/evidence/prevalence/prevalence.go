@@ -40,7 +40,7 @@ type Contacts struct {
 	IsInternal func(netip.Addr) bool
 }
 
-// Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/scoring.md, 5).
+// Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/facts/scoring.md, 5).
 type Count struct {
 	internal func(netip.Addr) bool
 

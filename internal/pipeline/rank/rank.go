@@ -26,7 +26,7 @@ const maxRollUp = 50_000
 // Profile is the ranking's name.
 const Profile = "dwell"
 
-// Ranking ranks by our own score (docs/scoring.md). The zero value looks for no evidence.
+// Ranking ranks by our own score (docs/facts/scoring.md). The zero value looks for no evidence.
 type Ranking struct {
 	// Judges weigh evidence about the findings that have an indicator, in this order.
 	Judges []evidence.Judge

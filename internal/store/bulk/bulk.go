@@ -1,7 +1,7 @@
 // Package bulk writes documents into a data stream and can say, when it is done, what became of each one.
 //
 // It is synchronous and small on purpose. The client library's own indexer loses documents without a word when a whole
-// bulk is refused, when an answer is short, or when single items are turned away (docs/elasticsearch.md, 3.1). Here
+// bulk is refused, when an answer is short, or when single items are turned away (docs/facts/elasticsearch.md, 3.1). Here
 // every document ends in exactly one of five states, and [Result.Check] demands it.
 //
 // Documents are written with "create" under their own ids, so that sending one twice is safe: the second time it is there

@@ -195,7 +195,7 @@ func TestGivingUpOnABusyCluster(t *testing.T) {
 }
 
 // TestWhatTheLibraryLoses are the cases in which the client library's own indexer loses documents without a word
-// (docs/elasticsearch.md, 3.1), each once, with a server that then recovers: every document must arrive once.
+// (docs/facts/elasticsearch.md, 3.1), each once, with a server that then recovers: every document must arrive once.
 func TestWhatTheLibraryLoses(t *testing.T) {
 	whole := `{"items":[{"create":{"_id":"id000","status":201}},{"create":{"_id":"id001","status":201}},{"create":{"_id":"id002","status":201}}]}`
 	for _, c := range []struct {

@@ -1,0 +1,116 @@
+// Package docs_test holds the documents to what is there: pages that are named exist, and the list of packages is that of the directories.
+package docs_test
+
+import (
+	"flag"
+	"go/doc"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the list of packages anew")
+
+// each calls do for every file of the repository that has one of the endings, by its path from the top.
+func each(t *testing.T, endings []string, do func(name, text string)) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && slices.Contains([]string{".git", "bin", "testdata", "dist"}, d.Name()) {
+			return filepath.SkipDir
+		}
+		if !d.Type().IsRegular() || !slices.Contains(endings, filepath.Ext(name)) {
+			return nil
+		}
+		b, err := os.ReadFile(name)
+		do(strings.TrimPrefix(filepath.ToSlash(name), "../"), string(b))
+		return err
+	}))
+}
+
+// TestPagesThatAreNamedExist: a reason that stands on a page nobody has is no reason.
+func TestPagesThatAreNamedExist(t *testing.T) {
+	page := regexp.MustCompile(`[A-Za-z0-9_./-]+\.md\b`)
+	// Names that tests and installed files use, and pages of others.
+	others := []string{"notes.md", "../shared/", "dwell-files/"}
+	each(t, []string{".go", ".md", ".sh", ".yaml", ".service", ".sls"}, func(name, text string) {
+		for _, named := range page.FindAllString(text, -1) {
+			if slices.ContainsFunc(others, func(o string) bool { return strings.Contains(named, o) }) {
+				continue
+			}
+			found := slices.ContainsFunc([]string{named, path.Join(path.Dir(name), named), path.Join("docs", named)}, func(at string) bool {
+				_, err := os.Stat(path.Join("..", at))
+				return err == nil
+			})
+			require.True(t, found, "%s names %s, which is not there", name, named)
+		}
+	})
+}
+
+// TestSectionsThatAreCitedExist: "docs/facts/rita.md, 1.8" is the heading "1.8" of that page.
+func TestSectionsThatAreCitedExist(t *testing.T) {
+	cite := regexp.MustCompile(`docs/facts/([a-z-]+\.md),? \(?([0-9]+(?:\.[0-9]+)?)`)
+	each(t, []string{".go", ".md"}, func(name, text string) {
+		for _, m := range cite.FindAllStringSubmatch(text, -1) {
+			b, err := os.ReadFile("facts/" + m[1])
+			require.NoError(t, err, name)
+			require.Regexp(t, `(?m)^#+ `+regexp.QuoteMeta(m[2])+`\.? `, string(b), "%s cites %s", name, m[0])
+		}
+	})
+}
+
+// TestPackageListIsUpToDate holds docs/design.md to the directories and to what their packages say of themselves.
+func TestPackageListIsUpToDate(t *testing.T) {
+	const begin, end = "<!-- packages: begin -->\n", "<!-- packages: end -->"
+	text, err := os.ReadFile("design.md")
+	require.NoError(t, err)
+	head, rest, ok := strings.Cut(string(text), begin)
+	require.True(t, ok, begin)
+	_, tail, ok := strings.Cut(rest, end)
+	require.True(t, ok, end)
+	made := head + begin + packages(t) + end + tail
+	if *update {
+		require.NoError(t, os.WriteFile("design.md", []byte(made), 0o644)) //nolint:gosec // a page of the repository
+	}
+	require.Equal(t, made, string(text), "run make generate")
+}
+
+func packages(t *testing.T) string {
+	synopsis := map[string]string{}
+	each(t, []string{".go"}, func(name, _ string) {
+		dir := path.Dir(name)
+		if strings.HasSuffix(name, "_test.go") {
+			return
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path.Join("..", name), nil, parser.PackageClauseOnly|parser.ParseComments)
+		require.NoError(t, err)
+		if said := new(doc.Package).Synopsis(f.Doc.Text()); synopsis[dir] == "" {
+			synopsis[dir] = said
+		}
+	})
+	var b strings.Builder
+	b.WriteString("| directory | what it is |\n|---|---|\n")
+	dirs := make([]string, 0, len(synopsis))
+	for dir := range synopsis {
+		dirs = append(dirs, dir)
+	}
+	slices.Sort(dirs)
+	for _, dir := range dirs {
+		require.NotEmpty(t, synopsis[dir], "package %s has no comment", dir)
+		_, what, _ := strings.Cut(synopsis[dir], " ")
+		_, what, _ = strings.Cut(what, " ") // without "Package name"
+		b.WriteString("| `" + dir + "` | " + strings.ReplaceAll(what, "|", `\|`) + " |\n")
+	}
+	return b.String()
+}
