@@ -234,6 +234,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	if o.Safelist, err = openSafelist(settings); err != nil {
 		return o, err
 	}
+	o.NoEvidence = !settings.Evidence.Enabled
 	if o.Ranking, err = a.ranking(ctx, settings); err != nil {
 		return o, err
 	}

@@ -35,6 +35,8 @@ type Definition struct {
 	Indicators []string
 	Profile    string
 	BySensor   bool
+	// NoEvidence says that no judge weighs: such a hunt is another one, since it finds less.
+	NoEvidence bool
 }
 
 // ID is the hash of the definition; the order of networks and indicators does not matter.
@@ -46,12 +48,12 @@ func (d Definition) ID() string {
 	slices.Sort(networks)
 	indicators := slices.Sorted(slices.Values(d.Indicators))
 	return Digest("hunt", d.Source, d.Window.String(), strings.Join(networks, ","), d.Direction.String(),
-		strings.Join(indicators, ","), d.Profile, strconv.FormatBool(d.BySensor))
+		strings.Join(indicators, ","), d.Profile, strconv.FormatBool(d.BySensor), strconv.FormatBool(d.NoEvidence))
 }
 
-// Revision is the hash of what a hunt read and with which code: the counts of its slices, the version, and the lists and
-// weights that evidence goes by. The same
-// revision gives the same findings.
+// Revision is the hash of what a hunt rests on: the counts of its slices, the code's version, the lists and weights that
+// evidence goes by, and what was missing (gaps, and logs that are not there). The same revision gives the same findings, so
+// that a hunt that could look up more replaces one that could not. r is the reading when everything was looked up.
 func Revision(huntID string, r *Reading, version string, evidence ...string) string {
 	h := sha256.New()
 	part(h, "revision")
@@ -63,6 +65,12 @@ func Revision(huntID string, r *Reading, version string, evidence ...string) str
 	for _, g := range r.Gaps {
 		part(h, g.String())
 	}
+	var missing []string
+	for _, n := range r.Notes {
+		missing = append(missing, n.Logs...)
+	}
+	slices.Sort(missing)
+	part(h, strings.Join(slices.Compact(missing), ","))
 	for _, e := range evidence {
 		part(h, e)
 	}

@@ -52,6 +52,8 @@ type Session struct {
 	// Samples fills in the sensor, source port and Zeek uid of each finding's last connection, where Connections leaves them
 	// out. A connection that is no longer there leaves its finding as it is.
 	Samples func(ctx context.Context, findings []Finding) (Remarks, error)
+	// Name says what Reading.Source will be, so that a hunt's identity is known before it. What does not answer changes no name.
+	Name func(ctx context.Context) (string, error)
 	// Plan says in sentences for people what would be read, and reads no record for it.
 	Plan func(ctx context.Context, req Request) ([]string, error)
 }

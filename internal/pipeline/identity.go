@@ -15,11 +15,14 @@ type identity struct {
 	ingested       hunt.Time
 }
 
+// Definition is what makes the hunt of a window by these options the hunt that it is; source is Reading.Source.
+func (o *Options) Definition(source string, w hunt.Window) hunt.Definition {
+	return hunt.Definition{Source: source, Window: w, Internal: o.Request.Scope.Internal, Direction: o.Request.Scope.Direction,
+		Indicators: o.Indicators, Profile: o.Ranking.Profile(), BySensor: o.BySensor || o.Sensor != "", NoEvidence: o.NoEvidence}
+}
+
 func newIdentity(reading *hunt.Reading, o *Options) identity {
-	id := identity{definition: hunt.Definition{
-		Source: reading.Source, Window: reading.Window, Internal: o.Request.Scope.Internal,
-		Direction: o.Request.Scope.Direction, Indicators: o.Indicators, Profile: o.Ranking.Profile(), BySensor: o.BySensor || o.Sensor != "",
-	}}
+	id := identity{definition: o.Definition(reading.Source, reading.Window)}
 	id.hunt = id.definition.ID()
 	id.revision = hunt.Revision(id.hunt, reading, o.Version, o.Ranking.Revisions()...)
 	id.incomplete = len(reading.Gaps) > 0

@@ -40,6 +40,8 @@ type Options struct {
 	// MinScore is the score below which no Finding is made, beside those that have a severity (0.2 or more), which
 	// are always made. 0 makes one for every pair that was scored.
 	MinScore float64
+	// NoEvidence says that the ranking weighs no evidence, which makes it another hunt.
+	NoEvidence bool
 	// NoNames leaves the logs of names and queries unread.
 	NoNames bool
 	// Safelist marks findings; nil marks none. It never hides and never changes a score.
@@ -97,8 +99,13 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 	by := res.finish(&o)
 	if in.Samples != nil {
 		remarks, err := in.Samples(ctx, res.Findings)
-		if err != nil {
-			return nil, err
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			// A sample is how to find a connection again, and nothing rests on it.
+			remarks.Notes = append(remarks.Notes, hunt.Note{What: "the last connection of each finding could not be looked up: " + err.Error(),
+				Hint: "findings lack source port, sensor and Zeek's uid; nothing else is concerned"})
 		}
 		res.Reading.Add(remarks)
 	}

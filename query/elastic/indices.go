@@ -36,6 +36,12 @@ func (s *Source) indices(ctx context.Context) ([]string, []hunt.Note, error) {
 	return securityonion.Indices(true), nil, nil
 }
 
+// Name gives the indices that a hunt reads, as its Reading.Source names them.
+func (s *Source) Name(ctx context.Context) (string, error) {
+	names, _, err := s.indices(ctx)
+	return join(names), err
+}
+
 // readable finds out which of the named indices may be read, because a search over several leaves out in silence what
 // the user may not see. Patterns and remote names are left to the server. With auto, an index that may not be read is a
 // note as long as another may; otherwise it is an error.

@@ -13,7 +13,7 @@ var _ hunt.Source = (*Source)(nil)
 func (s *Source) Open() *hunt.Session {
 	return &hunt.Session{
 		Connections: s.Read, Names: s.ReadNames, DNS: s.ReadDNS, Signatures: s.ReadSignatures, Sightings: s.Sightings,
-		Machines: s.Machines, Contacts: s.Contacts, Plan: s.Plan,
+		Machines: s.Machines, Contacts: s.Contacts, Plan: s.Plan, Name: s.Name,
 		Answers: func(ctx context.Context, req hunt.Request, wanted []hunt.Answers) (hunt.Remarks, error) {
 			return hunt.Remarks{}, s.Answers(ctx, req, wanted)
 		},
