@@ -2,7 +2,7 @@
 // abnormal protocol behaviour, which machine it is).
 //
 // A [Judge] knows one kind of evidence. It sees all subjects of a hunt at once, so that it can ask its source about many of
-// them in one request, and speaks its mind by [Subject.Modify] and [Subject.Explain]. What that makes of a score is
+// them in one request, and speaks its mind by [Subject.Modify], [Subject.Explain] and their kin. What that makes of a score is
 // [Subject.Settle]'s alone. Judges never hide a finding.
 package evidence
 
@@ -61,14 +61,17 @@ type Subject struct {
 	// Names are those that the key's connections carry (TLS server name, HTTP host, what a proxy was asked for), the most
 	// used first, at most MaxNames: of a key by name that one, of others what was used towards their addresses.
 	Names []Name
-	// Company is how many internal machines, this one included, reach the network (/24 or /48) around each of the key's
-	// addresses: the fewest of them. 0 where the key has no address or is a network.
+	// Company is how many internal hosts, this one included, vouch for the destination: the fewest of those that do for the network
+	// (/24 or /48) around each of its addresses. Only who really talks to it vouches: see package prevalence.
 	Company int64
-	// Shared is the part (0..1) of a name's connections that go to networks which three internal machines or more reach, or to a proxy
-	// inside; 1 where the key has no name. A name can be forged: that others use it says something only where they use it at the same servers.
+	// Shared is the part (0..1) of a name's connections that go to networks for which three internal hosts or more vouch under that
+	// name, or to a proxy inside; 1 where the key has no name. A name can be forged: that others use it says something only where they
+	// use it at the same servers.
 	Shared float64
 	// Resolved says of a DNS key that only resolvers of the network's (inside, or asked by three machines or more) were asked.
 	Resolved bool
+	// Conforms says that port, service, sizes, rate and answers are those of a protocol that repeats by design (NTP, DNS).
+	Conforms bool
 	// AS is the number of the autonomous system of each of the other side's addresses, where that is known.
 	AS map[netip.Addr]int64
 
@@ -76,6 +79,10 @@ type Subject struct {
 	modifiers    []hunt.Modifier
 	told         map[string]bool // terms
 	explanations []explanation
+	// apart is what sets the client apart, most and why the most that the finding may weigh.
+	apart string
+	most  scoring.Severity
+	why   string
 	// closing are reasons that come last.
 	closing []string
 }
@@ -87,12 +94,6 @@ const MaxNames = 20
 type Name struct {
 	Name        string
 	Connections int64
-}
-
-type explanation struct {
-	scoring.Explanation
-	why    string
-	guards bool
 }
 
 // NewSubject makes a subject. Nil weights are the defaults.
@@ -129,22 +130,6 @@ func (s *Subject) Told(term string) {
 	s.told[term] = true
 }
 
-// Explain gives a reason for what the pair does. The best explanation lowers the score, all are told.
-func (s *Subject) Explain(e scoring.Explanation, why string) {
-	if e != scoring.Unexplained {
-		s.explanations = append(s.explanations, explanation{Explanation: e, why: why})
-	}
-}
-
-// ExplainUnlessNew is Explain for reasons that an outbreak gives too (many machines do the same): they do not count while
-// the destination was first seen less than a week ago, and explain strongly where it has been known for a month and
-// half of all machines talk to it.
-func (s *Subject) ExplainUnlessNew(e scoring.Explanation, why string) {
-	if e != scoring.Unexplained {
-		s.explanations = append(s.explanations, explanation{Explanation: e, why: why, guards: true})
-	}
-}
-
 // Last adds a reason that is told after all others.
 func (s *Subject) Last(reason string) { s.closing = append(s.closing, reason) }
 
@@ -152,6 +137,7 @@ func (s *Subject) Last(reason string) { s.closing = append(s.closing, reason) }
 // the modifiers, the heaviest first, then the explanations.
 func (s *Subject) Settle() {
 	d := &s.Finding.Dwell
+	s.earn()
 	slices.SortStableFunc(s.modifiers, func(a, b hunt.Modifier) int { return cmp.Compare(math.Abs(b.Value), math.Abs(a.Value)) })
 	limit(s.modifiers)
 	sum := 0.0
@@ -162,22 +148,14 @@ func (s *Subject) Settle() {
 		}
 	}
 	d.Modifiers = s.modifiers
-	best := scoring.Unexplained
-	for _, e := range s.explanations {
-		if e.guards && s.Has(New) {
-			d.Reasons = append(d.Reasons, e.why+"; that does not lower the score, since the destination is new")
-			continue
-		}
-		if e.guards && s.Has(Known) && s.Has(Common) {
-			// An outbreak that half of all machines have had for a month is no longer likely.
-			e.Explanation, e.why = scoring.Strong, e.why+"; half of all machines do so and the destination has been known for a month"
-		}
-		best = max(best, e.Explanation)
-		d.Reasons = append(d.Reasons, e.why)
+	score, best := s.settle(scoring.Final(s.Indicators, sum, scoring.Unexplained))
+	if s.most != scoring.None && scoring.SeverityOf(score) > s.most {
+		score = within(s.most, score)
+		d.Reasons = append(d.Reasons, s.why)
 	}
 	d.Reasons = append(d.Reasons, s.closing...)
 	d.Explained = best.String()
-	Rank(s.Finding, scoring.Final(s.Indicators, sum, best))
+	Rank(s.Finding, score)
 }
 
 // Rank gives a finding its final score, the severity that goes with it, and the codes of its reasons; its indicators, modifiers and

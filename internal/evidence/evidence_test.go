@@ -1,6 +1,7 @@
 package evidence
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,30 +10,70 @@ import (
 	"dwell/scoring"
 )
 
-// What a fleet does explains weakly; not at all while the destination is new, since an outbreak looks the same; and
-// strongly once half of all machines have done it for a month. Scores are (0.9 + modifiers) times 0.7, 1 and 0.3.
+// What other hosts do is shown, and lowers nothing by itself: an outbreak looks the same. It lowers to medium, and no further, once the
+// destination has been known for a month by hosts that vouch for it, without anything that sets this one apart. Time and numbers alone
+// lower nothing. Scores are 0.9 + modifiers.
 func TestFleetIsGuarded(t *testing.T) {
 	for _, c := range []struct {
+		name      string
 		terms     []string
+		company   int64
+		apart     string
 		explained string
 		score     float64
 	}{
-		{[]string{Common}, "weak", 0.75 * 0.7},
-		{[]string{New}, "none", 1},
-		{[]string{Common, New}, "none", 0.9},
-		{[]string{Known}, "weak", 0.75 * 0.7},
-		{[]string{Common, Known}, "strong", 0.6 * 0.3},
+		{"many", []string{Common}, 5, "", "weak", 0.9},
+		{"new", []string{New}, 5, "", "none", 1},
+		{"many and new", []string{Common, New}, 5, "", "none", 1},
+		{"known, but nobody vouches", []string{Known, Common}, 2, "", "weak", 0.9},
+		{"known", []string{Known}, 3, "", "weak", 0.4 + 0.2*(0.5+0.49*0.75)},
+		{"known to half of all", []string{Common, Known}, 9, "", "weak", 0.4 + 0.2*(0.5+0.49*0.6)},
+		{"known, with a fingerprint of its own", []string{Common, Known}, 9, "no other host shows its JA4", "none", 0.9},
+		{"known, and on a list", []string{Common, Known, Intel}, 9, "", "none", 1},
 	} {
 		var f hunt.Finding
 		s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.9}, &f, nil)
-		s.ExplainUnlessNew(scoring.Weak, "five machines do the same")
+		s.Company = c.company
+		s.ExplainFleet("five hosts do the same")
+		s.SetApart(c.apart)
 		for _, term := range c.terms {
 			s.Modify(term, "because of "+term)
 		}
 		s.Settle()
-		require.Equal(t, c.explained, f.Dwell.Explained, "%v", c.terms)
-		require.InDelta(t, c.score, f.Dwell.Score, 1e-9, "%v", c.terms)
-		require.Equal(t, scoring.SeverityOf(c.score).String(), f.Dwell.Severity)
+		require.Equal(t, c.explained, f.Dwell.Explained, c.name)
+		require.InDelta(t, c.score, f.Dwell.Score, 1e-9, c.name)
+		for _, term := range c.terms {
+			require.Contains(t, strings.Join(f.Dwell.Reasons, "\n"), "because of "+term, "what does not count is still shown")
+		}
+	}
+}
+
+// What a client says of itself lowers by one step at most; a critical finding stays high. What sets the client apart, or an indicator
+// list, takes that away. Who holds the address is another matter.
+func TestClaimsAreWorthLittle(t *testing.T) {
+	for name, c := range map[string]struct {
+		explain func(s *Subject)
+		score   float64
+	}{
+		"a name":                          {func(s *Subject) { s.ExplainClaim(scoring.Weak, "a name") }, 0.7},
+		"a name, critical by little":      {func(s *Subject) { s.Indicators.Beacon = 0.81; s.ExplainClaim(scoring.Weak, "a name") }, 0.605},
+		"a name, but a fingerprint":       {func(s *Subject) { s.ExplainClaim(scoring.Weak, "a name"); s.SetApart("its JA4") }, 1},
+		"a name on a list":                {func(s *Subject) { s.ExplainClaim(scoring.Weak, "a name"); s.Modify(Intel, "listed") }, 1},
+		"the vendor's network":            {func(s *Subject) { s.Explain(scoring.Strong, "its network"); s.SetApart("its JA4") }, 0.3},
+		"the vendor's network, on a list": {func(s *Subject) { s.Explain(scoring.Strong, "its network"); s.Modify(Intel, "listed") }, 1},
+		"a name that hosts have used for a month": {func(s *Subject) {
+			s.ExplainClaim(scoring.Weak, "a name")
+			s.Company = 3
+			s.ModifyBy(Known, 0, "known")
+		}, 0.3},
+		"nobody answered": {func(s *Subject) { s.AtMost(scoring.Medium, "nobody answered") }, 0.4 + 0.2*0.99},
+	} {
+		var f hunt.Finding
+		s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 1}, &f, nil)
+		c.explain(s)
+		s.Settle()
+		require.InDelta(t, c.score, f.Dwell.Score, 1e-9, name)
+		require.Equal(t, scoring.SeverityOf(c.score).String(), f.Dwell.Severity, name)
 	}
 }
 

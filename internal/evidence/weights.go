@@ -56,10 +56,10 @@ type Term struct {
 // the one place where weights stand: settings, documentation and judges go by it.
 func Terms() []Term {
 	return []Term{
-		{Rare, 0.15, "of ten active machines or more, one alone (or 2 % at most) talks to the other side, and to no other name of its registered domain do more"},
-		{Common, -0.15, "half of all active machines, five at least, talk to the other side"},
+		{Rare, 0.15, "of ten active hosts or more, one alone (or 2 % at most) talks to the destination, and to no other name of its registered domain do more"},
+		{Common, -0.15, "half of all active hosts, five at least, talk to the destination, which is known for long or whose address explains it"},
 		{New, 0.15, "the other side was first seen seven days ago or less, and so was its registered domain, in a store that reaches further back"},
-		{Known, -0.15, "the other side was first seen thirty days ago or more"},
+		{Known, -0.15, "the destination was first seen thirty days ago or more, and three hosts vouch for it or its address explains it"},
 		{Intel, 0.25, "an indicator list, or Zeek's own intelligence framework, names an address, name, certificate or TLS fingerprint of the other side"},
 		{NoName, 0.10, "TLS without a server name, or HTTP without a Host, in at least half of the handshakes or requests"},
 		{BareAddress, 0.05, "at least half of the HTTP requests name the address itself as Host"},

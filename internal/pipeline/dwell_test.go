@@ -94,44 +94,77 @@ func TestTwoImplantsOfOneMachine(t *testing.T) {
 	require.ElementsMatch(t, []string{"10.0.0.5>203.0.113.9:443/tcp", "10.0.0.5>203.0.113.77:443/tcp"}, found["10.0.0.5>203.0.113.0/24"].Dwell.Also)
 }
 
-func TestProtocolExplainsAndSaysSo(t *testing.T) {
-	ntp := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) {
-		c.DstPort, c.Proto, c.Service, c.OrigIPBytes = 123, hunt.UDP, "ntp", 76
-	})
-	f := hunted(t, ofDay(ntp), dwellOptions())["10.0.0.5>203.0.113.9:123/udp"]
-	require.Equal(t, "strong", f.Dwell.Explained)
-	require.InDelta(t, 0.3, f.Dwell.Score, 0.01)
-	require.Contains(t, f.Dwell.Reasons[len(f.Dwell.Reasons)-1], "NTP")
-
-	odd := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) { c.DstPort, c.Proto, c.Service = 123, hunt.UDP, "" })
-	f = hunted(t, ofDay(odd), dwellOptions())["10.0.0.5>203.0.113.9:123/udp"]
-	require.Equal(t, "none", f.Dwell.Explained, "the port alone explains nothing")
-
-	for service, want := range map[string]string{"ssl": "weak", "": "none"} {
-		tls := by(every(server, day0, 64*time.Second, 24*time.Hour), func(c *hunt.Connection) { c.DstPort, c.Service = 853, service })
-		f = hunted(t, ofDay(tls), dwellOptions())["10.0.0.5>203.0.113.9:853/tcp"]
-		require.Equal(t, want, f.Dwell.Explained, "names in TLS cannot be seen")
+// Port, service, size and rate are the client's choice: names are explained where three hosts that talk to others, too, use the server,
+// and time where everything is as RFC 5905 has it; then both are medium.
+func TestProtocolExplainsNothingByItself(t *testing.T) {
+	ntp := func(c *hunt.Connection) {
+		c.DstPort, c.Proto, c.Service, c.OrigIPBytes, c.OrigBytes, c.RespBytes = 123, hunt.UDP, "ntp", 76, 48, 48
 	}
+	of := func(change func(*hunt.Connection), hosts int, period time.Duration) hunt.Finding {
+		parts := [][]hunt.Connection{by(every(server, day0, period, 24*time.Hour), change)}
+		for host := range hosts - 1 {
+			src := netip.AddrFrom4([4]byte{10, 0, 0, byte(50 + host)})
+			parts = append(parts, by(every(server, day0, 97*time.Minute, 24*time.Hour), func(c *hunt.Connection) { change(c); c.Src = src }),
+				by(every(netip.MustParseAddr("192.0.2.50"), day0, 5*time.Hour, 24*time.Hour), func(c *hunt.Connection) { c.Src = src }))
+		}
+		for _, f := range hunted(t, ofDay(parts...), dwellOptions()) {
+			if f.Source.IP == inside {
+				return f
+			}
+		}
+		t.Fatal("not found")
+		return hunt.Finding{}
+	}
+	for name, tc := range map[string]struct {
+		change    func(*hunt.Connection)
+		hosts     int
+		explained string
+		severity  string
+	}{
+		"time":                            {ntp, 1, "weak", "medium"},
+		"larger than time is":             {func(c *hunt.Connection) { ntp(c); c.OrigIPBytes, c.OrigBytes = 428, 400 }, 3, "none", "critical"},
+		"more than time answers":          {func(c *hunt.Connection) { ntp(c); c.RespBytes = 400 }, 3, "none", "critical"},
+		"the port alone":                  {func(c *hunt.Connection) { ntp(c); c.Service = "dns" }, 3, "none", "critical"},
+		"never answered":                  {func(c *hunt.Connection) { ntp(c); c.RespBytes, c.State = 0, hunt.StateSilent }, 3, "none", "medium"},
+		"names, alone":                    {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 53, "dns" }, 1, "none", "critical"},
+		"names, as two others":            {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 53, "dns" }, 3, "weak", "medium"},
+		"names over TLS, alone":           {func(c *hunt.Connection) { c.DstPort = 853 }, 1, "none", "critical"},
+		"discovery of neighbours outside": {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 5353, "dns" }, 3, "none", "critical"},
+	} {
+		f := of(tc.change, tc.hosts, 64*time.Second)
+		require.Equal(t, tc.explained, f.Dwell.Explained, name)
+		require.Equal(t, tc.severity, f.Dwell.Severity, name)
+	}
+	f := of(ntp, 3, 30*time.Second)
+	require.Equal(t, "none", f.Dwell.Explained, "faster than time servers are asked")
 }
 
+// A fleet that nothing is known of is as loud as one host, and what many hosts talk to is not lower for it.
 func TestFleetAndRarity(t *testing.T) {
-	update := netip.MustParseAddr("192.0.2.50")
+	update, other := netip.MustParseAddr("192.0.2.50"), netip.MustParseAddr("198.51.100.9")
 	var parts [][]hunt.Connection
 	for host := range 20 {
 		src := netip.AddrFrom4([4]byte{10, 0, 1, byte(host)})
-		parts = append(parts, by(every(update, day0.Add(time.Duration(host)*time.Minute), 30*time.Minute, 23*time.Hour), func(c *hunt.Connection) { c.Src = src }))
+		from := func(c *hunt.Connection) { c.Src = src }
+		parts = append(parts, by(every(update, day0.Add(time.Duration(host)*time.Minute), 30*time.Minute, 23*time.Hour), from), by(every(other, day0, 9*time.Hour, 23*time.Hour), from))
 	}
 	parts = append(parts, every(server, day0, 30*time.Minute, 24*time.Hour))
+	spoofed := netip.AddrFrom4([4]byte{10, 0, 9, 9}) // one packet each: neither hosts nor company
+	for _, dst := range []netip.Addr{server, update} {
+		parts = append(parts, by(every(dst, day0, time.Hour, time.Hour), func(c *hunt.Connection) { c.Src, c.OrigBytes, c.RespBytes, c.State = spoofed, 0, 0, hunt.StateSilent }))
+	}
 	found := hunted(t, ofDay(parts...), dwellOptions())
 	implant := found["10.0.0.5>203.0.113.9:443/tcp"]
 	require.Equal(t, "critical", implant.Dwell.Severity)
-	require.Equal(t, &hunt.Prevalence{Hosts: 1, Active: 21}, implant.Dwell.Evidence.Prevalence)
+	require.Equal(t, &hunt.Prevalence{Hosts: 2, Active: 21}, implant.Dwell.Evidence.Prevalence)
 	require.Equal(t, "rare", implant.Dwell.Modifiers[0].Name)
+	require.Contains(t, implant.Dwell.Modifiers[0].Reason, "(1 touched it, without keeping contact)")
 	software := found["10.0.1.3>192.0.2.50:443/tcp"]
 	require.Equal(t, "weak", software.Dwell.Explained)
-	require.Equal(t, "common", software.Dwell.Modifiers[0].Name)
-	require.Less(t, software.Dwell.Score, implant.Dwell.Score-0.3)
-	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 machines keep this rhythm")
+	require.Equal(t, "critical", software.Dwell.Severity)
+	require.Empty(t, software.Dwell.Modifiers)
+	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 of 21 active hosts talk to it; that alone does not lower the score")
+	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 hosts keep this rhythm")
 }
 
 // withNames is a source that has name and DNS logs too.
@@ -233,9 +266,8 @@ func TestRareNameOfADomainThatOthersUse(t *testing.T) {
 	} {
 		src := &withNames{fixed: *ofDay(every(server, day0, 30*time.Minute, 24*time.Hour))}
 		for host := range 20 {
-			c := every(netip.MustParseAddr("192.0.2.50"), day0, time.Hour, time.Hour)[0]
-			c.Src = netip.AddrFrom4([4]byte{10, 0, 1, byte(host)})
-			src.conns = append(src.conns, c)
+			at := netip.AddrFrom4([4]byte{10, 0, 1, byte(host)})
+			src.conns = append(src.conns, by(every(netip.MustParseAddr("192.0.2.50"), day0, time.Hour, 2*time.Hour), func(c *hunt.Connection) { c.Src = at })...)
 		}
 		for i := range src.conns {
 			c, name := &src.conns[i], tc.name
@@ -255,7 +287,7 @@ func TestRareNameOfADomainThatOthersUse(t *testing.T) {
 			require.Equal(t, "rare", f.Dwell.Modifiers[0].Name, tc.name)
 		} else {
 			require.Empty(t, f.Dwell.Modifiers)
-			require.Contains(t, f.Dwell.Reasons, "21 of 21 active machines talk to names of vendor.co.uk, so this one does not count as rare")
+			require.Contains(t, f.Dwell.Reasons, "21 of 21 active hosts talk to names of vendor.co.uk, so this one does not count as rare")
 		}
 	}
 }

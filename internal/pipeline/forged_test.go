@@ -60,5 +60,5 @@ func TestForgedNameLowersNothing(t *testing.T) {
 	require.InDelta(t, 1, implant.Dwell.Score, 1e-9)
 	software := found["10.0.1.3>"+name+":443/tcp"]
 	require.Equal(t, []string{evidence.Common, evidence.Known}, terms(&software))
-	require.Equal(t, "strong", software.Dwell.Explained)
+	require.Equal(t, []string{"weak", "medium"}, []string{software.Dwell.Explained, software.Dwell.Severity})
 }

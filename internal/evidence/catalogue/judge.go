@@ -25,9 +25,6 @@ const (
 	namedShare = 0.5
 	// knownShare: so much of what carries a name has to carry one of the catalogue.
 	knownShare = 0.9
-	// confirming machines reach a server's network before that confirms its name. That others use the name elsewhere confirms
-	// nothing: a forged name is one that others use.
-	confirming = 3
 )
 
 // Judge implements [evidence.Judge].
@@ -58,23 +55,22 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 	switch {
 	case v.Long > v.Beacon && !heldOpen[e.Category] && s.Finding.Dwell.Connection.Total >= heldLong:
 		s.Last(why + "; that does not explain why it is held for hours")
-		return
 	case explains == scoring.Unexplained:
 		s.Last(why + ": no reason for what it does")
-		return
 	case s.Has(evidence.SelfSigned) || s.Has(evidence.OtherName):
 		s.Last(why + "; but its certificate does not bear that out, so it explains nothing")
-		return
-	case s.Has(evidence.Intel):
-		s.Last(why + "; but it is on an indicator list, so that explains nothing")
-		return
-	case explains == scoring.Strong && confirmed == "":
-		explains = scoring.Weak
-		why += "; a name can be forged and nothing confirms it, so that lowers the score a little only"
 	case confirmed != "":
-		why += "; " + confirmed
+		s.Explain(explains, why+"; "+confirmed)
+	case s.Finding.Dwell.DNS != nil:
+		s.Last(why + "; but who answers for it is not known to be its owner, so that explains nothing")
+	case s.Finding.Network.Transport == hunt.UDP.String() && s.Key.Name == "" && !s.Conforms:
+		s.Last(why + ", by what other connections to the address carry; that explains nothing, since its address is in no network of the vendor's own")
+	default:
+		if s.Conforms {
+			s.AtMost(scoring.Medium, "it is medium at most, since both the protocol and the name that the address was looked up by speak for it")
+		}
+		s.ExplainClaim(scoring.Weak, why+"; a name can be forged, and its address is in no network of the vendor's own")
 	}
-	s.Explain(explains, why)
 }
 
 // entry finds the entry that fits a subject, and what confirms it.
@@ -87,6 +83,9 @@ func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 	}
 	port, proto := uint16(s.Finding.Destination.Port), hunt.ParseTransport(s.Finding.Network.Transport)
 	networks := other(s)
+	if e := c.lookedUp(s, port, proto); e != nil {
+		return e, c.confirmed(s, e, networks)
+	}
 	if e := c.named(s, port, proto); e != nil {
 		return e, c.confirmed(s, e, networks)
 	}
@@ -128,6 +127,20 @@ func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport
 	return best
 }
 
+// lookedUp gives the entry of a name that the address was looked up by, where the protocol carries none itself and is spoken as it
+// has to be.
+func (c *Catalogue) lookedUp(s *evidence.Subject, port uint16, proto hunt.Transport) *Entry {
+	if !s.Conforms || len(s.Names) > 0 {
+		return nil
+	}
+	for _, name := range s.Finding.Dwell.Evidence.Names {
+		if e := c.Named(name, port, proto); e != nil {
+			return e
+		}
+	}
+	return nil
+}
+
 // confirmed says what speaks for a name beside itself; empty when nothing does.
 func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Prefix) string {
 	inside := e.Owner != "" && len(networks) > 0
@@ -136,9 +149,6 @@ func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Pr
 	}
 	if inside {
 		return "its address is in a network of the vendor's own"
-	}
-	if s.Company >= confirming && !s.Has(evidence.New) {
-		return fmt.Sprintf("%d machines reach the same network", s.Company)
 	}
 	return ""
 }

@@ -144,6 +144,7 @@ func TestNewAndKnown(t *testing.T) {
 		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
 		tunnel := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},
 			&hunt.Finding{Event: f.Event, Dwell: hunt.Dwell{FindingID: "s1", DNS: &hunt.DNSEvidence{}}}, nil)
+		sub.Company = 3 // time alone lowers nothing
 		notes, err := Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub, tunnel})
 		require.NoError(t, err)
 		require.Empty(t, notes)
@@ -171,7 +172,7 @@ func TestForgedNameIsNotKnown(t *testing.T) {
 		require.NoError(t, err)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Destination: hunt.Destination{IP: address}}
 		sub := evidence.NewSubject(hunt.PairKey{Name: "b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
-		sub.Shared = tc.shared
+		sub.Shared, sub.Company = tc.shared, 3
 		_, err = Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub})
 		require.NoError(t, err)
 		sub.Settle()

@@ -5,6 +5,7 @@ import (
 
 	"dwell/internal/evidence"
 	"dwell/internal/hunt"
+	"dwell/scoring"
 )
 
 // programs looks for files that can be run. What HTTP carries stands in files records too, so only where there are none does
@@ -43,7 +44,11 @@ func (v *view) unanswered() {
 	const enough, nine, ten = 10, 9, 10
 	all := v.s.Finding.Network.Connections
 	silent, refused := v.s.Silent+v.Silent, v.s.Refused+v.Refused
-	if n := silent + refused; all < enough || ten*n < nine*all {
+	n := silent + refused
+	if n >= all && n > 0 {
+		v.s.AtMost(scoring.Medium, "it is medium at most, since nobody ever answered: anybody can send packets in this host's name")
+	}
+	if all < enough || ten*n < nine*all {
 		return
 	}
 	what, more := "its server does not answer", ""

@@ -1,9 +1,12 @@
 package protocol
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/scoring"
@@ -15,27 +18,56 @@ type Spoken struct {
 	Port    pairs.Port
 	Several bool
 	Size    scoring.SizeScore
+	// Inside says that the server is internal. Period is the seconds between check-ins, 0 where there is no rhythm.
+	Inside bool
+	Period float64
 }
 
-// Explained says what in the protocol itself explains that a machine keeps coming back. It lowers a score and says so;
-// it hides nothing. Ports alone prove nothing, so the service that Zeek recognised has to agree, or the size.
-func Explained(k *Spoken) (scoring.Explanation, string) {
+// Explain says what in the protocol itself explains that a host keeps coming back. Port and protocol are the client's choice, so
+// they explain little: sizes, rates and answers have to be those of the protocol, and what carries data of any kind (DNS) has to go to
+// a server that several hosts use. What is inside, or whose address the catalogue knows, is explained well.
+func Explain(s *evidence.Subject, k *Spoken) {
+	what, tight := k.conforms(s.Finding)
+	if s.Conforms = what != ""; !s.Conforms {
+		return
+	}
+	switch {
+	case k.Inside:
+		s.Explain(scoring.Strong, what+" by a server inside")
+		return
+	case tight:
+		s.ExplainClaim(scoring.Weak, what)
+	case s.Company >= shared:
+		s.ExplainClaim(scoring.Weak, fmt.Sprintf("%s, and %s hosts use this server", what, hunt.Count(s.Company)))
+	default:
+		return
+	}
+	s.AtMost(scoring.Medium, "it is medium at most, since sizes, rate and answers are those of the protocol")
+}
+
+// shared is by how many hosts a server has to be used, the candidate's own included, to be one of the network's.
+const shared = 3
+
+// conforms names the protocol that repeats by design, if these connections are like its own in port, service, size, rate and
+// answers; empty otherwise. It is tight if it leaves hardly any room for data.
+func (k *Spoken) conforms(f *hunt.Finding) (what string, tight bool) {
 	service := strings.Split(k.Port.Service, ",")
 	has := func(s string) bool { return slices.Contains(service, s) }
+	out, in, n := float64(f.Client.Bytes), float64(f.Server.Bytes), float64(f.Network.Connections)
+	if k.Several || n == 0 || out <= 0 || in <= 0 {
+		return "", false
+	}
+	const fastest, request, response = 63, 300, 4096 // seconds (RFC 5905: every 64 s by default), bytes
 	udp, port := k.Port.Proto == hunt.UDP, k.Port.Number
 	switch {
-	case k.Several:
-		return scoring.Unexplained, ""
-	case udp && port == 123 && (has("ntp") || ntpSized(k)):
-		return scoring.Strong, "time synchronisation (NTP): every machine asks for the time again and again"
-	case udp && port == 53 && has("dns"):
-		return scoring.Strong, "name resolution (DNS): resolvers are asked again and again; tunnels in it are looked for by their names"
+	case udp && port == 123 && (has("ntp") || k.Port.Service == "") && k.ntpSized() && in <= 1.5*out && k.Period >= fastest:
+		return "time synchronisation (NTP) repeats by design", true
+	case udp && port == 53 && has("dns") && out/n <= request && in/n <= response:
+		return "name resolution (DNS) repeats by design, and tunnels in it are looked for by their names", false
 	case k.Port.Proto == hunt.TCP && port == 853 && has("ssl"):
-		return scoring.Weak, "name resolution by DNS over TLS, perhaps: what is asked cannot be seen"
-	case udp && slices.Contains([]uint16{137, 138, 1900, 5353, 5355}, port):
-		return scoring.Weak, "discovery of neighbours (NetBIOS, SSDP, mDNS, LLMNR) repeats by design, though no neighbour is outside"
+		return "name resolution by DNS over TLS, perhaps: what is asked cannot be seen", false
 	}
-	return scoring.Unexplained, ""
+	return "", false
 }
 
 // Mundane says that a port's traffic repeats by design, so that it has no place in a roll-up: pools of time servers and
@@ -47,7 +79,16 @@ func Mundane(p pairs.Port) bool {
 // MundanePorts are those of time and of names, over UDP.
 func MundanePorts() []uint16 { return []uint16{53, 123} }
 
-// ntpSized says that the requests have the size of NTP: 48 bytes, 76 with the headers of IPv4 and 96 with those of IPv6.
-func ntpSized(k *Spoken) bool {
-	return k.Size.Known > 0 && k.Size.Share > 0.9 && (k.Size.Median == 76 || k.Size.Median == 96 || k.Size.Median == 48)
+// ntpSized says that the requests have the size of NTP: 48 bytes, 76 with the headers of IPv4 and 96 with those of IPv6, or those of
+// several requests that Zeek logs as one connection.
+func (k *Spoken) ntpSized() bool {
+	if k.Size.Known == 0 || k.Size.Share <= 0.9 {
+		return false
+	}
+	for _, one := range []float64{48, 76, 96} {
+		if n := k.Size.Median / one; n >= 1 && n == math.Trunc(n) {
+			return true
+		}
+	}
+	return false
 }

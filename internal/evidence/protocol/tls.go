@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -42,6 +43,7 @@ func (v *view) certificate() {
 	c := v.TLS.Certificates[0]
 	if selfSigned(&c, v.TLS.Validation) {
 		v.odd(evidence.SelfSigned, "its certificate is self-signed (%s, %s)", subjectOf(&c), hunt.Many(c.Count, "handshake"))
+		v.s.SetApart("its certificate is self-signed")
 	}
 	start, end := v.window.Start.UnixMilli(), v.window.End.UnixMilli()
 	const layout = "2006-01-02"
@@ -70,6 +72,7 @@ func (v *view) certificate() {
 	}
 	if asked := v.TLS.Names[0]; !isFor(&c, asked.Value) {
 		v.odd(evidence.OtherName, "its certificate is for %s, not for the name that was asked for, %s (%s)", subjectOf(&c), asked.Value, hunt.Many(asked.Count, "handshake"))
+		v.s.SetApart("its certificate is for another name")
 	}
 }
 
@@ -160,10 +163,12 @@ func (v *view) rare(term, word string, traits []hunt.Trait, all int64, hosts int
 	const few = 2
 	switch oneHost, oneDestination := t.Hosts == 1, t.Destinations == 1; {
 	case oneHost && oneDestination:
+		v.s.SetApart(fmt.Sprintf("no other host shows its %s, and it shows it to nobody else", word))
 		v.odd(term, "no other of %s machines shows its %s %s, and it shows it to nobody else (%s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
 	case oneHost:
 		v.oddBy(term, 0.5, "no other of %s machines shows its %s %s (%s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
 	case oneDestination && t.Hosts <= few:
+		v.s.SetApart(fmt.Sprintf("its %s is shown to this address only", word))
 		v.oddBy(term, 0.5, "its %s %s is shown to this address only (%s)", word, t.Value, hunt.Many(t.Count, "time"))
 	}
 }

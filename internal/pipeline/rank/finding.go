@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"dwell/internal/evidence"
-	"dwell/internal/evidence/prevalence"
-	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline/material"
 	"dwell/scoring"
@@ -26,26 +24,8 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	f.Rule = material.Rule(f.Dwell.Indicators)
 	sub := evidence.NewSubject(k.PairKey, values, &f, s.weights)
 	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.Silent, k.totals.Refused
-	c := k.candidate(tested)
-	s.spread.Judge(sub, c)
-	s.explain(sub, k, c)
+	s.spread.Judge(sub, k.candidate(tested))
 	return sub
-}
-
-// explain gives the reasons there are for what the key does. What explains a rhythm explains neither a flood nor a
-// connection held for hours.
-func (s *search) explain(sub *evidence.Subject, k *key, c *prevalence.Candidate) {
-	switch v := sub.Indicators; {
-	case v.Strobe > max(v.Beacon, v.Long):
-	case v.Long > v.Beacon:
-		sub.ExplainUnlessNew(s.spread.Push(c))
-	default:
-		e, why := protocol.Explained(&protocol.Spoken{Port: k.port, Several: k.kind == scoring.NetworkKey && k.ports > 1, Size: k.size})
-		sub.Explain(e, why)
-		if e == scoring.Unexplained {
-			sub.ExplainUnlessNew(s.spread.Fleet(c))
-		}
-	}
 }
 
 // reasons names the indicators that fired and says why, strongest first.

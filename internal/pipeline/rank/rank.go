@@ -151,7 +151,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	}
 	out.Scored = int64(tested)
 	s.prune(tested)
-	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, IsInternal: m.Request.Scope.IsInternal}
+	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
@@ -343,8 +343,8 @@ func (s *search) candidates(tested int) iter.Seq[*prevalence.Candidate] {
 
 // candidate is a key as prevalence has to know it.
 func (k *key) candidate(tested int) *prevalence.Candidate {
-	return &prevalence.Candidate{PairKey: k.PairKey, Addresses: k.addresses, Uses: k.uses, Showing: k.hosts,
-		Beacon: k.beacon, Regularity: k.beacon.Score(tested).Score, Long: k.long.Score}
+	return &prevalence.Candidate{PairKey: k.PairKey, Port: k.port, Several: k.kind == scoring.NetworkKey && k.ports > 1, Addresses: k.addresses, Uses: k.uses, Showing: k.hosts,
+		Beacon: k.beacon, Size: k.size, Regularity: k.beacon.Score(tested).Score, Long: k.long.Score}
 }
 
 // maxAlso is how many other keys of a story a finding names.

@@ -1,0 +1,320 @@
+package prevalence
+
+import (
+	"iter"
+	"math"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+)
+
+// place is where a candidate's traffic goes: a network and a port, and for names the name.
+type place struct {
+	net  netip.Prefix
+	port uint16
+	name string
+}
+
+// prevalence of one destination.
+type reach struct {
+	// touched are the hosts that sent anything to it, talking those of them that really talk to it.
+	touched, talking hostSet
+}
+
+func newReach() *reach { return &reach{hostSet{}, hostSet{}} }
+
+// Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/scoring.md, 5).
+//
+// A packet with a made-up sender costs an intruder nothing, and a picture in a mail makes people fetch it once. So a host talks to
+// a destination only where it was answered, with bytes both ways, and again an hour later (in short windows: a quarter of the
+// window); and it vouches for the destination only where it talks to the same port, under the same name, and to others besides.
+type Count struct {
+	internal func(netip.Addr) bool
+	// again is after how many milliseconds contact counts as kept, half how many are half of the window.
+	again, half int64
+
+	mu      sync.Mutex
+	reached map[party]*reach
+	// vouching are the hosts that talk to a place, answered those that were answered there at all: a service with many networks is
+	// used under one name all day, and each network of it once.
+	vouching, answered map[place]hostSet
+	// vouchers is how many of them more is known of.
+	vouchers map[place]int64
+	// active are the internal hosts that were answered by anybody, known those that several destinations answered, or one for half of
+	// the window.
+	active, known hostSet
+	// rhythms are those of convincing beacons by destination, held the hosts that were connected for long.
+	rhythms map[party][]*rhythm
+	held    map[party]hostSet
+}
+
+// Of counts who talks to the destinations of some candidates. It goes over the tables once more, and decodes what goes to those
+// destinations. Long connections count from held (0..1) on.
+func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count {
+	p := &Count{internal: contacts.IsInternal, again: min(time.Hour, contacts.Window/4).Milliseconds(), half: contacts.Window.Milliseconds() / 2, reached: map[party]*reach{},
+		vouching: map[place]hostSet{}, answered: map[place]hostSet{}, active: hostSet{}, known: hostSet{}, rhythms: map[party][]*rhythm{}, held: map[party]hostSet{}}
+	for c := range candidates {
+		at, ok := partyOf(c)
+		if !ok {
+			continue
+		}
+		p.reached[at] = newReach()
+		if domain, ok := domainOf(at.name); ok && p.reached[domain] == nil {
+			p.reached[domain] = newReach()
+		}
+		for a := range c.servers() {
+			p.vouching[place{net: hunt.NetworkOf(a), port: c.Port.Number}] = hostSet{}
+			if c.Name != "" {
+				p.vouching[place{net: hunt.NetworkOf(a), port: c.Port.Number, name: c.Name}] = hostSet{}
+				p.answered[place{net: hunt.NetworkOf(a), port: c.Port.Number}] = hostSet{}
+			}
+		}
+		if c.Regularity > fleetBeat {
+			p.rhythms[at] = append(p.rhythms[at], rhythmOf(c))
+		}
+		if c.Long >= held {
+			if p.held[at] == nil {
+				p.held[at] = hostSet{}
+			}
+			p.held[at][c.Src] = struct{}{}
+		}
+	}
+	p.addresses(&contacts)
+	p.names(&contacts)
+	p.vouchers = make(map[place]int64, len(p.vouching))
+	for at, hosts := range p.vouching {
+		for src := range hosts {
+			if _, known := p.known[src]; known {
+				p.vouchers[at]++
+			}
+		}
+	}
+	return p
+}
+
+const (
+	// acquainted is how many destinations have to have answered a host before it vouches for another one.
+	acquainted = 2
+	// tries bounds how many of a host's pairs are looked at to know that much of it.
+	tries = 4096
+	// maxHosts bounds each set.
+	maxHosts = 100_000
+)
+
+// scratch is what one goroutine works with.
+type scratch struct {
+	pair    pairs.Pair
+	touched []*reach
+	talking []*reach
+	places  []hostSet
+	others  map[netip.Prefix]struct{}
+	lasting bool
+	known   map[netip.Addr]*nameLook
+}
+
+// nameLook is what is worked out once a name.
+type nameLook struct {
+	name   string
+	of     [2]*reach
+	places map[netip.Prefix][]place
+}
+
+// addresses goes over the connections.
+func (p *Count) addresses(contacts *Contacts) {
+	ports := map[netip.Prefix][]uint16{}
+	for at := range p.vouching {
+		if at.name == "" {
+			ports[at.net] = append(ports[at.net], at.port)
+		}
+	}
+	all := make([]scratch, pairs.Workers())
+	contacts.Addresses.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
+		if !p.internal(src) {
+			return
+		}
+		s := &all[worker]
+		s.touched, s.talking, s.places, s.others, s.lasting = s.touched[:0], s.talking[:0], s.places[:0], map[netip.Prefix]struct{}{}, false
+		for i := range of.Len() {
+			dst := of.Dst(i)
+			near := hunt.NetworkOf(dst)
+			address, network, wanted := p.reached[party{addr: dst}], p.reached[party{net: near}], ports[near]
+			matters := address != nil || network != nil || wanted != nil
+			if !matters && (len(s.others) > acquainted || i >= tries) {
+				continue
+			}
+			of.Decode(i, &s.pair)
+			answered, kept := p.contact(s, -1)
+			if answered && len(s.others) <= acquainted {
+				s.others[near] = struct{}{}
+			}
+			for _, r := range []*reach{address, network} {
+				if r != nil {
+					s.touched = append(s.touched, r)
+					if kept {
+						s.talking = append(s.talking, r)
+					}
+				}
+			}
+			for _, port := range wanted {
+				for n := range s.pair.Ports {
+					if s.pair.Ports[n].Number != port {
+						continue
+					}
+					at := place{net: near, port: port}
+					answered, kept := p.contact(s, n)
+					if kept {
+						s.places = append(s.places, p.vouching[at])
+					}
+					if set := p.answered[at]; set != nil && answered {
+						s.places = append(s.places, set)
+					}
+				}
+			}
+		}
+		p.note(src, s)
+	})
+}
+
+// names goes over the connections by name.
+func (p *Count) names(contacts *Contacts) {
+	if contacts.Named == nil {
+		return
+	}
+	places := map[string][]place{}
+	for at := range p.vouching {
+		if at.name != "" {
+			places[at.name] = append(places[at.name], at)
+		}
+	}
+	all := make([]scratch, pairs.Workers())
+	contacts.Named.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
+		if !p.internal(src) {
+			return
+		}
+		s := &all[worker]
+		s.touched, s.talking, s.places, s.others, s.lasting = s.touched[:0], s.talking[:0], s.places[:0], map[netip.Prefix]struct{}{}, false
+		for i := range of.Len() {
+			id := of.Dst(i)
+			look := p.look(s, contacts.Named, id, places)
+			matters := look.of[0] != nil || look.of[1] != nil
+			if !matters && (len(s.others) > acquainted || i >= tries) {
+				continue
+			}
+			of.Decode(i, &s.pair)
+			answered, kept := p.contact(s, -1)
+			if answered && len(s.others) <= acquainted {
+				s.others[netip.PrefixFrom(id, id.BitLen())] = struct{}{}
+			}
+			for _, r := range look.of {
+				if r != nil {
+					s.touched = append(s.touched, r)
+					if kept {
+						s.talking = append(s.talking, r)
+					}
+				}
+			}
+			if !kept || look.places == nil {
+				continue
+			}
+			for _, u := range contacts.Named.Uses(src, id) {
+				near := hunt.NetworkOf(u.Addr)
+				for _, at := range look.places[near] {
+					if _, there := p.answered[place{net: near, port: at.port}][src]; there {
+						s.places = append(s.places, p.vouching[at])
+					}
+				}
+			}
+		}
+		p.note(src, s)
+	})
+}
+
+// look is what matters of a name.
+func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[string][]place) *nameLook {
+	if l := s.known[id]; l != nil {
+		return l
+	}
+	name := named.Name(id)
+	l := &nameLook{name: name, of: [2]*reach{p.reached[party{name: name}]}}
+	if domain, ok := domainOf(name); ok {
+		l.of[1] = p.reached[domain]
+	}
+	for _, at := range places[name] {
+		if l.places == nil {
+			l.places = map[netip.Prefix][]place{}
+		}
+		l.places[at.net] = append(l.places[at.net], at)
+	}
+	if s.known == nil {
+		s.known = map[netip.Addr]*nameLook{}
+	}
+	s.known[id] = l
+	return l
+}
+
+// note writes down what a host does.
+func (p *Count) note(src netip.Addr, s *scratch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(s.others) > 0 {
+		p.active[src] = struct{}{}
+	}
+	if len(s.others) >= acquainted || s.lasting {
+		p.known[src] = struct{}{}
+	}
+	add := func(set hostSet) {
+		if len(set) < maxHosts {
+			set[src] = struct{}{}
+		}
+	}
+	for _, r := range s.touched {
+		add(r.touched)
+	}
+	for _, r := range s.talking {
+		add(r.talking)
+	}
+	for _, set := range s.places {
+		add(set)
+	}
+}
+
+// contact says whether a port's connections (-1: those of all) were answered at all, with bytes both ways, and whether that went on:
+// from the first to the end of the last that was.
+func (p *Count) contact(s *scratch, port int) (answered, kept bool) {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range s.pair.Connections {
+		c := &s.pair.Connections[i]
+		if port >= 0 && int(c.Port) != port || !bothWays(c) {
+			continue
+		}
+		first, last = min(first, c.Start), max(last, c.Start+max(c.Duration, 0))
+	}
+	if last < first {
+		return false, false
+	}
+	s.lasting = s.lasting || last-first >= p.half
+	return true, last-first >= p.again
+}
+
+// bothWays says that something was said and answered. Records of HTTP and TLS that stand for connections have no IP bytes: they are
+// there only because something was said.
+func bothWays(c *pairs.Record) bool {
+	if c.OrigIPBytes == hunt.Absent {
+		return c.RespBytes != 0 && c.State == hunt.StateOther
+	}
+	return c.OrigBytes > 0 && c.RespBytes > 0
+}
+
+// vouch is how many hosts vouch for a place, one of which nothing is asked among them: the candidate's own.
+func (p *Count) vouch(at place, own netip.Addr) int64 {
+	n := p.vouchers[at]
+	if _, known := p.known[own]; known {
+		if _, there := p.vouching[at][own]; there {
+			n--
+		}
+	}
+	return n + 1
+}
