@@ -12,7 +12,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"time"
 
 	"dwell/internal/hunt"
 	"dwell/scoring"
@@ -41,8 +40,6 @@ type Hunt struct {
 	Source *hunt.Session
 	// Missing are the logs that the hunt's notes say are not there, by Zeek's names; a judge does not say so again.
 	Missing []string
-	// Now is when the hunt runs.
-	Now time.Time
 }
 
 // Subject is a finding under judgement.

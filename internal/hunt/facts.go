@@ -84,9 +84,9 @@ type TLSFacts struct {
 type HTTPFacts struct {
 	// Requests in all; NoHost of them had no Host header, which for HTTP/1.1 is against the protocol.
 	Requests, NoHost int64
-	// Hosts are Host headers as [HostName] gives them; Methods and MIME are as logged.
-	Hosts, Methods, MIME []Counted
-	Agents               []Trait
+	// Hosts are Host headers as [HostName] gives them; MIME is as logged.
+	Hosts, MIME []Counted
+	Agents      []Trait
 	// Contents are the types that came for the FactsTop most frequent URIs.
 	Contents []Content
 }

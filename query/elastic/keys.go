@@ -64,11 +64,10 @@ type httpAnswer struct {
 	NoHost struct {
 		Count int64 `json:"doc_count"`
 	} `json:"nohost"`
-	Hosts   terms `json:"hosts"`
-	Methods terms `json:"methods"`
-	MIME    terms `json:"mime"`
-	Agents  terms `json:"agents"`
-	URIs    terms `json:"uris"`
+	Hosts  terms `json:"hosts"`
+	MIME   terms `json:"mime"`
+	Agents terms `json:"agents"`
+	URIs   terms `json:"uris"`
 }
 
 func top(field string) object { return termsOf(field, hunt.FactsTop, nil) }
@@ -79,7 +78,7 @@ func tlsAggs() object {
 }
 
 func httpAggs() object {
-	return object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "methods": top(fieldMethod), "mime": top(fieldMIME), "agents": top(fieldAgent),
+	return object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "mime": top(fieldMIME), "agents": top(fieldAgent),
 		"uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(fieldMIME)})}
 }
 
@@ -196,7 +195,7 @@ func (f *facts) fillHTTP(i int, b *httpAnswer) {
 	h.Requests = b.Count
 	h.Hosts, none = b.Hosts.hosts()
 	h.NoHost = b.NoHost.Count + none
-	h.Methods, h.MIME, h.Agents = b.Methods.counted(), b.MIME.counted(), b.Agents.traits()
+	h.MIME, h.Agents = b.MIME.counted(), b.Agents.traits()
 	uris, contents := map[string]int64{}, map[hunt.Content]int64{}
 	for _, u := range b.URIs.Buckets {
 		uris[u.Key] = u.Count

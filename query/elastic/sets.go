@@ -386,7 +386,7 @@ func (t *tlsAnswer) add(o *tlsAnswer) {
 func (h *httpAnswer) add(o *httpAnswer) {
 	h.Count += o.Count
 	h.NoHost.Count += o.NoHost.Count
-	for _, l := range [][2]*terms{{&h.Hosts, &o.Hosts}, {&h.Methods, &o.Methods}, {&h.MIME, &o.MIME}, {&h.Agents, &o.Agents}, {&h.URIs, &o.URIs}} {
+	for _, l := range [][2]*terms{{&h.Hosts, &o.Hosts}, {&h.MIME, &o.MIME}, {&h.Agents, &o.Agents}, {&h.URIs, &o.URIs}} {
 		l[0].add(l[1])
 	}
 }

@@ -409,7 +409,7 @@ func (g *gathering) book() hunt.FactBook {
 		f.facts.TLS.JA3, f.facts.TLS.JA4 = g.trait(f, traitJA3, telling), g.trait(f, traitJA4, telling)
 		f.facts.TLS.Certificates = g.certified(f)
 		h := &f.facts.HTTP
-		h.Hosts, h.Methods, h.MIME, h.Agents = hunt.Top(f.hosts), hunt.Top(f.methods), hunt.Top(f.mime), g.trait(f, traitAgent, telling)
+		h.Hosts, h.MIME, h.Agents = hunt.Top(f.hosts), hunt.Top(f.mime), g.trait(f, traitAgent, telling)
 		h.Contents = hunt.TopContents(f.uris, f.contents)
 		f.facts.Weird, f.facts.Notices, f.facts.Intel, f.facts.Files = hunt.Top(f.weird), hunt.Top(f.notices), f.seen(), f.carried()
 		if k := &g.wanted[i]; k.Kind() == "address" {

@@ -23,11 +23,11 @@ func (v *values) add(b []byte) {
 
 // gathered are the facts of one key as they come.
 type gathered struct {
-	mu                                            sync.Mutex
-	facts                                         hunt.Facts
-	serverNames, validation, hosts, methods, mime values
-	weird, notices                                values
-	traits                                        [3]values
+	mu                                   sync.Mutex
+	facts                                hunt.Facts
+	serverNames, validation, hosts, mime values
+	weird, notices                       values
+	traits                               [3]values
 	// certificates are as ssl records name them: id, subject and issuer with zero bytes between.
 	certificates values
 	contents     map[hunt.Content]int64
@@ -70,7 +70,6 @@ func (f *gathered) http(r *Record, host string) {
 		f.facts.HTTP.NoHost++
 	}
 	f.hosts.add([]byte(host))
-	f.methods.add(r.Text("method"))
 	f.traits[traitAgent].add(r.Text("user_agent"))
 	uri := r.Text("uri")
 	f.uris.add(uri)

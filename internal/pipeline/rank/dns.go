@@ -83,3 +83,14 @@ func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
 	}
 	return out
 }
+
+// contacted notes that somebody connected to an address.
+func (s *search) contacted(dst netip.Addr) {
+	if of := s.answers[dst]; len(of) > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, t := range of {
+			t.contacted = true
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package rank
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -61,88 +60,6 @@ func newProber(m *material.Material, tested *atomic.Int64) *prober {
 	}
 	p.longest = max(scoring.LongFewest, 3600*min(1, w.Duration().Hours()/24))
 	return p
-}
-
-// address measures every port of a pair and gives those keys that may become findings. number gives each (destination,
-// port, transport) of the source its number.
-func (p *prober) address(pair *pairs.Pair, number func(dst netip.Addr, port pairs.Port) int) []*key {
-	p.partition(pair)
-	var out []*key
-	n := p.inWindow(pair)
-	p.counts.Connections += n
-	p.counts.Pairs += min(n, 1)
-	for i := range pair.Ports {
-		if p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
-			continue
-		}
-		p.fill(&p.series, pair, i)
-		port := pair.Ports[i]
-		k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, Port: port.Number, Proto: port.Proto}, scoring.AddressKey)
-		if k == nil {
-			continue
-		}
-		k.port, k.ports = port, len(pair.Ports)
-		k.totals = p.sum(pair.Connections, i)
-		k.of = []scoring.Share{{Pair: number(pair.Dst, port), Connections: int(k.totals.Connections)}}
-		p.addRITA(k, pair)
-		out = append(out, k)
-	}
-	return out
-}
-
-// name measures a pair of a source and a name.
-func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
-	p.inWindow(pair) // what goes through a proxy stands only here
-	if len(pair.Connections) < material.Fewest {
-		return nil
-	}
-	p.fill(&p.series, pair, -1)
-	main := busiestPort(pair)
-	k := p.measure(hunt.PairKey{Src: pair.Src, Name: named.Name(pair.Dst), Port: pair.Ports[main].Number, Proto: pair.Ports[main].Proto}, scoring.NameKey)
-	if k == nil {
-		return nil
-	}
-	k.port, k.ports = pair.Ports[main], len(pair.Ports)
-	k.totals = p.sum(pair.Connections, -1)
-	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
-	k.uses = named.Uses(pair.Src, pair.Dst)
-	if len(k.addresses) > 0 {
-		k.Dst = k.addresses[0]
-	}
-	p.addRITA(k, pair)
-	return k
-}
-
-// print measures all connections in which a source shows a TLS fingerprint to a port.
-func (p *prober) print(pair *pairs.Pair, named *pairs.Named) *key {
-	if len(pair.Connections) < material.Fewest {
-		return nil
-	}
-	shown := named.Print(pair.Dst)
-	main := pair.Ports[busiestPort(pair)]
-	p.fill(&p.series, pair, -1)
-	k := p.measure(hunt.PairKey{Src: pair.Src, Fingerprint: shown.Fingerprint, Port: shown.Port, Proto: main.Proto}, scoring.FingerprintKey)
-	if k == nil {
-		return nil
-	}
-	k.port, k.ports, k.hosts = main, 1, shown.Hosts
-	k.totals = p.sum(pair.Connections, -1)
-	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
-	k.uses = named.Uses(pair.Src, pair.Dst)
-	return k
-}
-
-// network measures all pairs of a source within one /24 (or /48) as one key.
-func (p *prober) network(src netip.Addr, prefix netip.Prefix, records []pairs.Record, of []scoring.Share) *key {
-	slices.SortFunc(records, func(a, b pairs.Record) int { return cmp.Compare(a.Start, b.Start) })
-	fillRecords(&p.series, records, -1)
-	k := p.measure(hunt.PairKey{Src: src, Network: prefix, AnyPort: true}, scoring.NetworkKey)
-	if k == nil {
-		return nil
-	}
-	k.totals = p.sum(records, -1)
-	k.of = of
-	return k
 }
 
 // measure judges p.series; nil when nothing about it can become a finding. In the end at least as many keys will have been

@@ -13,7 +13,6 @@ import (
 
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/prevalence"
-	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline/material"
@@ -161,134 +160,6 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	return append(subjects, s.tunnelSubjects(tunnels)...)
 }
 
-// byOther measures the pairs of a source with a name or a fingerprint, and keeps what may become findings. Fingerprints are
-// those shown to several destinations: a server that moves from network to network, under other names or none, shows only
-// there.
-func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) {
-	var keys []*key
-	var pair pairs.Pair
-	for i := range of.Len() {
-		of.Decode(i, &pair)
-		if k := measure(&pair, s.m.Named); k != nil {
-			keys = append(keys, k)
-		}
-	}
-	if len(keys) > 0 {
-		s.mu.Lock()
-		s.byName[src] = append(s.byName[src], keys...)
-		s.mu.Unlock()
-	}
-}
-
-// addresses measures all pairs of a source, and the networks in which it has several.
-func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
-	s.mu.Lock()
-	named := s.byName[src]
-	delete(s.byName, src)
-	s.mu.Unlock()
-	numbers := map[numbered]int{}
-	number := func(dst netip.Addr, port pairs.Port) int {
-		k := numbered{dst, port.Number, port.Proto}
-		if _, ok := numbers[k]; !ok {
-			numbers[k] = len(numbers)
-		}
-		return numbers[k]
-	}
-	var keys []*key
-	var pair pairs.Pair
-	for i := range of.Len() {
-		of.Decode(i, &pair)
-		keys = append(keys, p.address(&pair, number)...)
-		s.contacted(pair.Dst)
-	}
-	keys = append(keys, s.networks(p, src, of, number)...)
-	for _, k := range named {
-		for _, u := range k.uses {
-			k.of = append(k.of, scoring.Share{Pair: number(u.Addr, k.port), Connections: int(u.Connections)})
-		}
-		sortShares(k.of)
-	}
-	if keys = append(keys, named...); len(keys) > 0 {
-		s.mu.Lock()
-		s.found = append(s.found, source{src, keys})
-		s.mu.Unlock()
-	}
-}
-
-// contacted notes that somebody connected to an address.
-func (s *search) contacted(dst netip.Addr) {
-	if of := s.answers[dst]; len(of) > 0 {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, t := range of {
-			t.contacted = true
-		}
-	}
-}
-
-type numbered struct {
-	dst   netip.Addr
-	port  uint16
-	proto hunt.Transport
-}
-
-// networks measures each /24 (or /48) in which the source has several destinations: a server that moves from address to
-// address shows only there. Destinations come in order, so those of a network stand together.
-func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of, number func(netip.Addr, pairs.Port) int) []*key {
-	var out []*key
-	var pair pairs.Pair
-	for i := 0; i < of.Len(); {
-		prefix := hunt.NetworkOf(of.Dst(i))
-		j, total := i, 0
-		for ; j < of.Len() && prefix.Contains(of.Dst(j)); j++ {
-			total += of.Connections(j)
-		}
-		if j-i < 2 || total < material.Fewest || total > maxRollUp {
-			if j-i >= 2 && total > maxRollUp {
-				p.skipped++
-			}
-			i = j
-			continue
-		}
-		var records []pairs.Record
-		var shares []scoring.Share
-		var addresses []netip.Addr
-		var main pairs.Port
-		used := map[numbered]bool{}
-		for ; i < j; i++ {
-			of.Decode(i, &pair)
-			addresses = append(addresses, pair.Dst)
-			perPort := make([]int, len(pair.Ports))
-			for _, c := range pair.Connections {
-				if !protocol.Mundane(pair.Ports[c.Port]) {
-					records = append(records, c)
-					perPort[c.Port]++
-				}
-			}
-			for n, count := range perPort {
-				if count == 0 {
-					continue
-				}
-				used[numbered{port: pair.Ports[n].Number, proto: pair.Ports[n].Proto}] = true
-				shares = append(shares, scoring.Share{Pair: number(pair.Dst, pair.Ports[n]), Connections: count})
-				if pair.Ports[n].Last >= main.Last {
-					main = pair.Ports[n]
-				}
-			}
-		}
-		if len(records) < material.Fewest {
-			continue
-		}
-		sortShares(shares)
-		if k := p.network(src, prefix, records, shares); k != nil {
-			k.port, k.ports = main, len(used)
-			k.addresses, k.count = addresses[:min(len(addresses), 20)], len(addresses)
-			out = append(out, k)
-		}
-	}
-	return out
-}
-
 // prune forgets the keys that come to nothing now that it is known how many were tested.
 func (s *search) prune(tested int) {
 	for i := range s.found {
@@ -322,10 +193,6 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 		out = append(out, sub)
 	}
 	return out
-}
-
-func sortShares(of []scoring.Share) {
-	slices.SortFunc(of, func(a, b scoring.Share) int { return cmp.Compare(a.Pair, b.Pair) })
 }
 
 // candidates gives what is left of all sources, as prevalence has to know it.

@@ -1,0 +1,52 @@
+package rank
+
+import (
+	"net/netip"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
+	"dwell/scoring"
+)
+
+// byOther measures the pairs of a source with a name or a fingerprint, and keeps what may become findings. Fingerprints are
+// those shown to several destinations: a server that moves from network to network, under other names or none, shows only
+// there.
+func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) {
+	var keys []*key
+	var pair pairs.Pair
+	for i := range of.Len() {
+		of.Decode(i, &pair)
+		if k := measure(&pair, s.m.Named); k != nil {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) > 0 {
+		s.mu.Lock()
+		s.byName[src] = append(s.byName[src], keys...)
+		s.mu.Unlock()
+	}
+}
+
+// name measures a pair of a source and a name.
+func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
+	p.inWindow(pair) // what goes through a proxy stands only here
+	if len(pair.Connections) < material.Fewest {
+		return nil
+	}
+	p.fill(&p.series, pair, -1)
+	main := busiestPort(pair)
+	k := p.measure(hunt.PairKey{Src: pair.Src, Name: named.Name(pair.Dst), Port: pair.Ports[main].Number, Proto: pair.Ports[main].Proto}, scoring.NameKey)
+	if k == nil {
+		return nil
+	}
+	k.port, k.ports = pair.Ports[main], len(pair.Ports)
+	k.totals = p.sum(pair.Connections, -1)
+	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
+	k.uses = named.Uses(pair.Src, pair.Dst)
+	if len(k.addresses) > 0 {
+		k.Dst = k.addresses[0]
+	}
+	p.addRITA(k, pair)
+	return k
+}
