@@ -29,6 +29,8 @@ type Call struct {
 	// Smaller says that the caller asks for less when the server is slow or busy. Then a Timeout comes back at once, and an
 	// Overload after MaxRetries: the same request again would be as slow.
 	Smaller bool
+	// Brief says that the answer is not worth waiting for: MaxRetries alone.
+	Brief bool
 }
 
 // JSON is a Decode that fills v. must names keys that a whole answer has: without them it is damaged.

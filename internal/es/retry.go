@@ -37,7 +37,7 @@ func (c *Client) repeat(ctx context.Context, call *Call, try func() (*Error, htt
 		}
 		since := c.spell.bad(began)
 		pause := backoff(c.backoffMin, c.backoffMax, n, header)
-		if enough && (!long || time.Since(since)+pause >= c.patience) {
+		if enough && (!long || call.Brief || time.Since(since)+pause >= c.patience) {
 			return e
 		}
 		c.log.Debug("elasticsearch request is sent again", "op", call.Op, "index", call.Index, "retry", n+1, "wait", pause, "reason", e.Reason)

@@ -30,8 +30,8 @@ type SearchRequest struct {
 	// ToTheEnd says that decode reads Aggregations to their very end and takes what follows them for an error. They are
 	// then not read twice, once to see where they end: for large answers, which end with them.
 	ToTheEnd bool
-	// Smaller is Call's.
-	Smaller bool
+	// Smaller and Brief are Call's.
+	Smaller, Brief bool
 	// Params are further URL parameters that search knows, such as size; nil for none. esapi's zero values are unset.
 	Params *esapi.SearchRequest
 }
@@ -68,7 +68,7 @@ func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(Sear
 	}
 	op := orText(req.Op, "search")
 	index := joinIndex(req.Index)
-	return c.Do(ctx, Call{Op: op, Index: index, Request: r, Smaller: req.Smaller, Decode: func(b []byte) error {
+	return c.Do(ctx, Call{Op: op, Index: index, Request: r, Smaller: req.Smaller, Brief: req.Brief, Decode: func(b []byte) error {
 		res, err := decodeSearch(b, req.ToTheEnd)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"dwell/internal/hunt"
@@ -19,24 +20,24 @@ func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, more, err := s.indices(ctx)
+	p, err := s.place(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r := newReading(s, names, log{many: "connections", query: connQuery(req.Scope), window: window,
+	r := newReading(s, p, log{many: "connections", query: connQuery(req.Scope), window: window,
 		from: window.ReadFrom().UnixMilli(), to: window.End.UnixMilli(), rows: rowsOf(connection(), nil)}, req)
 	n, err := r.count(ctx, r.query.in(r.from, r.to))
 	if err != nil {
 		return nil, err
 	}
-	slices := (n + int64(s.opt.SliceDocs) - 1) / int64(s.opt.SliceDocs)
+	requests := (n + int64(s.opt.SliceDocs) - 1) / int64(s.opt.SliceDocs)
 	lines := []string{
 		"window " + window.String(),
-		"indices " + strings.Join(names, ", "),
+		"indices " + strings.Join(p.now(), ", "),
 		fmt.Sprintf("%d connections in scope (%s), from %s on for RITA's numbers", n, req.Scope.Direction, stamp(r.from)),
-		fmt.Sprintf("about %d requests of %d connections each, %d at a time; then names and DNS queries by the same slices", slices, s.opt.SliceDocs, s.opt.Concurrency),
+		fmt.Sprintf("about %d requests of %d connections each, %d at a time; then names and DNS queries by the same slices", requests, s.opt.SliceDocs, s.opt.Concurrency),
 	}
-	for _, n := range append(notes, more...) {
+	for _, n := range slices.Concat(notes, p.notes, p.lost()) {
 		lines = append(lines, n.String())
 	}
 	return lines, nil

@@ -63,7 +63,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	}
 	f := &facts{source: s, index: names, req: req, wanted: wanted, book: hunt.FactBook{Facts: make([]hunt.Facts, len(wanted)), Records: map[string]int64{}},
 		chains: make([]map[string]int64, len(wanted))}
-	if f.runtime, err = s.countable(ctx, names, fieldJA3, fieldJA4, fieldAgent); err != nil {
+	if f.runtime, err = s.countable(ctx, names, req, fieldJA3, fieldJA4, fieldAgent); err != nil {
 		return hunt.FactBook{}, nil, err
 	}
 	// What is asked second needs the answers of what is asked first.

@@ -1,8 +1,8 @@
 package elastic
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,35 +11,15 @@ import (
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
-	"dwell/internal/securityonion"
 )
-
-// indices settles what is searched.
-func (s *Source) indices(ctx context.Context) ([]string, []hunt.Note, error) {
-	if !slices.Equal(s.opt.Index, []string{Auto}) {
-		return s.opt.Index, doubleCount(s.opt.Index), nil
-	}
-	plain := securityonion.Indices(false)
-	remotes := map[string]json.RawMessage{}
-	err := s.client.Do(ctx, es.Call{Op: "ask for remote clusters", Request: esapi.ClusterRemoteInfoRequest{}, Decode: es.JSON(&remotes)})
-	switch {
-	case es.Is(err, es.Permission):
-		return plain, []hunt.Note{{
-			What: "remote clusters could not be asked for, so only this cluster is searched",
-			Hint: "grant the cluster privilege monitor, or name the indices",
-		}}, nil
-	case err != nil:
-		return nil, nil, err
-	case len(remotes) == 0:
-		return plain, nil, nil
-	}
-	return securityonion.Indices(true), nil, nil
-}
 
 // Name gives the indices that a hunt reads, as its Reading.Source names them.
 func (s *Source) Name(ctx context.Context) (string, error) {
-	names, _, err := s.indices(ctx)
-	return join(names), err
+	p, err := s.place(ctx)
+	if err != nil {
+		return "", err
+	}
+	return join(p.told), nil
 }
 
 // readable finds out which of the named indices may be read, because a search over several leaves out in silence what
@@ -49,7 +29,7 @@ func (r *reading) readable(ctx context.Context) error {
 	var denied error
 	readable := 0
 	var notes []hunt.Note
-	for _, name := range r.names {
+	for _, name := range r.place.now() {
 		if strings.ContainsAny(name, "*:") {
 			readable++
 			continue
@@ -59,7 +39,7 @@ func (r *reading) readable(ctx context.Context) error {
 		switch {
 		case err == nil:
 			readable++
-		case es.Is(err, es.NotFound):
+		case es.Is(err, es.NotFound), closedIndex(err):
 		case es.Is(err, es.Permission):
 			if !slices.Equal(r.src.opt.Index, []string{Auto}) {
 				return err
@@ -108,31 +88,38 @@ func wantType(field, typ string) bool {
 
 // capabilities are what fields are mapped as, by field and type.
 type capabilities struct {
-	Indices []string `json:"indices"`
-	Fields  map[string]map[string]struct {
-		Indices      []string `json:"indices"`
-		Aggregatable bool     `json:"aggregatable"`
-	} `json:"fields"`
+	Indices []string                    `json:"indices"`
+	Fields  map[string]map[string]mapped `json:"fields"`
 }
 
-func (s *Source) capabilities(ctx context.Context, names, fields []string) (answer capabilities, err error) {
+type mapped struct {
+	Indices      []string `json:"indices"`
+	Aggregatable bool     `json:"aggregatable"`
+}
+
+// of says whether a type of a field can be read.
+func (m mapped) of(field, typ string) bool { return typ == "unmapped" || wantType(field, typ) && m.Aggregatable }
+
+// capabilities asks about the indices that may hold something of a span: how others are mapped does not matter.
+func (s *Source) capabilities(ctx context.Context, names, fields []string, from, to int64) (answer capabilities, err error) {
 	yes := true
 	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(names), Decode: es.JSON(&answer, "indices", "fields"),
-		Request: esapi.FieldCapsRequest{Index: names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes}})
+		Request: esapi.FieldCapsRequest{Index: names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes,
+			Body: bytes.NewReader(body(object{"index_filter": between(from, to)}))}})
 	return answer, err
 }
 
 // countable gives runtime mappings for those of the fields that cannot be aggregated as they are mapped: the server then
 // takes their values out of the documents. That is slow, so it is for searches about few documents.
-func (s *Source) countable(ctx context.Context, names []string, fields ...string) (object, error) {
-	answer, err := s.capabilities(ctx, names, fields)
+func (s *Source) countable(ctx context.Context, names []string, req hunt.Request, fields ...string) (object, error) {
+	answer, err := s.capabilities(ctx, names, fields, req.From.UnixMilli(), req.To.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
 	out := object{}
 	for _, f := range fields {
-		for typ, caps := range answer.Fields[f] {
-			if typ != "unmapped" && !(wantType(f, typ) && caps.Aggregatable) {
+		for typ, m := range answer.Fields[f] {
+			if !m.of(f, typ) {
 				out[f] = object{"type": "keyword"}
 			}
 		}
@@ -140,43 +127,65 @@ func (s *Source) countable(ctx context.Context, names []string, fields ...string
 	return out, nil
 }
 
-// checkFields refuses mappings over which the same query would silently mean something else: an address that is a
-// keyword matches no network. A field that is mapped nowhere is only told, since all its values are absent then.
+// dispensable are the fields without which a connection is still one. What else has a type of its own in some index makes
+// that index unreadable.
+func dispensable(field string) bool {
+	return slices.Contains([]string{fieldSrcPort, fieldDuration, fieldOrigIP, fieldOrig, fieldResp}, field)
+}
+
+// checkFields looks for mappings over which the same query would silently mean something else: an address that is a keyword
+// matches no network. A field that a record can do without is left out with a note; otherwise the index is left out, which
+// is a gap. That no index is left is an error.
 func (r *reading) checkFields(ctx context.Context) error {
 	fields := append([]string{fieldDataset}, r.query.also...)
 	for _, s := range r.query.sources {
 		fields = append(fields, s.field)
 	}
-	answer, err := r.src.capabilities(ctx, r.names, fields)
+	answer, err := r.src.capabilities(ctx, r.place.now(), fields, r.from, r.to)
 	if err != nil {
 		return err
 	}
 	if len(answer.Indices) == 0 {
 		return nil // The plan will find nothing and explain it.
 	}
-	var missing, unusable []string
+	var missing, without, unreadable []string
+	var why hunt.Note
 	for _, f := range fields {
 		types := answer.Fields[f]
 		if len(types) == 0 {
 			missing = append(missing, f)
 		}
-		for typ, caps := range types {
-			if typ == "unmapped" || wantType(f, typ) && caps.Aggregatable {
+		for typ, m := range types {
+			if m.of(f, typ) {
 				continue
 			}
-			if r.query.spare[f] != "" {
-				unusable = append(unusable, f)
-				r.note("spare "+f, hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be counted, %s", f, typ, where(caps.Indices), r.query.spare[f]),
-					Where: join(r.names), Hint: "map it as keyword, as Security Onion does, to have it"})
+			in := m.Indices
+			if len(in) == 0 {
+				in = answer.Indices
+			}
+			if spare := r.spare(f); spare != "" {
+				without = append(without, f)
+				r.note("spare "+f, hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be counted, %s", f, typ, where(in), spare),
+					Where: join(r.place.told), Hint: "map it as Security Onion does, to have it"})
 				continue
 			}
-			return &es.Error{Kind: es.Mapping, Op: "check the fields of", Index: join(r.names),
-				Reason: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(caps.Indices)),
-				Hint:   "these are not Security Onion's own indices, or a template was changed: name the right ones, or leave that index out"}
+			why = hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(in)), Where: join(r.place.told),
+				Hint: "these are not Security Onion's own indices, or a template was changed: name the right ones, or leave that index out"}
+			unreadable = append(unreadable, in...)
 		}
 	}
-	if len(unusable) > 0 {
-		r.query.sources = slices.DeleteFunc(slices.Clone(r.query.sources), func(s source) bool { return slices.Contains(unusable, s.field) })
+	r.query.sources = slices.DeleteFunc(slices.Clone(r.query.sources), func(s source) bool { return slices.Contains(without, s.field) })
+	if len(unreadable) > 0 {
+		slices.Sort(unreadable)
+		unreadable = slices.Compact(unreadable)
+		if len(unreadable) == len(answer.Indices) {
+			return &es.Error{Kind: es.Mapping, Op: "check the fields of", Index: why.Where, Reason: why.What, Hint: why.Hint}
+		}
+		r.query.mustNot = append(slices.Clone(r.query.mustNot), oneOf("_index", unreadable))
+		why.What += fmt.Sprintf(", so its %s are missing", r.many)
+		r.mu.Lock()
+		r.gaps = append(r.gaps, why)
+		r.mu.Unlock()
 	}
 	needed := func(s source) bool { return !s.optional && slices.Contains(missing, s.field) }
 	if slices.Contains(missing, fieldDataset) || slices.ContainsFunc(r.query.sources, needed) {
@@ -184,9 +193,17 @@ func (r *reading) checkFields(ctx context.Context) error {
 	}
 	if len(missing) > 0 && !r.told {
 		r.note("fields", hunt.Note{
-			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: join(r.names)})
+			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: join(r.place.told)})
 	}
 	return nil
+}
+
+// spare is what goes without a field that can be left out.
+func (r *reading) spare(field string) string {
+	if s := r.query.spare[field]; s != "" || !dispensable(field) {
+		return s
+	}
+	return "so it is absent in every record"
 }
 
 // where names the indices that differ from the others, at most three.

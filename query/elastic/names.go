@@ -51,17 +51,17 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 	if err != nil {
 		return hunt.Reading{}, err
 	}
-	names, _, err := s.indices(ctx)
+	p, err := s.place(ctx)
 	if err != nil {
 		return hunt.Reading{Window: window}, err
 	}
 	req.Progress = nil // It counts connections.
-	out := hunt.Reading{Window: window, Source: join(names)}
+	out := hunt.Reading{Window: window, Source: join(p.told)}
 	found := false
 	var r *reading
 	for _, l := range logs {
 		l.window, l.from, l.to, l.told = window, window.Start.UnixMilli(), window.End.UnixMilli(), true
-		r = newReading(s, names, l, req)
+		r = newReading(s, p, l, req)
 		some, err := r.all(ctx)
 		if e := new(es.Error); errors.As(err, &e) && e.Kind == es.Mapping {
 			r.gaps = append(r.gaps, hunt.Note{What: l.many + " could not be read: " + e.Reason, Where: e.Index, Hint: e.Hint})
@@ -215,11 +215,11 @@ func (p *cells) flow(n *hunt.NameRecord, other func(letter byte)) bool {
 		case 's':
 			n.Src = p.addr(s.Text())
 		case 'p':
-			n.SrcPort = p.port()
+			n.SrcPort = p.port('p')
 		case 'd':
 			n.Dst = p.addr(s.Text())
 		case 'q':
-			n.DstPort = p.port()
+			n.DstPort = p.port('q')
 		default:
 			other(letter)
 		}

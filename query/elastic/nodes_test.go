@@ -209,9 +209,55 @@ func crossCluster(t *testing.T, manager *testnode.Node, mc cluster) {
 		client := mc.with(t, func(cfg *es.Config) { cfg.MaxRetries, cfg.BackoffMax = 1, 10*time.Millisecond })
 		s, err := New(client, Options{})
 		require.NoError(t, err)
-		_, err = s.Read(t.Context(), req, new(collector).emit)
-		require.True(t, es.Is(err, es.Partial), "a part of the grid is missing and that is an error: %v", err)
-		require.ErrorContains(t, err, "1 of 2 clusters")
+		var got collector
+		r, err := s.Read(t.Context(), req, got.emit)
+		require.NoError(t, err)
+		same(t, expected(here, scope, req.From, req.To), got.conns)
+		require.Equal(t, "*:logs-zeek-so,*:logs-import-so", r.Source, "the hunt is the same, so that a later one replaces it")
+		require.Len(t, r.Gaps, 1)
+		require.Equal(t, "heavy", r.Gaps[0].Where)
+		require.NoError(t, heavy.Restart(t.Context()))
+	})
+	t.Run("a remote that goes away in mid-hunt", func(t *testing.T) {
+		require.Eventually(t, func() bool {
+			var got collector
+			s, err := New(mc.with(t, func(cfg *es.Config) { cfg.MaxRetries = 1 }), Options{})
+			require.NoError(t, err)
+			r, err := s.Read(t.Context(), req, got.emit)
+			return err == nil && len(r.Gaps) == 0
+		}, time.Minute, time.Second)
+		client := mc.with(t, func(cfg *es.Config) { cfg.MaxRetries, cfg.BackoffMax = 1, 10*time.Millisecond })
+		s, err := New(client, Options{SliceDocs: 100, Concurrency: 1})
+		require.NoError(t, err)
+		var once sync.Once
+		var got collector
+		r, err := s.Read(t.Context(), req, func(b []hunt.Connection) error {
+			once.Do(func() { require.NoError(t, heavy.Halt()) })
+			return got.emit(b)
+		})
+		require.NoError(t, err)
+		require.Len(t, r.Gaps, 1)
+		require.Equal(t, "heavy", r.Gaps[0].Where)
+		for conn, n := range expected(here, scope, req.From, req.To) {
+			require.GreaterOrEqual(t, got.conns[conn], n, "the rest of the grid is hunted")
+		}
+	})
+	t.Run("this cluster is not among its remotes", func(t *testing.T) {
+		require.NoError(t, heavy.Restart(t.Context()))
+		mc.settings(t, "cluster.remote.manager.seeds", nil)
+		require.Eventually(t, func() bool {
+			s, err := New(mc.with(t, func(cfg *es.Config) { cfg.MaxRetries = 1 }), Options{SliceDocs: 100})
+			require.NoError(t, err)
+			var got collector
+			r, err := s.Read(t.Context(), req, got.emit)
+			if err != nil || len(r.Gaps) > 0 {
+				return false
+			}
+			same(t, expected(append(here, there...), scope, req.From, req.To), got.conns)
+			require.Contains(t, notes(r), "not among its own remotes")
+			return true
+		}, time.Minute, time.Second)
+		require.NoError(t, heavy.Halt())
 	})
 	t.Run("fault 2, the node stays away", func(t *testing.T) {
 		impatient := hc.with(t, func(cfg *es.Config) { cfg.MaxRetries, cfg.BackoffMax = 2, 10*time.Millisecond })

@@ -34,7 +34,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if inWindow > 0 {
 		r.note("", hunt.Note{
 			What:  fmt.Sprintf("the window holds %d connections, but none is %s by the internal networks given", inWindow, r.req.Scope.Direction),
-			Where: join(r.names), Hint: "check --internal and --direction", Count: inWindow,
+			Where: join(r.place.told), Hint: "check --internal and --direction", Count: inWindow,
 		})
 		return r.future(ctx, now)
 	}
@@ -44,7 +44,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	}
 	r.note("", hunt.Note{
 		What:  fmt.Sprintf("no connection in the window; the newest one started %s, %s", stamp(newest.UnixMilli()), age),
-		Where: join(r.names), Hint: "choose another window, or see whether Zeek's logs still arrive",
+		Where: join(r.place.told), Hint: "choose another window, or see whether Zeek's logs still arrive",
 	})
 	return r.future(ctx, now)
 }
@@ -84,7 +84,7 @@ func (r *reading) future(ctx context.Context, now time.Time) error {
 	}
 	if n > 0 {
 		r.note("future", hunt.Note{
-			What: fmt.Sprintf("%d connections start in the future", n), Where: join(r.names),
+			What: fmt.Sprintf("%d connections start in the future", n), Where: join(r.place.told),
 			Hint: "the clock of a sensor is wrong (observer.name tells which)", Count: n,
 		})
 	}
@@ -93,19 +93,19 @@ func (r *reading) future(ctx context.Context, now time.Time) error {
 
 // noZeek makes the error for a cluster without any Zeek connection: what was looked for, and what is there instead.
 func (r *reading) noZeek(ctx context.Context) error {
-	e := &es.Error{Kind: es.NotFound, Op: "look for " + datasetConn + " in", Index: join(r.names), Reason: "no Zeek connection is there at all",
+	e := &es.Error{Kind: es.NotFound, Op: "look for " + datasetConn + " in", Index: join(r.place.told), Reason: "no Zeek connection is there at all",
 		Hint: "check the index names, that Zeek's logs arrive, and that the user or API key may read them"}
 	if r.shards == 0 {
 		e.Reason = "no such index is there, or none that may be read"
 	}
 	suricata := []string{securityonion.StreamSuricata}
-	if slices.ContainsFunc(r.names, func(n string) bool { return strings.HasPrefix(n, securityonion.AnyCluster) }) {
+	if slices.ContainsFunc(r.place.told, grid) {
 		suricata[0] = securityonion.AnyCluster + suricata[0]
 	}
-	names := r.names
-	r.names = suricata
+	meant := r.place
+	r.place = &place{names: suricata}
 	_, found, err := r.newest(ctx, object{"term": object{fieldDataset: "suricata.conn"}})
-	r.names = names
+	r.place = meant
 	if err == nil && found {
 		e.Reason = "no Zeek connection is there, but suricata.conn is in " + join(suricata) + ": this grid uses Suricata for metadata"
 		e.Hint = "dwell reads Zeek's connections: set Security Onion's global.mdengine to ZEEK, or hunt on Zeek logs with --zeek"

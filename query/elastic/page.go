@@ -17,13 +17,15 @@ type cells struct {
 	hosts map[string]string
 	addrs map[string]netip.Addr
 	after []byte
+	// odd counts, by the letter of the field, values of the page that cannot be and were left out.
+	odd map[byte]int64
 }
 
 // maxInterned bounds what is kept; beyond, it starts over.
 const maxInterned = 1 << 16
 
 func newCells() *cells {
-	return &cells{texts: make(map[string]string), hosts: make(map[string]string), addrs: make(map[string]netip.Addr)}
+	return &cells{texts: make(map[string]string), hosts: make(map[string]string), addrs: make(map[string]netip.Addr), odd: make(map[byte]int64)}
 }
 
 // pageResult is what one page held.
@@ -49,6 +51,7 @@ type row[T any] struct {
 func (w row[T]) decode(p *cells, aggregations []byte, into []T) ([]T, pageResult, error) {
 	var res pageResult
 	found := false
+	clear(p.odd)
 	s := &p.scan
 	s.Reset(aggregations)
 	s.Object()
@@ -160,21 +163,21 @@ func (p *cells) connection(c *hunt.Connection) bool {
 		case 'd':
 			c.Dst = p.addr(s.Text())
 		case 'p':
-			c.SrcPort = p.port()
+			c.SrcPort = p.port('p')
 		case 'q':
-			c.DstPort = p.port()
+			c.DstPort = p.port('q')
 		case 'n':
 			c.Proto = transport(s.Text())
 		case 'v':
 			c.Service = p.text(s.Text())
 		case 'u':
-			c.Duration = s.Scaled()
+			c.Duration = p.number('u', 1000, maxDuration)
 		case 'i':
-			c.OrigIPBytes = s.Int()
+			c.OrigIPBytes = p.number('i', 1, maxSize)
 		case 'o':
-			c.OrigBytes = s.Int()
+			c.OrigBytes = p.number('o', 1, maxSize)
 		case 'r':
-			c.RespBytes = s.Int()
+			c.RespBytes = p.number('r', 1, maxSize)
 		default:
 			s.Skip()
 		}
@@ -182,14 +185,24 @@ func (p *cells) connection(c *hunt.Connection) bool {
 	return timed && c.Src.IsValid() && c.Dst.IsValid()
 }
 
-func (p *cells) port() uint16 {
-	n := p.scan.Int()
-	if n < 0 || n > 65535 {
-		p.scan.Fail(fmt.Errorf("port %d", n))
-		return 0
+const (
+	// maxDuration is longer than any connection, milliseconds, and maxSize more than any can carry, bytes. What is beyond cannot
+	// be, and would spoil every sum that it goes into.
+	maxDuration = 10 * 365 * 24 * 3600 * 1000
+	maxSize     = 1 << 50
+)
+
+// number reads the value of a field, so many times. One that cannot be is left out, and costs nothing else of its record.
+func (p *cells) number(letter byte, times, most int64) int64 {
+	n, ok := p.scan.Number(times)
+	if !ok || n < 0 || n > most {
+		p.odd[letter]++
+		return hunt.Absent
 	}
-	return uint16(n)
+	return n
 }
+
+func (p *cells) port(letter byte) uint16 { return uint16(max(0, p.number(letter, 1, 65535))) }
 
 // transport is hunt.ParseTransport without making a string.
 func transport(b []byte) hunt.Transport {

@@ -150,5 +150,5 @@ func (r *reading) search(ctx context.Context, op string, body []byte, filter []s
 }
 
 func (r *reading) request(op string, body []byte, filter []string) es.SearchRequest {
-	return es.SearchRequest{Op: op, Index: r.names, Body: body, FilterPath: filter, Preference: "dwell", MissingOK: true}
+	return es.SearchRequest{Op: op, Index: r.place.now(), Body: body, FilterPath: filter, Preference: "dwell", MissingOK: true}
 }

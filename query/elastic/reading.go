@@ -73,7 +73,7 @@ func rowsOf[T any](w row[T], emit func([]T) error) func() rows {
 type reading struct {
 	log
 	src    *Source
-	names  []string
+	place  *place
 	req    hunt.Request
 	free   chan rows
 	shards int
@@ -95,14 +95,18 @@ type reading struct {
 
 	done        []slice
 	records     int64
+	// odd counts values that cannot be and were left out, by letter; several, records with more than one value where one is
+	// expected.
+	odd     map[byte]int64
+	several int64
 	notes, gaps []hunt.Note
 	said        map[string]bool
 }
 
-func newReading(s *Source, names []string, l log, req hunt.Request) *reading {
+func newReading(s *Source, p *place, l log, req hunt.Request) *reading {
 	r := &reading{
-		log: l, src: s, names: names, req: req,
-		docs: cmp.Or(l.docs, int64(s.opt.SliceDocs)), size: s.opt.MaxPage, said: make(map[string]bool),
+		log: l, src: s, place: p, req: req,
+		docs: cmp.Or(l.docs, int64(s.opt.SliceDocs)), size: s.opt.MaxPage, said: make(map[string]bool), odd: make(map[byte]int64),
 		free: make(chan rows, 3*s.opt.Concurrency),
 	}
 	for range cap(r.free) {
@@ -116,11 +120,14 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 	if err := r.readable(ctx); err != nil {
 		return err
 	}
+	if err := r.closed(ctx); err != nil {
+		return err
+	}
 	some, err := r.all(ctx)
 	if err != nil {
 		return err
 	}
-	if !some {
+	if !some && (r.shards > 0 || len(r.gaps) == 0) {
 		return r.explainNothing(ctx, now)
 	}
 	return r.future(ctx, now)
@@ -292,9 +299,10 @@ func (r *reading) gap(s slice, n int64, why string) {
 func (r *reading) result() hunt.Reading {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.tellOdd()
 	slices.SortFunc(r.done, func(a, b slice) int { return cmp.Compare(a.From, b.From) })
 	out := hunt.Reading{
-		Window: r.window, Source: join(r.names), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
+		Window: r.window, Source: join(r.place.told), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
 	}
 	for _, s := range r.done {
 		out.Slices = append(out.Slices, hunt.Slice{
@@ -373,6 +381,18 @@ func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slic
 		if s.Read == n {
 			break
 		}
+		if s.Read > n {
+			// Documents with several values where one is expected are several buckets.
+			parts, err := r.singly(ctx, p, &s, into)
+			if err != nil {
+				return nil, r.trouble(ctx, s, err)
+			}
+			if len(parts) > 0 {
+				r.putBack(parts...)
+				return nil, nil
+			}
+			break
+		}
 		r.src.opt.Logger.Debug("slice is read again: its count differs", "slice", s.String(), "expected", n, "read", s.Read, "try", again+1)
 	}
 	r.mu.Lock()
@@ -380,6 +400,7 @@ func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slic
 	switch {
 	case s.Read != s.Expected:
 		r.gap(s, max(s.Expected-s.Read, s.Read-s.Expected), fmt.Sprintf("%d %s were counted and %d read, twice", s.Expected, r.many, s.Read))
+	case s.Read < first && len(r.place.lost()) > 0: // A cluster went away, which is told.
 	case s.Read < first:
 		s.Expected = first
 		r.gap(s, first-s.Read, fmt.Sprintf("%d of %d %s were removed from the cluster during the hunt (disk clean-up?)", first-s.Read, first, r.many))
@@ -409,6 +430,7 @@ func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int6
 			return docs, err
 		}
 		docs += got.Docs
+		r.leftOut(p.odd)
 		if got.Buckets < size || got.After == nil {
 			return docs, nil
 		}

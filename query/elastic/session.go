@@ -9,8 +9,10 @@ import (
 
 var _ hunt.Source = (*Source)(nil)
 
-// Open implements [hunt.Source]. A cluster keeps nothing from one request to the next, so all sessions are alike.
+// Open implements [hunt.Source]. Where to search is asked once a session.
 func (s *Source) Open() *hunt.Session {
+	one := *s
+	s, one.hunt = &one, new(memo)
 	return &hunt.Session{
 		Connections: s.Read, Names: s.ReadNames, DNS: s.ReadDNS, Signatures: s.ReadSignatures, Sightings: s.Sightings,
 		Machines: s.Machines, Contacts: s.Contacts, Plan: s.Plan, Name: s.Name,

@@ -162,11 +162,26 @@ func TestMappings(t *testing.T) {
 			name := other(t, func(p object) {
 				p["source"] = object{"properties": object{"ip": object{"type": "keyword"}, "port": object{"type": "long"}}}
 			})
-			good := c.index(t, 1)
+			c.load(t, name, recs)
 			l := loaded{cluster: c}
-			_, err := l.source(t, c.Client, Options{Index: []string{good, name}}).Read(t.Context(), req, new(collector).emit)
+			_, err := l.source(t, c.Client, Options{Index: []string{name}}).Read(t.Context(), req, new(collector).emit)
 			require.True(t, es.Is(err, es.Mapping), "%v", err)
 			require.ErrorContains(t, err, "source.ip is of type keyword in "+name)
+			good := c.index(t, 1)
+			c.load(t, good, recs)
+			var got collector
+			r, err := l.source(t, c.Client, Options{Index: []string{good, name}}).Read(t.Context(), req, got.emit)
+			require.NoError(t, err)
+			same(t, expected(recs, scope, req.From, req.To), got.conns)
+			require.Len(t, r.Gaps, 1)
+			require.Contains(t, r.Gaps[0].What, "source.ip is of type keyword in "+name)
+			later := hunt.Request{From: day.Add(48 * time.Hour), To: day.Add(49 * time.Hour), Scope: scope}
+			c.load(t, good, moved(recs, 48*time.Hour))
+			got = collector{}
+			r, err = l.source(t, c.Client, Options{Index: []string{good, name}}).Read(t.Context(), later, got.emit)
+			require.NoError(t, err)
+			require.Empty(t, r.Gaps, "what is outside the window may be mapped as it likes")
+			require.EqualValues(t, sum(expected(recs, scope, req.From, req.To)), got.total)
 		})
 		t.Run("fields that no record has", func(t *testing.T) {
 			name := other(t, func(p object) {
@@ -239,6 +254,8 @@ func canned(remotes, clock estest.Reply) *estest.Fake {
 			return remotes
 		case strings.Contains(r.Path, "/_nodes/"):
 			return clock
+		case r.Is("/_search"):
+			return estest.JSON(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0}}`)
 		}
 		return estest.JSON("{}")
 	}}
@@ -334,7 +351,7 @@ func TestAutoWithoutRights(t *testing.T) {
 			}
 			return estest.JSON(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0}}`)
 		}}
-		r := newReading(cannedSource(t, fake), []string{"logs-zeek-so", "logs-import-so"}, log{rows: rowsOf(connection(), nil)}, hunt.Request{})
+		r := newReading(cannedSource(t, fake), &place{names: []string{"logs-zeek-so", "logs-import-so"}}, log{rows: rowsOf(connection(), nil)}, hunt.Request{})
 		err := r.readable(t.Context())
 		require.Equal(t, c.fails, es.Is(err, es.Permission), "%v", err)
 		if !c.fails {

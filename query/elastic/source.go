@@ -65,6 +65,8 @@ func (o *Options) Validate() error {
 type Source struct {
 	client searcher
 	opt    Options
+	// hunt is what is kept while a hunt lasts; nil keeps nothing.
+	hunt *memo
 	// pause is what a worker waits before it reads a slice again that could not be read.
 	pause time.Duration
 }
@@ -113,16 +115,18 @@ func (s *Source) readConnections(ctx context.Context, req hunt.Request, of func(
 	if err != nil {
 		return hunt.Reading{}, err
 	}
-	names, more, err := s.indices(ctx)
+	p, err := s.place(ctx)
 	if err != nil {
 		return hunt.Reading{Window: window}, err
 	}
 	l := of(window)
 	l.many, l.window, l.to = "connections", window, window.End.UnixMilli()
-	r := newReading(s, names, l, req)
-	r.notes = append(notes, more...)
+	r := newReading(s, p, l, req)
+	r.notes = append(notes, p.notes...)
 	err = r.run(ctx, now)
-	return r.result(), err
+	out := r.result()
+	out.Gaps = append(out.Gaps, p.lost()...)
+	return out, err
 }
 
 // resolve settles the window: the given ends; what is missing of them counts from now less the settle delay.

@@ -60,6 +60,10 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 		r.putBack(s)
 		return nil
 	case es.Partial, es.Retryable, es.Unreachable, es.NotElasticsearch: // The client has been patient already.
+		if s.tries == 1 && r.goOn(ctx) {
+			r.putBack(s)
+			return nil
+		}
 		return r.giveUp(s, e)
 	case es.Fatal, es.Auth, es.Permission, es.NotFound, es.Mapping, es.TLS, es.ClusterBlock, es.Conflict, es.Canceled:
 	}

@@ -204,6 +204,29 @@ func (s *Scanner) Scaled() int64 {
 	return int64(f * 1000)
 }
 
+// Number reads a number, in quotes or not, and gives it so many times, cut to a whole. ok is false where something else
+// stands, or a number too large; it is consumed all the same, and no error.
+func (s *Scanner) Number(times int64) (n int64, ok bool) {
+	if s.err != nil {
+		return 0, false
+	}
+	s.peek()
+	start := s.i
+	n, whole := s.integer()
+	if s.err == nil && whole && n <= maxNumber/times && n >= -maxNumber/times {
+		return n * times, true
+	}
+	s.err, s.i = nil, start
+	f, err := strconv.ParseFloat(string(bytes.Trim(s.Raw(), `"`)), 64)
+	if f *= float64(times); s.err != nil || err != nil || !(f < maxNumber && f > -maxNumber) {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// maxNumber bounds what Number gives.
+const maxNumber = 1 << 62
+
 // maxScaled is the largest number of which a thousand times still fits.
 const maxScaled = 1<<63/1000 - 1
 
