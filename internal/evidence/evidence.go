@@ -25,8 +25,8 @@ type Judge interface {
 	// Revision identifies the lists and rules that the judge goes by; it becomes part of the hunt's revision. Empty when
 	// the program's version says it all.
 	Revision() string
-	// Judge looks at the subjects. What it could not find out (a feed that is down, a log type that is missing) is a Note,
-	// told once; the hunt goes on with what it has. An error ends the hunt: only a cancelled context is one.
+	// Judge looks at the subjects. What is not there (a log type that is missing) is a Note, told once; what is there and could
+	// not be looked up is a Gap, since scores would be others with it. The hunt goes on with what it has. An error ends the hunt: only a cancelled context is one.
 	Judge(ctx context.Context, h *Hunt, subjects []*Subject) (hunt.Remarks, error)
 }
 

@@ -12,7 +12,7 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// cover asks the source how much of the traffic was seen. That it does not know is a note, never the end of a hunt.
+// cover asks the source how much of the traffic was seen. That it cannot tell is a gap, never the end of a hunt.
 func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Material) (hunt.Coverage, error) {
 	if in.Coverage == nil || r.Reading.Window == (hunt.Window{}) {
 		return hunt.Coverage{Sensors: r.Reading.Sensors}, nil
@@ -23,7 +23,7 @@ func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Materi
 		if ctx.Err() != nil {
 			return seen, ctx.Err()
 		}
-		r.Reading.Notes = append(r.Reading.Notes, hunt.Note{What: "how much each sensor saw is not known: " + err.Error()})
+		r.Reading.Gaps = append(r.Reading.Gaps, hunt.Note{What: "how much each sensor saw is not known: " + err.Error()})
 	}
 	if seen.Sensors == nil {
 		seen.Sensors = r.Reading.Sensors

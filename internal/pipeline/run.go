@@ -102,9 +102,8 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err != nil:
-			// A sample is how to find a connection again, and nothing rests on it.
-			remarks.Notes = append(remarks.Notes, hunt.Note{What: "the last connection of each finding could not be looked up: " + err.Error(),
+		case err != nil: // No score rests on a sample, but who follows the finding up needs it.
+			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "the last connection of each finding could not be looked up: " + err.Error(),
 				Hint: "findings lack source port, sensor and Zeek's uid; nothing else is concerned"})
 		}
 		res.Reading.Add(remarks)

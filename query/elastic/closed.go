@@ -134,4 +134,3 @@ func (r *reading) before(ctx context.Context, closed string, open []string) (boo
 	all, err := r.count(ctx, in())
 	return older >= enough || 20*older >= all, err
 }
-

@@ -88,7 +88,7 @@ func wantType(field, typ string) bool {
 
 // capabilities are what fields are mapped as, by field and type.
 type capabilities struct {
-	Indices []string                    `json:"indices"`
+	Indices []string                     `json:"indices"`
 	Fields  map[string]map[string]mapped `json:"fields"`
 }
 
@@ -98,7 +98,9 @@ type mapped struct {
 }
 
 // of says whether a type of a field can be read.
-func (m mapped) of(field, typ string) bool { return typ == "unmapped" || wantType(field, typ) && m.Aggregatable }
+func (m mapped) of(field, typ string) bool {
+	return typ == "unmapped" || wantType(field, typ) && m.Aggregatable
+}
 
 // capabilities asks about the indices that may hold something of a span: how others are mapped does not matter.
 func (s *Source) capabilities(ctx context.Context, names, fields []string, from, to int64) (answer capabilities, err error) {

@@ -63,7 +63,7 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 		l.window, l.from, l.to, l.told = window, window.Start.UnixMilli(), window.End.UnixMilli(), true
 		r = newReading(s, p, l, req)
 		some, err := r.all(ctx)
-		if e := new(es.Error); errors.As(err, &e) && e.Kind == es.Mapping {
+		if e := new(es.Error); errors.As(err, &e) && (e.Kind == es.Mapping || passes(err)) {
 			r.gaps = append(r.gaps, hunt.Note{What: l.many + " could not be read: " + e.Reason, Where: e.Index, Hint: e.Hint})
 			some, err = true, nil
 		}
@@ -80,7 +80,9 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 		return out, nil
 	}
 	n, err := r.count(ctx, object{"bool": object{"filter": []any{between(r.from, r.to), object{"terms": object{fieldDataset: datasets(logs)}}}}})
-	if n == 0 && err == nil {
+	if passes(err) {
+		out.Gaps, err = append(out.Gaps, hunt.Note{What: fmt.Sprintf("whether there are %s is not known: %v", strings.Join(datasets(logs), ", "), err), Where: out.Source}), nil
+	} else if n == 0 && err == nil {
 		nothing.Where = out.Source
 		out.Notes = append(out.Notes, nothing)
 	}

@@ -30,8 +30,8 @@ type place struct {
 	midway sync.Mutex
 	mu     sync.Mutex
 	names  []string
-	gaps  []hunt.Note
-	notes []hunt.Note
+	gaps   []hunt.Note
+	notes  []hunt.Note
 }
 
 // now gives the names to search at present.

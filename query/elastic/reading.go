@@ -93,12 +93,12 @@ type reading struct {
 	lost int
 	dead string
 
-	done        []slice
-	records     int64
+	done    []slice
+	records int64
 	// odd counts values that cannot be and were left out, by letter; several, records with more than one value where one is
 	// expected.
-	odd     map[byte]int64
-	several int64
+	odd         map[byte]int64
+	several     int64
 	notes, gaps []hunt.Note
 	said        map[string]bool
 }

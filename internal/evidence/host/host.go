@@ -35,21 +35,20 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
 	machines, remarks, err := h.Source.Machines(ctx, h.Request, slices.Compact(addrs), false)
-	told := hunt.Remarks{Notes: append(remarks.Notes, remarks.Gaps...)}
 	if err != nil {
 		if ctx.Err() != nil {
-			return told, ctx.Err()
+			return remarks, ctx.Err()
 		}
-		told.Notes = append(told.Notes, hunt.Note{What: "which machines the findings are about could not be looked up: " + err.Error(),
+		remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "which machines the findings are about could not be looked up: " + err.Error(),
 			Hint: "`dwell host ADDRESS` tries again for one"})
-		return told, nil
+		return remarks, nil
 	}
 	for _, s := range subjects {
 		if m := machines[s.Finding.Dwell.InternalIP]; m != nil {
 			s.Finding.Dwell.Evidence.Host = Compact(m)
 		}
 	}
-	return told, nil
+	return remarks, nil
 }
 
 // Compact is what a finding carries of a machine.

@@ -38,7 +38,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 				return remarks, ctx.Err()
 			}
 			ok, book = false, hunt.FactBook{}
-			remarks.Notes = append(remarks.Notes, hunt.Note{What: "what the logs beside conn say about the findings could not be looked up: " + err.Error(),
+			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "what the logs beside conn say about the findings could not be looked up: " + err.Error(),
 				Hint: "scores go without protocol behaviour"})
 		}
 	}
