@@ -41,6 +41,9 @@ type Reading struct {
 	Connections int64
 	// Slices are the requests that a window was read in, in order of time. Files have one slice a file.
 	Slices []Slice
+	// Newest is when the newest connection began that the source has, in the window and in scope or not; zero where it has none
+	// or does not tell.
+	Newest time.Time
 	// Sensors are the hours with connection records by sensor, where the source knows them after reading.
 	Sensors []SensorHours
 	// Notes are things an analyst should know but that lose nothing: a file that was no conn log, a torn last line.

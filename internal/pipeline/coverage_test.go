@@ -71,8 +71,8 @@ func TestCoverageInTheStatement(t *testing.T) {
 	src.err = errors.New("not allowed")
 	res, err := Run(t.Context(), src, dwellOptions())
 	require.NoError(t, err, "a hunt goes on without")
-	require.Contains(t, res.Document.Dwell.Hunt.Notes, "how much each sensor saw is not known: not allowed")
-	require.True(t, res.Document.Dwell.Hunt.Complete)
+	require.Contains(t, res.Document.Dwell.Hunt.Gaps, "how much each sensor saw is not known: not allowed")
+	require.False(t, res.Document.Dwell.Hunt.Complete)
 
 	s = stated(t, day, dwellOptions())
 	require.Empty(t, s.Sensors)

@@ -19,8 +19,8 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if r.shards == 0 {
 		return r.noZeek(ctx)
 	}
-	conns := object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}}}}}
-	newest, found, err := r.newest(ctx, conns)
+	newest, found, err := r.newest(ctx, isConn())
+	r.latest = newest
 	if err != nil {
 		return err
 	}

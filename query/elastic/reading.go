@@ -95,6 +95,8 @@ type reading struct {
 
 	done    []slice
 	records int64
+	// latest is when the newest connection began, in the window or not.
+	latest time.Time
 	// odd counts values that cannot be and were left out, by letter; several, records with more than one value where one is
 	// expected.
 	odd         map[byte]int64
@@ -130,8 +132,17 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 	if !some && (r.shards > 0 || len(r.gaps) == 0) {
 		return r.explainNothing(ctx, now)
 	}
+	r.latest, _, err = r.newest(ctx, isConn())
+	if passes(err) {
+		r.note("newest", hunt.Note{What: fmt.Sprintf("when the newest connection began is not known: %v", err)})
+	} else if err != nil {
+		return err
+	}
 	return r.future(ctx, now)
 }
+
+// isConn matches connections, in scope or not.
+func isConn() object { return object{"bool": object{"filter": []any{only(datasetConn)}}} }
 
 // all reads what there is and says whether there was anything.
 func (r *reading) all(ctx context.Context) (bool, error) {
@@ -303,6 +314,7 @@ func (r *reading) result() hunt.Reading {
 	slices.SortFunc(r.done, func(a, b slice) int { return cmp.Compare(a.From, b.From) })
 	out := hunt.Reading{
 		Window: r.window, Source: join(r.place.told), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
+		Newest: r.latest,
 	}
 	for _, s := range r.done {
 		out.Slices = append(out.Slices, hunt.Slice{
@@ -341,7 +353,7 @@ func (r *reading) closing(ctx context.Context) error {
 // note, and ok is false.
 func (r *reading) afterwards(ctx context.Context, query object) (n int64, ok bool, err error) {
 	n, err = r.count(ctx, query)
-	if es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.Unreachable, es.NotElasticsearch) {
+	if passes(err) {
 		r.note("afterwards", hunt.Note{What: fmt.Sprintf("whether %s arrived while the window was read could not be counted: %v", r.many, err)})
 		return 0, false, nil
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -74,7 +75,7 @@ func judge(t *testing.T, j Judge, source *cluster, subjects ...*evidence.Subject
 	for _, s := range subjects {
 		s.Settle()
 	}
-	return remarks.Notes
+	return slices.Concat(remarks.Notes, remarks.Gaps)
 }
 
 func TestFilesFirstThenTheSource(t *testing.T) {

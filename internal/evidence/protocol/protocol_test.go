@@ -175,8 +175,8 @@ func TestMissingLogsAreToldOnce(t *testing.T) {
 	h.Source = told{err: errors.New("the cluster is busy")}.session()
 	notes, err = Judge{}.Judge(t.Context(), h, s)
 	require.NoError(t, err)
-	require.Len(t, notes.Notes, 1)
-	require.Contains(t, notes.Notes[0].String(), "the cluster is busy")
+	require.Len(t, notes.Gaps, 1, "scores would be others with it")
+	require.Contains(t, notes.Gaps[0].String(), "the cluster is busy")
 }
 
 func TestCommonName(t *testing.T) {
