@@ -1,7 +1,8 @@
 # dwell's two commands are `make demo` and `make test`; both do all their own set-up. `make help` lists the rest.
 SHELL := /bin/bash
 GO ?= go
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+# A build is static, small and the same wherever it is made: no cgo, no debug tables, no paths. What it was made from stands in it (dwell --version).
+BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w"
 STATICCHECK = $(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck
 # Packages whose tests use several goroutines and are cheap enough for the race detector.
 RACE = ./internal/pairs ./internal/pipeline ./internal/es/... ./query/zeek
@@ -15,7 +16,7 @@ help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## the program, in bin/dwell
-	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/dwell ./cmd/dwell
+	$(BUILD) -o bin/dwell ./cmd/dwell
 
 demo: build ## simulate a day, hunt it in a real Elasticsearch (or, without one, in the files) and show the findings; KEEP=1: and stay up
 	@integration/demo.sh

@@ -2,6 +2,8 @@ module dwell
 
 go 1.26.0
 
+toolchain go1.26.8
+
 require (
 	github.com/elastic/elastic-transport-go/v8 v8.11.0
 	github.com/elastic/go-elasticsearch/v8 v8.19.7

@@ -68,7 +68,10 @@ func huntOnFullDisk(t *testing.T, logs string) {
 	switch os.Getenv(envFull) {
 	case "limit":
 		signal.Ignore(syscall.SIGXFSZ)
-		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: 4096}))
+		var before syscall.Rlimit
+		require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before))
+		require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: before.Max}))
+		t.Cleanup(func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before)) }) // a test that measures coverage writes a file at its end
 	case "mount":
 		if err := syscall.Mount("dwell", tiles, "tmpfs", 0, "size=64k"); err != nil {
 			t.Log(noMount, err)
