@@ -26,7 +26,7 @@ type reach struct {
 
 func newReach() *reach { return &reach{hostSet{}, hostSet{}} }
 
-// Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/scoring.md, 5).
+// Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/facts/scoring.md, 5).
 //
 // A packet with a made-up sender costs an intruder nothing, and a picture in a mail makes people fetch it once. So a host talks to
 // a destination only where it was answered, with bytes both ways, and again an hour later (in short windows: a quarter of the
