@@ -1,4 +1,4 @@
-package zeek
+package log
 
 import (
 	"bytes"
@@ -14,24 +14,21 @@ type header struct {
 	setSep    []byte
 	unset     string
 	empty     string
-	// path is the name of the log, kind the same as a Kind that holds connections, or otherKind.
+	// path is the name that the log gives itself, kind the log that this is, or empty; mark is what its columns say.
 	path string
 	kind Kind
+	mark Kind
 	// fields are the column names, nil as long as no #fields line has come.
 	fields []string
 	// raw is the number of columns by separators alone. It is smaller than len(fields) where the last columns are
 	// separated by spaces, as those of the IoT-23 data set are.
 	raw int
-	// full and span are the columns to read for a connection, and for its time and addresses alone.
-	full, span columns
+	// columns are the fields that the columns are for.
+	columns []Field
+	// more says that lines may have more columns than are named.
+	more bool
 	// problem says what makes the header unusable, or is empty.
 	problem string
-}
-
-// columns tells the parser what to do with each column of a line.
-type columns struct {
-	// slots has one entry a column, up to the last that is wanted.
-	slots []slot
 }
 
 // newHeader has Zeek's defaults, which are also in force where a log does not say.
@@ -51,7 +48,7 @@ func (h *header) with(line []byte) *header {
 		}
 		if len(sep) != 1 {
 			n.separator = 0
-			n.problem = "#separator " + strconv.Quote(text) + " is not one byte"
+			n.problem = "its #separator " + strconv.Quote(text) + " is not one byte"
 			return n
 		}
 		n.separator = sep[0]
@@ -63,7 +60,11 @@ func (h *header) with(line []byte) *header {
 	if len(cells) > 1 {
 		value = cells[1]
 	}
-	switch cells[0] {
+	word := cells[0]
+	if len(cells) == 1 && strings.HasPrefix(word, "#fields") {
+		word, cells = "#fields", []string{"", strings.TrimSpace(strings.TrimPrefix(word, "#fields"))}
+	}
+	switch word {
 	case "#set_separator":
 		if value != "" {
 			n.setSep = unescape([]byte(value))
@@ -84,6 +85,9 @@ func (h *header) with(line []byte) *header {
 
 // setFields settles the columns; names that several spaces hold together are taken apart.
 func (h *header) setFields(names []string) {
+	for len(names) > 0 && names[len(names)-1] == "" {
+		names = names[:len(names)-1]
+	}
 	h.raw = len(names)
 	h.fields = names
 	if len(names) > 0 {
@@ -91,37 +95,42 @@ func (h *header) setFields(names []string) {
 			h.fields = append(append([]string(nil), names[:len(names)-1]...), last...)
 		}
 	}
-	h.full, h.span = columns{}, columns{}
-	var have [slots]bool
-	for i, name := range h.fields[:min(len(h.fields), h.raw)] {
-		s := slotOf([]byte(name))
-		if s == slotNone {
-			continue
-		}
-		have[s] = true
-		h.full.set(i, s)
-		if s == slotTime || s == slotSrc || s == slotDst {
-			h.span.set(i, s)
+	h.columns, h.mark = make([]Field, min(len(h.fields), h.raw)), ""
+	have := map[Field]bool{}
+	var r Record
+	for i, name := range h.fields[:len(h.columns)] {
+		f, mark := fieldOf(name)
+		h.columns[i], have[f] = f, true
+		if mark != "" {
+			r.is(mark)
 		}
 	}
-	if h.separator != 0 {
-		h.problem = missing(have)
+	h.mark = r.mark
+	switch {
+	case h.separator == 0:
+	case h.raw < 2 && len(h.fields) > 3:
+		h.problem = "has spaces between its columns, where its #separator line has another (a tab, as Zeek writes it): the tabs were lost when it was copied"
+	case !have[TS] && !have[EventTime]:
+		h.problem = "has no field ts in its #fields line"
+	case settle("", h.kind, h.mark).Closed() == Conn && !have[OrigH]:
+		h.problem = "has no field id.orig_h in its #fields line"
+	case settle("", h.kind, h.mark).Closed() == Conn && !have[RespH]:
+		h.problem = "has no field id.resp_h in its #fields line"
+	default:
+		h.problem = ""
 	}
-}
-
-func (c *columns) set(i int, s slot) {
-	for len(c.slots) <= i {
-		c.slots = append(c.slots, slotNone)
-	}
-	c.slots[i] = s
 }
 
 // fit says whether a line with n columns by separators has as many as the header.
 func (h *header) fit(n int, line []byte) problem {
 	switch {
-	case n == h.raw || n == len(h.fields):
+	case n == h.raw || n == len(h.fields) || n > len(h.fields) && h.more:
 		return fine
 	case n > len(h.fields):
+		// Spreadsheets and awk leave separators at the end of each line.
+		if end := bytes.TrimRight(line, string(h.separator)); n-(len(line)-len(end)) <= len(h.fields) {
+			return fine
+		}
 		return tooMany
 	case n+bytes.Count(line, []byte("   ")) == len(h.fields):
 		// The IoT-23 data set separates its last columns by three spaces.
@@ -130,21 +139,51 @@ func (h *header) fit(n int, line []byte) problem {
 	return tooFew
 }
 
-// missing names the required fields that are not there.
-func missing(have [slots]bool) string {
-	var names []string
-	for _, f := range []struct {
-		slot slot
-		name string
-	}{{slotTime, "ts"}, {slotSrc, "id.orig_h"}, {slotDst, "id.resp_h"}} {
-		if !have[f.slot] {
-			names = append(names, f.name)
+// connColumns are the columns of conn logs in Zeek's own order. What stands behind them differs from site to site.
+var connColumns = strings.Fields("ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration orig_bytes resp_bytes " +
+	"conn_state local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes")
+
+var connHeader = func() *header {
+	h := newHeader()
+	h.path, h.kind, h.more = string(Conn), Conn, true
+	h.setFields(connColumns)
+	return h
+}()
+
+// defaultHeader is the header that a line without one must have had: that of a conn log, where the columns are what
+// they have to be; else nil.
+func defaultHeader(line []byte) *header {
+	cells := bytes.Split(line, []byte{'\t'})
+	if len(cells) < len(connColumns) {
+		return nil
+	}
+	_, time := parseTime(cells[0])
+	_, src := ParseAddr(cells[2])
+	_, dst := ParseAddr(cells[4])
+	if !time || !src || !dst || ProtoOf(cells[6]) == 0 && string(cells[6]) != "unknown_transport" || len(cells[11]) > 6 {
+		return nil
+	}
+	return connHeader
+}
+
+// nameHeader is the header that a line of names is, without #: as CSV files and spreadsheets have it; else nil.
+func nameHeader(line []byte) *header {
+	text := string(line)
+	if !strings.Contains(text, "orig_h") && !strings.Contains(text, "source.ip") {
+		return nil
+	}
+	for _, sep := range []byte{'\t', ',', ';', '|', ' '} {
+		names := strings.Split(strings.ReplaceAll(text, `"`, ""), string(sep))
+		h := newHeader()
+		h.separator, h.unset = sep, "-"
+		if h.setFields(names); len(names) > 3 && h.problem == "" {
+			if sep == ' ' {
+				h.problem = "has spaces between its columns, which values may hold, too"
+			}
+			return h
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	return "has no field " + strings.Join(names, " and no field ")
+	return nil
 }
 
 // unescape undoes Zeek's \xNN and \\. Anything else stays as it is.

@@ -1,6 +1,6 @@
-package zeek
+package log
 
-// keyring knows the column of each key of JSON records. The keys of a log come in the same order in every record, with some left out
+// keyring knows what each key of JSON records is for. The keys of a log come in the same order in every record, with some left out
 // here and there, so what comes next is nearly always what came next the last time, and one comparison tells.
 type keyring struct {
 	keys  []knownKey
@@ -9,20 +9,22 @@ type keyring struct {
 	last, first int
 }
 
-// knownKey is what a key is for: special is columnTime, columnUID, columnPath or columnNone, column the wanted field or columnNone.
+// knownKey is a key with the field that it is for, None where it is not wanted, and the log that only has that key.
 type knownKey struct {
-	name                  string
-	special, column, next int
+	name  string
+	field Field
+	mark  Kind
+	next  int
 }
 
 // maxKeys is how many keys are known: Zeek's logs have some dozens each, hostile ones any number.
-const maxKeys = 512
+const maxKeys = 1024
 
 // rewind begins a record.
 func (k *keyring) rewind() { k.last = -1 }
 
 // find says what a key is for.
-func (k *keyring) find(name []byte, fields *fieldSet, buf *[]byte) (special, column int) {
+func (k *keyring) find(name []byte, want *[fields]bool) (Field, Kind) {
 	next := k.first
 	if k.last >= 0 {
 		next = k.keys[k.last].next
@@ -30,16 +32,19 @@ func (k *keyring) find(name []byte, fields *fieldSet, buf *[]byte) (special, col
 	if next >= len(k.keys) || k.keys[next].name != string(name) {
 		at, ok := k.place[string(name)]
 		if !ok {
-			known := knownKey{name: string(name), special: specialOf(name), column: fields.index(buf, name), next: len(k.keys) + 1}
+			key := knownKey{name: string(name), next: len(k.keys) + 1}
+			if key.field, key.mark = fieldOf(key.name); !want[key.field] {
+				key.field = None
+			}
 			if len(k.keys) == maxKeys {
-				return known.special, known.column
+				return key.field, key.mark
 			}
 			if k.place == nil {
 				k.place = map[string]int{}
 			}
 			at = len(k.keys)
-			k.place[known.name] = at
-			k.keys = append(k.keys, known)
+			k.place[key.name] = at
+			k.keys = append(k.keys, key)
 		}
 		if k.last < 0 {
 			k.first = at
@@ -49,17 +54,5 @@ func (k *keyring) find(name []byte, fields *fieldSet, buf *[]byte) (special, col
 		next = at
 	}
 	k.last = next
-	return k.keys[next].special, k.keys[next].column
-}
-
-func specialOf(name []byte) int {
-	switch string(name) {
-	case "ts":
-		return columnTime
-	case "uid":
-		return columnUID
-	case "_path", "@stream":
-		return columnPath
-	}
-	return columnNone
+	return k.keys[next].field, k.keys[next].mark
 }

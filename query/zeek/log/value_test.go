@@ -1,4 +1,4 @@
-package zeek
+package log
 
 import (
 	"net/netip"
@@ -56,19 +56,19 @@ func TestParseTime(t *testing.T) {
 // TestParseAddr compares with netip.
 func TestParseAddr(t *testing.T) {
 	for _, in := range []string{"0.0.0.0", "255.255.255.255", "10.1.22.133", "::", "::1", "2001:db8::1", "fe80::1", "2001:0db8:0000:0000:0000:0000:0000:0001"} {
-		got, ok := parseAddr([]byte(in))
+		got, ok := ParseAddr([]byte(in))
 		require.True(t, ok, in)
 		require.Equal(t, netip.MustParseAddr(in), got, in)
 	}
 	for in, want := range map[string]string{"::ffff:10.0.0.1": "10.0.0.1", "fe80::1%eth0": "fe80::1"} {
-		got, ok := parseAddr([]byte(in))
+		got, ok := ParseAddr([]byte(in))
 		require.True(t, ok, in)
 		require.Equal(t, netip.MustParseAddr(want), got, in)
 	}
 	for _, in := range []string{"", "-", "1", "1.2.3", "1.2.3.4.5", "1.2.3.256", "01.2.3.4", "1.2.3.4 ", " 1.2.3.4", "1..2.3", "1.2.3.", "1.2.3.1000", ":", ":::", "g::1", "10.0.0.1/8"} {
 		_, err := netip.ParseAddr(in)
 		require.Error(t, err, in)
-		_, ok := parseAddr([]byte(in))
+		_, ok := ParseAddr([]byte(in))
 		require.False(t, ok, in)
 	}
 }

@@ -1,4 +1,4 @@
-package zeek
+package log
 
 import (
 	"errors"
@@ -12,26 +12,22 @@ import (
 	"dwell/internal/hunt"
 )
 
-// finder collects the log files that paths lead to, each once.
+// finder collects the files that paths lead to, each once.
 type finder struct {
-	files []*logFile
+	files []*File
 	// seen holds the real paths of files, and of folders that were walked.
-	seen map[string]bool
-	// others counts the files that are not read, by the kind that their name promises.
-	others map[Kind]int
-	// want says which files are to be looked into, by the kind that their name promises.
-	want   func(k Kind, path string) bool
-	report *report
+	seen   map[string]bool
+	report *Report
 	// root is the path as given that is being followed.
 	root string
 }
 
-// find resolves files, folders and globs.
-func find(paths []string, want func(k Kind, path string) bool, r *report) (*finder, error) {
+// find resolves files, folders and globs. ** stands for any number of folders.
+func find(paths []string, r *Report) ([]*File, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no path to Zeek logs given")
 	}
-	fd := &finder{seen: map[string]bool{}, others: map[Kind]int{}, want: want, report: r}
+	fd := &finder{seen: map[string]bool{}, report: r}
 	for _, p := range paths {
 		fd.root = p
 		info, err := os.Stat(p)
@@ -43,7 +39,7 @@ func find(paths []string, want func(k Kind, path string) bool, r *report) (*find
 		case err == nil && !info.Mode().IsRegular():
 			return nil, fmt.Errorf("%s is no regular file; write the log to a file first", p)
 		case err == nil:
-			fd.add(p, info.Size(), true)
+			fd.add(p, info, true)
 		case errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(p, "*?["):
 			if err := fd.glob(p); err != nil {
 				return nil, err
@@ -52,12 +48,12 @@ func find(paths []string, want func(k Kind, path string) bool, r *report) (*find
 			return nil, fmt.Errorf("open Zeek logs: %w", err)
 		}
 	}
-	slices.SortFunc(fd.files, func(a, b *logFile) int { return strings.Compare(a.path, b.path) })
-	return fd, nil
+	slices.SortFunc(fd.files, func(a, b *File) int { return strings.Compare(a.Path, b.Path) })
+	return fd.files, nil
 }
 
 func (fd *finder) glob(pattern string) error {
-	matches, err := filepath.Glob(pattern)
+	matches, err := expand(pattern)
 	if err != nil {
 		return fmt.Errorf("glob %s: %w", pattern, err)
 	}
@@ -72,7 +68,41 @@ func (fd *finder) glob(pattern string) error {
 	return nil
 }
 
-// walk takes every log below a folder. Symbolic links are followed, since Zeek's current folder is often one; each
+// expand is filepath.Glob that takes an element ** for any number of folders, none included.
+func expand(pattern string) ([]string, error) {
+	before, after, ok := strings.Cut(filepath.ToSlash(pattern), "**/")
+	if !ok {
+		return filepath.Glob(pattern)
+	}
+	roots := []string{"."}
+	if before != "" {
+		var err error
+		if roots, err = filepath.Glob(filepath.FromSlash(strings.TrimSuffix(before, "/"))); err != nil {
+			return nil, err
+		}
+		if before == "/" {
+			roots = []string{"/"}
+		}
+	}
+	var out []string
+	for _, root := range roots {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return nil //nolint:nilerr // what cannot be listed matches nothing
+			}
+			more, err := expand(filepath.Join(path, filepath.FromSlash(after)))
+			out = append(out, more...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
+}
+
+// walk takes every file below a folder. Symbolic links are followed, since Zeek's current folder is often one; each
 // folder is entered once.
 func (fd *finder) walk(dir string, asked bool) error {
 	real, err := filepath.EvalSymlinks(dir)
@@ -91,7 +121,7 @@ func (fd *finder) walk(dir string, asked bool) error {
 		if asked {
 			return fmt.Errorf("list folder: %w", err)
 		}
-		fd.report.gap(hunt.Note{What: "this folder could not be listed: " + err.Error(), Where: dir,
+		fd.report.Gap(hunt.Note{What: "this folder could not be listed: " + err.Error(), Where: dir,
 			Hint: "logs in it are missing from the hunt", Count: 1})
 	}
 	for _, e := range entries {
@@ -108,19 +138,17 @@ func (fd *finder) entry(path string) error {
 	switch {
 	case err != nil:
 		// A link that leads nowhere, or a file that was rotated away since the folder was listed.
-		if k := kindOfName(path); k != "" && fd.want(k, path) {
-			fd.report.gap(hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
-				Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
-		}
+		fd.report.Gap(hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
+			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
 	case info.IsDir():
 		return fd.walk(path, false)
 	case info.Mode().IsRegular():
-		fd.add(path, info.Size(), false)
+		fd.add(path, info, false)
 	}
 	return nil
 }
 
-func (fd *finder) add(path string, size int64, explicit bool) {
+func (fd *finder) add(path string, info fs.FileInfo, explicit bool) {
 	real, err := filepath.EvalSymlinks(path)
 	if err == nil {
 		real, err = filepath.Abs(real)
@@ -131,11 +159,7 @@ func (fd *finder) add(path string, size int64, explicit bool) {
 	if fd.seen[real] {
 		return
 	}
-	kind := kindOfName(path)
-	if !explicit && !fd.want(kind, path) {
-		fd.others[kind]++
-		return
-	}
 	fd.seen[real] = true
-	fd.files = append(fd.files, &logFile{path: path, root: fd.root, size: size, named: kind, explicit: explicit})
+	fd.files = append(fd.files, &File{Path: path, Root: fd.root, Size: info.Size(), Named: kindOfName(path), Explicit: explicit,
+		written: info.ModTime()})
 }

@@ -1,4 +1,4 @@
-package zeek
+package log
 
 import (
 	"bytes"
@@ -134,13 +134,29 @@ func parseExponent(b []byte) (int, bool) {
 	return sign * n, true
 }
 
-// parseTime reads a Zeek time as microseconds since 1970: epoch seconds, or ISO 8601 or epoch milliseconds, as Zeek's
-// JSON has them if it is told to (LogAscii::json_timestamps).
+// parseInterval reads seconds, or the spelling of other tools ("1m30.5s", "250ms"), as microseconds.
+func parseInterval(b []byte) (us int64, ok bool) {
+	if us, ok = parseSeconds(b); ok || len(b) == 0 || b[len(b)-1] != 's' {
+		return us, ok
+	}
+	d, err := time.ParseDuration(string(b))
+	return d.Microseconds(), err == nil
+}
+
+// parseTime reads a time as microseconds since 1970: epoch seconds, or ISO 8601 or epoch milliseconds, as Zeek's JSON
+// has them if it is told to (LogAscii::json_timestamps), or micro- and nanoseconds, as shippers make of them.
 func parseTime(b []byte) (us int64, ok bool) {
 	if len(b) > 10 && b[4] == '-' {
 		return parseISO(b)
 	}
 	us, ok = parseSeconds(b)
+	if !ok && len(b) > 14 && len(b) < 20 {
+		n, whole := digits(b)
+		if len(b) > 17 {
+			n /= 1000
+		}
+		return int64(n), whole
+	}
 	if us >= year5000 {
 		us /= 1000
 	}
@@ -239,9 +255,9 @@ func parsePort(b []byte) (uint16, bool) {
 	return uint16(n), ok && n <= 65535
 }
 
-// parseAddr reads an IPv4 or IPv6 address. IPv4 in IPv6 comes out as IPv4, so that one machine has one address; a
+// ParseAddr reads an IPv4 or IPv6 address. IPv4 in IPv6 comes out as IPv4, so that one machine has one address; a
 // zone is dropped, since no network of a scope has one.
-func parseAddr(b []byte) (netip.Addr, bool) {
+func ParseAddr(b []byte) (netip.Addr, bool) {
 	if a, ok := parseIPv4(b); ok {
 		return a, true
 	}

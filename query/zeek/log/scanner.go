@@ -1,4 +1,4 @@
-package zeek
+package log
 
 import (
 	"bytes"
@@ -6,99 +6,6 @@ import (
 	"encoding/json"
 	"math/bits"
 )
-
-// json reads one line that holds one JSON object. Keys that no slot wants are stepped over, whatever their value;
-// null and "" mean that the field is not set.
-func (p *parser) json(line []byte) problem {
-	p.reset()
-	s := scanner{b: line}
-	if why := p.object(&s, slotOf, 0); why != fine {
-		return why
-	}
-	if s.space(); s.i != len(s.b) {
-		return badJSON
-	}
-	return p.complete()
-}
-
-// object reads an object whose opening brace comes next; names says which keys are wanted in it.
-func (p *parser) object(s *scanner, names func([]byte) slot, depth int) problem {
-	if !s.next('{') {
-		return s.bad()
-	}
-	if s.next('}') {
-		return fine
-	}
-	for {
-		name, ok := s.text(&p.scratch)
-		if !ok || !s.next(':') {
-			return s.bad()
-		}
-		if depth == 0 && string(name) == "id" && s.peek() == '{' {
-			if why := p.object(s, slotOfID, 1); why != fine {
-				return why
-			}
-		} else if why := p.member(s, names(name)); why != fine {
-			return why
-		}
-		if s.next(',') {
-			continue
-		}
-		if s.next('}') {
-			return fine
-		}
-		return s.bad()
-	}
-}
-
-// member reads the value of one key.
-func (p *parser) member(s *scanner, want slot) problem {
-	if want == slotNone {
-		if !s.skip() {
-			return s.bad()
-		}
-		return fine
-	}
-	var value []byte
-	switch c := s.peek(); {
-	case c == '"':
-		var ok bool
-		if value, ok = s.text(&p.scratch); !ok {
-			return s.bad()
-		}
-	case c == '[' && want == slotService:
-		start := s.i
-		if !s.skip() {
-			return s.bad()
-		}
-		// Some shippers turn Zeek's set into a list. This is rare enough for the slow way.
-		var list []string
-		if json.Unmarshal(s.b[start:s.i], &list) != nil {
-			return badJSON
-		}
-		for i, v := range list {
-			if i > 0 {
-				value = append(value, ',')
-			}
-			value = append(value, v...)
-		}
-	case c == '-' || (c >= '0' && c <= '9'):
-		value = s.number()
-	case c == 'n':
-		if !s.skip() {
-			return s.bad()
-		}
-	default:
-		if !s.skip() {
-			return s.bad()
-		}
-		return badValue
-	}
-	if len(value) == 0 {
-		return fine
-	}
-	return p.set(want, value)
-}
 
 // scanner walks over JSON text. It checks what it steps over loosely (brackets have to match, strings to end), since
 // what it does not read does not matter, and what it reads exactly.

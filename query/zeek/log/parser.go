@@ -1,0 +1,223 @@
+package log
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+
+	"dwell/internal/hunt"
+)
+
+// problem is why a line is no record; empty means that it is one. They are constants, so that a million bad lines
+// cost no memory.
+type problem string
+
+const (
+	fine        problem = ""
+	foreign     problem = "it belongs to another log"
+	tooFew      problem = "it has fewer fields than the header names"
+	tooMany     problem = "it has more fields than the header names"
+	noHeader    problem = "no #fields line comes before it"
+	badHeader   problem = "the header before it does not name the fields that are needed"
+	badTime     problem = "ts is no time"
+	badSrc      problem = "id.orig_h is no address"
+	badDst      problem = "id.resp_h is no address"
+	badJSON     problem = "it is no JSON object"
+	tornJSON    problem = "its JSON object does not end"
+	missingTime problem = "it has no ts"
+	missingAddr problem = "it has no id.orig_h or no id.resp_h"
+)
+
+// Parser reads one line at a time into a Record. It keeps what lines have in common, so each goroutine has its own.
+type Parser struct {
+	Record
+	want [fields]bool
+	// head is the header that columns was made for.
+	head    *header
+	columns []Field
+	ends    []int32
+	name    []byte
+	keys    keyring
+	// unpacked holds what was inside a wrapper.
+	unpacked []byte
+}
+
+// NewParser makes a parser that reads these fields beside those that every record is read for: ts, uid and the log.
+func NewParser(wanted ...Field) *Parser {
+	p := &Parser{name: make([]byte, 0, 256)}
+	for _, f := range append(wanted, TS, UID, Path, EventTime) {
+		p.want[f] = true
+	}
+	p.want[EventDuration] = p.want[Duration]
+	return p
+}
+
+// line reads one line, TSV or JSON, bare or inside what a shipper, a log store or a container put around it.
+func (p *Parser) line(line []byte, head *header) problem {
+	if line[0] == '{' {
+		why := p.object(line)
+		if why == fine && p.Has(TS) {
+			return fine
+		}
+		return p.unwrap(line, why, 0)
+	}
+	why := p.tsv(line, head)
+	if why == fine {
+		return fine
+	}
+	// A prefix, as syslog puts it before each line.
+	if at := bytes.IndexByte(line[:min(len(line), maxPrefix)], '{'); at > 0 && line[len(line)-1] == '}' {
+		if inner := p.line(line[at:], head); inner == fine || head.fields == nil {
+			return inner
+		}
+	}
+	if at := bytes.LastIndexByte(line[:firstCell(line, head)], ' '); at > 0 && (why == badTime) {
+		return p.tsv(line[at+1:], head)
+	}
+	return why
+}
+
+// maxPrefix is how much may stand before a record in its line.
+const maxPrefix = 1024
+
+func firstCell(line []byte, head *header) int {
+	if at := bytes.IndexByte(line, head.separator); at >= 0 {
+		return at
+	}
+	return 0
+}
+
+// object reads a line that holds one JSON object. null, "" and "-" mean that a field is not set.
+func (p *Parser) object(line []byte) problem {
+	r := &p.Record
+	r.reset()
+	r.json = true
+	s := scanner{b: line}
+	p.keys.rewind()
+	end := s.members(p.name[:0], func(name, value []byte) {
+		f, mark := p.keys.find(name, &p.want)
+		if f == None && mark == "" || unsetJSON(value) {
+			return
+		}
+		if mark != "" {
+			r.is(mark)
+		}
+		if f != None {
+			r.put(f, value)
+		}
+	})
+	if end != fine {
+		return end
+	}
+	// A comma follows where the lines are those of a JSON array.
+	if s.next(','); s.peek() != 0 {
+		return badJSON
+	}
+	return p.complete()
+}
+
+// unsetJSON says that a value stands for none.
+func unsetJSON(v []byte) bool {
+	switch string(v) {
+	case "null", `""`, `"-"`, "[]", `"(empty)"`, "[null]", `[""]`:
+		return true
+	}
+	return false
+}
+
+// complete takes what every record has out of its cells.
+func (p *Parser) complete() problem {
+	r := &p.Record
+	f := TS
+	if !r.Has(TS) {
+		if !r.Has(EventTime) {
+			return missingTime
+		}
+		f = EventTime
+	}
+	us, ok := parseTime(r.plain(f))
+	if !ok {
+		return badTime
+	}
+	r.Start, r.Micros = us/1000, us%1000
+	if uid := r.plain(UID); uid != nil {
+		r.UID = hunt.NewUID(uid)
+	}
+	if r.path == "" && r.Has(Path) {
+		r.path = pathKind(r.plain(Path))
+	}
+	return fine
+}
+
+// tsv reads one line by the header's columns.
+func (p *Parser) tsv(line []byte, head *header) problem {
+	r := &p.Record
+	r.reset()
+	if head.fields == nil {
+		return noHeader
+	}
+	if head.problem != "" {
+		return badHeader
+	}
+	if p.head != head {
+		p.plan(head)
+	}
+	r.json, r.set = false, head.setSep
+	r.path, r.mark = head.kind, head.mark
+	p.ends = cut(p.ends[:0], line, head.separator)
+	start := 0
+	for i, f := range p.columns {
+		if i == len(p.ends) {
+			break
+		}
+		cell := line[start:p.ends[i]]
+		start = int(p.ends[i]) + 1
+		if f == None || len(cell) == 0 || string(cell) == head.unset || string(cell) == head.empty {
+			continue
+		}
+		r.put(f, cell)
+	}
+	if why := p.complete(); why != fine {
+		if short := head.fit(len(p.ends), line); short != fine && why == missingTime {
+			return short
+		}
+		return why
+	}
+	return head.fit(len(p.ends), line)
+}
+
+// plan settles what each column of a header is for, up to the last one that is wanted.
+func (p *Parser) plan(head *header) {
+	p.head = head
+	p.columns = p.columns[:0]
+	last := 0
+	for i, f := range head.columns {
+		if !p.want[f] {
+			f = None
+		}
+		if p.columns = append(p.columns, f); f != None {
+			last = i + 1
+		}
+	}
+	p.columns = p.columns[:last]
+}
+
+// cut appends to ends where each cell of a line ends: the places of the separators and the line's length. It looks at
+// eight bytes at a time: (x & 0x7f..) + 0x7f.. carries into a byte's high bit exactly where its low bits are not zero.
+func cut(ends []int32, line []byte, separator byte) []int32 {
+	const lows = 0x7f7f7f7f7f7f7f7f
+	pattern := 0x0101010101010101 * uint64(separator)
+	i := 0
+	for ; i+8 <= len(line); i += 8 {
+		x := binary.LittleEndian.Uint64(line[i:]) ^ pattern
+		for hits := ^((x&lows + lows) | x | lows); hits != 0; hits &= hits - 1 {
+			ends = append(ends, int32(i+bits.TrailingZeros64(hits)/8))
+		}
+	}
+	for ; i < len(line); i++ {
+		if line[i] == separator {
+			ends = append(ends, int32(i))
+		}
+	}
+	return append(ends, int32(len(line)))
+}

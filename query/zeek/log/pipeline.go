@@ -1,0 +1,377 @@
+package log
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// chunkSize is how much of a file one goroutine parses at a time. Large enough that handing over costs nothing, small
+// enough that a few dozen of them stay in the processor's caches.
+const chunkSize = 512 << 10
+
+// Scan is one pass over files: some goroutines read and unpack them, as many parse what those hand over.
+type Scan struct {
+	// Workers is how many goroutines parse; zero means one a processor. ChunkSize is for tests.
+	Workers, ChunkSize int
+	// Fields are read beside ts, uid and the log. Kinds are the logs whose records are wanted.
+	Fields []Field
+	Kinds  []Kind
+	// Read, if set, counts the bytes read from files; Progress, if set, is called now and then.
+	Read     *atomic.Int64
+	Progress func()
+	// New makes a taker for each goroutine that parses.
+	New func() Taker
+}
+
+// Taker gets the records that one goroutine parses.
+type Taker interface {
+	// Take gets a record with the counts of the part of the file that it stands in. why, unless empty, says that it is no
+	// record after all.
+	Take(r *Record, n *Counts) (why Problem, err error)
+	// Flush hands on what is left when there are no more records.
+	Flush() error
+}
+
+// Problem is why a line is no record.
+type Problem = problem
+
+// Fine is that it is one; NoSource and NoDestination are that an address is missing or none.
+const (
+	Fine        = fine
+	NoAddresses = missingAddr
+	NoSource    = badSrc
+	NoTarget    = badDst
+)
+
+// chunk is a part of a file: whole lines, except that the last one of a file may lack its end.
+type chunk struct {
+	file *File
+	// head is the header that holds where the chunk begins.
+	head *header
+	data []byte
+	// line is the number of its first line, counting from 1.
+	line int64
+	// final says that the file ends here.
+	final bool
+	buf   *[]byte
+}
+
+// Run reads all files.
+func (s *Scan) Run(ctx context.Context, files []*File) error {
+	if s.Workers <= 0 {
+		s.Workers = runtime.GOMAXPROCS(0)
+	}
+	if s.ChunkSize <= 0 {
+		s.ChunkSize = chunkSize
+	}
+	var want kindSet
+	for _, k := range s.Kinds {
+		want = append(want, k)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	chunks := make(chan chunk, s.Workers)
+	pool := &sync.Pool{New: func() any {
+		b := make([]byte, 0, s.ChunkSize)
+		return &b
+	}}
+	var next atomic.Int64
+	var readers sync.WaitGroup
+	for range min(s.Workers, len(files)) {
+		readers.Add(1)
+		g.Go(func() error {
+			defer readers.Done()
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(files) {
+					return nil
+				}
+				if err := s.readFile(ctx, files[i], chunks, pool); err != nil {
+					return err
+				}
+			}
+		})
+	}
+	go func() {
+		readers.Wait()
+		close(chunks)
+	}()
+	for range s.Workers {
+		g.Go(func() error {
+			p, t := NewParser(s.Fields...), s.New()
+			for c := range chunks {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				if err := c.parse(p, t, want); err != nil {
+					return err
+				}
+				*c.buf = (*c.buf)[:0]
+				pool.Put(c.buf)
+				if s.Progress != nil {
+					s.Progress()
+				}
+			}
+			return t.Flush()
+		})
+	}
+	err := g.Wait()
+	if err == nil {
+		for _, f := range files {
+			f.settled()
+		}
+	}
+	return err
+}
+
+// kindSet is a few kinds.
+type kindSet []Kind
+
+func (s kindSet) has(k Kind) bool {
+	for _, x := range s {
+		if x == k {
+			return true
+		}
+	}
+	return false
+}
+
+// readFile cuts a file into chunks at line ends and follows its headers on the way.
+func (s *Scan) readFile(ctx context.Context, f *File, chunks chan<- chunk, pool *sync.Pool) error {
+	f.reset()
+	opened, err := openLog(f.Path, s.Read)
+	if err != nil {
+		// It could be opened a moment ago, so it was rotated away or has changed: a gap, not the end of the hunt.
+		f.Ended = err
+		return nil
+	}
+	defer func() { _ = opened.Close() }()
+	var in io.Reader = opened.Reader
+	if f.loose {
+		in = f.open(opened)
+	}
+	head := f.head
+	line := int64(1)
+	var carry []byte
+	for {
+		buf := pool.Get().(*[]byte)
+		data := append((*buf)[:0], carry...)
+		data, err = fill(in, data, s.ChunkSize)
+		final := err != nil
+		if final && !errors.Is(err, io.EOF) {
+			f.Ended = err
+		}
+		end := len(data)
+		if !final {
+			end = bytes.LastIndexByte(data, '\n') + 1
+			if end == 0 && len(data) >= maxLine {
+				// No record is that long. The line is given up here and its remains count as a bad line.
+				end = len(data)
+			}
+		}
+		carry = append(carry[:0], data[end:]...)
+		*buf = data
+		if end > 0 {
+			c := chunk{file: f, head: head, data: data[:end], line: line, final: final, buf: buf}
+			head = head.after(c.data)
+			line += int64(bytes.Count(c.data, []byte{'\n'}))
+			select {
+			case chunks <- c:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		} else {
+			pool.Put(buf)
+		}
+		if final {
+			return nil
+		}
+	}
+}
+
+// fill reads until data holds at least size bytes more than before, or the input ends.
+func fill(in io.Reader, data []byte, size int) ([]byte, error) {
+	want := len(data) + size
+	if cap(data) < want {
+		data = append(make([]byte, 0, want), data...)
+	}
+	for len(data) < want {
+		n, err := in.Read(data[len(data):want])
+		data = data[:len(data)+n]
+		if err != nil {
+			return data, err
+		}
+	}
+	return data, nil
+}
+
+// after is the header that holds behind these lines. Between the lines of a header may be what clean takes away.
+func (h *header) after(data []byte) *header {
+	for len(data) > 0 {
+		if line := data; line[0] == '#' || line[0] == 0 || line[0] == 0xef {
+			end := bytes.IndexByte(data, '\n')
+			if end < 0 {
+				end = len(data)
+			}
+			if line = clean(bytes.TrimRight(data[:end], "\r")); len(line) > 0 && line[0] == '#' {
+				h = h.with(line)
+			}
+			data = data[min(end+1, len(data)):]
+			continue
+		}
+		next := nextHeader(data)
+		if next < 0 {
+			return h
+		}
+		data = data[next+1:]
+	}
+	return h
+}
+
+// nextHeader is the end of the line before the next one that may be of a header, or -1.
+func nextHeader(data []byte) int {
+	at := -1
+	for _, begin := range [...]string{"\n#", "\n\xef", "\n\x00"} {
+		if i := bytes.Index(data, []byte(begin)); i >= 0 && (at < 0 || i < at) {
+			at, data = i, data[:min(i+2, len(data))]
+		}
+	}
+	return at
+}
+
+// parse hands every record of the chunk that is wanted to the taker, and counts the rest.
+func (c *chunk) parse(p *Parser, t Taker, want kindSet) error {
+	n := newCounts()
+	head, number := c.head, c.line-1
+	for data := c.data; len(data) > 0; {
+		number++
+		line, whole := data, false
+		if end := bytes.IndexByte(data, '\n'); end >= 0 {
+			line, data, whole = data[:end], data[end+1:], true
+		} else {
+			data = nil
+		}
+		if len(line) > 0 && line[len(line)-1] == '\r' {
+			line = line[:len(line)-1]
+		}
+		if line = clean(line); len(line) == 0 {
+			continue
+		}
+		if line[0] == '#' {
+			head = head.with(line)
+			n.clock = clock{}
+			continue
+		}
+		why := p.line(line, head)
+		if why == fine {
+			p.Kind = settle(c.file.Named, p.path, p.mark)
+			n.kind(p.Kind)
+			if !want.has(p.Kind) {
+				continue
+			}
+			var err error
+			n.number = number
+			if why, err = t.Take(&p.Record, &n); err != nil {
+				return fmt.Errorf("hand on %s records: %w", p.Kind, err)
+			}
+			if why == fine {
+				n.Records++
+				n.First, n.Last = min(n.First, p.Start), max(n.Last, p.Start)
+				if p.odd != None {
+					n.oddly(number)
+				}
+			}
+		}
+		switch {
+		case why == fine || why == foreign || p.mark == suricata:
+		case c.file.isNames(line, number):
+		case !whole && c.final:
+			n.torn, n.tornWhy = n.torn+1, why
+		default:
+			if n.bad == 0 {
+				n.badLine, n.badWhy = number, why
+			}
+			n.bad++
+		}
+	}
+	c.file.add(&n)
+	return nil
+}
+
+// isNames says that a line is the one that names the columns.
+func (f *File) isNames(line []byte, number int64) bool {
+	return number == 1 && f.head.fields != nil && nameHeader(line) != nil
+}
+
+// ends is what Last reads from the end of a plain file.
+const ends = 64 << 10
+
+// Newest is when the last record of the file began, as far as that can be told without reading all of it: the newest of
+// the last lines of a file that is not compressed. ok is false where it cannot.
+func (f *File) Newest() (ms int64, ok bool) {
+	if f.loose || !f.Has {
+		return 0, false
+	}
+	s, err := openLog(f.Path, nil)
+	if err != nil {
+		return 0, false
+	}
+	defer func() { _ = s.Close() }()
+	head, _ := s.Peek(2)
+	raw := make([]byte, 2)
+	if n, _ := s.file.ReadAt(raw, 0); n < 2 || !bytes.Equal(head, raw) || f.Size == 0 {
+		return 0, false // packed
+	}
+	at := max(f.Size-ends, 0)
+	if _, err := s.file.Seek(at, io.SeekStart); err != nil {
+		return 0, false
+	}
+	in := bufio.NewReaderSize(s.file, ends)
+	h, p := f.head, NewParser()
+	for _, l := range f.lead() {
+		h = h.with(l)
+	}
+	if at > 0 {
+		_, _ = in.ReadSlice('\n')
+	}
+	ms = math.MinInt64
+	for {
+		line, err := in.ReadSlice('\n')
+		if line = clean(bytes.TrimRight(line, "\r\n")); len(line) > 0 {
+			if line[0] == '#' {
+				h = h.with(line)
+			} else if p.line(line, h) == fine {
+				ms = max(ms, p.Start)
+			}
+		}
+		if err != nil {
+			return ms, ms != math.MinInt64
+		}
+	}
+}
+
+// lead gives the # lines that a file begins with.
+func (f *File) lead() (out [][]byte) {
+	s, err := openLog(f.Path, nil)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = s.Close() }()
+	for range 64 {
+		line, err := s.ReadSlice('\n')
+		if line = clean(bytes.TrimRight(line, "\r\n")); err != nil || len(line) > 0 && line[0] != '#' {
+			return out
+		}
+		out = append(out, bytes.Clone(line))
+	}
+	return out
+}

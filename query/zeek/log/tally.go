@@ -1,0 +1,302 @@
+package log
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+// setBack is how far both start and end of a record have to lie before those of an earlier one to speak of a clock
+// that was set back. Zeek writes a connection when it is over, so starts are never in order.
+const setBack = int64(time.Hour / time.Millisecond)
+
+// stragglers is how many records in a row may lie that far back before it is the clock: Zeek writes a connection that
+// times out hours after its last packet, but among others.
+const stragglers = 16
+
+// moment is when a record's connection began and ended, Unix milliseconds.
+type moment struct{ start, end int64 }
+
+// clock follows the times of records in the order of a file, to notice where the sensor's clock was set back.
+type clock struct {
+	front moment
+	// behind is how many records in a row lie far before front, line the first of them.
+	behind, line int64
+}
+
+// step takes the next record. When time has gone back it gives the line from which on, otherwise 0.
+func (c *clock) step(m moment, line int64) int64 {
+	if m.start >= c.front.start-setBack || m.end >= c.front.end-setBack {
+		c.front, c.behind = m, 0
+		return 0
+	}
+	if c.behind == 0 {
+		c.line = line
+	}
+	if c.behind++; c.behind <= stragglers {
+		return 0
+	}
+	c.front, c.behind = m, 0
+	return c.line
+}
+
+// Counts are what reading a part of a file, or all of it, came to.
+type Counts struct {
+	// Records are the records of the logs that were wanted, in scope or not; bad lines are not among them.
+	Records int64
+	// Kept are those in scope, Emitted those that were handed on: their takers count them.
+	Kept, Emitted int64
+	// Again are records that came before, here or in another file.
+	Again int64
+	// Oldest and Newest are the starts of the first and the last record in scope; First and Last those of all.
+	Oldest, Newest, First, Last int64
+	// Negative are durations below zero.
+	Negative int64
+	// Hours are how many records began in each hour since 1970.
+	Hours map[int64]int64
+
+	// bad lines, the number of the first one and why it is bad; torn is a bad last line without an end.
+	bad     int64
+	badLine int64
+	badWhy  problem
+	torn    int64
+	tornWhy problem
+	// kinds are how many records there are of each log, wanted or not.
+	kinds []kindCount
+	// odd are records of which a value could not be read, oddLine the first of them.
+	odd, oddLine int64
+	// steps are the places where the clock was set back, stepLine the first of them.
+	steps, stepLine int64
+	clock           clock
+	// number is the line of the record that is being taken.
+	number int64
+	// hour and inHour gather what goes into Hours.
+	hour, inHour int64
+}
+
+type kindCount struct {
+	kind Kind
+	n    int64
+}
+
+func (c *Counts) kind(k Kind) { c.kindTimes(k, 1) }
+
+func (c *Counts) kindTimes(k Kind, times int64) {
+	for i := range c.kinds {
+		if c.kinds[i].kind == k {
+			c.kinds[i].n += times
+			return
+		}
+	}
+	c.kinds = append(c.kinds, kindCount{k, times})
+}
+
+// At notes the hour in which a record began.
+func (c *Counts) At(ms int64) {
+	if hour := ms / 3_600_000; hour != c.hour {
+		c.atHour()
+		c.hour = hour
+	}
+	c.inHour++
+}
+
+func (c *Counts) atHour() {
+	if c.inHour == 0 {
+		return
+	}
+	if c.Hours == nil {
+		c.Hours = map[int64]int64{}
+	}
+	c.Hours[c.hour] += c.inHour
+	c.inHour = 0
+}
+
+// Step follows the clock of a sensor by when connections began and ended, Unix milliseconds.
+func (c *Counts) Step(start, end int64) {
+	if line := c.clock.step(moment{start, end}, c.number); line > 0 {
+		if c.steps == 0 {
+			c.stepLine = line
+		}
+		c.steps++
+	}
+}
+
+func newCounts() Counts {
+	return Counts{Oldest: math.MaxInt64, Newest: math.MinInt64, First: math.MaxInt64, Last: math.MinInt64}
+}
+
+func (c *Counts) oddly(line int64) {
+	if c.odd == 0 {
+		c.oddLine = line
+	}
+	c.odd++
+}
+
+func (c *Counts) add(o *Counts) {
+	c.Records += o.Records
+	c.Kept += o.Kept
+	c.Emitted += o.Emitted
+	c.Again += o.Again
+	c.Oldest, c.Newest = min(c.Oldest, o.Oldest), max(c.Newest, o.Newest)
+	c.First, c.Last = min(c.First, o.First), max(c.Last, o.Last)
+	if o.bad > 0 && (c.bad == 0 || o.badLine < c.badLine) {
+		c.badLine, c.badWhy = o.badLine, o.badWhy
+	}
+	c.bad += o.bad
+	if o.torn > 0 {
+		c.torn, c.tornWhy = o.torn, o.tornWhy
+	}
+	for _, k := range o.kinds {
+		c.kindTimes(k.kind, k.n)
+	}
+	if o.odd > 0 && (c.odd == 0 || o.oddLine < c.oddLine) {
+		c.oddLine = o.oddLine
+	}
+	c.odd += o.odd
+	c.Negative += o.Negative
+	if o.steps > 0 && (c.steps == 0 || o.stepLine < c.stepLine) {
+		c.stepLine = o.stepLine
+	}
+	c.steps += o.steps
+	o.atHour()
+	if c.Hours == nil {
+		c.Hours = o.Hours
+	} else {
+		for hour, n := range o.Hours {
+			c.Hours[hour] += n
+		}
+	}
+}
+
+// Tally is what one pass over a file came to. Parts of the file are added by several goroutines.
+type Tally struct {
+	mu sync.Mutex
+	Counts
+	// Ended is why reading stopped before the end of the file, or nil.
+	Ended error
+	// WasRead says that a pass went over the file at all.
+	WasRead bool
+}
+
+func (t *Tally) add(c *Counts) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Counts.add(c)
+}
+
+func (t *Tally) reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.Counts, t.Ended, t.WasRead = newCounts(), nil, true
+}
+
+// settled notes which logs are in a file, now that all of it was read.
+func (f *File) settled() {
+	if !f.WasRead || f.Ended != nil {
+		return
+	}
+	for _, k := range f.kinds {
+		f.Kinds[k.kind] = true
+	}
+	f.Mixed = false
+}
+
+// Report collects notes and gaps.
+type Report struct{ Notes, Gaps []hunt.Note }
+
+// Note takes a remark that loses nothing, Gap one that does.
+func (r *Report) Note(n hunt.Note) { r.Notes = append(r.Notes, n) }
+
+// Gap is Note for what is lost.
+func (r *Report) Gap(n hunt.Note) { r.Gaps = append(r.Gaps, n) }
+
+// named is how many files a remark names.
+const named = 40
+
+// Left says which files were left out, and why: once for each reason, with the files that it is about. What may hold
+// records is a gap.
+func (r *Report) Left(left []Left) {
+	type reason struct {
+		what, hint string
+		data       bool
+	}
+	files := map[reason][]string{}
+	var order []reason
+	for _, l := range left {
+		why := reason{l.What, strings.ReplaceAll(l.Hint, l.Path, "FILE"), l.Data}
+		if files[why] == nil {
+			order = append(order, why)
+		}
+		files[why] = append(files[why], l.Path)
+	}
+	for _, why := range order {
+		paths := files[why]
+		n := hunt.Note{What: "left out: it " + why.what, Where: paths[0], Hint: why.hint, Count: int64(len(paths))}
+		if len(paths) > 1 {
+			where := strings.Join(paths[:min(len(paths), named)], ", ")
+			if len(paths) > named {
+				where += fmt.Sprintf(" and %d more", len(paths)-named)
+			}
+			n.Where = where
+		}
+		if why.data {
+			r.Gap(n)
+		} else {
+			r.Note(n)
+		}
+	}
+}
+
+// Tell says what was odd about a file that was read.
+func (r *Report) Tell(f *File) {
+	c := &f.Counts
+	if f.note != "" {
+		r.Note(hunt.Note{What: f.note, Where: f.Path, Count: 1})
+	}
+	if f.silent && c.Records == 0 && f.Ended == nil {
+		return
+	}
+	if f.Ended != nil && c.Records == 0 {
+		r.Gap(hunt.Note{What: fmt.Sprintf("nothing of this log could be read: %v", f.Ended), Where: f.Path,
+			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
+	} else if f.Ended != nil {
+		r.Gap(hunt.Note{What: fmt.Sprintf("the file ends early (%v); records read before that: %d", f.Ended, c.Records),
+			Where: f.Path, Hint: "copy it again, or wait until Zeek has finished it", Count: 1})
+	}
+	if c.bad > 0 {
+		r.Gap(hunt.Note{What: badLines(c),
+			Where: f.Path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine), Count: c.bad})
+	}
+	if c.torn > 0 && f.Ended == nil {
+		r.Note(hunt.Note{What: "the last line is cut off (" + string(c.tornWhy) + "); everything before it was read",
+			Where: f.Path, Hint: "Zeek was still writing, or the file was copied too early", Count: c.torn})
+	}
+	if c.odd > 0 {
+		r.Note(hunt.Note{What: fmt.Sprintf("records with a value that is not of its field's type, taken as not set: %d, the first is line %d", c.odd, c.oddLine),
+			Where: f.Path, Count: c.odd})
+	}
+	if c.Again > 0 {
+		r.Note(hunt.Note{What: fmt.Sprintf("records that came before, in this file or another, and count once: %d of %d", c.Again, c.Records),
+			Where: f.Path, Hint: "copies of logs, records delivered twice, or two taps", Count: c.Again})
+	}
+	if c.steps > 0 {
+		r.Note(hunt.Note{What: fmt.Sprintf("places where time goes back by more than an hour: %d, the first is line %d", c.steps, c.stepLine),
+			Where: f.Path, Hint: "fine if the file was put together from several; otherwise the sensor's clock was set back and intervals across that moment are wrong", Count: c.steps})
+	}
+	if c.Negative > 0 {
+		r.Note(hunt.Note{What: fmt.Sprintf("durations below zero, taken as 0: %d", c.Negative),
+			Where: f.Path, Hint: "the sensor's clock was set back while these connections lasted", Count: c.Negative})
+	}
+}
+
+// badLines is the sentence about lines that are no records.
+func badLines(c *Counts) string {
+	if c.bad == 1 {
+		return fmt.Sprintf("line %d is no record and was left out: %s", c.badLine, c.badWhy)
+	}
+	return fmt.Sprintf("%d lines are no records and were left out, the first is line %d: %s", c.bad, c.badLine, c.badWhy)
+}

@@ -1,0 +1,133 @@
+package log
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+)
+
+// wrappers are the members in which log stores and shippers keep the record or its document.
+var wrappers = []string{"_source", "_doc", "source", "result", "fields", "event", "data", "record", "json", "zeek", "body", "payload", "doc", "log", "attributes"}
+
+// deepest is how many wrappers may be around each other: a container's log in an agent's message in a document.
+const deepest = 6
+
+// unwrap reads the record that an object holds in one of its members: Filebeat and Elastic Agent (message), Kafka
+// ({"conn": {}}), elasticdump and Kibana (_source, fields), Splunk (_raw), Docker (log). why is what was wrong with the
+// object itself; fine stands for a document, which is read as it is if it holds no record as Zeek wrote it.
+func (p *Parser) unwrap(line []byte, why problem, depth int) problem {
+	if depth == deepest || why == tornJSON || why == badJSON {
+		return why
+	}
+	inner, tag := inside(line)
+	if inner == nil {
+		if why == missingTime && isAction(line) {
+			return foreign
+		}
+		return why
+	}
+	inner = bytes.Clone(inner) // views of what the next level overwrites
+	got := badJSON
+	if inner[0] == '{' {
+		got = p.object(inner)
+		if got != fine || !p.Has(TS) {
+			got = p.unwrap(inner, got, depth+1)
+		}
+	} else if head := defaultHeader(inner); head != nil {
+		got = p.tsv(inner, head)
+	}
+	switch {
+	case got == fine || got == foreign:
+		if tag != "" && p.path == "" {
+			p.path = tag
+		}
+		return got
+	case why == fine:
+		return p.object(line)
+	}
+	return why
+}
+
+// inside is the member of an object that holds a record: a text that is one, or an object that may be one or hold one. tag is the
+// log that the member is named after.
+func inside(line []byte) (inner []byte, tag Kind) {
+	best := 0
+	s := scanner{b: line}
+	if !s.next('{') || s.next('}') {
+		return nil, ""
+	}
+	var scratch []byte
+	for {
+		key, ok := s.text(&scratch)
+		if !ok || !s.next(':') {
+			return inner, tag
+		}
+		s.space()
+		start := s.i
+		if !s.skip() {
+			return inner, tag
+		}
+		if v, k, rank := candidate(string(key), bytes.TrimSpace(s.b[start:s.i])); rank > best {
+			inner, tag, best = v, k, rank
+		}
+		if !s.next(',') {
+			return inner, tag
+		}
+	}
+}
+
+// candidate weighs a member: a text with a JSON record most, then an object with Zeek's names, a text with a TSV record,
+// a document.
+func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
+	if len(v) > 2 && v[0] == '[' {
+		s := scanner{b: v, i: 1}
+		s.space()
+		start := s.i
+		if !s.skip() {
+			return nil, "", 0
+		}
+		v = v[start:s.i]
+	}
+	if len(v) < 2 {
+		return nil, "", 0
+	}
+	switch v[0] {
+	case '"':
+		if bytes.IndexByte(v, '\\') < 0 {
+			return nil, "", 0 // neither a quote nor a tab in it
+		}
+		var text string
+		if json.Unmarshal(v, &text) != nil {
+			return nil, "", 0
+		}
+		b := bytes.TrimSpace([]byte(text))
+		if at := bytes.IndexByte(b[:min(len(b), maxPrefix)], '{'); at >= 0 && b[len(b)-1] == '}' {
+			return b[at:], "", 4
+		}
+		if defaultHeader(b) != nil {
+			return b, "", 2
+		}
+	case '{':
+		kind, named := known[key]
+		switch {
+		case bytes.Contains(v, []byte("orig_h")) || bytes.Contains(v, []byte(`"ts"`)) || bytes.Contains(v, []byte(`\"ts\"`)):
+			if !named {
+				kind = ""
+			}
+			return v, kind, 3
+		case slices.Contains(wrappers, key) && len(v) > 2:
+			return v, "", 1
+		}
+	}
+	return nil, "", 0
+}
+
+// isAction says that an object is one of the lines that Elasticsearch's bulk format has between documents.
+func isAction(line []byte) bool {
+	for _, word := range [...]string{`{"index":`, `{"create":`, `{"update":`, `{"delete":`, `{ "index"`, `{ "create"`} {
+		if bytes.HasPrefix(line, []byte(word)) {
+			return true
+		}
+	}
+	return false
+}
