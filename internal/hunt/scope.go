@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // Direction says which side of a connection has to be internal.
@@ -63,6 +65,41 @@ type Scope struct {
 	// Only, if set, narrows the scope to one pair of addresses.
 	Only  Two
 	never []netip.Prefix
+	// local are internal addresses beside Internal, if that is the default: those that Zeek calls local. Networks that
+	// somebody named are all of them.
+	local *localSet
+}
+
+// localSet is a set of addresses that grows while records are read. All copies of a scope share it.
+type localSet struct {
+	mu    sync.RWMutex
+	addrs map[netip.Addr]struct{}
+	some  atomic.Bool
+}
+
+// maxLocal bounds the addresses that are learned: some 60 MB.
+const maxLocal = 1 << 20
+
+func (l *localSet) has(a netip.Addr) bool {
+	if l == nil || !l.some.Load() {
+		return false
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	_, ok := l.addrs[a]
+	return ok
+}
+
+func (l *localSet) add(a netip.Addr) {
+	if l == nil || l.has(a) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.addrs) < maxLocal {
+		l.addrs[a] = struct{}{}
+		l.some.Store(true)
+	}
 }
 
 // Two is a source and a destination.
@@ -77,11 +114,56 @@ func NewScope(internal []netip.Prefix, d Direction) Scope {
 	for i, p := range internal {
 		masked[i] = p.Masked()
 	}
-	return Scope{Internal: masked, Direction: d, never: NeverDestination()}
+	s := Scope{Internal: masked, Direction: d, never: NeverDestination()}
+	if slices.Equal(masked, DefaultInternal()) {
+		s.local = &localSet{addrs: map[netip.Addr]struct{}{}}
+	}
+	return s
 }
 
-// IsInternal says whether an address lies in one of the internal networks.
-func (s *Scope) IsInternal(a netip.Addr) bool { return within(s.Internal, a) }
+// IsInternal says whether an address lies in one of the internal networks, or was called local by a record.
+func (s *Scope) IsInternal(a netip.Addr) bool { return within(s.Internal, a) || s.local.has(a) }
+
+// Never says that an address is no machine of anybody's: multicast, loopback and the like.
+func (s *Scope) Never(a netip.Addr) bool { return within(s.never, a) }
+
+// Narrowed says that the scope is for one pair, or for what goes to some proxies.
+func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only.Src.IsValid() }
+
+// KeepLocal is Keep for a record that says which side its sensor has among its own networks (Zeek's local_orig and
+// local_resp, Security Onion's connection.local): such an address is internal from then on, whatever its network. That an
+// address is not local says less, since many sensors are not told their networks; it only takes 100.64.0.0/10 out, where
+// other customers of a carrier are.
+func (s *Scope) KeepLocal(src, dst netip.Addr, srcLocal, dstLocal, dstForeign bool) bool {
+	if s.local == nil {
+		return s.Keep(src, dst)
+	}
+	if srcLocal && !within(s.Internal, src) && !within(s.never, src) {
+		s.local.add(src)
+	}
+	if dstLocal && !within(s.Internal, dst) && !within(s.never, dst) {
+		s.local.add(dst)
+	}
+	if dstForeign && sharedSpace.Contains(dst) && s.Direction != Inbound && !s.Narrowed() {
+		return s.IsInternal(src)
+	}
+	return s.Keep(src, dst)
+}
+
+var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
+
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
+// PlainAddr is the IPv4 address that an IPv6 address stands for, IPv4-mapped (::ffff:0:0/96) or by NAT64 (64:ff9b::/96,
+// RFC 6052), so that one machine has one address; any other address is given as it is, without its zone.
+func PlainAddr(a netip.Addr) netip.Addr {
+	a = a.Unmap().WithZone("")
+	if a.Is6() && nat64.Contains(a) {
+		b := a.As16()
+		return netip.AddrFrom4([4]byte(b[12:]))
+	}
+	return a
+}
 
 // Keep says whether a connection from src to dst is in scope. Internal-to-internal and external-to-external never are.
 func (s *Scope) Keep(src, dst netip.Addr) bool {

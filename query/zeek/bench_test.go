@@ -85,47 +85,8 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkParse parses one line on one core.
-func BenchmarkParse(b *testing.B) {
-	tsv, json := benchLogs(1000)
-	b.Run("tsv", func(b *testing.B) {
-		h, p := newHeader(), newParser()
-		var lines [][]byte
-		for _, l := range strings.Split(strings.TrimSpace(tsv), "\n") {
-			if l[0] == '#' {
-				h = h.with([]byte(l))
-			} else {
-				lines = append(lines, []byte(l))
-			}
-		}
-		b.ReportAllocs()
-		i := 0
-		for b.Loop() {
-			if p.tsv(lines[i%1000], h, &h.full) != fine {
-				b.Fatal("bad line")
-			}
-			i++
-		}
-	})
-	b.Run("json", func(b *testing.B) {
-		p := newParser()
-		var lines [][]byte
-		for _, l := range strings.Split(strings.TrimSpace(json), "\n") {
-			lines = append(lines, []byte(l))
-		}
-		b.ReportAllocs()
-		i := 0
-		for b.Loop() {
-			if p.json(lines[i%1000]) != fine {
-				b.Fatal("bad line")
-			}
-			i++
-		}
-	})
-}
-
-// BenchmarkReadHTTP reads 200,000 requests with all fields of HTTP.
-func BenchmarkReadHTTP(b *testing.B) {
+// BenchmarkReadNames reads 200,000 requests with the names in them.
+func BenchmarkReadNames(b *testing.B) {
 	const n = 200_000
 	r := rand.New(rand.NewPCG(3, 4))
 	var t, j strings.Builder
@@ -144,9 +105,9 @@ func BenchmarkReadHTTP(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				out, err := ReadHTTP(context.Background(), Query{Paths: []string{path}}, func([]HTTP) error { return nil })
+				out, err := New(Options{Paths: []string{path}}).ReadNames(context.Background(), outbound(), func([]hunt.NameRecord) error { return nil })
 				require.NoError(b, err)
-				require.Equal(b, int64(n), out.Taken)
+				require.Equal(b, int64(n), out.Connections)
 			}
 			b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 		})

@@ -4,15 +4,16 @@ import (
 	"net/netip"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 // carried takes a record of a file, for the keys between whose machines it went. Such records name no port.
-func (g *gathering) carried(r *Record) {
-	a, b := first(r, "tx_hosts"), first(r, "rx_hosts")
+func (g *gathering) carried(r *log.Record) {
+	a, b := first(r, log.TxHosts), first(r, log.RxHosts)
 	if !a.IsValid() || !b.IsValid() {
-		a, b = r.Addr("id.orig_h"), r.Addr("id.resp_h")
+		a, b = r.Addr(log.OrigH), r.Addr(log.RespH)
 	}
-	mime, bytes := r.Text("mime_type"), max(r.Count("seen_bytes"), 0)
+	mime, bytes := r.Text(log.MIMEType), max(r.Count(log.SeenBytes), 0)
 	if len(mime) == 0 {
 		return
 	}
@@ -34,9 +35,9 @@ func (g *gathering) carried(r *Record) {
 }
 
 // first is the first address of a set, or the zero Addr.
-func first(r *Record, field string) netip.Addr {
+func first(r *log.Record, field log.Field) netip.Addr {
 	for text := range r.List(field) {
-		a, _ := parseAddr(text)
+		a, _ := log.ParseAddr(text)
 		return a
 	}
 	return netip.Addr{}

@@ -8,18 +8,19 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 // sensors takes each path that was given for a sensor and counts the window's hours with records in it, in whole minutes.
-func (in *input) sensors(paths []string, w hunt.Window) (out []hunt.SensorHours) {
+func (in *reading) sensors(w hunt.Window) (out []hunt.SensorHours) {
 	hours := map[string]map[int64]struct{}{}
-	for _, p := range paths {
+	for _, p := range in.opts.Paths {
 		hours[p] = map[int64]struct{}{}
 	}
-	for _, f := range in.all() {
-		for minute := range f.tally.minutes {
+	for _, f := range in.files {
+		for minute := range f.Buckets {
 			if at := minute * time.Minute.Milliseconds(); at >= w.Start.UnixMilli() && at < w.End.UnixMilli() {
-				hours[f.root][(at-w.Start.UnixMilli())/time.Hour.Milliseconds()] = struct{}{}
+				hours[f.Root][(at-w.Start.UnixMilli())/time.Hour.Milliseconds()] = struct{}{}
 			}
 		}
 	}
@@ -34,21 +35,21 @@ func (in *input) sensors(paths []string, w hunt.Window) (out []hunt.SensorHours)
 func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {
 	var mu sync.Mutex
 	peers := map[string]*hunt.PeerLoss{}
-	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers, Kinds: []Kind{CaptureLoss, Stats},
-		Fields: []string{"peer", "gaps", "acks", "pkts_dropped", "pkts_link"}}
-	out, err := Records(ctx, q, func(r *Record) error {
+	q := query{from: req.From, to: req.To, kinds: []log.Kind{log.CaptureLoss, log.Stats},
+		fields: []log.Field{log.Peer, log.Gaps, log.Acks, log.Dropped, log.Link}}
+	out, err := s.each(ctx, q, func(r *log.Record) error {
 		mu.Lock()
 		defer mu.Unlock()
-		name := string(r.Text("peer"))
+		name := string(r.Text(log.Peer))
 		p := peers[name]
 		if p == nil {
 			p = &hunt.PeerLoss{Peer: name}
 			peers[name] = p
 		}
-		p.Gaps += max(r.Count("gaps"), 0)
-		p.Acks += max(r.Count("acks"), 0)
-		p.Dropped += max(r.Count("pkts_dropped"), 0)
-		p.Packets += max(r.Count("pkts_link"), 0)
+		p.Gaps += max(r.Count(log.Gaps), 0)
+		p.Acks += max(r.Count(log.Acks), 0)
+		p.Dropped += max(r.Count(log.Dropped), 0)
+		p.Packets += max(r.Count(log.Link), 0)
 		return nil
 	})
 	if err != nil {

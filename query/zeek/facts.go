@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 const (
@@ -26,37 +27,30 @@ const (
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
 	known := s.of(req)
 	g := newGathering(req, wanted, known, s.maxSpreads)
-	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers,
-		Kinds: []Kind{SSLLog, OpenSSL, HTTPLog, OpenHTTP, Weird, Notice, Intel, Files},
-		Fields: append(flowFields(), "server_name", "ja3", "ja4", "subject", "issuer", "validation_status", "cert_chain_fps", "cert_chain_fuids",
-			"method", "host", "uri", "user_agent", "resp_mime_types", "query", "answers", "name", "note",
-			"seen.indicator", "seen.indicator_type", "sources", "tx_hosts", "rx_hosts", "mime_type", "seen_bytes")}
+	q := query{from: req.From, to: req.To,
+		kinds: []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP, log.Weird, log.Notice, log.Intel, log.Files},
+		fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Subject, log.Issuer, log.Validation, log.ChainPrints, log.ChainFUIDs,
+			log.Method, log.Host, log.URI, log.UserAgent, log.RespMIMEs, log.Query, log.Answers, log.Name, log.Note,
+			log.Indicator, log.IndicatorType, log.Sources, log.TxHosts, log.RxHosts, log.MIMEType, log.SeenBytes)}
 	if known.queried == nil {
-		q.Kinds = append(q.Kinds, DNSLog)
+		q.kinds = append(q.kinds, log.DNSLog)
 	}
-	first, err := records(ctx, q, g.taker)
+	first, err := s.records(ctx, q, g.taker)
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	q.Kinds, q.From = []Kind{X509}, req.From.Add(-relogged)
+	q.kinds, q.from = []log.Kind{log.X509}, req.From.Add(-relogged)
 	if g.wish() {
-		q.Kinds = append(q.Kinds, SSLLog, OpenSSL, HTTPLog, OpenHTTP)
+		q.kinds = append(q.kinds, log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP)
 	}
-	q.Fields = append(flowFields(), "ja3", "ja4", "user_agent", "id", "fingerprint", "certificate.subject", "certificate.issuer",
-		"certificate.not_valid_before", "certificate.not_valid_after", "san.dns")
-	second, err := Records(ctx, q, g.again)
+	q.fields = flowFields(log.JA3, log.JA4, log.UserAgent, log.ID, log.Fingerprint, log.CertSubject, log.CertIssuer,
+		log.NotBefore, log.NotAfter, log.SANDNS)
+	second, err := s.each(ctx, q, g.again)
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	// What reads them first tells everything about the logs of names; the others are read here alone.
-	var notes []hunt.Note
-	for _, n := range append(append(first.Gaps, second.Gaps...), second.Notes...) {
-		switch kindOfName(n.Where) {
-		case X509, Weird, Notice, Intel, Files:
-			notes = append(notes, n)
-		}
-	}
-	return g.book(), notes, nil
+	// What was told of a file when it was read first is not told again.
+	return g.book(), append(append(first.Gaps, second.Gaps...), append(first.Notes, second.Notes...)...), nil
 }
 
 // gathering collects facts from several goroutines.
@@ -71,7 +65,7 @@ type gathering struct {
 	*shown
 
 	mu      sync.Mutex
-	records map[Kind]int64
+	records map[log.Kind]int64
 	// missing are the values whose spread the second pass looks for, by kind.
 	missing [3]map[string]*spread
 	// certificates are those that were shown, by hash or file id.
@@ -97,7 +91,7 @@ type resolutions struct {
 
 func newGathering(req hunt.Request, wanted []hunt.PairKey, known seen, most int64) *gathering {
 	g := &gathering{req: req, wanted: wanted, of: make([]gathered, len(wanted)), sources: map[netip.Addr]*factSource{}, resolved: map[netip.Addr]*resolutions{},
-		known: known, shown: known.shown, records: map[Kind]int64{}, certificates: map[string]*hunt.Certificate{}}
+		known: known, shown: known.shown, records: map[log.Kind]int64{}, certificates: map[string]*hunt.Certificate{}}
 	if g.shown == nil {
 		g.shown = newShown(most)
 	}
@@ -135,7 +129,7 @@ func newGathering(req hunt.Request, wanted []hunt.PairKey, known seen, most int6
 
 // remember takes what was noted of queries instead of reading them.
 func (g *gathering) remember(q *queried) {
-	g.records[DNSLog] = q.records
+	g.records[log.DNSLog] = q.records
 	for src, s := range g.sources {
 		s.queries.Store(q.by[src])
 	}
@@ -177,7 +171,7 @@ func (g *gathering) one(i int, take func(*gathered)) {
 
 // taker makes what one goroutine gathers with.
 func (g *gathering) taker() recordTaker {
-	w := &factWorker{g: g, names: words{}, records: map[Kind]int64{}, showing: g.showing()}
+	w := &factWorker{g: g, names: words{}, records: map[log.Kind]int64{}, showing: g.showing()}
 	return recordTaker{take: w.keep, flush: w.flush}
 }
 
@@ -185,7 +179,7 @@ func (g *gathering) taker() recordTaker {
 type factWorker struct {
 	g       *gathering
 	names   words
-	records map[Kind]int64
+	records map[log.Kind]int64
 	showing
 }
 
@@ -200,16 +194,16 @@ func (w *factWorker) flush() error {
 }
 
 // keep takes what concerns the wanted keys.
-func (w *factWorker) keep(r *Record) error {
-	kind := r.Kind.closed()
+func (w *factWorker) keep(r *log.Record) error {
+	kind := r.Kind.Closed()
 	w.records[kind]++
-	if kind == Files {
+	if kind == log.Files {
 		w.g.carried(r)
 		return nil
 	}
-	src := r.Addr("id.orig_h")
+	src := r.Addr(log.OrigH)
 	s := w.g.sources[src]
-	if kind == DNSLog {
+	if kind == log.DNSLog {
 		w.answers(r, s)
 		return nil
 	}
@@ -219,25 +213,25 @@ func (w *factWorker) keep(r *Record) error {
 	if s == nil {
 		return nil
 	}
-	dst, port := r.Addr("id.resp_h"), r.Port("id.resp_p")
+	dst, port := r.Addr(log.RespH), r.Port(log.RespP)
 	switch kind {
-	case SSLLog:
-		name := w.hostName(r.Text("server_name"))
+	case log.SSLLog:
+		name := w.names.host(r.Text(log.ServerName))
 		w.g.concern(s, dst, port, name, true, func(f *gathered) { f.tls(r, name) })
 		for _, i := range s.prints {
-			if k := &w.g.wanted[i]; k.Port == port && k.Fingerprint == hunt.FingerprintOf(string(r.Text("ja4")), string(r.Text("ja3")), name) {
+			if k := &w.g.wanted[i]; k.Port == port && k.Fingerprint == hunt.FingerprintOf(string(r.Text(log.JA4)), string(r.Text(log.JA3)), name) {
 				w.g.one(i, func(f *gathered) { f.tls(r, name) })
 			}
 		}
-	case HTTPLog:
-		name := w.hostName(r.Text("host"))
+	case log.HTTPLog:
+		name := w.names.host(r.Text(log.Host))
 		w.g.concern(s, dst, port, name, true, func(f *gathered) { f.http(r, name) })
-	case Weird:
-		w.g.concern(s, dst, port, "", false, func(f *gathered) { f.weird.add(r.Text("name")) })
-	case Notice:
-		w.g.concern(s, dst, port, "", false, func(f *gathered) { f.notices.add(r.Text("note")) })
-	case Intel:
-		indicator := hunt.HostName(string(r.Text("seen.indicator")))
+	case log.Weird:
+		w.g.concern(s, dst, port, "", false, func(f *gathered) { f.weird.add(r.Text(log.Name)) })
+	case log.Notice:
+		w.g.concern(s, dst, port, "", false, func(f *gathered) { f.notices.add(r.Text(log.Note)) })
+	case log.Intel:
+		indicator := hunt.HostName(string(r.Text(log.Indicator)))
 		asked := s.byName[indicator]
 		for _, i := range s.domains {
 			if d := w.g.wanted[i].DNS; indicator == d || strings.HasSuffix(indicator, "."+d) {
@@ -261,34 +255,17 @@ func (w *factWorker) keep(r *Record) error {
 	return nil
 }
 
-// hostName is hunt.HostName, once for each text.
-func (w *factWorker) hostName(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if name, ok := w.names[string(b)]; ok {
-		return name
-	}
-	if len(w.names) >= maxWords {
-		clear(w.names)
-	}
-	text := string(b)
-	name := hunt.HostName(text)
-	w.names[text] = name
-	return name
-}
-
-func (w *factWorker) answers(r *Record, s *factSource) {
+func (w *factWorker) answers(r *log.Record, s *factSource) {
 	if s != nil {
 		s.queries.Add(1)
 	}
-	for text := range r.List("answers") {
-		a, ok := parseAddr(text)
+	for text := range r.List(log.Answers) {
+		a, ok := log.ParseAddr(text)
 		if !ok {
 			continue
 		}
 		if of := w.g.resolved[a]; of != nil {
-			name := w.hostName(r.Text("query"))
+			name := w.names.host(r.Text(log.Query))
 			of.mu.Lock()
 			of.names.add([]byte(name))
 			of.mu.Unlock()
@@ -297,12 +274,12 @@ func (w *factWorker) answers(r *Record, s *factSource) {
 }
 
 // traits counts who shows a fingerprint or user agent to whom.
-func (w *factWorker) traits(r *Record, kind Kind, src netip.Addr) {
-	switch dst := r.Addr("id.resp_h"); kind {
-	case HTTPLog:
-		w.agent(string(r.Text("user_agent")), src, dst)
-	case SSLLog:
-		w.tls(string(r.Text("ja3")), string(r.Text("ja4")), src, dst)
+func (w *factWorker) traits(r *log.Record, kind log.Kind, src netip.Addr) {
+	switch dst := r.Addr(log.RespH); kind {
+	case log.HTTPLog:
+		w.agent(r.Text(log.UserAgent), src, dst)
+	case log.SSLLog:
+		w.tls(r.Text(log.JA3), r.Text(log.JA4), src, dst)
 	}
 }
 
@@ -351,31 +328,31 @@ func traitsOf(v values) (out []hunt.Trait) {
 }
 
 // again is the second pass.
-func (g *gathering) again(r *Record) error {
-	kind := r.Kind.closed()
-	if kind == X509 {
+func (g *gathering) again(r *log.Record) error {
+	kind := r.Kind.Closed()
+	if kind == log.X509 {
 		g.mu.Lock()
 		g.records[kind]++
 		g.mu.Unlock()
 		g.certificate(r)
 		return nil
 	}
-	src := r.Addr("id.orig_h")
+	src := r.Addr(log.OrigH)
 	if r.Start < g.req.From.UnixMilli() || !g.req.Scope.IsInternal(src) {
 		return nil
 	}
-	for trait, field := range map[int]string{traitJA3: "ja3", traitJA4: "ja4", traitAgent: "user_agent"} {
+	for trait, field := range map[int]log.Field{traitJA3: log.JA3, traitJA4: log.JA4, traitAgent: log.UserAgent} {
 		if s := g.missing[trait][string(r.Text(field))]; s != nil {
 			g.mu.Lock()
-			s.add(g.spreads[trait].of(src), g.spreads[trait].of(r.Addr("id.resp_h")))
+			s.add(g.spreads[trait].of(src), g.spreads[trait].of(r.Addr(log.RespH)))
 			g.mu.Unlock()
 		}
 	}
 	return nil
 }
 
-func (g *gathering) certificate(r *Record) {
-	for _, field := range []string{"fingerprint", "id"} {
+func (g *gathering) certificate(r *log.Record) {
+	for _, field := range []log.Field{log.Fingerprint, log.ID} {
 		id := string(r.Text(field))
 		g.mu.Lock()
 		have, wanted := g.certificates[id]
@@ -383,9 +360,9 @@ func (g *gathering) certificate(r *Record) {
 		if id == "" || !wanted || have != nil {
 			continue
 		}
-		c := &hunt.Certificate{Hash: string(r.Text("fingerprint")), Subject: string(r.Text("certificate.subject")), Issuer: string(r.Text("certificate.issuer")),
-			NotBefore: r.Time("certificate.not_valid_before"), NotAfter: r.Time("certificate.not_valid_after")}
-		for name := range r.List("san.dns") {
+		c := &hunt.Certificate{Hash: string(r.Text(log.Fingerprint)), Subject: string(r.Text(log.CertSubject)), Issuer: string(r.Text(log.CertIssuer)),
+			NotBefore: r.Time(log.NotBefore), NotAfter: r.Time(log.NotAfter)}
+		for name := range r.List(log.SANDNS) {
 			if len(c.Names) < 100 {
 				c.Names = append(c.Names, string(name))
 			}

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,8 @@ func row(n int) string {
 	return fmt.Sprintf("%d.%06d\tC%017d\t10.0.0.%d\t%d\t203.0.113.7\t443\ttcp\tssl\t1.500000\t100\t2000\tSF\t%d\t-\n",
 		epoch+60*n, n, n, 1+n%250, 1024+n, 300+n)
 }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 func rows(from, to int) string {
 	var b strings.Builder

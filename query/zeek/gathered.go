@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 // values counts values.
@@ -37,18 +38,18 @@ type gathered struct {
 	scratch      []byte
 }
 
-func (f *gathered) tls(r *Record, name string) {
+func (f *gathered) tls(r *log.Record, name string) {
 	t := &f.facts.TLS
 	t.Records++
 	if name == "" {
 		t.NoName++
 	}
 	f.serverNames.add([]byte(name))
-	f.validation.add(r.Text("validation_status"))
-	f.traits[traitJA3].add(r.Text("ja3"))
-	f.traits[traitJA4].add(r.Text("ja4"))
+	f.validation.add(r.Text(log.Validation))
+	f.traits[traitJA3].add(r.Text(log.JA3))
+	f.traits[traitJA4].add(r.Text(log.JA4))
 	c := f.scratch[:0]
-	for _, list := range []string{"cert_chain_fps", "cert_chain_fuids"} {
+	for _, list := range []log.Field{log.ChainPrints, log.ChainFUIDs} {
 		for id := range r.List(list) {
 			c = append(c, id...)
 			break
@@ -57,23 +58,23 @@ func (f *gathered) tls(r *Record, name string) {
 			break
 		}
 	}
-	c = append(append(c, 0), r.Text("subject")...)
-	c = append(append(c, 0), r.Text("issuer")...)
+	c = append(append(c, 0), r.Text(log.Subject)...)
+	c = append(append(c, 0), r.Text(log.Issuer)...)
 	if f.scratch = c; len(c) > 2 {
 		f.certificates.add(c)
 	}
 }
 
-func (f *gathered) http(r *Record, host string) {
+func (f *gathered) http(r *log.Record, host string) {
 	f.facts.HTTP.Requests++
 	if host == "" {
 		f.facts.HTTP.NoHost++
 	}
 	f.hosts.add([]byte(host))
-	f.traits[traitAgent].add(r.Text("user_agent"))
-	uri := r.Text("uri")
+	f.traits[traitAgent].add(r.Text(log.UserAgent))
+	uri := r.Text(log.URI)
 	f.uris.add(uri)
-	for mime := range r.List("resp_mime_types") {
+	for mime := range r.List(log.RespMIMEs) {
 		f.mime.add(mime)
 		c := hunt.Content{URI: string(uri), MIME: string(mime)}
 		if f.contents == nil {

@@ -1,6 +1,9 @@
 package zeek
 
-import "dwell/internal/hunt"
+import (
+	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
+)
 
 // intelSeen is an indicator with the lists it is from.
 type intelSeen struct {
@@ -9,8 +12,8 @@ type intelSeen struct {
 }
 
 // saw takes a record of Zeek's intelligence framework.
-func (f *gathered) saw(r *Record) {
-	indicator := r.Text("seen.indicator")
+func (f *gathered) saw(r *log.Record) {
+	indicator := r.Text(log.Indicator)
 	x := f.intel[string(indicator)]
 	if len(indicator) == 0 || x == nil && len(f.intel) >= maxValues {
 		return
@@ -23,8 +26,8 @@ func (f *gathered) saw(r *Record) {
 		f.intel[string(indicator)] = x
 	}
 	x.count++
-	x.kinds.add(r.Text("seen.indicator_type"))
-	for source := range r.List("sources") {
+	x.kinds.add(r.Text(log.IndicatorType))
+	for source := range r.List(log.Sources) {
 		x.sources.add(source)
 	}
 }

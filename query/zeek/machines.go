@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 // tallied bounds how many different texts one machine is remembered by; a scanner sends a new user agent each time.
@@ -59,39 +60,39 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 		pointers[hunt.ReverseName(a)] = a
 	}
 	logs := []struct {
-		kinds  []Kind
-		fields []string
-		take   func(r *Record)
+		kinds  []log.Kind
+		fields []log.Field
+		take   func(r *log.Record)
 		talk   bool
 	}{
-		{[]Kind{DHCP}, []string{"assigned_addr", "client_addr", "host_name", "mac"}, func(r *Record) {
-			for _, field := range []string{"assigned_addr", "client_addr"} {
-				t.add(r.Addr(field), saidName, hunt.ByDHCP, r.Text("host_name"))
-				t.add(r.Addr(field), saidMAC, hunt.ByDHCP, r.Text("mac"))
+		{[]log.Kind{log.DHCP}, []log.Field{log.AssignedAddr, log.ClientAddr, log.HostName, log.MAC}, func(r *log.Record) {
+			for _, field := range []log.Field{log.AssignedAddr, log.ClientAddr} {
+				t.add(r.Addr(field), saidName, hunt.ByDHCP, r.Text(log.HostName))
+				t.add(r.Addr(field), saidMAC, hunt.ByDHCP, r.Text(log.MAC))
 			}
 		}, false},
-		{[]Kind{Kerberos}, []string{"id.orig_h", "client"}, func(r *Record) {
-			if name, machine := hunt.KerberosClient(string(r.Text("client"))); machine {
-				t.add(r.Addr("id.orig_h"), saidName, hunt.ByKerberos, []byte(name))
+		{[]log.Kind{log.Kerberos}, []log.Field{log.OrigH, log.Client}, func(r *log.Record) {
+			if name, machine := hunt.KerberosClient(string(r.Text(log.Client))); machine {
+				t.add(r.Addr(log.OrigH), saidName, hunt.ByKerberos, []byte(name))
 			} else {
-				t.add(r.Addr("id.orig_h"), saidUser, hunt.ByKerberos, []byte(name))
+				t.add(r.Addr(log.OrigH), saidUser, hunt.ByKerberos, []byte(name))
 			}
 		}, false},
-		{[]Kind{NTLM}, []string{"id.orig_h", "id.resp_h", "hostname", "username", "server_dns_computer_name"}, func(r *Record) {
-			t.add(r.Addr("id.orig_h"), saidName, hunt.ByNTLM, r.Text("hostname"))
-			t.add(r.Addr("id.orig_h"), saidUser, hunt.ByNTLM, r.Text("username"))
-			t.add(r.Addr("id.resp_h"), saidName, hunt.ByNTLM, r.Text("server_dns_computer_name"))
+		{[]log.Kind{log.NTLM}, []log.Field{log.OrigH, log.RespH, log.NTLMHost, log.UserName, log.ServerDNSName}, func(r *log.Record) {
+			t.add(r.Addr(log.OrigH), saidName, hunt.ByNTLM, r.Text(log.NTLMHost))
+			t.add(r.Addr(log.OrigH), saidUser, hunt.ByNTLM, r.Text(log.UserName))
+			t.add(r.Addr(log.RespH), saidName, hunt.ByNTLM, r.Text(log.ServerDNSName))
 		}, false},
-		{[]Kind{Software}, []string{"host", "software_type", "name", "unparsed_version"}, func(r *Record) {
-			t.add(r.Addr("host"), saidSoftware, string(r.Text("software_type")), []byte(hunt.SoftwareText(string(r.Text("name")), string(r.Text("unparsed_version")))))
+		{[]log.Kind{log.Software}, []log.Field{log.Host, log.SoftwareType, log.Name, log.Version}, func(r *log.Record) {
+			t.add(r.Addr(log.Host), saidSoftware, string(r.Text(log.SoftwareType)), []byte(hunt.SoftwareText(string(r.Text(log.Name)), string(r.Text(log.Version)))))
 		}, false},
-		{[]Kind{HTTPLog, OpenHTTP}, []string{"id.orig_h", "user_agent"}, func(r *Record) {
-			t.add(r.Addr("id.orig_h"), saidAgent, "http", r.Text("user_agent"))
+		{[]log.Kind{log.HTTPLog, log.OpenHTTP}, []log.Field{log.OrigH, log.UserAgent}, func(r *log.Record) {
+			t.add(r.Addr(log.OrigH), saidAgent, "http", r.Text(log.UserAgent))
 		}, true},
-		{[]Kind{DNSLog}, []string{"query", "answers"}, func(r *Record) {
-			query := string(r.Text("query"))
+		{[]log.Kind{log.DNSLog}, []log.Field{log.Query, log.Answers}, func(r *log.Record) {
+			query := string(r.Text(log.Query))
 			pointed, pointer := pointers[strings.ToLower(query)]
-			for answer := range r.List("answers") {
+			for answer := range r.List(log.Answers) {
 				if pointer {
 					t.add(pointed, saidName, hunt.ByDNS, answer)
 				} else if a, err := netip.ParseAddr(string(answer)); err == nil {
@@ -106,13 +107,13 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 		if l.talk && !talk {
 			continue
 		}
-		out, err := Records(ctx, Query{Paths: s.opts.Paths, Kinds: l.kinds, Fields: l.fields, From: hunt.NamesFrom(req), To: req.To, Workers: s.opts.Workers},
-			func(r *Record) error { l.take(r); return nil })
+		out, err := s.each(ctx, query{kinds: l.kinds, fields: l.fields, from: hunt.NamesFrom(req), to: req.To},
+			func(r *log.Record) error { l.take(r); return nil })
 		if err != nil {
 			return nil, remarks, err
 		}
 		remarks.Add(hunt.Remarks{Notes: out.Notes, Gaps: out.Gaps})
-		if out.Files == 0 {
+		if out.files == 0 {
 			missing = append(missing, string(l.kinds[0]))
 		}
 	}
@@ -152,9 +153,9 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 	}
 	inside := map[key]*hunt.Inside{}
 	var mu sync.Mutex
-	out, err := Records(ctx, Query{Paths: s.opts.Paths, Kinds: []Kind{Conn, OpenConn, ConnLong}, Fields: []string{"id.orig_h", "id.resp_h", "id.resp_p", "proto"},
-		From: req.From, To: req.To, Workers: s.opts.Workers}, func(r *Record) error {
-		src, dst := r.Addr("id.orig_h"), r.Addr("id.resp_h")
+	out, err := s.each(ctx, query{kinds: []log.Kind{log.Conn, log.OpenConn, log.ConnLong}, fields: []log.Field{log.OrigH, log.RespH, log.RespP, log.Proto},
+		from: req.From, to: req.To}, func(r *log.Record) error {
+		src, dst := r.Addr(log.OrigH), r.Addr(log.RespH)
 		sources := others[dst]
 		if src != addr && dst != addr && sources == nil {
 			return nil
@@ -176,7 +177,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 				c.OutsideFirst[dst] = r.Start
 			}
 		case src == addr && dst != addr && req.Scope.IsInternal(dst):
-			k := key{dst, r.Port("id.resp_p"), parseProto(r.Text("proto"))}
+			k := key{dst, r.Port(log.RespP), log.ProtoOf(r.Text(log.Proto))}
 			i := inside[k]
 			if i == nil {
 				i = &hunt.Inside{IP: k.ip, Port: k.port, Proto: k.proto, First: r.Start}

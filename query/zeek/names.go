@@ -5,50 +5,36 @@ import (
 	"strings"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
-// ReadNames is [hunt.Session.Names] out of ssl and http logs. Records are taken from a little before the window
-// on, since a request may be a later one on a connection of the window.
+// nameKinds are the logs in which names of the other side stand.
+var nameKinds = []log.Kind{log.SSLLog, log.OpenSSL, log.QUIC, log.HTTPLog, log.OpenHTTP, log.SOCKS}
+
+// ReadNames is [hunt.Session.Names] out of ssl, quic, http and socks logs. Records are taken from a little before the
+// window on, since a request may be a later one on a connection of the window.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
-	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
 	w, noted := s.noting(req)
 	shown := newShown(s.maxSpreads)
-	tls, err := ReadSSL(ctx, q, func(batch []SSL) error {
-		if noted {
-			shown.addTLS(batch, w, &req.Scope)
-		}
-		out := make([]hunt.NameRecord, 0, len(batch))
-		for i := range batch {
-			r := &batch[i]
-			if req.Scope.Keep(r.Src, r.Dst) {
-				n := r.named(hunt.TLS, hunt.HostName(r.ServerName), hunt.Absent)
-				n.Fingerprint = hunt.FingerprintOf(r.JA4, r.JA3, n.Name)
-				out = append(out, n)
+	q := query{kinds: nameKinds, from: req.From, to: req.To, fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Method, log.Host, log.URI,
+		log.UserAgent, log.RequestBytes, log.ResponseBytes, log.RequestHost, log.RequestName, log.RequestPort)}
+	out, err := s.records(ctx, q, func() recordTaker {
+		b, own, texts := newBatches(emit), shown.showing(), words{}
+		take := func(r *log.Record) error {
+			n, ok := named(r, texts, &req.Scope)
+			if noted && w.Contains(r.Start) && req.Scope.IsInternal(n.Src) {
+				if r.Kind.Closed() == log.HTTPLog {
+					own.agent(r.Text(log.UserAgent), n.Src, n.Dst)
+				} else {
+					own.tls(r.Text(log.JA3), r.Text(log.JA4), n.Src, n.Dst)
+				}
 			}
-		}
-		return emit(out)
-	})
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-	http, err := ReadHTTP(ctx, q, func(batch []HTTP) error {
-		if noted {
-			shown.addHTTP(batch, w, &req.Scope)
-		}
-		out := make([]hunt.NameRecord, 0, len(batch))
-		for i := range batch {
-			r := &batch[i]
-			switch {
-			case isConnect(r) && req.Scope.IsInternal(r.Src):
-				host, port := hunt.ConnectTarget(r.URI, r.Host)
-				n := r.named(hunt.Connect, host, r.bytes())
-				n.Port = port
-				out = append(out, n)
-			case req.Scope.Keep(r.Src, r.Dst):
-				out = append(out, r.named(hunt.HTTP, hunt.HostName(r.Host), r.bytes()))
+			if !ok {
+				return nil
 			}
+			return b.add(n)
 		}
-		return emit(out)
+		return recordTaker{take: take, flush: func() error { own.flush(); return b.flush() }}
 	})
 	if err != nil {
 		return hunt.Reading{}, err
@@ -56,32 +42,124 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	if noted {
 		s.note(w, func(x *seen) { x.shown = shown })
 	}
-	reading := tls.reading(http)
-	if tls.Files+http.Files == 0 {
-		reading.Notes = append(reading.Notes, hunt.Note{What: "there is no ssl or http log, so pairs are by address alone",
+	if out.files == 0 {
+		out.Note(hunt.Note{What: "there is no ssl or http log, so pairs are by address alone",
 			Hint: "give the folder with all of Zeek's logs to have servers followed by their names", Logs: []string{"ssl", "http"}})
 	}
-	return reading, nil
+	return out.reading(), nil
+}
+
+// named is the use of a name that a record tells of; ok says that it is in scope. What a proxy was asked for is in scope
+// whatever address the proxy has.
+func named(r *log.Record, texts words, scope *hunt.Scope) (n hunt.NameRecord, ok bool) {
+	f := flowOf(r)
+	n = hunt.NameRecord{Start: r.Start, Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Bytes: hunt.Absent, Count: 1, UID: r.UID}
+	if host, port, asked := asked(r); asked {
+		n.Kind, n.Name, n.Port, n.Bytes = hunt.Connect, texts.keep([]byte(host)), port, bodies(r)
+		return n, scope.IsInternal(f.src)
+	}
+	ok = scope.Keep(f.src, f.dst)
+	switch r.Kind.Closed() {
+	case log.HTTPLog:
+		n.Kind, n.Name, n.Bytes = hunt.HTTP, texts.host(r.Text(log.Host)), bodies(r)
+	case log.SSLLog, log.QUIC:
+		n.Kind, n.Name = hunt.TLS, texts.host(r.Text(log.ServerName))
+		n.Fingerprint = hunt.FingerprintOf(texts.keep(r.Text(log.JA4)), texts.keep(r.Text(log.JA3)), n.Name)
+	default:
+		return n, false
+	}
+	return n, ok
+}
+
+// asked is the host and port that a proxy was asked for: by CONNECT, by a request with the whole URI, or by SOCKS.
+func asked(r *log.Record) (host string, port uint16, ok bool) {
+	switch r.Kind.Closed() {
+	case log.SOCKS:
+		name := r.Text(log.RequestName)
+		if len(name) == 0 {
+			name = r.Text(log.RequestHost)
+		}
+		return hunt.HostName(string(name)), r.Port(log.RequestPort), len(name) > 0
+	case log.HTTPLog:
+		uri := r.Text(log.URI)
+		if strings.EqualFold(string(r.Text(log.Method)), "CONNECT") {
+			host, port = hunt.ConnectTarget(string(uri), string(r.Text(log.Host)))
+			return host, port, true
+		}
+		scheme, rest, whole := strings.Cut(string(uri[:min(len(uri), 300)]), "://")
+		if whole && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "ftp")) {
+			at := strings.IndexAny(rest, "/?#")
+			if at >= 0 {
+				rest = rest[:at]
+			}
+			if _, behind, ok := strings.Cut(rest, "@"); ok {
+				rest = behind
+			}
+			if host, port = hunt.ConnectTarget(rest, ""); !strings.HasSuffix(rest, ":443") && port == 443 && !strings.EqualFold(scheme, "https") {
+				port = 80
+			}
+			return host, port, host != ""
+		}
+	}
+	return "", 0, false
+}
+
+// host is hunt.HostName, once for each text.
+func (w words) host(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if name, ok := w[string(b)]; ok {
+		return name
+	}
+	if len(w) >= maxWords {
+		clear(w)
+	}
+	text := string(b)
+	w[text] = hunt.HostName(text)
+	return w[text]
+}
+
+// bodies is the length of a request's and its response's body, or Absent when neither was logged.
+func bodies(r *log.Record) int64 {
+	if r.Kind.Closed() != log.HTTPLog {
+		return hunt.Absent
+	}
+	request, response := r.Count(log.RequestBytes), r.Count(log.ResponseBytes)
+	if request < 0 && response < 0 {
+		return hunt.Absent
+	}
+	return max(request, 0) + max(response, 0)
 }
 
 // ReadDNS is [hunt.Session.DNS] out of dns logs.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
-	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
 	w, noted := s.noting(req)
 	queried := newQueried(s.maxAnswers)
-	dns, err := ReadDNS(ctx, q, func(batch []DNS) error {
-		if noted {
-			queried.add(batch, w)
-		}
-		out := make([]hunt.DNSRecord, 0, len(batch))
-		for i := range batch {
-			r := &batch[i]
-			if req.Scope.IsInternal(r.Src) && r.Query != "" {
-				out = append(out, hunt.DNSRecord{Start: r.Start, Client: r.Src, Resolver: r.Dst, Query: hunt.HostName(r.Query),
-					Type: r.Type, Answers: r.Answers, Count: 1})
+	q := query{kinds: []log.Kind{log.DNSLog}, from: req.From, to: req.To, fields: []log.Field{log.OrigH, log.RespH, log.Query, log.QTypeName, log.Answers}}
+	out, err := s.records(ctx, q, func() recordTaker {
+		texts := words{}
+		b := newBatches(func(batch []hunt.DNSRecord) error {
+			if noted {
+				queried.add(batch, w)
 			}
+			inside := batch[:0]
+			for _, r := range batch {
+				if req.Scope.IsInternal(r.Client) && r.Query != "" {
+					inside = append(inside, r)
+				}
+			}
+			return emit(inside)
+		})
+		take := func(r *log.Record) error {
+			d := hunt.DNSRecord{Start: r.Start, Client: r.Addr(log.OrigH), Resolver: r.Addr(log.RespH), Query: texts.host(r.Text(log.Query)),
+				Type: texts.keep(r.Text(log.QTypeName)), Count: 1}
+			for a := range r.List(log.Answers) {
+				d.Answers = append(d.Answers, string(a))
+			}
+			return b.add(d)
 		}
-		return emit(out)
+		return recordTaker{take: take, flush: b.flush}
 	})
 	if err != nil {
 		return hunt.Reading{}, err
@@ -89,32 +167,9 @@ func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt
 	if noted && !queried.overflows() {
 		s.note(w, func(x *seen) { x.queried = queried })
 	}
-	reading := dns.reading(Outcome{})
-	if dns.Files == 0 {
-		reading.Notes = append(reading.Notes, hunt.Note{What: "there is no dns log, so DNS tunnels cannot be found",
+	if out.files == 0 {
+		out.Note(hunt.Note{What: "there is no dns log, so DNS tunnels cannot be found",
 			Hint: "give the folder with all of Zeek's logs", Logs: []string{"dns"}})
 	}
-	return reading, nil
-}
-
-// isConnect says that a request asks a proxy for a connection.
-func isConnect(r *HTTP) bool { return strings.EqualFold(r.Method, "CONNECT") }
-
-// reading adds two outcomes up.
-func (o Outcome) reading(other Outcome) hunt.Reading {
-	return hunt.Reading{Records: o.Records + other.Records, Connections: o.Taken + other.Taken,
-		Notes: append(o.Notes, other.Notes...), Gaps: append(o.Gaps, other.Gaps...)}
-}
-
-func (f *Flow) named(kind hunt.NameKind, name string, bytes int64) hunt.NameRecord {
-	return hunt.NameRecord{Start: f.Start, Src: f.Src, Dst: f.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort, Kind: kind,
-		Name: name, Bytes: bytes, Count: 1, UID: f.UID}
-}
-
-// bytes is the sum of both bodies, or Absent when neither was logged.
-func (h *HTTP) bytes() int64 {
-	if h.RequestBytes < 0 && h.ResponseBytes < 0 {
-		return hunt.Absent
-	}
-	return max(h.RequestBytes, 0) + max(h.ResponseBytes, 0)
+	return out.reading(), nil
 }

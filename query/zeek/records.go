@@ -2,356 +2,221 @@ package zeek
 
 import (
 	"context"
-	"fmt"
-	"runtime"
-	"slices"
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
-// Query says which records of which logs are wanted.
-type Query struct {
-	// Paths are files, folders and globs, as in Options.
-	Paths []string
-	// Kinds are the logs. Records of a log of open connections (OpenHTTP, OpenSSL) that come again, there or in the
-	// log of ended ones, come once.
-	Kinds []Kind
-	// Fields are the fields to read besides ts and uid, as Zeek spells them ("id.orig_h", "certificate.subject").
-	Fields []string
-	// From and To bound ts, half-open; zero leaves that side open.
-	From, To time.Time
-	// Workers is how many goroutines parse. Zero means one a processor.
-	Workers int
+// query says which records of which logs are wanted.
+type query struct {
+	// kinds are the logs. Records of a log of open connections (OpenHTTP, OpenSSL) that come again, there or in the log of
+	// ended ones, come once, as all do.
+	kinds []log.Kind
+	// fields are read besides ts and uid.
+	fields []log.Field
+	// from and to bound ts, half-open; zero leaves that side open.
+	from, to time.Time
 }
 
-// Outcome is what reading other logs came to.
-type Outcome struct {
-	// Files were read; Records is how many records they hold, Taken how many of them were handed on.
-	Files          int
-	Records, Taken int64
-	// Notes and Gaps are as in a hunt.Reading.
-	Notes, Gaps []hunt.Note
-}
-
-// Records calls take with every record of the query, from several goroutines at once. That there is no log of a kind is
-// no error: Outcome.Files says so.
-func Records(ctx context.Context, q Query, take func(*Record) error) (Outcome, error) {
-	return records(ctx, q, func() recordTaker { return recordTaker{take: take} })
+// outcome is what reading other logs came to.
+type outcome struct {
+	// files were read; records is how many records they hold, taken how many of them were handed on.
+	files          int
+	records, taken int64
+	log.Report
 }
 
 // recordTaker is what one goroutine hands records to.
 type recordTaker struct {
-	take func(*Record) error
+	take func(*log.Record) error
 	// flush, if set, is called when nothing more comes.
 	flush func() error
 }
 
-// records is Records with a taker for each goroutine, so that takers can gather batches without locks.
-func records(ctx context.Context, q Query, newTaker func() recordTaker) (Outcome, error) {
-	r := &report{}
-	found, err := find(q.Paths, func(k Kind, _ string) bool { return slices.Contains(q.Kinds, k) }, r)
+// each calls take with every record of the query, from several goroutines at once. That there is no log of a kind is no
+// error: outcome.files says so.
+func (s *Source) each(ctx context.Context, q query, take func(*log.Record) error) (outcome, error) {
+	return s.records(ctx, q, func() recordTaker { return recordTaker{take: take} })
+}
+
+// records is each with a taker for each goroutine, so that takers can gather batches without locks.
+func (s *Source) records(ctx context.Context, q query, newTaker func() recordTaker) (outcome, error) {
+	var out outcome
+	files, err := s.holding(ctx, &out.Report, q.kinds...)
 	if err != nil {
-		return Outcome{}, err
+		return outcome{}, err
 	}
-	files, err := inspectAll(ctx, found.files, r)
-	if err != nil {
-		return Outcome{}, err
+	from, to := always()
+	if !q.from.IsZero() {
+		from = q.from.UnixMilli()
 	}
-	var closed, open []*logFile
+	if !q.to.IsZero() {
+		to = q.to.UnixMilli()
+	}
+	var wanted []*log.File
 	for _, f := range files {
-		switch {
-		case !slices.Contains(q.Kinds, f.kind):
-			if !f.explicit {
-				r.note(hunt.Note{What: fmt.Sprintf("is named like a %s log but holds another", f.named), Where: f.path, Count: 1})
-			}
-		case f.kind.Open():
-			open = append(open, f)
-		default:
-			closed = append(closed, f)
+		if f.Until >= from {
+			wanted = append(wanted, f)
 		}
 	}
-	if closed, err = dropCopies(ctx, closed, r); err != nil {
-		return Outcome{}, err
+	seen := &repeats{seed: maphash.MakeSeed(), most: s.maxOnce / 8}
+	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: q.kinds, Fields: q.fields}
+	scan.New = func() log.Taker {
+		return &otherTaker{to: newTaker(), from: from, until: to, seen: seen, fields: q.fields}
 	}
-	s := &recordScan{fields: newFieldSet(q.Fields), open: map[openKey]*atomic.Bool{}, newTaker: newTaker}
-	s.from, s.to = always()
-	if !q.From.IsZero() {
-		s.from = q.From.UnixMilli()
+	if err := scan.Run(ctx, wanted); err != nil {
+		return outcome{}, err
 	}
-	if !q.To.IsZero() {
-		s.to = q.To.UnixMilli()
+	out.files = len(files)
+	for _, f := range wanted {
+		out.Tell(f)
+		out.records += f.Records
+		out.taken += f.Emitted
 	}
-	closed, open = notBefore(s.from, closed, r), notBefore(s.from, open, r)
-	s.pipeline = pipeline{workers: q.Workers, chunkSize: chunkSize, read: new(atomic.Int64)}
-	if s.workers <= 0 {
-		s.workers = runtime.GOMAXPROCS(0)
-	}
-	// First which records are open, then those that have ended, then the open ones that were not among them.
-	for _, pass := range []struct {
-		stage stage
-		files []*logFile
-	}{{gather, open}, {closedRecords, closed}, {openRecords, open}} {
-		s.stage = pass.stage
-		if err := s.pipeline.run(ctx, pass.files, s.taker); err != nil {
-			return Outcome{}, err
-		}
-	}
-	out := Outcome{Files: len(closed) + len(open)}
-	for _, f := range append(closed, open...) {
-		r.tell(f)
-		out.Records += f.tally.records
-		out.Taken += f.tally.emitted
-	}
-	out.Notes, out.Gaps = r.notes, append(r.gaps, r.bad...)
+	s.fresh(&out.Report)
 	return out, nil
 }
 
-// stage is one of the three passes of a record scan.
-type stage int
-
-const (
-	gather        stage = iota // Notes which records the logs of open connections hold.
-	closedRecords              // Hands on the records of the other logs.
-	openRecords                // Hands on the open ones that have not come yet.
-)
-
-// openKey is what makes a record of an open connection the one it is.
-type openKey struct {
-	uid hunt.UID
-	ts  int64
+// otherTaker passes the records of a window on, each once.
+type otherTaker struct {
+	to          recordTaker
+	from, until int64
+	seen        *repeats
+	fields      []log.Field
+	buf         []byte
 }
 
-// recordScan goes over logs of any kind.
-type recordScan struct {
-	pipeline
-	fields   *fieldSet
-	from, to int64
-	stage    stage
-	mu       sync.Mutex
-	// open says of each record of an open connection whether it was handed on. It grows in the first stage only.
-	open     map[openKey]*atomic.Bool
-	newTaker func() recordTaker
+// Take passes a record on.
+func (t *otherTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
+	if r.Start < t.from || r.Start >= t.until {
+		return log.Fine, nil
+	}
+	if t.again(r) {
+		n.Again++
+		return log.Fine, nil
+	}
+	n.Emitted++
+	return log.Fine, t.to.take(r)
 }
 
-func (s *recordScan) taker() taker {
-	w := &recordWorker{scan: s, to: s.newTaker()}
-	w.record = Record{fields: s.fields, cells: make([][]byte, len(s.fields.names))}
-	w.name = make([]byte, 0, 128)
-	return w
-}
-
-// recordWorker parses chunks into one Record after the other.
-type recordWorker struct {
-	scan   *recordScan
-	record Record
-	to     recordTaker
-	// head is the header that columns was made for.
-	head    *header
-	columns []int
-	ends    []int32
-	buf     []byte
-	name    []byte
-	path    Kind
-	has     bool
-	keys    keyring
-}
-
-// The columns that every record is read for, beside the fields: they are told apart by negative numbers.
-const (
-	columnNone = -1
-	columnTime = -2
-	columnUID  = -3
-	columnPath = -4
-)
-
-func (w *recordWorker) chunk(c chunk) error {
-	n := newCounts()
-	err := c.lines(&n, func(line []byte, head *header, number int64) (problem, error) {
-		if line == nil {
-			return fine, nil
-		}
-		why := w.parse(line, head)
-		kind := c.file.kind.of(w.path)
-		switch {
-		case kind == otherKind:
-			return foreign, nil
-		case why != fine:
-			return why, nil
-		}
-		n.records++
-		r := &w.record
-		r.Kind = kind
-		if r.Start < w.scan.from || r.Start >= w.scan.to || !w.scan.wanted(r) {
-			return fine, nil
-		}
-		n.emitted++
-		if err := w.to.take(r); err != nil {
-			return fine, fmt.Errorf("hand on %s record: %w", kind, err)
-		}
-		if r.odd {
-			if n.odd == 0 {
-				n.oddLine = number
-			}
-			n.odd++
-		}
-		return fine, nil
-	})
-	c.file.tally.add(&n)
-	return err
-}
-
-func (w *recordWorker) flush() error {
-	if w.to.flush == nil {
+// Flush hands on what is left.
+func (t *otherTaker) Flush() error {
+	if t.to.flush == nil {
 		return nil
 	}
-	return w.to.flush()
+	return t.to.flush()
 }
 
-// wanted settles whether a record is to be handed on now.
-func (s *recordScan) wanted(r *Record) bool {
-	key := openKey{r.UID, r.Start}
-	switch s.stage {
-	case gather:
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.open[key] == nil {
-			s.open[key] = new(atomic.Bool)
-		}
-		return false
-	case closedRecords:
-		if len(s.open) > 0 {
-			if o := s.open[key]; o != nil {
-				o.Store(true)
-			}
-		}
+// again says whether the same record came before: the same log, time to the microsecond, uid and values.
+func (t *otherTaker) again(r *log.Record) bool {
+	b := append(t.buf[:0], r.Kind.Closed()...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(r.Start*1000+r.Micros))
+	b = append(b, r.UID[:]...)
+	for _, f := range t.fields {
+		b = append(append(b, byte(f)), r.Text(f)...)
+	}
+	t.buf = b
+	return t.seen.again(maphash.Bytes(t.seen.seed, b))
+}
+
+// repeats knows the records that came, by a hash of them: of the newest most all.
+type repeats struct {
+	seed   maphash.Seed
+	shards [64]struct {
+		mu       sync.Mutex
+		now, old map[uint64]struct{}
+	}
+	most int
+}
+
+func (s *repeats) again(h uint64) bool {
+	sh := &s.shards[h>>58]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	_, now := sh.now[h]
+	if _, old := sh.old[h]; now || old {
 		return true
-	case openRecords:
 	}
-	// A file that has grown since the first stage may hold what the set does not know.
-	o := s.open[key]
-	return o == nil || !o.Swap(true)
+	if sh.now == nil || len(sh.now) >= max(s.most/len(s.shards), 1) {
+		sh.old, sh.now = sh.now, map[uint64]struct{}{}
+	}
+	sh.now[h] = struct{}{}
+	return false
 }
 
-// parse reads one line into the record.
-func (w *recordWorker) parse(line []byte, head *header) problem {
-	r := &w.record
-	clear(r.cells)
-	r.UID, r.odd, r.scratch = hunt.UID{}, false, r.scratch[:0]
-	w.path, w.has = "", false
-	why := fine
-	if line[0] == '{' {
-		why = w.json(line)
-	} else {
-		why = w.tsv(line, head)
-	}
-	if why == fine && !w.has {
-		return missingTime
-	}
-	return why
+// flow is what http, ssl and dns records say about their connection.
+type flow struct {
+	src, dst         netip.Addr
+	srcPort, dstPort uint16
 }
 
-func (w *recordWorker) json(line []byte) problem {
-	r := &w.record
-	r.json = true
-	s := scanner{b: line}
-	why := fine
-	w.keys.rewind()
-	end := s.members(w.name[:0], func(name, value []byte) {
-		special, at := w.keys.find(name, w.scan.fields, &w.buf)
-		if value[0] == 'n' || string(value) == `""` || string(value) == "[]" {
-			return
-		}
-		if at >= 0 {
-			r.cells[at] = value
-		}
-		switch special {
-		case columnTime:
-			why = w.time(unquoted(value))
-		case columnUID:
-			r.UID = hunt.NewUID(unquoted(value))
-		case columnPath:
-			w.path = pathKind(unquoted(value))
-		}
-	})
-	if end != fine {
-		return end
-	}
-	if s.space(); s.i != len(s.b) {
-		return badJSON
-	}
-	return why
+// flowFields are what flowOf reads.
+func flowFields(more ...log.Field) []log.Field {
+	return append([]log.Field{log.OrigH, log.OrigP, log.RespH, log.RespP}, more...)
 }
 
-func unquoted(b []byte) []byte {
-	if len(b) > 1 && b[0] == '"' {
-		return b[1 : len(b)-1]
-	}
-	return b
+func flowOf(r *log.Record) flow {
+	return flow{src: r.Addr(log.OrigH), srcPort: r.Port(log.OrigP), dst: r.Addr(log.RespH), dstPort: r.Port(log.RespP)}
 }
 
-func (w *recordWorker) time(b []byte) problem {
-	us, ok := parseTime(b)
-	if !ok {
-		return badTime
+// words keeps one copy of texts that come again and again.
+type words map[string]string
+
+// maxWords bounds what a hostile network can make us hold.
+const maxWords = 1 << 16
+
+func (w words) keep(b []byte) string {
+	if len(b) == 0 {
+		return ""
 	}
-	w.record.Start, w.has = us/1000, true
-	return fine
+	if s, ok := w[string(b)]; ok {
+		return s
+	}
+	if len(w) >= maxWords {
+		clear(w)
+	}
+	s := string(b)
+	w[s] = s
+	return s
 }
 
-func (w *recordWorker) tsv(line []byte, head *header) problem {
-	if head.fields == nil {
-		return noHeader
+// reading adds outcomes up.
+func (o outcome) reading(more ...outcome) hunt.Reading {
+	out := hunt.Reading{Records: o.records, Connections: o.taken, Notes: o.Notes, Gaps: o.Gaps}
+	for _, m := range more {
+		out.Records, out.Connections = out.Records+m.records, out.Connections+m.taken
+		out.Notes, out.Gaps = append(out.Notes, m.Notes...), append(out.Gaps, m.Gaps...)
 	}
-	if head.separator == 0 {
-		return badHeader
-	}
-	if w.head != head {
-		w.plan(head)
-	}
-	r := &w.record
-	r.json, r.set = false, head.setSep
-	if head.path != "" {
-		w.path = head.kind
-	}
-	w.ends = cut(w.ends[:0], line, head.separator)
-	start := 0
-	for i, end := range w.ends {
-		cell := line[start:end]
-		start = int(end) + 1
-		if i >= len(w.columns) || w.columns[i] == columnNone || len(cell) == 0 || string(cell) == head.unset || string(cell) == head.empty {
-			continue
-		}
-		switch at := w.columns[i]; at {
-		case columnTime:
-			if why := w.time(cell); why != fine {
-				return why
-			}
-		case columnUID:
-			r.UID = hunt.NewUID(cell)
-		default:
-			r.cells[at] = cell
-		}
-	}
-	return head.fit(len(w.ends), line)
+	return out
 }
 
-// plan settles what each column of a header is for.
-func (w *recordWorker) plan(head *header) {
-	w.head = head
-	w.columns = w.columns[:0]
-	for _, name := range head.fields {
-		at := w.scan.fields.index(&w.buf, []byte(name))
-		switch {
-		case name == "ts":
-			at = columnTime
-		case name == "uid":
-			at = columnUID
-		case at < 0:
-			at = columnNone
-		}
-		w.columns = append(w.columns, at)
+// batches gathers T into batches for emit.
+type batches[T any] struct {
+	list []T
+	emit func([]T) error
+}
+
+func newBatches[T any](emit func([]T) error) *batches[T] {
+	return &batches[T]{make([]T, 0, batchSize), emit}
+}
+
+func (b *batches[T]) add(v T) error {
+	if b.list = append(b.list, v); len(b.list) < cap(b.list) {
+		return nil
 	}
+	return b.flush()
+}
+
+func (b *batches[T]) flush() error {
+	if len(b.list) == 0 {
+		return nil
+	}
+	err := b.emit(b.list)
+	b.list = b.list[:0]
+	return err
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 // seen is what reading names and queries notes on the way for [Source.Facts], so that it need not go over these logs, which are
@@ -51,26 +52,6 @@ func (s *Source) note(w hunt.Window, keep func(*seen)) {
 	}
 }
 
-func (s *shown) addTLS(batch []SSL, w hunt.Window, scope *hunt.Scope) {
-	own := s.showing()
-	for i := range batch {
-		if r := &batch[i]; w.Contains(r.Start) && scope.IsInternal(r.Src) {
-			own.tls(r.JA3, r.JA4, r.Src, r.Dst)
-		}
-	}
-	own.flush()
-}
-
-func (s *shown) addHTTP(batch []HTTP, w hunt.Window, scope *hunt.Scope) {
-	own := s.showing()
-	for i := range batch {
-		if r := &batch[i]; w.Contains(r.Start) && scope.IsInternal(r.Src) {
-			own.agent(r.UserAgent, r.Src, r.Dst)
-		}
-	}
-	own.flush()
-}
-
 // maxAnswers bounds how many different answers (an address for a name) are kept: some 40 MB. Beyond it, those that are
 // wanted are looked up in the dns logs.
 const maxAnswers = 1 << 19
@@ -97,7 +78,7 @@ func newQueried(most int) *queried {
 // overflows says that there were more answers than are kept.
 func (q *queried) overflows() bool { return len(q.answers) > q.most }
 
-func (q *queried) add(batch []DNS, w hunt.Window) {
+func (q *queried) add(batch []hunt.DNSRecord, w hunt.Window) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for i := range batch {
@@ -106,17 +87,13 @@ func (q *queried) add(batch []DNS, w hunt.Window) {
 			continue
 		}
 		q.records++
-		q.by[r.Src]++
-		name := ""
+		q.by[r.Client]++
 		for _, text := range r.Answers {
-			a, ok := parseAddr([]byte(text))
+			a, ok := log.ParseAddr([]byte(text))
 			if !ok || q.overflows() {
 				continue
 			}
-			if name == "" {
-				name = hunt.HostName(r.Query)
-			}
-			q.answers[answer{a, name}]++
+			q.answers[answer{a, r.Query}]++
 		}
 	}
 }

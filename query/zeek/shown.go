@@ -51,7 +51,7 @@ func (s *showing) flush() {
 }
 
 // agent counts who shows a user agent to whom.
-func (s *showing) agent(agent string, src, dst netip.Addr) {
+func (s *showing) agent(agent []byte, src, dst netip.Addr) {
 	if len(agent) > 0 {
 		s.own[1][src] = struct{}{}
 		s.spreads[traitAgent].add(agent, src, dst)
@@ -59,7 +59,7 @@ func (s *showing) agent(agent string, src, dst netip.Addr) {
 }
 
 // tls counts who shows a fingerprint to whom. JA3 is for records without JA4, which says more.
-func (s *showing) tls(ja3, ja4 string, src, dst netip.Addr) {
+func (s *showing) tls(ja3, ja4 []byte, src, dst netip.Addr) {
 	if len(ja3)+len(ja4) > 0 {
 		s.own[0][src] = struct{}{}
 	}

@@ -4,36 +4,27 @@ import (
 	"context"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 // ReadSignatures is [hunt.Session.Signatures] out of ssl and http logs, those of requests to proxies included.
 func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
-	q := Query{Paths: s.opts.Paths, From: req.From, To: req.To, Workers: s.opts.Workers}
-	tls, err := ReadSSL(ctx, q, func(batch []SSL) error {
-		out := make([]hunt.Signature, 0, len(batch))
-		for i := range batch {
-			if r := &batch[i]; r.JA3 != "" && req.Scope.Keep(r.Src, r.Dst) {
-				out = append(out, hunt.Signature{Src: r.Src, Dst: r.Dst, Name: hunt.HostName(r.ServerName), Text: r.JA3})
+	q := query{kinds: []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP}, from: req.From, to: req.To,
+		fields: flowFields(log.ServerName, log.JA3, log.Method, log.Host, log.URI, log.UserAgent)}
+	out, err := s.records(ctx, q, func() recordTaker {
+		b, texts := newBatches(emit), words{}
+		take := func(r *log.Record) error {
+			n, ok := named(r, texts, &req.Scope)
+			text := texts.keep(r.Text(log.JA3))
+			if n.Kind != hunt.TLS {
+				text = texts.keep(r.Text(log.UserAgent))
 			}
+			if !ok || text == "" {
+				return nil
+			}
+			return b.add(hunt.Signature{Src: n.Src, Dst: n.Dst, Name: n.Name, Text: text})
 		}
-		return emit(out)
+		return recordTaker{take: take, flush: b.flush}
 	})
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-	http, err := ReadHTTP(ctx, q, func(batch []HTTP) error {
-		out := make([]hunt.Signature, 0, len(batch))
-		for i := range batch {
-			r := &batch[i]
-			name, proxied := hunt.HostName(r.Host), isConnect(r)
-			if proxied {
-				name, _ = hunt.ConnectTarget(r.URI, r.Host)
-			}
-			if r.UserAgent != "" && (proxied && req.Scope.IsInternal(r.Src) || req.Scope.Keep(r.Src, r.Dst)) {
-				out = append(out, hunt.Signature{Src: r.Src, Dst: r.Dst, Name: name, Text: r.UserAgent})
-			}
-		}
-		return emit(out)
-	})
-	return tls.reading(http), err
+	return out.reading(), err
 }

@@ -1,16 +1,17 @@
-// Package zeek reads Zeek's log files: TSV and JSON, plain, gzip and zstd, single files and the folders in which Zeek
-// and Security Onion keep them.
+// Package zeek gives a hunt what stands in Zeek's log files; package log reads them.
 //
-// [Source.Open] says what it can do. It promises that every connection of the window comes exactly once,
-// and that whatever it could not read is a gap of the [hunt.Reading]: damaged lines, files that end early, folders
-// that may not be listed. Copies of a log are read once and told. Nothing of a log is held in memory beyond the
-// chunks being parsed and the few connections that had not ended.
+// [Source] promises that every connection of the window comes exactly once, and that whatever it could not read is a gap
+// of the [hunt.Reading]: damaged lines, files that end early, files that may hold records and cannot be read. Nothing of
+// a log is held in memory beyond the chunks being parsed, a bounded memory of which connections came, and the few
+// connections that had not ended.
 package zeek
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"runtime"
 	"slices"
@@ -20,12 +21,12 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
 )
 
 // Options say what to read.
 type Options struct {
-	// Paths are files, folders (everything below them is looked at) and globs. A file is read whatever its name if
-	// its content is a conn log; in folders and globs the name has to promise one, too.
+	// Paths are files, folders (everything below them is looked at) and globs. What a file is called does not matter.
 	Paths []string
 	// Workers is how many goroutines parse, and as many read and unpack. Zero means one a processor.
 	Workers int
@@ -37,9 +38,14 @@ type Source struct {
 	chunkSize  int
 	maxSpreads int64
 	maxAnswers int
+	maxOnce    int
+	now        func() time.Time
 
 	mu   sync.Mutex
 	seen seen
+	set  *log.Set
+	// told are the remarks that were made: a file's is made once, however often it is read.
+	told map[string]bool
 }
 
 // New makes a source; whether the paths exist is found out by Read.
@@ -47,320 +53,296 @@ func New(o Options) *Source {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Source{opts: o, chunkSize: chunkSize, maxSpreads: maxSpreads, maxAnswers: maxAnswers}
+	return &Source{opts: o, maxSpreads: maxSpreads, maxAnswers: maxAnswers, maxOnce: maxOnce, now: time.Now}
 }
 
-// Read is [hunt.Session.Connections]. Without From, To and Since the window is what the connections in scope span, so it
-// is known only at the end and everything is handed on; Since and an open end cost a first pass over the files that
-// reads times and addresses alone.
+// The logs whose records are or stand for connections.
+var (
+	connKinds  = []log.Kind{log.Conn, log.OpenConn, log.ConnLong}
+	standIns   = []log.Kind{log.HTTPLog, log.SSLLog}
+	huntedLogs = []log.Kind{log.Conn, log.OpenConn, log.ConnLong, log.HTTPLog, log.OpenHTTP, log.SSLLog, log.OpenSSL, log.QUIC, log.SOCKS, log.DNSLog}
+)
+
+// look looks into the files anew.
+func (s *Source) look(ctx context.Context, r *log.Report) (*log.Set, error) {
+	set, err := log.Look(ctx, s.opts.Paths, s.opts.Workers, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range set.Left {
+		if l.Explicit {
+			return nil, fmt.Errorf("read Zeek log: %s", hunt.Note{What: l.What, Where: l.Path, Hint: l.Hint})
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.set = set
+	return set, nil
+}
+
+// holding are the files that may have records of some logs, as they were found when connections were read, in order of
+// their first records.
+func (s *Source) holding(ctx context.Context, r *log.Report, kinds ...log.Kind) ([]*log.File, error) {
+	s.mu.Lock()
+	set := s.set
+	s.mu.Unlock()
+	if set == nil {
+		var err error
+		if set, err = s.look(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return filesOf(set, kinds...), nil
+}
+
+func filesOf(set *log.Set, kinds ...log.Kind) (out []*log.File) {
+	for _, f := range set.Files {
+		if f.Holds(kinds...) {
+			out = append(out, f)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *log.File) int { return cmp.Compare(a.First, b.First) })
+	return out
+}
+
+// bucket is how finely the times of records are noted: by minutes where paths are sensors, whose hours are counted.
+func (s *Source) bucket() int64 {
+	if len(s.opts.Paths) > 1 {
+		return time.Minute.Milliseconds()
+	}
+	return time.Hour.Milliseconds()
+}
+
+// reading is one Read under way.
+type reading struct {
+	*Source
+	req    hunt.Request
+	report *log.Report
+	set    *log.Set
+	// files hold connections, kinds are the logs that they are taken from.
+	files []*log.File
+	kinds []log.Kind
+	read  atomic.Int64
+	// beside is what the other logs span, once it is known.
+	beside []hunt.Window
+	// spanned says that a first pass read the times of what it had to.
+	spanned bool
+}
+
+// Read is [hunt.Session.Connections]. Without From, To and Since the window is what all logs span, ends of connections
+// included, so it is known only at the end and everything is handed on; Since and an open end cost a first pass over the
+// files that reads times and addresses alone.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	r := &report{}
 	if req.Since < 0 || (req.Since > 0 && !req.From.IsZero()) {
 		return hunt.Reading{}, errors.New("since counts back from the end of the window: give it without from, and above zero")
 	}
-	found, err := find(s.opts.Paths, wantConnections, r)
+	in := &reading{Source: s, req: req, report: &log.Report{}, kinds: connKinds}
+	var err error
+	s.mu.Lock()
+	in.set = s.set
+	s.mu.Unlock()
+	if in.set == nil || !req.Scope.Narrowed() {
+		if in.set, err = s.look(ctx, in.report); err != nil {
+			return hunt.Reading{}, err
+		}
+	}
+	in.files = filesOf(in.set, connKinds...)
+	if len(in.files) == 0 {
+		in.standIn()
+	}
+	if err := in.nothing(); err != nil {
+		return hunt.Reading{}, err
+	}
+	in.report.Left(in.set.Left)
+	window, p, err := in.connections(ctx, emit)
 	if err != nil {
 		return hunt.Reading{}, err
 	}
-	in, err := s.choose(ctx, found, r)
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-
-	base := scan{pipeline: pipeline{workers: s.opts.Workers, chunkSize: s.chunkSize, read: new(atomic.Int64)},
-		scope: req.Scope, connections: new(atomic.Int64), minutes: len(s.opts.Paths) > 1}
-	base.progress = in.progress(req, &base)
-	open, err := s.readOpen(ctx, base, in.open)
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-	if len(open.byUID) > 0 {
-		base.closed = open.close
-	}
-	bounds, err := s.bounds(ctx, base, req, in)
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-	pass := base
-	pass.from, pass.to, pass.take = bounds.from, bounds.to, emit
-	if err := pass.run(ctx, in.inBounds(bounds, &base)); err != nil {
-		return hunt.Reading{}, err
-	}
-	still, err := open.handOn(bounds.from, bounds.to, r, emit)
-	if err != nil {
-		return hunt.Reading{}, err
-	}
-	window := bounds.window
-	if window == (hunt.Window{}) || req.From.IsZero() && req.Since == 0 {
-		window = in.span(window.End)
+	if in.records() == 0 && in.standIn() {
+		// Files of which it was not known held none after all.
+		if window, p, err = in.connections(ctx, emit); err != nil {
+			return hunt.Reading{}, err
+		}
 	}
 	if len(req.Scope.Proxies) == 0 { // that is a further reading of the same hunt
 		s.settled(window)
 	}
-	return in.reading(s.opts.Paths, window, base.connections.Load()+still, r), nil
+	return in.reading(window, p), nil
 }
 
-// wantConnections is what Read looks into: logs that hold connections by name, and files that hint at them.
-func wantConnections(k Kind, path string) bool {
-	return k.holdsConnections() || k == "" && hintsAtConn(path)
+// standIn has http and ssl logs stand for connections, where there is no conn log.
+func (in *reading) standIn() bool {
+	if files := filesOf(in.set, standIns...); len(files) > 0 {
+		in.files, in.kinds = files, standIns
+		n := len(files)
+		in.report.Note(hunt.Note{What: fmt.Sprintf("there is no conn log; the records of %d http and ssl logs stand for connections, each with its own time", n),
+			Hint: "durations and IP bytes are unknown, and what is neither HTTP nor TLS is not seen", Count: int64(n), Logs: []string{"conn"}})
+		return true
+	}
+	in.report.Note(hunt.Note{What: "there is no conn log, so no beacon, long connection or strobe can be found",
+		Hint: "give the folder that holds conn.log", Logs: []string{"conn"}})
+	return false
 }
 
-// input are the files of one hunt.
-type input struct {
-	// closed hold connections that have ended (or stand for some, where there is no conn log), open the others.
-	closed, open []*logFile
+func (in *reading) records() (n int64) {
+	for _, f := range in.files {
+		n += f.Records
+	}
+	return n
 }
 
-// all are both kinds.
-func (in *input) all() []*logFile { return append(slices.Clone(in.closed), in.open...) }
-
-// choose picks the files that hold connections. Logs of names are looked at only when there is no conn log.
-func (s *Source) choose(ctx context.Context, found *finder, r *report) (*input, error) {
-	var first, names []*logFile
-	for _, f := range found.files {
-		if f.named == HTTPLog || f.named == SSLLog {
-			found.others[f.named]++
-			names = append(names, f)
-		} else {
-			first = append(first, f)
-		}
+// nothing is the error when no file holds anything that can be hunted in.
+func (in *reading) nothing() error {
+	if len(filesOf(in.set, huntedLogs...)) > 0 {
+		return nil
 	}
-	in := &input{}
-	more, err := in.add(ctx, first, found, r)
-	if err != nil {
-		return nil, err
-	}
-	names = append(names, more...)
-	if len(in.closed) == 0 && len(names) > 0 {
-		named, err := in.add(ctx, names, found, r)
-		if err != nil {
-			return nil, err
-		}
-		in.closed = append(in.closed, named...)
-		if n := len(in.closed); n > 0 {
-			r.note(hunt.Note{What: fmt.Sprintf("there is no conn log; the records of %d http and ssl logs stand for connections, each with its own time", n),
-				Hint: "durations and IP bytes are unknown, and what is neither HTTP nor TLS is not seen", Count: int64(n)})
-		}
-	}
-	if len(in.closed)+len(in.open) == 0 {
-		return nil, nothing(s.opts.Paths, found, r)
-	}
-	r.gaps = append(r.gaps, r.bad...)
-	in.closed, err = dropCopies(ctx, in.closed, r)
-	return in, err
-}
-
-// add looks into files and takes those that hold connections. It gives back http and ssl logs, which may have to
-// stand for connections.
-func (in *input) add(ctx context.Context, files []*logFile, found *finder, r *report) (names []*logFile, err error) {
-	files, err = inspectAll(ctx, files, r)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range files {
-		switch {
-		case f.named == "" && !f.explicit:
-			if f.kind == Conn && f.has {
-				r.note(hunt.Note{What: "looks like a conn log but is not named like one, and was not read", Where: f.path,
-					Hint: "name the file itself to have it read", Count: 1})
-			}
-		case f.kind == Conn:
-			in.closed = append(in.closed, f)
-		case f.kind.Open():
-			in.open = append(in.open, f)
-		case (f.kind == HTTPLog || f.kind == SSLLog) && (f.explicit || f.named == f.kind):
-			names = append(names, f)
-		case f.named.holdsConnections():
-			r.note(hunt.Note{What: "is named like a " + string(f.named) + " log but holds another", Where: f.path, Count: 1})
-		case f.explicit:
-			found.others[f.named]++
-			r.note(hunt.Note{What: "holds no connections", Where: f.path, Count: 1})
-		}
-	}
-	return names, nil
-}
-
-// nothing is the error when no file holds connections.
-func nothing(paths []string, found *finder, r *report) error {
-	where := strings.Join(paths, ", ")
-	if len(r.bad) > 0 {
-		return fmt.Errorf("no conn log in %s can be read: %s: %s", where, r.bad[0].Where, r.bad[0].What)
-	}
+	where := strings.Join(in.opts.Paths, ", ")
 	var have []string
-	for k, n := range found.others {
-		name := string(k)
-		if k == "" || k == otherKind {
-			name = "no Zeek log by name"
+	for _, l := range in.set.Left {
+		have = append(have, l.Path+" "+l.What)
+	}
+	for _, f := range in.set.Files {
+		kind := "holds no record"
+		for k := range f.Kinds {
+			kind = "is a Zeek log of another kind (" + string(k) + ")"
 		}
-		have = append(have, fmt.Sprintf("%d %s", n, name))
+		have = append(have, f.Path+" "+kind)
 	}
 	if len(have) == 0 {
-		return fmt.Errorf("no conn log in %s: found no file at all; give the folder that holds conn.log", where)
+		return fmt.Errorf("no Zeek log in %s: found no file at all; give the folder that holds conn.log", where)
 	}
-	slices.Sort(have)
-	return fmt.Errorf("no conn log in %s: found %s; give the folder that holds conn.log, or name the file itself", where, strings.Join(have, ", "))
+	more := ""
+	if n := len(have) - 5; n > 0 {
+		have, more = have[:5], fmt.Sprintf("; and %d more files", n)
+	}
+	return fmt.Errorf("no log that can be hunted in (conn, dns, http, ssl) in %s: %s%s; give the folder that holds conn.log", where, strings.Join(have, "; "), more)
+}
+
+// connections settles the window and hands the connections on.
+func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection) error) (hunt.Window, *pass, error) {
+	p := &pass{scope: in.req.Scope, take: emit, once: newOnce(in.maxOnce), records: repeats{seed: maphash.MakeSeed(), most: in.maxOnce / 8}, open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
+	p.pieces.of = map[fiveTuple]*held{}
+	window, bounds, err := in.bounds(ctx)
+	if err != nil {
+		return window, p, err
+	}
+	p.window = bounds
+	if err := p.run(ctx, in.Source, in.inBounds(bounds), in.kinds, in.progress(p), &in.read); err != nil {
+		return window, p, err
+	}
+	span := in.span(ctx)
+	if err := p.finish(in.report, span.End.UnixMilli()); err != nil {
+		return window, p, fmt.Errorf("hand on connections: %w", err)
+	}
+	if window == (hunt.Window{}) {
+		if start := span.End.Add(-in.req.Since); in.req.Since > 0 && start.After(span.Start) {
+			span.Start = start
+		}
+		return span, p, nil
+	}
+	if in.req.From.IsZero() && in.req.Since == 0 {
+		window.Start = span.Start
+		if !window.End.After(window.Start) {
+			window.Start = window.End.Add(-time.Millisecond)
+		}
+	}
+	return window, p, nil
 }
 
 // progress adapts the request's callback: bytes of files, of which some are read twice.
-func (in *input) progress(req hunt.Request, base *scan) func() {
-	if req.Progress == nil {
+func (in *reading) progress(p *pass) func() {
+	if in.req.Progress == nil {
 		return nil
 	}
 	var total int64
-	for _, f := range in.closed {
-		total += f.size
+	for _, f := range in.files {
+		total += f.Size
 	}
-	if needsSpan(req) {
+	if needsSpan(in.req) {
 		total *= 2
-	}
-	for _, f := range in.open {
-		total += f.size
 	}
 	const step = 4 << 20
 	var mu sync.Mutex
 	var told int64
 	return func() {
-		done := base.read.Load()
+		done := in.read.Load()
 		mu.Lock()
 		defer mu.Unlock()
 		if done < told+step && done < total {
 			return
 		}
 		told = done
-		req.Progress(hunt.Progress{Done: min(done, total), Total: total, Unit: "bytes", Connections: base.connections.Load()})
+		in.req.Progress(hunt.Progress{Done: min(done, total), Total: total, Unit: "bytes", Connections: p.connections.Load()})
 	}
 }
-
-// bounds is a window with what has to be read for it, Unix milliseconds, half-open.
-type bounds struct {
-	window   hunt.Window
-	from, to int64
-}
-
-// needsSpan says whether the window depends on the newest connection and not all are wanted.
-func needsSpan(req hunt.Request) bool {
-	return req.To.IsZero() && (req.Since > 0 || !req.From.IsZero())
-}
-
-// bounds settles the window, as far as it can be known before everything was read.
-func (s *Source) bounds(ctx context.Context, base scan, req hunt.Request, in *input) (bounds, error) {
-	b := bounds{}
-	b.from, b.to = always()
-	start, end := req.From, req.To
-	switch {
-	case needsSpan(req):
-		base.spanOnly = true
-		base.closed = nil
-		w, err := in.newest(ctx, base)
-		if err != nil {
-			return b, err
-		}
-		end = w.End
-		if end.IsZero() && req.Since > 0 {
-			return b, nil
-		}
-		if req.Since > 0 {
-			start = end.Add(-req.Since)
-		} else if !end.After(start) {
-			end = start.Add(time.Millisecond)
-		}
-	case end.IsZero():
-		return b, nil
-	case req.Since > 0:
-		start = end.Add(-req.Since)
-	case start.IsZero():
-		b.window.End = end.UTC().Truncate(time.Millisecond)
-		b.to = b.window.End.UnixMilli()
-		return b, nil
-	}
-	w, err := hunt.NewWindow(start, end)
-	if err != nil {
-		return b, err
-	}
-	b.window, b.from, b.to = w, w.ReadFrom().UnixMilli(), w.End.UnixMilli()
-	return b, nil
-}
-
-// inBounds leaves out files that hold nothing of the window, where that is known.
-func (in *input) inBounds(b bounds, base *scan) []*logFile {
-	var out []*logFile
-	for _, f := range in.closed {
-		c := &f.tally.counts
-		switch {
-		case f.tally.read && (c.kept == 0 || c.newest < b.from || c.oldest >= b.to), !f.tally.read && f.until < b.from:
-			base.read.Add(f.size)
-		default:
-			out = append(out, f)
-		}
-	}
-	return out
-}
-
-// span is the window from the oldest to the newest connection in scope, or to end. It is zero when there is none.
-func (in *input) span(end time.Time) hunt.Window {
-	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, f := range in.all() {
-		oldest, newest = min(oldest, f.tally.oldest), max(newest, f.tally.newest)
-	}
-	if oldest > newest {
-		return hunt.Window{}
-	}
-	w := hunt.Window{Start: time.UnixMilli(oldest).UTC(), End: time.UnixMilli(newest + 1).UTC()}
-	if !end.IsZero() {
-		w.End = end
-		if !w.End.After(w.Start) {
-			w.Start = end.Add(-time.Millisecond)
-		}
-	}
-	return w
-}
-
-// longSpan is a window that nobody asks for by intent.
-const longSpan = 366 * 24 * time.Hour
 
 // reading puts together what the hunt is told.
-func (in *input) reading(paths []string, w hunt.Window, connections int64, r *report) hunt.Reading {
-	out := hunt.Reading{Window: w, Source: strings.Join(paths, ", "), Connections: connections}
-	files := in.all()
-	total := newCounts()
-	in.tellUnread(r)
-	for _, f := range files {
-		if !f.tally.read {
+func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
+	r := in.report
+	out := hunt.Reading{Window: w, Source: strings.Join(in.opts.Paths, ", "), Connections: p.connections.Load()}
+	var kept int64
+	unread := 0
+	for _, f := range in.files {
+		if !f.WasRead {
+			unread++
 			continue
 		}
-		c := &f.tally.counts
-		r.tell(f)
-		total.add(c)
-		slice := hunt.Slice{Name: f.path, Read: c.emitted}
-		if c.kept > 0 {
-			slice.Start, slice.End = time.UnixMilli(c.oldest).UTC(), time.UnixMilli(c.newest+1).UTC()
+		r.Tell(f)
+		if _, _, n := mass(f); n > 0 && (in.req.From.IsZero() || in.req.To.IsZero()) {
+			r.Gap(hunt.Note{What: fmt.Sprintf("records of a time far from all others in this log, left out of the window: %d", n), Where: f.Path,
+				Hint: "the sensor's clock was wrong, and when they happened is not known; give --from and --to to look at that time", Count: n})
+		}
+		out.Records += f.Records
+		kept += f.Kept
+		slice := hunt.Slice{Name: f.Path, Read: f.Emitted}
+		if f.Kept > 0 {
+			slice.Start, slice.End = time.UnixMilli(f.Oldest).UTC(), time.UnixMilli(f.Newest+1).UTC()
 		}
 		out.Slices = append(out.Slices, slice)
 	}
 	slices.SortStableFunc(out.Slices, func(a, b hunt.Slice) int { return a.Start.Compare(b.Start) })
-	out.Records = total.records
+	r.Faults()
+	if unread > 0 {
+		r.Note(hunt.Note{What: fmt.Sprintf("logs that were last written well before the window, not read: %d", unread), Count: int64(unread)})
+	}
+	if p.once.forgot.Load() {
+		r.Note(hunt.Note{What: fmt.Sprintf("of more than %s connections, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*in.maxOnce))),
+			Hint: "give no copies of logs beside the logs"})
+	}
+	p.dropped.tell(r)
 	switch {
-	case total.records == 0:
-		r.note(hunt.Note{What: fmt.Sprintf("%d logs hold no record at all", len(files)), Where: out.Source, Count: int64(len(files))})
-	case total.kept == 0:
-		r.note(hunt.Note{What: fmt.Sprintf("none of %d records is in scope", total.records), Where: out.Source,
-			Hint: "name your own networks with --internal, or look in the other --direction", Count: total.records})
-	case connections == 0:
-		r.note(hunt.Note{What: fmt.Sprintf("no connection in scope starts in the window %s; the logs span %s", w, in.span(time.Time{})),
-			Where: out.Source, Hint: "move the window with --from and --to, or leave it out to read everything", Count: total.kept})
+	case len(in.files) == 0:
+	case out.Records == 0:
+		r.Gap(hunt.Note{What: fmt.Sprintf("%d logs hold no record of a connection", len(in.files)), Where: out.Source, Count: int64(len(in.files))})
+	case kept == 0:
+		r.Note(hunt.Note{What: fmt.Sprintf("none of %d records is in scope", out.Records), Where: out.Source,
+			Hint: "name your own networks with --internal, or look in the other --direction", Count: out.Records})
+	case out.Connections == 0:
+		r.Gap(hunt.Note{What: fmt.Sprintf("no connection in scope is in the window %s; the logs span %s", w, in.span(context.Background())),
+			Where: out.Source, Hint: "move the window with --from and --to, or leave it out to read everything", Count: kept})
 	}
-	if w.Duration() > longSpan && w.Contains(total.oldest) {
-		for _, f := range files {
-			if f.tally.kept > 0 && f.tally.oldest == total.oldest {
-				r.note(hunt.Note{What: "the logs span more than a year, from " + time.UnixMilli(total.oldest).UTC().Format(time.RFC3339) + " on: a sensor's clock may have been wrong",
-					Where: f.path, Hint: "give --from or --since to leave that out", Count: 1})
-				break
-			}
-		}
-	}
-	out.Notes, out.Gaps = r.notes, r.gaps
-	if len(paths) > 1 {
-		out.Sensors = in.sensors(paths, w)
+	in.fresh(r)
+	out.Notes, out.Gaps = r.Notes, r.Gaps
+	if len(in.opts.Paths) > 1 {
+		out.Sensors = in.sensors(w)
 	}
 	return out
 }
+
+// fresh takes out of a report what was said before.
+func (s *Source) fresh(r *log.Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told == nil {
+		s.told = map[string]bool{}
+	}
+	said := func(n hunt.Note) bool {
+		text := n.String()
+		defer func() { s.told[text] = true }()
+		return s.told[text]
+	}
+	r.Notes, r.Gaps = slices.DeleteFunc(r.Notes, said), slices.DeleteFunc(r.Gaps, said)
+}
+
+// always is the pair of bounds that leaves nothing out.
+func always() (from, to int64) { return math.MinInt64, math.MaxInt64 }

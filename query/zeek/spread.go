@@ -35,8 +35,8 @@ func newSpreads(most int64) *spreads {
 }
 
 // add counts that one machine shows a value to another. Of more than most values, those that come late are not known.
-func (s *spreads) add(value string, src, dst netip.Addr) {
-	h := maphash.String(s.seed, value)
+func (s *spreads) add(value []byte, src, dst netip.Addr) {
+	h := maphash.Bytes(s.seed, value)
 	shard := &s.shards[h%uint64(len(s.shards))]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()

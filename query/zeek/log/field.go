@@ -72,7 +72,6 @@ const (
 	Indicator
 	IndicatorType
 	Sources
-	SoftwareHost
 	SoftwareType
 	Version
 	// dhcp, kerberos, ntlm

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -132,12 +133,11 @@ func (f *File) look() error {
 	if s.wide {
 		f.note = "it is UTF-16 text, as Windows PowerShell writes it, and was read as such"
 	}
-	if head, _ := s.Peek(64 << 10); f.loose || bytes.HasPrefix(bytes.TrimLeft(head, "\xef\xbb\xbf \t\r\n"), []byte("[")) {
-		f.loose = true
-		if containers.Match(head) {
-			f.base = containers
-		}
+	head, _ := s.Peek(64 << 10)
+	if containers.Match(head) && !bytes.Contains(head, []byte("\n{")) {
+		f.loose, f.base = true, containers
 	}
+	f.loose = f.loose || bytes.HasPrefix(bytes.TrimLeft(head, "\ufeff \t\r\n"), []byte("["))
 	in := f.open(s)
 	l := looker{f: f, p: NewParser(OrigH, RespH), h: f.head}
 	for l.bytes < lookedBytes {
@@ -243,6 +243,12 @@ func (l *looker) end() error {
 		return nil
 	case !l.begun:
 		f.silent, f.note = true, "this log is empty"
+		if f.Named != "" {
+			f.Kinds[f.Named] = true
+		}
+		return nil
+	case l.h.kind != "" && !slices.Contains(read, l.h.kind):
+		f.silent, f.Kinds[l.h.kind] = true, true
 		return nil
 	case l.why == fine && l.h.problem != "":
 		return &notLogError{l.h.problem, "get the log as Zeek wrote it", true}
@@ -260,7 +266,7 @@ func (l *looker) end() error {
 
 // left says why a file of which no line is a record is left out.
 func (l *looker) left() error {
-	named := l.f.Named != "" && l.f.Named != Other
+	named := slices.Contains(read, l.f.Named)
 	switch {
 	case l.p.mark == suricata || bytes.Contains(l.first, []byte(`"event_type"`)):
 		return &notLogError{"is Suricata's log (eve.json), no Zeek log", "hunt in Zeek's logs of the same traffic", false}
@@ -318,7 +324,8 @@ func clean(line []byte) []byte {
 
 func isBinary(b []byte) bool {
 	b = b[:min(len(b), 4096)]
-	return bytes.IndexByte(b, 0) >= 0 || (len(b) < 4096 && !utf8.Valid(b))
+	control := func(c rune) bool { return c < '\t' }
+	return bytes.IndexFunc(b, control) >= 0 || (len(b) < 4096 && !utf8.Valid(b))
 }
 
 // Left is a file that is left out.

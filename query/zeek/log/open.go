@@ -108,7 +108,7 @@ func newStream(f *os.File, read *atomic.Int64) (*stream, error) {
 		head, err = s.Peek(512)
 		if len(head) == 0 && err != nil && !errors.Is(err, io.EOF) {
 			s.release()
-			return nil, &notLogError{what: "its compression ends before the first record (" + err.Error() + ")", hint: "copy it again", data: true}
+			return nil, &notLogError{what: "is packed, and its compression ends before the first record (" + err.Error() + ")", hint: "copy it again", data: true}
 		}
 	}
 	if err := magic(head, s.Reader != raw); err != nil {

@@ -138,8 +138,13 @@ func (fd *finder) entry(path string) error {
 	switch {
 	case err != nil:
 		// A link that leads nowhere, or a file that was rotated away since the folder was listed.
-		fd.report.Gap(hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
-			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
+		n := hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
+			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1}
+		if kindOfName(path) != "" {
+			fd.report.Gap(n)
+		} else {
+			fd.report.Note(n)
+		}
 	case info.IsDir():
 		return fd.walk(path, false)
 	case info.Mode().IsRegular():

@@ -54,10 +54,15 @@ type Counts struct {
 	Again int64
 	// Oldest and Newest are the starts of the first and the last record in scope; First and Last those of all.
 	Oldest, Newest, First, Last int64
-	// Negative are durations below zero.
-	Negative int64
-	// Hours are how many records began in each hour since 1970.
-	Hours map[int64]int64
+	// End is when the last connection ended that can have lasted so long.
+	End int64
+	// Negative are durations below zero; Future are records of tomorrow and later, which are left out, the last of FutureTo.
+	Negative, Future, FutureTo int64
+	// Buckets are how many records began in each span of Bucket milliseconds since 1970.
+	Buckets map[int64]int64
+	Bucket  int64
+	// File is the file that is being read.
+	File *File
 
 	// bad lines, the number of the first one and why it is bad; torn is a bad last line without an end.
 	bad     int64
@@ -65,6 +70,8 @@ type Counts struct {
 	badWhy  problem
 	torn    int64
 	tornWhy problem
+	// zeros are lines that begin with zero bytes, zeroLine the first of them.
+	zeros, zeroLine int64
 	// kinds are how many records there are of each log, wanted or not.
 	kinds []kindCount
 	// odd are records of which a value could not be read, oddLine the first of them.
@@ -74,8 +81,8 @@ type Counts struct {
 	clock           clock
 	// number is the line of the record that is being taken.
 	number int64
-	// hour and inHour gather what goes into Hours.
-	hour, inHour int64
+	// bucket and inBucket gather what goes into Buckets.
+	bucket, inBucket int64
 }
 
 type kindCount struct {
@@ -95,24 +102,24 @@ func (c *Counts) kindTimes(k Kind, times int64) {
 	c.kinds = append(c.kinds, kindCount{k, times})
 }
 
-// At notes the hour in which a record began.
+// At notes when a record began.
 func (c *Counts) At(ms int64) {
-	if hour := ms / 3_600_000; hour != c.hour {
-		c.atHour()
-		c.hour = hour
+	if at := ms / c.Bucket; at != c.bucket {
+		c.flushBucket()
+		c.bucket = at
 	}
-	c.inHour++
+	c.inBucket++
 }
 
-func (c *Counts) atHour() {
-	if c.inHour == 0 {
+func (c *Counts) flushBucket() {
+	if c.inBucket == 0 {
 		return
 	}
-	if c.Hours == nil {
-		c.Hours = map[int64]int64{}
+	if c.Buckets == nil {
+		c.Buckets = map[int64]int64{}
 	}
-	c.Hours[c.hour] += c.inHour
-	c.inHour = 0
+	c.Buckets[c.bucket] += c.inBucket
+	c.inBucket = 0
 }
 
 // Step follows the clock of a sensor by when connections began and ended, Unix milliseconds.
@@ -126,7 +133,7 @@ func (c *Counts) Step(start, end int64) {
 }
 
 func newCounts() Counts {
-	return Counts{Oldest: math.MaxInt64, Newest: math.MinInt64, First: math.MaxInt64, Last: math.MinInt64}
+	return Counts{Oldest: math.MaxInt64, Newest: math.MinInt64, First: math.MaxInt64, Last: math.MinInt64, End: math.MinInt64}
 }
 
 func (c *Counts) oddly(line int64) {
@@ -150,6 +157,10 @@ func (c *Counts) add(o *Counts) {
 	if o.torn > 0 {
 		c.torn, c.tornWhy = o.torn, o.tornWhy
 	}
+	if o.zeros > 0 && (c.zeros == 0 || o.zeroLine < c.zeroLine) {
+		c.zeroLine = o.zeroLine
+	}
+	c.zeros += o.zeros
 	for _, k := range o.kinds {
 		c.kindTimes(k.kind, k.n)
 	}
@@ -162,12 +173,15 @@ func (c *Counts) add(o *Counts) {
 		c.stepLine = o.stepLine
 	}
 	c.steps += o.steps
-	o.atHour()
-	if c.Hours == nil {
-		c.Hours = o.Hours
+	c.End = max(c.End, o.End)
+	c.Future, c.FutureTo = c.Future+o.Future, max(c.FutureTo, o.FutureTo)
+	o.flushBucket()
+	c.Bucket = o.Bucket
+	if c.Buckets == nil {
+		c.Buckets = o.Buckets
 	} else {
-		for hour, n := range o.Hours {
-			c.Hours[hour] += n
+		for at, n := range o.Buckets {
+			c.Buckets[at] += n
 		}
 	}
 }
@@ -206,7 +220,37 @@ func (f *File) settled() {
 }
 
 // Report collects notes and gaps.
-type Report struct{ Notes, Gaps []hunt.Note }
+type Report struct {
+	Notes, Gaps []hunt.Note
+	faults      map[string]*fault
+	order       []*fault
+}
+
+// fault is something that only a wrong clock explains.
+type fault struct {
+	what, where string
+	n           int64
+}
+
+// ClockFault counts a record whose time cannot be. It is told by Faults.
+func (r *Report) ClockFault(f *File, what string) {
+	k := f.Path + what
+	if r.faults == nil {
+		r.faults = map[string]*fault{}
+	}
+	if r.faults[k] == nil {
+		r.faults[k] = &fault{what: what, where: f.Path}
+		r.order = append(r.order, r.faults[k])
+	}
+	r.faults[k].n++
+}
+
+// Faults tells what ClockFault counted.
+func (r *Report) Faults() {
+	for _, f := range r.order {
+		r.Note(hunt.Note{What: fmt.Sprintf("%s: %d", f.what, f.n), Where: f.where, Hint: "the sensor's clock was wrong", Count: f.n})
+	}
+}
 
 // Note takes a remark that loses nothing, Gap one that does.
 func (r *Report) Note(n hunt.Note) { r.Notes = append(r.Notes, n) }
@@ -271,6 +315,10 @@ func (r *Report) Tell(f *File) {
 		r.Gap(hunt.Note{What: badLines(c),
 			Where: f.Path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine), Count: c.bad})
 	}
+	if c.zeros > 0 {
+		r.Gap(hunt.Note{What: fmt.Sprintf("zero bytes stand where records were, the first before line %d; what follows them was read", c.zeroLine),
+			Where: f.Path, Hint: "a power loss or a full disk leaves such holes", Count: c.zeros})
+	}
 	if c.torn > 0 && f.Ended == nil {
 		r.Note(hunt.Note{What: "the last line is cut off (" + string(c.tornWhy) + "); everything before it was read",
 			Where: f.Path, Hint: "Zeek was still writing, or the file was copied too early", Count: c.torn})
@@ -286,6 +334,10 @@ func (r *Report) Tell(f *File) {
 	if c.steps > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("places where time goes back by more than an hour: %d, the first is line %d", c.steps, c.stepLine),
 			Where: f.Path, Hint: "fine if the file was put together from several; otherwise the sensor's clock was set back and intervals across that moment are wrong", Count: c.steps})
+	}
+	if c.Future > 0 {
+		r.Gap(hunt.Note{What: fmt.Sprintf("records of the future, up to %s, left out: %d", time.UnixMilli(c.FutureTo).UTC().Format(time.RFC3339), c.Future),
+			Where: f.Path, Hint: "the sensor's clock was wrong, and when they happened is not known", Count: c.Future})
 	}
 	if c.Negative > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("durations below zero, taken as 0: %d", c.Negative),

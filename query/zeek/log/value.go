@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"time"
 	"unsafe"
+
+	"dwell/internal/hunt"
 )
 
 // micro is the number of microseconds in a second: Zeek writes times and intervals with six decimals.
@@ -255,7 +257,7 @@ func parsePort(b []byte) (uint16, bool) {
 	return uint16(n), ok && n <= 65535
 }
 
-// ParseAddr reads an IPv4 or IPv6 address. IPv4 in IPv6 comes out as IPv4, so that one machine has one address; a
+// ParseAddr reads an IPv4 or IPv6 address. IPv4 in IPv6 comes out as IPv4 (see hunt.PlainAddr); a
 // zone is dropped, since no network of a scope has one.
 func ParseAddr(b []byte) (netip.Addr, bool) {
 	if a, ok := parseIPv4(b); ok {
@@ -269,7 +271,7 @@ func ParseAddr(b []byte) (netip.Addr, bool) {
 	if err != nil {
 		return netip.Addr{}, false
 	}
-	return a.Unmap().WithZone(""), true
+	return hunt.PlainAddr(a), true
 }
 
 // parseIPv4 reads four decimal numbers without leading zeros, as netip does, on bytes.

@@ -9,8 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
-
 func TestParseSeconds(t *testing.T) {
 	for in, want := range map[string]int64{
 		"0": 0, "1": 1_000_000, "1517336042.090842": 1517336042090842, "1588205198.89971": 1588205198899710,
@@ -60,7 +58,7 @@ func TestParseAddr(t *testing.T) {
 		require.True(t, ok, in)
 		require.Equal(t, netip.MustParseAddr(in), got, in)
 	}
-	for in, want := range map[string]string{"::ffff:10.0.0.1": "10.0.0.1", "fe80::1%eth0": "fe80::1"} {
+	for in, want := range map[string]string{"::ffff:10.0.0.1": "10.0.0.1", "64:ff9b::a00:1": "10.0.0.1", "fe80::1%eth0": "fe80::1"} {
 		got, ok := ParseAddr([]byte(in))
 		require.True(t, ok, in)
 		require.Equal(t, netip.MustParseAddr(want), got, in)
@@ -95,9 +93,9 @@ func TestKindOfName(t *testing.T) {
 		"open_conn.05:00:00-06:00:00.log.gz": OpenConn, "open_conn.log": OpenConn, "conn_long.log": ConnLong,
 		"open_conn.17_32_32-18_00_00.log.gz": OpenConn,
 		"http.log":                           HTTPLog, "ssl.17:00:00-18:00:00.log.gz": SSLLog, "open_http.log": "open_http",
-		"conn-summary.00:00:00-01:00:00.log.gz": "conn-summary", "known_conns.log": "known_conns", "conn_red.log": "conn_red",
-		"conn__2020-07-16-09-43-10__2020-07-16-10-00-00__.log": Conn, "conn.log.1": Conn, "conn.10:00:00-11:00:00.log.gz.tmp": "",
-		"conn.pcap": "", "conn": "", "conn.log.swp~": "", "README": "", "agent_http.log.gz": "agent_http",
+		"conn-summary.00:00:00-01:00:00.log.gz": Other, "known_conns.log": "", "conn_red.log": Other, "known_hosts.log": "known_hosts",
+		"conn__2020-07-16-09-43-10__2020-07-16-10-00-00__.log": Conn, "conn.log.1": Conn, "conn.10:00:00-11:00:00.log.gz.tmp": Conn,
+		"conn.pcap": "", "conn": "", "conn.log.swp~": "", "README": "", "agent_http.log.gz": "",
 	} {
 		require.Equal(t, want, kindOfName("/some/where/"+name), name)
 	}

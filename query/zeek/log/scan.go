@@ -29,6 +29,8 @@ type Scan struct {
 	// Read, if set, counts the bytes read from files; Progress, if set, is called now and then.
 	Read     *atomic.Int64
 	Progress func()
+	// Bucket is the span of Counts.Buckets, milliseconds; zero is an hour.
+	Bucket int64
 	// New makes a taker for each goroutine that parses.
 	New func() Taker
 }
@@ -74,6 +76,9 @@ func (s *Scan) Run(ctx context.Context, files []*File) error {
 	if s.ChunkSize <= 0 {
 		s.ChunkSize = chunkSize
 	}
+	if s.Bucket <= 0 {
+		s.Bucket = setBack
+	}
 	var want kindSet
 	for _, k := range s.Kinds {
 		want = append(want, k)
@@ -112,7 +117,7 @@ func (s *Scan) Run(ctx context.Context, files []*File) error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := c.parse(p, t, want); err != nil {
+				if err := c.parse(p, t, want, s.Bucket); err != nil {
 					return err
 				}
 				*c.buf = (*c.buf)[:0]
@@ -249,8 +254,9 @@ func nextHeader(data []byte) int {
 }
 
 // parse hands every record of the chunk that is wanted to the taker, and counts the rest.
-func (c *chunk) parse(p *Parser, t Taker, want kindSet) error {
+func (c *chunk) parse(p *Parser, t Taker, want kindSet, bucket int64) error {
 	n := newCounts()
+	n.File, n.Bucket = c.file, bucket
 	head, number := c.head, c.line-1
 	for data := c.data; len(data) > 0; {
 		number++
@@ -262,6 +268,12 @@ func (c *chunk) parse(p *Parser, t Taker, want kindSet) error {
 		}
 		if len(line) > 0 && line[len(line)-1] == '\r' {
 			line = line[:len(line)-1]
+		}
+		if len(line) > 0 && line[0] == 0 {
+			if n.zeros == 0 {
+				n.zeroLine = number
+			}
+			n.zeros++
 		}
 		if line = clean(line); len(line) == 0 {
 			continue
@@ -315,9 +327,9 @@ func (f *File) isNames(line []byte, number int64) bool {
 // ends is what Last reads from the end of a plain file.
 const ends = 64 << 10
 
-// Newest is when the last record of the file began, as far as that can be told without reading all of it: the newest of
+// LastRecord is when the last record of the file began, as far as that can be told without reading all of it: the newest of
 // the last lines of a file that is not compressed. ok is false where it cannot.
-func (f *File) Newest() (ms int64, ok bool) {
+func (f *File) LastRecord() (ms int64, ok bool) {
 	if f.loose || !f.Has {
 		return 0, false
 	}

@@ -1,0 +1,293 @@
+package zeek
+
+import (
+	"context"
+	"hash/maphash"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
+)
+
+// batchSize is how many connections are handed on at once.
+const batchSize = 2048
+
+// connFields are what a connection is made of; spanFields what tells its time and whether it is in scope.
+var (
+	spanFields = []log.Field{log.OrigH, log.RespH, log.LocalOrig, log.LocalResp, log.Duration}
+	connFields = append([]log.Field{log.OrigP, log.RespP, log.Proto, log.Service, log.OrigBytes, log.RespBytes,
+		log.OrigIPBytes, log.ConnState}, spanFields...)
+)
+
+// pass is one pass over the files that hold connections.
+type pass struct {
+	scope hunt.Scope
+	// spanOnly reads no more of a record than its time and addresses, and hands nothing on.
+	spanOnly bool
+	// window bounds what is handed on.
+	window reach
+	// take gets every connection that is wanted, from several goroutines at once; it keeps nothing of the batch.
+	take func(batch []hunt.Connection) error
+	once *once
+	// records are those of logs that stand for conn.
+	records repeats
+	open    *openSet
+	joined
+	// latest is the time that no record can be of: tomorrow.
+	latest int64
+	// connections counts what was handed on.
+	connections atomic.Int64
+	dropped     dropped
+}
+
+// joined is what waits until everything was read: pieces of connections, and connections that last so long that only
+// the end of the logs tells whether they can have.
+type joined struct {
+	pieces pieces
+	mu     sync.Mutex
+	held   []held
+}
+
+type held struct {
+	conn hunt.Connection
+	file *log.File
+}
+
+const (
+	// unlikely is a duration that is held until it is known when the logs end.
+	unlikely = int64(7 * 24 * time.Hour / time.Millisecond)
+	// maxHeld bounds how many are: more of them are handed on as they are.
+	maxHeld = 1 << 14
+	// dayMillis is a day.
+	dayMillis = int64(24 * time.Hour / time.Millisecond)
+)
+
+// reach is a window in Unix milliseconds, half-open. What began before from, but not before back, and was still open at
+// start is wanted, too.
+type reach struct{ back, from, start, to int64 }
+
+func everything() reach { return reach{math.MinInt64, math.MinInt64, math.MinInt64, math.MaxInt64} }
+
+func (w *reach) wants(c *hunt.Connection) bool {
+	switch {
+	case c.Start >= w.to:
+		return false
+	case c.Start >= w.from:
+		return true
+	}
+	return c.Start >= w.back && c.Duration > 0 && c.Start+c.Duration > w.start
+}
+
+// run makes the pass.
+func (p *pass) run(ctx context.Context, s *Source, files []*log.File, kinds []log.Kind, progress func(), read *atomic.Int64) error {
+	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: kinds, Fields: connFields, Read: read, Progress: progress, Bucket: s.bucket()}
+	switch {
+	case p.spanOnly:
+		scan.Fields = spanFields
+	case kinds[0] != log.Conn:
+		scan.Fields = append(slices.Clone(connFields), log.URI)
+	}
+	scan.New = func() log.Taker {
+		return &connTaker{pass: p, services: map[string]string{}, batch: make([]hunt.Connection, 0, batchSize)}
+	}
+	return scan.Run(ctx, files)
+}
+
+// connTaker makes connections of records.
+type connTaker struct {
+	pass        *pass
+	batch       []hunt.Connection
+	services    map[string]string
+	lastService string
+	lost        dropped
+}
+
+// Take takes a record of a conn log, or of one that stands for it.
+func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
+	p := t.pass
+	c := hunt.Connection{Start: r.Start, Count: 1, Src: r.Addr(log.OrigH), Dst: r.Addr(log.RespH), UID: r.UID}
+	if !c.Src.IsValid() || !c.Dst.IsValid() {
+		return noAddress(r, &c), nil
+	}
+	if c.Duration = duration(r); c.Duration < hunt.Absent {
+		n.Negative++
+		c.Duration = 0
+	}
+	end := c.Start + max(c.Duration, 0)
+	n.Step(c.Start, end)
+	if c.Start > p.latest {
+		n.Future++
+		n.FutureTo = max(n.FutureTo, c.Start)
+		return log.Fine, nil
+	}
+	n.At(c.Start)
+	if c.Duration <= unlikely {
+		n.End = max(n.End, end)
+	}
+	keep := p.scope.KeepLocal(c.Src, c.Dst, r.True(log.LocalOrig), r.True(log.LocalResp), r.False(log.LocalResp))
+	if !keep {
+		if !p.spanOnly {
+			t.lost.add(&p.scope, c.Src, c.Dst)
+		}
+		return log.Fine, nil
+	}
+	n.Kept++
+	n.Oldest, n.Newest = min(n.Oldest, c.Start), max(n.Newest, c.Start)
+	if p.spanOnly {
+		return log.Fine, nil
+	}
+	middle := t.fill(r, &c)
+	switch {
+	case r.Kind.Open():
+		c.Open = true
+		p.open.add(&c, n.File)
+		return log.Fine, nil
+	case middle:
+		var ok bool
+		if c, ok = p.pieces.add(&c, n.File); !ok {
+			return log.Fine, nil
+		}
+	case c.Duration > unlikely && p.hold(&c, n.File):
+		return log.Fine, nil
+	}
+	if p.again(r, &c) {
+		n.Again++
+		return log.Fine, nil
+	}
+	if !p.window.wants(&c) {
+		return log.Fine, nil
+	}
+	n.Emitted++
+	t.batch = append(t.batch, c)
+	if len(t.batch) == cap(t.batch) {
+		return log.Fine, t.hand()
+	}
+	return log.Fine, nil
+}
+
+// again says whether a connection came before. Records that stand for connections are requests, of which a connection may
+// have several in a second: of those only the same record comes again.
+func (p *pass) again(r *log.Record, c *hunt.Connection) bool {
+	if r.Kind == log.Conn {
+		return p.once.again(c)
+	}
+	h := p.once.mix(p.once.hash(c), uint64(r.Start*1000+r.Micros))
+	return p.records.again(p.once.mix(h, maphash.Bytes(p.records.seed, r.Text(log.URI))))
+}
+
+// duration is a record's, milliseconds, Absent, or less where the clock was set back.
+func duration(r *log.Record) int64 {
+	if r.Has(log.Duration) || !r.Has(log.EventDuration) {
+		return r.Interval(log.Duration)
+	}
+	return r.Interval(log.EventDuration)
+}
+
+func noAddress(r *log.Record, c *hunt.Connection) log.Problem {
+	switch {
+	case r.Has(log.OrigH) && !c.Src.IsValid():
+		return log.NoSource
+	case r.Has(log.RespH) && !c.Dst.IsValid():
+		return log.NoTarget
+	}
+	return log.NoAddresses
+}
+
+// fill puts the rest of a record in. middle says that Zeek saw neither beginning nor end of the connection.
+func (t *connTaker) fill(r *log.Record, c *hunt.Connection) (middle bool) {
+	c.SrcPort, c.DstPort = r.Port(log.OrigP), r.Port(log.RespP)
+	switch r.Kind {
+	case log.HTTPLog:
+		c.Service, c.Proto = "http", hunt.TCP
+		c.OrigBytes, c.RespBytes, c.OrigIPBytes = hunt.Absent, hunt.Absent, hunt.Absent
+		return false
+	case log.SSLLog:
+		c.Service, c.Proto = "ssl", hunt.TCP
+		c.OrigBytes, c.RespBytes, c.OrigIPBytes = hunt.Absent, hunt.Absent, hunt.Absent
+		return false
+	}
+	c.Proto = log.ProtoOf(r.Text(log.Proto))
+	if service := r.Text(log.Service); len(service) > 0 {
+		c.Service = t.service(service)
+	}
+	c.OrigBytes, c.RespBytes, c.OrigIPBytes = r.Count(log.OrigBytes), r.Count(log.RespBytes), r.Count(log.OrigIPBytes)
+	state := r.Text(log.ConnState)
+	c.State = hunt.ParseState(state)
+	return c.Proto == hunt.TCP && string(state) == "OTH"
+}
+
+func (t *connTaker) service(b []byte) string {
+	if string(b) == t.lastService {
+		return t.lastService
+	}
+	s, ok := t.services[string(b)]
+	if !ok {
+		s = string(b)
+		t.services[s] = s
+	}
+	t.lastService = s
+	return s
+}
+
+// hold keeps a connection until all was read; false when there are too many.
+func (j *joined) hold(c *hunt.Connection, f *log.File) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if len(j.held) >= maxHeld {
+		return false
+	}
+	j.held = append(j.held, held{*c, f})
+	return true
+}
+
+// hand hands the batch on.
+func (t *connTaker) hand() error {
+	if len(t.batch) == 0 {
+		return nil
+	}
+	if err := t.pass.take(t.batch); err != nil {
+		return err
+	}
+	t.pass.connections.Add(int64(len(t.batch)))
+	t.batch = t.batch[:0]
+	return nil
+}
+
+// Flush hands on what is left.
+func (t *connTaker) Flush() error {
+	t.pass.dropped.merge(&t.lost)
+	return t.hand()
+}
+
+// finish hands on what waited until everything was read: connections out of pieces, those that last long and can have,
+// and those that are still open.
+func (p *pass) finish(r *log.Report, end int64) error {
+	var batch []hunt.Connection
+	for _, h := range append(p.held, p.pieces.rest(r)...) {
+		c := h.conn
+		if c.Start+c.Duration > end+dayMillis {
+			r.ClockFault(h.file, "connections that would end after their logs do, which no clock that runs right gives; they count without a duration")
+			c.Duration = hunt.Absent
+		}
+		switch {
+		case p.once.again(&c):
+			h.file.Again++
+		case p.window.wants(&c):
+			h.file.Emitted++
+			batch = append(batch, c)
+		}
+	}
+	if len(batch) > 0 {
+		if err := p.take(batch); err != nil {
+			return err
+		}
+		p.connections.Add(int64(len(batch)))
+	}
+	still, err := p.open.handOn(r, p.once, p.window.wants, p.take)
+	p.connections.Add(still)
+	return err
+}

@@ -1,0 +1,153 @@
+package zeek
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"dwell/internal/hunt"
+)
+
+// once knows which connections were handed on. Two records are one connection when they have the same addresses, ports
+// and transport and begin within a second of each other, whatever their uid: a log and its copy, a record delivered twice,
+// two taps or sensors that see the same packets. What it holds is bounded: of the newest most connections read it knows
+// all, of those before none. Files are read in order of time, so copies come close to what they are copies of.
+type once struct {
+	seed   [2]uint64
+	shards [64]onceShard
+	most   int
+	// forgot says that connections were forgotten.
+	forgot atomic.Bool
+}
+
+// maxOnce is how many connections are known at least, twice as many at most: up to 16 bytes each.
+const maxOnce = 8 << 20
+
+// near is how close to each other two records of one connection begin, milliseconds.
+const near = 1000
+
+type onceShard struct {
+	mu       sync.Mutex
+	now, old onceTable
+}
+
+// onceTable is a table with open addressing. An entry is the upper bits of a hash and, in its low 12 bits, the start
+// modulo 4096 ms; 0 is a free place.
+type onceTable struct {
+	slots []uint64
+	used  int
+}
+
+func newOnce(most int) *once {
+	return &once{seed: [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}, most: max(most/64, 1)}
+}
+
+func (o *once) mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^o.seed[0], b^o.seed[1])
+	return hi ^ lo
+}
+
+// hash is that of what makes a connection the one it is, but its time. Without ports it is the uid; 0 where neither is known.
+func (o *once) hash(c *hunt.Connection) uint64 {
+	if c.SrcPort == 0 && c.DstPort == 0 && c.Proto != hunt.ICMP {
+		if c.UID == (hunt.UID{}) {
+			return 0
+		}
+		u := c.UID
+		return o.mix(o.mix(binary.LittleEndian.Uint64(u[:]), binary.LittleEndian.Uint64(u[8:])), uint64(binary.LittleEndian.Uint32(u[16:]))) | 1
+	}
+	s, d := c.Src.As16(), c.Dst.As16()
+	h := o.mix(binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:]))
+	h = o.mix(h^binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(d[8:]))
+	return o.mix(h, uint64(c.SrcPort)<<32|uint64(c.DstPort)<<16|uint64(c.Proto)+1) | 1
+}
+
+// again says whether a connection came before, and notes it.
+func (o *once) again(c *hunt.Connection) bool {
+	h := o.hash(c)
+	if h == 0 {
+		return false
+	}
+	span := c.Start / (2 * near)
+	beside := span + 1
+	if c.Start%(2*near) < near {
+		beside = span - 1
+	}
+	entry, other := o.entry(h, span, c.Start), o.entry(h, beside, c.Start)
+	sh := &o.shards[h>>58]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.now.has(entry) || sh.now.has(other) || sh.old.has(entry) || sh.old.has(other) {
+		return true
+	}
+	if sh.now.used >= o.most {
+		if sh.old.used > 0 {
+			o.forgot.Store(true)
+		}
+		sh.old, sh.now = sh.now, onceTable{}
+	}
+	sh.now.add(entry)
+	return false
+}
+
+// came says whether a connection was handed on.
+func (o *once) came(c *hunt.Connection) bool {
+	h := o.hash(c)
+	sh := &o.shards[h>>58]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for span := c.Start/(2*near) - 1; h != 0 && span <= c.Start/(2*near)+1; span++ {
+		if e := o.entry(h, span, c.Start); sh.now.has(e) || sh.old.has(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// timeBits are those of an entry that hold the time.
+const timeBits = 1<<12 - 1
+
+func (o *once) entry(h uint64, span, start int64) uint64 {
+	return o.mix(h, uint64(span)*2+1)&^timeBits | 1<<12 | uint64(start)&timeBits
+}
+
+// has says whether there is an entry of the same hash within near.
+func (t *onceTable) has(e uint64) bool {
+	if len(t.slots) == 0 {
+		return false
+	}
+	mask := uint64(len(t.slots) - 1)
+	for i := e >> 20 & mask; t.slots[i] != 0; i = (i + 1) & mask {
+		if have := t.slots[i]; have&^timeBits == e&^timeBits {
+			if apart := (have - e + near) & timeBits; apart > 0 && apart < 2*near {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (t *onceTable) add(e uint64) {
+	if t.used >= len(t.slots)*3/4 {
+		old := t.slots
+		t.slots = make([]uint64, max(2*len(old), 64))
+		for _, have := range old {
+			if have != 0 {
+				t.put(have)
+			}
+		}
+	}
+	t.put(e)
+	t.used++
+}
+
+func (t *onceTable) put(e uint64) {
+	mask := uint64(len(t.slots) - 1)
+	i := e >> 20 & mask
+	for t.slots[i] != 0 {
+		i = (i + 1) & mask
+	}
+	t.slots[i] = e
+}

@@ -1,0 +1,140 @@
+package zeek
+
+import (
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
+)
+
+// openSet holds the connections that had not ended when they were last logged, each once: the logs repeat them every
+// hour, and the last time counts. They are few, because they are logged only after minutes or an hour.
+type openSet struct {
+	mu    sync.Mutex
+	byUID map[hunt.UID]*openConn
+	// nameless have no uid, so nothing can tell whether they come again.
+	nameless []*openConn
+}
+
+type openConn struct {
+	conn hunt.Connection
+	file *log.File
+}
+
+func (o *openSet) add(c *hunt.Connection, f *log.File) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if c.UID == (hunt.UID{}) {
+		o.nameless = append(o.nameless, &openConn{*c, f})
+		return
+	}
+	have := o.byUID[c.UID]
+	switch {
+	case have == nil:
+		o.byUID[c.UID] = &openConn{*c, f}
+	case c.Duration > have.conn.Duration:
+		have.conn, have.file = *c, f
+	}
+}
+
+// handOn emits the connections that stayed open and reach into the window, and tells of them. Those that came with their
+// end, too, are known by then.
+func (o *openSet) handOn(r *log.Report, known *once, reaches func(*hunt.Connection) bool, emit func([]hunt.Connection) error) (n int64, err error) {
+	var batch []hunt.Connection
+	take := func(c *openConn) {
+		if known.came(&c.conn) || !reaches(&c.conn) {
+			return
+		}
+		c.file.Emitted++
+		batch = append(batch, c.conn)
+	}
+	for _, c := range o.byUID {
+		take(c)
+	}
+	for _, c := range o.nameless {
+		take(c)
+	}
+	if n = int64(len(batch)); n > 0 {
+		if err := emit(batch); err != nil {
+			return 0, fmt.Errorf("hand on open connections: %w", err)
+		}
+		r.Note(hunt.Note{What: fmt.Sprintf("connections still open when last logged: %d; they count with the duration they had then", n), Count: n})
+	}
+	return n, nil
+}
+
+// pieces joins what Zeek logs of a connection whose beginning it missed: a record for every packet or every few, with
+// one five-tuple. That is one connection.
+type pieces struct {
+	mu sync.Mutex
+	of map[fiveTuple]*held
+	// joined are records that were joined with another.
+	joined int64
+}
+
+type fiveTuple struct {
+	src, dst         netip.Addr
+	srcPort, dstPort uint16
+}
+
+const (
+	// apart is how far two pieces of a connection may be from each other: Zeek forgets a silent one after five minutes.
+	apart = 5 * 60 * 1000
+	// maxPieces bounds how many connections wait for more of them.
+	maxPieces = 1 << 16
+)
+
+// add takes a record of the middle of a connection. out is what is to be handed on now, if ok.
+func (p *pieces) add(c *hunt.Connection, f *log.File) (out hunt.Connection, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k := fiveTuple{c.Src, c.Dst, c.SrcPort, c.DstPort}
+	waits := p.of[k]
+	if waits == nil {
+		if len(p.of) >= maxPieces {
+			return *c, true
+		}
+		p.of[k] = &held{*c, f}
+		return out, false
+	}
+	have := &waits.conn
+	start, end := have.Start, have.Start+max(have.Duration, 0)
+	last := c.Start + max(c.Duration, 0)
+	switch {
+	case c.Start > end+apart:
+		out = *have
+		*have = *c
+		return out, true
+	case last < start-apart:
+		return *c, true
+	}
+	p.joined++
+	have.Start = min(start, c.Start)
+	have.Duration = max(end, last) - have.Start
+	for _, n := range [...]struct {
+		to   *int64
+		more int64
+	}{{&have.OrigBytes, c.OrigBytes}, {&have.RespBytes, c.RespBytes}, {&have.OrigIPBytes, c.OrigIPBytes}} {
+		if n.more >= 0 {
+			*n.to = max(*n.to, 0) + n.more
+		}
+	}
+	return out, false
+}
+
+// rest are the connections that still wait.
+func (p *pieces) rest(r *log.Report) (out []held) {
+	for _, c := range p.of {
+		out = append(out, *c)
+	}
+	if p.joined > 0 {
+		r.Note(hunt.Note{What: fmt.Sprintf("records that are pieces of one connection whose beginning Zeek missed, and count as one with the others: %d", p.joined),
+			Hint: "Zeek logs such a connection packet by packet", Count: p.joined})
+	}
+	return out
+}
+
+func utc(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339) }

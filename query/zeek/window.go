@@ -1,0 +1,233 @@
+package zeek
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
+)
+
+// needsSpan says whether the window depends on the newest connection and not all are wanted.
+func needsSpan(req hunt.Request) bool {
+	return req.To.IsZero() && (req.Since > 0 || !req.From.IsZero())
+}
+
+// lookBack is how long before a window connections are looked for that reach into it.
+const lookBack = 31 * 24 * time.Hour
+
+// bounds settles the window, as far as it can be known before everything was read.
+func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
+	req := in.req
+	start, end := req.From, req.To
+	var none hunt.Window
+	switch {
+	case needsSpan(req):
+		w, err := in.newest(ctx)
+		if err != nil {
+			return none, reach{}, err
+		}
+		end = w.End
+		if end.IsZero() && req.Since > 0 {
+			return none, everything(), nil
+		}
+		if req.Since > 0 {
+			start = end.Add(-req.Since)
+		} else if !end.After(start) {
+			end = start.Add(time.Millisecond)
+		}
+	case end.IsZero():
+		return none, everything(), nil
+	case req.Since > 0:
+		start = end.Add(-req.Since)
+	case start.IsZero():
+		all := everything()
+		all.to = end.UTC().Truncate(time.Millisecond).UnixMilli()
+		return hunt.Window{End: time.UnixMilli(all.to).UTC()}, all, nil
+	}
+	w, err := hunt.NewWindow(start, end)
+	if err != nil {
+		return none, reach{}, err
+	}
+	from := w.ReadFrom().UnixMilli()
+	return w, reach{back: w.Start.Add(-lookBack).UnixMilli(), from: from, start: w.Start.UnixMilli(), to: w.End.UnixMilli()}, nil
+}
+
+// inBounds leaves out files that were last written before the window, and those of which a first pass knows that
+// nothing in them reaches into it.
+func (in *reading) inBounds(b reach) (out []*log.File) {
+	for _, f := range in.files {
+		if in.spanned && f.WasRead && (f.Kept == 0 || f.Newest < b.back || f.Oldest >= b.to || max(f.End, f.Newest) < b.from) || !(in.spanned && f.WasRead) && f.Until < b.from {
+			in.read.Add(f.Size)
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// newest finds what the logs span, as far as a window that counts back from the newest connection needs it: the files
+// that were written last first, and others only if they may hold something newer.
+func (in *reading) newest(ctx context.Context) (hunt.Window, error) {
+	p := &pass{scope: in.req.Scope, spanOnly: true, latest: in.now().UnixMilli() + dayMillis}
+	in.spanned = true
+	done := map[*log.File]bool{}
+	bound := int64(math.MinInt64)
+	for _, f := range in.files {
+		if f.First <= p.latest {
+			bound = max(bound, f.First)
+		}
+	}
+	for {
+		var files []*log.File
+		for _, f := range in.files {
+			if !done[f] && f.Until >= bound {
+				done[f] = true
+				files = append(files, f)
+			}
+		}
+		if err := p.run(ctx, in.Source, files, in.kinds, in.progress(p), &in.read); err != nil {
+			return hunt.Window{}, err
+		}
+		w := in.inScope()
+		next := int64(math.MinInt64)
+		if w != (hunt.Window{}) {
+			next = w.End.UnixMilli() - 1
+		}
+		if next >= bound || bound == math.MinInt64 {
+			for _, f := range in.files {
+				if !done[f] {
+					in.read.Add(f.Size)
+				}
+			}
+			return w, nil
+		}
+		bound = next
+	}
+}
+
+// silence is a time without any record after which those that follow, or come before, may be of a wrong clock; they are
+// if they are fewer than one in fewFaults, or of a time before anybody wrote logs.
+const (
+	silence   = 31 * dayMillis
+	fewFaults = 100
+	firstLogs = 631_152_000_000 // 1990
+)
+
+// mass is the time that the bulk of a file's records is of: what lies far outside it is no time of a record, but a clock
+// that was not set. Unix milliseconds, both ends included. outside is how many records that are.
+func mass(f *log.File) (lo, hi, outside int64) {
+	lo, hi = always()
+	var at []int64
+	var all int64
+	for b, n := range f.Buckets {
+		at, all = append(at, b), all+n
+	}
+	slices.Sort(at)
+	var before int64
+	for i := 0; i+1 < len(at); i++ {
+		before += f.Buckets[at[i]]
+		if (at[i+1]-at[i])*f.Bucket < silence {
+			continue
+		}
+		switch few := all / fewFaults; {
+		case before <= few, at[i]*f.Bucket < firstLogs:
+			lo, outside = at[i+1]*f.Bucket, before
+		case all-before <= few:
+			return lo, (at[i]+1)*f.Bucket - 1, outside + all - before
+		}
+	}
+	return lo, hi, outside
+}
+
+// spanOf is what a file's connections span, ends included; ok is false where there is none.
+func spanOf(f *log.File) (oldest, newest int64, ok bool) {
+	lo, hi, _ := mass(f)
+	if f.Records == 0 || f.Counts.First > f.Last {
+		return 0, 0, false
+	}
+	oldest, newest = max(f.Counts.First, lo), min(f.Last, hi)
+	if f.End > newest && (hi == math.MaxInt64 || f.End <= hi) {
+		newest = f.End
+	}
+	return oldest, newest, oldest <= newest
+}
+
+// inScope is the window from the oldest to the newest connection in scope. It is zero when there is none.
+func (in *reading) inScope() hunt.Window {
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, f := range in.files {
+		if f.Kept > 0 {
+			lo, hi, _ := mass(f)
+			oldest, newest = min(oldest, max(f.Oldest, lo)), max(newest, min(f.Newest, hi))
+		}
+	}
+	return windowOf(oldest, newest)
+}
+
+func windowOf(oldest, newest int64) hunt.Window {
+	if oldest > newest {
+		return hunt.Window{}
+	}
+	return hunt.Window{Start: time.UnixMilli(oldest).UTC(), End: time.UnixMilli(newest + 1).UTC()}
+}
+
+// span is what all logs span that a hunt reads, ends of connections included. It is zero where there is no record.
+func (in *reading) span(ctx context.Context) hunt.Window {
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, f := range in.files {
+		if first, last, ok := spanOf(f); ok {
+			oldest, newest = min(oldest, first), max(newest, last)
+		}
+	}
+	for _, o := range in.others(ctx) {
+		oldest, newest = min(oldest, o.Start.UnixMilli()), max(newest, o.End.UnixMilli()-1)
+	}
+	return windowOf(oldest, newest)
+}
+
+// others are what the logs beside conn span: of each file its first record, and of the last file of each log and path
+// its last.
+func (in *reading) others(ctx context.Context) (out []hunt.Window) {
+	if in.beside != nil {
+		return in.beside
+	}
+	type log2 struct {
+		root string
+		kind log.Kind
+	}
+	last := map[log2]*log.File{}
+	for _, f := range filesOf(in.set, huntedLogs...) {
+		if slices.Contains(in.files, f) || !f.Has {
+			continue
+		}
+		out = append(out, hunt.Window{Start: time.UnixMilli(f.First).UTC(), End: time.UnixMilli(f.First + 1).UTC()})
+		for k := range f.Kinds {
+			last[log2{f.Root, k}] = f
+		}
+	}
+	latest := in.now().UnixMilli() + dayMillis
+	for _, f := range last {
+		ms, ok := f.LastRecord()
+		if !ok {
+			scan := log.Scan{Workers: 1, Kinds: huntedLogs, New: func() log.Taker { return spans{} }}
+			if scan.Run(ctx, []*log.File{f}) != nil {
+				continue
+			}
+			ms = f.Last
+		}
+		if ms >= f.First && ms <= latest {
+			out = append(out, hunt.Window{Start: time.UnixMilli(f.First).UTC(), End: time.UnixMilli(ms + 1).UTC()})
+		}
+	}
+	in.beside = out
+	return out
+}
+
+// spans takes records for their times alone.
+type spans struct{}
+
+func (spans) Take(*log.Record, *log.Counts) (log.Problem, error) { return log.Fine, nil }
+func (spans) Flush() error                                       { return nil }
