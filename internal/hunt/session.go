@@ -20,7 +20,8 @@ type Source interface {
 // goroutines at once, and once it returns an error, reading stops with that error. A look-up sends few requests for many
 // things, never one for each. In all requests but those of Connections, Sightings, Sensors and Plan, From and To are set.
 type Session struct {
-	// Connections gives those that start in [Reading.Window.ReadFrom(), Reading.Window.End) and are in scope, each exactly once.
+	// Connections gives those that start in [Reading.Window.ReadFrom(), Reading.Window.End) and are in scope, each exactly once; and
+	// those that began before and were still open when the window began.
 	Connections func(ctx context.Context, req Request, emit func([]Connection) error) (Reading, error)
 	// Names gives the records of ssl and http logs whose source is internal, proxies included: Connect records are in scope
 	// whatever address the proxy has. A source without these logs says so in a Note.

@@ -16,6 +16,9 @@ type Request struct {
 	Settle time.Duration
 	// Scope settles which connections are wanted.
 	Scope Scope
+	// EveryRecord has each record count as it is logged, as RITA counts: one that comes again with its uid counts once, but what
+	// two taps saw, what Zeek logged in pieces and what began before the window is not put together.
+	EveryRecord bool
 	// Progress, if set, is told now and then how far reading has come. It must not block.
 	Progress func(Progress)
 }

@@ -77,7 +77,8 @@ func TestRITAsOwnRows(t *testing.T) {
 			"73.54.23.243 64.225.56.201":     "an SSH connection that began two days before the window was still open: RITA adds all of it to the pair's duration"}},
 		{"rita/proxy", "proxytest", "10.0.0.0/8", hunt.Outbound, 0, scoring.RITACode(), 2, nil},
 		{"rita/proxy_rolling", "proxy_rolling", "10.0.0.0/8", hunt.Outbound, 0, scoring.RITACode(), 40, map[string]string{
-			"10.0.0.111 img-getpocket.cdn.mozilla.net": mime, "10.0.0.111 static-ph.custhelp.com": linking, "10.0.0.238 firefox.settings.services.mozilla.com": ports,
+			"10.0.0.111 img-getpocket.cdn.mozilla.net": mime, "10.0.0.111 static-ph.custhelp.com": linking,
+			"10.0.0.111 tiles-cdn.prod.ads.prod.webservices.mozgcp.net": linking, "10.0.0.238 firefox.settings.services.mozilla.com": ports,
 			"10.0.0.238 sp.auth.adobe.com": ports, "10.0.0.238 static.ads-twitter.com": ports}},
 		{"iot23-8-1-hakai", "iot23-8-1-hakai", "192.168.100.0/24", hunt.Outbound, 0, scoring.RITACode(), 8, nil},
 		{"iot23-8-1-hakai", "iot23-8-1-hakai_default", "192.168.100.0/24", hunt.Outbound, 0, scoring.RITAShipped(), 8, nil},

@@ -30,6 +30,8 @@ type pass struct {
 	spanOnly bool
 	// window bounds what is handed on.
 	window reach
+	// every is hunt.Request.EveryRecord.
+	every bool
 	// take gets every connection that is wanted, from several goroutines at once; it keeps nothing of the batch.
 	take func(batch []hunt.Connection) error
 	once *once
@@ -146,9 +148,8 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 		c.Open = true
 		p.open.add(&c, n.File)
 		return log.Fine, nil
-	case middle:
-		var ok bool
-		if c, ok = p.pieces.add(&c, n.File); !ok {
+	case middle && !p.every:
+		if p.pieces.add(&c, n.File) {
 			return log.Fine, nil
 		}
 	case c.Duration > unlikely && p.hold(&c, n.File):

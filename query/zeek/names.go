@@ -16,12 +16,16 @@ var nameKinds = []log.Kind{log.SSLLog, log.OpenSSL, log.QUIC, log.HTTPLog, log.O
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	w, noted := s.noting(req)
 	shown := newShown(s.maxSpreads)
-	q := query{kinds: nameKinds, from: req.From, to: req.To, fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Method, log.Host, log.URI,
+	kinds := nameKinds
+	if req.EveryRecord {
+		kinds = []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP} // those that RITA reads
+	}
+	q := query{kinds: kinds, from: req.From, to: req.To, fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Method, log.Host, log.URI,
 		log.UserAgent, log.RequestBytes, log.ResponseBytes, log.RequestHost, log.RequestName, log.RequestPort)}
 	out, err := s.records(ctx, q, func() recordTaker {
 		b, own, texts := newBatches(emit), shown.showing(), words{}
 		take := func(r *log.Record) error {
-			n, ok := named(r, texts, &req.Scope)
+			n, ok := named(r, texts, &req)
 			if noted && w.Contains(r.Start) && req.Scope.IsInternal(n.Src) {
 				if r.Kind.Closed() == log.HTTPLog {
 					own.agent(r.Text(log.UserAgent), n.Src, n.Dst)
@@ -51,10 +55,11 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 
 // named is the use of a name that a record tells of; ok says that it is in scope. What a proxy was asked for is in scope
 // whatever address the proxy has.
-func named(r *log.Record, texts words, scope *hunt.Scope) (n hunt.NameRecord, ok bool) {
+func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok bool) {
+	scope := &req.Scope
 	f := flowOf(r)
 	n = hunt.NameRecord{Start: r.Start, Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Bytes: hunt.Absent, Count: 1, UID: r.UID}
-	if host, port, asked := asked(r); asked {
+	if host, port, asked := asked(r, req.EveryRecord); asked {
 		n.Kind, n.Name, n.Port, n.Bytes = hunt.Connect, texts.keep([]byte(host)), port, bodies(r)
 		return n, scope.IsInternal(f.src)
 	}
@@ -71,8 +76,9 @@ func named(r *log.Record, texts words, scope *hunt.Scope) (n hunt.NameRecord, ok
 	return n, ok
 }
 
-// asked is the host and port that a proxy was asked for: by CONNECT, by a request with the whole URI, or by SOCKS.
-func asked(r *log.Record) (host string, port uint16, ok bool) {
+// asked is the host and port that a proxy was asked for: by CONNECT, by a request with the whole URI, or by SOCKS; connect
+// has the first alone count, as for RITA.
+func asked(r *log.Record, connect bool) (host string, port uint16, ok bool) {
 	switch r.Kind.Closed() {
 	case log.SOCKS:
 		name := r.Text(log.RequestName)
@@ -85,6 +91,9 @@ func asked(r *log.Record) (host string, port uint16, ok bool) {
 		if strings.EqualFold(string(r.Text(log.Method)), "CONNECT") {
 			host, port = hunt.ConnectTarget(string(uri), string(r.Text(log.Host)))
 			return host, port, true
+		}
+		if connect {
+			return "", 0, false
 		}
 		scheme, rest, whole := strings.Cut(string(uri[:min(len(uri), 300)]), "://")
 		if whole && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "ftp")) {

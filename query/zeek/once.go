@@ -15,7 +15,9 @@ import (
 // two taps or sensors that see the same packets. What it holds is bounded: of the newest most connections read it knows
 // all, of those before none. Files are read in order of time, so copies come close to what they are copies of.
 type once struct {
-	seed   [2]uint64
+	seed [2]uint64
+	// byUID has only what comes again under its uid be one connection.
+	byUID  bool
 	shards [64]onceShard
 	most   int
 	// forgot says that connections were forgotten.
@@ -51,7 +53,7 @@ func (o *once) mix(a, b uint64) uint64 {
 
 // hash is that of what makes a connection the one it is, but its time. Without ports it is the uid; 0 where neither is known.
 func (o *once) hash(c *hunt.Connection) uint64 {
-	if c.SrcPort == 0 && c.DstPort == 0 && c.Proto != hunt.ICMP {
+	if bare := c.SrcPort == 0 && c.DstPort == 0 && c.Proto != hunt.ICMP; bare || o.byUID && c.UID != (hunt.UID{}) {
 		if c.UID == (hunt.UID{}) {
 			return 0
 		}

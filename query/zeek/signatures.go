@@ -14,7 +14,7 @@ func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func
 	out, err := s.records(ctx, q, func() recordTaker {
 		b, texts := newBatches(emit), words{}
 		take := func(r *log.Record) error {
-			n, ok := named(r, texts, &req.Scope)
+			n, ok := named(r, texts, &req)
 			text := texts.keep(r.Text(log.JA3))
 			if n.Kind != hunt.TLS {
 				text = texts.keep(r.Text(log.UserAgent))

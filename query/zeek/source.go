@@ -221,7 +221,8 @@ func (in *reading) nothing() error {
 // connections settles the window and hands the connections on.
 func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection) error) (hunt.Window, *pass, error) {
 	p := &pass{scope: in.req.Scope, take: emit, once: newOnce(in.maxOnce), records: repeats{seed: maphash.MakeSeed(), most: in.maxOnce / 8}, open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
-	p.pieces.of = map[fiveTuple]*held{}
+	p.every, p.once.byUID = in.req.EveryRecord, in.req.EveryRecord
+	p.pieces.of = map[fiveTuple][]held{}
 	window, bounds, err := in.bounds(ctx)
 	if err != nil {
 		return window, p, err

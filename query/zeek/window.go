@@ -52,6 +52,9 @@ func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
 		return none, reach{}, err
 	}
 	from := w.ReadFrom().UnixMilli()
+	if req.EveryRecord {
+		return w, reach{back: from, from: from, start: math.MaxInt64, to: w.End.UnixMilli()}, nil
+	}
 	return w, reach{back: w.Start.Add(-lookBack).UnixMilli(), from: from, start: w.Start.UnixMilli(), to: w.End.UnixMilli()}, nil
 }
 

@@ -34,7 +34,7 @@ type Subject struct {
 }
 
 // Finding fills in what depends neither on the ranking nor on evidence. What names the hunt is filled in when that is over. Its time, source port and uid are those of the last connection
-// to the port that it names, so that its packets can be found.
+// to the port that it names, so that its packets can be found; of one that began before the window the time is the window's start.
 func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 	t, port := &s.Totals, &s.Port
 	s.PairKey.Sensor = m.Sensor
@@ -44,7 +44,7 @@ func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 		internal = s.Dst
 	}
 	f := hunt.Finding{
-		Timestamp: hunt.At(port.Last),
+		Timestamp: hunt.At(max(port.Last, m.Window.Start.UnixMilli())),
 		Schema:    hunt.SchemaOf(hunt.DatasetFinding),
 		Event: hunt.Event{Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetFinding,
 			Start: hunt.At(t.First), End: hunt.At(t.Last)},

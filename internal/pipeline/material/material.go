@@ -128,11 +128,14 @@ func (m *Material) Domains() func(yield func(*pairs.Queries) bool) {
 // Span is the oldest and newest start of everything that was read, Unix milliseconds.
 func (m *Material) Span() (oldest, newest int64, ok bool) {
 	oldest, newest, ok = m.Table.Span()
-	if m.Named == nil {
-		return oldest, newest, ok
+	if m.Named != nil {
+		if first, last, some := m.Named.Table.Span(); some {
+			oldest, newest, ok = min(oldest, first), max(newest, last), true
+		}
 	}
-	if first, last, some := m.Named.Table.Span(); some {
-		oldest, newest, ok = min(oldest, first), max(newest, last), true
+	if m.Window.Duration() < 24*time.Hour {
+		// What began before the window and reaches into it counts for nothing that starts are counted for.
+		oldest = max(oldest, m.Window.Start.UnixMilli())
 	}
 	return oldest, newest, ok
 }

@@ -15,6 +15,7 @@ import (
 // Gather reads what the hunt needs: the connections first, since they settle the window, then the names used in them
 // and the queries. What the source says about each goes into one Reading. The material has to be closed, after an error too.
 func Gather(ctx context.Context, in *hunt.Session, w Wanted) (*Material, hunt.Reading, error) {
+	w.Request.EveryRecord = w.Shown // a ranking by RITA's rules counts as RITA counts
 	m := &Material{Wanted: w, Session: in, Table: pairs.NewTableWithin(w.Memory.Half())}
 	reading, err := in.Connections(ctx, w.Request, func(batch []hunt.Connection) error {
 		m.Table.Add(batch)

@@ -100,12 +100,12 @@ func (p *prober) partition(pair *pairs.Pair) {
 	}
 }
 
-// inWindow gives how many of the pair's connections start in the window, and notes their hours.
+// inWindow gives how many of the pair's connections are of the window, and notes the hours in which they start.
 func (p *prober) inWindow(pair *pairs.Pair) int64 {
 	var n int64
 	next := p.window.Start // connections are in order: a look at the hour is due when it is over
 	for i := range pair.Connections {
-		if c := &pair.Connections[i]; c.Start >= p.window.Start && c.Start < p.window.End {
+		if c := &pair.Connections[i]; p.reaches(c) {
 			n++
 			if c.Start >= next {
 				h := (c.Start - p.window.Start) / hourMillis
@@ -115,6 +115,11 @@ func (p *prober) inWindow(pair *pairs.Pair) int64 {
 		}
 	}
 	return n
+}
+
+// reaches says that a connection is of the window: it starts in it, or began before and was open when the window began.
+func (p *prober) reaches(c *pairs.Record) bool {
+	return c.Start < p.window.End && (c.Start >= p.window.Start || c.Duration > 0 && c.Start+c.Duration > p.window.Start)
 }
 
 // fill puts a pair's connections to one port (-1: to all) into a series.
@@ -138,8 +143,13 @@ func (p *prober) sum(records []pairs.Record, port int) material.Totals {
 	t := material.Totals{Longest: hunt.Absent}
 	for i := range records {
 		c := &records[i]
-		if port >= 0 && int(c.Port) != port || c.Start < p.window.Start || c.Start >= p.window.End {
+		if port >= 0 && int(c.Port) != port || !p.reaches(c) {
 			continue
+		}
+		if c.Start < p.window.Start {
+			inside := *c
+			inside.Duration = min(c.Start+c.Duration, p.window.End) - p.window.Start
+			c = &inside
 		}
 		t.Add(c)
 	}
