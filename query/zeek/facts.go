@@ -30,7 +30,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	q := query{from: req.From, to: req.To,
 		kinds: []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP, log.Weird, log.Notice, log.Intel, log.Files},
 		fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Subject, log.Issuer, log.Validation, log.ChainPrints, log.ChainFUIDs,
-			log.Method, log.Host, log.URI, log.UserAgent, log.RespMIMEs, log.Query, log.Answers, log.Name, log.Note,
+			log.Host, log.URI, log.UserAgent, log.RespMIMEs, log.Query, log.Answers, log.Name, log.Note,
 			log.Indicator, log.IndicatorType, log.Sources, log.TxHosts, log.RxHosts, log.MIMEType, log.SeenBytes)}
 	if known.queried == nil {
 		q.kinds = append(q.kinds, log.DNSLog)
