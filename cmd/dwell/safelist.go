@@ -130,6 +130,11 @@ func (a *app) lintSafelist() error {
 	for _, r := range expired {
 		fmt.Fprintf(a.Out, "%s expired on %s: decide again, or remove it\n", output.Clean(r.Name), r.Expires)
 	}
+	for i := range l.Rules {
+		if r := &l.Rules[i]; r.Forgeable() && r.Holds(a.Now()) {
+			a.warn("rule %s goes by what the client says of itself alone (a name or a fingerprint), which can be forged: add the destination's networks or AS under seen (docs/safelist.md)", output.Clean(r.Name))
+		}
+	}
 	if len(expired) > 0 {
 		return codeError{exitCondition, fmt.Sprintf("%s of %s expired", hunt.Count(len(expired)), hunt.Many(len(l.Rules), "rule"))}
 	}

@@ -143,7 +143,7 @@ func (a *app) addRule(ctx context.Context, f *ruleFlags, args []string) error {
 			return nil, false // by an earlier rule
 		}
 		by := after.Match(f, a.Now())
-		return by, by != nil && by.Name == rule.Name
+		return by, by.Marks() && by.Name == rule.Name
 	})
 	return nil
 }
@@ -168,7 +168,9 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 		if err != nil {
 			return safelist.Rule{}, usageError{err}
 		}
-		return safelist.OfSide(from.String(), to), nil
+		rule := safelist.OfSide(from.String(), to)
+		a.noteSeen(ctx, settings, &rule)
+		return rule, nil
 	}
 	id := args[0]
 	if !isDigest(id) {
@@ -185,10 +187,32 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 	if len(list.Findings) == 0 {
 		return safelist.Rule{}, hint(fmt.Errorf("there is no finding %s", id), "`dwell findings -o wide` lists the ids")
 	}
+	rule := safelist.For(&list.Findings[0])
 	if f.byID {
-		return safelist.Rule{Finding: list.Findings[0].Dwell.FindingID}, nil
+		rule = safelist.Rule{Finding: list.Findings[0].Dwell.FindingID, Seen: rule.Seen}
 	}
-	return safelist.For(&list.Findings[0]), nil
+	return rule, nil
+}
+
+// noteSeen puts into a rule for a pair what its latest stored finding shows. Where there is none, the rule stands on its pair alone.
+func (a *app) noteSeen(ctx context.Context, settings *config.Loaded, rule *safelist.Rule) {
+	if len(settings.Elasticsearch.Addresses) > 0 {
+		if st, err := a.openStore(settings); err == nil {
+			source, _ := config.ParsePrefix(rule.Source)
+			list, err := st.Findings(ctx, store.Filter{Source: source, Sort: store.ByTime})
+			if err == nil {
+				for i := range list.Findings {
+					if rule.About(&list.Findings[i]) {
+						rule.Note(&list.Findings[i])
+						return
+					}
+				}
+			}
+		}
+	}
+	if rule.Forgeable() {
+		a.warn("no stored finding says at which servers this is: the rule goes by what the client says of itself alone, which can be forged; add it by a finding's id, or with a seen block (docs/safelist.md)")
+	}
 }
 
 // fill puts in who decided what for how long.

@@ -142,7 +142,7 @@ type Dwell struct {
 	InternalIP  netip.Addr `json:"internal_ip,omitzero"`
 	Disposition string     `json:"disposition"`
 	Safelisted  bool       `json:"safelisted"`
-	// Safelist is the rule that matched, nil where none did.
+	// Safelist is the rule that matched, nil where none did. If it is broken, the finding is not safelisted.
 	Safelist   *SafelistRule `json:"safelist,omitempty"`
 	Incomplete bool          `json:"incomplete,omitempty"`
 	// Explained is how good a reason there is for the rhythm: none, weak (the score is multiplied by 0.7) or strong (0.3).
@@ -187,13 +187,18 @@ func (d *Dwell) Codes() []string {
 }
 
 // SafelistRule is the safelist rule that matched a finding: its name, why it is no threat, who decided that, and the day
-// (YYYY-MM-DD) from which the rule no longer counts.
+// (YYYY-MM-DD) from which the rule no longer counts. Broken says why the finding is shown all the same: it shows another server or
+// client than the rule was made for, or an indicator list names it.
 type SafelistRule struct {
 	Name    string `json:"name"`
 	Reason  string `json:"reason"`
 	Owner   string `json:"owner"`
 	Expires string `json:"expires"`
+	Broken  string `json:"broken,omitempty"`
 }
+
+// Marks says whether the rule takes a finding out of what is to be looked at. A nil rule does not.
+func (r *SafelistRule) Marks() bool { return r != nil && r.Broken == "" }
 
 // DestinationNetwork is what a roll-up stands for: a network, or a TLS fingerprint ("ja4=...", "ja3=...",
 // "no-server-name").

@@ -178,7 +178,10 @@ func (r *Result) finish(o *Options) (by hunt.BySeverity) {
 	for i := range r.Findings {
 		if f := &r.Findings[i]; o.Safelist != nil {
 			f.Dwell.Safelist = o.Safelist.Match(f, o.Now())
-			f.Dwell.Safelisted = f.Dwell.Safelist != nil
+			f.Dwell.Safelisted = f.Dwell.Safelist.Marks()
+			if rule := f.Dwell.Safelist; rule != nil && rule.Broken != "" {
+				f.Dwell.Reasons = slices.Insert(f.Dwell.Reasons, 0, "safelisted by rule "+rule.Name+", but "+rule.Broken)
+			}
 		}
 		switch r.Findings[i].Dwell.Severity {
 		case "critical":

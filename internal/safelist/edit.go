@@ -15,13 +15,13 @@ import (
 )
 
 // For makes the narrowest rule that a finding needs, without name, reason, owner and expiry: its source, and its
-// other side with port and transport where the key has them. A name that would make a wide rule, or none, as a client can send them
+// other side with port and transport where the key has them, and what it shows. A name that would make a wide rule, or none, as a client can send them
 // ("*.co.uk", "wpad"), is matched by the id.
 func For(f *hunt.Finding) Rule {
 	if name := f.Destination.Domain; name != "" && !plain(name) {
-		return Rule{Finding: f.Dwell.FindingID}
+		return Rule{Finding: f.Dwell.FindingID, Seen: seenOf(f)}
 	}
-	r := Rule{Source: f.Source.IP.String()}
+	r := Rule{Source: f.Source.IP.String(), Seen: seenOf(f)}
 	ofPort := strings.Contains(f.Dwell.Pair, fmt.Sprintf(":%d/", f.Destination.Port))
 	switch d := f.Dwell.Destination; {
 	case d != nil && d.Network != "":

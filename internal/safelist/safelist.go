@@ -35,6 +35,8 @@ type Rule struct {
 	// Port is the destination port, Transport its tcp, udp or icmp; 0 and empty mean any.
 	Port      int    `yaml:"port,omitempty"`
 	Transport string `yaml:"transport,omitempty"`
+	// Seen is what the rule was made for; a finding that shows another is shown in spite of the rule.
+	Seen Seen `yaml:"seen,omitempty"`
 	// Reason says why this is no threat, Owner who decided.
 	Reason string `yaml:"reason"`
 	Owner  string `yaml:"owner"`
@@ -98,6 +100,7 @@ func (r *Rule) settle() (errs []error) {
 			errs = append(errs, fmt.Errorf("%s is missing", f.key))
 		}
 	}
+	errs = append(errs, r.Seen.settle()...)
 	var err error
 	if r.source, err = network(r.Source); err != nil {
 		errs = append(errs, fmt.Errorf("source: %w", err))
@@ -150,17 +153,28 @@ func network(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// Match gives the first rule that holds for a finding at a time, as the finding bears it; nil where none does.
-func (l *List) Match(f *hunt.Finding, now time.Time) *hunt.SafelistRule {
+// Match gives the first rule that holds for a finding at a time, nil where none does. Where every rule that matches is broken, because
+// the finding shows another server or client than the rule was made for or an indicator list names it, it is the first of them, and
+// says why: such a finding is not safelisted.
+func (l *List) Match(f *hunt.Finding, now time.Time) (by *hunt.SafelistRule) {
 	if l == nil {
 		return nil
 	}
 	for i := range l.Rules {
-		if r := &l.Rules[i]; r.Holds(now) && r.Matches(f) {
+		r := &l.Rules[i]
+		if !r.Holds(now) || !r.Matches(f) {
+			continue
+		}
+		why := r.Seen.broken(f)
+		if why == "" {
 			return r.mark()
 		}
+		if by == nil {
+			by = r.mark()
+			by.Broken = why
+		}
 	}
-	return nil
+	return by
 }
 
 // Holds says whether the rule has not expired at a time.

@@ -49,7 +49,7 @@ func (s *Store) safelist(ctx context.Context, stream string, clauses []any, deci
 			if wanted && !same(rule, f.Dwell.Safelist) {
 				h.Source = nil
 				hits = append(hits, h)
-				docs = append(docs, map[string]any{"dwell": map[string]any{"safelisted": rule != nil, "safelist": rule}}) // null takes the rule away
+				docs = append(docs, map[string]any{"dwell": map[string]any{"safelisted": rule.Marks(), "safelist": rule}}) // null takes the rule away
 			}
 			return true, nil
 		})

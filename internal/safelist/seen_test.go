@@ -1,0 +1,100 @@
+package safelist
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// shown is a finding with everything that a rule may note.
+func shown(change func(*hunt.Finding)) *hunt.Finding {
+	f := finding("10.1.4.22", "203.0.113.7", 443, "files.backup.example")
+	f.Network.Transport = "tcp"
+	f.Dwell.Pair = "10.1.4.22>files.backup.example:443/tcp"
+	f.Dwell.Evidence = &hunt.Evidence{Addresses: []netip.Addr{netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("203.0.113.9")},
+		ASN: &hunt.ASN{Number: 64500}, Protocol: &hunt.Protocol{JA4: []string{"t13d190900_aa_bb"}, Certificate: &hunt.CertificateSeen{Hash: "abcd"}}}
+	if change != nil {
+		change(f)
+	}
+	return f
+}
+
+// A rule stands on what was there when it was made: another server, client or certificate, or a hit of an indicator list, breaks it, and
+// says so. What was noted on both sides alone is compared. Each rule goes through the file, as dwell safelist add writes it.
+func TestRuleBreaks(t *testing.T) {
+	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct{ made, now, want string }{
+		"the same":                             {"", "", ""},
+		"another AS":                           {"", "as", "its destination is in AS64501 now, not in AS64500"},
+		"another network, same AS":             {"", "moved", ""},
+		"another network, no AS now":           {"", "moved no-as", "its destination is in another network now, 198.51.100.0/24"},
+		"another network, no AS then":          {"no-as", "moved", "its destination is in another network now, 198.51.100.0/24"},
+		"one of two networks is another":       {"no-as", "half", ""},
+		"another fingerprint":                  {"", "ja4", "its TLS fingerprint is another one now, t13d1516h2_cc_dd"},
+		"no fingerprint now":                   {"", "bare", ""},
+		"nothing was known then":               {"bare no-as", "", ""},
+		"another certificate":                  {"", "certificate", "its certificate is another one now, ef01"},
+		"on an indicator list":                 {"", "listed", "an indicator list names 203.0.113.7"},
+		"on a list then already":               {"listed", "listed", ""},
+		"on a list, though nothing was known ": {"bare no-as", "listed", "an indicator list names 203.0.113.7"},
+	} {
+		as := func(how string) *hunt.Finding {
+			return shown(func(f *hunt.Finding) {
+				e := f.Dwell.Evidence
+				for _, h := range strings.Fields(how) {
+					switch other := netip.MustParseAddr("198.51.100.4"); h {
+					case "as":
+						e.ASN.Number = 64501
+					case "no-as":
+						e.ASN = nil
+					case "moved":
+						f.Destination.IP, e.Addresses = other, []netip.Addr{other}
+					case "half":
+						e.Addresses = append(e.Addresses, other)
+					case "ja4":
+						e.Protocol.JA4 = []string{"t13d1516h2_cc_dd", "t13d190900_aa_bb"}
+					case "certificate":
+						e.Protocol.Certificate.Hash = "ef01"
+					case "bare":
+						e.Protocol = nil
+					case "listed":
+						e.Intel = []hunt.IntelHit{{Indicator: "203.0.113.7", Type: "address", List: "iocs.txt"}}
+					}
+				}
+			})
+		}
+		r := For(as(tc.made))
+		r.Name, r.Reason, r.Owner, r.Expires = "backup", "nightly", "ops", "2027-01-01"
+		text, err := Add([]byte("# ours\n"), r)
+		require.NoError(t, err, name)
+		l, err := Parse(strings.NewReader(string(text)))
+		require.NoError(t, err, name)
+		by := l.Match(as(tc.now), now)
+		require.NotNil(t, by, name)
+		require.Equal(t, tc.want, by.Broken, name)
+		require.Equal(t, tc.want == "", by.Marks(), name)
+	}
+}
+
+// A second rule that is not broken marks what a broken one matches, too.
+func TestWholeRuleBeforeBroken(t *testing.T) {
+	l, err := Parse(strings.NewReader(`rules:
+  - {name: old, domain: files.backup.example, seen: {as: AS1}, reason: r, owner: o, expires: "2027-01-01"}
+  - {name: new, domain: files.backup.example, seen: {as: "AS64500, AS2", networks: 203.0.113.0/24}, reason: r, owner: o, expires: "2027-01-01"}
+`))
+	require.NoError(t, err)
+	require.Equal(t, "new", l.Match(shown(nil), time.Unix(0, 0)).Name)
+	require.True(t, (&Rule{Domain: "a.example"}).Forgeable())
+	require.True(t, (&Rule{Fingerprint: "ja4=x", Seen: Seen{Fingerprints: "x"}}).Forgeable(), "a fingerprint is the client's word, too")
+	require.False(t, l.Rules[1].Forgeable())
+	require.False(t, (&Rule{Destination: "203.0.113.7"}).Forgeable())
+	for _, bad := range []string{"as: 64500", "as: ASx", "networks: 203.0.113.7", "networks: 203.0.113.7/24"} {
+		_, err := Parse(strings.NewReader(`rules: [{name: x, domain: a.example, seen: {` + bad + `}, owner: o, reason: r, expires: "2027-01-01"}]`))
+		require.ErrorContains(t, err, "seen.", bad)
+	}
+}
