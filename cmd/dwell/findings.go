@@ -19,8 +19,8 @@ type findingsFlags struct {
 	indicator, huntID, findingID, sort string
 	format                             string
 	minScore                           float64
-	limit                              int
-	every, safelisted                  bool
+	listFlags
+	every, safelisted bool
 }
 
 func newFindings(a *app) *cobra.Command {
@@ -48,7 +48,7 @@ newest revision.`,
 	p.BoolVar(&f.every, "every", false, "the documents of every hunt, not only the latest of each finding")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
 	p.StringVar(&f.sort, "sort", "score", "score, time, source, destination, connections or bytes")
-	p.IntVar(&f.limit, "limit", 0, "maximum number of findings (0: all)")
+	f.listed(p)
 	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(false))
 	return c
 }
@@ -70,13 +70,12 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err != nil {
 		return missingTemplates(err)
 	}
-	if err := output.Findings(a.Out, list.Findings, show); err != nil {
-		return fmt.Errorf("print findings: %w", err)
+	n := f.first(len(list.Findings), show.Format == output.Table, a.OutTTY)
+	if err := a.print(list.Findings[:n], show, "", f.noPager); err != nil {
+		return err
 	}
 	text := fmt.Sprintf("%s, out of %s", hunt.Many(list.Total, "finding"), hunt.Many(list.Hunts, "hunt"))
-	if cut := list.Total - len(list.Findings); cut > 0 {
-		text += fmt.Sprintf("; %s not printed (--limit)", hunt.Count(cut))
-	}
+	text += f.more(list.Total - n)
 	a.say("dwell: %s", text)
 	if list.Hunts == 0 {
 		a.say("dwell: hint: nothing was stored yet: `dwell hunt --write` does, after `dwell install`")

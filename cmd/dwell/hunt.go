@@ -23,10 +23,10 @@ import (
 
 // huntFlags are what the command line may say beside the settings.
 type huntFlags struct {
-	zeek                []string
-	from, to            string
-	format, out         string
-	limit               int
+	zeek        []string
+	from, to    string
+	format, out string
+	listFlags
 	write               bool
 	failOn              string
 	remember, learn     bool
@@ -58,7 +58,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	}
 	p := c.Flags()
 	f.window(p)
-	p.IntVar(&f.limit, "limit", 0, "print at most so many findings, strongest first (0: all)")
+	f.listed(p)
 	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(true))
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
 	p.Bool("by-sensor", false, "hunt in what each sensor saw on its own, for sites whose internal addresses overlap (of files, each --zeek is a sensor)")
@@ -135,15 +135,12 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return err
 	}
 	shown, hidden := printed(result.Findings, settings.Hunt.MinScore, f.safelisted)
-	more := 0
-	if f.limit > 0 && len(shown) > f.limit {
-		more = len(shown) - f.limit
-	}
+	more := len(shown) - f.first(len(shown), show.Format == output.Table, a.OutTTY)
 	show.Hunt = &result.Document
-	if err := a.print(shown[:len(shown)-more], show, f.out); err != nil {
+	if err := a.print(shown[:len(shown)-more], show, f.out, f.noPager); err != nil {
 		return err
 	}
-	a.summarize(result, settings, len(shown), more, hidden)
+	a.summarize(result, settings, len(shown), f.more(more), hidden)
 	if writer != nil {
 		if err := a.store(c.Context(), writer, settings, result); err != nil {
 			return err
@@ -180,7 +177,7 @@ func (f *huntFlags) printing(a *app) (output.Options, error) {
 }
 
 // print gives the findings out: to stdout, or as files into a folder.
-func (a *app) print(findings []hunt.Finding, show output.Options, folder string) error {
+func (a *app) print(findings []hunt.Finding, show output.Options, folder string, noPager bool) error {
 	if show.Format == output.RITA {
 		report, err := output.WriteRITA(folder, findings)
 		if err == nil {
@@ -188,10 +185,11 @@ func (a *app) print(findings []hunt.Finding, show output.Options, folder string)
 		}
 		return err
 	}
-	if err := output.Findings(a.Out, findings, show); err != nil {
+	w, done := a.paged(noPager || show.Format != output.Table)
+	if err := output.Findings(w, findings, show); err != nil {
 		return fmt.Errorf("print findings: %w", err)
 	}
-	return nil
+	return done()
 }
 
 // explain prints the plan of a hunt.
@@ -277,7 +275,7 @@ func printed(findings []hunt.Finding, minScore float64, safelisted bool) (shown 
 }
 
 // summarize says on stderr what was looked at, what was not shown and what went wrong.
-func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more, hidden int) {
+func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown int, more string, hidden int) {
 	h := &r.Document.Dwell.Hunt
 	a.notes(r.Reading.Notes)
 	window := "no window, since nothing is in scope"
@@ -286,9 +284,7 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, more
 	}
 	text := fmt.Sprintf("%s from %.2f on, of %s scored, %s and %s, %s",
 		hunt.Many(shown, "finding"), settings.Hunt.MinScore, hunt.Many(h.Scored, "key"), hunt.Many(h.Pairs, "pair"), hunt.Many(h.Connections, "connection"), window)
-	if more > 0 {
-		text += fmt.Sprintf("; %s of them not printed (--limit)", hunt.Count(more))
-	}
+	text += more
 	if hidden > 0 {
 		text += fmt.Sprintf("; %s safelisted (--show-safelisted)", hunt.Count(hidden))
 	}

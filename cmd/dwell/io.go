@@ -16,8 +16,10 @@ type streams struct {
 	OutTTY, ErrTTY bool
 	// Width is the terminal's width in columns, 0 when Out is no terminal; ErrWidth that of Err.
 	Width, ErrWidth int
-	Environ         []string
-	Now             func() time.Time
+	// Height is the terminal's in lines, 0 when Out is no terminal.
+	Height  int
+	Environ []string
+	Now     func() time.Time
 }
 
 func systemIO() *streams {
@@ -25,6 +27,9 @@ func systemIO() *streams {
 	s.OutTTY = term.IsTerminal(int(os.Stdout.Fd()))
 	s.ErrTTY = term.IsTerminal(int(os.Stderr.Fd()))
 	s.Width, s.ErrWidth = width(os.Stdout), width(os.Stderr)
+	if _, lines, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
+		s.Height = lines
+	}
 	return s
 }
 

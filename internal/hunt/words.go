@@ -56,3 +56,21 @@ func Listed(names []string) string {
 	}
 	return fmt.Sprintf("%s and %s more", strings.Join(names[:few], ", "), Count(len(names)-few))
 }
+
+// Brief prints a duration in one unit, as the columns of lists do: 45s, 5m, 90m, 23.9h, 2d. Below a second it has two decimals, else one at most.
+func Brief(s float64) string {
+	unit := func(n float64, name string) string {
+		return strings.TrimSuffix(strconv.FormatFloat(n, 'f', 1, 64), ".0") + name
+	}
+	switch {
+	case s < 0.995:
+		return strings.TrimRight(strings.TrimRight(strconv.FormatFloat(s, 'f', 2, 64), "0"), ".") + "s"
+	case s < 59.95:
+		return unit(s, "s")
+	case s < 2*3600-3:
+		return unit(s/60, "m")
+	case s < 48*3600-180:
+		return unit(s/3600, "h")
+	}
+	return unit(s/86400, "d")
+}

@@ -20,3 +20,9 @@ func TestMany(t *testing.T) {
 		require.Equal(t, want, Many(n, "finding"))
 	}
 }
+
+func TestBrief(t *testing.T) {
+	for s, want := range map[float64]string{0: "0s", 0.25: "0.25s", 0.999: "1s", 45: "45s", 59.97: "1m", 60: "1m", 300: "5m", 599: "10m", 3900: "65m", 7198: "2h", 86040: "23.9h", 172800: "2d", 210000: "2.4d"} {
+		require.Equal(t, want, Brief(s), "%g s", s)
+	}
+}

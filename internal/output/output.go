@@ -94,7 +94,9 @@ func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 		return writeHTML(w, findings, o.Hunt)
 	case RITA:
 		return fmt.Errorf("%s is three files: it is written into a folder", RITA)
-	case Table, Wide:
+	case Wide:
+		return writeWide(w, findings, o)
+	case Table:
 	}
 	return writeTable(w, findings, o)
 }

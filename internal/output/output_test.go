@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 )
 
@@ -67,23 +69,56 @@ func TestFormulaGuard(t *testing.T) {
 }
 
 func TestTableFitsTheTerminal(t *testing.T) {
-	f := sample("cdn.example")
-	f.Dwell.Reasons = []string{strings.Repeat("because ", 40)}
-	for _, width := range []int{100, 80, 75} { // too narrow for reasons beside the rest
+	f := sample("a-very-long-name-of-a-server-that-nobody-can-fit-into-a-column.cdn.example")
+	f.Dwell.Evidence = &hunt.Evidence{Host: &hunt.HostEvidence{Names: []string{"WS-022"}, Users: []string{"ana"}}, Prevalence: &hunt.Prevalence{Hosts: 1, Active: 87}, FirstSeen: &hunt.FirstSeen{}}
+	f.Dwell.Modifiers = []hunt.Modifier{{Name: "rare", Value: 0.15}, {Name: "new", Value: 0.15}, {Name: "self_signed", Value: 0.1}, {Name: "same_size", Value: 0.02}}
+	for _, width := range []int{80, 100, 120, 200} {
 		text := printed(t, Options{Format: Table, Width: width}, f, sample(""))
-		require.Contains(t, text, "\n       because because", "they stand below")
 		for l := range strings.Lines(text) {
 			require.LessOrEqual(t, len([]rune(strings.TrimRight(l, "\n"))), width, l)
 		}
+		lines := strings.Split(text, "\n")
+		require.Equal(t, strings.Index(lines[0], "SEVERITY"), strings.Index(lines[1], "high"), "columns line up with their heads")
+		require.Contains(t, strings.ReplaceAll(strings.Join(strings.Fields(text), ""), "\n", ""), f.Destination.Domain, "a destination that does not fit stands whole below")
+		require.Contains(t, strings.Join(strings.Fields(text), " "), "only this host; first seen today; self-signed", "the three that weigh most")
+		require.NotContains(t, text, "constant size")
+		require.Equal(t, width >= fullWidth, strings.Contains(text, "STATUS"), "from 120 columns on there is more")
 	}
-	text := printed(t, Options{Format: Table, Width: 150}, f, sample(""))
-	for l := range strings.Lines(text) {
-		require.LessOrEqual(t, len([]rune(strings.TrimRight(l, "\n"))), 150, l)
+	require.Contains(t, printed(t, Options{Format: Wide, Width: 80}, f), f.Dwell.Reasons[0], "wide cuts nothing")
+}
+
+func TestRhythm(t *testing.T) {
+	period, jitter, beats := 300.0, 0.05, int64(287)
+	start := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	of := func(indicator string) *hunt.Finding {
+		return &hunt.Finding{Event: hunt.Event{Start: hunt.Time{Time: start}, End: hunt.Time{Time: start.Add(23*time.Hour + 54*time.Minute)}}, Network: hunt.Network{Connections: 1288},
+			Beacon: &hunt.BeaconScore{Period: &period, Jitter: &jitter, Beats: &beats},
+			Dwell:  hunt.Dwell{Indicators: []string{indicator}, Connection: hunt.Durations{Total: 23.7 * 3600}, DNS: &hunt.DNSEvidence{Names: 4324}}}
 	}
-	lines := strings.Split(text, "\n")
-	require.Equal(t, strings.Index(lines[0], "SEVERITY"), strings.Index(lines[1], "high"), "columns line up with their heads")
-	require.Contains(t, lines[1], "…")
-	require.Contains(t, printed(t, Options{Format: Wide, Width: 150}, f), f.Dwell.Reasons[0], "wide cuts nothing")
+	for indicator, want := range map[string]string{hunt.Beacon: "5m ±5%, 287x, 23.9h", hunt.LongConnection: "open 23.7h, 1,288x", hunt.Strobe: "1,288x, 23.9h", hunt.DNSTunnel: "4,324 names, 23.9h"} {
+		require.Equal(t, want, Rhythm(of(indicator)), indicator)
+	}
+}
+
+func TestShortIDsAreUnique(t *testing.T) {
+	of := func(ids ...string) []hunt.Finding {
+		out := make([]hunt.Finding, len(ids))
+		for i, id := range ids {
+			out[i].Dwell.FindingID = id
+		}
+		return out
+	}
+	require.Equal(t, []string{"0123456", "aaaaaaa", "0123456"}, Short(of("0123456789abcdef", "aaaaaaaaaaaaaaaa", "0123456789abcdef")), "one finding in two hunts has one id")
+	require.Equal(t, []string{"01234567a", "01234567b"}, Short(of("01234567aabc", "01234567bbcd")))
+}
+
+// TestEveryModifierHasAShortForm: a name with underscores is not for people.
+func TestEveryModifierHasAShortForm(t *testing.T) {
+	special := []string{"rare", "common", "new", "known", "intel"}
+	for _, term := range evidence.Terms() {
+		_, ok := shorts[term.Name]
+		require.True(t, ok || slices.Contains(special, term.Name), "internal/output/short.go has no short form of %s", term.Name)
+	}
 }
 
 func TestColorIsNeverTheOnlySign(t *testing.T) {

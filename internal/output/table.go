@@ -13,7 +13,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// column is one column of the table.
+// column is one column of -o wide and of the tab-separated lines.
 type column struct {
 	head  string
 	right bool
@@ -21,91 +21,62 @@ type column struct {
 	value func(*hunt.Finding) string
 }
 
-func columns(wide bool) []column {
-	cols := []column{
+// columns are those of -o wide and, in this order, of the lines in a pipe; new ones are added at the end (docs/output.md).
+func columns() []column {
+	return []column{
 		{head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }},
 		{head: "SEVERITY", value: func(f *hunt.Finding) string { return orDash(f.Dwell.Severity) }},
 		{head: "SOURCE", value: func(f *hunt.Finding) string { return f.Source.IP.String() }},
 		{head: "DESTINATION", value: destination},
 		{head: "PORT", value: port},
 		{head: "CONNS", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Connections) }},
-		{head: "FOR", right: true, value: func(f *hunt.Finding) string { return hunt.Seconds(f.Dwell.Connection.Total) }},
+		{head: "CONNECTED", right: true, value: func(f *hunt.Finding) string { return hunt.Seconds(f.Dwell.Connection.Total) }},
+		{head: "BYTES", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Bytes) }},
+		{head: "LAST", value: func(f *hunt.Finding) string { return f.Timestamp.Format(time.RFC3339) }},
+		{head: "RITA", right: true, value: func(f *hunt.Finding) string { return rita(f.Beacon) }},
+		{head: "UID", value: uid},
+		{head: "ID", value: func(f *hunt.Finding) string { return f.Dwell.FindingID }},
+		{head: "INDICATORS", value: func(f *hunt.Finding) string { return orDash(strings.Join(f.Dwell.Indicators, ",")) }},
+		{head: "WHY", value: func(f *hunt.Finding) string { return orDash(strings.Join(f.Dwell.Reasons, "; ")) }},
+		{head: "RHYTHM", value: Rhythm},
+		{head: "HOST", value: func(f *hunt.Finding) string {
+			return orDash(strings.TrimSpace(strings.TrimPrefix(hostOf(f), f.Source.IP.String()) + " " + user(f)))
+		}},
+		{head: "HOSTS", value: Prevalence},
+		{head: "FIRST", value: func(f *hunt.Finding) string { return day(FirstSeen(f)) }},
+		{head: "STATUS", value: status},
 	}
-	if wide {
-		cols = append(cols,
-			column{head: "BYTES", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Bytes) }},
-			column{head: "LAST", value: func(f *hunt.Finding) string { return f.Timestamp.Format(time.RFC3339) }},
-			column{head: "RITA", right: true, value: func(f *hunt.Finding) string { return rita(f.Beacon) }},
-			column{head: "UID", value: uid},
-			column{head: "FINDING", value: func(f *hunt.Finding) string { return f.Dwell.FindingID }},
-		)
-	}
-	return append(cols,
-		column{head: "INDICATORS", value: func(f *hunt.Finding) string { return orDash(strings.Join(f.Dwell.Indicators, ",")) }},
-		column{head: "WHY", value: func(f *hunt.Finding) string { return orDash(strings.Join(f.Dwell.Reasons, "; ")) }})
 }
 
-func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
+// writeWide prints every column under its head, however wide that gets.
+func writeWide(w io.Writer, findings []hunt.Finding, o Options) error {
 	if len(findings) == 0 {
 		return nil
 	}
-	cols := columns(o.Format == Wide)
+	cols := columns()
 	rows := cells(findings, cols)
 	widths := make([]int, len(cols))
+	head := make([]string, len(cols))
 	for i, c := range cols {
+		head[i], widths[i] = c.head, utf8.RuneCountInString(c.head)
 		for _, r := range rows {
 			if c.count {
 				r[i] = apart(r[i])
 			}
-		}
-		widths[i] = utf8.RuneCountInString(c.head)
-		for _, r := range rows {
 			widths[i] = max(widths[i], utf8.RuneCountInString(r[i]))
 		}
 	}
-	limit := o.Width
-	if o.Format == Wide {
-		limit = 0
-	}
 	b := bufio.NewWriter(w)
-	head := make([]string, len(cols))
-	for i, c := range cols {
-		head[i] = c.head
-	}
-	shown, why := cols, len(cols)-1
-	below := limit > 0 && limit-across(widths[:why]) < leastWhy
-	if below {
-		shown = cols[:why-1] // the indicators stand in the reasons, too
-		if over := across(widths[:len(shown)]) - 2 - limit; over > 0 {
-			widths[destinationAt] = max(widths[destinationAt]-over, leastDestination)
-		}
-		limit = max(limit, leastWhy)
-	}
-	b.WriteString(line(head[:len(shown)], shown, widths, limit) + "\n")
+	b.WriteString(line(head, cols, widths) + "\n")
 	for i, r := range rows {
-		if below {
-			r[destinationAt] = cut(r[destinationAt], widths[destinationAt])
-		}
-		text := line(r[:len(shown)], shown, widths, limit)
+		text := line(r, cols, widths)
 		if o.Color {
 			text = colored(text, r[1], findings[i].Dwell.Severity)
 		}
 		b.WriteString(text + "\n")
-		if below {
-			b.WriteString(indent + cut(r[why], limit-len(indent)) + "\n")
-		}
 	}
 	return b.Flush()
 }
-
-const (
-	// leastWhy is how many columns the reasons need beside a finding's other columns; where a terminal has fewer, they stand below it.
-	leastWhy = 40
-	indent   = "       " // below what follows the score
-	// destinationAt is the column that gives way where even the others do not fit, down to leastDestination.
-	destinationAt    = 3
-	leastDestination = 16
-)
 
 // across is how much columns take, with the blanks behind them.
 func across(widths []int) (n int) {
@@ -117,7 +88,7 @@ func across(widths []int) (n int) {
 
 func writeLines(w io.Writer, findings []hunt.Finding) error {
 	b := bufio.NewWriter(w)
-	for _, r := range cells(findings, columns(true)) {
+	for _, r := range cells(findings, columns()) {
 		b.WriteString(strings.Join(r, "\t") + "\n")
 	}
 	return b.Flush()
@@ -142,47 +113,21 @@ func cells(findings []hunt.Finding, cols []column) [][]string {
 	return rows
 }
 
-// line lays one row out. The last column gives way when the terminal is too narrow.
-func line(r []string, cols []column, widths []int, limit int) string {
+// line lays one row out.
+func line(r []string, cols []column, widths []int) string {
 	var b strings.Builder
-	used := 0
 	for i, text := range r {
 		if i > 0 {
 			b.WriteString("  ")
-			used += 2
-		}
-		last := i == len(r)-1
-		if last && limit > 0 {
-			text = cut(text, max(limit-used, 20))
 		}
 		pad := strings.Repeat(" ", max(widths[i]-utf8.RuneCountInString(text), 0))
-		switch {
-		case cols[i].right:
+		if cols[i].right {
 			b.WriteString(pad + text)
-		case last:
-			b.WriteString(text)
-		default:
+		} else {
 			b.WriteString(text + pad)
 		}
-		used += widths[i]
 	}
-	return b.String()
-}
-
-func cut(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	return string([]rune(s)[:n-1]) + "…"
-}
-
-// colored paints the severity's word: red for critical and high, yellow for medium.
-func colored(text, word, severity string) string {
-	code := map[string]string{"critical": "1;31", "high": "31", "medium": "33"}[severity]
-	if code == "" {
-		return text
-	}
-	return strings.Replace(text, word, "\x1b["+code+"m"+word+"\x1b[0m", 1)
+	return strings.TrimRight(b.String(), " ")
 }
 
 func destination(f *hunt.Finding) string {

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"dwell/internal/hunt"
+)
+
+// topFindings is how many findings a table on a terminal has unless more are asked for.
+const topFindings = 20
+
+// listFlags say how much of a list is printed.
+type listFlags struct {
+	limit        int
+	all, noPager bool
+}
+
+// listed adds the flags.
+func (f *listFlags) listed(p *pflag.FlagSet) {
+	p.IntVar(&f.limit, "limit", 0, "maximum number of findings, strongest first (0: all; a table on a terminal has the first 20)")
+	p.BoolVar(&f.all, "all", false, "print all findings on a terminal, too")
+	p.BoolVar(&f.noPager, "no-pager", false, "print on the terminal even what is longer than it (else $DWELL_PAGER, $PAGER or less)")
+}
+
+// more says how many findings are not printed, and how to see them.
+func (f *listFlags) more(n int) string {
+	switch {
+	case n <= 0:
+		return ""
+	case f.limit > 0:
+		return fmt.Sprintf("; %s more (--limit)", hunt.Count(n))
+	}
+	return fmt.Sprintf("; %s more: --all", hunt.Count(n))
+}
+
+// first is how many of n findings are printed: --limit, all of them, or for a person's table the strongest.
+func (f *listFlags) first(n int, table, person bool) int {
+	switch {
+	case f.limit > 0:
+		return min(n, f.limit)
+	case f.all || !table || !person:
+		return n
+	}
+	return min(n, topFindings)
+}
+
+// paged gives a command a writer whose text goes through a pager if it is longer than the terminal, strongest first on the screen. done prints it.
+func (a *app) paged(off bool) (w io.Writer, done func() error) {
+	pager := a.env("DWELL_PAGER")
+	if pager == "" {
+		pager = a.env("PAGER")
+	}
+	if pager == "" {
+		pager = "less"
+	}
+	if off || !a.OutTTY || a.Height == 0 || pager == "cat" {
+		return a.Out, func() error { return nil }
+	}
+	var text bytes.Buffer
+	return &text, func() error {
+		command := strings.Fields(pager)
+		program, err := exec.LookPath(command[0])
+		if err != nil || bytes.Count(text.Bytes(), []byte("\n")) < a.Height {
+			_, err = a.Out.Write(text.Bytes())
+			return err
+		}
+		c := exec.Command(program, command[1:]...) //nolint:gosec,noctx // the person's own pager, which ends when the person does
+		c.Stdin, c.Stdout, c.Stderr = &text, a.Out, a.Err
+		c.Env = os.Environ()
+		if a.env("LESS") == "" {
+			c.Env = append(c.Env, "LESS=FRX")
+		}
+		return c.Run()
+	}
+}

@@ -1,0 +1,292 @@
+package output
+
+import (
+	"bufio"
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"dwell/internal/hunt"
+)
+
+// fullWidth is from how many columns on the table also has score, prevalence, first and last seen, disposition and names.
+const fullWidth = 120
+
+// writeTable prints an entry for each finding: a line of columns that fits the terminal, and below it the id and the strongest reasons. What does
+// not fit its column stands whole on the second line, so nothing is cut that decides.
+func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
+	if len(findings) == 0 {
+		return nil
+	}
+	ids := Short(findings)
+	width := o.Width
+	if width == 0 {
+		width = 1 << 10
+	}
+	cols := lineColumns(width)
+	rows := make([][]string, len(findings))
+	widths := make([]int, len(cols))
+	for j, c := range cols {
+		widths[j] = len(c.head)
+	}
+	for i := range findings {
+		rows[i] = make([]string, len(cols))
+		for j, c := range cols {
+			if rows[i][j] = Clean(c.value(&findings[i])); c.head == "#" {
+				rows[i][j] = fmt.Sprint(i + 1)
+			}
+			widths[j] = max(widths[j], utf8.RuneCountInString(rows[i][j]))
+		}
+	}
+	for over := across(widths) - 2 - width; over > 0; { // the widest of those that may gives way
+		at := -1
+		for j, c := range cols {
+			if c.least > 0 && widths[j] > c.least && (at < 0 || widths[j] > widths[at]) {
+				at = j
+			}
+		}
+		if at < 0 {
+			break
+		}
+		widths[at]--
+		over--
+	}
+	b := bufio.NewWriter(w)
+	head := make([]string, len(cols))
+	for j, c := range cols {
+		head[j] = c.head
+	}
+	b.WriteString(strings.TrimRight(laid(head, cols, widths), " ") + "\n")
+	indent := strings.Repeat(" ", widths[0]+2)
+	for i := range findings {
+		f := &findings[i]
+		var whole []string
+		for j, c := range cols {
+			if utf8.RuneCountInString(rows[i][j]) > widths[j] {
+				whole = append(whole, rows[i][j])
+				rows[i][j] = c.shorten(rows[i][j], widths[j])
+			}
+		}
+		text := strings.TrimRight(laid(rows[i], cols, widths), " ")
+		if o.Color {
+			text = colored(text, orDash(f.Dwell.Severity), f.Dwell.Severity)
+		}
+		b.WriteString(text + "\n")
+		said := append(whole, ShortReasons(f)...)
+		if len(said) == 0 {
+			said = []string{"no modifiers"}
+		}
+		under := indent + strings.Repeat(" ", len(ids[i])+2)
+		said[0] = ids[i] + "  " + said[0]
+		b.WriteString(Wrap(indent+chopped(Clean(strings.Join(said, "; ")), o.Width-len(under)), o.Width, under) + "\n")
+	}
+	return b.Flush()
+}
+
+// chopped cuts words that are longer than a line, as names that a client made up can be, into pieces that fill lines. Room 0 or less cuts nothing.
+func chopped(text string, room int) string {
+	if room <= 0 {
+		return text
+	}
+	words := strings.Split(text, " ")
+	for i, w := range words {
+		r := []rune(w)
+		var pieces []string
+		for ; len(r) > room; r = r[room:] {
+			pieces = append(pieces, string(r[:room]))
+		}
+		words[i] = strings.Join(append(pieces, string(r)), " ")
+	}
+	return strings.Join(words, " ")
+}
+
+// lineColumn is a column of the table; one with a least width may be shortened to it.
+type lineColumn struct {
+	head  string
+	right bool
+	least int
+	tail  bool // what is left of a shortened value is its end
+	value func(*hunt.Finding) string
+}
+
+func (c *lineColumn) shorten(s string, n int) string {
+	r := []rune(s)
+	if c.tail {
+		return "…" + string(r[len(r)-n+1:])
+	}
+	return string(r[:n-1]) + "…"
+}
+
+func lineColumns(width int) []lineColumn {
+	rank := lineColumn{head: "#", right: true, value: func(*hunt.Finding) string { return "" }}
+	severity := lineColumn{head: "SEVERITY", value: func(f *hunt.Finding) string { return orDash(f.Dwell.Severity) }}
+	host := lineColumn{head: "HOST", least: 15, value: hostOf}
+	to := lineColumn{head: "DESTINATION", least: 20, tail: true, value: Destination}
+	rhythm := lineColumn{head: "RHYTHM", least: 18, value: Rhythm}
+	if width < fullWidth {
+		return []lineColumn{rank, severity, host, to, rhythm}
+	}
+	host.value = func(f *hunt.Finding) string { return strings.TrimSpace(hostOf(f) + " " + user(f)) }
+	return []lineColumn{rank, severity, {head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }}, host, to, rhythm,
+		{head: "HOSTS", right: true, value: Prevalence},
+		{head: "FIRST", value: func(f *hunt.Finding) string { return day(FirstSeen(f)) }},
+		{head: "LAST", value: func(f *hunt.Finding) string { return f.Event.End.UTC().Format("01-02 15:04") }},
+		{head: "STATUS", value: status}}
+}
+
+// laid puts a row's values into their columns.
+func laid(row []string, cols []lineColumn, widths []int) string {
+	var b strings.Builder
+	for j, text := range row {
+		pad := strings.Repeat(" ", max(widths[j]-utf8.RuneCountInString(text), 0))
+		if j > 0 {
+			b.WriteString("  ")
+		}
+		if cols[j].right {
+			b.WriteString(pad + text)
+		} else {
+			b.WriteString(text + pad)
+		}
+	}
+	return b.String()
+}
+
+// Short gives each finding the shortest unique beginning of its id, seven digits at least.
+func Short(findings []hunt.Finding) []string {
+	n := 7
+	for ; n < 32; n++ {
+		seen := map[string]string{}
+		unique := true
+		for i := range findings {
+			id := findings[i].Dwell.FindingID
+			short := id[:min(n, len(id))]
+			if had, ok := seen[short]; ok && had != id {
+				unique = false
+				break
+			}
+			seen[short] = id
+		}
+		if unique {
+			break
+		}
+	}
+	out := make([]string, len(findings))
+	for i := range findings {
+		id := findings[i].Dwell.FindingID
+		out[i] = id[:min(n, len(id))]
+	}
+	return out
+}
+
+// hostOf is the internal host, with its name where that is known.
+func hostOf(f *hunt.Finding) string {
+	host := f.Source.IP.String()
+	if e := f.Dwell.Evidence; e != nil && e.Host != nil && len(e.Host.Names) > 0 {
+		host += " " + e.Host.Names[0]
+	}
+	return host
+}
+
+func user(f *hunt.Finding) string {
+	if e := f.Dwell.Evidence; e != nil && e.Host != nil && len(e.Host.Users) > 0 {
+		return "(" + e.Host.Users[0] + ")"
+	}
+	return ""
+}
+
+// Destination is the destination as an analyst writes it: a name or an address with its port, a network, a fingerprint, a domain of DNS.
+func Destination(f *hunt.Finding) string {
+	switch d := f.Dwell.Destination; {
+	case f.Dwell.DNS != nil:
+		return "*." + f.Destination.Domain + " dns"
+	case d != nil && d.Network != "":
+		return d.Network
+	case d != nil && d.Fingerprint != "":
+		return fmt.Sprintf("*:%d#%s", f.Destination.Port, d.Fingerprint)
+	}
+	to := cmp.Or(f.Destination.Domain, address(f))
+	if strings.Contains(to, ":") {
+		to = "[" + to + "]"
+	}
+	port := fmt.Sprintf(":%d", f.Destination.Port)
+	if f.Network.Transport == "icmp" {
+		port = " icmp"
+	}
+	if f.Network.Transport == "udp" {
+		port += "/udp"
+	}
+	return to + port
+}
+
+// Rhythm is what the finding does, by its main indicator: "5m ±5%, 287x, 23.9h".
+func Rhythm(f *hunt.Finding) string {
+	active := hunt.Brief(f.Event.End.Sub(f.Event.Start.Time).Seconds())
+	main := ""
+	if len(f.Dwell.Indicators) > 0 {
+		main = f.Dwell.Indicators[0]
+	}
+	switch b := f.Beacon; {
+	case main == hunt.DNSTunnel && f.Dwell.DNS != nil:
+		return fmt.Sprintf("%s names, %s", hunt.Count(f.Dwell.DNS.Names), active)
+	case main == hunt.LongConnection:
+		return fmt.Sprintf("open %s, %sx", hunt.Brief(f.Dwell.Connection.Total), hunt.Count(f.Network.Connections))
+	case main == hunt.Strobe:
+		return fmt.Sprintf("%sx, %s", hunt.Count(f.Network.Connections), active)
+	case b != nil && b.Period != nil && *b.Period > 0:
+		jitter, n := 0.0, f.Network.Connections
+		if b.Jitter != nil {
+			jitter = *b.Jitter
+		}
+		if b.Beats != nil && *b.Beats > 0 {
+			n = *b.Beats
+		}
+		return fmt.Sprintf("%s ±%.0f%%, %sx, %s", hunt.Brief(*b.Period), 100*jitter, hunt.Count(n), active)
+	}
+	return fmt.Sprintf("%sx, %s", hunt.Count(f.Network.Connections), active)
+}
+
+// Prevalence is how many hosts connect to the destination, out of how many: 1/87.
+func Prevalence(f *hunt.Finding) string {
+	if e := f.Dwell.Evidence; e != nil && e.Prevalence != nil && e.Prevalence.Hosts > 0 {
+		return fmt.Sprintf("%d/%d", e.Prevalence.Hosts, e.Prevalence.Active)
+	}
+	return "-"
+}
+
+// FirstSeen is when the destination was first seen in this network, the zero time where that is not known.
+func FirstSeen(f *hunt.Finding) time.Time {
+	if e := f.Dwell.Evidence; e != nil && e.FirstSeen != nil {
+		if !e.FirstSeen.Destination.IsZero() {
+			return e.FirstSeen.Destination.Time
+		}
+		return e.FirstSeen.Finding.Time
+	}
+	return time.Time{}
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+// status is the disposition, or that a safelist rule matched.
+func status(f *hunt.Finding) string {
+	if f.Dwell.Safelist != nil {
+		return "safelisted"
+	}
+	return orDash(f.Dwell.Disposition)
+}
+
+// colored paints the severity's word: red for critical and high, yellow for medium.
+func colored(text, word, severity string) string {
+	code := map[string]string{"critical": "1;31", "high": "31", "medium": "33"}[severity]
+	if code == "" {
+		return text
+	}
+	return strings.Replace(text, word, "\x1b["+code+"m"+word+"\x1b[0m", 1)
+}

@@ -1,0 +1,75 @@
+package output
+
+import (
+	"fmt"
+	"strings"
+
+	"dwell/internal/hunt"
+)
+
+// shortReasons is how many reasons an entry of the table has.
+const shortReasons = 3
+
+// ShortReasons are the three reasons that weigh most, in a few words each: a benign explanation first, for it decides, then the modifiers.
+func ShortReasons(f *hunt.Finding) []string {
+	var out []string
+	if why := Explanation(f.Dwell.Explained); why != "" {
+		if e := f.Dwell.Evidence; e != nil && e.Service != nil {
+			why += " (" + e.Service.Name + ")"
+		}
+		out = append(out, why)
+	}
+	for _, also := range f.Dwell.Indicators[min(1, len(f.Dwell.Indicators)):] {
+		if len(out) < shortReasons-1 {
+			out = append(out, "also "+strings.ReplaceAll(also, "_", " "))
+		}
+	}
+	for i := range f.Dwell.Modifiers {
+		if len(out) == shortReasons {
+			break
+		}
+		if m := &f.Dwell.Modifiers[i]; m.Value != 0 {
+			out = append(out, shortReason(m.Name, f))
+		}
+	}
+	return out
+}
+
+// Explanation puts how good a benign explanation is into a word for people; empty for none.
+func Explanation(explained string) string {
+	return map[string]string{"weak": "possibly benign", "strong": "likely benign"}[explained]
+}
+
+// shorts are the modifiers in a few words.
+var shorts = map[string]string{
+	"no_name": "no server name", "bare_address": "Host is an address", "never_resolved": "no DNS lookup", "self_signed": "self-signed",
+	"certificate_expired": "certificate expired", "certificate_not_yet_valid": "certificate not yet valid", "certificate_new": "certificate issued today",
+	"certificate_other_name": "certificate name mismatch", "rare_fingerprint": "unique TLS client", "rare_user_agent": "unique user agent",
+	"content_mismatch": "content mismatch", "executable": "executable transferred", "unanswered": "no answer", "odd_service": "unexpected protocol",
+	"no_service": "unknown protocol", "upload": "mostly upload", "same_size": "constant size", "icmp_data": "ICMP with data", "dns_names": "random names",
+	"zeek_notice": "Zeek notice", "zeek_weird": "Zeek weird",
+}
+
+func shortReason(name string, f *hunt.Finding) string {
+	e := f.Dwell.Evidence
+	switch {
+	case (name == "rare" || name == "common") && e != nil && e.Prevalence != nil:
+		if e.Prevalence.Hosts <= 1 {
+			return "only this host"
+		}
+		return fmt.Sprintf("%d of %d hosts", e.Prevalence.Hosts, e.Prevalence.Active)
+	case (name == "new" || name == "known") && e != nil && e.FirstSeen != nil:
+		if e.FirstSeen.Days == 0 {
+			return "first seen today"
+		}
+		return fmt.Sprintf("first seen %dd ago", e.FirstSeen.Days)
+	case name == "intel" && e != nil && len(e.Intel) > 0:
+		return "intel: " + e.Intel[0].List
+	case name == "rare_fingerprint" && e != nil && e.Protocol != nil && len(e.Protocol.JA4) > 0:
+		return "JA4 unique"
+	}
+	if short, ok := shorts[name]; ok {
+		return short
+	}
+	return strings.ReplaceAll(name, "_", " ")
+}
