@@ -34,13 +34,13 @@ func (e Explanation) String() string {
 	return "none"
 }
 
-// Indicators are a key's four values, each 0..1.
-type Indicators struct{ Beacon, Long, Strobe, DNSTunnel float64 }
+// Indicators are a key's values, each 0..1.
+type Indicators struct{ Beacon, Long, Strobe, DNSTunnel, Presence, Listed float64 }
 
 // Strongest is the largest of them: what a key weighs before modifiers. A beacon's value is its score times
 // SizeScore.Factor.
 func (i Indicators) Strongest() float64 {
-	return Clamp(max(Clamp(i.Beacon), Clamp(i.Long), Clamp(i.Strobe), Clamp(i.DNSTunnel)))
+	return Clamp(max(Clamp(i.Beacon), Clamp(i.Long), Clamp(i.Strobe), Clamp(i.DNSTunnel), Clamp(i.Presence), Clamp(i.Listed)))
 }
 
 // Final is the final score: the strongest indicator and the sum of all modifiers, clamped, times what the

@@ -154,9 +154,11 @@ func TestFinal(t *testing.T) {
 }
 
 func TestStories(t *testing.T) {
-	of := func(shares ...int) (out []scoring.Share) { // pair, connections, pair, connections
+	of := func(shares ...int) (out []uint64) { // pair, connections, pair, connections: its first so many
 		for i := 0; i < len(shares); i += 2 {
-			out = append(out, scoring.Share{Pair: shares[i], Connections: shares[i+1]})
+			for c := range shares[i+1] {
+				out = append(out, uint64(shares[i]*1000+c))
+			}
 		}
 		return out
 	}
@@ -198,6 +200,21 @@ func TestStories(t *testing.T) {
 				{Kind: scoring.NameKey, Score: 0.9, Of: of(1, 40, 2, 40)},
 			},
 			[]scoring.Story{{Lead: 2}, {Lead: 0}, {Lead: 1}},
+		},
+		"two names on one address, each with connections of its own": {
+			[]scoring.StoryKey{
+				{Kind: scoring.AddressKey, Score: 0.5, Of: of(1, 300)},
+				{Kind: scoring.NameKey, Score: 0.9, Of: of(1, 100)},
+				{Kind: scoring.NameKey, Score: 0.9, Of: of(1, 300)[100:200]},
+			},
+			[]scoring.Story{{Lead: 1, Also: []int{0}}, {Lead: 2}},
+		},
+		"one port after the other: the pair leads": {
+			[]scoring.StoryKey{
+				{Kind: scoring.AddressKey, Score: 0.2, Of: of(1, 30)}, {Kind: scoring.AddressKey, Score: 0.2, Of: of(2, 30)},
+				{Kind: scoring.PairKey, Score: 0.9, Of: of(1, 30, 2, 30, 3, 30)},
+			},
+			[]scoring.Story{{Lead: 2, Also: []int{0, 1}}},
 		},
 		"nothing in common": {
 			[]scoring.StoryKey{{Score: 0.3, Of: of(1, 9)}, {Score: 0.4, Of: of(2, 9)}, {Score: 0.2}},

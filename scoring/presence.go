@@ -62,8 +62,8 @@ func (h Hours) Count() int {
 
 // Presence is how persistently a candidate is active, whatever its rhythm. The zero Presence is of nothing that persists.
 type Presence struct {
-	// Active is in how many hours of the window it is, Host in how many its host is.
-	Active, Host int
+	// Active is in how many hours of the window it is.
+	Active int
 	// Pause is the longest time without a connection, seconds.
 	Pause float64
 	// Spread is how many time slots its acts fill, as a share of those that as many acts at random times would.
@@ -74,9 +74,8 @@ type Presence struct {
 	Holds bool
 }
 
-// Presence measures the connections that start in the window against the hours in which their host is active with
-// anything at all. In windows of less than presenceHours nothing persists.
-func (sc *Scorer) Presence(s Series, w Window, host Hours) Presence {
+// Presence measures the connections that start in the window. In windows of less than presenceHours nothing persists.
+func (sc *Scorer) Presence(s Series, w Window) Presence {
 	w = w.bounded()
 	var p Presence
 	if w.Length() < presenceHours*hour || len(s.Start) < presenceHours {
@@ -109,7 +108,6 @@ func (sc *Scorer) Presence(s Series, w Window, host Hours) Presence {
 			p.Active, lastHour = p.Active+1, at
 		}
 	}
-	p.Host = max(p.Active, host.Count())
 	p.Pause = float64(pause) / second
 	// Over the time that it was there: an implant that came at noon is judged from noon on.
 	span := max(last-sc.inside[0], length)
@@ -117,7 +115,7 @@ func (sc *Scorer) Presence(s Series, w Window, host Hours) Presence {
 	p.Spread = float64(filled) / (of * -math.Expm1(-float64(acts)/of))
 	p.Rate = float64(acts) / float64(p.Active)
 	p.Holds = float64(p.Active) >= presenceHours*max(1, math.Floor(days)) && p.Pause <= presencePause &&
-		float64(p.Active) >= presenceShare*float64(p.Host) && p.Rate <= presenceBusiest && p.Spread >= presenceSpread
+		p.Rate <= presenceBusiest && p.Spread >= presenceSpread
 	return p
 }
 
@@ -139,6 +137,9 @@ func (h *Habits) Add(weight float64, active, host int) {
 func (h Habits) Without(o Habits) Habits {
 	return Habits{max(0, h.weight-o.weight), max(0, h.sum-o.sum), max(0, h.squares-o.squares)}
 }
+
+// Weight is that of all candidates together.
+func (h Habits) Weight() float64 { return h.weight }
 
 // Join adds others.
 func (h *Habits) Join(o Habits) {
@@ -180,14 +181,18 @@ type PresenceScore struct {
 	// Score is the indicator's value, 0..presenceMost; LogP and LogExpected are log10 of the chance of one candidate and
 	// of how many of all would look like this.
 	Score, LogP, LogExpected float64
+	// Host is in how many hours the host was active.
+	Host int
 }
 
-// Score weighs a presence against the habits of the other hosts' candidates in a hunt of so many.
-func (p Presence) Score(h Habits, candidates int) PresenceScore {
-	if !p.Holds {
-		return PresenceScore{}
+// Score weighs a presence of a host that is active in so many hours with anything at all, against the habits of the
+// other hosts' candidates, in a hunt of so many.
+func (p Presence) Score(host int, h Habits, candidates int) PresenceScore {
+	host = max(p.Active, host)
+	if !p.Holds || float64(p.Active) < presenceShare*float64(host) {
+		return PresenceScore{Host: host}
 	}
-	s := PresenceScore{LogP: h.LogP(p.Active, p.Host)}
+	s := PresenceScore{LogP: h.LogP(p.Active, host), Host: host}
 	s.LogExpected = s.LogP + math.Log10(float64(max(1, candidates)))
 	s.Score = presenceMost / (1 + math.Pow(10, s.LogExpected))
 	return s

@@ -73,7 +73,7 @@ func TestPresence(t *testing.T) {
 		}
 		return s
 	}
-	all := sc.Presence(random(288, 0, day), w, host)
+	all := sc.Presence(random(288, 0, day), w)
 	require.True(t, all.Holds, "%+v", all)
 	require.Equal(t, 24, all.Active)
 	require.InDelta(t, 12, all.Rate, 2)
@@ -86,10 +86,18 @@ func TestPresence(t *testing.T) {
 		"beyond the window": random(288, day, 2*day),
 		"none":              {},
 	} {
-		require.False(t, sc.Presence(s, w, host).Holds, name)
+		require.False(t, sc.Presence(s, w).Holds, name)
 	}
-	require.Equal(t, Presence{}, sc.Presence(random(288, 0, 12*hour), Window{0, 12 * hour}, host), "half a day is no day and night")
+	require.Equal(t, Presence{}, sc.Presence(random(288, 0, 12*hour), Window{0, 12 * hour}), "half a day is no day and night")
 	require.Empty(t, Presence{}.Reasons(PresenceScore{}, 1))
+	var habits Habits
+	for i := range 200 {
+		habits.Add(1, 1+i%6, 24)
+	}
+	s := all.Score(host.Count(), habits, 1000)
+	require.InDelta(t, presenceMost, s.Score, 0.01)
+	require.Contains(t, all.Reasons(s, 1000)[0], "active in 24 of the 24 hours")
+	require.Zero(t, all.Score(40, habits, 1000).Score, "its host is active far longer")
 }
 
 func TestHours(t *testing.T) {

@@ -230,11 +230,11 @@ func times(n int) string {
 	return count(n) + " times"
 }
 
-// Reasons say in how many hours the candidate is active in a hunt of so many candidates. Empty if it does not persist.
+// Reasons say in how many hours the candidate is active in a hunt of so many candidates. Empty if that weighs nothing.
 func (p Presence) Reasons(s PresenceScore, candidates int) []string {
-	if !p.Holds {
+	if s.Score <= 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("active in %s of the %s hours in which its host is, day and night, never silent for more than %s, %s times an hour; %s", count(p.Active), count(p.Host),
+	return []string{fmt.Sprintf("active in %s of the %s hours in which its host is, day and night, never silent for more than %s, %s times an hour; as other hosts' candidates go, %s", count(p.Active), count(s.Host),
 		Span(p.Pause), decimals(p.Rate, 1), chance(s.LogExpected, candidates))}
 }

@@ -9,21 +9,23 @@ import (
 // connections, because it says more.
 type KeyKind uint8
 
-// The kinds of key, each of one internal source.
+// The kinds of key, each of one internal source, from the narrowest.
 const (
 	// NameKey is a TLS server name or HTTP host.
 	NameKey KeyKind = iota
 	// AddressKey is a destination address, port and transport.
 	AddressKey
+	// PairKey is a destination address, whatever the port.
+	PairKey
+	// DomainKey is all names below a registered domain.
+	DomainKey
 	// NetworkKey is a destination /24 (or /48).
 	NetworkKey
 	// FingerprintKey is a destination port, service and TLS fingerprint (or none, and no server name).
 	FingerprintKey
+	// UnsharedKey is destinations that no other host uses, of one port and size or of any.
+	UnsharedKey
 )
-
-// Share is how many of a key's connections belong to one pair, by a number that the caller gives each (source,
-// destination address, port, transport).
-type Share struct{ Pair, Connections int }
 
 // StoryKey is a scored key of one source.
 type StoryKey struct {
@@ -31,10 +33,11 @@ type StoryKey struct {
 	// Score of the key before modifiers, 0..1.
 	Score float64
 	// Period of its rhythm in seconds, on average from one beat to the next that is there; 0 for none. Only keys by
-	// fingerprint and those inside them are asked.
+	// fingerprint or of unshared destinations and those inside them are asked.
 	Period float64
-	// Of are the pairs that the key's connections belong to, in ascending order of Pair, each once.
-	Of []Share
+	// Of are the key's connections, by numbers that each connection of the source has in all keys that hold it, in ascending
+	// order.
+	Of []uint64
 }
 
 // Story is one finding: the key that leads, and the others that tell the same. Both are indices of keys.
@@ -58,14 +61,12 @@ const (
 // Stories sorts the scored keys of one source into stories: where one key's connections are part of another's, the
 // narrower leads if it has most of the wider one's connections and explains its score but for 0.1, and the wider is named in it. If none of the narrower does,
 // as when the other side moves from address to address, the wider one leads and they are named in it. Many programs share a TLS
-// fingerprint, so such a key leads over keys that score as well only where it beats faster than each of them. Every key is in
+// fingerprint, and many things are unshared, so such a key leads over keys that score as well only where it beats faster than each of them. Every key is in
 // exactly one story. Stories come strongest lead first.
 func Stories(keys []StoryKey) []Story {
 	total := make([]int, len(keys))
 	for i, k := range keys {
-		for _, s := range k.Of {
-			total[i] += s.Connections
-		}
+		total[i] = len(k.Of)
 	}
 	// From the widest to the narrowest.
 	order := make([]int, len(keys))
@@ -75,18 +76,19 @@ func Stories(keys []StoryKey) []Story {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(keys[b].Kind, keys[a].Kind), cmp.Compare(b, a))
 	})
+	within := insides(keys, order)
 	// into is the key that a key is told in; itself if it leads.
 	into := make([]int, len(keys))
 	for i := range into {
 		into[i] = i
 	}
-	for at, wide := range order {
+	for _, wide := range order {
 		if into[wide] != wide {
 			continue // a still wider one leads, and has taken in what is inside
 		}
 		best, strongest, fastest := -1, -1, -1
-		for _, narrow := range order[at+1:] {
-			if into[narrow] != narrow || !inside(keys[narrow].Of, keys[wide].Of, total[narrow]) {
+		for _, narrow := range within[wide] {
+			if into[narrow] != narrow {
 				continue
 			}
 			if strongest < 0 || keys[narrow].Score >= keys[strongest].Score {
@@ -108,12 +110,12 @@ func Stories(keys []StoryKey) []Story {
 		case best < 0 && keys[wide].Score < keys[strongest].Score-storyMargin:
 			into[wide] = strongest // several beats, or a beat among other traffic: each stands for itself
 			continue
-		case keys[wide].Kind == FingerprintKey && fastest >= 0 && storyFaster*keys[wide].Period > keys[fastest].Period:
+		case keys[wide].Kind >= FingerprintKey && fastest >= 0 && storyFaster*keys[wide].Period > keys[fastest].Period:
 			into[wide] = fastest // the rhythm is one of those inside
 			continue
 		}
-		for _, narrow := range order[at+1:] {
-			if into[narrow] == narrow && inside(keys[narrow].Of, keys[wide].Of, total[narrow]) {
+		for _, narrow := range within[wide] {
+			if into[narrow] == narrow {
 				into[narrow] = wide
 			}
 		}
@@ -139,19 +141,36 @@ func Stories(keys []StoryKey) []Story {
 	return out
 }
 
-// inside says whether most of the narrow key's connections can be among the wide one's.
-func inside(narrow, wide []Share, total int) bool {
-	if total == 0 {
-		return false
+// insides gives, for each key, those after it in order of which most connections are its own too, in that order. It looks
+// at each connection once for each pair of keys that hold it, and a connection is in a few keys.
+func insides(keys []StoryKey, order []int) [][]int {
+	rank := make([]int, len(keys))
+	for at, i := range order {
+		rank[i] = at
 	}
-	common, j := 0, 0
-	for _, s := range narrow {
-		for j < len(wide) && wide[j].Pair < s.Pair {
-			j++
-		}
-		if j < len(wide) && wide[j].Pair == s.Pair {
-			common += min(s.Connections, wide[j].Connections)
+	holders := map[uint64][]int32{} // by connection: the keys that hold it, from the widest
+	for _, i := range order {
+		for _, c := range keys[i].Of {
+			holders[c] = append(holders[c], int32(i))
 		}
 	}
-	return float64(common) >= storyInside*float64(total)
+	out := make([][]int, len(keys))
+	common := map[int32]int{} // by wider key
+	for _, narrow := range order {
+		clear(common)
+		for _, c := range keys[narrow].Of {
+			for _, wide := range holders[c] {
+				if rank[wide] >= rank[narrow] {
+					break
+				}
+				common[wide]++
+			}
+		}
+		for wide, n := range common {
+			if float64(n) >= storyInside*float64(len(keys[narrow].Of)) {
+				out[wide] = append(out[wide], narrow)
+			}
+		}
+	}
+	return out
 }

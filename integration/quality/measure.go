@@ -61,7 +61,7 @@ func measure(x row, runs int) result {
 		case loud:
 			score = max(score, sc.Strobe(s, w).Score)
 		case present, absent:
-			score = sc.Presence(s, w, allDay()).Score(habits(), 10_000).Score
+			score = sc.Presence(s, w).Score(24, habits(), 10_000).Score
 		case anyAlarm:
 			score = shown(&sc, s, w, score, r)
 		}
@@ -85,15 +85,6 @@ func measure(x row, runs int) result {
 	res.figure = above(scores, 0.4)
 	res.noise = math.Sqrt(max(res.figure*(1-res.figure), 1/float64(runs)) / float64(runs))
 	return res
-}
-
-// allDay is a host that is always on.
-func allDay() (h scoring.Hours) {
-	w := scoring.Window{Start: epoch, End: epoch + 86400e3}
-	for t := w.Start; t < w.End; t += 3600e3 {
-		h.Note(t, w)
-	}
-	return h
 }
 
 // habits are those of a site whose candidates are active in three to ten of their hosts' hours, but for one in two hundred that

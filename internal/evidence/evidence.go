@@ -50,6 +50,8 @@ type Subject struct {
 	Indicators scoring.Indicators
 	// Sizes is how alike the connections' sizes are.
 	Sizes scoring.SizeScore
+	// Timer says that the rhythm looks like a timer that restarts on use, or like what people do.
+	Timer bool
 	// Silent and Refused are how many connections had no answer and were rejected, where the source tells that with each connection.
 	Silent, Refused int64
 	// Finding is complete but for what evidence adds: Settle sets its score. Judges fill in Finding.Dwell.Evidence, which is
@@ -145,6 +147,7 @@ func (s *Subject) Settle() {
 		}
 	}
 	d.Modifiers = s.modifiers
+	s.bound()
 	score, best := s.settle(scoring.Final(s.Indicators, sum, scoring.Unexplained))
 	if s.most != scoring.None && scoring.SeverityOf(score) > s.most {
 		score = within(s.most, score)
@@ -153,6 +156,22 @@ func (s *Subject) Settle() {
 	d.Reasons = append(d.Reasons, s.closing...)
 	d.Explained = best.String()
 	Rank(s.Finding, score)
+}
+
+// bound keeps a timer low and a presence medium, whatever is added for rarity and for sizes that are alike: benign software
+// has both. Only evidence of another kind lifts them, and a presence has to be of a rare destination beside it.
+func (s *Subject) bound() {
+	odd := false
+	for _, m := range s.modifiers {
+		odd = odd || m.Value > 0 && m.Name != Rare && m.Name != SameSize
+	}
+	v := s.Indicators
+	switch other := max(v.Long, v.Strobe, v.DNSTunnel, v.Listed); {
+	case v.Beacon > max(other, v.Presence) && s.Timer && !odd:
+		s.AtMost(scoring.Low, "it is low at most, since nothing but rarity and equal sizes speaks for more than a timer")
+	case v.Presence > max(other, v.Beacon) && !(s.Has(Rare) && (odd || s.Has(SameSize))):
+		s.AtMost(scoring.Medium, "it is medium at most, since being there all day is all that speaks for it")
+	}
 }
 
 // Rank gives a finding its final score, the severity that goes with it, and the codes of its reasons; its indicators, modifiers and

@@ -22,6 +22,7 @@ const (
 	LongConnection = "long_connection"
 	Strobe         = "strobe"
 	DNSTunnel      = "dns_tunnel"
+	Presence       = "presence"
 )
 
 // Finding is one pair with what was found about it: the NDJSON line and the Elasticsearch document are this struct

@@ -13,6 +13,9 @@ const (
 	NoServerName
 	JA3
 	JA4
+	// Unshared is no fingerprint but what roll-ups have that follow none: destinations that no other host uses. Value is
+	// the class of sizes, or empty for any.
+	Unshared
 )
 
 // Fingerprint is what tells one TLS client program from another, whatever server it talks to. The zero Fingerprint is none.
@@ -45,6 +48,8 @@ func ParseFingerprint(s string) Fingerprint {
 		return Fingerprint{JA4, value}
 	case kind == "ja3" && value != "":
 		return Fingerprint{JA3, value}
+	case s == "unshared" || kind == "unshared" && value != "":
+		return Fingerprint{Unshared, value}
 	}
 	return Fingerprint{}
 }
@@ -58,6 +63,11 @@ func (f Fingerprint) String() string {
 		return "ja3=" + f.Value
 	case NoServerName:
 		return "no-server-name"
+	case Unshared:
+		if f.Value != "" {
+			return "unshared=" + f.Value
+		}
+		return "unshared"
 	case NoFingerprint:
 	}
 	return ""

@@ -107,6 +107,8 @@ func (k PairKey) String() string {
 		dst = k.Name
 	case k.Network.IsValid():
 		dst = k.Network.String()
+	case k.Fingerprint.Kind != NoFingerprint && k.AnyPort:
+		return fmt.Sprintf("%s>*#%s", host(k.Src), k.Fingerprint)
 	case k.Fingerprint.Kind != NoFingerprint:
 		return fmt.Sprintf("%s>*:%d/%s#%s", host(k.Src), k.Port, k.Proto, k.Fingerprint)
 	default:

@@ -1,6 +1,15 @@
 package hunt
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
+
+// Below is the name of keys that stand for all names below a domain: no host has such a name.
+func Below(domain string) string { return "*." + domain }
+
+// CutBelow is the domain of such a name.
+func CutBelow(name string) (domain string, ok bool) { return strings.CutPrefix(name, "*.") }
 
 // NameKind says in which protocol a name was used.
 type NameKind uint8

@@ -81,6 +81,7 @@ func TestMovingServerIsOneFinding(t *testing.T) {
 func TestTwoImplantsOfOneMachine(t *testing.T) {
 	elsewhere, neighbour := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("203.0.113.77")
 	first, second := every(server, day0, 5*time.Minute, 24*time.Hour), every(elsewhere, day0.Add(9*time.Hour), 10*time.Minute, 8*time.Hour)
+	by(second, func(c *hunt.Connection) { c.SrcPort++ }) // as no two connections at once are out of one port
 	found := hunted(t, ofDay(first, second), dwellOptions())
 	require.Len(t, found, 2)
 	for pair, period := range map[string]float64{"10.0.0.5>203.0.113.9:443/tcp": 300, "10.0.0.5>198.51.100.7:443/tcp": 600} {

@@ -13,6 +13,9 @@ import (
 // rolled matches the records of a roll-up: by network or by fingerprint.
 func rolled(k hunt.PairKey) object {
 	filter := []any{is(fieldSource, k.Src)}
+	if k.Fingerprint.Kind == hunt.Unshared {
+		return object{"match_none": object{}} // its destinations are known to the hunt alone
+	}
 	if k.Kind() == "fingerprint" {
 		return shows(k, filter)
 	}

@@ -72,7 +72,7 @@ func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count
 				p.answered[place{net: hunt.NetworkOf(a), port: c.Port.Number}] = hostSet{}
 			}
 		}
-		if c.Regularity > fleetBeat {
+		if c.Regularity > fleetBeat && !overPorts(c) {
 			p.rhythms[at] = append(p.rhythms[at], rhythmOf(c))
 		}
 		if c.Long >= held {

@@ -75,7 +75,7 @@ func (r *rhythm) meets(other *rhythm) bool {
 // show the same fingerprint are none unless they show it to the same servers.
 func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
-	if !ok || c.Beacon.Period <= 0 || p.shared(c) < evidence.BornOut {
+	if !ok || overPorts(c) || c.Beacon.Period <= 0 || p.shared(c) < evidence.BornOut {
 		return
 	}
 	own := rhythmOf(c)

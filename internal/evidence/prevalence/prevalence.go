@@ -60,10 +60,13 @@ type party struct {
 	port  uint16
 }
 
-// fewHosts: in a network of fewer active hosts "rare" means nothing.
-const fewHosts = 10
+// FewHosts: in a network of fewer active hosts "rare" means nothing.
+const FewHosts = 10
 
 func partyOf(k *Candidate) (party, bool) {
+	if domain, ok := hunt.CutBelow(k.Name); ok {
+		return party{domain: domain}, true
+	}
 	switch {
 	case k.Name != "":
 		return party{name: k.Name}, true
@@ -86,6 +89,16 @@ func domainOf(name string) (at party, ok bool) {
 	domain, err := publicsuffix.EffectiveTLDPlusOne(name)
 	return party{domain: domain}, err == nil
 }
+
+// DomainOf is the domain that somebody registered and that a name lies below; empty where the name is no such thing.
+func DomainOf(name string) string {
+	at, _ := domainOf(name)
+	return at.domain
+}
+
+// overPorts says that a candidate is an address whatever the port. Software that many hosts run calls on one port; who
+// goes over many of them, as scanners do, tells nothing of the others.
+func overPorts(c *Candidate) bool { return c.AnyPort && c.Name == "" && c.Dst.IsValid() }
 
 // servers are the addresses behind a candidate: of a name all that it was used at, of others those that are kept.
 func (k *Candidate) servers() iter.Seq[netip.Addr] {
@@ -120,7 +133,7 @@ func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
 	}
 	switch v := s.Indicators; {
 	case v.Strobe > max(v.Beacon, v.Long):
-	case v.Long > v.Beacon:
+	case v.Long > max(v.Beacon, v.Presence):
 		p.push(s, c)
 	default:
 		protocol.Explain(s, &protocol.Spoken{Port: c.Port, Several: c.Several, Size: c.Size, Inside: c.Dst.IsValid() && p.internal(c.Dst), Period: c.Beacon.Period})
@@ -136,7 +149,11 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 	r, all := p.reached[at], float64(len(p.active))
 	touched, h := float64(len(r.touched)), float64(talking(r, c.Src))
 	does, plural := "talks to it", "talk to it"
-	if c.Fingerprint.Kind != hunt.NoFingerprint {
+	switch c.Fingerprint.Kind {
+	case hunt.NoFingerprint:
+	case hunt.Unshared:
+		touched, h, does = 1, 1, "talks to any of its destinations"
+	default:
 		touched, h, does, plural = float64(c.Showing), float64(c.Showing), "shows this TLS fingerprint", "show this TLS fingerprint"
 	}
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(touched), Active: int64(max(all, touched))}
@@ -144,7 +161,7 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 	if domain, ok := domainOf(at.name); ok {
 		e, of := s.Finding.Dwell.Evidence.Prevalence, p.reached[domain]
 		e.Domain, e.DomainHosts = domain.domain, max(int64(len(of.touched)), int64(touched))
-		if around := talking(of, c.Src); all >= fewHosts && h <= few && float64(around) > few {
+		if around := talking(of, c.Src); all >= FewHosts && h <= few && float64(around) > few {
 			s.Last(fmt.Sprintf("%s of %s active hosts talk to names of %s, so this one does not count as rare", hunt.Count(around), hunt.Count(int64(all)), domain.domain))
 			return
 		}
@@ -159,9 +176,9 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 		s.Last(fmt.Sprintf("%s of %s active hosts use this name, but not at these servers, and a name can be forged: that does not lower the score", some, active))
 	case h >= max(5, 0.5*all):
 		s.Modify(evidence.Common, fmt.Sprintf("%s of %s active hosts %s", some, active, plural))
-	case all >= fewHosts && h <= 1:
+	case all >= FewHosts && h <= 1:
 		s.Modify(evidence.Rare, fmt.Sprintf("no other of %s active hosts %s%s", active, does, fleeting))
-	case all >= fewHosts && h <= few:
+	case all >= FewHosts && h <= few:
 		s.Modify(evidence.Rare, fmt.Sprintf("only %s of %s active hosts %s%s", some, active, plural, fleeting))
 	}
 }

@@ -18,6 +18,8 @@ func Rule(indicators []string) hunt.Rule {
 		return hunt.Rule{Name: "dwell - Long connection", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e02"}
 	case hunt.Strobe:
 		return hunt.Rule{Name: "dwell - Strobe", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e03"}
+	case hunt.Presence:
+		return hunt.Rule{Name: "dwell - Presence", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e05"}
 	case hunt.DNSTunnel:
 		return hunt.Rule{Name: "dwell - DNS tunnel", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e04"}
 	}

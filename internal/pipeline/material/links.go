@@ -39,6 +39,10 @@ func rawQuery(k *hunt.PairKey) securityonion.Query {
 	case k.DNS != "":
 		return securityonion.Query{All: []securityonion.Term{dataset("dns"), src, {Field: securityonion.FieldQuery, Value: k.DNS, Below: true}}}
 	case k.Name != "":
+		if domain, ok := hunt.CutBelow(k.Name); ok {
+			return securityonion.Query{All: []securityonion.Term{term(securityonion.FieldModule, "zeek"), src},
+				Any: []securityonion.Term{{Field: securityonion.FieldServerName, Value: domain, Below: true}, {Field: securityonion.FieldHost, Value: domain, Below: true}}}
+		}
 		return securityonion.Query{All: []securityonion.Term{term(securityonion.FieldModule, "zeek"), src},
 			Any: []securityonion.Term{term(securityonion.FieldServerName, k.Name), term(securityonion.FieldHost, k.Name)}}
 	case k.Network.IsValid():

@@ -23,6 +23,7 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
 	f.Rule = material.Rule(f.Dwell.Indicators)
 	sub := evidence.NewSubject(k.PairKey, values, &f, s.weights)
+	sub.Timer = k.beacon.Timer
 	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.Silent, k.totals.Refused
 	s.spread.Judge(sub, k.candidate(tested))
 	return sub
@@ -39,6 +40,7 @@ func (k *key) reasons(v scoring.Indicators, tested int) (indicators, reasons []s
 		{v.Beacon, hunt.Beacon, k.beaconReasons(v.Beacon, tested)},
 		{v.Long, hunt.LongConnection, k.long.Reasons()},
 		{v.Strobe, hunt.Strobe, k.strobe.Reasons()},
+		{v.Presence, hunt.Presence, k.presence.Reasons(k.shown, tested)},
 	}
 	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
 	indicators, reasons = []string{}, []string{}

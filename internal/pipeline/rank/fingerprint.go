@@ -20,7 +20,7 @@ func (p *prober) print(pair *pairs.Pair, named *pairs.Named) *key {
 		return nil
 	}
 	k.port, k.ports, k.hosts = main, 1, shown.Hosts
-	k.totals = p.sum(pair.Connections, -1)
+	k.totals, k.of = p.sum(pair.Connections, -1), numbers(pair.Connections, -1)
 	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
 	k.uses = named.Uses(pair.Src, pair.Dst)
 	return k

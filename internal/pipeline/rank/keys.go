@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline/material"
@@ -23,10 +24,18 @@ type key struct {
 	port   pairs.Port
 	ports  int
 	rita   *hunt.BeaconScore
-	of     []scoring.Share
+	// presence is how persistently it is active, shown what that is worth once all is measured.
+	presence scoring.Presence
+	shown    scoring.PresenceScore
+	// of are its connections, by numbers that each has in all keys of its source.
+	of []uint64
 	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
 	addresses []netip.Addr
 	count     int
+	// names are those that a key by domain stands for, the most used first; all are the addresses of one by unshared
+	// destinations.
+	names []evidence.Name
+	all   []netip.Addr
 	// uses are the connections to each address of a key by name or fingerprint.
 	uses []pairs.Use
 	// hosts is how many machines show a fingerprint.
@@ -48,12 +57,15 @@ type prober struct {
 	tested  *atomic.Int64 // how many keys were tested so far, by all
 	counts  material.Counts
 	hours   hours
-	skipped int64 // networks
+	skipped int64 // networks and other roll-ups
+	byName  scoring.Hours
+	roll    rollUp
+	domains domains
 }
 
 func newProber(m *material.Material, tested *atomic.Int64) *prober {
 	w := m.Window
-	p := &prober{tested: tested, window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, wanted: &m.Wanted,
+	p := &prober{domains: domains{named: m.Named}, tested: tested, window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, wanted: &m.Wanted,
 		keepAll: m.MinScore < material.Floor, hours: newHours(w)}
 	if oldest, newest, ok := m.Span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
@@ -72,15 +84,19 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 		k.beacon = p.Beacon(p.series, p.window)
 		weight = k.beacon.Score(int(p.tested.Add(1))).Score
 	}
-	// Together, connections to many destinations nearly always cover hours: only a rhythm says something there.
-	rolled := kind == scoring.NetworkKey || kind == scoring.FingerprintKey
+	// Together, connections to many destinations nearly always cover hours, and are there all day: only a rhythm says
+	// something there.
+	rolled := kind >= scoring.NetworkKey
 	if p.wanted.LooksFor("long") && !rolled {
 		k.long = p.Long(p.series, p.window)
 	}
 	if p.wanted.LooksFor("strobe") && !rolled {
 		k.strobe = p.Strobe(p.series, p.window)
 	}
-	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !p.keepAll {
+	if p.wanted.LooksFor("beacon") && !rolled {
+		k.presence = p.Presence(p.series, p.window)
+	}
+	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll {
 		return nil
 	}
 	k.size = p.Size(p.series, p.window)
@@ -100,9 +116,9 @@ func (p *prober) partition(pair *pairs.Pair) {
 	}
 }
 
-// inWindow gives how many of the pair's connections are of the window, and notes the hours in which they start.
-func (p *prober) inWindow(pair *pairs.Pair) int64 {
-	var n int64
+// inWindow gives how many of the pair's connections are of the window, and notes the hours in which they start; in how many hours there
+// are any is active.
+func (p *prober) inWindow(pair *pairs.Pair, host *scoring.Hours) (n int64, active int) {
 	next := p.window.Start // connections are in order: a look at the hour is due when it is over
 	for i := range pair.Connections {
 		if c := &pair.Connections[i]; p.reaches(c) {
@@ -110,11 +126,13 @@ func (p *prober) inWindow(pair *pairs.Pair) int64 {
 			if c.Start >= next {
 				h := (c.Start - p.window.Start) / hourMillis
 				p.hours[h] = true
+				host.Note(c.Start, p.window)
+				active++
 				next = p.window.Start + (h+1)*hourMillis
 			}
 		}
 	}
-	return n
+	return n, active
 }
 
 // reaches says that a connection is of the window: it starts in it, or began before and was open when the window began.
@@ -156,6 +174,35 @@ func (p *prober) sum(records []pairs.Record, port int) material.Totals {
 	return t
 }
 
+// finish adds up the connections of a key that is kept, of one port or (-1) of all.
+func (p *prober) finish(k *key, pair *pairs.Pair, port int) {
+	k.totals, k.of = p.sum(pair.Connections, port), numbers(pair.Connections, port)
+	p.addRITA(k, pair)
+}
+
+// numbers of a source's connections: when they began and out of which port, so that one has the same in all keys. They
+// ascend.
+func numbers(records []pairs.Record, port int) []uint64 {
+	out := make([]uint64, 0, len(records))
+	for i := range records {
+		if c := &records[i]; port < 0 || int(c.Port) == port {
+			out = append(out, uint64(c.Start)<<16|uint64(c.SrcPort))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// latestPort is the port of the last connection.
+func latestPort(pair *pairs.Pair) (last pairs.Port) {
+	for _, port := range pair.Ports {
+		if port.Last >= last.Last {
+			last = port
+		}
+	}
+	return last
+}
+
 // addRITA puts RITA's five numbers in, over all ports of the pair, as RITA counts.
 func (p *prober) addRITA(k *key, pair *pairs.Pair) {
 	p.fill(&p.whole, pair, -1)
@@ -181,7 +228,7 @@ func busiestPort(pair *pairs.Pair) int {
 
 // indicators are the key's values in a hunt of so many keys.
 func (k *key) indicators(tested int) scoring.Indicators {
-	return scoring.Indicators{Beacon: k.beacon.Value(tested, k.size), Long: k.long.Score, Strobe: k.strobe.Score}
+	return scoring.Indicators{Beacon: k.beacon.Value(tested, k.size), Long: k.long.Score, Strobe: k.strobe.Score, Presence: k.shown.Score}
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -21,6 +21,11 @@ func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair,
 			keys = append(keys, k)
 		}
 	}
+	s.keep(src, keys)
+}
+
+// keep puts keys aside until the source's pairs are measured.
+func (s *search) keep(src netip.Addr, keys []*key) {
 	if len(keys) > 0 {
 		s.mu.Lock()
 		s.byName[src] = append(s.byName[src], keys...)
@@ -30,7 +35,7 @@ func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair,
 
 // name measures a pair of a source and a name.
 func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
-	p.inWindow(pair) // what goes through a proxy stands only here
+	p.inWindow(pair, &p.byName) // what goes through a proxy stands only here
 	if len(pair.Connections) < material.Fewest {
 		return nil
 	}
@@ -41,12 +46,11 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 		return nil
 	}
 	k.port, k.ports = pair.Ports[main], len(pair.Ports)
-	k.totals = p.sum(pair.Connections, -1)
+	p.finish(k, pair, -1)
 	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
 	k.uses = named.Uses(pair.Src, pair.Dst)
 	if len(k.addresses) > 0 {
 		k.Dst = k.addresses[0]
 	}
-	p.addRITA(k, pair)
 	return k
 }

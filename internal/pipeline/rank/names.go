@@ -11,8 +11,8 @@ import (
 )
 
 // addNames tells each subject which names its connections carry: a key by name its own, other keys what their source used
-// towards their addresses.
-func (s *search) addNames(subjects []*evidence.Subject) {
+// towards their addresses; all are the addresses of subjects that have many.
+func (s *search) addNames(subjects []*evidence.Subject, all map[*evidence.Subject][]netip.Addr) {
 	if s.m.Named == nil {
 		return
 	}
@@ -23,6 +23,9 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 	waiting := map[place][]*evidence.Subject{}
 	sources := map[netip.Addr][]*evidence.Subject{}
 	for _, sub := range subjects {
+		if len(sub.Names) > 0 {
+			continue // told already
+		}
 		if sub.Key.Name != "" {
 			sub.Names = []evidence.Name{{Name: sub.Key.Name, Connections: sub.Finding.Network.Connections}}
 			continue
@@ -31,12 +34,18 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 		if sub.Key.Dst.IsValid() {
 			at.at = netip.PrefixFrom(sub.Key.Dst, sub.Key.Dst.BitLen())
 		}
-		waiting[at] = append(waiting[at], sub)
+		if at.at.IsValid() {
+			waiting[at] = append(waiting[at], sub)
+		}
+		for _, a := range all[sub] {
+			at := place{sub.Key.Src, netip.PrefixFrom(a, a.BitLen())}
+			waiting[at] = append(waiting[at], sub)
+		}
 		sources[sub.Key.Src] = append(sources[sub.Key.Src], sub)
 	}
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
-		all := sources[src] // a source is walked by one goroutine
-		if len(all) == 0 {
+		own := sources[src] // a source is walked by one goroutine
+		if len(own) == 0 {
 			return
 		}
 		for i := range of.Len() {
@@ -49,12 +58,16 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 				}
 			}
 		}
-		for _, sub := range all {
-			slices.SortFunc(sub.Names, func(a, b evidence.Name) int {
-				return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Name, b.Name))
-			})
+		for _, sub := range own {
+			sortNames(sub.Names)
 			sub.Names = sub.Names[:min(len(sub.Names), evidence.MaxNames)]
 		}
+	})
+}
+
+func sortNames(names []evidence.Name) {
+	slices.SortFunc(names, func(a, b evidence.Name) int {
+		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Name, b.Name))
 	})
 }
 

@@ -19,9 +19,6 @@ import (
 	"dwell/scoring"
 )
 
-// maxRollUp bounds the connections of a network key: beyond it a beat among them could not be told from the rest.
-const maxRollUp = 50_000
-
 // Profile is the ranking's name.
 const Profile = "dwell"
 
@@ -47,7 +44,7 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
 // Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
-	s := &search{m: m, weights: r.Weights, byName: map[netip.Addr][]*key{}}
+	s := &search{m: m, weights: r.Weights, byName: map[netip.Addr][]*key{}, shared: map[netip.Addr]map[netip.Addr]struct{}{}, everywhere: map[*evidence.Subject][]netip.Addr{}}
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
 	subjects := s.run(ctx, out)
 	if err := cmp.Or(ctx.Err(), m.Err()); err != nil {
@@ -101,6 +98,11 @@ type search struct {
 	byName map[netip.Addr][]*key
 	found  []source
 	spread *prevalence.Count
+	alone  *alone
+	// everywhere are the addresses of subjects that have many.
+	everywhere map[*evidence.Subject][]netip.Addr
+	// shared are the addresses at which a source used names of domains that other hosts use, too.
+	shared map[netip.Addr]map[netip.Addr]struct{}
 	// answers are addresses out of DNS answers that matter if anybody connects to them.
 	answers map[netip.Addr][]*tunnel
 }
@@ -109,6 +111,9 @@ type search struct {
 type source struct {
 	src  netip.Addr
 	keys []*key
+	// hours are those in which it is active at all, active how many hours its pairs are, with their weights.
+	hours  scoring.Hours
+	active []habit
 }
 
 // run measures keys by port, by name and by network, and gives one subject a story.
@@ -119,10 +124,12 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	for i := range probers {
 		probers[i] = newProber(m, &keys)
 	}
+	s.alone = newAlone(m, probers)
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil {
 				s.byOther(src, of, probers[n].name)
+				s.keep(src, s.below(probers[n], src, of))
 			}
 		})
 		named.Prints.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
@@ -138,7 +145,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 		}
 	})
 	for src, keys := range s.byName { // sources that only name logs know
-		s.found = append(s.found, source{src, keys})
+		s.found = append(s.found, source{src: src, keys: keys})
 	}
 	tested := int(keys.Load())
 	out.Sensitivity.Skipped = m.Skipped()
@@ -149,6 +156,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 		out.Sensitivity.Skipped.Networks += p.skipped
 	}
 	out.Scored = int64(tested)
+	s.present(tested)
 	s.prune(tested)
 	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
@@ -156,7 +164,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	for _, src := range s.found {
 		subjects = append(subjects, s.stories(src, tested)...)
 	}
-	s.addNames(subjects)
+	s.addNames(subjects, s.everywhere)
 	return append(subjects, s.tunnelSubjects(tunnels)...)
 }
 
@@ -181,7 +189,12 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 	}
 	var out []*evidence.Subject
 	for _, story := range scoring.Stories(keys) {
-		sub := s.subject(src.keys[story.Lead], tested)
+		lead := src.keys[story.Lead]
+		sub := s.subject(lead, tested)
+		sub.Names = lead.names
+		if len(lead.all) > 0 {
+			s.everywhere[sub] = lead.all
+		}
 		var also []string
 		for _, i := range story.Also {
 			also = append(also, src.keys[i].String())
@@ -210,7 +223,7 @@ func (s *search) candidates(tested int) iter.Seq[*prevalence.Candidate] {
 
 // candidate is a key as prevalence has to know it.
 func (k *key) candidate(tested int) *prevalence.Candidate {
-	return &prevalence.Candidate{PairKey: k.PairKey, Port: k.port, Several: k.kind == scoring.NetworkKey && k.ports > 1, Addresses: k.addresses, Uses: k.uses, Showing: k.hosts,
+	return &prevalence.Candidate{PairKey: k.PairKey, Port: k.port, Several: (k.kind == scoring.NetworkKey || k.kind == scoring.UnsharedKey) && k.ports > 1, Addresses: k.addresses, Uses: k.uses, Showing: k.hosts,
 		Beacon: k.beacon, Size: k.size, Regularity: k.beacon.Score(tested).Score, Long: k.long.Score}
 }
 

@@ -1,0 +1,77 @@
+package pipeline
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// site is twelve hosts that browse the same twenty servers, each 60 times at random times of the day. Random is seeded.
+func site(r *rand.Rand) (out []hunt.Connection) {
+	for host := range 12 {
+		for range 60 {
+			out = append(out, hunt.Connection{Start: day0.UnixMilli() + r.Int64N(86400e3), Duration: 500, OrigBytes: 500, RespBytes: 900, OrigIPBytes: 300 + r.Int64N(4000), Count: 1,
+				Src: netip.AddrFrom4([4]byte{10, 0, 1, byte(host)}), Dst: netip.AddrFrom4([4]byte{151, byte(r.IntN(20)), 1, 1}), SrcPort: uint16(r.IntN(60000)), DstPort: 443, Proto: hunt.TCP, Service: "ssl"})
+		}
+	}
+	return out
+}
+
+// A port for each connection, a server for each, random times: each is found for what it does not vary.
+func TestWhatAnImplantCannotVary(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for name, c := range map[string]struct {
+		conns []hunt.Connection
+		pair  string
+		least string
+	}{
+		"a port for each connection": {by(every(server, day0, 5*time.Minute, 24*time.Hour), func(c *hunt.Connection) { c.DstPort = uint16(1024 + r.IntN(60000)) }),
+			"10.0.0.5>203.0.113.9", "critical"},
+		"a server for each connection": {by(every(server, day0, 5*time.Minute, 24*time.Hour), func(c *hunt.Connection) {
+			c.Dst = netip.AddrFrom4([4]byte{45, byte(r.IntN(250)), byte(r.IntN(250)), 9})
+		}), "10.0.0.5>*#unshared", "critical"},
+		"random times": {by(every(server, day0, 5*time.Minute, 24*time.Hour), func(c *hunt.Connection) { c.Start = day0.UnixMilli() + r.Int64N(86400e3) }),
+			"10.0.0.5>203.0.113.9:443/tcp", "medium"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found := hunted(t, ofDay(site(r), c.conns), dwellOptions())
+			f, ok := found[c.pair]
+			require.True(t, ok, "%v", names(found))
+			require.Equal(t, c.least, f.Dwell.Severity, "%+v", f.Dwell)
+			for pair, other := range found {
+				require.True(t, pair == c.pair || other.Dwell.Score < 0.4, "%s: %.3f", pair, other.Dwell.Score)
+			}
+		})
+	}
+}
+
+// The same connections in working hours, in sessions or to servers that others use are nothing.
+func TestPresenceOfPeople(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	var sessions [12]int64
+	for i := range sessions {
+		sessions[i] = r.Int64N(23 * 3600e3)
+	}
+	for name, place := range map[string]func() int64{
+		"working hours":             func() int64 { return 8*3600e3 + r.Int64N(10*3600e3) },
+		"twelve sessions of 10 min": func() int64 { return sessions[r.IntN(12)] + r.Int64N(600e3) },
+	} {
+		conns := by(every(server, day0, 5*time.Minute, 24*time.Hour), func(c *hunt.Connection) { c.Start = day0.UnixMilli() + place() })
+		for pair, f := range hunted(t, ofDay(site(r), conns), dwellOptions()) {
+			require.Less(t, f.Dwell.Score, 0.4, "%s: %s", name, pair)
+		}
+	}
+}
+
+func names(found map[string]hunt.Finding) (out []string) {
+	for pair, f := range found {
+		out = append(out, fmt.Sprintf("%s %.3f", pair, f.Dwell.Score))
+	}
+	return out
+}

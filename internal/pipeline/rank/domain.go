@@ -1,0 +1,121 @@
+package rank
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/prevalence"
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
+	"dwell/scoring"
+)
+
+// domains gives the registered domain of names, worked out once for each.
+type domains struct {
+	named *pairs.Named
+	known map[netip.Addr]string
+}
+
+// of is the registered domain of what stands for a name; empty where the name is no such thing.
+func (d *domains) of(stand netip.Addr) string {
+	domain, ok := d.known[stand]
+	if !ok {
+		domain = prevalence.DomainOf(d.named.Name(stand))
+		if d.known == nil {
+			d.known = map[netip.Addr]string{}
+		}
+		d.known[stand] = domain
+	}
+	return domain
+}
+
+// below measures all names of a source below a registered domain together, where there are several: a server that gives
+// itself a new name each time shows only there. It also notes at which addresses the source used names whose domain other hosts use.
+func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
+	type name struct {
+		domain string
+		at     int
+	}
+	names := make([]name, 0, of.Len())
+	for i := range of.Len() {
+		if domain := p.domains.of(of.Dst(i)); domain != "" {
+			names = append(names, name{domain, i})
+		}
+	}
+	slices.SortFunc(names, func(a, b name) int { return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.at, b.at)) })
+	shared := map[netip.Addr]struct{}{}
+	for from := 0; from < len(names); {
+		to, total := from, 0
+		for ; to < len(names) && names[to].domain == names[from].domain; to++ {
+			total += of.Connections(names[to].at)
+		}
+		group := names[from:to]
+		from = to
+		if !s.alone.domain(group[0].domain) {
+			for _, n := range group {
+				for _, u := range s.m.Named.Uses(src, of.Dst(n.at)) {
+					shared[u.Addr] = struct{}{}
+				}
+			}
+		}
+		if len(group) < 2 || total < material.Fewest {
+			continue
+		}
+		if total > maxRollUp {
+			p.skipped++
+			continue
+		}
+		places := make([]int, len(group))
+		for i, n := range group {
+			places[i] = n.at
+		}
+		if k := s.domain(p, src, of, group[0].domain, places); k != nil {
+			out = append(out, k)
+		}
+	}
+	if len(shared) > 0 {
+		s.mu.Lock()
+		s.shared[src] = shared
+		s.mu.Unlock()
+	}
+	return out
+}
+
+// domain measures the names of a source, by their places, below one domain.
+func (s *search) domain(p *prober, src netip.Addr, of *pairs.Of, domain string, places []int) *key {
+	p.roll.reset()
+	for _, i := range places {
+		p.roll.add(of, i)
+	}
+	sortRecords(p.roll.records)
+	k := p.measureRollUp(hunt.PairKey{Src: src, Name: hunt.Below(domain), AnyPort: true}, scoring.DomainKey, p.roll.records)
+	if k == nil {
+		return nil
+	}
+	at := map[netip.Addr]int64{}
+	for _, i := range places {
+		k.names = append(k.names, evidence.Name{Name: s.m.Named.Name(of.Dst(i)), Connections: int64(of.Connections(i))})
+		for _, u := range s.m.Named.Uses(src, of.Dst(i)) {
+			at[u.Addr] += u.Connections
+		}
+	}
+	for a, n := range at {
+		k.uses = append(k.uses, pairs.Use{Addr: a, Connections: n})
+	}
+	sortNames(k.names)
+	k.names = k.names[:min(len(k.names), evidence.MaxNames)]
+	slices.SortFunc(k.uses, func(a, b pairs.Use) int { return a.Addr.Compare(b.Addr) })
+	byUse := slices.Clone(k.uses)
+	slices.SortStableFunc(byUse, func(a, b pairs.Use) int { return cmp.Compare(b.Connections, a.Connections) })
+	k.addresses, k.count = nil, len(byUse)
+	for _, u := range byUse[:min(len(byUse), 20)] {
+		k.addresses = append(k.addresses, u.Addr)
+	}
+	if len(byUse) > 0 {
+		k.Dst = byUse[0].Addr
+	}
+	return k
+}

@@ -1,0 +1,90 @@
+package rank
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"dwell/internal/evidence/protocol"
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
+	"dwell/scoring"
+)
+
+// maxRollUp bounds the connections of a roll-up: beyond it a beat among them could not be told from the rest.
+const maxRollUp = 50_000
+
+// rollUp is connections of a source to several destinations. Its memory is used again.
+type rollUp struct {
+	records []pairs.Record
+	// ports are those of the records, which a record's Port is a place of.
+	ports     []portOf
+	addresses []netip.Addr
+	main      pairs.Port
+	pair      pairs.Pair
+}
+
+type portOf struct {
+	number uint16
+	proto  hunt.Transport
+}
+
+func (r *rollUp) reset() {
+	r.records, r.ports, r.addresses, r.main = r.records[:0], r.ports[:0], r.addresses[:0], pairs.Port{}
+}
+
+// add takes a pair in, but for what repeats by design on any network.
+func (r *rollUp) add(of *pairs.Of, i int) {
+	of.Decode(i, &r.pair)
+	at := make([]int, len(r.pair.Ports))
+	for n := range r.pair.Ports {
+		port := &r.pair.Ports[n]
+		if at[n] = -1; protocol.Mundane(*port) {
+			continue
+		}
+		own := portOf{port.Number, port.Proto}
+		if at[n] = slices.Index(r.ports, own); at[n] < 0 {
+			if len(r.ports) < maxRolledPorts {
+				r.ports = append(r.ports, own)
+			}
+			at[n] = min(len(r.ports), maxRolledPorts) - 1
+		}
+		if port.Last >= r.main.Last {
+			r.main = *port
+		}
+	}
+	before := len(r.records)
+	for _, c := range r.pair.Connections {
+		if n := at[c.Port]; n >= 0 {
+			c.Port = uint16(n)
+			r.records = append(r.records, c)
+		}
+	}
+	if len(r.records) > before {
+		r.addresses = append(r.addresses, r.pair.Dst)
+	}
+}
+
+// maxRolledPorts are told apart in a roll-up; those beyond count as the last.
+const maxRolledPorts = 16
+
+// measure judges the records as one key.
+func (p *prober) measureRollUp(id hunt.PairKey, kind scoring.KeyKind, records []pairs.Record) *key {
+	if len(records) < material.Fewest {
+		return nil
+	}
+	fillRecords(&p.series, records, -1)
+	k := p.measure(id, kind)
+	if k == nil {
+		return nil
+	}
+	k.totals, k.of = p.sum(records, -1), numbers(records, -1)
+	k.port, k.ports = p.roll.main, len(p.roll.ports)
+	k.addresses, k.count = slices.Clone(p.roll.addresses[:min(len(p.roll.addresses), 20)]), len(p.roll.addresses)
+	return k
+}
+
+func sortRecords(records []pairs.Record) {
+	slices.SortFunc(records, func(a, b pairs.Record) int { return cmp.Compare(a.Start, b.Start) })
+}

@@ -1,0 +1,213 @@
+package rank
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+
+	"dwell/internal/evidence/prevalence"
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
+	"dwell/scoring"
+)
+
+// alone says which destinations one internal host uses and no other. It is a sketch, four bytes a cell: it may take a
+// destination for one that others use, hardly ever the other way round.
+type alone struct {
+	cells []atomic.Uint32
+	// hosts is how many internal hosts there are.
+	hosts atomic.Int64
+}
+
+const (
+	// aloneCells for each pair, and mostAloneCells in all: 64 MiB.
+	aloneCells, mostAloneCells = 4, 1 << 24
+	// several marks a cell that more than one host has used.
+	several = math.MaxUint32
+)
+
+// newAlone goes over the tables once, without decoding.
+func newAlone(m *material.Material, by []*prober) *alone {
+	a := &alone{}
+	var size atomic.Int64 // Table.Len would not count what lies on disk
+	count := func(_ int, _ netip.Addr, of *pairs.Of) { size.Add(int64(of.Len())) }
+	m.Table.WalkSources(count)
+	if m.Named != nil {
+		m.Named.Table.WalkSources(count)
+	}
+	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*size.Load(), 1024), mostAloneCells)-1)))
+	m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		if !m.Request.Scope.IsInternal(src) {
+			return
+		}
+		a.hosts.Add(1)
+		for i := range of.Len() {
+			a.note(src, addressHash(of.Dst(i)))
+		}
+	})
+	if m.Named != nil {
+		m.Named.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
+			for i := range of.Len() {
+				if domain := by[worker].domains.of(of.Dst(i)); domain != "" {
+					a.note(src, textHash(domain))
+				}
+			}
+		})
+	}
+	return a
+}
+
+// note takes in that a host uses a destination.
+func (a *alone) note(src netip.Addr, dst uint64) {
+	own := uint32(addressHash(src)) | 1
+	if own == several {
+		own = 1
+	}
+	for _, cell := range a.of(dst) {
+		if !a.cells[cell].CompareAndSwap(0, own) && a.cells[cell].Load() != own {
+			a.cells[cell].Store(several)
+		}
+	}
+}
+
+// of are the two cells of a destination.
+func (a *alone) of(dst uint64) [2]int {
+	return [2]int{int(dst) & (len(a.cells) - 1), int(dst>>32) & (len(a.cells) - 1)}
+}
+
+// address and domain say that one host alone uses a destination.
+func (a *alone) address(dst netip.Addr) bool { return a.is(addressHash(dst)) }
+func (a *alone) domain(name string) bool     { return a.is(textHash(name)) }
+
+func (a *alone) is(dst uint64) bool {
+	cells := a.of(dst)
+	return a.cells[cells[0]].Load() != several || a.cells[cells[1]].Load() != several
+}
+
+// addressHash and textHash are the same in every hunt, so that its findings are: FNV-1a, with its bits mixed.
+func addressHash(a netip.Addr) uint64 {
+	b := a.As16()
+	h := uint64(fnvOffset)
+	for _, x := range b {
+		h = (h ^ uint64(x)) * fnvPrime
+	}
+	return mix(h)
+}
+
+func textHash(s string) uint64 {
+	h := uint64(fnvOffset)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * fnvPrime
+	}
+	return mix(h)
+}
+
+const fnvOffset, fnvPrime = 14695981039346656037, 1099511628211
+
+func mix(h uint64) uint64 {
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	return h ^ h>>33
+}
+
+const (
+	// fewestUnshared destinations make a roll-up of those that nobody else uses: fewer are judged one by one.
+	fewestUnshared = 3
+	// mostUnshared is how many roll-ups by port and size a source has at most: those with the most connections.
+	mostUnshared = 8
+	// sizeStep is the ratio of the bounds of a class of sizes.
+	sizeStep = 1.25
+)
+
+// unshared measures what a source does to destinations that no other host uses, all together, by port, and by port and
+// size of what is sent: a server that moves on every time, under any name and fingerprint, shows only there. Addresses at which it used
+// names of domains that other hosts use are left out, as a content network has new ones all the time; who forges such a name is found under it.
+// Among a few hosts hardly any destination is shared, and nothing is looked for.
+func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of) []*key {
+	if s.alone.hosts.Load() < prevalence.FewHosts || !s.m.Request.Scope.IsInternal(src) {
+		return nil
+	}
+	shared := s.shared[src]
+	p.roll.reset()
+	for i := range of.Len() {
+		dst := of.Dst(i)
+		if _, known := shared[dst]; known || !s.alone.address(dst) || s.m.Request.Scope.IsInternal(dst) {
+			continue
+		}
+		if p.roll.add(of, i); len(p.roll.records) > maxRollUp {
+			p.skipped++
+			return nil
+		}
+	}
+	if len(p.roll.addresses) < fewestUnshared || len(p.roll.records) < material.Fewest {
+		return nil
+	}
+	sortRecords(p.roll.records)
+	var out []*key
+	measure := func(id hunt.PairKey, records []pairs.Record) {
+		if k := p.measureRollUp(id, scoring.UnsharedKey, records); k != nil {
+			k.all = slices.Clone(p.roll.addresses)
+			out = append(out, k)
+		}
+	}
+	all := hunt.PairKey{Src: src, AnyPort: true, Fingerprint: hunt.Fingerprint{Kind: hunt.Unshared}}
+	measure(all, p.roll.records)
+	for _, class := range p.roll.classes() {
+		port := p.roll.ports[class.port]
+		id := all
+		id.Port, id.Proto, id.AnyPort = port.number, port.proto, false
+		if class.size >= 0 {
+			low := math.Pow(sizeStep, float64(class.size))
+			id.Fingerprint.Value = fmt.Sprintf("%.0f-%.0fB", math.Ceil(low), math.Ceil(low*sizeStep)-1)
+		}
+		records := slices.Clone(p.roll.records)
+		records = slices.DeleteFunc(records, func(c pairs.Record) bool { return !class.has(&c) })
+		measure(id, records)
+	}
+	return out
+}
+
+// class is the connections to one port (a place in rollUp.ports), of one class of sizes or (-1) of any.
+type class struct{ port, size int }
+
+func sizeClass(c *pairs.Record) int {
+	if c.OrigIPBytes <= 0 {
+		return math.MaxInt16
+	}
+	return int(math.Log(float64(c.OrigIPBytes)) / math.Log(sizeStep))
+}
+
+func (c class) has(r *pairs.Record) bool {
+	return int(r.Port) == c.port && (c.size < 0 || sizeClass(r) == c.size)
+}
+
+// classes are the parts of a roll-up that are worth a look of their own: less than all, and enough for a rhythm.
+func (r *rollUp) classes() []class {
+	counts := map[class]int{}
+	for i := range r.records {
+		c := &r.records[i]
+		counts[class{int(c.Port), -1}]++
+		if size := sizeClass(c); size != math.MaxInt16 {
+			counts[class{int(c.Port), size}]++
+		}
+	}
+	var out []class
+	for c, n := range counts {
+		if n >= fewestClass && n < len(r.records) && (c.size < 0 || n < counts[class{c.port, -1}]) {
+			out = append(out, c)
+		}
+	}
+	slices.SortFunc(out, func(a, b class) int {
+		if n := counts[b] - counts[a]; n != 0 {
+			return n
+		}
+		return (a.port-b.port)*math.MaxInt16 + a.size - b.size
+	})
+	return out[:min(len(out), mostUnshared)]
+}
+
+// fewestClass connections make a class of a port or size.
+const fewestClass = 12
