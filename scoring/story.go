@@ -33,7 +33,7 @@ type StoryKey struct {
 	// Score of the key before modifiers, 0..1.
 	Score float64
 	// Period of its rhythm in seconds, on average from one beat to the next that is there; 0 for none. Only keys by
-	// fingerprint or of unshared destinations and those inside them are asked.
+	// domain, fingerprint or unshared destinations and those inside them are asked.
 	Period float64
 	// Of are the key's connections, by numbers that each connection of the source has in all keys that hold it, in ascending
 	// order.
@@ -61,7 +61,7 @@ const (
 // Stories sorts the scored keys of one source into stories: where one key's connections are part of another's, the
 // narrower leads if it has most of the wider one's connections and explains its score but for 0.1, and the wider is named in it. If none of the narrower does,
 // as when the other side moves from address to address, the wider one leads and they are named in it. Many programs share a TLS
-// fingerprint, and many things are unshared, so such a key leads over keys that score as well only where it beats faster than each of them. Every key is in
+// fingerprint, a domain has many names, and many things are unshared, so such a key leads over keys that score as well only where it beats faster than each of them. Every key is in
 // exactly one story. Stories come strongest lead first.
 func Stories(keys []StoryKey) []Story {
 	total := make([]int, len(keys))
@@ -110,7 +110,7 @@ func Stories(keys []StoryKey) []Story {
 		case best < 0 && keys[wide].Score < keys[strongest].Score-storyMargin:
 			into[wide] = strongest // several beats, or a beat among other traffic: each stands for itself
 			continue
-		case keys[wide].Kind >= FingerprintKey && fastest >= 0 && storyFaster*keys[wide].Period > keys[fastest].Period:
+		case (keys[wide].Kind == DomainKey || keys[wide].Kind >= FingerprintKey) && fastest >= 0 && storyFaster*keys[wide].Period > keys[fastest].Period:
 			into[wide] = fastest // the rhythm is one of those inside
 			continue
 		}
