@@ -37,10 +37,11 @@ type huntFlags struct {
 func newHunt(a *app) *cobra.Command {
 	var f huntFlags
 	c := &cobra.Command{
-		Use:   "hunt",
+		Use:   "hunt [PATH...]",
+		Args:  cobra.ArbitraryArgs,
 		Short: "Hunt once, now, and print what was found",
 		Long: `Hunt once over one window and print the findings, strongest first. Out of Elasticsearch the window is the last 24 h
-up to five minutes ago; with --zeek it is what the logs span. Nothing is stored without --write.
+up to five minutes ago; with --zeek (or a path without it) it is what the logs span. Nothing is stored without --write.
 
 A pair is scored when it has four connections or more, was connected for an hour or more, or connects once a
 second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0.2.`,
@@ -54,7 +55,13 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
   dwell hunt --remember-only --since 30d                          once: learn what this network knows already
   dwell hunt --selftest -q -o json | jq .hunt.dwell.hunt.statement.selftest
   dwell hunt --fail-on high                                       exit code 3 when something high turns up`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.hunt(c, &f) },
+		RunE: func(c *cobra.Command, paths []string) error {
+			for _, p := range paths {
+				a.say("dwell: reading %s as --zeek %s", p, p)
+			}
+			f.zeek = append(f.zeek, paths...)
+			return a.hunt(c, &f)
+		},
 	}
 	p := c.Flags()
 	f.window(p)

@@ -1,6 +1,7 @@
 package zeek
 
 import (
+	"bytes"
 	"context"
 	"hash/maphash"
 	"math"
@@ -20,7 +21,7 @@ const batchSize = 2048
 var (
 	spanFields = []log.Field{log.OrigH, log.RespH, log.LocalOrig, log.LocalResp, log.Duration}
 	connFields = append([]log.Field{log.OrigP, log.RespP, log.Proto, log.Service, log.OrigBytes, log.RespBytes,
-		log.OrigIPBytes, log.ConnState}, spanFields...)
+		log.OrigIPBytes, log.RespIPBytes, log.ConnState, log.History}, spanFields...)
 )
 
 // pass is one pass over the files that hold connections.
@@ -86,7 +87,7 @@ func (w *reach) wants(c *hunt.Connection) bool {
 
 // run makes the pass.
 func (p *pass) run(ctx context.Context, s *Source, files []*log.File, kinds []log.Kind, progress func(), read *atomic.Int64) error {
-	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: kinds, Fields: connFields, Read: read, Progress: progress, Bucket: s.bucket()}
+	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: kinds, Fields: connFields, Read: read, Progress: progress, Bucket: s.bucket(), Times: huntedLogs}
 	switch {
 	case p.spanOnly:
 		scan.Fields = spanFields
@@ -130,6 +131,10 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 	if c.Duration <= unlikely {
 		n.End = max(n.End, end)
 	}
+	if !p.every && p.flipped(r, &c) {
+		n.Flipped++
+		return t.kept(r, &c, n, true)
+	}
 	keep := p.scope.KeepLocal(c.Src, c.Dst, r.True(log.LocalOrig), r.True(log.LocalResp), r.False(log.LocalResp))
 	if !keep {
 		if !p.spanOnly {
@@ -137,37 +142,62 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 		}
 		return log.Fine, nil
 	}
+	return t.kept(r, &c, n, false)
+}
+
+// kept takes a connection that is in scope; turned says that its sides were changed.
+func (t *connTaker) kept(r *log.Record, c *hunt.Connection, n *log.Counts, turned bool) (log.Problem, error) {
+	p := t.pass
 	n.Kept++
 	n.Oldest, n.Newest = min(n.Oldest, c.Start), max(n.Newest, c.Start)
 	if p.spanOnly {
 		return log.Fine, nil
 	}
-	middle := t.fill(r, &c)
+	middle := t.fill(r, c)
+	if turned {
+		c.SrcPort, c.DstPort = c.DstPort, c.SrcPort
+		c.OrigBytes, c.RespBytes = c.RespBytes, c.OrigBytes
+		c.OrigIPBytes = r.Count(log.RespIPBytes)
+	}
 	switch {
 	case r.Kind.Open():
 		c.Open = true
-		p.open.add(&c, n.File)
+		p.open.add(c, n.File)
 		return log.Fine, nil
 	case middle && !p.every:
-		if p.pieces.add(&c, n.File) {
+		if p.pieces.add(c, n.File) {
 			return log.Fine, nil
 		}
-	case c.Duration > unlikely && p.hold(&c, n.File):
+	case c.Duration > unlikely && p.hold(c, n.File):
 		return log.Fine, nil
 	}
-	if p.again(r, &c) {
+	if p.again(r, c) {
 		n.Again++
 		return log.Fine, nil
 	}
-	if !p.window.wants(&c) {
+	if !p.window.wants(c) {
 		return log.Fine, nil
 	}
 	n.Emitted++
-	t.batch = append(t.batch, c)
+	t.batch = append(t.batch, *c)
 	if len(t.batch) == cap(t.batch) {
 		return log.Fine, t.hand()
 	}
 	return log.Fine, nil
+}
+
+// flipped turns a connection round that Zeek logged from its middle on, with the server as the one that began it: from
+// outside to inside, no SYN seen, and the port outside the lower one, as servers' are.
+func (p *pass) flipped(r *log.Record, c *hunt.Connection) bool {
+	if p.spanOnly || p.scope.Direction != hunt.Outbound || p.scope.Narrowed() || string(r.Text(log.ConnState)) != "OTH" ||
+		bytes.ContainsAny(r.Text(log.History), "SsHh") || string(r.Text(log.Proto)) != "tcp" {
+		return false
+	}
+	if out, in := r.Port(log.OrigP), r.Port(log.RespP); out >= in || in < 1024 || !p.scope.Keep(c.Dst, c.Src) {
+		return false
+	}
+	c.Src, c.Dst = c.Dst, c.Src
+	return true
 }
 
 // again says whether a connection came before. Records that stand for connections are requests, of which a connection may

@@ -184,6 +184,9 @@ func (in *reading) span(ctx context.Context) hunt.Window {
 		if first, last, ok := spanOf(f); ok {
 			oldest, newest = min(oldest, first), max(newest, last)
 		}
+		if f.Early <= f.Late && f.Late <= in.now().UnixMilli()+dayMillis {
+			oldest, newest = min(oldest, f.Early), max(newest, f.Late)
+		}
 	}
 	for _, o := range in.others(ctx) {
 		oldest, newest = min(oldest, o.Start.UnixMilli()), max(newest, o.End.UnixMilli()-1)

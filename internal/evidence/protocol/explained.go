@@ -64,10 +64,23 @@ func (k *Spoken) conforms(f *hunt.Finding) (what string, tight bool) {
 		return "time synchronisation (NTP) repeats by design", true
 	case udp && port == 53 && has("dns") && out/n <= request && in/n <= response:
 		return "name resolution (DNS) repeats by design, and tunnels in it are looked for by their names", false
+	case k.Port.Proto == hunt.ICMP && in >= 0.8*out && in <= 1.2*out && k.echo(out/n):
+		return "pings that are answered repeat by design, and these carry no more than pings do", true
 	case k.Port.Proto == hunt.TCP && port == 853 && has("ssl"):
 		return "name resolution by DNS over TLS, perhaps: what is asked cannot be seen", false
 	}
 	return "", false
+}
+
+// echo says that messages of ICMP carry what a ping does: 32 bytes on Windows, 56 elsewhere, a multiple of 8 in any case and of
+// one size. data is the mean of a connection's; each message has 28 bytes of headers beside its data.
+func (k *Spoken) echo(data float64) bool {
+	const headers, most = 28, 64
+	messages := math.Round((k.Size.Median - data) / headers)
+	if k.Size.Known == 0 {
+		messages = 1
+	}
+	return messages >= 1 && data/messages <= most && k.Size.Share >= 0.9
 }
 
 // Mundane says that a port's traffic repeats by design, so that it has no place in a roll-up: pools of time servers and

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline/material"
@@ -77,7 +78,10 @@ func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
 	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: material.Round(t.score.Length), Entropy: material.Round(t.score.Entropy)}
 	out := evidence.NewSubject(sub.PairKey, scoring.Indicators{DNSTunnel: t.score.Score}, &f, s.weights)
 	out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
-	out.Resolved = q.Resolved(s.m.Request.Scope.IsInternal)
+	internal := s.m.Request.Scope.IsInternal
+	out.Resolved = q.Resolved(internal)
+	protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: t.score.Length, Addresses: q.Addresses,
+		AnswerBytes: q.AnswerBytes, Internal: internal, Inside: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
 	if q.Overflow > 0 {
 		out.Last("there were more names than are kept: at least those above")
 	}

@@ -25,6 +25,7 @@ const (
 	OrigBytes
 	RespBytes
 	OrigIPBytes
+	RespIPBytes
 	ConnState
 	LocalOrig
 	LocalResp
@@ -95,7 +96,7 @@ const (
 // zeekNames are the names that Zeek gives the fields. Some shippers turn dots into underscores, so both are one.
 var zeekNames = map[string]Field{
 	"ts": TS, "uid": UID, "_path": Path, "@stream": Path, "id_orig_h": OrigH, "id_orig_p": OrigP, "id_resp_h": RespH, "id_resp_p": RespP,
-	"proto": Proto, "service": Service, "duration": Duration, "orig_bytes": OrigBytes, "resp_bytes": RespBytes, "orig_ip_bytes": OrigIPBytes,
+	"proto": Proto, "service": Service, "duration": Duration, "orig_bytes": OrigBytes, "resp_bytes": RespBytes, "orig_ip_bytes": OrigIPBytes, "resp_ip_bytes": RespIPBytes,
 	"conn_state": ConnState, "local_orig": LocalOrig, "local_resp": LocalResp, "history": History,
 	"method": Method, "host": Host, "uri": URI, "user_agent": UserAgent, "request_body_len": RequestBytes, "response_body_len": ResponseBytes,
 	"resp_mime_types": RespMIMEs, "server_name": ServerName, "ja3": JA3, "ja4": JA4, "subject": Subject, "issuer": Issuer,
@@ -114,7 +115,7 @@ var zeekNames = map[string]Field{
 var documentNames = map[string]Field{
 	"@timestamp": EventTime, "event.duration": EventDuration, "event.dataset": Path, "log.id.uid": UID, "zeek.session_id": UID,
 	"source.ip": OrigH, "source.address": OrigH, "source.port": OrigP, "destination.ip": RespH, "destination.address": RespH, "destination.port": RespP,
-	"network.transport": Proto, "network.protocol": Service, "client.bytes": OrigBytes, "server.bytes": RespBytes, "client.ip_bytes": OrigIPBytes,
+	"network.transport": Proto, "network.protocol": Service, "client.bytes": OrigBytes, "server.bytes": RespBytes, "client.ip_bytes": OrigIPBytes, "server.ip_bytes": RespIPBytes,
 	"connection.state": ConnState, "zeek.connection.state": ConnState, "connection.history": History, "zeek.connection.history": History,
 	"connection.local.originator": LocalOrig, "connection.local.responder": LocalResp,
 	"zeek.connection.local_orig": LocalOrig, "zeek.connection.local_resp": LocalResp,
@@ -142,6 +143,21 @@ var marks = map[string]Kind{
 	"software_type": Software, "request_type": Kerberos, "server_dns_computer_name": NTLM, "percent_lost": CaptureLoss, "pkts_link": Stats, "pkts_proc": Stats,
 	"auth_attempts": SSH, "kex_alg": SSH, "hassh": SSH, "security_protocol": RDP, "keyboard_layout": RDP, "addl": Weird,
 	"event_type": suricata, "helo": "smtp", "mailfrom": "smtp", "call_id": "sip",
+}
+
+// String is the name that Zeek gives the field; that of its column, where some shippers have underscores for dots.
+func (f Field) String() string {
+	for name, of := range zeekNames {
+		if of == f && name != "@stream" {
+			return name
+		}
+	}
+	for name, of := range documentNames {
+		if of == f {
+			return name
+		}
+	}
+	return "none"
 }
 
 // canonical is one spelling for a name and its variants.

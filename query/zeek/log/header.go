@@ -42,6 +42,9 @@ func (h *header) with(line []byte) *header {
 		// A separator line begins a new header, also in the middle of a file that was put together from several.
 		n := newHeader()
 		text := strings.TrimPrefix(string(fields), " ")
+		if len(text) > 1 {
+			text = strings.TrimRight(text, "\t ") // what spreadsheets leave at the end of each line
+		}
 		sep := unescape([]byte(text))
 		if text == `\t` {
 			sep = []byte{'\t'}

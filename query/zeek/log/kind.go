@@ -76,8 +76,8 @@ var known = func() map[string]Kind {
 	return out
 }()
 
-// reduced are the endings of logs that stand for many records in one, or repeat some of another log.
-var reduced = []string{"_red", "_agg", "-summary", "_stats"}
+// reduced are the endings of logs that stand for many records in one.
+var reduced = []string{"_agg", "-summary", "_stats"}
 
 // pathKind names the log that a record says it belongs to, without keeping the text; empty when it says nothing that is
 // known. "conn_eth1" and "office" are such: their columns tell.
@@ -94,6 +94,9 @@ func pathKind(b []byte) Kind {
 		if strings.HasSuffix(name, end) {
 			return Other
 		}
+	}
+	if k, ok := known[strings.TrimSuffix(name, "_red")]; ok { // Corelight's reduced logs
+		return k
 	}
 	if module, _, ok := strings.Cut(name, "."); ok && (module == "suricata" || module == "system" || module == "elastic_agent") {
 		return Other
@@ -152,7 +155,7 @@ func kindOfName(path string) Kind {
 		if slices.ContainsFunc(reduced, func(end string) bool { return strings.HasSuffix(m[1], end) }) {
 			return Other
 		}
-		return known[m[1]]
+		return known[strings.TrimSuffix(m[1], "_red")]
 	}
 	return ""
 }

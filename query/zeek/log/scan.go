@@ -26,6 +26,8 @@ type Scan struct {
 	// Fields are read beside ts, uid and the log. Kinds are the logs whose records are wanted.
 	Fields []Field
 	Kinds  []Kind
+	// Times are logs whose records are not wanted, but noted for their times.
+	Times []Kind
 	// Read, if set, counts the bytes read from files; Progress, if set, is called now and then.
 	Read     *atomic.Int64
 	Progress func()
@@ -79,10 +81,7 @@ func (s *Scan) Run(ctx context.Context, files []*File) error {
 	if s.Bucket <= 0 {
 		s.Bucket = setBack
 	}
-	var want kindSet
-	for _, k := range s.Kinds {
-		want = append(want, k)
-	}
+	want, times := kindSet(s.Kinds), kindSet(s.Times)
 	g, ctx := errgroup.WithContext(ctx)
 	chunks := make(chan chunk, s.Workers)
 	pool := &sync.Pool{New: func() any {
@@ -117,7 +116,7 @@ func (s *Scan) Run(ctx context.Context, files []*File) error {
 				if err := ctx.Err(); err != nil {
 					return err
 				}
-				if err := c.parse(p, t, want, s.Bucket); err != nil {
+				if err := c.parse(p, t, want, times, s.Bucket); err != nil {
 					return err
 				}
 				*c.buf = (*c.buf)[:0]
@@ -254,7 +253,7 @@ func nextHeader(data []byte) int {
 }
 
 // parse hands every record of the chunk that is wanted to the taker, and counts the rest.
-func (c *chunk) parse(p *Parser, t Taker, want kindSet, bucket int64) error {
+func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) error {
 	n := newCounts()
 	n.File, n.Bucket = c.file, bucket
 	head, number := c.head, c.line-1
@@ -288,6 +287,9 @@ func (c *chunk) parse(p *Parser, t Taker, want kindSet, bucket int64) error {
 			p.Kind = settle(c.file.Named, p.path, p.mark)
 			n.kind(p.Kind)
 			if !want.has(p.Kind) {
+				if times.has(p.Kind) {
+					n.Early, n.Late = min(n.Early, p.Start), max(n.Late, p.Start)
+				}
 				continue
 			}
 			var err error
@@ -299,7 +301,7 @@ func (c *chunk) parse(p *Parser, t Taker, want kindSet, bucket int64) error {
 				n.Records++
 				n.First, n.Last = min(n.First, p.Start), max(n.Last, p.Start)
 				if p.odd != None {
-					n.oddly(number)
+					n.oddly(number, p.odd)
 				}
 			}
 		}

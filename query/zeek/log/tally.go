@@ -54,6 +54,10 @@ type Counts struct {
 	Again int64
 	// Oldest and Newest are the starts of the first and the last record in scope; First and Last those of all.
 	Oldest, Newest, First, Last int64
+	// Flipped are connections that were turned round.
+	Flipped int64
+	// Early and Late are the starts of the first and the last record of the other logs that the scan has in Times.
+	Early, Late int64
 	// End is when the last connection ended that can have lasted so long.
 	End int64
 	// Negative are durations below zero; Future are records of tomorrow and later, which are left out, the last of FutureTo.
@@ -76,6 +80,7 @@ type Counts struct {
 	kinds []kindCount
 	// odd are records of which a value could not be read, oddLine the first of them.
 	odd, oddLine int64
+	oddField     Field
 	// steps are the places where the clock was set back, stepLine the first of them.
 	steps, stepLine int64
 	clock           clock
@@ -133,12 +138,12 @@ func (c *Counts) Step(start, end int64) {
 }
 
 func newCounts() Counts {
-	return Counts{Oldest: math.MaxInt64, Newest: math.MinInt64, First: math.MaxInt64, Last: math.MinInt64, End: math.MinInt64}
+	return Counts{Oldest: math.MaxInt64, Newest: math.MinInt64, First: math.MaxInt64, Last: math.MinInt64, End: math.MinInt64, Early: math.MaxInt64, Late: math.MinInt64}
 }
 
-func (c *Counts) oddly(line int64) {
+func (c *Counts) oddly(line int64, f Field) {
 	if c.odd == 0 {
-		c.oddLine = line
+		c.oddLine, c.oddField = line, f
 	}
 	c.odd++
 }
@@ -148,6 +153,7 @@ func (c *Counts) add(o *Counts) {
 	c.Kept += o.Kept
 	c.Emitted += o.Emitted
 	c.Again += o.Again
+	c.Flipped += o.Flipped
 	c.Oldest, c.Newest = min(c.Oldest, o.Oldest), max(c.Newest, o.Newest)
 	c.First, c.Last = min(c.First, o.First), max(c.Last, o.Last)
 	if o.bad > 0 && (c.bad == 0 || o.badLine < c.badLine) {
@@ -165,7 +171,7 @@ func (c *Counts) add(o *Counts) {
 		c.kindTimes(k.kind, k.n)
 	}
 	if o.odd > 0 && (c.odd == 0 || o.oddLine < c.oddLine) {
-		c.oddLine = o.oddLine
+		c.oddLine, c.oddField = o.oddLine, o.oddField
 	}
 	c.odd += o.odd
 	c.Negative += o.Negative
@@ -174,6 +180,7 @@ func (c *Counts) add(o *Counts) {
 	}
 	c.steps += o.steps
 	c.End = max(c.End, o.End)
+	c.Early, c.Late = min(c.Early, o.Early), max(c.Late, o.Late)
 	c.Future, c.FutureTo = c.Future+o.Future, max(c.FutureTo, o.FutureTo)
 	o.flushBucket()
 	c.Bucket = o.Bucket
@@ -324,12 +331,16 @@ func (r *Report) Tell(f *File) {
 			Where: f.Path, Hint: "Zeek was still writing, or the file was copied too early", Count: c.torn})
 	}
 	if c.odd > 0 {
-		r.Note(hunt.Note{What: fmt.Sprintf("records with a value that is not of its field's type, taken as not set: %d, the first is line %d", c.odd, c.oddLine),
+		r.Note(hunt.Note{What: fmt.Sprintf("records with a value that is not of its field's type, taken as not set: %d, the first is line %d (%s)", c.odd, c.oddLine, c.oddField),
 			Where: f.Path, Count: c.odd})
 	}
 	if c.Again > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("records that came before, in this file or another, and count once: %d of %d", c.Again, c.Records),
 			Where: f.Path, Hint: "copies of logs, records delivered twice, or two taps", Count: c.Again})
+	}
+	if c.Flipped > 0 {
+		r.Note(hunt.Note{What: fmt.Sprintf("connections from outside whose beginning (the SYN) Zeek missed, taken for connections of the machine inside: %d", c.Flipped),
+			Where: f.Path, Hint: "a restart of Zeek or lost packets turn their direction round", Count: c.Flipped})
 	}
 	if c.steps > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("places where time goes back by more than an hour: %d, the first is line %d", c.steps, c.stepLine),

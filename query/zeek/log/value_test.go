@@ -93,7 +93,7 @@ func TestKindOfName(t *testing.T) {
 		"open_conn.05:00:00-06:00:00.log.gz": OpenConn, "open_conn.log": OpenConn, "conn_long.log": ConnLong,
 		"open_conn.17_32_32-18_00_00.log.gz": OpenConn,
 		"http.log":                           HTTPLog, "ssl.17:00:00-18:00:00.log.gz": SSLLog, "open_http.log": "open_http",
-		"conn-summary.00:00:00-01:00:00.log.gz": Other, "known_conns.log": "", "conn_red.log": Other, "known_hosts.log": "known_hosts",
+		"conn-summary.00:00:00-01:00:00.log.gz": Other, "known_conns.log": "", "conn_red.log": Conn, "conn_agg.log": Other, "known_hosts.log": "known_hosts",
 		"conn__2020-07-16-09-43-10__2020-07-16-10-00-00__.log": Conn, "conn.log.1": Conn, "conn.10:00:00-11:00:00.log.gz.tmp": Conn,
 		"conn.pcap": "", "conn": "", "conn.log.swp~": "", "README": "", "agent_http.log.gz": "",
 	} {

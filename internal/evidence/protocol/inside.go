@@ -1,0 +1,121 @@
+package protocol
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"dwell/internal/evidence"
+	"dwell/scoring"
+)
+
+// special are the domains below which no name is looked up outside: special use (RFC 6761, 6762, 8375, 9476, 7686), reserved for
+// private use (ICANN, .internal) and those that sites have always taken for their own. Names for documentation and tests are
+// not among them: they are asked for by mistake alone.
+var special = map[string]string{
+	"local": "RFC 6762", "localhost": "RFC 6761", "invalid": "RFC 6761", "onion": "RFC 7686", "alt": "RFC 9476", "home.arpa": "RFC 8375",
+	"internal": "ICANN's domain for private use", "lan": "a private domain", "corp": "a private domain", "home": "a private domain",
+	"localdomain": "a private domain", "intranet": "a private domain", "private": "a private domain", "mail": "a private domain",
+	"domain": "a private domain", "workgroup": "a private domain",
+}
+
+// Names is what a client asked below a domain.
+type Names struct {
+	Domain string
+	// Texts are the names, Unusual how many queries were for TXT, NULL, CNAME or MX.
+	Texts   []string
+	Unusual int64
+	// Length is the mean length of a name below the domain.
+	Length float64
+	// Addresses are those in answers, AnswerBytes the length of all answers' text.
+	Addresses   map[netip.Addr]struct{}
+	AnswerBytes int64
+	// Inside says that only resolvers inside, or of the network's, were asked; Internal which addresses are internal.
+	Inside   bool
+	Internal func(netip.Addr) bool
+}
+
+// ExplainNames says why queries below a domain need not leave the network, or carry next to nothing. What a domain's owner can
+// answer himself explains weakly alone, and only where names have no room for data.
+func ExplainNames(s *evidence.Subject, n *Names) {
+	switch rule := specialUse(n.Domain); {
+	case rule != "" && n.Inside:
+		s.Explain(scoring.Strong, "names below "+n.Domain+" are not looked up outside ("+rule+"), and only resolvers of the network's own were asked")
+	case n.isList():
+		s.ExplainClaim(scoring.Weak, "the names are addresses written backwards below a domain, as DNS lists are asked (RFC 5782), and the answers are of 127.0.0.0/8 or none: four bytes a query, none back")
+	case n.allInside():
+		s.ExplainClaim(scoring.Weak, "the names are short, and all that is answered are addresses inside: the domain is the site's own")
+	}
+}
+
+// specialUse is the rule that says that names below a domain do not leave, or empty.
+func specialUse(domain string) string {
+	for name := domain; name != ""; {
+		if rule, ok := special[name]; ok && strings.HasSuffix(domain, name) {
+			return rule
+		}
+		_, rest, more := strings.Cut(name, ".")
+		if !more {
+			return ""
+		}
+		name = rest
+	}
+	return ""
+}
+
+// shortest is the mean length of names that leave no room for data beside a name of its own.
+const shortest = 20
+
+func (n *Names) allInside() bool {
+	if !n.Inside || n.Unusual > 0 || n.Length > shortest || len(n.Addresses) == 0 {
+		return false
+	}
+	for a := range n.Addresses {
+		if !n.Internal(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// isList says that nine names in ten have the form of RFC 5782: an IPv4 address backwards, or 32 digits of an IPv6 address.
+func (n *Names) isList() bool {
+	for a := range n.Addresses {
+		if !a.IsLoopback() {
+			return false
+		}
+	}
+	if n.Unusual > 0 || len(n.Texts) == 0 || len(n.Addresses) == 0 && n.AnswerBytes > 0 {
+		return false
+	}
+	good := 0
+	for _, name := range n.Texts {
+		if isListed(strings.Split(strings.TrimSuffix(name, n.Domain), ".")) {
+			good++
+		}
+	}
+	return good*10 >= len(n.Texts)*9
+}
+
+// isListed says that labels begin with an address written backwards.
+func isListed(labels []string) bool {
+	digits := 0
+	for _, l := range labels {
+		if len(l) != 1 || !strings.Contains("0123456789abcdef", l) {
+			break
+		}
+		digits++
+	}
+	if digits >= 32 {
+		return true
+	}
+	for i := range 4 {
+		if i >= len(labels) {
+			return false
+		}
+		if v, err := strconv.ParseUint(labels[i], 10, 8); err != nil || strconv.FormatUint(v, 10) != labels[i] {
+			return false
+		}
+	}
+	return true
+}
