@@ -135,13 +135,16 @@ func (d *doctor) cluster(ctx context.Context) error {
 		d.failed("connect", err)
 		return err
 	}
-	verified := "certificate verified"
+	verified, level, fix := "certificate verified", ok, ""
 	if d.settings.Elasticsearch.Insecure {
-		verified = "certificate not verified"
+		verified, level, fix = "certificate not verified", warn, "set elasticsearch.ca_file and drop elasticsearch.insecure"
 	} else if !strings.HasPrefix(client.Addresses()[0], "https:") {
 		verified = "without TLS"
+		if e := &d.settings.Elasticsearch; e.APIKey != "" || e.Password != "" {
+			verified, level, fix = "without TLS, so that the key or password can be read on the way", warn, "use https:// in elasticsearch.addresses"
+		}
 	}
-	d.add("connect", ok, "", "%s, Elasticsearch %s, cluster %q, %s", client.Addresses()[0], info.Version.Number, info.ClusterName, verified)
+	d.add("connect", level, fix, "%s, Elasticsearch %s, cluster %q, %s", client.Addresses()[0], info.Version.Number, info.ClusterName, verified)
 	d.version(info.Version.Number)
 	d.clock(ctx)
 	d.rights(ctx)

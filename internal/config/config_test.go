@@ -179,6 +179,35 @@ func TestReadableSecretWarns(t *testing.T) {
 	require.Contains(t, l.Warnings[0], "chmod 600")
 }
 
+// A key in a file of its own is warned about, too, and one that is no key is refused by the file's name.
+func TestReadableKeyFileWarns(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "api_key")
+	require.NoError(t, os.WriteFile(key, []byte("c2VjcmV0\n"), 0o644))
+	file := write(t, "elasticsearch:\n  api_key_file: "+key+"\n")
+	l, err := Load(Options{File: file})
+	require.NoError(t, err)
+	require.Equal(t, []string{key + " holds a secret and can be read by others (mode 0644): chmod 600 " + key}, l.Warnings)
+	require.NoError(t, os.WriteFile(key, []byte("c2Vj\ncmV0\n"), 0o600))
+	_, err = Load(Options{File: file})
+	require.ErrorContains(t, err, "api_key_file: "+key+" holds more than one line")
+}
+
+// Neither errors nor `dwell config` show a password or a feed's key, however the address is written.
+func TestAddressesShowNoSecret(t *testing.T) {
+	for _, address := range []string{"u:S3CRETPW@127.0.0.1:9200", "https://u:S3CRETPW@127.0.0.1:9200", "ftp://u:S3CRETPW@host", "S3CRETPW@host", "https//u:S3CRETPW@host"} {
+		_, err := Load(Options{File: write(t, ""), Environ: []string{"DWELL_ELASTICSEARCH_ADDRESSES=" + address}})
+		require.Error(t, err, address)
+		require.NotContains(t, err.Error(), "S3CRETPW", address)
+	}
+	l, err := Load(Options{File: write(t, ""), Set: []string{"evidence.intel=https://u:S3CRETPW@h.example/list.csv?key=TOPSECRET#ip,iocs.txt"}})
+	require.NoError(t, err)
+	for _, s := range l.Settings() {
+		if s.Key == "evidence.intel" {
+			require.Equal(t, "https://...@h.example/list.csv?...#ip,iocs.txt", s.Value)
+		}
+	}
+}
+
 func TestParseDuration(t *testing.T) {
 	for text, want := range map[string]time.Duration{"7d": 168 * time.Hour, "1d12h": 36 * time.Hour, "90s": 90 * time.Second, "0s": 0, "0.5d": 12 * time.Hour} {
 		got, err := ParseDuration(text)

@@ -196,8 +196,14 @@ func (l *Loaded) secrets(env map[string]string) (errs []error) {
 			errs = append(errs, fmt.Errorf("%s_file: %w", s.key, err))
 			continue
 		}
-		if *s.value = strings.TrimSpace(string(b)); *s.value == "" {
+		switch *s.value = strings.TrimSpace(string(b)); {
+		case *s.value == "":
 			errs = append(errs, fmt.Errorf("%s_file: %s is empty", s.key, file))
+		case strings.ContainsAny(*s.value, "\r\n"):
+			errs = append(errs, fmt.Errorf("%s_file: %s holds more than one line", s.key, file))
+		}
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 && file == s.file {
+			l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a secret and can be read by others (mode %04o): chmod 600 %s", file, info.Mode().Perm(), file))
 		}
 		l.origins[s.key] = origin
 	}
@@ -209,12 +215,19 @@ type Setting struct {
 	Key, Value, Origin string
 }
 
-// Settings lists every value in force with its origin; secrets read "(set)".
+// Settings lists every value in force with its origin; secrets read "(set)", and addresses of feeds lack what may be one.
 func (l *Loaded) Settings() []Setting {
 	secrets := map[string]string{"elasticsearch.api_key": l.Elasticsearch.APIKey, "elasticsearch.password": l.Elasticsearch.Password}
 	out := make([]Setting, 0, len(l.values))
 	for _, k := range Keys() {
 		value := display(l.values[k.Name])
+		if k.Name == "evidence.intel" {
+			lists := strings.Split(value, ",")
+			for i := range lists {
+				lists[i] = masked(lists[i])
+			}
+			value = strings.Join(lists, ",")
+		}
 		if k.Secret {
 			if value = "(not set)"; secrets[k.Name] != "" {
 				value = "(set)"
@@ -283,7 +296,37 @@ func checkAddress(a string) error {
 	case u.User != nil:
 		return fmt.Errorf("https://%s carries a password: use elasticsearch.username and elasticsearch.password_file", u.Host)
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		if _, host, ok := cutLast(a, "@"); ok { // what stands before it may be a password
+			return fmt.Errorf("...@%s is not a URL of a server: want https://host:9200, the user in elasticsearch.username and the password in elasticsearch.password_file", host)
+		}
 		return fmt.Errorf("%q is not a URL of a server: want https://host:9200", a)
 	}
 	return nil
+}
+
+// cutLast is strings.Cut by the last separator.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// masked hides what may be a secret in the address of a feed: user, password and query.
+func masked(address string) string {
+	at, column, _ := strings.Cut(address, "#")
+	u, err := url.Parse(at)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return address
+	}
+	if u.User != nil {
+		u.User = url.User("...")
+	}
+	if u.RawQuery != "" {
+		u.RawQuery = "..."
+	}
+	if at = u.String(); column != "" {
+		at += "#" + column
+	}
+	return at
 }

@@ -127,9 +127,10 @@ func writeNDJSON(w io.Writer, findings []hunt.Finding) error {
 	return nil
 }
 
-// encoder leaves "<", ">" and "&" readable: a pair reads 10.1.4.22>203.0.113.7, and nothing here is put into HTML.
+// encoder leaves "<", ">" and "&" readable: a pair reads 10.1.4.22>203.0.113.7, and nothing here is put into HTML. What moves a
+// terminal's cursor or its text (C1, overrides of direction, zero width) is escaped, which reads as the same text.
 func encoder(w io.Writer) *json.Encoder {
-	e := json.NewEncoder(w)
+	e := json.NewEncoder(escaping{w})
 	e.SetEscapeHTML(false)
 	return e
 }

@@ -62,8 +62,30 @@ func TestHostileNamesAreHarmless(t *testing.T) {
 	require.Equal(t, "a\x1bb", back.Destination.Domain, "JSON escapes by itself and keeps the value")
 }
 
+// Letters without ink, piles of marks and look-alikes do not pass for what they are not; JSON reads as it was, and shows no control
+// characters on a terminal either.
+func TestWhatShowsIsWhatIsThere(t *testing.T) {
+	for in, want := range map[string]string{
+		"a\u3164b": `a\u3164b`, "a\u115fb": `a\u115fb`, "a\u2800b": `a\u2800b`, "e\u0301\u0301": "e\u0301\u0301",
+		"e\u0301\u0301\u0301": "e\u0301\u0301" + `\u0301`, "m\u00fcller": "m\u00fcller",
+		"10.0.0.1>g\u043e\u043egle.com:443/tcp": "10.0.0.1>g\u043e\u043egle.com (xn--ggle-55da.com):443/tcp",
+	} {
+		require.Equal(t, want, Clean(in))
+	}
+	const moving = "a\u009b2Jb\u202ec\u200bd\U000e0041"
+	for _, f := range []Format{JSON, NDJSON} {
+		text := printed(t, Options{Format: f}, sample(moving))
+		require.Contains(t, text, `a\u009b2Jb\u202ec\u200bd\udb40\udc41`)
+		var back hunt.Finding
+		if f == NDJSON {
+			require.NoError(t, json.Unmarshal([]byte(text), &back))
+			require.Equal(t, moving, back.Destination.Domain)
+		}
+	}
+}
+
 func TestFormulaGuard(t *testing.T) {
-	for in, want := range map[string]string{"=1+1": "'=1+1", "+x": "'+x", "-x": "'-x", "@x": "'@x", "example.com": "example.com", "": ""} {
+	for in, want := range map[string]string{"\uff1d1+1": "'\uff1d1+1", "\uff20x": "'\uff20x", "\u2212x": "'\u2212x", "=1+1": "'=1+1", "+x": "'+x", "-x": "'-x", "@x": "'@x", "example.com": "example.com", "": ""} {
 		require.Equal(t, want, cell(in))
 	}
 }

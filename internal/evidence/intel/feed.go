@@ -206,6 +206,7 @@ func (f *Feeds) client() *retryablehttp.Client {
 		return retryablehttp.DefaultRetryPolicy(ctx, res, err)
 	}
 	c.HTTPClient.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		req.Header.Del("Referer") // it may hold the feed's key
 		switch {
 		case len(via) >= 5:
 			return fmt.Errorf("%w more than five times", errMoved)

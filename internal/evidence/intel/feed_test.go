@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,15 +20,26 @@ import (
 // server is a feed that can be told what to answer.
 type server struct {
 	*httptest.Server
-	answer func(w http.ResponseWriter, r *http.Request)
+	mu     sync.Mutex // a handler that was given up on may still run
+	answer http.HandlerFunc
 	asked  atomic.Int64
+}
+
+// set changes what the server answers.
+func (s *server) set(answer http.HandlerFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
 }
 
 func feed(t *testing.T) (*server, *Feeds, *time.Time) {
 	s := &server{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.asked.Add(1)
-		s.answer(w, r)
+		s.mu.Lock()
+		answer := s.answer
+		s.mu.Unlock()
+		answer(w, r)
 	}))
 	t.Cleanup(s.Close)
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -47,7 +59,7 @@ func hits(t *testing.T, l *Lists, dst string) bool {
 func TestFeedIsAskedSeldom(t *testing.T) {
 	s, f, now := feed(t)
 	var header http.Header
-	s.answer = func(w http.ResponseWriter, r *http.Request) {
+	s.set(func(w http.ResponseWriter, r *http.Request) {
 		if header = r.Header.Clone(); r.Header.Get("If-None-Match") == `"one"` {
 			w.WriteHeader(http.StatusNotModified)
 			return
@@ -55,7 +67,7 @@ func TestFeedIsAskedSeldom(t *testing.T) {
 		w.Header().Set("ETag", `"one"`)
 		w.Header().Set("Last-Modified", "Sun, 22 Nov 2026 10:00:00 GMT")
 		_, _ = io.WriteString(w, "date,ip\n2026-11-22,203.0.113.7\n")
-	}
+	})
 	spec := []string{s.URL + "/list.csv?key=secret#ip"}
 	load := func() *Lists {
 		l := Load(t.Context(), spec, f)
@@ -131,15 +143,15 @@ func TestFeedsThatAreNone(t *testing.T) {
 				require.NotContains(t, notes(l), "secret")
 				return l, notes(l)
 			}
-			s.answer = tc.answer
+			s.set(tc.answer)
 			_, said := load(1)
 			require.Contains(t, said, tc.want)
 			require.Contains(t, said, "there is no copy")
 			require.Equal(t, tc.asked, s.asked.Load())
 
-			s.answer = says("203.0.113.7\n")
+			s.set(says("203.0.113.7\n"))
 			load(0)
-			s.answer = tc.answer
+			s.set(tc.answer)
 			*now = now.Add(2 * time.Hour)
 			l, said := load(1)
 			require.Contains(t, said, tc.want)
@@ -156,11 +168,11 @@ func TestFeedsThatAreNone(t *testing.T) {
 // A copy that was cut off or changed is no copy: the feed is fetched whole.
 func TestCutOffCopyIsFetchedAnew(t *testing.T) {
 	s, f, _ := feed(t)
-	s.answer = func(w http.ResponseWriter, r *http.Request) {
+	s.set(func(w http.ResponseWriter, r *http.Request) {
 		require.Empty(t, r.Header.Get("If-None-Match"))
 		w.Header().Set("ETag", `"one"`)
 		_, _ = io.WriteString(w, "203.0.113.7\n203.0.113.8\n")
-	}
+	})
 	spec := []string{s.URL + "/c2.txt"}
 	require.Empty(t, Load(t.Context(), spec, f).notes)
 	entries, err := os.ReadDir(f.Dir)
@@ -182,8 +194,22 @@ func TestFeedsWithoutAFolderOrInAHurry(t *testing.T) {
 	require.Contains(t, notes(Load(ctx, []string{s.URL}, f)), "context canceled")
 	require.Zero(t, s.asked.Load())
 	f.Dir = filepath.Join(list(t, "file", ""), "feeds")
-	s.answer = says("203.0.113.7\n")
+	s.set(says("203.0.113.7\n"))
 	l := Load(t.Context(), []string{s.URL}, f)
 	require.Contains(t, notes(l), "could not be kept")
 	require.True(t, hits(t, l, "203.0.113.7"))
+}
+
+// What stands in a feed's address may be a key: the server that it redirects to is not told it.
+func TestRedirectTellsNoKey(t *testing.T) {
+	s, f, _ := feed(t)
+	var told []string
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		told = append(told, r.Referer())
+		_, _ = io.WriteString(w, "203.0.113.7\n")
+	}))
+	t.Cleanup(other.Close)
+	s.set(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/list", http.StatusFound) })
+	require.True(t, hits(t, Load(t.Context(), []string{s.URL + "/c2.txt?key=TOPSECRET"}, f), "203.0.113.7"))
+	require.Equal(t, []string{""}, told)
 }
