@@ -175,14 +175,14 @@ func (d *doctor) version(number string) {
 
 func (d *doctor) clock(ctx context.Context) {
 	c, err := d.client.Clock(ctx)
-	skew := c.Skew.Abs() - c.RoundTrip/2
+	skew := c.Off()
 	const fix = "let both machines follow the same time server"
 	switch {
 	case es.Is(err, es.Permission):
 		d.add("clock", warn, "grant the cluster privilege monitor (dwell install --create-key)", "the cluster's clock may not be asked with these credentials")
 	case err != nil:
 		d.failed("clock", err)
-	case skew > 5*time.Minute:
+	case skew > es.MaxSkew:
 		d.add("clock", fail, fix, "this machine's clock is %s away from the cluster's", c.Skew.Abs().Round(time.Second))
 	case skew > 2*time.Second:
 		d.add("clock", warn, fix, "this machine's clock is %s away from the cluster's", c.Skew.Abs().Round(time.Second))

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // version is what the program calls itself: what the linker sets (-X main.version=...), else what the build knows of its source.
@@ -34,5 +35,21 @@ func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	defer stop()
-	return execute(ctx, systemIO(), os.Args[1:])
+	ended := make(chan int, 1)
+	go func() { ended <- execute(ctx, systemIO(), os.Args[1:]) }()
+	select {
+	case code := <-ended:
+		return code
+	case <-ctx.Done():
+	}
+	select {
+	case code := <-ended:
+		return code
+	case <-time.After(grace):
+		return exitInterrupted
+	}
 }
+
+// grace is how long a command may take to end when it is told to. What hangs in opening a file, which nothing can interrupt, ends
+// with it; all that is written is written whole or not at all.
+const grace = 20 * time.Second

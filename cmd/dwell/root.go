@@ -19,12 +19,14 @@ type app struct {
 	quiet      bool
 	verbose    bool
 	colorWhen  string
-	wait       wait
+	// ended is closed when the run is to end.
+	ended <-chan struct{}
+	wait  wait
 }
 
 // execute runs one command line and gives its exit code.
 func execute(ctx context.Context, s *streams, args []string) int {
-	root := newRoot(&app{streams: s})
+	root := newRoot(&app{streams: s, ended: ctx.Done()})
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	code := exitCode(ctx, err)
@@ -79,9 +81,21 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	return root
 }
 
-// load reads the settings; flags maps a key to the flag that sets it.
+// load reads the settings; flags maps a key to the flag that sets it. A file that cannot be opened now, such as a pipe that
+// nobody writes to, keeps nobody from ending the run.
 func (a *app) load(flags map[string]*pflag.Flag) (*config.Loaded, error) {
-	l, err := config.Load(config.Options{File: a.configFile, Set: a.set, Flags: flags, Environ: a.Environ})
+	var l *config.Loaded
+	var err error
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		l, err = config.Load(config.Options{File: a.configFile, Set: a.set, Flags: flags, Environ: a.Environ})
+	}()
+	select {
+	case <-read:
+	case <-a.ended:
+		return nil, fmt.Errorf("read the configuration: %w", context.Canceled)
+	}
 	if err != nil {
 		return nil, usageError{err}
 	}

@@ -7,13 +7,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"dwell/internal/config"
+	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/internal/schedule"
@@ -42,48 +46,90 @@ hunt every hour is a timer that runs "dwell hunt --write" (docs/install.md).`,
 }
 
 func (a *app) serve(ctx context.Context) error {
+	// Caught from the first moment on: its default is to end the process.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	a.wait = waitServe
 	settings, err := a.load(nil)
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
-	times, err := schedule.Parse(settings.Serve.Schedule)
+	job := &serveJob{app: a, health: schedule.NewHealth(version), log: a.journal()}
+	options, err := job.options(settings)
 	if err != nil {
 		return usageError{err}
 	}
-	a.wait = waitServe
 	if _, err := a.client(settings); err != nil {
 		return err
 	}
-	held, err := a.openHold(settings)
-	if err != nil {
+	if job.hold, err = a.openHold(settings, false); err != nil {
 		return hint(err, "stop the other `dwell serve`, or give this one a folder of its own with state.dir")
 	}
-	defer held.release()
+	defer job.hold.release()
 
-	job := &serveJob{app: a, hold: held, health: schedule.NewHealth(version), log: a.journal()}
-	var listening sync.WaitGroup
-	defer listening.Wait()
+	var running sync.WaitGroup
+	defer running.Wait()
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	if err := a.answer(ctx, settings.Serve.Listen, job, &listening); err != nil {
+	if err := a.answer(ctx, settings.Serve.Listen, job, &running); err != nil {
 		return err
 	}
+	job.runner = schedule.New(job, options)
 	manager := systemd.New(a.env)
-	if err := manager.Send("READY=1"); err != nil {
-		job.log.Warn("systemd was not told", "error", err)
+	tell := func(state string) {
+		if err := manager.Send(state); err != nil {
+			job.log.Warn("systemd was not told", "error", err)
+		}
 	}
-	listening.Go(func() {
-		manager.Watchdog(ctx, func() bool { job.health.Ready(); return true }) // hangs where the state of the service does
+	tell("READY=1")
+	running.Go(func() { manager.Watchdog(ctx, job.runner.Alive) })
+	running.Go(func() {
+		for {
+			select {
+			case <-hup:
+				job.reload(settings)
+			case <-ctx.Done():
+				return
+			}
+		}
 	})
-	job.log.Info("serving", "version", version, "schedule", settings.Serve.Schedule, "window", settings.Serve.Window.String(), "state", held.dir, "listen", settings.Serve.Listen)
-	runner := schedule.New(job, schedule.Options{Schedule: times, Window: settings.Serve.Window, Settle: settings.Query.Settle,
-		CatchUp: settings.Serve.CatchUp, Logger: job.log, Watch: job.health})
-	err = runner.Run(ctx)
-	if sent := manager.Send("STOPPING=1"); sent != nil {
-		job.log.Warn("systemd was not told", "error", sent)
-	}
+	job.log.Info("serving", "version", version, "schedule", settings.Serve.Schedule, "window", settings.Serve.Window.String(), "state", job.hold.dir, "listen", settings.Serve.Listen)
+	err = job.runner.Run(ctx)
+	tell("STOPPING=1")
 	job.log.Info("stopped")
 	return err
+}
+
+// options are the schedule's by the settings; a schedule that cannot be read is an error.
+func (j *serveJob) options(settings *config.Loaded) (schedule.Options, error) {
+	times, err := schedule.Parse(settings.Serve.Schedule)
+	j.health.Silence(settings.Serve.NoData)
+	return schedule.Options{Schedule: times, Window: settings.Serve.Window, Settle: settings.Query.Settle,
+		CatchUp: settings.Serve.CatchUp, Logger: j.log, Watch: j.health}, err
+}
+
+// reload reads the schedule again; all else is read before each hunt anyway. What cannot be read changes nothing.
+func (j *serveJob) reload(started *config.Loaded) {
+	settings, err := j.load(nil)
+	var options schedule.Options
+	if err == nil {
+		options, err = j.options(settings)
+	}
+	if err != nil {
+		j.log.Error("the configuration cannot be read again: the schedule stays as it was", "error", err)
+		return
+	}
+	j.runner.Set(options)
+	j.log.Info("configuration read again", "schedule", settings.Serve.Schedule, "window", settings.Serve.Window.String())
+	for key, same := range map[string]bool{"serve.listen": settings.Serve.Listen == started.Serve.Listen, "state.dir": settings.State.Dir == started.State.Dir} {
+		if !same {
+			j.log.Warn("this setting counts from the next start on", "key", key)
+		}
+	}
 }
 
 // journal is the log of a service: for a person as text, for everything else as JSON.
@@ -130,7 +176,10 @@ type serveJob struct {
 	*app
 	hold   *hold
 	health *schedule.Health
+	runner *schedule.Runner
 	log    *slog.Logger
+	// silent says that it was told that no connection arrives.
+	silent bool
 }
 
 var _ schedule.Job = (*serveJob)(nil)
@@ -150,22 +199,49 @@ func (j *serveJob) ready(ctx context.Context) (*config.Loaded, pipeline.Options,
 	return settings, options, st, err
 }
 
-// Done is schedule.Job's. Hunts that are held count as done: they are stored first.
-func (j *serveJob) Done(ctx context.Context, since time.Time) ([]time.Time, error) {
+// Clock is schedule.Job's.
+func (j *serveJob) Clock(ctx context.Context) (es.Clock, error) {
+	settings, err := j.load(nil)
+	if err != nil {
+		return es.Clock{}, err
+	}
+	look := *j.app // A look is no hunt: that the cluster is away is said at once.
+	look.wait = waitNot
+	st, err := look.openStore(settings)
+	if err != nil {
+		return es.Clock{}, err
+	}
+	return st.Clock(ctx)
+}
+
+// Past is schedule.Job's: by the identity of the hunt that Hunt would carry out. Held hunts count, since they are stored first.
+func (j *serveJob) Past(ctx context.Context, windows []hunt.Window) (map[time.Time]hunt.Past, error) {
 	settings, options, st, err := j.ready(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if n, err := st.Replay(ctx, j.hold.spool); err != nil {
-		j.log.Warn("held hunts are not stored yet", "error", err)
-	} else if n > 0 {
-		j.log.Info("held hunts are stored", "hunts", n)
+	replayed, err := st.Replay(ctx, j.hold.spool)
+	if replayed > 0 {
+		j.log.Info("held hunts are stored", "hunts", replayed)
 	}
-	var internal []string
-	for _, p := range options.Request.Scope.Internal {
-		internal = append(internal, p.String())
+	if err != nil {
+		j.log.Warn("not all held hunts are stored yet", "error", err)
 	}
-	ends, err := st.Done(ctx, since, settings.Serve.Window, settings.Hunt.Profile, options.Request.Scope.Direction.String(), internal)
+	j.tell()
+	source, err := j.source(ctx, nil, settings)
+	if err != nil {
+		return nil, err
+	}
+	name, err := source.Open().Name(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ends, ids := make(map[string]time.Time, len(windows)), make([]string, len(windows))
+	for i, w := range windows {
+		ids[i] = options.Definition(name, w).ID()
+		ends[ids[i]] = w.End
+	}
+	stored, err := st.Past(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -174,35 +250,45 @@ func (j *serveJob) Done(ctx context.Context, since time.Time) ([]time.Time, erro
 		return nil, err
 	}
 	for i := range held {
-		ends = append(ends, held[i].Dwell.Window.End.Time)
+		past := stored[held[i].Dwell.HuntID]
+		past.Add(&held[i])
+		stored[held[i].Dwell.HuntID] = past
 	}
-	j.tell()
-	return ends, nil
+	out := make(map[time.Time]hunt.Past, len(stored))
+	for id, past := range stored {
+		if end, ok := ends[id]; ok {
+			out[end] = past
+		}
+	}
+	return out, nil
 }
 
 // Hunt is schedule.Job's.
-func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) error {
+func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err error) {
 	settings, options, st, err := j.ready(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	source, err := j.source(ctx, nil, settings)
 	if err != nil {
-		return err
+		return false, err
 	}
 	options.Request.From, options.Request.To, options.Request.Since = w.Start, w.End, 0
+	options.Request.Progress = func(hunt.Progress) { j.runner.Beat() }
 	options.Remember = settings.Evidence.Enabled
 	result, err := runHunt(ctx, source, options)
 	if err != nil {
-		return err
+		return false, err
 	}
+	j.runner.Beat()
 	report, err := st.WriteOrHold(ctx, j.hold.spool, result.Findings, result.Document)
 	if err != nil {
-		return fmt.Errorf("store the hunt: %w", err)
+		return false, fmt.Errorf("store the hunt: %w", err)
 	}
 	j.remember(settings, result)
 	j.health.Stored(&result.Document, report.Held)
 	j.tell()
+	j.arriving(ctx, source, &result.Document)
 	s := &result.Document.Dwell.Hunt
 	log := j.log.With("window", w.String(), "hunt_id", report.HuntID, "connections", s.Connections, "pairs", s.Pairs, "scored", s.Scored,
 		"critical", s.BySeverity.Critical, "high", s.BySeverity.High, "medium", s.BySeverity.Medium, "low", s.BySeverity.Low,
@@ -213,12 +299,35 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) error {
 	for _, n := range s.Notes {
 		log.Debug("note", "note", n)
 	}
+	for _, n := range report.Notes {
+		log.Warn("note", "note", n)
+	}
 	if report.Held != nil {
 		log.Warn("results are held on this machine: the cluster does not take them", "error", report.Held, "folder", j.hold.dir)
-		return nil
+	} else {
+		log.Info("hunted", "stored", stored(&report), "complete", s.Complete)
 	}
-	log.Info("hunted", "stored", stored(&report), "complete", s.Complete)
-	return nil
+	return result.Document.Settled(), nil
+}
+
+// arriving says once when no connection arrives, and once when they do again.
+func (j *serveJob) arriving(ctx context.Context, source hunt.Source, doc *hunt.Document) {
+	newest, err := source.Open().Newest(ctx)
+	switch {
+	case err != nil:
+		j.log.Debug("the newest connection is not known", "error", err)
+	case !newest.IsZero():
+		j.health.Newest(newest)
+	}
+	silent := doc.Dwell.Hunt.Connections == 0
+	switch {
+	case silent && !j.silent:
+		j.log.Warn("the window holds no connection in scope: there was nothing to find anything in", "window_end", doc.Dwell.Window.End.Format(time.RFC3339),
+			"newest_connection", newest.Format(time.RFC3339))
+	case !silent && j.silent:
+		j.log.Info("connections arrive again")
+	}
+	j.silent = silent
 }
 
 // Waiting is schedule.Job's.
@@ -230,7 +339,7 @@ func (j *serveJob) Waiting() bool {
 // tell passes on what the spool holds.
 func (j *serveJob) tell() {
 	if st, err := j.hold.spool.Status(); err == nil {
-		j.health.Spool(st.Hunts, st.Dead)
+		j.health.Spool(st.Hunts, st.Dead, st.Refused+st.Damaged, st.Bytes)
 	} else {
 		j.log.Warn("the spool cannot be looked at", "error", err)
 	}

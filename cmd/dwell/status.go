@@ -11,8 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"dwell/internal/config"
+	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
+	"dwell/internal/schedule"
+	"dwell/internal/store"
 	"dwell/internal/store/spool"
 )
 
@@ -44,6 +47,7 @@ func (a *app) status(ctx context.Context, last int) error {
 		return err
 	}
 	defer a.held(settings)
+	a.skew(ctx, st)
 	hunts, err := st.Hunts(ctx, last)
 	if err != nil {
 		return missingTemplates(err)
@@ -88,7 +92,7 @@ func (a *app) held(settings *config.Loaded) {
 		a.warn("the spool cannot be looked at: %v", err)
 		return
 	}
-	if st.Hunts+st.Dead == 0 {
+	if st.Hunts+st.Dead+st.Refused+st.Damaged == 0 {
 		a.say("dwell: nothing is held in %s", dir)
 		return
 	}
@@ -96,12 +100,26 @@ func (a *app) held(settings *config.Loaded) {
 	if !st.Oldest.IsZero() {
 		text += " since " + st.Oldest.UTC().Format(time.RFC3339)
 	}
-	a.warn("%s; %s refused for good (*.dead.ndjson); %s of %s used", text, hunt.Many(st.Dead, "document"), hunt.Size(st.Bytes), hunt.Size(st.Max))
+	a.warn("%s; %s and %s refused for good, %s damaged (in dead, for a person to look at); %s of %s used", text,
+		hunt.Many(st.Dead, "document"), hunt.Many(st.Refused, "hunt"), hunt.Many(st.Damaged, "file"), hunt.Size(st.Bytes), hunt.Size(st.Max))
 }
 
 func state(s *hunt.Summary) string {
-	if s.Complete {
-		return "complete"
+	switch {
+	case !s.Complete:
+		return "INCOMPLETE"
+	case s.Connections == 0:
+		return "EMPTY"
 	}
-	return "INCOMPLETE"
+	return "complete"
+}
+
+// skew warns where the clocks are so far apart that nothing is scheduled. That the clock cannot be asked is said as a remark.
+func (a *app) skew(ctx context.Context, st *store.Store) {
+	switch c, err := st.Clock(ctx); {
+	case err != nil:
+		a.say("dwell: note: the cluster's clock could not be asked: %v", err)
+	case c.Off() > es.MaxSkew:
+		a.warn("%v", &schedule.SkewError{Clock: c})
+	}
 }

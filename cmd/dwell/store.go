@@ -74,17 +74,22 @@ type hold struct {
 	release func()
 }
 
-// openHold takes the state folder for this process and opens the spool in it.
-func (a *app) openHold(settings *config.Loaded) (*hold, error) {
+// openHold takes the state folder for this process and opens the spool in it. With shared, the spool of a folder that another
+// dwell has is opened all the same: that one stores what is put there.
+func (a *app) openHold(settings *config.Loaded, shared bool) (*hold, error) {
 	dir, err := settings.StateDir(a.Environ)
 	if err != nil {
 		return nil, err
 	}
 	release, err := schedule.Lock(dir)
+	shared = shared && errors.Is(err, schedule.ErrLocked)
+	if shared {
+		release, err = func() {}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	sp, err := spool.Open(spool.Options{Dir: filepath.Join(dir, "spool"), MaxBytes: settings.State.SpoolBytes, Now: a.Now})
+	sp, err := spool.Open(spool.Options{Dir: filepath.Join(dir, "spool"), MaxBytes: settings.State.SpoolBytes, Now: a.Now, Shared: shared})
 	if err != nil {
 		release()
 		return nil, err
@@ -101,11 +106,10 @@ func missingTemplates(err error) error {
 	return err
 }
 
-// store writes a hunt and says what became of it. What the cluster does not take now is held in the state folder, unless
-// another dwell has that: the other one's hunts go first, and this one fails.
+// store writes a hunt and says what became of it. What the cluster does not take now is held in the state folder.
 func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loaded, r *pipeline.Result) error {
 	var report store.Report
-	held, err := a.openHold(settings)
+	held, err := a.openHold(settings, true)
 	if err == nil {
 		report, err = st.WriteOrHold(ctx, held.spool, r.Findings, r.Document)
 		held.release()

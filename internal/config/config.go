@@ -84,6 +84,7 @@ type Serve struct {
 	Schedule string        `mapstructure:"schedule"`
 	Window   time.Duration `mapstructure:"window"`
 	CatchUp  int           `mapstructure:"catch_up"`
+	NoData   time.Duration `mapstructure:"no_data"`
 	Listen   string        `mapstructure:"listen"`
 }
 
@@ -148,6 +149,7 @@ func baseKeys() []Key {
 		{Name: "serve.schedule", Default: "1h", About: "When `dwell serve` hunts: an interval of whole minutes (1h: at every full hour UTC) or five cron fields, UTC (\"15 */2 * * *\")."},
 		{Name: "serve.window", Default: "24h", About: "How long a window `dwell serve` looks at. Windows end at a full hour UTC, at least query.settle ago."},
 		{Name: "serve.catch_up", Default: 24, About: "How many missed windows `dwell serve` makes up for after downtime, the newest ones; older ones are told and left."},
+		{Name: "serve.no_data", Default: "6h", About: "How old the newest connection in the cluster may be before `dwell serve` is not ready, since nothing arrives any more. 0: as old as it likes."},
 		{Name: "serve.listen", Default: "127.0.0.1:9274", About: "Where `dwell serve` answers /healthz, /readyz and /metrics. Empty: nowhere. There is no password: leave it on loopback."},
 		{Name: "kibana.url", Default: "", About: "Kibana's address with its base path, for `dwell install`: http://localhost:5601 on a Security Onion manager. Empty: dashboards are left out."},
 		{Name: "kibana.ca_file", Default: "", About: "PEM file with the authority that signed Kibana's certificate. Empty: the system's authorities."},
@@ -204,6 +206,9 @@ func (c *Config) validate() []error {
 	}
 	if w := c.Serve.Window; w < time.Hour || w > 31*24*time.Hour || w%time.Hour != 0 {
 		bad("serve.window", "%s is not a whole number of hours between 1h and 31d", w)
+	}
+	if c.Serve.NoData < 0 {
+		bad("serve.no_data", "must not be negative")
 	}
 	if n := c.Serve.CatchUp; n < 0 || n > 1000 {
 		bad("serve.catch_up", "%d is not between 0 and 1000", n)

@@ -33,6 +33,20 @@ type Clock struct {
 	Skew, RoundTrip time.Duration
 }
 
+// MaxSkew is how far two clocks may be apart for a window to be called over: beyond it nothing is hunted by schedule.
+const MaxSkew = 5 * time.Minute
+
+// Off is how far the clocks are surely apart, whichever is ahead.
+func (c Clock) Off() time.Duration { return max(0, c.Skew.Abs()-c.RoundTrip/2) }
+
+// Difference is the difference in words, as in "5h0m0s ahead of".
+func (c Clock) Difference() string {
+	if c.Skew > 0 {
+		return c.Skew.Abs().Round(time.Second).String() + " ahead of"
+	}
+	return c.Skew.Abs().Round(time.Second).String() + " behind"
+}
+
 // Clock asks the node that answers for its time, by its statistics: Elasticsearch sends no Date header. The privilege
 // monitor is needed.
 func (c *Client) Clock(ctx context.Context) (Clock, error) {

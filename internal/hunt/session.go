@@ -3,6 +3,7 @@ package hunt
 import (
 	"context"
 	"net/netip"
+	"time"
 )
 
 // Source is where a hunt's records are from: log files or a cluster.
@@ -55,6 +56,9 @@ type Session struct {
 	Samples func(ctx context.Context, findings []Finding) (Remarks, error)
 	// Name says what Reading.Source will be, so that a hunt's identity is known before it. What does not answer changes no name.
 	Name func(ctx context.Context) (string, error)
+	// Newest gives the start of the newest connection there is, in scope or not, but none that starts in the future; zero where
+	// there is none.
+	Newest func(ctx context.Context) (time.Time, error)
 	// Plan says in sentences for people what would be read, and reads no record for it.
 	Plan func(ctx context.Context, req Request) ([]string, error)
 }

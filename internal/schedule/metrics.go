@@ -2,6 +2,8 @@ package schedule
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -9,14 +11,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"dwell/internal/es"
 	"dwell/internal/hunt"
 )
 
 // Health is a Watch that keeps what /readyz and /metrics tell. Use NewHealth.
 type Health struct {
-	mu     sync.Mutex
-	ready  bool
-	reason string
+	mu sync.Mutex
+	// trouble is what keeps the service from hunting, nil for nothing; newest is the newest connection known of, and silence how
+	// old it may be (0: as old as it likes).
+	trouble error
+	newest  time.Time
+	silence time.Duration
+	skew    time.Duration
 
 	registry  *prometheus.Registry
 	hunts     *prometheus.CounterVec
@@ -27,14 +34,19 @@ type Health struct {
 	missed    prometheus.Counter
 	spooled   prometheus.Gauge
 	dead      prometheus.Gauge
+	bytes     prometheus.Gauge
+	damaged   prometheus.Gauge
 	read      prometheus.Counter
+	last      prometheus.Gauge
+	data      prometheus.Gauge
+	clock     prometheus.Gauge
 }
 
 // NewHealth makes a Health with a registry of its own.
 func NewHealth(version string) *Health {
-	h := &Health{registry: prometheus.NewRegistry(), reason: "nothing was asked of the cluster yet",
+	h := &Health{registry: prometheus.NewRegistry(), trouble: errors.New("nothing was asked of the cluster yet"), newest: time.Now(),
 		hunts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dwell_hunts_total",
-			Help: "Hunts since the start, by how they ended: complete, incomplete, held (on this machine) or failed."}, []string{"outcome"}),
+			Help: "Hunts since the start, by how they ended: complete, incomplete, empty (no connection in the window), held (on this machine) or failed."}, []string{"outcome"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "dwell_hunt_duration_seconds", Help: "Time a hunt took, whatever its outcome.",
 			Buckets: []float64{1, 5, 15, 60, 300, 900, 1800, 3600}}),
 		findings: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "dwell_findings", Help: "Findings of the last hunt by severity."}, []string{"severity"}),
@@ -43,38 +55,61 @@ func NewHealth(version string) *Health {
 		due:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_windows_due", Help: "Windows that are due and not hunted yet."}),
 		missed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "dwell_windows_missed_total", Help: "Windows that were missed and are not made up for."}),
 		spooled: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_hunts", Help: "Hunts held on this machine because the cluster does not take them."}),
-		dead:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_dead_letters", Help: "Documents that the cluster refused for good."}),
-		read:    prometheus.NewCounter(prometheus.CounterOpts{Name: "dwell_connections_read_total", Help: "Connections read since the start."}),
+		bytes:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_bytes", Help: "What the spool holds in all, damaged files and dead letters included."}),
+		damaged: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_damaged_files", Help: "Files of held hunts that could not be read and were set aside."}),
+		last:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_last_hunt_connections", Help: "Connections that the last hunt read."}),
+		data: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_newest_connection_timestamp_seconds",
+			Help: "When the newest connection in the cluster started, as of the last hunt, Unix time."}),
+		clock: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_clock_skew_seconds", Help: "How far this machine's clock is ahead of the cluster's."}),
+		dead:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_dead_letters", Help: "Documents that the cluster refused for good."}),
+		read:  prometheus.NewCounter(prometheus.CounterOpts{Name: "dwell_connections_read_total", Help: "Connections read since the start."}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "dwell_build_info", Help: "Always 1; the label says which version runs."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	for _, outcome := range []string{"complete", "incomplete", "held", "failed"} {
+	for _, outcome := range []string{"complete", "incomplete", "empty", "held", "failed"} {
 		h.hunts.WithLabelValues(outcome)
 	}
-	h.registry.MustRegister(h.hunts, h.duration, h.findings, h.windowEnd, h.due, h.missed, h.spooled, h.dead, h.read, build)
+	h.registry.MustRegister(h.hunts, h.duration, h.findings, h.windowEnd, h.due, h.missed, h.spooled, h.bytes, h.damaged, h.dead, h.read, h.last, h.data, h.clock, build)
 	return h
 }
 
-// Began is Watch's.
-func (h *Health) Began(hunt.Window) {}
+// Silence sets how old the newest connection may be before the service is not ready; 0 means as old as it likes.
+func (h *Health) Silence(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.silence = d
+}
+
+// Clock is Watch's.
+func (h *Health) Clock(c es.Clock) {
+	h.clock.Set(c.Skew.Seconds())
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.skew = c.Skew
+}
 
 // Ended is Watch's.
 func (h *Health) Ended(_ hunt.Window, took time.Duration, err error) {
 	h.duration.Observe(took.Seconds())
 	if err != nil {
 		h.hunts.WithLabelValues("failed").Inc()
-		h.set(false, err.Error())
 	}
 }
 
 // Looked is Watch's.
 func (h *Health) Looked(due int, err error) {
-	if err != nil {
-		h.set(false, err.Error())
-		return
-	}
 	h.due.Set(float64(due))
-	h.set(true, "")
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.trouble = err
+}
+
+// Newest says when the newest connection in the cluster started.
+func (h *Health) Newest(at time.Time) {
+	h.data.Set(float64(at.Unix()))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.newest = at
 }
 
 // Missed is Watch's.
@@ -84,6 +119,7 @@ func (h *Health) Missed(n int) { h.missed.Add(float64(n)) }
 func (h *Health) Stored(d *hunt.Document, held error) {
 	s := &d.Dwell.Hunt
 	h.read.Add(float64(s.Connections))
+	h.last.Set(float64(s.Connections))
 	for severity, n := range map[string]int64{"critical": s.BySeverity.Critical, "high": s.BySeverity.High, "medium": s.BySeverity.Medium, "low": s.BySeverity.Low} {
 		h.findings.WithLabelValues(severity).Set(float64(n))
 	}
@@ -91,6 +127,8 @@ func (h *Health) Stored(d *hunt.Document, held error) {
 	case held != nil:
 		h.hunts.WithLabelValues("held").Inc()
 		return
+	case s.Complete && s.Connections == 0:
+		h.hunts.WithLabelValues("empty").Inc()
 	case s.Complete:
 		h.hunts.WithLabelValues("complete").Inc()
 	default:
@@ -99,26 +137,29 @@ func (h *Health) Stored(d *hunt.Document, held error) {
 	h.windowEnd.Set(float64(d.Dwell.Window.End.Unix()))
 }
 
-// Spool says what is held on this machine.
-func (h *Health) Spool(hunts, dead int) {
+// Spool says what is held on this machine: hunts, documents refused for good, damaged files, and what all take.
+func (h *Health) Spool(hunts, dead, damaged int, bytes int64) {
 	h.spooled.Set(float64(hunts))
 	h.dead.Set(float64(dead))
+	h.damaged.Set(float64(damaged))
+	h.bytes.Set(float64(bytes))
 }
 
-func (h *Health) set(ready bool, reason string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.ready, h.reason = ready, reason
-}
-
-// Ready says whether the cluster was reached last time, and if not, why.
+// Ready says whether hunting goes on and there is something to hunt in, and if not, why.
 func (h *Health) Ready() (ready bool, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.ready, h.reason
+	if h.trouble != nil {
+		return false, h.trouble.Error()
+	}
+	if age := time.Since(h.newest) - h.skew; h.silence > 0 && age > h.silence {
+		return false, fmt.Sprintf("no data: the newest connection in the cluster started %s ago (%s): do Zeek's logs still arrive?",
+			age.Round(time.Minute), h.newest.UTC().Format(time.RFC3339))
+	}
+	return true, ""
 }
 
-// Handler answers /healthz (the process lives), /readyz (it reaches the cluster: 503 and why where it does not) and /metrics.
+// Handler answers /healthz (the process lives), /readyz (hunting goes on: 503 and why where it does not) and /metrics.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, code int, body map[string]string) {

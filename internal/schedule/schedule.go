@@ -60,21 +60,21 @@ func end(t time.Time, settle time.Duration) time.Time {
 	return t.UTC().Add(-settle).Truncate(time.Hour)
 }
 
-// due gives the ends of the windows that fell due after since up to now, in order of time, each once: the window of a time
-// ends at the full hour at or before it, and is hunted once it is over for settle. At most limit are given, the newest;
-// left is how many older ones there are.
-func due(s Schedule, since, now time.Time, settle time.Duration, limit int) (ends []time.Time, left int) {
-	for t := s.Next(since); !t.Add(settle).After(now); t = s.Next(t) {
-		if e := t.Truncate(time.Hour); e.After(since) && (len(ends) == 0 || e.After(ends[len(ends)-1])) {
+// horizon is how far back it is looked for what was hunted.
+const horizon = 31 * 24 * time.Hour
+
+// ends gives where the windows end that fell due in the horizon up to now, in order of time, each once: the window of a time
+// ends at the full hour at or before it, and is hunted once it is over for the settle delay. There is always one: the newest.
+func (o *Options) ends(now time.Time) []time.Time {
+	since := now.Add(-horizon)
+	var ends []time.Time
+	for t := o.Schedule.Next(since); !t.Add(o.Settle).After(now); t = o.Schedule.Next(t) {
+		if e := t.UTC().Truncate(time.Hour); e.After(since) && (len(ends) == 0 || e.After(ends[len(ends)-1])) {
 			ends = append(ends, e)
 		}
-		if len(ends) > limit+1 { // one more than is kept, so that left can be counted without keeping them all
-			ends = ends[1:]
-			left++
-		}
 	}
-	if over := len(ends) - limit; over > 0 {
-		ends, left = ends[over:], left+over
+	if len(ends) == 0 {
+		ends = append(ends, end(now, o.Settle))
 	}
-	return ends, left
+	return ends
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,8 +74,9 @@ type search struct {
 	op, index string
 	filter    []any
 	// sort must end in a field that differs from document to document, so that a page can begin after the last hit.
-	sort   []any
-	source bool
+	sort []any
+	// source is what of each document is wanted: true, false or a list of fields.
+	source any
 	size   int
 	// versions asks for each document's sequence number.
 	versions bool
@@ -90,7 +92,7 @@ func (s *Store) pages(ctx context.Context, q search, take func(hit) (bool, error
 	}
 	var after json.RawMessage
 	for {
-		body := map[string]any{"size": size, "query": filtered(q.filter), "sort": q.sort, "_source": q.source, "track_total_hits": false}
+		body := map[string]any{"size": size, "query": filtered(q.filter), "sort": q.sort, "_source": cmp.Or[any](q.source, false), "track_total_hits": false}
 		if q.versions {
 			body["seq_no_primary_term"] = true
 		}

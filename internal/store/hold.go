@@ -11,43 +11,58 @@ import (
 	"dwell/so-config"
 )
 
-// WriteOrHold is Write with a spool behind it. Hunts that are held there are written first, oldest first, so that they
-// keep their order. When the cluster does not take a hunt, the hunt is held: Report.Held says why, and the error is nil
-// where the trouble passes by itself (a full disk, an overloaded or restarting node, a broken network). Wrong or weak
-// credentials are an error all the same, since somebody must act, but the hunt is held too. Missing templates are
-// refused as by Write.
+// WriteOrHold is Write with a spool behind it, so that a hunt that was carried out is never thrown away. Hunts that are held are
+// written first, oldest first. A hunt that cannot be stored is held: Report.Held says why, and the error is nil where the trouble
+// passes by itself (a full disk, an overloaded or restarting node, a broken network). It is an error, too, where somebody has to
+// act: wrong or weak credentials, another server, templates that are missing.
 //
-// What the cluster refuses for good is buried in the spool's dead-letter files.
+// Only what the cluster refuses for good is not held but kept beside: documents in the spool's dead letters, and a hunt whose own
+// document is refused as a whole, with an error that wraps [spool.ErrRefused].
 func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hunt.Finding, doc hunt.Document) (Report, error) {
-	replayed, err := s.Replay(ctx, sp)
-	report := Report{HuntID: doc.Dwell.HuntID}
-	if err == nil {
+	replayed, trouble := s.Replay(ctx, sp)
+	report, err := Report{HuntID: doc.Dwell.HuntID}, trouble
+	if !errors.Is(trouble, spool.ErrAway) {
 		report, err = s.Write(ctx, findings, doc)
-		err = errors.Join(err, bury(sp, &report))
+		bury(sp, &report)
 	}
 	report.Replayed = replayed
-	if err == nil || !es.Is(err, es.Retryable, es.Overload, es.Timeout, es.Unreachable, es.ClusterBlock, es.Canceled, es.Auth, es.Permission, es.TLS, es.NotElasticsearch, es.Partial) {
-		return report, err
+	if trouble != nil {
+		report.Notes = append(report.Notes, "not all held hunts are stored: "+trouble.Error())
+	}
+	switch {
+	case err == nil:
+		return report, nil
+	case errors.Is(err, spool.ErrRefused):
+		return report, errors.Join(err, sp.Reject(doc, findings))
 	}
 	if full := sp.Put(doc, findings); full != nil {
 		return report, errors.Join(err, full)
 	}
 	report.Held = err
-	if es.Is(err, es.Auth, es.Permission, es.TLS, es.NotElasticsearch) {
+	var missing *NotInstalledError
+	if es.Is(err, es.Auth, es.Permission, es.TLS, es.NotElasticsearch) || errors.As(err, &missing) {
 		return report, fmt.Errorf("the hunt is held on this machine until it can be stored: %w", err)
 	}
 	return report, nil
 }
 
-// Replay writes the held hunts, oldest first, and gives how many were stored.
+// Replay writes the held hunts, oldest first, and gives how many were stored. One that cannot be stored costs no other. A hunt
+// of which a later try is stored meanwhile is not written any more.
 func (s *Store) Replay(ctx context.Context, sp *spool.Spool) (int, error) {
 	return sp.Replay(func(d hunt.Document, f []hunt.Finding) error {
-		report, err := s.Write(ctx, f, d)
-		return errors.Join(err, bury(sp, &report))
+		report, err := s.write(ctx, f, d, true)
+		bury(sp, &report)
+		if ctx.Err() != nil || es.Is(err, es.Unreachable, es.Timeout, es.Overload, es.ClusterBlock, es.Canceled, es.Auth, es.Permission, es.TLS, es.NotElasticsearch) {
+			return fmt.Errorf("%w: %w", spool.ErrAway, err)
+		}
+		return err
 	})
 }
 
-// bury keeps what was refused for good.
-func bury(sp *spool.Spool, r *Report) error {
-	return errors.Join(sp.Bury(soconfig.FindingStream, r.Findings.Dead), sp.Bury(soconfig.AlertStream, r.Alerts.Dead))
+// bury keeps what was refused for good. The hunt is stored, so that keeping fails is a note.
+func bury(sp *spool.Spool, r *Report) {
+	err := errors.Join(sp.Bury(soconfig.FindingStream, r.Findings.Dead), sp.Bury(soconfig.AlertStream, r.Alerts.Dead))
+	if err != nil {
+		r.Notes = append(r.Notes, "documents that the index refused could not be kept: "+err.Error())
+	}
 }

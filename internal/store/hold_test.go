@@ -2,7 +2,9 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -82,31 +84,49 @@ func TestHeldHuntsAreWrittenLater(t *testing.T) {
 	})
 }
 
-func TestWhatIsNotHeld(t *testing.T) {
+// A hunt that was carried out is held whatever keeps it from being stored, but for what the cluster refuses for good.
+func TestWhateverHappensTheHuntIsKept(t *testing.T) {
 	h := (&sampleHunt{name: t.Name(), revision: "a"}).many(2)
-	for _, c := range []struct {
-		name  string
-		reply estest.Reply
-		// held says that the hunt is on this machine although there is an error.
-		held bool
-		want string
-	}{
-		{"wrong password", estest.Error(401, "security_exception", "unable to authenticate user"), true, "held on this machine"},
-		{"no templates", estest.Error(404, "resource_not_found_exception", "not there"), false, "dwell install"},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			sp, err := spool.Open(spool.Options{Dir: t.TempDir()})
-			require.NoError(t, err)
-			client, err := es.New(es.Config{Addresses: []string{"http://127.0.0.1:9200"},
-				Transport: &estest.Fake{Handle: func(int, estest.Request) estest.Reply { return c.reply }}})
-			require.NoError(t, err)
-			report, err := New(client, Options{}).WriteOrHold(t.Context(), sp, h.findings, h.document(begin))
-			require.ErrorContains(t, err, c.want)
-			require.Equal(t, c.held, report.Held != nil)
-			status, err := sp.Status()
-			require.NoError(t, err)
-			require.Equal(t, c.held, status.Hunts == 1)
-		})
+	// Whatever request fails, in whatever way.
+	faults := map[string]estest.Reply{
+		"wrong password": estest.Error(401, "security_exception", "unable to authenticate user"), "not allowed": estest.Error(403, "security_exception", "is unauthorized"),
+		"no templates": estest.Error(404, "resource_not_found_exception", "not there"), "an error of the server": estest.Error(500, "null_pointer_exception", "x"),
+		"busy": estest.Error(429, "es_rejected_execution_exception", "x"), "restarting": {Status: 503}, "a gateway": {Status: 502, Body: "<html>"},
+		"no answer": {Err: syscall.ECONNREFUSED}, "a torn answer": {Status: 200, Body: `{"took":1,`}, "HTML": {Status: 200, Body: "<html>"}, "empty": {Status: 200},
+		"a bad request": estest.Error(400, "parsing_exception", "x"), "a conflict": estest.Error(409, "version_conflict_engine_exception", "x"),
+	}
+	for name, fault := range faults {
+		for _, path := range []string{"/_mapping", "/_index_template", "/_search", "/_bulk", ""} {
+			t.Run(name+" at "+path, func(t *testing.T) {
+				t.Parallel()
+				sp, err := spool.Open(spool.Options{Dir: t.TempDir()})
+				require.NoError(t, err)
+				client, err := es.New(es.Config{Addresses: []string{"http://127.0.0.1:9200"}, MaxRetries: -1, BackoffMin: time.Millisecond, BackoffMax: time.Millisecond,
+					Transport: &estest.Fake{Handle: func(_ int, r estest.Request) estest.Reply {
+						if strings.Contains(r.Path, path) {
+							return fault
+						}
+						return stands(r)
+					}}})
+				require.NoError(t, err)
+				report, err := New(client, Options{Budget: time.Millisecond}).WriteOrHold(t.Context(), sp, h.findings, h.document(begin))
+				status, look := sp.Status()
+				require.NoError(t, look)
+				if errors.Is(err, spool.ErrRefused) {
+					require.Equal(t, 1, status.Refused)
+					return
+				}
+				if report.Held == nil { // it had no need of what failed
+					require.NotEmpty(t, path)
+					require.NoError(t, err)
+					return
+				}
+				require.Equal(t, 1, status.Hunts)
+				if err != nil {
+					require.ErrorContains(t, err, "held on this machine")
+				}
+			})
+		}
 	}
 	t.Run("a full spool", func(t *testing.T) {
 		sp, err := spool.Open(spool.Options{Dir: t.TempDir(), MaxBytes: 10})
@@ -136,4 +156,21 @@ func TestRefusedForGoodIsBuried(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 1, status.Dead)
 	})
+}
+
+// stands answers as a cluster that is installed and empty, and takes everything.
+func stands(r estest.Request) estest.Reply {
+	switch {
+	case r.Is("_mapping"):
+		return estest.JSON(fmt.Sprintf(`{".ds-x-000001":{"mappings":{"_meta":{"managed_by":%q}}}}`, soconfig.ManagedBy))
+	case r.Is("_search"):
+		return estest.JSON(`{"took":1,"timed_out":false,"_shards":{"total":1,"successful":1,"skipped":0,"failed":0},"hits":{"hits":[]}}`)
+	case r.Is("_bulk"):
+		var items []string
+		for _, m := range regexp.MustCompile(`\{"create":\{"_id":("[^"]*")\}\}`).FindAllSubmatch(r.Body, -1) {
+			items = append(items, fmt.Sprintf(`{"create":{"_id":%s,"status":201}}`, m[1]))
+		}
+		return estest.JSON(`{"items":[` + strings.Join(items, ",") + `]}`)
+	}
+	return estest.JSON(`{}`)
 }

@@ -10,6 +10,7 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/store/bulk"
+	"dwell/internal/store/spool"
 	"dwell/so-config"
 )
 
@@ -45,6 +46,11 @@ type Report struct {
 // call ended. Findings that the cluster refuses for good (Report.Findings.Dead) do not stop the hunt: its document is
 // written, marked incomplete, and says how many are missing and why.
 func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Document) (Report, error) {
+	return s.write(ctx, findings, doc, false)
+}
+
+// write is Write; late says that the hunt was held, so that a later try of it may be stored already, which it must not replace.
+func (s *Store) write(ctx context.Context, findings []hunt.Finding, doc hunt.Document, late bool) (Report, error) {
 	begun := s.o.Now()
 	report := Report{HuntID: doc.Dwell.HuntID}
 	streams := []string{soconfig.FindingStream, soconfig.HuntStream}
@@ -57,6 +63,10 @@ func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 	before, err := s.before(ctx, &doc)
 	if err != nil {
 		return report, err
+	}
+	if newest := before.newest; late && newest != nil && newest.Event.Ingested.After(doc.Event.Ingested.Time) {
+		report.HuntExisted, report.HuntDocument = true, before.newestID
+		return report, nil
 	}
 	if findings, err = s.decided(ctx, findings); err != nil {
 		return report, err
@@ -104,7 +114,7 @@ func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[st
 		f := &findings[i]
 		d := &f.Dwell
 		if d.HuntID != doc.Dwell.HuntID || d.Revision != doc.Dwell.Revision {
-			return nil, fmt.Errorf("write hunt %s: finding %s belongs to hunt %s, revision %s; this is a bug of dwell", doc.Dwell.HuntID, f.Event.ID, d.HuntID, d.Revision)
+			return nil, fmt.Errorf("write hunt %s: finding %s belongs to hunt %s, revision %s; this is a bug of dwell: %w", doc.Dwell.HuntID, f.Event.ID, d.HuntID, d.Revision, spool.ErrRefused)
 		}
 		if f.Event.ID == "" {
 			return nil, fmt.Errorf("write hunt %s: the finding of %s has no id; this is a bug of dwell", doc.Dwell.HuntID, d.Pair)
@@ -125,19 +135,24 @@ func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[st
 	return items, nil
 }
 
-// commit writes the hunt's own document, unless the newest one of this hunt is of the same revision.
+// commit writes the hunt's own document, unless the newest one of this hunt is of the same revision. A later try that had no
+// better luck than the one before is a document all the same: by those the tries are counted.
 func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, before before) error {
 	d := &doc.Dwell
 	report.HuntDocument = documentID(d.HuntID, d.Revision, before.documents)
 	doc.Event.ID = report.HuntDocument
 	if newest := before.newest; newest != nil {
-		if newest.Dwell.Revision == d.Revision {
+		again := !doc.Settled() && doc.Event.Ingested.After(newest.Event.Ingested.Time)
+		if newest.Dwell.Revision == d.Revision && !again {
 			report.HuntExisted = true
 			report.HuntDocument = before.newestID
 			report.Replaces = newest.Dwell.Hunt.Replaces
 			return nil
 		}
 		d.Hunt.Replaces = newest.Dwell.Revision
+		if again && newest.Dwell.Revision == d.Revision {
+			d.Hunt.Replaces = newest.Dwell.Hunt.Replaces
+		}
 		report.Replaces = d.Hunt.Replaces
 		// Readers take the newest document of a hunt by this time; a clock that was set back must not hide it.
 		if last := newest.Event.Ingested.Time; !doc.Event.Ingested.After(last) {
@@ -150,7 +165,7 @@ func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, b
 	}
 	result, err := s.writer(soconfig.HuntStream).Write(ctx, []bulk.Item{{ID: report.HuntDocument, Doc: b}})
 	if err == nil && len(result.Dead) > 0 {
-		err = result.Dead[0].Err
+		err = fmt.Errorf("%w: %w", spool.ErrRefused, result.Dead[0].Err)
 	}
 	if err != nil {
 		return fmt.Errorf("hunt %s: its findings are written but the hunt is not committed: %w", d.HuntID, err)

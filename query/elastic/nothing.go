@@ -49,6 +49,18 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	return r.future(ctx, now)
 }
 
+// Newest is hunt.Session's.
+func (s *Source) Newest(ctx context.Context) (time.Time, error) {
+	names, _, err := s.indices(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	r := newReading(s, names, log{rows: func() rows { return nil }}, hunt.Request{})
+	t, _, err := r.newest(ctx, object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}},
+		object{"range": object{fieldTime: object{"lte": "now"}}}}}})
+	return t, err
+}
+
 // newest gives the time of the newest document that matches.
 func (r *reading) newest(ctx context.Context, query object) (t time.Time, found bool, err error) {
 	b := body(object{"size": 1, "track_total_hits": false, "query": query, "_source": false,

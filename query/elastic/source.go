@@ -146,8 +146,7 @@ func resolve(req hunt.Request, now time.Time) (hunt.Window, error) {
 	return hunt.NewWindow(start, end)
 }
 
-// skewNote is the difference between clocks above which people are told, skewBad the one above which hunts by
-// schedule make no sense (docs/facts/elasticsearch.md, 3.3, fault 12).
+// skewNote is the difference between clocks above which people are told; a schedule stops at [es.MaxSkew].
 const skewNote = 2 * time.Second
 
 // clock gives the cluster's time, or ours with a note where we may not ask.
@@ -163,13 +162,9 @@ func (s *Source) clock(ctx context.Context) (time.Time, []hunt.Note, error) {
 		return time.Time{}, nil, err
 	}
 	var notes []hunt.Note
-	if skew := c.Skew.Abs() - c.RoundTrip/2; skew > skewNote {
-		ahead := "behind"
-		if c.Skew > 0 {
-			ahead = "ahead of"
-		}
+	if c.Off() > skewNote {
 		notes = append(notes, hunt.Note{
-			What: fmt.Sprintf("this machine's clock is %s %s the cluster's; the window follows the cluster's", c.Skew.Abs().Round(time.Second), ahead),
+			What: fmt.Sprintf("this machine's clock is %s the cluster's; the window follows the cluster's", c.Difference()),
 			Hint: "let both follow the same time server",
 		})
 	}

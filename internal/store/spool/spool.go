@@ -1,20 +1,23 @@
 // Package spool keeps hunts on disk that the cluster would not take, until it takes them.
 //
-// A hunt is held as a whole: its own document and its findings in one file, so that replaying it is writing it as if it
-// had just been carried out, with the same ids and in the right order. Files are written to a temporary name, synced and
-// renamed, so that a crash leaves a whole file or none; they are replayed oldest first; and the folder is bounded: when it
-// is full, [Spool.Put] says so and the caller still has the hunt.
+// A hunt is held as a whole: its own document, its findings, and a checksum of both in one file, so that replaying it is writing
+// it as if it had just been carried out, with the same ids. Files are replayed oldest first, each on its own: one that cannot be
+// read or stored costs no other. The folder is bounded: when it is full, [Spool.Put] says so and the caller still has the hunt.
 //
-// Documents that the cluster refuses for good are kept beside, in dead-letter files that nothing replays: they are for a
-// person to look at.
+// What the cluster refuses for good, and files that are damaged, are kept in the folder "dead", which nothing replays: they are
+// for a person to look at, and count in the status and in the bound.
 package spool
 
 import (
 	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +34,11 @@ const DefaultMaxBytes = 256 << 20
 
 const (
 	heldSuffix = ".hunt.ndjson"
-	deadSuffix = ".dead.ndjson"
+	// In deadDir: documents refused for good, a line each; whole hunts refused for good, each under the name it was held by; and
+	// held files that cannot be read.
+	deadDir       = "dead"
+	deadSuffix    = ".dead.ndjson"
+	damagedSuffix = ".unreadable"
 )
 
 // FullError means that a hunt does not fit any more. Nothing was written.
@@ -48,11 +55,12 @@ func (e *FullError) Error() string {
 		e.Hunt, e.Dir, e.Bytes, e.Max, e.NeededBytes)
 }
 
-// Spool is a folder. One process uses it at a time.
+// Spool is a folder. Any process may put hunts there; one at a time replays them.
 type Spool struct {
-	dir string
-	max int64
-	now func() time.Time
+	dir    string
+	max    int64
+	now    func() time.Time
+	shared bool
 }
 
 // Options of a Spool.
@@ -63,6 +71,8 @@ type Options struct {
 	MaxBytes int64
 	// Now names files; nil means time.Now.
 	Now func() time.Time
+	// Shared says that another process replays: Replay does nothing.
+	Shared bool
 }
 
 // Open makes the folder ready and removes what a crash left half written.
@@ -76,7 +86,7 @@ func Open(o Options) (*Spool, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the spool's folder: %w", err)
 	}
-	s := &Spool{dir: o.Dir, max: o.MaxBytes, now: o.Now}
+	s := &Spool{dir: o.Dir, max: o.MaxBytes, now: o.Now, shared: o.Shared}
 	if err := atomicfile.Sweep(o.Dir); err != nil {
 		return nil, fmt.Errorf("tidy the spool: %w", err)
 	}
@@ -90,9 +100,10 @@ func Look(dir string, maxBytes int64) (Status, error) {
 
 // Status is what a spool holds.
 type Status struct {
-	// Hunts are held, Dead are documents refused for good; Bytes is what both take of Max.
-	Hunts, Dead int
-	Bytes, Max  int64
+	// Hunts are held, Dead are documents and Refused whole hunts refused for good, Damaged are files that cannot be read; Bytes is
+	// what all take of Max.
+	Hunts, Dead, Refused, Damaged int
+	Bytes, Max                    int64
 	// Oldest is since when the oldest hunt has been held, zero for none.
 	Oldest time.Time
 }
@@ -100,33 +111,53 @@ type Status struct {
 // Status looks at the folder.
 func (s *Spool) Status() (Status, error) {
 	st := Status{Max: s.max}
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return st, fmt.Errorf("look into the spool: %w", err)
-	}
-	for _, e := range entries {
-		info, err := e.Info()
+	for _, dir := range []string{s.dir, filepath.Join(s.dir, deadDir)} {
+		entries, err := os.ReadDir(dir)
+		if errors.Is(err, fs.ErrNotExist) && dir != s.dir {
+			break
+		}
 		if err != nil {
 			return st, fmt.Errorf("look into the spool: %w", err)
 		}
-		switch {
-		case strings.HasSuffix(e.Name(), heldSuffix):
-			st.Hunts++
-			if t, ok := heldSince(e.Name()); ok && (st.Oldest.IsZero() || t.Before(st.Oldest)) {
-				st.Oldest = t
+		for _, e := range entries {
+			info, err := e.Info()
+			if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+				continue // stored meanwhile, or the folder of the dead
 			}
-		case strings.HasSuffix(e.Name(), deadSuffix):
-			n, err := countLines(filepath.Join(s.dir, e.Name()))
 			if err != nil {
+				return st, fmt.Errorf("look into the spool: %w", err)
+			}
+			if err := st.add(dir, info, dir != s.dir); err != nil {
 				return st, err
 			}
-			st.Dead += n
-		default:
-			continue
 		}
-		st.Bytes += info.Size()
 	}
 	return st, nil
+}
+
+// add counts a file.
+func (st *Status) add(dir string, info fs.FileInfo, dead bool) error {
+	switch name := info.Name(); {
+	case strings.HasSuffix(name, damagedSuffix):
+		st.Damaged++
+	case strings.HasSuffix(name, heldSuffix) && dead:
+		st.Refused++
+	case strings.HasSuffix(name, heldSuffix):
+		st.Hunts++
+		if t, ok := heldSince(name); ok && (st.Oldest.IsZero() || t.Before(st.Oldest)) {
+			st.Oldest = t
+		}
+	case strings.HasSuffix(name, deadSuffix):
+		n, err := countLines(filepath.Join(dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		st.Dead += n
+	default:
+		return nil
+	}
+	st.Bytes += info.Size()
+	return nil
 }
 
 // nameTime sorts as text as it does as time.
@@ -160,11 +191,6 @@ func countLines(path string) (int, error) {
 
 // Put holds a hunt. A hunt of the same id and revision that is held already is replaced, since it says the same.
 func (s *Spool) Put(doc hunt.Document, findings []hunt.Finding) error {
-	lines := make([]any, 0, len(findings)+1)
-	lines = append(lines, doc)
-	for i := range findings {
-		lines = append(lines, &findings[i])
-	}
 	key := hunt.Digest(doc.Dwell.HuntID, doc.Dwell.Revision)
 	same, err := filepath.Glob(filepath.Join(s.dir, "*_"+key+heldSuffix))
 	if err != nil {
@@ -174,7 +200,48 @@ func (s *Spool) Put(doc hunt.Document, findings []hunt.Finding) error {
 	if len(same) > 0 {
 		name = filepath.Base(same[0])
 	}
-	return s.write(name, doc.Dwell.HuntID, lines)
+	return s.hold(name, doc, findings)
+}
+
+// Reject keeps a hunt that the cluster refuses for good.
+func (s *Spool) Reject(doc hunt.Document, findings []hunt.Finding) error {
+	key := hunt.Digest(doc.Dwell.HuntID, doc.Dwell.Revision)
+	return s.hold(filepath.Join(deadDir, key+heldSuffix), doc, findings)
+}
+
+// hold writes a hunt's file.
+func (s *Spool) hold(name string, doc hunt.Document, findings []hunt.Finding) error {
+	lines := make([]any, 0, len(findings)+1)
+	lines = append(lines, doc)
+	for i := range findings {
+		lines = append(lines, &findings[i])
+	}
+	b, err := encode(lines)
+	if err != nil {
+		return fmt.Errorf("hold hunt %s: %w", doc.Dwell.HuntID, err)
+	}
+	sum := sha256.Sum256(b)
+	end, err := encode([]any{seal{hex.EncodeToString(sum[:])}})
+	if err != nil {
+		return fmt.Errorf("hold hunt %s: %w", doc.Dwell.HuntID, err)
+	}
+	return s.write(name, doc.Dwell.HuntID, append(b, end...))
+}
+
+// seal is the last line of a hunt's file: the checksum of all before it.
+type seal struct {
+	SHA256 string `json:"sha256"`
+}
+
+func encode(lines []any) (b []byte, err error) {
+	for _, line := range lines {
+		text, err := json.Marshal(line)
+		if err != nil {
+			return nil, fmt.Errorf("encode: %w", err)
+		}
+		b = append(append(b, text...), '\n')
+	}
+	return b, nil
 }
 
 // deadLine is a line of a dead-letter file.
@@ -198,19 +265,15 @@ func (s *Spool) Bury(stream string, dead []bulk.Dead) error {
 	}
 	// The same refusals have the same name, so that a hunt written again does not bury them twice.
 	slices.Sort(ids)
-	return s.write(stream+"_"+hunt.Digest(ids...)+deadSuffix, stream, lines)
+	b, err := encode(lines)
+	if err != nil {
+		return fmt.Errorf("keep what %s refused: %w", stream, err)
+	}
+	return s.write(filepath.Join(deadDir, stream+"_"+hunt.Digest(ids...)+deadSuffix), stream, b)
 }
 
 // write puts a file there, whole or not at all.
-func (s *Spool) write(name, what string, lines []any) error {
-	var b []byte
-	for _, line := range lines {
-		text, err := json.Marshal(line)
-		if err != nil {
-			return fmt.Errorf("hold %s: encode: %w", what, err)
-		}
-		b = append(append(b, text...), '\n')
-	}
+func (s *Spool) write(name, what string, b []byte) error {
 	st, err := s.Status()
 	if err != nil {
 		return err
@@ -222,82 +285,125 @@ func (s *Spool) write(name, what string, lines []any) error {
 	if st.Bytes+int64(len(b)) > s.max {
 		return &FullError{Dir: s.dir, Bytes: st.Bytes, Max: s.max, Hunt: what, NeededBytes: int64(len(b))}
 	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("hold %s: %w", what, err)
+	}
 	if err := atomicfile.WriteBytes(path, 0o600, b); err != nil {
 		return fmt.Errorf("hold %s: %w", what, err)
 	}
 	return nil
 }
 
-// Replay gives the held hunts to write, oldest first, and removes each that write took. It stops at the first that write
-// did not take, with its error, so that hunts keep their order; the rest stays. It gives the number of hunts that are
-// gone from the spool. A file that cannot be read is set aside under the name NAME.unreadable and is an error, once.
-func (s *Spool) Replay(write func(hunt.Document, []hunt.Finding) error) (int, error) {
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return 0, fmt.Errorf("look into the spool: %w", err)
+// ErrAway wraps an error of a replay's write that any other hunt would meet as well: the rest is not tried now.
+var ErrAway = errors.New("the cluster takes nothing now")
+
+// ErrRefused wraps an error of a replay's write that the same hunt would meet for ever: it is moved to the dead.
+var ErrRefused = errors.New("refused for good")
+
+// Replay gives the held hunts to write, oldest first, and removes each that write took, with how many those are. What write did
+// not take stays, and the next is tried, unless the error is [ErrAway]. A hunt of [ErrRefused] and a file that is damaged are
+// moved to the dead. All errors are given, joined.
+func (s *Spool) Replay(write func(hunt.Document, []hunt.Finding) error) (done int, err error) {
+	if s.shared {
+		return 0, nil
 	}
-	done := 0
-	for _, e := range entries { // ReadDir sorts by name, which is by time.
-		if !strings.HasSuffix(e.Name(), heldSuffix) {
+	names, err := s.held()
+	if err != nil {
+		return 0, err
+	}
+	var errs []error
+	for _, name := range names {
+		path := filepath.Join(s.dir, name)
+		doc, findings, err := read(path)
+		switch {
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+			errs = append(errs, fmt.Errorf("replay: %w", err))
+			continue
+		case err != nil:
+			errs = append(errs, fmt.Errorf("replay %s: %w; it was set aside in %s", path, err, deadDir), s.bury(name, name+damagedSuffix))
 			continue
 		}
-		path := filepath.Join(s.dir, e.Name())
-		doc, findings, err := read(path)
-		if err != nil {
-			return done, errors.Join(fmt.Errorf("replay %s: %w", path, err), os.Rename(path, path+".unreadable"))
+		err = write(doc, findings)
+		switch {
+		case err == nil:
+			done++
+			if err := os.Remove(path); err != nil {
+				errs = append(errs, fmt.Errorf("replay %s: it is written, but: %w", path, err))
+			}
+		case errors.Is(err, ErrRefused):
+			errs = append(errs, fmt.Errorf("held hunt %s is kept in %s: %w", doc.Dwell.HuntID, deadDir, err), s.bury(name, name))
+		case errors.Is(err, ErrAway):
+			return done, errors.Join(append(errs, err)...)
+		default:
+			errs = append(errs, fmt.Errorf("held hunt %s: %w", doc.Dwell.HuntID, err))
 		}
-		if err := write(doc, findings); err != nil {
-			return done, err
-		}
-		if err := os.Remove(path); err != nil {
-			return done, fmt.Errorf("replay %s: it is written, but: %w", path, err)
-		}
-		done++
 	}
-	return done, nil
+	return done, errors.Join(errs...)
 }
 
-// Held gives the documents of the held hunts, oldest first.
-func (s *Spool) Held() ([]hunt.Document, error) {
+// bury moves a file to the dead.
+func (s *Spool) bury(name, as string) error {
+	dir := filepath.Join(s.dir, deadDir)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return os.Rename(filepath.Join(s.dir, name), filepath.Join(dir, as))
+}
+
+// held names the files of held hunts, oldest first: ReadDir sorts by name, which is by time.
+func (s *Spool) held() (names []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("look into the spool: %w", err)
 	}
-	var out []hunt.Document
 	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), heldSuffix) {
-			continue
+		if strings.HasSuffix(e.Name(), heldSuffix) {
+			names = append(names, e.Name())
 		}
-		doc, _, err := read(filepath.Join(s.dir, e.Name()))
-		if err != nil {
-			return nil, fmt.Errorf("look into %s: %w", e.Name(), err)
+	}
+	return names, nil
+}
+
+// Held gives the documents of the held hunts, oldest first. A file that cannot be read is none: Replay sees to it.
+func (s *Spool) Held() ([]hunt.Document, error) {
+	names, err := s.held()
+	if err != nil {
+		return nil, err
+	}
+	var out []hunt.Document
+	for _, name := range names {
+		if doc, _, err := read(filepath.Join(s.dir, name)); err == nil {
+			out = append(out, doc)
 		}
-		out = append(out, doc)
 	}
 	return out, nil
 }
 
-func read(path string) (hunt.Document, []hunt.Finding, error) {
-	var doc hunt.Document
-	f, err := os.Open(path)
+// read gives the hunt of a file, or says what is wrong with the file.
+func read(path string) (doc hunt.Document, findings []hunt.Finding, err error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return doc, nil, err
 	}
-	defer f.Close()
-	d := json.NewDecoder(f)
-	if err := d.Decode(&doc); err != nil {
+	lines := bytes.SplitAfter(text, []byte("\n"))
+	lines = lines[:len(lines)-1] // after the last line end there is nothing, or half a line
+	if len(lines) < 2 || len(text) == 0 || text[len(text)-1] != '\n' {
+		return doc, nil, errors.New("it is cut off")
+	}
+	var end seal
+	last := lines[len(lines)-1]
+	sum := sha256.Sum256(text[:len(text)-len(last)])
+	if err := json.Unmarshal(last, &end); err != nil || end.SHA256 != hex.EncodeToString(sum[:]) {
+		return doc, nil, errors.New("it is cut off or was changed")
+	}
+	if err := json.Unmarshal(lines[0], &doc); err != nil {
 		return doc, nil, fmt.Errorf("line 1: %w", err)
 	}
-	var findings []hunt.Finding
-	for {
-		var one hunt.Finding
-		err := d.Decode(&one)
-		if errors.Is(err, io.EOF) {
-			return doc, findings, nil
+	findings = make([]hunt.Finding, len(lines)-2)
+	for i := range findings {
+		if err := json.Unmarshal(lines[i+1], &findings[i]); err != nil {
+			return doc, nil, fmt.Errorf("line %d: %w", i+2, err)
 		}
-		if err != nil {
-			return doc, nil, fmt.Errorf("line %d: %w", len(findings)+2, err)
-		}
-		findings = append(findings, one)
 	}
+	return doc, findings, nil
 }

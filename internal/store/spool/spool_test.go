@@ -1,11 +1,13 @@
 package spool
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -75,25 +77,85 @@ func TestHuntsComeBackWholeAndInOrder(t *testing.T) {
 	require.Zero(t, st.Bytes)
 }
 
-func TestReplayStopsAtWhatIsNotTaken(t *testing.T) {
-	dir := t.TempDir()
-	s := open(t, dir, 0)
-	for _, name := range []string{"a", "b", "c"} {
-		doc, findings := sample(name, 1)
-		require.NoError(t, s.Put(doc, findings))
+// One hunt that cannot be stored costs no other, unless none can be.
+func TestReplayGoesOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		err                 error
+		stored              string
+		done, held, refused int
+	}{
+		"this hunt alone":       {errors.New("odd"), "ac", 2, 1, 0},
+		"the cluster is away":   {fmt.Errorf("%w: no route", ErrAway), "a", 1, 2, 0},
+		"refused for good":      {fmt.Errorf("%w: bad mapping", ErrRefused), "ac", 2, 0, 1},
+		"nothing is the matter": {nil, "abc", 3, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, 0)
+			for _, name := range []string{"a", "b", "c"} {
+				doc, findings := sample(name, 1)
+				require.NoError(t, s.Put(doc, findings))
+			}
+			stored := ""
+			n, err := s.Replay(func(doc hunt.Document, _ []hunt.Finding) error {
+				if doc.Dwell.HuntID == "b" && c.err != nil {
+					return c.err
+				}
+				stored += doc.Dwell.HuntID
+				return nil
+			})
+			require.ErrorIs(t, err, c.err)
+			require.Equal(t, c.stored, stored)
+			require.Equal(t, c.done, n)
+			st, err := open(t, dir, 0).Status()
+			require.NoError(t, err)
+			require.Equal(t, []int{c.held, c.refused}, []int{st.Hunts, st.Refused}, "for the next process too")
+			require.Equal(t, c.held+c.refused > 0, st.Bytes > 0)
+		})
 	}
-	full := errors.New("disk is full")
-	n, err := s.Replay(func(doc hunt.Document, _ []hunt.Finding) error {
-		if doc.Dwell.HuntID == "b" {
-			return full
-		}
-		return nil
-	})
-	require.ErrorIs(t, err, full)
-	require.Equal(t, 1, n)
-	st, err := open(t, dir, 0).Status()
-	require.NoError(t, err)
-	require.Equal(t, 2, st.Hunts, "what was not taken is still there, for the next process too")
+}
+
+// A file that is damaged, however, is set aside, counted by the status and the bound, and costs nothing else.
+func TestDamagedFilesCostNothingElse(t *testing.T) {
+	doc, findings := sample("whole", 3)
+	whole := func(t *testing.T) []byte {
+		s := open(t, t.TempDir(), 0)
+		require.NoError(t, s.Put(doc, findings))
+		names, err := s.held()
+		require.NoError(t, err)
+		text, err := os.ReadFile(filepath.Join(s.dir, names[0]))
+		require.NoError(t, err)
+		return text
+	}(t)
+	lines := bytes.SplitAfter(whole, []byte("\n"))
+	for name, text := range map[string][]byte{
+		"empty": {}, "half": whole[:len(whole)/2], "without its end": whole[:len(whole)-len(lines[4])], "a finding less": bytes.Join(append(slices.Clone(lines[:2]), lines[3:]...), nil),
+		"one byte": bytes.Replace(whole, []byte("0.87"), []byte("0.97"), 1), "nothing but zeros": make([]byte, 500), "no hunt": []byte("{}\n"), "no JSON": []byte("<html>\n</html>\n"),
+		"without the last line end": whole[:len(whole)-1],
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := open(t, dir, 10_000)
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "20200101T000000.000000000Z_x"+heldSuffix), text, 0o600))
+			require.NoError(t, s.Put(sample("other", 1)))
+			held, err := s.Held()
+			require.NoError(t, err)
+			require.Len(t, held, 1)
+			n, err := s.Replay(func(doc hunt.Document, _ []hunt.Finding) error {
+				require.Equal(t, "other", doc.Dwell.HuntID)
+				return nil
+			})
+			require.Error(t, err)
+			require.Equal(t, 1, n)
+			st, err := Look(dir, 10_000)
+			require.NoError(t, err)
+			require.Equal(t, 1, st.Damaged)
+			require.EqualValues(t, len(text), st.Bytes)
+			n, err = s.Replay(func(hunt.Document, []hunt.Finding) error { return nil })
+			require.NoError(t, err, "said once")
+			require.Zero(t, n)
+		})
+	}
 }
 
 func TestAFullSpoolSaysSo(t *testing.T) {
@@ -122,16 +184,6 @@ func TestCrashesLeaveNoHalfFiles(t *testing.T) {
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, left, 1)
-
-	// A file that somebody spoiled stops nothing for ever, and is not thrown away.
-	spoiled := filepath.Join(dir, "20200101T000000.000000000Z_x"+heldSuffix)
-	require.NoError(t, os.WriteFile(spoiled, []byte("{}\n{\"event\":"), 0o600))
-	_, err = s.Replay(func(hunt.Document, []hunt.Finding) error { return nil })
-	require.ErrorContains(t, err, "line 2")
-	require.FileExists(t, spoiled+".unreadable")
-	n, err := s.Replay(func(hunt.Document, []hunt.Finding) error { return nil })
-	require.NoError(t, err)
-	require.Equal(t, 1, n)
 }
 
 func TestDeadLettersAreKeptOnce(t *testing.T) {
@@ -147,7 +199,7 @@ func TestDeadLettersAreKeptOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, st.Dead)
 	require.Zero(t, st.Hunts)
-	files, err := filepath.Glob(filepath.Join(dir, "*"+deadSuffix))
+	files, err := filepath.Glob(filepath.Join(dir, deadDir, "*"+deadSuffix))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	b, err := os.ReadFile(files[0])
