@@ -51,11 +51,11 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 
 // Newest is hunt.Session's.
 func (s *Source) Newest(ctx context.Context) (time.Time, error) {
-	names, _, err := s.indices(ctx)
+	p, err := s.place(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
-	r := newReading(s, names, log{rows: func() rows { return nil }}, hunt.Request{})
+	r := newReading(s, p, log{rows: func() rows { return nil }}, hunt.Request{})
 	t, _, err := r.newest(ctx, object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}},
 		object{"range": object{fieldTime: object{"lte": "now"}}}}}})
 	return t, err
