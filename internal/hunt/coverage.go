@@ -6,6 +6,14 @@ type SensorHours struct {
 	Hours int64  `json:"hours"`
 }
 
+// LogHours says in how many hours of a window, counted from its start, a log has records, and when the first and the last of them
+// is, Unix milliseconds.
+type LogHours struct {
+	Log         string
+	Hours       int64
+	First, Last int64
+}
+
 // PeerLoss is what one Zeek process (a worker) says of what it did not see.
 type PeerLoss struct {
 	// Sensor and Peer name it; Sensor may be empty.

@@ -49,6 +49,8 @@ type Reading struct {
 	Newest time.Time
 	// Sensors are the hours with connection records by sensor, where the source knows them after reading.
 	Sensors []SensorHours
+	// Logs are the hours of the window, from its start on, in which each log beside conn has records, where the source knows them.
+	Logs []LogHours
 	// Notes are things an analyst should know but that lose nothing: a file that was no conn log, a torn last line.
 	Notes []Note
 	// Gaps are things that were lost. One gap makes the hunt incomplete (exit code 5).

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline/material"
@@ -11,6 +12,9 @@ import (
 
 // cleanHours is the share of the hours that must have connections for a clean bill.
 const cleanHours = 0.95
+
+// coveredHours is the share of the hours with connections in which a log has to have records to count as whole.
+const coveredHours = 0.8
 
 // state is what the hunt can say of beacons that it did not find.
 func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.Statement {
@@ -44,6 +48,8 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 		floors = append(floors, fmt.Sprintf("every %s %s", scoring.Span(period), strings.Join(texts, " / ")))
 	}
 	told, lacks := covered(s, seen)
+	logs, short := coveredBy(r.Reading.Logs, w, s.HoursWithData)
+	told, lacks = append(told, logs...), append(lacks, short...)
 	if len(r.Reading.Gaps) > 0 {
 		lacks = append(lacks, "the hunt is incomplete")
 	}
@@ -64,6 +70,24 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 		s.Text += " No clean bill: " + strings.Join(lacks, "; ") + "."
 	}
 	return s
+}
+
+// coveredBy says how much of the window each log beside conn covers, and which of them leave verdicts without ground: a log whose
+// records end, or begin, hours from where connections do.
+func coveredBy(logs []hunt.LogHours, w hunt.Window, connected int64) (told, lacks []string) {
+	hours := int64((w.Duration() + time.Hour - 1) / time.Hour)
+	for _, l := range logs {
+		text := fmt.Sprintf("%s records in %s of %s hours", l.Log, hunt.Count(l.Hours), hunt.Count(hours))
+		if float64(l.Hours) < coveredHours*float64(connected) {
+			text += fmt.Sprintf(" only, from %s to %s", hunt.At(l.First).Time.UTC().Format(time.RFC3339), hunt.At(l.Last).Time.UTC().Format(time.RFC3339))
+			if l.Log == "dns" || l.Log == "ssl" { // what every busy hour has
+				lacks = append(lacks, text)
+				continue
+			}
+		}
+		told = append(told, text)
+	}
+	return told, lacks
 }
 
 // busy names what was skipped.

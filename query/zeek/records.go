@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/binary"
 	"hash/maphash"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +30,37 @@ type outcome struct {
 	// files were read; records is how many records they hold, taken how many of them were handed on.
 	files          int
 	records, taken int64
+	// hours are those of the window in which each log has records.
+	hours map[log.Kind]*hours
 	log.Report
+}
+
+// hours are the hours of a window, counted from its start, in which there are records.
+type hours struct {
+	of          map[int64]struct{}
+	first, last int64
+}
+
+func (h *hours) add(o *hours) {
+	maps.Copy(h.of, o.of)
+	h.first, h.last = min(h.first, o.first), max(h.last, o.last)
+}
+
+// note notes when a record is.
+func (t *otherTaker) note(k log.Kind, ms int64) {
+	if !t.window.Contains(ms) {
+		return
+	}
+	h := t.hours[k.Closed()]
+	if h == nil {
+		h = &hours{map[int64]struct{}{}, ms, ms}
+		t.hours[k.Closed()] = h
+	}
+	h.first, h.last = min(h.first, ms), max(h.last, ms)
+	if at := (ms - t.window.Start.UnixMilli()) / time.Hour.Milliseconds(); at != t.at || k != t.last {
+		h.of[at] = struct{}{}
+		t.at, t.last = at, k
+	}
 }
 
 // recordTaker is what one goroutine hands records to.
@@ -66,8 +98,23 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 	}
 	seen := &repeats{seed: maphash.MakeSeed(), most: s.maxOnce / 8}
 	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: q.kinds, Fields: q.fields}
+	out.hours = map[log.Kind]*hours{}
+	window, _ := s.noting(hunt.Request{})
+	var mu sync.Mutex
 	scan.New = func() log.Taker {
-		return &otherTaker{to: newTaker(), from: from, until: to, seen: seen, fields: q.fields}
+		t := &otherTaker{to: newTaker(), from: from, until: to, seen: seen, fields: q.fields, window: window, hours: map[log.Kind]*hours{}, at: -1}
+		t.done = func() {
+			mu.Lock()
+			defer mu.Unlock()
+			for k, h := range t.hours {
+				if out.hours[k] == nil {
+					out.hours[k] = h
+				} else {
+					out.hours[k].add(h)
+				}
+			}
+		}
+		return t
 	}
 	if err := scan.Run(ctx, wanted); err != nil {
 		return outcome{}, err
@@ -89,6 +136,12 @@ type otherTaker struct {
 	seen        *repeats
 	fields      []log.Field
 	buf         []byte
+	// window is the hunt's; at and last are the hour and the log of the record before. done gives the hours away.
+	window hunt.Window
+	hours  map[log.Kind]*hours
+	at     int64
+	last   log.Kind
+	done   func()
 }
 
 // Take passes a record on.
@@ -101,11 +154,13 @@ func (t *otherTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 		return log.Fine, nil
 	}
 	n.Emitted++
+	t.note(r.Kind, r.Start)
 	return log.Fine, t.to.take(r)
 }
 
 // Flush hands on what is left.
 func (t *otherTaker) Flush() error {
+	t.done()
 	if t.to.flush == nil {
 		return nil
 	}
@@ -185,12 +240,12 @@ func (w words) keep(b []byte) string {
 	return s
 }
 
-// reading adds outcomes up.
-func (o outcome) reading(more ...outcome) hunt.Reading {
+// reading is the outcome as a hunt is told it.
+func (o outcome) reading() hunt.Reading {
 	out := hunt.Reading{Records: o.records, Connections: o.taken, Notes: o.Notes, Gaps: o.Gaps}
-	for _, m := range more {
-		out.Records, out.Connections = out.Records+m.records, out.Connections+m.taken
-		out.Notes, out.Gaps = append(out.Notes, m.Notes...), append(out.Gaps, m.Gaps...)
+	for _, k := range slices.Sorted(maps.Keys(o.hours)) {
+		h := o.hours[k]
+		out.Logs = append(out.Logs, hunt.LogHours{Log: string(k), Hours: int64(len(h.of)), First: h.first, Last: h.last})
 	}
 	return out
 }

@@ -184,5 +184,6 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 func include(reading *hunt.Reading, what string, more *hunt.Reading) {
 	reading.Notes = append(reading.Notes, more.Notes...)
 	reading.Gaps = append(reading.Gaps, more.Gaps...)
+	reading.Logs = append(reading.Logs, more.Logs...)
 	reading.Slices = append(reading.Slices, hunt.Slice{Name: what, Start: reading.Window.Start, End: reading.Window.End, Read: more.Connections})
 }
