@@ -31,6 +31,7 @@ type huntFlags struct {
 	failOn              string
 	remember, learn     bool
 	explain, safelisted bool
+	history             bool
 	wholeHunt           *pflag.FlagSet
 }
 
@@ -73,6 +74,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
 	p.BoolVar(&f.remember, "remember", false, "note what was seen first in the state folder without storing the hunt (--write always does)")
 	p.BoolVar(&f.learn, "remember-only", false, "note when each destination was first seen and hunt for nothing: cheap, once over the past, so that what is new can be told")
+	p.BoolVar(&f.history, "history", false, "with --zeek: keep what is read, so that each file is read once however many hunts follow (docs/history.md)")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
 	p.BoolVar(&f.explain, "explain", false, "say what would be read, and read nothing")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "print also what a safelist rule matches, with the rule")
@@ -108,6 +110,9 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	if f.limit < 0 {
 		return usage("--limit %d: want 0 (all) or more", f.limit)
 	}
+	if f.history && len(f.zeek) == 0 {
+		return usage("--history goes with --zeek PATH")
+	}
 	if f.learn {
 		if err := f.mayLearn(); err != nil {
 			return err
@@ -121,6 +126,11 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	source, err := a.source(c.Context(), f.zeek, settings)
 	if err != nil {
 		return err
+	}
+	if f.history {
+		if source, err = a.archive(c.Context(), f.zeek, settings, options.Request); err != nil {
+			return err
+		}
 	}
 	if f.learn {
 		return a.learn(c.Context(), source, len(f.zeek) == 0, &options, settings)

@@ -20,6 +20,7 @@ type Config struct {
 	Hunt          Hunt          `mapstructure:"hunt"`
 	Alerts        Alerts        `mapstructure:"alerts"`
 	State         State         `mapstructure:"state"`
+	History       History       `mapstructure:"history"`
 	Serve         Serve         `mapstructure:"serve"`
 	Kibana        Kibana        `mapstructure:"kibana"`
 	Links         Links         `mapstructure:"links"`
@@ -77,6 +78,12 @@ type Alerts struct {
 type State struct {
 	Dir        string `mapstructure:"dir"`
 	SpoolBytes int64  `mapstructure:"spool_bytes"`
+}
+
+// History says how much of what was read is kept.
+type History struct {
+	Keep time.Duration `mapstructure:"keep"`
+	Size Size          `mapstructure:"size"`
 }
 
 // Serve says when to hunt and where to tell how it goes.
@@ -146,6 +153,8 @@ func baseKeys() []Key {
 		{Name: "alerts.again", Default: "7d", About: "How long a story that has not changed raises no further alert."},
 		{Name: "state.dir", Default: "", About: "Folder for what must outlive a run: hunts that the cluster would not take yet, and the lock. Empty: systemd's state folder, /var/lib/dwell for root, else dwell in the user's state folder."},
 		{Name: "state.spool_bytes", Default: 256 << 20, About: "How many bytes of hunts are held on this machine at most while the cluster does not take them."},
+		{Name: "history.keep", Default: "30d", About: "How long records that were read are kept below the state directory, by the time at which they started (docs/history.md)."},
+		{Name: "history.size", Default: "20GiB", About: "How much room the kept records may take; the oldest go first, and the hunt says so."},
 		{Name: "serve.schedule", Default: "1h", About: "When `dwell serve` hunts: an interval of whole minutes (1h: at every full hour UTC) or five cron fields, UTC (\"15 */2 * * *\")."},
 		{Name: "serve.window", Default: "24h", About: "How long a window `dwell serve` looks at. Windows end at a full hour UTC, at least query.settle ago."},
 		{Name: "serve.catch_up", Default: 24, About: "How many missed windows `dwell serve` makes up for after downtime, the newest ones; older ones are told and left."},
@@ -200,6 +209,12 @@ func (c *Config) validate() []error {
 	}
 	if c.Alerts.Again <= 0 {
 		bad("alerts.again", "must be more than zero")
+	}
+	if c.History.Keep < time.Hour {
+		bad("history.keep", "%s is less than an hour", c.History.Keep)
+	}
+	if c.History.Size < 16<<20 {
+		bad("history.size", "%s is less than 16MiB", c.History.Size)
 	}
 	if c.State.SpoolBytes < 1<<20 {
 		bad("state.spool_bytes", "%d is less than a mebibyte", c.State.SpoolBytes)

@@ -50,7 +50,7 @@ type NameRecord struct {
 
 // DNSRecord is one DNS query: a line of dns.log.
 type DNSRecord struct {
-	// Start is the query's time, Unix milliseconds; 0 where the source counts without times (Elasticsearch).
+	// Start is the query's time, Unix milliseconds.
 	Start int64
 	// Client asked Resolver.
 	Client, Resolver netip.Addr

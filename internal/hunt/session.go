@@ -59,6 +59,8 @@ type Session struct {
 	// Newest gives the start of the newest connection there is, in scope or not, but none that starts in the future; zero where
 	// there is none.
 	Newest func(ctx context.Context) (time.Time, error)
+	// Close lets go of what the session holds; it is called once, when the hunt has read all or has failed.
+	Close func() error
 	// Plan says in sentences for people what would be read, and reads no record for it.
 	Plan func(ctx context.Context, req Request) ([]string, error)
 }
@@ -67,4 +69,12 @@ type Session struct {
 type SensorPart struct {
 	Name   string
 	Source Source
+}
+
+// HourState tells whether the records of an hour are still those that were read: as long as it is the same, none has come or gone.
+type HourState struct {
+	// Records is how many there are, of all the logs that a hunt reads.
+	Records int64 `json:"records"`
+	// Arrived is when the newest of them arrived, Unix milliseconds; 0 where the source does not know.
+	Arrived int64 `json:"arrived,omitempty"`
 }

@@ -35,8 +35,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		log{many: "CONNECT requests", query: connectQuery(req.Scope), rows: rowsOf(proxied(), emit)})
 }
 
-// ReadDNS is [hunt.Session.DNS] out of zeek.dns documents. Queries of a slice that are alike but for their time
-// are one record without a time. Answers stay empty: dns.answers.name is a list, and a composite aggregation would count
+// ReadDNS is [hunt.Session.DNS] out of zeek.dns documents, each query with its time. Answers stay empty: dns.answers.name is a list, and a composite aggregation would count
 // a document once for each of its answers.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
@@ -145,8 +144,7 @@ func dnsQuery(scope hunt.Scope) query {
 		filter: []any{object{"term": object{fieldDataset: datasetDNS}}, object{"terms": object{fieldSource: cidrs(scope.Internal)}},
 			object{"exists": object{"field": fieldDest}}, object{"exists": object{"field": fieldQuery}}},
 		mustNot: []any{object{"term": object{fieldQuery: ""}}},
-		sources: []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"n", fieldQuery, false}, {"y", fieldQueryType, true}},
-		also:    []string{fieldTime},
+		sources: []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"d", fieldDest, false}, {"n", fieldQuery, false}, {"y", fieldQueryType, true}},
 	}
 }
 
@@ -237,6 +235,8 @@ func dnsRecord() row[hunt.DNSRecord] {
 			named := false
 			p.letters(func(letter byte) {
 				switch letter {
+				case 't':
+					d.Start = s.Int()
 				case 's':
 					d.Client = p.addr(s.Text())
 				case 'd':

@@ -28,6 +28,8 @@ import (
 type Options struct {
 	// Paths are files, folders (everything below them is looked at) and globs. What a file is called does not matter.
 	Paths []string
+	// Only, if set, are the files among them that are wanted, by their paths as [log.List] gives them.
+	Only map[string]bool
 	// Workers is how many goroutines parse, and as many read and unpack. Zero means one a processor.
 	Workers int
 }
@@ -66,6 +68,10 @@ var (
 // look looks into the files anew.
 func (s *Source) look(ctx context.Context, r *log.Report) (*log.Set, error) {
 	set, err := log.Look(ctx, s.opts.Paths, s.opts.Workers, r)
+	if err == nil && s.opts.Only != nil {
+		set.Files = slices.DeleteFunc(set.Files, func(f *log.File) bool { return !s.opts.Only[f.Path] })
+		set.Left = slices.DeleteFunc(set.Left, func(l log.Left) bool { return !s.opts.Only[l.Path] })
+	}
 	if err != nil {
 		return nil, err
 	}

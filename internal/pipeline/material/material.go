@@ -94,6 +94,9 @@ func (m *Material) Close() error {
 	if m.Named != nil {
 		err = errors.Join(err, m.Named.Close())
 	}
+	if m.Session != nil && m.Session.Close != nil {
+		err = errors.Join(err, m.Session.Close())
+	}
 	*m = Material{}
 	return err
 }

@@ -52,6 +52,16 @@ func find(paths []string, r *Report) ([]*File, error) {
 	return fd.files, nil
 }
 
+// List gives the files that paths lead to, whatever they hold.
+func List(paths []string) ([]string, error) {
+	files, err := find(paths, &Report{})
+	out := make([]string, len(files))
+	for i, f := range files {
+		out[i] = f.Path
+	}
+	return out, err
+}
+
 func (fd *finder) glob(pattern string) error {
 	matches, err := expand(pattern)
 	if err != nil {

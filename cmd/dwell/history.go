@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+
+	"dwell/internal/config"
+	"dwell/internal/history"
+	"dwell/internal/hunt"
+	"dwell/query/zeek"
+	"dwell/query/zeek/log"
+)
+
+// archive makes a source of log files whose records are kept, and reads what is new in them. The directories of
+// history are one for each set of paths and scope.
+func (a *app) archive(ctx context.Context, paths []string, settings *config.Loaded, req hunt.Request) (hunt.Source, error) {
+	state, err := settings.StateDir(a.Environ)
+	if err != nil {
+		return nil, err
+	}
+	absolute := make([]string, len(paths))
+	for i, p := range paths {
+		if absolute[i], err = filepath.Abs(p); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(absolute)
+	store, err := a.openHistory(state, settings, history.Identity(req.Scope, absolute...), true)
+	if err != nil {
+		return nil, err
+	}
+	archive := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}),
+		List: func() ([]string, error) { return log.List(paths) },
+		Only: func(files map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: files}) }}
+	bar := newProgress(a)
+	files, err := archive.Update(ctx, req.Scope, bar.update)
+	bar.done()
+	if err == nil && files > 0 {
+		a.say("dwell: history: read %s", hunt.Many(files, "new or changed file"))
+	}
+	return archive, err
+}
+
+// openHistory opens a history below the state directory; one that is damaged begins anew, and says so.
+func (a *app) openHistory(state string, settings *config.Loaded, id string, endOfData bool) (*history.Store, error) {
+	store, err := history.Open(filepath.Join(state, "history"), id, history.Options{Keep: settings.History.Keep, Size: int64(settings.History.Size),
+		Now: a.Now, EndOfData: endOfData})
+	if errors.Is(err, history.ErrDamaged) {
+		a.warn("%v", err)
+		return store, nil
+	}
+	return store, err
+}

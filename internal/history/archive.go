@@ -1,0 +1,256 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+// Archive is log files whose records are kept: a file is read once, however many hunts follow. What was read stays when the
+// file goes.
+type Archive struct {
+	// Store has what was read.
+	Store *Store
+	// List gives the paths of all files.
+	List func() ([]string, error)
+	// Only makes a source of some of them.
+	Only func(paths map[string]bool) hunt.Source
+	// All is the source of all of them: for what history does not keep.
+	All hunt.Source
+}
+
+// lookBack is how long before a window connections are looked for that reach into it.
+const lookBack = 31 * 24 * time.Hour
+
+// Update reads what is new or has changed since the last time; it says how many files that were. Scope is what the history
+// was opened for.
+func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, err error) {
+	now, err := a.look()
+	if err != nil {
+		return 0, err
+	}
+	rec, err := a.Store.Record(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, rec.Discard()) }()
+	fresh := map[string]bool{}
+	for path, f := range now {
+		if a.Store.inputs.Files[path] != f {
+			fresh[path] = true
+		}
+	}
+	if len(fresh) == 0 {
+		return 0, nil
+	}
+	req := hunt.Request{Scope: scope, Progress: progress}
+	in := a.Only(fresh).Open()
+	hours := map[int64]hunt.HourState{}
+	var newest atomic.Int64
+	reading, err := in.Connections(ctx, req, func(batch []hunt.Connection) error {
+		rec.AddConnections(batch)
+		last := int64(0)
+		for i := range batch {
+			last = max(last, batch[i].Start)
+		}
+		for was := newest.Load(); last > was && !newest.CompareAndSwap(was, last); was = newest.Load() {
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read connections: %w", err)
+	}
+	if reading.Window != (hunt.Window{}) {
+		req.From, req.To = reading.Window.Start, reading.Window.End
+		if in.Names != nil {
+			proxies := newProxies(&scope)
+			more, err := in.Names(ctx, req, func(batch []hunt.NameRecord) error {
+				rec.AddNames(batch)
+				proxies.add(batch)
+				return ctx.Err()
+			})
+			if err != nil {
+				return 0, fmt.Errorf("read names: %w", err)
+			}
+			reading.Add(hunt.Remarks{Notes: more.Notes, Gaps: more.Gaps})
+			if through := req; len(proxies.inside) > 0 {
+				through.Scope.Proxies = slices.Collect(maps.Keys(proxies.inside))
+				more, err := in.Connections(ctx, through, func(batch []hunt.Connection) error { rec.AddProxied(batch); return ctx.Err() })
+				if err != nil {
+					return 0, fmt.Errorf("read connections to proxies: %w", err)
+				}
+				reading.Gaps = append(reading.Gaps, more.Gaps...)
+			}
+		}
+		if in.DNS != nil {
+			more, err := in.DNS(ctx, req, func(batch []hunt.DNSRecord) error { rec.AddQueries(batch); return ctx.Err() })
+			if err != nil {
+				return 0, fmt.Errorf("read DNS: %w", err)
+			}
+			reading.Add(hunt.Remarks{Notes: more.Notes, Gaps: more.Gaps})
+		}
+	}
+	for _, at := range rec.Hours() {
+		hours[at] = hunt.HourState{}
+	}
+	inputs := a.Store.inputs
+	inputs.Files = maps.Clone(inputs.Files)
+	if inputs.Files == nil {
+		inputs.Files = map[string]File{}
+	}
+	for path := range fresh {
+		inputs.Files[path] = now[path]
+	}
+	inputs.Source = reading.Source
+	inputs.Window, inputs.Newest = join(inputs.Window, reading.Window), max(inputs.Newest, newest.Load())
+	inputs.Notes, inputs.Gaps = append(slices.Clone(inputs.Notes), reading.Notes...), append(slices.Clone(inputs.Gaps), reading.Gaps...)
+	a.Store.inputs = inputs
+	if _, err := rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
+		return 0, err
+	}
+	return len(fresh), nil
+}
+
+// look lists the files with what tells whether they have changed. One that is gone by now was rotated away.
+func (a *Archive) look() (map[string]File, error) {
+	paths, err := a.List()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]File{}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out[path] = File{info.Size(), info.ModTime().UnixNano()}
+	}
+	return out, nil
+}
+
+// proxies are hosts inside that were asked for names of others.
+type proxies struct {
+	scope  *hunt.Scope
+	mu     sync.Mutex
+	inside map[netip.Addr]bool
+}
+
+func newProxies(s *hunt.Scope) *proxies { return &proxies{scope: s, inside: map[netip.Addr]bool{}} }
+
+func (p *proxies) add(batch []hunt.NameRecord) {
+	for i := range batch {
+		if r := &batch[i]; r.Kind == hunt.Connect && p.scope.IsInternal(r.Dst) {
+			p.mu.Lock()
+			p.inside[r.Dst] = true
+			p.mu.Unlock()
+		}
+	}
+}
+
+func join(a, b hunt.Window) hunt.Window {
+	switch {
+	case a == hunt.Window{}:
+		return b
+	case b == hunt.Window{}:
+		return a
+	}
+	if b.Start.Before(a.Start) {
+		a.Start = b.Start
+	}
+	if b.End.After(a.End) {
+		a.End = b.End
+	}
+	return a
+}
+
+// Open implements [hunt.Source]: connections, names and DNS come out of the history, everything else out of the files.
+func (a *Archive) Open() *hunt.Session {
+	s := *a.All.Open()
+	s.Connections = func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+		reading := a.reading(req)
+		if len(req.Scope.Proxies) > 0 {
+			lost, err := a.Store.Connections(ctx, Selection{From: req.From, To: req.To, Proxied: true}, func(batch []hunt.Connection) error {
+				return emit(slices.DeleteFunc(batch, func(c hunt.Connection) bool { return !slices.Contains(req.Scope.Proxies, c.Dst) }))
+			})
+			return hunt.Reading{Window: reading.Window, Gaps: a.damaged(ctx, lost)}, err
+		}
+		var n atomic.Int64
+		give := func(batch []hunt.Connection) error {
+			n.Add(int64(len(batch)))
+			return emit(batch)
+		}
+		from := reading.Window.ReadFrom()
+		lost, err := a.Store.Connections(ctx, Selection{From: from, To: reading.Window.End}, give)
+		if err == nil && !req.EveryRecord {
+			var before map[int64]bool
+			before, err = a.Store.Connections(ctx, Selection{From: from.Add(-lookBack), To: from, Reach: reading.Window.Start}, give)
+			maps.Copy(lost, before)
+		}
+		reading.Records, reading.Connections = n.Load(), n.Load()
+		reading.Gaps = append(reading.Gaps, a.damaged(ctx, lost)...)
+		return reading, err
+	}
+	if s.Names != nil {
+		s.Names = func(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+			lost, err := a.Store.Names(ctx, Selection{From: req.From, To: req.To}, emit)
+			return hunt.Reading{Gaps: a.damaged(ctx, lost)}, err
+		}
+	}
+	if s.DNS != nil {
+		s.DNS = func(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+			lost, err := a.Store.Queries(ctx, Selection{From: req.From, To: req.To}, emit)
+			return hunt.Reading{Gaps: a.damaged(ctx, lost)}, err
+		}
+	}
+	return &s
+}
+
+// damaged says what cannot be trusted any more. The files are read again by the next hunt.
+func (a *Archive) damaged(ctx context.Context, lost map[int64]bool) []hunt.Note {
+	if len(lost) == 0 {
+		return nil
+	}
+	n := hunt.Note{What: fmt.Sprintf("%s of history cannot be read: a file was changed, cut or removed", hunt.Many(len(lost), "hour")), Count: int64(len(lost)),
+		Hint: "hunt again: the logs are then read anew"}
+	if err := a.Store.Drop(ctx, lost); err != nil {
+		n.Hint = "remove " + a.Store.dir + " and hunt again: " + err.Error()
+	}
+	return []hunt.Note{n}
+}
+
+// reading is what is known before anything is read: the window, and what was said of the files.
+func (a *Archive) reading(req hunt.Request) hunt.Reading {
+	in := a.Store.inputs
+	w := in.Window
+	if req.Since > 0 || !req.From.IsZero() { // an end that is not given is that of the newest connection
+		w.End = time.UnixMilli(in.Newest + 1).UTC()
+	}
+	if !req.From.IsZero() {
+		w.Start = req.From
+	}
+	if !req.To.IsZero() {
+		w.End = req.To
+	}
+	if req.Since > 0 {
+		w.Start = w.End.Add(-req.Since)
+	}
+	r := hunt.Reading{Window: w, Source: in.Source, Notes: slices.Clone(in.Notes), Gaps: slices.Clone(in.Gaps)}
+	if oldest, ok := a.Store.Oldest(); ok && w.Start.Before(oldest) && in.Window.Start.Before(oldest) {
+		r.Gaps = append(r.Gaps, hunt.Note{What: fmt.Sprintf("history begins at %s: older records are no longer kept", oldest.Format(time.RFC3339)),
+			Hint: "raise history.keep or history.size, or hunt the files themselves without --history"})
+	}
+	return r
+}

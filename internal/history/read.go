@@ -1,0 +1,167 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dwell/internal/hunt"
+)
+
+// Selection is what is read of a history.
+type Selection struct {
+	// From and To bound the starts of records, [From, To).
+	From, To time.Time
+	// Hours, if set, are those that are wanted, by their start in Unix milliseconds.
+	Hours map[int64]bool
+	// Reach, if set, narrows connections to those that were still open at that moment: what began before a window and reaches into it.
+	Reach time.Time
+	// Proxied selects connections to proxies inside, and no others.
+	Proxied bool
+}
+
+// takes says whether a record that starts at ms is wanted.
+func (sel *Selection) takes(ms int64) bool {
+	return ms >= sel.From.UnixMilli() && ms < sel.To.UnixMilli() && (sel.Hours == nil || sel.Hours[hourOf(ms)])
+}
+
+// hourOf is the start of the hour (UTC) in which a moment lies, Unix milliseconds.
+func hourOf(ms int64) int64 { return ms - (ms%hourMS+hourMS)%hourMS }
+
+// Connections gives the connections that are selected and kept, from several goroutines, in batches that are reused. A
+// segment that cannot be trusted gives nothing: lost are the hours that were in it.
+func (s *Store) Connections(ctx context.Context, sel Selection, emit func([]hunt.Connection) error) (lost map[int64]bool, err error) {
+	if !sel.Reach.IsZero() {
+		all, reach := emit, sel.Reach.UnixMilli()
+		emit = func(batch []hunt.Connection) error {
+			batch = slices.DeleteFunc(batch, func(c hunt.Connection) bool { return c.Duration <= 0 || c.Start+c.Duration <= reach })
+			if len(batch) == 0 {
+				return nil
+			}
+			return all(batch)
+		}
+	}
+	return eachOf[connection](ctx, s, Connections, sel, sameConnection, (*connection).record, emit)
+}
+
+// Names gives the uses of names, as Connections does.
+func (s *Store) Names(ctx context.Context, sel Selection, emit func([]hunt.NameRecord) error) (lost map[int64]bool, err error) {
+	return eachOf[name](ctx, s, Names, sel, sameName, (*name).record, emit)
+}
+
+// Queries gives the DNS queries, as Connections does.
+func (s *Store) Queries(ctx context.Context, sel Selection, emit func([]hunt.DNSRecord) error) (lost map[int64]bool, err error) {
+	return eachOf[query](ctx, s, Queries, sel, sameQuery, (*query).record, emit)
+}
+
+// selected are the spans in which something may be that is wanted.
+func (s *Store) selected(sel *Selection) []Span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Span
+	for i := range s.spans {
+		sp := s.spans[i]
+		wanted := sel.Hours == nil
+		for at := sp.Start; at < sp.end() && !wanted; at += hourMS {
+			wanted = sel.Hours[at]
+		}
+		if !sel.Reach.IsZero() && sp.end()+sp.Longest <= sel.Reach.UnixMilli() {
+			continue
+		}
+		if wanted && sp.end() > sel.From.UnixMilli() && sp.Start < sel.To.UnixMilli() {
+			out = append(out, sp)
+		}
+	}
+	return out
+}
+
+// eachOf reads the segments of one kind, several spans side by side.
+func eachOf[T any, R any, P row[T]](ctx context.Context, s *Store, kind Kind, sel Selection, same identity[R], record func(*T, func(string) string) R, emit func([]R) error) (map[int64]bool, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(readers)
+	var mu sync.Mutex
+	lost := map[int64]bool{}
+	for _, sp := range s.selected(&sel) {
+		of := slices.DeleteFunc(slices.Clone(sp.Segments), func(seg Segment) bool { return seg.Kind != kind })
+		if len(of) == 0 {
+			continue
+		}
+		g.Go(func() error {
+			text := interner()
+			rows := func(seg Segment, take func([]R) error) error {
+				out := make([]R, 0, batchRows)
+				return each[T, P](ctx, s.dir, seg, &sel, func(rows []T) error {
+					out = out[:0]
+					for i := range rows {
+						out = append(out, record(&rows[i], text))
+					}
+					return take(out)
+				})
+			}
+			err := together(of, same, rows, emit)
+			if errors.Is(err, ErrDamaged) {
+				mu.Lock()
+				defer mu.Unlock()
+				for at := sp.Start; at < sp.end(); at += hourMS {
+					lost[at] = true
+				}
+				return nil
+			}
+			return err
+		})
+	}
+	return lost, g.Wait()
+}
+
+// together gives the records of a span's segments, each once: those after the first are what came late, which are few.
+func together[R any](of []Segment, same identity[R], rows func(Segment, func([]R) error) error, emit func([]R) error) error {
+	came := newArrivals(same)
+	for _, seg := range of[1:] {
+		if err := rows(seg, func(batch []R) error { came.add(batch); return nil }); err != nil {
+			return err
+		}
+	}
+	err := rows(of[0], func(batch []R) error {
+		if batch = came.without(batch); len(batch) == 0 {
+			return nil
+		}
+		return emit(batch)
+	})
+	if err != nil {
+		return err
+	}
+	if rest := came.rest(func(int64) bool { return true }); len(rest) > 0 {
+		return emit(rest)
+	}
+	return nil
+}
+
+// interner makes one text of those that are equal, of as many as it holds at once.
+func interner() func(string) string {
+	texts := map[string]string{}
+	return func(t string) string {
+		if t == "" {
+			return ""
+		}
+		kept, ok := texts[t]
+		if !ok {
+			if len(texts) == maxTexts {
+				clear(texts)
+			}
+			kept = strings.Clone(t)
+			texts[kept] = kept
+		}
+		return kept
+	}
+}
+
+// readers is how many segments are read at once; maxTexts how many texts one of them interns.
+const (
+	readers  = 4
+	maxTexts = 1 << 16
+)

@@ -1,0 +1,253 @@
+package history
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+// Recording takes in what a hunt reads, in any order and from any number of goroutines, until it is committed or
+// discarded. It holds a million rows in memory and writes the rest to segments that count for nothing until the commit.
+type Recording struct {
+	s       *Store
+	stamp   string
+	release func()
+	ended   bool
+
+	mu    sync.Mutex
+	hours map[int64]*recorded
+	rows  int
+	limit int
+	files int
+	err   error
+}
+
+// recorded is what has come of one hour.
+type recorded struct {
+	connections []connection
+	names       []name
+	queries     []query
+	segments    []Segment
+	longest     int64
+}
+
+const (
+	// maxRows is how many rows a recording holds in memory.
+	maxRows = 1 << 20
+	// maxSegments is how many segments a span may have before they are merged to one of each kind.
+	maxSegments = 12
+)
+
+// Record begins a recording, which makes this process the one that writes the history until commit or Discard: with wait
+// it waits for its turn, else the error wraps [atomicfile.ErrLocked] where another process writes.
+func (s *Store) Record(ctx context.Context, wait bool) (*Recording, error) {
+	release, err := s.lock(ctx, wait)
+	if err != nil {
+		return nil, err
+	}
+	return &Recording{s: s, release: release, stamp: strconv.FormatInt(s.o.Now().UnixNano(), 36), limit: maxRows, hours: map[int64]*recorded{}}, nil
+}
+
+// AddConnections takes a batch in; what goes wrong on disk is told by commit.
+func (r *Recording) AddConnections(batch []hunt.Connection) {
+	add(r, batch, func(c *hunt.Connection) int64 { return c.Start }, func(h *recorded) *[]connection { return &h.connections }, (*connection).from)
+}
+
+// AddProxied takes in connections to proxies inside.
+func (r *Recording) AddProxied(batch []hunt.Connection) {
+	add(r, batch, func(c *hunt.Connection) int64 { return c.Start }, func(h *recorded) *[]connection { return &h.connections },
+		func(row *connection, c *hunt.Connection) { row.from(c); row.Proxied = true })
+}
+
+// AddNames takes uses of names in.
+func (r *Recording) AddNames(batch []hunt.NameRecord) {
+	add(r, batch, func(n *hunt.NameRecord) int64 { return n.Start }, func(h *recorded) *[]name { return &h.names }, (*name).from)
+}
+
+// AddQueries takes DNS queries in.
+func (r *Recording) AddQueries(batch []hunt.DNSRecord) {
+	add(r, batch, func(q *hunt.DNSRecord) int64 { return q.Start }, func(h *recorded) *[]query { return &h.queries }, (*query).from)
+}
+
+func add[R, T any](r *Recording, batch []R, start func(*R) int64, list func(*recorded) *[]T, from func(*T, *R)) {
+	if r == nil { // nothing is kept
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return
+	}
+	for i := range batch {
+		at := hourOf(start(&batch[i]))
+		h := r.hours[at]
+		if h == nil {
+			h = &recorded{}
+			r.hours[at] = h
+		}
+		l := list(h)
+		*l = append(*l, *new(T))
+		from(&(*l)[len(*l)-1], &batch[i])
+	}
+	if r.rows += len(batch); r.rows >= r.limit {
+		for at, h := range r.hours {
+			r.err = cmp.Or(r.err, r.flush(at, h))
+		}
+	}
+}
+
+// flush writes what is in memory of an hour.
+func (r *Recording) flush(at int64, h *recorded) error {
+	stem := fmt.Sprintf("%s-%s-%d-", time.UnixMilli(at).UTC().Format("20060102T15"), r.stamp, r.files)
+	r.files++
+	for i := range h.connections {
+		h.longest = max(h.longest, h.connections[i].Duration)
+	}
+	var err error
+	put := func(seg Segment, failed error) {
+		if err = cmp.Or(err, failed); seg.Rows > 0 {
+			h.segments = append(h.segments, seg)
+		}
+	}
+	put(writeSome(r.s.dir, stem, Connections, h.connections))
+	put(writeSome(r.s.dir, stem, Names, h.names))
+	put(writeSome(r.s.dir, stem, Queries, h.queries))
+	r.rows -= len(h.connections) + len(h.names) + len(h.queries)
+	h.connections, h.names, h.queries = nil, nil, nil
+	return err
+}
+
+func writeSome[T any, P row[T]](dir, stem string, kind Kind, rows []T) (Segment, error) {
+	if len(rows) == 0 {
+		return Segment{}, nil
+	}
+	return write[T, P](dir, stem+string(kind)+".parquet", kind, rows)
+}
+
+// commit ends a recording and makes hours count, each with its state: the whole ones in place of what was kept of them, of the others
+// what is new comes to it, and a record that is there already counts once. What else was recorded is forgotten. Hours that
+// ended before days are merged into days. It says how many hours were let go because the history had outgrown its size.
+func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time) (dropped int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.release()
+	r.ended = true
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if r.err != nil {
+		return 0, r.err
+	}
+	spans := r.s.spans
+	for _, put := range []struct {
+		hours map[int64]hunt.HourState
+		add   bool
+	}{{whole, false}, {more, true}} {
+		if spans, err = r.put(spans, put.hours, put.add); err != nil {
+			return 0, err
+		}
+	}
+	if spans, err = r.s.mergeDays(spans, days); err != nil {
+		return 0, err
+	}
+	spans, dropped = r.s.bound(spans)
+	if err := r.s.commit(spans); err != nil {
+		return 0, err
+	}
+	return dropped, r.s.sweep()
+}
+
+// put writes what was recorded of some hours and gives the spans with them.
+func (r *Recording) put(spans []Span, hours map[int64]hunt.HourState, add bool) ([]Span, error) {
+	var fresh []Span
+	for at, state := range hours {
+		h := r.hours[at]
+		if h == nil {
+			h = &recorded{}
+		}
+		if err := r.flush(at, h); err != nil {
+			return nil, err
+		}
+		fresh = append(fresh, Span{Start: at, Hours: 1, States: []hunt.HourState{state}, Longest: h.longest, Segments: h.segments})
+	}
+	var out, grown []Span
+	for _, old := range spans {
+		overlaps := func(n Span) bool { return n.Start < old.end() && old.Start < n.end() }
+		switch {
+		case !slices.ContainsFunc(fresh, overlaps):
+			out = append(out, old)
+		case add: // what comes to an hour of a merged day becomes part of the day
+			old.Segments, old.States = slices.Clone(old.Segments), slices.Clone(old.States)
+			for _, n := range fresh {
+				if overlaps(n) {
+					old.Segments = append(old.Segments, n.Segments...)
+					old.States[(n.Start-old.Start)/hourMS] = n.States[0]
+					old.Longest = max(old.Longest, n.Longest)
+				}
+			}
+			fresh = slices.DeleteFunc(fresh, overlaps)
+			grown = append(grown, old)
+		}
+	}
+	fresh = append(fresh, grown...)
+	for i := range fresh {
+		if add && len(fresh[i].Segments) <= maxSegments { // what came late is few, and the next reader puts it in its place
+			continue
+		}
+		stem := fmt.Sprintf("%s-%s-%d-", time.UnixMilli(fresh[i].Start).UTC().Format("20060102T15"), r.stamp, r.files)
+		r.files++
+		var err error
+		if fresh[i].Segments, err = r.s.oneEach(fresh[i].Segments, stem); err != nil {
+			return nil, err
+		}
+	}
+	out = append(out, fresh...)
+	slices.SortFunc(out, func(a, b Span) int { return cmp.Compare(a.Start, b.Start) })
+	return out, nil
+}
+
+// oneEach merges segments of one kind, so that a record that stands in two of them counts once.
+func (s *Store) oneEach(segments []Segment, stem string) (out []Segment, err error) {
+	for _, kind := range []Kind{Connections, Names, Queries} {
+		var of []Segment
+		for _, seg := range segments {
+			if seg.Kind == kind {
+				of = append(of, seg)
+			}
+		}
+		if len(of) > 1 {
+			one, err := s.merge(kind, stem, of)
+			if err != nil {
+				return nil, err
+			}
+			of = []Segment{one}
+		}
+		out = append(out, of...)
+	}
+	return out, nil
+}
+
+// Discard removes what a recording has written and ends it; after commit it does nothing.
+func (r *Recording) Discard() error {
+	defer r.release()
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if r.ended {
+		return nil
+	}
+	r.ended = true
+	return r.s.sweep()
+}
+
+// Hours are those of which something was recorded, Unix milliseconds.
+func (r *Recording) Hours() []int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.hours))
+}

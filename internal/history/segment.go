@@ -1,0 +1,283 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"dwell/internal/atomicfile"
+)
+
+// row is what all segments' rows have in common.
+type row[T any] interface {
+	*T
+	// compare orders rows; those that are equal are the same record, seen twice.
+	compare(*T) int
+	// same takes in another record that is equal to this one: seen again, or of one reading, then both count.
+	same(o *T, both bool)
+	start() int64
+	wanted(*Selection) bool
+}
+
+// Segment is a file as the manifest names it.
+type Segment struct {
+	// File is its name below the store's directory.
+	File string `json:"file"`
+	Kind Kind   `json:"kind"`
+	// Rows it has, Bytes it takes, and the CRC-32C of all of them.
+	Rows  int64  `json:"rows"`
+	Bytes int64  `json:"bytes"`
+	CRC   uint32 `json:"crc32c"`
+}
+
+// ErrDamaged is a segment that is not what was written.
+var ErrDamaged = errors.New("is damaged: its bytes are not those that were written")
+
+// batchRows is how many rows are handed on at once, groupRows how many a row group holds: what a reader needs in memory.
+const (
+	batchRows = 4096
+	groupRows = 1 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// write sorts the rows and writes them as one segment. The file is complete, and on disk, when it returns without an error.
+func write[T any, P row[T]](dir, file string, kind Kind, rows []T) (Segment, error) {
+	slices.SortFunc(rows, func(a, b T) int { return P(&a).compare(&b) })
+	rows = once[T, P](rows)
+	i := 0
+	return writeSorted[T](dir, file, kind, func(batch []T) (int, error) {
+		n := copy(batch, rows[i:])
+		i += n
+		if i == len(rows) {
+			return n, io.EOF
+		}
+		return n, nil
+	})
+}
+
+// once makes one row of those that are alike, out of sorted rows of one reading.
+func once[T any, P row[T]](rows []T) []T {
+	n := 0
+	for i := range rows {
+		if n > 0 && P(&rows[n-1]).compare(&rows[i]) == 0 {
+			P(&rows[n-1]).same(&rows[i], true)
+			continue
+		}
+		rows[n] = rows[i]
+		n++
+	}
+	return rows[:n]
+}
+
+// writeSorted writes rows as next gives them: in order, with io.EOF at or after the last.
+func writeSorted[T any](dir, file string, kind Kind, next func([]T) (int, error)) (s Segment, err error) {
+	path := filepath.Join(dir, file)
+	f, err := atomicfile.Create(path, 0o600)
+	if err != nil {
+		return s, err
+	}
+	defer f.Discard()
+	sum := &summing{to: f}
+	w := parquet.NewGenericWriter[T](sum, parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}), parquet.CreatedBy("dwell", "", ""),
+		parquet.DataPageStatistics(false))
+	batch := make([]T, batchRows)
+	var inGroup int
+	for done := false; !done; {
+		n, failed := next(batch)
+		if done = errors.Is(failed, io.EOF); failed != nil && !done {
+			return s, fmt.Errorf("write history segment %s: %w", file, failed)
+		}
+		if _, err := w.Write(batch[:n]); err != nil {
+			return s, fmt.Errorf("write history segment %s: %w", file, err)
+		}
+		s.Rows += int64(n)
+		if inGroup += n; inGroup >= groupRows {
+			if err := w.Flush(); err != nil {
+				return s, fmt.Errorf("write history segment %s: %w", file, err)
+			}
+			inGroup = 0
+		}
+	}
+	if err := w.Close(); err != nil {
+		return s, fmt.Errorf("write history segment %s: %w", file, err)
+	}
+	if err := f.Commit(); err != nil {
+		return s, err
+	}
+	s.File, s.Kind, s.Bytes, s.CRC = file, kind, sum.bytes, sum.crc
+	return s, nil
+}
+
+// summing counts and sums what goes through it.
+type summing struct {
+	to    io.Writer
+	bytes int64
+	crc   uint32
+}
+
+func (s *summing) Write(b []byte) (int, error) {
+	n, err := s.to.Write(b)
+	s.bytes += int64(n)
+	s.crc = crc32.Update(s.crc, castagnoli, b[:n])
+	return n, err
+}
+
+// reader gives the rows of a segment.
+type reader[T any] struct {
+	file *os.File
+	rows *parquet.GenericReader[T]
+}
+
+// open checks a segment against what the manifest says of it, and begins to read it.
+func open[T any](dir string, s Segment) (*reader[T], error) {
+	f, err := os.Open(filepath.Join(dir, s.File))
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%w: %w", ErrDamaged, err)
+		}
+		return nil, fmt.Errorf("read history segment: %w", err)
+	}
+	sum := &summing{to: io.Discard}
+	if _, err := io.Copy(sum, f); err != nil {
+		return nil, errors.Join(fmt.Errorf("read history segment %s: %w", s.File, err), f.Close())
+	}
+	if sum.bytes != s.Bytes || sum.crc != s.CRC {
+		return nil, errors.Join(fmt.Errorf("history segment %s %w", s.File, ErrDamaged), f.Close())
+	}
+	p, err := parquet.OpenFile(f, sum.bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("history segment %s: %w: %w", s.File, ErrDamaged, err), f.Close())
+	}
+	return &reader[T]{f, parquet.NewGenericReader[T](p)}, nil
+}
+
+// next fills the batch; it is io.EOF with or after the last row.
+func (r *reader[T]) next(batch []T) (int, error) {
+	clear(batch) // else lists of two rows could share the memory that they are read into
+	return r.rows.Read(batch)
+}
+
+func (r *reader[T]) close() error { return errors.Join(r.rows.Close(), r.file.Close()) }
+
+// each gives the rows of a segment that are selected, in batches that are reused. A segment that is damaged gives none.
+func each[T any, P row[T]](ctx context.Context, dir string, s Segment, sel *Selection, emit func([]T) error) (err error) {
+	r, err := open[T](dir, s)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	batch := make([]T, batchRows)
+	for done := false; !done; {
+		n, err := r.next(batch)
+		if done = errors.Is(err, io.EOF); err != nil && !done {
+			return fmt.Errorf("read history segment %s: %w", s.File, err)
+		}
+		wanted := batch[:0:n]
+		for i := range batch[:n] {
+			if r := P(&batch[i]); sel.takes(r.start()) && r.wanted(sel) {
+				wanted = append(wanted, batch[i])
+			}
+		}
+		if len(wanted) > 0 {
+			if err := emit(wanted); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ended is nil at a segment's end, else the error with the segment's name.
+func ended(err error, s Segment) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return fmt.Errorf("read history segment %s: %w", s.File, err)
+}
+
+// merge makes one segment of several of one kind, by their order, holding a batch of each in memory.
+func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err error) {
+	type head struct {
+		r     *reader[T]
+		batch []T
+		i, n  int
+		done  bool
+	}
+	heads := make([]*head, 0, len(of))
+	defer func() {
+		for _, h := range heads {
+			err = errors.Join(err, h.r.close())
+		}
+	}()
+	fill := func(h *head) error {
+		h.i, h.n = 0, 0
+		for !h.done && h.n == 0 {
+			n, err := h.r.next(h.batch)
+			if h.done = errors.Is(err, io.EOF); err != nil && !h.done {
+				return err
+			}
+			h.n = n
+		}
+		return nil
+	}
+	for _, one := range of {
+		r, err := open[T](dir, one)
+		if err != nil {
+			return s, err
+		}
+		h := &head{r: r, batch: make([]T, batchRows)}
+		heads = append(heads, h)
+		if err := fill(h); err != nil {
+			return s, err
+		}
+	}
+	// The last row that was taken waits, since the next may be the same record.
+	var waiting T
+	var some bool
+	return writeSorted(dir, file, of[0].Kind, func(out []T) (int, error) {
+		for n := 0; n < len(out); {
+			var least *head
+			for _, h := range heads {
+				if h.i < h.n && (least == nil || P(&h.batch[h.i]).compare(&least.batch[least.i]) < 0) {
+					least = h
+				}
+			}
+			if least == nil {
+				if some {
+					out[n] = waiting
+					n++
+				}
+				return n, io.EOF
+			}
+			switch one := &least.batch[least.i]; {
+			case some && P(&waiting).compare(one) == 0:
+				P(&waiting).same(one, false)
+			default:
+				if some {
+					out[n] = waiting
+					n++
+				}
+				waiting, some = *one, true
+			}
+			if least.i++; least.i == least.n {
+				if err := fill(least); err != nil {
+					return n, err
+				}
+			}
+		}
+		return len(out), nil
+	})
+}

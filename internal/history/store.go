@@ -1,0 +1,277 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"dwell/internal/atomicfile"
+	"dwell/internal/hunt"
+)
+
+// Version of the format: another one is not read, and its hours are read again from the source.
+const Version = 1
+
+// Span is a whole hour, or a day that hours were merged into, as it is kept.
+type Span struct {
+	// Start and Hours say which time it covers: Unix milliseconds, and 1 or 24.
+	Start int64 `json:"start"`
+	Hours int   `json:"hours"`
+	// Longest is the longest of its connections, milliseconds: it says how far its records may reach.
+	Longest int64 `json:"longest,omitempty"`
+	// State of each hour when it was read.
+	States   []hunt.HourState `json:"states"`
+	Segments []Segment        `json:"segments"`
+}
+
+const hourMS = int64(time.Hour / time.Millisecond)
+
+// end is the first millisecond after the span.
+func (s *Span) end() int64 { return s.Start + int64(s.Hours)*hourMS }
+
+func (s *Span) bytes() (n int64) {
+	for i := range s.Segments {
+		n += s.Segments[i].Bytes
+	}
+	return n
+}
+
+// Options of a store.
+type Options struct {
+	// Keep is how long records are kept after they started, Size how many bytes all of them may take; zero means no bound.
+	Keep time.Duration
+	Size int64
+	Now  func() time.Time
+	// EndOfData counts Keep back from the newest hour that is kept in place of now: for archives, which may be old.
+	EndOfData bool
+}
+
+// Identity names what a history is of: one source, of which the records in one scope are kept.
+func Identity(scope hunt.Scope, source ...string) string {
+	parts := append([]string{"history", strconv.Itoa(Version), scope.Direction.String()}, source...)
+	for _, p := range scope.Internal {
+		parts = append(parts, p.String())
+	}
+	return hunt.Digest(parts...)
+}
+
+// Store is the history of one source and scope. One process writes it at a time, any number may read; a reader whose
+// segments were replaced meanwhile is told that they are lost.
+type Store struct {
+	dir, id string
+	o       Options
+
+	mu     sync.Mutex
+	spans  []Span // by start, without overlap
+	inputs Inputs
+}
+
+// Inputs is what is known of the files that an archive was read from; a cluster has none.
+type Inputs struct {
+	// Source is what they are called.
+	Source string `json:"source"`
+	// Files that were read, by path.
+	Files map[string]File `json:"files,omitempty"`
+	// Window is what their records span, Newest when the newest connection began, Unix milliseconds.
+	Window hunt.Window `json:"window"`
+	Newest int64       `json:"newest"`
+	// Notes and Gaps are what was said when they were read: it holds as long as their records are kept.
+	Notes []hunt.Note `json:"notes,omitempty"`
+	Gaps  []hunt.Note `json:"gaps,omitempty"`
+}
+
+// File tells whether a file is still the one that was read.
+type File struct {
+	Bytes int64 `json:"bytes"`
+	// Changed is Unix nanoseconds.
+	Changed int64 `json:"changed"`
+}
+
+// manifest is what stands in manifest.json.
+type manifest struct {
+	Version  int    `json:"version"`
+	Identity string `json:"identity"`
+	Inputs   Inputs `json:"inputs"`
+	Spans    []Span `json:"spans"`
+}
+
+const manifestFile = "manifest.json"
+
+// Open opens the history below dir that has this identity: what the source is and which records of it are in scope. It is
+// made when it is not there. A manifest that cannot be read, or is of another version, is an empty history and
+// the error wraps [ErrDamaged]; the store can be used all the same.
+func Open(dir, identity string, o Options) (*Store, error) {
+	s := &Store{dir: filepath.Join(dir, identity), id: identity, o: o}
+	if s.o.Now == nil {
+		s.o.Now = time.Now
+	}
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	return s, s.load()
+}
+
+// load reads the manifest.
+func (s *Store) load() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spans, s.inputs = nil, Inputs{}
+	text, err := os.ReadFile(filepath.Join(s.dir, manifestFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("open history: %w", err)
+	}
+	var m manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return fmt.Errorf("history %s: its manifest %w (%w): everything is read again", s.dir, ErrDamaged, err)
+	}
+	if m.Version == Version && m.Identity == s.id {
+		s.spans, s.inputs = m.Spans, m.Inputs
+	}
+	return nil
+}
+
+// lock makes this process the one that writes, until release is called: with wait it waits for its turn, else the
+// error is [atomicfile.ErrLocked] where another process writes. What that one wrote is read, and what a killed one left is removed.
+func (s *Store) lock(ctx context.Context, wait bool) (release func(), err error) {
+	path := filepath.Join(s.dir, "lock")
+	if wait {
+		release, err = atomicfile.Lock(ctx, path)
+	} else {
+		release, err = atomicfile.TryLock(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.load(); err != nil && !errors.Is(err, ErrDamaged) {
+		release()
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.sweep(); err != nil {
+		release()
+		return nil, err
+	}
+	return release, nil
+}
+
+// Kept gives the state of each hour of [from, to) that is kept, by its start in Unix milliseconds.
+func (s *Store) Kept(from, to time.Time) map[int64]hunt.HourState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[int64]hunt.HourState{}
+	for i := range s.spans {
+		for h, state := range s.spans[i].States {
+			if at := s.spans[i].Start + int64(h)*hourMS; at+hourMS > from.UnixMilli() && at < to.UnixMilli() {
+				out[at] = state
+			}
+		}
+	}
+	return out
+}
+
+// Oldest is the start of the oldest hour that is kept; false when there is none.
+func (s *Store) Oldest() (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spans) == 0 {
+		return time.Time{}, false
+	}
+	return time.UnixMilli(s.spans[0].Start).UTC(), true
+}
+
+// bound lets go of what is too old, then of the oldest until the rest fits; dropped counts hours that went for their size.
+func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
+	if s.o.Keep > 0 {
+		oldest := s.o.Now().Add(-s.o.Keep).UnixMilli()
+		if s.o.EndOfData && len(spans) > 0 {
+			last := spans[len(spans)-1]
+			oldest = last.end() - s.o.Keep.Milliseconds()
+		}
+		spans = slices.DeleteFunc(spans, func(sp Span) bool { return sp.end() <= oldest })
+	}
+	var total int64
+	for i := range spans {
+		total += spans[i].bytes()
+	}
+	for s.o.Size > 0 && total > s.o.Size && len(spans) > 0 {
+		total -= spans[0].bytes()
+		dropped += spans[0].Hours
+		spans = spans[1:]
+	}
+	return spans, dropped
+}
+
+// commit makes spans the ones that count.
+func (s *Store) commit(spans []Span) error {
+	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Inputs: s.inputs, Spans: spans})
+	if err != nil {
+		return fmt.Errorf("write history manifest: %w", err)
+	}
+	if err := atomicfile.WriteBytes(filepath.Join(s.dir, manifestFile), 0o600, text); err != nil {
+		return fmt.Errorf("write history manifest: %w", err)
+	}
+	s.spans = spans
+	return nil
+}
+
+// sweep removes what the manifest does not name: replaced segments, and what a killed process left.
+func (s *Store) sweep() error {
+	named := map[string]bool{manifestFile: true}
+	for i := range s.spans {
+		for _, seg := range s.spans[i].Segments {
+			named[seg.File] = true
+		}
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("sweep history: %w", err)
+	}
+	for _, e := range entries {
+		if !named[e.Name()] && strings.HasSuffix(e.Name(), ".parquet") {
+			err = errors.Join(err, os.Remove(filepath.Join(s.dir, e.Name())))
+		}
+	}
+	return err
+}
+
+// Drop forgets hours, because they turned out to be damaged; it does so only as their segments are still those that this
+// store knows. It does nothing while another process writes: that one finds the damage, too.
+func (s *Store) Drop(ctx context.Context, hours map[int64]bool) error {
+	s.mu.Lock()
+	known := map[string]bool{}
+	for i := range s.spans {
+		for at := s.spans[i].Start; at < s.spans[i].end(); at += hourMS {
+			for _, seg := range s.spans[i].Segments {
+				known[seg.File] = known[seg.File] || hours[at]
+			}
+		}
+	}
+	s.mu.Unlock()
+	release, err := s.lock(ctx, false)
+	if errors.Is(err, atomicfile.ErrLocked) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.inputs = Inputs{} // of files, all are read again
+	return s.commit(slices.DeleteFunc(slices.Clone(s.spans), func(sp Span) bool {
+		return slices.ContainsFunc(sp.Segments, func(seg Segment) bool { return known[seg.File] })
+	}))
+}
