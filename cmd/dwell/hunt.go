@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -229,7 +230,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 		return pipeline.Options{}, usageError{err}
 	}
 	o := pipeline.Options{
-		Request: hunt.Request{Since: settings.Hunt.Since, Settle: settings.Query.Settle,
+		Request: hunt.Request{Since: settings.Hunt.Since, Settle: settings.Query.Settle, LookBack: cmp.Or(settings.Hunt.LookBack, -1),
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
 		Indicators: settings.Hunt.Indicators, MinScore: settings.Hunt.MinScore,
 		Manager: settings.Links.BaseURL, Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},

@@ -59,6 +59,7 @@ type Hunt struct {
 	Direction  string         `mapstructure:"direction"`
 	Indicators []string       `mapstructure:"indicators"`
 	Since      time.Duration  `mapstructure:"since"`
+	LookBack   time.Duration  `mapstructure:"look_back"`
 	MinScore   float64        `mapstructure:"min_score"`
 	Profile    string         `mapstructure:"profile"`
 	Safelist   string         `mapstructure:"safelist"`
@@ -142,6 +143,7 @@ func baseKeys() []Key {
 		{Name: "hunt.direction", Default: "outbound", About: "outbound, inbound or both. Internal-to-internal is never read."},
 		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for."},
 		{Name: "hunt.since", Default: "0s", About: "How far back the window reaches when --from is not given. 0s: 24 h out of Elasticsearch, everything out of files."},
+		{Name: "hunt.look_back", Default: "31d", About: "How long before a window connections are looked for that reach into it: one that lasts for days is found by each hunt from the arrival of its record on. 0s: none."},
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
 		{Name: "hunt.profile", Default: "dwell", About: "Which score ranks the findings: dwell is the calibrated one, rita ranks as RITA v5 does."},
 		{Name: "hunt.safelist", Default: "", About: "File with the safelist (docs/safelist.md). Empty: safelist.yaml beside the configuration file, if it is there."},
@@ -200,6 +202,9 @@ func (c *Config) validate() []error {
 	}
 	if c.Hunt.Since < 0 {
 		bad("hunt.since", "must not be negative")
+	}
+	if b := c.Hunt.LookBack; b < 0 || b > 366*24*time.Hour {
+		bad("hunt.look_back", "%s is not between 0 and 366d", b)
 	}
 	if c.Hunt.MinScore < 0 || c.Hunt.MinScore > 1 {
 		bad("hunt.min_score", "%v is not between 0 and 1", c.Hunt.MinScore)

@@ -14,6 +14,9 @@ type Request struct {
 	Since time.Duration
 	// Settle is how long a cluster is given to index what has happened. Files ignore it.
 	Settle time.Duration
+	// LookBack is how long before the window connections are looked for that reach into it; 0 means DefaultLookBack, less
+	// than 0 none.
+	LookBack time.Duration
 	// Scope settles which connections are wanted.
 	Scope Scope
 	// EveryRecord has each record count as it is logged, as RITA counts: one that comes again with its uid counts once, but what
@@ -21,6 +24,17 @@ type Request struct {
 	EveryRecord bool
 	// Progress, if set, is told now and then how far reading has come. It must not block.
 	Progress func(Progress)
+}
+
+// DefaultLookBack is how long before a window connections are looked for that reach into it.
+const DefaultLookBack = 31 * 24 * time.Hour
+
+// Back is LookBack or what it stands for.
+func (r *Request) Back() time.Duration {
+	if r.LookBack == 0 {
+		return DefaultLookBack
+	}
+	return max(0, r.LookBack)
 }
 
 // Progress is how far a source has come.

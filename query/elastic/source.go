@@ -100,9 +100,13 @@ func New(client *es.Client, opt Options) (*Source, error) {
 
 // Read is [hunt.Session.Connections]. Errors are the cluster's (*es.Error, with its kind) or emit's.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	return s.readConnections(ctx, req, func(w hunt.Window) log {
+	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
 		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), emit)}
 	})
+	if err == nil {
+		err = s.readLong(ctx, req, &out, emit)
+	}
+	return out, err
 }
 
 // readConnections reads what a log asks of the connections in a request's window.

@@ -46,13 +46,15 @@ type Reply struct {
 	Err error
 	// After is a time to wait first.
 	After time.Duration
+	// Spoil, if set, damages what Next answers: it gives what comes of the body, and how the connection ends (nil: well).
+	Spoil func(body []byte) ([]byte, error)
 }
 
 // Usual is the reply that stands for the fake's usual answer.
 func Usual() Reply { return Reply{} }
 
 func (r *Reply) usual() bool {
-	return r.Status == 0 && r.Header == nil && r.Body == "" && r.Cut == 0 && !r.Stall && r.Err == nil
+	return r.Status == 0 && r.Header == nil && r.Body == "" && r.Cut == 0 && !r.Stall && r.Err == nil && r.Spoil == nil
 }
 
 // JSON is a 200 of Elasticsearch.
@@ -211,14 +213,41 @@ func (f *Fake) RoundTrip(req *http.Request) (*http.Response, error) {
 	case reply.Stall && reply.Cut == 0:
 		<-ctx.Done()
 		return nil, ctx.Err()
-	case reply.usual() && f.Next != nil:
+	case (reply.usual() || reply.Spoil != nil) && f.Next != nil:
 		req = req.Clone(ctx)
 		req.Body = io.NopCloser(bytes.NewReader(sent))
-		return f.Next.RoundTrip(req)
+		res, err := f.Next.RoundTrip(req)
+		if err == nil && reply.Spoil != nil {
+			return spoiled(res, reply.Spoil)
+		}
+		return res, err
 	case reply.usual():
 		reply = JSON("{}")
 	}
 	return reply.response(ctx, req), nil
+}
+
+// spoiled is an answer whose body was damaged on its way.
+func spoiled(res *http.Response, spoil func([]byte) ([]byte, error)) (*http.Response, error) {
+	defer res.Body.Close()
+	whole, err := io.ReadAll(res.Body)
+	if err != nil {
+		return nil, err
+	}
+	part, broken := spoil(whole)
+	res.ContentLength = -1
+	res.Body = io.NopCloser(io.MultiReader(bytes.NewReader(part), ending{broken}))
+	return res, nil
+}
+
+// ending ends a body with an error, or as it should.
+type ending struct{ err error }
+
+func (e ending) Read([]byte) (int, error) {
+	if e.err != nil {
+		return 0, e.err
+	}
+	return 0, io.EOF
 }
 
 func (r Reply) response(ctx context.Context, req *http.Request) *http.Response {

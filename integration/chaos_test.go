@@ -1,0 +1,245 @@
+package integration_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/integration/load"
+	"dwell/integration/testnode"
+	"dwell/internal/es"
+	"dwell/internal/es/estest"
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/host"
+	"dwell/internal/evidence/owner"
+	"dwell/internal/evidence/protocol"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
+	"dwell/query/elastic"
+)
+
+// What a hunt says of itself has to be true whatever comes of its requests: it is the undisturbed hunt, or it says what is
+// missing (a gap, exit code 5), or it ends with an error. A third outcome, complete and other, is what these tests look for.
+
+// faults are what may become of an answer, by name. Those of answers damage what the real server says.
+func faults() map[string]estest.Reply {
+	spoil := func(how func([]byte) ([]byte, error)) estest.Reply { return estest.Reply{Spoil: how} }
+	part := func(b []byte, of float64) []byte { return b[:int(float64(len(b))*of)] }
+	return map[string]estest.Reply{
+		"500": estest.Error(500, "internal_server_error", "x"), "502 page": {Status: 502, Header: http.Header{}, Body: "<html>"},
+		"503": estest.Error(503, "no_shard_available_action_exception", "x"), "504": {Status: 504, Body: "{}"}, "429": estest.Rejected(),
+		"breaker": estest.Breaker(false), "500 page": {Status: 500, Header: http.Header{"Content-Type": {"text/html"}}, Body: "<html>oops</html>"},
+		"reset": {Err: syscall.ECONNRESET}, "closed": {Err: io.EOF}, "refused": {Err: syscall.ECONNREFUSED},
+		"empty": {Status: 200, Body: ""}, "page": estest.HTML(), "{}": estest.JSON("{}"), "[]": estest.JSON("[]"), "null": estest.JSON("null"),
+		"cut":           spoil(func(b []byte) ([]byte, error) { return part(b, 0.5), io.ErrUnexpectedEOF }),
+		"cut late":      spoil(func(b []byte) ([]byte, error) { return part(b, 0.99), io.ErrUnexpectedEOF }),
+		"torn":          spoil(func(b []byte) ([]byte, error) { return part(b, 0.5), nil }),
+		"torn late":     spoil(func(b []byte) ([]byte, error) { return part(b, 0.95), nil }),
+		"gzip cut":      spoil(func(b []byte) ([]byte, error) { return part(b, 0.7), errors.New("gzip: invalid checksum") }),
+		"twice":         spoil(func(b []byte) ([]byte, error) { return append(slices.Clone(b), b...), nil }),
+		"shards failed": estest.ShardFailed(1, 2, "illegal_state_exception", "x"), "timed out": estest.TimedOut(),
+		"slow": {Stall: true},
+	}
+}
+
+// disturbed is a simulated network in a real cluster, and the hunt that is disturbed.
+type disturbed struct {
+	cfg     es.Config
+	next    http.RoundTripper
+	options pipeline.Options
+	want    string
+	// requests is how many an undisturbed hunt sends.
+	requests int
+}
+
+func undisturbed(t *testing.T) *disturbed {
+	node := testnode.ForTest(t, testnode.Line8)
+	node.Exclusive(t)
+	d := &disturbed{cfg: es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password}}
+	client, err := es.New(d.cfg)
+	require.NoError(t, err)
+	dir := t.TempDir()
+	labels := simulated(t, dir, "testdata/office.yaml")
+	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
+	require.NoError(t, err)
+	d.next, err = es.Network(d.cfg)
+	require.NoError(t, err)
+	d.cfg.BackoffMin, d.cfg.BackoffMax, d.cfg.Timeout = time.Millisecond, 20*time.Millisecond, 20*time.Second
+	d.options = pipeline.Options{MinScore: 0.2, Version: "test", Now: time.Now,
+		Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)},
+		Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}, owner.Judge{Files: owner.Open("", "")}, host.Judge{}}}}
+	fake := new(estest.Fake)
+	res, err := d.hunt(t, fake, 0)
+	require.NoError(t, err)
+	require.Empty(t, res.Reading.Gaps)
+	require.Greater(t, len(res.Findings), 3)
+	d.want, d.requests = content(t, res), len(fake.Requests())
+	return d
+}
+
+// hunt hunts through a fake; timeout 0 is the usual one.
+func (d *disturbed) hunt(t *testing.T, fake *estest.Fake, timeout time.Duration) (*pipeline.Result, error) {
+	fake.Next = d.next
+	cfg := d.cfg
+	cfg.Transport = fake
+	if timeout > 0 {
+		cfg.Timeout = timeout
+	}
+	client, err := es.New(cfg)
+	require.NoError(t, err)
+	src, err := elastic.New(client, elastic.Options{SliceDocs: 1500, Concurrency: 1})
+	require.NoError(t, err)
+	return pipeline.Run(t.Context(), src, d.options)
+}
+
+// content is what a hunt found, without what names the hunt.
+func content(t *testing.T, r *pipeline.Result) string {
+	t.Helper()
+	var b strings.Builder
+	for i := range r.Findings {
+		f := r.Findings[i]
+		f.Dwell.HuntID, f.Dwell.Revision, f.Event.Ingested, f.Event.ID = "", "", hunt.Time{}, ""
+		text, err := json.Marshal(f)
+		require.NoError(t, err)
+		b.Write(text)
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// outcome is right, incomplete or failed; anything else is a third outcome.
+func (d *disturbed) outcome(t *testing.T, r *pipeline.Result, err error) string {
+	t.Helper()
+	switch {
+	case err != nil:
+		return "failed"
+	case len(r.Reading.Gaps) > 0:
+		if r.Document.Dwell.Hunt.Complete || slices.ContainsFunc(r.Findings, func(f hunt.Finding) bool { return !f.Dwell.Incomplete }) {
+			return "THIRD: gaps, and complete"
+		}
+		return "incomplete"
+	case content(t, r) != d.want:
+		return "THIRD: complete, and other"
+	}
+	return "right"
+}
+
+// One fault on exactly the n-th request, for every n. DWELL_CHAOS=all takes every kind of fault for every n; otherwise the kinds
+// take turns.
+func TestOneFaultOnEachRequest(t *testing.T) {
+	d := undisturbed(t)
+	kinds := faults()
+	names := slices.Sorted(func(yield func(string) bool) {
+		for name := range kinds {
+			if !yield(name) {
+				return
+			}
+		}
+	})
+	all := os.Getenv("DWELL_CHAOS") == "all"
+	counts := map[string]int{}
+	var worst []string
+	for n := 1; n <= d.requests; n++ {
+		for i, name := range names {
+			if !all && (n+i)%len(names) != 0 {
+				continue
+			}
+			timeout := time.Duration(0)
+			if name == "slow" {
+				timeout = 3 * time.Second
+			}
+			began := time.Now()
+			fake := new(estest.Fake).On(n, kinds[name])
+			res, err := d.hunt(t, fake, timeout)
+			o := d.outcome(t, res, err)
+			counts[o]++
+			println(n, name, o, time.Since(began).String())
+			if o != "right" {
+				which := ""
+				if seen := fake.Requests(); len(seen) >= n {
+					which = seen[n-1].Path
+				}
+				worst = append(worst, fmt.Sprintf("%s on request %d (%s): %s %v", name, n, which, o, err))
+			}
+		}
+	}
+	t.Logf("%d requests: %v\n%s", d.requests, counts, strings.Join(worst, "\n"))
+	sum := 0
+	for o, n := range counts {
+		sum += n
+		require.Contains(t, []string{"right", "incomplete", "failed"}, o, strings.Join(worst, "\n"))
+	}
+	require.GreaterOrEqual(t, 10*counts["right"], 9*sum, "of single faults nine of ten are mended:\n%s", strings.Join(worst, "\n"))
+}
+
+// Hunts through a proxy that spoils a part of all requests, by seed. DWELL_CHAOS says how many (make chaos: 200).
+func TestChaos(t *testing.T) {
+	d := undisturbed(t)
+	hunts := 16
+	if n, err := strconv.Atoi(os.Getenv("DWELL_CHAOS")); err == nil {
+		hunts = n
+	}
+	kinds := faults()
+	names := make([]string, 0, len(kinds))
+	for name := range kinds {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	var mu sync.Mutex
+	counts := map[string]int{}
+	var longest time.Duration
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 2 {
+		workers.Go(func() {
+			for seed := next.Add(1); int(seed) <= hunts; seed = next.Add(1) {
+				random := rand.New(rand.NewPCG(uint64(seed), 7)) //nolint:gosec // Seeded on purpose.
+				share := 0.02 + 0.18*random.Float64()
+				own := names[:0:0]
+				for range 1 + random.IntN(len(names)) {
+					own = append(own, names[random.IntN(len(names))])
+				}
+				var lock sync.Mutex
+				fake := &estest.Fake{Handle: func(int, estest.Request) estest.Reply {
+					lock.Lock()
+					defer lock.Unlock()
+					if random.Float64() >= share {
+						return estest.Usual()
+					}
+					return kinds[own[random.IntN(len(own))]]
+				}}
+				began := time.Now()
+				res, err := d.hunt(t, fake, 3*time.Second)
+				o := d.outcome(t, res, err)
+				mu.Lock()
+				counts[o]++
+				longest = max(longest, time.Since(began))
+				if strings.HasPrefix(o, "THIRD") {
+					t.Errorf("seed %d, %.2f of %v: %s", seed, share, own, o)
+				} else if err != nil {
+					t.Logf("seed %d: %v", seed, err)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	t.Logf("%d hunts: %v, the longest %s", hunts, counts, longest.Round(time.Second))
+	require.Greater(t, counts["right"], counts["failed"], "more are right than failed")
+	require.Less(t, longest, 3*time.Minute, "none hangs")
+}

@@ -1,0 +1,74 @@
+package elastic
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"dwell/internal/hunt"
+)
+
+// A connection's record carries the time of its beginning and comes when it has ended: one that lasts longer than a window is
+// in no window that begins after it. So what began before a window and reaches into it is read too, few and long as such
+// connections are.
+
+// bands part the time before a window: of what began so long before it, only what lasted at least as long is wanted.
+var bands = []time.Duration{0, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour,
+	24 * time.Hour, 3 * 24 * time.Hour, 7 * 24 * time.Hour, 14 * 24 * time.Hour, 31 * 24 * time.Hour, 366 * 24 * time.Hour}
+
+// reaching matches what began before from, at most back before start, and may have lasted until start.
+func reaching(start, from int64, back time.Duration) object {
+	var should []any
+	for i, far := range bands[1:] {
+		near := bands[i]
+		a, b := start-min(far, back).Milliseconds(), min(start-near.Milliseconds(), from)
+		if a < b {
+			should = append(should, object{"bool": object{"filter": []any{between(a, b),
+				object{"range": object{fieldDuration: object{"gte": max(1, int64(near.Seconds()))}}}}}})
+		}
+	}
+	return anyOf(should...)
+}
+
+// readLong reads the connections that began before those of a reading and reach into its window.
+func (s *Source) readLong(ctx context.Context, req hunt.Request, out *hunt.Reading, emit func([]hunt.Connection) error) error {
+	back := req.Back()
+	start, from := out.Window.Start.UnixMilli(), out.Window.ReadFrom().UnixMilli()
+	if back <= out.Window.Start.Sub(out.Window.ReadFrom()) {
+		return nil
+	}
+	p, err := s.place(ctx)
+	if err != nil {
+		return err
+	}
+	var kept atomic.Int64
+	q := connQuery(req.Scope)
+	q.filter = append(q.filter, reaching(start, from, back))
+	req.Progress = nil
+	r := newReading(s, p, log{many: "earlier connections", query: q, window: out.Window, from: start - back.Milliseconds(), to: from, told: true,
+		rows: rowsOf(connection(), func(batch []hunt.Connection) error {
+			n := 0
+			for _, c := range batch {
+				if c.Duration > 0 && c.Start+c.Duration > start {
+					batch[n] = c
+					n++
+				}
+			}
+			kept.Add(int64(n))
+			if n == 0 {
+				return nil
+			}
+			return emit(batch[:n])
+		})}, req)
+	_, err = r.all(ctx)
+	if passes(err) {
+		r.gaps = append(r.gaps, hunt.Note{What: "connections that began before the window could not be read: " + err.Error()})
+		err = nil
+	}
+	got := r.result()
+	n := kept.Load()
+	out.Records, out.Connections = out.Records+n, out.Connections+n
+	out.Slices = append(out.Slices, hunt.Slice{Name: "earlier", Start: time.UnixMilli(r.from).UTC(), End: time.UnixMilli(r.to).UTC(), Expected: n, Read: n})
+	out.Add(hunt.Remarks{Notes: got.Notes, Gaps: got.Gaps})
+	return err
+}
