@@ -10,7 +10,7 @@ RACE = ./internal/pairs ./internal/pipeline ./internal/es/... ./query/zeek
 BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode
 
-.PHONY: help build demo test lint race bench quality fuzz pictures generate clean jdk
+.PHONY: help build demo test lint race bench chaos quality fuzz pictures generate clean jdk
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ quality: ## what the score finds and misses, RITA's figures beside it (docs/dete
 
 fuzz: ## every fuzz target for ten seconds
 	@tools/fuzz.sh 10s
+
+chaos: jdk ## 200 hunts through a proxy that spoils requests, and every fault on every request: minutes
+	DWELL_CHAOS=200 $(NODE) -line 8 -- $(GO) test ./integration -count=1 -timeout 60m -run 'TestChaos' -v
+	DWELL_CHAOS=all $(NODE) -line 8 -- $(GO) test ./integration -count=1 -timeout 120m -run 'TestOneFault' -v
 
 pictures: build ## the pictures of docs/pictures again (needs chromium)
 	@integration/pictures/make.sh

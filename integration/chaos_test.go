@@ -163,12 +163,10 @@ func TestOneFaultOnEachRequest(t *testing.T) {
 			if name == "slow" {
 				timeout = 3 * time.Second
 			}
-			began := time.Now()
 			fake := new(estest.Fake).On(n, kinds[name])
 			res, err := d.hunt(t, fake, timeout)
 			o := d.outcome(t, res, err)
 			counts[o]++
-			println(n, name, o, time.Since(began).String())
 			if o != "right" {
 				which := ""
 				if seen := fake.Requests(); len(seen) >= n {

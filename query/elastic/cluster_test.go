@@ -226,7 +226,7 @@ func (c cluster) bulk(t *testing.T, index string, body []byte) {
 var day = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // traffic makes n records over a span from day on: a few busy pairs, IPv6, attempts without an answer, names of
-// services in lists, records out of scope, other logs, and some records twice.
+// services in lists, records out of scope, and other logs.
 func traffic(seed uint64, n int, span time.Duration) []record {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	addr := func(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -263,9 +263,6 @@ func traffic(seed uint64, n int, span time.Duration) []record {
 			r.Dst = addr([]string{"224.0.0.251", "255.255.255.255", "ff02::fb", "127.0.0.1"}[rnd.IntN(4)])
 		}
 		out = append(out, r)
-		for rnd.IntN(20) == 0 {
-			out = append(out, r)
-		}
 	}
 	return out
 }

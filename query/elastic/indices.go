@@ -180,10 +180,13 @@ func (r *reading) checkFields(ctx context.Context) error {
 	if len(unreadable) > 0 {
 		slices.Sort(unreadable)
 		unreadable = slices.Compact(unreadable)
-		if len(unreadable) == len(answer.Indices) {
+		if len(unreadable) == len(answer.Indices) && !r.past {
 			return &es.Error{Kind: es.Mapping, Op: "check the fields of", Index: why.Where, Reason: why.What, Hint: why.Hint}
 		}
 		r.query.mustNot = append(slices.Clone(r.query.mustNot), oneOf("_index", unreadable))
+		if r.past {
+			return nil
+		}
 		why.What += fmt.Sprintf(", so its %s are missing", r.many)
 		r.mu.Lock()
 		r.gaps = append(r.gaps, why)

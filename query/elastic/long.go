@@ -34,7 +34,7 @@ func reaching(start, from int64, back time.Duration) object {
 func (s *Source) readLong(ctx context.Context, req hunt.Request, out *hunt.Reading, emit func([]hunt.Connection) error) error {
 	back := req.Back()
 	start, from := out.Window.Start.UnixMilli(), out.Window.ReadFrom().UnixMilli()
-	if back <= out.Window.Start.Sub(out.Window.ReadFrom()) {
+	if req.EveryRecord || back <= out.Window.Start.Sub(out.Window.ReadFrom()) {
 		return nil
 	}
 	p, err := s.place(ctx)
@@ -45,7 +45,7 @@ func (s *Source) readLong(ctx context.Context, req hunt.Request, out *hunt.Readi
 	q := connQuery(req.Scope)
 	q.filter = append(q.filter, reaching(start, from, back))
 	req.Progress = nil
-	r := newReading(s, p, log{many: "earlier connections", query: q, window: out.Window, from: start - back.Milliseconds(), to: from, told: true,
+	r := newReading(s, p, log{many: "earlier connections", query: q, window: out.Window, from: start - back.Milliseconds(), to: from, told: true, past: true,
 		rows: rowsOf(connection(), func(batch []hunt.Connection) error {
 			n := 0
 			for _, c := range batch {
@@ -68,7 +68,10 @@ func (s *Source) readLong(ctx context.Context, req hunt.Request, out *hunt.Readi
 	got := r.result()
 	n := kept.Load()
 	out.Records, out.Connections = out.Records+n, out.Connections+n
-	out.Slices = append(out.Slices, hunt.Slice{Name: "earlier", Start: time.UnixMilli(r.from).UTC(), End: time.UnixMilli(r.to).UTC(), Expected: n, Read: n})
+	if n > 0 {
+		earlier := hunt.Slice{Name: "earlier", Start: time.UnixMilli(r.from).UTC(), End: time.UnixMilli(r.to).UTC(), Expected: n, Read: n}
+		out.Slices = append([]hunt.Slice{earlier}, out.Slices...)
+	}
 	out.Add(hunt.Remarks{Notes: got.Notes, Gaps: got.Gaps})
 	return err
 }

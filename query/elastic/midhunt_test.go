@@ -141,17 +141,19 @@ func TestStreamRolledOverInMidHunt(t *testing.T) {
 		c.load(t, name, recs)
 		l := loaded{cluster: c, index: name, req: hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}}
 		first, last := ends(recs, l.req.Scope)
+		other := last
+		last.SrcPort, other.SrcPort = last.SrcPort^1, last.SrcPort^2
 		var got collector
 		var once sync.Once
 		r, err := l.source(t, c.Client, Options{SliceDocs: 100, Concurrency: 1}).Read(t.Context(), l.req, func(b []hunt.Connection) error {
 			once.Do(func() {
 				c.do(t, "POST", "/"+name+"/_rollover", nil)
-				c.load(t, name, []record{first, last, last})
+				c.load(t, name, []record{first, last, other})
 			})
 			return got.emit(b)
 		})
 		require.NoError(t, err)
-		same(t, expected(append(recs, last, last), l.req.Scope, l.req.From, l.req.To), got.conns)
+		same(t, expected(append(recs, last, other), l.req.Scope, l.req.From, l.req.To), got.conns)
 		complete(t, r)
 		require.Contains(t, notes(r), "1 more connections of the window arrived while it was read")
 	})

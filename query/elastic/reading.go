@@ -26,6 +26,9 @@ type log struct {
 	docs int64
 	// told, if set, says that what is odd about the cluster or its fields was told by another reading of the same hunt.
 	told bool
+	// past says that the span is before the window. An index that is mapped otherwise and has nothing of the window was not
+	// written in it either, and so has nothing that reaches into it.
+	past bool
 	// rows makes room for records; a batch of rows is used again for others.
 	rows func() rows
 }

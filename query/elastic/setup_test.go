@@ -215,6 +215,7 @@ func TestMappings(t *testing.T) {
 				r.RespBytes = hunt.Absent
 				poor[i] = r
 			}
+			recs := traffic(123, 300, time.Hour)
 			c.load(t, name, poor)
 			c.load(t, good, recs)
 			l := loaded{cluster: c}

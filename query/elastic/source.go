@@ -9,6 +9,7 @@ import (
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
+	"dwell/query/once"
 )
 
 // Auto is the Options.Index that lets the cluster decide: with remote clusters the whole grid by "*:" names, otherwise
@@ -100,12 +101,14 @@ func New(client *es.Client, opt Options) (*Source, error) {
 
 // Read is [hunt.Session.Connections]. Errors are the cluster's (*es.Error, with its kind) or emit's.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+	first := firstOnly{set: once.New(once.Most), every: req.EveryRecord, emit: emit}
 	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
-		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), emit)}
+		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), first.take)}
 	})
 	if err == nil {
-		err = s.readLong(ctx, req, &out, emit)
+		err = s.readLong(ctx, req, &out, first.take)
 	}
+	first.tell(&out)
 	return out, err
 }
 

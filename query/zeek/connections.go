@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/query/once"
 	"dwell/query/zeek/log"
 )
 
@@ -35,7 +36,7 @@ type pass struct {
 	every bool
 	// take gets every connection that is wanted, from several goroutines at once; it keeps nothing of the batch.
 	take func(batch []hunt.Connection) error
-	once *once
+	once *once.Set
 	// records are those of logs that stand for conn.
 	records repeats
 	open    *openSet
@@ -204,10 +205,10 @@ func (p *pass) flipped(r *log.Record, c *hunt.Connection) bool {
 // have several in a second: of those only the same record comes again.
 func (p *pass) again(r *log.Record, c *hunt.Connection) bool {
 	if r.Kind == log.Conn {
-		return p.once.again(c)
+		return p.once.Again(c)
 	}
-	h := p.once.mix(p.once.hash(c), uint64(r.Start*1000+r.Micros))
-	return p.records.again(p.once.mix(h, maphash.Bytes(p.records.seed, r.Text(log.URI))))
+	h := p.once.Mix(p.once.Hash(c), uint64(r.Start*1000+r.Micros))
+	return p.records.again(p.once.Mix(h, maphash.Bytes(p.records.seed, r.Text(log.URI))))
 }
 
 // duration is a record's, milliseconds, Absent, or less where the clock was set back.
@@ -305,7 +306,7 @@ func (p *pass) finish(r *log.Report, end int64) error {
 			c.Duration = hunt.Absent
 		}
 		switch {
-		case p.once.again(&c):
+		case p.once.Again(&c):
 			h.file.Again++
 		case p.window.wants(&c):
 			h.file.Emitted++

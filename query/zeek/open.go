@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"dwell/internal/hunt"
+	"dwell/query/once"
 	"dwell/query/zeek/log"
 )
 
@@ -43,10 +44,10 @@ func (o *openSet) add(c *hunt.Connection, f *log.File) {
 
 // handOn emits the connections that stayed open and reach into the window, and tells of them. Those that came with their
 // end, too, are known by then.
-func (o *openSet) handOn(r *log.Report, known *once, reaches func(*hunt.Connection) bool, emit func([]hunt.Connection) error) (n int64, err error) {
+func (o *openSet) handOn(r *log.Report, known *once.Set, reaches func(*hunt.Connection) bool, emit func([]hunt.Connection) error) (n int64, err error) {
 	var batch []hunt.Connection
 	take := func(c *openConn) {
-		if known.came(&c.conn) || !reaches(&c.conn) {
+		if known.Came(&c.conn) || !reaches(&c.conn) {
 			return
 		}
 		c.file.Emitted++

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/query/once"
 	"dwell/query/zeek/log"
 )
 
@@ -55,7 +56,7 @@ func New(o Options) *Source {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Source{opts: o, maxSpreads: maxSpreads, maxAnswers: maxAnswers, maxOnce: maxOnce, now: time.Now}
+	return &Source{opts: o, maxSpreads: maxSpreads, maxAnswers: maxAnswers, maxOnce: once.Most, now: time.Now}
 }
 
 // The logs whose records are or stand for connections.
@@ -226,8 +227,8 @@ func (in *reading) nothing() error {
 
 // connections settles the window and hands the connections on.
 func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection) error) (hunt.Window, *pass, error) {
-	p := &pass{scope: in.req.Scope, take: emit, once: newOnce(in.maxOnce), records: repeats{seed: maphash.MakeSeed(), most: in.maxOnce / 8}, open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
-	p.every, p.once.byUID = in.req.EveryRecord, in.req.EveryRecord
+	p := &pass{scope: in.req.Scope, take: emit, once: once.New(in.maxOnce), records: repeats{seed: maphash.MakeSeed(), most: in.maxOnce / 8}, open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
+	p.every, p.once.ByUID = in.req.EveryRecord, in.req.EveryRecord
 	p.pieces.of = map[fiveTuple][]held{}
 	window, bounds, err := in.bounds(ctx)
 	if err != nil {
@@ -312,7 +313,7 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	if unread > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("logs that were last written well before the window, not read: %d", unread), Count: int64(unread)})
 	}
-	if p.once.forgot.Load() {
+	if p.once.Forgot() {
 		r.Note(hunt.Note{What: fmt.Sprintf("of more than %s connections, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*in.maxOnce))),
 			Hint: "give no copies of logs beside the logs"})
 	}

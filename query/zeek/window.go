@@ -15,9 +15,6 @@ func needsSpan(req hunt.Request) bool {
 	return req.To.IsZero() && (req.Since > 0 || !req.From.IsZero())
 }
 
-// lookBack is how long before a window connections are looked for that reach into it.
-const lookBack = 31 * 24 * time.Hour
-
 // bounds settles the window, as far as it can be known before everything was read.
 func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
 	req := in.req
@@ -55,7 +52,7 @@ func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
 	if req.EveryRecord {
 		return w, reach{back: from, from: from, start: math.MaxInt64, to: w.End.UnixMilli()}, nil
 	}
-	return w, reach{back: w.Start.Add(-lookBack).UnixMilli(), from: from, start: w.Start.UnixMilli(), to: w.End.UnixMilli()}, nil
+	return w, reach{back: w.Start.Add(-req.Back()).UnixMilli(), from: from, start: w.Start.UnixMilli(), to: w.End.UnixMilli()}, nil
 }
 
 // inBounds leaves out files that were last written before the window, and those of which a first pass knows that

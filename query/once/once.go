@@ -1,4 +1,5 @@
-package zeek
+// Package once tells connections that came before from those that come for the first time.
+package once
 
 import (
 	"encoding/binary"
@@ -10,22 +11,21 @@ import (
 	"dwell/internal/hunt"
 )
 
-// once knows which connections were handed on. Two records are one connection when they have the same addresses, ports
+// Set knows which connections were handed on. Two records are one connection when they have the same addresses, ports
 // and transport and begin within a second of each other, whatever their uid: a log and its copy, a record delivered twice,
 // two taps or sensors that see the same packets. What it holds is bounded: of the newest most connections read it knows
 // all, of those before none. Files are read in order of time, so copies come close to what they are copies of.
-type once struct {
+type Set struct {
 	seed [2]uint64
-	// byUID has only what comes again under its uid be one connection.
-	byUID  bool
+	// ByUID has only what comes again under its uid be one connection.
+	ByUID  bool
 	shards [64]onceShard
 	most   int
-	// forgot says that connections were forgotten.
 	forgot atomic.Bool
 }
 
-// maxOnce is how many connections are known at least, twice as many at most: up to 16 bytes each.
-const maxOnce = 8 << 20
+// Most is how many connections are known as a rule: up to 16 bytes each.
+const Most = 8 << 20
 
 // near is how close to each other two records of one connection begin, milliseconds.
 const near = 1000
@@ -42,33 +42,35 @@ type onceTable struct {
 	used  int
 }
 
-func newOnce(most int) *once {
-	return &once{seed: [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}, most: max(most/64, 1)}
+// New makes a set that knows at least so many connections, twice as many at most.
+func New(most int) *Set {
+	return &Set{seed: [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}, most: max(most/64, 1)}
 }
 
-func (o *once) mix(a, b uint64) uint64 {
+// Mix is a hash of two hashes.
+func (o *Set) Mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^o.seed[0], b^o.seed[1])
 	return hi ^ lo
 }
 
-// hash is that of what makes a connection the one it is, but its time. Without ports it is the uid; 0 where neither is known.
-func (o *once) hash(c *hunt.Connection) uint64 {
-	if bare := c.SrcPort == 0 && c.DstPort == 0 && c.Proto != hunt.ICMP; bare || o.byUID && c.UID != (hunt.UID{}) {
+// Hash is that of what makes a connection the one it is, but its time. Without ports it is the uid; 0 where neither is known.
+func (o *Set) Hash(c *hunt.Connection) uint64 {
+	if bare := c.SrcPort == 0 && c.DstPort == 0 && c.Proto != hunt.ICMP; bare || o.ByUID && c.UID != (hunt.UID{}) {
 		if c.UID == (hunt.UID{}) {
 			return 0
 		}
 		u := c.UID
-		return o.mix(o.mix(binary.LittleEndian.Uint64(u[:]), binary.LittleEndian.Uint64(u[8:])), uint64(binary.LittleEndian.Uint32(u[16:]))) | 1
+		return o.Mix(o.Mix(binary.LittleEndian.Uint64(u[:]), binary.LittleEndian.Uint64(u[8:])), uint64(binary.LittleEndian.Uint32(u[16:]))) | 1
 	}
 	s, d := c.Src.As16(), c.Dst.As16()
-	h := o.mix(binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:]))
-	h = o.mix(h^binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(d[8:]))
-	return o.mix(h, uint64(c.SrcPort)<<32|uint64(c.DstPort)<<16|uint64(c.Proto)+1) | 1
+	h := o.Mix(binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:]))
+	h = o.Mix(h^binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(d[8:]))
+	return o.Mix(h, uint64(c.SrcPort)<<32|uint64(c.DstPort)<<16|uint64(c.Proto)+1) | 1
 }
 
-// again says whether a connection came before, and notes it.
-func (o *once) again(c *hunt.Connection) bool {
-	h := o.hash(c)
+// Again says whether a connection came before, and notes it.
+func (o *Set) Again(c *hunt.Connection) bool {
+	h := o.Hash(c)
 	if h == 0 {
 		return false
 	}
@@ -94,9 +96,9 @@ func (o *once) again(c *hunt.Connection) bool {
 	return false
 }
 
-// came says whether a connection was handed on.
-func (o *once) came(c *hunt.Connection) bool {
-	h := o.hash(c)
+// Came says whether a connection was handed on.
+func (o *Set) Came(c *hunt.Connection) bool {
+	h := o.Hash(c)
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -108,11 +110,14 @@ func (o *once) came(c *hunt.Connection) bool {
 	return false
 }
 
+// Forgot says that connections were forgotten.
+func (o *Set) Forgot() bool { return o.forgot.Load() }
+
 // timeBits are those of an entry that hold the time.
 const timeBits = 1<<12 - 1
 
-func (o *once) entry(h uint64, span, start int64) uint64 {
-	return o.mix(h, uint64(span)*2+1)&^timeBits | 1<<12 | uint64(start)&timeBits
+func (o *Set) entry(h uint64, span, start int64) uint64 {
+	return o.Mix(h, uint64(span)*2+1)&^timeBits | 1<<12 | uint64(start)&timeBits
 }
 
 // has says whether there is an entry of the same hash within near.
