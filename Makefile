@@ -5,7 +5,7 @@ GO ?= go
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w"
 STATICCHECK = $(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck
 # Packages whose tests use several goroutines and are cheap enough for the race detector.
-RACE = ./internal/pairs ./internal/pipeline ./internal/es/... ./query/zeek
+RACE = ./internal/pairs ./internal/pipeline/... ./internal/es/... ./query/zeek ./internal/schedule ./internal/atomicfile ./internal/evidence/firstseen ./internal/evidence/intel ./internal/store/spool
 # How many connections make bench loads and reads.
 BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode

@@ -117,7 +117,9 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 	id := newIdentity(&res.Reading, &o)
 	id.stamp(res.Findings)
 	if o.Remember {
-		res.Seen = h.m.Seen(res.Findings)
+		var notes []hunt.Note
+		res.Seen, notes = h.m.Seen(res.Findings)
+		res.Reading.Notes = append(res.Reading.Notes, notes...)
 	}
 	res.Document = id.document(&res.Reading, h.Counts, by, &o)
 	if h.Sensitivity != nil {

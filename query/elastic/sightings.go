@@ -15,7 +15,9 @@ const sightingDocs = 2_000_000
 // slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents.
 func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hunt.Sighting) error) (hunt.Reading, error) {
 	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
-		return log{query: seenQuery(connQuery(req.Scope), source{"d", fieldDest, false}), docs: sightingDocs, from: w.Start.UnixMilli(), rows: rowsOf(sighting(), emit)}
+		q := connQuery(req.Scope)
+		q.filter = append(q.filter, object{"range": object{fieldResp: object{"gt": 0}}}) // what was not answered was not seen
+		return log{query: seenQuery(q, source{"d", fieldDest, false}), docs: sightingDocs, from: w.Start.UnixMilli(), rows: rowsOf(sighting(), emit)}
 	})
 	if err != nil {
 		return out, err

@@ -55,6 +55,9 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			continue
 		}
 		at := first(destination)
+		if _, answered := j.Store.Seen(destination); !answered {
+			at = min(at, story) // what never answers is no sighting: it is known since the finding is
+		}
 		age := days(at)
 		seen.Destination, seen.Days = hunt.At(at), age
 		domain, domainAge := Domain(destination), int64(0)

@@ -77,7 +77,9 @@ func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) 
 		spans.mu.Lock()
 		defer spans.mu.Unlock()
 		for i := range batch {
-			spans.see(batch[i].Dst, batch[i].Start)
+			if c := &batch[i]; c.RespBytes > 0 && c.State != hunt.StateSilent && c.State != hunt.StateRefused { // as in a hunt
+				spans.see(c.Dst, c.Start)
+			}
 		}
 		return ctx.Err()
 	})

@@ -6,6 +6,7 @@ package firstseen
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -236,12 +237,21 @@ func (s spans) settle(now time.Time) (reach int64) {
 	return reach
 }
 
-// cut forgets those of a kind that were not seen for longest, down to a number.
+// cut forgets of a kind down to a number: what was seen within one day alone goes before what came again, and of both what was
+// not seen for longest. So a scan, however large, pushes out other scans first.
 func (s spans) cut(kind []string, number int) {
 	if len(kind) <= number {
 		return
 	}
-	slices.SortFunc(kind, func(a, b string) int { return cmp.Compare(s[a].Last, s[b].Last) })
+	again := func(what string) int {
+		if s[what].Last-s[what].First >= (24 * time.Hour).Milliseconds() {
+			return 1
+		}
+		return 0
+	}
+	slices.SortFunc(kind, func(a, b string) int {
+		return cmp.Or(cmp.Compare(again(a), again(b)), cmp.Compare(s[a].Last, s[b].Last), cmp.Compare(a, b))
+	})
 	for _, what := range kind[:len(kind)-number] {
 		delete(s, what)
 	}
@@ -257,9 +267,23 @@ type Fed struct {
 	Broken error
 }
 
-// Feed adds what was seen to a store's file, with the names' domains, and writes it: complete or not at all. What another process
-// wrote since the file was opened for a hunt is kept.
+// lockPatience is how long Feed waits for others that feed the same store; one takes half a minute at most.
+const lockPatience = 10 * time.Minute
+
+// Feed adds what was seen to a store's file, with the names' domains, and writes it: complete or not at all. Others that feed it
+// at the same time wait, so nobody's sightings are lost. What a killed process left beside the file is removed.
 func Feed(path string, more iter.Seq2[string, Span], now time.Time) (fed Fed, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fed, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lockPatience)
+	defer cancel()
+	release, err := atomicfile.Lock(ctx, path+".lock")
+	if err != nil {
+		return fed, err
+	}
+	defer release()
+	sweep(path)
 	s, err := Open(path)
 	if errors.Is(err, ErrBroken) {
 		fed.Broken, err = err, nil
@@ -282,10 +306,15 @@ func Feed(path string, more iter.Seq2[string, Span], now time.Time) (fed Fed, er
 	return fed, seen.write(path)
 }
 
-func (s spans) write(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+// sweep removes what earlier builds left when they were killed: files of the store's name and a number. The lock is held.
+func sweep(path string) {
+	left, _ := filepath.Glob(path + ".[0-9]*") // fails for a malformed pattern alone
+	for _, f := range left {
+		_ = os.Remove(f)
 	}
+}
+
+func (s spans) write(path string) error {
 	return atomicfile.Write(path, 0o600, func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 1<<16)
 		s.put(out) // Flush gives the error

@@ -2,7 +2,10 @@ package material
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -11,15 +14,20 @@ import (
 	"dwell/internal/pairs"
 )
 
-// Seen is when each external destination was seen in the window, by address and by name, and the stories of findings with a
-// severity. It holds nothing of the tables: a hunt's memory is free when it is written down.
-func (m *Material) Seen(findings []hunt.Finding) iter.Seq2[string, firstseen.Span] {
+// sourceShare is how many destinations that it alone contacts are remembered of one host and hunt: those contacted most.
+const sourceShare = 100_000
+
+// Seen is when each external destination answered in the window, by address and by name, and the stories of findings with a
+// severity; notes say what was left out. It holds nothing of the tables: a hunt's memory is free when it is written down.
+func (m *Material) Seen(findings []hunt.Finding) (iter.Seq2[string, firstseen.Span], []hunt.Note) {
 	scope := m.Request.Scope
-	addresses := collect(m.Table, m.Window)
+	addresses, notes := collect(m.Table, m.Window).share("destinations", sourceShare)
 	var names []string
 	var named sightingList
 	if m.Named != nil {
-		named = collect(m.Named.Table, m.Window)
+		var more []hunt.Note
+		named, more = collect(m.Named.Table, m.Window).share("names", sourceShare)
+		notes = append(notes, more...)
 		for i := range named {
 			names = append(names, m.Named.Name(named[i].addr()))
 		}
@@ -42,13 +50,16 @@ func (m *Material) Seen(findings []hunt.Finding) iter.Seq2[string, firstseen.Spa
 				return
 			}
 		}
-	}
+	}, notes
 }
 
 // sighting is when a destination was seen. There may be millions, so it holds no pointer.
 type sighting struct {
 	to   [16]byte
 	span firstseen.Span
+	// from is the source, zero for more than one; count is how many connections there were.
+	from  [16]byte
+	count int64
 }
 
 func (s *sighting) addr() netip.Addr { return netip.AddrFrom16(s.to).Unmap() }
@@ -71,7 +82,11 @@ func (l *sightingList) settle() {
 	once := (*l)[:0]
 	for _, s := range *l {
 		if n := len(once); n > 0 && once[n-1].to == s.to {
-			once[n-1].span = once[n-1].span.Join(s.span)
+			last := &once[n-1]
+			last.span, last.count = last.span.Join(s.span), last.count+s.count
+			if last.from != s.from {
+				last.from = [16]byte{}
+			}
 			continue
 		}
 		once = append(once, s)
@@ -79,13 +94,55 @@ func (l *sightingList) settle() {
 	*l = once
 }
 
+// share keeps of what a source alone contacts the most contacted, up to a number: no scan of one host crowds out the rest.
+func (l sightingList) share(what string, most int) (kept sightingList, notes []hunt.Note) {
+	alone := map[[16]byte]int{}
+	for i := range l {
+		alone[l[i].from]++
+	}
+	delete(alone, [16]byte{})
+	maps.DeleteFunc(alone, func(_ [16]byte, n int) bool { return n <= most })
+	if len(alone) == 0 {
+		return l, nil
+	}
+	for from, n := range alone {
+		notes = append(notes, hunt.Note{Count: int64(n - most), What: fmt.Sprintf("%s contacted %s %s that nobody else did: when they were first seen is remembered of the %s contacted most",
+			netip.AddrFrom16(from).Unmap(), hunt.Count(n), what, hunt.Count(most))})
+	}
+	slices.SortFunc(notes, func(a, b hunt.Note) int { return cmp.Compare(a.What, b.What) })
+	slices.SortFunc(l, func(a, b sighting) int {
+		return cmp.Or(cmp.Compare(b.count, a.count), bytes.Compare(a.to[:], b.to[:]))
+	})
+	for i := range l {
+		n, over := alone[l[i].from]
+		if over && n <= 0 {
+			continue
+		}
+		if over {
+			// What is left of the share, counted down from the first one on.
+			if n > most {
+				n = most
+			}
+			alone[l[i].from] = n - 1
+		}
+		kept = append(kept, l[i])
+	}
+	return kept, notes
+}
+
+// answered says that the other side sent something: a contact without an answer is no sighting, since anybody can make millions.
+func answered(r *pairs.Record) bool {
+	return r.RespBytes > 0 && r.State != hunt.StateSilent && r.State != hunt.StateRefused
+}
+
 // collect goes over a table on all cores.
 func collect(t *pairs.Table, w hunt.Window) (all sightingList) {
 	perWorker := make([]sightingList, pairs.Workers())
 	t.Walk(func(worker int, p *pairs.Pair) {
-		s := sighting{to: p.Dst.As16()}
+		s := sighting{to: p.Dst.As16(), from: p.Src.As16()}
 		for i := range p.Connections { // in order of time
-			if at := p.Connections[i].Start; w.Contains(at) {
+			if at := p.Connections[i].Start; w.Contains(at) && answered(&p.Connections[i]) {
+				s.count++
 				if s.span.Last = at; s.span.First == 0 {
 					s.span.First = at
 				}
