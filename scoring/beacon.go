@@ -62,6 +62,9 @@ const (
 	clockSure = -9
 	// A rhythm of so many beats, so unlikely (log10) and in so large a share of the gaps is beyond doubt, and weighs so much.
 	beyondBeats, beyondLogP, beyondFraction, beyondValue = 60, -15, 0.9, 0.4
+	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of which
+	// timingOrder tells the best from one another.
+	timingHigh, timingMost, timingOrder = 0.6, 0.85, 0.02
 	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
 	hoursEnough = 12 * 3600.0
 )
@@ -147,13 +150,32 @@ func (b Beacon) Beyond() bool {
 }
 
 // Value is what the beacon weighs as an indicator in a hunt of so many keys: its score by how alike the sizes are, and
-// medium at least where it is beyond doubt.
+// medium at least where it is beyond doubt. Timing alone weighs 0.85 at most, so that evidence beside it still counts; among the
+// best the less likely and the tighter rhythm comes first, so that they do not tie.
 func (b Beacon) Value(keys int, size SizeScore) float64 {
-	v := b.Score(keys).Score * size.Factor()
+	s := b.Score(keys)
+	v := s.Score * size.Factor()
 	if b.Beyond() {
 		v = max(v, beyondValue)
 	}
-	return v
+	if v <= timingHigh {
+		return v
+	}
+	strength := 0.5*(1-math.Exp(min(0, s.LogExpected)/50)) + 0.5*(1-min(1, b.Jitter))
+	x := (v - timingHigh) / (1 - timingHigh)
+	return timingHigh + (timingMost-timingOrder*(1-strength)-timingHigh)*x*(2-x)
+}
+
+// Chance is the severity that a rhythm may have by what is expected by chance: critical where less than 0.01 of the candidates
+// tested would look like this without any memory, high up to 0.1, medium beyond.
+func (b Beacon) Chance(keys int) Severity {
+	switch e := b.Score(keys).LogExpected; {
+	case e <= -2:
+		return Critical
+	case e <= -1:
+		return High
+	}
+	return Medium
 }
 
 // Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one. Scores up to 0.05

@@ -1,5 +1,7 @@
 package scoring
 
+import "math"
+
 // Explanation is how good a reason there is for a rhythm.
 type Explanation uint8
 
@@ -43,8 +45,20 @@ func (i Indicators) Strongest() float64 {
 	return Clamp(max(Clamp(i.Beacon), Clamp(i.Long), Clamp(i.Strobe), Clamp(i.DNSTunnel), Clamp(i.Presence), Clamp(i.Listed)))
 }
 
-// Final is the final score: the strongest indicator and the sum of all modifiers, clamped, times what the
-// explanation leaves of it.
-func Final(i Indicators, modifiers float64, e Explanation) float64 {
-	return Clamp(i.Strongest()+modifiers) * e.Factor()
+// wholeShare is the weight of a modifier that would take all that is left.
+const wholeShare = 0.6
+
+// Final is the final score: the strongest indicator, of which each modifier takes a share, times what the explanation
+// leaves. Those above 0 take a share of what is left to 1, then those below 0 of what is there: their weight in 0.6, so that
+// 0.15 is a quarter. Their order does not matter. So no sum of modifiers reaches 0 or 1, and scores keep their order.
+func Final(i Indicators, modifiers []float64, e Explanation) float64 {
+	score, lowered := i.Strongest(), 1.0
+	for _, m := range modifiers {
+		if share := Clamp(math.Abs(m) / wholeShare); m > 0 {
+			score += (1 - score) * share
+		} else {
+			lowered *= 1 - share
+		}
+	}
+	return score * lowered * e.Factor()
 }

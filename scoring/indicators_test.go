@@ -146,10 +146,12 @@ func TestDNSTunnel(t *testing.T) {
 func TestFinal(t *testing.T) {
 	i := scoring.Indicators{Beacon: 0.5, Long: 0.7, DNSTunnel: math.NaN()}
 	require.InDelta(t, 0.7, i.Strongest(), 0)
-	require.InDelta(t, 1, scoring.Final(i, 0.4, scoring.Unexplained), 0)
-	require.InDelta(t, 0.7, scoring.Final(i, 0.4, scoring.Weak), 1e-12)
-	require.InDelta(t, 0.21, scoring.Final(i, 0, scoring.Strong), 1e-12)
-	require.Zero(t, scoring.Final(i, -2, scoring.Unexplained))
+	require.InDelta(t, 1, scoring.Final(i, []float64{0.6}, scoring.Unexplained), 0)
+	require.InDelta(t, 0.7, scoring.Final(i, []float64{0.6}, scoring.Weak), 1e-12)
+	require.InDelta(t, 0.21, scoring.Final(i, nil, scoring.Strong), 1e-12)
+	require.Zero(t, scoring.Final(i, []float64{-2}, scoring.Unexplained))
+	// 0.7, of what is left a quarter, and of that a sixth less.
+	require.InDelta(t, (0.7+0.3/4)*5/6, scoring.Final(i, []float64{0.15, -0.1}, scoring.Unexplained), 1e-12)
 	require.Equal(t, "none weak strong", fmt.Sprint(scoring.Unexplained, " ", scoring.Weak, " ", scoring.Strong))
 }
 

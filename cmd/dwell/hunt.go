@@ -155,6 +155,11 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	shown, hidden := printed(result.Findings, settings.Hunt.MinScore, f.safelisted)
 	more := len(shown) - f.first(len(shown), show.Format == output.Table, a.OutTTY)
 	show.Hunt = &result.Document
+	for _, c := range result.Campaigns { // they are in order
+		if c.Score >= settings.Hunt.MinScore {
+			show.Campaigns = append(show.Campaigns, c)
+		}
+	}
 	if err := a.print(shown[:len(shown)-more], show, f.out, f.noPager); err != nil {
 		return err
 	}

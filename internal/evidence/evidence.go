@@ -82,6 +82,9 @@ type Subject struct {
 	apart string
 	most  scoring.Severity
 	why   string
+	// chance is the most that the rhythm may weigh by chance alone, and chanceWhy why.
+	chance    scoring.Severity
+	chanceWhy string
 	// closing are reasons that come last.
 	closing []string
 }
@@ -139,19 +142,19 @@ func (s *Subject) Settle() {
 	s.earn()
 	slices.SortStableFunc(s.modifiers, func(a, b hunt.Modifier) int { return cmp.Compare(math.Abs(b.Value), math.Abs(a.Value)) })
 	limit(s.modifiers)
-	sum := 0.0
+	var values []float64
 	for _, m := range s.modifiers {
-		sum += m.Value
+		values = append(values, m.Value)
 		if !s.told[m.Name] {
 			d.Reasons = append(d.Reasons, m.Reason)
 		}
 	}
 	d.Modifiers = s.modifiers
 	s.bound()
-	score, best := s.settle(scoring.Final(s.Indicators, sum, scoring.Unexplained))
-	if s.most != scoring.None && scoring.SeverityOf(score) > s.most {
-		score = within(s.most, score)
-		d.Reasons = append(d.Reasons, s.why)
+	score, best := s.settle(scoring.Final(s.Indicators, values, scoring.Unexplained))
+	if most, why := s.ceiling(); most != scoring.None && scoring.SeverityOf(score) > most {
+		score = within(most, score)
+		d.Reasons = append(d.Reasons, why)
 	}
 	d.Reasons = append(d.Reasons, s.closing...)
 	d.Explained = best.String()

@@ -23,13 +23,13 @@ func TestFleetIsGuarded(t *testing.T) {
 		score     float64
 	}{
 		{"many", []string{Common}, 5, "", "weak", 0.9},
-		{"new", []string{New}, 5, "", "none", 1},
-		{"many and new", []string{Common, New}, 5, "", "none", 1},
+		{"new", []string{New}, 5, "", "none", 0.925},
+		{"many and new", []string{Common, New}, 5, "", "none", 0.925},
 		{"known, but nobody vouches", []string{Known, Common}, 2, "", "weak", 0.9},
-		{"known", []string{Known}, 3, "", "weak", 0.4 + 0.2*(0.5+0.49*0.75)},
-		{"known to half of all", []string{Common, Known}, 9, "", "weak", 0.4 + 0.2*(0.5+0.49*0.6)},
+		{"known", []string{Known}, 3, "", "weak", 0.55 + 0.0495*(0.9*0.75-0.55)/0.45},
+		{"known to half of all", []string{Common, Known}, 9, "", "weak", 0.9 * 0.75 * 0.75},
 		{"known, with a fingerprint of its own", []string{Common, Known}, 9, "no other host shows its JA4", "none", 0.9},
-		{"known, and on a list", []string{Common, Known, Intel}, 9, "", "none", 1},
+		{"known, and on a list", []string{Common, Known, Intel}, 9, "", "none", 0.9 + 0.1*0.25/0.6},
 	} {
 		var f hunt.Finding
 		s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.9}, &f, nil)
@@ -66,7 +66,7 @@ func TestClaimsAreWorthLittle(t *testing.T) {
 			s.Company = 3
 			s.ModifyBy(Known, 0, "known")
 		}, 0.3},
-		"nobody answered": {func(s *Subject) { s.AtMost(scoring.Medium, "nobody answered") }, 0.4 + 0.2*0.99},
+		"nobody answered": {func(s *Subject) { s.AtMost(scoring.Medium, "nobody answered") }, 0.55 + 0.0495},
 	} {
 		var f hunt.Finding
 		s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 1}, &f, nil)
@@ -91,6 +91,6 @@ func TestModifiersInOrder(t *testing.T) {
 	s.Last("the same story is told by another")
 	s.Settle()
 	require.Equal(t, []string{"every 5 min", "on a list", "no name", "rare", "the same story is told by another"}, f.Dwell.Reasons)
-	require.InDelta(t, 0.4+0.4+0.1+0.02, f.Dwell.Score, 1e-9)
+	require.InDelta(t, 1-0.6*(1-0.4/0.6)*(1-0.1/0.6)*(1-0.02/0.6), f.Dwell.Score, 1e-9, "each takes a share of what is left")
 	require.Contains(t, f.Dwell.Modifiers, hunt.Modifier{Name: SameSize, Value: 0.02, Reason: "all of one size"})
 }

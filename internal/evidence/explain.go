@@ -61,6 +61,19 @@ func (s *Subject) AtMost(most scoring.Severity, why string) {
 	}
 }
 
+// AtMostByChance bounds the severity of what rests on a rhythm, unless an indicator list names the destination, and says why.
+func (s *Subject) AtMostByChance(most scoring.Severity, why string) {
+	s.chance, s.chanceWhy = most, why
+}
+
+// ceiling is the most that the finding may weigh; none where nothing bounds it.
+func (s *Subject) ceiling() (scoring.Severity, string) {
+	if s.chance != scoring.None && (s.most == scoring.None || s.chance < s.most) && !s.Has(Intel) {
+		return s.chance, s.chanceWhy
+	}
+	return s.most, s.why
+}
+
 // established says that the destination has been known for thirty days and several hosts of which more is known talk to it,
 // this one no differently from them.
 func (s *Subject) established() bool {
@@ -143,11 +156,14 @@ func stepDown(score float64) float64 {
 	return score * scoring.Weak.Factor()
 }
 
-// within brings what is above a severity down into it. The order of scores stays, so that no two of them tie.
+// withinTop is the part below the bound of a severity that all scores above it are brought into.
+const withinTop = 0.05
+
+// within brings what is above a severity down into it. The order of scores that have one bound stays, so that no two of them tie.
 func within(most scoring.Severity, score float64) float64 {
-	if scoring.SeverityOf(score) <= most {
+	from := begins(most+1) - withinTop
+	if score <= from {
 		return score
 	}
-	low, high := begins(most), begins(most+1)
-	return low + (high-low)*(0.5+0.49*score)
+	return from + 0.99*withinTop*(score-from)/(1-from)
 }

@@ -59,7 +59,7 @@ func TestGroupsHaveCeilings(t *testing.T) {
 	s.Modify(OtherName, "other name")
 	s.Modify(NoName, "no name")
 	s.Settle()
-	require.InDelta(t, 0.5+0.15+0.10, f.Dwell.Score, 1e-12)
+	require.InDelta(t, 1-0.5*(1-0.10/0.6)*(1-0.05/0.6)*(1-0.10/0.6), f.Dwell.Score, 1e-12)
 	require.Len(t, f.Dwell.Reasons, 4)
 	require.Len(t, f.Dwell.Modifiers, 4)
 	values := map[string]float64{}

@@ -161,6 +161,8 @@ type Dwell struct {
 	// Connection is how long the pair's connections lasted.
 	Connection Durations `json:"connection"`
 	Links      *Links    `json:"links,omitempty"`
+	// Campaign is what other internal hosts do alike; nil where this host is alone.
+	Campaign *CampaignOf `json:"campaign,omitempty"`
 }
 
 // MarshalJSON writes lists that are empty as [], never as null.

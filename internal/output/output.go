@@ -77,13 +77,15 @@ type Options struct {
 	Color bool
 	// Hunt is the hunt's own document, part of the JSON object; nil leaves it out.
 	Hunt *hunt.Document
+	// Campaigns among the findings, strongest first; the JSON object has them beside the findings.
+	Campaigns []hunt.Campaign
 }
 
 // Findings prints the findings in their order. An empty list prints an empty table (nothing), [] or nothing.
 func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 	switch o.Format {
 	case JSON:
-		return writeJSON(w, findings, o.Hunt)
+		return writeJSON(w, findings, o)
 	case NDJSON:
 		return writeNDJSON(w, findings)
 	case CSV:
@@ -106,15 +108,14 @@ type object struct {
 	SchemaVersion int            `json:"schema_version"`
 	Hunt          *hunt.Document `json:"hunt,omitempty"`
 	Findings      []hunt.Finding `json:"findings"`
+	// Campaigns are what several internal hosts do alike.
+	Campaigns []hunt.Campaign `json:"campaigns"`
 }
 
-func writeJSON(w io.Writer, findings []hunt.Finding, doc *hunt.Document) error {
-	if findings == nil {
-		findings = []hunt.Finding{}
-	}
+func writeJSON(w io.Writer, findings []hunt.Finding, o Options) error {
 	e := encoder(w)
 	e.SetIndent("", "  ")
-	return e.Encode(object{SchemaVersion: hunt.SchemaVersion, Hunt: doc, Findings: findings})
+	return e.Encode(object{SchemaVersion: hunt.SchemaVersion, Hunt: o.Hunt, Findings: append([]hunt.Finding{}, findings...), Campaigns: append([]hunt.Campaign{}, o.Campaigns...)})
 }
 
 func writeNDJSON(w io.Writer, findings []hunt.Finding) error {

@@ -152,7 +152,7 @@ func TestColorIsNeverTheOnlySign(t *testing.T) {
 func TestNoFindings(t *testing.T) {
 	require.Empty(t, printed(t, Options{Format: Table}))
 	require.Empty(t, printed(t, Options{Format: NDJSON}))
-	require.JSONEq(t, `{"schema_version":2,"findings":[]}`, printed(t, Options{Format: JSON}))
+	require.JSONEq(t, `{"schema_version":2,"findings":[],"campaigns":[]}`, printed(t, Options{Format: JSON}))
 	rows, err := csv.NewReader(strings.NewReader(printed(t, Options{Format: CSV}))).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, rows, 1)

@@ -12,6 +12,7 @@ import (
 	"dwell/internal/evidence/firstseen"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/campaign"
 	"dwell/internal/pipeline/material"
 )
 
@@ -80,6 +81,8 @@ type Result struct {
 	Document hunt.Document
 	// Findings, strongest first.
 	Findings []hunt.Finding
+	// Campaigns, strongest first: what several internal hosts do alike.
+	Campaigns []hunt.Campaign
 	// Reading is what the source said, and what was said about evidence.
 	Reading hunt.Reading
 	// Seen is when each external destination was seen in the window, by address and by name, and the story of each finding that has a
@@ -170,7 +173,7 @@ func begin(ctx context.Context, src hunt.Source, o *Options) (h halfway, err err
 	return h, nil
 }
 
-// finish puts the findings in order, adds what does not change their score, and counts them by severity.
+// finish puts the findings in order, adds what does not change their score, finds campaigns among them, and counts by severity.
 func (r *Result) finish(o *Options) (by hunt.BySeverity) {
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
 		return cmp.Or(cmp.Compare(o.Ranking.Weight(&b), o.Ranking.Weight(&a)), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
@@ -196,5 +199,6 @@ func (r *Result) finish(o *Options) (by hunt.BySeverity) {
 			by.Low++
 		}
 	}
+	r.Campaigns = campaign.Of(r.Findings)
 	return by
 }

@@ -136,7 +136,7 @@ func TestNewAndKnown(t *testing.T) {
 	for _, tc := range []struct {
 		first, domain, reach int64
 		want                 float64
-	}{{6, 6, 40, 0.65}, {8, 8, 40, 0.5}, {31, 31, 40, 0.35}, {29, 29, 40, 0.5}, {2, 2, 5, 0.5}, {2, 2, 9, 0.65}, {2, 39, 40, 0.5}, {2, 7, 40, 0.65}, {29, 31, 40, 0.5}} {
+	}{{6, 6, 40, 0.625}, {8, 8, 40, 0.5}, {31, 31, 40, 0.375}, {29, 29, 40, 0.5}, {2, 2, 5, 0.5}, {2, 2, 9, 0.625}, {2, 39, 40, 0.5}, {2, 7, 40, 0.625}, {29, 31, 40, 0.5}} {
 		store, err := parse(spans{"a.b.example": {before(tc.first), before(0)}, "*.b.example": {before(tc.domain), before(0)},
 			"old.example": {before(tc.reach), before(0)}, Story("s1"): {before(4), before(1)}}.render())
 		require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestForgedNameIsNotKnown(t *testing.T) {
 		shared  float64
 		address int64
 		want    float64
-	}{{0.4, 2, 0.5}, {0.6, 2, 0.35}, {0.4, 31, 0.35}} {
+	}{{0.4, 2, 0.5}, {0.6, 2, 0.375}, {0.4, 31, 0.375}} {
 		store, err := parse(spans{"b.example": {before(40), before(0)}, address.String(): {before(tc.address), before(0)}}.render())
 		require.NoError(t, err)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Destination: hunt.Destination{IP: address}}

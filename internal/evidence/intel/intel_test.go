@@ -61,12 +61,12 @@ func TestPlainList(t *testing.T) {
 	} {
 		f := judged(t, l, tc.name, tc.dst, nil)
 		require.Equal(t, []hunt.IntelHit{{Indicator: tc.indicator, Type: tc.kind, List: "c2.txt"}}, f.Dwell.Evidence.Intel)
-		require.InDelta(t, 0.75, f.Dwell.Score, 1e-9)
+		require.InDelta(t, 0.5+0.5*0.25/0.6, f.Dwell.Score, 1e-9)
 		require.Contains(t, f.Dwell.Reasons[0], tc.indicator)
 	}
 	f := judged(t, l, "", "192.0.2.1", &hunt.Protocol{JA3: []string{ja3Of}, JA4: []string{ja4Of}, Certificate: &hunt.CertificateSeen{Hash: hashOf}})
 	require.Len(t, f.Dwell.Evidence.Intel, 3)
-	require.InDelta(t, 0.75, f.Dwell.Score, 1e-9, "several hits are one term")
+	require.InDelta(t, 0.5+0.5*0.25/0.6, f.Dwell.Score, 1e-9, "several hits are one term")
 	for _, clean := range []string{"notevil.example", "evil.example.net", "example"} {
 		require.Empty(t, judged(t, l, clean, "192.0.2.1", nil).Dwell.Evidence.Intel, clean)
 	}

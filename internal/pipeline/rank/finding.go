@@ -2,7 +2,10 @@ package rank
 
 import (
 	"cmp"
+	"fmt"
+	"math"
 	"slices"
+	"time"
 
 	"dwell/internal/evidence"
 	"dwell/internal/hunt"
@@ -26,7 +29,26 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	sub.Timer = k.beacon.Timer
 	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.Silent, k.totals.Refused
 	s.spread.Judge(sub, k.candidate(tested))
+	if values.Beacon >= values.Strongest() {
+		s.chance(sub, k, tested)
+	}
 	return sub
+}
+
+// shortWindow is the window, in hours, below which a rhythm alone is high at most: nobody has seen it last.
+const shortWindow = 6
+
+// chance has the severity of what rests on a rhythm agree with how likely it is by chance.
+func (s *search) chance(sub *evidence.Subject, k *key, tested int) {
+	most := k.beacon.Chance(tested)
+	why := fmt.Sprintf("chance: %.2g of %s candidates would look like this, so the rhythm is %s at most",
+		math.Pow(10, k.beacon.Score(tested).LogExpected), hunt.Count(tested), most)
+	if length := s.m.Window.Duration(); most == scoring.Critical && length < shortWindow*time.Hour {
+		most, why = scoring.High, fmt.Sprintf("a window of %s does not show that it lasts, so this is high at most", hunt.Seconds(length.Seconds()))
+	}
+	if most < scoring.Critical {
+		sub.AtMostByChance(most, why)
+	}
 }
 
 // reasons names the indicators that fired and says why, strongest first.
