@@ -10,7 +10,7 @@ RACE = ./internal/pairs ./internal/pipeline/... ./internal/es/... ./query/zeek .
 BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode
 
-.PHONY: help build demo test lint race bench chaos quality fuzz pictures generate clean jdk
+.PHONY: help build demo test lint race bench chaos quality fuzz pictures generate clean jdk dist
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,8 +55,11 @@ chaos: jdk ## 200 hunts through a proxy that spoils requests, and every fault on
 pictures: build ## the pictures of docs/pictures again (needs chromium)
 	@integration/pictures/make.sh
 
+dist: ## packages, archives, notices, bill of materials and checksums in dist/; the same commit gives the same bytes
+	@GO="$(GO)" tools/dist.sh
+
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin dist
 
 generate: ## the pages that are made from code
 	$(GO) test ./internal/config ./cmd/dwell -run UpToDate -update

@@ -100,20 +100,54 @@ func Templates() ([]Object, error) {
 	return out, nil
 }
 
+// lifecycleComponent is the component template that says how long things are kept, whatever the cluster has for that.
+const lifecycleComponent = "dwell-lifecycle"
+
 // Lifecycle gives the lifecycle policy and the component template that ties our streams to it, for clusters that have
 // lifecycle management. The index templates name that component and do without where it is missing.
 func Lifecycle() (policy, component Object, err error) {
 	if policy, err = read(LifecyclePolicy, "elasticsearch/lifecycle/dwell.json"); err != nil {
 		return policy, component, err
 	}
-	component, err = read(ComponentTemplate, "elasticsearch/lifecycle/dwell-lifecycle.json")
+	component, err = read(ComponentTemplate, "elasticsearch/lifecycle/"+lifecycleComponent+".json")
 	return policy, component, err
+}
+
+// Retention gives the component template of the same name for clusters that have data stream lifecycles only.
+func Retention() (Object, error) {
+	o, err := read(ComponentTemplate, "elasticsearch/lifecycle/dwell-retention.json")
+	o.Name = lifecycleComponent
+	return o, err
 }
 
 // HuntRole gives the role that may do what dwell does and nothing else: look at the cluster and at index templates, read
 // Zeek's connections, read and write dwell's own streams. It deletes nothing. The same JSON is the role descriptor of an
 // API key.
 func HuntRole() (Object, error) { return read(Role, "elasticsearch/role/dwell.json") }
+
+// AnalystRole gives the role of people: they read what dwell reads and found, and record dispositions. It writes no hunt.
+func AnalystRole() (Object, error) { return read(Role, "elasticsearch/role/dwell-analyst.json") }
+
+// alertStreams are where Security Onion keeps the alerts of others, which dwell counts for each host.
+func alertStreams() []string {
+	return []string{"logs-suricata.alerts-so", "logs-suricata-so", "logs-detections.alerts-so"}
+}
+
+// WithAlerts gives a role that may also read the alerts of others.
+func WithAlerts(role Object) (Object, error) {
+	var body map[string]any
+	if err := json.Unmarshal(role.Body, &body); err != nil {
+		return role, fmt.Errorf("read so-config %s: %w", role.File, err)
+	}
+	indices, _ := body["indices"].([]any)
+	body["indices"] = append(indices, map[string]any{"names": alertStreams(), "privileges": []string{"read", "read_cross_cluster", "view_index_metadata"}})
+	b, err := json.Marshal(body)
+	if err != nil {
+		return role, fmt.Errorf("read so-config %s: %w", role.File, err)
+	}
+	role.Body = b
+	return role, nil
+}
 
 // read gives one embedded object and checks that it says what version it is and that it is ours.
 func read(kind Kind, file string) (Object, error) {

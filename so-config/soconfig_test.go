@@ -185,7 +185,12 @@ func TestIndexTemplates(t *testing.T) {
 		require.Len(t, tpl.IndexPatterns, 1, name)
 		patterns = append(patterns, tpl.IndexPatterns[0])
 		require.Regexp(t, cleaner, tpl.IndexPatterns[0])
-		require.JSONEq(t, "{}", string(tpl.DataStream), name)
+		if tpl.IndexPatterns[0] == DispositionStream {
+			require.Empty(t, tpl.DataStream, "Security Onion's disk cleaner deletes the indices of data streams, and decisions must stay")
+			require.NotContains(t, tpl.ComposedOf, lifecycleComponent, "no policy deletes decisions")
+		} else {
+			require.JSONEq(t, "{}", string(tpl.DataStream), name)
+		}
 		require.Greater(t, tpl.Priority, 501, "Security Onion uses 500 and 501")
 		require.Equal(t, "dwell@custom", tpl.ComposedOf[len(tpl.ComposedOf)-1], "the administrator has the last word")
 		for _, c := range tpl.ComposedOf {
@@ -198,26 +203,49 @@ func TestIndexTemplates(t *testing.T) {
 	require.Equal(t, []string{AlertStream, DispositionStream, FindingStream, HuntStream}, patterns)
 }
 
-func TestRoleGrantsNoMore(t *testing.T) {
-	o, err := HuntRole()
-	require.NoError(t, err)
-	var role struct {
+// TestRolesGrantNoMore: names are spelt out, nothing is deleted or managed, and what is not ours is only read.
+func TestRolesGrantNoMore(t *testing.T) {
+	type role struct {
 		Cluster []string `json:"cluster"`
 		Indices []struct {
 			Names, Privileges []string
 		} `json:"indices"`
 	}
-	require.NoError(t, json.Unmarshal(o.Body, &role))
-	require.Equal(t, []string{"monitor"}, role.Cluster)
-	for _, in := range role.Indices {
-		own := slices.Equal(in.Names, []string{"logs-dwell.*-so*"})
-		for _, p := range in.Privileges {
-			require.NotContains(t, []string{"all", "manage", "delete", "delete_index", "manage_ilm"}, p)
-			if !own {
-				require.Contains(t, []string{"read", "read_cross_cluster", "view_index_metadata"}, p, "%v", in.Names)
+	grants := func(o Object) (out map[string][]string) {
+		var r role
+		require.NoError(t, json.Unmarshal(o.Body, &r))
+		require.Equal(t, []string{"monitor"}, r.Cluster)
+		out = map[string][]string{}
+		for _, in := range r.Indices {
+			for _, name := range in.Names {
+				require.NotContains(t, name, "*")
+				out[name] = append(out[name], in.Privileges...)
 			}
 		}
+		for name, privileges := range out {
+			for _, p := range privileges {
+				require.NotContains(t, []string{"all", "manage", "delete", "delete_index", "manage_ilm"}, p)
+				if !strings.HasPrefix(name, "logs-dwell.") {
+					require.Contains(t, []string{"read", "read_cross_cluster", "view_index_metadata"}, p, name)
+				}
+			}
+		}
+		return out
 	}
+	hunts, err := HuntRole()
+	require.NoError(t, err)
+	own := []string{AlertStream, DispositionStream, FindingStream, HuntStream}
+	for _, name := range append(own, "logs-zeek-so", "logs-import-so") {
+		require.Contains(t, grants(hunts)[name], "read")
+	}
+	analyst, err := AnalystRole()
+	require.NoError(t, err)
+	require.Contains(t, grants(analyst)[DispositionStream], "create_doc")
+	require.NotContains(t, grants(analyst)[HuntStream], "create_doc", "an analyst writes no hunt")
+	require.NotContains(t, grants(analyst), "logs-suricata.alerts-so")
+	with, err := WithAlerts(analyst)
+	require.NoError(t, err)
+	require.Contains(t, grants(with)["logs-suricata.alerts-so"], "read")
 }
 
 func TestLifecycle(t *testing.T) {
@@ -227,7 +255,7 @@ func TestLifecycle(t *testing.T) {
 	require.NoError(t, json.Unmarshal(component.Body, &c))
 	require.Equal(t, map[string]any{"index": map[string]any{"lifecycle": map[string]any{"name": policy.Name}}}, c.Template.Settings)
 	for name, tpl := range byName(t) {
-		if strings.HasPrefix(name, string(IndexTemplate)) {
+		if strings.HasPrefix(name, string(IndexTemplate)) && tpl.IndexPatterns[0] != DispositionStream {
 			require.Contains(t, tpl.ComposedOf, component.Name)
 			require.Contains(t, tpl.IgnoreMissing, component.Name, "a cluster without lifecycle management does without")
 		}
@@ -240,6 +268,10 @@ func TestLifecycle(t *testing.T) {
 		} `json:"policy"`
 	}
 	require.NoError(t, json.Unmarshal(policy.Body, &p))
-	require.Contains(t, p.Policy.Phases["hot"].Actions, "rollover")
+	rollover, _ := p.Policy.Phases["hot"].Actions["rollover"].(map[string]any)
+	require.Equal(t, "1d", rollover["max_age"], "the disk cleaner takes whole indices, the oldest first, and a stream of one index as a whole")
+	retention, err := Retention()
+	require.NoError(t, err)
+	require.Equal(t, component.Name, retention.Name, "the index templates name one component, whichever it is")
 	require.Contains(t, p.Policy.Phases["delete"].Actions, "delete")
 }

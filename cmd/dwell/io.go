@@ -12,8 +12,8 @@ import (
 type streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// OutTTY and ErrTTY say whether a person is looking.
-	OutTTY, ErrTTY bool
+	// OutTTY and ErrTTY say whether a person is looking, InTTY whether one can be asked.
+	OutTTY, ErrTTY, InTTY bool
 	// Width is the terminal's width in columns, 0 when Out is no terminal; ErrWidth that of Err.
 	Width, ErrWidth int
 	// Height is the terminal's in lines, 0 when Out is no terminal.
@@ -24,6 +24,7 @@ type streams struct {
 
 func systemIO() *streams {
 	s := &streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Environ: os.Environ(), Now: time.Now}
+	s.InTTY = term.IsTerminal(int(os.Stdin.Fd()))
 	s.OutTTY = term.IsTerminal(int(os.Stdout.Fd()))
 	s.ErrTTY = term.IsTerminal(int(os.Stderr.Fd()))
 	s.Width, s.ErrWidth = width(os.Stdout), width(os.Stderr)

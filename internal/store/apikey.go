@@ -18,15 +18,31 @@ type APIKey struct {
 	Encoded string `json:"encoded"`
 }
 
-// CreateAPIKey makes a key with the rights of so-config/elasticsearch/role/dwell.json. Each call makes another key; the
-// older ones stay good.
-func (in *Installer) CreateAPIKey(ctx context.Context, name string) (APIKey, error) {
+// KeyOptions say what a key is for.
+type KeyOptions struct {
+	// Name is what the cluster lists it under.
+	Name string
+	// Analyst makes a key that reads and records dispositions, in place of one that hunts.
+	Analyst bool
+	// Alerts adds the right to read the alerts of others, so that they are counted for each host.
+	Alerts bool
+}
+
+// CreateAPIKey makes a key with the rights of so-config/elasticsearch/role. Each call makes another key; the older ones stay
+// good.
+func (in *Installer) CreateAPIKey(ctx context.Context, o KeyOptions) (APIKey, error) {
 	role, err := soconfig.HuntRole()
+	if o.Analyst {
+		role, err = soconfig.AnalystRole()
+	}
+	if err == nil && o.Alerts {
+		role, err = soconfig.WithAlerts(role)
+	}
 	if err != nil {
 		return APIKey{}, err
 	}
 	body, err := json.Marshal(map[string]any{
-		"name":             name,
+		"name":             o.Name,
 		"role_descriptors": map[string]json.RawMessage{role.Name: role.Body},
 		"metadata":         map[string]any{"managed_by": soconfig.ManagedBy, "version": role.Version},
 	})
@@ -34,14 +50,31 @@ func (in *Installer) CreateAPIKey(ctx context.Context, name string) (APIKey, err
 		return APIKey{}, fmt.Errorf("encode the request for an API key: %w", err)
 	}
 	var key APIKey
-	err = in.client.Do(ctx, es.Call{Op: "create API key", Index: name, Once: true, Decode: es.JSON(&key),
+	err = in.client.Do(ctx, es.Call{Op: "create API key", Index: o.Name, Decode: es.JSON(&key),
 		Request: Request{Method: "POST", Path: "/_security/api_key", Body: body}})
 	var e *es.Error
-	if errors.As(err, &e) && (e.Kind == es.Fatal || e.Kind == es.Retryable) && (e.Status == 400 || e.Status == 405 || e.Status == 500) && e.Type != "security_exception" {
+	if errors.As(err, &e) && e.Kind == es.Fatal && (e.Status == 400 || e.Status == 405 || e.Status == 500) && e.Type != "security_exception" {
 		return key, fmt.Errorf("this cluster makes no API keys; are security and xpack.security.authc.api_key switched on? %w", err)
 	}
 	if err == nil && key.Encoded == "" {
-		err = fmt.Errorf("create API key %s: the answer holds no key", name)
+		err = fmt.Errorf("create API key %s: the answer holds no key", o.Name)
 	}
 	return key, err
+}
+
+// InvalidateAPIKey makes a key worthless, for one that could not be kept. It works after ctx has ended, too.
+func (in *Installer) InvalidateAPIKey(ctx context.Context, key APIKey) error {
+	request, err := invalidation(key.ID)
+	if err != nil {
+		return err
+	}
+	return in.client.Do(context.WithoutCancel(ctx), es.Call{Op: "invalidate API key", Index: key.Name, Request: request})
+}
+
+func invalidation(id string) (Request, error) {
+	body, err := json.Marshal(map[string]any{"ids": []string{id}})
+	if err != nil {
+		return Request{}, fmt.Errorf("encode the removal of an API key: %w", err)
+	}
+	return Request{Method: "DELETE", Path: "/_security/api_key", Body: body}, nil
 }

@@ -87,6 +87,56 @@ func ImportKibana(ctx context.Context, o KibanaOptions) (int, error) {
 	return result.Count, nil
 }
 
+// CheckKibana asks whether Kibana answers and accepts the credentials, before anything is changed.
+func CheckKibana(ctx context.Context, o KibanaOptions) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(o.URL, "/")+"/api/status", nil)
+	if err != nil {
+		return fmt.Errorf("kibana.url: %w", err)
+	}
+	if _, err := o.send(req); err != nil {
+		return fmt.Errorf("ask Kibana: %w", err)
+	}
+	return nil
+}
+
+// RemoveKibana takes every object of ours out of Kibana and gives how many there were.
+func RemoveKibana(ctx context.Context, o KibanaOptions) (int, error) {
+	objects, err := kibana.NDJSON()
+	if err != nil {
+		return 0, err
+	}
+	removed := 0
+	for line := range bytes.Lines(objects) {
+		var object struct{ ID, Type string }
+		if err := json.Unmarshal(line, &object); err != nil {
+			return removed, fmt.Errorf("read so-config's Kibana objects: %w", err)
+		}
+		address := strings.TrimRight(o.URL, "/") + "/api/saved_objects/" + object.Type + "/" + object.ID + "?force=true"
+		req, err := http.NewRequestWithContext(ctx, http.MethodDelete, address, nil)
+		if err != nil {
+			return removed, fmt.Errorf("kibana.url: %w", err)
+		}
+		_, err = o.send(req)
+		var missing *kibanaError
+		if errors.As(err, &missing) && missing.status == http.StatusNotFound {
+			continue
+		}
+		if err != nil {
+			return removed, fmt.Errorf("remove Kibana's %s %s: %w", object.Type, object.ID, err)
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// kibanaError is an answer that is no success.
+type kibanaError struct {
+	status int
+	text   string
+}
+
+func (e *kibanaError) Error() string { return e.text }
+
 // send sends one request to Kibana and gives a 2xx answer. Redirects are login pages, and not followed.
 func (o *KibanaOptions) send(req *http.Request) ([]byte, error) {
 	rt := o.Transport
@@ -125,7 +175,7 @@ func (o *KibanaOptions) send(req *http.Request) ([]byte, error) {
 		if json.Unmarshal(b, &said) != nil || said.Message == "" {
 			said.Message = "no reason given"
 		}
-		return nil, fmt.Errorf("answered %s: %.200q", res.Status, said.Message)
+		return nil, &kibanaError{res.StatusCode, fmt.Sprintf("answered %s: %.200q", res.Status, said.Message)}
 	}
 	return b, nil
 }

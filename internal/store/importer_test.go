@@ -12,11 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/es"
+	"dwell/so-config/kibana"
 )
 
 // TestImportKibana plays Kibana: importing into a real one is not tested here.
 func TestImportKibana(t *testing.T) {
-	file, err := os.ReadFile("../so-config/kibana/dwell.ndjson")
+	file, err := os.ReadFile("../../so-config/kibana/dwell.ndjson")
 	require.NoError(t, err)
 	var got *http.Request
 	var sent []byte
@@ -63,4 +64,34 @@ func TestImportKibana(t *testing.T) {
 			require.NotContains(t, err.Error(), "secret-p")
 		})
 	}
+}
+
+// TestRemoveKibana: every object of ours is asked for, one that is not there is no error, and a refusal is.
+func TestRemoveKibana(t *testing.T) {
+	objects, err := kibana.NDJSON()
+	require.NoError(t, err)
+	want := bytes.Count(objects, []byte("\n"))
+	var paths []string
+	status := http.StatusOK
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		require.Equal(t, http.MethodDelete, r.Method)
+		paths = append(paths, r.URL.Path)
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, "{}")
+	}))
+	defer srv.Close()
+	o := KibanaOptions{URL: srv.URL + "/kibana/", Username: "u", Password: "secret-p"}
+	n, err := RemoveKibana(t.Context(), o)
+	require.NoError(t, err)
+	require.Equal(t, want, n)
+	require.Len(t, paths, want)
+	require.Contains(t, paths, "/kibana/api/saved_objects/dashboard/dwell-overview")
+	status = http.StatusNotFound
+	n, err = RemoveKibana(t.Context(), o)
+	require.NoError(t, err)
+	require.Zero(t, n, "what is not there was not removed")
+	status = http.StatusForbidden
+	_, err = RemoveKibana(t.Context(), o)
+	require.True(t, es.Is(err, es.Permission), "%v", err)
+	require.ErrorContains(t, CheckKibana(t.Context(), KibanaOptions{URL: "http://127.0.0.1:1"}), "ask Kibana")
 }

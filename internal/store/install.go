@@ -47,7 +47,8 @@ func (s Step) String() string {
 }
 
 // Installer puts dwell's objects into a cluster. It needs the cluster privileges manage_index_templates, manage_ilm and
-// manage_security, and view_index_metadata and manage on logs-dwell.*-so; an administrator has them.
+// manage_security, and create_index, view_index_metadata and manage on its four names; an administrator has them, and Check
+// looks.
 type Installer struct{ client *es.Client }
 
 // NewInstaller makes an installer.
@@ -75,8 +76,8 @@ func (in *Installer) Plan(ctx context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	role, err := in.planRole(ctx)
-	return append(append(steps, streams...), role), err
+	roles, err := in.planRoles(ctx)
+	return append(append(steps, streams...), roles...), err
 }
 
 // Apply carries the plan out and gives the steps that were done. When one fails, the steps before it stay done; Apply can

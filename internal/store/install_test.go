@@ -11,6 +11,7 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/es/estest"
 	"dwell/so-config"
+	"dwell/so-config/kibana"
 )
 
 // changes gives what each step does, by kind and name.
@@ -36,7 +37,7 @@ func (c cluster) settled(t *testing.T) map[string]Change {
 	done := c.apply(t)
 	for name, change := range done {
 		switch {
-		case name == "lifecycle policy dwell", name == "role dwell" && !c.secured:
+		case name == "lifecycle policy dwell", strings.HasPrefix(name, "role ") && !c.secured:
 			require.Equal(t, Skip, change, name)
 		default:
 			require.Equal(t, Unchanged, change, name)
@@ -53,7 +54,7 @@ func TestInstallAndAgain(t *testing.T) {
 
 		planned, err := in.Plan(t.Context())
 		require.NoError(t, err)
-		require.Len(t, planned, len(objects)+2)
+		require.Len(t, planned, 1+len(objects)+4+2, "lifecycle, templates, streams, roles")
 		// The test node has no lifecycle management (docs/facts/elasticsearch.md, 2): left out, and said.
 		require.Equal(t, Skip, planned[0].Change)
 		require.Contains(t, planned[0].String(), "no lifecycle management")
@@ -64,7 +65,11 @@ func TestInstallAndAgain(t *testing.T) {
 			require.True(t, strings.HasSuffix(s.Request.Path, "/"+o.Name))
 			require.JSONEq(t, string(o.Body), string(s.Request.Body))
 		}
-		role := planned[len(planned)-1]
+		for _, s := range planned[1+len(objects):][:4] {
+			require.Equal(t, Create, s.Change)
+			require.Contains(t, []string{"/_data_stream/" + s.Name, "/" + soconfig.DispositionStream}, s.Request.Path)
+		}
+		role := planned[len(planned)-2]
 		if !c.secured {
 			require.Equal(t, "skip role dwell (security is switched off in this cluster)", role.String())
 		}
@@ -74,7 +79,7 @@ func TestInstallAndAgain(t *testing.T) {
 
 		c.apply(t)
 		c.settled(t)
-		// With the streams in place too, a rerun has nothing to do either.
+		// With something in the streams a rerun has nothing to do either.
 		h := (&sampleHunt{name: t.Name(), revision: "a"}).many(2)
 		_, err = New(c.admin, Options{}).Write(t.Context(), h.findings, h.document(begin))
 		require.NoError(t, err)
@@ -110,7 +115,7 @@ func TestInstallPutsRightWhatWasChanged(t *testing.T) {
 			switch s.Name {
 			case "dwell-settings":
 				require.Equal(t, "upgrade component template dwell-settings (somebody changed it)", s.String())
-			case "dwell":
+			case "dwell", "dwell-analyst":
 			default:
 				require.Equal(t, Unchanged, s.Change, s.Name)
 			}
@@ -159,7 +164,11 @@ func TestStreamsAreUpgraded(t *testing.T) {
 		require.NoError(t, err)
 		why := map[string]string{}
 		for _, s := range steps {
-			if s.Name != "dwell" {
+			switch s.Name {
+			case "dwell", "dwell-analyst":
+			case soconfig.AlertStream, soconfig.DispositionStream:
+				require.Equal(t, Create, s.Change, s.String())
+			default:
 				require.Equal(t, Upgrade, s.Change, s.String())
 			}
 			why[s.Name] = s.Why
@@ -232,18 +241,21 @@ func TestRemove(t *testing.T) {
 		_, err := New(c.admin, Options{}).Write(t.Context(), h.findings, h.document(begin))
 		require.NoError(t, err)
 		if c.secured {
-			_, err = in.CreateAPIKey(t.Context(), "dwell-test")
+			_, err = in.CreateAPIKey(t.Context(), KeyOptions{Name: "dwell-test"})
 			require.NoError(t, err)
 			c.do(t, "POST", "/_security/api_key", `{"name":"somebody else's"}`)
 		}
 		steps, err := in.Remove(t.Context(), false)
 		require.NoError(t, err)
 		done := changes(steps)
+		require.Equal(t, Remove, done["data stream "+soconfig.AlertStream], "nothing was ever written there")
+		require.Equal(t, Remove, done["index "+soconfig.DispositionStream])
 		for _, name := range []string{"data stream " + soconfig.FindingStream, "index template dwell-finding", "component template dwell-settings"} {
 			require.Equal(t, Keep, done[name], name)
 		}
 		if c.secured {
 			require.Equal(t, Remove, done["role dwell"])
+			require.Equal(t, Remove, done["role dwell-analyst"])
 			require.Equal(t, Remove, done["API key dwell-test"])
 			require.NotContains(t, done, "API key somebody else's")
 		}
@@ -294,4 +306,97 @@ func TestLifecycleManagement(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, Keep, steps[0].Change, "an administrator's retention is never overwritten")
 	require.Empty(t, steps[0].Request.Method)
+}
+
+// TestRetentionWithoutPolicies plays a cluster that has data stream lifecycles and no lifecycle management.
+func TestRetentionWithoutPolicies(t *testing.T) {
+	lifecycles := true
+	var put []string
+	fake := &estest.Fake{Handle: func(_ int, r estest.Request) estest.Reply {
+		switch {
+		case r.Is("/_ilm/policy/dwell"), r.Is("/_data_stream/*/_lifecycle") && !lifecycles:
+			return estest.Reply{Status: 400, Body: `{"error":"no handler found for uri [/x] and method [GET]"}`}
+		case r.Is("/_data_stream/*/_lifecycle"):
+			return estest.JSON(`{"data_streams":[]}`)
+		case r.Method == "GET":
+			return estest.Error(404, "resource_not_found_exception", "not there")
+		}
+		put = append(put, r.Path)
+		return estest.JSON(`{"acknowledged":true}`)
+	}}
+	client, err := es.New(es.Config{Addresses: []string{"http://127.0.0.1:9200"}, Transport: fake})
+	require.NoError(t, err)
+	steps, err := NewInstaller(client).Apply(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "skip lifecycle policy dwell (this cluster has data stream lifecycles in its place)", steps[0].String())
+	require.Equal(t, "create component template dwell-lifecycle", steps[1].String())
+	require.Contains(t, string(steps[1].Request.Body), `"data_retention": "365d"`)
+	require.Equal(t, "/_component_template/dwell-lifecycle", put[0])
+	lifecycles = false
+	steps, err = NewInstaller(client).Plan(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, steps[0].Why, "delete old findings yourself")
+	require.NotContains(t, changes(steps), "component template dwell-lifecycle")
+}
+
+// TestEveryFieldOfTheDashboardsIsThereBeforeTheFirstHunt asks as Kibana does for what its data view has: a field of a
+// template that no index has yet is an error in every panel that shows it.
+func TestEveryFieldOfTheDashboardsIsThereBeforeTheFirstHunt(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		c.install(t)
+		var caps struct {
+			Fields map[string]map[string]struct {
+				Aggregatable bool `json:"aggregatable"`
+			} `json:"fields"`
+		}
+		require.NoError(t, json.Unmarshal(c.do(t, "GET", "/"+kibana.Pattern+"/_field_caps?fields=*", ""), &caps))
+		asked := 0
+		for _, d := range kibana.Dashboards() {
+			for _, p := range d.Panels {
+				for _, field := range p.Fields() {
+					if strings.HasPrefix(field, "_") {
+						continue
+					}
+					asked++
+					require.Contains(t, caps.Fields, field, "%s: %s", d.ID, p.Title)
+				}
+			}
+		}
+		require.Greater(t, asked, 40)
+	})
+}
+
+// TestInstallLooksBeforeItChanges: without an administrator's rights nothing is changed, and the error names what is missing.
+func TestInstallLooksBeforeItChanges(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		require.NoError(t, NewInstaller(c.admin).Check(t.Context()))
+		if !c.secured {
+			return
+		}
+		c.install(t)
+		for _, o := range []KeyOptions{{Name: "hunter"}, {Name: "analyst", Analyst: true, Alerts: true}} {
+			key, err := NewInstaller(c.admin).CreateAPIKey(t.Context(), o)
+			require.NoError(t, err)
+			client := c.with(t, func(cfg *es.Config) { cfg.Username, cfg.Password, cfg.APIKey = "", "", key.Encoded })
+			err = NewInstaller(client).Check(t.Context())
+			require.ErrorContains(t, err, "manage_index_templates")
+			require.ErrorContains(t, err, "manage on "+soconfig.FindingStream)
+			require.ErrorContains(t, err, "nothing was changed")
+			require.True(t, es.Is(err, es.Permission))
+			if o.Analyst {
+				h := (&sampleHunt{name: t.Name(), revision: "a"}).many(1)
+				_, err = New(client, Options{}).Write(t.Context(), h.findings, h.document(begin))
+				require.Error(t, err, "an analyst stores no hunt")
+				h = (&sampleHunt{name: t.Name(), revision: "b"}).many(1)
+				_, err = New(c.admin, Options{}).Write(t.Context(), h.findings, h.document(begin))
+				require.NoError(t, err)
+				n, err := New(client, Options{}).Decide(t.Context(), Decision{FindingID: h.findings[0].Dwell.FindingID, Disposition: "benign", Who: "ana", At: begin})
+				require.NoError(t, err, "an analyst records dispositions")
+				require.Positive(t, n)
+			}
+			require.NoError(t, NewInstaller(c.admin).InvalidateAPIKey(t.Context(), key))
+			_, err = client.Info(t.Context())
+			require.True(t, es.Is(err, es.Auth), "the key is worthless: %v", err)
+		}
+	})
 }

@@ -31,9 +31,7 @@ func (in *Installer) planLifecycle(ctx context.Context) ([]Step, error) {
 	case err == nil:
 		step.Change, step.Why, step.Request = Keep, "how long things are kept is the administrator's to change", Request{}
 	case lacks(err):
-		step.Change, step.Request = Skip, Request{}
-		step.Why = "this cluster has no lifecycle management: nothing is rolled over or deleted by age"
-		return []Step{step}, nil
+		return in.planRetention(ctx, step)
 	case !es.Is(err, es.NotFound):
 		return nil, err
 	}
@@ -41,15 +39,47 @@ func (in *Installer) planLifecycle(ctx context.Context) ([]Step, error) {
 	return []Step{step, tie}, err
 }
 
-// planRole puts the role in, for users that are not API keys.
-func (in *Installer) planRole(ctx context.Context) (Step, error) {
-	role, err := soconfig.HuntRole()
-	if err != nil {
-		return Step{}, err
+// planRetention is for clusters without lifecycle policies: where they have data stream lifecycles those delete by age, else
+// nothing does, and the step says so.
+func (in *Installer) planRetention(ctx context.Context, policy Step) ([]Step, error) {
+	policy.Change, policy.Request = Skip, Request{}
+	err := in.client.Do(ctx, es.Call{Op: "look for data stream lifecycles", Request: Request{Method: "GET", Path: "/_data_stream/*/_lifecycle"}})
+	if lacks(err) {
+		policy.Why = "this cluster has no lifecycle management: nothing is rolled over or deleted by age, so delete old findings yourself"
+		return []Step{policy}, nil
 	}
+	if err != nil && !es.Is(err, es.NotFound) {
+		return nil, err
+	}
+	policy.Why = "this cluster has data stream lifecycles in its place"
+	component, err := soconfig.Retention()
+	if err != nil {
+		return nil, err
+	}
+	retention, err := in.planTemplate(ctx, component)
+	return []Step{policy, retention}, err
+}
+
+// planRoles puts the roles in, for users that are not API keys.
+func (in *Installer) planRoles(ctx context.Context) (steps []Step, err error) {
+	for _, get := range []func() (soconfig.Object, error){soconfig.HuntRole, soconfig.AnalystRole} {
+		role, err := get()
+		if err != nil {
+			return nil, err
+		}
+		step, err := in.planRole(ctx, role)
+		if err != nil {
+			return nil, err
+		}
+		steps = append(steps, step)
+	}
+	return steps, nil
+}
+
+func (in *Installer) planRole(ctx context.Context, role soconfig.Object) (Step, error) {
 	step := Step{Kind: string(role.Kind), Name: role.Name, Change: Create, Request: Request{Method: "PUT", Path: pathOf(role), Body: role.Body}}
 	var there map[string]map[string]any
-	err = in.client.Do(ctx, es.Call{Op: "look for role", Index: role.Name, Decode: es.JSON(&there), Request: Request{Method: "GET", Path: pathOf(role)}})
+	err := in.client.Do(ctx, es.Call{Op: "look for role", Index: role.Name, Decode: es.JSON(&there), Request: Request{Method: "GET", Path: pathOf(role)}})
 	switch {
 	case es.Is(err, es.NotFound):
 		return step, nil

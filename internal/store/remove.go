@@ -10,31 +10,37 @@ import (
 	"dwell/so-config"
 )
 
-// PlanRemove says what Remove would do. Without data, the streams stay and so do the templates that a stream which
-// exists still needs; with data, everything that dwell ever wrote is deleted.
+// PlanRemove says what Remove would do. Without data, streams that hold something stay and so do the templates that they
+// need; with data, everything that dwell ever wrote is deleted.
 func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) {
 	objects, err := soconfig.Templates()
 	if err != nil {
 		return nil, err
 	}
-	streams := []string{soconfig.AlertStream, soconfig.DispositionStream, soconfig.FindingStream, soconfig.HuntStream}
+	streams := ownIndices()
 	there, err := writeMappings(ctx, in.client, streams)
 	if err != nil {
 		return nil, err
 	}
 	var steps []Step
+	kept := false
 	for _, stream := range streams {
 		if _, ok := there[stream]; !ok {
 			continue
 		}
-		if data {
-			steps = append(steps, Step{Kind: "data stream", Name: stream, Change: Remove, Why: "with all that is in it",
-				Request: Request{Method: "DELETE", Path: "/_data_stream/" + stream}})
-		} else {
-			steps = append(steps, Step{Kind: "data stream", Name: stream, Change: Keep, Why: "it holds what dwell found; --data deletes it"})
+		step := Step{Kind: kindOf(stream), Name: stream, Change: Remove, Why: "with all that is in it", Request: Request{Method: "DELETE", Path: pathOfStream(stream)}}
+		if !data {
+			empty, err := in.empty(ctx, stream)
+			if err != nil {
+				return nil, err
+			}
+			if step.Why = "it is empty"; !empty {
+				kept = true
+				step.Change, step.Why, step.Request = Keep, "it holds what dwell found; --data deletes it", Request{}
+			}
 		}
+		steps = append(steps, step)
 	}
-	kept := len(there) > 0 && !data
 	policy, component, err := soconfig.Lifecycle()
 	if err != nil {
 		return nil, err
@@ -43,9 +49,13 @@ func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) 
 	if err != nil {
 		return nil, err
 	}
+	analyst, err := soconfig.AnalystRole()
+	if err != nil {
+		return nil, err
+	}
 	// Index templates before the components that they are made of, and the policy after what refers to it.
 	slices.Reverse(objects)
-	for _, o := range append(objects, component, policy, role) {
+	for _, o := range append(objects, component, policy, role, analyst) {
 		step, err := in.planRemoval(ctx, o, kept)
 		if err != nil {
 			return nil, err
@@ -65,6 +75,15 @@ func (in *Installer) Remove(ctx context.Context, data bool) ([]Step, error) {
 		return nil, err
 	}
 	return in.carryOut(ctx, steps)
+}
+
+// empty says whether nothing was ever written to a stream that is there.
+func (in *Installer) empty(ctx context.Context, stream string) (bool, error) {
+	var answer struct {
+		Count int64 `json:"count"`
+	}
+	err := in.client.Do(ctx, es.Call{Op: "count the documents of", Index: stream, Decode: es.JSON(&answer), Request: Request{Method: "GET", Path: "/" + stream + "/_count"}})
+	return answer.Count == 0, err
 }
 
 // planRemoval looks whether an object is there and ours; a step without a Change means that there is nothing to do.
@@ -122,12 +141,11 @@ func (in *Installer) planKeys(ctx context.Context) ([]Step, error) {
 		if k.Invalidated || k.Metadata["managed_by"] != soconfig.ManagedBy {
 			continue
 		}
-		body, err := json.Marshal(map[string]any{"ids": []string{k.ID}})
+		request, err := invalidation(k.ID)
 		if err != nil {
-			return nil, fmt.Errorf("encode the removal of an API key: %w", err)
+			return nil, err
 		}
-		steps = append(steps, Step{Kind: "API key", Name: k.Name, Change: Remove, Why: "id " + k.ID,
-			Request: Request{Method: "DELETE", Path: "/_security/api_key", Body: body}})
+		steps = append(steps, Step{Kind: "API key", Name: k.Name, Change: Remove, Why: "id " + k.ID, Request: request})
 	}
 	return steps, nil
 }

@@ -10,9 +10,10 @@ import (
 	"dwell/so-config"
 )
 
-// planStreams brings streams that exist already up to the templates: fields that are new are added to the index that is
-// written to; where a field's type differs, the stream gets a new index by a rollover, for a type cannot be changed.
-// What was written before stays as it is.
+// planStreams makes the streams that are missing, so that every field of every dashboard is there before the first hunt, and
+// brings those that exist up to the templates: fields that are new are added to the index that is written to; where a field's
+// type differs, the stream gets a new index by a rollover, for a type cannot be changed. What was written before stays as it
+// is.
 func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object) ([]Step, error) {
 	wanted, err := streamMappings(objects)
 	if err != nil {
@@ -31,9 +32,10 @@ func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object)
 	for _, stream := range streams {
 		have, ok := there[stream]
 		if !ok {
+			steps = append(steps, Step{Kind: kindOf(stream), Name: stream, Change: Create, Request: Request{Method: "PUT", Path: pathOfStream(stream)}})
 			continue
 		}
-		step := Step{Kind: "data stream", Name: stream, Change: Unchanged}
+		step := Step{Kind: kindOf(stream), Name: stream, Change: Unchanged}
 		var ours mapping
 		if err := json.Unmarshal(wanted[stream], &ours); err != nil {
 			return nil, fmt.Errorf("read so-config mapping of %s: %w", stream, err)
@@ -43,6 +45,8 @@ func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object)
 		switch {
 		case have.Meta.Version > ours.Meta.Version:
 			step.Change, step.Why = Keep, fmt.Sprintf("its mapping, version %d, is newer than this dwell's %d", have.Meta.Version, ours.Meta.Version)
+		case len(diff.types) > 0 && stream == soconfig.DispositionStream:
+			return nil, fmt.Errorf("plan the installation: %s of index %s has another type, and an index cannot be rolled over: reindex it under another name, delete it, run dwell install, and reindex it back", diff.types[0], stream)
 		case len(diff.types) > 0:
 			step.Change, step.Why = Upgrade, fmt.Sprintf("%s cannot be changed in place: a new index is begun", diff.types[0])
 			step.Request = Request{Method: "POST", Path: "/" + stream + "/_rollover"}
@@ -53,6 +57,22 @@ func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object)
 		steps = append(steps, step)
 	}
 	return steps, nil
+}
+
+// kindOf names what a stream of ours is: dispositions are in one index, which no policy and no disk cleaner deletes.
+func kindOf(stream string) string {
+	if stream == soconfig.DispositionStream {
+		return "index"
+	}
+	return "data stream"
+}
+
+// pathOfStream is where a stream of ours is made and deleted.
+func pathOfStream(stream string) string {
+	if stream == soconfig.DispositionStream {
+		return "/" + stream
+	}
+	return "/_data_stream/" + stream
 }
 
 // streamMappings gives the mapping that our templates make for each stream, as JSON.

@@ -84,6 +84,7 @@ func (e *encoder) view() object {
 	return object{ID: DataView, Type: "index-pattern", CoreVersion: coreVersion, TypeVersion: viewVersion, References: []reference{}, Attributes: map[string]any{
 		"title": Pattern, "name": "dwell", "timeFieldName": "@timestamp", "fieldFormatMap": e.text(formats),
 		"fieldAttrs": "{}", "fields": "[]", "sourceFilters": "[]", "typeMeta": "{}", "runtimeFieldMap": "{}",
+		"allowNoIndex": true, // The view loads where dwell was never installed, too.
 	}}
 }
 

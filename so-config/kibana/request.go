@@ -72,6 +72,21 @@ func (p *Panel) Columns() []string {
 	return nil
 }
 
+// Fields are all that the panel asks the data view for, in no order; a field may be there twice.
+func (p *Panel) Fields() []string {
+	out := append([]string{"@timestamp", "event.dataset"}, p.Columns()...)
+	for _, c := range p.Where {
+		out = append(out, c.Field)
+	}
+	for _, g := range p.By {
+		out = append(out, g.Field)
+	}
+	for _, v := range p.Values {
+		out = append(out, v.Field)
+	}
+	return out
+}
+
 // groups nests the groups from depth n on.
 func (p *Panel) groups(n int, from, to time.Time) map[string]any {
 	values := map[string]any{}

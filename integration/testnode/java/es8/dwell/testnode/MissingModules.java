@@ -12,6 +12,7 @@ import org.apache.lucene.analysis.miscellaneous.RemoveDuplicatesTokenFilter;
 import org.apache.lucene.analysis.pattern.PatternCaptureGroupTokenFilter;
 import org.elasticsearch.action.ActionRequest;
 import org.elasticsearch.action.ActionResponse;
+import org.elasticsearch.action.datastreams.CreateDataStreamAction;
 import org.elasticsearch.action.datastreams.DeleteDataStreamAction;
 import org.elasticsearch.action.datastreams.GetDataStreamAction;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
@@ -40,6 +41,7 @@ public final class MissingModules extends Plugin implements ActionPlugin, Analys
     return List.of(
         new ActionHandler<>(RootAction.TYPE, RootAction.Transport.class),
         new ActionHandler<>(GetDataStreamAction.INSTANCE, DataStreamActions.Get.class),
+        new ActionHandler<>(CreateDataStreamAction.INSTANCE, DataStreamActions.Create.class),
         new ActionHandler<>(DeleteDataStreamAction.INSTANCE, DataStreamActions.Delete.class));
   }
 

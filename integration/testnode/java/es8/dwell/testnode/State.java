@@ -9,13 +9,17 @@ import org.elasticsearch.cluster.health.ClusterHealthStatus;
 import org.elasticsearch.cluster.health.ClusterStateHealth;
 import org.elasticsearch.cluster.metadata.DataStream;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
+import org.elasticsearch.cluster.metadata.MetadataCreateDataStreamService.CreateDataStreamClusterStateUpdateRequest;
 import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
 import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
 import org.elasticsearch.common.settings.Settings;
+import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.index.Index;
 
 /** The questions to the cluster state whose form differs between the lines: 8.x has no projects. */
 final class State {
+  private static final TimeValue TIMEOUT = TimeValue.timeValueSeconds(30);
+
   private State() {}
 
   static List<DataStream> dataStreams(
@@ -35,5 +39,9 @@ final class State {
 
   static ClusterState without(ClusterState state, Set<DataStream> streams, Settings settings) {
     return MetadataDataStreamsService.deleteDataStreams(state, streams, settings);
+  }
+
+  static CreateDataStreamClusterStateUpdateRequest creation(String name) {
+    return new CreateDataStreamClusterStateUpdateRequest(name, null, TIMEOUT, TIMEOUT, true);
   }
 }

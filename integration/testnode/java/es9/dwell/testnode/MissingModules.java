@@ -4,6 +4,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
+import org.elasticsearch.action.datastreams.CreateDataStreamAction;
 import org.elasticsearch.action.datastreams.DeleteDataStreamAction;
 import org.elasticsearch.action.datastreams.GetDataStreamAction;
 import org.elasticsearch.cluster.node.DiscoveryNodes;
@@ -19,6 +20,7 @@ public final class MissingModules extends Plugin implements ActionPlugin {
     return List.of(
         new ActionHandler(RootAction.TYPE, RootAction.Transport.class),
         new ActionHandler(GetDataStreamAction.INSTANCE, DataStreamActions.Get.class),
+        new ActionHandler(CreateDataStreamAction.INSTANCE, DataStreamActions.Create.class),
         new ActionHandler(DeleteDataStreamAction.INSTANCE, DataStreamActions.Delete.class));
   }
 

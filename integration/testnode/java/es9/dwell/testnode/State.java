@@ -9,15 +9,19 @@ import org.elasticsearch.cluster.health.ClusterHealthStatus;
 import org.elasticsearch.cluster.health.ClusterStateHealth;
 import org.elasticsearch.cluster.metadata.DataStream;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
+import org.elasticsearch.cluster.metadata.MetadataCreateDataStreamService.CreateDataStreamClusterStateUpdateRequest;
 import org.elasticsearch.cluster.metadata.MetadataDataStreamsService;
 import org.elasticsearch.cluster.metadata.MetadataIndexTemplateService;
 import org.elasticsearch.cluster.metadata.ProjectId;
 import org.elasticsearch.cluster.metadata.ProjectMetadata;
 import org.elasticsearch.common.settings.Settings;
+import org.elasticsearch.core.TimeValue;
 import org.elasticsearch.index.Index;
 
 /** The questions to the cluster state whose form differs between the lines: 9.x has projects, here only the default one. */
 final class State {
+  private static final TimeValue TIMEOUT = TimeValue.timeValueSeconds(30);
+
   private State() {}
 
   private static ProjectMetadata project(ClusterState state) {
@@ -41,5 +45,9 @@ final class State {
 
   static ClusterState without(ClusterState state, Set<DataStream> streams, Settings settings) {
     return MetadataDataStreamsService.deleteDataStreams(state.projectState(ProjectId.DEFAULT), streams, settings);
+  }
+
+  static CreateDataStreamClusterStateUpdateRequest creation(String name) {
+    return new CreateDataStreamClusterStateUpdateRequest(ProjectId.DEFAULT, name, null, TIMEOUT, TIMEOUT);
   }
 }

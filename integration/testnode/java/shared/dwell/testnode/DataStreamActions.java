@@ -5,6 +5,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import org.elasticsearch.action.ActionListener;
+import org.elasticsearch.action.datastreams.CreateDataStreamAction;
 import org.elasticsearch.action.datastreams.DeleteDataStreamAction;
 import org.elasticsearch.action.datastreams.GetDataStreamAction;
 import org.elasticsearch.action.datastreams.GetDataStreamAction.Response.DataStreamInfo;
@@ -18,6 +19,7 @@ import org.elasticsearch.cluster.AckedClusterStateUpdateTask;
 import org.elasticsearch.cluster.ClusterState;
 import org.elasticsearch.cluster.metadata.DataStream;
 import org.elasticsearch.cluster.metadata.IndexNameExpressionResolver;
+import org.elasticsearch.cluster.metadata.MetadataCreateDataStreamService;
 import org.elasticsearch.cluster.service.ClusterService;
 import org.elasticsearch.common.Strings;
 import org.elasticsearch.common.util.concurrent.EsExecutors;
@@ -31,8 +33,8 @@ import org.elasticsearch.tasks.Task;
 import org.elasticsearch.transport.TransportService;
 
 /**
- * GET and DELETE of data streams. Their module is not on Maven Central, but the server has the parts: requests, answers
- * with their JSON, privileges by action name, and the removal from the cluster state. These are for one node: nothing
+ * GET, PUT and DELETE of data streams. Their module is not on Maven Central, but the server has the parts: requests, answers
+ * with their JSON, privileges by action name, and what makes and removes them in the cluster state. These are for one node: nothing
  * is forwarded to a master elsewhere, and what only a lifecycle module knows is left out.
  */
 final class DataStreamActions {
@@ -40,7 +42,7 @@ final class DataStreamActions {
 
   private DataStreamActions() {}
 
-  /** GET _data_stream and DELETE _data_stream/NAMES. */
+  /** GET _data_stream, PUT _data_stream/NAME and DELETE _data_stream/NAMES. */
   static final class Rest extends BaseRestHandler {
     @Override
     public String getName() {
@@ -52,11 +54,16 @@ final class DataStreamActions {
       return List.of(
           new Route(RestRequest.Method.GET, "/_data_stream"),
           new Route(RestRequest.Method.GET, "/_data_stream/{name}"),
+          new Route(RestRequest.Method.PUT, "/_data_stream/{name}"),
           new Route(RestRequest.Method.DELETE, "/_data_stream/{name}"));
     }
 
     @Override
     protected RestChannelConsumer prepareRequest(RestRequest request, NodeClient client) {
+      if (request.method() == RestRequest.Method.PUT) {
+        var create = new CreateDataStreamAction.Request(TIMEOUT, TIMEOUT, request.param("name"));
+        return channel -> client.execute(CreateDataStreamAction.INSTANCE, create, new RestToXContentListener<>(channel));
+      }
       String[] names = Strings.splitStringByCommaToArray(request.param("name"));
       if (request.method() == RestRequest.Method.DELETE) {
         var delete = new DeleteDataStreamAction.Request(TIMEOUT, names);
@@ -97,6 +104,23 @@ final class DataStreamActions {
       }
       return new DataStreamInfo(stream, false, State.health(state, stream), State.template(state, stream),
           null, null, backing, true, null, null);
+    }
+  }
+
+  /** Makes a data stream out of the index template that matches its name. */
+  public static final class Create extends TransportAction<CreateDataStreamAction.Request, AcknowledgedResponse> {
+    private final MetadataCreateDataStreamService service;
+
+    @Inject
+    public Create(ActionFilters filters, TransportService transport, MetadataCreateDataStreamService service) {
+      super(CreateDataStreamAction.NAME, filters, transport.getTaskManager(), EsExecutors.DIRECT_EXECUTOR_SERVICE);
+      this.service = service;
+    }
+
+    @Override
+    protected void doExecute(
+        Task task, CreateDataStreamAction.Request request, ActionListener<AcknowledgedResponse> listener) {
+      service.createDataStream(State.creation(request.getName()), listener);
     }
   }
 

@@ -1,0 +1,64 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dwell/internal/es"
+	"dwell/so-config"
+)
+
+// ownIndices are the names that an installation makes: three data streams and the index of dispositions.
+func ownIndices() []string {
+	return []string{soconfig.AlertStream, soconfig.DispositionStream, soconfig.FindingStream, soconfig.HuntStream}
+}
+
+// Check says, before anything is changed, which of the rights of an administrator the credentials lack; nil where they have
+// all that Apply and CreateAPIKey need, or where the cluster has no security.
+func (in *Installer) Check(ctx context.Context) error {
+	body, err := json.Marshal(map[string]any{
+		"cluster": []string{"manage_index_templates", "manage_ilm", "manage_security", "monitor"},
+		"index":   []any{map[string]any{"names": ownIndices(), "privileges": []string{"create_index", "manage", "view_index_metadata"}}},
+	})
+	if err != nil {
+		return fmt.Errorf("encode the question for privileges: %w", err)
+	}
+	var answer struct {
+		Username string                     `json:"username"`
+		Cluster  map[string]bool            `json:"cluster"`
+		Index    map[string]map[string]bool `json:"index"`
+	}
+	err = in.client.Do(ctx, es.Call{Op: "ask for privileges", Decode: es.JSON(&answer), Request: Request{Method: "POST", Path: "/_security/user/_has_privileges", Body: body}})
+	if lacks(err) || es.Is(err, es.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	lacking := map[string]bool{}
+	for privilege, has := range answer.Cluster {
+		if !has {
+			lacking[privilege] = true
+		}
+	}
+	for index, privileges := range answer.Index {
+		for privilege, has := range privileges {
+			if !has {
+				lacking[privilege+" on "+index] = true
+			}
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	var list []string
+	for what := range lacking {
+		list = append(list, what)
+	}
+	slices.Sort(list)
+	return &es.Error{Kind: es.Permission, Op: "install", Reason: fmt.Sprintf("%s lacks %s; nothing was changed", answer.Username, strings.Join(list, ", ")),
+		Hint: "give an administrator's user with DWELL_ELASTICSEARCH_USERNAME and DWELL_ELASTICSEARCH_PASSWORD_FILE; on Security Onion that is so_elastic"}
+}
