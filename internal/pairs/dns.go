@@ -16,8 +16,8 @@ import (
 type DNS struct {
 	mu      sync.Mutex
 	domains map[clientDomain]*Queries
-	// resolvers were asked, with the first few that asked each; an internal one that asks on is no client of its own.
-	resolvers map[netip.Addr]*askers
+	// resolvers were asked; an internal one that asks on is no client of its own.
+	resolvers map[netip.Addr]struct{}
 	suffixes  map[string]string
 	// ids and texts are of the names that were asked for, each once for all clients.
 	ids   map[string]uint32
@@ -28,23 +28,6 @@ type clientDomain struct {
 	client netip.Addr
 	domain string
 }
-
-// askers are the first clients of a resolver: so many that it is one that the network uses.
-type askers [3]netip.Addr
-
-func (a *askers) note(client netip.Addr) {
-	for i := range a {
-		if a[i] == client {
-			return
-		}
-		if !a[i].IsValid() {
-			a[i] = client
-			return
-		}
-	}
-}
-
-func (a *askers) several() bool { return a[len(a)-1].IsValid() }
 
 // Queries is what one client asked below one registered domain.
 type Queries struct {
@@ -78,7 +61,7 @@ const (
 
 // NewDNS makes an empty set.
 func NewDNS() *DNS {
-	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]*askers{}, suffixes: map[string]string{}, ids: map[string]uint32{}}
+	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{}}
 }
 
 // Add takes queries in; names without a registered domain (single labels, reverse lookups, public suffixes) are left
@@ -98,12 +81,7 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, of: d}
 			d.domains[clientDomain{r.Client, domain}] = q
 		}
-		by := d.resolvers[r.Resolver]
-		if by == nil {
-			by = new(askers)
-			d.resolvers[r.Resolver] = by
-		}
-		by.note(r.Client)
+		d.resolvers[r.Resolver] = struct{}{}
 		q.add(r)
 	}
 }
@@ -151,11 +129,14 @@ func (q *Queries) Answered(addr netip.Addr) {
 	q.Addresses[addr] = struct{}{}
 }
 
-// Resolved says whether everything that the client asked is a resolver of the network's: inside, or asked by several clients. Only
-// then are the names below a domain answered by its owner's servers: a program may ask a server of its own for any name.
-func (q *Queries) Resolved(inside func(netip.Addr) bool) bool {
-	return !q.others && !slices.ContainsFunc(q.asked, func(a netip.Addr) bool { return !inside(a) && !q.of.resolvers[a].several() })
+// Resolved says whether everything that the client asked is a resolver of the network's. Only then are the names below a domain
+// answered by its owner's servers: a program may ask a server of its own for any name.
+func (q *Queries) Resolved(ours func(netip.Addr) bool) bool {
+	return !q.others && !slices.ContainsFunc(q.asked, func(a netip.Addr) bool { return !ours(a) })
 }
+
+// Asked are the resolvers that were asked, the first few.
+func (q *Queries) Asked() []netip.Addr { return q.asked }
 
 // has says whether the client has asked for a name.
 func (q *Queries) has(name string) bool {
@@ -226,7 +207,7 @@ func (d *DNS) All() []*Queries {
 	}
 	out := make([]*Queries, 0, len(d.domains))
 	for key, q := range d.domains {
-		if own := len(q.Names); d.resolvers[key.client] != nil && 2*(names[key.domain]-own) >= own {
+		if own := len(q.Names); d.isResolver(key.client) && 2*(names[key.domain]-own) >= own {
 			continue
 		}
 		out = append(out, q)
@@ -241,5 +222,10 @@ func (d *DNS) All() []*Queries {
 func (d *DNS) Resolves(a netip.Addr) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.resolvers[a] != nil
+	return d.isResolver(a)
+}
+
+func (d *DNS) isResolver(a netip.Addr) bool {
+	_, ok := d.resolvers[a]
+	return ok
 }

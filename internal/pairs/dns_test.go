@@ -68,16 +68,13 @@ func TestAPretendedResolverHidesNothing(t *testing.T) {
 	require.Len(t, d.All()[0].Names, 100)
 }
 
-// Names asked for at a server that nobody else asks are not resolved by whom their domain belongs to.
+// Names are resolved by whom their domain belongs to only where everything that was asked is ours, and all of that is known.
 func TestResolved(t *testing.T) {
-	near, public, own := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("198.51.100.53"), netip.MustParseAddr("203.0.113.9")
+	near, own := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("203.0.113.9")
 	d := NewDNS()
 	host := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(n)}) }
 	ask := func(client, resolver netip.Addr) {
 		d.Add([]hunt.DNSRecord{{Client: client, Resolver: resolver, Query: "a.example.com"}})
-	}
-	for n := range 3 {
-		ask(host(n), public)
 	}
 	ask(host(3), near)
 	ask(host(4), near)
@@ -85,10 +82,12 @@ func TestResolved(t *testing.T) {
 	for n := range maxAsked + 1 {
 		ask(host(5), netip.AddrFrom4([4]byte{10, 0, 2, byte(n)}))
 	}
-	want := map[netip.Addr]bool{host(0): true, host(1): true, host(2): true, host(3): true, host(4): false, host(5): false}
+	want := map[netip.Addr]bool{host(3): true, host(4): false, host(5): false}
 	for _, q := range d.All() {
 		require.Equal(t, want[q.Client], q.Resolved(netip.MustParsePrefix("10.0.0.0/8").Contains), q.Client)
 		delete(want, q.Client)
 	}
 	require.Empty(t, want)
+	require.True(t, d.Resolves(near))
+	require.False(t, d.Resolves(host(3)))
 }

@@ -82,6 +82,9 @@ func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count
 			p.held[at][c.Src] = struct{}{}
 		}
 	}
+	for a := range contacts.Resolvers {
+		p.vouching[resolver(a)] = hostSet{}
+	}
 	p.addresses(&contacts)
 	p.names(&contacts)
 	p.vouchers = make(map[place]int64, len(p.vouching))
@@ -298,6 +301,12 @@ func (p *Count) contact(s *scratch, port int) (answered, kept bool) {
 	s.lasting = s.lasting || last-first >= p.half
 	return true, last-first >= p.again
 }
+
+// resolver is where an address answers questions.
+func resolver(a netip.Addr) place { return place{net: hunt.NetworkOf(a), port: 53} }
+
+// Resolves says whether several hosts vouch for an address as a resolver, one of which nothing is asked among them: that asks it.
+func (p *Count) Resolves(a, own netip.Addr) bool { return p.vouch(resolver(a), own) >= fleetHosts }
 
 // bothWays says that something was said and answered. Records of HTTP and TLS that stand for connections have no IP bytes: they are
 // there only because something was said.

@@ -1,9 +1,9 @@
 package rank
 
 import (
-	"strings"
-
+	"iter"
 	"net/netip"
+	"strings"
 
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/protocol"
@@ -31,6 +31,19 @@ func (s *search) tunnels() (out []*tunnel) {
 		}
 	}
 	return out
+}
+
+// resolvers are the addresses that were asked for the domains.
+func resolvers(tunnels []*tunnel) iter.Seq[netip.Addr] {
+	return func(yield func(netip.Addr) bool) {
+		for _, t := range tunnels {
+			for _, a := range t.queries.Asked() {
+				if !yield(a) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // tunnelSubjects judges the domains, now that it is known whether anybody connected to their answers.
@@ -79,7 +92,7 @@ func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
 	out := evidence.NewSubject(sub.PairKey, scoring.Indicators{DNSTunnel: t.score.Score}, &f, s.weights)
 	out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
 	internal := s.m.Request.Scope.IsInternal
-	out.Resolved = q.Resolved(internal)
+	out.Resolved = q.Resolved(func(a netip.Addr) bool { return internal(a) || s.spread.Resolves(a, q.Client) })
 	protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: t.score.Length, Addresses: q.Addresses,
 		AnswerBytes: q.AnswerBytes, Internal: internal, Inside: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
 	if q.Overflow > 0 {

@@ -158,7 +158,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	out.Scored = int64(tested)
 	s.present(tested)
 	s.prune(tested)
-	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal}
+	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(tunnels), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
