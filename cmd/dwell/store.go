@@ -28,7 +28,7 @@ func (a *app) openStore(settings *config.Loaded) (*store.Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Alerts = &store.AlertOptions{MinSeverity: rank, Again: s.Again}
+		o.Alerts = &store.AlertOptions{MinSeverity: rank, Again: s.Again, PerHunt: s.PerHunt, PerHost: s.PerHost}
 	}
 	return store.New(client, o), nil
 }

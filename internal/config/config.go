@@ -73,6 +73,8 @@ type Alerts struct {
 	Enabled  bool          `mapstructure:"enabled"`
 	Severity string        `mapstructure:"severity"`
 	Again    time.Duration `mapstructure:"again"`
+	PerHunt  int           `mapstructure:"per_hunt"`
+	PerHost  int           `mapstructure:"per_host"`
 }
 
 // State says where dwell keeps what must outlive a run.
@@ -153,6 +155,8 @@ func baseKeys() []Key {
 		{Name: "alerts.enabled", Default: true, About: "Let hunts that are stored raise alerts in logs-dwell.alert-so, which Security Onion's Alerts shows."},
 		{Name: "alerts.severity", Default: "high", About: "From which severity on a finding becomes an alert: low, medium, high or critical."},
 		{Name: "alerts.again", Default: "7d", About: "How long a story that has not changed raises no further alert."},
+		{Name: "alerts.per_hunt", Default: 100, About: "How many findings of one hunt become alerts at most: the strongest; one alert more speaks for the rest."},
+		{Name: "alerts.per_host", Default: 10, About: "How many findings of one internal host become alerts within a day at most: the strongest; one alert more speaks for the rest."},
 		{Name: "state.dir", Default: "", About: "Folder for what must outlive a run: hunts that the cluster would not take yet, and the lock. Empty: systemd's state folder, /var/lib/dwell for root, else dwell in the user's state folder."},
 		{Name: "state.spool_bytes", Default: 256 << 20, About: "How many bytes of hunts are held on this machine at most while the cluster does not take them."},
 		{Name: "history.keep", Default: "30d", About: "How long records that were read are kept below the state directory, by the time at which they started (docs/history.md)."},
@@ -220,6 +224,12 @@ func (c *Config) validate() []error {
 	}
 	if c.History.Size < 16<<20 {
 		bad("history.size", "%s is less than 16MiB", c.History.Size)
+	}
+	if c.Alerts.PerHunt < 1 {
+		bad("alerts.per_hunt", "%d is less than 1", c.Alerts.PerHunt)
+	}
+	if c.Alerts.PerHost < 1 {
+		bad("alerts.per_host", "%d is less than 1", c.Alerts.PerHost)
 	}
 	if c.State.SpoolBytes < 1<<20 {
 		bad("state.spool_bytes", "%d is less than a mebibyte", c.State.SpoolBytes)

@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/es"
+	"dwell/internal/es/estest"
 	"dwell/internal/hunt"
 	"dwell/so-config"
 )
@@ -31,8 +33,17 @@ func TestWhatMakesAStoryAlertAgain(t *testing.T) {
 		{"period shorter", func(f *hunt.Finding) { *f.Beacon.Period = 240 }, "period changed from 5m00s to 4m00s"},
 		{"period gone", func(f *hunt.Finding) { f.Beacon = nil }, ""},
 		{"bytes by nine", func(f *hunt.Finding) { f.Network.Bytes = 9000 }, ""},
-		{"bytes by ten", func(f *hunt.Finding) { f.Network.Bytes = 10000 }, "bytes changed from 1000 to 10000"},
-		{"a tenth of the bytes", func(f *hunt.Finding) { f.Network.Bytes = 100 }, "bytes changed from 1000 to 100"},
+		{"bytes by ten", func(f *hunt.Finding) { f.Network.Bytes = 10000 }, "bytes rose from 1000 to 10000"},
+		{"a tenth of the bytes", func(f *hunt.Finding) { f.Network.Bytes = 100 }, ""},
+		{"it stopped, and its port is another", func(f *hunt.Finding) {
+			f.Destination.Port, f.Event.End = 8443, hunt.Time{Time: f.Dwell.Window.End.Add(-7 * time.Hour)}
+		}, ""},
+		{"it stopped a week after", func(f *hunt.Finding) {
+			f.Event.Ingested.Time, f.Event.End = f.Event.Ingested.Add(7*day), hunt.Time{Time: f.Dwell.Window.End.Add(-7 * time.Hour)}
+		}, ""},
+		{"slow, and silent for less than two of its intervals", func(f *hunt.Finding) {
+			*f.Beacon.Period, f.Event.End = 14_400, hunt.Time{Time: f.Dwell.Window.End.Add(-7 * time.Hour)}
+		}, "period changed from 5m00s to 4h00m"},
 		{"port", func(f *hunt.Finding) { f.Destination.Port = 8443 }, "destination port changed from 443 to 8443"},
 		{"certificate", func(f *hunt.Finding) { f.Dwell.Evidence.Protocol.Certificate.Hash = "b2b2" }, "the server shows another certificate: b2b2 instead of a1a1"},
 		{"certificate not known now", func(f *hunt.Finding) { f.Dwell.Evidence = nil }, ""},
@@ -50,7 +61,10 @@ func TestWhatMakesAStoryAlertAgain(t *testing.T) {
 			}
 			now := sample()
 			c.change(now)
-			require.Equal(t, c.want, Changed(sample(), now, 7*day))
+			why, changed := Changed(sample(), now, 7*day)
+			require.Equal(t, c.want, why.Text)
+			require.Equal(t, c.want != "", changed)
+			require.Equal(t, changed, why.Code != "")
 		})
 	}
 }
@@ -261,4 +275,52 @@ func TestAlertsAreWhatSecurityOnionAsksFor(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A flood of findings raises a bounded number of alerts, the strongest, and says what has none of its own. Two hunts at once
+// raise the same.
+func TestAlertsAreBounded(t *testing.T) {
+	h := &sampleHunt{name: t.Name(), revision: "a"}
+	for i := range 500 { // one host
+		h.add("10.1.1.1", netip.AddrFrom4([4]byte{203, 0, byte(113 + i/250), byte(i % 250)}).String(), 0.6+float64(i)/2000)
+	}
+	for i := range 300 { // many hosts
+		h.add(netip.AddrFrom4([4]byte{10, 2, byte(i / 250), byte(i % 250)}).String(), "203.0.113.7", 0.7)
+	}
+	var ids [2][]string
+	for i := range ids {
+		var sent []Alert
+		client, err := es.New(es.Config{Addresses: []string{"http://127.0.0.1:9200"}, Transport: &estest.Fake{Handle: func(_ int, r estest.Request) estest.Reply {
+			if r.Is("alert-so/_bulk") {
+				for _, line := range strings.Split(strings.TrimSpace(string(r.Body)), "\n") {
+					var a Alert
+					if json.Unmarshal([]byte(line), &a) == nil && a.Event.ID != "" {
+						sent = append(sent, a)
+					}
+				}
+			}
+			return stands(r)
+		}}})
+		require.NoError(t, err)
+		report, err := New(client, Options{Alerts: &AlertOptions{}}).Write(t.Context(), h.findings, h.document(begin.Add(time.Duration(i)*time.Minute)))
+		require.NoError(t, err)
+		require.Equal(t, DefaultAlertsPerHunt+2, report.Alerts.Acked)
+		require.Len(t, sent, DefaultAlertsPerHunt+2)
+		host, more := 0, []string{}
+		for _, a := range sent {
+			ids[i] = append(ids[i], a.Event.ID)
+			switch {
+			case a.Rule == moreRule:
+				more = append(more, a.Message)
+			case a.Dwell.InternalIP.String() == "10.1.1.1":
+				host++
+				require.Greater(t, a.Dwell.Score, 0.84, "the strongest")
+			}
+		}
+		require.Equal(t, DefaultAlertsPerHost, host)
+		require.Len(t, more, 2)
+		require.Contains(t, more[0], "210 findings more at or above", "of the hunt")
+		require.Contains(t, more[1], "490 findings more of 10.1.1.1")
+	}
+	require.Equal(t, ids[0], ids[1])
 }
