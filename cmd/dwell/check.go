@@ -236,7 +236,12 @@ func (d *doctor) data(ctx context.Context) error {
 		d.failed("data", err)
 		return err
 	}
-	survey, err := src.(*elastic.Source).Survey(ctx)
+	direction, err := hunt.ParseDirection(d.settings.Hunt.Direction)
+	if err != nil {
+		d.failed("data", err)
+		return err
+	}
+	survey, err := src.(*elastic.Source).Survey(ctx, hunt.NewScope(d.settings.Hunt.Internal, direction))
 	if err != nil {
 		d.failed("data", err)
 		return err
@@ -250,6 +255,9 @@ func (d *doctor) data(ctx context.Context) error {
 		return nil
 	}
 	d.fields(survey)
+	for _, n := range survey.OutOfScope {
+		d.add("scope", warn, n.Hint, "%s", n.What)
+	}
 	age := d.Now().Sub(survey.Newest).Round(time.Second)
 	switch {
 	case survey.Connections == 0:

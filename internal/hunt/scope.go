@@ -124,6 +124,30 @@ func NewScope(internal []netip.Prefix, d Direction) Scope {
 // IsInternal says whether an address lies in one of the internal networks, or was called local by a record.
 func (s *Scope) IsInternal(a netip.Addr) bool { return within(s.Internal, a) || s.local.has(a) }
 
+// AddLocal makes an address internal that a sensor called local, and says whether that is news. Where somebody named the
+// internal networks, those are all.
+func (s *Scope) AddLocal(a netip.Addr) bool {
+	if s.local == nil || s.IsInternal(a) || within(s.never, a) {
+		return false
+	}
+	s.local.add(a)
+	return s.local.has(a)
+}
+
+// Local are the addresses that are internal because a sensor called them local, in order.
+func (s *Scope) Local() (out []netip.Addr) {
+	if s.local == nil {
+		return nil
+	}
+	s.local.mu.RLock()
+	defer s.local.mu.RUnlock()
+	for a := range s.local.addrs {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return out
+}
+
 // Never says that an address is no machine of anybody's: multicast, loopback and the like.
 func (s *Scope) Never(a netip.Addr) bool { return within(s.never, a) }
 

@@ -65,6 +65,8 @@ type Reading struct {
 	Sensors []SensorHours
 	// Logs are the hours of the window, from its start on, in which each log beside conn has records, where the source knows them.
 	Logs []LogHours
+	// OutOfScope is what of the window the scope leaves out although one side may be inside.
+	OutOfScope OutOfScope
 	// Notes are things an analyst should know but that lose nothing: a file that was no conn log, a torn last line.
 	Notes []Note
 	// Gaps are things that were lost. One gap makes the hunt incomplete (exit code 5).

@@ -60,6 +60,9 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 	if n := s.Skipped; n != (hunt.Skipped{}) {
 		told = append(told, "too busy to be judged as a whole: "+busy(n))
 	}
+	if text := r.Reading.OutOfScope.Text(); text != "" {
+		told = append(told, text)
+	}
 	s.Text = fmt.Sprintf("%s tested, connections in %s of %s hours, %s safelisted; %s. "+
 		"A beacon scores %.2f or more with a likelihood of 95 %% from so many check-ins on, if its gaps vary by 20 %% / by 50 %% with 30 %% missed: %s.",
 		hunt.Many(s.Candidates, "key"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))

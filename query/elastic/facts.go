@@ -197,7 +197,7 @@ func (f *facts) count(ctx context.Context) error {
 }
 
 func (f *facts) internal() object {
-	return object{"terms": object{fieldSource: cidrs(f.req.Scope.Internal)}}
+	return object{"terms": object{fieldSource: insiders(&f.req.Scope)}}
 }
 
 // batches asks about the keys of a set, valuesBatch at a time, in order.

@@ -183,13 +183,16 @@ func (r *reading) checkFields(ctx context.Context) error {
 		if len(unreadable) == len(answer.Indices) && !r.past {
 			return &es.Error{Kind: es.Mapping, Op: "check the fields of", Index: why.Where, Reason: why.What, Hint: why.Hint}
 		}
+		r.unreadable = unreadable
 		r.query.mustNot = append(slices.Clone(r.query.mustNot), oneOf("_index", unreadable))
 		if r.past {
 			return nil
 		}
 		why.What += fmt.Sprintf(", so its %s are missing", r.many)
 		r.mu.Lock()
-		r.gaps = append(r.gaps, why)
+		if !r.said["unreadable"] {
+			r.said["unreadable"], r.gaps = true, append(r.gaps, why)
+		}
 		r.mu.Unlock()
 	}
 	needed := func(s source) bool { return !s.optional && slices.Contains(missing, s.field) }

@@ -345,7 +345,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 	is := func(field string, a netip.Addr) object { return object{"term": object{field: a.String()}} }
 	span := object{"first": object{"min": object{"field": fieldTime}}, "last": object{"max": object{"field": fieldTime}}}
 	either := object{"bool": object{"minimum_should_match": 1, "should": []any{is(fieldSource, addr), is(fieldDest, addr)}}}
-	within := func(field string) object { return object{"terms": object{field: cidrs(req.Scope.Internal)}} }
+	within := func(field string) object { return object{"terms": object{field: insiders(&req.Scope)}} }
 	aggs := object{
 		"own": object{"filter": either, "aggs": span},
 		"inside": object{"filter": object{"bool": object{"filter": []any{is(fieldSource, addr), within(fieldDest)}, "must_not": is(fieldDest, addr)}},

@@ -102,7 +102,7 @@ func isConnect(scope hunt.Scope) object {
 	return object{"bool": object{"filter": []any{
 		object{"term": object{fieldMethod: object{"value": "CONNECT", "case_insensitive": true}}},
 		object{"term": object{fieldDataset: datasetHTTP}},
-		object{"terms": object{fieldSource: cidrs(scope.Internal)}},
+		object{"terms": object{fieldSource: insiders(&scope)}},
 	}}}
 }
 
@@ -141,7 +141,7 @@ func connectQuery(scope hunt.Scope) query {
 func dnsQuery(scope hunt.Scope) query {
 	return query{
 		datasets: []string{datasetDNS},
-		filter: []any{object{"term": object{fieldDataset: datasetDNS}}, object{"terms": object{fieldSource: cidrs(scope.Internal)}},
+		filter: []any{object{"term": object{fieldDataset: datasetDNS}}, object{"terms": object{fieldSource: insiders(&scope)}},
 			object{"exists": object{"field": fieldDest}}, object{"exists": object{"field": fieldQuery}}},
 		mustNot: []any{object{"term": object{fieldQuery: ""}}},
 		sources: []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"d", fieldDest, false}, {"n", fieldQuery, false}, {"y", fieldQueryType, true}},

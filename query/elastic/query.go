@@ -53,7 +53,7 @@ func connQuery(scope hunt.Scope) query {
 
 // scoped is the scope alone, whatever kind of records.
 func scoped(scope hunt.Scope) query {
-	internal := cidrs(scope.Internal)
+	internal := insiders(&scope)
 	never := cidrs(hunt.NeverDestination())
 	in := func(field string) object { return object{"terms": object{field: internal}} }
 	between := func(inside, outside string) object {

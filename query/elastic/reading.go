@@ -29,6 +29,8 @@ type log struct {
 	// past says that the span is before the window. An index that is mapped otherwise and has nothing of the window was not
 	// written in it either, and so has nothing that reaches into it.
 	past bool
+	// anew makes the query again when more addresses are known to be internal; set for connections alone.
+	anew func() query
 	// rows makes room for records; a batch of rows is used again for others.
 	rows func() rows
 }
@@ -80,6 +82,9 @@ type reading struct {
 	req    hunt.Request
 	free   chan rows
 	shards int
+	// unreadable are indices that are mapped otherwise, left what the scope leaves out.
+	unreadable []string
+	left       hunt.OutOfScope
 
 	mu sync.Mutex
 	// todo are the slices to read, the last one first; alive is how many workers there are.
@@ -151,6 +156,11 @@ func isConn() object { return object{"bool": object{"filter": []any{only(dataset
 func (r *reading) all(ctx context.Context) (bool, error) {
 	if err := r.checkFields(ctx); err != nil {
 		return false, err
+	}
+	if r.anew != nil {
+		if err := r.outside(ctx); err != nil {
+			return false, err
+		}
 	}
 	todo, err := r.plan(ctx, r.from, r.to, r.docs)
 	if err != nil || r.shards == 0 || len(todo) == 0 {

@@ -127,12 +127,14 @@ func (s *Source) readConnections(ctx context.Context, req hunt.Request, of func(
 		return hunt.Reading{Window: window}, err
 	}
 	l := of(window)
+	l.anew = func() query { return of(window).query }
 	l.many, l.window, l.to = "connections", window, window.End.UnixMilli()
 	r := newReading(s, p, l, req)
 	r.notes = append(notes, p.notes...)
 	err = r.run(ctx, now)
 	out := r.result()
-	out.Gaps = append(out.Gaps, p.lost()...)
+	out.OutOfScope = r.left
+	out.Add(hunt.Remarks{Notes: r.left.Notes(), Gaps: p.lost()})
 	return out, err
 }
 

@@ -17,6 +17,8 @@ type Survey struct {
 	// Names are the indices that a hunt would read; Notes what was noticed in choosing them.
 	Names []string
 	Notes []hunt.Note
+	// OutOfScope says what the scope leaves out of the last day.
+	OutOfScope []hunt.Note
 	// Newest is the start of the newest connection, zero when there is none.
 	Newest time.Time
 	// Connections of the last 24 hours, in or out of scope; Hours is how many of those hours hold any.
@@ -56,7 +58,7 @@ func surveyed() []Field {
 }
 
 // Survey looks at the data that a hunt would read: which indices, how new, how full, how mapped.
-func (s *Source) Survey(ctx context.Context) (*Survey, error) {
+func (s *Source) Survey(ctx context.Context, scope hunt.Scope) (*Survey, error) {
 	clock, _, err := s.clock(ctx)
 	if err != nil {
 		return nil, err
@@ -69,6 +71,14 @@ func (s *Source) Survey(ctx context.Context) (*Survey, error) {
 	if err := s.fieldTypes(ctx, out); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(out.Fields, func(f Field) bool { return f.Needed && !f.Good() }) {
+		return out, s.fill(ctx, clock, out)
+	}
+	left, err := s.outside(ctx, names, clock.Add(-24*time.Hour).UnixMilli(), clock.UnixMilli(), &scope, nil)
+	if err != nil {
+		return nil, err
+	}
+	out.OutOfScope = left.Notes()
 	return out, s.fill(ctx, clock, out)
 }
 

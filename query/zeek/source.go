@@ -317,7 +317,10 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 		r.Note(hunt.Note{What: fmt.Sprintf("of more than %s connections, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*in.maxOnce))),
 			Hint: "give no copies of logs beside the logs"})
 	}
-	p.dropped.tell(r)
+	for _, n := range p.dropped.Notes() {
+		r.Note(n)
+	}
+	out.OutOfScope = p.dropped.OutOfScope
 	switch {
 	case len(in.files) == 0:
 	case out.Records == 0:

@@ -1,0 +1,92 @@
+package hunt
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// OutOfScope counts the connections that the scope leaves out although one side may be inside: between two addresses neither
+// of which is internal, by the source's network, and to addresses of carriers' NAT, which count as internal.
+type OutOfScope struct {
+	// Networks are /24 (IPv4) or /48 (IPv6). Others are the connections of networks that were not kept apart.
+	Networks map[netip.Prefix]int64
+	Others   int64
+	// Shared are connections of internal sources to 100.64.0.0/10.
+	Shared int64
+}
+
+// maxOutside bounds how many networks are told apart.
+const maxOutside = 4096
+
+// Add counts n connections of a source.
+func (o *OutOfScope) Add(src netip.Addr, n int64) {
+	bits := 24
+	if src.Is6() {
+		bits = 48
+	}
+	p, err := src.Prefix(bits)
+	if err != nil {
+		return
+	}
+	if o.Networks == nil {
+		o.Networks = map[netip.Prefix]int64{}
+	}
+	if _, ok := o.Networks[p]; !ok && len(o.Networks) >= maxOutside {
+		o.Others += n
+		return
+	}
+	o.Networks[p] += n
+}
+
+// Total is how many there are between addresses neither of which is internal.
+func (o *OutOfScope) Total() int64 {
+	n := o.Others
+	for _, c := range o.Networks {
+		n += c
+	}
+	return n
+}
+
+// most gives the networks, those with the most connections first.
+func (o *OutOfScope) most() []netip.Prefix {
+	var out []netip.Prefix
+	for p := range o.Networks {
+		out = append(out, p)
+	}
+	slices.SortFunc(out, func(a, b netip.Prefix) int {
+		return cmp.Or(cmp.Compare(o.Networks[b], o.Networks[a]), a.Addr().Compare(b.Addr()))
+	})
+	return out
+}
+
+// Text says in a sentence's part what was left out; empty where nothing was.
+func (o *OutOfScope) Text() string {
+	total := o.Total()
+	if total == 0 {
+		return ""
+	}
+	var names []string
+	for _, p := range o.most()[:min(len(o.Networks), 5)] {
+		names = append(names, fmt.Sprintf("%s (%s)", p, Count(o.Networks[p])))
+	}
+	return fmt.Sprintf("out of scope, since neither side is internal: %s, most from %s", Many(total, "connection"), strings.Join(names, ", "))
+}
+
+// Notes say what was left out and which setting would include it.
+func (o *OutOfScope) Notes() (notes []Note) {
+	if text := o.Text(); text != "" {
+		hint := "if those networks are yours, name them with --internal (hunt.internal), beside the others"
+		if most := o.most(); len(most) > 0 {
+			hint += ": " + most[0].String()
+		}
+		notes = append(notes, Note{What: text, Hint: hint, Count: o.Total()})
+	}
+	if o.Shared > 0 {
+		notes = append(notes, Note{What: fmt.Sprintf("out of scope, since 100.64.0.0/10 (carriers' NAT) counts as internal: %s to it", Many(o.Shared, "connection")),
+			Hint: "if those are other people's machines, give --internal (hunt.internal) without 100.64.0.0/10", Count: o.Shared})
+	}
+	return notes
+}

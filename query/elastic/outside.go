@@ -1,0 +1,107 @@
+package elastic
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
+)
+
+// mostLocal is how many addresses that Zeek calls local are asked for, beside those of the internal networks; mostOutside is
+// from how many sources what is out of scope is told apart.
+const mostLocal, mostOutside = 10_000, 1_000
+
+// outside finds out what the scope leaves out of a reading's window, and reads by what it learned.
+func (r *reading) outside(ctx context.Context) error {
+	known := len(r.req.Scope.Local())
+	var err error
+	r.left, err = r.src.outside(ctx, r.place.now(), r.window.Start.UnixMilli(), r.window.End.UnixMilli(), &r.req.Scope, r.unreadable)
+	if passes(err) { // Which addresses are local is not known either.
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.gaps = append(r.gaps, hunt.Note{What: err.Error()})
+		return nil
+	}
+	if err != nil || len(r.req.Scope.Local()) == known {
+		return err
+	}
+	r.query = r.anew()
+	return r.checkFields(ctx)
+}
+
+// outside asks once a hunt what the scope leaves out, by network, and which addresses Zeek calls local although they lie in no
+// internal network: those are internal from then on, as in files. Of indices whose addresses are none it must not be asked:
+// to aggregate texts and addresses together makes the server break the connection off.
+func (s *Source) outside(ctx context.Context, names []string, from, to int64, scope *hunt.Scope, but []string) (hunt.OutOfScope, error) {
+	var out hunt.OutOfScope
+	if scope.Narrowed() {
+		return out, nil
+	}
+	never := oneOf(fieldDest, cidrs(hunt.NeverDestination()))
+	local := func(own, flag string) object {
+		return object{"filter": object{"bool": object{"filter": []any{object{"term": object{flag: true}}},
+			"must_not": []any{inside(scope, own), oneOf(own, cidrs(hunt.NeverDestination()))}}},
+			"aggs": object{"by": object{"terms": object{"field": own, "size": mostLocal}}}}
+	}
+	b := body(object{"size": 0, "track_total_hits": false,
+		"query": object{"bool": object{"filter": []any{between(from, to), only(datasetConn), object{"exists": object{"field": fieldSource}}, object{"exists": object{"field": fieldDest}}},
+			"must_not": []any{never, oneOf("_index", append([]string{}, but...))}}},
+		"aggs": object{
+			"orig": local(fieldSource, securityonion.FieldLocalOrig), "resp": local(fieldDest, securityonion.FieldLocalResp),
+			"neither": object{"filter": object{"bool": object{"must_not": []any{inside(scope, fieldSource), inside(scope, fieldDest), oneOf(fieldSource, cidrs(hunt.NeverDestination()))}}},
+				"aggs": object{"by": object{"terms": object{"field": fieldSource, "size": mostOutside}}}},
+			"shared": object{"filter": object{"bool": object{"filter": []any{inside(scope, fieldSource), is(fieldDest, "100.64.0.0/10")}}}},
+		}})
+	type counted struct {
+		Count int64 `json:"doc_count"`
+		By    struct {
+			Others  int64 `json:"sum_other_doc_count"`
+			Buckets []struct {
+				Key   netip.Addr `json:"key"`
+				Count int64      `json:"doc_count"`
+			} `json:"buckets"`
+		} `json:"by"`
+	}
+	var a struct{ Orig, Resp, Neither, Shared counted }
+	err := s.client.Search(ctx, es.SearchRequest{Op: "count what is out of scope in", Index: names, Body: b, MissingOK: true}, func(r es.SearchResult) error {
+		if r.Aggregations == nil {
+			return nil
+		}
+		return json.Unmarshal(r.Aggregations, &a)
+	})
+	if err != nil {
+		return out, fmt.Errorf("count what is out of scope: %w", err)
+	}
+	learned := false
+	for _, l := range []counted{a.Orig, a.Resp} {
+		for _, k := range l.By.Buckets {
+			learned = scope.AddLocal(k.Key.Unmap()) || learned
+		}
+	}
+	if learned { // What is local is in scope now.
+		return s.outside(ctx, names, from, to, scope, but)
+	}
+	for _, k := range a.Neither.By.Buckets {
+		out.Add(k.Key.Unmap(), k.Count)
+	}
+	out.Others += a.Neither.By.Others
+	if scope.IsInternal(netip.MustParseAddr("100.64.0.1")) {
+		out.Shared = a.Shared.Count
+	}
+	return out, nil
+}
+
+// inside matches internal addresses: of the internal networks, and those that Zeek calls local.
+func inside(scope *hunt.Scope, field string) object { return oneOf(field, insiders(scope)) }
+
+func insiders(scope *hunt.Scope) []string {
+	list := cidrs(scope.Internal)
+	for _, a := range scope.Local() {
+		list = append(list, a.String())
+	}
+	return list
+}
