@@ -41,6 +41,8 @@ const (
 	encodedLength, encodedEntropy, wordLength = 24, 3.2, 14
 	// Encoded names weigh as so many, made-up ones as so few.
 	encodedWeight, wordWeight = 2.0, 0.5
+	// Labels from codedLength characters on may be told for data; names of which codedShare do are no words.
+	codedLength, codedShare = 8, 0.8
 )
 
 // ScoreDNSTunnel weighs the names. It goes by RITA's steps of 100, 500, 800 and 1,000 distinct names (0.2, 0.4, 0.6,
@@ -57,11 +59,14 @@ func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 	if t.Names == 0 {
 		return t
 	}
-	length := 0
+	length, coded := 0, 0
 	for _, name := range d.Names {
 		sub := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "."), d.Domain), ".")
 		bits := entropy(sub)
 		length += len(sub)
+		if isCoded(sub) {
+			coded++
+		}
 		t.Entropy += bits
 		t.Carried += bits * float64(len(sub)) / 8
 	}
@@ -71,11 +76,35 @@ func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 	switch {
 	case t.Length >= encodedLength && t.Entropy >= encodedEntropy:
 		weight = encodedWeight
-	case t.Length < wordLength && t.Unusual < 0.5:
+	case t.Length < wordLength && t.Unusual < 0.5 && float64(coded) < codedShare*float64(t.Names):
 		weight = wordWeight
 	}
 	t.Score = BucketedScore(float64(t.Names)*weight, ritaDNSThresholds())
 	return t
+}
+
+// isCoded says that a label of a name looks like data: eight characters or more, letters and digits mixed or hardly a vowel.
+// The disorder of so few characters says nothing: of eight hex digits it is 2.6 bits each, of a word as long as much.
+func isCoded(sub string) bool {
+	for label := range strings.SplitSeq(sub, ".") {
+		if len(label) < codedLength {
+			continue
+		}
+		digits, vowels := 0, 0
+		for i := range len(label) {
+			switch c := label[i]; {
+			case c >= '0' && c <= '9':
+				digits++
+			case strings.IndexByte("aeiouy", c) >= 0:
+				vowels++
+			}
+		}
+		mixed := digits > 0 && digits < len(label)
+		if mixed && 8*digits >= len(label) || 4*vowels < len(label)-digits && digits < len(label) {
+			return true
+		}
+	}
+	return false
 }
 
 // entropy of a text's bytes, bits each.

@@ -23,7 +23,7 @@ const (
 	// presenceSlots is the largest number of slots a day, ten minutes each.
 	presenceSlots = 144
 	// presenceMost is what presence alone weighs: medium, and with a rare destination still no more.
-	presenceMost = 0.44
+	presenceMost = 0.46
 )
 
 // Hours are the hours of a window in which something was active, the first hour first. The zero Hours are none.

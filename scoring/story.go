@@ -25,6 +25,8 @@ const (
 	FingerprintKey
 	// UnsharedKey is destinations that no other host uses, of one port and size or of any.
 	UnsharedKey
+	// QueriesKey is what a client asks of DNS below a registered domain.
+	QueriesKey
 )
 
 // StoryKey is a scored key of one source.

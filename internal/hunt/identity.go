@@ -96,11 +96,16 @@ type PairKey struct {
 	Sensor string
 }
 
+// UnsharedDomains is PairKey.DNS of all domains together that no other client asks for.
+const UnsharedDomains = "*"
+
 // String reads as an analyst writes it: 10.1.4.22>203.0.113.7:443/tcp, 10.1.4.22>cdn.example:443/tcp,
 // 10.1.4.22>203.0.113.0/24, 10.1.4.22>*:443/tcp#ja3=e7d705a3286e19ea42f587b344ee6865, [2001:db8::1]>[2001:db8::2]:443/tcp.
 func (k PairKey) String() string {
 	var dst string
 	switch {
+	case k.DNS == UnsharedDomains:
+		return host(k.Src) + ">*/dns#unshared"
 	case k.DNS != "":
 		return host(k.Src) + ">*." + k.DNS + "/dns"
 	case k.Name != "":

@@ -2,6 +2,7 @@ package pairs
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"strings"
@@ -46,6 +47,11 @@ type Queries struct {
 	Resolver  netip.Addr
 	Addresses map[netip.Addr]struct{}
 
+	// times are the queries' times, each as the difference to the one before, as a varint; timed is how many there are, up
+	// to MaxTimes, last the newest that was added.
+	times []byte
+	timed int
+	last  int64
 	// asked are the resolvers, up to maxAsked; others says that there were more.
 	asked  []netip.Addr
 	others bool
@@ -57,6 +63,8 @@ const (
 	MaxNames     = 100_000
 	MaxAddresses = 64
 	maxAsked     = 8
+	// MaxTimes are more queries than a rhythm could be told among.
+	MaxTimes = 50_000
 )
 
 // NewDNS makes an empty set.
@@ -64,8 +72,8 @@ func NewDNS() *DNS {
 	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{}}
 }
 
-// Add takes queries in; names without a registered domain (single labels, reverse lookups, public suffixes) are left
-// out, because nobody can own a tunnel below them. It may be called from many goroutines.
+// Add takes queries in; names without a registered domain (single labels, plain reverse lookups, public suffixes) are left
+// out, because nobody can own a tunnel below them. Reverse names that hold more than an address belong to its network. It may be called from many goroutines.
 func (d *DNS) Add(batch []hunt.DNSRecord) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -101,6 +109,11 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 		}
 	}
 	if r.Start != 0 {
+		for range min(n, int64(MaxTimes-q.timed)) {
+			q.times = binary.AppendVarint(q.times, r.Start-q.last)
+			q.last = r.Start
+			q.timed++
+		}
 		q.First, q.Last = min(q.First, r.Start), max(q.Last, r.Start)
 	}
 	if !q.Resolver.IsValid() || r.Resolver.Less(q.Resolver) {
@@ -120,6 +133,26 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 		}
 	}
 }
+
+// Times are when the client asked, Unix milliseconds, ascending; none where the source has no times, or where there are more
+// than MaxTimes.
+func (q *Queries) Times() []int64 {
+	if q.timed == 0 || q.Count > MaxTimes {
+		return nil
+	}
+	out := make([]int64, 0, q.timed)
+	at := int64(0)
+	for b := q.times; len(b) > 0; {
+		d, n := binary.Varint(b)
+		at, b = at+d, b[n:]
+		out = append(out, at)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Timed is how many times are known.
+func (q *Queries) Timed() int { return q.timed }
 
 // Answered notes an address out of answers.
 func (q *Queries) Answered(addr netip.Addr) {
@@ -173,8 +206,11 @@ const maxSuffixes = 1 << 16
 // registered is the domain that can be registered above a name, or empty. The answer for a name's parent is kept,
 // since tunnels ask for millions of names below one.
 func (d *DNS) registered(name string) string {
-	if strings.HasSuffix(name, ".arpa") || name == "" {
+	if name == "" {
 		return ""
+	}
+	if strings.HasSuffix(name, ".arpa") {
+		return reverseZone(name)
 	}
 	_, parent, ok := strings.Cut(name, ".")
 	if !ok {
@@ -194,6 +230,27 @@ func (d *DNS) registered(name string) string {
 		d.suffixes[parent] = domain
 	}
 	return domain
+}
+
+// reverseZone is the zone of the /24 or /48 that a reverse name lies in, if it holds more than an address: anybody with a
+// network has its zone, and may put data below it. Empty for plain reverse lookups.
+func reverseZone(name string) string {
+	for _, of := range [...]struct {
+		suffix        string
+		address, zone int // labels of an address, and of a network
+	}{{".in-addr.arpa", 4, 3}, {".ip6.arpa", 32, 12}} {
+		rest, ok := strings.CutSuffix(name, of.suffix)
+		if !ok {
+			continue
+		}
+		labels := strings.Split(rest, ".")
+		long := slices.ContainsFunc(labels, func(l string) bool { return len(l) > 3 })
+		if len(labels) <= of.zone || len(labels) <= of.address && !long {
+			return ""
+		}
+		return strings.Join(labels[len(labels)-of.zone:], ".") + of.suffix
+	}
+	return ""
 }
 
 // All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -90,4 +91,37 @@ func TestResolved(t *testing.T) {
 	require.Empty(t, want)
 	require.True(t, d.Resolves(near))
 	require.False(t, d.Resolves(host(3)))
+}
+
+// Reverse names that hold more than an address belong to the zone of its network; plain ones to nobody.
+func TestReverseZone(t *testing.T) {
+	for name, want := range map[string]string{
+		"4.3.2.1.in-addr.arpa":                                "",
+		"data.4.3.2.1.in-addr.arpa":                           "3.2.1.in-addr.arpa",
+		"deadbeef.3.2.1.in-addr.arpa":                         "3.2.1.in-addr.arpa",
+		"2.1.in-addr.arpa":                                    "",
+		"lb._dns-sd._udp.0.0.10.in-addr.arpa":                 "0.0.10.in-addr.arpa",
+		strings.Repeat("0.", 31) + "0.ip6.arpa":               "",
+		"deadbeef." + strings.Repeat("0.", 19) + "1.ip6.arpa": "0.0.0.0.0.0.0.0.0.0.0.1.ip6.arpa",
+		"home.arpa": "",
+	} {
+		require.Equal(t, want, reverseZone(name), name)
+	}
+}
+
+// Times come back as they went in, in order; more than are kept are none.
+func TestTimesOfQueries(t *testing.T) {
+	d := NewDNS()
+	ask := func(start, count int64) {
+		d.Add([]hunt.DNSRecord{{Start: start, Client: netip.MustParseAddr("10.0.0.1"), Resolver: netip.MustParseAddr("10.0.0.53"), Query: "a.evil.example", Type: "A", Count: count}})
+	}
+	ask(5000, 1)
+	ask(2000, 2)
+	ask(9000, 0)
+	q := d.All()[0]
+	require.Equal(t, []int64{2000, 2000, 5000, 9000}, q.Times())
+	require.Equal(t, 4, q.Timed())
+	ask(10_000, MaxTimes)
+	require.Nil(t, q.Times())
+	require.Equal(t, MaxTimes, q.Timed())
 }

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
@@ -74,4 +75,36 @@ func names(found map[string]hunt.Finding) (out []string) {
 		out = append(out, fmt.Sprintf("%s %.3f", pair, f.Dwell.Score))
 	}
 	return out
+}
+
+// One name asked again and again is a rhythm, whatever the name; what the client connects to as often is told by its connections.
+func TestQueriesHaveARhythm(t *testing.T) {
+	beacon := every(server, day0, 5*time.Minute, 24*time.Hour)
+	var asked []hunt.DNSRecord
+	for _, c := range beacon {
+		asked = append(asked, hunt.DNSRecord{Start: c.Start, Client: inside, Resolver: netip.MustParseAddr("10.0.0.53"), Query: "cmd.evil.example", Type: "A", Answers: []string{server.String()}, Count: 1})
+	}
+	r := rand.New(rand.NewPCG(5, 6))
+	alone := hunted(t, withDNS{ofDay(site(r)), asked}, dwellOptions())
+	require.Equal(t, "critical", alone["10.0.0.5>*.evil.example/dns"].Dwell.Severity, "%v", names(alone))
+	both := hunted(t, withDNS{ofDay(site(r), beacon), asked}, dwellOptions())
+	require.Contains(t, both, "10.0.0.5>203.0.113.9:443/tcp")
+	require.NotContains(t, both, "10.0.0.5>*.evil.example/dns", "%v", names(both))
+}
+
+// withDNS is a source with queries.
+type withDNS struct {
+	*fixed
+	asked []hunt.DNSRecord
+}
+
+func (s withDNS) Open() *hunt.Session {
+	in := s.fixed.Open()
+	in.Names = func(context.Context, hunt.Request, func([]hunt.NameRecord) error) (hunt.Reading, error) {
+		return hunt.Reading{}, nil
+	}
+	in.DNS = func(_ context.Context, _ hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+		return hunt.Reading{Connections: int64(len(s.asked))}, emit(s.asked)
+	}
+	return in
 }

@@ -48,6 +48,9 @@ func ExplainNames(s *evidence.Subject, n *Names) {
 	}
 }
 
+// SpecialUse says that names below a domain do not leave the network.
+func SpecialUse(domain string) bool { return specialUse(domain) != "" }
+
 // specialUse is the rule that says that names below a domain do not leave, or empty.
 func specialUse(domain string) string {
 	for name := domain; name != ""; {

@@ -36,6 +36,8 @@ func rawQuery(k *hunt.PairKey) securityonion.Query {
 	}
 	src := term(securityonion.FieldSourceIP, k.Src.String())
 	switch {
+	case k.DNS == hunt.UnsharedDomains:
+		return securityonion.Query{All: []securityonion.Term{dataset("dns"), src}}
 	case k.DNS != "":
 		return securityonion.Query{All: []securityonion.Term{dataset("dns"), src, {Field: securityonion.FieldQuery, Value: k.DNS, Below: true}}}
 	case k.Name != "":

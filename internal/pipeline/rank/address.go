@@ -27,7 +27,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 			host.note(active, s.alone.address(pair.Dst))
 		}
 		keys = append(keys, p.address(&pair)...)
-		s.contacted(pair.Dst)
+		s.contacted(src, pair.Dst, n)
 	}
 	keys = append(keys, s.networks(p, src, of)...)
 	keys = append(keys, s.unshared(p, src, of)...)

@@ -1,11 +1,16 @@
 package rank
 
 import (
+	"fmt"
 	"iter"
+	"math"
 	"net/netip"
+	"slices"
 	"strings"
+	"sync/atomic"
 
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/prevalence"
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
@@ -13,32 +18,172 @@ import (
 	"dwell/scoring"
 )
 
-// tunnel is a client and a registered domain whose names carry data, perhaps.
-type tunnel struct {
-	queries   *pairs.Queries
+// asked is a client and a registered domain: names that carry data, perhaps, or a rhythm.
+type asked struct {
+	queries *pairs.Queries
+	// contacted says that anybody connected to an address in the answers; visits is how many connections the client itself
+	// made there, or to names below the domain.
 	contacted bool
-	score     scoring.DNSTunnel
+	visits    atomic.Int64
+	// clients is how many ask for the domain.
+	clients int
+	tunnel  scoring.DNSTunnel
+	key     *key
+	// domains are those that a roll-up stands for.
+	domains []evidence.Name
 }
 
-// tunnels picks the domains with enough names, and notes in s.answers whose addresses are worth watching for.
-func (s *search) tunnels() (out []*tunnel) {
-	s.answers = map[netip.Addr][]*tunnel{}
-	for q := range s.m.Domains() {
-		t := &tunnel{queries: q}
-		out = append(out, t)
-		for a := range q.Addresses {
-			s.answers[a] = append(s.answers[a], t)
+// clientOf is a client with an address or a domain.
+type clientOf struct {
+	client netip.Addr
+	addr   netip.Addr
+	domain string
+}
+
+// dns is what was asked, by what may turn out to be connected to.
+type dns struct {
+	all []*asked
+	// answers are those by address in their answers, visited by client and address or domain.
+	answers map[netip.Addr][]*asked
+	visited map[clientOf][]*asked
+	clients int
+}
+
+// queries picks the domains with enough names or queries, and notes whose addresses are worth watching for.
+func (s *search) queries() {
+	s.dns = dns{answers: map[netip.Addr][]*asked{}, visited: map[clientOf][]*asked{}}
+	if s.m.DNS == nil {
+		return
+	}
+	clients, of := map[netip.Addr]struct{}{}, map[string]int{}
+	list := s.m.DNS.All()
+	for _, q := range list {
+		clients[q.Client] = struct{}{}
+		of[q.Domain]++
+	}
+	s.dns.clients = len(clients)
+	for _, q := range list {
+		if len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
+			continue
 		}
+		a := &asked{queries: q, clients: of[q.Domain]}
+		s.dns.all = append(s.dns.all, a)
+		for addr := range q.Addresses {
+			s.dns.answers[addr] = append(s.dns.answers[addr], a)
+			k := clientOf{client: q.Client, addr: addr}
+			s.dns.visited[k] = append(s.dns.visited[k], a)
+		}
+		k := clientOf{client: q.Client, domain: q.Domain}
+		s.dns.visited[k] = append(s.dns.visited[k], a)
+	}
+}
+
+// contacted notes that a source made so many connections to an address.
+func (s *search) contacted(src, dst netip.Addr, connections int64) {
+	for _, a := range s.dns.visited[clientOf{client: src, addr: dst}] {
+		a.visits.Add(connections)
+	}
+	if of := s.dns.answers[dst]; len(of) > 0 {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, a := range of {
+			a.contacted = true
+		}
+	}
+}
+
+// askedFor notes that a source made so many connections under names below a domain.
+func (s *search) askedFor(src netip.Addr, domain string, connections int64) {
+	for _, a := range s.dns.visited[clientOf{client: src, domain: domain}] {
+		a.visits.Add(connections)
+	}
+}
+
+// measureQueries looks for a rhythm in what each client asks below each domain, and over all domains that no other client asks
+// for. Where the client connects to what it asked for about as often, the connections tell the same, and the queries
+// are left alone.
+func (s *search) measureQueries(p *prober) {
+	unshared := map[netip.Addr][]*asked{}
+	for _, a := range s.dns.all {
+		q := a.queries
+		if 2*a.visits.Load() >= q.Count || !s.m.Request.Scope.IsInternal(q.Client) {
+			continue
+		}
+		a.key = p.queries(q.Client, q.Domain, q.Resolver, q.Times())
+		if a.clients == 1 && s.dns.clients >= prevalence.FewHosts && !protocol.SpecialUse(q.Domain) {
+			unshared[q.Client] = append(unshared[q.Client], a)
+		}
+	}
+	for client, of := range unshared {
+		if len(of) < fewestUnshared {
+			continue
+		}
+		var times []int64
+		rolled := &asked{clients: 1, queries: &pairs.Queries{Client: client, Domain: hunt.UnsharedDomains, Resolver: of[0].queries.Resolver, First: math.MaxInt64}}
+		for _, a := range of {
+			q := a.queries
+			if times = append(times, q.Times()...); len(times) > maxRollUp {
+				break
+			}
+			rolled.queries.Count += q.Count
+			rolled.queries.First, rolled.queries.Last = min(rolled.queries.First, q.First), max(rolled.queries.Last, q.Last)
+			rolled.domains = append(rolled.domains, evidence.Name{Name: q.Domain, Connections: q.Count})
+		}
+		slices.Sort(times)
+		if len(times) <= maxRollUp {
+			rolled.key = p.queries(client, hunt.UnsharedDomains, rolled.queries.Resolver, times)
+		}
+		if rolled.key != nil {
+			sortNames(rolled.domains)
+			s.dns.all = append(s.dns.all, rolled)
+		}
+	}
+}
+
+// queries measures the times at which a client asked.
+func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, times []int64) *key {
+	if len(times) < material.Fewest {
+		return nil
+	}
+	p.series = scoring.Series{Start: append(p.series.Start[:0], times...)}
+	k := p.measure(hunt.PairKey{Src: client, Dst: resolver, DNS: domain, Port: 53}, scoring.QueriesKey)
+	if k != nil {
+		k.totals.Connections = int64(len(times))
+	}
+	return k
+}
+
+// querySubjects judges the domains, now that it is known whether anybody connected to their answers.
+func (s *search) querySubjects(tested int) []*evidence.Subject {
+	var out []*evidence.Subject
+	for _, a := range s.dns.all {
+		q := a.queries
+		if len(q.Names) >= material.TunnelFloor {
+			d := scoring.DNSNames{Domain: q.Domain, Names: q.Texts(), Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
+			if len(q.Addresses) > 0 {
+				d.Contacted = &a.contacted
+			}
+			a.tunnel = scoring.ScoreDNSTunnel(d)
+		}
+		v := scoring.Indicators{DNSTunnel: a.tunnel.Score}
+		if a.key != nil {
+			a.key.shown = a.key.presence.Score(s.hoursOf(q.Client), s.othersOf(q.Client), tested)
+			v.Beacon, v.Presence = a.key.indicators(tested).Beacon, a.key.shown.Score
+		}
+		if a.key == nil && len(q.Names) < material.TunnelFloor || v.Strongest() < material.Floor && v.Strongest() < s.m.MinScore {
+			continue
+		}
+		out = append(out, s.querySubject(a, v, tested))
 	}
 	return out
 }
 
 // resolvers are the addresses that were asked for the domains.
-func resolvers(tunnels []*tunnel) iter.Seq[netip.Addr] {
+func resolvers(all []*asked) iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
-		for _, t := range tunnels {
-			for _, a := range t.queries.Asked() {
-				if !yield(a) {
+		for _, a := range all {
+			for _, r := range a.queries.Asked() {
+				if !yield(r) {
 					return
 				}
 			}
@@ -46,20 +191,41 @@ func resolvers(tunnels []*tunnel) iter.Seq[netip.Addr] {
 	}
 }
 
-// tunnelSubjects judges the domains, now that it is known whether anybody connected to their answers.
-func (s *search) tunnelSubjects(tunnels []*tunnel) []*evidence.Subject {
-	var out []*evidence.Subject
-	for _, t := range tunnels {
-		q := t.queries
-		d := scoring.DNSNames{Domain: q.Domain, Names: q.Texts(), Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
-		if len(q.Addresses) > 0 {
-			d.Contacted = &t.contacted
+func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evidence.Subject {
+	q := a.queries
+	sub := s.m.TunnelOf(q)
+	f := s.m.Finding(sub, hunt.Parts{Beacon: v.Beacon, DNSTunnel: v.DNSTunnel})
+	f.Destination.Domain = q.Domain
+	f.Dwell.InternalIP = q.Client
+	k := a.key
+	if k == nil {
+		k = &key{}
+	} else {
+		f.Beacon = k.beaconFields(tested)
+	}
+	f.Dwell.Indicators, f.Dwell.Reasons = k.reasonsWith(v, tested, a.tunnel.Reasons())
+	f.Rule = material.Rule(f.Dwell.Indicators)
+	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: material.Round(a.tunnel.Length), Entropy: material.Round(a.tunnel.Entropy)}
+	out := evidence.NewSubject(sub.PairKey, v, &f, s.weights)
+	out.Timer = k.beacon.Timer
+	if q.Domain == hunt.UnsharedDomains {
+		out.Names = a.domains[:min(len(a.domains), evidence.MaxNames)]
+		for _, n := range out.Names {
+			f.Dwell.Evidence.Names = append(f.Dwell.Evidence.Names, n.Name)
 		}
-		t.score = scoring.ScoreDNSTunnel(d)
-		if t.score.Score < material.Floor && t.score.Score < s.m.MinScore {
-			continue
-		}
-		out = append(out, s.tunnelSubject(t))
+	} else {
+		out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
+		internal := s.m.Request.Scope.IsInternal
+		out.Resolved = q.Resolved(func(a netip.Addr) bool { return internal(a) || s.spread.Resolves(a, q.Client) })
+		protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: a.tunnel.Length, Addresses: q.Addresses,
+			AnswerBytes: q.AnswerBytes, Internal: internal, Inside: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
+	}
+	f.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(a.clients), Active: int64(s.dns.clients)}
+	if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
+		out.Modify(evidence.Rare, fmt.Sprintf("no other of %s clients asks for it", hunt.Count(int64(s.dns.clients))))
+	}
+	if q.Overflow > 0 {
+		out.Last("there were more names than are kept: at least those above")
 	}
 	return out
 }
@@ -75,39 +241,4 @@ func commonSuffix(names []string) (common string) {
 		}
 	}
 	return common
-}
-
-func (s *search) tunnelSubject(t *tunnel) *evidence.Subject {
-	q := t.queries
-	sub := s.m.TunnelOf(q)
-	f := s.m.Finding(sub, hunt.Parts{DNSTunnel: t.score.Score})
-	f.Destination.Domain = q.Domain
-	f.Dwell.InternalIP = q.Client
-	f.Dwell.Indicators, f.Dwell.Reasons = []string{hunt.DNSTunnel}, t.score.Reasons()
-	if t.score.Score < material.Floor {
-		f.Dwell.Indicators = []string{}
-	}
-	f.Rule = material.Rule([]string{hunt.DNSTunnel})
-	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: material.Round(t.score.Length), Entropy: material.Round(t.score.Entropy)}
-	out := evidence.NewSubject(sub.PairKey, scoring.Indicators{DNSTunnel: t.score.Score}, &f, s.weights)
-	out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
-	internal := s.m.Request.Scope.IsInternal
-	out.Resolved = q.Resolved(func(a netip.Addr) bool { return internal(a) || s.spread.Resolves(a, q.Client) })
-	protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: t.score.Length, Addresses: q.Addresses,
-		AnswerBytes: q.AnswerBytes, Internal: internal, Inside: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
-	if q.Overflow > 0 {
-		out.Last("there were more names than are kept: at least those above")
-	}
-	return out
-}
-
-// contacted notes that somebody connected to an address.
-func (s *search) contacted(dst netip.Addr) {
-	if of := s.answers[dst]; len(of) > 0 {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, t := range of {
-			t.contacted = true
-		}
-	}
 }

@@ -54,6 +54,7 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 		}
 		group := names[from:to]
 		from = to
+		s.askedFor(src, group[0].domain, int64(total))
 		if !s.alone.domain(group[0].domain) {
 			for _, n := range group {
 				for _, u := range s.m.Named.Uses(src, of.Dst(n.at)) {

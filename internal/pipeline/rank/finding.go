@@ -53,6 +53,11 @@ func (s *search) chance(sub *evidence.Subject, k *key, tested int) {
 
 // reasons names the indicators that fired and says why, strongest first.
 func (k *key) reasons(v scoring.Indicators, tested int) (indicators, reasons []string) {
+	return k.reasonsWith(v, tested, nil)
+}
+
+// reasonsWith is reasons of a key with names that were asked for.
+func (k *key) reasonsWith(v scoring.Indicators, tested int, tunnel []string) (indicators, reasons []string) {
 	type one struct {
 		value   float64
 		name    string
@@ -63,6 +68,7 @@ func (k *key) reasons(v scoring.Indicators, tested int) (indicators, reasons []s
 		{v.Long, hunt.LongConnection, k.long.Reasons()},
 		{v.Strobe, hunt.Strobe, k.strobe.Reasons()},
 		{v.Presence, hunt.Presence, k.presence.Reasons(k.shown, tested)},
+		{v.DNSTunnel, hunt.DNSTunnel, tunnel},
 	}
 	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
 	indicators, reasons = []string{}, []string{}

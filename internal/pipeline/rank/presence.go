@@ -40,21 +40,27 @@ func (s *source) habits() (out scoring.Habits) {
 
 // present settles what the presence of each key is worth, now that it is known what the other hosts do.
 func (s *search) present(tested int) {
-	var all scoring.Habits
-	own := map[netip.Addr]scoring.Habits{}
+	s.habits, s.active = map[netip.Addr]scoring.Habits{}, map[netip.Addr]int{}
 	for i := range s.found {
-		h := s.found[i].habits()
-		own[s.found[i].src] = h
-		all.Join(h)
+		src := &s.found[i]
+		s.habits[src.src], s.active[src.src] = src.habits(), src.hours.Count()
+		s.all.Join(s.habits[src.src])
 	}
 	for i := range s.found {
 		src := &s.found[i]
-		others := all.Without(own[src.src])
-		if others.Weight() < fewestHabits {
-			others = all
-		}
 		for _, k := range src.keys {
-			k.shown = k.presence.Score(src.hours.Count(), others, tested)
+			k.shown = k.presence.Score(s.hoursOf(src.src), s.othersOf(src.src), tested)
 		}
 	}
+}
+
+// hoursOf is in how many hours a host is active.
+func (s *search) hoursOf(src netip.Addr) int { return s.active[src] }
+
+// othersOf are the habits of the other hosts' candidates.
+func (s *search) othersOf(src netip.Addr) scoring.Habits {
+	if others := s.all.Without(s.habits[src]); others.Weight() >= fewestHabits {
+		return others
+	}
+	return s.all
 }

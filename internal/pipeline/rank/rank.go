@@ -103,8 +103,11 @@ type search struct {
 	everywhere map[*evidence.Subject][]netip.Addr
 	// shared are the addresses at which a source used names of domains that other hosts use, too.
 	shared map[netip.Addr]map[netip.Addr]struct{}
-	// answers are addresses out of DNS answers that matter if anybody connects to them.
-	answers map[netip.Addr][]*tunnel
+	dns    dns
+	// all are the habits of all hosts together, habits those of each, active in how many hours each is.
+	all    scoring.Habits
+	habits map[netip.Addr]scoring.Habits
+	active map[netip.Addr]int
 }
 
 // source is an address with its keys that may become findings.
@@ -125,6 +128,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 		probers[i] = newProber(m, &keys)
 	}
 	s.alone = newAlone(m, probers)
+	s.queries()
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil {
@@ -138,7 +142,6 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 			}
 		})
 	}
-	tunnels := s.tunnels()
 	m.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 		if ctx.Err() == nil {
 			s.addresses(probers[n], src, of)
@@ -147,6 +150,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	for src, keys := range s.byName { // sources that only name logs know
 		s.found = append(s.found, source{src: src, keys: keys})
 	}
+	s.measureQueries(probers[0])
 	tested := int(keys.Load())
 	out.Sensitivity.Skipped = m.Skipped()
 	for _, p := range probers {
@@ -158,14 +162,14 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	out.Scored = int64(tested)
 	s.present(tested)
 	s.prune(tested)
-	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(tunnels), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal}
+	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(s.dns.all), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
 		subjects = append(subjects, s.stories(src, tested)...)
 	}
 	s.addNames(subjects, s.everywhere)
-	return append(subjects, s.tunnelSubjects(tunnels)...)
+	return append(subjects, s.querySubjects(tested)...)
 }
 
 // prune forgets the keys that come to nothing now that it is known how many were tested.
