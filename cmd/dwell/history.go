@@ -43,6 +43,21 @@ func (a *app) archive(ctx context.Context, paths []string, settings *config.Load
 	return archive, err
 }
 
+// keeping makes a cluster a source whose hours are kept, for hunts that are stored. Without a state directory, or where one that
+// cannot be used, the hunt reads everything from the cluster and says so.
+func (a *app) keeping(source hunt.Source, settings *config.Loaded, scope hunt.Scope) hunt.Source {
+	state, err := settings.StateDir(a.Environ)
+	if err == nil {
+		var store *history.Store
+		id := history.Identity(scope, append([]string{settings.Query.Index}, settings.Elasticsearch.Addresses...)...)
+		if store, err = a.openHistory(state, settings, id, false); err == nil {
+			return &history.Cluster{Store: store, Of: source}
+		}
+	}
+	a.warn("no history is kept, so every hunt reads its whole window: %v", err)
+	return source
+}
+
 // openHistory opens a history below the state directory; one that is damaged begins anew, and says so.
 func (a *app) openHistory(state string, settings *config.Loaded, id string, endOfData bool) (*history.Store, error) {
 	store, err := history.Open(filepath.Join(state, "history"), id, history.Options{Keep: settings.History.Keep, Size: int64(settings.History.Size),

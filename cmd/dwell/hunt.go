@@ -112,7 +112,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return usage("--limit %d: want 0 (all) or more", f.limit)
 	}
 	if f.history && len(f.zeek) == 0 {
-		return usage("--history goes with --zeek PATH")
+		return usage("--history goes with --zeek PATH: out of Elasticsearch, `dwell serve` and `dwell hunt --write` keep what they read by themselves")
 	}
 	if f.learn {
 		if err := f.mayLearn(); err != nil {
@@ -143,6 +143,9 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	writer, err := a.writer(c.Context(), f.write, settings)
 	if err != nil {
 		return err
+	}
+	if writer != nil && len(f.zeek) == 0 {
+		source = a.keeping(source, settings, options.Request.Scope)
 	}
 	bar := newProgress(a)
 	options.Request.Progress = bar.update

@@ -273,6 +273,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err erro
 	if err != nil {
 		return false, err
 	}
+	source = j.keeping(source, settings, options.Request.Scope)
 	options.Request.From, options.Request.To, options.Request.Since = w.Start, w.End, 0
 	options.Request.Progress = func(hunt.Progress) { j.runner.Beat() }
 	options.Remember = settings.Evidence.Enabled

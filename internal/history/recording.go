@@ -23,6 +23,8 @@ type Recording struct {
 
 	mu    sync.Mutex
 	hours map[int64]*recorded
+	// lost hours are damaged: what was kept of them goes with the commit.
+	lost  map[int64]bool
 	rows  int
 	limit int
 	files int
@@ -131,6 +133,19 @@ func writeSome[T any, P row[T]](dir, stem string, kind Kind, rows []T) (Segment,
 	return write[T, P](dir, stem+string(kind)+".parquet", kind, rows)
 }
 
+// forget lets hours go, because they turned out to be damaged.
+func (r *Recording) forget(hours map[int64]bool) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.lost == nil {
+		r.lost = map[int64]bool{}
+	}
+	maps.Copy(r.lost, hours)
+}
+
 // commit ends a recording and makes hours count, each with its state: the whole ones in place of what was kept of them, of the others
 // what is new comes to it, and a record that is there already counts once. What else was recorded is forgotten. Hours that
 // ended before days are merged into days. It says how many hours were let go because the history had outgrown its size.
@@ -144,7 +159,14 @@ func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time)
 	if r.err != nil {
 		return 0, r.err
 	}
-	spans := r.s.spans
+	spans := slices.DeleteFunc(slices.Clone(r.s.spans), func(sp Span) bool {
+		for at := sp.Start; at < sp.end(); at += hourMS {
+			if r.lost[at] {
+				return true
+			}
+		}
+		return false
+	})
 	for _, put := range []struct {
 		hours map[int64]hunt.HourState
 		add   bool

@@ -47,6 +47,9 @@ type Session struct {
 	Machines func(ctx context.Context, req Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*Machine, Remarks, error)
 	// Contacts says what one host did in the window: with other internal hosts, and who else talks to some external addresses.
 	Contacts func(ctx context.Context, req Request, addr netip.Addr, outside []netip.Addr) (Contacts, Remarks, error)
+	// Hours settles the window of a request as Connections does and says what the source has of each whole hour in it (UTC, by
+	// its start in Unix milliseconds). Of the hours in seen it also counts what arrived after the newest record seen.
+	Hours func(ctx context.Context, req Request, seen map[int64]HourState) (Window, map[int64]Hour, Remarks, error)
 	// Coverage says how much of the traffic was seen.
 	Coverage func(ctx context.Context, req Request) (Coverage, Remarks, error)
 	// Sensors settles the window of a request and gives a source for each sensor that has connections in it, in order of name.
@@ -77,4 +80,10 @@ type HourState struct {
 	Records int64 `json:"records"`
 	// Arrived is when the newest of them arrived, Unix milliseconds; 0 where the source does not know.
 	Arrived int64 `json:"arrived,omitempty"`
+}
+
+// Hour is the state of an hour now, and how many of its records arrived after those that were seen before.
+type Hour struct {
+	HourState
+	Later int64
 }

@@ -17,6 +17,11 @@ type Request struct {
 	// LookBack is how long before the window connections are looked for that reach into it; 0 means DefaultLookBack, less
 	// than 0 none.
 	LookBack time.Duration
+	// OnlyEarlier wants nothing but what began before the window and reaches into it.
+	OnlyEarlier bool
+	// Later, if set, narrows the records to those of some hours that arrived after a moment: the hour's start to that moment,
+	// both Unix milliseconds.
+	Later map[int64]int64
 	// Scope settles which connections are wanted.
 	Scope Scope
 	// EveryRecord has each record count as it is logged, as RITA counts: one that comes again with its uid counts once, but what

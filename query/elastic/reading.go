@@ -114,6 +114,9 @@ type reading struct {
 }
 
 func newReading(s *Source, p *place, l log, req hunt.Request) *reading {
+	if len(req.Later) > 0 {
+		l.query.filter = append(slices.Clone(l.query.filter), arrivedAfter(req.Later))
+	}
 	r := &reading{
 		log: l, src: s, place: p, req: req,
 		docs: cmp.Or(l.docs, int64(s.opt.SliceDocs)), size: s.opt.MaxPage, said: make(map[string]bool), odd: make(map[byte]int64),

@@ -102,6 +102,20 @@ func New(client *es.Client, opt Options) (*Source, error) {
 // Read is [hunt.Session.Connections]. Errors are the cluster's (*es.Error, with its kind) or emit's.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 	first := firstOnly{set: once.New(once.Most), every: req.EveryRecord, emit: emit}
+	if req.OnlyEarlier {
+		now, _, err := s.clock(ctx)
+		if err != nil {
+			return hunt.Reading{}, err
+		}
+		window, err := resolve(req, now)
+		if err != nil {
+			return hunt.Reading{}, err
+		}
+		out := hunt.Reading{Window: window}
+		err = s.readLong(ctx, req, &out, first.take)
+		first.tell(&out)
+		return out, err
+	}
 	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
 		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), first.take)}
 	})

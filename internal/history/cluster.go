@@ -1,0 +1,300 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"dwell/internal/atomicfile"
+	"dwell/internal/hunt"
+)
+
+// Cluster is a source of which whole hours are kept. An hour that the source describes as it did when it was read comes out of
+// the history; one to which records came late is read for those alone; every other is read whole. So the hunt's records are the
+// same with a history and without.
+type Cluster struct {
+	Store *Store
+	Of    hunt.Source
+}
+
+// Open implements [hunt.Source]. What was read is kept once connections, names and DNS queries of a window were read without a
+// gap. A source that cannot describe its hours is handed on as it is.
+func (c *Cluster) Open() *hunt.Session {
+	inner := c.Of.Open()
+	if inner.Hours == nil || inner.Names == nil || inner.DNS == nil {
+		return inner
+	}
+	v := &visit{store: c.Store, in: inner}
+	s := *inner
+	s.Connections, s.Names, s.DNS = v.connections, v.names, v.dns
+	s.Close = func() error {
+		var err error
+		if inner.Close != nil {
+			err = inner.Close()
+		}
+		if v.rec == nil {
+			return err
+		}
+		return errors.Join(err, v.rec.Discard())
+	}
+	return &s
+}
+
+// visit is one hunt in a cluster.
+type visit struct {
+	store *Store
+	in    *hunt.Session
+	// rec is nil where another process writes the history: then nothing is kept.
+	rec *Recording
+
+	mu sync.Mutex
+	// kept hours are as they were; late ones want what arrived after a moment; cold ones are read whole.
+	kept map[int64]bool
+	late map[int64]int64
+	cold map[int64]bool
+	// now is how the source describes all hours.
+	now map[int64]hunt.Hour
+	// halves are hours of which history gave one kind of records before another was found damaged: they are not kept.
+	halves map[int64]bool
+	// read says how many of the three kinds were read; broken that one of them had a gap.
+	read   int
+	broken bool
+}
+
+// plan settles what of a window comes from where.
+func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.Remarks, error) {
+	seen := v.store.Kept(time.UnixMilli(0), v.store.o.Now().Add(24*time.Hour))
+	w, now, remarks, err := v.in.Hours(ctx, req, seen)
+	if err != nil {
+		return w, remarks, err
+	}
+	v.kept, v.late, v.cold, v.halves, v.now = map[int64]bool{}, map[int64]int64{}, map[int64]bool{}, map[int64]bool{}, now
+	for at := hourOf(w.ReadFrom().UnixMilli()); at < w.End.UnixMilli(); at += hourMS {
+		was, have := seen[at]
+		is, whole := now[at]
+		switch {
+		case !have || !whole:
+			v.cold[at] = true
+		case was == is.HourState:
+			v.kept[at] = true
+		case was.Arrived > 0 && was.Records+is.Later == is.Records:
+			v.late[at] = was.Arrived
+			v.kept[at] = true
+		default:
+			v.cold[at] = true
+		}
+	}
+	return w, remarks, nil
+}
+
+// part is a piece of the window that is asked of the source.
+type part struct {
+	from, to time.Time
+	later    map[int64]int64
+}
+
+// parts joins neighbouring hours of a window that are read whole.
+func (v *visit) parts(from, to time.Time) (out []part) {
+	for _, at := range slices.Sorted(maps.Keys(v.cold)) {
+		start, end := time.UnixMilli(at).UTC(), time.UnixMilli(at+hourMS).UTC()
+		if start.Before(from) {
+			start = from
+		}
+		if end.After(to) {
+			end = to
+		}
+		if !start.Before(end) {
+			continue
+		}
+		if n := len(out); n > 0 && out[n-1].to.Equal(start) {
+			out[n-1].to = end
+			continue
+		}
+		out = append(out, part{from: start, to: end})
+	}
+	return out
+}
+
+// latePart is what came late to hours that are kept.
+func (v *visit) latePart(from, to time.Time) (p part, ok bool) {
+	if len(v.late) == 0 {
+		return p, false
+	}
+	hours := slices.Sorted(maps.Keys(v.late))
+	p = part{from: time.UnixMilli(hours[0]).UTC(), to: time.UnixMilli(hours[len(hours)-1] + hourMS).UTC(), later: v.late}
+	if p.from.Before(from) {
+		p.from = from
+	}
+	if p.to.After(to) {
+		p.to = to
+	}
+	return p, p.from.Before(p.to)
+}
+
+func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+	if len(req.Scope.Proxies) > 0 || req.Scope.Only.Src.IsValid() || req.EveryRecord { // other records than those that are kept
+		return v.in.Connections(ctx, req, emit)
+	}
+	rec, err := v.store.Record(ctx, false)
+	switch {
+	case errors.Is(err, atomicfile.ErrLocked):
+	case err != nil:
+		return hunt.Reading{}, err
+	default:
+		v.rec = rec
+	}
+	w, remarks, err := v.plan(ctx, req)
+	if err != nil {
+		return hunt.Reading{Window: w}, err
+	}
+	reading, err := both(ctx, v, req, w.ReadFrom(), w.End, records[hunt.Connection]{v.in.Connections, v.store.Connections, v.rec.AddConnections, sameConnection}, emit)
+	reading.Window = w
+	reading.Add(remarks)
+	if err == nil && reading.Source == "" && v.in.Name != nil { // nothing was asked of it
+		reading.Source, err = v.in.Name(ctx)
+	}
+	if err == nil && reading.Connections == 0 { // the source can say why
+		v.broken = true
+		return v.in.Connections(ctx, req, emit)
+	}
+	if err != nil || req.LookBack < 0 {
+		return reading, err
+	}
+	// What began before the window and reaches into it is little, and comes out of the source.
+	req.From, req.To, req.Since, req.OnlyEarlier = w.Start, w.End, 0, true
+	earlier, err := v.in.Connections(ctx, req, emit)
+	reading.Slices = append(earlier.Slices, reading.Slices...)
+	reading.Connections, reading.Records = reading.Connections+earlier.Connections, reading.Records+earlier.Records
+	reading.Add(hunt.Remarks{Notes: earlier.Notes, Gaps: earlier.Gaps})
+	v.broken = v.broken || len(earlier.Gaps) > 0
+	return reading, err
+}
+
+func (v *visit) names(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+	if v.now == nil {
+		return v.in.Names(ctx, req, emit)
+	}
+	return both(ctx, v, req, req.From, req.To, records[hunt.NameRecord]{v.in.Names, v.store.Names, v.rec.AddNames, sameName}, emit)
+}
+
+func (v *visit) dns(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+	if v.now == nil {
+		return v.in.DNS(ctx, req, emit)
+	}
+	return both(ctx, v, req, req.From, req.To, records[hunt.DNSRecord]{v.in.DNS, v.store.Queries, v.rec.AddQueries, sameQuery}, emit)
+}
+
+// records is one kind of them: how the source gives them, how history does, how they are recorded and which are the same.
+type records[R any] struct {
+	ask    func(context.Context, hunt.Request, func([]R) error) (hunt.Reading, error)
+	look   func(context.Context, Selection, func([]R) error) (map[int64]bool, error)
+	record func([]R)
+	same   identity[R]
+}
+
+// both reads records: what came late first, then what is kept, then what is read whole. All that comes from the source is
+// recorded.
+func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.Time, of records[R], emit func([]R) error) (out hunt.Reading, err error) {
+	came := newArrivals(of.same)
+	if p, ok := v.latePart(from, to); ok {
+		if err := askPart(ctx, req, p, &out, of.ask, func(batch []R) error {
+			of.record(batch)
+			came.add(batch)
+			return nil
+		}); err != nil {
+			return out, err
+		}
+	}
+	given := newTally()
+	give := func(batch []R) error {
+		tally(given, batch, of.same)
+		return emit(batch)
+	}
+	lost, err := of.look(ctx, Selection{From: from, To: to, Hours: v.kept}, func(batch []R) error { return give(came.without(batch)) })
+	if err != nil {
+		return out, err
+	}
+	for at := range lost { // it is read from the source, as if it had never been kept
+		if v.kept[at] {
+			delete(v.kept, at)
+			delete(v.late, at)
+			v.cold[at] = true
+			v.halves[at] = v.read > 0
+		}
+	}
+	if len(lost) > 0 {
+		out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s of history cannot be trusted and was read from the source again", hunt.Many(len(lost), "hour")), Count: int64(len(lost))})
+		v.rec.forget(lost)
+	}
+	if rest := came.rest(func(start int64) bool { return v.kept[hourOf(start)] }); len(rest) > 0 {
+		if err := give(rest); err != nil {
+			return out, err
+		}
+	}
+	for _, p := range v.parts(from, to) {
+		if err := askPart(ctx, req, p, &out, of.ask, func(batch []R) error { of.record(batch); return give(batch) }); err != nil {
+			return out, err
+		}
+	}
+	out.Slices = given.slices()
+	for _, sl := range out.Slices {
+		out.Connections += sl.Read
+	}
+	out.Records = max(out.Records, out.Connections)
+	v.broken = v.broken || len(out.Gaps) > 0
+	if v.read++; v.read == 3 && !v.broken {
+		out.Add(v.keep(from, to))
+	}
+	return out, nil
+}
+
+// askPart asks the source for one part and adds what it says to the reading.
+func askPart[R any](ctx context.Context, req hunt.Request, p part, out *hunt.Reading, ask func(context.Context, hunt.Request, func([]R) error) (hunt.Reading, error), emit func([]R) error) error {
+	req.From, req.To, req.Since, req.Later, req.LookBack = p.from, p.to, 0, p.later, -1
+	more, err := ask(ctx, req, emit)
+	out.Source = more.Source
+	out.Records += more.Records
+	out.Sensors = append(out.Sensors, more.Sensors...)
+	if more.Newest.After(out.Newest) {
+		out.Newest = more.Newest
+	}
+	if more.Records == 0 && len(more.Gaps) == 0 { // why there is nothing in a part says nothing of the whole
+		more.Notes = nil
+	}
+	for _, n := range more.Notes { // each part of a hunt says what holds for all of it
+		if !slices.ContainsFunc(out.Notes, func(o hunt.Note) bool { return o.What == n.What && o.Where == n.Where }) {
+			out.Notes = append(out.Notes, n)
+		}
+	}
+	out.Gaps = append(out.Gaps, more.Gaps...)
+	return err
+}
+
+// keep commits what was read of whole hours that the source described before they were read: what came since is late then.
+func (v *visit) keep(from, to time.Time) (r hunt.Remarks) {
+	if v.rec == nil {
+		return r
+	}
+	whole, late := map[int64]hunt.HourState{}, map[int64]hunt.HourState{}
+	for at, is := range v.now {
+		switch _, came := v.late[at]; {
+		case at < from.UnixMilli() || at+hourMS > to.UnixMilli() || v.halves[at]:
+		case came:
+			late[at] = is.HourState
+		case v.cold[at]:
+			whole[at] = is.HourState
+		}
+	}
+	dropped, err := v.rec.commit(whole, late, v.store.o.Now().Add(-daysAfter))
+	switch {
+	case err != nil:
+		r.Notes = append(r.Notes, hunt.Note{What: "what was read could not be kept: " + err.Error(), Hint: "the next hunt reads it again"})
+	case dropped > 0:
+		r.Notes = append(r.Notes, hunt.Note{What: fmt.Sprintf("the oldest %s of history were let go for want of room", hunt.Many(dropped, "hour")), Hint: "raise history.size to keep more"})
+	}
+	return r
+}

@@ -1,0 +1,229 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// arrival is a record with the moment at which the cluster has it, Unix milliseconds.
+type arrival[R any] struct {
+	record R
+	start  int64
+	at     int64
+}
+
+// grid is a cluster that gets its records in the course of time.
+type grid struct {
+	now         time.Time
+	connections []arrival[hunt.Connection]
+	names       []arrival[hunt.NameRecord]
+	queries     []arrival[hunt.DNSRecord]
+	// deleted is the moment before which its records are gone.
+	deleted int64
+	// asked counts the records that it handed out.
+	asked int
+	gap   bool
+}
+
+func (g *grid) Open() *hunt.Session {
+	return &hunt.Session{
+		Connections: func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+			r, err := give(g, req, g.connections, emit)
+			r.Window = hunt.Window{Start: req.From, End: req.To}
+			return r, err
+		},
+		Names: func(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+			return give(g, req, g.names, emit)
+		},
+		DNS: func(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+			return give(g, req, g.queries, emit)
+		},
+		Hours: func(_ context.Context, req hunt.Request, seen map[int64]hunt.HourState) (hunt.Window, map[int64]hunt.Hour, hunt.Remarks, error) {
+			out := map[int64]hunt.Hour{}
+			for at := req.From.UnixMilli(); at+hourMS <= req.To.UnixMilli(); at += hourMS {
+				out[at] = hunt.Hour{}
+			}
+			describe(g, out, seen, g.connections)
+			describe(g, out, seen, g.names)
+			describe(g, out, seen, g.queries)
+			return hunt.Window{Start: req.From, End: req.To}, out, hunt.Remarks{}, nil
+		},
+	}
+}
+
+func (g *grid) has(start, at int64) bool { return at <= g.now.UnixMilli() && start >= g.deleted }
+
+func describe[R any](g *grid, out map[int64]hunt.Hour, seen map[int64]hunt.HourState, all []arrival[R]) {
+	for _, a := range all {
+		h, ok := out[hourOf(a.start)]
+		if !ok || !g.has(a.start, a.at) {
+			continue
+		}
+		h.Records++
+		h.Arrived = max(h.Arrived, a.at)
+		if was, ok := seen[hourOf(a.start)]; ok && a.at > was.Arrived {
+			h.Later++
+		}
+		out[hourOf(a.start)] = h
+	}
+}
+
+func give[R any](g *grid, req hunt.Request, all []arrival[R], emit func([]R) error) (hunt.Reading, error) {
+	if req.OnlyEarlier {
+		return hunt.Reading{}, nil
+	}
+	var batch []R
+	given := map[string]bool{}
+	for _, a := range all {
+		if !g.has(a.start, a.at) || a.start < req.From.UnixMilli() || a.start >= req.To.UnixMilli() {
+			continue
+		}
+		if after, ok := req.Later[hourOf(a.start)]; req.Later != nil && (!ok || a.at <= after) {
+			continue
+		}
+		if text := fmt.Sprint(a.record); !given[text] { // what was delivered twice counts once
+			given[text] = true
+			batch = append(batch, a.record)
+		}
+	}
+	g.asked += len(batch)
+	r := hunt.Reading{Connections: int64(len(batch)), Records: int64(len(batch))}
+	if g.gap {
+		r.Gaps = []hunt.Note{{What: "a slice is missing"}}
+	}
+	if len(batch) == 0 {
+		return r, nil
+	}
+	return r, emit(batch)
+}
+
+// late draws when a record is there: most of them seconds after their end, some minutes, a few hours, and one in fifty is delivered twice.
+func late[R any](r *rand.Rand, records []R, start func(*R) int64) (out []arrival[R]) {
+	for i := range records {
+		at := start(&records[i])
+		lag := r.Int64N(60_000)
+		switch n := r.IntN(500); {
+		case n < 1:
+			lag = hourMS + r.Int64N(8*hourMS)
+		case n < 20:
+			lag = r.Int64N(30 * 60_000)
+		}
+		out = append(out, arrival[R]{records[i], at, at + lag})
+		if r.IntN(50) == 0 {
+			out = append(out, arrival[R]{records[i], at, at + lag + r.Int64N(3*hourMS)})
+		}
+	}
+	return out
+}
+
+// hunted is all that a hunt over a window gets, as sorted texts.
+func hunted(t *testing.T, src hunt.Source, from, to time.Time) (out [3][]string) {
+	t.Helper()
+	in := src.Open()
+	var mu sync.Mutex
+	req := hunt.Request{From: from, To: to}
+	reading, err := in.Connections(t.Context(), req, func(b []hunt.Connection) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range b {
+			out[0] = append(out[0], fmt.Sprint(x))
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.EqualValues(t, len(out[0]), reading.Connections)
+	_, err = in.Names(t.Context(), req, func(b []hunt.NameRecord) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range b {
+			out[1] = append(out[1], fmt.Sprint(x))
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	_, err = in.DNS(t.Context(), req, func(b []hunt.DNSRecord) error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, x := range b {
+			out[2] = append(out[2], fmt.Sprint(x))
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	if in.Close != nil {
+		require.NoError(t, in.Close())
+	}
+	for i := range out {
+		slices.Sort(out[i])
+	}
+	return out
+}
+
+// TestWarmHuntsAreColdHunts hunts each hour over the last twelve for a day and a half in which records come late, come twice and are
+// deleted, segments are damaged, and hours become days: every hunt gets what a hunt without history gets.
+func TestWarmHuntsAreColdHunts(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 1))
+	g := &grid{}
+	for h := range 36 {
+		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 60)
+		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
+		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
+		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
+	}
+	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
+	require.NoError(t, err)
+	warm := &Cluster{Store: s, Of: g}
+	var asked, all int
+	for h := 12; h <= 36; h++ {
+		to := day.Add(time.Duration(h) * time.Hour)
+		from := to.Add(-12 * time.Hour)
+		g.now = to.Add(5 * time.Minute)
+		switch h {
+		case 20: // somebody changes a segment
+			files, err := filepath.Glob(filepath.Join(s.dir, "*.parquet"))
+			require.NoError(t, err)
+			require.NoError(t, os.Truncate(files[len(files)-1], 40))
+		case 25:
+			days(t, s, day.Add(24*time.Hour))
+		case 30: // the cluster lets go of its oldest index
+			g.deleted = from.Add(2 * time.Hour).UnixMilli()
+		}
+		want := hunted(t, g, from, to)
+		g.asked = 0
+		got := hunted(t, warm, from, to)
+		require.Equal(t, want, got, "hour %d", h)
+		if h > 12 {
+			asked += g.asked
+			all += len(want[0]) + len(want[1]) + len(want[2])
+		}
+	}
+	require.Less(t, float64(asked)/float64(all), .2, "records asked of the cluster, of all that were hunted")
+	t.Logf("asked of the cluster: %.3f of what was hunted", float64(asked)/float64(all))
+}
+
+// TestGapsKeepNothing hunts with a gap: nothing of it is kept, and the next hunt reads all of the source.
+func TestGapsKeepNothing(t *testing.T) {
+	r := rand.New(rand.NewPCG(10, 1))
+	g := &grid{now: day.Add(3 * time.Hour)}
+	c, _, _ := traffic(r, day, 100)
+	g.connections = late(r, c, func(x *hunt.Connection) int64 { return x.Start })
+	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
+	require.NoError(t, err)
+	g.gap = true
+	hunted(t, &Cluster{Store: s, Of: g}, day, day.Add(2*time.Hour))
+	require.Empty(t, s.Kept(day, day.Add(2*time.Hour)))
+	g.gap = false
+	hunted(t, &Cluster{Store: s, Of: g}, day, day.Add(2*time.Hour))
+	require.Len(t, s.Kept(day, day.Add(2*time.Hour)), 2)
+}
