@@ -263,8 +263,8 @@ func TestIndexDeletedInMidHunt(t *testing.T) {
 	})
 }
 
-// ends gives the first and the last connection in scope.
-func ends(recs []record, scope hunt.Scope) (first, last record) {
+// endsOf gives the first and the last connection in scope.
+func endsOf(recs []record, scope hunt.Scope) (first, last record) {
 	for _, r := range recs {
 		if r.dataset == datasetConn && scope.Keep(r.Src, r.Dst) {
 			if first.dataset == "" || r.Start < first.Start {
@@ -286,7 +286,7 @@ func TestLateDocuments(t *testing.T) {
 		c.load(t, l.index, recs)
 		l.req = hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
 		want := expected(recs, l.req.Scope, l.req.From, l.req.To)
-		first, last := ends(recs, l.req.Scope)
+		first, last := endsOf(recs, l.req.Scope)
 		other := last
 		last.SrcPort, other.SrcPort = last.SrcPort^1, last.SrcPort^2
 		var got collector

@@ -16,6 +16,7 @@ type firstOnly struct {
 	every bool
 	emit  func([]hunt.Connection) error
 	came  atomic.Int64
+	ended ended
 }
 
 func (f *firstOnly) take(batch []hunt.Connection) error {
@@ -36,6 +37,7 @@ func (f *firstOnly) take(batch []hunt.Connection) error {
 	if n == 0 {
 		return nil
 	}
+	f.ended.add(batch[:n])
 	return f.emit(batch[:n])
 }
 

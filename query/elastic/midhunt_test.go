@@ -140,7 +140,7 @@ func TestStreamRolledOverInMidHunt(t *testing.T) {
 		recs := traffic(19, 1000, time.Hour)
 		c.load(t, name, recs)
 		l := loaded{cluster: c, index: name, req: hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}}
-		first, last := ends(recs, l.req.Scope)
+		first, last := endsOf(recs, l.req.Scope)
 		other := last
 		last.SrcPort, other.SrcPort = last.SrcPort^1, last.SrcPort^2
 		var got collector

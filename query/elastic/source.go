@@ -122,6 +122,9 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	if err == nil {
 		err = s.readLong(ctx, req, &out, first.take)
 	}
+	if err == nil && out.Records > 0 {
+		err = s.readOpen(ctx, req, &out, &first.ended, first.take)
+	}
 	first.tell(&out)
 	return out, err
 }

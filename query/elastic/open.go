@@ -1,0 +1,228 @@
+package elastic
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
+)
+
+// A connection that is still open has no record yet. But what is said at its beginning has: a TLS handshake, an SSH, RDP or
+// SOCKS record whose uid no zeek.conn document has is of a connection that has not ended.
+
+const (
+	// openAge is how old such a record must be: younger ones may have ended, and their record is on its way.
+	openAge = time.Hour
+	// openPairs bounds how many pairs are kept, and openAsked how many are looked up.
+	openPairs, openAsked = 4 << 20, 2_000
+	// openShare of all pairs at most can have one: where it is more, connections' records are lost on their way.
+	openShare = 0.05
+	fieldUID  = "log.id.uid"
+)
+
+// opening are the kinds of records that begin a connection.
+func opening() []string {
+	return []string{datasetTLS, securityonion.Dataset("ssh"), securityonion.Dataset("rdp"), securityonion.Dataset("socks")}
+}
+
+// ends are who talked to what, without time and source port.
+type ends struct {
+	src, dst netip.Addr
+	port     uint16
+}
+
+// ended knows the ends between which connections came to their end.
+type ended struct {
+	mu   sync.Mutex
+	of   map[ends]struct{}
+	full bool
+}
+
+func (e *ended) add(batch []hunt.Connection) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.of == nil {
+		e.of = map[ends]struct{}{}
+	}
+	for i := range batch {
+		if e.full = len(e.of) >= openPairs; e.full {
+			return
+		}
+		e.of[ends{batch[i].Src, batch[i].Dst, batch[i].DstPort}] = struct{}{}
+	}
+}
+
+// readOpen hands on the connections of a reading that are still open. Between ends that have ended connections too, none is
+// looked for: that would need the uid of each.
+func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Reading, known *ended, emit func([]hunt.Connection) error) error {
+	until := out.Window.End.Add(-openAge)
+	if req.EveryRecord || req.Scope.Narrowed() || known.full || !until.After(out.Window.Start) {
+		return nil
+	}
+	p, err := s.place(ctx)
+	if err != nil {
+		return err
+	}
+	q := scoped(req.Scope)
+	q.datasets = opening()
+	q.filter = append(q.filter, oneOf(fieldDataset, q.datasets))
+	q.sources, q.also = []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldTime, fieldUID}
+	req.Progress = nil
+	var mu sync.Mutex
+	unended, all := map[ends]struct{}{}, 0
+	r := newReading(s, p, log{many: "beginnings of connections", query: q, window: out.Window, docs: sightingDocs,
+		from: out.Window.Start.UnixMilli(), to: until.UnixMilli(), told: true, rows: rowsOf(pairRow(), func(batch []ends) error {
+			mu.Lock()
+			defer mu.Unlock()
+			all += len(batch)
+			for _, e := range batch {
+				if _, ok := known.of[e]; !ok {
+					unended[e] = struct{}{}
+				}
+			}
+			return nil
+		})}, req)
+	_, err = r.all(ctx)
+	open := slices.SortedFunc(maps.Keys(unended), func(a, b ends) int {
+		return cmp.Or(a.src.Compare(b.src), a.dst.Compare(b.dst), cmp.Compare(a.port, b.port))
+	})
+	if err == nil && len(open) > 0 && (float64(len(open)) <= openShare*float64(all) || len(open) <= 20) {
+		err = s.stillOpen(ctx, p, out, open[:min(len(open), openAsked)], emit)
+	} else if err == nil && len(open) > 0 {
+		r.note("", hunt.Note{Count: int64(len(open)), What: fmt.Sprintf("%s with TLS, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
+			hunt.Many(len(open), "pair"), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
+	}
+	if e, ok := es.KindOf(err); ok && (passes(err) || e == es.Mapping) {
+		r.gaps = append(r.gaps, hunt.Note{What: "connections that are still open could not be looked for: " + err.Error()})
+		err = nil
+	}
+	out.Add(hunt.Remarks{Notes: r.notes, Gaps: r.gaps})
+	return err
+}
+
+// pairRow is how a bucket becomes ends.
+func pairRow() row[ends] {
+	return row[ends]{
+		key: func(p *cells, e *ends) bool {
+			p.letters(func(letter byte) {
+				switch letter {
+				case 's':
+					e.src = p.addr(p.scan.Text())
+				case 'd':
+					e.dst = p.addr(p.scan.Text())
+				case 'q':
+					e.port = p.port('q')
+				default:
+					p.scan.Skip()
+				}
+			})
+			return e.src.IsValid() && e.dst.IsValid()
+		},
+		count: func(*ends, int64) {},
+	}
+}
+
+// stillOpen looks at the records of such ends, and hands on the connections whose uid has no connection record.
+func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, open []ends, emit func([]hunt.Connection) error) error {
+	from, to := out.Window.Start, out.Window.End.Add(-openAge)
+	var conns []hunt.Connection
+	for batch := range slices.Chunk(open, 100) {
+		var should []any
+		for _, e := range batch {
+			should = append(should, object{"bool": object{"filter": []any{is(fieldSource, e.src), is(fieldDest, e.dst), is(fieldDstPort, e.port)}}})
+		}
+		var begun []opened
+		err := s.hits(ctx, p, "look for connections that are open in", object{"bool": object{"filter": []any{between(from.UnixMilli(), to.UnixMilli()),
+			oneOf(fieldDataset, opening()), object{"exists": object{"field": fieldUID}}}, "should": should, "minimum_should_match": 1}}, &begun)
+		if err != nil {
+			return err
+		}
+		var uids []string
+		for _, b := range begun {
+			uids = append(uids, first(b.Fields.UID))
+		}
+		done := map[string]bool{}
+		for some := range slices.Chunk(uids, 1000) {
+			var found []opened
+			if err := s.hits(ctx, p, "look for the ends of connections in", object{"bool": object{"filter": []any{only(datasetConn), oneOf(fieldUID, some)}}}, &found); err != nil {
+				return err
+			}
+			for _, f := range found {
+				done[first(f.Fields.UID)] = true
+			}
+		}
+		for i := range begun {
+			if c, ok := begun[i].connection(out.Window.End); ok && !done[first(begun[i].Fields.UID)] {
+				done[first(begun[i].Fields.UID)] = true
+				conns = append(conns, c)
+			}
+		}
+	}
+	if len(conns) == 0 {
+		return nil
+	}
+	slices.SortFunc(conns, func(a, b hunt.Connection) int { return int(a.Start - b.Start) })
+	var list []string
+	for _, c := range conns[:min(len(conns), 3)] {
+		list = append(list, fmt.Sprintf("%s > %s port %d since %s", c.Src, c.Dst, c.DstPort, stamp(c.Start)))
+	}
+	n := int64(len(conns))
+	out.Records, out.Connections = out.Records+n, out.Connections+n
+	out.Slices = append([]hunt.Slice{{Name: "open", Start: from, End: from.Add(time.Millisecond), Expected: n, Read: n}}, out.Slices...)
+	out.Notes = append(out.Notes, hunt.Note{Count: n, What: fmt.Sprintf("%s still open: what was said at their beginning has no connection record yet (%s); they count up to the window's end",
+		hunt.Many(n, "connection"), strings.Join(list, ", "))})
+	return emit(conns)
+}
+
+// opened is a record that begins a connection, or a connection's own.
+type opened struct {
+	Fields struct {
+		sampleFields
+		Dataset []string `json:"event.dataset"`
+	} `json:"fields"`
+}
+
+// connection is what is known of a connection that is open until a time.
+func (o *opened) connection(until time.Time) (c hunt.Connection, ok bool) {
+	f := &o.Fields
+	if len(f.Src) == 0 || len(f.Dst) == 0 || len(f.Start) == 0 || len(f.UID) == 0 {
+		return c, false
+	}
+	if _, err := fmt.Sscan(f.Start[0], &c.Start); err != nil {
+		return c, false
+	}
+	_, service, _ := strings.Cut(first(f.Dataset), ".")
+	c.Src, c.Dst, c.SrcPort, c.DstPort = f.Src[0].Unmap(), f.Dst[0].Unmap(), uint16(first(f.SrcPort)), uint16(first(f.Port)) //nolint:gosec // Ports.
+	c.Proto, c.Service, c.Open, c.Count, c.UID = hunt.TCP, service, true, 1, hunt.NewUID([]byte(f.UID[0]))
+	c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = until.UnixMilli()-c.Start, hunt.Absent, hunt.Absent, hunt.Absent
+	return c, c.Duration > 0
+}
+
+// hits gives documents that match, at most as many as a search gives.
+func (s *Source) hits(ctx context.Context, p *place, op string, query object, into *[]opened) error {
+	b := body(object{"size": most, "track_total_hits": false, "_source": false, "query": query, "sort": []any{object{fieldTime: "asc"}},
+		"fields": []any{fieldSource, fieldDest, fieldDstPort, fieldSrcPort, fieldUID, fieldDataset, object{"field": fieldTime, "format": "epoch_millis"}}})
+	return s.client.Search(ctx, es.SearchRequest{Op: op, Index: p.now(), Body: b, MissingOK: true, FilterPath: []string{"hits.hits.fields"}}, func(r es.SearchResult) error {
+		var h struct {
+			Hits []opened `json:"hits"`
+		}
+		if r.Hits == nil {
+			return nil
+		}
+		if err := json.Unmarshal(r.Hits, &h); err != nil {
+			return err
+		}
+		*into = h.Hits
+		return nil
+	})
+}
