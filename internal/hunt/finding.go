@@ -23,6 +23,7 @@ const (
 	Strobe         = "strobe"
 	DNSTunnel      = "dns_tunnel"
 	Presence       = "presence"
+	OnList         = "listed"
 )
 
 // Finding is one pair with what was found about it: the NDJSON line and the Elasticsearch document are this struct

@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/evidence"
+	"dwell/internal/evidence/intel"
 	"dwell/internal/hunt"
+	"dwell/internal/pipeline/rank"
 )
 
 // site is twelve hosts that browse the same twenty servers, each 60 times at random times of the day. Random is seeded.
@@ -107,4 +112,37 @@ func (s withDNS) Open() *hunt.Session {
 		return hunt.Reading{Connections: int64(len(s.asked))}, emit(s.asked)
 	}
 	return in
+}
+
+// What an indicator list names is a finding, of five connections at random times, too.
+func TestListedWhateverItsRhythm(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	few := by(every(server, day0, 4*time.Hour, 20*time.Hour), func(c *hunt.Connection) { c.Start += r.Int64N(3 * 3600e3) })
+	o := dwellOptions()
+	o.MinScore = 0.2
+	require.NotContains(t, hunted(t, ofDay(site(r), few), o), "10.0.0.5>203.0.113.9:443/tcp")
+	list := filepath.Join(t.TempDir(), "list.txt")
+	require.NoError(t, os.WriteFile(list, []byte(server.String()+"\n"), 0o600))
+	o.Ranking = rank.Ranking{Judges: []evidence.Judge{intel.Load(t.Context(), []string{list}, nil)}}
+	f := hunted(t, ofDay(site(r), few), o)["10.0.0.5>203.0.113.9:443/tcp"]
+	require.Equal(t, "high", f.Dwell.Severity, "%+v", f.Dwell)
+	require.Equal(t, []string{hunt.OnList}, f.Dwell.Indicators)
+}
+
+// A new source address of one /64 for each connection is one host.
+func TestSourcesThatScatter(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	dst := netip.MustParseAddr("2001:db8:77::9")
+	conns := by(every(dst, day0, 5*time.Minute, 24*time.Hour), func(c *hunt.Connection) {
+		a := netip.MustParseAddr("fd00:1:2:3::").As16()
+		for i := 8; i < 16; i++ {
+			a[i] = byte(r.IntN(256))
+		}
+		c.Src = netip.AddrFrom16(a)
+	})
+	found := hunted(t, ofDay(site(r), conns), dwellOptions())
+	f, ok := found["[fd00:1:2:3::]>[2001:db8:77::9]:443/tcp"]
+	require.True(t, ok, "%v", names(found))
+	require.Equal(t, "critical", f.Dwell.Severity)
+	require.Contains(t, f.Dwell.Reasons[len(f.Dwell.Reasons)-1], "288 addresses of fd00:1:2:3::/64")
 }

@@ -20,6 +20,8 @@ func Rule(indicators []string) hunt.Rule {
 		return hunt.Rule{Name: "dwell - Strobe", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e03"}
 	case hunt.Presence:
 		return hunt.Rule{Name: "dwell - Presence", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e05"}
+	case hunt.OnList:
+		return hunt.Rule{Name: "dwell - Indicator list", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e06"}
 	case hunt.DNSTunnel:
 		return hunt.Rule{Name: "dwell - DNS tunnel", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e04"}
 	}

@@ -29,6 +29,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 		keys = append(keys, p.address(&pair)...)
 		s.contacted(src, pair.Dst, n)
 	}
+	s.scatter(src, of)
 	keys = append(keys, s.networks(p, src, of)...)
 	keys = append(keys, s.unshared(p, src, of)...)
 	host.keys = append(keys, named...)
@@ -41,9 +42,11 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 // become findings. Who listens on many ports is called on another one each time.
 func (p *prober) address(pair *pairs.Pair) []*key {
 	p.partition(pair)
+	p.listed = p.names(pair.Dst, "")
+	defer func() { p.listed = false }()
 	var out []*key
 	for i := range pair.Ports {
-		if p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
+		if !p.listed && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
 			continue
 		}
 		p.fill(&p.series, pair, i)

@@ -27,8 +27,10 @@ type asked struct {
 	visits    atomic.Int64
 	// clients is how many ask for the domain.
 	clients int
-	tunnel  scoring.DNSTunnel
-	key     *key
+	// listed says that an indicator list names what is asked for.
+	listed bool
+	tunnel scoring.DNSTunnel
+	key    *key
 	// domains are those that a roll-up stands for.
 	domains []evidence.Name
 }
@@ -50,7 +52,7 @@ type dns struct {
 }
 
 // queries picks the domains with enough names or queries, and notes whose addresses are worth watching for.
-func (s *search) queries() {
+func (s *search) queries(p *prober) {
 	s.dns = dns{answers: map[netip.Addr][]*asked{}, visited: map[clientOf][]*asked{}}
 	if s.m.DNS == nil {
 		return
@@ -63,10 +65,11 @@ func (s *search) queries() {
 	}
 	s.dns.clients = len(clients)
 	for _, q := range list {
-		if len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
+		listed := p.asks(q)
+		if !listed && len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
 			continue
 		}
-		a := &asked{queries: q, clients: of[q.Domain]}
+		a := &asked{queries: q, clients: of[q.Domain], listed: listed}
 		s.dns.all = append(s.dns.all, a)
 		for addr := range q.Addresses {
 			s.dns.answers[addr] = append(s.dns.answers[addr], a)
@@ -170,7 +173,10 @@ func (s *search) querySubjects(tested int) []*evidence.Subject {
 			a.key.shown = a.key.presence.Score(s.hoursOf(q.Client), s.othersOf(q.Client), tested)
 			v.Beacon, v.Presence = a.key.indicators(tested).Beacon, a.key.shown.Score
 		}
-		if a.key == nil && len(q.Names) < material.TunnelFloor || v.Strongest() < material.Floor && v.Strongest() < s.m.MinScore {
+		if a.listed {
+			v.Listed = listedValue
+		}
+		if a.key == nil && !a.listed && len(q.Names) < material.TunnelFloor || v.Strongest() < material.Floor && v.Strongest() < s.m.MinScore {
 			continue
 		}
 		out = append(out, s.querySubject(a, v, tested))

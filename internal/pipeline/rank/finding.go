@@ -27,6 +27,9 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	f.Rule = material.Rule(f.Dwell.Indicators)
 	sub := evidence.NewSubject(k.PairKey, values, &f, s.weights)
 	sub.Timer = k.beacon.Timer
+	if k.closing != "" {
+		sub.Last(k.closing)
+	}
 	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.Silent, k.totals.Refused
 	s.spread.Judge(sub, k.candidate(tested))
 	if values.Beacon >= values.Strongest() {
@@ -69,6 +72,7 @@ func (k *key) reasonsWith(v scoring.Indicators, tested int, tunnel []string) (in
 		{v.Strobe, hunt.Strobe, k.strobe.Reasons()},
 		{v.Presence, hunt.Presence, k.presence.Reasons(k.shown, tested)},
 		{v.DNSTunnel, hunt.DNSTunnel, tunnel},
+		{v.Listed, hunt.OnList, nil},
 	}
 	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
 	indicators, reasons = []string{}, []string{}

@@ -32,6 +32,9 @@ type key struct {
 	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
 	addresses []netip.Addr
 	count     int
+	// closing is a reason that comes last; listed says that an indicator list names it.
+	closing string
+	listed  bool
 	// names are those that a key by domain stands for, the most used first; all are the addresses of one by unshared
 	// destinations.
 	names []evidence.Name
@@ -60,6 +63,9 @@ type prober struct {
 	skipped int64 // networks and other roll-ups
 	byName  scoring.Hours
 	roll    rollUp
+	// lists are the indicator lists; listed says that one of them names what is measured, so that it is kept.
+	lists   []lister
+	listed  bool
 	domains domains
 }
 
@@ -78,7 +84,7 @@ func newProber(m *material.Material, tested *atomic.Int64) *prober {
 // tested as were up to now, and the more there are the less a rhythm weighs: so of those that only look like one by
 // chance, which are more the more there are, hardly any is kept.
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
-	k := &key{PairKey: id, kind: kind}
+	k := &key{PairKey: id, kind: kind, listed: p.listed}
 	weight := 0.0
 	if p.wanted.LooksFor("beacon") && len(p.series.Start) >= material.Fewest {
 		k.beacon = p.Beacon(p.series, p.window)
@@ -96,7 +102,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	if p.wanted.LooksFor("beacon") && (!rolled || kind == scoring.QueriesKey) {
 		k.presence = p.Presence(p.series, p.window)
 	}
-	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll {
+	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll && !p.listed {
 		return nil
 	}
 	k.size = p.Size(p.series, p.window)
@@ -228,7 +234,7 @@ func busiestPort(pair *pairs.Pair) int {
 
 // indicators are the key's values in a hunt of so many keys.
 func (k *key) indicators(tested int) scoring.Indicators {
-	return scoring.Indicators{Beacon: k.beacon.Value(tested, k.size), Long: k.long.Score, Strobe: k.strobe.Score, Presence: k.shown.Score}
+	return scoring.Indicators{Beacon: k.beacon.Value(tested, k.size), Long: k.long.Score, Strobe: k.strobe.Score, Presence: k.shown.Score, Listed: k.onList()}
 }
 
 func ptr[T any](v T) *T { return &v }

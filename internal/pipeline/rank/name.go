@@ -36,7 +36,9 @@ func (s *search) keep(src netip.Addr, keys []*key) {
 // name measures a pair of a source and a name.
 func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	p.inWindow(pair, &p.byName) // what goes through a proxy stands only here
-	if len(pair.Connections) < material.Fewest {
+	p.listed = p.names(netip.Addr{}, named.Name(pair.Dst))
+	defer func() { p.listed = false }()
+	if len(pair.Connections) < material.Fewest && !p.listed {
 		return nil
 	}
 	p.fill(&p.series, pair, -1)

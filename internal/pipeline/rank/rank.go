@@ -44,7 +44,7 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
 // Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
-	s := &search{m: m, weights: r.Weights, byName: map[netip.Addr][]*key{}, shared: map[netip.Addr]map[netip.Addr]struct{}{}, everywhere: map[*evidence.Subject][]netip.Addr{}}
+	s := &search{m: m, weights: r.Weights, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, shared: map[netip.Addr]map[netip.Addr]struct{}{}, everywhere: map[*evidence.Subject][]netip.Addr{}}
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
 	subjects := s.run(ctx, out)
 	if err := cmp.Or(ctx.Err(), m.Err()); err != nil {
@@ -104,6 +104,9 @@ type search struct {
 	// shared are the addresses at which a source used names of domains that other hosts use, too.
 	shared map[netip.Addr]map[netip.Addr]struct{}
 	dns    dns
+	lists  []lister
+	// scattered are the sources of a /64 that hardly say anything.
+	scattered map[netip.Prefix]*scattered
 	// all are the habits of all hosts together, habits those of each, active in how many hours each is.
 	all    scoring.Habits
 	habits map[netip.Addr]scoring.Habits
@@ -126,9 +129,10 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	probers := make([]*prober, pairs.Workers())
 	for i := range probers {
 		probers[i] = newProber(m, &keys)
+		probers[i].lists = s.lists
 	}
 	s.alone = newAlone(m, probers)
-	s.queries()
+	s.queries(probers[0])
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil {
@@ -150,6 +154,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	for src, keys := range s.byName { // sources that only name logs know
 		s.found = append(s.found, source{src: src, keys: keys})
 	}
+	s.gather(probers[0])
 	s.measureQueries(probers[0])
 	tested := int(keys.Load())
 	out.Sensitivity.Skipped = m.Skipped()

@@ -1,0 +1,91 @@
+package rank
+
+import (
+	"fmt"
+	"net/netip"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
+	"dwell/scoring"
+)
+
+const (
+	// fewestScattered sources of a /64 that hardly say anything are taken for one host: a program may use any of its
+	// addresses, and people's devices use a handful a day, each for hours.
+	fewestScattered = 24
+	// mostScattered is how many connections such a source has at most, and to how many destinations.
+	mostScattered, mostScatteredTo = 3, 2
+)
+
+// scattered are the connections of sources in a /64 that hardly say anything, by destination.
+type scattered struct {
+	sources int
+	to      map[netip.Addr]*rollUp
+}
+
+// scatter keeps what an IPv6 source does, if that is next to nothing.
+func (s *search) scatter(src netip.Addr, of *pairs.Of) {
+	if !src.Is6() || of.Len() > mostScatteredTo || !s.m.Request.Scope.IsInternal(src) {
+		return
+	}
+	total := 0
+	for i := range of.Len() {
+		total += of.Connections(i)
+	}
+	if total > mostScattered {
+		return
+	}
+	network, err := src.Prefix(64)
+	if err != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := s.scattered[network]
+	if at == nil {
+		at = &scattered{to: map[netip.Addr]*rollUp{}}
+		s.scattered[network] = at
+	}
+	at.sources++
+	for i := range of.Len() {
+		r := at.to[of.Dst(i)]
+		if r == nil {
+			r = &rollUp{}
+			at.to[of.Dst(i)] = r
+		}
+		if len(r.records) < maxRollUp {
+			r.add(of, i)
+		}
+	}
+}
+
+// gather measures each /64 whose sources scatter as one host, with the network's first address.
+func (s *search) gather(p *prober) {
+	for network, at := range s.scattered {
+		if at.sources < fewestScattered {
+			continue
+		}
+		host := source{src: network.Addr()}
+		for dst, r := range at.to {
+			sortRecords(r.records)
+			p.roll = *r
+			p.roll.addresses = nil
+			id := hunt.PairKey{Src: network.Addr(), Dst: dst, AnyPort: len(r.ports) != 1}
+			if !id.AnyPort {
+				id.Port, id.Proto = r.ports[0].number, r.ports[0].proto
+			}
+			if len(r.records) < material.Fewest {
+				continue
+			}
+			if k := p.measureRollUp(id, scoring.PairKey, p.roll.records); k != nil {
+				k.closing = fmt.Sprintf("%s addresses of %s, with a connection or a few each, count as one host", hunt.Count(int64(at.sources)), network)
+				host.keys = append(host.keys, k)
+			}
+		}
+		if len(host.keys) > 0 {
+			s.found = append(s.found, host)
+		}
+	}
+	p.roll = rollUp{}
+}
