@@ -75,6 +75,9 @@ func listed(prefix string, typ reflect.Type, into map[string]bool) {
 	for i := range typ.NumField() {
 		f := typ.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		path, ft := prefix+name, f.Type
 		list := ft.Kind() == reflect.Slice
 		for ft.Kind() == reflect.Pointer || ft.Kind() == reflect.Slice {

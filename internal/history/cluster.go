@@ -31,6 +31,7 @@ func (c *Cluster) Open() *hunt.Session {
 	v := &visit{store: c.Store, in: inner}
 	s := *inner
 	s.Connections, s.Names, s.DNS = v.connections, v.names, v.dns
+	s.First = c.Store.First
 	s.Close = func() error {
 		var err error
 		if inner.Close != nil {

@@ -38,7 +38,8 @@ type queryStart struct {
 // First gives the start of the first record of each key that began before a time, as far back as history goes; a key without
 // one is missing in the answer. Keys by name, fingerprint and DNS domain are looked up among the names, all others among the
 // connections. It reads a few columns of all that is kept: some seconds for 90 million connections.
-func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time) (map[hunt.PairKey]time.Time, error) {
+func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time) (first map[hunt.PairKey]time.Time, oldest time.Time, err error) {
+	oldest, _ = s.Oldest()
 	var w wanted
 	for i := range keys {
 		w.add(&keys[i])
@@ -73,7 +74,7 @@ func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time
 		}
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, oldest, err
 	}
 	out := map[hunt.PairKey]time.Time{}
 	for key, at := range w.first {
@@ -81,7 +82,7 @@ func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time
 			out[key] = time.UnixMilli(at).UTC()
 		}
 	}
-	return out, nil
+	return out, oldest, nil
 }
 
 // wanted are keys by what their records have.
@@ -134,6 +135,10 @@ func (w *wanted) connection(r *pairStart) {
 
 func (w *wanted) name(r *nameStart) {
 	for _, k := range w.names[r.Source] {
+		if below, ok := strings.CutPrefix(k.Name, "*"); ok && strings.HasSuffix(r.Name, below) {
+			w.saw(k, r.Start)
+			continue
+		}
 		if k.Name != "" && k.Name == r.Name || k.Name == "" && k.Fingerprint.String() == r.Fingerprint {
 			w.saw(k, r.Start)
 		}

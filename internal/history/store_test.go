@@ -312,10 +312,11 @@ func TestFirst(t *testing.T) {
 	}
 	keys := slices.Collect(maps.Keys(want))
 	keys = append(keys, hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("192.0.2.1"), AnyPort: true})
-	got, err := s.First(t.Context(), keys, day.Add(5*time.Hour))
+	got, oldest, err := s.First(t.Context(), keys, day.Add(5*time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	got, err = s.First(t.Context(), keys, day)
+	require.Equal(t, day, oldest)
+	got, _, err = s.First(t.Context(), keys, day)
 	require.NoError(t, err)
 	require.Empty(t, got)
 }

@@ -45,6 +45,8 @@ type Finding struct {
 	Log         *Log         `json:"log,omitempty"`
 	Dwell       Dwell        `json:"dwell"`
 	Beacon      *BeaconScore `json:"beacon,omitempty"`
+	// Candidate is what the finding is about; it is not part of the document.
+	Candidate PairKey `json:"-"`
 }
 
 // Event holds the ECS event fields, among them those that Security Onion's Hunt and Alerts group by. ID is the document's own.
@@ -159,6 +161,8 @@ type Dwell struct {
 	Evidence *Evidence `json:"evidence,omitempty"`
 	// Ports is how many destination ports (with transport) the pair's connections went to.
 	Ports int `json:"ports,omitempty"`
+	// DwellTime is how long it has been going on, nil where no history is kept.
+	DwellTime *DwellTime `json:"dwell_time,omitempty"`
 	// Connection is how long the pair's connections lasted.
 	Connection Durations `json:"connection"`
 	Links      *Links    `json:"links,omitempty"`
@@ -252,6 +256,14 @@ type FirstSeen struct {
 	Domain      Time  `json:"domain,omitzero"`
 	Finding     Time  `json:"finding,omitzero"`
 	Days        int64 `json:"days"`
+}
+
+// DwellTime is how long a finding has been going on: from its first check-in that history knows to its last in the window, in
+// seconds. It is a lower bound where the first check-in came within a day of the beginning of history.
+type DwellTime struct {
+	FirstCheckIn Time    `json:"first_check_in"`
+	Seconds      float64 `json:"seconds"`
+	LowerBound   bool    `json:"lower_bound"`
 }
 
 // ASN is an autonomous system and whose it is.

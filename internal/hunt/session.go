@@ -62,6 +62,9 @@ type Session struct {
 	// Newest gives the start of the newest connection there is, in scope or not, but none that starts in the future; zero where
 	// there is none.
 	Newest func(ctx context.Context) (time.Time, error)
+	// First gives the start of the first record of each candidate, as far back as what is kept goes, which is oldest. One that is
+	// not known is missing.
+	First func(ctx context.Context, wanted []PairKey, before time.Time) (first map[PairKey]time.Time, oldest time.Time, err error)
 	// Close lets go of what the session holds; it is called once, when the hunt has read all or has failed.
 	Close func() error
 	// Plan says in sentences for people what would be read, and reads no record for it.

@@ -38,6 +38,9 @@ func leaves(t reflect.Type, prefix string) []string {
 			continue
 		}
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		out = append(out, leaves(t.Field(i).Type, prefix+name+".")...)
 	}
 	return out

@@ -256,8 +256,12 @@ func Prevalence(f *hunt.Finding) string {
 	return "-"
 }
 
-// FirstSeen is when the destination was first seen in this network, the zero time where that is not known.
+// FirstSeen is when a finding's first check-in was, or else when its destination was first seen in this network; the zero time where
+// neither is known.
 func FirstSeen(f *hunt.Finding) time.Time {
+	if d := f.Dwell.DwellTime; d != nil {
+		return d.FirstCheckIn.Time
+	}
 	if e := f.Dwell.Evidence; e != nil && e.FirstSeen != nil {
 		if !e.FirstSeen.Destination.IsZero() {
 			return e.FirstSeen.Destination.Time

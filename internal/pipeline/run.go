@@ -111,6 +111,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		}
 		res.Reading.Add(remarks)
 	}
+	res.Reading.Add(dwellTimes(ctx, in, res.Reading.Window, res.Findings))
 	var seen hunt.Coverage
 	if h.Sensitivity != nil {
 		if seen, err = res.cover(ctx, in, h.m); err != nil {

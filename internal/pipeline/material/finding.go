@@ -68,6 +68,7 @@ func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
+	f.Candidate = s.PairKey
 	f.Dwell.Links = links(&s.PairKey, m.Window, m.Manager)
 	switch {
 	case s.Network.IsValid():
