@@ -56,7 +56,10 @@ func measure(x row, runs int) result {
 		}
 		res.connections += float64(len(s.Start)) / float64(runs)
 		b := sc.Beacon(s, w)
-		score := b.Value(keys, scoring.SizeScore{})
+		score := b.Score(keys).Score // of the rhythm alone
+		if b.Beyond() {
+			score = max(score, b.Value(keys, scoring.SizeScore{}))
+		}
 		switch x.kind {
 		case loud:
 			score = max(score, sc.Strobe(s, w).Score)

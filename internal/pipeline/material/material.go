@@ -64,6 +64,8 @@ type Material struct {
 	// Named and DNS are nil where the source has no such logs or they were not asked for.
 	Named *pairs.Named
 	DNS   *pairs.DNS
+	// Requests are HTTP requests by source and name.
+	Requests pairs.Requests
 	// Nameless are HTTP requests without a Host by source and destination, Signatures what hosts show of themselves: with
 	// Wanted.Shown only.
 	Nameless   map[hunt.Two]int64

@@ -115,6 +115,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	more, err := in.Names(ctx, req, func(batch []hunt.NameRecord) error {
 		uses.Add(batch)
+		m.Requests.Add(batch)
 		for i := range batch {
 			switch r := &batch[i]; {
 			case r.Kind == hunt.Connect:

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -64,14 +65,17 @@ type prober struct {
 	byName  scoring.Hours
 	roll    rollUp
 	// lists are the indicator lists; listed says that one of them names what is measured, so that it is kept.
-	lists   []lister
-	listed  bool
-	domains domains
+	lists []lister
+	// requests are the times of the HTTP requests that go over what is measured, if any.
+	requests     []int64
+	httpRequests *pairs.Requests
+	listed       bool
+	domains      domains
 }
 
 func newProber(m *material.Material, tested *atomic.Int64) *prober {
 	w := m.Window
-	p := &prober{domains: domains{named: m.Named}, tested: tested, window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, wanted: &m.Wanted,
+	p := &prober{httpRequests: &m.Requests, domains: domains{named: m.Named}, tested: tested, window: scoring.Window{Start: w.Start.UnixMilli(), End: w.End.UnixMilli()}, wanted: &m.Wanted,
 		keepAll: m.MinScore < material.Floor, hours: newHours(w)}
 	if oldest, newest, ok := m.Span(); ok {
 		p.rita = scoring.RITAWindowOf(oldest, newest)
@@ -89,6 +93,13 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	if p.wanted.LooksFor("beacon") && len(p.series.Start) >= material.Fewest {
 		k.beacon = p.Beacon(p.series, p.window)
 		weight = k.beacon.Score(int(p.tested.Add(1))).Score
+	}
+	if p.wanted.LooksFor("beacon") && p.requests != nil {
+		b := p.Beacon(scoring.Series{Start: p.requests}, p.window)
+		if score := b.Score(int(p.tested.Add(1))).Score; score > weight || b.Beyond() && !k.beacon.Beyond() {
+			k.beacon, weight = b, max(score, weight)
+			k.closing = fmt.Sprintf("the rhythm is that of %s HTTP requests, in connections kept open", hunt.Count(int64(len(p.requests))))
+		}
 	}
 	// Together, connections to many destinations nearly always cover hours, and are there all day: only a rhythm says
 	// something there.

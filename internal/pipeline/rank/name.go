@@ -38,11 +38,14 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	p.inWindow(pair, &p.byName) // what goes through a proxy stands only here
 	p.listed = p.names(netip.Addr{}, named.Name(pair.Dst))
 	defer func() { p.listed = false }()
-	if len(pair.Connections) < material.Fewest && !p.listed {
+	requests := p.kept(pair)
+	if len(pair.Connections) < material.Fewest && !p.listed && requests == nil {
 		return nil
 	}
 	p.fill(&p.series, pair, -1)
 	main := busiestPort(pair)
+	p.requests = requests
+	defer func() { p.requests = nil }()
 	k := p.measure(hunt.PairKey{Src: pair.Src, Name: named.Name(pair.Dst), Port: pair.Ports[main].Number, Proto: pair.Ports[main].Proto}, scoring.NameKey)
 	if k == nil {
 		return nil
@@ -55,4 +58,17 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 		k.Dst = k.addresses[0]
 	}
 	return k
+}
+
+// keptOpen is how many requests a connection, on average, make connections that are kept open.
+const keptOpen = 1.5
+
+// kept are the times of a pair's HTTP requests, where connections are kept open for several: then each request is a check-in, and
+// not each connection.
+func (p *prober) kept(pair *pairs.Pair) []int64 {
+	times := p.httpRequests.Times(pair.Src, pair.Dst)
+	if len(times) < material.Fewest || float64(len(times)) < keptOpen*float64(len(pair.Connections)) {
+		return nil
+	}
+	return times
 }

@@ -1,0 +1,68 @@
+package pairs
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"dwell/internal/hunt"
+)
+
+// Requests keeps when each source made HTTP requests under each name: many may go over one connection that is kept open, and
+// each is a check-in. A request costs three or four bytes. The zero Requests is ready.
+type Requests struct {
+	mu sync.Mutex
+	of map[sourceName]*requests
+}
+
+type sourceName struct{ src, name netip.Addr }
+
+// requests are times as differences, as varints.
+type requests struct {
+	times []byte
+	count int
+	last  int64
+}
+
+// Add takes the HTTP requests with a Host of a batch in. It may be called from many goroutines.
+func (r *Requests) Add(batch []hunt.NameRecord) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range batch {
+		u := &batch[i]
+		if u.Kind != hunt.HTTP || u.Name == "" || u.Start == 0 {
+			continue
+		}
+		k := sourceName{u.Src, stand(u.Name)}
+		of := r.of[k]
+		if of == nil {
+			if r.of == nil {
+				r.of = map[sourceName]*requests{}
+			}
+			of = &requests{}
+			r.of[k] = of
+		}
+		if of.count++; of.count <= MaxTimes {
+			of.times = binary.AppendVarint(of.times, u.Start-of.last)
+			of.last = u.Start
+		}
+	}
+}
+
+// Times are those of a source's requests under what stands for a name in [Named.Table], Unix milliseconds, ascending; none
+// where there are more than MaxTimes.
+func (r *Requests) Times(src, name netip.Addr) []int64 {
+	of := r.of[sourceName{src, name}]
+	if of == nil || of.count > MaxTimes {
+		return nil
+	}
+	out, at := make([]int64, 0, of.count), int64(0)
+	for b := of.times; len(b) > 0; {
+		d, n := binary.Varint(b)
+		at, b = at+d, b[n:]
+		out = append(out, at)
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,23 @@
+package pairs
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// Requests of a source under a name come back in order; those of others, of TLS and without a Host do not count.
+func TestRequests(t *testing.T) {
+	var r Requests
+	src, other := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
+	r.Add([]hunt.NameRecord{
+		{Src: src, Kind: hunt.HTTP, Name: "a.example", Start: 9000}, {Src: src, Kind: hunt.HTTP, Name: "a.example", Start: 4000},
+		{Src: src, Kind: hunt.HTTP, Name: "b.example", Start: 5000}, {Src: other, Kind: hunt.HTTP, Name: "a.example", Start: 6000},
+		{Src: src, Kind: hunt.TLS, Name: "a.example", Start: 7000}, {Src: src, Kind: hunt.HTTP, Start: 8000},
+	})
+	require.Equal(t, []int64{4000, 9000}, r.Times(src, stand("a.example")))
+	require.Empty(t, r.Times(src, stand("c.example")))
+}
