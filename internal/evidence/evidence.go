@@ -152,9 +152,11 @@ func (s *Subject) Settle() {
 	d.Modifiers = s.modifiers
 	s.bound()
 	score, best := s.settle(scoring.Final(s.Indicators, values, scoring.Unexplained))
-	if most, why := s.ceiling(); most != scoring.None && scoring.SeverityOf(score) > most {
+	if most, why := s.ceiling(); most != scoring.None {
+		if scoring.SeverityOf(score) > most {
+			d.Reasons = append(d.Reasons, why)
+		}
 		score = within(most, score)
-		d.Reasons = append(d.Reasons, why)
 	}
 	d.Reasons = append(d.Reasons, s.closing...)
 	d.Explained = best.String()

@@ -2,7 +2,6 @@ package prevalence
 
 import (
 	"iter"
-	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -107,22 +106,46 @@ const (
 	maxHosts = 100_000
 )
 
-// scratch is what one goroutine works with.
+// span is from when to when something was answered, Unix milliseconds; the zero span is never.
+type span struct{ first, last int64 }
+
+func (s span) join(o span) span {
+	switch {
+	case o == span{}:
+		return s
+	case s == span{}:
+		return o
+	}
+	return span{min(s.first, o.first), max(s.last, o.last)}
+}
+
+// scratch is what one goroutine knows of one host.
 type scratch struct {
 	pair    pairs.Pair
-	touched []*reach
-	talking []*reach
-	places  []hostSet
-	others  map[netip.Prefix]struct{}
-	lasting bool
-	known   map[netip.Addr]*nameLook
+	reached map[*reach]span
+	at      map[place]span
+	// claims are places that the host vouches for if it talks to what they are of.
+	claims []claim
+	others map[netip.Prefix]struct{}
+	// longest is the longest contact with one destination.
+	longest int64
+	names   map[netip.Addr]*nameLook
+}
+
+type claim struct {
+	at place
+	of *reach
+}
+
+func (s *scratch) begin() {
+	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[place]span{}, map[netip.Prefix]struct{}{}, s.claims[:0], 0
 }
 
 // nameLook is what is worked out once a name.
 type nameLook struct {
 	name   string
 	of     [2]*reach
-	places map[netip.Prefix][]place
+	places map[netip.Prefix][]claim
 }
 
 // addresses goes over the connections.
@@ -139,40 +162,21 @@ func (p *Count) addresses(contacts *Contacts) {
 			return
 		}
 		s := &all[worker]
-		s.touched, s.talking, s.places, s.others, s.lasting = s.touched[:0], s.talking[:0], s.places[:0], map[netip.Prefix]struct{}{}, false
+		s.begin()
 		for i := range of.Len() {
 			dst := of.Dst(i)
 			near := hunt.NetworkOf(dst)
 			address, network, wanted := p.reached[party{addr: dst}], p.reached[party{net: near}], ports[near]
-			matters := address != nil || network != nil || wanted != nil
-			if !matters && (len(s.others) > acquainted || i >= tries) {
+			if address == nil && network == nil && wanted == nil && (len(s.others) > acquainted || i >= tries) {
 				continue
 			}
 			of.Decode(i, &s.pair)
-			answered, kept := p.contact(s, -1)
-			if answered && len(s.others) <= acquainted {
-				s.others[near] = struct{}{}
-			}
-			for _, r := range []*reach{address, network} {
-				if r != nil {
-					s.touched = append(s.touched, r)
-					if kept {
-						s.talking = append(s.talking, r)
-					}
-				}
-			}
+			s.meet(near, address, network)
 			for _, port := range wanted {
 				for n := range s.pair.Ports {
-					if s.pair.Ports[n].Number != port {
-						continue
-					}
-					at := place{net: near, port: port}
-					answered, kept := p.contact(s, n)
-					if kept {
-						s.places = append(s.places, p.vouching[at])
-					}
-					if set := p.answered[at]; set != nil && answered {
-						s.places = append(s.places, set)
+					if s.pair.Ports[n].Number == port {
+						at := place{net: near, port: port}
+						s.at[at] = s.at[at].join(s.contact(n))
 					}
 				}
 			}
@@ -198,35 +202,22 @@ func (p *Count) names(contacts *Contacts) {
 			return
 		}
 		s := &all[worker]
-		s.touched, s.talking, s.places, s.others, s.lasting = s.touched[:0], s.talking[:0], s.places[:0], map[netip.Prefix]struct{}{}, false
+		s.begin()
 		for i := range of.Len() {
 			id := of.Dst(i)
 			look := p.look(s, contacts.Named, id, places)
-			matters := look.of[0] != nil || look.of[1] != nil
-			if !matters && (len(s.others) > acquainted || i >= tries) {
+			if look.of == [2]*reach{} && (len(s.others) > acquainted || i >= tries) {
 				continue
 			}
 			of.Decode(i, &s.pair)
-			answered, kept := p.contact(s, -1)
-			if answered && len(s.others) <= acquainted {
-				s.others[netip.PrefixFrom(id, id.BitLen())] = struct{}{}
-			}
-			for _, r := range look.of {
-				if r != nil {
-					s.touched = append(s.touched, r)
-					if kept {
-						s.talking = append(s.talking, r)
-					}
-				}
-			}
-			if !kept || look.places == nil {
+			if s.meet(netip.PrefixFrom(id, id.BitLen()), look.of[:]...); look.places == nil {
 				continue
 			}
 			for _, u := range contacts.Named.Uses(src, id) {
 				near := hunt.NetworkOf(u.Addr)
-				for _, at := range look.places[near] {
-					if _, there := p.answered[place{net: near, port: at.port}][src]; there {
-						s.places = append(s.places, p.vouching[at])
+				for _, c := range look.places[near] {
+					if _, there := p.answered[place{net: near, port: c.at.port}][src]; there {
+						s.claims = append(s.claims, c)
 					}
 				}
 			}
@@ -235,26 +226,43 @@ func (p *Count) names(contacts *Contacts) {
 	})
 }
 
+// meet notes when the pair at hand was answered.
+func (s *scratch) meet(destination netip.Prefix, of ...*reach) {
+	when := s.contact(-1)
+	if when != (span{}) && len(s.others) <= acquainted {
+		s.others[destination] = struct{}{}
+	}
+	s.longest = max(s.longest, when.last-when.first)
+	for _, r := range of {
+		if r != nil {
+			s.reached[r] = s.reached[r].join(when)
+		}
+	}
+}
+
 // look is what matters of a name.
 func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[string][]place) *nameLook {
-	if l := s.known[id]; l != nil {
+	if l := s.names[id]; l != nil {
 		return l
 	}
 	name := named.Name(id)
 	l := &nameLook{name: name, of: [2]*reach{p.reached[party{name: name}]}}
-	if domain, ok := domainOf(name); ok {
+	domain, ok := domainOf(name)
+	if ok {
 		l.of[1] = p.reached[domain]
 	}
-	for _, at := range places[name] {
-		if l.places == nil {
-			l.places = map[netip.Prefix][]place{}
+	for i, wide := range []string{name, hunt.Below(domain.domain)} {
+		for _, at := range places[wide] {
+			if l.places == nil {
+				l.places = map[netip.Prefix][]claim{}
+			}
+			l.places[at.net] = append(l.places[at.net], claim{at, l.of[i]})
 		}
-		l.places[at.net] = append(l.places[at.net], at)
 	}
-	if s.known == nil {
-		s.known = map[netip.Addr]*nameLook{}
+	if s.names == nil {
+		s.names = map[netip.Addr]*nameLook{}
 	}
-	s.known[id] = l
+	s.names[id] = l
 	return l
 }
 
@@ -265,41 +273,44 @@ func (p *Count) note(src netip.Addr, s *scratch) {
 	if len(s.others) > 0 {
 		p.active[src] = struct{}{}
 	}
-	if len(s.others) >= acquainted || s.lasting {
+	if len(s.others) >= acquainted || s.longest >= p.half && len(s.others) > 0 {
 		p.known[src] = struct{}{}
 	}
 	add := func(set hostSet) {
-		if len(set) < maxHosts {
+		if set != nil && len(set) < maxHosts {
 			set[src] = struct{}{}
 		}
 	}
-	for _, r := range s.touched {
-		add(r.touched)
+	kept := func(s span) bool { return s != span{} && s.last-s.first >= p.again }
+	for r, when := range s.reached {
+		if add(r.touched); kept(when) {
+			add(r.talking)
+		}
 	}
-	for _, r := range s.talking {
-		add(r.talking)
+	for at, when := range s.at {
+		if when != (span{}) {
+			add(p.answered[at])
+		}
+		if kept(when) {
+			add(p.vouching[at])
+		}
 	}
-	for _, set := range s.places {
-		add(set)
+	for _, c := range s.claims {
+		if kept(s.reached[c.of]) {
+			add(p.vouching[c.at])
+		}
 	}
 }
 
-// contact says whether a port's connections (-1: those of all) were answered at all, with bytes both ways, and whether that went on:
-// from the first to the end of the last that was.
-func (p *Count) contact(s *scratch, port int) (answered, kept bool) {
-	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+// contact is when a port's connections (-1: those of all) were answered, with bytes both ways: from the first to the end of the last
+// that was.
+func (s *scratch) contact(port int) (when span) {
 	for i := range s.pair.Connections {
-		c := &s.pair.Connections[i]
-		if port >= 0 && int(c.Port) != port || !bothWays(c) {
-			continue
+		if c := &s.pair.Connections[i]; (port < 0 || int(c.Port) == port) && bothWays(c) {
+			when = when.join(span{c.Start, c.Start + max(c.Duration, 0)})
 		}
-		first, last = min(first, c.Start), max(last, c.Start+max(c.Duration, 0))
 	}
-	if last < first {
-		return false, false
-	}
-	s.lasting = s.lasting || last-first >= p.half
-	return true, last-first >= p.again
+	return when
 }
 
 // resolver is where an address answers questions.

@@ -105,6 +105,17 @@ func (p *Count) push(s *evidence.Subject, c *Candidate) {
 	}
 }
 
+// present is fleet for what has no rhythm: hosts that keep talking to the same server.
+func (p *Count) present(s *evidence.Subject, c *Candidate) {
+	at, ok := partyOf(c)
+	if !ok || at.print.Kind != hunt.NoFingerprint || p.shared(c) < evidence.BornOut {
+		return
+	}
+	if n := talking(p.reached[at], c.Src); n >= fleetHosts {
+		s.ExplainFleet(fmt.Sprintf("%s hosts keep talking to the same server, as to a service that all of them use, or an outbreak", hunt.Count(n)))
+	}
+}
+
 // talks says whether a host really talks to a destination. Of fingerprints that is not counted.
 func (p *Count) talks(at party, src netip.Addr) bool {
 	r := p.reached[at]

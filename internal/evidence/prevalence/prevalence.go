@@ -139,7 +139,11 @@ func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
 		p.push(s, c)
 	default:
 		protocol.Explain(s, &protocol.Spoken{Port: c.Port, Several: c.Several, Size: c.Size, Inside: c.Dst.IsValid() && p.internal(c.Dst), Period: c.Beacon.Period})
-		p.fleet(s, c)
+		if v.Presence > v.Beacon {
+			p.present(s, c)
+		} else {
+			p.fleet(s, c)
+		}
 	}
 }
 
