@@ -159,19 +159,26 @@ func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only.Src.IsVali
 // address is not local says less, since many sensors are not told their networks; it only takes 100.64.0.0/10 out, where
 // other customers of a carrier are.
 func (s *Scope) KeepLocal(src, dst netip.Addr, srcLocal, dstLocal, dstForeign bool) bool {
-	if s.local == nil {
+	if s.local == nil || s.Narrowed() {
 		return s.Keep(src, dst)
 	}
-	if srcLocal && !within(s.Internal, src) && !within(s.never, src) {
-		s.local.add(src)
+	srcIn, dstIn := s.isLocal(src, srcLocal), s.isLocal(dst, dstLocal)
+	if dstForeign && dstIn && sharedSpace.Contains(dst) {
+		dstIn = false
 	}
-	if dstLocal && !within(s.Internal, dst) && !within(s.never, dst) {
-		s.local.add(dst)
+	return s.keep(srcIn, dstIn, dst)
+}
+
+// isLocal says whether an address is internal, and learns it where a record calls it local.
+func (s *Scope) isLocal(a netip.Addr, called bool) bool {
+	if within(s.Internal, a) {
+		return true
 	}
-	if dstForeign && sharedSpace.Contains(dst) && s.Direction != Inbound && !s.Narrowed() {
-		return s.IsInternal(src)
+	if called && !within(s.never, a) {
+		s.local.add(a)
+		return true
 	}
-	return s.Keep(src, dst)
+	return s.local.has(a)
 }
 
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
@@ -198,6 +205,11 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 	if s.Only.Src.IsValid() && (src != s.Only.Src || dst != s.Only.Dst) {
 		return false
 	}
+	return s.keep(srcIn, dstIn, dst)
+}
+
+// keep is Keep when it is known who is internal.
+func (s *Scope) keep(srcIn, dstIn bool, dst netip.Addr) bool {
 	if srcIn == dstIn || within(s.never, dst) {
 		return false
 	}

@@ -35,8 +35,8 @@ type onceShard struct {
 	now, old onceTable
 }
 
-// onceTable is a table with open addressing. An entry is the upper bits of a hash and, in its low 12 bits, the start
-// modulo 4096 ms; 0 is a free place.
+// onceTable is a table with open addressing. An entry is the upper bits of a hash and, in its low 17 bits, the start
+// modulo 131072 ms; 0 is a free place.
 type onceTable struct {
 	slots []uint64
 	used  int
@@ -74,16 +74,19 @@ func (o *Set) Again(c *hunt.Connection) bool {
 	if h == 0 {
 		return false
 	}
-	span := c.Start / (2 * near)
-	beside := span + 1
-	if c.Start%(2*near) < near {
-		beside = span - 1
+	// Only at the ends of a span may what is near stand in the one beside it.
+	span := c.Start / spanned
+	entry, other := o.entry(h, span, c.Start), uint64(0)
+	switch at := c.Start % spanned; {
+	case at < near:
+		other = o.entry(h, span-1, c.Start)
+	case at >= spanned-near:
+		other = o.entry(h, span+1, c.Start)
 	}
-	entry, other := o.entry(h, span, c.Start), o.entry(h, beside, c.Start)
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.now.has(entry) || sh.now.has(other) || sh.old.has(entry) || sh.old.has(other) {
+	if sh.now.has(entry) || sh.old.has(entry) || other != 0 && (sh.now.has(other) || sh.old.has(other)) {
 		return true
 	}
 	if sh.now.used >= o.most {
@@ -102,7 +105,7 @@ func (o *Set) Came(c *hunt.Connection) bool {
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for span := c.Start/(2*near) - 1; h != 0 && span <= c.Start/(2*near)+1; span++ {
+	for span := c.Start/spanned - 1; h != 0 && span <= c.Start/spanned+1; span++ {
 		if e := o.entry(h, span, c.Start); sh.now.has(e) || sh.old.has(e) {
 			return true
 		}
@@ -113,11 +116,15 @@ func (o *Set) Came(c *hunt.Connection) bool {
 // Forgot says that connections were forgotten.
 func (o *Set) Forgot() bool { return o.forgot.Load() }
 
-// timeBits are those of an entry that hold the time.
-const timeBits = 1<<12 - 1
+const (
+	// spanned is how long the spans are that the connections of a five-tuple are looked up by, milliseconds.
+	spanned = 64_000
+	// timeBits are those of an entry that hold the time, setBit is one that is always set.
+	timeBits, setBit = 1<<17 - 1, 1 << 17
+)
 
 func (o *Set) entry(h uint64, span, start int64) uint64 {
-	return o.Mix(h, uint64(span)*2+1)&^timeBits | 1<<12 | uint64(start)&timeBits
+	return o.Mix(h, uint64(span)*2+1)&^timeBits | setBit | uint64(start)&timeBits
 }
 
 // has says whether there is an entry of the same hash within near.

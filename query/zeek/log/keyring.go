@@ -23,6 +23,28 @@ const maxKeys = 1024
 // rewind begins a record.
 func (k *keyring) rewind() { k.last = -1 }
 
+// next is the key that is likely to come next, or -1.
+func (k *keyring) next() int {
+	next := k.first
+	if k.last >= 0 {
+		next = k.keys[k.last].next
+	}
+	if next >= len(k.keys) {
+		return -1
+	}
+	return next
+}
+
+// came notes which key came.
+func (k *keyring) came(at int) {
+	if k.last < 0 {
+		k.first = at
+	} else {
+		k.keys[k.last].next = at
+	}
+	k.last = at
+}
+
 // find says what a key is for.
 func (k *keyring) find(name []byte, want *[fields]bool) (Field, Kind) {
 	next := k.first

@@ -94,6 +94,9 @@ func (p *Parser) object(line []byte) problem {
 	r.json = true
 	s := scanner{b: line}
 	p.keys.rewind()
+	if p.flat(&s) {
+		return p.complete()
+	}
 	end := s.members(p.name[:0], func(name, value []byte) {
 		f, mark := p.keys.find(name, &p.want)
 		if f == None && mark == "" || unsetJSON(value) {
@@ -116,8 +119,108 @@ func (p *Parser) object(line []byte) problem {
 	return p.complete()
 }
 
+// flat reads an object as Zeek writes it: no white space, keys without escapes in the order of the records before. Where it stops
+// being so, at a key that is new or a value that is an object, it leaves everything to others: false. What it put is put again.
+func (p *Parser) flat(s *scanner) bool {
+	r, b := &p.Record, s.b
+	i := 1
+	for {
+		next := p.keys.next()
+		if next < 0 || i >= len(b) || b[i] != '"' {
+			return p.deep(s)
+		}
+		k := &p.keys.keys[next]
+		end := i + 1 + len(k.name)
+		if end+2 >= len(b) || string(b[i+1:end]) != k.name || b[end] != '"' || b[end+1] != ':' {
+			// A key that is left out in this record, or comes out of order.
+			end = i + 1
+			for end < len(b) && b[end] != '"' && b[end] != '\\' {
+				end++
+			}
+			at, ok := p.keys.place[string(b[i+1:min(end, len(b))])]
+			if !ok || end+2 >= len(b) || b[end] != '"' || b[end+1] != ':' {
+				return p.deep(s)
+			}
+			next, k = at, &p.keys.keys[at]
+		}
+		p.keys.came(next)
+		i = end + 2
+		start := i
+		switch c := b[i]; {
+		case c == '"':
+			if i = quoteOrSlash(b, i+1); i < len(b) && b[i] == '\\' {
+				s.i = start + 1
+				if !s.stringEnd() {
+					return p.deep(s)
+				}
+				i = s.i - 1
+			}
+			i++
+		case c == '{' || c == ' ':
+			return p.deep(s)
+		case c == '[':
+			if s.i = start; !s.skip() {
+				return p.deep(s)
+			}
+			i = s.i
+		default:
+			for i < len(b) && b[i] != ',' && b[i] != '}' {
+				i++
+			}
+			if c != '-' && (c < '0' || c > '9') && !isWord(b[start:i]) {
+				return p.deep(s)
+			}
+		}
+		if i >= len(b) {
+			return p.deep(s)
+		}
+		if k.field != None || k.mark != "" {
+			if v := b[start:i]; !unsetJSON(v) {
+				if k.mark != "" {
+					r.is(k.mark)
+				}
+				if k.field != None {
+					r.put(k.field, v)
+				}
+			}
+		}
+		if b[i] == '}' {
+			s.i = i + 1
+			if s.next(','); s.peek() != 0 {
+				return p.deep(s)
+			}
+			return true
+		}
+		if b[i] != ',' {
+			return p.deep(s)
+		}
+		i++
+	}
+}
+
+// isWord says that a text is one of JSON's words.
+func isWord(b []byte) bool {
+	switch string(b) {
+	case "true", "false", "null":
+		return true
+	}
+	return false
+}
+
+// deep has the record read from its beginning by the general way.
+func (p *Parser) deep(s *scanner) bool {
+	s.i = 0
+	p.reset()
+	p.json = true
+	p.keys.rewind()
+	return false
+}
+
 // unsetJSON says that a value stands for none.
 func unsetJSON(v []byte) bool {
+	if len(v) > 9 || v[0] > '"' && v[0] < '[' {
+		return false
+	}
 	switch string(v) {
 	case "null", `""`, `"-"`, "[]", `"(empty)"`, "[null]", `[""]`:
 		return true

@@ -257,6 +257,8 @@ func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) err
 	n := newCounts()
 	n.File, n.Bucket = c.file, bucket
 	head, number := c.head, c.line-1
+	var kind, path, mark Kind
+	wanted, of := false, -1
 	for data := c.data; len(data) > 0; {
 		number++
 		line, whole := data, false
@@ -284,9 +286,14 @@ func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) err
 		}
 		why := p.line(line, head)
 		if why == fine {
-			p.Kind = settle(c.file.Named, p.path, p.mark)
-			n.kind(p.Kind)
-			if !want.has(p.Kind) {
+			if of < 0 || p.path != path || p.mark != mark {
+				path, mark = p.path, p.mark
+				kind = settle(c.file.Named, path, mark)
+				wanted, of = want.has(kind), n.kind(kind)
+			}
+			p.Kind = kind
+			n.kinds[of].n++
+			if !wanted {
 				if times.has(p.Kind) {
 					n.Early, n.Late = min(n.Early, p.Start), max(n.Late, p.Start)
 				}

@@ -95,16 +95,15 @@ type kindCount struct {
 	n    int64
 }
 
-func (c *Counts) kind(k Kind) { c.kindTimes(k, 1) }
-
-func (c *Counts) kindTimes(k Kind, times int64) {
+// kind is where the records of a log are counted.
+func (c *Counts) kind(k Kind) int {
 	for i := range c.kinds {
 		if c.kinds[i].kind == k {
-			c.kinds[i].n += times
-			return
+			return i
 		}
 	}
-	c.kinds = append(c.kinds, kindCount{k, times})
+	c.kinds = append(c.kinds, kindCount{kind: k})
+	return len(c.kinds) - 1
 }
 
 // At notes when a record began.
@@ -168,7 +167,7 @@ func (c *Counts) add(o *Counts) {
 	}
 	c.zeros += o.zeros
 	for _, k := range o.kinds {
-		c.kindTimes(k.kind, k.n)
+		c.kinds[c.kind(k.kind)].n += k.n
 	}
 	if o.odd > 0 && (c.odd == 0 || o.oddLine < c.oddLine) {
 		c.oddLine, c.oddField = o.oddLine, o.oddField
