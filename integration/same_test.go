@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +107,47 @@ func simulated(t *testing.T, dir, scenario string) *simulate.Labels {
 	summary, err := simulate.Run(t.Context(), sc, dir, simulate.Format{})
 	require.NoError(t, err)
 	return summary.Labels
+}
+
+// TestSameCopiesBothWays hunts logs in which half of all connections stand twice, and one began long before the window, in files
+// and in Elasticsearch.
+func TestSameCopiesBothWays(t *testing.T) {
+	node := testnode.ForTest(t, testnode.Line8)
+	node.Exclusive(t)
+	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
+	require.NoError(t, err)
+	made, dir := t.TempDir(), t.TempDir()
+	labels := smallDay(t, made)
+	whole, err := os.ReadFile(filepath.Join(made, "conn.log"))
+	require.NoError(t, err)
+	lines := strings.SplitAfter(string(whole), "\n")
+	from, to := labels.Window.Start, labels.Window.End
+	long := ""
+	for i, began := range []time.Time{from.Add(-30 * time.Hour), from.Add(-9 * 24 * time.Hour)} {
+		long += fmt.Sprintf(`{"ts":%d.5,"uid":"CLONG%d","id.orig_h":"10.0.0.%d","id.orig_p":4%d000,"id.resp_h":"203.0.113.77","id.resp_p":8443,"proto":"tcp","duration":%.1f,"orig_bytes":1000,"resp_bytes":2000,"orig_ip_bytes":3000,"conn_state":"SF"}`+"\n",
+			began.Unix(), i, 200+i, i, to.Add(-time.Duration(i+1)*time.Hour).Sub(began).Seconds())
+	}
+	for name, text := range map[string]string{"a/conn.log": string(whole), "b/conn.log": strings.Join(lines[:len(lines)/2], ""), "c/conn.log": long} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
+	require.NoError(t, err)
+	index, err := elastic.New(client, elastic.Options{SliceDocs: 1500})
+	require.NoError(t, err)
+	o := pipeline.Options{Ranking: rank.Ranking{}, MinScore: 0, NoNames: true, Version: "test", Now: time.Now,
+		Request: hunt.Request{From: from, To: to, Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	fromFiles, err := pipeline.Run(t.Context(), wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir}})}, o)
+	require.NoError(t, err)
+	fromIndex, err := pipeline.Run(t.Context(), index, o)
+	require.NoError(t, err)
+	require.Empty(t, fromIndex.Reading.Gaps)
+	require.Contains(t, fmt.Sprint(fromIndex.Document.Dwell.Hunt.Notes), "count once")
+	for _, pair := range []string{"10.0.0.200>203.0.113.77:8443/tcp", "10.0.0.201>203.0.113.77:8443/tcp"} {
+		require.Contains(t, byPair(fromIndex), pair, "what lasts longer than the window is found")
+	}
+	require.Equal(t, fromFiles.Document.Dwell.Hunt.Connections, fromIndex.Document.Dwell.Hunt.Connections)
+	require.Empty(t, cmp.Diff(byPair(fromFiles), byPair(fromIndex), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateApprox(0, 1e-12),
+		cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision"), cmpopts.IgnoreFields(hunt.Event{}, "Ingested", "ID"),
+		cmpopts.IgnoreFields(hunt.Finding{}, "Observer")))
 }

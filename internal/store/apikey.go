@@ -50,10 +50,10 @@ func (in *Installer) CreateAPIKey(ctx context.Context, o KeyOptions) (APIKey, er
 		return APIKey{}, fmt.Errorf("encode the request for an API key: %w", err)
 	}
 	var key APIKey
-	err = in.client.Do(ctx, es.Call{Op: "create API key", Index: o.Name, Decode: es.JSON(&key),
+	err = in.client.Do(ctx, es.Call{Op: "create API key", Index: o.Name, Once: true, Decode: es.JSON(&key),
 		Request: Request{Method: "POST", Path: "/_security/api_key", Body: body}})
 	var e *es.Error
-	if errors.As(err, &e) && e.Kind == es.Fatal && (e.Status == 400 || e.Status == 405 || e.Status == 500) && e.Type != "security_exception" {
+	if errors.As(err, &e) && (e.Kind == es.Fatal || e.Kind == es.Retryable) && (e.Status == 400 || e.Status == 405 || e.Status == 500) && e.Type != "security_exception" {
 		return key, fmt.Errorf("this cluster makes no API keys; are security and xpack.security.authc.api_key switched on? %w", err)
 	}
 	if err == nil && key.Encoded == "" {

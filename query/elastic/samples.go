@@ -52,7 +52,11 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		if !ok {
 			continue // A tunnel: no one connection stands for it.
 		}
-		k := sampleKey{f.Source.IP, to, f.Destination.Port, f.Network.Transport, f.Timestamp.UnixMilli()}
+		start := f.Timestamp
+		if f.Event.End.Before(start.Time) { // It began before the window, whose start the finding's time then is.
+			start = f.Event.End
+		}
+		k := sampleKey{f.Source.IP, to, f.Destination.Port, f.Network.Transport, start.UnixMilli()}
 		wanted[k] = append(wanted[k], f)
 		if len(wanted[k]) > 1 {
 			continue // An address and a name that end with the same connection.
