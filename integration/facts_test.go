@@ -71,7 +71,7 @@ func TestSameFactsBothWays(t *testing.T) {
 
 	fromIndex, err := pipeline.Run(t.Context(), index, o)
 	require.NoError(t, err)
-	require.Empty(t, cmp.Diff(evidenceOf(fromFiles), evidenceOf(fromIndex), cmpopts.EquateComparable(netip.Addr{}), cmpopts.EquateEmpty()))
+	require.Empty(t, cmp.Diff(evidenceOf(fromFiles), evidenceOf(fromIndex), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()))
 }
 
 // evidenceOf is what evidence made of each finding.

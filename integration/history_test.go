@@ -96,7 +96,7 @@ func TestHuntsWithHistoryAreHuntsWithout(t *testing.T) {
 		warm, err := pipeline.Run(t.Context(), &history.Cluster{Store: kept, Of: src}, o)
 		require.NoError(t, err)
 		require.Empty(t, warm.Reading.Gaps)
-		require.Empty(t, cmp.Diff(byPair(cold), byPair(warm), cmpopts.EquateComparable(netip.Addr{}),
+		require.Empty(t, cmp.Diff(byPair(cold), byPair(warm), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}),
 			cmpopts.IgnoreFields(hunt.Dwell{}, "Revision"), cmpopts.IgnoreFields(hunt.Event{}, "ID")))
 		require.Equal(t, cold.Document.Dwell.Hunt.Connections, warm.Document.Dwell.Hunt.Connections)
 
