@@ -93,7 +93,5 @@ func report(s *streams, err error, code int) {
 		fmt.Fprintln(s.Err, "dwell: hint: "+output.Clean(h.hint))
 	case errors.As(err, &server) && server.Hint != "" && !strings.Contains(err.Error(), server.Hint):
 		fmt.Fprintln(s.Err, "dwell: hint: "+output.Clean(server.Hint))
-	case code == exitUsage:
-		fmt.Fprintln(s.Err, "dwell: hint: `dwell help` and `dwell COMMAND --help` show flags and examples")
 	}
 }

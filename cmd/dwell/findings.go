@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,8 @@ import (
 // findingsFlags are the filters of the list.
 type findingsFlags struct {
 	severity, source, destination, age string
-	indicator, huntID, findingID, sort string
+	huntID, findingID, sort, status    string
+	indicators                         []string
 	format                             string
 	minScore                           float64
 	listFlags
@@ -42,9 +44,10 @@ newest revision.`,
 	p.StringVar(&f.source, "source", "", "source `address` or network")
 	p.StringVar(&f.destination, "destination", "", "destination address, network or `name`; a name finds what is below it too")
 	p.StringVar(&f.age, "age", "", "last connection within this time, as in 24h or 7d (`duration`)")
-	p.StringVar(&f.indicator, "indicator", "", "beacon, long_connection, strobe or dns_tunnel")
+	p.StringSliceVar(&f.indicators, "indicator", nil, "with one of these: beacon, long_connection (long), strobe, dns_tunnel (dns)")
+	p.StringVar(&f.status, "status", "", "with this disposition: open, benign or escalated")
 	p.StringVar(&f.huntID, "hunt", "", "findings of this hunt (`id`)")
-	p.StringVar(&f.findingID, "id", "", "this finding only (`id`)")
+	p.StringVar(&f.findingID, "id", "", "this finding only (`id`, or its beginning)")
 	p.BoolVar(&f.every, "every", false, "the documents of every hunt, not only the latest of each finding")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
 	p.StringVar(&f.sort, "sort", "score", "score, time, source, destination, connections or bytes")
@@ -92,8 +95,21 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	if err != nil {
 		return store.Filter{}, err
 	}
-	filter := store.Filter{MinSeverity: severity, MinScore: f.minScore, Indicator: f.indicator, HuntID: f.huntID, FindingID: f.findingID,
+	filter := store.Filter{MinSeverity: severity, MinScore: f.minScore, Disposition: f.status, HuntID: f.huntID, FindingID: f.findingID,
 		Every: f.every, HideSafelisted: !f.safelisted, Sort: store.Order(f.sort), Limit: f.limit}
+	for _, i := range f.indicators {
+		name, err := hunt.ParseIndicator(i)
+		if err != nil {
+			return filter, usage("--indicator: %v", err)
+		}
+		filter.Indicators = append(filter.Indicators, name)
+	}
+	if f.huntID != "" && !isDigest(f.huntID) {
+		return filter, usage("--hunt %q is not the id of a hunt: 32 hexadecimal digits, as `dwell status` prints it", f.huntID)
+	}
+	if f.findingID != "" && !isIDPrefix(f.findingID) {
+		return filter, usage("--id %q is not the id of a finding, or its first %d hexadecimal digits or more", f.findingID, leastID)
+	}
 	if f.source != "" {
 		if filter.Source, err = config.ParsePrefix(f.source); err != nil {
 			return filter, usage("--source: %v", err)
@@ -101,7 +117,10 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	}
 	if f.destination != "" {
 		if filter.Destination, err = config.ParsePrefix(f.destination); err != nil {
-			filter.Destination, filter.Domain = netip.Prefix{}, f.destination
+			filter.Destination, filter.Domain = netip.Prefix{}, strings.TrimPrefix(strings.ToLower(f.destination), "*.")
+			if !isName(filter.Domain) {
+				return filter, usage("--destination %q is not an address, a network or a name (--asn, --country and --ja4 look for those)", f.destination)
+			}
 		}
 	}
 	if f.age != "" {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type huntFlags struct {
 	from, to    string
 	format, out string
 	listFlags
+	pick
+	day                 string
 	write               bool
 	failOn              string
 	remember, learn     bool
@@ -68,6 +71,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p := c.Flags()
 	f.window(p)
 	f.listed(p)
+	f.pick.flags(p)
 	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(true))
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `folder` that its three files go into, in place of older ones")
 	p.Bool("by-sensor", false, "hunt in what each sensor saw on its own, for sites whose internal addresses overlap (of files, each --zeek is a sensor)")
@@ -102,6 +106,9 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	}
 	show, err := f.printing(a)
 	if err != nil {
+		return err
+	}
+	if err := f.pick.settle(); err != nil {
 		return err
 	}
 	fail, err := severityRank(f.failOn)
@@ -156,6 +163,9 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return err
 	}
 	shown, hidden := printed(result.Findings, settings.Hunt.MinScore, f.safelisted)
+	others := len(shown)
+	shown = slices.DeleteFunc(shown, func(x hunt.Finding) bool { return !f.has(&x) })
+	others -= len(shown)
 	more := len(shown) - f.first(len(shown), show.Format == output.Table, a.OutTTY)
 	show.Hunt = &result.Document
 	for _, c := range result.Campaigns { // they are in order
@@ -166,7 +176,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	if err := a.print(shown[:len(shown)-more], show, f.out, f.noPager); err != nil {
 		return err
 	}
-	a.summarize(result, settings, len(shown), f.more(more), hidden)
+	a.summarize(result, settings, len(shown), others, f.more(more), hidden)
 	if writer != nil {
 		if err := a.store(c.Context(), writer, settings, result); err != nil {
 			return err
@@ -240,7 +250,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	o := pipeline.Options{
 		Request: hunt.Request{Since: settings.Hunt.Since, Settle: settings.Query.Settle, LookBack: cmp.Or(settings.Hunt.LookBack, -1),
 			Scope: hunt.NewScope(settings.Hunt.Internal, direction)},
-		Indicators: settings.Hunt.Indicators, MinScore: settings.Hunt.MinScore,
+		Indicators: shortIndicators(settings.Hunt.Indicators), MinScore: settings.Hunt.MinScore,
 		Manager: settings.Links.BaseURL, Version: version, Now: a.Now, Memory: pairs.Budget{Bytes: int64(settings.Hunt.Memory)},
 		Selftest: settings.Hunt.Selftest, BySensor: settings.Hunt.BySensor,
 	}
@@ -262,6 +272,9 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	if o.Ranking, err = a.ranking(ctx, settings); err != nil {
 		return o, err
 	}
+	if err := f.wholeDay(a.Now()); err != nil {
+		return o, err
+	}
 	for _, b := range []struct {
 		flag, text string
 		at         *time.Time
@@ -269,8 +282,8 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 		if b.text == "" {
 			continue
 		}
-		if *b.at, err = time.Parse(time.RFC3339, b.text); err != nil {
-			return o, usage("%s %q is not an RFC 3339 time, as in 2026-11-22T00:00:00Z", b.flag, b.text)
+		if *b.at, err = moment(b.text, a.Now()); err != nil {
+			return o, usage("%s %v", b.flag, err)
 		}
 	}
 	switch r := o.Request; {
@@ -301,7 +314,7 @@ func printed(findings []hunt.Finding, minScore float64, safelisted bool) (shown 
 }
 
 // summarize says on stderr what was looked at, what was not shown and what went wrong.
-func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown int, more string, hidden int) {
+func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, others int, more string, hidden int) {
 	h := &r.Document.Dwell.Hunt
 	a.notes(r.Reading.Notes)
 	window := "no window, since nothing is in scope"
@@ -311,11 +324,14 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown int, 
 	text := fmt.Sprintf("%s from %.2f on, of %s scored, %s and %s, %s",
 		hunt.Many(shown, "finding"), settings.Hunt.MinScore, hunt.Many(h.Scored, "key"), hunt.Many(h.Pairs, "pair"), hunt.Many(h.Connections, "connection"), window)
 	text += more
+	if others > 0 {
+		text += fmt.Sprintf("; %s elsewhere (--source, --destination)", hunt.Count(others))
+	}
 	if hidden > 0 {
 		text += fmt.Sprintf("; %s safelisted (--show-safelisted)", hunt.Count(hidden))
 	}
-	if below := int(h.Findings) - shown - hidden; below > 0 {
-		text += fmt.Sprintf("; %s weaker ones below --min-score", hunt.Count(below))
+	if weaker := int(h.Findings) - shown - others - hidden; weaker > 0 {
+		text += fmt.Sprintf("; %s weaker ones below --min-score", hunt.Count(weaker))
 	}
 	a.say("dwell: %s", text)
 	if h.Pairs == 0 && h.Scored == 0 {
@@ -353,6 +369,9 @@ func (a *app) notes(notes []hunt.Note) {
 
 // verdict gives the exit code that the contract wants: 5 wins over 3.
 func verdict(r *pipeline.Result, fail int) error {
+	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 {
+		return codeError{exitIncomplete, "nothing was analysed: no connection was in scope, so this says nothing about the network"}
+	}
 	if n := len(r.Reading.Gaps); n > 0 {
 		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%s, above): what was printed is true, what is missing is not known", hunt.Many(n, "gap"))}
 	}
@@ -379,4 +398,15 @@ func severityRank(word string) (int, error) {
 		}
 	}
 	return 0, usage("severity %q is not one of low, medium, high, critical", word)
+}
+
+// shortIndicators are what to look for as the pipeline spells it; both spellings are one.
+func shortIndicators(list []string) []string {
+	out := make([]string, 0, len(list))
+	for _, i := range list {
+		if short := strings.NewReplacer("long_connection", "long", "dns_tunnel", "dns").Replace(i); !slices.Contains(out, short) {
+			out = append(out, short)
+		}
+	}
+	return out
 }

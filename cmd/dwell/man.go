@@ -32,3 +32,13 @@ func newMan(a *app) *cobra.Command {
 		},
 	}
 }
+
+func newVersion(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Long: "Print what this program was built from.", Example: "  dwell version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.Out, "dwell version "+version)
+			return err
+		},
+	}
+}

@@ -28,7 +28,8 @@ type app struct {
 func execute(ctx context.Context, s *streams, args []string) int {
 	root := newRoot(&app{streams: s, ended: ctx.Done()})
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	c, err := root.ExecuteContextC(ctx)
+	err = asked(c, err)
 	code := exitCode(ctx, err)
 	if err != nil {
 		report(s, err, code)
@@ -65,20 +66,29 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks, only errors")
 	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")
 	p.StringVar(&a.colorWhen, "color", "auto", "colour: auto, always or never")
-	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newHost(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a))
+	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newHost(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a), newVersion(a))
 	for _, c := range root.Commands() {
-		if c.Args == nil {
-			c.Args = cobra.NoArgs
-		}
-		args := c.Args
-		c.Args = func(c *cobra.Command, list []string) error {
-			if err := args(c, list); err != nil {
-				return usageError{err}
-			}
-			return nil
-		}
+		strict(c)
 	}
+	complete(root)
 	return root
+}
+
+// strict makes wrong arguments of a command, and of those below it, usage errors.
+func strict(c *cobra.Command) {
+	if c.Args == nil {
+		c.Args = cobra.NoArgs
+	}
+	args := c.Args
+	c.Args = func(c *cobra.Command, list []string) error {
+		if err := args(c, list); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
 }
 
 // load reads the settings; flags maps a key to the flag that sets it. A file that cannot be opened now, such as a pipe that

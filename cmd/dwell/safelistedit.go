@@ -23,23 +23,25 @@ import (
 // ruleFlags are what a new rule needs beside what it matches.
 type ruleFlags struct {
 	name, reason, owner, expires string
+	destination                  string
 	byID, dryRun                 bool
 }
 
 func newSafelistAdd(a *app) *cobra.Command {
 	var f ruleFlags
 	c := &cobra.Command{
-		Use:   "add FINDING-ID | STORY-ID | PAIR | SOURCE DESTINATION",
+		Use:   "add FINDING-ID | PAIR | SOURCE DESTINATION",
 		Short: "Add a rule for one finding, no wider than it needs",
 		Long: `Add a rule to the safelist's file, at its end; everything else in the file stays as it is. The rule has the finding's source and
 other side, with port and transport where the finding has them. A pair reads as dwell.pair does: the other side is an
-address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel.
+address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel. With --destination the rule is for any source.
 
 Where Elasticsearch is configured, stored findings that match are re-marked.`,
 		Example: `  dwell safelist add 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2 --reason "nightly backup, asked ops" --expires 180d
+  dwell safelist add --destination updates.vendor.example --reason "whole fleet" --expires 180d
   dwell safelist add 10.1.4.22 203.0.113.7:443 --reason "own server" --expires 2027-06-30 --owner ops
   dwell safelist add '10.1.4.22>*:443/tcp#ja4=t13d190900_9dc949149365_97f8aa674fd9' --reason "backup agent" --expires 90d --dry-run`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: cobra.MaximumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error { return a.addRule(c.Context(), &f, args) },
 	}
 	p := c.Flags()
@@ -47,6 +49,7 @@ Where Elasticsearch is configured, stored findings that match are re-marked.`,
 	p.StringVar(&f.owner, "owner", "", "who decides (default: the user's login name)")
 	p.StringVar(&f.expires, "expires", "", "`day` (UTC) from which the rule holds no more, 2027-06-30, or for how many days it holds, 180d")
 	p.StringVar(&f.name, "name", "", "the rule's name (default: made of what it matches)")
+	p.StringVar(&f.destination, "destination", "", "a rule for this destination from any source: an address, a network, a `name` (with its port) or a fingerprint")
 	p.BoolVar(&f.byID, "by-id", false, "match this one finding by its id and nothing else")
 	p.BoolVar(&f.dryRun, "dry-run", false, "print the rule and change nothing")
 	return c
@@ -77,6 +80,7 @@ expired.`,
 		Example: `  dwell safelist test backup
   dwell safelist test --hunt 44b0f1e1f5f7f0e0a3a7d7c1a8b1c2d3
   dwell safelist test --zeek /nsm/zeek/logs/2026-11-22 --set hunt.safelist=draft.yaml`,
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error { return a.testRules(c.Context(), &f, huntID, args) },
 	}
 	f.window(c.Flags())
@@ -160,6 +164,16 @@ func orAny(source string) string {
 
 // ruleFor makes the rule that the arguments ask for.
 func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags, args []string) (safelist.Rule, error) {
+	switch {
+	case (len(args) == 0) == (f.destination == ""):
+		return safelist.Rule{}, usage("what the rule matches is required: a finding's id, a pair, or --destination")
+	case f.destination != "":
+		to, err := hunt.ParseSide(f.destination)
+		if err != nil {
+			return safelist.Rule{}, usage("--destination: %v", err)
+		}
+		return safelist.OfSide("", to), nil
+	}
 	if pair := strings.Join(args, ">"); strings.Contains(pair, ">") {
 		if f.byID {
 			return safelist.Rule{}, usage("--by-id goes with the id of a finding")
@@ -172,24 +186,20 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 		a.noteSeen(ctx, settings, &rule)
 		return rule, nil
 	}
-	id := args[0]
-	if !isDigest(id) {
-		return safelist.Rule{}, usage("%q is neither the id of a finding (32 hexadecimal digits) nor a pair, as in 10.1.4.22>203.0.113.7:443", id)
+	if err := named(args[0]); err != nil {
+		return safelist.Rule{}, err
 	}
 	st, err := a.openStore(settings)
 	if err != nil {
 		return safelist.Rule{}, err
 	}
-	list, err := st.Findings(ctx, store.Filter{FindingID: id})
+	found, err := a.identify(ctx, st, args[0])
 	if err != nil {
-		return safelist.Rule{}, missingTemplates(err)
+		return safelist.Rule{}, err
 	}
-	if len(list.Findings) == 0 {
-		return safelist.Rule{}, hint(fmt.Errorf("there is no finding %s", id), "`dwell findings -o wide` lists the ids")
-	}
-	rule := safelist.For(&list.Findings[0])
+	rule := safelist.For(found)
 	if f.byID {
-		rule = safelist.Rule{Finding: list.Findings[0].Dwell.FindingID, Seen: rule.Seen}
+		rule = safelist.Rule{Finding: found.Dwell.FindingID, Seen: rule.Seen}
 	}
 	return rule, nil
 }
@@ -218,10 +228,10 @@ func (a *app) noteSeen(ctx context.Context, settings *config.Loaded, rule *safel
 // fill puts in who decided what for how long.
 func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 	if strings.TrimSpace(f.reason) == "" {
-		return usage("--reason is missing: say why this is no threat")
+		return usage("--reason is required: why this is no threat")
 	}
 	if f.expires == "" {
-		return usage("--expires is missing: a day (2027-06-30), or in how many days (180d)")
+		return usage("--expires is required: a day (2027-06-30), or in how many days (180d)")
 	}
 	day, err := safelist.ParseExpiry(f.expires, a.Now())
 	if err != nil {
@@ -230,7 +240,7 @@ func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 	if f.owner == "" {
 		u, err := user.Current()
 		if err != nil {
-			return usage("--owner is missing: say who decides")
+			return usage("--owner is required")
 		}
 		f.owner = u.Username
 	}

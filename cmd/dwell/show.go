@@ -18,7 +18,6 @@ import (
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/material"
-	"dwell/internal/store"
 	"dwell/query/elastic"
 	"dwell/scoring"
 )
@@ -52,6 +51,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		return err
 	}
 	var stored *hunt.Finding
+	decided := ""
 	var from netip.Addr
 	var to hunt.Side
 	if pair := strings.Join(args, ">"); strings.Contains(pair, ">") {
@@ -59,9 +59,22 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 			return usageError{err}
 		}
 	} else {
-		if stored, err = a.storedFinding(ctx, settings, args[0]); err != nil {
+		if err := named(args[0]); err != nil {
 			return err
 		}
+		st, err := a.openStore(settings)
+		if err != nil {
+			return err
+		}
+		if stored, err = a.identify(ctx, st, args[0]); err != nil {
+			return err
+		}
+		last, err := st.Dispositions(ctx, []string{stored.Dwell.FindingID})
+		if err != nil {
+			return err
+		}
+		d, ok := last[stored.Dwell.FindingID]
+		decided = recorded(d, ok)
 		settings.Hunt.Profile = stored.Dwell.Profile
 		from, to = stored.Source.IP, hunt.SideOf(stored)
 	}
@@ -95,41 +108,23 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		return err
 	}
 	a.notes(portrait.Reading.Notes)
-	p := &painter{w: a.Out, p: portrait, width: 96, terminal: a.Width}
+	p := &painter{w: a.Out, p: portrait, decided: decided, width: 96, terminal: a.Width}
 	if a.Width > 0 {
 		p.width = min(a.Width-12, 96)
 	}
 	return p.draw(stored, settings)
 }
 
-// storedFinding looks a finding up by its id.
-func (a *app) storedFinding(ctx context.Context, settings *config.Loaded, id string) (*hunt.Finding, error) {
-	if !isDigest(id) {
-		return nil, usage("%q is not the id of a finding (32 hexadecimal digits, as `dwell findings -o wide` prints it), and no pair, as in 10.1.4.22>203.0.113.7", id)
-	}
-	st, err := a.openStore(settings)
-	if err != nil {
-		return nil, err
-	}
-	list, err := st.Findings(ctx, store.Filter{FindingID: id})
-	if err != nil {
-		return nil, missingTemplates(err)
-	}
-	if len(list.Findings) == 0 {
-		return nil, hint(fmt.Errorf("there is no finding %s", id), "`dwell findings -o wide` lists the ids")
-	}
-	return &list.Findings[0], nil
-}
-
 // window adds the flags that choose what is read.
 func (f *huntFlags) window(p *pflag.FlagSet) {
 	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a folder or a glob (repeatable)")
 	p.String("since", "", "how far back the window reaches, as in 24h or 7d; with --zeek it counts back from the newest connection")
-	p.StringVar(&f.from, "from", "", "start of the window, RFC 3339 (`time`), inclusive")
-	p.StringVar(&f.to, "to", "", "end of the window, RFC 3339 (`time`), exclusive")
+	p.StringVar(&f.from, "from", "", "start of the window (`time`), inclusive: RFC 3339, a date, today, yesterday, or 24h for that long ago")
+	p.StringVar(&f.to, "to", "", "end of the window (`time`), exclusive")
+	p.StringVar(&f.day, "day", "", "a whole `day` (UTC): 2026-11-22, today or yesterday")
 	p.StringSlice("internal", nil, "internal network (`CIDR`, repeatable); replaces the default RFC 1918, fc00::/7, 100.64.0.0/10")
 	p.String("direction", "", "outbound (the default), inbound or both")
-	p.StringSlice("indicator", nil, "what to look for: beacon, long, strobe, dns (default: all)")
+	p.StringSlice("indicator", nil, "what to look for: beacon, long_connection, strobe, dns_tunnel, or in short long and dns (default: all)")
 	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
 	p.String("profile", "", "which score ranks: dwell (calibrated, the default) or rita (as RITA v5 does)")
 	p.String("memory", "", "how much memory the connections may take, as in 512MiB (default 2GiB); the rest goes to files in the state folder")
@@ -141,6 +136,8 @@ type painter struct {
 	w     io.Writer
 	p     *portrait
 	width int
+	// decided is what was recorded about the finding, empty for nothing.
+	decided string
 	// terminal is how many columns the terminal has, 0 where there is none.
 	terminal int
 	err      error
@@ -174,6 +171,7 @@ func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
 	}
 	for i := range shown[:min(len(shown), 3)] {
 		d.finding(&shown[i])
+		d.triage(&shown[i], stored != nil)
 	}
 	if len(p.Starts) > 0 {
 		d.picture()
@@ -214,6 +212,20 @@ func (d *painter) finding(f *hunt.Finding) {
 		if b.RITA != nil {
 			d.text(4, "  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, hunt.Count(*b.RITAConnections))
 		}
+	}
+}
+
+// triage says what was decided about a finding, and how to decide.
+func (d *painter) triage(f *hunt.Finding, stored bool) {
+	if r := f.Dwell.Safelist; r != nil {
+		d.text(4, "  safelisted by rule %s: %s (%s, expires on %s)", r.Name, r.Reason, r.Owner, r.Expires)
+	}
+	if d.decided != "" {
+		d.text(4, "  disposition: %s", d.decided)
+	}
+	if stored {
+		id := f.Dwell.FindingID[:min(7, len(f.Dwell.FindingID))]
+		d.line("  next: dwell triage %s --status benign|escalated --note WHY; dwell safelist add %s --reason WHY --expires 90d", id, id)
 	}
 }
 

@@ -1,65 +1,192 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os/user"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/store"
 )
 
+// triageFlags are a disposition, and what it is for beside the arguments.
+type triageFlags struct {
+	status, note, who, assignee string
+	destination                 string
+}
+
 func newTriage(a *app) *cobra.Command {
-	var status, note, who string
+	var f triageFlags
 	c := &cobra.Command{
-		Use:   "triage FINDING-ID",
-		Short: "Record a disposition of a finding: benign, escalated or open",
-		Long: `Record the disposition of a finding: what, by whom, when and why. Its stored documents show it, and later hunts carry it.
-A benign finding deserves a safelist rule with an expiry; an escalated one a case.`,
-		Example: `  dwell findings -o csv | cut -d, -f25       the ids
-  dwell triage 9286caeb1cf0d753036cb2d076449ed6 --status benign --note "nightly backup, confirmed with ops"`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.triage(c.Context(), store.Decision{FindingID: args[0], Disposition: status, Who: who, Note: note})
-		},
+		Use:   "triage FINDING-ID | PAIR...",
+		Short: "Record a disposition of findings: benign, escalated or open",
+		Long: `Record the disposition of findings: what, by whom, when and why. Their stored documents show it, and later hunts carry it.
+A finding is named by its id, the beginning of it, or its pair; "-" reads ids from stdin, one per line. A benign finding
+deserves a safelist rule with an expiry; an escalated one a case.`,
+		Example: `  dwell triage 9286cae --status benign --note "nightly backup, confirmed with ops"
+  dwell triage '10.1.4.22>203.0.113.7' --status escalated --assignee ben --note "case 17"
+  dwell triage --destination cdn.evil.example --status escalated --note "case 17"      every finding with that destination
+  dwell triage list                                                                    what was recorded`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error { return a.triage(c.Context(), &f, args) },
 	}
-	c.Flags().StringVar(&status, "status", "", "benign, escalated or open")
-	c.Flags().StringVar(&note, "note", "", "why, in a sentence")
-	c.Flags().StringVar(&who, "who", "", "who records it (default: the user's login name)")
+	p := c.Flags()
+	p.StringVar(&f.status, "status", "", "benign, escalated or open")
+	p.StringVar(&f.note, "note", "", "why, in a sentence (required)")
+	p.StringVar(&f.who, "who", "", "who records it (default: the user's login name)")
+	p.StringVar(&f.assignee, "assignee", "", "who is to look after it")
+	p.StringVar(&f.destination, "destination", "", "every finding with this destination: an address, a network or a `name`")
+	list := &cobra.Command{
+		Use: "list", Short: "List the dispositions that hold, newest first", Example: "  dwell triage list --status escalated", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.listDispositions(c.Context(), f.status) },
+	}
+	list.Flags().StringVar(&f.status, "status", "", "with this disposition only: benign, escalated or open")
+	c.AddCommand(list)
 	return c
 }
 
-func (a *app) triage(ctx context.Context, d store.Decision) error {
-	if !isDigest(d.FindingID) {
-		return usage("%q is not the id of a finding: 32 hexadecimal digits, as `dwell findings -o csv` prints it", d.FindingID)
+func (a *app) triage(ctx context.Context, f *triageFlags, args []string) error {
+	switch {
+	case !slices.Contains([]string{hunt.Benign, hunt.Escalated, hunt.Open}, f.status):
+		return usage("--status %q is not one of benign, escalated, open", f.status)
+	case strings.TrimSpace(f.note) == "":
+		return usage("--note is required: the next analyst needs the reason")
+	case len(args) == 0 && f.destination == "":
+		return usage("a finding is required: its id or pair, or --destination")
 	}
-	switch d.Disposition {
-	case "benign", "escalated", "open":
-	default:
-		return usage("--status %q is not one of benign, escalated, open", d.Disposition)
-	}
-	if d.Who == "" {
+	if f.who == "" {
 		u, err := user.Current()
 		if err != nil {
 			return usage("--who is required")
 		}
-		d.Who = u.Username
+		f.who = cmp.Or(a.env("SUDO_USER"), u.Username)
 	}
-	d.At = a.Now()
+	args, err := a.fromStdin(args)
+	if err != nil {
+		return err
+	}
+	for _, arg := range args {
+		if err := named(arg); err != nil {
+			return err
+		}
+	}
 	st, err := a.loadStore()
 	if err != nil {
 		return err
 	}
-	changed, err := st.Decide(ctx, d)
-	if errors.Is(err, store.ErrNoFinding) {
-		return hint(err, "`dwell findings -o csv` lists the ids")
+	var findings []hunt.Finding
+	for _, arg := range args {
+		found, err := a.identify(ctx, st, arg)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, *found)
 	}
+	if f.destination != "" {
+		more, err := a.withDestination(ctx, st, f.destination)
+		if err != nil {
+			return err
+		}
+		findings = append(findings, more...)
+	}
+	short := output.Short(findings)
+	for i := range findings {
+		d := store.Decision{FindingID: findings[i].Dwell.FindingID, Disposition: f.status, Who: f.who, Note: oneLine(f.note), Assignee: oneLine(f.assignee), At: a.Now()}
+		changed, err := st.Decide(ctx, d)
+		if errors.Is(err, store.ErrNoFinding) {
+			return hint(err, "`dwell findings` lists the ids")
+		}
+		if err != nil {
+			return missingTemplates(err)
+		}
+		fmt.Fprintf(a.Out, "%s: finding %s, %s, by %s; updated %s\n", d.Disposition, short[i], output.Clean(findings[i].Dwell.Pair), output.Clean(d.Who), hunt.Many(changed, "document"))
+	}
+	return nil
+}
+
+// fromStdin puts the lines of stdin in place of "-".
+func (a *app) fromStdin(args []string) ([]string, error) {
+	at := slices.Index(args, "-")
+	if at < 0 {
+		return args, nil
+	}
+	var lines []string
+	for s := bufio.NewScanner(a.In); s.Scan(); {
+		if id, _, _ := strings.Cut(strings.TrimSpace(s.Text()), " "); id != "" {
+			lines = append(lines, id)
+		}
+	}
+	if len(lines) == 0 {
+		return nil, usage("- reads ids from stdin, one per line: there is none")
+	}
+	return slices.Replace(args, at, at+1, lines...), nil
+}
+
+// withDestination are the stored findings with a destination: an address, a network or a name.
+func (a *app) withDestination(ctx context.Context, st *store.Store, destination string) ([]hunt.Finding, error) {
+	filter, err := (&findingsFlags{destination: destination, safelisted: true}).filter(a)
+	if err != nil {
+		return nil, err
+	}
+	list, err := st.Findings(ctx, filter)
+	if err != nil {
+		return nil, missingTemplates(err)
+	}
+	if len(list.Findings) == 0 {
+		return nil, hint(fmt.Errorf("there is no finding with destination %s", destination), "`dwell findings` lists them")
+	}
+	return list.Findings, nil
+}
+
+// listDispositions prints what holds of each finding that somebody decided about.
+func (a *app) listDispositions(ctx context.Context, status string) error {
+	if status != "" && !slices.Contains([]string{hunt.Benign, hunt.Escalated, hunt.Open}, status) {
+		return usage("--status %q is not one of benign, escalated, open", status)
+	}
+	st, err := a.loadStore()
+	if err != nil {
+		return err
+	}
+	all, err := st.AllDispositions(ctx)
 	if err != nil {
 		return missingTemplates(err)
 	}
-	fmt.Fprintf(a.Out, "%s: finding %s, by %s; updated %d documents\n", d.Disposition, d.FindingID, output.Clean(d.Who), changed)
+	n := 0
+	for _, d := range all {
+		if status != "" && d.Dwell.Disposition != status {
+			continue
+		}
+		n++
+		line := fmt.Sprintf("%s  %-9s  %s  %s  %s", d.Timestamp.UTC().Format("2006-01-02 15:04"), d.Dwell.Disposition, d.Dwell.FindingID[:min(7, len(d.Dwell.FindingID))], d.Dwell.Pair, d.User.Name)
+		if d.Dwell.Assignee != "" {
+			line += " -> " + d.Dwell.Assignee
+		}
+		fmt.Fprintln(a.Out, output.Clean(line+": "+d.Dwell.Note))
+	}
+	a.say("dwell: %s", hunt.Many(n, "disposition"))
 	return nil
+}
+
+// recorded says what was last decided about a finding, empty where nobody did.
+func recorded(d hunt.Disposition, ok bool) string {
+	if !ok {
+		return ""
+	}
+	text := fmt.Sprintf("%s by %s on %s", d.Dwell.Disposition, d.User.Name, d.Timestamp.UTC().Format(time.DateOnly))
+	if d.Dwell.Assignee != "" {
+		text += ", assigned to " + d.Dwell.Assignee
+	}
+	if d.Dwell.Note != "" {
+		text += ": " + d.Dwell.Note
+	}
+	return text
 }

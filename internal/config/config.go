@@ -143,7 +143,7 @@ func baseKeys() []Key {
 		{Name: "query.settle", Default: "5m", About: "How long the cluster is given to index what happened: without --to, a window ends this long before now."},
 		{Name: "hunt.internal", Default: []string{}, About: "Internal networks (CIDR). Given, they replace the default: RFC 1918, fc00::/7 and 100.64.0.0/10."},
 		{Name: "hunt.direction", Default: "outbound", About: "outbound, inbound or both. Internal-to-internal is never read."},
-		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for."},
+		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for: beacon, long_connection (or long), strobe, dns_tunnel (or dns)."},
 		{Name: "hunt.since", Default: "0s", About: "How far back the window reaches when --from is not given. 0s: 24 h out of Elasticsearch, everything out of files."},
 		{Name: "hunt.look_back", Default: "31d", About: "How long before a window connections are looked for that reach into it: one that lasts for days is found by each hunt from the arrival of its record on. 0s: none."},
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
@@ -271,7 +271,7 @@ func (c *Config) validateWords() []error {
 	oneOf("alerts.severity", c.Alerts.Severity, "low", "medium", "high", "critical")
 	oneOf("hunt.profile", c.Hunt.Profile, "dwell", "rita")
 	for _, i := range c.Hunt.Indicators {
-		oneOf("hunt.indicators", i, "beacon", "long", "strobe", "dns")
+		oneOf("hunt.indicators", i, "beacon", "long", "long_connection", "strobe", "dns", "dns_tunnel")
 	}
 	return errs
 }

@@ -108,16 +108,25 @@ func unjoin(err error) []error {
 
 // suggestion names the known key that looks most like a mistyped one, if any does.
 func suggestion(name string) string {
-	best, at := 4, ""
+	var names []string
 	for _, k := range Keys() {
-		if d := distance(name, k.Name); d < best {
-			best, at = d, k.Name
+		names = append(names, k.Name)
+	}
+	if at := Nearest(name, names); at != "" {
+		return " (did you mean " + at + "?)"
+	}
+	return ""
+}
+
+// Nearest is the name that looks most like a mistyped one, empty where none does.
+func Nearest(typed string, names []string) string {
+	best, at := min(4, len(typed)/2+1), ""
+	for _, name := range names {
+		if d := distance(typed, name); d < best {
+			best, at = d, name
 		}
 	}
-	if at == "" {
-		return ""
-	}
-	return " (did you mean " + at + "?)"
+	return at
 }
 
 // distance is Levenshtein's.

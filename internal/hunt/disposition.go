@@ -40,10 +40,12 @@ type User struct {
 
 // DispositionFinding is what was decided about which finding. EventID is the event.id of the document that was looked at.
 type DispositionFinding struct {
-	FindingID     string `json:"finding_id"`
-	Pair          string `json:"pair"`
-	EventID       string `json:"event_id"`
-	Disposition   string `json:"disposition"`
-	Note          string `json:"note,omitempty"`
+	FindingID   string `json:"finding_id"`
+	Pair        string `json:"pair"`
+	EventID     string `json:"event_id"`
+	Disposition string `json:"disposition"`
+	Note        string `json:"note,omitempty"`
+	// Assignee is who is to look after it.
+	Assignee      string `json:"assignee,omitempty"`
 	SchemaVersion int    `json:"schema_version"`
 }

@@ -1,8 +1,10 @@
 package hunt
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,19 @@ const (
 	Presence       = "presence"
 	OnList         = "listed"
 )
+
+// Indicators lists them.
+func Indicators() []string { return []string{Beacon, LongConnection, Strobe, DNSTunnel} }
+
+// ParseIndicator reads an indicator, as dwell.indicators spells it or in short: beacon, long, strobe, dns.
+func ParseIndicator(text string) (string, error) {
+	for short, name := range map[string]string{Beacon: Beacon, "long": LongConnection, Strobe: Strobe, "dns": DNSTunnel} {
+		if text == short || text == name {
+			return name, nil
+		}
+	}
+	return "", fmt.Errorf("indicator %q is not one of %s", text, strings.Join(Indicators(), ", "))
+}
 
 // Finding is one pair with what was found about it: the NDJSON line and the Elasticsearch document are this struct
 // as it is (docs/output.md). Seconds are float64, counts and bytes int64, scores 0..1.
@@ -145,7 +160,9 @@ type Dwell struct {
 	// InternalIP is the machine to look at, whichever side it is on.
 	InternalIP  netip.Addr `json:"internal_ip,omitzero"`
 	Disposition string     `json:"disposition"`
-	Safelisted  bool       `json:"safelisted"`
+	// Assignee is who looks after it, by the disposition.
+	Assignee   string `json:"assignee,omitempty"`
+	Safelisted bool   `json:"safelisted"`
 	// Safelist is the rule that matched, nil where none did. If it is broken, the finding is not safelisted.
 	Safelist   *SafelistRule `json:"safelist,omitempty"`
 	Incomplete bool          `json:"incomplete,omitempty"`

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -76,6 +77,9 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 		}
 		b.WriteString(text + "\n")
 		said := append(whole, ShortReasons(f)...)
+		if s := status(f); s != "-" && s != hunt.Open && width < fullWidth {
+			said = slices.Insert(said, len(whole), strings.ToUpper(s))
+		}
 		if len(said) == 0 {
 			said = []string{"no modifiers"}
 		}

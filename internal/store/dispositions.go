@@ -2,12 +2,14 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
@@ -24,6 +26,8 @@ type Decision struct {
 	FindingID, Disposition string
 	// Who decided, and why.
 	Who, Note string
+	// Assignee is who is to look after it, empty for nobody.
+	Assignee string
 	// At is when.
 	At time.Time
 }
@@ -78,7 +82,7 @@ func (s *Store) record(ctx context.Context, d *Decision, f *hunt.Finding) error 
 		Event:     hunt.DispositionEvent{ID: id, Kind: "event", Category: []string{"configuration"}, Type: []string{"change"}, Module: hunt.Module, Dataset: hunt.DatasetDisposition},
 		User:      hunt.User{Name: d.Who}, Source: f.Source, Destination: f.Destination,
 		Dwell: hunt.DispositionFinding{FindingID: d.FindingID, Pair: f.Dwell.Pair, EventID: f.Event.ID, Disposition: d.Disposition,
-			Note: d.Note, SchemaVersion: hunt.SchemaVersion},
+			Note: d.Note, Assignee: d.Assignee, SchemaVersion: hunt.SchemaVersion},
 	})
 	if err != nil {
 		return fmt.Errorf("encode the decision: %w", err)
@@ -104,9 +108,13 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 		if err != nil {
 			return changed, err
 		}
+		bears := []any{term("dwell.disposition", d.Disposition), not(map[string]any{"exists": map[string]any{"field": "dwell.assignee"}})}
+		if d.Assignee != "" {
+			bears[1] = term("dwell.assignee", d.Assignee)
+		}
 		var hits []hit
 		err = s.pages(ctx, search{op: "look for the documents of finding " + d.FindingID, index: stream, versions: true,
-			filter: []any{term("dwell.finding_id", d.FindingID), not(term("dwell.disposition", d.Disposition))}, sort: []any{ascending("event.id")},
+			filter: []any{term("dwell.finding_id", d.FindingID), not(map[string]any{"bool": map[string]any{"filter": bears}})}, sort: []any{ascending("event.id")},
 		}, func(h hit) (bool, error) {
 			hits = append(hits, h)
 			return true, nil
@@ -114,8 +122,12 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 		if err != nil || len(hits) == 0 {
 			return changed, err
 		}
+		assignee := any(d.Assignee)
+		if d.Assignee == "" {
+			assignee = nil // takes the field away
+		}
 		for some := range slices.Chunk(hits, bulk.DefaultMaxDocs) {
-			doc := map[string]any{"dwell": map[string]any{"disposition": d.Disposition}}
+			doc := map[string]any{"dwell": map[string]any{"disposition": d.Disposition, "assignee": assignee}}
 			n, err := s.update(ctx, some, slices.Repeat([]any{doc}, len(some)))
 			changed += n
 			if err != nil {
@@ -195,6 +207,26 @@ func (s *Store) Dispositions(ctx context.Context, stories []string) (map[string]
 	return out, nil
 }
 
+// AllDispositions gives the newest decision of each finding that has one, newest first.
+func (s *Store) AllDispositions(ctx context.Context) ([]hunt.Disposition, error) {
+	var out []hunt.Disposition
+	err := s.latestOf(ctx, soconfig.DispositionStream, nil, []any{descending("@timestamp"), descending("dwell.disposition")}, func(source json.RawMessage, id string) error {
+		var d hunt.Disposition
+		if err := json.Unmarshal(source, &d); err != nil {
+			return fmt.Errorf("read document %s of %s: %w", id, soconfig.DispositionStream, err)
+		}
+		out = append(out, d)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list dispositions: %w", err)
+	}
+	slices.SortFunc(out, func(a, b hunt.Disposition) int {
+		return cmp.Or(b.Timestamp.Compare(a.Timestamp.Time), strings.Compare(a.Dwell.FindingID, b.Dwell.FindingID))
+	})
+	return out, nil
+}
+
 // decided gives the findings with the decisions that hold for their stories; the given ones are not touched.
 func (s *Store) decided(ctx context.Context, findings []hunt.Finding) ([]hunt.Finding, error) {
 	var stories []string
@@ -210,7 +242,7 @@ func (s *Store) decided(ctx context.Context, findings []hunt.Finding) ([]hunt.Fi
 	out := slices.Clone(findings)
 	for i := range out {
 		if d, ok := decisions[out[i].Dwell.FindingID]; ok {
-			out[i].Dwell.Disposition = d.Dwell.Disposition
+			out[i].Dwell.Disposition, out[i].Dwell.Assignee = d.Dwell.Disposition, d.Dwell.Assignee
 		}
 	}
 	return out, nil

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
+
+	"dwell/internal/hunt"
 )
 
 // Order is what findings are sorted by. Ties go by score and then by id, so that the same question has the same answer.
@@ -40,9 +43,11 @@ type Filter struct {
 	Since, Until time.Time
 	// HuntID, FindingID and EventID pick one hunt's findings, one finding over all hunts, or one document (with Every: a document that is
 	// not its finding's latest is found only then).
+	// FindingID may be the beginning of one.
 	HuntID, FindingID, EventID string
-	// Indicator is one of the indicators that must have fired, such as "beacon".
-	Indicator string
+	// Indicators are those of which one must have fired; nil means any. Disposition is open, benign or escalated; empty means any.
+	Indicators  []string
+	Disposition string
 	// Every gives the documents of every hunt instead of each finding's latest.
 	Every bool
 	// HideSafelisted leaves out what a safelist rule matched.
@@ -64,6 +69,9 @@ func (f *Filter) Validate() error {
 	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Until.After(f.Since) {
 		errs = append(errs, fmt.Errorf("until %s is not after since %s", f.Until.Format(time.RFC3339), f.Since.Format(time.RFC3339)))
+	}
+	if f.Disposition != "" && !slices.Contains([]string{hunt.Open, hunt.Benign, hunt.Escalated}, f.Disposition) {
+		errs = append(errs, fmt.Errorf("status %q is not one of open, benign, escalated", f.Disposition))
 	}
 	if f.Limit < 0 {
 		errs = append(errs, fmt.Errorf("limit %d is below 0", f.Limit))
@@ -109,7 +117,11 @@ func (f *Filter) of() []any {
 		out = append(out, term("dwell.hunt_id", f.HuntID))
 	}
 	if f.FindingID != "" {
-		out = append(out, term("dwell.finding_id", f.FindingID))
+		if len(f.FindingID) < 32 {
+			out = append(out, map[string]any{"prefix": map[string]any{"dwell.finding_id": f.FindingID}})
+		} else {
+			out = append(out, term("dwell.finding_id", f.FindingID))
+		}
 	}
 	if f.EventID != "" {
 		out = append(out, term("event.id", f.EventID))
@@ -126,8 +138,11 @@ func (f *Filter) late() []any {
 	if f.MinScore > 0 {
 		out = append(out, map[string]any{"range": map[string]any{"dwell.score": map[string]any{"gte": f.MinScore}}})
 	}
-	if f.Indicator != "" {
-		out = append(out, term("dwell.indicators", f.Indicator))
+	if len(f.Indicators) > 0 {
+		out = append(out, map[string]any{"terms": map[string]any{"dwell.indicators": f.Indicators}})
+	}
+	if f.Disposition != "" {
+		out = append(out, term("dwell.disposition", f.Disposition))
 	}
 	if f.HideSafelisted {
 		out = append(out, not(term("dwell.safelisted", true)))

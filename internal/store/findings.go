@@ -113,16 +113,18 @@ func (f *Filter) passes(source json.RawMessage) (bool, error) {
 			Severity int `json:"severity"`
 		} `json:"event"`
 		Dwell struct {
-			Score      float64  `json:"score"`
-			Indicators []string `json:"indicators"`
-			Safelisted bool     `json:"safelisted"`
+			Score       float64  `json:"score"`
+			Indicators  []string `json:"indicators"`
+			Disposition string   `json:"disposition"`
+			Safelisted  bool     `json:"safelisted"`
 		} `json:"dwell"`
 	}
 	if err := json.Unmarshal(source, &d); err != nil {
 		return false, err
 	}
 	return d.Event.Severity >= f.MinSeverity && d.Dwell.Score >= f.MinScore &&
-		(f.Indicator == "" || slices.Contains(d.Dwell.Indicators, f.Indicator)) &&
+		(len(f.Indicators) == 0 || slices.ContainsFunc(f.Indicators, func(i string) bool { return slices.Contains(d.Dwell.Indicators, i) })) &&
+		(f.Disposition == "" || d.Dwell.Disposition == f.Disposition) &&
 		(!f.HideSafelisted || !d.Dwell.Safelisted), nil
 }
 

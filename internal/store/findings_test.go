@@ -72,7 +72,7 @@ func TestFindingsFilters(t *testing.T) {
 			{"until", Filter{Until: begin.Add(25*time.Hour - time.Minute)}, []string{a, e, d, b}},
 			{"one hunt", Filter{HuntID: hunts[1].id()}, []string{b, a, e}},
 			{"one story", Filter{FindingID: hunts[0].findings[2].Dwell.FindingID}, []string{d}},
-			{"indicator", Filter{Indicator: hunt.LongConnection}, []string{d}},
+			{"indicator", Filter{Indicators: []string{hunt.LongConnection}}, []string{d}},
 			{"safelisted hidden", Filter{HideSafelisted: true}, []string{b, e, a}},
 			{"by time", Filter{Sort: ByTime}, []string{b, e, a, d}},
 			{"by source", Filter{Sort: BySource}, []string{e, a, b, d}},
@@ -80,7 +80,7 @@ func TestFindingsFilters(t *testing.T) {
 			{"by bytes", Filter{Sort: ByBytes}, []string{b, d, a, e}},
 			{"every hunt", Filter{Every: true}, []string{b, b, a, a, e, e, e, d, a, b}},
 			{"every hunt, high", Filter{Every: true, MinSeverity: 3}, []string{b, b, a, a, e, e, e}},
-			{"every hunt, parts", Filter{Every: true, HideSafelisted: true, Indicator: hunt.Beacon, MinScore: 0.66}, []string{b, b, a, a}},
+			{"every hunt, parts", Filter{Every: true, HideSafelisted: true, Indicators: []string{hunt.Beacon}, MinScore: 0.66}, []string{b, b, a, a}},
 		} {
 			t.Run(q.name, func(t *testing.T) {
 				list, err := store.Findings(t.Context(), q.filter)
