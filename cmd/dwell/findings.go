@@ -18,6 +18,7 @@ import (
 type findingsFlags struct {
 	severity, source, destination, age string
 	huntID, findingID, sort, status    string
+	campaign                           string
 	indicators                         []string
 	format                             string
 	minScore                           float64
@@ -45,6 +46,7 @@ newest revision.`,
 	p.StringVar(&f.destination, "destination", "", "destination address, network or `name`; a name finds what is below it too")
 	p.StringVar(&f.age, "age", "", "last connection within this time, as in 24h or 7d (`duration`)")
 	p.StringSliceVar(&f.indicators, "indicator", nil, "with one of these: beacon, long_connection (long), strobe, dns_tunnel (dns)")
+	p.StringVar(&f.campaign, "campaign", "", "findings of this campaign (`id`, or its beginning)")
 	p.StringVar(&f.status, "status", "", "with this disposition: open, benign or escalated")
 	p.StringVar(&f.huntID, "hunt", "", "findings of this hunt (`id`)")
 	p.StringVar(&f.findingID, "id", "", "this finding only (`id`, or its beginning)")
@@ -73,12 +75,13 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err != nil {
 		return missingTemplates(err)
 	}
-	n := f.first(len(list.Findings), show.Format == output.Table, a.OutTTY)
-	if err := a.print(list.Findings[:n], show, "", f.noPager); err != nil {
+	entries := f.grouped(list.Findings, &show)
+	n := f.first(len(entries), show.Format == output.Table, a.OutTTY)
+	if err := a.print(entries[:n], show, "", f.noPager); err != nil {
 		return err
 	}
 	text := fmt.Sprintf("%s, out of %s", hunt.Many(list.Total, "finding"), hunt.Many(list.Hunts, "hunt"))
-	text += f.more(list.Total - n)
+	text += f.more(list.Total - len(list.Findings) + len(entries) - n)
 	a.say("dwell: %s", text)
 	if list.Hunts == 0 {
 		a.say("dwell: hint: nothing was stored yet: `dwell hunt --write` does, after `dwell install`")
@@ -95,7 +98,7 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	if err != nil {
 		return store.Filter{}, err
 	}
-	filter := store.Filter{MinSeverity: severity, MinScore: f.minScore, Disposition: f.status, HuntID: f.huntID, FindingID: f.findingID,
+	filter := store.Filter{MinSeverity: severity, MinScore: f.minScore, Disposition: f.status, Campaign: f.campaign, HuntID: f.huntID, FindingID: f.findingID,
 		Every: f.every, HideSafelisted: !f.safelisted, Sort: store.Order(f.sort), Limit: f.limit}
 	for _, i := range f.indicators {
 		name, err := hunt.ParseIndicator(i)
@@ -106,6 +109,9 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	}
 	if f.huntID != "" && !isDigest(f.huntID) {
 		return filter, usage("--hunt %q is not the id of a hunt: 32 hexadecimal digits, as `dwell status` prints it", f.huntID)
+	}
+	if f.campaign != "" && !isIDPrefix(f.campaign) {
+		return filter, usage("--campaign %q is not the id of a campaign, or its first %d hexadecimal digits or more", f.campaign, leastID)
 	}
 	if f.findingID != "" && !isIDPrefix(f.findingID) {
 		return filter, usage("--id %q is not the id of a finding, or its first %d hexadecimal digits or more", f.findingID, leastID)

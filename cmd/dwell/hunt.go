@@ -166,14 +166,15 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	others := len(shown)
 	shown = slices.DeleteFunc(shown, func(x hunt.Finding) bool { return !f.has(&x) })
 	others -= len(shown)
-	more := len(shown) - f.first(len(shown), show.Format == output.Table, a.OutTTY)
+	entries := f.grouped(shown, &show)
+	more := len(entries) - f.first(len(entries), show.Format == output.Table, a.OutTTY)
 	show.Hunt = &result.Document
 	for _, c := range result.Campaigns { // they are in order
 		if c.Score >= settings.Hunt.MinScore {
 			show.Campaigns = append(show.Campaigns, c)
 		}
 	}
-	if err := a.print(shown[:len(shown)-more], show, f.out, f.noPager); err != nil {
+	if err := a.print(entries[:len(entries)-more], show, f.out, f.noPager); err != nil {
 		return err
 	}
 	a.summarize(result, settings, len(shown), others, f.more(more), hidden)

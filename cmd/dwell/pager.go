@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dwell/internal/hunt"
+	"dwell/internal/output"
 )
 
 // topFindings is how many findings a table on a terminal has unless more are asked for.
@@ -20,13 +21,25 @@ const topFindings = 20
 type listFlags struct {
 	limit        int
 	all, noPager bool
+	expand       bool
 }
 
 // listed adds the flags.
 func (f *listFlags) listed(p *pflag.FlagSet) {
 	p.IntVar(&f.limit, "limit", 0, "maximum number of findings, strongest first (0: all; a table on a terminal has the first 20)")
 	p.BoolVar(&f.all, "all", false, "print all findings on a terminal, too")
+	p.BoolVar(&f.expand, "expand", false, "in tables, an entry for each finding of a campaign instead of one for all")
 	p.BoolVar(&f.noPager, "no-pager", false, "print on the terminal even what is longer than it (else $DWELL_PAGER, $PAGER or less)")
+}
+
+// grouped are the entries of a table: campaigns stand as one, unless --expand asks for their members. Other formats have every finding.
+func (f *listFlags) grouped(findings []hunt.Finding, show *output.Options) []hunt.Finding {
+	if f.expand || show.Format != output.Table {
+		return findings
+	}
+	var leads []hunt.Finding
+	leads, show.Groups = output.Leads(findings)
+	return leads
 }
 
 // more says how many findings are not printed, and how to see them.

@@ -66,8 +66,12 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		if err != nil {
 			return err
 		}
-		if stored, err = a.identify(ctx, st, args[0]); err != nil {
+		members, err := a.identifyAll(ctx, st, args[0])
+		if err != nil {
 			return err
+		}
+		if stored = &members[0]; len(members) > 1 {
+			a.say("dwell: campaign %s, %s; the strongest is shown, `dwell findings --campaign %s --expand` lists all", stored.Dwell.Campaign.Name, hunt.Many(len(members), "finding"), args[0])
 		}
 		last, err := st.Dispositions(ctx, []string{stored.Dwell.FindingID})
 		if err != nil {

@@ -30,7 +30,7 @@ func newTriage(a *app) *cobra.Command {
 		Use:   "triage FINDING-ID | PAIR...",
 		Short: "Record a disposition of findings: benign, escalated or open",
 		Long: `Record the disposition of findings: what, by whom, when and why. Their stored documents show it, and later hunts carry it.
-A finding is named by its id, the beginning of it, or its pair; "-" reads ids from stdin, one per line. A benign finding
+A finding is named by its id, the beginning of it, or its pair, and a campaign's id names all of its findings; "-" reads ids from stdin, one per line. A benign finding
 deserves a safelist rule with an expiry; an escalated one a case.`,
 		Example: `  dwell triage 9286cae --status benign --note "nightly backup, confirmed with ops"
   dwell triage '10.1.4.22>203.0.113.7' --status escalated --assignee ben --note "case 17"
@@ -85,11 +85,11 @@ func (a *app) triage(ctx context.Context, f *triageFlags, args []string) error {
 	}
 	var findings []hunt.Finding
 	for _, arg := range args {
-		found, err := a.identify(ctx, st, arg)
+		found, err := a.identifyAll(ctx, st, arg)
 		if err != nil {
 			return err
 		}
-		findings = append(findings, *found)
+		findings = append(findings, found...)
 	}
 	if f.destination != "" {
 		more, err := a.withDestination(ctx, st, f.destination)

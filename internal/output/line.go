@@ -27,7 +27,7 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	if width == 0 {
 		width = 1 << 10
 	}
-	cols := lineColumns(width)
+	cols := lineColumns(width, o.Groups)
 	rows := make([][]string, len(findings))
 	widths := make([]int, len(cols))
 	for j, c := range cols {
@@ -77,6 +77,10 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 		}
 		b.WriteString(text + "\n")
 		said := append(whole, ShortReasons(f)...)
+		if g, ok := o.Groups[f.Dwell.FindingID]; ok {
+			ids[i] = g.Campaign.ID[:min(len(g.Campaign.ID), len(ids[i]))]
+			said = slices.Insert(said, len(whole), fmt.Sprintf("campaign of %s, strongest %s", hunt.Many(g.Members, "finding"), f.Source.IP))
+		}
 		if s := status(f); s != "-" && s != hunt.Open && width < fullWidth {
 			said = slices.Insert(said, len(whole), strings.ToUpper(s))
 		}
@@ -124,16 +128,25 @@ func (c *lineColumn) shorten(s string, n int) string {
 	return string(r[:n-1]) + "…"
 }
 
-func lineColumns(width int) []lineColumn {
+func lineColumns(width int, groups map[string]Group) []lineColumn {
 	rank := lineColumn{head: "#", right: true, value: func(*hunt.Finding) string { return "" }}
 	severity := lineColumn{head: "SEVERITY", value: func(f *hunt.Finding) string { return orDash(f.Dwell.Severity) }}
-	host := lineColumn{head: "HOST", least: 15, value: hostOf}
+	host := lineColumn{head: "HOST", least: 15}
 	to := lineColumn{head: "DESTINATION", least: 20, tail: true, value: Destination}
 	rhythm := lineColumn{head: "RHYTHM", least: 18, value: Rhythm}
+	named := hostOf
+	if width >= fullWidth {
+		named = func(f *hunt.Finding) string { return strings.TrimSpace(hostOf(f) + " " + user(f)) }
+	}
+	host.value = func(f *hunt.Finding) string {
+		if g, ok := groups[f.Dwell.FindingID]; ok {
+			return g.hosts()
+		}
+		return named(f)
+	}
 	if width < fullWidth {
 		return []lineColumn{rank, severity, host, to, rhythm}
 	}
-	host.value = func(f *hunt.Finding) string { return strings.TrimSpace(hostOf(f) + " " + user(f)) }
 	return []lineColumn{rank, severity, {head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }}, host, to, rhythm,
 		{head: "HOSTS", right: true, value: Prevalence},
 		{head: "FIRST", value: func(f *hunt.Finding) string { return day(FirstSeen(f)) }},

@@ -77,6 +77,8 @@ type Options struct {
 	Color bool
 	// Hunt is the hunt's own document, part of the JSON object; nil leaves it out.
 	Hunt *hunt.Document
+	// Groups are the campaigns that the table shows as one entry, by the finding that leads (Leads).
+	Groups map[string]Group
 	// Campaigns among the findings, strongest first; the JSON object has them beside the findings.
 	Campaigns []hunt.Campaign
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -107,6 +108,30 @@ func TestTableFitsTheTerminal(t *testing.T) {
 		require.Equal(t, width >= fullWidth, strings.Contains(text, "STATUS"), "from 120 columns on there is more")
 	}
 	require.Contains(t, printed(t, Options{Format: Wide, Width: 80}, f), f.Dwell.Reasons[0], "wide cuts nothing")
+}
+
+// TestACampaignIsOneEntry: what several hosts do alike is one fact.
+func TestACampaignIsOneEntry(t *testing.T) {
+	c := &hunt.CampaignOf{ID: "cccccccccccc", Kind: "domain", Name: "cdn.example", Hosts: 37}
+	var list []hunt.Finding
+	for i := range 4 {
+		f := sample("cdn.example")
+		f.Dwell.FindingID = fmt.Sprintf("%07d-finding", i)
+		f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: 37, Active: 87}}
+		if i < 3 {
+			f.Dwell.Campaign = c
+		}
+		list = append(list, f)
+	}
+	leads, groups := Leads(list)
+	require.Len(t, leads, 2)
+	require.Equal(t, 3, groups[leads[0].Dwell.FindingID].Members)
+	text := printed(t, Options{Format: Table, Width: 80, Groups: groups}, leads...)
+	require.Contains(t, text, "37 of 87 hosts")
+	require.Contains(t, text, "ccccccc  campaign of 3 findings, strongest 10.1.4.22")
+	leads, groups = Leads(list[2:])
+	require.Len(t, leads, 2)
+	require.Empty(t, groups, "one member alone stands by itself")
 }
 
 func TestRhythm(t *testing.T) {

@@ -45,6 +45,8 @@ type Filter struct {
 	// not its finding's latest is found only then).
 	// FindingID may be the beginning of one.
 	HuntID, FindingID, EventID string
+	// Campaign is the id of a campaign, or the beginning of one.
+	Campaign string
 	// Indicators are those of which one must have fired; nil means any. Disposition is open, benign or escalated; empty means any.
 	Indicators  []string
 	Disposition string
@@ -122,6 +124,9 @@ func (f *Filter) of() []any {
 		} else {
 			out = append(out, term("dwell.finding_id", f.FindingID))
 		}
+	}
+	if f.Campaign != "" {
+		out = append(out, map[string]any{"prefix": map[string]any{"dwell.campaign.id": f.Campaign}})
 	}
 	if f.EventID != "" {
 		out = append(out, term("event.id", f.EventID))

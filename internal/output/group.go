@@ -1,0 +1,51 @@
+package output
+
+import (
+	"fmt"
+
+	"dwell/internal/hunt"
+)
+
+// Group is a campaign as the table shows it: one entry, that of its strongest finding, in place of one for each member.
+type Group struct {
+	Campaign *hunt.CampaignOf
+	// Members is how many findings stand behind the entry, Active how many internal hosts connect to anybody outside (0: not known).
+	Members int
+	Active  int64
+}
+
+// Leads keeps of each campaign the first of its findings, which is the strongest where they are in order, and gives the groups by that finding's
+// id. A finding whose campaign has no other member in the list stays by itself.
+func Leads(findings []hunt.Finding) ([]hunt.Finding, map[string]Group) {
+	members := map[string]int{}
+	for i := range findings {
+		if c := findings[i].Dwell.Campaign; c != nil {
+			members[c.ID]++
+		}
+	}
+	leads, groups, seen := findings[:0:0], map[string]Group{}, map[string]bool{}
+	for i := range findings {
+		f := &findings[i]
+		if c := f.Dwell.Campaign; c != nil && members[c.ID] > 1 {
+			if seen[c.ID] {
+				continue
+			}
+			seen[c.ID] = true
+			g := Group{Campaign: c, Members: members[c.ID]}
+			if e := f.Dwell.Evidence; e != nil && e.Prevalence != nil {
+				g.Active = e.Prevalence.Active
+			}
+			groups[f.Dwell.FindingID] = g
+		}
+		leads = append(leads, *f)
+	}
+	return leads, groups
+}
+
+// hosts reads "37 of 87 hosts".
+func (g *Group) hosts() string {
+	if g.Active >= g.Campaign.Hosts && g.Active > 0 {
+		return fmt.Sprintf("%s of %s hosts", hunt.Count(g.Campaign.Hosts), hunt.Count(g.Active))
+	}
+	return hunt.Many(g.Campaign.Hosts, "host")
+}
