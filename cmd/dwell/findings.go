@@ -125,7 +125,7 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 		if filter.Destination, err = config.ParsePrefix(f.destination); err != nil {
 			filter.Destination, filter.Domain = netip.Prefix{}, strings.TrimPrefix(strings.ToLower(f.destination), "*.")
 			if !isName(filter.Domain) {
-				return filter, usage("--destination %q is not an address, a network or a name (--asn, --country and --ja4 look for those)", f.destination)
+				return filter, usage("--destination %q is not an address, a network or a name", f.destination)
 			}
 		}
 	}
