@@ -52,4 +52,4 @@ func run() int {
 
 // grace is how long a command may take to end when it is told to. What hangs in opening a file, which nothing can interrupt, ends
 // with it; all that is written is written whole or not at all.
-const grace = 20 * time.Second
+const grace = 10 * time.Second

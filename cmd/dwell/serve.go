@@ -31,11 +31,14 @@ func newServe(a *app) *cobra.Command {
 		Short: "Hunt by a schedule, for as long as it runs, and store what is found",
 		Long: `Hunt by a schedule and store findings and alerts, until it is told to stop (SIGTERM; a hunt under way is abandoned and
 done again at the next start). Windows end at full hours UTC, so the same window is the same hunt. What was hunted is
-asked of the cluster: windows missed while it was down are made up for, and none is hunted twice.
+asked of the cluster: the newest serve.catch_up windows are hunted wherever one is missing, and none twice. A window that
+was incomplete or empty is tried again after 5 minutes, 30 minutes and 3 hours. The cluster's clock says which windows
+are over; while this machine's is more than 5 minutes away from it, nothing is hunted.
 
-/healthz, /readyz and /metrics (Prometheus) are answered on serve.listen. Under systemd it says when it is ready and
-feeds the watchdog. The configuration, the safelist and the key's file are read again before each hunt. The plain way to
-hunt every hour is a timer that runs "dwell hunt --write" (docs/install.md).`,
+/healthz, /readyz and /metrics (Prometheus) are answered on serve.listen. Not ready means: the cluster is away, a window
+cannot be hunted, the clocks differ, or no connection arrived for serve.no_data. Under systemd it says when it is ready
+and feeds the watchdog. The configuration, the safelist and the key's file are read again before each hunt, the schedule
+on SIGHUP. The plain way to hunt every hour is a timer that runs "dwell hunt --write" (docs/install.md).`,
 		Example: `  dwell serve
   dwell serve --set serve.schedule=6h --set serve.window=72h
   dwell serve --set 'serve.schedule=15 */2 * * *' --set serve.listen=
