@@ -69,7 +69,9 @@ func TestTriesAreCounted(t *testing.T) {
 		require.Less(t, clock.Off(), time.Minute)
 		network, err := es.Network(c.cfg)
 		require.NoError(t, err)
-		denied := &estest.Fake{Handle: func(int, estest.Request) estest.Reply { return estest.Error(403, "security_exception", "is unauthorized") }}
+		denied := &estest.Fake{Handle: func(int, estest.Request) estest.Reply {
+			return estest.Error(403, "security_exception", "is unauthorized")
+		}}
 		weakKey := New(c.with(t, func(cfg *es.Config) {
 			cfg.Transport = tripper(func(r *http.Request) (*http.Response, error) {
 				if strings.Contains(r.URL.Path, "_nodes") {
