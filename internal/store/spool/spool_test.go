@@ -63,7 +63,7 @@ func TestHuntsComeBackWholeAndInOrder(t *testing.T) {
 	n, err := s.Replay(func(doc hunt.Document, got []hunt.Finding) error {
 		order = append(order, doc.Dwell.HuntID)
 		wantDoc, want := sample(doc.Dwell.HuntID, len(got))
-		same := []cmp.Option{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{})} // a list is written as [] where it is nil
+		same := []cmp.Option{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})} // a list is written as [] where it is nil
 		require.Empty(t, cmp.Diff(wantDoc, doc, same...))
 		require.Empty(t, cmp.Diff(want, got, same...))
 		return nil
