@@ -8,6 +8,11 @@
 // page is full goes on from its last key; one that the server finds too big or too slow is cut smaller and read again.
 // What a slice gave must equal what was counted beforehand; where it does not, it is counted again and read again once.
 //
+// Beside the window, what began before it and reaches into it is read (few and long), and what is still open, by records that
+// begin a connection whose own is not there. Each connection is handed on once, whoever saw it and however often it was
+// delivered. A value that cannot be costs its field, a list counts with its first value, and both are told. A cluster that is
+// away, a closed index and an index mapped otherwise are gaps, and the rest is read. Repeating a request is package es's alone.
+//
 // What Security Onion's mapping forces: a start has milliseconds, a duration whole seconds (cut). The uid is not read.
 //
 // Names used over TLS and HTTP and DNS queries are read the same way, by slices and pages, never by a request a pair; of

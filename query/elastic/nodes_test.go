@@ -86,7 +86,8 @@ func faultsOfARealServer(t *testing.T, n *testnode.Node, c cluster) {
 		var once sync.Once
 		var got collector
 		restarted := make(chan error, 1)
-		r, err := l.source(t, c.Client, Options{SliceDocs: 100, Concurrency: 1}).Read(t.Context(), l.req, func(b []hunt.Connection) error {
+		patient := c.with(t, func(cfg *es.Config) { cfg.Patience = 3 * time.Minute })
+		r, err := l.source(t, patient, Options{SliceDocs: 100, Concurrency: 1}).Read(t.Context(), l.req, func(b []hunt.Connection) error {
 			once.Do(func() {
 				if err := n.Halt(); err != nil {
 					restarted <- err
