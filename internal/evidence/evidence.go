@@ -156,7 +156,7 @@ func (s *Subject) Settle() {
 		if scoring.SeverityOf(score) > most {
 			d.Reasons = append(d.Reasons, why)
 		}
-		score = within(most, score)
+		score = within(most, score) // what is below has to stay below
 	}
 	d.Reasons = append(d.Reasons, s.closing...)
 	d.Explained = best.String()

@@ -23,6 +23,10 @@ type DNS struct {
 	// ids and texts are of the names that were asked for, each once for all clients.
 	ids   map[string]uint32
 	texts []string
+	// of is how many domains each client has; crowded are clients with more than maxDomains, left the queries for those beyond.
+	of      map[netip.Addr]int
+	crowded map[netip.Addr]struct{}
+	left    int64
 }
 
 type clientDomain struct {
@@ -62,14 +66,18 @@ type Queries struct {
 const (
 	MaxNames     = 100_000
 	MaxAddresses = 64
-	maxAsked     = 8
+	// maxDomains of a client are kept, maxDomainsOfAll of all: some 300 MB.
+	maxDomains      = 100_000
+	maxDomainsOfAll = 1_000_000
+	maxAsked        = 8
 	// MaxTimes are more queries than a rhythm could be told among.
 	MaxTimes = 50_000
 )
 
 // NewDNS makes an empty set.
 func NewDNS() *DNS {
-	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{}}
+	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{},
+		of: map[netip.Addr]int{}, crowded: map[netip.Addr]struct{}{}}
 }
 
 // Add takes queries in; names without a registered domain (single labels, plain reverse lookups, public suffixes) are left
@@ -85,6 +93,12 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 		}
 		q := d.domains[clientDomain{r.Client, domain}]
 		if q == nil {
+			if d.of[r.Client] >= maxDomains || len(d.domains) >= maxDomainsOfAll {
+				d.crowded[r.Client] = struct{}{}
+				d.left += max(r.Count, 1)
+				continue
+			}
+			d.of[r.Client]++
 			domain = d.texts[d.id(domain)] // a copy: it is part of a longer text
 			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, of: d}
 			d.domains[clientDomain{r.Client, domain}] = q
@@ -251,6 +265,13 @@ func reverseZone(name string) string {
 		return strings.Join(labels[len(labels)-of.zone:], ".") + of.suffix
 	}
 	return ""
+}
+
+// Crowded is how many clients asked for names below more domains than are kept, and how many queries were left out for that.
+func (d *DNS) Crowded() (clients, queries int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64(len(d.crowded)), d.left
 }
 
 // All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is

@@ -125,3 +125,18 @@ func TestTimesOfQueries(t *testing.T) {
 	require.Nil(t, q.Times())
 	require.Equal(t, MaxTimes, q.Timed())
 }
+
+// A client that asks below endlessly many domains takes no more than its share, hides no other's, and is reported.
+func TestDomainsOfAClientAreBounded(t *testing.T) {
+	d := NewDNS()
+	batch := make([]hunt.DNSRecord, 0, maxDomains+7)
+	for i := range maxDomains + 7 {
+		batch = append(batch, hunt.DNSRecord{Client: client, Resolver: netip.MustParseAddr("10.0.0.53"), Query: fmt.Sprintf("www.d%d.com", i)})
+	}
+	d.Add(batch)
+	d.Add([]hunt.DNSRecord{{Client: client, Resolver: netip.MustParseAddr("10.0.0.53"), Query: "again.d1.com"},
+		{Client: netip.MustParseAddr("10.0.0.99"), Resolver: netip.MustParseAddr("10.0.0.53"), Query: "www.other.com"}})
+	clients, queries := d.Crowded()
+	require.Equal(t, []int64{1, 7}, []int64{clients, queries})
+	require.Len(t, d.All(), maxDomains+1)
+}

@@ -64,7 +64,7 @@ func (n *Names) Add(batch []hunt.NameRecord) {
 		}
 		name := uint32(nameless)
 		if named {
-			name = n.id(r.Name)
+			name = n.id(cut(r.Name))
 		}
 		key := keyOf(&hunt.Connection{Src: r.Src, Dst: r.Dst})
 		u := use{key: key, start: r.Start, name: name, print: print, srcPort: r.SrcPort, dstPort: r.DstPort, askedPort: r.Port, mark: mark(r.UID), kind: r.Kind}
@@ -73,6 +73,18 @@ func (n *Names) Add(batch []hunt.NameRecord) {
 		sh.uses = append(sh.uses, u)
 		sh.mu.Unlock()
 	}
+}
+
+// longestName is how long a name may be (RFC 1035, 2.3.4, without the final dot). What is longer no server is called by: it costs no
+// more than that.
+const longestName = 253
+
+// cut is a name that may be kept.
+func cut(name string) string {
+	if len(name) <= longestName {
+		return name
+	}
+	return strings.Clone(name[:longestName])
 }
 
 // isAddress says that a host is written as an address. Most names end in a letter, which an IPv4 address never does.

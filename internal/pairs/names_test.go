@@ -2,6 +2,7 @@ package pairs
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -99,4 +100,11 @@ func TestUIDSettlesWhatPortsCannot(t *testing.T) {
 	late.UID = one.UID
 	names.Add([]hunt.NameRecord{late, named1(first, 1960, 5000, "b.example")})
 	require.Equal(t, map[string][][2]int64{"a.example": {{1000, 100}}, "b.example": {{1900, 200}}}, series(names.Join(table)))
+}
+
+// A name longer than any that DNS has costs no more than that, and nothing of the text that it is part of is kept.
+func TestLongNamesAreCut(t *testing.T) {
+	long := strings.Repeat("a", 60_000) + ".example"
+	require.Len(t, cut(long), longestName)
+	require.Equal(t, "a.example", cut("a.example"))
 }

@@ -60,7 +60,12 @@ type shard struct {
 	// more holds the slots after the first; slotOf finds them by pair, port and transport.
 	more   map[uint32][]slot
 	slotOf map[slotKey]uint16
+	// crowded counts pairs with more ports than are told apart.
+	crowded int64
 }
+
+// MaxPorts is how many ports of a pair are told apart; the last of so many stands for all beyond.
+const MaxPorts = math.MaxUint16
 
 type slotKey struct {
 	pair  uint32
@@ -151,10 +156,15 @@ func (sh *shard) furtherSlot(p *state, id uint32, c *hunt.Connection) (*slot, ui
 	number, ok := sh.slotOf[key]
 	if !ok {
 		number = p.slots
-		if p.slots < math.MaxUint16 {
+		switch {
+		case p.slots < MaxPorts-1:
 			p.slots++
 			sh.more[id] = append(sh.more[id], slot{last: math.MinInt64, port: c.DstPort, proto: c.Proto})
-		} else {
+		case p.slots == MaxPorts-1: // this one stands for all ports beyond, under none's number
+			p.slots++
+			sh.more[id] = append(sh.more[id], slot{last: math.MinInt64})
+			sh.crowded++
+		default:
 			number--
 		}
 		sh.slotOf[key] = number

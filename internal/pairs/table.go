@@ -142,6 +142,14 @@ func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Conne
 	}
 }
 
+// Crowded is how many pairs have more than MaxPorts ports.
+func (t *Table) Crowded() (n int64) {
+	for i := range t.shards {
+		n += t.shards[i].crowded
+	}
+	return n
+}
+
 // Span gives the oldest and the newest start in the table, Unix milliseconds; ok is false when it is empty.
 func (t *Table) Span() (oldest, newest int64, ok bool) {
 	oldest, newest = t.oldest.Load(), t.newest.Load()

@@ -72,8 +72,8 @@ func TestSamplesAreDecoration(t *testing.T) {
 	res, err := Run(t.Context(), sampled{src}, options())
 	require.NoError(t, err)
 	require.Len(t, res.Findings, 1)
-	require.True(t, res.Document.Dwell.Hunt.Complete)
-	require.Contains(t, res.Document.Dwell.Hunt.Notes[len(res.Document.Dwell.Hunt.Notes)-1], "torn")
+	require.False(t, res.Document.Dwell.Hunt.Complete, "what could not be had is a gap")
+	require.Contains(t, res.Document.Dwell.Hunt.Gaps[0], "torn")
 }
 
 type sampled struct{ *fixed }

@@ -15,7 +15,8 @@ func TestNamesCannotBeStories(t *testing.T) {
 	at := day0.UnixMilli()
 	src := &withNames{fixed: *ofDay(nil)}
 	for _, name := range []string{"a.example", "#1f", "*.evil.example"} {
-		src.conns = append(src.conns, hunt.Connection{Start: at, Src: inside, Dst: server, SrcPort: 40_000, DstPort: 443, Proto: hunt.TCP, Count: 1})
+		src.conns = append(src.conns, hunt.Connection{Start: at, Src: inside, Dst: server, SrcPort: 40_000, DstPort: 443, Proto: hunt.TCP, Count: 1,
+			Duration: 500, OrigBytes: 100, RespBytes: 300, OrigIPBytes: 400})
 		src.names = append(src.names, hunt.NameRecord{Start: at, Src: inside, Dst: server, SrcPort: 40_000, DstPort: 443, Kind: hunt.TLS, Name: name, Count: 1})
 	}
 	want := map[string]firstseen.Span{server.String(): {First: at, Last: at}, "a.example": {First: at, Last: at}}

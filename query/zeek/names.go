@@ -63,7 +63,9 @@ func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok
 		n.Kind, n.Name, n.Port, n.Bytes = hunt.Connect, texts.keep([]byte(host)), port, bodies(r)
 		return n, scope.IsInternal(f.src)
 	}
-	ok = scope.Keep(f.src, f.dst)
+	if !scope.Keep(f.src, f.dst) { // before any text is kept: what is outside may be anybody's
+		return n, false
+	}
 	switch r.Kind.Closed() {
 	case log.HTTPLog:
 		n.Kind, n.Name, n.Bytes = hunt.HTTP, texts.host(r.Text(log.Host)), bodies(r)
@@ -73,7 +75,7 @@ func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok
 	default:
 		return n, false
 	}
-	return n, ok
+	return n, true
 }
 
 // asked is the host and port that a proxy was asked for: by CONNECT, by a request with the whole URI, or by SOCKS; connect
@@ -118,6 +120,7 @@ func (w words) host(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
+	b = b[:min(len(b), maxText)]
 	if name, ok := w[string(b)]; ok {
 		return name
 	}

@@ -222,13 +222,18 @@ func flowOf(r *log.Record) flow {
 // words keeps one copy of texts that come again and again.
 type words map[string]string
 
-// maxWords bounds what a hostile network can make us hold.
-const maxWords = 1 << 16
+// maxWords and maxText bound what a hostile network can make us hold: no name, fingerprint or user agent that means something is
+// longer.
+const (
+	maxWords = 1 << 16
+	maxText  = 512
+)
 
 func (w words) keep(b []byte) string {
 	if len(b) == 0 {
 		return ""
 	}
+	b = b[:min(len(b), maxText)]
 	if s, ok := w[string(b)]; ok {
 		return s
 	}

@@ -27,6 +27,10 @@ func Gather(ctx context.Context, in *hunt.Session, w Wanted) (*Material, hunt.Re
 	if in.Names != nil && !w.NoNames {
 		err = m.readMore(ctx, in, &reading)
 	}
+	if n := m.Table.Crowded(); n > 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{Count: n, What: fmt.Sprintf("%s have more than %s destination ports each: those beyond are judged together, not one by one",
+			hunt.Many(n, "pair"), hunt.Count(pairs.MaxPorts-1))})
+	}
 	m.Window = reading.Window
 	for _, n := range reading.Notes {
 		m.Missing = append(m.Missing, n.Logs...)
@@ -67,6 +71,10 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 		return fmt.Errorf("read DNS: %w", err)
 	}
 	include(reading, "dns", &more)
+	if clients, queries := m.DNS.Crowded(); clients > 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{Count: queries, What: fmt.Sprintf("%s asked for names below more domains than are kept: %s were not judged for tunnels",
+			hunt.Many(clients, "host"), hunt.Count(queries)+" queries")})
+	}
 	if in.Answers == nil {
 		return nil
 	}

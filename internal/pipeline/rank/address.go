@@ -49,21 +49,25 @@ func (p *prober) address(pair *pairs.Pair) []*key {
 		if !p.listed && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
 			continue
 		}
-		p.fill(&p.series, pair, i)
 		port := pair.Ports[i]
+		if i == pairs.MaxPorts-1 {
+			continue // it stands for all ports beyond; they are judged together, below
+		}
+		records := p.ofPort(pair, i)
+		fillRecords(&p.series, records, -1)
 		k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, Port: port.Number, Proto: port.Proto}, scoring.AddressKey)
 		if k == nil {
 			continue
 		}
 		k.port, k.ports = port, len(pair.Ports)
-		p.finish(k, pair, i)
+		p.finish(k, pair, records)
 		out = append(out, k)
 	}
 	if len(pair.Ports) > 1 && len(pair.Connections) >= material.Fewest {
 		p.fill(&p.series, pair, -1)
 		if k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, AnyPort: true}, scoring.PairKey); k != nil {
 			k.port, k.ports = latestPort(pair), len(pair.Ports)
-			p.finish(k, pair, -1)
+			p.finish(k, pair, pair.Connections)
 			out = append(out, k)
 		}
 	}

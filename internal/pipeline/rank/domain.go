@@ -89,7 +89,7 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 func (s *search) domain(p *prober, src netip.Addr, of *pairs.Of, domain string, places []int) *key {
 	p.roll.reset()
 	for _, i := range places {
-		p.roll.add(of, i)
+		p.roll.add(of, i, false)
 	}
 	sortRecords(p.roll.records)
 	k := p.measureRollUp(hunt.PairKey{Src: src, Name: hunt.Below(domain), AnyPort: true}, scoring.DomainKey, p.roll.records)

@@ -57,13 +57,18 @@ type prober struct {
 	series  scoring.Series
 	whole   scoring.Series // of all ports of a pair, for RITA
 	perPort []int64
-	sums    []int64
-	tested  *atomic.Int64 // how many keys were tested so far, by all
-	counts  material.Counts
-	hours   hours
-	skipped int64 // networks and other roll-ups
-	byName  scoring.Hours
-	roll    rollUp
+	// apart are the connections of a pair by port, each port's from begins on; ofPair are RITA's numbers of it.
+	apart     []pairs.Record
+	begins    []int64
+	ofPair    *hunt.BeaconScore
+	ritaKnown bool
+	sums      []int64
+	tested    *atomic.Int64 // how many keys were tested so far, by all
+	counts    material.Counts
+	hours     hours
+	skipped   int64 // networks and other roll-ups
+	byName    scoring.Hours
+	roll      rollUp
 	// lists are the indicator lists; listed says that one of them names what is measured, so that it is kept.
 	lists []lister
 	// requests are the times of the HTTP requests that go over what is measured, if any.
@@ -131,6 +136,29 @@ func (p *prober) partition(pair *pairs.Pair) {
 		p.perPort[c.Port]++
 		p.sums[c.Port] += max(c.Duration, 0)
 	}
+	p.apart, p.ritaKnown = p.apart[:0], false
+}
+
+// ofPort are a pair's connections to one port, after partition. They are taken apart once a pair, whatever the number of ports.
+func (p *prober) ofPort(pair *pairs.Pair, port int) []pairs.Record {
+	n := len(pair.Ports)
+	if n == 1 {
+		return pair.Connections
+	}
+	if len(p.apart) == 0 {
+		p.begins = slices.Grow(p.begins[:0], n+1)[:n+1]
+		p.begins[0] = 0
+		for i, count := range p.perPort {
+			p.begins[i+1] = p.begins[i] + count
+		}
+		p.apart = slices.Grow(p.apart, len(pair.Connections))[:len(pair.Connections)]
+		next := slices.Clone(p.begins)
+		for _, c := range pair.Connections {
+			p.apart[next[c.Port]] = c
+			next[c.Port]++
+		}
+	}
+	return p.apart[p.begins[port]:p.begins[port+1]]
 }
 
 // inWindow gives how many of the pair's connections are of the window, and notes the hours in which they start; in how many hours there
@@ -192,9 +220,13 @@ func (p *prober) sum(records []pairs.Record, port int) material.Totals {
 }
 
 // finish adds up the connections of a key that is kept, of one port or (-1) of all.
-func (p *prober) finish(k *key, pair *pairs.Pair, port int) {
-	k.totals, k.of = p.sum(pair.Connections, port), numbers(pair.Connections, port)
-	p.addRITA(k, pair)
+func (p *prober) finish(k *key, pair *pairs.Pair, records []pairs.Record) {
+	k.totals, k.of = p.sum(records, -1), numbers(records, -1)
+	if !p.ritaKnown { // it is of all ports, so once a pair is enough
+		p.addRITA(k, pair)
+		p.ofPair, p.ritaKnown = k.rita, true
+	}
+	k.rita = p.ofPair
 }
 
 // numbers of a source's connections: when they began and out of which port, so that one has the same in all keys. They

@@ -51,7 +51,8 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 		return nil
 	}
 	k.port, k.ports = pair.Ports[main], len(pair.Ports)
-	p.finish(k, pair, -1)
+	p.ritaKnown = false
+	p.finish(k, pair, pair.Connections)
 	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
 	k.uses = named.Uses(pair.Src, pair.Dst)
 	if len(k.addresses) > 0 {

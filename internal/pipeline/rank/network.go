@@ -28,7 +28,7 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of) []*key {
 		}
 		p.roll.reset()
 		for ; i < j; i++ {
-			p.roll.add(of, i)
+			p.roll.add(of, i, true)
 		}
 		sortRecords(p.roll.records)
 		if k := p.measureRollUp(hunt.PairKey{Src: src, Network: prefix, AnyPort: true}, scoring.NetworkKey, p.roll.records); k != nil {

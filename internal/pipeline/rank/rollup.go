@@ -34,8 +34,15 @@ func (r *rollUp) reset() {
 	r.records, r.ports, r.addresses, r.main = r.records[:0], r.ports[:0], r.addresses[:0], pairs.Port{}
 }
 
-// add takes a pair in, but for what repeats by design on any network.
-func (r *rollUp) add(of *pairs.Of, i int) {
+// unanswered says that nobody answered a connection, as far as that is known.
+func unanswered(c *pairs.Record) bool {
+	return c.State == hunt.StateSilent || c.State == hunt.StateRefused ||
+		c.State == hunt.StateOther && c.RespBytes < 0 && c.Duration < 0 && c.OrigIPBytes >= 0
+}
+
+// add takes a pair in, but for what repeats by design on any network. With answered it leaves out what nobody answered: a scan
+// at constant speed has a beat in each network, and costs nobody more than its packets.
+func (r *rollUp) add(of *pairs.Of, i int, answered bool) {
 	of.Decode(i, &r.pair)
 	at := make([]int, len(r.pair.Ports))
 	for n := range r.pair.Ports {
@@ -56,7 +63,7 @@ func (r *rollUp) add(of *pairs.Of, i int) {
 	}
 	before := len(r.records)
 	for _, c := range r.pair.Connections {
-		if n := at[c.Port]; n >= 0 {
+		if n := at[c.Port]; n >= 0 && !(answered && unanswered(&c)) {
 			c.Port = uint16(n)
 			r.records = append(r.records, c)
 		}

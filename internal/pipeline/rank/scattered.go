@@ -55,7 +55,7 @@ func (s *search) scatter(src netip.Addr, of *pairs.Of) {
 			at.to[of.Dst(i)] = r
 		}
 		if len(r.records) < maxRollUp {
-			r.add(of, i)
+			r.add(of, i, false)
 		}
 	}
 }

@@ -137,7 +137,7 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of) []*key {
 		if _, known := shared[dst]; known || !s.alone.address(dst) || s.m.Request.Scope.IsInternal(dst) {
 			continue
 		}
-		if p.roll.add(of, i); len(p.roll.records) > maxRollUp {
+		if p.roll.add(of, i, false); len(p.roll.records) > maxRollUp {
 			p.skipped++
 			return nil
 		}
