@@ -64,7 +64,7 @@ const (
 	beyondBeats, beyondLogP, beyondFraction, beyondValue = 60, -15, 0.9, 0.4
 	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of which
 	// timingOrder tells the best from one another.
-	timingHigh, timingMost, timingOrder = 0.6, 0.85, 0.02
+	timingHigh, timingMost, timingOrder = 0.58, 0.85, 0.02
 	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
 	hoursEnough = 12 * 3600.0
 )
@@ -163,7 +163,7 @@ func (b Beacon) Value(keys int, size SizeScore) float64 {
 	}
 	strength := 0.5*(1-math.Exp(min(0, s.LogExpected)/50)) + 0.5*(1-min(1, b.Jitter))
 	x := (v - timingHigh) / (1 - timingHigh)
-	return timingHigh + (timingMost-timingOrder*(1-strength)-timingHigh)*x*(2-x)
+	return timingHigh + (timingMost-timingOrder*(1-strength)-timingHigh)*x
 }
 
 // Chance is the severity that a rhythm may have by what is expected by chance: critical where less than 0.01 of the candidates
