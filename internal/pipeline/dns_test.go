@@ -37,7 +37,7 @@ func TestTunnelsAreJudged(t *testing.T) {
 			judges[i] = intel.Load(t.Context(), []string{file}, &intel.Feeds{})
 		}
 	}
-	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Ranking: rank.Ranking{Judges: judges}, MinScore: 0.05, Now: time.Now,
+	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), Options{Ranking: rank.Ranking{Judges: judges}, MinScore: 0.2, Now: time.Now,
 		Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
 	require.NoError(t, err)
 	lists := map[string]string{}

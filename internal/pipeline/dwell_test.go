@@ -244,8 +244,8 @@ func TestDNSTunnelIsFoundByItsNames(t *testing.T) {
 	}
 	f, ok := hunted(t, src, dwellOptions())["10.0.0.5>*.evil.example/dns"]
 	require.True(t, ok)
-	require.Equal(t, []string{hunt.DNSTunnel}, f.Dwell.Indicators)
-	require.Equal(t, 0.8, f.Dwell.Score)
+	require.Equal(t, []string{hunt.Beacon, hunt.DNSTunnel}, f.Dwell.Indicators, "it is asked every minute, too")
+	require.Equal(t, 0.8, f.Dwell.Parts.DNSTunnel)
 	require.Equal(t, "evil.example", f.Destination.Domain)
 	require.Equal(t, resolver, f.Destination.IP)
 	require.Equal(t, int64(1200), f.Dwell.DNS.Names)

@@ -75,7 +75,7 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 
 // entry finds the entry that fits a subject, and what confirms it.
 func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
-	if s.Indicators.DNSTunnel >= max(s.Indicators.Beacon, s.Indicators.Long) && s.Finding.Dwell.DNS != nil {
+	if s.Key.DNS != "" {
 		if e = c.Asked(s.Key.DNS); s.Resolved {
 			confirmed = "names below it are answered by its owner's servers"
 		}

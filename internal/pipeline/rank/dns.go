@@ -35,6 +35,19 @@ type asked struct {
 	domains []evidence.Name
 }
 
+// common says that three clients or more, and more than a quarter of all, ask for the domain: the site's own names and what
+// everybody's programs ask for repeat all day.
+func (a *asked) common(clients int) bool { return a.clients >= 3 && 4*a.clients > clients }
+
+// fewestQueries are needed for a rhythm: programs look names up now and then, evenly, and caches make that more even. Once an
+// hour makes as many a day.
+const fewestQueries = 20
+
+// neighbours says that who is asked are all neighbours at once, as NetBIOS, LLMNR and mDNS ask: that does not leave the network.
+func neighbours(a netip.Addr) bool {
+	return a.IsMulticast() || a.Is4() && a.As4()[3] == 255
+}
+
 // clientOf is a client with an address or a domain.
 type clientOf struct {
 	client netip.Addr
@@ -109,11 +122,14 @@ func (s *search) measureQueries(p *prober) {
 	unshared := map[netip.Addr][]*asked{}
 	for _, a := range s.dns.all {
 		q := a.queries
-		if 2*a.visits.Load() >= q.Count || !s.m.Request.Scope.IsInternal(q.Client) {
+		if 2*a.visits.Load() >= q.Count || a.common(s.dns.clients) || !s.m.Request.Scope.IsInternal(q.Client) ||
+			neighbours(q.Resolver) || protocol.SpecialUse(q.Domain) {
 			continue
 		}
-		a.key = p.queries(q.Client, q.Domain, q.Resolver, q.Times())
-		if a.clients == 1 && s.dns.clients >= prevalence.FewHosts && !protocol.SpecialUse(q.Domain) {
+		if q.Timed() >= fewestQueries {
+			a.key = p.queries(q.Client, q.Domain, q.Resolver, q.Times())
+		}
+		if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
 			unshared[q.Client] = append(unshared[q.Client], a)
 		}
 	}
