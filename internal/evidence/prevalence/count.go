@@ -81,8 +81,10 @@ func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count
 			p.held[at][c.Src] = struct{}{}
 		}
 	}
-	for a := range contacts.Resolvers {
-		p.vouching[resolver(a)] = hostSet{}
+	if contacts.Resolvers != nil {
+		for a := range contacts.Resolvers {
+			p.vouching[resolver(a)] = hostSet{}
+		}
 	}
 	p.addresses(&contacts)
 	p.names(&contacts)
@@ -126,7 +128,7 @@ type scratch struct {
 	at      map[place]span
 	// claims are places that the host vouches for if it talks to what they are of.
 	claims []claim
-	others map[netip.Prefix]struct{}
+	others map[party]struct{}
 	// longest is the longest contact with one destination.
 	longest int64
 	names   map[netip.Addr]*nameLook
@@ -138,13 +140,14 @@ type claim struct {
 }
 
 func (s *scratch) begin() {
-	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[place]span{}, map[netip.Prefix]struct{}{}, s.claims[:0], 0
+	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[place]span{}, map[party]struct{}{}, s.claims[:0], 0
 }
 
 // nameLook is what is worked out once a name.
 type nameLook struct {
-	name   string
-	of     [2]*reach
+	of [2]*reach
+	// other is what it counts as among the destinations of a host: its registered domain, if it has one.
+	other  party
 	places map[netip.Prefix][]claim
 }
 
@@ -171,7 +174,7 @@ func (p *Count) addresses(contacts *Contacts) {
 				continue
 			}
 			of.Decode(i, &s.pair)
-			s.meet(near, address, network)
+			s.meet(party{net: near}, address, network)
 			for _, port := range wanted {
 				for n := range s.pair.Ports {
 					if s.pair.Ports[n].Number == port {
@@ -210,7 +213,7 @@ func (p *Count) names(contacts *Contacts) {
 				continue
 			}
 			of.Decode(i, &s.pair)
-			if s.meet(netip.PrefixFrom(id, id.BitLen()), look.of[:]...); look.places == nil {
+			if s.meet(look.other, look.of[:]...); look.places == nil {
 				continue
 			}
 			for _, u := range contacts.Named.Uses(src, id) {
@@ -227,7 +230,7 @@ func (p *Count) names(contacts *Contacts) {
 }
 
 // meet notes when the pair at hand was answered.
-func (s *scratch) meet(destination netip.Prefix, of ...*reach) {
+func (s *scratch) meet(destination party, of ...*reach) {
 	when := s.contact(-1)
 	if when != (span{}) && len(s.others) <= acquainted {
 		s.others[destination] = struct{}{}
@@ -246,10 +249,10 @@ func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[s
 		return l
 	}
 	name := named.Name(id)
-	l := &nameLook{name: name, of: [2]*reach{p.reached[party{name: name}]}}
+	l := &nameLook{of: [2]*reach{p.reached[party{name: name}]}, other: party{name: name}}
 	domain, ok := domainOf(name)
 	if ok {
-		l.of[1] = p.reached[domain]
+		l.of[1], l.other = p.reached[domain], domain
 	}
 	for i, wide := range []string{name, hunt.Below(domain.domain)} {
 		for _, at := range places[wide] {

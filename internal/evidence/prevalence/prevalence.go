@@ -41,7 +41,7 @@ type Contacts struct {
 	Addresses *pairs.Table
 	// Named is nil where the hunt has no logs of names.
 	Named *pairs.Named
-	// Resolvers are the external addresses of which it matters whether they are resolvers of the network's.
+	// Resolvers are the external addresses of which it matters whether they are resolvers of the network's; nil for none.
 	Resolvers iter.Seq[netip.Addr]
 	// Window is how long the hunt's window is.
 	Window time.Duration
