@@ -10,7 +10,7 @@ RACE = ./internal/pairs ./internal/pipeline/... ./internal/es/... ./query/zeek .
 BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode
 
-.PHONY: help build demo test lint race bench chaos quality fuzz pictures generate clean jdk dist
+.PHONY: help build demo test lint race bench chaos quality fuzz pictures generate clean jdk dist install-test
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ pictures: build ## the pictures of docs/pictures again (needs chromium)
 
 dist: ## packages, archives, notices, bill of materials and checksums in dist/; the same commit gives the same bytes
 	@GO="$(GO)" tools/dist.sh
+
+install-test: jdk ## follow docs/install.md on a clean machine that is booted here (root, some minutes; systemd-nspawn, debootstrap, Salt)
+	@GO="$(GO)" integration/install/run.sh
 
 clean: ## remove what was built
 	rm -rf bin dist

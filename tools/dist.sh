@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes dist/: packages, archives, licences, bill of materials, checksums. The same commit gives the same bytes.
+# DIST_TARGETS makes some only (linux-amd64 ...), DIST another directory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -22,32 +23,35 @@ dist() { (cd tools && GOOS='' GOARCH='' $GO run ./dist "$@"); }
 
 echo "dist: dwell $version"
 $GO build -C tools -o "$work/nfpm" github.com/goreleaser/nfpm/v2/cmd/nfpm
-for target in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do
-	name=dwell; [ "${target%/*}" = windows ] && name=dwell.exe
-	GOOS=${target%/*} GOARCH=${target#*/} $GO build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" \
-		-o "$work/${target/\//-}/$name" ./cmd/dwell
+targets=${DIST_TARGETS:-linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64}
+for target in $targets; do
+	name=dwell; [ "${target%-*}" = windows ] && name=dwell.exe
+	GOOS=${target%-*} GOARCH=${target#*-} $GO build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" \
+		-o "$work/$target/$name" ./cmd/dwell
 done
-native=$work/$($GO env GOHOSTOS)-$($GO env GOHOSTARCH)/dwell
+native=$work/native
+$GO build -trimpath -buildvcs=false -ldflags "-s -w -buildid= -X main.version=$version" -o "$native" ./cmd/dwell
 common=$work/common
 mkdir -p "$common/man" "$common/completions"
-"$native" man "$common/man" 2>/dev/null
+"$native" --quiet man "$common/man"
 for shell in bash zsh fish powershell; do "$native" completion "$shell" >"$common/completions/dwell.$shell"; done
 dist sbom .. ./cmd/dwell "$version" >"$common/sbom.cdx.json"
 cp LICENSE THIRD-PARTY-NOTICES.txt README.md CHANGELOG.md docs/install.md so-config/dwell/config.yaml "$common/"
 
-for target in linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64; do
+for target in $targets; do
 	cp -r "$common/." "$work/$target/"
 	kind=tar.gz; [ $target = windows-amd64 ] && kind=zip
 	dist archive "$out/dwell-$version-$target.$kind" "dwell-$version-$target" "$work/$target"
 done
 for arch in amd64 arm64; do
+	[ -d "$work/linux-$arch" ] || continue
 	rm -rf "$work/package"
 	mkdir "$work/package"
 	cp "$work/linux-$arch/dwell" "$work/package/"
 	cp -r "$common/." "$work/package/"
 	cp so-config/systemd/* tools/package/* "$work/package/"
 	for kind in deb rpm; do
-		(cd "$work/package" && ARCH=$arch "$work/nfpm" package -f nfpm.yaml -p $kind -t "$out/" >/dev/null)
+		(cd "$work/package" && ARCH=$arch "$work/nfpm" package -f nfpm.yaml -p $kind -t "$out/" >"$work/nfpm.log" 2>&1) || { cat "$work/nfpm.log"; exit 1; }
 	done
 done
 cp "$common/sbom.cdx.json" LICENSE THIRD-PARTY-NOTICES.txt "$out/"
