@@ -18,6 +18,7 @@ while IFS= read -r line; do
 	n=$((n + 1))
 	echo "== block $n"
 	bash -euo pipefail -c "$block" || fail "block $n: $block"
+	block=
 	case $n in
 	1)
 		[ "$(stat -c '%U:%G %a' /etc/dwell)" = "root:dwell 750" ] || fail "/etc/dwell is $(stat -c '%U:%G %a' /etc/dwell)"

@@ -5,10 +5,11 @@ root=$INSTALL_WORK/root
 cp -a --reflink=auto "$INSTALL_KEPT/debian" "$root"
 # Zeek's connections of the last day, in the index that Security Onion has.
 tar -xzf "$INSTALL_WORK"/dist/*-linux-amd64.tar.gz -C "$INSTALL_WORK" --strip-components=1 --wildcards '*/dwell'
-"$INSTALL_WORK/dwell" simulate --hosts 20 --start "$(date -u -d '25 hours ago' +%Y-%m-%dT%H:00:00Z)" --out "$INSTALL_WORK/day" --quiet
+"$INSTALL_WORK/dwell" simulate --hosts 3 --rate 20 --start "$(date -u -d '25 hours ago' +%Y-%m-%dT%H:00:00Z)" --out "$INSTALL_WORK/day" --quiet
 "${GO:-go}" run ./integration/load/cmd/load "$INSTALL_WORK/day"
 
 mkdir -p "$root/etc/pki"
+echo '127.0.0.1 localhost' >"$root/etc/hosts" # which an installer would have written
 cp "$DWELL_TEST_ELASTICSEARCH_CA_FILE" "$root/etc/pki/ca.crt"
 install -m 0600 /dev/null "$root/root/so_elastic"
 printf '%s\n' "$DWELL_TEST_ELASTICSEARCH_PASSWORD" >"$root/root/so_elastic"
