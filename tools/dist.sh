@@ -56,6 +56,6 @@ for arch in amd64 arm64; do
 done
 cp "$common/sbom.cdx.json" LICENSE THIRD-PARTY-NOTICES.txt "$out/"
 # What this version brings, by the changelog.
-awk '/^## /{n++} n==1' CHANGELOG.md >"$out/CHANGES.md"
+awk '/^## /{n++} n==1' CHANGELOG.md >"$out/CHANGES.txt"
 (cd "$out" && sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)
 (cd "$out" && ls -l)

@@ -10,7 +10,7 @@ tar -xzf "$INSTALL_WORK"/dist/*-linux-amd64.tar.gz -C "$INSTALL_WORK" --strip-co
 
 mkdir -p "$root/etc/pki"
 echo '127.0.0.1 localhost' >"$root/etc/hosts" # which an installer would have written
-cp "$DWELL_TEST_ELASTICSEARCH_CA_FILE" "$root/etc/pki/ca.crt"
+install -m 0644 "$DWELL_TEST_ELASTICSEARCH_CA_FILE" "$root/etc/pki/ca.crt"
 install -m 0600 /dev/null "$root/root/so_elastic"
 printf '%s\n' "$DWELL_TEST_ELASTICSEARCH_PASSWORD" >"$root/root/so_elastic"
 cp "$INSTALL_WORK"/dist/*_amd64.deb "$root/root/"

@@ -202,7 +202,8 @@ func (l *Loaded) secrets(env map[string]string) (errs []error) {
 		case strings.ContainsAny(*s.value, "\r\n"):
 			errs = append(errs, fmt.Errorf("%s_file: %s holds more than one line", s.key, file))
 		}
-		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 && file == s.file {
+		// The service's group may read its key (root:dwell 0640, as dwell install writes it): only root may change it.
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o037 != 0 && file == s.file {
 			l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a secret and can be read by others (mode %04o): chmod 600 %s", file, info.Mode().Perm(), file))
 		}
 		l.origins[s.key] = origin
