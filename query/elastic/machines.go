@@ -121,7 +121,7 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 	if note, ok := hunt.NoMachineLogs(missing, "see whether these logs of Zeek arrive"); ok {
 		remarks.Notes = append(remarks.Notes, note)
 	}
-	// dwell's own key reads no alerts unless it was made so, and a hunt does not complain of that each time; dwell check says it.
+	// dwell's own key reads no alerts unless it was made so, and a hunt does not complain of that each time; dwell host says it.
 	if len(denied) > 0 && (talk || len(readable) > 0) {
 		remarks.Notes = append(remarks.Notes, hunt.Note{What: "cannot read alerts in " + strings.Join(denied, ", ") + ", so they are not counted",
 			Hint: "to have them, make the key with `dwell install --create-key FILE --with-alerts`"})
