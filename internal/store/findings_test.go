@@ -103,7 +103,7 @@ func TestFindingsFilters(t *testing.T) {
 			require.NoError(t, err)
 			want := hunts[0].findings
 			less := cmpopts.SortSlices(func(x, y hunt.Finding) bool { return x.Dwell.Pair < y.Dwell.Pair })
-			require.Empty(t, cmp.Diff(want, list.Findings, less, cmpopts.EquateComparable(netip.Addr{})))
+			require.Empty(t, cmp.Diff(want, list.Findings, less, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})))
 		})
 		t.Run("hunts, newest first", func(t *testing.T) {
 			for n, want := range map[int]int{0: 3, 2: 2, 9: 3} {
