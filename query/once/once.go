@@ -113,6 +113,20 @@ func (o *Set) Came(c *hunt.Connection) bool {
 	return false
 }
 
+// Around says whether a connection with these ends began within a minute before, or at this time.
+func (o *Set) Around(c *hunt.Connection) bool {
+	h := o.Hash(c)
+	sh := &o.shards[h>>58]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	for span := c.Start/spanned - 1; h != 0 && span <= (c.Start+near)/spanned; span++ {
+		if e := o.entry(h, span, 0); sh.now.any(e) || sh.old.any(e) {
+			return true
+		}
+	}
+	return false
+}
+
 // Forgot says that connections were forgotten.
 func (o *Set) Forgot() bool { return o.forgot.Load() }
 
@@ -138,6 +152,20 @@ func (t *onceTable) has(e uint64) bool {
 			if apart := (have - e + near) & timeBits; apart > 0 && apart < 2*near {
 				return true
 			}
+		}
+	}
+	return false
+}
+
+// any is has for any time of the span.
+func (t *onceTable) any(e uint64) bool {
+	if len(t.slots) == 0 {
+		return false
+	}
+	mask := uint64(len(t.slots) - 1)
+	for i := e >> 20 & mask; t.slots[i] != 0; i = (i + 1) & mask {
+		if t.slots[i]&^timeBits == e&^timeBits {
+			return true
 		}
 	}
 	return false

@@ -43,6 +43,8 @@ type pass struct {
 	joined
 	// latest is the time that no record can be of: tomorrow.
 	latest int64
+	// stillOpen are those without a record of their own.
+	stillOpen int64
 	// connections counts what was handed on.
 	connections atomic.Int64
 	dropped     dropped

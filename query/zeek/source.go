@@ -242,6 +242,9 @@ func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection)
 	if err := p.finish(in.report, span.End.UnixMilli()); err != nil {
 		return window, p, fmt.Errorf("hand on connections: %w", err)
 	}
+	if err := in.still(ctx, p); err != nil {
+		return window, p, fmt.Errorf("look for open connections: %w", err)
+	}
 	if window == (hunt.Window{}) {
 		if start := span.End.Add(-in.req.Since); in.req.Since > 0 && start.After(span.Start) {
 			span.Start = start
@@ -307,6 +310,9 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 			slice.Start, slice.End = time.UnixMilli(f.Oldest).UTC(), time.UnixMilli(f.Newest+1).UTC()
 		}
 		out.Slices = append(out.Slices, slice)
+	}
+	if p.stillOpen > 0 {
+		out.Slices = append(out.Slices, hunt.Slice{Name: "still open", Read: p.stillOpen})
 	}
 	slices.SortStableFunc(out.Slices, func(a, b hunt.Slice) int { return a.Start.Compare(b.Start) })
 	r.Faults()

@@ -1,0 +1,84 @@
+package zeek
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/query/zeek/log"
+)
+
+// opening are the logs of what is said at a connection's beginning.
+var opening = []log.Kind{log.SSLLog, log.OpenSSL, log.SSH, log.RDP, log.SOCKS}
+
+const (
+	// openAge is how old such a record must be: the connection's own may be on its way.
+	openAge = 60 * 60 * 1000
+	// openShare of all of them at most can be of open connections: where it is more, connections' records are missing.
+	openShare = 0.05
+	// maxStill bounds how many are kept.
+	maxStill = 1 << 16
+)
+
+// still finds connections that are still open: what is said at their beginning has a record, they themselves have none,
+// though the conn logs go on for an hour. They count up to the end of the conn logs.
+func (in *reading) still(ctx context.Context, p *pass) error {
+	if in.req.EveryRecord || in.req.Scope.Narrowed() || in.kinds[0] != log.Conn || p.once.Forgot() {
+		return nil
+	}
+	end := int64(0)
+	for _, f := range in.files {
+		if _, last, ok := spanOf(f); ok {
+			end = max(end, last)
+		}
+	}
+	var mu sync.Mutex
+	var all int64
+	found := map[netip.AddrPort]hunt.Connection{}
+	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields()}
+	scan.New = func() log.Taker {
+		return stillTaker(func(r *log.Record) {
+			f := flowOf(r)
+			c := hunt.Connection{Start: r.Start, Duration: end - r.Start, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1,
+				Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Proto: hunt.TCP, Service: string(r.Kind.Closed()), Open: true, UID: r.UID}
+			if c.Duration < openAge || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
+				return
+			}
+			open := !p.once.Around(&c)
+			mu.Lock()
+			defer mu.Unlock()
+			all++
+			at := netip.AddrPortFrom(f.src, f.srcPort)
+			if have, ok := found[at]; open && (ok && c.Start < have.Start || !ok && len(found) < maxStill) {
+				found[at] = c
+			}
+		})
+	}
+	if err := scan.Run(ctx, filesOf(in.set, opening...)); err != nil || len(found) == 0 {
+		return err
+	}
+	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
+		in.report.Note(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, SSH, RDP or SOCKS records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
+			Hint: "give the conn logs of all of that time", Count: int64(n)})
+		return nil
+	}
+	var batch []hunt.Connection
+	for _, c := range found {
+		batch = append(batch, c)
+		in.report.Note(hunt.Note{What: fmt.Sprintf("still open: %s > %s port %d, since %s; it counts up to the end of the conn logs", c.Src, c.Dst, c.DstPort, hunt.At(c.Start).Time.UTC().Format(time.RFC3339)), Count: 1})
+	}
+	p.stillOpen = int64(len(batch))
+	p.connections.Add(p.stillOpen)
+	return p.take(batch)
+}
+
+type stillTaker func(*log.Record)
+
+func (t stillTaker) Take(r *log.Record, _ *log.Counts) (log.Problem, error) {
+	t(r)
+	return log.Fine, nil
+}
+func (stillTaker) Flush() error { return nil }

@@ -1,0 +1,44 @@
+package zeek
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// TestStillOpen finds the connection whose handshake is there and whose record is not; where many records are missing, none
+// is taken for open.
+func TestStillOpen(t *testing.T) {
+	ssl := func(n int) string {
+		return fmt.Sprintf(`{"ts":%d.5,"uid":"C%017d","id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":443,"version":"TLSv12","cipher":"x"}`+"\n", epoch+60*n, n, 1+n%250, 1024+n)
+	}
+	var conn, tls strings.Builder
+	for n := range 600 {
+		tls.WriteString(ssl(n))
+		if n != 100 && n != 590 { // the second is too young to be open
+			conn.WriteString(row(n))
+		}
+	}
+	got, reading := collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + conn.String(), "ssl.log": tls.String()}))
+	var open []hunt.Connection
+	for _, c := range got {
+		if c.Open {
+			open = append(open, c)
+		}
+	}
+	require.Len(t, open, 1)
+	require.Equal(t, int64(epoch+6000)*1000+500, open[0].Start)
+	require.InDelta(t, (499 * time.Minute).Milliseconds(), open[0].Duration, 2000)
+	require.Contains(t, said(reading.Notes), "still open: 10.0.0.101 > 203.0.113.7 port 443, since 2024-06-01T01:40:00Z")
+
+	got, reading = collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 100) + rows(500, 600), "ssl.log": tls.String()}))
+	for _, c := range got {
+		require.False(t, c.Open)
+	}
+	require.Contains(t, said(reading.Notes), "too many to be still open")
+}
