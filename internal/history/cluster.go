@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"dwell/internal/atomicfile"
@@ -52,7 +51,6 @@ type visit struct {
 	// rec is nil where another process writes the history: then nothing is kept.
 	rec *Recording
 
-	mu sync.Mutex
 	// kept hours are as they were; late ones want what arrived after a moment; cold ones are read whole.
 	kept map[int64]bool
 	late map[int64]int64

@@ -180,7 +180,7 @@ func TestCrashesLeaveNoHalfFiles(t *testing.T) {
 	doc, findings := sample("a", 2)
 	require.NoError(t, s.Put(doc, findings))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".dwell-123"), []byte(`{"half`), 0o600))
-	s = open(t, dir, 0)
+	open(t, dir, 0)
 	left, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, left, 1)

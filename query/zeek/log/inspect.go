@@ -21,9 +21,6 @@ import (
 // maxLine is the longest line that can be a record. Zeek's own are shorter by far.
 const maxLine = 16 << 20
 
-// bom is what some editors put before UTF-8 text.
-var bom = []byte("\xef\xbb\xbf")
-
 // File is a log that was looked into.
 type File struct {
 	Path string

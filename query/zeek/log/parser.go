@@ -38,8 +38,6 @@ type Parser struct {
 	ends    []int32
 	name    []byte
 	keys    keyring
-	// unpacked holds what was inside a wrapper.
-	unpacked []byte
 }
 
 // NewParser makes a parser that reads these fields beside those that every record is read for: ts, uid and the log.
