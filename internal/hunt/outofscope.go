@@ -11,7 +11,7 @@ import (
 // OutOfScope counts the connections that the scope leaves out although one side may be inside: between two addresses neither
 // of which is internal, by the source's network, and to addresses of carriers' NAT, which count as internal.
 type OutOfScope struct {
-	// Networks are /24 (IPv4) or /48 (IPv6). Others are the connections of networks that were not kept apart.
+	// Networks are /24 (IPv4) or /64 (IPv6). Others are the connections of networks that were not kept apart.
 	Networks map[netip.Prefix]int64
 	Others   int64
 	// Shared are connections of internal sources to 100.64.0.0/10.
@@ -25,7 +25,7 @@ const maxOutside = 4096
 func (o *OutOfScope) Add(src netip.Addr, n int64) {
 	bits := 24
 	if src.Is6() {
-		bits = 48
+		bits = 64
 	}
 	p, err := src.Prefix(bits)
 	if err != nil {

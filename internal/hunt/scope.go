@@ -163,10 +163,30 @@ func (s *Scope) KeepLocal(src, dst netip.Addr, srcLocal, dstLocal, dstForeign bo
 		return s.Keep(src, dst)
 	}
 	srcIn, dstIn := s.isLocal(src, srcLocal), s.isLocal(dst, dstLocal)
-	if dstForeign && dstIn && sharedSpace.Contains(dst) {
+	if dstForeign && dstIn && SharedSpace().Contains(dst) {
 		dstIn = false
 	}
+	srcIn, dstIn = s.acrossShared(src, dst, srcIn, dstIn)
 	return s.keep(srcIn, dstIn, dst)
+}
+
+// SharedOutside says that hosts in other internal networks see 100.64.0.0/10 from outside: where nobody named the internal networks,
+// it may be the site's own or a carrier's with other customers behind it, and only the hosts in it count it as theirs.
+func (s *Scope) SharedOutside() bool { return s.local != nil }
+
+// acrossShared takes the side in 100.64.0.0/10 out, where the other side is not in it and no record called it local.
+func (s *Scope) acrossShared(src, dst netip.Addr, srcIn, dstIn bool) (bool, bool) {
+	if !s.SharedOutside() || !srcIn || !dstIn {
+		return srcIn, dstIn
+	}
+	shared := SharedSpace()
+	switch a, b := shared.Contains(src), shared.Contains(dst); {
+	case b && !a && !s.local.has(dst):
+		return srcIn, false
+	case a && !b && !s.local.has(src):
+		return false, dstIn
+	}
+	return srcIn, dstIn
 }
 
 // isLocal says whether an address is internal, and learns it where a record calls it local.
@@ -180,6 +200,9 @@ func (s *Scope) isLocal(a netip.Addr, called bool) bool {
 	}
 	return s.local.has(a)
 }
+
+// SharedSpace is 100.64.0.0/10, which carriers use between themselves and their customers (RFC 6598).
+func SharedSpace() netip.Prefix { return sharedSpace }
 
 var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
@@ -205,6 +228,7 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 	if s.Only.Src.IsValid() && (src != s.Only.Src || dst != s.Only.Dst) {
 		return false
 	}
+	srcIn, dstIn = s.acrossShared(src, dst, srcIn, dstIn)
 	return s.keep(srcIn, dstIn, dst)
 }
 

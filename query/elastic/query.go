@@ -57,7 +57,13 @@ func scoped(scope hunt.Scope) query {
 	never := cidrs(hunt.NeverDestination())
 	in := func(field string) object { return object{"terms": object{field: internal}} }
 	between := func(inside, outside string) object {
-		return object{"bool": object{"filter": []any{in(inside), object{"exists": object{"field": outside}}}, "must_not": []any{in(outside)}}}
+		theirs := in(outside)
+		if scope.SharedOutside() { // seen from other networks, 100.64.0.0/10 is outside
+			shared := hunt.SharedSpace().String()
+			theirs = object{"bool": object{"filter": []any{theirs}, "must_not": []any{object{"bool": object{
+				"filter": []any{object{"term": object{outside: shared}}}, "must_not": []any{object{"term": object{inside: shared}}}}}}}}
+		}
+		return object{"bool": object{"filter": []any{in(inside), object{"exists": object{"field": outside}}}, "must_not": []any{theirs}}}
 	}
 	q := query{mustNot: []any{object{"terms": object{fieldDest: never}}}}
 	if scope.Only.Src.IsValid() {

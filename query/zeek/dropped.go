@@ -13,13 +13,11 @@ type dropped struct {
 	hunt.OutOfScope
 }
 
-var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
-
 func (d *dropped) add(scope *hunt.Scope, src, dst netip.Addr) {
 	switch {
 	case scope.Narrowed():
 	case scope.IsInternal(src):
-		if sharedSpace.Contains(dst) {
+		if hunt.SharedSpace().Contains(dst) && !scope.SharedOutside() {
 			d.Shared++
 		}
 	case !scope.IsInternal(dst) && !scope.Never(src) && !scope.Never(dst):

@@ -19,6 +19,8 @@ import (
 
 	"github.com/gaissmai/bart"
 	"golang.org/x/net/publicsuffix"
+
+	"dwell/internal/hunt"
 )
 
 // Bounds of one list.
@@ -223,6 +225,7 @@ func (x *indicators) text(s, list string) error {
 
 // Address gives the indicator that an address matches, and its list.
 func (x *indicators) address(a netip.Addr) (indicator, list string, ok bool) {
+	a = hunt.PlainAddr(a)
 	p, list, ok := x.networks.LookupPrefixLPM(netip.PrefixFrom(a, a.BitLen()))
 	if !ok {
 		return "", "", false

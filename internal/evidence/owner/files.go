@@ -54,6 +54,7 @@ func (f *Files) revision() string {
 
 // owner looks one address up. A file that cannot be decoded is not asked again; that becomes a note.
 func (f *Files) owner(a netip.Addr) (o hunt.Owner) {
+	a = hunt.PlainAddr(a)
 	var system struct {
 		Number       int64  `maxminddb:"autonomous_system_number"`
 		Organization string `maxminddb:"autonomous_system_organization"`

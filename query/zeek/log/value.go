@@ -5,8 +5,6 @@ import (
 	"net/netip"
 	"time"
 	"unsafe"
-
-	"dwell/internal/hunt"
 )
 
 // micro is the number of microseconds in a second: Zeek writes times and intervals with six decimals.
@@ -257,8 +255,8 @@ func parsePort(b []byte) (uint16, bool) {
 	return uint16(n), ok && n <= 65535
 }
 
-// ParseAddr reads an IPv4 or IPv6 address. IPv4 in IPv6 comes out as IPv4 (see hunt.PlainAddr); a
-// zone is dropped, since no network of a scope has one.
+// ParseAddr reads an IPv4 or IPv6 address. IPv4-mapped IPv6 comes out as IPv4; a zone is dropped, since no network of a scope
+// has one. An address by NAT64 stays as it was logged, since people look for it so: lists and owners know it by hunt.PlainAddr.
 func ParseAddr(b []byte) (netip.Addr, bool) {
 	if a, ok := parseIPv4(b); ok {
 		return a, true
@@ -271,7 +269,7 @@ func ParseAddr(b []byte) (netip.Addr, bool) {
 	if err != nil {
 		return netip.Addr{}, false
 	}
-	return hunt.PlainAddr(a), true
+	return a.Unmap().WithZone(""), true
 }
 
 // parseIPv4 reads four decimal numbers without leading zeros, as netip does, on bytes.

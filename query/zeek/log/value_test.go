@@ -58,7 +58,7 @@ func TestParseAddr(t *testing.T) {
 		require.True(t, ok, in)
 		require.Equal(t, netip.MustParseAddr(in), got, in)
 	}
-	for in, want := range map[string]string{"::ffff:10.0.0.1": "10.0.0.1", "64:ff9b::a00:1": "10.0.0.1", "fe80::1%eth0": "fe80::1"} {
+	for in, want := range map[string]string{"::ffff:10.0.0.1": "10.0.0.1", "64:ff9b::a00:1": "64:ff9b::a00:1", "fe80::1%eth0": "fe80::1"} {
 		got, ok := ParseAddr([]byte(in))
 		require.True(t, ok, in)
 		require.Equal(t, netip.MustParseAddr(want), got, in)
