@@ -136,6 +136,10 @@ func TestLinksFindTheConnections(t *testing.T) {
 				}
 				kinds[kind]++
 				require.Positive(t, want)
+				if f.Dwell.Destination != nil && strings.HasPrefix(f.Dwell.Destination.Fingerprint, "unshared") {
+					require.GreaterOrEqual(t, soc(t, client, f.Dwell.Links.SOCHunt), want, "%s: those to shared destinations are among them", f.Dwell.Pair)
+					continue
+				}
 				require.Equal(t, want, soc(t, client, f.Dwell.Links.SOCHunt), "%s: %s", f.Dwell.Pair, f.Dwell.Links.SOCHunt)
 			}
 			t.Logf("profile %s: findings by kind of key: %v", ranking.Profile(), kinds)

@@ -75,7 +75,7 @@ func TestSameLogsBothWays(t *testing.T) {
 				require.Equal(t, files.Document.Dwell.Hunt.Pairs, index.Document.Dwell.Hunt.Pairs)
 				require.Empty(t, cmp.Diff(byPair(files), byPair(index), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateApprox(0, 1e-12),
 					// What names the hunt itself, and the sensor, which files do not know.
-					cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision", "FindingID"), cmpopts.IgnoreFields(hunt.Event{}, "Ingested"),
+					cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision", "FindingID"), cmpopts.IgnoreFields(hunt.Event{}, "ID", "Ingested"),
 					cmpopts.IgnoreFields(hunt.Finding{}, "Observer")))
 			}
 		})

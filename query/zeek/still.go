@@ -47,7 +47,10 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			if c.Duration < openAge || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
 				return
 			}
-			open := !p.once.Around(&c)
+			// A TLS record does not say its transport: DTLS is over UDP.
+			other := c
+			other.Proto = hunt.UDP
+			open := !p.once.Around(&c) && !p.once.Around(&other)
 			mu.Lock()
 			defer mu.Unlock()
 			all++

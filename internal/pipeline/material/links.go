@@ -53,6 +53,12 @@ func rawQuery(k *hunt.PairKey) securityonion.Query {
 			q.Without = append(q.Without, []securityonion.Term{term(securityonion.FieldTransport, hunt.UDP.String()), portTerm(port)})
 		}
 		return q
+	case k.Fingerprint.Kind == hunt.Unshared: // those to shared destinations are among them: there is no field to tell them by
+		q := securityonion.Query{All: []securityonion.Term{dataset("conn"), src}}
+		if k.Port != 0 {
+			q.All = append(q.All, portTerm(k.Port), term(securityonion.FieldTransport, k.Proto.String()))
+		}
+		return q
 	case k.Fingerprint.Kind != hunt.NoFingerprint:
 		all := []securityonion.Term{dataset("ssl"), src}
 		if k.Port != 0 {
