@@ -102,7 +102,7 @@ func TestEveryPanelHasData(t *testing.T) {
 		require.Equal(t, 4.0, shown["dwell-overview/table/Top names"])
 		require.Equal(t, 300.0, shown["dwell-health/lines/Lag: from the end of the window to the hunt"], "of the oldest hunt")
 		require.Equal(t, 5.0, shown["dwell-host/metric/Findings"])
-		require.Equal(t, 300.0, shown["dwell-pair/metric/Period"])
+		require.Equal(t, 300.0, shown["dwell-pair/metric/Interval"])
 		require.Equal(t, 3.0, shown["dwell-health/metric/Hunts"])
 		require.Equal(t, 1.0, shown["dwell-health/metric/Incomplete hunts"])
 		require.Equal(t, 1.0, shown["dwell-dispositions/table/What each safelist rule takes out"])

@@ -53,7 +53,7 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 			continue // A tunnel: no one connection stands for it.
 		}
 		start := f.Timestamp
-		if f.Event.End.Before(start.Time) { // It began before the window, whose start the finding's time then is.
+		if !f.Event.End.IsZero() && f.Event.End.Before(start.Time) { // It began before the window, whose start the finding's time then is.
 			start = f.Event.End
 		}
 		k := sampleKey{f.Source.IP, to, f.Destination.Port, f.Network.Transport, start.UnixMilli()}

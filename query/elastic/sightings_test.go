@@ -28,7 +28,7 @@ func seenIn(t *testing.T, recs []record, l logs, scope hunt.Scope, from, to time
 		out[what] = span
 	}
 	for _, r := range recs {
-		if r.dataset == datasetConn && r.Start >= from.UnixMilli() && r.Start < to.UnixMilli() && scope.Keep(r.Src, r.Dst) && !scope.IsInternal(r.Dst) {
+		if r.dataset == datasetConn && r.Start >= from.UnixMilli() && r.Start < to.UnixMilli() && r.RespBytes > 0 && scope.Keep(r.Src, r.Dst) && !scope.IsInternal(r.Dst) {
 			see(r.Dst.String(), r.Start)
 		}
 	}
@@ -89,8 +89,8 @@ func TestSightings(t *testing.T) {
 		var conns strings.Builder
 		for _, r := range recs {
 			if r.dataset == datasetConn {
-				fmt.Fprintf(&conns, `{"ts":%.3f,"uid":"C1","id.orig_h":%q,"id.orig_p":%d,"id.resp_h":%q,"id.resp_p":%d,"proto":"tcp"}`+"\n",
-					float64(r.Start)/1000, r.Src, r.SrcPort, r.Dst, r.DstPort)
+				fmt.Fprintf(&conns, `{"ts":%.3f,"uid":"C1","id.orig_h":%q,"id.orig_p":%d,"id.resp_h":%q,"id.resp_p":%d,"proto":"tcp","orig_bytes":10,"resp_bytes":%d}`+"\n",
+					float64(r.Start)/1000, r.Src, r.SrcPort, r.Dst, r.DstPort, max(r.RespBytes, 0))
 			}
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "conn.log"), []byte(conns.String()), 0o600))
