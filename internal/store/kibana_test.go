@@ -105,7 +105,7 @@ func TestEveryPanelHasData(t *testing.T) {
 		require.Equal(t, 300.0, shown["dwell-pair/metric/Interval"])
 		require.Equal(t, 3.0, shown["dwell-health/metric/Hunts"])
 		require.Equal(t, 1.0, shown["dwell-health/metric/Incomplete hunts"])
-		require.Equal(t, 1.0, shown["dwell-dispositions/table/What each safelist rule takes out"])
+		require.Equal(t, 1.0, shown["dwell-dispositions/table/Findings per safelist rule"])
 	})
 }
 

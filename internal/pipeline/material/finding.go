@@ -69,7 +69,11 @@ func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
 	f.Candidate = s.PairKey
-	f.Dwell.Links = links(&s.PairKey, m.Window, m.Manager)
+	seen := m.Window
+	if first := hunt.At(t.First).Time; first.Before(seen.Start) { // a connection that reaches into the window
+		seen.Start = first
+	}
+	f.Dwell.Links = links(&s.PairKey, seen, m.Manager)
 	switch {
 	case s.Network.IsValid():
 		f.Dwell.Destination = &hunt.DestinationNetwork{Network: s.Network.String()}
