@@ -97,7 +97,8 @@ func (c *Cluster) wipeTemplates(ctx context.Context) error {
 		} `json:"component_templates"`
 	}
 	ours := func(name string, m map[string]any) bool {
-		return m["managed"] != true && !strings.HasPrefix(name, ".")
+		// Names of their own, dwelltest-*, are those of tests that need no exclusive cluster and may be running.
+		return m["managed"] != true && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "dwelltest-")
 	}
 	if err := c.api.do(ctx, http.MethodGet, "/_index_template", "", &found); err != nil {
 		return err

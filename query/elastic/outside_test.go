@@ -38,9 +38,13 @@ func TestOutOfScope(t *testing.T) {
 			return r, from
 		}
 		r, from := read(nil)
-		require.ElementsMatch(t, []string{"10.0.0.1", "203.0.113.40"}, from)
-		require.Equal(t, hunt.OutOfScope{Shared: 1, Networks: map[netip.Prefix]int64{netip.MustParsePrefix("198.51.100.0/24"): 2, netip.MustParsePrefix("2001:db8:5::/48"): 1}}, r.OutOfScope)
-		require.Contains(t, notes(r), "neither side is internal: 3 connections, most from 198.51.100.0/24 (2), 2001:db8:5::/48 (1)")
+		require.ElementsMatch(t, []string{"10.0.0.1", "10.0.0.2", "203.0.113.40"}, from, "100.64.0.0/10 is outside to others where nobody named the internal networks")
+		require.Equal(t, hunt.OutOfScope{Networks: map[netip.Prefix]int64{netip.MustParsePrefix("198.51.100.0/24"): 2, netip.MustParsePrefix("2001:db8:5::/64"): 1}}, r.OutOfScope)
+		require.Contains(t, notes(r), "neither side is internal: 3 connections, most from 198.51.100.0/24 (2), 2001:db8:5::/64 (1)")
+		require.NotContains(t, notes(r), "100.64.0.0/10")
+		r, from = read([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10")})
+		require.ElementsMatch(t, []string{"10.0.0.1"}, from)
+		require.EqualValues(t, 1, r.OutOfScope.Shared)
 		require.Contains(t, notes(r), "100.64.0.0/10")
 		r, from = read([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")})
 		require.ElementsMatch(t, []string{"198.51.100.7", "198.51.100.9"}, from)
