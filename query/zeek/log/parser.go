@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"dwell/internal/hunt"
 )
@@ -43,7 +44,7 @@ type Parser struct {
 // NewParser makes a parser that reads these fields beside those that every record is read for: ts, uid and the log.
 func NewParser(wanted ...Field) *Parser {
 	p := &Parser{name: make([]byte, 0, 256)}
-	for _, f := range append(wanted, TS, UID, Path, EventTime) {
+	for _, f := range slices.Concat(wanted, []Field{TS, UID, Path, EventTime}) { // never append: parsers side by side share the list
 		p.want[f] = true
 	}
 	p.want[EventDuration] = p.want[Duration]
