@@ -39,7 +39,7 @@ var sameQuery = identity[hunt.DNSRecord]{
 	start: func(q *hunt.DNSRecord) int64 { return q.Start },
 	count: func(q *hunt.DNSRecord) int64 { return max(q.Count, 1) },
 	key: func(q *hunt.DNSRecord) any {
-		return query{Client: q.Client.As16(), Resolver: q.Resolver.As16(), Start: q.Start, Query: q.Query, Type: q.Type}.identity()
+		return queryKey{q.Client.As16(), q.Resolver.As16(), q.Start, q.Query, q.Type}
 	},
 	better: func(a, b *hunt.DNSRecord) bool { return len(a.Answers) > len(b.Answers) },
 	keep: func(q hunt.DNSRecord) hunt.DNSRecord {
@@ -50,6 +50,13 @@ var sameQuery = identity[hunt.DNSRecord]{
 		q.Query, q.Type, q.Answers = strings.Clone(q.Query), strings.Clone(q.Type), answers
 		return q
 	},
+}
+
+// queryKey is what tells one query from another.
+type queryKey struct {
+	client, resolver address
+	start            int64
+	query, kind      string
 }
 
 // arrivals are records that came after their hour was kept: few, and some of them may be there already.

@@ -162,12 +162,3 @@ func (r *query) record(text func(string) string) hunt.DNSRecord {
 	return hunt.DNSRecord{Client: addr(r.Client), Resolver: addr(r.Resolver), Start: r.Start, Query: text(r.Query), Type: text(r.Type),
 		Answers: r.Answers, Count: r.Count}
 }
-
-// queryKey is what tells one query from another.
-type queryKey struct {
-	client, resolver address
-	start            int64
-	query, kind      string
-}
-
-func (r query) identity() queryKey { return queryKey{r.Client, r.Resolver, r.Start, r.Query, r.Type} }
