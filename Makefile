@@ -4,6 +4,7 @@ GO ?= go
 # A build is static, small and the same wherever it is made: no cgo, no debug tables, no paths. What it was made from stands in it (dwell --version).
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w"
 STATICCHECK = $(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck
+DEADCODE = $(GO) run -modfile=tools/go.mod golang.org/x/tools/cmd/deadcode
 # Packages whose tests use several goroutines and are cheap enough for the race detector.
 RACE = ./internal/pairs ./internal/pipeline/... ./internal/es/... ./query/zeek ./internal/schedule ./internal/atomicfile ./internal/evidence/firstseen ./internal/evidence/intel ./internal/store/spool
 # How many connections make bench loads and reads.
@@ -27,6 +28,7 @@ test: jdk ## everything that must pass: formatting, vet, staticcheck, all tests,
 	$(GO) vet ./...
 	@for os in windows darwin; do GOOS=$$os CGO_ENABLED=0 $(GO) vet ./cmd/... ./internal/... ./query/... || exit 1; done
 	$(STATICCHECK) ./...
+	@dead=$$($(DEADCODE) ./cmd/dwell && $(DEADCODE) -test ./...) && test -z "$$dead" || { echo "never called (what only tests use belongs into their files):"; echo "$$dead"; exit 1; }
 	@test -d ../shared/captures || echo "NOTE: ../shared/captures is not here: the tests on real captures are skipped, and say so."
 	$(NODE) -line 8,9 -optional -- $(GO) test ./...
 	$(GO) test -race $(RACE)

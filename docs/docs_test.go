@@ -83,7 +83,7 @@ func TestPackageListIsUpToDate(t *testing.T) {
 	if *update {
 		require.NoError(t, os.WriteFile("design.md", []byte(made), 0o644)) //nolint:gosec // a page of the repository
 	}
-	require.Equal(t, made, string(text), "run make generate")
+	require.True(t, made == string(text), "docs/design.md lists other packages than there are: run make generate")
 }
 
 func packages(t *testing.T) string {

@@ -146,7 +146,7 @@ func TestReferenceAgreement(t *testing.T) {
 				}
 				if !agrees {
 					other = append(other, want.key)
-					t.Logf("%+v: %s\nours %s p=%.2f (by its window %.2f) f=%.3f j=%.3f c=%.3f S=%.3f burst=%v timer=%v", want, c.other[want.key],
+					t.Logf("%+v: %s\nours: test %d p=%.2f (by its window %.2f) f=%.3f j=%.3f c=%.3f S=%.3f burst=%v timer=%v", want, c.other[want.key],
 						b.Test, b.LogP, p, b.Fraction, width, b.Coverage, score, b.Burst, b.Timer)
 				}
 			}

@@ -23,24 +23,6 @@ const (
 	Echo
 )
 
-// String is the test's name: gap, clock, lattice, schedule, echo; empty if none spoke.
-func (t Test) String() string {
-	switch t {
-	case Gap:
-		return "gap"
-	case Clock:
-		return "clock"
-	case Lattice:
-		return "lattice"
-	case Schedule:
-		return "schedule"
-	case Echo:
-		return "echo"
-	case NoTest:
-	}
-	return ""
-}
-
 const (
 	// fewestConnections is how many a key needs to be judged.
 	fewestConnections = 4

@@ -189,7 +189,7 @@ func show(t *testing.T, all []scored) {
 		if s.final < 0.2 {
 			break
 		}
-		t.Logf("%.3f %s>%s:%d/%s n=%d %s logp=%.1f Z=%.2f", s.final, s.src, s.dst, s.port, s.proto, s.beacon.Connections, s.beacon.Test, s.beacon.LogP, s.size.Share)
+		t.Logf("%.3f %s>%s:%d/%s n=%d test %d logp=%.1f Z=%.2f", s.final, s.src, s.dst, s.port, s.proto, s.beacon.Connections, s.beacon.Test, s.beacon.LogP, s.size.Share)
 		for _, r := range append(s.beacon.Reasons(len(all)), append(s.long.Reasons(), s.strobe.Reasons()...)...) {
 			t.Logf("      %s", r)
 		}

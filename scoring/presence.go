@@ -41,16 +41,6 @@ func (h *Hours) Note(t int64, w Window) {
 	(*h)[at/64] |= 1 << (at % 64)
 }
 
-// Join adds another's hours.
-func (h *Hours) Join(other Hours) {
-	for len(*h) < len(other) {
-		*h = append(*h, 0)
-	}
-	for i, x := range other {
-		(*h)[i] |= x
-	}
-}
-
 // Count is how many hours there are.
 func (h Hours) Count() int {
 	n := 0

@@ -102,15 +102,14 @@ func TestPresence(t *testing.T) {
 
 func TestHours(t *testing.T) {
 	w := Window{0, 7 * day}
-	var h, other Hours
+	var h Hours
 	h.Note(-1, w)
 	h.Note(7*day, w)
 	require.Zero(t, h.Count())
 	h.Note(0, w)
 	h.Note(1, w)
 	h.Note(100*hour, w)
-	other.Note(100*hour, w)
-	other.Note(167*hour, w)
-	h.Join(other)
+	h.Note(100*hour, w)
+	h.Note(167*hour, w)
 	require.Equal(t, 3, h.Count())
 }

@@ -49,12 +49,6 @@ const (
 // before w.From() or after w.Max. It reports false where RITA scores no beacon: connections in fewer than four
 // different seconds, or RITAStrobeConnections or more; Count and Unique are set even then. RITA reads an absent size
 // as zero bytes. Its cap of 86,400 list items cannot bite below the strobe's limit.
-func RITA(s Series, w RITAWindow) (RITAResult, bool) {
-	var scratch ritaScratch
-	return scratch.score(s, w)
-}
-
-// RITA is the function RITA without its allocations.
 func (sc *Scorer) RITA(s Series, w RITAWindow) (RITAResult, bool) { return sc.rita.score(s, w) }
 
 // ritaScratch holds what one computation needs, for the next to use again.

@@ -112,7 +112,7 @@ func TestRITACaptures(t *testing.T) {
 				var got scoring.RITAResult
 				ok := false
 				if s := series[key]; s != nil {
-					got, ok = scoring.RITA(*s, window)
+					got, ok = new(scoring.Scorer).RITA(*s, window)
 				}
 				if int64(got.Count) != number(t, row[3]) {
 					t.Logf("%v: RITA has %s connections, the logs %d", key, row[3], got.Count)
@@ -125,7 +125,7 @@ func TestRITACaptures(t *testing.T) {
 				for i, g := range []float64{got.Score, got.Timestamp, got.DataSize, got.Duration, got.Histogram} {
 					require.InDelta(t, decimal(t, row[5+i]), g, 0.002, "%v column %d", key, 5+i)
 				}
-				require.InDelta(t, decimal(t, row[10]), scoring.RITACode().BeaconThreat(got.Score), 0.02, "%v threat", key)
+				require.InDelta(t, decimal(t, row[10]), ritaCode.BeaconThreat(got.Score), 0.02, "%v threat", key)
 			}
 			require.Equal(t, []int{c.compared, c.other}, []int{compared, other}, "rows compared, rows with another count")
 		})
@@ -145,7 +145,7 @@ func TestRITAThreatsOfCaptures(t *testing.T) {
 		for _, row := range zeekTable(t, path, "beacon_score", "beacon_threat_score", "total_duration", "long_conn_score", "count", "strobe_score", "final_score", "severity", "modifiers", "beacon_type", "missing_host_count") {
 			rows++
 			beacon, long, strobe := decimal(t, row[1]), decimal(t, row[3]), decimal(t, row[5])
-			require.InDelta(t, beacon, scoring.RITACode().BeaconThreat(decimal(t, row[0])), 1e-9, "beacon of %v", row)
+			require.InDelta(t, beacon, ritaCode.BeaconThreat(decimal(t, row[0])), 1e-9, "beacon of %v", row)
 			require.InDelta(t, long, scoring.RITALongConnectionThreat(decimal(t, row[2])), 1e-6, "long connection of %v", row)
 			require.InDelta(t, strobe, scoring.RITAStrobeThreat(number(t, row[4])), 1e-9, "strobe of %v", row)
 			if row[8] == "" && row[9] != "dns" && row[10] == "0" {

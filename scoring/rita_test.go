@@ -19,6 +19,9 @@ func every(gap, from int64, n int) (out []int64) {
 	return out
 }
 
+// ritaCode is what RITA v5.1.1 goes by where it is given no configuration.
+var ritaCode = scoring.RITASettings{Beacon: scoring.Thresholds{Base: 50, Low: 75, Medium: 90, High: 100}}
+
 func same(size int64, n int) (out []int64) {
 	for range n {
 		out = append(out, size)
@@ -76,7 +79,7 @@ func TestRITAByHand(t *testing.T) {
 			if c.window == (scoring.RITAWindow{}) {
 				c.window = window
 			}
-			got, scored := scoring.RITA(c.series, c.window)
+			got, scored := new(scoring.Scorer).RITA(c.series, c.window)
 			require.Equal(t, c.scored, scored)
 			require.Equal(t, c.want, got)
 		})
@@ -86,7 +89,7 @@ func TestRITAByHand(t *testing.T) {
 func TestRITAOrderDoesNotMatter(t *testing.T) {
 	s := scoring.Series{Start: every(60, 3, 500), Size: same(7, 500)}
 	w := scoring.RITAWindowOf(s.Start[0], s.Start[499])
-	want, ok := scoring.RITA(s, w)
+	want, ok := new(scoring.Scorer).RITA(s, w)
 	require.True(t, ok)
 	for i, j := 0, 499; i < j; i, j = i+1, j-1 {
 		s.Start[i], s.Start[j] = s.Start[j], s.Start[i]
@@ -113,7 +116,7 @@ func TestRITAWindow(t *testing.T) {
 	}
 	// What lies before Min but within its hour belongs to the window.
 	w := scoring.RITAWindow{Min: midnight/1000 + 1800, Max: midnight/1000 + 1800 + 86400}
-	got, _ := scoring.RITA(scoring.Series{Start: []int64{midnight - 1, midnight, midnight + 1799e3, midnight + 1800e3}}, w)
+	got, _ := new(scoring.Scorer).RITA(scoring.Series{Start: []int64{midnight - 1, midnight, midnight + 1799e3, midnight + 1800e3}}, w)
 	require.Equal(t, 3, got.Count)
 }
 
@@ -122,7 +125,7 @@ func TestRITAThreats(t *testing.T) {
 	for _, c := range []struct{ score, want float64 }{
 		{0, 0}, {0.499, 0}, {0.5, 0.2}, {0.625, 0.3}, {0.75, 0.4}, {0.825, 0.5}, {0.9, 0.6}, {0.95, 0.7}, {1, 0.8}, {math.NaN(), 0},
 	} {
-		require.InDelta(t, c.want, scoring.RITACode().BeaconThreat(c.score), 1e-9, "beacon %v", c.score)
+		require.InDelta(t, c.want, ritaCode.BeaconThreat(c.score), 1e-9, "beacon %v", c.score)
 	}
 	for _, c := range []struct{ seconds, want float64 }{
 		{3599, 0}, {3600, 0.2}, {9000, 0.3}, {14400, 0.4}, {28800, 0.6}, {36000, 0.7}, {43200, 0.8}, {1e9, 0.8},

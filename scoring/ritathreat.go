@@ -18,9 +18,6 @@ func RITAShipped() RITASettings {
 	return RITASettings{Beacon: Thresholds{50, 70, 90, 100}, Rare: 0.15, Common: 0.15, RareSignature: 0.15}
 }
 
-// RITACode is what RITA v5.1.1 goes by where it is given no configuration.
-func RITACode() RITASettings { return RITASettings{Beacon: Thresholds{50, 75, 90, 100}} }
-
 // What RITA's other modifiers add, in its code and its shipped configuration alike.
 const (
 	// RITANew is for what was first seen RITANewDays ago or less, RITAKnown what is taken away from RITAKnownDays on.

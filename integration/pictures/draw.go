@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"dwell/integration/pictures/lens"
 	"dwell/internal/hunt"
 	"dwell/so-config/kibana"
 )
@@ -71,7 +72,7 @@ func show(v kibana.Value, x float64) string {
 	case v.Field == "dwell.window.end":
 		return time.UnixMilli(int64(x)).UTC().Format("2 Jan, 15:04")
 	}
-	switch v.Format() {
+	switch lens.Format(v) {
 	case kibana.Score:
 		return strconv.FormatFloat(x, 'f', 2, 64)
 	case kibana.Bytes:
@@ -117,7 +118,7 @@ func table(p kibana.Panel, rows []row) string {
 	}
 	var b strings.Builder
 	b.WriteString("<table><thead><tr>")
-	for _, c := range p.Columns() {
+	for _, c := range lens.Columns(&p) {
 		fmt.Fprintf(&b, "<th>%s</th>", esc(c))
 	}
 	for _, g := range p.By {

@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"dwell/integration/pictures/lens"
 	"dwell/internal/es"
 	"dwell/so-config/kibana"
 )
@@ -79,14 +80,14 @@ func run(ctx context.Context) error {
 
 // ask runs the panel's request; a Text panel has none and no rows, and of a Found panel each document is a row.
 func ask(ctx context.Context, client *es.Client, panel kibana.Panel, from, to time.Time) ([]row, error) {
-	body, err := panel.Request(from, to)
+	body, err := lens.Request(&panel, from, to)
 	if err != nil || body == nil {
 		return nil, err
 	}
 	var rows []row
 	err = client.Search(ctx, es.SearchRequest{Op: "panel " + panel.Title, Index: []string{kibana.Pattern}, Body: body}, func(r es.SearchResult) (err error) {
 		if panel.Kind == kibana.Found {
-			rows, err = documents(r.Hits, panel.Columns())
+			rows, err = documents(r.Hits, lens.Columns(&panel))
 			return err
 		}
 		var aggs map[string]json.RawMessage

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dwell/integration/pictures/lens"
 	"dwell/so-config/kibana"
 )
 
@@ -105,7 +106,7 @@ func series(p kibana.Panel, rows []row, w, h float64) string {
 		bottom = h - 52
 	}
 	top := c.height(p.Kind == kibana.Bars)
-	each := step(top, p.Values[0].Format())
+	each := step(top, lens.Format(p.Values[0]))
 	y := func(v float64) float64 { return bottom - v/(math.Ceil(top/each-1e-9)*each)*(bottom-8) }
 	wide := (w - left - 4) / float64(len(c.places))
 	x := func(i int) float64 { return left + (float64(i)+0.5)*wide }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
@@ -38,8 +37,6 @@ type SearchRequest struct {
 
 // SearchResult is a complete answer. The raw parts are valid until decode returns.
 type SearchResult struct {
-	// Took is the server's own time.
-	Took time.Duration
 	// Shards is how many shards were asked, skipped ones included.
 	Shards int
 	// Hits and Aggregations are raw JSON, nil when the answer has none.
@@ -121,8 +118,6 @@ func decodeSearch(b []byte, toTheEnd bool) (SearchResult, error) {
 	s.Object()
 	for k, ok := s.Key(); ok; k, ok = s.Key() {
 		switch string(k) {
-		case "took":
-			res.Took = time.Duration(s.Int()) * time.Millisecond
 		case "timed_out":
 			timedOut, knowTime = s.Bool(), true
 		case "_shards":

@@ -30,7 +30,7 @@ var sameConnection = identity[hunt.Connection]{
 var sameName = identity[hunt.NameRecord]{
 	start:  func(n *hunt.NameRecord) int64 { return n.Start },
 	count:  func(n *hunt.NameRecord) int64 { return max(n.Count, 1) },
-	key:    func(n *hunt.NameRecord) any { k := *n; k.Count, k.UID, k.Bytes = 0, hunt.UID{}, 0; return k },
+	key:    func(n *hunt.NameRecord) any { k := *n; k.Count, k.UID = 0, hunt.UID{}; return k },
 	better: func(_, _ *hunt.NameRecord) bool { return false },
 	keep:   func(n hunt.NameRecord) hunt.NameRecord { return n },
 }

@@ -38,8 +38,6 @@ type NameRecord struct {
 	Name string
 	// Port is the port that was asked for in a Connect record, else 0.
 	Port uint16
-	// Bytes is request and response body of an HTTP record, or Absent.
-	Bytes int64
 	// Count is how many records look exactly like this one.
 	Count int64
 	// Fingerprint is what a TLS record shows of the client's program, else none. Its text may be kept, like Name.

@@ -22,9 +22,6 @@ const (
 	ritaDNS     = "exploded-dns.csv"
 )
 
-// RITAFiles lists what WriteRITA writes.
-func RITAFiles() []string { return []string{ritaBeacons, ritaLong, ritaDNS} }
-
 // RITAReport says what WriteRITA could and could not put into RITA's form.
 type RITAReport struct {
 	Beacons, Long, DNS int

@@ -113,13 +113,6 @@ func (n *Names) id(name string) uint32 {
 	return id
 }
 
-// Len is the number of distinct names.
-func (n *Names) Len() int {
-	n.mu.RLock()
-	defer n.mu.RUnlock()
-	return len(n.texts)
-}
-
 // shardOf is where the uses between two addresses are.
 func (n *Names) shardOf(key *addresses) int {
 	return int(maphash.Bytes(n.seed, key[:]) >> (64 - shardBits))

@@ -58,6 +58,8 @@ func TestRITAsOwnRows(t *testing.T) {
 		mime    = "RITA has found a response type that does not fit the path, by a list of its own"
 		ports   = "RITA keeps what a proxy was asked for apart, by its port, from the same name asked for directly"
 	)
+	// What RITA v5.1.1 goes by where it is given no configuration.
+	code := scoring.RITASettings{Beacon: scoring.Thresholds{Base: 50, Low: 75, Medium: 90, High: 100}}
 	dropbox := map[string]string{"147.32.81.167 2.tlu.dl.delivery.mp.microsoft.com": mime, "147.32.81.167 pico.eset.com": mime,
 		"147.32.81.167 d.dropbox.com": linking, "147.32.81.167 t8.dropbox.com": linking, "147.32.81.167 update.eset.com": linking}
 	slack := map[string]string{"147.32.83.165 sockjs-mt1.pusher.com": linking}
@@ -70,23 +72,23 @@ func TestRITAsOwnRows(t *testing.T) {
 		rows       int
 		except     map[string]string
 	}{
-		{"rita/synthetic", "synthetic", "10.0.0.0/8", hunt.Outbound, 0, scoring.RITACode(), 129, nil},
+		{"rita/synthetic", "synthetic", "10.0.0.0/8", hunt.Outbound, 0, code, 129, nil},
 		{"rita/synthetic", "synthetic_default", "10.0.0.0/8", hunt.Outbound, 0, scoring.RITAShipped(), 129, nil},
-		{"rita/missing_host", "missing_host", "64.225.56.201/32", hunt.Both, 24 * time.Hour, scoring.RITACode(), 174, map[string]string{
+		{"rita/missing_host", "missing_host", "64.225.56.201/32", hunt.Both, 24 * time.Hour, code, 174, map[string]string{
 			"64.225.56.201 api.snapcraft.io": linking,
 			"73.54.23.243 64.225.56.201":     "an SSH connection that began two days before the window was still open: RITA adds all of it to the pair's duration"}},
-		{"rita/proxy", "proxytest", "10.0.0.0/8", hunt.Outbound, 0, scoring.RITACode(), 2, nil},
-		{"rita/proxy_rolling", "proxy_rolling", "10.0.0.0/8", hunt.Outbound, 0, scoring.RITACode(), 40, map[string]string{
+		{"rita/proxy", "proxytest", "10.0.0.0/8", hunt.Outbound, 0, code, 2, nil},
+		{"rita/proxy_rolling", "proxy_rolling", "10.0.0.0/8", hunt.Outbound, 0, code, 40, map[string]string{
 			"10.0.0.111 img-getpocket.cdn.mozilla.net": mime, "10.0.0.111 static-ph.custhelp.com": linking,
 			"10.0.0.111 tiles-cdn.prod.ads.prod.webservices.mozgcp.net": linking, "10.0.0.238 firefox.settings.services.mozilla.com": ports,
 			"10.0.0.238 sp.auth.adobe.com": ports, "10.0.0.238 static.ads-twitter.com": ports}},
-		{"iot23-8-1-hakai", "iot23-8-1-hakai", "192.168.100.0/24", hunt.Outbound, 0, scoring.RITACode(), 8, nil},
+		{"iot23-8-1-hakai", "iot23-8-1-hakai", "192.168.100.0/24", hunt.Outbound, 0, code, 8, nil},
 		{"iot23-8-1-hakai", "iot23-8-1-hakai_default", "192.168.100.0/24", hunt.Outbound, 0, scoring.RITAShipped(), 8, nil},
-		{"iot23-21-1-torii", "iot23-21-1-torii", "192.168.100.0/24", hunt.Outbound, 0, scoring.RITACode(), 30, nil},
+		{"iot23-21-1-torii", "iot23-21-1-torii", "192.168.100.0/24", hunt.Outbound, 0, code, 30, nil},
 		{"iot23-21-1-torii", "iot23-21-1-torii_default", "192.168.100.0/24", hunt.Outbound, 0, scoring.RITAShipped(), 30, nil},
-		{"ctu-normal-008", "ctu-normal-008", "147.32.80.0/20", hunt.Outbound, 0, scoring.RITACode(), 25, dropbox},
+		{"ctu-normal-008", "ctu-normal-008", "147.32.80.0/20", hunt.Outbound, 0, code, 25, dropbox},
 		{"ctu-normal-008", "ctu-normal-008_default", "147.32.80.0/20", hunt.Outbound, 0, scoring.RITAShipped(), 25, dropbox},
-		{"ctu-normal-011", "ctu-normal-011", "147.32.80.0/20", hunt.Outbound, 0, scoring.RITACode(), 122, slack},
+		{"ctu-normal-011", "ctu-normal-011", "147.32.80.0/20", hunt.Outbound, 0, code, 122, slack},
 		{"ctu-normal-011", "ctu-normal-011_default", "147.32.80.0/20", hunt.Outbound, 0, scoring.RITAShipped(), 122, slack},
 	} {
 		t.Run(c.file, func(t *testing.T) {

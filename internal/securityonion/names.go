@@ -1,7 +1,5 @@
 package securityonion
 
-import "slices"
-
 // Data streams that hold Zeek's records. All kinds of records share one stream; packet captures that were imported by
 // hand land in another.
 const (
@@ -74,12 +72,3 @@ func Dataset(log string) string {
 	}
 	return "zeek." + log
 }
-
-// NotIngested are the Zeek logs that Security Onion leaves on the sensor by default.
-func NotIngested() []string {
-	return []string{"analyzer", "broker", "capture_loss", "cluster", "conn-summary", "console", "ecat_arp_info", "known_certs",
-		"known_hosts", "known_services", "loaded_scripts", "ntp", "ocsp", "packet_filter", "reporter", "stats", "stderr", "stdout"}
-}
-
-// Ingested says whether documents are made of a log.
-func Ingested(log string) bool { return !slices.Contains(NotIngested(), log) }

@@ -28,13 +28,13 @@ type Format struct {
 
 // output writes records into files, one log's file at a time.
 type output struct {
-	dir        string
-	format     Format
-	start, end micros
-	open       map[Log]*file
-	lines      map[Log]int64
-	files      []string
-	bytes      int64
+	dir    string
+	format Format
+	end    micros
+	open   map[Log]*file
+	lines  map[Log]int64
+	files  []string
+	bytes  int64
 }
 
 // file is one log that is being written, under a temporary name.
@@ -48,8 +48,8 @@ type file struct {
 	closed micros
 }
 
-func newOutput(dir string, f Format, start, end micros) *output {
-	return &output{dir: dir, format: f, start: start, end: end, open: map[Log]*file{}, lines: map[Log]int64{}}
+func newOutput(dir string, f Format, end micros) *output {
+	return &output{dir: dir, format: f, end: end, open: map[Log]*file{}, lines: map[Log]int64{}}
 }
 
 func (o *output) write(log Log, written micros, r record) error {

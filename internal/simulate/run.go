@@ -2,9 +2,7 @@ package simulate
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,7 +35,7 @@ func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error
 		return Summary{}, err
 	}
 	e := newEngine(sc)
-	out := newOutput(dir, f, e.start, e.end)
+	out := newOutput(dir, f, e.end)
 	defer out.abort()
 	wanted := sc.Logs
 	e.onlyConnections = len(wanted) > 0 && !slices.ContainsFunc(wanted, func(l string) bool { return l != string(ConnLog) })
@@ -71,28 +69,4 @@ func newEngine(sc Scenario) *engine {
 	e.addTalkers()
 	e.addPeople()
 	return e
-}
-
-var errStop = errors.New("stop")
-
-// Connections gives the connections of a scenario in the order of conn.log, without writing anything. The pointer is the
-// caller's to keep. The scenario has to be valid: an invalid one gives its problems as the only element.
-func Connections(sc Scenario) iter.Seq2[*Connection, error] {
-	return func(yield func(*Connection, error) bool) {
-		if err := sc.Validate(); err != nil {
-			yield(nil, fmt.Errorf("scenario: %w", err))
-			return
-		}
-		e := newEngine(sc)
-		e.onlyConnections = true
-		e.emit = func(_ Log, _ micros, r record) error {
-			if c, ok := r.(*Connection); ok && !yield(c, nil) {
-				return errStop
-			}
-			return nil
-		}
-		if err := e.run(context.Background()); err != nil && !errors.Is(err, errStop) {
-			yield(nil, err)
-		}
-	}
 }

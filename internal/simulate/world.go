@@ -25,7 +25,6 @@ type host struct {
 	addr   netip.Addr
 	addr6  netip.Addr
 	mac    string
-	oui    string
 	system system
 	server bool
 	// on are the spans in which the machine is switched on; at are those in which its person works at it.
@@ -133,8 +132,7 @@ func newWorld(sc *Scenario) *world {
 	d := newDice(sc.Seed, "world")
 	add := func(name string, offset uint32, server bool) *host {
 		h := &host{name: name, addr: v4(base + offset), server: server, known: map[string]micros{}, busy: map[int]micros{}}
-		vendor := vendors()[d.IntN(len(vendors()))]
-		h.mac, h.oui = vendor.prefix+":"+d.hex(2)+":"+d.hex(2)+":"+d.hex(2), vendor.name
+		h.mac = vendors()[d.IntN(len(vendors()))] + ":" + d.hex(2) + ":" + d.hex(2) + ":" + d.hex(2)
 		switch u := d.Float64(); {
 		case server && u < 0.5, !server && u > 0.92:
 			h.system = linux
@@ -183,12 +181,8 @@ func outside() []netip.Prefix {
 		netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 }
 
-type vendor struct{ prefix, name string }
-
-// vendors have prefixes of the locally administered kind, so that no maker is meant.
-func vendors() []vendor {
-	return []vendor{{"02:1a:11", "Example Notebooks"}, {"06:2b:22", "Example Desktops"}, {"0a:3c:33", "Example Virtual"}}
-}
+// vendors are prefixes of the locally administered kind, so that no maker is meant.
+func vendors() []string { return []string{"02:1a:11", "06:2b:22", "0a:3c:33"} }
 
 // plan draws the days of a workstation and its person.
 func (w *world) plan(h *host, d dice) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/integration/pictures/lens"
 	"dwell/internal/es"
 	"dwell/internal/es/estest"
 	"dwell/so-config"
@@ -353,7 +354,7 @@ func TestEveryFieldOfTheDashboardsIsThereBeforeTheFirstHunt(t *testing.T) {
 		asked := 0
 		for _, d := range kibana.Dashboards() {
 			for _, p := range d.Panels {
-				for _, field := range p.Fields() {
+				for _, field := range lens.Fields(&p) {
 					if strings.HasPrefix(field, "_") {
 						continue
 					}

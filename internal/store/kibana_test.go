@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/integration/pictures/lens"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/so-config/kibana"
@@ -51,7 +52,7 @@ func TestEveryPanelHasData(t *testing.T) {
 		shown := map[string]float64{}
 		for _, d := range kibana.Dashboards() {
 			for _, p := range d.Panels {
-				body, err := p.Request(from, to)
+				body, err := lens.Request(&p, from, to)
 				require.NoError(t, err)
 				if p.Kind == kibana.Text {
 					require.Nil(t, body)
@@ -80,7 +81,7 @@ func TestEveryPanelHasData(t *testing.T) {
 					require.Len(t, found, 15, "five findings of each of three hunts")
 					linked := 0
 					for _, h := range found {
-						if len(h.Fields) == len(p.Columns()) {
+						if len(h.Fields) == len(lens.Columns(&p)) {
 							linked++
 						}
 					}

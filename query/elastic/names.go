@@ -152,7 +152,6 @@ func dnsQuery(scope hunt.Scope) query {
 func serverName() row[hunt.NameRecord] {
 	return row[hunt.NameRecord]{
 		key: func(p *cells, n *hunt.NameRecord) bool {
-			n.Bytes = hunt.Absent
 			dataset := false
 			var ja4, ja3 string
 			whole := p.flow(n, func(letter byte) {
@@ -185,7 +184,7 @@ func serverName() row[hunt.NameRecord] {
 func proxied() row[hunt.NameRecord] {
 	return row[hunt.NameRecord]{
 		key: func(p *cells, n *hunt.NameRecord) bool {
-			n.Kind, n.Bytes = hunt.Connect, hunt.Absent
+			n.Kind = hunt.Connect
 			var uri, host string
 			whole := p.flow(n, func(letter byte) {
 				switch letter {

@@ -128,7 +128,7 @@ func (l logs) namesOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[hu
 		if kind == hunt.TLS {
 			print = hunt.FingerprintOf(z.JA4, z.JA3, name)
 		}
-		out[hunt.NameRecord{Fingerprint: print, Start: z.start(), Src: z.Src, Dst: z.Dst, SrcPort: z.Sport, DstPort: z.Dport, Kind: kind, Name: name, Port: port, Bytes: hunt.Absent}]++
+		out[hunt.NameRecord{Fingerprint: print, Start: z.start(), Src: z.Src, Dst: z.Dst, SrcPort: z.Sport, DstPort: z.Dport, Kind: kind, Name: name, Port: port}]++
 	}
 	l.each(t, "ssl", from, to, func(z *zeekLine) {
 		if scope.Keep(z.Src, z.Dst) {

@@ -21,7 +21,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		kinds = []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP} // those that RITA reads
 	}
 	q := query{kinds: kinds, from: req.From, to: req.To, fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Method, log.Host, log.URI,
-		log.UserAgent, log.RequestBytes, log.ResponseBytes, log.RequestHost, log.RequestName, log.RequestPort)}
+		log.UserAgent, log.RequestHost, log.RequestName, log.RequestPort)}
 	out, err := s.records(ctx, q, func() recordTaker {
 		b, own, texts := newBatches(emit), shown.showing(), words{}
 		take := func(r *log.Record) error {
@@ -58,9 +58,9 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok bool) {
 	scope := &req.Scope
 	f := flowOf(r)
-	n = hunt.NameRecord{Start: r.Start, Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Bytes: hunt.Absent, Count: 1, UID: r.UID}
+	n = hunt.NameRecord{Start: r.Start, Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Count: 1, UID: r.UID}
 	if host, port, asked := asked(r, req.EveryRecord); asked {
-		n.Kind, n.Name, n.Port, n.Bytes = hunt.Connect, texts.keep([]byte(host)), port, bodies(r)
+		n.Kind, n.Name, n.Port = hunt.Connect, texts.keep([]byte(host)), port
 		return n, scope.IsInternal(f.src)
 	}
 	if !scope.Keep(f.src, f.dst) { // before any text is kept: what is outside may be anybody's
@@ -68,7 +68,7 @@ func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok
 	}
 	switch r.Kind.Closed() {
 	case log.HTTPLog:
-		n.Kind, n.Name, n.Bytes = hunt.HTTP, texts.host(r.Text(log.Host)), bodies(r)
+		n.Kind, n.Name = hunt.HTTP, texts.host(r.Text(log.Host))
 	case log.SSLLog, log.QUIC:
 		n.Kind, n.Name = hunt.TLS, texts.host(r.Text(log.ServerName))
 		n.Fingerprint = hunt.FingerprintOf(texts.keep(r.Text(log.JA4)), texts.keep(r.Text(log.JA3)), n.Name)
@@ -130,18 +130,6 @@ func (w words) host(b []byte) string {
 	text := string(b)
 	w[text] = hunt.HostName(text)
 	return w[text]
-}
-
-// bodies is the length of a request's and its response's body, or Absent when neither was logged.
-func bodies(r *log.Record) int64 {
-	if r.Kind.Closed() != log.HTTPLog {
-		return hunt.Absent
-	}
-	request, response := r.Count(log.RequestBytes), r.Count(log.ResponseBytes)
-	if request < 0 && response < 0 {
-		return hunt.Absent
-	}
-	return max(request, 0) + max(response, 0)
 }
 
 // ReadDNS is [hunt.Session.DNS] out of dns logs.

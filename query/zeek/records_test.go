@@ -36,23 +36,23 @@ func names(t *testing.T, req hunt.Request, dir string) ([]hunt.NameRecord, hunt.
 func TestReadNames(t *testing.T) {
 	const flow = `"id.orig_h":"10.0.0.1","id.orig_p":50000,"id.resp_h":"203.0.113.7","id.resp_p":80`
 	const proxy = `"id.orig_h":"10.0.0.1","id.orig_p":50000,"id.resp_h":"10.0.0.9","id.resp_p":3128`
-	at := func(kind hunt.NameKind, name string, port uint16, bytes int64) hunt.NameRecord {
-		n := hunt.NameRecord{Start: 1500, Src: addr("10.0.0.1"), SrcPort: 50000, Dst: addr("203.0.113.7"), DstPort: 80, Kind: kind, Name: name, Port: port, Bytes: bytes, Count: 1, UID: hunt.NewUID([]byte("C1"))}
+	at := func(kind hunt.NameKind, name string, port uint16) hunt.NameRecord {
+		n := hunt.NameRecord{Start: 1500, Src: addr("10.0.0.1"), SrcPort: 50000, Dst: addr("203.0.113.7"), DstPort: 80, Kind: kind, Name: name, Port: port, Count: 1, UID: hunt.NewUID([]byte("C1"))}
 		if kind == hunt.Connect {
 			n.Dst, n.DstPort = addr("10.0.0.9"), 3128
 		}
 		return n
 	}
 	for line, want := range map[string]hunt.NameRecord{
-		`{"ts":1.5,"uid":"C1",` + flow + `,"method":"GET","host":"C2.Example.:80","uri":"/a","request_body_len":3,"response_body_len":4,"status_code":200}`: at(hunt.HTTP, "c2.example", 0, 7),
-		`{"ts":1.5,"uid":"C1",` + flow + `,"method":"GET","status_code":200}`:                                                                               at(hunt.HTTP, "", 0, hunt.Absent),
-		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"CONNECT","uri":"c2.example:8443","status_code":200}`:                                                  at(hunt.Connect, "c2.example", 8443, hunt.Absent),
-		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"GET","host":"other","uri":"http://C2.example/a?b:443","status_code":200}`:                             at(hunt.Connect, "c2.example", 80, hunt.Absent),
-		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"POST","uri":"https://u:p@c2.example:8443","status_code":200}`:                                         at(hunt.Connect, "c2.example", 8443, hunt.Absent),
-		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.name":"c2.example","request_p":4444,"bound_p":1}`:                                          at(hunt.Connect, "c2.example", 4444, hunt.Absent),
-		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.host":"198.51.100.9","request_p":4444,"bound_p":1}`:                                        at(hunt.Connect, "198.51.100.9", 4444, hunt.Absent),
-		`{"ts":1.5,"uid":"C1",` + flow + `,"version":"1","client_initial_dcid":"ab","server_name":"h3.example"}`:                                            at(hunt.TLS, "h3.example", 0, hunt.Absent),
-		`{"ts":1.5,"uid":"C1",` + flow + `,"version":"TLSv12","cipher":"x","server_name":"H2.example"}`:                                                     at(hunt.TLS, "h2.example", 0, hunt.Absent),
+		`{"ts":1.5,"uid":"C1",` + flow + `,"method":"GET","host":"C2.Example.:80","uri":"/a","request_body_len":3,"response_body_len":4,"status_code":200}`: at(hunt.HTTP, "c2.example", 0),
+		`{"ts":1.5,"uid":"C1",` + flow + `,"method":"GET","status_code":200}`:                                                                               at(hunt.HTTP, "", 0),
+		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"CONNECT","uri":"c2.example:8443","status_code":200}`:                                                  at(hunt.Connect, "c2.example", 8443),
+		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"GET","host":"other","uri":"http://C2.example/a?b:443","status_code":200}`:                             at(hunt.Connect, "c2.example", 80),
+		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"POST","uri":"https://u:p@c2.example:8443","status_code":200}`:                                         at(hunt.Connect, "c2.example", 8443),
+		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.name":"c2.example","request_p":4444,"bound_p":1}`:                                          at(hunt.Connect, "c2.example", 4444),
+		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.host":"198.51.100.9","request_p":4444,"bound_p":1}`:                                        at(hunt.Connect, "198.51.100.9", 4444),
+		`{"ts":1.5,"uid":"C1",` + flow + `,"version":"1","client_initial_dcid":"ab","server_name":"h3.example"}`:                                            at(hunt.TLS, "h3.example", 0),
+		`{"ts":1.5,"uid":"C1",` + flow + `,"version":"TLSv12","cipher":"x","server_name":"H2.example"}`:                                                     at(hunt.TLS, "h2.example", 0),
 	} {
 		// What the file is called says nothing.
 		got, out := names(t, outbound(), folder(t, map[string]string{"some.json": line + "\n"}))

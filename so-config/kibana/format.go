@@ -10,8 +10,8 @@ const (
 	Score    Format = "score"
 )
 
-// formatted are the fields that need a format: seconds as people say them, bytes with a unit, scores with two decimals.
-var formatted = func() map[string]Format {
+// Formats are the fields that need a format: seconds as people say them, bytes with a unit, scores with two decimals.
+var Formats = func() map[string]Format {
 	m := map[string]Format{}
 	for format, fields := range map[Format][]string{
 		Bytes:    {"network.bytes", "client.bytes", "server.bytes", "network.average_bytes"},
@@ -25,11 +25,3 @@ var formatted = func() map[string]Format {
 	}
 	return m
 }()
-
-// Format is how Kibana shows the value. A number of distinct things is a plain number, whatever the field.
-func (v Value) Format() Format {
-	if v.Op == Unique {
-		return ""
-	}
-	return formatted[v.Field]
-}

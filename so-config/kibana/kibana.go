@@ -1,6 +1,5 @@
 // Package kibana makes dwell's Kibana objects out of one table of panels ([Dashboards]): the data view, saved searches and
-// dashboards that so-config/kibana/dwell.ndjson holds, and the request that Lens would send for each panel ([Panel.Request]),
-// so that tests can run it on a real Elasticsearch.
+// dashboards that so-config/kibana/dwell.ndjson holds.
 //
 // Panels are Lens, by value, on one data view with a fixed id that is in the file too. The objects are written in the
 // format of Kibana 8.7 and 8.8, which later versions read and Security Onion's oldest supported one (8.14) does too. They
@@ -201,14 +200,15 @@ func health() Dashboard {
 	}}
 }
 
-// search is a saved search.
-type search struct {
-	id, title, about, dataset string
-	columns                   []string
+// Search is a saved search: the documents of a dataset, newest first, and what it shows of each.
+type Search struct {
+	ID, Title, About, Dataset string
+	Columns                   []string
 }
 
-func searches() []search {
-	return []search{
+// Searches are all saved searches.
+func Searches() []Search {
+	return []Search{
 		{"dwell-findings", "dwell - Findings", "Every finding of every hunt, newest first.", finding,
 			[]string{"event.severity_label", "dwell.score", "dwell.pair", "rule.name", "beacon.period", "network.connections", "dwell.reasons", "dwell.links.soc_hunt", "dwell.links.kibana"}},
 		{"dwell-raw", "dwell - Raw connections", "Links from each finding to its raw connections, in Hunt and in Discover.", finding,

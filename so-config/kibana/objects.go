@@ -37,7 +37,7 @@ func NDJSON() ([]byte, error) {
 	var out bytes.Buffer
 	e := &encoder{}
 	objects := []object{e.view()}
-	for _, s := range searches() {
+	for _, s := range Searches() {
 		objects = append(objects, e.search(s))
 	}
 	for _, d := range Dashboards() {
@@ -71,7 +71,7 @@ func (e *encoder) text(v any) string {
 // view is the data view, with a format for the fields that need one.
 func (e *encoder) view() object {
 	formats := map[string]any{}
-	for f, format := range formatted {
+	for f, format := range Formats {
 		formats[f] = map[Format]any{
 			Bytes:    map[string]any{"id": "bytes"},
 			Duration: map[string]any{"id": "duration", "params": map[string]any{"inputFormat": "seconds", "outputFormat": "humanizePrecise", "outputPrecision": 1, "useShortSuffix": true}},
@@ -88,14 +88,14 @@ func (e *encoder) view() object {
 	}}
 }
 
-func (e *encoder) search(s search) object {
+func (e *encoder) search(s Search) object {
 	const index = "kibanaSavedObjectMeta.searchSourceJSON.index"
-	return object{ID: s.id, Type: "search", CoreVersion: coreVersion, TypeVersion: viewVersion,
+	return object{ID: s.ID, Type: "search", CoreVersion: coreVersion, TypeVersion: viewVersion,
 		References: []reference{{DataView, index, "index-pattern"}},
 		Attributes: map[string]any{
-			"title": s.title, "description": s.about, "columns": s.columns, "sort": [][]string{{"@timestamp", "desc"}}, "grid": map[string]any{}, "hideChart": false,
+			"title": s.Title, "description": s.About, "columns": s.Columns, "sort": [][]string{{"@timestamp", "desc"}}, "grid": map[string]any{}, "hideChart": false,
 			"kibanaSavedObjectMeta": map[string]any{"searchSourceJSON": e.text(map[string]any{
-				"query": query(kqlTerm("event.dataset", s.dataset)), "filter": []any{}, "indexRefName": index})},
+				"query": query(kqlTerm("event.dataset", s.Dataset)), "filter": []any{}, "indexRefName": index})},
 		}}
 }
 

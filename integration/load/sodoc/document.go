@@ -28,14 +28,6 @@ type Meta struct {
 // ingestLag is how long after a connection's end its line is read, when nothing else is said.
 const ingestLag = 10 * time.Second
 
-// Stream is the data stream in which the document belongs.
-func (m Meta) Stream() string {
-	if m.Import {
-		return securityonion.StreamImport
-	}
-	return securityonion.StreamZeek
-}
-
 // Converter makes documents of one log's lines. It keeps buffers between calls and is not safe for concurrent use;
 // make one a goroutine.
 type Converter struct {

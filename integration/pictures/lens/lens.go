@@ -1,0 +1,111 @@
+// Package lens makes the request that Kibana's Lens would send for a panel of dwell's dashboards, so that tests can run it on
+// a real Elasticsearch and the pictures of the documentation show its answer.
+package lens
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"dwell/so-config/kibana"
+)
+
+// Request is the search that Lens sends for the panel over a range of time: the same filters, groups and values, in the
+// order in which Lens nests them. It is nil for a Text panel, and asks a Found panel's newest documents for its columns,
+// as fields. Groups are named by "group0", "group1", values by "value0".
+func Request(p *kibana.Panel, from, to time.Time) ([]byte, error) {
+	if p.Kind == kibana.Text {
+		return nil, nil
+	}
+	must := []any{
+		map[string]any{"range": map[string]any{"@timestamp": map[string]any{"gte": from.UTC().Format(time.RFC3339), "lte": to.UTC().Format(time.RFC3339)}}},
+		map[string]any{"term": map[string]any{"event.dataset": p.Dataset}},
+	}
+	mustNot := []any{}
+	for _, c := range p.Where {
+		clause := map[string]any{"term": map[string]any{c.Field: c.Value}}
+		if c.AtLeast {
+			clause = map[string]any{"range": map[string]any{c.Field: map[string]any{"gte": c.Value}}}
+		}
+		if c.Not {
+			mustNot = append(mustNot, clause)
+		} else {
+			must = append(must, clause)
+		}
+	}
+	body := map[string]any{"size": 0, "track_total_hits": true, "query": map[string]any{"bool": map[string]any{"filter": must, "must_not": mustNot}}}
+	if p.Kind == kibana.Found {
+		body["size"], body["sort"], body["_source"], body["fields"] = 50, []any{map[string]any{"@timestamp": "desc"}}, false, Columns(p)
+	} else {
+		body["aggs"] = groups(p, 0, from, to)
+	}
+	b, err := json.Marshal(body)
+	if err != nil {
+		return nil, fmt.Errorf("encode the request of panel %q: %w", p.Title, err)
+	}
+	return b, nil
+}
+
+// Columns are what a Found panel shows of each document.
+func Columns(p *kibana.Panel) []string {
+	for _, s := range kibana.Searches() {
+		if s.ID == p.Search {
+			return s.Columns
+		}
+	}
+	return nil
+}
+
+// Fields are all that the panel asks the data view for, in no order; a field may be there twice.
+func Fields(p *kibana.Panel) []string {
+	out := append([]string{"@timestamp", "event.dataset"}, Columns(p)...)
+	for _, c := range p.Where {
+		out = append(out, c.Field)
+	}
+	for _, g := range p.By {
+		out = append(out, g.Field)
+	}
+	for _, v := range p.Values {
+		out = append(out, v.Field)
+	}
+	return out
+}
+
+// groups nests the groups from depth n on.
+func groups(p *kibana.Panel, n int, from, to time.Time) map[string]any {
+	values := map[string]any{}
+	for i, v := range p.Values {
+		values["value"+strconv.Itoa(i)] = agg(v)
+	}
+	if n == len(p.By) {
+		return values
+	}
+	g := p.By[n]
+	if g.Size == 0 {
+		// Lens aims at about fifty bars, and has a place for each, with or without documents.
+		every := max(to.Sub(from)/50, time.Minute).Truncate(time.Minute)
+		return map[string]any{"group" + strconv.Itoa(n): map[string]any{
+			"date_histogram": map[string]any{"field": g.Field, "fixed_interval": fmt.Sprintf("%dm", int(every.Minutes())), "min_doc_count": 0,
+				"extended_bounds": map[string]any{"min": from.UnixMilli(), "max": to.UnixMilli()}}, "aggs": groups(p, n+1, from, to)}}
+	}
+	// Groups are ordered by the first value, which therefore has to be there at every level.
+	inner := groups(p, n+1, from, to)
+	inner["value0"] = agg(p.Values[0])
+	return map[string]any{"group" + strconv.Itoa(n): map[string]any{
+		"terms": map[string]any{"field": g.Field, "size": g.Size, "order": map[string]any{"value0": "desc"}}, "aggs": inner}}
+}
+
+// agg is the value as an aggregation.
+func agg(v kibana.Value) map[string]any {
+	name := map[kibana.Op]string{kibana.Unique: "cardinality", kibana.Max: "max", kibana.Average: "avg", kibana.Sum: "sum"}[v.Op]
+	return map[string]any{name: map[string]any{"field": v.Field}}
+}
+
+// Format is how Kibana shows the value. A number of distinct things is a plain number, whatever the field.
+func Format(v kibana.Value) kibana.Format {
+	if v.Op == kibana.Unique {
+		return ""
+	}
+	return kibana.Formats[v.Field]
+}

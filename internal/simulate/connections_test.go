@@ -1,0 +1,32 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+)
+
+var errStop = errors.New("stop")
+
+// Connections gives the connections of a scenario in the order of conn.log, without writing anything. The pointer is the
+// caller's to keep. The scenario has to be valid: an invalid one gives its problems as the only element.
+func Connections(sc Scenario) iter.Seq2[*Connection, error] {
+	return func(yield func(*Connection, error) bool) {
+		if err := sc.Validate(); err != nil {
+			yield(nil, fmt.Errorf("scenario: %w", err))
+			return
+		}
+		e := newEngine(sc)
+		e.onlyConnections = true
+		e.emit = func(_ Log, _ micros, r record) error {
+			if c, ok := r.(*Connection); ok && !yield(c, nil) {
+				return errStop
+			}
+			return nil
+		}
+		if err := e.run(context.Background()); err != nil && !errors.Is(err, errStop) {
+			yield(nil, err)
+		}
+	}
+}
