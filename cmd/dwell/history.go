@@ -13,21 +13,9 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// archive makes a source of log files whose records are kept, and reads what is new in them. The directories of
-// history are one for each set of paths and scope.
+// archive makes a source of log files whose records are kept, and reads what is new in them.
 func (a *app) archive(ctx context.Context, paths []string, settings *config.Loaded, req hunt.Request) (hunt.Source, error) {
-	state, err := settings.StateDir(a.Environ)
-	if err != nil {
-		return nil, err
-	}
-	absolute := make([]string, len(paths))
-	for i, p := range paths {
-		if absolute[i], err = filepath.Abs(p); err != nil {
-			return nil, err
-		}
-	}
-	slices.Sort(absolute)
-	store, err := a.openHistory(state, settings, history.Identity(req.Scope, absolute...), true)
+	store, err := a.historyOfFiles(paths, settings, req.Scope)
 	if err != nil {
 		return nil, err
 	}
@@ -43,23 +31,41 @@ func (a *app) archive(ctx context.Context, paths []string, settings *config.Load
 	return archive, err
 }
 
+// historyOfFiles opens what is kept of log files, one history for each set of paths and scope. It reads none of them.
+func (a *app) historyOfFiles(paths []string, settings *config.Loaded, scope hunt.Scope) (*history.Store, error) {
+	absolute := make([]string, len(paths))
+	for i, p := range paths {
+		var err error
+		if absolute[i], err = filepath.Abs(p); err != nil {
+			return nil, err
+		}
+	}
+	slices.Sort(absolute)
+	return a.openHistory(settings, history.Identity(scope, absolute...), true)
+}
+
+// historyOfCluster opens what is kept of the cluster. It asks the cluster nothing.
+func (a *app) historyOfCluster(settings *config.Loaded, scope hunt.Scope) (*history.Store, error) {
+	return a.openHistory(settings, history.Identity(scope, append([]string{settings.Query.Index}, settings.Elasticsearch.Addresses...)...), false)
+}
+
 // keeping makes a cluster a source whose hours are kept, for hunts that are stored. Without a state directory, or where one that
 // cannot be used, the hunt reads everything from the cluster and says so.
 func (a *app) keeping(source hunt.Source, settings *config.Loaded, scope hunt.Scope) hunt.Source {
-	state, err := settings.StateDir(a.Environ)
-	if err == nil {
-		var store *history.Store
-		id := history.Identity(scope, append([]string{settings.Query.Index}, settings.Elasticsearch.Addresses...)...)
-		if store, err = a.openHistory(state, settings, id, false); err == nil {
-			return &history.Cluster{Store: store, Of: source}
-		}
+	store, err := a.historyOfCluster(settings, scope)
+	if err != nil {
+		a.warn("no history is kept, so every hunt reads its whole window: %v", err)
+		return source
 	}
-	a.warn("no history is kept, so every hunt reads its whole window: %v", err)
-	return source
+	return &history.Cluster{Store: store, Of: source}
 }
 
 // openHistory opens a history below the state directory; one that is damaged begins anew, and says so.
-func (a *app) openHistory(state string, settings *config.Loaded, id string, endOfData bool) (*history.Store, error) {
+func (a *app) openHistory(settings *config.Loaded, id string, endOfData bool) (*history.Store, error) {
+	state, err := settings.StateDir(a.Environ)
+	if err != nil {
+		return nil, err
+	}
 	store, err := history.Open(filepath.Join(state, "history"), id, history.Options{Keep: settings.History.Keep, Size: int64(settings.History.Size),
 		Now: a.Now, EndOfData: endOfData})
 	if errors.Is(err, history.ErrDamaged) {

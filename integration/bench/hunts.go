@@ -38,6 +38,8 @@ type outcome struct {
 	// Read and Evidence are the stages' seconds, Judges those of each judge.
 	Read, Evidence float64
 	Judges         []took
+	// Implant is what became of the one that long windows have.
+	Implant string `json:",omitempty"`
 }
 
 type took struct {
@@ -122,6 +124,9 @@ func peak() (bytes int) {
 
 // child is the other process's part: one hunt, as dwell hunt carries it out, with evidence only where a clock for it is named.
 func child(ctx context.Context, in string) error {
+	if what, ok := strings.CutPrefix(in, inHistory); ok {
+		return inKept(ctx, what)
+	}
 	req := hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}
 	var source hunt.Source = zeek.New(zeek.Options{Paths: []string{in}})
 	if name, ok := strings.CutPrefix(in, inIndex); ok {

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,6 +50,10 @@ func main() {
 	heap := flag.String("heap", "4g", "Java heap of the server that is started")
 	given := flag.Duration("given", time.Minute, "how long a rival may read before the rest is extrapolated")
 	rounds := flag.Int("rounds", 4, "how often dwell and the null client read, turn by turn; the quickest counts")
+	days := flag.Int("days", 0, "measure long windows alone: so many `days` of that many connections, kept as history")
+	dir := flag.String("history", "", "with -days: the `folder` that has the days, or gets them; a temporary one by default")
+	windows := flag.String("windows", "24h,168h,720h", "with -days: which windows are hunted, comma-separated")
+	memory := flag.Int("memory", 1024, "with -days: hunt.memory in `MiB`")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, which is dwell and its rivals, to a `file`")
 	flag.Parse()
 	if *profile != "" {
@@ -61,6 +66,13 @@ func main() {
 			os.Exit(1)
 		}
 		defer func() { pprof.StopCPUProfile(); _ = f.Close() }()
+	}
+	if *days > 0 {
+		if err := long(ctx, *dir, *n, *days, strings.Split(*windows, ","), *memory); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	if err := run(ctx, *n, *heap, &bench{given: *given, rounds: *rounds}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -170,13 +170,13 @@ func hunted(t *testing.T, src hunt.Source, from, to time.Time) (out [3][]string)
 	return out
 }
 
-// TestWarmHuntsAreColdHunts hunts each hour over the last twelve for a day and a half in which records come late, come twice and are
+// TestWarmHuntsAreColdHunts hunts each hour over the last six for more than a day in which records come late, come twice and are
 // deleted, segments are damaged, and hours become days: every hunt gets what a hunt without history gets.
 func TestWarmHuntsAreColdHunts(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 1))
 	g := &grid{}
-	for h := range 36 {
-		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 60)
+	for h := range 30 {
+		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 50)
 		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
 		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
 		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
@@ -185,9 +185,9 @@ func TestWarmHuntsAreColdHunts(t *testing.T) {
 	require.NoError(t, err)
 	warm := &Cluster{Store: s, Of: g}
 	var asked, all int
-	for h := 12; h <= 36; h++ {
+	for h := 6; h <= 30; h++ {
 		to := day.Add(time.Duration(h) * time.Hour)
-		from := to.Add(-12 * time.Hour)
+		from := to.Add(-6 * time.Hour)
 		g.now = to.Add(5 * time.Minute)
 		switch h {
 		case 20: // somebody changes a segment
@@ -196,19 +196,19 @@ func TestWarmHuntsAreColdHunts(t *testing.T) {
 			require.NoError(t, os.Truncate(files[len(files)-1], 40))
 		case 25:
 			days(t, s, day.Add(24*time.Hour))
-		case 30: // the cluster lets go of its oldest index
-			g.deleted = from.Add(2 * time.Hour).UnixMilli()
+		case 28: // the cluster lets go of its oldest index
+			g.deleted = from.Add(time.Hour).UnixMilli()
 		}
 		want := hunted(t, g, from, to)
 		g.asked = 0
 		got := hunted(t, warm, from, to)
 		require.Equal(t, want, got, "hour %d", h)
-		if h > 12 {
+		if h > 6 {
 			asked += g.asked
 			all += len(want[0]) + len(want[1]) + len(want[2])
 		}
 	}
-	require.Less(t, float64(asked)/float64(all), .2, "records asked of the cluster, of all that were hunted")
+	require.Less(t, float64(asked)/float64(all), .4, "records asked of the cluster, of all that were hunted")
 	t.Logf("asked of the cluster: %.3f of what was hunted", float64(asked)/float64(all))
 }
 

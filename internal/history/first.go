@@ -51,22 +51,25 @@ func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time
 			g.Go(func() error {
 				switch {
 				case seg.Kind == Connections && len(w.pairs) > 0:
-					return scan(ctx, s.dir, seg, func(rows []pairStart) {
+					return scan(ctx, s.dir, seg, sources(w.pairs), func(_ int64, rows []pairStart) error {
 						for i := range rows {
 							w.connection(&rows[i])
 						}
+						return nil
 					})
 				case seg.Kind == Names && len(w.names) > 0:
-					return scan(ctx, s.dir, seg, func(rows []nameStart) {
+					return scan(ctx, s.dir, seg, sources(w.names), func(_ int64, rows []nameStart) error {
 						for i := range rows {
 							w.name(&rows[i])
 						}
+						return nil
 					})
 				case seg.Kind == Queries && len(w.domains) > 0:
-					return scan(ctx, s.dir, seg, func(rows []queryStart) {
+					return scan(ctx, s.dir, seg, sources(w.domains), func(_ int64, rows []queryStart) error {
 						for i := range rows {
 							w.query(&rows[i])
 						}
+						return nil
 					})
 				}
 				return nil
@@ -153,22 +156,11 @@ func (w *wanted) query(r *queryStart) {
 	}
 }
 
-// scan reads the columns of T.
-func scan[T any](ctx context.Context, dir string, s Segment, take func([]T)) error {
-	r, err := open[T](dir, s)
-	if err != nil {
-		return err
+// sources are those of some keys, as intervals.
+func sources(of map[address][]hunt.PairKey) []interval {
+	out := make([]interval, 0, len(of))
+	for src := range of {
+		out = append(out, interval{src, src})
 	}
-	defer func() { _ = r.close() }() // nothing was written
-	batch := make([]T, batchRows)
-	for {
-		n, err := r.next(batch)
-		take(batch[:n])
-		if err != nil {
-			return ended(err, s)
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
+	return ordered(out)
 }

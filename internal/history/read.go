@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +24,35 @@ type Selection struct {
 	Reach time.Time
 	// Proxied selects connections to proxies inside, and no others.
 	Proxied bool
+	// Source and Destination, where valid, narrow to records of these addresses; of DNS queries, Source is the client and Destination does
+	// not narrow. With Source, a few pages of each segment are read; with Destination, a column of all.
+	Source, Destination netip.Prefix
+	// Name, if set, narrows names and queries to this one and those below it; connections have none, and it does not narrow them.
+	Name string
+
+	source, destination *interval
+}
+
+// settle works out what rows are compared with.
+func (sel *Selection) settle() {
+	if sel.Source.IsValid() {
+		i := intervalOf(sel.Source)
+		sel.source = &i
+	}
+	if sel.Destination.IsValid() {
+		i := intervalOf(sel.Destination)
+		sel.destination = &i
+	}
+}
+
+// between says whether a record's addresses are wanted.
+func (sel *Selection) between(src, dst *address) bool {
+	return (sel.source == nil || sel.source.has(src)) && (sel.destination == nil || sel.destination.has(dst))
+}
+
+// named says whether a name is wanted.
+func (sel *Selection) named(name string) bool {
+	return sel.Name == "" || name == sel.Name || len(name) > len(sel.Name) && name[len(name)-len(sel.Name)-1] == '.' && strings.HasSuffix(name, sel.Name)
 }
 
 // takes says whether a record that starts at ms is wanted.
@@ -82,6 +112,7 @@ func (s *Store) selected(sel *Selection) []Span {
 
 // eachOf reads the segments of one kind, several spans side by side.
 func eachOf[T any, R any, P row[T]](ctx context.Context, s *Store, kind Kind, sel Selection, same identity[R], record func(*T, func(string) string) R, emit func([]R) error) (map[int64]bool, error) {
+	sel.settle()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	var mu sync.Mutex

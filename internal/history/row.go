@@ -54,7 +54,9 @@ func (r *connection) compare(o *connection) int {
 
 func (r *connection) start() int64 { return r.Start }
 
-func (r *connection) wanted(sel *Selection) bool { return r.Proxied == sel.Proxied }
+func (r *connection) wanted(sel *Selection) bool {
+	return r.Proxied == sel.Proxied && sel.between(&r.Source, &r.Destination)
+}
 
 // same keeps the record of the longer duration: a connection that was still open is recorded again when it ends.
 func (r *connection) same(o *connection, both bool) {
@@ -101,7 +103,9 @@ func (r *name) compare(o *name) int {
 
 func (r *name) start() int64 { return r.Start }
 
-func (*name) wanted(*Selection) bool { return true }
+func (r *name) wanted(sel *Selection) bool {
+	return sel.between(&r.Source, &r.Destination) && sel.named(r.Name)
+}
 
 func (r *name) same(o *name, both bool) {
 	if both {
@@ -137,7 +141,9 @@ func (r *query) compare(o *query) int {
 
 func (r *query) start() int64 { return r.Start }
 
-func (*query) wanted(*Selection) bool { return true }
+func (r *query) wanted(sel *Selection) bool {
+	return (sel.source == nil || sel.source.has(&r.Client)) && sel.named(r.Query)
+}
 
 // same keeps the record that knows answers: two taps may see the query, and one of them its answer.
 func (r *query) same(o *query, both bool) {

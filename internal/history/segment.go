@@ -1,12 +1,10 @@
 package history
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -37,6 +35,9 @@ type Segment struct {
 	Rows  int64  `json:"rows"`
 	Bytes int64  `json:"bytes"`
 	CRC   uint32 `json:"crc32c"`
+	// Tail is where the rows end and their index begins, TailCRC the checksum from there on: who looks a few rows up checks no more.
+	Tail    int64  `json:"tail"`
+	TailCRC uint32 `json:"tail_crc32c"`
 }
 
 // ErrDamaged is a segment that is not what was written.
@@ -108,27 +109,35 @@ func writeSorted[T any](dir, file string, kind Kind, next func([]T) (int, error)
 			inGroup = 0
 		}
 	}
+	if err := w.Flush(); err != nil {
+		return s, fmt.Errorf("write history segment %s: %w", file, err)
+	}
+	sum.mark()
 	if err := w.Close(); err != nil {
 		return s, fmt.Errorf("write history segment %s: %w", file, err)
 	}
 	if err := f.Commit(); err != nil {
 		return s, err
 	}
-	s.File, s.Kind, s.Bytes, s.CRC = file, kind, sum.bytes, sum.crc
+	s.File, s.Kind, s.Bytes, s.CRC, s.Tail, s.TailCRC = file, kind, sum.bytes, sum.crc, sum.tail, sum.tailCRC
 	return s, nil
 }
 
-// summing counts and sums what goes through it.
+// summing counts and sums what goes through it: all of it, and what comes after a mark.
 type summing struct {
-	to    io.Writer
-	bytes int64
-	crc   uint32
+	to      io.Writer
+	bytes   int64
+	crc     uint32
+	tail    int64
+	tailCRC uint32
 }
+
+func (s *summing) mark() { s.tail, s.tailCRC = s.bytes, 0 }
 
 func (s *summing) Write(b []byte) (int, error) {
 	n, err := s.to.Write(b)
 	s.bytes += int64(n)
-	s.crc = crc32.Update(s.crc, castagnoli, b[:n])
+	s.crc, s.tailCRC = crc32.Update(s.crc, castagnoli, b[:n]), crc32.Update(s.tailCRC, castagnoli, b[:n])
 	return n, err
 }
 
@@ -142,21 +151,18 @@ type reader[T any] struct {
 func open[T any](dir string, s Segment) (*reader[T], error) {
 	f, err := os.Open(filepath.Join(dir, s.File))
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("%w: %w", ErrDamaged, err)
-		}
-		return nil, fmt.Errorf("read history segment: %w", err)
+		return nil, damaged(s, err)
 	}
 	sum := &summing{to: io.Discard}
 	if _, err := io.Copy(sum, f); err != nil {
-		return nil, errors.Join(fmt.Errorf("read history segment %s: %w", s.File, err), f.Close())
+		return nil, errors.Join(damaged(s, err), f.Close())
 	}
 	if sum.bytes != s.Bytes || sum.crc != s.CRC {
-		return nil, errors.Join(fmt.Errorf("history segment %s %w", s.File, ErrDamaged), f.Close())
+		return nil, errors.Join(damaged(s, ErrDamaged), f.Close())
 	}
 	p, err := parquet.OpenFile(f, sum.bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("history segment %s: %w: %w", s.File, ErrDamaged, err), f.Close())
+		return nil, errors.Join(damaged(s, err), f.Close())
 	}
 	return &reader[T]{f, parquet.NewGenericReader[T](p)}, nil
 }
@@ -168,45 +174,6 @@ func (r *reader[T]) next(batch []T) (int, error) {
 }
 
 func (r *reader[T]) close() error { return errors.Join(r.rows.Close(), r.file.Close()) }
-
-// each gives the rows of a segment that are selected, in batches that are reused. A segment that is damaged gives none.
-func each[T any, P row[T]](ctx context.Context, dir string, s Segment, sel *Selection, emit func([]T) error) (err error) {
-	r, err := open[T](dir, s)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.close()) }()
-	batch := make([]T, batchRows)
-	for done := false; !done; {
-		n, err := r.next(batch)
-		if done = errors.Is(err, io.EOF); err != nil && !done {
-			return fmt.Errorf("read history segment %s: %w", s.File, err)
-		}
-		wanted := batch[:0:n]
-		for i := range batch[:n] {
-			if r := P(&batch[i]); sel.takes(r.start()) && r.wanted(sel) {
-				wanted = append(wanted, batch[i])
-			}
-		}
-		if len(wanted) > 0 {
-			if err := emit(wanted); err != nil {
-				return err
-			}
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ended is nil at a segment's end, else the error with the segment's name.
-func ended(err error, s Segment) error {
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return fmt.Errorf("read history segment %s: %w", s.File, err)
-}
 
 // merge makes one segment of several of one kind, by their order, holding a batch of each in memory.
 func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err error) {

@@ -192,6 +192,20 @@ func (s *Store) Oldest() (time.Time, bool) {
 	return time.UnixMilli(s.spans[0].Start).UTC(), true
 }
 
+// Bytes is what the segments of a kind take on disk.
+func (s *Store) Bytes(of Kind) (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.spans {
+		for _, seg := range s.spans[i].Segments {
+			if seg.Kind == of {
+				n += seg.Bytes
+			}
+		}
+	}
+	return n
+}
+
 // bound lets go of what is too old, then of the oldest until the rest fits; dropped counts hours that went for their size.
 func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 	if s.o.Keep > 0 {

@@ -147,8 +147,9 @@ func (s *scratch) begin() {
 type nameLook struct {
 	of [2]*reach
 	// other is what it counts as among the destinations of a host: its registered domain, if it has one.
-	other  party
-	places map[netip.Prefix][]claim
+	other party
+	// places are those of the name and of its domain, by network: each list is one for all names that have it.
+	places [2]map[netip.Prefix][]place
 }
 
 // addresses goes over the connections.
@@ -193,11 +194,17 @@ func (p *Count) names(contacts *Contacts) {
 	if contacts.Named == nil {
 		return
 	}
-	places := map[string][]place{}
+	places := map[string]map[netip.Prefix][]place{}
 	for at := range p.vouching {
-		if at.name != "" {
-			places[at.name] = append(places[at.name], at)
+		if at.name == "" {
+			continue
 		}
+		of := places[at.name]
+		if of == nil {
+			of = map[netip.Prefix][]place{}
+			places[at.name] = of
+		}
+		of[at.net] = append(of[at.net], at)
 	}
 	all := make([]scratch, pairs.Workers())
 	contacts.Named.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
@@ -213,14 +220,16 @@ func (p *Count) names(contacts *Contacts) {
 				continue
 			}
 			of.Decode(i, &s.pair)
-			if s.meet(look.other, look.of[:]...); look.places == nil {
+			if s.meet(look.other, look.of[:]...); look.places[0] == nil && look.places[1] == nil {
 				continue
 			}
 			for _, u := range contacts.Named.Uses(src, id) {
 				near := hunt.NetworkOf(u.Addr)
-				for _, c := range look.places[near] {
-					if _, there := p.answered[place{net: near, port: c.at.port}][src]; there {
-						s.claims = append(s.claims, c)
+				for i, places := range look.places {
+					for _, at := range places[near] {
+						if _, there := p.answered[place{net: near, port: at.port}][src]; there {
+							s.claims = append(s.claims, claim{at, look.of[i]})
+						}
 					}
 				}
 			}
@@ -244,7 +253,7 @@ func (s *scratch) meet(destination party, of ...*reach) {
 }
 
 // look is what matters of a name.
-func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[string][]place) *nameLook {
+func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[string]map[netip.Prefix][]place) *nameLook {
 	if l := s.names[id]; l != nil {
 		return l
 	}
@@ -254,14 +263,7 @@ func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[s
 	if ok {
 		l.of[1], l.other = p.reached[domain], domain
 	}
-	for i, wide := range []string{name, hunt.Below(domain.domain)} {
-		for _, at := range places[wide] {
-			if l.places == nil {
-				l.places = map[netip.Prefix][]claim{}
-			}
-			l.places[at.net] = append(l.places[at.net], claim{at, l.of[i]})
-		}
-	}
+	l.places = [2]map[netip.Prefix][]place{places[name], places[hunt.Below(domain.domain)]}
 	if s.names == nil {
 		s.names = map[netip.Addr]*nameLook{}
 	}
