@@ -62,7 +62,7 @@ func TestBeaconByHand(t *testing.T) {
 	s := b.Score(100_000)
 	require.InDelta(t, 1, s.Score, 1e-9)
 	require.InDelta(t, -24.354, s.LogExpected, 0.005)
-	require.Equal(t, []string{"every 60 min ±0 %, 100 % of 23 gaps, held for 23 h; if the gaps had no memory, fewer than 1e-12 of the 100,000 keys tested would look like this"}, b.Reasons(100_000))
+	require.Equal(t, []string{"beacons every 60m ±0%, 100% of 23 intervals, active for 23h; chance < 1e-12 of 100,000 candidates"}, b.Reasons(100_000))
 }
 
 // A clock that is set back by an hour in mid-day, and one set on: the beat goes on.
@@ -93,17 +93,17 @@ func TestBeaconReasons(t *testing.T) {
 	mixed = append(mixed, every(60, 72*600, 720)...)
 	b := sc.Beacon(scoring.Series{Start: burst}, day)
 	require.Equal(t, []string{
-		"every 10 min ±0 %, 100 % of 143 gaps, held for 23.8 h; if the gaps had no memory, fewer than 1e-12 of the 50 keys tested would look like this",
-		"432 connections make 144 beats: those within 2 s of the one before count as one",
+		"beacons every 10m ±0%, 100% of 143 intervals, active for 23.8h; chance < 1e-12 of 50 candidates",
+		"432 connections in 144 check-ins: connections less than 2s apart count as one",
 	}, b.Reasons(50))
 	// Every third beat missing.
 	b = sc.Beacon(scoring.Series{Start: slices.DeleteFunc(every(1800, 60, 48), func(at int64) bool { return (at-midnight)/1800e3%3 == 2 })}, day)
 	require.Equal(t, []string{
-		"every 30 min ±0 % or twice that (missed beats), 100 % of 31 gaps, held for 23 h; if the gaps had no memory, fewer than 1e-12 of the 50 keys tested would look like this",
+		"beacons every 30m ±0% or twice that (missed check-ins), 100% of 31 intervals, active for 23h; chance < 1e-12 of 50 candidates",
 	}, b.Reasons(50))
 	b = sc.Beacon(scoring.Series{Start: mixed}, day)
 	require.Equal(t, []string{
-		"every 60 s ±0 % or 10 min ±0 %, 100 % of 791 gaps, held for 24 h; if the gaps had no memory, fewer than 1e-12 of the 50 keys tested would look like this",
+		"beacons every 60s ±0% or 10m ±0%, 100% of 791 intervals, active for 24h; chance < 1e-12 of 50 candidates",
 	}, b.Reasons(50))
 }
 

@@ -46,7 +46,7 @@ func TestLong(t *testing.T) {
 		})
 	}
 	got := sc.Long(scoring.Series{Start: []int64{midnight, midnight + 8*h, midnight + 11*h}, Duration: []int64{4 * h, 2 * h, h}}, day)
-	require.Equal(t, []string{"connected for 7 h, 29 % of the window, by 3 connections, the longest of 4 h; lost and taken up again 2 times, the longest hole 4 h"}, got.Reasons())
+	require.Equal(t, []string{"connected for 7h, 29% of the window in 3 connections, the longest 4h; 2 reconnects, the longest pause 4h"}, got.Reasons())
 	require.Empty(t, scoring.Long{}.Reasons())
 }
 
@@ -82,7 +82,7 @@ func TestStrobe(t *testing.T) {
 		})
 	}
 	got := sc.Strobe(scoring.Series{Start: even(86400, 86400e3)}, day)
-	require.Equal(t, []string{"86,400 connections in its busiest day, 3,600 in its busiest hour: one a second or more"}, got.Reasons())
+	require.Equal(t, []string{"86,400 connections in the busiest day, 3,600 in the busiest hour: one per second or more"}, got.Reasons())
 }
 
 func TestSize(t *testing.T) {
@@ -107,7 +107,7 @@ func TestSize(t *testing.T) {
 		})
 	}
 	require.Zero(t, sc.Size(scoring.Series{Start: every(60, 0, 5)}, day))
-	require.Equal(t, "50 % of 8 connections sent 500 bytes, give or take 10 %", scoring.SizeScore{Share: 0.5, Median: 500, Known: 8}.Reason())
+	require.Equal(t, "50% of 8 connections sent 500 bytes, ±10%", scoring.SizeScore{Share: 0.5, Median: 500, Known: 8}.Reason())
 }
 
 func TestDNSTunnel(t *testing.T) {
@@ -138,9 +138,9 @@ func TestDNSTunnel(t *testing.T) {
 	}
 	got := scoring.ScoreDNSTunnel(scoring.DNSNames{Domain: "b.example", Names: names(500, "%08x%04x.b.example"), Queries: 500, Unusual: 400, AnswerBytes: 50000, Contacted: &no})
 	require.Len(t, got.Reasons(), 4)
-	require.Equal(t, "80 % of the queries ask for TXT, NULL, CNAME or MX records", got.Reasons()[1])
+	require.Equal(t, "80% of queries ask for TXT, NULL, CNAME or MX records", got.Reasons()[1])
 	require.Equal(t, "answers of 100 bytes on average", got.Reasons()[2])
-	require.Equal(t, "nobody ever connected to an address in the answers", got.Reasons()[3])
+	require.Equal(t, "no host connected to an address in the answers", got.Reasons()[3])
 }
 
 func TestFinal(t *testing.T) {

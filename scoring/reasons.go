@@ -9,45 +9,45 @@ import (
 	"strings"
 )
 
-// beside: rhythms that are less than a tenth apart are told as one.
+// beside: rhythms less than a tenth apart count as one.
 const beside = 1.1
 
-// Reasons say in plain words why the beacon has its score in a hunt of so many keys, strongest first. They are empty
-// where nothing was judged.
+// Reasons say in plain words why the beacon has its score in a hunt of so many candidates, strongest first. They are empty
+// where nothing was tested.
 func (b Beacon) Reasons(keys int) []string {
 	if b.Test == NoTest {
 		return nil
 	}
 	s := b.Score(keys)
 	var out []string
-	held := "held for " + Span(b.Covered)
+	active := "active for " + Span(b.Covered)
 	chance := chance(s.LogExpected, keys)
 	switch b.Test {
 	case Gap:
-		out = append(out, fmt.Sprintf("every %s, %s of %s gaps, %s; if the gaps had no memory, %s", b.rhythms(),
-			percent(b.Fraction), count(b.Gaps), held, chance))
+		out = append(out, fmt.Sprintf("beacons every %s, %s of %s intervals, %s; %s", b.rhythms(),
+			percent(b.Fraction), count(b.Gaps), active, chance))
 	case Clock:
-		out = append(out, fmt.Sprintf("a beat every %s ±%s on a fixed clock, %s of %s connections, in %s of the periods, %s; if they did not follow that clock, %s", Span(b.Period),
-			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), percent(b.Occupied), held, chance))
+		out = append(out, fmt.Sprintf("beacons every %s ±%s on a fixed clock, %s of %s connections, in %s of the periods, %s; %s", Span(b.Period),
+			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), percent(b.Occupied), active, chance))
 	case Schedule:
-		out = append(out, fmt.Sprintf("at the same time of every %s ±%s, in %s of them, %s; if connections fell evenly over them, %s", Span(b.Period),
-			percent(b.Jitter), percent(b.Occupied), held, chance))
+		out = append(out, fmt.Sprintf("connects at the same time of every %s ±%s, in %s of the periods, %s; %s", Span(b.Period),
+			percent(b.Jitter), percent(b.Occupied), active, chance))
 	case Lattice:
-		out = append(out, fmt.Sprintf("comes back after multiples of %s: %s gaps agree to %s, %s; if the gaps had no memory, %s", Span(b.Period),
-			count(b.Gaps), percent(b.Fraction), held, chance))
+		out = append(out, fmt.Sprintf("intervals are multiples of %s: %s of %s intervals, %s; %s", Span(b.Period),
+			percent(b.Fraction), count(b.Gaps), active, chance))
 	case Echo:
-		out = append(out, fmt.Sprintf("a beat every %s ±%s under other traffic: some %s of %s connections come a period after one another, %s; if none depended on one before, %s", Span(b.Period),
-			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), held, chance))
+		out = append(out, fmt.Sprintf("beacons every %s ±%s under other traffic: about %s of %s connections follow another by one period, %s; %s", Span(b.Period),
+			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), active, chance))
 	case NoTest:
 	}
 	if b.Sized > 0 {
-		out = append(out, fmt.Sprintf("that rhythm is in the %s of %s connections of %s bytes alone", count(b.Sized), count(b.Connections), count(int(b.Size))))
+		out = append(out, fmt.Sprintf("only the %s of %s connections of %s bytes have this rhythm", count(b.Sized), count(b.Connections), count(int(b.Size))))
 	}
 	if b.Burst > 0 && b.Test == Gap {
-		out = append(out, fmt.Sprintf("%s connections make %s beats: those within %s of the one before count as one", count(b.Connections), count(b.Beats), Span(b.Burst)))
+		out = append(out, fmt.Sprintf("%s connections in %s check-ins: connections less than %s apart count as one", count(b.Connections), count(b.Beats), Span(b.Burst)))
 	}
 	if b.Timer {
-		out = append(out, "the gaps look like a timer that restarts on use (a keep-alive, a cache's time to live) or like what people do: bounded below, not above; so it weighs little")
+		out = append(out, "the intervals have a lower bound and no upper bound, like a timer that restarts on use (keep-alive, cache expiry) or like people; low weight")
 	}
 	return out
 }
@@ -88,7 +88,7 @@ func (b Beacon) rhythms() string {
 		if times := n.main.Period / bands[0].main.Period; i > 0 && bands[0].n == 1 && n.n == 1 && times > 1.5 {
 			// Gaps of two and three periods are the same rhythm where beats do not show.
 			if k := math.Round(times); k <= missedPeriods && math.Abs(times-k) < 0.1 {
-				parts[i], missed = [...]string{"twice that", "three times that"}[int(k)-2], " (missed beats)"
+				parts[i], missed = [...]string{"twice that", "three times that"}[int(k)-2], " (missed check-ins)"
 				continue
 			}
 		}
@@ -104,18 +104,18 @@ func (b Beacon) rhythms() string {
 func (m Mode) low() float64  { return m.Period * (1 - m.Jitter) }
 func (m Mode) high() float64 { return m.Period * (1 + m.Jitter) }
 
-// chance says how many of the keys would look as regular without being so.
+// chance says how many of the candidates would look as regular by chance.
 func chance(logExpected float64, keys int) string {
-	of := fmt.Sprintf("of the %s keys tested would look like this", count(keys))
+	of := fmt.Sprintf("of %s candidates", count(keys))
 	switch {
 	case logExpected < -12:
-		return "fewer than 1e-12 " + of
+		return "chance < 1e-12 " + of
 	case logExpected < -2:
-		return fmt.Sprintf("fewer than 1e%.0f %s", math.Ceil(logExpected), of)
+		return fmt.Sprintf("chance < 1e%.0f %s", math.Ceil(logExpected), of)
 	case logExpected < 0:
-		return fmt.Sprintf("about %.2g %s", math.Pow(10, logExpected), of)
+		return fmt.Sprintf("chance about %.2g %s", math.Pow(10, logExpected), of)
 	}
-	return fmt.Sprintf("about %s %s: no sign of a beacon", count(int(math.Ceil(min(float64(keys), math.Pow(10, logExpected))))), of)
+	return fmt.Sprintf("chance about %s %s: no sign of a beacon", count(int(math.Ceil(min(float64(keys), math.Pow(10, logExpected))))), of)
 }
 
 // Reasons say what the key's connections cover. Empty if the indicator is 0.
@@ -125,13 +125,13 @@ func (l Long) Reasons() []string {
 	}
 	text := fmt.Sprintf("connected for %s, %s of the window", Span(l.Union), percent(l.Share))
 	if l.Connections == 1 {
-		return []string{text + ", in one connection"}
+		return []string{text + " in one connection"}
 	}
-	text += fmt.Sprintf(", by %s connections, the longest of %s", count(l.Connections), Span(l.Longest))
+	text += fmt.Sprintf(" in %s connections, the longest %s", count(l.Connections), Span(l.Longest))
 	if l.Pieces == 1 {
-		return []string{text + ", without a gap"}
+		return []string{text + ", without interruption"}
 	}
-	return []string{text + fmt.Sprintf("; lost and taken up again %s, the longest hole %s", times(l.Pieces-1), Span(l.Hole))}
+	return []string{text + fmt.Sprintf("; %s, the longest pause %s", many(l.Pieces-1, "reconnect"), Span(l.Hole))}
 }
 
 // Reasons say how often the key connects. Empty if the indicator is 0.
@@ -139,7 +139,7 @@ func (s Strobe) Reasons() []string {
 	if s.Score <= 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%s connections in its busiest day, %s in its busiest hour: one a second or more", count(s.Day), count(s.Hour))}
+	return []string{fmt.Sprintf("%s connections in the busiest day, %s in the busiest hour: one per second or more", count(s.Day), count(s.Hour))}
 }
 
 // Reasons say what the names below the domain look like. Empty if the indicator is 0.
@@ -147,16 +147,16 @@ func (t DNSTunnel) Reasons() []string {
 	if t.Score <= 0 {
 		return nil
 	}
-	out := []string{fmt.Sprintf("%s names below one domain, %.0f characters long on average, %.1f bits a character: room for %s of data",
+	out := []string{fmt.Sprintf("%s unique names under one domain, mean length %.0f, entropy %.1f bits per character: room for %s of data",
 		count(t.Names), t.Length, t.Entropy, bytes(t.Carried))}
 	if t.Unusual > 0 {
-		out = append(out, fmt.Sprintf("%s of the queries ask for TXT, NULL, CNAME or MX records", percent(t.Unusual)))
+		out = append(out, fmt.Sprintf("%s of queries ask for TXT, NULL, CNAME or MX records", percent(t.Unusual)))
 	}
 	if t.AnswerMean > 0 {
 		out = append(out, fmt.Sprintf("answers of %s on average", bytes(t.AnswerMean)))
 	}
 	if t.Contacted != nil && !*t.Contacted {
-		out = append(out, "nobody ever connected to an address in the answers")
+		out = append(out, "no host connected to an address in the answers")
 	}
 	return out
 }
@@ -166,22 +166,22 @@ func (z SizeScore) Reason() string {
 	if z.Known == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s of %s connections sent %s bytes, give or take 10 %%", percent(z.Share), count(z.Known), count(int(z.Median)))
+	return fmt.Sprintf("%s of %s connections sent %s bytes, ±10%%", percent(z.Share), count(z.Known), count(int(z.Median)))
 }
 
 // Span is a length of time in the unit that suits it.
 func Span(seconds float64) string {
 	switch {
 	case seconds < 10:
-		return decimals(seconds, 1) + " s"
+		return decimals(seconds, 1) + "s"
 	case seconds < 600:
-		return decimals(seconds, 0) + " s"
+		return decimals(seconds, 0) + "s"
 	case seconds < 2*3600:
-		return decimals(seconds/60, 0) + " min"
+		return decimals(seconds/60, 0) + "m"
 	case seconds < 3*86400:
-		return decimals(seconds/3600, 1) + " h"
+		return decimals(seconds/3600, 1) + "h"
 	}
-	return decimals(seconds/86400, 1) + " days"
+	return decimals(seconds/86400, 1) + "d"
 }
 
 // decimals writes at most so many, and no zeros at the end.
@@ -195,13 +195,13 @@ func decimals(x float64, most int) string {
 
 func percent(share float64) string {
 	if p := share * 100; p > 0 && p < 0.95 {
-		return decimals(p, 1) + " %"
+		return decimals(p, 1) + "%"
 	}
 	// 99.6 % of the gaps are not all of them.
 	if share < 1 && share >= 0.995 {
-		return "99 %"
+		return "99%"
 	}
-	return decimals(share*100, 0) + " %"
+	return decimals(share*100, 0) + "%"
 }
 
 // count writes a whole number with its thousands apart.
@@ -223,11 +223,11 @@ func bytes(n float64) string {
 	return decimals(n, 0) + " bytes"
 }
 
-func times(n int) string {
+func many(n int, what string) string {
 	if n == 1 {
-		return "once"
+		return "1 " + what
 	}
-	return count(n) + " times"
+	return count(n) + " " + what + "s"
 }
 
 // Reasons say in how many hours the candidate is active in a hunt of so many candidates. Empty if that weighs nothing.
@@ -235,6 +235,6 @@ func (p Presence) Reasons(s PresenceScore, candidates int) []string {
 	if s.Score <= 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("active in %s of the %s hours in which its host is, day and night, never silent for more than %s, %s times an hour; as other hosts' candidates go, %s", count(p.Active), count(s.Host),
+	return []string{fmt.Sprintf("active in %s of the %s hours in which its host is active, day and night, never silent for more than %s, %s times per hour; %s, measured against other hosts", count(p.Active), count(s.Host),
 		Span(p.Pause), decimals(p.Rate, 1), chance(s.LogExpected, candidates))}
 }

@@ -27,28 +27,28 @@ func TestReasonsOfEveryTest(t *testing.T) {
 	}{
 		"a schedule under traffic": {scoring.Schedule, func(r *rand.Rand) []int64 {
 			return append(every(600, 100, 144), people(r, 1500)...)
-		}, []string{"at the same time of every 10 min", "in 100 % of them", "fewer than 1e-12 of the 1,000 keys"}},
+		}, []string{"at the same time of every 10m", "in 100% of the periods", "chance < 1e-12 of 1,000 candidates"}},
 		"a clock of no round period under traffic": {scoring.Clock, func(r *rand.Rand) []int64 {
 			out := every(217, 100, 398)
 			for i := range out {
 				out[i] += r.Int64N(80e3)
 			}
 			return append(out, people(r, 500)...)
-		}, []string{"a beat every 217 s ±20 % on a fixed clock", "if they did not follow that clock"}},
+		}, []string{"beacons every 217s ±20% on a fixed clock"}},
 		"now and then, every ten minutes": {scoring.Lattice, func(r *rand.Rand) []int64 {
 			var out []int64
 			for at := midnight; at < midnight+86400e3; at += 600e3 * int64(1+math.Floor(r.ExpFloat64()*4)) {
 				out = append(out, at+r.Int64N(20e3))
 			}
 			return out
-		}, []string{"comes back after multiples of 10 min", "if the gaps had no memory"}},
+		}, []string{"intervals are multiples of 10m"}},
 		"jitter under traffic": {scoring.Echo, func(r *rand.Rand) []int64 {
 			var out []int64
 			for at := midnight; at < midnight+86400e3; at += 285e3 + r.Int64N(30e3) {
 				out = append(out, at)
 			}
 			return append(out, people(r, 1000)...)
-		}, []string{"under other traffic: some ", "connections come a period after one another", "if none depended on one before"}},
+		}, []string{"under other traffic: about ", "connections follow another by one period"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			starts := c.make(rand.New(rand.NewPCG(1, 5)))
@@ -91,5 +91,5 @@ func TestReasonsTellOneWideRhythmAsOne(t *testing.T) {
 	var sc scoring.Scorer
 	b := sc.Beacon(scoring.Series{Start: starts}, day)
 	require.Greater(t, b.ModeCount, 1)
-	require.Regexp(t, `^every [345]\d s \(3[0-2] s to (5[89]|60) s\), (99|100) % of `, b.Reasons(10)[0])
+	require.Regexp(t, `^beacons every [345]\ds \(3[0-2]s to (5[89]|60)s\), (99|100)% of `, b.Reasons(10)[0])
 }

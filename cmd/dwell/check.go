@@ -176,16 +176,16 @@ func (d *doctor) version(number string) {
 func (d *doctor) clock(ctx context.Context) {
 	c, err := d.client.Clock(ctx)
 	skew := c.Off()
-	const fix = "let both machines follow the same time server"
+	const fix = "let both hosts follow the same time server"
 	switch {
 	case es.Is(err, es.Permission):
 		d.add("clock", warn, "grant the cluster privilege monitor (dwell install --create-key)", "the cluster's clock may not be asked with these credentials")
 	case err != nil:
 		d.failed("clock", err)
 	case skew > es.MaxSkew:
-		d.add("clock", fail, fix, "this machine's clock is %s away from the cluster's", c.Skew.Abs().Round(time.Second))
+		d.add("clock", fail, fix, "this host's clock is %s away from the cluster's", c.Skew.Abs().Round(time.Second))
 	case skew > 2*time.Second:
-		d.add("clock", warn, fix, "this machine's clock is %s away from the cluster's", c.Skew.Abs().Round(time.Second))
+		d.add("clock", warn, fix, "this host's clock is %s away from the cluster's", c.Skew.Abs().Round(time.Second))
 	default:
 		d.add("clock", ok, "", "within %s of the cluster's", max(c.Skew.Abs(), c.RoundTrip/2).Round(time.Millisecond))
 	}
@@ -275,7 +275,7 @@ func (d *doctor) fields(survey *elastic.Survey) {
 		types := strings.Join(f.Types, " and ")
 		filled := ""
 		if !math.IsNaN(f.Filled) {
-			filled = fmt.Sprintf(", filled in %.0f %%", 100*f.Filled)
+			filled = fmt.Sprintf(", filled in %.0f%%", 100*f.Filled)
 		}
 		switch {
 		case len(f.Types) == 0 && f.Needed:

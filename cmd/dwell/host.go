@@ -21,10 +21,10 @@ func newHost(a *app) *cobra.Command {
 	f := &huntFlags{}
 	c := &cobra.Command{
 		Use:   "host ADDRESS",
-		Short: "Show what is known of one internal address: which machine, what it keeps in touch with, what it did inside",
+		Short: "Show what is known of one internal address: which host, what it keeps in touch with, what it did inside",
 		Long: `Show one internal address on one page: its names, MAC and users by DHCP, Kerberos, NTLM and DNS, its operating system and
 software, its alerts, every outside destination that it keeps in touch with and who else talks to that, and which
-internal machines it connected to after the first contact with the strongest of them.
+internal hosts it connected to after the first contact with the strongest of them.
 
 Out of the cluster the pairs are the stored findings of the window; where no hunt was stored, and with --zeek, they are
 hunted for.`,
@@ -284,7 +284,7 @@ func (d *hostPainter) pairs() {
 		switch n := len(f.Neighbours); {
 		case f.Dwell.DNS != nil:
 		case n == 0 && f.Dwell.Evidence != nil && f.Dwell.Evidence.Prevalence != nil && f.Dwell.Evidence.Prevalence.Hosts > 1:
-			d.line("                  %s machines talk to it by name", hunt.Count(f.Dwell.Evidence.Prevalence.Hosts))
+			d.line("                  %s hosts talk to it by name", hunt.Count(f.Dwell.Evidence.Prevalence.Hosts))
 		case n == 0:
 			d.line("                  nobody else talks to it")
 		default:
@@ -326,7 +326,7 @@ func (d *hostPainter) inside() {
 	}
 	d.head(title)
 	if len(p.Inside) == 0 {
-		d.line("  no connection to another internal machine")
+		d.line("  no connection to another internal host")
 	}
 	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
 		s := &p.Inside[i]

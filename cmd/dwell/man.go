@@ -12,15 +12,15 @@ import (
 
 func newMan(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use:   "man FOLDER",
-		Short: "Write the manual pages into a folder",
-		Long:  `Write a manual page for dwell and for each of its commands into a folder, for man(1).`,
+		Use:   "man DIRECTORY",
+		Short: "Write the manual pages into a directory",
+		Long:  `Write a manual page for dwell and for each of its commands into a directory, for man(1).`,
 		Example: `  dwell man /usr/local/share/man/man1
   dwell man . && man ./dwell-hunt.1`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
-				return fmt.Errorf("make the folder for the manual pages: %w", err)
+				return fmt.Errorf("make the directory for the manual pages: %w", err)
 			}
 			root := c.Root()
 			root.DisableAutoGenTag = true

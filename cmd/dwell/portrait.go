@@ -201,7 +201,7 @@ func (p *portrait) explain(to *hunt.Side) {
 		p.Why = fmt.Sprintf("the score is %.3f; a finding begins at 0.2", p.Findings[0].Dwell.Score)
 	case to.DNS:
 	case len(p.Starts) == 0 && to.Fingerprint != "":
-		p.Why = "the machine does not show this TLS fingerprint to two destinations or more, in 4 to 50,000 records: then it is not followed"
+		p.Why = "the host does not show this TLS fingerprint to two destinations or more, in 4 to 50,000 records: then it is not followed"
 	case len(p.Starts) == 0:
 		p.Why = "there is no connection between the two in the window, in the direction and networks of this hunt"
 	case len(p.Starts) < material.Fewest && (len(p.Findings) == 0 || p.Findings[0].Dwell.Severity == ""):

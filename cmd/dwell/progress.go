@@ -48,7 +48,7 @@ func (p *progress) update(at hunt.Progress) {
 		}
 	}
 	if at.Total > 0 && at.Done > 0 {
-		text += fmt.Sprintf(", %d %% of %s", 100*at.Done/at.Total, at.Unit)
+		text += fmt.Sprintf(", %d%% of %s", 100*at.Done/at.Total, at.Unit)
 		text += ", " + hunt.Seconds(elapsed/float64(at.Done)*float64(at.Total-at.Done)) + " to go"
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)

@@ -40,14 +40,14 @@ func execute(ctx context.Context, s *streams, args []string) int {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dwell",
-		Short: "Find machines that keep talking to a server nobody knows about",
-		Long: `dwell hunts for compromised machines in Zeek data before any alert fires. It reads every connection of a day out of
-Security Onion's Elasticsearch, or out of Zeek log files, and finds the pairs of machines that keep in touch:
+		Short: "Find hosts that keep talking to a server nobody knows about",
+		Long: `dwell hunts for compromised hosts in Zeek data before any alert fires. It reads every connection of a day out of
+Security Onion's Elasticsearch, or out of Zeek log files, and finds the pairs of hosts that keep in touch:
 beacons, long connections, strobes. It says how sure it is and why.
 
 Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 a condition you asked for; 4 authentication or
 permission; 5 incomplete (something of the window could not be read); 130 interrupted.`,
-		Example: `  dwell hunt --zeek /nsm/zeek/logs/2026-11-22          hunt in a folder of Zeek logs, no cluster needed
+		Example: `  dwell hunt --zeek /nsm/zeek/logs/2026-11-22          hunt in a directory of Zeek logs, no cluster needed
   dwell hunt --since 24h --write                       hunt in the cluster and store the findings
   dwell findings --severity high                       what was stored`,
 		SilenceUsage:  true,
@@ -61,7 +61,7 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	root.SetIn(a.In)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	p := root.PersistentFlags()
-	p.StringVar(&a.configFile, "config", "", "configuration `file` (default: dwell/config.yaml in the user's configuration folder, then /etc/dwell/config.yaml)")
+	p.StringVar(&a.configFile, "config", "", "configuration `file` (default: dwell/config.yaml in the user's configuration directory, then /etc/dwell/config.yaml)")
 	p.StringArrayVar(&a.set, "set", nil, "set any setting for this run, as `KEY=VALUE` (repeatable; secrets are refused)")
 	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks, only errors")
 	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")

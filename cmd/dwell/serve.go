@@ -33,7 +33,7 @@ func newServe(a *app) *cobra.Command {
 done again at the next start). Windows end at full hours UTC, so the same window is the same hunt. What was hunted is
 asked of the cluster: the newest serve.catch_up windows are hunted wherever one is missing, and none twice. A window that
 was incomplete or empty is tried again after 5 minutes, 30 minutes and 3 hours. The cluster's clock says which windows
-are over; while this machine's is more than 5 minutes away from it, nothing is hunted.
+are over; while this host's is more than 5 minutes away from it, nothing is hunted.
 
 /healthz, /readyz and /metrics (Prometheus) are answered on serve.listen. Not ready means: the cluster is away, a window
 cannot be hunted, the clocks differ, or no connection arrived for serve.no_data. Under systemd it says when it is ready
@@ -70,7 +70,7 @@ func (a *app) serve(ctx context.Context) error {
 		return err
 	}
 	if job.hold, err = a.openHold(settings, false); err != nil {
-		return hint(err, "stop the other `dwell serve`, or give this one a folder of its own with state.dir")
+		return hint(err, "stop the other `dwell serve`, or give this one a directory of its own with state.dir")
 	}
 	defer job.hold.release()
 
@@ -307,7 +307,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err erro
 		log.Warn("note", "note", n)
 	}
 	if report.Held != nil {
-		log.Warn("results are held on this machine: the cluster does not take them", "error", report.Held, "folder", j.hold.dir)
+		log.Warn("results are held on this host: the cluster does not take them", "error", report.Held, "directory", j.hold.dir)
 	} else {
 		log.Info("hunted", "stored", stored(&report), "complete", s.Complete)
 	}

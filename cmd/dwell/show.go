@@ -121,7 +121,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 
 // window adds the flags that choose what is read.
 func (f *huntFlags) window(p *pflag.FlagSet) {
-	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a folder or a glob (repeatable)")
+	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a directory or a glob (repeatable)")
 	p.String("since", "", "how far back the window reaches, as in 24h or 7d; with --zeek it counts back from the newest connection")
 	p.StringVar(&f.from, "from", "", "start of the window (`time`), inclusive: RFC 3339, a date, today, yesterday, or 24h for that long ago")
 	p.StringVar(&f.to, "to", "", "end of the window (`time`), exclusive")
@@ -131,7 +131,7 @@ func (f *huntFlags) window(p *pflag.FlagSet) {
 	p.StringSlice("indicator", nil, "what to look for: beacon, long_connection, strobe, dns_tunnel, or in short long and dns (default: all)")
 	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
 	p.String("profile", "", "which score ranks: dwell (calibrated, the default) or rita (as RITA v5 does)")
-	p.String("memory", "", "how much memory the connections may take, as in 512MiB (default 2GiB); the rest goes to files in the state folder")
+	p.String("memory", "", "how much memory the connections may take, as in 512MiB (default 2GiB); the rest goes to files in the state directory")
 	f.wholeHunt = p
 }
 
@@ -204,14 +204,14 @@ func (d *painter) finding(f *hunt.Finding) {
 	}
 	if e := f.Dwell.Evidence; e != nil && e.Host != nil {
 		h := e.Host
-		d.line("  machine: %s; MAC %s; system %s; users %s", listed(h.Names, "no name known"), listed(h.MAC, "not known"), listed(h.OS, "not known"), listed(h.Users, "not known"))
+		d.line("  host: %s; MAC %s; system %s; users %s", listed(h.Names, "no name known"), listed(h.MAC, "not known"), listed(h.OS, "not known"), listed(h.Users, "not known"))
 		if h.Alerts != nil && *h.Alerts > 0 {
 			d.line("  alerts: %s in the window (`dwell host %s`)", hunt.Count(*h.Alerts), f.Dwell.InternalIP)
 		}
 	}
 	if b := f.Beacon; b != nil {
 		if b.Score != nil {
-			d.text(4, "  beacon: score %.3f, every %s +-%.0f %%, %s beats, %.0f %% of the gaps, %.0f %% of the window, log10 p %.1f", *b.Score, scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
+			d.text(4, "  beacon: score %.3f, every %s +-%.0f%%, %s beats, %.0f%% of the gaps, %.0f%% of the window, log10 p %.1f", *b.Score, scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
 		}
 		if b.RITA != nil {
 			d.text(4, "  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, hunt.Count(*b.RITAConnections))

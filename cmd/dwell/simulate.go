@@ -37,7 +37,7 @@ labels.json beside the logs says what is what and why. The same seed and setting
 		RunE: func(c *cobra.Command, _ []string) error { return a.simulate(c, &f) },
 	}
 	p := c.Flags()
-	p.StringVar(&f.out, "out", "", "`folder` to write to; it is made if need be")
+	p.StringVar(&f.out, "out", "", "`directory` to write to; it is made if need be")
 	p.StringVar(&f.scenario, "scenario", "", "YAML `file` with the scenario; what it does not name is as in the built-in one")
 	p.Uint64Var(&f.seed, "seed", 0, "seed of all chance")
 	p.IntVar(&f.hosts, "hosts", 0, "how many workstations")
@@ -46,13 +46,13 @@ labels.json beside the logs says what is what and why. The same seed and setting
 	p.StringVar(&f.length, "length", "", "how long, as in 24h or 7d (`duration`)")
 	p.BoolVar(&f.json, "json", false, "JSON lines, as Security Onion's Zeek writes, instead of TSV")
 	p.BoolVar(&f.gzip, "gzip", false, "compress the logs")
-	p.BoolVar(&f.hourly, "hourly", false, "a file an hour, in a folder a day, as Zeek rotates")
+	p.BoolVar(&f.hourly, "hourly", false, "a file an hour, in a directory a day, as Zeek rotates")
 	return c
 }
 
 func (a *app) simulate(c *cobra.Command, f *simulateFlags) error {
 	if f.out == "" {
-		return usage("--out is missing: say which folder to write to")
+		return usage("--out is missing: say which directory to write to")
 	}
 	sc, err := f.scenarioOf(c)
 	if err != nil {

@@ -181,8 +181,8 @@ func TestACountThatDoesNotAgreeIsAnError(t *testing.T) {
 
 func TestBadPaths(t *testing.T) {
 	for name, c := range map[string]struct{ path, want string }{
-		"none there":   {"nothing-here", "no such file"},
-		"empty folder": {t.TempDir(), "no Zeek log"},
+		"none there":      {"nothing-here", "no such file"},
+		"empty directory": {t.TempDir(), "no Zeek log"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(t.Context(), nil, Options{Paths: []string{c.path}})

@@ -45,7 +45,7 @@ func run(ctx context.Context) error {
 		filters[part[0]] = kibana.Condition{Field: part[1], Value: part[2]}
 		return nil
 	})
-	out := flag.String("out", ".", "folder for the pages")
+	out := flag.String("out", ".", "directory for the pages")
 	flag.Parse()
 	if !from.Before(to) {
 		return fmt.Errorf("the range of time from %s to %s is empty: give -from and -to", from, to)

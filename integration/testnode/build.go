@@ -48,11 +48,11 @@ func prepare(ctx context.Context, line Line) (build, error) {
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return build{}, fmt.Errorf("find the cache folder for the test node: %w", err)
+		return build{}, fmt.Errorf("find the cache directory for the test node: %w", err)
 	}
 	cache = filepath.Join(cache, "dwell", "testnode")
 	if err := os.MkdirAll(cache, 0o755); err != nil {
-		return build{}, fmt.Errorf("make the cache folder for the test node: %w", err)
+		return build{}, fmt.Errorf("make the cache directory for the test node: %w", err)
 	}
 	key, err := buildKey(line, kit)
 	if err != nil {

@@ -49,7 +49,7 @@ func composeFile() (string, error) {
 		}
 		parent := filepath.Dir(dir)
 		if parent == dir {
-			return "", fmt.Errorf("%s: no folder with go.mod above the working folder", composeFileName)
+			return "", fmt.Errorf("%s: no directory with go.mod above the working directory", composeFileName)
 		}
 		dir = parent
 	}
@@ -71,7 +71,7 @@ func composeUp(ctx context.Context, line Line, log io.Writer) (*Cluster, error) 
 	}
 	folder, err := os.MkdirTemp("", "dwell-compose-")
 	if err != nil {
-		return nil, fmt.Errorf("make a folder for the CA: %w", err)
+		return nil, fmt.Errorf("make a directory for the CA: %w", err)
 	}
 	port, err := freePort()
 	if err != nil {

@@ -102,13 +102,13 @@ func Start(ctx context.Context, options Options) (*Node, error) {
 func (n *Node) makeHome() error {
 	home, err := os.MkdirTemp("", "dwell-testnode-")
 	if err != nil {
-		return fmt.Errorf("make the test node's folder: %w", err)
+		return fmt.Errorf("make the test node's directory: %w", err)
 	}
 	n.home = home
 	config := filepath.Join(home, "config")
 	for _, dir := range []string{config, filepath.Join(home, "data"), filepath.Join(home, "tmp")} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
-			return fmt.Errorf("make the test node's folder: %w", err)
+			return fmt.Errorf("make the test node's directory: %w", err)
 		}
 	}
 	// The node removes its folder when its starter is gone; this file tells it that the folder is its own.

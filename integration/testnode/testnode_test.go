@@ -125,7 +125,7 @@ func TestLine8(t *testing.T) {
 			return ask(t, a, a.CAFile, a.Password, http.MethodGet, "/kept/_doc/1", "", nil)
 		}))
 	})
-	t.Run("stop leaves no process and no folder", func(t *testing.T) {
+	t.Run("stop leaves no process and no directory", func(t *testing.T) {
 		require.NoError(t, a.Stop())
 		require.False(t, alive(t, a.PID))
 		require.NoDirExists(t, a.home)
@@ -189,7 +189,7 @@ func TestBadSettingShowsTheLog(t *testing.T) {
 	require.ErrorContains(t, err, "unknown setting [no.such.setting]")
 	left, err := os.ReadDir(os.Getenv("TMPDIR"))
 	require.NoError(t, err)
-	require.Empty(t, left, "the folder is gone")
+	require.Empty(t, left, "the directory is gone")
 }
 
 func TestExclusiveOwnsEmptyNames(t *testing.T) {

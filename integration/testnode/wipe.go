@@ -20,11 +20,11 @@ func (c *Cluster) Exclusive(t testing.TB) {
 	t.Helper()
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		t.Fatalf("find the cache folder for the lock of the test cluster: %v", err)
+		t.Fatalf("find the cache directory for the lock of the test cluster: %v", err)
 	}
 	locks := filepath.Join(cache, "dwell", "testnode", "locks")
 	if err := os.MkdirAll(locks, 0o755); err != nil {
-		t.Fatalf("make the folder for the lock of the test cluster: %v", err)
+		t.Fatalf("make the directory for the lock of the test cluster: %v", err)
 	}
 	unlock, err := lockedfile.MutexAt(filepath.Join(locks, lockName(c.URL))).Lock()
 	if err != nil {

@@ -23,5 +23,5 @@ func (l *Loaded) StateDir(environ []string) (string, error) {
 	case env["HOME"] != "":
 		return filepath.Join(env["HOME"], ".local", "state", "dwell"), nil
 	}
-	return "", fmt.Errorf("state.dir: there is no home folder to keep state in: set it")
+	return "", fmt.Errorf("state.dir: there is no home directory to keep state in: set it")
 }

@@ -174,13 +174,13 @@ func (s *Subject) bound() {
 	spread := s.Finding.Dwell.Evidence.Prevalence
 	switch other := max(v.Long, v.Strobe, v.DNSTunnel, v.Listed); {
 	case !odd && max(v.Long, v.Strobe) == v.Strongest() && v.Strongest() < 0.4:
-		s.AtMost(scoring.Low, "it is low at most, since many short connections, or few hours, are all that speaks for it")
+		s.AtMost(scoring.Low, "low at most: many short connections, or few hours, are the only evidence")
 	case v.Beacon > max(other, v.Presence) && s.Timer && !odd:
-		s.AtMost(scoring.Low, "it is low at most, since nothing but rarity and equal sizes speaks for more than a timer")
+		s.AtMost(scoring.Low, "low at most: it looks like a timer, and rarity and equal sizes are the only other evidence")
 	case v.Presence > max(other, v.Beacon) && spread != nil && 4*spread.Hosts > spread.Active && spread.Hosts > 1:
-		s.AtMost(scoring.Low, "it is low at most, since more than a quarter of the hosts talk to it and it has no rhythm")
+		s.AtMost(scoring.Low, "low at most: no rhythm, and more than a quarter of the hosts contact it")
 	case v.Presence > max(other, v.Beacon) && !(s.Has(Rare) && (odd || s.Has(SameSize))):
-		s.AtMost(scoring.Medium, "it is medium at most, since being there all day is all that speaks for it")
+		s.AtMost(scoring.Medium, "medium at most: presence all day is the only evidence")
 	}
 }
 

@@ -88,9 +88,9 @@ func TestModifiersInOrder(t *testing.T) {
 	s.Modify(Intel, "on another list")
 	s.Modify(SameSize, "all of one size")
 	s.Told(SameSize) // counts, and is not said twice
-	s.Last("the same story is told by another")
+	s.Last("same traffic as another")
 	s.Settle()
-	require.Equal(t, []string{"every 5 min", "on a list", "no name", "rare", "the same story is told by another"}, f.Dwell.Reasons)
+	require.Equal(t, []string{"every 5 min", "on a list", "no name", "rare", "same traffic as another"}, f.Dwell.Reasons)
 	require.InDelta(t, 1-0.6*(1-0.4/0.6)*(1-0.1/0.6)*(1-0.02/0.6), f.Dwell.Score, 1e-9, "each takes a share of what is left")
 	require.Contains(t, f.Dwell.Modifiers, hunt.Modifier{Name: SameSize, Value: 0.02, Reason: "all of one size"})
 }

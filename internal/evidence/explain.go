@@ -104,16 +104,16 @@ func (s *Subject) settle(score float64) (left float64, best scoring.Explanation)
 		after := score
 		switch {
 		case s.Has(Intel):
-			tell(e.why + "; but it is on an indicator list, so that explains nothing")
+			tell(e.why + "; but it is on an indicator list, so that does not count")
 			continue
 		case e.ground == many && s.Has(New):
 			tell(e.why + "; that does not lower the score, since the destination is new")
 			continue
 		case e.ground != firm && s.apart != "":
-			tell(e.why + "; but " + s.apart + ", so that explains nothing")
+			tell(e.why + "; but " + s.apart + ", so that does not count")
 			continue
 		case e.ground == many && s.established():
-			e.why += "; known for a month and nothing odd about it"
+			e.why += "; seen for a month without any anomaly"
 			after = within(scoring.Medium, score)
 		case e.ground == many:
 			e.why += "; their number alone does not lower the score"

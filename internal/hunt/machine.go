@@ -11,7 +11,7 @@ import (
 
 // NoMachineLogs is the note that some of the logs in which machines say who they are are not there; of none, ok is false.
 func NoMachineLogs(missing []string, hint string) (note Note, ok bool) {
-	return Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of machines", Hint: hint,
+	return Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of hosts", Hint: hint,
 		Count: int64(len(missing)), Logs: missing}, len(missing) > 0
 }
 

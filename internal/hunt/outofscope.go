@@ -86,7 +86,7 @@ func (o *OutOfScope) Notes() (notes []Note) {
 	}
 	if o.Shared > 0 {
 		notes = append(notes, Note{What: fmt.Sprintf("out of scope, since 100.64.0.0/10 (carriers' NAT) counts as internal: %s to it", Many(o.Shared, "connection")),
-			Hint: "if those are other people's machines, give --internal (hunt.internal) without 100.64.0.0/10", Count: o.Shared})
+			Hint: "if those are other people's hosts, give --internal (hunt.internal) without 100.64.0.0/10", Count: o.Shared})
 	}
 	return notes
 }

@@ -97,7 +97,7 @@ func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 	case HTML:
 		return writeHTML(w, findings, o.Hunt)
 	case RITA:
-		return fmt.Errorf("%s is three files: it is written into a folder", RITA)
+		return fmt.Errorf("%s is three files: it is written into a directory", RITA)
 	case Wide:
 		return writeWide(w, findings, o)
 	case Table:

@@ -9,7 +9,7 @@ import (
 )
 
 func TestWrap(t *testing.T) {
-	text := "  1. every 60 s ±20 %, held for 23.9 h; " + strings.Repeat("x", 40) + " and so on to the end of the line"
+	text := "  1. every 60 s ±20%, active for 23.9h; " + strings.Repeat("x", 40) + " and so on to the end of the line"
 	got := Wrap(text, 30, "     ")
 	for _, line := range strings.Split(got, "\n") {
 		require.True(t, utf8.RuneCountInString(line) <= 30 || strings.Contains(line, "xxx"), line)

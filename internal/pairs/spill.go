@@ -168,6 +168,6 @@ func (t *Table) spillError(err error) error {
 	}
 	const mib = 1 << 20
 	return fmt.Errorf("the hunt outgrew its memory budget (here %d MiB) and could not go on on disk: %w; %s holds %d MiB of it, and up to %d MiB more were to be written now: "+
-		"free as much there or more, move the state folder (state.dir) to a larger disk, raise hunt.memory, or hunt a shorter window",
+		"free as much there or more, move the state directory (state.dir) to a larger disk, raise hunt.memory, or hunt a shorter window",
 		t.budget.Bytes/mib, err, t.budget.folder(), written/mib, t.size.Load()/mib+1)
 }

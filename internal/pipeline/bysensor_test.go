@@ -50,8 +50,8 @@ func TestSensorsAreKeptApart(t *testing.T) {
 	require.Equal(t, []string{"both say this", "sensor north: odd"}, h.Notes)
 	s := h.Statement
 	require.Equal(t, []hunt.SensorHours{{Name: "(none)", Hours: 22}, {Name: "north", Hours: 24}}, s.Sensors)
-	require.False(t, s.Complete, "22 of 24 hours are less than 95 %")
-	require.Contains(t, s.Text, "sensor north: 1 key tested, connections in 24 of 24 hours")
+	require.False(t, s.Complete, "22 of 24 hours are less than 95%")
+	require.Contains(t, s.Text, "sensor north: 1 candidate tested, connections in 24 of 24 hours")
 
 	again, err := RunBySensor(t.Context(), src, o)
 	require.NoError(t, err)

@@ -32,14 +32,14 @@ func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Materi
 }
 
 // maxSensors is how many sensors a statement lists, those with the fewest hours first; lossLimit is the percentage of loss
-// from which there is no clean bill.
+// at or above which the coverage is incomplete.
 const (
 	maxSensors = 50
 	lossLimit  = 5
 	fewLacks   = 3
 )
 
-// covered puts coverage into a statement; lacks are what speaks against a clean bill.
+// covered puts coverage into a statement; lacks are what makes the coverage incomplete.
 func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
 	list := slices.Clone(seen.Sensors)
 	slices.SortFunc(list, func(a, b hunt.SensorHours) int {
@@ -80,7 +80,7 @@ func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
 		}
 	}
 	if s.CaptureLoss == nil && s.Dropped == nil {
-		told = append(told, "packet loss not known (neither Zeek's capture_loss log nor its stats log is there)")
+		told = append(told, "packet loss unknown (no capture_loss or stats log)")
 	}
 	return told, short
 }
@@ -125,5 +125,5 @@ func percent(p float64) string {
 	default:
 		digits = 3
 	}
-	return strconv.FormatFloat(p, 'f', digits, 64) + " %"
+	return strconv.FormatFloat(p, 'f', digits, 64) + "%"
 }

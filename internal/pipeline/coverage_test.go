@@ -28,7 +28,7 @@ func (s *seeing) Open() *hunt.Session {
 }
 
 func TestPercent(t *testing.T) {
-	for want, p := range map[string]float64{"0 %": 0, "0.001 %": 0.001, "0.13 %": 0.126, "6.3 %": 6.26, "12 %": 12.3, "100 %": 100} {
+	for want, p := range map[string]float64{"0%": 0, "0.001%": 0.001, "0.13%": 0.126, "6.3%": 6.26, "12%": 12.3, "100%": 100} {
 		require.Equal(t, want, percent(p))
 	}
 }
@@ -38,13 +38,13 @@ func TestCoverageInTheStatement(t *testing.T) {
 	src := &seeing{fixed: *day, seen: hunt.Coverage{Sensors: []hunt.SensorHours{{Name: "north", Hours: 24}, {Name: "south", Hours: 22}},
 		Loss: []hunt.PeerLoss{{Sensor: "north", Peer: "worker-1", Gaps: 5, Acks: 1000, Dropped: 0, Packets: 4000}, {Sensor: "south", Peer: "worker-1", Gaps: 10, Acks: 500}}}}
 	s := stated(t, src, dwellOptions())
-	require.False(t, s.Complete, "22 of 24 hours are less than 95 %")
+	require.False(t, s.Complete, "22 of 24 hours are less than 95%")
 	require.Equal(t, []hunt.SensorHours{{Name: "south", Hours: 22}, {Name: "north", Hours: 24}}, s.Sensors)
 	// 15 of 1,500 and 10 of 500 acknowledgements; 0 of 4,000 packets.
 	require.Equal(t, &hunt.LossShare{Percent: 1, WorstPercent: 2, WorstPeer: "south worker-1"}, s.CaptureLoss)
 	require.Equal(t, &hunt.LossShare{WorstPeer: "north worker-1"}, s.Dropped)
 	require.Contains(t, s.Text, "2 sensors, of which sensor south has the fewest hours with connections: 22 of 24")
-	require.Contains(t, s.Text, "No clean bill: sensor south has connections in 22 of 24 hours.")
+	require.Contains(t, s.Text, "Coverage incomplete: sensor south has connections in 22 of 24 hours.")
 
 	src.seen.Sensors[1].Hours = 23 // 95.8 %
 	s = stated(t, src, dwellOptions())
@@ -58,7 +58,7 @@ func TestCoverageInTheStatement(t *testing.T) {
 	src.seen.Loss = []hunt.PeerLoss{{Sensor: "north", Peer: "worker-1", Gaps: 1, Acks: 100_000}, {Sensor: "south", Peer: "worker-1", Gaps: 200, Acks: 200}}
 	s = stated(t, src, dwellOptions()) // 201 of 100,200: 0.2 % in all, and everything of one
 	require.False(t, s.Complete)
-	require.Contains(t, s.Text, "0.20 % of acknowledgements were for data that Zeek never saw (south worker-1: 100 %)")
+	require.Contains(t, s.Text, "0.20% of acknowledgements were for data that Zeek never saw (south worker-1: 100%)")
 
 	for i := range 60 {
 		src.seen.Sensors = append(src.seen.Sensors, hunt.SensorHours{Name: fmt.Sprintf("branch-%02d", i), Hours: 1})
@@ -76,5 +76,5 @@ func TestCoverageInTheStatement(t *testing.T) {
 
 	s = stated(t, day, dwellOptions())
 	require.Empty(t, s.Sensors)
-	require.Contains(t, s.Text, "packet loss not known")
+	require.Contains(t, s.Text, "packet loss unknown")
 }

@@ -160,13 +160,13 @@ func TestFleetAndRarity(t *testing.T) {
 	require.Equal(t, "critical", implant.Dwell.Severity)
 	require.Equal(t, &hunt.Prevalence{Hosts: 2, Active: 21}, implant.Dwell.Evidence.Prevalence)
 	require.Equal(t, "rare", implant.Dwell.Modifiers[0].Name)
-	require.Contains(t, implant.Dwell.Modifiers[0].Reason, "(1 touched it, without keeping contact)")
+	require.Contains(t, implant.Dwell.Modifiers[0].Reason, "(1 more had brief contact)")
 	software := found["10.0.1.3>192.0.2.50:443/tcp"]
 	require.Equal(t, "weak", software.Dwell.Explained)
 	require.Equal(t, "critical", software.Dwell.Severity)
 	require.Empty(t, software.Dwell.Modifiers)
-	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 of 21 active hosts talk to it; that alone does not lower the score")
-	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 hosts keep this rhythm")
+	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "prevalence 20 of 21 active hosts; that alone does not lower the score")
+	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 hosts beacon to it at the same interval")
 }
 
 // withNames is a source that has name and DNS logs too.
@@ -289,7 +289,7 @@ func TestRareNameOfADomainThatOthersUse(t *testing.T) {
 			require.Equal(t, "rare", f.Dwell.Modifiers[0].Name, tc.name)
 		} else {
 			require.Empty(t, f.Dwell.Modifiers)
-			require.Contains(t, f.Dwell.Reasons, "21 of 21 active hosts talk to names of vendor.co.uk, so this one does not count as rare")
+			require.Contains(t, f.Dwell.Reasons, "21 of 21 active hosts contact names under vendor.co.uk, so this one does not count as rare")
 		}
 	}
 }

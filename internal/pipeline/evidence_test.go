@@ -193,7 +193,7 @@ func TestImplantAgainstUpdates(t *testing.T) {
 	require.NotNil(t, implant)
 	require.Equal(t, "critical", implant.Dwell.Severity)
 	reasons := strings.Join(implant.Dwell.Reasons, "\n")
-	for _, why := range []string{"certificate is self-signed", "without a server name", "no other of", "fingerprint"} {
+	for _, why := range []string{"self-signed certificate", "without a server name", "prevalence 1 of", "unique"} {
 		require.Contains(t, reasons, why)
 	}
 	require.Equal(t, 1, strings.Count(reasons, "bytes"), "sizes are told once: %s", reasons)

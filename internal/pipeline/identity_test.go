@@ -56,7 +56,7 @@ func TestRevisionRestsOnEvidence(t *testing.T) {
 		require.Equal(t, len(said.Gaps) == 0, weaker.Document.Dwell.Hunt.Complete, name)
 	}
 	// A remark that loses nothing changes nothing, since its text may differ from hunt to hunt.
-	remarked := hunted(hunt.Remarks{Notes: []hunt.Note{{What: "this machine's clock is 3s ahead"}}})
+	remarked := hunted(hunt.Remarks{Notes: []hunt.Note{{What: "this host's clock is 3s ahead"}}})
 	require.Equal(t, whole.Document.Dwell.Revision, remarked.Document.Dwell.Revision)
 	// Without evidence it is another hunt.
 	o := options()

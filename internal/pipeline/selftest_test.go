@@ -41,7 +41,7 @@ func TestSelftestMeasuresRecall(t *testing.T) {
 	}
 	s := tested(t, ofDay(conns))
 	require.NotNil(t, s.Selftest)
-	require.Contains(t, s.Text, "Self-test: of ")
+	require.Contains(t, s.Text, "Self-test: ")
 	fast, slow := int64(0), int64(0)
 	injected, found := int64(0), int64(0)
 	for _, c := range s.Selftest.Cells {

@@ -10,7 +10,7 @@ import (
 	"dwell/scoring"
 )
 
-// cleanHours is the share of the hours that must have connections for a clean bill.
+// cleanHours is the share of the hours that must have connections for complete coverage.
 const cleanHours = 0.95
 
 // coveredHours is the share of the hours with connections in which a log has to have records to count as whole.
@@ -39,13 +39,13 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 			}
 			f := scoring.DetectionFloor(int(s.Candidates), w.Duration().Seconds(), period, of.jitter, of.missed, s.Cut)
 			s.Floor = append(s.Floor, hunt.Floor{Period: period, Jitter: of.jitter, Missed: of.missed, CheckIns: int64(f.CheckIns), Hours: material.Round(f.Hours)})
-			text := "too few fit in"
+			text := "not in this window"
 			if f.CheckIns > 0 {
-				text = fmt.Sprintf("%s in %.1f h", hunt.Count(f.CheckIns), f.Hours)
+				text = fmt.Sprintf("%s in %.1fh", hunt.Count(f.CheckIns), f.Hours)
 			}
 			texts = append(texts, text)
 		}
-		floors = append(floors, fmt.Sprintf("every %s %s", scoring.Span(period), strings.Join(texts, " / ")))
+		floors = append(floors, fmt.Sprintf("every %s: %s", scoring.Span(period), strings.Join(texts, " / ")))
 	}
 	told, lacks := covered(s, seen)
 	logs, short := coveredBy(r.Reading.Logs, w, s.HoursWithData)
@@ -58,19 +58,19 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 	}
 	s.Complete = len(lacks) == 0
 	if n := s.Skipped; n != (hunt.Skipped{}) {
-		told = append(told, "too busy to be judged as a whole: "+busy(n))
+		told = append(told, "too busy to be scored as a whole: "+busy(n))
 	}
 	if text := r.Reading.OutOfScope.Text(); text != "" {
 		told = append(told, text)
 	}
 	s.Text = fmt.Sprintf("%s tested, connections in %s of %s hours, %s safelisted; %s. "+
-		"A beacon scores %.2f or more with a likelihood of 95 %% from so many check-ins on, if its gaps vary by 20 %% / by 50 %% with 30 %% missed: %s.",
-		hunt.Many(s.Candidates, "key"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
+		"Check-ins needed for a score >= %.2f in 95%% of cases, with 20%% jitter / with 50%% jitter and 30%% missed: %s.",
+		hunt.Many(s.Candidates, "candidate"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
 	if s.Selftest != nil {
 		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
 	}
 	if !s.Complete {
-		s.Text += " No clean bill: " + strings.Join(lacks, "; ") + "."
+		s.Text += " Coverage incomplete: " + strings.Join(lacks, "; ") + "."
 	}
 	return s
 }
@@ -123,6 +123,6 @@ func selftestText(s *hunt.Selftest, cut float64) string {
 	for _, period := range order {
 		parts = append(parts, fmt.Sprintf("every %s %s of %s", scoring.Span(period), hunt.Count(by[period].found), hunt.Count(by[period].injected)))
 	}
-	return fmt.Sprintf("Self-test: of %s beacons put into these hours, half of them on top of other traffic, %s score %.2f or more (%s)",
+	return fmt.Sprintf("Self-test: %[2]s of %[1]s beacons injected into this window, half of them under other traffic, score >= %[3].2f (%[4]s)",
 		hunt.Count(s.Injected), hunt.Count(s.Found), cut, strings.Join(parts, ", "))
 }

@@ -22,8 +22,8 @@ func TestStatement(t *testing.T) {
 	require.True(t, s.Complete, s.Text)
 	require.Equal(t, []int64{24, 24}, []int64{s.Hours, s.HoursWithData})
 	require.Positive(t, s.Candidates)
-	require.NotContains(t, s.Text, "No clean bill")
-	require.Contains(t, s.Text, "every 60 s ")
+	require.NotContains(t, s.Text, "Coverage incomplete")
+	require.Contains(t, s.Text, "every 60s: ")
 	require.Equal(t, "2 networks, 1 TLS fingerprint, 1,200 domains", busy(hunt.Skipped{Networks: 2, Fingerprints: 1, Domains: 1200}))
 	require.Equal(t, "1 network", busy(hunt.Skipped{Networks: 1}))
 	for _, f := range s.Floor {
@@ -34,8 +34,8 @@ func TestStatement(t *testing.T) {
 	}
 
 	s = stated(t, ofDay(every(server, day0, 5*time.Minute, 22*time.Hour)), dwellOptions())
-	require.False(t, s.Complete, "22 of 24 hours are less than 95 %")
-	require.Contains(t, s.Text, "No clean bill: only 22 of 24 hours have connections.")
+	require.False(t, s.Complete, "22 of 24 hours are less than 95%")
+	require.Contains(t, s.Text, "Coverage incomplete: only 22 of 24 hours have connections.")
 	s = stated(t, ofDay(every(server, day0, 5*time.Minute, 23*time.Hour)), dwellOptions())
 	require.Equal(t, int64(23), s.HoursWithData)
 	require.True(t, s.Complete, "23 of 24 are more") // 95.8 %

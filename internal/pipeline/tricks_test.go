@@ -351,6 +351,6 @@ func TestNobodyIsFramed(t *testing.T) {
 		s.every(60, .05, func(t float64) { s.spoof(t, s.victim, s.server, 443, proto) })
 		f := loudest(s.hunt(t, nil), s.victim, s.server)
 		require.Equal(t, "medium", f.Dwell.Severity, proto)
-		require.Contains(t, strings.Join(f.Dwell.Reasons, "\n"), "nobody ever answered")
+		require.Contains(t, strings.Join(f.Dwell.Reasons, "\n"), "no connection was answered")
 	}
 }

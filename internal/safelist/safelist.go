@@ -125,7 +125,7 @@ func (r *Rule) settle() (errs []error) {
 		errs = append(errs, fmt.Errorf("transport: %q is not tcp, udp or icmp", r.Transport))
 	}
 	if r.Fingerprint == "no-server-name" && r.Source == "" {
-		errs = append(errs, errors.New("fingerprint: no-server-name without a source would match every machine that shows neither name nor fingerprint"))
+		errs = append(errs, errors.New("fingerprint: no-server-name without a source would match every host that shows neither name nor fingerprint"))
 	}
 	switch {
 	case r.Domain == "*" || strings.Contains(strings.TrimPrefix(r.Domain, "*."), "*"):

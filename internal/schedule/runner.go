@@ -60,7 +60,7 @@ type SkewError struct{ es.Clock }
 
 // Error says by how much.
 func (e *SkewError) Error() string {
-	return fmt.Sprintf("this machine's clock is %s the cluster's: nothing is scheduled while they are more than %s apart; let both follow the same time server",
+	return fmt.Sprintf("this host's clock is %s the cluster's: nothing is scheduled while they are more than %s apart; let both follow the same time server",
 		e.Difference(), es.MaxSkew)
 }
 

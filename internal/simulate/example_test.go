@@ -33,12 +33,12 @@ implants:
     destinations: [203.0.113.77]
     domain: cdn.loader.example
     period: 2m
-    timing: early         # as Cobalt Strike sleeps: 2m less up to 30 %
+    timing: early         # as Cobalt Strike sleeps: 2m less up to 30%
     jitter: 30%
     loss: 10%
     from: 30m             # after the start
     self_signed: true
-    why: loader that sleeps two minutes less up to 30 %, from half past six on
+    why: loader that sleeps two minutes less up to 30%, from half past six on
 `
 	sc, err := simulate.Parse(strings.NewReader(scenario))
 	if err != nil {

@@ -95,7 +95,7 @@ func (o *output) begin(log Log, at micros, r record) (*file, error) {
 	}
 	path := filepath.Join(o.dir, filepath.FromSlash(f.name))
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make the folder of %s: %w", f.name, err)
+		return nil, fmt.Errorf("make the directory of %s: %w", f.name, err)
 	}
 	temp, err := atomicfile.Create(path, 0o644)
 	if err != nil {
@@ -169,10 +169,10 @@ func (o *output) abort() {
 func vacant(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return fmt.Errorf("look into the folder for the logs: %w", err)
+			return fmt.Errorf("look into the directory for the logs: %w", err)
 		}
 		if name := d.Name(); !d.IsDir() && (strings.HasSuffix(name, ".log") || strings.Contains(name, ".log.")) {
-			return fmt.Errorf("%s holds logs already (%s): give a new or an empty folder", dir, name)
+			return fmt.Errorf("%s holds logs already (%s): give a new or an empty directory", dir, name)
 		}
 		return nil
 	})

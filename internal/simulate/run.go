@@ -29,7 +29,7 @@ func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error
 		return Summary{}, fmt.Errorf("scenario: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return Summary{}, fmt.Errorf("make the folder for the logs: %w", err)
+		return Summary{}, fmt.Errorf("make the directory for the logs: %w", err)
 	}
 	if err := vacant(dir); err != nil {
 		return Summary{}, err

@@ -271,7 +271,7 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 	}
 	for i, h := range t.Hosts {
 		if !s.isHost(h) {
-			bad(fmt.Sprintf("hosts[%d]", i), "%q is no machine of this scenario: ws-001 to %s, or one of %s", h, workstationName(s.Hosts-1), strings.Join(serverNames(), ", "))
+			bad(fmt.Sprintf("hosts[%d]", i), "%q is no host of this scenario: ws-001 to %s, or one of %s", h, workstationName(s.Hosts-1), strings.Join(serverNames(), ", "))
 		}
 	}
 	if t.Domain != "" && (len(t.Domain) > 150 || !hostOK.MatchString(t.Domain)) {

@@ -136,7 +136,7 @@ func TestLogsTellOneStory(t *testing.T) {
 		require.Less(t, float64(unknown), 0.01*float64(named))
 	})
 
-	t.Run("leases name the machines", func(t *testing.T) {
+	t.Run("leases name the hosts", func(t *testing.T) {
 		for _, r := range logs["dhcp"] {
 			c := conns[r["uids"]]
 			require.NotNil(t, c)

@@ -41,7 +41,7 @@ func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hun
 	report.Held = err
 	var missing *NotInstalledError
 	if es.Is(err, es.Auth, es.Permission, es.TLS, es.NotElasticsearch) || errors.As(err, &missing) {
-		return report, fmt.Errorf("the hunt is held on this machine until it can be stored: %w", err)
+		return report, fmt.Errorf("the hunt is held on this host until it can be stored: %w", err)
 	}
 	return report, nil
 }

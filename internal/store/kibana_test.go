@@ -99,7 +99,7 @@ func TestEveryPanelHasData(t *testing.T) {
 		require.Equal(t, 2.0, shown["dwell-overview/metric/Raised as alerts"])
 		require.Equal(t, 1.0, shown["dwell-overview/metric/With new destinations"], "the same one in each of three hunts")
 		require.Equal(t, 0.9, shown["dwell-overview/table/Findings"])
-		require.Equal(t, 4.0, shown["dwell-overview/table/Top destinations"], "four machines that talk to one address")
+		require.Equal(t, 4.0, shown["dwell-overview/table/Top destinations"], "four hosts that talk to one address")
 		require.Equal(t, 4.0, shown["dwell-overview/table/Top names"])
 		require.Equal(t, 300.0, shown["dwell-health/lines/Lag: from the end of the window to the hunt"], "of the oldest hunt")
 		require.Equal(t, 5.0, shown["dwell-host/metric/Findings"])

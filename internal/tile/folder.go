@@ -16,14 +16,14 @@ const prefix = "dwell-tiles-"
 // Folder makes a folder for one hunt's tiles below base, and removes those of hunts whose process is gone.
 func Folder(base string) (string, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
-		return "", fmt.Errorf("make a folder for tiles: %w", err)
+		return "", fmt.Errorf("make a directory for tiles: %w", err)
 	}
 	if err := Sweep(base); err != nil {
 		return "", err
 	}
 	dir, err := os.MkdirTemp(base, prefix+strconv.Itoa(os.Getpid())+"-")
 	if err != nil {
-		return "", fmt.Errorf("make a folder for tiles: %w", err)
+		return "", fmt.Errorf("make a directory for tiles: %w", err)
 	}
 	return dir, nil
 }

@@ -94,21 +94,21 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 	var missing []string
 	g.Go(func() (err error) {
 		if missing, err = s.missingLogs(ctx, index, req, lists); err != nil {
-			err = fmt.Errorf("look for the logs of machines: %w", err)
+			err = fmt.Errorf("look for the logs of hosts: %w", err)
 		}
 		return err
 	})
 	for batch := range slices.Chunk(addrs, machinesBatch) { // each has machines of its own
 		g.Go(func() error {
 			if err := s.machines(ctx, index, req, batch, lists, out); err != nil {
-				return fmt.Errorf("look up %d machines: %w", len(batch), err)
+				return fmt.Errorf("look up %d hosts: %w", len(batch), err)
 			}
 			return nil
 		})
 		if len(readable) > 0 {
 			g.Go(func() error {
 				if err := s.alerts(ctx, readable, req, batch, out); err != nil {
-					return fmt.Errorf("look up the alerts of %d machines: %w", len(batch), err)
+					return fmt.Errorf("look up the alerts of %d hosts: %w", len(batch), err)
 				}
 				return nil
 			})
@@ -141,7 +141,7 @@ func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Reque
 	var a struct {
 		D terms `json:"d"`
 	}
-	err := f.search(ctx, "count the records of logs of machines", req.From.Sub(hunt.NamesFrom(req)), []any{object{"terms": object{fieldDataset: datasets}}},
+	err := f.search(ctx, "count the records of logs of hosts", req.From.Sub(hunt.NamesFrom(req)), []any{object{"terms": object{fieldDataset: datasets}}},
 		object{"aggs": object{"d": termsOf(fieldDataset, len(datasets), nil)}}, answerInto(&a))
 	return slices.DeleteFunc(logs, func(log string) bool {
 		return slices.ContainsFunc(a.D.Buckets, func(b termsBucket) bool { return b.Key == securityonion.Dataset(log) })
@@ -174,7 +174,7 @@ func (s *Source) machines(ctx context.Context, index []string, req hunt.Request,
 	from := hunt.NamesFrom(req)
 	body := body(object{"size": 0, "track_total_hits": false, "aggs": aggs, "query": object{"bool": object{
 		"filter": []any{between(from.UnixMilli(), req.To.UnixMilli())}, "should": either, "minimum_should_match": 1}}})
-	return s.client.Search(ctx, es.SearchRequest{Op: "look up machines", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
+	return s.client.Search(ctx, es.SearchRequest{Op: "look up hosts", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
 		if r.Aggregations == nil {
 			return nil
 		}

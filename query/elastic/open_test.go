@@ -40,7 +40,7 @@ func TestConnectionsStillOpen(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Empty(t, r.Gaps)
-		require.Len(t, got, 3, "the first machine has two")
+		require.Len(t, got, 3, "the first host has two")
 		require.Equal(t, []string{"10.0.0.1", "10.0.0.1", "10.0.0.2"}, []string{got[0].Src.String(), got[1].Src.String(), got[2].Src.String()})
 		require.EqualValues(t, (5 * time.Hour).Milliseconds(), got[0].Duration)
 		require.Equal(t, "ssl", got[0].Service)

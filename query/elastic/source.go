@@ -181,7 +181,7 @@ func (s *Source) clock(ctx context.Context) (time.Time, []hunt.Note, error) {
 	switch {
 	case es.Is(err, es.Permission):
 		return s.opt.Now(), []hunt.Note{{
-			What: "the cluster's clock could not be asked, so this machine's was used",
+			What: "the cluster's clock could not be asked, so this host's was used",
 			Hint: "grant the cluster privilege monitor",
 		}}, nil
 	case err != nil:
@@ -190,7 +190,7 @@ func (s *Source) clock(ctx context.Context) (time.Time, []hunt.Note, error) {
 	var notes []hunt.Note
 	if c.Off() > skewNote {
 		notes = append(notes, hunt.Note{
-			What: fmt.Sprintf("this machine's clock is %s the cluster's; the window follows the cluster's", c.Difference()),
+			What: fmt.Sprintf("this host's clock is %s the cluster's; the window follows the cluster's", c.Difference()),
 			Hint: "let both follow the same time server",
 		})
 	}

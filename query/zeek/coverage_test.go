@@ -46,5 +46,5 @@ func TestCoverage(t *testing.T) {
 	alone := New(Options{Paths: []string{south}})
 	r, err = alone.Read(t.Context(), req, func([]hunt.Connection) error { return nil })
 	require.NoError(t, err)
-	require.Empty(t, r.Sensors, "one folder is what the hunt's own hours say")
+	require.Empty(t, r.Sensors, "one directory is what the hunt's own hours say")
 }

@@ -117,7 +117,7 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 			missing = append(missing, string(l.kinds[0]))
 		}
 	}
-	if note, ok := hunt.NoMachineLogs(missing, "give the folder with all of Zeek's logs"); ok {
+	if note, ok := hunt.NoMachineLogs(missing, "give the directory with all of Zeek's logs"); ok {
 		remarks.Notes = append(remarks.Notes, note)
 	}
 	return t.machines(), remarks, nil

@@ -48,7 +48,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	}
 	if out.files == 0 {
 		out.Note(hunt.Note{What: "there is no ssl or http log, so pairs are by address alone",
-			Hint: "give the folder with all of Zeek's logs to have servers followed by their names", Logs: []string{"ssl", "http"}})
+			Hint: "give the directory with all of Zeek's logs to have servers followed by their names", Logs: []string{"ssl", "http"}})
 	}
 	return out.reading(), nil
 }
@@ -169,7 +169,7 @@ func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt
 	}
 	if out.files == 0 {
 		out.Note(hunt.Note{What: "there is no dns log, so DNS tunnels cannot be found",
-			Hint: "give the folder with all of Zeek's logs", Logs: []string{"dns"}})
+			Hint: "give the directory with all of Zeek's logs", Logs: []string{"dns"}})
 	}
 	return out.reading(), nil
 }

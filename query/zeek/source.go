@@ -187,7 +187,7 @@ func (in *reading) standIn() bool {
 		return true
 	}
 	in.report.Note(hunt.Note{What: "there is no conn log, so no beacon, long connection or strobe can be found",
-		Hint: "give the folder that holds conn.log", Logs: []string{"conn"}})
+		Hint: "give the directory that holds conn.log", Logs: []string{"conn"}})
 	return false
 }
 
@@ -216,13 +216,13 @@ func (in *reading) nothing() error {
 		have = append(have, f.Path+" "+kind)
 	}
 	if len(have) == 0 {
-		return fmt.Errorf("no Zeek log in %s: found no file at all; give the folder that holds conn.log", where)
+		return fmt.Errorf("no Zeek log in %s: found no file at all; give the directory that holds conn.log", where)
 	}
 	more := ""
 	if n := len(have) - 5; n > 0 {
 		have, more = have[:5], fmt.Sprintf("; and %d more files", n)
 	}
-	return fmt.Errorf("no log that can be hunted in (conn, dns, http, ssl) in %s: %s%s; give the folder that holds conn.log", where, strings.Join(have, "; "), more)
+	return fmt.Errorf("no log that can be hunted in (conn, dns, http, ssl) in %s: %s%s; give the directory that holds conn.log", where, strings.Join(have, "; "), more)
 }
 
 // connections settles the window and hands the connections on.

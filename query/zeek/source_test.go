@@ -27,7 +27,7 @@ func TestLayouts(t *testing.T) {
 		"zst":                   {"conn.log.zst": zst(t, all)},
 		"hourly": {"2024-06-01/conn.00:00:00-01:00:00.log.gz": gz(t, half), "2024-06-01/conn.01:00:00-02:00:00.log.gz": gz(t, rest),
 			"2024-06-01/conn-summary.00:00:00-01:00:00.log.gz": gz(t, "\n>== Total === 2024\n"), "2024-06-01/notes.txt": "x"},
-		"day folder and current": {"2024-06-01/conn.00:00:00-01:00:00.log.gz": gz(t, half), "current/conn.log": rest[:len(rest)-1],
+		"day directory and current": {"2024-06-01/conn.00:00:00-01:00:00.log.gz": gz(t, half), "current/conn.log": rest[:len(rest)-1],
 			"current/known_hosts.log": strings.Replace(tsvHeader, "#path\tconn", "#path\tknown_hosts", 1)},
 		"import by Security Onion": {"conn_20240601_00:00:00.log": half, "conn_20240601_01:00:00.log": rest},
 		"put together":             {"conn.log": half + "#close\t2024-06-01-01-00-00\n" + rest},
@@ -155,7 +155,7 @@ func at0() time.Time { return time.Unix(epoch, 0).UTC() }
 
 // TestBadInput has the bad inputs that end in an error.
 func TestBadInput(t *testing.T) {
-	require.ErrorContains(t, readError(t, outbound(), t.TempDir()), "found no file at all; give the folder that holds conn.log")
+	require.ErrorContains(t, readError(t, outbound(), t.TempDir()), "found no file at all; give the directory that holds conn.log")
 	require.ErrorContains(t, readError(t, outbound(), folder(t, map[string]string{"dns.log": "x", "notes.md": "y", "ftp.log": strings.Replace(tsvHeader, "#path\tconn", "#path\tftp", 1)})),
 		"notes.md is neither Zeek TSV (no #fields line) nor JSON; ")
 	require.ErrorContains(t, readError(t, outbound(), filepath.Join(t.TempDir(), "conn.log")), "no such file")

@@ -54,22 +54,22 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 	explains, why := e.Explains, fmt.Sprintf("known service: %s (%s, by %s; source: %s)", e.What, e.Category, e.Match, e.Source)
 	switch {
 	case v.Long > v.Beacon && !heldOpen[e.Category] && s.Finding.Dwell.Connection.Total >= heldLong:
-		s.Last(why + "; that does not explain why it is held for hours")
+		s.Last(why + "; that does not explain a connection of hours")
 	case explains == scoring.Unexplained:
-		s.Last(why + ": no reason for what it does")
+		s.Last(why + "; that does not explain this behavior")
 	case s.Has(evidence.SelfSigned) || s.Has(evidence.OtherName):
-		s.Last(why + "; but its certificate does not bear that out, so it explains nothing")
+		s.Last(why + "; but its certificate does not confirm that, so it does not lower the score")
 	case confirmed != "":
 		s.Explain(explains, why+"; "+confirmed)
 	case s.Finding.Dwell.DNS != nil:
-		s.Last(why + "; but who answers for it is not known to be its owner, so that explains nothing")
+		s.Last(why + "; but the server is not confirmed to be the vendor's, so it does not lower the score")
 	case s.Finding.Network.Transport == hunt.UDP.String() && s.Key.Name == "" && !s.Conforms:
-		s.Last(why + ", by what other connections to the address carry; that explains nothing, since its address is in no network of the vendor's own")
+		s.Last(why + ", by other connections to the address; its address is not in the vendor's networks, so it does not lower the score")
 	default:
 		if s.Conforms {
-			s.AtMost(scoring.Medium, "it is medium at most, since both the protocol and the name that the address was looked up by speak for it")
+			s.AtMost(scoring.Medium, "medium at most: both the protocol and the resolved name fit")
 		}
-		s.ExplainClaim(scoring.Weak, why+"; a name can be forged, and its address is in no network of the vendor's own")
+		s.ExplainClaim(scoring.Weak, why+"; a name can be forged, and its address is not in the vendor's networks")
 	}
 }
 

@@ -67,14 +67,14 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 		}
 		switch {
 		case age >= knownDays && s.Shared < evidence.BornOut && days(first(s.Finding.Destination.IP.String())) < knownDays:
-			s.Last(fmt.Sprintf("this name is known for %d days in this network, but its server is not, and a name can be forged: that does not lower the score", age))
+			s.Last(fmt.Sprintf("this name was first seen %d days ago, but its server is newer; a name can be forged, so it does not lower the score", age))
 		case age >= knownDays:
-			s.Modify(evidence.Known, fmt.Sprintf("known for %d days in this network", age))
+			s.Modify(evidence.Known, fmt.Sprintf("seen for %d days in this network", age))
 		case age > newDays || days(reach) <= newDays:
 		case domainAge > newDays:
-			s.Last(fmt.Sprintf("first seen %s in this network, but %s is known for %d days", Ago(age), domain, domainAge))
+			s.Last(fmt.Sprintf("first seen %s, but %s has been seen for %d days", Ago(age), domain, domainAge))
 		default:
-			s.Modify(evidence.New, fmt.Sprintf("first seen %s in this network", Ago(age)))
+			s.Modify(evidence.New, fmt.Sprintf("first seen %s", Ago(age)))
 		}
 	}
 	return remarks, ctx.Err()
@@ -84,9 +84,9 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 func Ago(days int64) string {
 	switch days {
 	case 0:
-		return "on the last day"
+		return "today"
 	case 1:
-		return "a day ago"
+		return "1 day ago"
 	}
 	return fmt.Sprintf("%d days ago", days)
 }

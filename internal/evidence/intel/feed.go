@@ -74,7 +74,7 @@ func (f *Feeds) get(ctx context.Context, address, column string) ([]byte, *hunt.
 		return &hunt.Note{Where: feedName(address), What: what, Hint: hint}
 	}
 	if f == nil || f.Dir == "" {
-		return nil, note("the feed is not fetched: there is no folder to keep it in", "set state.dir")
+		return nil, note("the feed is not fetched: there is no directory to keep it in", "set state.dir")
 	}
 	name := sha256.Sum256([]byte(address))
 	path := filepath.Join(f.Dir, hex.EncodeToString(name[:16]))

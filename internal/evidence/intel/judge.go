@@ -172,7 +172,7 @@ func (l *Lists) judge(s *evidence.Subject) {
 		return
 	}
 	first := e.Intel[0]
-	reason := fmt.Sprintf("on an indicator list: %s %s (%s)", first.Type, first.Indicator, first.List)
+	reason := fmt.Sprintf("threat-intel match: %s %s (%s)", first.Type, first.Indicator, first.List)
 	if more := len(e.Intel) - 1; more > 0 {
 		reason += fmt.Sprintf(" and %s more", hunt.Count(more))
 	}

@@ -92,16 +92,16 @@ func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 		return
 	}
 	if 2*sized < len(same)-1 {
-		s.SetApart("what this host sends is of another size than what the others do")
+		s.SetApart("this host sends another size than the others")
 	}
-	s.ExplainFleet(fmt.Sprintf("%s hosts keep this rhythm to the same server, as software does that all of them run, or an outbreak", hunt.Count(len(same))))
+	s.ExplainFleet(fmt.Sprintf("%s hosts beacon to it at the same interval: probably common software, or an outbreak", hunt.Count(len(same))))
 }
 
 // push is fleet for connections that are held for long, as push services are.
 func (p *Count) push(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
 	if n := len(p.held[at]); ok && n >= fleetHosts && p.shared(c) >= evidence.BornOut {
-		s.ExplainFleet(fmt.Sprintf("%s hosts hold connections to the same server for hours, as push services make them, or an outbreak", hunt.Count(n)))
+		s.ExplainFleet(fmt.Sprintf("%s hosts hold long connections to it: looks like a push service, or an outbreak", hunt.Count(n)))
 	}
 }
 
@@ -112,7 +112,7 @@ func (p *Count) present(s *evidence.Subject, c *Candidate) {
 		return
 	}
 	if n := talking(p.reached[at], c.Src); n >= fleetHosts {
-		s.ExplainFleet(fmt.Sprintf("%s hosts keep talking to the same server, as to a service that all of them use, or an outbreak", hunt.Count(n)))
+		s.ExplainFleet(fmt.Sprintf("%s hosts contact it all day: looks like a shared service, or an outbreak", hunt.Count(n)))
 	}
 }
 

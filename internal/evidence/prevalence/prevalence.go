@@ -131,7 +131,7 @@ func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
 	s.Company, s.Shared = p.company(c), p.shared(c)
 	p.spread(s, c)
 	if f := s.Finding; f.Network.Connections > 0 && s.Silent+s.Refused >= f.Network.Connections {
-		s.AtMost(scoring.Medium, "it is medium at most, since nobody ever answered: anybody can send packets in this host's name")
+		s.AtMost(scoring.Medium, "medium at most: no connection was answered, and anyone can send packets with this host's address")
 	}
 	switch v := s.Indicators; {
 	case v.Strobe > max(v.Beacon, v.Long):
@@ -154,13 +154,13 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 	}
 	r, all := p.reached[at], float64(len(p.active))
 	touched, h := float64(len(r.touched)), float64(talking(r, c.Src))
-	does, plural := "talks to it", "talk to it"
+	what := "" // prevalence of the destination goes without saying
 	switch c.Fingerprint.Kind {
 	case hunt.NoFingerprint:
 	case hunt.Unshared:
-		touched, h, does = 1, 1, "talks to any of its destinations"
+		touched, h, what = 1, 1, " for all its destinations"
 	default:
-		touched, h, does, plural = float64(c.Showing), float64(c.Showing), "shows this TLS fingerprint", "show this TLS fingerprint"
+		touched, h, what = float64(c.Showing), float64(c.Showing), " with this TLS fingerprint"
 	}
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(touched), Active: int64(max(all, touched))}
 	few := max(1, 0.02*all)
@@ -168,24 +168,22 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 		e, of := s.Finding.Dwell.Evidence.Prevalence, p.reached[domain]
 		e.Domain, e.DomainHosts = domain.domain, max(int64(len(of.touched)), int64(touched))
 		if around := talking(of, c.Src); all >= FewHosts && h <= few && float64(around) > few {
-			s.Last(fmt.Sprintf("%s of %s active hosts talk to names of %s, so this one does not count as rare", hunt.Count(around), hunt.Count(int64(all)), domain.domain))
+			s.Last(fmt.Sprintf("%s of %s active hosts contact names under %s, so this one does not count as rare", hunt.Count(around), hunt.Count(int64(all)), domain.domain))
 			return
 		}
 	}
 	some, active := hunt.Count(int64(h)), hunt.Count(int64(all))
 	fleeting := ""
 	if n := int64(touched - h); n > 0 {
-		fleeting = fmt.Sprintf(" (%s touched it, without keeping contact)", hunt.Count(n))
+		fleeting = fmt.Sprintf(" (%s more had brief contact)", hunt.Count(n))
 	}
 	switch {
 	case h >= max(5, 0.5*all) && s.Shared < evidence.BornOut:
-		s.Last(fmt.Sprintf("%s of %s active hosts use this name, but not at these servers, and a name can be forged: that does not lower the score", some, active))
+		s.Last(fmt.Sprintf("%s of %s active hosts use this name, but at other servers; a name can be forged, so it does not lower the score", some, active))
 	case h >= max(5, 0.5*all):
-		s.Modify(evidence.Common, fmt.Sprintf("%s of %s active hosts %s", some, active, plural))
-	case all >= FewHosts && h <= 1:
-		s.Modify(evidence.Rare, fmt.Sprintf("no other of %s active hosts %s%s", active, does, fleeting))
+		s.Modify(evidence.Common, fmt.Sprintf("prevalence %s of %s active hosts%s", some, active, what))
 	case all >= FewHosts && h <= few:
-		s.Modify(evidence.Rare, fmt.Sprintf("only %s of %s active hosts %s%s", some, active, plural, fleeting))
+		s.Modify(evidence.Rare, fmt.Sprintf("prevalence %s of %s active hosts%s%s", some, active, what, fleeting))
 	}
 }
 

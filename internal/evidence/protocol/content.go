@@ -13,13 +13,13 @@ import (
 func (v *view) programs() {
 	for _, c := range v.Files {
 		if what := program(c.MIME); what != "" {
-			v.odd(evidence.Executable, "%s went over it: %s (%s, %s)", what, c.MIME, hunt.Many(c.Count, "file"), hunt.Size(c.Bytes))
+			v.odd(evidence.Executable, "%s sent: %s (%s, %s)", what, c.MIME, hunt.Many(c.Count, "file"), hunt.Size(c.Bytes))
 			return
 		}
 	}
 	for _, c := range v.HTTP.MIME {
 		if what := program(c.Value); what != "" {
-			v.odd(evidence.Executable, "%s came over it: %s (%s)", what, c.Value, hunt.Many(c.Count, "response"))
+			v.odd(evidence.Executable, "%s received: %s (%s)", what, c.Value, hunt.Many(c.Count, "response"))
 			return
 		}
 	}
@@ -46,14 +46,14 @@ func (v *view) unanswered() {
 	silent, refused := v.s.Silent+v.Silent, v.s.Refused+v.Refused
 	n := silent + refused
 	if n >= all && n > 0 {
-		v.s.AtMost(scoring.Medium, "it is medium at most, since nobody ever answered: anybody can send packets in this host's name")
+		v.s.AtMost(scoring.Medium, "medium at most: no connection was answered, and anyone can send packets with this host's address")
 	}
 	if all < enough || ten*n < nine*all {
 		return
 	}
-	what, more := "its server does not answer", ""
+	what, more := "no answer from the server", ""
 	if refused > silent {
-		what = "its server refuses the connection"
+		what = "connection refused by the server"
 	}
 	if silent > 0 && refused > 0 {
 		more = fmt.Sprintf("; %s without an answer, %s refused", hunt.Count(silent), hunt.Count(refused))

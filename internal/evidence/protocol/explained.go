@@ -33,7 +33,7 @@ func Explain(s *evidence.Subject, k *Spoken) {
 	}
 	switch {
 	case k.Inside:
-		s.Explain(scoring.Strong, what+" by a server inside")
+		s.Explain(scoring.Strong, what+" by an internal server")
 		return
 	case tight:
 		s.ExplainClaim(scoring.Weak, what)
@@ -42,7 +42,7 @@ func Explain(s *evidence.Subject, k *Spoken) {
 	default:
 		return
 	}
-	s.AtMost(scoring.Medium, "it is medium at most, since sizes, rate and answers are those of the protocol")
+	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
 }
 
 // shared is by how many hosts a server has to be used, the candidate's own included, to be one of the network's.

@@ -54,10 +54,10 @@ func (v *view) flow() {
 	v.service()
 	const megabyte, times, hour = 1 << 20, 10, 3600
 	if out, in := f.Client.Bytes, f.Server.Bytes; v.outbound && out >= megabyte && out >= times*in && f.Event.End.Sub(f.Event.Start.Time).Seconds() >= hour {
-		v.odd(evidence.Upload, "it sends far more than it gets: %s bytes out, %s in, over %s", hunt.Count(out), hunt.Count(in), hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
+		v.odd(evidence.Upload, "uploads far more than it downloads: %s bytes out, %s in, over %s", hunt.Count(out), hunt.Count(in), hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
 	}
 	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP && !v.s.Has(evidence.Common) {
-		v.odd(evidence.SameSize, "the same message again and again: programs repeat themselves, people do not")
+		v.odd(evidence.SameSize, "constant payload size: automated")
 		if slices.Contains(f.Dwell.Reasons, z.Reason()) {
 			v.s.Told(evidence.SameSize)
 		}
@@ -65,7 +65,7 @@ func (v *view) flow() {
 	v.icmp()
 	const many, long, random = 100, 24, 3.2
 	if d := f.Dwell.DNS; d != nil && d.Names >= many && d.MeanLength >= long && d.Entropy >= random {
-		v.odd(evidence.DNSNames, "its names are as long and as random as encoded data")
+		v.odd(evidence.DNSNames, "names as long and as random as encoded data")
 	}
 }
 
@@ -80,10 +80,10 @@ func (v *view) service() {
 	case got == "":
 		// Old Zeeks know no QUIC, so nothing recognised there says little.
 		if k.Proto == hunt.TCP && f.Client.Bytes > 0 && f.Server.Bytes > 0 {
-			v.odd(evidence.NoService, "port %d is for %s, but Zeek recognises no protocol in what goes both ways (%s)", k.Port, want[0], hunt.Many(f.Network.Connections, "connection"))
+			v.odd(evidence.NoService, "unrecognized protocol on port %d, expected %s (%s)", k.Port, want[0], hunt.Many(f.Network.Connections, "connection"))
 		}
 	case !slices.ContainsFunc(strings.Split(got, ","), func(s string) bool { return slices.Contains(want, s) }):
-		v.odd(evidence.OddService, "port %d is for %s, but what is spoken is %s (%s)", k.Port, want[0], got, hunt.Many(f.Network.Connections, "connection"))
+		v.odd(evidence.OddService, "port %[1]d usually carries %[2]s, but this is %[3]s (%[4]s)", k.Port, want[0], got, hunt.Many(f.Network.Connections, "connection"))
 	}
 }
 
@@ -97,7 +97,7 @@ func (v *view) icmp() {
 	const headers, ping = 28, 128
 	data := float64(f.Client.Bytes) / float64(f.Network.Connections)
 	if messages := (v.s.Sizes.Median - data) / headers; messages >= 1 && data/messages > ping {
-		v.odd(evidence.ICMPData, "ICMP carries %s bytes a message, more than a ping has (%s)", hunt.Count(int64(data/messages)), hunt.Many(f.Network.Connections, "connection"))
+		v.odd(evidence.ICMPData, "ICMP carries %s bytes per message, more than a ping (%s)", hunt.Count(int64(data/messages)), hunt.Many(f.Network.Connections, "connection"))
 	}
 }
 
@@ -121,7 +121,7 @@ func (v *view) contents() {
 		}
 	}
 	if wrong >= enough && half(wrong, all) {
-		v.odd(evidence.WrongContent, "what comes is not what the path says: %s is %s (%s of %s)", clip(example.URI), example.MIME, hunt.Count(wrong), hunt.Count(all))
+		v.odd(evidence.WrongContent, "content does not match the path: %s is %s (%s of %s)", clip(example.URI), example.MIME, hunt.Count(wrong), hunt.Count(all))
 	}
 }
 
@@ -158,12 +158,12 @@ func (v *view) remarks() {
 		if about, _, _ := strings.Cut(n.Value, "::"); about == "SSL" || about == "CaptureLoss" || about == "PacketFilter" || about == "Weird" {
 			continue
 		}
-		v.odd(evidence.Noticed, "Zeek noticed %s between the two (%s)", n.Value, hunt.Many(n.Count, "time"))
+		v.odd(evidence.Noticed, "Zeek notice: %s (%s)", n.Value, hunt.Many(n.Count, "time"))
 		break
 	}
 	for _, w := range v.Weird {
 		if !lossy(w.Value) && half(w.Count, v.s.Finding.Network.Connections) {
-			v.odd(evidence.Weirdness, "Zeek finds the protocol weird: %s (%s)", w.Value, hunt.Many(w.Count, "time"))
+			v.odd(evidence.Weirdness, "Zeek weird: %s (%s)", w.Value, hunt.Many(w.Count, "time"))
 			break
 		}
 	}

@@ -40,11 +40,11 @@ type Names struct {
 func ExplainNames(s *evidence.Subject, n *Names) {
 	switch rule := specialUse(n.Domain); {
 	case rule != "" && n.Inside:
-		s.Explain(scoring.Strong, "names below "+n.Domain+" are not looked up outside ("+rule+"), and only resolvers of the network's own were asked")
+		s.Explain(scoring.Strong, "names under "+n.Domain+" are never resolved externally ("+rule+"), and only internal resolvers were asked")
 	case n.isList():
-		s.ExplainClaim(scoring.Weak, "the names are addresses written backwards below a domain, as DNS lists are asked (RFC 5782), and the answers are of 127.0.0.0/8 or none: four bytes a query, none back")
+		s.ExplainClaim(scoring.Weak, "DNS list lookups (RFC 5782): reversed addresses under a domain, answers in 127.0.0.0/8 or none")
 	case n.allInside():
-		s.ExplainClaim(scoring.Weak, "the names are short, and all that is answered are addresses inside: the domain is the site's own")
+		s.ExplainClaim(scoring.Weak, "short names, and all answers are internal addresses: the site's own domain")
 	}
 }
 

@@ -25,7 +25,7 @@ func (v *view) listed() {
 		if i > 0 {
 			continue
 		}
-		reason := fmt.Sprintf("Zeek was told to look for %s and saw it (%s; %s)", x.Indicator, hunt.Many(x.Count, "time"), list)
+		reason := fmt.Sprintf("Zeek intel hit: %s (%s; %s)", x.Indicator, hunt.Many(x.Count, "time"), list)
 		if more := len(v.Intel) - 1; more > 0 {
 			reason += fmt.Sprintf(" and %s more", hunt.Count(more))
 		}

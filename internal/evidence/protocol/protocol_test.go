@@ -102,11 +102,11 @@ func TestRules(t *testing.T) {
 			c.Names, c.Subject, c.NotBefore, c.NotAfter = nil, "CN=other", hunt.Absent, hunt.Absent
 		}), nil, map[string]float64{}},
 		{"a fingerprint of its own", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 1)}}, nil, map[string]float64{evidence.RareClient: 0.15}},
-		{"of one machine, to many", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 5)}}, nil, map[string]float64{evidence.RareClient: 0.075}},
+		{"of one host, to many", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 5)}}, nil, map[string]float64{evidence.RareClient: 0.075}},
 		{"of a fleet, to one server", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 9, 1)}}, nil, map[string]float64{}},
 		{"JA4 says more than JA3", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 1), JA4: trait("k", 10, 9, 9)}}, nil, map[string]float64{}},
 		{"a JA3 that changes says nothing", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 1, 1, 1)}}, nil, map[string]float64{}},
-		{"few machines", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 1)}}, func(_ *evidence.Subject, b *hunt.FactBook) { b.TLSHosts = 9 }, map[string]float64{}},
+		{"few hosts", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 1)}}, func(_ *evidence.Subject, b *hunt.FactBook) { b.TLSHosts = 9 }, map[string]float64{}},
 		{"a user agent of its own", hunt.Facts{HTTP: hunt.HTTPFacts{Requests: 10, Agents: trait("a", 10, 1, 1)}}, nil, map[string]float64{evidence.RareAgent: 0.15}},
 		{"text for a picture", web("/a.png?x=1", "text/plain", 5), nil, map[string]float64{evidence.WrongContent: 0.10}},
 		{"text for a picture, seldom", web("/a.png", "text/plain", 4), nil, map[string]float64{}},
@@ -199,5 +199,5 @@ func TestWhatZeekSaw(t *testing.T) {
 	require.Equal(t, map[string]float64{evidence.Intel: 0.25}, judged(t, facts, func(s *evidence.Subject, _ *hunt.FactBook) { seen = s }))
 	require.Equal(t, []hunt.IntelHit{{Indicator: "203.0.113.7", Type: "addr", List: "zeek.intel: feed-a"}, {Indicator: "evil.example", Type: "domain", List: "zeek.intel"}},
 		seen.Finding.Dwell.Evidence.Intel)
-	require.Equal(t, []string{"Zeek was told to look for 203.0.113.7 and saw it (4 times; zeek.intel: feed-a) and 1 more"}, seen.Finding.Dwell.Reasons)
+	require.Equal(t, []string{"Zeek intel hit: 203.0.113.7 (4 times; zeek.intel: feed-a) and 1 more"}, seen.Finding.Dwell.Reasons)
 }

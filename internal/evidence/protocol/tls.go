@@ -26,12 +26,12 @@ func (v *view) nameless() {
 		}
 	}
 	if half(bare, h.Requests) {
-		v.odd(evidence.BareAddress, "HTTP asks for the bare address (%s of %s)", hunt.Count(bare), hunt.Many(h.Requests, "request"))
+		v.odd(evidence.BareAddress, "HTTP request to a bare IP address (%s of %s)", hunt.Count(bare), hunt.Many(h.Requests, "request"))
 	}
 	// Enough queries that the machine's names are looked up where we see it.
 	const enough = 10
 	if v.s.Key.Kind() == "address" && v.outbound && v.s.Key.Proto != hunt.ICMP && v.Queries >= enough && len(v.Names) == 0 {
-		v.odd(evidence.NeverResolved, "no DNS answer held this address, though %s queries of this machine are seen", hunt.Count(v.Queries))
+		v.odd(evidence.NeverResolved, "no DNS lookup: the host never resolved this address (%s queries seen)", hunt.Count(v.Queries))
 	}
 }
 
@@ -42,28 +42,28 @@ func (v *view) certificate() {
 	}
 	c := v.TLS.Certificates[0]
 	if selfSigned(&c, v.TLS.Validation) {
-		v.odd(evidence.SelfSigned, "its certificate is self-signed (%s, %s)", subjectOf(&c), hunt.Many(c.Count, "handshake"))
-		v.s.SetApart("its certificate is self-signed")
+		v.odd(evidence.SelfSigned, "self-signed certificate (%s, %s)", subjectOf(&c), hunt.Many(c.Count, "handshake"))
+		v.s.SetApart("the certificate is self-signed")
 	}
 	start, end := v.window.Start.UnixMilli(), v.window.End.UnixMilli()
 	const layout = "2006-01-02"
 	if c.NotAfter != hunt.Absent && c.NotAfter < start {
-		v.odd(evidence.Expired, "its certificate expired on %s (%s)", hunt.At(c.NotAfter).Format(layout), hunt.Many(c.Count, "handshake"))
+		v.odd(evidence.Expired, "certificate expired on %s (%s)", hunt.At(c.NotAfter).Format(layout), hunt.Many(c.Count, "handshake"))
 	}
 	if c.NotAfter == hunt.Absent && len(v.TLS.Validation) > 0 { // what Zeek found when it checked
 		switch said := v.TLS.Validation[0]; {
 		case strings.Contains(said.Value, "expired"):
-			v.odd(evidence.Expired, "its certificate had expired (%s)", hunt.Many(said.Count, "handshake"))
+			v.odd(evidence.Expired, "certificate expired (%s)", hunt.Many(said.Count, "handshake"))
 		case strings.Contains(said.Value, "not yet valid"):
-			v.odd(evidence.NotYetValid, "its certificate was not yet valid (%s)", hunt.Many(said.Count, "handshake"))
+			v.odd(evidence.NotYetValid, "certificate not yet valid (%s)", hunt.Many(said.Count, "handshake"))
 		}
 	}
 	if c.NotBefore != hunt.Absent {
 		switch begins := hunt.At(c.NotBefore).Format(layout); {
 		case c.NotBefore >= end:
-			v.odd(evidence.NotYetValid, "its certificate is valid from %s on only (%s)", begins, hunt.Many(c.Count, "handshake"))
+			v.odd(evidence.NotYetValid, "certificate valid only from %s (%s)", begins, hunt.Many(c.Count, "handshake"))
 		case c.NotBefore >= start-(24*time.Hour).Milliseconds():
-			v.odd(evidence.IssuedToday, "its certificate was issued the same day, %s (%s)", begins, hunt.Many(c.Count, "handshake"))
+			v.odd(evidence.IssuedToday, "certificate issued the same day, %s (%s)", begins, hunt.Many(c.Count, "handshake"))
 		}
 	}
 	// Without the x509 record the other names of the certificate are not known.
@@ -71,8 +71,8 @@ func (v *view) certificate() {
 		return
 	}
 	if asked := v.TLS.Names[0]; !isFor(&c, asked.Value) {
-		v.odd(evidence.OtherName, "its certificate is for %s, not for the name that was asked for, %s (%s)", subjectOf(&c), asked.Value, hunt.Many(asked.Count, "handshake"))
-		v.s.SetApart("its certificate is for another name")
+		v.odd(evidence.OtherName, "certificate name mismatch: certificate %s, requested %s (%s)", subjectOf(&c), asked.Value, hunt.Many(asked.Count, "handshake"))
+		v.s.SetApart("the certificate is for another name")
 	}
 }
 
@@ -163,12 +163,12 @@ func (v *view) rare(term, word string, traits []hunt.Trait, all int64, hosts int
 	const few = 2
 	switch oneHost, oneDestination := t.Hosts == 1, t.Destinations == 1; {
 	case oneHost && oneDestination:
-		v.s.SetApart(fmt.Sprintf("no other host shows its %s, and it shows it to nobody else", word))
-		v.odd(term, "no other of %s machines shows its %s %s, and it shows it to nobody else (%s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
+		v.s.SetApart(fmt.Sprintf("its %s is unique to this host and destination", word))
+		v.odd(term, "%[2]s %[3]s unique: only this host of %[1]s, only to this destination (%[4]s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
 	case oneHost:
-		v.oddBy(term, 0.5, "no other of %s machines shows its %s %s (%s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
+		v.oddBy(term, 0.5, "%[2]s %[3]s unique to this host, 1 of %[1]s (%[4]s)", hunt.Count(hosts), word, t.Value, hunt.Many(t.Count, "time"))
 	case oneDestination && t.Hosts <= few:
-		v.s.SetApart(fmt.Sprintf("its %s is shown to this address only", word))
-		v.oddBy(term, 0.5, "its %s %s is shown to this address only (%s)", word, t.Value, hunt.Many(t.Count, "time"))
+		v.s.SetApart(fmt.Sprintf("its %s is used only with this destination", word))
+		v.oddBy(term, 0.5, "%s %s used only with this destination (%s)", word, t.Value, hunt.Many(t.Count, "time"))
 	}
 }

@@ -178,7 +178,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 	m.Named = uses.Join(tables...)
 	if b := m.Named.Busy; b.Fingerprints > 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{Count: b.Fingerprints,
-			What: fmt.Sprintf("%s TLS fingerprints of a machine and port were not followed as such: each is in more than %s records (%s in all), among which no beat could be told", hunt.Count(b.Fingerprints), hunt.Count(pairs.MaxPrinted), hunt.Count(b.Records)),
+			What: fmt.Sprintf("%s TLS fingerprints of a host and port were not followed as such: each is in more than %s records (%s in all), among which no rhythm could be found", hunt.Count(b.Fingerprints), hunt.Count(pairs.MaxPrinted), hunt.Count(b.Records)),
 			Hint: "what they went to was still judged by address, name and network"})
 	}
 	for _, t := range tables {

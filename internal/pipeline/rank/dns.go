@@ -244,13 +244,13 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	}
 	f.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(a.clients), Active: int64(s.dns.clients)}
 	if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
-		out.Modify(evidence.Rare, fmt.Sprintf("no other of %s clients asks for it", hunt.Count(int64(s.dns.clients))))
+		out.Modify(evidence.Rare, fmt.Sprintf("prevalence 1 of %s clients", hunt.Count(int64(s.dns.clients))))
 	}
 	if a.clients >= 3 && out.Resolved && v.Beacon >= v.DNSTunnel {
-		out.ExplainFleet(fmt.Sprintf("%s of %s clients ask for names of it, as for those of a service that all of them use, or an outbreak", hunt.Count(int64(a.clients)), hunt.Count(int64(s.dns.clients))))
+		out.ExplainFleet(fmt.Sprintf("%s of %s clients query names under it: looks like a shared service, or an outbreak", hunt.Count(int64(a.clients)), hunt.Count(int64(s.dns.clients))))
 	}
 	if q.Overflow > 0 {
-		out.Last("there were more names than are kept: at least those above")
+		out.Last("more names than are kept: the counts are lower bounds")
 	}
 	return out
 }

@@ -44,10 +44,10 @@ const shortWindow = 6
 // chance has the severity of what rests on a rhythm agree with how likely it is by chance.
 func (s *search) chance(sub *evidence.Subject, k *key, tested int) {
 	most := k.beacon.Chance(tested)
-	why := fmt.Sprintf("chance: %.2g of %s candidates would look like this, so the rhythm is %s at most",
+	why := fmt.Sprintf("chance about %.2g of %s candidates, so the rhythm is %s at most",
 		math.Pow(10, k.beacon.Score(tested).LogExpected), hunt.Count(tested), most)
 	if length := s.m.Window.Duration(); most == scoring.Critical && length < shortWindow*time.Hour {
-		most, why = scoring.High, fmt.Sprintf("a window of %s does not show that it lasts, so this is high at most", hunt.Seconds(length.Seconds()))
+		most, why = scoring.High, fmt.Sprintf("high at most: a window of %s does not show that it lasts", hunt.Seconds(length.Seconds()))
 	}
 	if most < scoring.Critical {
 		sub.AtMostByChance(most, why)

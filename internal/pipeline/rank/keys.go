@@ -103,7 +103,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 		b := p.Beacon(scoring.Series{Start: p.requests}, p.window)
 		if score := b.Score(int(p.tested.Add(1))).Score; score > weight || b.Beyond() && !k.beacon.Beyond() {
 			k.beacon, weight = b, max(score, weight)
-			k.closing = fmt.Sprintf("the rhythm is that of %s HTTP requests, in connections kept open", hunt.Count(int64(len(p.requests))))
+			k.closing = fmt.Sprintf("the rhythm is that of %s HTTP requests in persistent connections", hunt.Count(int64(len(p.requests))))
 		}
 	}
 	// Together, connections to many destinations nearly always cover hours, and are there all day: only a rhythm says

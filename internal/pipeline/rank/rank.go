@@ -209,7 +209,7 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 			also = append(also, src.keys[i].String())
 		}
 		if len(also) > 0 {
-			sub.Last("the same story is told by " + hunt.Listed(also))
+			sub.Last("same traffic as " + hunt.Listed(also))
 		}
 		sub.Finding.Dwell.Also = also[:min(len(also), maxAlso)]
 		out = append(out, sub)

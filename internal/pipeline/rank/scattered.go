@@ -79,7 +79,7 @@ func (s *search) gather(p *prober) {
 				continue
 			}
 			if k := p.measureRollUp(id, scoring.PairKey, p.roll.records); k != nil {
-				k.closing = fmt.Sprintf("%s addresses of %s, with a connection or a few each, count as one host", hunt.Count(int64(at.sources)), network)
+				k.closing = fmt.Sprintf("%s addresses of %s, each with a few connections, count as one host", hunt.Count(int64(at.sources)), network)
 				host.keys = append(host.keys, k)
 			}
 		}

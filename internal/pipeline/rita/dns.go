@@ -86,7 +86,7 @@ func (w *worker) tunnels() {
 		}
 		if !d.direct {
 			modifiers = append(modifiers, hunt.Modifier{Name: "no_direct_connection", Value: scoring.RITANoDirect,
-				Reason: "nobody connected to its addresses but those who asked for its names"})
+				Reason: "only hosts that queried its names connected to its addresses"})
 		}
 		score := final(parts, modifiers)
 		if !w.keeps(score) {
@@ -98,7 +98,7 @@ func (w *worker) tunnels() {
 		f.Destination.Domain = d.name
 		f.Dwell.InternalIP = q.Client
 		f.Dwell.Indicators = []string{hunt.DNSTunnel}
-		f.Dwell.Reasons = []string{fmt.Sprintf("%s distinct names were asked for below %s, by %s machines; %s asked for the most", hunt.Count(d.names), d.name, hunt.Count(len(d.clients)), q.Client)}
+		f.Dwell.Reasons = []string{fmt.Sprintf("%s unique names under %s, queried by %s hosts, most by %s", hunt.Count(d.names), d.name, hunt.Count(len(d.clients)), q.Client)}
 		f.Rule = material.Rule(f.Dwell.Indicators)
 		f.Dwell.DNS = &hunt.DNSEvidence{Names: d.names, Queries: d.queries}
 		f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: int64(len(d.clients)), Active: w.spread.machines()}}

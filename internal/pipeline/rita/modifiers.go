@@ -130,18 +130,18 @@ func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []h
 	if len(hits) > 0 {
 		list = append(list, intelModifier(hits[0], scoring.RITAFinal(0, l.parts.Beacon, l.parts.LongConnection, l.parts.Strobe)))
 		if l.ritaBytes >= scoring.RITAIntelBytes {
-			add("threat_intel_data", scoring.RITAIntelData, "%s bytes went to and from what is on an indicator list", hunt.Count(l.ritaBytes))
+			add("threat_intel_data", scoring.RITAIntelData, "%s bytes exchanged with a destination on an indicator list", hunt.Count(l.ritaBytes))
 		}
 	}
 	hosts = int64(s.spread.hosts[party.As16()])
 	machines := s.spread.machines()
-	add("prevalence", s.set.Prevalence(hosts, machines), "%s of %s internal machines talk to it (RITA: rare up to 2 %%, common from half)", hunt.Count(hosts), hunt.Count(machines))
+	add("prevalence", s.set.Prevalence(hosts, machines), "prevalence %s of %s internal hosts (RITA: rare at most 2%%, common at least 50%%)", hunt.Count(hosts), hunt.Count(machines))
 	s.firstSeen(destination, l.First, add)
 	if n := s.m.Nameless[hunt.Two{Src: k.Src, Dst: k.Dst}]; n > 0 && k.Name == "" {
 		add("missing_host", scoring.RITAMissingHost, "%s HTTP requests without a Host header", hunt.Count(n))
 	}
 	if text := s.m.Signatures.Rare(k); text != "" {
-		add("rare_signature", s.set.RareSignature, "the machine shows the %s %q to this destination and to no other", kindOf(text), text)
+		add("rare_signature", s.set.RareSignature, "%s %q used only with this destination", kindOf(text), text)
 	}
 	return list, hosts
 }
@@ -150,7 +150,7 @@ func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []h
 // the larger one counts.
 func intelModifier(hit hunt.IntelHit, strongest float64) hunt.Modifier {
 	return hunt.Modifier{Name: "threat_intel", Value: material.Round(max(0, scoring.RITAIntel-strongest)),
-		Reason: fmt.Sprintf("on an indicator list: %s %s (%s), which is a threat of %.1f to RITA", hit.Type, hit.Indicator, hit.List, scoring.RITAIntel)}
+		Reason: fmt.Sprintf("threat-intel match: %s %s (%s), which is a threat of %.1f to RITA", hit.Type, hit.Indicator, hit.List, scoring.RITAIntel)}
 }
 
 // firstSeen adds how long a destination has been known. RITA would call everything new in its first week.
@@ -163,9 +163,9 @@ func (s *search) firstSeen(destination string, first int64, add func(string, flo
 	}
 	switch age := s.days(first); {
 	case age >= scoring.RITAKnownDays:
-		add("first_seen", -scoring.RITAKnown, "known for %d days in this network", age)
+		add("first_seen", -scoring.RITAKnown, "seen for %d days in this network", age)
 	case age <= scoring.RITANewDays && s.settled:
-		add("first_seen", scoring.RITANew, "first seen %s in this network", firstseen.Ago(age))
+		add("first_seen", scoring.RITANew, "first seen %s", firstseen.Ago(age))
 	}
 }
 

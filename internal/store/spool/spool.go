@@ -84,7 +84,7 @@ func Open(o Options) (*Spool, error) {
 		o.Now = time.Now
 	}
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the spool's folder: %w", err)
+		return nil, fmt.Errorf("make the spool's directory: %w", err)
 	}
 	s := &Spool{dir: o.Dir, max: o.MaxBytes, now: o.Now, shared: o.Shared}
 	if err := atomicfile.Sweep(o.Dir); err != nil {

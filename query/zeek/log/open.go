@@ -187,10 +187,10 @@ var magics = []struct {
 	{"\x1f\x9d", "is compressed with compress, which is not read", "unpack it with: uncompress FILE", true},
 	{"\x1f\x8b", "is compressed twice", "unpack it once with: gunzip FILE", true},
 	{"\xce\xb2\xcf\x81", "is compressed with brotli, which is not read", "unpack it with: brotli -d FILE", true},
-	{"PK\x03\x04", "is an archive (zip), and archives are not looked into", "unpack it with: unzip FILE, and give the folder", true},
+	{"PK\x03\x04", "is an archive (zip), and archives are not looked into", "unpack it with: unzip FILE, and give the directory", true},
 	{"PK\x05\x06", "is an empty archive (zip)", "", false},
-	{"7z\xbc\xaf\x27\x1c", "is an archive (7z), and archives are not looked into", "unpack it with: 7z x FILE, and give the folder", true},
-	{"Rar!\x1a\x07", "is an archive (rar), and archives are not looked into", "unpack it, and give the folder", true},
+	{"7z\xbc\xaf\x27\x1c", "is an archive (7z), and archives are not looked into", "unpack it with: 7z x FILE, and give the directory", true},
+	{"Rar!\x1a\x07", "is an archive (rar), and archives are not looked into", "unpack it, and give the directory", true},
 	{"PAR1", "is a Parquet file, no Zeek log", "write the records out as JSON lines", true},
 	{"ORC", "is an ORC file, no Zeek log", "write the records out as JSON lines", true},
 	{"Obj\x01", "is an Avro file, no Zeek log", "write the records out as JSON lines", true},
@@ -210,7 +210,7 @@ func magic(head []byte, packed bool) error {
 		if packed {
 			how = "tar xzf FILE"
 		}
-		return &notLogError{"is an archive (tar), and archives are not looked into", "unpack it with: " + how + ", and give the folder", true}
+		return &notLogError{"is an archive (tar), and archives are not looked into", "unpack it with: " + how + ", and give the directory", true}
 	}
 	return nil
 }

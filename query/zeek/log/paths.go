@@ -117,10 +117,10 @@ func expand(pattern string) ([]string, error) {
 func (fd *finder) walk(dir string, asked bool) error {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return fmt.Errorf("open folder: %w", err)
+		return fmt.Errorf("open directory: %w", err)
 	}
 	if real, err = filepath.Abs(real); err != nil {
-		return fmt.Errorf("open folder: %w", err)
+		return fmt.Errorf("open directory: %w", err)
 	}
 	if fd.seen[real] {
 		return nil
@@ -129,9 +129,9 @@ func (fd *finder) walk(dir string, asked bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		if asked {
-			return fmt.Errorf("list folder: %w", err)
+			return fmt.Errorf("list directory: %w", err)
 		}
-		fd.report.Gap(hunt.Note{What: "this folder could not be listed: " + err.Error(), Where: dir,
+		fd.report.Gap(hunt.Note{What: "this directory could not be listed: " + err.Error(), Where: dir,
 			Hint: "logs in it are missing from the hunt", Count: 1})
 	}
 	for _, e := range entries {
