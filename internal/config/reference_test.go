@@ -32,7 +32,7 @@ func reference() string {
 
 A flag wins over the environment, the environment over the file, the file over the default. ` + "`dwell config`" + ` shows what is in
 force and where it came from. The file is the one of ` + "`--config`" + ` (or ` + "`DWELL_CONFIG`" + `), else ` + "`dwell/config.yaml`" + ` in the user's configuration
-folder, else ` + "`/etc/dwell/config.yaml`" + `. Unknown keys are refused, and so are durations without a unit; days are written ` + "`7d`" + `. Any key but a
+directory, else ` + "`/etc/dwell/config.yaml`" + `. Unknown keys are refused, and so are durations without a unit; days are written ` + "`7d`" + `. Any key but a
 secret can be set for one run with ` + "`--set KEY=VALUE`" + `. An empty environment variable counts as not set.
 
 `)
