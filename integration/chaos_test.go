@@ -140,7 +140,7 @@ func (d *disturbed) outcome(t *testing.T, r *pipeline.Result, err error) string 
 }
 
 // One fault on exactly the n-th request, for every n. DWELL_CHAOS=all takes every kind of fault for every n; otherwise the kinds
-// take turns.
+// take turns. DWELL_CHAOS_PART=2/5 takes the second fifth of the requests.
 func TestOneFaultOnEachRequest(t *testing.T) {
 	d := undisturbed(t)
 	kinds := faults()
@@ -152,9 +152,14 @@ func TestOneFaultOnEachRequest(t *testing.T) {
 		}
 	})
 	all := os.Getenv("DWELL_CHAOS") == "all"
+	part, parts := 1, 1
+	if text := os.Getenv("DWELL_CHAOS_PART"); text != "" {
+		_, err := fmt.Sscanf(text, "%d/%d", &part, &parts)
+		require.NoError(t, err)
+	}
 	counts := map[string]int{}
 	var worst []string
-	for n := 1; n <= d.requests; n++ {
+	for n := part; n <= d.requests; n += parts {
 		for i, name := range names {
 			if !all && (n+i)%len(names) != 0 {
 				continue

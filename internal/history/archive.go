@@ -29,9 +29,6 @@ type Archive struct {
 	All hunt.Source
 }
 
-// lookBack is how long before a window connections are looked for that reach into it.
-const lookBack = 31 * 24 * time.Hour
-
 // Update reads what is new or has changed since the last time; it says how many files that were. Scope is what the history
 // was opened for.
 func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, err error) {
@@ -194,9 +191,9 @@ func (a *Archive) Open() *hunt.Session {
 		}
 		from := reading.Window.ReadFrom()
 		lost, err := a.Store.Connections(ctx, Selection{From: from, To: reading.Window.End}, give)
-		if err == nil && !req.EveryRecord {
+		if back := reading.Window.Start.Add(-req.Back()); err == nil && !req.EveryRecord && back.Before(from) {
 			var before map[int64]bool
-			before, err = a.Store.Connections(ctx, Selection{From: from.Add(-lookBack), To: from, Reach: reading.Window.Start}, give)
+			before, err = a.Store.Connections(ctx, Selection{From: back, To: from, Reach: reading.Window.Start}, give)
 			maps.Copy(lost, before)
 		}
 		reading.Records, reading.Connections = n.Load(), n.Load()

@@ -72,13 +72,13 @@ func (r *connection) same(o *connection, both bool) {
 func (r *connection) from(c *hunt.Connection) {
 	*r = connection{Source: c.Src.As16(), Destination: c.Dst.As16(), DestinationPort: c.DstPort, Transport: uint8(c.Proto), Start: c.Start,
 		SourcePort: c.SrcPort, Duration: c.Duration, OrigIPBytes: c.OrigIPBytes, OrigBytes: c.OrigBytes, RespBytes: c.RespBytes,
-		Service: c.Service, State: uint8(c.State), Open: c.Open, Count: max(c.Count, 1)}
+		Service: c.Service, State: uint8(c.State), Open: c.State == hunt.StateOpen, Count: max(c.Count, 1)}
 }
 
 func (r *connection) record(text func(string) string) hunt.Connection {
 	return hunt.Connection{Src: addr(r.Source), Dst: addr(r.Destination), DstPort: r.DestinationPort, Proto: hunt.Transport(r.Transport),
 		Start: r.Start, SrcPort: r.SourcePort, Duration: r.Duration, OrigIPBytes: r.OrigIPBytes, OrigBytes: r.OrigBytes, RespBytes: r.RespBytes,
-		Service: text(r.Service), State: hunt.State(r.State), Open: r.Open, Count: r.Count}
+		Service: text(r.Service), State: hunt.State(r.State), Count: r.Count}
 }
 
 // name is a row of a segment of names.

@@ -33,7 +33,7 @@ func traffic(r *rand.Rand, hour time.Time, n int) (c []hunt.Connection, names []
 		at := hour.UnixMilli() + r.Int64N(hourMS)
 		c = append(c, hunt.Connection{Start: at, Duration: r.Int64N(5000) - 1, OrigBytes: r.Int64N(900) - 1, RespBytes: r.Int64N(9000) - 1, OrigIPBytes: r.Int64N(2000) - 1,
 			Count: 1, Src: src, Dst: addr(), Service: []string{"", "ssl", "ssl,http"}[r.IntN(3)], SrcPort: uint16(r.IntN(65536)), DstPort: uint16(r.IntN(3)),
-			Proto: hunt.Transport(r.IntN(4)), State: hunt.State(r.IntN(3)), Open: r.IntN(9) == 0})
+			Proto: hunt.Transport(r.IntN(4)), State: hunt.State(r.IntN(4))})
 		names = append(names, hunt.NameRecord{Start: at, Src: src, Dst: addr(), SrcPort: 1, DstPort: 443, Kind: hunt.TLS, Name: fmt.Sprintf("n%d.example", r.IntN(50)),
 			Count: 1, Fingerprint: hunt.FingerprintOf([]string{"", "t13d1516h2_8daaf6152771_b186095e22b6"}[r.IntN(2)], "", "x")})
 		q := hunt.DNSRecord{Start: at, Client: src, Resolver: netip.MustParseAddr("10.0.0.53"), Query: fmt.Sprintf("%x.example", r.Uint64()), Type: "A", Count: 1}

@@ -52,6 +52,8 @@ const (
 	// StateSilent is an attempt without an answer (S0), StateRefused one that was rejected (REJ).
 	StateSilent
 	StateRefused
+	// StateOpen is that of a connection that had not ended when it was logged last, or whose record is still to come.
+	StateOpen
 )
 
 // ParseState reads Zeek's conn_state.
@@ -91,8 +93,6 @@ type Connection struct {
 	Proto Transport
 	// State says whether it was answered, where the source reads that with the connection.
 	State State
-	// Open says that the connection had not ended when it was logged (open_conn.log, conn_long.log).
-	Open bool
 	// UID is Zeek's name for the connection, or zero where the source does not read it (Elasticsearch pages).
 	UID UID
 }

@@ -116,6 +116,21 @@ type Bytes struct {
 type Durations struct {
 	Total   float64 `json:"total_duration"`
 	Longest float64 `json:"longest_duration"`
+	// Open is what is known of connections that had not ended; nil where all had.
+	Open *StillOpen `json:"open,omitempty"`
+}
+
+// StillOpen counts the connections of a finding that had not ended when they were logged last, or of which no record has come yet.
+// Since is when the oldest of them began, Seconds its age at the window's end.
+type StillOpen struct {
+	Connections int64   `json:"connections"`
+	Since       Time    `json:"since"`
+	Seconds     float64 `json:"seconds"`
+}
+
+// String reads "still open since 2026-03-02T00:06:40Z, 23.8 h".
+func (o *StillOpen) String() string {
+	return fmt.Sprintf("still open since %s, %s", o.Since.Time.UTC().Format(time.RFC3339), Brief(o.Seconds))
 }
 
 // Observer is the sensor that saw the last connection.
@@ -456,6 +471,8 @@ type Summary struct {
 	Stages      Stages       `json:"stages"`
 	Notes       []string     `json:"notes"`
 	Gaps        []string     `json:"gaps"`
+	// OutOfScope is what the scope left out although one side may be inside; nil where it left out nothing.
+	OutOfScope *LeftOut `json:"out_of_scope,omitempty"`
 	// Statement is nil by RITA's score, which knows no likelihood.
 	Statement *Statement `json:"statement,omitempty"`
 	// Replaces is the revision that this one supersedes, when the same hunt was written before and read otherwise.

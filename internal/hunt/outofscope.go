@@ -75,6 +75,39 @@ func (o *OutOfScope) Text() string {
 	return fmt.Sprintf("out of scope, since neither side is internal: %s, most from %s", Many(total, "connection"), strings.Join(names, ", "))
 }
 
+// LeftOut is [OutOfScope] as it is stored: the connections between addresses neither of which is internal, with the networks of their
+// sources (at most 50, those with the most first), those to carriers' NAT, and the setting that would include the first network.
+type LeftOut struct {
+	Connections int64            `json:"connections"`
+	Networks    []NetworkLeftOut `json:"networks"`
+	CarrierNAT  int64            `json:"carrier_nat"`
+	Setting     string           `json:"setting,omitempty"`
+}
+
+// NetworkLeftOut is one network of them.
+type NetworkLeftOut struct {
+	Network     string `json:"network"`
+	Connections int64  `json:"connections"`
+}
+
+// mostLeftOut is how many networks are stored.
+const mostLeftOut = 50
+
+// Summary is it as it is stored; nil where nothing was left out.
+func (o *OutOfScope) Summary() *LeftOut {
+	out := &LeftOut{Connections: o.Total(), Networks: []NetworkLeftOut{}, CarrierNAT: o.Shared}
+	if out.Connections == 0 && out.CarrierNAT == 0 {
+		return nil
+	}
+	for _, p := range o.most()[:min(len(o.Networks), mostLeftOut)] {
+		out.Networks = append(out.Networks, NetworkLeftOut{p.String(), o.Networks[p]})
+	}
+	if len(out.Networks) > 0 {
+		out.Setting = "hunt.internal: " + out.Networks[0].Network
+	}
+	return out
+}
+
 // Notes say what was left out and which setting would include it.
 func (o *OutOfScope) Notes() (notes []Note) {
 	if text := o.Text(); text != "" {

@@ -19,6 +19,9 @@ func ShortReasons(f *hunt.Finding) []string {
 		}
 		out = append(out, why)
 	}
+	if o := f.Dwell.Connection.Open; o != nil {
+		out = append(out, o.String())
+	}
 	for _, also := range f.Dwell.Indicators[min(1, len(f.Dwell.Indicators)):] {
 		if len(out) < shortReasons-1 {
 			out = append(out, "also "+strings.ReplaceAll(also, "_", " "))

@@ -46,8 +46,9 @@ func (id *identity) document(reading *hunt.Reading, c material.Counts, by hunt.B
 	w := reading.Window
 	summary := hunt.Summary{
 		Source: reading.Source, Direction: o.Request.Scope.Direction.String(), Complete: !id.incomplete,
-		Lag:     id.ingested.Sub(w.End).Seconds(),
-		Records: reading.Records, Connections: c.Connections, Pairs: c.Pairs, Scored: c.Scored,
+		Lag:        id.ingested.Sub(w.End).Seconds(),
+		OutOfScope: reading.OutOfScope.Summary(),
+		Records:    reading.Records, Connections: c.Connections, Pairs: c.Pairs, Scored: c.Scored,
 		Findings:   by.Critical + by.High + by.Medium + by.Low,
 		BySeverity: by, Slices: hunt.SliceSummary{Read: int64(len(reading.Slices))},
 	}

@@ -17,8 +17,8 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// A connection that is still open has no record yet. But what is said at its beginning has: a TLS handshake, an SSH, RDP or
-// SOCKS record whose uid no zeek.conn document has is of a connection that has not ended.
+// A connection that is still open has no record yet. But what is said at its beginning has: a TLS handshake, an HTTP request, an SSH, RDP
+// or SOCKS record whose uid no zeek.conn document has is of a connection that has not ended.
 
 const (
 	// openAge is how old such a record must be: younger ones may have ended, and their record is on its way.
@@ -32,7 +32,7 @@ const (
 
 // opening are the kinds of records that begin a connection.
 func opening() []string {
-	return []string{datasetTLS, securityonion.Dataset("ssh"), securityonion.Dataset("rdp"), securityonion.Dataset("socks")}
+	return []string{datasetTLS, securityonion.Dataset("ssh"), securityonion.Dataset("rdp"), securityonion.Dataset("socks"), datasetHTTP}
 }
 
 // ends are who talked to what, without time and source port.
@@ -99,7 +99,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	if err == nil && len(open) > 0 && (float64(len(open)) <= openShare*float64(all) || len(open) <= 20) {
 		err = s.stillOpen(ctx, p, out, open[:min(len(open), openAsked)], emit)
 	} else if err == nil && len(open) > 0 {
-		r.note("", hunt.Note{Count: int64(len(open)), What: fmt.Sprintf("%s with TLS, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
+		r.note("", hunt.Note{Count: int64(len(open)), What: fmt.Sprintf("%s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
 			hunt.Many(len(open), "pair"), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
 	}
 	if e, ok := es.KindOf(err); ok && (passes(err) || e == es.Mapping) {
@@ -203,7 +203,7 @@ func (o *opened) connection(until time.Time) (c hunt.Connection, ok bool) {
 	}
 	_, service, _ := strings.Cut(first(f.Dataset), ".")
 	c.Src, c.Dst, c.SrcPort, c.DstPort = f.Src[0].Unmap(), f.Dst[0].Unmap(), uint16(first(f.SrcPort)), uint16(first(f.Port)) //nolint:gosec // Ports.
-	c.Proto, c.Service, c.Open, c.Count, c.UID = hunt.TCP, service, true, 1, hunt.NewUID([]byte(f.UID[0]))
+	c.Proto, c.Service, c.State, c.Count, c.UID = hunt.TCP, service, hunt.StateOpen, 1, hunt.NewUID([]byte(f.UID[0]))
 	c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = until.UnixMilli()-c.Start, hunt.Absent, hunt.Absent, hunt.Absent
 	return c, c.Duration > 0
 }

@@ -32,7 +32,7 @@ func TestConnectionsStillOpen(t *testing.T) {
 		l := loaded{cluster: c, index: index}
 		r, err := l.source(t, c.Client, Options{Concurrency: 1}).Read(t.Context(), hunt.Request{From: day, To: end, Scope: hunt.NewScope(nil, hunt.Outbound)}, func(batch []hunt.Connection) error {
 			for _, x := range batch {
-				if x.Open {
+				if x.State == hunt.StateOpen {
 					got = append(got, x)
 				}
 			}

@@ -113,13 +113,13 @@ func (o *Set) Came(c *hunt.Connection) bool {
 	return false
 }
 
-// Around says whether a connection with these ends began within a minute before, or at this time.
-func (o *Set) Around(c *hunt.Connection) bool {
+// Around says whether a connection with these ends began in the milliseconds before, or at this time; a minute more or less.
+func (o *Set) Around(c *hunt.Connection, before int64) bool {
 	h := o.Hash(c)
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for span := c.Start/spanned - 1; h != 0 && span <= (c.Start+near)/spanned; span++ {
+	for span := (c.Start-before)/spanned - 1; h != 0 && span <= (c.Start+near)/spanned; span++ {
 		if e := o.entry(h, span, 0); sh.now.any(e) || sh.old.any(e) {
 			return true
 		}

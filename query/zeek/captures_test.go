@@ -158,7 +158,7 @@ func TestCaptures(t *testing.T) {
 			require.NotContains(t, said(reading.Notes), "goes back", "no sensor's clock was set back in these")
 			open := int64(0)
 			for _, c := range all {
-				if c.Open {
+				if c.State == hunt.StateOpen {
 					open++
 				}
 			}
@@ -196,7 +196,7 @@ func TestCapturesRITAWindow(t *testing.T) {
 	src := netip.MustParseAddr("73.54.23.243")
 	margin, inside := 0, 0
 	for i := range all {
-		if c := &all[i]; c.Src == src && !c.Open && c.DstPort == 80 {
+		if c := &all[i]; c.Src == src && c.State != hunt.StateOpen && c.DstPort == 80 {
 			margin++
 			if reading.Window.Contains(c.Start) {
 				inside++

@@ -164,7 +164,7 @@ func (t *connTaker) kept(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 	}
 	switch {
 	case r.Kind.Open():
-		c.Open = true
+		c.State = hunt.StateOpen
 		p.open.add(c, n.File)
 		return log.Fine, nil
 	case middle && !p.every:

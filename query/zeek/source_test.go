@@ -337,7 +337,7 @@ func TestOpenConnections(t *testing.T) {
 	})
 	want := wantRows(20, 22)
 	want[0].Duration = 7200250
-	want[0].Open, want[1].Open = true, true
+	want[0].State, want[1].State = hunt.StateOpen, hunt.StateOpen
 	got, reading := collect(t, outbound(), dir)
 	equal(t, append(wantRows(0, 10), want...), got)
 	require.Empty(t, reading.Gaps)

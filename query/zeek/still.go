@@ -12,11 +12,13 @@ import (
 )
 
 // opening are the logs of what is said at a connection's beginning.
-var opening = []log.Kind{log.SSLLog, log.OpenSSL, log.SSH, log.RDP, log.SOCKS}
+var opening = []log.Kind{log.SSLLog, log.OpenSSL, log.SSH, log.RDP, log.SOCKS, log.HTTPLog, log.OpenHTTP}
 
 const (
 	// openAge is how old such a record must be: the connection's own may be on its way.
 	openAge = 60 * 60 * 1000
+	// openIdle is how long before it the connection may have begun: browsers open some before they need them.
+	openIdle = 5 * 60 * 1000
 	// openShare of all of them at most can be of open connections: where it is more, connections' records are missing.
 	openShare = 0.05
 	// maxStill bounds how many are kept.
@@ -26,7 +28,7 @@ const (
 // still finds connections that are still open: what is said at their beginning has a record, they themselves have none,
 // though the conn logs go on for an hour. They count up to the end of the conn logs.
 func (in *reading) still(ctx context.Context, p *pass) error {
-	if in.req.EveryRecord || in.req.Scope.Narrowed() || in.kinds[0] != log.Conn || p.once.Forgot() {
+	if in.req.EveryRecord || in.req.Scope.Narrowed() || in.kinds[0] != log.Conn || in.records() == 0 || p.once.Forgot() {
 		return nil
 	}
 	end := int64(0)
@@ -38,19 +40,22 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	var mu sync.Mutex
 	var all int64
 	found := map[netip.AddrPort]hunt.Connection{}
-	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields()}
+	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
 		return stillTaker(func(r *log.Record) {
 			f := flowOf(r)
 			c := hunt.Connection{Start: r.Start, Duration: end - r.Start, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1,
-				Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Proto: hunt.TCP, Service: string(r.Kind.Closed()), Open: true, UID: r.UID}
+				Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Proto: hunt.TCP, Service: string(r.Kind.Closed()), State: hunt.StateOpen, UID: r.UID}
 			if c.Duration < openAge || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
 				return
+			}
+			if http := r.Kind.Closed() == log.HTTPLog; http && r.Count(log.TransDepth) > 1 {
+				return // a later request on a connection that began long before
 			}
 			// A TLS record does not say its transport: DTLS is over UDP.
 			other := c
 			other.Proto = hunt.UDP
-			open := !p.once.Around(&c) && !p.once.Around(&other)
+			open := !p.once.Around(&c, openIdle) && !p.once.Around(&other, openIdle)
 			mu.Lock()
 			defer mu.Unlock()
 			all++
@@ -64,7 +69,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		return err
 	}
 	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
-		in.report.Note(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, SSH, RDP or SOCKS records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
+		in.report.Note(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
 			Hint: "give the conn logs of all of that time", Count: int64(n)})
 		return nil
 	}

@@ -27,7 +27,7 @@ func TestStillOpen(t *testing.T) {
 	got, reading := collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + conn.String(), "ssl.log": tls.String()}))
 	var open []hunt.Connection
 	for _, c := range got {
-		if c.Open {
+		if c.State == hunt.StateOpen {
 			open = append(open, c)
 		}
 	}
@@ -38,7 +38,38 @@ func TestStillOpen(t *testing.T) {
 
 	got, reading = collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 100) + rows(500, 600), "ssl.log": tls.String()}))
 	for _, c := range got {
-		require.False(t, c.Open)
+		require.NotEqual(t, hunt.StateOpen, c.State)
 	}
 	require.Contains(t, said(reading.Notes), "too many to be still open")
+}
+
+// TestStillOpenByHTTP: a first request without a connection record tells an open connection; a later one on a connection that came, and
+// one on a connection that was opened minutes before it was needed, do not.
+func TestStillOpenByHTTP(t *testing.T) {
+	request := func(n int, late float64, depth int) string {
+		return fmt.Sprintf(`{"ts":%f,"uid":"C%017d","id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":443,"method":"GET","uri":"/","trans_depth":%d}`+"\n",
+			float64(epoch+60*n)+late, n, 1+n%250, 1024+n, depth)
+	}
+	var conn, http strings.Builder
+	for n := range 600 {
+		late, depth := 0.5, 1
+		switch n {
+		case 200:
+			late, depth = 1900, 9
+		case 300:
+			late = 240
+		}
+		http.WriteString(request(n, late, depth))
+		if n != 100 {
+			conn.WriteString(row(n))
+		}
+	}
+	got, _ := collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + conn.String(), "http.log": http.String()}))
+	var open []string
+	for _, c := range got {
+		if c.State == hunt.StateOpen {
+			open = append(open, c.Src.String())
+		}
+	}
+	require.Equal(t, []string{"10.0.0.101"}, open)
 }

@@ -44,6 +44,9 @@ func (v *view) unanswered() {
 	const enough, nine, ten = 10, 9, 10
 	all := v.s.Finding.Network.Connections
 	silent, refused := v.s.Silent+v.Silent, v.s.Refused+v.Refused
+	if f := v.s.Finding; f.Network.Transport == "icmp" && f.Server.Bytes == 0 { // Zeek has no state for a ping without an answer
+		silent = all
+	}
 	n := silent + refused
 	if n >= all && n > 0 {
 		v.s.AtMost(scoring.Medium, "medium at most: no connection was answered, and anyone can send packets with this host's address")

@@ -66,10 +66,46 @@ func (k *Spoken) conforms(f *hunt.Finding) (what string, tight bool) {
 		return "name resolution (DNS) repeats by design, and tunnels in it are looked for by their names", false
 	case k.Port.Proto == hunt.ICMP && in >= 0.8*out && in <= 1.2*out && k.echo(out/n):
 		return "pings that are answered repeat by design, and these carry no more than pings do", true
+	case udp && k.keepsAlive(out, in, n, f.Dwell.Connection.Total):
+		return fmt.Sprintf("keep-alives of %s repeat by design, and these carry no more than keep-alives do", keepAlives[port]), true
 	case k.Port.Proto == hunt.TCP && port == 853 && has("ssl"):
 		return "name resolution by DNS over TLS, perhaps: what is asked cannot be seen", false
 	}
 	return "", false
+}
+
+// keepAlives are the UDP ports of calls and tunnels that send a small packet now and then, so that the addresses between them are
+// not forgotten (RFC 8489 section 6.1, RFC 3948 section 4, WireGuard's persistent keep-alive).
+var keepAlives = map[uint16]string{
+	3478: "calls (STUN)", 3479: "calls (STUN)", 3480: "calls (STUN)", 3481: "calls (STUN)", 5349: "calls (STUN)", 19302: "calls (STUN)",
+	500: "IPsec", 4500: "IPsec", 1194: "OpenVPN", 51820: "WireGuard",
+}
+
+const (
+	// keepAliveSize is the most payload of a keep-alive, bytes: a STUN request or answer with its usual attributes.
+	keepAliveSize = 100
+	// keepAliveRate is the most payload a second of keep-alives in one connection: 32 bytes each 15 s, and handshakes.
+	keepAliveRate = 8
+	// keepAliveEvery is how many seconds keep-alives are apart at least.
+	keepAliveEvery = 10
+)
+
+// keepsAlive says that connections carry keep-alives alone: small packets of one size, or so little a second that nothing else has
+// room. out and in are bytes in all, lasted is seconds.
+func (k *Spoken) keepsAlive(out, in, n, lasted float64) bool {
+	if keepAlives[k.Port.Number] == "" || strings.ContainsAny(k.Port.Service, ",") {
+		return false
+	}
+	switch k.Port.Service {
+	case "", "stun", "spicy_stun", "ipsec", "wireguard", "openvpn", "spicy_ipsec", "spicy_wireguard", "spicy_openvpn":
+	default:
+		return false
+	}
+	small := k.Size.Known > 0 && k.Size.Share >= 0.9 && out/n <= keepAliveSize && in/n <= 2*keepAliveSize
+	if small && k.Period >= keepAliveEvery {
+		return true
+	}
+	return lasted >= 60*n && out/lasted <= keepAliveRate && in/lasted <= keepAliveRate
 }
 
 // echo says that messages of ICMP carry what a ping does: 32 bytes on Windows, 56 elsewhere, a multiple of 8 in any case and of

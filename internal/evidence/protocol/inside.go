@@ -16,7 +16,8 @@ var special = map[string]string{
 	"local": "RFC 6762", "localhost": "RFC 6761", "invalid": "RFC 6761", "onion": "RFC 7686", "alt": "RFC 9476", "home.arpa": "RFC 8375",
 	"internal": "ICANN's domain for private use", "lan": "a private domain", "corp": "a private domain", "home": "a private domain",
 	"localdomain": "a private domain", "intranet": "a private domain", "private": "a private domain", "mail": "a private domain",
-	"domain": "a private domain", "workgroup": "a private domain",
+	"domain": "a private domain", "workgroup": "a private domain", "consul": "a private domain", "router": "a private domain",
+	"gateway": "a private domain", "dhcp": "a private domain", "belkin": "a private domain", "dlink": "a private domain", "localnet": "a private domain",
 }
 
 // Names is what a client asked below a domain.

@@ -65,6 +65,10 @@ func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 			Connection: hunt.Durations{Total: float64(t.Duration) / 1000, Longest: float64(max(t.Longest, 0)) / 1000},
 		},
 	}
+	if t.Open > 0 {
+		since := hunt.At(t.OpenSince)
+		f.Dwell.Connection.Open = &hunt.StillOpen{Connections: t.Open, Since: since, Seconds: max(0, m.Window.End.Sub(since.Time).Seconds())}
+	}
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}

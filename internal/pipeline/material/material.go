@@ -149,7 +149,9 @@ func (m *Material) Span() (oldest, newest int64, ok bool) {
 type Totals struct {
 	Connections, Orig, Resp int64 // bytes of payload
 	// Silent and Refused connections had no answer and were rejected.
-	Silent, Refused   int64
+	Silent, Refused int64
+	// Open connections had not ended; OpenSince is when the oldest of them began, Unix ms.
+	Open, OpenSince   int64
 	Duration, Longest int64 // ms; Longest is hunt.Absent while no duration is known
 	First, Last       int64 // Unix ms
 }
@@ -170,6 +172,10 @@ func (t *Totals) Add(c *pairs.Record) {
 		t.Silent++
 	case hunt.StateRefused:
 		t.Refused++
+	case hunt.StateOpen:
+		if t.Open++; t.Open == 1 {
+			t.OpenSince = c.Start
+		}
 	case hunt.StateOther:
 	}
 }

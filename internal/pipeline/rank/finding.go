@@ -23,6 +23,7 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	if k.count > 1 || k.Name != "" && k.count > 0 {
 		f.Dwell.Evidence.Addresses, f.Dwell.Evidence.AddressCount = k.addresses, k.count
 	}
+	k.still = f.Dwell.Connection.Open
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
 	f.Rule = material.Rule(f.Dwell.Indicators)
 	sub := evidence.NewSubject(k.PairKey, values, &f, s.weights)
@@ -68,7 +69,7 @@ func (k *key) reasonsWith(v scoring.Indicators, tested int, tunnel []string) (in
 	}
 	fired := []one{
 		{v.Beacon, hunt.Beacon, k.beaconReasons(v.Beacon, tested)},
-		{v.Long, hunt.LongConnection, k.long.Reasons()},
+		{v.Long, hunt.LongConnection, k.longReasons()},
 		{v.Strobe, hunt.Strobe, k.strobe.Reasons()},
 		{v.Presence, hunt.Presence, k.presence.Reasons(k.shown, tested)},
 		{v.DNSTunnel, hunt.DNSTunnel, tunnel},
@@ -86,6 +87,14 @@ func (k *key) reasonsWith(v scoring.Indicators, tested int, tunnel []string) (in
 		reasons = k.beaconReasons(v.Beacon, tested)
 	}
 	return indicators, reasons
+}
+
+func (k *key) longReasons() []string {
+	reasons := k.long.Reasons()
+	if k.still != nil && len(reasons) > 0 {
+		reasons = append(reasons, k.still.String())
+	}
+	return reasons
 }
 
 func (k *key) beaconReasons(value float64, tested int) []string {

@@ -33,6 +33,8 @@ type key struct {
 	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
 	addresses []netip.Addr
 	count     int
+	// still is what is known of connections that have not ended.
+	still *hunt.StillOpen
 	// closing is a reason that comes last; listed says that an indicator list names it.
 	closing string
 	listed  bool

@@ -35,6 +35,7 @@ const (
 	Host
 	URI
 	UserAgent
+	TransDepth
 	RespMIMEs
 	// ssl, quic
 	ServerName
@@ -96,7 +97,7 @@ var zeekNames = map[string]Field{
 	"ts": TS, "uid": UID, "_path": Path, "@stream": Path, "id_orig_h": OrigH, "id_orig_p": OrigP, "id_resp_h": RespH, "id_resp_p": RespP,
 	"proto": Proto, "service": Service, "duration": Duration, "orig_bytes": OrigBytes, "resp_bytes": RespBytes, "orig_ip_bytes": OrigIPBytes, "resp_ip_bytes": RespIPBytes,
 	"conn_state": ConnState, "local_orig": LocalOrig, "local_resp": LocalResp, "history": History,
-	"method": Method, "host": Host, "uri": URI, "user_agent": UserAgent,
+	"method": Method, "host": Host, "uri": URI, "user_agent": UserAgent, "trans_depth": TransDepth,
 	"resp_mime_types": RespMIMEs, "server_name": ServerName, "ja3": JA3, "ja4": JA4, "subject": Subject, "issuer": Issuer,
 	"validation_status": Validation, "cert_chain_fps": ChainPrints, "cert_chain_fuids": ChainFUIDs,
 	"query": Query, "qtype_name": QTypeName, "answers": Answers, "request_host": RequestHost, "request_name": RequestName, "request_p": RequestPort,
@@ -117,7 +118,7 @@ var documentNames = map[string]Field{
 	"connection.state": ConnState, "zeek.connection.state": ConnState, "connection.history": History, "zeek.connection.history": History,
 	"connection.local.originator": LocalOrig, "connection.local.responder": LocalResp,
 	"zeek.connection.local_orig": LocalOrig, "zeek.connection.local_resp": LocalResp,
-	"http.method": Method, "http.request.method": Method, "http.virtual_host": Host, "url.domain": Host, "http.uri": URI, "url.original": URI,
+	"http.method": Method, "http.request.method": Method, "http.trans_depth": TransDepth, "http.virtual_host": Host, "url.domain": Host, "http.uri": URI, "url.original": URI,
 	"http.useragent": UserAgent, "user_agent.original": UserAgent,
 	"file.resp_mime_types": RespMIMEs, "ssl.server_name": ServerName, "tls.client.server_name": ServerName, "zeek.ssl.server.name": ServerName,
 	"hash.ja3": JA3, "hash.ja4": JA4, "tls.client.ja3": JA3, "ssl.certificate.subject": Subject, "ssl.certificate.issuer": Issuer,

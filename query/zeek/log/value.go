@@ -163,7 +163,7 @@ func parseTime(b []byte) (us int64, ok bool) {
 	return us, ok && us >= 0
 }
 
-// parseISO reads 2006-01-02T15:04:05[.999999][Z|+01:00|+0100]; without a zone the time is UTC, as Zeek writes it.
+// parseISO reads 2006-01-02T15:04:05[.999999][Z| UTC|+01:00|+0100]; without a zone the time is UTC, as Zeek writes it.
 func parseISO(b []byte) (us int64, ok bool) {
 	if len(b) < 19 || b[4] != '-' || b[7] != '-' || (b[10] != 'T' && b[10] != ' ') || b[13] != ':' || b[16] != ':' {
 		return 0, false
@@ -194,7 +194,7 @@ func parseISO(b []byte) (us int64, ok bool) {
 
 // parseZone reads the end of an ISO time as microseconds east of UTC.
 func parseZone(b []byte) (us int64, ok bool) {
-	if len(b) == 0 || (len(b) == 1 && b[0] == 'Z') {
+	if len(b) == 0 || (len(b) == 1 && b[0] == 'Z') || string(b) == " UTC" {
 		return 0, true
 	}
 	if b[0] != '+' && b[0] != '-' {
@@ -250,7 +250,11 @@ func parseFloatCount(b []byte) (n int64, ok bool) {
 }
 
 // parsePort reads 0 to 65535.
+// A transport behind it ("443/tcp") is left out, as Zeek's own scripts print ports.
 func parsePort(b []byte) (uint16, bool) {
+	if at := bytes.IndexByte(b, '/'); at > 0 {
+		b = b[:at]
+	}
 	n, ok := parseCount(b)
 	return uint16(n), ok && n <= 65535
 }
