@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 	"dwell/internal/config"
 	"dwell/internal/evidence/host"
 	"dwell/internal/hunt"
+	"dwell/internal/output"
 	"dwell/internal/pipeline"
 	"dwell/internal/store"
 )
@@ -80,9 +80,7 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 		return hint(fmt.Errorf("nothing is known of %s in %s", addr, span(&page.Window)), "is the window right (--since, --from, --to), and does a sensor see this network?")
 	}
 	if f.format == "json" {
-		encoder := json.NewEncoder(a.Out)
-		encoder.SetEscapeHTML(false)
-		err = encoder.Encode(page)
+		err = output.Encoder(a.Out).Encode(page)
 	} else {
 		err = (&hostPainter{painter: painter{w: a.Out, terminal: a.Width}, page: page}).draw()
 	}

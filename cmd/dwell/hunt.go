@@ -35,7 +35,7 @@ type huntFlags struct {
 	failOn              string
 	remember, learn     bool
 	explain, safelisted bool
-	history             bool
+	history, raw        bool
 	wholeHunt           *pflag.FlagSet
 }
 

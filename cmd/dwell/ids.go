@@ -22,7 +22,8 @@ func isIDPrefix(s string) bool {
 
 // isName says whether a text can be a server's name.
 func isName(s string) bool {
-	return strings.Contains(strings.Trim(s, "."), ".") && !strings.ContainsAny(s, " >/=#*")
+	to, err := hunt.ParseSide(s)
+	return err == nil && to.Name != "" && strings.Contains(strings.Trim(s, "."), ".") && !strings.ContainsAny(s, " >/=#*:")
 }
 
 // named refuses what cannot name a finding, before anybody is asked.

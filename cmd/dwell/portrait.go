@@ -24,11 +24,16 @@ type portrait struct {
 	To  hunt.Side
 	// Findings of the pair, scored whatever their weight, strongest first. Empty when nothing could be scored.
 	Findings []hunt.Finding
+	// Others is how many other hosts used the name, where the pair has no connection.
+	Others int
 	// Why says, when no finding has a severity, why there is none.
 	Why string
 	// Starts are the pair's connections in the window, Unix milliseconds, ascending; Sizes what the originator sent
 	// each time (IP bytes, hunt.Absent where unknown).
 	Starts, Sizes []int64
+	// Raw are the connections one by one, in order of their start; their destinations are among Addresses.
+	Raw       []hunt.Connection
+	Addresses []netip.Addr
 	// Ports are the destination ports with their connections, the busiest first.
 	Ports []portCount
 	// Names used towards the address, or addresses behind the name, the most used first.
@@ -82,17 +87,17 @@ func (p *portrait) draw(m *material.Material) {
 	from, to := p.Src, p.To
 	switch {
 	case to.Addr.IsValid():
-		p.paint(m.Table, func(pair *pairs.Pair) bool { return pair.Src == from && pair.Dst == to.Addr })
+		p.paint(m.Table, nil, func(pair *pairs.Pair) bool { return pair.Src == from && pair.Dst == to.Addr })
 	case to.Network.IsValid():
-		p.paint(m.Table, func(pair *pairs.Pair) bool { return pair.Src == from && to.Network.Contains(pair.Dst) })
+		p.paint(m.Table, nil, func(pair *pairs.Pair) bool { return pair.Src == from && to.Network.Contains(pair.Dst) })
 	case m.Named == nil:
 	case to.Fingerprint != "":
-		p.paint(m.Named.Prints, func(pair *pairs.Pair) bool {
+		p.paint(m.Named.Prints, m.Named, func(pair *pairs.Pair) bool {
 			print := m.Named.Print(pair.Dst)
 			return pair.Src == from && print.String() == to.Fingerprint && (to.Port == 0 || print.Port == to.Port)
 		})
 	case to.Name != "":
-		p.paint(m.Named.Table, func(pair *pairs.Pair) bool {
+		p.paint(m.Named.Table, m.Named, func(pair *pairs.Pair) bool {
 			return pair.Src == from && strings.EqualFold(m.Named.Name(pair.Dst), to.Name)
 		})
 	}
@@ -110,8 +115,8 @@ func tells(f *hunt.Finding, to *hunt.Side) bool {
 	})
 }
 
-// paint takes the pair's connections out of a table.
-func (p *portrait) paint(t *pairs.Table, is func(*pairs.Pair) bool) {
+// paint takes the pair's connections out of a table; named is set where that has names or fingerprints for destinations.
+func (p *portrait) paint(t *pairs.Table, named *pairs.Named, is func(*pairs.Pair) bool) {
 	var mu sync.Mutex
 	t.Walk(func(_ int, pair *pairs.Pair) {
 		if !is(pair) {
@@ -120,11 +125,23 @@ func (p *portrait) paint(t *pairs.Table, is func(*pairs.Pair) bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		counts := make([]int, len(pair.Ports))
+		var dst netip.Addr
+		if named == nil {
+			dst = pair.Dst
+			p.Addresses = append(p.Addresses, dst)
+		} else {
+			for _, u := range named.Uses(pair.Src, pair.Dst) {
+				p.Addresses = append(p.Addresses, u.Addr)
+			}
+		}
 		for i := range pair.Connections {
 			c := &pair.Connections[i]
 			if p.Reading.Window.Contains(c.Start) {
 				p.Starts, p.Sizes = append(p.Starts, c.Start), append(p.Sizes, c.OrigIPBytes)
 				counts[c.Port]++
+				port := &pair.Ports[c.Port]
+				p.Raw = append(p.Raw, hunt.Connection{Start: c.Start, Duration: c.Duration, OrigBytes: c.OrigBytes, RespBytes: c.RespBytes, OrigIPBytes: c.OrigIPBytes,
+					Src: pair.Src, Dst: dst, SrcPort: c.SrcPort, DstPort: port.Number, Proto: port.Proto, Service: port.Service, State: c.State})
 			}
 		}
 		for i, n := range counts {
@@ -141,6 +158,9 @@ func (p *portrait) paint(t *pairs.Table, is func(*pairs.Pair) bool) {
 		}
 	})
 	slices.SortStableFunc(p.Ports, func(a, b portCount) int { return cmp.Or(b.Connections-a.Connections, cmp.Compare(a.Port, b.Port)) })
+	slices.SortStableFunc(p.Raw, func(a, b hunt.Connection) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.SrcPort, b.SrcPort))
+	})
 	p.inOrder()
 }
 
@@ -174,6 +194,11 @@ func (p *portrait) names(m *material.Material, to *hunt.Side) {
 	var mu sync.Mutex
 	m.Named.Table.Walk(func(_ int, pair *pairs.Pair) {
 		if pair.Src != p.Src {
+			if to.Name != "" && strings.EqualFold(m.Named.Name(pair.Dst), to.Name) {
+				mu.Lock()
+				p.Others++
+				mu.Unlock()
+			}
 			return
 		}
 		addresses, _ := m.Named.Addresses(pair.Src, pair.Dst)
@@ -196,19 +221,23 @@ func (p *portrait) names(m *material.Material, to *hunt.Side) {
 func (p *portrait) explain(to *hunt.Side) {
 	switch {
 	case to.DNS && len(p.Findings) == 0:
-		p.Why = "too few names below this domain were asked for to judge a tunnel, or it was not asked for at all"
+		p.Why = "the host made no queries below this domain, or for too few names to judge a tunnel"
 	case to.DNS && p.Findings[0].Dwell.Severity == "":
-		p.Why = fmt.Sprintf("the score is %.3f; a finding begins at 0.2", p.Findings[0].Dwell.Score)
+		p.Why = fmt.Sprintf("the score is %.3f; a finding has 0.2 or more", p.Findings[0].Dwell.Score)
 	case to.DNS:
 	case len(p.Starts) == 0 && to.Fingerprint != "":
-		p.Why = "the host does not show this TLS fingerprint to two destinations or more, in 4 to 50,000 records: then it is not followed"
+		p.Why = "the host does not show this TLS fingerprint to two or more destinations in 4 to 50,000 records, so it is not a candidate"
+	case len(p.Starts) == 0 && to.Name != "" && p.Others == 0:
+		p.Why = "no host used the name " + to.Name + " in this window: check its spelling, and the window (--since, --from, --day)"
+	case len(p.Starts) == 0 && to.Name != "":
+		p.Why = fmt.Sprintf("%s did not use the name %s in this window, but %s did: `dwell who %s` lists them", p.Src, to.Name, hunt.Many(p.Others, "other host"), to.Name)
 	case len(p.Starts) == 0:
-		p.Why = "there is no connection between the two in the window, in the direction and networks of this hunt"
+		p.Why = fmt.Sprintf("there is no connection between the two in this window: `dwell who %s` lists the hosts with one; --since, --from and --day choose another window", to)
 	case len(p.Starts) < material.Fewest && (len(p.Findings) == 0 || p.Findings[0].Dwell.Severity == ""):
-		p.Why = fmt.Sprintf("%d connections: a rhythm is judged from %d on, and they lasted less than an hour", len(p.Starts), material.Fewest)
+		p.Why = fmt.Sprintf("%s: a beacon needs %d or more, and they lasted less than an hour", hunt.Many(len(p.Starts), "connection"), material.Fewest)
 	case len(p.Findings) == 0:
 		p.Why = "every port has fewer than four connections, and none was connected for an hour: nothing could be judged"
 	case p.Findings[0].Dwell.Severity == "":
-		p.Why = fmt.Sprintf("the score is %.3f; a finding begins at 0.2", p.Findings[0].Dwell.Score)
+		p.Why = fmt.Sprintf("the score is %.3f; a finding has 0.2 or more", p.Findings[0].Dwell.Score)
 	}
 }

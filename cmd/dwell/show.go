@@ -37,11 +37,13 @@ The picture: the day as a line of blocks, one for each part of the window, and t
   dwell show 10.1.4.22 cdn.example --zeek /nsm/zeek/logs/2026-11-22
   dwell show '10.1.4.22>203.0.113.0/24'                    a network, as the finding names it
   dwell show 10.1.4.22 '*:443/tcp#ja4=t13d190900_9dc949149365_97f8aa674fd9'
-  dwell show 10.1.4.22 '*.evil.example/dns'                a DNS tunnel`,
+  dwell show 10.1.4.22 '*.evil.example/dns'                a DNS tunnel
+  dwell show 3b2b0d6 --connections                         its raw records, tab-separated in a pipe`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error { return a.show(c.Context(), f, args) },
 	}
 	f.window(c.Flags())
+	c.Flags().BoolVar(&f.raw, "connections", false, "print the raw connections (of a DNS tunnel the queries) with Zeek's uids, and nothing else")
 	return c
 }
 
@@ -90,6 +92,11 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		d := stored.Dwell.Window
 		options.Request.From, options.Request.To, options.Request.Since = d.Start.Time, d.End.Time, 0
 	}
+	if stored == nil {
+		if err := askable(&options.Request.Scope, from, &to); err != nil {
+			return err
+		}
+	}
 	source, err := a.source(ctx, f.zeek, settings)
 	if err != nil {
 		return err
@@ -112,27 +119,71 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		return err
 	}
 	a.notes(portrait.Reading.Notes)
+	if f.raw {
+		if err := a.rawOf(ctx, source, &options, portrait); err != nil {
+			return err
+		}
+		return a.incomplete(portrait.Reading.Gaps)
+	}
 	p := &painter{w: a.Out, p: portrait, decided: decided, width: 96, terminal: a.Width}
 	if a.Width > 0 {
 		p.width = min(a.Width-12, 96)
 	}
-	return p.draw(stored, settings)
+	if err := p.draw(stored, settings); err != nil {
+		return err
+	}
+	return a.incomplete(portrait.Reading.Gaps)
 }
 
-// window adds the flags that choose what is read.
-func (f *huntFlags) window(p *pflag.FlagSet) {
+// askable refuses a pair of which a hunt never reads a connection, with what to ask instead: both internal, neither internal, or the wrong way
+// round.
+func askable(scope *hunt.Scope, from netip.Addr, to *hunt.Side) error {
+	in := scope.IsInternal(from)
+	switch {
+	case to.Addr.IsValid() && scope.Keep(from, to.Addr), scope.Direction != hunt.Outbound && !to.Addr.IsValid(), in && !to.Addr.IsValid():
+		return nil
+	case to.Addr.IsValid() && scope.Keep(to.Addr, from):
+		return hint(usage("%s is external and %s internal: a pair names the host that connects first", from, to.Addr),
+			"did you mean `dwell show %s %s`? --direction inbound is for connections from outside", to.Addr, from)
+	case to.Addr.IsValid() && in && scope.IsInternal(to.Addr):
+		return hint(usage("%s and %s are both internal: hunts read connections to external destinations", from, to.Addr),
+			"`dwell host %s` lists its internal connections; --internal sets your own networks", from)
+	case !in:
+		return hint(usage("%s is not internal, so no hunt reads its connections", from), "--internal sets your own networks; `dwell who %s` lists the hosts that talked to it", from)
+	}
+	return hint(usage("%s is no destination of a hunt: multicast, loopback or link-local", to.Addr), "see `dwell show --help`")
+}
+
+// incomplete says what could not be read and ends with code 5, where there is something.
+func (a *app) incomplete(gaps []hunt.Note) error {
+	for _, g := range gaps {
+		a.warn("INCOMPLETE: %s", g)
+	}
+	if n := len(gaps); n > 0 {
+		return codeError{exitIncomplete, fmt.Sprintf("the answer is incomplete (%s, above)", hunt.Many(n, "gap"))}
+	}
+	return nil
+}
+
+// reads adds the flags that choose which records are read.
+func (f *huntFlags) reads(p *pflag.FlagSet) {
 	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a directory or a glob (repeatable)")
-	p.String("since", "", "how far back the window reaches, as in 24h or 7d; with --zeek it counts back from the newest connection")
+	p.String("since", "", "how far back the window reaches, as in 24h or 7d (`duration`); with --zeek it counts back from the newest connection")
 	p.StringVar(&f.from, "from", "", "start of the window (`time`), inclusive: RFC 3339, a date, today, yesterday, or 24h for that long ago")
 	p.StringVar(&f.to, "to", "", "end of the window (`time`), exclusive")
 	p.StringVar(&f.day, "day", "", "a whole `day` (UTC): 2026-11-22, today or yesterday")
 	p.StringSlice("internal", nil, "internal network (`CIDR`, repeatable); replaces the default RFC 1918, fc00::/7, 100.64.0.0/10")
-	p.String("direction", "", "outbound (the default), inbound or both")
-	p.StringSlice("indicator", nil, "what to look for: beacon, long_connection, strobe, dns_tunnel, or in short long and dns (default: all)")
-	p.Float64("min-score", 0, "print findings from this score on (default 0.4; 0 prints every pair that was scored)")
-	p.String("profile", "", "which score ranks: dwell (calibrated, the default) or rita (as RITA v5 does)")
-	p.String("memory", "", "how much memory the connections may take, as in 512MiB (default 2GiB); the rest goes to files in the state directory")
+	p.String("direction", "", "`direction`: outbound (the default), inbound or both")
+	p.String("memory", "", "maximum memory for connections (`size`), as in 512MiB (default 2GiB); the rest goes to files in the state directory")
 	f.wholeHunt = p
+}
+
+// window adds the flags that choose what is read and how it is scored.
+func (f *huntFlags) window(p *pflag.FlagSet) {
+	f.reads(p)
+	p.StringSlice("indicator", nil, "`indicators` to look for: beacon, long_connection (long), strobe, dns_tunnel (dns) (default: all)")
+	p.Float64("min-score", 0, "print findings with this `score` or more (default 0.4; 0 prints every pair that was scored)")
+	p.String("profile", "", "`profile` that scores: dwell (calibrated, the default) or rita (as RITA v5 does)")
 }
 
 // painter writes a portrait for people.
@@ -279,6 +330,20 @@ func sizes(all []int64) string {
 		text += fmt.Sprintf("; not known of %s", hunt.Count(n))
 	}
 	return text
+}
+
+// rawOf prints the raw records of a pair, and says how many there are or why there are none.
+func (a *app) rawOf(ctx context.Context, source hunt.Source, o *pipeline.Options, p *portrait) error {
+	if err := a.connections(ctx, source, o, p); err != nil {
+		return err
+	}
+	if !p.To.DNS {
+		a.say("dwell: %s from %s to %s, in %s", hunt.Many(len(p.Raw), "connection"), p.Src, p.Dst, p.Reading.Window)
+	}
+	if p.Why != "" && len(p.Raw) == 0 {
+		a.say("dwell: %s", p.Why)
+	}
+	return nil
 }
 
 func orNone(s string) string {

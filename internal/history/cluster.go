@@ -135,7 +135,7 @@ func (v *visit) latePart(from, to time.Time) (p part, ok bool) {
 }
 
 func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	if len(req.Scope.Proxies) > 0 || req.Scope.Only.Src.IsValid() || req.EveryRecord { // other records than those that are kept
+	if len(req.Scope.Proxies) > 0 || req.Scope.Only.Dst.IsValid() || req.EveryRecord { // other records than those that are kept
 		return v.in.Connections(ctx, req, emit)
 	}
 	rec, err := v.store.Record(ctx, false)

@@ -425,8 +425,11 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // At wraps Unix milliseconds.
 func At(ms int64) Time { return Time{time.UnixMilli(ms).UTC()} }
 
-// MarshalJSON writes the fixed layout.
+// MarshalJSON writes the fixed layout, and null for a time that is not known: the year 1 is no time of anything.
 func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
 	return []byte(`"` + t.UTC().Format(timeLayout) + `"`), nil
 }
 

@@ -62,7 +62,7 @@ type Scope struct {
 	// Proxies, if set, narrow the scope to connections of internal sources to these addresses, internal or not: what
 	// machines asked of an HTTP proxy is joined with them.
 	Proxies []netip.Addr
-	// Only, if set, narrows the scope to one pair of addresses.
+	// Only, if its Dst is set, narrows the scope to one pair of addresses, or without a Src to one destination.
 	Only  Two
 	never []netip.Prefix
 	// local are internal addresses beside Internal, if that is the default: those that Zeek calls local. Networks that
@@ -151,8 +151,8 @@ func (s *Scope) Local() (out []netip.Addr) {
 // Never says that an address is no machine of anybody's: multicast, loopback and the like.
 func (s *Scope) Never(a netip.Addr) bool { return within(s.never, a) }
 
-// Narrowed says that the scope is for one pair, or for what goes to some proxies.
-func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only.Src.IsValid() }
+// Narrowed says that the scope is for one pair or destination, or for what goes to some proxies.
+func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only.Dst.IsValid() }
 
 // KeepLocal is Keep for a record that says which side its sensor has among its own networks (Zeek's local_orig and
 // local_resp, Security Onion's connection.local): such an address is internal from then on, whatever its network. That an
@@ -225,7 +225,7 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 	if len(s.Proxies) > 0 {
 		return srcIn && slices.Contains(s.Proxies, dst)
 	}
-	if s.Only.Src.IsValid() && (src != s.Only.Src || dst != s.Only.Dst) {
+	if o := s.Only; o.Dst.IsValid() && (dst != o.Dst || o.Src.IsValid() && src != o.Src) {
 		return false
 	}
 	srcIn, dstIn = s.acrossShared(src, dst, srcIn, dstIn)

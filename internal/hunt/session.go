@@ -57,6 +57,9 @@ type Session struct {
 	// Samples fills in the sensor, source port and Zeek uid of each finding's last connection, where Connections leaves them
 	// out. A connection that is no longer there leaves its finding as it is.
 	Samples func(ctx context.Context, findings []Finding) (Remarks, error)
+	// UIDs gives start, ends, ports and uid of the connection records from one source to some destinations that start in [From, To), where
+	// Connections leaves uids out. One that several sensors saw comes once for each.
+	UIDs func(ctx context.Context, req Request, src netip.Addr, to []netip.Addr, emit func([]Connection) error) error
 	// Name says what Reading.Source will be, so that a hunt's identity is known before it. What does not answer changes no name.
 	Name func(ctx context.Context) (string, error)
 	// Newest gives the start of the newest connection there is, in scope or not, but none that starts in the future; zero where

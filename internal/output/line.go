@@ -89,13 +89,13 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 		}
 		under := indent + strings.Repeat(" ", len(ids[i])+2)
 		said[0] = ids[i] + "  " + said[0]
-		b.WriteString(Wrap(indent+chopped(Clean(strings.Join(said, "; ")), o.Width-len(under)), o.Width, under) + "\n")
+		b.WriteString(Wrap(indent+Chopped(Clean(strings.Join(said, "; ")), o.Width-len(under)), o.Width, under) + "\n")
 	}
 	return b.Flush()
 }
 
-// chopped cuts words that are longer than a line, as names that a client made up can be, into pieces that fill lines. Room 0 or less cuts nothing.
-func chopped(text string, room int) string {
+// Chopped cuts words that are longer than a line, as names that a client made up can be, into pieces that fill lines. Room 0 or less cuts nothing.
+func Chopped(text string, room int) string {
 	if room <= 0 {
 		return text
 	}

@@ -115,13 +115,13 @@ type object struct {
 }
 
 func writeJSON(w io.Writer, findings []hunt.Finding, o Options) error {
-	e := encoder(w)
+	e := Encoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(object{SchemaVersion: hunt.SchemaVersion, Hunt: o.Hunt, Findings: append([]hunt.Finding{}, findings...), Campaigns: append([]hunt.Campaign{}, o.Campaigns...)})
 }
 
 func writeNDJSON(w io.Writer, findings []hunt.Finding) error {
-	e := encoder(w)
+	e := Encoder(w)
 	for i := range findings {
 		if err := e.Encode(&findings[i]); err != nil {
 			return err
@@ -130,9 +130,9 @@ func writeNDJSON(w io.Writer, findings []hunt.Finding) error {
 	return nil
 }
 
-// encoder leaves "<", ">" and "&" readable: a pair reads 10.1.4.22>203.0.113.7, and nothing here is put into HTML. What moves a
+// Encoder makes the JSON of everything that is printed. It leaves "<", ">" and "&" readable: a pair reads 10.1.4.22>203.0.113.7, and nothing here is put into HTML. What moves a
 // terminal's cursor or its text (C1, overrides of direction, zero width) is escaped, which reads as the same text.
-func encoder(w io.Writer) *json.Encoder {
+func Encoder(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(escaping{w})
 	e.SetEscapeHTML(false)
 	return e

@@ -67,8 +67,12 @@ func (id *identity) document(reading *hunt.Reading, c material.Counts, by hunt.B
 		summary.Gaps = append(summary.Gaps, g.String())
 	}
 	end := hunt.Time{Time: w.End}
+	at := end
+	if w == (hunt.Window{}) { // nothing was in scope: the document has the time at which that was found
+		at, summary.Lag = id.ingested, 0
+	}
 	return hunt.Document{
-		Timestamp: end,
+		Timestamp: at,
 		Schema:    hunt.SchemaOf(hunt.DatasetHunt),
 		Event: hunt.Event{ID: hunt.Digest("hunt document", id.hunt, id.revision), Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetHunt,
 			Start: hunt.Time{Time: w.Start}, End: end, Ingested: id.ingested},

@@ -66,8 +66,11 @@ func scoped(scope hunt.Scope) query {
 		return object{"bool": object{"filter": []any{in(inside), object{"exists": object{"field": outside}}}, "must_not": []any{theirs}}}
 	}
 	q := query{mustNot: []any{object{"terms": object{fieldDest: never}}}}
+	if scope.Only.Dst.IsValid() {
+		q.filter = append(q.filter, object{"term": object{fieldDest: scope.Only.Dst}})
+	}
 	if scope.Only.Src.IsValid() {
-		q.filter = append(q.filter, object{"term": object{fieldSource: scope.Only.Src}}, object{"term": object{fieldDest: scope.Only.Dst}})
+		q.filter = append(q.filter, object{"term": object{fieldSource: scope.Only.Src}})
 	}
 	if len(scope.Proxies) > 0 {
 		return query{filter: append(q.filter, in(fieldSource), object{"terms": object{fieldDest: scope.Proxies}})}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"dwell/internal/collector"
+	"dwell/internal/config"
+	"dwell/internal/hunt"
+	"dwell/internal/output"
+	"dwell/internal/pipeline/material"
+	"dwell/internal/who"
+)
+
+func newWho(a *app) *cobra.Command {
+	f := &huntFlags{}
+	c := &cobra.Command{
+		Use:   "who DESTINATION",
+		Short: "List the hosts that talked to a destination, suspicious or not",
+		Long: `List every internal host that talked to a destination in a window: first and last connection, how many, bytes and ports. A
+destination is an address, a network, a name (and the names below it), a TLS fingerprint or the domain of a DNS tunnel. It
+need not be in any finding. With --history the records come from what earlier hunts kept (docs/history.md).`,
+		Example: `  dwell who 203.0.113.7                                the last 24 h in the cluster
+  dwell who cdn.evil.example --since 7d --history      a week by name, read from history where it is kept
+  dwell who 203.0.113.0/24 --zeek /nsm/zeek/logs/2026-11-22
+  dwell who ja4=t13d190900_9dc949149365_97f8aa674fd9   every host with this client program
+  dwell who '*.evil.example/dns' -o json | jq -r '.hosts[].ip'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return a.who(c.Context(), f, args[0]) },
+	}
+	f.reads(c.Flags())
+	c.Flags().BoolVar(&f.history, "history", false, "use the records that earlier hunts kept, and keep what is read (docs/history.md)")
+	c.Flags().StringVarP(&f.format, "output", "o", "table", "`format`: table or json")
+	return c
+}
+
+func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
+	if f.format != "table" && f.format != "json" {
+		return usage("-o %s: want table or json", f.format)
+	}
+	settings, err := a.load(f.keys())
+	if err != nil {
+		return err
+	}
+	to, err := hunt.ParseSide(text)
+	if err != nil || to.Name != "" && !to.DNS && !isName(to.Name) {
+		return usage("%q is not a destination: an address, a network (203.0.113.0/24), a name, a TLS fingerprint (ja4=...) or a domain of DNS (*.evil.example/dns)", text)
+	}
+	options, err := f.options(ctx, a, settings)
+	if err != nil {
+		return err
+	}
+	if scope := options.Request.Scope; to.Addr.IsValid() && scope.IsInternal(to.Addr) && scope.Direction != hunt.Inbound {
+		return hint(usage("%s is internal: this command is about external destinations", to.Addr), "`dwell host %s` shows the host itself; --internal sets your own networks", to.Addr)
+	}
+	source, err := a.kept(ctx, f, settings, options.Request)
+	if err != nil {
+		return err
+	}
+	w := material.Wanted{Request: options.Request, Memory: options.Memory, Now: a.Now, Indicators: []string{"beacon"}}
+	if to.Name != "" {
+		w.Indicators = append(w.Indicators, "dns")
+	}
+	if to.Addr.IsValid() && len(f.zeek) == 0 && !f.history { // a cluster can give the connections to this one address
+		w.Request.Scope.Only.Dst, w.NoNames = to.Addr, true
+	}
+	bar := newProgress(a)
+	w.Request.Progress = bar.update
+	often := collector.Often()
+	page, reading, err := who.Ask(ctx, source, w, to)
+	often()
+	bar.done()
+	if err != nil {
+		return err
+	}
+	a.notes(reading.Notes)
+	if f.format == "json" {
+		err = output.Encoder(a.Out).Encode(page)
+	} else {
+		err = drawWho(a.Out, page, a.Width)
+	}
+	if err != nil {
+		return fmt.Errorf("print the hosts: %w", err)
+	}
+	return a.whoVerdict(page, &reading, w.Request.Scope.Narrowed())
+}
+
+// whoVerdict says how many there are. No host is an answer only where the window was read and holds connections.
+func (a *app) whoVerdict(page *who.Page, reading *hunt.Reading, narrowed bool) error {
+	window := "a window without any connection"
+	if !page.Window.Start.IsZero() {
+		window = span(&page.Window)
+	}
+	hosts := hunt.Many(len(page.Hosts), "host")
+	if page.Active > 0 {
+		hosts = fmt.Sprintf("%s of %s", hunt.Count(len(page.Hosts)), hunt.Many(page.Active, "host"))
+	}
+	a.say("dwell: %s with %s, %s, in %s", hosts, page.Destination, hunt.Many(page.Connections, "connection"), window)
+	if narrowed {
+		a.say("dwell: note: connections that are still open have no record yet and are not counted: `dwell hunt` finds them")
+	}
+	switch err := a.incomplete(reading.Gaps); {
+	case err != nil:
+		return err
+	case len(page.Hosts) == 0 && !narrowed && page.Active == 0:
+		return codeError{exitIncomplete, "nothing was read: no connection was in scope, so this says nothing about the destination"}
+	case len(page.Hosts) == 0:
+		a.say("dwell: hint: no host talked to it in this window: --since, --from or --day choose another one, --direction inbound looks the other way")
+	}
+	return nil
+}
+
+// kept is the source, by way of the history where --history asks for it.
+func (a *app) kept(ctx context.Context, f *huntFlags, settings *config.Loaded, req hunt.Request) (hunt.Source, error) {
+	source, err := a.source(ctx, f.zeek, settings)
+	switch {
+	case err != nil || !f.history:
+		return source, err
+	case len(f.zeek) > 0:
+		return a.archive(ctx, f.zeek, settings, req)
+	}
+	return a.keeping(source, settings, req.Scope), nil
+}
+
+// drawWho prints a line for each host. Below 100 columns the ports go on a line of their own.
+func drawWho(w io.Writer, page *who.Page, width int) error {
+	if width == 0 {
+		width = 1 << 10
+	}
+	head := []string{"HOST", "FIRST", "LAST", "CONNS", "SENT", "RECEIVED", "PORTS"}
+	right := []bool{3: true, 4: true, 5: true, 6: false}
+	rows := [][]string{head}
+	var under []string
+	for i := range page.Hosts {
+		h := &page.Hosts[i]
+		name := h.IP.String()
+		if len(h.Names) > 0 {
+			name += " " + h.Names[0]
+		}
+		ports := strings.Join(h.Ports, ", ")
+		if h.Queries > 0 {
+			ports = strings.TrimPrefix(ports+", "+hunt.Count(h.Queries)+" DNS queries", ", ")
+			if h.Queries == 1 {
+				ports = strings.TrimSuffix(ports, "ies") + "y"
+			}
+		}
+		if len(h.Users) > 0 {
+			ports += "; " + h.Users[0]
+		}
+		under = append(under, output.Clean(ports))
+		rows = append(rows, []string{output.Clean(name), shortTime(h.First), shortTime(h.Last), hunt.Count(h.Connections), hunt.Size(h.Sent), hunt.Size(h.Received), output.Clean(ports)})
+	}
+	if len(page.Hosts) == 0 {
+		return nil
+	}
+	wide := width >= 100
+	if !wide {
+		for i := range rows {
+			rows[i] = rows[i][:6]
+		}
+	}
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for j, text := range r {
+			widths[j] = max(widths[j], utf8.RuneCountInString(text))
+		}
+	}
+	total := 0
+	for _, n := range widths[1:6] {
+		total += n + 2
+	}
+	widths[0] = min(widths[0], max(15, width-total)) // a name that is too long goes on the line below
+	for i, r := range rows {
+		var b strings.Builder
+		more := ""
+		if n := utf8.RuneCountInString(r[0]); n > widths[0] {
+			more = strings.TrimSpace(strings.TrimPrefix(r[0], page.Hosts[i-1].IP.String()))
+			r[0] = page.Hosts[i-1].IP.String()
+		}
+		for j, text := range r {
+			pad := strings.Repeat(" ", max(0, widths[j]-utf8.RuneCountInString(text)))
+			if right[j] {
+				text = pad + text
+			} else {
+				text += pad
+			}
+			b.WriteString(text + "  ")
+		}
+		if _, err := fmt.Fprintln(w, output.Wrap(strings.TrimRight(b.String(), " "), width, "    ")); err != nil {
+			return err
+		}
+		if i == 0 {
+			continue
+		}
+		if !wide {
+			more = strings.TrimPrefix(strings.TrimSpace(more+"; "+under[i-1]), "; ")
+		}
+		if more = strings.TrimSuffix(more, "; "); more != "" {
+			if _, err := fmt.Fprintln(w, output.Wrap("    "+output.Chopped(more, width-4), width, "    ")); err != nil {
+				return err
+			}
+		}
+	}
+	if len(page.Also) == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, output.Wrap("also: "+output.Chopped(output.Clean(strings.Join(page.Also, ", ")), width-6), width, "      "))
+	return err
+}
+
+// shortTime is a moment for a column, empty where it is not known.
+func shortTime(t hunt.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("01-02 15:04")
+}

@@ -1,0 +1,282 @@
+// Package who answers who talked to a destination: every host, with first and last connection, count and bytes, whether or not
+// anything about it is suspicious.
+package who
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"dwell/internal/evidence/host"
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
+)
+
+// Page is the answer.
+type Page struct {
+	// Destination is what was asked about: an address, a network, a name (and what is below it), a TLS fingerprint or *.domain/dns.
+	Destination string        `json:"destination"`
+	Window      hunt.TimeSpan `json:"window"`
+	// Hosts that talked to it, the most connections first. Active is how many hosts talked to any external destination, 0 where that was not read.
+	Hosts  []Host `json:"hosts"`
+	Active int    `json:"active,omitempty"`
+	// Connections and bytes of all of them.
+	Connections int64 `json:"connections"`
+	Sent        int64 `json:"sent"`
+	Received    int64 `json:"received"`
+	// Also are names that the address goes by, or addresses behind the name, at most maxAlso.
+	Also []string `json:"also"`
+}
+
+// Host is one host and what it did with the destination.
+type Host struct {
+	IP netip.Addr `json:"ip"`
+	// Names and Users of the host, the most frequent first.
+	Names []string  `json:"names,omitempty"`
+	Users []string  `json:"users,omitempty"`
+	First hunt.Time `json:"first"`
+	Last  hunt.Time `json:"last"`
+	// Connections, and the payload bytes sent and received; what Zeek did not log counts as nothing.
+	Connections int64 `json:"connections"`
+	Sent        int64 `json:"sent"`
+	Received    int64 `json:"received"`
+	// Queries for the name or for names below it, by DNS. A host may have asked without connecting.
+	Queries int64 `json:"queries,omitempty"`
+	// Ports, as in 443/tcp ssl, in order of their numbers.
+	Ports []string `json:"ports,omitempty"`
+}
+
+const (
+	maxAlso = 20
+	// maxNamed bounds the hosts whose names are looked up.
+	maxNamed = 1000
+)
+
+// hosts collects, from many goroutines.
+type hosts struct {
+	mu   sync.Mutex
+	of   map[netip.Addr]*Host
+	also map[string]bool
+}
+
+// Ask reads a window and gives the hosts that talked to a destination in it. The reading's gaps say what is missing from the answer.
+func Ask(ctx context.Context, src hunt.Source, w material.Wanted, to hunt.Side) (page *Page, reading hunt.Reading, err error) {
+	m, reading, err := material.Gather(ctx, src.Open(), w)
+	defer func() { err = cmp.Or(err, m.Close()) }()
+	if err != nil {
+		return nil, reading, err
+	}
+	h := &hosts{of: map[netip.Addr]*Host{}, also: map[string]bool{}}
+	h.connections(m, &to)
+	if to.Name != "" {
+		h.queries(m, to.Name)
+	}
+	page = &Page{Destination: to.String(), Window: hunt.TimeSpan{Start: hunt.Time{Time: reading.Window.Start}, End: hunt.Time{Time: reading.Window.End}}, Also: h.list()}
+	if !w.Request.Scope.Narrowed() {
+		m.Table.WalkSources(func(int, netip.Addr, *pairs.Of) { h.mu.Lock(); page.Active++; h.mu.Unlock() })
+	}
+	for _, x := range h.of {
+		page.Hosts = append(page.Hosts, *x)
+		page.Connections, page.Sent, page.Received = page.Connections+x.Connections, page.Sent+x.Sent, page.Received+x.Received
+	}
+	slices.SortFunc(page.Hosts, func(a, b Host) int {
+		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(b.Queries, a.Queries), a.IP.Compare(b.IP))
+	})
+	remarks, err := page.name(ctx, m)
+	reading.Add(remarks)
+	return page, reading, cmp.Or(err, m.Err())
+}
+
+// connections goes through the table that has destinations of this kind.
+func (h *hosts) connections(m *material.Material, to *hunt.Side) {
+	switch {
+	case to.DNS:
+	case to.Addr.IsValid():
+		h.walk(m, m.Table, func(a netip.Addr) bool { return a == to.Addr }, to)
+		h.called(m, func(a netip.Addr) bool { return a == to.Addr })
+	case to.Network.IsValid():
+		h.walk(m, m.Table, to.Network.Contains, to)
+		h.called(m, to.Network.Contains)
+	case m.Named == nil:
+	case to.Fingerprint != "":
+		h.walk(m, m.Named.Prints, func(a netip.Addr) bool { p := m.Named.Print(a); return p.String() == to.Fingerprint }, to)
+	default:
+		h.walk(m, m.Named.Table, func(a netip.Addr) bool { return Below(m.Named.Name(a), to.Name) }, to)
+	}
+}
+
+// Below says whether a name is another, or lies below it. Roll-ups ("*.domain") are no names.
+func Below(name, parent string) bool {
+	name, parent = strings.ToLower(name), strings.ToLower(parent)
+	return name == parent || strings.HasSuffix(name, "."+parent) && !strings.HasPrefix(name, "*.")
+}
+
+// walk adds the connections of a table to the destinations that are meant. A connection with two names that are meant counts once.
+func (h *hosts) walk(m *material.Material, t *pairs.Table, meant func(netip.Addr) bool, to *hunt.Side) {
+	t.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		var at []int
+		for i := range of.Len() {
+			if meant(of.Dst(i)) {
+				at = append(at, i)
+			}
+		}
+		if len(at) == 0 {
+			return
+		}
+		type start struct {
+			at   int64
+			port uint16
+		}
+		seen := map[start]bool{}
+		var p pairs.Pair
+		x, ports, also := &Host{IP: src}, map[string]bool{}, []string{}
+		for _, i := range at {
+			of.Decode(i, &p)
+			some := false
+			for k := range p.Connections {
+				c := &p.Connections[k]
+				port := &p.Ports[c.Port]
+				if !m.Window.Contains(c.Start) || to.Port != 0 && port.Number != to.Port || len(at) > 1 && t != m.Table && seen[start{c.Start, c.SrcPort}] {
+					continue
+				}
+				if len(at) > 1 && t != m.Table {
+					seen[start{c.Start, c.SrcPort}] = true
+				}
+				x.add(c.Start, 1, max(c.OrigBytes, 0), max(c.RespBytes, 0))
+				ports[strings.TrimSpace(portText(port))] = true
+				some = true
+			}
+			if some && to.Name != "" {
+				addresses, _ := m.Named.Addresses(src, p.Dst)
+				for _, a := range addresses {
+					also = append(also, a.String())
+				}
+			}
+		}
+		for port := range ports {
+			x.Ports = append(x.Ports, port)
+		}
+		slices.SortFunc(x.Ports, func(a, b string) int { return cmp.Or(cmp.Compare(len(number(a)), len(number(b))), cmp.Compare(a, b)) })
+		h.take(x, also)
+	})
+}
+
+func number(port string) string { n, _, _ := strings.Cut(port, "/"); return n }
+
+// called collects the names under which addresses were reached.
+func (h *hosts) called(m *material.Material, meant func(netip.Addr) bool) {
+	if m.Named == nil {
+		return
+	}
+	m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		var also []string
+		for i := range of.Len() {
+			if addresses, _ := m.Named.Addresses(src, of.Dst(i)); slices.ContainsFunc(addresses, meant) {
+				also = append(also, m.Named.Name(of.Dst(i)))
+			}
+		}
+		h.take(nil, also)
+	})
+}
+
+// queries adds the hosts that asked for the name, or for one below it.
+func (h *hosts) queries(m *material.Material, name string) {
+	if m.DNS == nil {
+		return
+	}
+	for _, q := range m.DNS.All() {
+		if q.Domain != name && !Below(q.Domain, name) && !(Below(name, q.Domain) && slices.ContainsFunc(q.Texts(), func(t string) bool { return Below(t, name) })) {
+			continue
+		}
+		h.mu.Lock()
+		x := h.of[q.Client]
+		if x == nil {
+			x = &Host{IP: q.Client}
+			h.of[q.Client] = x
+		}
+		x.Queries += q.Count
+		if q.First > 0 {
+			x.span(q.First)
+			x.span(q.Last)
+		}
+		h.mu.Unlock()
+	}
+}
+
+// take adds what a host did; x with no connection adds no host.
+func (h *hosts) take(x *Host, also []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range also {
+		h.also[a] = true
+	}
+	if x != nil && x.Connections > 0 {
+		h.of[x.IP] = x
+	}
+}
+
+func (h *hosts) list() []string {
+	out := []string{}
+	for a := range h.also {
+		if !strings.HasPrefix(a, "*.") {
+			out = append(out, a)
+		}
+	}
+	slices.Sort(out)
+	return out[:min(len(out), maxAlso)]
+}
+
+func (x *Host) add(start, n, sent, received int64) {
+	x.span(start)
+	x.Connections, x.Sent, x.Received = x.Connections+n, x.Sent+sent, x.Received+received
+}
+
+// span widens the time to a moment, Unix milliseconds.
+func (x *Host) span(at int64) {
+	t := hunt.At(at)
+	if x.First.IsZero() || t.Before(x.First.Time) {
+		x.First = t
+	}
+	if t.After(x.Last.Time) {
+		x.Last = t
+	}
+}
+
+// name looks up what the hosts are called.
+func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, error) {
+	if m.Session.Machines == nil || len(p.Hosts) == 0 {
+		return hunt.Remarks{}, nil
+	}
+	addrs := make([]netip.Addr, 0, maxNamed)
+	for i := range p.Hosts[:min(len(p.Hosts), maxNamed)] {
+		addrs = append(addrs, p.Hosts[i].IP)
+	}
+	slices.SortFunc(addrs, netip.Addr.Compare)
+	machines, remarks, err := m.Session.Machines(ctx, m.LookUp(), addrs, false)
+	if err != nil {
+		if ctx.Err() != nil {
+			return remarks, ctx.Err()
+		}
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: "names of hosts could not be looked up: " + err.Error()})
+		return remarks, nil
+	}
+	for i := range p.Hosts {
+		if of := machines[p.Hosts[i].IP]; of != nil {
+			e := host.Compact(of)
+			p.Hosts[i].Names, p.Hosts[i].Users = e.Names, e.Users
+		}
+	}
+	return remarks, nil
+}
+
+func portText(p *pairs.Port) string {
+	if p.Proto == hunt.ICMP {
+		return "icmp"
+	}
+	return fmt.Sprintf("%d/%s %s", p.Number, p.Proto, p.Service)
+}
