@@ -307,7 +307,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err erro
 		log.Warn("note", "note", n)
 	}
 	if report.Held != nil {
-		log.Warn("results are held on this host: the cluster does not take them", "error", report.Held, "directory", j.hold.dir)
+		log.Warn("results wait on this host: the cluster does not accept them", "error", report.Held, "directory", j.hold.dir)
 	} else {
 		log.Info("hunted", "stored", stored(&report), "complete", s.Complete)
 	}

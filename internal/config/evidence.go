@@ -28,9 +28,9 @@ func evidenceKeys() []Key {
 	return []Key{
 		{Name: "evidence.enabled", Default: true, About: "Weigh evidence beside the rhythm (docs/detection.md): how the connections are spoken, out of Zeek's other logs. false: scores rest on the connections alone, and nothing else is read for them. Profile rita weighs none."},
 		{Name: "evidence.catalogue", Default: "", About: "CSV file with known services of your own (docs/detection.md, evidence); its entries are added to the catalogue that comes with the program and replace those of the same domain and ports. Empty: catalogue.csv beside the configuration file, if it is there."},
-		{Name: "evidence.intel", Default: []string{}, About: "Files or feeds (https://...) with indicators of compromise: addresses, networks, domains, JA3 and JA4 fingerprints, hashes of certificates, one a line. PATH#COLUMN takes a column of a CSV, by its name in the first line or its number. Of a feed the last good copy is kept in the state directory. What cannot be used is told, and the hunt goes on."},
+		{Name: "evidence.intel", Default: []string{}, About: "Files or feeds (https://...) with indicators of compromise: addresses, networks, domains, JA3 and JA4 fingerprints, hashes of certificates, one a line. PATH#COLUMN takes a column of a CSV, by its name in the first line or its number. Of a feed the last good copy is kept in the state directory. What cannot be used is reported, and the hunt continues."},
 		{Name: "evidence.intel_refresh", Default: "1h", About: "How long the copy of a feed is taken without asking its server."},
-		{Name: "evidence.intel_max_age", Default: "7d", About: "How old the last good copy of a feed may be that cannot be had; an older one is not used."},
+		{Name: "evidence.intel_max_age", Default: "7d", About: "Maximum age of the last good copy of a feed that cannot be fetched; an older copy is not used."},
 		{Name: "geo.asn_file", Default: "", About: "Database in MaxMind's format (GeoLite2-ASN.mmdb) with the autonomous system of each address. Empty, or where it says nothing: what Security Onion noted with the connections."},
 		{Name: "geo.country_file", Default: "", About: "The same with countries (GeoLite2-Country.mmdb or GeoLite2-City.mmdb)."},
 	}

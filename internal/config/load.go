@@ -113,7 +113,7 @@ func (l *Loaded) readFile(v *viper.Viper, file string, env map[string]string) er
 		if named || !errors.Is(err, fs.ErrPermission) {
 			return fmt.Errorf("read configuration: %w", err)
 		}
-		l.Warnings = append(l.Warnings, fmt.Sprintf("%s exists but may not be read by this user: its settings are not in force", file))
+		l.Warnings = append(l.Warnings, fmt.Sprintf("cannot read %s (missing privilege): its settings are ignored", file))
 		return nil
 	}
 	defer f.Close()

@@ -293,7 +293,7 @@ func (v *visit) keep(from, to time.Time) (r hunt.Remarks) {
 	case err != nil:
 		r.Notes = append(r.Notes, hunt.Note{What: "what was read could not be kept: " + err.Error(), Hint: "the next hunt reads it again"})
 	case dropped > 0:
-		r.Notes = append(r.Notes, hunt.Note{What: fmt.Sprintf("the oldest %s of history were let go for want of room", hunt.Many(dropped, "hour")), Hint: "raise history.size to keep more"})
+		r.Notes = append(r.Notes, hunt.Note{What: fmt.Sprintf("dropped the oldest %s of history: history.size is reached", hunt.Many(dropped, "hour")), Hint: "raise history.size to keep more"})
 	}
 	return r
 }

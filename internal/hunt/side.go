@@ -71,7 +71,7 @@ func ParseSide(text string) (Side, error) {
 		s.Name, s.Port = name, uint16(n)
 	}
 	if s.Name == "" || strings.ContainsAny(s.Name, "/ >*") {
-		return s, errors.New("the other side is an address, a network (203.0.113.0/24), a name, a TLS fingerprint (*:443/tcp#ja4=...) or a domain (*.evil.example/dns)")
+		return s, errors.New("the destination is an address, a network (203.0.113.0/24), a name, a TLS fingerprint (*:443/tcp#ja4=...) or a domain (*.evil.example/dns)")
 	}
 	if last := s.Name[strings.LastIndexByte(s.Name, '.')+1:]; strings.Trim(last, "0123456789") == "" { // no top level is a number (RFC 3696)
 		return s, fmt.Errorf("%q is neither an address nor a name", s.Name)

@@ -302,7 +302,7 @@ func (t *Talker) validateTimes(bad func(key, format string, args ...any)) {
 	case len(t.Periods) > 0 && t.Period != 0:
 		bad("periods", "give either period or periods")
 	case len(t.Periods) > 0 && t.Hold < Duration(time.Second):
-		bad("hold", "is needed with periods: how long each is held, at least 1s")
+		bad("hold", "is required with periods: how long each lasts, at least 1s")
 	case len(t.Periods) == 0 && time.Duration(t.Period) < minPeriod:
 		bad("period", "%s is too short: at least %s", time.Duration(t.Period), minPeriod)
 	}

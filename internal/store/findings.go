@@ -96,7 +96,7 @@ func (s *Store) latestOf(ctx context.Context, stream string, clauses, order []an
 		} `json:"latest"`
 	}
 	latest := map[string]any{"latest": map[string]any{"top_hits": map[string]any{"size": 1, "sort": order}}}
-	return byStory(ctx, s, "list by story", stream, clauses, latest, func(b story) error {
+	return byStory(ctx, s, "list findings", stream, clauses, latest, func(b story) error {
 		for _, h := range b.Latest.Hits.Hits {
 			if err := take(h.Source, h.ID); err != nil {
 				return err

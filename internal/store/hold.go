@@ -27,7 +27,7 @@ func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hun
 	}
 	report.Replayed = replayed
 	if trouble != nil {
-		report.Notes = append(report.Notes, "not all held hunts are stored: "+trouble.Error())
+		report.Notes = append(report.Notes, "not all waiting hunts are stored: "+trouble.Error())
 	}
 	switch {
 	case err == nil:
@@ -41,7 +41,7 @@ func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hun
 	report.Held = err
 	var missing *NotInstalledError
 	if es.Is(err, es.Auth, es.Permission, es.TLS, es.NotElasticsearch) || errors.As(err, &missing) {
-		return report, fmt.Errorf("the hunt is held on this host until it can be stored: %w", err)
+		return report, fmt.Errorf("the hunt waits on this host for upload: %w", err)
 	}
 	return report, nil
 }

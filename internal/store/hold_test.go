@@ -123,7 +123,7 @@ func TestWhateverHappensTheHuntIsKept(t *testing.T) {
 				}
 				require.Equal(t, 1, status.Hunts)
 				if err != nil {
-					require.ErrorContains(t, err, "held on this host")
+					require.ErrorContains(t, err, "waits on this host")
 				}
 			})
 		}

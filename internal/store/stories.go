@@ -24,7 +24,7 @@ func (s *Store) Stories(ctx context.Context, from, to time.Time, take func(story
 	}
 	clauses := []any{map[string]any{"range": map[string]any{"dwell.window.end": map[string]any{"gt": from.UnixMilli(), "lte": to.UnixMilli(), "format": "epoch_millis"}}}}
 	span := map[string]any{"first": map[string]any{"min": map[string]any{"field": "event.start"}}, "last": map[string]any{"max": map[string]any{"field": "event.end"}}}
-	return byStory(ctx, s, "look when stories were seen", soconfig.FindingStream, clauses, span, func(b story) error {
+	return byStory(ctx, s, "look up when findings were seen", soconfig.FindingStream, clauses, span, func(b story) error {
 		if b.First.Value > 0 && b.Last.Value >= b.First.Value {
 			take(b.Key.Story, int64(b.First.Value), int64(b.Last.Value))
 		}

@@ -34,7 +34,7 @@ func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	lines := []string{
 		"window " + window.String(),
 		"indices " + strings.Join(p.now(), ", "),
-		fmt.Sprintf("%d connections in scope (%s), from %s on for RITA's numbers", n, req.Scope.Direction, stamp(r.from)),
+		fmt.Sprintf("%d connections in scope (%s), since %s for RITA's numbers", n, req.Scope.Direction, stamp(r.from)),
 		fmt.Sprintf("about %d requests of %d connections each, %d at a time; then names and DNS queries by the same slices", requests, s.opt.SliceDocs, s.opt.Concurrency),
 	}
 	for _, n := range slices.Concat(notes, p.notes, p.lost()) {

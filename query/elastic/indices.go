@@ -45,7 +45,7 @@ func (r *reading) readable(ctx context.Context) error {
 				return err
 			}
 			denied = err
-			notes = append(notes, hunt.Note{What: "may not be read and is left out", Where: name, Hint: "grant the index privilege read, or name the indices to search"})
+			notes = append(notes, hunt.Note{What: "cannot be read (missing privilege) and is left out", Where: name, Hint: "grant the index privilege read, or name the indices to search"})
 		default:
 			return err
 		}

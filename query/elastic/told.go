@@ -55,7 +55,7 @@ func (f *facts) toldOf(ctx context.Context, batch []int) error {
 		"query": object{"bool": object{"filter": []any{between(f.req.From.UnixMilli(), f.req.To.UnixMilli()), object{"term": object{fieldDataset: datasetIntel}}},
 			"should": either, "minimum_should_match": 1}},
 		"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": object{"intel": indicators}}}})
-	return f.source.client.Search(ctx, es.SearchRequest{Op: "look up what Zeek was told of", Index: f.index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
+	return f.source.client.Search(ctx, es.SearchRequest{Op: "look up Zeek intel hits", Index: f.index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
 		if r.Aggregations == nil {
 			return nil
 		}

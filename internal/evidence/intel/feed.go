@@ -93,7 +93,7 @@ func (f *Feeds) get(ctx context.Context, address, column string) ([]byte, *hunt.
 		sum := sha256.Sum256(text)
 		got.SHA256, got.Checked = hex.EncodeToString(sum[:]), f.Now().UTC()
 		if err := f.keep(path, fresh, got); err != nil {
-			return text, note("the feed was fetched but could not be kept: "+err.Error(), "it is fetched anew by the next hunt")
+			return text, note("the feed was fetched but could not be kept: "+err.Error(), "the next hunt fetches it again")
 		}
 		return text, nil
 	}
@@ -103,7 +103,7 @@ func (f *Feeds) get(ctx context.Context, address, column string) ([]byte, *hunt.
 	case age > f.MaxAge:
 		return nil, note(fmt.Sprintf("the feed is not used: %v; the last good copy is of %s, older than evidence.intel_max_age", err, have.Checked.Format(time.DateOnly)), "evidence.intel names it")
 	}
-	return text, note(fmt.Sprintf("the feed could not be had: %v; the last good copy, of %s, is used", err, have.Checked.Format("2006-01-02 15:04 MST")), "")
+	return text, note(fmt.Sprintf("the feed could not be fetched: %v; using the last good copy, of %s", err, have.Checked.Format("2006-01-02 15:04 MST")), "")
 }
 
 // usable says what is wrong with a text as a list; one whose entries would all be left out is none.

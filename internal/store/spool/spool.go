@@ -331,11 +331,11 @@ func (s *Spool) Replay(write func(hunt.Document, []hunt.Finding) error) (done in
 				errs = append(errs, fmt.Errorf("replay %s: it is written, but: %w", path, err))
 			}
 		case errors.Is(err, ErrRefused):
-			errs = append(errs, fmt.Errorf("held hunt %s is kept in %s: %w", doc.Dwell.HuntID, deadDir, err), s.bury(name, name))
+			errs = append(errs, fmt.Errorf("waiting hunt %s is kept in %s: %w", doc.Dwell.HuntID, deadDir, err), s.bury(name, name))
 		case errors.Is(err, ErrAway):
 			return done, errors.Join(append(errs, err)...)
 		default:
-			errs = append(errs, fmt.Errorf("held hunt %s: %w", doc.Dwell.HuntID, err))
+			errs = append(errs, fmt.Errorf("waiting hunt %s: %w", doc.Dwell.HuntID, err))
 		}
 	}
 	return done, errors.Join(errs...)
