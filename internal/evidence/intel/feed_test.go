@@ -155,7 +155,7 @@ func TestFeedsThatAreNone(t *testing.T) {
 			*now = now.Add(2 * time.Hour)
 			l, said := load(1)
 			require.Contains(t, said, tc.want)
-			require.Contains(t, said, "the last good copy, of 2026-11-22 12:00 UTC, is used")
+			require.Contains(t, said, "using the last good copy, of 2026-11-22 12:00 UTC")
 			require.True(t, hits(t, l, "203.0.113.7"))
 			*now = now.Add(7 * 24 * time.Hour)
 			l, said = load(1)
