@@ -71,6 +71,8 @@ type Subject struct {
 	Resolved bool
 	// Conforms says that port, service, sizes, rate and answers are those of a protocol that repeats by design (NTP, DNS).
 	Conforms bool
+	// Arrived says that the destination came less than thirty days ago, by a store that reaches further back.
+	Arrived bool
 	// AS is the number of the autonomous system of each of the other side's addresses, where that is known.
 	AS map[netip.Addr]int64
 
@@ -157,6 +159,9 @@ func (s *Subject) Settle() {
 			d.Reasons = append(d.Reasons, why)
 		}
 		score = within(most, score) // what is below has to stay below
+		if s.Conforms && most == scoring.Medium {
+			score = lowest(most, score)
+		}
 	}
 	d.Reasons = append(d.Reasons, s.closing...)
 	d.Explained = best.String()
@@ -166,11 +171,7 @@ func (s *Subject) Settle() {
 // bound keeps a timer low and a presence medium, whatever is added for rarity and for sizes that are alike: benign software
 // has both. Only evidence of another kind lifts them, and a presence has to be of a rare destination beside it.
 func (s *Subject) bound() {
-	odd := false
-	for _, m := range s.modifiers {
-		odd = odd || m.Value > 0 && m.Name != Rare && m.Name != SameSize
-	}
-	v := s.Indicators
+	odd, v := s.odd(), s.Indicators
 	spread := s.Finding.Dwell.Evidence.Prevalence
 	switch other := max(v.Long, v.Strobe, v.DNSTunnel, v.Listed); {
 	case !odd && max(v.Long, v.Strobe) == v.Strongest() && v.Strongest() < 0.4:

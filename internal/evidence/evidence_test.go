@@ -22,10 +22,11 @@ func TestFleetIsGuarded(t *testing.T) {
 		explained string
 		score     float64
 	}{
-		{"many", []string{Common}, 5, "", "weak", 0.9},
+		{"many, of which nobody knows whether they were there a month ago", []string{Common}, 5, "", "weak", 0.6 + 0.1*0.3/0.4},
+		{"many, with an oddity", []string{Common, NoName}, 5, "", "none", 0.9 + 0.1*0.1/0.6},
 		{"new", []string{New}, 5, "", "none", 0.925},
 		{"many and new", []string{Common, New}, 5, "", "none", 0.925},
-		{"known, but nobody vouches", []string{Known, Common}, 2, "", "weak", 0.9},
+		{"known, but nobody vouches", []string{Known, Common}, 2, "", "none", 0.9},
 		{"known", []string{Known}, 3, "", "weak", 0.55 + 0.0495*(0.9*0.75-0.55)/0.45},
 		{"known to half of all", []string{Common, Known}, 9, "", "weak", 0.9 * 0.75 * 0.75},
 		{"known, with a fingerprint of its own", []string{Common, Known}, 9, "no other host shows its JA4", "none", 0.9},

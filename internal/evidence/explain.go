@@ -36,8 +36,8 @@ func (s *Subject) Explain(e scoring.Explanation, why string) { s.explain(e, firm
 // where something sets the client apart from those that it claims to be like.
 func (s *Subject) ExplainClaim(e scoring.Explanation, why string) { s.explain(e, claimed, why) }
 
-// ExplainFleet is Explain for what other hosts do, too. That is shown, and lowers the score only of what is [Subject.established]:
-// an outbreak looks the same, and more infected hosts are no reassurance.
+// ExplainFleet is Explain for what other hosts do, too. That is shown, and lowers the score of what is [Subject.established] to medium:
+// an outbreak looks the same, and more infected hosts are no reassurance. Where nobody can know, what is not odd is high at most.
 func (s *Subject) ExplainFleet(why string) { s.explain(scoring.Weak, many, why) }
 
 func (s *Subject) explain(e scoring.Explanation, on ground, why string) {
@@ -80,6 +80,17 @@ func (s *Subject) established() bool {
 	return s.Has(Known) && s.Company >= vouching && s.apart == "" && !s.Has(Intel) && !s.Has(New)
 }
 
+// unsuspicious says of what several hosts do that nothing is odd about it, where nobody can know whether it was there a month ago. What
+// came since the store began is never so.
+func (s *Subject) unsuspicious() bool {
+	return !s.Arrived && !s.odd() && s.apart == "" && (s.Company >= vouching || s.Key.Name != "" && s.Shared >= BornOut)
+}
+
+// odd says that evidence of another kind than rarity and sizes that are alike speaks against it: benign software has both.
+func (s *Subject) odd() bool {
+	return slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Value > 0 && m.Name != Rare && m.Name != SameSize })
+}
+
 // earn takes away what lowers the score without ground: time passes for implants, too, and many hosts may be infected. What was
 // taken away stays among the reasons.
 func (s *Subject) earn() {
@@ -115,7 +126,11 @@ func (s *Subject) settle(score float64) (left float64, best scoring.Explanation)
 		case e.ground == many && s.established():
 			e.why += "; seen for a month without any anomaly"
 			after = within(scoring.Medium, score)
+		case e.ground == many && s.unsuspicious():
+			e.why += "; nothing about it is odd, and nobody saw whether it was there thirty days ago"
+			after = toHigh(score)
 		case e.ground == many:
+			e.Explanation = scoring.Unexplained
 			e.why += "; their number alone does not lower the score"
 		case e.ground == claimed && e.Explanation == scoring.Weak && s.established():
 			e.Explanation = scoring.Strong
@@ -156,6 +171,15 @@ func stepDown(score float64) float64 {
 	return score * scoring.Weak.Factor()
 }
 
+// toHigh brings what is high or critical into the lower half of high. The order of scores stays.
+func toHigh(score float64) float64 {
+	high := begins(scoring.High)
+	if score <= high {
+		return score
+	}
+	return high + (scoring.Weak.Factor()-high)*(score-high)/(1-high)
+}
+
 // withinTop is the part below the bound of a severity that all scores above it are brought into.
 const withinTop = 0.05
 
@@ -166,4 +190,13 @@ func within(most scoring.Severity, score float64) float64 {
 		return score
 	}
 	return from + 0.99*withinTop*(score-from)/(1-from)
+}
+
+// lowest brings a score of a severity into the lowest part of it: what can hardly carry data comes after what can. The order stays.
+func lowest(of scoring.Severity, score float64) float64 {
+	from, to := begins(of), begins(of+1)
+	if score <= from {
+		return score
+	}
+	return from + withinTop*(score-from)/(to-from)
 }

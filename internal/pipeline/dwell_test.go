@@ -123,7 +123,8 @@ func TestProtocolExplainsNothingByItself(t *testing.T) {
 		explained string
 		severity  string
 	}{
-		"time":                            {ntp, 1, "weak", "medium"},
+		"time":                            {ntp, 1, "none", "medium"},
+		"time, as two others":             {ntp, 3, "weak", "medium"},
 		"larger than time is":             {func(c *hunt.Connection) { ntp(c); c.OrigIPBytes, c.OrigBytes = 428, 400 }, 3, "none", "critical"},
 		"more than time answers":          {func(c *hunt.Connection) { ntp(c); c.RespBytes = 400 }, 3, "none", "critical"},
 		"the port alone":                  {func(c *hunt.Connection) { ntp(c); c.Service = "dns" }, 3, "none", "critical"},
@@ -141,7 +142,7 @@ func TestProtocolExplainsNothingByItself(t *testing.T) {
 	require.Equal(t, "none", f.Dwell.Explained, "faster than time servers are asked")
 }
 
-// A fleet that nothing is known of is as loud as one host, and what many hosts talk to is not lower for it.
+// A fleet that nothing is known of and that has no oddity is high, not critical, while one host is critical.
 func TestFleetAndRarity(t *testing.T) {
 	update, other := netip.MustParseAddr("192.0.2.50"), netip.MustParseAddr("198.51.100.9")
 	var parts [][]hunt.Connection
@@ -163,7 +164,7 @@ func TestFleetAndRarity(t *testing.T) {
 	require.Contains(t, implant.Dwell.Modifiers[0].Reason, "(1 more had brief contact)")
 	software := found["10.0.1.3>192.0.2.50:443/tcp"]
 	require.Equal(t, "weak", software.Dwell.Explained)
-	require.Equal(t, "critical", software.Dwell.Severity)
+	require.Equal(t, "high", software.Dwell.Severity)
 	require.Empty(t, software.Dwell.Modifiers)
 	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "prevalence 20 of 21 active hosts; that alone does not lower the score")
 	require.Contains(t, fmt.Sprint(software.Dwell.Reasons), "20 hosts beacon to it at the same interval")

@@ -43,11 +43,14 @@ type stage struct {
 	n        int
 }
 
-func newStage(seed uint64) *stage {
+func newStage(seed uint64) *stage { return newStageOf(seed, 24) }
+
+// newStageOf is a stage of so many hosts, 90 at most.
+func newStageOf(seed uint64, hosts int) *stage {
 	s := &stage{r: rand.New(rand.NewPCG(seed, 17)), of: map[string]string{}}
 	s.day = day0.AddDate(0, 0, -s.r.IntN(40))
 	net := fmt.Sprintf("10.%d.%d.", 1+s.r.IntN(200), 1+s.r.IntN(250))
-	for i := range 24 {
+	for i := range hosts {
 		s.hosts = append(s.hosts, net+fmt.Sprint(i+1))
 	}
 	s.victim, s.server, s.ja4 = net+"99", s.address(45, 193), "t12d1809h1_"+s.hex(12)+"_"+s.hex(12)

@@ -65,6 +65,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			at = min(at, first(domain))
 			seen.Domain, domainAge = hunt.At(at), days(at)
 		}
+		s.Arrived = days(reach) >= knownDays && max(age, domainAge) < knownDays
 		switch {
 		case age >= knownDays && s.Shared < evidence.BornOut && days(first(s.Finding.Destination.IP.String())) < knownDays:
 			s.Last(fmt.Sprintf("this name was first seen %d days ago, but its server is newer; a name can be forged, so it does not lower the score", age))

@@ -18,6 +18,8 @@ const (
 	fleetBeat, fleetPeriod, fleetSize = 0.5, 0.05, 2
 	// fleetHosts hosts with the same rhythm to the same server look like software that all of them run.
 	fleetHosts = 3
+	// fleetMultiple times as long as another's a period may be.
+	fleetMultiple = 3
 )
 
 // rhythm is how a host calls a destination.
@@ -46,8 +48,10 @@ func (r *rhythm) like(other *rhythm) bool {
 	for i := range r.modes {
 		for j := range other.modes {
 			m, n := &r.modes[i], &other.modes[j]
-			if math.Abs(m.Period-n.Period) < max(fleetPeriod, m.Jitter, n.Jitter)*n.Period {
-				return true
+			for k := 1.0; k <= fleetMultiple; k++ { // one host skips check-ins that another makes
+				if tolerance := max(fleetPeriod, m.Jitter, n.Jitter); math.Abs(k*m.Period-n.Period) < tolerance*n.Period || math.Abs(m.Period-k*n.Period) < tolerance*m.Period {
+					return true
+				}
 			}
 		}
 	}

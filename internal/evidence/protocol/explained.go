@@ -35,11 +35,9 @@ func Explain(s *evidence.Subject, k *Spoken) {
 	case k.Inside:
 		s.Explain(scoring.Strong, what+" by an internal server")
 		return
-	case tight:
-		s.ExplainClaim(scoring.Weak, what)
 	case s.Company >= shared:
 		s.ExplainClaim(scoring.Weak, fmt.Sprintf("%s, and %s hosts use this server", what, hunt.Count(s.Company)))
-	default:
+	case !tight: // room for data of any kind
 		return
 	}
 	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
