@@ -18,6 +18,7 @@ import (
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
+	htmlreport "dwell/internal/output/report"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rita"
@@ -216,11 +217,14 @@ func (f *huntFlags) printing(a *app) (output.Options, error) {
 // print gives the findings out: to stdout, or as files into a folder.
 func (a *app) print(findings []hunt.Finding, show output.Options, folder string, noPager bool) error {
 	if show.Format == output.RITA {
-		report, err := output.WriteRITA(folder, findings)
+		written, err := output.WriteRITA(folder, findings)
 		if err == nil {
-			a.say("dwell: %s: %s", folder, report)
+			a.say("dwell: %s: %s", folder, written)
 		}
 		return err
+	}
+	if show.Format == output.HTML {
+		return htmlreport.Write(a.Out, findings, htmlreport.Options{Hunt: show.Hunt, Campaigns: show.Campaigns, Now: a.Now()})
 	}
 	w, done := a.paged(noPager || show.Format != output.Table)
 	if err := output.Findings(w, findings, show); err != nil {

@@ -58,6 +58,7 @@ type Finding struct {
 	Server      Bytes        `json:"server"`
 	Observer    *Observer    `json:"observer,omitempty"`
 	Log         *Log         `json:"log,omitempty"`
+	Threat      *Threat      `json:"threat,omitempty"`
 	Dwell       Dwell        `json:"dwell"`
 	Beacon      *BeaconScore `json:"beacon,omitempty"`
 	// Candidate is what the finding is about; it is not part of the document.
@@ -198,6 +199,8 @@ type Dwell struct {
 	// Connection is how long the pair's connections lasted.
 	Connection Durations `json:"connection"`
 	Links      *Links    `json:"links,omitempty"`
+	// Timeline is when its check-ins were; nil where their times are not kept.
+	Timeline *Timeline `json:"timeline,omitempty"`
 	// Campaign is what other internal hosts do alike; nil where this host is alone.
 	Campaign *CampaignOf `json:"campaign,omitempty"`
 }

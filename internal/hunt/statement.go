@@ -5,6 +5,9 @@ type Statement struct {
 	Text string `json:"text"`
 	// Complete: everything was read and nearly all hours have connections, so what is above the floor would have been seen.
 	Complete bool `json:"complete"`
+	// Covered are the parts of Text about what was covered, Missing why Complete is false.
+	Covered []string `json:"covered,omitempty"`
+	Missing []string `json:"missing,omitempty"`
 	// Candidates is how many were scored.
 	Candidates int64 `json:"candidates"`
 	// Cut is the score that the floor is about: the lowest that was asked for, at least 0.2.

@@ -95,7 +95,7 @@ func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 	case Lines:
 		return writeLines(w, findings)
 	case HTML:
-		return writeHTML(w, findings, o.Hunt)
+		return fmt.Errorf("%s is printed by package report", HTML)
 	case RITA:
 		return fmt.Errorf("%s is three files: it is written into a directory", RITA)
 	case Wide:

@@ -189,6 +189,7 @@ func (r *Result) finish(o *Options) (by hunt.BySeverity) {
 				f.Dwell.Reasons = slices.Insert(f.Dwell.Reasons, 0, "safelisted by rule "+rule.Name+", but "+rule.Broken)
 			}
 		}
+		r.Findings[i].Threat = hunt.ThreatOf(&r.Findings[i])
 		switch r.Findings[i].Dwell.Severity {
 		case "critical":
 			by.Critical++

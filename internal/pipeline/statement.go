@@ -63,6 +63,7 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 	if text := r.Reading.OutOfScope.Text(); text != "" {
 		told = append(told, text)
 	}
+	s.Covered, s.Missing = told, lacks
 	s.Text = fmt.Sprintf("%s tested, connections in %s of %s hours, %s safelisted; %s. "+
 		"Check-ins needed for a score >= %.2f in 95%% of cases, with 20%% jitter / with 50%% jitter and 30%% missed: %s.",
 		hunt.Many(s.Candidates, "candidate"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))

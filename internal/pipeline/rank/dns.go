@@ -221,10 +221,11 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	f.Dwell.InternalIP = q.Client
 	k := a.key
 	if k == nil {
-		k = &key{}
+		k = &key{timeline: hunt.NewTimeline(q.Times(), s.m.Window.Start.UnixMilli(), s.m.Window.End.UnixMilli())}
 	} else {
 		f.Beacon = k.beaconFields(tested)
 	}
+	f.Dwell.Timeline = k.timeline
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasonsWith(v, tested, a.tunnel.Reasons())
 	f.Rule = material.Rule(f.Dwell.Indicators)
 	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: material.Round(a.tunnel.Length), Entropy: material.Round(a.tunnel.Entropy)}

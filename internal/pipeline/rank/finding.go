@@ -18,7 +18,7 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	values := k.indicators(tested)
 	f := s.m.Finding(&material.Subject{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},
 		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe})
-	f.Beacon = k.beaconFields(tested)
+	f.Beacon, f.Dwell.Timeline = k.beaconFields(tested), k.timeline
 	f.Dwell.Evidence = &hunt.Evidence{}
 	if k.count > 1 || k.Name != "" && k.count > 0 {
 		f.Dwell.Evidence.Addresses, f.Dwell.Evidence.AddressCount = k.addresses, k.count

@@ -46,6 +46,8 @@ type key struct {
 	uses []pairs.Use
 	// hosts is how many machines show a fingerprint.
 	hosts int
+	// timeline is when its check-ins were: connections, queries, or the requests whose rhythm counts.
+	timeline *hunt.Timeline
 }
 
 // prober measures keys in one goroutine. Its memory is used again.
@@ -124,6 +126,11 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 		return nil
 	}
 	k.size = p.Size(p.series, p.window)
+	starts := p.series.Start
+	if k.closing != "" {
+		starts = p.requests
+	}
+	k.timeline = hunt.NewTimeline(starts, p.window.Start, p.window.End)
 	return k
 }
 

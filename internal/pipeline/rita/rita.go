@@ -223,6 +223,11 @@ func (w *worker) finding(key hunt.PairKey, p *pairs.Pair, l *pairLook, more func
 	if l.scored {
 		f.Beacon = material.RITAFields(&l.beacon)
 	}
+	starts := make([]int64, len(p.Connections))
+	for i := range p.Connections {
+		starts[i] = p.Connections[i].Start
+	}
+	f.Dwell.Timeline = hunt.NewTimeline(starts, w.m.Window.Start.UnixMilli(), w.m.Window.End.UnixMilli())
 	f.Dwell.Indicators, f.Dwell.Reasons = l.explain()
 	f.Rule = material.Rule(f.Dwell.Indicators)
 	w.settle(&f, score, modifiers)

@@ -1,0 +1,92 @@
+package hunt
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+// TimelineParts is how many equal parts a timeline has.
+const TimelineParts = 96
+
+// Timeline is when a finding's check-ins were, as pictures draw it.
+type Timeline struct {
+	// Step is how many seconds a part has, Counts how many check-ins began in each part of the window, TimelineParts of them.
+	Step   float64 `json:"step"`
+	Counts []int64 `json:"counts"`
+	// Intervals are how many intervals there are of each length, the shortest first; lengths without any are left out.
+	Intervals []IntervalBin `json:"intervals,omitempty"`
+}
+
+// IntervalBin counts intervals of From seconds or more and less than To.
+type IntervalBin struct {
+	From  float64 `json:"from"`
+	To    float64 `json:"to"`
+	Count int64   `json:"count"`
+}
+
+// NewTimeline counts starts (Unix milliseconds, ascending) over a window of milliseconds; those outside it are left out. It is nil where none is left.
+func NewTimeline(starts []int64, begin, end int64) *Timeline {
+	from, _ := slices.BinarySearch(starts, begin)
+	to, _ := slices.BinarySearch(starts, end)
+	if starts = starts[from:max(from, to)]; len(starts) == 0 {
+		return nil
+	}
+	t := &Timeline{Step: float64(end-begin) / TimelineParts / 1000, Counts: make([]int64, TimelineParts), Intervals: Intervals(starts)}
+	for _, s := range starts {
+		t.Counts[(s-begin)*TimelineParts/(end-begin)]++
+	}
+	return t
+}
+
+// edges are the bounds of bins: 0, 1 s, then growing by a quarter, so that a jitter of 20% fills about two bins whatever the interval.
+var edges = func() []float64 {
+	list := []float64{0, 1}
+	for list[len(list)-1] < 31*86400 {
+		list = append(list, math.Round(list[len(list)-1]*1250)/1000)
+	}
+	return list
+}()
+
+// IntervalEdges are the bounds of the bins that Intervals counts in, ascending.
+func IntervalEdges() []float64 { return edges }
+
+// Intervals counts the intervals between starts (Unix milliseconds, ascending) by their length, the shortest first. Empty bins are left out.
+func Intervals(starts []int64) []IntervalBin {
+	counts := make([]int64, len(edges))
+	for i := 1; i < len(starts); i++ {
+		at, found := slices.BinarySearch(edges, float64(starts[i]-starts[i-1])/1000)
+		if !found {
+			at--
+		}
+		counts[min(at, len(counts)-1)]++
+	}
+	var out []IntervalBin
+	for i, c := range counts {
+		if c > 0 {
+			out = append(out, IntervalBin{From: edges[i], To: edges[min(i+1, len(edges)-1)], Count: c})
+		}
+	}
+	return out
+}
+
+// Add takes another timeline of the same window in, as that of a campaign is made of its members'; one of another window is left out.
+func (t *Timeline) Add(more *Timeline) {
+	if more == nil || len(more.Counts) != TimelineParts || more.Step != t.Step && t.Step != 0 {
+		return
+	}
+	t.Step = more.Step
+	if t.Counts == nil {
+		t.Counts = make([]int64, TimelineParts)
+	}
+	for i, n := range more.Counts {
+		t.Counts[i] += n
+	}
+	for _, b := range more.Intervals {
+		at, found := slices.BinarySearchFunc(t.Intervals, b.From, func(x IntervalBin, from float64) int { return cmp.Compare(x.From, from) })
+		if !found {
+			t.Intervals = slices.Insert(t.Intervals, at, IntervalBin{From: b.From, To: b.To})
+		}
+		t.Intervals[at].Count += b.Count
+	}
+}
