@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -43,12 +44,6 @@ func bars(counts []int) string {
 	return b.String()
 }
 
-// bin is one row of a histogram.
-type bin struct {
-	from, to float64 // seconds
-	count    int
-}
-
 // Intervals draws the gaps between starts (Unix ms, ascending) as a histogram whose bins grow by a quarter of their
 // size, so that a jitter of 20 % fills about two of them, whatever the period. At most rows bins are drawn: those with the most
 // gaps; how many were left out is said.
@@ -57,24 +52,15 @@ func Intervals(w io.Writer, starts []int64, rows, width int) error {
 		_, err := fmt.Fprintln(w, "  no intervals: fewer than two connections")
 		return err
 	}
-	bins := gaps(starts)
-	total, drawn := len(starts)-1, 0
-	slices.SortStableFunc(bins, func(a, b bin) int { return b.count - a.count })
-	shown := bins[:min(rows, len(bins))]
-	slices.SortFunc(shown, func(a, b bin) int {
-		if a.from < b.from {
-			return -1
-		}
-		return 1
-	})
-	top := 0
+	bins := hunt.Intervals(starts)
+	total, drawn := int64(len(starts)-1), int64(0)
+	slices.SortStableFunc(bins, func(a, b hunt.IntervalBin) int { return cmp.Compare(b.Count, a.Count) })
+	top, shown := bins[0].Count, bins[:min(rows, len(bins))]
+	slices.SortFunc(shown, func(a, b hunt.IntervalBin) int { return cmp.Compare(a.From, b.From) })
 	for _, b := range shown {
-		top = max(top, b.count)
-	}
-	for _, b := range shown {
-		drawn += b.count
-		bar := strings.Repeat("█", max(1, b.count*width/top))
-		if _, err := fmt.Fprintf(w, "  %8s - %-8s %7s  %s\n", gapText(b.from), gapText(b.to), hunt.Count(b.count), bar); err != nil {
+		drawn += b.Count
+		bar := strings.Repeat("█", max(1, int(b.Count)*width/int(top)))
+		if _, err := fmt.Fprintf(w, "  %8s - %-8s %7s  %s\n", gapText(b.From), gapText(b.To), hunt.Count(b.Count), bar); err != nil {
 			return err
 		}
 	}
@@ -83,30 +69,6 @@ func Intervals(w io.Writer, starts []int64, rows, width int) error {
 		return err
 	}
 	return nil
-}
-
-// gaps counts the gaps in bins: below a second, then growing by 5/4 each.
-func gaps(starts []int64) []bin {
-	edges := []float64{0, 1}
-	for edges[len(edges)-1] < 31*86400 {
-		edges = append(edges, edges[len(edges)-1]*1.25)
-	}
-	counts := make([]int, len(edges))
-	for i := range starts[1:] {
-		gap := float64(starts[i+1]-starts[i]) / 1000
-		at, found := slices.BinarySearch(edges, gap)
-		if !found {
-			at--
-		}
-		counts[min(at, len(counts)-1)]++
-	}
-	var out []bin
-	for i, c := range counts {
-		if c > 0 {
-			out = append(out, bin{from: edges[i], to: edges[min(i+1, len(edges)-1)], count: c})
-		}
-	}
-	return out
 }
 
 // gapText prints seconds in three figures or so: 0.8s, 42s, 7m05s, 3h05m.
