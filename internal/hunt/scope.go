@@ -65,6 +65,8 @@ type Scope struct {
 	// Only, if its Dst is set, narrows the scope to one pair of addresses, or without a Src to one destination.
 	Only  Two
 	never []netip.Prefix
+	// octets has a bit for each first octet of IPv4 that an address of never may have.
+	octets [4]uint64
 	// local are internal addresses beside Internal, if that is the default: those that Zeek calls local. Networks that
 	// somebody named are all of them.
 	local *localSet
@@ -115,6 +117,14 @@ func NewScope(internal []netip.Prefix, d Direction) Scope {
 		masked[i] = p.Masked()
 	}
 	s := Scope{Internal: masked, Direction: d, never: NeverDestination()}
+	for _, p := range s.never {
+		if p.Addr().Is4() {
+			first := int(p.Addr().As4()[0])
+			for b := first; b < first+1<<max(8-p.Bits(), 0); b++ {
+				s.octets[b>>6] |= 1 << (b & 63)
+			}
+		}
+	}
 	if slices.Equal(masked, DefaultInternal()) {
 		s.local = &localSet{addrs: map[netip.Addr]struct{}{}}
 	}
@@ -127,7 +137,7 @@ func (s *Scope) IsInternal(a netip.Addr) bool { return within(s.Internal, a) || 
 // AddLocal makes an address internal that a sensor called local, and says whether that is news. Where somebody named the
 // internal networks, those are all.
 func (s *Scope) AddLocal(a netip.Addr) bool {
-	if s.local == nil || s.IsInternal(a) || within(s.never, a) {
+	if s.local == nil || s.IsInternal(a) || s.Never(a) {
 		return false
 	}
 	s.local.add(a)
@@ -149,7 +159,14 @@ func (s *Scope) Local() (out []netip.Addr) {
 }
 
 // Never says that an address is no machine of anybody's: multicast, loopback and the like.
-func (s *Scope) Never(a netip.Addr) bool { return within(s.never, a) }
+func (s *Scope) Never(a netip.Addr) bool {
+	if a.Is4() {
+		if b := a.As4()[0]; s.octets[b>>6]>>(b&63)&1 == 0 {
+			return false
+		}
+	}
+	return within(s.never, a)
+}
 
 // Narrowed says that the scope is for one pair or destination, or for what goes to some proxies.
 func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only.Dst.IsValid() }
@@ -194,7 +211,7 @@ func (s *Scope) isLocal(a netip.Addr, called bool) bool {
 	if within(s.Internal, a) {
 		return true
 	}
-	if called && !within(s.never, a) {
+	if called && !s.Never(a) {
 		s.local.add(a)
 		return true
 	}
@@ -234,7 +251,7 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 
 // keep is Keep when it is known who is internal.
 func (s *Scope) keep(srcIn, dstIn bool, dst netip.Addr) bool {
-	if srcIn == dstIn || within(s.never, dst) {
+	if srcIn == dstIn || s.Never(dst) {
 		return false
 	}
 	switch s.Direction {
@@ -247,8 +264,14 @@ func (s *Scope) keep(srcIn, dstIn bool, dst netip.Addr) bool {
 	return true
 }
 
+// within is asked several times a record: a plain loop, without a call for each network.
 func within(ps []netip.Prefix, a netip.Addr) bool {
-	return slices.ContainsFunc(ps, func(p netip.Prefix) bool { return p.Contains(a) })
+	for i := range ps {
+		if ps[i].Contains(a) {
+			return true
+		}
+	}
+	return false
 }
 
 // NetworkOf is the /24 or /48 of an address.

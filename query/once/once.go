@@ -30,9 +30,48 @@ const Most = 8 << 20
 // near is how close to each other two records of one connection begin, milliseconds.
 const near = 1000
 
+// onceShard holds a part of the connections: the newest in now, those before in old.
 type onceShard struct {
 	mu       sync.Mutex
-	now, old onceTable
+	now, old generation
+}
+
+func (sh *onceShard) has(e uint64, span int64) bool {
+	return sh.now.of(span).has(e) || sh.old.used > 0 && sh.old.of(span).has(e)
+}
+
+// generation has a table for each stretch of time. Files are in order of time, so what is looked up next lies close; in one
+// table for a whole day every connection would wait for memory.
+type generation struct {
+	tables map[int64]*onceTable
+	used   int
+	// last is the table of the stretch that was asked for last.
+	last    *onceTable
+	stretch int64
+}
+
+// stretched is how many spans are in one table.
+const stretched = 16
+
+// of is the table of a span, or nil, which holds nothing.
+func (g *generation) of(span int64) *onceTable {
+	if at := span / stretched; g.last == nil || g.stretch != at {
+		g.last, g.stretch = g.tables[at], at
+	}
+	return g.last
+}
+
+func (g *generation) add(e uint64, span int64) {
+	t := g.of(span)
+	if t == nil {
+		if g.tables == nil {
+			g.tables = map[int64]*onceTable{}
+		}
+		t = &onceTable{}
+		g.tables[g.stretch], g.last = t, t
+	}
+	t.add(e)
+	g.used++
 }
 
 // onceTable is a table with open addressing. An entry is the upper bits of a hash and, in its low 17 bits, the start
@@ -74,53 +113,51 @@ func (o *Set) Again(c *hunt.Connection) bool {
 	if h == 0 {
 		return false
 	}
-	// Only at the ends of a span may what is near stand in the one beside it.
 	span := c.Start / spanned
-	entry, other := o.entry(h, span, c.Start), uint64(0)
-	switch at := c.Start % spanned; {
-	case at < near:
-		other = o.entry(h, span-1, c.Start)
-	case at >= spanned-near:
-		other = o.entry(h, span+1, c.Start)
-	}
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if sh.now.has(entry) || sh.old.has(entry) || other != 0 && (sh.now.has(other) || sh.old.has(other)) {
+	entry := o.entry(h, span, c.Start)
+	if sh.has(entry, span) {
+		return true
+	}
+	// Only at the ends of a span may what is near stand in the one beside it.
+	switch at := c.Start % spanned; {
+	case at < near && sh.has(o.entry(h, span-1, c.Start), span-1),
+		at >= spanned-near && sh.has(o.entry(h, span+1, c.Start), span+1):
 		return true
 	}
 	if sh.now.used >= o.most {
 		if sh.old.used > 0 {
 			o.forgot.Store(true)
 		}
-		sh.old, sh.now = sh.now, onceTable{}
+		sh.old, sh.now = sh.now, generation{}
 	}
-	sh.now.add(entry)
+	sh.now.add(entry, span)
 	return false
 }
 
 // Came says whether a connection was handed on.
 func (o *Set) Came(c *hunt.Connection) bool {
-	h := o.Hash(c)
-	sh := &o.shards[h>>58]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	for span := c.Start/spanned - 1; h != 0 && span <= c.Start/spanned+1; span++ {
-		if e := o.entry(h, span, c.Start); sh.now.has(e) || sh.old.has(e) {
-			return true
-		}
-	}
-	return false
+	return o.among(c, c.Start-spanned, c.Start+spanned, func(sh *onceShard, h uint64, span int64) bool { return sh.has(o.entry(h, span, c.Start), span) })
 }
 
 // Around says whether a connection with these ends began in the milliseconds before, or at this time; a minute more or less.
 func (o *Set) Around(c *hunt.Connection, before int64) bool {
+	return o.among(c, c.Start-before-spanned, c.Start+near, func(sh *onceShard, h uint64, span int64) bool {
+		e := o.entry(h, span, 0)
+		return sh.now.of(span).any(e) || sh.old.of(span).any(e)
+	})
+}
+
+// among asks for the spans of some time, one after the other.
+func (o *Set) among(c *hunt.Connection, from, to int64, is func(*onceShard, uint64, int64) bool) bool {
 	h := o.Hash(c)
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for span := (c.Start-before)/spanned - 1; h != 0 && span <= (c.Start+near)/spanned; span++ {
-		if e := o.entry(h, span, 0); sh.now.any(e) || sh.old.any(e) {
+	for span := from / spanned; h != 0 && span <= to/spanned; span++ {
+		if is(sh, h, span) {
 			return true
 		}
 	}
@@ -143,7 +180,7 @@ func (o *Set) entry(h uint64, span, start int64) uint64 {
 
 // has says whether there is an entry of the same hash within near.
 func (t *onceTable) has(e uint64) bool {
-	if len(t.slots) == 0 {
+	if t == nil {
 		return false
 	}
 	mask := uint64(len(t.slots) - 1)
@@ -159,7 +196,7 @@ func (t *onceTable) has(e uint64) bool {
 
 // any is has for any time of the span.
 func (t *onceTable) any(e uint64) bool {
-	if len(t.slots) == 0 {
+	if t == nil {
 		return false
 	}
 	mask := uint64(len(t.slots) - 1)
@@ -174,7 +211,7 @@ func (t *onceTable) any(e uint64) bool {
 func (t *onceTable) add(e uint64) {
 	if t.used >= len(t.slots)*3/4 {
 		old := t.slots
-		t.slots = make([]uint64, max(2*len(old), 64))
+		t.slots = make([]uint64, max(2*len(old), 8))
 		for _, have := range old {
 			if have != 0 {
 				t.put(have)

@@ -186,8 +186,9 @@ func (s *Scan) readFile(ctx context.Context, f *File, chunks chan<- chunk, pool 
 		*buf = data
 		if end > 0 {
 			c := chunk{file: f, head: head, data: data[:end], line: line, final: final, buf: buf}
-			head = head.after(c.data)
-			line += int64(bytes.Count(c.data, []byte{'\n'}))
+			var lines int64
+			head, lines = head.after(c.data)
+			line += lines
 			select {
 			case chunks <- c:
 			case <-ctx.Done():
@@ -218,38 +219,24 @@ func fill(in io.Reader, data []byte, size int) ([]byte, error) {
 	return data, nil
 }
 
-// after is the header that holds behind these lines. Between the lines of a header may be what clean takes away.
-func (h *header) after(data []byte) *header {
+// after is the header that holds behind these lines, and how many line ends they have. Between the lines of a header may be
+// what clean takes away. It goes over the text once: what reads a file ahead of the parsers has to be quick.
+func (h *header) after(data []byte) (next *header, lines int64) {
 	for len(data) > 0 {
-		if line := data; line[0] == '#' || line[0] == 0 || line[0] == 0xef {
-			end := bytes.IndexByte(data, '\n')
-			if end < 0 {
-				end = len(data)
-			}
-			if line = clean(bytes.TrimRight(data[:end], "\r")); len(line) > 0 && line[0] == '#' {
+		end := bytes.IndexByte(data, '\n')
+		if end >= 0 {
+			lines++
+		} else {
+			end = len(data)
+		}
+		if data[0] == '#' || data[0] == 0 || data[0] == 0xef {
+			if line := clean(bytes.TrimRight(data[:end], "\r")); len(line) > 0 && line[0] == '#' {
 				h = h.with(line)
 			}
-			data = data[min(end+1, len(data)):]
-			continue
 		}
-		next := nextHeader(data)
-		if next < 0 {
-			return h
-		}
-		data = data[next+1:]
+		data = data[min(end+1, len(data)):]
 	}
-	return h
-}
-
-// nextHeader is the end of the line before the next one that may be of a header, or -1.
-func nextHeader(data []byte) int {
-	at := -1
-	for _, begin := range [...]string{"\n#", "\n\xef", "\n\x00"} {
-		if i := bytes.Index(data, []byte(begin)); i >= 0 && (at < 0 || i < at) {
-			at, data = i, data[:min(i+2, len(data))]
-		}
-	}
-	return at
+	return h, lines
 }
 
 // parse hands every record of the chunk that is wanted to the taker, and counts the rest.
