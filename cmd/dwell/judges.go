@@ -23,7 +23,8 @@ func (a *app) ranking(ctx context.Context, settings *config.Loaded) (pipeline.Ra
 		}
 	}
 	if settings.Hunt.Profile != rita.Profile {
-		return rank.Ranking{Judges: set.List(), Weights: settings.ChangedWeights()}, nil
+		return rank.Ranking{Judges: set.List(), Weights: settings.ChangedWeights(),
+			Servers: rank.Servers{Resolvers: settings.Hunt.Resolvers, TimeServers: settings.Hunt.TimeServers, Proxies: settings.Hunt.Proxies}}, nil
 	}
 	r := rita.Ranking{FirstSeen: set.FirstSeen}
 	if set.Intel != nil {

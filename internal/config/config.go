@@ -55,17 +55,21 @@ type Query struct {
 
 // Hunt says what to look for.
 type Hunt struct {
-	Internal   []netip.Prefix `mapstructure:"internal"`
-	Direction  string         `mapstructure:"direction"`
-	Indicators []string       `mapstructure:"indicators"`
-	Since      time.Duration  `mapstructure:"since"`
-	LookBack   time.Duration  `mapstructure:"look_back"`
-	MinScore   float64        `mapstructure:"min_score"`
-	Profile    string         `mapstructure:"profile"`
-	Safelist   string         `mapstructure:"safelist"`
-	Memory     Size           `mapstructure:"memory"`
-	Selftest   bool           `mapstructure:"selftest"`
-	BySensor   bool           `mapstructure:"by_sensor"`
+	Internal []netip.Prefix `mapstructure:"internal"`
+	// Resolvers, TimeServers and Proxies are servers that the site names itself.
+	Resolvers   []netip.Prefix `mapstructure:"resolvers"`
+	TimeServers []netip.Prefix `mapstructure:"time_servers"`
+	Proxies     []netip.Prefix `mapstructure:"proxies"`
+	Direction   string         `mapstructure:"direction"`
+	Indicators  []string       `mapstructure:"indicators"`
+	Since       time.Duration  `mapstructure:"since"`
+	LookBack    time.Duration  `mapstructure:"look_back"`
+	MinScore    float64        `mapstructure:"min_score"`
+	Profile     string         `mapstructure:"profile"`
+	Safelist    string         `mapstructure:"safelist"`
+	Memory      Size           `mapstructure:"memory"`
+	Selftest    bool           `mapstructure:"selftest"`
+	BySensor    bool           `mapstructure:"by_sensor"`
 }
 
 // Alerts says which stored findings Security Onion's Alerts shows.
@@ -142,6 +146,9 @@ func baseKeys() []Key {
 		{Name: "query.concurrency", Default: 2, About: "How many requests are under way at once. More is faster and less kind to the cluster; the ceiling is 8."},
 		{Name: "query.settle", Default: "5m", About: "How long the cluster is given to index what happened: without --to, a window ends this long before now."},
 		{Name: "hunt.internal", Default: []string{}, About: "Internal networks (CIDR). Given, they replace the default: RFC 1918, fc00::/7 and 100.64.0.0/10."},
+		{Name: "hunt.resolvers", Default: []string{}, About: "Resolvers of the site, internal or not (addresses as CIDR): what hosts ask them is explained, and an internal one asks others in the name of hosts. Internal ones that three hosts ask are recognised without it."},
+		{Name: "hunt.time_servers", Default: []string{}, About: "Time servers of the site (CIDR): what hosts ask them on UDP port 123 is explained."},
+		{Name: "hunt.proxies", Default: []string{}, About: "Forward proxies of the site, internal or not (CIDR): a connection to one is explained, what is asked of it is judged as ever. Internal ones that three hosts use are recognised without it."},
 		{Name: "hunt.direction", Default: "outbound", About: "outbound, inbound or both. Internal-to-internal is never read."},
 		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for: beacon, long_connection (or long), strobe, dns_tunnel (or dns)."},
 		{Name: "hunt.since", Default: "0s", About: "How far back the window reaches when --from is not given. 0s: 24 h out of Elasticsearch, everything out of files."},

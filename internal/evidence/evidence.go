@@ -76,9 +76,12 @@ type Subject struct {
 	// AS is the number of the autonomous system of each of the other side's addresses, where that is known.
 	AS map[netip.Addr]int64
 
-	weights      Weights
-	modifiers    []hunt.Modifier
-	told         map[string]bool // terms
+	weights   Weights
+	modifiers []hunt.Modifier
+	told      map[string]bool // terms
+	// always are terms that are always true of what the source is, and served says what that is.
+	always       []string
+	served       string
 	explanations []explanation
 	// apart is what sets the client apart, most and why the most that the finding may weigh.
 	apart string
@@ -136,6 +139,10 @@ func (s *Subject) Told(term string) {
 
 // Last adds a reason that is told after all others.
 func (s *Subject) Last(reason string) { s.closing = append(s.closing, reason) }
+
+// Serves says that the source asks in the name of other hosts, as infrastructure does, so that these terms are always true of it and say
+// nothing. What they were stays among the reasons.
+func (s *Subject) Serves(as string, terms ...string) { s.served, s.always = as, terms }
 
 // Settle makes the finding's score and reasons of everything that was said: the indicators' reasons as they stand, then
 // the modifiers, the heaviest first, then the explanations.

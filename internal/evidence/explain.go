@@ -94,6 +94,13 @@ func (s *Subject) odd() bool {
 // earn takes away what lowers the score without ground: time passes for implants, too, and many hosts may be infected. What was
 // taken away stays among the reasons.
 func (s *Subject) earn() {
+	s.modifiers = slices.DeleteFunc(s.modifiers, func(m hunt.Modifier) bool {
+		if !slices.Contains(s.always, m.Name) {
+			return false
+		}
+		s.Last(m.Reason + "; that does not count, since the host is " + s.served)
+		return true
+	})
 	grounded := s.established() || !s.Has(Intel) && slices.ContainsFunc(s.explanations, func(e explanation) bool { return e.ground == firm })
 	if grounded {
 		return

@@ -7,7 +7,7 @@ import "net/netip"
 type Campaign struct {
 	// ID stays the same in every hunt, as hosts come and go: it is a hash of Kind and Name.
 	ID string `json:"id"`
-	// Kind is what the hosts share: domain, address, network, fingerprint or certificate. Name is it: the most general one by
+	// Kind is what the hosts share: domain, address, network, fingerprint, certificate or rhythm. Name is it: the most general one by
 	// which the campaign is known.
 	Kind string `json:"kind"`
 	Name string `json:"name"`

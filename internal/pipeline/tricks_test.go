@@ -40,6 +40,7 @@ type stage struct {
 	logs     map[string][]map[string]any
 	listed   string
 	rules    string
+	servers  rank.Servers
 	n        int
 }
 
@@ -177,7 +178,7 @@ func (s *stage) hunt(t *testing.T, past *firstseen.Store) *Result {
 		lists = []string{filepath.Join(t.TempDir(), "iocs.txt")}
 		require.NoError(t, os.WriteFile(lists[0], []byte(s.listed+"\n"), 0o600))
 	}
-	o := Options{MinScore: 0.2, Now: time.Now, Remember: true, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Ranking: rank.Ranking{Judges: []evidence.Judge{
+	o := Options{MinScore: 0.2, Now: time.Now, Remember: true, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Ranking: rank.Ranking{Servers: s.servers, Judges: []evidence.Judge{
 		firstseen.Judge{Store: past}, protocol.Judge{}, owner.Judge{Files: owner.Open("", "")}, intel.Load(t.Context(), lists, &intel.Feeds{}), known, host.Judge{}}}}
 	if s.rules != "" {
 		o.Safelist, err = safelist.Parse(strings.NewReader(s.rules))

@@ -104,7 +104,7 @@ func (s *Seen) broken(f *hunt.Finding) string {
 			return fmt.Sprintf("its destination is in %s now, not in %s", now.AS, s.AS)
 		}
 	case s.Networks != "" && now.Networks != "":
-		// Large services move between networks; most of them have to stay.
+		// Large services move between networks; most of them have to stay, and the busiest, which comes first.
 		other, known := "", 0
 		networks := list(now.Networks)
 		for _, n := range networks {
@@ -114,7 +114,7 @@ func (s *Seen) broken(f *hunt.Finding) string {
 				other = n
 			}
 		}
-		if 2*known < len(networks) {
+		if other == networks[0] || 2*known <= len(networks) {
 			return "its destination is in another network now, " + other
 		}
 	}

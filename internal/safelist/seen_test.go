@@ -34,7 +34,7 @@ func TestRuleBreaks(t *testing.T) {
 		"another network, same AS":             {"", "moved", ""},
 		"another network, no AS now":           {"", "moved no-as", "its destination is in another network now, 198.51.100.0/24"},
 		"another network, no AS then":          {"no-as", "moved", "its destination is in another network now, 198.51.100.0/24"},
-		"one of two networks is another":       {"no-as", "half", ""},
+		"one of two networks is another":       {"no-as", "half", "its destination is in another network now, 198.51.100.0/24"},
 		"another fingerprint":                  {"", "ja4", "its TLS fingerprint is another one now, t13d1516h2_cc_dd"},
 		"no fingerprint now":                   {"", "bare", ""},
 		"nothing was known then":               {"bare no-as", "", ""},

@@ -43,6 +43,16 @@ func Explain(s *evidence.Subject, k *Spoken) {
 	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
 }
 
+// Forwarded says that the source is a resolver that hosts ask, so that what it asks others, as DNS is spoken, is asked in their name. That
+// may be once a second, too.
+func Forwarded(s *evidence.Subject, k *Spoken) {
+	if what, _ := k.conforms(s.Finding); what == "" {
+		return
+	}
+	s.ExplainClaim(scoring.Weak, "name resolution (DNS) by a resolver that other hosts ask")
+	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
+}
+
 // shared is by how many hosts a server has to be used, the candidate's own included, to be one of the network's.
 const shared = 3
 

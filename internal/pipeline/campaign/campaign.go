@@ -1,11 +1,12 @@
 // Package campaign finds what several internal hosts do alike: findings that share a destination, a pattern of names, a
-// certificate or a rare fingerprint are one campaign, so that thirteen infected hosts, or a fleet of thirteen, are one line.
+// certificate, a rare fingerprint or a rhythm are one campaign, so that thirteen infected hosts, or a fleet of thirteen, are one line.
 package campaign
 
 import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 
@@ -22,9 +23,10 @@ const (
 	fingerprint = "fingerprint"
 	address     = "address"
 	network     = "network"
+	rhythm      = "rhythm"
 )
 
-func kinds() []string { return []string{domain, certificate, fingerprint, address, network} }
+func kinds() []string { return []string{domain, certificate, fingerprint, address, network, rhythm} }
 
 // fewShow is the share of active hosts up to which a fingerprint is rare enough to tell hosts from others by it alone.
 const fewShow = 0.2
@@ -152,8 +154,31 @@ func of(f *hunt.Finding, served map[netip.Addr]string) (list []shared) {
 			list = append(list, shared{domain, own})
 		}
 	}
+	return append(list, rhythms(f)...)
+}
+
+// rhythms are what hosts with rare destinations of their own share where one program is behind them: period, jitter, size and port. The values
+// are rounded in two ways, so that two that are alike are equal in one of them.
+func rhythms(f *hunt.Finding) (list []shared) {
+	b := f.Beacon
+	rare := slices.ContainsFunc(f.Dwell.Modifiers, func(m hunt.Modifier) bool { return m.Name == evidence.Rare })
+	if b == nil || b.Period == nil || b.Jitter == nil || *b.Period <= 0 || !rare || f.Dwell.Explained != "none" || f.Event.Severity < loud ||
+		f.Network.Connections == 0 || f.Dwell.DNS != nil {
+		return nil
+	}
+	size := float64(f.Client.Bytes) / float64(f.Network.Connections)
+	for _, shift := range []float64{0, 0.5} {
+		step := func(v, by float64) float64 { // the value in the middle of its step on a scale of powers
+			return math.Pow(1+by, math.Floor(math.Log(max(v, 1))/math.Log(1+by)+shift)+0.5-shift)
+		}
+		jitter := (math.Floor(*b.Jitter/0.2+shift) + 0.5 - shift) * 0.2
+		list = append(list, shared{rhythm, fmt.Sprintf("about every %.0f s ±%.0f%%, %.0f bytes, %d/%s", step(*b.Period, 0.1), 100*max(jitter, 0), step(size, 0.2), f.Destination.Port, f.Network.Transport)})
+	}
 	return list
 }
+
+// loud is the severity from which a rhythm alone joins hosts: medium.
+const loud = 2
 
 // isRare says that so few hosts show the fingerprint of a finding that it tells them from others.
 func isRare(f *hunt.Finding) bool {
@@ -278,6 +303,8 @@ func says(c *hunt.Campaign) string {
 		return all + " are shown the same self-signed certificate: " + c.Name
 	case fingerprint:
 		return all + " show the same rare TLS fingerprint: " + c.Name
+	case rhythm:
+		return all + " keep the same rhythm, each to rare destinations of its own: " + c.Name
 	}
 	return all + " keep talking to " + c.Name
 }

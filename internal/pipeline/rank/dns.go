@@ -73,6 +73,9 @@ func (s *search) queries(p *prober) {
 	clients, of := map[netip.Addr]struct{}{}, map[string]int{}
 	list := s.m.DNS.All()
 	for _, q := range list {
+		if s.roles[q.Client]&resolver != 0 {
+			continue // it asks in the name of clients that are counted
+		}
 		clients[q.Client] = struct{}{}
 		of[q.Domain]++
 	}
@@ -82,7 +85,7 @@ func (s *search) queries(p *prober) {
 		if !listed && len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
 			continue
 		}
-		a := &asked{queries: q, clients: of[q.Domain], listed: listed}
+		a := &asked{queries: q, clients: max(1, of[q.Domain]), listed: listed}
 		s.dns.all = append(s.dns.all, a)
 		for addr := range q.Addresses {
 			s.dns.answers[addr] = append(s.dns.answers[addr], a)
@@ -247,6 +250,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
 		out.Modify(evidence.Rare, fmt.Sprintf("prevalence 1 of %s clients", hunt.Count(int64(s.dns.clients))))
 	}
+	s.serves(out, pairs.Port{Number: 53})
 	if a.clients >= 3 && out.Resolved && v.Beacon >= v.DNSTunnel {
 		out.ExplainFleet(fmt.Sprintf("%s of %s clients query names under it: looks like a shared service, or an outbreak", hunt.Count(int64(a.clients)), hunt.Count(int64(s.dns.clients))))
 	}

@@ -33,6 +33,10 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	}
 	sub.Sizes, sub.Silent, sub.Refused = k.size, k.totals.Silent, k.totals.Refused
 	s.spread.Judge(sub, k.candidate(tested))
+	s.serves(sub, k.port)
+	if what := s.servers.configured(&k.PairKey); what != "" {
+		sub.Explain(scoring.Strong, "it is "+what)
+	}
 	if values.Beacon >= values.Strongest() {
 		s.chance(sub, k, tested)
 	}

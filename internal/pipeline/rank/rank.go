@@ -28,13 +28,21 @@ type Ranking struct {
 	Judges []evidence.Judge
 	// Weights of the modifiers; nil means the defaults.
 	Weights evidence.Weights
+	// Servers are those that the site names itself.
+	Servers Servers
 }
 
 // Profile is the ranking's name.
 func (r Ranking) Profile() string { return Profile }
 
 // Revisions identify the lists, rules and weights that the ranking goes by.
-func (r Ranking) Revisions() []string { return evidence.Revisions(r.Judges, r.Weights) }
+func (r Ranking) Revisions() []string {
+	list := evidence.Revisions(r.Judges, r.Weights)
+	if servers := r.Servers.revision(); servers != "" {
+		list = append(list, servers)
+	}
+	return list
+}
 
 // Shown says that nothing but names and fingerprints is asked for of what hosts show of themselves.
 func (r Ranking) Shown() bool { return false }
@@ -44,7 +52,7 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
 // Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
-	s := &search{m: m, weights: r.Weights, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, shared: map[netip.Addr]map[netip.Addr]struct{}{}, everywhere: map[*evidence.Subject][]netip.Addr{}}
+	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, shared: map[netip.Addr]map[netip.Addr]struct{}{}, everywhere: map[*evidence.Subject][]netip.Addr{}}
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
 	subjects := s.run(ctx, out)
 	if err := cmp.Or(ctx.Err(), m.Err()); err != nil {
@@ -99,6 +107,9 @@ type search struct {
 	found  []source
 	spread *prevalence.Count
 	alone  *alone
+	// servers are those that the site names, roles what hosts do for others.
+	servers *Servers
+	roles   map[netip.Addr]role
 	// everywhere are the addresses of subjects that have many.
 	everywhere map[*evidence.Subject][]netip.Addr
 	// shared are the addresses at which a source used names of domains that other hosts use, too.
@@ -131,6 +142,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 		probers[i] = newProber(m, &keys)
 		probers[i].lists = s.lists
 	}
+	s.findRoles()
 	s.alone = newAlone(m, probers)
 	s.queries(probers[0])
 	if named != nil {
