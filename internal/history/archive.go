@@ -200,7 +200,7 @@ func (a *Archive) Open() *hunt.Session {
 		reading.Gaps = append(reading.Gaps, a.damaged(ctx, lost)...)
 		return reading, err
 	}
-	s.First = a.Store.First
+	s.Earliest, s.Starts, s.Began = a.Store.Earliest, a.Store.Starts, a.Store.Began
 	if s.Names != nil {
 		s.Names = func(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 			lost, err := a.Store.Names(ctx, Selection{From: req.From, To: req.To}, emit)

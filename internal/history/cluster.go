@@ -30,7 +30,7 @@ func (c *Cluster) Open() *hunt.Session {
 	v := &visit{store: c.Store, in: inner}
 	s := *inner
 	s.Connections, s.Names, s.DNS = v.connections, v.names, v.dns
-	s.First = c.Store.First
+	s.Earliest, s.Starts, s.Began = c.Store.Earliest, c.Store.Starts, c.Store.Began
 	s.Close = func() error {
 		var err error
 		if inner.Close != nil {

@@ -50,13 +50,18 @@ func (s *Store) mergeDays(spans []Span, before time.Time) ([]Span, error) {
 }
 
 // merge makes one segment of several of a kind.
-func (s *Store) merge(kind Kind, stem string, of []Segment) (Segment, error) {
+func (s *Store) merge(kind Kind, stem string, of []Segment) (one Segment, err error) {
 	file := stem + string(kind) + ".parquet"
 	switch kind {
 	case Connections:
-		return merge[connection](s.dir, file, of)
+		one, err = merge[connection](s.dir, file, of)
 	case Names:
-		return merge[name](s.dir, file, of)
+		one, err = merge[name](s.dir, file, of)
+	case Queries:
+		one, err = merge[query](s.dir, file, of)
 	}
-	return merge[query](s.dir, file, of)
+	for i := range of {
+		one.Commit = max(one.Commit, of[i].Commit)
+	}
+	return one, err
 }

@@ -13,7 +13,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// pairStart and nameStart are the columns that [Store.First] reads; a Parquet reader leaves the others on the disk.
+// pairStart and nameStart are the columns that [Store.Earliest] and [Store.Starts] read; a Parquet reader leaves the others on the disk.
 type pairStart struct {
 	Source          address `parquet:"source_ip,dict"`
 	Destination     address `parquet:"destination_ip"`
@@ -35,14 +35,39 @@ type queryStart struct {
 	Query  string  `parquet:"query,dict"`
 }
 
-// First gives the start of the first record of each key that began before a time, as far back as history goes; a key without
-// one is missing in the answer. Keys by name, fingerprint and DNS domain are looked up among the names, all others among the
-// connections. It reads a few columns of all that is kept: some seconds for 90 million connections.
-func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time) (first map[hunt.PairKey]time.Time, oldest time.Time, err error) {
-	oldest, _ = s.Oldest()
-	var w wanted
+// Starts gives the start times of the records of each key before a time, Unix milliseconds, ascending; of one with more than maxStarts, the
+// newest. It is as [hunt.Session.Starts].
+func (s *Store) Starts(ctx context.Context, keys []hunt.PairKey, before time.Time) (map[hunt.PairKey][]int64, error) {
+	out := map[hunt.PairKey][]int64{}
+	trim := func(list []int64) []int64 {
+		slices.Sort(list)
+		return list[max(0, len(list)-maxStarts):]
+	}
+	err := s.eachStart(ctx, keys, before, func(k hunt.PairKey, at int64) {
+		list := append(out[k], at)
+		if len(list) >= 2*maxStarts {
+			list = trim(list)
+		}
+		out[k] = list
+	})
+	for k := range out {
+		out[k] = trim(out[k])
+	}
+	return out, err
+}
+
+// maxStarts of a key are more than 30 days of check-ins every 13 seconds.
+const maxStarts = 200_000
+
+// eachStart calls saw with the start of each record of some keys before a time, one call at a time. Keys by name, fingerprint and DNS
+// domain are looked up among the names and queries, all others among the connections.
+func (s *Store) eachStart(ctx context.Context, keys []hunt.PairKey, before time.Time, saw func(hunt.PairKey, int64)) error {
+	w := wanted{before: before.UnixMilli(), saw: saw}
 	for i := range keys {
 		w.add(&keys[i])
+	}
+	if len(keys) == 0 {
+		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
@@ -52,6 +77,8 @@ func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time
 				switch {
 				case seg.Kind == Connections && len(w.pairs) > 0:
 					return scan(ctx, s.dir, seg, sources(w.pairs), func(_ int64, rows []pairStart) error {
+						w.mu.Lock()
+						defer w.mu.Unlock()
 						for i := range rows {
 							w.connection(&rows[i])
 						}
@@ -59,6 +86,8 @@ func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time
 					})
 				case seg.Kind == Names && len(w.names) > 0:
 					return scan(ctx, s.dir, seg, sources(w.names), func(_ int64, rows []nameStart) error {
+						w.mu.Lock()
+						defer w.mu.Unlock()
 						for i := range rows {
 							w.name(&rows[i])
 						}
@@ -66,6 +95,8 @@ func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time
 					})
 				case seg.Kind == Queries && len(w.domains) > 0:
 					return scan(ctx, s.dir, seg, sources(w.domains), func(_ int64, rows []queryStart) error {
+						w.mu.Lock()
+						defer w.mu.Unlock()
 						for i := range rows {
 							w.query(&rows[i])
 						}
@@ -76,24 +107,16 @@ func (s *Store) First(ctx context.Context, keys []hunt.PairKey, before time.Time
 			})
 		}
 	}
-	if err := g.Wait(); err != nil {
-		return nil, oldest, err
-	}
-	out := map[hunt.PairKey]time.Time{}
-	for key, at := range w.first {
-		if at < before.UnixMilli() {
-			out[key] = time.UnixMilli(at).UTC()
-		}
-	}
-	return out, oldest, nil
+	return g.Wait()
 }
 
 // wanted are keys by what their records have.
 type wanted struct {
 	pairs, names, domains map[address][]hunt.PairKey
+	before                int64
 
-	mu    sync.Mutex
-	first map[hunt.PairKey]int64
+	mu  sync.Mutex
+	saw func(hunt.PairKey, int64)
 }
 
 func (w *wanted) add(k *hunt.PairKey) {
@@ -113,14 +136,9 @@ func (w *wanted) add(k *hunt.PairKey) {
 	}
 }
 
-func (w *wanted) saw(k hunt.PairKey, at int64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.first == nil {
-		w.first = map[hunt.PairKey]int64{}
-	}
-	if first, ok := w.first[k]; !ok || at < first {
-		w.first[k] = at
+func (w *wanted) see(k hunt.PairKey, at int64) {
+	if at < w.before {
+		w.saw(k, at)
 	}
 }
 
@@ -131,7 +149,7 @@ func (w *wanted) connection(r *pairStart) {
 		case !k.AnyPort && (k.Port != r.DestinationPort || k.Proto != hunt.Transport(r.Transport)):
 		case k.Network.IsValid() && !k.Network.Contains(dst), !k.Network.IsValid() && k.Dst != (netip.Addr{}) && k.Dst != dst:
 		default:
-			w.saw(k, r.Start)
+			w.see(k, r.Start)
 		}
 	}
 }
@@ -139,11 +157,11 @@ func (w *wanted) connection(r *pairStart) {
 func (w *wanted) name(r *nameStart) {
 	for _, k := range w.names[r.Source] {
 		if below, ok := strings.CutPrefix(k.Name, "*"); ok && strings.HasSuffix(r.Name, below) {
-			w.saw(k, r.Start)
+			w.see(k, r.Start)
 			continue
 		}
 		if k.Name != "" && k.Name == r.Name || k.Name == "" && k.Fingerprint.String() == r.Fingerprint {
-			w.saw(k, r.Start)
+			w.see(k, r.Start)
 		}
 	}
 }
@@ -151,7 +169,7 @@ func (w *wanted) name(r *nameStart) {
 func (w *wanted) query(r *queryStart) {
 	for _, k := range w.domains[r.Client] {
 		if r.Query == k.DNS || strings.HasSuffix(r.Query, k.DNS) && r.Query[len(r.Query)-len(k.DNS)-1] == '.' {
-			w.saw(k, r.Start)
+			w.see(k, r.Start)
 		}
 	}
 }

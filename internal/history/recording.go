@@ -115,6 +115,7 @@ func (r *Recording) flush(at int64, h *recorded) error {
 	var err error
 	put := func(seg Segment, failed error) {
 		if err = cmp.Or(err, failed); seg.Rows > 0 {
+			seg.Commit = r.s.commits + 1
 			h.segments = append(h.segments, seg)
 		}
 	}

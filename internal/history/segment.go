@@ -38,6 +38,8 @@ type Segment struct {
 	// Tail is where the rows end and their index begins, TailCRC the checksum from there on: who looks a few rows up checks no more.
 	Tail    int64  `json:"tail"`
 	TailCRC uint32 `json:"tail_crc32c"`
+	// Commit numbers the commit that its newest rows came with.
+	Commit int64 `json:"commit"`
 }
 
 // ErrDamaged is a segment that is not what was written.

@@ -73,6 +73,8 @@ type Store struct {
 	mu     sync.Mutex
 	spans  []Span // by start, without overlap
 	inputs Inputs
+	// commits numbers those that were made.
+	commits int64
 }
 
 // Inputs is what is known of the files that an archive was read from; a cluster has none.
@@ -100,6 +102,7 @@ type File struct {
 type manifest struct {
 	Version  int    `json:"version"`
 	Identity string `json:"identity"`
+	Commits  int64  `json:"commits"`
 	Inputs   Inputs `json:"inputs"`
 	Spans    []Span `json:"spans"`
 }
@@ -124,7 +127,7 @@ func Open(dir, identity string, o Options) (*Store, error) {
 func (s *Store) load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spans, s.inputs = nil, Inputs{}
+	s.spans, s.inputs, s.commits = nil, Inputs{}, 0
 	text, err := os.ReadFile(filepath.Join(s.dir, manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -137,7 +140,7 @@ func (s *Store) load() error {
 		return fmt.Errorf("history %s: its manifest %w (%w): everything is read again", s.dir, ErrDamaged, err)
 	}
 	if m.Version == Version && m.Identity == s.id {
-		s.spans, s.inputs = m.Spans, m.Inputs
+		s.spans, s.inputs, s.commits = m.Spans, m.Inputs, m.Commits
 	}
 	return nil
 }
@@ -230,14 +233,14 @@ func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 
 // commit makes spans the ones that count.
 func (s *Store) commit(spans []Span) error {
-	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Inputs: s.inputs, Spans: spans})
+	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Inputs: s.inputs, Spans: spans})
 	if err != nil {
 		return fmt.Errorf("write history manifest: %w", err)
 	}
 	if err := atomicfile.WriteBytes(filepath.Join(s.dir, manifestFile), 0o600, text); err != nil {
 		return fmt.Errorf("write history manifest: %w", err)
 	}
-	s.spans = spans
+	s.spans, s.commits = spans, s.commits+1
 	return nil
 }
 

@@ -312,13 +312,59 @@ func TestFirst(t *testing.T) {
 	}
 	keys := slices.Collect(maps.Keys(want))
 	keys = append(keys, hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("192.0.2.1"), AnyPort: true})
-	got, oldest, err := s.First(t.Context(), keys, day.Add(5*time.Hour))
+	past, err := s.Earliest(t.Context(), keys, day.Add(5*time.Hour))
 	require.NoError(t, err)
+	got := map[hunt.PairKey]time.Time{}
+	for k, p := range past {
+		got[k] = p.First
+		require.Equal(t, day, p.Kept)
+	}
 	require.Equal(t, want, got)
-	require.Equal(t, day, oldest)
-	got, _, err = s.First(t.Context(), keys, day)
+	past, err = s.Earliest(t.Context(), keys, day)
 	require.NoError(t, err)
-	require.Empty(t, got)
+	require.Empty(t, past)
+}
+
+// TestPastIsRemembered: what was looked up is answered when its hours are gone, looked up again when older records came, and change points
+// come back as long as a hunt asks for them within a week.
+func TestPastIsRemembered(t *testing.T) {
+	now := day.Add(6 * time.Hour)
+	dir := t.TempDir()
+	s, err := Open(dir, "one", Options{Now: func() time.Time { return now }})
+	require.NoError(t, err)
+	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("203.0.113.7")
+	at := func(h float64) hunt.Connection {
+		return hunt.Connection{Start: day.UnixMilli() + int64(h*3600_000), Src: src, Dst: dst, DstPort: 443, Proto: hunt.TCP, Count: 1}
+	}
+	k := hunt.PairKey{Src: src, Dst: dst, Port: 443, Proto: hunt.TCP}
+	look := func() hunt.Earliest {
+		past, err := s.Earliest(t.Context(), []hunt.PairKey{k}, day.Add(24*time.Hour))
+		require.NoError(t, err)
+		return past[k]
+	}
+	put(t, s, day.Add(2*time.Hour), []hunt.Connection{at(2.5)}, nil, nil, false)
+	require.Equal(t, hunt.Earliest{First: day.Add(150 * time.Minute), Kept: day.Add(2 * time.Hour)}, look())
+	put(t, s, day.Add(3*time.Hour), []hunt.Connection{at(3.5)}, nil, nil, false)
+	require.NoError(t, os.Rename(filepath.Join(s.dir, s.spans[0].Segments[0].File), filepath.Join(s.dir, "away")))
+	require.Equal(t, day.Add(150*time.Minute), look().First, "younger hours are no reason to look")
+	require.NoError(t, os.Rename(filepath.Join(s.dir, "away"), filepath.Join(s.dir, s.spans[0].Segments[0].File)))
+	put(t, s, day.Add(time.Hour), []hunt.Connection{at(1.25)}, nil, nil, false)
+	require.Equal(t, hunt.Earliest{First: day.Add(75 * time.Minute), Kept: day.Add(time.Hour)}, look(), "an older hour was kept")
+	starts, err := s.Starts(t.Context(), []hunt.PairKey{k}, day.Add(3*time.Hour))
+	require.NoError(t, err)
+	require.Equal(t, []int64{at(1.25).Start, at(2.5).Start}, starts[k])
+
+	require.NoError(t, s.Began(t.Context(), map[hunt.PairKey]time.Time{k: day.Add(2 * time.Hour)}))
+	s, err = Open(dir, "one", Options{Now: func() time.Time { return now }, Keep: time.Hour})
+	require.NoError(t, err)
+	put(t, s, day.Add(20*time.Hour), nil, nil, nil, false)
+	now = now.Add(24 * time.Hour)
+	put(t, s, day.Add(29*time.Hour), nil, nil, nil, false)
+	require.Len(t, s.spans, 1, "what is older was let go")
+	require.Equal(t, hunt.Earliest{First: day.Add(75 * time.Minute), Kept: day.Add(time.Hour), RhythmSince: day.Add(2 * time.Hour)}, look())
+	now = now.Add(8 * 24 * time.Hour)
+	require.True(t, look().RhythmSince.IsZero())
+	require.Equal(t, day.Add(75*time.Minute), look().First)
 }
 
 // TestManifestDamaged says so and begins anew.

@@ -31,6 +31,8 @@ type Campaign struct {
 	// First and Last connection of all members.
 	First Time `json:"first"`
 	Last  Time `json:"last"`
+	// DwellTime is from the first check-in of any member to the last; nil where no member has one.
+	DwellTime *DwellTime `json:"dwell_time,omitempty"`
 	// Findings are the members' finding ids, the strongest first; FindingCount is how many there are.
 	Findings     []string `json:"findings"`
 	FindingCount int64    `json:"finding_count"`

@@ -194,7 +194,7 @@ type Dwell struct {
 	Evidence *Evidence `json:"evidence,omitempty"`
 	// Ports is how many destination ports (with transport) the pair's connections went to.
 	Ports int `json:"ports,omitempty"`
-	// DwellTime is how long it has been going on, nil where no history is kept.
+	// DwellTime is how long it has been going on, as far as is known.
 	DwellTime *DwellTime `json:"dwell_time,omitempty"`
 	// Connection is how long the pair's connections lasted.
 	Connection Durations `json:"connection"`
@@ -293,12 +293,15 @@ type FirstSeen struct {
 	Days        int64 `json:"days"`
 }
 
-// DwellTime is how long a finding has been going on: from its first check-in that history knows to its last in the window, in
-// seconds. It is a lower bound where the first check-in came within a day of the beginning of history.
+// DwellTime is how long a finding has been going on: from the first check-in that is known, out of history, the first-seen store or the
+// window, to its last in the window, in seconds. It is a lower bound where the first check-in came within a day of the
+// beginning of what is known. RhythmSince is the change point where its rhythm began (scoring.Began), zero where it has none or that is not
+// to be told.
 type DwellTime struct {
 	FirstCheckIn Time    `json:"first_check_in"`
 	Seconds      float64 `json:"seconds"`
 	LowerBound   bool    `json:"lower_bound"`
+	RhythmSince  Time    `json:"rhythm_since,omitzero"`
 }
 
 // ASN is an autonomous system and whose it is.

@@ -65,9 +65,13 @@ type Session struct {
 	// Newest gives the start of the newest connection there is, in scope or not, but none that starts in the future; zero where
 	// there is none.
 	Newest func(ctx context.Context) (time.Time, error)
-	// First gives the start of the first record of each candidate, as far back as what is kept goes, which is oldest. One that is
-	// not known is missing.
-	First func(ctx context.Context, wanted []PairKey, before time.Time) (first map[PairKey]time.Time, oldest time.Time, err error)
+	// Earliest says of each candidate since when it is known out of what is kept. One that is not known is missing.
+	Earliest func(ctx context.Context, wanted []PairKey, before time.Time) (map[PairKey]Earliest, error)
+	// Starts gives the start times that are kept of some candidates before a time, Unix milliseconds, ascending: of one with very many,
+	// the newest.
+	Starts func(ctx context.Context, wanted []PairKey, before time.Time) (map[PairKey][]int64, error)
+	// Began takes the change points that were found, for Earliest to give the next time.
+	Began func(ctx context.Context, since map[PairKey]time.Time) error
 	// Close lets go of what the session holds; it is called once, when the hunt has read all or has failed.
 	Close func() error
 	// Plan says in sentences for people what would be read, and reads no record for it.
@@ -86,6 +90,14 @@ type HourState struct {
 	Records int64 `json:"records"`
 	// Arrived is when the newest of them arrived, Unix milliseconds; 0 where the source does not know.
 	Arrived int64 `json:"arrived,omitempty"`
+}
+
+// Earliest is since when a candidate is known out of what is kept.
+type Earliest struct {
+	// First is the start of its first record, Kept when what was kept at that time began.
+	First, Kept time.Time
+	// RhythmSince is the change point that was found before, zero where none was.
+	RhythmSince time.Time
 }
 
 // Hour is the state of an hour now, and how many of its records arrived after those that were seen before.

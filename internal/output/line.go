@@ -276,14 +276,19 @@ func Prevalence(f *hunt.Finding) string {
 // FirstSeen is when a finding's first check-in was, or else when its destination was first seen in this network; the zero time where
 // neither is known.
 func FirstSeen(f *hunt.Finding) time.Time {
-	if d := f.Dwell.DwellTime; d != nil {
+	if d := f.Dwell.DwellTime; d != nil && !d.LowerBound {
 		return d.FirstCheckIn.Time
 	}
 	if e := f.Dwell.Evidence; e != nil && e.FirstSeen != nil {
 		if !e.FirstSeen.Destination.IsZero() {
 			return e.FirstSeen.Destination.Time
 		}
-		return e.FirstSeen.Finding.Time
+		if !e.FirstSeen.Finding.IsZero() {
+			return e.FirstSeen.Finding.Time
+		}
+	}
+	if d := f.Dwell.DwellTime; d != nil {
+		return d.FirstCheckIn.Time
 	}
 	return time.Time{}
 }

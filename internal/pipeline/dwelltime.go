@@ -5,34 +5,110 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/scoring"
 )
 
-// dwellTimes says of each finding of medium or more how long it has been going on, as far as what is kept goes back.
-func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding) hunt.Remarks {
-	if in.First == nil || w == (hunt.Window{}) {
-		return hunt.Remarks{}
+const (
+	// lookedBack is the severity from which history is asked: medium.
+	lookedBack = 2
+	// startsAtOnce is of how many findings all start times are held at once: three megabytes each at most.
+	startsAtOnce = 32
+	// knownDay: a first check-in within a day of the beginning of what is known may have had others before it.
+	knownDay = 24 * time.Hour
+)
+
+// dwellTimes says of each finding how long it has been going on: what the window knows, what the first-seen store remembers and, of
+// findings of medium or more, what history has.
+func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding) (r hunt.Remarks) {
+	if w == (hunt.Window{}) {
+		return r
 	}
 	var keys []hunt.PairKey
 	for i := range findings {
-		if findings[i].Event.Severity >= 2 {
-			keys = append(keys, findings[i].Candidate)
+		f := &findings[i]
+		d := &hunt.DwellTime{FirstCheckIn: f.Event.Start}
+		if f.Dwell.DwellTime != nil { // the ranking knows when its rhythm began in the window
+			d.RhythmSince = f.Dwell.DwellTime.RhythmSince
+		}
+		if e := f.Dwell.Evidence; e != nil && e.FirstSeen != nil && !e.FirstSeen.Finding.IsZero() && e.FirstSeen.Finding.Before(d.FirstCheckIn.Time) {
+			d.FirstCheckIn = e.FirstSeen.Finding
+		}
+		f.Dwell.DwellTime = d
+		if f.Event.Severity >= lookedBack {
+			keys = append(keys, f.Candidate)
 		}
 	}
-	if len(keys) == 0 {
-		return hunt.Remarks{}
+	past := map[hunt.PairKey]hunt.Earliest{}
+	if in.Earliest != nil && len(keys) > 0 {
+		var err error
+		if past, err = in.Earliest(ctx, keys, w.End); err != nil {
+			r.Notes = append(r.Notes, hunt.Note{What: "how long findings have been going on could not be looked up in history: " + err.Error(),
+				Hint: "their first check-ins are those in the window"})
+		}
 	}
-	first, oldest, err := in.First(ctx, keys, w.End)
-	if err != nil {
-		return hunt.Remarks{Notes: []hunt.Note{{What: "how long findings have been going on could not be looked up in history: " + err.Error()}}}
-	}
+	var before []int
 	for i := range findings {
 		f := &findings[i]
-		at, ok := first[f.Candidate]
-		if !ok || f.Event.Severity < 2 {
+		d := f.Dwell.DwellTime
+		p, looked := past[f.Candidate]
+		if looked && p.First.Before(d.FirstCheckIn.Time) {
+			d.FirstCheckIn = hunt.At(p.First.UnixMilli())
+		}
+		known := w.Start
+		if looked && p.Kept.Before(known) {
+			known = p.Kept
+		}
+		d.LowerBound = d.FirstCheckIn.Sub(known) < knownDay
+		d.Seconds = f.Event.End.Sub(d.FirstCheckIn.Time).Seconds()
+		if !looked || in.Starts == nil || !p.First.Before(w.Start) || !began(f, w) {
 			continue
 		}
-		f.Dwell.DwellTime = &hunt.DwellTime{FirstCheckIn: hunt.At(at.UnixMilli()), Seconds: f.Event.End.Sub(at).Seconds(),
-			LowerBound: at.Sub(oldest) < 24*time.Hour}
+		if !p.RhythmSince.IsZero() {
+			d.RhythmSince = hunt.At(p.RhythmSince.UnixMilli())
+			continue
+		}
+		before = append(before, i)
 	}
-	return hunt.Remarks{}
+	found := map[hunt.PairKey]time.Time{}
+	for len(before) > 0 {
+		n := min(startsAtOnce, len(before))
+		if err := rhythmsSince(ctx, in, w, findings, before[:n], found); err != nil {
+			r.Notes = append(r.Notes, hunt.Note{What: "since when rhythms are kept could not be looked up in history: " + err.Error(),
+				Hint: "they are said to have begun in the window"})
+			break
+		}
+		before = before[n:]
+	}
+	if in.Began != nil && len(found) > 0 {
+		if err := in.Began(ctx, found); err != nil {
+			r.Notes = append(r.Notes, hunt.Note{What: "since when rhythms are kept could not be remembered: " + err.Error(), Hint: "the next hunt looks it up again"})
+		}
+	}
+	return r
+}
+
+// began says that a finding's rhythm was there when the window began, so that it may have begun before.
+func began(f *hunt.Finding, w hunt.Window) bool {
+	since := f.Dwell.DwellTime.RhythmSince
+	return !since.IsZero() && since.Sub(w.Start).Seconds() <= 2*(1+*f.Beacon.Jitter)**f.Beacon.Period
+}
+
+// rhythmsSince looks up in history where the rhythms of some findings began, and notes what it found.
+func rhythmsSince(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding, some []int, found map[hunt.PairKey]time.Time) error {
+	keys := make([]hunt.PairKey, 0, len(some))
+	for _, i := range some {
+		keys = append(keys, findings[i].Candidate)
+	}
+	starts, err := in.Starts(ctx, keys, w.End)
+	if err != nil {
+		return err
+	}
+	for _, i := range some {
+		f := &findings[i]
+		if at, ok := scoring.Began(starts[f.Candidate], w.Start.UnixMilli(), *f.Beacon.Period, *f.Beacon.Jitter); ok {
+			f.Dwell.DwellTime.RhythmSince = hunt.At(at)
+			found[f.Candidate] = time.UnixMilli(at).UTC()
+		}
+	}
+	return nil
 }

@@ -99,6 +99,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		return nil, err
 	}
 	res, in := h.res, h.m.Session
+	res.Reading.Add(dwellTimes(ctx, in, res.Reading.Window, res.Findings))
 	by := res.finish(&o)
 	if in.Samples != nil {
 		remarks, err := in.Samples(ctx, res.Findings)
@@ -111,7 +112,6 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		}
 		res.Reading.Add(remarks)
 	}
-	res.Reading.Add(dwellTimes(ctx, in, res.Reading.Window, res.Findings))
 	var seen hunt.Coverage
 	if h.Sensitivity != nil {
 		if seen, err = res.cover(ctx, in, h.m); err != nil {

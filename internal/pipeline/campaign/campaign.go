@@ -242,6 +242,7 @@ func build(findings []hunt.Finding, members []int) *hunt.Campaign {
 	for _, i := range members {
 		f := &findings[i]
 		c.Connections += f.Network.Connections
+		c.DwellTime = earlier(c.DwellTime, f.Dwell.DwellTime)
 		if f.Event.Start.Before(c.First.Time) {
 			c.First = f.Event.Start
 		}
@@ -261,6 +262,9 @@ func build(findings []hunt.Finding, members []int) *hunt.Campaign {
 			c.Findings = append(c.Findings, f.Dwell.FindingID)
 		}
 	}
+	if c.DwellTime != nil {
+		c.DwellTime.Seconds = c.Last.Sub(c.DwellTime.FirstCheckIn.Time).Seconds()
+	}
 	c.Destinations = slices.Sorted(maps.Keys(destinations))
 	c.Destinations = c.Destinations[:min(len(c.Destinations), hunt.MaxCampaignHosts)]
 	addrs := map[netip.Addr]bool{}
@@ -274,6 +278,24 @@ func build(findings []hunt.Finding, members []int) *hunt.Campaign {
 		findings[i].Dwell.Campaign = &hunt.CampaignOf{ID: c.ID, Kind: c.Kind, Name: c.Name, Score: c.Score, Severity: c.Severity, Hosts: c.HostCount}
 	}
 	return c
+}
+
+// earlier is the dwell time of the earlier first check-in, with the earlier rhythm.
+func earlier(all, of *hunt.DwellTime) *hunt.DwellTime {
+	if all == nil || of == nil {
+		if of != nil {
+			one := *of
+			all = &one
+		}
+		return all
+	}
+	if of.FirstCheckIn.Before(all.FirstCheckIn.Time) {
+		all.FirstCheckIn, all.LowerBound = of.FirstCheckIn, of.LowerBound
+	}
+	if since := of.RhythmSince; !since.IsZero() && (all.RhythmSince.IsZero() || since.Before(all.RhythmSince.Time)) {
+		all.RhythmSince = since
+	}
+	return all
 }
 
 // mostShared is what names the campaign: of the most telling kind that two hosts share, what most of them share.

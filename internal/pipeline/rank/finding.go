@@ -18,7 +18,7 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	values := k.indicators(tested)
 	f := s.m.Finding(&material.Subject{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},
 		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe})
-	f.Beacon, f.Dwell.Timeline = k.beaconFields(tested), k.timeline
+	f.Beacon, f.Dwell.Timeline, f.Dwell.DwellTime = k.beaconFields(tested), k.timeline, k.began(values, s.m.Window)
 	f.Dwell.Evidence = &hunt.Evidence{}
 	if k.count > 1 || k.Name != "" && k.count > 0 {
 		f.Dwell.Evidence.Addresses, f.Dwell.Evidence.AddressCount = k.addresses, k.count
@@ -41,6 +41,24 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 		s.chance(sub, k, tested)
 	}
 	return sub
+}
+
+// began says when a key's rhythm began in the window; nil where it has none, or where that is not to be told.
+func (k *key) began(v scoring.Indicators, w hunt.Window) *hunt.DwellTime {
+	if v.Beacon < material.Floor || k.beacon.Test == scoring.NoTest {
+		return nil
+	}
+	starts := make([]int64, 0, len(k.of))
+	for _, n := range k.of {
+		if at := int64(n >> 16); at >= w.Start.UnixMilli() {
+			starts = append(starts, at)
+		}
+	}
+	at, ok := scoring.Began(starts, w.Start.UnixMilli(), k.beacon.Period, k.beacon.Jitter)
+	if !ok {
+		return nil
+	}
+	return &hunt.DwellTime{RhythmSince: hunt.At(at)}
 }
 
 // shortWindow is the window, in hours, below which a rhythm alone is high at most: nobody has seen it last.

@@ -1,0 +1,164 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"dwell/internal/atomicfile"
+	"dwell/internal/hunt"
+)
+
+// pastFile has what was looked up before, so that a hunt looks into history for new findings alone: a first check-in does not change
+// as time goes on. It is no more than a memory: without it, everything is looked up again.
+const pastFile = "first.json"
+
+// remembered is what was looked up of a candidate, Unix milliseconds.
+type remembered struct {
+	First int64 `json:"first"`
+	// Kept is when history began at that time, which is earlier than it does once old hours were let go.
+	Kept int64 `json:"kept"`
+	// Upto is the newest commit that was looked at.
+	Upto int64 `json:"upto"`
+	// Rhythm is the change point, 0 where none was found.
+	Rhythm int64 `json:"rhythm,omitempty"`
+	// Asked is when a hunt wanted it last.
+	Asked int64 `json:"asked"`
+}
+
+const (
+	// pastKept is how long what no hunt asks for is remembered, rhythmKept how long its change point is: a rhythm that comes back after a
+	// week has begun anew.
+	pastKept, rhythmKept = 180 * 24 * time.Hour, 7 * 24 * time.Hour
+	// pastMost candidates are remembered, of some 150 bytes each.
+	pastMost = 100_000
+)
+
+// Earliest is as [hunt.Session.Earliest]. What was looked up before is looked up again only where older records have come since.
+func (s *Store) Earliest(ctx context.Context, keys []hunt.PairKey, before time.Time) (map[hunt.PairKey]hunt.Earliest, error) {
+	s.mu.Lock()
+	commits, spans := s.commits, s.spans
+	s.mu.Unlock()
+	oldest, _ := s.Oldest()
+	known := s.remembered()
+	now := s.o.Now().UnixMilli()
+	var fresh []hunt.PairKey
+	for _, k := range keys {
+		r, ok := known[k.String()]
+		if !ok || older(spans, &r) {
+			fresh = append(fresh, k)
+		}
+	}
+	first := map[hunt.PairKey]int64{}
+	err := s.eachStart(ctx, fresh, before, func(k hunt.PairKey, at int64) {
+		if was, ok := first[k]; !ok || at < was {
+			first[k] = at
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := map[hunt.PairKey]hunt.Earliest{}
+	changed := map[string]remembered{}
+	for _, k := range keys {
+		text := k.String()
+		r, ok := known[text]
+		if at, looked := first[k]; looked {
+			if !ok || at < r.First {
+				r.First, r.Kept = at, oldest.UnixMilli()
+			}
+			r.Upto, ok = commits, true
+		}
+		if !ok || r.First >= before.UnixMilli() {
+			continue
+		}
+		if now-r.Asked > rhythmKept.Milliseconds() {
+			r.Rhythm = 0
+		}
+		r.Asked = now
+		changed[text] = r
+		p := hunt.Earliest{First: time.UnixMilli(r.First).UTC(), Kept: time.UnixMilli(r.Kept).UTC()}
+		if r.Rhythm != 0 {
+			p.RhythmSince = time.UnixMilli(r.Rhythm).UTC()
+		}
+		out[k] = p
+	}
+	return out, s.remember(ctx, changed)
+}
+
+// older says that records have come, since a candidate was looked up, that may be older than its first.
+func older(spans []Span, r *remembered) bool {
+	for i := range spans {
+		if spans[i].Start >= r.First {
+			break
+		}
+		for _, seg := range spans[i].Segments {
+			if seg.Commit > r.Upto {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Began remembers change points, as [hunt.Session.Began].
+func (s *Store) Began(ctx context.Context, since map[hunt.PairKey]time.Time) error {
+	known := s.remembered()
+	changed := map[string]remembered{}
+	for k, at := range since {
+		if r, ok := known[k.String()]; ok {
+			r.Rhythm = at.UnixMilli()
+			changed[k.String()] = r
+		}
+	}
+	return s.remember(ctx, changed)
+}
+
+// remembered reads what was looked up before; nothing where the file cannot be read.
+func (s *Store) remembered() map[string]remembered {
+	known := map[string]remembered{}
+	text, err := os.ReadFile(filepath.Join(s.dir, pastFile))
+	if err != nil || json.Unmarshal(text, &known) != nil {
+		return map[string]remembered{}
+	}
+	return known
+}
+
+// remember writes what was looked up, unless another process writes the history: then it is looked up once more.
+func (s *Store) remember(ctx context.Context, changed map[string]remembered) error {
+	if len(changed) == 0 {
+		return nil
+	}
+	release, err := atomicfile.TryLock(filepath.Join(s.dir, "lock"))
+	if errors.Is(err, atomicfile.ErrLocked) || errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer release()
+	known := s.remembered()
+	now := s.o.Now().UnixMilli()
+	for k, r := range known {
+		if now-r.Asked > pastKept.Milliseconds() || len(known) > pastMost && now-r.Asked > rhythmKept.Milliseconds() {
+			delete(known, k)
+		}
+	}
+	for k, r := range changed {
+		if _, ok := known[k]; ok || len(known) < pastMost {
+			known[k] = r
+		}
+	}
+	text, err := json.Marshal(known)
+	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(filepath.Join(s.dir, pastFile), 0o600, text)
+}
