@@ -36,7 +36,9 @@ func family(typ string) string {
 // foreignToECS are fields outside ECS, below dwell and beacon apart: names that Security Onion uses for the same thing in its own data
 // (docs/facts/security-onion.md).
 var foreignToECS = map[string]bool{
-	"event.severity_label": true, "event.acknowledged": true, "event.escalated": true,
+	"event.severity_label": true, "event.acknowledged": true, "event.acknowledged_timestamp": true, "event.acknowledged_elapsed_seconds": true,
+	"event.escalated": true, "event.escalated_timestamp": true, "event.escalated_elapsed_seconds": true,
+	"dns.query.name": true, "dns.query_name": true, "dns.highest_registered_domain": true,
 	"network.connections": true, "network.average_bytes": true, "log.id.uid": true,
 }
 
@@ -45,7 +47,7 @@ var foreignToECS = map[string]bool{
 func TestFieldsFollowECS(t *testing.T) {
 	require.Equal(t, "8.17.0", hunt.ECSVersion, "the table above is of that version")
 	lists := map[string]bool{}
-	for _, document := range []reflect.Type{reflect.TypeFor[hunt.Finding](), reflect.TypeFor[hunt.Document](), reflect.TypeFor[hunt.Disposition]()} {
+	for _, document := range []reflect.Type{reflect.TypeFor[hunt.Finding](), reflect.TypeFor[hunt.AlertFields](), reflect.TypeFor[hunt.Document](), reflect.TypeFor[hunt.Disposition]()} {
 		listed("", document, lists)
 	}
 	for name, tpl := range byName(t) {

@@ -117,20 +117,17 @@ func want(t *testing.T, prefix string, typ reflect.Type, into map[string]string)
 
 func TestEveryFieldHasItsMapping(t *testing.T) {
 	// What Security Onion itself writes into our documents (docs/facts/security-onion.md, 2.5 rule 8).
-	foreign := map[string]string{"event.acknowledged": "boolean", "event.escalated": "boolean"}
+	foreign := map[string]string{"event.acknowledged": "boolean", "event.acknowledged_timestamp": "keyword", "event.acknowledged_elapsed_seconds": "long",
+		"event.escalated": "boolean", "event.escalated_timestamp": "keyword", "event.escalated_elapsed_seconds": "long"}
 	for _, c := range []struct {
 		component string
 		document  reflect.Type
 		foreign   map[string]string
-		// text says that texts are mapped as text, for searching by word.
-		text bool
 	}{
 		{component: "dwell-finding", document: reflect.TypeFor[hunt.Finding](), foreign: foreign},
 		{component: "dwell-hunt", document: reflect.TypeFor[hunt.Document]()},
 		{component: "dwell-disposition", document: reflect.TypeFor[hunt.Disposition]()},
-		{component: "dwell-alert", document: reflect.TypeFor[struct {
-			Message string `json:"message"`
-		}](), text: true},
+		{component: "dwell-alert", document: reflect.TypeFor[hunt.AlertFields](), foreign: map[string]string{"message": "text"}},
 	} {
 		t.Run(c.component, func(t *testing.T) {
 			m := byName(t)[string(ComponentTemplate)+" "+c.component].Template.Mappings
@@ -138,11 +135,6 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 			expected := map[string]string{}
 			want(t, "", c.document, expected)
 			maps.Copy(expected, c.foreign)
-			for path, typ := range expected {
-				if c.text && typ == "keyword" {
-					expected[path] = "text"
-				}
-			}
 			mapped := map[string]field{}
 			leaves("", m.Properties, mapped)
 			types := map[string]string{}

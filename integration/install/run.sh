@@ -28,8 +28,8 @@ DIST=$work/dist DIST_TARGETS=linux-amd64 tools/dist.sh >"$work/dist.log" 2>&1 ||
 rpm_check() { # the .rpm by rpm itself: its files, scripts and dependencies can be read and its digests hold
 	command -v rpm >/dev/null || { echo "install-test: rpm is not here: the .rpm was not checked"; return; }
 	rpm -K --nosignature "$work"/dist/*.x86_64.rpm
-	rpm -qpl "$work"/dist/*.x86_64.rpm | grep -qx /usr/sbin/so-dwell
-	rpm -qp --scripts "$work"/dist/*.x86_64.rpm | grep -q systemd-sysusers
+	grep -qx /usr/sbin/so-dwell <<<"$(rpm -qpl "$work"/dist/*.x86_64.rpm)"
+	grep -q systemd-sysusers <<<"$(rpm -qp --scripts "$work"/dist/*.x86_64.rpm)"
 }
 rpm_check
 echo "install-test: Salt's side"

@@ -80,11 +80,16 @@ type Event struct {
 	Ingested      Time     `json:"ingested"`
 }
 
-// Rule names the main indicator. UUID is fixed per indicator, so that tunings in Security Onion hold.
+// Rule names the main indicator. UUID is fixed per indicator, so that tunings and playbooks in Security Onion hold. Category is
+// what Security Onion groups alerts by.
 type Rule struct {
-	Name string `json:"name"`
-	UUID string `json:"uuid"`
+	Name     string `json:"name"`
+	UUID     string `json:"uuid"`
+	Category string `json:"category,omitempty"`
 }
+
+// RuleCategory is the category of every rule.
+const RuleCategory = "command-and-control"
 
 // Originator is the side that opened the connections; Port is that of the last one.
 type Originator struct {
@@ -106,6 +111,8 @@ type Network struct {
 	Connections  int64   `json:"connections"`
 	Bytes        int64   `json:"bytes"`
 	AverageBytes float64 `json:"average_bytes"`
+	// CommunityID is the flow hash of the connection that log.id.uid names, where the source has it.
+	CommunityID string `json:"community_id,omitempty"`
 }
 
 // Bytes is payload sent by one side.
@@ -188,6 +195,8 @@ type Dwell struct {
 	Also []string `json:"also"`
 	// Destination says more of the other side than one address does.
 	Destination *DestinationNetwork `json:"destination,omitempty"`
+	// Sample is the other end of the connection that log.id.uid names, where that is not the finding's destination.
+	Sample *Endpoint `json:"sample,omitempty"`
 	// DNS is what a DNS tunnel's names look like.
 	DNS *DNSEvidence `json:"dns,omitempty"`
 	// Evidence is what steps 2 to 4 of the hunt found.
@@ -250,9 +259,16 @@ type DestinationNetwork struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
+// Endpoint is one end of a connection.
+type Endpoint struct {
+	IP   netip.Addr `json:"ip"`
+	Port int        `json:"port"`
+}
+
 // DNSEvidence measures the names that a client asked for below one registered domain. Length is characters without the
-// domain, entropy bits a character.
+// domain, entropy bits a character. Query is the newest name, where the source has it.
 type DNSEvidence struct {
+	Query      string  `json:"query,omitempty"`
 	Names      int64   `json:"names"`
 	Queries    int64   `json:"queries"`
 	MeanLength float64 `json:"mean_length"`

@@ -39,11 +39,11 @@ type AlertOptions struct {
 	PerHunt, PerHost int
 }
 
-// Alert is a finding as Security Onion's Alerts shows it: the finding's own fields, tagged, and a message that says why
-// it is shown now.
+// Alert is a finding as Security Onion's Alerts shows it: the finding's own fields, tagged, a message that says why it is shown
+// now, and what pivots and playbooks ask for.
 type Alert struct {
 	hunt.Finding
-	Message string `json:"message"`
+	hunt.AlertFields
 }
 
 // Why is what a finding raises an alert for: a code that stays the same, and a sentence for people.
@@ -60,7 +60,7 @@ var first = Why{"new", "seen for the first time"}
 // whose time it bears, the ports, the sensor and Zeek's uid, by which the packets are found. The alert adds the tag that
 // Alerts filters by, and its own kind and dataset.
 func NewAlert(f hunt.Finding, why Why) (id string, a Alert) {
-	a = Alert{Finding: f, Message: f.Dwell.Pair + ": " + strings.Join(f.Dwell.Indicators, ", ") + "; " + why.Text}
+	a = Alert{Finding: f, AlertFields: hunt.AlertFields{Message: f.Dwell.Pair + ": " + strings.Join(f.Dwell.Indicators, ", ") + "; " + why.Text}}
 	id = a.as(hunt.Digest("alert", f.Dwell.FindingID, why.Code, day(&f)))
 	return id, a
 }
@@ -70,13 +70,14 @@ func (a *Alert) as(id string) string {
 	a.Schema = hunt.SchemaOf(DatasetAlert)
 	a.Event.ID, a.Event.Kind, a.Event.Dataset = id, "alert", DatasetAlert
 	a.Tags = append([]string{"alert", hunt.Module}, a.Dwell.Indicators...)
+	a.pivot()
 	return id
 }
 
 func day(f *hunt.Finding) string { return f.Dwell.Window.End.UTC().Format(time.DateOnly) }
 
 // moreRule is the rule of an alert that speaks for many findings.
-var moreRule = hunt.Rule{Name: "dwell - More findings than alerts", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e0f"}
+var moreRule = hunt.Rule{Name: "dwell - More findings than alerts", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e0f", Category: hunt.RuleCategory}
 
 // summary makes the alert that speaks for findings that raise none of their own, the strongest first; host is whose they are,
 // empty for those of many. There is one a day.
@@ -98,14 +99,14 @@ func summary(host string, rest []*hunt.Finding) (id string, a Alert) {
 // Changed says why a finding deserves another alert: its severity rose, its interval moved by a fifth, it carries ten times the
 // bytes, its port or its server's certificate is another, or it has been quiet for so long. Small changes add up, since the
 // finding is compared with the one that alerted last, not with the one before it. What stops, or fades out of the window, is no
-// news.
+// news. An alert with a sample bears the sample's port, which says nothing of the finding's.
 func Changed(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 	switch {
 	case now.Event.Severity > last.Event.Severity:
 		return Why{"severity_" + now.Event.SeverityLabel, fmt.Sprintf("severity rose from %s to %s", last.Event.SeverityLabel, now.Event.SeverityLabel)}, true
 	case stopped(now):
 		return Why{}, false
-	case now.Destination.Port != last.Destination.Port:
+	case last.Dwell.Sample == nil && now.Destination.Port != last.Destination.Port:
 		return Why{"port", fmt.Sprintf("destination port changed from %d to %d", last.Destination.Port, now.Destination.Port)}, true
 	}
 	if was, is := period(last), period(now); was > 0 && is > 0 && math.Abs(is-was) >= 0.2*was {

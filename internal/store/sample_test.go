@@ -40,7 +40,7 @@ func (h *sampleHunt) add(source, destination string, score float64) *hunt.Findin
 		Schema: hunt.SchemaOf(hunt.DatasetFinding), Timestamp: hunt.Time{Time: w.End.Add(-time.Minute)},
 		Event: hunt.Event{Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetFinding, Severity: severity,
 			SeverityLabel: label, Start: w.Start, End: hunt.Time{Time: w.End.Add(-time.Minute)}, Ingested: w.End},
-		Rule:        hunt.Rule{Name: "dwell - Beacon", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e01"},
+		Rule:        hunt.Rule{Name: "dwell - Beacon", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e01", Category: hunt.RuleCategory},
 		Source:      hunt.Originator{IP: key.Src, Port: 51234},
 		Destination: hunt.Destination{IP: key.Dst, Port: 443},
 		Network:     hunt.Network{Transport: "tcp", Protocol: "ssl", Connections: 288, Bytes: 3_000_000_000, AverageBytes: 10416666.7},

@@ -1,32 +1,42 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
 )
 
-// sampleBatch is how many findings one search looks up: four clauses each, far below a small node's clause limit.
+// sampleBatch is how many findings one search looks up: a few clauses each, far below a small node's clause limit.
 const sampleBatch = 200
 
-// sampleKey finds a finding's last connection again: where from, where to (an address, or the network of a roll-up),
-// port, transport and start.
-type sampleKey struct {
-	src       netip.Addr
-	to        netip.Prefix
-	port      int
-	transport string
-	start     int64
+// flowStart finds a finding's last connection again: where from, and when it began (Unix milliseconds).
+type flowStart struct {
+	src   netip.Addr
+	start int64
 }
 
-// Sample is [hunt.Session.Samples]: it looks up uid, source port and sensor of each finding's last connection, a few
-// hundred findings a search, never a search a finding. DNS tunnels, for which no one connection stands, are left as they
-// are.
+// wish is what a finding's last connection or query must be like. Of several that are, the one to the finding's own port is
+// taken, then the one of the smallest uid, so that the same hunt always names the same one.
+type wish struct {
+	finding *hunt.Finding
+	dataset string
+	// to is where it went: one address, one of several, or somewhere in a network.
+	to []netip.Prefix
+	// anyPort is for names: a proxy was asked for them at a port of its own.
+	anyPort bool
+	got     *sampleFields
+}
+
+// Sample is [hunt.Session.Samples]: it looks up uid, ports, sensor and flow hash of each finding's last connection, of a DNS
+// finding its newest query; a few hundred findings a search, never a search a finding.
 func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 	if len(findings) == 0 {
 		return nil
@@ -44,27 +54,30 @@ func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 }
 
 func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Finding) error {
-	wanted := make(map[sampleKey][]*hunt.Finding, len(findings))
-	should := make([]any, 0, len(findings))
+	wishes := make(map[flowStart][]*wish, len(findings))
+	var should []any
+	asked := map[string]bool{}
 	for i := range findings {
 		f := &findings[i]
-		to, ok := sampledAt(f)
+		w, ok := wishOf(f)
 		if !ok {
-			continue // A tunnel: no one connection stands for it.
+			continue
 		}
 		start := f.Timestamp
 		if !f.Event.End.IsZero() && f.Event.End.Before(start.Time) { // It began before the window, whose start the finding's time then is.
 			start = f.Event.End
 		}
-		k := sampleKey{f.Source.IP, to, f.Destination.Port, f.Network.Transport, start.UnixMilli()}
-		wanted[k] = append(wanted[k], f)
-		if len(wanted[k]) > 1 {
-			continue // An address and a name that end with the same connection.
+		at := flowStart{f.Source.IP, start.UnixMilli()}
+		wishes[at] = append(wishes[at], w)
+		clause := w.clause(at)
+		text, err := json.Marshal(clause)
+		if err != nil {
+			return err
 		}
-		should = append(should, object{"bool": object{"filter": []any{
-			object{"term": object{fieldSource: k.src.String()}}, object{"term": object{fieldDest: k.to.String()}},
-			object{"term": object{fieldDstPort: k.port}}, between(k.start, k.start+1),
-		}}})
+		if !asked[string(text)] { // An address and a network that end with the same connection.
+			asked[string(text)] = true
+			should = append(should, clause)
+		}
 	}
 	if len(should) == 0 {
 		return nil
@@ -72,13 +85,14 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 	body, err := json.Marshal(object{
 		// Identical starts are rare but there: room for a few each.
 		"size": min(4*len(findings), 10_000), "track_total_hits": false, "_source": false,
-		"query":  object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}}}, "should": should, "minimum_should_match": 1}},
-		"fields": []any{fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, "log.id.uid", "observer.name", object{"field": fieldTime, "format": "epoch_millis"}},
+		"query": object{"bool": object{"filter": []any{object{"terms": object{fieldDataset: []string{datasetConn, datasetDNS}}}}, "should": should, "minimum_should_match": 1}},
+		"fields": []any{fieldDataset, fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldQuery, securityonion.FieldCommunity,
+			"log.id.uid", "observer.name", object{"field": fieldTime, "format": "epoch_millis"}},
 	})
 	if err != nil {
 		return err
 	}
-	return s.client.Search(ctx, es.SearchRequest{Op: "look up sample connections", Index: names, Body: body, MissingOK: true, FilterPath: []string{"hits.hits.fields"}},
+	err = s.client.Search(ctx, es.SearchRequest{Op: "look up sample connections", Index: names, Body: body, MissingOK: true, FilterPath: []string{"hits.hits.fields"}},
 		func(r es.SearchResult) error {
 			if r.Hits == nil {
 				return nil
@@ -91,77 +105,139 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 			if err := json.Unmarshal(r.Hits, &hits); err != nil {
 				return err
 			}
-			for _, h := range hits.Hits {
-				h.Fields.fill(wanted)
+			for i := range hits.Hits {
+				hits.Hits[i].Fields.offer(wishes)
 			}
 			return nil
 		})
+	for _, list := range wishes {
+		for _, w := range list {
+			w.grant()
+		}
+	}
+	return err
 }
 
-// sampledAt is where the finding's last connection went: one address, or somewhere in the network of a roll-up,
-// anywhere where that is by fingerprint.
-func sampledAt(f *hunt.Finding) (netip.Prefix, bool) {
-	if !f.Source.IP.IsValid() || f.Dwell.DNS != nil {
-		return netip.Prefix{}, false
+// wishOf says where the finding's last connection went; of one by fingerprint that is anywhere. DNS findings want a query to
+// the resolver, whichever that is.
+func wishOf(f *hunt.Finding) (*wish, bool) {
+	w := &wish{finding: f, dataset: datasetConn}
+	if !f.Source.IP.IsValid() {
+		return nil, false
 	}
-	if dst := f.Destination.IP; dst.IsValid() {
-		return netip.PrefixFrom(dst, dst.BitLen()), true
+	anywhere, err := f.Source.IP.Prefix(0)
+	if err != nil {
+		return nil, false
 	}
-	if f.Dwell.Destination == nil {
-		return netip.Prefix{}, false
+	side := hunt.SideOf(f)
+	switch {
+	case side.DNS:
+		w.dataset, w.to = datasetDNS, []netip.Prefix{anywhere}
+	case side.Network.IsValid():
+		w.to = []netip.Prefix{side.Network}
+	case side.Fingerprint != "":
+		w.to = []netip.Prefix{anywhere}
+	case f.Destination.IP.IsValid():
+		w.to = []netip.Prefix{netip.PrefixFrom(f.Destination.IP, f.Destination.IP.BitLen())}
+		if w.anyPort = side.Name != ""; w.anyPort && f.Dwell.Evidence != nil {
+			for _, a := range f.Dwell.Evidence.Addresses {
+				if p := netip.PrefixFrom(a, a.BitLen()); !slices.Contains(w.to, p) {
+					w.to = append(w.to, p)
+				}
+			}
+		}
+	default:
+		return nil, false
 	}
-	if e := f.Dwell.Evidence; f.Dwell.Destination.Fingerprint != "" && e != nil && len(e.Addresses) > 0 {
-		anywhere, err := e.Addresses[0].Prefix(0)
-		return anywhere, err == nil
-	}
-	to, err := netip.ParsePrefix(f.Dwell.Destination.Network)
-	return to.Masked(), err == nil
+	return w, true
 }
 
-// sampleFields is one connection as the fields API gives it: every value a list.
+func (w *wish) clause(at flowStart) object {
+	to := make([]string, len(w.to))
+	for i, p := range w.to {
+		to[i] = p.String()
+	}
+	filter := []any{object{"term": object{fieldDataset: w.dataset}}, object{"term": object{fieldSource: at.src.String()}},
+		object{"terms": object{fieldDest: to}}, between(at.start, at.start+1)}
+	if !w.anyPort {
+		filter = append(filter, object{"term": object{fieldDstPort: w.finding.Destination.Port}})
+	}
+	return object{"bool": object{"filter": filter}}
+}
+
+// sampleFields is one connection or query as the fields API gives it: every value a list.
 type sampleFields struct {
+	Dataset   []string     `json:"event.dataset"`
 	Src       []netip.Addr `json:"source.ip"`
 	Dst       []netip.Addr `json:"destination.ip"`
 	Port      []int        `json:"destination.port"`
 	SrcPort   []int        `json:"source.port"`
 	Transport []string     `json:"network.transport"`
+	Query     []string     `json:"dns.query.name"`
+	Community []string     `json:"network.community_id"`
 	Start     []string     `json:"@timestamp"`
 	UID       []string     `json:"log.id.uid"`
 	Observer  []string     `json:"observer.name"`
 }
 
-// fill gives the connection to the findings it belongs to; of several the smallest uid wins, so that the same hunt
-// always names the same connection.
-func (h *sampleFields) fill(wanted map[sampleKey][]*hunt.Finding) {
+// offer gives the record to the findings whose wish it is.
+func (h *sampleFields) offer(wishes map[flowStart][]*wish) {
 	if len(h.Src) == 0 || len(h.Dst) == 0 || len(h.Start) == 0 {
 		return
 	}
-	var k sampleKey
-	if _, err := fmt.Sscan(h.Start[0], &k.start); err != nil {
+	at := flowStart{src: h.Src[0].Unmap()}
+	if _, err := fmt.Sscan(h.Start[0], &at.start); err != nil {
 		return
 	}
-	k.src, k.port = h.Src[0].Unmap(), first(h.Port)
-	k.transport = hunt.ParseTransport(first(h.Transport)).String()
-	dst := h.Dst[0].Unmap()
-	for bits := range dst.BitLen() + 1 {
-		k.to = netip.PrefixFrom(dst, bits).Masked()
-		for _, f := range wanted[k] {
-			h.give(f)
+	for _, w := range wishes[at] {
+		if w.takes(h) && (w.got == nil || w.order(h) < 0) {
+			w.got = h
 		}
 	}
 }
 
-func (h *sampleFields) give(f *hunt.Finding) {
-	uid := first(h.UID)
-	if f.Log != nil && f.Log.ID.UID <= uid {
+func (w *wish) takes(h *sampleFields) bool {
+	f, dst := w.finding, h.Dst[0].Unmap()
+	if first(h.Dataset) != w.dataset || !slices.ContainsFunc(w.to, func(p netip.Prefix) bool { return p.Contains(dst) }) {
+		return false
+	}
+	if w.dataset == datasetDNS {
+		domain, name := f.Destination.Domain, hunt.HostName(first(h.Query))
+		return domain == hunt.UnsharedDomains || name == domain || strings.HasSuffix(name, "."+domain)
+	}
+	return w.anyPort || first(h.Port) == f.Destination.Port && hunt.ParseTransport(first(h.Transport)).String() == f.Network.Transport
+}
+
+// order is negative where the record is preferred to the one that was had before.
+func (w *wish) order(h *sampleFields) int {
+	other := func(h *sampleFields) int {
+		if first(h.Port) == w.finding.Destination.Port {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(other(h), other(w.got)), cmp.Compare(first(h.UID), first(w.got.UID)))
+}
+
+// grant writes what was found into the finding.
+func (w *wish) grant() {
+	f, h := w.finding, w.got
+	if h == nil {
 		return
 	}
 	f.Source.Port = first(h.SrcPort)
-	if uid != "" {
+	if uid := first(h.UID); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
 	if name := first(h.Observer); name != "" {
 		f.Observer = &hunt.Observer{Name: name}
+	}
+	f.Network.CommunityID = first(h.Community)
+	if dst, port := h.Dst[0].Unmap(), first(h.Port); dst != f.Destination.IP || port != f.Destination.Port {
+		f.Dwell.Sample = &hunt.Endpoint{IP: dst, Port: port}
+	}
+	if w.dataset == datasetDNS && f.Dwell.DNS != nil && f.Destination.Domain != hunt.UnsharedDomains {
+		f.Dwell.DNS.Query = hunt.HostName(first(h.Query))
 	}
 }
 

@@ -10,22 +10,25 @@ import (
 
 // Rule is the rule of the main indicator. The UUIDs never change: Security Onion's tunings and playbooks hold on to them.
 func Rule(indicators []string) hunt.Rule {
+	rule := func(name, last string) hunt.Rule {
+		return hunt.Rule{Name: "dwell - " + name, UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e" + last, Category: hunt.RuleCategory}
+	}
 	if len(indicators) == 0 {
-		return hunt.Rule{Name: "dwell - No indicator", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e00"}
+		return rule("No indicator", "00")
 	}
 	switch indicators[0] {
 	case hunt.LongConnection:
-		return hunt.Rule{Name: "dwell - Long connection", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e02"}
+		return rule("Long connection", "02")
 	case hunt.Strobe:
-		return hunt.Rule{Name: "dwell - Strobe", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e03"}
-	case hunt.Presence:
-		return hunt.Rule{Name: "dwell - Presence", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e05"}
-	case hunt.OnList:
-		return hunt.Rule{Name: "dwell - Indicator list", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e06"}
+		return rule("Strobe", "03")
 	case hunt.DNSTunnel:
-		return hunt.Rule{Name: "dwell - DNS tunnel", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e04"}
+		return rule("DNS tunnel", "04")
+	case hunt.Presence:
+		return rule("Presence", "05")
+	case hunt.OnList:
+		return rule("Indicator list", "06")
 	}
-	return hunt.Rule{Name: "dwell - Beacon", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e01"}
+	return rule("Beacon", "01")
 }
 
 // Subject is what a finding is about, before it is judged.
