@@ -69,5 +69,5 @@ clean: ## remove what was built
 generate: ## the pages that are made from code
 	$(GO) test ./internal/config ./cmd/dwell -run UpToDate -update
 	$(GO) test ./internal/evidence -run UpToDate -update
-	$(GO) test ./so-config ./so-config/kibana -update
+	$(GO) test ./so-config ./so-config/kibana ./so-config/playbook -update
 	$(GO) test ./docs -run UpToDate -update
