@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +24,7 @@ type findingsFlags struct {
 	campaign                           string
 	indicators                         []string
 	format                             string
+	asn, country, ja4, new             string
 	minScore                           float64
 	listFlags
 	every, safelisted bool
@@ -35,6 +39,8 @@ func newFindings(a *app) *cobra.Command {
 newest revision.`,
 		Example: `  dwell findings                                        every finding, strongest first
   dwell findings --severity high --age 7d               high and critical whose last connection is at most a week old
+  dwell findings --new 24h --country RU                 first seen today, with a destination there
+  dwell findings --status escalated -o blocklist        for a firewall or resolver; -o stix and -o misp for other programs
   dwell findings --source 10.1.4.0/24 --sort time       what a subnet did, newest first
   dwell findings --destination evil.example -o ndjson   by name or address`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.findings(c.Context(), &f) },
@@ -47,6 +53,10 @@ newest revision.`,
 	p.StringVar(&f.age, "age", "", "last connection within this time, as in 24h or 7d (`duration`)")
 	p.StringSliceVar(&f.indicators, "indicator", nil, "with one of these: beacon, long_connection (long), strobe, dns_tunnel (dns)")
 	p.StringVar(&f.campaign, "campaign", "", "findings of this campaign (`id`, or its beginning)")
+	p.StringVar(&f.asn, "asn", "", "destination in this autonomous system (`number`), as in AS64500")
+	p.StringVar(&f.country, "country", "", "destination in this `country`, by its two letters")
+	p.StringVar(&f.ja4, "ja4", "", "with this JA4 `fingerprint` of the client")
+	p.StringVar(&f.new, "new", "", "first seen within this time (`duration`), as in 24h")
 	p.StringVar(&f.status, "status", "", "with this disposition: open, benign or escalated")
 	p.StringVar(&f.huntID, "hunt", "", "findings of this hunt (`id`)")
 	p.StringVar(&f.findingID, "id", "", "this finding only (`id`, or its beginning)")
@@ -67,7 +77,15 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err != nil {
 		return err
 	}
-	st, err := a.loadStore()
+	settings, err := a.load(nil)
+	if err != nil {
+		return err
+	}
+	st, err := a.openStore(settings)
+	if err != nil {
+		return err
+	}
+	undated, err := f.atReading(a, settings, &filter)
 	if err != nil {
 		return err
 	}
@@ -83,13 +101,128 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	text := fmt.Sprintf("%s, out of %s", hunt.Many(list.Total, "finding"), hunt.Many(list.Hunts, "hunt"))
 	text += f.more(list.Total - len(list.Findings) + len(entries) - n)
 	a.say("dwell: %s", text)
-	if list.Hunts == 0 {
-		a.say("dwell: hint: nothing was stored yet: `dwell hunt --write` does, after `dwell install`")
+	if *undated > 0 {
+		a.say("dwell: note: %s left out, because it is not known when they were first seen (evidence.enabled, or --remember-only)", hunt.Many(*undated, "finding"))
+	}
+	if show.Format == output.Blocks {
+		blocked := output.BlockList(entries[:n])
+		a.say("dwell: %s of escalated findings", hunt.Many(len(blocked.Lines), "line"))
+		for _, why := range blocked.Left {
+			a.warn("not in the list: %s", why)
+		}
 	}
 	if list.Unfinished > 0 {
-		a.warn("%s findings belong to hunts that did not finish writing: hunt that window again to complete it", hunt.Count(list.Unfinished))
+		a.warn("%s belong to hunts that did not finish writing: hunt that window again to complete it", hunt.Many(list.Unfinished, "finding"))
+	}
+	return a.vouched(ctx, st, f, &list)
+}
+
+// vouched says whether a list can be relied on: where no hunt is stored, or the newest one analysed nothing, an empty list is no answer. Of an empty list
+// it says what would be there without the filters.
+func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, list *store.List) error {
+	switch {
+	case list.Hunts == 0 && f.huntID != "":
+		return codeError{exitIncomplete, "no hunt " + f.huntID + " is stored: `dwell status` lists them"}
+	case list.Hunts == 0 && f.age != "":
+		return codeError{exitIncomplete, "no hunt of that time is stored, so this says nothing about the network: see `dwell status`"}
+	case list.Hunts == 0 && list.Total == 0:
+		return codeError{exitIncomplete, "no hunt is stored yet, so this says nothing about the network: `dwell hunt --write` stores one, after `dwell install`"}
+	case list.Total > 0:
+		return nil
+	}
+	newest, err := st.Hunts(ctx, 1)
+	if err != nil {
+		return err
+	}
+	if len(newest) == 1 && newest[0].Dwell.Hunt.Connections == 0 && newest[0].Dwell.Hunt.Scored == 0 {
+		return codeError{exitIncomplete, "the newest hunt analysed nothing, so this says nothing about the network: see `dwell status`"}
+	}
+	all, err := st.Findings(ctx, store.Filter{Limit: 1})
+	if err != nil {
+		return err
+	}
+	if all.Total > 0 {
+		a.say("dwell: hint: %s stored in all: leave a filter out, or add --show-safelisted", hunt.Many(all.Total, "finding"))
 	}
 	return nil
+}
+
+// atReading is what is settled when a finding is read: rules of the safelist that were written since, and filters by evidence. Undated counts findings of
+// which --new cannot say when they were first seen.
+func (f *findingsFlags) atReading(a *app, settings *config.Loaded, filter *store.Filter) (undated *int, err error) {
+	undated = new(int)
+	remark, err := a.remarker(settings)
+	if err != nil {
+		return undated, err
+	}
+	by, err := f.evidence(a)
+	if err != nil {
+		return undated, err
+	}
+	hide := filter.HideSafelisted
+	filter.HideSafelisted = false
+	filter.Where = func(x *hunt.Finding) bool {
+		remark(x)
+		if hide && x.Dwell.Safelisted || !by(x) {
+			return false
+		}
+		if f.new != "" {
+			age, _ := config.ParseDuration(f.new) // checked by evidence
+			first := output.FirstSeen(x)
+			if first.IsZero() {
+				*undated++
+			}
+			return !first.IsZero() && first.After(a.Now().Add(-age))
+		}
+		return f.format != string(output.Blocks) || x.Dwell.Disposition == hunt.Escalated
+	}
+	return undated, nil
+}
+
+var ja4Form = regexp.MustCompile(`^[tqd][0-9a-z]{2}[di]\d{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}$`)
+
+// asNumber reads the number of an autonomous system, AS64500 or 64500; 0 for no text.
+func asNumber(flag, text string) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(strings.TrimPrefix(strings.ToUpper(text), "AS"), 10, 32)
+	if err != nil || n == 0 {
+		return 0, usage("%s %q is not the number of an autonomous system, as in AS64500", flag, text)
+	}
+	return int64(n), nil
+}
+
+// evidence makes the filters by autonomous system, country and fingerprint, and checks their values and that of --new.
+func (f *findingsFlags) evidence(*app) (func(*hunt.Finding) bool, error) {
+	asn, err := asNumber("--asn", f.asn)
+	if err != nil {
+		return nil, err
+	}
+	country := strings.ToUpper(f.country)
+	if country != "" && (len(country) != 2 || strings.Trim(country, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+		return nil, usage("--country %q is not a country's two letters (ISO 3166), as in DE", f.country)
+	}
+	ja4 := strings.TrimPrefix(strings.ToLower(f.ja4), "ja4=")
+	if ja4 != "" && !ja4Form.MatchString(ja4) {
+		return nil, usage("--ja4 %q is not a JA4 fingerprint, as in t13d1516h2_8daaf6152771_b186095e22b6", f.ja4)
+	}
+	if f.new != "" {
+		if _, err := config.ParseDuration(f.new); err != nil {
+			return nil, usage("--new: %v", err)
+		}
+	}
+	return func(x *hunt.Finding) bool {
+		e := x.Dwell.Evidence
+		if e == nil {
+			e = &hunt.Evidence{}
+		}
+		if asn != 0 && (e.ASN == nil || e.ASN.Number != asn) || country != "" && e.Country != country {
+			return false
+		}
+		shows := e.Protocol != nil && slices.Contains(e.Protocol.JA4, ja4) || x.Dwell.Destination != nil && x.Dwell.Destination.Fingerprint == "ja4="+ja4
+		return ja4 == "" || shows
+	}, nil
 }
 
 // filter turns the flags into what the store takes.
@@ -125,7 +258,7 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 		if filter.Destination, err = config.ParsePrefix(f.destination); err != nil {
 			filter.Destination, filter.Domain = netip.Prefix{}, strings.TrimPrefix(strings.ToLower(f.destination), "*.")
 			if !isName(filter.Domain) {
-				return filter, usage("--destination %q is not an address, a network or a name", f.destination)
+				return filter, usage("--destination %q is not an address, a network or a name (--asn, --country and --ja4 are for others)", f.destination)
 			}
 		}
 	}
@@ -135,6 +268,9 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 			return filter, usage("--age: %v", err)
 		}
 		filter.Since = a.Now().Add(-age)
+	}
+	if _, err := f.evidence(a); err != nil {
+		return filter, err
 	}
 	if err := filter.Validate(); err != nil {
 		return filter, usageError{err}

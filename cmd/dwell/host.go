@@ -158,7 +158,12 @@ func (a *app) storedPairs(ctx context.Context, settings *config.Loaded, req hunt
 	if err != nil {
 		return nil, false, err
 	}
-	list, err := st.Findings(ctx, store.Filter{Internal: addr, Since: req.From, Until: req.To, Sort: store.ByScore})
+	remark, err := a.remarker(settings)
+	if err != nil {
+		return nil, false, err
+	}
+	list, err := st.Findings(ctx, store.Filter{Internal: addr, Since: req.From, Until: req.To, Sort: store.ByScore,
+		Where: func(f *hunt.Finding) bool { remark(f); return true }})
 	var missing *store.NotInstalledError
 	if errors.As(err, &missing) {
 		return nil, false, nil
@@ -275,7 +280,7 @@ func (d *hostPainter) pairs() {
 	d.head(fmt.Sprintf("keeps in touch with (%s)", hunt.Count(len(p.Pairs))))
 	for i := range p.Pairs[:min(len(p.Pairs), shownPairs)] {
 		f := &p.Pairs[i]
-		d.line("  %.3f %-8s  %s", f.Dwell.Score, f.Dwell.Severity, f.Dwell.Pair)
+		d.text(18, "  %.3f %-8s  %s%s", f.Dwell.Score, f.Dwell.Severity, f.Dwell.Pair, decidedOf(&f.Finding))
 		if len(f.Dwell.Reasons) > 0 {
 			d.text(18, "                  %s", f.Dwell.Reasons[0])
 		}
@@ -292,6 +297,19 @@ func (d *hostPainter) pairs() {
 	if more := len(p.Pairs) - shownPairs; more > 0 {
 		d.line("  and %s weaker ones (-o json)", hunt.Count(more))
 	}
+}
+
+// decidedOf is what was decided about a finding, in parentheses: safelisted, benign or escalated; empty where it is open.
+func decidedOf(f *hunt.Finding) string {
+	switch {
+	case f.Dwell.Safelisted && f.Dwell.Safelist != nil:
+		return " (safelisted by rule " + f.Dwell.Safelist.Name + ")"
+	case f.Dwell.Disposition == "" || f.Dwell.Disposition == hunt.Open:
+		return ""
+	case f.Dwell.Assignee != "":
+		return " (" + f.Dwell.Disposition + ", " + f.Dwell.Assignee + ")"
+	}
+	return " (" + f.Dwell.Disposition + ")"
 }
 
 // others says how many more talk to a destination.

@@ -292,7 +292,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 		}
 	}
 	switch r := o.Request; {
-	case !r.From.IsZero() && f.wholeHunt.Changed("since"):
+	case !r.From.IsZero() && f.wholeHunt.Lookup("since") != nil && f.wholeHunt.Changed("since"):
 		return o, usage("--from and --since both say where the window starts: leave one out")
 	case !r.From.IsZero() && !r.To.IsZero() && !r.To.After(r.From):
 		return o, usage("--to %s is not after --from %s", f.to, f.from)

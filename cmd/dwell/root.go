@@ -66,7 +66,7 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks, only errors")
 	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")
 	p.StringVar(&a.colorWhen, "color", "auto", "colour: auto, always or never")
-	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newHost(a), newWho(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a), newVersion(a))
+	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newHost(a), newWho(a), newDiff(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a), newVersion(a))
 	for _, c := range root.Commands() {
 		strict(c)
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,6 +46,25 @@ func readSafelist(settings *config.Loaded) (*safelist.List, error) {
 }
 
 func openSafelist(settings *config.Loaded) (pipeline.Safelist, error) { return readSafelist(settings) }
+
+// remarker gives what marks a stored finding by the rules as they are now: one that was written or removed by hand counts at once, and one that has
+// expired no more. A rule that this machine's list does not know keeps its mark: the list of another machine may.
+func (a *app) remarker(settings *config.Loaded) (func(*hunt.Finding), error) {
+	list, err := readSafelist(settings)
+	if err != nil {
+		return nil, err
+	}
+	today := a.Now().UTC().Format(time.DateOnly)
+	return func(f *hunt.Finding) {
+		by := list.Match(f, a.Now())
+		had := f.Dwell.Safelist
+		known := had != nil && slices.ContainsFunc(list.Rules, func(r safelist.Rule) bool { return r.Name == had.Name })
+		if by == nil && had != nil && !known && (had.Expires == "" || today < had.Expires) {
+			return
+		}
+		f.Dwell.Safelist, f.Dwell.Safelisted = by, by.Marks()
+	}, nil
+}
 
 func newSafelist(a *app) *cobra.Command {
 	c := &cobra.Command{
@@ -99,6 +120,9 @@ func (a *app) listSafelist() error {
 // ruleSide is the other side of a rule, for people.
 func ruleSide(r *safelist.Rule) string {
 	to := r.Destination + r.Domain
+	if r.ASN != 0 {
+		to = strings.TrimSpace(fmt.Sprintf("%s AS%d", to, r.ASN))
+	}
 	if to == "" && r.Fingerprint != "" {
 		to = "*"
 	}

@@ -23,7 +23,7 @@ import (
 // ruleFlags are what a new rule needs beside what it matches.
 type ruleFlags struct {
 	name, reason, owner, expires string
-	destination                  string
+	destination, asn             string
 	byID, dryRun                 bool
 }
 
@@ -34,11 +34,12 @@ func newSafelistAdd(a *app) *cobra.Command {
 		Short: "Add a rule for one finding, no wider than it needs",
 		Long: `Add a rule to the safelist's file, at its end; everything else in the file stays as it is. The rule has the finding's source and
 other side, with port and transport where the finding has them. A pair reads as dwell.pair does: the other side is an
-address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel. With --destination the rule is for any source.
+address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel. With --destination or --asn the rule is for any source.
 
 Where Elasticsearch is configured, stored findings that match are re-marked.`,
 		Example: `  dwell safelist add 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2 --reason "nightly backup, asked ops" --expires 180d
   dwell safelist add --destination updates.vendor.example --reason "whole fleet" --expires 180d
+  dwell safelist add --asn AS64500 --reason "our own cloud" --expires 90d
   dwell safelist add 10.1.4.22 203.0.113.7:443 --reason "own server" --expires 2027-06-30 --owner ops
   dwell safelist add '10.1.4.22>*:443/tcp#ja4=t13d190900_9dc949149365_97f8aa674fd9' --reason "backup agent" --expires 90d --dry-run`,
 		Args: cobra.MaximumNArgs(2),
@@ -50,6 +51,7 @@ Where Elasticsearch is configured, stored findings that match are re-marked.`,
 	p.StringVar(&f.expires, "expires", "", "`day` (UTC) from which the rule holds no more, 2027-06-30, or for how many days it holds, 180d")
 	p.StringVar(&f.name, "name", "", "the rule's name (default: made of what it matches)")
 	p.StringVar(&f.destination, "destination", "", "a rule for this destination from any source: an address, a network, a `name` (with its port) or a fingerprint")
+	p.StringVar(&f.asn, "asn", "", "a rule for every destination in this autonomous system (`number`), as in AS64500, from any source")
 	p.BoolVar(&f.byID, "by-id", false, "match this one finding by its id and nothing else")
 	p.BoolVar(&f.dryRun, "dry-run", false, "print the rule and change nothing")
 	return c
@@ -165,8 +167,11 @@ func orAny(source string) string {
 // ruleFor makes the rule that the arguments ask for.
 func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags, args []string) (safelist.Rule, error) {
 	switch {
-	case (len(args) == 0) == (f.destination == ""):
-		return safelist.Rule{}, usage("what the rule matches is required: a finding's id, a pair, or --destination")
+	case (len(args) == 0) == (f.destination == "" && f.asn == "") || f.destination != "" && f.asn != "":
+		return safelist.Rule{}, usage("what the rule matches is required, one of: a finding's id, a pair, --destination, --asn")
+	case f.asn != "":
+		n, err := asNumber("--asn", f.asn)
+		return safelist.Rule{ASN: n}, err
 	case f.destination != "":
 		to, err := hunt.ParseSide(f.destination)
 		if err != nil {

@@ -75,6 +75,11 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		if stored = &members[0]; len(members) > 1 {
 			a.say("dwell: campaign %s, %s; the strongest is shown, `dwell findings --campaign %s --expand` lists all", stored.Dwell.Campaign.Name, hunt.Many(len(members), "finding"), args[0])
 		}
+		remark, err := a.remarker(settings)
+		if err != nil {
+			return err
+		}
+		remark(stored)
 		last, err := st.Dispositions(ctx, []string{stored.Dwell.FindingID})
 		if err != nil {
 			return err

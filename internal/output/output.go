@@ -25,30 +25,39 @@ const (
 	CSV    Format = "csv"
 	// HTML is a page of one hunt, for reading and handing on.
 	HTML Format = "html"
+	// STIX and MISP are for other programs: a STIX 2.1 bundle, an event of MISP.
+	STIX Format = "stix"
+	MISP Format = "misp"
+	// Blocks is a list of names and addresses of escalated findings, one a line.
+	Blocks Format = "blocklist"
 	// RITA is written into a folder (WriteRITA), never to stdout.
 	RITA Format = "rita-csv"
 )
 
-// formats is the one list of what -o takes: help, errors, completion and documents follow it. Hunt marks those of `dwell hunt` alone.
+// formats is the one list of what -o takes: help, errors, completion and documents follow it. Hunt marks those of `dwell hunt` alone, Stored those
+// of stored findings, which alone have a disposition.
 var formats = [...]struct {
 	Format
-	About string
-	Hunt  bool
+	About        string
+	Hunt, Stored bool
 }{
-	{Table, "a table for people", false},
-	{Wide, "a table with every column, nothing cut", false},
-	{JSON, "one object: the hunt and its findings", false},
-	{NDJSON, "one finding per line, as stored", false},
-	{CSV, "one row per finding", false},
-	{HTML, "a page of its own, to read and hand on", false},
-	{RITA, "the files of Security Onion's RITA integration, with --out", true},
+	{Table, "a table for people", false, false},
+	{Wide, "a table with every column, nothing cut", false, false},
+	{JSON, "one object: the hunt and its findings", false, false},
+	{NDJSON, "one finding per line, as stored", false, false},
+	{CSV, "one row per finding", false, false},
+	{HTML, "a page of its own, to read and hand on", false, false},
+	{STIX, "a STIX 2.1 bundle", false, false},
+	{MISP, "an event for MISP", false, false},
+	{Blocks, "names and addresses of escalated findings, one a line", false, true},
+	{RITA, "the files of Security Onion's RITA integration, with --out", true, false},
 }
 
-// Formats lists what -o takes; ofHunt adds those of `dwell hunt` alone.
+// Formats lists what -o takes: ofHunt those of `dwell hunt`, else those of stored findings.
 func Formats(ofHunt bool) []string {
 	var names []string
 	for _, f := range formats {
-		if ofHunt || !f.Hunt {
+		if ofHunt && !f.Stored || !ofHunt && !f.Hunt {
 			names = append(names, string(f.Format))
 		}
 	}
@@ -96,6 +105,12 @@ func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 		return writeLines(w, findings)
 	case HTML:
 		return fmt.Errorf("%s is printed by package report", HTML)
+	case STIX:
+		return writeSTIX(w, findings)
+	case MISP:
+		return writeMISP(w, findings)
+	case Blocks:
+		return writeBlockList(w, findings)
 	case RITA:
 		return fmt.Errorf("%s is three files: it is written into a directory", RITA)
 	case Wide:

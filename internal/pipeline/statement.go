@@ -124,6 +124,6 @@ func selftestText(s *hunt.Selftest, cut float64) string {
 	for _, period := range order {
 		parts = append(parts, fmt.Sprintf("every %s %s of %s", scoring.Span(period), hunt.Count(by[period].found), hunt.Count(by[period].injected)))
 	}
-	return fmt.Sprintf("Self-test: %[2]s of %[1]s beacons injected into this window, half of them under other traffic, score >= %[3].2f (%[4]s)",
+	return fmt.Sprintf("Self-test: %[2]s of %[1]s beacons injected into this window, half of them under other traffic, score >= %.2[3]f (%[4]s)",
 		hunt.Count(s.Injected), hunt.Count(s.Found), cut, strings.Join(parts, ", "))
 }

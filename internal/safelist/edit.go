@@ -63,6 +63,9 @@ func OfSide(source string, to hunt.Side) Rule {
 // NameFor makes a name that no rule of the list has.
 func (l *List) NameFor(r *Rule) string {
 	text := r.Source + " " + r.Destination + r.Domain + r.Fingerprint
+	if r.ASN != 0 {
+		text += fmt.Sprintf("as%d", r.ASN)
+	}
 	if r.Finding != "" {
 		text += " finding " + r.Finding[:min(len(r.Finding), 8)]
 	}

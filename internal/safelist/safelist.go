@@ -18,7 +18,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Rule is one decision. Source and one of Destination, Domain, Fingerprint and Finding narrow it; what is empty means any.
+// Rule is one decision. Source and one of Destination, Domain, Fingerprint, ASN and Finding narrow it; what is empty means any.
 type Rule struct {
 	// Name is unique in the list and stands in the findings that it marks.
 	Name string `yaml:"name"`
@@ -32,6 +32,8 @@ type Rule struct {
 	Fingerprint string `yaml:"fingerprint,omitempty"`
 	// Finding is the id of one finding (dwell.finding_id): that and nothing else.
 	Finding string `yaml:"finding,omitempty"`
+	// ASN is the number of the autonomous system that announces the destination, whatever its address. It does not narrow the rule further.
+	ASN int64 `yaml:"asn,omitempty"`
 	// Port is the destination port, Transport its tcp, udp or icmp; 0 and empty mean any.
 	Port      int    `yaml:"port,omitempty"`
 	Transport string `yaml:"transport,omitempty"`
@@ -132,9 +134,11 @@ func (r *Rule) settle() (errs []error) {
 		errs = append(errs, fmt.Errorf("domain: %q: a star stands only in front, as in *.example.com", r.Domain))
 	case r.Domain != "" && !strings.Contains(strings.TrimPrefix(r.Domain, "*."), "."):
 		errs = append(errs, fmt.Errorf("domain: %q would match a whole top level", r.Domain))
-	case r.Finding != "" || r.Fingerprint != "":
+	case r.ASN < 0 || r.ASN > 1<<32-1:
+		errs = append(errs, fmt.Errorf("asn: %d is not the number of an autonomous system", r.ASN))
+	case r.Finding != "" || r.Fingerprint != "" || r.ASN != 0:
 	case r.Domain == "" && (r.Destination == "" || r.destination.IsValid() && r.destination.Bits() == 0):
-		errs = append(errs, errors.New("destination, domain, fingerprint or finding has to narrow the rule: it would match every server"))
+		errs = append(errs, errors.New("destination, domain, fingerprint, asn or finding has to narrow the rule: it would match every server"))
 	}
 	return errs
 }
@@ -198,6 +202,9 @@ func (r *Rule) Matches(f *hunt.Finding) bool {
 		return false
 	}
 	if r.Fingerprint != "" && (f.Dwell.Destination == nil || r.Fingerprint != f.Dwell.Destination.Fingerprint) {
+		return false
+	}
+	if e := f.Dwell.Evidence; r.ASN != 0 && (e == nil || e.ASN == nil || e.ASN.Number != r.ASN) {
 		return false
 	}
 	if r.destination.IsValid() && !r.covers(f) {

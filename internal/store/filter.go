@@ -54,6 +54,8 @@ type Filter struct {
 	Every bool
 	// HideSafelisted leaves out what a safelist rule matched.
 	HideSafelisted bool
+	// Where, if set, is asked last of each finding that would be listed, and may change it; what it refuses is left out.
+	Where func(*hunt.Finding) bool
 	// Sort is ByScore when empty.
 	Sort Order
 	// Limit is how many are wanted, 0 for all.

@@ -43,6 +43,9 @@ func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 		if err := json.Unmarshal(source, &found); err != nil {
 			return fmt.Errorf("read document %s of %s: %w", id, soconfig.FindingStream, err)
 		}
+		if f.Where != nil && !f.Where(&found) {
+			return nil
+		}
 		if _, known := revisions[found.Dwell.HuntID]; !known {
 			list.Unfinished++
 		}

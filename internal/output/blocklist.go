@@ -1,0 +1,54 @@
+package output
+
+import (
+	"bufio"
+	"io"
+	"slices"
+
+	"dwell/internal/hunt"
+)
+
+// Blocked is what a list for firewalls and resolvers holds of some findings, and why others are not in it.
+type Blocked struct {
+	// Lines are names and addresses, in order, each once.
+	Lines []string
+	// Left says of findings why they are not in it, by pair.
+	Left []string
+}
+
+// BlockList takes the destinations of findings that somebody escalated, and never more than those: a name and not its addresses, which others
+// share; of a network the addresses that were seen; no address of a known service, and none inside.
+func BlockList(findings []hunt.Finding) (b Blocked) {
+	for i := range findings {
+		f := &findings[i]
+		if f.Dwell.Disposition != hunt.Escalated || f.Dwell.Safelisted {
+			continue
+		}
+		o := observablesOf(f)
+		lines := append(o.Names, o.Below...)
+		for _, a := range o.Addresses {
+			if a != f.Dwell.InternalIP && !a.IsPrivate() && !a.IsLoopback() && !a.IsMulticast() && !a.IsLinkLocalUnicast() && !a.IsUnspecified() {
+				lines = append(lines, a.String())
+			}
+		}
+		switch {
+		case o.Shared != "" && len(o.Names)+len(o.Below) == 0:
+			b.Left = append(b.Left, Clean(f.Dwell.Pair)+": its addresses belong to "+o.Shared+", which others use too")
+		case len(lines) == 0:
+			b.Left = append(b.Left, Clean(f.Dwell.Pair)+": it has neither a name nor an external address to block")
+		default:
+			b.Lines = append(b.Lines, lines...)
+		}
+	}
+	slices.Sort(b.Lines)
+	b.Lines = slices.Compact(b.Lines)
+	return b
+}
+
+func writeBlockList(w io.Writer, findings []hunt.Finding) error {
+	b := bufio.NewWriter(w)
+	for _, l := range BlockList(findings).Lines {
+		b.WriteString(l + "\n")
+	}
+	return b.Flush()
+}

@@ -1,0 +1,162 @@
+package output
+
+import (
+	"encoding/json"
+	"net/netip"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/hunt"
+)
+
+// kinds of findings: by name, address, network, fingerprint and DNS, one with a hostile name.
+func exchanged() []hunt.Finding {
+	make := func(id string, change func(*hunt.Finding)) hunt.Finding {
+		f := sample("")
+		f.Dwell.FindingID, f.Dwell.HuntID, f.Dwell.Disposition = strings.Repeat(id, 32), "44b0", hunt.Escalated
+		f.Event.End.Time = f.Event.Start.Add(time.Hour)
+		change(&f)
+		return f
+	}
+	shared := []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.2")}
+	return []hunt.Finding{
+		make("a", func(f *hunt.Finding) { f.Destination.Domain = "cdn.evil.example" }),
+		make("b", func(*hunt.Finding) {}),
+		make("c", func(f *hunt.Finding) {
+			f.Destination.IP = netip.Addr{}
+			f.Dwell.Destination = &hunt.DestinationNetwork{Network: "198.51.100.0/24"}
+			f.Dwell.Evidence = &hunt.Evidence{Addresses: shared}
+			f.Dwell.Campaign = &hunt.CampaignOf{ID: "c1", Kind: "network", Name: "198.51.100.0/24", Hosts: 2}
+		}),
+		make("d", func(f *hunt.Finding) {
+			f.Dwell.DNS, f.Destination.Domain, f.Destination.IP = &hunt.DNSEvidence{Names: 99}, "tunnel.example", netip.MustParseAddr("10.0.0.53")
+			f.Network.Connections = 4_000_000_000
+		}),
+		make("e", func(f *hunt.Finding) { f.Destination.Domain = hostile + ".example" }),
+		make("f", func(f *hunt.Finding) {
+			f.Destination.IP = netip.MustParseAddr("2001:db8::7")
+			f.Dwell.Evidence = &hunt.Evidence{Service: &hunt.Service{Name: "Some CDN"}}
+		}),
+	}
+}
+
+// TestSTIX holds a bundle to the rules of STIX 2.1 that its published schemas (oasis-open/cti-stix2-json-schemas) state: required properties, forms of
+// ids and times, references that resolve and are of the kinds that a property takes. A whole simulated day was also run through those schemas.
+func TestSTIX(t *testing.T) {
+	text := printed(t, Options{Format: STIX}, exchanged()...)
+	require.Equal(t, text, printed(t, Options{Format: STIX}, exchanged()...), "deterministic")
+	for _, bad := range []string{"\x1b", "\x07", "\u202e", "0001-01-01"} {
+		require.NotContains(t, text, bad)
+	}
+	var b struct {
+		Type, ID string
+		Objects  []map[string]any
+	}
+	require.NoError(t, json.Unmarshal([]byte(text), &b))
+	form := regexp.MustCompile(`^[a-z][a-z0-9-]+--[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	moment := regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z$`)
+	require.Equal(t, "bundle", b.Type)
+	require.Regexp(t, form, b.ID)
+	must := map[string][]string{
+		"identity": {"name", "identity_class"}, "observed-data": {"first_observed", "last_observed", "number_observed", "object_refs"},
+		"indicator": {"pattern", "pattern_type", "valid_from", "indicator_types"}, "sighting": {"sighting_of_ref"},
+		"relationship": {"relationship_type", "source_ref", "target_ref"}, "grouping": {"context", "object_refs"},
+		"ipv4-addr": {"value"}, "ipv6-addr": {"value"}, "domain-name": {"value"}, "network-traffic": {"protocols", "src_ref"},
+	}
+	observables := map[string]bool{"ipv4-addr": true, "ipv6-addr": true, "domain-name": true, "network-traffic": true}
+	kind, count := map[string]string{}, map[string]int{}
+	for _, o := range b.Objects {
+		name := o["id"].(string)
+		require.Regexp(t, form, name)
+		require.True(t, strings.HasPrefix(name, o["type"].(string)+"--"))
+		require.Empty(t, kind[name], "each id once")
+		kind[name] = o["type"].(string)
+		count[o["type"].(string)]++
+	}
+	for _, o := range b.Objects {
+		what := o["type"].(string)
+		require.Contains(t, must, what)
+		need := must[what]
+		if !observables[what] {
+			need = append(need, "created", "modified")
+			require.LessOrEqual(t, o["created"], o["modified"])
+		} else {
+			require.NotContains(t, o, "created")
+		}
+		require.Equal(t, "2.1", o["spec_version"])
+		for _, p := range need {
+			require.Contains(t, o, p, what)
+		}
+		for p, v := range o {
+			switch {
+			case strings.HasSuffix(p, "_refs"):
+				require.NotEmpty(t, v)
+				for _, r := range v.([]any) {
+					require.NotEmpty(t, kind[r.(string)], "%s of %s resolves", p, what)
+					if what == "observed-data" {
+						require.True(t, observables[kind[r.(string)]])
+					}
+				}
+			case strings.HasSuffix(p, "_ref"):
+				require.NotEmpty(t, kind[v.(string)], "%s of %s resolves", p, what)
+			case p == "created" || p == "modified" || p == "valid_from" || p == "start" || p == "end" || strings.HasSuffix(p, "_seen") || strings.HasSuffix(p, "_observed") && p != "number_observed":
+				require.Regexp(t, moment, v)
+			case p == "number_observed" || what == "sighting" && p == "count":
+				require.GreaterOrEqual(t, v, 1.0)
+				require.LessOrEqual(t, v, 999_999_999.0)
+			}
+		}
+		if what == "relationship" {
+			require.Equal(t, []string{"based-on", "indicator", "observed-data"}, []string{o["relationship_type"].(string), kind[o["source_ref"].(string)], kind[o["target_ref"].(string)]})
+		}
+	}
+	require.Equal(t, map[string]int{"identity": 1, "ipv4-addr": 4, "ipv6-addr": 1, "domain-name": 2, "network-traffic": 5, "observed-data": 6, "indicator": 5, "sighting": 5,
+		"relationship": 5, "grouping": 1}, count, "the hostile name is no observable, and has no indicator")
+	require.Contains(t, text, `[domain-name:value = 'tunnel.example' OR domain-name:value LIKE '%.tunnel.example']`)
+	require.Contains(t, text, `[ipv4-addr:value ISSUBSET '198.51.100.0/24']`)
+	// The id of an address is set by the standard: it was computed with another implementation (Python's uuid5 of {"value":"203.0.113.7"}).
+	require.Contains(t, text, "ipv4-addr--9ddd739e-87b1-587d-83f2-62ef1130af2f")
+}
+
+func TestMISP(t *testing.T) {
+	var m mispEvent
+	text := printed(t, Options{Format: MISP}, exchanged()...)
+	require.NotContains(t, text, "\x1b")
+	require.NoError(t, json.Unmarshal([]byte(text), &m))
+	require.Equal(t, "2026-11-22", m.Event.Date)
+	require.Equal(t, "2", m.Event.ThreatLevelID, "high is 2 of MISP's levels")
+	ids := map[string]bool{}
+	for _, a := range m.Event.Attribute {
+		ids[a.Type+" "+a.Value] = a.ToIDS
+		require.NotContains(t, a.Value, "\n")
+		require.NotContains(t, a.Comment, "\n")
+	}
+	require.Equal(t, map[string]bool{"domain cdn.evil.example": true, "ip-dst 203.0.113.7": true, "ip-dst 198.51.100.1": true, "ip-dst 198.51.100.2": true,
+		"ip-dst 198.51.100.0/24": false, "domain tunnel.example": true, "ip-dst 2001:db8::7": false, "ip-src 10.1.4.22": false}, ids)
+	open := exchanged()[0]
+	open.Dwell.Disposition = hunt.Open
+	require.NotContains(t, printed(t, Options{Format: MISP}, open), `"to_ids": true`, "what nobody escalated is context")
+}
+
+func TestBlockList(t *testing.T) {
+	b := BlockList(exchanged())
+	require.Equal(t, []string{"198.51.100.1", "198.51.100.2", "203.0.113.7", "cdn.evil.example", "tunnel.example"}, b.Lines,
+		"names without their addresses, of a network what was seen, no resolver, no address of a shared service")
+	require.Len(t, b.Left, 2)
+	require.Contains(t, b.Left[1], "Some CDN")
+	for _, d := range []string{hunt.Open, hunt.Benign, ""} {
+		f := exchanged()[:1]
+		f[0].Dwell.Disposition = d
+		require.Empty(t, BlockList(f).Lines)
+	}
+	f := exchanged()[:1]
+	f[0].Dwell.Safelisted = true
+	require.Empty(t, BlockList(f).Lines)
+	inside := exchanged()[1:2]
+	inside[0].Destination.IP = netip.MustParseAddr("10.9.9.9")
+	require.Empty(t, BlockList(inside).Lines)
+}
