@@ -31,6 +31,7 @@ type huntFlags struct {
 	format, out string
 	listFlags
 	pick
+	iocs
 	day                 string
 	write               bool
 	failOn              string
@@ -60,6 +61,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
   dwell hunt -o rita-csv --out /nsm/rita                          files for Security Onion's own RITA integration
   dwell hunt --remember-only --since 30d                          once: learn what this network knows already
   dwell hunt --selftest -q -o json | jq .hunt.dwell.hunt.statement.selftest
+  dwell hunt --ioc 203.0.113.7 --ioc ja4=t13d190900_9dc949149365_97f8aa674fd9
   dwell hunt --fail-on high                                       exit code 3 when something high turns up`,
 		RunE: func(c *cobra.Command, paths []string) error {
 			for _, p := range paths {
@@ -73,6 +75,7 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	f.window(p)
 	f.listed(p)
 	f.pick.flags(p)
+	p.StringArrayVar(&f.given, "ioc", nil, "print what matches this `indicator` only: an address, a network, a domain, a JA3, a JA4, a certificate's hash, or a file of them (repeatable)")
 	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(true))
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `directory` that its three files go into, in place of older ones")
 	p.Bool("by-sensor", false, "hunt in what each sensor saw on its own, for sites whose internal addresses overlap (of files, each --zeek is a sensor)")
@@ -128,6 +131,10 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		}
 		settings.Evidence.Enabled = false // no judge is asked, so no feed is fetched
 	}
+	defer f.iocs.close()
+	if err := f.iocs.settle(c.Context(), settings); err != nil {
+		return err
+	}
 	options, err := f.options(c.Context(), a, settings)
 	if err != nil {
 		return err
@@ -165,7 +172,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	}
 	shown, hidden := printed(result.Findings, settings.Hunt.MinScore, f.safelisted)
 	others := len(shown)
-	shown = slices.DeleteFunc(shown, func(x hunt.Finding) bool { return !f.has(&x) })
+	shown = slices.DeleteFunc(shown, func(x hunt.Finding) bool { return !f.pick.has(&x) || !f.iocs.has(&x) })
 	others -= len(shown)
 	entries := f.grouped(shown, &show)
 	more := len(entries) - f.first(len(entries), show.Format == output.Table, a.OutTTY)
@@ -179,6 +186,9 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 		return err
 	}
 	a.summarize(result, settings, len(shown), others, f.more(more), hidden)
+	if len(f.given) > 0 && len(shown) == 0 {
+		a.say("dwell: hint: no finding matches --ioc: `dwell who INDICATOR` looks at every connection, suspicious or not")
+	}
 	if writer != nil {
 		if err := a.store(c.Context(), writer, settings, result); err != nil {
 			return err
@@ -330,7 +340,7 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, othe
 		hunt.Many(shown, "finding"), settings.Hunt.MinScore, hunt.Many(h.Scored, "key"), hunt.Many(h.Pairs, "pair"), hunt.Many(h.Connections, "connection"), window)
 	text += more
 	if others > 0 {
-		text += fmt.Sprintf("; %s elsewhere (--source, --destination)", hunt.Count(others))
+		text += fmt.Sprintf("; %s others (--source, --destination, --ioc)", hunt.Count(others))
 	}
 	if hidden > 0 {
 		text += fmt.Sprintf("; %s safelisted (--show-safelisted)", hunt.Count(hidden))

@@ -153,7 +153,7 @@ func drawWho(w io.Writer, page *who.Page, width int) error {
 			ports += "; " + h.Users[0]
 		}
 		under = append(under, output.Clean(ports))
-		rows = append(rows, []string{output.Clean(name), shortTime(h.First), shortTime(h.Last), hunt.Count(h.Connections), hunt.Size(h.Sent), hunt.Size(h.Received), output.Clean(ports)})
+		rows = append(rows, []string{output.Clean(name), shortTime(h.First), shortTime(h.Last), hunt.Count(h.Connections), size(h.Sent), size(h.Received), output.Clean(ports)})
 	}
 	if len(page.Hosts) == 0 {
 		return nil
@@ -211,6 +211,14 @@ func drawWho(w io.Writer, page *who.Page, width int) error {
 	}
 	_, err := fmt.Fprintln(w, output.Wrap("also: "+output.Chopped(output.Clean(strings.Join(page.Also, ", ")), width-6), width, "      "))
 	return err
+}
+
+// size is a number of bytes, or that it is not known.
+func size(n int64) string {
+	if n == hunt.Absent {
+		return "-"
+	}
+	return hunt.Size(n)
 }
 
 // shortTime is a moment for a column, empty where it is not known.

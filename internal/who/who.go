@@ -41,7 +41,8 @@ type Host struct {
 	Users []string  `json:"users,omitempty"`
 	First hunt.Time `json:"first"`
 	Last  hunt.Time `json:"last"`
-	// Connections, and the payload bytes sent and received; what Zeek did not log counts as nothing.
+	// Connections, and the payload bytes sent and received; what Zeek did not log counts as nothing. -1 where there are no sizes: of a fingerprint the
+	// TLS records are counted.
 	Connections int64 `json:"connections"`
 	Sent        int64 `json:"sent"`
 	Received    int64 `json:"received"`
@@ -76,13 +77,19 @@ func Ask(ctx context.Context, src hunt.Source, w material.Wanted, to hunt.Side) 
 	if to.Name != "" {
 		h.queries(m, to.Name)
 	}
+	if to.Fingerprint != "" {
+		remarks, err := h.prints(ctx, m, &to)
+		if reading.Add(remarks); err != nil {
+			return nil, reading, err
+		}
+	}
 	page = &Page{Destination: to.String(), Window: hunt.TimeSpan{Start: hunt.Time{Time: reading.Window.Start}, End: hunt.Time{Time: reading.Window.End}}, Also: h.list()}
 	if !w.Request.Scope.Narrowed() {
 		m.Table.WalkSources(func(int, netip.Addr, *pairs.Of) { h.mu.Lock(); page.Active++; h.mu.Unlock() })
 	}
 	for _, x := range h.of {
 		page.Hosts = append(page.Hosts, *x)
-		page.Connections, page.Sent, page.Received = page.Connections+x.Connections, page.Sent+x.Sent, page.Received+x.Received
+		page.Connections, page.Sent, page.Received = page.Connections+x.Connections, page.Sent+max(x.Sent, 0), page.Received+max(x.Received, 0)
 	}
 	slices.SortFunc(page.Hosts, func(a, b Host) int {
 		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(b.Queries, a.Queries), a.IP.Compare(b.IP))
@@ -102,9 +109,7 @@ func (h *hosts) connections(m *material.Material, to *hunt.Side) {
 	case to.Network.IsValid():
 		h.walk(m, m.Table, to.Network.Contains, to)
 		h.called(m, to.Network.Contains)
-	case m.Named == nil:
-	case to.Fingerprint != "":
-		h.walk(m, m.Named.Prints, func(a netip.Addr) bool { p := m.Named.Print(a); return p.String() == to.Fingerprint }, to)
+	case to.Fingerprint != "" || m.Named == nil:
 	default:
 		h.walk(m, m.Named.Table, func(a netip.Addr) bool { return Below(m.Named.Name(a), to.Name) }, to)
 	}
@@ -206,6 +211,48 @@ func (h *hosts) queries(m *material.Material, name string) {
 		}
 		h.mu.Unlock()
 	}
+}
+
+// prints adds the hosts that show a TLS fingerprint, by the TLS records themselves: tables have only those that several destinations were shown. Records
+// have no sizes.
+func (h *hosts) prints(ctx context.Context, m *material.Material, to *hunt.Side) (remarks hunt.Remarks, err error) {
+	if m.Session.Names == nil || m.Window == (hunt.Window{}) {
+		return remarks, nil
+	}
+	ports := map[netip.Addr]map[string]bool{}
+	reading, err := m.Session.Names(ctx, m.LookUp(), func(batch []hunt.NameRecord) error {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for i := range batch {
+			r := &batch[i]
+			if r.Kind != hunt.TLS || r.Fingerprint.String() != to.Fingerprint || to.Port != 0 && r.DstPort != to.Port || !m.Window.Contains(r.Start) {
+				continue
+			}
+			x := h.of[r.Src]
+			if x == nil {
+				x = &Host{IP: r.Src, Sent: hunt.Absent, Received: hunt.Absent}
+				h.of[r.Src], ports[r.Src] = x, map[string]bool{}
+			}
+			x.span(r.Start)
+			x.Connections += max(r.Count, 1)
+			ports[r.Src][fmt.Sprintf("%d/tcp ssl", r.DstPort)] = true
+			if len(h.also) < maxAlso {
+				h.also[cmp.Or(r.Name, r.Dst.String())] = true
+			}
+		}
+		return ctx.Err()
+	})
+	for a, list := range ports {
+		for port := range list {
+			h.of[a].Ports = append(h.of[a].Ports, port)
+		}
+		slices.Sort(h.of[a].Ports)
+	}
+	remarks = hunt.Remarks{Gaps: reading.Gaps}
+	if strings.HasPrefix(to.Fingerprint, "ja3=") {
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: "a JA3 is looked for in TLS records without a JA4 only", Hint: "ask for the JA4 where Zeek logs one"})
+	}
+	return remarks, err
 }
 
 // take adds what a host did; x with no connection adds no host.
