@@ -209,6 +209,10 @@ func columns(w io.Writer, rows [][]string, width int) {
 		for j, text := range r {
 			b.WriteString(text + strings.Repeat(" ", widths[j]-len([]rune(text))+2))
 		}
-		fmt.Fprintln(w, output.Wrap(output.Chopped(strings.TrimRight(b.String(), " "), width-4), width, "    "))
+		text := strings.TrimRight(b.String(), " ")
+		if width > 0 {
+			text = output.Wrap(output.Chopped(text, width-4), width, "    ")
+		}
+		fmt.Fprintln(w, text)
 	}
 }

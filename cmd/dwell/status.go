@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,20 +20,26 @@ import (
 
 func newStatus(a *app) *cobra.Command {
 	var last int
+	var format string
 	c := &cobra.Command{
 		Use:   "status",
 		Short: "Show the last hunts that were stored, how late they are and what went wrong",
 		Long: `Show the last hunts that were stored: window, how many connections, pairs and findings, whether the window was complete,
 what went wrong, and what is waits on this host because the cluster did not take it. LAG is how long after its window's end a hunt ran.`,
 		Example: `  dwell status
-  dwell status --last 50`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context(), last) },
+  dwell status --last 50
+  dwell status -o json | jq -r '.[] | select(.dwell.hunt.complete | not) | .dwell.window.start'`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context(), last, format) },
 	}
-	c.Flags().IntVar(&last, "last", 10, "how many hunts")
+	c.Flags().IntVar(&last, "last", 10, "`number` of hunts")
+	c.Flags().StringVarP(&format, "output", "o", "table", "`format`: table or json")
 	return c
 }
 
-func (a *app) status(ctx context.Context, last int) error {
+func (a *app) status(ctx context.Context, last int, format string) error {
+	if format != "table" && format != "json" {
+		return usage("-o %s: want table or json", format)
+	}
 	if last < 1 {
 		return usage("--last %d: want 1 or more", last)
 	}
@@ -53,22 +58,30 @@ func (a *app) status(ctx context.Context, last int) error {
 		return missingTemplates(err)
 	}
 	if len(hunts) == 0 {
-		a.say("dwell: no hunt was stored yet: `dwell hunt --write` does")
+		return codeError{exitIncomplete, "no hunt is stored yet: `dwell hunt --write` stores one"}
+	}
+	if format == "json" {
+		if err := output.Encoder(a.Out).Encode(hunts); err != nil {
+			return fmt.Errorf("print the hunts: %w", err)
+		}
 		return nil
 	}
-	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "WINDOW\tRAN\tLAG\tCONNECTIONS\tPAIRS\tCRITICAL\tHIGH\tMEDIUM\tLOW\tREAD\tSTATE")
+	rows := [][]string{{"WINDOW", "LAG", "CONNS", "CRIT", "HIGH", "MED", "LOW", "STATE", "HUNT"}}
 	for i := range hunts {
 		h := &hunts[i]
-		s := &h.Dwell.Hunt
-		fmt.Fprintf(w, "%s/%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n",
-			h.Dwell.Window.Start.Format(time.RFC3339), h.Dwell.Window.End.Format(time.RFC3339), h.Event.Ingested.Format(time.RFC3339),
-			hunt.Seconds(h.Event.Ingested.Sub(h.Dwell.Window.End.Time).Seconds()),
-			s.Connections, s.Pairs, s.BySeverity.Critical, s.BySeverity.High, s.BySeverity.Medium, s.BySeverity.Low, hunt.Seconds(s.Stages.Read), state(s))
+		s, w := &h.Dwell.Hunt, &h.Dwell.Window
+		window := "-"
+		if !w.Start.IsZero() {
+			window = w.Start.UTC().Format("2006-01-02 15:04") + " +" + hunt.Brief(w.End.Sub(w.Start.Time).Round(time.Minute).Seconds())
+		}
+		lag := "-"
+		if !w.End.IsZero() {
+			lag = hunt.Brief(h.Event.Ingested.Sub(w.End.Time).Seconds())
+		}
+		rows = append(rows, []string{window, lag, hunt.Count(s.Connections), hunt.Count(s.BySeverity.Critical), hunt.Count(s.BySeverity.High), hunt.Count(s.BySeverity.Medium),
+			hunt.Count(s.BySeverity.Low), state(s), h.Dwell.HuntID[:min(7, len(h.Dwell.HuntID))]})
 	}
-	if err := w.Flush(); err != nil {
-		return err
-	}
+	columns(a.Out, rows, a.Width)
 	for i := range hunts {
 		for _, g := range hunts[i].Dwell.Hunt.Gaps {
 			fmt.Fprintf(a.Out, "%s: %s\n", hunts[i].Dwell.Window.Start.Format(time.RFC3339), output.Clean(g))
