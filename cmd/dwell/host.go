@@ -333,7 +333,7 @@ func some(list []netip.Addr) string {
 
 const shownPorts = 12
 
-// inside says which services of which machines were used, new ones first and by name.
+// inside says which services of which hosts were used, new ones first and by name.
 func (d *hostPainter) inside() {
 	p := d.page
 	title := fmt.Sprintf("inside (%s)", hunt.Many(p.InsideConnections, "connection"))
@@ -346,7 +346,7 @@ func (d *hostPainter) inside() {
 	}
 	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
 		s := &p.Inside[i]
-		text := fmt.Sprintf("  %-10s %7s connections to %s", s.Port, hunt.Count(s.Connections), hunt.Many(len(s.Machines), "machine"))
+		text := fmt.Sprintf("  %-10s %7s connections to %s", s.Port, hunt.Count(s.Connections), hunt.Many(len(s.Machines), "host"))
 		if s.New > 0 {
 			text += fmt.Sprintf(", %s NEW:", hunt.Count(s.New))
 		} else {
