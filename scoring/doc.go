@@ -1,5 +1,5 @@
-// Package scoring is the mathematics of dwell: it turns the start times, sizes and durations of a key's connections
-// into indicators, each a value between 0 and 1 with the parts it is made of and the reasons in plain words.
+// Package scoring is the mathematics of dwell: it turns a candidate's start times, sizes and durations into
+// indicators, each a value between 0 and 1 with its parts and its reasons.
 //
 // It promises three things. It is pure: no I/O, no clock, no logger, no state between calls, nothing of the rest of
 // the program. It is defined everywhere: no input makes it panic or return a NaN; what cannot be judged gives the

@@ -1,7 +1,5 @@
-// Package soconfig holds what dwell puts into other people's systems, as files that can be read where they lie and as
-// bytes inside the program: Elasticsearch's component and index templates, lifecycle policy and role; queries and columns
-// for Security Onion's console with a helper that adds them, Kibana's dashboards (made by package kibana), systemd units, a Salt
-// state with its settings, and a sample configuration.
+// Package soconfig holds what dwell installs in other systems: Elasticsearch templates, roles and policies; queries
+// for Security Onion's console; Kibana dashboards; systemd units; a Salt state; a sample configuration.
 //
 // # What the templates promise
 //

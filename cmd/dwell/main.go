@@ -1,4 +1,4 @@
-// Command dwell hunts for compromised machines in Zeek data: see the README and `dwell help`.
+// Command dwell hunts for command-and-control traffic in Zeek data: see the README and `dwell help`.
 package main
 
 import (

@@ -1,4 +1,4 @@
-// Package leak holds tests to the goroutines that they began: what still runs when a package's tests are over was forgotten.
+// Package leak fails a test that leaves goroutines running.
 package leak
 
 import (

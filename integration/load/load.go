@@ -1,5 +1,5 @@
-// Package load puts Zeek logs into Elasticsearch as Security Onion stores them, for tests and for the demo: the data
-// stream logs-zeek-so, with a stand-in for Security Onion's index template, one document a record.
+// Package load puts Zeek logs into Elasticsearch as Security Onion stores them, for tests and the demo: one document
+// per record in the data stream logs-zeek-so, with a stand-in for Security Onion's index template.
 //
 // It is exact: every line becomes a document or is counted and told, and at the end the index is counted and must have
 // grown by what was acknowledged. Documents have ids made of file, line number and line, so loading the same files again

@@ -1,7 +1,7 @@
-// Command pictures draws dwell's dashboards for the documentation: the panels of so-config/kibana, each from the answer
-// that a real Elasticsearch gives to the request that Lens would send for it. One page a dashboard, static and without
-// scripts, light and dark by the reader's scheme; make.sh turns them into the pictures of docs/pictures. They show what
-// the dashboards say, not what Kibana looks like.
+// Command pictures draws dwell's dashboards for the documentation: each panel of so-config/kibana from a real
+// Elasticsearch's answer to the request that Lens would send. One page a dashboard, static and without scripts,
+// light and dark by the reader's scheme; make.sh turns them into the pictures of docs/pictures. They show what the
+// dashboards say, not what Kibana looks like.
 //
 //	DWELL_TEST_ELASTICSEARCH_URL=... go run ./integration/pictures -from 2026-03-02T00:00:00Z -to 2026-03-10T00:00:00Z -out DIR
 package main

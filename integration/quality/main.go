@@ -1,5 +1,5 @@
-// Command quality measures the beacon score against the targets of docs/detection.md: seeded series of every kind,
-// each row with RITA's figure beside it.
+// Command quality measures detection against the targets of docs/detection.md: seeded series of every kind, with
+// RITA's figure for each row.
 //
 //	go run ./integration/quality          every row, a few minutes
 //	go run ./integration/quality -fast    the subset that go test guards

@@ -1,4 +1,4 @@
-// Package testnode brings a real Elasticsearch up for tests and for the demo, on machines with and without Docker.
+// Package testnode starts a real Elasticsearch for tests and the demo, with or without Docker.
 //
 // It promises:
 //   - a node that answers when Start returns, over TLS that the node's own CA verifies, with a user whose password was

@@ -1,5 +1,5 @@
-// Package atomicfile is the one way in which dwell writes a file: a temporary one beside it, synced, renamed over it, and the
-// directory synced. Whoever reads sees the old file or the new one, after a crash as well.
+// Package atomicfile is the only way dwell writes a file: write a temporary file, sync it, rename it, sync the
+// directory. Whoever reads sees the old file or the new one, after a crash as well.
 //
 // It also has the locks by which processes share a directory ([Lock], [TryLock]).
 package atomicfile

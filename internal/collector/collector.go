@@ -1,5 +1,5 @@
-// Package collector lets Go's garbage collector come more often while a hunt lasts. Its rate is one of the whole process, so
-// only a program that is one may ask for it, never a library.
+// Package collector makes Go's garbage collector run more often during a hunt. Its rate is one of the whole process,
+// so only a program that is one may ask for it, never a library.
 package collector
 
 import (

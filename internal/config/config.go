@@ -1,4 +1,4 @@
-// Package config settles what dwell does: flags over environment over file over defaults, each value with its origin.
+// Package config resolves settings: flags over environment over file over defaults, each value with its origin.
 //
 // Every key stands in one table ([Keys]) with its default and its documentation; the reference page, the sample
 // file and the environment names are made from it. Secrets come by environment, file or systemd credential, never by

@@ -1,4 +1,4 @@
-// Package es is dwell's one way to speak HTTP to Elasticsearch, 8.x and 9.x alike.
+// Package es is the HTTP client for Elasticsearch 8.x and 9.x.
 //
 // It promises four things. There is one retry layer: go-retryablehttp below elastic-transport-go, with an allow-list
 // of what may be tried again, a capped backoff with full jitter, and the server's own error kept. An attempt is whole

@@ -1,5 +1,5 @@
-// Package evidence weighs what speaks for and against a finding beside its rhythm: steps 2 to 4 of the hunt (business need,
-// abnormal protocol behaviour, which machine it is).
+// Package evidence weighs everything about a finding except its rhythm: business need, abnormal protocol behavior,
+// host identity (steps 2 to 4 of the hunt).
 //
 // A [Judge] knows one kind of evidence. It sees all subjects of a hunt at once, so that it can ask its source about many of
 // them in one request, and speaks its mind by [Subject.Modify], [Subject.Explain] and their kin. What that makes of a score is

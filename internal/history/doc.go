@@ -1,5 +1,5 @@
-// Package history keeps what hunts read, so that the next hunt reads only what is new, and so that 30 or 90 days can be
-// hunted without asking the cluster for them again.
+// Package history keeps what hunts read, so that the next hunt reads only what is new and 30 or 90 days can be
+// hunted without the cluster.
 //
 // A [Store] holds segments: Parquet files of one hour (UTC, by the start of a record), one each for connections, names and
 // DNS queries, sorted by source, destination, port and start. A manifest names the segments that count, with the checksum

@@ -1,2 +1,3 @@
-// Package hunt has the types that everything else speaks in: windows, connections, scopes, findings and their documents, and what a source can do.
+// Package hunt has the types that all packages share: windows, connections, scopes, findings and their documents,
+// and the capabilities of a source.
 package hunt

@@ -1,5 +1,6 @@
-// Package output prints findings: as a table that fits the terminal, as tab-separated text for pipes, as JSON, NDJSON
-// and CSV. Text that came out of network data is made harmless on the way out; numbers and times are ours and stay.
+// Package output prints findings: a table that fits the terminal, tab-separated text for pipes, JSON, NDJSON, CSV
+// and other formats. Text that came out of network data is made harmless on the way out; numbers and times are ours
+// and stay.
 package output
 
 import (

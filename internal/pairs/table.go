@@ -1,4 +1,4 @@
-// Package pairs merges connections into pairs: who talked to whom, when, how much, for how long.
+// Package pairs merges connections into pairs: source, destination, start times, bytes, durations.
 //
 // A [Table] takes batches of connections from any number of goroutines, in any order, and keeps every one of them,
 // because the score of a pair rests on each start time and not on a summary. What it keeps is small: a pair with one

@@ -1,5 +1,6 @@
-// Package pipeline carries a hunt out: it lets a source read the window into tables, lets a ranking make findings of them,
-// and puts these and what can be said of the hunt in order. It does no I/O of its own, and knows no source and no ranking by name.
+// Package pipeline runs a hunt: the source fills tables with the window, a ranking makes findings of them, and the
+// pipeline orders them and writes the coverage statement. It does no I/O of its own, and knows no source and no
+// ranking by name.
 package pipeline
 
 import (

@@ -1,6 +1,5 @@
-// Package safelist knows which findings somebody has looked at and found to be no threat: rules with a reason, an owner
-// and an expiry, as narrow as the decision was. A rule marks a finding; it never hides one from the store and never
-// changes a score.
+// Package safelist matches findings against safelist rules, each with a reason, an owner and an expiry. A rule marks
+// a finding; it never hides one from the store and never changes a score.
 package safelist
 
 import (

@@ -1,4 +1,4 @@
-// Package schedule settles when to hunt and over which windows, and carries that out for as long as the service lives
+// Package schedule decides when to hunt which windows, and runs those hunts for as long as the service runs
 // ([Runner]).
 //
 // Windows end at full hours UTC, so that the same window is the same hunt, whoever asks for it and whenever.

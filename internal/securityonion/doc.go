@@ -1,5 +1,5 @@
-// Package securityonion is what dwell knows about Security Onion 2.4 and 3.x: the names of its indices and fields, their
-// types and units, the shape of its Zeek documents, and its links.
+// Package securityonion holds the facts about Security Onion 2.4 and 3.x: index and field names, types and units,
+// the shape of its Zeek documents, and links.
 //
 // It is a leaf: it imports nothing of ours, and everyone who needs such a name asks it. Facts are from Security Onion's
 // published configuration, read and partly run; docs/facts/security-onion.md says which.

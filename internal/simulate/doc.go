@@ -1,4 +1,4 @@
-// Package simulate makes labelled Zeek logs: a believable network, and implants whose truth is written down beside the
+// Package simulate makes labelled Zeek logs: a plausible network, and implants with the truth in a file next to the
 // logs. Tests, trials and the demo hunt in them.
 //
 // It promises three things.

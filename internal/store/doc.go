@@ -1,5 +1,4 @@
-// Package store is the seam between dwell and the live stack: it installs the templates, writes findings and the
-// hunts' own documents, and reads them back.
+// Package store installs the templates, writes findings and hunt documents to Elasticsearch, and reads them back.
 //
 // Start with [New] for a [Store] (Write, Findings, Hunts) and with [NewInstaller] for the administrator's side (Plan, Apply,
 // CreateAPIKey).

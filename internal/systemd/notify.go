@@ -1,4 +1,4 @@
-// Package systemd tells systemd how the service is (sd_notify(3)). Without systemd it does nothing.
+// Package systemd reports the state of the service to systemd (sd_notify(3)). Without systemd it does nothing.
 package systemd
 
 import (

@@ -1,6 +1,5 @@
-// Package tile writes and reads tiles: files of entries sorted by a fixed key, each of one hour (or, once merged, of several
-// in a row), into which a hunt puts pairs that do not fit in memory (docs/tiles.md). It knows nothing of what an
-// entry's value means.
+// Package tile writes and reads spill files: sorted entries, one file per hour, for pairs that do not fit in memory
+// (docs/tiles.md). It knows nothing of what an entry's value means.
 //
 // A tile is written under a temporary name, synced and renamed, so that a tile that is there is whole. Every block has a
 // checksum, and the end is marked and says how many entries there are: a reader never takes a torn or damaged tile for

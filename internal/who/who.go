@@ -1,5 +1,4 @@
-// Package who answers who talked to a destination: every host, with first and last connection, count and bytes, whether or not
-// anything about it is suspicious.
+// Package who lists the hosts that contacted a destination, with first and last connection, count and bytes.
 package who
 
 import (

@@ -1,5 +1,5 @@
-// Package elastic reads Zeek connections out of Security Onion's Elasticsearch: each connection of a window exactly
-// once, in one pass, or a gap that says which part is missing and why.
+// Package elastic reads Zeek connections from Security Onion's Elasticsearch: each connection of a window exactly
+// once, or a gap that says which part is missing and why.
 //
 // The window is counted first (one date histogram) and cut into slices of about [Options.SliceDocs] connections. Each
 // slice is one request: a composite aggregation whose sources are the exact values of the fields that [hunt.Connection]

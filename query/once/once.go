@@ -1,4 +1,4 @@
-// Package once tells connections that came before from those that come for the first time.
+// Package once recognizes connections that were already read.
 package once
 
 import (

@@ -1,4 +1,4 @@
-// Package zeek gives a hunt what stands in Zeek's log files; package log reads them.
+// Package zeek is the source of a hunt in Zeek log files; package log parses them.
 //
 // [Source] promises that every connection of the window comes exactly once, and that whatever it could not read is a gap
 // of the [hunt.Reading]: damaged lines, files that end early, files that may hold records and cannot be read. Nothing of

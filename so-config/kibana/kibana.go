@@ -1,5 +1,5 @@
-// Package kibana makes dwell's Kibana objects out of one table of panels ([Dashboards]): the data view, saved searches and
-// dashboards that so-config/kibana/dwell.ndjson holds.
+// Package kibana makes dwell's Kibana objects from one table of panels ([Dashboards]): the data view, saved searches
+// and dashboards in so-config/kibana/dwell.ndjson.
 //
 // Panels are Lens, by value, on one data view with a fixed id that is in the file too. The objects are written in the
 // format of Kibana 8.7 and 8.8, which later versions read and Security Onion's oldest supported one (8.14) does too. They

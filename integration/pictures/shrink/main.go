@@ -1,5 +1,5 @@
-// Command shrink writes a screenshot again with at most 256 colours: the most frequent ones that differ from each other,
-// and for all others the nearest of these. Pages of few colours and text look the same and are half as large.
+// Command shrink reduces a screenshot to at most 256 colors. Pages of few colours and text look the same and are
+// half as large.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package estest is a stand-in for the wire to Elasticsearch that fails on demand: the n-th request gets an error, a
-// torn body, a stall, a proxy's page. It is for faults that a real server cannot be made to show.
+// Package estest is an Elasticsearch transport that fails on demand: the n-th request gets an error, a torn body, a
+// stall or a proxy's page. It is for faults that a real server cannot be made to show.
 //
 // A [Fake] is an http.RoundTripper in memory, so that tests of waiting can run in testing/synctest. In front of a
 // real server (Fake.Next) it puts faults into real traffic; [Fake.Serve] puts it behind a socket.

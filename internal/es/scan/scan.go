@@ -1,5 +1,5 @@
-// Package scan reads JSON off a byte slice without building anything: no maps, no interface values, no allocation but
-// for strings with escapes. It is for answers of Elasticsearch with tens of thousands of buckets, where decoding must
+// Package scan reads JSON from a byte slice without allocating: no maps, no interface values, only strings with
+// escapes are copied. It is for answers of Elasticsearch with tens of thousands of buckets, where decoding must
 // never be what the server waits for.
 //
 // Errors are sticky: after the first, every method gives zero values and [Scanner.Err] tells what and where. What is

@@ -1,6 +1,6 @@
-// Package catalogue knows services that many machines call again and again: updates, time, revocation lists, push messages
-// and the like. It is data (services.csv, owners.csv, sources.csv), each entry with its source. An entry lowers a score and
-// says so; it hides nothing.
+// Package catalogue knows benign services that many hosts contact regularly: updates, time, revocation lists, push
+// messages. It is data (services.csv, owners.csv, sources.csv), each entry with its source. An entry lowers a score
+// and says so; it hides nothing.
 //
 // A name can be forged: an implant may put any server name into its TLS handshake or Host header. So a name alone explains
 // weakly. It explains strongly when the address confirms it (it lies in a network that is the vendor's own), or when several

@@ -1,6 +1,5 @@
-// Package firstseen remembers when each destination (an address or a name), each registered domain and each story was first and
-// last seen: what is new to a network weighs more, what it has known for long weighs less. Hunts that are stored feed it, and so does
-// one pass over the past.
+// Package firstseen remembers when each destination, registered domain and finding was first and last seen. Hunts
+// that are stored feed it, and so does one pass over the past.
 package firstseen
 
 import (

@@ -1,4 +1,4 @@
-// Package host says which machine an internal address is: step 4 of the hunt.
+// Package host identifies the host behind an internal address (step 4 of the hunt).
 package host
 
 import (

@@ -1,6 +1,6 @@
-// Package intel knows indicators of compromise out of lists: addresses, networks, domains, TLS fingerprints (JA3, JA4) and
-// hashes of certificates. A list that cannot be read, or an entry that would match half the Internet, is told and left
-// out; the hunt goes on with the rest.
+// Package intel reads indicator lists: addresses, networks, domains, TLS fingerprints (JA3, JA4) and certificate
+// hashes. A list that cannot be read, or an entry that would match half the Internet, is told and left out; the hunt
+// goes on with the rest.
 package intel
 
 import (

@@ -1,4 +1,4 @@
-// Package judges puts the judges of a hunt together, in their order. It is the one place that knows all of them.
+// Package judges builds the judges of a hunt, in their order. It is the one place that knows all of them.
 package judges
 
 import (

@@ -1,4 +1,4 @@
-// Package owner says who holds the other side's addresses: autonomous system, organisation, country. It changes no score
+// Package owner looks up who owns an external address: autonomous system, organization, country. It changes no score
 // itself; the catalogue of known services takes a vendor's own autonomous system as a confirmation of its names.
 package owner
 

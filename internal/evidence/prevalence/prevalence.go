@@ -1,5 +1,5 @@
-// Package prevalence weighs how many internal hosts talk to a destination, out of how many: few, many, or many that do the
-// same. It reads nothing itself: the hunt hands it its candidates and the tables of who talked to whom.
+// Package prevalence weighs how many of the internal hosts contact a destination, and whether they behave alike. It
+// reads nothing itself: the hunt hands it its candidates and the tables of who talked to whom.
 package prevalence
 
 import (

@@ -1,6 +1,5 @@
-// Package protocol weighs how connections are spoken: step 3 of the hunt. What a finding holds by itself (its service,
-// sizes and totals) is judged always; what ssl, x509, http, dns, weird and notice records say, where the source has
-// them.
+// Package protocol weighs protocol behavior (step 3 of the hunt). What a finding holds by itself (its service, sizes
+// and totals) is judged always; what ssl, x509, http, dns, weird and notice records say, where the source has them.
 package protocol
 
 import (

@@ -1,5 +1,5 @@
-// Package campaign finds what several internal hosts do alike: findings that share a destination, a pattern of names, a
-// certificate, a rare fingerprint or a rhythm are one campaign, so that thirteen infected hosts, or a fleet of thirteen, are one line.
+// Package campaign groups findings of several hosts that share a destination, a name pattern, a certificate, a rare
+// fingerprint or a rhythm.
 package campaign
 
 import (

@@ -1,5 +1,5 @@
-// Package material is what a hunt has to work with: everything that was read, in tables, and what is wanted of it. Rankings
-// go over it; what all of them say of a finding in the same words stands here too.
+// Package material is the input of a ranking: the request and everything that was read, in tables. Rankings go over
+// it; what all of them say of a finding in the same words stands here too.
 package material
 
 import (

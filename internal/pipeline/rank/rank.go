@@ -1,5 +1,5 @@
-// Package rank ranks by our own score: it measures the rhythm of every candidate, tells a source's candidates as stories and
-// has evidence weighed.
+// Package rank is dwell's own ranking: it tests every candidate for rhythm and presence, joins candidates that share
+// connections, and has evidence weighed.
 package rank
 
 import (

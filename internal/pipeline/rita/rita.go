@@ -1,4 +1,4 @@
-// Package rita ranks as RITA v5 does: by its scores, its modifiers and its order.
+// Package rita ranks as RITA v5 does: its scores, its modifiers and its order.
 package rita
 
 import (

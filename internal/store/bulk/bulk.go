@@ -1,4 +1,4 @@
-// Package bulk writes documents into a data stream and can say, when it is done, what became of each one.
+// Package bulk writes documents into a data stream and reports what became of each one.
 //
 // It is synchronous and small on purpose. The client library's own indexer loses documents without a word when a whole
 // bulk is refused, when an answer is short, or when single items are turned away (docs/facts/elasticsearch.md, 3.1). Here

@@ -1,4 +1,4 @@
-// Package spool keeps hunts on disk that the cluster would not take, until it takes them.
+// Package spool keeps hunts on disk that the cluster did not accept, until it does.
 //
 // A hunt is held as a whole: its own document, its findings, and a checksum of both in one file, so that replaying it is writing
 // it as if it had just been carried out, with the same ids. Files are replayed oldest first, each on its own: one that cannot be

@@ -1,4 +1,4 @@
-// Command testnode brings a real Elasticsearch up for one command, or for a person:
+// Command testnode starts a real Elasticsearch for one command, or for a person:
 //
 //	go run ./integration/testnode/cmd/testnode -line 8,9 -- go test ./...
 //	go run ./integration/testnode/cmd/testnode
