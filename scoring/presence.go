@@ -64,6 +64,9 @@ type Presence struct {
 	Holds bool
 }
 
+// PresenceFits says that a window of so many seconds is long enough for something to persist.
+func PresenceFits(seconds float64) bool { return seconds >= presenceHours*3600 }
+
 // Presence measures the connections that start in the window. In windows of less than presenceHours nothing persists.
 func (sc *Scorer) Presence(s Series, w Window) Presence {
 	w = w.bounded()

@@ -48,6 +48,26 @@ type Selftest struct {
 	Injected int64  `json:"injected"`
 	Found    int64  `json:"found"`
 	Cells    []Cell `json:"cells"`
+	// Presence is what was found of hosts that talk all through the window without a rhythm, empty where the window is too short;
+	// Campaigns what became of the same implant on several hosts.
+	Presence  []PresenceCell `json:"presence,omitempty"`
+	Campaigns []CampaignCell `json:"campaigns,omitempty"`
+}
+
+// PresenceCell is how many of the hosts scored the cut or more that wait MeanPause seconds on average, without memory.
+type PresenceCell struct {
+	MeanPause float64 `json:"mean_pause"`
+	Injected  int64   `json:"injected"`
+	Found     int64   `json:"found"`
+}
+
+// CampaignCell is the same implant on so many hosts: how many of them scored the cut or more, how many one campaign groups, and its
+// severity, empty where there is none. Its hosts count as a fleet of which nothing is known.
+type CampaignCell struct {
+	Hosts    int64  `json:"hosts"`
+	Found    int64  `json:"found"`
+	Grouped  int64  `json:"grouped"`
+	Severity string `json:"severity,omitempty"`
 }
 
 // Cell is one kind of beacon: period in seconds, jitter and missed check-ins as shares, hours alive. Alone are those on

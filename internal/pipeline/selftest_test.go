@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/netip"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline/rank"
+	"dwell/query/zeek"
 )
 
 // browsing are connections at random times of a day, on a key of their own.
@@ -99,4 +101,41 @@ func TestSelftestOfNothing(t *testing.T) {
 	o.Selftest = true
 	_, err := Run(ctx, ofDay(nil), o)
 	require.Error(t, err)
+}
+
+// The self-test says what this engine makes of hosts without a rhythm and of one implant on several hosts: one campaign, high at least.
+func TestSelftestKnowsPresenceAndCampaigns(t *testing.T) {
+	var parts [][]hunt.Connection
+	for i := range 30 { // hosts that come and go, so that habits are known
+		src := netip.AddrFrom4([4]byte{10, 0, 3, byte(i)})
+		for j := range 4 {
+			dst := netip.AddrFrom4([4]byte{192, 0, 2, byte(10*j + i%10)})
+			parts = append(parts, by(every(dst, day0.Add(time.Duration(i+7*j)*time.Minute), 6*time.Hour, 23*time.Hour), func(c *hunt.Connection) { c.Src = src }))
+		}
+	}
+	parts = append(parts, every(server, day0, 5*time.Minute, 24*time.Hour))
+	s := tested(t, ofDay(parts...))
+	require.Len(t, s.Selftest.Presence, 3)
+	require.Len(t, s.Selftest.Campaigns, 3)
+	for _, c := range s.Selftest.Campaigns {
+		require.Equal(t, c.Hosts, c.Found)
+		require.Equal(t, c.Hosts, c.Grouped)
+		require.Contains(t, []string{"high", "critical"}, c.Severity)
+	}
+	for _, c := range s.Selftest.Presence {
+		require.EqualValues(t, 2*rank.SelftestEach, c.Injected)
+	}
+	require.Zero(t, s.Selftest.Presence[2].Found, "among so few candidates, habits of others tell too little")
+	require.NotContains(t, s.Text, "%!")
+	require.Contains(t, s.Text, "of hosts active all through without a rhythm: mean pause")
+	require.Contains(t, s.Text, "one implant on 3 hosts one campaign of 3 hosts, ")
+}
+
+// In a real office's day hosts that never fall silent for long are found, and it takes the rarer ones of them to be missed.
+func TestSelftestPresenceInAnOffice(t *testing.T) {
+	o := dwellOptions()
+	o.Selftest, o.MinScore = true, 0.4
+	s := stated(t, zeek.New(zeek.Options{Paths: []string{filepath.Join(captures(t), "rita", "office_http")}}), o)
+	require.EqualValues(t, 6, s.Selftest.Presence[0].Found, "a mean pause of a minute")
+	require.EqualValues(t, 6, s.Selftest.Presence[1].Found, "of five minutes")
 }

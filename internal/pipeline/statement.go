@@ -124,6 +124,22 @@ func selftestText(s *hunt.Selftest, cut float64) string {
 	for _, period := range order {
 		parts = append(parts, fmt.Sprintf("every %s %s of %s", scoring.Span(period), hunt.Count(by[period].found), hunt.Count(by[period].injected)))
 	}
-	return fmt.Sprintf("Self-test: %[2]s of %[1]s beacons injected into this window, half of them under other traffic, score >= %.2[3]f (%[4]s)",
+	text := fmt.Sprintf("Self-test: %[2]s of %[1]s beacons injected into this window, half of them under other traffic, score >= %.2[3]f (%[4]s)",
 		hunt.Count(s.Injected), hunt.Count(s.Found), cut, strings.Join(parts, ", "))
+	if len(s.Presence) > 0 {
+		parts = nil
+		for _, c := range s.Presence {
+			parts = append(parts, fmt.Sprintf("mean pause %s %s of %s", scoring.Span(c.MeanPause), hunt.Count(c.Found), hunt.Count(c.Injected)))
+		}
+		text += "; of hosts active all through without a rhythm: " + strings.Join(parts, ", ")
+	}
+	parts = nil
+	for _, c := range s.Campaigns {
+		what := "no campaign"
+		if c.Grouped > 0 {
+			what = fmt.Sprintf("one campaign of %s, %s", hunt.Many(c.Grouped, "host"), c.Severity)
+		}
+		parts = append(parts, fmt.Sprintf("on %s hosts %s", hunt.Count(c.Hosts), what))
+	}
+	return text + "; one implant " + strings.Join(parts, ", ")
 }

@@ -64,7 +64,7 @@ func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Rank
 	}
 	out.Evidence = m.Now().Sub(begun)
 	if m.Selftest && m.Window != (hunt.Window{}) && m.LooksFor("beacon") {
-		out.Sensitivity.Selftest = selftest(ctx, m, out)
+		out.Sensitivity.Selftest = s.selftest(ctx, m, out)
 	}
 	return out, cmp.Or(ctx.Err(), m.Err())
 }

@@ -52,7 +52,7 @@ type carrier struct {
 // selftest measures what share of the beacons of a grid would have scored the cut or more in this very hunt: in its hours
 // (those without connections hide check-ins), among as many keys, alone and on top of what was read. It costs some hundred
 // keys.
-func selftest(ctx context.Context, m *material.Material, r *material.Ranked) *hunt.Selftest {
+func (s *search) selftest(ctx context.Context, m *material.Material, r *material.Ranked) *hunt.Selftest {
 	w := m.Window
 	p := newProber(m, new(atomic.Int64))
 	p.keepAll = true
@@ -106,6 +106,8 @@ func selftest(ctx context.Context, m *material.Material, r *material.Ranked) *hu
 		}
 		out.Cells = append(out.Cells, cell)
 	}
+	out.Presence = s.presenceTest(p, dice, r.Sensitivity.Hours, cut, tested)
+	out.Campaigns = s.campaignTest(p, dice, r.Sensitivity.Hours, cut, tested)
 	return out
 }
 
