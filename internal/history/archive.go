@@ -175,8 +175,16 @@ func join(a, b hunt.Window) hunt.Window {
 
 // Open implements [hunt.Source]: connections, names and DNS come out of the history, everything else out of the files.
 func (a *Archive) Open() *hunt.Session {
-	s := *a.All.Open()
+	inner := a.All.Open()
+	s := *inner
+	s.Sensors = bySensor(inner.Sensors, "the files")
+	every := false // record of the files is read
 	s.Connections = func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
+		if every = req.EveryRecord; every {
+			reading, err := inner.Connections(ctx, req, emit)
+			reading.Notes = append(reading.Notes, apart("a hunt by RITA's rules counts every record", "the files"))
+			return reading, err
+		}
 		reading := a.reading(req)
 		if len(req.Scope.Proxies) > 0 {
 			lost, err := a.Store.Connections(ctx, Selection{From: req.From, To: req.To, Proxied: true}, func(batch []hunt.Connection) error {
@@ -203,12 +211,18 @@ func (a *Archive) Open() *hunt.Session {
 	s.Earliest, s.Starts, s.Began = a.Store.Earliest, a.Store.Starts, a.Store.Began
 	if s.Names != nil {
 		s.Names = func(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+			if every {
+				return inner.Names(ctx, req, emit)
+			}
 			lost, err := a.Store.Names(ctx, Selection{From: req.From, To: req.To}, emit)
 			return hunt.Reading{Gaps: a.damaged(ctx, lost)}, err
 		}
 	}
 	if s.DNS != nil {
 		s.DNS = func(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+			if every {
+				return inner.DNS(ctx, req, emit)
+			}
 			lost, err := a.Store.Queries(ctx, Selection{From: req.From, To: req.To}, emit)
 			return hunt.Reading{Gaps: a.damaged(ctx, lost)}, err
 		}

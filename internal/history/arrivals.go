@@ -1,28 +1,35 @@
 package history
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
 	"dwell/internal/hunt"
 )
 
-// identity tells which records are the same one: by start and key. better says that the first knows more than the second.
+// identity tells which records are the same one: by key, and starts that are no further apart than near. better says that the first knows
+// more than the second.
 type identity[R any] struct {
 	start  func(*R) int64
 	count  func(*R) int64
 	key    func(*R) any
+	near   int64
 	better func(a, b *R) bool
 	// keep copies what of a record lies in memory that is used again.
 	keep func(R) R
 }
 
+// near is how close to each other two records of one connection begin, milliseconds: what two taps see is one, as package once has it.
+const near = 1000
+
 var sameConnection = identity[hunt.Connection]{
 	start: func(c *hunt.Connection) int64 { return c.Start },
 	count: func(c *hunt.Connection) int64 { return max(c.Count, 1) },
 	key: func(c *hunt.Connection) any {
-		return hunt.Connection{Start: c.Start, Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: c.DstPort, Proto: c.Proto}
+		return hunt.Connection{Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: c.DstPort, Proto: c.Proto}
 	},
+	near:   near,
 	better: func(a, b *hunt.Connection) bool { return a.Duration > b.Duration },
 	keep:   func(c hunt.Connection) hunt.Connection { return c },
 }
@@ -63,35 +70,51 @@ type queryKey struct {
 type arrivals[R any] struct {
 	of identity[R]
 
-	mu      sync.Mutex
-	starts  map[int64]bool
-	records map[any]R
+	mu sync.Mutex
+	// seconds are those in which a record begins that may be the same as one that came, and those beside them.
+	seconds map[int64]bool
+	records map[any][]R
 }
 
 func newArrivals[R any](of identity[R]) *arrivals[R] {
-	return &arrivals[R]{of: of, starts: map[int64]bool{}, records: map[any]R{}}
+	return &arrivals[R]{of: of, seconds: map[int64]bool{}, records: map[any][]R{}}
 }
 
 func (a *arrivals[R]) add(batch []R) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for i := range batch {
-		k := a.of.key(&batch[i])
-		if old, ok := a.records[k]; !ok || a.of.better(&batch[i], &old) {
-			a.records[k] = a.of.keep(batch[i])
-			a.starts[a.of.start(&batch[i])] = true
+		r := &batch[i]
+		k := a.of.key(r)
+		at := a.place(k, r)
+		if at < 0 {
+			a.records[k] = append(a.records[k], a.of.keep(*r))
+		} else if a.of.better(r, &a.records[k][at]) {
+			a.records[k][at] = a.of.keep(*r)
+		}
+		for second := (a.of.start(r) - a.of.near) / 1000; second <= (a.of.start(r)+a.of.near)/1000; second++ {
+			a.seconds[second] = true
 		}
 	}
 }
 
+// place is where among the arrivals of a key the same record is, or -1.
+func (a *arrivals[R]) place(k any, r *R) int {
+	start := a.of.start(r)
+	return slices.IndexFunc(a.records[k], func(came R) bool {
+		apart := a.of.start(&came) - start
+		return apart >= -a.of.near && apart <= a.of.near
+	})
+}
+
 // without drops from a batch what came again and knows more now; of what came again and knows nothing new, the arrival is dropped.
 func (a *arrivals[R]) without(batch []R) []R {
-	if len(a.starts) == 0 {
+	if len(a.seconds) == 0 {
 		return batch
 	}
 	n := 0
 	for i := range batch {
-		if a.starts[a.of.start(&batch[i])] && a.replaces(&batch[i]) {
+		if a.seconds[a.of.start(&batch[i])/1000] && a.replaces(&batch[i]) {
 			continue
 		}
 		batch[n] = batch[i]
@@ -104,22 +127,27 @@ func (a *arrivals[R]) replaces(kept *R) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k := a.of.key(kept)
-	came, ok := a.records[k]
-	if !ok {
-		return false
+	best := *kept
+	replaced := false
+	for at := a.place(k, kept); at >= 0; at = a.place(k, kept) {
+		if came := a.records[k][at]; a.of.better(&came, &best) {
+			best, replaced = came, true
+		}
+		a.records[k] = slices.Delete(a.records[k], at, at+1)
 	}
-	if a.of.better(&came, kept) {
-		return true
+	if replaced {
+		a.records[k] = append(a.records[k], best)
 	}
-	delete(a.records, k)
-	return false
+	return replaced
 }
 
 // rest is what is new, of the hours that are wanted.
 func (a *arrivals[R]) rest(wanted func(start int64) bool) (out []R) {
-	for _, r := range a.records {
-		if wanted(a.of.start(&r)) {
-			out = append(out, r)
+	for _, list := range a.records {
+		for i := range list {
+			if wanted(a.of.start(&list[i])) {
+				out = append(out, list[i])
+			}
 		}
 	}
 	return out

@@ -29,7 +29,7 @@ func (c *Cluster) Open() *hunt.Session {
 	}
 	v := &visit{store: c.Store, in: inner}
 	s := *inner
-	s.Connections, s.Names, s.DNS = v.connections, v.names, v.dns
+	s.Connections, s.Names, s.DNS, s.Sensors = v.connections, v.names, v.dns, bySensor(inner.Sensors, "the cluster")
 	s.Earliest, s.Starts, s.Began = c.Store.Earliest, c.Store.Starts, c.Store.Began
 	s.Close = func() error {
 		var err error
@@ -42,6 +42,23 @@ func (c *Cluster) Open() *hunt.Session {
 		return errors.Join(err, v.rec.Discard())
 	}
 	return &s
+}
+
+// apart says that a hunt wants other records than history keeps.
+func apart(why, from string) hunt.Note {
+	return hunt.Note{What: why + ", which history does not keep: it read its whole window from " + from}
+}
+
+// bySensor has a hunt by sensor say that it makes no use of history.
+func bySensor(sensors func(context.Context, hunt.Request) (hunt.Window, []hunt.SensorPart, hunt.Remarks, error), from string) func(context.Context, hunt.Request) (hunt.Window, []hunt.SensorPart, hunt.Remarks, error) {
+	if sensors == nil {
+		return nil
+	}
+	return func(ctx context.Context, req hunt.Request) (hunt.Window, []hunt.SensorPart, hunt.Remarks, error) {
+		w, parts, remarks, err := sensors(ctx, req)
+		remarks.Notes = append(remarks.Notes, apart("a hunt by sensor needs each record's sensor", from))
+		return w, parts, remarks, err
+	}
 }
 
 // visit is one hunt in a cluster.

@@ -54,6 +54,13 @@ func (r *connection) compare(o *connection) int {
 
 func (r *connection) start() int64 { return r.Start }
 
+// near says that two records, the second of which is not before the first in their order, are of one connection, and follows that such a
+// one may still come after the second.
+func (r *connection) near(o *connection) (one, follows bool) {
+	follows = r.Source == o.Source && r.Destination == o.Destination && r.DestinationPort == o.DestinationPort && r.Transport == o.Transport && o.Start-r.Start <= near
+	return follows && r.SourcePort == o.SourcePort, follows
+}
+
 func (r *connection) wanted(sel *Selection) bool {
 	return r.Proxied == sel.Proxied && sel.between(&r.Source, &r.Destination)
 }
@@ -63,8 +70,8 @@ func (r *connection) same(o *connection, both bool) {
 	if both {
 		r.Count += o.Count
 	}
-	if o.Duration > r.Duration {
-		o.Count = r.Count
+	if o.Duration > r.Duration { // it stays where it is in the order
+		o.Count, o.Start = r.Count, r.Start
 		*r = *o
 	}
 }
@@ -100,6 +107,8 @@ func (r *name) compare(o *name) int {
 		cmp.Compare(r.DestinationPort, o.DestinationPort), cmp.Compare(r.Start, o.Start), cmp.Compare(r.SourcePort, o.SourcePort),
 		cmp.Compare(r.Name, o.Name), cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Port, o.Port), cmp.Compare(r.Fingerprint, o.Fingerprint))
 }
+
+func (r *name) near(o *name) (one, follows bool) { one = r.compare(o) == 0; return one, one }
 
 func (r *name) start() int64 { return r.Start }
 
@@ -138,6 +147,8 @@ func (r *query) compare(o *query) int {
 	return cmp.Or(bytes.Compare(r.Client[:], o.Client[:]), cmp.Compare(r.Query, o.Query), cmp.Compare(r.Start, o.Start),
 		bytes.Compare(r.Resolver[:], o.Resolver[:]), cmp.Compare(r.Type, o.Type))
 }
+
+func (r *query) near(o *query) (one, follows bool) { one = r.compare(o) == 0; return one, one }
 
 func (r *query) start() int64 { return r.Start }
 

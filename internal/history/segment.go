@@ -23,6 +23,8 @@ type row[T any] interface {
 	// same takes in another record that is equal to this one: seen again, or of one reading, then both count.
 	same(o *T, both bool)
 	start() int64
+	// near says that two rows in their order are one record, and whether a row after the second may still be the same as the first.
+	near(*T) (one, follows bool)
 	wanted(*Selection) bool
 }
 
@@ -213,9 +215,8 @@ func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err erro
 			return s, err
 		}
 	}
-	// The last row that was taken waits, since the next may be the same record.
-	var waiting T
-	var some bool
+	// Rows wait as long as the same record may come again.
+	var waiting []T
 	return writeSorted(dir, file, of[0].Kind, func(out []T) (int, error) {
 		for n := 0; n < len(out); {
 			var least *head
@@ -225,21 +226,29 @@ func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err erro
 				}
 			}
 			if least == nil {
-				if some {
-					out[n] = waiting
-					n++
+				taken := copy(out[n:], waiting)
+				if waiting = waiting[taken:]; len(waiting) == 0 {
+					return n + taken, io.EOF
 				}
-				return n, io.EOF
+				return n + taken, nil
 			}
-			switch one := &least.batch[least.i]; {
-			case some && P(&waiting).compare(one) == 0:
-				P(&waiting).same(one, false)
-			default:
-				if some {
-					out[n] = waiting
-					n++
+			one := &least.batch[least.i]
+			done := 0
+			for done < len(waiting) {
+				if _, follows := P(&waiting[done]).near(one); follows {
+					break
 				}
-				waiting, some = *one, true
+				done++
+			}
+			taken := copy(out[n:], waiting[:done])
+			n += taken
+			if waiting = waiting[taken:]; taken < done {
+				break
+			}
+			if at := slices.IndexFunc(waiting, func(w T) bool { same, _ := P(&w).near(one); return same }); at >= 0 {
+				P(&waiting[at]).same(one, false)
+			} else {
+				waiting = append(waiting, *one)
 			}
 			if least.i++; least.i == least.n {
 				if err := fill(least); err != nil {

@@ -212,11 +212,17 @@ func (s *Store) Bytes(of Kind) (n int64) {
 // bound lets go of what is too old, then of the oldest until the rest fits; dropped counts hours that went for their size.
 func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 	if s.o.Keep > 0 {
-		oldest := s.o.Now().Add(-s.o.Keep).UnixMilli()
-		if s.o.EndOfData && len(spans) > 0 {
-			last := spans[len(spans)-1]
-			oldest = last.end() - s.o.Keep.Milliseconds()
+		// A clock that jumps ahead must not empty the history: age counts from a day after the newest records at most.
+		newest := s.o.Now().UnixMilli()
+		for i := len(spans) - 1; i >= 0; i-- {
+			if len(spans[i].Segments) > 0 {
+				if newest = min(newest, spans[i].end()+24*hourMS); s.o.EndOfData {
+					newest = spans[i].end()
+				}
+				break
+			}
 		}
+		oldest := newest - s.o.Keep.Milliseconds()
 		spans = slices.DeleteFunc(spans, func(sp Span) bool { return sp.end() <= oldest })
 	}
 	var total int64

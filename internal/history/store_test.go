@@ -275,6 +275,16 @@ func TestBounds(t *testing.T) {
 	dropped := put(t, s, day.Add(9*time.Hour), nil, nil, nil, true)
 	require.InDelta(t, 3, dropped, 1)
 	require.Len(t, s.spans, 6-dropped)
+
+	// A clock that is a month ahead, and then back, takes nothing away but what is older than a day before the newest records.
+	s.o.Size, s.o.Keep = 0, 30*time.Hour
+	left := len(s.spans)
+	now = now.AddDate(0, 1, 0)
+	put(t, s, now.Truncate(time.Hour), nil, nil, nil, false)
+	require.Len(t, s.spans, left+1)
+	now = now.AddDate(0, -2, 0)
+	put(t, s, day.Add(9*time.Hour), nil, nil, nil, true)
+	require.Len(t, s.spans, left+1)
 }
 
 // TestFirst holds the first check-in of each kind of key to a walk over all that was put.
@@ -359,7 +369,7 @@ func TestPastIsRemembered(t *testing.T) {
 	require.NoError(t, err)
 	put(t, s, day.Add(20*time.Hour), nil, nil, nil, false)
 	now = now.Add(24 * time.Hour)
-	put(t, s, day.Add(29*time.Hour), nil, nil, nil, false)
+	put(t, s, day.Add(29*time.Hour), []hunt.Connection{{Start: day.Add(29 * time.Hour).UnixMilli(), Src: dst, Dst: src}}, nil, nil, false)
 	require.Len(t, s.spans, 1, "what is older was let go")
 	require.Equal(t, hunt.Earliest{First: day.Add(75 * time.Minute), Kept: day.Add(time.Hour), RhythmSince: day.Add(2 * time.Hour)}, look())
 	now = now.Add(8 * 24 * time.Hour)
@@ -409,4 +419,39 @@ func BenchmarkHour(b *testing.B) {
 		}
 		b.ReportMetric(float64(rows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 	})
+}
+
+// TestTwoTapsAreOneConnection: what another tap saw within a second comes late, in an hour and in a day that hours became; it counts once, with the
+// longer duration, and what begins later or leaves from another port counts.
+func TestTwoTapsAreOneConnection(t *testing.T) {
+	c := func(ms int64, port uint16, duration int64) hunt.Connection {
+		return hunt.Connection{Start: day.UnixMilli() + ms, Duration: duration, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7"), SrcPort: port, DstPort: 443,
+			Proto: hunt.TCP, Count: 1}
+	}
+	s, err := Open(t.TempDir(), "one", Options{})
+	require.NoError(t, err)
+	for h := range 24 {
+		put(t, s, day.Add(time.Duration(h)*time.Hour), nil, nil, nil, false)
+	}
+	put(t, s, day, []hunt.Connection{c(100_000, 4000, 500), c(100_500, 4001, 500), c(200_000, 4000, 500)}, nil, nil, false)
+	put(t, s, day, []hunt.Connection{c(100_900, 4000, 400), c(101_400, 4001, 700), c(201_300, 4000, 500), c(200_400, 4002, 500)}, nil, nil, true)
+	check := func(what string) {
+		type seen struct {
+			ms, duration int64
+			port         uint16
+		}
+		var got []seen
+		_, err := s.Connections(t.Context(), Selection{From: day, To: day.Add(time.Hour)}, func(b []hunt.Connection) error {
+			for _, x := range b {
+				got = append(got, seen{(x.Start - day.UnixMilli()) / 10_000, x.Duration, x.SrcPort})
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		require.ElementsMatch(t, []seen{{10, 500, 4000}, {10, 700, 4001}, {20, 500, 4000}, {20, 500, 4000}, {20, 500, 4002}}, got, what)
+	}
+	check("an hour with what came late")
+	days(t, s, day.Add(24*time.Hour))
+	require.Len(t, s.spans[0].Segments, 1)
+	check("a day")
 }
