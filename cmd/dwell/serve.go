@@ -306,6 +306,9 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err erro
 	for _, n := range report.Notes {
 		log.Warn("note", "note", n)
 	}
+	for _, err := range report.Undelivered {
+		log.Error("alerts are stored but were not delivered", "error", err)
+	}
 	if report.Held != nil {
 		log.Warn("results wait on this host: the cluster does not accept them", "error", report.Held, "directory", j.hold.dir)
 	} else {

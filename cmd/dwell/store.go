@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 
 	"dwell/internal/config"
 	"dwell/internal/hunt"
+	"dwell/internal/notify"
 	"dwell/internal/pipeline"
 	"dwell/internal/schedule"
 	"dwell/internal/store"
@@ -29,6 +31,14 @@ func (a *app) openStore(settings *config.Loaded) (*store.Store, error) {
 			return nil, err
 		}
 		o.Alerts = &store.AlertOptions{MinSeverity: rank, Again: s.Again, PerHunt: s.PerHunt, PerHost: s.PerHost}
+		host, _ := os.Hostname()
+		sender, err := notify.New(notify.Options{Webhook: s.Webhook, Token: s.WebhookToken, Syslog: s.Syslog, CAFile: s.CAFile, Console: settings.Links.BaseURL, Hostname: host})
+		if err != nil {
+			return nil, usageError{err}
+		}
+		if sender != nil {
+			o.Notify = sender.Send
+		}
 	}
 	return store.New(client, o), nil
 }
@@ -132,6 +142,12 @@ func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loade
 	a.say("dwell: hunt %s: %s", report.HuntID, stored(&report))
 	for _, d := range report.Findings.Dead {
 		a.warn("not stored: %v", d)
+	}
+	for _, err := range report.Undelivered {
+		a.warn("alerts not delivered: %v", err)
+	}
+	if len(report.Undelivered) > 0 {
+		return codeError{exitFailed, "alerts are stored but were not delivered"}
 	}
 	if n := len(report.Findings.Dead); n > 0 {
 		return codeError{exitFailed, fmt.Sprintf("%s refused by the cluster for good", hunt.Many(n, "finding"))}

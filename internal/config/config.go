@@ -79,6 +79,12 @@ type Alerts struct {
 	Again    time.Duration `mapstructure:"again"`
 	PerHunt  int           `mapstructure:"per_hunt"`
 	PerHost  int           `mapstructure:"per_host"`
+	// Webhook and Syslog are where alerts go beside the cluster.
+	Webhook          string `mapstructure:"webhook"`
+	WebhookToken     string `mapstructure:"webhook_token"`
+	WebhookTokenFile string `mapstructure:"webhook_token_file"`
+	Syslog           string `mapstructure:"syslog"`
+	CAFile           string `mapstructure:"ca_file"`
 }
 
 // State says where dwell keeps what must outlive a run.
@@ -164,6 +170,11 @@ func baseKeys() []Key {
 		{Name: "alerts.again", Default: "7d", About: "How long an unchanged finding raises no further alert."},
 		{Name: "alerts.per_hunt", Default: 100, About: "Maximum number of alerts per hunt, strongest first; one summary alert counts the rest."},
 		{Name: "alerts.per_host", Default: 10, About: "How many findings of one internal host become alerts within a day at most: the strongest; one alert more speaks for the rest."},
+		{Name: "alerts.webhook", Default: "", About: "Address that gets a POST of JSON for the alerts a hunt raised (docs/output.md), https://host/path. It is masked like a secret, since it may hold one. Empty: none.", Secret: true},
+		{Name: "alerts.webhook_token", Default: "", About: "Sent to the webhook as Authorization: Bearer. Better from webhook_token_file or the environment.", Secret: true},
+		{Name: "alerts.webhook_token_file", Default: "", About: "File with that token."},
+		{Name: "alerts.syslog", Default: "", About: "Syslog server that gets a message (RFC 5424) for each alert: tls://host:6514, tcp://host:601 or udp://host:514. Empty: none."},
+		{Name: "alerts.ca_file", Default: "", About: "PEM file with the authority that signed the webhook's and the syslog server's certificate. Empty: the system's authorities."},
 		{Name: "state.dir", Default: "", About: "Directory for state that outlives a run: hunts waiting for upload, first-seen data, history, and the lock. Empty: systemd's state directory, /var/lib/dwell for root, else dwell in the user's state directory."},
 		{Name: "state.spool_bytes", Default: 256 << 20, About: "Maximum bytes of hunts that wait on this host for upload."},
 		{Name: "history.keep", Default: "30d", About: "How long records are kept in the state directory, by start time (docs/history.md)."},

@@ -174,6 +174,7 @@ func (l *Loaded) secrets(env map[string]string) (errs []error) {
 	}{
 		{"elasticsearch.api_key", l.Elasticsearch.APIKeyFile, &l.Elasticsearch.APIKey},
 		{"elasticsearch.password", l.Elasticsearch.PasswordFile, &l.Elasticsearch.Password},
+		{"alerts.webhook_token", l.Alerts.WebhookTokenFile, &l.Alerts.WebhookToken},
 	} {
 		file, origin := s.file, "file "+s.file
 		if credential := filepath.Join(env["CREDENTIALS_DIRECTORY"], s.key); file == "" && env["CREDENTIALS_DIRECTORY"] != "" {

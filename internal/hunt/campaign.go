@@ -53,3 +53,13 @@ type CampaignOf struct {
 
 // CampaignID is the identity of a campaign.
 func CampaignID(kind, name string) string { return Digest("campaign", kind, name) }
+
+// AlertOf is what an alert speaks for. Subject is the id of a campaign or a finding, Reason a code that says what is new, Hosts and Findings how many of
+// each there were. Superseded says that another alert took its place, or that a later reading of the same hunt did not find it any more.
+type AlertOf struct {
+	Subject    string `json:"subject"`
+	Reason     string `json:"reason"`
+	Hosts      int64  `json:"hosts"`
+	Findings   int64  `json:"findings"`
+	Superseded bool   `json:"superseded,omitempty"`
+}

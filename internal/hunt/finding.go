@@ -212,6 +212,8 @@ type Dwell struct {
 	Timeline *Timeline `json:"timeline,omitempty"`
 	// Campaign is what other internal hosts do alike; nil where this host is alone.
 	Campaign *CampaignOf `json:"campaign,omitempty"`
+	// Alert is what an alert speaks for; nil in findings.
+	Alert *AlertOf `json:"alert,omitempty"`
 }
 
 // MarshalJSON writes lists that are empty as [], never as null.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -114,6 +115,64 @@ func TestAlertsAreRaisedOnce(t *testing.T) {
 			h.add("10.1.1.1", "203.0.113.7", 0.85)
 			h.add("10.1.1.2", "203.0.113.7", 0.95)
 		}), "the other one alerted two hours later")
+	})
+}
+
+// TestCampaignRaisesOneAlert: one for all of its hosts, again when hosts join or the severity rises, in place of the one before; those of its members
+// by themselves end with it. What somebody escalated stays.
+func TestCampaignRaisesOneAlert(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		c.install(t)
+		var handed []string
+		store := New(c.admin, Options{Alerts: &AlertOptions{}, Notify: func(_ context.Context, raised []Alert) error {
+			for _, a := range raised {
+				handed = append(handed, a.Message)
+			}
+			return nil
+		}})
+		write := func(hour int, revision string, hosts int, score float64) (messages []string) {
+			h := &sampleHunt{name: fmt.Sprint(t.Name(), hour), revision: revision, hours: hour}
+			for i := range hosts {
+				f := h.add(fmt.Sprintf("10.1.1.%d", i+1), "203.0.113.7", score)
+				if hosts > 1 {
+					f.Dwell.Campaign = &hunt.CampaignOf{ID: hunt.CampaignID("address", "203.0.113.7"), Kind: "address", Name: "203.0.113.7", Score: score, Severity: f.Dwell.Severity, Hosts: int64(hosts)}
+				}
+			}
+			handed = nil
+			_, err := store.Write(t.Context(), h.findings, h.document(h.window().End.Add(time.Duration(len(revision))*time.Minute)))
+			require.NoError(t, err)
+			return handed
+		}
+		open := func() (out []string) {
+			c.do(t, "POST", "/"+soconfig.AlertStream+"/_refresh", "")
+			for _, d := range c.documents(t, soconfig.AlertStream) {
+				var a Alert
+				require.NoError(t, json.Unmarshal([]byte(d.Source), &a))
+				var state struct {
+					Event struct{ Acknowledged bool } `json:"event"`
+				}
+				require.NoError(t, json.Unmarshal([]byte(d.Source), &state))
+				require.Equal(t, state.Event.Acknowledged, a.Dwell.Alert.Superseded)
+				if !state.Event.Acknowledged {
+					out = append(out, a.Message)
+				}
+			}
+			return out
+		}
+		alone, two := "10.1.1.1>203.0.113.7: beacon; seen for the first time", "campaign 203.0.113.7, 2 hosts: beacon; hosts rose from 1 to 2"
+		require.Equal(t, []string{alone}, write(0, "a", 1, 0.7))
+		require.Equal(t, []string{two}, write(1, "a", 2, 0.7), "one of two hosts was known")
+		require.Equal(t, []string{two}, open())
+		require.Empty(t, write(2, "a", 2, 0.7))
+		require.Equal(t, []string{"campaign 203.0.113.7, 12 hosts: beacon; hosts rose from 2 to 12"}, write(3, "a", 12, 0.7))
+		require.Empty(t, write(4, "a", 13, 0.7), "a fifth of twelve has to join")
+		require.Empty(t, write(5, "a", 5, 0.7), "hosts that stop are no news")
+		require.Equal(t, []string{"campaign 203.0.113.7, 5 hosts: beacon; severity rose from high to critical"}, write(6, "a", 5, 0.9))
+		require.Len(t, open(), 1)
+		require.Empty(t, write(6, "ab", 5, 0.9), "another revision that finds the same")
+		require.Len(t, open(), 1)
+		require.Empty(t, write(6, "abc", 0, 0), "and one that finds nothing")
+		require.Empty(t, open(), "takes the alert back")
 	})
 }
 

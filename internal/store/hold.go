@@ -52,6 +52,9 @@ func (s *Store) Replay(ctx context.Context, sp *spool.Spool) (int, error) {
 	return sp.Replay(func(d hunt.Document, f []hunt.Finding) error {
 		report, err := s.write(ctx, f, d, true)
 		bury(sp, &report)
+		for _, e := range report.Undelivered {
+			s.o.Logger.Error("alerts of a hunt that waited are stored but were not delivered", "hunt_id", report.HuntID, "error", e)
+		}
 		if ctx.Err() != nil || es.Is(err, es.Unreachable, es.Timeout, es.Overload, es.ClusterBlock, es.Canceled, es.Auth, es.Permission, es.TLS, es.NotElasticsearch) {
 			return fmt.Errorf("%w: %w", spool.ErrAway, err)
 		}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -17,6 +18,8 @@ type Options struct {
 	BulkDocs int
 	// Alerts, if set, makes Write raise alerts; nil means none.
 	Alerts *AlertOptions
+	// Notify, if set, hands alerts on that were raised just now.
+	Notify func(ctx context.Context, raised []Alert) error
 	// Now is the clock that measures how long writing took; nil means time.Now.
 	Now func() time.Time
 	// Logger hears of slow writing; nil means silence.

@@ -32,6 +32,8 @@ type Report struct {
 	// stored before this one.
 	Held     error
 	Replayed int
+	// Undelivered is why alerts, which are stored, did not reach those who are to be told (Options.Notify).
+	Undelivered []error
 	// Notes are remarks for people; nothing in them is a loss.
 	Notes []string
 }
@@ -85,10 +87,16 @@ func (s *Store) write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 	}
 	admit(&doc, "findings", result.Dead)
 	if s.o.Alerts != nil {
-		if report.Alerts, err = s.alert(ctx, findings); err != nil {
+		var raised []Alert
+		if report.Alerts, raised, err = s.alert(ctx, findings, &doc, before.newest != nil && before.newest.Dwell.Revision != doc.Dwell.Revision); err != nil {
 			return report, fmt.Errorf("hunt %s: its findings are written but the hunt is not committed: %w", doc.Dwell.HuntID, err)
 		}
 		admit(&doc, "alerts", report.Alerts.Dead)
+		if s.o.Notify != nil && report.Alerts.Acked > 0 {
+			if err := s.o.Notify(ctx, raised); err != nil {
+				report.Undelivered = append(report.Undelivered, err)
+			}
+		}
 	}
 	doc.Dwell.Hunt.Stages.Write = s.o.Now().Sub(begun).Seconds()
 	if err := s.commit(ctx, &report, doc, before); err != nil {

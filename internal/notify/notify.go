@@ -1,0 +1,139 @@
+// Package notify hands alerts on that a hunt raised: to a webhook and to a syslog server, where they are configured.
+package notify
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"dwell/internal/hunt"
+	"dwell/internal/store"
+)
+
+// Options say where alerts go.
+type Options struct {
+	// Webhook is an address that takes a POST, empty for none. It may hold a secret, as Token is one: neither is part of an error.
+	Webhook string
+	// Token, if set, is sent as Authorization: Bearer.
+	Token string
+	// Syslog is udp://host:port, tcp://host:port or tls://host:port, empty for none.
+	Syslog string
+	// CAFile holds authorities that certificates may be signed by, empty for the system's.
+	CAFile string
+	// Console is the address of Security Onion's console, for links.
+	Console string
+	// Hostname names this host in syslog, "-" where it is empty.
+	Hostname string
+
+	// wait is before the first further try, for tests.
+	wait time.Duration
+}
+
+// Item is an alert as it is handed on.
+type Item struct {
+	ID      string `json:"id"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+	// Severity is low to critical, Score 0 to 1.
+	Severity string  `json:"severity"`
+	Score    float64 `json:"score"`
+	// Subject is the id of the campaign or finding, Hosts and Findings how many it has.
+	Subject  string `json:"subject,omitempty"`
+	Hosts    int64  `json:"hosts,omitempty"`
+	Findings int64  `json:"findings,omitempty"`
+	Campaign string `json:"campaign,omitempty"`
+	// Source and Destination are those of the strongest finding.
+	Source      string    `json:"source,omitempty"`
+	Destination string    `json:"destination"`
+	Indicators  []string  `json:"indicators"`
+	Techniques  []string  `json:"techniques,omitempty"`
+	Reasons     []string  `json:"reasons"`
+	First       hunt.Time `json:"first"`
+	Last        hunt.Time `json:"last"`
+	Link        string    `json:"link,omitempty"`
+}
+
+// Body is what the webhook gets.
+type Body struct {
+	Source string        `json:"source"`
+	HuntID string        `json:"hunt_id"`
+	Window hunt.TimeSpan `json:"window"`
+	Alerts []Item        `json:"alerts"`
+}
+
+// Sender hands alerts on.
+type Sender struct {
+	o   Options
+	tls *tls.Config
+}
+
+// New checks where alerts are to go; nil where they go nowhere.
+func New(o Options) (*Sender, error) {
+	if o.Webhook == "" && o.Syslog == "" {
+		return nil, nil //nolint:nilnil // nothing to send to is no error
+	}
+	s := &Sender{o: o, tls: &tls.Config{MinVersion: tls.VersionTLS12}}
+	if o.CAFile != "" {
+		pem, err := os.ReadFile(o.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("alerts.ca_file: %w", err)
+		}
+		s.tls.RootCAs = x509.NewCertPool()
+		if !s.tls.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("alerts.ca_file: %s holds no certificate in PEM", o.CAFile)
+		}
+	}
+	return s, errors.Join(CheckWebhook(o.Webhook), CheckSyslog(o.Syslog))
+}
+
+// Send hands the alerts of one hunt on, to all that is configured even where one of them fails.
+func (s *Sender) Send(ctx context.Context, alerts []store.Alert) error {
+	if len(alerts) == 0 {
+		return nil
+	}
+	body := Body{Source: hunt.Module, HuntID: alerts[0].Dwell.HuntID, Window: alerts[0].Dwell.Window}
+	for i := range alerts {
+		body.Alerts = append(body.Alerts, s.item(&alerts[i]))
+	}
+	var failed []error
+	if s.o.Webhook != "" {
+		failed = append(failed, s.post(ctx, &body))
+	}
+	if s.o.Syslog != "" {
+		failed = append(failed, s.log(ctx, body.Alerts))
+	}
+	return errors.Join(failed...)
+}
+
+func (s *Sender) item(a *store.Alert) Item {
+	d := &a.Dwell
+	i := Item{ID: a.Event.ID, Message: a.Message, Severity: a.Event.SeverityLabel, Score: d.Score, Destination: hunt.SideOf(&a.Finding).String(),
+		Indicators: d.Indicators, Techniques: a.Threat.Techniques(), Reasons: d.Reasons, First: a.Event.Start, Last: a.Event.End, Reason: "summary"}
+	if a.Source.IP.IsValid() {
+		i.Source = a.Source.IP.String()
+	}
+	if x := d.Alert; x != nil {
+		i.Reason, i.Subject, i.Hosts, i.Findings = x.Reason, x.Subject, x.Hosts, x.Findings
+	}
+	if d.Campaign != nil {
+		i.Campaign = d.Campaign.Name
+	}
+	if s.o.Console != "" && d.Links != nil {
+		i.Link = d.Links.SOCHunt
+	}
+	return i
+}
+
+// encode writes JSON in one line.
+func encode(v any) ([]byte, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode an alert: %w", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,113 @@
+package notify
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// facility is that of security messages (RFC 5424, 6.2.1), largest the size of a datagram that every receiver takes (6.1).
+const (
+	facility = 4
+	largest  = 2048
+)
+
+// CheckSyslog says what is wrong with an address; empty is right.
+func CheckSyslog(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.Port() == "" || strings.Trim(u.Path, "/") != "" || !slices.Contains([]string{"udp", "tcp", "tls"}, u.Scheme) {
+		return fmt.Errorf("alerts.syslog: %q is not an address as in tls://host:6514, tcp://host:601 or udp://host:514", address)
+	}
+	return nil
+}
+
+// log sends a message an alert, over one connection. Datagrams are not confirmed: over UDP only a host that cannot be reached is an error.
+func (s *Sender) log(ctx context.Context, items []Item) error {
+	u, err := url.Parse(s.o.Syslog)
+	if err != nil {
+		return CheckSyslog(s.o.Syslog)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*patient)
+	defer cancel()
+	dialer := &net.Dialer{Timeout: patient}
+	var conn net.Conn
+	if u.Scheme == "tls" {
+		config := s.tls.Clone()
+		config.ServerName = u.Hostname()
+		conn, err = (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, "tcp", u.Host)
+	} else {
+		conn, err = dialer.DialContext(ctx, u.Scheme, u.Host)
+	}
+	if err != nil {
+		return fmt.Errorf("syslog on %s: %w; the alerts are stored but were not delivered", u.Host, err)
+	}
+	deadline, _ := ctx.Deadline()
+	errs := []error{conn.SetDeadline(deadline)}
+	for i := range items {
+		most := 0
+		if u.Scheme == "udp" {
+			most = largest
+		}
+		message, err := s.message(&items[i], time.Now(), most)
+		if err == nil && u.Scheme != "udp" {
+			message = append(fmt.Appendf(nil, "%d ", len(message)), message...) // octet counting (RFC 6587, 3.4.1; RFC 5425, 4.3)
+		}
+		if err == nil {
+			_, err = conn.Write(message)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("syslog on %s: after %d of %d messages: %w", u.Host, i, len(items), err))
+			break
+		}
+	}
+	if err := errors.Join(append(errs, conn.Close())...); err != nil {
+		return fmt.Errorf("syslog on %s: %w", u.Host, err)
+	}
+	return nil
+}
+
+// message is one alert by RFC 5424. Its text is the item as JSON; beyond most bytes (0: any number) the reasons are left out, weakest first.
+func (s *Sender) message(i *Item, now time.Time, most int) ([]byte, error) {
+	severity := map[string]int{"critical": 2, "high": 3, "medium": 4}[i.Severity]
+	item := *i
+	for {
+		text, err := encode(&item)
+		if err != nil {
+			return nil, err
+		}
+		b := fmt.Appendf(nil, "<%d>1 %s %s dwell %d alert - ", facility*8+cmp.Or(severity, 5), now.UTC().Format("2006-01-02T15:04:05.000Z"), cmp.Or(ascii(s.o.Hostname), "-"), os.Getpid())
+		b = append(b, text...)
+		switch {
+		case most == 0 || len(b) <= most:
+			return b, nil
+		case len(item.Reasons) > 0:
+			item.Reasons = item.Reasons[:len(item.Reasons)-1]
+		case item.Link != "" || len(item.Techniques) > 0:
+			item.Link, item.Techniques = "", nil
+		default:
+			return nil, fmt.Errorf("the alert is longer than the %d bytes of a datagram: use tcp or tls", most)
+		}
+	}
+}
+
+// ascii keeps what a header field may hold: printable characters, 255 at most.
+func ascii(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), 255)]
+}

@@ -1,0 +1,286 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"dwell/internal/es"
+	"dwell/internal/hunt"
+	"dwell/internal/store/bulk"
+	"dwell/so-config"
+)
+
+// alert writes the alerts that a hunt's findings deserve, and closes those that they take the place of. It comes after the findings and before the
+// hunt's own document, so that a hunt that counts as written has raised its alerts. replaces says that another revision of the hunt is stored.
+func (s *Store) alert(ctx context.Context, findings []hunt.Finding, doc *hunt.Document, replaces bool) (result bulk.Result, raised []Alert, err error) {
+	o := *s.o.Alerts
+	o.MinSeverity, o.Again = cmp.Or(o.MinSeverity, DefaultAlertSeverity), cmp.Or(o.Again, DefaultAlertAgain)
+	var wanted []*hunt.Finding
+	for i := range findings {
+		f := &findings[i]
+		if f.Event.Severity >= o.MinSeverity && !f.Dwell.Safelisted && f.Dwell.Disposition != hunt.Benign {
+			wanted = append(wanted, f)
+		}
+	}
+	slices.SortStableFunc(wanted, func(a, b *hunt.Finding) int { return cmp.Compare(b.Dwell.Score, a.Dwell.Score) })
+	all := subjects(wanted)
+	last, err := s.lastAlerts(ctx, all)
+	if err != nil {
+		return bulk.Result{}, nil, err
+	}
+	if raised, err = s.raise(ctx, all, last, &o); err != nil {
+		return bulk.Result{}, nil, err
+	}
+	if len(raised) > 0 {
+		items := make([]bulk.Item, len(raised))
+		for i, a := range raised {
+			b, err := json.Marshal(a)
+			if err != nil {
+				return bulk.Result{}, nil, fmt.Errorf("encode the alert of %s: %w", a.Dwell.Pair, err)
+			}
+			items[i] = bulk.Item{ID: a.Event.ID, Doc: b}
+		}
+		if result, err = s.writer(soconfig.AlertStream).Write(ctx, items); err != nil {
+			return result, nil, err
+		}
+	}
+	return result, raised, s.supersede(ctx, all, raised, doc, replaces)
+}
+
+// raise makes the alerts of those subjects that deserve one, as many as there may be, and one for the rest of each host and of all.
+func (s *Store) raise(ctx context.Context, all []*subject, last map[*subject]hunt.Finding, o *AlertOptions) (out []Alert, err error) {
+	reasons := make(map[*subject]Why, len(all))
+	deserve := all[:0:0]
+	for _, x := range all {
+		why, ok := first, true
+		if before, was := last[x]; was {
+			why, ok = x.news(&before, o.Again)
+		}
+		if ok {
+			reasons[x] = why
+			deserve = append(deserve, x)
+		}
+	}
+	raised, err := s.raised(ctx, deserve)
+	if err != nil {
+		return nil, err
+	}
+	over := map[string][]*hunt.Finding{}
+	var hosts []string
+	for _, x := range deserve {
+		host := x.lead.Dwell.InternalIP.String()
+		switch {
+		case !x.campaign && raised[host] >= cmp.Or(o.PerHost, DefaultAlertsPerHost):
+		case len(out) >= cmp.Or(o.PerHunt, DefaultAlertsPerHunt):
+			host = ""
+		default:
+			if !x.campaign {
+				raised[host]++
+			}
+			_, a := newAlert(x, reasons[x])
+			out = append(out, a)
+			continue
+		}
+		if over[host] == nil {
+			hosts = append(hosts, host)
+		}
+		over[host] = append(over[host], x.members...)
+	}
+	// Of hosts beyond count as of many: the alerts that speak for others have a bound, too.
+	for i, host := range hosts {
+		if host != "" && i >= cmp.Or(o.PerHunt, DefaultAlertsPerHunt) {
+			over[""] = append(over[""], over[host]...)
+			delete(over, host)
+		}
+	}
+	for _, host := range slices.Sorted(maps.Keys(over)) {
+		_, a := summary(host, over[host])
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// raised is how many alerts each internal host of findings by themselves raised within the day before they were hunted.
+func (s *Store) raised(ctx context.Context, subjects []*subject) (map[string]int, error) {
+	out := map[string]int{}
+	if len(subjects) == 0 {
+		return out, nil
+	}
+	since := subjects[0].lead.Event.Ingested.Add(-24 * time.Hour)
+	for _, x := range subjects {
+		out[x.lead.Dwell.InternalIP.String()] = 0
+	}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(out)), storiesPerPage) {
+		body, err := json.Marshal(map[string]any{"size": 0, "track_total_hits": false, "query": map[string]any{"bool": map[string]any{
+			"filter":   []any{map[string]any{"terms": map[string]any{"dwell.internal_ip": some}}, map[string]any{"range": map[string]any{"event.ingested": map[string]any{"gte": since.UnixMilli(), "format": "epoch_millis"}}}},
+			"must_not": []any{term("rule.uuid", moreRule.UUID), map[string]any{"range": map[string]any{"dwell.alert.hosts": map[string]any{"gt": 1}}}}}},
+			"aggs": map[string]any{"hosts": map[string]any{"terms": map[string]any{"field": "dwell.internal_ip", "size": len(some)}}}})
+		if err != nil {
+			return nil, fmt.Errorf("encode search: %w", err)
+		}
+		var answer struct {
+			Hosts struct {
+				Buckets []struct {
+					Key   string `json:"key"`
+					Count int    `json:"doc_count"`
+				} `json:"buckets"`
+			} `json:"hosts"`
+		}
+		err = s.client.Search(ctx, es.SearchRequest{Op: "count the alerts of the last day", Index: []string{soconfig.AlertStream}, Body: body, MissingOK: true}, func(r es.SearchResult) error {
+			if r.Aggregations == nil {
+				return nil
+			}
+			return json.Unmarshal(r.Aggregations, &answer)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range answer.Hosts.Buckets {
+			out[b.Key] = b.Count
+		}
+	}
+	return out, nil
+}
+
+// lastAlerts gives the newest alert of each subject that has one; of a campaign, those of its members count, which were there before it was a
+// campaign. A finding's own alert counts, so a hunt that is written again raises nothing again.
+func (s *Store) lastAlerts(ctx context.Context, all []*subject) (map[*subject]hunt.Finding, error) {
+	of := map[string]*subject{} // by any id that an alert of it may have
+	for _, x := range all {
+		for _, f := range x.members {
+			of[f.Dwell.FindingID] = x
+		}
+	}
+	for _, x := range all {
+		of[x.id] = x
+	}
+	out := map[*subject]hunt.Finding{}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(of)), storiesPerPage) {
+		clause := []any{map[string]any{"bool": map[string]any{"should": []any{map[string]any{"terms": map[string]any{"dwell.alert.subject": some}},
+			map[string]any{"terms": map[string]any{"dwell.finding_id": some}}}}}}
+		err := s.latestOf(ctx, soconfig.AlertStream, clause, newestFinding(), func(source json.RawMessage, id string) error {
+			var f hunt.Finding
+			if err := json.Unmarshal(source, &f); err != nil {
+				return fmt.Errorf("read document %s of %s: %w", id, soconfig.AlertStream, err)
+			}
+			x := of[f.Dwell.FindingID]
+			if f.Dwell.Alert != nil && of[f.Dwell.Alert.Subject] != nil {
+				x = of[f.Dwell.Alert.Subject]
+			}
+			if x == nil {
+				return nil
+			}
+			if before, ok := out[x]; !ok || newer(&f, &before, x.id) {
+				out[x] = f
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("look for earlier alerts: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// newer says that an alert is a better last one than another: of the subject itself before those of members, then the later.
+func newer(f, than *hunt.Finding, id string) bool {
+	own := func(f *hunt.Finding) bool { return f.Dwell.Alert != nil && f.Dwell.Alert.Subject == id }
+	if own(f) != own(than) {
+		return own(f)
+	}
+	return cmp.Or(f.Dwell.Window.End.Compare(than.Dwell.Window.End.Time), f.Event.Ingested.Compare(than.Event.Ingested.Time), strings.Compare(f.Event.ID, than.Event.ID)) > 0
+}
+
+// supersede closes alerts that are none any more: earlier ones of what an alert was raised for now, those of findings that are part of a campaign with
+// an alert now, and, where another revision of the hunt is replaced, its alerts of what is not found any more. What somebody escalated is left alone.
+func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, doc *hunt.Document, replaces bool) error {
+	now := map[string]bool{}
+	var ids, members []string
+	of := map[string]*subject{}
+	for _, x := range all {
+		of[x.id] = x
+	}
+	for i := range raised {
+		now[raised[i].Event.ID] = true
+		if raised[i].Dwell.Alert == nil {
+			continue
+		}
+		ids = append(ids, raised[i].Dwell.Alert.Subject)
+		if x := of[raised[i].Dwell.Alert.Subject]; x.campaign {
+			for _, f := range x.members {
+				members = append(members, f.Dwell.FindingID)
+			}
+		}
+	}
+	open := []any{not(term("event.acknowledged", true)), not(term("event.escalated", true)), not(term("rule.uuid", moreRule.UUID))}
+	var which [][]any
+	for field, list := range map[string][]string{"dwell.alert.subject": append(ids, members...), "dwell.finding_id": members} {
+		for some := range slices.Chunk(list, storiesPerPage) {
+			which = append(which, []any{map[string]any{"terms": map[string]any{field: some}}})
+		}
+	}
+	still := map[string]bool{}
+	if replaces {
+		for _, x := range all {
+			still[x.id] = true
+		}
+		which = append(which, []any{term("dwell.hunt_id", doc.Dwell.HuntID), not(term("dwell.revision", doc.Dwell.Revision))})
+	}
+	if len(which) == 0 {
+		return nil
+	}
+	err := s.client.Do(ctx, es.Call{Op: "refresh", Index: soconfig.AlertStream, Request: Request{Method: "POST", Path: "/" + soconfig.AlertStream + "/_refresh"}})
+	if err != nil {
+		return err
+	}
+	for i, clause := range which {
+		replaced := replaces && i == len(which)-1
+		if err := s.close(ctx, append(clause, open...), func(h hit, subject string) bool { return !now[h.ID] && (!replaced || !still[subject]) }); err != nil {
+			return fmt.Errorf("close alerts that others take the place of: %w", err)
+		}
+	}
+	return nil
+}
+
+// close marks alerts as superseded and acknowledged, so that Security Onion's Alerts leaves them out: those that the clauses find and is says so of.
+func (s *Store) close(ctx context.Context, clauses []any, is func(h hit, subject string) bool) error {
+	for range maxConflicts {
+		var hits []hit
+		err := s.pages(ctx, search{op: "look for earlier alerts", index: soconfig.AlertStream, versions: true, filter: clauses, sort: []any{ascending("event.id")},
+			source: []string{"dwell.alert.subject", "dwell.finding_id"}}, func(h hit) (bool, error) {
+			var f hunt.Finding
+			if err := json.Unmarshal(h.Source, &f); err != nil {
+				return false, fmt.Errorf("read document %s of %s: %w", h.ID, soconfig.AlertStream, err)
+			}
+			subject := f.Dwell.FindingID
+			if f.Dwell.Alert != nil {
+				subject = f.Dwell.Alert.Subject
+			}
+			if is(h, subject) {
+				hits = append(hits, h)
+			}
+			return true, nil
+		})
+		if err != nil || len(hits) == 0 {
+			return err
+		}
+		doc := map[string]any{"event": map[string]any{"acknowledged": true}, "dwell": map[string]any{"alert": map[string]any{"superseded": true}}}
+		done := 0
+		for some := range slices.Chunk(hits, bulk.DefaultMaxDocs) {
+			n, err := s.update(ctx, some, slices.Repeat([]any{doc}, len(some)))
+			if done += n; err != nil {
+				return err
+			}
+		}
+		if done == len(hits) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s kept changing meanwhile", soconfig.AlertStream)
+}
