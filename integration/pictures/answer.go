@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dwell/integration/pictures/lens"
 )
 
 // key is a group's value: Text as it is shown, Time only where the group is one of time.
@@ -19,6 +21,8 @@ type key struct {
 type row struct {
 	Keys   []key
 	Values []float64
+	// Texts are values that are text, by their place among the values.
+	Texts map[int]string
 }
 
 // documents turns the documents of an answer into rows, a key a column.
@@ -48,16 +52,19 @@ func documents(hits json.RawMessage, columns []string) ([]row, error) {
 // flatten turns nested groups into rows, in the order of the answer.
 func flatten(aggs map[string]json.RawMessage, outer []key, groups, values int) ([]row, error) {
 	if len(outer) == groups {
-		r := row{Keys: outer}
+		r := row{Keys: outer, Texts: map[int]string{}}
 		for i := range values {
-			var v struct{ Value *float64 }
-			if err := json.Unmarshal(aggs[fmt.Sprint("value", i)], &v); err != nil {
-				return nil, fmt.Errorf("read value%d: %w", i, err)
+			number, text, err := lens.Answer(aggs[fmt.Sprint("value", i)])
+			if err != nil {
+				return nil, fmt.Errorf("value%d: %w", i, err)
 			}
-			if v.Value == nil {
+			if number == nil {
 				r.Values = append(r.Values, math.NaN())
 			} else {
-				r.Values = append(r.Values, *v.Value)
+				r.Values = append(r.Values, *number)
+			}
+			if text != "" {
+				r.Texts[i] = text
 			}
 		}
 		return []row{r}, nil

@@ -69,7 +69,7 @@ func show(v kibana.Value, x float64) string {
 	switch {
 	case math.IsNaN(x):
 		return "-"
-	case v.Field == "dwell.window.end":
+	case v.Field == "dwell.window.end", v.Field == "event.start":
 		return time.UnixMilli(int64(x)).UTC().Format("2 Jan, 15:04")
 	}
 	switch lens.Format(v) {
@@ -134,6 +134,10 @@ func table(p kibana.Panel, rows []row) string {
 			fmt.Fprintf(&b, "<td>%s</td>", esc(k.Text))
 		}
 		for i, v := range p.Values {
+			if text := r.Texts[i]; text != "" {
+				fmt.Fprintf(&b, `<td>%s</td>`, esc(text))
+				continue
+			}
 			fmt.Fprintf(&b, `<td class="n">%s</td>`, esc(show(v, r.Values[i])))
 		}
 		b.WriteString("</tr>")

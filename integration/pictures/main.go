@@ -85,7 +85,11 @@ func ask(ctx context.Context, client *es.Client, panel kibana.Panel, from, to ti
 		return nil, err
 	}
 	var rows []row
-	err = client.Search(ctx, es.SearchRequest{Op: "panel " + panel.Title, Index: []string{kibana.Pattern}, Body: body}, func(r es.SearchResult) (err error) {
+	index := kibana.Pattern
+	if panel.Raw {
+		index = "logs-zeek-so" // the rest of kibana.RawPattern is not there
+	}
+	err = client.Search(ctx, es.SearchRequest{Op: "panel " + panel.Title, Index: []string{index}, Body: body}, func(r es.SearchResult) (err error) {
 		if panel.Kind == kibana.Found {
 			rows, err = documents(r.Hits, lens.Columns(&panel))
 			return err

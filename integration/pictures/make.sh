@@ -36,7 +36,7 @@ $dwell triage -q "$(story api-metrics.example)" --status escalated --who ana --n
 $dwell triage -q "$(story exfil.example)" --status escalated --who ana --note "names carry data, case 17"
 $dwell triage -q "$(story 203.0.113.65)" --status benign --who ben --note "door controller, facilities confirm"
 
-go run ./integration/pictures -filter 'dwell-pair:dwell.pair:10.20.0.45>cdn-static.example:443/tcp' -filter dwell-host:source.ip:10.20.0.45 \
+go run ./integration/pictures -filter 'dwell-pair:dwell.subject:10.20.0.45 > cdn-static.example' -filter dwell-host:source.ip:10.20.0.45 \
   -from "$(at -176)" -to "$(at 24)" -out "$here"
 mkdir -p docs/pictures
 for page in "$here"/dwell-*.html; do

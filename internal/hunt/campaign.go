@@ -51,6 +51,30 @@ type CampaignOf struct {
 	Hosts    int64   `json:"hosts"`
 }
 
+// SubjectOf is what a finding counts as in lists: its campaign, or its host and destination. One that is known by its name in one hunt and by its
+// address in another is the same, as far as the evidence names the address.
+func SubjectOf(f *Finding) string {
+	d := &f.Dwell
+	if d.Campaign != nil {
+		return "campaign " + d.Campaign.Name
+	}
+	from := d.InternalIP.String()
+	if d.Sensor != "" {
+		from += " at " + d.Sensor
+	}
+	to := f.Destination.Domain
+	if e := d.Evidence; to == "" && e != nil && len(e.Names) == 1 && f.rollUp() == "" {
+		to = e.Names[0]
+	}
+	if d.DNS != nil {
+		to = "*." + to
+	}
+	if to == "" {
+		to = SideOf(f).String()
+	}
+	return from + " > " + to
+}
+
 // CampaignID is the identity of a campaign.
 func CampaignID(kind, name string) string { return Digest("campaign", kind, name) }
 

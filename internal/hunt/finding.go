@@ -171,8 +171,10 @@ type Dwell struct {
 	Modifiers []Modifier `json:"modifiers"`
 
 	// FindingID is the same in every hunt for the same pair; Pair is that pair, readable.
-	FindingID     string   `json:"finding_id"`
-	Pair          string   `json:"pair"`
+	FindingID string `json:"finding_id"`
+	Pair      string `json:"pair"`
+	// Subject is what the finding counts as in lists and dashboards: its campaign, or its host and destination, readable (SubjectOf).
+	Subject       string   `json:"subject,omitempty"`
 	HuntID        string   `json:"hunt_id"`
 	Revision      string   `json:"revision"`
 	Window        TimeSpan `json:"window"`

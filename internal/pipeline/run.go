@@ -203,5 +203,8 @@ func (r *Result) finish(o *Options) (by hunt.BySeverity) {
 		}
 	}
 	r.Campaigns = campaign.Of(r.Findings)
+	for i := range r.Findings {
+		r.Findings[i].Dwell.Subject = hunt.SubjectOf(&r.Findings[i])
+	}
 	return by
 }

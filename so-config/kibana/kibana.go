@@ -9,10 +9,12 @@
 // counts once under each.
 package kibana
 
-// DataView is the id of the data view, Pattern what it covers.
+// DataView is the id of the data view, Pattern what it covers; RawView and RawPattern are those of Zeek's own records.
 const (
-	DataView = "dwell"
-	Pattern  = "logs-dwell.*-so"
+	DataView   = "dwell"
+	Pattern    = "logs-dwell.*-so"
+	RawView    = "dwell-zeek"
+	RawPattern = "logs-zeek-so,logs-import-so,*:logs-zeek-so"
 )
 
 // Dashboard is one dashboard.
@@ -52,6 +54,8 @@ type Panel struct {
 	Values []Value
 	// Markdown is a Text panel's content, Search the id of a Found panel's saved search.
 	Markdown, Search string
+	// Raw says that it shows Zeek's records and not dwell's.
+	Raw bool
 	// Drill is the dashboard that a click leads to, with what was clicked on as a filter.
 	Drill string
 }
@@ -80,6 +84,12 @@ const (
 	Max     Op = "max"
 	Average Op = "average"
 	Sum     Op = "sum"
+	Min     Op = "min"
+	Median  Op = "median"
+	// Count is how many documents have the field.
+	Count Op = "count"
+	// Last is the value in the newest document, of a field of any type.
+	Last Op = "last_value"
 )
 
 // Value is a number of each group.
@@ -91,6 +101,13 @@ type Value struct {
 
 // findings counts findings by their id: hunts overlap, so there are many documents of one.
 func findings() Value { return Value{Unique, "dwell.finding_id", "Findings"} }
+
+// entries counts campaigns, and findings by themselves: what was found by a name in one hunt and by its address in another is one.
+func entries() Value { return Value{Unique, "dwell.subject", "Lines"} }
+
+func latest(field, label string) Value { return Value{Last, field, label} }
+
+func dwellTime() Value { return Value{Max, "dwell.dwell_time.seconds", "Dwell time"} }
 
 func hosts() Value { return Value{Unique, "dwell.internal_ip", "Hosts"} }
 
@@ -115,71 +132,79 @@ func Dashboards() []Dashboard {
 func overview() Dashboard {
 	looked := []Condition{{Field: "dwell.safelisted", Value: "true", Not: true}}
 	fresh := append([]Condition{{Field: "dwell.evidence.first_seen.days", Value: "0"}}, looked...)
+	severe := append([]Condition{{Field: "event.severity", Value: "3", AtLeast: true}}, looked...)
 	return Dashboard{ID: "dwell-overview", Title: "dwell - Overview", About: "Possible C2 traffic: beacons, long connections, strobes and DNS tunnels. What to look at first.", Days: 7, Panels: []Panel{
-		{Title: "How to read this", Kind: Text, W: 48, H: 5, Markdown: "Each **finding** is an internal host that keeps connecting to the same destination. Start with *critical* and *high*. Click a pair to see its rhythm, a source to see the host. " +
-			"A finding is counted once however many hunts saw it; one whose severity changed counts under each. Safelisted findings are left out here and shown under *Dispositions*."},
-		{Title: "Findings", Kind: Metric, Y: 5, W: 6, H: 7, Dataset: finding, Where: looked, Values: []Value{findings()}},
-		{Title: "Critical and high", Kind: Metric, X: 6, Y: 5, W: 6, H: 7, Dataset: finding, Where: append([]Condition{{Field: "event.severity", Value: "3", AtLeast: true}}, looked...), Values: []Value{findings()}},
-		{Title: "With new destinations", Kind: Metric, X: 12, Y: 5, W: 6, H: 7, Dataset: finding, Where: fresh, Values: []Value{findings()}},
-		{Title: "Raised as alerts", Kind: Metric, X: 18, Y: 5, W: 6, H: 7, Dataset: alert, Values: []Value{findings()}},
-		{Title: "Findings by severity", Kind: Donut, X: 24, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
-		{Title: "Findings by indicator", Kind: Donut, X: 36, Y: 5, W: 12, H: 14, Dataset: finding, Where: looked, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{findings()}},
-		{Title: "New alerts", Kind: Bars, Y: 12, W: 24, H: 7, Dataset: alert, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
-		{Title: "Strongest score over time", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{score()}},
-		{Title: "New today: findings with a destination first seen on the last day of the hunt", Kind: Bars, X: 24, Y: 19, W: 24, H: 12, Dataset: finding, Where: fresh, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
-		{Title: "Findings", Kind: Table, Y: 31, W: 48, H: 16, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
-			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "network.bytes", "Bytes"}, {Max, "dwell.evidence.prevalence.hosts", "Prevalence (hosts)"}}},
-		{Title: "Top sources", Kind: Bars, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 15)}, Values: []Value{findings()}},
-		{Title: "Top destinations", Kind: Table, X: 24, Y: 47, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.ip", "Destination", 15)}, Values: []Value{findings(), hosts(), score()}},
-		{Title: "Top names", Kind: Table, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.domain", "Name", 15)}, Values: []Value{findings(), hosts(), score()}},
-		{Title: "Top ports", Kind: Table, X: 24, Y: 61, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{findings(), hosts(), score()}},
-		{Title: "Countries", Kind: Table, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.country", "Country", 15)}, Values: []Value{findings(), hosts(), score()}},
-		{Title: "Destination AS", Kind: Table, X: 24, Y: 75, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.evidence.asn.organization", "Organisation", 15)}, Values: []Value{findings(), hosts(), score()}},
+		{Title: "How to read this", Kind: Text, W: 48, H: 5, Markdown: "A **line** is a campaign (several internal hosts that do the same), or an internal host that keeps connecting to one destination. It counts once, however many hunts and hosts saw it. " +
+			"Start at the top of the table. Click a line for its history, a source for the host. Safelisted findings are left out here and shown under *Dispositions*."},
+		{Title: "Campaigns and single hosts", Kind: Metric, Y: 5, W: 8, H: 7, Dataset: finding, Where: looked, Values: []Value{entries()}},
+		{Title: "High or critical at any time", Kind: Metric, X: 8, Y: 5, W: 8, H: 7, Dataset: finding, Where: severe, Values: []Value{entries()}},
+		{Title: "With new destinations", Kind: Metric, X: 16, Y: 5, W: 8, H: 7, Dataset: finding, Where: fresh, Values: []Value{entries()}},
+		{Title: "Raised as alerts", Kind: Metric, X: 24, Y: 5, W: 8, H: 7, Dataset: alert, Values: []Value{entries()}},
+		{Title: "Internal hosts", Kind: Metric, X: 32, Y: 5, W: 8, H: 7, Dataset: finding, Where: looked, Values: []Value{hosts()}},
+		{Title: "Longest dwell time", Kind: Metric, X: 40, Y: 5, W: 8, H: 7, Dataset: finding, Where: looked, Values: []Value{dwellTime()}},
+		{Title: "Look at these first", Kind: Table, Y: 12, W: 48, H: 19, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("dwell.subject", "Campaign, or host and destination", 30)},
+			Values: []Value{score(), latest("event.severity_label", "Severity"), hosts(), latest("dwell.evidence.host.names", "Host name"), {Average, "beacon.period", "Interval"}, latest("beacon.jitter", "Jitter"),
+				latest("dwell.evidence.prevalence.hosts", "Prevalence (hosts)"), {Min, "event.start", "First seen"}, dwellTime(), latest("dwell.disposition", "Disposition")}},
+		{Title: "New alerts", Kind: Bars, Y: 31, W: 24, H: 12, Dataset: alert, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{entries()}},
+		{Title: "Dwell time over hunts", Kind: Lines, X: 24, Y: 31, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{byTime()}, Values: []Value{{Median, "dwell.dwell_time.seconds", "Median"}, {Max, "dwell.dwell_time.seconds", "Longest"}}},
+		{Title: "Strongest score over time", Kind: Lines, Y: 43, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{score()}},
+		{Title: "New today: destination first seen on the last day of the hunt", Kind: Bars, X: 24, Y: 43, W: 24, H: 12, Dataset: finding, Where: fresh, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{entries()}},
+		{Title: "Top sources", Kind: Table, Y: 55, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 15)}, Values: []Value{entries(), latest("dwell.evidence.host.names", "Host name"), score(), dwellTime()}},
+		{Title: "Top destinations", Kind: Table, X: 24, Y: 55, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.ip", "Destination", 15)}, Values: []Value{entries(), hosts(), score()}},
+		{Title: "Top names", Kind: Table, Y: 69, W: 24, H: 14, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("destination.domain", "Name", 15)}, Values: []Value{entries(), hosts(), score()}},
+		{Title: "Top ports", Kind: Table, X: 24, Y: 69, W: 24, H: 14, Dataset: finding, Where: looked, By: []Group{top("destination.port", "Port", 10), top("network.protocol", "Protocol", 3)}, Values: []Value{entries(), hosts(), score()}},
+		{Title: "ATT&CK techniques", Kind: Table, Y: 83, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("threat.technique.id", "Technique", 15)}, Values: []Value{entries(), hosts(), score()}},
+		{Title: "Indicators", Kind: Table, X: 24, Y: 83, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{top("dwell.indicators", "Indicator", 6)}, Values: []Value{entries(), hosts(), score()}},
 	}}
 }
 
 func pair() Dashboard {
-	return Dashboard{ID: "dwell-pair", Title: "dwell - Pair", About: "One pair over all hunts: score breakdown, interval, bytes.", Days: 30, Panels: []Panel{
-		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.pair` (a click on the overview does). The *score breakdown* shows which indicator carries the score; *RITA* are RITA v5's numbers for the two addresses. At the bottom are each hunt's links to the raw connections: set `links.base_url` in dwell, or the links to Hunt do not open from here."},
+	return Dashboard{ID: "dwell-pair", Title: "dwell - Pair", About: "One campaign or pair over all hunts: score breakdown, interval, bytes.", Days: 30, Panels: []Panel{
+		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.subject`, `dwell.pair` or `destination.ip` (a click on the overview does). The *score breakdown* shows which indicator carries the score; *RITA* are RITA v5's numbers for the two addresses. At the bottom are each hunt's links to the raw connections: set `links.base_url` in dwell, or the links to Hunt do not open from here."},
 		{Title: "Score", Kind: Metric, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{score()}},
 		{Title: "Interval", Kind: Metric, X: 8, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Average, "beacon.period", "Interval"}}},
-		{Title: "Longest connection", Kind: Metric, X: 16, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Max, "dwell.connection.longest_duration", "Longest"}}},
-		{Title: "Score breakdown", Kind: Lines, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime()},
+		{Title: "Jitter", Kind: Metric, X: 16, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Average, "beacon.jitter", "Jitter"}}},
+		{Title: "Dwell time", Kind: Metric, X: 24, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{dwellTime()}},
+		{Title: "Prevalence", Kind: Metric, X: 32, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Max, "dwell.evidence.prevalence.hosts", "Hosts"}}},
+		{Title: "Hunts that saw it", Kind: Metric, X: 40, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Hosts", Kind: Table, Y: 11, W: 24, H: 12, Dataset: finding, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 50)},
+			Values: []Value{score(), latest("dwell.evidence.host.names", "Host name"), {Min, "event.start", "First seen"}, dwellTime(), latest("dwell.disposition", "Disposition")}},
+		{Title: "Score breakdown", Kind: Lines, X: 24, Y: 11, W: 24, H: 12, Dataset: finding, By: []Group{byTime()},
 			Values: []Value{{Max, "dwell.parts.beacon", "Beacon"}, {Max, "dwell.parts.long_connection", "Long connection"}, {Max, "dwell.parts.strobe", "Strobe"}, {Max, "dwell.parts.dns_tunnel", "DNS tunnel"}}},
-		{Title: "Hunts that saw it", Kind: Metric, Y: 11, W: 12, H: 7, Dataset: finding, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
-		{Title: "Prevalence: hosts that connect to the destination", Kind: Metric, X: 12, Y: 11, W: 12, H: 7, Dataset: finding, Values: []Value{{Max, "dwell.evidence.prevalence.hosts", "Hosts"}}},
-		{Title: "Interval over hunts", Kind: Lines, Y: 18, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Average, "beacon.period", "Interval"}, {Average, "beacon.interval.top", "Most frequent interval"}}},
-		{Title: "Bytes over hunts", Kind: Bars, X: 24, Y: 18, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
-		{Title: "RITA v5 scores", Kind: Table, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.pair", "Pair", 10)},
+		{Title: "Interval over hunts", Kind: Lines, Y: 23, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Average, "beacon.period", "Interval"}, {Average, "beacon.interval.top", "Most frequent interval"}}},
+		{Title: "Bytes over hunts", Kind: Bars, X: 24, Y: 23, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
+		{Title: "RITA v5 scores", Kind: Table, Y: 35, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.pair", "Pair", 10)},
 			Values: []Value{{Max, "beacon.rita_score", "RITA"}, {Max, "beacon.ts_score", "Times"}, {Max, "beacon.ds_score", "Sizes"}, {Max, "beacon.duration_score", "Duration"}, {Max, "beacon.historical_score", "Histogram"}}},
-		{Title: "Why", Kind: Table, X: 24, Y: 30, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.reason_codes", "Reason", 15)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
-		{Title: "Raw connections", Kind: Found, Y: 40, W: 48, H: 12, Dataset: finding, Search: "dwell-raw"},
+		{Title: "Why", Kind: Table, X: 24, Y: 35, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.reason_codes", "Reason", 15)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
+		{Title: "Raw connections", Kind: Found, Y: 45, W: 48, H: 12, Dataset: finding, Search: "dwell-raw"},
 	}}
 }
 
 func host() Dashboard {
 	return Dashboard{ID: "dwell-host", Title: "dwell - Host", About: "One internal host and its external destinations.", Days: 30, Panels: []Panel{
-		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `dwell.internal_ip` or `source.ip`. A compromised host rarely has one finding only: look for others that began at the same time."},
-		{Title: "Findings", Kind: Metric, Y: 4, W: 12, H: 7, Dataset: finding, Values: []Value{findings()}},
-		{Title: "Strongest score", Kind: Metric, X: 12, Y: 4, W: 12, H: 7, Dataset: finding, Values: []Value{score()}},
-		{Title: "Findings over time", Kind: Bars, X: 24, Y: 4, W: 24, H: 14, Dataset: finding, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
-		{Title: "Indicators", Kind: Donut, Y: 11, W: 24, H: 21, Dataset: finding, By: []Group{top("dwell.indicators", "Indicator", 4)}, Values: []Value{findings()}},
-		{Title: "Hosts with most findings", Kind: Table, X: 24, Y: 18, W: 24, H: 14, Dataset: finding, By: []Group{top("dwell.internal_ip", "Host", 20)}, Values: []Value{findings(), score()}},
-		{Title: "External destinations", Kind: Table, Y: 32, W: 48, H: 14, Dataset: finding, Drill: "dwell-pair", By: []Group{top("dwell.pair", "Pair", 50), top("rule.name", "Rule", 1)},
-			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
+		{Title: "How to read this", Kind: Text, W: 48, H: 4, Markdown: "Filter by `source.ip`. A compromised host rarely has one finding only: look for others that began at the same time. The raw connections are Zeek's own records; add `destination.ip` to the filter for those of one pair."},
+		{Title: "Destinations", Kind: Metric, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{entries()}},
+		{Title: "Strongest score", Kind: Metric, X: 8, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{score()}},
+		{Title: "Longest dwell time", Kind: Metric, X: 16, Y: 4, W: 8, H: 7, Dataset: finding, Values: []Value{dwellTime()}},
+		{Title: "Findings over time", Kind: Bars, X: 24, Y: 4, W: 24, H: 12, Dataset: finding, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{entries()}},
+		{Title: "Which host", Kind: Table, Y: 11, W: 24, H: 5, Dataset: finding, By: []Group{top("source.ip", "Address", 20)},
+			Values: []Value{entries(), latest("dwell.evidence.host.names", "Host name"), latest("dwell.evidence.host.users", "User")}},
+		{Title: "Raw connections, by destination", Kind: Bars, Y: 16, W: 48, H: 12, Raw: true, Dataset: "zeek.conn", By: []Group{byTime(), top("destination.ip", "Destination", 8)}, Values: []Value{{Count, "@timestamp", "Connections"}}},
+		{Title: "External destinations", Kind: Table, Y: 28, W: 48, H: 14, Dataset: finding, Drill: "dwell-pair", By: []Group{top("dwell.subject", "Campaign, or host and destination", 50), top("rule.name", "Rule", 1)},
+			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}, {Min, "event.start", "First seen"}, dwellTime(), latest("dwell.disposition", "Disposition")}},
 	}}
 }
 
 func dispositions() Dashboard {
 	return Dashboard{ID: "dwell-dispositions", Title: "dwell - Dispositions", About: "Dispositions of findings, and what each safelist rule matches.", Days: 30, Panels: []Panel{
-		{Title: "Findings by disposition", Kind: Donut, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.disposition", "Disposition", 5)}, Values: []Value{findings()}},
-		{Title: "Safelisted or not", Kind: Donut, X: 16, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.safelisted", "Safelisted", 2)}, Values: []Value{findings()}},
-		{Title: "Alerts by severity", Kind: Donut, X: 32, W: 16, H: 14, Dataset: alert, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{findings()}},
+		{Title: "Findings by disposition", Kind: Donut, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.disposition", "Disposition", 5)}, Values: []Value{entries()}},
+		{Title: "Safelisted or not", Kind: Donut, X: 16, W: 16, H: 14, Dataset: finding, By: []Group{top("dwell.safelisted", "Safelisted", 2)}, Values: []Value{entries()}},
+		{Title: "Alerts by severity", Kind: Donut, X: 32, W: 16, H: 14, Dataset: alert, By: []Group{top("event.severity_label", "Severity", 4)}, Values: []Value{entries()}},
 		{Title: "Open findings, high and critical", Kind: Table, Y: 14, W: 24, H: 16, Dataset: finding, Drill: "dwell-pair",
 			Where: []Condition{{Field: "dwell.disposition", Value: "open"}, {Field: "event.severity", Value: "3", AtLeast: true}, {Field: "dwell.safelisted", Value: "true", Not: true}},
-			By:    []Group{top("dwell.pair", "Pair", 50)}, Values: []Value{score()}},
+			By:    []Group{top("dwell.subject", "Campaign, or host and destination", 50)}, Values: []Value{score()}},
 		{Title: "Findings per safelist rule", Kind: Table, X: 24, Y: 14, W: 24, H: 16, Dataset: finding, Where: []Condition{{Field: "dwell.safelisted", Value: "true"}},
-			By: []Group{top("dwell.safelist.name", "Rule", 30)}, Values: []Value{findings(), score()}},
+			By: []Group{top("dwell.safelist.name", "Rule", 30)}, Values: []Value{entries(), score()}},
 		{Title: "Dispositions", Kind: Bars, Y: 30, W: 24, H: 12, Dataset: decision, By: []Group{byTime(), top("dwell.disposition", "Disposition", 3)}, Values: []Value{findings()}},
 		{Title: "Dispositions: who and why", Kind: Table, X: 24, Y: 30, W: 24, H: 12, Dataset: decision,
 			By: []Group{top("dwell.pair", "Pair", 30), top("dwell.disposition", "Disposition", 3), top("user.name", "Who", 3), top("dwell.note", "Why", 3)}, Values: []Value{findings()}},

@@ -96,8 +96,23 @@ func termType(field string) string {
 func (v Value) column() map[string]any {
 	c := map[string]any{"label": v.Label, "customLabel": true, "operationType": string(v.Op), "dataType": "number", "isBucketed": false, "scale": "ratio",
 		"sourceField": v.Field, "params": map[string]any{"emptyAsNull": true}}
-	if v.Field == "dwell.window.end" {
+	if v.isDate() {
 		c["dataType"] = "date"
 	}
+	if v.Op == Last {
+		c["params"] = map[string]any{"sortField": "@timestamp", "showArrayValues": false}
+		c["filter"] = query(v.Field + ": *")
+		if t := termType(v.Field); !v.isNumber() {
+			c["dataType"], c["scale"] = t, "ordinal"
+		}
+	}
 	return c
+}
+
+// isDate says that the field holds times.
+func (v Value) isDate() bool { return v.Field == "dwell.window.end" || v.Field == "event.start" }
+
+// isNumber says that the field holds numbers, of those that are shown by their last value.
+func (v Value) isNumber() bool {
+	return v.Field == "beacon.jitter" || v.Field == "dwell.evidence.prevalence.hosts"
 }

@@ -36,7 +36,7 @@ type reference struct {
 func NDJSON() ([]byte, error) {
 	var out bytes.Buffer
 	e := &encoder{}
-	objects := []object{e.view()}
+	objects := []object{e.view(), rawView()}
 	for _, s := range Searches() {
 		objects = append(objects, e.search(s))
 	}
@@ -88,6 +88,14 @@ func (e *encoder) view() object {
 	}}
 }
 
+// rawView is the data view of Zeek's own records.
+func rawView() object {
+	return object{ID: RawView, Type: "index-pattern", CoreVersion: coreVersion, TypeVersion: viewVersion, References: []reference{}, Attributes: map[string]any{
+		"title": RawPattern, "name": "dwell: Zeek's records", "timeFieldName": "@timestamp", "fieldFormatMap": "{}",
+		"fieldAttrs": "{}", "fields": "[]", "sourceFilters": "[]", "typeMeta": "{}", "runtimeFieldMap": "{}", "allowNoIndex": true,
+	}}
+}
+
 func (e *encoder) search(s Search) object {
 	const index = "kibanaSavedObjectMeta.searchSourceJSON.index"
 	return object{ID: s.ID, Type: "search", CoreVersion: coreVersion, TypeVersion: viewVersion,
@@ -132,10 +140,14 @@ func (e *encoder) dashboard(d Dashboard) object {
 		case Metric, Bars, Lines, Donut, Table:
 			layer := "layer-" + id
 			name := "indexpattern-datasource-layer-" + layer
-			refs = append(refs, reference{DataView, id + ":" + name, "index-pattern"})
+			view := DataView
+			if p.Raw {
+				view = RawView
+			}
+			refs = append(refs, reference{view, id + ":" + name, "index-pattern"})
 			panel["type"] = "lens"
 			panel["embeddableConfig"] = map[string]any{"enhancements": enhancements, "attributes": map[string]any{
-				"title": "", "description": "", "type": "lens", "visualizationType": p.visualization(), "references": []reference{{DataView, name, "index-pattern"}},
+				"title": "", "description": "", "type": "lens", "visualizationType": p.visualization(), "references": []reference{{view, name, "index-pattern"}},
 				"state": p.state(layer)}}
 		}
 		panels = append(panels, panel)

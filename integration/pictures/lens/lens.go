@@ -98,7 +98,14 @@ func groups(p *kibana.Panel, n int, from, to time.Time) map[string]any {
 
 // agg is the value as an aggregation.
 func agg(v kibana.Value) map[string]any {
-	name := map[kibana.Op]string{kibana.Unique: "cardinality", kibana.Max: "max", kibana.Average: "avg", kibana.Sum: "sum"}[v.Op]
+	switch v.Op {
+	case kibana.Median:
+		return map[string]any{"percentiles": map[string]any{"field": v.Field, "percents": []int{50}}}
+	case kibana.Last: // of documents that have the field, as Lens filters
+		return map[string]any{"filter": map[string]any{"exists": map[string]any{"field": v.Field}},
+			"aggs": map[string]any{"last": map[string]any{"top_metrics": map[string]any{"metrics": map[string]any{"field": v.Field}, "sort": map[string]any{"@timestamp": "desc"}}}}}
+	}
+	name := map[kibana.Op]string{kibana.Unique: "cardinality", kibana.Max: "max", kibana.Min: "min", kibana.Average: "avg", kibana.Sum: "sum", kibana.Count: "value_count"}[v.Op]
 	return map[string]any{name: map[string]any{"field": v.Field}}
 }
 
@@ -108,4 +115,34 @@ func Format(v kibana.Value) kibana.Format {
 		return ""
 	}
 	return kibana.Formats[v.Field]
+}
+
+// Answer reads what a value of a request came to: a number, or for a field of text its text. Neither is there where no document has the field.
+func Answer(raw json.RawMessage) (number *float64, text string, err error) {
+	var v struct {
+		Value  *float64            `json:"value"`
+		Values map[string]*float64 `json:"values"`
+		Last   struct {
+			Top []struct {
+				Metrics map[string]any `json:"metrics"`
+			} `json:"top"`
+		} `json:"last"`
+	}
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, "", fmt.Errorf("read a value: %w", err)
+	}
+	if median, ok := v.Values["50.0"]; ok {
+		return median, "", nil
+	}
+	for _, top := range v.Last.Top {
+		for _, m := range top.Metrics {
+			switch m := m.(type) {
+			case float64:
+				return &m, "", nil
+			case string:
+				return nil, m, nil
+			}
+		}
+	}
+	return v.Value, "", nil
 }
