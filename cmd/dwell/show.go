@@ -265,6 +265,16 @@ func (d *painter) finding(f *hunt.Finding) {
 			d.line("  alerts: %s in the window (`dwell host %s`)", hunt.Count(*h.Alerts), f.Dwell.InternalIP)
 		}
 	}
+	if t := f.Dwell.DwellTime; t != nil {
+		since := ""
+		if !t.RhythmSince.IsZero() {
+			since = ", rhythm since " + t.RhythmSince.Format("2006-01-02 15:04")
+		}
+		d.text(4, "  dwell time: %s, first check-in %s%s", output.DwellTime(f), t.FirstCheckIn.Format("2006-01-02 15:04"), since)
+	}
+	if list := f.Threat.Techniques(); len(list) > 0 {
+		d.text(4, "  ATT&CK: %s", strings.Join(list, ", "))
+	}
 	if b := f.Beacon; b != nil {
 		if b.Score != nil {
 			d.text(4, "  beacon: score %.3f, every %s +-%.0f%%, %s beats, %.0f%% of the gaps, %.0f%% of the window, log10 p %.1f", *b.Score, scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage, *b.PValueLog)

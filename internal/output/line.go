@@ -150,6 +150,7 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 	return []lineColumn{rank, severity, {head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }}, host, to, rhythm,
 		{head: "HOSTS", right: true, value: Prevalence},
 		{head: "FIRST", value: func(f *hunt.Finding) string { return day(FirstSeen(f)) }},
+		{head: "DWELL", right: true, value: DwellTime},
 		{head: "LAST", value: func(f *hunt.Finding) string { return f.Event.End.UTC().Format("01-02 15:04") }},
 		{head: "STATUS", value: status}}
 }
@@ -291,6 +292,18 @@ func FirstSeen(f *hunt.Finding) time.Time {
 		return d.FirstCheckIn.Time
 	}
 	return time.Time{}
+}
+
+// DwellTime is how long the finding has been going on: "27d", "≥27d" where history begins too late to know, a dash where it is not known.
+func DwellTime(f *hunt.Finding) string {
+	switch d := f.Dwell.DwellTime; {
+	case d == nil:
+		return "-"
+	case d.LowerBound:
+		return "≥" + hunt.Brief(d.Seconds)
+	default:
+		return hunt.Brief(d.Seconds)
+	}
 }
 
 func day(t time.Time) string {

@@ -45,6 +45,7 @@ func columns() []column {
 		{head: "HOSTS", value: Prevalence},
 		{head: "FIRST", value: func(f *hunt.Finding) string { return day(FirstSeen(f)) }},
 		{head: "STATUS", value: status},
+		{head: "DWELL", right: true, value: DwellTime},
 	}
 }
 

@@ -122,6 +122,9 @@ func (l *facts) traffic(f *hunt.Finding) {
 			at = ", at least: history begins then"
 		}
 		l.add("dwell time", "%s, first check-in %s%s", hunt.Brief(t.Seconds), moment(t.FirstCheckIn), at)
+		if !t.RhythmSince.IsZero() {
+			l.add("rhythm since", "%s", moment(t.RhythmSince))
+		}
 	}
 }
 

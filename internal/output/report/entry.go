@@ -235,13 +235,7 @@ func hostName(f *hunt.Finding) string {
 	return strings.TrimSpace(name)
 }
 
-// dwellTime reads "27d", or "≥27d" where history begins too late to know; a dash where it is not known.
+// dwellTime is output.DwellTime of one that stands by itself.
 func dwellTime(d *hunt.DwellTime) string {
-	switch {
-	case d == nil:
-		return "-"
-	case d.LowerBound:
-		return "≥" + hunt.Brief(d.Seconds)
-	}
-	return hunt.Brief(d.Seconds)
+	return output.DwellTime(&hunt.Finding{Dwell: hunt.Dwell{DwellTime: d}})
 }
