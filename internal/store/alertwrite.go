@@ -235,10 +235,7 @@ func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, d
 	if len(which) == 0 {
 		return nil
 	}
-	err := s.client.Do(ctx, es.Call{Op: "refresh", Index: soconfig.AlertStream, Request: Request{Method: "POST", Path: "/" + soconfig.AlertStream + "/_refresh"}})
-	if err != nil {
-		return err
-	}
+	s.refresh(ctx, &Report{}) // where that is not allowed, what was written a moment ago stays open until the next hunt
 	for i, clause := range which {
 		replaced := replaces && i == len(which)-1
 		if err := s.close(ctx, append(clause, open...), func(h hit, subject string) bool { return !now[h.ID] && (!replaced || !still[subject]) }); err != nil {
