@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes dist/: packages, archives, licences, bill of materials, checksums. The same commit gives the same bytes.
-# DIST_TARGETS makes some only (linux-amd64 ...), DIST another directory.
+# DIST_TARGETS makes some only (linux-amd64 ...), DIST another directory, DIST_VERSION says another version than git's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -14,6 +14,7 @@ case $described in
 v[0-9]*) version=${described#v} ;;
 *) version=0.0.0+git.$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d).$described ;;
 esac
+version=${DIST_VERSION:-$version}
 export VERSION=$version
 rm -rf "$out"
 mkdir -p "$out"

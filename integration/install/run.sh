@@ -1,38 +1,59 @@
 #!/usr/bin/env bash
-# Follows docs/install.md on a clean Debian 12 with a real systemd and a real Elasticsearch, and checks what each step must
-# have done. Needs root, systemd-nspawn, debootstrap and python3-venv; takes some minutes. Everything is removed at the end.
-# DWELL_INSTALL_ROOT keeps the downloaded system between runs (default: a directory in the cache of the user).
+# Follows docs/install.md on clean Debian 12 machines with a real systemd, a real Salt and a real Elasticsearch, and checks what
+# each step must have done. Needs root, systemd-nspawn, debootstrap, rpm and Python 3.11. All is removed at the end.
+# DWELL_INSTALL_ROOT keeps what was downloaded between runs (default: a directory in the user's cache).
+# DWELL_TEST_SOC_DEFAULTS names salt/soc/defaults.yaml of Security Onion; without it that is fetched, or a list of its shape made.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-GO=${GO:-go}
+export GO=${GO:-go}
+began=$SECONDS
+step() { echo "install-test: $((SECONDS - began)) s: $*"; }
 [ "$(id -u)" = 0 ] || { echo "install-test: needs root, for systemd-nspawn boots a machine"; exit 2; }
-for need in systemd-nspawn debootstrap python3; do
-	command -v "$need" >/dev/null || { echo "install-test: $need is missing (Debian: apt-get install systemd-container debootstrap python3-venv)"; exit 2; }
+for need in systemd-nspawn debootstrap rpm python3; do
+	command -v "$need" >/dev/null || { echo "install-test: $need is missing (Debian: apt-get install systemd-container debootstrap rpm python3-venv)"; exit 2; }
 done
 kept=${DWELL_INSTALL_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/dwell/install}
-if [ ! -e "$kept/debian/ready" ]; then
-	echo "install-test: a clean Debian 12, once, in $kept"
-	rm -rf "$kept/debian"
-	mkdir -p "$kept"
-	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,curl,python3 bookworm "$kept/debian" >"$kept/debootstrap.log"
-	touch "$kept/debian/ready"
+mkdir -p "$kept"
+machine=$kept/debian-2
+if [ ! -e "$machine/ready" ]; then
+	step "a clean Debian 12, once, in $kept"
+	rm -rf "$machine"
+	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,curl,git,python3 bookworm "$machine" >"$kept/debootstrap.log"
+	touch "$machine/ready"
 fi
-if [ ! -x "$kept/salt/bin/salt-call" ]; then
-	echo "install-test: Salt, once, in $kept"
-	python3 -m venv "$kept/salt"
-	"$kept/salt/bin/pip" install -q 'salt<3007'
-fi
+# Salt and pySigma are installed by this machine's Python and used by the booted one's, so they must be of one version.
+python=$(python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+[ -e "$machine/usr/bin/$python" ] || { echo "install-test: this machine's Python is $python, Debian 12's is not"; exit 2; }
+for tool in 'salt:salt<3007' 'sigma:pysigma<2 pysigma-backend-elasticsearch<3'; do
+	venv=$kept/${tool%%:*}
+	[ -e "$venv/ready" ] && continue
+	step "${tool#*:} from the package index, once, in $kept"
+	python3 -m venv "$venv"
+	# shellcheck disable=SC2086
+	(set -f; "$venv/bin/pip" install -q ${tool#*:})
+	touch "$venv/ready"
+done
 work=$(mktemp -d /var/tmp/dwell-install.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-DIST=$work/dist DIST_TARGETS=linux-amd64 tools/dist.sh >"$work/dist.log" 2>&1 || { cat "$work/dist.log"; exit 1; }
-rpm_check() { # the .rpm by rpm itself: its files, scripts and dependencies can be read and its digests hold
-	command -v rpm >/dev/null || { echo "install-test: rpm is not here: the .rpm was not checked"; return; }
-	rpm -K --nosignature "$work"/dist/*.x86_64.rpm
-	grep -qx /usr/sbin/so-dwell <<<"$(rpm -qpl "$work"/dist/*.x86_64.rpm)"
-	grep -q systemd-sysusers <<<"$(rpm -qp --scripts "$work"/dist/*.x86_64.rpm)"
-}
-rpm_check
-echo "install-test: Salt's side"
+defaults=${DWELL_TEST_SOC_DEFAULTS:-$kept/soc-defaults.yaml}
+if [ ! -s "$defaults" ]; then
+	curl -fsSLo "$defaults" --max-time 60 https://raw.githubusercontent.com/Security-Onion-Solutions/securityonion/2.4/main/salt/soc/defaults.yaml || defaults=
+fi
+if [ -n "$defaults" ]; then
+	export DWELL_TEST_SOC_DEFAULTS=$defaults
+else
+	echo "install-test: NOTE: Security Onion's defaults.yaml cannot be had here (DWELL_TEST_SOC_DEFAULTS): a list of its shape stands in for it"
+fi
+
+step "two versions of the packages"
+for version in 0.0.1 0.0.2; do
+	DIST=$work/dist-$version DIST_VERSION=$version DIST_TARGETS=linux-amd64 tools/dist.sh >"$work/dist.log" 2>&1 || { cat "$work/dist.log"; exit 1; }
+done
+step "the .rpm, by rpm: installed, upgraded, removed in a root of its own"
+integration/install/rpm.sh "$work" "$machine"
+step "Salt's side: Security Onion's lists, the state"
 DWELL_TEST_SALT=$kept/salt/bin $GO test -count=1 -timeout 20m ./so-config -run 'Console|Helper|Salt'
-echo "install-test: the page, on a clean machine"
-INSTALL_WORK=$work INSTALL_KEPT=$kept $GO run ./integration/testnode/cmd/testnode -line 8 -- integration/install/machine.sh
+step "the page, on two clean machines"
+INSTALL_WORK=$work INSTALL_KEPT=$kept INSTALL_MACHINE=$machine INSTALL_PYTHON=$python \
+	$GO run ./integration/testnode/cmd/testnode -line 8 -- integration/install/machine.sh
+step passed
