@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
@@ -40,8 +39,8 @@ type checkLine struct {
 func newCheck(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
-		Short: "Look whether everything is in place for a hunt: settings, connection, rights, fields, data, clock",
-		Long: `Look whether everything is in place for a hunt in the cluster. Each line is OK, WARN or FAIL, with the fix. Nothing is
+		Short: "Check configuration, connection, permissions, fields, data and clock",
+		Long: `Check that hunts in the cluster can work. Each line is OK, WARN or FAIL, with the fix. Nothing is
 written. Exit code 1 when a line failed, 4 when the cluster does not accept the credentials.`,
 		Example: `  dwell check
   DWELL_ELASTICSEARCH_API_KEY_FILE=/etc/dwell/api_key dwell check`,
@@ -94,15 +93,28 @@ func (d *doctor) count(l level) (n int) {
 }
 
 func (d *doctor) print() error {
-	w := tabwriter.NewWriter(d.Out, 0, 8, 2, ' ', 0)
-	for _, l := range d.lines {
+	for _, l := range d.folded() {
 		text := output.Clean(l.text)
-		if l.fix != "" {
-			text += "; fix: " + output.Clean(l.fix)
+		if fix := output.Clean(l.fix); fix != "" && !strings.Contains(text, fix) {
+			text += "; fix: " + fix
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", l.name, l.level, text)
+		if _, err := fmt.Fprintln(d.Out, output.Wrap(fmt.Sprintf("%-8s %-4s  %s", l.name, l.level, text), d.Width, strings.Repeat(" ", 15))); err != nil {
+			return err
+		}
 	}
-	return w.Flush()
+	return nil
+}
+
+// folded puts the lines of one name that are OK into one, but for --verbose.
+func (d *doctor) folded() (out []checkLine) {
+	for _, l := range d.lines {
+		if n := len(out); !d.verbose && n > 0 && l.level == ok && out[n-1].level == ok && out[n-1].name == l.name {
+			out[n-1].text += ", " + l.text
+			continue
+		}
+		out = append(out, l)
+	}
+	return out
 }
 
 func (d *doctor) config() {
@@ -141,7 +153,7 @@ func (d *doctor) cluster(ctx context.Context) error {
 	} else if !strings.HasPrefix(client.Addresses()[0], "https:") {
 		verified = "without TLS"
 		if e := &d.settings.Elasticsearch; e.APIKey != "" || e.Password != "" {
-			verified, level, fix = "without TLS, so that the key or password can be read on the way", warn, "use https:// in elasticsearch.addresses"
+			verified, level, fix = "without TLS: the key or password can be read in transit", warn, "use https:// in elasticsearch.addresses"
 		}
 	}
 	d.add("connect", level, fix, "%s, Elasticsearch %s, cluster %q, %s", client.Addresses()[0], info.Version.Number, info.ClusterName, verified)
@@ -179,7 +191,7 @@ func (d *doctor) clock(ctx context.Context) {
 	const fix = "let both hosts follow the same time server"
 	switch {
 	case es.Is(err, es.Permission):
-		d.add("clock", warn, "grant the cluster privilege monitor (dwell install --create-key)", "the cluster's clock may not be asked with these credentials")
+		d.add("clock", warn, "grant the cluster privilege monitor (dwell install --create-key)", "cannot read the cluster's clock (missing privilege)")
 	case err != nil:
 		d.failed("clock", err)
 	case skew > es.MaxSkew:
@@ -218,14 +230,14 @@ func (d *doctor) rights(ctx context.Context) {
 		return out
 	}
 	if m := missing("logs-zeek-so"); len(m) > 0 {
-		d.add("auth", fail, "dwell install --create-key FILE, as an administrator", "%s may not %s on logs-zeek-so", answer.Username, strings.Join(m, ", "))
+		d.add("auth", fail, "dwell install --create-key FILE, as an administrator", "%s cannot read logs-zeek-so (missing: %s)", answer.Username, strings.Join(m, ", "))
 	} else {
-		d.add("auth", ok, "", "%s may read logs-zeek-so", answer.Username)
+		d.add("auth", ok, "", "%s can read logs-zeek-so", answer.Username)
 	}
 	if m := missing("logs-dwell.finding-so"); len(m) > 0 {
-		d.add("auth", warn, "dwell install --create-key FILE, as an administrator; without it, leave --write out", "%s may not %s on logs-dwell.finding-so", answer.Username, strings.Join(m, ", "))
+		d.add("auth", warn, "dwell install --create-key FILE, as an administrator; without it, leave --write out", "%s cannot write findings to logs-dwell.finding-so (missing: %s)", answer.Username, strings.Join(m, ", "))
 	} else {
-		d.add("auth", ok, "", "%s may write findings", answer.Username)
+		d.add("auth", ok, "", "%s can write findings", answer.Username)
 	}
 }
 

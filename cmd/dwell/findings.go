@@ -24,7 +24,7 @@ type findingsFlags struct {
 	campaign                           string
 	indicators                         []string
 	format                             string
-	asn, country, ja4, new             string
+	asn, country, ja4, new, host       string
 	minScore                           float64
 	listFlags
 	every, safelisted bool
@@ -34,13 +34,14 @@ func newFindings(a *app) *cobra.Command {
 	var f findingsFlags
 	c := &cobra.Command{
 		Use:   "findings",
-		Short: "List what hunts have stored, filtered and sorted",
+		Short: "List stored findings, filtered and sorted",
 		Long: `List what hunts have stored. A finding is the same pair in hunt after hunt: its latest document is listed, of each hunt's
 newest revision.`,
 		Example: `  dwell findings                                        every finding, strongest first
   dwell findings --severity high --age 7d               high and critical whose last connection is at most a week old
   dwell findings --new 24h --country RU                 first seen today, with a destination there
   dwell findings --status escalated -o blocklist        for a firewall or resolver; -o stix and -o misp for other programs
+  dwell findings --host WS-014                          all of one host or user, by name
   dwell findings --source 10.1.4.0/24 --sort time       what a subnet did, newest first
   dwell findings --destination evil.example -o ndjson   by name or address`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.findings(c.Context(), &f) },
@@ -53,6 +54,7 @@ newest revision.`,
 	p.StringVar(&f.age, "age", "", "last connection within this time, as in 24h or 7d (`duration`)")
 	p.StringSliceVar(&f.indicators, "indicator", nil, "with one of these: beacon, long_connection (long), strobe, dns_tunnel (dns)")
 	p.StringVar(&f.campaign, "campaign", "", "findings of this campaign (`id`, or its beginning)")
+	p.StringVar(&f.host, "host", "", "of the host or user with this `name`, as DHCP, Kerberos, NTLM or DNS know it")
 	p.StringVar(&f.asn, "asn", "", "destination in this autonomous system (`number`), as in AS64500")
 	p.StringVar(&f.country, "country", "", "destination in this `country`, by its two letters")
 	p.StringVar(&f.ja4, "ja4", "", "with this JA4 `fingerprint` of the client")
@@ -124,7 +126,7 @@ func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, li
 	case list.Hunts == 0 && f.huntID != "":
 		return codeError{exitIncomplete, "no hunt " + f.huntID + " is stored: `dwell status` lists them"}
 	case list.Hunts == 0 && f.age != "":
-		return codeError{exitIncomplete, "no hunt of that time is stored, so this says nothing about the network: see `dwell status`"}
+		return codeError{exitIncomplete, "no hunt of that time is stored, so an empty list is no answer: see `dwell status`"}
 	case list.Hunts == 0 && list.Total == 0:
 		return codeError{exitIncomplete, "no hunt is stored yet, so this says nothing about the network: `dwell hunt --write` stores one, after `dwell install`"}
 	case list.Total > 0:
@@ -135,7 +137,7 @@ func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, li
 		return err
 	}
 	if len(newest) == 1 && newest[0].Dwell.Hunt.Connections == 0 && newest[0].Dwell.Hunt.Scored == 0 {
-		return codeError{exitIncomplete, "the newest hunt analysed nothing, so this says nothing about the network: see `dwell status`"}
+		return codeError{exitIncomplete, "the newest hunt analysed nothing, so an empty list is no answer: see `dwell status`"}
 	}
 	all, err := st.Findings(ctx, store.Filter{Limit: 1})
 	if err != nil {
@@ -179,6 +181,12 @@ func (f *findingsFlags) atReading(a *app, settings *config.Loaded, filter *store
 	return undated, nil
 }
 
+// isHost says whether a name of a host or user is the one asked for, in full or before its domain.
+func (f *findingsFlags) isHost(name string) bool {
+	short, _, _ := strings.Cut(name, ".")
+	return strings.EqualFold(name, f.host) || strings.EqualFold(short, f.host)
+}
+
 var ja4Form = regexp.MustCompile(`^[tqd][0-9a-z]{2}[di]\d{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}$`)
 
 // asNumber reads the number of an autonomous system, AS64500 or 64500; 0 for no text.
@@ -218,6 +226,9 @@ func (f *findingsFlags) evidence(*app) (func(*hunt.Finding) bool, error) {
 			e = &hunt.Evidence{}
 		}
 		if asn != 0 && (e.ASN == nil || e.ASN.Number != asn) || country != "" && e.Country != country {
+			return false
+		}
+		if f.host != "" && !(e.Host != nil && slices.ContainsFunc(slices.Concat(e.Host.Names, e.Host.Users), f.isHost)) {
 			return false
 		}
 		shows := e.Protocol != nil && slices.Contains(e.Protocol.JA4, ja4) || x.Dwell.Destination != nil && x.Dwell.Destination.Fingerprint == "ja4="+ja4

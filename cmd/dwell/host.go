@@ -21,15 +21,15 @@ func newHost(a *app) *cobra.Command {
 	f := &huntFlags{}
 	c := &cobra.Command{
 		Use:   "host ADDRESS",
-		Short: "Show what is known of one internal address: which host, what it keeps in touch with, what it did inside",
+		Short: "Summarise an internal host: identity, external destinations, internal connections",
 		Long: `Show one internal address on one page: its names, MAC and users by DHCP, Kerberos, NTLM and DNS, its operating system and
-software, its alerts, every outside destination that it keeps in touch with and who else talks to that, and which
-internal hosts it connected to after the first contact with the strongest of them.
+software, its alerts, its suspicious external destinations with their prevalence, and the internal hosts that it connected
+to after the first contact with the strongest of them.
 
 Out of the cluster the pairs are the stored findings of the window; where no hunt was stored, and with --zeek, they are
 hunted for.`,
 		Example: `  dwell host 10.1.4.22                                     the last 24 h in the cluster
-  dwell host 10.1.4.22 --since 7d                          a week: what is new inside is told from what is not
+  dwell host 10.1.4.22 --since 7d                          a week: shows which internal connections are new
   dwell host 10.1.4.22 --zeek /nsm/zeek/logs/2026-11-22    out of log files
   dwell host 10.1.4.22 -o json | jq -r '.pairs[].dwell.pair'`,
 		Args: cobra.ExactArgs(1),
@@ -57,7 +57,7 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 		return hint(usage("%q is not an address", text), "`dwell findings` and `dwell hunt` list internal addresses")
 	}
 	if addr = addr.Unmap().WithZone(""); !options.Request.Scope.IsInternal(addr) {
-		return hint(usage("%s is not internal", addr), "give your own networks with --internal; for an outside address there is `dwell findings --destination %s`", addr)
+		return hint(usage("%s is not internal", addr), "give your own networks with --internal; for an external address: `dwell who %s`", addr)
 	}
 	source, err := a.source(ctx, f.zeek, settings)
 	if err != nil {
@@ -77,7 +77,7 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 		a.warn("INCOMPLETE: %s", g)
 	}
 	if len(gaps) == 0 && !page.Known() {
-		return hint(fmt.Errorf("nothing is known of %s in %s", addr, span(&page.Window)), "is the window right (--since, --from, --to), and does a sensor see this network?")
+		return hint(fmt.Errorf("no records of %s in %s", addr, span(&page.Window)), "is the window right (--since, --from, --to), and does a sensor see this network?")
 	}
 	if f.format == "json" {
 		err = output.Encoder(a.Out).Encode(page)
@@ -201,14 +201,14 @@ func (d *hostPainter) draw() error {
 	d.said("names", p.Names, true)
 	d.said("MAC", p.MAC, true)
 	d.said("users", p.Users, true)
-	d.row("system", "%s", listed(p.OS, "not known: neither software nor user agents tell"))
+	d.row("system", "%s", listed(p.OS, "unknown (no software or user agents seen)"))
 	d.said("software", p.Software, false)
 	if len(p.Software) == 0 {
 		d.said("agents", p.UserAgents, false)
 	}
 	switch {
 	case p.AlertCount == nil:
-		d.row("alerts", "not looked up")
+		d.row("alerts", "not available")
 	case *p.AlertCount == 0:
 		d.row("alerts", "none in the window")
 	default:
@@ -277,7 +277,7 @@ const shownPairs = 15
 
 func (d *hostPainter) pairs() {
 	p := d.page
-	d.head(fmt.Sprintf("keeps in touch with (%s)", hunt.Count(len(p.Pairs))))
+	d.head(fmt.Sprintf("external destinations (%s suspicious)", hunt.Count(len(p.Pairs))))
 	for i := range p.Pairs[:min(len(p.Pairs), shownPairs)] {
 		f := &p.Pairs[i]
 		d.text(18, "  %.3f %-8s  %s%s", f.Dwell.Score, f.Dwell.Severity, f.Dwell.Pair, decidedOf(&f.Finding))
@@ -289,13 +289,13 @@ func (d *hostPainter) pairs() {
 		case n == 0 && f.Dwell.Evidence != nil && f.Dwell.Evidence.Prevalence != nil && f.Dwell.Evidence.Prevalence.Hosts > 1:
 			d.line("                  %s hosts talk to it by name", hunt.Count(f.Dwell.Evidence.Prevalence.Hosts))
 		case n == 0:
-			d.line("                  nobody else talks to it")
+			d.line("                  prevalence: only this host")
 		default:
 			d.text(18, "                  %s: %s", others(n), some(f.Neighbours))
 		}
 	}
 	if more := len(p.Pairs) - shownPairs; more > 0 {
-		d.line("  and %s weaker ones (-o json)", hunt.Count(more))
+		d.line("  and %s more (-o json)", hunt.Count(more))
 	}
 }
 
@@ -315,9 +315,9 @@ func decidedOf(f *hunt.Finding) string {
 // others says how many more talk to a destination.
 func others(n int) string {
 	if n == 1 {
-		return "one other talks to it"
+		return "1 other host"
 	}
-	return hunt.Count(n) + " others talk to it"
+	return hunt.Count(n) + " other hosts"
 }
 
 func some(list []netip.Addr) string {
@@ -336,13 +336,13 @@ const shownPorts = 12
 // inside says which services of which hosts were used, new ones first and by name.
 func (d *hostPainter) inside() {
 	p := d.page
-	title := fmt.Sprintf("inside (%s)", hunt.Many(p.InsideConnections, "connection"))
+	title := fmt.Sprintf("internal connections (%s)", hunt.Count(p.InsideConnections))
 	if p.FirstContact != nil {
-		title += fmt.Sprintf("; new after the first contact with the strongest pair, %s", p.FirstContact.Format(time.RFC3339))
+		title += fmt.Sprintf("; new since the first connection of the strongest finding, %s", p.FirstContact.Format(time.RFC3339))
 	}
 	d.head(title)
 	if len(p.Inside) == 0 {
-		d.line("  no connection to another internal host")
+		d.line("  none")
 	}
 	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
 		s := &p.Inside[i]
@@ -366,6 +366,6 @@ func (d *hostPainter) inside() {
 		d.text(12, "%s", text)
 	}
 	if more := len(p.Inside) - shownPorts; more > 0 {
-		d.line("  and %s ports more (-o json)", hunt.Count(more))
+		d.line("  and %s more ports (-o json)", hunt.Count(more))
 	}
 }

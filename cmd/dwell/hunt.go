@@ -46,12 +46,12 @@ func newHunt(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "hunt [PATH...]",
 		Args:  cobra.ArbitraryArgs,
-		Short: "Hunt once, now, and print what was found",
-		Long: `Hunt once over one window and print the findings, strongest first. Out of Elasticsearch the window is the last 24 h
+		Short: "Hunt once and print the findings",
+		Long: `Hunt once over one window and print the findings, strongest first. In Elasticsearch the window is the last 24 h
 up to five minutes ago; with --zeek (or a path without it) it is what the logs span. Nothing is stored without --write.
 
 A pair is scored when it has four connections or more, was connected for an hour or more, or connects once a
-second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0.2.`,
+second. Severity: critical above 0.8, high at or above 0.6, medium 0.4, low 0.2.`,
 		Example: `  dwell hunt --zeek /nsm/zeek/logs/2026-11-22                     a day of Zeek logs
   dwell hunt --zeek conn.log.gz --internal 192.0.2.0/24 -o wide   your own networks, all columns
   dwell hunt --since 12h --min-score 0.6                          the last half day in the cluster, high and critical
@@ -79,14 +79,14 @@ second. Severity: critical above 0.8, high from 0.6, medium from 0.4, low from 0
 	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(true))
 	p.StringVar(&f.out, "out", "", "with -o rita-csv: the `directory` that its three files go into, in place of older ones")
 	p.Bool("by-sensor", false, "hunt in what each sensor saw on its own, for sites whose internal addresses overlap (of files, each --zeek is a sensor)")
-	p.Bool("selftest", false, "measure the hunt's sensitivity: put some 400 made-up beacons into its hours and traffic and say how many would have been found (a second or two)")
+	p.Bool("selftest", false, "measure the hunt's sensitivity: inject about 400 synthetic beacons and report how many are found (a second or two)")
 	p.BoolVar(&f.write, "write", false, "store every finding that has a severity, and the hunt, in Elasticsearch")
-	p.BoolVar(&f.remember, "remember", false, "note what was seen first in the state directory without storing the hunt (--write always does)")
-	p.BoolVar(&f.learn, "remember-only", false, "note when each destination was first seen and hunt for nothing: cheap, once over the past, so that what is new can be told")
+	p.BoolVar(&f.remember, "remember", false, "record what was first seen in the state directory without storing the hunt (--write always does)")
+	p.BoolVar(&f.learn, "remember-only", false, "record when each destination was first seen, without hunting: run it once over the past, so that hunts know what is new")
 	p.BoolVar(&f.history, "history", false, "with --zeek: keep what is read, so that each file is read once however many hunts follow (docs/history.md)")
 	p.StringVar(&f.failOn, "fail-on", "", "exit with code 3 when a finding has this `severity` or more: low, medium, high, critical")
-	p.BoolVar(&f.explain, "explain", false, "say what would be read, and read nothing")
-	p.BoolVar(&f.safelisted, "show-safelisted", false, "print also what a safelist rule matches, with the rule")
+	p.BoolVar(&f.explain, "explain", false, "show what would be read, and read nothing")
+	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
 	return c
 }
 
@@ -252,7 +252,7 @@ func (a *app) explain(ctx context.Context, in *hunt.Session, o *pipeline.Options
 	for _, l := range lines {
 		fmt.Fprintln(a.Out, output.Clean(l))
 	}
-	fmt.Fprintf(a.Out, "then score by profile %s, look for %s, %s\n", o.Ranking.Profile(), strings.Join(o.Indicators, ", "), o.Request.Scope.Direction)
+	fmt.Fprintf(a.Out, "then score by profile %s: %s, %s\n", o.Ranking.Profile(), strings.Join(o.Indicators, ", "), o.Request.Scope.Direction)
 	return nil
 }
 
@@ -303,7 +303,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	}
 	switch r := o.Request; {
 	case !r.From.IsZero() && f.wholeHunt.Lookup("since") != nil && f.wholeHunt.Changed("since"):
-		return o, usage("--from and --since both say where the window starts: leave one out")
+		return o, usage("--from and --since both set the start of the window: leave one out")
 	case !r.From.IsZero() && !r.To.IsZero() && !r.To.After(r.From):
 		return o, usage("--to %s is not after --from %s", f.to, f.from)
 	case !r.From.IsZero():
@@ -336,8 +336,8 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, othe
 	if r.Reading.Window != (hunt.Window{}) {
 		window = "in " + r.Reading.Window.String()
 	}
-	text := fmt.Sprintf("%s from %.2f on, of %s scored, %s and %s, %s",
-		hunt.Many(shown, "finding"), settings.Hunt.MinScore, hunt.Many(h.Scored, "key"), hunt.Many(h.Pairs, "pair"), hunt.Many(h.Connections, "connection"), window)
+	text := fmt.Sprintf("%s with score >= %.2f, of %s scored, %s and %s, %s",
+		hunt.Many(shown, "finding"), settings.Hunt.MinScore, hunt.Many(h.Scored, "candidate"), hunt.Many(h.Pairs, "pair"), hunt.Many(h.Connections, "connection"), window)
 	text += more
 	if others > 0 {
 		text += fmt.Sprintf("; %s others (--source, --destination, --ioc)", hunt.Count(others))
@@ -346,7 +346,7 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, othe
 		text += fmt.Sprintf("; %s safelisted (--show-safelisted)", hunt.Count(hidden))
 	}
 	if weaker := int(h.Findings) - shown - others - hidden; weaker > 0 {
-		text += fmt.Sprintf("; %s weaker ones below --min-score", hunt.Count(weaker))
+		text += fmt.Sprintf("; %s below --min-score", hunt.Count(weaker))
 	}
 	a.say("dwell: %s", text)
 	if h.Pairs == 0 && h.Scored == 0 {
@@ -386,10 +386,10 @@ func (a *app) notes(notes []hunt.Note) {
 func verdict(r *pipeline.Result, fail int) error {
 	// Nothing in scope is an answer where all that was read is between known networks, as on a link that sees inbound traffic alone.
 	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 && (r.Reading.Records == 0 || r.Reading.OutOfScope.Total() > 0) {
-		return codeError{exitIncomplete, "nothing was analysed: no connection was in scope, so this says nothing about the network"}
+		return codeError{exitIncomplete, "nothing was analysed: no connection was in scope"}
 	}
 	if n := len(r.Reading.Gaps); n > 0 {
-		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%s, above): what was printed is true, what is missing is not known", hunt.Many(n, "gap"))}
+		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%s, above)", hunt.Many(n, "gap"))}
 	}
 	if fail == 0 {
 		return nil

@@ -100,7 +100,7 @@ func (a *app) identify(ctx context.Context, st *store.Store, arg string) (*hunt.
 	case 1:
 		return &found[0], nil
 	}
-	lines := []string{fmt.Sprintf("%s names %s: give more of the id", arg, hunt.Many(len(found), "finding"))}
+	lines := []string{fmt.Sprintf("%s matches %s: give more of the id", arg, hunt.Many(len(found), "finding"))}
 	for i, id := range output.Short(found) {
 		lines = append(lines, id+"  "+found[i].Dwell.Pair)
 	}

@@ -24,11 +24,10 @@ func newInstall(a *app) *cobra.Command {
 	var f installFlags
 	c := &cobra.Command{
 		Use:   "install",
-		Short: "Put dwell's templates and dashboards into place, once, as an administrator",
-		Long: `Put the component and index templates of dwell's data streams, the streams themselves, its lifecycle policy and its roles
-into the cluster, and the dashboards into Kibana where kibana.url is set. It can be run again at any time: what is in
-place stays, what is older is upgraded, what is newer is kept, and each step says so. Rights, the key's place and Kibana
-are looked at before anything is changed.
+		Short: "Install templates, roles and dashboards, once, as an administrator",
+		Long: `Install the component and index templates of dwell's data streams, the streams themselves, the lifecycle policy and the roles
+in the cluster, and the dashboards in Kibana where kibana.url is set. Run it again at any time: current objects stay, older
+ones are upgraded, newer ones are kept. Permissions, the key's path and Kibana are checked before anything is changed.
 
 It needs an administrator's credentials; hunting does not: --create-key makes an API key that may read Zeek's
 connections, write findings, and nothing else. With --for analyst the key reads and records dispositions instead.`,
@@ -41,12 +40,12 @@ connections, write findings, and nothing else. With --for analyst the key reads 
 	}
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "send nothing that changes anything; print each request")
 	c.Flags().StringVar(&f.print, "print", "", "write all files (templates, roles, Kibana objects, queries, units, Salt state, sample configuration) into this new `directory` instead")
-	c.Flags().BoolVar(&f.remove, "remove", false, "take dwell's roles, keys, policies and dashboards out again; what was found stays, and with it the templates that it needs")
-	c.Flags().BoolVar(&f.data, "data", false, "with --remove: delete what was found and decided, too")
+	c.Flags().BoolVar(&f.remove, "remove", false, "remove dwell's roles, keys, policies and dashboards; findings stay, with the templates they need")
+	c.Flags().BoolVar(&f.data, "data", false, "with --remove: delete findings and dispositions, too")
 	c.Flags().BoolVar(&f.yes, "yes", false, "do not ask before --remove")
-	c.Flags().StringVar(&f.keyFile, "create-key", "", "make a least-privilege API key and write it to this new `file`: mode 0600, or 0640 in a directory that a group alone may enter (/etc/dwell)")
-	c.Flags().StringVar(&f.keyFor, "for", "hunt", "whom --create-key is for: hunt (the service) or analyst (reads, and records dispositions)")
-	c.Flags().BoolVar(&f.alerts, "with-alerts", false, "with --create-key: the key may also read other programs' alerts, so that they are counted for each host")
+	c.Flags().StringVar(&f.keyFile, "create-key", "", "make a least-privilege API key and write it to this new `file`: mode 0600, or 0640 in a directory that only a group can enter (/etc/dwell)")
+	c.Flags().StringVar(&f.keyFor, "for", "hunt", "`role` of the key of --create-key: hunt (the service) or analyst (reads, and records dispositions)")
+	c.Flags().BoolVar(&f.alerts, "with-alerts", false, "with --create-key: also read alerts of other programs, to count them for each host")
 	return c
 }
 
@@ -62,7 +61,7 @@ func (f *installFlags) validate() error {
 	case f.keyFor != "hunt" && f.keyFor != "analyst":
 		return usage("--for %q: hunt or analyst", f.keyFor)
 	case f.keyFile == "" && (f.alerts || f.keyFor != "hunt"):
-		return usage("--for and --with-alerts say what a key may do: --create-key FILE is required")
+		return usage("--for and --with-alerts need --create-key FILE")
 	case f.data && !f.remove:
 		return usage("--data deletes what was found: only with --remove")
 	case f.remove && f.keyFile != "":
@@ -170,7 +169,7 @@ func (a *app) createKey(ctx context.Context, installer *store.Installer, f *inst
 // keyPlace says whether a key could be kept there: the file is not there yet, and its directory takes files.
 func keyPlace(path string) error {
 	if _, err := os.Lstat(path); err == nil {
-		return usage("%s exists already: a key is never written over; nothing was changed", output.Clean(path))
+		return usage("%s exists already: refusing to overwrite it; nothing was changed", output.Clean(path))
 	}
 	dir := filepath.Dir(path)
 	probe, err := os.CreateTemp(dir, ".dwell-probe-*")
@@ -203,7 +202,7 @@ func (a *app) uninstall(ctx context.Context, installer *store.Installer, setting
 	}
 	if !f.yes {
 		if !a.InTTY || !a.ErrTTY {
-			return usage("--remove takes dwell's roles, keys, policies and dashboards out of the cluster: say --yes, or --dry-run to see each request")
+			return usage("--remove removes dwell's roles, keys, policies and dashboards from the cluster: pass --yes, or --dry-run to see each request")
 		}
 		steps, err := plan(ctx)
 		if err != nil {

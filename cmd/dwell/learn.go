@@ -61,7 +61,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 		a.say("dwell: nothing was seen, so nothing is remembered: are the internal networks right (--internal), and the window (--from, --to, --since)?")
 		return nil
 	}
-	a.say("dwell: %s records in %s: %s addresses, names, domains and stories were not known yet; %s things are remembered, back to %s",
+	a.say("dwell: %s records in %s: %s addresses, names, domains and findings are new; %s are remembered, back to %s",
 		hunt.Count(reading.Records), reading.Window, hunt.Count(added), hunt.Count(last.Held), time.UnixMilli(last.Reach).UTC().Format(time.RFC3339))
 	for _, g := range reading.Gaps {
 		a.warn("INCOMPLETE: %s", g)
@@ -82,7 +82,7 @@ func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Windo
 		})
 	}
 	if err != nil {
-		a.warn("the stories of stored hunts are not remembered: %v", err)
+		a.warn("the findings of stored hunts are not remembered: %v", err)
 	}
 	return seen
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 
 	"dwell/internal/output"
 )
@@ -13,7 +14,7 @@ import (
 func newMan(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "man DIRECTORY",
-		Short: "Write the manual pages into a directory",
+		Short: "Write the manual pages",
 		Long:  `Write a manual page for dwell and for each of its commands into a directory, for man(1).`,
 		Example: `  dwell man /usr/local/share/man/man1
   dwell man . && man ./dwell-hunt.1`,
@@ -24,12 +25,25 @@ func newMan(a *app) *cobra.Command {
 			}
 			root := c.Root()
 			root.DisableAutoGenTag = true
+			plainDefaults(root)
 			if err := doc.GenManTree(root, &doc.GenManHeader{Title: "DWELL", Section: "1", Source: "dwell " + version}, args[0]); err != nil {
 				return fmt.Errorf("write manual pages: %w", err)
 			}
 			a.say("dwell: manual pages are in %s", output.Clean(args[0]))
 			return nil
 		},
+	}
+}
+
+// plainDefaults leaves the defaults of flags to their texts: a flag without a value takes that of the settings, and the page would say 0 or false.
+func plainDefaults(c *cobra.Command) {
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.DefValue == "0" || f.DefValue == "false" || f.DefValue == "[]" {
+			f.DefValue = ""
+		}
+	})
+	for _, sub := range c.Commands() {
+		plainDefaults(sub)
 	}
 }
 

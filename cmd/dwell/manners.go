@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -12,6 +14,7 @@ import (
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
+	"dwell/internal/store"
 )
 
 var (
@@ -68,13 +71,78 @@ func values() map[string][]string {
 	}
 }
 
+// completeArgs offers arguments to a shell: ids of stored findings with their pairs, rules of the safelist, hosts with findings. Where the cluster does not
+// answer at once, nothing is offered.
+func completeArgs(a *app, root *cobra.Command) {
+	findings := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return a.offer(func(f *hunt.Finding) (string, string) {
+			return f.Dwell.FindingID[:min(7, len(f.Dwell.FindingID))], f.Dwell.Severity + " " + f.Dwell.Pair
+		}, begun)
+	}
+	hosts := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+		return a.offer(func(f *hunt.Finding) (string, string) { return f.Dwell.InternalIP.String(), "" }, begun)
+	}
+	rules := func(_ *cobra.Command, _ []string, begun string) (out []string, _ cobra.ShellCompDirective) {
+		settings, err := config.Load(config.Options{File: a.configFile, Set: a.set, Environ: a.Environ})
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		list, err := readSafelist(settings)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		for i := range list.Rules {
+			if strings.HasPrefix(list.Rules[i].Name, begun) {
+				out = append(out, output.Clean(list.Rules[i].Name))
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	}
+	for path, offer := range map[string]cobra.CompletionFunc{"show": findings, "triage": findings, "safelist add": findings, "safelist remove": rules, "safelist test": rules, "host": hosts} {
+		if c, _, err := root.Find(strings.Fields(path)); err == nil {
+			c.ValidArgsFunction = offer
+		}
+	}
+}
+
+// offerTime is how long a shell waits for what to offer.
+const offerTime = 2 * time.Second
+
+// offer gives what a text of the stored findings can be that begins so, each once with a remark.
+func (a *app) offer(text func(*hunt.Finding) (value, remark string), begun string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(context.Background(), offerTime)
+	defer cancel()
+	settings, err := config.Load(config.Options{File: a.configFile, Set: a.set, Environ: a.Environ})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	st, err := a.openStore(settings)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	list, err := st.Findings(ctx, store.Filter{HideSafelisted: true})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var out []string
+	seen := map[string]bool{}
+	for i := range list.Findings {
+		value, remark := text(&list.Findings[i])
+		if strings.HasPrefix(value, begun) && !seen[value] {
+			seen[value] = true
+			out = append(out, strings.TrimSuffix(value+"\t"+output.Clean(remark), "\t"))
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
 // complete registers the values of flags of a command and of those below it, so that shells offer them.
 func complete(c *cobra.Command) {
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		list, ok := values()[f.Name]
 		if f.Name == "output" {
 			list, ok = output.Formats(c.Name() == "hunt"), true
-			if c.Name() == "host" {
+			if slices.Contains([]string{"host", "who", "diff", "status"}, c.Name()) {
 				list = []string{"table", "json"}
 			}
 		}

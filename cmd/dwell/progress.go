@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -17,6 +18,10 @@ type progress struct {
 	begun time.Time
 	shown time.Time
 	drawn bool
+	// kind is what is being read, phase how many kinds that makes, last how far the phase was.
+	kind  string
+	phase int
+	last  int64
 }
 
 // newProgress gives nil, on which every method does nothing, where nobody is looking.
@@ -27,7 +32,10 @@ func newProgress(a *app) *progress {
 	return &progress{w: a.Err, now: a.Now, begun: a.Now()}
 }
 
-// update is safe from many goroutines; it draws at most ten times a second.
+// patience is how long a phase runs before its end is estimated: before that, an estimate is a guess.
+const patience = 5.0 // seconds
+
+// update is safe from many goroutines; it draws at most ten times a second. A source begins anew with each kind of log: then the phase does.
 func (p *progress) update(at hunt.Progress) {
 	if p == nil {
 		return
@@ -35,21 +43,34 @@ func (p *progress) update(at hunt.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now()
+	kind := "logs of names" // they count no connections
+	if at.Connections > 0 {
+		kind = "connections"
+	}
+	if kind != p.kind || at.Done < p.last {
+		p.kind, p.begun, p.phase = kind, now, p.phase+1
+	}
+	p.last = at.Done
 	if now.Sub(p.shown) < 100*time.Millisecond {
 		return
 	}
 	p.shown, p.drawn = now, true
 	elapsed := now.Sub(p.begun).Seconds()
-	text := "reading"
-	if at.Connections > 0 { // logs of names have none
-		text += fmt.Sprintf(": %s connections", hunt.Count(at.Connections))
+	text := fmt.Sprintf("step %d: reading %s", p.phase, kind)
+	if at.Connections > 0 {
+		text += fmt.Sprintf(": %s", hunt.Count(at.Connections))
 		if elapsed > 0.5 {
 			text += fmt.Sprintf(", %s/s", hunt.Count(int64(float64(at.Connections)/elapsed)))
 		}
 	}
-	if at.Total > 0 && at.Done > 0 {
+	switch {
+	case at.Total > 0 && at.Done >= at.Total:
+		text += ", scoring" // all is read: what follows has no measure
+	case at.Total > 0 && at.Done > 0:
 		text += fmt.Sprintf(", %d%% of %s", 100*at.Done/at.Total, at.Unit)
-		text += ", " + hunt.Seconds(elapsed/float64(at.Done)*float64(at.Total-at.Done)) + " to go"
+		if elapsed > patience {
+			text += ", " + hunt.Brief(math.Ceil(elapsed/float64(at.Done)*float64(at.Total-at.Done))) + " left in this step"
+		}
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
 }

@@ -40,16 +40,16 @@ func execute(ctx context.Context, s *streams, args []string) int {
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dwell",
-		Short: "Find hosts that keep talking to a server nobody knows about",
-		Long: `dwell hunts for compromised hosts in Zeek data before any alert fires. It reads every connection of a day out of
-Security Onion's Elasticsearch, or out of Zeek log files, and finds the pairs of hosts that keep in touch:
-beacons, long connections, strobes. It says how sure it is and why.
+		Short: "Hunt for command-and-control traffic in Zeek logs",
+		Long: `dwell hunts for compromised hosts in Zeek data before any alert fires. It reads every connection of a day from
+Security Onion's Elasticsearch, or from Zeek log files, and finds possible C2 traffic: beacons, long connections, strobes,
+DNS tunnels. Each finding has a score and its reasons.
 
 Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 a condition you asked for; 4 authentication or
 permission; 5 incomplete (something of the window could not be read); 130 interrupted.`,
 		Example: `  dwell hunt --zeek /nsm/zeek/logs/2026-11-22          hunt in a directory of Zeek logs, no cluster needed
   dwell hunt --since 24h --write                       hunt in the cluster and store the findings
-  dwell findings --severity high                       what was stored`,
+  dwell findings --severity high                       stored findings`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,
@@ -63,7 +63,7 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	p := root.PersistentFlags()
 	p.StringVar(&a.configFile, "config", "", "configuration `file` (default: dwell/config.yaml in the user's configuration directory, then /etc/dwell/config.yaml)")
 	p.StringArrayVar(&a.set, "set", nil, "set any setting for this run, as `KEY=VALUE` (repeatable; secrets are refused)")
-	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no remarks, only errors")
+	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress or remarks, only errors and warnings")
 	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")
 	p.StringVar(&a.colorWhen, "color", "auto", "colour: auto, always or never")
 	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newHost(a), newWho(a), newDiff(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a), newVersion(a))
@@ -71,6 +71,7 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 		strict(c)
 	}
 	complete(root)
+	completeArgs(a, root)
 	return root
 }
 

@@ -69,13 +69,13 @@ func (a *app) remarker(settings *config.Loaded) (func(*hunt.Finding), error) {
 func newSafelist(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "safelist",
-		Short: "Look after the rules that mark findings as no threat",
-		Long: `A safelist rule marks findings that somebody looked at and found to be no threat; it has a reason, an owner and an expiry.
-It never hides a finding from the store and never changes a score. The file is hunt.safelist, or safelist.yaml beside
-the configuration file.`,
+		Short: "Manage the safelist",
+		Long: `A safelist rule marks findings that are no threat; it has a reason, an owner and an expiry.
+It never hides a finding from the store and never changes a score. The file is hunt.safelist, or safelist.yaml in the
+directory of the configuration file.`,
 		Example: `  dwell safelist list
   dwell safelist add 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2 --reason "nightly backup" --expires 180d
-  dwell safelist test          what each rule matches among what was stored
+  dwell safelist test          findings that each rule matches
   dwell safelist lint          exit code 3 when a rule has expired`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
@@ -101,7 +101,7 @@ func (a *app) listSafelist() error {
 	}
 	path := safelistPath(settings)
 	if path == "" {
-		a.say("dwell: there is no safelist yet: `dwell safelist add` begins one")
+		a.say("dwell: there is no safelist yet: `dwell safelist add` creates it")
 		return nil
 	}
 	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
@@ -152,11 +152,11 @@ func (a *app) lintSafelist() error {
 	}
 	expired := l.Expired(a.Now())
 	for _, r := range expired {
-		fmt.Fprintf(a.Out, "%s expired on %s: decide again, or remove it\n", output.Clean(r.Name), r.Expires)
+		fmt.Fprintf(a.Out, "%s expired on %s: renew or remove it\n", output.Clean(r.Name), r.Expires)
 	}
 	for i := range l.Rules {
 		if r := &l.Rules[i]; r.Forgeable() && r.Holds(a.Now()) {
-			a.warn("rule %s goes by what the client says of itself alone (a name or a fingerprint), which can be forged: add the destination's networks or AS under seen (docs/safelist.md)", output.Clean(r.Name))
+			a.warn("rule %s matches a name or fingerprint alone, which a client can forge: add the destination's networks or AS under seen (docs/safelist.md)", output.Clean(r.Name))
 		}
 	}
 	if len(expired) > 0 {

@@ -31,9 +31,9 @@ func newSafelistAdd(a *app) *cobra.Command {
 	var f ruleFlags
 	c := &cobra.Command{
 		Use:   "add FINDING-ID | PAIR | SOURCE DESTINATION",
-		Short: "Add a rule for one finding, no wider than it needs",
+		Short: "Add a rule, no wider than needed",
 		Long: `Add a rule to the safelist's file, at its end; everything else in the file stays as it is. The rule has the finding's source and
-other side, with port and transport where the finding has them. A pair reads as dwell.pair does: the other side is an
+destination, with port and transport where the finding has them. A pair reads as dwell.pair does: the destination is an
 address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel. With --destination or --asn the rule is for any source.
 
 Where Elasticsearch is configured, stored findings that match are re-marked.`,
@@ -46,9 +46,9 @@ Where Elasticsearch is configured, stored findings that match are re-marked.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.addRule(c.Context(), &f, args) },
 	}
 	p := c.Flags()
-	p.StringVar(&f.reason, "reason", "", "why this is no threat, in a sentence")
-	p.StringVar(&f.owner, "owner", "", "who decides (default: the user's login name)")
-	p.StringVar(&f.expires, "expires", "", "`day` (UTC) from which the rule holds no more, 2027-06-30, or for how many days it holds, 180d")
+	p.StringVar(&f.reason, "reason", "", "`text`: why this is no threat (required)")
+	p.StringVar(&f.owner, "owner", "", "`name` of who decides (default: the user's login name)")
+	p.StringVar(&f.expires, "expires", "", "expires on this `day` (UTC), 2027-06-30, or after so many days, 180d")
 	p.StringVar(&f.name, "name", "", "the rule's name (default: made of what it matches)")
 	p.StringVar(&f.destination, "destination", "", "a rule for this destination from any source: an address, a network, a `name` (with its port) or a fingerprint")
 	p.StringVar(&f.asn, "asn", "", "a rule for every destination in this autonomous system (`number`), as in AS64500, from any source")
@@ -61,8 +61,8 @@ func newSafelistRemove(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "remove NAME",
 		Short: "Remove a rule",
-		Long: `Remove the rule of a name from the safelist's file, with the comment right above it. Where a cluster is set, what bears its
-mark loses it, or takes that of another rule that matches.`,
+		Long: `Remove a rule by its name from the safelist's file, with the comment right above it. Where a cluster is configured, findings it
+matched are no longer safelisted, or are by another rule that matches.`,
 		Example: `  dwell safelist remove backup`,
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(c *cobra.Command, args []string) error { return a.removeRule(c.Context(), args[0]) },
@@ -74,11 +74,10 @@ func newSafelistTest(a *app) *cobra.Command {
 	var huntID string
 	c := &cobra.Command{
 		Use:   "test [NAME...]",
-		Short: "Say what rules match: among what was stored, in one hunt, or in log files",
-		Long: `Say what each rule, or each named one, matches, and how many findings that are: among the latest document of each finding in
-the cluster, in one stored hunt (--hunt), or in a hunt over log files (--zeek) or a window (--since, --from, --to), which is not
-stored. A list that is not in force yet is tested with --set hunt.safelist=FILE. Expired rules are tested too, and said to be
-expired.`,
+		Short: "Show what rules match: stored findings, one hunt, or log files",
+		Long: `Show which findings each rule, or each named one, matches: among the latest document of each finding in the cluster, in one
+stored hunt (--hunt), or in a hunt over log files (--zeek) or a window (--since, --from, --to), which is not stored. Test a
+draft with --set hunt.safelist=FILE. Expired rules are tested too, and marked as expired.`,
 		Example: `  dwell safelist test backup
   dwell safelist test --hunt 44b0f1e1f5f7f0e0a3a7d7c1a8b1c2d3
   dwell safelist test --zeek /nsm/zeek/logs/2026-11-22 --set hunt.safelist=draft.yaml`,
@@ -96,7 +95,7 @@ func safelistFile(settings *config.Loaded) (string, error) {
 		return path, nil
 	}
 	if settings.File == "" {
-		return "", usage("there is no safelist: name its file with --set hunt.safelist=FILE, or in the configuration file")
+		return "", usage("no safelist: set its file with --set hunt.safelist=FILE, or in the configuration file")
 	}
 	return filepath.Join(filepath.Dir(settings.File), "safelist.yaml"), nil
 }
@@ -226,7 +225,7 @@ func (a *app) noteSeen(ctx context.Context, settings *config.Loaded, rule *safel
 		}
 	}
 	if rule.Forgeable() {
-		a.warn("no stored finding says at which servers this is: the rule goes by what the client says of itself alone, which can be forged; add it by a finding's id, or with a seen block (docs/safelist.md)")
+		a.warn("no stored finding shows the servers: the rule matches a name or fingerprint alone, which a client can forge; add it by a finding's id, or with a seen block (docs/safelist.md)")
 	}
 }
 

@@ -28,17 +28,17 @@ import (
 func newServe(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve",
-		Short: "Hunt by a schedule, for as long as it runs, and store what is found",
-		Long: `Hunt by a schedule and store findings and alerts, until it is told to stop (SIGTERM; a hunt under way is abandoned and
-done again at the next start). Windows end at full hours UTC, so the same window is the same hunt. What was hunted is
-asked of the cluster: the newest serve.catch_up windows are hunted wherever one is missing, and none twice. A window that
+		Short: "Run scheduled hunts (daemon) and store the findings",
+		Long: `Hunt by a schedule and store findings and alerts, until SIGTERM (a hunt in progress is abandoned and done again at the next
+start). Windows end at full hours UTC, so the same window is the same hunt. The cluster knows what
+was hunted: the newest serve.catch_up windows are hunted wherever one is missing, and none twice. A window that
 was incomplete or empty is tried again after 5 minutes, 30 minutes and 3 hours. The cluster's clock says which windows
 are over; while this host's is more than 5 minutes away from it, nothing is hunted.
 
-/healthz, /readyz and /metrics (Prometheus) are answered on serve.listen. Not ready means: the cluster is away, a window
-cannot be hunted, the clocks differ, or no connection arrived for serve.no_data. Under systemd it says when it is ready
-and feeds the watchdog. The configuration, the safelist and the key's file are read again before each hunt, the schedule
-on SIGHUP. The plain way to hunt every hour is a timer that runs "dwell hunt --write" (docs/install.md).`,
+/healthz, /readyz and /metrics (Prometheus) are served on serve.listen. Not ready means: the cluster is unreachable, a window
+cannot be hunted, the clocks differ, or no connection arrived for serve.no_data. Under systemd it notifies
+readiness and the watchdog. The configuration, the safelist and the key's file are read again before each hunt, the schedule
+on SIGHUP. The simplest way to hunt every hour is a timer that runs "dwell hunt --write" (docs/install.md).`,
 		Example: `  dwell serve
   dwell serve --set serve.schedule=6h --set serve.window=72h
   dwell serve --set 'serve.schedule=15 */2 * * *' --set serve.listen=
@@ -85,7 +85,7 @@ func (a *app) serve(ctx context.Context) error {
 	manager := systemd.New(a.env)
 	tell := func(state string) {
 		if err := manager.Send(state); err != nil {
-			job.log.Warn("systemd was not told", "error", err)
+			job.log.Warn("systemd was not notified", "error", err)
 		}
 	}
 	tell("READY=1")
@@ -130,7 +130,7 @@ func (j *serveJob) reload(started *config.Loaded) {
 	j.log.Info("configuration read again", "schedule", settings.Serve.Schedule, "window", settings.Serve.Window.String())
 	for key, same := range map[string]bool{"serve.listen": settings.Serve.Listen == started.Serve.Listen, "state.dir": settings.State.Dir == started.State.Dir} {
 		if !same {
-			j.log.Warn("this setting counts from the next start on", "key", key)
+			j.log.Warn("this setting takes effect at the next start", "key", key)
 		}
 	}
 }
@@ -225,10 +225,10 @@ func (j *serveJob) Past(ctx context.Context, windows []hunt.Window) (map[time.Ti
 	}
 	replayed, err := st.Replay(ctx, j.hold.spool)
 	if replayed > 0 {
-		j.log.Info("held hunts are stored", "hunts", replayed)
+		j.log.Info("hunts in the spool are stored", "hunts", replayed)
 	}
 	if err != nil {
-		j.log.Warn("not all held hunts are stored yet", "error", err)
+		j.log.Warn("not all hunts in the spool are stored yet", "error", err)
 	}
 	j.tell()
 	source, err := j.source(ctx, nil, settings)
@@ -322,7 +322,7 @@ func (j *serveJob) arriving(ctx context.Context, source hunt.Source, doc *hunt.D
 	newest, err := source.Open().Newest(ctx)
 	switch {
 	case err != nil:
-		j.log.Debug("the newest connection is not known", "error", err)
+		j.log.Debug("the newest connection is unknown", "error", err)
 	case !newest.IsZero():
 		j.health.Newest(newest)
 	}
@@ -348,6 +348,6 @@ func (j *serveJob) tell() {
 	if st, err := j.hold.spool.Status(); err == nil {
 		j.health.Spool(st.Hunts, st.Dead, st.Refused+st.Damaged, st.Bytes)
 	} else {
-		j.log.Warn("the spool cannot be looked at", "error", err)
+		j.log.Warn("the spool cannot be read", "error", err)
 	}
 }

@@ -31,7 +31,7 @@ func newShow(a *app) *cobra.Command {
 address, and an address, a name, a network, a TLS fingerprint or the domain of a DNS tunnel. A pair that is no finding is
 shown too, with the reason why it is none.
 
-The picture: the day as a line of blocks, one for each part of the window, and the intervals as a histogram.`,
+The picture: a timeline of the window and a histogram of the intervals.`,
 		Example: `  dwell show 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2              a stored finding
   dwell show 10.1.4.22 203.0.113.7                         the last 24 h in the cluster
   dwell show 10.1.4.22 cdn.example --zeek /nsm/zeek/logs/2026-11-22
@@ -149,7 +149,7 @@ func askable(scope *hunt.Scope, from netip.Addr, to *hunt.Side) error {
 		return nil
 	case to.Addr.IsValid() && scope.Keep(to.Addr, from):
 		return hint(usage("%s is external and %s internal: a pair names the host that connects first", from, to.Addr),
-			"did you mean `dwell show %s %s`? --direction inbound is for connections from outside", to.Addr, from)
+			"did you mean `dwell show %s %s`? --direction inbound is for inbound connections", to.Addr, from)
 	case to.Addr.IsValid() && in && scope.IsInternal(to.Addr):
 		return hint(usage("%s and %s are both internal: hunts read connections to external destinations", from, to.Addr),
 			"`dwell host %s` lists its internal connections; --internal sets your own networks", from)
@@ -260,7 +260,7 @@ func (d *painter) finding(f *hunt.Finding) {
 	}
 	if e := f.Dwell.Evidence; e != nil && e.Host != nil {
 		h := e.Host
-		d.line("  host: %s; MAC %s; system %s; users %s", listed(h.Names, "no name known"), listed(h.MAC, "not known"), listed(h.OS, "not known"), listed(h.Users, "not known"))
+		d.line("  host: %s; MAC %s; system %s; users %s", listed(h.Names, "no name"), listed(h.MAC, "unknown"), listed(h.OS, "unknown"), listed(h.Users, "unknown"))
 		if h.Alerts != nil && *h.Alerts > 0 {
 			d.line("  alerts: %s in the window (`dwell host %s`)", hunt.Count(*h.Alerts), f.Dwell.InternalIP)
 		}
@@ -277,7 +277,7 @@ func (d *painter) finding(f *hunt.Finding) {
 	}
 	if b := f.Beacon; b != nil {
 		if b.Score != nil {
-			d.text(4, "  beacon: score %.3f, every %s +-%.0f%%, %s beats, %.0f%% of the gaps, %.0f%% of the window, log10 p %.1f", *b.Score, scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
+			d.text(4, "  beacon: score %.3f, every %s ±%.0f%%, %s check-ins, %.0f%% of the intervals, %.0f%% of the window, log10 p %.1f", *b.Score, scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
 		}
 		if b.RITA != nil {
 			d.text(4, "  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, hunt.Count(*b.RITAConnections))
@@ -311,17 +311,17 @@ func (d *painter) picture() {
 	if d.err == nil {
 		d.err = output.Intervals(d.w, p.Starts, 12, 40)
 	}
-	d.head("sent by the source (IP bytes a connection)")
+	d.head("bytes sent per connection (IP)")
 	d.line("  %s", sizes(p.Sizes))
 	d.head("ports")
 	for _, port := range p.Ports[:min(len(p.Ports), 10)] {
 		d.line("  %7s  %s", hunt.Count(port.Connections), port.Port)
 	}
 	if more := len(p.Ports) - 10; more > 0 {
-		d.line("  and %s ports more", hunt.Count(more))
+		d.line("  and %s more ports", hunt.Count(more))
 	}
 	if len(p.Names) > 0 {
-		d.head("also known as")
+		d.head("also seen as")
 		for _, n := range p.Names[:min(len(p.Names), 10)] {
 			d.line("  %s", n)
 		}
@@ -337,12 +337,12 @@ func sizes(all []int64) string {
 		}
 	}
 	if len(known) == 0 {
-		return "not known"
+		return "unknown"
 	}
 	slices.Sort(known)
 	text := fmt.Sprintf("%s to %s, median %s", hunt.Count(known[0]), hunt.Count(known[len(known)-1]), hunt.Count(known[len(known)/2]))
 	if n := len(all) - len(known); n > 0 {
-		text += fmt.Sprintf("; not known of %s", hunt.Count(n))
+		text += fmt.Sprintf("; unknown for %s", hunt.Count(n))
 	}
 	return text
 }
@@ -376,7 +376,7 @@ func (d *painter) queries(settings *config.Loaded) {
 		return
 	}
 	query := material.RawQuery(p.Src, p.To)
-	d.head("look further")
+	d.head("raw records")
 	d.line("  Kibana (KQL)  %s", query.KQL())
 	d.line("  Hunt (OQL)    %s | groupby destination.port network.protocol connection.state", query.OQL())
 	address := "https://manager:9200"

@@ -27,7 +27,7 @@ func newSimulate(a *app) *cobra.Command {
 	var f simulateFlags
 	c := &cobra.Command{
 		Use:   "simulate",
-		Short: "Make labelled Zeek logs of a day in a network, with implants among the traffic",
+		Short: "Simulate labelled Zeek logs of a day, with implants among the traffic",
 		Long: `Make a day of Zeek logs: people with their rhythm, updates, time, names, telemetry, internal traffic, and a few implants.
 labels.json beside the logs says what is what and why. The same seed and settings give the same bytes.`,
 		Example: `  dwell simulate --out /tmp/day                                  the built-in scenario
@@ -39,20 +39,20 @@ labels.json beside the logs says what is what and why. The same seed and setting
 	p := c.Flags()
 	p.StringVar(&f.out, "out", "", "`directory` to write to; it is made if need be")
 	p.StringVar(&f.scenario, "scenario", "", "YAML `file` with the scenario; what it does not name is as in the built-in one")
-	p.Uint64Var(&f.seed, "seed", 0, "seed of all chance")
+	p.Uint64Var(&f.seed, "seed", 0, "random seed")
 	p.IntVar(&f.hosts, "hosts", 0, "how many workstations")
 	p.Float64Var(&f.rate, "rate", 0, "connections a workstation makes in an hour")
 	p.StringVar(&f.start, "start", "", "first moment, RFC 3339 (`time`)")
 	p.StringVar(&f.length, "length", "", "how long, as in 24h or 7d (`duration`)")
 	p.BoolVar(&f.json, "json", false, "JSON lines, as Security Onion's Zeek writes, instead of TSV")
 	p.BoolVar(&f.gzip, "gzip", false, "compress the logs")
-	p.BoolVar(&f.hourly, "hourly", false, "a file an hour, in a directory a day, as Zeek rotates")
+	p.BoolVar(&f.hourly, "hourly", false, "one file per hour, in one directory per day, as Zeek rotates")
 	return c
 }
 
 func (a *app) simulate(c *cobra.Command, f *simulateFlags) error {
 	if f.out == "" {
-		return usage("--out is missing: say which directory to write to")
+		return usage("--out is required")
 	}
 	sc, err := f.scenarioOf(c)
 	if err != nil {
@@ -117,7 +117,7 @@ func (a *app) makeLogs(ctx context.Context, sc simulate.Scenario, f *simulateFla
 		}
 	}
 	fmt.Fprintf(a.Out, "%s: %s, %s; records: %s\n", output.Clean(f.out), hunt.Many(len(summary.Files), "file"), hunt.Size(summary.Bytes), strings.Join(lines, ", "))
-	fmt.Fprintf(a.Out, "window %s/%s; %s and %s, told in %s\n", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
+	fmt.Fprintf(a.Out, "window %s/%s; %s and %s, labelled in %s\n", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
 		hunt.Many(len(l.Implants), "implant"), hunt.Many(len(l.Services), "service"), simulate.LabelsFile)
 	return nil
 }

@@ -34,8 +34,8 @@ func (a *app) source(_ context.Context, paths []string, settings *config.Loaded)
 func (a *app) client(settings *config.Loaded) (*es.Client, error) {
 	s := settings.Elasticsearch
 	if len(s.Addresses) == 0 {
-		return nil, hint(usage("there is no Elasticsearch to ask: elasticsearch.addresses is not set"),
-			"set it in the configuration file or as DWELL_ELASTICSEARCH_ADDRESSES=https://manager:9200, or hunt in log files with --zeek PATH")
+		return nil, hint(usage("no Elasticsearch configured: elasticsearch.addresses is not set"),
+			"set it in the configuration file or as DWELL_ELASTICSEARCH_ADDRESSES=https://manager:9200, or use log files with --zeek PATH")
 	}
 	retries := s.Retries
 	if retries == 0 {

@@ -23,7 +23,7 @@ func newStatus(a *app) *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "status",
-		Short: "Show the last hunts that were stored, how late they are and what went wrong",
+		Short: "Show the last stored hunts, their lag and errors",
 		Long: `Show the last hunts that were stored: window, how many connections, pairs and findings, whether the window was complete,
 what went wrong, and what is waits on this host because the cluster did not take it. LAG is how long after its window's end a hunt ran.`,
 		Example: `  dwell status
@@ -102,18 +102,18 @@ func (a *app) held(settings *config.Loaded) {
 	}
 	st, err := spool.Look(dir, settings.State.SpoolBytes)
 	if err != nil {
-		a.warn("the spool cannot be looked at: %v", err)
+		a.warn("the spool cannot be read: %v", err)
 		return
 	}
 	if st.Hunts+st.Dead+st.Refused+st.Damaged == 0 {
-		a.say("dwell: nothing is held in %s", dir)
+		a.say("dwell: spool empty (%s)", dir)
 		return
 	}
-	text := fmt.Sprintf("%s held in %s", hunt.Many(st.Hunts, "hunt"), dir)
+	text := fmt.Sprintf("%s waiting for upload in %s", hunt.Many(st.Hunts, "hunt"), dir)
 	if !st.Oldest.IsZero() {
 		text += " since " + st.Oldest.UTC().Format(time.RFC3339)
 	}
-	a.warn("%s; %s and %s refused for good, %s damaged (in dead, for a person to look at); %s of %s used", text,
+	a.warn("%s; %s and %s refused for good, %s damaged (in dead, to be checked by hand); %s of %s used", text,
 		hunt.Many(st.Dead, "document"), hunt.Many(st.Refused, "hunt"), hunt.Many(st.Damaged, "file"), hunt.Size(st.Bytes), hunt.Size(st.Max))
 }
 

@@ -131,7 +131,7 @@ func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loade
 		a.say("dwell: note: %s", n)
 	}
 	if report.Held != nil {
-		a.warn("the hunt is held in %s until the cluster takes it (the next `dwell hunt --write` or `dwell serve` stores it): %v", held.dir, report.Held)
+		a.warn("the hunt waits in %s for upload (the next `dwell hunt --write` or `dwell serve` stores it): %v", held.dir, report.Held)
 	}
 	if err != nil {
 		return fmt.Errorf("store the hunt: %w", missingTemplates(err))
@@ -159,7 +159,7 @@ func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loade
 func stored(r *store.Report) string {
 	text := []string{fmt.Sprintf("%s stored", hunt.Many(r.Findings.Acked, "finding"))}
 	if n := r.Findings.Existing; n > 0 {
-		text = append(text, fmt.Sprintf("%s were there already", hunt.Count(n)))
+		text = append(text, fmt.Sprintf("%s already stored", hunt.Count(n)))
 	}
 	if n := r.Alerts.Acked; n > 0 {
 		text = append(text, fmt.Sprintf("%s raised", hunt.Many(n, "alert")))
@@ -168,7 +168,7 @@ func stored(r *store.Report) string {
 		text = append(text, "replaces revision "+r.Replaces)
 	}
 	if r.Replayed > 0 {
-		text = append(text, fmt.Sprintf("%s stored before it", hunt.Many(r.Replayed, "held hunt")))
+		text = append(text, fmt.Sprintf("%s stored before it", hunt.Many(r.Replayed, "hunt from the spool")))
 	}
 	return strings.Join(text, ", ")
 }

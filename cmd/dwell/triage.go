@@ -35,18 +35,18 @@ deserves a safelist rule with an expiry; an escalated one a case.`,
 		Example: `  dwell triage 9286cae --status benign --note "nightly backup, confirmed with ops"
   dwell triage '10.1.4.22>203.0.113.7' --status escalated --assignee ben --note "case 17"
   dwell triage --destination cdn.evil.example --status escalated --note "case 17"      every finding with that destination
-  dwell triage list                                                                    what was recorded`,
+  dwell triage list                                                                    current dispositions`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error { return a.triage(c.Context(), &f, args) },
 	}
 	p := c.Flags()
 	p.StringVar(&f.status, "status", "", "benign, escalated or open")
-	p.StringVar(&f.note, "note", "", "why, in a sentence (required)")
-	p.StringVar(&f.who, "who", "", "who records it (default: the user's login name)")
-	p.StringVar(&f.assignee, "assignee", "", "who is to look after it")
+	p.StringVar(&f.note, "note", "", "`text`: why (required)")
+	p.StringVar(&f.who, "who", "", "`name` of who records it (default: the user's login name)")
+	p.StringVar(&f.assignee, "assignee", "", "`name` of who takes care of it")
 	p.StringVar(&f.destination, "destination", "", "every finding with this destination: an address, a network or a `name`")
 	list := &cobra.Command{
-		Use: "list", Short: "List the dispositions that hold, newest first", Example: "  dwell triage list --status escalated", Args: cobra.NoArgs,
+		Use: "list", Short: "List current dispositions, newest first", Example: "  dwell triage list --status escalated", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.listDispositions(c.Context(), f.status) },
 	}
 	list.Flags().StringVar(&f.status, "status", "", "with this disposition only: benign, escalated or open")

@@ -61,7 +61,7 @@ type pick struct {
 }
 
 func (p *pick) flags(set *pflag.FlagSet) {
-	set.StringVar(&p.source, "source", "", "print findings of this source only: an `address` or a network")
+	set.StringVar(&p.source, "source", "", "print findings with this source only: an `address` or a network")
 	set.StringVar(&p.destination, "destination", "", "print findings with this destination only: an address, a network or a `name`; a name finds what is below it too")
 }
 

@@ -108,9 +108,9 @@ func (a *app) whoVerdict(page *who.Page, reading *hunt.Reading, narrowed bool) e
 	case err != nil:
 		return err
 	case len(page.Hosts) == 0 && !narrowed && page.Active == 0:
-		return codeError{exitIncomplete, "nothing was read: no connection was in scope, so this says nothing about the destination"}
+		return codeError{exitIncomplete, "nothing was read: no connection was in scope, so an empty list is no answer"}
 	case len(page.Hosts) == 0:
-		a.say("dwell: hint: no host talked to it in this window: --since, --from or --day choose another one, --direction inbound looks the other way")
+		a.say("dwell: hint: no host connected to it in this window: --since, --from or --day choose another one, --direction inbound looks the other way")
 	}
 	return nil
 }
