@@ -130,7 +130,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		}
 		return a.incomplete(portrait.Reading.Gaps)
 	}
-	p := &painter{w: a.Out, p: portrait, decided: decided, width: 96, terminal: a.Width}
+	p := &painter{w: a.Out, p: portrait, decided: decided, width: 96, terminal: a.Width, files: f.zeek}
 	if a.Width > 0 {
 		p.width = min(a.Width-12, 96)
 	}
@@ -198,6 +198,8 @@ type painter struct {
 	width int
 	// decided is what was recorded about the finding, empty for nothing.
 	decided string
+	// files are the paths of --zeek, none where the cluster was asked.
+	files []string
 	// terminal is how many columns the terminal has, 0 where there is none.
 	terminal int
 	err      error
@@ -217,11 +219,11 @@ func (d *painter) text(indent int, format string, args ...any) {
 }
 
 // head begins a part of the page.
-func (d *painter) head(title string) { d.line(""); d.line("%s", title) }
+func (d *painter) head(title string) { d.line(""); d.text(2, "%s", title) }
 
 func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
 	p := d.p
-	d.line("%s > %s, %s%s", p.Src, p.Dst, p.Reading.Window, amount(p))
+	d.text(2, "%s > %s, %s%s", p.Src, p.Dst, p.Reading.Window, amount(p))
 	shown := p.Findings
 	if stored != nil {
 		shown = []hunt.Finding{*stored}
@@ -254,13 +256,13 @@ func (d *painter) finding(f *hunt.Finding) {
 		d.text(5, "  %d. %s", i+1, r)
 	}
 	parts := f.Dwell.Parts
-	d.line("  parts: beacon %.3f, long connection %.3f, strobe %.3f, DNS tunnel %.3f; explained: %s", parts.Beacon, parts.LongConnection, parts.Strobe, parts.DNSTunnel, orNone(f.Dwell.Explained))
+	d.text(4, "  score breakdown: beacon %.3f, long connection %.3f, strobe %.3f, DNS tunnel %.3f; benign explanation: %s", parts.Beacon, parts.LongConnection, parts.Strobe, parts.DNSTunnel, orNone(output.Explanation(f.Dwell.Explained)))
 	for _, m := range f.Dwell.Modifiers {
 		d.text(8, "  %+.2f %s: %s", m.Value, m.Name, m.Reason)
 	}
 	if e := f.Dwell.Evidence; e != nil && e.Host != nil {
 		h := e.Host
-		d.line("  host: %s; MAC %s; system %s; users %s", listed(h.Names, "no name"), listed(h.MAC, "unknown"), listed(h.OS, "unknown"), listed(h.Users, "unknown"))
+		d.text(4, "  host: %s; MAC %s; system %s; users %s", listed(h.Names, "no name"), listed(h.MAC, "unknown"), listed(h.OS, "unknown"), listed(h.Users, "unknown"))
 		if h.Alerts != nil && *h.Alerts > 0 {
 			d.line("  alerts: %s in the window (`dwell host %s`)", hunt.Count(*h.Alerts), f.Dwell.InternalIP)
 		}
@@ -295,7 +297,7 @@ func (d *painter) triage(f *hunt.Finding, stored bool) {
 	}
 	if stored {
 		id := f.Dwell.FindingID[:min(7, len(f.Dwell.FindingID))]
-		d.line("  next: dwell triage %s --status benign|escalated --note WHY; dwell safelist add %s --reason WHY --expires 90d", id, id)
+		d.text(4, "  next: dwell triage %s --status benign|escalated --note WHY; dwell safelist add %s --reason WHY --expires 90d", id, id)
 	}
 }
 
@@ -377,8 +379,15 @@ func (d *painter) queries(settings *config.Loaded) {
 	}
 	query := material.RawQuery(p.Src, p.To)
 	d.head("raw records")
-	d.line("  Kibana (KQL)  %s", query.KQL())
-	d.line("  Hunt (OQL)    %s | groupby destination.port network.protocol connection.state", query.OQL())
+	long := func(heading, text string) {
+		d.text(16, "  %-13s %s", heading, output.Chopped(output.Clean(text), d.terminal-16))
+	}
+	if len(d.files) > 0 {
+		long("dwell", fmt.Sprintf("dwell show '%s>%s' --connections --zeek %s", p.Src, p.Dst, strings.Join(d.files, " --zeek ")))
+		return
+	}
+	long("Kibana (KQL)", query.KQL())
+	long("Hunt (OQL)", query.OQL()+" | groupby destination.port network.protocol connection.state")
 	address := "https://manager:9200"
 	if len(settings.Elasticsearch.Addresses) > 0 {
 		address = settings.Elasticsearch.Addresses[0]
@@ -390,6 +399,6 @@ func (d *painter) queries(settings *config.Loaded) {
 		d.err = err
 		return
 	}
-	d.line("  curl          curl --cacert CA -H 'Authorization: ApiKey KEY' -H 'Content-Type: application/json' %s/logs-zeek-so/_search -d '%s'",
-		address, strings.ReplaceAll(string(body), "'", `'\''`))
+	long("curl", fmt.Sprintf("curl --cacert CA -H 'Authorization: ApiKey KEY' -H 'Content-Type: application/json' %s/logs-zeek-so/_search -d '%s'",
+		address, strings.ReplaceAll(string(body), "'", `'\''`)))
 }
