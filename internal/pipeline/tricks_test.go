@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -285,6 +286,27 @@ func TestTricksThatLoweredScores(t *testing.T) {
 		{"a safelisted fingerprint at another server", 0, .8, func(s *stage) {
 			check(s, "own.example")
 			s.rules = "rules: [{name: b, fingerprint: ja4=" + s.ja4 + ", seen: {networks: 198.51.100.0/24}, reason: r, owner: o, expires: \"2199-01-01\"}]"
+		}},
+		{"pauses of a gamma law", .47, .4, func(s *stage) { // security.md 1.11
+			for t := 0.0; t < 86400; t += 30 * (s.r.ExpFloat64() + s.r.ExpFloat64() + s.r.ExpFloat64() + s.r.ExpFloat64()) {
+				s.tls(t, s.victim, s.server, "own.example", s.of[s.victim], 300+s.r.IntN(3000))
+			}
+		}},
+		{"log-normal pauses", .478, .4, func(s *stage) {
+			for t := 0.0; t < 86400; t += 75 * math.Exp(.6*s.r.NormFloat64()) {
+				s.tls(t, s.victim, s.server, "own.example", s.of[s.victim], 300+s.r.IntN(3000))
+			}
+		}},
+		{"a dead time, and a forged name", .375, .4, func(s *stage) {
+			for t := 0.0; t < 86400; t += 30 + 30*s.r.ExpFloat64() {
+				s.tls(t, s.victim, s.server, "ctldl.windowsupdate.com", s.of[s.victim], 300+s.r.IntN(3000))
+			}
+			s.company(2)
+		}},
+		{"pauses without memory", .181, .4, func(s *stage) {
+			for t := 0.0; t < 86400; t += 60 * s.r.ExpFloat64() {
+				s.tls(t, s.victim, s.server, "own.example", s.of[s.victim], 300+s.r.IntN(3000))
+			}
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

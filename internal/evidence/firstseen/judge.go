@@ -51,7 +51,13 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 		if destination == "" && s.Key.Dst.IsValid() {
 			destination = s.Key.Dst.String()
 		}
-		if destination == "" || s.Finding.Dwell.DNS != nil {
+		if s.Finding.Dwell.DNS != nil { // a domain that is only asked for is no sighting: it is known since the client's finding is
+			if s.Arrived = days(reach) >= knownDays && seen.Days < knownDays; seen.Days >= knownDays {
+				s.Modify(evidence.Known, fmt.Sprintf("known for %d days in this network", seen.Days))
+			}
+			continue
+		}
+		if destination == "" {
 			continue
 		}
 		at := first(destination)

@@ -324,6 +324,12 @@ func resolver(a netip.Addr) place { return place{net: hunt.NetworkOf(a), port: 5
 // Resolves says whether several hosts vouch for an address as a resolver, one of which nothing is asked among them: that asks it.
 func (p *Count) Resolves(a, own netip.Addr) bool { return p.vouch(resolver(a), own) >= fleetHosts }
 
+// Known says that more is known of a host than one conversation: several destinations answered it, or one for half of the window.
+func (p *Count) Known(host netip.Addr) bool {
+	_, known := p.known[host]
+	return known
+}
+
 // bothWays says that something was said and answered. Records of HTTP and TLS that stand for connections have no IP bytes: they are
 // there only because something was said.
 func bothWays(c *pairs.Record) bool {

@@ -62,6 +62,8 @@ type dns struct {
 	answers map[netip.Addr][]*asked
 	visited map[clientOf][]*asked
 	clients int
+	// vouching is how many clients of which more is known ask for a domain; nil until somebody wants to know.
+	vouching map[string]int64
 }
 
 // queries picks the domains with enough names or queries, and notes whose addresses are worth watching for.
@@ -251,6 +253,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 		out.Modify(evidence.Rare, fmt.Sprintf("prevalence 1 of %s clients", hunt.Count(int64(s.dns.clients))))
 	}
 	s.serves(out, pairs.Port{Number: 53})
+	out.Company = s.vouch(q.Domain)
 	if a.clients >= 3 && out.Resolved && v.Beacon >= v.DNSTunnel {
 		out.ExplainFleet(fmt.Sprintf("%s of %s clients query names under it: looks like a shared service, or an outbreak", hunt.Count(int64(a.clients)), hunt.Count(int64(s.dns.clients))))
 	}
@@ -258,6 +261,19 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 		out.Last("more names than are kept: the counts are lower bounds")
 	}
 	return out
+}
+
+// vouch is how many clients of which more is known ask for a domain.
+func (s *search) vouch(domain string) int64 {
+	if s.dns.vouching == nil {
+		s.dns.vouching = map[string]int64{}
+		for _, q := range s.m.DNS.All() {
+			if s.roles[q.Client]&resolver == 0 && s.spread.Known(q.Client) {
+				s.dns.vouching[q.Domain]++
+			}
+		}
+	}
+	return s.dns.vouching[domain]
 }
 
 // commonSuffix is the longest domain that all names are or lie below; empty without names.
