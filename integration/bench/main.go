@@ -54,6 +54,7 @@ func main() {
 	dir := flag.String("history", "", "with -days: the `folder` that has the days, or gets them; a temporary one by default")
 	windows := flag.String("windows", "24h,168h,720h", "with -days: which windows are hunted, comma-separated")
 	memory := flag.Int("memory", 1024, "with -days: hunt.memory in `MiB`")
+	only := flag.Bool("files", false, "measure log files alone, without Elasticsearch")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, which is dwell and its rivals, to a `file`")
 	flag.Parse()
 	if *profile != "" {
@@ -66,6 +67,14 @@ func main() {
 			os.Exit(1)
 		}
 		defer func() { pprof.StopCPUProfile(); _ = f.Close() }()
+	}
+	if *only {
+		fmt.Printf("%d processors, %s\n\n| what | time | us a record | against |\n|---|---|---|---|\n", runtime.NumCPU(), runtime.Version())
+		if err := files(ctx, *n); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
 	}
 	if *days > 0 {
 		if err := long(ctx, *dir, *n, *days, strings.Split(*windows, ","), *memory); err != nil {

@@ -7,9 +7,12 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"path/filepath"
 	"strconv"
 	"sync"
 
@@ -20,6 +23,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 	"dwell/internal/store/bulk"
+	"dwell/query/zeek/log"
 )
 
 // Options of a load.
@@ -146,35 +150,40 @@ func (l *loader) run(ctx context.Context, files []string) error {
 
 // file turns one file's lines into documents. Only one goroutine is here, so what it reports needs no lock.
 func (l *loader) file(ctx context.Context, path string) error {
-	lines, err := open(path)
+	abs, err := filepath.Abs(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w", err)
+	}
+	lines, err := log.OpenLines(path)
+	if err != nil {
+		return fmt.Errorf("load %s: %w", path, err)
 	}
 	defer lines.Close()
-	log := lines.log()
-	converter, err := sodoc.NewConverter(log, sodoc.Meta{Observer: l.o.Observer, Path: "/nsm/zeek/logs/current/" + log + ".log"})
-	if errors.Is(err, sodoc.ErrUnknownLog) && lines.err == nil {
+	line, ended := lines.Next() // The header names the log, or else the file's name does.
+	name := cmp.Or(lines.Header.Path, logName(path))
+	converter, err := sodoc.NewConverter(name, sodoc.Meta{Observer: l.o.Observer, Path: "/nsm/zeek/logs/current/" + name + ".log"})
+	if errors.Is(err, sodoc.ErrUnknownLog) {
 		l.report.SkippedFiles = append(l.report.SkippedFiles, path)
 		return nil
 	}
-	if lines.err == nil && err != nil {
+	if err != nil {
 		return fmt.Errorf("load %s: %w", path, err)
 	}
 	l.report.Files++
 	bad := BadLines{File: path}
-	b := batch{log: log}
-	for lines.next() {
-		doc, err := lines.record()
+	b := batch{log: name}
+	for ; ended == nil; line, ended = lines.Next() {
+		doc, err := record(lines.Header, line)
 		if err == nil {
 			doc, err = converter.Append(nil, doc)
 		}
 		if err != nil {
 			if bad.Count++; bad.Count == 1 {
-				bad.First = fmt.Sprintf("line %d: %v", lines.number, err)
+				bad.First = fmt.Sprintf("line %d: %v", lines.Number, err)
 			}
 			continue
 		}
-		b.items = append(b.items, bulk.Item{ID: hunt.Digest(lines.path, strconv.Itoa(lines.number), string(lines.line)), Doc: doc})
+		b.items = append(b.items, bulk.Item{ID: hunt.Digest(abs, strconv.Itoa(lines.Number), string(line)), Doc: doc})
 		if len(b.items) == l.o.BulkDocs {
 			if err := l.send(ctx, b); err != nil {
 				return err
@@ -182,8 +191,8 @@ func (l *loader) file(ctx context.Context, path string) error {
 			b.items = nil
 		}
 	}
-	if err := lines.err; err != nil {
-		return fmt.Errorf("load %s: after line %d: %w", path, lines.number, err)
+	if !errors.Is(ended, io.EOF) {
+		return fmt.Errorf("load %s: after line %d: %w", path, lines.Number, ended)
 	}
 	if bad.Count > 0 {
 		l.report.Bad = append(l.report.Bad, bad)

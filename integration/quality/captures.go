@@ -1,13 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"compress/gzip"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
+
+	"dwell/query/zeek/log"
 )
 
 // capturesDir is where the captures lie, if they are there: beside the folder that go.mod is in.
@@ -56,8 +57,10 @@ func heldOut(log, source string) bool {
 
 // captureLog is a log of a capture: whose series are read, and what their destination is.
 type captureLog struct {
-	log, destination, prefix string
-	malicious                []string
+	log         string
+	destination log.Field
+	prefix      string
+	malicious   []string
 }
 
 // benignSets are the sets of benign series that beacons are injected into. The first has the narrowest keys, the
@@ -67,16 +70,16 @@ func benignSets() [2][]captureLog {
 	const desktops, things = "147.32.", "192.168.100."
 	return [...][]captureLog{
 		{
-			{"rita/office_http/http.log.gz", "host", "10.55.", nil},
-			{"ctu-normal-008/conn.log.gz", "id.resp_h", desktops, nil},
-			{"ctu-normal-011/conn.log.gz", "id.resp_h", desktops, nil},
-			{"iot23-8-1-hakai/conn.log.gz", "id.resp_h", things, []string{"178.128.185.250", "128.185.250.50"}},
-			{"iot23-21-1-torii/conn.log.gz", "id.resp_h", things, []string{"66.85.157.90"}},
+			{"rita/office_http/http.log.gz", log.Host, "10.55.", nil},
+			{"ctu-normal-008/conn.log.gz", log.RespH, desktops, nil},
+			{"ctu-normal-011/conn.log.gz", log.RespH, desktops, nil},
+			{"iot23-8-1-hakai/conn.log.gz", log.RespH, things, []string{"178.128.185.250", "128.185.250.50"}},
+			{"iot23-21-1-torii/conn.log.gz", log.RespH, things, []string{"66.85.157.90"}},
 		},
 		{
-			{"rita/office_http/http.log.gz", "id.resp_h", "10.55.", nil},
-			{"ctu-normal-008/ssl.log.gz", "server_name", desktops, nil},
-			{"ctu-normal-011/ssl.log.gz", "server_name", desktops, nil},
+			{"rita/office_http/http.log.gz", log.RespH, "10.55.", nil},
+			{"ctu-normal-008/ssl.log.gz", log.ServerName, desktops, nil},
+			{"ctu-normal-011/ssl.log.gz", log.ServerName, desktops, nil},
 		},
 	}
 }
@@ -89,27 +92,19 @@ func benignSeries(dir string, logs []captureLog) ([]benign, error) {
 		type key struct{ src, dst, port string }
 		series, hosts := map[key]seconds{}, map[string]map[string]bool{}
 		newest := 0.0
-		err := eachLine(filepath.Join(dir, c.log), []string{"ts", "id.orig_h", c.destination, "id.resp_p"}, func(v []string) error {
-			if !strings.HasPrefix(v[1], c.prefix) || v[2] == "" || v[3] == "53" || v[3] == "123" || strings.HasPrefix(v[2], c.prefix) {
-				return nil
+		err := eachRecord(filepath.Join(dir, c.log), []log.Field{log.OrigH, c.destination, log.RespP}, func(r *log.Record) {
+			src, dst, port := string(r.Text(log.OrigH)), string(r.Text(c.destination)), string(r.Text(log.RespP))
+			if !strings.HasPrefix(src, c.prefix) || dst == "" || port == "53" || port == "123" || strings.HasPrefix(dst, c.prefix) || slices.Contains(c.malicious, dst) {
+				return
 			}
-			for _, m := range c.malicious {
-				if v[2] == m {
-					return nil
-				}
-			}
-			ts, err := strconv.ParseFloat(v[0], 64)
-			if err != nil {
-				return fmt.Errorf("time %q: %w", v[0], err)
-			}
+			ts := float64(r.Start*1000+r.Micros) / 1e6
 			newest = max(newest, ts)
-			k := key{v[1], v[2], v[3]}
+			k := key{src, dst, port}
 			series[k] = append(series[k], ts)
-			if hosts[v[2]] == nil {
-				hosts[v[2]] = map[string]bool{}
+			if hosts[dst] == nil {
+				hosts[dst] = map[string]bool{}
 			}
-			hosts[v[2]][v[1]] = true
-			return nil
+			hosts[dst][src] = true
 		})
 		if err != nil {
 			return nil, err
@@ -129,51 +124,32 @@ func benignSeries(dir string, logs []captureLog) ([]benign, error) {
 	return out, nil
 }
 
-// eachLine gives the values of some columns of a Zeek TSV log, empty where "-".
-func eachLine(path string, columns []string, do func([]string) error) error {
-	f, err := os.Open(path)
+// eachRecord gives the records of a log with these fields beside their times.
+func eachRecord(path string, fields []log.Field, do func(*log.Record)) error {
+	var report log.Report
+	set, err := log.Look(context.Background(), []string{path}, 1, &report)
 	if err != nil {
 		return fmt.Errorf("read benign series: %w", err)
 	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
+	for _, left := range set.Left {
+		return fmt.Errorf("read benign series %s: it %s", left.Path, left.What)
+	}
+	scan := log.Scan{Workers: 1, Kinds: []log.Kind{log.Conn, log.HTTPLog, log.SSLLog}, Fields: fields, New: func() log.Taker { return taker(do) }}
+	if err := scan.Run(context.Background(), set.Files); err != nil {
 		return fmt.Errorf("read benign series %s: %w", path, err)
 	}
-	at := make([]int, len(columns))
-	values := make([]string, len(columns))
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		v := strings.Split(lines.Text(), "\t")
-		if v[0] == "#fields" {
-			for i, c := range columns {
-				at[i] = -1
-				for j, name := range v[1:] {
-					if name == c {
-						at[i] = j
-					}
-				}
-				if at[i] < 0 {
-					return fmt.Errorf("read benign series %s: no column %s", path, c)
-				}
-			}
+	for _, f := range set.Files {
+		if report.Tell(f); len(report.Gaps) > 0 {
+			return fmt.Errorf("read benign series %s: %s", path, report.Gaps[0])
 		}
-		if strings.HasPrefix(v[0], "#") {
-			continue
-		}
-		for i, j := range at {
-			values[i] = ""
-			if j < len(v) && v[j] != "-" {
-				values[i] = v[j]
-			}
-		}
-		if err := do(values); err != nil {
-			return fmt.Errorf("read benign series %s: %w", path, err)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read benign series %s: %w", path, err)
 	}
 	return nil
 }
+
+type taker func(*log.Record)
+
+func (t taker) Take(r *log.Record, _ *log.Counts) (log.Problem, error) {
+	t(r)
+	return log.Fine, nil
+}
+func (taker) Flush() error { return nil }

@@ -21,7 +21,7 @@ func everyField() *Parser {
 }
 
 // headerOf takes the # lines of a text.
-func headerOf(text string) *header {
+func headerOf(text string) *Header {
 	h := newHeader()
 	for l := range strings.SplitSeq(text, "\n") {
 		if strings.HasPrefix(l, "#") {

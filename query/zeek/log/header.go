@@ -6,21 +6,20 @@ import (
 	"strings"
 )
 
-// header is what the # lines of a TSV log have said so far. It is never changed: with makes a new one, so that chunks
+// Header is what the # lines of a TSV log have said so far. It is never changed: with makes a new one, so that chunks
 // of a file can be parsed apart from each other, each with the header that holds where it begins.
-type header struct {
-	// separator is 0 when the log names one that is not one byte.
-	separator byte
-	setSep    []byte
-	unset     string
-	empty     string
-	// path is the name that the log gives itself, kind the log that this is, or empty; mark is what its columns say.
-	path string
-	kind Kind
-	mark Kind
-	// fields are the column names, nil as long as no #fields line has come.
-	fields []string
-	// raw is the number of columns by separators alone. It is smaller than len(fields) where the last columns are
+type Header struct {
+	// Separator is 0 when the log names one that is not one byte. SetSep separates the parts of sets and vectors.
+	Separator byte
+	SetSep    []byte
+	// Unset and Empty stand for values that are not there, and for empty ones.
+	Unset, Empty string
+	// Path is the name that the log gives itself, kind the log that this is, or empty; mark is what its columns say.
+	Path       string
+	kind, mark Kind
+	// Names and Types are those of the columns, nil as long as no #fields and #types line has come.
+	Names, Types []string
+	// raw is the number of columns by separators alone. It is smaller than len(Names) where the last columns are
 	// separated by spaces, as those of the IoT-23 data set are.
 	raw int
 	// columns are the fields that the columns are for.
@@ -32,12 +31,12 @@ type header struct {
 }
 
 // newHeader has Zeek's defaults, which are also in force where a log does not say.
-func newHeader() *header {
-	return &header{separator: '\t', setSep: []byte{','}, unset: "-", empty: "(empty)"}
+func newHeader() *Header {
+	return &Header{Separator: '\t', SetSep: []byte{','}, Unset: "-", Empty: "(empty)"}
 }
 
 // with is the header after one more # line.
-func (h *header) with(line []byte) *header {
+func (h *Header) with(line []byte) *Header {
 	if fields, ok := bytes.CutPrefix(line, []byte("#separator")); ok {
 		// A separator line begins a new header, also in the middle of a file that was put together from several.
 		n := newHeader()
@@ -50,14 +49,14 @@ func (h *header) with(line []byte) *header {
 			sep = []byte{'\t'}
 		}
 		if len(sep) != 1 {
-			n.separator = 0
+			n.Separator = 0
 			n.problem = "its #separator " + strconv.Quote(text) + " is not one byte"
 			return n
 		}
-		n.separator = sep[0]
+		n.Separator = sep[0]
 		return n
 	}
-	cells := strings.Split(string(line), string(h.separator))
+	cells := strings.Split(string(line), string(h.Separator))
 	n := *h
 	value := ""
 	if len(cells) > 1 {
@@ -70,16 +69,18 @@ func (h *header) with(line []byte) *header {
 	switch word {
 	case "#set_separator":
 		if value != "" {
-			n.setSep = unescape([]byte(value))
+			n.SetSep = unescape([]byte(value))
 		}
 	case "#empty_field":
-		n.empty = string(unescape([]byte(value)))
+		n.Empty = string(unescape([]byte(value)))
 	case "#unset_field":
-		n.unset = string(unescape([]byte(value)))
+		n.Unset = string(unescape([]byte(value)))
 	case "#path":
-		n.path, n.kind = value, pathKind([]byte(value))
+		n.Path, n.kind = value, pathKind([]byte(value))
 	case "#fields":
 		n.setFields(cells[1:])
+	case "#types":
+		n.Types = cells[1:]
 	default:
 		return h
 	}
@@ -87,21 +88,21 @@ func (h *header) with(line []byte) *header {
 }
 
 // setFields settles the columns; names that several spaces hold together are taken apart.
-func (h *header) setFields(names []string) {
+func (h *Header) setFields(names []string) {
 	for len(names) > 0 && names[len(names)-1] == "" {
 		names = names[:len(names)-1]
 	}
 	h.raw = len(names)
-	h.fields = names
+	h.Names = names
 	if len(names) > 0 {
 		if last := strings.Fields(names[len(names)-1]); len(last) > 1 {
-			h.fields = append(append([]string(nil), names[:len(names)-1]...), last...)
+			h.Names = append(append([]string(nil), names[:len(names)-1]...), last...)
 		}
 	}
-	h.columns, h.mark = make([]Field, min(len(h.fields), h.raw)), ""
+	h.columns, h.mark = make([]Field, min(len(h.Names), h.raw)), ""
 	have := map[Field]bool{}
 	var r Record
-	for i, name := range h.fields[:len(h.columns)] {
+	for i, name := range h.Names[:len(h.columns)] {
 		f, mark := fieldOf(name)
 		h.columns[i], have[f] = f, true
 		if mark != "" {
@@ -110,8 +111,8 @@ func (h *header) setFields(names []string) {
 	}
 	h.mark = r.mark
 	switch {
-	case h.separator == 0:
-	case h.raw < 2 && len(h.fields) > 3:
+	case h.Separator == 0:
+	case h.raw < 2 && len(h.Names) > 3:
 		h.problem = "has spaces between its columns, where its #separator line has another (a tab, as Zeek writes it): the tabs were lost when it was copied"
 	case !have[TS] && !have[EventTime]:
 		h.problem = "has no field ts in its #fields line"
@@ -125,17 +126,17 @@ func (h *header) setFields(names []string) {
 }
 
 // fit says whether a line with n columns by separators has as many as the header.
-func (h *header) fit(n int, line []byte) problem {
+func (h *Header) fit(n int, line []byte) problem {
 	switch {
-	case n == h.raw || n == len(h.fields) || n > len(h.fields) && h.more:
+	case n == h.raw || n == len(h.Names) || n > len(h.Names) && h.more:
 		return fine
-	case n > len(h.fields):
+	case n > len(h.Names):
 		// Spreadsheets and awk leave separators at the end of each line.
-		if end := bytes.TrimRight(line, string(h.separator)); n-(len(line)-len(end)) <= len(h.fields) {
+		if end := bytes.TrimRight(line, string(h.Separator)); n-(len(line)-len(end)) <= len(h.Names) {
 			return fine
 		}
 		return tooMany
-	case n+bytes.Count(line, []byte("   ")) == len(h.fields):
+	case n+bytes.Count(line, []byte("   ")) == len(h.Names):
 		// The IoT-23 data set separates its last columns by three spaces.
 		return fine
 	}
@@ -146,16 +147,16 @@ func (h *header) fit(n int, line []byte) problem {
 var connColumns = strings.Fields("ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration orig_bytes resp_bytes " +
 	"conn_state local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes")
 
-var connHeader = func() *header {
+var connHeader = func() *Header {
 	h := newHeader()
-	h.path, h.kind, h.more = string(Conn), Conn, true
+	h.Path, h.kind, h.more = string(Conn), Conn, true
 	h.setFields(connColumns)
 	return h
 }()
 
 // defaultHeader is the header that a line without one must have had: that of a conn log, where the columns are what
 // they have to be; else nil.
-func defaultHeader(line []byte) *header {
+func defaultHeader(line []byte) *Header {
 	cells := bytes.Split(line, []byte{'\t'})
 	if len(cells) < len(connColumns) {
 		return nil
@@ -170,7 +171,7 @@ func defaultHeader(line []byte) *header {
 }
 
 // nameHeader is the header that a line of names is, without #: as CSV files and spreadsheets have it; else nil.
-func nameHeader(line []byte) *header {
+func nameHeader(line []byte) *Header {
 	text := string(line)
 	if !strings.Contains(text, "orig_h") && !strings.Contains(text, "source.ip") {
 		return nil
@@ -178,7 +179,7 @@ func nameHeader(line []byte) *header {
 	for _, sep := range []byte{'\t', ',', ';', '|', ' '} {
 		names := strings.Split(strings.ReplaceAll(text, `"`, ""), string(sep))
 		h := newHeader()
-		h.separator, h.unset = sep, "-"
+		h.Separator, h.Unset = sep, "-"
 		if h.setFields(names); len(names) > 3 && h.problem == "" {
 			if sep == ' ' {
 				h.problem = "has spaces between its columns, which values may hold, too"

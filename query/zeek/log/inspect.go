@@ -44,7 +44,7 @@ type File struct {
 
 	written time.Time
 	// head is the header that holds from the beginning, loose how its JSON lies, note what was odd about it.
-	head  *header
+	head  *Header
 	loose bool
 	// base skips what stands before the array of the records.
 	base *regexp.Regexp
@@ -138,17 +138,9 @@ func (f *File) look() error {
 	in := f.open(s)
 	l := looker{f: f, p: NewParser(OrigH, RespH), h: f.head}
 	for l.bytes < lookedBytes {
-		line, err := in.ReadSlice('\n')
+		line, err := readLine(in, maxLine)
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) && !l.begun {
 			return &notLogError{what: "reading it ends with: " + err.Error(), hint: "copy it again", data: true}
-		}
-		if errors.Is(err, bufio.ErrBufferFull) {
-			line = bytes.Clone(line)
-			for errors.Is(err, bufio.ErrBufferFull) && len(line) < maxLine {
-				var more []byte
-				more, err = in.ReadSlice('\n')
-				line = append(line, more...)
-			}
 		}
 		l.bytes += len(line)
 		if done, err := l.line(line); done || err != nil {
@@ -165,7 +157,7 @@ func (f *File) look() error {
 type looker struct {
 	f     *File
 	p     *Parser
-	h     *header
+	h     *Header
 	bytes int
 	// begun says that there was a line, first which one and why it was no record.
 	begun   bool
@@ -193,7 +185,7 @@ func (l *looker) line(line []byte) (done bool, err error) {
 	why := l.p.line(line, l.h)
 	if why == noHeader || why == badTime && l.h == connHeader {
 		if l.records == 0 && l.why == fine {
-			if h := nameHeader(line); h != nil && (h.problem == "" || h.separator == ' ') {
+			if h := nameHeader(line); h != nil && (h.problem == "" || h.Separator == ' ') {
 				if h.problem != "" {
 					return false, &notLogError{"names its columns, but has spaces between them, which values may hold, too", "write it with tabs or commas", true}
 				}
@@ -269,13 +261,13 @@ func (l *looker) left() error {
 		return &notLogError{"is Suricata's log (eve.json), no Zeek log", "hunt in Zeek's logs of the same traffic", false}
 	case l.h.problem != "":
 		return &notLogError{l.h.problem, "get the log as Zeek wrote it", true}
-	case l.h.fields != nil:
+	case l.h.Names != nil:
 		return &notLogError{"none of its lines is a record; the first: " + string(l.why), "get the log as Zeek wrote it", true}
 	case isBinary(l.first):
 		return &notLogError{"is binary, no Zeek log", "", named}
 	case len(l.first) > 0 && l.first[0] == '{':
 		return &notLogError{fmt.Sprintf("is JSON, but no Zeek record: %s (%s)", l.why, keysOf(l.first)), "", named}
-	case l.h.path != "":
+	case l.h.Path != "":
 		return &notLogError{"its header has no #fields line", "get the log as Zeek wrote it", true}
 	}
 	return &notLogError{"is neither Zeek TSV (no #fields line) nor JSON", "", named}

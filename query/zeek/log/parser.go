@@ -34,7 +34,7 @@ type Parser struct {
 	Record
 	want [fields]bool
 	// head is the header that columns was made for.
-	head    *header
+	head    *Header
 	columns []Field
 	ends    []int32
 	name    []byte
@@ -52,7 +52,7 @@ func NewParser(wanted ...Field) *Parser {
 }
 
 // line reads one line, TSV or JSON, bare or inside what a shipper, a log store or a container put around it.
-func (p *Parser) line(line []byte, head *header) problem {
+func (p *Parser) line(line []byte, head *Header) problem {
 	if line[0] == '{' {
 		why := p.object(line)
 		if why == fine && p.Has(TS) {
@@ -66,7 +66,7 @@ func (p *Parser) line(line []byte, head *header) problem {
 	}
 	// A prefix, as syslog puts it before each line.
 	if at := bytes.IndexByte(line[:min(len(line), maxPrefix)], '{'); at > 0 && line[len(line)-1] == '}' {
-		if inner := p.line(line[at:], head); inner == fine || head.fields == nil {
+		if inner := p.line(line[at:], head); inner == fine || head.Names == nil {
 			return inner
 		}
 	}
@@ -79,8 +79,8 @@ func (p *Parser) line(line []byte, head *header) problem {
 // maxPrefix is how much may stand before a record in its line.
 const maxPrefix = 1024
 
-func firstCell(line []byte, head *header) int {
-	if at := bytes.IndexByte(line, head.separator); at >= 0 {
+func firstCell(line []byte, head *Header) int {
+	if at := bytes.IndexByte(line, head.Separator); at >= 0 {
 		return at
 	}
 	return 0
@@ -252,10 +252,10 @@ func (p *Parser) complete() problem {
 }
 
 // tsv reads one line by the header's columns.
-func (p *Parser) tsv(line []byte, head *header) problem {
+func (p *Parser) tsv(line []byte, head *Header) problem {
 	r := &p.Record
 	r.reset()
-	if head.fields == nil {
+	if head.Names == nil {
 		return noHeader
 	}
 	if head.problem != "" {
@@ -264,9 +264,9 @@ func (p *Parser) tsv(line []byte, head *header) problem {
 	if p.head != head {
 		p.plan(head)
 	}
-	r.json, r.set = false, head.setSep
+	r.json, r.set = false, head.SetSep
 	r.path, r.mark = head.kind, head.mark
-	p.ends = cut(p.ends[:0], line, head.separator)
+	p.ends = cut(p.ends[:0], line, head.Separator)
 	start := 0
 	for i, f := range p.columns {
 		if i == len(p.ends) {
@@ -274,7 +274,7 @@ func (p *Parser) tsv(line []byte, head *header) problem {
 		}
 		cell := line[start:p.ends[i]]
 		start = int(p.ends[i]) + 1
-		if f == None || len(cell) == 0 || string(cell) == head.unset || string(cell) == head.empty {
+		if f == None || len(cell) == 0 || string(cell) == head.Unset || string(cell) == head.Empty {
 			continue
 		}
 		r.put(f, cell)
@@ -289,7 +289,7 @@ func (p *Parser) tsv(line []byte, head *header) problem {
 }
 
 // plan settles what each column of a header is for, up to the last one that is wanted.
-func (p *Parser) plan(head *header) {
+func (p *Parser) plan(head *Header) {
 	p.head = head
 	p.columns = p.columns[:0]
 	last := 0

@@ -1,7 +1,6 @@
 package log
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -61,7 +60,7 @@ const (
 type chunk struct {
 	file *File
 	// head is the header that holds where the chunk begins.
-	head *header
+	head *Header
 	data []byte
 	// line is the number of its first line, counting from 1.
 	line int64
@@ -221,7 +220,7 @@ func fill(in io.Reader, data []byte, size int) ([]byte, error) {
 
 // after is the header that holds behind these lines, and how many line ends they have. Between the lines of a header may be
 // what clean takes away. It goes over the text once: what reads a file ahead of the parsers has to be quick.
-func (h *header) after(data []byte) (next *header, lines int64) {
+func (h *Header) after(data []byte) (next *Header, lines int64) {
 	for len(data) > 0 {
 		end := bytes.IndexByte(data, '\n')
 		if end >= 0 {
@@ -317,10 +316,10 @@ func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) err
 
 // isNames says that a line is the one that names the columns.
 func (f *File) isNames(line []byte, number int64) bool {
-	return number == 1 && f.head.fields != nil && nameHeader(line) != nil
+	return number == 1 && f.head.Names != nil && nameHeader(line) != nil
 }
 
-// ends is what Last reads from the end of a plain file.
+// ends is what LastRecord reads from the end of a plain file.
 const ends = 64 << 10
 
 // LastRecord is when the last record of the file began, as far as that can be told without reading all of it: the newest of
@@ -329,57 +328,33 @@ func (f *File) LastRecord() (ms int64, ok bool) {
 	if f.loose || !f.Has {
 		return 0, false
 	}
-	s, err := openLog(f.Path, nil)
+	l, err := OpenLines(f.Path)
 	if err != nil {
 		return 0, false
 	}
-	defer func() { _ = s.Close() }()
-	head, _ := s.Peek(2)
+	defer l.Close()
+	head, _ := l.in.Peek(2)
 	raw := make([]byte, 2)
-	if n, _ := s.file.ReadAt(raw, 0); n < 2 || !bytes.Equal(head, raw) || f.Size == 0 {
+	if n, _ := l.s.file.ReadAt(raw, 0); n < 2 || !bytes.Equal(head, raw) || f.Size == 0 {
 		return 0, false // packed
 	}
-	at := max(f.Size-ends, 0)
-	if _, err := s.file.Seek(at, io.SeekStart); err != nil {
+	if _, err := l.Next(); err != nil { // for the header
 		return 0, false
 	}
-	in := bufio.NewReaderSize(s.file, ends)
-	h, p := f.head, NewParser()
-	for _, l := range f.lead() {
-		h = h.with(l)
+	if l.Header.Names == nil {
+		l.Header = f.head
 	}
-	if at > 0 {
-		_, _ = in.ReadSlice('\n')
+	if !l.seek(max(f.Size-ends, 0)) {
+		return 0, false
 	}
-	ms = math.MinInt64
-	for {
-		line, err := in.ReadSlice('\n')
-		if line = clean(bytes.TrimRight(line, "\r\n")); len(line) > 0 {
-			if line[0] == '#' {
-				h = h.with(line)
-			} else if p.line(line, h) == fine {
-				ms = max(ms, p.Start)
-			}
-		}
+	p := NewParser()
+	for ms = math.MinInt64; ; {
+		line, err := l.Next()
 		if err != nil {
 			return ms, ms != math.MinInt64
 		}
-	}
-}
-
-// lead gives the # lines that a file begins with.
-func (f *File) lead() (out [][]byte) {
-	s, err := openLog(f.Path, nil)
-	if err != nil {
-		return nil
-	}
-	defer func() { _ = s.Close() }()
-	for range 64 {
-		line, err := s.ReadSlice('\n')
-		if line = clean(bytes.TrimRight(line, "\r\n")); err != nil || len(line) > 0 && line[0] != '#' {
-			return out
+		if p.line(line, l.Header) == fine {
+			ms = max(ms, p.Start)
 		}
-		out = append(out, bytes.Clone(line))
 	}
-	return out
 }
