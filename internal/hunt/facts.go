@@ -74,27 +74,54 @@ type Content struct {
 type TLSFacts struct {
 	// Records of handshakes; NoName of them had no server name.
 	Records, NoName int64
-	// Names are server names in lower case; Validation is what became of checking certificates.
-	Names, Validation []Counted
-	JA3, JA4          []Trait
-	Certificates      []Certificate
+	// Names are server names in lower case.
+	Names        []Counted
+	JA3, JA4     []Trait
+	Certificates []Certificate
 }
 
 // HTTPFacts are counts of http records.
 type HTTPFacts struct {
 	// Requests in all; NoHost of them had no Host header, which for HTTP/1.1 is against the protocol.
 	Requests, NoHost int64
-	// Hosts are Host headers as [HostName] gives them; MIME is as logged.
-	Hosts, MIME []Counted
-	Agents      []Trait
+	// Hosts are Host headers as [HostName] gives them.
+	Hosts  []Counted
+	Agents []Trait
 	// Contents are the types that came for the FactsTop most frequent URIs.
 	Contents []Content
+}
+
+// Column is a column of ssl or http records whose values are counted for every key.
+type Column struct {
+	// Log and Name are Zeek's, Field is that of Security Onion's documents. List says that a record may have several values.
+	Log, Name, Field string
+	List             bool
+}
+
+// The columns that are counted, as places in Facts.Values. A new one is a line here and one in Columns: both sources count it.
+const (
+	// Validation is what became of checking certificates.
+	Validation = iota
+	// BodyTypes are the types of the bodies of responses as Zeek sees them.
+	BodyTypes
+	// AllColumns is how many there are.
+	AllColumns
+)
+
+// Columns says where the values of Facts.Values come from.
+func Columns() [AllColumns]Column {
+	return [...]Column{
+		Validation: {Log: "ssl", Name: "validation_status", Field: "ssl.validation_status"},
+		BodyTypes:  {Log: "http", Name: "resp_mime_types", Field: "file.resp_mime_types", List: true},
+	}
 }
 
 // Facts are what the logs beside conn tell about the connections of one key.
 type Facts struct {
 	TLS  TLSFacts
 	HTTP HTTPFacts
+	// Values are the values of Columns as they were logged, the FactsTop most frequent.
+	Values [AllColumns][]Counted
 	// Weird and Notices are names of weird records and types of notices of the same two machines.
 	Weird, Notices []Counted
 	// Intel are the indicators that Zeek's own intelligence framework saw between the two, or in what the source said of

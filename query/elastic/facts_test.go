@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +76,9 @@ func TestFactsOfManyKeys(t *testing.T) {
 	want, notes, err := zeek.New(zeek.Options{Paths: []string{dir}}).Facts(t.Context(), req, wanted)
 	require.NoError(t, err)
 	require.Empty(t, notes)
+	for i, c := range hunt.Columns() {
+		require.True(t, slices.ContainsFunc(want.Facts, func(f hunt.Facts) bool { return len(f.Values[i]) > 0 }), "no record here has %s, which hunt.Columns counts: add it above", c.Name)
+	}
 	named := want.Facts[2] // host0.example: by hand, so that files are not wrong in the same way
 	require.EqualValues(t, 2, named.TLS.Records)
 	require.EqualValues(t, 2, named.HTTP.Requests)

@@ -3,6 +3,7 @@ package elastic
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,12 +55,12 @@ type tlsAnswer struct {
 	NoName struct {
 		Count int64 `json:"doc_count"`
 	} `json:"noname"`
-	Names      terms `json:"names"`
-	Validation terms `json:"validation"`
-	JA3        terms `json:"ja3"`
-	JA4        terms `json:"ja4"`
-	Subjects   terms `json:"subjects"`
-	Chain      terms `json:"chain"`
+	Names    terms   `json:"names"`
+	Values   columns `json:"values"`
+	JA3      terms   `json:"ja3"`
+	JA4      terms   `json:"ja4"`
+	Subjects terms   `json:"subjects"`
+	Chain    terms   `json:"chain"`
 }
 
 type httpAnswer struct {
@@ -67,22 +68,75 @@ type httpAnswer struct {
 	NoHost struct {
 		Count int64 `json:"doc_count"`
 	} `json:"nohost"`
-	Hosts  terms `json:"hosts"`
-	MIME   terms `json:"mime"`
-	Agents terms `json:"agents"`
-	URIs   terms `json:"uris"`
+	Hosts  terms   `json:"hosts"`
+	Values columns `json:"values"`
+	Agents terms   `json:"agents"`
+	URIs   terms   `json:"uris"`
 }
 
 func top(field string) object { return termsOf(field, hunt.FactsTop, nil) }
 
 func tlsAggs() object {
-	return object{"noname": lacks(fieldServerName), "names": top(fieldServerName), "validation": top(fieldValidation), "ja3": top(fieldJA3), "ja4": top(fieldJA4),
+	return object{"noname": lacks(fieldServerName), "names": top(fieldServerName), "values": columnAggs("ssl"), "ja3": top(fieldJA3), "ja4": top(fieldJA4),
 		"chain": top(fieldChain), "subjects": termsOf(fieldSubject, hunt.FactsTop, object{"sub": termsOf(fieldIssuer, 1, nil)})}
 }
 
 func httpAggs() object {
-	return object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "mime": top(fieldMIME), "agents": top(fieldAgent),
-		"uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(fieldMIME)})}
+	return object{"nohost": lacks(fieldHost), "hosts": top(fieldHost), "values": columnAggs("http"), "agents": top(fieldAgent),
+		"uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(hunt.Columns()[hunt.BodyTypes].Field)})}
+}
+
+// columns are the counted values of hunt.Columns of one log, by their places there.
+type columns map[int]*terms
+
+func columnAggs(log string) object {
+	aggs := object{}
+	for i, c := range hunt.Columns() {
+		if c.Log == log {
+			aggs[strconv.Itoa(i)] = top(c.Field)
+		}
+	}
+	return object{"filter": object{"match_all": object{}}, "aggs": aggs}
+}
+
+// UnmarshalJSON takes the aggregations out of what stands beside them.
+func (c *columns) UnmarshalJSON(b []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(b, &members); err != nil {
+		return err
+	}
+	*c = columns{}
+	for name, raw := range members {
+		i, err := strconv.Atoi(name)
+		if err != nil {
+			continue // doc_count
+		}
+		t := &terms{}
+		if err := json.Unmarshal(raw, t); err != nil {
+			return err
+		}
+		(*c)[i] = t
+	}
+	return nil
+}
+
+// add puts two spellings of one name together.
+func (c *columns) add(o columns) {
+	if *c == nil {
+		*c = columns{}
+	}
+	for i, t := range o {
+		if (*c)[i] == nil {
+			(*c)[i] = &terms{}
+		}
+		(*c)[i].add(t)
+	}
+}
+
+func (c columns) fill(f *hunt.Facts) {
+	for i, t := range c {
+		f.Values[i] = t.counted()
+	}
 }
 
 // remarkAggs are what Zeek itself says.
@@ -177,7 +231,8 @@ func (f *facts) fillTLS(i int, b *tlsAnswer) {
 	t.Records = b.Count
 	t.Names, none = b.Names.hosts()
 	t.NoName = b.NoName.Count + none
-	t.Validation, t.JA3, t.JA4 = b.Validation.counted(), b.JA3.traits(), b.JA4.traits()
+	t.JA3, t.JA4 = b.JA3.traits(), b.JA4.traits()
+	b.Values.fill(&f.book.Facts[i])
 	t.Certificates = nil
 	for _, s := range b.Subjects.Buckets {
 		c := hunt.Certificate{Subject: s.Key, NotBefore: hunt.Absent, NotAfter: hunt.Absent, Count: s.Count}
@@ -198,7 +253,8 @@ func (f *facts) fillHTTP(i int, b *httpAnswer) {
 	h.Requests = b.Count
 	h.Hosts, none = b.Hosts.hosts()
 	h.NoHost = b.NoHost.Count + none
-	h.MIME, h.Agents = b.MIME.counted(), b.Agents.traits()
+	h.Agents = b.Agents.traits()
+	b.Values.fill(&f.book.Facts[i])
 	uris, contents := map[string]int64{}, map[hunt.Content]int64{}
 	for _, u := range b.URIs.Buckets {
 		uris[u.Key] = u.Count

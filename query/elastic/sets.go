@@ -378,17 +378,19 @@ func (s *spelling) of(field string, names []string, ports bool) (should []any) {
 func (t *tlsAnswer) add(o *tlsAnswer) {
 	t.Count += o.Count
 	t.NoName.Count += o.NoName.Count
-	for _, l := range [][2]*terms{{&t.Names, &o.Names}, {&t.Validation, &o.Validation}, {&t.JA3, &o.JA3}, {&t.JA4, &o.JA4}, {&t.Subjects, &o.Subjects}, {&t.Chain, &o.Chain}} {
+	for _, l := range [][2]*terms{{&t.Names, &o.Names}, {&t.JA3, &o.JA3}, {&t.JA4, &o.JA4}, {&t.Subjects, &o.Subjects}, {&t.Chain, &o.Chain}} {
 		l[0].add(l[1])
 	}
+	t.Values.add(o.Values)
 }
 
 func (h *httpAnswer) add(o *httpAnswer) {
 	h.Count += o.Count
 	h.NoHost.Count += o.NoHost.Count
-	for _, l := range [][2]*terms{{&h.Hosts, &o.Hosts}, {&h.MIME, &o.MIME}, {&h.Agents, &o.Agents}, {&h.URIs, &o.URIs}} {
+	for _, l := range [][2]*terms{{&h.Hosts, &o.Hosts}, {&h.Agents, &o.Agents}, {&h.URIs, &o.URIs}} {
 		l[0].add(l[1])
 	}
+	h.Values.add(o.Values)
 }
 
 func (t *terms) add(o *terms) {

@@ -29,9 +29,10 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	g := newGathering(req, wanted, known, s.maxSpreads)
 	q := query{from: req.From, to: req.To,
 		kinds: []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP, log.Weird, log.Notice, log.Intel, log.Files},
-		fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Subject, log.Issuer, log.Validation, log.ChainPrints, log.ChainFUIDs,
+		fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Subject, log.Issuer, log.ChainPrints, log.ChainFUIDs,
 			log.Host, log.URI, log.UserAgent, log.RespMIMEs, log.Query, log.Answers, log.Name, log.Note,
 			log.Indicator, log.IndicatorType, log.Sources, log.TxHosts, log.RxHosts, log.MIMEType, log.SeenBytes)}
+	q.fields = append(q.fields, counted[:]...)
 	if known.queried == nil {
 		q.kinds = append(q.kinds, log.DNSLog)
 	}
@@ -382,11 +383,14 @@ func (g *gathering) book() hunt.FactBook {
 	for i := range g.of {
 		f := &g.of[i]
 		telling := g.telling(i)
-		f.facts.TLS.Names, f.facts.TLS.Validation = hunt.Top(f.serverNames), hunt.Top(f.validation)
+		f.facts.TLS.Names = hunt.Top(f.serverNames)
+		for at := range f.values {
+			f.facts.Values[at] = hunt.Top(f.values[at])
+		}
 		f.facts.TLS.JA3, f.facts.TLS.JA4 = g.trait(f, traitJA3, telling), g.trait(f, traitJA4, telling)
 		f.facts.TLS.Certificates = g.certified(f)
 		h := &f.facts.HTTP
-		h.Hosts, h.MIME, h.Agents = hunt.Top(f.hosts), hunt.Top(f.mime), g.trait(f, traitAgent, telling)
+		h.Hosts, h.Agents = hunt.Top(f.hosts), g.trait(f, traitAgent, telling)
 		h.Contents = hunt.TopContents(f.uris, f.contents)
 		f.facts.Weird, f.facts.Notices, f.facts.Intel, f.facts.Files = hunt.Top(f.weird), hunt.Top(f.notices), f.seen(), f.carried()
 		if k := &g.wanted[i]; k.Kind() == "address" {

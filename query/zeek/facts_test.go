@@ -12,6 +12,7 @@ import (
 
 	"dwell/internal/hunt"
 	"dwell/internal/simulate"
+	"dwell/query/zeek/log"
 )
 
 // TestFactsOfWhatWasSeen: what reading names and queries noted on the way gives the same facts as reading all logs again, of a simulated
@@ -90,6 +91,14 @@ func TestFactsOfWhatWasSeen(t *testing.T) {
 	morning := req
 	morning.To = req.From.Add(4 * time.Hour)
 	require.Empty(t, cmp.Diff(facts(New(Options{Paths: []string{dir}}), morning, wanted), facts(s, morning, wanted), cmpopts.EquateEmpty()))
+}
+
+// TestCountedColumnsAreRead: a column that is counted is one that package log reads.
+func TestCountedColumnsAreRead(t *testing.T) {
+	for i, c := range hunt.Columns() {
+		require.NotEqual(t, log.None, counted[i], "query/zeek/log does not read %s of %s logs, which hunt.Columns has", c.Name, c.Log)
+		require.NotEmpty(t, c.Field, "hunt.Columns does not say where Security Onion's documents have %s", c.Name)
+	}
 }
 
 // TestFilesBetweenTwoMachines: who sent a file stands in tx_hosts of older Zeeks and not at all, but for the connection's ends, in

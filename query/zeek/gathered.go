@@ -22,13 +22,38 @@ func (v *values) add(b []byte) {
 	}
 }
 
+// counted are the fields of hunt.Columns.
+var counted = func() (out [hunt.AllColumns]log.Field) {
+	for i, c := range hunt.Columns() {
+		out[i] = log.FieldOf(c.Name)
+	}
+	return out
+}()
+
+// count counts the values of the columns that are counted of a record's log.
+func (f *gathered) count(r *log.Record) {
+	for i, c := range hunt.Columns() {
+		switch {
+		case c.Log != string(r.Kind.Closed()):
+		case c.List:
+			for v := range r.List(counted[i]) {
+				f.values[i].add(v)
+			}
+		default:
+			f.values[i].add(r.Text(counted[i]))
+		}
+	}
+}
+
 // gathered are the facts of one key as they come.
 type gathered struct {
-	mu                                   sync.Mutex
-	facts                                hunt.Facts
-	serverNames, validation, hosts, mime values
-	weird, notices                       values
-	traits                               [3]values
+	mu                 sync.Mutex
+	facts              hunt.Facts
+	serverNames, hosts values
+	weird, notices     values
+	traits             [3]values
+	// values are those of counted.
+	values [hunt.AllColumns]values
 	// certificates are as ssl records name them: id, subject and issuer with zero bytes between.
 	certificates values
 	contents     map[hunt.Content]int64
@@ -45,7 +70,7 @@ func (f *gathered) tls(r *log.Record, name string) {
 		t.NoName++
 	}
 	f.serverNames.add([]byte(name))
-	f.validation.add(r.Text(log.Validation))
+	f.count(r)
 	f.traits[traitJA3].add(r.Text(log.JA3))
 	f.traits[traitJA4].add(r.Text(log.JA4))
 	c := f.scratch[:0]
@@ -72,10 +97,10 @@ func (f *gathered) http(r *log.Record, host string) {
 	}
 	f.hosts.add([]byte(host))
 	f.traits[traitAgent].add(r.Text(log.UserAgent))
+	f.count(r)
 	uri := r.Text(log.URI)
 	f.uris.add(uri)
 	for mime := range r.List(log.RespMIMEs) {
-		f.mime.add(mime)
 		c := hunt.Content{URI: string(uri), MIME: string(mime)}
 		if f.contents == nil {
 			f.contents = map[hunt.Content]int64{}

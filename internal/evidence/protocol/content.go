@@ -17,7 +17,7 @@ func (v *view) programs() {
 			return
 		}
 	}
-	for _, c := range v.HTTP.MIME {
+	for _, c := range v.Values[hunt.BodyTypes] {
 		if what := program(c.Value); what != "" {
 			v.odd(evidence.Executable, "%s received: %s (%s)", what, c.Value, hunt.Many(c.Count, "response"))
 			return

@@ -146,7 +146,7 @@ func of(list []hunt.Counted) []string {
 
 // types are those of responses, then those of files that were not among them.
 func (v *view) types() []string {
-	out := of(v.HTTP.MIME)
+	out := of(v.Values[hunt.BodyTypes])
 	for _, c := range v.Files {
 		if len(out) < hunt.FactsTop && !slices.Contains(out, c.MIME) {
 			out = append(out, c.MIME)

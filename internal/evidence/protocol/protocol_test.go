@@ -54,6 +54,12 @@ func judged(t *testing.T, facts hunt.Facts, change func(*evidence.Subject, *hunt
 
 func counted(value string, n int64) []hunt.Counted { return []hunt.Counted{{Value: value, Count: n}} }
 
+// values are those of one of hunt.Columns.
+func values(column int, list []hunt.Counted) (out [hunt.AllColumns][]hunt.Counted) {
+	out[column] = list
+	return out
+}
+
 // ms is a day of 2026, Unix milliseconds.
 func ms(month time.Month, d int) int64 {
 	return time.Date(2026, month, d, 12, 0, 0, 0, time.UTC).UnixMilli()
@@ -89,8 +95,8 @@ func TestRules(t *testing.T) {
 		{"too few queries to say so", hunt.Facts{Queries: 9}, nil, map[string]float64{}},
 		{"resolved by somebody", hunt.Facts{Queries: 100, Names: counted("x.example", 1)}, nil, map[string]float64{}},
 		{"self-signed by its names", tls(func(c *hunt.Certificate) { c.Issuer = c.Subject }), nil, map[string]float64{evidence.SelfSigned: 0.10}},
-		{"an authority of one's own", hunt.Facts{TLS: hunt.TLSFacts{Records: 1, Names: counted("www.example.com", 1), Validation: counted("self signed certificate in certificate chain", 1),
-			Certificates: []hunt.Certificate{good}}}, nil, map[string]float64{}},
+		{"an authority of one's own", hunt.Facts{TLS: hunt.TLSFacts{Records: 1, Names: counted("www.example.com", 1),
+			Certificates: []hunt.Certificate{good}}, Values: values(hunt.Validation, counted("self signed certificate in certificate chain", 1))}, nil, map[string]float64{}},
 		{"expired", tls(func(c *hunt.Certificate) { c.NotAfter = ms(3, 1) }), nil, map[string]float64{evidence.Expired: 0.10}},
 		{"expires on the day", tls(func(c *hunt.Certificate) { c.NotAfter = ms(3, 2) }), nil, map[string]float64{}},
 		{"not yet valid", tls(func(c *hunt.Certificate) { c.NotBefore = ms(3, 4) }), nil, map[string]float64{evidence.NotYetValid: 0.10}},
@@ -115,7 +121,7 @@ func TestRules(t *testing.T) {
 		{"paths without extension", web("/a", "text/plain", 50), nil, map[string]float64{}},
 		{"a program among files", hunt.Facts{Files: []hunt.Carried{{MIME: "text/plain", Count: 9}, {MIME: "application/x-dosexec", Count: 1, Bytes: 4096}}}, nil,
 			map[string]float64{evidence.Executable: 0.10}},
-		{"a program in a response", hunt.Facts{HTTP: hunt.HTTPFacts{Requests: 3, MIME: counted("application/x-executable", 1)}}, nil, map[string]float64{evidence.Executable: 0.10}},
+		{"a program in a response", hunt.Facts{HTTP: hunt.HTTPFacts{Requests: 3}, Values: values(hunt.BodyTypes, counted("application/x-executable", 1))}, nil, map[string]float64{evidence.Executable: 0.10}},
 		{"certificates are files, too", hunt.Facts{Files: []hunt.Carried{{MIME: "application/x-x509-user-cert", Count: 9}}}, nil, map[string]float64{}},
 		{"nine in ten without an answer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 40 }, map[string]float64{evidence.Unanswered: 0.05}},
 		{"fewer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 39 }, map[string]float64{}},

@@ -41,7 +41,7 @@ func (v *view) certificate() {
 		return
 	}
 	c := v.TLS.Certificates[0]
-	if selfSigned(&c, v.TLS.Validation) {
+	if selfSigned(&c, v.Values[hunt.Validation]) {
 		v.odd(evidence.SelfSigned, "self-signed certificate (%s, %s)", subjectOf(&c), hunt.Many(c.Count, "handshake"))
 		v.s.SetApart("the certificate is self-signed")
 	}
@@ -50,8 +50,8 @@ func (v *view) certificate() {
 	if c.NotAfter != hunt.Absent && c.NotAfter < start {
 		v.odd(evidence.Expired, "certificate expired on %s (%s)", hunt.At(c.NotAfter).Format(layout), hunt.Many(c.Count, "handshake"))
 	}
-	if c.NotAfter == hunt.Absent && len(v.TLS.Validation) > 0 { // what Zeek found when it checked
-		switch said := v.TLS.Validation[0]; {
+	if c.NotAfter == hunt.Absent && len(v.Values[hunt.Validation]) > 0 { // what Zeek found when it checked
+		switch said := v.Values[hunt.Validation][0]; {
 		case strings.Contains(said.Value, "expired"):
 			v.odd(evidence.Expired, "certificate expired (%s)", hunt.Many(said.Count, "handshake"))
 		case strings.Contains(said.Value, "not yet valid"):

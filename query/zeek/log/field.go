@@ -162,6 +162,9 @@ func (f Field) String() string {
 // canonical is one spelling for a name and its variants.
 func canonical(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
+// FieldOf is the field of a name that Zeek gives it, or None.
+func FieldOf(name string) Field { return zeekNames[canonical(name)] }
+
 // fieldOf is the field that a name stands for, and the log that only has that name, or none.
 func fieldOf(name string) (Field, Kind) {
 	one := canonical(name)
