@@ -70,4 +70,4 @@ generate: ## the pages that are made from code
 	$(GO) test ./internal/config ./cmd/dwell -run UpToDate -update
 	$(GO) test ./internal/evidence -run UpToDate -update
 	$(GO) test ./so-config ./so-config/kibana ./so-config/playbook -update
-	$(GO) test ./docs -run UpToDate -update
+	$(GO) test ./internal/output ./docs -run UpToDate -update

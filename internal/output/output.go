@@ -117,8 +117,9 @@ func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 	case Wide:
 		return writeWide(w, findings, o)
 	case Table:
+		return writeTable(w, findings, o)
 	}
-	return writeTable(w, findings, o)
+	return fmt.Errorf("output format %q has no writer", o.Format)
 }
 
 // object is what -o json prints.
