@@ -3,7 +3,14 @@ package evidence
 import (
 	"flag"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -67,4 +74,44 @@ func TestGroupsHaveCeilings(t *testing.T) {
 		values[m.Name] = m.Value
 	}
 	require.Equal(t, map[string]float64{SelfSigned: 0.10, Expired: 0.05, OtherName: 0, NoName: 0.10}, values)
+}
+
+// TestEveryTermHasAJudgeAndATest: a weight that nothing applies changes no score, and one that no test applies may do anything.
+func TestEveryTermHasAJudgeAndATest(t *testing.T) {
+	var code, tests strings.Builder
+	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || filepath.Base(path) == "weights.go" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if strings.HasSuffix(path, "_test.go") {
+			tests.Write(b)
+		} else {
+			code.Write(b)
+		}
+		return err
+	}))
+	file, err := parser.ParseFile(token.NewFileSet(), "weights.go", nil, 0)
+	require.NoError(t, err)
+	terms := map[string]bool{}
+	for _, term := range Terms() {
+		terms[strconv.Quote(term.Name)] = true
+	}
+	found := 0
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok || len(spec.Names) != len(spec.Values) {
+			return true
+		}
+		for i, v := range spec.Values {
+			if lit, ok := v.(*ast.BasicLit); ok && terms[lit.Value] {
+				found++
+				use := regexp.MustCompile(`\bevidence\.` + spec.Names[i].Name + `\b`)
+				require.True(t, use.MatchString(code.String()), "no judge below internal/ applies the term %s", lit.Value)
+				require.True(t, use.MatchString(tests.String()), "no test below internal/ applies the term %s", lit.Value)
+			}
+		}
+		return true
+	})
+	require.Equal(t, len(terms), found)
 }
