@@ -235,19 +235,21 @@ func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, d
 	if len(which) == 0 {
 		return nil
 	}
-	s.refresh(ctx, &Report{}) // where that is not allowed, what was written a moment ago stays open until the next hunt
+	closed := map[string]bool{} // a search may find again what was closed a moment ago
 	for i, clause := range which {
 		replaced := replaces && i == len(which)-1
-		if err := s.close(ctx, append(clause, open...), func(h hit, subject string) bool { return !now[h.ID] && (!replaced || !still[subject]) }); err != nil {
+		if err := s.close(ctx, append(clause, open...), closed, func(h hit, subject string) bool { return !now[h.ID] && (!replaced || !still[subject]) }); err != nil {
 			return fmt.Errorf("close alerts that others take the place of: %w", err)
 		}
 	}
 	return nil
 }
 
-// close marks alerts as superseded and acknowledged, so that Security Onion's Alerts leaves them out: those that the clauses find and is says so of.
-func (s *Store) close(ctx context.Context, clauses []any, is func(h hit, subject string) bool) error {
+// close marks alerts as superseded and acknowledged, so that Security Onion's Alerts leaves them out: those that the clauses find and is says so of,
+// but for those that are closed. These it adds to.
+func (s *Store) close(ctx context.Context, clauses []any, closed map[string]bool, is func(h hit, subject string) bool) error {
 	for range maxConflicts {
+		s.refresh(ctx, &Report{}) // where that is not allowed, an alert of a moment ago stays open until the next hunt
 		var hits []hit
 		err := s.pages(ctx, search{op: "look for earlier alerts", index: soconfig.AlertStream, versions: true, filter: clauses, sort: []any{ascending("event.id")},
 			source: []string{"dwell.alert.subject", "dwell.finding_id"}}, func(h hit) (bool, error) {
@@ -259,7 +261,7 @@ func (s *Store) close(ctx context.Context, clauses []any, is func(h hit, subject
 			if f.Dwell.Alert != nil {
 				subject = f.Dwell.Alert.Subject
 			}
-			if is(h, subject) {
+			if !closed[h.ID] && is(h, subject) {
 				hits = append(hits, h)
 			}
 			return true, nil
@@ -276,6 +278,9 @@ func (s *Store) close(ctx context.Context, clauses []any, is func(h hit, subject
 			}
 		}
 		if done == len(hits) {
+			for _, h := range hits {
+				closed[h.ID] = true
+			}
 			return nil
 		}
 	}
