@@ -149,7 +149,9 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 	}
 	return []lineColumn{rank, severity, {head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }}, host, to, rhythm,
 		{head: "HOSTS", right: true, value: Prevalence},
-		{head: "FIRST", value: func(f *hunt.Finding) string { return strings.TrimPrefix(day(FirstSeen(f)), f.Event.End.UTC().Format("2006-")) }},
+		{head: "FIRST", value: func(f *hunt.Finding) string {
+			return strings.TrimPrefix(day(FirstSeen(f)), f.Event.End.UTC().Format("2006-"))
+		}},
 		{head: "DWELL", right: true, value: DwellTime},
 		{head: "LAST", value: func(f *hunt.Finding) string { return f.Event.End.UTC().Format("01-02 15:04") }},
 		{head: "STATUS", value: status}}
