@@ -59,6 +59,28 @@ func TestInfrastructure(t *testing.T) {
 	}
 }
 
+// A proxy is no second host that talks to where one host goes through it: the destination stays rare.
+func TestProxyIsNoCompany(t *testing.T) {
+	s := newStage(31)
+	proxy := s.hosts[21]
+	ask := func(t float64, src, name string) {
+		uid := s.conn(t, src, proxy, 3128, "tcp", "http", 300, 900, .3)
+		s.add("http", t, uid, src, proxy, 3128, map[string]any{"method": "CONNECT", "host": name + ":443", "uri": name + ":443", "trans_depth": 1})
+	}
+	for _, h := range s.hosts[:12] {
+		for range 40 {
+			ask(s.r.Float64()*86400, h, fmt.Sprintf("shop%d.com", s.r.IntN(30)))
+		}
+	}
+	s.every(300, .1, func(t float64) {
+		ask(t, s.victim, "evil-own.com")
+		s.tls(t+.1, proxy, s.server, "evil-own.com", "", 500)
+	})
+	f := loudest(s.hunt(t, nil), s.victim, "evil-own.com")
+	require.Equal(t, "critical", f.Dwell.Severity)
+	require.True(t, has(&f, evidence.Rare), "%v", f.Dwell.Reasons)
+}
+
 // What the site names itself is explained, on its own port alone.
 func TestConfiguredServers(t *testing.T) {
 	for _, configured := range []bool{false, true} {

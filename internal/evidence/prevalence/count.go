@@ -162,7 +162,7 @@ func (p *Count) addresses(contacts *Contacts) {
 	}
 	all := make([]scratch, pairs.Workers())
 	contacts.Addresses.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
-		if !p.internal(src) {
+		if !p.internal(src) || contacts.IsProxy != nil && contacts.IsProxy(src) {
 			return
 		}
 		s := &all[worker]
@@ -208,7 +208,7 @@ func (p *Count) names(contacts *Contacts) {
 	}
 	all := make([]scratch, pairs.Workers())
 	contacts.Named.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
-		if !p.internal(src) {
+		if !p.internal(src) || contacts.IsProxy != nil && contacts.IsProxy(src) {
 			return
 		}
 		s := &all[worker]

@@ -47,6 +47,8 @@ type Contacts struct {
 	Window time.Duration
 	// IsInternal says which addresses are the site's own.
 	IsInternal func(netip.Addr) bool
+	// IsProxy says which of them talk in the name of others, which are counted themselves; nil for none.
+	IsProxy func(netip.Addr) bool
 }
 
 // hostSet is a set of hosts.

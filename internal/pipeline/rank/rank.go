@@ -179,7 +179,8 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	out.Scored = int64(tested)
 	s.present(tested)
 	s.prune(tested)
-	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(s.dns.all), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal}
+	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(s.dns.all), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal,
+		IsProxy: func(a netip.Addr) bool { return s.roles[a]&proxy != 0 || within(s.servers.Proxies, a) }}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
 	var subjects []*evidence.Subject
 	for _, src := range s.found {
