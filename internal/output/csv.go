@@ -17,7 +17,9 @@ func writeCSV(w io.Writer, findings []hunt.Finding) error {
 		"service", "connections", "bytes", "total_duration_s", "longest_duration_s", "first", "last", "indicators",
 		"rita_score", "rita_ts_score", "rita_ds_score", "rita_duration_score", "rita_histogram_score", "rita_connections",
 		"internal_ip", "uid", "pair", "finding_id", "event_id", "reasons",
-		"beacon_score", "interval_s", "jitter", "coverage", "check_ins", "p_value_log10"}); err != nil {
+		"beacon_score", "interval_s", "jitter", "coverage", "check_ins", "p_value_log10",
+		"host", "user", "hosts", "active_hosts", "asn", "as_organization", "country", "ja4", "first_seen", "disposition", "assignee", "safelisted_by",
+		"campaign_id", "campaign_hosts"}); err != nil {
 		return err
 	}
 	for i := range findings {
@@ -34,7 +36,7 @@ func csvRow(f *hunt.Finding) []string {
 	if b == nil {
 		b = &hunt.BeaconScore{}
 	}
-	return []string{
+	return append([]string{
 		number(f.Dwell.Score), f.Dwell.Severity, f.Source.IP.String(), address(f), cell(f.Destination.Domain), strconv.Itoa(f.Destination.Port),
 		f.Network.Transport, cell(f.Network.Protocol), strconv.FormatInt(f.Network.Connections, 10), strconv.FormatInt(f.Network.Bytes, 10),
 		number(f.Dwell.Connection.Total), number(f.Dwell.Connection.Longest), f.Event.Start.Format(time.RFC3339Nano), f.Event.End.Format(time.RFC3339Nano),
@@ -43,7 +45,47 @@ func csvRow(f *hunt.Finding) []string {
 		f.Dwell.InternalIP.String(), cell(strings.TrimPrefix(uid(f), "-")), cell(f.Dwell.Pair), f.Dwell.FindingID, f.Event.ID,
 		cell(strings.Join(f.Dwell.Reasons, "; ")),
 		optional(b.Score), optional(b.Period), optional(b.Jitter), optional(b.Coverage), optionalInt(b.Beats), optional(b.PValueLog),
+	}, csvEvidence(f)...)
+}
+
+// csvEvidence are the columns of what is known of host and destination, and of what was decided; empty where nothing is.
+func csvEvidence(f *hunt.Finding) []string {
+	out := make([]string, 14)
+	e := f.Dwell.Evidence
+	if e == nil {
+		e = &hunt.Evidence{}
 	}
+	if h := e.Host; h != nil {
+		out[0], out[1] = cell(first(h.Names)), cell(first(h.Users))
+	}
+	if p := e.Prevalence; p != nil {
+		out[2], out[3] = strconv.FormatInt(p.Hosts, 10), strconv.FormatInt(p.Active, 10)
+	}
+	if a := e.ASN; a != nil {
+		out[4], out[5] = strconv.FormatInt(a.Number, 10), cell(a.Organization)
+	}
+	out[6] = cell(e.Country)
+	if e.Protocol != nil {
+		out[7] = cell(first(e.Protocol.JA4))
+	}
+	if t := FirstSeen(f); !t.IsZero() {
+		out[8] = t.UTC().Format(time.RFC3339)
+	}
+	out[9], out[10] = f.Dwell.Disposition, cell(f.Dwell.Assignee)
+	if f.Dwell.Safelisted && f.Dwell.Safelist != nil {
+		out[11] = cell(f.Dwell.Safelist.Name)
+	}
+	if c := f.Dwell.Campaign; c != nil {
+		out[12], out[13] = c.ID, strconv.FormatInt(c.Hosts, 10)
+	}
+	return out
+}
+
+func first(list []string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return list[0]
 }
 
 func address(f *hunt.Finding) string {

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"encoding/csv"
 	"encoding/json"
 	"net/netip"
 	"regexp"
@@ -159,4 +160,21 @@ func TestBlockList(t *testing.T) {
 	inside := exchanged()[1:2]
 	inside[0].Destination.IP = netip.MustParseAddr("10.9.9.9")
 	require.Empty(t, BlockList(inside).Lines)
+}
+
+// TestCSVEvidence: host, prevalence, owner and decision are columns at the end, and hostile texts in them are harmless.
+func TestCSVEvidence(t *testing.T) {
+	f := sample("cdn.example")
+	f.Dwell.Evidence = &hunt.Evidence{Host: &hunt.HostEvidence{Names: []string{hostile}, Users: []string{"ana"}}, Prevalence: &hunt.Prevalence{Hosts: 2, Active: 87},
+		ASN: &hunt.ASN{Number: 64500, Organization: "=SUM(A1)"}, Country: "DE", Protocol: &hunt.Protocol{JA4: []string{"t13d"}}}
+	f.Dwell.Disposition, f.Dwell.Assignee = hunt.Escalated, "ben"
+	rows, err := csv.NewReader(strings.NewReader(printed(t, Options{Format: CSV}, f, sample("b.example")))).ReadAll()
+	require.NoError(t, err)
+	at := len(rows[0]) - 14
+	require.Equal(t, []string{"host", "user", "hosts", "active_hosts", "asn", "as_organization", "country", "ja4", "first_seen", "disposition", "assignee", "safelisted_by",
+		"campaign_id", "campaign_hosts"}, rows[0][at:])
+	require.Equal(t, []string{"ana", "2", "87", "64500", "'=SUM(A1)", "DE", "t13d", "", "escalated", "ben", "", "", ""}, rows[1][at+1:])
+	require.NotContains(t, rows[1][at], "\x1b")
+	require.True(t, strings.HasPrefix(rows[1][at], "'="))
+	require.Equal(t, make([]string, 14), rows[2][at:])
 }
