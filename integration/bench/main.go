@@ -290,7 +290,7 @@ func (b *bench) others(ctx context.Context, index string, req hunt.Request) erro
 			return r.Connections, complete(r, err)
 		}},
 		{"DNS queries", func(s *elastic.Source) (int64, error) {
-			dns := pairs.NewDNS()
+			dns := pairs.NewDNS(0)
 			r, err := s.ReadDNS(ctx, req, func(batch []hunt.DNSRecord) error { dns.Add(batch); return nil })
 			return r.Connections, complete(r, err)
 		}},

@@ -21,6 +21,30 @@ func HostName(s string) string {
 	return strings.TrimSuffix(strings.ToLower(s), ".")
 }
 
+// ProxyTarget is the host and port that a request to a proxy asks for: by CONNECT, or by a URI with scheme and host; ok says that it is
+// one. A request with a whole URI counts only where whole is set.
+func ProxyTarget(method, uri, host string, whole bool) (name string, port uint16, ok bool) {
+	if strings.EqualFold(method, "CONNECT") {
+		name, port = ConnectTarget(uri, host)
+		return name, port, true
+	}
+	scheme, rest, found := strings.Cut(uri[:min(len(uri), 300)], "://")
+	https := strings.EqualFold(scheme, "https")
+	if !whole || !found || !https && !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "ftp") {
+		return "", 0, false
+	}
+	if at := strings.IndexAny(rest, "/?#"); at >= 0 {
+		rest = rest[:at]
+	}
+	if _, behind, ok := strings.Cut(rest, "@"); ok {
+		rest = behind
+	}
+	if name, port = ConnectTarget(rest, ""); port == 443 && !https && !strings.HasSuffix(rest, ":443") {
+		port = 80
+	}
+	return name, port, name != ""
+}
+
 // ConnectTarget is the host (see [HostName]) and port that an HTTP CONNECT asked for. They stand in the request's URI
 // ("example.com:443"); the Host header counts where there is no URI. Without a port it is 443.
 func ConnectTarget(uri, host string) (string, uint16) {

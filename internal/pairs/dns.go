@@ -27,6 +27,9 @@ type DNS struct {
 	of      map[netip.Addr]int
 	crowded map[netip.Addr]struct{}
 	left    int64
+	// size is what is held, about, most what may be, bytes; untimed are queries whose times were not kept for want of room.
+	size, most int64
+	untimed    int64
 }
 
 type clientDomain struct {
@@ -74,9 +77,12 @@ const (
 	MaxTimes = 50_000
 )
 
-// NewDNS makes an empty set.
-func NewDNS() *DNS {
-	return &DNS{domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{},
+// What a domain, and a name of it, take beside their text, bytes, about.
+const domainCost, nameCost = 400, 120
+
+// NewDNS makes an empty set that holds so many bytes, about; 0 is no bound. What is beyond is counted: see Crowded.
+func NewDNS(most int64) *DNS {
+	return &DNS{most: most, domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{},
 		of: map[netip.Addr]int{}, crowded: map[netip.Addr]struct{}{}}
 }
 
@@ -93,12 +99,13 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 		}
 		q := d.domains[clientDomain{r.Client, domain}]
 		if q == nil {
-			if d.of[r.Client] >= maxDomains || len(d.domains) >= maxDomainsOfAll {
+			if d.of[r.Client] >= maxDomains || len(d.domains) >= maxDomainsOfAll || d.full() {
 				d.crowded[r.Client] = struct{}{}
 				d.left += max(r.Count, 1)
 				continue
 			}
 			d.of[r.Client]++
+			d.size += domainCost
 			domain = d.texts[d.id(domain)] // a copy: it is part of a longer text
 			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, of: d}
 			d.domains[clientDomain{r.Client, domain}] = q
@@ -116,14 +123,21 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 		q.Unusual += n
 	}
 	if !q.has(r.Query) {
-		if len(q.Names) < MaxNames {
+		if len(q.Names) < MaxNames && !q.of.full() {
 			q.Names[q.of.id(r.Query)] = struct{}{}
 		} else {
 			q.Overflow++
 		}
 	}
 	if r.Start != 0 {
-		for range min(n, int64(MaxTimes-q.timed)) {
+		fits := min(n, int64(MaxTimes-q.timed))
+		if q.of.full() {
+			q.of.untimed += fits
+			fits = 0
+		}
+		before := len(q.times)
+		defer func() { q.of.size += int64(len(q.times) - before) }()
+		for range fits {
 			q.times = binary.AppendVarint(q.times, r.Start-q.last)
 			q.last = r.Start
 			q.timed++
@@ -148,10 +162,13 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	}
 }
 
-// Times are when the client asked, Unix milliseconds, ascending; none where the source has no times, or where there are more
-// than MaxTimes.
+// full says that no more may be held.
+func (d *DNS) full() bool { return d.most > 0 && d.size >= d.most }
+
+// Times are when the client asked, Unix milliseconds, ascending; none where the source has no times, where there are more than
+// MaxTimes, or where there was no room for all.
 func (q *Queries) Times() []int64 {
-	if q.timed == 0 || q.Count > MaxTimes {
+	if q.timed == 0 || int64(q.timed) < q.Count {
 		return nil
 	}
 	out := make([]int64, 0, q.timed)
@@ -201,6 +218,7 @@ func (d *DNS) id(name string) uint32 {
 	if !known {
 		id, name = uint32(len(d.texts)), strings.Clone(name)
 		d.ids[name], d.texts = id, append(d.texts, name)
+		d.size += nameCost + int64(len(name))
 	}
 	return id
 }
@@ -267,11 +285,12 @@ func reverseZone(name string) string {
 	return ""
 }
 
-// Crowded is how many clients asked for names below more domains than are kept, and how many queries were left out for that.
-func (d *DNS) Crowded() (clients, queries int64) {
+// Crowded is how many clients asked for names below more domains than are kept, how many queries were left out for that, and of how
+// many others the times were not kept.
+func (d *DNS) Crowded() (clients, queries, untimed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return int64(len(d.crowded)), d.left
+	return int64(len(d.crowded)), d.left, d.untimed
 }
 
 // All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is

@@ -16,7 +16,7 @@ import (
 func TestDNSByClientAndRegisteredDomain(t *testing.T) {
 	resolver, other := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("10.0.0.2")
 	upstream := netip.MustParseAddr("198.51.100.53")
-	d := NewDNS()
+	d := NewDNS(0)
 	var batch []hunt.DNSRecord
 	asked := map[string]bool{}
 	for i := range 300 {
@@ -50,7 +50,7 @@ func TestDNSByClientAndRegisteredDomain(t *testing.T) {
 
 func TestOnlyTheResolverIsSeen(t *testing.T) {
 	resolver, upstream := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("198.51.100.53")
-	d := NewDNS()
+	d := NewDNS(0)
 	d.Add([]hunt.DNSRecord{{Client: resolver, Resolver: upstream, Query: "a.evil.example"}})
 	require.Len(t, d.All(), 1)
 	require.Equal(t, resolver, d.All()[0].Client)
@@ -59,7 +59,7 @@ func TestOnlyTheResolverIsSeen(t *testing.T) {
 // A machine that somebody asks once is no resolver whose own questions are left out: those whom it asks for have to be seen asking.
 func TestAPretendedResolverHidesNothing(t *testing.T) {
 	implant, helper := netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("10.0.0.8")
-	d := NewDNS()
+	d := NewDNS(0)
 	d.Add([]hunt.DNSRecord{{Client: helper, Resolver: implant, Query: "a.evil.example"}})
 	for i := range 100 {
 		d.Add([]hunt.DNSRecord{{Client: implant, Resolver: netip.MustParseAddr("10.0.0.53"), Query: fmt.Sprintf("x%d.evil.example", i)}})
@@ -72,7 +72,7 @@ func TestAPretendedResolverHidesNothing(t *testing.T) {
 // Names are resolved by whom their domain belongs to only where everything that was asked is ours, and all of that is known.
 func TestResolved(t *testing.T) {
 	near, own := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("203.0.113.9")
-	d := NewDNS()
+	d := NewDNS(0)
 	host := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(n)}) }
 	ask := func(client, resolver netip.Addr) {
 		d.Add([]hunt.DNSRecord{{Client: client, Resolver: resolver, Query: "a.example.com"}})
@@ -111,7 +111,7 @@ func TestReverseZone(t *testing.T) {
 
 // Times come back as they went in, in order; more than are kept are none.
 func TestTimesOfQueries(t *testing.T) {
-	d := NewDNS()
+	d := NewDNS(0)
 	ask := func(start, count int64) {
 		d.Add([]hunt.DNSRecord{{Start: start, Client: netip.MustParseAddr("10.0.0.1"), Resolver: netip.MustParseAddr("10.0.0.53"), Query: "a.evil.example", Type: "A", Count: count}})
 	}
@@ -128,7 +128,7 @@ func TestTimesOfQueries(t *testing.T) {
 
 // A client that asks below endlessly many domains takes no more than its share, hides no other's, and is reported.
 func TestDomainsOfAClientAreBounded(t *testing.T) {
-	d := NewDNS()
+	d := NewDNS(0)
 	batch := make([]hunt.DNSRecord, 0, maxDomains+7)
 	for i := range maxDomains + 7 {
 		batch = append(batch, hunt.DNSRecord{Client: client, Resolver: netip.MustParseAddr("10.0.0.53"), Query: fmt.Sprintf("www.d%d.com", i)})
@@ -136,7 +136,36 @@ func TestDomainsOfAClientAreBounded(t *testing.T) {
 	d.Add(batch)
 	d.Add([]hunt.DNSRecord{{Client: client, Resolver: netip.MustParseAddr("10.0.0.53"), Query: "again.d1.com"},
 		{Client: netip.MustParseAddr("10.0.0.99"), Resolver: netip.MustParseAddr("10.0.0.53"), Query: "www.other.com"}})
-	clients, queries := d.Crowded()
-	require.Equal(t, []int64{1, 7}, []int64{clients, queries})
+	clients, queries, untimed := d.Crowded()
+	require.Equal(t, []int64{1, 7, 0}, []int64{clients, queries, untimed})
 	require.Len(t, d.All(), maxDomains+1)
+}
+
+// What does not fit in memory is counted: domains, names and times. What came before stays whole.
+func TestQueriesKeepToTheirMemory(t *testing.T) {
+	const most = 1 << 20
+	d := NewDNS(most)
+	resolver := netip.MustParseAddr("10.0.0.53")
+	before := []hunt.DNSRecord{{Start: 1000, Client: client, Resolver: resolver, Query: "a.early.com"}, {Start: 2000, Client: client, Resolver: resolver, Query: "b.early.com"}}
+	d.Add(before)
+	batch := make([]hunt.DNSRecord, 0, 50_000)
+	for i := range 50_000 {
+		batch = append(batch, hunt.DNSRecord{Start: int64(i), Client: client, Resolver: resolver, Query: fmt.Sprintf("www.d%d.com", i)})
+	}
+	d.Add(batch)
+	d.Add([]hunt.DNSRecord{{Start: 3000, Client: client, Resolver: resolver, Query: "www.d0.com"}})
+	require.Less(t, d.size, int64(most)+1000)
+	clients, queries, untimed := d.Crowded()
+	require.EqualValues(t, 1, clients)
+	require.EqualValues(t, len(batch), queries+int64(len(d.domains))-1)
+	require.Positive(t, untimed)
+	for _, q := range d.All() {
+		switch q.Domain {
+		case "early.com":
+			require.Equal(t, []int64{1000, 2000}, q.Times())
+		case "d0.com":
+			require.Nil(t, q.Times(), "one of its times is not kept, so there is no rhythm to be told")
+			require.EqualValues(t, 2, q.Count)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package pairs
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -20,4 +21,22 @@ func TestRequests(t *testing.T) {
 	})
 	require.Equal(t, []int64{4000, 9000}, r.Times(src, stand("a.example")))
 	require.Empty(t, r.Times(src, stand("c.example")))
+}
+
+// Times that do not fit are counted, and a series that lacks some has none.
+func TestRequestsKeepToTheirMemory(t *testing.T) {
+	r := Requests{Most: 10_000}
+	src := netip.MustParseAddr("10.0.0.1")
+	add := func(start int64, name string) {
+		r.Add([]hunt.NameRecord{{Start: start, Src: src, Kind: hunt.HTTP, Name: name}})
+	}
+	add(1000, "early.example")
+	for i := range 1000 {
+		add(int64(2000+i), fmt.Sprintf("n%d.example", i))
+	}
+	add(9000, "n0.example")
+	require.Equal(t, []int64{1000}, r.Times(src, stand("early.example")))
+	require.Nil(t, r.Times(src, stand("n0.example")))
+	require.EqualValues(t, 1000+2-len(r.of), r.Left())
+	require.LessOrEqual(t, r.size, r.Most+requestCost+10)
 }

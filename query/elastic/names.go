@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,10 @@ import (
 // The fields in which names stand.
 const (
 	fieldServerName = securityonion.FieldServerName
+	fieldQUICName   = securityonion.FieldQUICName
+	fieldSOCKSName  = securityonion.FieldSOCKSName
+	fieldSOCKSHost  = securityonion.FieldSOCKSHost
+	fieldSOCKSPort  = securityonion.FieldSOCKSPort
 	fieldHost       = securityonion.FieldHost
 	fieldURI        = securityonion.FieldURI
 	fieldMethod     = "http.method"
@@ -22,17 +27,19 @@ const (
 	datasetTLS      = "zeek.ssl"
 	datasetHTTP     = "zeek.http"
 	datasetDNS      = "zeek.dns"
+	datasetQUIC     = "zeek.quic"
+	datasetSOCKS    = "zeek.socks"
 )
 
-// ReadNames is [hunt.Session.Names] out of zeek.ssl and zeek.http documents, by slices and pages like Read's: one
-// reading for names of servers, one for what proxies were asked for. Bytes and UID are not read. What is odd about the
+// ReadNames is [hunt.Session.Names] out of zeek.ssl, zeek.quic, zeek.http and zeek.socks documents, by slices and pages like
+// Read's: one reading for names of servers, one for what proxies were asked for, of RITA's logs alone where every record counts. Bytes and UID are not read. What is odd about the
 // cluster, its clock and its indices is told by Read.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so pairs are by address alone",
 			Hint: "see whether Zeek's ssl and http logs arrive, to have servers followed by their names", Logs: []string{"ssl", "http"}},
-		log{many: "TLS and HTTP records", query: namesQuery(req.Scope), rows: rowsOf(serverName(), emit)},
-		log{many: "CONNECT requests", query: connectQuery(req.Scope), rows: rowsOf(proxied(), emit)})
+		log{many: "TLS and HTTP records", query: namesQuery(req.Scope, !req.EveryRecord), rows: rowsOf(serverName(), emit)},
+		log{many: "requests to proxies", query: connectQuery(req.Scope, !req.EveryRecord), rows: rowsOf(proxied(), emit)})
 }
 
 // ReadDNS is [hunt.Session.DNS] out of zeek.dns documents, each query with its time. Answers stay empty: dns.answers.name is a list, and a composite aggregation would count
@@ -97,13 +104,18 @@ func datasets(logs []log) []string {
 	return out
 }
 
-// isConnect matches requests of internal clients to a proxy; of Zeek's own form of the method there may be several.
-func isConnect(scope hunt.Scope) object {
-	return object{"bool": object{"filter": []any{
-		object{"term": object{fieldMethod: object{"value": "CONNECT", "case_insensitive": true}}},
-		object{"term": object{fieldDataset: datasetHTTP}},
-		object{"terms": object{fieldSource: insiders(&scope)}},
-	}}}
+// isAsked matches requests of internal clients to a proxy: CONNECT, of whose spelling there may be several, and with all also those
+// with a whole URI and those by SOCKS.
+func isAsked(scope hunt.Scope, all bool) object {
+	by := []any{object{"bool": object{"filter": []any{only(datasetHTTP), object{"term": object{fieldMethod: object{"value": "CONNECT", "case_insensitive": true}}}}}}}
+	if all {
+		for _, scheme := range []string{"http://", "https://", "ftp://"} {
+			by = append(by, object{"bool": object{"filter": []any{only(datasetHTTP), object{"prefix": object{fieldURI: object{"value": scheme, "case_insensitive": true}}}}}})
+		}
+		by = append(by, object{"bool": object{"filter": []any{only(datasetSOCKS), object{"exists": object{"field": fieldSOCKSName}}}}},
+			object{"bool": object{"filter": []any{only(datasetSOCKS), object{"exists": object{"field": fieldSOCKSHost}}}}})
+	}
+	return object{"bool": object{"filter": []any{object{"terms": object{fieldSource: insiders(&scope)}}}, "should": by, "minimum_should_match": 1}}
 }
 
 // flowSources say where and when a name was used.
@@ -114,27 +126,37 @@ func flowSources() []source {
 // noPrints is what a hunt goes without where a fingerprint cannot be aggregated.
 const noPrints = "so programs are not followed by this fingerprint; names are"
 
-// namesQuery asks for TLS and HTTP records in scope that are no request to a proxy.
-func namesQuery(scope hunt.Scope) query {
+// namesQuery asks for TLS and HTTP records in scope that are no request to a proxy, with all for QUIC's, too.
+func namesQuery(scope hunt.Scope, all bool) query {
 	q := scoped(scope)
 	q.datasets = []string{datasetTLS, datasetHTTP}
-	q.filter = append(q.filter, object{"terms": object{fieldDataset: q.datasets}})
-	q.mustNot = append(q.mustNot, isConnect(scope))
 	q.sources = append(flowSources(), source{"k", fieldDataset, false}, source{"h", fieldServerName, true}, source{"v", fieldHost, true},
 		source{"4", fieldJA4, true}, source{"3", fieldJA3, true})
 	q.spare = map[string]string{fieldJA4: noPrints, fieldJA3: noPrints}
+	if all {
+		q.datasets, q.sources = append(q.datasets, datasetQUIC), append(q.sources, source{"w", fieldQUICName, true})
+		q.spare[fieldQUICName] = "so servers are not followed by the names of QUIC"
+	}
+	q.filter = append(q.filter, object{"terms": object{fieldDataset: q.datasets}})
+	q.mustNot = append(q.mustNot, isAsked(scope, all))
 	return q
 }
 
 // connectQuery asks for what internal clients asked of proxies, whatever address the proxy has.
-func connectQuery(scope hunt.Scope) query {
-	return query{
+func connectQuery(scope hunt.Scope, all bool) query {
+	q := query{
 		datasets: []string{datasetHTTP},
-		filter:   []any{isConnect(scope), object{"exists": object{"field": fieldDest}}},
+		filter:   []any{isAsked(scope, all), object{"exists": object{"field": fieldDest}}},
 		mustNot:  []any{},
-		sources:  append(flowSources(), source{"u", fieldURI, true}, source{"v", fieldHost, true}),
-		also:     []string{fieldMethod},
+		sources:  append(flowSources(), source{"u", fieldURI, true}, source{"v", fieldHost, true}, source{"m", fieldMethod, true}),
 	}
+	if all {
+		const no = "so what SOCKS proxies were asked for is not known"
+		q.datasets = append(q.datasets, datasetSOCKS)
+		q.sources = append(q.sources, source{"n", fieldSOCKSName, true}, source{"h", fieldSOCKSHost, true}, source{"o", fieldSOCKSPort, true})
+		q.spare = map[string]string{fieldSOCKSName: no, fieldSOCKSHost: no, fieldSOCKSPort: no}
+	}
+	return q
 }
 
 // dnsQuery asks for what internal clients queried, whatever address the resolver has.
@@ -161,7 +183,7 @@ func serverName() row[hunt.NameRecord] {
 					if string(p.scan.Text()) == datasetHTTP {
 						n.Kind = hunt.HTTP
 					}
-				case 'h', 'v': // A TLS record has no host, an HTTP record no server name.
+				case 'h', 'v', 'w': // A TLS record has no host, an HTTP record no server name.
 					n.Name = p.host(p.scan.Text())
 				case '4':
 					ja4 = p.text(p.scan.Text())
@@ -185,18 +207,31 @@ func proxied() row[hunt.NameRecord] {
 	return row[hunt.NameRecord]{
 		key: func(p *cells, n *hunt.NameRecord) bool {
 			n.Kind = hunt.Connect
-			var uri, host string
+			var method, uri, host, name, address string
+			var port uint16
 			whole := p.flow(n, func(letter byte) {
 				switch letter {
 				case 'u':
 					uri = p.text(p.scan.Text())
 				case 'v':
 					host = p.text(p.scan.Text())
+				case 'm':
+					method = p.text(p.scan.Text())
+				case 'n':
+					name = p.text(p.scan.Text())
+				case 'h':
+					address = p.text(p.scan.Text())
+				case 'o':
+					port = p.port('o')
 				default:
 					p.scan.Skip()
 				}
 			})
-			n.Name, n.Port = hunt.ConnectTarget(uri, host)
+			if name = cmp.Or(name, address); name != "" { // SOCKS
+				n.Name, n.Port = hunt.HostName(name), port
+			} else {
+				n.Name, n.Port, _ = hunt.ProxyTarget(method, uri, host, true)
+			}
 			return whole
 		},
 		count: func(n *hunt.NameRecord, count int64) { n.Count = count },

@@ -79,7 +79,7 @@ func names(t *testing.T, seed uint64, n int, span time.Duration) logs {
 				l.SNI = host()
 				l.JA3, l.JA4 = pick("", "", "e7d705a3286e19ea42f587b344ee6865"), pick("", "t13d1516h2_8daaf6152771_b186095e22b6")
 			case "http":
-				l.Method, l.Host, l.URI = pick("GET", "POST", "CONNECT", "connect"), host(), pick("/", "/a?b", "")
+				l.Method, l.Host, l.URI = pick("GET", "POST", "CONNECT", "connect"), host(), pick("/", "/a?b", "", "http://c2.example/a", "HTTPS://user@C2.example:8443?b", "ftp://192.0.2.7", "http://")
 				if l.Method != "GET" && rnd.IntN(3) > 0 {
 					l.URI = pick("c2.example:443", "C2.example:8443", "c2.example", "198.51.100.1:443", "[2001:db8::1]:444")
 				}
@@ -136,8 +136,8 @@ func (l logs) namesOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[hu
 		}
 	})
 	l.each(t, "http", from, to, func(z *zeekLine) {
-		if strings.EqualFold(z.Method, "CONNECT") && scope.IsInternal(z.Src) {
-			name, port := hunt.ConnectTarget(z.URI, text(z.Host))
+		whole := strings.Contains(z.URI, "://")
+		if name, port, _ := hunt.ProxyTarget(z.Method, z.URI, text(z.Host), true); (whole || strings.EqualFold(z.Method, "CONNECT")) && scope.IsInternal(z.Src) {
 			record(z, hunt.Connect, name, port)
 		} else if scope.Keep(z.Src, z.Dst) {
 			record(z, hunt.HTTP, hunt.HostName(text(z.Host)), 0)

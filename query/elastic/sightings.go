@@ -25,9 +25,9 @@ func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hu
 	req.From, req.To, req.Since = out.Window.Start, out.Window.End, 0
 	byName, err := s.readLogs(ctx, req, hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so destinations are remembered by address alone"},
 		log{many: "TLS and HTTP records", docs: sightingDocs, rows: rowsOf(sighting(), emit),
-			query: seenQuery(namesQuery(req.Scope), source{"h", fieldServerName, true}, source{"v", fieldHost, true})},
+			query: seenQuery(namesQuery(req.Scope, false), source{"h", fieldServerName, true}, source{"v", fieldHost, true})},
 		log{many: "CONNECT requests", docs: sightingDocs, rows: rowsOf(sighting(), emit),
-			query: seenQuery(connectQuery(req.Scope), source{"u", fieldURI, true}, source{"v", fieldHost, true})})
+			query: seenQuery(connectQuery(req.Scope, false), source{"u", fieldURI, true}, source{"v", fieldHost, true})})
 	out.Records += byName.Records
 	out.Slices, out.Notes, out.Gaps = append(out.Slices, byName.Slices...), append(out.Notes, byName.Notes...), append(out.Gaps, byName.Gaps...)
 	return out, err

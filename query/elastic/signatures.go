@@ -22,10 +22,10 @@ const noSignatures = "so none of these signatures is known to be rare"
 
 // signatureQuery asks for records that show a signature: those in scope, or the requests to proxies.
 func signatureQuery(scope hunt.Scope, direct bool) query {
-	q := query{filter: []any{isConnect(scope), object{"exists": object{"field": fieldDest}}}, mustNot: []any{}}
+	q := query{filter: []any{isAsked(scope, false), object{"exists": object{"field": fieldDest}}}, mustNot: []any{}}
 	if direct {
 		q = scoped(scope)
-		q.mustNot = append(q.mustNot, isConnect(scope))
+		q.mustNot = append(q.mustNot, isAsked(scope, false))
 	}
 	q.datasets = []string{datasetTLS, datasetHTTP}
 	q.filter = append(q.filter, object{"terms": object{fieldDataset: q.datasets}}, object{"bool": object{"minimum_should_match": 1, "should": []any{

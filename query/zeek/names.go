@@ -2,7 +2,6 @@ package zeek
 
 import (
 	"context"
-	"strings"
 
 	"dwell/internal/hunt"
 	"dwell/query/zeek/log"
@@ -89,28 +88,7 @@ func asked(r *log.Record, connect bool) (host string, port uint16, ok bool) {
 		}
 		return hunt.HostName(string(name)), r.Port(log.RequestPort), len(name) > 0
 	case log.HTTPLog:
-		uri := r.Text(log.URI)
-		if strings.EqualFold(string(r.Text(log.Method)), "CONNECT") {
-			host, port = hunt.ConnectTarget(string(uri), string(r.Text(log.Host)))
-			return host, port, true
-		}
-		if connect {
-			return "", 0, false
-		}
-		scheme, rest, whole := strings.Cut(string(uri[:min(len(uri), 300)]), "://")
-		if whole && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "ftp")) {
-			at := strings.IndexAny(rest, "/?#")
-			if at >= 0 {
-				rest = rest[:at]
-			}
-			if _, behind, ok := strings.Cut(rest, "@"); ok {
-				rest = behind
-			}
-			if host, port = hunt.ConnectTarget(rest, ""); !strings.HasSuffix(rest, ":443") && port == 443 && !strings.EqualFold(scheme, "https") {
-				port = 80
-			}
-			return host, port, host != ""
-		}
+		return hunt.ProxyTarget(string(r.Text(log.Method)), string(r.Text(log.URI)), string(r.Text(log.Host)), !connect)
 	}
 	return "", 0, false
 }

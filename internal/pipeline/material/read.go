@@ -61,7 +61,7 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 	if in.DNS == nil || !m.LooksFor("dns") {
 		return nil
 	}
-	m.DNS = pairs.NewDNS()
+	m.DNS = pairs.NewDNS(m.share(dnsShare))
 	req.From = reading.Window.Start
 	more, err := in.DNS(ctx, req, func(batch []hunt.DNSRecord) error {
 		m.DNS.Add(batch)
@@ -71,9 +71,13 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 		return fmt.Errorf("read DNS: %w", err)
 	}
 	include(reading, "dns", &more)
-	if clients, queries := m.DNS.Crowded(); clients > 0 {
-		reading.Notes = append(reading.Notes, hunt.Note{Count: queries, What: fmt.Sprintf("%s asked for names below more domains than are kept: %s were not judged for tunnels",
-			hunt.Many(clients, "host"), hunt.Count(queries)+" queries")})
+	clients, queries, untimed := m.DNS.Crowded()
+	if clients > 0 {
+		reading.Gaps = append(reading.Gaps, hunt.Note{Count: queries, What: fmt.Sprintf("%s asked for names below more domains than are kept: %s queries were not judged for tunnels",
+			hunt.Many(clients, "host"), hunt.Count(queries)), Hint: moreMemory})
+	}
+	if untimed > 0 {
+		reading.Gaps = append(reading.Gaps, hunt.Note{Count: untimed, What: fmt.Sprintf("the times of %s DNS queries did not fit in memory: no rhythm was looked for among them", hunt.Count(untimed)), Hint: moreMemory})
 	}
 	if in.Answers == nil {
 		return nil
@@ -82,6 +86,19 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 		return fmt.Errorf("read DNS answers: %w", err)
 	}
 	return nil
+}
+
+// The shares of hunt.memory that DNS queries and the times of requests may take: a fourth and an eighth.
+const dnsShare, requestShare = 4, 8
+
+const moreMemory = "raise hunt.memory, or hunt a shorter window"
+
+// share is a part of what the hunt may hold, 8 MiB at least; 0 is no bound.
+func (m *Material) share(of int64) int64 {
+	if m.Memory.Bytes == 0 {
+		return 0
+	}
+	return max(m.Memory.Bytes/of, 8<<20)
 }
 
 // maxAnswered is how many domains are looked up: those with the most names come first.
@@ -117,6 +134,7 @@ func (m *Material) answers(ctx context.Context, in *hunt.Session, req hunt.Reque
 }
 
 func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) (err error) {
+	m.Requests.Most = m.share(requestShare)
 	uses := pairs.NewNames()
 	var mu sync.Mutex
 	proxies := map[netip.Addr]bool{}
@@ -154,6 +172,9 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 		req.From, req.To, req.Since = reading.Window.Start, reading.Window.End, 0
 	}
 	include(reading, "names", &more)
+	if n := m.Requests.Left(); n > 0 {
+		reading.Gaps = append(reading.Gaps, hunt.Note{Count: n, What: fmt.Sprintf("the times of %s HTTP requests did not fit in memory: their rhythm is that of their connections", hunt.Count(n)), Hint: moreMemory})
+	}
 	tables := []*pairs.Table{m.Table}
 	var inside []netip.Addr
 	for a := range proxies {
