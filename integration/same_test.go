@@ -102,12 +102,17 @@ func smallDay(t *testing.T, dir string) *simulate.Labels {
 // simulated writes the day of a scenario into a folder.
 func simulated(t *testing.T, dir, scenario string) *simulate.Labels {
 	t.Helper()
+	return simulatedAs(t, dir, scenario, simulate.Format{})
+}
+
+func simulatedAs(t *testing.T, dir, scenario string, format simulate.Format) *simulate.Labels {
+	t.Helper()
 	f, err := os.Open(scenario)
 	require.NoError(t, err)
 	defer f.Close()
 	sc, err := simulate.Parse(f)
 	require.NoError(t, err)
-	summary, err := simulate.Run(t.Context(), sc, dir, simulate.Format{})
+	summary, err := simulate.Run(t.Context(), sc, dir, format)
 	require.NoError(t, err)
 	return summary.Labels
 }
