@@ -14,6 +14,17 @@ type LogHours struct {
 	First, Last int64
 }
 
+// LogCoverage is how many of the hours with connections a log beside conn has records in, as it is stored. Whole says that these are
+// nearly all.
+type LogCoverage struct {
+	Log   string `json:"log"`
+	Hours int64  `json:"hours"`
+	Of    int64  `json:"of"`
+	First Time   `json:"first"`
+	Last  Time   `json:"last"`
+	Whole bool   `json:"whole"`
+}
+
 // PeerLoss is what one Zeek process (a worker) says of what it did not see.
 type PeerLoss struct {
 	// Sensor and Peer name it; Sensor may be empty.
@@ -35,5 +46,7 @@ type LossShare struct {
 type Coverage struct {
 	// Sensors by name; empty where the source tells none apart.
 	Sensors []SensorHours
-	Loss    []PeerLoss
+	// Logs beside conn, where the source knows their hours only now.
+	Logs []LogHours
+	Loss []PeerLoss
 }

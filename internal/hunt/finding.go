@@ -209,7 +209,9 @@ type Dwell struct {
 	DwellTime *DwellTime `json:"dwell_time,omitempty"`
 	// Connection is how long the pair's connections lasted.
 	Connection Durations `json:"connection"`
-	Links      *Links    `json:"links,omitempty"`
+	// Coverage are the logs that the finding rests on and that cover a part of the hours with connections only.
+	Coverage []LogCoverage `json:"coverage,omitempty"`
+	Links    *Links        `json:"links,omitempty"`
 	// Timeline is when its check-ins were; nil where their times are not kept.
 	Timeline *Timeline `json:"timeline,omitempty"`
 	// Campaign is what other internal hosts do alike; nil where this host is alone.

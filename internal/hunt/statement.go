@@ -22,6 +22,8 @@ type Statement struct {
 	// tells no sensors apart.
 	Sensors     []SensorHours `json:"sensors,omitempty"`
 	SensorCount int64         `json:"sensor_count,omitempty"`
+	// Logs beside conn: how many of the hours with connections they cover.
+	Logs []LogCoverage `json:"logs,omitempty"`
 	// CaptureLoss is Zeek's own estimate (capture_loss.log): acknowledgements of data that was never seen. Dropped is
 	// what the sensors' network cards dropped (stats.log). Left out where the log is not there.
 	CaptureLoss *LossShare `json:"capture_loss,omitempty"`

@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline/material"
 )
@@ -24,6 +26,9 @@ func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Materi
 			return seen, ctx.Err()
 		}
 		r.Reading.Gaps = append(r.Reading.Gaps, hunt.Note{What: "how much each sensor saw is not known: " + err.Error()})
+	}
+	if r.Reading.Logs == nil {
+		r.Reading.Logs = seen.Logs
 	}
 	if seen.Sensors == nil {
 		seen.Sensors = r.Reading.Sensors
@@ -126,4 +131,46 @@ func percent(p float64) string {
 		digits = 3
 	}
 	return strconv.FormatFloat(p, 'f', digits, 64) + "%"
+}
+
+// logCoverage says how many of the hours with connections each log beside conn covers.
+func logCoverage(logs []hunt.LogHours, connected int64) (out []hunt.LogCoverage) {
+	for _, l := range logs {
+		out = append(out, hunt.LogCoverage{Log: l.Log, Hours: l.Hours, Of: connected, First: hunt.At(l.First), Last: hunt.At(l.Last),
+			Whole: float64(l.Hours) >= coveredHours*float64(connected)})
+	}
+	return out
+}
+
+// termLogs are the logs that modifiers come from. Those that speak of what is not there are wrong where their log has holes.
+var termLogs = map[string]string{
+	evidence.NeverResolved: "dns", evidence.DNSNames: "dns", evidence.NoName: "ssl", evidence.SelfSigned: "ssl", evidence.Expired: "ssl",
+	evidence.NotYetValid: "ssl", evidence.IssuedToday: "ssl", evidence.OtherName: "ssl", evidence.RareClient: "ssl", evidence.BareAddress: "http",
+	evidence.RareAgent: "http", evidence.WrongContent: "http",
+}
+
+// confide has findings say which logs they rest on that do not cover the hours with connections.
+func confide(findings []hunt.Finding, logs []hunt.LogCoverage) {
+	short := map[string]hunt.LogCoverage{}
+	for _, l := range logs {
+		if !l.Whole {
+			short[l.Log] = l
+		}
+	}
+	for i := range findings {
+		f := &findings[i]
+		on := map[string]bool{"dns": f.Dwell.DNS != nil}
+		if f.Dwell.DNS == nil && f.Destination.Domain != "" { // followed by a name
+			on[map[bool]string{true: "http", false: "ssl"}[strings.Contains(f.Network.Protocol, "http")]] = true
+		}
+		for _, m := range f.Dwell.Modifiers {
+			on[termLogs[m.Name]] = true
+		}
+		for _, log := range slices.Sorted(maps.Keys(on)) {
+			if l, ok := short[log]; ok && on[log] {
+				f.Dwell.Coverage = append(f.Dwell.Coverage, l)
+				f.Dwell.Reasons = append(f.Dwell.Reasons, fmt.Sprintf("rests on the %s log, which covers %s of %s hours with connections: confidence is lower", log, hunt.Count(l.Hours), hunt.Count(l.Of)))
+			}
+		}
+	}
 }

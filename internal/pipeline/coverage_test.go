@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 )
 
@@ -77,4 +78,27 @@ func TestCoverageInTheStatement(t *testing.T) {
 	s = stated(t, day, dwellOptions())
 	require.Empty(t, s.Sensors)
 	require.Contains(t, s.Text, "packet loss unknown")
+}
+
+// TestFindingsSayWhatTheyRestOn: a finding that rests on a log with holes says so, and no other.
+func TestFindingsSayWhatTheyRestOn(t *testing.T) {
+	logs := logCoverage([]hunt.LogHours{{Log: "dns", Hours: 2, First: 1000, Last: 2000}, {Log: "http", Hours: 3}, {Log: "ssl", Hours: 20}}, 24)
+	require.Equal(t, []bool{false, false, true}, []bool{logs[0].Whole, logs[1].Whole, logs[2].Whole})
+	findings := []hunt.Finding{
+		{Dwell: hunt.Dwell{DNS: &hunt.DNSEvidence{}}},
+		{Destination: hunt.Destination{Domain: "a.example"}, Network: hunt.Network{Protocol: "ssl"}},
+		{Destination: hunt.Destination{Domain: "b.example"}, Network: hunt.Network{Protocol: "http"}},
+		{Dwell: hunt.Dwell{Modifiers: []hunt.Modifier{{Name: evidence.NeverResolved}, {Name: evidence.SelfSigned}}}},
+		{},
+	}
+	confide(findings, logs)
+	for i, want := range [][]string{{"dns"}, nil, {"http"}, {"dns"}, nil} {
+		var got []string
+		for _, c := range findings[i].Dwell.Coverage {
+			got = append(got, c.Log)
+		}
+		require.Equal(t, want, got, "finding %d", i)
+		require.Len(t, findings[i].Dwell.Reasons, len(want))
+	}
+	require.Equal(t, "rests on the dns log, which covers 2 of 24 hours with connections: confidence is lower", findings[0].Dwell.Reasons[0])
 }

@@ -129,6 +129,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 	res.Document = id.document(&res.Reading, h.Counts, by, &o)
 	if h.Sensitivity != nil {
 		res.Document.Dwell.Hunt.Statement = res.state(h.Ranked, &seen)
+		confide(res.Findings, res.Document.Dwell.Hunt.Statement.Logs)
 	}
 	res.Document.Dwell.Hunt.Stages = hunt.Stages{Read: h.read.Sub(h.begun).Seconds(), Evidence: h.Evidence.Seconds(),
 		Score: (o.Now().Sub(h.read) - h.Evidence).Seconds()}

@@ -48,7 +48,8 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 		floors = append(floors, fmt.Sprintf("every %s: %s", scoring.Span(period), strings.Join(texts, " / ")))
 	}
 	told, lacks := covered(s, seen)
-	logs, short := coveredBy(r.Reading.Logs, w, s.HoursWithData)
+	s.Logs = logCoverage(r.Reading.Logs, s.HoursWithData)
+	logs, short := coveredBy(s.Logs, w)
 	told, lacks = append(told, logs...), append(lacks, short...)
 	if len(r.Reading.Gaps) > 0 {
 		lacks = append(lacks, "the hunt is incomplete")
@@ -78,12 +79,12 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 
 // coveredBy says how much of the window each log beside conn covers, and which of them leave verdicts without ground: a log whose
 // records end, or begin, hours from where connections do.
-func coveredBy(logs []hunt.LogHours, w hunt.Window, connected int64) (told, lacks []string) {
+func coveredBy(logs []hunt.LogCoverage, w hunt.Window) (told, lacks []string) {
 	hours := int64((w.Duration() + time.Hour - 1) / time.Hour)
 	for _, l := range logs {
 		text := fmt.Sprintf("%s records in %s of %s hours", l.Log, hunt.Count(l.Hours), hunt.Count(hours))
-		if float64(l.Hours) < coveredHours*float64(connected) {
-			text += fmt.Sprintf(" only, from %s to %s", hunt.At(l.First).Time.UTC().Format(time.RFC3339), hunt.At(l.Last).Time.UTC().Format(time.RFC3339))
+		if !l.Whole {
+			text += fmt.Sprintf(" only, from %s to %s", l.First.UTC().Format(time.RFC3339), l.Last.UTC().Format(time.RFC3339))
 			if l.Log == "dns" || l.Log == "ssl" { // what every busy hour has
 				lacks = append(lacks, text)
 				continue

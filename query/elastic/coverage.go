@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"dwell/internal/es"
@@ -32,7 +33,7 @@ func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage,
 	}
 	from, to := req.From.UnixMilli(), req.To.UnixMilli()
 	var notes []hunt.Note
-	if seen.Sensors, err = s.sensorHours(ctx, names, from, to, &notes); err != nil {
+	if seen.Sensors, seen.Logs, err = s.sensorHours(ctx, names, from, to, &notes); err != nil {
 		return seen, notes, fmt.Errorf("count each sensor's hours: %w", err)
 	}
 	if seen.Loss, err = s.losses(ctx, names, from, to, &notes); err != nil {
@@ -41,51 +42,63 @@ func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage,
 	return seen, notes, nil
 }
 
-func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.SensorHours, err error) {
+// sensorHours counts the hours with connections of each sensor, and those with records of the logs beside conn.
+func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.SensorHours, logs []hunt.LogHours, err error) {
 	hour := time.Hour.Milliseconds()
 	interval := hour
 	if (to-from)/hour > 168 { // a longer window would have more buckets than a search may
 		interval = 24 * hour
 	}
+	beside := []string{datasetTLS, datasetHTTP, datasetDNS}
+	hours := object{"date_histogram": object{"field": fieldTime, "fixed_interval": fmt.Sprintf("%dms", interval), "offset": fmt.Sprintf("%dms", from%interval), "min_doc_count": 1}}
 	body := body(object{"size": 0, "track_total_hits": false,
-		"query": object{"bool": object{"filter": []any{between(from, to), object{"term": object{fieldDataset: datasetConn}}}}},
-		"aggs": object{"sensors": object{"terms": object{"field": securityonion.FieldObserver, "size": coverageSensors, "missing": ""},
-			"aggs": object{"hours": object{"date_histogram": object{"field": fieldTime, "fixed_interval": fmt.Sprintf("%dms", interval),
-				"offset": fmt.Sprintf("%dms", from%interval), "min_doc_count": 1}}}}}})
+		"query": object{"bool": object{"filter": []any{between(from, to), oneOf(fieldDataset, append(beside, datasetConn))}}},
+		"aggs": object{
+			"conn": object{"filter": only(datasetConn), "aggs": object{"sensors": object{
+				"terms": object{"field": securityonion.FieldObserver, "size": coverageSensors, "missing": ""}, "aggs": object{"hours": hours}}}},
+			"beside": object{"filter": oneOf(fieldDataset, beside), "aggs": object{"logs": object{"terms": object{"field": fieldDataset, "size": len(beside)},
+				"aggs": object{"hours": hours, "first": object{"min": object{"field": fieldTime}}, "last": object{"max": object{"field": fieldTime}}}}}}}})
 	ask := es.SearchRequest{Op: "count the hours of each sensor", Index: names, Body: body, MissingOK: true, FilterPath: []string{"aggregations"}}
 	err = s.client.Search(ctx, ask, func(r es.SearchResult) error {
 		if r.Aggregations == nil {
 			return nil
 		}
+		type counted struct {
+			Others  int64 `json:"sum_other_doc_count"`
+			Buckets []struct {
+				Key   string `json:"key"`
+				Hours struct {
+					Buckets []struct{} `json:"buckets"`
+				} `json:"hours"`
+				First, Last struct{ Value float64 }
+			} `json:"buckets"`
+		}
 		var a struct {
-			Sensors struct {
-				Others  int64 `json:"sum_other_doc_count"`
-				Buckets []struct {
-					Key   string `json:"key"`
-					Hours struct {
-						Buckets []struct{} `json:"buckets"`
-					} `json:"hours"`
-				} `json:"buckets"`
-			} `json:"sensors"`
+			Conn   struct{ Sensors counted }
+			Beside struct{ Logs counted }
 		}
 		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
 			return err
 		}
-		for _, b := range a.Sensors.Buckets {
+		for _, b := range a.Conn.Sensors.Buckets {
 			out = append(out, hunt.SensorHours{Name: b.Key, Hours: int64(len(b.Hours.Buckets)) * interval / hour})
 		}
-		if a.Sensors.Others > 0 {
+		for _, b := range a.Beside.Logs.Buckets {
+			logs = append(logs, hunt.LogHours{Log: strings.TrimPrefix(b.Key, "zeek."), Hours: int64(len(b.Hours.Buckets)) * interval / hour, First: int64(b.First.Value), Last: int64(b.Last.Value)})
+		}
+		if a.Conn.Sensors.Others > 0 {
 			*notes = append(*notes, hunt.Note{What: fmt.Sprintf("more than %d sensors have connections; the hours of the smallest are not counted", coverageSensors)})
 		}
 		return nil
 	})
 	slices.SortFunc(out, func(a, b hunt.SensorHours) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(logs, func(a, b hunt.LogHours) int { return cmp.Compare(a.Log, b.Log) })
 	if (to-from)%interval != 0 { // the last interval is shorter
 		for i := range out {
 			out[i].Hours = min(out[i].Hours, (to-from+hour-1)/hour)
 		}
 	}
-	return out, err
+	return out, logs, err
 }
 
 // losses sums up what each Zeek process says. Without a pipeline of their own such documents carry Zeek's line as message.

@@ -72,7 +72,7 @@ func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, [
 		return window, nil, nil, err
 	}
 	var notes []hunt.Note
-	sensors, err := s.sensorHours(ctx, names, window.Start.UnixMilli(), window.End.UnixMilli(), &notes)
+	sensors, _, err := s.sensorHours(ctx, names, window.Start.UnixMilli(), window.End.UnixMilli(), &notes)
 	if err != nil {
 		return window, nil, nil, fmt.Errorf("look for sensors: %w", err)
 	}
