@@ -79,7 +79,7 @@ func wantType(field, typ string) bool {
 		return typ == "date"
 	case fieldSource, fieldDest:
 		return typ == "ip"
-	case fieldSrcPort, fieldDstPort, fieldDuration, fieldOrigIP, fieldOrig, fieldResp:
+	case fieldSrcPort, fieldDstPort, fieldSOCKSPort, fieldDuration, fieldOrigIP, fieldOrig, fieldResp:
 		return slices.Contains([]string{"long", "integer", "short", "unsigned_long", "byte"}, typ) ||
 			field == fieldDuration && (typ == "float" || typ == "double" || typ == "half_float" || typ == "scaled_float")
 	}

@@ -25,6 +25,7 @@ func TestNamesOfQUICAndSOCKS(t *testing.T) {
 			document("socks", "10.0.0.4", 1080, `,"socks":{"request":{"host":"198.51.100.7","port":80}}`)+
 			document("socks", "10.0.0.4", 1081, `,"socks":{"version":5}`)+
 			document("http", "10.0.0.5", 3128, `,"http":{"method":"GET","uri":"http://plain.example/a","virtual_host":"plain.example"}`)))
+		c.do(t, "POST", "/"+index+"/_refresh", nil)
 		for every, want := range map[bool][]string{
 			false: {"10.0.0.3 c2.example:8443 connect", "10.0.0.4 198.51.100.7:80 connect", "10.0.0.5 plain.example:80 connect", "203.0.113.9 h3.example:0 tls"},
 			true:  nil,

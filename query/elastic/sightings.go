@@ -25,9 +25,9 @@ func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hu
 	req.From, req.To, req.Since = out.Window.Start, out.Window.End, 0
 	byName, err := s.readLogs(ctx, req, hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so destinations are remembered by address alone"},
 		log{many: "TLS and HTTP records", docs: sightingDocs, rows: rowsOf(sighting(), emit),
-			query: seenQuery(namesQuery(req.Scope, false), source{"h", fieldServerName, true}, source{"v", fieldHost, true})},
-		log{many: "CONNECT requests", docs: sightingDocs, rows: rowsOf(sighting(), emit),
-			query: seenQuery(connectQuery(req.Scope, false), source{"u", fieldURI, true}, source{"v", fieldHost, true})})
+			query: seenQuery(namesQuery(req.Scope, true), source{"h", fieldServerName, true}, source{"v", fieldHost, true}, source{"w", fieldQUICName, true})},
+		log{many: "requests to proxies", docs: sightingDocs, rows: rowsOf(sighting(), emit),
+			query: seenQuery(connectQuery(req.Scope, true), source{"u", fieldURI, true}, source{"v", fieldHost, true}, source{"m", fieldMethod, true}, source{"n", fieldSOCKSName, true})})
 	out.Records += byName.Records
 	out.Slices, out.Notes, out.Gaps = append(out.Slices, byName.Slices...), append(out.Notes, byName.Notes...), append(out.Gaps, byName.Gaps...)
 	return out, err
@@ -43,21 +43,26 @@ func seenQuery(q query, keys ...source) query {
 func sighting() row[hunt.Sighting] {
 	return row[hunt.Sighting]{
 		key: func(p *cells, g *hunt.Sighting) bool {
-			var uri, host string
+			var method, uri, host, raw string
 			p.letters(func(letter byte) {
 				switch letter {
 				case 'd':
 					g.Destination = p.addr(p.scan.Text()).String()
-				case 'h', 'v':
+				case 'v':
+					raw = p.text(p.scan.Text())
+					host = hunt.HostName(raw)
+				case 'h', 'w', 'n':
 					host = p.host(p.scan.Text())
+				case 'm':
+					method = p.text(p.scan.Text())
 				case 'u':
 					uri = p.text(p.scan.Text())
 				default:
 					p.scan.Skip()
 				}
 			})
-			if uri != "" {
-				host, _ = hunt.ConnectTarget(uri, host)
+			if method != "" {
+				host, _, _ = hunt.ProxyTarget(method, uri, raw, true)
 			}
 			if _, err := netip.ParseAddr(host); err != nil && host != "" {
 				g.Destination = host
