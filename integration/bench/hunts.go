@@ -39,6 +39,8 @@ type outcome struct {
 	// Read and Evidence are the stages' seconds, Judges those of each judge.
 	Read, Evidence float64
 	Judges         []took
+	// Processor is the seconds of processor time of the whole hunt, of long windows.
+	Processor float64 `json:",omitempty"`
 	// Implant is what became of the one that long windows have.
 	Implant string `json:",omitempty"`
 }

@@ -230,20 +230,21 @@ func kept(ctx context.Context, dir string, n, days int, windows []string, memory
 		row(fmt.Sprintf("history: keep %d days", wrote), time.Since(begun), wrote*n, "connections with names and queries, made, sorted, written")
 	}
 	begun = time.Now()
+	processor := processorTime()
 	var read atomic.Int64
-	lost, err := a.Store.Connections(ctx, history.Selection{From: day, To: day.AddDate(0, 0, days)}, func(b []hunt.Connection) error { read.Add(int64(len(b))); return nil })
+	lost, err := a.Store.Connections(ctx, history.Selection{From: day.AddDate(0, 0, days-1), To: day.AddDate(0, 0, days)}, func(b []hunt.Connection) error { read.Add(int64(len(b))); return nil })
 	if err != nil || len(lost) > 0 {
 		return errors.Join(err, fmt.Errorf("%d hours were lost", len(lost)))
 	}
-	bytes := a.Store.Bytes(history.Connections)
-	row("history: read", time.Since(begun), int(read.Load()), fmt.Sprintf("%.1f M a second; %.1f bytes a connection", float64(read.Load())/time.Since(begun).Seconds()/1e6, float64(bytes)/float64(read.Load())))
+	row("history: read a day", time.Since(begun), int(read.Load()), fmt.Sprintf("%.1f M a second; %.1f M a second of processor time; %.1f bytes a connection", float64(read.Load())/time.Since(begun).Seconds()/1e6,
+		float64(read.Load())/processorTime().Sub(processor).Seconds()/1e6, float64(a.Store.Bytes(history.Connections))/float64(days*n)))
 	for _, window := range windows {
 		o, took, err := apart(ctx, "history", inHistory+strings.Join([]string{dir, strconv.Itoa(days), strconv.Itoa(n), window, memory}, ":"), nil)
 		if err != nil {
 			return err
 		}
 		row(fmt.Sprintf("history: hunt over %s, %d connections, hunt.memory %s", window, o.Connections, memory), took, o.Connections,
-			fmt.Sprintf("peak %d MB; reading %.0f s, evidence %.0f s; implant of %.0f s: %s", o.Peak>>20, o.Read, o.Evidence, implant.period, o.Implant))
+			fmt.Sprintf("processor %.0f s; peak %d MB; reading %.0f s, evidence %.0f s; implant of %.0f s: %s", o.Processor, o.Peak>>20, o.Read, o.Evidence, implant.period, o.Implant))
 	}
 	return nil
 }
@@ -264,13 +265,15 @@ func inKept(ctx context.Context, what string) error {
 	}
 	o := pipeline.Options{Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound), Since: window}, MinScore: 0.4, Now: time.Now, Ranking: rank.Ranking{},
 		Memory: pairs.Budget{Bytes: mib << 20, Folder: parts[0]}}
+	begun := processorTime()
 	defer collector.Often()()
 	res, err := pipeline.Run(ctx, a, o)
 	if err != nil {
 		return err
 	}
 	h := &res.Document.Dwell.Hunt
-	out := outcome{Connections: int(h.Connections), Pairs: int(h.Pairs), Peak: peak(), Read: h.Stages.Read, Evidence: h.Stages.Evidence, Findings: len(res.Findings), Implant: "not found"}
+	out := outcome{Connections: int(h.Connections), Pairs: int(h.Pairs), Peak: peak(), Read: h.Stages.Read, Evidence: h.Stages.Evidence, Findings: len(res.Findings), Implant: "not found",
+		Processor: processorTime().Sub(begun).Seconds()}
 	for i := range res.Findings {
 		if f := &res.Findings[i]; f.Source.IP == implant.src && f.Destination.IP == implant.dst {
 			out.Implant = fmt.Sprintf("%s, log10 of the expected %.1f", f.Dwell.Severity, *f.Beacon.PValueLog+math.Log10(float64(h.Scored)))

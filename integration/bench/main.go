@@ -116,6 +116,9 @@ func run(ctx context.Context, n int, heap string, b *bench) (err error) {
 		return err
 	}
 	fmt.Printf("| cost a connection, %d against %d connections | | | %.2f x |\n", n, n/10, large/small)
+	if err := b.hourly(ctx, indices[n]); err != nil {
+		return err
+	}
 	if err := whole(ctx, "Elasticsearch", inIndex+indices[n], 1, node.Environment()); err != nil {
 		return err
 	}
