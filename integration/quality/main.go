@@ -6,6 +6,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -42,6 +43,14 @@ func run() int {
 			missed++
 		}
 		fmt.Printf("%-52s %6.0f %7s %7.3f %7.3f %7.3f %7.2f | %7.3f %8.2f%s\n", x.name, r.connections, x.goal(), r.figure, r.noise, r.tenth, r.timer, r.rita, r.ritaAlarms, verdict)
+	}
+	if !*fast && match.MatchString("judgement") {
+		n, err := printJudgement(context.Background(), os.Stdout, 3)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "quality:", err)
+			return 1
+		}
+		missed += n
 	}
 	if !*fast && match.MatchString("injection") {
 		dir, err := capturesDir()

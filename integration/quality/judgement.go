@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"dwell/internal/evidence/judges"
+	"dwell/internal/hunt"
+	"dwell/internal/pipeline"
+	"dwell/internal/pipeline/rank"
+	"dwell/internal/simulate"
+	"dwell/query/zeek"
+)
+
+// judgementHosts are the workstations of the simulated site.
+const judgementHosts = 100
+
+// judgement is what campaigns of a simulated day come to on a site without history: the loudest fleet, the quietest implant
+// that has a name and works on one host, and how many of those are above the fleets.
+type judgement struct {
+	fleets          int
+	fleet           float64
+	implants, above int
+	quietest        float64
+}
+
+// judged hunts in a simulated day with all evidence that the program has by itself.
+func judged(ctx context.Context, seed uint64) (j judgement, err error) {
+	dir, err := os.MkdirTemp("", "quality.")
+	if err != nil {
+		return j, fmt.Errorf("judgement: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	sc := simulate.Default()
+	sc.Seed, sc.Hosts, sc.Start = seed, judgementHosts, time.Date(2026, 9, 22, 0, 0, 0, 0, time.UTC)
+	made, err := simulate.Run(ctx, sc, dir, simulate.Format{})
+	if err != nil {
+		return j, err
+	}
+	set, err := judges.Open(ctx, judges.Settings{})
+	if err != nil {
+		return j, err
+	}
+	res, err := pipeline.Run(ctx, zeek.New(zeek.Options{Paths: []string{dir}}), pipeline.Options{Ranking: rank.Ranking{Judges: set.List()}, MinScore: 0.2, Now: time.Now,
+		Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}})
+	if err != nil {
+		return j, err
+	}
+	for _, s := range made.Labels.Services {
+		for _, c := range res.Campaigns {
+			if len(s.Sources) >= 3 && s.Domain != "" && strings.HasSuffix(s.Domain, c.Name) {
+				j.fleets++
+				j.fleet = max(j.fleet, c.Score)
+			}
+		}
+	}
+	j.quietest = 1
+	for _, i := range made.Labels.Implants {
+		best := 0.0
+		for _, f := range res.Findings {
+			name := strings.TrimPrefix(f.Destination.Domain, "*.")
+			if len(i.Sources) == 1 && f.Dwell.InternalIP == i.Sources[0] && name != "" && strings.HasSuffix(i.Domain, name) {
+				best = max(best, f.Dwell.Score)
+			}
+		}
+		if best == 0 {
+			continue // without a name of its own, or not in this window
+		}
+		j.implants++
+		j.quietest = min(j.quietest, best)
+		if best > j.fleet {
+			j.above++
+		}
+	}
+	return j, nil
+}
+
+// printJudgement prints a row a simulated day and says how many miss the target: every implant above every fleet, and no fleet critical.
+func printJudgement(ctx context.Context, w io.Writer, seeds int) (missed int, err error) {
+	_, _ = fmt.Fprintf(w, "-- judgement: campaigns of %d hosts without history; target: every implant above every fleet, no fleet above .70\n", judgementHosts)
+	for seed := range uint64(seeds) {
+		j, err := judged(ctx, 1+seed)
+		if err != nil {
+			return missed, err
+		}
+		verdict := ""
+		if j.above < j.implants || j.fleet > 0.7 || j.fleets == 0 || j.implants == 0 {
+			missed++
+			verdict = "  MISSED"
+		}
+		_, _ = fmt.Fprintf(w, "judgement, day %d: %d fleets, the loudest %.3f; %d of %d implants above it, the quietest %.3f%s\n", 1+seed, j.fleets, j.fleet, j.above, j.implants, j.quietest, verdict)
+	}
+	return missed, nil
+}
