@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -177,4 +178,22 @@ func TestCSVEvidence(t *testing.T) {
 	require.NotContains(t, rows[1][at], "\x1b")
 	require.True(t, strings.HasPrefix(rows[1][at], "'="))
 	require.Equal(t, make([]string, 14), rows[2][at:])
+}
+
+// TestLinesFit: whatever a line holds, it is no wider than the terminal.
+func TestLinesFit(t *testing.T) {
+	f := sample(strings.Repeat("very-long-", 20) + "name.example")
+	f.Dwell.Severity, f.Dwell.Disposition = "critical", hunt.Escalated
+	f.Source.IP = netip.MustParseAddr("fd20:1234:5678:9abc:def0:1234:5678:9abc")
+	f.Event.End.Time = f.Event.Start.Add(700 * 24 * time.Hour)
+	f.Dwell.DwellTime = &hunt.DwellTime{FirstCheckIn: f.Event.Start, Seconds: 6e7, LowerBound: true}
+	period, jitter, beats := 14_400.0, 0.5, int64(1_234_567)
+	f.Beacon = &hunt.BeaconScore{Period: &period, Jitter: &jitter, Beats: &beats}
+	f.Dwell.Evidence = &hunt.Evidence{Host: &hunt.HostEvidence{Names: []string{"a-very-long-name-of-a-host"}, Users: []string{"somebody.with.a.long.name"}},
+		Prevalence: &hunt.Prevalence{Hosts: 12_345, Active: 123_456}}
+	for _, width := range []int{80, 100, 120, 139, 140, 200} {
+		for _, line := range strings.Split(printed(t, Options{Format: Table, Width: width}, f), "\n") {
+			require.LessOrEqual(t, utf8.RuneCountInString(line), width, "at %d: %s", width, line)
+		}
+	}
 }

@@ -16,6 +16,9 @@ import (
 // fullWidth is from how many columns on the table also has score, prevalence, first and last seen, disposition and names.
 const fullWidth = 120
 
+// dwellWidth is from how many columns on it also has the dwell time; FIRST says nearly the same.
+const dwellWidth = 140
+
 // writeTable prints an entry for each finding: a line of columns that fits the terminal, and below it the id and the strongest reasons. What does
 // not fit its column stands whole on the second line, so nothing is cut that decides.
 func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
@@ -42,12 +45,18 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 			widths[j] = max(widths[j], utf8.RuneCountInString(rows[i][j]))
 		}
 	}
+	const most = 12
+	less := 0
 	for over := across(widths) - 2 - width; over > 0; { // the widest of those that may gives way
 		at := -1
 		for j, c := range cols {
-			if c.least > 0 && widths[j] > c.least && (at < 0 || widths[j] > widths[at]) {
+			if c.least > 0 && widths[j] > max(c.least-less, 1) && (at < 0 || widths[j] > widths[at]) {
 				at = j
 			}
+		}
+		if at < 0 && less < most { // numbers are wider than ever: what stands whole below gives way further
+			less++
+			continue
 		}
 		if at < 0 {
 			break
@@ -147,14 +156,17 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 	if width < fullWidth {
 		return []lineColumn{rank, severity, host, to, rhythm}
 	}
-	return []lineColumn{rank, severity, {head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }}, host, to, rhythm,
+	cols := []lineColumn{rank, severity, {head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }}, host, to, rhythm,
 		{head: "HOSTS", right: true, value: Prevalence},
 		{head: "FIRST", value: func(f *hunt.Finding) string {
 			return strings.TrimPrefix(day(FirstSeen(f)), f.Event.End.UTC().Format("2006-"))
 		}},
-		{head: "DWELL", right: true, value: DwellTime},
 		{head: "LAST", value: func(f *hunt.Finding) string { return f.Event.End.UTC().Format("01-02 15:04") }},
 		{head: "STATUS", value: status}}
+	if width >= dwellWidth {
+		cols = slices.Insert(cols, len(cols)-2, lineColumn{head: "DWELL", right: true, value: DwellTime})
+	}
+	return cols
 }
 
 // laid puts a row's values into their columns.
