@@ -6,7 +6,7 @@ BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w"
 STATICCHECK = $(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck
 DEADCODE = $(GO) run -modfile=tools/go.mod golang.org/x/tools/cmd/deadcode
 # Packages whose tests use several goroutines and are cheap enough for the race detector.
-RACE = ./internal/pairs ./internal/pipeline/... ./internal/es/... ./query/zeek ./internal/schedule ./internal/atomicfile ./internal/evidence/firstseen ./internal/evidence/intel ./internal/store/spool
+RACE = ./internal/pairs ./internal/pipeline/... ./internal/es/... ./query/zeek/... ./query/once ./internal/schedule ./internal/atomicfile ./internal/evidence/firstseen ./internal/evidence/intel ./internal/store/spool
 # How many connections make bench loads and reads.
 BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode
@@ -36,6 +36,9 @@ test: jdk ## everything that must pass: formatting, vet, staticcheck, all tests,
 
 jdk:
 	@tools/need-jdk.sh
+
+race: jdk ## every package under the race detector: an hour or so
+	$(NODE) -line 8 -optional -- $(GO) test -race -timeout 60m ./...
 
 lint: ## the full lint
 	$(GO) vet ./...
