@@ -21,8 +21,8 @@ boot() {
 	mkdir -p "$root/etc/pki" "$root/etc/salt" "$so/default/salt/soc" "$so/default/pillar" "$so/local/salt" "$so/local/pillar/soc" "$root/opt/so/conf/soc" "$root/nsm/rules/custom-local-repos"
 	echo '127.0.0.1 localhost' >"$root/etc/hosts" # which an installer would have written
 	install -m 0644 "$DWELL_TEST_ELASTICSEARCH_CA_FILE" "$root/etc/pki/ca.crt"
-	install -m 0600 /dev/null "$root/root/so_elastic"
-	printf '%s\n' "$DWELL_TEST_ELASTICSEARCH_PASSWORD" >"$root/root/so_elastic"
+	mkdir -p "$root/opt/so/conf/elasticsearch"
+	printf 'user = "so_elastic:%s"\n' "$DWELL_TEST_ELASTICSEARCH_PASSWORD" >"$root/opt/so/conf/elasticsearch/curl.config"
 	chroot "$root" useradd -u 939 socore
 	# Salt, its two trees, and a state that writes the console's settings as Security Onion's does.
 	for tool in salt sigma; do cp -a --reflink=auto "$INSTALL_KEPT/$tool/lib/$INSTALL_PYTHON/site-packages" "$root/opt/$tool"; done
