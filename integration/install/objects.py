@@ -24,16 +24,18 @@ OPERATIONS = {"unique_count": None, "terms": None, "count": None, "last_value": 
 
 
 def check(objs, caps=None):
-    """The faults of a list of saved objects; caps is the "fields" of an answer of _field_caps, or None."""
+    """The faults of a list of saved objects; caps has the "fields" of an answer of _field_caps for each data view's id, or is None."""
     wrong = []
 
     def say(*words):
         wrong.append(" ".join(map(str, words)))
 
-    def field(where, name, types=None):
+    views = [o["id"] for o in objs if o["type"] == "index-pattern"]
+
+    def field(where, name, types=None, view=None):
         if caps is None or name in ("___records___", "_id", "_source", ""):
             return
-        have = {t for t in caps.get(name, {}) if t != "unmapped"}
+        have = {t for t in caps[view or views[0]].get(name, {}) if t != "unmapped"}
         if not have:
             say(where, "field is not in the data view:", name)
         elif len(have) > 1:
@@ -41,9 +43,9 @@ def check(objs, caps=None):
         elif types and not have & types:
             say(where, "field has a type that the operation does not take:", name, sorted(have))
 
-    def query(where, text):
+    def query(where, text, view=None):
         for name in re.findall(r"([@\w.]+)\s*(?::|>=|<=|>|<)", re.sub(r'"[^"]*"', "", text or "")):
-            field(where, name)
+            field(where, name, None, view)
 
     ids = [(o["type"], o["id"]) for o in objs]
     for twice in {i for i in ids if ids.count(i) > 1}:
@@ -62,14 +64,15 @@ def check(objs, caps=None):
             if (r["type"], r["id"]) not in ids:
                 say(where, "dangling reference", r)
         source = json.loads(o["attributes"].get("kibanaSavedObjectMeta", {}).get("searchSourceJSON", "{}"))
-        query(where, source.get("query", {}).get("query"))
+        view = o["id"] if o["type"] == "index-pattern" else next((r["id"] for r in o["references"] if r["type"] == "index-pattern" and o["type"] == "search"), None)
+        query(where, source.get("query", {}).get("query"), view)
         if o["type"] == "index-pattern":
-            field(where, o["attributes"]["timeFieldName"], {"date"})
+            field(where, o["attributes"]["timeFieldName"], {"date"}, view)
             for name in json.loads(o["attributes"].get("fieldFormatMap", "{}")):
-                field(where, name)
+                field(where, name, None, view)
         if o["type"] == "search":
             for name in o["attributes"]["columns"] + [s[0] for s in o["attributes"]["sort"]]:
-                field(where, name)
+                field(where, name, None, view)
         if o["type"] == "dashboard":
             for p in json.loads(o["attributes"]["panelsJSON"]):
                 panel(o, where, p, say, field, query)
@@ -96,7 +99,8 @@ def panel(o, where, p, say, field, query):
         return
     a = c["attributes"]
     state = a["state"]
-    query(where, state.get("query", {}).get("query"))
+    view = next((r["id"] for r in a["references"] if r["type"] == "index-pattern"), None)
+    query(where, state.get("query", {}).get("query"), view)
     if "formBased" not in state["datasourceStates"]:
         return say(where, "datasource")
     v = state["visualization"]
@@ -111,8 +115,8 @@ def panel(o, where, p, say, field, query):
             if col["operationType"] not in OPERATIONS:
                 say(where, cid, "operation", col["operationType"])
                 continue
-            field(where, col.get("sourceField", ""), OPERATIONS[col["operationType"]])
-            query(where, (col.get("filter") or {}).get("query"))
+            field(where, col.get("sourceField", ""), OPERATIONS[col["operationType"]], view)
+            query(where, (col.get("filter") or {}).get("query"), view)
             by = col.get("params", {}).get("orderBy", {})
             if by.get("type") == "column" and by["columnId"] not in columns:
                 say(where, cid, "orderBy", by)
@@ -155,10 +159,10 @@ def main():
         objs = [json.loads(line) for line in f]
     caps = None
     if "fields" in sys.argv[2:]:
-        views = [o["attributes"]["title"] for o in objs if o["type"] == "index-pattern"]
-        caps = ask("/%s/_field_caps?fields=*" % ",".join(views))["fields"]
+        caps = {o["id"]: ask("/%s/_field_caps?fields=*&ignore_unavailable=true&allow_no_indices=true" % o["attributes"]["title"])["fields"]
+                for o in objs if o["type"] == "index-pattern"}
     wrong = check(objs, caps)
-    print("\n".join(wrong) or "%d objects, nothing found%s" % (len(objs), "" if caps is None else "; %d fields there before the first hunt" % len(caps)))
+    print("\n".join(wrong) or "%d objects, nothing found%s" % (len(objs), "" if caps is None else "; %s fields there before the first hunt" % [len(f) for f in caps.values()]))
     sys.exit(bool(wrong))
 
 
