@@ -43,7 +43,9 @@ const (
 	// clockSure is the p-value (log10) from which a clock or a schedule is not asked for its echo.
 	clockSure = -9
 	// A rhythm of so many beats, so unlikely (log10) and in so large a share of the gaps is beyond doubt, and weighs so much.
-	beyondBeats, beyondLogP, beyondFraction, beyondValue = 60, -15, 0.9, 0.4
+	beyondBeats, beyondLogP, beyondFraction, beyondValue = 36, -12, 0.9, 0.4
+	// With so many beats and so unlikely, it weighs so much more: nobody waits alike a hundred times, however short the time.
+	plentyBeats, plentyLogP, plentyValue = 120, -60, 0.25
 	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of which
 	// timingOrder tells the best from one another.
 	timingHigh, timingMost, timingOrder = 0.58, 0.85, 0.02
@@ -138,7 +140,8 @@ func (b Beacon) Value(keys int, size SizeScore) float64 {
 	s := b.Score(keys)
 	v := s.Score * size.Factor()
 	if b.Beyond() {
-		v = max(v, beyondValue)
+		sure := min(1, (b.LogP-beyondLogP)/(plentyLogP-beyondLogP)) * min(1, float64(b.Beats)/plentyBeats)
+		v = max(v, beyondValue+plentyValue*sure)
 	}
 	if v <= timingHigh {
 		return v

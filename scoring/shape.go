@@ -311,7 +311,7 @@ func (sc *Scorer) missedFit(x []float64) float64 {
 			return sc.mixed(x, 4, func(i int) float64 { return missedDensity(x[i], period, half, missed) })
 		}
 		of, most := 0.0, math.Inf(-1)
-		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3} {
+		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3, 4, 6, 10, 19} {
 			if l := fit(ratio); l > most {
 				of, most = ratio, l
 			}
