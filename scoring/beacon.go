@@ -44,8 +44,10 @@ const (
 	clockSure = -9
 	// A rhythm of so many beats, so unlikely (log10) and in so large a share of the gaps is beyond doubt, and weighs so much.
 	beyondBeats, beyondLogP, beyondFraction, beyondValue = 36, -12, 0.9, 0.4
-	// With so many beats and so unlikely, it weighs so much more: nobody waits alike a hundred times, however short the time.
-	plentyBeats, plentyLogP, plentyValue = 120, -60, 0.25
+	// Or of a few, if it was held for so many seconds: pages that poll for some minutes are many.
+	beyondFewest, beyondHeld = 9, 2700
+	// With so many beats and so unlikely, it weighs so much more: nobody waits alike so often, however short the time.
+	plentyBeats, plentyLogP, plentyValue = 60, -40, 0.25
 	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of which
 	// timingOrder tells the best from one another.
 	timingHigh, timingMost, timingOrder = 0.58, 0.85, 0.02
@@ -130,7 +132,8 @@ func (b Beacon) Quality() float64 {
 
 // Beyond says that the rhythm is beyond doubt, however short it was: many check-ins, nearly all in step, and no timer.
 func (b Beacon) Beyond() bool {
-	return !b.Timer && b.Beats >= beyondBeats && b.LogP <= beyondLogP && b.Test == Gap && b.Fraction >= beyondFraction
+	many := b.Beats >= beyondBeats || b.Beats >= beyondFewest && b.Covered >= beyondHeld
+	return !b.Timer && many && b.LogP <= beyondLogP && b.Test == Gap && b.Fraction >= beyondFraction
 }
 
 // Value is what the beacon weighs as an indicator in a hunt of so many keys: its score by how alike the sizes are, and

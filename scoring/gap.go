@@ -21,6 +21,13 @@ func tightnesses() [5]tightness {
 	}
 }
 
+// exactly is the width that slow sleeps without jitter need, where there are exactMost gaps or fewer: a wider window could
+// not tell five of them from chance.
+var exactly = tightness{1.02, 0.00990099009900991, 0.007284860433862011}
+
+// exactMost is up to how many gaps the exact window is looked at. exactCells is what its p-value is multiplied by.
+const exactMost, exactCells = 16, 84
+
 const (
 	// shortestGap, in milliseconds: no window begins below it, since what a machine does within a second is one act.
 	shortestGap = second
@@ -39,7 +46,7 @@ const (
 
 // gapCells is what a p-value is multiplied by for the number of windows tried. Half of the chance goes to the five
 // tightnesses without bursts, since slow beats, which need it most, have none; a quarter to those of ten seconds, which
-// join what one act of a program opens; a quarter to the other twenty.
+// join what one act of a program opens; a quarter to the other twenty and to the exact one.
 func gapCells(burst int64) float64 {
 	switch burst {
 	case 0:
@@ -47,7 +54,7 @@ func gapCells(burst int64) float64 {
 	case 10 * second:
 		return 20
 	}
-	return 80
+	return 84
 }
 
 // Mode is one rhythm of a series.
@@ -147,6 +154,16 @@ func (sc *Scorer) gapTest(enough float64) (best gapCell, ok bool) {
 				loaded = true
 			}
 			c := sc.modes(gaps, burst, w)
+			if weight := quality(c.efficiency(), c.covered/enough) / (1 + nominalKeys*math.Exp(c.logP)); weight > bestWeight {
+				best, bestWeight = c, weight
+			}
+		}
+	}
+	if m := len(sc.gaps); m >= 3 && m <= exactMost {
+		if w := sc.densest(sc.gaps, 0, exactly); w.k >= 2 && w.logP+math.Log(exactCells) <= modeLogP {
+			sc.strides(0)
+			c := sc.modes(sc.gaps, 0, w)
+			c.logP = min(0, w.logP+math.Log(exactCells))
 			if weight := quality(c.efficiency(), c.covered/enough) / (1 + nominalKeys*math.Exp(c.logP)); weight > bestWeight {
 				best, bestWeight = c, weight
 			}

