@@ -22,6 +22,9 @@ const (
 	presenceSpread = 0.85
 	// presenceSlots is the largest number of slots a day, ten minutes each.
 	presenceSlots = 144
+	// presenceDoubt: where more than half a candidate (log10) is expected to look like it, it is no presence. Few candidates say
+	// no less than that.
+	presenceDoubt = -0.3
 	// presenceMost is what presence alone weighs: medium, and with a rare destination still no more.
 	presenceMost = 0.46
 )
@@ -52,8 +55,8 @@ func (h Hours) Count() int {
 
 // Presence is how persistently a candidate is active, whatever its rhythm. The zero Presence is of nothing that persists.
 type Presence struct {
-	// Active is in how many hours of the window it is.
-	Active int
+	// Active is in how many hours of the window it is, of Hours.
+	Active, Hours int
 	// Pause is the longest time without a connection, seconds.
 	Pause float64
 	// Spread is how many time slots its acts fill, as a share of those that as many acts at random times would.
@@ -85,6 +88,7 @@ func (sc *Scorer) Presence(s Series, w Window) Presence {
 	}
 	sortInts(sc.inside)
 	days := float64(w.Length()) / day
+	p.Hours = int(math.Ceil(float64(w.Length()) / hour))
 	slots := math.Round(min(presenceSlots*days, max(24*days, float64(len(sc.inside))/1.5)))
 	length := int64(math.Ceil(float64(w.Length()) / slots))
 	acts, filled, lastSlot, lastHour := 0, 0, int64(-1), int64(-1)
@@ -112,17 +116,18 @@ func (sc *Scorer) Presence(s Series, w Window) Presence {
 	return p
 }
 
-// Habits is how many of their hosts' hours the candidates of a hunt are active in: what presence is measured against.
+// Habits is in how many of a window's hours the candidates of a hunt are active: what presence is measured against. (Of their hosts'
+// hours it would say little: what somebody uses at work fills most of a working day, and so of the hours of a host that sleeps.)
 // The zero Habits are of no candidate. Candidates are weighed, so that one host with many, or one destination of many hosts, does not
 // settle what is usual.
 type Habits struct{ weight, sum, squares float64 }
 
-// Add takes in a candidate that is active in so many of its host's hours.
-func (h *Habits) Add(weight float64, active, host int) {
-	if host <= 0 || !(weight > 0) {
+// Add takes in a candidate that is active in so many hours of a window.
+func (h *Habits) Add(weight float64, active, hours int) {
+	if hours <= 0 || !(weight > 0) {
 		return
 	}
-	x := float64(active) / float64(host)
+	x := float64(active) / float64(hours)
 	h.weight, h.sum, h.squares = h.weight+weight, h.sum+weight*x, h.squares+weight*x*x
 }
 
@@ -142,8 +147,8 @@ func (h *Habits) Join(o Habits) {
 // LogP is log10 of the chance that a candidate of such habits is active in so many of so many hours, or more: the tail of a
 // beta-binomial distribution of their mean and spread. Half a candidate that is always active and half of one that
 // never is are added, so that few candidates say little.
-func (h Habits) LogP(active, host int) float64 {
-	if active <= 0 || host <= 0 {
+func (h Habits) LogP(active, hours int) float64 {
+	if active <= 0 || hours <= 0 {
 		return 0
 	}
 	h.Add(0.5, 1, 1)
@@ -151,15 +156,15 @@ func (h Habits) LogP(active, host int) float64 {
 	mean := h.sum / h.weight
 	spread := max(0, h.squares/h.weight-mean*mean)
 	mean = min(max(mean, 1e-3), 1-1e-3)
-	// Of fractions of host hours: the variance of a beta-binomial is mean(1-mean)/n (1 + (n-1) rho).
-	n := float64(host)
+	// Of fractions of hours: the variance of a beta-binomial is mean(1-mean)/n (1 + (n-1) rho).
+	n := float64(hours)
 	rho := (n*spread/(mean*(1-mean)) - 1) / max(1, n-1)
 	rho = min(max(rho, presenceTogether), 0.999)
 	a, b := mean*(1/rho-1), (1-mean)*(1/rho-1)
 	lg := func(x float64) float64 { v, _ := math.Lgamma(x); return v }
 	base := lg(a+b) - lg(a) - lg(b) + lg(n+1) - lg(n+a+b)
 	log := math.Inf(-1)
-	for k := active; k <= host; k++ {
+	for k := active; k <= hours; k++ {
 		x := float64(k)
 		log = logAdd(log, base+lg(x+a)+lg(n-x+b)-lg(x+1)-lg(n-x+1))
 	}
@@ -185,8 +190,10 @@ func (p Presence) Score(host int, h Habits, candidates int) PresenceScore {
 	if !p.Holds || float64(p.Active) < presenceShare*float64(host) {
 		return PresenceScore{Host: host}
 	}
-	s := PresenceScore{LogP: h.LogP(p.Active, host), Host: host}
+	s := PresenceScore{LogP: h.LogP(p.Active, p.Hours), Host: host}
 	s.LogExpected = s.LogP + math.Log10(float64(max(1, candidates)))
-	s.Score = presenceMost / (1 + math.Pow(10, s.LogExpected))
+	if s.LogExpected < presenceDoubt {
+		s.Score = presenceMost / (1 + math.Pow(10, s.LogExpected))
+	}
 	return s
 }

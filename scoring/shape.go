@@ -17,6 +17,8 @@ const (
 	// that leaves more than a tenth of the gaps unexplained for a timer, if its p-value (ln) is not very small either.
 	tightDoubt                                  = 3.0
 	wideJitter, wideShare, wideDoubt, fullDoubt = 0.3, 0.9, 3.0, 2.0
+	// wideMargin is by how much a beat of more than half its period in jitter must be likelier, where some are missing.
+	wideMargin = 8.0
 	// edgeShare is how many of the gaps lie at the lower edge of a loop's.
 	edgeShare = 0.25
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x).
@@ -308,7 +310,11 @@ func (sc *Scorer) missedFit(x []float64) float64 {
 			}
 			missed := min(0.9, float64(n-at-within)/float64(n-at))
 			period, half := (x[at]+high)/2, (high-x[at])/2*(1+1/float64(within))
-			return sc.mixed(x, 4, func(i int) float64 { return missedDensity(x[i], period, half, missed) })
+			l := sc.mixed(x, 4, func(i int) float64 { return missedDensity(x[i], period, half, missed) })
+			if ratio > 3.3 {
+				l -= wideMargin // several programs together are as wide
+			}
+			return l
 		}
 		of, most := 0.0, math.Inf(-1)
 		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3, 4, 6, 10, 19} {

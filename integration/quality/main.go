@@ -67,6 +67,14 @@ func run() int {
 			}
 		}
 	}
+	if !*fast && match.MatchString("disguises") {
+		n, err := printDisguises(context.Background(), os.Stdout)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "quality: disguises:", err)
+			return 1
+		}
+		missed += n
+	}
 	fmt.Printf("%d targets missed\n", missed)
 	return 0
 }
@@ -80,6 +88,8 @@ func headings() map[kind]string {
 		timers:      "(share of medium or more; at most the target)",
 		median:      "(median score; at least the target)",
 		loud:        "(median of the stronger of beacon and strobe)",
+		medium:      "(share that a hunt shows as medium, or high, or more; at least the target)",
+		high:        "(share that a hunt shows as medium, or high, or more; at least the target)",
 		found:       "(share that scores above 0.4; at least the target)",
 	}
 }

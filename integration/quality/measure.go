@@ -67,6 +67,8 @@ func measure(x row, runs int) result {
 			score = sc.Presence(s, w).Score(24, habits(), 10_000).Score
 		case anyAlarm:
 			score = shown(&sc, s, w, score, r)
+		case medium, high:
+			score = hunted(&sc, s, w)
 		}
 		scores = append(scores, score)
 		if b.Timer {
@@ -86,6 +88,9 @@ func measure(x row, runs int) result {
 		return res
 	}
 	res.figure = above(scores, 0.4)
+	if x.kind == high {
+		res.figure = above(scores, 0.6)
+	}
 	res.noise = math.Sqrt(max(res.figure*(1-res.figure), 1/float64(runs)) / float64(runs))
 	return res
 }
@@ -121,6 +126,31 @@ func shown(sc *scoring.Scorer, s scoring.Series, w scoring.Window, beacon float6
 		return score
 	}
 	return score + rareWeight
+}
+
+// manyKeys is the size of the hunt of a site of some dozen hosts, in which implants are counted.
+const manyKeys = 10_000
+
+// hunted is the score that a hunt would show of connections to a rare destination, by timing, strobe and presence alone: no evidence
+// of what they look like is there, so a timer stays low, a presence medium, and chance bounds the severity.
+func hunted(sc *scoring.Scorer, s scoring.Series, w scoring.Window) float64 {
+	b, size := sc.Beacon(s, w), sc.Size(s, w)
+	v := scoring.Indicators{Beacon: b.Value(manyKeys, size), Strobe: sc.Strobe(s, w).Score, Presence: sc.Presence(s, w).Score(24, habits(), manyKeys).Score}
+	if v.Strongest() < 0.2 {
+		return v.Strongest()
+	}
+	score := scoring.Final(v, []float64{rareWeight}, scoring.Unexplained)
+	most := 1.0
+	switch {
+	case v.Strobe >= max(v.Beacon, v.Presence):
+	case v.Presence >= v.Beacon:
+		most = 0.59
+	case b.Timer:
+		most = 0.39
+	default:
+		most = [...]float64{0, 0.39, 0.59, 0.79, 1}[b.Chance(manyKeys)]
+	}
+	return min(score, most)
 }
 
 func above(ascending []float64, x float64) float64 {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 
 	"dwell/scoring"
 )
@@ -22,6 +24,9 @@ const (
 	loud
 	// present: the share of series whose presence is medium or more in a hunt of 1e4 pairs.
 	present
+	// medium and high: the share of series that a hunt of 1e4 keys would show as that or more, the destination being rare.
+	medium
+	high
 )
 
 // anyAlarm is as falseAlarms, by any indicator and with the modifier for a rare destination: what a hunt would show.
@@ -48,6 +53,38 @@ func presences() (out []row) {
 	add("office sessions, n = 1000", absent, 0.01, people(1000))
 	add("memoryless, 7 to 23 o'clock, n = 500", absent, 0.01, later(7*3600, memoryless(500, 16*3600)))
 	return out
+}
+
+// grid draws implants of three frameworks' kinds of sleep over all periods, jitters, lifetimes and losses; least is how many
+// check-ins it makes at least.
+func grid(least int) generator {
+	return func(r *rand.Rand) seconds {
+		for {
+			pick := func(of ...float64) float64 { return of[r.IntN(len(of))] }
+			alive := pick(1, 8, 24)
+			from := uniform(r, 0, 24-alive)
+			b := implant{period: pick(5, 60, 300, 1800, 7200, 28800), jitter: pick(0, 0.2, 0.5, 0.9), missed: pick(0, 0.1, 0.3), sleepOnly: r.IntN(3) == 0, from: from, to: from + alive}
+			if t := b.generate(r); len(t) >= least {
+				return t
+			}
+		}
+	}
+}
+
+// asked draws DNS beacons: one name, every 10 s to an hour, all day. A resolver's client asks them as a connection would be made.
+func asked(r *rand.Rand) seconds {
+	b := implant{period: 10 * math.Pow(360, r.Float64()), jitter: uniform(r, 0, 0.5)}
+	return b.generate(r)
+}
+
+// implants are what hunts are for, as the severities that they get.
+func implants() []row {
+	const group = "implants"
+	return []row{
+		{group, "grid of implants (see grid): medium or more", medium, dayLength, grid(4), nil, 648, 0.8, true},
+		{group, "grid of implants (see grid): high or more", high, dayLength, grid(4), nil, 648, 0.7, true},
+		{group, "DNS, one name, 10 s to 1 h, jitter 0-50 %", medium, dayLength, asked, nil, 200, 0.9, true},
+	}
 }
 
 // row is one target of docs/detection.md.
@@ -108,6 +145,7 @@ func rows() []row {
 	}
 	out = append(out, dense()...)
 	out = append(out, presences()...)
+	out = append(out, implants()...)
 	null("Poisson, 72 h, n = 4000", 3*dayLength, memoryless(4000, 3*dayLength), 1000, true)
 	null("Poisson, 7 d, n = 5000", 7*dayLength, memoryless(5000, 7*dayLength), 1000, false)
 	null("Poisson, 7 d, n = 12000", 7*dayLength, memoryless(12000, 7*dayLength), 1000, false)

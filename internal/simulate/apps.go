@@ -33,6 +33,8 @@ type request struct {
 	mime                string
 	// most is how many requests a connection carries at most.
 	most int
+	// each, where set, is how many it carries.
+	each int
 }
 
 // fingerprint gives n hexadecimal digits that belong to a text for ever.
@@ -129,6 +131,7 @@ func (e *engine) http(c *Connection, f *flow, t micros) {
 	if q.most > 1 {
 		n += int64(d.IntN(q.most))
 	}
+	n = max(n, int64(q.each))
 	step := max((c.Start+c.Duration-t)/(n+1), 1)
 	for i := range n {
 		r := &httpRecord{conn: c, ts: t, depth: i + 1, request: q, uri: q.uri, in: max((c.RespBytes/n)-260, 0), status: 200, message: "OK", inMIME: q.mime}

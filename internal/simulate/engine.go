@@ -169,6 +169,8 @@ type flow struct {
 	out, in    int64
 	fate       fate
 	label      *Label
+	// open: it does not end in the window, and nothing cuts it.
+	open bool
 	// hello and request are what is seen inside, if anything.
 	hello   *hello
 	request *request
@@ -188,7 +190,11 @@ func (e *engine) send(d dice, f flow) *Connection {
 		c.SrcPort = f.from.ephemeral(d)
 	}
 	c.weigh(d, f.fate)
-	if !e.connect(c) {
+	if f.open {
+		if c.Start < e.start || c.Start >= e.end {
+			return nil
+		}
+	} else if !e.connect(c) {
 		return nil
 	}
 	if f.label != nil {

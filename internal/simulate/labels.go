@@ -59,7 +59,7 @@ type Label struct {
 	Port      int        `json:"port"`
 	Transport string     `json:"transport"`
 	Service   string     `json:"service,omitempty"`
-	// Connections is how many of its connections are in conn.log, failed ones included.
+	// Connections is how many connections it made, failed ones included; those left open (Talker.Open) are not in conn.log.
 	Connections int64 `json:"connections"`
 	// PeriodSeconds are the periods, Jitter and Loss shares.
 	PeriodSeconds []float64 `json:"period_seconds,omitempty"`
@@ -77,7 +77,7 @@ func newLabel(t *Talker, malign bool, dsts []netip.Addr) *Label {
 		l.Timing = TimingBoth
 	}
 	if l.Indicator == "" {
-		l.Indicator = map[string]string{KindBeacon: "beacon", KindLong: "long_connection", KindStrobe: "strobe", KindDNSTunnel: "dns_tunnel"}[t.Kind]
+		l.Indicator = map[string]string{KindBeacon: "beacon", KindLong: "long_connection", KindStrobe: "strobe", KindDNSTunnel: "dns_tunnel", KindDNSBeacon: "beacon"}[t.Kind]
 	}
 	for _, p := range append(slices.Clone(t.Periods), t.Period) {
 		if p != 0 {
@@ -87,7 +87,7 @@ func newLabel(t *Talker, malign bool, dsts []netip.Addr) *Label {
 	if l.Why == "" {
 		l.Why = fmt.Sprintf("%s of the scenario: %s", t.Name, t.Kind)
 	}
-	if t.Kind == KindDNSTunnel {
+	if t.asks() {
 		l.Port, l.Transport, l.Service = 53, "udp", "dns"
 	}
 	return l

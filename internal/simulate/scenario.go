@@ -58,6 +58,8 @@ const (
 	KindStrobe = "strobe"
 	// KindDNSTunnel carries data in the names that it asks the site's resolver for.
 	KindDNSTunnel = "dns_tunnel"
+	// KindDNSBeacon asks the site's resolver for its one name again and again: what it is told stands in the answers.
+	KindDNSBeacon = "dns_beacon"
 )
 
 // How a talker's gaps vary.
@@ -68,13 +70,18 @@ const (
 	TimingEarly = "early"
 	// TimingClock keeps to a fixed grid; each beat comes up to jitter*period after its place, and the errors do not add up.
 	TimingClock = "clock"
+	// TimingMemoryless draws each gap from an exponential distribution of mean period: no gap says anything of the next.
+	TimingMemoryless = "memoryless"
+	// TimingWork sleeps the period, give or take the jitter, after it has worked: Work on average, memoryless, from the
+	// connection's start on.
+	TimingWork = "work"
 )
 
 // Talker is a program that talks to the outside by itself: a service of the background or an implant.
 type Talker struct {
 	// Name is unique in the scenario.
 	Name string `yaml:"name"`
-	// Kind is beacon, long, strobe or dns_tunnel.
+	// Kind is beacon, long, strobe, dns_tunnel or dns_beacon.
 	Kind string `yaml:"kind"`
 	// Why says in a sentence what it is; it goes into the labels.
 	Why string `yaml:"why,omitempty"`
@@ -94,7 +101,9 @@ type Talker struct {
 	Proxy bool `yaml:"proxy,omitempty"`
 	// Port, Transport (tcp, udp) and Service (as Zeek recognises it: ssl, http, ntp, or nothing). Defaults: 443, tcp,
 	// and ssl on port 443, http on port 80.
-	Port      int    `yaml:"port,omitempty"`
+	Port int `yaml:"port,omitempty"`
+	// AnyPort takes another port at each connection; Port says what it would be on its usual one.
+	AnyPort   bool   `yaml:"any_port,omitempty"`
 	Transport string `yaml:"transport,omitempty"`
 	Service   string `yaml:"service,omitempty"`
 
@@ -103,9 +112,11 @@ type Talker struct {
 	Period  Duration   `yaml:"period,omitempty"`
 	Periods []Duration `yaml:"periods,omitempty"`
 	Hold    Duration   `yaml:"hold,omitempty"`
-	// Jitter is the share of the period by which gaps vary, in the way that Timing says: both (default), early, clock.
+	// Jitter is the share of the period by which gaps vary, in the way that Timing says: both (default), early, clock, memoryless, work.
 	Jitter Share  `yaml:"jitter,omitempty"`
 	Timing string `yaml:"timing,omitempty"`
+	// Work is how long TimingWork works on average.
+	Work Duration `yaml:"work,omitempty"`
 	// Loss is the share of check-ins that do not happen.
 	Loss Share `yaml:"loss,omitempty"`
 	// From and To are when it lives, after the window's start; no To means to the end. One that begins after the
@@ -124,6 +135,10 @@ type Talker struct {
 	Response   int64    `yaml:"response,omitempty"`
 	Duration   Duration `yaml:"duration,omitempty"`
 	SizeJitter Share    `yaml:"size_jitter,omitempty"`
+	// Requests is how many HTTP requests a connection carries, evenly over its Duration; 0 means one.
+	Requests int `yaml:"requests,omitempty"`
+	// Open leaves its connections open beyond the window: what is said at their beginning is logged, they themselves are not.
+	Open bool `yaml:"open,omitempty"`
 	// Fails is the share of connections that nobody answers (S0) or, with Refused, that are refused (REJ).
 	Fails   Share `yaml:"fails,omitempty"`
 	Refused bool  `yaml:"refused,omitempty"`
@@ -250,10 +265,10 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 	if !nameOK.MatchString(t.Name) {
 		bad("name", "%q is needed: up to 63 letters, digits, dots, dashes", t.Name)
 	}
-	oneOf("kind", t.Kind, KindBeacon, KindLong, KindStrobe, KindDNSTunnel)
+	oneOf("kind", t.Kind, KindBeacon, KindLong, KindStrobe, KindDNSTunnel, KindDNSBeacon)
 	oneOf("rotate", t.Rotate, "", "in_turn", "random")
 	oneOf("transport", t.Transport, "", "tcp", "udp")
-	oneOf("timing", t.Timing, "", TimingBoth, TimingEarly, TimingClock)
+	oneOf("timing", t.Timing, "", TimingBoth, TimingEarly, TimingClock, TimingMemoryless, TimingWork)
 	oneOf("system", t.System, "", "windows", "macos", "linux")
 	oneOf("indicator", t.Indicator, "", "beacon", "long_connection", "strobe", "dns_tunnel", "none")
 	for _, p := range []struct {
@@ -280,7 +295,7 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 	if t.Port < 0 || t.Port > 65535 {
 		bad("port", "%d is no port", t.Port)
 	}
-	if t.Proxy && (t.Domain == "" || t.Kind == KindDNSTunnel || t.Transport == "udp") {
+	if t.Proxy && (t.Domain == "" || t.asks() || t.Transport == "udp") {
 		bad("proxy", "needs a domain, and TCP: what goes through a web proxy asks for a name")
 	}
 	t.validateTimes(bad)
@@ -296,6 +311,9 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 		}
 	}
 }
+
+// asks says that it speaks in DNS queries to the site's resolver.
+func (t *Talker) asks() bool { return t.Kind == KindDNSTunnel || t.Kind == KindDNSBeacon }
 
 func (t *Talker) validateTimes(bad func(key, format string, args ...any)) {
 	switch {
@@ -317,8 +335,14 @@ func (t *Talker) validateTimes(bad func(key, format string, args ...any)) {
 	if t.Kind == KindLong && t.Duration == 0 {
 		bad("duration", "is needed for a long connection")
 	}
-	if t.Kind == KindDNSTunnel && t.Domain == "" {
-		bad("domain", "is needed for a DNS tunnel")
+	if t.asks() && t.Domain == "" {
+		bad("domain", "is needed for a DNS tunnel or beacon")
+	}
+	if t.Timing == TimingWork && t.Work <= 0 {
+		bad("work", "is needed with timing: work")
+	}
+	if t.Requests < 0 || t.Requests > 1_000_000 {
+		bad("requests", "%d is out of range: from 1 to 1000000", t.Requests)
 	}
 	if t.Duration < 0 || t.Spread < 0 || t.From < 0 || t.To < 0 {
 		bad("duration", "durations are never negative (duration, spread, from, to)")

@@ -52,7 +52,7 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 		}
 		dsts = []netip.Addr{a}
 	}
-	if t.Kind == KindDNSTunnel {
+	if t.asks() {
 		dsts = []netip.Addr{e.servers[dc1].addr}
 	}
 	label := newLabel(t, malign, dsts)
@@ -155,7 +155,7 @@ const (
 
 // early gives the next moment to act: the next check-in, or a little before it when the name has to be looked up.
 func (p *talking) early(now micros) micros {
-	if p.t.Domain != "" && p.t.Kind != KindDNSTunnel && p.asker().known[p.t.Domain] <= p.due && p.due-lookAhead > now && p.due < never {
+	if p.t.Domain != "" && !p.t.asks() && p.asker().known[p.t.Domain] <= p.due && p.due-lookAhead > now && p.due < never {
 		return p.due - lookAhead
 	}
 	return p.due
@@ -198,6 +198,10 @@ func (p *talking) next(t, end micros) micros {
 	case p.t.Timing == TimingClock:
 		p.grid += period
 		return max(p.grid+p.d.between(0, int64(float64(period)*jitter)), t+1)
+	case p.t.Timing == TimingMemoryless:
+		return t + p.d.exp(period)
+	case p.t.Timing == TimingWork:
+		return t + p.d.exp(p.t.Work.micros()) + p.d.around(period, jitter)
 	case p.t.Timing == TimingEarly:
 		return t + p.d.between(period-int64(float64(period)*jitter), period)
 	}
@@ -206,8 +210,15 @@ func (p *talking) next(t, end micros) micros {
 
 // checkIn makes the connections of one check-in, and gives the moment at which the last of them ends.
 func (p *talking) checkIn(e *engine, t micros) micros {
-	if p.t.Kind == KindDNSTunnel {
+	switch p.t.Kind {
+	case KindDNSTunnel:
 		return p.tunnel(e, t)
+	case KindDNSBeacon:
+		q := question{name: p.t.Domain, typ: typeTXT, ttl: 1, answers: []string{"TXT " + p.d.hex(40)}}
+		took := p.d.between(15*millisecond, 90*millisecond)
+		e.query(p.d, e.servers[dc1], e.forwarders[0], q, t+300, took, nil)
+		e.query(p.d, p.h, e.servers[dc1].addr, q, t, took+700, p.label)
+		return t + took
 	}
 	dst := p.dsts[p.turn%len(p.dsts)]
 	if p.t.Rotate == "random" {
@@ -233,7 +244,10 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 	f := flow{from: p.h, dst: dst, dport: port, proto: proto, service: service, start: t, label: p.label,
 		out: p.d.around(orElse(p.t.Request, 600), size), in: p.d.around(orElse(p.t.Response, 1800), size),
 		dur: p.d.around(orElse(p.t.Duration.micros(), 350*millisecond), size)}
-	f.hello, f.request = p.hello, p.request
+	f.hello, f.request, f.open = p.hello, p.request, p.t.Open
+	if p.t.AnyPort {
+		f.dport = uint16(1024 + p.d.IntN(60_000))
+	}
 	f.dur = min(f.dur, max(p.to-t, second))
 	if p.d.chance(float64(p.t.Fails)) {
 		f.fate = ignored
@@ -294,7 +308,7 @@ func (p *talking) looks(e *engine) {
 		if t.Domain == "" && !t.NoServerName {
 			name = p.dsts[0].String()
 		}
-		p.request = &request{method: orText(t.Method, "GET"), host: name, agent: orText(t.UserAgent, p.h.agent()), uri: orText(t.URI, "/"+fingerprint(8, t.Name)), mime: "text/plain", most: 1}
+		p.request = &request{method: orText(t.Method, "GET"), host: name, agent: orText(t.UserAgent, p.h.agent()), uri: orText(t.URI, "/"+fingerprint(8, t.Name)), mime: "text/plain", most: 1, each: t.Requests}
 		through := *p.request
 		through.uri = "http://" + t.Domain + through.uri
 		p.asked = &through

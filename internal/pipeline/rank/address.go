@@ -2,6 +2,7 @@ package rank
 
 import (
 	"net/netip"
+	"slices"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
@@ -23,10 +24,11 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 		n, active := p.inWindow(&pair, &host.hours)
 		p.counts.Connections += n
 		p.counts.Pairs += min(n, 1)
-		if n >= material.Fewest {
+		found := p.address(&pair)
+		if n >= material.Fewest && !slices.ContainsFunc(found, (*key).paced) {
 			host.note(active, s.alone.address(pair.Dst))
 		}
-		keys = append(keys, p.address(&pair)...)
+		keys = append(keys, found...)
 		s.contacted(src, pair.Dst, n)
 	}
 	s.scatter(src, of)

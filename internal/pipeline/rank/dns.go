@@ -191,7 +191,7 @@ func (s *search) querySubjects(tested int) []*evidence.Subject {
 		}
 		v := scoring.Indicators{DNSTunnel: a.tunnel.Score}
 		if a.key != nil {
-			a.key.shown = a.key.presence.Score(s.hoursOf(q.Client), s.othersOf(q.Client), tested)
+			a.key.shown = a.key.presence.Score(s.hoursOf(q.Client), s.othersOf(q.Client, a.clients == 1), tested)
 			v.Beacon, v.Presence = a.key.indicators(tested).Beacon, a.key.shown.Score
 		}
 		if a.listed {

@@ -1,66 +1,103 @@
 package rank
 
 import (
+	"math"
 	"net/netip"
 
+	"dwell/internal/evidence/prevalence"
 	"dwell/scoring"
 )
 
-const (
-	// sharedHabit is what a destination that several hosts use weighs among the habits: presence is measured against what
-	// hosts do with destinations of their own.
-	sharedHabit = 0.25
-	// fewestHabits: with fewer candidates of other hosts, the host's own count too.
-	fewestHabits = 20
-)
+// fewestHabits: with fewer candidates of other hosts, the host's own count too.
+const fewestHabits = 20
 
-// habit is in how many hours a pair is active.
+// habits are those of candidates with destinations of their own, and of all: what nobody else uses is measured against what
+// other hosts do with what nobody else uses, since services that many use run all day on each of them.
+type habits struct{ own, all scoring.Habits }
+
+// sharedHabit is what a destination that several hosts use weighs among all.
+const sharedHabit = 0.25
+
+// mostOfHost is what the destinations of its own of one host weigh together at most: who uses thirty servers in turn, all day,
+// does not settle what is usual.
+const mostOfHost = 6.0
+
+// habit is in how many hours a pair is active, and whether nobody else uses its destination.
 type habit struct {
-	hours  int
-	weight float64
+	hours int
+	alone bool
 }
+
+// pacedLogP is the p-value (log10) from which a rhythm is there.
+const pacedLogP = -8
+
+// paced says that a key has a rhythm: it is judged by that, and its hours are nobody's habit.
+func (k *key) paced() bool { return k.beacon.LogP <= pacedLogP && !k.beacon.Timer }
 
 // note takes a pair of the source in.
-func (s *source) note(hours int, alone bool) {
-	h := habit{hours, sharedHabit}
-	if alone {
-		h.weight = 1
-	}
-	s.active = append(s.active, h)
-}
+func (s *source) note(hours int, alone bool) { s.active = append(s.active, habit{hours, alone}) }
 
-// habits of a source's pairs.
-func (s *source) habits() (out scoring.Habits) {
-	host := s.hours.Count()
+// habits of a source's pairs, in a window of so many hours.
+func (s *source) habits(window int) (out habits) {
+	alone := 0
 	for _, h := range s.active {
-		out.Add(h.weight, h.hours, host)
+		if h.alone {
+			alone++
+		}
+	}
+	for _, h := range s.active {
+		if h.alone {
+			weight := min(1, mostOfHost/float64(alone))
+			out.own.Add(weight, h.hours, window)
+			out.all.Add(weight, h.hours, window)
+		} else {
+			out.all.Add(sharedHabit, h.hours, window)
+		}
 	}
 	return out
 }
 
 // present settles what the presence of each key is worth, now that it is known what the other hosts do.
 func (s *search) present(tested int) {
-	s.habits, s.active = map[netip.Addr]scoring.Habits{}, map[netip.Addr]int{}
+	s.habits, s.active = map[netip.Addr]habits{}, map[netip.Addr]int{}
+	window := int(math.Ceil(s.m.Window.Duration().Hours()))
 	for i := range s.found {
 		src := &s.found[i]
-		s.habits[src.src], s.active[src.src] = src.habits(), src.hours.Count()
-		s.all.Join(s.habits[src.src])
+		of := src.habits(window)
+		s.habits[src.src], s.active[src.src] = of, src.hours.Count()
+		s.all.own.Join(of.own)
+		s.all.all.Join(of.all)
 	}
 	for i := range s.found {
 		src := &s.found[i]
 		for _, k := range src.keys {
-			k.shown = k.presence.Score(s.hoursOf(src.src), s.othersOf(src.src), tested)
+			k.shown = k.presence.Score(s.hoursOf(src.src), s.othersOf(src.src, s.isAlone(k)), tested)
 		}
 	}
+}
+
+// isAlone says that no other host uses a key's destination.
+func (s *search) isAlone(k *key) bool {
+	switch {
+	case k.kind == scoring.NameKey || k.kind == scoring.DomainKey:
+		return s.alone.domain(prevalence.DomainOf(k.Name))
+	case k.Dst.IsValid():
+		return s.alone.address(k.Dst)
+	}
+	return false
 }
 
 // hoursOf is in how many hours a host is active.
 func (s *search) hoursOf(src netip.Addr) int { return s.active[src] }
 
-// othersOf are the habits of the other hosts' candidates.
-func (s *search) othersOf(src netip.Addr) scoring.Habits {
-	if others := s.all.Without(s.habits[src]); others.Weight() >= fewestHabits {
+// othersOf are the habits of the other hosts' candidates: of those with destinations of their own for one that is alone, if there
+// are enough.
+func (s *search) othersOf(src netip.Addr, alone bool) scoring.Habits {
+	if own := s.all.own.Without(s.habits[src].own); alone && own.Weight() >= fewestHabits {
+		return own
+	}
+	if others := s.all.all.Without(s.habits[src].all); others.Weight() >= fewestHabits {
 		return others
 	}
-	return s.all
+	return s.all.all
 }

@@ -119,8 +119,8 @@ type search struct {
 	// scattered are the sources of a /64 that hardly say anything.
 	scattered map[netip.Prefix]*scattered
 	// all are the habits of all hosts together, habits those of each, active in how many hours each is.
-	all    scoring.Habits
-	habits map[netip.Addr]scoring.Habits
+	all    habits
+	habits map[netip.Addr]habits
 	active map[netip.Addr]int
 }
 
