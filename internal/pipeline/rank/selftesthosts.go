@@ -38,7 +38,7 @@ func (s *search) presenceTest(p *prober, dice *rand.Rand, with hours, cut float6
 				continue
 			}
 			fillRecords(&p.series, records, -1)
-			if k := p.measure(hunt.PairKey{}, scoring.AddressKey); k != nil && k.presence.Score(active, s.all, tested).Score >= cut {
+			if k := p.measure(hunt.PairKey{}, scoring.AddressKey); k != nil && k.presence.Score(active, s.othersOf(netip.Addr{}, true), tested).Score >= cut {
 				cell.Found++
 			}
 		}
