@@ -72,7 +72,7 @@ func TestBadScenariosNameTheKey(t *testing.T) {
 		"seed: 1\n---\nseed: 2":                        "more than one document",
 		implant("    period: 300"):                     `implants[1].period (line 5): "300" has no unit`,
 		implant("    period: 1ms"):                     "implants[1].period: 1ms is too short",
-		implant("    periods: [1m]"):                   "implants[1].hold: is needed",
+		implant("    periods: [1m]"):                   "implants[1].hold: is required",
 		implant("    period: 5m\n    jiter: 5%"):       "jiter (line 6): there is no such key",
 		implant("    period: 5m\n    jitter: 120%"):    "implants[1].jitter (line 6): ",
 		implant("    period: 5m\n    kind: trojan"):    "already defined",
