@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/integration/load"
+	"dwell/integration/load/sodoc"
 	"dwell/integration/testnode"
 	"dwell/internal/es"
 	"dwell/internal/evidence"
@@ -170,8 +171,11 @@ func TestHostileValuesInElasticsearch(t *testing.T) {
 	dir := t.TempDir()
 	labels := simulatedAs(t, dir, "testdata/office.yaml", simulate.Format{JSON: true})
 	good, _ := oddRecords(t, dir, labels)
-	for log, lines := range good {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, "odd_"+log+".log"), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "odd"), 0o755))
+	for _, log := range sodoc.Convertible() {
+		if lines := good[log]; lines != nil {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "odd", log+".log"), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
+		}
 	}
 	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
 	require.NoError(t, err)
@@ -191,14 +195,12 @@ func TestHostileValuesInElasticsearch(t *testing.T) {
 	require.Equal(t, othersFindings(want), othersFindings(run()))
 }
 
-// spoilDocuments puts a hostile value into one field of each document of the odd host, as far as the mapping takes it.
+// spoilDocuments adds, for each document of the odd host, one with a hostile value in one field, as far as the mapping takes it.
 func spoilDocuments(t *testing.T, client *es.Client) (taken, refused int) {
 	t.Helper()
 	var found struct {
 		Hits struct {
 			Hits []struct {
-				Index  string         `json:"_index"`
-				ID     string         `json:"_id"`
 				Source map[string]any `json:"_source"`
 			} `json:"hits"`
 		} `json:"hits"`
@@ -235,14 +237,14 @@ func spoilDocuments(t *testing.T, client *es.Client) (taken, refused int) {
 		if err != nil {
 			continue // a value that is no JSON
 		}
-		fmt.Fprintf(&body, `{"index":{"_index":%q,"_id":%q}}`+"\n%s\n", h.Index, h.ID, text)
+		fmt.Fprintf(&body, `{"create":{"_index":"logs-zeek-so"}}`+"\n%s\n", text)
 	}
 	var done struct {
 		Items []map[string]struct{ Status int } `json:"items"`
 	}
 	require.NoError(t, client.Do(t.Context(), es.Call{Op: "spoil", Request: esapi.BulkRequest{Body: &body, Refresh: "true"}, Decode: es.JSON(&done)}))
 	for _, i := range done.Items {
-		if i["index"].Status < 300 {
+		if i["create"].Status < 300 {
 			taken++
 		} else {
 			refused++
