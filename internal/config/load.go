@@ -265,7 +265,7 @@ func environment(environ []string) map[string]string {
 
 // unknownEnvironment refuses DWELL_ variables that set nothing: they are typing errors.
 func unknownEnvironment(env map[string]string) (errs []error) {
-	known := map[string]bool{"DWELL_CONFIG": true, "DWELL_REQUIRE_ELASTICSEARCH": true, "DWELL_NO_INSTALL": true}
+	known := map[string]bool{"DWELL_CONFIG": true, "DWELL_REQUIRE_ELASTICSEARCH": true, "DWELL_NO_INSTALL": true, "DWELL_PAGER": true}
 	for _, k := range Keys() {
 		known[k.Env()] = true
 	}
