@@ -10,9 +10,12 @@ import (
 
 // TestListsAreNeverNull: a program that reads a document must not meet null where it expects a list.
 func TestListsAreNeverNull(t *testing.T) {
+	now := At(1) // A time that is not known is null, and no list.
+	event := Event{Category: []string{"network"}, Type: []string{"info"}, Start: now, End: now, Ingested: now}
+	window := TimeSpan{Start: now, End: now}
 	for name, document := range map[string]any{
-		"finding": Finding{Event: Event{Category: []string{"network"}, Type: []string{"info"}}},
-		"hunt":    Document{Event: Event{Category: []string{"network"}, Type: []string{"info"}}, Dwell: DwellHunt{Hunt: Summary{Statement: &Statement{Selftest: &Selftest{}}}}},
+		"finding": Finding{Timestamp: now, Event: event, Dwell: Dwell{Window: window}},
+		"hunt":    Document{Timestamp: now, Event: event, Dwell: DwellHunt{Window: window, Hunt: Summary{Statement: &Statement{Selftest: &Selftest{}}}}},
 	} {
 		b, err := json.Marshal(document)
 		require.NoError(t, err)

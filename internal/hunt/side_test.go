@@ -32,8 +32,8 @@ func TestParsePair(t *testing.T) {
 		require.Equal(t, tc.key.Src, from)
 		require.Equal(t, tc.want, to, tc.key.String())
 	}
-	for text, what := range map[string]string{"10.0.0.5": "SOURCE>", "x>203.0.113.9": "is not an address", "10.0.0.5>": "the other side is", "10.0.0.5>a b": "the other side is",
-		"10.0.0.5>a.example:http": "not a port", "10.0.0.5>*:443/tcp#md5=1": "not a TLS fingerprint", "10.0.0.5>*:x/tcp#ja3=1": "not a port", "10.0.0.5>203.0.113.0/33": "the other side is"} {
+	for text, what := range map[string]string{"10.0.0.5": "SOURCE>", "x>203.0.113.9": "is not an address", "10.0.0.5>": "the destination is", "10.0.0.5>a b": "the destination is",
+		"10.0.0.5>a.example:http": "not a port", "10.0.0.5>*:443/tcp#md5=1": "not a TLS fingerprint", "10.0.0.5>*:x/tcp#ja3=1": "not a port", "10.0.0.5>203.0.113.0/33": "the destination is"} {
 		_, _, err := ParsePair(text)
 		require.ErrorContains(t, err, what, text)
 	}
