@@ -134,7 +134,7 @@ func (a *app) diff(ctx context.Context, f *huntFlags, args []string) error {
 	}
 	for _, h := range []*half{&c.Before, &c.After} {
 		if h.Hunts == 0 || !h.Complete {
-			return codeError{exitIncomplete, fmt.Sprintf("%s has no complete hunt with connections: what is new or gone may only be missing on the other side", h.Name)}
+			return codeError{exitIncomplete, fmt.Sprintf("%s has no complete hunt with connections: what is new or gone may only be missing in it", h.Name)}
 		}
 	}
 	return nil

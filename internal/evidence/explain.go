@@ -134,7 +134,7 @@ func (s *Subject) settle(score float64) (left float64, best scoring.Explanation)
 			e.why += "; seen for a month without any anomaly"
 			after = within(scoring.Medium, score)
 		case e.ground == many && s.unsuspicious():
-			e.why += "; nothing about it is odd, and nobody saw whether it was there thirty days ago"
+			e.why += "; nothing about it is odd, and it is unknown whether it was there thirty days ago"
 			after = toHigh(score)
 		case e.ground == many:
 			e.Explanation = scoring.Unexplained

@@ -287,7 +287,7 @@ func TestTricksThatLoweredScores(t *testing.T) {
 			check(s, "own.example")
 			s.rules = "rules: [{name: b, fingerprint: ja4=" + s.ja4 + ", seen: {networks: 198.51.100.0/24}, reason: r, owner: o, expires: \"2199-01-01\"}]"
 		}},
-		{"pauses of a gamma law", .47, .4, func(s *stage) { // security.md 1.11
+		{"pauses of a gamma law", .47, .4, func(s *stage) {
 			for t := 0.0; t < 86400; t += 30 * (s.r.ExpFloat64() + s.r.ExpFloat64() + s.r.ExpFloat64() + s.r.ExpFloat64()) {
 				s.tls(t, s.victim, s.server, "own.example", s.of[s.victim], 300+s.r.IntN(3000))
 			}

@@ -120,7 +120,7 @@ func queries() []Question {
 
 // theAlert asks what the alert says itself.
 func theAlert(what string, fields ...string) Question {
-	q := question("What does dwell say about it?", "The reasons, strongest first, and "+what+". dwell show, with the pair of the alert, tells the whole story.",
+	q := question("What does dwell say about it?", "The reasons, strongest first, and "+what+". dwell show, with the pair of the alert, explains the finding in full.",
 		"", false, "alert", "", []string{"document_id|expand: '%document_id%'"}, append([]string{"message", "dwell.reasons", "host.name"}, fields...)...)
 	return q
 }

@@ -186,7 +186,7 @@ func (l *facts) destination(x *hunt.Evidence) {
 
 func (l *facts) protocol(p *hunt.Protocol) {
 	if c := p.Certificate; c != nil {
-		text := c.Subject + ", issued by " + cmp.Or(c.Issuer, "nobody named")
+		text := c.Subject + ", issued by " + cmp.Or(c.Issuer, "unknown")
 		if c.NotBefore != nil && c.NotAfter != nil {
 			text += fmt.Sprintf(", valid %s to %s", c.NotBefore.UTC().Format("2006-01-02"), c.NotAfter.UTC().Format("2006-01-02"))
 		}
