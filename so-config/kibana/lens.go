@@ -100,7 +100,7 @@ func (v Value) column() map[string]any {
 		c["dataType"] = "date"
 	}
 	if v.Op == Last {
-		c["params"] = map[string]any{"sortField": "@timestamp", "showArrayValues": false}
+		c["params"] = map[string]any{"sortField": "@timestamp", "showArrayValues": true}
 		c["filter"] = query(v.Field + ": *")
 		if t := termType(v.Field); !v.isNumber() {
 			c["dataType"], c["scale"] = t, "ordinal"

@@ -103,7 +103,7 @@ func agg(v kibana.Value) map[string]any {
 		return map[string]any{"percentiles": map[string]any{"field": v.Field, "percents": []int{50}}}
 	case kibana.Last: // of documents that have the field, as Lens filters
 		return map[string]any{"filter": map[string]any{"exists": map[string]any{"field": v.Field}},
-			"aggs": map[string]any{"last": map[string]any{"top_metrics": map[string]any{"metrics": map[string]any{"field": v.Field}, "sort": map[string]any{"@timestamp": "desc"}}}}}
+			"aggs": map[string]any{"last": map[string]any{"top_hits": map[string]any{"size": 1, "_source": false, "fields": []string{v.Field}, "sort": []any{map[string]any{"@timestamp": "desc"}}}}}}
 	}
 	name := map[kibana.Op]string{kibana.Unique: "cardinality", kibana.Max: "max", kibana.Min: "min", kibana.Average: "avg", kibana.Sum: "sum", kibana.Count: "value_count"}[v.Op]
 	return map[string]any{name: map[string]any{"field": v.Field}}
@@ -123,9 +123,11 @@ func Answer(raw json.RawMessage) (number *float64, text string, err error) {
 		Value  *float64            `json:"value"`
 		Values map[string]*float64 `json:"values"`
 		Last   struct {
-			Top []struct {
-				Metrics map[string]any `json:"metrics"`
-			} `json:"top"`
+			Hits struct {
+				Hits []struct {
+					Fields map[string][]any `json:"fields"`
+				} `json:"hits"`
+			} `json:"hits"`
 		} `json:"last"`
 	}
 	if err := json.Unmarshal(raw, &v); err != nil {
@@ -134,9 +136,9 @@ func Answer(raw json.RawMessage) (number *float64, text string, err error) {
 	if median, ok := v.Values["50.0"]; ok {
 		return median, "", nil
 	}
-	for _, top := range v.Last.Top {
-		for _, m := range top.Metrics {
-			switch m := m.(type) {
+	for _, hit := range v.Last.Hits.Hits {
+		for _, values := range hit.Fields {
+			switch m := values[0].(type) {
 			case float64:
 				return &m, "", nil
 			case string:
