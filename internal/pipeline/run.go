@@ -145,6 +145,7 @@ func Inspect(ctx context.Context, src hunt.Source, o Options, look func(*materia
 	if err != nil {
 		return err
 	}
+	h.res.Reading.Add(dwellTimes(ctx, h.m.Session, h.res.Reading.Window, h.res.Findings))
 	h.res.finish(&o)
 	id := newIdentity(&h.res.Reading, &o)
 	id.stamp(h.res.Findings)
