@@ -218,6 +218,20 @@ func TestStories(t *testing.T) {
 			},
 			[]scoring.Story{{Lead: 2, Also: []int{0, 1}}},
 		},
+		"one size of what goes to an address scores a little better: the address leads": {
+			[]scoring.StoryKey{
+				{Kind: scoring.AddressKey, Score: 0.85, Of: of(1, 24)}, {Kind: scoring.UnsharedKey, Score: 0.86, Of: of(1, 24)},
+				{Kind: scoring.UnsharedKey, Score: 0.9, Of: of(1, 24)[:18]},
+			},
+			[]scoring.Story{{Lead: 0, Also: []int{1, 2}}},
+		},
+		"one size of busy traffic is a beacon, the rest is none: the size leads": {
+			[]scoring.StoryKey{
+				{Kind: scoring.AddressKey, Score: 0.1, Of: of(1, 24)},
+				{Kind: scoring.UnsharedKey, Score: 0.9, Of: of(1, 24)[:18]},
+			},
+			[]scoring.Story{{Lead: 1, Also: []int{0}}},
+		},
 		"nothing in common": {
 			[]scoring.StoryKey{{Score: 0.3, Of: of(1, 9)}, {Score: 0.4, Of: of(2, 9)}, {Score: 0.2}},
 			[]scoring.Story{{Lead: 1}, {Lead: 0}, {Lead: 2}},

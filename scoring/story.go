@@ -99,6 +99,9 @@ func Stories(keys []StoryKey) []Story {
 			if keys[narrow].Score >= keys[wide].Score-storyMargin && (fastest < 0 || keys[narrow].Period < keys[fastest].Period) {
 				fastest = narrow
 			}
+			if keys[narrow].Kind > keys[wide].Kind && keys[narrow].Score <= keys[wide].Score+storyMargin {
+				continue // one size of what goes to an address or a name says less than the address or the name
+			}
 			if float64(total[narrow]) >= storyExplains*float64(total[wide]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
 				best = narrow
 			}
