@@ -89,7 +89,7 @@ func (f *File) open(s *stream) *bufio.Reader {
 			l.base = true
 		}
 	}
-	return bufio.NewReaderSize(l, 64<<10)
+	return bufio.NewReaderSize(&small{in: l}, 64<<10)
 }
 
 // inspect looks at the beginning of a file: is it a log, which one, what is its first record.

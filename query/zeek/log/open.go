@@ -116,7 +116,7 @@ func newStream(f *os.File, read *atomic.Int64) (*stream, error) {
 		return nil, err
 	}
 	if order := wide(head); order != nil {
-		s.Reader, s.wide = bufio.NewReaderSize(&utf16Reader{in: s.Reader, order: order}, 64<<10), true
+		s.Reader, s.wide = bufio.NewReaderSize(&small{in: &utf16Reader{in: s.Reader, order: order}}, 64<<10), true
 	}
 	return s, nil
 }
