@@ -20,6 +20,9 @@ const (
 	fleetHosts = 3
 	// fleetMultiple times as long as another's a period may be.
 	fleetMultiple = 3
+	// fleetCounted hosts with the same rhythm are enough to count. Each host of a fleet is compared with the others, so
+	// counting all of a very large one would cost the square of its size.
+	fleetCounted = 1000
 )
 
 // rhythm is how a host calls a destination.
@@ -85,6 +88,9 @@ func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 	own := rhythmOf(c)
 	same, sized := map[netip.Addr]struct{}{c.Src: {}}, 0
 	for _, r := range p.rhythms[at] {
+		if len(same) == fleetCounted {
+			break
+		}
 		if r.src == c.Src || !r.like(own) || !p.talks(at, r.src) || c.Fingerprint.Kind != hunt.NoFingerprint && !own.meets(r) {
 			continue
 		}
@@ -98,7 +104,11 @@ func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 	if 2*sized < len(same)-1 {
 		s.SetApart("this host sends another size than the others")
 	}
-	s.ExplainFleet(fmt.Sprintf("%s hosts beacon to it at the same interval: probably common software, or an outbreak", hunt.Count(len(same))))
+	count := hunt.Count(len(same))
+	if len(same) == fleetCounted {
+		count += " or more"
+	}
+	s.ExplainFleet(count + " hosts beacon to it at the same interval: probably common software, or an outbreak")
 }
 
 // push is fleet for connections that are held for long, as push services are.
