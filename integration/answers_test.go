@@ -31,7 +31,7 @@ func TestTunnelsHaveTheSameAnswersBothWays(t *testing.T) {
 	dir := t.TempDir()
 	const start = 1772409600 // 2026-03-02T00:00:00Z
 	var dns, conn strings.Builder
-	// Two machines below one domain, whose answers are looked up together, and differ.
+	// Two hosts below one domain, whose answers are looked up together, and differ.
 	want := map[string]int64{"10.0.0.5": 0, "10.0.0.6": 0}
 	for i := range 240 {
 		host, answer := "10.0.0.5", strings.Repeat("x", 20+i%7)

@@ -80,7 +80,7 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 		for _, label := range summary.Labels.Implants {
 			pair := label.Sources[0].String() + ">*:443/tcp" + want[label.Name]
 			f, ok := found[pair]
-			if label.Name == "bare" { // what it does not show is less its own than that nobody else knows its servers
+			if label.Name == "bare" { // what it does not show is less its own than that no other host knows its servers
 				for _, lead := range found {
 					if slices.Contains(lead.Dwell.Also, pair) {
 						require.Contains(t, lead.Dwell.Pair, "#unshared")
@@ -94,7 +94,7 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 			}
 			require.True(t, ok, "%s: %v", pair, found)
 			require.Equal(t, "critical", f.Dwell.Severity)
-			require.InDelta(t, 600, *f.Beacon.Period, 60) // its jitter is 10 %
+			require.InDelta(t, 600, *f.Beacon.Period, 60) // its jitter is 10%
 			require.False(t, f.Destination.IP.IsValid())
 			require.Equal(t, want[label.Name][1:], f.Dwell.Destination.Fingerprint)
 			require.Equal(t, 12, f.Dwell.Evidence.AddressCount)

@@ -85,7 +85,7 @@ func TestSameLogsBothWays(t *testing.T) {
 func byPair(r *pipeline.Result) map[string]hunt.Finding {
 	out := map[string]hunt.Finding{}
 	for _, f := range r.Findings {
-		if strings.Contains(f.Dwell.Pair, "#unshared=") { // No one connection stands for what a machine shares with nobody.
+		if strings.Contains(f.Dwell.Pair, "#unshared=") { // No one connection stands for what a host shares with nobody.
 			f.Source.Port, f.Log = 0, nil
 		}
 		out[f.Dwell.Pair] = f
@@ -93,13 +93,13 @@ func byPair(r *pipeline.Result) map[string]hunt.Finding {
 	return out
 }
 
-// smallDay simulates few machines, so that loading them takes seconds.
+// smallDay simulates few hosts, so that loading them takes seconds.
 func smallDay(t *testing.T, dir string) *simulate.Labels {
 	t.Helper()
 	return simulated(t, dir, "testdata/office.yaml")
 }
 
-// simulated writes the day of a scenario into a folder.
+// simulated writes the day of a scenario into a directory.
 func simulated(t *testing.T, dir, scenario string) *simulate.Labels {
 	t.Helper()
 	return simulatedAs(t, dir, scenario, simulate.Format{})

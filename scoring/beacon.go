@@ -246,7 +246,7 @@ func (sc *Scorer) take(b *Beacon, c *gapCell, share float64) {
 	b.Timer = c.logP <= modeLogP && sc.restarts(sc.beyond(c.burst), c.burst, c.window)
 }
 
-// sizeTests looks at the connections of the two most frequent sizes alone: a machine says the same thing every time,
+// sizeTests looks at the connections of the two most frequent sizes alone: a host says the same thing every time,
 // and what people do on the same key has other sizes.
 func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 	if s.Size == nil {

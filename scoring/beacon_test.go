@@ -107,7 +107,7 @@ func TestBeaconReasons(t *testing.T) {
 	}, b.Reasons(50))
 }
 
-// A machine that always sends 120 bytes, among ten times as much of all sizes: its size gives it away.
+// A host that always sends 120 bytes, among ten times as much of all sizes: its size gives it away.
 func TestBeaconBySize(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	var s scoring.Series

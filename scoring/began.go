@@ -19,7 +19,7 @@ const (
 // period (seconds) and jitter (share of it) was found in those from the given time on. Before the change point the gaps are taken to
 // have no memory, at the rate that they have there; from it on they are in step as often as they were found to be. The
 // likeliest change point is given, or the first start where none is likely enough. Nights without connections, and single gaps out of
-// step, do not make it begin anew. ok is false where there are too few gaps to say, or where they are hardly more often in step than
+// step, do not make it begin again. ok is false where there are too few gaps to say, or where they are hardly more often in step than
 // chance has it.
 func Began(starts []int64, from int64, period, jitter float64) (at int64, ok bool) {
 	width := min(max(jitter*beganJitter+beganSlack, beganLeast), beganMost)

@@ -93,7 +93,7 @@ func TestBeganThroughNights(t *testing.T) {
 	require.Equal(t, starts[0], at)
 }
 
-// TestSlowImplantInAMonth: a sleep of 83,935 s, give or take 44 % (a configuration found in the open), is expected by chance less than
+// TestSlowImplantInAMonth: a sleep of 83,935 s, give or take 44% (a configuration found in the open), is expected by chance less than
 // once among 200,000 candidates, in 30 days, whatever the seed.
 func TestSlowImplantInAMonth(t *testing.T) {
 	w := Window{Start: 1_772_323_200_000, End: 1_772_323_200_000 + 30*86_400_000}

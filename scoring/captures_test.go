@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// captures is the folder of the captures, which are no part of the project: tests that need them are skipped without.
+// captures is the directory of the captures, which are no part of the project: tests that need them are skipped without.
 func captures(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -80,7 +80,7 @@ func zeekTable(t testing.TB, path string, columns ...string) [][]string {
 	return out
 }
 
-// zeekLogs are all logs of a kind below a folder, in the order of their names.
+// zeekLogs are all logs of a kind below a directory, in the order of their names.
 func zeekLogs(t testing.TB, root, kind string) []string {
 	t.Helper()
 	var out []string

@@ -12,7 +12,7 @@ const (
 	echoBlocks = 256
 	// echoFewestBlocks must have events: z^2 is at most their number.
 	echoFewestBlocks = 48
-	// echoShift leaves seven bits of a distance's mantissa: bins 0.4 to 0.8 % wide.
+	// echoShift leaves seven bits of a distance's mantissa: bins 0.4 to 0.8% wide.
 	echoShift = 45
 	// echoOrders: distances of one, two and three periods are looked at together.
 	echoOrders = 3
@@ -38,7 +38,7 @@ func (e *echoResult) efficiency() float64 { return 1 - e.jitter/jitterCost }
 // covered is how long beats followed one another, in seconds.
 func (e *echoResult) covered() float64 { return min(e.span, e.pairs*e.period) }
 
-// echoTest looks for beats that each time wait anew, with jitter, while people use the same key: their gaps are cut to
+// echoTest looks for beats that each time wait again, with jitter, while people use the same key: their gaps are cut to
 // pieces by what goes on between, and their phase wanders, but a period after a beat there is another one.
 //
 // For a period T and a jitter w it counts the pairs of events whose distance lies within w of T, 2T and 3T (the

@@ -9,7 +9,7 @@ import (
 // gaps that any exponential distribution, and so any mixture of them, can put into such a window.
 type tightness struct{ ratio, jitter, reach float64 }
 
-// tightnesses go from +-5 % to +-50 %. jitter is (r-1)/(r+1), and reach (1-1/r) r^(-1/(r-1)), since exp(-a) - exp(-ra)
+// tightnesses go from +-5% to +-50%. jitter is (r-1)/(r+1), and reach (1-1/r) r^(-1/(r-1)), since exp(-a) - exp(-ra)
 // is largest at a = ln r/(r-1).
 func tightnesses() [5]tightness {
 	return [...]tightness{
@@ -29,7 +29,7 @@ var exactly = tightness{1.02, 0.00990099009900991, 0.007284860433862011}
 const exactMost, exactCells = 16, 84
 
 const (
-	// shortestGap, in milliseconds: no window begins below it, since what a machine does within a second is one act.
+	// shortestGap, in milliseconds: no window begins below it, since what a host does within a second is one act.
 	shortestGap = second
 	// maxModes is how many rhythms are told apart in one series.
 	maxModes = 3
@@ -40,7 +40,7 @@ const (
 	nominalKeys = 1e6
 	// reachExponent says how the hours that a rhythm was held count: linearly would bury a flawless beat of four hours.
 	reachExponent = 0.4
-	// jitterCost: a jitter of 100 % would take this part (one in jitterCost) of a rhythm's efficiency.
+	// jitterCost: a jitter of 100% would take this part (one in jitterCost) of a rhythm's efficiency.
 	jitterCost = 3
 )
 
@@ -61,7 +61,7 @@ func gapCells(burst int64) float64 {
 type Mode struct {
 	// Period in seconds from the start of a beat to the start of the next, the median.
 	Period float64
-	// Jitter is how far the gaps lie from their middle, as a share of it, but for the most extreme 5 %.
+	// Jitter is how far the gaps lie from their middle, as a share of it, but for the most extreme 5%.
 	Jitter float64
 	// Window is the tightness at which the test saw them, 0.05 to 0.5: Jitter is at most that.
 	Window float64
@@ -213,7 +213,7 @@ func (sc *Scorer) modes(gaps []gapOrder, burst int64, w gapWindow) gapCell {
 	return c
 }
 
-// spread is the half width of the middle 95 % of some gaps in order of their length, as a share of their middle.
+// spread is the half width of the middle 95% of some gaps in order of their length, as a share of their middle.
 func spread(of []gapOrder, burst int64) float64 {
 	cut := len(of) / 40
 	low, high := of[cut].gap()-burst, of[len(of)-1-cut].gap()-burst

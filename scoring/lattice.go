@@ -27,13 +27,13 @@ type latticeResult struct {
 	occupied float64
 }
 
-// efficiency is less the more seldom the machine acts when it wakes, though not by much, and the fewer times it was
+// efficiency is less the more seldom the host acts when it wakes, though not by much, and the fewer times it was
 // seen to: people's programs wake by the minute too, and a dozen acts that agree in that are no persistence yet.
 func (l *latticeResult) efficiency() float64 {
 	return max(0, l.cosine) * math.Pow(l.occupied, 0.2) * min(1, float64(l.gaps)/latticeMany)
 }
 
-// latticeTest looks for a machine that wakes every so often and acts now and then: gaps that are multiples of a round
+// latticeTest looks for a host that wakes every so often and acts now and then: gaps that are multiples of a round
 // period, while the phase may wander.
 //
 // The statistic is the mean of cos(2 pi d/T) over the gaps d from some (k+1/2)T on. A density that falls and is convex

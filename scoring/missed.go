@@ -29,7 +29,7 @@ func (sc *Scorer) missedBets() []missedBet {
 	return sc.bets[:]
 }
 
-// missedTightness is one of the widths that are bet on: +-5 % to +-50 %, in finer steps than GAP's, because bets cost less
+// missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than GAP's, because bets cost less
 // than tests.
 func missedTightness(i int) tightness {
 	r := [missedRatios]float64{1.1, 1.175, 1.25, 1.37, 1.5, 1.72, 2, 2.45, 3}[i]
@@ -38,7 +38,7 @@ func missedTightness(i int) tightness {
 
 // missedBets makes the bets, for each tightness one after the other.
 //
-// Jitters of several periods add up, so their mean is narrower: 96 % of two even ones lie within 0.8 of the jitter, of three
+// Jitters of several periods add up, so their mean is narrower: 96% of two even ones lie within 0.8 of the jitter, of three
 // within 0.65. What a gap of k periods gains is how much likelier a beat puts it there than the exponential does that
 // puts most into the first window, scaled so that no exponential at all gains on average.
 func missedBets() (out [missedRatios * missedShares]missedBet) {

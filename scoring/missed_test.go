@@ -110,7 +110,7 @@ func TestMissedIsABound(t *testing.T) {
 	}
 }
 
-// Sixteen check-ins of a day, one an hour with 20 % jitter and a third missed, are found about every other time; GAP alone gives them a median of 0.04.
+// Sixteen check-ins of a day, one an hour with 20% jitter and a third missed, are found about every other time; GAP alone gives them a median of 0.04.
 func TestMissedBeats(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	var sc Scorer

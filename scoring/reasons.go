@@ -197,7 +197,7 @@ func percent(share float64) string {
 	if p := share * 100; p > 0 && p < 0.95 {
 		return decimals(p, 1) + "%"
 	}
-	// 99.6 % of the gaps are not all of them.
+	// 99.6% of the gaps are not all of them.
 	if share < 1 && share >= 0.995 {
 		return "99%"
 	}

@@ -7,7 +7,7 @@ type Thresholds struct{ Base, Low, Medium, High float64 }
 type RITASettings struct {
 	// Beacon are the thresholds of the beacon score, in percent.
 	Beacon Thresholds
-	// Rare is what a destination adds that few machines talk to, Common what one takes away that many do.
+	// Rare is what a destination adds that few hosts talk to, Common what one takes away that many do.
 	Rare, Common float64
 	// RareSignature is what a signature adds that the source shows to one destination alone.
 	RareSignature float64
@@ -32,7 +32,7 @@ const (
 	RITANoDirect = 0.15
 )
 
-// The shares of all machines up to which a destination is rare to RITA, and from which it is common.
+// The shares of all hosts up to which a destination is rare to RITA, and from which it is common.
 const ritaRare, ritaCommon = 0.02, 0.5
 
 func ritaLongThresholds() Thresholds { return Thresholds{3600, 14400, 28800, 43200} }
@@ -63,8 +63,8 @@ func BucketedScore(value float64, t Thresholds) float64 {
 // BeaconThreat is RITA's threat score of a beacon score (0..1).
 func (r RITASettings) BeaconThreat(score float64) float64 { return BucketedScore(score*100, r.Beacon) }
 
-// Prevalence is RITA's modifier of a destination that so many of all internal machines talk to; 0 where there is none. In a
-// network of fewer than fifty machines nothing is rare to RITA, and of one or two everything is common.
+// Prevalence is RITA's modifier of a destination that so many of all internal hosts talk to; 0 where there is none. In a
+// network of fewer than fifty hosts nothing is rare to RITA, and of one or two everything is common.
 func (r RITASettings) Prevalence(hosts, machines int64) float64 {
 	if hosts <= 0 || machines <= 0 {
 		return 0

@@ -214,7 +214,7 @@ func (sc *Scorer) logNormalFit(x []float64) float64 {
 	})
 }
 
-// gammaFit fits by maximum likelihood to the middle 98 %.
+// gammaFit fits by maximum likelihood to the middle 98%.
 func (sc *Scorer) gammaFit(x []float64) float64 {
 	cut := len(x) / 100
 	mean, logs := 0.0, 0.0
@@ -224,7 +224,7 @@ func (sc *Scorer) gammaFit(x []float64) float64 {
 		logs += sc.logs[cut+i] / float64(len(middle))
 	}
 	s := max(1e-6, math.Log(mean)-logs)
-	shape := min(beatShape, (3-s+math.Sqrt((s-3)*(s-3)+24*s))/(12*s)) // Minka's start, within 1.5 %
+	shape := min(beatShape, (3-s+math.Sqrt((s-3)*(s-3)+24*s))/(12*s)) // Minka's start, within 1.5%
 	norm, _ := math.Lgamma(shape)
 	rate := shape / mean
 	norm -= shape * math.Log(rate)

@@ -7,7 +7,7 @@ import (
 
 // SizeScore is how alike the connections' sizes are.
 type SizeScore struct {
-	// Share of the known sizes within 10 % of the median, but at least 32 bytes. 0 if Known is 0: unknown, not bad.
+	// Share of the known sizes within 10% of the median, but at least 32 bytes. 0 if Known is 0: unknown, not bad.
 	Share float64
 	// Median of the known sizes, bytes, and how many were known.
 	Median float64

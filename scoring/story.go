@@ -62,7 +62,7 @@ const (
 
 // Stories sorts the scored keys of one source into stories: where one key's connections are part of another's, the
 // narrower leads if it has most of the wider one's connections and explains its score but for 0.1, and the wider is named in it. If none of the narrower does,
-// as when the other side moves from address to address, the wider one leads and they are named in it. Many programs share a TLS
+// as when the destination moves from address to address, the wider one leads and they are named in it. Many programs share a TLS
 // fingerprint, a domain has many names, and many things are unshared, so such a key leads over keys that score as well only where it beats faster than each of them. Every key is in
 // exactly one story. Stories come strongest lead first.
 func Stories(keys []StoryKey) []Story {

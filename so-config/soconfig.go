@@ -65,7 +65,7 @@ type Object struct {
 //go:embed README.md elasticsearch kibana/*.ndjson dwell systemd salt soc
 var files embed.FS
 
-// folders are read in this order: index templates need their components.
+// directories are read in this order: index templates need their components.
 func folders() []struct {
 	kind Kind
 	dir  string

@@ -60,7 +60,7 @@ func (a *app) keeping(source hunt.Source, settings *config.Loaded, scope hunt.Sc
 	return &history.Cluster{Store: store, Of: source}
 }
 
-// openHistory opens a history below the state directory; one that is damaged begins anew, and says so.
+// openHistory opens a history below the state directory; one that is damaged begins again, and says so.
 func (a *app) openHistory(settings *config.Loaded, id string, endOfData bool) (*history.Store, error) {
 	state, err := settings.StateDir(a.Environ)
 	if err != nil {

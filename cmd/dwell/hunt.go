@@ -207,7 +207,7 @@ func runHunt(ctx context.Context, source hunt.Source, o pipeline.Options) (*pipe
 	return pipeline.Run(ctx, source, o)
 }
 
-// printing settles the format; rita-csv is the one that needs a folder.
+// printing settles the format; rita-csv is the one that needs a directory.
 func (f *huntFlags) printing(a *app) (output.Options, error) {
 	rita := f.format == string(output.RITA)
 	switch {
@@ -224,7 +224,7 @@ func (f *huntFlags) printing(a *app) (output.Options, error) {
 	return output.Options{Format: output.RITA}, nil
 }
 
-// print gives the findings out: to stdout, or as files into a folder.
+// print gives the findings out: to stdout, or as files into a directory.
 func (a *app) print(findings []hunt.Finding, show output.Options, folder string, noPager bool) error {
 	if show.Format == output.RITA {
 		written, err := output.WriteRITA(folder, findings)
@@ -273,7 +273,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	if o.Selftest && byRITA && f.wholeHunt.Changed("selftest") {
 		return o, usage("--selftest measures our own score: leave --profile rita out")
 	}
-	// Without a home there is no state folder: then tiles go where temporary files go.
+	// Without a home there is no state directory: then tiles go where temporary files go.
 	if dir, err := settings.StateDir(a.Environ); err == nil {
 		o.Memory.Folder = filepath.Join(dir, "tiles")
 	}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// shareWithGroup gives a file to its directory's group to read, where that directory lets a group in and nobody else.
+// shareWithGroup gives a file to its directory's group to read, where that directory lets a group in and no other host.
 func shareWithGroup(path string) error {
 	info, err := os.Stat(filepath.Dir(path))
 	if err != nil {

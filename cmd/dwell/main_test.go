@@ -47,7 +47,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// alone keeps the machine's own configuration out of the scripts, and what they remember out of the machine.
+// alone keeps the host's own configuration out of the scripts, and what they remember out of the host.
 func alone(e *testscript.Env) error {
 	e.Setenv("XDG_CONFIG_HOME", e.WorkDir+"/none")
 	e.Setenv("XDG_STATE_HOME", e.WorkDir+"/state")

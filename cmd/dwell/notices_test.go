@@ -20,7 +20,7 @@ import (
 const noticesFile = "../../THIRD-PARTY-NOTICES.txt"
 
 // TestNoticesUpToDate holds the notices to the modules that the program links on the systems it is built for. With -update it writes them
-// anew out of the module cache; without, it compares the list of modules and versions, which needs no network.
+// again out of the module cache; without, it compares the list of modules and versions, which needs no network.
 func TestNoticesUpToDate(t *testing.T) {
 	linked := map[string][]string{} // directories with packages that are linked, by module and version
 	for _, system := range []string{"linux", "windows", "darwin"} {

@@ -19,7 +19,7 @@ import (
 // portrait is everything about one pair of addresses (or an address and a name): what dwell show draws.
 type portrait struct {
 	Src netip.Addr
-	// Dst is the other side, as it reads in a pair; To is the same.
+	// Dst is the destination, as it reads in a pair; To is the same.
 	Dst string
 	To  hunt.Side
 	// Findings of the pair, scored whatever their weight, strongest first. Empty when nothing could be scored.
@@ -48,7 +48,7 @@ type portCount struct {
 	Connections int
 }
 
-// takePortrait hunts, and keeps everything about one pair: a source and the other side, whatever kind of key that is.
+// takePortrait hunts, and keeps everything about one pair: a source and the destination, whatever kind of key that is.
 func takePortrait(ctx context.Context, src hunt.Source, o pipeline.Options, from netip.Addr, to hunt.Side) (*portrait, error) {
 	defer collector.Often()()
 	o.MinScore = 0
@@ -181,7 +181,7 @@ func (p *portrait) inOrder() {
 	p.Starts, p.Sizes = starts, sizes
 }
 
-// names finds what else the other side is called.
+// names finds what else the destination is called.
 func (p *portrait) names(m *material.Material, to *hunt.Side) {
 	if m.Named == nil || to.DNS {
 		return

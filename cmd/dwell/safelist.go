@@ -48,7 +48,7 @@ func readSafelist(settings *config.Loaded) (*safelist.List, error) {
 func openSafelist(settings *config.Loaded) (pipeline.Safelist, error) { return readSafelist(settings) }
 
 // remarker gives what marks a stored finding by the rules as they are now: one that was written or removed by hand counts at once, and one that has
-// expired no more. A rule that this machine's list does not know keeps its mark: the list of another machine may.
+// expired no more. A rule that this host's list does not know keeps its mark: the list of another host may.
 func (a *app) remarker(settings *config.Loaded) (func(*hunt.Finding), error) {
 	list, err := readSafelist(settings)
 	if err != nil {
@@ -117,7 +117,7 @@ func (a *app) listSafelist() error {
 	return w.Flush()
 }
 
-// ruleSide is the other side of a rule, for people.
+// ruleSide is the destination of a rule, for people.
 func ruleSide(r *safelist.Rule) string {
 	to := r.Destination + r.Domain
 	if r.ASN != 0 {

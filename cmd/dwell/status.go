@@ -90,7 +90,7 @@ func (a *app) status(ctx context.Context, last int, format string) error {
 	return nil
 }
 
-// held says what waits on this machine for the cluster to take it.
+// held says what waits on this host for the cluster to take it.
 func (a *app) held(settings *config.Loaded) {
 	dir, err := settings.StateDir(a.Environ)
 	if err != nil {
@@ -98,7 +98,7 @@ func (a *app) held(settings *config.Loaded) {
 	}
 	dir = filepath.Join(dir, "spool")
 	if _, err := os.Stat(dir); err != nil {
-		return // nothing was ever held by this user on this machine, or it is another's to see
+		return // nothing was ever held by this user on this host, or it is another's to see
 	}
 	st, err := spool.Look(dir, settings.State.SpoolBytes)
 	if err != nil {

@@ -84,7 +84,7 @@ type hold struct {
 	release func()
 }
 
-// openHold takes the state folder for this process and opens the spool in it. With shared, the spool of a folder that another
+// openHold takes the state directory for this process and opens the spool in it. With shared, the spool of a directory that another
 // dwell has is opened all the same: that one stores what is put there.
 func (a *app) openHold(settings *config.Loaded, shared bool) (*hold, error) {
 	dir, err := settings.StateDir(a.Environ)
@@ -116,7 +116,7 @@ func missingTemplates(err error) error {
 	return err
 }
 
-// store writes a hunt and says what became of it. What the cluster does not take now is held in the state folder.
+// store writes a hunt and says what became of it. What the cluster does not take now is held in the state directory.
 func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loaded, r *pipeline.Result) error {
 	var report store.Report
 	held, err := a.openHold(settings, true)

@@ -177,7 +177,7 @@ func child(ctx context.Context, in string) error {
 }
 
 // reading measures what it takes to read a log into pairs, without anything that comes after: the quickest of three, and the
-// processor's time of that one, which a busy machine changes less.
+// processor's time of that one, which a busy host changes less.
 func reading(ctx context.Context, name, path string) error {
 	var best, work time.Duration
 	var records int

@@ -20,7 +20,7 @@ import (
 )
 
 // The clocks by which evidence is measured: time that passes, and the time of processors that this process takes, which a busy
-// machine does not change as much.
+// host does not change as much.
 const (
 	wallClock      = "by the clock"
 	processorClock = "processor time"

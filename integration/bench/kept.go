@@ -24,10 +24,10 @@ import (
 	"dwell/internal/pipeline/rank"
 )
 
-// inHistory says that a child hunts in days that lie below a folder: FOLDER:DAYS:CONNECTIONS:MEMORY.
+// inHistory says that a child hunts in days that lie below a directory: FOLDER:DAYS:CONNECTIONS:MEMORY.
 const inHistory = "history:"
 
-// implant is what is put into long windows: a sleep of 83,935 s, give or take 44 %.
+// implant is what is put into long windows: a sleep of 83,935 s, give or take 44%.
 var implant = struct {
 	src, dst netip.Addr
 	period   float64
@@ -173,7 +173,7 @@ func (t traffic) records(d, number int, visit func(i int, c *hunt.Connection)) {
 	}
 }
 
-// archive opens the history of a month below a folder. Each day stands for a file.
+// archive opens the history of a month below a directory. Each day stands for a file.
 func archive(dir string, m month) (*history.Archive, error) {
 	store, err := history.Open(filepath.Join(dir, "history"), "bench", history.Options{EndOfData: true})
 	if err != nil {
@@ -191,7 +191,7 @@ func archive(dir string, m month) (*history.Archive, error) {
 		}}, nil
 }
 
-// long measures history in a folder, or in one of its own that it removes.
+// long measures history in a directory, or in one of its own that it removes.
 func long(ctx context.Context, dir string, n, days int, windows []string, mib int) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "dwell-bench-"); err != nil {

@@ -16,12 +16,12 @@ var day = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 const (
 	// chunk is how many connections are made at a time, each chunk by a seed of its own.
 	chunk = 5000
-	// made is raised when other traffic is made: an index that was filled before is filled anew.
+	// made is raised when other traffic is made: an index that was filled before is filled again.
 	made = 2
 )
 
 // traffic is a day of n connections in order of time. Six in ten are a pair's only one; one in ten is a beat of a pair that
-// beats evenly all day; the others fall on n/15 pairs, few of which have many. So pairs and machines grow as connections do:
+// beats evenly all day; the others fall on n/15 pairs, few of which have many. So pairs and hosts grow as connections do:
 // two pairs in three connections.
 type traffic struct{ n int }
 
@@ -117,7 +117,7 @@ func (t traffic) bulk(b []byte, number int) ([]byte, int, error) {
 
 // logs calls line with what Zeek writes of a chunk's connections beside conn, JSON without a newline: a TLS record for one
 // in five and a query for one in five, and of a beat what such connections leave behind: a TLS record with a certificate
-// of its own or a request with a file, now and then a query that its address answers, a remark, the lease of the machine.
+// of its own or a request with a file, now and then a query that its address answers, a remark, the lease of the host.
 func (t traffic) logs(number int, line func(log string, text []byte)) {
 	var b []byte
 	put := func(log string, c *connection, format string, args ...any) {

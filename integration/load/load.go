@@ -28,7 +28,7 @@ import (
 
 // Options of a load.
 type Options struct {
-	// Paths are files, and folders with everything below them.
+	// Paths are files, and directories with everything below them.
 	Paths []string
 	// Observer is the sensor's name in the documents; empty means "so-sensor1".
 	Observer string

@@ -38,7 +38,7 @@ func forEachLine(t *testing.T, test func(*testing.T, *es.Client)) {
 	}
 }
 
-// write puts a file into the folder, packed when its name says so.
+// write puts a file into the directory, packed when its name says so.
 func write(t *testing.T, dir, name, content string) {
 	t.Helper()
 	b := []byte(content)

@@ -11,7 +11,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// capturesDir is where the captures lie, if they are there: beside the folder that go.mod is in.
+// capturesDir is where the captures lie, if they are there: beside the directory that go.mod is in.
 func capturesDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -38,13 +38,13 @@ type benign struct {
 	times seconds
 	// hosts is how many hosts of the capture talk to the same destination.
 	hosts int
-	// heldOut series are of machines that no statistic was tuned on.
+	// heldOut series are of hosts that no statistic was tuned on.
 	heldOut bool
 	// log, source and destination say which it is.
 	log, source, destination string
 }
 
-// heldOut says whether a machine of a capture is held out: one of two desktops, one of two things, every other machine of the office.
+// heldOut says whether a host of a capture is held out: one of two desktops, one of two things, every other host of the office.
 func heldOut(log, source string) bool {
 	switch log, _, _ := strings.Cut(log, "/"); log {
 	case "ctu-normal-011", "iot23-21-1-torii":

@@ -28,7 +28,7 @@ const tunedSeed, unseenSeed = 400, 401
 type figures struct{ auc, aucRare, recall20 float64 }
 
 // injection ranks seeded beacons among the captures' benign series: periods 30 s to 2 h (log-uniform),
-// jitter 0-50 %, 0-30 % missed, bursts of 1 to 5, alive 6 to 24 hours; sizes are ignored on both sides.
+// jitter 0-50%, 0-30% missed, bursts of 1 to 5, alive 6 to 24 hours; sizes are ignored on both sides.
 func injection(series []benign, beacons int, seed uint64) (ours, rita figures, all []injected) {
 	var sc scoring.Scorer
 	w := scoring.Window{Start: epoch, End: epoch + 86400e3}
@@ -139,7 +139,7 @@ func printInjection(out io.Writer, series []benign, beacons int) (missed int) {
 		}
 		fmt.Fprintf(out, "%-52s %6.0f %7s %7.3f %7s %7s %7s | %7.3f\n", slice.name, n, "", a/max(1, n), "", "", "", b/max(1, n))
 	}
-	// What statistics were tuned on since the halves were told apart, and what they never saw: other machines, other beacons.
+	// What statistics were tuned on since the halves were told apart, and what they never saw: other hosts, other beacons.
 	tuned := slices.DeleteFunc(slices.Clone(series), func(b benign) bool { return b.heldOut })
 	unseen := slices.DeleteFunc(slices.Clone(series), func(b benign) bool { return !b.heldOut })
 	a, ritaA, _ := injection(tuned, beacons, tunedSeed)

@@ -20,7 +20,7 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// java holds the node's sources and its two class paths, so that a test binary works from any folder.
+// java holds the node's sources and its two class paths, so that a test binary works from any directory.
 //
 //go:embed java
 var java embed.FS
@@ -36,8 +36,8 @@ type build struct {
 	archive   string   // the file of the class archive, see train
 }
 
-// prepare returns the line's build out of the user's cache folder, or makes it: class path by Maven, our sources by
-// javac. One builder works at a time on a machine; the others wait for it and find its result.
+// prepare returns the line's build out of the user's cache directory, or makes it: class path by Maven, our sources by
+// javac. One builder works at a time on a host; the others wait for it and find its result.
 func prepare(ctx context.Context, line Line) (build, error) {
 	if err := Available(line); err != nil {
 		return build{}, err
@@ -106,7 +106,7 @@ func buildKey(line Line, kit jdk) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
 
-// eachSource calls f with every file of the shared folder and of the line's own, its name as in java/.
+// eachSource calls f with every file of the shared directory and of the line's own, its name as in java/.
 func eachSource(line Line, f func(name string, text []byte) error) error {
 	for _, root := range []string{"java/shared", "java/" + line.folder()} {
 		err := fs.WalkDir(java, root, func(name string, d fs.DirEntry, err error) error {
@@ -200,7 +200,7 @@ func run(ctx context.Context, kit jdk, name string, args ...string) error {
 	return nil
 }
 
-// pack writes the folder's files into a jar: a jar is a zip.
+// pack writes the directory's files into a jar: a jar is a zip.
 func pack(folder, jar string) error {
 	out, err := os.Create(jar)
 	if err != nil {

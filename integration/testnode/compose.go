@@ -35,7 +35,7 @@ func composeWorks(ctx context.Context) bool {
 		exec.CommandContext(ctx, docker, "info").Run() == nil
 }
 
-// composeFile climbs from the working folder, which go test sets to the package's, to the folder with go.mod.
+// composeFile climbs from the working directory, which go test sets to the package's, to the directory with go.mod.
 func composeFile() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {

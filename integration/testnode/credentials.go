@@ -21,7 +21,7 @@ import (
 // adminUser is the name of the one user of a node, a superuser.
 const adminUser = "testnode"
 
-// authority is a certificate authority made for one start: nobody else ever trusts it, and its key is never written.
+// authority is a certificate authority made for one start: no other host ever trusts it, and its key is never written.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -66,7 +66,7 @@ func newSerial() (*big.Int, error) {
 	return serial, nil
 }
 
-// writeTo puts ca.pem, cert.pem and key.pem into a folder: a certificate for 127.0.0.1 and localhost, good as server
+// writeTo puts ca.pem, cert.pem and key.pem into a directory: a certificate for 127.0.0.1 and localhost, good as server
 // (HTTP) and as both ends of the transport between nodes.
 func (a *authority) writeTo(folder string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -103,7 +103,7 @@ func (a *authority) writeTo(folder string) error {
 	return writeFiles(folder, files)
 }
 
-// writeUsers puts the file realm's three files into the node's configuration folder.
+// writeUsers puts the file realm's three files into the node's configuration directory.
 func writeUsers(folder, user, password string) error {
 	hash, err := hashPassword(password)
 	if err != nil {

@@ -3,7 +3,7 @@
 // It promises:
 //   - a node that answers when Start returns, over TLS that the node's own CA verifies, with a user whose password was
 //     made for this start alone (line 8; line 9 has neither, see README.md);
-//   - nothing left behind: Stop ends the process and removes its folder, and a node whose starter is killed does the
+//   - nothing left behind: Stop ends the process and removes its directory, and a node whose starter is killed does the
 //     same by itself;
 //   - a reason: a node that does not come up, or dies, shows the end of its log in the error.
 //

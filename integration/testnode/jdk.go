@@ -23,7 +23,7 @@ const debianPackages = "apt-get install openjdk-17-jdk-headless maven"
 
 // jdk is one Java development kit.
 type jdk struct {
-	home    string // the folder that holds bin/java and bin/javac
+	home    string // the directory that holds bin/java and bin/javac
 	release int    // 17, 21, 25
 	version string // as its release file spells it: 17.0.15
 }
@@ -66,7 +66,7 @@ func findJDK(line Line) (jdk, error) {
 		ErrNoJDK, line, line.minJDK(), line.maxJDK(), found, hint)
 }
 
-// jdkFolders lists the folders to look in, JAVA_HOME first, without doubles.
+// jdkFolders lists the directories to look in, JAVA_HOME first, without doubles.
 func jdkFolders() []string {
 	var homes []string
 	add := func(home string) {

@@ -45,5 +45,5 @@ func (l Line) maxJDK() int { return 25 }
 // hasSecurity tells whether the line's modules on Maven Central include TLS and users.
 func (l Line) hasSecurity() bool { return l == Line8 }
 
-// folder is the line's folder under java/.
+// directory is the line's directory under java/.
 func (l Line) folder() string { return fmt.Sprintf("es%d", int(l)) }

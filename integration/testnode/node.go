@@ -16,7 +16,7 @@ import (
 )
 
 // startWithin is how long a node may take to answer when the caller's context does not say it shorter. An idle laptop
-// needs 6 s; a busy CI machine was seen to need 30 s.
+// needs 6 s; a busy CI host was seen to need 30 s.
 const startWithin = 3 * time.Minute
 
 // Options says which node to start.
@@ -66,7 +66,7 @@ type Node struct {
 	process  *process
 }
 
-// Start brings a node up and returns when it answers an authenticated request. The first start on a machine fetches
+// Start brings a node up and returns when it answers an authenticated request. The first start on a host fetches
 // about 95 MB of jars with Maven and compiles seven small classes; later ones take 4 to 6 s on two idle cores. Context ctx bounds the
 // start and nothing after it. The caller must Stop the node.
 //
@@ -98,7 +98,7 @@ func Start(ctx context.Context, options Options) (*Node, error) {
 	return n, nil
 }
 
-// makeHome makes the node's folder: marker, configuration, credentials.
+// makeHome makes the node's directory: marker, configuration, credentials.
 func (n *Node) makeHome() error {
 	home, err := os.MkdirTemp("", "dwell-testnode-")
 	if err != nil {
@@ -111,7 +111,7 @@ func (n *Node) makeHome() error {
 			return fmt.Errorf("make the test node's directory: %w", err)
 		}
 	}
-	// The node removes its folder when its starter is gone; this file tells it that the folder is its own.
+	// The node removes its directory when its starter is gone; this file tells it that the directory is its own.
 	if err := writeFiles(home, map[string][]byte{".dwell-testnode": nil}); err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (n *Node) run(ctx context.Context) error {
 	return n.awaitAnswer(ctx)
 }
 
-// arguments is the JVM's command line. Nothing in it is secret: everybody on the machine can read it.
+// arguments is the JVM's command line. Nothing in it is secret: everybody on the host can read it.
 func (n *Node) arguments() []string {
 	args := []string{
 		"-Xms" + n.options.Heap, "-Xmx" + n.options.Heap,
@@ -273,7 +273,7 @@ func (n *Node) AddRemote(ctx context.Context, name string, other *Node) error {
 	return nil
 }
 
-// Stop ends the node and removes its folder. It returns when both are gone; stopping twice does nothing.
+// Stop ends the node and removes its directory. It returns when both are gone; stopping twice does nothing.
 func (n *Node) Stop() error {
 	return errors.Join(n.Halt(), os.RemoveAll(n.home))
 }

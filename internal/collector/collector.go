@@ -55,7 +55,7 @@ func Often() (end func()) {
 	}
 }
 
-// atNextCollection has the collector told anew when it has come once more: what nobody holds is cleaned up then.
+// atNextCollection has the collector told again when it has come once more: what nobody holds is cleaned up then.
 func atNextCollection() {
 	collecting.waiting = true
 	runtime.AddCleanup(&struct{ _ [64]byte }{}, func(struct{}) {

@@ -67,13 +67,13 @@ type Subject struct {
 	// name, or to a proxy inside; 1 where the key has no name. A name can be forged: that others use it says something only where they
 	// use it at the same servers.
 	Shared float64
-	// Resolved says of a DNS key that only resolvers of the network's (inside, or asked by three machines or more) were asked.
+	// Resolved says of a DNS key that only resolvers of the network's (inside, or asked by three hosts or more) were asked.
 	Resolved bool
 	// Conforms says that port, service, sizes, rate and answers are those of a protocol that repeats by design (NTP, DNS).
 	Conforms bool
 	// Arrived says that the destination came less than thirty days ago, by a store that reaches further back.
 	Arrived bool
-	// AS is the number of the autonomous system of each of the other side's addresses, where that is known.
+	// AS is the number of the autonomous system of each of the destination's addresses, where that is known.
 	AS map[netip.Addr]int64
 
 	weights   Weights

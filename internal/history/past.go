@@ -32,7 +32,7 @@ type remembered struct {
 
 const (
 	// pastKept is how long what no hunt asks for is remembered, rhythmKept how long its change point is: a rhythm that comes back after a
-	// week has begun anew.
+	// week has begun again.
 	pastKept, rhythmKept = 180 * 24 * time.Hour, 7 * 24 * time.Hour
 	// pastMost candidates are remembered, of some 150 bytes each.
 	pastMost = 100_000

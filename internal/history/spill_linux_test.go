@@ -32,7 +32,7 @@ func BenchmarkSpillFormats(b *testing.B) {
 		all = append(all, hunt.Connection{Start: day.UnixMilli() + int64(i)*86_400_000/n, Duration: r.Int64N(100_000), OrigBytes: r.Int64N(3000), RespBytes: r.Int64N(50_000), OrigIPBytes: r.Int64N(4000),
 			Count: 1, Src: netip.AddrFrom4([4]byte{10, 0, byte(r.IntN(4)), byte(r.IntN(256))}), Dst: dst, Service: "ssl", SrcPort: uint16(1024 + r.IntN(60_000)), DstPort: 443, Proto: hunt.TCP})
 	}
-	// By the processor's time, which a busy machine changes less than the clock.
+	// By the processor's time, which a busy host changes less than the clock.
 	processor := func() time.Duration {
 		var u syscall.Rusage
 		require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))

@@ -377,7 +377,7 @@ func TestPastIsRemembered(t *testing.T) {
 	require.Equal(t, day.Add(75*time.Minute), look().First)
 }
 
-// TestManifestDamaged says so and begins anew.
+// TestManifestDamaged says so and begins again.
 func TestManifestDamaged(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, "one", Options{})

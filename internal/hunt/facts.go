@@ -35,7 +35,7 @@ func Top(counts map[string]int64) []Counted {
 }
 
 // Trait is a value that clients show (JA3, JA4, user agent), with its spread over the whole window: how many internal
-// machines show it and towards how many addresses, each up to TraitSpread. Zero means that this is not known: it is known
+// hosts show it and towards how many addresses, each up to TraitSpread. Zero means that this is not known: it is known
 // of the key's [Telling] values, of JA3 where the key shows no JA4.
 type Trait struct {
 	Counted
@@ -122,12 +122,12 @@ type Facts struct {
 	HTTP HTTPFacts
 	// Values are the values of Columns as they were logged, the FactsTop most frequent.
 	Values [AllColumns][]Counted
-	// Weird and Notices are names of weird records and types of notices of the same two machines.
+	// Weird and Notices are names of weird records and types of notices of the same two hosts.
 	Weird, Notices []Counted
 	// Intel are the indicators that Zeek's own intelligence framework saw between the two, or in what the source said of
 	// the key's name.
 	Intel []IntelSeen
-	// Files are the kinds of files that Zeek saw go between the two machines, either way and whatever the port, the most frequent
+	// Files are the kinds of files that Zeek saw go between the two hosts, either way and whatever the port, the most frequent
 	// first.
 	Files []Carried
 	// Silent and Refused are how many connections had no answer (Zeek's S0) and were rejected (REJ), of keys by address and by
@@ -174,7 +174,7 @@ func TopIntel(list []IntelSeen) []IntelSeen {
 type FactBook struct {
 	// Facts are in the order of the keys that were asked for.
 	Facts []Facts
-	// TLSHosts and HTTPHosts are how many internal machines show a JA3 or JA4, and a user agent, in the window.
+	// TLSHosts and HTTPHosts are how many internal hosts show a JA3 or JA4, and a user agent, in the window.
 	TLSHosts, HTTPHosts int
 	// Records are how many records of each log the window holds; a log that is not there is missing.
 	Records map[string]int64

@@ -97,7 +97,7 @@ type Originator struct {
 	Port int        `json:"port,omitempty"`
 }
 
-// Destination is the other side. IP is the zero Addr, and left out, where a key has no single address.
+// Destination is the destination. IP is the zero Addr, and left out, where a key has no single address.
 type Destination struct {
 	IP     netip.Addr `json:"ip,omitzero"`
 	Port   int        `json:"port,omitempty"`
@@ -182,7 +182,7 @@ type Dwell struct {
 	Profile       string   `json:"profile"`
 	// Sensor is the one that saw the pair, in hunts by sensor only; "(none)" where the records name none.
 	Sensor string `json:"sensor,omitempty"`
-	// InternalIP is the machine to look at, whichever side it is on.
+	// InternalIP is the host to look at, whichever side it is on.
 	InternalIP  netip.Addr `json:"internal_ip,omitzero"`
 	Disposition string     `json:"disposition"`
 	// Assignee is who looks after it, by the disposition.
@@ -195,7 +195,7 @@ type Dwell struct {
 	Explained string `json:"explained,omitempty"`
 	// Also are other candidates with the same traffic (at most 20), such as the network around an address.
 	Also []string `json:"also"`
-	// Destination says more of the other side than one address does.
+	// Destination says more of the destination than one address does.
 	Destination *DestinationNetwork `json:"destination,omitempty"`
 	// Sample is the other end of the connection that log.id.uid names, where that is not the finding's destination.
 	Sample *Endpoint `json:"sample,omitempty"`
@@ -283,26 +283,26 @@ type DNSEvidence struct {
 
 // Evidence is what was found beside the rhythm.
 type Evidence struct {
-	// Addresses of the other side, the most used first, at most 20; AddressCount is how many there are in all.
+	// Addresses of the destination, the most used first, at most 20; AddressCount is how many there are in all.
 	Addresses    []netip.Addr `json:"addresses,omitempty"`
 	AddressCount int          `json:"address_count,omitempty"`
-	// Prevalence is how many internal machines talk to the other side.
+	// Prevalence is how many internal hosts talk to the destination.
 	Prevalence *Prevalence `json:"prevalence,omitempty"`
-	// Names that the other side goes by: from DNS answers, TLS server names, HTTP hosts and certificates, at most 20.
+	// Names that the destination goes by: from DNS answers, TLS server names, HTTP hosts and certificates, at most 20.
 	Names []string `json:"names,omitempty"`
 	// Protocol is how the connections were spoken.
 	Protocol *Protocol `json:"protocol,omitempty"`
-	// Service is the known service that the other side is, if it is one.
+	// Service is the known service that the destination is, if it is one.
 	Service *Service `json:"service,omitempty"`
-	// Host is which machine the internal address is.
+	// Host is which host the internal address is.
 	Host *HostEvidence `json:"host,omitempty"`
 	// FirstSeen is how long the destination is known in this network.
 	FirstSeen *FirstSeen `json:"first_seen,omitempty"`
-	// ASN is the autonomous system that announces the other side's address (of several, the one most used), Country where
+	// ASN is the autonomous system that announces the destination's address (of several, the one most used), Country where
 	// it is, as an ISO 3166 code of two letters.
 	ASN     *ASN   `json:"asn,omitempty"`
 	Country string `json:"country,omitempty"`
-	// Intel are the indicators of compromise that the other side matches, at most 10.
+	// Intel are the indicators of compromise that the destination matches, at most 10.
 	Intel []IntelHit `json:"intel,omitempty"`
 }
 
@@ -372,7 +372,7 @@ type Service struct {
 	Source string `json:"source"`
 }
 
-// HostEvidence is what is known of the internal machine, the most frequent first, at most five each. Alerts counts the
+// HostEvidence is what is known of the internal host, the most frequent first, at most five each. Alerts counts the
 // alerts of others (tags:alert) in the window that name it; nil where they could not be looked up.
 type HostEvidence struct {
 	Names    []string `json:"names,omitempty"`
@@ -383,7 +383,7 @@ type HostEvidence struct {
 	Alerts   *int64   `json:"alerts,omitempty"`
 }
 
-// Prevalence counts internal machines: those that talk to the other side, and those that talked to anybody outside.
+// Prevalence counts internal hosts: those that talk to the destination, and those that talked to anybody outside.
 type Prevalence struct {
 	Hosts  int64 `json:"hosts"`
 	Active int64 `json:"active"`

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// NoMachineLogs is the note that some of the logs in which machines say who they are are not there; of none, ok is false.
+// NoMachineLogs is the note that some of the logs in which hosts say who they are are not there; of none, ok is false.
 func NoMachineLogs(missing []string, hint string) (note Note, ok bool) {
 	return Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of hosts", Hint: hint,
 		Count: int64(len(missing)), Logs: missing}, len(missing) > 0
 }
 
-// NamesFrom is where looking for names begins: a day before the window, since machines take an address and log on before
+// NamesFrom is where looking for names begins: a day before the window, since hosts take an address and log on before
 // they talk. An open window stays open.
 func NamesFrom(req Request) time.Time {
 	if req.From.IsZero() {
@@ -50,7 +50,7 @@ type Machine struct {
 	AlertCount int64
 }
 
-// Unknown says that nothing is known of the machine.
+// Unknown says that nothing is known of the host.
 func (m *Machine) Unknown() bool {
 	return len(m.Names)+len(m.MACs)+len(m.Users)+len(m.Agents)+len(m.Software) == 0 && m.AlertCount <= 0
 }
@@ -66,18 +66,18 @@ func SortSaid(list []Said) []Said {
 	return list[:min(len(list), machineTexts)]
 }
 
-// Contacts are the connections of one machine, seen from inside.
+// Contacts are the connections of one host, seen from inside.
 type Contacts struct {
-	// Connections, First and Last are of all connections that the machine took part in, on either side.
+	// Connections, First and Last are of all connections that the host took part in, on either side.
 	Connections int64
 	First, Last int64 // Unix milliseconds; 0 without a connection
-	// Inside are the internal destinations that the machine connected to, by address, port and transport, in order of
+	// Inside are the internal destinations that the host connected to, by address, port and transport, in order of
 	// their first connection; at most MaxInside, the busiest. InsideConnections counts all of them.
 	Inside            []Inside
 	InsideConnections int64
 	// Neighbours are the other internal sources of each outside address, by address, at most MaxNeighbours.
 	Neighbours map[netip.Addr][]netip.Addr
-	// OutsideFirst is the machine's first connection to each outside address, Unix milliseconds.
+	// OutsideFirst is the host's first connection to each outside address, Unix milliseconds.
 	OutsideFirst map[netip.Addr]int64
 }
 
@@ -87,7 +87,7 @@ const (
 	MaxNeighbours = 100
 )
 
-// Inside is one internal destination of a machine.
+// Inside is one internal destination of a host.
 type Inside struct {
 	IP          netip.Addr
 	Port        uint16
@@ -113,7 +113,7 @@ func (c *Contacts) Settle() {
 }
 
 // KerberosClient takes a Kerberos client ("FRANK/CORP.EXAMPLE", "WS04$/CORP.EXAMPLE") apart: the name without the
-// realm, and whether it is a machine's account, which ends with a dollar sign.
+// realm, and whether it is a host's account, which ends with a dollar sign.
 func KerberosClient(client string) (name string, machine bool) {
 	name, _, _ = strings.Cut(client, "/")
 	return strings.CutSuffix(name, "$")

@@ -60,7 +60,7 @@ type Scope struct {
 	Internal  []netip.Prefix
 	Direction Direction
 	// Proxies, if set, narrow the scope to connections of internal sources to these addresses, internal or not: what
-	// machines asked of an HTTP proxy is joined with them.
+	// hosts asked of an HTTP proxy is joined with them.
 	Proxies []netip.Addr
 	// Only, if its Dst is set, narrows the scope to one pair of addresses, or without a Src to one destination.
 	Only  Two
@@ -158,7 +158,7 @@ func (s *Scope) Local() (out []netip.Addr) {
 	return out
 }
 
-// Never says that an address is no machine of anybody's: multicast, loopback and the like.
+// Never says that an address is no host of anybody's: multicast, loopback and the like.
 func (s *Scope) Never(a netip.Addr) bool {
 	if a.Is4() {
 		if b := a.As4()[0]; s.octets[b>>6]>>(b&63)&1 == 0 {
@@ -191,7 +191,7 @@ func (s *Scope) KeepLocal(src, dst netip.Addr, srcLocal, dstLocal, dstForeign bo
 // it may be the site's own or a carrier's with other customers behind it, and only the hosts in it count it as theirs.
 func (s *Scope) SharedOutside() bool { return s.local != nil }
 
-// acrossShared takes the side in 100.64.0.0/10 out, where the other side is not in it and no record called it local.
+// acrossShared takes the side in 100.64.0.0/10 out, where the destination is not in it and no record called it local.
 func (s *Scope) acrossShared(src, dst netip.Addr, srcIn, dstIn bool) (bool, bool) {
 	if !s.SharedOutside() || !srcIn || !dstIn {
 		return srcIn, dstIn
@@ -226,7 +226,7 @@ var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
 // PlainAddr is the IPv4 address that an IPv6 address stands for, IPv4-mapped (::ffff:0:0/96) or by NAT64 (64:ff9b::/96,
-// RFC 6052), so that one machine has one address; any other address is given as it is, without its zone.
+// RFC 6052), so that one host has one address; any other address is given as it is, without its zone.
 func PlainAddr(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() && nat64.Contains(a) {

@@ -41,7 +41,7 @@ type Session struct {
 	Facts func(ctx context.Context, req Request, wanted []PairKey) (FactBook, Remarks, error)
 	// Owners says who holds external addresses. An address of which nothing is known is missing in the answer.
 	Owners func(ctx context.Context, req Request, addrs []netip.Addr) (map[netip.Addr]Owner, Remarks, error)
-	// Machines says which hosts some internal addresses are: names from [NamesFrom] on, the rest in the window. An address of
+	// Hosts says which hosts some internal addresses are: names from [NamesFrom] on, the rest in the window. An address of
 	// which nothing is known is missing in the answer. With talk, the hosts' own HTTP requests and the network's DNS answers
 	// count too: large logs, worth reading for one host.
 	Machines func(ctx context.Context, req Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*Machine, Remarks, error)

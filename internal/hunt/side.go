@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Side is the other side of a pair, whatever kind of key that is, as people name it. One of Addr, Network, Fingerprint and
+// Side is the destination of a pair, whatever kind of key that is, as people name it. One of Addr, Network, Fingerprint and
 // Name is set.
 type Side struct {
 	Addr    netip.Addr
@@ -113,7 +113,7 @@ func (s Side) String() string {
 	return s.Name
 }
 
-// SideOf is the other side of a finding.
+// SideOf is the destination of a finding.
 func SideOf(f *Finding) Side {
 	switch d := f.Dwell.Destination; {
 	case f.Dwell.DNS != nil:

@@ -86,7 +86,7 @@ type Cell struct {
 }
 
 // Floor is the least that a beacon of this period (seconds), jitter and share of missed check-ins must do to score
-// above the cut with a likelihood of 95 %: CheckIns that show, over Hours. 0 where the window is too short for it.
+// above the cut with a likelihood of 95%: CheckIns that show, over Hours. 0 where the window is too short for it.
 type Floor struct {
 	Period   float64 `json:"period"`
 	Jitter   float64 `json:"jitter"`

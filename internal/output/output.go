@@ -31,7 +31,7 @@ const (
 	MISP Format = "misp"
 	// Blocks is a list of names and addresses of escalated findings, one a line.
 	Blocks Format = "blocklist"
-	// RITA is written into a folder (WriteRITA), never to stdout.
+	// RITA is written into a directory (WriteRITA), never to stdout.
 	RITA Format = "rita-csv"
 )
 

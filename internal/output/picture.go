@@ -45,7 +45,7 @@ func bars(counts []int) string {
 }
 
 // Intervals draws the gaps between starts (Unix ms, ascending) as a histogram whose bins grow by a quarter of their
-// size, so that a jitter of 20 % fills about two of them, whatever the period. At most rows bins are drawn: those with the most
+// size, so that a jitter of 20% fills about two of them, whatever the period. At most rows bins are drawn: those with the most
 // gaps; how many were left out is said.
 func Intervals(w io.Writer, starts []int64, rows, width int) error {
 	if len(starts) < 2 {

@@ -133,7 +133,7 @@ func fixed(v float64, decimals int) string {
 	return strconv.FormatFloat(math.Round(v*math.Pow10(decimals))/math.Pow10(decimals), 'f', -1, 64)
 }
 
-// busiest is the address that stands for the other side: the pair's, or the most used one behind a name or in a network.
+// busiest is the address that stands for the destination: the pair's, or the most used one behind a name or in a network.
 func busiest(f *hunt.Finding) netip.Addr {
 	if !f.Destination.IP.IsValid() && f.Dwell.Evidence != nil && len(f.Dwell.Evidence.Addresses) > 0 {
 		return f.Dwell.Evidence.Addresses[0]

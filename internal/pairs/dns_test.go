@@ -56,7 +56,7 @@ func TestOnlyTheResolverIsSeen(t *testing.T) {
 	require.Equal(t, resolver, d.All()[0].Client)
 }
 
-// A machine that somebody asks once is no resolver whose own questions are left out: those whom it asks for have to be seen asking.
+// A host that somebody asks once is no resolver whose own questions are left out: those whom it asks for have to be seen asking.
 func TestAPretendedResolverHidesNothing(t *testing.T) {
 	implant, helper := netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("10.0.0.8")
 	d := NewDNS(0)

@@ -27,7 +27,7 @@ func TestFingerprintsJoinConnectionsToManyDestinations(t *testing.T) {
 	}
 	other := netip.MustParseAddr("10.0.0.2")
 	for i := range 2 {
-		show(other, second, i, "", ja3) // too few to be followed, but a machine that shows it
+		show(other, second, i, "", ja3) // too few to be followed, but a host that shows it
 	}
 	d := names.Join(table)
 	pairs := 0

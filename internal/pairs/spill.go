@@ -18,7 +18,7 @@ import (
 type Budget struct {
 	// Bytes is how much the table may hold, about; 0 means no bound. A batch is taken in whole before it is looked at.
 	Bytes int64
-	// Folder is where tiles go; empty means the system's folder for temporary files.
+	// Folder is where tiles go; empty means the system's directory for temporary files.
 	Folder string
 }
 

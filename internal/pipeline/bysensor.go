@@ -15,7 +15,7 @@ import (
 )
 
 // RunBySensor carries a hunt out for each sensor on its own, one after the other, and puts the results together: the same
-// address at two sensors is two machines. A source without sensors to tell apart is an error.
+// address at two sensors is two hosts. A source without sensors to tell apart is an error.
 func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 	in := src.Open()
 	if in.Sensors == nil {

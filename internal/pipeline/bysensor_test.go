@@ -24,7 +24,7 @@ func (s *sites) Open() *hunt.Session {
 	return in
 }
 
-// The same address at two sensors is two machines: each has its own beat, its own story and its own prevalence, and all is
+// The same address at two sensors is two hosts: each has its own beat, its own story and its own prevalence, and all is
 // one hunt.
 func TestSensorsAreKeptApart(t *testing.T) {
 	north, south := ofDay(every(server, day0, 10*time.Minute, 24*time.Hour)), ofDay(every(server, day0.Add(4*time.Minute), time.Hour, 22*time.Hour))

@@ -47,7 +47,7 @@ func TestCoverageInTheStatement(t *testing.T) {
 	require.Contains(t, s.Text, "2 sensors, of which sensor south has the fewest hours with connections: 22 of 24")
 	require.Contains(t, s.Text, "Coverage incomplete: sensor south has connections in 22 of 24 hours.")
 
-	src.seen.Sensors[1].Hours = 23 // 95.8 %
+	src.seen.Sensors[1].Hours = 23 // 95.8%
 	s = stated(t, src, dwellOptions())
 	require.True(t, s.Complete, s.Text)
 
@@ -57,7 +57,7 @@ func TestCoverageInTheStatement(t *testing.T) {
 	require.False(t, s.Complete)
 
 	src.seen.Loss = []hunt.PeerLoss{{Sensor: "north", Peer: "worker-1", Gaps: 1, Acks: 100_000}, {Sensor: "south", Peer: "worker-1", Gaps: 200, Acks: 200}}
-	s = stated(t, src, dwellOptions()) // 201 of 100,200: 0.2 % in all, and everything of one
+	s = stated(t, src, dwellOptions()) // 201 of 100,200: 0.2% in all, and everything of one
 	require.False(t, s.Complete)
 	require.Contains(t, s.Text, "0.20% of acknowledgements were for data that Zeek never saw (south worker-1: 100%)")
 

@@ -26,7 +26,7 @@ const (
 )
 
 // A hunt whose tiles find no room ends with an error that says where, how much and what to do, and leaves nothing there. The disk is a
-// real one of 64 KiB where this machine lets a process mount one; otherwise files may not grow beyond 4 KiB.
+// real one of 64 KiB where this host lets a process mount one; otherwise files may not grow beyond 4 KiB.
 func TestDiskFullInMidHunt(t *testing.T) {
 	if logs := os.Getenv(envLogs); logs != "" {
 		huntOnFullDisk(t, logs)

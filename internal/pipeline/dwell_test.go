@@ -76,7 +76,7 @@ func TestMovingServerIsOneFinding(t *testing.T) {
 	require.Equal(t, int64(144), f.Network.Connections)
 }
 
-// Two implants of one machine, on one port: each is told for itself, with its own period, unless their servers share a
+// Two implants of one host, on one port: each is told for itself, with its own period, unless their servers share a
 // network. Then the network's finding names both, because a server that moves within it looks the same.
 func TestTwoImplantsOfOneMachine(t *testing.T) {
 	elsewhere, neighbour := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("203.0.113.77")
@@ -254,7 +254,7 @@ func TestDNSTunnelIsFoundByItsNames(t *testing.T) {
 	require.Equal(t, inside, f.Dwell.InternalIP)
 }
 
-// A name that one machine alone uses is rare unless others use names of the domain that somebody registered: below a
+// A name that one host alone uses is rare unless others use names of the domain that somebody registered: below a
 // public suffix (github.io) everybody has a domain of his own.
 func TestRareNameOfADomainThatOthersUse(t *testing.T) {
 	for _, tc := range []struct {

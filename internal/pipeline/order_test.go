@@ -27,7 +27,7 @@ func simulated(t *testing.T) (dir string, labels *simulate.Labels) {
 	return dir, made.Labels
 }
 
-// huntedIn hunts in a folder of logs with all judges; past is what was seen before, nil for nothing.
+// huntedIn hunts in a directory of logs with all judges; past is what was seen before, nil for nothing.
 func huntedIn(t *testing.T, dir string, past *firstseen.Store) *Result {
 	t.Helper()
 	judges := allJudges(t)

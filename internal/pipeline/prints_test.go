@@ -19,7 +19,7 @@ func shown(src *withNames, conns []hunt.Connection, name string, print hunt.Fing
 	}
 }
 
-// A fingerprint that other programs of the machine share, as those on the system's own TLS do, does not swallow a beat
+// A fingerprint that other programs of the host share, as those on the system's own TLS do, does not swallow a beat
 // among them: it stands for itself, under its own address.
 func TestSharedFingerprintDoesNotHideAnImplant(t *testing.T) {
 	system := hunt.Fingerprint{Kind: hunt.JA3, Value: "3b5074b1b5d032e5620f69f9f700ff0e"}

@@ -34,7 +34,7 @@ func (w *withSignatures) Open() *hunt.Session {
 
 func machine(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}) }
 
-// TestRITAModifiers holds what no capture shows to docs/facts/rita.md, 1.10: 60 machines, of which one (1.7 %) talks to the server
+// TestRITAModifiers holds what no capture shows to docs/facts/rita.md, 1.10: 60 hosts, of which one (1.7%) talks to the server
 // every five minutes (a beacon of 1.000, so a threat of 0.8), and 40 to another one.
 func TestRITAModifiers(t *testing.T) {
 	popular, listed, named := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.66"), "c2.evil.example"

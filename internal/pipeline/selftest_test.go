@@ -65,7 +65,7 @@ func TestSelftestMeasuresRecall(t *testing.T) {
 	require.Equal(t, []int64{injected, found}, []int64{s.Selftest.Injected, s.Selftest.Found})
 	require.Equal(t, s, tested(t, ofDay(conns)), "the same hunt gives the same")
 
-	// What the closed form of scoring.DetectionFloor promises in 95 % of cases is measured.
+	// What the closed form of scoring.DetectionFloor promises in 95% of cases is measured.
 	above, seen := int64(0), int64(0)
 	for _, f := range s.Floor {
 		for _, c := range s.Selftest.Cells {

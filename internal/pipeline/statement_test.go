@@ -38,7 +38,7 @@ func TestStatement(t *testing.T) {
 	require.Contains(t, s.Text, "Coverage incomplete: only 22 of 24 hours have connections.")
 	s = stated(t, ofDay(every(server, day0, 5*time.Minute, 23*time.Hour)), dwellOptions())
 	require.Equal(t, int64(23), s.HoursWithData)
-	require.True(t, s.Complete, "23 of 24 are more") // 95.8 %
+	require.True(t, s.Complete, "23 of 24 are more") // 95.8%
 
 	missing := ofDay(day)
 	missing.reading.Gaps = []hunt.Note{{}}

@@ -197,7 +197,7 @@ func itemIndent(text []byte) (indent int, block bool, err error) {
 	return len(line) - len(bytes.TrimLeft(line, " ")), true, nil
 }
 
-// dropEmptyRules takes a "rules:" without rules away, to be written anew.
+// dropEmptyRules takes a "rules:" without rules away, to be written again.
 func dropEmptyRules(text []byte) []byte {
 	var out []byte
 	for line := range bytes.Lines(text) {

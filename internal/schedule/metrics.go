@@ -137,7 +137,7 @@ func (h *Health) Stored(d *hunt.Document, held error) {
 	h.windowEnd.Set(float64(d.Dwell.Window.End.Unix()))
 }
 
-// Spool says what is held on this machine: hunts, documents refused for good, damaged files, and what all take.
+// Spool says what is held on this host: hunts, documents refused for good, damaged files, and what all take.
 func (h *Health) Spool(hunts, dead, damaged int, bytes int64) {
 	h.spooled.Set(float64(hunts))
 	h.dead.Set(float64(dead))

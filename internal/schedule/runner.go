@@ -18,7 +18,7 @@ import (
 
 // Job hunts windows.
 type Job interface {
-	// Clock gives the time by which windows are over: that of the cluster, beside this machine's.
+	// Clock gives the time by which windows are over: that of the cluster, beside this host's.
 	Clock(ctx context.Context) (es.Clock, error)
 	// Past gives, by their ends, what is known of the hunts that Hunt would carry out over these windows: of those very hunts,
 	// not of any other over the same time. Windows that were never hunted are left out.

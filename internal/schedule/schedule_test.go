@@ -70,7 +70,7 @@ type job struct {
 	mu     sync.Mutex
 	past   map[time.Time]hunt.Past
 	hunted []string
-	// skew is how far this machine's clock is ahead; of says what becomes of a hunt; looked counts the looks.
+	// skew is how far this host's clock is ahead; of says what becomes of a hunt; looked counts the looks.
 	skew    time.Duration
 	of      func(w hunt.Window) (done bool, err error)
 	lookErr error
@@ -251,7 +251,7 @@ func TestWrongClocks(t *testing.T) {
 	}
 }
 
-// Within five minutes the cluster's clock says what is over: a window whose end this machine has seen may still be filling.
+// Within five minutes the cluster's clock says what is over: a window whose end this host has seen may still be filling.
 func TestTheClusterSaysWhatIsOver(t *testing.T) {
 	for skew, want := range map[time.Duration][]string{
 		4 * time.Minute:  {"31T22", "31T23"}, // the cluster's midnight and five minutes come at 00:09 here

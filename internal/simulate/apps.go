@@ -168,7 +168,7 @@ func (e *engine) file(c *Connection, t micros, fuid, mime string, size int64, fr
 		took: e.details.between(0, 900), md5: ja3(fuid), sha1: hex.EncodeToString(sum[:])})
 }
 
-// lease is a machine's DHCP, from the controller that hands addresses out: all four messages when it is switched on,
+// lease is a host's DHCP, from the controller that hands addresses out: all four messages when it is switched on,
 // and a renewal at half of the lease.
 func (e *engine) addLeases(h *host) {
 	const leaseTime = 8 * hour

@@ -7,7 +7,7 @@ import (
 	"sort"
 )
 
-// dice is one actor's chance. Every method gives the same value for the same state on every machine: curves come out of
+// dice is one actor's chance. Every method gives the same value for the same state on every host: curves come out of
 // tables that are rounded far above the last bit, and products are rounded before they are added to (a compiler may
 // fuse the two otherwise).
 type dice struct{ *rand.Rand }

@@ -3,7 +3,7 @@
 //
 // It promises three things.
 //
-//   - The same scenario gives the same bytes, on every run and on every machine: all chance comes from one seed, each
+//   - The same scenario gives the same bytes, on every run and on every host: all chance comes from one seed, each
 //     actor has a generator of its own, and no result depends on how a processor rounds a logarithm.
 //   - Nothing is unlabelled that is regular by design: every service and every implant of the scenario stands in
 //     labels.json with its addresses, its count and the reason why it looks as it does.

@@ -10,13 +10,13 @@ import (
 	"dwell/internal/hunt"
 )
 
-// The logs in which machines, people and programs have names: kerberos, ntlm and software; and intel, where Zeek was told what to look
+// The logs in which hosts, people and programs have names: kerberos, ntlm and software; and intel, where Zeek was told what to look
 // for. Their chance is their own, so that the other logs are the same with and without them.
 
 // realm is the site's domain as Kerberos writes it.
 func (e *engine) realm() string { return strings.ToUpper(e.sc.Domain) }
 
-// user is who works at a machine: the number of "ws-007" is the person's.
+// user is who works at a host: the number of "ws-007" is the person's.
 func (h *host) user() string { return "user-" + strings.TrimPrefix(h.name, "ws-") }
 
 // heard says whether Zeek saw an answer, so that there is something to log.
@@ -24,7 +24,7 @@ func (e *engine) heard(c *Connection) bool {
 	return c != nil && !e.onlyConnections && c.State != "S0" && c.State != "REJ"
 }
 
-// ticket logs what a machine asks the domain's controller for: first as itself or its person, then for a service.
+// ticket logs what a host asks the domain's controller for: first as itself or its person, then for a service.
 func (e *engine) ticket(c *Connection, h *host, turn int) {
 	if !e.heard(c) {
 		return
@@ -54,7 +54,7 @@ func (e *engine) logon(c *Connection, h, server *host) {
 	}
 }
 
-// program logs the program that a user agent tells of, once a day for each machine.
+// program logs the program that a user agent tells of, once a day for each host.
 func (e *engine) program(c *Connection, agent string) {
 	key := c.Src.String() + " " + agent
 	if agent == "" || !c.LocalOrig || e.programs[key] > c.Start {

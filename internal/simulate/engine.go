@@ -57,7 +57,7 @@ type engine struct {
 	// details is the chance of what is seen inside connections. It is apart from the actors', so that conn.log is the
 	// same whichever other logs are written.
 	details dice
-	// names is the chance of the logs in which machines and people have names, apart again.
+	// names is the chance of the logs in which hosts and people have names, apart again.
 	names           dice
 	onlyConnections bool
 	// certs and warned are the certificates that were logged, and warned of, with the moment until which that holds.

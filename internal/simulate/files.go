@@ -165,7 +165,7 @@ func (o *output) abort() {
 	}
 }
 
-// vacant refuses a folder in which logs are that no simulation wrote.
+// vacant refuses a directory in which logs are that no simulation wrote.
 func vacant(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -32,7 +32,7 @@ type Window struct {
 	End   time.Time `json:"end"`
 }
 
-// Machine is one internal machine.
+// Machine is one internal host.
 type Machine struct {
 	Name    string     `json:"name"`
 	Address netip.Addr `json:"address"`
@@ -106,7 +106,7 @@ func (l *Label) host(h *host) {
 	}
 }
 
-// involve notes a machine and where it talks to. The label may be nil.
+// involve notes a host and where it talks to. The label may be nil.
 func (l *Label) involve(h *host, dst netip.Addr) {
 	if l == nil {
 		return

@@ -7,16 +7,16 @@ import (
 	"dwell/internal/hunt"
 )
 
-// chore is something that a machine does by itself, over and over, while it is switched on.
+// chore is something that a host does by itself, over and over, while it is switched on.
 type chore struct {
 	h *host
 	d dice
 	// gap is the time to the next turn, do the turn.
 	gap func(c *chore) micros
 	do  func(c *chore, e *engine, t micros)
-	// awake holds the chore back until somebody works at the machine.
+	// awake holds the chore back until somebody works at the host.
 	awake bool
-	// atOnce begins as soon as the machine is switched on, not somewhere in the first gap.
+	// atOnce begins as soon as the host is switched on, not somewhere in the first gap.
 	atOnce bool
 	turns  int
 }
@@ -65,7 +65,7 @@ func randomly(mean micros) func(*chore) micros {
 	return func(c *chore) micros { return c.d.exp(mean) }
 }
 
-// addMachines gives every machine what it does without anybody asking.
+// addMachines gives every host what it does without anybody asking.
 func (e *engine) addMachines() {
 	ntp := e.background("ntp", 123, "udp", "beacon", "clock daemons ask their time servers every 64 to 1024 seconds; benign")
 	updates := e.background("updates", 443, "tcp", "none", "systems and browsers look for updates a few times a day, and sometimes fetch one; benign")
@@ -162,7 +162,7 @@ func (e *engine) addDirectory(h *host) {
 	}})
 }
 
-// chatter is what machines call out to everybody near.
+// chatter is what hosts call out to everybody near.
 func chatter(c *chore, e *engine, t micros) {
 	d := c.d
 	group, port, size := netip.AddrFrom4([4]byte{224, 0, 0, 251}), uint16(5353), int64(90)

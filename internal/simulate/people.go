@@ -45,7 +45,7 @@ func browsing(rate float64) (pages, parallel float64) {
 }
 
 func (e *engine) addPeople() {
-	// Hours at the machine on a working day: without lunch, with the odd absence and evening.
+	// Hours at the host on a working day: without lunch, with the odd absence and evening.
 	atWork := float64(e.sc.Work.To-e.sc.Work.From)/60 - 0.75
 	atWork = float64(0.93*atWork) + 0.12
 	pages, parallel := browsing(e.sc.Rate)

@@ -14,14 +14,14 @@ import (
 type Summary struct {
 	// Labels are what was written into labels.json.
 	Labels *Labels
-	// Files are the logs that were written, relative to the folder, in the order of their names.
+	// Files are the logs that were written, relative to the directory, in the order of their names.
 	Files []string
 	// Bytes is their size on disk.
 	Bytes int64
 }
 
-// Run simulates a scenario and writes its logs and labels.json into a folder, which is made if need be. Each file
-// appears whole under its name or not at all, labels.json last. A folder in which logs are already is refused, since
+// Run simulates a scenario and writes its logs and labels.json into a directory, which is made if need be. Each file
+// appears whole under its name or not at all, labels.json last. A directory in which logs are already is refused, since
 // a hunt would read both. After an error or a cancelled context the files of hours
 // that were finished stay, and labels.json is missing.
 func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error) {

@@ -38,7 +38,7 @@ func run(t *testing.T, sc Scenario, f Format) (string, Summary) {
 	return dir, s
 }
 
-// digests hashes all files of a folder.
+// digests hashes all files of a directory.
 func digests(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -110,7 +110,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 	require.NotEqual(t, digests(t, a)["conn.log"], digests(t, b)["conn.log"])
 }
 
-// lines counts the records of all files of a log in a folder.
+// lines counts the records of all files of a log in a directory.
 func lines(t *testing.T, dir, log string) int64 {
 	t.Helper()
 	var n int64

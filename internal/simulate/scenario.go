@@ -17,7 +17,7 @@ type Scenario struct {
 	// Start is the window's first moment, cut to whole seconds; Length is how long it lasts.
 	Start  time.Time `yaml:"start"`
 	Length Duration  `yaml:"length"`
-	// Internal are the networks of the site. The first IPv4 one holds all machines, the first IPv6 one their second
+	// Internal are the networks of the site. The first IPv4 one holds all hosts, the first IPv6 one their second
 	// addresses.
 	Internal []netip.Prefix `yaml:"internal"`
 	// Domain is the site's own domain.
@@ -89,7 +89,7 @@ type Talker struct {
 	// that System, picked by chance; without both, one workstation.
 	Hosts []string `yaml:"hosts,omitempty"`
 	Share Share    `yaml:"share,omitempty"`
-	// System narrows Share to windows, macos or linux machines.
+	// System narrows Share to windows, macos or linux hosts.
 	System string `yaml:"system,omitempty"`
 
 	// Destinations are outside addresses; none means that one is picked. With several, Rotate is in_turn or random.
@@ -159,7 +159,7 @@ type Talker struct {
 	Indicator string `yaml:"indicator,omitempty"`
 }
 
-// Limits that keep a scenario from eating the machine.
+// Limits that keep a scenario from eating the host.
 const (
 	maxHosts        = 100_000
 	maxDestinations = 60_000

@@ -274,7 +274,7 @@ func TestLinesBecomeDocuments(t *testing.T) {
 	require.Greater(t, n, int64(500))
 }
 
-// The bytes of a scenario are pinned: another machine, another Go release, another run must give the same. Whoever
+// The bytes of a scenario are pinned: another host, another Go release, another run must give the same. Whoever
 // changes on purpose what is simulated changes the digest too.
 func TestBytesAreTheSameEverywhere(t *testing.T) {
 	sc := small()

@@ -26,7 +26,7 @@ type talking struct {
 	// hello and request are what its connections show.
 	hello   *hello
 	request *request
-	// proxy is the machine that it goes through, or nil, and asked what it asks that for.
+	// proxy is the host that it goes through, or nil, and asked what it asks that for.
 	proxy *host
 	asked *request
 }
@@ -59,7 +59,7 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 	e.labels = append(e.labels, label)
 	for _, h := range e.hostsOf(t, i, malign) {
 		if malign {
-			// The truth shall not depend on whether somebody switches a machine off.
+			// The truth shall not depend on whether somebody switches a host off.
 			h.on = []span{{e.start, e.end}}
 		}
 		d := newDice(e.sc.Seed, "talker "+t.Name+" "+h.name)
@@ -83,7 +83,7 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 	}
 }
 
-// hostsOf picks the machines that a talker runs on.
+// hostsOf picks the hosts that a talker runs on.
 func (e *engine) hostsOf(t *Talker, i int, malign bool) []*host {
 	var out []*host
 	for _, name := range t.Hosts {
@@ -104,7 +104,7 @@ func (e *engine) hostsOf(t *Talker, i int, malign bool) []*host {
 	if len(out) > 0 {
 		return out
 	}
-	// One machine: implants in turn on machines of their own, as long as there are enough.
+	// One host: implants in turn on hosts of their own, as long as there are enough.
 	at := d.IntN(len(e.people))
 	if malign {
 		at = (newDice(e.sc.Seed, "first victim").IntN(len(e.people)) + i*max(len(e.people)/max(len(e.sc.Implants), 1), 1)) % len(e.people)
@@ -277,7 +277,7 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 // proxyPort is where the site's web proxy listens.
 const proxyPort = 3128
 
-// asker is the machine that looks the talker's name up.
+// asker is the host that looks the talker's name up.
 func (p *talking) asker() *host {
 	if p.proxy != nil {
 		return p.proxy

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// system is what a machine runs.
+// system is what a host runs.
 type system uint8
 
 const (
@@ -19,7 +19,7 @@ const (
 
 func (s system) String() string { return [...]string{"windows", "macos", "linux"}[s] }
 
-// host is one internal machine.
+// host is one internal host.
 type host struct {
 	name   string
 	addr   netip.Addr
@@ -27,7 +27,7 @@ type host struct {
 	mac    string
 	system system
 	server bool
-	// on are the spans in which the machine is switched on; at are those in which its person works at it.
+	// on are the spans in which the host is switched on; at are those in which its person works at it.
 	on, at []span
 	port   uint16
 	// known are the names that it has looked up, with the moment until which it remembers them.

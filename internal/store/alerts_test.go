@@ -343,7 +343,7 @@ func TestAlertsAreWhatSecurityOnionAsksFor(t *testing.T) {
 }
 
 // TestAlertsPivot: alerts of every shape lead to their packets, are grouped by Security Onion's narrowest view, and have what its
-// playbooks ask for. Written again an hour later, none is raised anew.
+// playbooks ask for. Written again an hour later, none is raised again.
 func TestAlertsPivot(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)

@@ -35,7 +35,7 @@ type Filter struct {
 	// Source and Destination are networks that the address must lie in; a single address is a network of full length.
 	// The zero value means any.
 	Source, Destination netip.Prefix
-	// Internal is the machine that a finding is about, whichever side it is on; the zero value means any.
+	// Internal is the host that a finding is about, whichever side it is on; the zero value means any.
 	Internal netip.Addr
 	// Domain is a destination's name, or a name above it: "evil.example" finds "cdn.evil.example" too.
 	Domain string

@@ -38,7 +38,7 @@ const kibanaTimeout = time.Minute
 const maxKibanaAnswer = 4 << 20
 
 // ImportKibana puts the data view, the saved searches and the dashboards into Kibana, over what is there under their ids,
-// and gives how many objects that were. All our ids begin with "dwell", so nobody else's are touched. It can be repeated.
+// and gives how many objects that were. All our ids begin with "dwell", so no other host's are touched. It can be repeated.
 func ImportKibana(ctx context.Context, o KibanaOptions) (int, error) {
 	objects, err := kibana.NDJSON()
 	if err != nil {

@@ -37,7 +37,7 @@ func (s *Store) Past(ctx context.Context, ids []string) (map[string]hunt.Past, e
 	return out, nil
 }
 
-// Clock gives the cluster's time beside this machine's. Credentials that may not ask a node are told by a search of our own
+// Clock gives the cluster's time beside this host's. Credentials that may not ask a node are told by a search of our own
 // stream, in which "now" is the cluster's.
 func (s *Store) Clock(ctx context.Context) (es.Clock, error) {
 	c, err := s.client.Clock(ctx)

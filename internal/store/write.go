@@ -28,7 +28,7 @@ type Report struct {
 	HuntExisted          bool
 	// Replaces is the revision that this one supersedes, empty for none.
 	Replaces string
-	// Held is why WriteOrHold kept the hunt on this machine, nil where it is stored; Replayed is how many earlier hunts it
+	// Held is why WriteOrHold kept the hunt on this host, nil where it is stored; Replayed is how many earlier hunts it
 	// stored before this one.
 	Held     error
 	Replayed int

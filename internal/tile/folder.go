@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// prefix begins the names of folders of tiles; the process id and a random part follow.
+// prefix begins the names of directories of tiles; the process id and a random part follow.
 const prefix = "dwell-tiles-"
 
-// Folder makes a folder for one hunt's tiles below base, and removes those of hunts whose process is gone.
+// Folder makes a directory for one hunt's tiles below base, and removes those of hunts whose process is gone.
 func Folder(base string) (string, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return "", fmt.Errorf("make a directory for tiles: %w", err)

@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// between looks at what happened between two machines in records that carry no names: connections without an answer, and files.
+// between looks at what happened between two hosts in records that carry no names: connections without an answer, and files.
 // The sender of a file is its record's source, whichever side opened the connection.
 func (f *facts) between() {
 	all, one := f.parted(f.ofKind("address", "name"))
@@ -91,7 +91,7 @@ func (f *facts) betweenNetworks() {
 	}
 }
 
-// betweenAnswer is what happened between two machines.
+// betweenAnswer is what happened between two hosts.
 type betweenAnswer struct {
 	States struct {
 		Count int64 `json:"doc_count"`
@@ -127,7 +127,7 @@ func betweenAggs(ports int) object {
 // unanswered matches connections without an answer.
 func unanswered() object { return oneOf(fieldState, []string{"S0", "REJ"}) }
 
-// fillBetween writes what happened between a key's machines. Nothing is said in a connection without an answer, so that of keys by name
+// fillBetween writes what happened between a key's hosts. Nothing is said in a connection without an answer, so that of keys by name
 // and by fingerprint there are none.
 func (f *facts) fillBetween(i int, ways ...*betweenAnswer) {
 	x, k := &f.book.Facts[i], &f.wanted[i]

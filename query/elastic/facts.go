@@ -157,7 +157,7 @@ func answerInto(v any) func(es.SearchResult) error {
 	}
 }
 
-// window counts the records of each log, and the machines that show fingerprints and user agents.
+// window counts the records of each log, and the hosts that show fingerprints and user agents.
 func (f *facts) window() { f.ask(f.count) }
 
 func (f *facts) count(ctx context.Context) error {
@@ -259,7 +259,7 @@ func (f *facts) queries() {
 	})
 }
 
-// spreads counts the machines that show each telling fingerprint and user agent, and towards how many addresses.
+// spreads counts the hosts that show each telling fingerprint and user agent, and towards how many addresses.
 func (f *facts) spreads() {
 	for _, kind := range []struct {
 		field, dataset string

@@ -25,10 +25,10 @@ const (
 	machinesBatch, machineTexts = 50, 20
 )
 
-// said is one list of texts about machines: of the records of a log, by the address in one field, the text in others.
+// said is one list of texts about hosts: of the records of a log, by the address in one field, the text in others.
 type said struct {
 	log, by string
-	// address is the field with the machine's address; texts are the fields that make the text, with of.
+	// address is the field with the host's address; texts are the fields that make the text, with of.
 	address string
 	texts   []string
 	of      func(texts []string) string
@@ -69,7 +69,7 @@ func saids() []said {
 	}
 }
 
-// Machines is [hunt.Session.Machines]: one search for many machines, and one for their alerts, as many at once as the
+// Hosts is [hunt.Session.Hosts]: one search for many hosts, and one for their alerts, as many at once as the
 // reading sends.
 func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
 	out, remarks := map[netip.Addr]*hunt.Machine{}, hunt.Remarks{}
@@ -98,7 +98,7 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 		}
 		return err
 	})
-	for batch := range slices.Chunk(addrs, machinesBatch) { // each has machines of its own
+	for batch := range slices.Chunk(addrs, machinesBatch) { // each has hosts of its own
 		g.Go(func() error {
 			if err := s.machines(ctx, index, req, batch, lists, out); err != nil {
 				return fmt.Errorf("look up %d hosts: %w", len(batch), err)
@@ -148,7 +148,7 @@ func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Reque
 	}), err
 }
 
-// machines asks one search about a batch.
+// hosts asks one search about a batch.
 func (s *Source) machines(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, lists []said, out map[netip.Addr]*hunt.Machine) error {
 	values, pointers, of := make([]string, len(addrs)), make([]string, len(addrs)), map[string]netip.Addr{}
 	for i, a := range addrs {
@@ -295,7 +295,7 @@ func (s *Source) alertIndices(ctx context.Context, connections []string) (readab
 	return readable, denied, nil
 }
 
-// alerts counts the alerts that name the machines on either side. An index that is not there has none.
+// alerts counts the alerts that name the hosts on either side. An index that is not there has none.
 func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, out map[netip.Addr]*hunt.Machine) error {
 	for _, a := range addrs {
 		out[a].AlertCount = 0

@@ -17,8 +17,8 @@ import (
 	"dwell/query/zeek"
 )
 
-// TestManyMachines looks 130 machines up, half of them IPv6, more than two searches hold, in Security Onion's shape and in
-// log files: the same of both, each machine its own, and the logs that are not there told.
+// TestManyMachines looks 130 hosts up, half of them IPv6, more than two searches hold, in Security Onion's shape and in
+// log files: the same of both, each host its own, and the logs that are not there told.
 func TestManyMachines(t *testing.T) {
 	var addrs []netip.Addr
 	var dhcp, software []string

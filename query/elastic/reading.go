@@ -29,7 +29,7 @@ type log struct {
 	// past says that the span is before the window. An index that is mapped otherwise and has nothing of the window was not
 	// written in it either, and so has nothing that reaches into it.
 	past bool
-	// anew makes the query again when more addresses are known to be internal; set for connections alone.
+	// again makes the query again when more addresses are known to be internal; set for connections alone.
 	anew func() query
 	// rows makes room for records; a batch of rows is used again for others.
 	rows func() rows

@@ -268,7 +268,7 @@ func (f *facts) named(ctx context.Context, batch []int, s *spelling) (bool, erro
 	return whole, nil
 }
 
-// remarks looks at what Zeek itself said of the machines of keys by name, and of the names.
+// remarks looks at what Zeek itself said of the hosts of keys by name, and of the names.
 func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, error) {
 	src, dst, names := members(f, batch, srcText), addressed(members(f, batch, dstText)), members(f, batch, nameOf)
 	room := spellings*len(names) + hunt.FactsTop

@@ -21,7 +21,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// captures is the folder of captures beside the project; without it the test is skipped.
+// captures is the directory of captures beside the project; without it the test is skipped.
 func captures(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -217,7 +217,7 @@ func TestCapturesNoConn(t *testing.T) {
 		records int64 // The README's, 0 where it does not say.
 	}{
 		{"ctu-kovter-009", []string{"http.log.gz", "ssl.log.gz"}, 0},
-		// The folder holds the same requests thrice, under three names: each counts once.
+		// The directory holds the same requests thrice, under three names: each counts once.
 		{"rita/office_http", []string{"http.log.gz"}, 27204},
 	} {
 		t.Run(tc.dir, func(t *testing.T) {
@@ -242,7 +242,7 @@ func TestCapturesNoConn(t *testing.T) {
 	}
 }
 
-// TestCapturesEveryFolder reads every folder of the captures on its own: nothing in them is damaged.
+// TestCapturesEveryFolder reads every directory of the captures on its own: nothing in them is damaged.
 func TestCapturesEveryFolder(t *testing.T) {
 	root := captures(t)
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

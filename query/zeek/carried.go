@@ -7,7 +7,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// carried takes a record of a file, for the keys between whose machines it went. Such records name no port.
+// carried takes a record of a file, for the keys between whose hosts it went. Such records name no port.
 func (g *gathering) carried(r *log.Record) {
 	a, b := first(r, log.TxHosts), first(r, log.RxHosts)
 	if !a.IsValid() || !b.IsValid() {

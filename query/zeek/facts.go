@@ -144,7 +144,7 @@ func (g *gathering) remember(q *queried) {
 	}
 }
 
-// concern calls take for every key that a record between two machines belongs to. Where logs carry names, keys by name go by them.
+// concern calls take for every key that a record between two hosts belongs to. Where logs carry names, keys by name go by them.
 func (g *gathering) concern(s *factSource, dst netip.Addr, port uint16, name string, named bool, take func(*gathered)) {
 	for _, i := range s.byAddress[dst] {
 		if k := &g.wanted[i]; k.Name != "" && !named || k.Name == "" && (k.AnyPort || k.Port == port) {

@@ -102,7 +102,7 @@ func TestCountedColumnsAreRead(t *testing.T) {
 }
 
 // TestFilesBetweenTwoMachines: who sent a file stands in tx_hosts of older Zeeks and not at all, but for the connection's ends, in
-// newer ones. Both ways count, whatever the port, and other machines' files do not.
+// newer ones. Both ways count, whatever the port, and other hosts' files do not.
 func TestFilesBetweenTwoMachines(t *testing.T) {
 	dir := folder(t, map[string]string{"files.log": `{"ts":1774828801.5,"fuid":"F1","tx_hosts":["203.0.113.1"],"rx_hosts":["10.0.0.1"],"conn_uids":["C1"],"source":"HTTP","mime_type":"application/x-dosexec","seen_bytes":100}
 {"ts":1774828802.5,"fuid":"F2","uid":"C2","id.orig_h":"10.0.0.1","id.orig_p":4000,"id.resp_h":"203.0.113.1","id.resp_p":80,"source":"HTTP","mime_type":"application/x-dosexec","is_orig":false,"seen_bytes":50}

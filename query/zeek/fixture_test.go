@@ -73,7 +73,7 @@ func zst(t testing.TB, s string) string {
 	return string(w.EncodeAll([]byte(s), nil))
 }
 
-// folder writes files and gives the folder that holds them.
+// directory writes files and gives the directory that holds them.
 func folder(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()

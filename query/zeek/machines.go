@@ -10,10 +10,10 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// tallied bounds how many different texts one machine is remembered by; a scanner sends a new user agent each time.
+// tallied bounds how many different texts one host is remembered by; a scanner sends a new user agent each time.
 const tallied = 4096
 
-// sayings counts texts of machines.
+// sayings counts texts of hosts.
 type sayings struct {
 	mu   sync.Mutex
 	of   map[netip.Addr]map[saidKey]int64
@@ -51,7 +51,7 @@ func (s *sayings) add(a netip.Addr, list int, by string, text []byte) {
 	}
 }
 
-// Machines is [hunt.Session.Machines] out of dhcp, kerberos, ntlm and software logs, and with talk http and dns logs.
+// Hosts is [hunt.Session.Hosts] out of dhcp, kerberos, ntlm and software logs, and with talk http and dns logs.
 func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
 	t := &sayings{of: map[netip.Addr]map[saidKey]int64{}, want: map[netip.Addr]bool{}}
 	pointers := map[string]netip.Addr{}

@@ -7,7 +7,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// nameKinds are the logs in which names of the other side stand.
+// nameKinds are the logs in which names of the destination stand.
 var nameKinds = []log.Kind{log.SSLLog, log.OpenSSL, log.QUIC, log.HTTPLog, log.OpenHTTP, log.SOCKS}
 
 // ReadNames is [hunt.Session.Names] out of ssl, quic, http and socks logs. Records are taken from a little before the

@@ -18,7 +18,7 @@ import (
 const httpTSV = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\thttp\n" +
 	"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\ttrans_depth\tmethod\thost\turi\treferrer\tuser_agent\trequest_body_len\tresponse_body_len\tstatus_code\tproxied\tresp_mime_types\n"
 
-// names reads the names in a folder.
+// names reads the names in a directory.
 func names(t *testing.T, req hunt.Request, dir string) ([]hunt.NameRecord, hunt.Reading) {
 	t.Helper()
 	var mu sync.Mutex

@@ -14,7 +14,7 @@ const (
 	traitAgent
 )
 
-// shown is what the machines inside show of themselves: how far values are spread, by kind, and which machines show TLS
+// shown is what the hosts inside show of themselves: how far values are spread, by kind, and which hosts show TLS
 // fingerprints and user agents. Several goroutines add to it.
 type shown struct {
 	spreads [3]*spreads
@@ -34,7 +34,7 @@ func newShown(most int64) *shown {
 	return s
 }
 
-// showing is one goroutine's part of a shown: machines are put together at the end.
+// showing is one goroutine's part of a shown: hosts are put together at the end.
 type showing struct {
 	*shown
 	own [2]hosts

@@ -27,7 +27,7 @@ import (
 
 // Options say what to read.
 type Options struct {
-	// Paths are files, folders (everything below them is looked at) and globs. What a file is called does not matter.
+	// Paths are files, directories (everything below them is looked at) and globs. What a file is called does not matter.
 	Paths []string
 	// Only, if set, are the files among them that are wanted, by their paths as [log.List] gives them.
 	Only map[string]bool
@@ -66,7 +66,7 @@ var (
 	huntedLogs = []log.Kind{log.Conn, log.OpenConn, log.ConnLong, log.HTTPLog, log.OpenHTTP, log.SSLLog, log.OpenSSL, log.QUIC, log.SOCKS, log.DNSLog}
 )
 
-// look looks into the files anew.
+// look looks into the files again.
 func (s *Source) look(ctx context.Context, r *log.Report) (*log.Set, error) {
 	set, err := log.Look(ctx, s.opts.Paths, s.opts.Workers, r)
 	if err == nil && s.opts.Only != nil {

@@ -384,7 +384,7 @@ func TestMonths(t *testing.T) {
 		date := time.Unix(epoch, 0).UTC().AddDate(0, 0, d).Format("2006-01-02")
 		files[date+"/conn.00:00:00-00:00:00.log"] = tsvHeader + rows(d*perDay, (d+1)*perDay)
 	}
-	// A folder whose date is wrong is not believed: it holds the newest connection of all.
+	// A directory whose date is wrong is not believed: it holds the newest connection of all.
 	files["2024-06-02/conn.01:00:00-02:00:00.log"] = tsvHeader + row(30*perDay)
 	dir := folder(t, files)
 	for d := range 30 { // as Zeek and rsync -a leave them

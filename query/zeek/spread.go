@@ -13,7 +13,7 @@ import (
 // thousand; JA3 may differ with every connection.
 const maxSpreads = 1 << 20
 
-// spreads count, for every value, the machines that show it and towards how many addresses, from several goroutines. Values and
+// spreads count, for every value, the hosts that show it and towards how many addresses, from several goroutines. Values and
 // addresses are kept as 64-bit hashes with a seed of their own: that two of a million are taken for one has a chance of 3e-8.
 type spreads struct {
 	seed   maphash.Seed
@@ -34,7 +34,7 @@ func newSpreads(most int64) *spreads {
 	return s
 }
 
-// add counts that one machine shows a value to another. Of more than most values, those that come late are not known.
+// add counts that one host shows a value to another. Of more than most values, those that come late are not known.
 func (s *spreads) add(value []byte, src, dst netip.Addr) {
 	h := maphash.Bytes(s.seed, value)
 	shard := &s.shards[h%uint64(len(s.shards))]
@@ -64,7 +64,7 @@ func (s *spreads) of(a netip.Addr) uint64 {
 	return max(maphash.Bytes(s.seed, b[:]), 1)
 }
 
-// spread counts different machines, up to hunt.TraitSpread.
+// spread counts different hosts, up to hunt.TraitSpread.
 type spread struct{ hosts, destinations few }
 
 func (s *spread) add(src, dst uint64) {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// samples climbs to the module's root and gives the folder of sample documents beside it.
+// samples climbs to the module's root and gives the directory of sample documents beside it.
 func samples(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()

@@ -4,7 +4,7 @@
 //
 // A name can be forged: an implant may put any server name into its TLS handshake or Host header. So a name alone explains
 // weakly. It explains strongly when the address confirms it (it lies in a network that is the vendor's own), or when several
-// machines reach the network that it is in and the destination is not new. Where anybody can keep content or rent a machine, an entry
+// hosts reach the network that it is in and the destination is not new. Where anybody can keep content or rent a host, an entry
 // is weak at most, and CDNs that everybody rents are not in it. What nobody could be found to say explains weakly at most, too.
 package catalogue
 

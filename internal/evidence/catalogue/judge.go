@@ -161,7 +161,7 @@ func (c *Catalogue) ownerOf(s *evidence.Subject, n netip.Prefix) string {
 	return c.OwnerOfAS(int(s.AS[n.Addr()]))
 }
 
-// other is where the other side is: its networks, or addresses as networks of one.
+// other is where the destination is: its networks, or addresses as networks of one.
 func other(s *evidence.Subject) (out []netip.Prefix) {
 	if s.Key.Network.IsValid() {
 		return []netip.Prefix{s.Key.Network}

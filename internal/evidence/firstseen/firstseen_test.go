@@ -160,7 +160,7 @@ func TestNewAndKnown(t *testing.T) {
 	require.Len(t, notes.Notes, 1)
 }
 
-// A name can be forged, so one that is known for long lowers nothing where no other machine reaches its server and the server is not known.
+// A name can be forged, so one that is known for long lowers nothing where no other host reaches its server and the server is not known.
 func TestForgedNameIsNotKnown(t *testing.T) {
 	address := netip.MustParseAddr("203.0.113.7")
 	for _, tc := range []struct {

@@ -262,7 +262,7 @@ type Fed struct {
 	Held, New int
 	// Reach is the earliest moment that anything was seen, Unix milliseconds; 0 for an empty store.
 	Reach int64
-	// Broken, if not nil, wraps [ErrBroken]: the file could not be trusted, so it was set aside and begun anew.
+	// Broken, if not nil, wraps [ErrBroken]: the file could not be trusted, so it was set aside and begun again.
 	Broken error
 }
 

@@ -11,7 +11,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Judge puts on each finding which machine it is about. It changes no score.
+// Judge puts on each finding which host it is about. It changes no score.
 type Judge struct{}
 
 var _ evidence.Judge = Judge{}
@@ -51,7 +51,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 	return remarks, nil
 }
 
-// Compact is what a finding carries of a machine.
+// Compact is what a finding carries of a host.
 func Compact(m *hunt.Machine) *hunt.HostEvidence {
 	e := &hunt.HostEvidence{Names: texts(m.Names), MAC: texts(m.MACs), OS: Systems(m), Users: texts(m.Users), Software: texts(m.Software)}
 	if m.AlertCount >= 0 {
@@ -83,7 +83,7 @@ var systems = []struct{ part, name string }{
 	{"FreeBSD", "FreeBSD"},
 }
 
-// Systems are the operating systems that a machine's software and user agents speak of, the most frequent first. Several
+// Systems are the operating systems that a host's software and user agents speak of, the most frequent first. Several
 // may be a proxy, address translation, virtual machines or somebody who lies.
 func Systems(m *hunt.Machine) []string {
 	count := map[string]int64{}

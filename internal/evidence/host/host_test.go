@@ -38,7 +38,7 @@ func TestSystems(t *testing.T) {
 		{"http", "Debian APT-HTTP/1.3 (2.6.1)", []string{"Debian Linux"}},
 		{"SSH::SERVER", "OpenSSH_8.9p1 Ubuntu-3ubuntu0.10", []string{"Ubuntu Linux"}},
 		{"http", "curl/8.5.0", nil},
-		// What a database server says stands in records of its clients' machines, too: it is no system of theirs.
+		// What a database server says stands in records of its clients' hosts, too: it is no system of theirs.
 		{"MYSQL::SERVER", "5.7.44-Ubuntu", nil},
 	} {
 		m := &hunt.Machine{Software: []hunt.Said{{Text: c.text, By: c.by, Count: 3}}}
@@ -55,7 +55,7 @@ func TestSystemsOfOneMachine(t *testing.T) {
 	require.Equal(t, []string{"Linux", "Windows 10 or later"}, Systems(m))
 }
 
-// known is a source that knows machines and contacts, and writes down what it was asked.
+// known is a source that knows hosts and contacts, and writes down what it was asked.
 type known struct {
 	machines map[netip.Addr]*hunt.Machine
 	contacts hunt.Contacts
@@ -81,8 +81,8 @@ func subjectOf(internal netip.Addr) *evidence.Subject {
 	return evidence.NewSubject(hunt.PairKey{Src: internal}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{Dwell: hunt.Dwell{InternalIP: internal}}, nil)
 }
 
-// TestManyMachinesAtOnce: 140 findings about 70 machines, half of them IPv6, are one question with each machine once, and
-// each finding carries its own machine.
+// TestManyMachinesAtOnce: 140 findings about 70 hosts, half of them IPv6, are one question with each host once, and
+// each finding carries its own host.
 func TestManyMachinesAtOnce(t *testing.T) {
 	k := &known{machines: map[netip.Addr]*hunt.Machine{}, remarks: hunt.Remarks{Notes: []hunt.Note{{What: "a note"}}, Gaps: []hunt.Note{{What: "a gap"}}}}
 	var subjects []*evidence.Subject
@@ -125,7 +125,7 @@ func TestMachinesThatCannotBeLookedUp(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestPage: an IPv6 machine with findings about 60 destinations. The first 50 are asked about, and that is told; what it did inside
+// TestPage: an IPv6 host with findings about 60 destinations. The first 50 are asked about, and that is told; what it did inside
 // before and after the first contact with its strongest pair is told apart; gaps of all look-ups come through.
 func TestPage(t *testing.T) {
 	start := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)

@@ -33,28 +33,28 @@ type Page struct {
 	Pairs      []Pair      `json:"pairs"`
 	// FirstContact is the first connection in the window to what the strongest pair talks to.
 	FirstContact *hunt.Time `json:"first_contact,omitempty"`
-	// Inside are internal destinations by port, those with most new machines first.
+	// Inside are internal destinations by port, those with most new hosts first.
 	Inside            []Port   `json:"inside"`
 	InsideConnections int64    `json:"inside_connections"`
 	Notes             []string `json:"notes,omitempty"`
 }
 
-// Pair is one finding about the machine, with the other machines that talk to the same destination.
+// Pair is one finding about the host, with the other hosts that talk to the same destination.
 type Pair struct {
 	hunt.Finding
 	Neighbours []netip.Addr `json:"neighbours"`
 }
 
-// Port is one service that the machine used inside.
+// Port is one service that the host used inside.
 type Port struct {
 	Port        string    `json:"port"`
 	Connections int64     `json:"connections"`
 	Machines    []Machine `json:"machines"`
-	// New counts the machines that it first connected to after the first contact.
+	// New counts the hosts that it first connected to after the first contact.
 	New int `json:"new"`
 }
 
-// Machine is one internal machine that was connected to.
+// Machine is one internal host that was connected to.
 type Machine struct {
 	IP          netip.Addr `json:"ip"`
 	Connections int64      `json:"connections"`
@@ -117,7 +117,7 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 	return p, remarks, nil
 }
 
-// Known says whether anything is known of the machine.
+// Known says whether anything is known of the host.
 func (p *Page) Known() bool {
 	return p.Connections > 0 || len(p.Pairs)+len(p.Names)+len(p.MAC)+len(p.Users)+len(p.Software)+len(p.UserAgents)+len(p.Alerts) > 0
 }
@@ -158,7 +158,7 @@ func neighbours(c *hunt.Contacts, f *hunt.Finding) []netip.Addr {
 	return slices.Compact(out)
 }
 
-// contact settles when the machine first talked to what its strongest pair talks to.
+// contact settles when the host first talked to what its strongest pair talks to.
 func (p *Page) contact(c *hunt.Contacts) {
 	if len(p.Pairs) == 0 {
 		return

@@ -23,10 +23,10 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Feeds fetches lists over HTTP and keeps the last good copy of each in a folder. A feed that cannot be had, or that gives
+// Feeds fetches lists over HTTP and keeps the last good copy of each in a directory. A feed that cannot be had, or that gives
 // no list, leaves the copy as it is.
 type Feeds struct {
-	// Dir is the folder of the copies; it is made when needed.
+	// Dir is the directory of the copies; it is made when needed.
 	Dir string
 	// Refresh is how long a copy is taken without asking the server, MaxAge how old one may be before it is no longer used.
 	Refresh, MaxAge time.Duration

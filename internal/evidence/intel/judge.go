@@ -123,7 +123,7 @@ func (l *Lists) Lookup(addrs []netip.Addr, name string) (hits []hunt.IntelHit) {
 // maxHits is how many indicators a finding names.
 const maxHits = 10
 
-// judge looks for everything that is known of the other side. Its evidence names each indicator once.
+// judge looks for everything that is known of the destination. Its evidence names each indicator once.
 func (l *Lists) judge(s *evidence.Subject) {
 	e := s.Finding.Dwell.Evidence
 	hit := func(kind string, indicator, list string, ok bool) {

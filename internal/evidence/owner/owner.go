@@ -68,7 +68,7 @@ func joined(o, more hunt.Owner) hunt.Owner {
 	return o
 }
 
-// outside are the other side's addresses, the one that a finding shows first.
+// outside are the destination's addresses, the one that a finding shows first.
 func outside(s *evidence.Subject, scope *hunt.Scope) (out []netip.Addr) {
 	f := s.Finding
 	add := func(a netip.Addr) {
@@ -85,7 +85,7 @@ func outside(s *evidence.Subject, scope *hunt.Scope) (out []netip.Addr) {
 	return out
 }
 
-// tell writes down who the other side is. Where it has no name, that is all that is known of it, and a reason says so.
+// tell writes down who the destination is. Where it has no name, that is all that is known of it, and a reason says so.
 func tell(s *evidence.Subject, addrs []netip.Addr, owners map[netip.Addr]hunt.Owner) {
 	s.AS = map[netip.Addr]int64{}
 	for _, a := range addrs {

@@ -133,7 +133,7 @@ func (v *view) tell() {
 	}
 }
 
-// maxNames is how many names of the other side are told.
+// maxNames is how many names of the destination are told.
 const maxNames = 20
 
 func of(list []hunt.Counted) []string {

@@ -28,7 +28,7 @@ func (v *view) nameless() {
 	if half(bare, h.Requests) {
 		v.odd(evidence.BareAddress, "HTTP request to a bare IP address (%s of %s)", hunt.Count(bare), hunt.Many(h.Requests, "request"))
 	}
-	// Enough queries that the machine's names are looked up where we see it.
+	// Enough queries that the host's names are looked up where we see it.
 	const enough = 10
 	if v.s.Key.Kind() == "address" && v.outbound && v.s.Key.Proto != hunt.ICMP && v.Queries >= enough && len(v.Names) == 0 {
 		v.odd(evidence.NeverResolved, "no DNS lookup: the host never resolved this address (%s queries seen)", hunt.Count(v.Queries))
@@ -138,7 +138,7 @@ func isFor(c *hunt.Certificate, name string) bool {
 	return false
 }
 
-// manyHosts is from how many machines on it means something that only one shows a value.
+// manyHosts is from how many hosts on it means something that only one shows a value.
 const manyHosts = 10
 
 // client judges what the program says about itself. Values that differ from connection to connection, as browsers make

@@ -199,7 +199,7 @@ func domainOf(f *hunt.Finding) string {
 	return name
 }
 
-// other is the address of the other side.
+// other is the address of the destination.
 func other(f *hunt.Finding) netip.Addr {
 	if f.Dwell.InternalIP == f.Destination.IP {
 		return f.Source.IP

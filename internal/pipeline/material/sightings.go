@@ -130,7 +130,7 @@ func (l sightingList) share(what string, most int) (kept sightingList, notes []h
 	return kept, notes
 }
 
-// answered says that the other side sent something: a contact without an answer is no sighting, since anybody can make millions.
+// answered says that the destination sent something: a contact without an answer is no sighting, since anybody can make millions.
 func answered(r *pairs.Record) bool {
 	return r.RespBytes > 0 && r.State != hunt.StateSilent && r.State != hunt.StateRefused
 }

@@ -10,7 +10,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Signatures are the user agents and JA3s that each machine shows, with the one destination and the one name that it
+// Signatures are the user agents and JA3s that each host shows, with the one destination and the one name that it
 // shows them to; of those shown to several, only that.
 type Signatures struct {
 	mu    sync.Mutex
@@ -18,7 +18,7 @@ type Signatures struct {
 	list  []shownTo
 	// by are the signatures of a pair of addresses and of a pair with a name.
 	by map[signedPair][]int32
-	// of is how many each machine shows; left are records of more than are kept.
+	// of is how many each host shows; left are records of more than are kept.
 	of   map[netip.Addr]int32
 	left int64
 }
@@ -44,7 +44,7 @@ type signedPair struct {
 const (
 	// maxSignatures is how many signatures of a pair are looked at.
 	maxSignatures = 50
-	// maxOfMachine bounds what is kept of a machine: browsers show a JA3 of its own in every connection. What comes after so many
+	// maxOfMachine bounds what is kept of a host: browsers show a JA3 of its own in every connection. What comes after so many
 	// is not known to be rare.
 	maxOfMachine = 10_000
 	// maxOfAll bounds what is kept of all: some 200 MB.

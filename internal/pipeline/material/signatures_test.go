@@ -10,7 +10,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A machine that shows another JA3 each time takes no more than its share, and hides no other's.
+// A host that shows another JA3 each time takes no more than its share, and hides no other's.
 func TestSignaturesAreBounded(t *testing.T) {
 	noisy, quiet, dst := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("10.0.0.6"), netip.MustParseAddr("203.0.113.9")
 	s := newSignatures()

@@ -44,7 +44,7 @@ type key struct {
 	all   []netip.Addr
 	// uses are the connections to each address of a key by name or fingerprint.
 	uses []pairs.Use
-	// hosts is how many machines show a fingerprint.
+	// hosts is how many hosts show a fingerprint.
 	hosts int
 	// timeline is when its check-ins were: connections, queries, or the requests whose rhythm counts.
 	timeline *hunt.Timeline

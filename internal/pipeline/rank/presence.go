@@ -11,8 +11,8 @@ import (
 // fewestHabits: with fewer candidates of other hosts, the host's own count too.
 const fewestHabits = 20
 
-// habits are those of candidates with destinations of their own, and of all: what nobody else uses is measured against what
-// other hosts do with what nobody else uses, since services that many use run all day on each of them.
+// habits are those of candidates with destinations of their own, and of all: what no other host uses is measured against what
+// other hosts do with what no other host uses, since services that many use run all day on each of them.
 type habits struct{ own, all scoring.Habits }
 
 // sharedHabit is what a destination that several hosts use weighs among all.
@@ -22,7 +22,7 @@ const sharedHabit = 0.25
 // does not settle what is usual.
 const mostOfHost = 6.0
 
-// habit is in how many hours a pair is active, and whether nobody else uses its destination.
+// habit is in how many hours a pair is active, and whether no other host uses its destination.
 type habit struct {
 	hours int
 	alone bool

@@ -129,7 +129,7 @@ func selftestGrid(w hunt.Window) (cells []hunt.Cell) {
 	return cells
 }
 
-// injected are the check-ins of a beacon that show, Unix milliseconds in order: it waits anew each time, and what falls
+// injected are the check-ins of a beacon that show, Unix milliseconds in order: it waits again each time, and what falls
 // into hours without any connection was seen by no sensor.
 func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with []bool) (beats []int64) {
 	life := cell.Hours * 3600

@@ -114,7 +114,7 @@ func mix(h uint64) uint64 {
 }
 
 const (
-	// fewestUnshared destinations make a roll-up of those that nobody else uses: fewer are judged one by one.
+	// fewestUnshared destinations make a roll-up of those that no other host uses: fewer are judged one by one.
 	fewestUnshared = 3
 	// mostUnshared is how many roll-ups by port and size a source has at most: those with the most connections.
 	mostUnshared = 8

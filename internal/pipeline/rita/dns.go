@@ -24,7 +24,7 @@ type domain struct {
 	names     int64
 	queries   int64
 	addresses map[netip.Addr]struct{}
-	// direct says that a machine that asked for no name of the domain connected to one of its addresses.
+	// direct says that a host that asked for no name of the domain connected to one of its addresses.
 	direct bool
 }
 
@@ -72,7 +72,7 @@ func domains(dns *pairs.DNS) []*domain {
 	return out
 }
 
-// tunnels makes findings of the domains. RITA names no machine there; the finding names the one that asked most.
+// tunnels makes findings of the domains. RITA names no host there; the finding names the one that asked most.
 func (w *worker) tunnels() {
 	for _, d := range w.domains {
 		w.counts.Scored++

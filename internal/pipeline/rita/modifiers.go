@@ -14,7 +14,7 @@ import (
 	"dwell/scoring"
 )
 
-// spread counts internal machines: those that talk to each address and name, and all there are.
+// spread counts internal hosts: those that talk to each address and name, and all there are.
 type spread struct {
 	mu sync.Mutex
 	// hosts are by outside address, and by the address that stands for a name.
@@ -24,8 +24,8 @@ type spread struct {
 
 func (s *spread) machines() int64 { return int64(len(s.all)) }
 
-// count goes over the tables without decoding. A pair stands in a table once, so each counts one machine, but for two that
-// talk in both directions. An internal proxy counts as a machine that talks to what was asked of it, as it does to RITA.
+// count goes over the tables without decoding. A pair stands in a table once, so each counts one host, but for two that
+// talk in both directions. An internal proxy counts as a host that talks to what was asked of it, as it does to RITA.
 func (s *search) count() *spread {
 	out := &spread{hosts: map[[16]byte]int32{}, all: map[netip.Addr]struct{}{}}
 	scope := &s.m.Request.Scope
@@ -99,7 +99,7 @@ func (s *search) count() *spread {
 	return out
 }
 
-// hits are the indicators of compromise that the other side matches.
+// hits are the indicators of compromise that the destination matches.
 func (s *search) hits(k *hunt.PairKey) []hunt.IntelHit {
 	if s.intel == nil {
 		return nil
@@ -115,7 +115,7 @@ func (s *search) days(at int64) int64 {
 	return int64(s.m.Window.End.Sub(time.UnixMilli(at)).Hours() / 24)
 }
 
-// modifiers are what RITA adds to a pair's strongest threat; hosts is how many machines talk to the other side.
+// modifiers are what RITA adds to a pair's strongest threat; hosts is how many hosts talk to the destination.
 func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []hunt.IntelHit) (list []hunt.Modifier, hosts int64) {
 	add := func(name string, value float64, format string, args ...any) {
 		if value != 0 {

@@ -2,9 +2,9 @@
 //
 // A hunt is held as a whole: its own document, its findings, and a checksum of both in one file, so that replaying it is writing
 // it as if it had just been carried out, with the same ids. Files are replayed oldest first, each on its own: one that cannot be
-// read or stored costs no other. The folder is bounded: when it is full, [Spool.Put] says so and the caller still has the hunt.
+// read or stored costs no other. The directory is bounded: when it is full, [Spool.Put] says so and the caller still has the hunt.
 //
-// What the cluster refuses for good, and files that are damaged, are kept in the folder "dead", which nothing replays: they are
+// What the cluster refuses for good, and files that are damaged, are kept in the directory "dead", which nothing replays: they are
 // for a person to look at, and count in the status and in the bound.
 package spool
 
@@ -55,7 +55,7 @@ func (e *FullError) Error() string {
 		e.Hunt, e.Dir, e.Bytes, e.Max, e.NeededBytes)
 }
 
-// Spool is a folder. Any process may put hunts there; one at a time replays them.
+// Spool is a directory. Any process may put hunts there; one at a time replays them.
 type Spool struct {
 	dir    string
 	max    int64
@@ -75,7 +75,7 @@ type Options struct {
 	Shared bool
 }
 
-// Open makes the folder ready and removes what a crash left half written.
+// Open makes the directory ready and removes what a crash left half written.
 func Open(o Options) (*Spool, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
@@ -108,7 +108,7 @@ type Status struct {
 	Oldest time.Time
 }
 
-// Status looks at the folder.
+// Status looks at the directory.
 func (s *Spool) Status() (Status, error) {
 	st := Status{Max: s.max}
 	for _, dir := range []string{s.dir, filepath.Join(s.dir, deadDir)} {
@@ -122,7 +122,7 @@ func (s *Spool) Status() (Status, error) {
 		for _, e := range entries {
 			info, err := e.Info()
 			if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
-				continue // stored meanwhile, or the folder of the dead
+				continue // stored meanwhile, or the directory of the dead
 			}
 			if err != nil {
 				return st, fmt.Errorf("look into the spool: %w", err)

@@ -110,7 +110,7 @@ var zeekNames = map[string]Field{
 }
 
 // documentNames are the names in documents of Security Onion and of Elastic's own Zeek module (ECS). None keeps a name
-// from being taken for one of Zeek's: host.name is the agent's machine, no DHCP client.
+// from being taken for one of Zeek's: host.name is the agent's host, no DHCP client.
 var documentNames = map[string]Field{
 	"@timestamp": EventTime, "event.duration": EventDuration, "event.dataset": Path, "log.id.uid": UID, "zeek.session_id": UID,
 	"source.ip": OrigH, "source.address": OrigH, "source.port": OrigP, "destination.ip": RespH, "destination.address": RespH, "destination.port": RespP,

@@ -113,7 +113,7 @@ func (f *File) inspect() error {
 	return nil
 }
 
-// slack is by how much the clock of the machine that wrote a file may be behind the sensor's.
+// slack is by how much the clock of the host that wrote a file may be behind the sensor's.
 const slack = 24 * time.Hour
 
 // looseError says that a file's JSON is not one object a line.

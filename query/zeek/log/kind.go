@@ -18,7 +18,7 @@ const (
 	ConnLong Kind = "conn_long"
 )
 
-// The kinds that say what a connection was about, and which machine took part.
+// The kinds that say what a connection was about, and which host took part.
 const (
 	HTTPLog  Kind = "http"
 	OpenHTTP Kind = "open_http"

@@ -213,7 +213,7 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// TestGlobs follows ** through any number of folders.
+// TestGlobs follows ** through any number of directories.
 func TestGlobs(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"conn.log", "a/conn.log", "a/b/c/conn.log", "a/b/dns.log"} {

@@ -15,14 +15,14 @@ import (
 // finder collects the files that paths lead to, each once.
 type finder struct {
 	files []*File
-	// seen holds the real paths of files, and of folders that were walked.
+	// seen holds the real paths of files, and of directories that were walked.
 	seen   map[string]bool
 	report *Report
 	// root is the path as given that is being followed.
 	root string
 }
 
-// find resolves files, folders and globs. ** stands for any number of folders.
+// find resolves files, directories and globs. ** stands for any number of directories.
 func find(paths []string, r *Report) ([]*File, error) {
 	if len(paths) == 0 {
 		return nil, errors.New("no path to Zeek logs given")
@@ -78,7 +78,7 @@ func (fd *finder) glob(pattern string) error {
 	return nil
 }
 
-// expand is filepath.Glob that takes an element ** for any number of folders, none included.
+// expand is filepath.Glob that takes an element ** for any number of directories, none included.
 func expand(pattern string) ([]string, error) {
 	before, after, ok := strings.Cut(filepath.ToSlash(pattern), "**/")
 	if !ok {
@@ -112,8 +112,8 @@ func expand(pattern string) ([]string, error) {
 	return slices.Compact(out), nil
 }
 
-// walk takes every file below a folder. Symbolic links are followed, since Zeek's current folder is often one; each
-// folder is entered once.
+// walk takes every file below a directory. Symbolic links are followed, since Zeek's current directory is often one; each
+// directory is entered once.
 func (fd *finder) walk(dir string, asked bool) error {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -142,12 +142,12 @@ func (fd *finder) walk(dir string, asked bool) error {
 	return nil
 }
 
-// entry takes one file or folder that was found, not named.
+// entry takes one file or directory that was found, not named.
 func (fd *finder) entry(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		// A link that leads nowhere, or a file that was rotated away since the folder was listed.
+		// A link that leads nowhere, or a file that was rotated away since the directory was listed.
 		n := hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
 			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1}
 		if kindOfName(path) != "" {

@@ -119,7 +119,7 @@ func mustHave(s settings, line testnode.Line) bool {
 	return line != testnode.Line9 || len(s.lines) == 1
 }
 
-// open brings the lines up, one after the other: the machine is busy enough with one start. What is open is returned
+// open brings the lines up, one after the other: the host is busy enough with one start. What is open is returned
 // with an error too, for closing.
 func open(ctx context.Context, s settings, io stdio) ([]*testnode.Cluster, error) {
 	var clusters []*testnode.Cluster
