@@ -25,7 +25,7 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show the last stored hunts, their lag and errors",
 		Long: `Show the last hunts that were stored: window, how many connections, pairs and findings, whether the window was complete,
-what went wrong, and what is waits on this host because the cluster did not take it. LAG is how long after its window's end a hunt ran.`,
+what went wrong, and which hunts wait on this host for upload. LAG is how long after its window's end a hunt ran.`,
 		Example: `  dwell status
   dwell status --last 50
   dwell status -o json | jq -r '.[] | select(.dwell.hunt.complete | not) | .dwell.window.start'`,

@@ -124,7 +124,7 @@ func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loade
 		report, err = st.WriteOrHold(ctx, held.spool, r.Findings, r.Document)
 		held.release()
 	} else {
-		a.say("dwell: note: nothing can be waits on this host while the hunt is stored: %v", err)
+		a.say("dwell: note: this host cannot keep the hunt while it is stored: %v", err)
 		report, err = st.Write(ctx, r.Findings, r.Document)
 	}
 	for _, n := range report.Notes {

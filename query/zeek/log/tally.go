@@ -338,7 +338,7 @@ func (r *Report) Tell(f *File) {
 			Where: f.Path, Hint: "copies of logs, records delivered twice, or two taps", Count: c.Again})
 	}
 	if c.Flipped > 0 {
-		r.Note(hunt.Note{What: fmt.Sprintf("connections from outside whose beginning (the SYN) Zeek missed, taken for connections of the host inside: %d", c.Flipped),
+		r.Note(hunt.Note{What: fmt.Sprintf("connections from external addresses whose SYN Zeek missed, read as connections of the internal host: %d", c.Flipped),
 			Where: f.Path, Hint: "a restart of Zeek or lost packets turn their direction round", Count: c.Flipped})
 	}
 	if c.steps > 0 {
