@@ -75,14 +75,14 @@ func report(s *streams, err error, code int) {
 	var coded codeError
 	switch {
 	case code == exitInterrupted:
-		fmt.Fprintln(s.Err, "dwell: interrupted; nothing was left half-written")
+		fmt.Fprintln(s.Err, output.Wrap("dwell: interrupted; nothing was left half-written", s.ErrWidth, "       "))
 		return
 	case errors.As(err, &coded):
-		fmt.Fprintln(s.Err, "dwell: "+output.Clean(coded.text))
+		fmt.Fprintln(s.Err, output.Wrap("dwell: "+output.Clean(coded.text), s.ErrWidth, "       "))
 		return
 	}
 	lines := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
-	fmt.Fprintln(s.Err, "dwell: error: "+output.Clean(lines[0]))
+	fmt.Fprintln(s.Err, output.Wrap("dwell: error: "+output.Clean(lines[0]), s.ErrWidth, "       "))
 	for _, l := range lines[1:] {
 		fmt.Fprintln(s.Err, "  "+output.Clean(l))
 	}
@@ -90,8 +90,8 @@ func report(s *streams, err error, code int) {
 	var server *es.Error
 	switch {
 	case errors.As(err, &h):
-		fmt.Fprintln(s.Err, "dwell: hint: "+output.Clean(h.hint))
+		fmt.Fprintln(s.Err, output.Wrap("dwell: hint: "+output.Clean(h.hint), s.ErrWidth, "       "))
 	case errors.As(err, &server) && server.Hint != "" && !strings.Contains(err.Error(), server.Hint):
-		fmt.Fprintln(s.Err, "dwell: hint: "+output.Clean(server.Hint))
+		fmt.Fprintln(s.Err, output.Wrap("dwell: hint: "+output.Clean(server.Hint), s.ErrWidth, "       "))
 	}
 }

@@ -116,8 +116,10 @@ func (a *app) makeLogs(ctx context.Context, sc simulate.Scenario, f *simulateFla
 			lines = append(lines, fmt.Sprintf("%s %s", hunt.Count(n), log))
 		}
 	}
-	fmt.Fprintf(a.Out, "%s: %s, %s; records: %s\n", output.Clean(f.out), hunt.Many(len(summary.Files), "file"), hunt.Size(summary.Bytes), strings.Join(lines, ", "))
-	fmt.Fprintf(a.Out, "window %s/%s; %s and %s, labelled in %s\n", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
+	made := fmt.Sprintf("%s: %s, %s; records: %s", output.Clean(f.out), hunt.Many(len(summary.Files), "file"), hunt.Size(summary.Bytes), strings.Join(lines, ", "))
+	fmt.Fprintln(a.Out, output.Wrap(made, a.Width, "  "))
+	window := fmt.Sprintf("window %s/%s; %s and %s, labelled in %s", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
 		hunt.Many(len(l.Implants), "implant"), hunt.Many(len(l.Services), "service"), simulate.LabelsFile)
+	fmt.Fprintln(a.Out, output.Wrap(window, a.Width, "  "))
 	return nil
 }

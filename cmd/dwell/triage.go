@@ -108,7 +108,8 @@ func (a *app) triage(ctx context.Context, f *triageFlags, args []string) error {
 		if err != nil {
 			return missingTemplates(err)
 		}
-		fmt.Fprintf(a.Out, "%s: finding %s, %s, by %s; updated %s\n", d.Disposition, short[i], output.Clean(findings[i].Dwell.Pair), output.Clean(d.Who), hunt.Many(changed, "document"))
+		line := fmt.Sprintf("%s: finding %s, %s, by %s; updated %s", d.Disposition, short[i], output.Clean(findings[i].Dwell.Pair), output.Clean(d.Who), hunt.Many(changed, "document"))
+		fmt.Fprintln(a.Out, output.Wrap(line, a.Width, "  "))
 	}
 	return nil
 }
