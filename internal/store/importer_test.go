@@ -48,8 +48,8 @@ func TestImportKibana(t *testing.T) {
 		status             int
 		kind               es.Kind
 	}{
-		{"refused objects", `{"success":false,"successCount":8,"errors":[{"id":"dwell-pair","type":"dashboard","error":{"type":"unsupported_type","message":"no"}}]}`, "8 of 11 were taken; dashboard dwell-pair: unsupported_type no", 200, es.Fatal},
-		{"fewer than sent", `{"success":true,"successCount":3}`, "3 of 11", 200, es.Fatal},
+		{"refused objects", `{"success":false,"successCount":8,"errors":[{"id":"dwell-pair","type":"dashboard","error":{"type":"unsupported_type","message":"no"}}]}`, "8 of 12 were taken; dashboard dwell-pair: unsupported_type no", 200, es.Fatal},
+		{"fewer than sent", `{"success":true,"successCount":3}`, "3 of 12", 200, es.Fatal},
 		{"a login page", `<html>`, "login page", 302, es.Fatal},
 		{"html with 200", `<html>`, "not Kibana's", 200, es.Fatal},
 		{"wrong password", `{}`, "does not accept these credentials", 401, es.Permission},
