@@ -31,7 +31,7 @@ test: jdk ## everything that must pass: formatting, vet, staticcheck, all tests,
 	@dead=$$($(DEADCODE) ./cmd/dwell && $(DEADCODE) -test ./...) && test -z "$$dead" || { echo "never called (what only tests use belongs into their files):"; echo "$$dead"; exit 1; }
 	@test -d ../shared/captures || echo "NOTE: ../shared/captures is not here: the tests on real captures are skipped, and say so."
 	$(NODE) -line 8,9 -optional -- $(GO) test ./...
-	$(GO) test -race $(RACE)
+	$(GO) test -race -short -timeout 20m $(RACE)
 	@tools/fuzz.sh 5000x
 
 jdk:

@@ -78,6 +78,7 @@ func judged(t *testing.T, path, internal string) []hunt.Finding {
 // TestQuietOnBenignDays: of what nothing explains, at most one finding of high or critical a host and day and two of medium
 // or more (the captures' truth: all of it is benign; each holds about a day).
 func TestQuietOnBenignDays(t *testing.T) {
+	long(t)
 	for path, internal := range map[string]string{
 		"ctu-normal-008": "147.32.80.0/20", "ctu-normal-011": "147.32.80.0/20", "rita/office_http/http.log.gz": "",
 	} {
@@ -110,6 +111,7 @@ func quiet(t *testing.T, what string, findings []hunt.Finding) {
 // forty days in which everything was there. What stays unexplained from medium on is what one or two hosts alone do, over and over: nothing
 // but their owner's word tells that from an implant (docs/detection.md has how many that are). What a fleet does is medium at most.
 func TestSimulatedSitesAreExplained(t *testing.T) {
+	long(t)
 	for seed := range uint64(3) {
 		sc := simulate.Default()
 		sc.Seed, sc.Hosts, sc.Rate, sc.Implants = 100+seed, 25, 60, nil
@@ -161,6 +163,7 @@ func remembered(t *testing.T, past *Result, days int) *firstseen.Store {
 
 // TestCatalogueExplainsNoImplant: the pairs that the captures' truth.json name malicious keep their severity.
 func TestCatalogueExplainsNoImplant(t *testing.T) {
+	long(t)
 	for path, tc := range map[string]struct {
 		destinations []string
 		least        int

@@ -133,6 +133,7 @@ func TestSelftestKnowsPresenceAndCampaigns(t *testing.T) {
 
 // In a real office's day hosts that never fall silent for long are found, and it takes the rarer ones of them to be missed.
 func TestSelftestPresenceInAnOffice(t *testing.T) {
+	long(t)
 	o := dwellOptions()
 	o.Selftest, o.MinScore = true, 0.4
 	s := stated(t, zeek.New(zeek.Options{Paths: []string{filepath.Join(captures(t), "rita", "office_http")}}), o)

@@ -51,6 +51,7 @@ func TestSameFindingsOnDisk(t *testing.T) {
 }
 
 func TestSameFindingsOnDiskOfCaptures(t *testing.T) {
+	long(t)
 	dir := captures(t)
 	for _, name := range []string{"synthetic/conn.log.gz", "proxy"} {
 		sameOnDisk(t, filepath.Join(dir, "rita", name))

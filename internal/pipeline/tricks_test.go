@@ -207,6 +207,7 @@ func loudest(res *Result, src, dst string) (best hunt.Finding) {
 // TestTricksThatLoweredScores: each trick of an intruder who has read the source (the score that it brought the same implant down to, in 2026-11's
 // first version, beside it), on sites that nothing was fitted to. Undisguised each of them is critical. What was so stays high.
 func TestTricksThatLoweredScores(t *testing.T) {
+	long(t)
 	const forged = "settings-win.data.microsoft.com"
 	check := func(s *stage, name string) {
 		s.every(60, .1, func(t float64) { s.tls(t, s.victim, s.server, name, s.ja4, 500) })
@@ -324,6 +325,7 @@ func TestTricksThatLoweredScores(t *testing.T) {
 // TestOutbreakIsNoFleet: the same implant on more hosts is never below high in its first days, also where each has servers of its own, and
 // medium after forty days (before: .700, .590 and .208). A fleet of the same size that is known for as long is medium, not above.
 func TestOutbreakIsNoFleet(t *testing.T) {
+	long(t)
 	for _, n := range []int{1, 3, 8, 13, 20} {
 		s := newStage(uint64(n))
 		infected := s.hosts[:n]
