@@ -156,7 +156,7 @@ func (a *app) queries(ctx context.Context, in *hunt.Session, req hunt.Request, p
 		mu.Lock()
 		defer mu.Unlock()
 		for i := range batch {
-			if r := &batch[i]; r.Client == p.Src && (r.Query == p.To.Name || strings.HasSuffix(r.Query, "."+p.To.Name)) {
+			if r := &batch[i]; r.Client == p.Src && hunt.Within(r.Query, p.To.Name) {
 				for range max(r.Count, 1) {
 					all = append(all, query{r.Start, r.Resolver, r.Type, r.Query, strings.Join(r.Answers, ",")})
 				}

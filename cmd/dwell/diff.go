@@ -76,8 +76,8 @@ type risen struct {
 }
 
 func (a *app) diff(ctx context.Context, f *huntFlags, args []string) error {
-	if f.format != "" && f.format != "table" && f.format != "json" {
-		return usage("-o %s: want table or json", f.format)
+	if err := tableOrJSON(cmp.Or(f.format, "table")); err != nil {
+		return err
 	}
 	settings, err := a.load(f.keys())
 	if err != nil {

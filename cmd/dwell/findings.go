@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -157,9 +158,14 @@ func (f *findingsFlags) atReading(a *app, settings *config.Loaded, filter *store
 	if err != nil {
 		return undated, err
 	}
-	by, err := f.evidence(a)
+	by, err := f.evidence()
 	if err != nil {
 		return undated, err
+	}
+	var since time.Time
+	if f.new != "" {
+		age, _ := config.ParseDuration(f.new) // checked by evidence
+		since = a.Now().Add(-age)
 	}
 	hide := filter.HideSafelisted
 	filter.HideSafelisted = false
@@ -169,12 +175,11 @@ func (f *findingsFlags) atReading(a *app, settings *config.Loaded, filter *store
 			return false
 		}
 		if f.new != "" {
-			age, _ := config.ParseDuration(f.new) // checked by evidence
 			first := output.FirstSeen(x)
 			if first.IsZero() {
 				*undated++
 			}
-			return !first.IsZero() && first.After(a.Now().Add(-age))
+			return !first.IsZero() && first.After(since)
 		}
 		return f.format != string(output.Blocks) || x.Dwell.Disposition == hunt.Escalated
 	}
@@ -202,7 +207,7 @@ func asNumber(flag, text string) (int64, error) {
 }
 
 // evidence makes the filters by autonomous system, country and fingerprint, and checks their values and that of --new.
-func (f *findingsFlags) evidence(*app) (func(*hunt.Finding) bool, error) {
+func (f *findingsFlags) evidence() (func(*hunt.Finding) bool, error) {
 	asn, err := asNumber("--asn", f.asn)
 	if err != nil {
 		return nil, err
@@ -280,7 +285,7 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 		}
 		filter.Since = a.Now().Add(-age)
 	}
-	if _, err := f.evidence(a); err != nil {
+	if _, err := f.evidence(); err != nil {
 		return filter, err
 	}
 	if err := filter.Validate(); err != nil {

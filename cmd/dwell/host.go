@@ -41,8 +41,8 @@ hunted for.`,
 }
 
 func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
-	if f.format != "table" && f.format != "json" {
-		return usage("-o %s: want table or json", f.format)
+	if err := tableOrJSON(f.format); err != nil {
+		return err
 	}
 	settings, err := a.load(f.keys())
 	if err != nil {

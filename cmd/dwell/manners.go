@@ -154,3 +154,11 @@ func complete(c *cobra.Command) {
 		complete(sub)
 	}
 }
+
+// tableOrJSON checks -o of a command that prints these two alone.
+func tableOrJSON(format string) error {
+	if format != "table" && format != "json" {
+		return usage("-o %s: want table or json", format)
+	}
+	return nil
+}

@@ -37,8 +37,8 @@ what went wrong, and which hunts wait on this host for upload. LAG is how long a
 }
 
 func (a *app) status(ctx context.Context, last int, format string) error {
-	if format != "table" && format != "json" {
-		return usage("-o %s: want table or json", format)
+	if err := tableOrJSON(format); err != nil {
+		return err
 	}
 	if last < 1 {
 		return usage("--last %d: want 1 or more", last)

@@ -90,12 +90,6 @@ func (p *pick) has(f *hunt.Finding) bool {
 	if p.to.IsValid() && !p.to.Contains(f.Destination.IP) && !(f.Dwell.Evidence != nil && slices.ContainsFunc(f.Dwell.Evidence.Addresses, p.to.Contains)) {
 		return false
 	}
-	return p.name == "" || below(f.Destination.Domain, p.name) ||
-		f.Dwell.Evidence != nil && slices.ContainsFunc(f.Dwell.Evidence.Names, func(n string) bool { return below(n, p.name) })
-}
-
-// below says whether a name is another, or lies below it.
-func below(name, parent string) bool {
-	name = strings.ToLower(name)
-	return name == parent || strings.HasSuffix(name, "."+parent)
+	within := func(name string) bool { return hunt.Within(strings.ToLower(name), p.name) }
+	return p.name == "" || within(f.Destination.Domain) || f.Dwell.Evidence != nil && slices.ContainsFunc(f.Dwell.Evidence.Names, within)
 }

@@ -40,8 +40,8 @@ need not be in any finding. With --history the records come from what earlier hu
 }
 
 func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
-	if f.format != "table" && f.format != "json" {
-		return usage("-o %s: want table or json", f.format)
+	if err := tableOrJSON(f.format); err != nil {
+		return err
 	}
 	settings, err := a.load(f.keys())
 	if err != nil {

@@ -168,7 +168,7 @@ func (w *wanted) name(r *nameStart) {
 
 func (w *wanted) query(r *queryStart) {
 	for _, k := range w.domains[r.Client] {
-		if r.Query == k.DNS || strings.HasSuffix(r.Query, k.DNS) && r.Query[len(r.Query)-len(k.DNS)-1] == '.' {
+		if hunt.Within(r.Query, k.DNS) {
 			w.see(k, r.Start)
 		}
 	}

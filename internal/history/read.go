@@ -52,7 +52,7 @@ func (sel *Selection) between(src, dst *address) bool {
 
 // named says whether a name is wanted.
 func (sel *Selection) named(name string) bool {
-	return sel.Name == "" || name == sel.Name || len(name) > len(sel.Name) && name[len(name)-len(sel.Name)-1] == '.' && strings.HasSuffix(name, sel.Name)
+	return sel.Name == "" || hunt.Within(name, sel.Name)
 }
 
 // takes says whether a record that starts at ms is wanted.

@@ -11,6 +11,12 @@ func Below(domain string) string { return "*." + domain }
 // CutBelow is the domain of such a name.
 func CutBelow(name string) (domain string, ok bool) { return strings.CutPrefix(name, "*.") }
 
+// Within says whether a name is a domain, or lies below it. Both are in lower case.
+func Within(name, domain string) bool {
+	above, ok := strings.CutSuffix(name, domain)
+	return ok && (above == "" || strings.HasSuffix(above, "."))
+}
+
 // NameKind says in which protocol a name was used.
 type NameKind uint8
 

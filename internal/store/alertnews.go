@@ -66,10 +66,16 @@ func (s *subject) news(last *hunt.Finding, again time.Duration) (Why, bool) {
 	if now := s.since(last); now != nil {
 		return Changed(last, now, again)
 	}
-	if quiet := s.lead.Event.Ingested.Sub(last.Event.Ingested.Time); quiet >= again {
-		return Why{"again", "still there after " + hunt.Seconds(quiet.Seconds())}, true
+	return still(last, s.lead, again)
+}
+
+// still says that something is there so long after its last alert that it deserves another.
+func still(last, now *hunt.Finding, again time.Duration) (Why, bool) {
+	quiet := now.Event.Ingested.Sub(last.Event.Ingested.Time)
+	if quiet < again {
+		return Why{}, false
 	}
-	return Why{}, false
+	return Why{"again", "still there after " + hunt.Seconds(quiet.Seconds())}, true
 }
 
 // growth is what part of its hosts has to join a campaign to be news; of a small campaign it is one host.
@@ -101,10 +107,7 @@ func Changed(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 	if was, is := max(last.Network.Bytes, 1), now.Network.Bytes; is/10 >= was {
 		return Why{"bytes", fmt.Sprintf("bytes rose from %d to %d", last.Network.Bytes, now.Network.Bytes)}, true
 	}
-	if quiet := now.Event.Ingested.Sub(last.Event.Ingested.Time); quiet >= again {
-		return Why{"again", "still there after " + hunt.Seconds(quiet.Seconds())}, true
-	}
-	return Why{}, false
+	return still(last, now, again)
 }
 
 // stopped says that a finding's connections end well before its window does: two intervals and a quarter of the window.

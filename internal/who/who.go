@@ -110,14 +110,14 @@ func (h *hosts) connections(m *material.Material, to *hunt.Side) {
 		h.called(m, to.Network.Contains)
 	case to.Fingerprint != "" || m.Named == nil:
 	default:
-		h.walk(m, m.Named.Table, func(a netip.Addr) bool { return Below(m.Named.Name(a), to.Name) }, to)
+		h.walk(m, m.Named.Table, func(a netip.Addr) bool { return below(m.Named.Name(a), to.Name) }, to)
 	}
 }
 
-// Below says whether a name is another, or lies below it. Roll-ups ("*.domain") are no names.
-func Below(name, parent string) bool {
+// below says whether a name is another, or lies below it. Roll-ups ("*.domain") are no names.
+func below(name, parent string) bool {
 	name, parent = strings.ToLower(name), strings.ToLower(parent)
-	return name == parent || strings.HasSuffix(name, "."+parent) && !strings.HasPrefix(name, "*.")
+	return name == parent || hunt.Within(name, parent) && !strings.HasPrefix(name, "*.")
 }
 
 // walk adds the connections of a table to the destinations that are meant. A connection with two names that are meant counts once.
@@ -194,7 +194,7 @@ func (h *hosts) queries(m *material.Material, name string) {
 		return
 	}
 	for _, q := range m.DNS.All() {
-		if q.Domain != name && !Below(q.Domain, name) && !(Below(name, q.Domain) && slices.ContainsFunc(q.Texts(), func(t string) bool { return Below(t, name) })) {
+		if q.Domain != name && !below(q.Domain, name) && !(below(name, q.Domain) && slices.ContainsFunc(q.Texts(), func(t string) bool { return below(t, name) })) {
 			continue
 		}
 		h.mu.Lock()

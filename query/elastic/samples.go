@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
@@ -203,7 +202,7 @@ func (w *wish) takes(h *sampleFields) bool {
 	}
 	if w.dataset == datasetDNS {
 		domain, name := f.Destination.Domain, hunt.HostName(first(h.Query))
-		return domain == hunt.UnsharedDomains || name == domain || strings.HasSuffix(name, "."+domain)
+		return domain == hunt.UnsharedDomains || hunt.Within(name, domain)
 	}
 	return w.anyPort || first(h.Port) == f.Destination.Port && hunt.ParseTransport(first(h.Transport)).String() == f.Network.Transport
 }

@@ -235,7 +235,7 @@ func (w *factWorker) keep(r *log.Record) error {
 		indicator := hunt.HostName(string(r.Text(log.Indicator)))
 		asked := s.byName[indicator]
 		for _, i := range s.domains {
-			if d := w.g.wanted[i].DNS; indicator == d || strings.HasSuffix(indicator, "."+d) {
+			if hunt.Within(indicator, w.g.wanted[i].DNS) {
 				w.g.one(i, func(f *gathered) { f.saw(r) })
 			}
 		}

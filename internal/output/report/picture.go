@@ -13,13 +13,11 @@ import (
 func columns(counts []int64, step, high int) string {
 	top := max(slices.Max(counts), 1)
 	var b strings.Builder
-	at := 0
 	for i, n := range counts {
 		if n <= 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "M%d %dv-%d", i*step+step/2, high, max(1, n*int64(high)/top))
-		at++
 	}
 	return b.String()
 }

@@ -282,7 +282,7 @@ func commonSuffix(names []string) (common string) {
 		if i == 0 {
 			common = name
 		}
-		for common != "" && name != common && !strings.HasSuffix(name, "."+common) {
+		for common != "" && !hunt.Within(name, common) {
 			_, common, _ = strings.Cut(common, ".")
 		}
 	}
