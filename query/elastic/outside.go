@@ -47,15 +47,12 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 			"must_not": []any{inside(scope, own), oneOf(own, cidrs(hunt.NeverDestination()))}}},
 			"aggs": object{"by": object{"terms": object{"field": own, "size": mostLocal}}}}
 	}
-	b := body(object{"size": 0, "track_total_hits": false,
-		"query": object{"bool": object{"filter": []any{between(from, to), only(datasetConn), object{"exists": object{"field": fieldSource}}, object{"exists": object{"field": fieldDest}}},
-			"must_not": []any{never, oneOf("_index", append([]string{}, but...))}}},
-		"aggs": object{
-			"orig": local(fieldSource, securityonion.FieldLocalOrig), "resp": local(fieldDest, securityonion.FieldLocalResp),
-			"neither": object{"filter": object{"bool": object{"must_not": []any{inside(scope, fieldSource), inside(scope, fieldDest), oneOf(fieldSource, cidrs(hunt.NeverDestination()))}}},
-				"aggs": object{"by": object{"terms": object{"field": fieldSource, "size": mostOutside}}}},
-			"shared": object{"filter": object{"bool": object{"filter": []any{inside(scope, fieldSource), is(fieldDest, "100.64.0.0/10")}}}},
-		}})
+	aggs := object{
+		"orig": local(fieldSource, securityonion.FieldLocalOrig), "resp": local(fieldDest, securityonion.FieldLocalResp),
+		"neither": object{"filter": object{"bool": object{"must_not": []any{inside(scope, fieldSource), inside(scope, fieldDest), oneOf(fieldSource, cidrs(hunt.NeverDestination()))}}},
+			"aggs": object{"by": object{"terms": object{"field": fieldSource, "size": mostOutside}}}},
+		"shared": object{"filter": object{"bool": object{"filter": []any{inside(scope, fieldSource), is(fieldDest, "100.64.0.0/10")}}}},
+	}
 	type counted struct {
 		Count int64 `json:"doc_count"`
 		By    struct {
@@ -67,12 +64,25 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 		} `json:"by"`
 	}
 	var a struct{ Orig, Resp, Neither, Shared counted }
-	err := s.client.Search(ctx, es.SearchRequest{Op: "count what is out of scope in", Index: names, Body: b, MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
+	ask := func(aggs object) error {
+		b := body(object{"size": 0, "track_total_hits": false, "aggs": aggs,
+			"query": object{"bool": object{"filter": []any{between(from, to), only(datasetConn), object{"exists": object{"field": fieldSource}}, object{"exists": object{"field": fieldDest}}},
+				"must_not": []any{never, oneOf("_index", append([]string{}, but...))}}}})
+		return s.client.Search(ctx, es.SearchRequest{Op: "count what is out of scope in", Index: names, Body: b, MissingOK: true}, func(r es.SearchResult) error {
+			if r.Aggregations == nil {
+				return nil
+			}
+			return json.Unmarshal(r.Aggregations, &a)
+		})
+	}
+	err := ask(aggs)
+	if es.Is(err, es.TooBig, es.Overload) { // The counts one by one take a part of the memory.
+		for name, agg := range aggs {
+			if err = ask(object{name: agg}); err != nil {
+				break
+			}
 		}
-		return json.Unmarshal(r.Aggregations, &a)
-	})
+	}
 	if err != nil {
 		return out, fmt.Errorf("count what is out of scope: %w", err)
 	}
