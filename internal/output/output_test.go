@@ -165,7 +165,7 @@ func TestEveryModifierHasAShortForm(t *testing.T) {
 	special := []string{"rare", "common", "new", "known", "intel"}
 	for _, term := range evidence.Terms() {
 		_, ok := shorts[term.Name]
-		require.True(t, ok || slices.Contains(special, term.Name), "internal/output/short.go has no short form of %s", term.Name)
+		require.True(t, ok || slices.Contains(special, term.Name), "internal/output/shortreasons.go has no short form of %s", term.Name)
 	}
 }
 
