@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
 
@@ -40,15 +41,41 @@ func TestEveryCommandHasHelp(t *testing.T) {
 	walk(newRoot(&app{streams: &streams{}}))
 }
 
-// reference is the page docs/commands.md, made from the commands themselves.
+// reference is the page docs/commands.md, made from the commands themselves. A flag that several commands share is
+// described once, at the top: a page that says it six times is not read.
 func reference() string {
+	root := newRoot(&app{streams: &streams{}})
+	shared, names := sharedFlags(root)
 	var b strings.Builder
-	b.WriteString("# Commands\n\n<!-- Made from cmd/dwell by \"make generate\"; do not edit. -->\n\n")
-	page(&b, newRoot(&app{streams: &streams{}}))
+	b.WriteString("# Commands\n\n<!-- Made from cmd/dwell by \"make generate\"; do not edit. -->\n\n" +
+		"For analysts and administrators. `dwell help COMMAND` prints the same.\n\n## Shared flags\n```\n" + shared.FlagUsages() + "```\n\n")
+	page(&b, root, names)
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }
 
-func page(b *strings.Builder, c *cobra.Command) {
+// sharedFlags are the flags that at least two commands have with the same text, and what identifies them.
+func sharedFlags(root *cobra.Command) (*pflag.FlagSet, map[string]bool) {
+	shared, seen, names := pflag.NewFlagSet("shared", pflag.ContinueOnError), map[string]bool{}, map[string]bool{}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
+			if seen[identity(f)] && shared.Lookup(f.Name) == nil {
+				shared.AddFlag(f)
+				names[identity(f)] = true
+			}
+			seen[identity(f)] = true
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(root)
+	return shared, names
+}
+
+func identity(f *pflag.Flag) string { return f.Name + " " + f.DefValue + " " + f.Usage }
+
+func page(b *strings.Builder, c *cobra.Command, shared map[string]bool) {
 	fmt.Fprintf(b, "## %s\n%s.\n\n", c.CommandPath(), strings.TrimSuffix(c.Short, "."))
 	if c.Long != "" {
 		b.WriteString(c.Long + "\n\n")
@@ -60,14 +87,25 @@ func page(b *strings.Builder, c *cobra.Command) {
 	if c.HasParent() {
 		flags = c.NonInheritedFlags()
 	}
-	if usage := flags.FlagUsages(); usage != "" {
+	own, also := pflag.NewFlagSet(c.Name(), pflag.ContinueOnError), []string(nil)
+	flags.VisitAll(func(f *pflag.Flag) {
+		if shared[identity(f)] {
+			also = append(also, "`--"+f.Name+"`")
+		} else {
+			own.AddFlag(f)
+		}
+	})
+	if usage := own.FlagUsages(); usage != "" {
 		b.WriteString("```\n" + usage + "```\n\n")
+	}
+	if len(also) > 0 {
+		b.WriteString("Shared flags: " + strings.Join(also, ", ") + ".\n\n")
 	}
 	commands := c.Commands()
 	slices.SortFunc(commands, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, sub := range commands {
 		if sub.IsAvailableCommand() && sub.Name() != "help" && sub.Name() != "completion" {
-			page(b, sub)
+			page(b, sub, shared)
 		}
 	}
 }

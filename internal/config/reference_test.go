@@ -30,28 +30,34 @@ func reference() string {
 
 <!-- Made from internal/config by "make generate"; do not edit. -->
 
-A flag wins over the environment, the environment over the file, the file over the default. ` + "`dwell config`" + ` shows what is in
-force and where it came from. The file is the one of ` + "`--config`" + ` (or ` + "`DWELL_CONFIG`" + `), else ` + "`dwell/config.yaml`" + ` in the user's configuration
-directory, else ` + "`/etc/dwell/config.yaml`" + `. Unknown keys are refused, and so are durations without a unit; days are written ` + "`7d`" + `. Any key but a
-secret can be set for one run with ` + "`--set KEY=VALUE`" + `. An empty environment variable counts as not set.
+For administrators. A flag wins over the environment, the environment over the file, the file over the default; `+"`dwell config`"+` shows
+each value and its origin. The file is `+"`--config`"+`, else `+"`dwell/config.yaml`"+` in the user's configuration directory, else
+`+"`/etc/dwell/config.yaml`"+`. A key's environment variable is `+"`DWELL_`"+` and the key in capitals, with `+"`_`"+` for the dot
+(`+"`DWELL_HUNT_SINCE`"+`). Any key but a secret can be set for one run with `+"`--set KEY=VALUE`"+`. Durations need a unit (`+"`7d`"+`); unknown keys are
+errors; an empty variable counts as not set.
 
 `)
 	section := ""
 	for _, k := range Keys() {
+		if strings.HasPrefix(k.Name, "weights.") {
+			continue // one row a modifier is in docs/detection.md already
+		}
 		if s, _, _ := strings.Cut(k.Name, "."); s != section {
 			section = s
-			fmt.Fprintf(&b, "## %s\n| key | environment | default | about |\n|---|---|---|---|\n", section)
+			fmt.Fprintf(&b, "## %s\n| key | default | about |\n|---|---|---|\n", section)
 		}
 		text := k.About
 		if k.Secret {
 			text += " A secret: never a flag, never shown."
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %s |\n", k.Name, k.Env(), defaultText(k.Default), strings.ReplaceAll(text, "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", k.Name, defaultText(k.Default), strings.ReplaceAll(text, "|", `\|`))
 		if next := index(k.Name) + 1; next == len(Keys()) || !strings.HasPrefix(Keys()[next].Name, section+".") {
 			b.WriteString("\n")
 		}
 	}
-	return strings.TrimRight(b.String(), "\n") + "\n"
+	b.WriteString("## weights\n`weights.MODIFIER` is what a modifier adds to the score, -1 to 1; 0 switches it off. " +
+		"[detection.md](detection.md#5-evidence) lists the modifiers with their defaults.\n")
+	return b.String()
 }
 
 func index(name string) int {

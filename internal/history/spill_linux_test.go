@@ -19,7 +19,7 @@ import (
 )
 
 // BenchmarkSpillFormats sets the tiles of a hunt against segments of history, in one run: half a million connections of 330,000 pairs of a day, written
-// where memory is short, and gone over as a hunt does several times. What decides is the walk (docs/tiles.md).
+// where memory is short, and gone over as a hunt does several times. What decides is the walk (docs/decisions/0011).
 func BenchmarkSpillFormats(b *testing.B) {
 	r := rand.New(rand.NewPCG(40, 1))
 	const n = 500_000

@@ -1,9 +1,31 @@
-// Package tile writes and reads spill files: sorted entries, one file per hour, for pairs that do not fit in memory
-// (docs/tiles.md). It knows nothing of what an entry's value means.
+// Package tile writes and reads spill files: sorted entries, one file per hour, for pairs that do not fit in memory.
+// It knows nothing of what an entry's value means; internal/pairs writes pairs.
 //
-// A tile is written under a temporary name, synced and renamed, so that a tile that is there is whole. Every block has a
-// checksum, and the end is marked and says how many entries there are: a reader never takes a torn or damaged tile for
-// a shorter one.
+// A table that has outgrown its half of hunt.memory is written as one tile for each hour in which connections start, and
+// starts empty. At the end the tiles are merged in the order of their keys, one block of each in memory, so all pairs of
+// a source come together. Beyond 128 tiles neighbors are merged; a tile may then hold several hours.
+//
+// Format, version 2. Numbers of fixed length are little-endian; uvarint and varint (zigzag) are those of encoding/binary.
+//
+//	"dwelltile" 0x02   the last byte is the version
+//	hours              the first (8 bytes, hours since 1970), how many (4), CRC-32C of those 12 bytes (4)
+//	block*             length (4, not 0), entries, CRC-32C of the entries (4)
+//	end                0 (4), number of entries (8), CRC-32C of those 8 bytes (4)
+//	entry              key (32: source, destination; IPv4 as IPv4-in-IPv6), length of the value (uvarint), value
+//	value of a pair    connections (uvarint), ports (uvarint), port*, connection*
+//	port               number (2), transport (1: 0 unknown, 1 tcp, 2 udp, 3 icmp), start of its last connection in these
+//	                   hours (varint, Unix milliseconds), that one's source port (2) and uid (20, zeros where unknown),
+//	                   service (uvarint length, text)
+//	connection         port (uvarint, index), start less the start before it (varint, milliseconds), source port (uvarint),
+//	                   hash of the uid (uvarint, 0: none), then as uvarint plus one, 0 for absent: sent bytes with IP
+//	                   headers, duration in milliseconds, payload sent, payload received
+//
+// Keys ascend strictly. Connections are in the order in which they were read. An entry does not cross a block's end;
+// blocks are closed at 32 KiB. A tile is written under a temporary name, synced and renamed. A reader checks every
+// checksum, the order of the keys, the hours of all starts and the number of entries, so a torn or damaged tile is an
+// error that names the file, never a shorter tile.
+//
+// Parquet, as history has it, would cost ten times the processor time a walk (docs/decisions/0011).
 package tile
 
 import (
