@@ -30,10 +30,10 @@ func reference() string {
 
 <!-- Made from internal/config by "make generate"; do not edit. -->
 
-For administrators. A flag wins over the environment, the environment over the file, the file over the default; `+"`dwell config`"+` shows
-each value and its origin. The file is `+"`--config`"+`, else `+"`dwell/config.yaml`"+` in the user's configuration directory, else
-`+"`/etc/dwell/config.yaml`"+`. A key's environment variable is `+"`DWELL_`"+` and the key in capitals, with `+"`_`"+` for the dot
-(`+"`DWELL_HUNT_SINCE`"+`). Any key but a secret can be set for one run with `+"`--set KEY=VALUE`"+`. Durations need a unit (`+"`7d`"+`); unknown keys are
+For administrators. A flag wins over the environment, the environment over the file, the file over the default; ` + "`dwell config`" + ` shows
+each value and its origin. The file is ` + "`--config`" + `, else ` + "`dwell/config.yaml`" + ` in the user's configuration directory, else
+` + "`/etc/dwell/config.yaml`" + `. A key's environment variable is ` + "`DWELL_`" + ` and the key in capitals, with ` + "`_`" + ` for the dot
+(` + "`DWELL_HUNT_SINCE`" + `). Any key but a secret can be set for one run with ` + "`--set KEY=VALUE`" + `. Durations need a unit (` + "`7d`" + `); unknown keys are
 errors; an empty variable counts as not set.
 
 `)
