@@ -70,6 +70,26 @@ func TestSectionsThatAreCitedExist(t *testing.T) {
 	})
 }
 
+// TestMessagesOfOperations: the troubleshooting table quotes messages that the program really prints.
+func TestMessagesOfOperations(t *testing.T) {
+	page, err := os.ReadFile("operations.md")
+	require.NoError(t, err)
+	_, table, found := strings.Cut(string(page), "| message |")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n\n")
+	quoted := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(table, -1)
+	require.NotEmpty(t, quoted)
+	var code strings.Builder
+	each(t, []string{".go"}, func(name, text string) {
+		if !strings.HasSuffix(name, "_test.go") {
+			code.WriteString(text)
+		}
+	})
+	for _, m := range quoted {
+		require.Contains(t, code.String(), m[1], "docs/operations.md quotes a message that no program prints")
+	}
+}
+
 // TestPackageListIsUpToDate holds docs/design.md to the directories and to what their packages say of themselves.
 func TestPackageListIsUpToDate(t *testing.T) {
 	const begin, end = "<!-- packages: begin -->\n", "<!-- packages: end -->"
