@@ -1,7 +1,7 @@
-// Package atomicfile is the only way dwell writes a file: write a temporary file, sync it, rename it, sync the
-// directory. Whoever reads sees the old file or the new one, after a crash as well.
+// Package atomicfile writes files so that a reader sees the old content or the new, even after a crash: write a
+// temporary file, sync it, rename it, sync the directory. dwell writes every file through it.
 //
-// It also has the locks by which processes share a directory ([Lock], [TryLock]).
+// It also provides the locks by which processes share a directory ([Lock], [TryLock]).
 package atomicfile
 
 import (
@@ -15,10 +15,10 @@ import (
 	"sync"
 )
 
-// prefix begins the names of temporary files; no file that is meant to stay is called so.
+// prefix starts the names of temporary files. No permanent file may use it: [Sweep] removes what has it.
 const prefix = ".dwell-"
 
-// File is a file on its way. It must be ended by Commit or Discard.
+// File is a file being written. End it with Commit or Discard.
 type File struct {
 	*os.File
 	path string
@@ -26,19 +26,19 @@ type File struct {
 	done bool
 }
 
-// Create begins the file that will be at path with these rights. The first Create of a process in a directory removes what
-// killed processes left there.
+// Create starts the file that will replace path, with these permissions. The first Create of a process in a directory
+// removes what killed processes left there.
 func Create(path string, mode fs.FileMode) (*File, error) {
 	dir := filepath.Dir(path)
 	if _, swept := sweptDirs.LoadOrStore(dir, true); !swept {
-		_ = Sweep(dir) // Leftovers cost room, never a file: who cannot remove them can still write.
+		_ = Sweep(dir) // Leftovers only cost space: failing to remove them must not stop the write.
 	}
 	for range 10 {
 		f, err := os.CreateTemp(dir, prefix+"*")
 		if err != nil {
 			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
-		// A lock marks the file as being written. One that was swept before the lock came is made again.
+		// A lock marks the file as being written. A file swept before it was locked is created again.
 		_ = lockFile(f)
 		if _, err := os.Lstat(f.Name()); err == nil {
 			return &File{File: f, path: path, mode: mode}, nil
@@ -48,10 +48,10 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 	return nil, fmt.Errorf("write %s: its temporary file is removed again and again", path)
 }
 
-// sweptDirs are the directories that this process swept already.
+// sweptDirs holds the directories that this process has swept.
 var sweptDirs sync.Map
 
-// Commit makes the file durable and puts it into its place. On an error the place is as it was.
+// Commit makes the file durable and moves it to its path. On an error the path is unchanged.
 func (f *File) Commit() error {
 	if f.done {
 		return nil
@@ -71,16 +71,16 @@ func (f *File) Commit() error {
 	return nil
 }
 
-// Discard gives the file up. After Commit it does nothing, so it can be deferred.
+// Discard abandons the file. After Commit it does nothing, so it can be deferred.
 func (f *File) Discard() {
 	if !f.done {
 		f.done = true
-		_ = f.Close() // what was written is thrown away
+		_ = f.Close()
 		_ = os.Remove(f.Name())
 	}
 }
 
-// Write writes a whole file with these rights.
+// Write writes a whole file with these permissions.
 func Write(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	f, err := Create(path, mode)
 	if err != nil {
@@ -93,12 +93,12 @@ func Write(path string, mode fs.FileMode, write func(io.Writer) error) error {
 	return f.Commit()
 }
 
-// WriteBytes writes a whole file of these bytes with these rights.
+// WriteBytes writes b as a whole file with these permissions.
 func WriteBytes(path string, mode fs.FileMode, b []byte) error {
 	return Write(path, mode, func(w io.Writer) error { _, err := w.Write(b); return err })
 }
 
-// Sweep removes the temporary files in a directory that nobody is writing any more. A file that is being written is locked.
+// Sweep removes the temporary files in a directory that no process has locked for writing.
 func Sweep(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -112,7 +112,7 @@ func Sweep(dir string) error {
 		path := filepath.Join(dir, e.Name())
 		f, err := os.OpenFile(path, os.O_RDWR, 0)
 		if err != nil {
-			continue // another user's, or gone
+			continue // owned by another user, or gone
 		}
 		if lockFile(f) == nil {
 			errs = append(errs, os.Remove(path))

@@ -41,7 +41,7 @@ func TestWriteIsWholeOrNotAtAll(t *testing.T) {
 	require.Equal(t, "one", string(text))
 	require.Equal(t, []string{"a"}, names(t, dir))
 	require.Error(t, WriteBytes(filepath.Join(dir, "none", "a"), 0o600, nil))
-	// What cannot be put into its place leaves nothing behind.
+	// A failed rename leaves nothing behind.
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "d"), 0o700))
 	require.Error(t, WriteBytes(filepath.Join(dir, "d"), 0o600, []byte("x")))
 	require.Equal(t, []string{"a", "d"}, names(t, dir))
@@ -74,7 +74,8 @@ func TestSweepTakesWhatNobodyWrites(t *testing.T) {
 	require.Contains(t, names(t, dir), "new")
 }
 
-// A process is killed at random moments of its writing: the file is one of those it wrote, whole, and the next writer sweeps.
+// A process is killed at random moments while it writes. The file must always be a whole version, and Sweep must remove
+// the rest.
 func TestKilledWriter(t *testing.T) {
 	if dir := os.Getenv("DWELL_TEST_WRITE_INTO"); dir != "" {
 		for i := 0; ; i++ {

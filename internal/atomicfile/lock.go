@@ -10,8 +10,9 @@ import (
 // ErrLocked means that another process has the lock.
 var ErrLocked = errors.New("another process has the lock")
 
-// TryLock takes a lock for this process until release is called or the process ends, however it ends. The file of the lock is
-// made where it is missing, and stays; a directory is a lock, too. Its error is [ErrLocked] where somebody else has it.
+// TryLock takes a lock until release is called or the process ends, however it ends. It creates the lock file if
+// necessary and leaves it in place; path may also be a directory. The error is [ErrLocked] if another process has the
+// lock.
 func TryLock(path string) (release func(), err error) {
 	f, err := openLock(path)
 	if err != nil {
@@ -24,7 +25,7 @@ func TryLock(path string) (release func(), err error) {
 	return func() { _ = f.Close() }, nil
 }
 
-// Lock is TryLock that waits for its turn, until ctx ends.
+// Lock is TryLock, but waits for the lock until ctx ends.
 func Lock(ctx context.Context, path string) (release func(), err error) {
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		if release, err = TryLock(path); !errors.Is(err, ErrLocked) {

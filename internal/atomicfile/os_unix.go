@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// lockFile takes a lock on an open file, or gives [ErrLocked] where another has it.
+// lockFile locks an open file, or returns [ErrLocked].
 func lockFile(f *os.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
@@ -24,7 +24,8 @@ func lockFile(f *os.File) error {
 	}
 }
 
-// rename puts the file into its place before its lock goes with closing it, so that no sweeper takes it between.
+// rename moves the file to its path, then closes it. Closing releases the lock, so doing it first would let a sweeper
+// remove the file.
 func (f *File) rename() error {
 	if err := os.Rename(f.Name(), f.path); err != nil {
 		return err
@@ -32,7 +33,7 @@ func (f *File) rename() error {
 	return f.Close()
 }
 
-// syncDir makes a rename survive a power cut. A file system that knows no such thing is no error.
+// syncDir makes a rename survive a power cut. A file system without directory sync is not an error.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
@@ -45,7 +46,7 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// Keep gives the file the owner and the rights of the one that it replaces, where there is one.
+// Keep gives the file the owner and permissions of the one it replaces, if there is one.
 func (f *File) Keep() error {
 	info, err := os.Stat(f.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +64,7 @@ func (f *File) Keep() error {
 	return nil
 }
 
-// openLock opens what is locked.
+// openLock opens the file or directory to lock.
 func openLock(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return os.Open(path)

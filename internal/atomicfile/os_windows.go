@@ -10,7 +10,7 @@ import (
 
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
-// The flags of LockFileEx, and what it says where another has the lock.
+// Flags and results of LockFileEx.
 const (
 	failImmediately     = 1
 	exclusive           = 2
@@ -18,8 +18,8 @@ const (
 	errorSharingRefused = syscall.Errno(32)
 )
 
-// lockFile takes a lock on an open file, or gives [ErrLocked] where another has it. It locks one byte far behind the file's
-// end, since others cannot read what is locked here.
+// lockFile locks an open file, or returns [ErrLocked]. It locks one byte far beyond the end, because other processes
+// cannot read a locked range.
 func lockFile(f *os.File) error {
 	at := syscall.Overlapped{OffsetHigh: 1 << 30}
 	ok, _, err := lockFileEx.Call(f.Fd(), failImmediately|exclusive, 0, 1, 0, uintptr(unsafe.Pointer(&at)))
@@ -32,7 +32,7 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// rename closes the file first: an open one cannot be renamed here.
+// rename closes the file first: Windows does not rename an open one.
 func (f *File) rename() error {
 	if err := f.Close(); err != nil {
 		return err
@@ -40,13 +40,13 @@ func (f *File) rename() error {
 	return os.Rename(f.Name(), f.path)
 }
 
-// syncDir does nothing: directories cannot be synced here.
+// syncDir does nothing: Windows cannot sync directories.
 func syncDir(string) error { return nil }
 
-// Keep does nothing: a new file takes its rights from the directory here.
+// Keep does nothing: on Windows a new file takes its permissions from the directory.
 func (f *File) Keep() error { return nil }
 
-// openLock opens what is locked; of a directory that is a file in it, which the next Sweep removes.
+// openLock opens the file to lock. For a directory that is a file inside it, which the next Sweep removes.
 func openLock(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, prefix+"lock")

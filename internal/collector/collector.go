@@ -1,5 +1,5 @@
-// Package collector makes Go's garbage collector run more often during a hunt. Its rate is one of the whole process,
-// so only a program that is one may ask for it, never a library.
+// Package collector makes Go's garbage collector run more often during a hunt. Its rate applies to the whole process,
+// so only a program should set it, never a library.
 package collector
 
 import (
@@ -10,27 +10,27 @@ import (
 	"sync"
 )
 
-// What a hunt holds is mostly tables without pointers: the collector has nothing to follow in them, so it can come
-// often at no cost. Go's rule, garbage as large as everything that is alive, would double the memory of a hunt for
-// nothing. Here garbage may grow to what there is to follow, or to leastGarbage.
+// A hunt's memory is mostly tables without pointers, which the collector need not scan, so frequent collections are
+// cheap. Go's default lets garbage grow to the size of everything that is alive and would double a hunt's memory. Here
+// garbage may grow to the size of what must be scanned, or to leastGarbage.
 const (
 	leastGarbage = 32 << 20
-	// lowestPercent and goPercent bound what the collector is told (GOGC).
+	// lowestPercent and goPercent bound GOGC.
 	lowestPercent, goPercent = 5, 100
 )
 
-// collecting counts the hunts that are being carried out.
+// collecting counts the hunts under way.
 var collecting struct {
 	sync.Mutex
 	hunts  int
-	before int // what the collector was told before the first began
+	before int // GOGC before the first hunt started
 	told   int
-	// waiting says that there is something to be cleaned up at the next collection.
+	// waiting is true while a cleanup is registered for the next collection.
 	waiting bool
 }
 
-// Often lets the collector come as often as costs nothing, until the function that it gives is called. Where
-// GOGC is set in the environment, that stands.
+// Often makes the collector run as often as is cheap, until end is called. If GOGC is set in the environment, that
+// stays in force.
 func Often() (end func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
@@ -48,14 +48,14 @@ func Often() (end func()) {
 	return func() {
 		c.Lock()
 		defer c.Unlock()
-		runtime.GC() // the tables are garbage now: what comes next is not to grow beside them
+		runtime.GC() // free the tables now, before the next hunt allocates beside them
 		if c.hunts--; c.hunts == 0 {
 			debug.SetGCPercent(c.before)
 		}
 	}
 }
 
-// atNextCollection has the collector told again when it has come once more: what nobody holds is cleaned up then.
+// atNextCollection adjusts GOGC after the next collection, by a cleanup on an object that nothing references.
 func atNextCollection() {
 	collecting.waiting = true
 	runtime.AddCleanup(&struct{ _ [64]byte }{}, func(struct{}) {
@@ -73,14 +73,14 @@ func atNextCollection() {
 	}, struct{}{})
 }
 
-// alive is what the last collection found alive, and how much of that there was to follow, bytes.
+// alive returns what the last collection found alive and how much of that must be scanned, in bytes.
 func alive() (live, toFollow uint64) {
 	s := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/scan/total:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64(), s[1].Value.Uint64()
 }
 
-// percentFor is the percentage of what is alive that garbage may grow to.
+// percentFor is GOGC for a heap: the percentage of what is alive that garbage may grow to.
 func percentFor(live, toFollow uint64) int {
 	garbage := max(leastGarbage, toFollow)
 	return int(min(goPercent, max(lowestPercent, 100*garbage/max(live, 1))))

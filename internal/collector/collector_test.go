@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Garbage may grow to what there is to follow or to 32 MiB, never to more than what is alive.
+// Garbage may grow to what must be scanned or to 32 MiB, never beyond the size of what is alive.
 func TestGarbageGrowsWithWhatThereIsToFollow(t *testing.T) {
 	const mib = 1 << 20
 	for _, tc := range []struct {
@@ -23,7 +23,7 @@ func TestGarbageGrowsWithWhatThereIsToFollow(t *testing.T) {
 	}
 }
 
-// While a hunt lasts a large table lowers what the collector is told; afterwards all is as it was.
+// During a hunt a large table lowers GOGC; afterwards it is restored.
 func TestCollectorIsToldAndLeftAsItWas(t *testing.T) {
 	t.Setenv("GOGC", "")
 	before := debug.SetGCPercent(77)

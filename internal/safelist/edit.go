@@ -14,9 +14,9 @@ import (
 	"dwell/internal/hunt"
 )
 
-// For makes the narrowest rule that a finding needs, without name, reason, owner and expiry: its source, and its
-// other side with port and transport where the key has them, and what it shows. A name that would make a wide rule, or none, as a client can send them
-// ("*.co.uk", "wpad"), is matched by the id.
+// For returns the narrowest rule for a finding, without name, reason, owner and expiry: its source, its destination
+// with port and transport if it has them, and what it shows. A client can send names that would make a wide rule or
+// none ("*.co.uk", "wpad"); such a finding is matched by its id.
 func For(f *hunt.Finding) Rule {
 	if name := f.Destination.Domain; name != "" && !plain(name) {
 		return Rule{Finding: f.Dwell.FindingID, Seen: seenOf(f)}
@@ -39,14 +39,14 @@ func For(f *hunt.Finding) Rule {
 	return r
 }
 
-// plain says that a name is one like any other.
+// plain reports whether a name has dots and only the characters of a host name.
 func plain(name string) bool {
 	return strings.Contains(name, ".") && !strings.ContainsFunc(name, func(c rune) bool {
 		return c != '.' && c != '-' && c != '_' && c != ':' && !unicode.IsLetter(c) && !unicode.IsDigit(c)
 	})
 }
 
-// OfSide makes the rule for a source and another side that a person named.
+// OfSide returns the rule for a source and a destination that a user named.
 func OfSide(source string, to hunt.Side) Rule {
 	r := Rule{Source: source, Fingerprint: to.Fingerprint, Domain: to.Name, Port: int(to.Port), Transport: to.Transport}
 	switch {
@@ -60,7 +60,7 @@ func OfSide(source string, to hunt.Side) Rule {
 	return r
 }
 
-// NameFor makes a name that no rule of the list has.
+// NameFor returns a name that no rule of the list has.
 func (l *List) NameFor(r *Rule) string {
 	text := r.Source + " " + r.Destination + r.Domain + r.Fingerprint
 	if r.ASN != 0 {
@@ -83,10 +83,10 @@ func (l *List) NameFor(r *Rule) string {
 	return name
 }
 
-// ErrNoRule means that a list has no rule of the name.
+// ErrNoRule means that a list has no rule of that name.
 var ErrNoRule = errors.New("there is no rule of that name")
 
-// Add gives a list's text with one rule more, at its end. Everything else stays as it is, byte by byte.
+// Add returns a list's text with one rule appended. Every other byte is kept.
 func Add(text []byte, r Rule) ([]byte, error) {
 	before, err := Parse(bytes.NewReader(text))
 	if err != nil {
@@ -117,7 +117,7 @@ func Add(text []byte, r Rule) ([]byte, error) {
 		out = bytes.TrimLeft(out, "\n")
 	}
 	end := []byte("\n")
-	if bytes.Contains(text, []byte("\r\n")) { // as the file has it
+	if bytes.Contains(text, []byte("\r\n")) { // keep the file's line endings
 		end = []byte("\r\n")
 	}
 	for line := range bytes.Lines(b.Bytes()) {
@@ -126,7 +126,7 @@ func Add(text []byte, r Rule) ([]byte, error) {
 	return out, holds(out, append(slices.Clone(before.Rules), r))
 }
 
-// Remove gives a list's text without the rule of a name and the comment lines right above it.
+// Remove returns a list's text without the named rule and the comment lines directly above it.
 func Remove(text []byte, name string) ([]byte, error) {
 	before, err := Parse(bytes.NewReader(text))
 	if err != nil {
@@ -141,7 +141,7 @@ func Remove(text []byte, name string) ([]byte, error) {
 		return nil, err
 	}
 	lines := slices.Collect(bytes.Lines(text))
-	begin := func(i int) int { // the line, from 0, where item i begins, its comment included
+	begin := func(i int) int { // the 0-based line where item i starts, including its comment
 		line := items.Content[i].Line - 1
 		for line > 0 && bytes.HasPrefix(bytes.TrimSpace(lines[line-1]), []byte("#")) {
 			line--
@@ -153,14 +153,14 @@ func Remove(text []byte, name string) ([]byte, error) {
 		to = begin(at + 1)
 	} else {
 		for to > from && (len(bytes.TrimSpace(lines[to-1])) == 0 || bytes.HasPrefix(bytes.TrimSpace(lines[to-1]), []byte("#"))) {
-			to-- // comments at the end are about the list, or rules that somebody took out
+			to-- // comments at the end are about the list, or rules commented out
 		}
 	}
 	out := bytes.Join(slices.Concat(lines[:from], lines[to:]), nil)
 	return out, holds(out, slices.Delete(slices.Clone(before.Rules), at, at+1))
 }
 
-// holds makes sure that a changed text holds these rules and no others.
+// holds checks that a changed text has exactly these rules.
 func holds(text []byte, rules []Rule) error {
 	after, err := Parse(bytes.NewReader(text))
 	if err != nil {
@@ -175,7 +175,7 @@ func holds(text []byte, rules []Rule) error {
 	return nil
 }
 
-// rulesNode is the sequence of rules, nil where there is none.
+// rulesNode is the YAML sequence of rules, nil if there is none.
 func rulesNode(text []byte) (*yaml.Node, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
@@ -187,7 +187,7 @@ func rulesNode(text []byte) (*yaml.Node, error) {
 	return doc.Content[0].Content[1], nil
 }
 
-// itemIndent is how far the "- " of the rules is indented; block is false where there is no list to append to.
+// itemIndent is the indentation of the rules' "- "; block is false if there is no list to append to.
 func itemIndent(text []byte) (indent int, block bool, err error) {
 	n, err := rulesNode(text)
 	if err != nil || n == nil || n.Kind != yaml.SequenceNode || n.Style&yaml.FlowStyle != 0 || len(n.Content) == 0 {
@@ -197,7 +197,7 @@ func itemIndent(text []byte) (indent int, block bool, err error) {
 	return len(line) - len(bytes.TrimLeft(line, " ")), true, nil
 }
 
-// dropEmptyRules takes a "rules:" without rules away, to be written again.
+// dropEmptyRules removes a "rules:" without rules, so that it can be written again.
 func dropEmptyRules(text []byte) []byte {
 	var out []byte
 	for line := range bytes.Lines(text) {
@@ -208,7 +208,8 @@ func dropEmptyRules(text []byte) []byte {
 	return out
 }
 
-// ParseExpiry reads a day to come, or for how many whole days from now on a rule holds at least: 2027-06-30, 90d.
+// ParseExpiry returns the expiry day for a future date (2027-06-30) or for a number of whole days that the rule holds
+// at least (90d).
 func ParseExpiry(text string, now time.Time) (string, error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		if !now.Before(day) {

@@ -39,7 +39,7 @@ func newRule() Rule {
 	return Rule{Name: "new", Source: "10.0.0.5", Destination: "203.0.113.9", Port: 443, Transport: "tcp", Reason: "ours: \"yes\" # really\nsecond line", Owner: "me", Expires: "2027-01-31"}
 }
 
-// Everything that was there stays, byte by byte, and the rule comes out as it went in.
+// Every existing byte is kept, and the rule reads back as it was added.
 func TestAddKeepsTheRest(t *testing.T) {
 	for name, text := range map[string]string{"a kept list": kept, "nothing": "", "only a comment": "# mine\n", "no rules": "# mine\nrules:\n", "an empty list": "rules: []\n",
 		"no final newline": strings.TrimSuffix(kept, "\n# The end.\n"), "not indented": "rules:\n- {name: a, destination: 203.0.113.1, reason: r, owner: o, expires: \"2027-01-01\"}\n"} {
@@ -59,7 +59,7 @@ func TestAddKeepsTheRest(t *testing.T) {
 			[]any{last.Name, last.Source, last.Destination, last.Port, last.Transport, last.Reason, last.Owner, last.Expires})
 		again, err := Remove(out, "new")
 		require.NoError(t, err, name)
-		if strings.HasSuffix(text, "\n") && strings.Contains(text, "- ") && name != "a kept list" { // there, what was the end is now above the rule
+		if strings.HasSuffix(text, "\n") && strings.Contains(text, "- ") && name != "a kept list" { // what ended the text is now above the rule
 			require.Equal(t, text, string(again), name)
 		}
 	}
@@ -114,7 +114,7 @@ func TestRemoveKeepsTheRest(t *testing.T) {
 
 func err2(_ *List, err error) error { return err }
 
-// A rule made for a finding matches it, and nothing that differs in what the key holds.
+// A rule made for a finding matches it, and no finding that differs in its pair.
 func TestRuleForAFindingIsNarrow(t *testing.T) {
 	src := netip.MustParseAddr("10.0.0.5")
 	finding := func(k hunt.PairKey, f hunt.Finding) *hunt.Finding {
@@ -141,7 +141,7 @@ func TestRuleForAFindingIsNarrow(t *testing.T) {
 		require.Empty(t, r.settle(), "%+v", r)
 		story := Rule{Name: "n", Finding: f.Dwell.FindingID, Reason: "r", Owner: "o", Expires: "2030-01-01"}
 		require.Empty(t, story.settle())
-		// The readable form of the same makes a rule that matches too.
+		// The readable form of the pair also makes a rule that matches.
 		_, to, err := hunt.ParsePair(f.Dwell.Pair)
 		require.NoError(t, err)
 		named := OfSide(src.String(), to)
@@ -150,7 +150,7 @@ func TestRuleForAFindingIsNarrow(t *testing.T) {
 		require.True(t, named.Matches(f), "%s: %+v", f.Dwell.Pair, named)
 		require.True(t, to.Is(f), "%s: %+v", f.Dwell.Pair, to)
 		for j, other := range all {
-			// A rule for a network is about the addresses in it, too.
+			// A rule for a network also covers the addresses in it.
 			wider := i == 3 && j < 2
 			require.Equal(t, i == j || wider, r.Matches(other), "%s matches %s: %+v", f.Dwell.Pair, other.Dwell.Pair, r)
 			require.Equal(t, i == j, story.Matches(other))
@@ -173,7 +173,7 @@ func TestParseExpiry(t *testing.T) {
 	require.Equal(t, "2026-11-26", got, "at midnight it is a day to the second")
 }
 
-// A client may ask for any name: what it sends must not become a rule that is wider than its finding.
+// A client may query any name: it must not become a rule wider than its finding.
 func TestStrangeNamesAreMatchedByTheirStory(t *testing.T) {
 	src := netip.MustParseAddr("10.0.0.5")
 	for _, name := range []string{"*.co.uk", "wpad", "a b.example", "x\nrules: [].example", "\x1b[2J.example", "*"} {
@@ -201,7 +201,7 @@ func TestCarriageReturnsStay(t *testing.T) {
 	require.Equal(t, strings.Count(string(out), "\n"), strings.Count(string(out), "\r\n"))
 }
 
-// Rules that somebody took out by hand stay, below the last one too.
+// Rules that a user commented out stay, also below the last one.
 func TestRemoveKeepsCommentsBelow(t *testing.T) {
 	const text = "rules:\n  - {name: a, destination: 203.0.113.1, reason: r, owner: o, expires: \"2027-01-01\"}\n"
 	const below = "  # - {name: b, destination: 203.0.113.2, reason: r, owner: o, expires: \"2027-01-01\"}\n"

@@ -12,16 +12,16 @@ import (
 	"dwell/internal/atomicfile"
 )
 
-// Edit replaces the text of a list's file by what change makes of it: whole or not at all, with the owner and the rights that
-// the file had, behind a link too. A file that is not there is an empty text. Others that edit it this way wait; what somebody else
-// wrote meanwhile is never overwritten, but an error.
+// Edit replaces the text of the file by the result of change, atomically, with the same owner and permissions, and
+// through symbolic links. A missing file is an empty text. Concurrent calls wait for each other; a change by any other
+// program in between is an error and is never overwritten.
 func Edit(path string, change func(text []byte) ([]byte, error)) error {
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		if path, err = filepath.EvalSymlinks(path); err != nil {
 			return fmt.Errorf("follow the link to the safelist: %w", err)
 		}
 	}
-	// Who may not lock, or has a file system without locks, has the comparison below alone.
+	// Without permission to lock, or without locks in the file system, only the comparison below protects the file.
 	if release, err := atomicfile.Lock(context.Background(), filepath.Dir(path)); err == nil {
 		defer release()
 	}
@@ -53,7 +53,7 @@ func replace(path string, before, after []byte) error {
 		return err
 	}
 	defer f.Discard()
-	// dwell's service has to be able to read the list when an administrator was the last to write it.
+	// dwell's service must be able to read the list after an administrator edits it.
 	if _, err := f.Write(after); err != nil {
 		return err
 	}

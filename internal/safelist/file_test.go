@@ -20,7 +20,7 @@ func addNumbered(n int) func([]byte) ([]byte, error) {
 	}
 }
 
-// Many editors at once lose none of each other's rules.
+// Concurrent edits keep each other's rules.
 func TestEditorsWaitForEachOther(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "safelist.yaml")
 	var all sync.WaitGroup
@@ -40,7 +40,7 @@ func TestEditorsWaitForEachOther(t *testing.T) {
 	require.Len(t, left, 1, "nothing else is left there")
 }
 
-// Who edits the file with an editor meanwhile loses nothing either.
+// Edit keeps what a text editor saved meanwhile.
 func TestEditNeverOverwrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "safelist.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(kept), 0o600))

@@ -18,7 +18,7 @@ func TestEditFollowsLinksAndKeepsRights(t *testing.T) {
 	require.NoError(t, os.Symlink("real/list.yaml", link))
 	require.ErrorContains(t, Edit(link, addNumbered(0)), "follow the link", "it leads nowhere yet")
 	require.NoError(t, os.WriteFile(path, []byte(kept), 0o640))
-	owner := 4242 // dwell's service; only root can give a file away
+	owner := 4242 // stands for dwell's service; only root can change an owner
 	if os.Getuid() != 0 {
 		owner = os.Getuid()
 	}

@@ -1,5 +1,5 @@
-// Package safelist matches findings against safelist rules, each with a reason, an owner and an expiry. A rule marks
-// a finding; it never hides one from the store and never changes a score.
+// Package safelist matches findings against safelist rules, each with a reason, an owner and an expiry. A rule marks a
+// finding; it never removes one from the store and never changes a score.
 package safelist
 
 import (
@@ -17,31 +17,32 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Rule is one decision. Source and one of Destination, Domain, Fingerprint, ASN and Finding narrow it; what is empty means any.
+// Rule is one safelist rule. Source and one of Destination, Domain, Fingerprint, ASN and Finding select findings; empty
+// means any.
 type Rule struct {
-	// Name is unique in the list and stands in the findings that it marks.
+	// Name is unique in the list and appears in the findings that the rule marks.
 	Name string `yaml:"name"`
-	// Source and Destination are networks in CIDR; a bare address means that address alone.
+	// Source and Destination are networks in CIDR notation or single addresses.
 	Source      string `yaml:"source,omitempty"`
 	Destination string `yaml:"destination,omitempty"`
-	// Domain is a name; "*.example.com" means what lies below it and the name itself.
+	// Domain is a name; "*.example.com" matches it and every name under it.
 	Domain string `yaml:"domain,omitempty"`
-	// Fingerprint is a TLS fingerprint that is followed over whatever destinations, as a finding has it: ja4=..., ja3=...,
-	// no-server-name.
+	// Fingerprint is a TLS fingerprint over any destinations, as in a finding: ja4=..., ja3=..., no-server-name.
 	Fingerprint string `yaml:"fingerprint,omitempty"`
-	// Finding is the id of one finding (dwell.finding_id): that and nothing else.
+	// Finding is the id of the one finding that matches (dwell.finding_id).
 	Finding string `yaml:"finding,omitempty"`
-	// ASN is the number of the autonomous system that announces the destination, whatever its address. It does not narrow the rule further.
+	// ASN is the autonomous system that announces the destination, whatever its address. It does not narrow the rule
+	// further.
 	ASN int64 `yaml:"asn,omitempty"`
 	// Port is the destination port, Transport its tcp, udp or icmp; 0 and empty mean any.
 	Port      int    `yaml:"port,omitempty"`
 	Transport string `yaml:"transport,omitempty"`
-	// Seen is what the rule was made for; a finding that shows another is shown in spite of the rule.
+	// Seen is what the rule was made for. A finding that shows something else is not safelisted.
 	Seen Seen `yaml:"seen,omitempty"`
-	// Reason says why this is no threat, Owner who decided.
+	// Reason is why this is no threat, Owner who decided.
 	Reason string `yaml:"reason"`
 	Owner  string `yaml:"owner"`
-	// Expires is the day (YYYY-MM-DD, UTC) from which the rule holds no more; every rule has one.
+	// Expires is the day (YYYY-MM-DD, UTC) from which the rule no longer holds. Every rule has one.
 	Expires string `yaml:"expires"`
 
 	source, destination netip.Prefix
@@ -53,11 +54,11 @@ type List struct {
 	Rules []Rule `yaml:"rules"`
 }
 
-// maxList bounds what is read: a list that people keep is far smaller.
+// maxList bounds what is read, in bytes; real lists are far smaller.
 const maxList = 4 << 20
 
-// Parse reads a list in YAML. Unknown keys, rules without name, reason, owner or expiry, bad networks, names used twice
-// and rules that would match everything are errors; all are given, joined, each naming its rule.
+// Parse reads a list in YAML. Unknown keys, rules without name, reason, owner or expiry, invalid networks, duplicate
+// names and rules that match everything are errors. It returns all of them, joined, each naming its rule.
 func Parse(r io.Reader) (*List, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxList+1))
 	if err != nil {
@@ -94,7 +95,7 @@ func Parse(r io.Reader) (*List, error) {
 	return &l, nil
 }
 
-// settle checks a rule and reads its networks and its day.
+// settle validates a rule and parses its networks and its expiry.
 func (r *Rule) settle() (errs []error) {
 	for _, f := range []struct{ key, value string }{{"name", r.Name}, {"reason", r.Reason}, {"owner", r.Owner}, {"expires", r.Expires}} {
 		if strings.TrimSpace(f.value) == "" {
@@ -156,9 +157,9 @@ func network(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// Match gives the first rule that holds for a finding at a time, nil where none does. Where every rule that matches is broken, because
-// the finding shows another server or client than the rule was made for or an indicator list names it, it is the first of them, and
-// says why: such a finding is not safelisted.
+// Match returns the first rule that holds for a finding at a time, or nil. If every matching rule is broken (the
+// finding shows another server or client than the rule was made for, or an indicator list names it), it returns the
+// first of them with the cause: such a finding is not safelisted.
 func (l *List) Match(f *hunt.Finding, now time.Time) (by *hunt.SafelistRule) {
 	if l == nil {
 		return nil
@@ -180,20 +181,20 @@ func (l *List) Match(f *hunt.Finding, now time.Time) (by *hunt.SafelistRule) {
 	return by
 }
 
-// Holds says whether the rule has not expired at a time.
+// Holds reports whether the rule has not expired at a time.
 func (r *Rule) Holds(now time.Time) bool { return now.Before(r.expires) }
 
-// mark is what a finding bears that the rule matches.
+// mark is what the rule adds to a finding.
 func (r *Rule) mark() *hunt.SafelistRule {
 	return &hunt.SafelistRule{Name: r.Name, Reason: r.Reason, Owner: r.Owner, Expires: r.Expires}
 }
 
-// Marked says whether a finding bears the mark of the rule of a name, whatever its reason was.
+// Marked reports whether a finding has the mark of the named rule, whatever its reason was.
 func Marked(f *hunt.Finding, name string) bool {
 	return f.Dwell.Safelist != nil && f.Dwell.Safelist.Name == name
 }
 
-// Matches says whether the rule is about a finding, expired or not.
+// Matches reports whether the rule is about a finding, expired or not.
 func (r *Rule) Matches(f *hunt.Finding) bool {
 	switch {
 	case r.source.IsValid() && !r.source.Contains(f.Source.IP), r.Port != 0 && r.Port != f.Destination.Port,
@@ -217,7 +218,7 @@ func (r *Rule) Matches(f *hunt.Finding) bool {
 	return name == parent || below && strings.HasSuffix(name, "."+parent)
 }
 
-// covers says that the destination network holds the finding's whole other side.
+// covers reports whether the destination network contains the finding's whole destination.
 func (r *Rule) covers(f *hunt.Finding) bool {
 	if n := f.Dwell.Destination; n != nil {
 		p, err := netip.ParsePrefix(n.Network)
@@ -226,7 +227,7 @@ func (r *Rule) covers(f *hunt.Finding) bool {
 	return r.destination.Contains(f.Destination.IP)
 }
 
-// Expired gives the rules that hold no more at a time.
+// Expired returns the rules that have expired at a time.
 func (l *List) Expired(now time.Time) (out []Rule) {
 	for _, r := range l.Rules {
 		if !now.Before(r.expires) {

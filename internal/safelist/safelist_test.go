@@ -78,7 +78,7 @@ func TestParseRefuses(t *testing.T) {
 	require.Empty(t, l.Rules)
 }
 
-// FuzzParse: whatever a file holds, parsing ends in a list without catch-alls or in an error.
+// FuzzParse: parsing any file returns an error or a list without catch-all rules.
 func FuzzParse(f *testing.F) {
 	f.Add(good)
 	f.Add("rules: [{name: x, domain: \"*.com\"}]")

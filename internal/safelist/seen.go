@@ -10,28 +10,29 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Seen is what the findings of a rule showed when the rule was made, of what a client cannot choose freely, and of what it would have to
-// copy. A finding that shows another is shown in spite of the rule. Each is a list with commas; what is empty is not compared.
+// Seen is what a rule's findings showed when the rule was made: what a client cannot choose freely, and what it would
+// have to copy. A finding that shows something else breaks the rule. Each field is a list with commas; an empty one is
+// not compared.
 type Seen struct {
-	// AS are the autonomous systems of the destination, as in AS64500; Networks its /24s and /48s, which are compared where an AS is
-	// not known on both sides.
+	// AS are the autonomous systems of the destination, as in AS64500. Networks are its /24s and /48s, compared only if
+	// either side lacks an AS.
 	AS       string `yaml:"as,omitempty"`
 	Networks string `yaml:"networks,omitempty"`
-	// Fingerprints are the client's JA4s, or JA3s where it has none; Certificates the hashes of the server's.
+	// Fingerprints are the client's JA4s, or its JA3s if it has none; Certificates are the hashes of the server's.
 	Fingerprints string `yaml:"fingerprints,omitempty"`
 	Certificates string `yaml:"certificates,omitempty"`
-	// Indicators are those of indicator lists that matched and did not matter.
+	// Indicators are the matches of indicator lists that were judged harmless.
 	Indicators string `yaml:"indicators,omitempty"`
 }
 
 const (
-	// maxNoted is how many values of a kind are noted: a client that shows more shows none that means anything.
+	// maxNoted bounds the values recorded of a kind: with more of them, none identifies a client.
 	maxNoted = 20
-	// shuffled is from how many JA3s on a client is taken to change them with each connection.
+	// shuffled is the number of JA3s from which a client is assumed to change them with each connection.
 	shuffled = 3
 )
 
-// seenOf notes what a finding shows.
+// seenOf records what a finding shows.
 func seenOf(f *hunt.Finding) (s Seen) {
 	e := f.Dwell.Evidence
 	if e == nil {
@@ -61,7 +62,7 @@ func seenOf(f *hunt.Finding) (s Seen) {
 	return s
 }
 
-// addresses are the destination's, the one that the finding shows first.
+// addresses are the destination's, starting with the finding's own.
 func addresses(f *hunt.Finding) (out []netip.Addr) {
 	if f.Destination.IP.IsValid() {
 		out = append(out, f.Destination.IP)
@@ -76,7 +77,7 @@ func addresses(f *hunt.Finding) (out []netip.Addr) {
 	return out[:min(len(out), maxNoted)]
 }
 
-// fingerprints are the client's, the most used first.
+// fingerprints are the client's, most used first.
 func fingerprints(e *hunt.Evidence) []string {
 	p := e.Protocol
 	switch {
@@ -90,7 +91,7 @@ func fingerprints(e *hunt.Evidence) []string {
 	return nil
 }
 
-// broken says why a finding is shown in spite of the rule that it matches; empty where it is not.
+// broken says why a matching finding is not safelisted; it is empty if the rule holds.
 func (s *Seen) broken(f *hunt.Finding) string {
 	now := seenOf(f)
 	for _, indicator := range list(now.Indicators) {
@@ -104,7 +105,7 @@ func (s *Seen) broken(f *hunt.Finding) string {
 			return fmt.Sprintf("its destination is in %s now, not in %s", now.AS, s.AS)
 		}
 	case s.Networks != "" && now.Networks != "":
-		// Large services move between networks; most of them have to stay, and the busiest, which comes first.
+		// Large services move between networks: most must stay the same, including the busiest, which comes first.
 		other, known := "", 0
 		networks := list(now.Networks)
 		for _, n := range networks {
@@ -127,7 +128,7 @@ func (s *Seen) broken(f *hunt.Finding) string {
 	return ""
 }
 
-// within says whether a network lies in one of some others. Those that cannot be read hold nothing: Parse refuses them.
+// within reports whether a network lies in one of the others. Invalid ones contain nothing; Parse rejects them.
 func within(network string, in []string) bool {
 	n, err := netip.ParsePrefix(network)
 	return err == nil && slices.ContainsFunc(in, func(s string) bool {
@@ -136,12 +137,12 @@ func within(network string, in []string) bool {
 	})
 }
 
-// list reads a list with commas.
+// list splits a list with commas.
 func list(text string) []string {
 	return strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' })
 }
 
-// settle checks what was noted.
+// settle validates the recorded values.
 func (s *Seen) settle() (errs []error) {
 	for _, n := range list(s.Networks) {
 		if p, err := netip.ParsePrefix(n); err != nil || p != p.Masked() {
@@ -157,17 +158,17 @@ func (s *Seen) settle() (errs []error) {
 	return errs
 }
 
-// Note puts what a finding shows into the rule, so that the rule stands on more than names.
+// Note records what a finding shows, so that the rule depends on more than names.
 func (r *Rule) Note(f *hunt.Finding) { r.Seen = seenOf(f) }
 
-// About says whether a rule that was not read from a list is about a finding.
+// About reports whether a rule that was not read from a list is about a finding.
 func (r *Rule) About(f *hunt.Finding) bool {
 	settled := *r
-	settled.settle() // what is missing yet does not matter here
+	settled.settle() // errors about fields not yet filled in do not matter here
 	return settled.Matches(f)
 }
 
-// Forgeable says whether the rule goes by what a client says of itself alone.
+// Forgeable reports whether the rule depends only on what a client says about itself.
 func (r *Rule) Forgeable() bool {
 	return r.Destination == "" && r.Seen.AS == "" && r.Seen.Networks == "" && r.Seen.Certificates == "" && (r.Domain != "" || r.Fingerprint != "" || r.Finding != "")
 }

@@ -11,7 +11,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// shown is a finding with everything that a rule may note.
+// shown is a finding with every value that a rule may record.
 func shown(change func(*hunt.Finding)) *hunt.Finding {
 	f := finding("10.1.4.22", "203.0.113.7", 443, "files.backup.example")
 	f.Network.Transport = "tcp"
@@ -24,8 +24,8 @@ func shown(change func(*hunt.Finding)) *hunt.Finding {
 	return f
 }
 
-// A rule stands on what was there when it was made: another server, client or certificate, or a hit of an indicator list, breaks it, and
-// says so. What was noted on both sides alone is compared. Each rule goes through the file, as dwell safelist add writes it.
+// Another server, client or certificate, or a hit of an indicator list, breaks a rule, with the cause. Only values
+// recorded on both sides are compared. Each rule goes through the file, as dwell safelist add writes it.
 func TestRuleBreaks(t *testing.T) {
 	now := time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	for name, tc := range map[string]struct{ made, now, want string }{
@@ -81,7 +81,7 @@ func TestRuleBreaks(t *testing.T) {
 	}
 }
 
-// A second rule that is not broken marks what a broken one matches, too.
+// An unbroken rule marks a finding even if a broken one before it matches.
 func TestWholeRuleBeforeBroken(t *testing.T) {
 	l, err := Parse(strings.NewReader(`rules:
   - {name: old, domain: files.backup.example, seen: {as: AS1}, reason: r, owner: o, expires: "2027-01-01"}

@@ -9,11 +9,11 @@ import (
 	"dwell/internal/atomicfile"
 )
 
-// ErrLocked means that another dwell has the state directory.
+// ErrLocked means that another dwell process uses the state directory.
 var ErrLocked = errors.New("another dwell uses this state directory")
 
-// Lock makes the state directory where it is missing, for its owner alone, and takes it for this process until release is
-// called or the process ends, however it ends.
+// Lock creates the state directory if necessary, accessible by its owner only, and locks it until release is called or
+// the process ends, however it ends.
 func Lock(dir string) (release func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)

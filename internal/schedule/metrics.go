@@ -15,11 +15,11 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Health is a Watch that keeps what /readyz and /metrics tell. Use NewHealth.
+// Health is a Watch that keeps the state for /readyz and /metrics. Use NewHealth.
 type Health struct {
 	mu sync.Mutex
-	// trouble is what keeps the service from hunting, nil for nothing; newest is the newest connection known of, and silence how
-	// old it may be (0: as old as it likes).
+	// trouble is why the service cannot hunt, or nil. newest is the start of the newest known connection, and silence
+	// its maximum age (0: none).
 	trouble error
 	newest  time.Time
 	silence time.Duration
@@ -42,7 +42,7 @@ type Health struct {
 	clock     prometheus.Gauge
 }
 
-// NewHealth makes a Health with a registry of its own.
+// NewHealth returns a Health with its own registry.
 func NewHealth(version string) *Health {
 	h := &Health{registry: prometheus.NewRegistry(), trouble: errors.New("nothing was asked of the cluster yet"), newest: time.Now(),
 		hunts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dwell_hunts_total",
@@ -73,14 +73,14 @@ func NewHealth(version string) *Health {
 	return h
 }
 
-// Silence sets how old the newest connection may be before the service is not ready; 0 means as old as it likes.
+// Silence sets the maximum age of the newest connection for readiness; 0 means no limit.
 func (h *Health) Silence(d time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.silence = d
 }
 
-// Clock is Watch's.
+// Clock implements Watch.
 func (h *Health) Clock(c es.Clock) {
 	h.clock.Set(c.Skew.Seconds())
 	h.mu.Lock()
@@ -88,7 +88,7 @@ func (h *Health) Clock(c es.Clock) {
 	h.skew = c.Skew
 }
 
-// Ended is Watch's.
+// Ended implements Watch.
 func (h *Health) Ended(_ hunt.Window, took time.Duration, err error) {
 	h.duration.Observe(took.Seconds())
 	if err != nil {
@@ -96,7 +96,7 @@ func (h *Health) Ended(_ hunt.Window, took time.Duration, err error) {
 	}
 }
 
-// Looked is Watch's.
+// Looked implements Watch.
 func (h *Health) Looked(due int, err error) {
 	h.due.Set(float64(due))
 	h.mu.Lock()
@@ -104,7 +104,7 @@ func (h *Health) Looked(due int, err error) {
 	h.trouble = err
 }
 
-// Newest says when the newest connection in the cluster started.
+// Newest records when the newest connection in the cluster started.
 func (h *Health) Newest(at time.Time) {
 	h.data.Set(float64(at.Unix()))
 	h.mu.Lock()
@@ -112,10 +112,10 @@ func (h *Health) Newest(at time.Time) {
 	h.newest = at
 }
 
-// Missed is Watch's.
+// Missed implements Watch.
 func (h *Health) Missed(n int) { h.missed.Add(float64(n)) }
 
-// Stored says that a hunt was stored, or held because of the given trouble.
+// Stored records that a hunt was stored, or that it waits for upload because of the given error.
 func (h *Health) Stored(d *hunt.Document, held error) {
 	s := &d.Dwell.Hunt
 	h.read.Add(float64(s.Connections))
@@ -137,7 +137,8 @@ func (h *Health) Stored(d *hunt.Document, held error) {
 	h.windowEnd.Set(float64(d.Dwell.Window.End.Unix()))
 }
 
-// Spool says what is held on this host: hunts, documents refused for good, damaged files, and what all take.
+// Spool records what waits for upload on this host: hunts, documents rejected permanently, damaged files, and their
+// size in bytes.
 func (h *Health) Spool(hunts, dead, damaged int, bytes int64) {
 	h.spooled.Set(float64(hunts))
 	h.dead.Set(float64(dead))
@@ -145,7 +146,7 @@ func (h *Health) Spool(hunts, dead, damaged int, bytes int64) {
 	h.bytes.Set(float64(bytes))
 }
 
-// Ready says whether hunting goes on and there is something to hunt in, and if not, why.
+// Ready reports whether the service can hunt and has data to hunt in, and if not, why.
 func (h *Health) Ready() (ready bool, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -159,13 +160,13 @@ func (h *Health) Ready() (ready bool, reason string) {
 	return true, ""
 }
 
-// Handler answers /healthz (the process lives), /readyz (hunting goes on: 503 and why where it does not) and /metrics.
+// Handler serves /healthz (the process runs), /readyz (hunting works; otherwise 503 with the reason) and /metrics.
 func (h *Health) Handler() http.Handler {
 	mux := http.NewServeMux()
 	answer := func(w http.ResponseWriter, code int, body map[string]string) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		// A reader that went away needs no answer.
+		// The client may be gone: it needs no answer.
 		_ = json.NewEncoder(w).Encode(body)
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {

@@ -18,100 +18,101 @@ import (
 
 // Job hunts windows.
 type Job interface {
-	// Clock gives the time by which windows are over: that of the cluster, beside this host's.
+	// Clock returns the time that decides which windows are over: the cluster's, with this host's beside it.
 	Clock(ctx context.Context) (es.Clock, error)
-	// Past gives, by their ends, what is known of the hunts that Hunt would carry out over these windows: of those very hunts,
-	// not of any other over the same time. Windows that were never hunted are left out.
+	// Past returns, by window end, what is known of the hunts that Hunt would run over these windows: those exact
+	// hunts, not others over the same time. Windows never hunted are absent.
 	Past(ctx context.Context, windows []hunt.Window) (map[time.Time]hunt.Past, error)
-	// Hunt hunts one window and stores what it found. done is false where it is to be tried again, though it is no error: it
-	// was incomplete, or there was nothing in it.
+	// Hunt hunts one window and stores its findings. done is false if it must be tried again although there was no
+	// error: it was incomplete or empty.
 	Hunt(ctx context.Context, w hunt.Window) (done bool, err error)
-	// Waiting says whether something is held that the cluster would not take: it is then asked again each minute.
+	// Waiting reports whether data waits for upload. The cluster is then tried every minute.
 	Waiting() bool
 }
 
 // Options of a Runner.
 type Options struct {
 	Schedule Schedule
-	// Window is how long each window is, Settle how long ago it has to be over.
+	// Window is the length of a window, Settle how long ago it must have ended.
 	Window, Settle time.Duration
-	// CatchUp is how many of the newest windows are looked after; at least 1.
+	// CatchUp is how many of the newest windows are caught up on; at least 1.
 	CatchUp int
 	Logger  *slog.Logger
-	// Watch hears what happens; it must not block.
+	// Watch is notified of events; it must not block.
 	Watch Watch
 }
 
-// Watch hears of what a Runner does: for metrics and readiness.
+// Watch is notified of what a Runner does, for metrics and readiness.
 type Watch interface {
-	// Clock says what the cluster's clock showed.
+	// Clock reports a reading of the cluster's clock.
 	Clock(c es.Clock)
-	// Ended says that a window was hunted; err is what it failed with.
+	// Ended reports that a window was hunted; err is why that failed, or nil.
 	Ended(w hunt.Window, took time.Duration, err error)
-	// Looked says how many windows are to be hunted now or later, and the trouble that there is: what is due cannot be found
-	// out, or a window cannot be hunted.
+	// Looked reports how many windows are to be hunted now or later. err is why that is unknown, or why a window cannot
+	// be hunted.
 	Looked(due int, err error)
-	// Missed says that so many windows are older than is caught up for.
+	// Missed reports n windows that are too old to catch up on.
 	Missed(n int)
 }
 
-// SkewError means that the clocks are too far apart to say which windows are over.
+// SkewError means that the clocks differ too much to tell which windows are over.
 type SkewError struct{ es.Clock }
 
-// Error says by how much.
+// Error states the difference.
 func (e *SkewError) Error() string {
 	return fmt.Sprintf("this host's clock is %s the cluster's: nothing is scheduled while they are more than %s apart; let both follow the same time server",
 		e.Difference(), es.MaxSkew)
 }
 
-// The pause after nothing could be found out doubles from firstPause to lastPause.
+// After a failure to find out what is due, the pause doubles from firstPause to lastPause.
 const (
 	firstPause = time.Minute
 	lastPause  = 15 * time.Minute
-	// stall is how long a hunt may go on without a sign of life.
+	// stall is how long a hunt may run without a sign of life.
 	stall = time.Hour
 )
 
-// again is how long after each try a window that was incomplete or empty is tried again; then it stays as it is. failing is the
-// same for one that could not be hunted at all, whose last pause repeats for as long as it is caught up for.
+// again are the pauses before each retry of an incomplete or empty window; after the last one it stays as it is.
+// failing is the same for a window that could not be hunted at all; its last pause repeats as long as the window is
+// caught up on.
 var (
 	again   = []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour}
 	failing = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 3 * time.Hour}
 )
 
-// Runner hunts by a schedule, one window after the other: never two at once.
+// Runner hunts by a schedule, one window at a time.
 type Runner struct {
 	job Job
 	mu  sync.Mutex
 	o   Options
-	// wake ends a pause early; until is when the runner gives its next sign of life, if it lives.
+	// wake ends a pause early. until is the deadline for the next sign of life.
 	wake  chan struct{}
 	until time.Time
 
-	// tried is what this process knows of windows, by their ends.
+	// tried is what this process knows of windows, by window end.
 	tried map[time.Time]*tried
-	// last is what was said of the last trouble, so that the same is not said again every time.
+	// last is the last error logged, so that it is not repeated.
 	last string
-	// told is up to where missed windows were told.
+	// told is the window end up to which missed windows were reported.
 	told time.Time
 }
 
-// tried is a window that this process hunted.
+// tried is the state of a window that this process hunted.
 type tried struct {
 	past hunt.Past
-	// failed is how often in a row hunting it failed, at what it failed last; next is when it may be tried again.
+	// failed is the number of failures in a row, err the last error, next the earliest retry.
 	failed int
 	err    error
 	next   time.Time
 }
 
-// New makes a runner.
+// New returns a Runner. [Runner.Run] starts it.
 func New(job Job, o Options) *Runner {
 	return &Runner{job: job, o: o, wake: make(chan struct{}, 1), tried: map[time.Time]*tried{}, until: time.Now().Add(stall)}
 }
 
-// Set gives other options, such as those of a configuration that was read again, and looks what is due by them. A hunt under
-// way goes on.
+// Set replaces the options, for example after a configuration reload, and checks what is due. A hunt under way
+// continues.
 func (r *Runner) Set(o Options) {
 	r.mu.Lock()
 	r.o = o
@@ -125,14 +126,14 @@ func (r *Runner) Set(o Options) {
 // Beat is a sign of life of the hunt under way.
 func (r *Runner) Beat() { r.sign(stall) }
 
-// Alive says whether the runner waits, or hunts and gives signs of life.
+// Alive reports whether the runner is waiting, or hunting with signs of life.
 func (r *Runner) Alive() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return time.Now().Before(r.until)
 }
 
-// sign is a sign of life: the next comes before d has passed.
+// sign is a sign of life: the next is due within d.
 func (r *Runner) sign(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -145,8 +146,8 @@ func (r *Runner) options() Options {
 	return r.o
 }
 
-// Run hunts until ctx ends, and then returns nil. A hunt under way is abandoned: its window is open and will be hunted
-// again. What is due is asked of the store each time, so nothing is lost or done twice over a restart.
+// Run hunts until ctx ends, then returns nil. A hunt under way is abandoned, and its window hunted again later. The
+// store decides what is due, so a restart neither loses nor repeats a window.
 func (r *Runner) Run(ctx context.Context) error {
 	pause := firstPause
 	for {
@@ -176,13 +177,13 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// trouble is logged when it begins and when it changes.
+// trouble logs an error when it first occurs and when it changes.
 func (r *Runner) trouble(o *Options, err error, args ...any) {
 	cause := err.Error()
 	if inner := errors.Unwrap(err); inner != nil {
-		cause = inner.Error() // without the window, which moves on
+		cause = inner.Error() // without the window, which changes each time
 	}
-	// Without figures: times and counts differ where the trouble is the same.
+	// Ignore digits: times and counts differ although the error is the same.
 	cause = strings.Map(func(c rune) rune {
 		if unicode.IsDigit(c) {
 			return -1
@@ -195,8 +196,8 @@ func (r *Runner) trouble(o *Options, err error, args ...any) {
 	}
 }
 
-// round hunts the windows that are due, and says how long there is nothing to do. An error means that nothing can be done now.
-// A window that fails is left for later and the next one is hunted, unless the cluster does not even tell its time.
+// round hunts the windows that are due, and returns how long to wait. An error means that nothing can be done now. A
+// window that fails is retried later and the next one is hunted, unless the cluster cannot be reached at all.
 func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err error) {
 	open, now, err := r.look(ctx, o)
 	if err != nil {
@@ -204,7 +205,7 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 		return 0, fmt.Errorf("look what is due: %w", err)
 	}
 	ready := slices.DeleteFunc(slices.Clone(open), func(w hunt.Window) bool { return r.tried[w.End].next.After(time.Now()) })
-	// What failed before comes last, so that a window that brings the cluster down is not the only one ever tried.
+	// Failed windows come last, so that one that brings the cluster down does not block the others.
 	slices.SortStableFunc(ready, func(a, b hunt.Window) int { return cmp.Compare(r.tried[a.End].failed, r.tried[b.End].failed) })
 	o.Watch.Looked(len(open), r.failing(open))
 	for _, w := range ready {
@@ -226,7 +227,7 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 		o.Logger.Info("hunting goes on: the trouble is over", "was", r.last)
 		r.last = ""
 	}
-	// By the cluster's clock, since that says when a window is over.
+	// Use the cluster's clock, which decides when a window is over.
 	wait = o.Schedule.Next(now.Add(-o.Settle)).Add(o.Settle).Sub(now)
 	for _, w := range open {
 		wait = min(wait, time.Until(r.tried[w.End].next))
@@ -234,7 +235,7 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 	return wait, nil
 }
 
-// hunt hunts one window and keeps what came of it.
+// hunt hunts one window and records the outcome.
 func (r *Runner) hunt(ctx context.Context, o *Options, w hunt.Window) error {
 	t := r.tried[w.End]
 	begun := time.Now()
@@ -259,7 +260,7 @@ func (r *Runner) hunt(ctx context.Context, o *Options, w hunt.Window) error {
 	return nil
 }
 
-// over says that a window is not hunted again, due when it is.
+// over reports whether a window is not to be hunted again; due is when it is to be.
 func over(p *hunt.Past) bool { return p.Done || p.Tries > len(again) }
 
 func due(p *hunt.Past) time.Time {
@@ -269,12 +270,12 @@ func due(p *hunt.Past) time.Time {
 	return p.Last.Add(again[min(p.Tries, len(again))-1])
 }
 
-// still are those of the windows that are not settled.
+// still returns the windows that are not settled.
 func (r *Runner) still(open []hunt.Window) []hunt.Window {
 	return slices.DeleteFunc(open, func(w hunt.Window) bool { t := r.tried[w.End]; return t.err == nil && over(&t.past) })
 }
 
-// failing is the trouble of the first window that cannot be hunted.
+// failing is the error of the first window that cannot be hunted.
 func (r *Runner) failing(open []hunt.Window) error {
 	for _, w := range open {
 		if t := r.tried[w.End]; t.err != nil {
@@ -284,7 +285,7 @@ func (r *Runner) failing(open []hunt.Window) error {
 	return nil
 }
 
-// look finds out which windows are still to be hunted, oldest first, and gives the cluster's time.
+// look returns the windows still to be hunted, oldest first, and the cluster's time.
 func (r *Runner) look(ctx context.Context, o *Options) (open []hunt.Window, now time.Time, err error) {
 	clock, err := r.job.Clock(ctx)
 	if err != nil {
@@ -308,16 +309,16 @@ func (r *Runner) look(ctx context.Context, o *Options) (open []hunt.Window, now 
 	}
 	r.merge(ends, past)
 	first := slices.IndexFunc(ends, func(e time.Time) bool { return r.tried[e].past != (hunt.Past{}) || r.tried[e].failed > 0 })
-	if first < 0 { // nothing was ever hunted: begin with the newest
+	if first < 0 { // nothing was ever hunted: start with the newest
 		first = len(ends) - 1
 	}
-	// Holes are made up for among the newest windows, whatever was hunted after them; older ones are told once.
+	// Catch up on holes among the newest windows, whatever was hunted after them; report older ones once.
 	from := max(first, len(ends)-max(o.CatchUp, 1))
 	r.missed(o, ends[first:from])
 	return r.still(windows[from:]), now, nil
 }
 
-// merge takes in what the store knows, beside what this process does: what was hunted a moment ago may not be seen there yet.
+// merge combines the store's state with this process's own: a hunt just stored may not be visible yet.
 func (r *Runner) merge(ends []time.Time, past map[time.Time]hunt.Past) {
 	known := make(map[time.Time]*tried, len(ends))
 	for _, e := range ends {
@@ -336,7 +337,7 @@ func (r *Runner) merge(ends []time.Time, past map[time.Time]hunt.Past) {
 	r.tried = known
 }
 
-// missed tells of windows that are too old to be made up for: those after the last one hunted of them.
+// missed reports windows too old to catch up on, once: those after the last of them that was hunted.
 func (r *Runner) missed(o *Options, ends []time.Time) {
 	n := 0
 	for i := len(ends) - 1; i >= 0 && ends[i].After(r.told) && r.tried[ends[i]].past == (hunt.Past{}); i-- {

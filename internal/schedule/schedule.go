@@ -1,7 +1,6 @@
-// Package schedule decides when to hunt which windows, and runs those hunts for as long as the service runs
-// ([Runner]).
+// Package schedule decides which windows to hunt when, and runs those hunts ([Runner]).
 //
-// Windows end at full hours UTC, so that the same window is the same hunt, whoever asks for it and whenever.
+// Windows end at full hours UTC, so that a window is the same hunt regardless of who runs it and when.
 package schedule
 
 import (
@@ -14,14 +13,14 @@ import (
 	"dwell/internal/config"
 )
 
-// Schedule gives the times at which something is due.
+// Schedule returns the times at which something is due.
 type Schedule interface {
 	// Next is the first time after t, UTC.
 	Next(t time.Time) time.Time
 }
 
-// Parse reads an interval of whole minutes ("1h", "90m"), which falls due at its multiples since midnight UTC of 1 January
-// 1970, or five cron fields in UTC ("15 */2 * * *").
+// Parse reads an interval of whole minutes ("1h", "90m"), due at its multiples since 1970-01-01T00:00Z, or five cron
+// fields in UTC ("15 */2 * * *").
 func Parse(text string) (Schedule, error) {
 	if fields := strings.Fields(text); len(fields) == 5 {
 		s, err := cron.ParseStandard("TZ=UTC " + text)
@@ -55,16 +54,16 @@ func (e every) Next(t time.Time) time.Time {
 	return time.Unix((t.Unix()/d+1)*d, 0).UTC()
 }
 
-// end is where the newest window ends that can be hunted at t: the full hour that was over at least settle ago.
+// end is the end of the newest window that can be hunted at t: the last full hour at least settle ago.
 func end(t time.Time, settle time.Duration) time.Time {
 	return t.UTC().Add(-settle).Truncate(time.Hour)
 }
 
-// horizon is how far back it is looked for what was hunted.
+// horizon is how far back the store is searched for past hunts.
 const horizon = 31 * 24 * time.Hour
 
-// ends gives where the windows end that fell due in the horizon up to now, in order of time, each once: the window of a time
-// ends at the full hour at or before it, and is hunted once it is over for the settle delay. There is always one: the newest.
+// ends returns the ends of the windows that fell due within the horizon, ascending, each once. The window of a due time
+// ends at the full hour at or before it, and is hunted settle after its end. There is always at least one: the newest.
 func (o *Options) ends(now time.Time) []time.Time {
 	since := now.Add(-horizon)
 	var ends []time.Time

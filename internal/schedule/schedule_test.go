@@ -47,7 +47,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestEndsOfWindows(t *testing.T) {
-	now := at("2026-03-02T10:03:00Z") // the window to 10:00 is not settled yet
+	now := at("2026-03-02T10:03:00Z") // the window ending at 10:00 has not settled yet
 	newest := func(schedule string, now time.Time, n int) (out []string) {
 		s, err := Parse(schedule)
 		require.NoError(t, err)
@@ -65,12 +65,12 @@ func TestEndsOfWindows(t *testing.T) {
 	require.Equal(t, []string{"02T09:00"}, newest("0 0 1 1 *", now, 2), "nothing fell due for a month: the newest hour")
 }
 
-// job is a cluster that remembers, with a clock of its own.
+// job is a cluster that remembers, with its own clock.
 type job struct {
 	mu     sync.Mutex
 	past   map[time.Time]hunt.Past
 	hunted []string
-	// skew is how far this host's clock is ahead; of says what becomes of a hunt; looked counts the looks.
+	// skew is how far this host's clock is ahead, of the outcome of a hunt, looked the number of calls of Past.
 	skew    time.Duration
 	of      func(w hunt.Window) (done bool, err error)
 	lookErr error
@@ -81,14 +81,14 @@ type job struct {
 
 func newJob() *job { return &job{past: map[time.Time]hunt.Past{}} }
 
-// set changes what the job does while a runner runs.
+// set changes the job while a runner runs.
 func (j *job) set(change func()) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	change()
 }
 
-// forget gives what was hunted since the last time.
+// forget returns what was hunted since the last call.
 func (j *job) forget() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -157,7 +157,7 @@ func (l *log) String() string {
 	return l.text.String()
 }
 
-// served is a runner that runs.
+// served is a running runner.
 type served struct {
 	*Runner
 	*Health
@@ -179,7 +179,7 @@ func serve(t *testing.T, j *job, schedule string) *served {
 	return out
 }
 
-// In a synctest bubble the clock starts at 2000-01-01T00:00:00Z and moves only when all sleep.
+// In a synctest bubble the clock starts at 2000-01-01T00:00:00Z and advances only when all goroutines sleep.
 func TestRunnerHuntsEachWindowOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()
@@ -191,7 +191,7 @@ func TestRunnerHuntsEachWindowOnce(t *testing.T) {
 		require.Equal(t, []string{"31T23", "01T00", "01T01", "01T02", "01T03"}, j.forget())
 		ready, _ := s.Ready()
 		require.True(t, ready)
-		// After half a day away it makes up for what it missed, oldest first, and hunts nothing again.
+		// After half a day of downtime it catches up, oldest first, and repeats nothing.
 		time.Sleep(4 * time.Hour)
 		s = serve(t, j, "1h")
 		time.Sleep(10 * time.Minute)
@@ -200,7 +200,7 @@ func TestRunnerHuntsEachWindowOnce(t *testing.T) {
 	})
 }
 
-// Holes are found wherever they lie among the windows that are caught up for; those beyond are told once.
+// Holes among the windows to catch up on are found; older ones are reported once.
 func TestHolesAreMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(40 * 24 * time.Hour) // 10 February, 00:00
@@ -224,7 +224,8 @@ func without(list []string, what string) []string {
 	return slices.DeleteFunc(list, func(s string) bool { return s == what })
 }
 
-// A clock that is off schedules nothing, whichever way, and says so; it goes on when it is right again.
+// With clocks too far apart, in either direction, nothing is scheduled and the cause is reported; it resumes when they
+// agree.
 func TestWrongClocks(t *testing.T) {
 	for _, skew := range []time.Duration{6 * time.Minute, 5 * time.Hour, 365 * 24 * time.Hour} {
 		for _, sign := range []time.Duration{1, -1} {
@@ -251,10 +252,11 @@ func TestWrongClocks(t *testing.T) {
 	}
 }
 
-// Within five minutes the cluster's clock says what is over: a window whose end this host has seen may still be filling.
+// Within five minutes the cluster's clock decides what is over: a window that has ended by this host's clock may still
+// be filling.
 func TestTheClusterSaysWhatIsOver(t *testing.T) {
 	for skew, want := range map[time.Duration][]string{
-		4 * time.Minute:  {"31T22", "31T23"}, // the cluster's midnight and five minutes come at 00:09 here
+		4 * time.Minute:  {"31T22", "31T23"}, // the cluster's 00:05 is 00:09 here
 		-4 * time.Minute: {"31T23", "01T00"}, // at 00:01 here
 	} {
 		synctest.Test(t, func(t *testing.T) {
@@ -271,7 +273,7 @@ func TestTheClusterSaysWhatIsOver(t *testing.T) {
 	}
 }
 
-// What was incomplete or empty is tried again a bounded number of times, with growing pauses, over restarts too.
+// An incomplete or empty window is retried a limited number of times, with growing pauses, also across restarts.
 func TestIncompleteWindowsAreTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()
@@ -287,7 +289,7 @@ func TestIncompleteWindowsAreTriedAgain(t *testing.T) {
 		s := serve(t, j, "1h")
 		time.Sleep(20 * time.Minute)
 		s.stop()
-		s = serve(t, j, "1h") // restarted: it goes on counting
+		s = serve(t, j, "1h") // a restart does not reset the count
 		time.Sleep(10 * time.Hour)
 		s.stop()
 		require.Equal(t, []time.Duration{0, 5 * time.Minute, 35 * time.Minute, 215 * time.Minute}, at)
@@ -302,7 +304,7 @@ func TestIncompleteWindowsAreTriedAgain(t *testing.T) {
 	})
 }
 
-// A window that fails does not keep the others from being hunted, and is hunted as soon as it can be.
+// A failing window does not block others, and is hunted as soon as possible.
 func TestAFailingWindowBlocksNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(24 * time.Hour)
@@ -335,13 +337,13 @@ func TestAFailingWindowBlocksNoOther(t *testing.T) {
 	})
 }
 
-// While the cluster is away, it is asked again with growing pauses, and said once.
+// An unreachable cluster is retried with growing pauses and logged once.
 func TestRunnerTriesAgainAndSaysItOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()
 		j.lookErr = errors.New("the cluster is busy")
 		s := serve(t, j, "1h")
-		time.Sleep(20 * time.Minute) // looks at 0, 1, 3, 7, 15 min
+		time.Sleep(20 * time.Minute) // checks at 0, 1, 3, 7, 15 min
 		require.Equal(t, 1, strings.Count(s.log.String(), "tried again"))
 		ready, reason := s.Ready()
 		require.False(t, ready)
@@ -349,7 +351,7 @@ func TestRunnerTriesAgainAndSaysItOnce(t *testing.T) {
 		require.Empty(t, j.forget())
 		j.set(func() { j.lookErr = nil })
 		time.Sleep(15 * time.Minute)
-		require.Equal(t, []string{"01T00"}, j.forget()) // the newest window by then, as nothing was ever hunted
+		require.Equal(t, []string{"01T00"}, j.forget()) // the newest window by then, because nothing was ever hunted
 		require.Contains(t, s.log.String(), "the trouble is over")
 		s.stop()
 	})
@@ -379,7 +381,7 @@ func TestHeldHuntsAreAskedForEachMinute(t *testing.T) {
 	})
 }
 
-// A hunt that hangs ends the signs of life; waiting and hunting with progress do not.
+// A stalled hunt stops the signs of life; waiting, or hunting with progress, does not.
 func TestAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()
@@ -401,7 +403,7 @@ func TestAlive(t *testing.T) {
 	})
 }
 
-// Other options count at once, and a hunt under way goes on.
+// New options apply at once, and a hunt under way continues.
 func TestSetOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()

@@ -1,15 +1,15 @@
 package securityonion
 
 import (
-	"crypto/sha1" //nolint:gosec // The Community ID specification says SHA-1; nothing is kept secret by it.
+	"crypto/sha1" //nolint:gosec // The Community ID specification requires SHA-1; no secret depends on it.
 	"encoding/base64"
 	"encoding/binary"
 	"net/netip"
 )
 
-// CommunityID is the flow hash of the Community ID specification, version 1, with seed 0, as Zeek and Elasticsearch's
-// processor compute it: the same for both directions. protocol is the IP protocol number; for ICMP the ports are type
-// and code, as Zeek has them. It is empty when the addresses are not of one family.
+// CommunityID is the flow hash of the Community ID specification, version 1, seed 0, as Zeek and Elasticsearch compute
+// it: the same for both directions. protocol is the IP protocol number; for ICMP the ports are type and code, as in
+// Zeek. It is empty if the addresses are of different families.
 func CommunityID(protocol uint8, src, dst netip.Addr, srcPort, dstPort uint16) string {
 	src, dst = src.Unmap(), dst.Unmap()
 	if !src.IsValid() || src.BitLen() != dst.BitLen() {
@@ -43,8 +43,8 @@ func CommunityID(protocol uint8, src, dst netip.Addr, srcPort, dstPort uint16) s
 	return string(base64.StdEncoding.AppendEncode(out, sum[:]))
 }
 
-// counterpart gives the second "port" of an ICMP message: the type that answers it, or its code where nothing does (then
-// the flow has one direction only).
+// counterpart returns the second "port" of an ICMP message: the type that answers it. Without one it is the code, and
+// the flow is one-way.
 func counterpart(answers [][2]uint16, typ, code uint16) (uint16, bool) {
 	for _, a := range answers {
 		switch typ {
@@ -57,8 +57,8 @@ func counterpart(answers [][2]uint16, typ, code uint16) (uint16, bool) {
 	return code, true
 }
 
-// icmp4 and icmp6 pair the types of question and answer: echo, router, timestamp, information, mask; for IPv6 listener,
-// echo, router, neighbour, node information and address mapping.
+// icmp4 and icmp6 pair request and reply types: echo, router, timestamp, information, mask; for IPv6 echo, router,
+// neighbor, listener, node information and address mapping.
 func icmp4() [][2]uint16 { return [][2]uint16{{8, 0}, {10, 9}, {13, 14}, {15, 16}, {17, 18}} }
 func icmp6() [][2]uint16 {
 	return [][2]uint16{{128, 129}, {133, 134}, {135, 136}, {130, 131}, {139, 140}, {144, 145}}

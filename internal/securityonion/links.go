@@ -7,26 +7,27 @@ import (
 	"time"
 )
 
-// Term is a condition on one field: equal to a text, whatever it holds. Texts out of network data are safe in it.
+// Term is a condition on one field: equal to a text, literally. Text from network data is safe in it.
 type Term struct {
 	Field, Value string
-	// Below takes every name below the value, too, as a domain: evil.co.uk and a.evil.co.uk, but not notevil.co.uk.
+	// Below also matches every name under the value: evil.co.uk matches a.evil.co.uk, but not notevil.co.uk.
 	Below bool
 }
 
-// Query says which documents are meant; OQL, KQL and Filter say it in three languages.
+// Query selects documents; OQL, KQL and Filter render it in three languages.
 type Query struct {
-	// All hold, and, where there are some, one of Any.
+	// All must match, and at least one of Any unless it is empty.
 	All, Any []Term
-	// Without leaves out what all terms of one of its lists hold for.
+	// Without excludes documents that match every term of one of its lists.
 	Without [][]Term
 }
 
-// OQL is the search part of a query for Hunt, which Elasticsearch reads as a query_string. Every value stands in quotes, in
-// which nothing is a wildcard or an operator; quotes and backslashes in it are escaped. Where the console's own parser
-// does not know quotes, which is between parentheses, a value stands bare, with a question mark (any one character) for
-// what is no lower-case letter, digit, dot, hyphen or underscore: no host is lost, and nothing else can be said. That
-// parser cannot take an empty value either, so a term without one asks for the field to be missing.
+// OQL is the search part of a query for Hunt, which Elasticsearch reads as a query_string. Values are quoted and
+// escaped, so that nothing in them is a wildcard or an operator.
+//
+// The console's own parser does not know quotes between parentheses. There a value is bare, and ? (any one character)
+// replaces all but lower-case letters, digits, dots, hyphens and underscores: every host still matches, and nothing can
+// be injected. An empty value, which that parser rejects too, becomes a test for a missing field.
 func (q Query) OQL() string {
 	var parts []string
 	for _, t := range q.All {
@@ -62,7 +63,7 @@ func (t Term) quoted() string {
 	return t.Field + `:"` + escape(t.Value) + `"`
 }
 
-// bare is the term between parentheses.
+// bare is the term as it is written between parentheses.
 func (t Term) bare() string {
 	if t.missing() {
 		return "NOT _exists_:" + t.Field
@@ -74,8 +75,8 @@ func (t Term) bare() string {
 	return t.Field + ":" + value
 }
 
-// plain keeps what host names are made of and has a wildcard for each other character. Capitals are not kept, so that
-// no value is an operator, nor is a hyphen at the beginning, which would be one.
+// plain keeps the characters of host names and replaces others with the wildcard. Capitals and a leading hyphen go too:
+// they could be operators.
 func plain(s string, wildcard rune) string {
 	at := 0
 	return strings.Map(func(r rune) rune {
@@ -112,7 +113,7 @@ func (t Term) kql() string {
 	return t.Field + `: "` + escape(t.Value) + `"`
 }
 
-// Filter is the query as clauses of Elasticsearch's own language, all of which hold, ready for JSON.
+// Filter is the query as Elasticsearch filter clauses, all of which must match, ready for JSON.
 func (q Query) Filter() []any {
 	clauses := func(terms []Term) []any {
 		out := make([]any, len(terms))
@@ -144,8 +145,8 @@ func (t Term) clause() any {
 	return equal
 }
 
-// escape makes a value safe between double quotes, in Lucene's language as in Kibana's. Control characters cannot be
-// searched for by hand; they become spaces, so that a link stays one line.
+// escape makes a value safe between double quotes, for Lucene and Kibana. Control characters become spaces, so that a
+// link stays on one line.
 func escape(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -162,13 +163,13 @@ func escape(s string) string {
 	return b.String()
 }
 
-// huntTime is how Security Onion's console writes a time range in its addresses.
+// huntTime is the time format in the URLs of Security Onion's console.
 const huntTime = "2006/01/02 03:04:05 PM"
 
-// HuntURL is the address of a query in Security Onion's Hunt. base is the manager's address ("https://manager"); empty
-// gives an address relative to it. The range [from, to) is given in UTC and in whole seconds, all of the last one
-// included, as the console's search takes it: exact for times that are whole seconds, else up to a second wider at either
-// end. With both times zero, Hunt takes its default (24 hours).
+// HuntURL is the URL of a query in Security Onion's Hunt. base is the manager's address ("https://manager"); if empty,
+// the URL is relative. The range [from, to) is given in UTC and whole seconds, including the whole of the last one, as
+// the console searches it: exact for whole seconds, otherwise up to a second wider at either end. With both times zero,
+// Hunt uses its default (24 hours).
 func HuntURL(base, oql string, from, to time.Time) string {
 	link := strings.TrimSuffix(base, "/") + "/#/hunt?q=" + component(oql)
 	if !from.IsZero() && !to.IsZero() {
@@ -178,8 +179,8 @@ func HuntURL(base, oql string, from, to time.Time) string {
 	return link
 }
 
-// DiscoverURL is the address of a query over [from, to), in milliseconds, in Discover of Security Onion's Kibana, on a
-// data view. base is the manager's address; empty gives an address relative to it.
+// DiscoverURL is the URL of a query over [from, to), in milliseconds, in Kibana's Discover, on a data view. base is the
+// manager's address; if empty, the URL is relative.
 func DiscoverURL(base, view, kql string, from, to time.Time) string {
 	state := fmt.Sprintf("(index:%s,query:(language:kuery,query:%s))", rison(view), rison(kql))
 	link := strings.TrimSuffix(base, "/") + "/kibana/app/discover#/?"
@@ -190,7 +191,7 @@ func DiscoverURL(base, view, kql string, from, to time.Time) string {
 	return link + "_a=" + component(state)
 }
 
-// DefaultView is the id of the data view that Security Onion's Kibana opens with.
+// DefaultView is the id of the default data view in Security Onion's Kibana.
 const DefaultView = "logs-*"
 
 var (
@@ -198,15 +199,15 @@ var (
 	componentMarks = strings.NewReplacer("+", "%20", "'", "%27", "!", "%21", "(", "%28", ")", "%29", "*", "%2A")
 )
 
-// rison quotes a text in the notation of Kibana's addresses.
+// rison quotes a text in the notation of Kibana's URLs.
 func rison(s string) string {
 	return "'" + risonQuotes.Replace(s) + "'"
 }
 
-// component escapes a text for the part of an address behind the #, where a plus sign is a plus sign.
+// component escapes a text for the URL fragment, where a plus sign is not a space.
 func component(s string) string {
 	return componentMarks.Replace(url.QueryEscape(s))
 }
 
-// TimeLayout is how dates stand in documents and in links: UTC, to the millisecond.
+// TimeLayout is the format of dates in documents and links: UTC, to the millisecond.
 const TimeLayout = "2006-01-02T15:04:05.000Z"

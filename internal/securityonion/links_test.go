@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostile are names as attackers choose them, with what has to stand between the quotes.
+// hostile are names that an attacker may choose, with the expected text between the quotes.
 var hostile = []struct{ name, name1, quoted string }{
 	{"plain", "cdn.example", "cdn.example"},
 	{"closes the quote", `x" OR event.dataset:"zeek.conn`, `x\" OR event.dataset:\"zeek.conn`},
@@ -41,7 +41,7 @@ func TestValuesStayValues(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, "/hunt", path)
 			require.NotContains(t, query, "\n")
-			// What the console's router sees: the parameters of the raw fragment, decoded.
+			// The console's router decodes the parameters of the raw fragment.
 			raw := u.EscapedFragment()
 			values, err := url.ParseQuery(raw[strings.Index(raw, "?")+1:])
 			require.NoError(t, err)
@@ -53,7 +53,7 @@ func TestValuesStayValues(t *testing.T) {
 	}
 }
 
-// unrison reads a quoted text of Kibana's notation, and gives what follows.
+// unrison reads a text quoted by rison, and returns it and the rest.
 func unrison(t *testing.T, s string) (string, string) {
 	t.Helper()
 	require.True(t, strings.HasPrefix(s, "'"), s)
@@ -98,8 +98,8 @@ func TestLinksWithoutValuesOrTimes(t *testing.T) {
 	require.Equal(t, "/kibana/app/discover#/?_a=%28index%3A%27v%27%2Cquery%3A%28language%3Akuery%2Cquery%3A%27x%27%29%29", DiscoverURL("", "v", "x", time.Time{}, time.Time{}))
 }
 
-// What stands between parentheses must mean the same to the console's parser, which knows no quotes there and takes
-// the name of a field before an opening parenthesis into it (securityonion-soc, model/query.go).
+// Text between parentheses must mean the same to the console's parser, which does not know quotes there and includes
+// the field name before an opening parenthesis (securityonion-soc, model/query.go).
 func TestParenthesesHoldHostNamesOnly(t *testing.T) {
 	group := regexp.MustCompile(`^\((?:(?: OR | AND )?[a-z_.]+:(?:\*\.)?[a-z0-9._?-]+)+\)$`)
 	for _, tc := range hostile {

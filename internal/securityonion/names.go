@@ -1,18 +1,18 @@
 package securityonion
 
-// Data streams that hold Zeek's records. All kinds of records share one stream; packet captures that were imported by
-// hand land in another.
+// Data streams that hold Zeek's records. All record types share one stream; manually imported packet captures go to
+// another.
 const (
 	StreamZeek   = "logs-zeek-so"
 	StreamImport = "logs-import-so"
-	// StreamSuricata holds metadata where Suricata makes it instead of Zeek; dwell does not read it.
+	// StreamSuricata holds metadata if Suricata replaces Zeek. dwell does not read it.
 	StreamSuricata = "logs-suricata-so"
-	// AnyCluster before a name reaches every cluster of the grid over cross-cluster search.
+	// AnyCluster before a name searches every cluster of the grid (cross-cluster search).
 	AnyCluster = "*:"
 )
 
-// Indices are what to search: the plain names, or, in a grid with remotes, the names on all remotes. A manager is a
-// remote of itself, so both together would count everything twice: never join the two lists.
+// Indices are the indices to search: the plain names or, in a grid with remotes, the names on all remotes. Never
+// combine both lists: a manager is a remote of itself, so everything would count twice.
 func Indices(remotes bool) []string {
 	if remotes {
 		return []string{AnyCluster + StreamZeek, AnyCluster + StreamImport}
@@ -20,7 +20,7 @@ func Indices(remotes bool) []string {
 	return []string{StreamZeek, StreamImport}
 }
 
-// Fields of Zeek documents, with the type that the index has for them. All can be aggregated unless said otherwise.
+// Fields of Zeek documents, with the type in the index. All can be aggregated unless noted.
 const (
 	FieldTimestamp = "@timestamp"           // date, milliseconds; start of the connection
 	FieldIngested  = "event.ingested"       // date; when the agent read the line
@@ -40,7 +40,7 @@ const (
 	FieldDestinationPort = "destination.port"  // long
 	FieldTransport       = "network.transport" // keyword: tcp, udp, icmp; not in zeek.ssl
 	FieldProtocol        = "network.protocol"  // keyword: Zeek's service; absent when unknown
-	FieldNetworkBytes    = "network.bytes"     // long; only when both sides' bytes are known
+	FieldNetworkBytes    = "network.bytes"     // long; only when both directions have bytes
 
 	FieldClientBytes   = "client.bytes"    // long: payload; absent on unanswered attempts
 	FieldServerBytes   = "server.bytes"    // long
@@ -69,7 +69,7 @@ const (
 	FieldJA4        = "hash.ja4"
 )
 
-// Dataset is the event.dataset of a Zeek log's documents: zeek.conn for conn. Files are the exception: zeek.file.
+// Dataset is the event.dataset of a Zeek log's documents: zeek.conn for conn, but zeek.file for files.
 func Dataset(log string) string {
 	if log == "files" {
 		return "zeek.file"

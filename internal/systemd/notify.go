@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Notifier sends states to the socket that systemd named. The zero Notifier says nothing.
+// Notifier sends states to systemd's socket. The zero Notifier does nothing.
 type Notifier struct {
 	socket   string
 	watchdog time.Duration
 }
 
-// New reads NOTIFY_SOCKET and WATCHDOG_USEC by getenv.
+// New reads NOTIFY_SOCKET and WATCHDOG_USEC from the environment.
 func New(getenv func(string) string) Notifier {
 	n := Notifier{socket: getenv("NOTIFY_SOCKET")}
 	if n.socket != "" && n.socket[0] == '@' {
@@ -43,8 +43,8 @@ func (n Notifier) Send(state string) error {
 	return nil
 }
 
-// Watchdog says that the service is alive, twice in the time that systemd allows, while alive says so. It returns when
-// ctx ends, and at once when systemd watches nothing.
+// Watchdog sends WATCHDOG=1 at half the interval that systemd allows, as long as alive returns true. It returns when
+// ctx ends, or at once if systemd sets no watchdog.
 func (n Notifier) Watchdog(ctx context.Context, alive func() bool) {
 	if n.watchdog == 0 || n.socket == "" {
 		return
@@ -53,7 +53,7 @@ func (n Notifier) Watchdog(ctx context.Context, alive func() bool) {
 	defer t.Stop()
 	for {
 		if alive() {
-			// A lost datagram is made up for by the next; a socket that is gone means that systemd is.
+			// The next datagram covers a lost one; without a socket systemd is gone.
 			_ = n.Send("WATCHDOG=1")
 		}
 		select {

@@ -35,7 +35,7 @@ func TestNotifier(t *testing.T) {
 	stop()
 	<-ended
 
-	// Without systemd nothing is said and nothing fails; a socket that is gone is an error.
+	// Without systemd Send does nothing and succeeds; a missing socket is an error.
 	require.NoError(t, Notifier{}.Send("READY=1"))
 	Notifier{}.Watchdog(t.Context(), func() bool { return true })
 	env["NOTIFY_SOCKET"] = filepath.Join(t.TempDir(), "gone")

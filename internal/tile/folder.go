@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// prefix begins the names of directories of tiles; the process id and a random part follow.
+// prefix starts the names of tile directories; the process id and a random part follow.
 const prefix = "dwell-tiles-"
 
-// Folder makes a directory for one hunt's tiles below base, and removes those of hunts whose process is gone.
+// Folder creates a directory for one hunt's tiles under base, and removes those of hunts whose process is gone.
 func Folder(base string) (string, error) {
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return "", fmt.Errorf("make a directory for tiles: %w", err)
@@ -28,7 +28,7 @@ func Folder(base string) (string, error) {
 	return dir, nil
 }
 
-// Sweep removes what killed hunts left below base. Folders of other users stay.
+// Sweep removes what killed hunts left under base. Directories of other users stay.
 func Sweep(base string) error {
 	entries, err := os.ReadDir(base)
 	if errors.Is(err, os.ErrNotExist) {
@@ -54,7 +54,7 @@ func Sweep(base string) error {
 	return nil
 }
 
-// alive says whether a process may still be there.
+// alive reports whether a process may still exist.
 func alive(pid int) bool {
 	p, err := os.FindProcess(pid)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package tile writes and reads spill files: sorted entries, one file per hour, for pairs that do not fit in memory.
-// It knows nothing of what an entry's value means; internal/pairs writes pairs.
+// Package tile writes and reads spill files: sorted entries, one file per hour, for pairs that do not fit in memory. It
+// does not interpret an entry's value; internal/pairs writes pairs.
 //
-// A table that has outgrown its half of hunt.memory is written as one tile for each hour in which connections start, and
-// starts empty. At the end the tiles are merged in the order of their keys, one block of each in memory, so all pairs of
-// a source come together. Beyond 128 tiles neighbors are merged; a tile may then hold several hours.
+// A table that outgrows its half of hunt.memory is written as one tile per hour of connection starts, and emptied. At
+// the end the tiles are merged in key order, with one block of each in memory, so all pairs of a source come together.
+// Beyond 128 tiles neighbors are merged, so a tile may hold several hours.
 //
 // Format, version 2. Numbers of fixed length are little-endian; uvarint and varint (zigzag) are those of encoding/binary.
 //
@@ -45,22 +45,22 @@ import (
 // KeySize is the length of a key: source and destination address, 16 bytes each.
 const KeySize = 32
 
-// Key sorts entries, byte by byte.
+// Key sorts entries, bytewise.
 type Key [KeySize]byte
 
 const (
-	// magic begins a tile; its last byte is the version of the format.
+	// magic starts a tile; its last byte is the format version.
 	magic = "dwelltile\x02"
-	// headSize is the length of what follows it: the hours and their checksum.
+	// headSize is the length of what follows magic: the hours and their checksum.
 	headSize  = 8 + 4 + 4
 	blockSize = 32 << 10
-	// maxBlock is the longest block that a reader believes in, maxValue the longest value that fits: one entry may be as large as a
-	// pair's whole day.
+	// maxBlock is the longest block that a reader accepts, maxValue the longest value that fits in it. One entry may
+	// hold a pair's whole day.
 	maxBlock = 1 << 30
 	maxValue = maxBlock - 2*blockSize
 )
 
-// Hours say which ones a tile holds: Count of them from First on, counted from the beginning of 1970, UTC.
+// Hours are the hours that a tile holds: Count of them starting at First, in hours since 1970 UTC.
 type Hours struct {
 	First int64
 	Count uint32
@@ -77,13 +77,13 @@ func HourOf(ms int64) int64 {
 	return h
 }
 
-// Has says whether a time in Unix milliseconds lies in the hours.
+// Has reports whether a time in Unix milliseconds is within the hours.
 func (h Hours) Has(ms int64) bool {
 	at := HourOf(ms)
 	return at >= h.First && at-h.First < int64(h.Count)
 }
 
-// Join is the hours from the first to the last of both.
+// Join spans the first to the last hour of both.
 func (h Hours) Join(o Hours) Hours {
 	first := min(h.First, o.First)
 	return Hours{first, uint32(max(h.First+int64(h.Count), o.First+int64(o.Count)) - first)}
@@ -91,17 +91,17 @@ func (h Hours) Join(o Hours) Hours {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Writer writes one tile. It must be ended by Close or Discard.
+// Writer writes one tile. End it with Close or Discard.
 type Writer struct {
 	path  string
 	file  *atomicfile.File
 	out   io.Writer // the file
-	block []byte    // begins with room for its length
+	block []byte    // starts with room for its length
 	last  Key
 	count uint64
 }
 
-// Create begins a tile of these hours that will be at path.
+// Create starts a tile of these hours that will be at path.
 func Create(path string, of Hours) (*Writer, error) {
 	f, err := atomicfile.Create(path, 0o600)
 	if err != nil {
@@ -115,10 +115,10 @@ func Create(path string, of Hours) (*Writer, error) {
 	return w, nil
 }
 
-// lengthSize is the length of a block's length.
+// lengthSize is the size of a block's length field.
 const lengthSize = 4
 
-// bytes are the hours as they are in a head, with their checksum.
+// bytes encodes the hours and their checksum for the head.
 func (h Hours) bytes() []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(h.First))
 	b = binary.LittleEndian.AppendUint32(b, h.Count)
@@ -132,7 +132,7 @@ func (w *Writer) Add(key Key, value []byte) error {
 	if w.count > 0 && bytes.Compare(w.last[:], key[:]) >= 0 {
 		return w.wrap(errors.New("keys do not ascend"))
 	}
-	if len(value) > maxValue { // else a reader would take the tile for a damaged one
+	if len(value) > maxValue { // a reader would reject it as damaged
 		return w.wrap(fmt.Errorf("an entry of %d bytes does not fit: %d are the most", len(value), maxValue))
 	}
 	w.last = key
@@ -158,7 +158,7 @@ func (w *Writer) flush() error {
 	return nil
 }
 
-// Close ends the tile: a block of length 0, the number of entries, its checksum; then sync and rename.
+// Close ends the tile (a block of length 0, the number of entries, its checksum), syncs and renames it.
 func (w *Writer) Close() error {
 	var err error
 	if len(w.block) > lengthSize {
@@ -181,10 +181,10 @@ func (w *Writer) Close() error {
 	return nil
 }
 
-// Discard gives the tile up and removes what was written of it.
+// Discard abandons the tile and removes what was written.
 func (w *Writer) Discard() { w.file.Discard() }
 
-// Reader reads one tile from its beginning to its end.
+// Reader reads one tile from start to end.
 type Reader struct {
 	path  string
 	file  *os.File
@@ -197,7 +197,7 @@ type Reader struct {
 	hours Hours
 }
 
-// Hours are those that the tile holds.
+// Hours are the hours that the tile holds.
 func (r *Reader) Hours() Hours { return r.hours }
 
 // Open opens a tile.
@@ -206,7 +206,7 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open tile: %w", err)
 	}
-	r := &Reader{path: path, file: f, in: bufio.NewReaderSize(f, 4<<10)} // blocks are read past it
+	r := &Reader{path: path, file: f, in: bufio.NewReaderSize(f, 4<<10)} // blocks bypass the buffer
 	if err := r.head(); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
@@ -235,7 +235,7 @@ func (r *Reader) head() error {
 	return nil
 }
 
-// ErrDamaged means that a tile is not what was written.
+// ErrDamaged means that a tile's content differs from what was written.
 var ErrDamaged = errors.New("damaged tile")
 
 func (r *Reader) damaged(what string) error {
@@ -249,7 +249,7 @@ func (r *Reader) torn(err error) error {
 	return fmt.Errorf("read tile %s: %w", r.path, err)
 }
 
-// Next gives the next entry, or io.EOF after the last. The value is valid until the next call.
+// Next returns the next entry, or io.EOF after the last. The value is valid until the next call.
 func (r *Reader) Next() (key Key, value []byte, err error) {
 	if len(r.rest) == 0 {
 		if err := r.fill(); err != nil {
@@ -290,7 +290,7 @@ func (r *Reader) fill() error {
 	if size > maxBlock {
 		return r.damaged("a block's length is impossible")
 	}
-	// Read piece by piece, so that a damaged length takes no more memory than there is file.
+	// Read in pieces, so that a damaged length cannot allocate more than the file holds.
 	r.block = r.block[:0]
 	for len(r.block) < int(size)+4 {
 		part := min(int(size)+4-len(r.block), 1<<20)
@@ -322,5 +322,5 @@ func (r *Reader) end() error {
 	return io.EOF
 }
 
-// Close gives the file back.
+// Close closes the file.
 func (r *Reader) Close() error { return r.file.Close() }

@@ -19,7 +19,7 @@ type entry struct {
 	value string
 }
 
-// testHours begin at 2026-03-01T05:00Z: `date -u -d 2026-03-01T05:00Z +%s` is 1772341200, of 3600 seconds.
+// testHours start at 2026-03-01T05:00Z: `date -u -d 2026-03-01T05:00Z +%s` is 1772341200.
 var testHours = Hours{First: 1772341200 / 3600, Count: 2}
 
 func TestHours(t *testing.T) {
@@ -32,7 +32,7 @@ func TestHours(t *testing.T) {
 	require.Equal(t, Hours{-3, 8}, Hours{2, 3}.Join(Hours{-3, 1}))
 }
 
-// entries makes n of them, some empty, every tenth larger than a block.
+// entries makes n entries, some empty, every tenth larger than a block.
 func entries(n int) []entry {
 	out := make([]entry, n)
 	for i := range out {
@@ -96,7 +96,7 @@ func TestTilesComeBack(t *testing.T) {
 	}
 }
 
-// Whatever byte is changed, and wherever the file ends: an error, never other entries.
+// Changing any byte, or cutting the file anywhere, is an error, never different entries.
 func TestDamageIsFound(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.tile")
 	write(t, path, entries(9))
@@ -132,7 +132,7 @@ func TestKeysMustAscend(t *testing.T) {
 	require.ErrorContains(t, w.Add(Key{5}, nil), "do not ascend")
 }
 
-// What no reader would believe in is not written.
+// An entry that readers would reject is not written.
 func TestEntryTooLarge(t *testing.T) {
 	w, err := Create(filepath.Join(t.TempDir(), "a.tile"), testHours)
 	require.NoError(t, err)
@@ -141,7 +141,7 @@ func TestEntryTooLarge(t *testing.T) {
 	require.NoError(t, w.Add(Key{1}, nil))
 }
 
-// /dev/full answers every write as a full disk does.
+// /dev/full fails every write like a full disk.
 func TestDiskFullSaysSo(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

@@ -16,55 +16,58 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// Page is the answer.
+// Page is the answer of [Ask].
 type Page struct {
-	// Destination is what was asked about: an address, a network, a name (and what is below it), a TLS fingerprint or *.domain/dns.
+	// Destination is what was asked for: an address, a network, a name (including names under it), a TLS fingerprint or
+	// *.domain/dns.
 	Destination string        `json:"destination"`
 	Window      hunt.TimeSpan `json:"window"`
-	// Hosts that talked to it, the most connections first. Active is how many hosts talked to any external destination, 0 where that was not read.
+	// Hosts that contacted it, most connections first. Active is the number of hosts that contacted any external
+	// destination, 0 if unknown.
 	Hosts  []Host `json:"hosts"`
 	Active int    `json:"active,omitempty"`
-	// Connections and bytes of all of them.
+	// Totals over all hosts.
 	Connections int64 `json:"connections"`
 	Sent        int64 `json:"sent"`
 	Received    int64 `json:"received"`
-	// Also are names that the address goes by, or addresses behind the name, at most maxAlso.
+	// Also lists the names of the address, or the addresses behind the name, up to maxAlso.
 	Also []string `json:"also"`
 }
 
-// Host is one host and what it did with the destination.
+// Host is one host's contact with the destination.
 type Host struct {
 	IP netip.Addr `json:"ip"`
-	// Names and Users of the host, the most frequent first.
+	// Names and Users of the host, most frequent first.
 	Names []string  `json:"names,omitempty"`
 	Users []string  `json:"users,omitempty"`
 	First hunt.Time `json:"first"`
 	Last  hunt.Time `json:"last"`
-	// Connections, and the payload bytes sent and received; what Zeek did not log counts as nothing. -1 where there are no sizes: of a fingerprint the
-	// TLS records are counted.
+	// Connections, and payload bytes sent and received; a size that Zeek did not log counts as 0. For a fingerprint TLS
+	// records are counted, which have no sizes: Sent and Received are -1.
 	Connections int64 `json:"connections"`
 	Sent        int64 `json:"sent"`
 	Received    int64 `json:"received"`
-	// Queries for the name or for names below it, by DNS. A host may have asked without connecting.
+	// Queries are DNS queries for the name or names under it. A host may query without connecting.
 	Queries int64 `json:"queries,omitempty"`
-	// Ports, as in 443/tcp ssl, in order of their numbers.
+	// Ports, as in 443/tcp ssl, in numeric order.
 	Ports []string `json:"ports,omitempty"`
 }
 
 const (
 	maxAlso = 20
-	// maxNamed bounds the hosts whose names are looked up.
+	// maxNamed bounds how many hosts' names are looked up.
 	maxNamed = 1000
 )
 
-// hosts collects, from many goroutines.
+// hosts collects the answer; it is used by many goroutines.
 type hosts struct {
 	mu   sync.Mutex
 	of   map[netip.Addr]*Host
 	also map[string]bool
 }
 
-// Ask reads a window and gives the hosts that talked to a destination in it. The reading's gaps say what is missing from the answer.
+// Ask reads a window and returns the hosts that contacted a destination in it. The reading's gaps name what the answer
+// lacks.
 func Ask(ctx context.Context, src hunt.Source, w material.Wanted, to hunt.Side) (page *Page, reading hunt.Reading, err error) {
 	m, reading, err := material.Gather(ctx, src.Open(), w)
 	defer func() { err = cmp.Or(err, m.Close()) }()
@@ -98,7 +101,7 @@ func Ask(ctx context.Context, src hunt.Source, w material.Wanted, to hunt.Side) 
 	return page, reading, cmp.Or(err, m.Err())
 }
 
-// connections goes through the table that has destinations of this kind.
+// connections walks the table that has this kind of destination.
 func (h *hosts) connections(m *material.Material, to *hunt.Side) {
 	switch {
 	case to.DNS:
@@ -114,13 +117,14 @@ func (h *hosts) connections(m *material.Material, to *hunt.Side) {
 	}
 }
 
-// below says whether a name is another, or lies below it. Roll-ups ("*.domain") are no names.
+// below reports whether a name equals another or is under it. Roll-ups ("*.domain") are not names.
 func below(name, parent string) bool {
 	name, parent = strings.ToLower(name), strings.ToLower(parent)
 	return name == parent || hunt.Within(name, parent) && !strings.HasPrefix(name, "*.")
 }
 
-// walk adds the connections of a table to the destinations that are meant. A connection with two names that are meant counts once.
+// walk adds a table's connections to the destinations for which meant is true. A connection with two such names counts
+// once.
 func (h *hosts) walk(m *material.Material, t *pairs.Table, meant func(netip.Addr) bool, to *hunt.Side) {
 	t.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		var at []int
@@ -172,7 +176,7 @@ func (h *hosts) walk(m *material.Material, t *pairs.Table, meant func(netip.Addr
 
 func number(port string) string { n, _, _ := strings.Cut(port, "/"); return n }
 
-// called collects the names under which addresses were reached.
+// called collects the names under which the addresses were contacted.
 func (h *hosts) called(m *material.Material, meant func(netip.Addr) bool) {
 	if m.Named == nil {
 		return
@@ -188,7 +192,7 @@ func (h *hosts) called(m *material.Material, meant func(netip.Addr) bool) {
 	})
 }
 
-// queries adds the hosts that asked for the name, or for one below it.
+// queries adds the hosts that queried the name or one under it.
 func (h *hosts) queries(m *material.Material, name string) {
 	if m.DNS == nil {
 		return
@@ -212,8 +216,8 @@ func (h *hosts) queries(m *material.Material, name string) {
 	}
 }
 
-// prints adds the hosts that show a TLS fingerprint, by the TLS records themselves: tables have only those that several destinations were shown. Records
-// have no sizes.
+// prints adds the hosts that show a TLS fingerprint. It reads the TLS records, because the tables have only
+// fingerprints that were shown to several destinations.
 func (h *hosts) prints(ctx context.Context, m *material.Material, to *hunt.Side) (remarks hunt.Remarks, err error) {
 	if m.Session.Names == nil || m.Window == (hunt.Window{}) {
 		return remarks, nil
@@ -254,7 +258,7 @@ func (h *hosts) prints(ctx context.Context, m *material.Material, to *hunt.Side)
 	return remarks, err
 }
 
-// take adds what a host did; x with no connection adds no host.
+// take merges what a host did; without connections x adds no host.
 func (h *hosts) take(x *Host, also []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -282,7 +286,7 @@ func (x *Host) add(start, n, sent, received int64) {
 	x.Connections, x.Sent, x.Received = x.Connections+n, x.Sent+sent, x.Received+received
 }
 
-// span widens the time to a moment, Unix milliseconds.
+// span extends First and Last to a time in Unix milliseconds.
 func (x *Host) span(at int64) {
 	t := hunt.At(at)
 	if x.First.IsZero() || t.Before(x.First.Time) {
@@ -293,7 +297,7 @@ func (x *Host) span(at int64) {
 	}
 }
 
-// name looks up what the hosts are called.
+// name looks up the hosts' names and users.
 func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, error) {
 	if m.Session.Machines == nil || len(p.Hosts) == 0 {
 		return hunt.Remarks{}, nil
