@@ -1,8 +1,9 @@
-// Package config resolves settings: flags over environment over file over defaults, each value with its origin.
+// Package config resolves settings: flags override the environment, which overrides the file, which overrides defaults.
+// Each value has its origin.
 //
-// Every key stands in one table ([Keys]) with its default and its documentation; the reference page, the sample
-// file and the environment names are made from it. Secrets come by environment, file or systemd credential, never by
-// flag, and are masked wherever settings are shown.
+// One table ([Keys]) has every key with its default and documentation; the reference page, the sample file and the
+// environment variables come from it. Secrets come from the environment, a file or a systemd credential, never from
+// flags, and are masked wherever settings are shown.
 package config
 
 import (
@@ -13,7 +14,7 @@ import (
 	"time"
 )
 
-// Config is all of dwell's settings, decoded and checked.
+// Config holds all settings, decoded and validated.
 type Config struct {
 	Elasticsearch Elasticsearch `mapstructure:"elasticsearch"`
 	Query         Query         `mapstructure:"query"`
@@ -26,11 +27,11 @@ type Config struct {
 	Links         Links         `mapstructure:"links"`
 	Evidence      Evidence      `mapstructure:"evidence"`
 	Geo           Geo           `mapstructure:"geo"`
-	// Weights of the terms of the final score, by name; every term is there.
+	// Weights of the modifiers of the final score, by name; complete.
 	Weights map[string]float64 `mapstructure:"weights"`
 }
 
-// Elasticsearch says how to reach the cluster and as whom.
+// Elasticsearch is how to reach the cluster, and with which credentials.
 type Elasticsearch struct {
 	Addresses    []string      `mapstructure:"addresses"`
 	CAFile       string        `mapstructure:"ca_file"`
@@ -45,7 +46,7 @@ type Elasticsearch struct {
 	Patience     time.Duration `mapstructure:"patience"`
 }
 
-// Query says how to read.
+// Query is how to read.
 type Query struct {
 	Index          string        `mapstructure:"index"`
 	SliceDocuments int           `mapstructure:"slice_documents"`
@@ -53,10 +54,10 @@ type Query struct {
 	Settle         time.Duration `mapstructure:"settle"`
 }
 
-// Hunt says what to look for.
+// Hunt is what to look for.
 type Hunt struct {
 	Internal []netip.Prefix `mapstructure:"internal"`
-	// Resolvers, TimeServers and Proxies are servers that the site names itself.
+	// Resolvers, TimeServers and Proxies are servers that the site declares.
 	Resolvers   []netip.Prefix `mapstructure:"resolvers"`
 	TimeServers []netip.Prefix `mapstructure:"time_servers"`
 	Proxies     []netip.Prefix `mapstructure:"proxies"`
@@ -72,14 +73,14 @@ type Hunt struct {
 	BySensor    bool           `mapstructure:"by_sensor"`
 }
 
-// Alerts says which stored findings Security Onion's Alerts shows.
+// Alerts selects the stored findings that Security Onion's Alerts shows.
 type Alerts struct {
 	Enabled  bool          `mapstructure:"enabled"`
 	Severity string        `mapstructure:"severity"`
 	Again    time.Duration `mapstructure:"again"`
 	PerHunt  int           `mapstructure:"per_hunt"`
 	PerHost  int           `mapstructure:"per_host"`
-	// Webhook and Syslog are where alerts go beside the cluster.
+	// Webhook and Syslog are where alerts also go, besides the cluster.
 	Webhook          string `mapstructure:"webhook"`
 	WebhookToken     string `mapstructure:"webhook_token"`
 	WebhookTokenFile string `mapstructure:"webhook_token_file"`
@@ -87,19 +88,19 @@ type Alerts struct {
 	CAFile           string `mapstructure:"ca_file"`
 }
 
-// State says where dwell keeps what must outlive a run.
+// State is where dwell keeps data between runs.
 type State struct {
 	Dir        string `mapstructure:"dir"`
 	SpoolBytes int64  `mapstructure:"spool_bytes"`
 }
 
-// History says how much of what was read is kept.
+// History limits what is kept of the data read.
 type History struct {
 	Keep time.Duration `mapstructure:"keep"`
 	Size Size          `mapstructure:"size"`
 }
 
-// Serve says when to hunt and where to tell how it goes.
+// Serve is when to hunt, and where to serve health and metrics.
 type Serve struct {
 	Schedule string        `mapstructure:"schedule"`
 	Window   time.Duration `mapstructure:"window"`
@@ -108,30 +109,31 @@ type Serve struct {
 	Listen   string        `mapstructure:"listen"`
 }
 
-// Kibana says where the dashboards go.
+// Kibana is where the dashboards go.
 type Kibana struct {
 	URL    string `mapstructure:"url"`
 	CAFile string `mapstructure:"ca_file"`
 }
 
-// Links says where the links of findings lead.
+// Links is where findings' links point.
 type Links struct {
 	BaseURL string `mapstructure:"base_url"`
 }
 
 // Key documents one setting.
 type Key struct {
-	// Name is the dotted name in the file; the environment variable is DWELL_ and the name in capitals with underscores.
+	// Name is the dotted name in the file. The environment variable is DWELL_ and the name in capitals with
+	// underscores.
 	Name string
-	// Default is what holds when nothing is said.
+	// Default is the value if none is set.
 	Default any
-	// About says what it does, with units, in one or two sentences.
+	// About documents the setting, with units, in one or two sentences.
 	About string
-	// Secret values are masked and refused as flags.
+	// Secret values are masked, and rejected as flags.
 	Secret bool
 }
 
-// Keys lists every setting, in the order in which it is documented.
+// Keys lists every setting, in the order of the documentation.
 func Keys() []Key { return append(append(baseKeys(), evidenceKeys()...), weightKeys()...) }
 
 func baseKeys() []Key {
@@ -190,10 +192,10 @@ func baseKeys() []Key {
 	}
 }
 
-// Env gives the environment variable of a key.
+// Env returns the key's environment variable.
 func (k Key) Env() string { return EnvPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_")) }
 
-// Validate returns every problem, each naming its key.
+// validate returns every problem, each naming its key.
 func (c *Config) validate() []error {
 	var errs []error
 	bad := func(key, format string, args ...any) {
@@ -274,7 +276,7 @@ func (c *Config) validate() []error {
 	return append(errs, c.validateWords()...)
 }
 
-// validateWords checks the settings that are one of a few words.
+// validateWords checks the settings that accept a fixed set of words.
 func (c *Config) validateWords() []error {
 	var errs []error
 	oneOf := func(key, value string, words ...string) {

@@ -147,8 +147,8 @@ func TestSecretsAreReadAndMasked(t *testing.T) {
 	}
 }
 
-// TestCredentialsOfOneRun: an administrator's user in the environment wins over the service's key in the file, and a key
-// that is not there yet says how to make it.
+// An administrator's user in the environment overrides the service's key from the file, and a missing key file's error
+// says how to create it.
 func TestCredentialsOfOneRun(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "api_key")
 	file := write(t, "elasticsearch:\n  api_key_file: "+key+"\n")
@@ -179,7 +179,7 @@ func TestReadableSecretWarns(t *testing.T) {
 	require.Contains(t, l.Warnings[0], "chmod 600")
 }
 
-// A key in a file of its own is warned about, too, and one that is no key is refused by the file's name.
+// A readable key file is warned about, and an invalid key is an error with the file's name.
 func TestReadableKeyFileWarns(t *testing.T) {
 	key := filepath.Join(t.TempDir(), "api_key")
 	require.NoError(t, os.WriteFile(key, []byte("c2VjcmV0\n"), 0o644))

@@ -14,8 +14,8 @@ import (
 	"github.com/go-viper/mapstructure/v2"
 )
 
-// ParseDuration reads what time.ParseDuration reads, and days: "7d", "1d12h". A number without a unit is refused,
-// because nobody can tell whether 24 means hours or seconds.
+// ParseDuration reads what time.ParseDuration reads, and days: "7d", "1d12h". A number without a unit is an error,
+// because 24 could be hours or seconds.
 func ParseDuration(s string) (time.Duration, error) {
 	days, rest, found := strings.Cut(s, "d")
 	if !found {
@@ -36,7 +36,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return d + r, nil
 }
 
-// ParsePrefix reads a CIDR; a bare address means that address alone.
+// ParsePrefix reads a network in CIDR notation; a bare address is that address alone.
 func ParsePrefix(s string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(s); err == nil {
 		if p.Masked() != p {
@@ -72,7 +72,7 @@ func prefixHook(from, to reflect.Type, data any) (any, error) {
 
 var invalidKeys = regexp.MustCompile(`'([^']*)' has invalid keys: (.*)`)
 
-// decodeErrors turns the decoder's complaints into one error a key, each with the key first, as the file spells it.
+// decodeErrors turns the decoder's errors into one per key, starting with the key as the file spells it.
 func decodeErrors(err error) (out []error) {
 	for _, e := range unjoin(err) {
 		var field *mapstructure.DecodeError
@@ -106,7 +106,7 @@ func unjoin(err error) []error {
 	return []error{err}
 }
 
-// suggestion names the known key that looks most like a mistyped one, if any does.
+// suggestion names the known key closest to a mistyped one, if any is close.
 func suggestion(name string) string {
 	var names []string
 	for _, k := range Keys() {
@@ -118,7 +118,7 @@ func suggestion(name string) string {
 	return ""
 }
 
-// Nearest is the name that looks most like a mistyped one, empty where none does.
+// Nearest returns the name closest to a mistyped one, empty if none is close.
 func Nearest(typed string, names []string) string {
 	best, at := min(4, len(typed)/2+1), ""
 	for _, name := range names {
@@ -129,7 +129,7 @@ func Nearest(typed string, names []string) string {
 	return at
 }
 
-// distance is Levenshtein's.
+// distance is the Levenshtein distance.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -8,17 +8,17 @@ import (
 	"dwell/internal/evidence"
 )
 
-// Evidence says what is weighed beside the rhythm.
+// Evidence is what is considered besides timing.
 type Evidence struct {
 	Enabled   bool     `mapstructure:"enabled"`
 	Catalogue string   `mapstructure:"catalogue"`
 	Intel     []string `mapstructure:"intel"`
-	// IntelRefresh and IntelMaxAge are about the lists that come over HTTP.
+	// IntelRefresh and IntelMaxAge apply to lists fetched over HTTP.
 	IntelRefresh time.Duration `mapstructure:"intel_refresh"`
 	IntelMaxAge  time.Duration `mapstructure:"intel_max_age"`
 }
 
-// Geo says where to look up who holds an address.
+// Geo is where to look up the owner of an address.
 type Geo struct {
 	ASNFile     string `mapstructure:"asn_file"`
 	CountryFile string `mapstructure:"country_file"`
@@ -36,7 +36,7 @@ func evidenceKeys() []Key {
 	}
 }
 
-// weightKeys are the settings of the terms of the final score, one a term.
+// weightKeys are the weights of the final score's modifiers, one setting each.
 func weightKeys() (keys []Key) {
 	for _, t := range evidence.Terms() {
 		keys = append(keys, Key{Name: "weights." + t.Name, Default: t.Weight, About: "What is added to the score when " + t.About + ". -1 to 1; 0 switches it off."})
@@ -58,7 +58,7 @@ func (c *Config) validateWeights() (errs []error) {
 	return errs
 }
 
-// ChangedWeights are the weights that differ from the program's own; nil when none does.
+// ChangedWeights are the weights that differ from the defaults, nil if none does.
 func (c *Config) ChangedWeights() (w evidence.Weights) {
 	for _, t := range evidence.Terms() {
 		if v := c.Weights[t.Name]; v != t.Weight {

@@ -15,14 +15,14 @@ import (
 	"github.com/spf13/viper"
 )
 
-// EnvPrefix begins every environment variable that dwell reads.
+// EnvPrefix starts every environment variable that dwell reads.
 const EnvPrefix = "DWELL_"
 
-// Options says where settings come from.
+// Options are the sources of settings.
 type Options struct {
-	// File is the configuration file; empty means the first of SearchPaths that exists, or none.
+	// File is the configuration file; empty means the first existing one of SearchPaths, or none.
 	File string
-	// Flags maps a key to the command-line flag that sets it; a flag counts when it was given.
+	// Flags maps a key to its command-line flag; a flag counts only if given.
 	Flags map[string]*pflag.Flag
 	// Set holds key=value pairs from --set.
 	Set []string
@@ -35,13 +35,13 @@ type Loaded struct {
 	Config
 	// File is the configuration file that was read, or empty.
 	File string
-	// Warnings are sentences for people: a secret in a file that others can read, verification switched off.
+	// Warnings are sentences for users: a secret in a file that others can read, TLS verification disabled.
 	Warnings []string
 	origins  map[string]string
 	values   map[string]any
 }
 
-// SearchPaths are the places of the configuration file, in order.
+// SearchPaths are the paths of the configuration file, in order.
 func SearchPaths() []string {
 	paths := []string{}
 	if dir, err := os.UserConfigDir(); err == nil {
@@ -50,7 +50,7 @@ func SearchPaths() []string {
 	return append(paths, "/etc/dwell/config.yaml")
 }
 
-// Load reads and checks the settings. The error joins every problem, each with its key.
+// Load reads and validates the settings. The error joins every problem, each with its key.
 func Load(o Options) (*Loaded, error) {
 	l := &Loaded{origins: map[string]string{}, values: map[string]any{}}
 	v := viper.New()
@@ -131,7 +131,7 @@ func hasSecret(v *viper.Viper) bool {
 	return slices.ContainsFunc(Keys(), func(k Key) bool { return k.Secret && v.GetString(k.Name) != "" })
 }
 
-// flags lays --set and the named flags over everything else.
+// flags applies --set and the named flags over everything else.
 func (l *Loaded) flags(v *viper.Viper, o Options) (errs []error) {
 	for _, s := range o.Set {
 		name, value, ok := strings.Cut(s, "=")
@@ -162,9 +162,10 @@ func (l *Loaded) flags(v *viper.Viper, o Options) (errs []error) {
 	return errs
 }
 
-// secrets reads the *_file settings and systemd's credentials into the settings they stand for.
+// secrets reads the *_file settings and systemd's credentials into their settings.
 func (l *Loaded) secrets(env map[string]string) (errs []error) {
-	// A user given for this one run is an administrator's; the key in the file is the service's and has fewer rights.
+	// A user name in the environment is an administrator's: it replaces the service's key from the file, which has
+	// fewer privileges.
 	if env["DWELL_ELASTICSEARCH_USERNAME"] != "" && env["DWELL_ELASTICSEARCH_API_KEY"] == "" && env["DWELL_ELASTICSEARCH_API_KEY_FILE"] == "" {
 		l.Elasticsearch.APIKey, l.Elasticsearch.APIKeyFile = "", ""
 	}
@@ -203,7 +204,8 @@ func (l *Loaded) secrets(env map[string]string) (errs []error) {
 		case strings.ContainsAny(*s.value, "\r\n"):
 			errs = append(errs, fmt.Errorf("%s_file: %s holds more than one line", s.key, file))
 		}
-		// The service's group may read its key (root:dwell 0640, as dwell install writes it): only root may change it.
+		// The service's group may read its key (root:dwell 0640, as dwell install writes it); others may not, and only
+		// the owner may write.
 		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o037 != 0 && file == s.file {
 			l.Warnings = append(l.Warnings, fmt.Sprintf("%s holds a secret and can be read by others (mode %04o): chmod 600 %s", file, info.Mode().Perm(), file))
 		}
@@ -212,12 +214,12 @@ func (l *Loaded) secrets(env map[string]string) (errs []error) {
 	return errs
 }
 
-// Setting is one value in force.
+// Setting is one value in effect.
 type Setting struct {
 	Key, Value, Origin string
 }
 
-// Settings lists every value in force with its origin; secrets read "(set)", and addresses of feeds lack what may be one.
+// Settings lists every value in effect with its origin. Secrets read "(set)", and feeds' addresses are masked.
 func (l *Loaded) Settings() []Setting {
 	secrets := map[string]string{"elasticsearch.api_key": l.Elasticsearch.APIKey, "elasticsearch.password": l.Elasticsearch.Password}
 	out := make([]Setting, 0, len(l.values))
@@ -263,7 +265,7 @@ func environment(environ []string) map[string]string {
 	return m
 }
 
-// unknownEnvironment refuses DWELL_ variables that set nothing: they are typing errors.
+// unknownEnvironment rejects DWELL_ variables that set nothing: they are typing errors.
 func unknownEnvironment(env map[string]string) (errs []error) {
 	known := map[string]bool{"DWELL_CONFIG": true, "DWELL_REQUIRE_ELASTICSEARCH": true, "DWELL_NO_INSTALL": true, "DWELL_PAGER": true}
 	for _, k := range Keys() {
@@ -278,7 +280,7 @@ func unknownEnvironment(env map[string]string) (errs []error) {
 	return errs
 }
 
-// fromText splits the text of a list setting; everything else is decoded later by its type.
+// fromText splits the text of a list setting; other values are decoded later by type.
 func fromText(k Key, value string) any {
 	if _, ok := k.Default.([]string); !ok {
 		return value
@@ -298,7 +300,7 @@ func checkAddress(a string) error {
 	case u.User != nil:
 		return fmt.Errorf("https://%s carries a password: use elasticsearch.username and elasticsearch.password_file", u.Host)
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		if _, host, ok := cutLast(a, "@"); ok { // what stands before it may be a password
+		if _, host, ok := cutLast(a, "@"); ok { // the part before it may be a password
 			return fmt.Errorf("...@%s is not a URL of a server: want https://host:9200, the user in elasticsearch.username and the password in elasticsearch.password_file", host)
 		}
 		return fmt.Errorf("%q is not a URL of a server: want https://host:9200", a)
@@ -306,7 +308,7 @@ func checkAddress(a string) error {
 	return nil
 }
 
-// cutLast is strings.Cut by the last separator.
+// cutLast is strings.Cut at the last separator.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if i := strings.LastIndex(s, sep); i >= 0 {
 		return s[:i], s[i+len(sep):], true
@@ -314,7 +316,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return s, "", false
 }
 
-// masked hides what may be a secret in the address of a feed: user, password and query.
+// masked hides possible secrets in a feed's address: user, password and query.
 func masked(address string) string {
 	at, column, _ := strings.Cut(address, "#")
 	u, err := url.Parse(at)

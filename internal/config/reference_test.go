@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "write the generated pages")
 
-// TestReferenceIsUpToDate holds docs/configuration.md to the table of keys; -update writes it.
+// docs/configuration.md is generated from Keys; -update writes it.
 func TestReferenceIsUpToDate(t *testing.T) {
 	const page = "../../docs/configuration.md"
 	if *update {
@@ -23,7 +23,7 @@ func TestReferenceIsUpToDate(t *testing.T) {
 	require.True(t, reference() == string(b), "docs/configuration.md is stale: make generate")
 }
 
-// reference is the page docs/configuration.md, made from Keys.
+// reference is docs/configuration.md.
 func reference() string {
 	var b strings.Builder
 	b.WriteString(`# Configuration
@@ -40,7 +40,7 @@ errors; an empty variable counts as not set.
 	section := ""
 	for _, k := range Keys() {
 		if strings.HasPrefix(k.Name, "weights.") {
-			continue // one row a modifier is in docs/detection.md already
+			continue // the weights are in docs/detection.md, one row each
 		}
 		if s, _, _ := strings.Cut(k.Name, "."); s != section {
 			section = s

@@ -10,13 +10,13 @@ import (
 // Size is a number of bytes, written with a unit: 512MiB, 2GiB.
 type Size int64
 
-// The units of Size, the largest first.
+// The units of Size, largest first.
 var units = []struct {
 	name  string
 	bytes Size
 }{{"TiB", 1 << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
 
-// ParseSize reads a size. A number without a unit is refused, because nobody can tell what 2 means.
+// ParseSize reads a size. A number without a unit is an error, because its unit is unknown.
 func ParseSize(s string) (Size, error) {
 	for _, u := range units {
 		if text, ok := strings.CutSuffix(s, u.name); ok {

@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// StateDir is the directory of state.dir, or where it is when nothing is set: the first of systemd's STATE_DIRECTORY,
-// /var/lib/dwell for root, and dwell in the user's state directory (XDG_STATE_HOME, ~/.local/state). It is not made here.
+// StateDir is state.dir or, if unset, the first of systemd's STATE_DIRECTORY, /var/lib/dwell for root, and dwell in the
+// user's state directory (XDG_STATE_HOME, ~/.local/state). It does not create the directory.
 func (l *Loaded) StateDir(environ []string) (string, error) {
 	if l.State.Dir != "" {
 		return l.State.Dir, nil

@@ -8,16 +8,17 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Blocked is what a list for firewalls and resolvers holds of some findings, and why others are not in it.
+// Blocked is a list for firewalls and resolvers.
 type Blocked struct {
-	// Lines are names and addresses, in order, each once.
+	// Lines are names and addresses, sorted, each once.
 	Lines []string
-	// Left says of findings why they are not in it, by pair.
+	// Left says why a finding is not on the list, by pair.
 	Left []string
 }
 
-// BlockList takes the destinations of findings that somebody escalated, and never more than those: a name and not its addresses, which others
-// share; of a network the addresses that were seen; no address of a known service, and none inside.
+// BlockList lists the destinations of escalated findings only. Of a named destination it takes the name, not the
+// addresses, which others share; of a network, the addresses seen. Addresses of known services, and private, loopback,
+// multicast and link-local ones, are left out.
 func BlockList(findings []hunt.Finding) (b Blocked) {
 	for i := range findings {
 		f := &findings[i]

@@ -6,16 +6,17 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Group is a campaign as the table shows it: one entry, that of its strongest finding, in place of one for each member.
+// Group is a campaign as one entry of the table, shown with its strongest finding.
 type Group struct {
 	Campaign *hunt.CampaignOf
-	// Members is how many findings stand behind the entry, Active how many internal hosts connect to anybody outside (0: not known).
+	// Members is how many findings the entry represents, Active how many internal hosts contact any external
+	// destination (0: unknown).
 	Members int
 	Active  int64
 }
 
-// Leads keeps of each campaign the first of its findings, which is the strongest where they are in order, and gives the groups by that finding's
-// id. A finding whose campaign has no other member in the list stays by itself.
+// Leads keeps the first finding of each campaign, which is the strongest if they are sorted, and returns the groups by
+// that finding's id. A finding without another member of its campaign in the list stays single.
 func Leads(findings []hunt.Finding) ([]hunt.Finding, map[string]Group) {
 	members := map[string]int{}
 	for i := range findings {
@@ -42,7 +43,7 @@ func Leads(findings []hunt.Finding) ([]hunt.Finding, map[string]Group) {
 	return leads, groups
 }
 
-// hosts reads "37 of 87 hosts".
+// hosts is the host count, as in "37 of 87 hosts".
 func (g *Group) hosts() string {
 	if g.Active >= g.Campaign.Hosts && g.Active > 0 {
 		return fmt.Sprintf("%s of %s hosts", hunt.Count(g.Campaign.Hosts), hunt.Count(g.Active))

@@ -13,14 +13,15 @@ import (
 	"dwell/internal/hunt"
 )
 
-// fullWidth is from how many columns on the table also has score, prevalence, first and last seen, disposition and names.
+// fullWidth is the terminal width from which the table also has score, prevalence, first and last seen, disposition and
+// names.
 const fullWidth = 120
 
-// dwellWidth is from how many columns on it also has the dwell time; FIRST says nearly the same.
+// dwellWidth is the width from which it also has the dwell time. On narrower ones FIRST shows nearly the same.
 const dwellWidth = 140
 
-// writeTable prints an entry for each finding: a line of columns that fits the terminal, and below it the id and the strongest reasons. What does
-// not fit its column stands whole on the second line, so nothing is cut that decides.
+// writeTable prints an entry per finding: a row that fits the terminal, then its id and strongest reasons. A value that
+// does not fit its column is printed in full on the second line, so that nothing decisive is cut.
 func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	if len(findings) == 0 {
 		return nil
@@ -47,14 +48,14 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	}
 	const most = 12
 	less := 0
-	for over := across(widths) - 2 - width; over > 0; { // the widest of those that may gives way
+	for over := across(widths) - 2 - width; over > 0; { // shorten the widest column that may be shortened
 		at := -1
 		for j, c := range cols {
 			if c.least > 0 && widths[j] > max(c.least-less, 1) && (at < 0 || widths[j] > widths[at]) {
 				at = j
 			}
 		}
-		if at < 0 && less < most { // numbers are wider than ever: what stands whole below gives way further
+		if at < 0 && less < most { // very large numbers: shorten further the values printed in full below
 			less++
 			continue
 		}
@@ -103,7 +104,8 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	return b.Flush()
 }
 
-// Chopped cuts words that are longer than a line, as names that a client made up can be, into pieces that fill lines. Room 0 or less cuts nothing.
+// Chopped splits words longer than a line, such as names that a client invents, into pieces that fill lines. Room 0 or
+// less splits nothing.
 func Chopped(text string, room int) string {
 	if room <= 0 {
 		return text
@@ -120,12 +122,12 @@ func Chopped(text string, room int) string {
 	return strings.Join(words, " ")
 }
 
-// lineColumn is a column of the table; one with a least width may be shortened to it.
+// lineColumn is a column of the table. With a least width it may be shortened to that.
 type lineColumn struct {
 	head  string
 	right bool
 	least int
-	tail  bool // what is left of a shortened value is its end
+	tail  bool // shortening keeps the end
 	value func(*hunt.Finding) string
 }
 
@@ -169,7 +171,7 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 	return cols
 }
 
-// laid puts a row's values into their columns.
+// laid lays out a row.
 func laid(row []string, cols []lineColumn, widths []int) string {
 	var b strings.Builder
 	for j, text := range row {
@@ -186,7 +188,7 @@ func laid(row []string, cols []lineColumn, widths []int) string {
 	return b.String()
 }
 
-// Short gives each finding the shortest unique beginning of its id, seven digits at least.
+// Short returns the shortest unique prefix of each finding's id, at least seven digits.
 func Short(findings []hunt.Finding) []string {
 	n := 7
 	for ; n < 32; n++ {
@@ -213,7 +215,7 @@ func Short(findings []hunt.Finding) []string {
 	return out
 }
 
-// hostOf is the internal host, with its name where that is known.
+// hostOf is the internal host, with its name if known.
 func hostOf(f *hunt.Finding) string {
 	host := f.Source.IP.String()
 	if e := f.Dwell.Evidence; e != nil && e.Host != nil && len(e.Host.Names) > 0 {
@@ -229,7 +231,7 @@ func user(f *hunt.Finding) string {
 	return ""
 }
 
-// Destination is the destination as an analyst writes it: a name or an address with its port, a network, a fingerprint, a domain of DNS.
+// Destination is the destination for display: a name or address with port, a network, a fingerprint, or a DNS domain.
 func Destination(f *hunt.Finding) string {
 	switch d := f.Dwell.Destination; {
 	case f.Dwell.DNS != nil:
@@ -253,7 +255,7 @@ func Destination(f *hunt.Finding) string {
 	return to + port
 }
 
-// Rhythm is what the finding does, by its main indicator: "5m ±5%, 287x, 23.9h".
+// Rhythm sums up the finding by its main indicator: "5m ±5%, 287x, 23.9h".
 func Rhythm(f *hunt.Finding) string {
 	active := hunt.Brief(f.Event.End.Sub(f.Event.Start.Time).Seconds())
 	main := ""
@@ -280,7 +282,7 @@ func Rhythm(f *hunt.Finding) string {
 	return fmt.Sprintf("%sx, %s", hunt.Count(f.Network.Connections), active)
 }
 
-// Prevalence is how many hosts connect to the destination, out of how many: 1/87.
+// Prevalence is the share of active hosts that contact the destination: 1/87.
 func Prevalence(f *hunt.Finding) string {
 	if e := f.Dwell.Evidence; e != nil && e.Prevalence != nil && e.Prevalence.Hosts > 0 {
 		return fmt.Sprintf("%d/%d", e.Prevalence.Hosts, e.Prevalence.Active)
@@ -288,8 +290,8 @@ func Prevalence(f *hunt.Finding) string {
 	return "-"
 }
 
-// FirstSeen is when a finding's first check-in was, or else when its destination was first seen in this network; the zero time where
-// neither is known.
+// FirstSeen is the finding's first check-in if that is known exactly, otherwise when its destination or itself was
+// first seen in this network, otherwise its earliest known check-in; zero if unknown.
 func FirstSeen(f *hunt.Finding) time.Time {
 	if d := f.Dwell.DwellTime; d != nil && !d.LowerBound {
 		return d.FirstCheckIn.Time
@@ -308,7 +310,7 @@ func FirstSeen(f *hunt.Finding) time.Time {
 	return time.Time{}
 }
 
-// DwellTime is how long the finding has been going on: "27d", "≥27d" where history begins too late to know, a dash where it is not known.
+// DwellTime is the finding's dwell time: "27d", "≥27d" if history starts too late to know, "-" if unknown.
 func DwellTime(f *hunt.Finding) string {
 	switch d := f.Dwell.DwellTime; {
 	case d == nil:
@@ -327,7 +329,7 @@ func day(t time.Time) string {
 	return t.UTC().Format(time.DateOnly)
 }
 
-// status is the disposition, or that a safelist rule matched.
+// status is the disposition, or "safelisted".
 func status(f *hunt.Finding) string {
 	if f.Dwell.Safelist != nil {
 		return "safelisted"
@@ -335,7 +337,7 @@ func status(f *hunt.Finding) string {
 	return orDash(f.Dwell.Disposition)
 }
 
-// colored paints the severity's word: red for critical and high, yellow for medium.
+// colored colors the severity: red for critical and high, yellow for medium.
 func colored(text, word, severity string) string {
 	code := map[string]string{"critical": "1;31", "high": "31", "medium": "33"}[severity]
 	if code == "" {

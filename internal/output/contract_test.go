@@ -11,7 +11,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestEveryFieldIsDocumented holds docs/output.md to the structs that are printed.
+// docs/output.md documents every printed field.
 func TestEveryFieldIsDocumented(t *testing.T) {
 	b, err := os.ReadFile("../../docs/output.md")
 	require.NoError(t, err)

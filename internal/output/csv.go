@@ -10,7 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// writeCSV prints one row a finding under a header. The columns are a contract: new ones go to the end (docs/output.md).
+// writeCSV prints a header and one row per finding. The columns are a contract: new ones go at the end
+// (docs/output.md).
 func writeCSV(w io.Writer, findings []hunt.Finding) error {
 	c := csv.NewWriter(w)
 	if err := c.Write([]string{"score", "severity", "source_ip", "destination_ip", "destination_domain", "destination_port", "transport",
@@ -48,7 +49,7 @@ func csvRow(f *hunt.Finding) []string {
 	}, csvEvidence(f)...)
 }
 
-// csvEvidence are the columns of what is known of host and destination, and of what was decided; empty where nothing is.
+// csvEvidence are the columns for host, destination and disposition, empty if unknown.
 func csvEvidence(f *hunt.Finding) []string {
 	out := make([]string, 14)
 	e := f.Dwell.Evidence

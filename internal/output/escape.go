@@ -13,9 +13,9 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// Clean makes text out of network data safe to show on a terminal: control characters, escape sequences, bidirectional
-// overrides, letters without ink, piles of combining marks and invalid UTF-8 become visible escapes (\x1b, \u202e). Everything else
-// printable stays as it is; a name with letters that are not ASCII, which may look like another name, has its xn-- form behind it.
+// Clean makes text from network data safe to show on a terminal. Control characters, escape sequences, bidirectional
+// overrides, invisible letters, stacks of combining marks and invalid UTF-8 become visible escapes (\x1b, \u202e).
+// Other printable text is kept; a name with non-ASCII letters, which may imitate another, is followed by its xn-- form.
 func Clean(s string) string {
 	if isClean(s) {
 		return s
@@ -44,22 +44,22 @@ func escaped(s string) string {
 	return b.String()
 }
 
-// maxMarks is how many combining marks one letter may bear.
+// maxMarks is the maximum number of combining marks on a letter.
 const maxMarks = 2
 
-// visible says whether a character shows as something and as itself alone.
+// visible reports whether a character is visible and cannot alter others.
 func visible(r rune) bool {
 	switch r {
-	case 0x115f, 0x1160, 0x3164, 0xffa0, 0x2800: // fillers of Hangul, the empty Braille pattern
+	case 0x115f, 0x1160, 0x3164, 0xffa0, 0x2800: // Hangul fillers, the empty Braille pattern
 		return false
 	}
 	return unicode.IsPrint(r)
 }
 
-// foreign are names with a letter that is not ASCII.
+// foreign matches dotted names; only those with a non-ASCII letter are changed.
 var foreign = regexp.MustCompile(`[\pL\pN_-]+(\.[\pL\pN_-]+)+`)
 
-// withPlain puts the form that the network uses behind such names.
+// withPlain adds the ASCII (xn--) form after such names.
 func withPlain(s string) string {
 	return foreign.ReplaceAllStringFunc(s, func(name string) string {
 		if isClean(name) {
@@ -82,8 +82,8 @@ func isClean(s string) bool {
 	return true
 }
 
-// cell makes text safe as a CSV cell: cleaned, and with a quote in front where a spreadsheet would take it for a formula, full width
-// signs included.
+// cell makes text safe as a CSV cell: cleaned, and prefixed with a quote if a spreadsheet would read it as a formula,
+// including full-width signs.
 func cell(s string) string {
 	s = escaped(s)
 	if r, _ := utf8.DecodeRuneInString(s); s != "" && strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20\u2212", r) {
@@ -92,7 +92,7 @@ func cell(s string) string {
 	return s
 }
 
-// escaping writes JSON with what is not visible escaped. Each write has to hold whole characters, as an Encoder's does.
+// escaping escapes invisible characters in JSON. Each write must hold whole characters, as an Encoder's does.
 type escaping struct{ w io.Writer }
 
 func (e escaping) Write(p []byte) (int, error) {

@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// mispEvent is an event as MISP imports it (its core format); numbers are texts there.
+// mispEvent is a MISP event (core format), where numbers are strings.
 type mispEvent struct {
 	Event struct {
 		UUID          string          `json:"uuid"`
@@ -36,8 +36,8 @@ type mispAttribute struct {
 	LastSeen  string `json:"last_seen"`
 }
 
-// writeMISP prints one event for the findings. What was escalated is for detection (to_ids), everything else for context; nothing is published, and
-// distribution is one's own organisation.
+// writeMISP prints one event for the findings. Escalated findings are for detection (to_ids), others for context. The
+// event is not published, and distribution is limited to the own organization.
 func writeMISP(w io.Writer, findings []hunt.Finding) error {
 	var m mispEvent
 	e := &m.Event
@@ -80,7 +80,7 @@ func writeMISP(w io.Writer, findings []hunt.Finding) error {
 	return enc.Encode(m)
 }
 
-// mispOf are the attributes of a finding: what it is about, its host, and the fingerprints and certificate that it shows.
+// mispOf are a finding's attributes: its destination, its host, and the fingerprints and certificate it shows.
 func mispOf(f *hunt.Finding) (out []mispAttribute) {
 	escalated := f.Dwell.Disposition == hunt.Escalated && !f.Dwell.Safelisted
 	o := observablesOf(f)

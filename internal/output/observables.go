@@ -10,7 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// uuid5 is the UUID of a name in a namespace (RFC 4122, version 5), both as bytes: the same name has the same id in every export.
+// uuid5 is the UUID of a name in a namespace (RFC 4122, version 5), all as bytes: a name has the same id in every
+// export.
 func uuid5(namespace [16]byte, name string) string {
 	h := sha1.New() //nolint:gosec // see above
 	h.Write(namespace[:])
@@ -20,21 +21,23 @@ func uuid5(namespace [16]byte, name string) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
-// ours is the namespace of ids that dwell makes: made once, at random.
+// ours is the namespace of dwell's ids: a random constant.
 var ours = [16]byte{0x6b, 0x3d, 0x0f, 0x52, 0x8e, 0x41, 0x4c, 0x57, 0x9a, 0x1d, 0x2f, 0xe0, 0x5c, 0x73, 0x18, 0xb6}
 
-// observables are what others can look for, of a finding. All texts are harmless: names hold letters, digits, dashes, dots and underscores only.
+// observables are what others can search for. All text is harmless: names hold only letters, digits, dashes, dots and
+// underscores.
 type observables struct {
-	// Names are server names; Below are domains of which every name below is meant.
+	// Names are server names; Below are domains, with every name under them.
 	Names, Below []string
 	// Addresses and Networks of the destination.
 	Addresses []netip.Addr
 	Networks  []netip.Prefix
-	// Shared says that the addresses serve others too (a known service or a name on them), so that they alone show nothing.
+	// Shared is the known service that the addresses belong to. If it is set, the addresses alone are no evidence.
 	Shared string
 }
 
-// observablesOf takes what the finding itself is about. Addresses behind a name are left out: a name's server changes, and others share it.
+// observablesOf takes the finding's destination. It leaves out the addresses behind a name: they change, and others
+// share them.
 func observablesOf(f *hunt.Finding) (o observables) {
 	e := f.Dwell.Evidence
 	switch d := f.Dwell.Destination; {
@@ -67,7 +70,7 @@ func observablesOf(f *hunt.Finding) (o observables) {
 	return o
 }
 
-// names gives a name where it is one that DNS and block lists take.
+// names returns a name if DNS and block lists accept it.
 func names(s string) []string {
 	s = strings.ToLower(strings.Trim(s, "."))
 	if len(s) == 0 || len(s) > 253 || !strings.Contains(s, ".") || strings.ContainsFunc(s, func(c rune) bool {
@@ -78,7 +81,7 @@ func names(s string) []string {
 	return []string{s}
 }
 
-// summary is a finding in a sentence for other programs, one line, cleaned.
+// summary is a finding in one sentence for other programs, on one line, cleaned.
 func summary(f *hunt.Finding) string {
 	return Clean(fmt.Sprintf("%s, %s; score %.3f; %s", Rhythm(f), strings.Join(f.Dwell.Indicators, ", "), f.Dwell.Score, strings.Join(f.Dwell.Reasons, "; ")))
 }

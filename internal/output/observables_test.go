@@ -15,7 +15,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// kinds of findings: by name, address, network, fingerprint and DNS, one with a hostile name.
+// exchanged are findings by name, address, network, fingerprint and DNS, one with a hostile name.
 func exchanged() []hunt.Finding {
 	make := func(id string, change func(*hunt.Finding)) hunt.Finding {
 		f := sample("")
@@ -46,8 +46,9 @@ func exchanged() []hunt.Finding {
 	}
 }
 
-// TestSTIX holds a bundle to the rules of STIX 2.1 that its published schemas (oasis-open/cti-stix2-json-schemas) state: required properties, forms of
-// ids and times, references that resolve and are of the kinds that a property takes. A whole simulated day was also run through those schemas.
+// The bundle follows the rules of STIX 2.1 as its published schemas state them (oasis-open/cti-stix2-json-schemas):
+// required properties, formats of ids and times, references that resolve to the right types. A simulated day was also
+// validated with those schemas.
 func TestSTIX(t *testing.T) {
 	text := printed(t, Options{Format: STIX}, exchanged()...)
 	require.Equal(t, text, printed(t, Options{Format: STIX}, exchanged()...), "deterministic")
@@ -120,7 +121,7 @@ func TestSTIX(t *testing.T) {
 		"relationship": 5, "grouping": 1}, count, "the hostile name is no observable, and has no indicator")
 	require.Contains(t, text, `[domain-name:value = 'tunnel.example' OR domain-name:value LIKE '%.tunnel.example']`)
 	require.Contains(t, text, `[ipv4-addr:value ISSUBSET '198.51.100.0/24']`)
-	// The id of an address is set by the standard: it was computed with another implementation (Python's uuid5 of {"value":"203.0.113.7"}).
+	// The standard defines an address's id; this one was computed with Python's uuid5 of {"value":"203.0.113.7"}.
 	require.Contains(t, text, "ipv4-addr--9ddd739e-87b1-587d-83f2-62ef1130af2f")
 }
 
@@ -163,7 +164,7 @@ func TestBlockList(t *testing.T) {
 	require.Empty(t, BlockList(inside).Lines)
 }
 
-// TestCSVEvidence: host, prevalence, owner and decision are columns at the end, and hostile texts in them are harmless.
+// Host, prevalence, owner and disposition are columns at the end, and hostile text in them is harmless.
 func TestCSVEvidence(t *testing.T) {
 	f := sample("cdn.example")
 	f.Dwell.Evidence = &hunt.Evidence{Host: &hunt.HostEvidence{Names: []string{hostile}, Users: []string{"ana"}}, Prevalence: &hunt.Prevalence{Hosts: 2, Active: 87},
@@ -180,7 +181,7 @@ func TestCSVEvidence(t *testing.T) {
 	require.Equal(t, make([]string, 14), rows[2][at:])
 }
 
-// TestLinesFit: whatever a line holds, it is no wider than the terminal.
+// No line is wider than the terminal, whatever it holds.
 func TestLinesFit(t *testing.T) {
 	f := sample(strings.Repeat("very-long-", 20) + "name.example")
 	f.Dwell.Severity, f.Dwell.Disposition = "critical", hunt.Escalated

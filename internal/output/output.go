@@ -1,6 +1,5 @@
-// Package output prints findings: a table that fits the terminal, tab-separated text for pipes, JSON, NDJSON, CSV
-// and other formats. Text that came out of network data is made harmless on the way out; numbers and times are ours
-// and stay.
+// Package output prints findings: a table that fits the terminal, tab-separated text for pipes, JSON, NDJSON, CSV and
+// other formats. Text from network data is made harmless on output.
 package output
 
 import (
@@ -16,7 +15,7 @@ import (
 // Format is one way to print findings.
 type Format string
 
-// The formats of -o. Lines is what a table becomes in a pipe: tab-separated, no header.
+// The formats of -o. Lines replaces a table in a pipe: tab-separated, no header.
 const (
 	Table  Format = "table"
 	Wide   Format = "wide"
@@ -24,19 +23,19 @@ const (
 	JSON   Format = "json"
 	NDJSON Format = "ndjson"
 	CSV    Format = "csv"
-	// HTML is a page of one hunt, for reading and handing on.
+	// HTML is a page of one hunt.
 	HTML Format = "html"
-	// STIX and MISP are for other programs: a STIX 2.1 bundle, an event of MISP.
+	// STIX and MISP are for other programs: a STIX 2.1 bundle, a MISP event.
 	STIX Format = "stix"
 	MISP Format = "misp"
-	// Blocks is a list of names and addresses of escalated findings, one a line.
+	// Blocks lists names and addresses of escalated findings, one per line.
 	Blocks Format = "blocklist"
-	// RITA is written into a directory (WriteRITA), never to stdout.
+	// RITA is written to a directory (WriteRITA), never to stdout.
 	RITA Format = "rita-csv"
 )
 
-// formats is the one list of what -o takes: help, errors, completion and documents follow it. Hunt marks those of `dwell hunt` alone, Stored those
-// of stored findings, which alone have a disposition.
+// formats is the one list of -o's values, from which help, errors, completion and documents are made. Hunt marks those
+// only for `dwell hunt`, Stored those only for stored findings, which alone have a disposition.
 var formats = [...]struct {
 	Format
 	About        string
@@ -54,7 +53,7 @@ var formats = [...]struct {
 	{RITA, "the files of Security Onion's RITA integration, with --out", true, false},
 }
 
-// Formats lists what -o takes: ofHunt those of `dwell hunt`, else those of stored findings.
+// Formats lists the values of -o for `dwell hunt` (ofHunt) or for stored findings.
 func Formats(ofHunt bool) []string {
 	var names []string
 	for _, f := range formats {
@@ -70,7 +69,7 @@ func FormatHelp(ofHunt bool) string {
 	return "`format`: " + strings.Join(Formats(ofHunt), ", ") + " (default: table on a terminal, tab-separated lines in a pipe)"
 }
 
-// ParseFormat reads the value of -o.
+// ParseFormat parses the value of -o.
 func ParseFormat(s string, ofHunt bool) (Format, error) {
 	if !slices.Contains(Formats(ofHunt), s) {
 		return "", fmt.Errorf("output format %q is not one of %s", s, strings.Join(Formats(ofHunt), ", "))
@@ -78,22 +77,22 @@ func ParseFormat(s string, ofHunt bool) (Format, error) {
 	return Format(s), nil
 }
 
-// Options say how to print.
+// Options are how to print.
 type Options struct {
 	Format Format
-	// Width of the terminal in columns; 0 means unlimited. Only the table looks at it.
+	// Width of the terminal in columns, used by the table; 0 means unlimited.
 	Width int
-	// Color switches severity colours on; the word is always there too.
+	// Color enables severity colors; the word is always printed too.
 	Color bool
-	// Hunt is the hunt's own document, part of the JSON object; nil leaves it out.
+	// Hunt is the hunt's document, part of the JSON object unless nil.
 	Hunt *hunt.Document
-	// Groups are the campaigns that the table shows as one entry, by the finding that leads (Leads).
+	// Groups are the campaigns that the table shows as one entry, by their leading finding's id ([Leads]).
 	Groups map[string]Group
-	// Campaigns among the findings, strongest first; the JSON object has them beside the findings.
+	// Campaigns of the findings, strongest first, for the JSON object.
 	Campaigns []hunt.Campaign
 }
 
-// Findings prints the findings in their order. An empty list prints an empty table (nothing), [] or nothing.
+// Findings prints the findings in order. An empty list prints [] in JSON, otherwise no rows.
 func Findings(w io.Writer, findings []hunt.Finding, o Options) error {
 	switch o.Format {
 	case JSON:
@@ -127,7 +126,7 @@ type object struct {
 	SchemaVersion int            `json:"schema_version"`
 	Hunt          *hunt.Document `json:"hunt,omitempty"`
 	Findings      []hunt.Finding `json:"findings"`
-	// Campaigns are what several internal hosts do alike.
+	// Campaigns are groups of hosts that behave alike.
 	Campaigns []hunt.Campaign `json:"campaigns"`
 }
 
@@ -147,8 +146,9 @@ func writeNDJSON(w io.Writer, findings []hunt.Finding) error {
 	return nil
 }
 
-// Encoder makes the JSON of everything that is printed. It leaves "<", ">" and "&" readable: a pair reads 10.1.4.22>203.0.113.7, and nothing here is put into HTML. What moves a
-// terminal's cursor or its text (C1, overrides of direction, zero width) is escaped, which reads as the same text.
+// Encoder encodes all JSON output. It keeps "<", ">" and "&" readable (10.1.4.22>203.0.113.7), because this is never
+// embedded in HTML. Characters that affect a terminal (C1, direction overrides, zero width) are escaped, which decodes
+// to the same text.
 func Encoder(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(escaping{w})
 	e.SetEscapeHTML(false)

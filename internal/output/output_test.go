@@ -19,8 +19,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// hostile is what a server name can hold when an intruder chooses it: a title-setting escape, a bell, a right-to-left
-// override, a newline, a tab and broken UTF-8.
+// hostile is a server name as an attacker may choose it: a title-setting escape, a bell, a right-to-left override, a
+// newline, a tab and invalid UTF-8.
 const hostile = "=cmd|' /C calc'!A0\x1b]0;owned\x07\u202egnp.exe\n\tx\xff"
 
 func sample(domain string) hunt.Finding {
@@ -64,8 +64,8 @@ func TestHostileNamesAreHarmless(t *testing.T) {
 	require.Equal(t, "a\x1bb", back.Destination.Domain, "JSON escapes by itself and keeps the value")
 }
 
-// Letters without ink, piles of marks and look-alikes do not pass for what they are not; JSON reads as it was, and shows no control
-// characters on a terminal either.
+// Invisible letters, stacks of marks and look-alikes are made visible. JSON decodes to the original, and has no control
+// characters for a terminal.
 func TestWhatShowsIsWhatIsThere(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\u3164b": `a\u3164b`, "a\u115fb": `a\u115fb`, "a\u2800b": `a\u2800b`, "e\u0301\u0301": "e\u0301\u0301",
@@ -111,7 +111,7 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	require.Contains(t, printed(t, Options{Format: Wide, Width: 80}, f), f.Dwell.Reasons[0], "wide cuts nothing")
 }
 
-// TestACampaignIsOneEntry: what several hosts do alike is one fact.
+// A campaign is one entry of the table.
 func TestACampaignIsOneEntry(t *testing.T) {
 	c := &hunt.CampaignOf{ID: "cccccccccccc", Kind: "domain", Name: "cdn.example", Hosts: 37}
 	var list []hunt.Finding
@@ -160,7 +160,7 @@ func TestShortIDsAreUnique(t *testing.T) {
 	require.Equal(t, []string{"01234567a", "01234567b"}, Short(of("01234567aabc", "01234567bbcd")))
 }
 
-// TestEveryModifierHasAShortForm: a name with underscores is not for people.
+// Every modifier has a short form: a name with underscores is not for users.
 func TestEveryModifierHasAShortForm(t *testing.T) {
 	special := []string{"rare", "common", "new", "known", "intel"}
 	for _, term := range evidence.Terms() {
@@ -195,15 +195,15 @@ func TestParseFormat(t *testing.T) {
 	_, err = ParseFormat(string(RITA), false)
 	require.ErrorContains(t, err, "is not one of", "a format of hunts alone")
 
-	// Every format prints.
-	for _, f := range slices.DeleteFunc(Formats(false), func(f string) bool { return Format(f) == HTML }) { // which package report prints
+	// Every format prints without an error.
+	for _, f := range slices.DeleteFunc(Formats(false), func(f string) bool { return Format(f) == HTML }) { // printed by package report
 		require.NoError(t, Findings(&bytes.Buffer{}, []hunt.Finding{sample("a.example")}, Options{Format: Format(f)}), f)
 	}
 }
 
 var update = flag.Bool("update", false, "write the generated pages")
 
-// TestFormatsUpToDate holds the table of formats in docs/output.md to the formats; -update writes it.
+// The table of formats in docs/output.md is generated; -update writes it.
 func TestFormatsUpToDate(t *testing.T) {
 	const page, head = "../../docs/output.md", "| format | what |\n|---|---|\n"
 	b, err := os.ReadFile(page)

@@ -11,14 +11,14 @@ import (
 	"dwell/internal/hunt"
 )
 
-// blocks are the eight heights of a bar; nothing is a dot, so that an empty hour is seen.
+// blocks are the eight heights of a bar; an empty bin is a dot, so that it is visible.
 const (
 	blocks  = "▁▂▃▄▅▆▇█"
 	nothing = "·"
 )
 
-// DayLine draws how many starts (Unix ms) fall into each of n equal parts of the window, one block each: "▁·▃█".
-// The highest bar is the largest count.
+// DayLine draws how many starts (Unix ms) fall into each of n equal parts of the window, one block each: "▁·▃█". The
+// highest bar is the largest count.
 func DayLine(starts []int64, w hunt.Window, n int) string {
 	counts := make([]int, n)
 	begin, length := w.Start.UnixMilli(), w.Duration().Milliseconds()
@@ -44,9 +44,9 @@ func bars(counts []int) string {
 	return b.String()
 }
 
-// Intervals draws the gaps between starts (Unix ms, ascending) as a histogram whose bins grow by a quarter of their
-// size, so that a jitter of 20% fills about two of them, whatever the period. At most rows bins are drawn: those with the most
-// gaps; how many were left out is said.
+// Intervals draws a histogram of the intervals between starts (Unix ms, ascending). Bins grow by a quarter of their
+// size, so a jitter of 20% fills about two of them at any period. It draws up to rows bins, those with the most
+// intervals, and says how many are left out.
 func Intervals(w io.Writer, starts []int64, rows, width int) error {
 	if len(starts) < 2 {
 		_, err := fmt.Fprintln(w, "  no intervals: fewer than two connections")
@@ -71,7 +71,7 @@ func Intervals(w io.Writer, starts []int64, rows, width int) error {
 	return nil
 }
 
-// gapText prints seconds in three figures or so: 0.8s, 42s, 7m05s, 3h05m.
+// gapText formats seconds with about three digits: 0.8s, 42s, 7m05s, 3h05m.
 func gapText(s float64) string {
 	if s < 10 && s != float64(int(s)) {
 		return fmt.Sprintf("%.1fs", s)

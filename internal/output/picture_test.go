@@ -20,7 +20,7 @@ func TestDayLine(t *testing.T) {
 			starts = append(starts, start.Add(time.Duration(hour)*time.Hour+time.Duration(i)*time.Minute).UnixMilli())
 		}
 	}
-	starts = append(starts, start.Add(-time.Minute).UnixMilli(), w.End.UnixMilli()) // outside, not drawn
+	starts = append(starts, start.Add(-time.Minute).UnixMilli(), w.End.UnixMilli()) // outside the window, not drawn
 	require.Equal(t, "▁·█▄", DayLine(starts, w, 4))
 	require.Equal(t, "····", DayLine(nil, w, 4))
 }
@@ -38,7 +38,7 @@ func TestIntervals(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, Intervals(&b, starts, 8, 20))
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	// 40 starts have 39 gaps: 36 of 300 s, and 3 of 3,900 s.
+	// 40 starts have 39 intervals: 36 of 300 s, and 3 of 3,900 s.
 	require.Len(t, lines, 2)
 	require.Contains(t, lines[0], " 36  "+strings.Repeat("█", 20))
 	require.Contains(t, lines[1], "  3  █")

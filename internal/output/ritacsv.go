@@ -15,24 +15,24 @@ import (
 	"dwell/internal/hunt"
 )
 
-// The files that Security Onion's RITA integration picks up out of /nsm/rita. Their columns are RITA v4's.
+// The files that Security Onion's RITA integration reads from /nsm/rita. The columns are RITA v4's.
 const (
 	ritaBeacons = "beacons.csv"
 	ritaLong    = "long-connections.csv"
 	ritaDNS     = "exploded-dns.csv"
 )
 
-// RITAReport says what WriteRITA could and could not put into RITA's form.
+// RITAReport is what WriteRITA wrote and left out.
 type RITAReport struct {
 	Beacons, Long, DNS int
-	// Capped is how many numbers were above what the integration can store (2,147,483,647) and were cut to it.
+	// Capped is how many numbers exceeded what the integration can store (2,147,483,647) and were capped.
 	Capped int
-	// Left are findings with a beacon or a long connection but without any address, which RITA's form cannot hold.
-	// Strobes is how many findings are strobes only, for which RITA v4 has no file.
+	// Left are findings with a beacon or a long connection but no address, which RITA's format requires. Strobes is the
+	// number of findings that are strobes only, for which RITA v4 has no file.
 	Left, Strobes int
 }
 
-// String is one line for people.
+// String is a one-line summary.
 func (r RITAReport) String() string {
 	text := fmt.Sprintf("%d beacons, %d long connections, %d DNS tunnels in RITA's form", r.Beacons, r.Long, r.DNS)
 	if r.Capped > 0 {
@@ -47,10 +47,10 @@ func (r RITAReport) String() string {
 	return text
 }
 
-// WriteRITA writes the findings into dir as the three files of Security Onion's RITA integration, each whole or not at
-// all, in place of those of the last hunt. There is no header: the integration of Security Onion 3 does not skip it, and
-// its line would be refused. A file without rows is empty. The score is the finding's own (dwell.score, three decimals),
-// RITA's other numbers are RITA v5's, 0 where it has none.
+// WriteRITA writes the findings into dir as the three files of Security Onion's RITA integration, each atomically,
+// replacing those of the last hunt. They have no header, because Security Onion 3's integration does not skip it and
+// would reject the line. A file without rows is empty. The score is the finding's own (dwell.score, three decimals),
+// the other numbers are RITA v5's, 0 where missing.
 func WriteRITA(dir string, findings []hunt.Finding) (RITAReport, error) {
 	r := &ritaRows{}
 	for i := range findings {
@@ -119,7 +119,7 @@ func (r *ritaRows) beacon(f *hunt.Finding, to netip.Addr) []string {
 		fixed(f.Network.AverageBytes, 3), r.integer(float64(f.Network.Bytes)), or0(b.TS), or0(b.DS), or0(b.Duration), or0(b.Historical), r.integer(top)}
 }
 
-// integer rounds to what a 32-bit field takes: a larger number would make the whole document fail.
+// integer rounds and caps to a 32-bit field: a larger number would make the whole document fail.
 func (r *ritaRows) integer(v float64) string {
 	if v > math.MaxInt32 {
 		r.report.Capped++
@@ -133,7 +133,8 @@ func fixed(v float64, decimals int) string {
 	return strconv.FormatFloat(math.Round(v*math.Pow10(decimals))/math.Pow10(decimals), 'f', -1, 64)
 }
 
-// busiest is the address that stands for the destination: the pair's, or the most used one behind a name or in a network.
+// busiest is the address that represents the destination: the pair's, or the most used one behind a name or in a
+// network.
 func busiest(f *hunt.Finding) netip.Addr {
 	if !f.Destination.IP.IsValid() && f.Dwell.Evidence != nil && len(f.Dwell.Evidence.Addresses) > 0 {
 		return f.Dwell.Evidence.Addresses[0]
@@ -141,8 +142,8 @@ func busiest(f *hunt.Finding) netip.Addr {
 	return f.Destination.IP
 }
 
-// service is port:transport:service. The integration cuts that line at commas and colons and knows no quotes, so what
-// stands between is held to letters, digits and a few signs; several services are joined by a plus.
+// service is port:transport:service. The integration splits that line at commas and colons and does not support quotes,
+// so the value is limited to letters, digits and a few signs; several services are joined by a plus.
 func service(f *hunt.Finding) string {
 	plain := func(s string) string {
 		if s == "" {

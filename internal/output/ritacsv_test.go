@@ -14,9 +14,9 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestRITAFilesAreWhatSecurityOnionReads reads the files back as its three pipelines do: beacons and names by CSV columns
-// of float and 32-bit integer type, connections by cutting at the first commas and colons, with no regard for quotes.
-// The columns are those of the pipelines rita.beacons, rita.connections and rita.dns.
+// The files are read back as Security Onion's pipelines rita.beacons, rita.connections and rita.dns do: beacons and
+// names by typed CSV columns (float, 32-bit integer), connections by splitting at the first commas and colons, without
+// quotes.
 func TestRITAFilesAreWhatSecurityOnionReads(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ritaDNS), []byte("of the last hunt\n"), 0o600))
@@ -44,7 +44,7 @@ func TestRITAFilesAreWhatSecurityOnionReads(t *testing.T) {
 	lines := func(name string) []string {
 		b, err := os.ReadFile(filepath.Join(dir, name))
 		require.NoError(t, err)
-		// What the older integration skips must not begin one of our lines.
+		// A line must not start with what the older integration skips.
 		for line := range strings.Lines(string(b)) {
 			require.NotRegexp(t, `^(Score|Source|Domain|No results)`, line)
 			require.NotContains(t, line, "\x1b")

@@ -7,10 +7,11 @@ import (
 	"dwell/internal/hunt"
 )
 
-// shortReasons is how many reasons an entry of the table has.
+// shortReasons is the number of reasons per entry of the table.
 const shortReasons = 3
 
-// ShortReasons are the three reasons that weigh most, in a few words each: a benign explanation first, for it decides, then the modifiers.
+// ShortReasons are the three strongest reasons in short form: first a benign explanation, because it decides, then the
+// modifiers.
 func ShortReasons(f *hunt.Finding) []string {
 	var out []string
 	if why := Explanation(f.Dwell.Explained); why != "" {
@@ -38,12 +39,12 @@ func ShortReasons(f *hunt.Finding) []string {
 	return out
 }
 
-// Explanation puts how good a benign explanation is into a word for people; empty for none.
+// Explanation is the strength of a benign explanation for display; empty for none.
 func Explanation(explained string) string {
 	return map[string]string{"weak": "possibly benign", "strong": "likely benign"}[explained]
 }
 
-// shorts are the modifiers in a few words.
+// shorts are the modifiers in short form.
 var shorts = map[string]string{
 	"no_name": "no server name", "bare_address": "Host is an address", "never_resolved": "no DNS lookup", "self_signed": "self-signed",
 	"certificate_expired": "certificate expired", "certificate_not_yet_valid": "certificate not yet valid", "certificate_new": "certificate issued today",

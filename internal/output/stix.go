@@ -13,10 +13,10 @@ import (
 	"dwell/internal/hunt"
 )
 
-// stix is one object of STIX 2.1. Maps are written with their keys in order, so the same findings make the same bytes.
+// stix is one STIX 2.1 object. Maps are encoded with sorted keys, so the same findings give the same bytes.
 type stix map[string]any
 
-// observed is the namespace that STIX 2.1 (2.9) sets for ids of observables.
+// observed is the namespace that STIX 2.1 (2.9) defines for ids of observables.
 var observed = [16]byte{0x00, 0xab, 0xed, 0xb4, 0xaa, 0x42, 0x46, 0x6c, 0x9c, 0x01, 0xfe, 0xd2, 0x33, 0x15, 0xa9, 0xb7}
 
 // bundle collects objects, each id once.
@@ -26,8 +26,9 @@ type bundle struct {
 	creator string
 }
 
-// writeSTIX prints a STIX 2.1 bundle: of each finding the observables, what was observed, an indicator, its sighting and how they hang together;
-// of a campaign a grouping. Ids rest on what the objects are about, so that a second export updates the first.
+// writeSTIX prints a STIX 2.1 bundle: for each finding its observables, observed data, an indicator, a sighting and
+// their relationships; for a campaign a grouping. Ids derive from what the objects are about, so that a second export
+// updates the first.
 func writeSTIX(w io.Writer, findings []hunt.Finding) error {
 	b := &bundle{has: map[string]bool{}}
 	const epoch = "2026-01-01T00:00:00.000Z"
@@ -86,7 +87,8 @@ func (b *bundle) add(o stix) string {
 	return name
 }
 
-// ours fills in what every object of ours has. Created is when the traffic began, modified when it was last seen.
+// ours sets the common properties of dwell's objects. Created is when the traffic started, modified when it was last
+// seen.
 func (b *bundle) ours(o stix, created, modified hunt.Time) stix {
 	if modified.Before(created.Time) {
 		modified = created
@@ -95,13 +97,13 @@ func (b *bundle) ours(o stix, created, modified hunt.Time) stix {
 	return o
 }
 
-// observable adds one with an id by the properties that contribute to it (STIX 2.1, 6).
+// observable adds one, with the id derived from its contributing properties (STIX 2.1, 6).
 func (b *bundle) observable(kind string, by, more stix) string {
 	var text bytes.Buffer
-	e := json.NewEncoder(&text) // keys in order, no blanks: canonical JSON for texts and whole numbers
+	e := json.NewEncoder(&text) // sorted keys, no blanks: canonical JSON for strings and integers
 	e.SetEscapeHTML(false)
 	if err := e.Encode(by); err != nil {
-		panic("output: encode an observable: " + err.Error()) // texts and numbers alone
+		panic("output: encode an observable: " + err.Error()) // cannot happen: only strings and numbers
 	}
 	o := stix{"type": kind, "spec_version": "2.1", "id": kind + "--" + uuid5(observed, strings.TrimSpace(text.String()))}
 	for _, m := range []stix{by, more} {
@@ -120,7 +122,7 @@ func (b *bundle) address(a netip.Addr) string {
 	return b.observable(kind, stix{"value": a.String()}, nil)
 }
 
-// finding adds the objects of one finding and gives the ids of those that a campaign refers to.
+// finding adds the objects of one finding, and returns the ids that a campaign refers to.
 func (b *bundle) finding(f *hunt.Finding) (refs []string) {
 	o := observablesOf(f)
 	start, end := f.Event.Start, f.Event.End
@@ -173,7 +175,7 @@ func (b *bundle) finding(f *hunt.Finding) (refs []string) {
 	return append(out, indicator, sighting, based)
 }
 
-// many is a count as STIX bounds it: 1 to 999,999,999.
+// many is a count within STIX's bounds: 1 to 999,999,999.
 func many(n int64) int64 { return min(max(n, 1), 999_999_999) }
 
 func labels(f *hunt.Finding) []string {
@@ -184,7 +186,7 @@ func labels(f *hunt.Finding) []string {
 	return append(out, "disposition:"+orDash(f.Dwell.Disposition))
 }
 
-// protocols are from the network's outside in, as STIX wants them.
+// protocols are ordered from the outermost in, as STIX requires.
 func protocols(f *hunt.Finding) []string {
 	ip := "ipv4"
 	if f.Source.IP.Is6() {
@@ -202,7 +204,7 @@ func protocols(f *hunt.Finding) []string {
 	return out
 }
 
-// pattern is what others can look for, in STIX's patterning language; empty where there is nothing.
+// pattern is the finding in STIX's patterning language; empty if there is nothing to match.
 func pattern(o *observables) string {
 	var parts []string
 	is := func(object, op, value string) {

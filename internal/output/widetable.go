@@ -17,11 +17,11 @@ import (
 type column struct {
 	head  string
 	right bool
-	count bool // of things
+	count bool // a count of things
 	value func(*hunt.Finding) string
 }
 
-// columns are those of -o wide and, in this order, of the lines in a pipe; new ones are added at the end (docs/output.md).
+// columns are those of -o wide and, in this order, of piped output; new ones go at the end (docs/output.md).
 func columns() []column {
 	return []column{
 		{head: "SCORE", right: true, value: func(f *hunt.Finding) string { return fmt.Sprintf("%.3f", f.Dwell.Score) }},
@@ -49,7 +49,7 @@ func columns() []column {
 	}
 }
 
-// writeWide prints every column under its head, however wide that gets.
+// writeWide prints every column in full.
 func writeWide(w io.Writer, findings []hunt.Finding, o Options) error {
 	if len(findings) == 0 {
 		return nil
@@ -79,7 +79,7 @@ func writeWide(w io.Writer, findings []hunt.Finding, o Options) error {
 	return b.Flush()
 }
 
-// across is how much columns take, with the blanks behind them.
+// across is the width of the columns, including the blanks after them.
 func across(widths []int) (n int) {
 	for _, w := range widths {
 		n += w + 2
@@ -95,7 +95,7 @@ func writeLines(w io.Writer, findings []hunt.Finding) error {
 	return b.Flush()
 }
 
-// apart puts commas into a number of the table; lines for other programs have none.
+// apart adds thousands separators to a number in the table; piped lines have none.
 func apart(text string) string {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return hunt.Count(n)
@@ -114,7 +114,7 @@ func cells(findings []hunt.Finding, cols []column) [][]string {
 	return rows
 }
 
-// line lays one row out.
+// line lays out one row.
 func line(r []string, cols []column, widths []int) string {
 	var b strings.Builder
 	for i, text := range r {

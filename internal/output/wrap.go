@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// Wrap breaks text at blanks so that no line has more than width columns, but for words that are longer; every line after
-// the first begins with the indent. Width 0, or one that leaves next to nothing, breaks nothing.
+// Wrap breaks text at blanks into lines of at most width columns, except for longer words. Lines after the first start
+// with the indent. A width of 0, or one too small for the indent, breaks nothing.
 func Wrap(text string, width int, indent string) string {
 	if width < len(indent)+20 {
 		return text

@@ -1,4 +1,4 @@
-// Package once recognizes connections that were already read.
+// Package once recognizes connections that were read before.
 package once
 
 import (
@@ -11,26 +11,26 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Set knows which connections were handed on. Two records are one connection when they have the same addresses, ports
-// and transport and begin within a second of each other, whatever their uid: a log and its copy, a record delivered twice,
-// two taps or sensors that see the same packets. What it holds is bounded: of the newest most connections read it knows
-// all, of those before none. Files are read in order of time, so copies come close to what they are copies of.
+// Set remembers connections. Two records are the same connection if they have the same addresses, ports and transport
+// and start within a second, whatever their uid: a copied log, a record delivered twice, two sensors that see the same
+// packets. Memory is bounded: it remembers at least the newest most connections. That is enough because files are read
+// in order of time, so copies come close together.
 type Set struct {
 	seed [2]uint64
-	// ByUID has only what comes again under its uid be one connection.
+	// ByUID makes only records with the same uid the same connection.
 	ByUID  bool
 	shards [64]onceShard
 	most   int
 	forgot atomic.Bool
 }
 
-// Most is how many connections are known as a rule: up to 16 bytes each.
+// Most is the default number of connections remembered, at up to 16 bytes each.
 const Most = 8 << 20
 
-// near is how close to each other two records of one connection begin, milliseconds.
+// near is the maximum distance of two records of one connection, in milliseconds.
 const near = 1000
 
-// onceShard holds a part of the connections: the newest in now, those before in old.
+// onceShard holds a part of the connections: the newest in now, older ones in old.
 type onceShard struct {
 	mu       sync.Mutex
 	now, old generation
@@ -40,20 +40,20 @@ func (sh *onceShard) has(e uint64, span int64) bool {
 	return sh.now.of(span).has(e) || sh.old.used > 0 && sh.old.of(span).has(e)
 }
 
-// generation has a table for each stretch of time. Files are in order of time, so what is looked up next lies close; in one
-// table for a whole day every connection would wait for memory.
+// generation has a table per stretch of time. Files are in order of time, so lookups stay in one table and in the CPU
+// cache; a single table for a day would miss on every connection.
 type generation struct {
 	tables map[int64]*onceTable
 	used   int
-	// last is the table of the stretch that was asked for last.
+	// last is the table of the stretch used last.
 	last    *onceTable
 	stretch int64
 }
 
-// stretched is how many spans are in one table.
+// stretched is the number of spans per table.
 const stretched = 16
 
-// of is the table of a span, or nil, which holds nothing.
+// of is the table of a span, or nil, which is an empty table.
 func (g *generation) of(span int64) *onceTable {
 	if at := span / stretched; g.last == nil || g.stretch != at {
 		g.last, g.stretch = g.tables[at], at
@@ -74,25 +74,25 @@ func (g *generation) add(e uint64, span int64) {
 	g.used++
 }
 
-// onceTable is a table with open addressing. An entry is the upper bits of a hash and, in its low 17 bits, the start
-// modulo 131072 ms; 0 is a free place.
+// onceTable is an open-addressing hash table. An entry is the upper bits of a hash with the start modulo 131072 ms in
+// its low 17 bits; 0 is a free slot.
 type onceTable struct {
 	slots []uint64
 	used  int
 }
 
-// New makes a set that knows at least so many connections, twice as many at most.
+// New returns a set that remembers at least most connections, and at most twice as many.
 func New(most int) *Set {
 	return &Set{seed: [2]uint64{rand.Uint64() | 1, rand.Uint64() | 1}, most: max(most/64, 1)}
 }
 
-// Mix is a hash of two hashes.
+// Mix combines two hashes.
 func (o *Set) Mix(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a^o.seed[0], b^o.seed[1])
 	return hi ^ lo
 }
 
-// Hash is that of what makes a connection the one it is, but its time. Without ports it is the uid; 0 where neither is known.
+// Hash identifies a connection, apart from its time. Without ports it is the uid's hash; 0 if neither is known.
 func (o *Set) Hash(c *hunt.Connection) uint64 {
 	if bare := c.SrcPort == 0 && c.DstPort == 0 && c.Proto != hunt.ICMP; bare || o.ByUID && c.UID != (hunt.UID{}) {
 		if c.UID == (hunt.UID{}) {
@@ -107,7 +107,7 @@ func (o *Set) Hash(c *hunt.Connection) uint64 {
 	return o.Mix(h, uint64(c.SrcPort)<<32|uint64(c.DstPort)<<16|uint64(c.Proto)+1) | 1
 }
 
-// Again says whether a connection came before, and notes it.
+// Again reports whether a connection was seen before, and remembers it.
 func (o *Set) Again(c *hunt.Connection) bool {
 	h := o.Hash(c)
 	if h == 0 {
@@ -121,7 +121,7 @@ func (o *Set) Again(c *hunt.Connection) bool {
 	if sh.has(entry, span) {
 		return true
 	}
-	// Only at the ends of a span may what is near stand in the one beside it.
+	// Only near the ends of a span can a match be in the adjacent one.
 	switch at := c.Start % spanned; {
 	case at < near && sh.has(o.entry(h, span-1, c.Start), span-1),
 		at >= spanned-near && sh.has(o.entry(h, span+1, c.Start), span+1):
@@ -137,12 +137,13 @@ func (o *Set) Again(c *hunt.Connection) bool {
 	return false
 }
 
-// Came says whether a connection was handed on.
+// Came reports whether a connection was seen.
 func (o *Set) Came(c *hunt.Connection) bool {
 	return o.among(c, c.Start-spanned, c.Start+spanned, func(sh *onceShard, h uint64, span int64) bool { return sh.has(o.entry(h, span, c.Start), span) })
 }
 
-// Around says whether a connection with these ends began in the milliseconds before, or at this time; a minute more or less.
+// Around reports whether a connection with these endpoints started at this time or up to before milliseconds earlier;
+// accurate to about a minute.
 func (o *Set) Around(c *hunt.Connection, before int64) bool {
 	return o.among(c, c.Start-before-spanned, c.Start+near, func(sh *onceShard, h uint64, span int64) bool {
 		e := o.entry(h, span, 0)
@@ -150,7 +151,7 @@ func (o *Set) Around(c *hunt.Connection, before int64) bool {
 	})
 }
 
-// among asks for the spans of some time, one after the other.
+// among looks up the spans of a time range in turn.
 func (o *Set) among(c *hunt.Connection, from, to int64, is func(*onceShard, uint64, int64) bool) bool {
 	h := o.Hash(c)
 	sh := &o.shards[h>>58]
@@ -164,13 +165,13 @@ func (o *Set) among(c *hunt.Connection, from, to int64, is func(*onceShard, uint
 	return false
 }
 
-// Forgot says that connections were forgotten.
+// Forgot reports whether connections were forgotten.
 func (o *Set) Forgot() bool { return o.forgot.Load() }
 
 const (
-	// spanned is how long the spans are that the connections of a five-tuple are looked up by, milliseconds.
+	// spanned is the length of the time spans by which a five-tuple's connections are looked up, in milliseconds.
 	spanned = 64_000
-	// timeBits are those of an entry that hold the time, setBit is one that is always set.
+	// timeBits masks an entry's time; setBit is always set.
 	timeBits, setBit = 1<<17 - 1, 1 << 17
 )
 
@@ -178,7 +179,7 @@ func (o *Set) entry(h uint64, span, start int64) uint64 {
 	return o.Mix(h, uint64(span)*2+1)&^timeBits | setBit | uint64(start)&timeBits
 }
 
-// has says whether there is an entry of the same hash within near.
+// has reports whether there is an entry with the same hash within near.
 func (t *onceTable) has(e uint64) bool {
 	if t == nil {
 		return false
@@ -194,7 +195,7 @@ func (t *onceTable) has(e uint64) bool {
 	return false
 }
 
-// any is has for any time of the span.
+// any is has for any time in the span.
 func (t *onceTable) any(e uint64) bool {
 	if t == nil {
 		return false

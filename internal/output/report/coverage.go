@@ -12,16 +12,16 @@ import (
 // coverage is the coverage statement as a table.
 type coverage struct {
 	Complete bool
-	// Gaps are what was not read, Missing why the statement is not complete, Notes what else is to be known.
+	// Gaps are what could not be read, Missing why the statement is incomplete, Notes further remarks.
 	Gaps, Missing, Notes []string
 	Rows                 []fact
-	// Cut is the score that Floors are about.
+	// Cut is the score that Floors refer to.
 	Cut    float64
 	Floors []floor
 	Test   []fact
 }
 
-// floor is how many check-ins a beacon of an interval needs, by how regular it is.
+// floor is how many check-ins a beacon of an interval needs to reach the score, by regularity.
 type floor struct{ Every, Regular, Irregular string }
 
 func cover(doc *hunt.Document) *coverage {
@@ -59,7 +59,7 @@ func cover(doc *hunt.Document) *coverage {
 	return c
 }
 
-// split names what the statement's parts are about.
+// split splits a part of the statement into its subject and the rest.
 func split(covered string) (name, text string) {
 	log, rest, ok := strings.Cut(covered, " records in ")
 	if ok && !strings.Contains(log, " ") {
@@ -99,15 +99,15 @@ func (c *coverage) floors(s *hunt.Statement) {
 	}
 }
 
-// summary is what a manager reads.
+// summary is the overview for a manager.
 type summary struct {
-	// By severity, how many entries (campaigns and findings by themselves) there are.
+	// By severity, the number of entries (campaigns and single findings).
 	By []fact
-	// Entries, Findings and Hosts are how many there are of each.
+	// Entries, Findings and Hosts are their numbers.
 	Entries, Findings, Hosts int
-	// Median and Longest dwell time of entries of medium or more, empty where none is known.
+	// Median and Longest dwell time of entries of severity medium or higher, empty if unknown.
 	Median, Longest string
-	// Techniques that evidence shows, the most frequent first, with how many entries show them.
+	// Techniques shown by evidence, most frequent first, with the number of entries.
 	Techniques []string
 	Indicators []string
 }

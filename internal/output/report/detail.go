@@ -11,10 +11,11 @@ import (
 	"dwell/internal/hunt"
 )
 
-// reason is one fact with what it weighs, empty where it is no modifier.
+// reason is one fact with its weight, which is empty unless it is a modifier.
 type reason struct{ Weight, Text string }
 
-// Reasons are the finding's reasons, each once: a modifier that says the same gives its weight, and those that say something else follow.
+// Reasons are the finding's reasons, each once. A modifier with the same text adds its weight; the other modifiers
+// follow.
 func (e *entry) Reasons() []reason {
 	d := &e.Lead.Dwell
 	var out []reason
@@ -46,17 +47,17 @@ type part struct {
 	Value float64
 }
 
-// Parts are the indicators' values before modifiers, without those that are nothing.
+// Parts are the indicators' nonzero values before modifiers.
 func (e *entry) Parts() []part {
 	p := e.Lead.Dwell.Parts
 	all := []part{{"beacon", p.Beacon}, {"long connection", p.LongConnection}, {"strobe", p.Strobe}, {"DNS tunnel", p.DNSTunnel}}
 	return slices.DeleteFunc(all, func(x part) bool { return x.Value <= 0 })
 }
 
-// fact is a line of what is known.
+// fact is one line of facts.
 type fact struct{ Name, Value string }
 
-// facts collects lines, leaving empty ones out.
+// facts collects lines, without empty ones.
 type facts []fact
 
 func (l *facts) add(name, format string, args ...any) {
@@ -69,7 +70,7 @@ func (l *facts) list(name string, values []string) {
 	}
 }
 
-// Facts are what is known of the strongest finding: host, destination, certificate, client, traffic, what was decided.
+// Facts are those of the strongest finding: host, destination, certificate, client, traffic, disposition.
 func (e *entry) Facts() []fact {
 	f := e.Lead
 	d := &f.Dwell
@@ -217,7 +218,7 @@ func (l *facts) decided(f *hunt.Finding) {
 	}
 }
 
-// consoleLink is an address of the console that a click may lead to; empty where links.base_url is not set and the address is no whole one.
+// consoleLink is a console URL that is safe to link; empty if it is not absolute, as without links.base_url.
 func consoleLink(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
@@ -226,7 +227,7 @@ func consoleLink(text string) string {
 	return text
 }
 
-// consoleQuery is the query of an address of Hunt, as a person types it; empty where it has none.
+// consoleQuery is the query in a Hunt URL, as a user types it; empty if there is none.
 func consoleQuery(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {
@@ -240,7 +241,7 @@ func consoleQuery(text string) string {
 	return values.Get("q")
 }
 
-// hostRow is an internal host with what it is part of.
+// hostRow is an internal host and its entries.
 type hostRow struct {
 	Addr             netip.Addr
 	Name, OS         string
@@ -251,10 +252,10 @@ type hostRow struct {
 	First            hunt.Time
 }
 
-// maxHosts is how many hosts the list has.
+// maxHosts is the maximum length of the list of hosts.
 const maxHosts = 500
 
-// hosts lists the internal hosts, those with the strongest finding first.
+// hosts lists the internal hosts, strongest finding first.
 func hosts(entries []entry) []hostRow {
 	at := map[netip.Addr]int{}
 	var out []hostRow

@@ -10,22 +10,22 @@ import (
 	"dwell/internal/output"
 )
 
-// entry is one line of the page: a campaign with its findings, or a finding by itself.
+// entry is one line of the page: a campaign with its findings, or a single finding.
 type entry struct {
-	// ID is short and unique on the page, Rank counts from 1.
+	// ID is short and unique on the page; Rank starts at 1.
 	ID   string
 	Rank int
 	Lead *hunt.Finding
-	// Campaign is nil for a finding by itself.
+	// Campaign is nil for a single finding.
 	Campaign *hunt.Campaign
 	Members  []*hunt.Finding
 	short    map[*hunt.Finding]string
 }
 
-// maxMembers is how many members of a campaign have a line; of the rest the addresses are listed.
+// maxMembers is how many members of a campaign have a line; the rest are listed by address.
 const maxMembers = 200
 
-// group puts findings of one campaign into one entry, where its strongest stood.
+// group makes one entry of a campaign's findings, at the position of the strongest.
 func group(findings []hunt.Finding, campaigns []hunt.Campaign) []entry {
 	short := map[*hunt.Finding]string{}
 	for i, id := range output.Short(findings) {
@@ -62,7 +62,7 @@ func group(findings []hunt.Finding, campaigns []hunt.Campaign) []entry {
 // Severity is that of the strongest finding.
 func (e *entry) Severity() string { return cmp.Or(e.Lead.Dwell.Severity, "none") }
 
-// Host is who: the internal host, or "37 of 87 hosts".
+// Host is the internal host, or "37 of 87 hosts".
 func (e *entry) Host() string {
 	if e.Campaign == nil {
 		return e.Lead.Source.IP.String()
@@ -73,7 +73,7 @@ func (e *entry) Host() string {
 	return hunt.Many(e.Campaign.HostCount, "host")
 }
 
-// Name is the host's name and user, where they are known and the entry is about one host.
+// Name is the host's name and user, if known and the entry is about one host.
 func (e *entry) Name() string {
 	if e.Campaign != nil {
 		return ""
@@ -81,10 +81,10 @@ func (e *entry) Name() string {
 	return hostName(e.Lead)
 }
 
-// Short are the strongest reasons in a few words, with the other indicators.
+// Short are the strongest reasons in short form, with the other indicators.
 func (e *entry) Short() string { return strings.Join(output.ShortReasons(e.Lead), "; ") }
 
-// Hosts is how many internal hosts the entry is about.
+// Hosts is the number of internal hosts.
 func (e *entry) Hosts() int64 {
 	if e.Campaign != nil {
 		return e.Campaign.HostCount
@@ -92,7 +92,7 @@ func (e *entry) Hosts() int64 {
 	return 1
 }
 
-// Timeline is when the check-ins of all members were.
+// Timeline is the check-ins of all members.
 func (e *entry) Timeline() *hunt.Timeline {
 	if e.Campaign == nil {
 		return e.Lead.Dwell.Timeline
@@ -134,7 +134,7 @@ func (e *entry) Status() string {
 	return status
 }
 
-// Classes are what the script filters by: the severity, the indicators of all members, the dispositions of all.
+// Classes are what the script filters by: the severity, and all members' indicators and dispositions.
 func (e *entry) Classes() string {
 	classes := []string{e.Severity()}
 	add := func(c string) {
@@ -160,12 +160,13 @@ func (e *entry) Classes() string {
 	return strings.Join(classes, " ")
 }
 
-// known says that an indicator is one of ours: what classes and choices may hold.
+// known reports whether an indicator is one of dwell's, which is safe as a CSS class.
 func known(indicator string) bool {
 	return slices.Contains(append(hunt.Indicators(), hunt.Presence, hunt.OnList), indicator)
 }
 
-// Sorts are the numbers that the script sorts by: score, hosts, connections, first and last connection (minutes), dwell time (seconds).
+// Sorts are the numbers that the script sorts by: score, hosts, connections, first and last connection (minutes), dwell
+// time (seconds).
 func (e *entry) Sorts() string {
 	var connections int64
 	first, last := e.Lead.Event.Start.Unix(), e.Lead.Event.End.Unix()
@@ -180,13 +181,13 @@ func (e *entry) Sorts() string {
 	return fmt.Sprintf("%.0f %d %d %d %d %.0f", 1000*e.Lead.Dwell.Score, e.Hosts(), connections, first/60, last/60, seconds)
 }
 
-// member is a finding of a campaign, or the only one of an entry.
+// member is a finding of a campaign, or an entry's only finding.
 type member struct {
 	*hunt.Finding
 	ID, Name, Status string
 }
 
-// Listed are the members that have a line.
+// Listed are the members with a line.
 func (e *entry) Listed() []member {
 	var out []member
 	for _, f := range e.Members[:min(len(e.Members), maxMembers)] {
@@ -219,7 +220,7 @@ func prevalenceOf(f *hunt.Finding) *hunt.Prevalence {
 	return f.Dwell.Evidence.Prevalence
 }
 
-// hostName reads "WS-014 (user-014)".
+// hostName is a host for display: "WS-014 (user-014)".
 func hostName(f *hunt.Finding) string {
 	e := f.Dwell.Evidence
 	if e == nil || e.Host == nil {
@@ -235,7 +236,7 @@ func hostName(f *hunt.Finding) string {
 	return strings.TrimSpace(name)
 }
 
-// dwellTime is output.DwellTime of one that stands by itself.
+// dwellTime is output.DwellTime of a dwell time alone.
 func dwellTime(d *hunt.DwellTime) string {
 	return output.DwellTime(&hunt.Finding{Dwell: hunt.Dwell{DwellTime: d}})
 }

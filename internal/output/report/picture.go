@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// columns draws counts as bars of a path, each step wide and high of the largest.
+// columns draws counts as bars of an SVG path, step wide and up to high tall.
 func columns(counts []int64, step, high int) string {
 	top := max(slices.Max(counts), 1)
 	var b strings.Builder
@@ -22,7 +22,7 @@ func columns(counts []int64, step, high int) string {
 	return b.String()
 }
 
-// timeline draws when check-ins were, over the window.
+// timeline draws the check-ins over the window.
 func timeline(t *hunt.Timeline) template.HTML {
 	if t == nil || len(t.Counts) == 0 {
 		return ""
@@ -37,7 +37,7 @@ func timeline(t *hunt.Timeline) template.HTML {
 		wide, high+1, hunt.Many(total, "check-in"), hunt.Count(slices.Max(t.Counts)), hunt.Seconds(t.Step), high, wide, columns(t.Counts, step, high)))
 }
 
-// spark is a small timeline, two parts together.
+// spark is a small timeline that joins every two parts.
 func spark(t *hunt.Timeline) template.HTML {
 	if t == nil || len(t.Counts) == 0 {
 		return ""
@@ -49,19 +49,19 @@ func spark(t *hunt.Timeline) template.HTML {
 	return template.HTML(fmt.Sprintf(`<svg class="s" viewBox="0 0 %d 16" aria-hidden="true"><path d="%s"/></svg>`, 2*len(half), columns(half, 2, 16))) //nolint:gosec // numbers alone
 }
 
-// intervals is a histogram with its words.
+// intervals is a histogram with its description.
 type intervals struct {
 	Picture template.HTML
-	// From and To are the bounds of the picture, Peak the bin with the most, Share its share.
+	// From and To bound the picture; Peak is the fullest bin, Share its share.
 	From, To, Peak, Share string
-	// Elsewhere is how many intervals are not in the picture.
+	// Elsewhere is the number of intervals outside the picture.
 	Elsewhere int64
 }
 
-// widest is how many bins a histogram has at most, narrowest at least.
+// widest and narrowest are the maximum and minimum number of bins.
 const widest, narrowest = 28, 12
 
-// histogram draws how many intervals there are of each length: the bins around the one with the most. It is nil without intervals.
+// histogram draws the number of intervals by length, in the bins around the fullest one. It is nil without intervals.
 func histogram(t *hunt.Timeline) *intervals {
 	if t == nil || len(t.Intervals) == 0 {
 		return nil
@@ -90,8 +90,8 @@ func histogram(t *hunt.Timeline) *intervals {
 		Peak: hunt.Brief(peak.From) + " to " + hunt.Brief(peak.To), Share: fmt.Sprintf("%d%%", 100*peak.Count/total), Elsewhere: total - shown}
 }
 
-// around gives the bounds of the bins that a histogram shows, and which of them the peak is: all that have intervals, but no more than widest
-// and no fewer than narrowest, so that one bin alone is seen to be alone.
+// around returns the bounds of the bins to show and the index of the peak: all that have intervals, at most widest and
+// at least narrowest, so that a single bin is visibly alone.
 func around(bins []hunt.IntervalBin, peak hunt.IntervalBin) (edges []float64, at int) {
 	all := hunt.IntervalEdges()
 	index := func(from float64) int {
@@ -107,7 +107,7 @@ func around(bins []hunt.IntervalBin, peak hunt.IntervalBin) (edges []float64, at
 	return all[low : high+2], middle - low
 }
 
-// bar draws a share of 1.
+// bar draws a share between 0 and 1.
 func bar(v float64) template.HTML {
 	return template.HTML(fmt.Sprintf(`<svg class="b" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><path class="track" d="M0 4h100"/><path d="M0 4h%.0f"/></svg>`, 100*min(max(v, 0), 1))) //nolint:gosec // a number
 }

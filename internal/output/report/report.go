@@ -1,5 +1,5 @@
-// Package report prints a hunt as one HTML page to hand on and to work from: what was covered, campaigns and findings, hosts. The page fetches
-// nothing; its policy allows its own style and script, by their hashes, and nothing else. It reads without the script, too.
+// Package report prints a hunt as one self-contained HTML page: coverage, campaigns and findings, hosts. Its content
+// security policy allows only its own style and script, by hash. The page is readable without the script.
 package report
 
 import (
@@ -25,21 +25,21 @@ var style string
 //go:embed script.js
 var script string
 
-// maxBytes is how large a page gets at most through what is below its lines: the strongest entries have their details, weaker ones are
-// lines only, and the page says so.
+// maxBytes limits the page size. Only the strongest entries have details until it is reached; weaker ones are lines
+// only, and the page says so.
 const maxBytes = 1_900_000
 
-// Options say what the page is about beside the findings.
+// Options are the page's content besides the findings.
 type Options struct {
-	// Hunt is the hunt's own document, nil for findings of several hunts.
+	// Hunt is the hunt's document, nil for findings of several hunts.
 	Hunt *hunt.Document
-	// Campaigns of the hunt; where they are not given, what the findings say of theirs is enough.
+	// Campaigns of the hunt. Without them the page uses what findings say of their campaigns.
 	Campaigns []hunt.Campaign
-	// Now is when the page is made; zero leaves it out.
+	// Now is the creation time; zero omits it.
 	Now time.Time
 }
 
-// page is what the template's parts get.
+// page is the template's data.
 type page struct {
 	Policy  string
 	Style   template.CSS
@@ -49,9 +49,9 @@ type page struct {
 	Sum     summary
 	Cover   *coverage
 	Hosts   []hostRow
-	// MoreHosts is how many hosts are not listed.
+	// MoreHosts is the number of hosts not listed.
 	MoreHosts int
-	// Whole is how many entries have details, More how many have not.
+	// Whole is the number of entries with details, More of those without.
 	Whole, More int
 }
 
@@ -120,7 +120,7 @@ func Write(w io.Writer, findings []hunt.Finding, o Options) error {
 	return out.err
 }
 
-// policy lets the page's own style and script run, by their hashes, and fetch nothing.
+// policy allows the page's own style and script, by hash, and no fetches.
 func policy() string {
 	hash := func(text string) string {
 		sum := sha256.Sum256([]byte(text))
@@ -160,7 +160,7 @@ func moment(t hunt.Time) string {
 	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
-// functions are those of the template. Text out of network data goes through clean or cut, and then through the template's escaping.
+// functions are the template's. Network data goes through clean or cut, then through the template's escaping.
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"clean":      func(s string) string { return cut(s, 600) },
@@ -185,9 +185,9 @@ func functions() template.FuncMap {
 	}
 }
 
-// cut makes text harmless and, beyond n characters, short; how much is missing is shown.
+// cut makes text harmless, and shortens it to n characters with a remark of how many are missing.
 func cut(s string, n int) string {
-	const slack = 24 // what the remark takes
+	const slack = 24 // room for the remark
 	if len(s) > 64*n {
 		s = s[:64*n]
 	}

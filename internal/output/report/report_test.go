@@ -20,7 +20,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// made is a finding with everything that a page shows.
+// made is a finding with every value that a page shows.
 func made(i int, text string) hunt.Finding {
 	period, jitter, beats, score, logP := 300.0, 0.05, int64(287), 0.9, -120.0
 	start, end := hunt.At(1_772_409_600_000), hunt.At(1_772_496_000_000)
@@ -53,8 +53,8 @@ func printed(t *testing.T, o Options, findings ...hunt.Finding) string {
 	return b.String()
 }
 
-// TestPageIsHarmless parses the page as a browser does: names that attackers choose stay text, and nothing is run or fetched but the page's own
-// style and script, whose hashes the policy has.
+// The page is parsed as a browser does: names that attackers choose stay text, and nothing runs or is fetched but the
+// page's own style and script, whose hashes the policy has.
 func TestPageIsHarmless(t *testing.T) {
 	evil := `</td></script><script>alert(1)</script><img src=x onerror=alert(1)>"'` + "\x1b[2J\x07\u202e\xff"
 	f := made(1, evil)
@@ -111,7 +111,7 @@ func TestPageIsHarmless(t *testing.T) {
 	require.Contains(t, printed(t, Options{}), "No findings reached")
 }
 
-// TestPageSaysEachFactOnce: a reason that is a modifier's has its weight beside it and does not come again.
+// A reason that is also a modifier appears once, with its weight.
 func TestPageSaysEachFactOnce(t *testing.T) {
 	page := printed(t, Options{}, made(1, "cdn.example"))
 	require.Equal(t, 1, strings.Count(page, "<li>no other host: cdn.example"))
@@ -122,7 +122,7 @@ func TestPageSaysEachFactOnce(t *testing.T) {
 	require.Contains(t, page, "10.20.0.1, WS-001")
 }
 
-// TestLongTextIsCutVisibly: what a stranger can make long does not fill the page, and how much is missing is shown.
+// A long attacker-controlled text does not fill the page, and the number of missing characters is shown.
 func TestLongTextIsCutVisibly(t *testing.T) {
 	page := printed(t, Options{}, made(1, strings.Repeat("a", 100_000)))
 	require.Less(t, len(page), 60_000)
@@ -131,7 +131,8 @@ func TestLongTextIsCutVisibly(t *testing.T) {
 	require.Equal(t, strings.Repeat("x", 76)+"… (124 more characters)", cut(strings.Repeat("x", 200), 100))
 }
 
-// TestCampaignIsOneLine: its findings are one entry, where the strongest stood, with a line each inside; beyond the lines every host is named.
+// A campaign's findings are one entry at the position of the strongest, with a line each inside; the hosts beyond the
+// lines are all named.
 func TestCampaignIsOneLine(t *testing.T) {
 	var findings []hunt.Finding
 	for i := range 250 {
@@ -152,7 +153,7 @@ func TestCampaignIsOneLine(t *testing.T) {
 	require.Regexp(t, `class="e critical beacon open benign" id="e[0-9a-f]{7}" data-s="950 250 `, page)
 }
 
-// TestFiveThousandFindings: the worst case, each by itself, stays below 2 MB, and every one has a line.
+// In the worst case, with no campaigns, the page stays below 2 MB and every finding has a line.
 func TestFiveThousandFindings(t *testing.T) {
 	var findings []hunt.Finding
 	for i := range 5000 {
@@ -166,7 +167,7 @@ func TestFiveThousandFindings(t *testing.T) {
 	require.Contains(t, page, fmt.Sprintf("The %d strongest lines have details; %s weaker ones are lines only", whole, hunt.Count(5000-whole)))
 }
 
-// TestHistogramShowsThePeak: all intervals of a beacon of five minutes are around 300 seconds, and the picture has room on both sides.
+// All intervals of a five-minute beacon are around 300 seconds, and the picture has room on both sides.
 func TestHistogramShowsThePeak(t *testing.T) {
 	f := made(0, "x.example")
 	h := histogram(f.Dwell.Timeline)
@@ -177,7 +178,7 @@ func TestHistogramShowsThePeak(t *testing.T) {
 	require.Empty(t, timeline(nil))
 }
 
-// TestInBrowser has chromium run the page: the script is let run by the policy, filters and sorts, and the page is no wider than a phone.
+// Chromium runs the page: the policy lets the script run, it filters and sorts, and the page fits a phone's width.
 func TestInBrowser(t *testing.T) {
 	browser := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -198,7 +199,7 @@ func TestInBrowser(t *testing.T) {
 		findings = append(findings, f)
 	}
 	page := printed(t, Options{}, findings...)
-	// What a person would do, done by a second script that the policy is made to let run.
+	// A second script, which the policy is changed to allow, does what a user would do.
 	const act = `
 const set = (id, v, what) => { const e = document.getElementById(id); e.value = v; e.dispatchEvent(new Event(what)); };
 const count = () => [...document.querySelectorAll('#list > .e')].filter(e => !e.hidden).length;
