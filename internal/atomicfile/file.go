@@ -1,5 +1,5 @@
-// Package atomicfile writes files so that a reader sees the old content or the new, even after a crash: write a
-// temporary file, sync it, rename it, sync the directory. dwell writes every file through it.
+// Package atomicfile writes a file whole or not at all: it writes a temporary file, syncs it, renames it and syncs the
+// directory. A reader sees the old content or the new, even after a crash. dwell writes every file through it.
 //
 // It also provides the locks by which processes share a directory ([Lock], [TryLock]).
 package atomicfile

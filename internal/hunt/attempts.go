@@ -2,19 +2,19 @@ package hunt
 
 import "time"
 
-// Past is what is known of the tries of one hunt; the zero value is a hunt that was never carried out.
+// Past sums up the attempts of one hunt, oldest first. The zero value is a hunt never run.
 type Past struct {
-	// Done says that the newest try was complete and saw connections.
+	// Done reports whether the newest attempt was complete and saw connections.
 	Done bool
-	// Tries is how many tries at the end of the list were not, Last when the last of them was.
+	// Tries is the number of attempts since the last settled one; Last is when the newest of them was made.
 	Tries int
 	Last  time.Time
 }
 
-// Add takes a later try in.
+// Add adds a later attempt by its document.
 func (p *Past) Add(d *Document) { p.Try(d.Settled(), d.Event.Ingested.Time) }
 
-// Try takes a later try in by what came of it.
+// Try adds a later attempt; done reports whether it settled the hunt.
 func (p *Past) Try(done bool, at time.Time) {
 	if done {
 		*p = Past{Done: true}
@@ -23,6 +23,6 @@ func (p *Past) Try(done bool, at time.Time) {
 	p.Done, p.Tries, p.Last = false, p.Tries+1, at
 }
 
-// Settled says that hunting the window again would find nothing more: all of it was read, and something was there. A window
-// without any connection may be one whose records are late.
+// Settled reports whether repeating the hunt would find nothing more: the whole window was read and has connections.
+// Records of a window without any may still arrive.
 func (d *Document) Settled() bool { return d.Dwell.Hunt.Complete && d.Dwell.Hunt.Connections > 0 }

@@ -8,7 +8,7 @@ import (
 // Transport is the layer-4 protocol of a connection, as Zeek's conn.log names it.
 type Transport uint8
 
-// The transports that Zeek logs. TransportUnknown stands for everything else ("unknown_transport").
+// The transports that Zeek logs. TransportUnknown is any other ("unknown_transport").
 const (
 	TransportUnknown Transport = iota
 	TCP
@@ -16,7 +16,7 @@ const (
 	ICMP
 )
 
-// ParseTransport reads Zeek's proto column. Upper case (Suricata metadata) is accepted.
+// ParseTransport parses Zeek's proto column. It also accepts upper case (Suricata metadata).
 func ParseTransport(s string) Transport {
 	switch s {
 	case "tcp", "TCP":
@@ -29,7 +29,7 @@ func ParseTransport(s string) Transport {
 	return TransportUnknown
 }
 
-// String gives Zeek's spelling; the unknown transport reads "unknown".
+// String is Zeek's spelling, except "unknown" for the unknown transport.
 func (t Transport) String() string {
 	switch t {
 	case TCP:
@@ -43,20 +43,20 @@ func (t Transport) String() string {
 	return "unknown"
 }
 
-// State is whether a connection was answered, as Zeek's conn_state tells it.
+// State is whether a connection was answered, from Zeek's conn_state.
 type State uint8
 
-// The states. StateOther is every other one, and what is not known.
+// The states. StateOther is any other, or unknown.
 const (
 	StateOther State = iota
-	// StateSilent is an attempt without an answer (S0), StateRefused one that was rejected (REJ).
+	// StateSilent is an unanswered attempt (S0), StateRefused a rejected one (REJ).
 	StateSilent
 	StateRefused
-	// StateOpen is that of a connection that had not ended when it was logged last, or whose record is still to come.
+	// StateOpen is a connection that had not ended when last logged, or whose record is yet to come.
 	StateOpen
 )
 
-// ParseState reads Zeek's conn_state.
+// ParseState parses Zeek's conn_state.
 func ParseState[T string | []byte](s T) State {
 	switch string(s) {
 	case "S0":
@@ -67,46 +67,47 @@ func ParseState[T string | []byte](s T) State {
 	return StateOther
 }
 
-// Absent marks a duration or a byte count that Zeek did not log ("-"), as it does for attempts that were never answered.
+// Absent marks a duration or byte count that Zeek did not log ("-"), as for unanswered attempts.
 const Absent = -1
 
-// Connection is one Zeek conn record, the same whether it came out of Elasticsearch or out of a file.
-// Sources hand connections over in batches and reuse the memory: keep values, never the slice.
+// Connection is one Zeek conn record, the same from Elasticsearch and from files. Sources emit connections in batches
+// and reuse the memory: keep values, never the slice.
 type Connection struct {
-	// Start is the time of the first packet, Unix milliseconds (cut, not rounded, as Security Onion's index does).
+	// Start is the time of the first packet, Unix milliseconds, truncated as in Security Onion's index.
 	Start int64
-	// Duration is milliseconds, or Absent. Out of Elasticsearch it is whole seconds (docs/facts/security-onion.md, 1.2).
+	// Duration is in milliseconds, or Absent. From Elasticsearch it is whole seconds (docs/facts/security-onion.md,
+	// 1.2).
 	Duration int64
 	// OrigBytes and RespBytes are payload bytes, or Absent.
 	OrigBytes, RespBytes int64
-	// OrigIPBytes is what the originator sent, IP headers included, or Absent. RITA's data size is this.
+	// OrigIPBytes is the originator's bytes including IP headers, or Absent. RITA's data size is this.
 	OrigIPBytes int64
-	// Count is how many records look exactly like this one: 1 from files, the bucket's document count from Elasticsearch.
+	// Count is the number of identical records: 1 from files, the bucket's document count from Elasticsearch.
 	Count int64
 	// Src is the originator, Dst the responder.
 	Src, Dst netip.Addr
-	// Service is what Zeek recognised ("ssl", "ssl,http"), or empty. Sources intern it.
+	// Service is what Zeek recognized ("ssl", "ssl,http"), or empty. Sources intern it.
 	Service string
-	// SrcPort and DstPort are the ports; for ICMP Zeek puts type and code there.
+	// SrcPort and DstPort are the ports; for ICMP the type and code, as in Zeek.
 	SrcPort, DstPort uint16
 	// Proto is the transport.
 	Proto Transport
-	// State says whether it was answered, where the source reads that with the connection.
+	// State is StateOther if the source does not read it with the connection.
 	State State
-	// UID is Zeek's name for the connection, or zero where the source does not read it (Elasticsearch pages).
+	// UID is Zeek's uid, or zero if the source does not read it (Elasticsearch pages).
 	UID UID
 }
 
-// UID is a Zeek connection uid ("C3Rk0e2qX1bYbN8hE9"), padded with zero bytes. Zeek's are 17 to 19 bytes long.
+// UID is a Zeek connection uid ("C3Rk0e2qX1bYbN8hE9"), padded with zero bytes. Zeek's have 17 to 19 bytes.
 type UID [20]byte
 
-// NewUID makes a UID of its text; a longer text is cut.
+// NewUID returns the UID of a text, truncated if longer.
 func NewUID(s []byte) (u UID) {
 	copy(u[:], s)
 	return u
 }
 
-// String is the uid as Zeek writes it, empty when unknown.
+// String is the uid as Zeek writes it, empty if unknown.
 func (u UID) String() string {
 	if i := bytes.IndexByte(u[:], 0); i >= 0 {
 		return string(u[:i])

@@ -1,21 +1,22 @@
 package hunt
 
-// SensorHours says in how many hours of a window, counted from its start, a sensor has connection records, in scope or not.
+// SensorHours is the number of a window's hours, counted from its start, in which a sensor has connection records, in
+// scope or not.
 type SensorHours struct {
 	Name  string `json:"name"`
 	Hours int64  `json:"hours"`
 }
 
-// LogHours says in how many hours of a window, counted from its start, a log has records, and when the first and the last of them
-// is, Unix milliseconds.
+// LogHours is the number of a window's hours, counted from its start, in which a log has records, and the times of its
+// first and last record in Unix milliseconds.
 type LogHours struct {
 	Log         string
 	Hours       int64
 	First, Last int64
 }
 
-// LogCoverage is how many of the hours with connections a log beside conn has records in, as it is stored. Whole says that these are
-// nearly all.
+// LogCoverage is the stored form of how many hours with connections (Of) another log also has records in (Hours). Whole
+// means nearly all.
 type LogCoverage struct {
 	Log   string `json:"log"`
 	Hours int64  `json:"hours"`
@@ -25,28 +26,28 @@ type LogCoverage struct {
 	Whole bool   `json:"whole"`
 }
 
-// PeerLoss is what one Zeek process (a worker) says of what it did not see.
+// PeerLoss is what one Zeek process (a worker) reports as lost.
 type PeerLoss struct {
-	// Sensor and Peer name it; Sensor may be empty.
+	// Sensor and Peer identify the process; Sensor may be empty.
 	Sensor, Peer string
-	// Gaps of Acks acknowledgements were for data that was never seen (capture_loss.log).
+	// Gaps of Acks acknowledgements were for data never seen (capture_loss.log).
 	Gaps, Acks int64
-	// Dropped of Packets were dropped before Zeek saw them (stats.log).
+	// Dropped of Packets never reached Zeek (stats.log).
 	Dropped, Packets int64
 }
 
-// LossShare sums losses up: percent of all, and the worst process.
+// LossShare summarizes losses: percent overall, and the worst process.
 type LossShare struct {
 	Percent      float64 `json:"percent"`
 	WorstPercent float64 `json:"worst_percent"`
 	WorstPeer    string  `json:"worst_peer"`
 }
 
-// Coverage is what a source knows of how much of the traffic was seen.
+// Coverage is what a source knows about the completeness of its data.
 type Coverage struct {
-	// Sensors by name; empty where the source tells none apart.
+	// Sensors by name; empty if the source does not distinguish sensors.
 	Sensors []SensorHours
-	// Logs beside conn, where the source knows their hours only now.
+	// Logs other than conn, if the source knows their hours only after reading.
 	Logs []LogHours
 	Loss []PeerLoss
 }

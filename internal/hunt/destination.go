@@ -9,24 +9,23 @@ import (
 	"strings"
 )
 
-// Side is the destination of a pair, whatever kind of key that is, as people name it. One of Addr, Network, Fingerprint and
-// Name is set.
+// Side is the destination of a pair of any kind, as a user writes it. One of Addr, Network, Fingerprint and Name is
+// set.
 type Side struct {
 	Addr    netip.Addr
 	Network netip.Prefix
-	// Fingerprint reads as [Fingerprint.String] writes it; Port is the one it is shown to, 0 for any.
+	// Fingerprint is as [Fingerprint.String] writes it; Port is the port it is shown to, 0 for any.
 	Fingerprint string
 	Port        uint16
-	// Transport is that of Port: tcp, udp, icmp, or empty.
+	// Transport belongs to Port: tcp, udp, icmp, or empty.
 	Transport string
-	// Name is a server's name, or with DNS the domain below which names were asked for.
+	// Name is a server's name or, with DNS, the domain whose names were queried.
 	Name string
 	DNS  bool
 }
 
-// ParseSide reads the part of a pair behind ">", as dwell.pair has it (see [PairKey.String]), with or without port and
-// transport: 203.0.113.7, 203.0.113.0/24, cdn.example, *:443/tcp#ja4=..., ja4=..., *.evil.example/dns. Ports of an address
-// or a name are read past: a portrait shows all of them.
+// ParseSide parses the part of a pair after ">" (see [PairKey.String]), with or without port and transport:
+// 203.0.113.7, 203.0.113.0/24, cdn.example, *:443/tcp#ja4=..., ja4=..., *.evil.example/dns.
 func ParseSide(text string) (Side, error) {
 	text = strings.ToLower(strings.TrimSpace(text))
 	if where, print, ok := strings.Cut(text, "#"); ok || isFingerprint(text) {
@@ -73,7 +72,7 @@ func ParseSide(text string) (Side, error) {
 	if s.Name == "" || strings.ContainsAny(s.Name, "/ >*") {
 		return s, errors.New("the destination is an address, a network (203.0.113.0/24), a name, a TLS fingerprint (*:443/tcp#ja4=...) or a domain (*.evil.example/dns)")
 	}
-	if last := s.Name[strings.LastIndexByte(s.Name, '.')+1:]; strings.Trim(last, "0123456789") == "" { // no top level is a number (RFC 3696)
+	if last := s.Name[strings.LastIndexByte(s.Name, '.')+1:]; strings.Trim(last, "0123456789") == "" { // no top-level domain is a number (RFC 3696)
 		return s, fmt.Errorf("%q is neither an address nor a name", s.Name)
 	}
 	return s, nil
@@ -83,7 +82,7 @@ func isFingerprint(s string) bool {
 	return s == "no-server-name" || strings.HasPrefix(s, "ja3=") || strings.HasPrefix(s, "ja4=")
 }
 
-// ParsePair reads a whole pair as dwell.pair has it.
+// ParsePair parses a whole pair as in dwell.pair.
 func ParsePair(text string) (src netip.Addr, to Side, err error) {
 	from, other, ok := strings.Cut(text, ">")
 	if !ok {
@@ -96,7 +95,7 @@ func ParsePair(text string) (src netip.Addr, to Side, err error) {
 	return src.Unmap(), to, err
 }
 
-// String is the side without port, but for a fingerprint, which reads as in a pair.
+// String is the side without a port, except for a fingerprint, which reads as in a pair.
 func (s Side) String() string {
 	switch {
 	case s.Addr.IsValid():
@@ -131,7 +130,7 @@ func SideOf(f *Finding) Side {
 	return Side{Addr: f.Destination.IP}
 }
 
-// Is says whether a finding is about this side.
+// Is reports whether a finding is about this side.
 func (s Side) Is(f *Finding) bool {
 	o := SideOf(f)
 	if s.Fingerprint != "" {

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every form of PairKey.String reads back to the side it stands for.
+// Every form of PairKey.String parses back to its side.
 func TestParsePair(t *testing.T) {
 	src, dst, dst6 := netip.MustParseAddr("10.0.0.5"), netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::2")
 	ja4 := Fingerprint{JA4, "t13d190900_9dc949149365_97f8aa674fd9"}

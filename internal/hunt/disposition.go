@@ -3,17 +3,17 @@ package hunt
 // DatasetDisposition is the event.dataset of dispositions.
 const DatasetDisposition = "dwell.disposition"
 
-// The dispositions of a finding. Every finding is open until somebody decides.
+// The dispositions of a finding. A finding is open until an analyst decides.
 const (
 	Open      = "open"
 	Benign    = "benign"
 	Escalated = "escalated"
 )
 
-// Disposition is one decision about a finding: who decided what, when and why (dataset dwell.disposition). Decisions are
-// appended, never changed; the newest one of a finding holds.
+// Disposition is one decision about a finding: who decided what, when and why (dataset dwell.disposition). Decisions
+// are appended, never changed; the newest one of a finding applies.
 type Disposition struct {
-	// Timestamp is when it was decided.
+	// Timestamp is when the decision was made.
 	Timestamp Time `json:"@timestamp"`
 	Schema
 	Event       DispositionEvent   `json:"event"`
@@ -23,7 +23,7 @@ type Disposition struct {
 	Dwell       DispositionFinding `json:"dwell"`
 }
 
-// DispositionEvent holds the ECS event fields of a decision.
+// DispositionEvent has the ECS event fields of a decision.
 type DispositionEvent struct {
 	ID       string   `json:"id,omitempty"`
 	Kind     string   `json:"kind"`
@@ -38,14 +38,14 @@ type User struct {
 	Name string `json:"name"`
 }
 
-// DispositionFinding is what was decided about which finding. EventID is the event.id of the document that was looked at.
+// DispositionFinding is the decision and its finding. EventID is the event.id of the document the analyst saw.
 type DispositionFinding struct {
 	FindingID   string `json:"finding_id"`
 	Pair        string `json:"pair"`
 	EventID     string `json:"event_id"`
 	Disposition string `json:"disposition"`
 	Note        string `json:"note,omitempty"`
-	// Assignee is who is to look after it.
+	// Assignee is who handles the finding.
 	Assignee      string `json:"assignee,omitempty"`
 	SchemaVersion int    `json:"schema_version"`
 }

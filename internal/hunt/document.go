@@ -1,6 +1,6 @@
 package hunt
 
-// Document is the record of one hunt (dataset dwell.hunt), written last: the commit record.
+// Document is the record of one hunt (dataset dwell.hunt). It is written last, as the commit record.
 type Document struct {
 	Timestamp Time `json:"@timestamp"`
 	Schema
@@ -9,7 +9,7 @@ type Document struct {
 	Dwell DwellHunt `json:"dwell"`
 }
 
-// DwellHunt is what a hunt says about itself.
+// DwellHunt is the hunt's own part of its document.
 type DwellHunt struct {
 	HuntID        string   `json:"hunt_id"`
 	Revision      string   `json:"revision"`
@@ -20,13 +20,13 @@ type DwellHunt struct {
 	Hunt          Summary  `json:"hunt"`
 }
 
-// Summary holds a hunt's counts, times and complaints.
+// Summary has a hunt's counts, times, notes and gaps.
 type Summary struct {
 	Source    string   `json:"source"`
 	Internal  []string `json:"internal"`
 	Direction string   `json:"direction"`
 	Complete  bool     `json:"complete"`
-	// Lag is how many seconds after the window's end the hunt was carried out.
+	// Lag is the time from the window's end to the hunt, in seconds.
 	Lag         float64      `json:"lag"`
 	Records     int64        `json:"records"`
 	Connections int64        `json:"connections"`
@@ -38,15 +38,16 @@ type Summary struct {
 	Stages      Stages       `json:"stages"`
 	Notes       []string     `json:"notes"`
 	Gaps        []string     `json:"gaps"`
-	// OutOfScope is what the scope left out although one side may be inside; nil where it left out nothing.
+	// OutOfScope is what the scope excluded although one side may be internal; nil if nothing.
 	OutOfScope *LeftOut `json:"out_of_scope,omitempty"`
-	// Statement is nil by RITA's score, which knows no likelihood.
+	// Statement is nil with RITA's score, which has no likelihood.
 	Statement *Statement `json:"statement,omitempty"`
-	// Replaces is the revision that this one supersedes, when the same hunt was written before and read otherwise.
+	// Replaces is the revision that this one supersedes, if the same hunt was stored before with another result of
+	// reading.
 	Replaces string `json:"replaces,omitempty"`
 }
 
-// MarshalJSON writes lists that are empty as [], never as null.
+// MarshalJSON writes empty lists as [], never as null.
 func (s Summary) MarshalJSON() ([]byte, error) {
 	type plain Summary
 	s.Internal, s.Notes, s.Gaps = full(s.Internal), full(s.Notes), full(s.Gaps)
@@ -61,7 +62,7 @@ type BySeverity struct {
 	Low      int64 `json:"low"`
 }
 
-// Stages are seconds spent a stage. Write is the findings' writing; the hunt document itself comes after it.
+// Stages are seconds per stage. Write covers the findings, not the hunt document, which comes after it.
 type Stages struct {
 	Read     float64 `json:"read"`
 	Score    float64 `json:"score"`
@@ -69,7 +70,7 @@ type Stages struct {
 	Write    float64 `json:"write"`
 }
 
-// SliceSummary counts the slices that a window was read in.
+// SliceSummary counts the slices in which a window was read.
 type SliceSummary struct {
 	Read     int64 `json:"read"`
 	Mismatch int64 `json:"mismatch"`

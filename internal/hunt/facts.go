@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// FactsTop is how many values of a kind Facts keep, the most frequent first; TraitSpread is how far the spread of a
-// trait is counted: "ten or more" is as good as any larger number.
+// FactsTop is the number of values of a kind that Facts keep, most frequent first. TraitSpread caps the count of a
+// trait's spread: more than ten makes no difference.
 const (
 	FactsTop    = 10
 	TraitSpread = 10
@@ -19,7 +19,7 @@ type Counted struct {
 	Count int64
 }
 
-// Top orders what was counted, the most frequent first and then by value, and keeps FactsTop of it.
+// Top sorts by count, highest first, then by value, and keeps FactsTop.
 func Top(counts map[string]int64) []Counted {
 	out := make([]Counted, 0, len(counts))
 	for v, n := range counts {
@@ -35,15 +35,15 @@ func Top(counts map[string]int64) []Counted {
 }
 
 // Trait is a value that clients show (JA3, JA4, user agent), with its spread over the whole window: how many internal
-// hosts show it and towards how many addresses, each up to TraitSpread. Zero means that this is not known: it is known
-// of the key's [Telling] values, of JA3 where the key shows no JA4.
+// hosts show it, and to how many addresses, each up to TraitSpread. Zero means unknown: the spread is looked up only
+// for the candidate's [Telling] values, and for JA3 only if it shows no JA4.
 type Trait struct {
 	Counted
 	Hosts, Destinations int
 }
 
-// Telling is the first of these traits, if at least half of all records show it: the one that says something of a program. Of values
-// that differ from record to record none does. It is part of the list that was given.
+// Telling is the first trait if at least half of all records show it, as a one-element part of the list. Values that
+// change with each record identify no program.
 func Telling(traits []Trait, all int64) []Trait {
 	if len(traits) == 0 || 2*traits[0].Count < all {
 		return nil
@@ -51,20 +51,20 @@ func Telling(traits []Trait, all int64) []Trait {
 	return traits[:1]
 }
 
-// Certificate is what a server showed. Texts are as Zeek logs them.
+// Certificate is a server's certificate. Texts are as Zeek logs them.
 type Certificate struct {
 	// Hash is the certificate's SHA-256 as hex, or empty.
 	Hash            string
 	Subject, Issuer string
-	// NotBefore and NotAfter are Unix milliseconds, or Absent where no x509 record tells them.
+	// NotBefore and NotAfter are Unix milliseconds, or Absent without an x509 record.
 	NotBefore, NotAfter int64
-	// Names are those that the certificate is for beside its subject (subject alternative names).
+	// Names are the subject alternative names.
 	Names []string
-	// Count is how many handshakes showed it.
+	// Count is the number of handshakes that showed it.
 	Count int64
 }
 
-// Content is what came for a path: the type of an HTTP response's body as Zeek sees it.
+// Content is the type of the HTTP response bodies for a path, as Zeek detects it.
 type Content struct {
 	URI, MIME string
 	Count     int64
@@ -72,7 +72,7 @@ type Content struct {
 
 // TLSFacts are counts of ssl records.
 type TLSFacts struct {
-	// Records of handshakes; NoName of them had no server name.
+	// Records counts handshakes, NoName those without a server name.
 	Records, NoName int64
 	// Names are server names in lower case.
 	Names        []Counted
@@ -82,33 +82,34 @@ type TLSFacts struct {
 
 // HTTPFacts are counts of http records.
 type HTTPFacts struct {
-	// Requests in all; NoHost of them had no Host header, which for HTTP/1.1 is against the protocol.
+	// Requests counts all requests, NoHost those without a Host header, which HTTP/1.1 requires.
 	Requests, NoHost int64
-	// Hosts are Host headers as [HostName] gives them.
+	// Hosts are Host headers, normalized by [HostName].
 	Hosts  []Counted
 	Agents []Trait
-	// Contents are the types that came for the FactsTop most frequent URIs.
+	// Contents are the response types of the FactsTop most frequent URIs.
 	Contents []Content
 }
 
-// Column is a column of ssl or http records whose values are counted for every key.
+// Column is a column of ssl or http records whose values are counted for every candidate.
 type Column struct {
-	// Log and Name are Zeek's, Field is that of Security Onion's documents. List says that a record may have several values.
+	// Log and Name are Zeek's, Field is Security Onion's. List means that a record may have several values.
 	Log, Name, Field string
 	List             bool
 }
 
-// The columns that are counted, as places in Facts.Values. A new one is a line here and one in Columns: both sources count it.
+// The counted columns, as indexes of Facts.Values. A new one needs a line here and one in Columns; both sources then
+// count it.
 const (
-	// Validation is what became of checking certificates.
+	// Validation is the result of certificate validation.
 	Validation = iota
-	// BodyTypes are the types of the bodies of responses as Zeek sees them.
+	// BodyTypes are the detected types of response bodies.
 	BodyTypes
-	// AllColumns is how many there are.
+	// AllColumns is the number of columns.
 	AllColumns
 )
 
-// Columns says where the values of Facts.Values come from.
+// Columns returns where the values of Facts.Values come from.
 func Columns() [AllColumns]Column {
 	return [...]Column{
 		Validation: {Log: "ssl", Name: "validation_status", Field: "ssl.validation_status"},
@@ -116,53 +117,53 @@ func Columns() [AllColumns]Column {
 	}
 }
 
-// Facts are what the logs beside conn tell about the connections of one key.
+// Facts are what logs other than conn say about one candidate's connections.
 type Facts struct {
 	TLS  TLSFacts
 	HTTP HTTPFacts
-	// Values are the values of Columns as they were logged, the FactsTop most frequent.
+	// Values are the FactsTop most frequent values of Columns, as logged.
 	Values [AllColumns][]Counted
-	// Weird and Notices are names of weird records and types of notices of the same two hosts.
+	// Weird and Notices are names of weird records and types of notices for the same two hosts.
 	Weird, Notices []Counted
-	// Intel are the indicators that Zeek's own intelligence framework saw between the two, or in what the source said of
-	// the key's name.
+	// Intel are hits of Zeek's intelligence framework between the two hosts, or in the source's records of the
+	// candidate's name.
 	Intel []IntelSeen
-	// Files are the kinds of files that Zeek saw go between the two hosts, either way and whatever the port, the most frequent
-	// first.
+	// Files are the types of files transferred between the two hosts, in either direction and on any port, most
+	// frequent first.
 	Files []Carried
-	// Silent and Refused are how many connections had no answer (Zeek's S0) and were rejected (REJ), of keys by address and by
-	// network; a name is never said in such a connection. 0 of sources that tell the state with each connection.
+	// Silent and Refused count unanswered (S0) and rejected (REJ) connections, for candidates by address and by
+	// network; such a connection never has a name. They are 0 if the source has the state with each connection.
 	Silent, Refused int64
-	// Names are those for which anybody's DNS query was answered with the destination's address; Queries is how many
-	// DNS queries of the source there are at all. Both are for keys by address alone.
+	// Names are the names that any host's DNS queries resolved to the destination's address; Queries is the source's
+	// number of DNS queries. Both are only for candidates by address.
 	Names   []Counted
 	Queries int64
 }
 
-// IntelSeen is an indicator that Zeek was told to look for and saw.
+// IntelSeen is a hit of Zeek's intelligence framework.
 type IntelSeen struct {
-	// Indicator is as it stands in Zeek's intelligence file, Type as Zeek names it (Intel::ADDR, Intel::DOMAIN).
+	// Indicator is as in Zeek's intelligence file, Type as Zeek names it (Intel::ADDR, Intel::DOMAIN).
 	Indicator, Type string
-	// Sources are the lists it is from, the most frequent first.
+	// Sources are the lists that contain it, most frequent first.
 	Sources []Counted
 	Count   int64
 }
 
-// Carried is a kind of files.
+// Carried is the files of one type.
 type Carried struct {
-	// MIME is the type that Zeek takes them for.
+	// MIME is the type that Zeek detected.
 	MIME string
-	// Count is how many there are, Bytes how much of them was seen.
+	// Count is the number of files, Bytes the size seen.
 	Count, Bytes int64
 }
 
-// TopCarried orders kinds of files, the most frequent first and then by type, and keeps FactsTop of them.
+// TopCarried sorts by count, highest first, then by type, and keeps FactsTop.
 func TopCarried(list []Carried) []Carried {
 	slices.SortFunc(list, func(a, b Carried) int { return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.MIME, b.MIME)) })
 	return slices.Clip(list[:min(len(list), FactsTop)])
 }
 
-// TopIntel orders what was seen, the most frequent first and then by indicator, and keeps FactsTop of it.
+// TopIntel sorts by count, highest first, then by indicator, and keeps FactsTop.
 func TopIntel(list []IntelSeen) []IntelSeen {
 	slices.SortFunc(list, func(a, b IntelSeen) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Indicator, b.Indicator), strings.Compare(a.Type, b.Type))
@@ -170,22 +171,22 @@ func TopIntel(list []IntelSeen) []IntelSeen {
 	return slices.Clip(list[:min(len(list), FactsTop)])
 }
 
-// FactBook is what a source gives about many keys at once.
+// FactBook is a source's answer for many candidates at once.
 type FactBook struct {
-	// Facts are in the order of the keys that were asked for.
+	// Facts are in the order of the requested candidates.
 	Facts []Facts
-	// TLSHosts and HTTPHosts are how many internal hosts show a JA3 or JA4, and a user agent, in the window.
+	// TLSHosts and HTTPHosts count the internal hosts in the window that show a JA3 or JA4, or a user agent.
 	TLSHosts, HTTPHosts int
-	// Records are how many records of each log the window holds; a log that is not there is missing.
+	// Records is the number of records of each log in the window; a log without any is absent.
 	Records map[string]int64
 }
 
-// FactLogs are the logs that facts come out of, by Zeek's names.
+// FactLogs are Zeek's names of the logs from which facts are read.
 func FactLogs() []string {
 	return []string{"ssl", "x509", "http", "dns", "files", "weird", "notice", "intel"}
 }
 
-// TopContents gives the contents of the most frequent URIs, in their order.
+// TopContents returns the contents of the most frequent URIs, in that order.
 func TopContents(uris map[string]int64, contents map[Content]int64) []Content {
 	rank := map[string]int{}
 	for i, u := range Top(uris) {
@@ -204,7 +205,7 @@ func TopContents(uris map[string]int64, contents map[Content]int64) []Content {
 	return out
 }
 
-// TopCertificates adds equal certificates up and gives the most frequent, at most FactsTop.
+// TopCertificates merges equal certificates and keeps the FactsTop most frequent.
 func TopCertificates(list []Certificate) []Certificate {
 	type same struct {
 		hash, subject, issuer string

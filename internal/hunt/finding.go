@@ -8,17 +8,18 @@ import (
 	"time"
 )
 
-// SchemaVersion is raised when a field of Finding or Document changes its meaning or goes away. New fields do not raise it.
+// SchemaVersion is raised when a field of Finding or Document changes its meaning or is removed. New fields do not
+// raise it.
 const SchemaVersion = 2
 
-// Dataset and module names under which documents are stored.
+// Module and dataset names of stored documents.
 const (
 	Module         = "dwell"
 	DatasetFinding = "dwell.finding"
 	DatasetHunt    = "dwell.hunt"
 )
 
-// The indicators, as dwell.indicators spells them.
+// The indicators, as in dwell.indicators.
 const (
 	Beacon         = "beacon"
 	LongConnection = "long_connection"
@@ -31,7 +32,7 @@ const (
 // Indicators lists them.
 func Indicators() []string { return []string{Beacon, LongConnection, Strobe, DNSTunnel} }
 
-// ParseIndicator reads an indicator, as dwell.indicators spells it or in short: beacon, long, strobe, dns.
+// ParseIndicator parses an indicator, as in dwell.indicators or short: beacon, long, strobe, dns.
 func ParseIndicator(text string) (string, error) {
 	for short, name := range map[string]string{Beacon: Beacon, "long": LongConnection, Strobe: Strobe, "dns": DNSTunnel} {
 		if text == short || text == name {
@@ -41,11 +42,11 @@ func ParseIndicator(text string) (string, error) {
 	return "", fmt.Errorf("indicator %q is not one of %s", text, strings.Join(Indicators(), ", "))
 }
 
-// Finding is one pair with what was found about it: the NDJSON line and the Elasticsearch document are this struct
-// as it is (docs/output.md). Seconds are float64, counts and bytes int64, scores 0..1.
+// Finding is one candidate with its results. This struct is the NDJSON line and the Elasticsearch document
+// (docs/output.md). Seconds are float64, counts and bytes int64, scores 0..1.
 type Finding struct {
-	// Timestamp is the start of the last connection to the port that the finding names; UID, source port and sensor
-	// are that connection's.
+	// Timestamp is the start of the last connection to the finding's port. UID, source port and sensor are from the
+	// same connection.
 	Timestamp Time `json:"@timestamp"`
 	Schema
 	Event       Event        `json:"event"`
@@ -61,11 +62,12 @@ type Finding struct {
 	Threat      *Threat      `json:"threat,omitempty"`
 	Dwell       Dwell        `json:"dwell"`
 	Beacon      *BeaconScore `json:"beacon,omitempty"`
-	// Candidate is what the finding is about; it is not part of the document.
+	// Candidate identifies what was scored; it is not part of the document.
 	Candidate PairKey `json:"-"`
 }
 
-// Event holds the ECS event fields, among them those that Security Onion's Hunt and Alerts group by. ID is the document's own.
+// Event has the ECS event fields, including those that Security Onion's Hunt and Alerts group by. ID is the document's
+// own.
 type Event struct {
 	ID            string   `json:"id,omitempty"`
 	Kind          string   `json:"kind"`
@@ -80,8 +82,8 @@ type Event struct {
 	Ingested      Time     `json:"ingested"`
 }
 
-// Rule names the main indicator. UUID is fixed per indicator, so that tunings and playbooks in Security Onion hold. Category is
-// what Security Onion groups alerts by.
+// Rule names the main indicator. UUID is fixed per indicator, so that tunings and playbooks in Security Onion keep
+// working. Security Onion groups alerts by Category.
 type Rule struct {
 	Name     string `json:"name"`
 	UUID     string `json:"uuid"`
@@ -97,25 +99,25 @@ type Originator struct {
 	Port int        `json:"port,omitempty"`
 }
 
-// Destination is the destination. IP is the zero Addr, and left out, where a key has no single address.
+// Destination is the destination. IP is zero, and omitted, if there is no single address.
 type Destination struct {
 	IP     netip.Addr `json:"ip,omitzero"`
 	Port   int        `json:"port,omitempty"`
 	Domain string     `json:"domain,omitempty"`
 }
 
-// Network holds the totals of the pair in the window.
+// Network has the totals of the pair in the window.
 type Network struct {
 	Transport    string  `json:"transport,omitempty"`
 	Protocol     string  `json:"protocol,omitempty"`
 	Connections  int64   `json:"connections"`
 	Bytes        int64   `json:"bytes"`
 	AverageBytes float64 `json:"average_bytes"`
-	// CommunityID is the flow hash of the connection that log.id.uid names, where the source has it.
+	// CommunityID is the flow hash of the connection in log.id.uid, if the source has it.
 	CommunityID string `json:"community_id,omitempty"`
 }
 
-// Bytes is payload sent by one side.
+// Bytes is the payload sent by one side.
 type Bytes struct {
 	Bytes int64 `json:"bytes"`
 }
@@ -124,12 +126,12 @@ type Bytes struct {
 type Durations struct {
 	Total   float64 `json:"total_duration"`
 	Longest float64 `json:"longest_duration"`
-	// Open is what is known of connections that had not ended; nil where all had.
+	// Open describes connections that had not ended; nil if all had.
 	Open *StillOpen `json:"open,omitempty"`
 }
 
-// StillOpen counts the connections of a finding that had not ended when they were logged last, or of which no record has come yet.
-// Since is when the oldest of them began, Seconds its age at the window's end.
+// StillOpen counts a finding's connections that had not ended when last logged, or that have no record yet. Since is
+// the start of the oldest, Seconds its age at the window's end.
 type StillOpen struct {
 	Connections int64   `json:"connections"`
 	Since       Time    `json:"since"`
@@ -146,81 +148,82 @@ type Observer struct {
 	Name string `json:"name"`
 }
 
-// Log carries the Zeek uid of the last connection, by which Security Onion finds its packets.
+// Log has the Zeek uid of the last connection, by which Security Onion finds its packets.
 type Log struct {
 	ID LogID `json:"id"`
 }
 
-// LogID is the inner half of Log.
+// LogID is log.id.
 type LogID struct {
 	UID string `json:"uid"`
 }
 
-// Dwell holds what is ours alone.
+// Dwell has the fields that ECS does not define.
 type Dwell struct {
-	// Score is the final score, 0..1; Severity its word (empty below 0.2).
+	// Score is the final score, 0..1; Severity is its level (empty below 0.2).
 	Score    float64 `json:"score"`
 	Severity string  `json:"severity,omitempty"`
-	// Indicators that fired, strongest first; Reasons in plain words, strongest first.
+	// Indicators that fired and Reasons as text, both strongest first.
 	Indicators []string `json:"indicators"`
 	Reasons    []string `json:"reasons"`
-	// ReasonCodes are for counting: see Codes.
+	// ReasonCodes are for counting (see Codes).
 	ReasonCodes []string `json:"reason_codes"`
 	// Parts are the indicators' values before modifiers, each 0..1.
 	Parts     Parts      `json:"parts"`
 	Modifiers []Modifier `json:"modifiers"`
 
-	// FindingID is the same in every hunt for the same pair; Pair is that pair, readable.
+	// FindingID is the same in every hunt for the same pair; Pair is its readable form.
 	FindingID string `json:"finding_id"`
 	Pair      string `json:"pair"`
-	// Subject is what the finding counts as in lists and dashboards: its campaign, or its host and destination, readable (SubjectOf).
+	// Subject groups the finding in lists and dashboards: its campaign, or its host and destination, readable
+	// (SubjectOf).
 	Subject       string   `json:"subject,omitempty"`
 	HuntID        string   `json:"hunt_id"`
 	Revision      string   `json:"revision"`
 	Window        TimeSpan `json:"window"`
 	SchemaVersion int      `json:"schema_version"`
 	Profile       string   `json:"profile"`
-	// Sensor is the one that saw the pair, in hunts by sensor only; "(none)" where the records name none.
+	// Sensor saw the pair, set only in hunts by sensor; "(none)" if the records name none.
 	Sensor string `json:"sensor,omitempty"`
-	// InternalIP is the host to look at, whichever side it is on.
+	// InternalIP is the host to investigate, on either side.
 	InternalIP  netip.Addr `json:"internal_ip,omitzero"`
 	Disposition string     `json:"disposition"`
-	// Assignee is who looks after it, by the disposition.
+	// Assignee is who handles it, from the disposition.
 	Assignee   string `json:"assignee,omitempty"`
 	Safelisted bool   `json:"safelisted"`
-	// Safelist is the rule that matched, nil where none did. If it is broken, the finding is not safelisted.
+	// Safelist is the rule that matched, or nil. If it is broken, the finding is not safelisted.
 	Safelist   *SafelistRule `json:"safelist,omitempty"`
 	Incomplete bool          `json:"incomplete,omitempty"`
-	// Explained is how good a reason there is for the rhythm: none, weak (the score is multiplied by 0.7) or strong (0.3).
+	// Explained is the strength of a benign explanation: none, weak (multiplies the score by 0.7) or strong (0.3).
 	Explained string `json:"explained,omitempty"`
 	// Also are other candidates with the same traffic (at most 20), such as the network around an address.
 	Also []string `json:"also"`
-	// Destination says more of the destination than one address does.
+	// Destination describes a destination that is more than one address.
 	Destination *DestinationNetwork `json:"destination,omitempty"`
-	// Sample is the other end of the connection that log.id.uid names, where that is not the finding's destination.
+	// Sample is the other end of the connection in log.id.uid, if it is not the finding's destination.
 	Sample *Endpoint `json:"sample,omitempty"`
-	// DNS is what a DNS tunnel's names look like.
+	// DNS describes the names of a DNS tunnel.
 	DNS *DNSEvidence `json:"dns,omitempty"`
-	// Evidence is what steps 2 to 4 of the hunt found.
+	// Evidence is the result of steps 2 to 4 of the hunt.
 	Evidence *Evidence `json:"evidence,omitempty"`
-	// Ports is how many destination ports (with transport) the pair's connections went to.
+	// Ports is the number of destination ports (with transport).
 	Ports int `json:"ports,omitempty"`
-	// DwellTime is how long it has been going on, as far as is known.
+	// DwellTime is how long the activity has lasted, as far as is known.
 	DwellTime *DwellTime `json:"dwell_time,omitempty"`
 	// Connection is how long the pair's connections lasted.
 	Connection Durations `json:"connection"`
-	// Coverage are the logs that the finding rests on and that cover a part of the hours with connections only.
+	// Coverage are the logs that the finding depends on and that have only some of the hours with connections.
 	Coverage []LogCoverage `json:"coverage,omitempty"`
 	Links    *Links        `json:"links,omitempty"`
-	// Timeline is when its check-ins were; nil where their times are not kept.
+	// Timeline is when its check-ins were; nil if their times are not kept.
 	Timeline *Timeline `json:"timeline,omitempty"`
-	// Campaign is what other internal hosts do alike; nil where this host is alone.
+	// Campaign is the campaign it belongs to, or nil.
 	Campaign *CampaignOf `json:"campaign,omitempty"`
-	// Alert is what an alert speaks for; nil in findings.
+	// Alert is the subject of an alert; nil in findings.
 	Alert *AlertOf `json:"alert,omitempty"`
 }
 
-// MarshalJSON writes lists that are empty as [], never as null.
+// MarshalJSON writes empty lists as [], never as null.
 func (d Dwell) MarshalJSON() ([]byte, error) {
 	type plain Dwell
 	d.Indicators, d.Reasons, d.ReasonCodes, d.Also = full(d.Indicators), full(d.Reasons), full(d.ReasonCodes), full(d.Also)
@@ -228,8 +231,9 @@ func (d Dwell) MarshalJSON() ([]byte, error) {
 	return marshal(plain(d))
 }
 
-// Codes are what the reasons are about: the indicators that fired, the modifiers, the heaviest first, and benign_possible or
-// benign_likely where there is a benign explanation. Reasons hold figures of one hunt; codes can be counted over many.
+// Codes are the codes of the reasons: the indicators, the modifiers (heaviest first), and benign_possible or
+// benign_likely for a benign explanation. Unlike reasons they contain no figures, so that they can be counted over many
+// hunts.
 func (d *Dwell) Codes() []string {
 	codes := slices.Clone(d.Indicators)
 	for _, m := range d.Modifiers {
@@ -244,9 +248,9 @@ func (d *Dwell) Codes() []string {
 	return codes
 }
 
-// SafelistRule is the safelist rule that matched a finding: its name, why it is no threat, who decided that, and the day
-// (YYYY-MM-DD) from which the rule no longer counts. Broken says why the finding is shown all the same: it shows another server or
-// client than the rule was made for, or an indicator list names it.
+// SafelistRule is the safelist rule that matched a finding: its name, why it is no threat, who decided, and the day
+// (YYYY-MM-DD) from which it no longer applies. Broken says why the finding is shown all the same: another server or
+// client than the rule was made for, or a hit of an indicator list.
 type SafelistRule struct {
 	Name    string `json:"name"`
 	Reason  string `json:"reason"`
@@ -255,10 +259,10 @@ type SafelistRule struct {
 	Broken  string `json:"broken,omitempty"`
 }
 
-// Marks says whether the rule takes a finding out of what is to be looked at. A nil rule does not.
+// Marks reports whether the rule safelists the finding. A nil rule does not.
 func (r *SafelistRule) Marks() bool { return r != nil && r.Broken == "" }
 
-// DestinationNetwork is what a roll-up stands for: a network, or a TLS fingerprint ("ja4=...", "ja3=...",
+// DestinationNetwork is a roll-up's destination: a network, or a TLS fingerprint ("ja4=...", "ja3=...",
 // "no-server-name").
 type DestinationNetwork struct {
 	Network     string `json:"network,omitempty"`
@@ -271,8 +275,8 @@ type Endpoint struct {
 	Port int        `json:"port"`
 }
 
-// DNSEvidence measures the names that a client asked for below one registered domain. Length is characters without the
-// domain, entropy bits a character. Query is the newest name, where the source has it.
+// DNSEvidence measures the names that a client queried under one registered domain. Length is in characters without the
+// domain, entropy in bits per character. Query is the newest name, if the source has it.
 type DNSEvidence struct {
 	Query      string  `json:"query,omitempty"`
 	Names      int64   `json:"names"`
@@ -281,33 +285,34 @@ type DNSEvidence struct {
 	Entropy    float64 `json:"entropy"`
 }
 
-// Evidence is what was found beside the rhythm.
+// Evidence is everything found besides timing.
 type Evidence struct {
-	// Addresses of the destination, the most used first, at most 20; AddressCount is how many there are in all.
+	// Addresses of the destination, most used first, at most 20; AddressCount is their total number.
 	Addresses    []netip.Addr `json:"addresses,omitempty"`
 	AddressCount int          `json:"address_count,omitempty"`
-	// Prevalence is how many internal hosts talk to the destination.
+	// Prevalence is how many internal hosts contact the destination.
 	Prevalence *Prevalence `json:"prevalence,omitempty"`
-	// Names that the destination goes by: from DNS answers, TLS server names, HTTP hosts and certificates, at most 20.
+	// Names of the destination from DNS answers, TLS server names, HTTP hosts and certificates, at most 20.
 	Names []string `json:"names,omitempty"`
-	// Protocol is how the connections were spoken.
+	// Protocol is what the protocol logs show.
 	Protocol *Protocol `json:"protocol,omitempty"`
-	// Service is the known service that the destination is, if it is one.
+	// Service is the known service at the destination, if any.
 	Service *Service `json:"service,omitempty"`
-	// Host is which host the internal address is.
+	// Host identifies the internal host.
 	Host *HostEvidence `json:"host,omitempty"`
-	// FirstSeen is how long the destination is known in this network.
+	// FirstSeen is since when the destination has been known in this network.
 	FirstSeen *FirstSeen `json:"first_seen,omitempty"`
-	// ASN is the autonomous system that announces the destination's address (of several, the one most used), Country where
-	// it is, as an ISO 3166 code of two letters.
+	// ASN is the autonomous system that announces the destination's address (the most used one), Country its location,
+	// as an ISO 3166 two-letter code.
 	ASN     *ASN   `json:"asn,omitempty"`
 	Country string `json:"country,omitempty"`
 	// Intel are the indicators of compromise that the destination matches, at most 10.
 	Intel []IntelHit `json:"intel,omitempty"`
 }
 
-// FirstSeen is when a destination (an address or a name), its registered domain and the finding were first seen, and how many whole
-// days before the window's end the destination was; the finding, where it has no destination of that kind.
+// FirstSeen is when a destination (an address or a name), its registered domain and the finding were first seen. The
+// number of days is in whole days before the window's end, for the destination or, without one of that kind, the
+// finding.
 type FirstSeen struct {
 	Destination Time  `json:"destination,omitzero"`
 	Domain      Time  `json:"domain,omitzero"`
@@ -315,10 +320,10 @@ type FirstSeen struct {
 	Days        int64 `json:"days"`
 }
 
-// DwellTime is how long a finding has been going on: from the first check-in that is known, out of history, the first-seen store or the
-// window, to its last in the window, in seconds. It is a lower bound where the first check-in came within a day of the
-// beginning of what is known. RhythmSince is the change point where its rhythm began (scoring.Began), zero where it has none or that is not
-// to be told.
+// DwellTime is the time in seconds from the first known check-in (from history, the first-seen store or the window) to
+// the last in the window. It is a lower bound if the first check-in is within a day of the start of known data.
+// RhythmSince is the change point at which the rhythm began (scoring.Began), zero if there is none or it cannot be
+// told.
 type DwellTime struct {
 	FirstCheckIn Time    `json:"first_check_in"`
 	Seconds      float64 `json:"seconds"`
@@ -326,23 +331,23 @@ type DwellTime struct {
 	RhythmSince  Time    `json:"rhythm_since,omitzero"`
 }
 
-// ASN is an autonomous system and whose it is.
+// ASN is an autonomous system and its organization.
 type ASN struct {
 	Number       int64  `json:"number,omitempty"`
 	Organization string `json:"organization,omitempty"`
 }
 
-// IntelHit is an indicator that matched: type is address, domain, ja3, ja4 or certificate; of what Zeek saw itself, as Zeek
-// names it in lower case (addr, domain, url, file_hash, cert_hash and others).
+// IntelHit is an indicator that matched. Type is address, domain, ja3, ja4 or certificate; for hits of Zeek's own it is
+// Zeek's type in lower case (addr, domain, url, file_hash, cert_hash and others).
 type IntelHit struct {
 	Indicator string `json:"indicator"`
 	Type      string `json:"type"`
 	List      string `json:"list"`
 }
 
-// Protocol is what the logs beside conn say about the connections.
+// Protocol is what logs other than conn say about the connections.
 type Protocol struct {
-	// Oddities are the names of the modifiers that the protocol gave.
+	// Oddities are the names of the modifiers that come from the protocol.
 	Oddities    []string         `json:"oddities,omitempty"`
 	Certificate *CertificateSeen `json:"certificate,omitempty"`
 	// JA3, JA4, UserAgents and MIME are the most frequent values, at most 10 each.
@@ -354,7 +359,7 @@ type Protocol struct {
 	Notices    []string `json:"notices,omitempty"`
 }
 
-// CertificateSeen is the certificate that the server showed most.
+// CertificateSeen is the server's most frequent certificate.
 type CertificateSeen struct {
 	Hash      string `json:"hash,omitempty"`
 	Subject   string `json:"subject,omitempty"`
@@ -363,17 +368,17 @@ type CertificateSeen struct {
 	NotAfter  *Time  `json:"not_after,omitempty"`
 }
 
-// Service is an entry of the catalogue of known services.
+// Service is an entry of the catalog of known services.
 type Service struct {
 	Name     string `json:"name"`
 	Category string `json:"category"`
-	// Match is the domain (or @owner) by which it was recognised, Source where that is known from.
+	// Match is the domain (or @owner) that matched, Source the reference for it.
 	Match  string `json:"match"`
 	Source string `json:"source"`
 }
 
-// HostEvidence is what is known of the internal host, the most frequent first, at most five each. Alerts counts the
-// alerts of others (tags:alert) in the window that name it; nil where they could not be looked up.
+// HostEvidence is what is known of the internal host, most frequent first, at most five each. Alerts counts other
+// tools' alerts (tags:alert) in the window that name it; nil if they could not be looked up.
 type HostEvidence struct {
 	Names    []string `json:"names,omitempty"`
 	MAC      []string `json:"mac,omitempty"`
@@ -383,16 +388,17 @@ type HostEvidence struct {
 	Alerts   *int64   `json:"alerts,omitempty"`
 }
 
-// Prevalence counts internal hosts: those that talk to the destination, and those that talked to anybody outside.
+// Prevalence counts internal hosts: those that contact the destination, and those that contact any external
+// destination.
 type Prevalence struct {
 	Hosts  int64 `json:"hosts"`
 	Active int64 `json:"active"`
-	// Domain is the registered domain of a name, DomainHosts how many talk to any name of it.
+	// Domain is the registered domain of a name, DomainHosts how many hosts contact any name in it.
 	Domain      string `json:"domain,omitempty"`
 	DomainHosts int64  `json:"domain_hosts,omitempty"`
 }
 
-// Parts are the values that the final score is made of.
+// Parts are the values from which the final score is computed.
 type Parts struct {
 	Beacon         float64 `json:"beacon"`
 	LongConnection float64 `json:"long_connection"`
@@ -400,20 +406,20 @@ type Parts struct {
 	DNSTunnel      float64 `json:"dns_tunnel"`
 }
 
-// Modifier is one thing that raised (Value > 0) or lowered a score.
+// Modifier is evidence that raised (Value > 0) or lowered a score.
 type Modifier struct {
 	Name   string  `json:"name"`
 	Value  float64 `json:"value"`
 	Reason string  `json:"reason"`
 }
 
-// TimeSpan is a window as it is stored.
+// TimeSpan is the stored form of a window.
 type TimeSpan struct {
 	Start Time `json:"start"`
 	End   Time `json:"end"`
 }
 
-// BeaconScore holds our beacon score with its parts, and RITA v5's five numbers under the names analysts know.
+// BeaconScore has dwell's beacon score with its parts, and RITA v5's five numbers under their usual names.
 type BeaconScore struct {
 	Score      *float64 `json:"score,omitempty"`
 	PValueLog  *float64 `json:"p_value_log10,omitempty"`
@@ -427,33 +433,33 @@ type BeaconScore struct {
 	Duration   *float64 `json:"duration_score,omitempty"`
 	Historical *float64 `json:"historical_score,omitempty"`
 	RITA       *float64 `json:"rita_score,omitempty"`
-	// RITAConnections is the number of connections that RITA's numbers rest on: RITA's window begins at a full
-	// hour and so may hold more than the hunt's.
+	// RITAConnections is the number of connections behind RITA's numbers. RITA's window starts at a full hour, so it
+	// may have more than the hunt's.
 	RITAConnections *int64    `json:"rita_connections,omitempty"`
 	Interval        *Interval `json:"interval,omitempty"`
 }
 
-// Interval is the most frequent gap between connections, seconds.
+// Interval is the most frequent interval between connections, in seconds.
 type Interval struct {
 	Top float64 `json:"top"`
 }
 
-// Links are ready queries back to the raw connections.
+// Links are queries for the raw connections.
 type Links struct {
 	SOCHunt string `json:"soc_hunt,omitempty"`
 	Kibana  string `json:"kibana,omitempty"`
 }
 
-// Time is a moment as Security Onion's scripts parse it: RFC 3339, UTC, three decimals, always with a zone.
+// Time is encoded as Security Onion's scripts expect it: RFC 3339, UTC, three decimals.
 type Time struct{ time.Time }
 
-// timeLayout always has milliseconds, so that text order is time order.
+// timeLayout always has milliseconds, so that text sorts like time.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
-// At wraps Unix milliseconds.
+// At converts Unix milliseconds.
 func At(ms int64) Time { return Time{time.UnixMilli(ms).UTC()} }
 
-// MarshalJSON writes the fixed layout, and null for a time that is not known: the year 1 is no time of anything.
+// MarshalJSON writes the fixed layout, or null for an unknown time.
 func (t Time) MarshalJSON() ([]byte, error) {
 	if t.IsZero() {
 		return []byte("null"), nil

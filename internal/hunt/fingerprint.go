@@ -2,30 +2,30 @@ package hunt
 
 import "strings"
 
-// FingerprintKind says what a fingerprint is made of.
+// FingerprintKind is what a fingerprint is made of.
 type FingerprintKind uint8
 
-// The kinds of fingerprints, from none to the best that a TLS record can show. JA4 is preferred to JA3 because it stays
-// the same where a program shuffles its extensions.
+// The kinds of fingerprints, worst to best. JA4 is preferred to JA3 because it does not change if a program shuffles
+// its TLS extensions.
 const (
 	NoFingerprint FingerprintKind = iota
-	// NoServerName is a TLS hello with neither fingerprint nor server name: what it does not say is all there is.
+	// NoServerName is a TLS hello with neither fingerprint nor server name.
 	NoServerName
 	JA3
 	JA4
-	// Unshared is no fingerprint but what roll-ups have that follow none: destinations that no other host uses. Value is
-	// the class of sizes, or empty for any.
+	// Unshared is not a fingerprint. It marks roll-ups over destinations that no other host uses; Value is the size
+	// class, or empty for any.
 	Unshared
 )
 
-// Fingerprint is what tells one TLS client program from another, whatever server it talks to. The zero Fingerprint is none.
+// Fingerprint identifies a TLS client program across servers. The zero Fingerprint is none.
 type Fingerprint struct {
 	Kind FingerprintKind
-	// Value is the JA4 or JA3 as Zeek logged it, empty for the other kinds.
+	// Value is the JA4 or JA3 as logged, empty for the other kinds.
 	Value string
 }
 
-// FingerprintOf takes the best of what a TLS record shows; texts may be empty.
+// FingerprintOf returns the best fingerprint of a TLS record; texts may be empty.
 func FingerprintOf(ja4, ja3, serverName string) Fingerprint {
 	switch {
 	case ja4 != "":
@@ -38,7 +38,7 @@ func FingerprintOf(ja4, ja3, serverName string) Fingerprint {
 	return Fingerprint{}
 }
 
-// ParseFingerprint reads what String writes; anything else is none.
+// ParseFingerprint parses what String writes; anything else is none.
 func ParseFingerprint(s string) Fingerprint {
 	kind, value, _ := strings.Cut(s, "=")
 	switch {
@@ -54,7 +54,7 @@ func ParseFingerprint(s string) Fingerprint {
 	return Fingerprint{}
 }
 
-// String reads ja4=t13d1516h2_8daaf6152771_b186095e22b6, ja3=..., no-server-name, or is empty for none.
+// String is ja4=t13d1516h2_8daaf6152771_b186095e22b6, ja3=..., no-server-name, or empty for none.
 func (f Fingerprint) String() string {
 	switch f.Kind {
 	case JA4:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Seconds prints a duration as people say it: 45s, 12m30s, 3h05m, 2d04h; less than a second is "0s".
+// Seconds formats a duration: 45s, 12m30s, 3h05m, 2d04h; less than a second is "0s".
 func Seconds(s float64) string {
 	d := time.Duration(s * float64(time.Second)).Truncate(time.Second)
 	h, m, sec := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
@@ -22,7 +22,7 @@ func Seconds(s float64) string {
 	return fmt.Sprintf("%ds", sec)
 }
 
-// Count prints how many there are of something, with a comma before every three digits.
+// Count formats a number with thousands separators.
 func Count[T ~int | ~int32 | ~int64](n T) string {
 	s := strconv.FormatInt(int64(n), 10)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -31,7 +31,7 @@ func Count[T ~int | ~int32 | ~int64](n T) string {
 	return s
 }
 
-// Many prints how many there are of something that has its plural with an s: 1 finding, 1,204 findings.
+// Many formats a count with a noun whose plural ends in s: 1 finding, 1,204 findings.
 func Many[T ~int | ~int32 | ~int64](n T, one string) string {
 	if n == 1 {
 		return "1 " + one
@@ -39,7 +39,7 @@ func Many[T ~int | ~int32 | ~int64](n T, one string) string {
 	return Count(n) + " " + one + "s"
 }
 
-// Size prints bytes with one decimal at most, in steps of 1,024.
+// Size formats bytes with at most one decimal, in steps of 1,024.
 func Size(n int64) string {
 	units, x := []string{"B", "KB", "MB", "GB", "TB", "PB"}, float64(n)
 	for len(units) > 1 && x >= 1024 {
@@ -57,7 +57,8 @@ func Listed(names []string) string {
 	return fmt.Sprintf("%s and %s more", strings.Join(names[:few], ", "), Count(len(names)-few))
 }
 
-// Brief prints a duration in one unit, as the columns of lists do: 45s, 5m, 90m, 23.9h, 2d. Below a second it has two decimals, else one at most.
+// Brief formats a duration in one unit, as in list columns: 45s, 5m, 90m, 23.9h, 2d. Below a second it has two
+// decimals, otherwise at most one.
 func Brief(s float64) string {
 	unit := func(n float64, name string) string {
 		return strings.TrimSuffix(strconv.FormatFloat(n, 'f', 1, 64), ".0") + name

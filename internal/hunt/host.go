@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// HostName brings a host, as a client wrote it, into one form: lower case, without port, brackets and final dot. Text
-// that is an address stays one.
+// HostName normalizes a host as a client wrote it: lower case, without port, brackets and final dot. An address stays
+// one.
 func HostName(s string) string {
 	if a, err := netip.ParseAddrPort(s); err == nil {
 		return a.Addr().Unmap().String()
@@ -21,8 +21,8 @@ func HostName(s string) string {
 	return strings.TrimSuffix(strings.ToLower(s), ".")
 }
 
-// ProxyTarget is the host and port that a request to a proxy asks for: by CONNECT, or by a URI with scheme and host; ok says that it is
-// one. A request with a whole URI counts only where whole is set.
+// ProxyTarget is the host and port requested from a proxy, by CONNECT or by a URI with scheme and host; ok reports
+// whether the request is one. A request with a whole URI counts only if whole is set.
 func ProxyTarget(method, uri, host string, whole bool) (name string, port uint16, ok bool) {
 	if strings.EqualFold(method, "CONNECT") {
 		name, port = ConnectTarget(uri, host)
@@ -45,8 +45,8 @@ func ProxyTarget(method, uri, host string, whole bool) (name string, port uint16
 	return name, port, name != ""
 }
 
-// ConnectTarget is the host (see [HostName]) and port that an HTTP CONNECT asked for. They stand in the request's URI
-// ("example.com:443"); the Host header counts where there is no URI. Without a port it is 443.
+// ConnectTarget is the host (see [HostName]) and port of an HTTP CONNECT, from its URI ("example.com:443") or, without
+// one, from the Host header. The default port is 443.
 func ConnectTarget(uri, host string) (string, uint16) {
 	target := uri
 	if target == "" {

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Expected by RFC 3986, 3.2.2 (host) and RFC 9110, 9.3.6 (CONNECT), read by hand.
+// Expected values follow RFC 3986, 3.2.2 (host) and RFC 9110, 9.3.6 (CONNECT).
 func TestHostName(t *testing.T) {
 	for given, want := range map[string]string{
 		"": "", ".": "", "example.com": "example.com", "EXAMPLE.com.": "example.com", "example.com:8080": "example.com",

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// NoMachineLogs is the note that some of the logs in which hosts say who they are are not there; of none, ok is false.
+// NoMachineLogs is the note that some of the logs that identify hosts are missing; ok is false if none is.
 func NoMachineLogs(missing []string, hint string) (note Note, ok bool) {
 	return Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of hosts", Hint: hint,
 		Count: int64(len(missing)), Logs: missing}, len(missing) > 0
 }
 
-// NamesFrom is where looking for names begins: a day before the window, since hosts take an address and log on before
-// they talk. An open window stays open.
+// NamesFrom is the time from which host names are looked up: a day before the window, because hosts get an address and
+// log on before they connect. An open window stays open.
 func NamesFrom(req Request) time.Time {
 	if req.From.IsZero() {
 		return req.From
@@ -24,7 +24,7 @@ func NamesFrom(req Request) time.Time {
 	return req.From.Add(-24 * time.Hour)
 }
 
-// How a name became known.
+// Sources of a name.
 const (
 	ByDHCP     = "dhcp"
 	ByKerberos = "kerberos"
@@ -32,7 +32,7 @@ const (
 	ByDNS      = "dns"
 )
 
-// Said is a text out of network data, with the log it stood in and how many records said it.
+// Said is a text from network data, with its log and number of records.
 type Said struct {
 	Text  string `json:"text"`
 	By    string `json:"by"`
@@ -42,23 +42,24 @@ type Said struct {
 // Machine is what logs say about one internal address. Each list has the most frequent first.
 type Machine struct {
 	Names, MACs, Users []Said
-	// Agents are HTTP user agents; Software is what zeek.software recognised, By its type.
+	// Agents are HTTP user agents; Software is what zeek.software recognized, with its type in By.
 	Agents, Software []Said
-	// Alerts of others (tags:alert) that name the address on either side, by rule; nil where they could not be looked up.
+	// Alerts are other tools' alerts (tags:alert) with the address on either side, by rule; nil if they could not be
+	// looked up.
 	Alerts []Said
-	// AlertCount is how many there are in all, Absent where they could not be looked up.
+	// AlertCount is their total number, Absent if they could not be looked up.
 	AlertCount int64
 }
 
-// Unknown says that nothing is known of the host.
+// Unknown reports whether nothing is known of the host.
 func (m *Machine) Unknown() bool {
 	return len(m.Names)+len(m.MACs)+len(m.Users)+len(m.Agents)+len(m.Software) == 0 && m.AlertCount <= 0
 }
 
-// machineTexts bounds each list of a Machine.
+// machineTexts limits each list of a Machine.
 const machineTexts = 20
 
-// SortSaid puts the most frequent first, then by text, and keeps a few.
+// SortSaid sorts by count, highest first, then by text, and keeps the first machineTexts.
 func SortSaid(list []Said) []Said {
 	slices.SortFunc(list, func(a, b Said) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.By, b.By), cmp.Compare(a.Text, b.Text))
@@ -66,22 +67,22 @@ func SortSaid(list []Said) []Said {
 	return list[:min(len(list), machineTexts)]
 }
 
-// Contacts are the connections of one host, seen from inside.
+// Contacts are the connections of one internal host.
 type Contacts struct {
-	// Connections, First and Last are of all connections that the host took part in, on either side.
+	// Connections, First and Last cover all connections of the host, on either side.
 	Connections int64
 	First, Last int64 // Unix milliseconds; 0 without a connection
-	// Inside are the internal destinations that the host connected to, by address, port and transport, in order of
-	// their first connection; at most MaxInside, the busiest. InsideConnections counts all of them.
+	// Inside are the host's internal destinations by address, port and transport, ordered by their first connection:
+	// the MaxInside busiest. InsideConnections counts all of them.
 	Inside            []Inside
 	InsideConnections int64
-	// Neighbours are the other internal sources of each outside address, by address, at most MaxNeighbours.
+	// Neighbours are the other internal sources of each external address, by address, at most MaxNeighbours.
 	Neighbours map[netip.Addr][]netip.Addr
-	// OutsideFirst is the host's first connection to each outside address, Unix milliseconds.
+	// OutsideFirst is the host's first connection to each external address, in Unix milliseconds.
 	OutsideFirst map[netip.Addr]int64
 }
 
-// The most internal destinations and neighbours that are listed.
+// The maximum number of internal destinations and neighbors listed.
 const (
 	MaxInside     = 1000
 	MaxNeighbours = 100
@@ -96,12 +97,12 @@ type Inside struct {
 	First, Last int64 // Unix milliseconds
 }
 
-// busier puts the busiest first, then by address and port.
+// busier sorts the busiest first, then by address and port.
 func busier(a, b Inside) int {
 	return cmp.Or(cmp.Compare(b.Connections, a.Connections), a.IP.Compare(b.IP), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
 }
 
-// Settle cuts the lists to their bounds and puts them in order.
+// Settle truncates and sorts the lists.
 func (c *Contacts) Settle() {
 	slices.SortFunc(c.Inside, busier)
 	c.Inside = c.Inside[:min(len(c.Inside), MaxInside)]
@@ -112,14 +113,14 @@ func (c *Contacts) Settle() {
 	}
 }
 
-// KerberosClient takes a Kerberos client ("FRANK/CORP.EXAMPLE", "WS04$/CORP.EXAMPLE") apart: the name without the
-// realm, and whether it is a host's account, which ends with a dollar sign.
+// KerberosClient splits a Kerberos client ("FRANK/CORP.EXAMPLE", "WS04$/CORP.EXAMPLE"): the name without the realm, and
+// whether it is a host's account, which ends with a dollar sign.
 func KerberosClient(client string) (name string, machine bool) {
 	name, _, _ = strings.Cut(client, "/")
 	return strings.CutSuffix(name, "$")
 }
 
-// SoftwareText names a program by what zeek.software says: the name, and what it said of itself where that says more.
+// SoftwareText names a program from zeek.software: its name, and its own version text if that says more.
 func SoftwareText(name, unparsed string) string {
 	switch {
 	case unparsed == "" || unparsed == name:
@@ -130,7 +131,7 @@ func SoftwareText(name, unparsed string) string {
 	return name + ": " + unparsed
 }
 
-// ReverseName is the name under which DNS keeps an address's name (RFC 1035, 3.5; RFC 3596, 2.5).
+// ReverseName is the name for an address's reverse DNS lookup (RFC 1035, 3.5; RFC 3596, 2.5).
 func ReverseName(a netip.Addr) string {
 	var b strings.Builder
 	raw := a.AsSlice()

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// Digest hashes the parts with their lengths, so that no two lists of parts collide by joining, and gives 32 hex digits.
+// Digest hashes the parts with their lengths, so that different lists never collide by concatenation, and returns 32
+// hex digits.
 func Digest(parts ...string) string {
 	h := sha256.New()
 	for _, p := range parts {
@@ -26,7 +27,7 @@ func part(h hash.Hash, p string) {
 	h.Write([]byte(p))
 }
 
-// Definition is what makes a hunt this hunt: asked again with the same definition, it is the same hunt.
+// Definition identifies a hunt: the same definition is the same hunt.
 type Definition struct {
 	Source     string
 	Window     Window
@@ -35,7 +36,7 @@ type Definition struct {
 	Indicators []string
 	Profile    string
 	BySensor   bool
-	// NoEvidence says that no judge weighs: such a hunt is another one, since it finds less.
+	// NoEvidence means that evidence is not considered: such a hunt finds less, so it is a different one.
 	NoEvidence bool
 }
 
@@ -51,9 +52,9 @@ func (d Definition) ID() string {
 		strings.Join(indicators, ","), d.Profile, strconv.FormatBool(d.BySensor), strconv.FormatBool(d.NoEvidence))
 }
 
-// Revision is the hash of what a hunt rests on: the counts of its slices, the code's version, the lists and weights that
-// evidence goes by, and what was missing (gaps, and logs that are not there). The same revision gives the same findings, so
-// that a hunt that could look up more replaces one that could not. r is the reading when everything was looked up.
+// Revision is the hash of a hunt's inputs: the counts of its slices, the code's version, the lists and weights of the
+// evidence, and what was missing (gaps and absent logs). The same revision gives the same findings, and a hunt that
+// could look up more replaces one that could not. r is the reading after all look-ups.
 func Revision(huntID string, r *Reading, version string, evidence ...string) string {
 	h := sha256.New()
 	part(h, "revision")
@@ -77,30 +78,30 @@ func Revision(huntID string, r *Reading, version string, evidence ...string) str
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// PairKey is what a finding is about: an internal and an external side, with port and transport where they are known.
+// PairKey identifies a candidate: an internal and an external side, with port and transport if known.
 type PairKey struct {
 	Src, Dst netip.Addr
-	// Name is the server's name, for keys by name; Dst is then the address most used.
+	// Name is the server's name, for candidates by name; Dst is then its most used address.
 	Name string
 	// Network is the destination's network, for roll-ups; Dst is then not set.
 	Network netip.Prefix
-	// Fingerprint is the TLS fingerprint of a roll-up over whatever destinations it is shown to; Dst is then not set.
+	// Fingerprint is the TLS fingerprint of a roll-up over any destinations; Dst is then not set.
 	Fingerprint Fingerprint
-	// DNS is the registered domain of a DNS key; Dst is then the resolver that was asked.
+	// DNS is the registered domain of a DNS candidate; Dst is then the resolver.
 	DNS   string
 	Port  uint16
 	Proto Transport
-	// AnyPort means that the key spans all ports.
+	// AnyPort means all ports.
 	AnyPort bool
-	// Sensor is the one that saw it, in hunts by sensor only: it is part of the story, since addresses overlap.
+	// Sensor is set only in hunts by sensor. It is part of the identity because addresses overlap.
 	Sensor string
 }
 
-// UnsharedDomains is PairKey.DNS of all domains together that no other client asks for.
+// UnsharedDomains is PairKey.DNS for all domains together that no other client queries.
 const UnsharedDomains = "*"
 
-// String reads as an analyst writes it: 10.1.4.22>203.0.113.7:443/tcp, 10.1.4.22>cdn.example:443/tcp,
-// 10.1.4.22>203.0.113.0/24, 10.1.4.22>*:443/tcp#ja3=e7d705a3286e19ea42f587b344ee6865, [2001:db8::1]>[2001:db8::2]:443/tcp.
+// String is the readable form: 10.1.4.22>203.0.113.7:443/tcp, 10.1.4.22>cdn.example:443/tcp, 10.1.4.22>203.0.113.0/24,
+// 10.1.4.22>*:443/tcp#ja3=e7d705a3286e19ea42f587b344ee6865, [2001:db8::1]>[2001:db8::2]:443/tcp.
 func (k PairKey) String() string {
 	var dst string
 	switch {
@@ -125,7 +126,7 @@ func (k PairKey) String() string {
 	return fmt.Sprintf("%s>%s:%d/%s", host(k.Src), dst, k.Port, k.Proto)
 }
 
-// Kind is the key's type: dns, name, network, fingerprint or address.
+// Kind is dns, name, network, fingerprint or address.
 func (k PairKey) Kind() string {
 	switch {
 	case k.DNS != "":
@@ -140,7 +141,7 @@ func (k PairKey) Kind() string {
 	return "address"
 }
 
-// FindingID is the same in every hunt for the same key.
+// FindingID is the same in every hunt for the same candidate.
 func (k PairKey) FindingID() string {
 	if k.Sensor != "" {
 		return Digest("story", k.Kind(), k.String(), k.Sensor)

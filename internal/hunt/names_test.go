@@ -8,7 +8,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A name that only ends like a domain is not below it.
+// A name that merely ends with the domain's letters is not within it.
 func TestWithin(t *testing.T) {
 	for name, want := range map[string]bool{"evil.example": true, "a.evil.example": true, "a.b.evil.example": true,
 		"notevil.example": false, "example": false, "evil.example.org": false, "": false} {

@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// OutOfScope counts the connections that the scope leaves out although one side may be inside: between two addresses neither
-// of which is internal, by the source's network, and to addresses of carriers' NAT, which count as internal.
+// OutOfScope counts connections that the scope excludes although one side may be internal: those between two addresses
+// that are not internal, by the source's network, and those to carrier-grade NAT addresses, which count as internal.
 type OutOfScope struct {
-	// Networks are /24 (IPv4) or /64 (IPv6). Others are the connections of networks that were not kept apart.
+	// Networks are /24 (IPv4) or /64 (IPv6). Others counts the connections of networks beyond maxOutside.
 	Networks map[netip.Prefix]int64
 	Others   int64
-	// Shared are connections of internal sources to 100.64.0.0/10.
+	// Shared counts connections of internal sources to 100.64.0.0/10.
 	Shared int64
 }
 
-// maxOutside bounds how many networks are told apart.
+// maxOutside limits the number of networks.
 const maxOutside = 4096
 
 // Add counts n connections of a source.
@@ -41,7 +41,7 @@ func (o *OutOfScope) Add(src netip.Addr, n int64) {
 	o.Networks[p] += n
 }
 
-// Total is how many there are between addresses neither of which is internal.
+// Total is the number of connections between addresses that are not internal.
 func (o *OutOfScope) Total() int64 {
 	n := o.Others
 	for _, c := range o.Networks {
@@ -50,7 +50,7 @@ func (o *OutOfScope) Total() int64 {
 	return n
 }
 
-// most gives the networks, those with the most connections first.
+// most returns the networks, most connections first.
 func (o *OutOfScope) most() []netip.Prefix {
 	var out []netip.Prefix
 	for p := range o.Networks {
@@ -62,7 +62,7 @@ func (o *OutOfScope) most() []netip.Prefix {
 	return out
 }
 
-// Text says in a sentence's part what was left out; empty where nothing was.
+// Text is a clause about what was excluded; empty if nothing was.
 func (o *OutOfScope) Text() string {
 	total := o.Total()
 	if total == 0 {
@@ -75,8 +75,9 @@ func (o *OutOfScope) Text() string {
 	return fmt.Sprintf("out of scope, since neither side is internal: %s, most from %s", Many(total, "connection"), strings.Join(names, ", "))
 }
 
-// LeftOut is [OutOfScope] as it is stored: the connections between addresses neither of which is internal, with the networks of their
-// sources (at most 50, those with the most first), those to carriers' NAT, and the setting that would include the first network.
+// LeftOut is the stored form of [OutOfScope]: the connections between addresses that are not internal, their source
+// networks (the 50 with the most), the connections to carrier-grade NAT, and the setting that would include the first
+// network.
 type LeftOut struct {
 	Connections int64            `json:"connections"`
 	Networks    []NetworkLeftOut `json:"networks"`
@@ -84,16 +85,16 @@ type LeftOut struct {
 	Setting     string           `json:"setting,omitempty"`
 }
 
-// NetworkLeftOut is one network of them.
+// NetworkLeftOut is one of those networks.
 type NetworkLeftOut struct {
 	Network     string `json:"network"`
 	Connections int64  `json:"connections"`
 }
 
-// mostLeftOut is how many networks are stored.
+// mostLeftOut is the number of networks stored.
 const mostLeftOut = 50
 
-// Summary is it as it is stored; nil where nothing was left out.
+// Summary returns the stored form; nil if nothing was excluded.
 func (o *OutOfScope) Summary() *LeftOut {
 	out := &LeftOut{Connections: o.Total(), Networks: []NetworkLeftOut{}, CarrierNAT: o.Shared}
 	if out.Connections == 0 && out.CarrierNAT == 0 {
@@ -108,7 +109,7 @@ func (o *OutOfScope) Summary() *LeftOut {
 	return out
 }
 
-// Notes say what was left out and which setting would include it.
+// Notes say what was excluded and which setting would include it.
 func (o *OutOfScope) Notes() (notes []Note) {
 	if text := o.Text(); text != "" {
 		hint := "if those networks are yours, name them with --internal (hunt.internal), beside the others"

@@ -1,10 +1,10 @@
 package hunt
 
-// Owner is who holds an address. What is not known is zero.
+// Owner is the holder of an address. Zero means unknown.
 type Owner struct {
-	// ASN is the number of the autonomous system that announces it, Organization whose that is.
+	// ASN is the autonomous system that announces it, Organization its owner.
 	ASN          int64
 	Organization string
-	// Country is an ISO 3166 code of two letters.
+	// Country is an ISO 3166 two-letter code.
 	Country string
 }

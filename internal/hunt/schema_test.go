@@ -8,9 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestListsAreNeverNull: a program that reads a document must not meet null where it expects a list.
+// A consumer must not find null where it expects a list.
 func TestListsAreNeverNull(t *testing.T) {
-	now := At(1) // A time that is not known is null, and no list.
+	now := At(1) // An unknown time is null, which is not a list.
 	event := Event{Category: []string{"network"}, Type: []string{"info"}, Start: now, End: now, Ingested: now}
 	window := TimeSpan{Start: now, End: now}
 	for name, document := range map[string]any{

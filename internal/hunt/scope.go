@@ -8,17 +8,17 @@ import (
 	"sync/atomic"
 )
 
-// Direction says which side of a connection has to be internal.
+// Direction is which side of a connection must be internal.
 type Direction uint8
 
-// The three directions of the contract. Outbound is the default: source internal, destination not.
+// The directions. Outbound, the default, means an internal source and an external destination.
 const (
 	Outbound Direction = iota
 	Inbound
 	Both
 )
 
-// ParseDirection reads outbound, inbound or both.
+// ParseDirection parses outbound, inbound or both.
 func ParseDirection(s string) (Direction, error) {
 	switch s {
 	case "outbound":
@@ -34,14 +34,14 @@ func ParseDirection(s string) (Direction, error) {
 // String is the flag's spelling.
 func (d Direction) String() string { return [...]string{"outbound", "inbound", "both"}[d] }
 
-// DefaultInternal are the networks taken as internal when none are given: RFC 1918, unique local IPv6 (RFC 4193)
-// and carrier-grade NAT (RFC 6598).
+// DefaultInternal are the internal networks if none are configured: RFC 1918, unique local IPv6 (RFC 4193) and
+// carrier-grade NAT (RFC 6598).
 func DefaultInternal() []netip.Prefix {
 	return prefixes("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "100.64.0.0/10")
 }
 
-// NeverDestination are networks that are no destination of a hunt: this network, loopback, link-local, multicast,
-// broadcast and their IPv6 kin.
+// NeverDestination are networks that are never a destination: this network, loopback, link-local, multicast, broadcast
+// and their IPv6 counterparts.
 func NeverDestination() []netip.Prefix {
 	return prefixes("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "255.255.255.255/32",
 		"::/128", "::1/128", "fe80::/10", "ff00::/8")
@@ -55,31 +55,31 @@ func prefixes(s ...string) []netip.Prefix {
 	return out
 }
 
-// Scope settles which connections a hunt reads, by their addresses alone.
+// Scope decides by address alone which connections a hunt reads.
 type Scope struct {
 	Internal  []netip.Prefix
 	Direction Direction
-	// Proxies, if set, narrow the scope to connections of internal sources to these addresses, internal or not: what
-	// hosts asked of an HTTP proxy is joined with them.
+	// Proxies, if set, restricts the scope to connections of internal sources to these addresses, internal or not. They
+	// are joined with the requests that hosts made to an HTTP proxy.
 	Proxies []netip.Addr
-	// Only, if its Dst is set, narrows the scope to one pair of addresses, or without a Src to one destination.
+	// Only, if its Dst is set, restricts the scope to one pair of addresses or, without a Src, to one destination.
 	Only  Two
 	never []netip.Prefix
-	// octets has a bit for each first octet of IPv4 that an address of never may have.
+	// octets has a bit for each first IPv4 octet that occurs in never.
 	octets [4]uint64
-	// local are internal addresses beside Internal, if that is the default: those that Zeek calls local. Networks that
-	// somebody named are all of them.
+	// local are addresses that Zeek calls local, internal in addition to Internal. It is set only if Internal is the
+	// default: configured networks are complete.
 	local *localSet
 }
 
-// localSet is a set of addresses that grows while records are read. All copies of a scope share it.
+// localSet is a set of addresses that grows during reading. All copies of a scope share it.
 type localSet struct {
 	mu    sync.RWMutex
 	addrs map[netip.Addr]struct{}
 	some  atomic.Bool
 }
 
-// maxLocal bounds the addresses that are learned: some 60 MB.
+// maxLocal limits the learned addresses, to about 60 MB.
 const maxLocal = 1 << 20
 
 func (l *localSet) has(a netip.Addr) bool {
@@ -107,7 +107,7 @@ func (l *localSet) add(a netip.Addr) {
 // Two is a source and a destination.
 type Two struct{ Src, Dst netip.Addr }
 
-// NewScope makes a scope; an empty internal list means DefaultInternal.
+// NewScope returns a scope; an empty internal list means DefaultInternal.
 func NewScope(internal []netip.Prefix, d Direction) Scope {
 	if len(internal) == 0 {
 		internal = DefaultInternal()
@@ -131,11 +131,11 @@ func NewScope(internal []netip.Prefix, d Direction) Scope {
 	return s
 }
 
-// IsInternal says whether an address lies in one of the internal networks, or was called local by a record.
+// IsInternal reports whether an address is in an internal network, or a record called it local.
 func (s *Scope) IsInternal(a netip.Addr) bool { return within(s.Internal, a) || s.local.has(a) }
 
-// AddLocal makes an address internal that a sensor called local, and says whether that is news. Where somebody named the
-// internal networks, those are all.
+// AddLocal makes an address internal that a sensor called local, and reports whether that is new. Configured internal
+// networks are complete, so then it does nothing.
 func (s *Scope) AddLocal(a netip.Addr) bool {
 	if s.local == nil || s.IsInternal(a) || s.Never(a) {
 		return false
@@ -144,7 +144,7 @@ func (s *Scope) AddLocal(a netip.Addr) bool {
 	return s.local.has(a)
 }
 
-// Local are the addresses that are internal because a sensor called them local, in order.
+// Local are the addresses that are internal because a sensor called them local, sorted.
 func (s *Scope) Local() (out []netip.Addr) {
 	if s.local == nil {
 		return nil
@@ -158,7 +158,7 @@ func (s *Scope) Local() (out []netip.Addr) {
 	return out
 }
 
-// Never says that an address is no host of anybody's: multicast, loopback and the like.
+// Never reports whether an address cannot be a host: multicast, loopback and the like.
 func (s *Scope) Never(a netip.Addr) bool {
 	if a.Is4() {
 		if b := a.As4()[0]; s.octets[b>>6]>>(b&63)&1 == 0 {
@@ -168,13 +168,12 @@ func (s *Scope) Never(a netip.Addr) bool {
 	return within(s.never, a)
 }
 
-// Narrowed says that the scope is for one pair or destination, or for what goes to some proxies.
+// Narrowed reports whether the scope is for one pair or destination, or for traffic to some proxies.
 func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only.Dst.IsValid() }
 
-// KeepLocal is Keep for a record that says which side its sensor has among its own networks (Zeek's local_orig and
-// local_resp, Security Onion's connection.local): such an address is internal from then on, whatever its network. That an
-// address is not local says less, since many sensors are not told their networks; it only takes 100.64.0.0/10 out, where
-// other customers of a carrier are.
+// KeepLocal is Keep for a record that says which side its sensor considers local (Zeek's local_orig and local_resp,
+// Security Onion's connection.local). A local address is internal from then on, in any network. Not local means less,
+// because many sensors have no list of networks: it only excludes 100.64.0.0/10, where a carrier's other customers are.
 func (s *Scope) KeepLocal(src, dst netip.Addr, srcLocal, dstLocal, dstForeign bool) bool {
 	if s.local == nil || s.Narrowed() {
 		return s.Keep(src, dst)
@@ -187,11 +186,11 @@ func (s *Scope) KeepLocal(src, dst netip.Addr, srcLocal, dstLocal, dstForeign bo
 	return s.keep(srcIn, dstIn, dst)
 }
 
-// SharedOutside says that hosts in other internal networks see 100.64.0.0/10 from outside: where nobody named the internal networks,
-// it may be the site's own or a carrier's with other customers behind it, and only the hosts in it count it as theirs.
+// SharedOutside reports whether 100.64.0.0/10 is external to hosts in other internal networks. Without configured
+// networks it may be the site's own or a carrier's, so only the hosts in it treat it as internal.
 func (s *Scope) SharedOutside() bool { return s.local != nil }
 
-// acrossShared takes the side in 100.64.0.0/10 out, where the destination is not in it and no record called it local.
+// acrossShared makes the side in 100.64.0.0/10 external if the other is not in it and no record called it local.
 func (s *Scope) acrossShared(src, dst netip.Addr, srcIn, dstIn bool) (bool, bool) {
 	if !s.SharedOutside() || !srcIn || !dstIn {
 		return srcIn, dstIn
@@ -206,7 +205,7 @@ func (s *Scope) acrossShared(src, dst netip.Addr, srcIn, dstIn bool) (bool, bool
 	return srcIn, dstIn
 }
 
-// isLocal says whether an address is internal, and learns it where a record calls it local.
+// isLocal reports whether an address is internal, and learns it if a record calls it local.
 func (s *Scope) isLocal(a netip.Addr, called bool) bool {
 	if within(s.Internal, a) {
 		return true
@@ -225,8 +224,8 @@ var sharedSpace = netip.MustParsePrefix("100.64.0.0/10")
 
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// PlainAddr is the IPv4 address that an IPv6 address stands for, IPv4-mapped (::ffff:0:0/96) or by NAT64 (64:ff9b::/96,
-// RFC 6052), so that one host has one address; any other address is given as it is, without its zone.
+// PlainAddr is the IPv4 address in an IPv4-mapped (::ffff:0:0/96) or NAT64 (64:ff9b::/96, RFC 6052) address, so that
+// one host has one address. Any other address is returned without its zone.
 func PlainAddr(a netip.Addr) netip.Addr {
 	a = a.Unmap().WithZone("")
 	if a.Is6() && nat64.Contains(a) {
@@ -236,7 +235,8 @@ func PlainAddr(a netip.Addr) netip.Addr {
 	return a
 }
 
-// Keep says whether a connection from src to dst is in scope. Internal-to-internal and external-to-external never are.
+// Keep reports whether a connection from src to dst is in scope. Internal-to-internal and external-to-external never
+// are.
 func (s *Scope) Keep(src, dst netip.Addr) bool {
 	srcIn, dstIn := s.IsInternal(src), s.IsInternal(dst)
 	if len(s.Proxies) > 0 {
@@ -249,7 +249,7 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 	return s.keep(srcIn, dstIn, dst)
 }
 
-// keep is Keep when it is known who is internal.
+// keep is Keep for sides already classified.
 func (s *Scope) keep(srcIn, dstIn bool, dst netip.Addr) bool {
 	if srcIn == dstIn || s.Never(dst) {
 		return false
@@ -264,7 +264,7 @@ func (s *Scope) keep(srcIn, dstIn bool, dst netip.Addr) bool {
 	return true
 }
 
-// within is asked several times a record: a plain loop, without a call for each network.
+// within is called several times per record, hence a plain loop without a function call per network.
 func within(ps []netip.Prefix, a netip.Addr) bool {
 	for i := range ps {
 		if ps[i].Contains(a) {

@@ -6,101 +6,101 @@ import (
 	"time"
 )
 
-// Source is where a hunt's records are from: log files or a cluster.
+// Source is the origin of a hunt's records: log files or a cluster.
 type Source interface {
-	// Open begins a hunt. It reads nothing yet. A session is for one hunt: what its reading notes on the way, its look-ups use;
-	// another hunt opens its own.
+	// Open starts a session without reading. A session is for one hunt, because look-ups use what its reading recorded.
 	Open() *Session
 }
 
-// Session is a source that was opened for one hunt: what it can do, one function each. Connections is always there; any other
-// may be nil, and then this source cannot do it.
+// Session is a source opened for one hunt, with one function per capability. Connections is always set; any other may
+// be nil, which means that this source does not support it.
 //
-// All functions that read a window keep one promise: they give every record of it, or say in Gaps what is missing, or return an
-// error. They never drop a record in silence. Batches are used again when emit has returned; emit may be called from several
-// goroutines at once, and once it returns an error, reading stops with that error. A look-up sends few requests for many
-// things, never one for each. In all requests but those of Connections, Sightings, Sensors and Plan, From and To are set.
+// All functions that read a window return every record of it, or say in Gaps what is missing, or return an error. They
+// never drop a record silently. Batches are reused after emit returns. emit may be called from several goroutines at
+// once; its error stops the reading and is returned. A look-up batches its requests instead of sending one per item.
+// From and To are set in all requests except those of Connections, Sightings, Sensors and Plan.
 type Session struct {
-	// Connections gives those that start in [Reading.Window.ReadFrom(), Reading.Window.End) and are in scope, each exactly once; and
-	// those that began before and were still open when the window began.
+	// Connections emits the connections in scope that start in [Reading.Window.ReadFrom(), Reading.Window.End), each
+	// exactly once, and those that started earlier and were still open at the window's start.
 	Connections func(ctx context.Context, req Request, emit func([]Connection) error) (Reading, error)
-	// Names gives the records of ssl and http logs whose source is internal, proxies included: Connect records are in scope
-	// whatever address the proxy has. A source without these logs says so in a Note.
+	// Names emits the records of ssl and http logs whose source is internal. Connect records are in scope whatever the
+	// proxy's address. Missing logs are a Note.
 	Names func(ctx context.Context, req Request, emit func([]NameRecord) error) (Reading, error)
-	// DNS gives the queries of internal clients, whatever address the resolver has.
+	// DNS emits the queries of internal clients, whatever the resolver's address.
 	DNS func(ctx context.Context, req Request, emit func([]DNSRecord) error) (Reading, error)
-	// Answers fills Bytes and Addresses of each wanted entry, where DNS gives queries without answers.
+	// Answers fills in Bytes and Addresses of each entry, for sources whose DNS emits queries without answers.
 	Answers func(ctx context.Context, req Request, wanted []Answers) (Remarks, error)
-	// Signatures gives those of internal sources to destinations in scope. The same one may come any number of times.
+	// Signatures emits those of internal sources to destinations in scope, with duplicates.
 	Signatures func(ctx context.Context, req Request, emit func([]Signature) error) (Reading, error)
-	// Sightings says when each destination was seen without giving its connections, so that weeks of the past cost little. It
-	// settles the window as Connections does; a destination may come several times, and then it was seen over all of its spans.
+	// Sightings emits when each destination was seen, without its connections, so that weeks of the past are cheap. It
+	// determines the window as Connections does. A destination may come several times; its spans then add up.
 	Sightings func(ctx context.Context, req Request, emit func([]Sighting) error) (Reading, error)
-	// Facts says what the logs beside conn tell about some keys. Keys by name are matched by server name and Host whatever the
-	// port, others by address (or network) and port.
+	// Facts returns what logs other than conn say about some candidates. Candidates by name match server name and Host
+	// on any port, others match address (or network) and port.
 	Facts func(ctx context.Context, req Request, wanted []PairKey) (FactBook, Remarks, error)
-	// Owners says who holds external addresses. An address of which nothing is known is missing in the answer.
+	// Owners returns the holders of external addresses. Unknown addresses are absent.
 	Owners func(ctx context.Context, req Request, addrs []netip.Addr) (map[netip.Addr]Owner, Remarks, error)
-	// Hosts says which hosts some internal addresses are: names from [NamesFrom] on, the rest in the window. An address of
-	// which nothing is known is missing in the answer. With talk, the hosts' own HTTP requests and the network's DNS answers
-	// count too: large logs, worth reading for one host.
+	// Machines identifies the hosts of internal addresses: names since [NamesFrom], the rest in the window. Unknown
+	// addresses are absent. With talk it also reads the hosts' HTTP requests and the network's DNS answers, large logs
+	// that are worth reading for one host.
 	Machines func(ctx context.Context, req Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*Machine, Remarks, error)
-	// Contacts says what one host did in the window: with other internal hosts, and who else talks to some external addresses.
+	// Contacts returns one host's internal connections in the window, and who else contacts some external addresses.
 	Contacts func(ctx context.Context, req Request, addr netip.Addr, outside []netip.Addr) (Contacts, Remarks, error)
-	// Hours settles the window of a request as Connections does and says what the source has of each whole hour in it (UTC, by
-	// its start in Unix milliseconds). Of the hours in seen it also counts what arrived after the newest record seen.
+	// Hours determines the window as Connections does and returns the state of each whole hour in it (UTC, by its start
+	// in Unix milliseconds). For the hours in seen it also counts what arrived after the newest record seen.
 	Hours func(ctx context.Context, req Request, seen map[int64]HourState) (Window, map[int64]Hour, Remarks, error)
-	// Coverage says how much of the traffic was seen.
+	// Coverage returns how much of the traffic was seen.
 	Coverage func(ctx context.Context, req Request) (Coverage, Remarks, error)
-	// Sensors settles the window of a request and gives a source for each sensor that has connections in it, in order of name.
+	// Sensors determines the window and returns a source for each sensor with connections in it, sorted by name.
 	Sensors func(ctx context.Context, req Request) (Window, []SensorPart, Remarks, error)
-	// Samples fills in the sensor, source port and Zeek uid of each finding's last connection, where Connections leaves them
-	// out. A connection that is no longer there leaves its finding as it is.
+	// Samples fills in sensor, source port and Zeek uid of each finding's last connection if Connections leaves them
+	// out. If that connection is gone, the finding is unchanged.
 	Samples func(ctx context.Context, findings []Finding) (Remarks, error)
-	// UIDs gives start, ends, ports and uid of the connection records from one source to some destinations that start in [From, To), where
-	// Connections leaves uids out. One that several sensors saw comes once for each.
+	// UIDs emits start, ends, ports and uid of the connections from one source to some destinations that start in
+	// [From, To), if Connections leaves uids out. A connection seen by several sensors comes once per sensor.
 	UIDs func(ctx context.Context, req Request, src netip.Addr, to []netip.Addr, emit func([]Connection) error) error
-	// Name says what Reading.Source will be, so that a hunt's identity is known before it. What does not answer changes no name.
+	// Name predicts Reading.Source, so that a hunt's identity is known before it. Clusters that do not answer do not
+	// change it.
 	Name func(ctx context.Context) (string, error)
-	// Newest gives the start of the newest connection there is, in scope or not, but none that starts in the future; zero where
-	// there is none.
+	// Newest returns the start of the newest connection, in scope or not, ignoring starts in the future; zero if there
+	// is none.
 	Newest func(ctx context.Context) (time.Time, error)
-	// Earliest says of each candidate since when it is known out of what is kept. One that is not known is missing.
+	// Earliest returns since when each candidate is known from history. Unknown ones are absent.
 	Earliest func(ctx context.Context, wanted []PairKey, before time.Time) (map[PairKey]Earliest, error)
-	// Starts gives the start times that are kept of some candidates before a time, Unix milliseconds, ascending: of one with very many,
-	// the newest.
+	// Starts returns the start times of some candidates before a time from history, in Unix milliseconds, ascending;
+	// for very many, the newest.
 	Starts func(ctx context.Context, wanted []PairKey, before time.Time) (map[PairKey][]int64, error)
-	// Began takes the change points that were found, for Earliest to give the next time.
+	// Began records change points, for later calls of Earliest.
 	Began func(ctx context.Context, since map[PairKey]time.Time) error
-	// Close lets go of what the session holds; it is called once, when the hunt has read all or has failed.
+	// Close frees the session's resources. It is called once, after the hunt has read everything or failed.
 	Close func() error
-	// Plan says in sentences for people what would be read, and reads no record for it.
+	// Plan describes in sentences what would be read, without reading records.
 	Plan func(ctx context.Context, req Request) ([]string, error)
 }
 
-// SensorPart is what one sensor saw, and nothing else. Name is empty for records that name no sensor.
+// SensorPart is the source of one sensor's records. Name is empty for records without a sensor.
 type SensorPart struct {
 	Name   string
 	Source Source
 }
 
-// HourState tells whether the records of an hour are still those that were read: as long as it is the same, none has come or gone.
+// HourState identifies the records of an hour: while it is unchanged, none was added or removed.
 type HourState struct {
-	// Records is how many there are, of all the logs that a hunt reads.
+	// Records is their number, over all logs that a hunt reads.
 	Records int64 `json:"records"`
-	// Arrived is when the newest of them arrived, Unix milliseconds; 0 where the source does not know.
+	// Arrived is when the newest arrived, in Unix milliseconds; 0 if the source does not know.
 	Arrived int64 `json:"arrived,omitempty"`
 }
 
-// Earliest is since when a candidate is known out of what is kept.
+// Earliest is since when a candidate is known from history.
 type Earliest struct {
-	// First is the start of its first record, Kept when what was kept at that time began.
+	// First is the start of its first record, Kept the start of what was kept at that time.
 	First, Kept time.Time
-	// RhythmSince is the change point that was found before, zero where none was.
+	// RhythmSince is the change point recorded before, or zero.
 	RhythmSince time.Time
 }
 
-// Hour is the state of an hour now, and how many of its records arrived after those that were seen before.
+// Hour is the current state of an hour, and how many of its records arrived after those seen before.
 type Hour struct {
 	HourState
 	Later int64

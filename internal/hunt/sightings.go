@@ -1,8 +1,8 @@
 package hunt
 
-// Sighting is when a destination was seen: an external address, or the name that TLS, HTTP or a proxy was asked for.
+// Sighting is when a destination was seen: an external address, or a name from TLS, HTTP or a proxy request.
 type Sighting struct {
 	Destination string
-	// First and Last are the starts of the first and last record of the span that was looked at, Unix milliseconds.
+	// First and Last are the starts of the first and last record in the span searched, in Unix milliseconds.
 	First, Last int64
 }

@@ -2,10 +2,10 @@ package hunt
 
 import "net/netip"
 
-// Signature is what a program showed of itself to one other side: an HTTP user agent or a JA3. RITA's profile asks which
-// of them a host shows to one other side alone.
+// Signature is what a program showed of itself to a destination: an HTTP user agent or a JA3. RITA's profile looks for
+// those that a host shows to only one destination.
 type Signature struct {
-	// Src showed it to Dst; Name is the Host or server name of it, as [HostName] gives it, or empty.
+	// Src showed it to Dst; Name is the destination's Host or server name, as [HostName] returns it, or empty.
 	Src, Dst netip.Addr
 	Name     string
 	// Text is the user agent or the JA3. It may be kept.

@@ -5,10 +5,11 @@ import (
 	"strings"
 )
 
-// Framework is where the ids and names of techniques are from.
+// Framework is the source of the techniques' ids and names.
 const Framework = "MITRE ATT&CK"
 
-// Threat is which of ATT&CK's techniques a finding's evidence shows, in the fields of ECS. Lists run side by side: the first id belongs to the first name.
+// Threat has the ATT&CK techniques that a finding's evidence shows, in ECS fields. Its lists are parallel: the first id
+// belongs to the first name.
 type Threat struct {
 	Framework string          `json:"framework"`
 	Tactic    Named           `json:"tactic"`
@@ -21,36 +22,36 @@ type Named struct {
 	Name []string `json:"name"`
 }
 
-// ThreatTechnique are techniques, and those of them that are known more closely.
+// ThreatTechnique are techniques, and their subtechniques if known.
 type ThreatTechnique struct {
 	Named
 	Subtechnique *Named `json:"subtechnique,omitempty"`
 }
 
-// TechniqueRule is one technique with the evidence that a finding has to carry for it.
+// TechniqueRule is one technique with the evidence it requires.
 type TechniqueRule struct {
-	// ID and Name are ATT&CK's; of a subtechnique, Parent is the name of the technique above it.
+	// ID and Name are ATT&CK's; for a subtechnique, Parent is the name of its technique.
 	ID, Name, Parent string
-	// When says what the finding has to show, for people.
+	// When describes the required evidence, for users.
 	When string
 	is   func(f *Finding) bool
 }
 
-// Technique is the id without the part of a subtechnique.
+// Technique is the id without the subtechnique.
 func (r *TechniqueRule) Technique() string {
 	id, _, _ := strings.Cut(r.ID, ".")
 	return id
 }
 
-// The tactics. Everything that dwell looks for is a call home; one technique is of another tactic as well.
+// The tactics. Everything that dwell looks for is command and control; one technique also belongs to another tactic.
 const (
 	tacticC2, nameC2       = "TA0011", "Command and Control"
 	tacticExfil, nameExfil = "TA0010", "Exfiltration"
 	exfiltration           = "T1041"
 )
 
-// TechniqueRules lists every technique that a finding may have, in the order of their ids. Only what was recorded counts: a rhythm alone is
-// no technique.
+// TechniqueRules lists every technique that a finding may have, ordered by id. Only recorded evidence counts: timing
+// alone is no technique.
 func TechniqueRules() []TechniqueRule {
 	const application = "Application Layer Protocol"
 	modifier := func(name string) func(*Finding) bool {
@@ -84,7 +85,7 @@ func TechniqueRules() []TechniqueRule {
 	}
 }
 
-// ThreatOf gives the techniques that a finding's evidence shows, nil for none and for a finding without an indicator.
+// ThreatOf returns the techniques that a finding's evidence shows; nil for none or without an indicator.
 func ThreatOf(f *Finding) *Threat {
 	if len(f.Dwell.Indicators) == 0 {
 		return nil
@@ -116,7 +117,7 @@ func ThreatOf(f *Finding) *Threat {
 	return t
 }
 
-// Techniques lists them in short, subtechniques in place of their technique: "T1071.001 Web Protocols".
+// Techniques lists them briefly, with a subtechnique in place of its technique: "T1071.001 Web Protocols".
 func (t *Threat) Techniques() []string {
 	if t == nil {
 		return nil
@@ -144,7 +145,7 @@ func (f *Finding) modified(name string) bool {
 	return slices.ContainsFunc(f.Dwell.Modifiers, func(m Modifier) bool { return m.Name == name })
 }
 
-// speaks says that Zeek recognised one of these protocols. Several are joined by commas.
+// speaks reports whether Zeek recognized one of these protocols. Several are joined by commas.
 func (f *Finding) speaks(names ...string) bool {
 	for one := range strings.FieldsFuncSeq(f.Network.Protocol, func(r rune) bool { return r == ',' || r == '+' || r == ' ' }) {
 		if slices.Contains(names, one) {
@@ -154,7 +155,7 @@ func (f *Finding) speaks(names ...string) bool {
 	return false
 }
 
-// rollUp is the network or fingerprint that a finding stands for, empty where it has one destination.
+// rollUp is the network or fingerprint of a roll-up, empty for a single destination.
 func (f *Finding) rollUp() string {
 	if d := f.Dwell.Destination; d != nil {
 		return d.Network + d.Fingerprint
@@ -162,7 +163,7 @@ func (f *Finding) rollUp() string {
 	return ""
 }
 
-// offPort says that HTTP, TLS or SSH goes over a port that is not among those it usually has.
+// offPort reports whether HTTP, TLS or SSH uses a port that is not one of its usual ones.
 func (f *Finding) offPort() bool {
 	usual := map[string][]int{
 		"http": {80, 591, 3128, 5000, 5985, 7547, 8000, 8008, 8080, 8081, 8088, 8888, 8530},

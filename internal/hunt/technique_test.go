@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTechniquesRestOnEvidence: each rule, with a finding that has its evidence and one that lacks it.
+// Each rule, with a finding that has its evidence and one that does not.
 func TestTechniquesRestOnEvidence(t *testing.T) {
 	plain := func(change func(*Finding)) *Finding {
 		f := &Finding{Destination: Destination{Port: 443}, Network: Network{Transport: "tcp", Protocol: "ssl"}, Client: Bytes{10}, Server: Bytes{10}}
@@ -65,7 +65,7 @@ func TestTechniquesRestOnEvidence(t *testing.T) {
 	require.Equal(t, &Named{[]string{"T1071.001"}, []string{"Web Protocols"}}, both.Technique.Subtechnique)
 }
 
-// TestTechniqueRulesAreDocumented: every rule stands in docs/output.md with the evidence that it wants.
+// Every rule is in docs/output.md with its required evidence.
 func TestTechniqueRulesAreDocumented(t *testing.T) {
 	b, err := os.ReadFile("../../docs/output.md")
 	require.NoError(t, err)

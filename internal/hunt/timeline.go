@@ -6,26 +6,28 @@ import (
 	"slices"
 )
 
-// TimelineParts is how many equal parts a timeline has.
+// TimelineParts is the number of equal parts of a timeline.
 const TimelineParts = 96
 
-// Timeline is when a finding's check-ins were, as pictures draw it.
+// Timeline is the distribution of a finding's check-ins, for pictures.
 type Timeline struct {
-	// Step is how many seconds a part has, Counts how many check-ins began in each part of the window, TimelineParts of them.
+	// Step is the length of a part in seconds, Counts the check-ins that start in each of the TimelineParts parts of
+	// the window.
 	Step   float64 `json:"step"`
 	Counts []int64 `json:"counts"`
-	// Intervals are how many intervals there are of each length, the shortest first; lengths without any are left out.
+	// Intervals is the number of intervals by length, shortest first, without empty bins.
 	Intervals []IntervalBin `json:"intervals,omitempty"`
 }
 
-// IntervalBin counts intervals of From seconds or more and less than To.
+// IntervalBin counts intervals in [From, To) seconds.
 type IntervalBin struct {
 	From  float64 `json:"from"`
 	To    float64 `json:"to"`
 	Count int64   `json:"count"`
 }
 
-// NewTimeline counts starts (Unix milliseconds, ascending) over a window of milliseconds; those outside it are left out. It is nil where none is left.
+// NewTimeline counts the starts (Unix milliseconds, ascending) in [begin, end), in milliseconds. It is nil if there are
+// none.
 func NewTimeline(starts []int64, begin, end int64) *Timeline {
 	from, _ := slices.BinarySearch(starts, begin)
 	to, _ := slices.BinarySearch(starts, end)
@@ -39,7 +41,8 @@ func NewTimeline(starts []int64, begin, end int64) *Timeline {
 	return t
 }
 
-// edges are the bounds of bins: 0, 1 s, then growing by a quarter, so that a jitter of 20% fills about two bins whatever the interval.
+// edges are the bounds of bins: 0, 1 s, then growing by a quarter, so that a jitter of 20% fills about two bins at any
+// interval.
 var edges = func() []float64 {
 	list := []float64{0, 1}
 	for list[len(list)-1] < 31*86400 {
@@ -48,10 +51,11 @@ var edges = func() []float64 {
 	return list
 }()
 
-// IntervalEdges are the bounds of the bins that Intervals counts in, ascending.
+// IntervalEdges are the bounds of the bins of Intervals, ascending.
 func IntervalEdges() []float64 { return edges }
 
-// Intervals counts the intervals between starts (Unix milliseconds, ascending) by their length, the shortest first. Empty bins are left out.
+// Intervals counts the intervals between starts (Unix milliseconds, ascending) by length, shortest first, without empty
+// bins.
 func Intervals(starts []int64) []IntervalBin {
 	counts := make([]int64, len(edges))
 	for i := 1; i < len(starts); i++ {
@@ -70,7 +74,7 @@ func Intervals(starts []int64) []IntervalBin {
 	return out
 }
 
-// Add takes another timeline of the same window in, as that of a campaign is made of its members'; one of another window is left out.
+// Add adds another timeline of the same window, as for a campaign's members; one of another window is ignored.
 func (t *Timeline) Add(more *Timeline) {
 	if more == nil || len(more.Counts) != TimelineParts || more.Step != t.Step && t.Step != 0 {
 		return

@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTimelineCountsEveryCheckInOnce: counted by hand, one every 15 minutes of a day, which is a part each.
+// Check-ins every 15 minutes of a day fall into one part each, counted by hand.
 func TestTimelineCountsEveryCheckInOnce(t *testing.T) {
 	const day = 86_400_000
 	starts := []int64{-5000}
@@ -28,7 +28,7 @@ func TestTimelineCountsEveryCheckInOnce(t *testing.T) {
 	require.Nil(t, NewTimeline(nil, 0, day))
 }
 
-// TestTimelinesAddUp: a campaign's picture holds all of its members' check-ins and intervals.
+// A campaign's timeline has all of its members' check-ins and intervals.
 func TestTimelinesAddUp(t *testing.T) {
 	a, b := NewTimeline([]int64{0, 60_000, 120_000}, 0, 9_600_000), NewTimeline([]int64{0, 3_600_000, 3_660_000}, 0, 9_600_000)
 	var sum Timeline

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Window is a span of time that a hunt looks at: half-open, [Start, End), UTC, whole milliseconds.
-// A connection belongs to it when the connection's start does.
+// Window is a half-open time span, [Start, End), UTC, in whole milliseconds. A connection belongs to it if it starts in
+// it.
 type Window struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
 }
 
-// NewWindow cuts both ends to whole milliseconds UTC, the resolution in which both sources give connections.
+// NewWindow truncates both ends to milliseconds UTC, the resolution of connections in both sources.
 func NewWindow(start, end time.Time) (Window, error) {
 	w := Window{Start: start.UTC().Truncate(time.Millisecond), End: end.UTC().Truncate(time.Millisecond)}
 	if !w.End.After(w.Start) {
@@ -25,20 +25,20 @@ func NewWindow(start, end time.Time) (Window, error) {
 // Duration is the window's length.
 func (w Window) Duration() time.Duration { return w.End.Sub(w.Start) }
 
-// Contains says whether a connection that started at ms (Unix milliseconds) belongs to the window.
+// Contains reports whether a connection that started at ms (Unix milliseconds) belongs to the window.
 func (w Window) Contains(ms int64) bool {
 	return ms >= w.Start.UnixMilli() && ms < w.End.UnixMilli()
 }
 
-// String gives the window as analysts write it: two RFC 3339 times.
+// String is the window as two RFC 3339 times.
 func (w Window) String() string {
 	return w.Start.Format(time.RFC3339) + "/" + w.End.Format(time.RFC3339)
 }
 
-// ReadFrom is where reading has to begin so that RITA's numbers come out as RITA's: RITA takes the 24 hours
-// before the newest connection and then starts at the hour in which they begin, so up to an hour before a
-// window of 24 h is read too. What lies before Start counts for RITA's five numbers and for nothing else.
-// Windows shorter than 24 h have no such margin: RITA's would begin at their first connection.
+// ReadFrom is where reading must start to reproduce RITA's numbers. RITA takes the 24 hours before the newest
+// connection and starts at the full hour in which they begin, so a window of 24 h needs up to an hour before it. What
+// is before Start counts only for RITA's five numbers. Windows under 24 h have no margin: RITA's would start at their
+// first connection.
 func (w Window) ReadFrom() time.Time {
 	const day = 24 * time.Hour
 	if w.Duration() < day {
