@@ -1,13 +1,14 @@
-# dwell's two commands are `make demo` and `make test`; both do all their own set-up. `make help` lists the rest.
+# dwell's two main commands are `make demo` and `make test`; both set up what they need. `make help` lists the rest.
 SHELL := /bin/bash
 GO ?= go
-# A build is static, small and the same wherever it is made: no cgo, no debug tables, no paths. What it was made from stands in it (dwell --version).
+# Builds are static, stripped and reproducible: no cgo, no debug tables, no paths. dwell --version shows what they were
+# built from.
 BUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w"
 STATICCHECK = $(GO) run -modfile=tools/go.mod honnef.co/go/tools/cmd/staticcheck
 DEADCODE = $(GO) run -modfile=tools/go.mod golang.org/x/tools/cmd/deadcode
-# Packages whose tests use several goroutines and are cheap enough for the race detector.
+# Packages with concurrent tests that are cheap enough for the race detector.
 RACE = ./internal/pairs ./internal/pipeline/... ./internal/es/... ./query/zeek/... ./query/once ./internal/schedule ./internal/atomicfile ./internal/evidence/firstseen ./internal/evidence/intel ./internal/store/spool
-# How many connections make bench loads and reads.
+# The number of connections that make bench loads and reads.
 BENCH_CONNECTIONS ?= 300000
 NODE = $(GO) run ./integration/testnode/cmd/testnode
 

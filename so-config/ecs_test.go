@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// ecs are the fields of the Elastic Common Schema that dwell uses or may use, with type and, for lists, [] behind it: what
-// github.com/elastic/ecs v8.17.0, generated/csv/fields.csv, says of them. A new field of a document is added here out of that list.
+// ecs are the Elastic Common Schema fields that dwell may use, with their type and [] for lists, from
+// github.com/elastic/ecs v8.17.0, generated/csv/fields.csv. Add the ECS fields of new documents here.
 var ecs = map[string]string{
 	"@timestamp": "date", "message": "match_only_text", "tags": "keyword[]", "ecs.version": "keyword",
 	"data_stream.type": "constant_keyword", "data_stream.dataset": "constant_keyword", "data_stream.namespace": "constant_keyword",
@@ -27,13 +27,13 @@ var ecs = map[string]string{
 	"threat.technique.name": "keyword[]", "threat.technique.reference": "keyword[]", "threat.technique.subtechnique.id": "keyword[]", "threat.technique.subtechnique.name": "keyword[]",
 }
 
-// family is what is searched alike: constant_keyword and match_only_text come with modules that a plain Elasticsearch does not have, so
-// keyword and text stand in for them.
+// family maps types to equivalent ones that a plain Elasticsearch has: constant_keyword and match_only_text come with
+// modules.
 func family(typ string) string {
 	return map[string]string{"constant_keyword": "keyword", "match_only_text": "text"}[typ]
 }
 
-// foreignToECS are fields outside ECS, below dwell and beacon apart: names that Security Onion uses for the same thing in its own data
+// foreignToECS are fields outside ECS, dwell and beacon: names that Security Onion uses in its own data
 // (docs/facts/security-onion.md).
 var foreignToECS = map[string]bool{
 	"event.severity_label": true, "event.acknowledged": true, "event.acknowledged_timestamp": true, "event.acknowledged_elapsed_seconds": true,
@@ -42,8 +42,8 @@ var foreignToECS = map[string]bool{
 	"network.connections": true, "network.average_bytes": true, "log.id.uid": true,
 }
 
-// TestFieldsFollowECS holds every field of every document to ECS: its type, whether it is a list, and that nothing of ours stands at the
-// top level but dwell and beacon, where Security Onion has RITA's numbers.
+// Every field of every document follows ECS in type and list-ness. Top-level fields outside ECS are only dwell and
+// beacon, where Security Onion has RITA's numbers.
 func TestFieldsFollowECS(t *testing.T) {
 	require.Equal(t, "8.17.0", hunt.ECSVersion, "the table above is of that version")
 	lists := map[string]bool{}
@@ -72,7 +72,7 @@ func TestFieldsFollowECS(t *testing.T) {
 	}
 }
 
-// listed notes for each leaf of a document whether it is a list.
+// listed records for each leaf of a document whether it is a list.
 func listed(prefix string, typ reflect.Type, into map[string]bool) {
 	for i := range typ.NumField() {
 		f := typ.Field(i)

@@ -20,7 +20,7 @@ import (
 
 var update = flag.Bool("update", false, "write the sample configuration anew")
 
-// sample is the sample configuration, made of the table of settings: every key explained, none set but the first.
+// sample is the sample configuration, generated from the settings: every key is explained, and only the first is set.
 func sample(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
@@ -71,7 +71,7 @@ func TestSampleConfiguration(t *testing.T) {
 	require.Equal(t, defaults.Config, loaded.Config, "what it sets are the defaults")
 }
 
-// TestSaltSettingsAreGoodConfiguration: what the state would write as /etc/dwell/config.yaml is read by dwell.
+// dwell reads the configuration that the state would write to /etc/dwell/config.yaml.
 func TestSaltSettingsAreGoodConfiguration(t *testing.T) {
 	b, err := os.ReadFile("salt/dwell/settings.yaml")
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestSaltSettingsAreGoodConfiguration(t *testing.T) {
 	require.Len(t, loaded.Hunt.Internal, 3)
 }
 
-// TestPrintIsReadyForSalt: every file that the state asks for lies where it looks, program included.
+// Every file that the state refers to is where it looks, including the program.
 func TestPrintIsReadyForSalt(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "files")
 	program := filepath.Join(t.TempDir(), "program")
@@ -138,7 +138,7 @@ func TestSystemdUnits(t *testing.T) {
 	for _, unit := range []string{"dwell-hunt.service", "dwell-hunt.timer", "dwell-serve.service"} {
 		b, err := os.ReadFile(filepath.Join("systemd", unit))
 		require.NoError(t, err)
-		// The program is not installed where this runs.
+		// The program is not installed on the test host.
 		text := strings.ReplaceAll(string(b), "/usr/sbin/dwell ", "/bin/true ")
 		require.NoError(t, os.WriteFile(filepath.Join(dir, unit), []byte(text), 0o600))
 	}
@@ -152,7 +152,7 @@ func TestSystemdUnits(t *testing.T) {
 	require.Empty(t, about, "%v", err)
 }
 
-// aggregatable gives the type of every field of our streams that can be grouped by.
+// aggregatable returns the type of every field of dwell's streams that can be grouped by.
 func aggregatable(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -171,7 +171,7 @@ func aggregatable(t *testing.T) map[string]string {
 	return out
 }
 
-// TestSOCQueries holds every field of the console's queries and columns to the templates.
+// The templates have every field of the console's queries and columns.
 func TestSOCQueries(t *testing.T) {
 	fields := aggregatable(t)
 	var queries map[string][]struct {
@@ -223,8 +223,7 @@ func TestSOCQueries(t *testing.T) {
 	}
 }
 
-// TestEveryFileIsEmbedded: what is readable here is in the program too. Go's embedding leaves out names that begin with a
-// dot or an underscore.
+// Every file here is in the program too, although go:embed skips names that start with a dot or an underscore.
 func TestEveryFileIsEmbedded(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)

@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 )
 
-// saltFiles is where the Salt state looks for what it puts into place.
+// saltFiles is the directory of the Salt state's files.
 const saltFiles = "salt/dwell/files"
 
-// Print writes every file into a new directory, the Salt state's files with them, so that the state can be copied as it is.
-// program is the dwell to copy for the state; empty leaves it out. The error wraps fs.ErrExist where the directory exists.
+// Print writes every file to a new directory, including the Salt state's files, so that the state can be copied from
+// it. program is the dwell binary to include; empty omits it. The error wraps fs.ErrExist if the directory exists.
 func Print(dir, program string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // Nothing in it is secret.
 		return err
@@ -36,7 +36,7 @@ func Print(dir, program string) error {
 			return fmt.Errorf("write files for the Salt state: %w", err)
 		}
 	}
-	for _, script := range []string{"soc/dwell-soc-queries"} { // an embedded file has no mode
+	for _, script := range []string{"soc/dwell-soc-queries"} { // embedded files have no mode
 		if err := os.Chmod(filepath.Join(dir, filepath.FromSlash(script)), 0o755); err != nil { //nolint:gosec // It is to be run.
 			return err
 		}

@@ -13,13 +13,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// manager is a Security Onion manager as far as Salt sees it: the two trees, a pillar top, and a state that writes the
-// console's settings as Security Onion's own does, with pillar lists in the place of default lists.
+// manager imitates a Security Onion manager for Salt: the two trees, a pillar top, and a state that writes the
+// console's settings like Security Onion's, with pillar lists replacing default lists.
 type manager struct {
 	root, bin string
 }
 
-// newManager needs a real Salt: salt-call in DWELL_TEST_SALT or on the path ("pip install salt").
+// newManager needs a real Salt: salt-call from DWELL_TEST_SALT or the path ("pip install salt").
 func newManager(t *testing.T, defaults []byte) *manager {
 	t.Helper()
 	bin := os.Getenv("DWELL_TEST_SALT")
@@ -71,7 +71,7 @@ func (m *manager) saltCall() string {
 	return filepath.Join(m.bin, "salt-call") + " --local -l error -c " + m.path("etc")
 }
 
-// salt runs a function of Salt and gives its answer.
+// salt runs a Salt function and returns its output.
 func (m *manager) salt(t *testing.T, args ...string) json.RawMessage {
 	t.Helper()
 	words := append(strings.Fields(m.saltCall()), "--out=json", "--retcode-passthrough")
@@ -86,7 +86,7 @@ func (m *manager) salt(t *testing.T, args ...string) json.RawMessage {
 
 type query struct{ Name, Query string }
 
-// console is what the console would have after a highstate.
+// console is the console's configuration after a highstate.
 type console struct {
 	Server struct {
 		Client struct{ Hunt, Dashboards struct{ Queries []query } }
@@ -94,7 +94,7 @@ type console struct {
 	EventFields map[string][]string
 }
 
-// queries gives the lists that dwell adds to.
+// queries returns the lists that dwell extends.
 func (c console) queries() map[string][]query {
 	return map[string][]query{"hunt": c.Server.Client.Hunt.Queries, "dashboards": c.Server.Client.Dashboards.Queries}
 }
@@ -123,8 +123,8 @@ func ourQueries(t *testing.T) (ours map[string][]query) {
 	return ours
 }
 
-// onionDefaults is shaped as Security Onion 2.4's defaults are: 62 hunt queries of which 23 share seven names, 80 dashboards.
-// DWELL_TEST_SOC_DEFAULTS names the real salt/soc/defaults.yaml, which is not ours to keep here, to test with that.
+// onionDefaults has the shape of Security Onion 2.4's defaults: 62 hunt queries, of which 23 share seven names, and 80
+// dashboards. DWELL_TEST_SOC_DEFAULTS can name the real salt/soc/defaults.yaml, which is not distributed here.
 func onionDefaults(t *testing.T) []byte {
 	t.Helper()
 	if path := os.Getenv("DWELL_TEST_SOC_DEFAULTS"); path != "" {
@@ -156,8 +156,8 @@ func onionDefaults(t *testing.T) []byte {
 	return b
 }
 
-// TestConsoleKeepsItsOwnQueries: with dwell's queries in, every query of Security Onion is in force in its old order, an
-// update and an administrator's change show without a second run, and what is taken out leaves no byte behind.
+// With dwell's queries added, all of Security Onion's stay in order, an update or an administrator's change takes
+// effect without a second run, and removal restores every byte.
 func TestConsoleKeepsItsOwnQueries(t *testing.T) {
 	m := newManager(t, onionDefaults(t))
 	ours := ourQueries(t)
@@ -187,13 +187,13 @@ func TestConsoleKeepsItsOwnQueries(t *testing.T) {
 	require.Equal(t, first, m.read(t, "local/pillar/soc/adv_soc.sls"), "a second run changes nothing")
 	require.Contains(t, string(m.salt(t, "pillar.get", "soc:config:server:maxPacketCount")), "5000", "the file's own settings hold")
 
-	// The master makes the pillar in a process of another kind.
+	// The master renders the pillar in another kind of process.
 	master, err := exec.CommandContext(t.Context(), filepath.Join(m.bin, "salt-run"), "-l", "error", "-c", m.path("etc"), "--out=json", "pillar.show_pillar", "manager_standalone").Output()
 	require.NoError(t, err)
 	require.Contains(t, string(master), "dwell - Findings")
 	require.NotContains(t, string(master), "_errors")
 
-	// An update of Security Onion changes the first query and brings another.
+	// An update of Security Onion changes the first query and adds one.
 	var tree map[string]any
 	require.NoError(t, yaml.Unmarshal(onionDefaults(t), &tree))
 	hunt := tree["soc"].(map[string]any)["config"].(map[string]any)["server"].(map[string]any)["client"].(map[string]any)["hunt"].(map[string]any)
@@ -221,8 +221,7 @@ func TestConsoleKeepsItsOwnQueries(t *testing.T) {
 	require.Equal(t, before, m.console(t))
 }
 
-// TestHelperPutsBackWhatDoesNotWork: whatever it meets, the pillar afterwards has no error that it had not before, and the
-// files are those that were there.
+// Whatever the helper meets, the pillar has no new error afterwards, or the old files are restored.
 func TestHelperPutsBackWhatDoesNotWork(t *testing.T) {
 	m := newManager(t, onionDefaults(t))
 	m.console(t)
@@ -249,7 +248,7 @@ func TestHelperPutsBackWhatDoesNotWork(t *testing.T) {
 	require.Len(t, m.console(t).Server.Client.Hunt.Queries, 62+len(ourQueries(t)["hunt"]), "a first line that must stay first does")
 }
 
-// TestHelperWithoutAManager: where there is nothing to change, the error says where to run it.
+// Without a manager the error says where to run the helper.
 func TestHelperWithoutAManager(t *testing.T) {
 	if _, err := exec.LookPath("python3"); err != nil {
 		t.Skip("python3 is not here: the helper for the console's queries was not run")
@@ -269,7 +268,7 @@ func TestHelperWithoutAManager(t *testing.T) {
 	require.Empty(t, entries)
 }
 
-// TestSaltStateRenders: real Salt takes the state as it is printed, for each way to run.
+// A real Salt renders the printed state, for each mode.
 func TestSaltStateRenders(t *testing.T) {
 	m := newManager(t, onionDefaults(t))
 	printed := filepath.Join(t.TempDir(), "files")

@@ -1,21 +1,21 @@
-// Package soconfig holds what dwell installs in other systems: Elasticsearch templates, roles and policies; queries
+// Package soconfig has the files that dwell installs elsewhere: Elasticsearch templates, roles and policies; queries
 // for Security Onion's console; Kibana dashboards; systemd units; a Salt state; a sample configuration.
 //
-// # What the templates promise
+// # Templates
 //
-// Every field of a finding, an alert and a hunt has an explicit mapping; a test walks the structs of internal/hunt and
-// demands it. Elasticsearch would otherwise make a long of the first score that happens to be 1, and 0.87 would become 0.
+// Every field of a finding, an alert and a hunt has an explicit mapping; a test walks the structs of internal/hunt to
+// check that. Otherwise Elasticsearch would map a score that happens to be 1 as long, and 0.87 would become 0.
 //
-// Mappings are "dynamic: false", not strict: a field that we forgot, or that a newer dwell writes into an older
-// template, is stored and shown but not indexed, and the finding is not lost. The one exception is event, which is
-// "dynamic: true", since Security Onion writes there when an analyst acknowledges or escalates, and searches for it.
+// Mappings are "dynamic: false", not strict: an unmapped field, for example from a newer dwell, is stored and shown but
+// not indexed, and the finding is not lost. Only event is "dynamic: true", because Security Onion writes and searches
+// fields there when an analyst acknowledges or escalates.
 //
-// Fields that Security Onion has too bear its types, down to the "keyword" twin under addresses, ports and names, for
-// its own saved searches ask for those.
+// Fields that Security Onion has too get its types, including the "keyword" subfields of addresses, ports and names,
+// which its saved searches use.
 //
-// Priority is 510: above Security Onion's own templates (500 and 501), far above its catch-all (1) and Elastic's (100, 200).
-// One shard and no replica are Security Onion's defaults; a component template named dwell@custom, if somebody makes it,
-// is laid over ours. The component template dwell-lifecycle is there only where the cluster has lifecycle policies.
+// The priority is 510: above Security Onion's templates (500 and 501), its catch-all (1) and Elastic's (100, 200). One
+// shard and no replica are Security Onion's defaults; an administrator's component template dwell@custom overrides
+// them. The component template dwell-lifecycle exists only if the cluster has lifecycle policies.
 package soconfig
 
 import (
@@ -26,8 +26,8 @@ import (
 	"strings"
 )
 
-// The data streams that dwell writes. Letters, dots and underscores only: Security Onion's disk cleaner cannot read
-// other names (docs/design.md, 5.3).
+// The data streams that dwell writes. Names have letters, dots and underscores only: Security Onion's disk cleaner
+// cannot parse others (docs/design.md, 5.3).
 const (
 	FindingStream     = "logs-dwell.finding-so"
 	HuntStream        = "logs-dwell.hunt-so"
@@ -35,13 +35,13 @@ const (
 	DispositionStream = "logs-dwell.disposition-so"
 )
 
-// ManagedBy marks in _meta what is ours.
+// ManagedBy marks dwell's objects in _meta.
 const ManagedBy = "dwell"
 
-// Kind is what an object is to Elasticsearch.
+// Kind is the type of an object in Elasticsearch.
 type Kind string
 
-// The kinds, as people say them.
+// The kinds, for display.
 const (
 	ComponentTemplate Kind = "component template"
 	IndexTemplate     Kind = "index template"
@@ -49,14 +49,14 @@ const (
 	LifecyclePolicy   Kind = "lifecycle policy"
 )
 
-// Object is one thing to put into a cluster.
+// Object is one object to install in a cluster.
 type Object struct {
 	Kind Kind
-	// Name is the object's name in the cluster, which is its file's name.
+	// Name is the object's name in the cluster and of its file.
 	Name string
-	// File is the path below so-config.
+	// File is the path under so-config.
 	File string
-	// Version is what _meta (of a role: metadata; of a policy: policy._meta) says.
+	// Version is the version in _meta (of a role: metadata; of a policy: policy._meta).
 	Version int
 	// Body is the JSON to send.
 	Body []byte
@@ -79,7 +79,7 @@ func folders() []struct {
 	}
 }
 
-// Templates gives the component templates and then the index templates, each kind by name.
+// Templates returns the component templates, then the index templates, each sorted by name.
 func Templates() ([]Object, error) {
 	var out []Object
 	for _, f := range folders() {
@@ -98,11 +98,11 @@ func Templates() ([]Object, error) {
 	return out, nil
 }
 
-// lifecycleComponent is the component template that says how long things are kept, whatever the cluster has for that.
+// lifecycleComponent is the component template with the retention, in whichever form the cluster supports.
 const lifecycleComponent = "dwell-lifecycle"
 
-// Lifecycle gives the lifecycle policy and the component template that ties our streams to it, for clusters that have
-// lifecycle management. The index templates name that component and do without where it is missing.
+// Lifecycle returns the lifecycle policy and the component template that assigns it, for clusters with lifecycle
+// management. The index templates tolerate a missing component.
 func Lifecycle() (policy, component Object, err error) {
 	if policy, err = read(LifecyclePolicy, "elasticsearch/lifecycle/dwell.json"); err != nil {
 		return policy, component, err
@@ -111,27 +111,27 @@ func Lifecycle() (policy, component Object, err error) {
 	return policy, component, err
 }
 
-// Retention gives the component template of the same name for clusters that have data stream lifecycles only.
+// Retention returns the component template of the same name for clusters with data stream lifecycles only.
 func Retention() (Object, error) {
 	o, err := read(ComponentTemplate, "elasticsearch/lifecycle/dwell-retention.json")
 	o.Name = lifecycleComponent
 	return o, err
 }
 
-// HuntRole gives the role that may do what dwell does and nothing else: look at the cluster and at index templates, read
-// Zeek's connections, read and write dwell's own streams. It deletes nothing. The same JSON is the role descriptor of an
-// API key.
+// HuntRole returns the role with exactly dwell's privileges: view the cluster and index templates, read Zeek's
+// connections, read and write dwell's streams, delete nothing. The same JSON is the role descriptor of an API key.
 func HuntRole() (Object, error) { return read(Role, "elasticsearch/role/dwell.json") }
 
-// AnalystRole gives the role of people: they read what dwell reads and found, and record dispositions. It writes no hunt.
+// AnalystRole returns the analysts' role: read what dwell reads and found, and record dispositions. It cannot write
+// hunts.
 func AnalystRole() (Object, error) { return read(Role, "elasticsearch/role/dwell-analyst.json") }
 
-// alertStreams are where Security Onion keeps the alerts of others, which dwell counts for each host.
+// alertStreams are Security Onion's streams of other tools' alerts, which dwell counts per host.
 func alertStreams() []string {
 	return []string{"logs-suricata.alerts-so", "logs-suricata-so", "logs-detections.alerts-so"}
 }
 
-// WithAlerts gives a role that may also read the alerts of others.
+// WithAlerts returns a role that may also read other tools' alerts.
 func WithAlerts(role Object) (Object, error) {
 	var body map[string]any
 	if err := json.Unmarshal(role.Body, &body); err != nil {
@@ -147,7 +147,7 @@ func WithAlerts(role Object) (Object, error) {
 	return role, nil
 }
 
-// read gives one embedded object and checks that it says what version it is and that it is ours.
+// read returns one embedded object, and checks that it has a version and is marked as dwell's.
 func read(kind Kind, file string) (Object, error) {
 	body, err := files.ReadFile(file)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// field is a mapping as it stands in a template.
+// field is a mapping in a template.
 type field struct {
 	Type        string           `json:"type"`
 	IgnoreAbove int              `json:"ignore_above"`
@@ -46,7 +46,7 @@ type template struct {
 	} `json:"template"`
 }
 
-// byName gives every template, decoded so strictly that a misspelt key is an error.
+// byName returns every template, decoded strictly so that a misspelled key is an error.
 func byName(t *testing.T) map[string]template {
 	t.Helper()
 	objects, err := Templates()
@@ -62,7 +62,7 @@ func byName(t *testing.T) map[string]template {
 	return out
 }
 
-// leaves flattens a mapping to "path" -> type.
+// leaves flattens a mapping to path -> type.
 func leaves(prefix string, props map[string]field, into map[string]field) {
 	for name, f := range props {
 		if f.Properties != nil {
@@ -73,7 +73,7 @@ func leaves(prefix string, props map[string]field, into map[string]field) {
 	}
 }
 
-// want walks a struct by its JSON tags and gives the type that each leaf must be mapped to.
+// want walks a struct by its JSON tags and returns the type that each leaf must have.
 func want(t *testing.T, prefix string, typ reflect.Type, into map[string]string) {
 	t.Helper()
 	for i := range typ.NumField() {
@@ -116,7 +116,7 @@ func want(t *testing.T, prefix string, typ reflect.Type, into map[string]string)
 }
 
 func TestEveryFieldHasItsMapping(t *testing.T) {
-	// What Security Onion itself writes into our documents (docs/facts/security-onion.md, 2.5 rule 8).
+	// Security Onion writes these into dwell's documents (docs/facts/security-onion.md, 2.5 rule 8).
 	foreign := map[string]string{"event.acknowledged": "boolean", "event.acknowledged_timestamp": "keyword", "event.acknowledged_elapsed_seconds": "long",
 		"event.escalated": "boolean", "event.escalated_timestamp": "keyword", "event.escalated_elapsed_seconds": "long"}
 	for _, c := range []struct {
@@ -146,7 +146,8 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 				if f.Type != "keyword" || f.Index != nil && !*f.Index {
 					continue
 				}
-				// 8191 characters of four bytes are Lucene's limit of 32,766; a longer term makes a document fail.
+				// 8191 characters of four bytes are Lucene's limit of 32,766 bytes; a longer term makes a document
+				// fail.
 				require.True(t, f.IgnoreAbove >= 256 && f.IgnoreAbove <= 8191, "%s has ignore_above %d", path, f.IgnoreAbove)
 			}
 			require.Equal(t, false, m.Dynamic, "a surprise must not change the mapping")
@@ -157,7 +158,7 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 	}
 }
 
-// TestTwins holds the twins to what docs/facts/security-onion.md 1.3 shows of Security Onion's own mapping.
+// The keyword subfields are those of Security Onion's own mapping (docs/facts/security-onion.md 1.3).
 func TestTwins(t *testing.T) {
 	m := byName(t)[string(ComponentTemplate)+" dwell-finding"].Template.Mappings
 	mapped := map[string]field{}
@@ -171,7 +172,7 @@ func TestTwins(t *testing.T) {
 func TestIndexTemplates(t *testing.T) {
 	all := byName(t)
 	var patterns []string
-	// Security Onion's disk cleaner cuts names with this expression (docs/facts/security-onion.md, 2.3).
+	// Security Onion's disk cleaner parses names with this expression (docs/facts/security-onion.md, 2.3).
 	cleaner := regexp.MustCompile(`^logs-[a-zA-Z_.]+-[a-zA-Z_.]+$`)
 	for name, tpl := range all {
 		if !strings.HasPrefix(name, string(IndexTemplate)) {
@@ -198,7 +199,7 @@ func TestIndexTemplates(t *testing.T) {
 	require.Equal(t, []string{AlertStream, DispositionStream, FindingStream, HuntStream}, patterns)
 }
 
-// TestRolesGrantNoMore: names are spelt out, nothing is deleted or managed, and what is not ours is only read.
+// Roles name indices in full, never delete or manage, and only read what is not dwell's.
 func TestRolesGrantNoMore(t *testing.T) {
 	type role struct {
 		Cluster []string `json:"cluster"`

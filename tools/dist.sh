@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes dist/: packages, archives, licences, bill of materials, checksums. The same commit gives the same bytes.
-# DIST_TARGETS makes some only (linux-amd64 ...), DIST another directory, DIST_VERSION says another version than git's.
+# Makes dist/: packages, archives, licenses, bill of materials, checksums. The same commit gives the same bytes.
+# DIST_TARGETS limits the targets (linux-amd64 ...), DIST is the output directory, DIST_VERSION overrides git's version.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -9,7 +9,7 @@ case $out in /*) ;; *) out=$PWD/$out ;; esac
 described=$(git describe --tags --always --dirty 2>/dev/null || echo dev)
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
 export SOURCE_DATE_EPOCH CGO_ENABLED=0 LC_ALL=C TZ=UTC
-# Packages want a version that begins with a number; without a tag it is 0.0.0 and says the commit.
+# Package versions must start with a digit; without a tag the version is 0.0.0 with the commit.
 case $described in
 v[0-9]*) version=${described#v} ;;
 *) version=0.0.0+git.$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y%m%d).$described ;;
@@ -56,7 +56,7 @@ for arch in amd64 arm64; do
 	done
 done
 cp "$common/sbom.cdx.json" LICENSE THIRD-PARTY-NOTICES.txt "$out/"
-# What this version brings, by the changelog.
+# The changelog of this version.
 awk '/^## /{n++} n==1' CHANGELOG.md >"$out/CHANGES.txt"
 (cd "$out" && sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)
 (cd "$out" && ls -l)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for the given time, or number of inputs (5000x), each (default 10s), one after another.
+# Runs each fuzz target of the module in turn, for a time or a number of inputs (5000x); the default is 10s.
 set -euo pipefail
 time=${1:-10s}
 go list ./... | while read -r package; do

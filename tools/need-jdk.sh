@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sees to the JDK and Maven that the test Elasticsearch runs on. As root with apt it installs what is missing, saying so
-# first; otherwise it prints the one command to run. DWELL_NO_INSTALL=1 stops the installing. Never fails by itself: who
-# needs the server (DWELL_REQUIRE_ELASTICSEARCH=1) says so when it is not there.
+# Checks for the JDK and Maven that the test Elasticsearch needs. As root with apt it announces and installs what is
+# missing (not with DWELL_NO_INSTALL=1); otherwise it prints the command. It never fails: tests that need the server
+# (DWELL_REQUIRE_ELASTICSEARCH=1) report its absence.
 set -u
 if [ -n "${DWELL_TEST_ELASTICSEARCH_URL:-}" ]; then exit 0; fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then exit 0; fi

@@ -1,6 +1,6 @@
 package kibana
 
-// Format is how the data view has a field's values shown; empty for Kibana's own way.
+// Format is how the data view displays a field; empty is Kibana's default.
 type Format string
 
 // The formats.
@@ -10,7 +10,7 @@ const (
 	Score    Format = "score"
 )
 
-// Formats are the fields that need a format: seconds as people say them, bytes with a unit, scores with two decimals.
+// Formats are the fields with a format: durations, bytes with a unit, scores with two decimals.
 var Formats = func() map[string]Format {
 	m := map[string]Format{}
 	for format, fields := range map[Format][]string{

@@ -1,15 +1,15 @@
-// Package kibana makes dwell's Kibana objects from one table of panels ([Dashboards]): the data view, saved searches
-// and dashboards in so-config/kibana/dwell.ndjson.
+// Package kibana generates dwell's Kibana objects from one table of panels ([Dashboards]): the data view, saved
+// searches and dashboards in so-config/kibana/dwell.ndjson.
 //
-// Panels are Lens, by value, on one data view with a fixed id that is in the file too. The objects are written in the
-// format of Kibana 8.7 and 8.8, which later versions read and Security Onion's oldest supported one (8.14) does too. They
-// were checked offline; importing them into a Kibana is not tested here.
+// Panels are Lens, by value, on one data view with a fixed id that the file contains. The format is that of Kibana 8.7
+// and 8.8, which later versions read, including 8.14, the oldest that Security Onion supports. The objects are checked
+// offline; importing them into a Kibana is not tested.
 //
-// Counts go by finding id: the same finding in hunt after hunt is one. A finding whose severity changed in the range of time
-// counts once under each.
+// Counts are by finding id, so a finding that several hunts found counts once. If its severity changed in the time
+// range, it counts once per severity.
 package kibana
 
-// DataView is the id of the data view, Pattern what it covers; RawView and RawPattern are those of Zeek's own records.
+// DataView is the id of the data view, Pattern its index pattern; RawView and RawPattern are those for Zeek's records.
 const (
 	DataView   = "dwell"
 	Pattern    = "logs-dwell.*-so"
@@ -20,12 +20,12 @@ const (
 // Dashboard is one dashboard.
 type Dashboard struct {
 	ID, Title, About string
-	// Days is the range of time that it opens with.
+	// Days is the default time range.
 	Days   int
 	Panels []Panel
 }
 
-// Kind is how a panel is drawn.
+// Kind is the type of a panel.
 type Kind string
 
 // The kinds.
@@ -36,31 +36,31 @@ const (
 	Donut  Kind = "donut"
 	Table  Kind = "table"
 	Text   Kind = "text"
-	// Found shows documents: those of the saved search of Panel.Search.
+	// Found shows the documents of the saved search Panel.Search.
 	Found Kind = "found"
 )
 
-// Panel is one panel. X, Y, W and H are in Kibana's grid of 48 columns.
+// Panel is one panel. X, Y, W and H are in Kibana's 48-column grid.
 type Panel struct {
 	Title      string
 	Kind       Kind
 	X, Y, W, H int
 	// Dataset is event.dataset of the documents: dwell.finding, dwell.alert, dwell.hunt or dwell.disposition.
 	Dataset string
-	// Where are further conditions.
+	// Where are additional conditions.
 	Where []Condition
-	// By are the groups, outermost first; Values what is shown of each group.
+	// By are the groups, outermost first; Values are computed per group.
 	By     []Group
 	Values []Value
 	// Markdown is a Text panel's content, Search the id of a Found panel's saved search.
 	Markdown, Search string
-	// Raw says that it shows Zeek's records and not dwell's.
+	// Raw panels show Zeek's records instead of dwell's.
 	Raw bool
-	// Drill is the dashboard that a click leads to, with what was clicked on as a filter.
+	// Drill is the dashboard that a click opens, filtered by the clicked value.
 	Drill string
 }
 
-// Condition is a field that has a value, or for numbers (AtLeast) that reaches it.
+// Condition requires a value of a field, or for numbers a minimum (AtLeast).
 type Condition struct {
 	Field   string
 	Value   string
@@ -68,17 +68,17 @@ type Condition struct {
 	Not     bool
 }
 
-// Group splits by a field's values, Size of them at most, or, with no Size, by time.
+// Group splits by the Size most frequent values of a field, or by time if Size is 0.
 type Group struct {
 	Field string
 	Size  int
 	Label string
 }
 
-// Op is what is computed of a group.
+// Op is what is computed per group.
 type Op string
 
-// The operations, as Lens calls them.
+// The operations, by Lens's names.
 const (
 	Unique  Op = "unique_count"
 	Max     Op = "max"
@@ -86,23 +86,24 @@ const (
 	Sum     Op = "sum"
 	Min     Op = "min"
 	Median  Op = "median"
-	// Count is how many documents have the field.
+	// Count is the number of documents with the field.
 	Count Op = "count"
-	// Last is the value in the newest document, of a field of any type.
+	// Last is the value in the newest document, for fields of any type.
 	Last Op = "last_value"
 )
 
-// Value is a number of each group.
+// Value is one number per group.
 type Value struct {
 	Op    Op
 	Field string
 	Label string
 }
 
-// findings counts findings by their id: hunts overlap, so there are many documents of one.
+// findings counts findings by id, because overlapping hunts store several documents of one.
 func findings() Value { return Value{Unique, "dwell.finding_id", "Findings"} }
 
-// entries counts campaigns, and findings by themselves: what was found by a name in one hunt and by its address in another is one.
+// entries counts campaigns and single findings, by subject: a finding by name in one hunt and by address in another
+// counts once.
 func entries() Value { return Value{Unique, "dwell.subject", "Lines"} }
 
 func latest(field, label string) Value { return Value{Last, field, label} }
@@ -225,7 +226,7 @@ func health() Dashboard {
 	}}
 }
 
-// Search is a saved search: the documents of a dataset, newest first, and what it shows of each.
+// Search is a saved search: the documents of a dataset, newest first, with some columns.
 type Search struct {
 	ID, Title, About, Dataset string
 	Columns                   []string

@@ -45,8 +45,8 @@ func TestFileIsWhatTheTableSays(t *testing.T) {
 	require.Less(t, len(got), 1<<20, "Kibana's import takes 1 MB without further settings")
 }
 
-// TestObjectsHoldTogether wants what Kibana needs to import them: unique ids of ours, and no reference that leads nowhere,
-// in the objects and in the panels inside of them.
+// Kibana can import the objects: ids are unique and dwell's, and all references resolve, in the objects and in their
+// panels.
 func TestObjectsHoldTogether(t *testing.T) {
 	objects := lines(t)
 	known := map[string]bool{}
@@ -85,7 +85,7 @@ func TestObjectsHoldTogether(t *testing.T) {
 	}
 }
 
-// lensPanel is a panel as it comes back out of the file.
+// lensPanel is a panel as read from the file.
 type lensPanel struct {
 	Type, Title, PanelIndex, PanelRefName string
 	GridData                              struct{ X, Y, W, H int }
@@ -161,7 +161,7 @@ func TestPanelsDoNotOverlap(t *testing.T) {
 	}
 }
 
-// mapped gives the type of every field in our templates that can be searched, and whether it can be grouped by.
+// mapped returns the type of every searchable field in the templates, and whether it can be grouped by.
 func mapped(t *testing.T) map[string]string {
 	t.Helper()
 	type node struct {
@@ -194,7 +194,7 @@ func mapped(t *testing.T) map[string]string {
 	return out
 }
 
-// TestFieldsAreInTheTemplates: every field that is grouped by, computed, filtered or shown has a mapping that allows it.
+// Every field grouped by, computed, filtered or shown has a mapping that allows it.
 func TestFieldsAreInTheTemplates(t *testing.T) {
 	fields := mapped(t)
 	kql := regexp.MustCompile(`([a-z_.@]+)(?:: "| >= )`)
@@ -207,7 +207,7 @@ func TestFieldsAreInTheTemplates(t *testing.T) {
 				}
 				state := p.EmbeddableConfig.Attributes.State
 				if strings.Contains(state.Query.Query, `event.dataset: "zeek.`) {
-					continue // Zeek's own records have no template of ours
+					continue // Zeek's records have no template of dwell's
 				}
 				require.Contains(t, state.Query.Query, `event.dataset: "dwell.`, "%s: a filter on our documents", p.Title)
 				for _, m := range kql.FindAllStringSubmatch(state.Query.Query, -1) {
@@ -249,8 +249,8 @@ func TestFieldsAreInTheTemplates(t *testing.T) {
 	}
 }
 
-// TestEveryKindIsLens: no legacy visualizations but the text panels; documents come out of a saved search of ours; and each
-// Lens panel holds everything itself, with references that lead to its own layers.
+// No legacy visualizations except text panels; documents come from a saved search; each Lens panel is self-contained,
+// with references to its own layers.
 func TestEveryKindIsLens(t *testing.T) {
 	kinds := map[string]int{}
 	for _, o := range lines(t) {
@@ -294,7 +294,7 @@ func TestEveryKindIsLens(t *testing.T) {
 	require.ElementsMatch(t, []string{"lnsDatatable", "lnsMetric", "lnsPie", "lnsXY"}, slices.Collect(maps.Keys(kinds)))
 }
 
-// TestDrillsLeadSomewhere: a click leads from the panels that say so to a dashboard of the file, with what was clicked on.
+// A click on a panel with Drill opens a dashboard in the file, filtered by the clicked value.
 func TestDrillsLeadSomewhere(t *testing.T) {
 	dashboards := map[string]bool{}
 	for _, o := range lines(t) {
@@ -323,8 +323,8 @@ func TestDrillsLeadSomewhere(t *testing.T) {
 	require.Positive(t, targets["dwell-host"])
 }
 
-// TestCountsGoByFinding: hourly hunts over a day find one again and again, so nothing counts documents of findings,
-// alerts and decisions, nor adds up what they hold. What is counted is stories, or says what else it is.
+// Hourly hunts over a day store a finding repeatedly, so panels never count or sum documents of findings, alerts and
+// dispositions. They count findings, or say what else they count.
 func TestCountsGoByFinding(t *testing.T) {
 	others := map[string]string{"dwell.hunt_id": "Hunts", "dwell.internal_ip": "Hosts", "dwell.subject": "Lines"}
 	counted := 0
@@ -339,7 +339,7 @@ func TestCountsGoByFinding(t *testing.T) {
 				for _, c := range l.Columns {
 					where := o.ID + ": " + p.Title
 					if strings.Contains(state.Query.Query, `event.dataset: "zeek.`) {
-						continue // each of Zeek's records counts
+						continue // every Zeek record counts
 					}
 					require.NotEqual(t, "count", c.OperationType, where)
 					if c.OperationType == "sum" {

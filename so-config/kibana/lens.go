@@ -2,7 +2,7 @@ package kibana
 
 import "strconv"
 
-// visualization is Lens's name for the kind.
+// visualization is Lens's name of the kind.
 func (p *Panel) visualization() string {
 	switch p.Kind {
 	case Metric:
@@ -16,7 +16,7 @@ func (p *Panel) visualization() string {
 	return "lnsXY"
 }
 
-// state is the panel as Lens keeps it: one layer with a column for each group and each value.
+// state is the panel in Lens's format: one layer with a column per group and value.
 func (p *Panel) state(layer string) map[string]any {
 	columns := map[string]any{}
 	var order, groups, values []string
@@ -38,7 +38,7 @@ func (p *Panel) state(layer string) map[string]any {
 	}
 }
 
-// drawing says which column goes where.
+// drawing assigns columns to the parts of the visualization.
 func (p *Panel) drawing(layer string, groups, values []string) map[string]any {
 	switch p.Kind {
 	case Metric:
@@ -65,7 +65,7 @@ func (p *Panel) drawing(layer string, groups, values []string) map[string]any {
 	return map[string]any{"preferredSeriesType": series, "layers": []any{l}, "legend": map[string]any{"isVisible": true, "position": "bottom"}, "valueLabels": "hide", "fittingFunction": "None"}
 }
 
-// column is a group as Lens keeps it. Groups are ordered by the panel's first value.
+// column is a group in Lens's format. Groups are sorted by the panel's first value.
 func (g Group) column() map[string]any {
 	c := map[string]any{"label": g.Label, "customLabel": true, "sourceField": g.Field, "isBucketed": true}
 	if g.Size == 0 {
@@ -79,7 +79,7 @@ func (g Group) column() map[string]any {
 	return c
 }
 
-// termType is how Lens calls the type of a field that it groups by.
+// termType is Lens's name for the type of a grouped field.
 func termType(field string) string {
 	switch field {
 	case "source.ip", "destination.ip", "dwell.internal_ip":
@@ -92,7 +92,7 @@ func termType(field string) string {
 	return "string"
 }
 
-// column is a value as Lens keeps it.
+// column is a value in Lens's format.
 func (v Value) column() map[string]any {
 	c := map[string]any{"label": v.Label, "customLabel": true, "operationType": string(v.Op), "dataType": "number", "isBucketed": false, "scale": "ratio",
 		"sourceField": v.Field, "params": map[string]any{"emptyAsNull": true}}
@@ -109,10 +109,10 @@ func (v Value) column() map[string]any {
 	return c
 }
 
-// isDate says that the field holds times.
+// isDate reports whether the field is a time.
 func (v Value) isDate() bool { return v.Field == "dwell.window.end" || v.Field == "event.start" }
 
-// isNumber says that the field holds numbers, of those that are shown by their last value.
+// isNumber reports whether a field shown by its last value is a number.
 func (v Value) isNumber() bool {
 	return v.Field == "beacon.jitter" || v.Field == "dwell.evidence.prevalence.hosts"
 }

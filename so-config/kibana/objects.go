@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// The versions of the formats that the objects are written in.
+// The versions of the objects' formats.
 const (
 	coreVersion      = "8.8.0"
 	dashboardVersion = "8.7.0"
@@ -25,14 +25,14 @@ type object struct {
 	TypeVersion string         `json:"typeMigrationVersion"`
 }
 
-// reference is how one saved object names another.
+// reference is a reference to another saved object.
 type reference struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 	Type string `json:"type"`
 }
 
-// NDJSON gives all objects as Kibana imports them: the data view, the saved searches, the dashboards.
+// NDJSON returns all objects in Kibana's import format: the data views, the saved searches, the dashboards.
 func NDJSON() ([]byte, error) {
 	var out bytes.Buffer
 	e := &encoder{}
@@ -57,7 +57,7 @@ func NDJSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// encoder writes JSON inside of JSON, which saved objects are full of; it keeps the first error.
+// encoder encodes JSON inside JSON, as saved objects require, and keeps the first error.
 type encoder struct{ err error }
 
 func (e *encoder) text(v any) string {
@@ -68,7 +68,7 @@ func (e *encoder) text(v any) string {
 	return string(b)
 }
 
-// view is the data view, with a format for the fields that need one.
+// view is the data view, with the fields' formats.
 func (e *encoder) view() object {
 	formats := map[string]any{}
 	for f, format := range Formats {
@@ -84,11 +84,11 @@ func (e *encoder) view() object {
 	return object{ID: DataView, Type: "index-pattern", CoreVersion: coreVersion, TypeVersion: viewVersion, References: []reference{}, Attributes: map[string]any{
 		"title": Pattern, "name": "dwell", "timeFieldName": "@timestamp", "fieldFormatMap": e.text(formats),
 		"fieldAttrs": "{}", "fields": "[]", "sourceFilters": "[]", "typeMeta": "{}", "runtimeFieldMap": "{}",
-		"allowNoIndex": true, // The view loads where dwell was never installed, too.
+		"allowNoIndex": true, // the view must load even before dwell is installed
 	}}
 }
 
-// rawView is the data view of Zeek's own records.
+// rawView is the data view of Zeek's records.
 func rawView() object {
 	return object{ID: RawView, Type: "index-pattern", CoreVersion: coreVersion, TypeVersion: viewVersion, References: []reference{}, Attributes: map[string]any{
 		"title": RawPattern, "name": "dwell: Zeek's records", "timeFieldName": "@timestamp", "fieldFormatMap": "{}",
@@ -160,7 +160,7 @@ func (e *encoder) dashboard(d Dashboard) object {
 	}}
 }
 
-// uuid makes a stable UUID of a name.
+// uuid derives a stable UUID from a name.
 func uuid(name string) string {
 	h := sha256.Sum256([]byte("dwell kibana " + name))
 	h[6], h[8] = h[6]&0x0f|0x50, h[8]&0x3f|0x80

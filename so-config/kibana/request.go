@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// kql is the panel's filter in Kibana's language.
+// kql is the panel's filter in KQL.
 func (p *Panel) kql() string {
 	parts := []string{kqlTerm("event.dataset", p.Dataset)}
 	for _, c := range p.Where {

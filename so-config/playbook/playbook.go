@@ -1,8 +1,8 @@
-// Package playbook makes what Security Onion 3's Alerts shows beside an alert of dwell's: a playbook for each rule, with the
-// questions that an analyst asks and a query for each.
+// Package playbook generates what Security Onion 3's Alerts shows beside dwell's alerts: a playbook per rule, with an
+// analyst's questions and a query for each.
 //
-// Security Onion finds a playbook by the detection that bears the alert's rule.uuid, so there is a Sigma rule for each, too. It is
-// there for its name only: switched on, it would raise a second alert for each of dwell's.
+// Security Onion finds a playbook by the detection with the alert's rule.uuid, so each rule also has a Sigma rule. It
+// exists only for that: enabled, it would raise a second alert for each of dwell's.
 package playbook
 
 import (
@@ -14,7 +14,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Playbook is a file of Security Onion's form. ID is fixed, DetectionID the rule.uuid of the alerts.
+// Playbook is a file in Security Onion's format. ID is fixed; DetectionID is the alerts' rule.uuid.
 type Playbook struct {
 	Name              string     `yaml:"name"`
 	ID                string     `yaml:"id"`
@@ -28,8 +28,8 @@ type Playbook struct {
 	Questions         []Question `yaml:"questions"`
 }
 
-// Question is what an analyst asks. Query is a fragment of a Sigma rule, in which %name% stands for a field of the alert. Range is
-// time around the alert's; a question without one is about the alert itself.
+// Question is an analyst's question. Query is a fragment of a Sigma rule, in which %name% is a field of the alert.
+// Range is the time around the alert; a question without one is about the alert itself.
 type Question struct {
 	Question string   `yaml:"question"`
 	Context  string   `yaml:"context"`
@@ -38,7 +38,7 @@ type Question struct {
 	Query    string   `yaml:"query"`
 }
 
-// Rule is a Sigma rule that matches the alerts of one rule of dwell's.
+// Rule is a Sigma rule that matches the alerts of one of dwell's rules.
 type Rule struct {
 	Title       string         `yaml:"title"`
 	ID          string         `yaml:"id"`
@@ -52,10 +52,11 @@ type Rule struct {
 	Level       string         `yaml:"level"`
 }
 
-// created is when the playbooks were written first.
+// created is the date in the playbooks.
 const created = "2026-11-28"
 
-// Files gives every file by its path below so-config: playbooks in soc/playbooks and rules in soc/sigma, named for the rule.
+// Files returns every file by its path under so-config: playbooks in soc/playbooks and rules in soc/sigma, named after
+// the rule.
 func Files() (map[string][]byte, error) {
 	out := map[string][]byte{}
 	for _, k := range kinds() {
@@ -86,14 +87,14 @@ func add(out map[string][]byte, path string, v any) error {
 	return e.Close()
 }
 
-// kind is a rule of dwell's and what is asked about its alerts.
+// kind is one of dwell's rules with the questions about its alerts.
 type kind struct {
 	rule        hunt.Rule
 	description string
-	// tags are ATT&CK techniques, as Sigma writes them.
+	// tags are ATT&CK techniques in Sigma's format.
 	tags      []string
 	questions []Question
 }
 
-// id is the playbook's own: the rule's, with another last group.
+// id is the playbook's id: the rule's, with another last group.
 func (k *kind) id() string { return k.rule.UUID[:24] + "1" + k.rule.UUID[25:] }

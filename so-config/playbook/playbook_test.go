@@ -37,7 +37,7 @@ func TestFilesAreUpToDate(t *testing.T) {
 	}
 }
 
-// TestEveryKindOfAlertHasAPlaybook: every indicator that can be the main one leads to a playbook by its rule's uuid.
+// Every indicator that can be the main one has a playbook, found by its rule's uuid.
 func TestEveryKindOfAlertHasAPlaybook(t *testing.T) {
 	files, err := Files()
 	require.NoError(t, err)
@@ -48,10 +48,10 @@ func TestEveryKindOfAlertHasAPlaybook(t *testing.T) {
 	}
 }
 
-// TestPlaybooksAreOfSecurityOnionsForm holds them to what securityonion-soc reads (model/playbook.go): a question without a time is about
-// the alert itself, a query is a fragment of Sigma, and a placeholder is one that Security Onion fills out of an alert of dwell's.
+// The format is what securityonion-soc reads (model/playbook.go): a question without a time is about the alert itself,
+// a query is a Sigma fragment, and Security Onion can fill in every placeholder from dwell's alerts.
 func TestPlaybooksAreOfSecurityOnionsForm(t *testing.T) {
-	// The first are of Security Onion's placeholder map, the last a field of our alerts, which is tried by its name.
+	// The first ones are in Security Onion's placeholder map; the last is a field of the alerts, found by its name.
 	known := []string{"document_id", "src_ip", "dst_ip", "dns.highest_registered_domain"}
 	uuid := regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 	files, err := Files()

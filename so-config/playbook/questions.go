@@ -7,7 +7,7 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// kinds are the rules that raise alerts, each with its questions in the order in which they are asked.
+// kinds are the rules that raise alerts, each with its questions in order.
 func kinds() []kind {
 	beacon := []Question{
 		theAlert("the interval, how even it is, and how likely that is by chance",
@@ -52,7 +52,7 @@ func kinds() []kind {
 	}
 }
 
-// common is what is asked of every pair of two addresses.
+// common are the questions about any pair of addresses.
 func common() []Question {
 	return append([]Question{
 		connections("Which other internal hosts contact the same destination?",
@@ -73,10 +73,10 @@ func common() []Question {
 	}, host()...)
 }
 
-// pair is the two addresses of the alert.
+// pair selects the alert's two addresses.
 var pair = []string{"src_ip|expand: '%src_ip%'", "dst_ip|expand: '%dst_ip%'"}
 
-// host is what is asked of the internal host.
+// host are the questions about the internal host.
 func host() []Question {
 	return []Question{
 		question("Which process on the host makes the connections?",
@@ -94,7 +94,7 @@ func host() []Question {
 	}
 }
 
-// queries is what is asked of a DNS tunnel.
+// queries are the questions about a DNS tunnel.
 func queries() []Question {
 	domain := "dns.query.name|endswith|expand: '%dns.highest_registered_domain%'"
 	client := []string{"src_ip|expand: '%src_ip%'", domain}
@@ -118,25 +118,25 @@ func queries() []Question {
 	}
 }
 
-// theAlert asks what the alert says itself.
+// theAlert is the question about the alert itself.
 func theAlert(what string, fields ...string) Question {
 	q := question("What does dwell say about it?", "The reasons, strongest first, and "+what+". dwell show, with the pair of the alert, explains the finding in full.",
 		"", false, "alert", "", []string{"document_id|expand: '%document_id%'"}, append([]string{"message", "dwell.reasons", "host.name"}, fields...)...)
 	return q
 }
 
-// connections asks Zeek's connections between the two addresses of the alert.
+// connections is a question about Zeek's connections between the alert's two addresses.
 func connections(text, context, span string, aggregate bool, fields ...string) Question {
 	return question(text, context, span, aggregate, "network", "connection", pair, fields...)
 }
 
-// of puts another selection in the place of the pair.
+// of replaces the pair by another selection.
 func (q Question) of(selection string) Question {
 	q.Query = strings.Replace(q.Query, "    "+pair[0]+"\n    "+pair[1]+"\n", "    "+selection+"\n", 1)
 	return q
 }
 
-// question makes a question about records of a category (and, of network, a service) that match all of a selection.
+// question builds a question about records of a category (and, for network, a service) that match all of a selection.
 func question(text, context, span string, aggregate bool, category, service string, selection []string, fields ...string) Question {
 	var b strings.Builder
 	line := func(s string) { b.WriteString(s + "\n") }

@@ -1,6 +1,6 @@
-# dwell's queries and columns for Security Onion's console. Made by dwell-soc-queries, which includes it from adv_soc.sls.
-# A list in a pillar replaces Security Onion's. So this one is made anew each time from the list that is in force without
-# dwell (soc_soc.sls, or the defaults), with dwell's queries behind it: what an update or an administrator changes shows.
+# dwell's queries and columns for Security Onion's console. dwell-soc-queries writes this file and includes it in
+# adv_soc.sls. A list in a pillar replaces Security Onion's, so each run builds it from the list in effect without dwell
+# (soc_soc.sls, or the defaults) plus dwell's queries. Changes by updates or administrators thus take effect.
 {%- set ours %}{% raw %}@OURS@{% endraw %}{% endset %}
 {%- set ours = ours | load_json %}
 {%- set root = '@ROOT@' %}

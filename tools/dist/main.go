@@ -1,5 +1,5 @@
-// Command dist makes what a release needs beside programs and packages: archives that are the same bytes for the same
-// input, and a bill of materials (CycloneDX). tools/dist.sh runs it.
+// Command dist makes the release files besides programs and packages: reproducible archives and a bill of materials
+// (CycloneDX). tools/dist.sh runs it.
 //
 //	dist archive OUT.tar.gz|OUT.zip PREFIX DIR   all of DIR below PREFIX, times from SOURCE_DATE_EPOCH
 //	dist sbom DIR PACKAGE VERSION                 the modules that the package at DIR is built of, as CycloneDX JSON
@@ -41,7 +41,7 @@ func run(args []string) error {
 	return errors.New("usage: archive OUT PREFIX DIR | sbom DIR PACKAGE VERSION")
 }
 
-// archive writes a tar.gz or zip in the order of names.
+// archive writes a tar.gz or zip, sorted by name.
 func archive(out, prefix, dir string) (err error) {
 	seconds, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
 	if err != nil {
@@ -119,7 +119,7 @@ func zipped(w io.Writer, at time.Time) (adder, func() error) {
 
 type module struct{ Path, Version string }
 
-// modules are those that the package is built of on any of the systems that it is released for, without its own.
+// modules are those that the package uses on any released operating system, without its own.
 func modules(dir, pkg string) ([]module, error) {
 	found := map[string]module{}
 	for _, system := range []string{"linux", "darwin", "windows"} {

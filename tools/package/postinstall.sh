@@ -1,10 +1,10 @@
 #!/bin/sh
-# After installation and upgrade. Nothing is started here: that is the administrator's to say (systemctl enable --now).
+# Runs after installation and upgrade. It starts nothing: the administrator decides (systemctl enable --now).
 set -e
 systemd-sysusers dwell.conf
 systemd-tmpfiles --create dwell.conf
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
-	# A service that runs goes on with the new program; a hunt under way is done again.
+	# A running service continues with the new program; a hunt under way is repeated.
 	systemctl try-restart dwell-serve.service
 fi

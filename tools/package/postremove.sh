@@ -1,5 +1,6 @@
 #!/bin/sh
-# After removal. Configuration, key and state stay: they cannot be had again. The cluster's side goes by dwell install --remove.
+# Runs after removal. Configuration, key and state stay, because they cannot be restored. dwell install --remove removes
+# the cluster's objects.
 set -e
 [ -d /run/systemd/system ] && systemctl daemon-reload
 case "$1" in

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Before removal, not before an upgrade (deb: "upgrade"; rpm: 1 package stays).
+# Runs before removal, not before an upgrade (deb: "upgrade"; rpm: 1 package stays).
 set -e
 case "$1" in
 remove | 0)

@@ -1,9 +1,9 @@
-# dwell as a Salt state of a Security Onion manager. Lies in /opt/so/saltstack/local/salt/dwell/, which soup leaves alone.
-# settings.yaml beside it says how; files/ holds the program and the units (dwell install --print writes all of it).
-# Carry it out with: salt-call state.apply dwell queue=True
+# dwell as a Salt state for a Security Onion manager. Install it in /opt/so/saltstack/local/salt/dwell/, which soup does
+# not touch. settings.yaml configures it; files/ has the program and the units (dwell install --print writes
+# everything). Apply it with: salt-call state.apply dwell queue=True
 {% import_yaml 'dwell/settings.yaml' as settings %}
 {% set dwell = settings.dwell %}
-# mode: timer (a hunt an hour) or serve (the service with its own schedule); never both.
+# mode: timer (hourly hunts) or serve (a service with its own schedule), never both.
 {% set unit = 'dwell-serve.service' if dwell.get('mode', 'timer') == 'serve' else 'dwell-hunt.timer' %}
 {% set other = 'dwell-hunt.timer' if unit == 'dwell-serve.service' else 'dwell-serve.service' %}
 {% set units = ['dwell-hunt.service', 'dwell-hunt.timer', 'dwell-serve.service'] %}
@@ -31,7 +31,7 @@ dwell_sysusers:
     - require:
       - file: dwell_sysusers
 
-# Root owns the directory and the files: the service reads its configuration and key and changes neither.
+# Root owns the directory and the files: the service can read its configuration and key but not change them.
 dwell_directory:
   file.directory:
     - name: /etc/dwell
@@ -52,7 +52,7 @@ dwell_config:
     - require:
       - file: dwell_directory
 
-# Without a key nothing starts. Make it with: dwell install --create-key /etc/dwell/api_key
+# Nothing starts without a key. Create it with: dwell install --create-key /etc/dwell/api_key
 dwell_key:
   file.exists:
     - name: /etc/dwell/api_key
