@@ -266,6 +266,7 @@ func inKept(ctx context.Context, what string) error {
 	o := pipeline.Options{Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound), Since: window}, MinScore: 0.4, Now: time.Now, Ranking: rank.Ranking{},
 		Memory: pairs.Budget{Bytes: mib << 20, Folder: parts[0]}}
 	begun := processorTime()
+	defer profiled()()
 	defer collector.Often()()
 	res, err := pipeline.Run(ctx, a, o)
 	if err != nil {

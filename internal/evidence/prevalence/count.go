@@ -3,6 +3,7 @@ package prevalence
 import (
 	"iter"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,10 +21,8 @@ type place struct {
 // prevalence of one destination.
 type reach struct {
 	// touched are the hosts that sent anything to it, talking those of them that really talk to it.
-	touched, talking hostSet
+	touched, talking hosts
 }
-
-func newReach() *reach { return &reach{hostSet{}, hostSet{}} }
 
 // Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/facts/scoring.md, 5).
 //
@@ -37,65 +36,74 @@ type Count struct {
 
 	mu      sync.Mutex
 	reached map[party]*reach
-	// vouching are the hosts that talk to a place, answered those that were answered there at all: a service with many networks is
-	// used under one name all day, and each network of it once.
-	vouching, answered map[place]hostSet
-	// vouchers is how many of them more is known of.
-	vouchers map[place]int64
+	// numbers are the hosts', as sets and vouchers have them.
+	numbers map[netip.Addr]uint32
+	// wanted are the places of candidates, ports those at which a name has any.
+	wanted *Sketch
+	ports  map[string][]uint16
+	// answered are the hosts that were answered at a place at all, vouching those that talk to it: a service with many networks is used
+	// under one name all day, and each network of it once.
+	answered []uint64
+	vouching []voucher
 	// active are the internal hosts that were answered by anybody, known those that several destinations answered, or one for half of
-	// the window.
-	active, known hostSet
+	// the window, by their numbers.
+	active, known map[uint32]struct{}
 	// rhythms are those of convincing beacons by destination, held the hosts that were connected for long.
 	rhythms map[party][]*rhythm
-	held    map[party]hostSet
+	held    map[party]map[netip.Addr]struct{}
 }
 
 // Of counts who talks to the destinations of some candidates. It goes over the tables once more, and decodes what goes to those
 // destinations. Long connections count from held (0..1) on.
 func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count {
 	p := &Count{internal: contacts.IsInternal, again: min(time.Hour, contacts.Window/4).Milliseconds(), half: contacts.Window.Milliseconds() / 2, reached: map[party]*reach{},
-		vouching: map[place]hostSet{}, answered: map[place]hostSet{}, active: hostSet{}, known: hostSet{}, rhythms: map[party][]*rhythm{}, held: map[party]hostSet{}}
+		numbers: map[netip.Addr]uint32{}, ports: map[string][]uint16{}, active: map[uint32]struct{}{}, known: map[uint32]struct{}{}, rhythms: map[party][]*rhythm{}, held: map[party]map[netip.Addr]struct{}{}}
+	servers := 0
+	for c := range candidates {
+		for range c.servers() {
+			servers++
+		}
+	}
+	p.wanted = NewSketch(3 * servers)
 	for c := range candidates {
 		at, ok := partyOf(c)
 		if !ok {
 			continue
 		}
-		p.reached[at] = newReach()
+		p.reached[at] = &reach{}
 		if domain, ok := domainOf(at.name); ok && p.reached[domain] == nil {
-			p.reached[domain] = newReach()
+			p.reached[domain] = &reach{}
 		}
 		for a := range c.servers() {
-			p.vouching[place{net: hunt.NetworkOf(a), port: c.Port.Number}] = hostSet{}
-			if c.Name != "" {
-				p.vouching[place{net: hunt.NetworkOf(a), port: c.Port.Number, name: c.Name}] = hostSet{}
-				p.answered[place{net: hunt.NetworkOf(a), port: c.Port.Number}] = hostSet{}
+			near := place{net: hunt.NetworkOf(a), port: c.Port.Number}
+			p.wanted.Add(anyPort(near.net).hash())
+			p.wanted.Add(near.hash())
+			if near.name = c.Name; c.Name != "" {
+				p.wanted.Add(near.hash())
 			}
+		}
+		if c.Name != "" && !slices.Contains(p.ports[c.Name], c.Port.Number) {
+			p.ports[c.Name] = append(p.ports[c.Name], c.Port.Number)
 		}
 		if c.Regularity > fleetBeat && !overPorts(c) {
 			p.rhythms[at] = append(p.rhythms[at], rhythmOf(c))
 		}
 		if c.Long >= held {
 			if p.held[at] == nil {
-				p.held[at] = hostSet{}
+				p.held[at] = map[netip.Addr]struct{}{}
 			}
 			p.held[at][c.Src] = struct{}{}
 		}
 	}
 	if contacts.Resolvers != nil {
 		for a := range contacts.Resolvers {
-			p.vouching[resolver(a)] = hostSet{}
+			p.wanted.Add(resolver(a).hash())
 		}
 	}
 	p.addresses(&contacts)
+	slices.Sort(p.answered)
 	p.names(&contacts)
-	p.vouchers = make(map[place]int64, len(p.vouching))
-	for at, hosts := range p.vouching {
-		for src := range hosts {
-			if _, known := p.known[src]; known {
-				p.vouchers[at]++
-			}
-		}
-	}
+	p.settle()
 	return p
 }
 
@@ -104,8 +112,6 @@ const (
 	acquainted = 2
 	// tries bounds how many of a host's pairs are looked at to know that much of it.
 	tries = 4096
-	// maxHosts bounds each set.
-	maxHosts = 100_000
 )
 
 // span is from when to when something was answered, Unix milliseconds; the zero span is never.
@@ -125,7 +131,7 @@ func (s span) join(o span) span {
 type scratch struct {
 	pair    pairs.Pair
 	reached map[*reach]span
-	at      map[place]span
+	at      map[uint64]span // by the place's hash
 	// claims are places that the host vouches for if it talks to what they are of.
 	claims []claim
 	others map[party]struct{}
@@ -135,12 +141,12 @@ type scratch struct {
 }
 
 type claim struct {
-	at place
+	at uint64
 	of *reach
 }
 
 func (s *scratch) begin() {
-	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[place]span{}, map[party]struct{}{}, s.claims[:0], 0
+	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[uint64]span{}, map[party]struct{}{}, s.claims[:0], 0
 }
 
 // nameLook is what is worked out once a name.
@@ -148,18 +154,13 @@ type nameLook struct {
 	of [2]*reach
 	// other is what it counts as among the destinations of a host: its registered domain, if it has one.
 	other party
-	// places are those of the name and of its domain, by network: each list is one for all names that have it.
-	places [2]map[netip.Prefix][]place
+	// as are the name and what stands for its domain, ports those at which candidates have them.
+	as    [2]string
+	ports [2][]uint16
 }
 
 // addresses goes over the connections.
 func (p *Count) addresses(contacts *Contacts) {
-	ports := map[netip.Prefix][]uint16{}
-	for at := range p.vouching {
-		if at.name == "" {
-			ports[at.net] = append(ports[at.net], at.port)
-		}
-	}
 	all := make([]scratch, pairs.Workers())
 	contacts.Addresses.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
 		if !p.internal(src) || contacts.IsProxy != nil && contacts.IsProxy(src) {
@@ -170,18 +171,15 @@ func (p *Count) addresses(contacts *Contacts) {
 		for i := range of.Len() {
 			dst := of.Dst(i)
 			near := hunt.NetworkOf(dst)
-			address, network, wanted := p.reached[party{addr: dst}], p.reached[party{net: near}], ports[near]
-			if address == nil && network == nil && wanted == nil && (len(s.others) > acquainted || i >= tries) {
+			address, network := p.reached[party{addr: dst}], p.reached[party{net: near}]
+			if address == nil && network == nil && !p.wanted.Has(anyPort(near).hash()) && (len(s.others) > acquainted || i >= tries) {
 				continue
 			}
 			of.Decode(i, &s.pair)
 			s.meet(party{net: near}, address, network)
-			for _, port := range wanted {
-				for n := range s.pair.Ports {
-					if s.pair.Ports[n].Number == port {
-						at := place{net: near, port: port}
-						s.at[at] = s.at[at].join(s.contact(n))
-					}
+			for n := range s.pair.Ports {
+				if at := (place{net: near, port: s.pair.Ports[n].Number}).hash(); p.wanted.Has(at) {
+					s.at[at] = s.at[at].join(s.contact(n))
 				}
 			}
 		}
@@ -194,41 +192,30 @@ func (p *Count) names(contacts *Contacts) {
 	if contacts.Named == nil {
 		return
 	}
-	places := map[string]map[netip.Prefix][]place{}
-	for at := range p.vouching {
-		if at.name == "" {
-			continue
-		}
-		of := places[at.name]
-		if of == nil {
-			of = map[netip.Prefix][]place{}
-			places[at.name] = of
-		}
-		of[at.net] = append(of[at.net], at)
-	}
 	all := make([]scratch, pairs.Workers())
 	contacts.Named.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
 		if !p.internal(src) || contacts.IsProxy != nil && contacts.IsProxy(src) {
 			return
 		}
-		s := &all[worker]
+		s, own := &all[worker], p.number(src)
 		s.begin()
 		for i := range of.Len() {
 			id := of.Dst(i)
-			look := p.look(s, contacts.Named, id, places)
+			look := p.look(s, contacts.Named, id)
 			if look.of == [2]*reach{} && (len(s.others) > acquainted || i >= tries) {
 				continue
 			}
 			of.Decode(i, &s.pair)
-			if s.meet(look.other, look.of[:]...); look.places[0] == nil && look.places[1] == nil {
+			if s.meet(look.other, look.of[:]...); look.ports[0] == nil && look.ports[1] == nil {
 				continue
 			}
 			for _, u := range contacts.Named.Uses(src, id) {
-				near := hunt.NetworkOf(u.Addr)
-				for i, places := range look.places {
-					for _, at := range places[near] {
-						if _, there := p.answered[place{net: near, port: at.port}][src]; there {
-							s.claims = append(s.claims, claim{at, look.of[i]})
+				at := place{net: hunt.NetworkOf(u.Addr)}
+				for i, ports := range look.ports {
+					for _, at.port = range ports {
+						at.name = look.as[i]
+						if h := at.hash(); p.wanted.Has(h) && p.wasAnswered(place{net: at.net, port: at.port}, own) {
+							s.claims = append(s.claims, claim{h, look.of[i]})
 						}
 					}
 				}
@@ -253,7 +240,7 @@ func (s *scratch) meet(destination party, of ...*reach) {
 }
 
 // look is what matters of a name.
-func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[string]map[netip.Prefix][]place) *nameLook {
+func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr) *nameLook {
 	if l := s.names[id]; l != nil {
 		return l
 	}
@@ -263,7 +250,8 @@ func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[s
 	if ok {
 		l.of[1], l.other = p.reached[domain], domain
 	}
-	l.places = [2]map[netip.Prefix][]place{places[name], places[hunt.Below(domain.domain)]}
+	l.as = [2]string{name, hunt.Below(domain.domain)}
+	l.ports = [2][]uint16{p.ports[l.as[0]], p.ports[l.as[1]]}
 	if s.names == nil {
 		s.names = map[netip.Addr]*nameLook{}
 	}
@@ -273,36 +261,32 @@ func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr, places map[s
 
 // note writes down what a host does.
 func (p *Count) note(src netip.Addr, s *scratch) {
+	own := p.number(src)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(s.others) > 0 {
-		p.active[src] = struct{}{}
-	}
 	if len(s.others) >= acquainted || s.longest >= p.half && len(s.others) > 0 {
-		p.known[src] = struct{}{}
+		p.known[own] = struct{}{}
 	}
-	add := func(set hostSet) {
-		if set != nil && len(set) < maxHosts {
-			set[src] = struct{}{}
-		}
+	if len(s.others) > 0 {
+		p.active[own] = struct{}{}
 	}
 	kept := func(s span) bool { return s != span{} && s.last-s.first >= p.again }
 	for r, when := range s.reached {
-		if add(r.touched); kept(when) {
-			add(r.talking)
+		if r.touched.add(own); kept(when) {
+			r.talking.add(own)
 		}
 	}
 	for at, when := range s.at {
 		if when != (span{}) {
-			add(p.answered[at])
+			p.answered = append(p.answered, at^spread(own))
 		}
 		if kept(when) {
-			add(p.vouching[at])
+			p.vouching = append(p.vouching, voucher{at, own})
 		}
 	}
 	for _, c := range s.claims {
 		if kept(s.reached[c.of]) {
-			add(p.vouching[c.at])
+			p.vouching = append(p.vouching, voucher{c.at, own})
 		}
 	}
 }
@@ -326,8 +310,9 @@ func (p *Count) Resolves(a, own netip.Addr) bool { return p.vouch(resolver(a), o
 
 // Known says that more is known of a host than one conversation: several destinations answered it, or one for half of the window.
 func (p *Count) Known(host netip.Addr) bool {
-	_, known := p.known[host]
-	return known
+	number, met := p.numbers[host]
+	_, known := p.known[number]
+	return met && known
 }
 
 // bothWays says that something was said and answered. Records of HTTP and TLS that stand for connections have no IP bytes: they are
@@ -337,15 +322,4 @@ func bothWays(c *pairs.Record) bool {
 		return c.RespBytes != 0 && c.State == hunt.StateOther
 	}
 	return c.OrigBytes > 0 && c.RespBytes > 0
-}
-
-// vouch is how many hosts vouch for a place, one of which nothing is asked among them: the candidate's own.
-func (p *Count) vouch(at place, own netip.Addr) int64 {
-	n := p.vouchers[at]
-	if _, known := p.known[own]; known {
-		if _, there := p.vouching[at][own]; there {
-			n--
-		}
-	}
-	return n + 1
 }

@@ -125,7 +125,7 @@ func (p *Count) present(s *evidence.Subject, c *Candidate) {
 	if !ok || at.print.Kind != hunt.NoFingerprint || p.shared(c) < evidence.BornOut {
 		return
 	}
-	if n := talking(p.reached[at], c.Src); n >= fleetHosts {
+	if n := p.talking(p.reached[at], c.Src); n >= fleetHosts {
 		s.ExplainFleet(fmt.Sprintf("%s hosts contact it all day: looks like a shared service, or an outbreak", hunt.Count(n)))
 	}
 }
@@ -136,6 +136,6 @@ func (p *Count) talks(at party, src netip.Addr) bool {
 	if r == nil || at.print.Kind != hunt.NoFingerprint {
 		return true
 	}
-	_, ok := r.talking[src]
-	return ok
+	number, met := p.numbers[src]
+	return met && r.talking.has(number)
 }

@@ -3,7 +3,10 @@ package prevalence
 import (
 	"fmt"
 	"net/netip"
+	"runtime"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -11,40 +14,57 @@ import (
 	"dwell/internal/pairs"
 )
 
-// TestPlacesOfADomainAreKeptOnce: what a look at a name needs does not grow with the places of its domain. Kept for each name, 20,000 names of a
-// domain at 1,000 networks took 13 GB.
-func TestPlacesOfADomainAreKeptOnce(t *testing.T) {
-	const names, networks = 300, 2000
-	uses := pairs.NewNames()
-	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("203.0.113.7")
-	var batch []hunt.NameRecord
-	for i := range names {
-		batch = append(batch, hunt.NameRecord{Start: int64(i), Src: src, Dst: dst, DstPort: 443, Name: fmt.Sprintf("www%d.example.com", i), Count: 1})
-	}
-	uses.Add(batch)
-	named := uses.Join(pairs.NewTable())
-	domain, ok := domainOf("www1.example.com")
-	require.True(t, ok)
-	below := map[netip.Prefix][]place{}
-	for i := range networks {
-		net := hunt.NetworkOf(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 1}))
-		below[net] = append(below[net], place{net: net, port: 443})
-	}
-	p := &Count{reached: map[party]*reach{domain: newReach()}}
-	places := map[string]map[netip.Prefix][]place{hunt.Below(domain.domain): below}
-	var s scratch
-	var ids []netip.Addr
-	named.Table.WalkSources(func(_ int, _ netip.Addr, of *pairs.Of) {
-		for i := range of.Len() {
-			ids = append(ids, of.Dst(i))
+// TestPlacesCostLittle: a host may forge a name at any number of networks, and many hosts one domain. A set for each network and name took 13 GB with
+// 20,000 names at 1,000 networks, and 300 bytes a place after that.
+func TestPlacesCostLittle(t *testing.T) {
+	const hosts, networks = 20, 20_000
+	var all []*Candidate
+	for h := range hosts {
+		c := &Candidate{PairKey: hunt.PairKey{Src: netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", h+1)), Name: hunt.Below("example.com"), Port: 443}, Port: pairs.Port{Number: 443}}
+		for i := range networks {
+			c.Uses = append(c.Uses, pairs.Use{Addr: netip.AddrFrom4([4]byte{20 + byte(h), byte(i >> 8), byte(i), 1}), Connections: 1})
 		}
-	})
-	require.Len(t, ids, names)
-	at := 0
-	allocated := testing.AllocsPerRun(names-2, func() {
-		l := p.look(&s, named, ids[at], places)
-		require.Len(t, l.places[1], networks)
-		at++
-	})
-	require.Less(t, allocated, 20.0, "allocations a name")
+		all = append(all, c)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	p := Of(slices.Values(all), Contacts{Addresses: pairs.NewTable(), Window: 24 * time.Hour, IsInternal: inside.Contains}, 0.2)
+	runtime.ReadMemStats(&after)
+	require.Less(t, float64(after.TotalAlloc-before.TotalAlloc)/(hosts*networks), 24.0, "bytes a place")
+	require.Zero(t, p.shared(all[0]))
+}
+
+// TestVouchersOfAPlace: who vouches is counted once, the candidate's own host as one, and who is not known not at all.
+func TestVouchersOfAPlace(t *testing.T) {
+	at, other := place{net: netip.MustParsePrefix("203.0.113.0/24"), port: 443}, place{net: netip.MustParsePrefix("203.0.113.0/24"), port: 80}
+	p := &Count{numbers: map[netip.Addr]uint32{}, known: map[uint32]struct{}{}}
+	for i := range 5 {
+		n := p.number(netip.AddrFrom4([4]byte{10, 0, 0, byte(i)}))
+		if i < 4 {
+			p.known[n] = struct{}{}
+		}
+		p.vouching = append(p.vouching, voucher{at.hash(), n}, voucher{at.hash(), n})
+	}
+	p.settle()
+	require.EqualValues(t, 4, p.vouch(at, netip.MustParseAddr("10.0.0.1")), "one of four")
+	require.EqualValues(t, 5, p.vouch(at, netip.MustParseAddr("10.0.0.4")), "not known itself")
+	require.EqualValues(t, 5, p.vouch(at, netip.MustParseAddr("10.0.9.9")), "never met")
+	require.EqualValues(t, 1, p.vouch(other, netip.MustParseAddr("10.0.0.1")), "another port")
+}
+
+// TestSketch: no member is missed, and hardly any other is taken for one.
+func TestSketch(t *testing.T) {
+	const members = 100_000
+	s := NewSketch(members)
+	for i := range uint64(members) {
+		s.Add(mix(i + 1))
+	}
+	wrong := 0
+	for i := range uint64(members) {
+		require.True(t, s.Has(mix(i+1)))
+		if s.Has(mix(i + members + 1)) {
+			wrong++
+		}
+	}
+	require.Less(t, wrong, members/500)
 }

@@ -51,9 +51,6 @@ type Contacts struct {
 	IsProxy func(netip.Addr) bool
 }
 
-// hostSet is a set of hosts.
-type hostSet = map[netip.Addr]struct{}
-
 // party is the destination: a name, a network for roll-ups, or an address. A domain stands for all names below it.
 type party struct {
 	name, domain string
@@ -155,7 +152,7 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 		return
 	}
 	r, all := p.reached[at], float64(len(p.active))
-	touched, h := float64(len(r.touched)), float64(talking(r, c.Src))
+	touched, h := float64(len(r.touched)), float64(p.talking(r, c.Src))
 	what := "" // prevalence of the destination goes without saying
 	switch c.Fingerprint.Kind {
 	case hunt.NoFingerprint:
@@ -169,7 +166,7 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 	if domain, ok := domainOf(at.name); ok {
 		e, of := s.Finding.Dwell.Evidence.Prevalence, p.reached[domain]
 		e.Domain, e.DomainHosts = domain.domain, max(int64(len(of.touched)), int64(touched))
-		if around := talking(of, c.Src); all >= FewHosts && h <= few && float64(around) > few {
+		if around := p.talking(of, c.Src); all >= FewHosts && h <= few && float64(around) > few {
 			s.Last(fmt.Sprintf("%s of %s active hosts contact names under %s, so this one does not count as rare", hunt.Count(around), hunt.Count(int64(all)), domain.domain))
 			return
 		}
@@ -190,8 +187,8 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 }
 
 // talking is how many hosts really talk to a destination, the candidate's own always among them.
-func talking(r *reach, own netip.Addr) int {
-	if _, ok := r.talking[own]; ok {
+func (p *Count) talking(r *reach, own netip.Addr) int {
+	if number, met := p.numbers[own]; met && r.talking.has(number) {
 		return len(r.talking)
 	}
 	return len(r.talking) + 1

@@ -47,7 +47,7 @@ func (l *log) count(t *testing.T, c *Candidate) (company int64, touched, talks i
 	p := Of(slices.Values([]*Candidate{c}), Contacts{Addresses: table, Named: names.Join(table), Window: 24 * time.Hour, IsInternal: inside.Contains}, 0.2)
 	at, ok := partyOf(c)
 	require.True(t, ok)
-	return p.company(c), len(p.reached[at].touched), talking(p.reached[at], c.Src)
+	return p.company(c), len(p.reached[at].touched), p.talking(p.reached[at], c.Src)
 }
 
 // Who talks to a destination was answered by it, an hour apart; who vouches does so on the same port, under the same name, and has

@@ -46,7 +46,6 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 		}
 	}
 	slices.SortFunc(names, func(a, b name) int { return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.at, b.at)) })
-	shared := map[netip.Addr]struct{}{}
 	for from := 0; from < len(names); {
 		to, total := from, 0
 		for ; to < len(names) && names[to].domain == names[from].domain; to++ {
@@ -58,7 +57,7 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 		if !s.alone.domain(group[0].domain) {
 			for _, n := range group {
 				for _, u := range s.m.Named.Uses(src, of.Dst(n.at)) {
-					shared[u.Addr] = struct{}{}
+					s.alone.known.Add(contactHash(src, u.Addr))
 				}
 			}
 		}
@@ -76,11 +75,6 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 		if k := s.domain(p, src, of, group[0].domain, places); k != nil {
 			out = append(out, k)
 		}
-	}
-	if len(shared) > 0 {
-		s.mu.Lock()
-		s.shared[src] = shared
-		s.mu.Unlock()
 	}
 	return out
 }

@@ -38,10 +38,8 @@ type key struct {
 	// closing is a reason that comes last; listed says that an indicator list names it.
 	closing string
 	listed  bool
-	// names are those that a key by domain stands for, the most used first; all are the addresses of one by unshared
-	// destinations.
+	// names are those that a key by domain stands for, the most used first.
 	names []evidence.Name
-	all   []netip.Addr
 	// uses are the connections to each address of a key by name or fingerprint.
 	uses []pairs.Use
 	// hosts is how many hosts show a fingerprint.

@@ -52,7 +52,7 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
 // Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
-	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, shared: map[netip.Addr]map[netip.Addr]struct{}{}, everywhere: map[*evidence.Subject][]netip.Addr{}}
+	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Subject{}}
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
 	subjects := s.run(ctx, out)
 	if err := cmp.Or(ctx.Err(), m.Err()); err != nil {
@@ -110,12 +110,10 @@ type search struct {
 	// servers are those that the site names, roles what hosts do for others.
 	servers *Servers
 	roles   map[netip.Addr]role
-	// everywhere are the addresses of subjects that have many.
-	everywhere map[*evidence.Subject][]netip.Addr
-	// shared are the addresses at which a source used names of domains that other hosts use, too.
-	shared map[netip.Addr]map[netip.Addr]struct{}
-	dns    dns
-	lists  []lister
+	// everywhere are the subjects of each source that stand for all its unshared destinations.
+	everywhere map[netip.Addr][]*evidence.Subject
+	dns        dns
+	lists      []lister
 	// scattered are the sources of a /64 that hardly say anything.
 	scattered map[netip.Prefix]*scattered
 	// all are the habits of all hosts together, habits those of each, active in how many hours each is.
@@ -186,7 +184,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	for _, src := range s.found {
 		subjects = append(subjects, s.stories(src, tested)...)
 	}
-	s.addNames(subjects, s.everywhere)
+	s.addNames(subjects)
 	return append(subjects, s.querySubjects(tested)...)
 }
 
@@ -214,8 +212,8 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 		lead := src.keys[story.Lead]
 		sub := s.subject(lead, tested)
 		sub.Names = lead.names
-		if len(lead.all) > 0 {
-			s.everywhere[sub] = lead.all
+		if lead.kind == scoring.UnsharedKey {
+			s.everywhere[src.src] = append(s.everywhere[src.src], sub)
 		}
 		var also []string
 		for _, i := range story.Also {

@@ -11,8 +11,8 @@ import (
 )
 
 // addNames tells each subject which names its connections carry: a key by name its own, other keys what their source used
-// towards their addresses; all are the addresses of subjects that have many.
-func (s *search) addNames(subjects []*evidence.Subject, all map[*evidence.Subject][]netip.Addr) {
+// towards their addresses.
+func (s *search) addNames(subjects []*evidence.Subject) {
 	if s.m.Named == nil {
 		return
 	}
@@ -37,10 +37,6 @@ func (s *search) addNames(subjects []*evidence.Subject, all map[*evidence.Subjec
 		if at.at.IsValid() {
 			waiting[at] = append(waiting[at], sub)
 		}
-		for _, a := range all[sub] {
-			at := place{sub.Key.Src, netip.PrefixFrom(a, a.BitLen())}
-			waiting[at] = append(waiting[at], sub)
-		}
 		sources[sub.Key.Src] = append(sources[sub.Key.Src], sub)
 	}
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
@@ -53,6 +49,11 @@ func (s *search) addNames(subjects []*evidence.Subject, all map[*evidence.Subjec
 			for _, u := range s.m.Named.Uses(src, name) {
 				for _, at := range []netip.Prefix{netip.PrefixFrom(u.Addr, u.Addr.BitLen()), hunt.NetworkOf(u.Addr)} {
 					for _, sub := range waiting[place{src, at}] {
+						addName(sub, s.m.Named.Name(name), u.Connections)
+					}
+				}
+				if everywhere := s.everywhere[src]; len(everywhere) > 0 && s.isUnshared(src, u.Addr) {
+					for _, sub := range everywhere {
 						addName(sub, s.m.Named.Name(name), u.Connections)
 					}
 				}

@@ -21,6 +21,8 @@ type alone struct {
 	cells []atomic.Uint32
 	// hosts is how many internal hosts there are.
 	hosts atomic.Int64
+	// known are the addresses at which a source used names of domains that other hosts use, too.
+	known *prevalence.Sketch
 }
 
 const (
@@ -33,12 +35,17 @@ const (
 // newAlone goes over the tables once, without decoding.
 func newAlone(m *material.Material, by []*prober) *alone {
 	a := &alone{}
-	var size atomic.Int64 // Table.Len would not count what lies on disk
-	count := func(_ int, _ netip.Addr, of *pairs.Of) { size.Add(int64(of.Len())) }
-	m.Table.WalkSources(count)
+	var size, uses atomic.Int64 // Table.Len would not count what lies on disk
+	m.Table.WalkSources(func(_ int, _ netip.Addr, of *pairs.Of) { size.Add(int64(of.Len())) })
 	if m.Named != nil {
-		m.Named.Table.WalkSources(count)
+		m.Named.Table.WalkSources(func(_ int, _ netip.Addr, of *pairs.Of) {
+			size.Add(int64(of.Len()))
+			for i := range of.Len() {
+				uses.Add(int64(of.Connections(i)))
+			}
+		})
 	}
+	a.known = prevalence.NewSketch(int(uses.Load()))
 	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*size.Load(), 1024), mostAloneCells)-1)))
 	m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		if !m.Request.Scope.IsInternal(src) {
@@ -130,11 +137,9 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of) []*key {
 	if s.alone.hosts.Load() < prevalence.FewHosts || !s.m.Request.Scope.IsInternal(src) {
 		return nil
 	}
-	shared := s.shared[src]
 	p.roll.reset()
 	for i := range of.Len() {
-		dst := of.Dst(i)
-		if _, known := shared[dst]; known || !s.alone.address(dst) || s.m.Request.Scope.IsInternal(dst) {
+		if !s.isUnshared(src, of.Dst(i)) {
 			continue
 		}
 		if p.roll.add(of, i, false); len(p.roll.records) > maxRollUp {
@@ -149,7 +154,6 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of) []*key {
 	var out []*key
 	measure := func(id hunt.PairKey, records []pairs.Record) {
 		if k := p.measureRollUp(id, scoring.UnsharedKey, records); k != nil {
-			k.all = slices.Clone(p.roll.addresses)
 			out = append(out, k)
 		}
 	}
@@ -168,6 +172,16 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of) []*key {
 		measure(id, records)
 	}
 	return out
+}
+
+// isUnshared says that a source alone uses an address, and under no name of a domain that others use.
+func (s *search) isUnshared(src, dst netip.Addr) bool {
+	return s.alone.address(dst) && !s.m.Request.Scope.IsInternal(dst) && !s.alone.known.Has(contactHash(src, dst))
+}
+
+// contactHash stands for a source and an address.
+func contactHash(src, dst netip.Addr) uint64 {
+	return mix(addressHash(src)*fnvPrime ^ addressHash(dst))
 }
 
 // class is the connections to one port (a place in rollUp.ports), of one class of sizes or (-1) of any.
