@@ -130,7 +130,7 @@ func (p *portrait) paint(t *pairs.Table, named *pairs.Named, is func(*pairs.Pair
 			dst = pair.Dst
 			p.Addresses = append(p.Addresses, dst)
 		} else {
-			for _, u := range named.Uses(pair.Src, pair.Dst) {
+			for _, u := range pair.Uses() {
 				p.Addresses = append(p.Addresses, u.Addr)
 			}
 		}
@@ -201,7 +201,7 @@ func (p *portrait) names(m *material.Material, to *hunt.Side) {
 			}
 			return
 		}
-		addresses, _ := m.Named.Addresses(pair.Src, pair.Dst)
+		addresses, _ := pair.Addresses()
 		name := m.Named.Name(pair.Dst)
 		mu.Lock()
 		defer mu.Unlock()

@@ -86,25 +86,22 @@ func (n *Names) rollUps() (out map[rollUpKey]*rollUp, busy Busy) {
 	}
 	hosts := map[everywhere]int{}
 	out = map[rollUpKey]*rollUp{}
-	for i := range n.shards {
-		for j := range n.shards[i].uses {
-			u := &n.shards[i].uses[j]
-			f, ok := n.prints.of[u.print]
-			if !ok {
-				continue
-			}
-			src, dst := [16]byte(u.key[:16]), [16]byte(u.key[16:])
-			k := rollUpKey{src, u.print, u.dstPort}
-			r := out[k]
-			if r == nil {
-				hosts[everywhere{u.print, u.dstPort}]++
-				r = &rollUp{Print: Print{Fingerprint: f, Port: u.dstPort}, first: dst}
-				out[k] = r
-			}
-			r.uses++
-			r.moves = r.moves || r.first != dst
+	n.eachUse(func(u *use) {
+		f, ok := n.prints.of[u.print]
+		if !ok {
+			return
 		}
-	}
+		src, dst := [16]byte(u.key[:16]), [16]byte(u.key[16:])
+		k := rollUpKey{src, u.print, u.dstPort}
+		r := out[k]
+		if r == nil {
+			hosts[everywhere{u.print, u.dstPort}]++
+			r = &rollUp{Print: Print{Fingerprint: f, Port: u.dstPort}, first: dst}
+			out[k] = r
+		}
+		r.uses++
+		r.moves = r.moves || r.first != dst
+	})
 	number := uint32(0)
 	for k, r := range out {
 		if !r.moves || r.uses < fewestPrinted || r.uses > MaxPrinted {

@@ -35,8 +35,8 @@ func TestFingerprintsJoinConnectionsToManyDestinations(t *testing.T) {
 		pairs++
 		require.Equal(t, Print{Fingerprint: ja3, Port: 443, Hosts: 2}, d.Print(p.Dst))
 		require.Equal(t, client, p.Src)
-		require.Equal(t, []Use{{first, 4}, {second, 2}}, d.Uses(client, p.Dst))
-		list, count := d.Addresses(client, p.Dst)
+		require.Equal(t, []Use{{first, 4}, {second, 2}}, p.Uses())
+		list, count := p.Addresses()
 		require.Equal(t, []netip.Addr{first, second}, list)
 		require.Equal(t, 2, count)
 		require.Len(t, p.Connections, 6)

@@ -18,7 +18,6 @@ type Named struct {
 	Prints *Table
 	prints map[netip.Addr]Print
 	names  map[netip.Addr]string
-	reached
 	// Unjoined is how many uses had no connection: they stand for themselves, at their own time.
 	Unjoined int64
 	// Busy are the fingerprints that were left alone.
@@ -48,7 +47,11 @@ func (n *Names) Join(tables ...*Table) *Named {
 		stands[i] = stand(text)
 		out.names[stands[i]] = text
 	}
-	n.sort()
+	if len(n.files) > 0 {
+		n.fail(n.spill()) // the rest, so that one mechanism sees all
+	} else {
+		n.sort()
+	}
 	rolled, busy := n.rollUps()
 	out.Busy = busy
 	out.prints = make(map[netip.Addr]Print, len(rolled))
@@ -58,8 +61,22 @@ func (n *Names) Join(tables ...*Table) *Named {
 	joiners := make([]joiner, Workers())
 	for i := range joiners {
 		joiners[i] = joiner{out: out, stands: stands, rolled: rolled,
-			seen: map[counted]bool{}, shown: map[counted]bool{}, to: map[netip.Addr]contact{}}
+			seen: map[counted]int{}, shown: map[counted]bool{}}
 	}
+	if len(n.files) > 0 {
+		n.fail(n.joinMerged(tables, joiners))
+	} else {
+		n.joinInMemory(tables, joiners)
+	}
+	out.Table.fail(n.Err())
+	for i := range joiners {
+		out.Unjoined += joiners[i].unjoined
+	}
+	return out
+}
+
+// joinInMemory looks the uses of each pair up.
+func (n *Names) joinInMemory(tables []*Table, joiners []joiner) {
 	for _, t := range tables {
 		if !n.any() {
 			break
@@ -71,16 +88,14 @@ func (n *Names) Join(tables ...*Table) *Named {
 			}
 		})
 	}
-	n.alone(func(uses []use) {
-		p := &Pair{}
-		p.Src, p.Dst = uses[0].key.split()
-		joiners[0].join(p, uses)
-	})
-	for i := range joiners {
-		out.Unjoined += joiners[i].unjoined
-	}
-	out.settle()
-	return out
+	n.alone(joiners[0].alone)
+}
+
+// alone joins uses that have no connection.
+func (j *joiner) alone(uses []use) {
+	p := &Pair{}
+	p.Src, p.Dst = uses[0].key.split()
+	j.join(p, uses)
 }
 
 // joiner brings names and connections together in one goroutine. Its memory is used again.
@@ -92,8 +107,10 @@ type joiner struct {
 
 	order          []int32
 	batch, printed []hunt.Connection
-	seen, shown    map[counted]bool
-	to             map[netip.Addr]contact
+	// marks are those of batch, prints those of printed; seen has the places in batch.
+	marks, prints []uint64
+	seen          map[counted]int
+	shown         map[counted]bool
 }
 
 // counted is a connection of a pair under a name or (by number) a fingerprint.
@@ -106,11 +123,11 @@ type counted struct {
 func (j *joiner) join(p *Pair, uses []use) {
 	byPorts := portIndex(p, j.order)
 	j.order = byPorts.order
-	j.batch, j.printed = j.batch[:0], j.printed[:0]
+	j.batch, j.printed, j.marks, j.prints = j.batch[:0], j.printed[:0], j.marks[:0], j.prints[:0]
 	clear(j.seen)
 	clear(j.shown)
-	clear(j.to)
 	src := p.Src.As16()
+	byName, byPrint := j.out.Table.long.mark(p.Dst), j.out.Prints.long.mark(p.Dst)
 	for i := range uses {
 		u := &uses[i]
 		at := byPorts.find(u)
@@ -118,31 +135,24 @@ func (j *joiner) join(p *Pair, uses []use) {
 			c := counted{at, r.number}
 			if at < 0 || !j.shown[c] {
 				j.shown[c] = true
-				j.printed = append(j.printed, named(p, u, at, r.stand))
-				j.to[r.stand] = j.to[r.stand].and(1, 0)
+				j.printed, j.prints = append(j.printed, named(p, u, at, r.stand)), append(j.prints, byPrint)
 			}
 		}
 		if u.name == nameless {
 			continue
 		}
-		name, times := j.stands[u.name], uint32(1)
-		if at < 0 {
+		c := counted{at, u.name}
+		if before, again := j.seen[c]; again && at >= 0 {
+			j.marks[before] |= 1 << u.kind
+			continue
+		}
+		if j.seen[c] = len(j.batch); at < 0 {
 			j.unjoined++
-		} else {
-			c := counted{at, u.name}
-			if j.seen[c] {
-				times = 0
-			}
-			j.seen[c] = true
 		}
-		j.to[name] = j.to[name].and(times, 1<<u.kind)
-		if times > 0 {
-			j.batch = append(j.batch, named(p, u, at, name))
-		}
+		j.batch, j.marks = append(j.batch, named(p, u, at, j.stands[u.name])), append(j.marks, byName|1<<u.kind)
 	}
-	j.out.Table.Add(j.batch)
-	j.out.Prints.Add(j.printed)
-	j.out.note(p.Src, p.Dst, j.to)
+	j.out.Table.addMarked(j.batch, j.marks)
+	j.out.Prints.addMarked(j.printed, j.prints)
 }
 
 // named is a connection under a name: the pair's connection number at, or the use itself where there is none.
@@ -213,7 +223,7 @@ func (x ports) find(u *use) int32 {
 	}
 	// The same ports again within moments: the uid says which.
 	for j := i; j >= 0 && x.samePorts(j, u); j-- {
-		if x.p.Connections[x.order[j]].mark == u.mark {
+		if x.p.Connections[x.order[j]].mark == uint64(u.mark) {
 			return x.order[j]
 		}
 	}

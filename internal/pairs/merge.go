@@ -17,18 +17,18 @@ const together = 4096
 // eachMerged gives back what is on disk, what is in memory included, as shards of some thousand pairs: all pairs of a
 // source are in one of them. No more than one shard a core and one more are in memory, and a block of each tile.
 func (t *Table) eachMerged(visit func(worker int, sh *shard)) error {
-	if err := t.Err(); err != nil {
-		return err
-	}
-	if err := t.spill(); err != nil { // the rest, so that one mechanism sees all
-		return err
-	}
-	t.store.empty() // nothing will be added any more
-	for i := range t.shards {
-		t.shards[i].index, t.shards[i].order = nil, nil
-	}
-	if err := t.mergeTiles(); err != nil {
-		return err
+	return t.eachMergedWith(nil, func(*shard) error { return nil }, visit)
+}
+
+// eachMergedWith is eachMerged over the pairs of other tables, too; fill is called with each shard, in the order of their sources, before it is
+// visited.
+func (t *Table) eachMergedWith(others []*Table, fill func(*shard) error, visit func(worker int, sh *shard)) error {
+	var tiles []tileFile
+	for _, one := range append([]*Table{t}, others...) {
+		if err := one.toDisk(); err != nil {
+			return err
+		}
+		tiles = append(tiles, one.tiles...)
 	}
 	free, full := make(chan *shard, Workers()+1), make(chan *shard)
 	for range cap(free) {
@@ -44,13 +44,31 @@ func (t *Table) eachMerged(visit func(worker int, sh *shard)) error {
 			}
 		})
 	}
-	err := t.merge(t.tiles, func() *shard { return <-free }, func(sh *shard) error {
+	err := t.merge(tiles, func() *shard { return <-free }, func(sh *shard) error {
+		if err := fill(sh); err != nil {
+			return err
+		}
 		full <- sh
 		return nil
 	})
 	close(full)
 	wg.Wait()
 	return err
+}
+
+// toDisk makes tiles of what is in memory, few enough to be read at once. Nothing will be added any more.
+func (t *Table) toDisk() error {
+	if err := t.Err(); err != nil {
+		return err
+	}
+	if err := t.spill(); err != nil { // the rest, so that one mechanism sees all
+		return err
+	}
+	t.store.empty()
+	for i := range t.shards {
+		t.shards[i].index, t.shards[i].order = nil, nil
+	}
+	return t.mergeTiles()
 }
 
 func (t *Table) newShard() *shard { return &shard{store: &t.store, seed: t.seed} }

@@ -29,6 +29,7 @@ type Names struct {
 	ids    map[string]uint32
 	texts  []string
 	prints prints
+	spilledUses
 }
 
 // use is one use of a name. It holds no pointer.
@@ -44,8 +45,12 @@ type use struct {
 }
 
 // NewNames makes an empty set.
-func NewNames() *Names {
-	return &Names{seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
+func NewNames() *Names { return NewNamesWithin(Budget{}) }
+
+// NewNamesWithin makes an empty set that keeps to a budget, but for the texts of names and fingerprints. Close it when done: it may have
+// files.
+func NewNamesWithin(b Budget) *Names {
+	return &Names{spilledUses: spilledUses{budget: b}, seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
 }
 
 // nameless stands for the name of a use that has only a fingerprint.
@@ -55,6 +60,17 @@ const nameless = math.MaxUint32
 // a name is none, since the pair by address knows it already; what a proxy was asked for counts in either form. It may be
 // called from many goroutines.
 func (n *Names) Add(batch []hunt.NameRecord) {
+	if n.Err() == nil {
+		n.add(batch)
+		n.overflow()
+	}
+}
+
+func (n *Names) add(batch []hunt.NameRecord) {
+	n.filling.RLock()
+	defer n.filling.RUnlock()
+	added := 0
+	defer func() { n.size.Add(int64(added) * useSize) }()
 	for i := range batch {
 		r := &batch[i]
 		named := r.Name != "" && (r.Kind == hunt.Connect || !isAddress(r.Name))
@@ -72,6 +88,7 @@ func (n *Names) Add(batch []hunt.NameRecord) {
 		sh.mu.Lock()
 		sh.uses = append(sh.uses, u)
 		sh.mu.Unlock()
+		added++
 	}
 }
 
@@ -122,9 +139,7 @@ func (n *Names) shardOf(key *addresses) int {
 func (n *Names) sort() {
 	onAllCores(shards, func(_, i int) {
 		sh := &n.shards[i]
-		slices.SortFunc(sh.uses, func(a, b use) int {
-			return cmp.Or(a.key.compare(&b.key), cmp.Compare(a.start, b.start), cmp.Compare(a.name, b.name))
-		})
+		slices.SortFunc(sh.uses, compareUses)
 		sh.joined = make([]bool, len(sh.uses))
 		const bitsEach = 16
 		sh.filter = make([]uint64, 1<<bits.Len(uint(len(sh.uses)*bitsEach/64)))
@@ -133,6 +148,10 @@ func (n *Names) sort() {
 			sh.filter[word] |= bit
 		}
 	})
+}
+
+func compareUses(a, b use) int {
+	return cmp.Or(a.key.compare(&b.key), cmp.Compare(a.start, b.start), cmp.Compare(a.name, b.name))
 }
 
 // any says whether a name was used at all.

@@ -61,10 +61,10 @@ func TestNamesJoinTheNearestConnection(t *testing.T) {
 		"c.example": {{1_700_000, hunt.Absent}},
 	}, series(d))
 	require.Equal(t, int64(1), d.Unjoined)
-	list, count := d.Addresses(client, stand("a.example"))
+	list, count := under(d, "a.example").Addresses()
 	require.Equal(t, []netip.Addr{first, second}, list, "the address most used comes first")
 	require.Equal(t, 2, count)
-	require.Equal(t, uint8(1<<hunt.TLS), d.Kinds(client, stand("a.example")))
+	require.Equal(t, uint8(1<<hunt.TLS), under(d, "a.example").Kinds())
 }
 
 func TestNamesWithoutAnyConnection(t *testing.T) {
@@ -88,7 +88,7 @@ func TestConnectCountsForTheHostAskedFor(t *testing.T) {
 		require.Equal(t, uint16(443), p.Ports[0].Number)
 		require.Equal(t, int64(900), p.Connections[0].OrigIPBytes)
 	})
-	require.Equal(t, uint8(1<<hunt.Connect), d.Kinds(client, stand("evil.example")))
+	require.Equal(t, uint8(1<<hunt.Connect), under(d, "evil.example").Kinds())
 }
 
 func TestUIDSettlesWhatPortsCannot(t *testing.T) {
@@ -107,4 +107,38 @@ func TestLongNamesAreCut(t *testing.T) {
 	long := strings.Repeat("a", 60_000) + ".example"
 	require.Len(t, cut(long), longestName)
 	require.Equal(t, "a.example", cut("a.example"))
+}
+
+// under is the client's pair with a name.
+func under(d *Named, name string) *Pair {
+	out := &Pair{}
+	d.Table.WalkSources(func(_ int, src netip.Addr, of *Of) {
+		for i := range of.Len() {
+			if src == client && of.Dst(i) == stand(name) {
+				of.Decode(i, out)
+			}
+		}
+	})
+	return out
+}
+
+// What was reached under a name goes to disk with the pair, of whatever kind the addresses are.
+func TestUsesAreKeptWithThePair(t *testing.T) {
+	long := []netip.Addr{netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("2001:db8::1")}
+	for _, budget := range []int64{0, 1} {
+		table, names := NewTableWithin(Budget{Bytes: budget, Folder: t.TempDir()}), NewNames()
+		for i, dst := range []netip.Addr{long[0], first, long[1], long[0], second} {
+			c := conn(dst, int64(i)*1_000_000, uint16(5000+i), 100)
+			table.Add([]hunt.Connection{c})
+			names.Add([]hunt.NameRecord{named1(dst, c.Start+10, c.SrcPort, "a.example"), named1(dst, c.Start+20, c.SrcPort, "a.example")})
+		}
+		web := named1(first, 1_000_030, 5001, "a.example")
+		web.Kind = hunt.HTTP
+		names.Add([]hunt.NameRecord{web})
+		d := names.Join(table)
+		require.Equal(t, []Use{{first, 1}, {second, 1}, {long[1], 1}, {long[0], 2}}, under(d, "a.example").Uses())
+		require.Equal(t, uint8(1<<hunt.TLS|1<<hunt.HTTP), under(d, "a.example").Kinds())
+		require.NoError(t, d.Close())
+		require.NoError(t, table.Close())
+	}
 }

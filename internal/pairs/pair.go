@@ -19,6 +19,8 @@ type Pair struct {
 
 	services []string
 	bytes    []byte
+	long     *longAddresses
+	marks    []uint64
 }
 
 // Record is one connection of a pair. Times are milliseconds (start: Unix), sizes bytes; hunt.Absent where Zeek logged none.
@@ -29,8 +31,8 @@ type Record struct {
 	SrcPort, Port uint16
 	// State says whether it was answered, where that is known.
 	State hunt.State
-	// mark is a hash of the uid, 0 where it is not known.
-	mark uint16
+	// mark is a hash of the uid, 0 where it is not known; in a table by name or fingerprint what stands for the address: see uses.go.
+	mark uint64
 }
 
 // Port is one destination port of a pair and what is known of the last connection to it.
@@ -70,7 +72,7 @@ func (p *Pair) decode(sh *shard, id uint32) {
 		}
 		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
 		start += delta
-		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort>>stateBits), uint16(number), uint16(uid)
+		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort>>stateBits), uint16(number), uid
 		r.State = hunt.State(srcPort & (1<<stateBits - 1))
 		p.Connections = append(p.Connections, r)
 	}

@@ -60,6 +60,8 @@ type shard struct {
 	// more holds the slots after the first; slotOf finds them by pair, port and transport.
 	more   map[uint32][]slot
 	slotOf map[slotKey]uint16
+	// uses are the names used by the sources of a shard that was merged, in order, while they are joined.
+	uses []use
 	// crowded counts pairs with more ports than are told apart.
 	crowded int64
 }
@@ -256,7 +258,7 @@ func (sh *shard) reset() {
 	clear(sh.blocks)
 	clear(sh.chunks.blocks)
 	sh.blocks, sh.chunks, sh.count = sh.blocks[:0], arena{blocks: sh.chunks.blocks[:0]}, 0
-	sh.order, sh.more, sh.slotOf = sh.order[:0], nil, nil
+	sh.order, sh.more, sh.slotOf, sh.uses = sh.order[:0], nil, nil, sh.uses[:0]
 }
 
 // held is what a shard has in memory, about, bytes.

@@ -37,6 +37,7 @@ type Table struct {
 	scratch  sync.Pool
 	// oldest and newest start seen, Unix milliseconds.
 	oldest, newest atomic.Int64
+	long           longAddresses
 	spilled
 }
 
@@ -70,11 +71,20 @@ func (t *Table) Add(batch []hunt.Connection) {
 	if len(batch) == 0 || t.Err() != nil { // what is incomplete anyway takes no more memory
 		return
 	}
-	t.add(batch)
+	t.add(batch, nil)
 	t.overflow()
 }
 
-func (t *Table) add(batch []hunt.Connection) {
+// addMarked is Add with what stands for each connection's address.
+func (t *Table) addMarked(batch []hunt.Connection, marks []uint64) {
+	if len(batch) == 0 || t.Err() != nil {
+		return
+	}
+	t.add(batch, marks)
+	t.overflow()
+}
+
+func (t *Table) add(batch []hunt.Connection, marks []uint64) {
 	t.filling.RLock()
 	defer t.filling.RUnlock()
 	s := t.scratch.Get().(*sorter)
@@ -82,7 +92,7 @@ func (t *Table) add(batch []hunt.Connection) {
 	t.sort(s, batch)
 	for i := range t.shards {
 		if own := s.order[s.starts[i]:s.starts[i+1]]; len(own) > 0 {
-			t.addToShard(&t.shards[i], s, own, batch)
+			t.addToShard(&t.shards[i], s, own, batch, marks)
 		}
 	}
 }
@@ -114,7 +124,7 @@ func (t *Table) sort(s *sorter, batch []hunt.Connection) {
 	raise(&t.newest, newest)
 }
 
-func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Connection) {
+func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Connection, marks []uint64) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	before := sh.held()
@@ -126,11 +136,17 @@ func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Conne
 			s.service, s.number = c.Service, t.services.number(c.Service)
 		}
 		slotNumber := sh.slot(p, id, c, s.number, &t.services)
+		marked := uint64(0)
+		if marks == nil {
+			marked = uint64(mark(c.UID))
+		} else {
+			marked = marks[i]
+		}
 		for range max(c.Count, 1) {
 			b := binary.AppendUvarint(s.buffer[:0], uint64(slotNumber))
 			b = binary.AppendVarint(b, c.Start-p.previous)
 			b = binary.AppendUvarint(b, uint64(c.SrcPort)<<stateBits|uint64(c.State))
-			b = binary.AppendUvarint(b, uint64(mark(c.UID)))
+			b = binary.AppendUvarint(b, marked)
 			b = binary.AppendUvarint(b, uint64(c.OrigIPBytes+1))
 			b = binary.AppendUvarint(b, uint64(c.Duration+1))
 			b = binary.AppendUvarint(b, uint64(c.OrigBytes+1))
@@ -179,7 +195,7 @@ func (t *Table) walk(wanted func(key *addresses) bool, visit func(worker int, p 
 	pairs := make([]Pair, Workers())
 	t.eachShard(func(worker int, sh *shard) {
 		p := &pairs[worker]
-		p.services = t.services.list()
+		p.services, p.long = t.services.list(), &t.long
 		for id := range sh.count {
 			if wanted(&sh.state(id).key) {
 				p.decode(sh, id)
@@ -194,7 +210,7 @@ func (t *Table) WalkSources(visit func(worker int, src netip.Addr, pairs *Of)) {
 	scratch := make([]sorting, Workers())
 	t.eachShard(func(worker int, sh *shard) {
 		order := sh.sorted(&scratch[worker])
-		of := &Of{sh: sh, services: t.services.list()}
+		of := &Of{sh: sh, services: t.services.list(), long: &t.long}
 		for len(order) > 0 {
 			n := sh.sameSource(order)
 			of.ids = order[:n]
@@ -210,6 +226,7 @@ type Of struct {
 	sh       *shard
 	ids      []uint32
 	services []string
+	long     *longAddresses
 }
 
 // Len is the number of pairs.
@@ -226,7 +243,7 @@ func (o *Of) Connections(i int) int { return int(o.sh.state(o.ids[i]).connection
 
 // Decode fills p with pair i.
 func (o *Of) Decode(i int, p *Pair) {
-	p.services = o.services
+	p.services, p.long = o.services, o.long
 	p.decode(o.sh, o.ids[i])
 }
 

@@ -160,7 +160,7 @@ func (h *hosts) walk(m *material.Material, t *pairs.Table, meant func(netip.Addr
 				some = true
 			}
 			if some && to.Name != "" {
-				addresses, _ := m.Named.Addresses(src, p.Dst)
+				addresses, _ := p.Addresses()
 				for _, a := range addresses {
 					also = append(also, a.String())
 				}
@@ -183,8 +183,10 @@ func (h *hosts) called(m *material.Material, meant func(netip.Addr) bool) {
 	}
 	m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		var also []string
+		var p pairs.Pair
 		for i := range of.Len() {
-			if addresses, _ := m.Named.Addresses(src, of.Dst(i)); slices.ContainsFunc(addresses, meant) {
+			of.Decode(i, &p)
+			if addresses, _ := p.Addresses(); slices.ContainsFunc(addresses, meant) {
 				also = append(also, m.Named.Name(of.Dst(i)))
 			}
 		}

@@ -209,7 +209,7 @@ func (p *Count) names(contacts *Contacts) {
 			if s.meet(look.other, look.of[:]...); look.ports[0] == nil && look.ports[1] == nil {
 				continue
 			}
-			for _, u := range contacts.Named.Uses(src, id) {
+			for _, u := range s.pair.Uses() {
 				at := place{net: hunt.NetworkOf(u.Addr)}
 				for i, ports := range look.ports {
 					for _, at.port = range ports {

@@ -88,8 +88,9 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 	return nil
 }
 
-// The shares of hunt.memory that DNS queries and the times of requests may take: a fourth and an eighth.
-const dnsShare, requestShare = 4, 8
+// The shares of hunt.memory that DNS queries, the times of requests and the uses of names may take: a fourth and an eighth each. Uses
+// beyond go to disk.
+const dnsShare, requestShare, useShare = 4, 8, 8
 
 const moreMemory = "raise hunt.memory, or hunt a shorter window"
 
@@ -135,7 +136,8 @@ func (m *Material) answers(ctx context.Context, in *hunt.Session, req hunt.Reque
 
 func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) (err error) {
 	m.Requests.Most = m.share(requestShare)
-	uses := pairs.NewNames()
+	uses := pairs.NewNamesWithin(pairs.Budget{Bytes: m.share(useShare), Folder: m.Memory.Folder})
+	defer func() { err = cmp.Or(err, uses.Close()) }()
 	var mu sync.Mutex
 	proxies := map[netip.Addr]bool{}
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
@@ -155,7 +157,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 				mu.Unlock()
 			}
 		}
-		return ctx.Err()
+		return cmp.Or(ctx.Err(), uses.Err())
 	})
 	if err != nil {
 		return err

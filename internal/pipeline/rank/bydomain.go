@@ -56,7 +56,8 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 		s.askedFor(src, group[0].domain, int64(total))
 		if !s.alone.domain(group[0].domain) {
 			for _, n := range group {
-				for _, u := range s.m.Named.Uses(src, of.Dst(n.at)) {
+				of.Decode(n.at, &p.roll.pair)
+				for _, u := range p.roll.pair.Uses() {
 					s.alone.known.Add(contactHash(src, u.Addr))
 				}
 			}
@@ -93,7 +94,8 @@ func (s *search) domain(p *prober, src netip.Addr, of *pairs.Of, domain string, 
 	at := map[netip.Addr]int64{}
 	for _, i := range places {
 		k.names = append(k.names, evidence.Name{Name: s.m.Named.Name(of.Dst(i)), Connections: int64(of.Connections(i))})
-		for _, u := range s.m.Named.Uses(src, of.Dst(i)) {
+		of.Decode(i, &p.roll.pair)
+		for _, u := range p.roll.pair.Uses() {
 			at[u.Addr] += u.Connections
 		}
 	}

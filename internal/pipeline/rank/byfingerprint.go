@@ -21,7 +21,7 @@ func (p *prober) print(pair *pairs.Pair, named *pairs.Named) *key {
 	}
 	k.port, k.ports, k.hosts = main, 1, shown.Hosts
 	k.totals, k.of = p.sum(pair.Connections, -1), numbers(pair.Connections, -1)
-	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
-	k.uses = named.Uses(pair.Src, pair.Dst)
+	k.addresses, k.count = pair.Addresses()
+	k.uses = pair.Uses()
 	return k
 }

@@ -53,8 +53,8 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	k.port, k.ports = pair.Ports[main], len(pair.Ports)
 	p.ritaKnown = false
 	p.finish(k, pair, pair.Connections)
-	k.addresses, k.count = named.Addresses(pair.Src, pair.Dst)
-	k.uses = named.Uses(pair.Src, pair.Dst)
+	k.addresses, k.count = pair.Addresses()
+	k.uses = pair.Uses()
 	if len(k.addresses) > 0 {
 		k.Dst = k.addresses[0]
 	}

@@ -110,8 +110,10 @@ func (s *search) findProxies(internal func(netip.Addr) bool) {
 		if !internal(src) {
 			return
 		}
+		var pair pairs.Pair
 		for i := range of.Len() {
-			for _, u := range s.m.Named.Uses(src, of.Dst(i)) {
+			of.Decode(i, &pair)
+			for _, u := range pair.Uses() {
 				if !internal(u.Addr) || u.Addr == src {
 					continue
 				}

@@ -44,9 +44,11 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 		if len(own) == 0 {
 			return
 		}
+		var pair pairs.Pair
 		for i := range of.Len() {
 			name := of.Dst(i)
-			for _, u := range s.m.Named.Uses(src, name) {
+			of.Decode(i, &pair)
+			for _, u := range pair.Uses() {
 				for _, at := range []netip.Prefix{netip.PrefixFrom(u.Addr, u.Addr.BitLen()), hunt.NetworkOf(u.Addr)} {
 					for _, sub := range waiting[place{src, at}] {
 						addName(sub, s.m.Named.Name(name), u.Connections)

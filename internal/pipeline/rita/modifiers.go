@@ -67,6 +67,7 @@ func (s *search) count() *spread {
 		}
 	})
 	if s.m.Named != nil {
+		asked := map[netip.Addr]map[netip.Addr]struct{}{} // names, by the proxy inside that was asked for them
 		s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 			if !scope.IsInternal(src) {
 				return
@@ -74,22 +75,34 @@ func (s *search) count() *spread {
 			out.mu.Lock()
 			defer out.mu.Unlock()
 			out.all[src] = struct{}{}
+			var pair pairs.Pair
 			for i := range of.Len() {
-				name := of.Dst(i)
-				out.hosts[name.As16()]++
-				if s.m.Named.Kinds(src, name)&(1<<hunt.Connect) == 0 {
+				out.hosts[of.Dst(i).As16()]++
+				if of.Decode(i, &pair); pair.Kinds()&(1<<hunt.Connect) == 0 {
 					continue
 				}
-				for _, u := range s.m.Named.Uses(src, name) {
-					proxy := u.Addr
-					// A proxy that asks for the name itself is counted as such.
-					if scope.IsInternal(proxy) && s.m.Named.Uses(proxy, name) == nil && once(proxy, name) {
-						out.all[proxy] = struct{}{}
-						out.hosts[name.As16()]++
+				for _, u := range pair.Uses() {
+					if !scope.IsInternal(u.Addr) {
+						continue
 					}
+					if asked[u.Addr] == nil {
+						asked[u.Addr] = map[netip.Addr]struct{}{}
+					}
+					asked[u.Addr][pair.Dst] = struct{}{}
 				}
 			}
 		})
+		s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+			for i := range of.Len() { // a proxy that asks for the name itself is counted as such
+				delete(asked[src], of.Dst(i))
+			}
+		})
+		for proxy, names := range asked {
+			for name := range names {
+				out.all[proxy] = struct{}{}
+				out.hosts[name.As16()]++
+			}
+		}
 	}
 	if s.m.DNS != nil {
 		for _, q := range s.m.DNS.All() {

@@ -174,13 +174,13 @@ func (w *worker) name(p *pairs.Pair) {
 	}
 	if l.beacon.Unique >= material.Fewest || l.ritaDuration >= ritaHides {
 		w.mu.Lock()
-		for _, u := range w.m.Named.Uses(p.Src, p.Dst) {
+		for _, u := range p.Uses() {
 			w.hidden[hunt.Two{Src: p.Src, Dst: u.Addr}] = struct{}{}
 		}
 		w.mu.Unlock()
 	}
 	key := hunt.PairKey{Src: p.Src, Name: w.m.Named.Name(p.Dst), AnyPort: true}
-	addresses, count := w.m.Named.Addresses(p.Src, p.Dst)
+	addresses, count := p.Addresses()
 	if len(addresses) > 0 {
 		key.Dst = addresses[0]
 	}
