@@ -103,7 +103,7 @@ func (s *search) domain(p *prober, src netip.Addr, of *pairs.Of, domain string, 
 		k.uses = append(k.uses, pairs.Use{Addr: a, Connections: n})
 	}
 	sortNames(k.names)
-	k.names = k.names[:min(len(k.names), evidence.MaxNames)]
+	k.names = slices.Clone(k.names[:min(len(k.names), evidence.MaxNames)])
 	slices.SortFunc(k.uses, func(a, b pairs.Use) int { return a.Addr.Compare(b.Addr) })
 	byUse := slices.Clone(k.uses)
 	slices.SortStableFunc(byUse, func(a, b pairs.Use) int { return cmp.Compare(b.Connections, a.Connections) })

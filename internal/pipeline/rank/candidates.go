@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -29,7 +30,7 @@ type key struct {
 	presence scoring.Presence
 	shown    scoring.PresenceScore
 	// of are its connections, by numbers that each has in all keys of its source.
-	of []uint64
+	of packed
 	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
 	addresses []netip.Addr
 	count     int
@@ -238,7 +239,7 @@ func (p *prober) finish(k *key, pair *pairs.Pair, records []pairs.Record) {
 
 // numbers of a source's connections: when they began and out of which port, so that one has the same in all keys. They
 // ascend.
-func numbers(records []pairs.Record, port int) []uint64 {
+func numbers(records []pairs.Record, port int) packed {
 	out := make([]uint64, 0, len(records))
 	for i := range records {
 		if c := &records[i]; port < 0 || int(c.Port) == port {
@@ -246,7 +247,29 @@ func numbers(records []pairs.Record, port int) []uint64 {
 		}
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return pack(slices.Compact(out))
+}
+
+// packed are numbers that ascend, as differences, as varints: some five bytes a connection.
+type packed []byte
+
+func pack(numbers []uint64) packed {
+	out, before := make(packed, 0, 5*len(numbers)+8), uint64(0)
+	for _, n := range numbers {
+		out = binary.AppendUvarint(out, n-before)
+		before = n
+	}
+	return out
+}
+
+func (p packed) numbers() []uint64 {
+	var out []uint64
+	for at := uint64(0); len(p) > 0; {
+		d, n := binary.Uvarint(p)
+		at, p = at+d, p[n:]
+		out = append(out, at)
+	}
+	return out
 }
 
 // latestPort is the port of the last connection.

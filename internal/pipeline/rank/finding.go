@@ -48,8 +48,9 @@ func (k *key) began(v scoring.Indicators, w hunt.Window) *hunt.DwellTime {
 	if v.Beacon < material.Floor || k.beacon.Test == scoring.NoTest {
 		return nil
 	}
-	starts := make([]int64, 0, len(k.of))
-	for _, n := range k.of {
+	numbers := k.of.numbers()
+	starts := make([]int64, 0, len(numbers))
+	for _, n := range numbers {
 		if at := int64(n >> 16); at >= w.Start.UnixMilli() {
 			starts = append(starts, at)
 		}

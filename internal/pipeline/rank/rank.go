@@ -205,7 +205,7 @@ func (s *search) prune(tested int) {
 func (s *search) stories(src source, tested int) []*evidence.Subject {
 	keys := make([]scoring.StoryKey, 0, len(src.keys))
 	for _, k := range src.keys {
-		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.BeatsEvery(), Of: k.of})
+		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.BeatsEvery(), Of: k.of.numbers()})
 	}
 	var out []*evidence.Subject
 	for _, story := range scoring.Stories(keys) {
