@@ -194,8 +194,11 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 			return err
 		}
 	}
-	a.remember(settings, result)
-	return verdict(result, fail)
+	err = a.remember(settings, result)
+	if code := verdict(result, fail); code != nil || err == nil || !f.remember {
+		return code
+	}
+	return codeError{exitFailed, "--remember: nothing was remembered (above)"}
 }
 
 // runHunt carries a hunt out, sensor by sensor where that is asked for.

@@ -26,7 +26,7 @@ func (a *app) ranking(ctx context.Context, settings *config.Loaded) (pipeline.Ra
 		return rank.Ranking{Judges: set.List(), Weights: settings.ChangedWeights(),
 			Servers: rank.Servers{Resolvers: settings.Hunt.Resolvers, TimeServers: settings.Hunt.TimeServers, Proxies: settings.Hunt.Proxies}}, nil
 	}
-	r := rita.Ranking{FirstSeen: set.FirstSeen}
+	r := rita.Ranking{FirstSeen: set.FirstSeen, Missing: set.Missing}
 	if set.Intel != nil {
 		r.Indicators = set.Intel
 	}

@@ -38,7 +38,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 		last, err = firstseen.Feed(path, maps.All(seen), a.Now())
 		added += last.New
 		if last.Broken != nil {
-			a.warn("the store of what was seen first %v", last.Broken)
+			a.warn("%v", last.Broken)
 		}
 		return err
 	}
@@ -87,10 +87,10 @@ func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Windo
 	return seen
 }
 
-// remember feeds the store of what was seen first; a hunt that was stored is not undone because that fails.
-func (a *app) remember(settings *config.Loaded, r *pipeline.Result) {
+// remember feeds the first-seen store. It says what failed and whether it did: a hunt that was stored is not undone by that.
+func (a *app) remember(settings *config.Loaded, r *pipeline.Result) error {
 	if r.Seen == nil {
-		return
+		return nil
 	}
 	path, err := a.firstSeenPath(settings)
 	if err == nil {
@@ -99,4 +99,5 @@ func (a *app) remember(settings *config.Loaded, r *pipeline.Result) {
 	if err != nil {
 		a.warn("what this hunt saw first is not remembered: %v", err)
 	}
+	return err
 }

@@ -61,7 +61,7 @@ func TestSearchGivesCompleteAnswers(t *testing.T) {
 	require.Equal(t, "false", r.Query.Get("allow_partial_search_results"))
 	require.Equal(t, "false", r.Query.Get("request_cache"))
 	require.Equal(t, "54000ms", r.Query.Get("timeout"), "nine tenths of our own 60 s")
-	require.Equal(t, "took,timed_out,_shards,_clusters,hits.total", r.Query.Get("filter_path"))
+	require.Equal(t, "took,timed_out,terminated_early,_shards,_clusters,hits.total", r.Query.Get("filter_path"))
 }
 
 // A 200 is not a success yet (docs/facts/elasticsearch.md, 3.3, faults 5 and 6).
@@ -82,6 +82,8 @@ func TestSearchRefusesIncompleteAnswers(t *testing.T) {
 		{"missing shard", shards(`"_shards":{"total":3,"successful":2,"skipped":0,"failed":0}`), es.Partial, "2 of 3 shards"},
 		{"skipped cluster", shards(whole + `,"_clusters":{"total":2,"successful":1,"skipped":1}`), es.Partial, "1 of 2 clusters"},
 		{"partial cluster", shards(whole + `,"_clusters":{"total":2,"successful":2,"skipped":0,"partial":1}`), es.Partial, "in part"},
+		{"cluster that is partial by its details alone", shards(whole + `,"_clusters":{"total":1,"successful":1,"details":{"heavy":{"status":"partial"},"own":{"status":"successful"}}}`), es.Partial, "heavy partial"},
+		{"terminated early", estest.JSON(`{"took":1,"timed_out":false,"terminated_early":true,` + whole + `,"hits":{"hits":[]}}`), es.Partial, "terminated_early"},
 		{"no word about shards", estest.JSON(`{"took":1,"timed_out":false,"hits":{"hits":[]}}`), es.Partial, "does not say"},
 		{"no word about time", estest.JSON(`{"took":1,` + whole + `}`), es.Partial, "does not say"},
 		{"two answers in one", estest.JSON(answer + answer), es.Retryable, "read the answer"},
@@ -216,16 +218,20 @@ func TestPatience(t *testing.T) {
 	})
 	t.Run("ends, and once for all requests", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			fake := &estest.Fake{Handle: func(int, estest.Request) estest.Reply { return away }}
+			asks := away // for an hour
+			asks.Header = http.Header{"Retry-After": {"3600"}}
+			fake := &estest.Fake{Handle: func(int, estest.Request) estest.Reply { return asks }}
 			c := client(t, fake, patient)
 			start := time.Now()
 			_, err := search(t.Context(), c)
 			require.True(t, es.Is(err, es.Retryable))
 			require.InDelta(t, 90, time.Since(start).Seconds(), 16)
-			start = time.Now()
+			time.Sleep(time.Second)
+			start, before := time.Now(), len(fake.Requests())
 			_, err = search(t.Context(), c)
 			require.True(t, es.Is(err, es.Retryable))
-			require.Less(t, time.Since(start), 15*time.Second, "the cluster was waited for already")
+			require.Zero(t, time.Since(start), "the cluster was waited for already")
+			require.Equal(t, before+1, len(fake.Requests()))
 		})
 	})
 	t.Run("not for settings that are wrong", func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
@@ -61,7 +63,7 @@ func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(Sear
 	// A little less than our own deadline, so that the server gives up first and says so.
 	r.Timeout = c.timeout * 9 / 10
 	if len(req.FilterPath) > 0 {
-		r.FilterPath = append([]string{"took", "timed_out", "_shards", "_clusters"}, req.FilterPath...)
+		r.FilterPath = append([]string{"took", "timed_out", "terminated_early", "_shards", "_clusters"}, req.FilterPath...)
 	}
 	op := orText(req.Op, "search")
 	index := joinIndex(req.Index)
@@ -102,6 +104,20 @@ type clusters struct {
 	Running    int `json:"running"`
 	Partial    int `json:"partial"`
 	Failed     int `json:"failed"`
+	Details    map[string]struct {
+		Status string `json:"status"`
+	} `json:"details"`
+}
+
+// away gives the clusters that did not answer in full, by what is said of each.
+func (c *clusters) away() (names []string) {
+	for name, d := range c.Details {
+		if d.Status != "" && d.Status != "successful" {
+			names = append(names, name+" "+d.Status)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // decodeSearch is the one place where a 200 is checked for being a success.
@@ -111,6 +127,7 @@ func decodeSearch(b []byte, toTheEnd bool) (SearchResult, error) {
 		sh       *shards
 		cl       clusters
 		timedOut bool
+		early    bool
 		knowTime bool
 		s        scan.Scanner
 	)
@@ -120,6 +137,8 @@ func decodeSearch(b []byte, toTheEnd bool) (SearchResult, error) {
 		switch string(k) {
 		case "timed_out":
 			timedOut, knowTime = s.Bool(), true
+		case "terminated_early":
+			early = s.Bool()
 		case "_shards":
 			sh = new(shards)
 			if err := json.Unmarshal(s.Raw(), sh); err != nil {
@@ -134,7 +153,7 @@ func decodeSearch(b []byte, toTheEnd bool) (SearchResult, error) {
 		case "aggregations":
 			if rest, ok := bytes.CutSuffix(bytes.TrimRight(s.Rest(), " \n\r\t"), []byte("}")); ok && toTheEnd && sh != nil && knowTime {
 				res.Aggregations, res.Shards = rest, sh.Total
-				return res, complete(sh, &cl, timedOut)
+				return res, complete(sh, &cl, timedOut, early)
 			}
 			res.Aggregations = s.Raw()
 		default:
@@ -148,10 +167,11 @@ func decodeSearch(b []byte, toTheEnd bool) (SearchResult, error) {
 		return res, &Error{Kind: Partial, Status: 200, Reason: "the answer does not say whether it is complete (no _shards or timed_out)"}
 	}
 	res.Shards = sh.Total
-	return res, complete(sh, &cl, timedOut)
+	return res, complete(sh, &cl, timedOut, early)
 }
 
-func complete(sh *shards, cl *clusters, timedOut bool) error {
+func complete(sh *shards, cl *clusters, timedOut, early bool) error {
+	away := cl.away()
 	switch {
 	case sh.Failed > 0:
 		return shardError(sh)
@@ -159,10 +179,15 @@ func complete(sh *shards, cl *clusters, timedOut bool) error {
 		e := &Error{Kind: Timeout, Status: 200, Reason: "the search timed out on the server (timed_out in a 200)"}
 		e.Hint = hint(e)
 		return e
-	case cl.Skipped+cl.Failed+cl.Partial+cl.Running > 0 || cl.Successful != cl.Total:
-		return &Error{Kind: Partial, Status: 200,
-			Reason: fmt.Sprintf("%d of %d clusters answered in full (%d skipped, %d failed, %d in part)", cl.Successful, cl.Total, cl.Skipped, cl.Failed, cl.Partial),
-			Hint:   "a remote cluster of the grid is away: see GET _remote/info"}
+	case early:
+		return &Error{Kind: Partial, Status: 200, Reason: "the search ended before it saw every document (terminated_early in a 200)",
+			Hint: "something limits searches on the cluster or before it"}
+	case cl.Skipped+cl.Failed+cl.Partial+cl.Running+len(away) > 0 || cl.Successful != cl.Total:
+		reason := fmt.Sprintf("%d of %d clusters answered in full (%d skipped, %d failed, %d in part)", cl.Successful, cl.Total, cl.Skipped, cl.Failed, cl.Partial)
+		if len(away) > 0 {
+			reason += ": " + oneLine(strings.Join(away, ", "))
+		}
+		return &Error{Kind: Partial, Status: 200, Reason: reason, Hint: "a remote cluster of the grid is away: see GET _remote/info"}
 	case sh.Successful != sh.Total && sh.Successful+sh.Skipped != sh.Total:
 		return &Error{Kind: Partial, Status: 200,
 			Reason: fmt.Sprintf("%d of %d shards answered (%d skipped)", sh.Successful, sh.Total, sh.Skipped)}

@@ -158,8 +158,13 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	rec, err := v.store.Record(ctx, false)
 	switch {
 	case errors.Is(err, atomicfile.ErrLocked):
-	case err != nil:
-		return hunt.Reading{}, err
+	case ctx.Err() != nil:
+		return hunt.Reading{}, ctx.Err()
+	case err != nil: // a full disk, another's directory: what is kept only saves work
+		reading, failed := v.in.Connections(ctx, req, emit)
+		reading.Notes = append(reading.Notes, hunt.Note{What: "history cannot be used, so the hunt read its whole window from the cluster: " + err.Error(),
+			Hint: "the state directory needs room and to be this user's"})
+		return reading, failed
 	default:
 		v.rec = rec
 	}

@@ -350,11 +350,18 @@ func (r *reading) closing(ctx context.Context) error {
 	read, gaps := r.records, len(r.gaps)
 	r.mu.Unlock()
 	if more := total - read; more > 0 && gaps == 0 {
-		r.note("late", hunt.Note{
+		late := hunt.Note{
 			What:  fmt.Sprintf("%d more %s of the window arrived while it was read", more, r.many),
 			Hint:  "a later hunt over the same window has them; a longer settle delay makes this rarer",
 			Count: more,
-		})
+		}
+		if more > max(total/lateShare, lateFew) {
+			r.mu.Lock()
+			r.gaps = append(r.gaps, late)
+			r.mu.Unlock()
+			return nil
+		}
+		r.note("late", late)
 	} else if more < 0 {
 		r.note("removed", hunt.Note{
 			What:  fmt.Sprintf("%d %s that were read are gone from the cluster by now", -more, r.many),
@@ -364,6 +371,10 @@ func (r *reading) closing(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Of what arrives while a window is read, one in lateShare is usual on a busy grid, and so are lateFew. More means that the
+// window was not over: it is a gap, so that the window is hunted again.
+const lateShare, lateFew = 100, 20
 
 // afterwards counts when all is read. That the cluster does not answer any more takes nothing from what was read: it is a
 // note, and ok is false.

@@ -209,6 +209,7 @@ func TestDamage(t *testing.T) {
 		"binary beside a log": {map[string]string{"conn.log": good, "a/conn.log": "\x00\x01\x02"}, "", "is binary, no Zeek log", 10},
 		"no ts beside a log":  {map[string]string{"conn.log": good, "a/conn.log": strings.Replace(tsvHeader, "\tts\t", "\ttime\t", 1) + row(1)}, "", "has no field ts in its #fields line", 10},
 		"empty beside a log":  {map[string]string{"conn.log": good, "a/conn.log": ""}, "this log is empty", "", 10},
+		"packed, of no bytes": {map[string]string{"conn.log": good, "a/conn.log.gz": ""}, "", "left out: it has no bytes, and a packed log always has some", 10},
 		"clock set back":      {map[string]string{"conn.log": tsvHeader + rows(5000, 5005) + rows(0, 20)}, "places where time goes back by more than an hour: 1, the first is line 14", "", 25},
 		"stragglers":          {map[string]string{"conn.log": tsvHeader + rows(5000, 5005) + rows(0, 5) + rows(5005, 5010)}, "", "", 15},
 		"copy that parts":     {map[string]string{"conn.log": good, "a/conn.log": tsvHeader + rows(0, 5) + rows(20, 25)}, "and count once: 5 of 10", "", 15},

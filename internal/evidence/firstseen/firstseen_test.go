@@ -157,7 +157,8 @@ func TestNewAndKnown(t *testing.T) {
 	}
 	notes, err := Judge{Store: &Store{}, Err: ErrBroken}.Judge(t.Context(), &evidence.Hunt{}, nil)
 	require.NoError(t, err)
-	require.Len(t, notes.Notes, 1)
+	require.Empty(t, notes.Notes)
+	require.Len(t, notes.Gaps, 1, "what it knew is missing")
 }
 
 // A name can be forged, so one that is known for long lowers nothing where no other host reaches its server and the server is not known.

@@ -25,12 +25,18 @@ const (
 // Revision implements [evidence.Judge]: what was first seen when is a fact that later hunts do not change.
 func (Judge) Revision() string { return "" }
 
+// Missing says that a store cannot be used. What it knew is evidence that is missing, so it is a gap.
+func Missing(err error) (remarks hunt.Remarks) {
+	if err != nil {
+		remarks.Gaps = []hunt.Note{{What: "first-seen times are not known: " + err.Error(), Hint: "`dwell hunt --remember-only --since 30d` learns them again"}}
+	}
+	return remarks
+}
+
 // Judge implements [evidence.Judge]. A destination is new only where the store reaches further back than a week (else everything would
 // be), and a name only where its registered domain is new, too: services that give their servers new names are no news.
 func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (remarks hunt.Remarks, err error) {
-	if j.Err != nil {
-		remarks.Notes = append(remarks.Notes, hunt.Note{What: "what was seen first when is not known: the store " + j.Err.Error(), Hint: "the next stored hunts fill it again"})
-	}
+	remarks = Missing(j.Err)
 	reach, ok := j.Store.Reach()
 	if !ok {
 		return remarks, ctx.Err()

@@ -73,7 +73,7 @@ func Story(id string) string { return "#" + id }
 func Plain(name string) bool { return !strings.ContainsAny(name, "*#") }
 
 // ErrBroken is a store file that cannot be trusted.
-var ErrBroken = errors.New("is cut off or was changed")
+var ErrBroken = errors.New("the first-seen store is cut off or was changed")
 
 // Open reads the store; without a file it is empty. A file that is broken is set aside under another name, and the store is
 // empty: the error wraps [ErrBroken] and the store can be used all the same.
@@ -120,7 +120,7 @@ func parse(text string) (*Store, error) {
 	}
 	head, _, _ := strings.Cut(body, "\n")
 	if head != header && head != older {
-		return nil, fmt.Errorf("%w: it is not of this version", ErrBroken)
+		return nil, fmt.Errorf("%w: its first line is not of this version", ErrBroken)
 	}
 	s := &Store{text: body}
 	before := ""

@@ -38,6 +38,8 @@ type Set struct {
 	Judges []Named
 	// FirstSeen is nil without a store that can be read.
 	FirstSeen *firstseen.Store
+	// Missing is why FirstSeen cannot be used.
+	Missing error
 	Intel     *intel.Lists
 }
 
@@ -50,7 +52,7 @@ func Open(ctx context.Context, s Settings) (*Set, error) {
 	set := &Set{Intel: intel.Load(ctx, s.Intel, s.Feeds)}
 	if s.FirstSeen != "" {
 		store, err := firstseen.Open(s.FirstSeen)
-		set.FirstSeen = store
+		set.FirstSeen, set.Missing = store, err
 		set.Judges = append(set.Judges, Named{"first seen", firstseen.Judge{Store: store, Err: err}})
 	}
 	set.Judges = append(set.Judges, Named{"protocol", protocol.Judge{}}, Named{"owner", owner.Judge{Files: owner.Open(s.ASNFile, s.CountryFile)}},

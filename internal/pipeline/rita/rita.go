@@ -28,6 +28,8 @@ type Ranking struct {
 	// Indicators knows indicators of compromise, FirstSeen since when a destination has been known; nil means that nobody does.
 	Indicators Indicators
 	FirstSeen  *firstseen.Store
+	// Missing is why FirstSeen cannot be used, nil for nothing.
+	Missing error
 }
 
 // Indicators knows which addresses and names are indicators of compromise.
@@ -116,7 +118,7 @@ func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Rank
 		}
 	})
 	workers[0].tunnels()
-	out := &material.Ranked{}
+	out := &material.Ranked{Remarks: firstseen.Missing(r.Missing)}
 	for _, w := range workers {
 		out.Connections += w.counts.Connections
 		out.Pairs += w.counts.Pairs

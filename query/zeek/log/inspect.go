@@ -73,6 +73,9 @@ const (
 	lookedRecords = 64
 )
 
+// packedName is the name of a compressed file.
+var packedName = regexp.MustCompile(`(?i)\.(gz|zst|bz2)$`)
+
 // containers are the members in which answers of searches and exports have their records.
 var containers = regexp.MustCompile(`(?i)^\s*\{[^\[]*?"(?:hits|records|results?|rows|data|events|logs|items|value|values|docs|documents)"\s*:\s*\[\s*\{`)
 
@@ -230,6 +233,8 @@ func (l *looker) end() error {
 	switch {
 	case l.records > 0:
 		return nil
+	case !l.begun && f.Size == 0 && packedName.MatchString(f.Path):
+		return &notLogError{"has no bytes, and a packed log always has some", "copy it again", true}
 	case !l.begun:
 		f.silent, f.note = true, "this log is empty"
 		if f.Named != "" {
@@ -363,9 +368,9 @@ func Look(ctx context.Context, paths []string, workers int, r *Report) (*Set, er
 		case errors.As(errs[i], &no):
 			set.Left = append(set.Left, Left{f.Path, no.what, strings.ReplaceAll(no.hint, "FILE", f.Path), no.data, f.Explicit})
 		case errors.Is(errs[i], os.ErrNotExist):
-			set.Left = append(set.Left, Left{f.Path, "it was gone when it was looked into", "if Zeek has just rotated it, run the hunt again", true, f.Explicit})
+			set.Left = append(set.Left, Left{f.Path, "was gone when it was looked into", "if Zeek has just rotated it, run the hunt again", true, f.Explicit})
 		default:
-			set.Left = append(set.Left, Left{f.Path, errs[i].Error(), "", true, f.Explicit})
+			set.Left = append(set.Left, Left{f.Path, "could not be read: " + errs[i].Error(), "", true, f.Explicit})
 		}
 	}
 	return set, nil

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -63,7 +64,7 @@ func List(paths []string) ([]string, error) {
 }
 
 func (fd *finder) glob(pattern string) error {
-	matches, err := expand(pattern)
+	matches, err := fd.expand(pattern)
 	if err != nil {
 		return fmt.Errorf("glob %s: %w", pattern, err)
 	}
@@ -78,38 +79,76 @@ func (fd *finder) glob(pattern string) error {
 	return nil
 }
 
-// expand is filepath.Glob that takes an element ** for any number of directories, none included.
-func expand(pattern string) ([]string, error) {
-	before, after, ok := strings.Cut(filepath.ToSlash(pattern), "**/")
-	if !ok {
-		return filepath.Glob(pattern)
+// expand is filepath.Glob that takes an element ** for any number of directories, none included, and names directories that it
+// could not list: filepath.Glob is silent about them, and what is in them is missing from the hunt.
+func (fd *finder) expand(pattern string) ([]string, error) {
+	pattern = filepath.ToSlash(pattern)
+	roots := []string{""}
+	if volume := filepath.VolumeName(pattern); strings.HasPrefix(pattern[len(volume):], "/") {
+		roots, pattern = []string{volume + "/"}, pattern[len(volume)+1:]
 	}
-	roots := []string{"."}
-	if before != "" {
-		var err error
-		if roots, err = filepath.Glob(filepath.FromSlash(strings.TrimSuffix(before, "/"))); err != nil {
-			return nil, err
-		}
-		if before == "/" {
-			roots = []string{"/"}
-		}
-	}
-	var out []string
-	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() {
-				return nil //nolint:nilerr // what cannot be listed matches nothing
+	for element := range strings.SplitSeq(strings.Trim(pattern, "/"), "/") {
+		var next []string
+		for _, root := range roots {
+			switch {
+			case element == "**":
+				next = append(next, fd.below(root)...)
+			case !strings.ContainsAny(element, `*?[\`):
+				if _, err := os.Lstat(filepath.Join(root, element)); err == nil {
+					next = append(next, filepath.Join(root, element))
+				} else if errors.Is(err, fs.ErrPermission) {
+					fd.unlisted(root, err)
+				}
+			default:
+				for _, e := range fd.list(root) {
+					ok, err := filepath.Match(element, e.Name())
+					if err != nil {
+						return nil, err
+					}
+					if ok {
+						next = append(next, filepath.Join(root, e.Name()))
+					}
+				}
 			}
-			more, err := expand(filepath.Join(path, filepath.FromSlash(after)))
-			out = append(out, more...)
-			return err
-		})
-		if err != nil {
-			return nil, err
+		}
+		roots = next
+	}
+	slices.Sort(roots)
+	return slices.Compact(roots), nil
+}
+
+// below gives a directory and all below it. Links are not followed, so that none leads round.
+func (fd *finder) below(dir string) []string {
+	out := []string{dir}
+	for _, e := range fd.list(dir) {
+		if e.IsDir() {
+			out = append(out, fd.below(filepath.Join(dir, e.Name()))...)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out), nil
+	return out
+}
+
+// list gives the entries of a directory; of what is none, or is gone, nothing.
+func (fd *finder) list(dir string) []fs.DirEntry {
+	path := cmp.Or(dir, ".")
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		fd.unlisted(path, err)
+	}
+	return entries
+}
+
+// unlisted says once that a directory's entries are not known.
+func (fd *finder) unlisted(dir string, err error) {
+	if fd.seen[dir+"/"] {
+		return
+	}
+	fd.seen[dir+"/"] = true
+	fd.report.Gap(hunt.Note{What: "this directory could not be listed: " + err.Error(), Where: dir,
+		Hint: "logs in it are missing from the hunt", Count: 1})
 }
 
 // walk takes every file below a directory. Symbolic links are followed, since Zeek's current directory is often one; each
@@ -131,8 +170,7 @@ func (fd *finder) walk(dir string, asked bool) error {
 		if asked {
 			return fmt.Errorf("list directory: %w", err)
 		}
-		fd.report.Gap(hunt.Note{What: "this directory could not be listed: " + err.Error(), Where: dir,
-			Hint: "logs in it are missing from the hunt", Count: 1})
+		fd.unlisted(dir, err)
 	}
 	for _, e := range entries {
 		if err := fd.entry(filepath.Join(dir, e.Name())); err != nil {
@@ -159,6 +197,8 @@ func (fd *finder) entry(path string) error {
 		return fd.walk(path, false)
 	case info.Mode().IsRegular():
 		fd.add(path, info, false)
+	case kindOfName(path) != "":
+		fd.report.Note(hunt.Note{What: "left out: it is no regular file", Where: path, Hint: "write the log to a file first", Count: 1})
 	}
 	return nil
 }
