@@ -36,11 +36,11 @@ func (c *Client) repeat(ctx context.Context, call *Call, try func() (*Error, htt
 			enough = enough || slow > 1
 		}
 		since := c.spell.bad(began)
+		pause := backoff(c.backoffMin, c.backoffMax, n, header)
 		// A spell that has used up all patience gives each further request one attempt: its retries were made by others.
-		if since.Before(began) && c.patience > 0 && time.Since(since) >= c.patience {
+		if since.Before(began) && c.patience > 0 && time.Since(since)+pause >= c.patience {
 			return e
 		}
-		pause := backoff(c.backoffMin, c.backoffMax, n, header)
 		if enough && (!long || call.Brief || time.Since(since)+pause >= c.patience) {
 			return e
 		}
