@@ -43,14 +43,15 @@ type Why struct{ Code, Text string }
 // first is the reason of a finding that never raised an alert.
 var first = Why{"new", "seen for the first time"}
 
-// newAlert makes the alert of a subject. Its id rests on the subject, the reason and the day of the window's end, so that hunts that run at
-// once raise it once. Of a campaign it has the fields of the strongest member.
+// newAlert makes the alert of a subject after its last one, whose id is empty for none. Its id rests on the subject, the reason and that last
+// alert, so that hunts that run at once raise it once, on whichever side of midnight their windows end. Of a campaign it has the fields of
+// the strongest member.
 //
 // What Security Onion asks of an alert (docs/facts/security-onion.md, 2.5) the finding has already, nested and as single values:
 // a rule with a fixed uuid, a severity with its label, a time with its zone, both addresses, and of its last connection,
 // whose time it bears, the ports, the sensor and Zeek's uid, by which the packets are found. The alert adds the tag that
 // Alerts filters by, and its own kind and dataset.
-func newAlert(s *subject, why Why) (id string, a Alert) {
+func newAlert(s *subject, why Why, last string) (id string, a Alert) {
 	f := s.lead
 	what := f.Dwell.Pair
 	if s.campaign {
@@ -58,7 +59,7 @@ func newAlert(s *subject, why Why) (id string, a Alert) {
 	}
 	a = Alert{Finding: *f, AlertFields: hunt.AlertFields{Message: what + ": " + strings.Join(f.Dwell.Indicators, ", ") + "; " + why.Text}}
 	a.Dwell.Alert = &hunt.AlertOf{Subject: s.id, Reason: why.Code, Hosts: s.hosts, Findings: int64(len(s.members))}
-	return a.as(hunt.Digest("alert", s.id, why.Code, day(f))), a
+	return a.as(hunt.Digest("alert", s.id, why.Code, last)), a
 }
 
 // as makes a finding's fields those of the alert with this id.

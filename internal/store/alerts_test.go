@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -115,6 +117,45 @@ func TestAlertsAreRaisedOnce(t *testing.T) {
 			h.add("10.1.1.1", "203.0.113.7", 0.85)
 			h.add("10.1.1.2", "203.0.113.7", 0.95)
 		}), "the other one alerted two hours later")
+	})
+}
+
+// Hunts that run at once raise one alert for one fact, whatever the day their windows end on: the other's was written between this one's look and
+// its own write.
+func TestHuntsAtOnceRaiseOneAlert(t *testing.T) {
+	forEachLine(t, func(t *testing.T, c cluster) {
+		c.install(t)
+		network, err := es.Network(c.cfg)
+		require.NoError(t, err)
+		// The windows end at 23:00, 00:00 and 01:00. At first it is new, then its severity rises, a day apart.
+		for _, step := range []struct {
+			hour  int
+			score float64
+			want  int
+		}{{23, 0.7, 1}, {47, 0.9, 2}} {
+			sample := func(hour int) *sampleHunt {
+				h := &sampleHunt{name: fmt.Sprint(t.Name(), hour), revision: "a", hours: hour}
+				h.add("10.1.1.1", "203.0.113.7", step.score)
+				return h
+			}
+			var write func(hour int) error
+			write = func(hour int) error {
+				h, others := sample(hour), sync.Once{}
+				client := c.with(t, func(cfg *es.Config) {
+					cfg.Transport = tripper(func(r *http.Request) (*http.Response, error) {
+						if strings.Contains(r.URL.Path, soconfig.AlertStream+"/_bulk") && hour < step.hour+2 {
+							others.Do(func() { require.NoError(t, write(hour+1)) })
+						}
+						return network.RoundTrip(r)
+					})
+				})
+				_, err := New(client, Options{Alerts: &AlertOptions{}}).Write(t.Context(), h.findings, h.document(h.window().End.Time))
+				return err
+			}
+			require.NoError(t, write(step.hour))
+			c.do(t, "POST", "/"+soconfig.AlertStream+"/_refresh", "")
+			require.Len(t, c.documents(t, soconfig.AlertStream), step.want)
+		}
 	})
 }
 

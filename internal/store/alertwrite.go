@@ -83,7 +83,8 @@ func (s *Store) raise(ctx context.Context, all []*subject, last map[*subject]hun
 			if !x.campaign {
 				raised[host]++
 			}
-			_, a := newAlert(x, reasons[x])
+			before := last[x]
+			_, a := newAlert(x, reasons[x], before.Event.ID)
 			out = append(out, a)
 			continue
 		}

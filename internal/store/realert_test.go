@@ -48,12 +48,12 @@ func TestOneSubjectACampaign(t *testing.T) {
 	require.Len(t, all, 4)
 	require.Equal(t, []string{"a", h.findings[1].Dwell.FindingID, "b", h.findings[4].Dwell.FindingID}, []string{all[0].id, all[1].id, all[2].id, all[3].id})
 	require.Len(t, all[0].members, 2)
-	id, a := newAlert(all[0], first)
+	id, a := newAlert(all[0], first, "")
 	require.Equal(t, "campaign a, 2 hosts: beacon; seen for the first time", a.Message)
 	require.Equal(t, &hunt.AlertOf{Subject: "a", Reason: "new", Hosts: 2, Findings: 2}, a.Dwell.Alert)
-	again, _ := newAlert(all[0], first)
+	again, _ := newAlert(all[0], first, "")
 	require.Equal(t, id, again)
-	other, _ := newAlert(all[2], first)
+	other, _ := newAlert(all[2], first, "")
 	require.NotEqual(t, id, other)
 }
 
@@ -74,14 +74,14 @@ func TestWhatMakesACampaignNews(t *testing.T) {
 		{40, 3, 0.7, 0.9, "severity rose from high to critical"},
 		{40, 40, 0.9, 0.7, ""},
 	} {
-		_, last := newAlert(fleet(c.before, c.was), first)
+		_, last := newAlert(fleet(c.before, c.was), first, "")
 		why, ok := fleet(c.now, c.is).news(&last.Finding, again)
 		require.Equal(t, c.want, why.Text)
 		require.Equal(t, c.want != "", ok)
 	}
 
 	// The finding that the last alert was about is compared with itself; where it is gone, only time tells.
-	_, last := newAlert(fleet(3, 0.7), first)
+	_, last := newAlert(fleet(3, 0.7), first, "")
 	now := fleet(3, 0.7)
 	now.members[0].Destination.Port = 8443
 	why, _ := now.news(&last.Finding, again)
@@ -94,7 +94,7 @@ func TestWhatMakesACampaignNews(t *testing.T) {
 	require.Equal(t, "again", why.Code)
 
 	// A finding by itself that had an alert, and is one of a campaign now.
-	_, last = newAlert(&subject{id: now.lead.Dwell.FindingID, hosts: 1, lead: now.lead, members: now.members[:1]}, first)
+	_, last = newAlert(&subject{id: now.lead.Dwell.FindingID, hosts: 1, lead: now.lead, members: now.members[:1]}, first, "")
 	why, _ = fleet(2, 0.7).news(&last.Finding, again)
 	require.Equal(t, "hosts rose from 1 to 2", why.Text)
 }

@@ -40,7 +40,7 @@ type Set struct {
 	FirstSeen *firstseen.Store
 	// Missing is why FirstSeen cannot be used.
 	Missing error
-	Intel     *intel.Lists
+	Intel   *intel.Lists
 }
 
 // Open reads what the judges go by. The error is the catalogue's; what else is missing is told by the judge that misses it.
