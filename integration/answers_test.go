@@ -21,8 +21,8 @@ import (
 	"dwell/query/zeek"
 )
 
-// TestTunnelsHaveTheSameAnswersBothWays: out of Elasticsearch a tunnel's answers are looked up afterwards, out of files
-// they come with the queries; sizes and what follows from them are the same.
+// From Elasticsearch a tunnel's answers are looked up separately, from files they come with the queries. Sizes and
+// everything derived from them are the same.
 func TestTunnelsHaveTheSameAnswersBothWays(t *testing.T) {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)
@@ -31,7 +31,7 @@ func TestTunnelsHaveTheSameAnswersBothWays(t *testing.T) {
 	dir := t.TempDir()
 	const start = 1772409600 // 2026-03-02T00:00:00Z
 	var dns, conn strings.Builder
-	// Two hosts below one domain, whose answers are looked up together, and differ.
+	// Two hosts under one domain, looked up together, with different answers.
 	want := map[string]int64{"10.0.0.5": 0, "10.0.0.6": 0}
 	for i := range 240 {
 		host, answer := "10.0.0.5", strings.Repeat("x", 20+i%7)

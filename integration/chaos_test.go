@@ -33,10 +33,10 @@ import (
 	"dwell/query/elastic"
 )
 
-// What a hunt says of itself has to be true whatever comes of its requests: it is the undisturbed hunt, or it says what is
-// missing (a gap, exit code 5), or it ends with an error. A third outcome, complete and other, is what these tests look for.
+// Whatever happens to its requests, a hunt must equal the undisturbed one, report what is missing (a gap, exit code 5),
+// or fail. These tests look for any other outcome: complete but different.
 
-// faults are what may become of an answer, by name. Those of answers damage what the real server says.
+// faults are the possible faults of an answer, by name. Some damage the real server's answer.
 func faults() map[string]estest.Reply {
 	spoil := func(how func([]byte) ([]byte, error)) estest.Reply { return estest.Reply{Spoil: how} }
 	part := func(b []byte, of float64) []byte { return b[:int(float64(len(b))*of)] }
@@ -57,13 +57,13 @@ func faults() map[string]estest.Reply {
 	}
 }
 
-// disturbed is a simulated network in a real cluster, and the hunt that is disturbed.
+// disturbed is a simulated network in a real cluster, with the hunt to disturb.
 type disturbed struct {
 	cfg     es.Config
 	next    http.RoundTripper
 	options pipeline.Options
 	want    string
-	// requests is how many an undisturbed hunt sends.
+	// requests is the number that an undisturbed hunt sends.
 	requests int
 }
 
@@ -92,7 +92,7 @@ func undisturbed(t *testing.T) *disturbed {
 	return d
 }
 
-// hunt hunts through a fake; timeout 0 is the usual one.
+// hunt hunts through a fake; timeout 0 is the default.
 func (d *disturbed) hunt(t *testing.T, fake *estest.Fake, timeout time.Duration) (*pipeline.Result, error) {
 	fake.Next = d.next
 	cfg := d.cfg
@@ -107,7 +107,7 @@ func (d *disturbed) hunt(t *testing.T, fake *estest.Fake, timeout time.Duration)
 	return pipeline.Run(t.Context(), src, d.options)
 }
 
-// content is what a hunt found, without what names the hunt.
+// content is what a hunt found, without the hunt's identity.
 func content(t *testing.T, r *pipeline.Result) string {
 	t.Helper()
 	var b strings.Builder
@@ -122,7 +122,7 @@ func content(t *testing.T, r *pipeline.Result) string {
 	return b.String()
 }
 
-// outcome is right, incomplete or failed; anything else is a third outcome.
+// outcome is right, incomplete or failed; anything else fails the test.
 func (d *disturbed) outcome(t *testing.T, r *pipeline.Result, err error) string {
 	t.Helper()
 	switch {
@@ -139,8 +139,8 @@ func (d *disturbed) outcome(t *testing.T, r *pipeline.Result, err error) string 
 	return "right"
 }
 
-// One fault on exactly the n-th request, for every n. DWELL_CHAOS=all takes every kind of fault for every n; otherwise the kinds
-// take turns. DWELL_CHAOS_PART=2/5 takes the second fifth of the requests.
+// One fault on the n-th request, for every n. The kinds of faults take turns; with DWELL_CHAOS=all every kind is tested
+// for every n. DWELL_CHAOS_PART=2/5 runs the second fifth of the requests.
 func TestOneFaultOnEachRequest(t *testing.T) {
 	d := undisturbed(t)
 	kinds := faults()
@@ -190,7 +190,8 @@ func TestOneFaultOnEachRequest(t *testing.T) {
 	require.GreaterOrEqual(t, 10*counts["right"], 9*sum, "of single faults nine of ten are mended:\n%s", strings.Join(worst, "\n"))
 }
 
-// Hunts through a proxy that spoils a part of all requests, by seed. DWELL_CHAOS says how many (make chaos: 200).
+// Hunts through a proxy that damages a part of all requests, by seed. DWELL_CHAOS is the number of hunts (make chaos:
+// 200).
 func TestChaos(t *testing.T) {
 	d := undisturbed(t)
 	hunts := 16

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The demo: a simulated day of Zeek logs, loaded into a real Elasticsearch in Security Onion's shape, hunted, stored
-# and shown. Without Docker and without a JDK it says what it leaves out and hunts in the files. KEEP=1 leaves the server up
-# until Ctrl-C, and says how to use it from another terminal (docs/tour.md).
+# The demo: a simulated day of Zeek logs, loaded into a real Elasticsearch as Security Onion stores them, hunted, stored
+# and shown. Without Docker or a JDK it hunts in the files and says what it skips. KEEP=1 keeps the server running until
+# Ctrl-C and prints how to use it from another terminal (docs/tour.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 dwell=bin/dwell
@@ -40,7 +40,7 @@ on_cluster() {
   run $dwell show "$($dwell findings -q --severity high --indicator beacon --limit 1 -o wide | awk 'NR==2' | grep -oE '[0-9a-f]{32}' | head -1)"
 }
 
-# keep writes what another terminal needs, says so, and waits for Ctrl-C.
+# keep writes and prints what another terminal needs, and waits for Ctrl-C.
 keep() {
   echo 'rules: []' >"$here/safelist.yaml"
   {

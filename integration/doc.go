@@ -1,4 +1,3 @@
-// Package integration holds what only tests and measurements need: end-to-end tests against a real Elasticsearch,
-// the test node, the loader, benchmarks, quality tables and the pictures of the dashboards. The program links
-// nothing of it.
+// Package integration has code for tests and measurements only: end-to-end tests against a real Elasticsearch, the test
+// node, the loader, benchmarks, quality tables and the dashboards' pictures. The program does not link it.
 package integration

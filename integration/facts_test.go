@@ -23,7 +23,7 @@ import (
 	"dwell/query/zeek"
 )
 
-// keys is a judge that writes down what it is asked about.
+// keys is a judge that records its candidates.
 type keys struct{ wanted []hunt.PairKey }
 
 func (*keys) Revision() string { return "" }
@@ -35,8 +35,8 @@ func (k *keys) Judge(_ context.Context, _ *evidence.Hunt, subjects []*evidence.S
 	return hunt.Remarks{}, nil
 }
 
-// TestSameFactsBothWays looks up what all other logs of a simulated day say about its findings, in the files and in
-// Elasticsearch in Security Onion's shape, and demands the same facts and the same modifiers.
+// The other logs of a simulated day give the same facts and modifiers about its findings from files and from
+// Elasticsearch in Security Onion's format.
 func TestSameFactsBothWays(t *testing.T) {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)
@@ -67,7 +67,7 @@ func TestSameFactsBothWays(t *testing.T) {
 	for _, log := range []string{"ssl", "x509", "http", "dns", "files"} {
 		require.Positive(t, a.Records[log], log)
 	}
-	// Files tell what was not answered with each connection.
+	// Files report unanswered attempts with each connection.
 	require.Empty(t, cmp.Diff(a, b, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(hunt.Facts{}, "Silent", "Refused")))
 
 	fromIndex, err := pipeline.Run(t.Context(), index, o)
@@ -75,7 +75,7 @@ func TestSameFactsBothWays(t *testing.T) {
 	require.Empty(t, cmp.Diff(evidenceOf(fromFiles), evidenceOf(fromIndex), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()))
 }
 
-// evidenceOf is what evidence made of each finding.
+// evidenceOf is the evidence of each finding.
 func evidenceOf(r *pipeline.Result) map[string]hunt.Finding {
 	out := map[string]hunt.Finding{}
 	for _, f := range r.Findings {

@@ -24,7 +24,8 @@ import (
 	"dwell/query/elastic"
 )
 
-// arrived writes the records of a day's logs that an agent had read between two moments: ten seconds after their end.
+// arrived writes the records of a day's logs that an agent would have read between two times: ten seconds after they
+// end.
 func arrived(t *testing.T, day, dir string, after, until time.Time) {
 	t.Helper()
 	for _, log := range []string{"conn", "ssl", "http", "dns"} {
@@ -63,9 +64,8 @@ func arrived(t *testing.T, day, dir string, after, until time.Time) {
 	}
 }
 
-// TestHuntsWithHistoryAreHuntsWithout hunts hour by hour in a real Elasticsearch to which records come as they would on a grid,
-// long connections hours after their start: the findings are the same, byte for byte, as those of hunts that read the whole window,
-// and few records are asked for.
+// Hourly hunts in a real Elasticsearch, to which records come as on a grid, with long connections hours after their
+// start. The findings equal, byte for byte, those of hunts that read the whole window, and few records are requested.
 func TestHuntsWithHistoryAreHuntsWithout(t *testing.T) {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)
@@ -106,7 +106,7 @@ func TestHuntsWithHistoryAreHuntsWithout(t *testing.T) {
 		repeated, err := pipeline.Run(t.Context(), &history.Cluster{Store: again, Of: src}, o)
 		require.NoError(t, err)
 		require.Equal(t, warm.Document.Dwell.Revision, repeated.Document.Dwell.Revision, "hunted anew, it is the same hunt")
-		// A hunt in a history that is lost reads all of it, and is the same hunt.
+		// If the history is lost, the hunt reads the whole window and is the same hunt.
 		if i == 0 {
 			lost, err := history.Open(t.TempDir(), "one", history.Options{Now: o.Now})
 			require.NoError(t, err)

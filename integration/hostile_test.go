@@ -31,10 +31,10 @@ import (
 	"dwell/query/zeek"
 )
 
-// One record never costs the rest: whatever stands in a field that is read, of whichever log, the hunt goes on, and findings about other
-// hosts are what they would be.
+// One record never spoils the rest: whatever value a field of any log has, the hunt continues, and findings about other
+// hosts are unchanged.
 
-// odd are the addresses whose records have hostile values.
+// odd is the address of the host with hostile records.
 const odd = "10.99.99.99"
 
 // hostile are values that no field expects, as JSON.
@@ -44,7 +44,7 @@ func hostile() []string {
 		"[]", "{}", "[[]]", `["a","b"]`, "[1,2,3]", `{"a":{"b":[1]}}`, `"1970-01-01T00:00:00Z"`, `"2099-12-31T23:59:59Z"`, string(long)}
 }
 
-// records are logs that a simulated day does not have, a record each; %d is a Unix time, and its uid differs from record to record.
+// records has a record of each log that a simulated day lacks. %d is a Unix time; each uid is unique.
 var records = map[string]string{
 	"weird":        `{"ts":%d.1,"uid":"C%d","id.orig_h":"10.99.99.99","id.orig_p":5000,"id.resp_h":"185.199.0.99","id.resp_p":443,"name":"bad_checksum","addl":"x","notice":false,"peer":"zeek"}`,
 	"notice":       `{"ts":%d.1,"uid":"C%d","id.orig_h":"10.99.99.99","id.orig_p":5000,"id.resp_h":"185.199.0.99","id.resp_p":443,"note":"SSL::Invalid_Server_Cert","msg":"x","src":"10.99.99.99","dst":"185.199.0.99","p":443,"actions":["Notice::ACTION_LOG"]}`,
@@ -59,7 +59,7 @@ var records = map[string]string{
 	"ssh":          `{"ts":%d.1,"uid":"C%d","id.orig_h":"10.99.99.99","id.orig_p":5000,"id.resp_h":"185.199.0.99","id.resp_p":22,"version":2,"auth_success":true,"client":"x","server":"y"}`,
 }
 
-// field puts a value in place of one of a record's, as text: JSON that no encoder would write has to be possible.
+// field replaces a value in a record's text, because the JSON must include what no encoder would write.
 func field(t *testing.T, record, key, value string) string {
 	t.Helper()
 	var fields map[string]json.RawMessage
@@ -75,7 +75,7 @@ func field(t *testing.T, record, key, value string) string {
 	return "{" + b.String()[1:] + "}"
 }
 
-// oddRecords makes, of each log of a directory, records of another host: as they should be, and each with one hostile value.
+// oddRecords makes records of another host for each log of a directory: valid ones, and one per hostile value.
 func oddRecords(t *testing.T, dir string, labels *simulate.Labels) (good, bad map[string][]string) {
 	t.Helper()
 	of := map[string]string{}
@@ -121,7 +121,7 @@ func oddRecords(t *testing.T, dir string, labels *simulate.Labels) (good, bad ma
 	return good, bad
 }
 
-// othersFindings are those about hosts whose records are as they should be: what was counted, found and concluded.
+// othersFindings are the findings about hosts with valid records: counts, results and conclusions.
 func othersFindings(r *pipeline.Result) map[string]string {
 	out := map[string]string{}
 	for i := range r.Findings {
@@ -156,7 +156,7 @@ func TestHostileValuesInFiles(t *testing.T) {
 	got := run(bad)
 	require.NotEmpty(t, othersFindings(want))
 	require.Equal(t, othersFindings(want), othersFindings(got))
-	for log := range good { // what was dropped or taken as not set is told of each log that is read
+	for log := range good { // each log reports what was dropped or treated as unset
 		if log != "ssh" {
 			require.Contains(t, fmt.Sprint(got.Reading.Notes, got.Reading.Gaps), "odd_"+log+".log", log)
 		}
@@ -195,7 +195,8 @@ func TestHostileValuesInElasticsearch(t *testing.T) {
 	require.Equal(t, othersFindings(want), othersFindings(run()))
 }
 
-// spoilDocuments adds, for each document of the odd host, one with a hostile value in one field, as far as the mapping takes it.
+// spoilDocuments adds, for each document of the odd host, copies with a hostile value in one field, if the mapping
+// accepts it.
 func spoilDocuments(t *testing.T, client *es.Client) (taken, refused int) {
 	t.Helper()
 	var found struct {
@@ -235,7 +236,7 @@ func spoilDocuments(t *testing.T, client *es.Client) (taken, refused int) {
 		in[path[len(path)-1]] = json.RawMessage(values[n/len(leaves)%len(values)])
 		text, err := json.Marshal(h.Source)
 		if err != nil {
-			continue // a value that is no JSON
+			continue // not valid JSON
 		}
 		fmt.Fprintf(&body, `{"create":{"_index":"logs-zeek-so"}}`+"\n%s\n", text)
 	}

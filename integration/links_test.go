@@ -27,8 +27,8 @@ import (
 	"dwell/query/elastic"
 )
 
-// office is a scenario with a key of each kind: an address, a network, a name, a TLS fingerprint, and a tunnel below a
-// domain whose last two labels are a public suffix.
+// office is a scenario with a candidate of each kind: an address, a network, a name, a TLS fingerprint, and a tunnel
+// under a domain whose last two labels are a public suffix.
 const office = `
 seed: 11
 hosts: 3
@@ -45,8 +45,8 @@ implants:
   - {name: roaming, kind: beacon, no_server_name: true, rotate: random, period: 3m, jitter: 10%, request: 500, response: 500, ja3: e7d705a3286e19ea42f587b344ee6865, ja4: t12i190800_d83cc789557e_16bbda4055b2, destinations: [185.7.1.9, 91.200.4.7, 45.9.148.3, 193.42.33.8, 5.188.86.2, 194.26.29.11, 141.98.10.5, 80.66.64.9, 62.204.41.7]}
 `
 
-// soc counts what Security Onion's console finds with a link: it reads the query and the range out of the address,
-// and sends them as a query_string and a range of whole seconds (securityonion-soc, server/modules/elastic/converter.go).
+// soc counts what Security Onion's console finds with a link: it takes the query and the range from the URL and sends
+// them as a query_string and a range of whole seconds (securityonion-soc, server/modules/elastic/converter.go).
 func soc(t *testing.T, client *es.Client, link string) int64 {
 	t.Helper()
 	u, err := url.Parse(link)
@@ -97,9 +97,9 @@ func onEachLine(t *testing.T, test func(*testing.T, *es.Client)) {
 	}
 }
 
-// TestLinksFindTheConnections follows the link of every finding of a simulated day, by every kind of key and in a window
-// that cuts connections off at both ends. Of an address and a network Hunt shows exactly the connections that the finding
-// counts, of a tunnel its queries. Of a name it shows the TLS and HTTP records that bear it, counted here in the logs.
+// The link of every finding of a simulated day, for every kind of candidate, in a window that cuts connections off at
+// both ends. For an address or a network Hunt shows exactly the connections that the finding counts, for a tunnel its
+// queries, for a name the TLS and HTTP records with it, counted here in the logs.
 func TestLinksFindTheConnections(t *testing.T) {
 	sc, err := simulate.Parse(strings.NewReader(office))
 	require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestLinksFindTheConnections(t *testing.T) {
 	})
 }
 
-// namesIn counts the records of ssl.log and http.log that bear a name, by source and name, out of the files.
+// namesIn counts the records of ssl.log and http.log with a name, by source and name.
 func namesIn(t *testing.T, dir string, from, to time.Time) map[string]int64 {
 	t.Helper()
 	out := map[string]int64{}
@@ -173,8 +173,8 @@ func namesIn(t *testing.T, dir string, from, to time.Time) map[string]int64 {
 	return out
 }
 
-// TestLinksOfHostileNames asks for names as attackers choose them: each is found, once, in all of Elasticsearch's
-// languages, and nothing that it pretends to be is.
+// Each name that an attacker may choose is found exactly once in every query language of Elasticsearch, and nothing
+// that it imitates is.
 func TestLinksOfHostileNames(t *testing.T) {
 	names := []string{"plain.example", `x" or event.dataset:"zeek.conn`, `ends\`, `x\" or *`, "*", "??", "a | groupby source.ip", "a) or (b", "not", "x&q=*#/y?t=1",
 		`x')),index:'other`, "a,b", "-x.example", "bücher.example", "a~b^c", "[a to b]", ">5", "/.*/", "_exists_:ssl.server_name", "two  spaces", "a\u202eb"}
@@ -198,7 +198,7 @@ func TestLinksOfHostileNames(t *testing.T) {
 		require.NoError(t, err)
 		for _, name := range names {
 			q := material.RawQuery(client, hunt.Side{Name: name})
-			// A question mark stands for one character, so a name of such characters only finds others of its length.
+			// A question mark matches one character, so a name of such characters also finds others of its length.
 			same := int64(0)
 			for _, other := range names {
 				if like(name, other) {
@@ -222,7 +222,7 @@ func TestLinksOfHostileNames(t *testing.T) {
 	})
 }
 
-// like says that a name is another but for characters that no host name has.
+// like reports whether two names differ only in characters that no host name has.
 func like(name, other string) bool {
 	a, b := []rune(name), []rune(other)
 	if len(a) != len(b) {

@@ -24,14 +24,14 @@ import (
 	"dwell/query/zeek"
 )
 
-// The JA3 of the implants in testdata/roaming.yaml whose records lose fields in withoutFingerprints.
+// The JA3s of the implants in testdata/roaming.yaml whose records lose fields in withoutFingerprints.
 const (
 	ja3Old  = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	ja3None = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 )
 
-// withoutFingerprints takes JA4 out of one implant's TLS records and JA3 too out of another's, as sensors without those
-// packages log them.
+// withoutFingerprints removes JA4 from one implant's TLS records, and JA3 too from another's, like sensors without
+// those packages.
 func withoutFingerprints(t *testing.T, path string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -54,8 +54,8 @@ func withoutFingerprints(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(path, out.Bytes(), 0o600))
 }
 
-// TestRoamingImplantIsOneFinding hunts a day in which three implants move from network to network without a server name:
-// each is one finding by its TLS fingerprint (JA4, JA3, or none), out of files as out of Elasticsearch.
+// Three implants move between networks without a server name: each is one finding by its TLS fingerprint (JA4, JA3, or
+// none), from files and from Elasticsearch.
 func TestRoamingImplantIsOneFinding(t *testing.T) {
 	f, err := os.Open("testdata/roaming.yaml")
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 	summary, err := simulate.Run(t.Context(), sc, dir, simulate.Format{JSON: true})
 	require.NoError(t, err)
 	withoutFingerprints(t, filepath.Join(dir, "ssl.log"))
-	want := map[string]string{ // implant: what its pair ends with
+	want := map[string]string{ // implant: the end of its pair
 		"roaming": "#ja4=t12i190800_d83cc789557e_16bbda4055b2", "older": "#ja3=" + ja3Old, "bare": "#no-server-name",
 	}
 	o := pipeline.Options{Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}}}, MinScore: 0.2, Version: "test", Now: time.Now,
@@ -80,7 +80,7 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 		for _, label := range summary.Labels.Implants {
 			pair := label.Sources[0].String() + ">*:443/tcp" + want[label.Name]
 			f, ok := found[pair]
-			if label.Name == "bare" { // what it does not show is less its own than that no other host knows its servers
+			if label.Name == "bare" { // that it shows nothing identifies it less than servers no other host uses
 				for _, lead := range found {
 					if slices.Contains(lead.Dwell.Also, pair) {
 						require.Contains(t, lead.Dwell.Pair, "#unshared")

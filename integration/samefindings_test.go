@@ -26,8 +26,8 @@ import (
 	"dwell/query/zeek"
 )
 
-// wholeSeconds is a source as Security Onion's mapping makes it: event.duration is a long, so the index knows whole
-// seconds only (docs/output.md). Nothing else differs between the two ways, since files are cut to milliseconds too.
+// wholeSeconds makes a source like Security Onion's mapping, where event.duration is long: the index has only whole
+// seconds (docs/output.md). The two ways do not differ otherwise, because files are truncated to milliseconds too.
 type wholeSeconds struct{ hunt.Source }
 
 func (w wholeSeconds) Open() *hunt.Session {
@@ -46,8 +46,8 @@ func (w wholeSeconds) Open() *hunt.Session {
 	return in
 }
 
-// TestSameLogsBothWays hunts a simulated day in its files and in Elasticsearch and demands the same pairs, counts and
-// scores, for every pair that can be scored and by both profiles.
+// A simulated day gives the same pairs, counts and scores from its files and from Elasticsearch, for every scorable
+// pair and both profiles.
 func TestSameLogsBothWays(t *testing.T) {
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
 		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
@@ -74,7 +74,8 @@ func TestSameLogsBothWays(t *testing.T) {
 				require.Equal(t, files.Document.Dwell.Hunt.Connections, index.Document.Dwell.Hunt.Connections)
 				require.Equal(t, files.Document.Dwell.Hunt.Pairs, index.Document.Dwell.Hunt.Pairs)
 				require.Empty(t, cmp.Diff(byPair(files), byPair(index), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateApprox(0, 1e-12),
-					// What names the hunt itself, and what the records of the last connection have beyond the columns of a log: sensor, flow hash and endpoint.
+					// Ignore the hunt's identity, and what the last connection's document has beyond a log's columns:
+					// sensor, flow hash and endpoint.
 					cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision", "FindingID", "Sample"), cmpopts.IgnoreFields(hunt.Event{}, "ID", "Ingested"),
 					cmpopts.IgnoreFields(hunt.Finding{}, "Observer"), cmpopts.IgnoreFields(hunt.Network{}, "CommunityID")))
 			}
@@ -85,7 +86,7 @@ func TestSameLogsBothWays(t *testing.T) {
 func byPair(r *pipeline.Result) map[string]hunt.Finding {
 	out := map[string]hunt.Finding{}
 	for _, f := range r.Findings {
-		if strings.Contains(f.Dwell.Pair, "#unshared=") { // No one connection stands for what a host shares with nobody.
+		if strings.Contains(f.Dwell.Pair, "#unshared=") { // no single connection represents what a host shares with no other
 			f.Source.Port, f.Log = 0, nil
 		}
 		out[f.Dwell.Pair] = f
@@ -93,13 +94,13 @@ func byPair(r *pipeline.Result) map[string]hunt.Finding {
 	return out
 }
 
-// smallDay simulates few hosts, so that loading them takes seconds.
+// smallDay simulates few hosts, so that loading takes seconds.
 func smallDay(t *testing.T, dir string) *simulate.Labels {
 	t.Helper()
 	return simulated(t, dir, "testdata/office.yaml")
 }
 
-// simulated writes the day of a scenario into a directory.
+// simulated writes a scenario's day to a directory.
 func simulated(t *testing.T, dir, scenario string) *simulate.Labels {
 	t.Helper()
 	return simulatedAs(t, dir, scenario, simulate.Format{})
@@ -117,8 +118,7 @@ func simulatedAs(t *testing.T, dir, scenario string, format simulate.Format) *si
 	return summary.Labels
 }
 
-// TestSameCopiesBothWays hunts logs in which half of all connections stand twice, and one began long before the window, in files
-// and in Elasticsearch.
+// Half of all connections are duplicated, and one starts long before the window, in files and in Elasticsearch.
 func TestSameCopiesBothWays(t *testing.T) {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)

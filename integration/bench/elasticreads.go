@@ -20,7 +20,7 @@ import (
 	"dwell/internal/store"
 )
 
-// recorder keeps the searches that go through it.
+// recorder keeps the searches that pass through it.
 type recorder struct {
 	next http.RoundTripper
 	mu   sync.Mutex
@@ -42,7 +42,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.next.RoundTrip(req)
 }
 
-// replay is the null client: it sends what was kept, as many at once as dwell, and throws the answers away.
+// replay is the null client: it sends the recorded searches with dwell's concurrency and discards the answers.
 func (r *recorder) replay(ctx context.Context, concurrency int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
@@ -65,22 +65,22 @@ func (r *recorder) replay(ctx context.Context, concurrency int) error {
 	return g.Wait()
 }
 
-// rival reads page by page, one after the other, and decodes nothing but where the next page begins: less than any real
-// client does. When the time that it is given is up it stops, and the rest is extrapolated in proportion.
+// rival reads page by page, sequentially, and decodes only where the next page begins, less than any real client does.
+// After its time limit it stops, and the rest is extrapolated proportionally.
 type rival struct {
 	client *es.Client
 	index  string
 	given  time.Duration
 }
 
-// fields are what dwell reads of a connection.
+// fields are the fields that dwell reads of a connection.
 var fields = []string{securityonion.FieldTimestamp, securityonion.FieldSourceIP, securityonion.FieldSourcePort, securityonion.FieldDestinationIP,
 	securityonion.FieldDestinationPort, securityonion.FieldTransport, securityonion.FieldProtocol, securityonion.FieldDuration,
 	securityonion.FieldClientIPBytes, securityonion.FieldClientBytes, securityonion.FieldServerBytes}
 
 type object = map[string]any
 
-// outbound is the same question as dwell's: connections from inside to outside, in the window.
+// outbound is dwell's own query: connections from internal to external hosts, in the window.
 func outbound() object {
 	scope := hunt.NewScope(nil, hunt.Outbound)
 	window := object{"gte": day.UnixMilli(), "lt": day.Add(24 * time.Hour).UnixMilli(), "format": "epoch_millis"}
@@ -140,7 +140,7 @@ func (r rival) composite(ctx context.Context, size int) (records int, err error)
 	}
 }
 
-// pointInTime reads hits of 10,000 by search_after.
+// pointInTime reads pages of 10,000 hits by search_after.
 func (r rival) pointInTime(ctx context.Context) (records int, err error) {
 	const size = 10_000
 	var pit struct{ ID string }
@@ -160,7 +160,7 @@ func (r rival) pointInTime(ctx context.Context) (records int, err error) {
 		}
 		n := 0
 		err := r.client.Search(ctx, es.SearchRequest{Op: "hits", Body: encode(b), FilterPath: []string{"hits.hits.sort", "hits.hits.fields"}}, func(res es.SearchResult) error {
-			if res.Hits == nil { // An empty page is filtered away whole.
+			if res.Hits == nil { // filter_path omits an empty page entirely
 				return nil
 			}
 			var s scan.Scanner

@@ -15,7 +15,7 @@ import (
 	"dwell/query/elastic"
 )
 
-// counting counts the records that a source hands out.
+// counting counts the records that a source emits.
 type counting struct {
 	of hunt.Source
 	n  *atomic.Int64
@@ -36,8 +36,8 @@ func counted[R any](n *atomic.Int64, read func(context.Context, hunt.Request, fu
 	}
 }
 
-// hourly sets the hunt that a schedule carries out each hour, over 24 hours of which history has all but the last, against the same
-// hunt without history. Neither weighs evidence.
+// hourly compares a scheduled hourly hunt, over 24 hours of which history has all but the last, with the same hunt
+// without history. Neither considers evidence.
 func (b *bench) hourly(ctx context.Context, index string) (err error) {
 	dir, err := os.MkdirTemp("", "dwell-bench-")
 	if err != nil {

@@ -25,23 +25,23 @@ import (
 	"dwell/query/zeek"
 )
 
-// envHunt tells a child what to hunt in: the path of a log, or index and the name of one.
+// envHunt is what a child process hunts in: the path of a log, or index and its name.
 const (
 	envHunt = "DWELL_BENCH_HUNT"
 	inIndex = "index:"
-	// envJudges names the clock by which evidence is measured; without it none is looked for.
+	// envJudges is the clock for measuring evidence; without it evidence is off.
 	envJudges = "DWELL_BENCH_JUDGES"
 )
 
-// outcome is what a hunt in a process of its own came to.
+// outcome is the result of a hunt in its own process.
 type outcome struct {
 	Connections, Pairs, Peak, Findings int
 	// Read and Evidence are the stages' seconds, Judges those of each judge.
 	Read, Evidence float64
 	Judges         []took
-	// Processor is the seconds of processor time of the whole hunt, of long windows.
+	// Processor is the processor time of the whole hunt in seconds, for long windows.
 	Processor float64 `json:",omitempty"`
-	// Implant is what became of the one that long windows have.
+	// Implant is what was found of the implant in long windows.
 	Implant string `json:",omitempty"`
 }
 
@@ -50,7 +50,7 @@ type took struct {
 	Seconds float64
 }
 
-// apart carries one hunt out in a process of its own.
+// apart runs one hunt in its own process.
 func apart(ctx context.Context, name, in string, env []string) (o outcome, d time.Duration, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -70,7 +70,7 @@ func apart(ctx context.Context, name, in string, env []string) (o outcome, d tim
 	return o, d, err
 }
 
-// whole measures whole hunts without evidence, as many as rounds: the quickest counts, and the largest peak of memory.
+// whole measures whole hunts without evidence. Of the rounds it takes the quickest time and the largest memory peak.
 func whole(ctx context.Context, name, in string, rounds int, env []string) error {
 	var best time.Duration
 	var of outcome
@@ -90,8 +90,8 @@ func whole(ctx context.Context, name, in string, rounds int, env []string) error
 	return nil
 }
 
-// weighed sets what the judges cost against what the reading costs in one hunt, by one of the clocks. Of two hunts the one whose
-// evidence was quicker counts.
+// weighed compares the cost of the judges with that of reading in one hunt, by one of the clocks. Of two hunts it takes
+// the one with the quicker evidence.
 func weighed(ctx context.Context, name, in, clock string, env []string) error {
 	var best outcome
 	for i := range 2 {
@@ -112,8 +112,8 @@ func weighed(ctx context.Context, name, in, clock string, env []string) error {
 	return nil
 }
 
-// peak is the most memory that this process has had, in bytes, 0 where Linux does not tell. What wait tells of a child
-// will not do: that is at least what its parent had when it forked.
+// peak is the peak memory of this process in bytes, 0 if Linux does not report it. wait's figure for a child does not
+// help: it is at least the parent's memory at the fork.
 func peak() (bytes int) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -125,7 +125,7 @@ func peak() (bytes int) {
 	return bytes << 10
 }
 
-// child is the other process's part: one hunt, as dwell hunt carries it out, with evidence only where a clock for it is named.
+// child runs one hunt in the other process, like dwell hunt, with evidence only if a clock is named.
 func child(ctx context.Context, in string) error {
 	if what, ok := strings.CutPrefix(in, inHistory); ok {
 		return inKept(ctx, what)
@@ -176,8 +176,8 @@ func child(ctx context.Context, in string) error {
 	return errors.Join(json.NewEncoder(os.Stdout).Encode(out), complete(res.Reading, nil))
 }
 
-// reading measures what it takes to read a log into pairs, without anything that comes after: the quickest of three, and the
-// processor's time of that one, which a busy host changes less.
+// reading measures reading a log into pairs and nothing more: the quickest of three runs, with that run's processor
+// time, which depends less on other load.
 func reading(ctx context.Context, name, path string) error {
 	var best, work time.Duration
 	var records int

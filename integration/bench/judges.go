@@ -19,21 +19,20 @@ import (
 	"dwell/internal/hunt"
 )
 
-// The clocks by which evidence is measured: time that passes, and the time of processors that this process takes, which a busy
-// host does not change as much.
+// The clocks for evidence: elapsed time, and this process's processor time, which depends less on other load.
 const (
 	wallClock      = "by the clock"
 	processorClock = "processor time"
 )
 
-// processorTime is a clock that goes while this process computes.
+// processorTime is a clock that advances while this process computes.
 func processorTime() time.Time {
 	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // It cannot fail for oneself.
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u) // cannot fail for the own process
 	return day.Add(time.Duration(u.Utime.Nano() + u.Stime.Nano()))
 }
 
-// timed is a judge that is measured.
+// timed is a judge whose time is measured.
 type timed struct {
 	judge    evidence.Judge
 	name     string
@@ -68,7 +67,7 @@ func allJudges(ctx context.Context, now func() time.Time) (out []*timed, err err
 	return out, nil
 }
 
-// evidenceInFiles writes the day as Security Onion's Zeek does, JSON and compressed, and weighs it.
+// evidenceInFiles writes the day like Security Onion's Zeek, as compressed JSON, and measures its evidence.
 func evidenceInFiles(ctx context.Context, dir string, t traffic) error {
 	if err := writeDay(dir, t); err != nil {
 		return err
@@ -81,7 +80,7 @@ func evidenceInFiles(ctx context.Context, dir string, t traffic) error {
 	return nil
 }
 
-// hours is how many files a log has.
+// hours is the number of files per log.
 const hours = 24
 
 func writeDay(dir string, t traffic) error {
@@ -109,7 +108,7 @@ func writeHour(dir string, hour int, t traffic, from, to int) (err error) {
 			if f, err = os.Create(filepath.Join(dir, fmt.Sprintf("%s.%02d:00:00-%02d:00:00.log.gz", log, hour, hour+1))); err != nil {
 				return
 			}
-			z, _ := gzip.NewWriterLevel(f, gzip.BestSpeed) // The level is one there is.
+			z, _ := gzip.NewWriterLevel(f, gzip.BestSpeed) // the level is valid
 			buffer := bufio.NewWriterSize(z, 1<<16)
 			closers = append(closers, f, z, flusher{buffer})
 			w, logs[log] = buffer, buffer
@@ -127,7 +126,7 @@ func writeHour(dir string, hour int, t traffic, from, to int) (err error) {
 	return err
 }
 
-// flusher makes a buffer something that is closed.
+// flusher makes a buffer closable.
 type flusher struct{ *bufio.Writer }
 
 func (f flusher) Close() error { return f.Flush() }

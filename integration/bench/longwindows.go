@@ -24,22 +24,22 @@ import (
 	"dwell/internal/pipeline/rank"
 )
 
-// inHistory says that a child hunts in days that lie below a directory: FOLDER:DAYS:CONNECTIONS:MEMORY.
+// inHistory marks a hunt in days of history below a directory: DIRECTORY:DAYS:CONNECTIONS:MEMORY.
 const inHistory = "history:"
 
-// implant is what is put into long windows: a sleep of 83,935 s, give or take 44%.
+// implant is the implant in long windows: it sleeps 83,935 s ±44%.
 var implant = struct {
 	src, dst netip.Addr
 	period   float64
 	jitter   float64
 }{netip.MustParseAddr("10.0.0.77"), netip.MustParseAddr("198.51.100.77"), 83_935, 0.44}
 
-// month is days of traffic, made straight into records: the pairs with many connections come back day by day, those with one
-// are others every day.
+// month is days of traffic, generated as records. Pairs with many connections recur every day; pairs with one differ
+// every day.
 type month struct {
 	days int
 	of   traffic
-	// pick are the days that a source of it gives.
+	// pick selects the days that a source emits.
 	pick map[string]bool
 }
 
@@ -47,7 +47,7 @@ func (m month) Open() *hunt.Session {
 	return &hunt.Session{Connections: m.connections, Names: m.names, DNS: m.queries}
 }
 
-// each calls visit with the chunks of the days that were picked, from two goroutines.
+// each calls visit with the chunks of the picked days, from two goroutines.
 func (m month) each(ctx context.Context, visit func(day int, number int) error) error {
 	type piece struct{ day, number int }
 	pieces := make(chan piece)
@@ -119,7 +119,7 @@ func (m month) implanted(d int) (out []hunt.Connection) {
 	return out
 }
 
-// names and queries are of one connection in five each, as in the logs that are made.
+// names and queries each cover one connection in five, as in the generated logs.
 func (m month) names(ctx context.Context, _ hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	return hunt.Reading{}, m.each(ctx, func(d, number int) error {
 		var batch []hunt.NameRecord
@@ -147,7 +147,7 @@ func (m month) queries(ctx context.Context, _ hunt.Request, emit func([]hunt.DNS
 	})
 }
 
-// records are a chunk's connections of a day.
+// records generates a chunk's connections of a day.
 func (t traffic) records(d, number int, visit func(i int, c *hunt.Connection)) {
 	r := rand.New(rand.NewPCG(uint64(d*t.chunks()+number), 7))
 	hosts, pool := t.n/600+10, t.n/15+1
@@ -173,7 +173,7 @@ func (t traffic) records(d, number int, visit func(i int, c *hunt.Connection)) {
 	}
 }
 
-// archive opens the history of a month below a directory. Each day stands for a file.
+// archive opens the history of a month below a directory. Each day counts as a file.
 func archive(dir string, m month) (*history.Archive, error) {
 	store, err := history.Open(filepath.Join(dir, "history"), "bench", history.Options{EndOfData: true})
 	if err != nil {
@@ -191,7 +191,7 @@ func archive(dir string, m month) (*history.Archive, error) {
 		}}, nil
 }
 
-// long measures history in a directory, or in one of its own that it removes.
+// long measures history in dir or, if empty, in a temporary directory.
 func long(ctx context.Context, dir string, n, days int, windows []string, mib int) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "dwell-bench-"); err != nil {
@@ -203,7 +203,7 @@ func long(ctx context.Context, dir string, n, days int, windows []string, mib in
 	return kept(ctx, dir, n, days, windows, strconv.Itoa(mib))
 }
 
-// kept measures history: days are kept, read, and hunted in a process of its own for each window.
+// kept measures history: keeping days, reading them, and a hunt in its own process for each window.
 func kept(ctx context.Context, dir string, n, days int, windows []string, memory string) error {
 	m := month{days: days, of: traffic{n}}
 	a, err := archive(dir, m)

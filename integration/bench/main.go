@@ -28,7 +28,7 @@ import (
 	"dwell/query/elastic"
 )
 
-// bench is one run of everything.
+// bench is one run.
 type bench struct {
 	cfg    es.Config
 	client *es.Client
@@ -106,7 +106,7 @@ func run(ctx context.Context, n int, heap string, b *bench) (err error) {
 		}
 	}
 	fmt.Printf("Elasticsearch %s (%s), heap %s, %d processors, %s\n\n| what | time | us a record | against |\n|---|---|---|---|\n", node.Version, node.Origin, heap, runtime.NumCPU(), runtime.Version())
-	// The small index goes first: what the server has to learn about such searches, it learns there.
+	// Measure the small index first, so that the server warms up for such searches there.
 	small, err := b.cluster(ctx, n/10, indices[n/10], false)
 	if err != nil {
 		return err
@@ -132,7 +132,7 @@ func config(node *testnode.Cluster) es.Config {
 	return es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password, Timeout: 5 * time.Minute}
 }
 
-// say tells on standard error how far things are.
+// say reports progress on standard error.
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
 // row prints a line of the table.
@@ -144,7 +144,7 @@ func micro(d time.Duration, records int) float64 {
 	return float64(d.Nanoseconds()) / 1000 / float64(max(records, 1))
 }
 
-// load fills an index with a day of traffic, unless it is there in full.
+// load fills an index with a day of traffic, unless it is complete.
 func (b *bench) load(ctx context.Context, n int) (string, error) {
 	index := "dwellbench-" + strconv.Itoa(n)
 	t := traffic{n}
@@ -208,7 +208,7 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 	return index, b.client.Do(ctx, es.Call{Op: "mark the index as whole", Request: mapping})
 }
 
-// settle makes all that was loaded visible and waits until the server has merged it, which would cost what is measured.
+// settle refreshes the index and waits for its merges, which would distort the measurement.
 func (b *bench) settle(ctx context.Context, index string) error {
 	refresh := es.Call{Op: "refresh", Request: store.Request{Method: "POST", Path: "/" + index + "/_refresh"}}
 	if err := b.client.Do(ctx, refresh); err != nil {
@@ -235,7 +235,7 @@ func (b *bench) settle(ctx context.Context, index string) error {
 	}
 }
 
-// cluster measures one index and gives dwell's cost a connection, in us.
+// cluster measures one index and returns dwell's cost per connection, in us.
 func (b *bench) cluster(ctx context.Context, n int, index string, rivals bool) (float64, error) {
 	req := hunt.Request{From: day, To: day.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
 	own := fmt.Sprintf("dwell, %d connections", n)
@@ -307,14 +307,14 @@ func (b *bench) others(ctx context.Context, index string, req hunt.Request) erro
 	return nil
 }
 
-// both lets dwell read, and the null client send the same requests, turn by turn, and gives the quickest of each.
+// both lets dwell and the null client send the same requests in turn, and returns the quickest of each.
 func (b *bench) both(ctx context.Context, index string, read func(*elastic.Source) (int64, error)) (d, null time.Duration, records int, err error) {
 	network, err := es.Network(b.cfg)
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	// Who reads second finds what the first has warmed: the null client, which needs dwell's requests, is second in the
-	// first round only, and from then on they take turns at that.
+	// The second reader profits from the first one's caches. The null client needs dwell's requests, so it is second in
+	// the first round; afterwards they alternate.
 	var last *recorder
 	for i := range b.rounds {
 		rec := &recorder{next: network}

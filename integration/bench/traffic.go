@@ -10,25 +10,25 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// day is when made traffic begins.
+// day is the start of the generated traffic.
 var day = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 const (
-	// chunk is how many connections are made at a time, each chunk by a seed of its own.
+	// chunk is how many connections are generated at a time, with one seed per chunk.
 	chunk = 5000
-	// made is raised when other traffic is made: an index that was filled before is filled again.
+	// made is raised when the traffic changes, so that existing indices are filled again.
 	made = 2
 )
 
-// traffic is a day of n connections in order of time. Six in ten are a pair's only one; one in ten is a beat of a pair that
-// beats evenly all day; the others fall on n/15 pairs, few of which have many. So pairs and hosts grow as connections do:
-// two pairs in three connections.
+// traffic is a day of n connections in order of time. Six in ten are a pair's only one, one in ten belongs to a pair
+// with a steady interval, and the others fall on n/15 pairs, few of which have many. So pairs and hosts grow with
+// connections: two pairs per three connections.
 type traffic struct{ n int }
 
-// beating is how many pairs beat: 1,000 from 300,000 connections on, with 30 beats or more.
+// beating is the number of beaconing pairs: 1,000 for 300,000 connections or more, with at least 30 check-ins each.
 func (t traffic) beating() int { return max(1, min(1000, t.n/300)) }
 
-// connection is one of them, as text where logs have text.
+// connection is one connection, with text where logs have text.
 type connection struct {
 	ms                 int64
 	src, dst           string
@@ -36,7 +36,7 @@ type connection struct {
 	service, uid       string
 	duration           float64
 	orig, resp, origIP int
-	// beat numbers the beats of a beating pair from 1 on, pair is its number; 0 of other connections.
+	// beat numbers a beaconing pair's check-ins from 1; pair is its number. Other connections have 0.
 	beat, pair int
 }
 
@@ -71,8 +71,8 @@ func (t traffic) each(number int, visit func(i int, c *connection)) {
 	}
 }
 
-// bulk appends the documents of a chunk: every connection as Security Onion stores it, less what nobody here reads, and
-// what else Zeek says, whole. It gives how many documents there are.
+// bulk appends a chunk's documents: connections as Security Onion stores them, without the fields that nothing here
+// reads, and the other logs' records in full. It returns the number of documents.
 func (t traffic) bulk(b []byte, number int) ([]byte, int, error) {
 	docs := 0
 	t.each(number, func(_ int, c *connection) {
@@ -87,7 +87,7 @@ func (t traffic) bulk(b []byte, number int) ([]byte, int, error) {
 		if c.service != "" {
 			b = fmt.Appendf(b, ",%q:%q", securityonion.FieldProtocol, c.service)
 		}
-		if c.beat > 0 { // as the cluster's pipelines add it to every connection
+		if c.beat > 0 { // the cluster's pipelines add it to every connection
 			b = fmt.Appendf(b, `,"destination_geo":{"asn":%d,"organization_name":"Carrier %d"},"destination.geo.country_iso_code":"NL"`, 64512+c.pair, c.pair)
 		}
 		b = append(b, "}\n"...)
@@ -115,9 +115,9 @@ func (t traffic) bulk(b []byte, number int) ([]byte, int, error) {
 	return b, docs, failed
 }
 
-// logs calls line with what Zeek writes of a chunk's connections beside conn, JSON without a newline: a TLS record for one
-// in five and a query for one in five, and of a beat what such connections leave behind: a TLS record with a certificate
-// of its own or a request with a file, now and then a query that its address answers, a remark, the lease of the host.
+// logs calls line with what Zeek logs besides conn for a chunk, as JSON without newlines: a TLS record for one
+// connection in five and a DNS query for one in five. For check-ins it adds a TLS record with its own certificate or a
+// request with a file, and sometimes a query that resolves to the address, a notice, and the host's DHCP lease.
 func (t traffic) logs(number int, line func(log string, text []byte)) {
 	var b []byte
 	put := func(log string, c *connection, format string, args ...any) {

@@ -1,4 +1,5 @@
-# inside.sh page|salt: run inside the machine. Each block of the page runs in a shell of its own that stops at the first error.
+# inside.sh page|salt: runs inside the machine. Each block of the page runs in its own shell, which stops at the first
+# error.
 set -u
 cd /root
 export HOME=/root DEBIAN_FRONTEND=noninteractive

@@ -1,30 +1,30 @@
 #!/usr/bin/env bash
-# Run by run.sh with a test node's address in the environment: loads a day of Zeek's records, then boots one machine for the package's
-# way through the page and one for Salt's, carries the page's blocks out in it, and looks.
+# Run by run.sh with a test node's address in the environment. It loads a day of Zeek records, boots one machine for the
+# package installation and one for Salt, runs the page's blocks in them, and checks the results.
 set -euo pipefail
 tar -xzf "$INSTALL_WORK"/dist-0.0.1/*-linux-amd64.tar.gz -C "$INSTALL_WORK" --strip-components=1 --wildcards '*/dwell'
 "$INSTALL_WORK/dwell" simulate --scenario integration/install/scenario.yaml --start "$(date -u -d '25 hours ago' +%Y-%m-%dT%H:00:00Z)" --out "$INSTALL_WORK/day" --quiet
 "${GO:-go}" run ./integration/load/cmd/load "$INSTALL_WORK/day"
 
-# The page's own blocks of a kind ("sh", "sh salt"), in order, each ended by "#block". What differs here is the address, the
-# administrator's name, and how much past there is.
+# The page's blocks of a kind ("sh", "sh salt"), in order, each ended by "#block". Only the address, the administrator's
+# name and the amount of history differ from the page.
 blocks() {
 	awk -v kind="$1" '$0=="```" kind{on=1;next} /^```/{if(on)print "#block";on=0} on' docs/install.md |
 		sed -e "s|https://\$(hostname):9200|$DWELL_TEST_ELASTICSEARCH_URL|" \
 			-e "s/=so_elastic /=$DWELL_TEST_ELASTICSEARCH_USERNAME /; s/=so_elastic\$/=$DWELL_TEST_ELASTICSEARCH_USERNAME/" -e 's/--since 30d/--since 2d/'
 }
 
-# boot PATH: a clean machine that has what a Security Onion manager has, as far as the page goes.
+# boot PATH: a clean machine with those parts of a Security Onion manager that the page needs.
 boot() {
 	local root=$INSTALL_WORK/$1 so=$INSTALL_WORK/$1/opt/so/saltstack
 	cp -a --reflink=auto "$INSTALL_MACHINE" "$root"
 	mkdir -p "$root/etc/pki" "$root/etc/salt" "$so/default/salt/soc" "$so/default/pillar" "$so/local/salt" "$so/local/pillar/soc" "$root/opt/so/conf/soc" "$root/nsm/rules/custom-local-repos"
-	echo '127.0.0.1 localhost' >"$root/etc/hosts" # which an installer would have written
+	echo '127.0.0.1 localhost' >"$root/etc/hosts" # an installer would have written it
 	install -m 0644 "$DWELL_TEST_ELASTICSEARCH_CA_FILE" "$root/etc/pki/ca.crt"
 	mkdir -p "$root/opt/so/conf/elasticsearch"
 	printf 'user = "so_elastic:%s"\n' "$DWELL_TEST_ELASTICSEARCH_PASSWORD" >"$root/opt/so/conf/elasticsearch/curl.config"
 	chroot "$root" useradd -u 939 socore
-	# Salt, its two trees, and a state that writes the console's settings as Security Onion's does.
+	# Salt, its two trees, and a state that writes the console's settings like Security Onion's.
 	for tool in salt sigma; do cp -a --reflink=auto "$INSTALL_KEPT/$tool/lib/$INSTALL_PYTHON/site-packages" "$root/opt/$tool"; done
 	cp "$INSTALL_KEPT/salt/bin/salt-call" "$root/opt/salt/salt-call.py"
 	printf '#!/bin/sh\nPYTHONPATH=/opt/salt exec python3 /opt/salt/salt-call.py "$@"\n' >"$root/usr/bin/salt-call"

@@ -1,4 +1,4 @@
-# The package's way through the page: what must hold before and after its blocks, told apart by what is in them.
+# Checks before and after each block of the package installation, selected by the block's text.
 administrator() { DWELL_ELASTICSEARCH_USERNAME=$DWELL_TEST_ELASTICSEARCH_USERNAME DWELL_ELASTICSEARCH_PASSWORD_FILE=/root/so_elastic "$@"; }
 analyst() { su - ana -c "$*"; }
 seen=
@@ -39,7 +39,7 @@ look() {
 		seen+=" install"
 		owned /etc/dwell "root:dwell 750"
 		[ "$(readlink -f /usr/sbin/so-dwell)" = /usr/sbin/dwell ] || fail "so-dwell is no link to dwell"
-		# Before there is a configuration and a key, the unit fails with words and not with a number of systemd's.
+		# Without a configuration and a key, the unit fails with a clear message instead of systemd's status number.
 		systemctl start dwell-hunt.service && fail "a hunt without configuration passed"
 		journalctl -o cat -t dwell | grep 'read configuration' >/dev/null || fail "the journal does not say that the configuration is missing"
 		;;
@@ -51,7 +51,7 @@ look() {
 	*'--create-key /etc/dwell/api_key'*)
 		seen+=" cluster"
 		owned /etc/dwell/api_key "root:dwell 640"
-		# Before any hunt, every field of every panel is there for Kibana.
+		# Before the first hunt, Kibana has every field of every panel.
 		python3 objects.py imported.ndjson fields || fail "Kibana's objects"
 		# A second installation changes nothing.
 		again=$(administrator dwell install --dry-run)
@@ -107,7 +107,7 @@ look() {
 		analyst /usr/sbin/dwell triage "$id" --status benign --note test || fail "an analyst records no disposition"
 		analyst /usr/sbin/dwell hunt --quiet -o ndjson | grep finding_id >/dev/null || fail "an analyst cannot hunt"
 		analyst /usr/sbin/dwell hunt --write --quiet && fail "an analyst's key writes hunts"
-		# A new key counts without a restart.
+		# A new key works without a restart.
 		administrator dwell install --create-key /etc/dwell/new_key >/dev/null || fail "no second key"
 		mv /etc/dwell/new_key /etc/dwell/api_key
 		systemctl start dwell-hunt.service || fail "a hunt with the new key"

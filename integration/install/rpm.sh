@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# rpm.sh WORK MACHINE: what rpm itself says of the .rpm, and what its scripts do at installation, upgrade and removal. dnf is not
-# had on Debian: rpm stands in for it. Dependencies are not looked at, since the root has no rpm's of its own.
+# rpm.sh WORK MACHINE: checks the .rpm with rpm, and its scripts at installation, upgrade and removal. dnf is not
+# available on Debian, so rpm is used. Dependencies are not checked, because the root has no other rpms.
 set -euo pipefail
 work=$1 root=$1/rpm
 old=("$work"/dist-0.0.1/*.x86_64.rpm) new=("$work"/dist-0.0.2/*.x86_64.rpm)
 for file in "${old[@]}" "${new[@]}"; do rpm -K --nosignature "$file"; done
 grep -q 'systemd >= 247' <<<"$(rpm -qpR "${new[@]}")"
 cp -a --reflink=auto "$2" "$root"
-mount -t proc proc "$root/proc" # which systemd-tmpfiles asks for
+mount -t proc proc "$root/proc" # systemd-tmpfiles needs it
 trap 'umount "$root/proc"' EXIT
 in_root() { rpm --root="$root" --force-debian --nodeps "$@"; }
 fail() { echo "install-test: FAILED: rpm: $1"; exit 1; }

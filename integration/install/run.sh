@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Follows docs/install.md on clean Debian 12 machines with a real systemd, a real Salt and a real Elasticsearch, and checks what
-# each step must have done. Needs root, systemd-nspawn, debootstrap, rpm and Python 3.11. All is removed at the end.
-# DWELL_INSTALL_ROOT keeps what was downloaded between runs (default: a directory in the user's cache).
-# DWELL_TEST_SOC_DEFAULTS names salt/soc/defaults.yaml of Security Onion; without it that is fetched, or a list of its shape made.
+# Follows docs/install.md on clean Debian 12 machines with real systemd, Salt and Elasticsearch, and checks the result
+# of each step. Needs root, systemd-nspawn, debootstrap, rpm and Python 3.11. Everything is removed at the end, except
+# downloads in DWELL_INSTALL_ROOT (default: a directory in the user's cache). DWELL_TEST_SOC_DEFAULTS names Security
+# Onion's salt/soc/defaults.yaml; without it the file is downloaded, or a list of its shape is made.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export GO=${GO:-go}
@@ -21,7 +21,7 @@ if [ ! -e "$machine/ready" ]; then
 	debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus,ca-certificates,curl,git,python3 bookworm "$machine" >"$kept/debootstrap.log"
 	touch "$machine/ready"
 fi
-# Salt and pySigma are installed by this machine's Python and used by the booted one's, so they must be of one version.
+# Salt and pySigma are installed by this host's Python and used by the booted one's, so the versions must match.
 python=$(python3 -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 [ -e "$machine/usr/bin/$python" ] || { echo "install-test: this machine's Python is $python, Debian 12's is not"; exit 2; }
 for tool in 'salt:salt<3007' 'sigma:pysigma<2 pysigma-backend-elasticsearch<3'; do

@@ -1,4 +1,5 @@
-# Salt's way through the page: its blocks, with the page's step 3 (the cluster, by an administrator) where it says so.
+# Checks of the Salt installation: its blocks, with step 3 of the page (the cluster, by an administrator) where it says
+# so.
 export PATH=$PATH:/root
 look() {
 	[ "$1" = after ] || return 0
@@ -23,7 +24,8 @@ look() {
 	esac
 	return 0
 }
-# applied NAME COMMAND UNIT: carries the state out after a command; UNIT must run, and $changes states have changed something.
+# applied NAME COMMAND UNIT: applies the state after a command; UNIT must run, and $changes states must have changed
+# something.
 applied() {
 	eval "$2"
 	salt-call -l error --out=json state.apply dwell >"$1.json" || fail "state.apply dwell ($1): $(cat "$1.json")"

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// patience is how long goroutines have to end once the tests are over: connections are closed in the background.
+// patience is how long goroutines may take to end after the tests, because connections are closed in the background.
 const patience = 3 * time.Second
 
-// Main runs a package's tests and then fails if goroutines with code of ours on their stack are left. It is called by TestMain.
+// Main runs a package's tests, then fails if goroutines with dwell's code on their stack are left. Call it in TestMain.
 func Main(m *testing.M) {
 	code := m.Run()
 	if code == 0 {
@@ -33,7 +33,7 @@ func wait(patience time.Duration) (left []string) {
 	}
 }
 
-// ours are the stacks, but for the caller's, that go through a package of this module or hold a network connection open.
+// ours are the stacks, except the caller's, that go through a package of this module or hold a network connection.
 func ours() (left []string) {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]

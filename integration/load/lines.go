@@ -12,8 +12,8 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// find lists the files below the paths, in order of their names. Folders give what is named like a log; a file that is
-// named outright is taken as it is.
+// find lists the files at the paths, sorted by name. A directory contributes files named like logs; a file given
+// explicitly is always included.
 func find(paths []string) ([]string, error) {
 	out, err := log.List(paths)
 	if err != nil {
@@ -26,11 +26,11 @@ func find(paths []string) ([]string, error) {
 	return out, nil
 }
 
-// nameExpr takes the log's name out of a file's: conn.log, conn.00:00:00-01:00:00.log.gz, conn_20261122.json.
+// nameExpr extracts the log's name from a file name: conn.log, conn.00:00:00-01:00:00.log.gz, conn_20261122.json.
 var nameExpr = regexp.MustCompile(`^([a-z][a-z0-9]*(?:_[a-z][a-z0-9]*)*)(?:[._-][0-9][^/]*)?\.(?:log|json|ndjson)(?:\.gz|\.zst)?$`)
 
-// logName gives the name of the log that a file is named after, or nothing. What a simulation says about itself
-// (labels.json) is named so too, and is skipped later as a log that nobody knows.
+// logName returns the name of the log that a file is named after, or nothing. A simulation's labels.json matches too,
+// and is skipped later as an unknown log.
 func logName(path string) string {
 	m := nameExpr.FindStringSubmatch(filepath.Base(path))
 	if m == nil {
@@ -39,7 +39,7 @@ func logName(path string) string {
 	return m[1]
 }
 
-// record gives a line as Zeek's JSON.
+// record returns a line as Zeek's JSON.
 func record(h *log.Header, line []byte) ([]byte, error) {
 	switch {
 	case line[0] == '{':

@@ -1,9 +1,9 @@
 // Package load puts Zeek logs into Elasticsearch as Security Onion stores them, for tests and the demo: one document
-// per record in the data stream logs-zeek-so, with a stand-in for Security Onion's index template.
+// per record in the data stream logs-zeek-so, with a substitute for Security Onion's index template.
 //
-// It is exact: every line becomes a document or is counted and told, and at the end the index is counted and must have
-// grown by what was acknowledged. Documents have ids made of file, line number and line, so loading the same files again
-// adds nothing. It is not meant for a real grid, whose sensors do this, and refuses one unless Options.Force is set.
+// It is exact: every line becomes a document or is counted and reported, and at the end the index must have grown by
+// the number acknowledged. Ids are derived from file, line number and line, so loading the same files again adds
+// nothing. On a real grid the sensors load logs, so it refuses one unless Options.Force is set.
 package load
 
 import (
@@ -32,39 +32,38 @@ type Options struct {
 	Paths []string
 	// Observer is the sensor's name in the documents; empty means "so-sensor1".
 	Observer string
-	// Shards of the data stream; 0 means as many as Security Onion has.
+	// Shards of the data stream; 0 means Security Onion's number.
 	Shards int
 	// Force loads into a cluster that looks like a real Security Onion grid.
 	Force bool
-	// Workers is how many bulks are on their way at once; 0 means 2.
+	// Workers is the number of concurrent bulks; 0 means 2.
 	Workers int
-	// BulkDocs is how many documents one bulk holds; 0 means 5000.
+	// BulkDocs is the number of documents per bulk; 0 means 5000.
 	BulkDocs int
 }
 
 // Report is what was loaded.
 type Report struct {
-	// Documents counts what was written, by log; Existing what was there already.
+	// Documents counts what was written, by log; Existing what was already there.
 	Documents map[string]int
 	Existing  int
-	// Files is how many files were read. SkippedFiles names those that hold no log that we know.
+	// Files is the number of files read. SkippedFiles names those of unknown logs.
 	Files        int
 	SkippedFiles []string
-	// Bad are lines that are no records, by file, with the first of them explained. Dead are documents that the index
-	// refused.
+	// Bad are invalid lines, by file, with the first one explained. Dead are documents that the index rejected.
 	Bad  []BadLines
 	Dead []bulk.Dead
 }
 
-// BadLines are the lines of a file that became no document.
+// BadLines are the lines of a file that did not become documents.
 type BadLines struct {
 	File  string
 	Count int
-	// First is where the first one is and what is wrong with it.
+	// First is the position of the first one, and its error.
 	First string
 }
 
-// Total is how many documents were written.
+// Total is the number of documents written.
 func (r *Report) Total() int {
 	n := 0
 	for _, c := range r.Documents {
@@ -73,7 +72,7 @@ func (r *Report) Total() int {
 	return n
 }
 
-// batch is what goes into one bulk: documents of one log.
+// batch is the content of one bulk: documents of one log.
 type batch struct {
 	log   string
 	items []bulk.Item
@@ -88,8 +87,8 @@ type loader struct {
 	report  Report
 }
 
-// Load loads the paths; what it loaded can be searched when it returns. The client must be allowed to put index templates
-// and to write. The report is true also when there is an error.
+// Load loads the paths; everything loaded is searchable when it returns. The client needs the privileges to put index
+// templates and to write. The report is valid even with an error.
 func Load(ctx context.Context, client *es.Client, o Options) (Report, error) {
 	if o.Observer == "" {
 		o.Observer = "so-sensor1"
@@ -123,7 +122,7 @@ func Load(ctx context.Context, client *es.Client, o Options) (Report, error) {
 	return l.report, err
 }
 
-// run reads the files one after the other and writes what they hold with several workers.
+// run reads the files in turn and writes them with several workers.
 func (l *loader) run(ctx context.Context, files []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -148,7 +147,7 @@ func (l *loader) run(ctx context.Context, files []string) error {
 	return g.Wait()
 }
 
-// file turns one file's lines into documents. Only one goroutine is here, so what it reports needs no lock.
+// file turns one file's lines into documents. Only one goroutine calls it, so it needs no lock.
 func (l *loader) file(ctx context.Context, path string) error {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -159,7 +158,7 @@ func (l *loader) file(ctx context.Context, path string) error {
 		return fmt.Errorf("load %s: %w", path, err)
 	}
 	defer lines.Close()
-	line, ended := lines.Next() // The header names the log, or else the file's name does.
+	line, ended := lines.Next() // the header names the log, or else the file name does
 	name := cmp.Or(lines.Header.Path, logName(path))
 	converter, err := sodoc.NewConverter(name, sodoc.Meta{Observer: l.o.Observer, Path: "/nsm/zeek/logs/current/" + name + ".log"})
 	if errors.Is(err, sodoc.ErrUnknownLog) {
@@ -212,7 +211,7 @@ func (l *loader) send(ctx context.Context, b batch) error {
 	}
 }
 
-// write writes one batch and counts what became of it.
+// write writes one batch and counts the results.
 func (l *loader) write(ctx context.Context, b batch) error {
 	w := bulk.New(bulk.Options{Client: l.client, Stream: securityonion.StreamZeek, MaxDocs: l.o.BulkDocs, MaxBytes: 16 << 20})
 	r, err := w.Write(ctx, b.items)

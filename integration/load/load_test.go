@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
 
-// forEachLine runs a test against every line of Elasticsearch that can be had, emptied, side by side.
+// forEachLine runs a test on every available Elasticsearch line, emptied, in parallel.
 func forEachLine(t *testing.T, test func(*testing.T, *es.Client)) {
 	t.Helper()
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
@@ -38,7 +38,7 @@ func forEachLine(t *testing.T, test func(*testing.T, *es.Client)) {
 	}
 }
 
-// write puts a file into the directory, packed when its name says so.
+// write writes a file into the directory, compressed if its name says so.
 func write(t *testing.T, dir, name, content string) {
 	t.Helper()
 	b := []byte(content)
@@ -73,7 +73,7 @@ func TestEveryLineIsLoadedOrTold(t *testing.T) {
 		for i := range 2500 {
 			b.WriteString(conn(i) + "\n")
 		}
-		// Twice the same line is two connections to a sensor; a torn last line is none.
+		// A repeated line is two connections to a sensor; a torn last line is none.
 		b.WriteString(conn(7) + "\n\n{\"ts\":1795305600.1,\"uid\":\"Cto")
 		write(t, dir, "2026-11-22/conn.00:00:00-01:00:00.log.gz", b.String())
 		write(t, dir, "2026-11-22/dns.log", dnsTSV)
@@ -102,7 +102,7 @@ func TestEveryLineIsLoadedOrTold(t *testing.T) {
 		require.Zero(t, again.Total())
 		require.Equal(t, 2503, again.Existing)
 
-		// The index has Security Onion's types: whole seconds are what it counts by.
+		// The index has Security Onion's types: it has whole seconds.
 		hits := search(t, c, `{"size":1,"query":{"bool":{"filter":[{"term":{"event.dataset":"zeek.conn"}},{"term":{"source.ip":"10.0.0.0/8"}},{"term":{"log.id.uid":"C00000000000000009"}}]}},"docvalue_fields":["event.duration","@timestamp"]}`)
 		require.Len(t, hits, 1)
 		require.Equal(t, []any{float64(3)}, hits[0].Fields["event.duration"])
@@ -143,7 +143,7 @@ func TestARealGridIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestACountThatDoesNotAgreeIsAnError lets the index count one document less than it acknowledged.
+// The index counts one document fewer than it acknowledged.
 func TestACountThatDoesNotAgreeIsAnError(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, "conn.log", conn(1)+"\n"+conn(2)+"\n")

@@ -14,7 +14,8 @@ import (
 // ErrRealGrid means that the cluster has Security Onion's own template for Zeek's documents.
 var ErrRealGrid = errors.New("this looks like a real Security Onion grid (it has the index template so-zeek), whose sensors load their logs themselves; simulated traffic among real would be hunted as real: force it if you know better")
 
-// prepare installs the stand-in for Security Onion's template, or leaves the true one alone when forced to load beside it.
+// prepare installs the substitute for Security Onion's template, or leaves the real one alone when forced to load
+// beside it.
 func prepare(ctx context.Context, client *es.Client, o Options) error {
 	err := client.Do(ctx, es.Call{Op: "look for Security Onion's index template",
 		Request: store.Request{Method: "GET", Path: "/_index_template/so-zeek"}})
@@ -30,7 +31,7 @@ func prepare(ctx context.Context, client *es.Client, o Options) error {
 		Request: store.Request{Method: "PUT", Path: "/_index_template/" + sodoc.TemplateName, Body: sodoc.IndexTemplate(o.Shards)}})
 }
 
-// count gives how many documents the stream holds, the newest included; 0 when there is none.
+// count returns the number of documents in the stream, including the newest; 0 if it does not exist.
 func count(ctx context.Context, client *es.Client) (int, error) {
 	path := "/" + securityonion.StreamZeek
 	err := client.Do(ctx, es.Call{Op: "refresh", Index: securityonion.StreamZeek, Request: store.Request{Method: "POST", Path: path + "/_refresh"}})

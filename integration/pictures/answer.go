@@ -11,21 +11,21 @@ import (
 	"dwell/integration/pictures/lens"
 )
 
-// key is a group's value: Text as it is shown, Time only where the group is one of time.
+// key is a group's value: Text for display, Time only for a time group.
 type key struct {
 	Text string
 	Time time.Time
 }
 
-// row is one innermost group with its values; NaN is a value of nothing.
+// row is one innermost group with its values; NaN is a missing value.
 type row struct {
 	Keys   []key
 	Values []float64
-	// Texts are values that are text, by their place among the values.
+	// Texts are the values that are text, by index.
 	Texts map[int]string
 }
 
-// documents turns the documents of an answer into rows, a key a column.
+// documents turns an answer's documents into rows, with a key per column.
 func documents(hits json.RawMessage, columns []string) ([]row, error) {
 	var found struct {
 		Hits []struct{ Fields map[string][]any }
@@ -49,7 +49,7 @@ func documents(hits json.RawMessage, columns []string) ([]row, error) {
 	return rows, nil
 }
 
-// flatten turns nested groups into rows, in the order of the answer.
+// flatten turns nested groups into rows, in the answer's order.
 func flatten(aggs map[string]json.RawMessage, outer []key, groups, values int) ([]row, error) {
 	if len(outer) == groups {
 		r := row{Keys: outer, Texts: map[int]string{}}
@@ -83,7 +83,7 @@ func flatten(aggs map[string]json.RawMessage, outer []key, groups, values int) (
 		if err != nil {
 			return nil, err
 		}
-		// A moment without anything stays as a moment: bars and lines have a place for it.
+		// Keep an empty time bucket: bars and lines have a place for it.
 		if len(inner) == 0 && !k.Time.IsZero() {
 			inner = []row{{Keys: []key{k}}}
 		}

@@ -15,19 +15,19 @@ import (
 	"dwell/so-config/kibana"
 )
 
-// drawn is a panel as the page holds it: columns and rows count from 1, as CSS grids do.
+// drawn is a panel on the page: columns and rows start at 1, as in CSS grids.
 type drawn struct {
 	Title      string
 	X, Y, W, H int
 	Body       template.HTML
 }
 
-// esc makes text out of data harmless.
+// esc makes text from data safe in HTML.
 func esc(s string) string { return template.HTMLEscapeString(s) }
 
 func draw(p kibana.Panel, rows []row) drawn {
 	d := drawn{Title: p.Title, X: p.X + 1, Y: p.Y + 1, W: p.W, H: p.H}
-	// What the panel has for its picture, in pixels: the grid's cells without borders and title.
+	// The space for the picture in pixels: the grid's cells without borders and title.
 	w, h := float64(p.W*cell-26), float64(p.H*cell-46)
 	var b string
 	switch {
@@ -44,7 +44,7 @@ func draw(p kibana.Panel, rows []row) drawn {
 	default:
 		b = series(p, rows, w, h)
 	}
-	d.Body = template.HTML(b) //nolint:gosec // everything out of data went through esc
+	d.Body = template.HTML(b) //nolint:gosec // data went through esc
 	return d
 }
 
@@ -55,7 +55,7 @@ var marks = []struct {
 	{regexp.MustCompile(`\*\*(.+?)\*\*`), "<b>$1</b>"}, {regexp.MustCompile(`\*(.+?)\*`), "<i>$1</i>"}, {regexp.MustCompile("`(.+?)`"), "<code>$1</code>"},
 }
 
-// prose is the little Markdown that our panels have.
+// prose renders the Markdown subset that the panels use.
 func prose(markdown string) string {
 	s := esc(markdown)
 	for _, m := range marks {
@@ -64,7 +64,7 @@ func prose(markdown string) string {
 	return "<p>" + s + "</p>"
 }
 
-// show is a value as the data view has Kibana show it.
+// show formats a value as the data view makes Kibana show it.
 func show(v kibana.Value, x float64) string {
 	switch {
 	case math.IsNaN(x):
@@ -86,7 +86,7 @@ func show(v kibana.Value, x float64) string {
 	return hunt.Count(int64(x))
 }
 
-// colour is the class of a series or slice: severities have their own, others take turns.
+// colour is the CSS class of a series or slice: severities have their own, others take turns.
 func colour(name string, i int) string {
 	switch n := strings.ToLower(name); n {
 	case "critical", "high", "medium", "low":
@@ -95,7 +95,7 @@ func colour(name string, i int) string {
 	return "c" + strconv.Itoa(i%6)
 }
 
-// rank puts severities, worst first, before other names.
+// rank sorts severities first, worst to best.
 func rank(name string) int {
 	if i := slices.Index([]string{"critical", "high", "medium", "low"}, strings.ToLower(name)); i >= 0 {
 		return i
@@ -145,7 +145,7 @@ func table(p kibana.Panel, rows []row) string {
 	return b.String() + "</tbody></table>"
 }
 
-// compare orders numbers, nothing below everything.
+// compare orders numbers, with NaN lowest.
 func compare(a, b float64) int {
 	switch {
 	case a < b || math.IsNaN(a) && !math.IsNaN(b):
@@ -164,14 +164,14 @@ func donut(p kibana.Panel, rows []row, w, h float64) string {
 		total += r.Values[0]
 		names = append(names, r.Keys[0].Text)
 	}
-	h -= 26 // the legend, of two lines where it is long
+	h -= 26 // the legend, two lines if it is long
 	if len(names) > 3 && w < 400 {
 		h -= 18
 	}
 	radius := min(w, h)/2 - 4
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg width="%.0f" height="%.0f" role="img">`, w, h)
-	// A circle's stroke, dashed so that one dash is the slice, turned to where the slice begins.
+	// Each slice is a dash of a circle's stroke, rotated to its start.
 	around, begun := 2*math.Pi*radius*0.75, 0.0
 	for i, r := range rows {
 		part := r.Values[0] / total

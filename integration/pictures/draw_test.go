@@ -11,7 +11,7 @@ import (
 	"dwell/so-config/kibana"
 )
 
-// TestAnswersBecomeRows reads an answer as Elasticsearch nests it: a moment with two groups, an empty one, a value of nothing.
+// The answer is nested as by Elasticsearch: a time with two groups, an empty one, a missing value.
 func TestAnswersBecomeRows(t *testing.T) {
 	var aggs map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal([]byte(`{"group0": {"buckets": [

@@ -1,7 +1,6 @@
 // Command pictures draws dwell's dashboards for the documentation: each panel of so-config/kibana from a real
-// Elasticsearch's answer to the request that Lens would send. One page a dashboard, static and without scripts,
-// light and dark by the reader's scheme; make.sh turns them into the pictures of docs/pictures. They show what the
-// dashboards say, not what Kibana looks like.
+// Elasticsearch's answer to Lens's request. It writes one static page per dashboard, light or dark by the reader's
+// scheme; make.sh turns them into docs/pictures. They show the dashboards' content, not Kibana's look.
 //
 //	DWELL_TEST_ELASTICSEARCH_URL=... go run ./integration/pictures -from 2026-03-02T00:00:00Z -to 2026-03-10T00:00:00Z -out DIR
 package main
@@ -78,7 +77,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// ask runs the panel's request; a Text panel has none and no rows, and of a Found panel each document is a row.
+// ask runs the panel's request. A Text panel has none and no rows; for a Found panel each document is a row.
 func ask(ctx context.Context, client *es.Client, panel kibana.Panel, from, to time.Time) ([]row, error) {
 	body, err := lens.Request(&panel, from, to)
 	if err != nil || body == nil {
@@ -87,7 +86,7 @@ func ask(ctx context.Context, client *es.Client, panel kibana.Panel, from, to ti
 	var rows []row
 	index := kibana.Pattern
 	if panel.Raw {
-		index = "logs-zeek-so" // the rest of kibana.RawPattern is not there
+		index = "logs-zeek-so" // no other index of kibana.RawPattern exists
 	}
 	err = client.Search(ctx, es.SearchRequest{Op: "panel " + panel.Title, Index: []string{index}, Body: body}, func(r es.SearchResult) (err error) {
 		if panel.Kind == kibana.Found {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The pictures of docs/pictures: a simulated week in a real Elasticsearch, hunted every four hours, a few decisions, and
-# each dashboard's page as chromium shows it, light and dark. Needs Docker or a JDK (as make demo does), and chromium.
+# Makes docs/pictures: a simulated week in a real Elasticsearch, hunted every four hours, with a few dispositions, and
+# each dashboard's page rendered by chromium, light and dark. Needs Docker or a JDK (like make demo), and chromium.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 dwell=$PWD/bin/dwell
@@ -21,7 +21,7 @@ export DWELL_ELASTICSEARCH_ADDRESSES=$DWELL_TEST_ELASTICSEARCH_URL DWELL_ELASTIC
 export DWELL_ELASTICSEARCH_USERNAME=$DWELL_TEST_ELASTICSEARCH_USERNAME DWELL_ELASTICSEARCH_PASSWORD=$DWELL_TEST_ELASTICSEARCH_PASSWORD
 export DWELL_STATE_DIR=$here/state DWELL_HUNT_SAFELIST=$PWD/integration/pictures/safelist.yaml
 
-# Decisions bear the time at which they are made, so the week ends today.
+# Dispositions have the current time, so the week ends today.
 to=$(date -u +%Y-%m-%dT00:00:00Z)
 at() { date -u -d "$to $1 hours" +%Y-%m-%dT%H:%M:%SZ; }
 $dwell simulate -q --scenario integration/pictures/week.yaml --start "$(at -168)" --out "$here/zeek"

@@ -11,8 +11,8 @@ import (
 //go:embed page.html
 var pageText string
 
-// cell is the width and height of the grid's cells in pixels, as the style sheet has it: Kibana's rows are as high, and
-// its columns as wide in a window of this width.
+// cell is the size of a grid cell in pixels, as in the style sheet. Kibana's rows have this height, and its columns
+// this width at this page's width.
 const cell = 28
 
 var pageTemplate = template.Must(template.New("page").Parse(pageText))
@@ -21,17 +21,17 @@ var pageTemplate = template.Must(template.New("page").Parse(pageText))
 type page struct {
 	Title, About string
 	From, To     time.Time
-	// Filter is the filter that a click set, as text; empty for none.
+	// Filter is the filter set by a click, as text; empty for none.
 	Filter string
 	Panels []drawn
 }
 
-// Colours are the classes that [colour] gives, for the style sheet.
+// Colours are the classes that [colour] returns, for the style sheet.
 func (page) Colours() []string {
 	return []string{"critical", "high", "medium", "low", "c0", "c1", "c2", "c3", "c4", "c5"}
 }
 
-// Height is the page's in pixels.
+// Height is the page's height in pixels.
 func (p page) Height() int {
 	rows := 0
 	for _, d := range p.Panels {
@@ -40,7 +40,7 @@ func (p page) Height() int {
 	return rows*cell + 90
 }
 
-// write makes the page's file.
+// write writes the page's file.
 func (p page) write(path string) error {
 	f, err := os.Create(path)
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"dwell/so-config/kibana"
 )
 
-// chart is what bars and lines are drawn from: a number for each name at each place; NaN is none.
+// chart is the data of bars and lines: a number for each name at each place; NaN means none.
 type chart struct {
 	places []key
 	names  []string
 	at     map[string][]float64
 }
 
-// pivot makes a chart of the rows: the first group gives the places; the second, or else the values, the names.
+// pivot makes a chart from rows: places from the first group, names from the second or else from the values.
 func pivot(p kibana.Panel, rows []row) chart {
 	c := chart{at: map[string][]float64{}}
 	for _, r := range rows {
@@ -46,7 +46,7 @@ func pivot(p kibana.Panel, rows []row) chart {
 	return c
 }
 
-// height is the largest number that is drawn: of stacked bars, the largest sum.
+// height is the largest number drawn; for stacked bars, the largest sum.
 func (c chart) height(stacked bool) float64 {
 	top := 0.0
 	for i := range c.places {
@@ -66,8 +66,8 @@ func (c chart) height(stacked bool) float64 {
 	return top
 }
 
-// step is a round distance between the lines of a scale with at most five above zero: round in the unit that the value
-// is shown in, and counts have no parts.
+// step is a round distance between scale lines, with at most five above zero. It is round in the displayed unit, and
+// whole for counts.
 func step(top float64, format kibana.Format) float64 {
 	unit, whole := 1.0, format == "" && top >= 1
 	switch format {
@@ -96,7 +96,7 @@ func step(top float64, format kibana.Format) float64 {
 	return s * unit
 }
 
-// series draws bars (stacked) or lines, a scale on the left, moments or names below.
+// series draws bars (stacked) or lines, with a scale on the left and times or names below.
 func series(p kibana.Panel, rows []row, w, h float64) string {
 	c := pivot(p, rows)
 	byTime := !c.places[0].Time.IsZero()
@@ -142,7 +142,7 @@ func series(p kibana.Panel, rows []row, w, h float64) string {
 	return b.String() + legend(c.names, func(int) string { return "" })
 }
 
-// below is the axis: days where it is of time, else each name, aslant.
+// below is the axis: days for a time axis, otherwise each name, slanted.
 func below(c chart, x func(int) float64, bottom float64, byTime bool) string {
 	var b strings.Builder
 	if !byTime {
@@ -162,7 +162,7 @@ func below(c chart, x func(int) float64, bottom float64, byTime bool) string {
 	return b.String()
 }
 
-// line joins neighbours that have a value and marks each: Lens leaves gaps where there is none.
+// line joins neighbors with values and marks each; like Lens it leaves gaps where there are none.
 func line(values []float64, class string, x func(int) float64, y func(float64) float64) string {
 	var path, dots strings.Builder
 	move := "M"

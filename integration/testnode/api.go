@@ -13,18 +13,17 @@ import (
 	"time"
 )
 
-// askAgain is the pause between two questions while something is waited for.
+// askAgain is the polling interval.
 const askAgain = 100 * time.Millisecond
 
-// api speaks to one server as one user. It is this package's own, so that what tests the product's HTTP stack does not
-// stand on it.
+// api is a client for one server and user. It does not use the product's HTTP stack, so that tests of that stack do not
+// depend on it.
 type api struct {
 	url, username, password string
 	client                  *http.Client
 }
 
-// newAPI makes an api that trusts the CA in caFile and nothing else (the system's CAs if caFile is empty), and that
-// uses no proxy.
+// newAPI returns an api that trusts only the CA in caFile (the system's CAs if empty) and uses no proxy.
 func newAPI(url, caFile, username, password string) (*api, error) {
 	t := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	if caFile != "" {
@@ -41,8 +40,8 @@ func newAPI(url, caFile, username, password string) (*api, error) {
 	return &api{url: url, username: username, password: password, client: &http.Client{Transport: t}}, nil
 }
 
-// do sends one request, with a JSON body unless that is empty, and reads the JSON answer into out unless that is nil.
-// A status of 300 or more is an error that shows the start of the answer.
+// do sends one request, with a JSON body unless empty, and decodes the JSON answer into out unless nil. A status of 300
+// or more is an error with the start of the answer.
 func (a *api) do(ctx context.Context, method, path, body string, out any) error {
 	req, err := http.NewRequestWithContext(ctx, method, a.url+path, strings.NewReader(body))
 	if err != nil {
@@ -56,7 +55,7 @@ func (a *api) do(ctx context.Context, method, path, body string, out any) error 
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
-		return err // It names method and address already.
+		return err // it names method and address
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
@@ -75,7 +74,7 @@ func (a *api) do(ctx context.Context, method, path, body string, out any) error 
 	return nil
 }
 
-// until asks again and again until done says nil, ctx ends, or stop is closed. It returns the last error of done.
+// until repeats done until it returns nil, ctx ends, or stop is closed. It returns the last error of done.
 func until(ctx context.Context, stop <-chan struct{}, done func() error) error {
 	for {
 		err := done()

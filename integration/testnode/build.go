@@ -25,7 +25,7 @@ import (
 //go:embed java
 var java embed.FS
 
-// unusedFor is how long a build that nobody starts stays in the cache.
+// unusedFor is how long an unused build stays in the cache.
 const unusedFor = 14 * 24 * time.Hour
 
 // build is a node of one line, ready to run.
@@ -36,8 +36,8 @@ type build struct {
 	archive   string   // the file of the class archive, see train
 }
 
-// prepare returns the line's build out of the user's cache directory, or makes it: class path by Maven, our sources by
-// javac. One builder works at a time on a host; the others wait for it and find its result.
+// prepare returns the line's build from the user's cache directory, or makes it: class path by Maven, our sources by
+// javac. Builders on a host wait for each other and reuse the result.
 func prepare(ctx context.Context, line Line) (build, error) {
 	if err := Available(line); err != nil {
 		return build{}, err
@@ -84,14 +84,14 @@ func prepare(ctx context.Context, line Line) (build, error) {
 	b := build{java: kit.tool("java"), release: kit.release, classPath: jars, archive: filepath.Join(dir, "classes.jsa")}
 	if _, err := os.Stat(b.archive); err != nil {
 		if err := train(ctx, line, b); err != nil {
-			// A build that does not start is made again the next time, when a person may have changed what was wrong.
+			// A build that does not start is made again next time, because the user may have fixed the cause.
 			return build{}, errors.Join(err, os.RemoveAll(dir))
 		}
 	}
 	return b, nil
 }
 
-// buildKey is a hash of all that a build is made of: sources, pinned versions, compiler.
+// buildKey is a hash of a build's inputs: sources, pinned versions, compiler.
 func buildKey(line Line, kit jdk) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s %s\n", kit.home, kit.version)
@@ -106,7 +106,7 @@ func buildKey(line Line, kit jdk) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)[:8]), nil
 }
 
-// eachSource calls f with every file of the shared directory and of the line's own, its name as in java/.
+// eachSource calls f with every file of the shared and the line's own directory, with its name as in java/.
 func eachSource(line Line, f func(name string, text []byte) error) error {
 	for _, root := range []string{"java/shared", "java/" + line.folder()} {
 		err := fs.WalkDir(java, root, func(name string, d fs.DirEntry, err error) error {
@@ -126,8 +126,8 @@ func eachSource(line Line, f func(name string, text []byte) error) error {
 	return nil
 }
 
-// builtIn returns the class path of the build in dir, and whether it is whole: jars live in Maven's repository, which
-// people empty.
+// builtIn returns the class path of the build in dir, and whether it is complete: users may empty Maven's repository,
+// where the jars are.
 func builtIn(dir string) ([]string, bool) {
 	text, err := os.ReadFile(filepath.Join(dir, "classpath"))
 	if err != nil {
@@ -142,13 +142,13 @@ func builtIn(dir string) ([]string, bool) {
 	return jars, true
 }
 
-// makeBuild builds next to dir and renames, so that a builder that is killed leaves nothing that looks whole.
+// makeBuild builds beside dir and renames, so that a killed builder leaves nothing that looks complete.
 func makeBuild(ctx context.Context, line Line, kit jdk, dir string) error {
 	work, err := os.MkdirTemp(filepath.Dir(dir), "building-")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(work) }() // Renamed away when all went well.
+	defer func() { _ = os.RemoveAll(work) }() // renamed away on success
 	var sources []string
 	err = eachSource(line, func(name string, text []byte) error {
 		to := filepath.Join(work, filepath.FromSlash(name))
@@ -186,7 +186,7 @@ func makeBuild(ctx context.Context, line Line, kit jdk, dir string) error {
 	return os.Rename(work, dir)
 }
 
-// run carries out one build step under the JDK, and gives back what it printed only when it goes wrong.
+// run runs one build step with the JDK; an error has its output.
 func run(ctx context.Context, kit jdk, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "JAVA_HOME="+kit.home)
@@ -200,7 +200,7 @@ func run(ctx context.Context, kit jdk, name string, args ...string) error {
 	return nil
 }
 
-// pack writes the directory's files into a jar: a jar is a zip.
+// pack writes the directory's files into a jar (a zip).
 func pack(folder, jar string) error {
 	out, err := os.Create(jar)
 	if err != nil {
@@ -229,7 +229,7 @@ func pack(folder, jar string) error {
 	return errors.Join(err, z.Close(), out.Close())
 }
 
-// prune removes builds that nobody used for a while, and work that a killed builder left.
+// prune removes builds not used for a while, and what killed builders left.
 func prune(cache string) error {
 	entries, err := os.ReadDir(cache)
 	if err != nil {

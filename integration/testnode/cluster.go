@@ -8,17 +8,17 @@ import (
 	"strings"
 )
 
-// Cluster is an Elasticsearch for tests, wherever it comes from.
+// Cluster is an Elasticsearch for tests, whatever its origin.
 type Cluster struct {
-	// Line is the major version it stands for.
+	// Line is its major version.
 	Line Line
-	// Origin says where it comes from, for people.
+	// Origin describes where it comes from, for display.
 	Origin string
 	// URL, CAFile, Username and Password are as in Node.
 	URL, CAFile, Username, Password string
-	// Version is what the server says.
+	// Version is the server's version.
 	Version string
-	// Node is set when the cluster is a node that this process started.
+	// Node is set if this process started the cluster as a node.
 	Node *Node
 
 	mayWipe bool
@@ -26,10 +26,9 @@ type Cluster struct {
 	close   func() error
 }
 
-// Open finds or starts a cluster of the line: one that the environment names, else Docker Compose, else a node of its
-// own with the given options (its Line is set here). It returns when the cluster answers. The caller must Close it.
-//
-// When there is nothing to start it with, the error wraps ErrNoJDK or ErrNoMaven.
+// Open finds or starts a cluster of the line: one named by the environment, else Docker Compose, else its own node with
+// the given options (it sets Line). It returns when the cluster answers. The caller must Close it. If nothing can start
+// it, the error wraps ErrNoJDK or ErrNoMaven.
 func Open(ctx context.Context, line Line, options Options) (*Cluster, error) {
 	if err := line.Validate(); err != nil {
 		return nil, err
@@ -57,7 +56,7 @@ func find(ctx context.Context, line Line, options Options) (*Cluster, error) {
 		if ctx.Err() != nil || Available(line) != nil {
 			return nil, err
 		}
-		// A daemon that cannot fetch images is no reason to go without a server; the origin says what happened.
+		// If Docker cannot fetch images, fall back to a node; the origin says what happened.
 		origin += " (Docker is here, but: " + err.Error() + ")"
 	}
 	options.Line = line
@@ -71,7 +70,7 @@ func find(ctx context.Context, line Line, options Options) (*Cluster, error) {
 	}, nil
 }
 
-// Possible says whether Open would find or could start a cluster of the line: nil, or an error that names what is
+// Possible reports whether Open would find or could start a cluster of the line: nil, or an error that names what is
 // missing. It starts nothing.
 func Possible(ctx context.Context, line Line) error {
 	if err := line.Validate(); err != nil {
@@ -83,7 +82,7 @@ func Possible(ctx context.Context, line Line) error {
 	return Available(line)
 }
 
-// Close stops what Open started; a cluster that the environment named goes on.
+// Close stops what Open started; a cluster named by the environment keeps running.
 func (c *Cluster) Close() error {
 	if c.api != nil {
 		c.api.close()
@@ -94,7 +93,7 @@ func (c *Cluster) Close() error {
 	return c.close()
 }
 
-// meet asks the server for its version, which says that address, CA and user are right.
+// meet asks the server for its version, which verifies address, CA and user.
 func (c *Cluster) meet(ctx context.Context) error {
 	a, err := newAPI(c.URL, c.CAFile, c.Username, c.Password)
 	if err != nil {

@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// composeFileName lies next to go.mod.
+// composeFileName is beside go.mod.
 const composeFileName = "docker-compose.test.yml"
 
-// dockerAnswersWithin bounds the question whether Docker is there: a daemon that hangs must not hang the tests.
+// dockerAnswersWithin limits the check for Docker: a daemon that hangs must not block the tests.
 const dockerAnswersWithin = 10 * time.Second
 
-// composeWorks tells whether docker, its compose plug-in and its daemon are there, and the file to start.
+// composeWorks reports whether docker, its compose plug-in, its daemon and the compose file are available.
 func composeWorks(ctx context.Context) bool {
 	docker, err := exec.LookPath("docker")
 	if err != nil {
@@ -35,7 +35,8 @@ func composeWorks(ctx context.Context) bool {
 		exec.CommandContext(ctx, docker, "info").Run() == nil
 }
 
-// composeFile climbs from the working directory, which go test sets to the package's, to the directory with go.mod.
+// composeFile searches upward from the working directory, which go test sets to the package's, for the directory with
+// go.mod.
 func composeFile() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -55,7 +56,7 @@ func composeFile() (string, error) {
 	}
 }
 
-// composition is one start of the compose file under a project name of its own, so that test binaries do not meet.
+// composition is one start of the compose file, with its own project name so that test binaries do not collide.
 type composition struct {
 	file, project string
 	environment   []string
@@ -63,7 +64,7 @@ type composition struct {
 	log           io.Writer // nil: only errors show what docker said
 }
 
-// composeUp starts Elasticsearch (not Kibana) out of the compose file and returns when its health check says yes.
+// composeUp starts Elasticsearch (not Kibana) from the compose file and returns when its health check passes.
 func composeUp(ctx context.Context, line Line, log io.Writer) (*Cluster, error) {
 	file, err := composeFile()
 	if err != nil {
@@ -104,7 +105,7 @@ func composeUp(ctx context.Context, line Line, log io.Writer) (*Cluster, error) 
 	}, nil
 }
 
-// stackVersion9 is what Security Onion 3.1 ships, unless the environment asks for another 9.x.
+// stackVersion9 is what Security Onion 3.1 ships, unless the environment names another 9.x.
 func stackVersion9() string {
 	if v := os.Getenv("DWELL_TEST_STACK_VERSION_9"); v != "" {
 		return v
@@ -112,7 +113,7 @@ func stackVersion9() string {
 	return "9.3.3"
 }
 
-// down removes containers, network and volume. It does not hang on the context of the test, which is over by then.
+// down removes containers, network and volume. It does not use the test's context, which has ended by then.
 func (c composition) down() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -120,7 +121,7 @@ func (c composition) down() error {
 	return errors.Join(err, os.RemoveAll(c.folder))
 }
 
-// logs is the end of what the servers printed, or why there is none.
+// logs is the end of the servers' output, or why there is none.
 func (c composition) logs() string {
 	ctx, cancel := context.WithTimeout(context.Background(), dockerAnswersWithin)
 	defer cancel()
@@ -134,7 +135,7 @@ func (c composition) logs() string {
 	return string(out)
 }
 
-// docker runs one compose command; an error holds the end of what it printed.
+// docker runs one compose command; an error has the end of its output.
 func (c composition) docker(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "--file", c.file, "--project-name", c.project}, args...)...)
 	cmd.Env = c.environment
@@ -149,7 +150,7 @@ func (c composition) docker(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// freePort asks the kernel for a port that nobody listens on.
+// freePort asks the kernel for a free port.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// adminUser is the name of the one user of a node, a superuser.
+// adminUser is the node's only user, a superuser.
 const adminUser = "testnode"
 
-// authority is a certificate authority made for one start: no other host ever trusts it, and its key is never written.
+// authority is a certificate authority made for one start. No other host trusts it, and its key is never written.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -57,7 +57,7 @@ func newAuthority() (*authority, error) {
 	return &authority{cert: cert, key: key, pem: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}, nil
 }
 
-// newSerial makes a serial number no two certificates share: one CA signs for several nodes.
+// newSerial returns a unique serial number: one CA signs for several nodes.
 func newSerial() (*big.Int, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
@@ -66,8 +66,8 @@ func newSerial() (*big.Int, error) {
 	return serial, nil
 }
 
-// writeTo puts ca.pem, cert.pem and key.pem into a directory: a certificate for 127.0.0.1 and localhost, good as server
-// (HTTP) and as both ends of the transport between nodes.
+// writeTo writes ca.pem, cert.pem and key.pem to a directory: a certificate for 127.0.0.1 and localhost, valid for HTTP
+// and for both ends of the transport between nodes.
 func (a *authority) writeTo(folder string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -103,7 +103,7 @@ func (a *authority) writeTo(folder string) error {
 	return writeFiles(folder, files)
 }
 
-// writeUsers puts the file realm's three files into the node's configuration directory.
+// writeUsers writes the file realm's three files to the node's configuration directory.
 func writeUsers(folder, user, password string) error {
 	hash, err := hashPassword(password)
 	if err != nil {
@@ -116,12 +116,12 @@ func writeUsers(folder, user, password string) error {
 	})
 }
 
-// hashPassword hashes as Elasticsearch's PBKDF2 hasher does: {PBKDF2}COST$SALT$HASH, HMAC-SHA-512, 32 bytes each of salt
-// and hash. The lowest cost it knows is enough for a password of 192 random bits, and spares every request some time.
+// hashPassword hashes like Elasticsearch's PBKDF2 hasher: {PBKDF2}COST$SALT$HASH, HMAC-SHA-512, 32 bytes each of salt
+// and hash. The lowest cost suffices for a password of 192 random bits and makes requests cheaper.
 func hashPassword(password string) (string, error) {
 	const cost = 1000
 	salt := make([]byte, 32)
-	rand.Read(salt) // Never fails, by its documentation.
+	rand.Read(salt) // never fails, as documented
 	hash, err := pbkdf2.Key(sha512.New, password, salt, cost, 32)
 	if err != nil {
 		return "", fmt.Errorf("hash the test node's password: %w", err)
@@ -130,10 +130,10 @@ func hashPassword(password string) (string, error) {
 	return fmt.Sprintf("{PBKDF2}%d$%s$%s", cost, b.EncodeToString(salt), b.EncodeToString(hash)), nil
 }
 
-// newPassword makes a password of 192 random bits that needs no quoting in a shell or a URL.
+// newPassword returns a password of 192 random bits that needs no quoting in a shell or a URL.
 func newPassword() string {
 	b := make([]byte, 24)
-	rand.Read(b) // Never fails, by its documentation.
+	rand.Read(b) // never fails, as documented
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 

@@ -4,5 +4,5 @@ package testnode
 
 import "os/exec"
 
-// detach does nothing where there are no process groups.
+// detach does nothing: there are no process groups.
 func detach(*exec.Cmd) {}

@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// detach takes the node out of the terminal's process group: Ctrl-C is for the starter, which then stops the node in
-// order, after the command that uses it.
+// detach takes the node out of the terminal's process group: Ctrl-C goes to the starter, which stops the node after the
+// command that uses it.
 func detach(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }

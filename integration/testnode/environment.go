@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// The environment that names a cluster for tests. Line 9 has the same names with _9 at the end:
-// DWELL_TEST_ELASTICSEARCH_URL_9. Only the address is needed; the others are for TLS by a CA of its own, and users.
+// The environment variables that name a cluster for tests; those of line 9 end in _9 (DWELL_TEST_ELASTICSEARCH_URL_9).
+// Only the address is required; the others are for a private CA and for users.
 const (
 	envURL      = "DWELL_TEST_ELASTICSEARCH_URL"
 	envCAFile   = "DWELL_TEST_ELASTICSEARCH_CA_FILE"
 	envUsername = "DWELL_TEST_ELASTICSEARCH_USERNAME"
 	envPassword = "DWELL_TEST_ELASTICSEARCH_PASSWORD"
-	// envMayWipe says that logs-* and every template of the cluster may be deleted; see Cluster.Wipe. The command and
-	// Open set it for what they started; a person who names a cluster says it himself.
+	// envMayWipe allows deleting logs-* and every template of the cluster; see Cluster.Wipe. The command and Open set
+	// it for clusters they start; for others the user sets it.
 	envMayWipe = "DWELL_TEST_ELASTICSEARCH_MAY_WIPE"
 	// envRequire makes a missing cluster a failure instead of a skip.
 	envRequire = "DWELL_REQUIRE_ELASTICSEARCH"
 )
 
-// name returns the variable's name for the line.
+// env is the variable's name for the line.
 func (l Line) env(name string) string {
 	if l == Line9 {
 		return name + "_9"
@@ -51,7 +51,7 @@ func (c *Cluster) Environment() []string {
 	for _, v := range []struct{ name, value string }{
 		{envCAFile, c.CAFile}, {envUsername, c.Username}, {envPassword, c.Password},
 	} {
-		// Set even when empty: a line of a cluster before this one must not show through.
+		// Set even if empty, to hide values of an outer cluster.
 		lines = append(lines, fmt.Sprintf("%s=%s", c.Line.env(v.name), v.value))
 	}
 	if c.mayWipe {
@@ -60,5 +60,5 @@ func (c *Cluster) Environment() []string {
 	return lines
 }
 
-// Required tells whether DWELL_REQUIRE_ELASTICSEARCH=1 forbids doing without a cluster.
+// Required reports whether DWELL_REQUIRE_ELASTICSEARCH=1 demands a cluster.
 func Required() bool { return os.Getenv(envRequire) == "1" }

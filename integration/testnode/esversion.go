@@ -5,7 +5,7 @@ import "fmt"
 // Line is a major version of Elasticsearch that Security Onion ships: 8 (Security Onion 2.4) or 9 (3.x).
 type Line int
 
-// The lines there are.
+// The supported lines.
 const (
 	Line8 Line = 8
 	Line9 Line = 9
@@ -22,7 +22,7 @@ func ParseLine(s string) (Line, error) {
 	return 0, fmt.Errorf("line %q: there are 8 and 9", s)
 }
 
-// Validate says whether l is a line that there is.
+// Validate returns an error if l is not a supported line.
 func (l Line) Validate() error {
 	if l != Line8 && l != Line9 {
 		return fmt.Errorf("line %d: there are 8 and 9", int(l))
@@ -38,12 +38,12 @@ func (l Line) minJDK() int {
 	return 17
 }
 
-// maxJDK is the newest Java release that the line was seen to run on. Elasticsearch reaches into the JVM (native calls,
-// unsafe memory, the vector module), so a newer release is an experiment and not a test server.
+// maxJDK is the newest Java release that the line is known to run on. Elasticsearch depends on JVM internals (native
+// calls, unsafe memory, the vector module), so a newer release is not suitable for tests.
 func (l Line) maxJDK() int { return 25 }
 
-// hasSecurity tells whether the line's modules on Maven Central include TLS and users.
+// hasSecurity reports whether the line's modules on Maven Central include TLS and users.
 func (l Line) hasSecurity() bool { return l == Line8 }
 
-// directory is the line's directory under java/.
+// folder is the line's directory under java/.
 func (l Line) folder() string { return fmt.Sprintf("es%d", int(l)) }

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// shared holds the clusters of this test binary. It is package-level because go test gives TestMain and the tests
-// nothing else in common; only Main and ForTest touch it.
+// shared holds the clusters of this test binary. It is package-level because TestMain and the tests share nothing else;
+// only Main and ForTest use it.
 var shared testClusters
 
 type testClusters struct {
@@ -18,13 +18,13 @@ type testClusters struct {
 	byLine  map[Line]outcome
 }
 
-// outcome is kept with its error too: what did not start for one test is not tried again for the next.
+// outcome is kept with its error too, so that a failed start is not repeated for each test.
 type outcome struct {
 	cluster *Cluster
 	err     error
 }
 
-// Main runs a package's tests and then stops the clusters that ForTest started. It returns the exit code for os.Exit.
+// Main runs a package's tests, then stops the clusters that ForTest started. It returns the exit code for os.Exit.
 func Main(m interface{ Run() int }) int {
 	shared.mu.Lock()
 	shared.running = true
@@ -46,11 +46,11 @@ func Main(m interface{ Run() int }) int {
 	return code
 }
 
-// ForTest returns the cluster of the line that the tests of this binary share, and brings it up for the first that
-// asks. See the package comment for where it comes from, and for the rule about names.
+// ForTest returns the cluster of the line that this binary's tests share, and starts it on the first call. See the
+// package comment for its origin and the rule about names.
 //
-// Where none can be had the test is skipped with one line that says why; with DWELL_REQUIRE_ELASTICSEARCH=1 it fails.
-// Line 9 without a JDK for it is skipped in any case. A cluster that should be there and does not come up is a failure.
+// If none is available the test is skipped with the reason; with DWELL_REQUIRE_ELASTICSEARCH=1 it fails. Line 9 without
+// a JDK for it is always skipped. A cluster that should start but does not is a failure.
 func ForTest(t testing.TB, line Line) *Cluster {
 	t.Helper()
 	shared.mu.Lock()

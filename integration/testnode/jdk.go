@@ -12,26 +12,26 @@ import (
 	"strings"
 )
 
-// ErrNoJDK says that no Java development kit is here which the wanted line can be built with and run on.
+// ErrNoJDK means that no Java development kit suits the line.
 var ErrNoJDK = errors.New("no suitable JDK")
 
-// ErrNoMaven says that there is no mvn to fetch Elasticsearch's jars with.
+// ErrNoMaven means that there is no mvn to fetch Elasticsearch's jars.
 var ErrNoMaven = errors.New("no Maven")
 
-// debianPackages is what the errors tell people to install; it holds what the 8.x line needs.
+// debianPackages is what errors suggest to install; it suffices for the 8.x line.
 const debianPackages = "apt-get install openjdk-17-jdk-headless maven"
 
 // jdk is one Java development kit.
 type jdk struct {
-	home    string // the directory that holds bin/java and bin/javac
+	home    string // the directory of bin/java and bin/javac
 	release int    // 17, 21, 25
-	version string // as its release file spells it: 17.0.15
+	version string // as in its release file: 17.0.15
 }
 
 func (j jdk) tool(name string) string { return filepath.Join(j.home, "bin", name) }
 
-// findJDK looks for JDKs where JAVA_HOME and PATH point and where Linux distributions put them, and returns the newest
-// one that suits the line. A JAVA_HOME that suits wins, so that a person can choose.
+// findJDK looks for JDKs in JAVA_HOME, PATH and the usual directories of Linux distributions, and returns the newest
+// one that suits the line. A suitable JAVA_HOME takes precedence, so that the user can choose.
 func findJDK(line Line) (jdk, error) {
 	var seen []string
 	var best jdk
@@ -66,7 +66,7 @@ func findJDK(line Line) (jdk, error) {
 		ErrNoJDK, line, line.minJDK(), line.maxJDK(), found, hint)
 }
 
-// jdkFolders lists the directories to look in, JAVA_HOME first, without doubles.
+// jdkFolders lists the directories to search, JAVA_HOME first, without duplicates.
 func jdkFolders() []string {
 	var homes []string
 	add := func(home string) {
@@ -80,7 +80,7 @@ func jdkFolders() []string {
 			add(filepath.Dir(filepath.Dir(real)))
 		}
 	}
-	installed, _ := filepath.Glob("/usr/lib/jvm/*") // The pattern is well-formed, which is the only error there is.
+	installed, _ := filepath.Glob("/usr/lib/jvm/*") // the only possible error is a malformed pattern
 	for _, dir := range installed {
 		if real, err := filepath.EvalSymlinks(dir); err == nil {
 			add(real)
@@ -91,7 +91,7 @@ func jdkFolders() []string {
 
 var javaVersion = regexp.MustCompile(`(?m)^JAVA_VERSION="((\d+)[^"]*)"`)
 
-// readJDK reads the release file that every JDK carries, which spares running each of them.
+// readJDK reads the release file of a JDK, which avoids running it.
 func readJDK(home string) (jdk, bool) {
 	for _, tool := range []string{"java", "javac"} {
 		if _, err := os.Stat(filepath.Join(home, "bin", tool)); err != nil {
@@ -113,7 +113,7 @@ func readJDK(home string) (jdk, bool) {
 	return jdk{home: home, release: release, version: string(m[1])}, true
 }
 
-// Available says whether a node of the line can be built and run here: nil, or an error (ErrNoJDK, ErrNoMaven) that
+// Available reports whether a node of the line can be built and run here: nil, or an error (ErrNoJDK, ErrNoMaven) that
 // names what is missing and how to get it. It starts nothing and takes milliseconds.
 func Available(line Line) error {
 	if err := line.Validate(); err != nil {

@@ -15,50 +15,50 @@ import (
 	"time"
 )
 
-// startWithin is how long a node may take to answer when the caller's context does not say it shorter. An idle laptop
-// needs 6 s; a busy CI host was seen to need 30 s.
+// startWithin is how long a node may take to answer unless the caller's context ends sooner. An idle laptop needs 6 s;
+// a busy CI host needed 30 s.
 const startWithin = 3 * time.Minute
 
-// Options says which node to start.
+// Options configure a node.
 type Options struct {
 	// Line is the major version; zero means Line8.
 	Line Line
-	// Name is the node's name; empty means "test-0". Nodes that are each other's remotes need different ones.
+	// Name is the node's name; empty means "test-0". Nodes that are each other's remotes need different names.
 	Name string
-	// Settings are node settings as in elasticsearch.yml, lists separated by commas ("search.max_buckets": "1000").
-	// They win over what Start sets by itself.
+	// Settings are node settings as in elasticsearch.yml, with comma-separated lists ("search.max_buckets": "1000").
+	// They override those of Start.
 	Settings map[string]string
-	// Heap is the size of the Java heap, as Java spells it; empty means "1g".
+	// Heap is the size of the Java heap, in Java's notation; empty means "1g".
 	Heap string
-	// FullJIT lets Java optimise as it does in production. Without it a node starts in half the time but computes
-	// slower, which suits tests and not measurements.
+	// FullJIT enables Java's optimizations as in production. Without them a node starts in half the time but is slower,
+	// which suits tests and not measurements.
 	FullJIT bool
-	// Plain leaves TLS and users out on line 8. Line 9 never has them: Maven Central does not carry its modules.
+	// Plain disables TLS and users on line 8. Line 9 never has them: Maven Central lacks its modules.
 	Plain bool
-	// Peer, if set, shares its certificate authority, user and password with this node, so that with TLS the two can
-	// be each other's remote cluster (see Node.AddRemote).
+	// Peer, if set, shares its certificate authority, user and password with this node, so that with TLS the two can be
+	// each other's remote cluster (see Node.AddRemote).
 	Peer *Node
-	// Log gets what the node prints, as it prints it; nil means that only errors show its end.
+	// Log receives the node's output; if nil, only errors show its end.
 	Log io.Writer
 }
 
 // Node is a running Elasticsearch that this process started.
 type Node struct {
-	// URL is the HTTP address, https://127.0.0.1:PORT, or http:// without TLS.
+	// URL is the HTTP address: https://127.0.0.1:PORT, or http:// without TLS.
 	URL string
-	// CAFile is the path of the PEM file that verifies URL; empty without TLS. It goes away with the node.
+	// CAFile is the path of the PEM file that verifies URL; empty without TLS. It is removed with the node.
 	CAFile string
 	// Username and Password are a superuser's; empty without users.
 	Username, Password string
 	// Version is the server's version, such as 8.19.21.
 	Version string
-	// TransportAddress is where other nodes and clusters reach it: 127.0.0.1:PORT.
+	// TransportAddress is the address for other nodes and clusters: 127.0.0.1:PORT.
 	TransportAddress string
-	// PID is the process id of the node's JVM, for tests that stop it (SIGSTOP) or kill it.
+	// PID is the process id of the node's JVM, for tests that stop (SIGSTOP) or kill it.
 	PID int
 
 	build    build
-	jvmFlags []string // only train has any
+	jvmFlags []string // used only by train
 	options  Options
 	secure   bool
 	ca       *authority
@@ -66,11 +66,10 @@ type Node struct {
 	process  *process
 }
 
-// Start brings a node up and returns when it answers an authenticated request. The first start on a host fetches
-// about 95 MB of jars with Maven and compiles seven small classes; later ones take 4 to 6 s on two idle cores. Context ctx bounds the
-// start and nothing after it. The caller must Stop the node.
-//
-// An error says what is missing (ErrNoJDK, ErrNoMaven), what Maven or javac said, or the end of the node's log.
+// Start starts a node and returns when it answers an authenticated request. The first start on a host fetches about 95
+// MB of jars with Maven and compiles seven small classes; later ones take 4 to 6 s on two idle cores. ctx limits only
+// the start. The caller must Stop the node. An error says what is missing (ErrNoJDK, ErrNoMaven), or has the output of
+// Maven or javac, or the end of the node's log.
 func Start(ctx context.Context, options Options) (*Node, error) {
 	if options.Line == 0 {
 		options.Line = Line8
@@ -111,7 +110,7 @@ func (n *Node) makeHome() error {
 			return fmt.Errorf("make the test node's directory: %w", err)
 		}
 	}
-	// The node removes its directory when its starter is gone; this file tells it that the directory is its own.
+	// The node removes its directory when its starter is gone; this file marks the directory as its own.
 	if err := writeFiles(home, map[string][]byte{".dwell-testnode": nil}); err != nil {
 		return err
 	}
@@ -152,7 +151,7 @@ func (n *Node) run(ctx context.Context) error {
 	return n.awaitAnswer(ctx)
 }
 
-// arguments is the JVM's command line. Nothing in it is secret: everybody on the host can read it.
+// arguments is the JVM's command line. It has no secrets, because every user on the host can read it.
 func (n *Node) arguments() []string {
 	args := []string{
 		"-Xms" + n.options.Heap, "-Xmx" + n.options.Heap,
@@ -179,8 +178,8 @@ func (n *Node) arguments() []string {
 	return args
 }
 
-// settings is what Elasticsearch is told: a single node on loopback, with Security Onion's settings where they matter
-// to a client, and the caller's wishes on top.
+// settings are Elasticsearch's: a single node on loopback, with Security Onion's settings that matter to a client,
+// overridden by the caller's.
 func (n *Node) settings() map[string]string {
 	s := map[string]string{
 		"cluster.name":                     n.options.Name + "-cluster",
@@ -191,7 +190,7 @@ func (n *Node) settings() map[string]string {
 		"discovery.type":                   "single-node",
 		"logger.level":                     "info",
 		"action.destructive_requires_name": "true",
-		// A developer's disk may be fuller than the watermarks; tests that want a full disk block the index themselves.
+		// A developer's disk may exceed the watermarks; tests of a full disk block the index themselves.
 		"cluster.routing.allocation.disk.threshold_enabled": "false",
 	}
 	switch {
@@ -216,7 +215,7 @@ func (n *Node) settings() map[string]string {
 	return s
 }
 
-// portOf returns the port of an address that the node had before, so that a restart keeps it, or 0 for any free one.
+// portOf returns the port of the node's previous address, so that a restart keeps it, or 0 for any free one.
 func portOf(address string) string {
 	_, hostPort, found := strings.Cut(address, "://")
 	if !found {
@@ -229,7 +228,7 @@ func portOf(address string) string {
 	return port
 }
 
-// awaitAnswer waits until the root page comes, with the node's own user.
+// awaitAnswer waits until the root page answers the node's own user.
 func (n *Node) awaitAnswer(ctx context.Context) error {
 	a, err := newAPI(n.URL, n.CAFile, n.Username, n.Password)
 	if err != nil {
@@ -243,8 +242,8 @@ func (n *Node) awaitAnswer(ctx context.Context) error {
 	return nil
 }
 
-// AddRemote registers another node as the remote cluster name of this one, and returns when they are connected, so
-// that "name:index" can be searched here. With TLS the other must be this node's Peer, or the other way round.
+// AddRemote registers another node as this one's remote cluster name, and returns when they are connected, so that
+// "name:index" can be searched here. With TLS one of them must be the other's Peer.
 func (n *Node) AddRemote(ctx context.Context, name string, other *Node) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, startWithin, fmt.Errorf("waited %s", startWithin))
 	defer cancel()
@@ -273,12 +272,12 @@ func (n *Node) AddRemote(ctx context.Context, name string, other *Node) error {
 	return nil
 }
 
-// Stop ends the node and removes its directory. It returns when both are gone; stopping twice does nothing.
+// Stop ends the node and removes its directory. It returns when both are gone; a second call does nothing.
 func (n *Node) Stop() error {
 	return errors.Join(n.Halt(), os.RemoveAll(n.home))
 }
 
-// Halt ends the node and keeps its data, for the time in which a test wants its server down. See Restart.
+// Halt ends the node and keeps its data, for tests without a server. See Restart.
 func (n *Node) Halt() error {
 	if n.process == nil {
 		return nil
@@ -288,8 +287,8 @@ func (n *Node) Halt() error {
 	return err
 }
 
-// Restart ends the node if it runs and starts it again: same address, same data, same certificates and user.
-// Context ctx bounds the start.
+// Restart ends the node if it runs, and starts it with the same address, data, certificates and user. ctx limits the
+// start.
 func (n *Node) Restart(ctx context.Context) error {
 	if err := n.Halt(); err != nil {
 		return err

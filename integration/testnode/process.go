@@ -14,26 +14,26 @@ import (
 	"time"
 )
 
-// tailLines is how much of a node's log an error shows.
+// tailLines is how many lines of a node's log an error shows.
 const tailLines = 40
 
-// stopWithin is how long a node may take to stop by itself before it is killed.
+// stopWithin is how long a node may take to stop before it is killed.
 const stopWithin = 20 * time.Second
 
-// readyLine is what the node prints when it answers; see TestNode.java.
+// readyLine is printed by the node when it answers; see TestNode.java.
 const readyLine = "dwell-testnode ready "
 
 // process is one run of a node's JVM.
 type process struct {
 	cmd   *exec.Cmd
-	stdin io.Closer // the node stops when this pipe closes, which the kernel does for a starter that was killed
+	stdin io.Closer // the node stops when this pipe closes, as it does when the starter is killed
 	log   *tail
 	ready chan map[string]string // one value: the fields of the ready line
 	ended chan struct{}          // closed when the JVM is gone; err is set then
 	err   error
 }
 
-// startProcess starts the JVM. It outlives ctx only if the caller lets it: nothing here watches ctx afterwards.
+// startProcess starts the JVM. It does not watch ctx afterwards.
 func startProcess(java string, args []string, folder string, log io.Writer) (*process, error) {
 	p := &process{
 		cmd:   exec.Command(java, args...),
@@ -60,14 +60,14 @@ func startProcess(java string, args []string, folder string, log io.Writer) (*pr
 	}()
 	go func() {
 		p.err = p.cmd.Wait()
-		write.Close() // Never fails for a pipe in memory, by its documentation.
+		write.Close() // never fails for an in-memory pipe, as documented
 		<-logged
 		close(p.ended)
 	}()
 	return p, nil
 }
 
-// follow reads what the node prints, keeps its end and finds the ready line.
+// follow reads the node's output, keeps its end and finds the ready line.
 func (p *process) follow(r io.Reader) {
 	in := bufio.NewReader(r)
 	for {
@@ -83,7 +83,7 @@ func (p *process) follow(r io.Reader) {
 			}
 			select {
 			case p.ready <- fields:
-			default: // Said twice: the first counts.
+			default: // printed twice: the first counts
 			}
 		}
 		if err != nil {
@@ -92,7 +92,7 @@ func (p *process) follow(r io.Reader) {
 	}
 }
 
-// awaitReady waits for the ready line and returns its fields, or says why there is none.
+// awaitReady waits for the ready line and returns its fields, or an error with the cause.
 func (p *process) awaitReady(ctx context.Context) (map[string]string, error) {
 	select {
 	case fields := <-p.ready:
@@ -104,7 +104,7 @@ func (p *process) awaitReady(ctx context.Context) (map[string]string, error) {
 	}
 }
 
-// explain makes an error of what happened, how the process ended if it did, and the end of its log.
+// explain makes an error of what happened, the process's exit if it ended, and the end of its log.
 func (p *process) explain(what string) error {
 	select {
 	case <-p.ended:
@@ -116,7 +116,7 @@ func (p *process) explain(what string) error {
 	return fmt.Errorf("%s; the end of its log:\n%s", what, p.log.String())
 }
 
-// stop ends the process: a polite signal, then, when it takes longer than within, a kill. It returns when the process is
+// stop ends the process with a signal, then kills it if it takes longer than within. It returns when the process is
 // gone.
 func (p *process) stop(within time.Duration) error {
 	var killed error
@@ -135,7 +135,7 @@ func (p *process) stop(within time.Duration) error {
 			<-p.ended
 		}
 	}
-	_ = p.stdin.Close() // Wait closed it already when the process ended by itself.
+	_ = p.stdin.Close() // already closed by Wait if the process ended
 	return killed
 }
 
@@ -151,11 +151,11 @@ func (p *process) kill() error {
 	return nil
 }
 
-// tail keeps the last lines of a log and passes all of it on.
+// tail keeps the last lines of a log and passes everything on.
 type tail struct {
 	mu    sync.Mutex
 	lines [][]byte
-	next  io.Writer // nil: nobody reads along
+	next  io.Writer // nil: no reader
 }
 
 func (t *tail) add(line string) {
@@ -167,12 +167,12 @@ func (t *tail) add(line string) {
 	}
 	if t.next != nil {
 		if _, err := io.WriteString(t.next, line); err != nil {
-			t.next = nil // A reader that is gone must not stop the server.
+			t.next = nil // a reader that is gone must not stop the server
 		}
 	}
 }
 
-// String returns the kept lines, indented so that they stand out in an error.
+// String returns the kept lines, indented for an error.
 func (t *tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

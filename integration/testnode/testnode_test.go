@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(Main(m))
 }
 
-// helper starts a node, says which and waits to be killed.
+// helper starts a node, prints it and waits to be killed.
 func helper() int {
 	n, err := Start(context.Background(), Options{Heap: "512m"})
 	if err != nil {
@@ -41,7 +41,7 @@ func helper() int {
 	select {}
 }
 
-// start starts a node for one test, or skips the test where that is not possible.
+// start starts a node for one test, or skips the test if that is not possible.
 func start(t *testing.T, options Options) *Node {
 	t.Helper()
 	skipIfMissing(t, options.Line)
@@ -61,7 +61,7 @@ func skipIfMissing(t *testing.T, line Line) {
 	}
 }
 
-// alive tells whether a process runs; one that ended and that nobody waited for yet does not.
+// alive reports whether a process runs; a zombie does not.
 func alive(t *testing.T, pid int) bool {
 	t.Helper()
 	if syscall.Kill(pid, 0) != nil {
@@ -270,7 +270,7 @@ func TestReadJDK(t *testing.T) {
 	require.Equal(t, home, j.home, "JAVA_HOME wins where it suits")
 }
 
-// TestComposeFile holds what can be checked of the compose file without Docker.
+// What can be checked of the compose file without Docker.
 func TestComposeFile(t *testing.T) {
 	name, err := composeFile()
 	require.NoError(t, err)

@@ -13,9 +13,9 @@ import (
 	"github.com/rogpeppe/go-internal/lockedfile"
 )
 
-// Exclusive waits until no other test, of this package or of another one that runs at the same time, owns the
-// cluster's fixed names (logs-*), empties them, and keeps them for this test until it ends. A test that calls it must
-// not be the parent of parallel subtests which call it too.
+// Exclusive waits until no other test, of this or another package, owns the cluster's fixed names (logs-*), empties
+// them, and keeps them until this test ends. A test that calls it must not be the parent of parallel subtests that call
+// it too.
 func (c *Cluster) Exclusive(t testing.TB) {
 	t.Helper()
 	cache, err := os.UserCacheDir()
@@ -36,14 +36,14 @@ func (c *Cluster) Exclusive(t testing.TB) {
 	}
 }
 
-// lockName makes a file name of an address; a cluster is the same for all packages if its address is.
+// lockName makes a file name of an address, which identifies the cluster across packages.
 func lockName(address string) string {
 	return strings.NewReplacer("://", "-", ":", "-", "/", "-").Replace(address) + ".lock"
 }
 
-// Wipe deletes the cluster's data streams and indices of the name logs-*, and every index template and component
-// template that Elasticsearch did not bring itself. It refuses on a cluster that the environment names, unless
-// DWELL_TEST_ELASTICSEARCH_MAY_WIPE=1 says that nothing of value is there. Roles, API keys and policies stay.
+// Wipe deletes the cluster's data streams and indices named logs-*, and every index and component template that is not
+// Elasticsearch's own. It refuses a cluster named by the environment, unless DWELL_TEST_ELASTICSEARCH_MAY_WIPE=1.
+// Roles, API keys and policies stay.
 func (c *Cluster) Wipe(ctx context.Context) error {
 	if !c.mayWipe {
 		return fmt.Errorf("wipe the test cluster %s: it was named by the environment and its logs-* would be deleted; "+
@@ -81,7 +81,7 @@ func (c *Cluster) wipeData(ctx context.Context) error {
 	return nil
 }
 
-// wipeTemplates deletes index templates before the component templates that they are composed of.
+// wipeTemplates deletes index templates before the component templates they use.
 func (c *Cluster) wipeTemplates(ctx context.Context) error {
 	type meta struct {
 		Meta map[string]any `json:"_meta"`
@@ -97,7 +97,7 @@ func (c *Cluster) wipeTemplates(ctx context.Context) error {
 		} `json:"component_templates"`
 	}
 	ours := func(name string, m map[string]any) bool {
-		// Names of their own, dwelltest-*, are those of tests that need no exclusive cluster and may be running.
+		// dwelltest-* are the names of tests without an exclusive cluster, which may be running.
 		return m["managed"] != true && !strings.HasPrefix(name, ".") && !strings.HasPrefix(name, "dwelltest-")
 	}
 	if err := c.api.do(ctx, http.MethodGet, "/_index_template", "", &found); err != nil {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// split reads the name out of its column, once a record. A name that is no text counts as none.
+// split reads the name from its column once per record. A name that is not a string counts as none.
 func (v *values) split(query int) {
 	v.query, v.labels = "", labels{}
 	if raw := v.raw[query]; raw != nil && json.Unmarshal(raw, &v.query) == nil {
@@ -15,7 +15,8 @@ func (v *values) split(query int) {
 	}
 }
 
-// dns adds what Security Onion derives from the name: naively, by its last two labels. Only names with a dot have them.
+// dns adds the fields that Security Onion derives from the name by its last two labels. Only names with a dot have
+// them.
 func (p *plan) dns() {
 	p.community()
 	query := p.slots["query"]

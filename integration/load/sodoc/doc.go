@@ -1,3 +1,3 @@
-// Package sodoc turns lines of Zeek logs into the documents that Security Onion's Elastic Agent and ingest pipelines
-// make of them. The program never links it.
+// Package sodoc converts lines of Zeek logs to the documents that Security Onion's Elastic Agent and ingest pipelines
+// make of them. The program does not link it.
 package sodoc

@@ -12,24 +12,23 @@ import (
 	"unicode/utf8"
 )
 
-// Meta is what a document holds beside the record.
+// Meta is a document's content besides the record.
 type Meta struct {
 	// Observer is the sensor's name (observer.name).
 	Observer string
-	// Path is the file that the line was read from (log.file.path); empty leaves it out.
+	// Path is the file that the line was read from (log.file.path); empty omits it.
 	Path string
-	// Ingested is when the agent read the line (event.ingested). Zero means ten seconds after the connection's end,
-	// which is as good as a sensor gets.
+	// Ingested is when the agent read the line (event.ingested). Zero means ten seconds after the connection's end, the
+	// best a sensor achieves.
 	Ingested time.Time
-	// Import makes the document of an imported capture, as it lies in StreamImport.
+	// Import makes the document of an imported capture, as in StreamImport.
 	Import bool
 }
 
-// ingestLag is how long after a connection's end its line is read, when nothing else is said.
+// ingestLag is the default delay from a connection's end to the reading of its line.
 const ingestLag = 10 * time.Second
 
-// Converter makes documents of one log's lines. It keeps buffers between calls and is not safe for concurrent use;
-// make one a goroutine.
+// Converter converts one log's lines. It reuses buffers and is not safe for concurrent use; make one per goroutine.
 type Converter struct {
 	plan *plan
 	v    values
@@ -42,15 +41,15 @@ type values struct {
 	meta Meta
 	line []byte
 	ms   int64
-	// query is the name of a DNS record, and its parts.
+	// query is the name of a DNS record, labels its parts.
 	query  string
 	labels labels
 }
 
-// ErrUnknownLog is the error for a log whose documents we do not know.
+// ErrUnknownLog means that the documents of a log are not defined.
 var ErrUnknownLog = errors.New("no document is known for this Zeek log")
 
-// NewConverter makes a converter for a Zeek log ("conn", "ssl"; see [Convertible]).
+// NewConverter returns a converter for a Zeek log ("conn", "ssl"; see [Convertible]).
 func NewConverter(log string, m Meta) (*Converter, error) {
 	p, err := planFor(log)
 	if err != nil {
@@ -69,9 +68,9 @@ func Document(log string, line []byte, m Meta) ([]byte, error) {
 }
 
 // Append appends the document of one Zeek JSON line to dst: one line of JSON without a newline, as Security Onion's
-// ingest pipelines would store it, but for geography and for what the agent says about itself. Columns that the pipelines
-// drop stay in "message", which is the whole line. Zeek's flat column names ("id.orig_h") and nested objects are both
-// understood. A line without a time, or one that is no JSON object, is an error and appends nothing.
+// ingest pipelines would store it, except for geography and the agent's metadata. Columns that the pipelines drop stay
+// in "message", which is the whole line. It accepts Zeek's flat column names ("id.orig_h") and nested objects. A line
+// that has no time or is not a JSON object is an error and appends nothing.
 func (c *Converter) Append(dst, line []byte) ([]byte, error) {
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 || line[0] != '{' || !json.Valid(line) {
@@ -102,7 +101,7 @@ func (c *Converter) Append(dst, line []byte) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// milliseconds reads Zeek's ts: seconds with decimals, or an ISO 8601 text. It cuts, and does not round.
+// milliseconds reads Zeek's ts, decimal seconds or ISO 8601. It truncates instead of rounding.
 func milliseconds(raw []byte) (int64, error) {
 	if raw == nil {
 		return 0, errors.New("is missing")
@@ -174,11 +173,11 @@ func appendText[T string | []byte](b []byte, s T) []byte {
 type node struct {
 	name string
 	kids []*node
-	// emit appends the field's value, or nothing when the record has none.
+	// emit appends the field's value, or nothing if the record has none.
 	emit func(b []byte, v *values) []byte
 }
 
-// members appends what is in an object; the answer says whether there is anything.
+// members appends an object's members and reports whether there are any.
 func (n *node) members(b []byte, v *values) ([]byte, bool) {
 	some := false
 	for _, k := range n.kids {
@@ -208,7 +207,7 @@ func (n *node) members(b []byte, v *values) ([]byte, bool) {
 	return b, some
 }
 
-// put hangs a field under its dotted path.
+// put adds a field at its dotted path.
 func (n *node) put(path []string, emit func(b []byte, v *values) []byte) {
 	i := slices.IndexFunc(n.kids, func(k *node) bool { return k.name == path[0] })
 	if i < 0 {

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// samples climbs to the module's root and gives the directory of sample documents beside it.
+// samples returns the directory of sample documents beside the module's root.
 func samples(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd()
@@ -53,7 +53,7 @@ func parse(t *testing.T, b []byte) map[string]any {
 	return m
 }
 
-// Each sample was made by the steps of the real ingest pipelines; its own message is the line to convert.
+// Each sample was made by the real ingest pipelines' steps; its own message is the line to convert.
 func TestDocumentsAreAsTheSamples(t *testing.T) {
 	dir := samples(t)
 	for _, log := range []string{"conn", "dns", "http", "ssl"} {
@@ -68,7 +68,7 @@ func TestDocumentsAreAsTheSamples(t *testing.T) {
 			for _, path := range environment {
 				without(want, path)
 			}
-			// The tags hold the dataset twice in 2.4.110, once since; and the name of the agent's input.
+			// In 2.4.110 the tags have the dataset twice, later once; and the name of the agent's input.
 			require.ElementsMatch(t, []any{"elastic-agent", "input-so-manager", "beats_input_codec_plain_applied", log, log}, want["tags"])
 			want["tags"] = []any{"elastic-agent", "beats_input_codec_plain_applied", log}
 			require.Empty(t, cmp.Diff(want, parse(t, got)))

@@ -31,10 +31,10 @@ const (
 	firstOwn
 )
 
-// columnField is one column and the field that it becomes; an empty field means that the column is only looked at.
+// columnField maps a column to a field; an empty field means that the column is only read.
 type columnField struct{ column, field string }
 
-// Convertible are the logs that documents can be made of.
+// Convertible are the logs that can be converted.
 func Convertible() []string { return slices.Sorted(maps.Keys(tables())) }
 
 func planFor(log string) (*plan, error) {
@@ -91,13 +91,13 @@ func (p *plan) field(path string, emit func(b []byte, v *values) []byte) {
 	p.root.put(strings.Split(path, "."), emit)
 }
 
-// raw copies a column as it is.
+// raw copies a column unchanged.
 func (p *plan) raw(column string) func(b []byte, v *values) []byte {
 	i := p.slots[column]
 	return func(b []byte, v *values) []byte { return append(b, v.raw[i]...) }
 }
 
-// filled copies a column unless it is an empty text.
+// filled copies a column unless it is an empty string.
 func (p *plan) filled(column string) func(b []byte, v *values) []byte {
 	i := p.slots[column]
 	return func(b []byte, v *values) []byte {
@@ -112,7 +112,7 @@ func constant(s string) func(b []byte, v *values) []byte {
 	return func(b []byte, _ *values) []byte { return append(b, s...) }
 }
 
-// head is what every document has.
+// head has the fields of every document.
 func (p *plan) head() {
 	p.field("@timestamp", func(b []byte, v *values) []byte { return appendTime(b, v.ms) })
 	p.field("@version", constant(`"1"`))
@@ -167,7 +167,7 @@ func (p *plan) head() {
 	p.field("message", func(b []byte, v *values) []byte { return appendText(b, v.line) })
 }
 
-// ends are the two sides: numbers under source and destination, and the same ports as text under client and server.
+// ends has the two endpoints: numbers under source and destination, and the same ports as text under client and server.
 func (p *plan) ends() {
 	p.field("log.id.uid", p.raw("uid"))
 	for _, e := range []struct {
@@ -212,7 +212,7 @@ func (p *plan) conn() {
 	p.community()
 }
 
-// describe says in words what a conn_state (raw JSON) means. The words are the documents', so that searches match.
+// describe is the meaning of a conn_state (raw JSON) in the documents' wording, so that searches match.
 func describe(raw []byte) string {
 	switch string(raw) {
 	case `"S0"`:
@@ -245,7 +245,7 @@ func describe(raw []byte) string {
 	return ""
 }
 
-// community computes the flow hash, as the cluster does for records that have a transport.
+// community computes the flow hash, as the cluster does for records with a transport.
 func (p *plan) community() {
 	tcp := p.log == "http"
 	p.field("network.community_id", func(b []byte, v *values) []byte {
@@ -279,7 +279,7 @@ func (p *plan) community() {
 	})
 }
 
-// unquoted is a text without its quotes; the columns that we look into have no escapes.
+// unquoted is a string without its quotes; the columns read have no escapes.
 func unquoted(raw []byte) string {
 	if len(raw) < 2 || raw[0] != '"' {
 		return ""

@@ -5,7 +5,7 @@ import (
 	"errors"
 )
 
-// scanner walks over one JSON object that is known to be valid.
+// scanner walks through a valid JSON object.
 type scanner struct {
 	b []byte
 	i int
@@ -19,7 +19,7 @@ func (s *scanner) space() {
 	}
 }
 
-// text steps over a string and gives what is between its quotes, escapes as they are.
+// text skips a string and returns the part between its quotes, escapes unchanged.
 func (s *scanner) text() []byte {
 	s.i++
 	from := s.i
@@ -34,7 +34,7 @@ func (s *scanner) text() []byte {
 	}
 }
 
-// value steps over any value and gives its raw text.
+// value skips any value and returns its raw text.
 func (s *scanner) value() []byte {
 	from := s.i
 	switch s.b[s.i] {
@@ -64,7 +64,7 @@ func (s *scanner) value() []byte {
 	return s.b[from:s.i]
 }
 
-// object calls take for each member. Members of an object in it come under their joined name, as "id.orig_h".
+// object calls take for each member. Members of nested objects have joined names, such as "id.orig_h".
 func (s *scanner) object(prefix []byte, take func(name, value []byte)) {
 	s.space()
 	s.i++

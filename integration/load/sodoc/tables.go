@@ -1,6 +1,6 @@
 package sodoc
 
-// tables say which column of which log becomes which field. Columns that are not named stay in "message" only.
+// tables map the columns of each log to fields. Columns not listed stay in "message" only.
 func tables() map[string][]columnField {
 	return map[string][]columnField{
 		"conn": {

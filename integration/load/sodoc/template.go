@@ -4,23 +4,22 @@ import "dwell/internal/securityonion"
 
 import "fmt"
 
-// DefaultShards is how many primary shards Security Onion gives the stream of Zeek's documents.
+// DefaultShards is the number of primary shards of Security Onion's Zeek stream.
 const DefaultShards = 2
 
-// TemplateName is the name under which tests and the demo install [IndexTemplate]; it is not Security Onion's own.
+// TemplateName is the name under which tests and the demo install [IndexTemplate]; it is not Security Onion's.
 const TemplateName = "dwell-test-so-zeek"
 
-// IndexTemplate is a stand-in for the composable index template of Security Onion's Zeek streams, in our own words: the
-// same types for the fields that dwell and its loader touch, the same dynamic templates in the same order, the same
-// settings. It is for tests and the demo on an empty cluster and must never be installed on a real grid, where the true
-// one is. A number of shards below 1 means DefaultShards.
+// IndexTemplate is a substitute for the index template of Security Onion's Zeek streams: the same types for the fields
+// that dwell and its loader use, the same dynamic templates in the same order, the same settings. It is for tests and
+// the demo on an empty cluster; never install it on a real grid. A number of shards below 1 means DefaultShards.
 //
-// Two things differ, because the test node has no plug-in for them: message is a text without positions and scores
-// (the grid has match_only_text, which is the same, with a keyword beside it), and data_stream.* are plain keywords.
+// Two things differ, because the test node lacks the plug-ins: message is text without positions and scores (the grid
+// has match_only_text, with a keyword subfield), and data_stream.* are plain keywords.
 //
-// What matters of it: event.duration is long, so that fractions of seconds are lost in the index; addresses are ip with
-// a keyword beside; other fields named ip, wherever they are, become ip, those named port integer, all other texts
-// keyword without a limit of length; nothing is taken for a date by its look.
+// Important properties: event.duration is long, so the index loses fractions of seconds; addresses are ip with a
+// keyword subfield; other fields named ip become ip, those named port integer, all other strings keyword without a
+// length limit; date detection is off.
 func IndexTemplate(shards int) []byte {
 	if shards < 1 {
 		shards = DefaultShards

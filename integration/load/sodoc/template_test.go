@@ -10,7 +10,7 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// The types are those that docs/facts/security-onion.md (1.3, 2.1) observed on a real node with the real template.
+// The types are those observed on a real node with the real template (docs/facts/security-onion.md 1.3, 2.1).
 func TestTemplateHasTheTypesOfTheGrid(t *testing.T) {
 	require.True(t, json.Valid(IndexTemplate(0)))
 	require.EqualValues(t, 2, at(t, IndexTemplate(0), "template.settings.index.number_of_shards"))
@@ -40,7 +40,7 @@ func TestIndicesNeverJoinPlainAndRemoteNames(t *testing.T) {
 	require.Equal(t, []string{"*:logs-zeek-so", "*:logs-import-so"}, securityonion.Indices(true))
 }
 
-// TestOnlyLogsThatAreIngestedBecomeDocuments names the logs that Security Onion leaves on the sensor by default.
+// The logs that Security Onion leaves on the sensor by default do not become documents.
 func TestOnlyLogsThatAreIngestedBecomeDocuments(t *testing.T) {
 	for _, log := range strings.Fields("analyzer broker capture_loss cluster conn-summary console ecat_arp_info known_certs " +
 		"known_hosts known_services loaded_scripts ntp ocsp packet_filter reporter stats stderr stdout") {

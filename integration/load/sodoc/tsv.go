@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Columns says what the cells of a TSV log mean, as its # lines do. Security Onion's Zeek writes JSON; logs from
-// elsewhere are turned into the JSON that it would have written.
+// Columns describes the cells of a TSV log, from its # lines. Security Onion's Zeek writes JSON; logs from elsewhere
+// are converted to the JSON it would have written.
 type Columns struct {
-	// Names and Types are the #fields and #types, of one length.
+	// Names and Types are #fields and #types, of equal length.
 	Names, Types []string
-	// SetSeparator, Empty and Unset are as in the header; empty ones are Zeek's ",", "(empty)" and "-".
+	// SetSeparator, Empty and Unset are as in the header; empty ones mean Zeek's ",", "(empty)" and "-".
 	SetSeparator, Empty, Unset string
 }
 
-// AppendLine appends the Zeek JSON line of one TSV line (without newline) to dst. Cells are separated by tabs. A line with
-// another number of cells than columns, or a cell that is not of its type, is an error and appends nothing.
+// AppendLine appends the Zeek JSON of one TSV line (without newline) to dst. Cells are separated by tabs. A wrong
+// number of cells, or a cell that does not match its type, is an error and appends nothing.
 func (c *Columns) AppendLine(dst, line []byte) ([]byte, error) {
 	if n := bytes.Count(line, []byte("\t")) + 1; n != len(c.Names) || n != len(c.Types) {
 		return dst, fmt.Errorf("the line has %d cells, the header %d fields and %d types", n, len(c.Names), len(c.Types))
@@ -94,7 +94,7 @@ func (c *Columns) value(b []byte, typ string, cell []byte) ([]byte, error) {
 	return appendText(b, unescape(cell)), nil
 }
 
-// inside gives the element type of set[x] and vector[x].
+// inside returns the element type of set[x] and vector[x].
 func inside(typ string) (string, bool) {
 	for _, p := range []string{"set[", "vector[", "table["} {
 		if rest, ok := strings.CutPrefix(typ, p); ok {
@@ -104,7 +104,8 @@ func inside(typ string) (string, bool) {
 	return "", false
 }
 
-// number says whether a cell is a decimal number as JSON has them: no leading zeros but one, digits after a point.
+// number reports whether a cell is a decimal number in JSON's format: no superfluous leading zeros, digits after a
+// point.
 func number(cell []byte) bool {
 	cell = bytes.TrimPrefix(cell, []byte("-"))
 	whole, frac, point := bytes.Cut(cell, []byte("."))
@@ -123,7 +124,7 @@ func digits(b []byte) bool {
 	return len(b) > 0
 }
 
-// unescape undoes Zeek's \xNN.
+// unescape decodes Zeek's \xNN.
 func unescape(b []byte) []byte {
 	if bytes.IndexByte(b, '\\') < 0 {
 		return b

@@ -1,5 +1,5 @@
-// Package lens makes the request that Kibana's Lens would send for a panel of dwell's dashboards, so that tests can run it on
-// a real Elasticsearch and the pictures of the documentation show its answer.
+// Package lens makes the request that Kibana's Lens would send for a dashboard panel, so that tests can run it on a
+// real Elasticsearch and the documentation's pictures show its answer.
 package lens
 
 import (
@@ -11,9 +11,9 @@ import (
 	"dwell/so-config/kibana"
 )
 
-// Request is the search that Lens sends for the panel over a range of time: the same filters, groups and values, in the
-// order in which Lens nests them. It is nil for a Text panel, and asks a Found panel's newest documents for its columns,
-// as fields. Groups are named by "group0", "group1", values by "value0".
+// Request is the search that Lens sends for the panel over a time range: the same filters, groups and values, nested in
+// the same order. It is nil for a Text panel; for a Found panel it requests the newest documents' columns as fields.
+// Groups are named "group0", "group1", values "value0".
 func Request(p *kibana.Panel, from, to time.Time) ([]byte, error) {
 	if p.Kind == kibana.Text {
 		return nil, nil
@@ -47,7 +47,7 @@ func Request(p *kibana.Panel, from, to time.Time) ([]byte, error) {
 	return b, nil
 }
 
-// Columns are what a Found panel shows of each document.
+// Columns are the columns of a Found panel.
 func Columns(p *kibana.Panel) []string {
 	for _, s := range kibana.Searches() {
 		if s.ID == p.Search {
@@ -57,7 +57,7 @@ func Columns(p *kibana.Panel) []string {
 	return nil
 }
 
-// Fields are all that the panel asks the data view for, in no order; a field may be there twice.
+// Fields are all fields that the panel uses, unsorted and with duplicates.
 func Fields(p *kibana.Panel) []string {
 	out := append([]string{"@timestamp", "event.dataset"}, Columns(p)...)
 	for _, c := range p.Where {
@@ -72,7 +72,7 @@ func Fields(p *kibana.Panel) []string {
 	return out
 }
 
-// groups nests the groups from depth n on.
+// groups nests the groups from depth n.
 func groups(p *kibana.Panel, n int, from, to time.Time) map[string]any {
 	values := map[string]any{}
 	for i, v := range p.Values {
@@ -83,13 +83,13 @@ func groups(p *kibana.Panel, n int, from, to time.Time) map[string]any {
 	}
 	g := p.By[n]
 	if g.Size == 0 {
-		// Lens aims at about fifty bars, and has a place for each, with or without documents.
+		// Lens aims at about fifty bars, and shows empty ones too.
 		every := max(to.Sub(from)/50, time.Minute).Truncate(time.Minute)
 		return map[string]any{"group" + strconv.Itoa(n): map[string]any{
 			"date_histogram": map[string]any{"field": g.Field, "fixed_interval": fmt.Sprintf("%dm", int(every.Minutes())), "min_doc_count": 0,
 				"extended_bounds": map[string]any{"min": from.UnixMilli(), "max": to.UnixMilli()}}, "aggs": groups(p, n+1, from, to)}}
 	}
-	// Groups are ordered by the first value, which therefore has to be there at every level.
+	// Groups are sorted by the first value, so every level must have it.
 	inner := groups(p, n+1, from, to)
 	inner["value0"] = agg(p.Values[0])
 	return map[string]any{"group" + strconv.Itoa(n): map[string]any{
@@ -109,7 +109,7 @@ func agg(v kibana.Value) map[string]any {
 	return map[string]any{name: map[string]any{"field": v.Field}}
 }
 
-// Format is how Kibana shows the value. A number of distinct things is a plain number, whatever the field.
+// Format is how Kibana shows the value. A distinct count is a plain number, whatever the field.
 func Format(v kibana.Value) kibana.Format {
 	if v.Op == kibana.Unique {
 		return ""
@@ -117,7 +117,8 @@ func Format(v kibana.Value) kibana.Format {
 	return kibana.Formats[v.Field]
 }
 
-// Answer reads what a value of a request came to: a number, or for a field of text its text. Neither is there where no document has the field.
+// Answer reads a value of a response: a number or, for a text field, its text. Both are empty if no document has the
+// field.
 func Answer(raw json.RawMessage) (number *float64, text string, err error) {
 	var v struct {
 		Value  *float64            `json:"value"`

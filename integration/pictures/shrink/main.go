@@ -1,5 +1,4 @@
-// Command shrink reduces a screenshot to at most 256 colors. Pages of few colours and text look the same and are
-// half as large.
+// Command shrink reduces a screenshot to at most 256 colors. Pages with few colors look the same at half the size.
 package main
 
 import (
@@ -69,7 +68,7 @@ func shrink(from, to string) error {
 	return out.Close()
 }
 
-// apart is how far two colours are from each other: the largest difference of red, green and blue, of 255.
+// apart is the distance of two colors: the largest difference of red, green and blue, out of 255.
 func apart(a, b color.Color) uint32 {
 	r, g, bl, _ := a.RGBA()
 	r2, g2, bl2, _ := b.RGBA()

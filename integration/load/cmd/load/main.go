@@ -1,6 +1,6 @@
 // Command load puts Zeek logs into the test Elasticsearch as Security Onion stores them:
 //
-//	go run ./integration/testnode/cmd/testnode -- go run ./integration/load/cmd/load FOLDER
+//	go run ./integration/testnode/cmd/testnode -- go run ./integration/load/cmd/load DIRECTORY
 //
 // Address, CA file, user and password come from DWELL_TEST_ELASTICSEARCH_URL and its companions (package testnode).
 package main
@@ -28,7 +28,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run gives the exit code: 0 loaded, 1 failed, 2 wrong usage, 5 loaded but for lines that are no records.
+// run returns the exit code: 0 loaded, 1 failed, 2 wrong usage, 5 loaded except for invalid lines.
 func run(ctx context.Context, args []string, env func(string) string, out io.Writer) int {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	flags.SetOutput(out)
@@ -65,7 +65,7 @@ func run(ctx context.Context, args []string, env func(string) string, out io.Wri
 	return 0
 }
 
-// tell says what was loaded and what was not.
+// tell prints what was loaded and what was not.
 func tell(out io.Writer, r *load.Report, took time.Duration) {
 	var logs []string
 	for log := range r.Documents {

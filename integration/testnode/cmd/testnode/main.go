@@ -1,10 +1,10 @@
-// Command testnode starts a real Elasticsearch for one command, or for a person:
+// Command testnode starts a real Elasticsearch for one command, or interactively:
 //
 //	go run ./integration/testnode/cmd/testnode -line 8,9 -- go test ./...
 //	go run ./integration/testnode/cmd/testnode
 //
-// The command gets the address, the CA file, the user and the password in DWELL_TEST_ELASTICSEARCH_*; without a command
-// they are printed and the server runs until Ctrl-C. Where it comes from: package testnode.
+// The command gets the address, the CA file, the user and the password in DWELL_TEST_ELASTICSEARCH_*. Without a command
+// they are printed, and the server runs until Ctrl-C. For its origin see package testnode.
 package main
 
 import (

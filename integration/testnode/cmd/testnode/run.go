@@ -15,13 +15,13 @@ import (
 	"dwell/integration/testnode"
 )
 
-// stdio is what the command reads and writes.
+// stdio are the command's streams.
 type stdio struct {
 	in       io.Reader
 	out, err io.Writer
 }
 
-// settings is what the flags say.
+// settings are the flags' values.
 type settings struct {
 	lines    []testnode.Line
 	options  testnode.Options
@@ -30,16 +30,16 @@ type settings struct {
 	command  []string
 }
 
-// Exit codes: the command's own; 1 when no server came up; 2 for wrong usage; 128+n when a signal ended the command.
+// Exit codes: the command's own; 1 if no server started; 2 for wrong usage; 128+n if a signal ended the command.
 const (
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// commandEndsWithin is how long the command has after a signal before it is killed.
+// commandEndsWithin is how long the command may take after a signal before it is killed.
 const commandEndsWithin = 30 * time.Second
 
-// run carries the command line out and returns the exit code.
+// run runs the command line and returns the exit code.
 func run(ctx context.Context, args []string, io stdio) int {
 	s, err := parse(args, io)
 	if errors.Is(err, flag.ErrHelp) {
@@ -100,7 +100,7 @@ func parse(args []string, io stdio) (settings, error) {
 	return s, nil
 }
 
-// check says of each line whether it is possible; the exit code is of the lines that must be.
+// check prints for each line whether it is possible; the exit code considers only required lines.
 func check(ctx context.Context, s settings, io stdio) int {
 	code := 0
 	for _, line := range s.lines {
@@ -114,13 +114,14 @@ func check(ctx context.Context, s settings, io stdio) int {
 	return code
 }
 
-// mustHave: line 9 needs a JDK that Debian's stable release does not have, so that next to line 8 it is a bonus.
+// mustHave reports whether a line is required. Line 9 needs a JDK that Debian stable lacks, so beside line 8 it is
+// optional.
 func mustHave(s settings, line testnode.Line) bool {
 	return line != testnode.Line9 || len(s.lines) == 1
 }
 
-// open brings the lines up, one after the other: the host is busy enough with one start. What is open is returned
-// with an error too, for closing.
+// open starts the lines in turn, because one start keeps the host busy enough. With an error it also returns the open
+// ones, to be closed.
 func open(ctx context.Context, s settings, io stdio) ([]*testnode.Cluster, error) {
 	var clusters []*testnode.Cluster
 	for _, line := range s.lines {

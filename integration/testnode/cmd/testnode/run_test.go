@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// answer is what a command line gave.
+// answer is the result of a command line.
 type answer struct {
 	code        int
 	out, errOut string
@@ -27,7 +27,7 @@ func command(t *testing.T, args ...string) answer {
 	return answer{code, out.String(), errOut.String()}
 }
 
-// named puts a server into the environment that says it is Elasticsearch of the version.
+// named sets the environment to a server that claims to be Elasticsearch of the version.
 func named(t *testing.T, variable, version string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -64,7 +64,7 @@ func TestWithoutCommandPrintsTheEnvironmentUntilASignal(t *testing.T) {
 	require.Contains(t, out.String(), "export DWELL_TEST_ELASTICSEARCH_URL="+os.Getenv("DWELL_TEST_ELASTICSEARCH_URL")+"\n")
 }
 
-// firstWrite stands for the person who presses Ctrl-C as soon as something is printed.
+// firstWrite acts like a user who presses Ctrl-C as soon as something is printed.
 type firstWrite struct {
 	bytes.Buffer
 	then func()
