@@ -11,7 +11,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// capturesDir is where the captures lie, if they are there: beside the directory that go.mod is in.
+// capturesDir is the captures' directory, beside the one with go.mod, if it exists.
 func capturesDir() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -33,18 +33,19 @@ func capturesDir() (string, error) {
 	return dir, nil
 }
 
-// benign is a series of a capture that nobody calls malicious.
+// benign is a series of a capture not known to be malicious.
 type benign struct {
 	times seconds
-	// hosts is how many hosts of the capture talk to the same destination.
+	// hosts is the number of the capture's hosts that contact the same destination.
 	hosts int
-	// heldOut series are of hosts that no statistic was tuned on.
+	// heldOut series are from hosts on which no statistic was tuned.
 	heldOut bool
-	// log, source and destination say which it is.
+	// log, source and destination identify the series.
 	log, source, destination string
 }
 
-// heldOut says whether a host of a capture is held out: one of two desktops, one of two things, every other host of the office.
+// heldOut reports whether a capture's host is held out: one of two desktops, one of two IoT devices, every other office
+// host.
 func heldOut(log, source string) bool {
 	switch log, _, _ := strings.Cut(log, "/"); log {
 	case "ctu-normal-011", "iot23-21-1-torii":
@@ -55,7 +56,7 @@ func heldOut(log, source string) bool {
 	return false
 }
 
-// captureLog is a log of a capture: whose series are read, and what their destination is.
+// captureLog is a log of a capture, with the field of the destination.
 type captureLog struct {
 	log         string
 	destination log.Field
@@ -63,9 +64,9 @@ type captureLog struct {
 	malicious   []string
 }
 
-// benignSets are the sets of benign series that beacons are injected into. The first has the narrowest keys, the
-// second as many series, 1,528, as the set that the targets were measured on (of which only that number is known): a web
-// server's address instead of the name asked for, and of the two desktops the TLS names alone.
+// benignSets are the sets of benign series into which beacons are injected. The first has the narrowest candidates. The
+// second has as many series, 1,528, as the set on which the targets were measured (only that number is known): a web
+// server's address instead of its name, and only the TLS names of the two desktops.
 func benignSets() [2][]captureLog {
 	const desktops, things = "147.32.", "192.168.100."
 	return [...][]captureLog{
@@ -84,8 +85,9 @@ func benignSets() [2][]captureLog {
 	}
 }
 
-// benignSeries reads the benign series of four connections or more of some logs: by source, destination (name or
-// address) and port, but for name and time servers, which the protocol explains; the last 24 hours of each capture, seconds from its window's start.
+// benignSeries reads the benign series with at least four connections: by source, destination (name or address) and
+// port, in the last 24 hours of each capture, in seconds from the window's start. Name and time servers are left out,
+// because their protocol explains them.
 func benignSeries(dir string, logs []captureLog) ([]benign, error) {
 	var out []benign
 	for _, c := range logs {
@@ -124,7 +126,7 @@ func benignSeries(dir string, logs []captureLog) ([]benign, error) {
 	return out, nil
 }
 
-// eachRecord gives the records of a log with these fields beside their times.
+// eachRecord calls do for a log's records, with these fields besides their times.
 func eachRecord(path string, fields []log.Field, do func(*log.Record)) error {
 	var report log.Report
 	set, err := log.Look(context.Background(), []string{path}, 1, &report)

@@ -19,7 +19,8 @@ import (
 	"dwell/query/zeek"
 )
 
-// disguise is an implant that persists without the looks of a beacon, with the severity that a hunt should give it at least.
+// disguise is an implant that persists without looking like a beacon, with the minimum severity that a hunt should give
+// it.
 type disguise struct {
 	simulate.Talker
 	want string
@@ -27,11 +28,11 @@ type disguise struct {
 	fast bool
 }
 
-// disguises are the implants of the section, each on a host of its own.
+// disguises are the section's implants, each on its own host.
 func disguises() []disguise {
 	every := func(d time.Duration) simulate.Duration { return simulate.Duration(d) }
 	var pool []netip.Addr
-	for i := range 30 { // each in a network of its own
+	for i := range 30 { // each in its own network
 		pool = append(pool, netip.AddrFrom4([4]byte{185, byte(10 + 7*i), byte(i * 3), 9}))
 	}
 	list := []disguise{
@@ -60,7 +61,8 @@ func disguises() []disguise {
 	return list
 }
 
-// seen is the loudest finding about an implant in a hunt: its rank (a campaign being one line), severity and score. The zero seen is none.
+// seen is a hunt's most severe finding about an implant: its rank (a campaign is one line), severity and score. Zero
+// means none.
 type seen struct {
 	rank     int
 	severity string
@@ -74,12 +76,13 @@ func (s seen) String() string {
 	return fmt.Sprintf("%-8s %.3f, rank %d", s.severity, s.score, s.rank)
 }
 
-// loudness orders severities.
+// loudness is the order of severities.
 func loudness(severity string) int {
 	return slices.Index([]string{"", "low", "medium", "high", "critical"}, severity)
 }
 
-// huntDisguises makes a day of 60 hosts with the implants, hunts in it with either profile, and gives what became of each.
+// huntDisguises simulates a day of 60 hosts with the implants, hunts it with both profiles, and returns the result for
+// each.
 func huntDisguises(ctx context.Context, seed uint64, of []disguise) (ours, theirs []seen, err error) {
 	dir, err := os.MkdirTemp("", "dwell-quality-")
 	if err != nil {
@@ -131,7 +134,7 @@ func huntDisguises(ctx context.Context, seed uint64, of []disguise) (ours, their
 	return ours, theirs, nil
 }
 
-// names says that a finding is about an implant: its host, and its server, its name or a domain above it.
+// names reports whether a finding is about an implant: its host, and its server, its name or a parent domain.
 func names(f *hunt.Finding, l *simulate.Label) bool {
 	if !slices.Contains(l.Sources, f.Source.IP) {
 		return false
@@ -144,12 +147,13 @@ func names(f *hunt.Finding, l *simulate.Label) bool {
 		}
 	}
 	if l.Service == "dns" || l.Proxy.IsValid() {
-		return false // resolver and proxy are everybody's
+		return false // all hosts use the resolver and the proxy
 	}
 	return slices.Contains(l.Destinations, f.Destination.IP) || slices.ContainsFunc(l.Destinations, func(a netip.Addr) bool { return slices.Contains(f.Dwell.Evidence.Addresses, a) })
 }
 
-// printDisguises prints a row for each, and gives how many are less loud than they should be or below the first twenty.
+// printDisguises prints a row per implant, and returns how many are less severe than required or rank below the first
+// twenty.
 func printDisguises(ctx context.Context, w io.Writer) (missed int, err error) {
 	of := disguises()
 	ours, theirs, err := huntDisguises(ctx, 7, of)

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// seconds are start times, seconds from the start of a window. Generators give them ascending.
+// seconds are start times in seconds from a window's start, ascending.
 type seconds []float64
 
 const dayLength = 86400.0
 
-// generator makes one series of a kind.
+// generator generates one series of a kind.
 type generator func(r *rand.Rand) seconds
 
 func exponential(r *rand.Rand, mean float64) float64 { return r.ExpFloat64() * mean }
@@ -20,12 +20,12 @@ func uniform(r *rand.Rand, from, to float64) float64 { return from + (to-from)*r
 
 func logNormal(r *rand.Rand, mu, sigma float64) float64 { return math.Exp(mu + sigma*r.NormFloat64()) }
 
-// gamma2 draws of a gamma distribution of shape 2.
+// gamma2 draws from a gamma distribution of shape 2.
 func gamma2(r *rand.Rand, mean float64) float64 {
 	return exponential(r, mean/2) + exponential(r, mean/2)
 }
 
-// poisson draws a number.
+// poisson draws from a Poisson distribution.
 func poisson(r *rand.Rand, mean float64) int {
 	n := 0
 	for at := r.ExpFloat64(); at < mean; at += r.ExpFloat64() {
@@ -47,7 +47,7 @@ func sorted(t seconds) seconds {
 	return t
 }
 
-// renewal adds gaps until the window is full.
+// renewal adds intervals until the window is full.
 func renewal(start, length float64, gap func() float64) seconds {
 	var t seconds
 	for at := start; at < length; at += gap() {
@@ -59,15 +59,15 @@ func renewal(start, length float64, gap func() float64) seconds {
 // implant describes a program that checks in.
 type implant struct {
 	period, jitter float64
-	// sleepOnly jitter shortens the period only, as Cobalt Strike's does; else it goes both ways.
+	// sleepOnly jitter only shortens the period, as in Cobalt Strike; otherwise it is symmetric.
 	sleepOnly bool
-	missed    float64 // share of check-ins that do not show
-	burst     int     // connections a check-in
-	from, to  float64 // hours of the day it is alive; to 0 means all day
+	missed    float64 // share of check-ins not observed
+	burst     int     // connections per check-in
+	from, to  float64 // hours of the day in which it is active; to 0 means all day
 	length    float64 // of the window, seconds; 0 means a day
 	periods   []float64
-	grid      bool    // check-ins on a fixed grid, jitter about it, instead of from one to the next
-	noise     float64 // connections of people on the same key, memoryless, a day
+	grid      bool    // check-ins on a fixed grid with jitter, not relative to the previous one
+	noise     float64 // memoryless connections of users with the same candidate, per day
 }
 
 func (b implant) generate(r *rand.Rand) seconds {
@@ -110,8 +110,8 @@ func (b implant) generate(r *rand.Rand) seconds {
 	return sorted(t)
 }
 
-// sessions lets gaps run for periods of use of so many seconds, with memoryless pauses between them. (Sessions at
-// fixed intervals are a rhythm: the GAP test finds it, and rightly.)
+// sessions runs intervals in periods of use of on seconds, with memoryless pauses between them. (Sessions at fixed
+// intervals would be a rhythm, which the GAP test finds.)
 func sessions(length, on, off float64, gap func(r *rand.Rand) float64) generator {
 	return func(r *rand.Rand) seconds {
 		var t seconds
@@ -132,7 +132,7 @@ func clicks(n, length, on, off float64) generator {
 	return inner
 }
 
-// people makes page loads of eight connections in office hours, nine to five.
+// people generates page loads of eight connections in office hours, nine to five.
 func people(n int) generator {
 	return func(r *rand.Rand) seconds {
 		var t seconds
@@ -158,7 +158,7 @@ func renewing(length float64, gap func(r *rand.Rand) float64) generator {
 	}
 }
 
-// hyper mixes two exponentials, one twenty times as long as the other.
+// hyper mixes two exponentials, one with twenty times the mean of the other.
 func hyper(n float64) generator { return hyperOver(n, dayLength) }
 
 func hyperOver(n, length float64) generator {
@@ -189,7 +189,7 @@ func gammaGap(mean float64) func(r *rand.Rand) float64 {
 	return func(r *rand.Rand) float64 { return gamma2(r, mean) }
 }
 
-// exactly takes the first so many check-ins of an implant that starts with the window.
+// exactly takes the first n check-ins of an implant that starts with the window.
 func exactly(n int, b implant) generator {
 	return func(r *rand.Rand) seconds {
 		var t seconds
@@ -202,7 +202,7 @@ func exactly(n int, b implant) generator {
 	}
 }
 
-// setClock sets the clock by so many seconds at noon, back if they are negative.
+// setClock adjusts the clock at noon by this many seconds, back if negative.
 func setClock(by float64, g generator) generator {
 	return func(r *rand.Rand) seconds {
 		t := g(r)
@@ -215,7 +215,7 @@ func setClock(by float64, g generator) generator {
 	}
 }
 
-// rapid sends so many connections a check-in, 0.3 s apart.
+// rapid sends this many connections per check-in, 0.3 s apart.
 func rapid(b implant, sent int) generator {
 	return func(r *rand.Rand) seconds {
 		var t seconds
@@ -230,7 +230,7 @@ func rapid(b implant, sent int) generator {
 	}
 }
 
-// later begins something after so many seconds.
+// later delays a series by this many seconds.
 func later(by float64, g generator) generator {
 	return func(r *rand.Rand) seconds {
 		t := g(r)
@@ -241,8 +241,8 @@ func later(by float64, g generator) generator {
 	}
 }
 
-// bursty makes so many bursts of so many connections, a second apart, at any time of the day; half of the time there are none for
-// three hours or so.
+// bursty generates bursts of connections a second apart, at any time of day; half of the time it pauses for about three
+// hours.
 func bursty(bursts float64, of int) generator {
 	return func(r *rand.Rand) seconds {
 		var t seconds

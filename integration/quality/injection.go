@@ -10,7 +10,7 @@ import (
 	"dwell/scoring"
 )
 
-// injected is a beacon of the injection trial, with what made it.
+// injected is an injected beacon, with its parameters.
 type injected struct {
 	b           implant
 	hours       float64
@@ -18,17 +18,17 @@ type injected struct {
 	connections int
 }
 
-// injections is how many beacons are injected: so many that the areas are known to about .003.
+// injections is the number of injected beacons, enough to know the areas to about .003.
 const injections = 2000
 
-// The seeds of the beacons that statistics are tuned on, and of those that are held out.
+// The seeds of the beacons for tuning statistics, and of the held-out ones.
 const tunedSeed, unseenSeed = 400, 401
 
-// figures of one score in the injection trial.
+// figures are one score's figures in the injection trial.
 type figures struct{ auc, aucRare, recall20 float64 }
 
-// injection ranks seeded beacons among the captures' benign series: periods 30 s to 2 h (log-uniform),
-// jitter 0-50%, 0-30% missed, bursts of 1 to 5, alive 6 to 24 hours; sizes are ignored on both sides.
+// injection ranks seeded beacons among the captures' benign series: periods 30 s to 2 h (log-uniform), jitter 0-50%,
+// 0-30% missed, bursts of 1 to 5, active 6 to 24 hours. Sizes are ignored for both.
 func injection(series []benign, beacons int, seed uint64) (ours, rita figures, all []injected) {
 	var sc scoring.Scorer
 	w := scoring.Window{Start: epoch, End: epoch + 86400e3}
@@ -81,7 +81,7 @@ func auc(beacons, others []float64) float64 {
 	return sum / float64(len(beacons)*len(others))
 }
 
-// recallAt is the share of beacons that score above all but so many of the others.
+// recallAt is the share of beacons that score above all but this many of the others.
 func recallAt(beacons, others []float64, above int) float64 {
 	o := slices.Clone(others)
 	slices.Sort(o)
@@ -139,7 +139,7 @@ func printInjection(out io.Writer, series []benign, beacons int) (missed int) {
 		}
 		fmt.Fprintf(out, "%-52s %6.0f %7s %7.3f %7s %7s %7s | %7.3f\n", slice.name, n, "", a/max(1, n), "", "", "", b/max(1, n))
 	}
-	// What statistics were tuned on since the halves were told apart, and what they never saw: other hosts, other beacons.
+	// Hosts and beacons used for tuning, and held-out ones, since the halves were separated.
 	tuned := slices.DeleteFunc(slices.Clone(series), func(b benign) bool { return b.heldOut })
 	unseen := slices.DeleteFunc(slices.Clone(series), func(b benign) bool { return !b.heldOut })
 	a, ritaA, _ := injection(tuned, beacons, tunedSeed)

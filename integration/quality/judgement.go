@@ -16,11 +16,11 @@ import (
 	"dwell/query/zeek"
 )
 
-// judgementHosts are the workstations of the simulated site.
+// judgementHosts is the number of workstations of the simulated site.
 const judgementHosts = 100
 
-// judgement is what campaigns of a simulated day come to on a site without history: the loudest fleet, the quietest implant
-// that has a name and works on one host, and how many of those are above the fleets.
+// judgement is the result for a simulated day's campaigns on a site without history: the fleet with the highest score,
+// the lowest implant that has a name and works on one host, and how many of those exceed the fleets.
 type judgement struct {
 	fleets          int
 	fleet           float64
@@ -28,7 +28,7 @@ type judgement struct {
 	quietest        float64
 }
 
-// judged hunts in a simulated day with all evidence that the program has by itself.
+// judged hunts a simulated day with all evidence that the program has by itself.
 func judged(ctx context.Context, seed uint64) (j judgement, err error) {
 	dir, err := os.MkdirTemp("", "quality.")
 	if err != nil {
@@ -68,7 +68,7 @@ func judged(ctx context.Context, seed uint64) (j judgement, err error) {
 			}
 		}
 		if best == 0 {
-			continue // without a name of its own, or not in this window
+			continue // without its own name, or not in this window
 		}
 		j.implants++
 		j.quietest = min(j.quietest, best)
@@ -79,7 +79,8 @@ func judged(ctx context.Context, seed uint64) (j judgement, err error) {
 	return j, nil
 }
 
-// printJudgement prints a row a simulated day and says how many miss the target: every implant above every fleet, and no fleet critical.
+// printJudgement prints a row per simulated day and returns how many miss the target: every implant above every fleet,
+// and no fleet critical.
 func printJudgement(ctx context.Context, w io.Writer, seeds int) (missed int, err error) {
 	_, _ = fmt.Fprintf(w, "-- judgement: campaigns of %d hosts without history; target: every implant above every fleet, no fleet above .70\n", judgementHosts)
 	for seed := range uint64(seeds) {

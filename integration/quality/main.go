@@ -94,7 +94,7 @@ func headings() map[kind]string {
 	}
 }
 
-// goal is the target as it is printed: "-" where none was set.
+// goal is the target for display, "-" if there is none.
 func (x *row) goal() string {
 	if x.kind >= median && x.target == 0 {
 		return "-"
@@ -102,7 +102,7 @@ func (x *row) goal() string {
 	return fmt.Sprintf("%.3f", x.target)
 }
 
-// met is true within two standard errors of the target.
+// met reports whether the figure is within two standard errors of the target.
 func (r *result) met() bool {
 	if r.kind >= median {
 		return r.figure+2*r.noise >= r.target-0.005

@@ -56,7 +56,7 @@ func measure(x row, runs int) result {
 		}
 		res.connections += float64(len(s.Start)) / float64(runs)
 		b := sc.Beacon(s, w)
-		score := b.Score(keys).Score // of the rhythm alone
+		score := b.Score(keys).Score // of timing alone
 		if b.Beyond() {
 			score = max(score, b.Value(keys, scoring.SizeScore{}))
 		}

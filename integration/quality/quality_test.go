@@ -15,14 +15,14 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/fast.json anew")
 
-// guarded is what a fast row measured when it was last looked at and found good.
+// guarded is a fast row's last accepted measurement.
 type guarded struct {
 	Figure float64 `json:"figure"`
 	Noise  float64 `json:"noise"`
 }
 
-// TestFast measures the fast rows with a tenth of the runs and fails where one got worse by more than its noise. The
-// rows are seeded, so a figure changes only if the code does. After a change for the better: go test -run Fast -update.
+// TestFast measures the fast rows with a tenth of the runs, and fails if one got worse by more than its noise. The rows
+// are seeded, so a figure changes only with the code. After an improvement run go test -run Fast -update.
 func TestFast(t *testing.T) {
 	path := filepath.Join("testdata", "fast.json")
 	known := map[string]guarded{}
@@ -69,7 +69,7 @@ func TestRowsHaveTheirOwnNames(t *testing.T) {
 	}
 }
 
-// Generators keep within their window, in order, and do what they say.
+// Generators stay within their window, in order, and follow their parameters.
 func TestGenerators(t *testing.T) {
 	for _, x := range rows() {
 		s := x.make(rand.New(rand.NewPCG(1, 2)))

@@ -8,35 +8,36 @@ import (
 	"dwell/scoring"
 )
 
-// kind says what a row's figure is.
+// kind is what a row's figure is.
 type kind int
 
 const (
-	// falseAlarms: the share of series that score as a beacon of medium (0.4) or more, in a hunt of 1e5 keys.
+	// falseAlarms: the share of series scored as a beacon of medium (0.4) or more, in a hunt of 1e5 candidates.
 	falseAlarms kind = iota
-	// timers: the same for what is regular without being a beacon; it may be low at most.
+	// timers: the same for regular series that are not beacons; they may be at most low.
 	timers
-	// median: the median score, in a hunt of 1e5 keys.
+	// median: the median score, in a hunt of 1e5 candidates.
 	median
-	// found: the share of series that score above 0.4, in a hunt of 1e5 keys.
+	// found: the share of series that score above 0.4, in a hunt of 1e5 candidates.
 	found
-	// loud: as median, of the stronger of beacon and strobe.
+	// loud: like median, for the higher of beacon and strobe.
 	loud
 	// present: the share of series whose presence is medium or more in a hunt of 1e4 pairs.
 	present
-	// medium and high: the share of series that a hunt of 1e4 keys would show as that or more, the destination being rare.
+	// medium and high: the share of series that a hunt of 1e4 candidates would show at that severity or more, with a
+	// rare destination.
 	medium
 	high
 )
 
-// anyAlarm is as falseAlarms, by any indicator and with the modifier for a rare destination: what a hunt would show.
-// absent is the same of presence alone.
+// anyAlarm is like falseAlarms, for any indicator and with the modifier for a rare destination, as a hunt would show
+// it. absent is the same for presence alone.
 const (
 	anyAlarm = falseAlarms - 1
 	absent   = anyAlarm - 1
 )
 
-// presences are what is there all day without a rhythm, and what people do, whose presence it must not be.
+// presences are hosts that connect all day without a rhythm, and human activity, which must not count as presence.
 func presences() (out []row) {
 	add := func(name string, kind kind, target float64, g generator) {
 		out = append(out, row{"presence", "presence: " + name, kind, dayLength, g, nil, 200, target, true})
@@ -55,8 +56,8 @@ func presences() (out []row) {
 	return out
 }
 
-// grid draws implants of three frameworks' kinds of sleep over all periods, jitters, lifetimes and losses; least is how many
-// check-ins it makes at least.
+// grid draws implants with the sleep of three frameworks over all periods, jitters, lifetimes and losses, with at least
+// least check-ins.
 func grid(least int) generator {
 	return func(r *rand.Rand) seconds {
 		for {
@@ -71,13 +72,14 @@ func grid(least int) generator {
 	}
 }
 
-// asked draws DNS beacons: one name, every 10 s to an hour, all day. A resolver's client asks them as a connection would be made.
+// asked draws DNS beacons: one name, every 10 s to an hour, all day. A resolver's client sends a query where others
+// would connect.
 func asked(r *rand.Rand) seconds {
 	b := implant{period: 10 * math.Pow(360, r.Float64()), jitter: uniform(r, 0, 0.5)}
 	return b.generate(r)
 }
 
-// implants are what hunts are for, as the severities that they get.
+// implants are the targets of hunts, by the severity they should get.
 func implants() []row {
 	const group = "implants"
 	return []row{
@@ -93,17 +95,17 @@ type row struct {
 	kind        kind
 	length      float64 // window, seconds
 	make        generator
-	// people, where set, use the same key: their connections have sizes of their own, those of make all have 100 bytes.
+	// people, if set, use the same candidate: their connections vary in size, those of make all have 100 bytes.
 	people generator
 	runs   int
-	// target: at most (falseAlarms, timers) or at least (median, found). 0 in a median row means none was set.
+	// target is a maximum (falseAlarms, timers) or a minimum (median, found). 0 in a median row means none.
 	target float64
 	// fast rows are part of the subset that go test runs.
 	fast bool
 }
 
-// dense are busy pairs without memory: a proxy's, a resolver's, a browser's. Connections last a while, as theirs do; the
-// window is what they span, since shorter windows ask for less.
+// dense are busy memoryless pairs: a proxy's, a resolver's, a browser's. Connections have realistic durations, and the
+// window is their span, because shorter windows require less.
 func dense() (out []row) {
 	for _, hour := range []float64{200, 550, 1500, 5000} {
 		for _, hours := range []float64{2, 4, 10, 22, 168} {
