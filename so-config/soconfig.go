@@ -66,7 +66,7 @@ type Object struct {
 var files embed.FS
 
 // directories are read in this order: index templates need their components.
-func folders() []struct {
+func directories() []struct {
 	kind Kind
 	dir  string
 } {
@@ -82,7 +82,7 @@ func folders() []struct {
 // Templates returns the component templates, then the index templates, each sorted by name.
 func Templates() ([]Object, error) {
 	var out []Object
-	for _, f := range folders() {
+	for _, f := range directories() {
 		entries, err := files.ReadDir(f.dir)
 		if err != nil {
 			return nil, fmt.Errorf("read so-config: %w", err)

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// askAgain is the polling interval.
-const askAgain = 100 * time.Millisecond
+// pollInterval is the polling interval.
+const pollInterval = 100 * time.Millisecond
 
 // api is a client for one server and user. It does not use the product's HTTP stack, so that tests of that stack do not
 // depend on it.
@@ -81,7 +81,7 @@ func until(ctx context.Context, stop <-chan struct{}, done func() error) error {
 		if err == nil {
 			return nil
 		}
-		timer := time.NewTimer(askAgain)
+		timer := time.NewTimer(pollInterval)
 		select {
 		case <-timer.C:
 		case <-stop:

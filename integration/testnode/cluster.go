@@ -37,7 +37,7 @@ func Open(ctx context.Context, line Line, options Options) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.meet(ctx); err != nil {
+	if err := c.readVersion(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
@@ -93,8 +93,8 @@ func (c *Cluster) Close() error {
 	return c.close()
 }
 
-// meet asks the server for its version, which verifies address, CA and user.
-func (c *Cluster) meet(ctx context.Context) error {
+// readVersion asks the server for its version, which verifies address, CA and user.
+func (c *Cluster) readVersion(ctx context.Context) error {
 	a, err := newAPI(c.URL, c.CAFile, c.Username, c.Password)
 	if err != nil {
 		return err

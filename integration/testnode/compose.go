@@ -140,12 +140,12 @@ func (c composition) docker(ctx context.Context, args ...string) error {
 	cmd := exec.CommandContext(ctx, "docker", append([]string{"compose", "--file", c.file, "--project-name", c.project}, args...)...)
 	cmd.Env = c.environment
 	out, err := cmd.CombinedOutput()
-	said := &tail{next: c.log}
+	output := &tail{next: c.log}
 	for line := range bytes.Lines(out) {
-		said.add(string(line))
+		output.add(string(line))
 	}
 	if err != nil {
-		return fmt.Errorf("docker compose %s: %w; the end of what it said:\n%s", args[0], err, said)
+		return fmt.Errorf("docker compose %s: %w; the end of what it said:\n%s", args[0], err, output)
 	}
 	return nil
 }

@@ -142,7 +142,7 @@ func TestLine9(t *testing.T) {
 		`{"index_patterns": ["logs-x-so"], "data_stream": {}, "priority": 501}`, nil))
 	require.NoError(t, ask(t, n, "", "", http.MethodPut, "/logs-x-so/_create/1?refresh=true", `{"@timestamp": "2026-01-02T03:04:05Z"}`, nil))
 	c := Cluster{Line: Line9, URL: n.URL, mayWipe: true}
-	require.NoError(t, c.meet(t.Context()))
+	require.NoError(t, c.readVersion(t.Context()))
 	require.NoError(t, c.Wipe(t.Context()))
 	require.ErrorContains(t, c.api.do(t.Context(), http.MethodGet, "/logs-x-so/_count", "", nil), "404")
 	require.ErrorContains(t, c.api.do(t.Context(), http.MethodGet, "/_index_template/t", "", nil), "404")

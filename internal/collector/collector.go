@@ -22,9 +22,9 @@ const (
 // collecting counts the hunts under way.
 var collecting struct {
 	sync.Mutex
-	hunts  int
-	before int // GOGC before the first hunt started
-	told   int
+	hunts   int
+	before  int // GOGC before the first hunt started
+	percent int // GOGC now
 	// waiting is true while a cleanup is registered for the next collection.
 	waiting bool
 }
@@ -40,7 +40,7 @@ func Often() (end func()) {
 	defer c.Unlock()
 	if c.hunts++; c.hunts == 1 {
 		c.before = debug.SetGCPercent(goPercent)
-		c.told = goPercent
+		c.percent = goPercent
 		if !c.waiting {
 			atNextCollection()
 		}
@@ -65,9 +65,9 @@ func atNextCollection() {
 		if c.waiting = c.hunts > 0; !c.waiting {
 			return
 		}
-		if percent := percentFor(alive()); percent != c.told {
+		if percent := percentFor(alive()); percent != c.percent {
 			debug.SetGCPercent(percent)
-			c.told = percent
+			c.percent = percent
 		}
 		atNextCollection()
 	}, struct{}{})

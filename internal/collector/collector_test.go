@@ -28,24 +28,24 @@ func TestCollectorIsToldAndLeftAsItWas(t *testing.T) {
 	t.Setenv("GOGC", "")
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)
-	told := func() int {
+	percent := func() int {
 		collecting.Lock()
 		defer collecting.Unlock()
-		return collecting.told
+		return collecting.percent
 	}
 	end, endOther := Often(), Often()
 	table := make([]byte, 256<<20)
 	for range 500 {
 		runtime.GC()
-		if told() < goPercent {
+		if percent() < goPercent {
 			break
 		}
 		time.Sleep(time.Millisecond) // cleanups run in a goroutine of the runtime's
 	}
-	require.Less(t, told(), goPercent)
+	require.Less(t, percent(), goPercent)
 	runtime.KeepAlive(table)
 	end()
-	require.NotEqual(t, 77, debug.SetGCPercent(told()), "another hunt goes on")
+	require.NotEqual(t, 77, debug.SetGCPercent(percent()), "another hunt goes on")
 	endOther()
 	require.Equal(t, 77, debug.SetGCPercent(77))
 }

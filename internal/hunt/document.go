@@ -50,7 +50,7 @@ type Summary struct {
 // MarshalJSON writes empty lists as [], never as null.
 func (s Summary) MarshalJSON() ([]byte, error) {
 	type plain Summary
-	s.Internal, s.Notes, s.Gaps = full(s.Internal), full(s.Notes), full(s.Gaps)
+	s.Internal, s.Notes, s.Gaps = notNil(s.Internal), notNil(s.Notes), notNil(s.Gaps)
 	return marshal(plain(s))
 }
 

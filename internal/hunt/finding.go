@@ -226,8 +226,8 @@ type Dwell struct {
 // MarshalJSON writes empty lists as [], never as null.
 func (d Dwell) MarshalJSON() ([]byte, error) {
 	type plain Dwell
-	d.Indicators, d.Reasons, d.ReasonCodes, d.Also = full(d.Indicators), full(d.Reasons), full(d.ReasonCodes), full(d.Also)
-	d.Modifiers = full(d.Modifiers)
+	d.Indicators, d.Reasons, d.ReasonCodes, d.Also = notNil(d.Indicators), notNil(d.Reasons), notNil(d.ReasonCodes), notNil(d.Also)
+	d.Modifiers = notNil(d.Modifiers)
 	return marshal(plain(d))
 }
 

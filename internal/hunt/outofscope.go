@@ -50,8 +50,8 @@ func (o *OutOfScope) Total() int64 {
 	return n
 }
 
-// most returns the networks, most connections first.
-func (o *OutOfScope) most() []netip.Prefix {
+// byConnections returns the networks, most connections first.
+func (o *OutOfScope) byConnections() []netip.Prefix {
 	var out []netip.Prefix
 	for p := range o.Networks {
 		out = append(out, p)
@@ -69,7 +69,7 @@ func (o *OutOfScope) Text() string {
 		return ""
 	}
 	var names []string
-	for _, p := range o.most()[:min(len(o.Networks), 5)] {
+	for _, p := range o.byConnections()[:min(len(o.Networks), 5)] {
 		names = append(names, fmt.Sprintf("%s (%s)", p, Count(o.Networks[p])))
 	}
 	return fmt.Sprintf("out of scope, since neither side is internal: %s, most from %s", Many(total, "connection"), strings.Join(names, ", "))
@@ -100,7 +100,7 @@ func (o *OutOfScope) Summary() *LeftOut {
 	if out.Connections == 0 && out.CarrierNAT == 0 {
 		return nil
 	}
-	for _, p := range o.most()[:min(len(o.Networks), mostLeftOut)] {
+	for _, p := range o.byConnections()[:min(len(o.Networks), mostLeftOut)] {
 		out.Networks = append(out.Networks, NetworkLeftOut{p.String(), o.Networks[p]})
 	}
 	if len(out.Networks) > 0 {
@@ -113,7 +113,7 @@ func (o *OutOfScope) Summary() *LeftOut {
 func (o *OutOfScope) Notes() (notes []Note) {
 	if text := o.Text(); text != "" {
 		hint := "if those networks are yours, name them with --internal (hunt.internal), beside the others"
-		if most := o.most(); len(most) > 0 {
+		if most := o.byConnections(); len(most) > 0 {
 			hint += ": " + most[0].String()
 		}
 		notes = append(notes, Note{What: text, Hint: hint, Count: o.Total()})

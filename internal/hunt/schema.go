@@ -31,8 +31,8 @@ func SchemaOf(dataset string) Schema {
 	return Schema{ECS: ECS{Version: ECSVersion}, DataStream: DataStream{Type: "logs", Dataset: dataset, Namespace: "so"}}
 }
 
-// full returns a list that is not nil, which JSON encodes as [] instead of null.
-func full[T any](list []T) []T {
+// notNil replaces a nil list by an empty one, which JSON encodes as [] instead of null.
+func notNil[T any](list []T) []T {
 	if list == nil {
 		return []T{}
 	}

@@ -100,13 +100,13 @@ type Floor struct {
 // MarshalJSON writes empty lists as [], never as null.
 func (s Statement) MarshalJSON() ([]byte, error) {
 	type plain Statement
-	s.Floor = full(s.Floor)
+	s.Floor = notNil(s.Floor)
 	return marshal(plain(s))
 }
 
 // MarshalJSON writes empty lists as [], never as null.
 func (s Selftest) MarshalJSON() ([]byte, error) {
 	type plain Selftest
-	s.Cells = full(s.Cells)
+	s.Cells = notNil(s.Cells)
 	return marshal(plain(s))
 }

@@ -55,7 +55,7 @@ const (
 func TechniqueRules() []TechniqueRule {
 	const application = "Application Layer Protocol"
 	modifier := func(name string) func(*Finding) bool {
-		return func(f *Finding) bool { return f.modified(name) }
+		return func(f *Finding) bool { return f.hasModifier(name) }
 	}
 	speaks := func(names ...string) func(*Finding) bool {
 		return func(f *Finding) bool { return f.speaks(names...) }
@@ -72,13 +72,13 @@ func TechniqueRules() []TechniqueRule {
 		{ID: "T1071.004", Name: "DNS", Parent: application, When: "the finding is about DNS queries or Zeek recognised DNS", is: func(f *Finding) bool { return f.Dwell.DNS != nil || f.speaks("dns") }},
 		{ID: "T1090", Name: "Proxy", When: "Zeek recognised SOCKS", is: speaks("socks")},
 		{ID: "T1095", Name: "Non-Application Layer Protocol", When: "modifier `icmp_data`, or data both ways in which Zeek recognised no protocol", is: func(f *Finding) bool {
-			return f.modified("icmp_data") || f.modified("no_service") || f.rollUp() == "" && f.Dwell.DNS == nil && f.Network.Protocol == "" && f.Client.Bytes > 0 && f.Server.Bytes > 0
+			return f.hasModifier("icmp_data") || f.hasModifier("no_service") || f.rollUp() == "" && f.Dwell.DNS == nil && f.Network.Protocol == "" && f.Client.Bytes > 0 && f.Server.Bytes > 0
 		}},
 		{ID: "T1105", Name: "Ingress Tool Transfer", When: "modifier `executable`: a program was transferred", is: modifier("executable")},
 		{ID: "T1568.002", Name: "Domain Generation Algorithms", Parent: "Dynamic Resolution", When: "DNS queries for several domains that no other client asks for (`*/dns#unshared`)",
 			is: func(f *Finding) bool { return f.Dwell.DNS != nil && f.Destination.Domain == UnsharedDomains }},
 		{ID: "T1571", Name: "Non-Standard Port", When: "modifier `odd_service`, or Zeek recognised HTTP, TLS or SSH on a port that is not one of theirs", is: func(f *Finding) bool {
-			return f.modified("odd_service") || f.offPort()
+			return f.hasModifier("odd_service") || f.offPort()
 		}},
 		{ID: "T1572", Name: "Protocol Tunneling", When: "indicator `dns_tunnel`: data in the names that are asked for", is: func(f *Finding) bool { return slices.Contains(f.Dwell.Indicators, DNSTunnel) }},
 		{ID: "T1573", Name: "Encrypted Channel", When: "Zeek recognised TLS, DTLS, QUIC or SSH", is: speaks("ssl", "dtls", "quic", "ssh")},
@@ -141,7 +141,7 @@ func (t *Threat) Techniques() []string {
 	return out
 }
 
-func (f *Finding) modified(name string) bool {
+func (f *Finding) hasModifier(name string) bool {
 	return slices.ContainsFunc(f.Dwell.Modifiers, func(m Modifier) bool { return m.Name == name })
 }
 

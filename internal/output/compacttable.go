@@ -48,7 +48,7 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	}
 	const most = 12
 	less := 0
-	for over := across(widths) - 2 - width; over > 0; { // shorten the widest column that may be shortened
+	for over := totalWidth(widths) - 2 - width; over > 0; { // shorten the widest column that may be shortened
 		at := -1
 		for j, c := range cols {
 			if c.least > 0 && widths[j] > max(c.least-less, 1) && (at < 0 || widths[j] > widths[at]) {
@@ -70,7 +70,7 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 	for j, c := range cols {
 		head[j] = c.head
 	}
-	b.WriteString(strings.TrimRight(laid(head, cols, widths), " ") + "\n")
+	b.WriteString(strings.TrimRight(layOut(head, cols, widths), " ") + "\n")
 	indent := strings.Repeat(" ", widths[0]+2)
 	for i := range findings {
 		f := &findings[i]
@@ -81,25 +81,25 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 				rows[i][j] = c.shorten(rows[i][j], widths[j])
 			}
 		}
-		text := strings.TrimRight(laid(rows[i], cols, widths), " ")
+		text := strings.TrimRight(layOut(rows[i], cols, widths), " ")
 		if o.Color {
 			text = colored(text, orDash(f.Dwell.Severity), f.Dwell.Severity)
 		}
 		b.WriteString(text + "\n")
-		said := append(whole, ShortReasons(f)...)
+		facts := append(whole, ShortReasons(f)...)
 		if g, ok := o.Groups[f.Dwell.FindingID]; ok {
 			ids[i] = g.Campaign.ID[:min(len(g.Campaign.ID), len(ids[i]))]
-			said = slices.Insert(said, len(whole), fmt.Sprintf("campaign of %s, strongest %s", hunt.Many(g.Members, "finding"), f.Source.IP))
+			facts = slices.Insert(facts, len(whole), fmt.Sprintf("campaign of %s, strongest %s", hunt.Many(g.Members, "finding"), f.Source.IP))
 		}
 		if s := status(f); s != "-" && s != hunt.Open && width < fullWidth {
-			said = slices.Insert(said, len(whole), strings.ToUpper(s))
+			facts = slices.Insert(facts, len(whole), strings.ToUpper(s))
 		}
-		if len(said) == 0 {
-			said = []string{"no modifiers"}
+		if len(facts) == 0 {
+			facts = []string{"no modifiers"}
 		}
 		under := indent + strings.Repeat(" ", len(ids[i])+2)
-		said[0] = ids[i] + "  " + said[0]
-		b.WriteString(Wrap(indent+Chopped(Clean(strings.Join(said, "; ")), o.Width-len(under)), o.Width, under) + "\n")
+		facts[0] = ids[i] + "  " + facts[0]
+		b.WriteString(Wrap(indent+Chopped(Clean(strings.Join(facts, "; ")), o.Width-len(under)), o.Width, under) + "\n")
 	}
 	return b.Flush()
 }
@@ -171,8 +171,8 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 	return cols
 }
 
-// laid lays out a row.
-func laid(row []string, cols []lineColumn, widths []int) string {
+// layOut lays out a row.
+func layOut(row []string, cols []lineColumn, widths []int) string {
 	var b strings.Builder
 	for j, text := range row {
 		pad := strings.Repeat(" ", max(widths[j]-utf8.RuneCountInString(text), 0))

@@ -62,7 +62,7 @@ func writeWide(w io.Writer, findings []hunt.Finding, o Options) error {
 		head[i], widths[i] = c.head, utf8.RuneCountInString(c.head)
 		for _, r := range rows {
 			if c.count {
-				r[i] = apart(r[i])
+				r[i] = withCommas(r[i])
 			}
 			widths[i] = max(widths[i], utf8.RuneCountInString(r[i]))
 		}
@@ -79,8 +79,8 @@ func writeWide(w io.Writer, findings []hunt.Finding, o Options) error {
 	return b.Flush()
 }
 
-// across is the width of the columns, including the blanks after them.
-func across(widths []int) (n int) {
+// totalWidth is the width of the columns, including the blanks after them.
+func totalWidth(widths []int) (n int) {
 	for _, w := range widths {
 		n += w + 2
 	}
@@ -95,8 +95,8 @@ func writeLines(w io.Writer, findings []hunt.Finding) error {
 	return b.Flush()
 }
 
-// apart adds thousands separators to a number in the table; piped lines have none.
-func apart(text string) string {
+// withCommas adds thousands separators to a number in the table; piped lines have none.
+func withCommas(text string) string {
 	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 		return hunt.Count(n)
 	}

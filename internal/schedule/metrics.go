@@ -18,9 +18,9 @@ import (
 // Health is a Watch that keeps the state for /readyz and /metrics. Use NewHealth.
 type Health struct {
 	mu sync.Mutex
-	// trouble is why the service cannot hunt, or nil. newest is the start of the newest known connection, and silence
+	// problem is why the service cannot hunt, or nil. newest is the start of the newest known connection, and silence
 	// its maximum age (0: none).
-	trouble error
+	problem error
 	newest  time.Time
 	silence time.Duration
 	skew    time.Duration
@@ -44,7 +44,7 @@ type Health struct {
 
 // NewHealth returns a Health with its own registry.
 func NewHealth(version string) *Health {
-	h := &Health{registry: prometheus.NewRegistry(), trouble: errors.New("nothing was asked of the cluster yet"), newest: time.Now(),
+	h := &Health{registry: prometheus.NewRegistry(), problem: errors.New("nothing was asked of the cluster yet"), newest: time.Now(),
 		hunts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dwell_hunts_total",
 			Help: "Hunts since the start, by how they ended: complete, incomplete, empty (no connection in the window), held (waiting for upload) or failed."}, []string{"outcome"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "dwell_hunt_duration_seconds", Help: "Time a hunt took, whatever its outcome.",
@@ -101,7 +101,7 @@ func (h *Health) Looked(due int, err error) {
 	h.due.Set(float64(due))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.trouble = err
+	h.problem = err
 }
 
 // Newest records when the newest connection in the cluster started.
@@ -150,8 +150,8 @@ func (h *Health) Spool(hunts, dead, damaged int, bytes int64) {
 func (h *Health) Ready() (ready bool, reason string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.trouble != nil {
-		return false, h.trouble.Error()
+	if h.problem != nil {
+		return false, h.problem.Error()
 	}
 	if age := time.Since(h.newest) - h.skew; h.silence > 0 && age > h.silence {
 		return false, fmt.Sprintf("no data: the newest connection in the cluster started %s ago (%s): do Zeek's logs still arrive?",

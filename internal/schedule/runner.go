@@ -72,12 +72,12 @@ const (
 	stall = time.Hour
 )
 
-// again are the pauses before each retry of an incomplete or empty window; after the last one it stays as it is.
-// failing is the same for a window that could not be hunted at all; its last pause repeats as long as the window is
-// caught up on.
+// retryPauses are the pauses before each retry of an incomplete or empty window; after the last one it stays as it is.
+// failurePauses is the same for a window that could not be hunted at all; its last pause repeats as long as the window
+// is caught up on.
 var (
-	again   = []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour}
-	failing = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 3 * time.Hour}
+	retryPauses   = []time.Duration{5 * time.Minute, 30 * time.Minute, 3 * time.Hour}
+	failurePauses = []time.Duration{time.Minute, 5 * time.Minute, 30 * time.Minute, 3 * time.Hour}
 )
 
 // Runner hunts by a schedule, one window at a time.
@@ -91,10 +91,10 @@ type Runner struct {
 
 	// tried is what this process knows of windows, by window end.
 	tried map[time.Time]*tried
-	// last is the last error logged, so that it is not repeated.
-	last string
-	// told is the window end up to which missed windows were reported.
-	told time.Time
+	// lastError is the last error logged, so that it is not repeated.
+	lastError string
+	// reported is the window end up to which missed windows were reported.
+	reported time.Time
 }
 
 // tried is the state of a window that this process hunted.
@@ -124,7 +124,7 @@ func (r *Runner) Set(o Options) {
 }
 
 // Beat is a sign of life of the hunt under way.
-func (r *Runner) Beat() { r.sign(stall) }
+func (r *Runner) Beat() { r.signal(stall) }
 
 // Alive reports whether the runner is waiting, or hunting with signs of life.
 func (r *Runner) Alive() bool {
@@ -133,8 +133,8 @@ func (r *Runner) Alive() bool {
 	return time.Now().Before(r.until)
 }
 
-// sign is a sign of life: the next is due within d.
-func (r *Runner) sign(d time.Duration) {
+// signal is a sign of life: the next is due within d.
+func (r *Runner) signal(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.until = time.Now().Add(d)
@@ -151,14 +151,14 @@ func (r *Runner) options() Options {
 func (r *Runner) Run(ctx context.Context) error {
 	pause := firstPause
 	for {
-		r.sign(stall)
+		r.signal(stall)
 		o := r.options()
 		wait, err := r.round(ctx, &o)
 		if ctx.Err() != nil {
 			return nil
 		}
 		if err != nil {
-			r.trouble(&o, err, "pause", pause.String())
+			r.logChange(&o, err, "pause", pause.String())
 			wait, pause = pause, min(2*pause, lastPause)
 		} else {
 			pause = firstPause
@@ -167,7 +167,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			wait = min(wait, time.Minute)
 		}
 		wait = max(wait, time.Second)
-		r.sign(wait + stall)
+		r.signal(wait + stall)
 		select {
 		case <-time.After(wait):
 		case <-r.wake:
@@ -177,8 +177,8 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// trouble logs an error when it first occurs and when it changes.
-func (r *Runner) trouble(o *Options, err error, args ...any) {
+// logChange logs an error when it first occurs and when it changes.
+func (r *Runner) logChange(o *Options, err error, args ...any) {
 	cause := err.Error()
 	if inner := errors.Unwrap(err); inner != nil {
 		cause = inner.Error() // without the window, which changes each time
@@ -190,16 +190,16 @@ func (r *Runner) trouble(o *Options, err error, args ...any) {
 		}
 		return c
 	}, cause)
-	if cause != r.last {
+	if cause != r.lastError {
 		o.Logger.Warn("the hunt will be tried again", append([]any{"error", err}, args...)...)
-		r.last = cause
+		r.lastError = cause
 	}
 }
 
 // round hunts the windows that are due, and returns how long to wait. An error means that nothing can be done now. A
 // window that fails is retried later and the next one is hunted, unless the cluster cannot be reached at all.
 func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err error) {
-	open, now, err := r.look(ctx, o)
+	open, now, err := r.findDue(ctx, o)
 	if err != nil {
 		o.Watch.Looked(0, err)
 		return 0, fmt.Errorf("look what is due: %w", err)
@@ -210,7 +210,7 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 	o.Watch.Looked(len(open), r.failing(open))
 	for _, w := range ready {
 		if err := r.hunt(ctx, o, w); err != nil {
-			open = r.still(open)
+			open = r.unsettled(open)
 			o.Watch.Looked(len(open), r.failing(open))
 			if ctx.Err() != nil {
 				return 0, ctx.Err()
@@ -220,12 +220,12 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 			}
 			continue
 		}
-		open = r.still(open)
+		open = r.unsettled(open)
 		o.Watch.Looked(len(open), r.failing(open))
 	}
-	if r.last != "" && r.failing(open) == nil {
-		o.Logger.Info("hunting goes on: the trouble is over", "was", r.last)
-		r.last = ""
+	if r.lastError != "" && r.failing(open) == nil {
+		o.Logger.Info("hunting goes on: the trouble is over", "was", r.lastError)
+		r.lastError = ""
 	}
 	// Use the cluster's clock, which decides when a window is over.
 	wait = o.Schedule.Next(now.Add(-o.Settle)).Add(o.Settle).Sub(now)
@@ -239,40 +239,40 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 func (r *Runner) hunt(ctx context.Context, o *Options, w hunt.Window) error {
 	t := r.tried[w.End]
 	begun := time.Now()
-	r.sign(stall)
+	r.signal(stall)
 	done, err := r.job.Hunt(ctx, w)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	o.Watch.Ended(w, time.Since(begun), err)
 	if err != nil {
-		pause := failing[min(t.failed, len(failing)-1)]
+		pause := failurePauses[min(t.failed, len(failurePauses)-1)]
 		t.failed, t.err, t.next = t.failed+1, fmt.Errorf("hunt %s: %w", w, err), time.Now().Add(pause)
-		r.trouble(o, t.err, "window", w.String(), "pause", pause.String())
+		r.logChange(o, t.err, "window", w.String(), "pause", pause.String())
 		return t.err
 	}
 	t.failed, t.err = 0, nil
 	t.past.Try(done, time.Now())
-	if over(&t.past) && !done {
+	if finished(&t.past) && !done {
 		o.Logger.Warn("the window stays incomplete or empty: it is not tried again", "window", w.String(), "tries", t.past.Tries)
 	}
 	t.next = due(&t.past)
 	return nil
 }
 
-// over reports whether a window is not to be hunted again; due is when it is to be.
-func over(p *hunt.Past) bool { return p.Done || p.Tries > len(again) }
+// finished reports whether a window is not to be hunted again; due is when it is to be.
+func finished(p *hunt.Past) bool { return p.Done || p.Tries > len(retryPauses) }
 
 func due(p *hunt.Past) time.Time {
 	if p.Done || p.Tries == 0 {
 		return time.Time{}
 	}
-	return p.Last.Add(again[min(p.Tries, len(again))-1])
+	return p.Last.Add(retryPauses[min(p.Tries, len(retryPauses))-1])
 }
 
-// still returns the windows that are not settled.
-func (r *Runner) still(open []hunt.Window) []hunt.Window {
-	return slices.DeleteFunc(open, func(w hunt.Window) bool { t := r.tried[w.End]; return t.err == nil && over(&t.past) })
+// unsettled returns the windows that are not settled.
+func (r *Runner) unsettled(open []hunt.Window) []hunt.Window {
+	return slices.DeleteFunc(open, func(w hunt.Window) bool { t := r.tried[w.End]; return t.err == nil && finished(&t.past) })
 }
 
 // failing is the error of the first window that cannot be hunted.
@@ -285,8 +285,8 @@ func (r *Runner) failing(open []hunt.Window) error {
 	return nil
 }
 
-// look returns the windows still to be hunted, oldest first, and the cluster's time.
-func (r *Runner) look(ctx context.Context, o *Options) (open []hunt.Window, now time.Time, err error) {
+// findDue returns the windows still to be hunted, oldest first, and the cluster's time.
+func (r *Runner) findDue(ctx context.Context, o *Options) (open []hunt.Window, now time.Time, err error) {
 	clock, err := r.job.Clock(ctx)
 	if err != nil {
 		return nil, now, err
@@ -315,7 +315,7 @@ func (r *Runner) look(ctx context.Context, o *Options) (open []hunt.Window, now 
 	// Catch up on holes among the newest windows, whatever was hunted after them; report older ones once.
 	from := max(first, len(ends)-max(o.CatchUp, 1))
 	r.missed(o, ends[first:from])
-	return r.still(windows[from:]), now, nil
+	return r.unsettled(windows[from:]), now, nil
 }
 
 // merge combines the store's state with this process's own: a hunt just stored may not be visible yet.
@@ -340,11 +340,11 @@ func (r *Runner) merge(ends []time.Time, past map[time.Time]hunt.Past) {
 // missed reports windows too old to catch up on, once: those after the last of them that was hunted.
 func (r *Runner) missed(o *Options, ends []time.Time) {
 	n := 0
-	for i := len(ends) - 1; i >= 0 && ends[i].After(r.told) && r.tried[ends[i]].past == (hunt.Past{}); i-- {
+	for i := len(ends) - 1; i >= 0 && ends[i].After(r.reported) && r.tried[ends[i]].past == (hunt.Past{}); i-- {
 		n++
 	}
 	if n > 0 {
-		r.told = ends[len(ends)-1]
+		r.reported = ends[len(ends)-1]
 		o.Watch.Missed(n)
 		o.Logger.Warn("windows were missed and are not made up for", "windows", n, "catch_up", o.CatchUp)
 	}

@@ -80,7 +80,7 @@ func Ask(ctx context.Context, src hunt.Source, w material.Wanted, to hunt.Side) 
 		h.queries(m, to.Name)
 	}
 	if to.Fingerprint != "" {
-		remarks, err := h.prints(ctx, m, &to)
+		remarks, err := h.fingerprints(ctx, m, &to)
 		if reading.Add(remarks); err != nil {
 			return nil, reading, err
 		}
@@ -107,10 +107,10 @@ func (h *hosts) connections(m *material.Material, to *hunt.Side) {
 	case to.DNS:
 	case to.Addr.IsValid():
 		h.walk(m, m.Table, func(a netip.Addr) bool { return a == to.Addr }, to)
-		h.called(m, func(a netip.Addr) bool { return a == to.Addr })
+		h.collectNames(m, func(a netip.Addr) bool { return a == to.Addr })
 	case to.Network.IsValid():
 		h.walk(m, m.Table, to.Network.Contains, to)
-		h.called(m, to.Network.Contains)
+		h.collectNames(m, to.Network.Contains)
 	case to.Fingerprint != "" || m.Named == nil:
 	default:
 		h.walk(m, m.Named.Table, func(a netip.Addr) bool { return below(m.Named.Name(a), to.Name) }, to)
@@ -123,13 +123,13 @@ func below(name, parent string) bool {
 	return name == parent || hunt.Within(name, parent) && !strings.HasPrefix(name, "*.")
 }
 
-// walk adds a table's connections to the destinations for which meant is true. A connection with two such names counts
+// walk adds a table's connections to the destinations for which match is true. A connection with two such names counts
 // once.
-func (h *hosts) walk(m *material.Material, t *pairs.Table, meant func(netip.Addr) bool, to *hunt.Side) {
+func (h *hosts) walk(m *material.Material, t *pairs.Table, match func(netip.Addr) bool, to *hunt.Side) {
 	t.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		var at []int
 		for i := range of.Len() {
-			if meant(of.Dst(i)) {
+			if match(of.Dst(i)) {
 				at = append(at, i)
 			}
 		}
@@ -176,8 +176,8 @@ func (h *hosts) walk(m *material.Material, t *pairs.Table, meant func(netip.Addr
 
 func number(port string) string { n, _, _ := strings.Cut(port, "/"); return n }
 
-// called collects the names under which the addresses were contacted.
-func (h *hosts) called(m *material.Material, meant func(netip.Addr) bool) {
+// collectNames collects the names under which the addresses were contacted.
+func (h *hosts) collectNames(m *material.Material, match func(netip.Addr) bool) {
 	if m.Named == nil {
 		return
 	}
@@ -186,7 +186,7 @@ func (h *hosts) called(m *material.Material, meant func(netip.Addr) bool) {
 		var p pairs.Pair
 		for i := range of.Len() {
 			of.Decode(i, &p)
-			if addresses, _ := p.Addresses(); slices.ContainsFunc(addresses, meant) {
+			if addresses, _ := p.Addresses(); slices.ContainsFunc(addresses, match) {
 				also = append(also, m.Named.Name(of.Dst(i)))
 			}
 		}
@@ -218,9 +218,9 @@ func (h *hosts) queries(m *material.Material, name string) {
 	}
 }
 
-// prints adds the hosts that show a TLS fingerprint. It reads the TLS records, because the tables have only
+// fingerprints adds the hosts that show a TLS fingerprint. It reads the TLS records, because the tables have only
 // fingerprints that were shown to several destinations.
-func (h *hosts) prints(ctx context.Context, m *material.Material, to *hunt.Side) (remarks hunt.Remarks, err error) {
+func (h *hosts) fingerprints(ctx context.Context, m *material.Material, to *hunt.Side) (remarks hunt.Remarks, err error) {
 	if m.Session.Names == nil || m.Window == (hunt.Window{}) {
 		return remarks, nil
 	}

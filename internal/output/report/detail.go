@@ -22,19 +22,19 @@ func (e *entry) Reasons() []reason {
 	if e.Campaign != nil && len(e.Campaign.Reasons) > len(d.Reasons) { // the first is what the hosts share
 		out = append(out, reason{Text: e.Campaign.Reasons[0]})
 	}
-	told := map[int]bool{}
+	used := map[int]bool{}
 	for _, text := range d.Reasons {
 		r := reason{Text: text}
 		for i, m := range d.Modifiers {
-			if !told[i] && m.Reason == text {
-				r.Weight, told[i] = fmt.Sprintf("%+.2f", m.Value), true
+			if !used[i] && m.Reason == text {
+				r.Weight, used[i] = fmt.Sprintf("%+.2f", m.Value), true
 				break
 			}
 		}
 		out = append(out, r)
 	}
 	for i, m := range d.Modifiers {
-		if !told[i] {
+		if !used[i] {
 			out = append(out, reason{fmt.Sprintf("%+.2f", m.Value), m.Reason})
 		}
 	}
