@@ -20,6 +20,7 @@ import (
 var (
 	unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for`)
 	unknownFlag    = regexp.MustCompile(`^unknown flag: --([^ =]+)`)
+	wrongValue     = regexp.MustCompile(`"([^"]*)" is not one of ([a-z, _-]+)$`)
 )
 
 // asked makes a mistake in what was typed a usage error with a hint that fits: the nearest command or flag, or the help of the command that was
@@ -38,19 +39,17 @@ func asked(c *cobra.Command, err error) error {
 		return err
 	}
 	help := "see `" + c.CommandPath() + " --help`"
-	flag := unknownFlag.FindStringSubmatch(err.Error())
+	flag, value := unknownFlag.FindStringSubmatch(err.Error()), wrongValue.FindStringSubmatch(err.Error())
 	switch {
 	case command != nil:
-		var names []string
-		for _, sub := range c.Commands() {
-			if sub.IsAvailableCommand() {
-				names = append(names, sub.Name())
-			}
-		}
-		if near := config.Nearest(command[1], names); near != "" {
+		if near := config.Nearest(command[1], subcommandNames(c)); near != "" {
 			help = "did you mean `" + c.CommandPath() + " " + near + "`?"
 		}
 		return hint(usageError{err}, "%s", help)
+	case value != nil:
+		if near := config.Nearest(value[1], strings.Split(value[2], ", ")); near != "" {
+			help = "did you mean " + near + "? " + strings.ToUpper(help[:1]) + help[1:]
+		}
 	case flag != nil:
 		var names []string
 		c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })

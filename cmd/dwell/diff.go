@@ -29,9 +29,9 @@ without both, the day before the newest hunt's end is compared with the day that
 
 With --zeek given twice, both sets of log files are hunted and compared, and nothing is stored. Findings below --min-score are
 left out. Exit code 5 when one side has no hunt or an incomplete one: what is gone may then only be missing.`,
-		Example: `  dwell diff                                  what changed in the last 24 h that were hunted
-  dwell diff 2026-11-21 2026-11-22            two days
-  dwell diff 44b0f1e1f5f7f0e0a3a7d7c1a8b1c2d3 the newest hunt against this one
+		Example: `  dwell diff                         what changed in the last 24 h that were hunted
+  dwell diff 2026-11-21 2026-11-22   two days
+  dwell diff 44b0f1e                 the newest hunt against this one
   dwell diff --zeek logs/2026-11-21 --zeek logs/2026-11-22
   dwell diff -o json | jq -r '.new[].dwell.pair'`,
 		Args: cobra.MaximumNArgs(2),
@@ -86,6 +86,11 @@ func (a *app) diff(ctx context.Context, f *huntFlags, args []string) error {
 	remark, err := a.remarker(settings)
 	if err != nil {
 		return err
+	}
+	for _, text := range args {
+		if _, err := a.dayOrHunt(text); err != nil {
+			return err
+		}
 	}
 	var c change
 	if len(f.zeek) > 0 {
@@ -211,13 +216,25 @@ func (a *app) halves(ctx context.Context, st *store.Store, args []string) (befor
 	return before, after, err
 }
 
+// dayOrHunt reads what names a side: a day, or (the zero time) the id of a hunt or its beginning.
+func (a *app) dayOrHunt(text string) (time.Time, error) {
+	if isIDPrefix(text) {
+		return time.Time{}, nil
+	}
+	day, err := moment(text, a.Now())
+	if err != nil || !day.Equal(day.Truncate(24*time.Hour)) {
+		return time.Time{}, usage("%q is neither the id of a hunt, as `dwell status` prints it, nor a day (2026-11-22, yesterday, today)", text)
+	}
+	return day, nil
+}
+
 // side is that of a hunt's id, or the beginning of one, or of a day.
 func (a *app) side(ctx context.Context, st *store.Store, hunts []hunt.Document, text string) (half, error) {
-	if day, err := moment(text, a.Now()); err == nil && day.Equal(day.Truncate(24*time.Hour)) && !isIDPrefix(text) {
+	switch day, err := a.dayOrHunt(text); {
+	case err != nil:
+		return half{}, err
+	case !day.IsZero():
 		return sideOfSpan(ctx, st, hunts, text, day, day.AddDate(0, 0, 1))
-	}
-	if !isIDPrefix(text) {
-		return half{}, usage("%q is neither the id of a hunt, as `dwell status -o json` prints it, nor a day (2026-11-22, yesterday, today)", text)
 	}
 	var of *hunt.Document
 	for i := range hunts {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"dwell/internal/config"
 	"dwell/internal/hunt"
@@ -39,7 +40,7 @@ func newFindings(a *app) *cobra.Command {
 		Long: `List what hunts have stored. A finding is the same pair in hunt after hunt: its latest document is listed, of each hunt's
 newest revision.`,
 		Example: `  dwell findings                                        every finding, strongest first
-  dwell findings --severity high --age 7d               high and critical whose last connection is at most a week old
+  dwell findings --severity high --since 7d             high and critical whose last connection is at most a week old
   dwell findings --new 24h --country RU                 first seen today, with a destination there
   dwell findings --status escalated -o blocklist        for a firewall or resolver; -o stix and -o misp for other programs
   dwell findings --host WS-014                          all of one host or user, by name
@@ -48,24 +49,27 @@ newest revision.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.findings(c.Context(), &f) },
 	}
 	p := c.Flags()
+	p.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName { // as it was called once
+		return pflag.NormalizedName(map[bool]string{true: "since", false: name}[name == "age"])
+	})
 	p.StringVar(&f.severity, "severity", "", "this `severity` or more: low, medium, high, critical")
-	p.Float64Var(&f.minScore, "min-score", 0, "this score or more, 0 to 1")
+	p.Float64Var(&f.minScore, "min-score", 0, "this `score` or more, 0 to 1")
 	p.StringVar(&f.source, "source", "", "source `address` or network")
 	p.StringVar(&f.destination, "destination", "", "destination address, network or `name`; a name finds what is below it too")
-	p.StringVar(&f.age, "age", "", "last connection within this time, as in 24h or 7d (`duration`)")
-	p.StringSliceVar(&f.indicators, "indicator", nil, "with one of these: beacon, long_connection (long), strobe, dns_tunnel (dns)")
+	p.StringVar(&f.age, "since", "", "last connection within this time, as in 24h or 7d (`duration`)")
+	p.StringSliceVar(&f.indicators, "indicator", nil, "with one of these `indicators`: "+strings.Join(hunt.Indicators(), ", "))
 	p.StringVar(&f.campaign, "campaign", "", "findings of this campaign (`id`, or its beginning)")
 	p.StringVar(&f.host, "host", "", "of the host or user with this `name`, as DHCP, Kerberos, NTLM or DNS know it")
 	p.StringVar(&f.asn, "asn", "", "destination in this autonomous system (`number`), as in AS64500")
 	p.StringVar(&f.country, "country", "", "destination in this `country`, by its two letters")
 	p.StringVar(&f.ja4, "ja4", "", "with this JA4 `fingerprint` of the client")
 	p.StringVar(&f.new, "new", "", "first seen within this time (`duration`), as in 24h")
-	p.StringVar(&f.status, "status", "", "with this disposition: open, benign or escalated")
+	p.StringVar(&f.status, "status", "", "with this `disposition`: open, benign or escalated")
 	p.StringVar(&f.huntID, "hunt", "", "findings of this hunt (`id`)")
 	p.StringVar(&f.findingID, "id", "", "this finding only (`id`, or its beginning)")
 	p.BoolVar(&f.every, "every", false, "the documents of every hunt, not only the latest of each finding")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
-	p.StringVar(&f.sort, "sort", "score", "score, time, source, destination, connections or bytes")
+	p.StringVar(&f.sort, "sort", "score", "`order`: score, time, source, destination, connections or bytes")
 	f.listed(p)
 	p.StringVarP(&f.format, "output", "o", "", output.FormatHelp(false))
 	return c
@@ -281,7 +285,7 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	if f.age != "" {
 		age, err := config.ParseDuration(f.age)
 		if err != nil {
-			return filter, usage("--age: %v", err)
+			return filter, usage("--since: %v", err)
 		}
 		filter.Since = a.Now().Add(-age)
 	}

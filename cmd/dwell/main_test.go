@@ -7,6 +7,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -16,10 +18,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
+	"github.com/maxmind/mmdbwriter"
+	"github.com/maxmind/mmdbwriter/mmdbtype"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
@@ -94,6 +99,50 @@ func TestClusterScripts(t *testing.T) {
 				_, err := load.Load(t.Context(), client, load.Options{Paths: []string{ts.MkAbs(args[0])}})
 				ts.Check(err)
 			},
+			// owned ADDRESS NUMBER ORGANISATION COUNTRY says who holds a destination, as Security Onion's pipelines do in each record.
+			"owned": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(client.Do(t.Context(), es.Call{Op: "say who holds an address", Request: esapi.UpdateByQueryRequest{Index: []string{"logs-zeek-so"}, Refresh: &refreshed,
+					Body: strings.NewReader(fmt.Sprintf(`{"query":{"term":{"destination.ip":%q}},"script":{"source":"ctx._source.destination_geo = params.by; ctx._source.destination.geo = params.at",
+						"params":{"by":{"asn":%s,"organization_name":%q},"at":{"country_iso_code":%q}}}}`, args[0], args[1], args[2], args[3]))}}))
+			},
+			// webhook makes a receiver at $WEBHOOK that writes what it gets into the file webhook.
+			"webhook": func(ts *testscript.TestScript, _ bool, _ []string) {
+				var mu sync.Mutex
+				path := ts.MkAbs("webhook")
+				server := &http.Server{Addr: strings.TrimPrefix(ts.Getenv("WEBHOOK"), "http://"), ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+					mu.Lock()
+					defer mu.Unlock()
+					b, _ := io.ReadAll(r.Body)
+					f, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+					if err == nil {
+						_, _ = f.Write(append(b, '\n'))
+						_ = f.Close()
+					}
+				})}
+				l, err := net.Listen("tcp", server.Addr)
+				ts.Check(err)
+				go func() { _ = server.Serve(l) }() // ends with Close
+				ts.Defer(func() { _ = server.Close() })
+			},
+			// databases DIRECTORY NETWORK NUMBER ORGANISATION COUNTRY writes asn.mmdb and country.mmdb.
+			"databases": func(ts *testscript.TestScript, _ bool, args []string) {
+				_, network, err := net.ParseCIDR(args[1])
+				ts.Check(err)
+				number, err := strconv.ParseUint(args[2], 10, 32)
+				ts.Check(err)
+				for kind, record := range map[string]mmdbtype.Map{
+					"GeoLite2-ASN":     {"autonomous_system_number": mmdbtype.Uint32(number), "autonomous_system_organization": mmdbtype.String(args[3])},
+					"GeoLite2-Country": {"country": mmdbtype.Map{"iso_code": mmdbtype.String(args[4])}},
+				} {
+					w, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, RecordSize: 24, BuildEpoch: 1_767_225_600, IncludeReservedNetworks: true})
+					ts.Check(err)
+					ts.Check(w.Insert(network, record))
+					f, err := os.Create(filepath.Join(ts.MkAbs(args[0]), kind+".mmdb"))
+					ts.Check(err)
+					_, err = w.WriteTo(f)
+					ts.Check(errors.Join(err, f.Close()))
+				}
+			},
 			// alert FILE puts one alert where Suricata's are.
 			"alert": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Check(client.Do(t.Context(), es.Call{Op: "make the index of alerts", Request: esapi.IndicesCreateRequest{Index: "logs-suricata.alerts-so",
@@ -115,6 +164,9 @@ func TestClusterScripts(t *testing.T) {
 		},
 	})
 }
+
+// refreshed is for requests whose changes the next one is to see.
+var refreshed = true
 
 // otherAuthority is the certificate of an authority that signed nothing here.
 func otherAuthority(t *testing.T) []byte {

@@ -26,7 +26,7 @@ type listFlags struct {
 
 // listed adds the flags.
 func (f *listFlags) listed(p *pflag.FlagSet) {
-	p.IntVar(&f.limit, "limit", 0, "maximum number of findings, strongest first (0: all; a table on a terminal has the first 20)")
+	p.IntVar(&f.limit, "limit", 0, "maximum `number` of findings, strongest first (0: all; a table on a terminal has the first 20)")
 	p.BoolVar(&f.all, "all", false, "print all findings on a terminal, too")
 	p.BoolVar(&f.expand, "expand", false, "in tables, an entry for each finding of a campaign instead of one for all")
 	p.BoolVar(&f.noPager, "no-pager", false, "print on the terminal even what is longer than it (else $DWELL_PAGER, $PAGER or less)")

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -55,6 +57,12 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 		Version:       version,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if !slices.Contains(values()["color"], a.colorWhen) {
+				return usage("--color %q is not one of auto, always, never", a.colorWhen)
+			}
+			return nil
+		},
 	}
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
@@ -65,8 +73,18 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	p.StringArrayVar(&a.set, "set", nil, "set any setting for this run, as `KEY=VALUE` (repeatable; secrets are refused)")
 	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress or remarks, only errors and warnings")
 	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")
-	p.StringVar(&a.colorWhen, "color", "auto", "colour: auto, always or never")
-	root.AddCommand(newHunt(a), newServe(a), newFindings(a), newShow(a), newHost(a), newWho(a), newDiff(a), newTriage(a), newStatus(a), newCheck(a), newInstall(a), newSimulate(a), newConfig(a), newSafelist(a), newMan(a), newVersion(a))
+	p.StringVar(&a.colorWhen, "color", "auto", "`when` to colour: auto, always or never")
+	root.SetHelpFunc(a.help)
+	group(root, map[string][]*cobra.Command{
+		groupHunt:   {newHunt(a), newDiff(a)},
+		groupLook:   {newFindings(a), newShow(a), newHost(a), newWho(a)},
+		groupDecide: {newTriage(a), newSafelist(a)},
+		groupRun:    {newServe(a), newStatus(a), newCheck(a)},
+		groupSetUp:  {newInstall(a), newConfig(a), newSimulate(a), newMan(a), newVersion(a)},
+	})
+	root.SetHelpCommand(newHelp())
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		strict(c)
 	}
@@ -75,17 +93,29 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	return root
 }
 
-// strict makes wrong arguments of a command, and of those below it, usage errors.
+// strict makes wrong arguments of a command, and of those below it, usage errors. A command that is only its subcommands prints its help.
 func strict(c *cobra.Command) {
 	if c.Args == nil {
 		c.Args = cobra.NoArgs
 	}
+	if !c.Runnable() {
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
 	args := c.Args
 	c.Args = func(c *cobra.Command, list []string) error {
-		if err := args(c, list); err != nil {
-			return usageError{err}
+		err := args(c, list)
+		want := strings.TrimSuffix(c.UseLine(), " [flags]")
+		switch {
+		case err == nil:
+			return nil
+		case c.HasAvailableSubCommands():
+			return usage("unknown command %q for %q", list[0], c.CommandPath())
+		case want == c.CommandPath():
+			return usage("%s takes no argument, and %q is one", want, list[0])
+		case len(list) == 0:
+			return usage("an argument is missing: %s", want)
 		}
-		return nil
+		return usage("these arguments are too many (%d): %s", len(list), want)
 	}
 	for _, sub := range c.Commands() {
 		strict(sub)

@@ -49,7 +49,7 @@ Where Elasticsearch is configured, stored findings that match are re-marked.`,
 	p.StringVar(&f.reason, "reason", "", "`text`: why this is no threat (required)")
 	p.StringVar(&f.owner, "owner", "", "`name` of who decides (default: the user's login name)")
 	p.StringVar(&f.expires, "expires", "", "expires on this `day` (UTC), 2027-06-30, or after so many days, 180d")
-	p.StringVar(&f.name, "name", "", "the rule's name (default: made of what it matches)")
+	p.StringVar(&f.name, "name", "", "the rule's `name` (default: made of what it matches)")
 	p.StringVar(&f.destination, "destination", "", "a rule for this destination from any source: an address, a network, a `name` (with its port) or a fingerprint")
 	p.StringVar(&f.asn, "asn", "", "a rule for every destination in this autonomous system (`number`), as in AS64500, from any source")
 	p.BoolVar(&f.byID, "by-id", false, "match this one finding by its id and nothing else")

@@ -183,6 +183,8 @@ type serveJob struct {
 	log    *slog.Logger
 	// silent says that it was told that no connection arrives.
 	silent bool
+	// unsent says that alerts wait for their receivers.
+	unsent bool
 }
 
 var _ schedule.Job = (*serveJob)(nil)
@@ -220,6 +222,9 @@ func (j *serveJob) Clock(ctx context.Context) (es.Clock, error) {
 // Past is schedule.Job's: by the identity of the hunt that Hunt would carry out. Held hunts count, since they are stored first.
 func (j *serveJob) Past(ctx context.Context, windows []hunt.Window) (map[time.Time]hunt.Past, error) {
 	settings, options, st, err := j.ready(ctx)
+	if settings != nil {
+		j.handOn(ctx, settings) // whether the cluster answers or not
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -307,8 +312,9 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err erro
 		log.Warn("note", "note", n)
 	}
 	for _, err := range report.Undelivered {
-		log.Error("alerts are stored but were not delivered", "error", err)
+		log.Error("alerts are stored but cannot be handed on", "error", err)
 	}
+	j.handOn(ctx, settings)
 	if report.Held != nil {
 		log.Warn("results wait on this host: the cluster does not accept them", "error", report.Held, "directory", j.hold.dir)
 	} else {
@@ -340,7 +346,21 @@ func (j *serveJob) arriving(ctx context.Context, source hunt.Source, doc *hunt.D
 // Waiting is schedule.Job's.
 func (j *serveJob) Waiting() bool {
 	st, err := j.hold.spool.Status()
-	return err == nil && st.Hunts > 0
+	return err == nil && st.Hunts > 0 || j.unsent
+}
+
+// handOn delivers alerts that wait; that it fails is logged when it begins.
+func (j *serveJob) handOn(ctx context.Context, settings *config.Loaded) {
+	failed := j.deliver(ctx, settings)
+	text, waits, err := j.undelivered(settings)
+	if failed = errors.Join(failed, err); failed != nil && !j.unsent {
+		j.log.Error("alerts are stored but were not delivered; they are sent again each minute", "error", failed, "state", text)
+	}
+	if j.unsent && waits.Alerts == 0 && failed == nil {
+		j.log.Info("alerts that waited are delivered")
+	}
+	j.unsent = waits.Alerts > 0
+	j.health.Notifications(waits.Alerts, waits.Lost)
 }
 
 // tell passes on what the spool holds.

@@ -186,7 +186,7 @@ func (f *huntFlags) reads(p *pflag.FlagSet) {
 // window adds the flags that choose what is read and how it is scored.
 func (f *huntFlags) window(p *pflag.FlagSet) {
 	f.reads(p)
-	p.StringSlice("indicator", nil, "`indicators` to look for: beacon, long_connection (long), strobe, dns_tunnel (dns) (default: all)")
+	p.StringSlice("indicator", nil, "`indicators` to look for: "+strings.Join(hunt.Indicators(), ", ")+" (default: all)")
 	p.Float64("min-score", 0, "print findings with this `score` or more (default 0.4; 0 prints every pair that was scored)")
 	p.String("profile", "", "`profile` that scores: dwell (calibrated, the default) or rita (as RITA v5 does)")
 }
@@ -255,8 +255,7 @@ func (d *painter) finding(f *hunt.Finding) {
 	for i, r := range f.Dwell.Reasons {
 		d.text(5, "  %d. %s", i+1, r)
 	}
-	parts := f.Dwell.Parts
-	d.text(4, "  score breakdown: beacon %.3f, long connection %.3f, strobe %.3f, DNS tunnel %.3f; benign explanation: %s", parts.Beacon, parts.LongConnection, parts.Strobe, parts.DNSTunnel, orNone(output.Explanation(f.Dwell.Explained)))
+	d.text(4, "  score breakdown: %s; benign explanation: %s", f.Dwell.Parts, orNone(output.Explanation(f.Dwell.Explained)))
 	for _, m := range f.Dwell.Modifiers {
 		d.text(8, "  %+.2f %s: %s", m.Value, m.Name, m.Reason)
 	}

@@ -36,14 +36,14 @@ labels.json beside the logs says what is what and why. The same seed and setting
   dwell hunt --zeek /tmp/day                                     and find them`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.simulate(c, &f) },
 	}
-	p := c.Flags()
+	p, sc := c.Flags(), simulate.Default()
 	p.StringVar(&f.out, "out", "", "`directory` to write to; it is made if need be")
-	p.StringVar(&f.scenario, "scenario", "", "YAML `file` with the scenario; what it does not name is as in the built-in one")
-	p.Uint64Var(&f.seed, "seed", 0, "random seed")
-	p.IntVar(&f.hosts, "hosts", 0, "how many workstations")
-	p.Float64Var(&f.rate, "rate", 0, "connections a workstation makes in an hour")
-	p.StringVar(&f.start, "start", "", "first moment, RFC 3339 (`time`)")
-	p.StringVar(&f.length, "length", "", "how long, as in 24h or 7d (`duration`)")
+	p.StringVar(&f.scenario, "scenario", "", "YAML `file` with the scenario; what it does not name is as in the built-in one, and flags go before it")
+	p.Uint64Var(&f.seed, "seed", sc.Seed, "`number` that random choices begin with")
+	p.IntVar(&f.hosts, "hosts", sc.Hosts, "`number` of workstations; servers come on top")
+	p.Float64Var(&f.rate, "rate", sc.Rate, "`number` of connections a workstation makes in an hour")
+	p.StringVar(&f.start, "start", sc.Start.Format(time.RFC3339), "first moment, RFC 3339 (`time`)")
+	p.StringVar(&f.length, "length", "24h", "how long, as in 24h or 7d (`duration`)")
 	p.BoolVar(&f.json, "json", false, "JSON lines, as Security Onion's Zeek writes, instead of TSV")
 	p.BoolVar(&f.gzip, "gzip", false, "compress the logs")
 	p.BoolVar(&f.hourly, "hourly", false, "one file per hour, in one directory per day, as Zeek rotates")

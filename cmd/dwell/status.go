@@ -25,7 +25,7 @@ func newStatus(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show the last stored hunts, their lag and errors",
 		Long: `Show the last hunts that were stored: window, how many connections, pairs and findings, whether the window was complete,
-what went wrong, and which hunts wait on this host for upload. LAG is how long after its window's end a hunt ran.`,
+what went wrong, which hunts wait on this host for upload, and which alerts for the webhook or syslog server. LAG is how long after its window's end a hunt ran.`,
 		Example: `  dwell status
   dwell status --last 50
   dwell status -o json | jq -r '.[] | select(.dwell.hunt.complete | not) | .dwell.window.start'`,
@@ -90,11 +90,16 @@ func (a *app) status(ctx context.Context, last int, format string) error {
 	return nil
 }
 
-// held says what waits on this host for the cluster to take it.
+// held says what waits on this host for the cluster to take it, and which alerts for their receivers.
 func (a *app) held(settings *config.Loaded) {
 	dir, err := settings.StateDir(a.Environ)
 	if err != nil {
 		return
+	}
+	if waits, _, err := a.undelivered(settings); err != nil {
+		a.warn("%v", err)
+	} else if waits != "" {
+		a.warn("%s", waits)
 	}
 	dir = filepath.Join(dir, "spool")
 	if _, err := os.Stat(dir); err != nil {

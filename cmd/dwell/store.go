@@ -31,16 +31,66 @@ func (a *app) openStore(settings *config.Loaded) (*store.Store, error) {
 			return nil, err
 		}
 		o.Alerts = &store.AlertOptions{MinSeverity: rank, Again: s.Again, PerHunt: s.PerHunt, PerHost: s.PerHost}
-		host, _ := os.Hostname()
-		sender, err := notify.New(notify.Options{Webhook: s.Webhook, Token: s.WebhookToken, Syslog: s.Syslog, CAFile: s.CAFile, Console: settings.Links.BaseURL, Hostname: host})
+		queue, err := a.notifications(settings)
 		if err != nil {
-			return nil, usageError{err}
+			return nil, err
 		}
-		if sender != nil {
-			o.Notify = sender.Send
+		if queue != nil {
+			o.Notify = queue.Add
 		}
 	}
 	return store.New(client, o), nil
+}
+
+// notifications are the alerts that wait to be handed on; nil where nobody is to get any.
+func (a *app) notifications(settings *config.Loaded) (*notify.Queue, error) {
+	s, host := settings.Alerts, ""
+	if !s.Enabled {
+		return nil, nil
+	}
+	host, _ = os.Hostname()
+	sender, err := notify.New(notify.Options{Webhook: s.Webhook, Token: s.WebhookToken, Syslog: s.Syslog, CAFile: s.CAFile, Console: settings.Links.BaseURL, Hostname: host})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	if sender == nil {
+		return nil, nil
+	}
+	dir, err := a.notifyDir(settings)
+	if err != nil {
+		return nil, usage("alerts.webhook and alerts.syslog need a state directory, in which alerts wait: %v", err)
+	}
+	return notify.NewQueue(dir, sender, a.Now), nil
+}
+
+// notifyDir is where alerts wait to be handed on.
+func (a *app) notifyDir(settings *config.Loaded) (string, error) {
+	dir, err := settings.StateDir(a.Environ)
+	return filepath.Join(dir, "notify"), err
+}
+
+// deliver hands on what waits, and says why something still does.
+func (a *app) deliver(ctx context.Context, settings *config.Loaded) error {
+	queue, err := a.notifications(settings)
+	if err != nil || queue == nil {
+		return err
+	}
+	return queue.Deliver(ctx)
+}
+
+// undelivered says which alerts wait on this host, or were given up; empty for none.
+func (a *app) undelivered(settings *config.Loaded) (text string, waiting notify.Waiting, err error) {
+	dir, err := a.notifyDir(settings)
+	if err != nil {
+		return "", waiting, nil // without a state directory nothing can wait
+	}
+	if waiting, err = notify.Look(dir); err != nil {
+		return "", waiting, err
+	}
+	if text = waiting.String(); text != "" {
+		text += " (" + dir + ")"
+	}
+	return text, waiting, nil
 }
 
 // loadStore is openStore by the settings in force, for commands that need nothing else of them.
@@ -144,10 +194,18 @@ func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loade
 		a.warn("not stored: %v", d)
 	}
 	for _, err := range report.Undelivered {
-		a.warn("alerts not delivered: %v", err)
+		a.warn("alerts not handed on: %v", err)
+	}
+	if err := a.deliver(ctx, settings); err != nil {
+		a.warn("alerts not delivered yet: %v", err)
+	}
+	if waits, _, err := a.undelivered(settings); err != nil {
+		a.warn("%v", err)
+	} else if waits != "" {
+		a.warn("%s; the next `dwell hunt --write` or `dwell serve` delivers what waits", waits)
 	}
 	if len(report.Undelivered) > 0 {
-		return codeError{exitFailed, "alerts are stored but were not delivered"}
+		return codeError{exitFailed, "alerts are stored but cannot be handed on"}
 	}
 	if n := len(report.Findings.Dead); n > 0 {
 		return codeError{exitFailed, fmt.Sprintf("%s refused by the cluster for good", hunt.Many(n, "finding"))}

@@ -40,7 +40,7 @@ deserves a safelist rule with an expiry; an escalated one a case.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.triage(c.Context(), &f, args) },
 	}
 	p := c.Flags()
-	p.StringVar(&f.status, "status", "", "benign, escalated or open")
+	p.StringVar(&f.status, "status", "", "`disposition`: benign, escalated or open (required)")
 	p.StringVar(&f.note, "note", "", "`text`: why (required)")
 	p.StringVar(&f.who, "who", "", "`name` of who records it (default: the user's login name)")
 	p.StringVar(&f.assignee, "assignee", "", "`name` of who takes care of it")
@@ -49,19 +49,21 @@ deserves a safelist rule with an expiry; an escalated one a case.`,
 		Use: "list", Short: "List current dispositions, newest first", Example: "  dwell triage list --status escalated", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.listDispositions(c.Context(), f.status) },
 	}
-	list.Flags().StringVar(&f.status, "status", "", "with this disposition only: benign, escalated or open")
+	list.Flags().StringVar(&f.status, "status", "", "with this `disposition` only: benign, escalated or open")
 	c.AddCommand(list)
 	return c
 }
 
 func (a *app) triage(ctx context.Context, f *triageFlags, args []string) error {
 	switch {
+	case len(args) == 0 && f.destination == "":
+		return usage("a finding is required: its id or pair, or --destination")
+	case f.status == "":
+		return usage("--status is required: benign, escalated or open")
 	case !slices.Contains([]string{hunt.Benign, hunt.Escalated, hunt.Open}, f.status):
 		return usage("--status %q is not one of benign, escalated, open", f.status)
 	case strings.TrimSpace(f.note) == "":
 		return usage("--note is required: the next analyst needs the reason")
-	case len(args) == 0 && f.destination == "":
-		return usage("a finding is required: its id or pair, or --destination")
 	}
 	if f.who == "" {
 		u, err := user.Current()

@@ -52,6 +52,14 @@ func run() int {
 		}
 		missed += n
 	}
+	if !*fast && match.MatchString("lists") {
+		n, err := printLists(context.Background(), os.Stdout)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "quality: lists:", err)
+			return 1
+		}
+		missed += n
+	}
 	if !*fast && match.MatchString("injection") {
 		dir, err := capturesDir()
 		if err != nil {

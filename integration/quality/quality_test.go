@@ -60,6 +60,21 @@ func TestFast(t *testing.T) {
 	}
 }
 
+// TestListOfADay: the simulated day of about a hundred hosts is a list that an analyst reads to the end, the implants first. (`make quality` has the
+// large site, too.)
+func TestListOfADay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hunts a whole day")
+	}
+	l, err := listed(t.Context(), days[0])
+	require.NoError(t, err)
+	require.Equal(t, 100, l.hosts)
+	require.LessOrEqual(t, l.lines, 30)
+	require.LessOrEqual(t, l.alerts, 24)
+	require.GreaterOrEqual(t, l.implants, 12, "of 13")
+	require.Empty(t, l.wrong)
+}
+
 func TestRowsHaveTheirOwnNames(t *testing.T) {
 	seen := map[string]bool{}
 	for _, x := range rows() {

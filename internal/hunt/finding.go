@@ -1,6 +1,7 @@
 package hunt
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -30,14 +31,20 @@ const (
 )
 
 // Indicators lists them.
-func Indicators() []string { return []string{Beacon, LongConnection, Strobe, DNSTunnel} }
+func Indicators() []string {
+	return []string{Beacon, LongConnection, Strobe, DNSTunnel, Presence, OnList}
+}
 
-// ParseIndicator parses an indicator, as in dwell.indicators or short: beacon, long, strobe, dns.
+// ParseIndicator parses an indicator, as dwell.indicators spells it; long and dns are short for two of them.
 func ParseIndicator(text string) (string, error) {
-	for short, name := range map[string]string{Beacon: Beacon, "long": LongConnection, Strobe: Strobe, "dns": DNSTunnel} {
-		if text == short || text == name {
-			return name, nil
-		}
+	switch text {
+	case "long":
+		return LongConnection, nil
+	case "dns":
+		return DNSTunnel, nil
+	}
+	if slices.Contains(Indicators(), text) {
+		return text, nil
 	}
 	return "", fmt.Errorf("indicator %q is not one of %s", text, strings.Join(Indicators(), ", "))
 }
@@ -404,6 +411,28 @@ type Parts struct {
 	LongConnection float64 `json:"long_connection"`
 	Strobe         float64 `json:"strobe"`
 	DNSTunnel      float64 `json:"dns_tunnel"`
+	Presence       float64 `json:"presence"`
+	Listed         float64 `json:"listed"`
+}
+
+// String lists what counts, the strongest first; what is zero is left out.
+func (p Parts) String() string {
+	type part struct {
+		name  string
+		value float64
+	}
+	all := []part{{Beacon, p.Beacon}, {LongConnection, p.LongConnection}, {Strobe, p.Strobe}, {DNSTunnel, p.DNSTunnel}, {Presence, p.Presence}, {OnList, p.Listed}}
+	slices.SortStableFunc(all, func(a, b part) int { return cmp.Compare(b.value, a.value) })
+	var out []string
+	for _, one := range all {
+		if one.value >= 0.0005 {
+			out = append(out, fmt.Sprintf("%s %.3f", strings.ReplaceAll(one.name, "_", " "), one.value))
+		}
+	}
+	if out == nil {
+		return "no indicator"
+	}
+	return strings.ReplaceAll(strings.Join(out, ", "), "dns", "DNS")
 }
 
 // Modifier is evidence that raised (Value > 0) or lowered a score.

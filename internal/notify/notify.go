@@ -91,24 +91,54 @@ func New(o Options) (*Sender, error) {
 	return s, errors.Join(CheckWebhook(o.Webhook), CheckSyslog(o.Syslog))
 }
 
-// Send hands the alerts of one hunt on, to all that is configured even where one of them fails.
-func (s *Sender) Send(ctx context.Context, alerts []store.Alert) error {
-	if len(alerts) == 0 {
-		return nil
+// The receivers, as files of the queue name them.
+const (
+	webhook = "webhook"
+	syslog  = "syslog"
+)
+
+// receivers are those that are configured.
+func (s *Sender) receivers() (out []string) {
+	if s.o.Webhook != "" {
+		out = append(out, webhook)
 	}
+	if s.o.Syslog != "" {
+		out = append(out, syslog)
+	}
+	return out
+}
+
+// body is what receivers get of one hunt.
+func (s *Sender) body(alerts []store.Alert) Body {
 	body := Body{Source: hunt.Module, HuntID: alerts[0].Dwell.HuntID, Window: alerts[0].Dwell.Window}
 	for i := range alerts {
 		body.Alerts = append(body.Alerts, s.item(&alerts[i]))
 	}
-	var failed []error
-	if s.o.Webhook != "" {
-		failed = append(failed, s.post(ctx, &body))
-	}
-	if s.o.Syslog != "" {
-		failed = append(failed, s.log(ctx, body.Alerts))
-	}
-	return errors.Join(failed...)
+	return body
 }
+
+// send hands a body to one receiver. done is how many of its alerts need not be sent again, also where an error says why the rest was not: those that
+// arrived, and those that the receiver will never take, which a refused error names.
+func (s *Sender) send(ctx context.Context, receiver string, body *Body) (done int, err error) {
+	if receiver == syslog {
+		return s.log(ctx, body.Alerts)
+	}
+	err = s.post(ctx, body)
+	var no refused
+	if err == nil || errors.As(err, &no) {
+		done = len(body.Alerts)
+	}
+	return done, err
+}
+
+// refused is why a receiver will never take alerts, however often they are sent.
+type refused struct {
+	alerts int
+	err    error
+}
+
+func (r refused) Error() string { return r.err.Error() }
+func (r refused) Unwrap() error { return r.err }
 
 func (s *Sender) item(a *store.Alert) Item {
 	d := &a.Dwell

@@ -32,11 +32,12 @@ func CheckSyslog(address string) error {
 	return nil
 }
 
-// log sends a message an alert, over one connection. Datagrams are not confirmed: over UDP only a host that cannot be reached is an error.
-func (s *Sender) log(ctx context.Context, items []Item) error {
+// log sends a message an alert, over one connection, and says how many are done. Datagrams are not confirmed: over UDP only a host that cannot be
+// reached is an error.
+func (s *Sender) log(ctx context.Context, items []Item) (done int, err error) {
 	u, err := url.Parse(s.o.Syslog)
 	if err != nil {
-		return CheckSyslog(s.o.Syslog)
+		return 0, CheckSyslog(s.o.Syslog)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 2*patient)
 	defer cancel()
@@ -50,31 +51,37 @@ func (s *Sender) log(ctx context.Context, items []Item) error {
 		conn, err = dialer.DialContext(ctx, u.Scheme, u.Host)
 	}
 	if err != nil {
-		return fmt.Errorf("syslog on %s: %w; the alerts are stored but were not delivered", u.Host, err)
+		return 0, fmt.Errorf("syslog on %s: %w", u.Host, err)
 	}
 	deadline, _ := ctx.Deadline()
 	errs := []error{conn.SetDeadline(deadline)}
-	for i := range items {
+	var no refused
+	for done = range items {
 		most := 0
 		if u.Scheme == "udp" {
 			most = largest
 		}
-		message, err := s.message(&items[i], time.Now(), most)
-		if err == nil && u.Scheme != "udp" {
+		message, err := s.message(&items[done], time.Now(), most)
+		if err != nil { // a single alert that cannot be sent holds up no other
+			no.alerts++
+			no.err = errors.Join(no.err, err)
+			continue
+		}
+		if u.Scheme != "udp" {
 			message = append(fmt.Appendf(nil, "%d ", len(message)), message...) // octet counting (RFC 6587, 3.4.1; RFC 5425, 4.3)
 		}
-		if err == nil {
-			_, err = conn.Write(message)
+		if _, err = conn.Write(message); err != nil {
+			_ = conn.Close() // what it says is said by the write
+			return done, fmt.Errorf("syslog on %s: after %d of %d messages: %w", u.Host, done, len(items), err)
 		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("syslog on %s: after %d of %d messages: %w", u.Host, i, len(items), err))
-			break
-		}
+	}
+	if no.err != nil {
+		errs = append(errs, no)
 	}
 	if err := errors.Join(append(errs, conn.Close())...); err != nil {
-		return fmt.Errorf("syslog on %s: %w", u.Host, err)
+		return len(items), fmt.Errorf("syslog on %s: %w", u.Host, err)
 	}
-	return nil
+	return len(items), nil
 }
 
 // message is one alert by RFC 5424. Its text is the item as JSON; beyond most bytes (0: any number) the reasons are left out, weakest first.

@@ -16,7 +16,7 @@ import (
 
 // A webhook is tried so often more, the first time after a moment and then with twice the pause.
 const (
-	tries   = 4
+	tries   = 2
 	pause   = 2 * time.Second
 	patient = 15 * time.Second
 )
@@ -71,8 +71,12 @@ func (s *Sender) post(ctx context.Context, body *Body) error {
 	}
 	defer res.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
+	switch res.StatusCode {
+	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
+		return refused{len(body.Alerts), fmt.Errorf("webhook on %s: answered %d: it does not take what dwell sends", u.Host, res.StatusCode)}
+	}
 	if res.StatusCode < 200 || res.StatusCode > 299 {
-		return fmt.Errorf("webhook on %s: answered %d; the alerts are stored but were not delivered", u.Host, res.StatusCode)
+		return fmt.Errorf("webhook on %s: answered %d", u.Host, res.StatusCode)
 	}
 	return nil
 }

@@ -36,6 +36,8 @@ type Health struct {
 	dead      prometheus.Gauge
 	bytes     prometheus.Gauge
 	damaged   prometheus.Gauge
+	unsent    prometheus.Gauge
+	lost      prometheus.Gauge
 	read      prometheus.Counter
 	last      prometheus.Gauge
 	data      prometheus.Gauge
@@ -57,6 +59,8 @@ func NewHealth(version string) *Health {
 		spooled: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_hunts", Help: "Hunts waiting on this host for upload."}),
 		bytes:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_bytes", Help: "Size of the spool, damaged files and dead letters included."}),
 		damaged: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_damaged_files", Help: "Files of waiting hunts that could not be read and were set aside."}),
+		unsent:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_notifications_waiting", Help: "Alerts waiting on this host for the webhook or syslog server."}),
+		lost:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_notifications_lost", Help: "Alerts given up: no room for them, or refused by their receiver."}),
 		last:    prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_last_hunt_connections", Help: "Connections that the last hunt read."}),
 		data: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_newest_connection_timestamp_seconds",
 			Help: "When the newest connection in the cluster started, as of the last hunt, Unix time."}),
@@ -69,7 +73,7 @@ func NewHealth(version string) *Health {
 	for _, outcome := range []string{"complete", "incomplete", "empty", "held", "failed"} {
 		h.hunts.WithLabelValues(outcome)
 	}
-	h.registry.MustRegister(h.hunts, h.duration, h.findings, h.windowEnd, h.due, h.missed, h.spooled, h.bytes, h.damaged, h.dead, h.read, h.last, h.data, h.clock, build)
+	h.registry.MustRegister(h.hunts, h.duration, h.findings, h.windowEnd, h.due, h.missed, h.spooled, h.bytes, h.damaged, h.unsent, h.lost, h.dead, h.read, h.last, h.data, h.clock, build)
 	return h
 }
 
@@ -144,6 +148,12 @@ func (h *Health) Spool(hunts, dead, damaged int, bytes int64) {
 	h.dead.Set(float64(dead))
 	h.damaged.Set(float64(damaged))
 	h.bytes.Set(float64(bytes))
+}
+
+// Notifications says how many alerts wait on this host for their receivers, and how many were given up.
+func (h *Health) Notifications(waiting, lost int) {
+	h.unsent.Set(float64(waiting))
+	h.lost.Set(float64(lost))
 }
 
 // Ready reports whether the service can hunt and has data to hunt in, and if not, why.

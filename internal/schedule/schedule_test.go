@@ -436,6 +436,7 @@ func TestMetricsAreClean(t *testing.T) {
 	h.Looked(2, nil)
 	h.Missed(4)
 	h.Spool(1, 2, 3, 4000)
+	h.Notifications(5, 6)
 	problems, err := testutil.GatherAndLint(h.registry)
 	require.NoError(t, err)
 	require.Empty(t, problems)
@@ -450,7 +451,7 @@ func TestMetricsAreClean(t *testing.T) {
 	for _, line := range []string{`dwell_hunts_total{outcome="complete"} 1`, `dwell_hunts_total{outcome="held"} 1`, `dwell_hunts_total{outcome="failed"} 0`, `dwell_hunts_total{outcome="empty"} 1`,
 		"dwell_last_hunt_connections 0", "dwell_clock_skew_seconds -2", "dwell_spool_damaged_files 3", "dwell_spool_bytes 4000",
 		`dwell_findings{severity="high"} 3`, "dwell_window_end_timestamp_seconds 1.7724456e+09", "dwell_windows_due 2", "dwell_windows_missed_total 4",
-		"dwell_spool_hunts 1", "dwell_dead_letters 2", `dwell_build_info{version="1.2.3"} 1`} {
+		"dwell_spool_hunts 1", "dwell_notifications_waiting 5", "dwell_notifications_lost 6", "dwell_dead_letters 2", `dwell_build_info{version="1.2.3"} 1`} {
 		require.Contains(t, body, line)
 	}
 	code, _ = get("/readyz")

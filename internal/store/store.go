@@ -18,7 +18,7 @@ type Options struct {
 	BulkDocs int
 	// Alerts, if set, makes Write raise alerts; nil means none.
 	Alerts *AlertOptions
-	// Notify, if set, hands alerts on that were raised just now.
+	// Notify, if set, takes alerts that were raised just now, to hand them on. The hunt's document is written when it has them.
 	Notify func(ctx context.Context, raised []Alert) error
 	// Now is the clock that measures how long writing took; nil means time.Now.
 	Now func() time.Time

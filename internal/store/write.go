@@ -32,7 +32,7 @@ type Report struct {
 	// stored before this one.
 	Held     error
 	Replayed int
-	// Undelivered is why alerts, which are stored, did not reach those who are to be told (Options.Notify).
+	// Undelivered is why alerts, which are stored, could not be handed on (Options.Notify).
 	Undelivered []error
 	// Notes are remarks for people; nothing in them is a loss.
 	Notes []string

@@ -171,7 +171,7 @@ func pair() Dashboard {
 		{Title: "Hosts", Kind: Table, Y: 11, W: 24, H: 12, Dataset: finding, Drill: "dwell-host", By: []Group{top("source.ip", "Source", 50)},
 			Values: []Value{score(), latest("dwell.evidence.host.names", "Host name"), {Min, "event.start", "First seen"}, dwellTime(), latest("dwell.disposition", "Disposition")}},
 		{Title: "Score breakdown", Kind: Lines, X: 24, Y: 11, W: 24, H: 12, Dataset: finding, By: []Group{byTime()},
-			Values: []Value{{Max, "dwell.parts.beacon", "Beacon"}, {Max, "dwell.parts.long_connection", "Long connection"}, {Max, "dwell.parts.strobe", "Strobe"}, {Max, "dwell.parts.dns_tunnel", "DNS tunnel"}}},
+			Values: []Value{{Max, "dwell.parts.beacon", "Beacon"}, {Max, "dwell.parts.long_connection", "Long connection"}, {Max, "dwell.parts.strobe", "Strobe"}, {Max, "dwell.parts.dns_tunnel", "DNS tunnel"}, {Max, "dwell.parts.presence", "Presence"}}},
 		{Title: "Interval over hunts", Kind: Lines, Y: 23, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Average, "beacon.period", "Interval"}, {Average, "beacon.interval.top", "Most frequent interval"}}},
 		{Title: "Bytes over hunts", Kind: Bars, X: 24, Y: 23, W: 24, H: 12, Dataset: finding, By: []Group{byTime()}, Values: []Value{{Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}}},
 		{Title: "RITA v5 scores", Kind: Table, Y: 35, W: 24, H: 10, Dataset: finding, By: []Group{top("dwell.pair", "Pair", 10)},

@@ -41,7 +41,7 @@ func TestFilesAreUpToDate(t *testing.T) {
 func TestEveryKindOfAlertHasAPlaybook(t *testing.T) {
 	files, err := Files()
 	require.NoError(t, err)
-	for _, indicator := range append(hunt.Indicators(), hunt.Presence, hunt.OnList) {
+	for _, indicator := range hunt.Indicators() {
 		rule := material.Rule([]string{indicator})
 		require.Contains(t, files, "soc/playbooks/"+rule.UUID+".yaml", indicator)
 		require.Contains(t, files, "soc/sigma/"+rule.UUID+".yml", indicator)

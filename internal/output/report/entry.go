@@ -162,7 +162,7 @@ func (e *entry) Classes() string {
 
 // known reports whether an indicator is one of dwell's, which is safe as a CSS class.
 func known(indicator string) bool {
-	return slices.Contains(append(hunt.Indicators(), hunt.Presence, hunt.OnList), indicator)
+	return slices.Contains(hunt.Indicators(), indicator)
 }
 
 // Sorts are the numbers that the script sorts by: score, hosts, connections, first and last connection (minutes), dwell

@@ -118,7 +118,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	if p.wanted.LooksFor("strobe") && !rolled {
 		k.strobe = p.Strobe(p.series, p.window)
 	}
-	if p.wanted.LooksFor("beacon") && (!rolled || kind == scoring.QueriesKey) {
+	if (p.wanted.LooksFor("beacon") || p.wanted.LooksFor(hunt.Presence)) && (!rolled || kind == scoring.QueriesKey) {
 		k.presence = p.Presence(p.series, p.window)
 	}
 	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll && !p.listed {

@@ -221,7 +221,7 @@ func resolvers(all []*asked) iter.Seq[netip.Addr] {
 func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evidence.Subject {
 	q := a.queries
 	sub := s.m.TunnelOf(q)
-	f := s.m.Finding(sub, hunt.Parts{Beacon: v.Beacon, DNSTunnel: v.DNSTunnel})
+	f := s.m.Finding(sub, hunt.Parts{Beacon: v.Beacon, DNSTunnel: v.DNSTunnel, Presence: v.Presence, Listed: v.Listed})
 	f.Destination.Domain = q.Domain
 	f.Dwell.InternalIP = q.Client
 	k := a.key

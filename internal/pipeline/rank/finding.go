@@ -17,7 +17,7 @@ import (
 func (s *search) subject(k *key, tested int) *evidence.Subject {
 	values := k.indicators(tested)
 	f := s.m.Finding(&material.Subject{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},
-		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe})
+		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe, Presence: values.Presence, Listed: values.Listed})
 	f.Beacon, f.Dwell.Timeline, f.Dwell.DwellTime = k.beaconFields(tested), k.timeline, k.began(values, s.m.Window)
 	f.Dwell.Evidence = &hunt.Evidence{}
 	if k.count > 1 || k.Name != "" && k.count > 0 {
