@@ -255,9 +255,15 @@ func (d *painter) finding(f *hunt.Finding) {
 	for i, r := range f.Dwell.Reasons {
 		d.text(5, "  %d. %s", i+1, r)
 	}
-	d.text(4, "  score breakdown: %s; benign explanation: %s", f.Dwell.Parts, orNone(output.Explanation(f.Dwell.Explained)))
+	breakdown, words := f.Dwell.Parts.String(), strings.NewReplacer("_", " ")
 	for _, m := range f.Dwell.Modifiers {
-		d.text(8, "  %+.2f %s: %s", m.Value, m.Name, m.Reason)
+		breakdown += fmt.Sprintf(", %s %+.2f", words.Replace(m.Name), m.Value)
+	}
+	d.text(4, "  score breakdown: %s; benign explanation: %s", breakdown, orNone(output.Explanation(f.Dwell.Explained)))
+	for _, m := range f.Dwell.Modifiers {
+		if !slices.Contains(f.Dwell.Reasons, m.Reason) { // one that is among the reasons is not said twice
+			d.text(4, "  %s: %s", words.Replace(m.Name), m.Reason)
+		}
 	}
 	if e := f.Dwell.Evidence; e != nil && e.Host != nil {
 		h := e.Host
@@ -278,7 +284,7 @@ func (d *painter) finding(f *hunt.Finding) {
 	}
 	if b := f.Beacon; b != nil {
 		if b.Score != nil {
-			d.text(4, "  beacon: score %.3f, every %s ±%.0f%%, %s check-ins, %.0f%% of the intervals, %.0f%% of the window, log10 p %.1f", *b.Score, scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage, *b.PValueLog)
+			d.text(4, "  beacon: every %s ±%.0f%%, %s check-ins, %.0f%% of the intervals, %.0f%% of the window", scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage)
 		}
 		if b.RITA != nil {
 			d.text(4, "  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, hunt.Count(*b.RITAConnections))

@@ -90,6 +90,8 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 		if g, ok := o.Groups[f.Dwell.FindingID]; ok {
 			ids[i] = g.Campaign.ID[:min(len(g.Campaign.ID), len(ids[i]))]
 			facts = slices.Insert(facts, len(whole), fmt.Sprintf("campaign of %s, strongest %s", hunt.Many(g.Members, "finding"), f.Source.IP))
+		} else if who := user(f); who != "" && width >= fullWidth {
+			facts = slices.Insert(facts, len(whole), who)
 		}
 		if s := status(f); s != "-" && s != hunt.Open && width < fullWidth {
 			facts = slices.Insert(facts, len(whole), strings.ToUpper(s))
@@ -145,15 +147,14 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 	host := lineColumn{head: "HOST", least: 15}
 	to := lineColumn{head: "DESTINATION", least: 20, tail: true, value: Destination}
 	rhythm := lineColumn{head: "RHYTHM", least: 18, value: Rhythm}
-	named := hostOf
 	if width >= fullWidth {
-		named = func(f *hunt.Finding) string { return strings.TrimSpace(hostOf(f) + " " + user(f)) }
+		host.least, to.least, rhythm.least = 18, 18, 24
 	}
 	host.value = func(f *hunt.Finding) string {
 		if g, ok := groups[f.Dwell.FindingID]; ok {
 			return g.hosts()
 		}
-		return named(f)
+		return hostOf(f)
 	}
 	if width < fullWidth {
 		return []lineColumn{rank, severity, host, to, rhythm}
@@ -226,7 +227,7 @@ func hostOf(f *hunt.Finding) string {
 
 func user(f *hunt.Finding) string {
 	if e := f.Dwell.Evidence; e != nil && e.Host != nil && len(e.Host.Users) > 0 {
-		return "(" + e.Host.Users[0] + ")"
+		return e.Host.Users[0]
 	}
 	return ""
 }
