@@ -1,6 +1,9 @@
 package hunt
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // Campaign is what several internal hosts have in common: a destination, a name pattern, or a rare certificate or
 // fingerprint. Software fleets and outbreaks both look like this; the score says which is likelier.
@@ -63,7 +66,7 @@ func SubjectOf(f *Finding) string {
 		from += " at " + d.Sensor
 	}
 	to := f.Destination.Domain
-	if e := d.Evidence; to == "" && e != nil && len(e.Names) == 1 && f.rollUp() == "" {
+	if e := d.Evidence; to == "" && e != nil && len(e.Names) == 1 && f.rollUp() == "" && !f.nameless() {
 		to = e.Names[0]
 	}
 	if d.DNS != nil {
@@ -73,6 +76,12 @@ func SubjectOf(f *Finding) string {
 		to = SideOf(f).String()
 	}
 	return from + " > " + to
+}
+
+// nameless says that the host itself asked for no name: one that is known then is what somebody else resolved, or what a certificate claims.
+func (f *Finding) nameless() bool {
+	p := f.Dwell.Evidence.Protocol
+	return p != nil && slices.ContainsFunc(p.Oddities, func(o string) bool { return o == "no_name" || o == "bare_address" })
 }
 
 // CampaignID is the id of a campaign.
