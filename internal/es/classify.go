@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Cause is Elasticsearch's error object: of a whole request, of a bulk item or of a failed shard.
+// Cause is Elasticsearch's error object of a request, a bulk item or a failed shard.
 type Cause struct {
 	Type       string  `json:"type"`
 	Reason     string  `json:"reason"`
@@ -14,7 +14,7 @@ type Cause struct {
 	Durability string  `json:"durability"`
 	RootCause  []Cause `json:"root_cause"`
 	CausedBy   *Cause  `json:"caused_by"`
-	// FailedShards is what a search_phase_execution_exception carries.
+	// FailedShards belong to a search_phase_execution_exception.
 	FailedShards []ShardFailure `json:"failed_shards"`
 }
 
@@ -25,8 +25,8 @@ type ShardFailure struct {
 	Reason Cause  `json:"reason"`
 }
 
-// byType is what is known of error types that mean the same whatever the status. Types that need a second look
-// (breakers, blocks, security) are settled in kindOf. Sources: docs/facts/elasticsearch.md, 3.1 and 3.3.
+// byType returns the kind of error types that mean the same for any status. kindOf handles the others (breakers,
+// blocks, security). Sources: docs/facts/elasticsearch.md, 3.1 and 3.3.
 func byType(t string) (Kind, bool) {
 	switch t {
 	case "es_rejected_execution_exception", "too_many_requests":
@@ -52,7 +52,7 @@ func byType(t string) (Kind, bool) {
 	return Fatal, false
 }
 
-// kindOf settles one cause without looking below it.
+// kindOf classifies one cause without its inner causes.
 func kindOf(status int, c *Cause) (Kind, bool) {
 	switch c.Type {
 	case "circuit_breaking_exception":
@@ -61,7 +61,8 @@ func kindOf(status int, c *Cause) (Kind, bool) {
 		}
 		return Overload, true
 	case "cluster_block_exception":
-		// "SERVICE_UNAVAILABLE/1/state not recovered / initialized" and "SERVICE_UNAVAILABLE/2/no master" pass by themselves.
+		// "SERVICE_UNAVAILABLE/1/state not recovered / initialized" and "SERVICE_UNAVAILABLE/2/no master" are
+		// temporary.
 		if strings.Contains(c.Reason, "SERVICE_UNAVAILABLE") {
 			return Retryable, true
 		}
@@ -72,11 +73,12 @@ func kindOf(status int, c *Cause) (Kind, bool) {
 		}
 		return Permission, true
 	case "exception":
-		if strings.Contains(c.Reason, "must be explicitly enabled") { // Security is switched off.
+		if strings.Contains(c.Reason, "must be explicitly enabled") { // security is disabled
 			return NotFound, true
 		}
 	case "illegal_argument_exception":
-		// The only way the server says that a text field cannot be aggregated, or that a field differs between indices.
+		// The server's only way to report that a text field cannot be aggregated, or that indices map a field
+		// differently.
 		if strings.Contains(c.Reason, "ielddata is disabled") || strings.Contains(c.Reason, "not optimised for operations that require per-document") ||
 			strings.Contains(c.Reason, "is not supported for aggregation") {
 			return Mapping, true
@@ -85,7 +87,7 @@ func kindOf(status int, c *Cause) (Kind, bool) {
 	return byType(c.Type)
 }
 
-// byStatus is the last resort, for answers without a type we know.
+// byStatus is the fallback for answers of unknown type.
 func byStatus(status int) Kind {
 	switch status {
 	case 401:
@@ -109,8 +111,8 @@ func byStatus(status int) Kind {
 	return Fatal
 }
 
-// specific walks the causes and gives the first of which something is known, inner causes before the wrapper that
-// only says that a phase failed; failing that, the outermost.
+// specific returns the first cause with a known kind, inner causes before the wrapper that only reports a failed phase.
+// Without one it returns the outermost cause.
 func specific(status int, c *Cause) (*Cause, Kind) {
 	if found, kind, ok := walk(status, c, 0); ok {
 		return found, kind
@@ -128,12 +130,12 @@ func specific(status int, c *Cause) (*Cause, Kind) {
 		}
 	}
 	if c.Reason == "" && c.CausedBy != nil && c.CausedBy.Reason != "" {
-		return c.CausedBy, kind // "Search rejected due to missing shards" stands there.
+		return c.CausedBy, kind // "Search rejected due to missing shards" is there
 	}
 	return c, kind
 }
 
-// maxCauses bounds the walk: causes come off the wire.
+// maxCauses limits the walk, because causes come from the network.
 const maxCauses = 16
 
 func walk(status int, c *Cause, depth int) (*Cause, Kind, bool) {
@@ -163,10 +165,10 @@ func walk(status int, c *Cause, depth int) (*Cause, Kind, bool) {
 	return nil, Fatal, false
 }
 
-// Classify makes an error of a status and Elasticsearch's error object, whole request or bulk item alike.
+// Classify makes an error from a status and Elasticsearch's error object, of a whole request or a bulk item.
 func Classify(op, index string, status int, c Cause) *Error {
 	found, kind := specific(status, &c)
-	// What the server advises here is what we never do.
+	// Drop the server's advice: dwell never allows partial results.
 	reason, _, _ := strings.Cut(found.Reason, ". Consider using `allow_partial_search_results`")
 	e := &Error{Kind: kind, Op: op, Index: index, Status: status, Type: found.Type, Reason: oneLine(reason)}
 	if e.Index == "" {
@@ -176,7 +178,7 @@ func Classify(op, index string, status int, c Cause) *Error {
 	return e
 }
 
-// classifyBody does the same for a raw answer that was not a 2xx.
+// classifyBody is Classify for a raw answer that is not a 2xx.
 func classifyBody(op, index string, status int, body []byte) *Error {
 	var answer struct {
 		Error json.RawMessage `json:"error"`
@@ -184,7 +186,7 @@ func classifyBody(op, index string, status int, body []byte) *Error {
 	var c Cause
 	if json.Unmarshal(body, &answer) == nil && len(answer.Error) > 0 {
 		if json.Unmarshal(answer.Error, &c) != nil {
-			// Some endpoints give the error as a plain string.
+			// Some endpoints return the error as a plain string.
 			_ = json.Unmarshal(answer.Error, &c.Reason)
 		}
 	}
@@ -231,7 +233,7 @@ func hint(e *Error) string {
 	return ""
 }
 
-// permissionHint names the missing privilege and index out of the server's sentence.
+// permissionHint extracts the missing privilege and the index from the server's message.
 func permissionHint(reason string) string {
 	var b strings.Builder
 	b.WriteString("the user or API key lacks a privilege")

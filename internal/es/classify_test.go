@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The bodies of buckets, timeouts, conflicts and credentials were recorded from Elasticsearch 8.19.21 and shortened; the
-// others follow the types and reasons that docs/facts/elasticsearch.md, 3.1 and 3.3, names.
+// The bodies of buckets, timeouts, conflicts and credentials were recorded from Elasticsearch 8.19.21 and shortened;
+// the others follow docs/facts/elasticsearch.md, 3.1 and 3.3.
 func TestClassify(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -59,7 +59,7 @@ func TestClassifyBulkItem(t *testing.T) {
 		Status int   `json:"status"`
 		Error  Cause `json:"error"`
 	}
-	// Recorded from Elasticsearch 8.19.21, a create of an id that is there.
+	// Recorded from Elasticsearch 8.19.21: create of an existing id.
 	require.NoError(t, json.Unmarshal([]byte(`{"status":409,"error":{"type":"version_conflict_engine_exception","reason":"[1]: version conflict, document already exists (current version [1])","index_uuid":"u","shard":"0","index":"i"}}`), &item))
 	e := Classify("bulk", "", item.Status, item.Error)
 	require.Equal(t, Conflict, e.Kind)
@@ -71,7 +71,7 @@ func TestPermissionHintNamesPrivilegeAndIndex(t *testing.T) {
 	require.Contains(t, e.Hint, "one of the index privileges read,all on logs-zeek-so")
 }
 
-// Recorded from Elasticsearch 8.19.21, of whose index one of two shards had no node.
+// Recorded from Elasticsearch 8.19.21: one of the index's two shards had no node.
 func TestMissingShards(t *testing.T) {
 	e := classifyBody("search", "i", 503, []byte(`{"error":{"root_cause":[],"type":"search_phase_execution_exception","reason":"","phase":"query","grouped":true,"failed_shards":[],`+
 		`"caused_by":{"type":"search_phase_execution_exception","reason":"Search rejected due to missing shards [[i][1]]. Consider using `+"`allow_partial_search_results`"+` setting to bypass this error.",`+
@@ -91,7 +91,7 @@ func TestReasonsAreOneShortLine(t *testing.T) {
 	require.True(t, strings.HasSuffix(e.Reason, "é..."))
 }
 
-// A cause that contains itself many times over must not cost the stack.
+// Deeply nested causes must not exhaust the stack.
 func TestClassifyDeepCauses(t *testing.T) {
 	c := Cause{Type: "too_many_buckets_exception"}
 	for range 10_000 {

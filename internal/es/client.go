@@ -28,37 +28,39 @@ const (
 	DefaultBackoffMax = 15 * time.Second
 )
 
-// Config says where the cluster is, how to prove who we are, and how patient to be.
+// Config is how to reach and authenticate to the cluster, and how long to wait.
 type Config struct {
-	// Addresses are the nodes' URLs ("https://manager:9200"); at least one. A user and password in a URL are taken as
-	// Username and Password when those are empty, and never shown again.
+	// Addresses are the nodes' URLs ("https://manager:9200"), at least one. A user and password in a URL are used if
+	// Username and Password are empty, and never shown.
 	Addresses []string
-	// CAFile names a PEM file of the authorities to trust; CACert holds the PEM itself. Empty both: the system's.
+	// CAFile names a PEM file of trusted authorities; CACert is the PEM itself. If both are empty, the system's are
+	// used.
 	CAFile string
 	CACert []byte
-	// Insecure switches the verification of the server's certificate off. It warns at every start.
+	// Insecure disables verification of the server's certificate. Every start logs a warning.
 	Insecure bool
-	// APIKey is the base64 form that Elasticsearch gives as "encoded", or "id:api_key". It wins over Username and Password.
+	// APIKey is the base64 form that Elasticsearch returns as "encoded", or "id:api_key". It takes precedence over
+	// Username and Password.
 	APIKey, Username, Password string
-	// Timeout bounds one attempt, body included; 0 means DefaultTimeout.
+	// Timeout limits one attempt, including the body; 0 means DefaultTimeout.
 	Timeout time.Duration
-	// MaxRetries is how often a request is sent again at least; 0 means DefaultMaxRetries, negative means never.
+	// MaxRetries is the minimum number of retries; 0 means DefaultMaxRetries, negative means none.
 	MaxRetries int
-	// Patience is how long a request is sent again, beyond MaxRetries, while the cluster is away or its answers come damaged:
-	// longer than a node's restart. 0 means MaxRetries alone.
+	// Patience is how long to retry, beyond MaxRetries, while the cluster is unreachable or its answers are damaged; it
+	// should exceed a node's restart. 0 means only MaxRetries.
 	Patience time.Duration
-	// BackoffMin and BackoffMax bound the wait between attempts; 0 means the defaults. BackoffMax also caps what a
-	// server may ask for by Retry-After.
+	// BackoffMin and BackoffMax limit the pause between attempts; 0 means the defaults. BackoffMax also caps the
+	// server's Retry-After.
 	BackoffMin, BackoffMax time.Duration
-	// UserAgent names us to the cluster; empty means "dwell".
+	// UserAgent identifies dwell to the cluster; empty means "dwell".
 	UserAgent string
-	// Logger hears of retries (debug) and of Insecure (warning); nil means silence.
+	// Logger logs retries (debug) and Insecure (warning); nil disables logging.
 	Logger *slog.Logger
-	// Transport replaces the network, for tests; the TLS settings above are then without effect.
+	// Transport replaces the network, for tests; the TLS settings above then have no effect.
 	Transport http.RoundTripper
 }
 
-// Validate gives all that is wrong with the configuration, joined, each naming its setting.
+// Validate returns all problems of the configuration, joined, each naming its setting.
 func (c *Config) Validate() error {
 	var errs []error
 	if len(c.Addresses) == 0 {
@@ -78,7 +80,7 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-// parseAddress reads a node's URL; its errors do not repeat a password.
+// parseAddress parses a node's URL; its errors never contain a password.
 func parseAddress(a string) (*url.URL, error) {
 	u, err := url.Parse(strings.TrimRight(strings.TrimSpace(a), "/"))
 	if err != nil {
@@ -93,7 +95,7 @@ func parseAddress(a string) (*url.URL, error) {
 	return u, nil
 }
 
-// Client speaks to one cluster. It is safe for concurrent use.
+// Client is a client for one cluster. It is safe for concurrent use.
 type Client struct {
 	transport *elastictransport.Client
 	addresses []string
@@ -103,11 +105,11 @@ type Client struct {
 	spell     spell
 	retries   int
 	patience  time.Duration
-	// backoffMin and backoffMax bound the waits.
+	// backoffMin and backoffMax limit the pauses.
 	backoffMin, backoffMax time.Duration
 }
 
-// New makes a client. It does not connect: use [Client.Info] for that.
+// New returns a client. It does not connect; use [Client.Info] for that.
 func New(cfg Config) (*Client, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -190,8 +192,8 @@ func New(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Network makes the transport that New uses when Config.Transport is nil, for tests that put faults in front of it:
-// TLS 1.2 or newer, verified; compressed answers only where that pays, which is not on loopback.
+// Network returns the transport that New uses if Config.Transport is nil, for tests that inject faults before it. It
+// has TLS 1.2 or newer, verified, and compressed answers except on loopback, where they do not pay.
 func Network(cfg Config) (http.RoundTripper, error) {
 	loopback := true
 	for _, a := range cfg.Addresses {
@@ -245,7 +247,7 @@ func orText(s, other string) string {
 // Addresses are the nodes' URLs, without credentials.
 func (c *Client) Addresses() []string { return append([]string(nil), c.addresses...) }
 
-// Close drops idle connections. Requests under way go on.
+// Close closes idle connections. Requests under way continue.
 func (c *Client) Close() {
 	if c.idle != nil {
 		c.idle.CloseIdleConnections()

@@ -15,25 +15,25 @@ import (
 
 // Call is one request.
 type Call struct {
-	// Op says what is tried, for errors and logs: "search", "bulk", "put index template". Index is what it is tried on.
+	// Op names the operation for errors and logs: "search", "bulk", "put index template". Index is its target.
 	Op, Index string
 	// Request is any request of esapi.
 	Request esapi.Request
-	// Decode, if set, is given the whole body of a 2xx answer. The bytes are valid until it returns. An answer that it cannot
-	// read counts as damaged on its way and is asked for again, so Decode may be called several times.
+	// Decode, if set, receives the whole body of a 2xx answer, valid until it returns. If it fails, the answer counts
+	// as damaged and is requested again, so Decode may be called several times.
 	Decode func(body []byte) error
-	// Head, if set, is given the header of a 2xx answer.
+	// Head, if set, receives the header of a 2xx answer.
 	Head func(http.Header)
-	// Once is for what must not be done twice (making a key): it is sent again only where it cannot have arrived.
+	// Once marks requests that must not run twice (creating a key): they are retried only if they cannot have arrived.
 	Once bool
-	// Smaller says that the caller asks for less when the server is slow or busy. Then a Timeout comes back at once, and an
-	// Overload after MaxRetries: the same request again would be as slow.
+	// Smaller means that the caller can ask for less when the server is slow or busy. A Timeout then returns at once,
+	// and an Overload after MaxRetries, because the same request would be as slow again.
 	Smaller bool
-	// Brief says that the answer is not worth waiting for: MaxRetries alone.
+	// Brief means that the answer is not worth a long wait: only MaxRetries apply.
 	Brief bool
 }
 
-// JSON is a Decode that fills v. must names keys that a whole answer has: without them it is damaged.
+// JSON is a Decode that fills v. Without one of the keys in must the answer counts as damaged.
 func JSON(v any, must ...string) func([]byte) error {
 	return func(b []byte) error {
 		if len(must) > 0 {
@@ -51,9 +51,9 @@ func JSON(v any, must ...string) func([]byte) error {
 	}
 }
 
-// Do sends a request until its answer has come whole, was read by call.Decode, or going on is no use; retry.go has the
-// rules. Every request may be sent twice when a connection breaks: give writes an id (bulk create) or a sequence number,
-// or set Call.Once. Errors are *Error.
+// Do sends a request until a complete answer was read by call.Decode or retrying is pointless; retry.go has the rules.
+// A request may be sent twice if a connection breaks: give writes an id (bulk create) or a sequence number, or set
+// Call.Once. Errors are *Error.
 func (c *Client) Do(ctx context.Context, call Call) error {
 	b, err := build(ctx, call.Request)
 	if err != nil {
@@ -68,10 +68,10 @@ type built struct {
 	body []byte
 }
 
-// errBuilt ends esapi's part: what it made is all that is wanted of it.
+// errBuilt stops esapi after it has built the request.
 var errBuilt = errors.New("built")
 
-// Perform takes the request down instead of sending it.
+// Perform captures the request instead of sending it.
 func (b *built) Perform(req *http.Request) (_ *http.Response, err error) {
 	b.req = req
 	if req.Body != nil && req.Body != http.NoBody {
@@ -90,10 +90,10 @@ func build(ctx context.Context, r esapi.Request) (*built, error) {
 	return b, nil
 }
 
-// compatibleWith8 asks for the REST API of version 8, which 8.x and 9.x both speak.
+// compatibleWith8 requests the REST API of version 8, which 8.x and 9.x both support.
 const compatibleWith8 = "application/vnd.elasticsearch+json;compatible-with=8"
 
-// fresh is the request as it goes out.
+// fresh is a copy of the request to send.
 func (b *built) fresh(ctx context.Context) *http.Request {
 	req := b.req.Clone(ctx)
 	if req.Header == nil {
@@ -107,7 +107,7 @@ func (b *built) fresh(ctx context.Context) *http.Request {
 	return req
 }
 
-// try sends a request once. The header is that of an answer that was an error.
+// try sends a request once. The returned header is that of an error answer.
 func (c *Client) try(ctx context.Context, call *Call, b *built) (*Error, http.Header) {
 	res, err := c.transport.Perform(b.fresh(ctx))
 	if err != nil {
@@ -152,8 +152,8 @@ func (c *Client) try(ctx context.Context, call *Call, b *built) (*Error, http.He
 	return nil, nil
 }
 
-// notElasticsearch explains an answer that Elasticsearch would not have given. Gateway errors stay what they are:
-// a proxy gives those for a node that is away.
+// notElasticsearch explains an answer that is not Elasticsearch's. Gateway errors stay as they are: a proxy returns
+// them for a node that is down.
 func notElasticsearch(e *Error, h http.Header) {
 	if h.Get("X-Elastic-Product") == "Elasticsearch" {
 		return
@@ -178,7 +178,7 @@ func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
 
-// wholeBody gives the bytes that the attempt layer has read already.
+// wholeBody returns the bytes that the attempt layer has already read.
 func wholeBody(r io.Reader) ([]byte, error) {
 	if b, ok := r.(*body); ok {
 		return b.bytes(), nil

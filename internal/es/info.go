@@ -8,7 +8,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
-// Info is who answers.
+// Info identifies the answering cluster.
 type Info struct {
 	Name        string `json:"name"`
 	ClusterName string `json:"cluster_name"`
@@ -18,28 +18,29 @@ type Info struct {
 	} `json:"version"`
 }
 
-// Info asks the cluster for its name and version: the cheapest proof that address, certificate and credentials are good.
+// Info requests the cluster's name and version, the cheapest check of address, certificate and credentials.
 func (c *Client) Info(ctx context.Context) (Info, error) {
 	var info Info
 	err := c.Do(ctx, Call{Op: "connect to " + c.addresses[0], Request: esapi.InfoRequest{}, Decode: JSON(&info, "version")})
 	return info, err
 }
 
-// Clock is the cluster's time beside ours.
+// Clock compares the cluster's time with this host's.
 type Clock struct {
-	// Now is the answering node's time when the answer was halfway to us, in milliseconds.
+	// Now is the answering node's time halfway through the request, in milliseconds.
 	Now time.Time
-	// Skew is how far our clock is ahead of the node's, negative when behind; it is known to half of RoundTrip.
+	// Skew is how far this host's clock is ahead of the node's, negative if behind. It is accurate to half of
+	// RoundTrip.
 	Skew, RoundTrip time.Duration
 }
 
-// MaxSkew is how far two clocks may be apart for a window to be called over: beyond it nothing is hunted by schedule.
+// MaxSkew is the maximum difference of the clocks: beyond it no hunts are scheduled.
 const MaxSkew = 5 * time.Minute
 
-// Off is how far the clocks are surely apart, whichever is ahead.
+// Off is the minimum difference of the clocks, in either direction.
 func (c Clock) Off() time.Duration { return max(0, c.Skew.Abs()-c.RoundTrip/2) }
 
-// Difference is the difference in words, as in "5h0m0s ahead of".
+// Difference describes the difference, as in "5h0m0s ahead of".
 func (c Clock) Difference() string {
 	if c.Skew > 0 {
 		return c.Skew.Abs().Round(time.Second).String() + " ahead of"
@@ -47,8 +48,8 @@ func (c Clock) Difference() string {
 	return c.Skew.Abs().Round(time.Second).String() + " behind"
 }
 
-// Clock asks the node that answers for its time, by its statistics: Elasticsearch sends no Date header. The privilege
-// monitor is needed.
+// Clock gets the answering node's time from its statistics, because Elasticsearch sends no Date header. It needs the
+// privilege monitor.
 func (c *Client) Clock(ctx context.Context) (Clock, error) {
 	var answer struct {
 		Nodes map[string]struct {

@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// maxBody bounds an answer: a page of 65,536 buckets is about 15 MB, so more than this is not ours.
+// maxBody limits an answer: a page of 65,536 buckets is about 15 MB, so larger ones are not Elasticsearch's.
 const maxBody = 256 << 20
 
 // attempt sends a request once and reads the whole answer within the timeout, so that the layer above sees a torn or
-// stalled body as what it is: a failed attempt.
+// stalled body as a failed attempt.
 type attempt struct {
 	next    http.RoundTripper
 	timeout time.Duration
 	buffers chan *bytes.Buffer
 }
 
-// maxKept are the buffers that are used again, and the most bytes that one of them may have. A sync.Pool would lose them to the
-// garbage collector between one page and the next, and growing to a page's size costs more than reading it.
+// maxKept is the number of reused buffers, maxKeptBytes the maximum size of each. A sync.Pool would lose them to the
+// garbage collector between two pages, and growing to a page's size costs more than reading it.
 const (
 	maxKept      = 4
 	maxKeptBytes = 32 << 20
@@ -37,7 +37,7 @@ const (
 // errTooLong is an answer of more than maxBody bytes.
 var errTooLong = fmt.Errorf("the answer is longer than %d bytes", maxBody)
 
-// errAttemptTimeout tells our own deadline of one attempt from the caller's.
+// errAttemptTimeout distinguishes an attempt's own deadline from the caller's.
 var errAttemptTimeout = errors.New("no complete answer within the request timeout")
 
 // RoundTrip sends req once.
@@ -70,7 +70,7 @@ func (a *attempt) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// CloseIdleConnections is what http.Client calls after errors.
+// CloseIdleConnections is called by http.Client after errors.
 func (a *attempt) CloseIdleConnections() {
 	if c, ok := a.next.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
@@ -84,7 +84,7 @@ func (a *attempt) cause(ctx context.Context, err error) error {
 	return err
 }
 
-// body is an answer that has arrived in full. Close gives its memory back.
+// body is a complete answer. Close releases its memory.
 type body struct {
 	r    *bytes.Reader
 	buf  *bytes.Buffer
@@ -111,7 +111,7 @@ func (b *body) Close() error {
 	return nil
 }
 
-// isTLS says whether the two sides could not agree on TLS; such errors stay until somebody changes something.
+// isTLS reports whether TLS could not be negotiated; retrying does not help.
 func isTLS(err error) bool {
 	var (
 		verify    *tls.CertificateVerificationError
@@ -125,7 +125,8 @@ func isTLS(err error) bool {
 		errors.As(err, &record) || errors.As(err, &alert)
 }
 
-// broken says whether an answer began to come: what net/http and the unpacker say of a damaged one has no type in common.
+// broken reports whether an answer started to arrive. The errors of net/http and the decompressor for damaged answers
+// have no common type.
 func broken(err error) bool {
 	s := err.Error()
 	for _, part := range []string{"answer broke off", "malformed", "gzip", "flate", "chunk", "server closed idle connection", "connection reset by peer"} {
@@ -136,7 +137,7 @@ func broken(err error) bool {
 	return false
 }
 
-// transportError explains a request that got no answer.
+// transportError explains a request without an answer.
 func (c *Client) transportError(ctx context.Context, call *Call, err error) *Error {
 	e := &Error{Kind: Unreachable, Op: call.Op, Index: call.Index, Reason: oneLine(err.Error()), Err: err}
 	var (

@@ -10,26 +10,26 @@ import (
 	"dwell/so-config"
 )
 
-// APIKey is a key that may do what dwell does and nothing else.
+// APIKey is a key with exactly dwell's privileges.
 type APIKey struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
-	// Encoded is the secret, in the form that elasticsearch.api_key takes. It is shown by Elasticsearch only once.
+	// Encoded is the secret in the form of elasticsearch.api_key. Elasticsearch shows it only once.
 	Encoded string `json:"encoded"`
 }
 
-// KeyOptions say what a key is for.
+// KeyOptions are a key's purpose.
 type KeyOptions struct {
-	// Name is what the cluster lists it under.
+	// Name is its name in the cluster.
 	Name string
-	// Analyst makes a key that reads and records dispositions, in place of one that hunts.
+	// Analyst makes a key that reads and records dispositions, instead of one that hunts.
 	Analyst bool
-	// Alerts adds the right to read the alerts of others, so that they are counted for each host.
+	// Alerts adds the privilege to read other tools' alerts, so that they are counted per host.
 	Alerts bool
 }
 
-// CreateAPIKey makes a key with the rights of so-config/elasticsearch/role. Each call makes another key; the older ones stay
-// good.
+// CreateAPIKey creates a key with the privileges of so-config/elasticsearch/role. Each call creates another key; older
+// ones stay valid.
 func (in *Installer) CreateAPIKey(ctx context.Context, o KeyOptions) (APIKey, error) {
 	role, err := soconfig.HuntRole()
 	if o.Analyst {
@@ -62,7 +62,7 @@ func (in *Installer) CreateAPIKey(ctx context.Context, o KeyOptions) (APIKey, er
 	return key, err
 }
 
-// InvalidateAPIKey makes a key worthless, for one that could not be kept. It works after ctx has ended, too.
+// InvalidateAPIKey invalidates a key that could not be saved. It works even after ctx has ended.
 func (in *Installer) InvalidateAPIKey(ctx context.Context, key APIKey) error {
 	request, err := invalidation(key.ID)
 	if err != nil {

@@ -18,26 +18,26 @@ const (
 	Create    Change = "create"
 	Upgrade   Change = "upgrade"
 	Unchanged Change = "unchanged"
-	// Keep means that what is there is left alone: it is newer than what this dwell brings, or the administrator's to tune.
+	// Keep leaves the existing object alone: it is newer than this dwell's, or for the administrator to tune.
 	Keep Change = "keep"
-	// Skip means that the cluster has no place for it: no lifecycle management, no security.
+	// Skip means that the cluster does not support it: no lifecycle management, no security.
 	Skip Change = "skip"
-	// Remove takes something away.
+	// Remove deletes the object.
 	Remove Change = "remove"
 )
 
-// Step is one thing that an installation looks after.
+// Step is one step of an installation.
 type Step struct {
-	// Kind and Name say what: "index template dwell-finding".
+	// Kind and Name identify the object: "index template dwell-finding".
 	Kind, Name string
 	Change     Change
-	// Why says what differs, in a few words; empty for what is created.
+	// Why says briefly what differs; empty for new objects.
 	Why string
-	// Request is what is sent; its Method is empty where nothing is.
+	// Request is the request to send; its Method is empty if there is none.
 	Request Request
 }
 
-// String reads "upgrade index template dwell-finding (version 1 -> 2)".
+// String is "upgrade index template dwell-finding (version 1 -> 2)".
 func (s Step) String() string {
 	text := fmt.Sprintf("%s %s %s", s.Change, s.Kind, s.Name)
 	if s.Why != "" {
@@ -46,16 +46,16 @@ func (s Step) String() string {
 	return text
 }
 
-// Installer puts dwell's objects into a cluster. It needs the cluster privileges manage_index_templates, manage_ilm and
-// manage_security, and create_index, view_index_metadata and manage on its four names; an administrator has them, and Check
-// looks.
+// Installer installs dwell's objects in a cluster. It needs the cluster privileges manage_index_templates, manage_ilm
+// and manage_security, and create_index, view_index_metadata and manage on dwell's four names. An administrator has
+// them; Check verifies it.
 type Installer struct{ client *es.Client }
 
-// NewInstaller makes an installer.
+// NewInstaller returns an installer.
 func NewInstaller(client *es.Client) *Installer { return &Installer{client} }
 
-// Plan looks at the cluster and says what Apply would do, in order, with the exact requests; what is in place already is
-// listed as unchanged. It changes nothing.
+// Plan examines the cluster and returns what Apply would do, in order, with the exact requests; objects already in
+// place are listed as unchanged. It changes nothing.
 func (in *Installer) Plan(ctx context.Context) ([]Step, error) {
 	objects, err := soconfig.Templates()
 	if err != nil {
@@ -80,8 +80,8 @@ func (in *Installer) Plan(ctx context.Context) ([]Step, error) {
 	return append(append(steps, streams...), roles...), err
 }
 
-// Apply carries the plan out and gives the steps that were done. When one fails, the steps before it stay done; Apply can
-// be run again.
+// Apply executes the plan and returns the completed steps. If one fails, the earlier ones stay in effect; Apply can be
+// run again.
 func (in *Installer) Apply(ctx context.Context) ([]Step, error) {
 	steps, err := in.Plan(ctx)
 	if err != nil {
@@ -90,7 +90,7 @@ func (in *Installer) Apply(ctx context.Context) ([]Step, error) {
 	return in.carryOut(ctx, steps)
 }
 
-// carryOut sends the steps' requests, in order.
+// carryOut sends the steps' requests in order.
 func (in *Installer) carryOut(ctx context.Context, steps []Step) ([]Step, error) {
 	for i, s := range steps {
 		if s.Request.Method == "" {
@@ -103,7 +103,7 @@ func (in *Installer) carryOut(ctx context.Context, steps []Step) ([]Step, error)
 	return steps, nil
 }
 
-// pathOf is where an object lives in Elasticsearch's API.
+// pathOf is an object's path in Elasticsearch's API.
 func pathOf(o soconfig.Object) string {
 	switch o.Kind {
 	case soconfig.ComponentTemplate:
@@ -117,7 +117,7 @@ func pathOf(o soconfig.Object) string {
 	return "/_index_template/" + o.Name
 }
 
-// planTemplate compares one template with what the cluster has under its name.
+// planTemplate compares a template with the cluster's.
 func (in *Installer) planTemplate(ctx context.Context, o soconfig.Object) (Step, error) {
 	step := Step{Kind: string(o.Kind), Name: o.Name, Change: Create, Request: Request{Method: "PUT", Path: pathOf(o), Body: o.Body}}
 	body, err := in.template(ctx, o)
@@ -150,7 +150,7 @@ func (in *Installer) planTemplate(ctx context.Context, o soconfig.Object) (Step,
 	return step, nil
 }
 
-// template gives a template as the cluster has it, nil for none.
+// template returns the cluster's version of a template, or nil.
 func (in *Installer) template(ctx context.Context, o soconfig.Object) (json.RawMessage, error) {
 	type named struct {
 		Name      string          `json:"name"`

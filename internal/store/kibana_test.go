@@ -14,8 +14,8 @@ import (
 	"dwell/so-config/kibana"
 )
 
-// TestEveryPanelHasData writes hunts with everything in them that dashboards show, and runs the request of every panel.
-// What some panels must show is worked out by hand from the samples below.
+// Hunts with everything that the dashboards show are stored, and every panel's request is run. The expected values were
+// calculated by hand from the samples.
 func TestEveryPanelHasData(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -35,7 +35,7 @@ func TestEveryPanelHasData(t *testing.T) {
 				f.Beacon.Period, f.Beacon.RITA, f.Beacon.DS, f.Beacon.Duration, f.Beacon.Historical = number(300), number(0.9), number(0.8), number(0.7), number(0.6)
 				f.Beacon.Jitter = number(0.1)
 				if f.Dwell.Subject = hunt.SubjectOf(f); i == 1 {
-					f.Destination.Domain = "" // in one hunt it is known by its address, which the evidence names
+					f.Destination.Domain = "" // one hunt knows it by its address, which the evidence names
 					f.Dwell.Evidence.Names = []string{"cdn.example"}
 					require.Equal(t, f.Dwell.Subject, hunt.SubjectOf(f))
 					f.Destination.Domain = "cdn.example"
@@ -69,7 +69,7 @@ func TestEveryPanelHasData(t *testing.T) {
 					continue
 				}
 				if p.Raw {
-					continue // Zeek's own records; integration/pictures draws it
+					continue // Zeek's records; integration/pictures draws it
 				}
 				var aggs map[string]json.RawMessage
 				var found []struct{ Fields map[string][]any }
@@ -106,7 +106,7 @@ func TestEveryPanelHasData(t *testing.T) {
 				shown[fmt.Sprintf("%s/%s/%s", d.ID, p.Kind, p.Title)] = values[0]
 			}
 		}
-		// Four lines that are not safelisted, two of them critical or high, whatever the number of hunts.
+		// Four lines are not safelisted, two of them critical or high, whatever the number of hunts.
 		require.Equal(t, 4.0, shown["dwell-overview/metric/Campaigns and single hosts"])
 		require.Equal(t, 2.0, shown["dwell-overview/metric/High or critical at any time"])
 		require.Equal(t, 2.0, shown["dwell-overview/metric/Raised as alerts"])
@@ -124,7 +124,7 @@ func TestEveryPanelHasData(t *testing.T) {
 	})
 }
 
-// numbers descends to the first group that has all values and gives them; nil when there is none.
+// numbers descends to the first group that has all values and returns them, or nil.
 func numbers(t *testing.T, aggs map[string]json.RawMessage, groups, values int) []float64 {
 	t.Helper()
 	for depth := range groups {
@@ -149,7 +149,7 @@ func numbers(t *testing.T, aggs map[string]json.RawMessage, groups, values int) 
 			return nil
 		}
 		if number == nil {
-			number = new(float64) // text is a value, too
+			number = new(float64) // text is a value too
 		}
 		out = append(out, *number)
 	}

@@ -11,13 +11,13 @@ import (
 	"dwell/so-config"
 )
 
-// ownIndices are the names that an installation makes: three data streams and the index of dispositions.
+// ownIndices are the names that an installation creates: three data streams and the index of dispositions.
 func ownIndices() []string {
 	return []string{soconfig.AlertStream, soconfig.DispositionStream, soconfig.FindingStream, soconfig.HuntStream}
 }
 
-// Check says, before anything is changed, which of the rights of an administrator the credentials lack; nil where they have
-// all that Apply and CreateAPIKey need, or where the cluster has no security.
+// Check reports, before any change, which administrator privileges the credentials lack for Apply and CreateAPIKey. It
+// is nil if there are none, or if the cluster has no security.
 func (in *Installer) Check(ctx context.Context) error {
 	body, err := json.Marshal(map[string]any{
 		"cluster": []string{"manage_index_templates", "manage_ilm", "manage_security", "monitor"},

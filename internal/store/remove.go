@@ -10,8 +10,8 @@ import (
 	"dwell/so-config"
 )
 
-// PlanRemove says what Remove would do. Without data, streams that hold something stay and so do the templates that they
-// need; with data, everything that dwell ever wrote is deleted.
+// PlanRemove returns what Remove would do. Without data it keeps streams with documents and the templates they need;
+// with data it deletes everything that dwell ever wrote.
 func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) {
 	objects, err := soconfig.Templates()
 	if err != nil {
@@ -53,7 +53,7 @@ func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) 
 	if err != nil {
 		return nil, err
 	}
-	// Index templates before the components that they are made of, and the policy after what refers to it.
+	// Remove index templates before their components, and the policy after what refers to it.
 	slices.Reverse(objects)
 	for _, o := range append(objects, component, policy, role, analyst) {
 		step, err := in.planRemoval(ctx, o, kept)
@@ -68,7 +68,7 @@ func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) 
 	return append(steps, keys...), err
 }
 
-// Remove carries the plan of PlanRemove out.
+// Remove executes PlanRemove's plan.
 func (in *Installer) Remove(ctx context.Context, data bool) ([]Step, error) {
 	steps, err := in.PlanRemove(ctx, data)
 	if err != nil {
@@ -77,7 +77,7 @@ func (in *Installer) Remove(ctx context.Context, data bool) ([]Step, error) {
 	return in.carryOut(ctx, steps)
 }
 
-// empty says whether nothing was ever written to a stream that is there.
+// empty reports whether an existing stream has no documents.
 func (in *Installer) empty(ctx context.Context, stream string) (bool, error) {
 	var answer struct {
 		Count int64 `json:"count"`
@@ -86,7 +86,8 @@ func (in *Installer) empty(ctx context.Context, stream string) (bool, error) {
 	return answer.Count == 0, err
 }
 
-// planRemoval looks whether an object is there and ours; a step without a Change means that there is nothing to do.
+// planRemoval checks whether an object exists and is dwell's; a step without a Change means that there is nothing to
+// do.
 func (in *Installer) planRemoval(ctx context.Context, o soconfig.Object, kept bool) (Step, error) {
 	step := Step{Kind: string(o.Kind), Name: o.Name}
 	var body json.RawMessage
@@ -119,7 +120,7 @@ func (in *Installer) planRemoval(ctx context.Context, o soconfig.Object, kept bo
 	return step, nil
 }
 
-// planKeys finds the API keys that dwell made and that are still good.
+// planKeys finds the valid API keys that dwell created.
 func (in *Installer) planKeys(ctx context.Context) ([]Step, error) {
 	var answer struct {
 		Keys []struct {

@@ -9,14 +9,14 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 )
 
-// Request is one request as it goes over the wire, so that --dry-run prints exactly what would be sent.
+// Request is a request as sent, so that --dry-run prints exactly that.
 type Request struct {
 	Method, Path string
 	// Body is JSON, empty for none.
 	Body []byte
 }
 
-// Do sends the request; it makes Request an esapi.Request.
+// Do sends the request; it implements esapi.Request.
 func (r Request) Do(ctx context.Context, t esapi.Transport) (*esapi.Response, error) {
 	var body io.Reader = http.NoBody
 	if len(r.Body) > 0 {

@@ -61,7 +61,7 @@ func TestTheKeyMayDoWhatDwellDoesAndNothingElse(t *testing.T) {
 		require.Equal(t, 1, hits, "it reads Zeek's connections")
 
 		finding := c.documents(t, soconfig.FindingStream)[h.findings[0].Event.ID]
-		// The one later change (design.md 5.4): a partial update by backing index, which other fields survive.
+		// The one later change (design.md 5.4): a partial update by backing index, which preserves other fields.
 		require.NoError(t, client.Do(t.Context(), es.Call{Op: "update", Request: Request{"POST", "/" + finding.Index + "/_update/" + finding.ID,
 			[]byte(`{"doc":{"dwell":{"disposition":"benign"}}}`)}}))
 
@@ -103,14 +103,14 @@ func TestWritingWithoutTheRight(t *testing.T) {
 			t.Skip("this line of the test node has no users")
 		}
 		c.install(t)
-		// As where only the templates were put in: a user who writes then makes the streams.
+		// If only the templates were installed, a writing user creates the streams.
 		for _, stream := range []string{soconfig.FindingStream, soconfig.HuntStream, soconfig.AlertStream} {
 			c.do(t, "DELETE", "/_data_stream/"+stream, "")
 		}
 		h := (&sampleHunt{name: t.Name(), revision: "a"}).many(3)
 		for _, k := range []struct {
 			name, role string
-			// mentions what the error must say.
+			// mentions is what the error must contain.
 			mentions []string
 		}{
 			{name: "may only read", mentions: []string{"create_doc", soconfig.FindingStream},

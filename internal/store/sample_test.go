@@ -8,11 +8,11 @@ import (
 	"dwell/internal/hunt"
 )
 
-// begin is when the sample hunts' first window starts.
+// begin is the start of the first sample hunt's window.
 var begin = time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 
 // sampleHunt is a hunt with findings of every severity, as internal/pipeline makes them. The window is the day that
-// begins so many hours after begin.
+// starts this many hours after begin.
 type sampleHunt struct {
 	name, revision string
 	hours          int
@@ -26,7 +26,7 @@ func (h *sampleHunt) window() hunt.TimeSpan {
 	return hunt.TimeSpan{Start: hunt.Time{Time: start}, End: hunt.Time{Time: start.Add(24 * time.Hour)}}
 }
 
-// add puts a finding of one story into the hunt.
+// add adds one finding to the hunt.
 func (h *sampleHunt) add(source, destination string, score float64) *hunt.Finding {
 	severity, label := 0, ""
 	for i, limit := range []float64{0.2, 0.4, 0.6, 0.8} {
@@ -57,7 +57,7 @@ func (h *sampleHunt) add(source, destination string, score float64) *hunt.Findin
 	return &h.findings[len(h.findings)-1]
 }
 
-// many adds n findings of as many stories.
+// many adds n different findings.
 func (h *sampleHunt) many(n int) *sampleHunt {
 	for i := range n {
 		h.add(fmt.Sprintf("10.1.%d.%d", i/250, i%250+1), "203.0.113.7", 0.2+0.8*float64(i)/float64(n))
@@ -65,7 +65,7 @@ func (h *sampleHunt) many(n int) *sampleHunt {
 	return h
 }
 
-// document is the hunt's own, written at a time of its own.
+// document is the hunt's document, written at the given time.
 func (h *sampleHunt) document(written time.Time) hunt.Document {
 	w := h.window()
 	return hunt.Document{

@@ -10,10 +10,9 @@ import (
 	"dwell/so-config"
 )
 
-// planStreams makes the streams that are missing, so that every field of every dashboard is there before the first hunt, and
-// brings those that exist up to the templates: fields that are new are added to the index that is written to; where a field's
-// type differs, the stream gets a new index by a rollover, for a type cannot be changed. What was written before stays as it
-// is.
+// planStreams creates missing streams, so that the dashboards' fields exist before the first hunt, and adapts existing
+// ones to the templates. New fields are added to the write index. If a field's type differs, the stream is rolled over
+// to a new index, because a type cannot be changed; older documents stay as they are.
 func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object) ([]Step, error) {
 	wanted, err := streamMappings(objects)
 	if err != nil {
@@ -59,7 +58,7 @@ func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object)
 	return steps, nil
 }
 
-// kindOf names what a stream of ours is: dispositions are in one index, which no policy and no disk cleaner deletes.
+// kindOf is a stream's kind: dispositions are in one index, which no policy and no disk cleaner deletes.
 func kindOf(stream string) string {
 	if stream == soconfig.DispositionStream {
 		return "index"
@@ -67,7 +66,7 @@ func kindOf(stream string) string {
 	return "data stream"
 }
 
-// pathOfStream is where a stream of ours is made and deleted.
+// pathOfStream is the path for creating and deleting a stream.
 func pathOfStream(stream string) string {
 	if stream == soconfig.DispositionStream {
 		return "/" + stream
@@ -75,7 +74,7 @@ func pathOfStream(stream string) string {
 	return "/_data_stream/" + stream
 }
 
-// streamMappings gives the mapping that our templates make for each stream, as JSON.
+// streamMappings returns each stream's mapping from the templates, as JSON.
 func streamMappings(objects []soconfig.Object) (map[string]json.RawMessage, error) {
 	components := map[string]json.RawMessage{}
 	out := map[string]json.RawMessage{}
@@ -111,7 +110,7 @@ func streamMappings(objects []soconfig.Object) (map[string]json.RawMessage, erro
 	return out, nil
 }
 
-// merge joins mappings whose properties differ at the top level, as Elasticsearch does with component templates.
+// merge joins mappings with disjoint top-level properties, as Elasticsearch does with component templates.
 func merge(parts []json.RawMessage) (json.RawMessage, error) {
 	whole := map[string]any{}
 	properties := map[string]any{}
@@ -128,9 +127,9 @@ func merge(parts []json.RawMessage) (json.RawMessage, error) {
 	return json.Marshal(whole)
 }
 
-// difference is what a mapping lacks of ours.
+// difference is what a mapping lacks compared with dwell's.
 type difference struct {
-	// types are fields whose type is another one; missing counts fields that are not there or have other parameters.
+	// types are fields of another type; missing counts fields that are absent or have other parameters.
 	types   []string
 	missing int
 }

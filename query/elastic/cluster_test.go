@@ -33,8 +33,7 @@ type cluster struct {
 
 func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
 
-// forEachLine runs a test against every line of Elasticsearch that is there, on all of them at once: what tests wait for
-// most is a server.
+// forEachLine runs a test on every available Elasticsearch line, in parallel, because tests mostly wait for the server.
 func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	t.Helper()
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
@@ -45,7 +44,7 @@ func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	}
 }
 
-// shared is the cluster that all tests of a line have in common.
+// shared is the cluster shared by all tests of a line.
 func shared(t *testing.T, line testnode.Line) cluster {
 	n := testnode.ForTest(t, line)
 	return connect(t, es.Config{Addresses: []string{n.URL}, CAFile: n.CAFile, Username: n.Username, Password: n.Password})
@@ -59,7 +58,7 @@ func connect(t *testing.T, cfg es.Config) cluster {
 	return cluster{cfg, c}
 }
 
-// with makes a second client of the same cluster, changed.
+// with returns a second client of the same cluster with another configuration.
 func (c cluster) with(t *testing.T, change func(*es.Config)) *es.Client {
 	cfg := c.cfg
 	change(&cfg)
@@ -68,7 +67,7 @@ func (c cluster) with(t *testing.T, change func(*es.Config)) *es.Client {
 	return cl
 }
 
-// raw is a request that esapi's types are too long for.
+// raw is a request without esapi's verbose types.
 type raw struct {
 	method, path string
 	body         []byte
@@ -100,7 +99,7 @@ func (c cluster) do(t *testing.T, method, path string, body any) json.RawMessage
 	return out
 }
 
-// mapping is Security Onion's, dynamic templates and all.
+// mapping is Security Onion's, including dynamic templates.
 func mapping() object {
 	var t struct {
 		Template struct {
@@ -113,7 +112,7 @@ func mapping() object {
 	return t.Template.Mappings
 }
 
-// index makes an index of its own for a test.
+// index creates an index for one test.
 func (c cluster) index(t *testing.T, shards int) string {
 	t.Helper()
 	name := fmt.Sprintf("dwelltest-%08x", rand.Uint32())
@@ -124,13 +123,13 @@ func (c cluster) index(t *testing.T, shards int) string {
 	return name
 }
 
-// stream gives the name of a data stream of its own for a test, which the first documents make.
+// stream returns the name of a data stream for one test; the first documents create it.
 func (c cluster) stream(t *testing.T) string {
 	t.Helper()
 	name := c.index(t, 1) + "-stream"
 	c.do(t, "PUT", "/_index_template/"+name, object{"index_patterns": []any{name}, "priority": 900, "data_stream": object{},
 		"template": object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": mapping()}})
-	t.Cleanup(func() { // A template that is in use cannot be wiped by the next package that shares the server.
+	t.Cleanup(func() { // the next package on this server cannot wipe a template in use
 		for _, path := range []string{"/_data_stream/", "/_index_template/"} {
 			_ = c.Do(context.Background(), es.Call{Op: "delete", Index: name, Request: raw{"DELETE", path + name, nil}})
 		}
@@ -138,7 +137,7 @@ func (c cluster) stream(t *testing.T) string {
 	return name
 }
 
-// record is one line of conn.log as Security Onion indexes it. Duration is seconds with their fraction.
+// record is one line of conn.log as Security Onion indexes it. seconds has the duration's fraction.
 type record struct {
 	hunt.Connection
 	seconds float64
@@ -179,7 +178,7 @@ func (r record) document() object {
 	return d
 }
 
-// load indexes records and makes them visible.
+// load indexes records and refreshes.
 func (c cluster) load(t *testing.T, index string, recs []record) {
 	t.Helper()
 	for chunk := range slices.Chunk(recs, 5000) {
@@ -194,7 +193,7 @@ func (c cluster) load(t *testing.T, index string, recs []record) {
 	c.do(t, "POST", "/"+index+"/_refresh", nil)
 }
 
-// lines indexes lines of one Zeek log the way Security Onion would, and makes them visible.
+// lines indexes lines of a Zeek log as Security Onion would, and refreshes.
 func (c cluster) lines(t *testing.T, index, log string, lines ...string) {
 	t.Helper()
 	convert, err := sodoc.NewConverter(log, sodoc.Meta{Observer: "sensor1"})
@@ -225,8 +224,8 @@ func (c cluster) bulk(t *testing.T, index string, body []byte) {
 // day is the start of the tests' data.
 var day = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
-// traffic makes n records over a span from day on: a few busy pairs, IPv6, attempts without an answer, names of
-// services in lists, records out of scope, and other logs.
+// traffic makes n records over a span from day: a few busy pairs, IPv6, unanswered attempts, lists of services, records
+// out of scope, and other logs.
 func traffic(seed uint64, n int, span time.Duration) []record {
 	rnd := rand.New(rand.NewPCG(seed, 1))
 	addr := func(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -267,8 +266,8 @@ func traffic(seed uint64, n int, span time.Duration) []record {
 	return out
 }
 
-// expected is what reading the records has to give: every distinct connection in scope and in [from, to) with its
-// count, worked out here from the records alone with hunt.Scope's own test.
+// expected is the expected result of reading the records: every distinct connection in scope and in [from, to) with its
+// count, calculated from the records with hunt.Scope.
 func expected(recs []record, scope hunt.Scope, from, to time.Time) map[hunt.Connection]int64 {
 	out := make(map[hunt.Connection]int64)
 	for _, r := range recs {
@@ -281,7 +280,7 @@ func expected(recs []record, scope hunt.Scope, from, to time.Time) map[hunt.Conn
 	return out
 }
 
-// collector is an emit that gathers what expected makes.
+// collector is an emit that collects connections in expected's form.
 type collector struct {
 	mu    sync.Mutex
 	conns map[hunt.Connection]int64
@@ -310,7 +309,7 @@ func sum(m map[hunt.Connection]int64) (n int64) {
 	return n
 }
 
-// same compares two multisets; whole maps in a failure message would help nobody.
+// same compares two multisets; printing whole maps would not help.
 func same(t *testing.T, want, got map[hunt.Connection]int64) {
 	t.Helper()
 	var diff []string
@@ -327,7 +326,7 @@ func same(t *testing.T, want, got map[hunt.Connection]int64) {
 	require.Emptyf(t, diff[:min(len(diff), 3)], "%d connections differ", len(diff))
 }
 
-// complete demands that a reading lost nothing and that its slices add up, in order and without overlap.
+// complete checks that a reading lost nothing and that its slices add up, in order and without overlap.
 func complete(t *testing.T, r hunt.Reading) {
 	t.Helper()
 	require.Empty(t, r.Gaps)

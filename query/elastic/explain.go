@@ -9,8 +9,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Plan is [hunt.Session.Plan]: window, indices, how many connections a hunt would read and in how many requests. It
-// counts on the server, which costs a few hundred milliseconds, and reads nothing.
+// Plan implements [hunt.Session.Plan]: window, indices, and how many connections a hunt would read in how many
+// requests. It only counts on the server, which takes a few hundred milliseconds.
 func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	now, notes, err := s.clock(ctx)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 	"dwell/integration/testnode"
 )
 
-// loaded is an index with an hour of traffic and what reading it has to give.
+// loaded is an index with an hour of traffic and the expected result of reading it.
 type loaded struct {
 	cluster
 	index string
@@ -64,12 +64,12 @@ func (c cluster) behind(t *testing.T, fake *estest.Fake, change func(*es.Config)
 	})
 }
 
-// isPage picks the requests for connections.
+// isPage selects the requests for connections.
 func isPage(r estest.Request) bool {
 	return r.Is("/_search") && strings.Contains(string(r.Body), `"composite"`)
 }
 
-// isHistogram picks the counts of plan and refine.
+// isHistogram selects the counts of plan and refine.
 func isHistogram(r estest.Request) bool {
 	return r.Is("/_search") && strings.Contains(string(r.Body), `"date_histogram"`)
 }
@@ -91,8 +91,8 @@ func pages(fake *estest.Fake) (n int) {
 	return n
 }
 
-// Faults that pass: the window is complete nevertheless, exactly, and nothing was given to emit twice
-// (docs/facts/elasticsearch.md, 3.3, by number).
+// Temporary faults: the window is complete and exact, and nothing was emitted twice (docs/facts/elasticsearch.md, 3.3,
+// by number).
 func TestReadSurvives(t *testing.T) {
 	attempts := 1 + es.DefaultMaxRetries
 	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
@@ -140,7 +140,7 @@ func TestReadSurvives(t *testing.T) {
 	}
 }
 
-// Faults that stay: what could be read is, and the rest is named, with its count.
+// Permanent faults: everything readable is read, and the rest is named, with its count.
 func TestReadIsIncomplete(t *testing.T) {
 	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
 	l := c.loaded(t, 12, 2000)
@@ -187,7 +187,7 @@ func TestReadIsIncomplete(t *testing.T) {
 	})
 }
 
-// Faults that end a hunt: an error of a kind that the command line knows what to do with.
+// Faults that end a hunt: an error of a kind that the command line handles.
 func TestReadStops(t *testing.T) {
 	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
 	l := c.loaded(t, 13, 500)
@@ -224,7 +224,7 @@ func TestReadStops(t *testing.T) {
 	})
 }
 
-// Fault 10: Security Onion's disk clean-up deletes the index while it is read.
+// Fault 10: Security Onion's disk cleaner deletes the index during reading.
 func TestIndexDeletedInMidHunt(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		for _, how := range []string{"the only one", "one of two"} {
@@ -263,7 +263,7 @@ func TestIndexDeletedInMidHunt(t *testing.T) {
 	})
 }
 
-// endsOf gives the first and the last connection in scope.
+// endsOf returns the first and the last connection in scope.
 func endsOf(recs []record, scope hunt.Scope) (first, last record) {
 	for _, r := range recs {
 		if r.dataset == datasetConn && scope.Keep(r.Src, r.Dst) {
@@ -278,7 +278,7 @@ func endsOf(recs []record, scope hunt.Scope) (first, last record) {
 	return first, last
 }
 
-// Fault 13: documents that arrive while the window is read, in a part that is still to come, and in one that is done.
+// Fault 13: documents arrive during reading, in a part not yet read and in one already read.
 func TestLateDocuments(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		recs := traffic(17, 2000, time.Hour)
@@ -307,7 +307,7 @@ func TestLateDocuments(t *testing.T) {
 	})
 }
 
-// One record never costs the rest: a hostile value in each field that is read, among connections that are as they should be.
+// One record never spoils the rest: a hostile value in each field read, among valid connections.
 func TestHostileValues(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		recs := traffic(61, 400, time.Hour)
@@ -363,7 +363,7 @@ func TestHostileValues(t *testing.T) {
 	})
 }
 
-// A closed index is left out of a search in silence; one that may hold something of the window is a gap.
+// A search silently ignores a closed index; one that may have data of the window is a gap.
 func TestClosedIndices(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		scope := hunt.NewScope(nil, hunt.Outbound)

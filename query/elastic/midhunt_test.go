@@ -22,9 +22,9 @@ import (
 	"dwell/integration/testnode"
 )
 
-// What a real server does while a hunt is under way. The number of a fault is that of the table in docs/performance.md.
+// What a real server does during a hunt. Fault numbers are those of the table in docs/performance.md.
 
-// marked puts a name on every request, under which the server lists its tasks.
+// marked names every request; the server lists its tasks by that name.
 type marked struct {
 	name string
 	next http.RoundTripper
@@ -36,7 +36,7 @@ func (m marked) RoundTrip(req *http.Request) (*http.Response, error) {
 	return m.next.RoundTrip(req)
 }
 
-// marked makes a client of the same cluster whose requests have a name.
+// marked returns a client of the same cluster whose requests have a name.
 func (c cluster) marked(t *testing.T, name string) *es.Client {
 	t.Helper()
 	next, err := es.Network(c.cfg)
@@ -44,7 +44,7 @@ func (c cluster) marked(t *testing.T, name string) *es.Client {
 	return c.with(t, func(cfg *es.Config) { cfg.Transport = marked{name, next} })
 }
 
-// searching gives the searches under way of that name, by their ids, and those of them that read a page.
+// searching returns the ids of that name's running searches, and of those that read a page.
 func (c cluster) searching(t *testing.T, name string) (all, pages []string) {
 	t.Helper()
 	var answer struct {
@@ -92,7 +92,7 @@ func (c cluster) slow(t *testing.T) string {
 	return index
 }
 
-// begin reads under a name until interrupted, and gives the page that the server is at work on.
+// begin reads under a name until interrupted, and returns the page that the server is working on.
 func (l loaded) begin(t *testing.T, name string) (page string, interrupt func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -118,8 +118,8 @@ func (l loaded) begin(t *testing.T, name string) (page string, interrupt func())
 	}
 }
 
-// Fault 4, its second half: a hunt that is interrupted leaves no search behind on the server. That its page would have gone on is shown by a twin
-// that began before it and was not interrupted.
+// Fault 4, second half: an interrupted hunt leaves no search running on the server. A twin that started earlier and was
+// not interrupted shows that its page would have continued.
 func TestInterruptedHuntCancelsItsSearches(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		l := loaded{cluster: c, index: c.slow(t), req: hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}}
@@ -132,8 +132,8 @@ func TestInterruptedHuntCancelsItsSearches(t *testing.T) {
 	})
 }
 
-// Fault 10: the data stream is rolled over in mid-hunt, and what comes then is written to its new backing index: into a
-// part of the window that is still to come, and into one that is done.
+// Fault 10: the data stream is rolled over during the hunt, and new documents go to the new backing index, in a part of
+// the window not yet read and in one already read.
 func TestStreamRolledOverInMidHunt(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		name := c.stream(t)
@@ -159,16 +159,16 @@ func TestStreamRolledOverInMidHunt(t *testing.T) {
 	})
 }
 
-// Fault 17: a certificate that cannot be verified ends the hunt at its first request, which is not sent again.
+// Fault 17: a certificate that cannot be verified ends the hunt at its first request, without a retry.
 func TestTLSFailureOfARealServer(t *testing.T) {
-	c := shared(t, testnode.Line8) // Line 9 is without TLS here.
+	c := shared(t, testnode.Line8) // line 9 has no TLS here
 	if c.cfg.CAFile == "" {
 		t.Skip("SKIPPED: the cluster that was named has no authority of its own")
 	}
 	other := httptest.NewTLSServer(nil)
 	defer other.Close()
 	read := func(t *testing.T, cfg es.Config) error {
-		cfg.BackoffMin = time.Hour // A second attempt would be noticed.
+		cfg.BackoffMin = time.Hour // a second attempt would be noticed
 		client := connect(t, cfg)
 		s, err := New(client.Client, Options{})
 		require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 	"dwell/integration/testnode"
 )
 
-// zeekLine is what the tests' ssl, http and dns logs have in their lines.
+// zeekLine is a line of the tests' ssl, http and dns logs.
 type zeekLine struct {
 	TS     float64    `json:"ts"`
 	UID    string     `json:"uid"`
@@ -35,7 +35,7 @@ type zeekLine struct {
 	URI    string     `json:"uri,omitempty"`
 	Query  *string    `json:"query,omitempty"`
 	Type   string     `json:"qtype_name,omitempty"`
-	// Answers make a document several times as heavy, and must not make it count several times.
+	// Answers multiply a document's weight, and must not multiply its count.
 	Answers []string `json:"answers,omitempty"`
 }
 
@@ -46,7 +46,7 @@ func (l *zeekLine) start() int64 { return int64(l.TS*1000 + 0.5) }
 type logs map[string][]string
 
 // names makes n lines of each of ssl, http and dns over a span: repeated and rare names in several spellings, no name,
-// requests to proxies inside and outside, addresses in and out of scope, some lines twice.
+// requests to internal and external proxies, addresses in and out of scope, some duplicate lines.
 func names(t *testing.T, seed uint64, n int, span time.Duration) logs {
 	t.Helper()
 	rnd := rand.New(rand.NewPCG(seed, 2))
@@ -91,7 +91,7 @@ func names(t *testing.T, seed uint64, n int, span time.Duration) logs {
 	return out
 }
 
-// each gives the lines of a log whose time is in the span.
+// each returns the lines of a log with a time in the span.
 func (l logs) each(t *testing.T, log string, from, to time.Time, f func(*zeekLine)) {
 	t.Helper()
 	for _, line := range l[log] {
@@ -110,7 +110,7 @@ func text(s *string) string {
 	return *s
 }
 
-// namesOf is what ReadNames has to give, out of the lines alone, with hunt's own tests of scope and form of names.
+// namesOf is the expected result of reading names, calculated from the lines with hunt's own rules for scope and names.
 func (l logs) namesOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[hunt.NameRecord]int64 {
 	t.Helper()
 	out := map[hunt.NameRecord]int64{}
@@ -137,7 +137,7 @@ func (l logs) namesOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[hu
 	return out
 }
 
-// asked is a hunt.DNSRecord without what cannot be compared.
+// asked is the comparable part of a hunt.DNSRecord.
 type asked struct {
 	start            int64
 	client, resolver netip.Addr
@@ -155,7 +155,7 @@ func (l logs) dnsOf(t *testing.T, scope hunt.Scope, from, to time.Time) map[aske
 	return out
 }
 
-// got gathers what the sources give.
+// got collects the sources' output.
 type got struct {
 	mu    sync.Mutex
 	names map[hunt.NameRecord]int64
@@ -185,7 +185,7 @@ func (g *got) emitDNS(batch []hunt.DNSRecord) error {
 	return nil
 }
 
-// settled demands that a reading lost nothing, that its slices add up, and that it read so many records.
+// settled checks that a reading lost nothing, that its slices add up, and that the number of records is right.
 func settled[K comparable](t *testing.T, want map[K]int64, r hunt.Reading) {
 	t.Helper()
 	require.Empty(t, r.Gaps)
@@ -260,7 +260,7 @@ func TestNamesAndQueriesAreReadExactlyOnce(t *testing.T) {
 	})
 }
 
-// The same slices and retries as for connections: what fails for good is a gap with its count.
+// The same slices and retries as for connections: what fails permanently is a gap with its count.
 func TestNamesThatCannotBeReadAreAGap(t *testing.T) {
 	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
 	l := names(t, 42, 300, time.Hour)
@@ -284,8 +284,8 @@ func TestNamesThatCannotBeReadAreAGap(t *testing.T) {
 	require.Equal(t, came, r.Connections)
 }
 
-// Where fingerprints cannot be aggregated, names are read all the same, without them, and that is told once. What comes is what
-// was expected of the same lines without these fields.
+// If fingerprints cannot be aggregated, names are read without them, which is reported once. The result is that of the
+// same lines without these fields.
 func TestFingerprintsThatCannotBeCounted(t *testing.T) {
 	l := names(t, 43, 300, time.Hour)
 	req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
@@ -316,7 +316,7 @@ func TestFingerprintsThatCannotBeCounted(t *testing.T) {
 		require.Contains(t, said, "hash.ja3 is of type text in ")
 		require.Contains(t, said, "hash.ja4 is of type keyword")
 
-		// Evidence, which is about few documents, has them all the same: what an index with the usual mapping gives.
+		// Evidence, which needs few documents, has them all the same, as with the usual mapping.
 		plain := c.index(t, 1)
 		c.loadLogs(t, plain, l)
 		usual, err := New(c.Client, Options{Index: []string{plain}})

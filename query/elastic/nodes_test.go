@@ -18,7 +18,7 @@ import (
 	"dwell/integration/testnode"
 )
 
-// node starts a server of a test's own, for settings and faults that would disturb the tests of others.
+// node starts a server for one test, for settings and faults that would disturb other tests.
 func node(t *testing.T, options testnode.Options) (*testnode.Node, cluster) {
 	t.Helper()
 	n, err := testnode.Start(t.Context(), options)
@@ -36,7 +36,8 @@ func (c cluster) settings(t *testing.T, name string, value any) {
 	c.do(t, "PUT", "/_cluster/settings", object{"persistent": object{name: value}})
 }
 
-// What a server can be made to do for real: on two servers of the tests' own, since starting one costs most of their time.
+// Faults of a real server, on two servers of the test's own. They share one test because starting a server takes most
+// of the time.
 func TestOnServersOfItsOwn(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts two servers of its own")
@@ -104,7 +105,7 @@ func faultsOfARealServer(t *testing.T, n *testnode.Node, c cluster) {
 	})
 }
 
-// seesTrouble is told of the first answer that says that something is away.
+// seesTrouble notices the first answer that reports something unavailable.
 type seesTrouble struct {
 	next http.RoundTripper
 	once *sync.Once
@@ -119,8 +120,8 @@ func (s seesTrouble) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, err
 }
 
-// failedShard takes one of an index's two shards away in mid-hunt, for good and until it was missed. The server may not
-// bring a shard up again meanwhile.
+// failedShard removes one of an index's two shards during the hunt, permanently or until it was missed. Meanwhile the
+// server may not recover a shard.
 func failedShard(t *testing.T, c cluster) {
 	const mayRecover = "cluster.routing.allocation.node_initial_primaries_recoveries"
 	for _, back := range []bool{false, true} {
@@ -170,7 +171,7 @@ func failedShard(t *testing.T, c cluster) {
 }
 
 // A grid of two clusters: the manager, which is its own remote as on Security Onion, and a heavy node. auto reads both,
-// each connection once, and a heavy node that is away is never left out in silence.
+// each connection once, and an unreachable heavy node is never left out silently.
 func crossCluster(t *testing.T, manager *testnode.Node, mc cluster) {
 	heavy, hc := node(t, testnode.Options{Name: "heavy", Heap: "512m", Peer: manager})
 	scope := hunt.NewScope(nil, hunt.Outbound)

@@ -9,7 +9,7 @@ import (
 
 var _ hunt.Source = (*Source)(nil)
 
-// Open implements [hunt.Source]. Where to search is asked once a session.
+// Open implements [hunt.Source]. The search target is determined once per session.
 func (s *Source) Open() *hunt.Session {
 	one := *s
 	s, one.hunt = &one, new(memo)

@@ -1,8 +1,8 @@
 // Package estest is an Elasticsearch transport that fails on demand: the n-th request gets an error, a torn body, a
 // stall or a proxy's page. It is for faults that a real server cannot be made to show.
 //
-// A [Fake] is an http.RoundTripper in memory, so that tests of waiting can run in testing/synctest. In front of a
-// real server (Fake.Next) it puts faults into real traffic; [Fake.Serve] puts it behind a socket.
+// A [Fake] is an in-memory http.RoundTripper, so that tests of waiting can use testing/synctest. In front of a real
+// server (Fake.Next) it injects faults into real traffic; [Fake.Serve] puts it behind a socket.
 package estest
 
 import (
@@ -20,60 +20,60 @@ import (
 	"time"
 )
 
-// Request is one request that the fake was sent.
+// Request is a request that the fake received.
 type Request struct {
 	Method, Path string
 	Query        url.Values
 	Header       http.Header
-	// Body is what was sent, decompressed.
+	// Body is the decompressed body.
 	Body []byte
 }
 
-// Is says whether the path ends as given, such as "_search" or "/logs/_bulk".
+// Is reports whether the path ends with suffix, such as "_search" or "/logs/_bulk".
 func (r Request) Is(suffix string) bool { return strings.HasSuffix(r.Path, suffix) }
 
-// Reply is what a request is answered with. The zero value stands for the fake's usual answer.
+// Reply is the answer to a request. The zero value is the fake's usual answer.
 type Reply struct {
 	// Status is the HTTP status; 0 with a body means 200.
 	Status int
 	Header http.Header
 	Body   string
-	// Cut, if above 0, ends the body after so many bytes, as a broken connection does.
+	// Cut, if positive, ends the body after this many bytes, like a broken connection.
 	Cut int
-	// Stall holds the answer until the request is given up. With Cut it holds after so many bytes.
+	// Stall blocks the answer until the request is abandoned. With Cut it blocks after that many bytes.
 	Stall bool
-	// Err, if set, is the transport's error; nothing is answered.
+	// Err, if set, is the transport's error, without an answer.
 	Err error
-	// After is a time to wait first.
+	// After is a delay before the answer.
 	After time.Duration
-	// Spoil, if set, damages what Next answers: it gives what comes of the body, and how the connection ends (nil: well).
+	// Spoil, if set, damages Next's answer: it returns the changed body and how the connection ends (nil: normally).
 	Spoil func(body []byte) ([]byte, error)
 }
 
-// Usual is the reply that stands for the fake's usual answer.
+// Usual is the fake's usual answer.
 func Usual() Reply { return Reply{} }
 
 func (r *Reply) usual() bool {
 	return r.Status == 0 && r.Header == nil && r.Body == "" && r.Cut == 0 && !r.Stall && r.Err == nil && r.Spoil == nil
 }
 
-// JSON is a 200 of Elasticsearch.
+// JSON is a 200 from Elasticsearch.
 func JSON(body string) Reply { return Reply{Status: http.StatusOK, Body: body} }
 
-// Error is an error of Elasticsearch.
+// Error is an error from Elasticsearch.
 func Error(status int, typ, reason string) Reply {
 	cause := fmt.Sprintf(`{"type":%q,"reason":%q}`, typ, reason)
 	return Reply{Status: status, Body: fmt.Sprintf(`{"error":{"root_cause":[%s],"type":%q,"reason":%q},"status":%d}`, cause, typ, reason, status)}
 }
 
-// The three meanings of a 429 (docs/facts/elasticsearch.md, 3.1), word for word as Elasticsearch 8 answers.
+// The three meanings of a 429 (docs/facts/elasticsearch.md, 3.1), verbatim from Elasticsearch 8.
 
 // Rejected is a full queue.
 func Rejected() Reply {
 	return Error(429, "es_rejected_execution_exception", "rejected execution of TimedRunnable on QueueResizingEsThreadPoolExecutor[name = node/search, queue capacity = 1000]")
 }
 
-// Breaker is a memory limit; permanent says that the same request will never fit.
+// Breaker is a memory limit; permanent means that the same request will never fit.
 func Breaker(permanent bool) Reply {
 	durability := "TRANSIENT"
 	if permanent {
@@ -83,28 +83,28 @@ func Breaker(permanent bool) Reply {
 	return Reply{Status: 429, Body: fmt.Sprintf(`{"error":{"root_cause":[%s],"type":"circuit_breaking_exception","reason":"[parent] Data too large","bytes_wanted":1026,"bytes_limit":1000,"durability":%q},"status":429}`, cause, durability)}
 }
 
-// Flood is a disk that is full.
+// Flood is a full disk.
 func Flood() Reply {
 	return Error(429, "cluster_block_exception", "index [logs] blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block];")
 }
 
-// ShardFailed is a search that was answered with 200 although shards failed.
+// ShardFailed is a search answered with 200 although shards failed.
 func ShardFailed(failed, total int, typ, reason string) Reply {
 	return JSON(fmt.Sprintf(`{"took":3,"timed_out":false,"_shards":{"total":%d,"successful":%d,"skipped":0,"failed":%d,"failures":[{"shard":0,"index":"logs","node":"n","reason":{"type":%q,"reason":%q}}]},"hits":{"hits":[]}}`,
 		total, total-failed, failed, typ, reason))
 }
 
-// TimedOut is a search that was answered with 200 although its time was up.
+// TimedOut is a search answered with 200 although it timed out.
 func TimedOut() Reply {
 	return JSON(`{"took":60000,"timed_out":true,"_shards":{"total":2,"successful":2,"skipped":0,"failed":0},"hits":{"hits":[]}}`)
 }
 
-// HTML is a page of a proxy or a login form, with status 200.
+// HTML is a proxy's page or a login form, with status 200.
 func HTML() Reply {
 	return Reply{Status: 200, Header: http.Header{"Content-Type": {"text/html"}}, Body: "<!DOCTYPE html><html><body>Sign in</body></html>"}
 }
 
-// Kibana is Kibana's answer to a path it does not know.
+// Kibana is Kibana's answer to an unknown path.
 func Kibana() Reply {
 	return Reply{Status: 404, Header: http.Header{"Content-Type": {"application/json"}, "Kbn-Name": {"so-kibana"}},
 		Body: `{"statusCode":404,"error":"Not Found","message":"Not Found"}`}
@@ -112,7 +112,8 @@ func Kibana() Reply {
 
 // Fake answers requests. Set its fields before the first one. The zero value answers everything with {}.
 type Fake struct {
-	// Handle gives the usual answers. Nil, or a usual Reply: what Next answers; without Next, an empty object.
+	// Handle returns the usual answers. If it is nil or returns a usual Reply, Next answers; without Next, an empty
+	// object.
 	Handle func(n int, r Request) Reply
 	// Next is the transport to a real server.
 	Next http.RoundTripper
@@ -123,13 +124,13 @@ type Fake struct {
 	seen   []Request
 }
 
-// rule gives replies, one after the other, to the requests that a test picks.
+// rule gives replies in turn to the requests that a test selects.
 type rule struct {
 	pick    func(Request) bool
 	replies []Reply
 }
 
-// On makes the n-th request of all, counted from 1, get a reply.
+// On sets the reply to the n-th request overall, counted from 1.
 func (f *Fake) On(n int, r Reply) *Fake {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -140,7 +141,7 @@ func (f *Fake) On(n int, r Reply) *Fake {
 	return f
 }
 
-// When makes the next requests that pick accepts get these replies, one each; later ones are usual again.
+// When gives these replies, one each, to the next requests that pick accepts; later ones get the usual answer.
 func (f *Fake) When(pick func(Request) bool, replies ...Reply) *Fake {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -227,7 +228,7 @@ func (f *Fake) RoundTrip(req *http.Request) (*http.Response, error) {
 	return reply.response(ctx, req), nil
 }
 
-// spoiled is an answer whose body was damaged on its way.
+// spoiled is an answer with a damaged body.
 func spoiled(res *http.Response, spoil func([]byte) ([]byte, error)) (*http.Response, error) {
 	defer res.Body.Close()
 	whole, err := io.ReadAll(res.Body)
@@ -240,7 +241,7 @@ func spoiled(res *http.Response, spoil func([]byte) ([]byte, error)) (*http.Resp
 	return res, nil
 }
 
-// ending ends a body with an error, or as it should.
+// ending ends a body with an error, or normally.
 type ending struct{ err error }
 
 func (e ending) Read([]byte) (int, error) {
@@ -261,7 +262,7 @@ func (r Reply) response(ctx context.Context, req *http.Request) *http.Response {
 	}
 }
 
-// header is the reply's own, or Elasticsearch's where it has none.
+// header is the reply's header, by default Elasticsearch's.
 func (r Reply) header() http.Header {
 	if r.Header != nil {
 		return r.Header.Clone()
@@ -269,7 +270,7 @@ func (r Reply) header() http.Header {
 	return http.Header{"X-Elastic-Product": {"Elasticsearch"}, "Content-Type": {"application/vnd.elasticsearch+json;compatible-with=8"}}
 }
 
-// torn is a body that may end too early or hold.
+// torn is a body that may end early or block.
 type torn struct {
 	ctx   context.Context
 	reply Reply
@@ -295,7 +296,7 @@ func (t *torn) Read(p []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// Serve puts the fake behind a socket on 127.0.0.1 and gives its URL. A cut answer cuts the connection.
+// Serve puts the fake behind a socket on 127.0.0.1 and returns its URL. A cut answer cuts the connection.
 func (f *Fake) Serve(t testing.TB) string {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

@@ -1,9 +1,9 @@
-// Package scan reads JSON from a byte slice without allocating: no maps, no interface values, only strings with
-// escapes are copied. It is for answers of Elasticsearch with tens of thousands of buckets, where decoding must
-// never be what the server waits for.
+// Package scan reads JSON from a byte slice without allocating: no maps, no interface values, and only strings with
+// escapes are copied. It is for Elasticsearch answers with tens of thousands of buckets, so that decoding never delays
+// the server.
 //
-// Errors are sticky: after the first, every method gives zero values and [Scanner.Err] tells what and where. What is
-// skipped is checked for balance only; what is read is checked in full.
+// Errors are sticky: after the first, every method returns zero values and [Scanner.Err] says what and where. Skipped
+// text is checked for balance only, read text in full.
 package scan
 
 import (
@@ -30,7 +30,7 @@ func (s *Scanner) Reset(b []byte) { s.b, s.i, s.first, s.err = b, 0, false, nil 
 // Err is the first error, or nil.
 func (s *Scanner) Err() error { return s.err }
 
-// Fail makes err the scanner's error, unless there is one.
+// Fail sets the scanner's error, unless it has one.
 func (s *Scanner) Fail(err error) {
 	if s.err == nil {
 		s.err = fmt.Errorf("at byte %d: %w", s.i, err)
@@ -42,7 +42,7 @@ var (
 	errShort  = errors.New("the text ends too early")
 )
 
-// peek skips white space and gives the next byte, 0 at the end.
+// peek skips white space and returns the next byte, 0 at the end.
 func (s *Scanner) peek() byte {
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; c {
@@ -71,14 +71,14 @@ func (s *Scanner) expect(c byte) bool {
 	return false
 }
 
-// Object enters an object; go on with Key.
+// Object enters an object; continue with Key.
 func (s *Scanner) Object() bool {
 	s.first = s.expect('{')
 	return s.first
 }
 
-// Key gives the next key of the object that was entered, or false at its end (or after an error). The bytes are
-// valid until the next string is read. After Key, the value must be consumed.
+// Key returns the next key of the entered object, or false at its end (or after an error). The bytes are valid until
+// the next string is read. After Key, the value must be consumed.
 func (s *Scanner) Key() ([]byte, bool) {
 	if k, ok := s.letter(); ok {
 		return k, true
@@ -93,7 +93,7 @@ func (s *Scanner) Key() ([]byte, bool) {
 	return k, true
 }
 
-// letter is Key for a key of one plain letter without white space about it, as most keys of large answers are: ,"k":
+// letter is Key for a single plain letter without white space (,"k":), like most keys of large answers.
 func (s *Scanner) letter() ([]byte, bool) {
 	i := s.i
 	if !s.first {
@@ -113,13 +113,13 @@ func (s *Scanner) letter() ([]byte, bool) {
 	return b[1:2], true
 }
 
-// Array enters an array; go on with Elem.
+// Array enters an array; continue with Elem.
 func (s *Scanner) Array() bool {
 	s.first = s.expect('[')
 	return s.first
 }
 
-// Elem says whether there is another element, which must then be consumed.
+// Elem reports whether there is another element, which must then be consumed.
 func (s *Scanner) Elem() bool { return s.next(']') }
 
 func (s *Scanner) next(end byte) bool {
@@ -138,7 +138,7 @@ func (s *Scanner) next(end byte) bool {
 	return true
 }
 
-// Null consumes a null and says so; anything else it leaves alone.
+// Null consumes a null and reports whether there was one.
 func (s *Scanner) Null() bool {
 	if s.err != nil || s.peek() != 'n' {
 		return false
@@ -168,7 +168,7 @@ func (s *Scanner) Bool() bool {
 	return false
 }
 
-// Int reads a whole number. A number with a fraction or an exponent is an error.
+// Int reads an integer. A number with a fraction or an exponent is an error.
 func (s *Scanner) Int() int64 {
 	n, whole := s.integer()
 	if !whole {
@@ -178,8 +178,8 @@ func (s *Scanner) Int() int64 {
 	return n
 }
 
-// Scaled reads a number times 1000, cut towards zero: seconds as milliseconds, whether the server gives them whole
-// or with a fraction.
+// Scaled reads a number times 1000, truncated: seconds as milliseconds, whether the server sends them whole or with a
+// fraction.
 func (s *Scanner) Scaled() int64 {
 	start := s.i
 	n, whole := s.integer()
@@ -204,8 +204,8 @@ func (s *Scanner) Scaled() int64 {
 	return int64(f * 1000)
 }
 
-// Number reads a number, in quotes or not, and gives it so many times, cut to a whole. ok is false where something else
-// stands, or a number too large; it is consumed all the same, and no error.
+// Number reads a number, quoted or not, times the factor, truncated. ok is false for any other value or one too large;
+// that is consumed too, without an error.
 func (s *Scanner) Number(times int64) (n int64, ok bool) {
 	if s.err != nil {
 		return 0, false
@@ -224,17 +224,17 @@ func (s *Scanner) Number(times int64) (n int64, ok bool) {
 	return int64(f), true
 }
 
-// maxNumber bounds what Number gives.
+// maxNumber limits the result of Number.
 const maxNumber = 1 << 62
 
-// maxScaled is the largest number of which a thousand times still fits.
+// maxScaled is the largest number that fits when multiplied by a thousand.
 const maxScaled = 1<<63/1000 - 1
 
 func numeric(c byte) bool {
 	return c >= '0' && c <= '9' || c == '.' || c == 'e' || c == 'E' || c == '+' || c == '-'
 }
 
-// integer reads digits; whole is false if a fraction or an exponent follows, of which nothing is consumed.
+// integer reads digits. whole is false if a fraction or an exponent follows, which is not consumed.
 func (s *Scanner) integer() (n int64, whole bool) {
 	if s.err != nil {
 		return 0, true
@@ -265,7 +265,7 @@ func (s *Scanner) integer() (n int64, whole bool) {
 	return n, s.i >= len(s.b) || !numeric(s.b[s.i])
 }
 
-// Text reads a string and gives its bytes, valid until the next string is read or the text is gone.
+// Text reads a string and returns its bytes, valid until the next string is read or the text is released.
 func (s *Scanner) Text() []byte {
 	if s.err == nil && s.i < len(s.b) && s.b[s.i] == '"' {
 		s.i++
@@ -291,7 +291,7 @@ func (s *Scanner) Text() []byte {
 	return nil
 }
 
-// escaped reads on from the first backslash, at i, of the string that began at start.
+// escaped continues at the first backslash, at i, of the string that starts at start.
 func (s *Scanner) escaped(start, i int) []byte {
 	out := append(s.scratch[:0], s.b[start:i]...)
 	for i < len(s.b) {
@@ -380,7 +380,7 @@ func hex4(b []byte, at int) (rune, bool) {
 	return r, true
 }
 
-// Raw consumes one value of any kind and gives its text.
+// Raw consumes one value of any kind and returns its text.
 func (s *Scanner) Raw() []byte {
 	if s.err != nil {
 		return nil
@@ -408,7 +408,7 @@ func (s *Scanner) Raw() []byte {
 	return s.b[start:s.i]
 }
 
-// Rest gives all text that is left, without reading it.
+// Rest returns the remaining text unread.
 func (s *Scanner) Rest() []byte {
 	if s.err != nil {
 		return nil
@@ -419,10 +419,10 @@ func (s *Scanner) Rest() []byte {
 // Skip consumes one value of any kind.
 func (s *Scanner) Skip() { s.Raw() }
 
-// maxDepth bounds nesting in what is skipped.
+// maxDepth limits nesting in skipped values.
 const maxDepth = 512
 
-// balance runs to the end of the object or array that begins here.
+// balance skips to the end of the object or array that starts here.
 func (s *Scanner) balance() {
 	var stack [maxDepth]byte
 	depth := 0
@@ -457,7 +457,7 @@ func (s *Scanner) balance() {
 	s.Fail(errShort)
 }
 
-// quoted runs over the string that begins here.
+// quoted skips the string that starts here.
 func (s *Scanner) quoted() {
 	i := s.i + 1
 	for {
@@ -480,7 +480,7 @@ func (s *Scanner) quoted() {
 	}
 }
 
-// End says whether nothing but white space is left; if something is, that is an error.
+// End reports whether only white space is left; anything else is an error.
 func (s *Scanner) End() bool {
 	if s.err == nil && s.peek() != 0 {
 		s.Fail(errSyntax)

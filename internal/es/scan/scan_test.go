@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tree reads a whole text with the scanner's methods into what encoding/json makes of it.
+// tree reads a whole text with the scanner into encoding/json's representation.
 func tree(s *Scanner) any {
 	if s.Null() {
 		return nil
@@ -153,7 +153,7 @@ func TestScanAllocatesNothing(t *testing.T) {
 	require.NoError(t, s.Err())
 }
 
-// FuzzScan: what encoding/json accepts reads the same here; nothing panics; Skip agrees with reading on valid text.
+// FuzzScan: what encoding/json accepts reads the same here, nothing panics, and Skip agrees with reading on valid text.
 func FuzzScan(f *testing.F) {
 	for _, seed := range []string{sample, `{"a":1}`, `[1,2`, `"\ud800\u0041"`, `{"a":{"b":[null]}}`, "[\"\xff\"]"} {
 		f.Add([]byte(seed))
@@ -169,7 +169,7 @@ func FuzzScan(f *testing.F) {
 		require.NoError(t, s.Err())
 		want, err := reference(b)
 		require.NoError(t, err)
-		// encoding/json replaces bytes that are no UTF-8; this scanner hands them on.
+		// encoding/json replaces invalid UTF-8; this scanner passes it on.
 		if bytes.Equal(bytes.ToValidUTF8(b, nil), b) {
 			require.Equal(t, fmt.Sprint(want), fmt.Sprint(got))
 		}

@@ -1,13 +1,12 @@
-// Package bulk writes documents into a data stream and reports what became of each one.
+// Package bulk writes documents to a data stream and reports the result of each one.
 //
-// It is synchronous and small on purpose. The client library's own indexer loses documents without a word when a whole
-// bulk is refused, when an answer is short, or when single items are turned away (docs/facts/elasticsearch.md, 3.1). Here
-// every document ends in exactly one of five states, and [Result.Check] demands it.
+// It is synchronous and small on purpose. The client library's own indexer silently loses documents when a whole bulk
+// is rejected, an answer is short, or single items are rejected (docs/facts/elasticsearch.md, 3.1). Here every document
+// ends in exactly one of five states, which [Result.Check] verifies.
 //
-// Documents are written with "create" under their own ids, so that sending one twice is safe: the second time it is there
-// already, which counts as written. Single items that were turned away because the cluster is busy are sent again, after
-// a pause with jitter and in smaller bulks; the requests themselves are repeated by [es.Client] alone, which is the one
-// retry layer for broken connections and overloaded nodes.
+// Documents are written with "create" and their own ids, so that sending one twice is safe: an existing one counts as
+// written. Items rejected by a busy cluster are sent again in smaller bulks, after a pause with jitter. Requests are
+// retried only by [es.Client], the one retry layer for broken connections and overloaded nodes.
 package bulk
 
 import (
@@ -33,7 +32,7 @@ const (
 )
 
 const (
-	// maxFruitless is how many bulks in a row may get nothing done before we give up.
+	// maxFruitless is how many bulks in a row may achieve nothing before Write gives up.
 	maxFruitless = 6
 	backoffMin   = 500 * time.Millisecond
 	backoffMax   = 20 * time.Second
@@ -45,7 +44,7 @@ type Item struct {
 	Doc []byte
 }
 
-// Dead is a document that the cluster will never take, and why.
+// Dead is a document that the cluster will never accept, and why.
 type Dead struct {
 	Item
 	Err *es.Error
@@ -54,19 +53,19 @@ type Dead struct {
 // String names the document and the reason, without the document itself.
 func (d Dead) String() string { return "document " + d.ID + ": " + d.Err.Error() }
 
-// Result is what became of the documents.
+// Result is what happened to the documents.
 type Result struct {
-	// Sent is how many were given; Acked of them were written, Existing were there already.
+	// Sent is the number given; Acked of them were written, Existing were there already.
 	Sent, Acked, Existing int
-	// Retried counts documents that had to be sent again, each time.
+	// Retried counts every repeated sending of a document.
 	Retried int
-	// Dead were refused for good.
+	// Dead were rejected permanently.
 	Dead []Dead
-	// Unwritten are known not to be written. Unknown may be or may not: a request broke. Both can be sent again.
+	// Unwritten are known not to be written. Unknown may have been: a request broke. Both can be sent again.
 	Unwritten, Unknown []Item
 }
 
-// Check gives an error unless every document sent is accounted for.
+// Check returns an error unless every document sent is accounted for.
 func (r *Result) Check() error {
 	if sum := r.Acked + r.Existing + len(r.Dead) + len(r.Unwritten) + len(r.Unknown); sum != r.Sent {
 		return fmt.Errorf("bulk accounting: %d documents sent but %d accounted for; this is a bug of dwell", r.Sent, sum)
@@ -74,7 +73,7 @@ func (r *Result) Check() error {
 	return nil
 }
 
-// Add puts another result onto r.
+// Add adds another result to r.
 func (r *Result) Add(o Result) {
 	r.Sent += o.Sent
 	r.Acked += o.Acked
@@ -85,23 +84,23 @@ func (r *Result) Add(o Result) {
 	r.Unknown = append(r.Unknown, o.Unknown...)
 }
 
-// Options say where and how to write.
+// Options are where and how to write.
 type Options struct {
-	// Client is needed, and so is Stream, the data stream's name.
+	// Client and Stream, the data stream's name, are required.
 	Client *es.Client
 	Stream string
-	// MaxDocs and MaxBytes bound one bulk; 0 means the defaults. A document larger than MaxBytes goes alone.
+	// MaxDocs and MaxBytes limit one bulk; 0 means the defaults. A document larger than MaxBytes is sent alone.
 	MaxDocs, MaxBytes int
-	// Budget bounds one Write beside its context; 0 means DefaultBudget.
+	// Budget limits the time of one Write besides its context; 0 means DefaultBudget.
 	Budget time.Duration
-	// Logger hears when writing is slowed; nil means silence.
+	// Logger logs when writing is slowed down; nil disables logging.
 	Logger *slog.Logger
 }
 
-// Writer writes into one data stream. It is safe for concurrent use: it keeps nothing between calls.
+// Writer writes to one data stream. It is stateless, so it is safe for concurrent use.
 type Writer struct{ o Options }
 
-// New makes a writer.
+// New returns a writer.
 func New(o Options) *Writer {
 	if o.MaxDocs == 0 {
 		o.MaxDocs = DefaultMaxDocs
@@ -118,9 +117,9 @@ func New(o Options) *Writer {
 	return &Writer{o}
 }
 
-// Write sends the documents and waits until each is settled or the budget is spent. The result is true with or without
-// an error; the error, an *es.Error somewhere in its chain, says why documents are left unwritten or unknown. Documents
-// refused for good (Result.Dead) are no error here.
+// Write sends the documents and waits until each is settled or the budget is used up. The result is valid even with an
+// error. The error, with an *es.Error in its chain, says why documents are unwritten or unknown; permanently rejected
+// documents (Result.Dead) are not an error.
 func (w *Writer) Write(ctx context.Context, items []Item) (Result, error) {
 	r := run{w: w, limit: w.o.MaxDocs, deadline: time.Now().Add(w.o.Budget), result: Result{Sent: len(items)}}
 	r.pending = make([]entry, len(items))
@@ -141,7 +140,7 @@ func (w *Writer) Write(ctx context.Context, items []Item) (Result, error) {
 	return r.result, errors.Join(err, r.result.Check())
 }
 
-// entry is a document on its way. maybe says that it was sent and no answer came.
+// entry is a document being written. maybe means that it was sent without receiving an answer.
 type entry struct {
 	Item
 	maybe bool
@@ -156,7 +155,7 @@ type run struct {
 	result   Result
 }
 
-// all sends bulks until nothing is pending or going on is no use.
+// all sends bulks until nothing is pending or retrying is pointless.
 func (r *run) all(ctx context.Context) error {
 	fruitless := 0
 	for len(r.pending) > 0 {
@@ -171,7 +170,7 @@ func (r *run) all(ctx context.Context) error {
 		case final(err):
 			return err
 		case es.Is(err, es.TooBig):
-			// The same documents in smaller bulks: nothing to wait for.
+			// The same documents in smaller bulks, without a pause.
 			r.limit = max(1, n/2)
 			continue
 		}
@@ -192,7 +191,7 @@ func (r *run) all(ctx context.Context) error {
 	return nil
 }
 
-// size is how many of the pending documents fit one bulk: at least one.
+// size is how many pending documents fit in one bulk: at least one.
 func (r *run) size() int {
 	n, bytes := 0, 0
 	for n < len(r.pending) && n < r.limit {
@@ -212,7 +211,7 @@ type answer struct {
 	Error  *es.Cause `json:"error"`
 }
 
-// send sends one bulk, settles what can be settled and gives back what cannot, with the reason.
+// send sends one bulk, settles what it can, and returns the rest with the reason.
 func (r *run) send(ctx context.Context, batch []entry) ([]entry, error) {
 	answers, err := r.w.post(ctx, batch)
 	if err != nil {
@@ -259,7 +258,7 @@ func (r *run) send(ctx context.Context, batch []entry) ([]entry, error) {
 	return again, why
 }
 
-// refusedForGood says whether sending the document again would give the same answer.
+// refusedForGood reports whether sending the document again would have the same result.
 func refusedForGood(e *es.Error) bool {
 	switch e.Kind {
 	case es.Mapping, es.TooBig:
@@ -272,7 +271,7 @@ func refusedForGood(e *es.Error) bool {
 	return false
 }
 
-// final says whether an error stays until somebody changes something, so that trying on is no use.
+// final reports whether retrying is pointless until somebody fixes the cause.
 func final(err error) bool {
 	var e *es.Error
 	if !errors.As(err, &e) {
@@ -289,7 +288,7 @@ func final(err error) bool {
 	return true
 }
 
-// uncertain says whether a bulk that ended in this error may have been carried out.
+// uncertain reports whether a bulk that ended in this error may have been executed.
 func uncertain(e *es.Error) bool {
 	if e == nil || e.Attempts > 1 {
 		return true
@@ -302,7 +301,7 @@ func uncertain(e *es.Error) bool {
 	return e.Status < 400 || e.Status >= 500
 }
 
-// post sends one bulk and gives one answer a document, in their order.
+// post sends one bulk and returns one answer per document, in order.
 func (w *Writer) post(ctx context.Context, batch []entry) ([]answer, error) {
 	var body bytes.Buffer
 	for _, e := range batch {
@@ -345,18 +344,18 @@ func (w *Writer) post(ctx context.Context, batch []entry) ([]answer, error) {
 	return answers, err
 }
 
-// unreadable is a 200 that cannot be trusted: what was sent may be written or not, so it is sent again.
+// unreadable is a 200 that cannot be trusted: the documents may have been written or not, so they are sent again.
 func unreadable(reason string) *es.Error {
 	return &es.Error{Kind: es.Retryable, Status: 200, Reason: reason, Hint: "something between here and the cluster cuts answers short"}
 }
 
-// backoff is full jitter below a limit that doubles, and never nothing.
+// backoff is full jitter under a doubling limit, and never zero.
 func backoff(n int) time.Duration {
 	limit := min(backoffMin<<min(n-1, 16), backoffMax)
 	return backoffMin/4 + rand.N(limit) //nolint:gosec // Jitter needs no secrets.
 }
 
-// sleep waits, or gives an error of kind Canceled when ctx ends first.
+// sleep waits, or returns an error of kind Canceled if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

@@ -17,8 +17,7 @@ import (
 	"dwell/internal/es/estest"
 )
 
-// memory is a data stream as Elasticsearch keeps it: create refuses an id that is there. refuse, if set, answers an item
-// instead.
+// memory imitates a data stream: create rejects an existing id. refuse, if set, answers an item instead.
 type memory struct {
 	docs   map[string]string
 	refuse func(id string) (status int, cause string)
@@ -194,14 +193,14 @@ func TestGivingUpOnABusyCluster(t *testing.T) {
 	})
 }
 
-// TestWhatTheLibraryLoses are the cases in which the client library's own indexer loses documents without a word
-// (docs/facts/elasticsearch.md, 3.1), each once, with a server that then recovers: every document must arrive once.
+// The cases in which the client library's own indexer silently loses documents (docs/facts/elasticsearch.md, 3.1), each
+// once, with a server that then recovers: every document must arrive once.
 func TestWhatTheLibraryLoses(t *testing.T) {
 	whole := `{"items":[{"create":{"_id":"id000","status":201}},{"create":{"_id":"id001","status":201}},{"create":{"_id":"id002","status":201}}]}`
 	for _, c := range []struct {
 		name  string
 		reply estest.Reply
-		// carriedOut says that the server did what was asked although the answer was bad.
+		// carriedOut means that the server executed the request although the answer was bad.
 		carriedOut bool
 	}{
 		{name: "node away", reply: estest.Error(503, "unavailable_shards_exception", "primary shard is not active")},
@@ -265,7 +264,7 @@ func TestBrokenForGood(t *testing.T) {
 	}
 }
 
-// TestTooLargeAlone: a document that no request can hold must not keep the others from being written.
+// A document that fits in no request must not block the others.
 func TestTooLargeAlone(t *testing.T) {
 	m := &memory{}
 	fake := &estest.Fake{Handle: func(n int, r estest.Request) estest.Reply {

@@ -1,11 +1,12 @@
 // Package spool keeps hunts on disk that the cluster did not accept, until it does.
 //
-// A hunt is held as a whole: its own document, its findings, and a checksum of both in one file, so that replaying it is writing
-// it as if it had just been carried out, with the same ids. Files are replayed oldest first, each on its own: one that cannot be
-// read or stored costs no other. The directory is bounded: when it is full, [Spool.Put] says so and the caller still has the hunt.
+// One file has a whole hunt: its document, its findings and a checksum. Replaying it writes the same ids as the
+// original would have. Files are replayed oldest first and independently, so a file that cannot be read or stored does
+// not block others. When the directory reaches its size limit, [Spool.Put] returns an error and the caller still has
+// the hunt.
 //
-// What the cluster refuses for good, and files that are damaged, are kept in the directory "dead", which nothing replays: they are
-// for a person to look at, and count in the status and in the bound.
+// Documents that the cluster rejects permanently, and damaged files, go to the directory "dead", which is never
+// replayed. They are for the administrator to examine, and count in the status and the limit.
 package spool
 
 import (
@@ -29,19 +30,18 @@ import (
 	"dwell/internal/store/bulk"
 )
 
-// DefaultMaxBytes bounds a spool when nothing else is said: about 100,000 findings.
+// DefaultMaxBytes is the default limit of a spool: about 100,000 findings.
 const DefaultMaxBytes = 256 << 20
 
 const (
 	heldSuffix = ".hunt.ndjson"
-	// In deadDir: documents refused for good, a line each; whole hunts refused for good, each under the name it was held by; and
-	// held files that cannot be read.
+	// In deadDir: rejected documents, one per line; rejected hunts, each under its original name; and damaged files.
 	deadDir       = "dead"
 	deadSuffix    = ".dead.ndjson"
 	damagedSuffix = ".unreadable"
 )
 
-// FullError means that a hunt does not fit any more. Nothing was written.
+// FullError means that a hunt does not fit. Nothing was written.
 type FullError struct {
 	Dir         string
 	Bytes, Max  int64
@@ -55,7 +55,7 @@ func (e *FullError) Error() string {
 		e.Hunt, e.Dir, e.Bytes, e.Max, e.NeededBytes)
 }
 
-// Spool is a directory. Any process may put hunts there; one at a time replays them.
+// Spool is a directory. Any process may add hunts; one at a time replays them.
 type Spool struct {
 	dir    string
 	max    int64
@@ -65,17 +65,17 @@ type Spool struct {
 
 // Options of a Spool.
 type Options struct {
-	// Dir is made when it is not there, for its owner alone.
+	// Dir is created if missing, accessible by its owner only.
 	Dir string
-	// MaxBytes bounds all files together; 0 means DefaultMaxBytes.
+	// MaxBytes limits all files together; 0 means DefaultMaxBytes.
 	MaxBytes int64
 	// Now names files; nil means time.Now.
 	Now func() time.Time
-	// Shared says that another process replays: Replay does nothing.
+	// Shared means that another process replays: Replay does nothing.
 	Shared bool
 }
 
-// Open makes the directory ready and removes what a crash left half written.
+// Open prepares the directory and removes half-written files left by a crash.
 func Open(o Options) (*Spool, error) {
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
@@ -93,22 +93,22 @@ func Open(o Options) (*Spool, error) {
 	return s, nil
 }
 
-// Look gives the status of a spool that another process may be using; it changes nothing.
+// Look returns the status of a spool that another process may be using; it changes nothing.
 func Look(dir string, maxBytes int64) (Status, error) {
 	return (&Spool{dir: dir, max: maxBytes}).Status()
 }
 
-// Status is what a spool holds.
+// Status is the content of a spool.
 type Status struct {
-	// Hunts are held, Dead are documents and Refused whole hunts refused for good, Damaged are files that cannot be read; Bytes is
-	// what all take of Max.
+	// Hunts wait for upload; Dead are documents and Refused whole hunts that were rejected permanently; Damaged are
+	// unreadable files. Bytes is their total size, out of Max.
 	Hunts, Dead, Refused, Damaged int
 	Bytes, Max                    int64
-	// Oldest is since when the oldest hunt has been held, zero for none.
+	// Oldest is when the oldest hunt was put, zero for none.
 	Oldest time.Time
 }
 
-// Status looks at the directory.
+// Status examines the directory.
 func (s *Spool) Status() (Status, error) {
 	st := Status{Max: s.max}
 	for _, dir := range []string{s.dir, filepath.Join(s.dir, deadDir)} {
@@ -122,7 +122,7 @@ func (s *Spool) Status() (Status, error) {
 		for _, e := range entries {
 			info, err := e.Info()
 			if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
-				continue // stored meanwhile, or the directory of the dead
+				continue // stored meanwhile, or the directory deadDir
 			}
 			if err != nil {
 				return st, fmt.Errorf("look into the spool: %w", err)
@@ -160,7 +160,7 @@ func (st *Status) add(dir string, info fs.FileInfo, dead bool) error {
 	return nil
 }
 
-// nameTime sorts as text as it does as time.
+// nameTime sorts as text like as time.
 const nameTime = "20060102T150405.000000000Z"
 
 func heldSince(name string) (time.Time, bool) {
@@ -189,7 +189,7 @@ func countLines(path string) (int, error) {
 	}
 }
 
-// Put holds a hunt. A hunt of the same id and revision that is held already is replaced, since it says the same.
+// Put stores a hunt. It replaces a hunt of the same id and revision, whose content is the same.
 func (s *Spool) Put(doc hunt.Document, findings []hunt.Finding) error {
 	key := hunt.Digest(doc.Dwell.HuntID, doc.Dwell.Revision)
 	same, err := filepath.Glob(filepath.Join(s.dir, "*_"+key+heldSuffix))
@@ -203,7 +203,7 @@ func (s *Spool) Put(doc hunt.Document, findings []hunt.Finding) error {
 	return s.hold(name, doc, findings)
 }
 
-// Reject keeps a hunt that the cluster refuses for good.
+// Reject keeps a hunt that the cluster rejected permanently.
 func (s *Spool) Reject(doc hunt.Document, findings []hunt.Finding) error {
 	key := hunt.Digest(doc.Dwell.HuntID, doc.Dwell.Revision)
 	return s.hold(filepath.Join(deadDir, key+heldSuffix), doc, findings)
@@ -228,7 +228,7 @@ func (s *Spool) hold(name string, doc hunt.Document, findings []hunt.Finding) er
 	return s.write(name, doc.Dwell.HuntID, append(b, end...))
 }
 
-// seal is the last line of a hunt's file: the checksum of all before it.
+// seal is the last line of a hunt's file: the checksum of the lines before it.
 type seal struct {
 	SHA256 string `json:"sha256"`
 }
@@ -252,7 +252,7 @@ type deadLine struct {
 	Document json.RawMessage `json:"document"`
 }
 
-// Bury keeps documents that the cluster refused for good.
+// Bury keeps documents that the cluster rejected permanently.
 func (s *Spool) Bury(stream string, dead []bulk.Dead) error {
 	if len(dead) == 0 {
 		return nil
@@ -263,7 +263,7 @@ func (s *Spool) Bury(stream string, dead []bulk.Dead) error {
 		lines = append(lines, deadLine{Stream: stream, ID: d.ID, Reason: d.Err.Error(), Document: d.Doc})
 		ids = append(ids, d.ID)
 	}
-	// The same refusals have the same name, so that a hunt written again does not bury them twice.
+	// The same rejections have the same name, so that writing a hunt again does not store them twice.
 	slices.Sort(ids)
 	b, err := encode(lines)
 	if err != nil {
@@ -272,7 +272,7 @@ func (s *Spool) Bury(stream string, dead []bulk.Dead) error {
 	return s.write(filepath.Join(deadDir, stream+"_"+hunt.Digest(ids...)+deadSuffix), stream, b)
 }
 
-// write puts a file there, whole or not at all.
+// write writes a file atomically, within the limit.
 func (s *Spool) write(name, what string, b []byte) error {
 	st, err := s.Status()
 	if err != nil {
@@ -294,15 +294,15 @@ func (s *Spool) write(name, what string, b []byte) error {
 	return nil
 }
 
-// ErrAway wraps an error of a replay's write that any other hunt would meet as well: the rest is not tried now.
+// ErrAway wraps an error of a replay's write that every other hunt would meet too: the rest is not tried now.
 var ErrAway = errors.New("the cluster takes nothing now")
 
-// ErrRefused wraps an error of a replay's write that the same hunt would meet for ever: it is moved to the dead.
+// ErrRefused wraps an error of a replay's write that is permanent: the hunt is moved to deadDir.
 var ErrRefused = errors.New("refused for good")
 
-// Replay gives the held hunts to write, oldest first, and removes each that write took, with how many those are. What write did
-// not take stays, and the next is tried, unless the error is [ErrAway]. A hunt of [ErrRefused] and a file that is damaged are
-// moved to the dead. All errors are given, joined.
+// Replay passes the hunts to write, oldest first, removes those that were written, and returns their number. A hunt
+// that fails stays, and the next is tried, unless the error is [ErrAway]. A hunt with [ErrRefused] and a damaged file
+// are moved to deadDir. All errors are returned, joined.
 func (s *Spool) Replay(write func(hunt.Document, []hunt.Finding) error) (done int, err error) {
 	if s.shared {
 		return 0, nil
@@ -341,7 +341,7 @@ func (s *Spool) Replay(write func(hunt.Document, []hunt.Finding) error) (done in
 	return done, errors.Join(errs...)
 }
 
-// bury moves a file to the dead.
+// bury moves a file to deadDir.
 func (s *Spool) bury(name, as string) error {
 	dir := filepath.Join(s.dir, deadDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -350,7 +350,7 @@ func (s *Spool) bury(name, as string) error {
 	return os.Rename(filepath.Join(s.dir, name), filepath.Join(dir, as))
 }
 
-// held names the files of held hunts, oldest first: ReadDir sorts by name, which is by time.
+// held names the files of waiting hunts, oldest first: ReadDir sorts by name, which starts with the time.
 func (s *Spool) held() (names []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -364,7 +364,7 @@ func (s *Spool) held() (names []string, err error) {
 	return names, nil
 }
 
-// Held gives the documents of the held hunts, oldest first. A file that cannot be read is none: Replay sees to it.
+// Held returns the documents of the waiting hunts, oldest first. It ignores unreadable files, which Replay handles.
 func (s *Spool) Held() ([]hunt.Document, error) {
 	names, err := s.held()
 	if err != nil {
@@ -379,14 +379,14 @@ func (s *Spool) Held() ([]hunt.Document, error) {
 	return out, nil
 }
 
-// read gives the hunt of a file, or says what is wrong with the file.
+// read returns the hunt in a file, or what is wrong with the file.
 func read(path string) (doc hunt.Document, findings []hunt.Finding, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return doc, nil, err
 	}
 	lines := bytes.SplitAfter(text, []byte("\n"))
-	lines = lines[:len(lines)-1] // after the last line end there is nothing, or half a line
+	lines = lines[:len(lines)-1] // after the last newline there is nothing, or half a line
 	if len(lines) < 2 || len(text) == 0 || text[len(text)-1] != '\n' {
 		return doc, nil, errors.New("it is cut off")
 	}

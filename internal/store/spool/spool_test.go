@@ -20,7 +20,7 @@ import (
 	"dwell/internal/store/bulk"
 )
 
-// clock gives a later time at each call.
+// clock returns a later time at each call.
 func clock() func() time.Time {
 	now := time.Date(2026, 11, 22, 23, 59, 58, 0, time.UTC)
 	return func() time.Time {
@@ -63,7 +63,7 @@ func TestHuntsComeBackWholeAndInOrder(t *testing.T) {
 	n, err := s.Replay(func(doc hunt.Document, got []hunt.Finding) error {
 		order = append(order, doc.Dwell.HuntID)
 		wantDoc, want := sample(doc.Dwell.HuntID, len(got))
-		same := []cmp.Option{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})} // a list is written as [] where it is nil
+		same := []cmp.Option{cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})} // a nil list is written as []
 		require.Empty(t, cmp.Diff(wantDoc, doc, same...))
 		require.Empty(t, cmp.Diff(want, got, same...))
 		return nil
@@ -77,7 +77,7 @@ func TestHuntsComeBackWholeAndInOrder(t *testing.T) {
 	require.Zero(t, st.Bytes)
 }
 
-// One hunt that cannot be stored costs no other, unless none can be.
+// A hunt that cannot be stored does not block others, unless none can be.
 func TestReplayGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		err                 error
@@ -115,7 +115,7 @@ func TestReplayGoesOn(t *testing.T) {
 	}
 }
 
-// A file that is damaged, however, is set aside, counted by the status and the bound, and costs nothing else.
+// A damaged file is set aside, counted in the status and the limit, and blocks nothing else.
 func TestDamagedFilesCostNothingElse(t *testing.T) {
 	doc, findings := sample("whole", 3)
 	whole := func(t *testing.T) []byte {
