@@ -1,9 +1,9 @@
-// Package evidence weighs everything about a finding except its rhythm: business need, abnormal protocol behavior,
-// host identity (steps 2 to 4 of the hunt).
+// Package evidence weighs everything about a finding except its timing: business need, abnormal protocol behavior, host
+// identity (steps 2 to 4 of the hunt).
 //
-// A [Judge] knows one kind of evidence. It sees all subjects of a hunt at once, so that it can ask its source about many of
-// them in one request, and speaks its mind by [Subject.Modify], [Subject.Explain] and their kin. What that makes of a score is
-// [Subject.Settle]'s alone. Judges never hide a finding.
+// A [Judge] knows one kind of evidence. It gets all subjects of a hunt at once, so that it can batch its look-ups, and
+// reports by [Subject.Modify], [Subject.Explain] and similar methods. Only [Subject.Settle] changes the score. Judges
+// never hide a finding.
 package evidence
 
 import (
@@ -17,93 +17,95 @@ import (
 	"dwell/scoring"
 )
 
-// BornOut is the least [Subject.Shared] that lets a name speak for itself.
+// BornOut is the minimum of [Subject.Shared] for a name to count by itself.
 const BornOut = 0.5
 
 // Judge weighs one kind of evidence.
 type Judge interface {
-	// Revision identifies the lists and rules that the judge goes by; it becomes part of the hunt's revision. Empty when
-	// the program's version says it all.
+	// Revision identifies the lists and rules that the judge uses; it is part of the hunt's revision. It is empty if
+	// the program's version determines them.
 	Revision() string
-	// Judge looks at the subjects. What is not there (a log type that is missing) is a Note, told once; what is there and could
-	// not be looked up is a Gap, since scores would be others with it. The hunt goes on with what it has. An error ends the hunt: only a cancelled context is one.
+	// Judge examines the subjects. A missing log type is one Note. Data that exists but could not be looked up is a
+	// Gap, because it might change scores; the hunt continues. An error ends the hunt: only a canceled context is one.
 	Judge(ctx context.Context, h *Hunt, subjects []*Subject) (hunt.Remarks, error)
 }
 
-// Hunt is what a judge is told of the hunt.
+// Hunt is what a judge knows of the hunt.
 type Hunt struct {
-	// Window is what the hunt looks at.
+	// Window is the hunt's window.
 	Window hunt.Window
-	// Request is what the source was asked for, with From and To set to the window.
+	// Request is the request to the source, with From and To set to the window.
 	Request hunt.Request
-	// Source is where the connections came from; a judge asks it for what it can give beside them.
+	// Source is the connections' source, for look-ups.
 	Source *hunt.Session
-	// Missing are the logs that the hunt's notes say are not there, by Zeek's names; a judge does not say so again.
+	// Missing are the logs that the hunt already reported missing, by Zeek's names; a judge does not repeat that.
 	Missing []string
 }
 
-// Subject is a finding under judgement.
+// Subject is a finding being judged.
 type Subject struct {
-	// Key is what the finding is about.
+	// Key identifies the candidate.
 	Key hunt.PairKey
-	// Indicators are its values before modifiers.
+	// Indicators are the values before modifiers.
 	Indicators scoring.Indicators
-	// Sizes is how alike the connections' sizes are.
+	// Sizes is how similar the connections' sizes are.
 	Sizes scoring.SizeScore
-	// Timer says that the rhythm looks like a timer that restarts on use, or like what people do.
+	// Timer means that the rhythm looks like a timer that restarts on use, or like human activity.
 	Timer bool
-	// Silent and Refused are how many connections had no answer and were rejected, where the source tells that with each connection.
+	// Silent and Refused count unanswered and rejected connections, if the source reports that with each connection.
 	Silent, Refused int64
-	// Finding is complete but for what evidence adds: Settle sets its score. Judges fill in Finding.Dwell.Evidence, which is
-	// never nil, and leave score, reasons and modifiers alone.
+	// Finding is complete except for evidence; Settle sets its score. Judges fill in Finding.Dwell.Evidence, which is
+	// never nil, but not score, reasons and modifiers.
 	Finding *hunt.Finding
-	// Names are those that the key's connections carry (TLS server name, HTTP host, what a proxy was asked for), the most
-	// used first, at most MaxNames: of a key by name that one, of others what was used towards their addresses.
+	// Names are the names in the candidate's connections (TLS server name, HTTP host, proxy request), most used first,
+	// at most MaxNames. A candidate by name has that one, others have those used with their addresses.
 	Names []Name
-	// Company is how many internal hosts, this one included, vouch for the destination: the fewest of those that do for the network
-	// (/24 or /48) around each of its addresses. Only who really talks to it vouches: see package prevalence.
+	// Company is how many internal hosts, including this one, vouch for the destination: the minimum over the networks
+	// (/24 or /48) of its addresses. Only hosts that exchange data with it vouch (package prevalence).
 	Company int64
-	// Shared is the part (0..1) of a name's connections that go to networks for which three internal hosts or more vouch under that
-	// name, or to a proxy inside; 1 where the key has no name. A name can be forged: that others use it says something only where they
-	// use it at the same servers.
+	// Shared is the share (0..1) of a name's connections that go to networks for which at least three internal hosts
+	// vouch under that name, or to an internal proxy; 1 without a name. Because names can be forged, other hosts' use
+	// counts only at the same servers.
 	Shared float64
-	// Resolved says of a DNS key that only resolvers of the network's (inside, or asked by three hosts or more) were asked.
+	// Resolved means that a DNS candidate queried only the network's resolvers (internal, or used by at least three
+	// hosts).
 	Resolved bool
-	// Conforms says that port, service, sizes, rate and answers are those of a protocol that repeats by design (NTP, DNS).
+	// Conforms means that port, service, sizes, rate and answers match a protocol that repeats by design (NTP, DNS).
 	Conforms bool
-	// Arrived says that the destination came less than thirty days ago, by a store that reaches further back.
+	// Arrived means that the destination was first seen less than thirty days ago, by a store that reaches further
+	// back.
 	Arrived bool
-	// AS is the number of the autonomous system of each of the destination's addresses, where that is known.
+	// AS is the autonomous system number of each destination address, if known.
 	AS map[netip.Addr]int64
 
 	weights   Weights
 	modifiers []hunt.Modifier
 	told      map[string]bool // terms
-	// always are terms that are always true of what the source is, and served says what that is.
+	// always are terms that always apply to the source because of its role, served is that role.
 	always       []string
 	served       string
 	explanations []explanation
-	// apart is what sets the client apart, most and why the most that the finding may weigh.
+	// apart is what sets the client apart; most is the maximum severity, and why its reason.
 	apart string
 	most  scoring.Severity
 	why   string
-	// chance is the most that the rhythm may weigh by chance alone, and chanceWhy why.
+	// chance is the maximum severity of a rhythm that may be chance, chanceWhy its reason.
 	chance    scoring.Severity
 	chanceWhy string
-	// closing are reasons that come last.
+	// closing are reasons listed last.
 	closing []string
 }
 
-// MaxNames is how many names a subject has.
+// MaxNames is the maximum number of a subject's names.
 const MaxNames = 20
 
-// Name is a name with the number of connections that carry it.
+// Name is a name with its number of connections.
 type Name struct {
 	Name        string
 	Connections int64
 }
 
-// NewSubject makes a subject. Nil weights are the defaults.
+// NewSubject returns a subject. Nil weights are the defaults.
 func NewSubject(key hunt.PairKey, values scoring.Indicators, f *hunt.Finding, w Weights) *Subject {
 	if f.Dwell.Evidence == nil {
 		f.Dwell.Evidence = &hunt.Evidence{}
@@ -111,11 +113,11 @@ func NewSubject(key hunt.PairKey, values scoring.Indicators, f *hunt.Finding, w 
 	return &Subject{Key: key, Indicators: values, Finding: f, weights: w, Shared: 1}
 }
 
-// Modify raises or lowers the score by the weight of a [Term], and says why. A term counts once for a subject: of
-// several reasons the first is kept.
+// Modify raises or lowers the score by the weight of a [Term], with a reason. A term counts once per subject, with its
+// first reason.
 func (s *Subject) Modify(term, reason string) { s.ModifyBy(term, 1, reason) }
 
-// ModifyBy is Modify by a part (0..1) of the weight.
+// ModifyBy is Modify with a fraction (0..1) of the weight.
 func (s *Subject) ModifyBy(term string, part float64, reason string) {
 	if slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Name == term }) {
 		return
@@ -123,13 +125,13 @@ func (s *Subject) ModifyBy(term string, part float64, reason string) {
 	s.modifiers = append(s.modifiers, hunt.Modifier{Name: term, Value: round(s.weights.Of(term) * scoring.Clamp(part)), Reason: reason})
 }
 
-// Has says whether a term counts already.
+// Has reports whether a term counts already.
 func (s *Subject) Has(term string) bool {
 	return slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Name == term })
 }
 
-// Told says that the indicators' own reasons tell what a term is about: it counts, with its reason, among the modifiers,
-// and the finding's reasons do not say the same twice.
+// Told marks a term that the indicators' reasons already describe: it counts among the modifiers, but the finding's
+// reasons do not repeat it.
 func (s *Subject) Told(term string) {
 	if s.told == nil {
 		s.told = map[string]bool{}
@@ -137,15 +139,15 @@ func (s *Subject) Told(term string) {
 	s.told[term] = true
 }
 
-// Last adds a reason that is told after all others.
+// Last adds a reason after all others.
 func (s *Subject) Last(reason string) { s.closing = append(s.closing, reason) }
 
-// Serves says that the source asks in the name of other hosts, as infrastructure does, so that these terms are always true of it and say
-// nothing. What they were stays among the reasons.
+// Serves marks a source that acts for other hosts, like infrastructure. The terms always apply to it, so they do not
+// count, but stay among the reasons.
 func (s *Subject) Serves(as string, terms ...string) { s.served, s.always = as, terms }
 
-// Settle makes the finding's score and reasons of everything that was said: the indicators' reasons as they stand, then
-// the modifiers, the heaviest first, then the explanations.
+// Settle computes the finding's score and reasons: the indicators' reasons first, then the modifiers, heaviest first,
+// then the explanations.
 func (s *Subject) Settle() {
 	d := &s.Finding.Dwell
 	s.earn()
@@ -165,7 +167,7 @@ func (s *Subject) Settle() {
 		if scoring.SeverityOf(score) > most {
 			d.Reasons = append(d.Reasons, why)
 		}
-		score = within(most, score) // what is below has to stay below
+		score = within(most, score) // for lower scores too, to preserve the order
 		if s.Conforms && most == scoring.Medium {
 			score = lowest(most, score)
 		}
@@ -175,8 +177,8 @@ func (s *Subject) Settle() {
 	Rank(s.Finding, score)
 }
 
-// bound keeps a timer low and a presence medium, whatever is added for rarity and for sizes that are alike: benign software
-// has both. Only evidence of another kind lifts them, and a presence has to be of a rare destination beside it.
+// bound keeps a timer low and a presence medium despite modifiers for rarity and similar sizes, because benign software
+// has both. Only other evidence raises them, and a presence must also have a rare destination.
 func (s *Subject) bound() {
 	odd, v := s.odd(), s.Indicators
 	spread := s.Finding.Dwell.Evidence.Prevalence
@@ -192,8 +194,7 @@ func (s *Subject) bound() {
 	}
 }
 
-// Rank gives a finding its final score, the severity that goes with it, and the codes of its reasons; its indicators, modifiers and
-// explanation stand by then.
+// Rank sets a finding's final score, severity and reason codes; its indicators, modifiers and explanation must be set.
 func Rank(f *hunt.Finding, score float64) {
 	severity := scoring.SeverityOf(score)
 	f.Dwell.Score, f.Dwell.Severity = score, severity.String()
@@ -201,5 +202,5 @@ func Rank(f *hunt.Finding, score float64) {
 	f.Dwell.ReasonCodes = f.Dwell.Codes()
 }
 
-// round keeps three decimals: more would only look exact.
+// round keeps three decimals: more would be false precision.
 func round(v float64) float64 { return math.Round(v*1000) / 1000 }

@@ -10,9 +10,9 @@ import (
 	"dwell/scoring"
 )
 
-// What other hosts do is shown, and lowers nothing by itself: an outbreak looks the same. It lowers to medium, and no further, once the
-// destination has been known for a month by hosts that vouch for it, without anything that sets this one apart. Time and numbers alone
-// lower nothing. Scores are 0.9 + modifiers.
+// Other hosts' behavior is shown and lowers nothing by itself, because an outbreak looks the same. It lowers to medium,
+// no further, if hosts that vouch for the destination have known it for a month and nothing sets this one apart. Time
+// or numbers alone lower nothing. Scores are 0.9 + modifiers.
 func TestFleetIsGuarded(t *testing.T) {
 	for _, c := range []struct {
 		name      string
@@ -49,8 +49,8 @@ func TestFleetIsGuarded(t *testing.T) {
 	}
 }
 
-// What a client says of itself lowers by one step at most; a critical finding stays high. What sets the client apart, or an indicator
-// list, takes that away. Who holds the address is another matter.
+// A client's own claims lower by one step at most; a critical finding stays high. Evidence that sets the client apart,
+// or an indicator list, cancels that. The owner of the address is not a claim.
 func TestClaimsAreWorthLittle(t *testing.T) {
 	for name, c := range map[string]struct {
 		explain func(s *Subject)
@@ -78,7 +78,7 @@ func TestClaimsAreWorthLittle(t *testing.T) {
 	}
 }
 
-// Reasons come heaviest first, each term once, and weights are the site's.
+// Reasons are sorted heaviest first, each term once, with the site's weights.
 func TestModifiersInOrder(t *testing.T) {
 	var f hunt.Finding
 	f.Dwell.Reasons = []string{"every 5 min"}
@@ -88,7 +88,7 @@ func TestModifiersInOrder(t *testing.T) {
 	s.Modify(Intel, "on a list")
 	s.Modify(Intel, "on another list")
 	s.Modify(SameSize, "all of one size")
-	s.Told(SameSize) // counts, and is not said twice
+	s.Told(SameSize) // counts, and is not repeated
 	s.Last("same traffic as another")
 	s.Settle()
 	require.Equal(t, []string{"every 5 min", "on a list", "no name", "rare", "same traffic as another"}, f.Dwell.Reasons)

@@ -7,15 +7,15 @@ import (
 	"dwell/scoring"
 )
 
-// ground is what an explanation rests on. What an intruder can produce himself carries less than what he cannot.
+// ground is the basis of an explanation. What an intruder can fake weighs less than what he cannot.
 type ground uint8
 
 const (
-	// firm: who holds the address, or a server inside.
+	// firm: the owner of the address, or an internal server.
 	firm ground = iota
-	// claimed: what the client says of itself, or what passes for a protocol.
+	// claimed: what the client says of itself, or what looks like a protocol.
 	claimed
-	// many: other hosts do the same, as fleets and outbreaks do.
+	// many: other hosts do the same, as in fleets and outbreaks.
 	many
 )
 
@@ -25,19 +25,20 @@ type explanation struct {
 	ground
 }
 
-// vouching is how many hosts, this one included, have to vouch for a destination before their number counts.
+// vouching is the minimum number of hosts, including this one, that must vouch for a destination.
 const vouching = 3
 
-// Explain gives a reason for what the pair does that nobody can forge: who holds its address. The best explanation lowers the
-// score, all are shown.
+// Explain adds an explanation that cannot be forged: the owner of the address. The best explanation lowers the score;
+// all are shown.
 func (s *Subject) Explain(e scoring.Explanation, why string) { s.explain(e, firm, why) }
 
-// ExplainClaim is Explain for reasons that a client can produce itself (a name, the looks of a protocol). They count for nothing
-// where something sets the client apart from those that it claims to be like.
+// ExplainClaim is Explain for what a client can fake (a name, a protocol's appearance). It does not count if something
+// sets the client apart from those it claims to be like.
 func (s *Subject) ExplainClaim(e scoring.Explanation, why string) { s.explain(e, claimed, why) }
 
-// ExplainFleet is Explain for what other hosts do, too. That is shown, and lowers the score of what is [Subject.established] to medium:
-// an outbreak looks the same, and more infected hosts are no reassurance. Where nobody can know, what is not odd is high at most.
+// ExplainFleet is Explain for behavior that other hosts share. It is shown, and lowers an [Subject.established]
+// destination to medium: an outbreak looks the same, and more infected hosts are no reassurance. Without history, an
+// unsuspicious one is limited to high.
 func (s *Subject) ExplainFleet(why string) { s.explain(scoring.Weak, many, why) }
 
 func (s *Subject) explain(e scoring.Explanation, on ground, why string) {
@@ -46,27 +47,27 @@ func (s *Subject) explain(e scoring.Explanation, on ground, why string) {
 	}
 }
 
-// SetApart says what a client does or shows that the others of its kind do not: a fingerprint, a certificate or a size of its
-// own. The first reason is kept.
+// SetApart records what distinguishes a client from others of its kind: its own fingerprint, certificate or size. The
+// first reason is kept.
 func (s *Subject) SetApart(reason string) {
 	if s.apart == "" {
 		s.apart = reason
 	}
 }
 
-// AtMost bounds the severity, whatever speaks against the pair, and says why.
+// AtMost limits the severity, whatever the evidence, with a reason.
 func (s *Subject) AtMost(most scoring.Severity, why string) {
 	if s.most == scoring.None || most < s.most {
 		s.most, s.why = most, why
 	}
 }
 
-// AtMostByChance bounds the severity of what rests on a rhythm, unless an indicator list names the destination, and says why.
+// AtMostByChance limits the severity of a rhythm, unless an indicator list names the destination, with a reason.
 func (s *Subject) AtMostByChance(most scoring.Severity, why string) {
 	s.chance, s.chanceWhy = most, why
 }
 
-// ceiling is the most that the finding may weigh; none where nothing bounds it.
+// ceiling is the maximum severity and its reason; none if unlimited.
 func (s *Subject) ceiling() (scoring.Severity, string) {
 	if s.chance != scoring.None && (s.most == scoring.None || s.chance < s.most) && !s.Has(Intel) {
 		return s.chance, s.chanceWhy
@@ -74,25 +75,25 @@ func (s *Subject) ceiling() (scoring.Severity, string) {
 	return s.most, s.why
 }
 
-// established says that the destination has been known for thirty days and several hosts of which more is known talk to it,
-// this one no differently from them.
+// established reports whether the destination has been known for thirty days and several vouching hosts contact it,
+// this one no differently.
 func (s *Subject) established() bool {
 	return s.Has(Known) && s.Company >= vouching && s.apart == "" && !s.Has(Intel) && !s.Has(New)
 }
 
-// unsuspicious says of what several hosts do that nothing is odd about it, where nobody can know whether it was there a month ago. What
-// came since the store began is never so.
+// unsuspicious reports whether several hosts do the same with nothing odd about it, when history is too short to know a
+// month. A destination that arrived after the store began never qualifies.
 func (s *Subject) unsuspicious() bool {
 	return !s.Arrived && !s.odd() && s.apart == "" && (s.Company >= vouching || s.Key.Name != "" && s.Shared >= BornOut)
 }
 
-// odd says that evidence of another kind than rarity and sizes that are alike speaks against it: benign software has both.
+// odd reports whether evidence other than rarity and similar sizes raises the score: benign software has both of these.
 func (s *Subject) odd() bool {
 	return slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Value > 0 && m.Name != Rare && m.Name != SameSize })
 }
 
-// earn takes away what lowers the score without ground: time passes for implants, too, and many hosts may be infected. What was
-// taken away stays among the reasons.
+// earn removes unfounded reductions: time passes for implants too, and many hosts may be infected. They stay among the
+// reasons.
 func (s *Subject) earn() {
 	s.modifiers = slices.DeleteFunc(s.modifiers, func(m hunt.Modifier) bool {
 		if !slices.Contains(s.always, m.Name) {
@@ -114,7 +115,7 @@ func (s *Subject) earn() {
 	})
 }
 
-// settle gives what the explanations leave of a score and which was the best. Each is shown, with what became of it.
+// settle returns the score after the explanations, and the best of them. Each one is shown with its effect.
 func (s *Subject) settle(score float64) (left float64, best scoring.Explanation) {
 	left = score
 	tell := func(reason string) { s.Finding.Dwell.Reasons = append(s.Finding.Dwell.Reasons, reason) }
@@ -154,7 +155,7 @@ func (s *Subject) settle(score float64) (left float64, best scoring.Explanation)
 	return left, best
 }
 
-// begins is the score that a severity begins at; of none and what would be less it is 0.
+// begins is the lowest score of a severity, 0 for none.
 func begins(s scoring.Severity) float64 {
 	switch s {
 	case scoring.Low:
@@ -170,7 +171,8 @@ func begins(s scoring.Severity) float64 {
 	return 0
 }
 
-// stepDown is what a weak explanation leaves: 0.7 of the score, but a critical one stays high. The order of scores stays.
+// stepDown applies a weak explanation: 0.7 of the score, but a critical one stays high. It preserves the order of
+// scores.
 func stepDown(score float64) float64 {
 	if high, critical := begins(scoring.High), begins(scoring.Critical); score > critical {
 		return high + (scoring.Weak.Factor()-high)*(score-critical)/(1-critical)
@@ -178,7 +180,7 @@ func stepDown(score float64) float64 {
 	return score * scoring.Weak.Factor()
 }
 
-// toHigh brings what is high or critical into the lower half of high. The order of scores stays.
+// toHigh maps high and critical scores to the lower half of high, preserving their order.
 func toHigh(score float64) float64 {
 	high := begins(scoring.High)
 	if score <= high {
@@ -187,10 +189,10 @@ func toHigh(score float64) float64 {
 	return high + (scoring.Weak.Factor()-high)*(score-high)/(1-high)
 }
 
-// withinTop is the part below the bound of a severity that all scores above it are brought into.
+// withinTop is the range below a severity's upper bound to which higher scores are mapped.
 const withinTop = 0.05
 
-// within brings what is above a severity down into it. The order of scores that have one bound stays, so that no two of them tie.
+// within maps scores above a severity into it. Scores with the same bound keep their order, so that none tie.
 func within(most scoring.Severity, score float64) float64 {
 	from := begins(most+1) - withinTop
 	if score <= from {
@@ -199,7 +201,8 @@ func within(most scoring.Severity, score float64) float64 {
 	return from + 0.99*withinTop*(score-from)/(1-from)
 }
 
-// lowest brings a score of a severity into the lowest part of it: what can hardly carry data comes after what can. The order stays.
+// lowest maps a severity's scores to its lowest part, preserving their order: what can carry almost no data ranks after
+// what can.
 func lowest(of scoring.Severity, score float64) float64 {
 	from, to := begins(of), begins(of+1)
 	if score <= from {

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "write the table of terms into docs/detection.md")
 
-// TestTermsAreUpToDate holds the table in docs/detection.md to Terms and Groups.
+// The table in docs/detection.md is generated from Terms and Groups.
 func TestTermsAreUpToDate(t *testing.T) {
 	const path, begin, end = "../../docs/detection.md", "<!-- terms -->\n", "<!-- /terms -->"
 	page, err := os.ReadFile(path)
@@ -56,8 +56,8 @@ func TestTermsAreUpToDate(t *testing.T) {
 	require.True(t, b.String() == string(page), "docs/detection.md is stale: make generate")
 }
 
-// TestGroupsHaveCeilings: three symptoms of one certificate weigh 0.15 together, not 0.30, and all are told. A value
-// that another group gives is not touched.
+// Three symptoms of one certificate weigh 0.15 together, not 0.30, and all are shown. Another group's value is
+// unchanged.
 func TestGroupsHaveCeilings(t *testing.T) {
 	var f hunt.Finding
 	s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &f, nil)
@@ -76,7 +76,7 @@ func TestGroupsHaveCeilings(t *testing.T) {
 	require.Equal(t, map[string]float64{SelfSigned: 0.10, Expired: 0.05, OtherName: 0, NoName: 0.10}, values)
 }
 
-// TestEveryTermHasAJudgeAndATest: a weight that nothing applies changes no score, and one that no test applies may do anything.
+// A weight that no judge applies changes no score, and one without a test could do anything.
 func TestEveryTermHasAJudgeAndATest(t *testing.T) {
 	var code, tests strings.Builder
 	require.NoError(t, filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

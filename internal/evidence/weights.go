@@ -8,7 +8,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// The terms of the final score beside the indicators.
+// The terms of the final score besides the indicators.
 const (
 	Rare   = "rare"
 	Common = "common"
@@ -17,7 +17,7 @@ const (
 	Intel  = "intel"
 )
 
-// The terms of protocol behaviour.
+// The terms of protocol behavior.
 const (
 	OddService    = "odd_service"
 	NoService     = "no_service"
@@ -42,18 +42,18 @@ const (
 	Weirdness     = "zeek_weird"
 )
 
-// Term is one modifier that a score may get.
+// Term is one modifier of a score.
 type Term struct {
-	// Name is what dwell.modifiers.name says.
+	// Name is dwell.modifiers.name.
 	Name string
 	// Weight is what it adds, -1..1.
 	Weight float64
-	// About says when it counts.
+	// About says when it applies.
 	About string
 }
 
-// Terms lists every modifier with its default weight, in the order in which they are documented (docs/facts/scoring.md). It is
-// the one place where weights stand: settings, documentation and judges go by it.
+// Terms lists every modifier with its default weight, in the documentation's order (docs/facts/scoring.md). It is the
+// only definition of weights: settings, documentation and judges use it.
 func Terms() []Term {
 	return []Term{
 		{Rare, 0.15, "of ten active hosts or more, one alone (or 2% at most) talks to the destination, and to no other name of its registered domain do more"},
@@ -85,17 +85,17 @@ func Terms() []Term {
 	}
 }
 
-// Group is a set of terms that are often true together, so that their sum is bounded: one oddity with three symptoms
-// is one oddity.
+// Group is a set of terms that often apply together, so their sum is limited: one oddity with three symptoms is one
+// oddity.
 type Group struct {
-	// Name for people.
+	// Name for display.
 	Name string
-	// Ceiling of the sum of the members' values.
+	// Ceiling limits the sum of the members' values.
 	Ceiling float64
 	Members []string
 }
 
-// Groups lists the groups; a term is in one at most.
+// Groups lists the groups; a term is in at most one.
 func Groups() []Group {
 	return []Group{
 		{"without a name", 0.10, []string{NoName, BareAddress, NeverResolved}},
@@ -107,7 +107,7 @@ func Groups() []Group {
 	}
 }
 
-// limit cuts the values of terms, heaviest first, so that no group is above its ceiling. What is cut is 0, and still told.
+// limit reduces the values of terms, heaviest first, to their groups' ceilings. A value reduced to 0 is still shown.
 func limit(modifiers []hunt.Modifier) {
 	for _, g := range Groups() {
 		left := g.Ceiling
@@ -120,10 +120,10 @@ func limit(modifiers []hunt.Modifier) {
 	}
 }
 
-// Weights are the weights of terms by name. A name that is missing has its default weight; a nil map is all defaults.
+// Weights are the weights of terms by name. A missing name has its default weight; a nil map is all defaults.
 type Weights map[string]float64
 
-// Of is a term's weight. An unknown term is a mistake in the program.
+// Of is a term's weight. An unknown term is a bug.
 func (w Weights) Of(term string) float64 {
 	if v, ok := w[term]; ok {
 		return v
@@ -136,7 +136,7 @@ func (w Weights) Of(term string) float64 {
 	panic(fmt.Sprintf("evidence: no term %q", term))
 }
 
-// Revisions are what of judges and weights belongs to a hunt's revision; empty when all is as the program has it.
+// Revisions are the judges' and weights' part of a hunt's revision; empty if all are the program's own.
 func Revisions(judges []Judge, w Weights) []string {
 	var out []string
 	for _, j := range judges {

@@ -201,7 +201,7 @@ type Dwell struct {
 	// Safelist is the rule that matched, or nil. If it is broken, the finding is not safelisted.
 	Safelist   *SafelistRule `json:"safelist,omitempty"`
 	Incomplete bool          `json:"incomplete,omitempty"`
-	// Explained is the strength of a benign explanation: none, weak (multiplies the score by 0.7) or strong (0.3).
+	// Explained is the strength of a benign explanation: none, weak or strong; package evidence has its effect.
 	Explained string `json:"explained,omitempty"`
 	// Also are other candidates with the same traffic (at most 20), such as the network around an address.
 	Also []string `json:"also"`

@@ -1,11 +1,11 @@
 // Package catalogue knows benign services that many hosts contact regularly: updates, time, revocation lists, push
-// messages. It is data (services.csv, owners.csv, sources.csv), each entry with its source. An entry lowers a score
-// and says so; it hides nothing.
+// messages. It is data (services.csv, owners.csv, sources.csv), each entry with its source. An entry lowers a score,
+// with a reason; it never hides a finding.
 //
-// A name can be forged: an implant may put any server name into its TLS handshake or Host header. So a name alone explains
-// weakly. It explains strongly when the address confirms it (it lies in a network that is the vendor's own), or when several
-// hosts reach the network that it is in and the destination is not new. Where anybody can keep content or rent a host, an entry
-// is weak at most, and CDNs that everybody rents are not in it. What nobody could be found to say explains weakly at most, too.
+// A client can forge a name in its TLS handshake or Host header, so a name alone is a weak explanation. It is strong if
+// the address confirms it (it is in one of the vendor's networks), or if several hosts contact its network and the
+// destination is not new. Entries for services where anyone can store content or rent a host, and those that no source
+// confirms, are weak at most. CDNs open to everyone are not listed.
 package catalogue
 
 import (
@@ -42,20 +42,20 @@ var sources []byte
 
 // Entry is one service.
 type Entry struct {
-	// Match is a domain, covering what lies below it, or @ and an owner, for that owner's networks.
+	// Match is a domain, including all names under it, or @ and an owner, for that owner's networks.
 	Match string
 	// Category is a word such as update, push or revocation.
 	Category string
-	// Explains is the most that it explains: Unexplained (a site says that this is no reason), Weak or Strong.
+	// Explains is the strongest explanation it gives: Unexplained (a site declares it no reason), Weak or Strong.
 	Explains scoring.Explanation
-	// Owner is whose networks confirm the name; may be empty.
+	// Owner is the vendor whose networks confirm the name; may be empty.
 	Owner string
-	// What is the service, for people.
+	// What is the service, for display.
 	What string
-	// Source says where that is known from: a title, and an address where there is one.
+	// Source is the reference: a title, and a URL if there is one.
 	Source string
-	// Checked says what an entry of ours was held against: "vendor", "lists", or nothing (services.csv says what they mean). An entry
-	// of a site is the site's own word and says nothing here.
+	// Checked is what confirms a built-in entry: "vendor", "lists", or nothing (see services.csv). It is empty in a
+	// site's entries.
 	Checked string
 
 	ports []port
@@ -67,22 +67,22 @@ type port struct {
 	proto  hunt.Transport
 }
 
-// usual are the ports of an entry that names none.
+// usual are the ports of an entry without ports.
 var usual = []port{{80, hunt.TCP}, {443, hunt.TCP}, {443, hunt.UDP}}
 
-// Catalogue is a set of entries, ready for look-ups.
+// Catalogue is a set of entries for look-ups.
 type Catalogue struct {
 	byName   map[string][]*Entry
 	byOwner  map[string][]*Entry
 	networks bart.Table[string] // owner by network
 	numbers  map[int]string     // owner by AS number
-	owners   map[string]bool    // those with a network or a number
+	owners   map[string]bool    // owners with a network or a number
 	site     string             // digest of the site's file; empty without one
 	size     int
 }
 
-// Load reads the catalogue that comes with the program and, over it, a site's file (none when empty): entries of the same
-// match and ports replace ours, others are added and come first. A site's entry gives its source in words.
+// Load reads the built-in catalog, and over it a site's file (none if empty). Site entries replace built-in ones with
+// the same match and ports; others are added and take precedence. A site's entry gives its source as text.
 func Load(site string) (*Catalogue, error) {
 	c := &Catalogue{byName: map[string][]*Entry{}, byOwner: map[string][]*Entry{}, numbers: map[int]string{}, owners: map[string]bool{}}
 	from, err := readSources()
@@ -117,7 +117,7 @@ func Load(site string) (*Catalogue, error) {
 // Len is the number of entries.
 func (c *Catalogue) Len() int { return c.size }
 
-// maxSite bounds a site's file.
+// maxSite limits the size of a site's file, in bytes.
 const maxSite = 4 << 20
 
 func readBounded(path string) ([]byte, error) {
@@ -133,7 +133,7 @@ func readBounded(path string) ([]byte, error) {
 	return text, err
 }
 
-// The fields of a line: a site's file has none for what we checked.
+// The number of fields per line: a site's file lacks Checked.
 const (
 	siteFields  = 7
 	ownFields   = 8
@@ -146,7 +146,7 @@ func reader(text []byte, fields int) *csv.Reader {
 	return r
 }
 
-// readSources gives the title and address of each source by its id.
+// readSources returns the title and URL of each source by its id.
 func readSources() (map[string]string, error) {
 	rows, err := reader(sources, 3).ReadAll()
 	if err != nil {
@@ -186,7 +186,7 @@ func (c *Catalogue) readOwners(from map[string]string) error {
 	return nil
 }
 
-// parse reads entries. All mistakes are given, joined, each with its line.
+// parse reads entries. It returns all errors, joined, each with its line.
 func (c *Catalogue) parse(text []byte, fields int, source func(string) (string, bool)) (out []*Entry, err error) {
 	r := reader(text, fields)
 	var errs []error
@@ -196,7 +196,7 @@ func (c *Catalogue) parse(text []byte, fields int, source func(string) (string, 
 			break
 		}
 		if err != nil {
-			return nil, err // says its line
+			return nil, err // has its line
 		}
 		line, _ := r.FieldPos(0)
 		e, err := parseEntry(row)
@@ -217,7 +217,7 @@ func (c *Catalogue) parse(text []byte, fields int, source func(string) (string, 
 	return out, errors.Join(errs...)
 }
 
-// knowsOwner refuses an owner without networks: nothing would ever be in them.
+// knowsOwner rejects an owner without networks, which could never match.
 func (c *Catalogue) knowsOwner(e *Entry) error {
 	if of, ok := strings.CutPrefix(e.Match, "@"); ok && !c.owners[of] {
 		return fmt.Errorf("no networks of %q are known", of)
@@ -273,7 +273,7 @@ func parseEntry(row []string) (*Entry, error) {
 	return e, nil
 }
 
-// add puts entries in, before what was there: one that matches the same on the same ports takes its place.
+// add inserts entries before the existing ones, replacing those with the same match and ports.
 func (c *Catalogue) add(entries []*Entry) {
 	for _, e := range entries {
 		into, key := c.byName, e.Match
@@ -287,13 +287,13 @@ func (c *Catalogue) add(entries []*Entry) {
 	}
 }
 
-// Named gives the entry of a name on a port: that of the longest domain that the name is or lies below. A name that merely
-// ends in or contains an entry's text (windowsupdate.com.evil.example, xwindowsupdate.com) is another name.
+// Named returns the entry of a name on a port: the one with the longest domain that the name equals or is under. A name
+// that merely contains an entry's text (windowsupdate.com.evil.example, xwindowsupdate.com) does not match.
 func (c *Catalogue) Named(name string, number uint16, proto hunt.Transport) *Entry {
 	return c.below(name, func(e *Entry) bool { return slices.Contains(e.ports, port{number, proto}) })
 }
 
-// Asked gives the entry of a domain below which names are asked for by DNS.
+// Asked returns the entry of a domain whose names are queried by DNS.
 func (c *Catalogue) Asked(domain string) *Entry {
 	return c.below(domain, func(e *Entry) bool { return e.dns })
 }
@@ -310,7 +310,7 @@ func (c *Catalogue) below(name string, fits func(*Entry) bool) *Entry {
 	return nil
 }
 
-// Addressed gives an owner's entry on a port: what the vendor offers in its networks by whatever name.
+// Addressed returns an owner's entry on a port: a service in the vendor's networks under any name.
 func (c *Catalogue) Addressed(owner string, number uint16, proto hunt.Transport) *Entry {
 	for _, e := range c.byOwner[owner] {
 		if slices.Contains(e.ports, port{number, proto}) {
@@ -320,7 +320,7 @@ func (c *Catalogue) Addressed(owner string, number uint16, proto hunt.Transport)
 	return nil
 }
 
-// OwnerOf is the owner whose networks hold the whole of a network; empty when none does.
+// OwnerOf is the owner whose networks contain the whole network; empty if there is none.
 func (c *Catalogue) OwnerOf(network netip.Prefix) string {
 	if !network.IsValid() {
 		return ""
@@ -332,7 +332,7 @@ func (c *Catalogue) OwnerOf(network netip.Prefix) string {
 // OwnerOfAS is the owner of an AS number.
 func (c *Catalogue) OwnerOfAS(number int) string { return c.numbers[number] }
 
-// Entries lists all, by match.
+// Entries lists all entries, sorted by match.
 func (c *Catalogue) Entries() []*Entry {
 	var out []*Entry
 	for _, m := range []map[string][]*Entry{c.byName, c.byOwner} {

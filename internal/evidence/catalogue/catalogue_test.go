@@ -64,7 +64,7 @@ func TestNamesMatchOnLabels(t *testing.T) {
 	require.NotNil(t, c.Asked("sophosxl.net"))
 }
 
-// subject is a beacon at full score.
+// subject is a beacon with the maximum score.
 func subject(name, dst string, port int, company int64, names ...evidence.Name) *evidence.Subject {
 	a := netip.MustParseAddr(dst)
 	key := hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: a, Name: name, Port: uint16(port)}

@@ -14,7 +14,7 @@ import (
 	"dwell/scoring"
 )
 
-// TestSources: each has an https address, and none stands there for nothing.
+// Each source has an https URL and is used.
 func TestSources(t *testing.T) {
 	rows, err := reader(sources, 3).ReadAll()
 	require.NoError(t, err)
@@ -39,8 +39,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// TestNoEntryIsWide: none is a public suffix, of a registry's or of a company's (below which anybody has names), or above
-// one; what nobody confirms and what anybody can be given a place in explains weakly at most.
+// No entry is a public suffix, of a registry or a company (under which anyone has names), or above one. Unconfirmed
+// entries, and services open to everyone, are weak at most.
 func TestNoEntryIsWide(t *testing.T) {
 	for _, e := range load(t, "").Entries() {
 		require.Contains(t, []string{"vendor", "lists", ""}, e.Checked, e.Match)
@@ -54,14 +54,14 @@ func TestNoEntryIsWide(t *testing.T) {
 		suffix, icann := publicsuffix.PublicSuffix(e.Match)
 		require.NotEqual(t, suffix, e.Match)
 		if !icann {
-			// Google alone names what lies below googleapis.com; it is on the list to keep cookies apart.
+			// Only Google assigns names under googleapis.com; it is on the public suffix list to separate cookies.
 			require.True(t, suffix == "googleapis.com" || !strings.Contains(suffix, "."), "%s lies below %s, where anybody has names", e.Match, suffix)
 		}
 	}
 }
 
-// TestNetworksAreNoWiderThanDocumented: the widest network of each vendor, as the documents in sources.csv give it (checked by hand on
-// 2026-11-25). A wider one would confirm names for addresses of others.
+// The widest network of each vendor, from the documents in sources.csv (checked by hand on 2026-11-25). A wider one
+// would confirm names for other owners' addresses.
 func TestNetworksAreNoWiderThanDocumented(t *testing.T) {
 	widest := map[string][2]int{ // bits of IPv4, IPv6
 		"apple": {8, 32}, "microsoft": {13, 36}, "meta": {14, 32}, "google": {15, 32}, "zoom": {16, 0}, "dropbox": {16, 0}, "webex": {16, 0},
@@ -90,7 +90,7 @@ func TestNetworksAreNoWiderThanDocumented(t *testing.T) {
 	}
 }
 
-// TestRentedAddressesBelongToNobody: places where anybody can put a server, by the lists that their owners publish.
+// Networks where anyone can rent a server, from their owners' published lists, confirm no name.
 func TestRentedAddressesBelongToNobody(t *testing.T) {
 	c := load(t, "")
 	for address, what := range map[string]string{

@@ -12,7 +12,8 @@ import (
 
 var _ evidence.Judge = (*Catalogue)(nil)
 
-// Revision implements [evidence.Judge]: the digest of the site's file. What comes with the program is told by its version.
+// Revision implements [evidence.Judge]: the digest of the site's file. The program's version identifies the built-in
+// data.
 func (c *Catalogue) Revision() string {
 	if c.site == "" {
 		return ""
@@ -21,9 +22,9 @@ func (c *Catalogue) Revision() string {
 }
 
 const (
-	// namedShare: so much of a key's connections has to carry a name before names speak for it.
+	// namedShare is the share of a candidate's connections that must have a name for names to count.
 	namedShare = 0.5
-	// knownShare: so much of what carries a name has to carry one of the catalogue.
+	// knownShare is the share of connections with names that must have one in the catalog.
 	knownShare = 0.9
 )
 
@@ -35,16 +36,17 @@ func (c *Catalogue) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evi
 	return hunt.Remarks{}, ctx.Err()
 }
 
-// heldLong is from how many seconds in all on a connection counts as held open: below it is what programs keep in case they ask again.
+// heldLong is the number of seconds from which a connection counts as kept open by design; programs keep shorter ones
+// for their next request.
 const heldLong = 3600
 
-// heldOpen are the categories whose connections are kept open for hours by design.
+// heldOpen are the categories of services that keep connections open for hours.
 var heldOpen = map[string]bool{"push": true, "collaboration": true, "storage": true, "antivirus": true, "management": true}
 
 func (c *Catalogue) judge(s *evidence.Subject) {
 	v := s.Indicators
 	if v.Strobe > max(v.Beacon, v.Long, v.DNSTunnel) {
-		return // nothing here asks once a second
+		return // none of these services connects once a second
 	}
 	e, confirmed := c.entry(s)
 	if e == nil {
@@ -73,7 +75,7 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 	}
 }
 
-// entry finds the entry that fits a subject, and what confirms it.
+// entry returns the entry for a subject, and what confirms it.
 func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 	if s.Key.DNS != "" {
 		if e = c.Asked(s.Key.DNS); s.Resolved {
@@ -90,7 +92,7 @@ func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 		return e, c.confirmed(s, e, networks)
 	}
 	if len(s.Names) > 0 && s.Key.Name != "" {
-		return nil, "" // a name of its own, wherever it is
+		return nil, "" // it has a name of its own, wherever it is
 	}
 	for i, n := range networks {
 		found := c.Addressed(c.ownerOf(s, n), port, proto)
@@ -102,8 +104,8 @@ func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 	return e, "its address is in a network of the vendor's own"
 }
 
-// named gives the entry of the names that the key's connections carry: nearly all of those that carry one have to be known,
-// and the weakest entry counts.
+// named returns the entry for the names in the candidate's connections. Nearly all of those with a name must have a
+// known one, and the weakest entry counts.
 func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport) (best *Entry) {
 	all, known := int64(0), int64(0)
 	for _, n := range s.Names {
@@ -119,7 +121,7 @@ func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport
 	}
 	wanted := namedShare * float64(s.Finding.Network.Connections)
 	if proto == hunt.UDP && s.Key.Name == "" {
-		wanted = 1 // QUIC carries no name that older Zeeks read: what TCP to the same address carries has to do
+		wanted = 1 // older Zeeks read no name from QUIC: the names over TCP to the same address must do
 	}
 	if float64(all) < wanted || float64(known) < knownShare*float64(all) {
 		return nil
@@ -127,8 +129,8 @@ func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport
 	return best
 }
 
-// lookedUp gives the entry of a name that the address was looked up by, where the protocol carries none itself and is spoken as it
-// has to be.
+// lookedUp returns the entry of a name that resolved to the address, for conforming protocols that have no names
+// themselves.
 func (c *Catalogue) lookedUp(s *evidence.Subject, port uint16, proto hunt.Transport) *Entry {
 	if !s.Conforms || len(s.Names) > 0 {
 		return nil
@@ -141,7 +143,7 @@ func (c *Catalogue) lookedUp(s *evidence.Subject, port uint16, proto hunt.Transp
 	return nil
 }
 
-// confirmed says what speaks for a name beside itself; empty when nothing does.
+// confirmed is what supports a name besides itself; empty if nothing does.
 func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Prefix) string {
 	inside := e.Owner != "" && len(networks) > 0
 	for _, n := range networks {
@@ -153,7 +155,7 @@ func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Pr
 	return ""
 }
 
-// ownerOf is the vendor whose own a network is: by the networks that are known, or by who announces the address.
+// ownerOf is the vendor that owns a network, by its known networks or by the AS of the address.
 func (c *Catalogue) ownerOf(s *evidence.Subject, n netip.Prefix) string {
 	if owner := c.OwnerOf(n); owner != "" || !n.IsSingleIP() {
 		return owner
@@ -161,7 +163,7 @@ func (c *Catalogue) ownerOf(s *evidence.Subject, n netip.Prefix) string {
 	return c.OwnerOfAS(int(s.AS[n.Addr()]))
 }
 
-// other is where the destination is: its networks, or addresses as networks of one.
+// other is the location of the destination: its networks, or its addresses as single-address networks.
 func other(s *evidence.Subject) (out []netip.Prefix) {
 	if s.Key.Network.IsValid() {
 		return []netip.Prefix{s.Key.Network}

@@ -10,11 +10,11 @@ import (
 	"dwell/internal/hunt"
 )
 
-// learnAtOnce is how many destinations are held before they are handed on.
+// learnAtOnce is how many destinations are held before they are passed to keep.
 const learnAtOnce = 500_000
 
-// Learn reads when each external destination was seen in a window, by address and by name, and nothing else: no series is kept and
-// nothing is scored, so weeks of the past cost little. What was seen is handed to keep, in parts where it is much.
+// Learn reads when each external destination was seen in a window, by address and by name. It keeps no series and
+// scores nothing, so weeks of the past are cheap. It passes the result to keep, in parts if large.
 func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map[string]Span) error) (hunt.Reading, error) {
 	l := learner{seen: map[string]Span{}, keep: keep}
 	var reading hunt.Reading
@@ -49,7 +49,7 @@ type learner struct {
 	keep func(map[string]Span) error
 }
 
-// see joins a span into what is held; mu is held.
+// see merges a span; the caller holds mu.
 func (l *learner) see(destination string, span Span) {
 	if destination == "" || !Plain(destination) {
 		return
@@ -60,7 +60,7 @@ func (l *learner) see(destination string, span Span) {
 	l.seen[destination] = span
 }
 
-// pass hands on what is held when it is more than a number; mu is held.
+// pass passes on the spans if there are more than held; the caller holds mu.
 func (l *learner) pass(held int) error {
 	if len(l.seen) <= held {
 		return nil
@@ -70,7 +70,7 @@ func (l *learner) pass(held int) error {
 	return err
 }
 
-// walk goes over a source's records, keeping none.
+// walk reads a source's records without keeping them.
 func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) (hunt.Reading, error) {
 	var spans sightings[netip.Addr]
 	reading, err := in.Connections(ctx, req, func(batch []hunt.Connection) error {
@@ -119,7 +119,7 @@ func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) 
 	return reading, nil
 }
 
-// sightings are spans by what was seen.
+// sightings are spans by destination.
 type sightings[K comparable] struct {
 	mu   sync.Mutex
 	seen map[K]Span

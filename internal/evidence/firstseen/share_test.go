@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Eight processes feed one store at once, 4,000 new destinations each; none is lost. Leftovers of killed ones are swept.
+// Eight processes write to one store at once, 4,000 new destinations each; none is lost. Leftovers of killed ones are
+// removed.
 func TestProcessesLoseNothing(t *testing.T) {
 	const each = 4000
 	if path := os.Getenv("DWELL_TEST_FEED"); path != "" {
@@ -54,7 +55,7 @@ func TestProcessesLoseNothing(t *testing.T) {
 	require.Equal(t, []string{"first-seen", "first-seen.lock"}, names)
 }
 
-// A flood of what was seen once pushes out what came again last of all.
+// A flood of destinations seen once evicts those seen repeatedly last.
 func TestFloodTakesTheFleetingFirst(t *testing.T) {
 	s := spans{}
 	var kind []string

@@ -11,15 +11,15 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Judge puts on each finding which host it is about. It changes no score.
+// Judge adds the host's identity to each finding. It changes no score.
 type Judge struct{}
 
 var _ evidence.Judge = Judge{}
 
-// Revision implements [evidence.Judge]: the program's version says it all.
+// Revision implements [evidence.Judge]: the program's version determines the rules.
 func (Judge) Revision() string { return "" }
 
-// few is how many texts of a kind a finding carries.
+// few is the maximum number of texts of a kind per finding.
 const few = 5
 
 // Judge implements [evidence.Judge]: it looks up the internal addresses of all subjects at once.
@@ -51,7 +51,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 	return remarks, nil
 }
 
-// Compact is what a finding carries of a host.
+// Compact is the part of a host's data stored in a finding.
 func Compact(m *hunt.Machine) *hunt.HostEvidence {
 	e := &hunt.HostEvidence{Names: texts(m.Names), MAC: texts(m.MACs), OS: Systems(m), Users: texts(m.Users), Software: texts(m.Software)}
 	if m.AlertCount >= 0 {
@@ -60,7 +60,7 @@ func Compact(m *hunt.Machine) *hunt.HostEvidence {
 	return e
 }
 
-// texts are the first few different ones; names that differ in case alone are one.
+// texts are the first few distinct ones, ignoring case.
 func texts(list []hunt.Said) []string {
 	var out []string
 	for _, s := range list {
@@ -71,7 +71,7 @@ func texts(list []hunt.Said) []string {
 	return out
 }
 
-// systems are parts of what programs say of themselves that tell the operating system, the more special first.
+// systems are parts of user agents and software that reveal the operating system, most specific first.
 var systems = []struct{ part, name string }{
 	{"Windows NT 10.0", "Windows 10 or later"}, {"Windows NT 6.3", "Windows 8.1"}, {"Windows NT 6.2", "Windows 8"}, {"Windows NT 6.1", "Windows 7"},
 	{"Windows NT 6.0", "Windows Vista"}, {"Windows NT 5", "Windows XP or 2003"}, {"Microsoft-CryptoAPI/10", "Windows 10 or later"},
@@ -83,8 +83,8 @@ var systems = []struct{ part, name string }{
 	{"FreeBSD", "FreeBSD"},
 }
 
-// Systems are the operating systems that a host's software and user agents speak of, the most frequent first. Several
-// may be a proxy, address translation, virtual machines or somebody who lies.
+// Systems are the operating systems in a host's software and user agents, most frequent first. Several may mean a
+// proxy, address translation, virtual machines or a false claim.
 func Systems(m *hunt.Machine) []string {
 	count := map[string]int64{}
 	for _, list := range [][]hunt.Said{m.Software, m.Agents} {
@@ -105,7 +105,7 @@ func Systems(m *hunt.Machine) []string {
 		if name == "Windows" && len(count) > 1 && slices.ContainsFunc(systems, func(o struct{ part, name string }) bool {
 			return count[o.name] > 0 && o.name != "Windows" && strings.HasPrefix(o.name, "Windows")
 		}) {
-			continue // A version is known.
+			continue // a version is known
 		}
 		all = append(all, hunt.Said{Text: name, Count: n})
 	}

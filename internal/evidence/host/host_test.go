@@ -15,7 +15,7 @@ import (
 	"dwell/scoring"
 )
 
-// TestSystems: what programs of each system say of themselves, as these programs are known to send it, and what that makes.
+// Typical strings of programs on each system, and the derived system.
 func TestSystems(t *testing.T) {
 	for _, c := range []struct {
 		by, text string
@@ -38,7 +38,7 @@ func TestSystems(t *testing.T) {
 		{"http", "Debian APT-HTTP/1.3 (2.6.1)", []string{"Debian Linux"}},
 		{"SSH::SERVER", "OpenSSH_8.9p1 Ubuntu-3ubuntu0.10", []string{"Ubuntu Linux"}},
 		{"http", "curl/8.5.0", nil},
-		// What a database server says stands in records of its clients' hosts, too: it is no system of theirs.
+		// A database server's version is also recorded for its clients' hosts, and is not their system.
 		{"MYSQL::SERVER", "5.7.44-Ubuntu", nil},
 	} {
 		m := &hunt.Machine{Software: []hunt.Said{{Text: c.text, By: c.by, Count: 3}}}
@@ -46,7 +46,7 @@ func TestSystems(t *testing.T) {
 	}
 }
 
-// TestSystemsOfOneMachine: the most frequent first, and Windows without a version only where no version is known.
+// The most frequent comes first, and Windows without a version only if no version is known.
 func TestSystemsOfOneMachine(t *testing.T) {
 	m := &hunt.Machine{
 		Software: []hunt.Said{{Text: "Windows-Update-Agent", By: "HTTP::APPCLIENT", Count: 50}, {Text: "Mozilla/5.0 (Windows NT 10.0; Win64; x64)", By: "HTTP::BROWSER", Count: 9}},
@@ -55,7 +55,7 @@ func TestSystemsOfOneMachine(t *testing.T) {
 	require.Equal(t, []string{"Linux", "Windows 10 or later"}, Systems(m))
 }
 
-// known is a source that knows hosts and contacts, and writes down what it was asked.
+// known is a source of hosts and contacts that records its requests.
 type known struct {
 	machines map[netip.Addr]*hunt.Machine
 	contacts hunt.Contacts
@@ -81,8 +81,8 @@ func subjectOf(internal netip.Addr) *evidence.Subject {
 	return evidence.NewSubject(hunt.PairKey{Src: internal}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{Dwell: hunt.Dwell{InternalIP: internal}}, nil)
 }
 
-// TestManyMachinesAtOnce: 140 findings about 70 hosts, half of them IPv6, are one question with each host once, and
-// each finding carries its own host.
+// 140 findings about 70 hosts, half of them IPv6, are one request with each host once, and each finding gets its own
+// host.
 func TestManyMachinesAtOnce(t *testing.T) {
 	k := &known{machines: map[netip.Addr]*hunt.Machine{}, remarks: hunt.Remarks{Notes: []hunt.Note{{What: "a note"}}, Gaps: []hunt.Note{{What: "a gap"}}}}
 	var subjects []*evidence.Subject
@@ -112,7 +112,7 @@ func TestManyMachinesAtOnce(t *testing.T) {
 	require.Nil(t, unknown.Finding.Dwell.Evidence.Host)
 }
 
-// TestMachinesThatCannotBeLookedUp are told, and the hunt goes on; only a hunt that was called off ends.
+// A failed look-up is reported and the hunt continues; only cancellation ends it.
 func TestMachinesThatCannotBeLookedUp(t *testing.T) {
 	k := &known{err: errors.New("no shard")}
 	notes, err := Judge{}.Judge(t.Context(), &evidence.Hunt{Source: k.session()}, []*evidence.Subject{subjectOf(netip.MustParseAddr("10.0.0.1"))})
@@ -125,8 +125,9 @@ func TestMachinesThatCannotBeLookedUp(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestPage: an IPv6 host with findings about 60 destinations. The first 50 are asked about, and that is told; what it did inside
-// before and after the first contact with its strongest pair is told apart; gaps of all look-ups come through.
+// An IPv6 host with findings about 60 destinations: the first 50 are looked up, and a note says so. Its internal
+// contacts before and after the first contact with its strongest destination are distinguished, and gaps of all
+// look-ups are passed on.
 func TestPage(t *testing.T) {
 	start := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	at := func(hours int) int64 { return start.Add(time.Duration(hours) * time.Hour).UnixMilli() }

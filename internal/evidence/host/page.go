@@ -12,7 +12,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Page is everything that is known of one internal address in a window: what `dwell host` prints, and its JSON.
+// Page is everything known of one internal address in a window, for `dwell host` and its JSON.
 type Page struct {
 	SchemaVersion int           `json:"schema_version"`
 	IP            netip.Addr    `json:"ip"`
@@ -23,15 +23,16 @@ type Page struct {
 	OS            []string      `json:"os"`
 	Software      []hunt.Said   `json:"software"`
 	UserAgents    []hunt.Said   `json:"user_agents"`
-	// FirstSeen and LastSeen are the starts of the first and last connection in the window on either side; nil without one.
+	// FirstSeen and LastSeen are the starts of the first and last connection in the window on either side; nil without
+	// one.
 	FirstSeen   *hunt.Time `json:"first_seen,omitempty"`
 	LastSeen    *hunt.Time `json:"last_seen,omitempty"`
 	Connections int64      `json:"connections"`
-	// Alerts of others in the window by rule; AlertCount is nil where they could not be looked up.
+	// Alerts are other tools' alerts in the window by rule; AlertCount is nil if they could not be looked up.
 	Alerts     []hunt.Said `json:"alerts"`
 	AlertCount *int64      `json:"alert_count,omitempty"`
 	Pairs      []Pair      `json:"pairs"`
-	// FirstContact is the first connection in the window to what the strongest pair talks to.
+	// FirstContact is the first connection in the window to the strongest pair's destination.
 	FirstContact *hunt.Time `json:"first_contact,omitempty"`
 	// Inside are internal destinations by port, those with most new hosts first.
 	Inside            []Port   `json:"inside"`
@@ -39,22 +40,22 @@ type Page struct {
 	Notes             []string `json:"notes,omitempty"`
 }
 
-// Pair is one finding about the host, with the other hosts that talk to the same destination.
+// Pair is one finding about the host, with the other hosts that contact the same destination.
 type Pair struct {
 	hunt.Finding
 	Neighbours []netip.Addr `json:"neighbours"`
 }
 
-// Port is one service that the host used inside.
+// Port is one internal service that the host used.
 type Port struct {
 	Port        string    `json:"port"`
 	Connections int64     `json:"connections"`
 	Machines    []Machine `json:"machines"`
-	// New counts the hosts that it first connected to after the first contact.
+	// New counts the hosts first contacted after the first contact.
 	New int `json:"new"`
 }
 
-// Machine is one internal host that was connected to.
+// Machine is one internal host that was contacted.
 type Machine struct {
 	IP          netip.Addr `json:"ip"`
 	Connections int64      `json:"connections"`
@@ -62,14 +63,14 @@ type Machine struct {
 	New         bool       `json:"new"`
 }
 
-// maxOutside bounds how many outside addresses are asked about.
+// maxOutside limits how many external addresses are looked up.
 const maxOutside = 50
 
-// settled is how much of a window has to lie before the first contact for "new" to mean something.
+// settled is how much of a window must precede the first contact for "new" to mean something.
 const settled = time.Hour
 
-// Look makes the page of an address. The findings are those about it, strongest first; req has both ends of its window, or
-// neither. A page with gaps is true, but not all.
+// Look returns the page of an address. The findings are those about it, strongest first; req has both ends of its
+// window, or neither. With gaps the page is valid but incomplete.
 func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, hunt.Remarks, error) {
 	machines, remarks, err := source.Machines(ctx, req, []netip.Addr{addr}, true)
 	if err != nil {
@@ -117,15 +118,15 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 	return p, remarks, nil
 }
 
-// Known says whether anything is known of the host.
+// Known reports whether anything is known of the host.
 func (p *Page) Known() bool {
 	return p.Connections > 0 || len(p.Pairs)+len(p.Names)+len(p.MAC)+len(p.Users)+len(p.Software)+len(p.UserAgents)+len(p.Alerts) > 0
 }
 
-// destinations are the outside addresses of a finding.
+// destinations are a finding's external addresses.
 func destinations(f *hunt.Finding) []netip.Addr {
 	if f.Dwell.DNS != nil {
-		return nil // The resolver is everybody's.
+		return nil // every host uses the resolver
 	}
 	var out []netip.Addr
 	for _, a := range []netip.Addr{f.Destination.IP, f.Source.IP} {
@@ -139,7 +140,7 @@ func destinations(f *hunt.Finding) []netip.Addr {
 	return unique(out)
 }
 
-// unique keeps the first of equal addresses.
+// unique removes duplicate addresses, keeping the first.
 func unique(list []netip.Addr) []netip.Addr {
 	seen := map[netip.Addr]bool{}
 	return slices.DeleteFunc(list, func(a netip.Addr) bool {
@@ -158,7 +159,7 @@ func neighbours(c *hunt.Contacts, f *hunt.Finding) []netip.Addr {
 	return slices.Compact(out)
 }
 
-// contact settles when the host first talked to what its strongest pair talks to.
+// contact determines when the host first contacted the strongest pair's destination.
 func (p *Page) contact(c *hunt.Contacts) {
 	if len(p.Pairs) == 0 {
 		return

@@ -23,43 +23,43 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Feeds fetches lists over HTTP and keeps the last good copy of each in a directory. A feed that cannot be had, or that gives
-// no list, leaves the copy as it is.
+// Feeds fetches lists over HTTP and keeps the last good copy of each in a directory. If a feed is unreachable or not a
+// list, its copy stays.
 type Feeds struct {
-	// Dir is the directory of the copies; it is made when needed.
+	// Dir is the directory of the copies, created when needed.
 	Dir string
-	// Refresh is how long a copy is taken without asking the server, MaxAge how old one may be before it is no longer used.
+	// Refresh is how long a copy is used without asking the server, MaxAge its maximum age.
 	Refresh, MaxAge time.Duration
-	// Version is told to servers in the user agent.
+	// Version goes into the user agent.
 	Version string
 	// Now is the clock.
 	Now func() time.Time
 
-	// wait is the pause before a request is repeated; 0 means feedWait.
+	// wait is the pause before a retry; 0 means feedWait.
 	wait time.Duration
 }
 
 const (
-	// feedTimeout bounds one feed, retries and all: a hunt waits for the slowest.
+	// feedTimeout limits one feed including retries, because a hunt waits for the slowest.
 	feedTimeout = 90 * time.Second
 	feedRetries = 2
 	feedWait    = time.Second
 )
 
-// copied is what is known of a copy. The address is not in it: it may hold a key.
+// copied is the metadata of a copy. It does not contain the URL, which may hold a key.
 type copied struct {
 	ETag         string    `json:"etag,omitempty"`
 	LastModified string    `json:"last_modified,omitempty"`
 	SHA256       string    `json:"sha256"`
-	Checked      time.Time `json:"checked"` // when the server last said that this is the list
+	Checked      time.Time `json:"checked"` // when the server last confirmed the list
 }
 
-// isFeed says whether a list is named by an address of the web.
+// isFeed reports whether a list is a URL.
 func isFeed(spec string) bool {
 	return strings.HasPrefix(spec, "http://") || strings.HasPrefix(spec, "https://")
 }
 
-// feedName is an address without what may be a secret: user, password and query.
+// feedName is a URL without possible secrets: user, password and query.
 func feedName(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -68,7 +68,7 @@ func feedName(address string) string {
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
 }
 
-// get gives the text of a feed: fresh, or the last good copy together with a note that says why.
+// get returns the text of a feed: a fresh one, or the last good copy with a note that says why.
 func (f *Feeds) get(ctx context.Context, address, column string) ([]byte, *hunt.Note) {
 	note := func(what, hint string) *hunt.Note {
 		return &hunt.Note{Where: feedName(address), What: what, Hint: hint}
@@ -106,7 +106,7 @@ func (f *Feeds) get(ctx context.Context, address, column string) ([]byte, *hunt.
 	return text, note(fmt.Sprintf("the feed could not be fetched: %v; using the last good copy, of %s", err, have.Checked.Format("2006-01-02 15:04 MST")), "")
 }
 
-// usable says what is wrong with a text as a list; one whose entries would all be left out is none.
+// usable returns an error if a text is not a list, or all of its entries would be left out.
 func usable(text []byte, column string) error {
 	x := indicators{texts: map[string]string{}}
 	refused, err := x.read(bytes.NewReader(text), "", column)
@@ -116,7 +116,7 @@ func usable(text []byte, column string) error {
 	return err
 }
 
-// copy reads the last good copy; nil when there is none or it is cut off.
+// copy reads the last good copy; nil if there is none or it is incomplete.
 func (f *Feeds) copy(path string) (c copied, text []byte) {
 	about, err := os.ReadFile(path + ".json")
 	if err != nil || json.Unmarshal(about, &c) != nil {
@@ -129,7 +129,7 @@ func (f *Feeds) copy(path string) (c copied, text []byte) {
 	return c, text
 }
 
-// keep writes a copy (nil: it is there already) and then what is known of it, each complete or not at all.
+// keep writes a copy (unless nil), then its metadata, each atomically.
 func (f *Feeds) keep(path string, text []byte, c copied) error {
 	if err := os.MkdirAll(f.Dir, 0o700); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (f *Feeds) keep(path string, text []byte, c copied) error {
 	return err
 }
 
-// fetch asks the server. A nil text without an error: what we have is still the list.
+// fetch asks the server. A nil text without an error means that the copy is current.
 func (f *Feeds) fetch(ctx context.Context, address string, have copied, conditional bool) (text []byte, got copied, err error) {
 	ctx, cancel := context.WithTimeout(ctx, feedTimeout)
 	defer cancel()
@@ -165,7 +165,7 @@ func (f *Feeds) fetch(ctx context.Context, address string, have copied, conditio
 	}
 	res, err := f.client().Do(req)
 	if err != nil {
-		var full *url.Error // names the whole address
+		var full *url.Error // contains the whole URL
 		if errors.As(err, &full) {
 			err = full.Err
 		}
@@ -190,10 +190,10 @@ func (f *Feeds) fetch(ctx context.Context, address string, have copied, conditio
 	return text, copied{ETag: res.Header.Get("ETag"), LastModified: res.Header.Get("Last-Modified")}, nil
 }
 
-// errMoved is a redirect that is not followed; asking again would not help.
+// errMoved is a redirect that is not followed; a retry would not help.
 var errMoved = errors.New("it is redirected")
 
-// client retries what may pass (no connection, 429, 5xx), and follows redirects but not out of TLS.
+// client retries temporary failures (no connection, 429, 5xx), and follows redirects except from TLS to plain HTTP.
 func (f *Feeds) client() *retryablehttp.Client {
 	c := retryablehttp.NewClient()
 	c.Logger, c.ErrorHandler = nil, retryablehttp.PassthroughErrorHandler
@@ -206,7 +206,7 @@ func (f *Feeds) client() *retryablehttp.Client {
 		return retryablehttp.DefaultRetryPolicy(ctx, res, err)
 	}
 	c.HTTPClient.CheckRedirect = func(req *http.Request, via []*http.Request) error {
-		req.Header.Del("Referer") // it may hold the feed's key
+		req.Header.Del("Referer") // may hold the feed's key
 		switch {
 		case len(via) >= 5:
 			return fmt.Errorf("%w more than five times", errMoved)

@@ -17,15 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// server is a feed that can be told what to answer.
+// server is a feed with settable answers.
 type server struct {
 	*httptest.Server
-	mu     sync.Mutex // a handler that was given up on may still run
+	mu     sync.Mutex // an abandoned handler may still run
 	answer http.HandlerFunc
 	asked  atomic.Int64
 }
 
-// set changes what the server answers.
+// set changes the server's answer.
 func (s *server) set(answer http.HandlerFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,7 +55,7 @@ func hits(t *testing.T, l *Lists, dst string) bool {
 	return len(judged(t, l, "", dst, nil).Dwell.Evidence.Intel) > 0
 }
 
-// A feed is asked once an hour, by ETag and date, and a 304 makes the copy fresh again.
+// A feed is requested once an hour, by ETag and date, and a 304 renews the copy.
 func TestFeedIsAskedSeldom(t *testing.T) {
 	s, f, now := feed(t)
 	var header http.Header
@@ -99,7 +99,8 @@ func TestFeedIsAskedSeldom(t *testing.T) {
 	}
 }
 
-// Whatever a feed does, it is told once and the last good copy is used until it is too old; without one the other lists hold.
+// Whatever a feed does, it is reported once and the last good copy is used until it is too old; without a copy the
+// other lists still apply.
 func TestFeedsThatAreNone(t *testing.T) {
 	good := list(t, "good.txt", "198.51.100.1\n")
 	for name, tc := range map[string]struct {
@@ -165,7 +166,7 @@ func TestFeedsThatAreNone(t *testing.T) {
 	}
 }
 
-// A copy that was cut off or changed is no copy: the feed is fetched whole.
+// A truncated or modified copy is not used: the feed is fetched in full.
 func TestCutOffCopyIsFetchedAnew(t *testing.T) {
 	s, f, _ := feed(t)
 	s.set(func(w http.ResponseWriter, r *http.Request) {
@@ -177,7 +178,7 @@ func TestCutOffCopyIsFetchedAnew(t *testing.T) {
 	require.Empty(t, Load(t.Context(), spec, f).notes)
 	entries, err := os.ReadDir(f.Dir)
 	require.NoError(t, err)
-	for _, e := range entries { // the copy, then what is known of it
+	for _, e := range entries { // the copy, then its metadata
 		require.NoError(t, os.Truncate(filepath.Join(f.Dir, e.Name()), 12))
 		l := Load(t.Context(), spec, f)
 		require.Empty(t, l.notes)
@@ -200,7 +201,7 @@ func TestFeedsWithoutAFolderOrInAHurry(t *testing.T) {
 	require.True(t, hits(t, l, "203.0.113.7"))
 }
 
-// What stands in a feed's address may be a key: the server that it redirects to is not told it.
+// A feed's URL may contain a key: the server it redirects to must not receive it.
 func TestRedirectTellsNoKey(t *testing.T) {
 	s, f, _ := feed(t)
 	var told []string

@@ -1,6 +1,6 @@
 // Package intel reads indicator lists: addresses, networks, domains, TLS fingerprints (JA3, JA4) and certificate
-// hashes. A list that cannot be read, or an entry that would match half the Internet, is told and left out; the hunt
-// goes on with the rest.
+// hashes. A list that cannot be read, or an entry that would match half the Internet, is reported and left out; the
+// hunt continues with the rest.
 package intel
 
 import (
@@ -23,21 +23,21 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Bounds of one list.
+// Limits of one list.
 const (
 	maxBytes      = 64 << 20
 	maxIndicators = 2_000_000
 )
 
-// indicators of all lists, each with the list it is from.
+// indicators of all lists, each with its list.
 type indicators struct {
 	networks bart.Table[string]
-	// texts are domains, fingerprints and hashes in lower case: they cannot be taken for one another.
+	// texts are domains, fingerprints and hashes in lower case, whose formats do not overlap.
 	texts map[string]string
 	count int
 }
 
-// refusal is why some entries of a list were left out.
+// refusal is why entries of a list were left out.
 type refusal struct {
 	why   string
 	first string
@@ -53,8 +53,8 @@ var (
 	label       = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$`)
 )
 
-// read takes a list in: one indicator a line, or the column of a CSV (by name, or by number from 1). What follows # in a
-// plain list is a comment. It gives what was refused, by reason.
+// read adds a list: one indicator per line, or the column of a CSV (by name, or by number from 1). In a plain list #
+// starts a comment. It returns the rejected entries by reason.
 func (x *indicators) read(r io.Reader, list, column string) ([]refusal, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
 	switch {
@@ -146,7 +146,7 @@ func eachCell(text []byte, column string, take func(string) error) error {
 	return nil
 }
 
-// add files one indicator under what it is.
+// add stores one indicator by its type.
 func (x *indicators) add(token, list string) error {
 	token = strings.ToLower(strings.Trim(token, `"'`))
 	if u, err := url.Parse(token); err == nil && u.Host != "" {
@@ -175,7 +175,7 @@ func (x *indicators) add(token, list string) error {
 	return x.domain(token, list)
 }
 
-// own are networks that no list can mean: a hit there would be about ourselves.
+// own are networks that a list cannot mean: a hit would be about the site itself.
 var own = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"),
 	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("172.16.0.0/12"),
@@ -223,7 +223,7 @@ func (x *indicators) text(s, list string) error {
 	return nil
 }
 
-// Address gives the indicator that an address matches, and its list.
+// address returns the indicator that an address matches, and its list.
 func (x *indicators) address(a netip.Addr) (indicator, list string, ok bool) {
 	a = hunt.PlainAddr(a)
 	p, list, ok := x.networks.LookupPrefixLPM(netip.PrefixFrom(a, a.BitLen()))
@@ -236,7 +236,7 @@ func (x *indicators) address(a netip.Addr) (indicator, list string, ok bool) {
 	return p.String(), list, true
 }
 
-// name gives the indicator that a name is or lies below.
+// name returns the indicator that a name equals or is under.
 func (x *indicators) name(name string) (indicator, list string, ok bool) {
 	for name = strings.ToLower(strings.TrimSuffix(name, ".")); name != ""; {
 		if list, ok := x.texts[name]; ok {

@@ -48,7 +48,7 @@ func judged(t *testing.T, l *Lists, name, dst string, p *hunt.Protocol) *hunt.Fi
 	return f
 }
 
-// What a plain list may hold; the score of a hit is 0.5 + 0.25 (docs/facts/scoring.md, 5).
+// All forms of a plain list; the score of a hit is 0.5 + 0.25 (docs/facts/scoring.md, 5).
 func TestPlainList(t *testing.T) {
 	l := Load(t.Context(), []string{list(t, "c2.txt", "\xef\xbb\xbf# C2 servers\n203.0.113.7  # beacon\n198.51.100.0/24\n2001:db9::/48\n198.18.5.6:4444\nEvil.Example.\n*.bad.example\n"+
 		"http://drop.example:8080/x.php\n0.0.0.0 sink.example\n"+ja3Of+"\n"+ja4Of+"\n"+strings.ToUpper(hashOf)+"\n\n203.0.113.7\n")}, nil)
@@ -82,7 +82,7 @@ func TestColumn(t *testing.T) {
 	require.Contains(t, notes(Load(t.Context(), []string{csv + "#nothing"}, nil)), `has no column "nothing"; its first line has first_seen, dst_ip, port`)
 }
 
-// Each kind of catch-all is told once and left out, and the rest of the list holds.
+// Each kind of catch-all is reported once and left out, and the rest of the list applies.
 func TestCatchAlls(t *testing.T) {
 	l := Load(t.Context(), []string{list(t, "bad.txt", "0.0.0.0/0\n::/0\n1.0.0.0/4\n10.0.0.0/8\n192.168.1.1\n127.0.0.1\n*\ncom\nco.uk\nblogspot.com\nhello world!\n!!\n203.0.113.7\n")}, nil)
 	require.Equal(t, 1, l.Len())
@@ -99,7 +99,7 @@ func TestCatchAlls(t *testing.T) {
 func TestListsThatAreNone(t *testing.T) {
 	good := list(t, "good.txt", "203.0.113.7\n")
 	big := list(t, "big.txt", "")
-	require.NoError(t, os.Truncate(big, maxBytes+1)) // takes no room on the disk
+	require.NoError(t, os.Truncate(big, maxBytes+1)) // a sparse file
 	for name, tc := range map[string]struct{ path, want string }{
 		"page": {list(t, "a.txt", "\n <!DOCTYPE html><html>"), "is a web page"}, "empty": {list(t, "b.txt", "# nothing\n"), "holds no indicator"},
 		"missing": {"/nowhere/list.txt", "no such file"}, "gigabyte": {big, "is larger than 64 MiB"},

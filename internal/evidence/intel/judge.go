@@ -18,7 +18,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Lists are the indicators of some files and feeds.
+// Lists are the indicators from files and feeds.
 type Lists struct {
 	known    indicators
 	notes    []hunt.Note
@@ -27,9 +27,9 @@ type Lists struct {
 
 var _ evidence.Judge = (*Lists)(nil)
 
-// Load reads lists: PATH or the address of a feed, with #COLUMN for a CSV (a column's name in the first line, or its number
-// from 1). Feeds are fetched at once, side by side. It never fails: what cannot be used becomes a note of the hunt. Where
-// lists share an indicator, the first list is named.
+// Load reads lists: a path or a feed's URL, with #COLUMN for a CSV (a column name from the first line, or its number
+// from 1). Feeds are fetched concurrently. It never fails: what cannot be used becomes a note of the hunt. An indicator
+// in several lists is attributed to the first.
 func Load(ctx context.Context, files []string, feeds *Feeds) *Lists {
 	l := &Lists{known: indicators{texts: map[string]string{}}}
 	digest := sha256.New()
@@ -42,7 +42,7 @@ func Load(ctx context.Context, files []string, feeds *Feeds) *Lists {
 		var err error
 		if isFeed(spec) {
 			if texts[i] == nil {
-				continue // told already
+				continue // already reported
 			}
 			where = feedName(path)
 			refused, err = l.known.read(io.TeeReader(bytes.NewReader(texts[i]), digest), where, column)
@@ -62,7 +62,7 @@ func Load(ctx context.Context, files []string, feeds *Feeds) *Lists {
 	return l
 }
 
-// fetch gives the text of each feed among the lists, nil for the others.
+// fetch returns the text of each feed among the lists, nil for the others.
 func (l *Lists) fetch(ctx context.Context, lists []string, feeds *Feeds) [][]byte {
 	texts, notes := make([][]byte, len(lists)), make([]*hunt.Note, len(lists))
 	var g errgroup.Group
@@ -107,7 +107,7 @@ func (l *Lists) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidenc
 	return hunt.Remarks{Notes: l.notes}, ctx.Err()
 }
 
-// Lookup gives the indicators that addresses and a name (or none) match.
+// Lookup returns the indicators that addresses and a name (or none) match.
 func (l *Lists) Lookup(addrs []netip.Addr, name string) (hits []hunt.IntelHit) {
 	for _, a := range addrs {
 		if indicator, list, ok := l.known.address(a); ok {
@@ -120,10 +120,10 @@ func (l *Lists) Lookup(addrs []netip.Addr, name string) (hits []hunt.IntelHit) {
 	return hits
 }
 
-// maxHits is how many indicators a finding names.
+// maxHits is the maximum number of indicators in a finding.
 const maxHits = 10
 
-// judge looks for everything that is known of the destination. Its evidence names each indicator once.
+// judge looks up everything known of the destination. The finding's evidence names each indicator once.
 func (l *Lists) judge(s *evidence.Subject) {
 	e := s.Finding.Dwell.Evidence
 	hit := func(kind string, indicator, list string, ok bool) {

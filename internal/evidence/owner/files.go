@@ -16,7 +16,7 @@ type Files struct {
 	notes        []hunt.Note
 }
 
-// Open opens the files that are named; empty names none. It never fails: what cannot be used becomes a note of the hunt.
+// Open opens the given files; an empty name means none. It never fails: what cannot be used becomes a note of the hunt.
 func Open(asn, country string) *Files {
 	f := &Files{}
 	f.asn = f.open(asn, "geo.asn_file", "ASN")
@@ -36,7 +36,7 @@ func (f *Files) open(path, setting string, kinds ...string) *maxminddb.Reader {
 			}
 		}
 		err = fmt.Errorf("it is a database of type %q; want %s", r.Metadata.DatabaseType, strings.Join(kinds, ", "))
-		_ = r.Close() // read alone: nothing can be lost
+		_ = r.Close() // opened read-only: nothing can be lost
 	}
 	f.notes = append(f.notes, hunt.Note{Where: path, What: "the database is not used: " + err.Error(), Hint: setting + " names it"})
 	return nil
@@ -52,7 +52,7 @@ func (f *Files) revision() string {
 	return strings.Join(parts, ", ")
 }
 
-// owner looks one address up. A file that cannot be decoded is not asked again; that becomes a note.
+// owner looks up one address. A file that cannot be decoded is not used again and becomes a note.
 func (f *Files) owner(a netip.Addr) (o hunt.Owner) {
 	a = hunt.PlainAddr(a)
 	var system struct {

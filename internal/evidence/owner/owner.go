@@ -1,5 +1,5 @@
 // Package owner looks up who owns an external address: autonomous system, organization, country. It changes no score
-// itself; the catalogue of known services takes a vendor's own autonomous system as a confirmation of its names.
+// itself; the catalog of known services uses a vendor's autonomous system to confirm its names.
 package owner
 
 import (
@@ -13,12 +13,12 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Judge looks addresses up in the files first, and asks the source about what they do not say.
+// Judge looks up addresses in the files first, then asks the source for the rest.
 type Judge struct{ Files *Files }
 
 var _ evidence.Judge = Judge{}
 
-// Revision implements [evidence.Judge]: the databases by type and date. What a cluster says is part of its records.
+// Revision implements [evidence.Judge]: the databases by type and date. A cluster's data is part of its records.
 func (j Judge) Revision() string { return j.Files.revision() }
 
 // Judge implements [evidence.Judge].
@@ -57,7 +57,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 	return remarks, ctx.Err()
 }
 
-// joined fills what one does not say with what the other does.
+// joined fills in what one owner lacks from the other.
 func joined(o, more hunt.Owner) hunt.Owner {
 	if o.ASN == 0 {
 		o.ASN, o.Organization = more.ASN, more.Organization
@@ -68,7 +68,7 @@ func joined(o, more hunt.Owner) hunt.Owner {
 	return o
 }
 
-// outside are the destination's addresses, the one that a finding shows first.
+// outside are the destination's addresses, starting with the finding's own.
 func outside(s *evidence.Subject, scope *hunt.Scope) (out []netip.Addr) {
 	f := s.Finding
 	add := func(a netip.Addr) {
@@ -85,7 +85,7 @@ func outside(s *evidence.Subject, scope *hunt.Scope) (out []netip.Addr) {
 	return out
 }
 
-// tell writes down who the destination is. Where it has no name, that is all that is known of it, and a reason says so.
+// tell records the owner. For a destination without a name it adds a reason, because nothing else is known of it.
 func tell(s *evidence.Subject, addrs []netip.Addr, owners map[netip.Addr]hunt.Owner) {
 	s.AS = map[netip.Addr]int64{}
 	for _, a := range addrs {
@@ -105,7 +105,7 @@ func tell(s *evidence.Subject, addrs []netip.Addr, owners map[netip.Addr]hunt.Ow
 	}
 }
 
-// sentence reads "203.0.113.7 is in AS64500 (Example Hosting), NL".
+// sentence is "203.0.113.7 is in AS64500 (Example Hosting), NL".
 func sentence(a netip.Addr, o hunt.Owner) string {
 	var parts []string
 	switch {

@@ -20,7 +20,7 @@ import (
 	"dwell/scoring"
 )
 
-// database makes a file in MaxMind's format with one network.
+// database writes a file in MaxMind's format with one network.
 func database(t *testing.T, kind, network string, record mmdbtype.Map) string {
 	t.Helper()
 	w, err := mmdbwriter.New(mmdbwriter.Options{DatabaseType: kind, RecordSize: 24, BuildEpoch: 1_767_225_600, IncludeReservedNetworks: true})
@@ -43,7 +43,7 @@ func files(t *testing.T) *Files {
 		database(t, "GeoLite2-Country", "203.0.113.0/24", mmdbtype.Map{"country": mmdbtype.Map{"iso_code": mmdbtype.String("NL")}}))
 }
 
-// cluster is a source that knows owners, and notes what it is asked.
+// cluster is a source of owners that records its requests.
 type cluster struct {
 	owners map[netip.Addr]hunt.Owner
 	err    error
@@ -113,7 +113,7 @@ func TestOneFileIsJoinedWithTheSource(t *testing.T) {
 	require.Equal(t, "BE", s.Finding.Dwell.Evidence.Country)
 }
 
-// What cannot be used is told once, and the hunt goes on.
+// What cannot be used is reported once, and the hunt continues.
 func TestFilesThatAreNone(t *testing.T) {
 	whole, err := os.ReadFile(database(t, "GeoLite2-ASN", "203.0.113.0/24", mmdbtype.Map{"autonomous_system_number": mmdbtype.Uint32(64500)}))
 	require.NoError(t, err)

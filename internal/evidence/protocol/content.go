@@ -8,8 +8,8 @@ import (
 	"dwell/scoring"
 )
 
-// programs looks for files that can be run. What HTTP carries stands in files records too, so only where there are none does
-// what HTTP says of its responses count.
+// programs looks for executable files. Files records include HTTP's content, so HTTP's own response types count only
+// without them.
 func (v *view) programs() {
 	for _, c := range v.Files {
 		if what := program(c.MIME); what != "" {
@@ -25,7 +25,7 @@ func (v *view) programs() {
 	}
 }
 
-// program names files that can be run by their type as Zeek tells it (its file signatures for executables), else empty.
+// program describes an executable file type by its MIME type from Zeek, or is empty.
 func program(mime string) string {
 	switch mime {
 	case "application/x-dosexec":
@@ -38,13 +38,13 @@ func program(mime string) string {
 	return ""
 }
 
-// unanswered judges what became of the connections: a server that is gone, or not there yet, does not answer. It says
-// something and excludes nothing.
+// unanswered judges unanswered connections: a server that is gone, or not yet running, does not answer. That is a sign
+// but excludes nothing.
 func (v *view) unanswered() {
 	const enough, nine, ten = 10, 9, 10
 	all := v.s.Finding.Network.Connections
 	silent, refused := v.s.Silent+v.Silent, v.s.Refused+v.Refused
-	if f := v.s.Finding; f.Network.Transport == "icmp" && f.Server.Bytes == 0 { // Zeek has no state for a ping without an answer
+	if f := v.s.Finding; f.Network.Transport == "icmp" && f.Server.Bytes == 0 { // Zeek has no state for an unanswered ping
 		silent = all
 	}
 	n := silent + refused

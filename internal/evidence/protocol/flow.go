@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// spoken are the protocols, by Zeek's names, that a port's number promises, for ports with a fixed meaning.
+// spoken are the protocols, by Zeek's names, expected on a port with a fixed meaning.
 func spoken(port uint16, proto hunt.Transport) []string {
 	switch {
 	case proto == hunt.UDP:
@@ -69,7 +69,7 @@ func (v *view) flow() {
 	}
 }
 
-// service compares what Zeek recognised with what the port stands for.
+// service compares the service that Zeek recognized with the port's.
 func (v *view) service() {
 	f, k := v.s.Finding, &v.s.Key
 	want := spoken(k.Port, k.Proto)
@@ -78,7 +78,7 @@ func (v *view) service() {
 	}
 	switch got := f.Network.Protocol; {
 	case got == "":
-		// Old Zeeks know no QUIC, so nothing recognised there says little.
+		// Old Zeeks do not recognize QUIC, so an unrecognized service there says little.
 		if k.Proto == hunt.TCP && f.Client.Bytes > 0 && f.Server.Bytes > 0 {
 			v.odd(evidence.NoService, "unrecognized protocol on port %d, expected %s (%s)", k.Port, want[0], hunt.Many(f.Network.Connections, "connection"))
 		}
@@ -87,8 +87,8 @@ func (v *view) service() {
 	}
 }
 
-// icmp compares the data in a message with what a ping has: 32 bytes on Windows, 56 elsewhere. How many messages there are is not
-// logged for each connection here, but each has 28 bytes of headers beside its data.
+// icmp compares a message's data with a ping's: 32 bytes on Windows, 56 elsewhere. The number of messages per
+// connection is not known here, but each has 28 bytes of headers besides its data.
 func (v *view) icmp() {
 	f := v.s.Finding
 	if v.s.Key.Proto != hunt.ICMP || v.s.Sizes.Known == 0 || f.Network.Connections == 0 {
@@ -101,7 +101,7 @@ func (v *view) icmp() {
 	}
 }
 
-// contents compares what came with the extension of the path that was asked for.
+// contents compares the content type with the extension of the requested path.
 func (v *view) contents() {
 	const enough = 5
 	var all, wrong, most int64
@@ -125,7 +125,7 @@ func (v *view) contents() {
 	}
 }
 
-// clip keeps the end of a long path, where its extension is.
+// clip keeps the end of a long path, with its extension.
 func clip(s string) string {
 	const most = 60
 	if len(s) <= most {
@@ -134,8 +134,9 @@ func clip(s string) string {
 	return "..." + s[len(s)-most:]
 }
 
-// fits says whether files with an extension may have a type; known is false for extensions that promise nothing. Zeek
-// calls scripts and style sheets plain text, and packed or encrypted files many things, so only the class is compared.
+// fits reports whether files with an extension may have a type; known is false for extensions without a fixed type.
+// Zeek reports scripts and style sheets as plain text, and compressed or encrypted files variously, so only the class
+// is compared.
 func fits(ext, mime string) (fits, known bool) {
 	class, _, _ := strings.Cut(mime, "/")
 	switch ext {
@@ -151,10 +152,10 @@ func fits(ext, mime string) (fits, known bool) {
 	return false, false
 }
 
-// remarks are what Zeek itself found worth saying.
+// remarks are Zeek's own notices and weirds.
 func (v *view) remarks() {
 	for _, n := range v.Notices {
-		// Certificates are judged above; the rest of these is about the sensor.
+		// Certificates are judged above; the others are about the sensor.
 		if about, _, _ := strings.Cut(n.Value, "::"); about == "SSL" || about == "CaptureLoss" || about == "PacketFilter" || about == "Weird" {
 			continue
 		}
@@ -169,7 +170,7 @@ func (v *view) remarks() {
 	}
 }
 
-// lossy says whether a weird is about packets rather than about what is in them: lost, reordered or cut by the sensor.
+// lossy reports whether a weird is about packets lost, reordered or truncated by the sensor, not about their content.
 func lossy(weird string) bool {
 	if strings.HasPrefix(weird, "TCP_") || strings.HasPrefix(weird, "SYN_") || strings.HasPrefix(weird, "FIN_") || strings.HasPrefix(weird, "bad_") {
 		return true

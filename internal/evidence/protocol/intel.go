@@ -8,10 +8,10 @@ import (
 	"dwell/internal/hunt"
 )
 
-// maxHits is how many indicators a finding names.
+// maxHits is the maximum number of indicators in a finding.
 const maxHits = 10
 
-// listed weighs what Zeek's own intelligence framework saw.
+// listed adds the hits of Zeek's own intelligence framework.
 func (v *view) listed() {
 	e := v.s.Finding.Dwell.Evidence
 	for i, x := range v.Intel {

@@ -1,5 +1,5 @@
-// Package protocol weighs protocol behavior (step 3 of the hunt). What a finding holds by itself (its service, sizes
-// and totals) is judged always; what ssl, x509, http, dns, weird and notice records say, where the source has them.
+// Package protocol weighs protocol behavior (step 3 of the hunt). It always judges what the finding itself has
+// (service, sizes, totals), and the ssl, x509, http, dns, weird and notice records if the source has them.
 package protocol
 
 import (
@@ -13,7 +13,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Judge is the judge of protocol behaviour.
+// Judge judges protocol behavior.
 type Judge struct{}
 
 var _ evidence.Judge = Judge{}
@@ -54,8 +54,8 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 	return remarks, nil
 }
 
-// missing says which logs the window does not have, but for those of which that is told. Weird and notice logs are there
-// only when there is something to say, so they are not missed.
+// missing returns a note of the logs that the window lacks, except those already reported. Weird and notice logs exist
+// only if something occurred, so their absence is normal.
 func missing(records map[string]int64, told []string) []hunt.Note {
 	var gone []string
 	for _, log := range []string{"ssl", "x509", "http", "dns", "files"} {
@@ -80,7 +80,7 @@ type view struct {
 	oddities []string
 }
 
-// odd gives a modifier.
+// odd adds a modifier.
 func (v *view) odd(term, format string, args ...any) { v.oddBy(term, 1, format, args...) }
 
 func (v *view) oddBy(term string, part float64, format string, args ...any) {
@@ -101,10 +101,10 @@ func (v *view) judge() {
 	v.tell()
 }
 
-// half says whether n is at least half of all.
+// half reports whether n is at least half of all.
 func half(n, all int64) bool { return n > 0 && 2*n >= all }
 
-// tell writes down what was seen.
+// tell records what was seen.
 func (v *view) tell() {
 	e := v.s.Finding.Dwell.Evidence
 	p := &hunt.Protocol{Oddities: v.oddities, JA3: shown(v.TLS.JA3), JA4: shown(v.TLS.JA4), UserAgents: shown(v.HTTP.Agents),
@@ -133,7 +133,7 @@ func (v *view) tell() {
 	}
 }
 
-// maxNames is how many names of the destination are told.
+// maxNames is the maximum number of the destination's names.
 const maxNames = 20
 
 func of(list []hunt.Counted) []string {
@@ -144,7 +144,7 @@ func of(list []hunt.Counted) []string {
 	return out
 }
 
-// types are those of responses, then those of files that were not among them.
+// types are the response types, then other types of files.
 func (v *view) types() []string {
 	out := of(v.Values[hunt.BodyTypes])
 	for _, c := range v.Files {

@@ -14,7 +14,7 @@ import (
 	"dwell/scoring"
 )
 
-// told is a source that knows only facts.
+// told is a source that has only facts.
 type told struct {
 	book hunt.FactBook
 	err  error
@@ -28,7 +28,7 @@ func (s told) session() *hunt.Session {
 
 var day = hunt.Window{Start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)}
 
-// judged gives the modifiers that a finding gets, by name. The finding is TLS to port 443, all day.
+// judged returns a finding's modifiers by name. The finding is TLS to port 443, all day.
 func judged(t *testing.T, facts hunt.Facts, change func(*evidence.Subject, *hunt.FactBook)) map[string]float64 {
 	t.Helper()
 	f := &hunt.Finding{Network: hunt.Network{Protocol: "ssl", Transport: "tcp", Connections: 100}, Client: hunt.Bytes{Bytes: 1000}, Server: hunt.Bytes{Bytes: 1000},
@@ -54,13 +54,13 @@ func judged(t *testing.T, facts hunt.Facts, change func(*evidence.Subject, *hunt
 
 func counted(value string, n int64) []hunt.Counted { return []hunt.Counted{{Value: value, Count: n}} }
 
-// values are those of one of hunt.Columns.
+// values are the values of one of hunt.Columns.
 func values(column int, list []hunt.Counted) (out [hunt.AllColumns][]hunt.Counted) {
 	out[column] = list
 	return out
 }
 
-// ms is a day of 2026, Unix milliseconds.
+// ms is noon of a day in 2026, in Unix milliseconds.
 func ms(month time.Month, d int) int64 {
 	return time.Date(2026, month, d, 12, 0, 0, 0, time.UTC).UnixMilli()
 }
@@ -69,7 +69,7 @@ func trait(value string, count int64, hosts, destinations int) []hunt.Trait {
 	return []hunt.Trait{{Counted: hunt.Counted{Value: value, Count: count}, Hosts: hosts, Destinations: destinations}}
 }
 
-// TestRules goes through each rule at both sides of its edge. Expected values are the weights in evidence.Terms.
+// Each rule on both sides of its threshold. Expected values are the weights in evidence.Terms.
 func TestRules(t *testing.T) {
 	good := hunt.Certificate{Subject: "CN=www.example.com,O=Example", Issuer: "CN=CA", NotBefore: ms(1, 1), NotAfter: ms(12, 1), Names: []string{"*.example.com"}, Count: 10}
 	tls := func(change func(*hunt.Certificate)) hunt.Facts {
@@ -142,11 +142,11 @@ func TestRules(t *testing.T) {
 		{"one size", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
 			s.Sizes = scoring.SizeScore{Known: 20, Share: 0.95, Median: 300}
 		}, map[string]float64{evidence.SameSize: 0.02}},
-		// 1,000 bytes a message and 28 of headers: 1,028 on the wire, once a connection.
+		// 1,000 bytes of data and 28 of headers in one message per connection: 1,028 on the wire.
 		{"data in ICMP", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
 			s.Key.Proto, s.Key.Port, s.Finding.Client.Bytes, s.Sizes = hunt.ICMP, 0, 100_000, scoring.SizeScore{Known: 100, Share: 1, Median: 1028}
 		}, map[string]float64{evidence.ICMPData: 0.15}},
-		// Ten pings of 56 bytes a connection: 560 of data, 840 on the wire.
+		// Ten pings of 56 bytes per connection: 560 of data, 840 on the wire.
 		{"pings", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
 			s.Key.Proto, s.Key.Port, s.Finding.Client.Bytes, s.Sizes = hunt.ICMP, 0, 56_000, scoring.SizeScore{Known: 100, Share: 1, Median: 840}
 		}, map[string]float64{}},
@@ -163,7 +163,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestMissingLogsAreToldOnce: a grid with conn records only loses the rules, not the hunt; neither does a look-up that fails end it.
+// A grid with only conn records loses the rules, not the hunt; a failed look-up does not end it either.
 func TestMissingLogsAreToldOnce(t *testing.T) {
 	s := []*evidence.Subject{evidence.NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{}, nil)}
 	h := &evidence.Hunt{Window: day, Source: told{book: hunt.FactBook{Facts: make([]hunt.Facts, 1)}}.session()}
@@ -172,7 +172,7 @@ func TestMissingLogsAreToldOnce(t *testing.T) {
 	require.Len(t, notes.Notes, 1)
 	require.Contains(t, notes.Notes[0].String(), "without ssl, x509, http, dns, files records")
 
-	h.Missing = []string{"ssl", "http", "dns"} // as the reading of names and queries has said
+	h.Missing = []string{"ssl", "http", "dns"} // as the reading of names and queries reported
 	notes, err = Judge{}.Judge(t.Context(), h, s)
 	require.NoError(t, err)
 	require.Len(t, notes.Notes, 1)
@@ -197,7 +197,7 @@ func TestCommonName(t *testing.T) {
 	}
 }
 
-// What Zeek itself was told to look for counts as an indicator list does, once, and names its source.
+// A hit of Zeek's intelligence framework counts like one of an indicator list, once, and names its source.
 func TestWhatZeekSaw(t *testing.T) {
 	facts := hunt.Facts{TLS: hunt.TLSFacts{Records: 10, Names: counted("www.example.com", 10)}, Intel: []hunt.IntelSeen{
 		{Indicator: "203.0.113.7", Type: "Intel::ADDR", Sources: counted("feed-a", 4), Count: 4}, {Indicator: "evil.example", Type: "Intel::DOMAIN", Count: 1}}}

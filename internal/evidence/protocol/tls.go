@@ -10,7 +10,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// nameless: whoever has something to say says to whom.
+// nameless judges missing names: legitimate software names its server.
 func (v *view) nameless() {
 	t, h := &v.TLS, &v.HTTP
 	switch {
@@ -28,14 +28,14 @@ func (v *view) nameless() {
 	if half(bare, h.Requests) {
 		v.odd(evidence.BareAddress, "HTTP request to a bare IP address (%s of %s)", hunt.Count(bare), hunt.Many(h.Requests, "request"))
 	}
-	// Enough queries that the host's names are looked up where we see it.
+	// Require enough queries to be sure that this sensor sees the host's look-ups.
 	const enough = 10
 	if v.s.Key.Kind() == "address" && v.outbound && v.s.Key.Proto != hunt.ICMP && v.Queries >= enough && len(v.Names) == 0 {
 		v.odd(evidence.NeverResolved, "no DNS lookup: the host never resolved this address (%s queries seen)", hunt.Count(v.Queries))
 	}
 }
 
-// certificate judges the certificate that the server showed most.
+// certificate judges the server's most frequent certificate.
 func (v *view) certificate() {
 	if len(v.TLS.Certificates) == 0 {
 		return
@@ -50,7 +50,7 @@ func (v *view) certificate() {
 	if c.NotAfter != hunt.Absent && c.NotAfter < start {
 		v.odd(evidence.Expired, "certificate expired on %s (%s)", hunt.At(c.NotAfter).Format(layout), hunt.Many(c.Count, "handshake"))
 	}
-	if c.NotAfter == hunt.Absent && len(v.Values[hunt.Validation]) > 0 { // what Zeek found when it checked
+	if c.NotAfter == hunt.Absent && len(v.Values[hunt.Validation]) > 0 { // Zeek's own validation result
 		switch said := v.Values[hunt.Validation][0]; {
 		case strings.Contains(said.Value, "expired"):
 			v.odd(evidence.Expired, "certificate expired (%s)", hunt.Many(said.Count, "handshake"))
@@ -66,7 +66,7 @@ func (v *view) certificate() {
 			v.odd(evidence.IssuedToday, "certificate issued the same day, %s (%s)", begins, hunt.Many(c.Count, "handshake"))
 		}
 	}
-	// Without the x509 record the other names of the certificate are not known.
+	// Without the x509 record the certificate's alternative names are unknown.
 	if c.NotAfter == hunt.Absent || len(v.TLS.Names) == 0 || !half(v.TLS.Names[0].Count, v.TLS.Records) {
 		return
 	}
@@ -76,8 +76,8 @@ func (v *view) certificate() {
 	}
 }
 
-// selfSigned says whether a certificate vouches for itself. That the chain above it ends in an authority nobody knows
-// ("in certificate chain") is another matter, and common inside firms.
+// selfSigned reports whether a certificate is self-signed. A chain that ends in an unknown authority ("in certificate
+// chain") is different, and common inside companies.
 func selfSigned(c *hunt.Certificate, validation []hunt.Counted) bool {
 	if c.Subject != "" && c.Subject == c.Issuer {
 		return true
@@ -118,7 +118,7 @@ func commonName(subject string) string {
 	return ""
 }
 
-// isFor says whether a certificate is for a name; a star stands for one label (RFC 6125, 6.4.3).
+// isFor reports whether a certificate is for a name; a wildcard is one label (RFC 6125, 6.4.3).
 func isFor(c *hunt.Certificate, name string) bool {
 	names := c.Names
 	if len(names) == 0 {
@@ -138,11 +138,11 @@ func isFor(c *hunt.Certificate, name string) bool {
 	return false
 }
 
-// manyHosts is from how many hosts on it means something that only one shows a value.
+// manyHosts is the number of hosts from which a value shown by only one is significant.
 const manyHosts = 10
 
-// client judges what the program says about itself. Values that differ from connection to connection, as browsers make
-// JA3 do, are no value: one has to be most of them.
+// client judges the client's fingerprints and user agent. Values that change with each connection, like browsers' JA3s,
+// do not count: one must be in most of them.
 func (v *view) client() {
 	if !v.outbound {
 		return
