@@ -7,46 +7,46 @@ import (
 	"unicode"
 )
 
-// Kind says what an error means for the one who has to act on it.
+// Kind classifies an error by what to do about it.
 type Kind uint8
 
-// The kinds. Retryable and Overload were already tried again by the client when they reach the caller.
+// The kinds. The client has already retried Retryable and Overload when they reach the caller.
 const (
-	// Fatal is everything that no other kind fits: a bug of ours, a request the server does not understand.
+	// Fatal is every other error: a bug of dwell, or a request that the server does not understand.
 	Fatal Kind = iota
-	// Retryable passes by itself: a node restarts, a shard moves, a connection broke.
+	// Retryable is temporary: a node restarts, a shard moves, a connection broke.
 	Retryable
-	// Overload means that the cluster is busy: full queues, or a breaker that will let go. Ask later, and for less.
+	// Overload means that the cluster is busy: full queues, or a temporary breaker. Retry later, and ask for less.
 	Overload
-	// TooBig means that the same request will never be answered: ask for less at once.
+	// TooBig means that the same request can never succeed: ask for less at once.
 	TooBig
 	// Timeout means that the answer did not come in time: ask for less.
 	Timeout
 	// Auth means that the credentials are wrong or missing.
 	Auth
-	// Permission means that the credentials are good but may not do this.
+	// Permission means that the credentials are valid but lack a privilege.
 	Permission
 	// NotFound means that an index, alias, document or remote cluster does not exist.
 	NotFound
-	// Mapping means that a field's type does not suit what was asked of it, or a document the mapping.
+	// Mapping means that a field's type does not support the request, or that a document does not fit the mapping.
 	Mapping
-	// Partial means that an answer came and is not complete.
+	// Partial means that the answer is incomplete.
 	Partial
-	// TLS means that the server's certificate was not accepted, or that one side speaks TLS and the other does not.
+	// TLS means that the server's certificate was not accepted, or that only one side uses TLS.
 	TLS
-	// Unreachable means that no connection came about.
+	// Unreachable means that no connection was established.
 	Unreachable
 	// NotElasticsearch means that something else answered: a proxy, Kibana, a login page.
 	NotElasticsearch
-	// ClusterBlock means that the cluster refuses writes for minutes to hours: its disk is full or an index is read-only.
+	// ClusterBlock means that the cluster refuses writes for minutes to hours: a disk is full or an index is read-only.
 	ClusterBlock
-	// Conflict means that the document or resource is there already, or changed meanwhile.
+	// Conflict means that the document or resource already exists, or was changed meanwhile.
 	Conflict
-	// Canceled means that our own side gave up: the context was canceled or its deadline passed.
+	// Canceled means that the context was canceled or its deadline passed.
 	Canceled
 )
 
-// String is the kind as logs and metrics spell it.
+// String is the kind in logs and metrics.
 func (k Kind) String() string {
 	names := [...]string{"fatal", "retryable", "overload", "too_big", "timeout", "auth", "permission", "not_found", "mapping",
 		"partial", "tls", "unreachable", "not_elasticsearch", "cluster_block", "conflict", "canceled"}
@@ -56,25 +56,25 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", k)
 }
 
-// Error is what went wrong with one request.
+// Error is why one request failed.
 type Error struct {
 	Kind Kind
-	// Op is what was tried, for people: "search", "count connections". Index is what it was tried on, if anything.
+	// Op is the operation, for display: "search", "count connections". Index is its target, if any.
 	Op, Index string
-	// Status is the HTTP status, 0 when no answer came.
+	// Status is the HTTP status, 0 without an answer.
 	Status int
-	// Type is Elasticsearch's error type, empty when it gave none. Reason is its reason or the transport's: one line,
-	// no control characters, cut to 300 bytes, since Elasticsearch may echo documents and queries there.
+	// Type is Elasticsearch's error type, if any. Reason is its reason or the transport's: one line without control
+	// characters, truncated to 300 bytes, because Elasticsearch may echo documents and queries in it.
 	Type, Reason string
 	// Hint says what to do next; may be empty.
 	Hint string
-	// Attempts is how many times the request was sent, 0 where that is not known.
+	// Attempts is how many times the request was sent, 0 if unknown.
 	Attempts int
-	// Err is the cause below, if any.
+	// Err is the underlying error, if any.
 	Err error
 }
 
-// Error reads "op index: reason (type, status, attempts); hint".
+// Error is "op index: reason (type, status, attempts); hint".
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Op != "" {
@@ -108,10 +108,10 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause below.
+// Unwrap returns the underlying error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// KindOf gives the kind of the first *Error in err's chain. Without one it is Fatal and false.
+// KindOf returns the kind of the first *Error in err's chain, or Fatal and false.
 func KindOf(err error) (Kind, bool) {
 	var e *Error
 	if errors.As(err, &e) {
@@ -120,7 +120,7 @@ func KindOf(err error) (Kind, bool) {
 	return Fatal, false
 }
 
-// Is says whether err is an *Error of one of the kinds.
+// Is reports whether err is an *Error of one of the kinds.
 func Is(err error, kinds ...Kind) bool {
 	k, ok := KindOf(err)
 	if !ok {
@@ -134,11 +134,11 @@ func Is(err error, kinds ...Kind) bool {
 	return false
 }
 
-// maxReason bounds what of the server's words goes into an error.
+// maxReason limits the server's text in an error, in bytes.
 const maxReason = 300
 
-// oneLine makes text of the wire fit for an error message: control and format characters become spaces, runs of
-// spaces one, and what is longer than maxReason is cut at a rune.
+// oneLine makes network text fit for an error message: control and format characters and runs of spaces become one
+// space, and the result is truncated to maxReason at a rune boundary.
 func oneLine(s string) string {
 	if len(s) > 4*maxReason {
 		s = s[:4*maxReason]

@@ -13,42 +13,42 @@ import (
 	"dwell/internal/es/scan"
 )
 
-// SearchRequest is one search. The client sees to completeness, deadline and caching.
+// SearchRequest is one search. The client handles completeness, deadline and caching.
 type SearchRequest struct {
-	// Op says what is searched for; empty means "search".
+	// Op is the operation for errors; empty means "search".
 	Op string
 	// Index are names, patterns and remote names ("*:logs-zeek-so").
 	Index []string
 	// Body is the request as JSON.
 	Body []byte
-	// FilterPath names what of the answer is wanted beside what every answer must have ("aggregations.page.buckets").
+	// FilterPath limits the answer to these paths, besides those that every answer needs ("aggregations.page.buckets").
 	// Empty means everything.
 	FilterPath []string
-	// Preference sends repeated searches to the same shard copies ("dwell"); empty leaves it to the cluster.
+	// Preference routes repeated searches to the same shard copies ("dwell"); empty lets the cluster choose.
 	Preference string
-	// MissingOK takes names that do not exist as empty instead of as an error.
+	// MissingOK treats names that do not exist as empty instead of an error.
 	MissingOK bool
-	// ToTheEnd says that decode reads Aggregations to their very end and takes what follows them for an error. They are
-	// then not read twice, once to see where they end: for large answers, which end with them.
+	// ToTheEnd means that decode reads Aggregations to the end and treats anything after them as an error. They are
+	// then not scanned first for their end, which saves time for large answers.
 	ToTheEnd bool
-	// Smaller and Brief are Call's.
+	// Smaller and Brief are as in Call.
 	Smaller, Brief bool
-	// Params are further URL parameters that search knows, such as size; nil for none. esapi's zero values are unset.
+	// Params are further URL parameters, such as size, or nil. esapi's zero values are unset.
 	Params *esapi.SearchRequest
 }
 
 // SearchResult is a complete answer. The raw parts are valid until decode returns.
 type SearchResult struct {
-	// Shards is how many shards were asked, skipped ones included.
+	// Shards is the number of shards searched, including skipped ones.
 	Shards int
-	// Hits and Aggregations are raw JSON, nil when the answer has none.
+	// Hits and Aggregations are raw JSON, nil if absent.
 	Hits, Aggregations []byte
 }
 
-// Search sends a search and gives its answer to decode if, and only if, it is complete: not timed out, no shard
-// failed or missing, no cluster skipped. Anything less is an *Error of kind Partial, or of the kind of the first
-// shard's failure where that says more (TooBig, Overload, Timeout). Canceling ctx closes the connection, on which the
-// server cancels the search.
+// Search sends a search and passes its answer to decode only if it is complete: not timed out, no shard failed or
+// missing, no cluster skipped. Otherwise it returns an *Error of kind Partial, or of the first shard failure's kind if
+// that says what to do (TooBig, Overload, Timeout). Canceling ctx closes the connection, which makes the server cancel
+// the search.
 func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(SearchResult) error) error {
 	no, yes := false, true
 	r := esapi.SearchRequest{}
@@ -60,7 +60,7 @@ func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(Sear
 	if req.MissingOK {
 		r.IgnoreUnavailable, r.AllowNoIndices = &yes, &yes
 	}
-	// A little less than our own deadline, so that the server gives up first and says so.
+	// Slightly less than the client's deadline, so that the server times out first and reports it.
 	r.Timeout = c.timeout * 9 / 10
 	if len(req.FilterPath) > 0 {
 		r.FilterPath = append([]string{"took", "timed_out", "terminated_early", "_shards", "_clusters"}, req.FilterPath...)
@@ -109,7 +109,7 @@ type clusters struct {
 	} `json:"details"`
 }
 
-// away gives the clusters that did not answer in full, by what is said of each.
+// away returns the clusters without a complete answer, with their status.
 func (c *clusters) away() (names []string) {
 	for name, d := range c.Details {
 		if d.Status != "" && d.Status != "successful" {
@@ -120,7 +120,7 @@ func (c *clusters) away() (names []string) {
 	return names
 }
 
-// decodeSearch is the one place where a 200 is checked for being a success.
+// decodeSearch is the only place where a 200 is checked for success.
 func decodeSearch(b []byte, toTheEnd bool) (SearchResult, error) {
 	var (
 		res      SearchResult
@@ -195,7 +195,7 @@ func complete(sh *shards, cl *clusters, timedOut, early bool) error {
 	return nil
 }
 
-// shardError tells how many shards failed and why the first did. Its kind is that of the failure where it says what to
+// shardError reports how many shards failed and why the first did. Its kind is that of the failure if it says what to
 // do, otherwise Partial.
 func shardError(sh *shards) *Error {
 	e := &Error{Kind: Partial, Status: 200, Reason: fmt.Sprintf("%d of %d shards failed", sh.Failed, sh.Total)}

@@ -8,7 +8,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// DatasetAlert is the event.dataset of alerts. Security Onion's Alerts picks columns by what follows the dot.
+// DatasetAlert is the event.dataset of alerts. Security Onion's Alerts selects columns by the part after the dot.
 const DatasetAlert = "dwell.alert"
 
 // The defaults of AlertOptions.
@@ -19,38 +19,38 @@ const (
 	DefaultAlertsPerHost = 10
 )
 
-// AlertOptions say which campaigns and findings become alerts.
+// AlertOptions select the campaigns and findings that become alerts.
 type AlertOptions struct {
 	// MinSeverity is 1 low to 4 critical; 0 means DefaultAlertSeverity, high.
 	MinSeverity int
-	// Again is how long a story that has not changed stays quiet; 0 means DefaultAlertAgain.
+	// Again is how long an unchanged finding raises no further alert; 0 means DefaultAlertAgain.
 	Again time.Duration
-	// PerHunt is how many findings of a hunt become alerts at most, PerHost how many of an internal host within a day; the
-	// strongest do, and one alert speaks for the rest. 0 means the defaults.
+	// PerHunt limits the alerts of a hunt, PerHost those of an internal host within a day. The strongest findings get
+	// them, and one more alert covers the rest. 0 means the defaults.
 	PerHunt, PerHost int
 }
 
-// Alert is a finding as Security Onion's Alerts shows it: the finding's own fields, tagged, a message that says why it is shown
-// now, and what pivots and playbooks ask for.
+// Alert is a finding as Security Onion's Alerts shows it: the finding's fields, tagged, with a message that says why it
+// is shown now, and the fields for pivots and playbooks.
 type Alert struct {
 	hunt.Finding
 	hunt.AlertFields
 }
 
-// Why is what a finding raises an alert for: a code that stays the same, and a sentence for people.
+// Why is the reason for an alert: a fixed code, and a sentence for display.
 type Why struct{ Code, Text string }
 
-// first is the reason of a finding that never raised an alert.
+// first is the reason of a finding's first alert.
 var first = Why{"new", "seen for the first time"}
 
-// newAlert makes the alert of a subject after its last one, whose id is empty for none. Its id rests on the subject, the reason and that last
-// alert, so that hunts that run at once raise it once, on whichever side of midnight their windows end. Of a campaign it has the fields of
-// the strongest member.
+// newAlert makes a subject's next alert after its last one, whose id is empty for none. The id derives from the
+// subject, the reason and that last alert, so that concurrent hunts raise it once, even across midnight. A campaign's
+// alert has the fields of the strongest member.
 //
-// What Security Onion asks of an alert (docs/facts/security-onion.md, 2.5) the finding has already, nested and as single values:
-// a rule with a fixed uuid, a severity with its label, a time with its zone, both addresses, and of its last connection,
-// whose time it bears, the ports, the sensor and Zeek's uid, by which the packets are found. The alert adds the tag that
-// Alerts filters by, and its own kind and dataset.
+// The finding already has what Security Onion expects of an alert (docs/facts/security-onion.md, 2.5), nested and
+// single-valued: a rule with a fixed uuid, a severity with its label, a time with zone, both addresses, and the ports,
+// sensor and Zeek uid of the last connection, by which the packets are found. The alert adds the tag that Alerts
+// filters by, and its own kind and dataset.
 func newAlert(s *subject, why Why, last string) (id string, a Alert) {
 	f := s.lead
 	what := f.Dwell.Pair
@@ -62,7 +62,7 @@ func newAlert(s *subject, why Why, last string) (id string, a Alert) {
 	return a.as(hunt.Digest("alert", s.id, why.Code, last)), a
 }
 
-// as makes a finding's fields those of the alert with this id.
+// as sets the fields of the alert with this id.
 func (a *Alert) as(id string) string {
 	a.Schema = hunt.SchemaOf(DatasetAlert)
 	a.Event.ID, a.Event.Kind, a.Event.Dataset = id, "alert", DatasetAlert
@@ -73,11 +73,11 @@ func (a *Alert) as(id string) string {
 
 func day(f *hunt.Finding) string { return f.Dwell.Window.End.UTC().Format(time.DateOnly) }
 
-// moreRule is the rule of an alert that speaks for many findings.
+// moreRule is the rule of an alert that covers many findings.
 var moreRule = hunt.Rule{Name: "dwell - More findings than alerts", UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e0f", Category: hunt.RuleCategory}
 
-// summary makes the alert that speaks for findings that raise none of their own, the strongest first; host is whose they are,
-// empty for those of many. There is one a day.
+// summary makes the alert for findings without their own, strongest first. host is their host, empty for several. There
+// is one a day.
 func summary(host string, rest []*hunt.Finding) (id string, a Alert) {
 	a = Alert{Finding: *rest[0]}
 	of := ""
@@ -87,7 +87,7 @@ func summary(host string, rest []*hunt.Finding) (id string, a Alert) {
 	a.Message = fmt.Sprintf("%s more%s at or above the severity of alerts are stored without an alert of their own, the strongest %s: `dwell findings` lists them",
 		hunt.Many(len(rest), "finding"), of, rest[0].Dwell.Pair)
 	a.Rule = moreRule
-	a.Dwell.FindingID = hunt.Digest("more findings", host) // it is no alert of the finding that it names
+	a.Dwell.FindingID = hunt.Digest("more findings", host) // it is not an alert of that finding
 	a.Dwell.Campaign, a.Dwell.Alert = nil, nil
 	a.Dwell.Reasons, a.Dwell.ReasonCodes = []string{a.Message}, nil
 	id = a.as(hunt.Digest("alert", a.Dwell.FindingID, day(rest[0])))

@@ -15,8 +15,8 @@ import (
 	"dwell/so-config"
 )
 
-// Tries are counted by what is stored: each that was incomplete or empty, once however often it is written; and a hunt that was
-// held does not take a later and better try's place.
+// Tries are counted from stored documents: each incomplete or empty one, once, however often it was written. A hunt
+// that waited for upload does not replace a later, better try.
 func TestTriesAreCounted(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -63,7 +63,7 @@ func TestTriesAreCounted(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, past[ids[0]].Done)
 
-		// The cluster's clock, and without the privilege to ask a node for it.
+		// The cluster's clock, also without the privilege to query a node for it.
 		clock, err := store.Clock(t.Context())
 		require.NoError(t, err)
 		require.Less(t, clock.Off(), time.Minute)

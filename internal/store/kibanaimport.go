@@ -16,29 +16,30 @@ import (
 	"dwell/so-config/kibana"
 )
 
-// KibanaOptions say where Kibana is and how to prove who we are.
+// KibanaOptions are how to reach and authenticate to Kibana.
 type KibanaOptions struct {
-	// URL is Kibana's address with its base path: "http://localhost:5601" on a manager, "https://manager/kibana" behind its proxy.
+	// URL is Kibana's address with its base path: "http://localhost:5601" on a manager, "https://manager/kibana" behind
+	// its proxy.
 	URL string
-	// CAFile is the PEM file of the authority to trust; empty means the system's.
+	// CAFile is the PEM file of the trusted authority; empty means the system's.
 	CAFile string
-	// APIKey is Elasticsearch's encoded form; it wins over Username and Password.
+	// APIKey is Elasticsearch's encoded form; it takes precedence over Username and Password.
 	APIKey, Username, Password string
 	// Transport replaces the network, for tests.
 	Transport http.RoundTripper
 }
 
-// KibanaImportPath is what the import is sent to, behind Kibana's address.
+// KibanaImportPath is the path of the import API.
 const KibanaImportPath = "/api/saved_objects/_import?overwrite=true"
 
-// kibanaTimeout bounds one request to Kibana: an import of ten objects takes a second or two.
+// kibanaTimeout limits one request to Kibana: an import of ten objects takes a second or two.
 const kibanaTimeout = time.Minute
 
-// maxKibanaAnswer bounds what is read of an answer.
+// maxKibanaAnswer limits the answer's size, in bytes.
 const maxKibanaAnswer = 4 << 20
 
-// ImportKibana puts the data view, the saved searches and the dashboards into Kibana, over what is there under their ids,
-// and gives how many objects that were. All our ids begin with "dwell", so no other host's are touched. It can be repeated.
+// ImportKibana imports the data view, the saved searches and the dashboards, overwriting objects with the same ids, and
+// returns their number. All ids start with "dwell", so no other objects are affected. It can be repeated.
 func ImportKibana(ctx context.Context, o KibanaOptions) (int, error) {
 	objects, err := kibana.NDJSON()
 	if err != nil {
@@ -87,7 +88,7 @@ func ImportKibana(ctx context.Context, o KibanaOptions) (int, error) {
 	return result.Count, nil
 }
 
-// CheckKibana asks whether Kibana answers and accepts the credentials, before anything is changed.
+// CheckKibana checks that Kibana answers and accepts the credentials, before any change.
 func CheckKibana(ctx context.Context, o KibanaOptions) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(o.URL, "/")+"/api/status", nil)
 	if err != nil {
@@ -99,7 +100,7 @@ func CheckKibana(ctx context.Context, o KibanaOptions) error {
 	return nil
 }
 
-// RemoveKibana takes every object of ours out of Kibana and gives how many there were.
+// RemoveKibana deletes dwell's objects from Kibana and returns how many there were.
 func RemoveKibana(ctx context.Context, o KibanaOptions) (int, error) {
 	objects, err := kibana.NDJSON()
 	if err != nil {
@@ -129,7 +130,7 @@ func RemoveKibana(ctx context.Context, o KibanaOptions) (int, error) {
 	return removed, nil
 }
 
-// kibanaError is an answer that is no success.
+// kibanaError is an unsuccessful answer.
 type kibanaError struct {
 	status int
 	text   string
@@ -137,7 +138,7 @@ type kibanaError struct {
 
 func (e *kibanaError) Error() string { return e.text }
 
-// send sends one request to Kibana and gives a 2xx answer. Redirects are login pages, and not followed.
+// send sends one request to Kibana and returns a 2xx answer. It does not follow redirects, which lead to login pages.
 func (o *KibanaOptions) send(req *http.Request) ([]byte, error) {
 	rt := o.Transport
 	if rt == nil {

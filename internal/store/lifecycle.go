@@ -11,15 +11,15 @@ import (
 	"dwell/so-config"
 )
 
-// lacks says whether an error means that the cluster does not have this part of the API at all: a node without lifecycle
-// management or with security switched off knows no such path.
+// lacks reports whether an error means that the cluster does not have this part of the API: a node without lifecycle
+// management or security does not know the path.
 func lacks(err error) bool {
 	var e *es.Error
 	return errors.As(err, &e) && e.Kind == es.Fatal && e.Type == "" && (e.Status == 400 || e.Status == 405 || e.Status == 410)
 }
 
-// planLifecycle puts the lifecycle policy in where there is none of its name, and the component template that ties our
-// streams to it. A policy that is there stays as it is: how long findings are kept is the administrator's to say.
+// planLifecycle installs the lifecycle policy if none has its name, and the component template that assigns it. An
+// existing policy is kept: the administrator decides the retention.
 func (in *Installer) planLifecycle(ctx context.Context) ([]Step, error) {
 	policy, component, err := soconfig.Lifecycle()
 	if err != nil {
@@ -39,8 +39,8 @@ func (in *Installer) planLifecycle(ctx context.Context) ([]Step, error) {
 	return []Step{step, tie}, err
 }
 
-// planRetention is for clusters without lifecycle policies: where they have data stream lifecycles those delete by age, else
-// nothing does, and the step says so.
+// planRetention is for clusters without lifecycle policies. Data stream lifecycles, if available, delete by age;
+// otherwise nothing is deleted, and the step says so.
 func (in *Installer) planRetention(ctx context.Context, policy Step) ([]Step, error) {
 	policy.Change, policy.Request = Skip, Request{}
 	err := in.client.Do(ctx, es.Call{Op: "look for data stream lifecycles", Request: Request{Method: "GET", Path: "/_data_stream/*/_lifecycle"}})
@@ -60,7 +60,7 @@ func (in *Installer) planRetention(ctx context.Context, policy Step) ([]Step, er
 	return []Step{policy, retention}, err
 }
 
-// planRoles puts the roles in, for users that are not API keys.
+// planRoles installs the roles, for users that are not API keys.
 func (in *Installer) planRoles(ctx context.Context) (steps []Step, err error) {
 	for _, get := range []func() (soconfig.Object, error){soconfig.HuntRole, soconfig.AnalystRole} {
 		role, err := get()
@@ -110,8 +110,8 @@ func (in *Installer) planRole(ctx context.Context, role soconfig.Object) (Step, 
 	return step, nil
 }
 
-// holds says whether what the cluster has says all that ours says; members that only it has are its defaults. Lists must
-// be the same: a privilege more is a difference.
+// holds reports whether the cluster's object contains everything in dwell's; additional members are its defaults. Lists
+// must be equal: an additional privilege is a difference.
 func holds(theirs, ours any) bool {
 	want, ok := ours.(map[string]any)
 	if !ok {

@@ -9,19 +9,19 @@ import (
 	"dwell/internal/hunt"
 )
 
-// subject is what raises one alert: a campaign of several hosts, or a finding by itself.
+// subject is what raises one alert: a campaign of several hosts, or a single finding.
 type subject struct {
-	// id is the campaign's, or the finding's.
+	// id is the campaign's or the finding's.
 	id       string
 	campaign bool
-	// hosts is how many internal hosts the campaign has, 1 of a finding.
+	// hosts is the number of the campaign's internal hosts, 1 for a finding.
 	hosts int64
 	// lead is the strongest member.
 	lead    *hunt.Finding
 	members []*hunt.Finding
 }
 
-// subjects puts findings, strongest first, together to what raises alerts.
+// subjects groups findings, strongest first, by what raises alerts.
 func subjects(findings []*hunt.Finding) []*subject {
 	var out []*subject
 	at := map[string]*subject{}
@@ -41,7 +41,7 @@ func subjects(findings []*hunt.Finding) []*subject {
 	return out
 }
 
-// since is the member that an earlier alert was about, so that like is compared with like; the strongest where that one is gone.
+// since is the member of the last alert, for a fair comparison, or the strongest one if it is gone.
 func (s *subject) since(last *hunt.Finding) *hunt.Finding {
 	i := slices.IndexFunc(s.members, func(f *hunt.Finding) bool { return f.Dwell.FindingID == last.Dwell.FindingID })
 	if i < 0 {
@@ -50,8 +50,7 @@ func (s *subject) since(last *hunt.Finding) *hunt.Finding {
 	return s.members[i]
 }
 
-// news says why a subject deserves another alert after the last one: its severity rose, hosts joined, or the finding that the last alert was about
-// changed.
+// news says why a subject needs another alert: its severity rose, hosts joined, or the last alert's finding changed.
 func (s *subject) news(last *hunt.Finding, again time.Duration) (Why, bool) {
 	if now := s.lead; now.Event.Severity > last.Event.Severity {
 		return rose(last, now), true
@@ -69,7 +68,7 @@ func (s *subject) news(last *hunt.Finding, again time.Duration) (Why, bool) {
 	return still(last, s.lead, again)
 }
 
-// still says that something is there so long after its last alert that it deserves another.
+// still says whether a subject is due for a reminder.
 func still(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 	quiet := now.Event.Ingested.Sub(last.Event.Ingested.Time)
 	if quiet < again {
@@ -78,17 +77,17 @@ func still(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 	return Why{"again", "still there after " + hunt.Seconds(quiet.Seconds())}, true
 }
 
-// growth is what part of its hosts has to join a campaign to be news; of a small campaign it is one host.
+// growth is the divisor for news: one fifth of a campaign's hosts must join, at least one.
 const growth = 5
 
 func rose(last, now *hunt.Finding) Why {
 	return Why{"severity_" + now.Event.SeverityLabel, fmt.Sprintf("severity rose from %s to %s", last.Event.SeverityLabel, now.Event.SeverityLabel)}
 }
 
-// Changed says why a finding deserves another alert: its severity rose, its interval moved by a fifth, it carries ten times the
-// bytes, its port or its server's certificate is another, or it has been quiet for so long. Small changes add up, since the
-// finding is compared with the one that alerted last, not with the one before it. What stops, or fades out of the window, is no
-// news. An alert with a sample bears the sample's port, which says nothing of the finding's.
+// Changed says why a finding needs another alert: its severity rose, its interval changed by a fifth, its bytes
+// tenfold, its port or its server's certificate changed, or it was quiet for long enough. It is compared with the
+// finding of the last alert, so small changes add up. Activity that stops, or leaves the window, is not news. An alert
+// with a sample has the sample's port, which is not the finding's.
 func Changed(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 	switch {
 	case now.Event.Severity > last.Event.Severity:
@@ -110,14 +109,15 @@ func Changed(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 	return still(last, now, again)
 }
 
-// stopped says that a finding's connections end well before its window does: two intervals and a quarter of the window.
+// stopped reports whether a finding's connections end well before its window: by two intervals and a quarter of the
+// window.
 func stopped(f *hunt.Finding) bool {
 	w := f.Dwell.Window
 	silent := w.End.Sub(f.Event.End.Time)
 	return !f.Event.End.IsZero() && silent > time.Duration(2*period(f)*float64(time.Second)) && silent > w.End.Sub(w.Start.Time)/4
 }
 
-// period is the beat in seconds, 0 for none.
+// period is the interval in seconds, 0 for none.
 func period(f *hunt.Finding) float64 {
 	if f.Beacon == nil || f.Beacon.Period == nil {
 		return 0
@@ -125,7 +125,7 @@ func period(f *hunt.Finding) float64 {
 	return *f.Beacon.Period
 }
 
-// certificate is the hash of the certificate that the server showed most, empty where it is not known.
+// certificate is the hash of the server's most frequent certificate, empty if unknown.
 func certificate(f *hunt.Finding) string {
 	if e := f.Dwell.Evidence; e != nil && e.Protocol != nil && e.Protocol.Certificate != nil {
 		return e.Protocol.Certificate.Hash

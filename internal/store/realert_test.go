@@ -13,7 +13,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// fleet is a campaign of so many hosts, as a hunt finds it.
+// fleet is a campaign with this many hosts, as a hunt finds it.
 func fleet(hosts int, score float64) *subject {
 	h := &sampleHunt{name: "fleet"}
 	var wanted []*hunt.Finding
@@ -28,7 +28,7 @@ func fleet(hosts int, score float64) *subject {
 	return subjects(wanted)[0]
 }
 
-// TestOneSubjectACampaign: findings of a campaign are one, others by themselves, in the order of the strongest.
+// A campaign's findings are one subject, others are single, ordered by the strongest.
 func TestOneSubjectACampaign(t *testing.T) {
 	h := &sampleHunt{name: "x"}
 	for i, campaign := range []string{"a", "", "a", "b", "alone"} {
@@ -57,7 +57,7 @@ func TestOneSubjectACampaign(t *testing.T) {
 	require.NotEqual(t, id, other)
 }
 
-// TestWhatMakesACampaignNews: hosts that join, one of a few and a fifth of many; a severity that rises; not hosts that leave.
+// News are joining hosts (one of a few, a fifth of many) and a rising severity, but not hosts that leave.
 func TestWhatMakesACampaignNews(t *testing.T) {
 	const again = 7 * 24 * time.Hour
 	for _, c := range []struct {
@@ -80,7 +80,7 @@ func TestWhatMakesACampaignNews(t *testing.T) {
 		require.Equal(t, c.want != "", ok)
 	}
 
-	// The finding that the last alert was about is compared with itself; where it is gone, only time tells.
+	// The last alert's finding is compared with itself; if it is gone, only time counts.
 	_, last := newAlert(fleet(3, 0.7), first, "")
 	now := fleet(3, 0.7)
 	now.members[0].Destination.Port = 8443
@@ -93,13 +93,13 @@ func TestWhatMakesACampaignNews(t *testing.T) {
 	why, _ = now.news(&last.Finding, again)
 	require.Equal(t, "again", why.Code)
 
-	// A finding by itself that had an alert, and is one of a campaign now.
+	// A single finding had an alert, and is now part of a campaign.
 	_, last = newAlert(&subject{id: now.lead.Dwell.FindingID, hosts: 1, lead: now.lead, members: now.members[:1]}, first, "")
 	why, _ = fleet(2, 0.7).news(&last.Finding, again)
 	require.Equal(t, "hosts rose from 1 to 2", why.Text)
 }
 
-// TestAlertIsClosedOnce: an index that shows a change only later finds an alert again that was closed a moment ago, for another reason, too.
+// An alert that was just closed is not closed again for another reason while the index does not show the change yet.
 func TestAlertIsClosedOnce(t *testing.T) {
 	h := &sampleHunt{name: t.Name(), revision: "a"}
 	for i := range 2 {

@@ -11,13 +11,13 @@ import (
 	"dwell/so-config"
 )
 
-// WriteOrHold is Write with a spool behind it, so that a hunt that was carried out is never thrown away. Hunts that are held are
-// written first, oldest first. A hunt that cannot be stored is held: Report.Held says why, and the error is nil where the trouble
-// passes by itself (a full disk, an overloaded or restarting node, a broken network). It is an error, too, where somebody has to
-// act: wrong or weak credentials, another server, templates that are missing.
+// WriteOrHold is Write with a spool, so that a finished hunt is never lost. It first writes waiting hunts, oldest
+// first. A hunt that cannot be stored goes to the spool, and Report.Held says why. The error is nil for temporary
+// causes (a full disk, an overloaded or restarting node, a broken network), but not if somebody must act: wrong or weak
+// credentials, another server, missing templates.
 //
-// Only what the cluster refuses for good is not held but kept beside: documents in the spool's dead letters, and a hunt whose own
-// document is refused as a whole, with an error that wraps [spool.ErrRefused].
+// What the cluster rejects permanently goes to the spool's dead letters: single documents, or a hunt whose own document
+// is rejected, with an error that wraps [spool.ErrRefused].
 func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hunt.Finding, doc hunt.Document) (Report, error) {
 	replayed, trouble := s.Replay(ctx, sp)
 	report, err := Report{HuntID: doc.Dwell.HuntID}, trouble
@@ -46,8 +46,8 @@ func (s *Store) WriteOrHold(ctx context.Context, sp *spool.Spool, findings []hun
 	return report, nil
 }
 
-// Replay writes the held hunts, oldest first, and gives how many were stored. One that cannot be stored costs no other. A hunt
-// of which a later try is stored meanwhile is not written any more.
+// Replay writes the waiting hunts, oldest first, and returns how many were stored. One that cannot be stored does not
+// block others. A hunt with a later try already stored is not written.
 func (s *Store) Replay(ctx context.Context, sp *spool.Spool) (int, error) {
 	return sp.Replay(func(d hunt.Document, f []hunt.Finding) error {
 		report, err := s.write(ctx, f, d, true)
@@ -62,7 +62,7 @@ func (s *Store) Replay(ctx context.Context, sp *spool.Spool) (int, error) {
 	})
 }
 
-// bury keeps what was refused for good. The hunt is stored, so that keeping fails is a note.
+// bury keeps rejected documents. The hunt is stored, so a failure to do so is only a note.
 func bury(sp *spool.Spool, r *Report) {
 	err := errors.Join(sp.Bury(soconfig.FindingStream, r.Findings.Dead), sp.Bury(soconfig.AlertStream, r.Alerts.Dead))
 	if err != nil {

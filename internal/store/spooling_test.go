@@ -19,8 +19,8 @@ import (
 	"dwell/so-config"
 )
 
-// TestHeldHuntsAreWrittenLater takes the cluster's disk and network away for a while: what was hunted meanwhile is held,
-// and is stored in its order once the cluster is back.
+// The cluster's disk and network fail for a while: hunts meanwhile wait, and are stored in order once the cluster is
+// back.
 func TestHeldHuntsAreWrittenLater(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -84,10 +84,10 @@ func TestHeldHuntsAreWrittenLater(t *testing.T) {
 	})
 }
 
-// A hunt that was carried out is held whatever keeps it from being stored, but for what the cluster refuses for good.
+// A finished hunt is kept whatever prevents its storage, except for permanent rejections.
 func TestWhateverHappensTheHuntIsKept(t *testing.T) {
 	h := (&sampleHunt{name: t.Name(), revision: "a"}).many(2)
-	// Whatever request fails, in whatever way.
+	// Any request fails, in any way.
 	faults := map[string]estest.Reply{
 		"wrong password": estest.Error(401, "security_exception", "unable to authenticate user"), "not allowed": estest.Error(403, "security_exception", "is unauthorized"),
 		"no templates": estest.Error(404, "resource_not_found_exception", "not there"), "an error of the server": estest.Error(500, "null_pointer_exception", "x"),
@@ -116,7 +116,7 @@ func TestWhateverHappensTheHuntIsKept(t *testing.T) {
 					require.Equal(t, 1, status.Refused)
 					return
 				}
-				if report.Held == nil { // it had no need of what failed
+				if report.Held == nil { // it did not need what failed
 					require.NotEmpty(t, path)
 					require.NoError(t, err)
 					return
@@ -141,7 +141,7 @@ func TestWhateverHappensTheHuntIsKept(t *testing.T) {
 	})
 }
 
-// TestRefusedForGoodIsBuried: the dead-letter file holds what the index would not take.
+// The dead-letter file has what the index rejected.
 func TestRefusedForGoodIsBuried(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -158,7 +158,7 @@ func TestRefusedForGoodIsBuried(t *testing.T) {
 	})
 }
 
-// stands answers as a cluster that is installed and empty, and takes everything.
+// stands answers like an installed, empty cluster that accepts everything.
 func stands(r estest.Request) estest.Reply {
 	switch {
 	case r.Is("_mapping"):

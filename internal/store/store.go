@@ -10,29 +10,29 @@ import (
 	"dwell/so-config"
 )
 
-// Options of a Store; the zero value is good.
+// Options of a Store; the zero value is valid.
 type Options struct {
-	// Budget bounds the writing of one hunt; 0 means bulk.DefaultBudget.
+	// Budget limits the time to write one hunt; 0 means bulk.DefaultBudget.
 	Budget time.Duration
-	// BulkDocs bounds one bulk request; 0 means bulk.DefaultMaxDocs.
+	// BulkDocs limits one bulk request; 0 means bulk.DefaultMaxDocs.
 	BulkDocs int
-	// Alerts, if set, makes Write raise alerts; nil means none.
+	// Alerts, if set, makes Write raise alerts.
 	Alerts *AlertOptions
-	// Notify, if set, takes alerts that were raised just now, to hand them on. The hunt's document is written when it has them.
+	// Notify, if set, receives newly raised alerts. The hunt's document is written after it returns.
 	Notify func(ctx context.Context, raised []Alert) error
-	// Now is the clock that measures how long writing took; nil means time.Now.
+	// Now is the clock that measures the time of writing; nil means time.Now.
 	Now func() time.Time
-	// Logger hears of slow writing; nil means silence.
+	// Logger logs slow writing; nil disables logging.
 	Logger *slog.Logger
 }
 
-// Store writes findings and hunts into dwell's data streams and reads them back. It is safe for concurrent use.
+// Store writes findings and hunts to dwell's data streams and reads them back. It is safe for concurrent use.
 type Store struct {
 	client *es.Client
 	o      Options
 }
 
-// New makes a store on a cluster.
+// New returns a store on a cluster.
 func New(client *es.Client, o Options) *Store {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -43,12 +43,12 @@ func New(client *es.Client, o Options) *Store {
 	return &Store{client: client, o: o}
 }
 
-// writer makes the bulk writer of one stream.
+// writer returns the bulk writer of one stream.
 func (s *Store) writer(stream string) *bulk.Writer {
 	return bulk.New(bulk.Options{Client: s.client, Stream: stream, Budget: s.o.Budget, MaxDocs: s.o.BulkDocs, Logger: s.o.Logger})
 }
 
-// templateOf names the index template of each of our streams.
+// templateOf names the index template of each of dwell's streams.
 func templateOf(stream string) string {
 	switch stream {
 	case soconfig.FindingStream:

@@ -11,8 +11,8 @@ import (
 	"dwell/so-config"
 )
 
-// NotInstalledError means that a stream of ours does not have our mapping, or would not get it when it is made. Writing
-// would let Elasticsearch guess the types, and the guesses are wrong (a first score of 1 makes all scores whole numbers).
+// NotInstalledError means that a stream lacks dwell's mapping, or would be created without it. Writing would make
+// Elasticsearch guess the types, wrongly (a first score of 1 makes all scores integers).
 type NotInstalledError struct {
 	// What is missing, on which stream.
 	What, Stream string
@@ -23,8 +23,8 @@ func (e *NotInstalledError) Error() string {
 	return fmt.Sprintf("%s: %s; nothing was written: run `dwell install` once, with an administrator's credentials", e.Stream, e.What)
 }
 
-// Ready says whether documents written to the streams will get our mappings: the streams are there with them, or the
-// index templates are. The error is an *NotInstalledError or what kept us from looking.
+// Ready checks that documents written to the streams get dwell's mappings: from existing streams or from the index
+// templates. The error is an *NotInstalledError or why the check failed.
 func (s *Store) Ready(ctx context.Context, streams ...string) error {
 	mappings, err := writeMappings(ctx, s.client, streams)
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Store) Ready(ctx context.Context, streams ...string) error {
 	return nil
 }
 
-// mapping is what of an index's mapping is looked at.
+// mapping is the part of an index's mapping that is checked.
 type mapping struct {
 	Meta struct {
 		ManagedBy string `json:"managed_by"`
@@ -59,8 +59,8 @@ type mapping struct {
 	Properties map[string]any `json:"properties"`
 }
 
-// writeMappings gives the mapping of each stream's newest backing index, which is the one that is written to. Streams that
-// do not exist are left out.
+// writeMappings returns the mapping of each stream's newest backing index, the write index. It omits streams that do
+// not exist.
 func writeMappings(ctx context.Context, c *es.Client, streams []string) (map[string]mapping, error) {
 	out := make(map[string]mapping, len(streams))
 	for _, stream := range streams {
@@ -80,7 +80,7 @@ func writeMappings(ctx context.Context, c *es.Client, streams []string) (map[str
 			names = append(names, name)
 		}
 		if len(names) > 0 {
-			// Backing indices end in a generation of six digits, so text order is their order, but for the date before it.
+			// Names of backing indices end in a six-digit generation, after a date.
 			newest := slices.MaxFunc(names, byGeneration)
 			out[stream] = indices[newest].Mappings
 		}
@@ -88,12 +88,12 @@ func writeMappings(ctx context.Context, c *es.Client, streams []string) (map[str
 	return out, nil
 }
 
-// byGeneration orders backing indices (".ds-logs-dwell.hunt-so-2026.11.23-000002") by their generation.
+// byGeneration orders backing indices (".ds-logs-dwell.hunt-so-2026.11.23-000002") by generation.
 func byGeneration(a, b string) int {
 	return strings.Compare(a[max(0, len(a)-6):], b[max(0, len(b)-6):])
 }
 
-// exists says whether a path answers at all; 404 is no error here.
+// exists reports whether a path exists; 404 is not an error.
 func exists(ctx context.Context, c *es.Client, path, op string) (bool, error) {
 	var found json.RawMessage
 	err := c.Do(ctx, es.Call{Op: op, Request: Request{Method: "GET", Path: path}, Decode: es.JSON(&found)})

@@ -7,12 +7,11 @@ import (
 	"strings"
 )
 
-// normal is a template in the form in which Elasticsearch and we spell it alike, so that what is there can be compared
-// with what we bring, whatever it says of itself in _meta.
+// normal is a template in a form common to Elasticsearch and dwell, so that the cluster's can be compared with dwell's.
 type normal map[string]any
 
-// normalize reads a template. Elasticsearch turns settings into nested text, adds defaults to data_stream, and newer
-// versions add dates; only what we set is kept.
+// normalize parses a template. Elasticsearch nests settings as text, adds defaults to data_stream, and newer versions
+// add dates; only what dwell sets is kept.
 func normalize(body []byte) (normal, error) {
 	var in map[string]any
 	if err := json.Unmarshal(body, &in); err != nil {
@@ -40,7 +39,7 @@ func normalize(body []byte) (normal, error) {
 	return out, nil
 }
 
-// flatten turns nested settings into dotted ones that begin with "index.".
+// flatten turns nested settings into dotted ones that start with "index.".
 func flatten(prefix string, v any, into map[string]string) {
 	switch v := v.(type) {
 	case nil:
@@ -58,7 +57,7 @@ func flatten(prefix string, v any, into map[string]string) {
 
 func (n normal) equal(o normal) bool { return reflect.DeepEqual(n, o) }
 
-// owner gives _meta's managed_by and version.
+// owner returns managed_by and version from _meta.
 func (n normal) owner() (string, int) {
 	meta, _ := n["_meta"].(map[string]any)
 	by, _ := meta["managed_by"].(string)

@@ -9,8 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestCountedColumnsOfAnAnswer: the values of the counted columns are found among what Elasticsearch puts beside them, and those of
-// two spellings of one name are added up.
+// The counted columns' values are found in Elasticsearch's answer, and those of two spellings of a name are added up.
 func TestCountedColumnsOfAnAnswer(t *testing.T) {
 	var a, b struct {
 		Key string `json:"key"`

@@ -11,8 +11,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A record comes when its connection has ended, with the time of its beginning: what lasts longer than the window is found in
-// every window that it reaches into all the same, and what ended before the window in none.
+// A record arrives when its connection has ended, with its start time. A connection longer than the window is found in
+// every window it reaches into, and one that ended before the window in none.
 func TestLongConnections(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		index := c.index(t, 2)
@@ -26,10 +26,10 @@ func TestLongConnections(t *testing.T) {
 		for i, h := range reach {
 			recs = append(recs, lasting(fmt.Sprintf("10.1.0.%d", i), time.Duration(h*float64(time.Hour)), end.Add(-400*time.Second)))
 		}
-		for i, h := range []float64{1, 26, 70} { // over before the window
+		for i, h := range []float64{1, 26, 70} { // ended before the window
 			recs = append(recs, lasting(fmt.Sprintf("10.2.0.%d", i), time.Duration(h*float64(time.Hour)), end.Add(-24*time.Hour-time.Minute)))
 		}
-		recs = append(recs, lasting("10.3.0.1", 40*24*time.Hour, end.Add(-time.Hour))) // further back than is looked
+		recs = append(recs, lasting("10.3.0.1", 40*24*time.Hour, end.Add(-time.Hour))) // further back than LookBack
 		c.load(t, index, append(recs, traffic(65, 300, time.Hour)...))
 		l := loaded{cluster: c, index: index}
 		read := func(back time.Duration) (hunt.Reading, map[string]hunt.Connection) {

@@ -10,7 +10,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A handshake whose uid no connection record has is of a connection that is still open.
+// A handshake whose uid has no connection record belongs to a connection that is still open.
 func TestConnectionsStillOpen(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		index := c.index(t, 2)
@@ -23,7 +23,7 @@ func TestConnectionsStillOpen(t *testing.T) {
 			line("ssh", "CSSH", "10.0.0.2", end.Add(-3*time.Hour), "") +
 			line("ssl", "CYOUNG", "10.0.0.3", end.Add(-10*time.Minute), "") +
 			line("ssl", "CENDED", "10.0.0.4", end.Add(-4*time.Hour), "") + line("conn", "CENDED", "10.0.0.4", end.Add(-4*time.Hour), `,"duration":5`) +
-			// Its connection's record is of a time before the window, and not of one that is looked back to.
+			// Its connection's record is from before the window, beyond the look-back.
 			line("ssl", "CEARLY", "10.0.0.5", end.Add(-11*time.Hour), "") + line("conn", "CEARLY", "10.0.0.5", end.Add(-40*24*time.Hour), `,"duration":5`) +
 			line("ssl", "CTWICE", "10.0.0.1", end.Add(-5*time.Hour+time.Second), "")
 		c.bulk(t, index, []byte(body))

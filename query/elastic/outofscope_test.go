@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// What the scope leaves out is counted by network; an address that Zeek calls local is internal, whatever its network, unless
-// somebody named the networks.
+// What the scope excludes is counted by network. An address that Zeek calls local is internal, in any network, unless
+// networks are configured.
 func TestOutOfScope(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		index := c.index(t, 1)

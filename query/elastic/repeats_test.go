@@ -9,7 +9,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A connection counts once, however many documents tell of it: delivered twice, or seen by two sensors some milliseconds apart.
+// A connection counts once, however many documents it has: delivered twice, or seen by two sensors some milliseconds
+// apart.
 func TestEachConnectionCountsOnce(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		recs := traffic(66, 600, time.Hour)
@@ -40,7 +41,7 @@ func TestEachConnectionCountsOnce(t *testing.T) {
 			require.Equal(t, sum(want), r.Connections, name)
 			require.Contains(t, notes(r), "count once")
 		}
-		// Connections of one pair of ports a second and more apart are several.
+		// Connections with the same ports that start at least a second apart are several.
 		again := recs[0]
 		for _, r := range recs {
 			if r.dataset == datasetConn && scope.Keep(r.Src, r.Dst) {

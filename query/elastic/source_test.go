@@ -35,7 +35,7 @@ func TestReadGivesEveryConnectionExactlyOnce(t *testing.T) {
 					scope := hunt.NewScope(nil, d)
 					req := hunt.Request{From: day.Add(2*time.Hour + 30*time.Minute + time.Millisecond), To: day.Add(span), Scope: scope}
 					if opt.SliceDocs == 1 {
-						req.To = req.From.Add(15 * time.Minute) // A request a connection: a few dozen show it.
+						req.To = req.From.Add(15 * time.Minute) // one request per connection: a few dozen suffice
 					}
 					var got collector
 					r, err := src.Read(t.Context(), req, got.emit)
@@ -70,7 +70,7 @@ func TestReadOtherInternalNetworks(t *testing.T) {
 	})
 }
 
-// Thousands of connections within two milliseconds cannot be cut by time: pages go on from their last key.
+// Thousands of connections within two milliseconds cannot be split by time: pages continue from their last key.
 func TestReadGoesOnWhenAPageIsFull(t *testing.T) {
 	recs := traffic(9, 3000, 2*time.Millisecond)
 	forEachLine(t, func(t *testing.T, c cluster) {

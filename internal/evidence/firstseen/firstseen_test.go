@@ -59,7 +59,7 @@ func TestWhatWasFedIsThere(t *testing.T) {
 	require.Equal(t, Fed{Held: 1, New: 1, Reach: before(-200)}, fed, "what was not seen for half a year is forgotten")
 }
 
-// Records of a sensor whose clock is ahead, by years here, do not make a store forget everything else.
+// Records of a sensor whose clock is years ahead do not make a store forget everything else.
 func TestClockAhead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "first-seen")
 	for _, seen := range []map[string]Span{{"203.0.113.7": {before(300), before(1)}, "old.example": {before(300), before(200)}}, {"198.51.100.1": {before(-4000), before(-4000)}},
@@ -72,7 +72,7 @@ func TestClockAhead(t *testing.T) {
 	require.Equal(t, map[string]Span{"203.0.113.7": {before(300), before(0)}, "198.51.100.1": {before(-4000), before(-4000)}}, maps.Collect(s.all))
 }
 
-// Of what is too much, what was seen last stays; stories have a bound of their own.
+// Beyond the limit the most recently seen stay; findings have their own limit.
 func TestBounds(t *testing.T) {
 	s := spans{"203.0.113.7": {1, 9}}
 	for i := range int64(mostStories + 100) {
@@ -91,7 +91,7 @@ func TestDomain(t *testing.T) {
 	}
 }
 
-// The format before had no domains: they are made of its names.
+// The older format had no domains: they are derived from its names.
 func TestOlderFormat(t *testing.T) {
 	body := older + "\n203.0.113.7 1 2\na.b.example 3 4\nc.b.example 2 3\n"
 	sum := sha256.Sum256([]byte(body))
@@ -102,7 +102,7 @@ func TestOlderFormat(t *testing.T) {
 	require.Equal(t, map[string]Span{"203.0.113.7": {1, 2}, "a.b.example": {3, 4}, "c.b.example": {2, 3}, "*.b.example": {2, 4}}, maps.Collect(s.all))
 }
 
-// A file cut off anywhere, or changed, is set aside; the store goes on empty.
+// A file truncated anywhere, or changed, is set aside; the store starts empty.
 func TestBrokenFiles(t *testing.T) {
 	whole := filepath.Join(t.TempDir(), "first-seen")
 	feed(t, whole, map[string]Span{"203.0.113.7": {1, 2}, "a.example": {3, 4}})
@@ -131,7 +131,8 @@ func check(t *testing.T, text []byte) {
 	require.Equal(t, 1, fed.Held)
 }
 
-// docs/facts/scoring.md, 5: first seen 7 days ago or less +0.15, 30 or more -0.15; of a domain that is known longer, a new name is no news.
+// docs/facts/scoring.md, 5: first seen at most 7 days ago +0.15, at least 30 days ago -0.15. A new name in a domain
+// known for longer does not count as new.
 func TestNewAndKnown(t *testing.T) {
 	for _, tc := range []struct {
 		first, domain, reach int64
@@ -161,7 +162,8 @@ func TestNewAndKnown(t *testing.T) {
 	require.Len(t, notes.Gaps, 1, "what it knew is missing")
 }
 
-// A name can be forged, so one that is known for long lowers nothing where no other host reaches its server and the server is not known.
+// Names can be forged, so a name known for long lowers nothing if no other host contacts its server and the server is
+// unknown.
 func TestForgedNameIsNotKnown(t *testing.T) {
 	address := netip.MustParseAddr("203.0.113.7")
 	for _, tc := range []struct {

@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Judge weighs how long a destination is known. Err is what opening the store said; it is told once.
+// Judge weighs how long a destination has been known. Err is the error of opening the store, reported once.
 type Judge struct {
 	Store *Store
 	Err   error
@@ -22,10 +22,10 @@ const (
 	knownDays = 30
 )
 
-// Revision implements [evidence.Judge]: what was first seen when is a fact that later hunts do not change.
+// Revision implements [evidence.Judge]: later hunts do not change when something was first seen.
 func (Judge) Revision() string { return "" }
 
-// Missing says that a store cannot be used. What it knew is evidence that is missing, so it is a gap.
+// Missing reports that a store cannot be used. Its evidence is missing, so this is a gap.
 func Missing(err error) (remarks hunt.Remarks) {
 	if err != nil {
 		remarks.Gaps = []hunt.Note{{What: "first-seen times are not known: " + err.Error(), Hint: "`dwell hunt --remember-only --since 30d` learns them again"}}
@@ -33,8 +33,8 @@ func Missing(err error) (remarks hunt.Remarks) {
 	return remarks
 }
 
-// Judge implements [evidence.Judge]. A destination is new only where the store reaches further back than a week (else everything would
-// be), and a name only where its registered domain is new, too: services that give their servers new names are no news.
+// Judge implements [evidence.Judge]. A destination is new only if the store reaches back more than a week (otherwise
+// everything would be new). A name is new only if its registered domain is new too, because services often add servers.
 func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (remarks hunt.Remarks, err error) {
 	remarks = Missing(j.Err)
 	reach, ok := j.Store.Reach()
@@ -57,7 +57,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 		if destination == "" && s.Key.Dst.IsValid() {
 			destination = s.Key.Dst.String()
 		}
-		if s.Finding.Dwell.DNS != nil { // a domain that is only asked for is no sighting: it is known since the client's finding is
+		if s.Finding.Dwell.DNS != nil { // a queried domain is no sighting: it has been known since the client's finding
 			if s.Arrived = days(reach) >= knownDays && seen.Days < knownDays; seen.Days >= knownDays {
 				s.Modify(evidence.Known, fmt.Sprintf("known for %d days in this network", seen.Days))
 			}
@@ -68,7 +68,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 		}
 		at := first(destination)
 		if _, answered := j.Store.Seen(destination); !answered {
-			at = min(at, story) // what never answers is no sighting: it is known since the finding is
+			at = min(at, story) // a server that never answers is no sighting: it has been known since the finding
 		}
 		age := days(at)
 		seen.Destination, seen.Days = hunt.At(at), age
@@ -93,7 +93,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 	return remarks, ctx.Err()
 }
 
-// Ago says how many days ago something was.
+// Ago is how many days ago something was, in words.
 func Ago(days int64) string {
 	switch days {
 	case 0:

@@ -1,4 +1,4 @@
-// Package judges builds the judges of a hunt, in their order. It is the one place that knows all of them.
+// Package judges builds the judges of a hunt, in their order. Only this package knows all of them.
 package judges
 
 import (
@@ -13,37 +13,37 @@ import (
 	"dwell/internal/evidence/protocol"
 )
 
-// Settings say what the judges go by. The zero value is what the program itself knows.
+// Settings configure the judges. The zero value uses the built-in data only.
 type Settings struct {
-	// Catalogue is a file of known services beside those that are built in; empty means none.
+	// Catalogue is a file of known services besides the built-in ones; empty means none.
 	Catalogue string
-	// FirstSeen is the store of what was seen first; empty means that there is none.
+	// FirstSeen is the path of the first-seen store; empty means none.
 	FirstSeen string
-	// Intel are indicator lists, files and URLs; Feeds says how URLs are fetched.
+	// Intel are indicator lists, as files and URLs; Feeds fetches the URLs.
 	Intel []string
 	Feeds *intel.Feeds
-	// ASNFile and CountryFile are databases of who holds an address; empty means the usual places.
+	// ASNFile and CountryFile are databases of address owners; empty means the usual paths.
 	ASNFile, CountryFile string
 }
 
-// Named is a judge with its name for people.
+// Named is a judge with a name for display.
 type Named struct {
 	Name string
 	evidence.Judge
 }
 
-// Set are the judges of a hunt, and what other rankings need of them.
+// Set are the judges of a hunt, with the parts that other rankings need.
 type Set struct {
-	// Judges in the order in which they weigh: what speaks against a name has to be known before the name explains anything.
+	// Judges are in the order of judging: evidence against a name must be known before the name explains anything.
 	Judges []Named
-	// FirstSeen is nil without a store that can be read.
+	// FirstSeen is nil without a readable store.
 	FirstSeen *firstseen.Store
 	// Missing is why FirstSeen cannot be used.
 	Missing error
 	Intel   *intel.Lists
 }
 
-// Open reads what the judges go by. The error is the catalogue's; what else is missing is told by the judge that misses it.
+// Open reads the judges' data. Only an error of the catalog is returned; the judges report other missing data.
 func Open(ctx context.Context, s Settings) (*Set, error) {
 	known, err := catalogue.Load(s.Catalogue)
 	if err != nil {
@@ -60,7 +60,7 @@ func Open(ctx context.Context, s Settings) (*Set, error) {
 	return set, nil
 }
 
-// List is the judges alone.
+// List returns the judges without names.
 func (s *Set) List() []evidence.Judge {
 	list := make([]evidence.Judge, len(s.Judges))
 	for i, j := range s.Judges {

@@ -11,50 +11,51 @@ import (
 	"dwell/internal/pairs"
 )
 
-// place is where a candidate's traffic goes: a network and a port, and for names the name.
+// place is a candidate's target: a network and a port, and for candidates by name the name.
 type place struct {
 	net  netip.Prefix
 	port uint16
 	name string
 }
 
-// prevalence of one destination.
+// reach is the prevalence of one destination.
 type reach struct {
-	// touched are the hosts that sent anything to it, talking those of them that really talk to it.
+	// touched are the hosts that sent it anything, talking those of them that exchange data with it.
 	touched, talking hosts
 }
 
-// Count is how many internal hosts talk to the destinations of a hunt's candidates (docs/facts/scoring.md, 5).
+// Count is how many internal hosts contact the destinations of a hunt's candidates (docs/facts/scoring.md, 5).
 //
-// A packet with a made-up sender costs an intruder nothing, and a picture in a mail makes people fetch it once. So a host talks to
-// a destination only where it was answered, with bytes both ways, and again an hour later (in short windows: a quarter of the
-// window); and it vouches for the destination only where it talks to the same port, under the same name, and to others besides.
+// An intruder can forge a sender at no cost, and an image in a mail makes users fetch it once. So a host talks to a
+// destination only if it was answered, with bytes in both directions, and again an hour later (in short windows: a
+// quarter of the window). It vouches for the destination only if it talks to the same port, under the same name, and to
+// other destinations too.
 type Count struct {
 	internal func(netip.Addr) bool
-	// again is after how many milliseconds contact counts as kept, half how many are half of the window.
+	// again is the minimum duration of a lasting contact in milliseconds, half is half the window.
 	again, half int64
 
 	mu      sync.Mutex
 	reached map[party]*reach
-	// numbers are the hosts', as sets and vouchers have them.
+	// numbers are the hosts' numbers in sets and vouchers.
 	numbers map[netip.Addr]uint32
-	// wanted are the places of candidates, ports those at which a name has any.
+	// wanted are the candidates' places, ports the ports of candidates by name.
 	wanted *Sketch
 	ports  map[string][]uint16
-	// answered are the hosts that were answered at a place at all, vouching those that talk to it: a service with many networks is used
-	// under one name all day, and each network of it once.
+	// answered are the hosts that were answered at a place at all, vouching those that talk to it. A service with many
+	// networks is used under one name all day, but each of its networks once.
 	answered []uint64
 	vouching []voucher
-	// active are the internal hosts that were answered by anybody, known those that several destinations answered, or one for half of
-	// the window, by their numbers.
+	// active are the numbers of internal hosts that any destination answered; known are those that several destinations
+	// answered, or one for half of the window.
 	active, known map[uint32]struct{}
-	// rhythms are those of convincing beacons by destination, held the hosts that were connected for long.
+	// rhythms are those of convincing beacons by destination, held the hosts with long connections.
 	rhythms map[party][]*rhythm
 	held    map[party]map[netip.Addr]struct{}
 }
 
-// Of counts who talks to the destinations of some candidates. It goes over the tables once more, and decodes what goes to those
-// destinations. Long connections count from held (0..1) on.
+// Of counts the hosts that contact the candidates' destinations. It walks the tables once more, and decodes only
+// connections to those destinations. Long connections count from a score of held (0..1).
 func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count {
 	p := &Count{internal: contacts.IsInternal, again: min(time.Hour, contacts.Window/4).Milliseconds(), half: contacts.Window.Milliseconds() / 2, reached: map[party]*reach{},
 		numbers: map[netip.Addr]uint32{}, ports: map[string][]uint16{}, active: map[uint32]struct{}{}, known: map[uint32]struct{}{}, rhythms: map[party][]*rhythm{}, held: map[party]map[netip.Addr]struct{}{}}
@@ -108,13 +109,13 @@ func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count
 }
 
 const (
-	// acquainted is how many destinations have to have answered a host before it vouches for another one.
+	// acquainted is how many destinations must have answered a host before it vouches for another one.
 	acquainted = 2
-	// tries bounds how many of a host's pairs are looked at to know that much of it.
+	// tries limits how many of a host's pairs are examined for that.
 	tries = 4096
 )
 
-// span is from when to when something was answered, Unix milliseconds; the zero span is never.
+// span is when something was answered, in Unix milliseconds; zero means never.
 type span struct{ first, last int64 }
 
 func (s span) join(o span) span {
@@ -127,12 +128,12 @@ func (s span) join(o span) span {
 	return span{min(s.first, o.first), max(s.last, o.last)}
 }
 
-// scratch is what one goroutine knows of one host.
+// scratch is one goroutine's state for one host.
 type scratch struct {
 	pair    pairs.Pair
 	reached map[*reach]span
 	at      map[uint64]span // by the place's hash
-	// claims are places that the host vouches for if it talks to what they are of.
+	// claims are places for which the host vouches if it talks to their destination.
 	claims []claim
 	others map[party]struct{}
 	// longest is the longest contact with one destination.
@@ -149,17 +150,17 @@ func (s *scratch) begin() {
 	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[uint64]span{}, map[party]struct{}{}, s.claims[:0], 0
 }
 
-// nameLook is what is worked out once a name.
+// nameLook is what is computed once per name.
 type nameLook struct {
 	of [2]*reach
-	// other is what it counts as among the destinations of a host: its registered domain, if it has one.
+	// other is the name's destination among those of a host: its registered domain, if any.
 	other party
-	// as are the name and what stands for its domain, ports those at which candidates have them.
+	// as are the name and the name for its domain; ports are those of their candidates.
 	as    [2]string
 	ports [2][]uint16
 }
 
-// addresses goes over the connections.
+// addresses walks the connections by address.
 func (p *Count) addresses(contacts *Contacts) {
 	all := make([]scratch, pairs.Workers())
 	contacts.Addresses.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
@@ -187,7 +188,7 @@ func (p *Count) addresses(contacts *Contacts) {
 	})
 }
 
-// names goes over the connections by name.
+// names walks the connections by name.
 func (p *Count) names(contacts *Contacts) {
 	if contacts.Named == nil {
 		return
@@ -225,7 +226,7 @@ func (p *Count) names(contacts *Contacts) {
 	})
 }
 
-// meet notes when the pair at hand was answered.
+// meet records when the current pair was answered.
 func (s *scratch) meet(destination party, of ...*reach) {
 	when := s.contact(-1)
 	if when != (span{}) && len(s.others) <= acquainted {
@@ -239,7 +240,7 @@ func (s *scratch) meet(destination party, of ...*reach) {
 	}
 }
 
-// look is what matters of a name.
+// look returns the state of a name.
 func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr) *nameLook {
 	if l := s.names[id]; l != nil {
 		return l
@@ -259,7 +260,7 @@ func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr) *nameLook {
 	return l
 }
 
-// note writes down what a host does.
+// note records a host's contacts.
 func (p *Count) note(src netip.Addr, s *scratch) {
 	own := p.number(src)
 	p.mu.Lock()
@@ -291,8 +292,8 @@ func (p *Count) note(src netip.Addr, s *scratch) {
 	}
 }
 
-// contact is when a port's connections (-1: those of all) were answered, with bytes both ways: from the first to the end of the last
-// that was.
+// contact is the span in which a port's connections (-1: all) were answered with bytes in both directions, to the end
+// of the last one.
 func (s *scratch) contact(port int) (when span) {
 	for i := range s.pair.Connections {
 		if c := &s.pair.Connections[i]; (port < 0 || int(c.Port) == port) && bothWays(c) {
@@ -302,21 +303,22 @@ func (s *scratch) contact(port int) (when span) {
 	return when
 }
 
-// resolver is where an address answers questions.
+// resolver is the place of an address as a DNS server.
 func resolver(a netip.Addr) place { return place{net: hunt.NetworkOf(a), port: 53} }
 
-// Resolves says whether several hosts vouch for an address as a resolver, one of which nothing is asked among them: that asks it.
+// Resolves reports whether several hosts vouch for an address as a resolver; own counts without conditions.
 func (p *Count) Resolves(a, own netip.Addr) bool { return p.vouch(resolver(a), own) >= fleetHosts }
 
-// Known says that more is known of a host than one conversation: several destinations answered it, or one for half of the window.
+// Known reports whether more than one conversation of a host is known: several destinations answered it, or one for
+// half of the window.
 func (p *Count) Known(host netip.Addr) bool {
 	number, met := p.numbers[host]
 	_, known := p.known[number]
 	return met && known
 }
 
-// bothWays says that something was said and answered. Records of HTTP and TLS that stand for connections have no IP bytes: they are
-// there only because something was said.
+// bothWays reports whether data went both ways. HTTP and TLS records in place of connections have no IP bytes; their
+// existence shows that data was sent.
 func bothWays(c *pairs.Record) bool {
 	if c.OrigIPBytes == hunt.Absent {
 		return c.RespBytes != 0 && c.State == hunt.StateOther

@@ -14,8 +14,8 @@ import (
 	"dwell/internal/pairs"
 )
 
-// TestPlacesCostLittle: a host may forge a name at any number of networks, and many hosts one domain. A set for each network and name took 13 GB with
-// 20,000 names at 1,000 networks, and 300 bytes a place after that.
+// A host may forge a name at any number of networks, and many hosts one domain. With 20,000 names at 1,000 networks, a
+// set per network and name took 13 GB, and the next design 300 bytes per place.
 func TestPlacesCostLittle(t *testing.T) {
 	const hosts, networks = 20, 20_000
 	var all []*Candidate
@@ -34,7 +34,7 @@ func TestPlacesCostLittle(t *testing.T) {
 	require.Zero(t, p.shared(all[0]))
 }
 
-// TestVouchersOfAPlace: who vouches is counted once, the candidate's own host as one, and who is not known not at all.
+// Each voucher counts once, the candidate's own host as one, and unknown hosts do not count.
 func TestVouchersOfAPlace(t *testing.T) {
 	at, other := place{net: netip.MustParsePrefix("203.0.113.0/24"), port: 443}, place{net: netip.MustParsePrefix("203.0.113.0/24"), port: 80}
 	p := &Count{numbers: map[netip.Addr]uint32{}, known: map[uint32]struct{}{}}
@@ -52,7 +52,7 @@ func TestVouchersOfAPlace(t *testing.T) {
 	require.EqualValues(t, 1, p.vouch(other, netip.MustParseAddr("10.0.0.1")), "another port")
 }
 
-// TestSketch: no member is missed, and hardly any other is taken for one.
+// No member is missed, and almost no other value is taken for one.
 func TestSketch(t *testing.T) {
 	const members = 100_000
 	s := NewSketch(members)

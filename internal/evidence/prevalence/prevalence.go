@@ -1,5 +1,5 @@
-// Package prevalence weighs how many of the internal hosts contact a destination, and whether they behave alike. It
-// reads nothing itself: the hunt hands it its candidates and the tables of who talked to whom.
+// Package prevalence weighs how many internal hosts contact a destination, and whether they behave alike. It reads
+// nothing itself: the hunt passes it the candidates and the tables of connections.
 package prevalence
 
 import (
@@ -17,41 +17,41 @@ import (
 	"dwell/scoring"
 )
 
-// Candidate is what has to be known of something that was scored.
+// Candidate is what this package needs of a scored candidate.
 type Candidate struct {
 	hunt.PairKey
-	// Port is the one that its finding names. Several says that it is a roll-up of several.
+	// Port is the finding's port. Several means a roll-up of several ports.
 	Port    pairs.Port
 	Several bool
-	// Addresses are the destinations of a candidate that has several, the busiest first.
+	// Addresses are the destinations of a candidate with several, busiest first.
 	Addresses []netip.Addr
-	// Uses are the connections to each address of a candidate by name or fingerprint, in order of the addresses.
+	// Uses are the connections to each address of a candidate by name or fingerprint, in the order of the addresses.
 	Uses []pairs.Use
-	// Showing is how many hosts show the fingerprint of a candidate by fingerprint.
+	// Showing is the number of hosts that show the candidate's fingerprint.
 	Showing int
-	// Beacon is how regular it is, Size how alike its messages are.
+	// Beacon is its regularity, Size the similarity of its message sizes.
 	Beacon scoring.Beacon
 	Size   scoring.SizeScore
-	// Regularity is what the rhythm is worth in this hunt (0..1), Long what being connected is (0..1).
+	// Regularity is the value of the rhythm in this hunt (0..1), Long that of long connections (0..1).
 	Regularity, Long float64
 }
 
-// Contacts are the tables of who talked to whom.
+// Contacts are the tables of connections.
 type Contacts struct {
 	Addresses *pairs.Table
-	// Named is nil where the hunt has no logs of names.
+	// Named is nil if the hunt has no logs with names.
 	Named *pairs.Named
-	// Resolvers are the external addresses of which it matters whether they are resolvers of the network's; nil for none.
+	// Resolvers are the external addresses to check for being the network's resolvers; nil for none.
 	Resolvers iter.Seq[netip.Addr]
-	// Window is how long the hunt's window is.
+	// Window is the length of the hunt's window.
 	Window time.Duration
-	// IsInternal says which addresses are the site's own.
+	// IsInternal reports whether an address is the site's own.
 	IsInternal func(netip.Addr) bool
-	// IsProxy says which of them talk in the name of others, which are counted themselves; nil for none.
+	// IsProxy reports whether a host acts for others, which are counted themselves; nil for none.
 	IsProxy func(netip.Addr) bool
 }
 
-// party is the destination: a name, a network for roll-ups, or an address. A domain stands for all names below it.
+// party is the destination: a name, a network for roll-ups, or an address. A domain includes all names under it.
 type party struct {
 	name, domain string
 	addr         netip.Addr
@@ -61,7 +61,7 @@ type party struct {
 	port  uint16
 }
 
-// FewHosts: in a network of fewer active hosts "rare" means nothing.
+// FewHosts is the number of active hosts below which "rare" means nothing.
 const FewHosts = 10
 
 func partyOf(k *Candidate) (party, bool) {
@@ -81,8 +81,8 @@ func partyOf(k *Candidate) (party, bool) {
 	return party{addr: k.Dst}, true
 }
 
-// domainOf is the domain that somebody registered and that a name lies below; ok is false where the name is no such thing.
-// Where anybody can have a name (github.io, duckdns.org), that is a domain of its own.
+// domainOf is the registered domain of a name; ok is false if there is none. Where anyone can register a name
+// (github.io, duckdns.org), that name is a domain of its own.
 func domainOf(name string) (at party, ok bool) {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return party{}, false
@@ -91,17 +91,17 @@ func domainOf(name string) (at party, ok bool) {
 	return party{domain: domain}, err == nil
 }
 
-// DomainOf is the domain that somebody registered and that a name lies below; empty where the name is no such thing.
+// DomainOf is the registered domain of a name; empty if there is none.
 func DomainOf(name string) string {
 	at, _ := domainOf(name)
 	return at.domain
 }
 
-// overPorts says that a candidate is an address whatever the port. Software that many hosts run calls on one port; who
-// goes over many of them, as scanners do, tells nothing of the others.
+// overPorts reports whether a candidate is an address on all ports. Software on many hosts uses one port; a host that
+// uses many, like a scanner, says nothing about the others.
 func overPorts(c *Candidate) bool { return c.AnyPort && c.Name == "" && c.Dst.IsValid() }
 
-// servers are the addresses behind a candidate: of a name all that it was used at, of others those that are kept.
+// servers are the addresses of a candidate: for a name all that it was used with, otherwise those kept.
 func (k *Candidate) servers() iter.Seq[netip.Addr] {
 	return func(yield func(netip.Addr) bool) {
 		if k.Name == "" && k.Dst.IsValid() {
@@ -124,8 +124,9 @@ func (k *Candidate) servers() iter.Seq[netip.Addr] {
 	}
 }
 
-// Judge says whether few or many hosts talk to the destination, and what explains that this one keeps coming back: the protocol
-// itself, or that others do the same. What explains a rhythm explains neither a flood nor a connection held for hours.
+// Judge reports whether few or many hosts contact the destination, and explanations for regular contact: the protocol
+// itself, or that other hosts do the same. An explanation of a rhythm does not explain a flood or a connection held for
+// hours.
 func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
 	s.Company, s.Shared = p.company(c), p.shared(c)
 	p.spread(s, c)
@@ -153,7 +154,7 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 	}
 	r, all := p.reached[at], float64(len(p.active))
 	touched, h := float64(len(r.touched)), float64(p.talking(r, c.Src))
-	what := "" // prevalence of the destination goes without saying
+	what := "" // the prevalence of the destination needs no qualifier
 	switch c.Fingerprint.Kind {
 	case hunt.NoFingerprint:
 	case hunt.Unshared:
@@ -186,7 +187,7 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 	}
 }
 
-// talking is how many hosts really talk to a destination, the candidate's own always among them.
+// talking is the number of hosts that exchange data with a destination, including the candidate's own.
 func (p *Count) talking(r *reach, own netip.Addr) int {
 	if number, met := p.numbers[own]; met && r.talking.has(number) {
 		return len(r.talking)
@@ -194,7 +195,7 @@ func (p *Count) talking(r *reach, own netip.Addr) int {
 	return len(r.talking) + 1
 }
 
-// company is how many hosts vouch for each network around the candidate's addresses: the fewest of them.
+// company is the number of hosts that vouch for the networks of the candidate's addresses: the minimum over them.
 func (p *Count) company(c *Candidate) (fewest int64) {
 	for a := range c.servers() {
 		if n := p.vouch(place{net: hunt.NetworkOf(a), port: c.Port.Number, name: c.Name}, c.Src); fewest == 0 || n < fewest {
@@ -204,8 +205,8 @@ func (p *Count) company(c *Candidate) (fewest int64) {
 	return fewest
 }
 
-// shared is the part of a name's connections that go to networks for which several hosts vouch (see [evidence.Subject]), or to a
-// proxy inside, which connects to nothing but what it is asked for.
+// shared is the share of a name's connections to networks for which several hosts vouch (see [evidence.Subject]), or to
+// an internal proxy, which only connects to what it is asked for.
 func (p *Count) shared(c *Candidate) float64 {
 	if c.Name == "" {
 		return 1

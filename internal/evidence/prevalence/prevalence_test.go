@@ -19,13 +19,14 @@ var (
 	inside = netip.MustParsePrefix("10.0.0.0/8")
 )
 
-// log is what was seen: connections, with the names that they carry.
+// log is the recorded traffic: connections, with their names.
 type log struct {
 	conns []hunt.Connection
 	names []hunt.NameRecord
 }
 
-// talk adds a connection, an hour of the day after start, that was answered with bytes unless resp is 0; name may be empty.
+// talk adds a connection, an hour of the day after start, that was answered with bytes unless resp is 0; name may be
+// empty.
 func (l *log) talk(src, dst string, port uint16, hour float64, resp int64, name string) {
 	c := hunt.Connection{Start: start + int64(hour*3_600_000), Src: netip.MustParseAddr(src), Dst: netip.MustParseAddr(dst), SrcPort: uint16(20_000 + len(l.conns)),
 		DstPort: port, Proto: hunt.TCP, Duration: 100, OrigBytes: 100, RespBytes: resp, OrigIPBytes: 200, Count: 1}
@@ -38,7 +39,7 @@ func (l *log) talk(src, dst string, port uint16, hour float64, resp int64, name 
 	}
 }
 
-// count is the company of a candidate and how many hosts touch and talk to its destination.
+// count returns the company of a candidate and how many hosts touch and talk to its destination.
 func (l *log) count(t *testing.T, c *Candidate) (company int64, touched, talks int) {
 	t.Helper()
 	table, names := pairs.NewTable(), pairs.NewNames()
@@ -50,8 +51,8 @@ func (l *log) count(t *testing.T, c *Candidate) (company int64, touched, talks i
 	return p.company(c), len(p.reached[at].touched), p.talking(p.reached[at], c.Src)
 }
 
-// Who talks to a destination was answered by it, an hour apart; who vouches does so on the same port, under the same name, and has
-// another destination. The victim is always one.
+// A host that talks to a destination was answered by it, an hour apart. One that vouches does so on the same port,
+// under the same name, and has another destination. The victim always counts as one.
 func TestWhoVouches(t *testing.T) {
 	const victim = "10.0.0.99"
 	address := &Candidate{PairKey: hunt.PairKey{Src: netip.MustParseAddr(victim), Dst: server, Port: 443}, Port: pairs.Port{Number: 443}}

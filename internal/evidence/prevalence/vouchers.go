@@ -7,10 +7,10 @@ import (
 	"slices"
 )
 
-// hosts are the numbers of some hosts, each once: a walk meets a host once. They ascend once all are counted.
+// hosts are the numbers of hosts, each once, because a walk visits a host once. They are sorted after counting.
 type hosts []uint32
 
-// maxHosts bounds each set.
+// maxHosts limits each set.
 const maxHosts = 100_000
 
 func (h *hosts) add(number uint32) {
@@ -24,7 +24,7 @@ func (h hosts) has(number uint32) bool {
 	return found
 }
 
-// voucher is a host that talks to a place, by the place's hash: a place to which nobody talks takes no memory.
+// voucher is a host that talks to a place, by the place's hash, so that a place without vouchers takes no memory.
 type voucher struct {
 	at   uint64
 	host uint32
@@ -34,7 +34,7 @@ func (v voucher) compare(o voucher) int {
 	return cmp.Or(cmp.Compare(v.at, o.at), cmp.Compare(v.host, o.host))
 }
 
-// settle puts everything in order, and leaves out the vouchers of whom no more is known.
+// settle sorts everything, and removes vouchers of which no more is known.
 func (p *Count) settle() {
 	p.answered = nil
 	for _, r := range p.reached {
@@ -46,7 +46,7 @@ func (p *Count) settle() {
 	p.vouching = slices.Compact(p.vouching)
 }
 
-// vouch is how many hosts vouch for a place, one of which nothing is asked among them: the candidate's own.
+// vouch is the number of hosts that vouch for a place; the candidate's own counts without conditions.
 func (p *Count) vouch(at place, own netip.Addr) int64 {
 	h := at.hash()
 	first, _ := slices.BinarySearchFunc(p.vouching, voucher{at: h}, voucher.compare)
@@ -63,13 +63,13 @@ func (p *Count) vouch(at place, own netip.Addr) int64 {
 	return n
 }
 
-// wasAnswered says that a host was answered at a place, by the addresses that were gone over before.
+// wasAnswered reports whether a host was answered at a place, from the earlier walk over addresses.
 func (p *Count) wasAnswered(at place, own uint32) bool {
 	_, found := slices.BinarySearch(p.answered, at.hash()^spread(own))
 	return found
 }
 
-// number is a host's.
+// number is a host's number, assigned on first use.
 func (p *Count) number(host netip.Addr) uint32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,10 +81,10 @@ func (p *Count) number(host netip.Addr) uint32 {
 	return number
 }
 
-// anyPort stands for all places of a network.
+// anyPort is the place for all ports and names of a network.
 func anyPort(net netip.Prefix) place { return place{net: net, name: "\x00"} }
 
-// hash is the same in every hunt, so that its findings are: FNV-1a over words, with its bits mixed.
+// hash is FNV-1a over words, with its bits mixed. It is the same in every hunt, so that findings are reproducible.
 func (at place) hash() uint64 {
 	const offset, prime = 14695981039346656037, 1099511628211
 	a := at.net.Addr().As16()
@@ -98,7 +98,7 @@ func (at place) hash() uint64 {
 	return mix(h)
 }
 
-// spread makes a host's number as long as a hash.
+// spread extends a host's number to the width of a hash.
 func spread(number uint32) uint64 { return mix(uint64(number)*0x9e3779b97f4a7c15 + 1) }
 
 func mix(h uint64) uint64 {

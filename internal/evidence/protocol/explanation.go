@@ -12,20 +12,20 @@ import (
 	"dwell/scoring"
 )
 
-// Spoken is how the connections of a candidate are spoken.
+// Spoken describes the protocol of a candidate's connections.
 type Spoken struct {
-	// Port is the one that its finding names. Several says that it is a roll-up of several.
+	// Port is the finding's port. Several means a roll-up of several ports.
 	Port    pairs.Port
 	Several bool
 	Size    scoring.SizeScore
-	// Inside says that the server is internal. Period is the seconds between check-ins, 0 where there is no rhythm.
+	// Inside means that the server is internal. Period is the interval in seconds, 0 without a rhythm.
 	Inside bool
 	Period float64
 }
 
-// Explain says what in the protocol itself explains that a host keeps coming back. Port and protocol are the client's choice, so
-// they explain little: sizes, rates and answers have to be those of the protocol, and what carries data of any kind (DNS) has to go to
-// a server that several hosts use. What is inside, or whose address the catalogue knows, is explained well.
+// Explain adds an explanation if the protocol itself repeats by design. The client chooses port and protocol, so sizes,
+// rates and answers must match too, and a protocol that can carry any data (DNS) must use a server that several hosts
+// use. For internal servers, and addresses in the catalog, the explanation is strong.
 func Explain(s *evidence.Subject, k *Spoken) {
 	what, tight := k.conforms(s.Finding)
 	if s.Conforms = what != ""; !s.Conforms {
@@ -43,8 +43,7 @@ func Explain(s *evidence.Subject, k *Spoken) {
 	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
 }
 
-// Forwarded says that the source is a resolver that hosts ask, so that what it asks others, as DNS is spoken, is asked in their name. That
-// may be once a second, too.
+// Forwarded explains DNS from a resolver that hosts use: it queries on their behalf, even once a second.
 func Forwarded(s *evidence.Subject, k *Spoken) {
 	if what, _ := k.conforms(s.Finding); what == "" {
 		return
@@ -53,11 +52,11 @@ func Forwarded(s *evidence.Subject, k *Spoken) {
 	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
 }
 
-// shared is by how many hosts a server has to be used, the candidate's own included, to be one of the network's.
+// shared is how many hosts, including the candidate's own, must use a server for it to be one of the network's.
 const shared = 3
 
-// conforms names the protocol that repeats by design, if these connections are like its own in port, service, size, rate and
-// answers; empty otherwise. It is tight if it leaves hardly any room for data.
+// conforms names the protocol that repeats by design, if the connections match it in port, service, size, rate and
+// answers; otherwise it is empty. tight means that there is almost no room for data.
 func (k *Spoken) conforms(f *hunt.Finding) (what string, tight bool) {
 	service := strings.Split(k.Port.Service, ",")
 	has := func(s string) bool { return slices.Contains(service, s) }
@@ -82,24 +81,26 @@ func (k *Spoken) conforms(f *hunt.Finding) (what string, tight bool) {
 	return "", false
 }
 
-// keepAlives are the UDP ports of calls and tunnels that send a small packet now and then, so that the addresses between them are
-// not forgotten (RFC 8489 section 6.1, RFC 3948 section 4, WireGuard's persistent keep-alive).
+// keepAlives are the UDP ports of calls and tunnels, which send small packets to keep address mappings alive (RFC 8489
+// section 6.1, RFC 3948 section 4, WireGuard's persistent keep-alive).
 var keepAlives = map[uint16]string{
 	3478: "calls (STUN)", 3479: "calls (STUN)", 3480: "calls (STUN)", 3481: "calls (STUN)", 5349: "calls (STUN)", 19302: "calls (STUN)",
 	500: "IPsec", 4500: "IPsec", 1194: "OpenVPN", 51820: "WireGuard",
 }
 
 const (
-	// keepAliveSize is the most payload of a keep-alive, bytes: a STUN request or answer with its usual attributes.
+	// keepAliveSize is the maximum payload of a keep-alive in bytes: a STUN request or answer with its usual
+	// attributes.
 	keepAliveSize = 100
-	// keepAliveRate is the most payload a second of keep-alives in one connection: 32 bytes each 15 s, and handshakes.
+	// keepAliveRate is the maximum payload per second of keep-alives in one connection: 32 bytes every 15 s, and
+	// handshakes.
 	keepAliveRate = 8
-	// keepAliveEvery is how many seconds keep-alives are apart at least.
+	// keepAliveEvery is the minimum number of seconds between keep-alives.
 	keepAliveEvery = 10
 )
 
-// keepsAlive says that connections carry keep-alives alone: small packets of one size, or so little a second that nothing else has
-// room. out and in are bytes in all, lasted is seconds.
+// keepsAlive reports whether connections carry only keep-alives: small packets of one size, or so little per second
+// that nothing else fits. out and in are total bytes, lasted is in seconds.
 func (k *Spoken) keepsAlive(out, in, n, lasted float64) bool {
 	if keepAlives[k.Port.Number] == "" || strings.ContainsAny(k.Port.Service, ",") {
 		return false
@@ -116,8 +117,8 @@ func (k *Spoken) keepsAlive(out, in, n, lasted float64) bool {
 	return lasted >= 60*n && out/lasted <= keepAliveRate && in/lasted <= keepAliveRate
 }
 
-// echo says that messages of ICMP carry what a ping does: 32 bytes on Windows, 56 elsewhere, a multiple of 8 in any case and of
-// one size. data is the mean of a connection's; each message has 28 bytes of headers beside its data.
+// echo reports whether ICMP messages carry a ping's data: 32 bytes on Windows, 56 elsewhere, in any case a multiple of
+// 8 and of one size. data is a connection's mean; each message has 28 bytes of headers besides its data.
 func (k *Spoken) echo(data float64) bool {
 	const headers, most = 28, 64
 	messages := math.Round((k.Size.Median - data) / headers)
@@ -127,17 +128,17 @@ func (k *Spoken) echo(data float64) bool {
 	return messages >= 1 && data/messages <= most && k.Size.Share >= 0.9
 }
 
-// Mundane says that a port's traffic repeats by design, so that it has no place in a roll-up: pools of time servers and
-// resolvers share networks with everything else.
+// Mundane reports whether a port's traffic repeats by design, so that it is left out of roll-ups: pools of time servers
+// and resolvers share networks with everything else.
 func Mundane(p pairs.Port) bool {
 	return p.Proto == hunt.UDP && slices.Contains(MundanePorts(), p.Number)
 }
 
-// MundanePorts are those of time and of names, over UDP.
+// MundanePorts are the UDP ports of time and DNS.
 func MundanePorts() []uint16 { return []uint16{53, 123} }
 
-// ntpSized says that the requests have the size of NTP: 48 bytes, 76 with the headers of IPv4 and 96 with those of IPv6, or those of
-// several requests that Zeek logs as one connection.
+// ntpSized reports whether requests have NTP's size: 48 bytes, 76 with IPv4 headers, 96 with IPv6 headers, or a
+// multiple if Zeek logs several requests as one connection.
 func (k *Spoken) ntpSized() bool {
 	if k.Size.Known == 0 || k.Size.Share <= 0.9 {
 		return false

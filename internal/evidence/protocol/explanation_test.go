@@ -10,8 +10,8 @@ import (
 	"dwell/scoring"
 )
 
-// TestKeepAlives: what a call or a tunnel sends to keep its addresses known is explained by its size and rate; the port alone, which
-// is the client's choice, explains nothing.
+// The keep-alives of a call or tunnel are explained by their size and rate; the port alone, which the client chooses,
+// explains nothing.
 func TestKeepAlives(t *testing.T) {
 	const day = 86400.0
 	for name, c := range map[string]struct {

@@ -9,9 +9,9 @@ import (
 	"dwell/scoring"
 )
 
-// special are the domains below which no name is looked up outside: special use (RFC 6761, 6762, 8375, 9476, 7686), reserved for
-// private use (ICANN, .internal) and those that sites have always taken for their own. Names for documentation and tests are
-// not among them: they are asked for by mistake alone.
+// special are domains whose names are not resolved externally: special use (RFC 6761, 6762, 8375, 9476, 7686), reserved
+// for private use (ICANN, .internal), and those that sites traditionally use internally. Names for documentation and
+// tests are not included: they are only queried by mistake.
 var special = map[string]string{
 	"local": "RFC 6762", "localhost": "RFC 6761", "invalid": "RFC 6761", "onion": "RFC 7686", "alt": "RFC 9476", "home.arpa": "RFC 8375",
 	"internal": "ICANN's domain for private use", "lan": "a private domain", "corp": "a private domain", "home": "a private domain",
@@ -20,10 +20,10 @@ var special = map[string]string{
 	"gateway": "a private domain", "dhcp": "a private domain", "belkin": "a private domain", "dlink": "a private domain", "localnet": "a private domain",
 }
 
-// Names is what a client asked below a domain.
+// Names are a client's queries for names under a domain.
 type Names struct {
 	Domain string
-	// Texts are the names, Unusual how many queries were for TXT, NULL, CNAME or MX.
+	// Texts are the names, Unusual the number of queries for TXT, NULL, CNAME or MX.
 	Texts   []string
 	Unusual int64
 	// Length is the mean length of a name below the domain.
@@ -31,13 +31,14 @@ type Names struct {
 	// Addresses are those in answers, AnswerBytes the length of all answers' text.
 	Addresses   map[netip.Addr]struct{}
 	AnswerBytes int64
-	// Inside says that only resolvers inside, or of the network's, were asked; Internal which addresses are internal.
+	// Inside means that only internal resolvers, or the network's, were queried; Internal reports whether an address is
+	// internal.
 	Inside   bool
 	Internal func(netip.Addr) bool
 }
 
-// ExplainNames says why queries below a domain need not leave the network, or carry next to nothing. What a domain's owner can
-// answer himself explains weakly alone, and only where names have no room for data.
+// ExplainNames adds an explanation if queries under a domain do not leave the network, or carry almost no data. What
+// the domain's owner can answer himself is only a weak explanation, and only if the names have no room for data.
 func ExplainNames(s *evidence.Subject, n *Names) {
 	switch rule := specialUse(n.Domain); {
 	case rule != "" && n.Inside:
@@ -49,10 +50,10 @@ func ExplainNames(s *evidence.Subject, n *Names) {
 	}
 }
 
-// SpecialUse says that names below a domain do not leave the network.
+// SpecialUse reports whether names under a domain do not leave the network.
 func SpecialUse(domain string) bool { return specialUse(domain) != "" }
 
-// specialUse is the rule that says that names below a domain do not leave, or empty.
+// specialUse is the rule by which names under a domain do not leave the network, or empty.
 func specialUse(domain string) string {
 	for name := domain; name != ""; {
 		if rule, ok := special[name]; ok && strings.HasSuffix(domain, name) {
@@ -67,7 +68,7 @@ func specialUse(domain string) string {
 	return ""
 }
 
-// shortest is the mean length of names that leave no room for data beside a name of its own.
+// shortest is the mean length of names that leave no room for data.
 const shortest = 20
 
 func (n *Names) allInside() bool {
@@ -82,7 +83,8 @@ func (n *Names) allInside() bool {
 	return true
 }
 
-// isList says that nine names in ten have the form of RFC 5782: an IPv4 address backwards, or 32 digits of an IPv6 address.
+// isList reports whether at least nine in ten names have the form of RFC 5782: a reversed IPv4 address, or 32 digits of
+// an IPv6 address.
 func (n *Names) isList() bool {
 	for a := range n.Addresses {
 		if !a.IsLoopback() {
@@ -101,7 +103,7 @@ func (n *Names) isList() bool {
 	return good*10 >= len(n.Texts)*9
 }
 
-// isListed says that labels begin with an address written backwards.
+// isListed reports whether labels start with a reversed address.
 func isListed(labels []string) bool {
 	digits := 0
 	for _, l := range labels {
