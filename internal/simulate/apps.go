@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// hello is what can be seen of a TLS connection's start. Without a certificate it is TLS 1.3, which hides it.
+// hello is the visible part of a TLS handshake. Without a certificate it is TLS 1.3, which encrypts it.
 type hello struct {
 	name           string
 	next           string
@@ -31,20 +31,19 @@ type request struct {
 	method, host, agent string
 	uri                 string
 	mime                string
-	// most is how many requests a connection carries at most.
+	// most is the maximum number of requests per connection.
 	most int
-	// each, where set, is how many it carries.
+	// each, if set, is the exact number.
 	each int
 }
 
-// fingerprint gives n hexadecimal digits that belong to a text for ever.
+// fingerprint derives n hexadecimal digits from a text.
 func fingerprint(n int, text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])[:n]
 }
 
-// ja3 and ja4 are the fingerprints of a program's TLS hello: made up, but of the right form, and the same wherever the
-// program runs.
+// ja3 and ja4 are the fingerprints of a program's TLS hello: invented, but well-formed, and the same on every host.
 func ja3(program string) string {
 	sum := md5.Sum([]byte("ja3 " + program)) //nolint:gosec // See the import.
 	return hex.EncodeToString(sum[:])
@@ -69,7 +68,7 @@ func (w *world) newCertificate(name string, issuer int, from micros, selfSigned 
 	return c
 }
 
-// program is the browser of a host, agent what it calls itself.
+// program is a host's browser, agent its user agent.
 func (h *host) program() string { return "browser " + h.system.String() }
 
 func (h *host) agent() string {
@@ -83,7 +82,7 @@ func (h *host) agent() string {
 	return "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36"
 }
 
-// seen logs what Zeek sees inside a connection that was answered.
+// seen logs what Zeek sees inside an answered connection.
 func (e *engine) seen(c *Connection, f *flow) {
 	if e.onlyConnections || c.State == "S0" || c.State == "REJ" {
 		return
@@ -110,7 +109,7 @@ func (e *engine) tls(c *Connection, h *hello, t micros) {
 	if cert == nil || r.resumed {
 		return
 	}
-	// Zeek logs a certificate once a day, however often it is shown.
+	// Zeek logs a certificate once a day, however often it appears.
 	if e.certs[cert.fingerprint] <= t {
 		e.certs[cert.fingerprint] = t + day
 		e.put(X509Log, t+2*millisecond, &x509Record{ts: t + 2*millisecond, cert: cert})
@@ -168,8 +167,8 @@ func (e *engine) file(c *Connection, t micros, fuid, mime string, size int64, fr
 		took: e.details.between(0, 900), md5: ja3(fuid), sha1: hex.EncodeToString(sum[:])})
 }
 
-// lease is a host's DHCP, from the controller that hands addresses out: all four messages when it is switched on,
-// and a renewal at half of the lease.
+// addLeases simulates a host's DHCP with the domain controller: all four messages when it is switched on, and a renewal
+// at half of the lease.
 func (e *engine) addLeases(h *host) {
 	const leaseTime = 8 * hour
 	server := e.servers[dc1]

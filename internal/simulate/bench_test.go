@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// BenchmarkConnections gives the cost of one connection without files.
+// BenchmarkConnections measures the cost of one connection without files.
 func BenchmarkConnections(b *testing.B) {
 	sc := Default()
 	sc.Length = Duration(92 * 24 * time.Hour)
@@ -22,7 +22,7 @@ func BenchmarkConnections(b *testing.B) {
 	}
 }
 
-// BenchmarkRun writes an hour of all logs, and says how many lines a second that is.
+// BenchmarkRun writes an hour of all logs and reports lines per second.
 func BenchmarkRun(b *testing.B) {
 	sc := Default()
 	sc.Start, sc.Length = sc.Start.Add(9*time.Hour), Duration(time.Hour)

@@ -7,16 +7,16 @@ import (
 	"dwell/internal/hunt"
 )
 
-// chore is something that a host does by itself, over and over, while it is switched on.
+// chore is something that a host does repeatedly while it is switched on.
 type chore struct {
 	h *host
 	d dice
-	// gap is the time to the next turn, do the turn.
+	// gap is the time to the next turn; do performs it.
 	gap func(c *chore) micros
 	do  func(c *chore, e *engine, t micros)
-	// awake holds the chore back until somebody works at the host.
+	// awake delays the chore until its user is at the host.
 	awake bool
-	// atOnce begins as soon as the host is switched on, not somewhere in the first gap.
+	// atOnce starts when the host is switched on, not somewhere in the first gap.
 	atOnce bool
 	turns  int
 }
@@ -39,7 +39,7 @@ func (c *chore) act(e *engine, t micros) micros {
 	return t + max(c.gap(c), 10*millisecond)
 }
 
-// chore adds one; the first turn is somewhere in the first gap.
+// chore adds one; its first turn is somewhere in the first gap.
 func (e *engine) chore(name string, h *host, c chore) {
 	c.h, c.d = h, newDice(e.sc.Seed, name+" "+h.name)
 	spans := h.on
@@ -65,7 +65,7 @@ func randomly(mean micros) func(*chore) micros {
 	return func(c *chore) micros { return c.d.exp(mean) }
 }
 
-// addMachines gives every host what it does without anybody asking.
+// addMachines gives every host its automatic activity.
 func (e *engine) addMachines() {
 	ntp := e.background("ntp", 123, "udp", "beacon", "clock daemons ask their time servers every 64 to 1024 seconds; benign")
 	updates := e.background("updates", 443, "tcp", "none", "systems and browsers look for updates a few times a day, and sometimes fetch one; benign")
@@ -83,7 +83,7 @@ func (e *engine) addMachines() {
 	e.addServers()
 }
 
-// addClock polls time servers: workstations with Windows ask their domain controller, all else asks outside.
+// addClock polls time servers: Windows workstations use their domain controller, all others external servers.
 func (e *engine) addClock(h *host, label *Label) {
 	d := newDice(e.sc.Seed, "clock "+h.name)
 	server := e.clocks[d.IntN(len(e.clocks))]
@@ -95,7 +95,7 @@ func (e *engine) addClock(h *host, label *Label) {
 	label.involve(h, server)
 	e.chore("ntp", h, chore{
 		gap: func(c *chore) micros {
-			// The daemon starts with 64 s and doubles up to 1024 s, now and then falling back.
+			// The daemon starts at 64 s and doubles up to 1024 s, occasionally falling back.
 			if c.turns%8 == 7 && poll < 10 {
 				poll++
 			} else if c.d.chance(0.01) {
@@ -110,7 +110,7 @@ func (e *engine) addClock(h *host, label *Label) {
 	})
 }
 
-// addUpdates looks for updates of the system and of the browser.
+// addUpdates checks for updates of the system and the browser.
 func (e *engine) addUpdates(h *host, label *Label) {
 	do := func(c *chore, e *engine, t micros) {
 		name, addr := "update."+h.system.String()+"-vendor.example", scattered(firstUpdate+int(h.system))
@@ -128,7 +128,7 @@ func (e *engine) addUpdates(h *host, label *Label) {
 	e.chore("browser update", h, chore{gap: every(5*hour, 0.2), do: do})
 }
 
-// addDirectory is what a member of the domain does: log on, fetch policies, keep drives connected.
+// addDirectory is a domain member's activity: log on, fetch policies, keep drives connected.
 func (e *engine) addDirectory(h *host) {
 	if h.system == linux {
 		return
@@ -162,7 +162,7 @@ func (e *engine) addDirectory(h *host) {
 	}})
 }
 
-// chatter is what hosts call out to everybody near.
+// chatter is a host's multicast and broadcast traffic.
 func chatter(c *chore, e *engine, t micros) {
 	d := c.d
 	group, port, size := netip.AddrFrom4([4]byte{224, 0, 0, 251}), uint16(5353), int64(90)
@@ -179,7 +179,7 @@ func chatter(c *chore, e *engine, t micros) {
 		f.sport = port
 	}
 	if port != 1900 {
-		// Zeek's DNS analyser takes the multicast kinds and NetBIOS names too.
+		// Zeek's DNS analyzer also handles multicast DNS and NetBIOS names.
 		f.service = "dns"
 	}
 	sent := e.send(d, f)
@@ -193,7 +193,7 @@ func chatter(c *chore, e *engine, t micros) {
 	}
 }
 
-// stale is a program that tries something that has gone: a printer, a share, a host outside.
+// stale is a program that tries something that no longer exists: a printer, a share, an external host.
 func stale(c *chore, e *engine, t micros) {
 	d := c.d
 	f := flow{from: c.h, dst: e.people[d.IntN(len(e.people))].addr, dport: []uint16{9100, 445, 5357, 631}[d.IntN(4)], proto: hunt.TCP, start: t, fate: refused}
@@ -204,7 +204,7 @@ func stale(c *chore, e *engine, t micros) {
 	e.send(d, f)
 }
 
-// addServers is what the site's servers do.
+// addServers is the activity of the site's servers.
 func (e *engine) addServers() {
 	e.chore("pings", e.servers[monitor1], chore{gap: every(20*second, 0.02), do: func(c *chore, e *engine, t micros) {
 		target := e.servers[c.turns%serverCount]
@@ -227,7 +227,7 @@ func (e *engine) addServers() {
 		e.visit(c.d, c.h, c.d.IntN(12), t, 1)
 	}})
 	own := e.newCertificate("www."+e.sc.Domain, 1, e.start-20*day, false)
-	// Strangers at the web server, and those who try what is open.
+	// External visitors of the web server, and port scanners.
 	e.chore("visitors", e.servers[web1], chore{gap: randomly(25 * second), do: func(c *chore, e *engine, t micros) {
 		d := c.d
 		f := flow{src: v4(0xC6120800 + uint32(d.IntN(120_000))), sport: uint16(1024 + d.IntN(64_000)), dst: c.h.addr, dport: 443, proto: hunt.TCP,

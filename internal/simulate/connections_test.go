@@ -9,8 +9,8 @@ import (
 
 var errStop = errors.New("stop")
 
-// Connections gives the connections of a scenario in the order of conn.log, without writing anything. The pointer is the
-// caller's to keep. The scenario has to be valid: an invalid one gives its problems as the only element.
+// Connections yields the connections of a scenario in the order of conn.log, without writing files. The caller may keep
+// the pointer. An invalid scenario yields its problems as the only element.
 func Connections(sc Scenario) iter.Seq2[*Connection, error] {
 	return func(yield func(*Connection, error) bool) {
 		if err := sc.Validate(); err != nil {

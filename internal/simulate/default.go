@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Default is a working Monday at a site of 60 workstations, with services as offices have them and an implant of each
-// kind. The simulated day is fixed, so that the same seed always gives the same bytes.
+// Default is a working Monday at a site of 60 workstations, with typical office services and an implant of each kind.
+// Its date is fixed, so that a seed always gives the same bytes.
 func Default() Scenario {
 	return Scenario{
 		Seed:         1,

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What an implant may do beside keeping a rhythm: another port each time, requests in one connection, a connection that stays open, one name
-// asked again and again, sleeps without memory and sleeps after work. The truth file knows each.
+// Implants without a steady rhythm of connections: random ports, several requests in one connection, a connection that
+// stays open, one name queried repeatedly, memoryless sleeps and sleeps after work. The truth file describes each.
 func TestDisguises(t *testing.T) {
 	sc := small()
 	minutes := Duration(time.Minute)

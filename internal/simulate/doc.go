@@ -1,18 +1,18 @@
-// Package simulate makes labelled Zeek logs: a plausible network, and implants with the truth in a file next to the
+// Package simulate makes labeled Zeek logs: a plausible network, and implants with the truth in a file next to the
 // logs. Tests, trials and the demo hunt in them.
 //
-// It promises three things.
+// It guarantees:
 //
-//   - The same scenario gives the same bytes, on every run and on every host: all chance comes from one seed, each
-//     actor has a generator of its own, and no result depends on how a processor rounds a logarithm.
-//   - Nothing is unlabelled that is regular by design: every service and every implant of the scenario stands in
-//     labels.json with its addresses, its count and the reason why it looks as it does.
-//   - Nobody is accused: outside addresses are from the ranges that RFC 5737, RFC 2544 and RFC 3849 set aside, names
-//     end in the reserved "example".
+//   - The same scenario gives the same bytes on every run and host. All randomness comes from one seed, each actor has
+//     its own generator, and no result depends on a processor's floating-point rounding.
+//   - Everything regular by design is labeled: labels.json has every service and implant with its addresses, its number
+//     of connections and the reason for its behavior.
+//   - No real party is named: external addresses are from the ranges reserved by RFC 5737, RFC 2544 and RFC 3849, and
+//     names end in the reserved "example".
 //
-// It is a discrete-event simulation. Actors (a person at a browser, a clock daemon, an implant) have a next moment each;
-// the engine always lets the earliest act. What they do becomes Zeek records, which wait until Zeek would have written
-// them (a connection when it ends) and are then streamed out, so memory holds no more than what is open.
+// It is a discrete-event simulation. Each actor (a user at a browser, a clock daemon, an implant) has a next time to
+// act, and the engine always runs the earliest. Their actions become Zeek records, which wait until Zeek would write
+// them (a connection when it ends) and are then streamed out, so memory holds only what is open.
 //
-// Start with [Default] or [Parse], then [Run]. [Connections] gives the records without files.
+// Start with [Default] or [Parse], then call [Run].
 package simulate

@@ -10,21 +10,21 @@ import (
 	"dwell/internal/hunt"
 )
 
-// The logs in which hosts, people and programs have names: kerberos, ntlm and software; and intel, where Zeek was told what to look
-// for. Their chance is their own, so that the other logs are the same with and without them.
+// Kerberos, ntlm and software, the logs with names of hosts, users and programs; and intel, for indicators that Zeek
+// looks for. Their randomness is separate, so that the other logs do not depend on them.
 
-// realm is the site's domain as Kerberos writes it.
+// realm is the site's domain in Kerberos notation.
 func (e *engine) realm() string { return strings.ToUpper(e.sc.Domain) }
 
-// user is who works at a host: the number of "ws-007" is the person's.
+// user is the user of a host: "ws-007" belongs to "user-007".
 func (h *host) user() string { return "user-" + strings.TrimPrefix(h.name, "ws-") }
 
-// heard says whether Zeek saw an answer, so that there is something to log.
+// heard reports whether Zeek saw an answer, so that there is something to log.
 func (e *engine) heard(c *Connection) bool {
 	return c != nil && !e.onlyConnections && c.State != "S0" && c.State != "REJ"
 }
 
-// ticket logs what a host asks the domain's controller for: first as itself or its person, then for a service.
+// ticket logs a host's request to the domain controller: first for itself or its user, then for a service.
 func (e *engine) ticket(c *Connection, h *host, turn int) {
 	if !e.heard(c) {
 		return
@@ -45,7 +45,7 @@ func (e *engine) ticket(c *Connection, h *host, turn int) {
 	e.put(KerberosLog, c.Start+c.Duration, r)
 }
 
-// logon logs an old program that proves by NTLM who it is.
+// logon logs an old program that authenticates by NTLM.
 func (e *engine) logon(c *Connection, h, server *host) {
 	if e.heard(c) {
 		short, _, _ := strings.Cut(e.sc.Domain, ".")
@@ -54,7 +54,7 @@ func (e *engine) logon(c *Connection, h, server *host) {
 	}
 }
 
-// program logs the program that a user agent tells of, once a day for each host.
+// program logs the program of a user agent, once a day per host.
 func (e *engine) program(c *Connection, agent string) {
 	key := c.Src.String() + " " + agent
 	if agent == "" || !c.LocalOrig || e.programs[key] > c.Start {
@@ -64,7 +64,7 @@ func (e *engine) program(c *Connection, agent string) {
 	e.put(SoftwareLog, c.Start+c.Duration, &softwareRecord{ts: c.Start + 3*millisecond, host: c.Src, kind: "HTTP::BROWSER", text: agent})
 }
 
-// told logs that Zeek saw what the intelligence framework of the site has on a list.
+// told logs a hit of the site's Zeek intelligence framework.
 func (e *engine) told(c *Connection, b *Talker, indicator string) {
 	if b.Intel == "" || !e.heard(c) {
 		return
@@ -139,7 +139,7 @@ type softwareRecord struct {
 	ts   micros
 	host netip.Addr
 	kind string
-	// text is the user agent; the last word of it with a version is the program.
+	// text is the user agent; its last word with a version is the program.
 	text string
 }
 
@@ -155,7 +155,7 @@ func (r *softwareRecord) fields(l *line) {
 	l.moment("ts", r.ts)
 	l.addr("host", r.host)
 	if l.column("host_p", "port", false) {
-		l.buf = append(l.buf, '0') // a program that asks has no port
+		l.buf = append(l.buf, '0') // a client program has no port
 	}
 	l.word("software_type", "enum", r.kind)
 	l.text("name", name)
@@ -167,10 +167,10 @@ func (r *softwareRecord) fields(l *line) {
 	l.text("unparsed_version", r.text)
 }
 
-// product is the program that a user agent means: of browsers, which all name others too, the one that they are; else the last word that
-// reads name/version, else the first word.
+// product is the program of a user agent: for browsers, which all name others too, their own; else the last word of the
+// form name/version, else the first word.
 func product(agent string) (name, version string) {
-	words := append(strings.Fields(agent), "") // what has no word has no name
+	words := append(strings.Fields(agent), "") // an empty agent has no name
 	for _, browser := range []string{"Edg/", "Firefox/", "Chrome/", "Version/"} {
 		for _, w := range words {
 			if version, ok := strings.CutPrefix(w, browser); ok {

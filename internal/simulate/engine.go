@@ -10,7 +10,7 @@ import (
 // record is one line of a log.
 type record interface{ fields(l *line) }
 
-// Log says which log a record belongs to; its text is the log's name.
+// Log is the name of a record's log.
 type Log string
 
 // The logs that are written.
@@ -35,18 +35,18 @@ func Logs() []string {
 	return []string{"conn", "dns", "ssl", "http", "files", "x509", "dhcp", "kerberos", "ntlm", "software", "intel", "weird", "notice"}
 }
 
-// actor does something at its next moment, and then has a later one. An actor that has nothing left to do gives never.
+// actor does something at its next time, and returns a later one, or never.
 type actor interface {
-	// act does what is due at t and gives the next moment, which is after t.
+	// act does what is due at t and returns the next time, after t.
 	act(e *engine, t micros) micros
 }
 
-// udp is short for the transport that most actors name.
+// udp abbreviates the transport of most actors.
 const udp = hunt.UDP
 
 const never micros = 1<<63 - 1
 
-// engine lets actors act in the order of time and streams out what they do.
+// engine runs the actors in order of time and streams out their records.
 type engine struct {
 	*world
 	actors heap[turn]
@@ -54,19 +54,19 @@ type engine struct {
 	emit   func(log Log, written micros, r record) error
 	serial uint64
 	labels []*Label
-	// details is the chance of what is seen inside connections. It is apart from the actors', so that conn.log is the
-	// same whichever other logs are written.
+	// details is the randomness inside connections. It is separate from the actors', so that conn.log does not depend
+	// on the other logs.
 	details dice
-	// names is the chance of the logs in which hosts and people have names, apart again.
+	// names is the randomness of the logs with names of hosts and users, separate too.
 	names           dice
 	onlyConnections bool
-	// certs and warned are the certificates that were logged, and warned of, with the moment until which that holds.
+	// certs and warned are the certificates already logged or warned of, with the time until which that holds.
 	certs, warned map[string]micros
-	// programs are those that the software log told of, likewise.
+	// programs are those in the software log, likewise.
 	programs map[string]micros
 }
 
-// turn is an actor's next moment.
+// turn is an actor's next time.
 type turn struct {
 	at    micros
 	order uint64
@@ -75,7 +75,7 @@ type turn struct {
 
 func (a turn) before(b turn) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 
-// entry is a record that waits for the moment at which Zeek writes it.
+// entry is a record with the time at which Zeek writes it.
 type entry struct {
 	at    micros
 	order uint64
@@ -85,7 +85,7 @@ type entry struct {
 
 func (a entry) before(b entry) bool { return a.at < b.at || a.at == b.at && a.order < b.order }
 
-// add puts an actor on the stage.
+// add adds an actor.
 func (e *engine) add(who actor, first micros) {
 	if first < e.end {
 		e.serial++
@@ -93,7 +93,7 @@ func (e *engine) add(who actor, first micros) {
 	}
 }
 
-// run plays the whole window. Records come out in the order in which Zeek writes them.
+// run simulates the whole window. Records are output in the order in which Zeek writes them.
 func (e *engine) run(ctx context.Context) error {
 	for n := 0; len(e.actors) > 0; n++ {
 		if n%4096 == 0 && ctx.Err() != nil {
@@ -117,7 +117,7 @@ func (e *engine) run(ctx context.Context) error {
 	return e.flush(never)
 }
 
-// flush hands out what is written before t: nothing that happens from t on can be written earlier.
+// flush outputs the records written before t: nothing that happens later can be written earlier.
 func (e *engine) flush(t micros) error {
 	for len(e.wait) > 0 && e.wait[0].at < t {
 		r := e.wait.pop()
@@ -128,7 +128,7 @@ func (e *engine) flush(t micros) error {
 	return nil
 }
 
-// put lets a record wait until it is written. What comes after the window is not seen by anyone.
+// put queues a record until it is written, and drops it outside the window.
 func (e *engine) put(log Log, at micros, r record) {
 	if at >= e.start && at < e.end {
 		e.serial++
@@ -136,7 +136,7 @@ func (e *engine) put(log Log, at micros, r record) {
 	}
 }
 
-// connect settles a connection and says whether it is in the window.
+// connect completes a connection and reports whether it is in the window.
 func (e *engine) connect(c *Connection) bool {
 	if c.Start < e.start || c.Start >= e.end {
 		return false
@@ -157,7 +157,7 @@ func (e *engine) internal(a netip.Addr) bool {
 	return false
 }
 
-// flow is what an actor wants of the network; send makes a connection of it.
+// flow is an actor's request to the network; send makes a connection of it.
 type flow struct {
 	from       *host
 	src, dst   netip.Addr
@@ -169,14 +169,14 @@ type flow struct {
 	out, in    int64
 	fate       fate
 	label      *Label
-	// open: it does not end in the window, and nothing cuts it.
+	// open: it does not end in the window, and nothing interrupts it.
 	open bool
-	// hello and request are what is seen inside, if anything.
+	// hello and request are visible inside, if set.
 	hello   *hello
 	request *request
 }
 
-// send makes the connection and gives it, or nil where it is outside of the window.
+// send makes the connection and returns it, or nil outside the window.
 func (e *engine) send(d dice, f flow) *Connection {
 	c := &Connection{Start: f.start, Duration: max(f.dur, 1), UID: d.id('C'), Src: f.src, Dst: f.dst, SrcPort: f.sport, DstPort: f.dport,
 		Proto: f.proto, Service: f.service, OrigBytes: f.out, RespBytes: f.in}
@@ -204,10 +204,10 @@ func (e *engine) send(d dice, f flow) *Connection {
 	return c
 }
 
-// ordered is a thing that comes before others.
+// ordered is a type with an order.
 type ordered[T any] interface{ before(other T) bool }
 
-// heap is a binary heap of things that have an order.
+// heap is a binary heap of ordered values.
 type heap[T ordered[T]] []T
 
 func (h *heap[T]) push(v T) {
@@ -235,7 +235,7 @@ func (h *heap[T]) pop() T {
 	return first
 }
 
-// replace puts v in the place of the first.
+// replace replaces the first value.
 func (h *heap[T]) replace(v T) {
 	s := *h
 	i := 0

@@ -9,7 +9,7 @@ import (
 	"dwell/internal/simulate"
 )
 
-// A scenario file names what it wants otherwise than the built-in day; lists replace those of the built-in one.
+// A scenario file lists only differences from the built-in day; its lists replace the built-in ones.
 func ExampleParse() {
 	scenario := `
 seed: 7

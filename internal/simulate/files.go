@@ -16,17 +16,17 @@ import (
 	"dwell/internal/atomicfile"
 )
 
-// Format says how the logs are written. The zero value is one TSV file a log, as Zeek writes it while it runs.
+// Format is how logs are written. The zero value is one TSV file per log, as Zeek writes it while it runs.
 type Format struct {
-	// JSON writes a JSON object a line, as Security Onion's Zeek does, instead of TSV.
+	// JSON writes one JSON object per line, like Security Onion's Zeek, instead of TSV.
 	JSON bool
 	// Gzip compresses the files and adds .gz to their names.
 	Gzip bool
-	// Hourly rotates as Zeek does: YYYY-MM-DD/conn.HH:00:00-HH:00:00.log, by the hour in which a line is written.
+	// Hourly rotates like Zeek: YYYY-MM-DD/conn.HH:00:00-HH:00:00.log, by the hour in which a line is written.
 	Hourly bool
 }
 
-// output writes records into files, one log's file at a time.
+// output writes records to files, one file per log at a time.
 type output struct {
 	dir    string
 	format Format
@@ -37,7 +37,7 @@ type output struct {
 	bytes  int64
 }
 
-// file is one log that is being written, under a temporary name.
+// file is a log being written under a temporary name.
 type file struct {
 	name   string
 	until  micros
@@ -78,7 +78,7 @@ func (o *output) write(log Log, written micros, r record) error {
 	return nil
 }
 
-// stamp is how Zeek writes the time in #open and #close.
+// stamp is Zeek's time format in #open and #close.
 const stamp = "2006-01-02-15-04-05"
 
 func (o *output) begin(log Log, at micros, r record) (*file, error) {
@@ -104,7 +104,7 @@ func (o *output) begin(log Log, at micros, r record) (*file, error) {
 	f.temp = temp
 	var w io.Writer = temp
 	if o.format.Gzip {
-		// The level is fixed, so that the same records are the same bytes.
+		// A fixed level gives the same bytes for the same records.
 		f.gz, _ = gzip.NewWriterLevel(temp, gzip.BestSpeed)
 		w = f.gz
 	}
@@ -124,7 +124,7 @@ func (o *output) begin(log Log, at micros, r record) (*file, error) {
 	return f, nil
 }
 
-// finish gives a file its last line and its name.
+// finish writes a file's last line and renames it.
 func (o *output) finish(f *file) error {
 	var err error
 	if !o.format.JSON {
@@ -158,14 +158,14 @@ func (o *output) close() error {
 	return nil
 }
 
-// abort removes what is not finished.
+// abort removes unfinished files.
 func (o *output) abort() {
 	for _, f := range o.open {
 		f.temp.Discard()
 	}
 }
 
-// vacant refuses a directory in which logs are that no simulation wrote.
+// vacant rejects a directory with logs that no simulation wrote.
 func vacant(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

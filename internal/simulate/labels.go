@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// LabelsFile is the name of the file with the truth, beside the logs.
+// LabelsFile is the name of the truth file beside the logs.
 const LabelsFile = "labels.json"
 
 // Labels is the truth about simulated logs. New fields may be added.
@@ -18,15 +18,15 @@ type Labels struct {
 	Seed          uint64         `json:"seed"`
 	Internal      []netip.Prefix `json:"internal"`
 	Domain        string         `json:"domain"`
-	// Logs are the lines of each log, headers left out.
+	// Logs are the number of lines of each log, without headers.
 	Logs map[Log]int64 `json:"logs"`
-	// Implants are what a hunt should find; Services what it will see too, and should explain.
+	// Implants are what a hunt should find; Services what it also sees, and should explain.
 	Implants []*Label  `json:"implants"`
 	Services []*Label  `json:"services"`
 	Machines []Machine `json:"machines"`
 }
 
-// Window is what was simulated, half-open.
+// Window is the simulated time, half-open.
 type Window struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
@@ -46,22 +46,23 @@ type Label struct {
 	Name      string `json:"name"`
 	Kind      string `json:"kind"`
 	Malicious bool   `json:"malicious"`
-	// Indicator is what a hunt should call each of its pairs by timing alone: beacon, long_connection, strobe,
+	// Indicator is what a hunt should report for each of its pairs by timing alone: beacon, long_connection, strobe,
 	// dns_tunnel or none.
 	Indicator string `json:"indicator"`
-	// Sources are the internal addresses, Destinations the outside ones. Of a DNS tunnel the destinations are the
+	// Sources are the internal addresses, Destinations the external ones. For a DNS tunnel the destinations are the
 	// site's resolvers, and Domain is what to look for.
 	Sources      []netip.Addr `json:"sources"`
 	Destinations []netip.Addr `json:"destinations"`
 	Domain       string       `json:"domain,omitempty"`
-	// Proxy is the internal proxy that it goes through: sources connect to it, and it to the destinations.
+	// Proxy is the internal proxy it uses: sources connect to it, and it connects to the destinations.
 	Proxy     netip.Addr `json:"proxy,omitzero"`
 	Port      int        `json:"port"`
 	Transport string     `json:"transport"`
 	Service   string     `json:"service,omitempty"`
-	// Connections is how many connections it made, failed ones included; those left open (Talker.Open) are not in conn.log.
+	// Connections is the number of its connections, including failed ones; those left open (Talker.Open) are not in
+	// conn.log.
 	Connections int64 `json:"connections"`
-	// PeriodSeconds are the periods, Jitter and Loss shares.
+	// PeriodSeconds are the periods; Jitter and Loss are shares.
 	PeriodSeconds []float64 `json:"period_seconds,omitempty"`
 	Jitter        float64   `json:"jitter,omitempty"`
 	Timing        string    `json:"timing,omitempty"`
@@ -106,7 +107,7 @@ func (l *Label) host(h *host) {
 	}
 }
 
-// involve notes a host and where it talks to. The label may be nil.
+// involve records a host and its destination. The label may be nil.
 func (l *Label) involve(h *host, dst netip.Addr) {
 	if l == nil {
 		return
@@ -117,7 +118,7 @@ func (l *Label) involve(h *host, dst netip.Addr) {
 	}
 }
 
-// truth puts the labels together, once the engine has run.
+// truth assembles the labels after the engine has run.
 func (e *engine) truth(lines map[Log]int64) *Labels {
 	t := &Labels{SchemaVersion: 1, Window: Window{time.UnixMicro(e.start).UTC(), time.UnixMicro(e.end).UTC()}, Seed: e.sc.Seed,
 		Internal: e.sc.Internal, Domain: e.sc.Domain, Logs: lines, Implants: []*Label{}, Services: []*Label{}}

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// line writes one record, in one of three ways: as TSV cells, as a JSON object, or as the names and types of the columns
-// (for the header). A record's fields method calls it once a column, so that what a log's columns are is said once.
+// line writes one record as TSV cells, as a JSON object, or as the names and types of the columns (for the header). A
+// record's fields method calls it once per column, so that each log's columns are defined once.
 type line struct {
 	mode  mode
 	buf   []byte
@@ -38,7 +38,7 @@ func (l *line) end() {
 	l.buf = append(l.buf, '\n')
 }
 
-// column begins a cell and says whether its value is to be written.
+// column starts a cell and reports whether its value is to be written.
 func (l *line) column(name, typ string, set bool) bool {
 	switch l.mode {
 	case headerLine:
@@ -68,7 +68,7 @@ func (l *line) column(name, typ string, set bool) bool {
 	return true
 }
 
-// moment and span write seconds with six decimals; JSON drops the zeros at the end but one, as Zeek's writer does.
+// moment and span write seconds with six decimals; JSON drops trailing zeros except one, like Zeek's writer.
 func (l *line) moment(name string, t micros)          { l.seconds(name, "time", t, true) }
 func (l *line) span(name string, v micros, have bool) { l.seconds(name, "interval", v, have) }
 
@@ -120,7 +120,7 @@ func (l *line) truth(name string, v bool) {
 	}
 }
 
-// bool writes the value of a column that was begun.
+// bool writes the value of a started column.
 func (l *line) bool(v bool) {
 	switch {
 	case l.mode == jsonLine:
@@ -132,7 +132,7 @@ func (l *line) bool(v bool) {
 	}
 }
 
-// text writes a string; the empty one is unset.
+// text writes a string; an empty one is unset.
 func (l *line) text(name, v string) { l.word(name, "string", v) }
 
 // word is text of another type (enum).
@@ -225,7 +225,7 @@ func (l *line) spans(name string, v []micros) {
 	}
 }
 
-// appendQuoted writes a JSON string. Bytes that are no UTF-8 become \xNN in the text, as Zeek's JSON has them.
+// appendQuoted writes a JSON string. Invalid UTF-8 becomes \xNN, as in Zeek's JSON.
 func appendQuoted(b []byte, s string) []byte {
 	b = append(b, '"')
 	for i := 0; i < len(s); {

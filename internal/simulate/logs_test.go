@@ -16,7 +16,7 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// seconds reads a time or interval cell.
+// seconds parses a time or interval cell.
 func seconds(t *testing.T, cell string) float64 {
 	t.Helper()
 	f, err := strconv.ParseFloat(cell, 64)
@@ -28,7 +28,7 @@ func ends(r map[string]string) [4]string {
 	return [4]string{r["id.orig_h"], r["id.orig_p"], r["id.resp_h"], r["id.resp_p"]}
 }
 
-// A whole morning with all logs; what one log says of a connection has to agree with what the others say.
+// A whole morning with all logs: they must agree about each connection.
 func TestLogsTellOneStory(t *testing.T) {
 	sc := small()
 	sc.Implants[0].Intel = "feed-a"
@@ -132,7 +132,7 @@ func TestLogsTellOneStory(t *testing.T) {
 			}
 		}
 		require.Greater(t, named, 500)
-		// One query in 500 is never answered; what it was asked for is connected to all the same.
+		// One query in 500 is never answered, but the connection is made all the same.
 		require.Less(t, float64(unknown), 0.01*float64(named))
 	})
 
@@ -168,7 +168,7 @@ func TestLogsTellOneStory(t *testing.T) {
 	})
 }
 
-// conn.log does not depend on which other logs are asked for.
+// conn.log does not depend on the other logs.
 func TestLogsAreChosen(t *testing.T) {
 	sc := small()
 	sc.Length = Duration(time.Hour)
@@ -241,7 +241,7 @@ func TestBehindTheProxy(t *testing.T) {
 	}
 }
 
-// Each line of each log becomes a document of Security Onion's shape.
+// Each line of each log converts to a document in Security Onion's format.
 func TestLinesBecomeDocuments(t *testing.T) {
 	sc := small()
 	sc.Start, sc.Length = sc.Start.Add(9*time.Hour), Duration(30*time.Minute)
@@ -274,8 +274,8 @@ func TestLinesBecomeDocuments(t *testing.T) {
 	require.Greater(t, n, int64(500))
 }
 
-// The bytes of a scenario are pinned: another host, another Go release, another run must give the same. Whoever
-// changes on purpose what is simulated changes the digest too.
+// A scenario's bytes are pinned: another host, Go release or run must give the same. Update the digest when the
+// simulation changes on purpose.
 func TestBytesAreTheSameEverywhere(t *testing.T) {
 	sc := small()
 	sc.Start, sc.Length = sc.Start.Add(9*time.Hour), Duration(30*time.Minute)

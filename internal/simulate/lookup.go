@@ -14,11 +14,11 @@ type question struct {
 	ttl     int64
 	// missing means that the name does not exist.
 	missing bool
-	// local names are answered by the site's own resolver, without asking anybody.
+	// local names are answered by the site's own resolver, without forwarding.
 	local bool
 }
 
-// The query types that occur, as DNS numbers them.
+// The query types used, by their DNS numbers.
 const (
 	typeA     = 1
 	typeCNAME = 5
@@ -30,7 +30,7 @@ const (
 	typeHTTPS = 65
 )
 
-// lookup resolves a name for a host, unless it still knows it, and gives the moment at which the answer is there.
+// lookup resolves a name for a host, unless it is cached, and returns the time of the answer.
 func (e *engine) lookup(d dice, h *host, name string, four, six []netip.Addr, ttl int64, t micros) micros {
 	if h.known[name] > t {
 		return t
@@ -56,7 +56,7 @@ func (e *engine) lookup(d dice, h *host, name string, four, six []netip.Addr, tt
 	return done
 }
 
-// ask sends one query to one of the site's resolvers, which asks its provider's where it does not know.
+// ask sends one query to one of the site's resolvers, which forwards it to the provider's if unknown.
 func (e *engine) ask(d dice, h *host, q question, t micros) micros {
 	resolver := e.servers[dc1]
 	if h == resolver || h != e.servers[dc2] && d.chance(0.15) {
@@ -75,7 +75,7 @@ func (e *engine) ask(d dice, h *host, q question, t micros) micros {
 	return t + took
 }
 
-// remember keeps a resolver's memory of what is not yet stale.
+// remember caches an answer in a resolver, and expires stale ones.
 func (e *engine) remember(resolver *host, what string, t micros, ttl int64) {
 	if len(resolver.known) > 50_000 {
 		for n, until := range resolver.known {
@@ -87,7 +87,7 @@ func (e *engine) remember(resolver *host, what string, t micros, ttl int64) {
 	resolver.known[what] = t + max(ttl, 5)*second
 }
 
-// query is one DNS exchange on the wire.
+// query is one DNS exchange on the network.
 func (e *engine) query(d dice, from *host, server netip.Addr, q question, t, took micros, label *Label) *Connection {
 	out := int64(12 + len(q.name) + 6 + 11)
 	in := out

@@ -12,12 +12,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxScenario is more than any scenario needs.
+// maxScenario limits the size of a scenario, in bytes.
 const maxScenario = 4 << 20
 
-// Parse reads a scenario in YAML. What it does not name is as in [Default]; lists (services, implants, internal) replace
-// the default ones. A key that does not exist, a duration without a unit and a value out of range are errors that name
-// the key; all that can be found at once are given, joined. An empty text is the default.
+// Parse reads a scenario in YAML. Missing keys are as in [Default]; lists (services, implants, internal) replace the
+// default ones. Unknown keys, durations without a unit and values out of range are errors that name the key; they are
+// returned together, joined. An empty text is the default.
 func Parse(r io.Reader) (Scenario, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxScenario+1))
 	if err != nil {
@@ -44,7 +44,7 @@ func Parse(r io.Reader) (Scenario, error) {
 	return sc, nil
 }
 
-// named adds to a decoder's error the key that it is about: the decoder itself knows lines only.
+// named adds the key to a decoder's error, which has only the line.
 func named(err error, text []byte) error {
 	var doc yaml.Node
 	if yaml.Unmarshal(text, &doc) != nil {
@@ -59,7 +59,7 @@ func named(err error, text []byte) error {
 	}
 	var types *yaml.TypeError
 	if !errors.As(err, &types) {
-		// Addresses, networks and times are read by their own packages, whose errors quote the value.
+		// Addresses, networks and times are parsed by their packages, whose errors quote the value.
 		line := 0
 		key := keyAt(&doc, "", func(n *yaml.Node) bool {
 			line = n.Line
@@ -82,7 +82,7 @@ var (
 	unknown = regexp.MustCompile(`^field (?s:(.*)) not found in type `)
 )
 
-// reword turns "line 3: field x not found in type y" and its kin into words of the file.
+// reword turns messages such as "line 3: field x not found in type y" into terms of the file.
 func reword(m string, doc *yaml.Node) string {
 	parts := lineOf.FindStringSubmatch(m)
 	if parts == nil {
@@ -98,7 +98,7 @@ func reword(m string, doc *yaml.Node) string {
 	return m
 }
 
-// keyAt gives the path of the first value that is meant, as implants[2].period.
+// keyAt returns the path of the first matching value, such as implants[2].period.
 func keyAt(n *yaml.Node, path string, meant func(*yaml.Node) bool) string {
 	switch n.Kind {
 	case yaml.DocumentNode:

@@ -107,7 +107,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
-// The scenario that is built in can be written down and read again.
+// The built-in scenario survives writing and reading.
 func TestDefaultSurvivesYAML(t *testing.T) {
 	b, err := yaml.Marshal(Default())
 	require.NoError(t, err)
@@ -131,7 +131,7 @@ func FuzzScenario(f *testing.F) {
 		if err := sc.Validate(); err != nil {
 			t.Fatal("parsed and yet not valid:", err)
 		}
-		// What is valid can be played, at least its first moments.
+		// A valid scenario can be run, at least at its start.
 		if sc.Hosts > 50 || sc.Destinations > 1000 {
 			return
 		}

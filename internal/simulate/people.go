@@ -12,9 +12,9 @@ type person struct {
 	d dice
 	// think is the median time between two pages.
 	think micros
-	// parallel is how many connections a site's page is loaded over, beside chance.
+	// parallel is the mean number of connections over which a page is loaded.
 	parallel float64
-	// favourites are the sites that this person goes to again and again.
+	// favourites are the sites that the user visits repeatedly.
 	favourites []int
 }
 
@@ -26,10 +26,10 @@ const (
 	pageGap    = 1.649 + breakShare*breakTimes
 )
 
-// What a rate takes, measured; TestRateIsKept holds it. A workstation makes otherConnections an hour without anybody
-// browsing. A page makes connectionsAPage with its DNS, fewer when many pages are loaded a day, since names are then
-// known and connections still open. Above fullRate people do not load more pages but over more connections, of which
-// those to sites were fullWeb an hour.
+// The connections of a rate, measured; TestRateIsKept checks them. A workstation makes otherConnections per hour
+// without browsing. A page makes connectionsAPage including DNS, fewer at many pages per day, because names are cached
+// and connections still open. Above fullRate, pages use more connections instead of increasing in number; fullWeb is
+// the rate per hour of those to sites.
 const (
 	otherConnections = 17
 	connectionsAPage = 14
@@ -38,14 +38,14 @@ const (
 	fullWeb          = 235
 )
 
-// browsing gives the pages that a person loads on a working day, and the connections that each site of it gets.
+// browsing returns the pages that a user loads on a working day, and the connections per site of a page.
 func browsing(rate float64) (pages, parallel float64) {
 	wanted := max(min(rate, fullRate)-otherConnections, 0) * 24
 	return max(wanted/(connectionsAPage-wanted/pagesToHalve), 1), 1 + max(rate-fullRate, 0)/fullWeb
 }
 
 func (e *engine) addPeople() {
-	// Hours at the host on a working day: without lunch, with the odd absence and evening.
+	// Hours at the host on a working day: without lunch, with occasional absences and evenings.
 	atWork := float64(e.sc.Work.To-e.sc.Work.From)/60 - 0.75
 	atWork = float64(0.93*atWork) + 0.12
 	pages, parallel := browsing(e.sc.Rate)
@@ -79,7 +79,7 @@ func (p *person) act(e *engine, t micros) micros {
 	return next
 }
 
-// page loads a page: its site, and the parts that come from other sites.
+// page loads a page: its site, and the parts from other sites.
 func (p *person) page(e *engine, t micros) {
 	d := p.d
 	i := e.popular.draw(d)
@@ -95,13 +95,13 @@ func (p *person) page(e *engine, t micros) {
 		at += d.exp(60 * millisecond)
 		e.visit(d, p.h, part, at, p.connections())
 	}
-	// A mistyped or stale link now and then.
+	// An occasional mistyped or stale link.
 	if d.chance(0.02) {
 		e.ask(d, p.h, question{name: "www." + d.hex(6) + "." + e.sc.Domain, typ: typeA, missing: true, local: true}, t)
 	}
 }
 
-// connections draws over how many connections something is loaded.
+// connections draws the number of connections for a load.
 func (p *person) connections() int {
 	n := int(p.parallel)
 	if p.parallel > 1 && p.d.chance(p.parallel-float64(n)) {
@@ -110,8 +110,8 @@ func (p *person) connections() int {
 	return n
 }
 
-// visit fetches something from a site over n connections, or over those that are still open from before. It gives the
-// moment at which the first answer is there.
+// visit fetches something from a site over n connections, or over those still open. It returns the time of the first
+// answer.
 func (e *engine) visit(d dice, h *host, i int, t micros, n int) micros {
 	s := e.sites[i]
 	if h.busy[i] > t {
@@ -138,7 +138,7 @@ func (e *engine) visit(d dice, h *host, i int, t micros, n int) micros {
 			f.hello = s.hello(h, f.proto)
 		}
 		f.out, f.in = 500+d.logNormal(900, 1.0), 3200+d.logNormal(s.size, 1.3)
-		// What is fetched, and how long the connection is kept open for more.
+		// The download time, and how long the connection is kept open afterwards.
 		f.dur = 3*s.rtt + f.in*8/20 + d.logNormal(s.keep, 0.5)
 		f.fate = e.luck(d)
 		e.send(d, f)
@@ -147,7 +147,7 @@ func (e *engine) visit(d dice, h *host, i int, t micros, n int) micros {
 	return t + 2*s.rtt
 }
 
-// addr picks one of a site's addresses; a host that can IPv6 prefers it.
+// addr picks one of a site's addresses; hosts with IPv6 prefer that.
 func (s *site) addr(d dice, h *host) netip.Addr {
 	if h.addr6.IsValid() && len(s.addrs6) > 0 && d.chance(0.85) {
 		return s.addrs6[d.IntN(len(s.addrs6))]
@@ -155,7 +155,7 @@ func (s *site) addr(d dice, h *host) netip.Addr {
 	return s.addrs[d.IntN(len(s.addrs))]
 }
 
-// hello is what a browser's connection to a site shows.
+// hello is what a browser shows in a connection to a site.
 func (s *site) hello(h *host, proto hunt.Transport) *hello {
 	next := "h2"
 	if proto == hunt.UDP {

@@ -7,12 +7,12 @@ import (
 	"sort"
 )
 
-// dice is one actor's chance. Every method gives the same value for the same state on every host: curves come out of
-// tables that are rounded far above the last bit, and products are rounded before they are added to (a compiler may
-// fuse the two otherwise).
+// dice is one actor's randomness. Every method gives the same value for the same state on every host: curves come from
+// tables rounded far above the last bit, and products are rounded before an addition (a compiler may otherwise fuse the
+// two).
 type dice struct{ *rand.Rand }
 
-// newDice is the chance of the actor of that name in a world of that seed.
+// newDice is the randomness of the named actor with this seed.
 func newDice(seed uint64, name string) dice {
 	h := fnv.New64a()
 	h.Write([]byte(name))
@@ -22,7 +22,7 @@ func newDice(seed uint64, name string) dice {
 const (
 	cellBits = 12
 	cells    = 1 << cellBits
-	// grain is what table values are rounded to.
+	// grain is the precision to which table values are rounded.
 	grain = 1 << 30
 )
 
@@ -34,16 +34,16 @@ func table(n int, f func(u float64) float64) []float64 {
 	return t
 }
 
-// The tables are never changed.
+// The tables are constant.
 var (
-	// expTable holds the quantiles of the exponential distribution of mean 1; the last cell ends at its mean excess.
+	// expTable has the quantiles of the exponential distribution with mean 1; the last cell ends at its mean excess.
 	expTable = table(cells+1, func(i float64) float64 { return -math.Log1p(-min(i, cells-0.3) / cells) })
-	// normalTable holds the quantiles of the standard normal distribution, cut at about 3.6.
+	// normalTable has the quantiles of the standard normal distribution, cut at about 3.6.
 	normalTable = table(cells+1, func(i float64) float64 {
 		u := min(max(i, 0.6), cells-0.6) / cells
 		return math.Sqrt2 * math.Erfinv(2*u-1)
 	})
-	// powTable holds 2^(i/1024).
+	// powTable has 2^(i/1024).
 	powTable = table(1025, func(i float64) float64 { return math.Exp2(i / 1024) })
 )
 
@@ -55,7 +55,7 @@ func (d dice) quantile(t []float64) float64 {
 	return t[i] + float64(part*(t[i+1]-t[i]))
 }
 
-// pow2 is 2^x within 1e-7, the same everywhere.
+// pow2 is 2^x within 1e-7, identical on every host.
 func pow2(x float64) float64 {
 	whole := math.Floor(x)
 	fine := (x - whole) * 1024
@@ -64,7 +64,7 @@ func pow2(x float64) float64 {
 	return math.Ldexp(v, int(whole))
 }
 
-// chance says yes with that probability.
+// chance is true with this probability.
 func (d dice) chance(p float64) bool { return d.Float64() < p }
 
 // between is uniform in [lo, hi].
@@ -75,10 +75,10 @@ func (d dice) between(lo, hi int64) int64 {
 	return lo + d.Int64N(hi-lo+1)
 }
 
-// exp is exponential with that mean.
+// exp is exponential with this mean.
 func (d dice) exp(mean int64) int64 { return int64(d.quantile(expTable) * float64(mean)) }
 
-// logNormal has that median; sigma is the standard deviation of the natural logarithm.
+// logNormal has this median; sigma is the standard deviation of the natural logarithm.
 func (d dice) logNormal(median int64, sigma float64) int64 {
 	x := float64(sigma * d.quantile(normalTable))
 	return int64(pow2(float64(x*math.Log2E)) * float64(median))
@@ -89,7 +89,7 @@ func (d dice) normal(mean, sigma int64) int64 {
 	return mean + int64(d.quantile(normalTable)*float64(sigma))
 }
 
-// around is uniform within share of v, both ways.
+// around is uniform within share of v in both directions.
 func (d dice) around(v int64, share float64) int64 {
 	w := int64(float64(v) * share)
 	return d.between(v-w, v+w)

@@ -2,7 +2,7 @@ package simulate
 
 import "net/netip"
 
-// Each type is one line of the log of its name; fields are the columns of Zeek 8, with those that Security Onion's
+// Each type is a line of the log of its name; its fields are the columns of Zeek 8 and those that Security Onion's
 // policy adds.
 
 type dnsRecord struct {

@@ -10,20 +10,19 @@ import (
 	"dwell/internal/atomicfile"
 )
 
-// Summary is what a run made.
+// Summary is the result of a run.
 type Summary struct {
-	// Labels are what was written into labels.json.
+	// Labels are the content of labels.json.
 	Labels *Labels
-	// Files are the logs that were written, relative to the directory, in the order of their names.
+	// Files are the logs written, relative to the directory, sorted by name.
 	Files []string
 	// Bytes is their size on disk.
 	Bytes int64
 }
 
-// Run simulates a scenario and writes its logs and labels.json into a directory, which is made if need be. Each file
-// appears whole under its name or not at all, labels.json last. A directory in which logs are already is refused, since
-// a hunt would read both. After an error or a cancelled context the files of hours
-// that were finished stay, and labels.json is missing.
+// Run simulates a scenario and writes its logs and labels.json to a directory, which it creates if necessary. Each file
+// appears atomically, labels.json last. A directory that already has logs is rejected, because a hunt would read both.
+// After an error or cancellation, the files of finished hours remain, and labels.json is missing.
 func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error) {
 	if err := sc.Validate(); err != nil {
 		return Summary{}, fmt.Errorf("scenario: %w", err)

@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// small is a scenario that runs in a blink: six workstations, the first ten hours of a Monday.
+// small is a quick scenario: six workstations, the first ten hours of a Monday.
 func small() Scenario {
 	sc := Default()
 	sc.Hosts, sc.Rate, sc.Destinations, sc.Length = 6, 200, 400, Duration(10*time.Hour)
@@ -55,7 +55,7 @@ func digests(t *testing.T, dir string) map[string]string {
 	return out
 }
 
-// tsvRecords reads a TSV log, plain or gz, by its own header: a reader of the tests, independent of the writer.
+// tsvRecords reads a TSV log, plain or gzipped, by its header, independently of the writer.
 func tsvRecords(t *testing.T, path string) []map[string]string {
 	t.Helper()
 	f, err := os.Open(path)
@@ -204,7 +204,7 @@ func TestLinesAreInTheOrderInWhichConnectionsEnd(t *testing.T) {
 	require.Positive(t, last)
 }
 
-// starts gives the start times of the connections of a label's pairs, in order.
+// starts returns the start times of the connections of a label's pairs, in order.
 func starts(sc Scenario, src netip.Addr, dsts []netip.Addr) []int64 {
 	var out []int64
 	for c := range Connections(sc) {
@@ -239,7 +239,7 @@ func TestBeatsKeepToTheirPeriod(t *testing.T) {
 			require.Len(t, at, int(s.Labels.Implants[0].Connections))
 			period := float64(tc.beat.Period.micros())
 			require.InDelta(t, sc.Length.micros(), float64(len(at))*period*(tc.lo+tc.hi)/2, float64(sc.Length.micros())/10, "it beats all day")
-			// The first beat may wait for its name.
+			// The first check-in may wait for its name.
 			for i := 2; i < len(at); i++ {
 				gap := float64(at[i]-at[i-1]) / period
 				require.True(t, gap >= tc.lo-1e-6 && gap <= tc.hi+1e-6, "gap %d is %.4f periods", i, gap)
@@ -264,7 +264,7 @@ func TestTalkersDoWhatTheyAreTold(t *testing.T) {
 	}
 	begin := base.Start.UnixMicro()
 	t.Run("loss", func(t *testing.T) {
-		// 1440 beats, three in ten lost: 1008, standard deviation 17.
+		// 1440 check-ins, three in ten lost: 1008, standard deviation 17.
 		require.InDelta(t, 1008, len(one(Talker{Period: Duration(time.Minute), Loss: 0.3})), 5*17)
 	})
 	t.Run("burst", func(t *testing.T) {
@@ -289,7 +289,7 @@ func TestTalkersDoWhatTheyAreTold(t *testing.T) {
 	})
 	t.Run("two periods", func(t *testing.T) {
 		at := one(Talker{Periods: []Duration{Duration(time.Minute), Duration(10 * time.Minute)}, Hold: Duration(2 * time.Hour)})
-		// Six times two hours of each: 120 and 12 beats.
+		// Six times two hours of each: 120 and 12 check-ins.
 		require.InDelta(t, 6*132, len(at), 15)
 	})
 	t.Run("long", func(t *testing.T) {
@@ -354,7 +354,7 @@ func TestRateIsKept(t *testing.T) {
 		workstations := 0
 		for c, err := range Connections(sc) {
 			require.NoError(t, err)
-			// Workstations have the addresses from the 32nd on.
+			// Workstations have the addresses from the 32nd.
 			if b := c.Src.AsSlice(); c.LocalOrig && b[len(b)-1] >= 32 {
 				workstations++
 			}

@@ -10,34 +10,34 @@ import (
 	"time"
 )
 
-// Scenario says what to simulate. [Default] is a whole one; a YAML file (see [Parse]) changes what it names.
+// Scenario is what to simulate. [Default] is complete; a YAML file (see [Parse]) changes parts of it.
 type Scenario struct {
-	// Seed decides all chance.
+	// Seed determines all randomness.
 	Seed uint64 `yaml:"seed"`
-	// Start is the window's first moment, cut to whole seconds; Length is how long it lasts.
+	// Start is the window's start, truncated to seconds; Length is its duration.
 	Start  time.Time `yaml:"start"`
 	Length Duration  `yaml:"length"`
-	// Internal are the networks of the site. The first IPv4 one holds all hosts, the first IPv6 one their second
+	// Internal are the networks of the site. The first IPv4 one has all hosts, the first IPv6 one their second
 	// addresses.
 	Internal []netip.Prefix `yaml:"internal"`
 	// Domain is the site's own domain.
 	Domain string `yaml:"domain"`
-	// Hosts is how many workstations there are. The site's servers come on top.
+	// Hosts is the number of workstations, besides the site's servers.
 	Hosts int `yaml:"hosts"`
-	// Rate is the connections a workstation makes in an hour, DNS included, in the mean over a working day of 24 hours.
-	// Services and implants come on top.
+	// Rate is the mean number of connections, including DNS, that a workstation makes per hour over a working day of 24
+	// hours, without services and implants.
 	Rate float64 `yaml:"rate"`
-	// Destinations is how many sites there are outside.
+	// Destinations is the number of external sites.
 	Destinations int `yaml:"destinations"`
-	// Failed is the share of attempts that get no connection.
+	// Failed is the share of failed attempts.
 	Failed Share `yaml:"failed"`
-	// IPv6 is the share of workstations that have an IPv6 address too.
+	// IPv6 is the share of workstations that also have an IPv6 address.
 	IPv6 Share `yaml:"ipv6"`
-	// Work are the hours in which people are there, in UTC; weekends are nearly empty.
+	// Work are the working hours in UTC; weekends are nearly empty.
 	Work Hours `yaml:"work"`
-	// Logs are the logs to write, "conn" always among them. None means all of [Logs].
+	// Logs are the logs to write, always including "conn". None means all of [Logs].
 	Logs []string `yaml:"logs,omitempty"`
-	// Services are benign programs that talk by themselves; Implants are not benign.
+	// Services are benign programs that connect by themselves; Implants are malicious ones.
 	Services []Talker `yaml:"services"`
 	Implants []Talker `yaml:"implants"`
 }
@@ -50,116 +50,116 @@ type Hours struct {
 
 // The kinds of talkers.
 const (
-	// KindBeacon checks in again and again.
+	// KindBeacon checks in repeatedly.
 	KindBeacon = "beacon"
-	// KindLong holds a connection open, and makes a new one when it is lost.
+	// KindLong holds a connection open, and reconnects when it is lost.
 	KindLong = "long"
 	// KindStrobe connects at least once a second.
 	KindStrobe = "strobe"
-	// KindDNSTunnel carries data in the names that it asks the site's resolver for.
+	// KindDNSTunnel carries data in the names that it queries from the site's resolver.
 	KindDNSTunnel = "dns_tunnel"
-	// KindDNSBeacon asks the site's resolver for its one name again and again: what it is told stands in the answers.
+	// KindDNSBeacon queries one name from the site's resolver repeatedly; its commands are in the answers.
 	KindDNSBeacon = "dns_beacon"
 )
 
-// How a talker's gaps vary.
+// How a talker's intervals vary.
 const (
-	// TimingBoth draws each gap evenly from period*(1-jitter) to period*(1+jitter).
+	// TimingBoth draws each interval uniformly from period*(1-jitter) to period*(1+jitter).
 	TimingBoth = "both"
-	// TimingEarly draws each gap as period*(1 - jitter*u), as Cobalt Strike sleeps.
+	// TimingEarly draws each interval as period*(1 - jitter*u), like Cobalt Strike.
 	TimingEarly = "early"
-	// TimingClock keeps to a fixed grid; each beat comes up to jitter*period after its place, and the errors do not add up.
+	// TimingClock keeps to a fixed grid; each check-in is up to jitter*period late, without accumulating.
 	TimingClock = "clock"
-	// TimingMemoryless draws each gap from an exponential distribution of mean period: no gap says anything of the next.
+	// TimingMemoryless draws each interval from an exponential distribution with mean period.
 	TimingMemoryless = "memoryless"
-	// TimingWork sleeps the period, give or take the jitter, after it has worked: Work on average, memoryless, from the
-	// connection's start on.
+	// TimingWork sleeps the period ± the jitter after its work: Work on average, memoryless, from the connection's
+	// start.
 	TimingWork = "work"
 )
 
-// Talker is a program that talks to the outside by itself: a service of the background or an implant.
+// Talker is a program that connects to external hosts by itself: a benign service or an implant.
 type Talker struct {
 	// Name is unique in the scenario.
 	Name string `yaml:"name"`
 	// Kind is beacon, long, strobe, dns_tunnel or dns_beacon.
 	Kind string `yaml:"kind"`
-	// Why says in a sentence what it is; it goes into the labels.
+	// Why describes it in a sentence for the labels.
 	Why string `yaml:"why,omitempty"`
 	// Hosts names the workstations and servers it runs on ("ws-007", "dc-1"). Without it, Share of the workstations of
-	// that System, picked by chance; without both, one workstation.
+	// that System are picked at random; without both, one workstation.
 	Hosts []string `yaml:"hosts,omitempty"`
 	Share Share    `yaml:"share,omitempty"`
-	// System narrows Share to windows, macos or linux hosts.
+	// System limits Share to windows, macos or linux hosts.
 	System string `yaml:"system,omitempty"`
 
-	// Destinations are outside addresses; none means that one is picked. With several, Rotate is in_turn or random.
+	// Destinations are external addresses; none means that one is picked. With several, Rotate is in_turn or random.
 	Destinations []netip.Addr `yaml:"destinations,omitempty"`
 	Rotate       string       `yaml:"rotate,omitempty"`
-	// Domain is the name that it looks up and asks for; empty means that it goes straight to the address.
+	// Domain is the name that it looks up and uses; empty means that it connects to the address directly.
 	Domain string `yaml:"domain,omitempty"`
-	// Proxy sends it through the site's web proxy (proxy-1, port 3128): over TLS with HTTP CONNECT, or plain.
+	// Proxy uses the site's web proxy (proxy-1, port 3128), by HTTP CONNECT for TLS, or plain HTTP.
 	Proxy bool `yaml:"proxy,omitempty"`
-	// Port, Transport (tcp, udp) and Service (as Zeek recognises it: ssl, http, ntp, or nothing). Defaults: 443, tcp,
+	// Port, Transport (tcp, udp) and Service (as Zeek recognizes it: ssl, http, ntp, or nothing). Defaults: 443, tcp,
 	// and ssl on port 443, http on port 80.
 	Port int `yaml:"port,omitempty"`
-	// AnyPort takes another port at each connection; Port says what it would be on its usual one.
+	// AnyPort uses another port for each connection; Port determines the default Service.
 	AnyPort   bool   `yaml:"any_port,omitempty"`
 	Transport string `yaml:"transport,omitempty"`
 	Service   string `yaml:"service,omitempty"`
 
-	// Period is the time from one check-in to the next; of a long kind, the pause before it connects again.
-	// Periods are several, each held for Hold, then the next.
+	// Period is the time from one check-in to the next; for a long kind, the pause before it reconnects. Periods are
+	// several, each used for Hold in turn.
 	Period  Duration   `yaml:"period,omitempty"`
 	Periods []Duration `yaml:"periods,omitempty"`
 	Hold    Duration   `yaml:"hold,omitempty"`
-	// Jitter is the share of the period by which gaps vary, in the way that Timing says: both (default), early, clock, memoryless, work.
+	// Jitter is the share of the period by which intervals vary, as in Timing: both (default), early, clock,
+	// memoryless, work.
 	Jitter Share  `yaml:"jitter,omitempty"`
 	Timing string `yaml:"timing,omitempty"`
-	// Work is how long TimingWork works on average.
+	// Work is the mean working time of TimingWork.
 	Work Duration `yaml:"work,omitempty"`
-	// Loss is the share of check-ins that do not happen.
+	// Loss is the share of check-ins that do not occur.
 	Loss Share `yaml:"loss,omitempty"`
-	// From and To are when it lives, after the window's start; no To means to the end. One that begins after the
-	// window's end is not there, and its label says so. OfficeHours stops it outside of
-	// the hours of Scenario.Work.
+	// From and To are when it is active, after the window's start; without To it is active to the end. One that starts
+	// after the window's end does not occur, and its label says so. OfficeHours pauses it outside Scenario.Work.
 	From        Duration `yaml:"from,omitempty"`
 	To          Duration `yaml:"to,omitempty"`
 	OfficeHours bool     `yaml:"office_hours,omitempty"`
-	// Burst is how many connections a check-in makes, within Spread.
+	// Burst is the number of connections per check-in, within Spread.
 	Burst  int      `yaml:"burst,omitempty"`
 	Spread Duration `yaml:"spread,omitempty"`
 
-	// Request and Response are payload bytes a connection, Duration how long one lasts; SizeJitter is the share by
-	// which all three vary.
+	// Request and Response are payload bytes per connection, Duration its length; all three vary by the share
+	// SizeJitter.
 	Request    int64    `yaml:"request,omitempty"`
 	Response   int64    `yaml:"response,omitempty"`
 	Duration   Duration `yaml:"duration,omitempty"`
 	SizeJitter Share    `yaml:"size_jitter,omitempty"`
-	// Requests is how many HTTP requests a connection carries, evenly over its Duration; 0 means one.
+	// Requests is the number of HTTP requests per connection, spread evenly over its Duration; 0 means one.
 	Requests int `yaml:"requests,omitempty"`
-	// Open leaves its connections open beyond the window: what is said at their beginning is logged, they themselves are not.
+	// Open leaves its connections open beyond the window: their handshakes are logged, the connections are not.
 	Open bool `yaml:"open,omitempty"`
-	// Fails is the share of connections that nobody answers (S0) or, with Refused, that are refused (REJ).
+	// Fails is the share of connections without an answer (S0) or, with Refused, rejected (REJ).
 	Fails   Share `yaml:"fails,omitempty"`
 	Refused bool  `yaml:"refused,omitempty"`
 
-	// SelfSigned gives its server a certificate of its own making. NoServerName leaves the name out of the TLS hello.
+	// SelfSigned gives its server a self-signed certificate. NoServerName omits the name from the TLS hello.
 	SelfSigned   bool `yaml:"self_signed,omitempty"`
 	NoServerName bool `yaml:"no_server_name,omitempty"`
-	// UserAgent, URI and Method are of its HTTP requests; JA3 and JA4 of its TLS hello. Empty ones are made up.
+	// UserAgent, URI and Method apply to its HTTP requests, JA3 and JA4 to its TLS hello. Empty ones are invented.
 	UserAgent string `yaml:"user_agent,omitempty"`
 	URI       string `yaml:"uri,omitempty"`
 	Method    string `yaml:"method,omitempty"`
 	JA3       string `yaml:"ja3,omitempty"`
 	JA4       string `yaml:"ja4,omitempty"`
-	// Intel is the list by which Zeek's intelligence framework knows its domain, or its address where it has none: intel.log tells of each
-	// connection.
+	// Intel is the list in Zeek's intelligence framework that has its domain, or its address without one: intel.log has
+	// a record for each connection.
 	Intel string `yaml:"intel,omitempty"`
-	// Indicator is what a hunt should call it. Empty means what the kind says; "none" that no hunt can see it.
+	// Indicator is what a hunt should report. Empty means the kind's; "none" that no hunt can see it.
 	Indicator string `yaml:"indicator,omitempty"`
 }
 
-// Limits that keep a scenario from eating the host.
+// Limits of a scenario's resource use.
 const (
 	maxHosts        = 100_000
 	maxDestinations = 60_000
@@ -173,7 +173,7 @@ var (
 	hostOK = regexp.MustCompile(`^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*$`)
 )
 
-// Validate gives all problems, joined; each names its key as the YAML file has it.
+// Validate returns all problems, joined; each names its key in the YAML file.
 func (s *Scenario) Validate() error {
 	var errs []error
 	bad := func(key, format string, args ...any) {
@@ -312,7 +312,7 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 	}
 }
 
-// asks says that it speaks in DNS queries to the site's resolver.
+// asks reports whether it communicates by DNS queries to the site's resolver.
 func (t *Talker) asks() bool { return t.Kind == KindDNSTunnel || t.Kind == KindDNSBeacon }
 
 func (t *Talker) validateTimes(bad func(key, format string, args ...any)) {

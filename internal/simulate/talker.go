@@ -14,8 +14,8 @@ type talking struct {
 	d     dice
 	label *Label
 	dsts  []netip.Addr
-	// turn counts check-ins, due is when the next one is, grid is where the next beat of a fixed clock is due, mode is which of several periods
-	// holds until modeEnds.
+	// turn counts check-ins, due is the time of the next one, and grid the next time of a fixed clock. mode is the
+	// current one of several periods, until modeEnds.
 	turn     int
 	grid     micros
 	due      micros
@@ -26,7 +26,7 @@ type talking struct {
 	// hello and request are what its connections show.
 	hello   *hello
 	request *request
-	// proxy is the host that it goes through, or nil, and asked what it asks that for.
+	// proxy is the proxy it uses, or nil; asked is its request to the proxy.
 	proxy *host
 	asked *request
 }
@@ -42,7 +42,7 @@ func (e *engine) addTalkers() {
 func (e *engine) addTalker(t *Talker, i int, malign bool) {
 	dsts := t.Destinations
 	if len(dsts) == 0 {
-		// Services live all over the place, implants in 203.0.113.0/24 and then 198.51.100.0/24.
+		// Services are in various networks, implants in 203.0.113.0/24, then 198.51.100.0/24.
 		a := scattered(firstService + i)
 		if malign {
 			a = v4(0xCB007100 + uint32(7+(i*29)%240))
@@ -59,7 +59,7 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 	e.labels = append(e.labels, label)
 	for _, h := range e.hostsOf(t, i, malign) {
 		if malign {
-			// The truth shall not depend on whether somebody switches a host off.
+			// Labels must not depend on when a host is switched off.
 			h.on = []span{{e.start, e.end}}
 		}
 		d := newDice(e.sc.Seed, "talker "+t.Name+" "+h.name)
@@ -83,7 +83,7 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 	}
 }
 
-// hostsOf picks the hosts that a talker runs on.
+// hostsOf picks a talker's hosts.
 func (e *engine) hostsOf(t *Talker, i int, malign bool) []*host {
 	var out []*host
 	for _, name := range t.Hosts {
@@ -104,7 +104,7 @@ func (e *engine) hostsOf(t *Talker, i int, malign bool) []*host {
 	if len(out) > 0 {
 		return out
 	}
-	// One host: implants in turn on hosts of their own, as long as there are enough.
+	// One host: each implant has its own, as long as there are enough.
 	at := d.IntN(len(e.people))
 	if malign {
 		at = (newDice(e.sc.Seed, "first victim").IntN(len(e.people)) + i*max(len(e.people)/max(len(e.sc.Implants), 1), 1)) % len(e.people)
@@ -146,14 +146,14 @@ func (p *talking) act(e *engine, t micros) micros {
 	return p.early(t)
 }
 
-// A talker's name is looked up lookAhead before it connects, so that the beat stays the connection's; nameTTL is how many
-// seconds the answer holds.
+// A name is looked up lookAhead before the connection, so that this does not change the interval; nameTTL is the
+// answer's lifetime in seconds.
 const (
 	lookAhead = 200 * millisecond
 	nameTTL   = 300
 )
 
-// early gives the next moment to act: the next check-in, or a little before it when the name has to be looked up.
+// early returns the next time to act: the next check-in, or slightly before if the name must be looked up.
 func (p *talking) early(now micros) micros {
 	if p.t.Domain != "" && !p.t.asks() && p.asker().known[p.t.Domain] <= p.due && p.due-lookAhead > now && p.due < never {
 		return p.due - lookAhead
@@ -161,7 +161,7 @@ func (p *talking) early(now micros) micros {
 	return p.due
 }
 
-// asleep gives the moment at which the talker may go on, or 0 when it may now.
+// asleep returns the time at which the talker may continue, or 0 for now.
 func (p *talking) asleep(e *engine, t micros) micros {
 	if p.t.OfficeHours {
 		from, to := micros(e.sc.Work.From)*minute, micros(e.sc.Work.To)*minute
@@ -185,7 +185,7 @@ func (p *talking) asleep(e *engine, t micros) micros {
 	return 0
 }
 
-// next is the moment of the next check-in after one that began at t and ended at end.
+// next is the time of the next check-in after one that started at t and ended at end.
 func (p *talking) next(t, end micros) micros {
 	if len(p.t.Periods) > 0 && t >= p.modeEnds {
 		p.mode++
@@ -208,7 +208,7 @@ func (p *talking) next(t, end micros) micros {
 	return t + p.d.around(period, jitter)
 }
 
-// checkIn makes the connections of one check-in, and gives the moment at which the last of them ends.
+// checkIn makes the connections of one check-in, and returns the end of the last one.
 func (p *talking) checkIn(e *engine, t micros) micros {
 	switch p.t.Kind {
 	case KindDNSTunnel:
@@ -257,7 +257,7 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 	}
 	end := t
 	if p.proxy != nil {
-		// What the proxy does for it, a moment later.
+		// The proxy's own connection, slightly later.
 		outside := f
 		outside.from, outside.label, outside.start = p.proxy, nil, t+p.d.between(millisecond, 6*millisecond)
 		outside.dur = max(f.dur-10*millisecond, millisecond)
@@ -274,10 +274,10 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 	return end
 }
 
-// proxyPort is where the site's web proxy listens.
+// proxyPort is the port of the site's web proxy.
 const proxyPort = 3128
 
-// asker is the host that looks the talker's name up.
+// asker is the host that looks up the talker's name.
 func (p *talking) asker() *host {
 	if p.proxy != nil {
 		return p.proxy
@@ -285,7 +285,7 @@ func (p *talking) asker() *host {
 	return p.h
 }
 
-// looks settles what the talker's connections show inside.
+// looks sets what the talker's connections show inside.
 func (p *talking) looks(e *engine) {
 	t := p.t
 	port, proto, service := t.wire()
@@ -322,7 +322,7 @@ func orText(s, other string) string {
 	return s
 }
 
-// wire gives port, transport and service with their defaults.
+// wire returns port, transport and service with their defaults.
 func (t *Talker) wire() (uint16, hunt.Transport, string) {
 	port, proto, service := uint16(t.Port), hunt.ParseTransport(t.Transport), t.Service
 	if port == 0 {
@@ -352,7 +352,7 @@ func orElse(v, other int64) int64 {
 	return other
 }
 
-// tunnel asks for names that carry data, over the site's resolver.
+// tunnel queries names that carry data, through the site's resolver.
 func (p *talking) tunnel(e *engine, t micros) micros {
 	d := p.d
 	end := t

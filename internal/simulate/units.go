@@ -10,16 +10,16 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Duration is a time span that has to be written with its unit: 300ms, 5m, 1h30m, 2d. A number alone is an error.
+// Duration is a time span written with a unit: 300ms, 5m, 1h30m, 2d. A bare number is an error.
 type Duration time.Duration
 
-// Share is a part of a whole, 0 to 1, written as 20% or 0.2.
+// Share is a share from 0 to 1, written as 20% or 0.2.
 type Share float64
 
 // Clock is a time of day in minutes after midnight, written as 08:30.
 type Clock int
 
-// valueError is a value that could not be read, with the place that tells us its key.
+// valueError is an invalid value with its position, from which its key is found.
 type valueError struct {
 	line, column int
 	err          error
@@ -38,15 +38,15 @@ func scalar(n *yaml.Node, parse func(string) error) error {
 	return nil
 }
 
-// UnmarshalYAML reads the forms of [ParseDuration].
+// UnmarshalYAML parses [ParseDuration]'s formats.
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	return scalar(n, func(s string) (err error) { *d, err = ParseDuration(s); return err })
 }
 
-// MarshalYAML writes the form that UnmarshalYAML reads.
+// MarshalYAML writes a format that UnmarshalYAML reads.
 func (d Duration) MarshalYAML() (any, error) { return time.Duration(d).String(), nil }
 
-// ParseDuration reads a Go duration, or one with days ("7d", "1d12h").
+// ParseDuration parses a Go duration, or one with days ("7d", "1d12h").
 func ParseDuration(s string) (Duration, error) {
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		return 0, fmt.Errorf("%q has no unit: write %ss for seconds or %sm for minutes", s, s, s)
@@ -100,10 +100,10 @@ func (c *Clock) UnmarshalYAML(n *yaml.Node) error {
 	})
 }
 
-// MarshalYAML writes the form that UnmarshalYAML reads.
+// MarshalYAML writes a format that UnmarshalYAML reads.
 func (c Clock) MarshalYAML() (any, error) { return fmt.Sprintf("%02d:%02d", c/60, c%60), nil }
 
-// micros is a moment in Unix microseconds, or a span in microseconds: what Zeek keeps and writes.
+// micros is Unix microseconds, or a span in microseconds, Zeek's resolution.
 type micros = int64
 
 const (

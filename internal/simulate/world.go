@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// system is what a host runs.
+// system is a host's operating system.
 type system uint8
 
 const (
@@ -27,19 +27,19 @@ type host struct {
 	mac    string
 	system system
 	server bool
-	// on are the spans in which the host is switched on; at are those in which its person works at it.
+	// on are the spans in which the host is switched on; at are those in which its user is at it.
 	on, at []span
 	port   uint16
-	// known are the names that it has looked up, with the moment until which it remembers them.
+	// known are the cached names, with their expiry.
 	known map[string]micros
-	// busy are the sites it holds connections to, with the moment until which these are kept alive.
+	// busy are the sites with open connections, with the time until which they are kept alive.
 	busy map[int]micros
 }
 
 // span is a half-open stretch of time.
 type span struct{ from, to micros }
 
-// within says whether t lies in one of the spans, which are in order.
+// within reports whether t is in one of the sorted spans.
 func within(spans []span, t micros) bool {
 	for _, s := range spans {
 		if t < s.from {
@@ -52,7 +52,7 @@ func within(spans []span, t micros) bool {
 	return false
 }
 
-// ephemeral gives the next source port as the system chooses it.
+// ephemeral returns the next source port, as the system would choose it.
 func (h *host) ephemeral(d dice) uint16 {
 	lo, hi := 49152, 65535
 	if h.system == linux {
@@ -83,10 +83,10 @@ func serverNames() []string {
 	return []string{"dc-1", "dc-2", "files-1", "app-1", "backup-1", "web-1", "monitor-1", "proxy-1"}
 }
 
-// reserved is how many addresses of the network no workstation gets: the gateway and the servers.
+// reserved is the number of addresses not used for workstations: the gateway and the servers.
 const reserved = 32
 
-// hostRoom is how many workstations fit into a network.
+// hostRoom is the number of workstations that fit in a network.
 func hostRoom(p netip.Prefix) int {
 	bits := min(32-p.Bits(), 24)
 	return 1<<bits - reserved - 2
@@ -175,16 +175,16 @@ func v4(u uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(u >> 24), byte(u >> 16), byte(u >> 8), byte(u)})
 }
 
-// outside are the ranges of all that is simulated outside: documentation and benchmarking networks, which nobody has.
+// outside are the ranges of all external addresses: reserved for documentation and benchmarking.
 func outside() []netip.Prefix {
 	return []netip.Prefix{netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("192.0.2.0/24"),
 		netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8::/32")}
 }
 
-// vendors are prefixes of the locally administered kind, so that no maker is meant.
+// vendors are locally administered prefixes, so that they name no real vendor.
 func vendors() []string { return []string{"02:1a:11", "06:2b:22", "0a:3c:33"} }
 
-// plan draws the days of a workstation and its person.
+// plan draws the days of a workstation and its user.
 func (w *world) plan(h *host, d dice) {
 	always := d.chance(0.45)
 	night := d.chance(0.04)
@@ -230,7 +230,7 @@ func (w *world) plan(h *host, d dice) {
 	h.on = clean(h.on)
 }
 
-// clean puts spans in order and joins those that overlap.
+// clean sorts spans and joins overlapping ones.
 func clean(s []span) []span {
 	slices.SortFunc(s, func(a, b span) int { return int(min(max(a.from-b.from, -1), 1)) })
 	out := s[:0]
@@ -244,7 +244,7 @@ func clean(s []span) []span {
 	return out
 }
 
-// site is a place outside with a name.
+// site is an external site with a name.
 type site struct {
 	name   string
 	addrs  []netip.Addr
@@ -258,12 +258,12 @@ type site struct {
 	parts  []int // other sites that its pages load from
 	issuer int
 	server string
-	// old sites speak TLS 1.2, which shows their certificate.
+	// old sites use TLS 1.2, which shows their certificate.
 	old  bool
 	cert *certificate
 }
 
-// shared is how many sites at the head of the list are those that other sites load parts from (fonts, counters, CDN).
+// shared is the number of sites, at the head of the list, from which other sites load parts (fonts, counters, CDN).
 func (w *world) shared() int { return min(len(w.sites)/8, 300) }
 
 func (w *world) makeSites(d dice) {
@@ -282,7 +282,7 @@ func (w *world) makeSites(d dice) {
 			}
 		}
 		s.cert = w.newCertificate(s.name, s.issuer, w.start-d.between(1, 80)*day, false)
-		// A fifth of all sites shares the addresses of eight hosting networks of 16 addresses each; the others have
+		// A fifth of all sites share the addresses of eight hosting networks with 16 addresses each; the others have
 		// their own.
 		if d.chance(0.2) {
 			network := uint32(d.IntN(8))
@@ -312,11 +312,11 @@ func (w *world) makeSites(d dice) {
 	w.popular = newPopularity(n)
 }
 
-// scattered gives the i-th address outside: each once, over 504 networks of 198.18.8.0 to 198.19.255.255, since 50021
-// and 129024 have no common factor. Sites have the first 120,000, services those from firstService on.
+// scattered returns the i-th external address: each once, over 504 networks from 198.18.8.0 to 198.19.255.255, because
+// 50021 and 129024 have no common factor. Sites have the first 120,000, services those from firstService.
 func scattered(i int) netip.Addr { return v4(0xC6120800 + uint32(i%129024*50021%129024)) }
 
-// Where the addresses of services begin, and of those that bring updates.
+// The first addresses of services, and of update servers.
 const (
 	firstService = 122_000
 	firstUpdate  = 121_000
