@@ -74,7 +74,9 @@ func (b *bench) hourly(ctx context.Context, index string) (err error) {
 		return err
 	}
 	row("hunt over 24h without history", cold, int(all), fmt.Sprintf("%d records read; reading %.1f s, scoring %.1f s", all, of.Read, of.Score))
+	stop := profiled()
 	fresh, took, with, err := run(warm, end)
+	stop()
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func main() {
 	memory := flag.Int("memory", 1024, "with -days: hunt.memory in `MiB`")
 	only := flag.Bool("files", false, "measure log files alone, without Elasticsearch")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, which is dwell and its rivals, to a `file`")
+	hourly := flag.Bool("hourly", false, "measure the hourly hunt with history alone")
 	flag.Parse()
 	if *profile != "" {
 		f, err := os.Create(*profile)
@@ -83,13 +84,13 @@ func main() {
 		}
 		return
 	}
-	if err := run(ctx, *n, *heap, &bench{given: *given, rounds: *rounds}); err != nil {
+	if err := run(ctx, *n, *heap, *hourly, &bench{given: *given, rounds: *rounds}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, n int, heap string, b *bench) (err error) {
+func run(ctx context.Context, n int, heap string, hourly bool, b *bench) (err error) {
 	node, err := testnode.Open(ctx, testnode.Line8, testnode.Options{Heap: heap, FullJIT: true})
 	if err != nil {
 		return err
@@ -98,6 +99,13 @@ func run(ctx context.Context, n int, heap string, b *bench) (err error) {
 	b.cfg = config(node)
 	if b.client, err = es.New(b.cfg); err != nil {
 		return err
+	}
+	if hourly {
+		index, err := b.load(ctx, n)
+		if err != nil {
+			return err
+		}
+		return b.hourly(ctx, index)
 	}
 	indices := map[int]string{}
 	for _, n := range []int{n / 10, n} {

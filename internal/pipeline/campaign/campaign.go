@@ -262,9 +262,6 @@ func build(findings []hunt.Finding, members []int) *hunt.Campaign {
 			c.Findings = append(c.Findings, f.Dwell.FindingID)
 		}
 	}
-	if c.DwellTime != nil {
-		c.DwellTime.Seconds = c.Last.Sub(c.DwellTime.FirstCheckIn.Time).Seconds()
-	}
 	c.Destinations = slices.Sorted(maps.Keys(destinations))
 	c.Destinations = c.Destinations[:min(len(c.Destinations), hunt.MaxCampaignHosts)]
 	addrs := map[netip.Addr]bool{}
@@ -280,7 +277,7 @@ func build(findings []hunt.Finding, members []int) *hunt.Campaign {
 	return c
 }
 
-// earlier is the dwell time of the earlier first check-in, with the earlier rhythm.
+// earlier is the dwell time of the earlier first check-in, with the earlier rhythm, up to the later end.
 func earlier(all, of *hunt.DwellTime) *hunt.DwellTime {
 	if all == nil || of == nil {
 		if of != nil {
@@ -289,12 +286,14 @@ func earlier(all, of *hunt.DwellTime) *hunt.DwellTime {
 		}
 		return all
 	}
+	end := max(all.FirstCheckIn.UnixMilli()+int64(1000*all.Seconds), of.FirstCheckIn.UnixMilli()+int64(1000*of.Seconds))
 	if of.FirstCheckIn.Before(all.FirstCheckIn.Time) {
 		all.FirstCheckIn, all.LowerBound = of.FirstCheckIn, of.LowerBound
 	}
 	if since := of.RhythmSince; !since.IsZero() && (all.RhythmSince.IsZero() || since.Before(all.RhythmSince.Time)) {
 		all.RhythmSince = since
 	}
+	all.Seconds = float64(end-all.FirstCheckIn.UnixMilli()) / 1000
 	return all
 }
 

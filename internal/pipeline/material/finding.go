@@ -75,7 +75,7 @@ func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
-	f.Candidate = s.PairKey
+	f.Candidate, f.Ended = s.PairKey, hunt.At(max(t.Ended, t.Last))
 	seen := m.Window
 	if first := hunt.At(t.First).Time; first.Before(seen.Start) { // a connection that reaches into the window
 		seen.Start = first

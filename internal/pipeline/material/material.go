@@ -153,7 +153,8 @@ type Totals struct {
 	// Open connections had not ended; OpenSince is when the oldest of them began, Unix ms.
 	Open, OpenSince   int64
 	Duration, Longest int64 // ms; Longest is hunt.Absent while no duration is known
-	First, Last       int64 // Unix ms
+	// First and Last are when connections began, Ended when the last of them ended, Unix ms.
+	First, Last, Ended int64
 }
 
 // Add counts a connection in; they come in order of their start.
@@ -161,7 +162,7 @@ func (t *Totals) Add(c *pairs.Record) {
 	if t.Connections == 0 {
 		t.First = c.Start
 	}
-	t.Last = c.Start
+	t.Last, t.Ended = c.Start, max(t.Ended, c.Start+max(c.Duration, 0))
 	t.Connections++
 	t.Orig += max(c.OrigBytes, 0)
 	t.Resp += max(c.RespBytes, 0)

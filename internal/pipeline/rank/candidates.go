@@ -220,6 +220,7 @@ func (p *prober) sum(records []pairs.Record, port int) material.Totals {
 		if c.Start < p.window.Start {
 			inside := *c
 			inside.Duration = min(c.Start+c.Duration, p.window.End) - p.window.Start
+			t.Ended = max(t.Ended, p.window.Start+inside.Duration)
 			c = &inside
 		}
 		t.Add(c)
