@@ -73,8 +73,8 @@ func (sh *shard) entry(b []byte, id uint32, names []string) []byte {
 
 var errEntry = fmt.Errorf("%w: an entry does not hold what a pair must have", tile.ErrDamaged)
 
-// load adds a tile's entry to a shard. Its connections must start in the tile's hours.
-func (sh *shard) load(key addresses, value []byte, of tile.Hours, s *services) error {
+// load adds a tile's entry to a shard.
+func (sh *shard) load(key addresses, value []byte, s *services) error {
 	p, id := sh.pair(key)
 	b := value
 	number := func() uint64 {
@@ -118,7 +118,7 @@ func (sh *shard) load(key addresses, value []byte, of tile.Hours, s *services) e
 	var r raw
 	for range count {
 		var ok bool
-		if b, ok = r.next(b); !ok || r.slot >= uint64(len(numbers)) || !of.Has(r.start) {
+		if b, ok = r.next(b); !ok || r.slot >= uint64(len(numbers)) {
 			return errEntry
 		}
 		out := binary.AppendUvarint(buffer[:0], uint64(numbers[r.slot]))

@@ -11,6 +11,9 @@ import (
 	"dwell/internal/tile"
 )
 
+// mostRead is how many tiles are read at once: each has a block of 32 KiB in memory.
+const mostRead = 128
+
 // together is how many pairs are merged before they are handed on, all pairs of a source together.
 const together = 4096
 
@@ -23,7 +26,7 @@ func (t *Table) eachMerged(visit func(worker int, sh *shard)) error {
 // eachMergedWith is eachMerged over the pairs of other tables, too; fill is called with each shard, in the order of their sources, before it is
 // visited.
 func (t *Table) eachMergedWith(others []*Table, fill func(*shard) error, visit func(worker int, sh *shard)) error {
-	var tiles []tileFile
+	var tiles []string
 	for _, one := range append([]*Table{t}, others...) {
 		if err := one.toDisk(); err != nil {
 			return err
@@ -73,7 +76,7 @@ func (t *Table) toDisk() error {
 
 func (t *Table) newShard() *shard { return &shard{store: &t.store, seed: t.seed} }
 
-// mergeTiles makes tiles of several hours until there are no more than are read at once.
+// mergeTiles makes one tile of several until there are no more than are read at once.
 func (t *Table) mergeTiles() error {
 	for len(t.tiles) > mostRead {
 		all := t.tiles
@@ -90,12 +93,8 @@ func (t *Table) mergeTiles() error {
 }
 
 // joinTiles makes one tile of several.
-func (t *Table) joinTiles(some []tileFile) error {
-	hours := some[0].hours
-	for _, f := range some {
-		hours = hours.Join(f.hours)
-	}
-	file, w, err := t.newTile(hours)
+func (t *Table) joinTiles(some []string) error {
+	file, w, err := t.newTile()
 	if err != nil {
 		return t.spillError(err)
 	}
@@ -118,9 +117,9 @@ func (t *Table) joinTiles(some []tileFile) error {
 	if err := w.Close(); err != nil {
 		return t.spillError(err)
 	}
-	t.keep(file)
+	t.tiles = append(t.tiles, file)
 	for _, f := range some {
-		if err := os.Remove(f.path); err != nil {
+		if err := os.Remove(f); err != nil {
 			return fmt.Errorf("remove a tile that was merged: %w", err)
 		}
 	}
@@ -128,7 +127,7 @@ func (t *Table) joinTiles(some []tileFile) error {
 }
 
 // merge hands on the pairs of some tiles in order of their keys, in shards that it takes.
-func (t *Table) merge(some []tileFile, take func() *shard, hand func(*shard) error) (err error) {
+func (t *Table) merge(some []string, take func() *shard, hand func(*shard) error) (err error) {
 	heads := make([]*head, 0, len(some))
 	defer func() {
 		for _, h := range heads {
@@ -137,7 +136,7 @@ func (t *Table) merge(some []tileFile, take func() *shard, hand func(*shard) err
 	}()
 	var list []*head
 	for i, f := range some {
-		in, err := tile.Open(f.path)
+		in, err := tile.Open(f)
 		if err != nil {
 			return err
 		}
@@ -164,8 +163,8 @@ func (t *Table) merge(some []tileFile, take func() *shard, hand func(*shard) err
 			}
 			source = from
 		}
-		if err := sh.load(addresses(h.key), h.value, h.in.Hours(), &t.services); err != nil {
-			return fmt.Errorf("%s: %w", some[h.place].path, err)
+		if err := sh.load(addresses(h.key), h.value, &t.services); err != nil {
+			return fmt.Errorf("%s: %w", some[h.place], err)
 		}
 		if err := h.next(); err != nil {
 			return err
@@ -196,7 +195,7 @@ func (h *head) next() (err error) {
 	return err
 }
 
-// before orders heads by key, and where several tiles have a pair by their hours, then by when they were written.
+// before orders heads by key, and where several tiles have a pair by when they were written.
 func (h *head) before(o *head) bool {
 	if c := bytes.Compare(h.key[:], o.key[:]); c != 0 {
 		return c < 0

@@ -1,14 +1,12 @@
 package pairs
 
 import (
-	"cmp"
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"dwell/internal/tile"
@@ -56,18 +54,11 @@ type spilled struct {
 	// size is what the table holds in memory, about, bytes.
 	size   atomic.Int64
 	folder string
-	// tiles in order of their hours, those of one hour in the order in which they were written.
-	tiles  []tileFile
+	// tiles by their paths, in the order in which they were written.
+	tiles  []string
 	made   int // how many tiles were made, which numbers them
 	spills int
 	failed atomic.Pointer[error]
-}
-
-// tileFile is a tile on disk.
-type tileFile struct {
-	path   string
-	hours  tile.Hours
-	number int
 }
 
 // What things cost in memory beside the blocks, bytes: a pair's places in the index and in the order of keys, a further port of a
@@ -118,8 +109,7 @@ func (t *Table) overflow() {
 	}
 }
 
-// spill writes all that is in memory as tiles, one for each hour in which a connection starts, and forgets it. Nothing may
-// be added meanwhile.
+// spill writes all that is in memory as one tile and forgets it. Nothing may be added meanwhile.
 func (t *Table) spill() error {
 	if t.Len() == 0 {
 		return nil
@@ -130,8 +120,7 @@ func (t *Table) spill() error {
 			return t.spillError(err)
 		}
 	}
-	c := newCutter(t)
-	if err := c.all(); err != nil {
+	if err := t.writeTile(); err != nil {
 		return t.spillError(err)
 	}
 	t.spills++
@@ -142,27 +131,41 @@ func (t *Table) spill() error {
 	return nil
 }
 
-// keep notes a tile that is whole.
-func (t *Table) keep(f tileFile) {
-	i, _ := slices.BinarySearchFunc(t.tiles, f, func(a, b tileFile) int {
-		return cmp.Or(cmp.Compare(a.hours.First, b.hours.First), cmp.Compare(a.number, b.number))
+// writeTile writes every pair in order of their keys.
+func (t *Table) writeTile() error {
+	path, w, err := t.newTile()
+	if err != nil {
+		return err
+	}
+	names := t.services.list()
+	var value []byte
+	err = t.inOrder(func(sh *shard, id uint32) error {
+		value = sh.entry(value[:0], id, names)
+		return w.Add(tile.Key(sh.state(id).key), value)
 	})
-	t.tiles = slices.Insert(t.tiles, i, f)
+	if err != nil {
+		w.Discard()
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	t.tiles = append(t.tiles, path)
+	return nil
 }
 
 // newTile begins a tile.
-func (t *Table) newTile(of tile.Hours) (tileFile, *tile.Writer, error) {
+func (t *Table) newTile() (string, *tile.Writer, error) {
 	t.made++
-	name := fmt.Sprintf("%s-%06d.tile", time.Unix(of.First*3600, 0).UTC().Format("20060102T15"), t.made)
-	f := tileFile{path: filepath.Join(t.folder, name), hours: of, number: t.made}
-	w, err := tile.Create(f.path, of)
-	return f, w, err
+	path := filepath.Join(t.folder, fmt.Sprintf("%06d.tile", t.made))
+	w, err := tile.Create(path)
+	return path, w, err
 }
 
 func (t *Table) spillError(err error) error {
 	var written int64
 	for _, f := range t.tiles {
-		if info, err := os.Stat(f.path); err == nil {
+		if info, err := os.Stat(f); err == nil {
 			written += info.Size()
 		}
 	}
@@ -170,4 +173,38 @@ func (t *Table) spillError(err error) error {
 	return fmt.Errorf("the hunt outgrew its memory budget (here %d MiB) and could not go on on disk: %w; %s holds %d MiB of it, and up to %d MiB more were to be written now: "+
 		"free as much there or more, move the state directory (state.dir) to a larger disk, raise hunt.memory, or hunt a shorter window",
 		t.budget.Bytes/mib, err, t.budget.folder(), written/mib, t.size.Load()/mib+1)
+}
+
+// inOrder calls visit with every pair in order of their keys. All pairs of a source lie in one shard.
+func (t *Table) inOrder(visit func(sh *shard, id uint32) error) error {
+	scratch := make([]sorting, Workers())
+	onAllCores(shards, func(worker, i int) { t.shards[i].sorted(&scratch[worker]) })
+	type rest struct {
+		sh    *shard
+		order []uint32
+		key   addresses
+	}
+	var list []rest
+	for i := range t.shards {
+		if sh := &t.shards[i]; sh.count > 0 {
+			list = append(list, rest{sh, sh.order, sh.state(sh.order[0]).key})
+		}
+	}
+	q := newQueue(list, func(a, b *rest) bool { return bytes.Compare(a.key[:16], b.key[:16]) < 0 })
+	for len(q.list) > 0 {
+		first := &q.list[0]
+		n := first.sh.sameSource(first.order)
+		for _, id := range first.order[:n] {
+			if err := visit(first.sh, id); err != nil {
+				return err
+			}
+		}
+		if first.order = first.order[n:]; len(first.order) == 0 {
+			q.drop()
+			continue
+		}
+		first.key = first.sh.state(first.order[0]).key
+		q.fix()
+	}
+	return nil
 }

@@ -114,7 +114,7 @@ func TestDamagedTilesAreAnError(t *testing.T) {
 				table.Add(batch)
 			}
 			require.NoError(t, table.Err())
-			path := table.tiles[1].path
+			path := table.tiles[1]
 			require.NoError(t, harm(path))
 			table.Walk(func(int, *Pair) {})
 			require.ErrorContains(t, table.Err(), path)
@@ -134,15 +134,12 @@ func TestEntriesThatAreNoPairs(t *testing.T) {
 		for id := range sh.count {
 			st := sh.state(id)
 			value := sh.entry(nil, id, table.services.list())
-			of := tile.Hours{First: tile.HourOf(st.previous), Count: 1}
-			require.NoError(t, table.newShard().load(st.key, value, of, &table.services))
+			require.NoError(t, table.newShard().load(st.key, value, &table.services))
 			for n := range value {
-				require.ErrorIs(t, table.newShard().load(st.key, value[:n], of, &table.services), tile.ErrDamaged, "%d of %d bytes", n, len(value))
+				require.ErrorIs(t, table.newShard().load(st.key, value[:n], &table.services), tile.ErrDamaged, "%d of %d bytes", n, len(value))
 			}
-			require.Error(t, table.newShard().load(st.key, append(value, 0), of, &table.services))
-			require.ErrorIs(t, table.newShard().load(st.key, []byte{0, 0}, of, &table.services), tile.ErrDamaged, "no connection")
-			of.First++
-			require.ErrorIs(t, table.newShard().load(st.key, value, of, &table.services), tile.ErrDamaged, "another hour")
+			require.Error(t, table.newShard().load(st.key, append(value, 0), &table.services))
+			require.ErrorIs(t, table.newShard().load(st.key, []byte{0, 0}, &table.services), tile.ErrDamaged, "no connection")
 		}
 	}
 }

@@ -110,7 +110,7 @@ func (n *Names) write(next func() ([]use, error)) error {
 	}
 	n.made++
 	path := filepath.Join(n.folder, "names-"+strconv.Itoa(n.made)+".tile")
-	w, err := tile.Create(path, tile.Hours{})
+	w, err := tile.Create(path)
 	if err != nil {
 		return failed(err)
 	}

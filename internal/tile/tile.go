@@ -1,28 +1,27 @@
-// Package tile writes and reads spill files: sorted entries, one file per hour, for pairs that do not fit in memory. It
+// Package tile writes and reads spill files: sorted entries, for pairs that do not fit in memory. It
 // does not interpret an entry's value; internal/pairs writes pairs.
 //
-// A table that outgrows its half of hunt.memory is written as one tile per hour of connection starts, and emptied. At
-// the end the tiles are merged in key order, with one block of each in memory, so all pairs of a source come together.
-// Beyond 128 tiles neighbors are merged, so a tile may hold several hours.
+// A table that outgrows its half of hunt.memory is written as one tile, and emptied. At the end the tiles
+// are merged in key order, with one block of each in memory, so all pairs of a source come together. Beyond 128 tiles
+// neighbors are merged. Uses of names go to disk likewise, and the value of two addresses is the uses between them.
 //
-// Format, version 2. Numbers of fixed length are little-endian; uvarint and varint (zigzag) are those of encoding/binary.
+// Format, version 3. Numbers of fixed length are little-endian; uvarint and varint (zigzag) are those of encoding/binary.
 //
-//	"dwelltile" 0x02   the last byte is the version
-//	hours              the first (8 bytes, hours since 1970), how many (4), CRC-32C of those 12 bytes (4)
+//	"dwelltile" 0x03   the last byte is the version
 //	block*             length (4, not 0), entries, CRC-32C of the entries (4)
 //	end                0 (4), number of entries (8), CRC-32C of those 8 bytes (4)
 //	entry              key (32: source, destination; IPv4 as IPv4-in-IPv6), length of the value (uvarint), value
 //	value of a pair    connections (uvarint), ports (uvarint), port*, connection*
-//	port               number (2), transport (1: 0 unknown, 1 tcp, 2 udp, 3 icmp), start of its last connection in these
-//	                   hours (varint, Unix milliseconds), that one's source port (2) and uid (20, zeros where unknown),
+//	port               number (2), transport (1: 0 unknown, 1 tcp, 2 udp, 3 icmp), start of its last connection
+//	                   (varint, Unix milliseconds), that one's source port (2) and uid (20, zeros where unknown),
 //	                   service (uvarint length, text)
 //	connection         port (uvarint, index), start less the start before it (varint, milliseconds), source port (uvarint),
-//	                   hash of the uid (uvarint, 0: none), then as uvarint plus one, 0 for absent: sent bytes with IP
+//	                   hash of the uid (uvarint, 0: none; under a name its address), then as uvarint plus one, 0 for absent: sent bytes with IP
 //	                   headers, duration in milliseconds, payload sent, payload received
 //
 // Keys ascend strictly. Connections are in the order in which they were read. An entry does not cross a block's end;
 // blocks are closed at 32 KiB. A tile is written under a temporary name, synced and renamed. A reader checks every
-// checksum, the order of the keys, the hours of all starts and the number of entries, so a torn or damaged tile is an
+// checksum, the order of the keys and the number of entries, so a torn or damaged tile is an
 // error that names the file, never a shorter tile.
 //
 // Parquet, as history has it, would cost ten times the processor time a walk (docs/decisions/0011).
@@ -37,7 +36,6 @@ import (
 	"hash/crc32"
 	"io"
 	"os"
-	"time"
 
 	"dwell/internal/atomicfile"
 )
@@ -50,44 +48,13 @@ type Key [KeySize]byte
 
 const (
 	// magic starts a tile; its last byte is the format version.
-	magic = "dwelltile\x02"
-	// headSize is the length of what follows magic: the hours and their checksum.
-	headSize  = 8 + 4 + 4
+	magic     = "dwelltile\x03"
 	blockSize = 32 << 10
 	// maxBlock is the longest block that a reader accepts, maxValue the longest value that fits in it. One entry may
 	// hold a pair's whole day.
 	maxBlock = 1 << 30
 	maxValue = maxBlock - 2*blockSize
 )
-
-// Hours are the hours that a tile holds: Count of them starting at First, in hours since 1970 UTC.
-type Hours struct {
-	First int64
-	Count uint32
-}
-
-const hour = int64(time.Hour / time.Millisecond)
-
-// HourOf is the hour of a time in Unix milliseconds.
-func HourOf(ms int64) int64 {
-	h := ms / hour
-	if ms%hour < 0 {
-		h--
-	}
-	return h
-}
-
-// Has reports whether a time in Unix milliseconds is within the hours.
-func (h Hours) Has(ms int64) bool {
-	at := HourOf(ms)
-	return at >= h.First && at-h.First < int64(h.Count)
-}
-
-// Join spans the first to the last hour of both.
-func (h Hours) Join(o Hours) Hours {
-	first := min(h.First, o.First)
-	return Hours{first, uint32(max(h.First+int64(h.Count), o.First+int64(o.Count)) - first)}
-}
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -101,14 +68,14 @@ type Writer struct {
 	count uint64
 }
 
-// Create starts a tile of these hours that will be at path.
-func Create(path string, of Hours) (*Writer, error) {
+// Create starts a tile that will be at path.
+func Create(path string) (*Writer, error) {
 	f, err := atomicfile.Create(path, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("begin tile %s: %w", path, err)
 	}
 	w := &Writer{path: path, file: f, out: f, block: make([]byte, lengthSize, blockSize+blockSize/8)}
-	if _, err := f.Write(append([]byte(magic), of.bytes()...)); err != nil {
+	if _, err := f.Write([]byte(magic)); err != nil {
 		w.Discard()
 		return nil, w.wrap(err)
 	}
@@ -117,13 +84,6 @@ func Create(path string, of Hours) (*Writer, error) {
 
 // lengthSize is the size of a block's length field.
 const lengthSize = 4
-
-// bytes encodes the hours and their checksum for the head.
-func (h Hours) bytes() []byte {
-	b := binary.LittleEndian.AppendUint64(nil, uint64(h.First))
-	b = binary.LittleEndian.AppendUint32(b, h.Count)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-}
 
 func (w *Writer) wrap(err error) error { return fmt.Errorf("write tile %s: %w", w.path, err) }
 
@@ -194,11 +154,7 @@ type Reader struct {
 	last  Key
 	count uint64
 	ended bool
-	hours Hours
 }
-
-// Hours are the hours that the tile holds.
-func (r *Reader) Hours() Hours { return r.hours }
 
 // Open opens a tile.
 func Open(path string) (*Reader, error) {
@@ -214,8 +170,8 @@ func Open(path string) (*Reader, error) {
 }
 
 func (r *Reader) head() error {
-	var head [len(magic) + headSize]byte
-	if _, err := io.ReadFull(r.in, head[:len(magic)]); err != nil {
+	var head [len(magic)]byte
+	if _, err := io.ReadFull(r.in, head[:]); err != nil {
 		return r.torn(err)
 	}
 	switch version := head[len(magic)-1]; {
@@ -223,14 +179,6 @@ func (r *Reader) head() error {
 		return fmt.Errorf("%s is no tile", r.path)
 	case version != magic[len(magic)-1]:
 		return fmt.Errorf("tile %s is of version %d, this program reads version %d", r.path, version, magic[len(magic)-1])
-	}
-	b := head[len(magic):]
-	if _, err := io.ReadFull(r.in, b); err != nil {
-		return r.torn(err)
-	}
-	r.hours = Hours{int64(binary.LittleEndian.Uint64(b)), binary.LittleEndian.Uint32(b[8:])}
-	if !bytes.Equal(b, r.hours.bytes()) {
-		return r.damaged("the checksum of its hours does not agree")
 	}
 	return nil
 }
