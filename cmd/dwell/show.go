@@ -43,6 +43,7 @@ The picture: a timeline of the window and a histogram of the intervals.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.show(c.Context(), f, args) },
 	}
 	f.window(c.Flags())
+	c.Flags().BoolVar(&f.history, "history", false, "use the records that earlier hunts kept, and keep what is read (docs/history.md)")
 	c.Flags().BoolVar(&f.raw, "connections", false, "print the raw connections (of a DNS tunnel the queries) with Zeek's uids, and nothing else")
 	return c
 }
@@ -102,7 +103,8 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 			return err
 		}
 	}
-	source, err := a.source(ctx, f.zeek, settings)
+	f.history = f.history && (stored == nil || stored.Dwell.Sensor == "") // history does not keep which sensor saw a record
+	source, err := a.kept(ctx, f, settings, options.Request)
 	if err != nil {
 		return err
 	}
@@ -114,9 +116,9 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	}
 	bar := newProgress(a)
 	options.Request.Progress = bar.update
-	if to.Addr.IsValid() && len(f.zeek) == 0 {
-		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to.Addr} // a cluster can give these two alone
-		options.NoNames = true
+	if to.Addr.IsValid() && (len(f.zeek) == 0 || f.history && f.raw) {
+		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to.Addr} // a cluster can give these two alone; raw records of history need no more
+		options.NoNames = len(f.zeek) == 0
 	}
 	portrait, err := takePortrait(ctx, source, options, from, to)
 	bar.done()

@@ -12,9 +12,9 @@ import (
 
 // A hunt's memory is mostly tables without pointers, which the collector need not scan, so frequent collections are
 // cheap. Go's default lets garbage grow to the size of everything that is alive and would double a hunt's memory. Here
-// garbage may grow to the size of what must be scanned, or to leastGarbage.
+// garbage may grow to the size of what must be scanned, within bounds.
 const (
-	leastGarbage = 32 << 20
+	leastGarbage, mostGarbage = 32 << 20, 192 << 20
 	// lowestPercent and goPercent bound GOGC.
 	lowestPercent, goPercent = 5, 100
 )
@@ -82,6 +82,6 @@ func alive() (live, toFollow uint64) {
 
 // percentFor is GOGC for a heap: the percentage of what is alive that garbage may grow to.
 func percentFor(live, toFollow uint64) int {
-	garbage := max(leastGarbage, toFollow)
+	garbage := min(max(leastGarbage, toFollow), mostGarbage)
 	return int(min(goPercent, max(lowestPercent, 100*garbage/max(live, 1))))
 }

@@ -198,10 +198,10 @@ func (a *Archive) Open() *hunt.Session {
 			return emit(batch)
 		}
 		from := reading.Window.ReadFrom()
-		lost, err := a.Store.Connections(ctx, Selection{From: from, To: reading.Window.End}, give)
+		lost, err := a.Store.Connections(ctx, only(&req, Selection{From: from, To: reading.Window.End}), give)
 		if back := reading.Window.Start.Add(-req.Back()); err == nil && !req.EveryRecord && back.Before(from) {
 			var before map[int64]bool
-			before, err = a.Store.Connections(ctx, Selection{From: back, To: from, Reach: reading.Window.Start}, give)
+			before, err = a.Store.Connections(ctx, only(&req, Selection{From: back, To: from, Reach: reading.Window.Start}), give)
 			maps.Copy(lost, before)
 		}
 		reading.Records, reading.Connections = n.Load(), n.Load()
@@ -214,7 +214,7 @@ func (a *Archive) Open() *hunt.Session {
 			if every {
 				return inner.Names(ctx, req, emit)
 			}
-			lost, err := a.Store.Names(ctx, Selection{From: req.From, To: req.To}, emit)
+			lost, err := a.Store.Names(ctx, only(&req, Selection{From: req.From, To: req.To}), emit)
 			return hunt.Reading{Gaps: a.damaged(ctx, lost)}, err
 		}
 	}
@@ -228,6 +228,17 @@ func (a *Archive) Open() *hunt.Session {
 		}
 	}
 	return &s
+}
+
+// only narrows a selection to the pair or the destination that a request is for.
+func only(req *hunt.Request, sel Selection) Selection {
+	if o := req.Scope.Only; o.Dst.IsValid() {
+		sel.Destination = netip.PrefixFrom(o.Dst, o.Dst.BitLen())
+		if o.Src.IsValid() {
+			sel.Source = netip.PrefixFrom(o.Src, o.Src.BitLen())
+		}
+	}
+	return sel
 }
 
 // damaged says what cannot be trusted any more. The files are read again by the next hunt.

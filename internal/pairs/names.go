@@ -137,7 +137,7 @@ func (n *Names) shardOf(key *addresses) int {
 
 // sort makes the uses ready to be joined.
 func (n *Names) sort() {
-	onAllCores(shards, func(_, i int) {
+	OnAllCores(shards, func(_, i int) {
 		sh := &n.shards[i]
 		slices.SortFunc(sh.uses, compareUses)
 		sh.joined = make([]bool, len(sh.uses))

@@ -178,7 +178,7 @@ func (t *Table) spillError(err error) error {
 // inOrder calls visit with every pair in order of their keys. All pairs of a source lie in one shard.
 func (t *Table) inOrder(visit func(sh *shard, id uint32) error) error {
 	scratch := make([]sorting, Workers())
-	onAllCores(shards, func(worker, i int) { t.shards[i].sorted(&scratch[worker]) })
+	OnAllCores(shards, func(worker, i int) { t.shards[i].sorted(&scratch[worker]) })
 	type rest struct {
 		sh    *shard
 		order []uint32

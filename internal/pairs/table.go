@@ -259,11 +259,11 @@ func (t *Table) eachShard(visit func(worker int, sh *shard)) {
 		t.fail(t.eachMerged(visit))
 		return
 	}
-	onAllCores(shards, func(worker, i int) { visit(worker, &t.shards[i]) })
+	OnAllCores(shards, func(worker, i int) { visit(worker, &t.shards[i]) })
 }
 
-// onAllCores calls do with each number below n. worker is the goroutine's number.
-func onAllCores(n int, do func(worker, i int)) {
+// OnAllCores calls do with each number below n. worker is the goroutine's number.
+func OnAllCores(n int, do func(worker, i int)) {
 	var next atomic.Int32
 	var wg sync.WaitGroup
 	for worker := range Workers() {

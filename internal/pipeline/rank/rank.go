@@ -140,8 +140,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 		probers[i] = newProber(m, &keys)
 		probers[i].lists = s.lists
 	}
-	s.findRoles()
-	s.alone = newAlone(m, probers)
+	s.alone = newAlone(m, s.findRoles(), probers)
 	s.queries(probers[0])
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
@@ -177,13 +176,13 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	out.Scored = int64(tested)
 	s.present(tested)
 	s.prune(tested)
+	slices.SortFunc(s.found, func(a, b source) int { return a.src.Compare(b.src) })
 	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(s.dns.all), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal,
 		IsProxy: func(a netip.Addr) bool { return s.roles[a]&proxy != 0 || within(s.servers.Proxies, a) }}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
-	var subjects []*evidence.Subject
-	for _, src := range s.found {
-		subjects = append(subjects, s.stories(src, tested)...)
-	}
+	of := make([][]*evidence.Subject, len(s.found))
+	pairs.OnAllCores(len(s.found), func(_, i int) { of[i] = s.stories(s.found[i], tested) })
+	subjects := slices.Concat(of...)
 	s.addNames(subjects)
 	return append(subjects, s.querySubjects(tested)...)
 }
@@ -213,7 +212,9 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 		sub := s.subject(lead, tested)
 		sub.Names = lead.names
 		if lead.kind == scoring.UnsharedKey {
+			s.mu.Lock()
 			s.everywhere[src.src] = append(s.everywhere[src.src], sub)
+			s.mu.Unlock()
 		}
 		var also []string
 		for _, i := range story.Also {

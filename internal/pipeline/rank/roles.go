@@ -65,8 +65,9 @@ const (
 
 // roles recognises resolvers, proxies and mail relays. Of a resolver and a proxy other hosts' traffic tells, which an intruder on them cannot
 // make; of a relay its own, which takes away less.
-func (s *search) findRoles() {
+func (s *search) findRoles() *sizes {
 	s.roles = map[netip.Addr]role{}
+	all := &sizes{}
 	internal := s.m.Request.Scope.IsInternal
 	clients := map[netip.Addr]map[netip.Addr]struct{}{}
 	note := func(server, client netip.Addr) bool {
@@ -89,24 +90,30 @@ func (s *search) findRoles() {
 		}
 	}
 	if s.m.Named != nil {
-		s.findProxies(internal)
+		s.findProxies(internal, all)
 	}
 	var mu sync.Mutex
 	s.m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		all.pairs.Add(int64(of.Len()))
 		if n := s.relayed(src, of, internal); n >= relayNetworks {
 			mu.Lock()
 			defer mu.Unlock()
 			s.roles[src] |= relay
 		}
 	})
+	return all
 }
 
 // findProxies are internal addresses of which several hosts asked for names of many registered domains.
-func (s *search) findProxies(internal func(netip.Addr) bool) {
+func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 	type asked struct{ clients, domains map[string]struct{} }
 	by := map[netip.Addr]*asked{}
 	var mu sync.Mutex
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		all.pairs.Add(int64(of.Len()))
+		for i := range of.Len() {
+			all.uses.Add(int64(of.Connections(i)))
+		}
 		if !internal(src) {
 			return
 		}

@@ -32,21 +32,14 @@ const (
 	several = math.MaxUint32
 )
 
+// sizes are how many pairs and uses of names there are, on disk, too.
+type sizes struct{ pairs, uses atomic.Int64 }
+
 // newAlone goes over the tables once, without decoding.
-func newAlone(m *material.Material, by []*prober) *alone {
+func newAlone(m *material.Material, of *sizes, by []*prober) *alone {
 	a := &alone{}
-	var size, uses atomic.Int64 // Table.Len would not count what lies on disk
-	m.Table.WalkSources(func(_ int, _ netip.Addr, of *pairs.Of) { size.Add(int64(of.Len())) })
-	if m.Named != nil {
-		m.Named.Table.WalkSources(func(_ int, _ netip.Addr, of *pairs.Of) {
-			size.Add(int64(of.Len()))
-			for i := range of.Len() {
-				uses.Add(int64(of.Connections(i)))
-			}
-		})
-	}
-	a.known = prevalence.NewSketch(int(uses.Load()))
-	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*size.Load(), 1024), mostAloneCells)-1)))
+	a.known = prevalence.NewSketch(int(of.uses.Load()))
+	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*of.pairs.Load(), 1024), mostAloneCells)-1)))
 	m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		if !m.Request.Scope.IsInternal(src) {
 			return
