@@ -1,4 +1,4 @@
-"""Plays Kibana's three answers that dwell asks for: a real one is not had here. An import that Kibana's schema forbids is refused."""
+"""Imitates the three Kibana APIs that dwell uses, because no real Kibana is available here. It rejects imports that Kibana's schema forbids."""
 import http.server
 import json
 
@@ -19,7 +19,7 @@ class Kibana(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         sent = self.rfile.read(int(self.headers["Content-Length"]))
-        # The file is one part of a form: its lines are those that are objects.
+        # The file is one part of a form; its lines are the JSON objects.
         lines = [line for line in sent.splitlines() if line.startswith(b"{")]
         with open("imported.ndjson", "wb") as f:
             f.write(b"\n".join(lines) + b"\n")

@@ -17,14 +17,14 @@ ATTRIBUTES = {
     "index-pattern": dict(title=S, name=S, timeFieldName=S, fieldFormatMap=S, fieldAttrs=S, fields=S, sourceFilters=S, typeMeta=S,
                           runtimeFieldMap=S, allowNoIndex=B, allowHidden=B)}
 PANELS = {"lens", "search", "visualization", "markdown"}
-# What an operation of Lens needs of a field's type.
+# The field types that Lens operations accept.
 OPERATIONS = {"unique_count": None, "terms": None, "count": None, "last_value": None, "filters": None, "date_histogram": {"date"},
               "max": {"date", "long", "double"}, "min": {"date", "long", "double"}, "average": {"long", "double"},
               "sum": {"long", "double"}, "median": {"long", "double"}}
 
 
 def check(objs, caps=None):
-    """The faults of a list of saved objects; caps has the "fields" of an answer of _field_caps for each data view's id, or is None."""
+    """The faults of a list of saved objects; caps has the "fields" of _field_caps by data view id, or is None."""
     wrong = []
 
     def say(*words):
@@ -142,7 +142,7 @@ def shown(kind, x):
 
 
 def ask(path, body=None):
-    """An answer of the test node's Elasticsearch, as JSON."""
+    """An answer from the test node's Elasticsearch, as JSON."""
     url = os.environ["DWELL_TEST_ELASTICSEARCH_URL"]
     passwords = urllib.request.HTTPPasswordMgrWithPriorAuth()
     with open("/root/so_elastic", encoding="utf-8") as f:

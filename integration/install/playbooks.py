@@ -10,7 +10,7 @@ from sigma.processing.pipeline import ProcessingPipeline
 
 from objects import ask
 
-# The names that Security Onion's pipelines give to Sigma's, as far as the playbooks use them (salt/soc/files/soc/sigma_so_pipeline.yaml and
+# Security Onion's field names for those Sigma fields that the playbooks use (salt/soc/files/soc/sigma_so_pipeline.yaml and
 # playbook_placeholder_map.yaml, 2026).
 FIELDS = {"src_ip": "source.ip", "dst_ip": "destination.ip", "dst_port": "destination.port", "related_ip": "related.ip", "document_id": "_id",
           "hostname": "host.name", "Image": "process.executable", "User": "user.name"}
@@ -25,7 +25,7 @@ def value(document, path):
 
 
 def convert(text, variables):
-    """The Lucene query of a question. A placeholder that is not known is an error, as it is in Security Onion."""
+    """The Lucene query of a question. An unknown placeholder is an error, as in Security Onion."""
     rule = yaml.safe_load(text)
     rule.pop("aggregation", None)
     pipeline = ProcessingPipeline.from_dict({"name": "test", "priority": 1, "vars": variables, "transformations": [
@@ -60,9 +60,9 @@ def main():
         with open(path, encoding="utf-8") as f:
             book = yaml.safe_load(f)
         ours = [a for a in alerts if value(a["_source"], "rule.uuid") == book["detection_id"]]
-        # One of each shape: with and without a name that was asked for.
+        # One of each shape: with and without a queried name.
         shapes = {(value(a["_source"], "dns.highest_registered_domain") is not None, value(a["_source"], "destination.domain") is not None): a for a in ours}
-        # Without an alert of its kind a playbook is filled out of another, so that each of its queries is converted.
+        # Without an alert of its kind a playbook uses another one, so that all of its queries are converted.
         for alert in list(shapes.values()) or alerts[:1]:
             source = alert["_source"]
             variables = {"document_id": alert["_id"], "src_ip": value(source, "source.ip") or MISSING, "dst_ip": value(source, "destination.ip") or MISSING,
@@ -71,7 +71,7 @@ def main():
                 query, logs = convert(question["query"], variables)
                 found = hits(query)
                 asked += 1
-                # The alert itself and Zeek's connections or queries are there; the rest depends on what the host did.
+                # The alert and Zeek's connections or queries must exist; the rest depends on the host's activity.
                 must = ours and (logs.get("category") == "alert" and "range" not in question or "%dst_ip%" in question["query"] and logs.get("service") == "connection" or
                                  "highest_registered_domain" in question["query"] and logs.get("service") == "dns")
                 if "dns.highest_registered_domain" in question["query"] and variables["dns.highest_registered_domain"] == MISSING:
