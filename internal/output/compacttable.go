@@ -330,9 +330,9 @@ func day(t time.Time) string {
 	return t.UTC().Format(time.DateOnly)
 }
 
-// status is the disposition, or "safelisted".
+// status is the disposition, or "safelisted". A finding with a broken rule is not safelisted.
 func status(f *hunt.Finding) string {
-	if f.Dwell.Safelist != nil {
+	if f.Dwell.Safelisted {
 		return "safelisted"
 	}
 	return orDash(f.Dwell.Disposition)

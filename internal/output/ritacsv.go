@@ -96,7 +96,11 @@ func (r *ritaRows) add(f *hunt.Finding) {
 		r.beacons = append(r.beacons, r.beacon(f, to))
 	}
 	if long {
-		r.long = append(r.long, []string{f.Source.IP.String(), to.String(), service(f), fixed(f.Dwell.Connection.Longest, 3), "closed"})
+		state := "closed"
+		if f.Dwell.Connection.Open != nil {
+			state = "open"
+		}
+		r.long = append(r.long, []string{f.Source.IP.String(), to.String(), service(f), fixed(f.Dwell.Connection.Longest, 3), state})
 	}
 }
 

@@ -27,6 +27,8 @@ func TestRITAFilesAreWhatSecurityOnionReads(t *testing.T) {
 	long := sample("")
 	long.Dwell.Indicators, long.Network.Protocol, long.Dwell.Connection.Longest = []string{hunt.LongConnection, hunt.Beacon}, "ssl,h\"ttp", 86411.3374
 	long.Source.IP, long.Beacon = netip.MustParseAddr("2001:db8::5"), nil
+	open := long
+	open.Dwell.Indicators, open.Dwell.Connection.Open = []string{hunt.LongConnection}, &hunt.StillOpen{Connections: 1}
 	rolled := sample("")
 	rolled.Destination.IP, rolled.Dwell.Evidence = netip.Addr{}, &hunt.Evidence{Addresses: []netip.Addr{netip.MustParseAddr("198.51.100.9")}}
 	nowhere, strobe, tunnel, domain := sample(""), sample(""), sample(hostile), sample("Domain.example")
@@ -35,9 +37,9 @@ func TestRITAFilesAreWhatSecurityOnionReads(t *testing.T) {
 	for _, f := range []*hunt.Finding{&tunnel, &domain} {
 		f.Dwell.Indicators, f.Dwell.DNS = []string{hunt.DNSTunnel}, &hunt.DNSEvidence{Names: 4324, Queries: 1 << 40}
 	}
-	report, err := WriteRITA(dir, []hunt.Finding{beacon, long, rolled, nowhere, strobe, tunnel, domain})
+	report, err := WriteRITA(dir, []hunt.Finding{beacon, long, open, rolled, nowhere, strobe, tunnel, domain})
 	require.NoError(t, err)
-	require.Equal(t, RITAReport{Beacons: 3, Long: 1, DNS: 2, Capped: 3, Left: 1, Strobes: 1}, report)
+	require.Equal(t, RITAReport{Beacons: 3, Long: 2, DNS: 2, Capped: 3, Left: 1, Strobes: 1}, report)
 	require.Contains(t, report.String(), "3 numbers cut to 2147483647")
 	require.Contains(t, report.String(), "1 findings left out, they have no single address; 1 strobes left out")
 
@@ -83,7 +85,8 @@ func TestRITAFilesAreWhatSecurityOnionReads(t *testing.T) {
 	require.Equal(t, []string{"domain.example", "4324", "2147483647"}, names[1])
 
 	connections := lines(ritaLong)
-	require.Len(t, connections, 1)
+	require.Len(t, connections, 2)
+	require.True(t, strings.HasSuffix(connections[1], ",open"), connections[1])
 	parts := strings.SplitN(connections[0], ",", 5)
 	require.Equal(t, []string{"2001:db8::5", "203.0.113.7", "443:tcp:ssl+h_ttp", "86411.337", "closed"}, parts)
 
