@@ -50,7 +50,8 @@ type part struct {
 // Parts are the indicators' nonzero values before modifiers.
 func (e *entry) Parts() []part {
 	p := e.Lead.Dwell.Parts
-	all := []part{{"beacon", p.Beacon}, {"long connection", p.LongConnection}, {"strobe", p.Strobe}, {"DNS tunnel", p.DNSTunnel}}
+	all := []part{{"beacon", p.Beacon}, {"long connection", p.LongConnection}, {"strobe", p.Strobe}, {"DNS tunnel", p.DNSTunnel},
+		{"presence", p.Presence}, {"listed", p.Listed}}
 	return slices.DeleteFunc(all, func(x part) bool { return x.Value <= 0 })
 }
 
@@ -86,9 +87,6 @@ func (e *entry) Facts() []fact {
 	}
 	if s := d.DNS; s != nil {
 		l.add("DNS", "%s names in %s queries, mean length %.0f, %.1f bits a character", hunt.Count(s.Names), hunt.Count(s.Queries), s.MeanLength, s.Entropy)
-	}
-	if b := f.Beacon; b != nil && b.Score != nil && b.PValueLog != nil {
-		l.add("beacon", "score %.3f, chance 1e%.0f for one candidate", *b.Score, *b.PValueLog)
 	}
 	if b := f.Beacon; b != nil && b.RITA != nil {
 		l.add("RITA v5", "%.3f", *b.RITA)

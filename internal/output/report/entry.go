@@ -54,6 +54,7 @@ func group(findings []hunt.Finding, campaigns []hunt.Campaign) []entry {
 			if e.Campaign = known[c.ID]; e.Campaign == nil {
 				e.Campaign = &hunt.Campaign{ID: c.ID, Kind: c.Kind, Name: c.Name, HostCount: c.Hosts}
 			}
+			e.ID = c.ID[:min(len(e.ID), len(c.ID))] // commands take it for all members, as in every list
 		}
 	}
 	return out

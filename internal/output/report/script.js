@@ -1,7 +1,7 @@
 (() => {
   const at = id => document.getElementById(id), list = at("list"), ranked = [...list.children];
   const known = ranked.map(e => ({ e, sorts: e.dataset.s.split(" ").map(Number), text: "" }));
-  const open = () => { const e = at(location.hash.slice(1)); if (e && e.tagName === "DETAILS") { e.hidden = false; e.open = true; e.scrollIntoView(); } };
+  const open = () => { const e = at(location.hash.slice(1)); if (e && e.tagName === "DETAILS") { e.hidden = false; e.open = true; e.scrollIntoView(); e.firstElementChild.focus({ preventScroll: true }); } };
   let shown = known;
   function filter() {
     const words = at("q").value.toLowerCase().split(/\s+/).filter(w => w && w !== "-");
