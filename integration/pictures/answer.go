@@ -40,8 +40,11 @@ func documents(hits json.RawMessage, columns []string) ([]row, error) {
 			if values := h.Fields[c]; len(values) > 0 {
 				text = fmt.Sprint(values[0])
 			}
-			if strings.HasPrefix(c, "links.") && text != "" {
-				text = map[string]string{"links.soc_hunt": "open Hunt", "links.kibana": "open Discover"}[c]
+			if strings.HasPrefix(c, "dwell.links.") && text != "" {
+				text = map[string]string{"dwell.links.soc_hunt": "open Hunt", "dwell.links.kibana": "open Discover"}[c]
+			}
+			if at, err := time.Parse(time.RFC3339, text); err == nil {
+				text = at.UTC().Format("2 Jan, 15:04")
 			}
 			rows[i].Keys = append(rows[i].Keys, key{Text: text})
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
 	"math"
@@ -119,7 +120,7 @@ func table(p kibana.Panel, rows []row) string {
 	var b strings.Builder
 	b.WriteString("<table><thead><tr>")
 	for _, c := range lens.Columns(&p) {
-		fmt.Fprintf(&b, "<th>%s</th>", esc(c))
+		fmt.Fprintf(&b, "<th>%s</th>", esc(cmp.Or(kibana.Labels[c], c)))
 	}
 	for _, g := range p.By {
 		fmt.Fprintf(&b, "<th>%s</th>", esc(g.Label))

@@ -44,7 +44,7 @@ func TestTextOutOfDataIsHarmless(t *testing.T) {
 	}
 	found := string(draw(kibana.Panel{Kind: kibana.Found, Search: "dwell-raw", W: 24, H: 12}, []row{{Keys: []key{{Text: evil}}}}).Body)
 	require.NotContains(t, found, "<script")
-	require.Contains(t, found, "<th>dwell.links.soc_hunt</th>")
+	require.Contains(t, found, "<th>In Hunt</th>")
 }
 
 func TestScalesAreRound(t *testing.T) {

@@ -32,7 +32,7 @@ for ((h = -144; h <= 0; h += 4)); do
 done
 
 story() { $dwell findings -q --destination "$1" --limit 1 -o ndjson | grep -oE '"finding_id":"[0-9a-f]+"' | head -1 | cut -d'"' -f4; }
-$dwell triage -q "$(story api-metrics.example)" --status escalated --who ana --note "Cobalt Strike's way to sleep, case 17"
+$dwell triage -q "$(story api-metrics.example)" --status escalated --who ana --note "Cobalt Strike-like sleep and jitter, case 17"
 $dwell triage -q "$(story exfil.example)" --status escalated --who ana --note "names carry data, case 17"
 $dwell triage -q "$(story 203.0.113.65)" --status benign --who ben --note "door controller, facilities confirm"
 

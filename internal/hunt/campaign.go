@@ -1,9 +1,6 @@
 package hunt
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Campaign is what several internal hosts have in common: a destination, a name pattern, or a rare certificate or
 // fingerprint. Software fleets and outbreaks both look like this; the score says which is likelier.
@@ -55,7 +52,7 @@ type CampaignOf struct {
 }
 
 // SubjectOf groups a finding in lists: by its campaign, or by its host and destination. A destination known by name in
-// one hunt and by address in another is the same subject if the evidence names the address.
+// one hunt and by address in another is the same subject if its connections ask for the name.
 func SubjectOf(f *Finding) string {
 	d := &f.Dwell
 	if d.Campaign != nil {
@@ -66,8 +63,8 @@ func SubjectOf(f *Finding) string {
 		from += " at " + d.Sensor
 	}
 	to := f.Destination.Domain
-	if e := d.Evidence; to == "" && e != nil && len(e.Names) == 1 && f.rollUp() == "" && !f.nameless() {
-		to = e.Names[0]
+	if e := d.Evidence; to == "" && e != nil && f.rollUp() == "" {
+		to = e.Asked
 	}
 	if d.DNS != nil {
 		to = "*." + to
@@ -76,12 +73,6 @@ func SubjectOf(f *Finding) string {
 		to = SideOf(f).String()
 	}
 	return from + " > " + to
-}
-
-// nameless says that the host itself asked for no name: one that is known then is what somebody else resolved, or what a certificate claims.
-func (f *Finding) nameless() bool {
-	p := f.Dwell.Evidence.Protocol
-	return p != nil && slices.ContainsFunc(p.Oddities, func(o string) bool { return o == "no_name" || o == "bare_address" })
 }
 
 // CampaignID is the id of a campaign.

@@ -35,8 +35,8 @@ func TestEveryPanelHasData(t *testing.T) {
 				f.Beacon.Period, f.Beacon.RITA, f.Beacon.DS, f.Beacon.Duration, f.Beacon.Historical = number(300), number(0.9), number(0.8), number(0.7), number(0.6)
 				f.Beacon.Jitter = number(0.1)
 				if f.Dwell.Subject = hunt.SubjectOf(f); i == 1 {
-					f.Destination.Domain = "" // one hunt knows it by its address, which the evidence names
-					f.Dwell.Evidence.Names = []string{"cdn.example"}
+					f.Destination.Domain = "" // in one hunt it is known by its address, and asks for the name
+					f.Dwell.Evidence.Asked = "cdn.example"
 					require.Equal(t, f.Dwell.Subject, hunt.SubjectOf(f))
 					f.Destination.Domain = "cdn.example"
 				}

@@ -25,3 +25,13 @@ var Formats = func() map[string]Format {
 	}
 	return m
 }()
+
+// Labels are the headings of fields that saved searches show; Kibana shows the field's name for others.
+var Labels = map[string]string{
+	"event.severity_label": "Severity", "dwell.score": "Score", "dwell.pair": "Pair", "rule.name": "Rule", "beacon.period": "Interval",
+	"network.connections": "Connections", "dwell.reasons": "Reasons", "dwell.links.soc_hunt": "In Hunt", "dwell.links.kibana": "In Discover",
+	"dwell.window.start": "Window from", "dwell.window.end": "Window to", "message": "Alert", "source.ip": "Source", "destination.ip": "Destination",
+	"destination.port": "Port", "event.acknowledged": "Acknowledged", "event.escalated": "Escalated", "dwell.disposition": "Disposition",
+	"user.name": "By", "dwell.note": "Note", "dwell.hunt.complete": "Complete", "dwell.hunt.connections": "Connections read", "dwell.hunt.pairs": "Pairs",
+	"dwell.hunt.findings": "Findings", "dwell.hunt.gaps": "Gaps",
+}

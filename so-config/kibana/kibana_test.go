@@ -146,6 +146,15 @@ func panels(t *testing.T, o object) []lensPanel {
 	return out
 }
 
+// TestSearchesHaveHeadings: no raw field name is a heading.
+func TestSearchesHaveHeadings(t *testing.T) {
+	for _, s := range Searches() {
+		for _, c := range s.Columns {
+			require.NotEmpty(t, Labels[c], "%s: %s", s.ID, c)
+		}
+	}
+}
+
 func TestPanelsDoNotOverlap(t *testing.T) {
 	for _, d := range Dashboards() {
 		taken := map[[2]int]string{}

@@ -81,9 +81,13 @@ func (e *encoder) view() object {
 	for f, label := range map[string]string{"dwell.links.soc_hunt": "open Hunt", "dwell.links.kibana": "open Discover"} {
 		formats[f] = map[string]any{"id": "url", "params": map[string]any{"type": "a", "labelTemplate": label, "openLinkInCurrentTab": false}}
 	}
+	labels := map[string]any{}
+	for f, label := range Labels {
+		labels[f] = map[string]string{"customLabel": label}
+	}
 	return object{ID: DataView, Type: "index-pattern", CoreVersion: coreVersion, TypeVersion: viewVersion, References: []reference{}, Attributes: map[string]any{
 		"title": Pattern, "name": "dwell", "timeFieldName": "@timestamp", "fieldFormatMap": e.text(formats),
-		"fieldAttrs": "{}", "fields": "[]", "sourceFilters": "[]", "typeMeta": "{}", "runtimeFieldMap": "{}",
+		"fieldAttrs": e.text(labels), "fields": "[]", "sourceFilters": "[]", "typeMeta": "{}", "runtimeFieldMap": "{}",
 		"allowNoIndex": true, // the view must load even before dwell is installed
 	}}
 }

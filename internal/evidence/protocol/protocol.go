@@ -123,10 +123,16 @@ func (v *view) tell() {
 			}
 		}
 	}
-	for _, list := range [][]hunt.Counted{v.TLS.Names, v.HTTP.Hosts, v.Names} {
+	for _, list := range [][]hunt.Counted{v.TLS.Names, v.HTTP.Hosts} {
 		for _, n := range list {
 			add(n.Value)
 		}
+	}
+	if len(e.Names) == 1 {
+		e.Asked = e.Names[0]
+	}
+	for _, n := range v.Names {
+		add(n.Value)
 	}
 	for _, c := range v.TLS.Certificates {
 		add(strings.ToLower(commonName(c.Subject)))
