@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -82,7 +84,7 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	if f.format == "json" {
 		err = output.Encoder(a.Out).Encode(page)
 	} else {
-		err = (&hostPainter{painter: painter{w: a.Out, terminal: a.Width}, page: page}).draw()
+		err = (&hostPainter{painter: painter{w: a.Out, terminal: a.Width}, page: page, least: settings.Hunt.MinScore}).draw()
 	}
 	if err != nil {
 		return fmt.Errorf("print the page: %w", err)
@@ -176,7 +178,7 @@ func (a *app) storedPairs(ctx context.Context, settings *config.Loaded, req hunt
 
 func span(s *hunt.TimeSpan) string {
 	if s.Start.IsZero() {
-		return "the logs given"
+		return "all of the logs"
 	}
 	return hunt.Window{Start: s.Start.Time, End: s.End.Time}.String()
 }
@@ -185,6 +187,8 @@ func span(s *hunt.TimeSpan) string {
 type hostPainter struct {
 	painter
 	page *host.Page
+	// least is the score from which a destination is printed.
+	least float64
 }
 
 func (d *hostPainter) draw() error {
@@ -277,8 +281,16 @@ const shownPairs = 15
 
 func (d *hostPainter) pairs() {
 	p := d.page
-	d.head(fmt.Sprintf("external destinations (%s suspicious)", hunt.Count(len(p.Pairs))))
-	for i := range p.Pairs[:min(len(p.Pairs), shownPairs)] {
+	strong := 0
+	for strong < len(p.Pairs) && p.Pairs[strong].Dwell.Score >= d.least { // they are in order
+		strong++
+	}
+	weaker := ""
+	if n := len(p.Pairs) - strong; n > 0 {
+		weaker = fmt.Sprintf("; %s below --min-score %.2f", hunt.Count(n), d.least)
+	}
+	d.head(fmt.Sprintf("external destinations (%s suspicious%s)", hunt.Count(strong), weaker))
+	for i := range p.Pairs[:min(strong, shownPairs)] {
 		f := &p.Pairs[i]
 		d.text(18, "  %.3f %-8s  %s%s", f.Dwell.Score, f.Dwell.Severity, f.Dwell.Pair, decidedOf(&f.Finding))
 		if len(f.Dwell.Reasons) > 0 {
@@ -294,7 +306,7 @@ func (d *hostPainter) pairs() {
 			d.text(18, "                  %s: %s", others(n), some(f.Neighbours))
 		}
 	}
-	if more := len(p.Pairs) - shownPairs; more > 0 {
+	if more := strong - shownPairs; more > 0 {
 		d.line("  and %s more (-o json)", hunt.Count(more))
 	}
 }
@@ -337,7 +349,7 @@ const shownPorts = 12
 func (d *hostPainter) inside() {
 	p := d.page
 	title := fmt.Sprintf("internal connections (%s)", hunt.Count(p.InsideConnections))
-	if p.FirstContact != nil {
+	if p.FirstContact != nil && slices.ContainsFunc(p.Inside, func(s host.Port) bool { return s.New > 0 }) {
 		title += fmt.Sprintf("; new since the first connection of the strongest finding, %s", p.FirstContact.Format(time.RFC3339))
 	}
 	d.head(title)
@@ -346,7 +358,8 @@ func (d *hostPainter) inside() {
 	}
 	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
 		s := &p.Inside[i]
-		text := fmt.Sprintf("  %-10s %7s connections to %s", s.Port, hunt.Count(s.Connections), hunt.Many(len(s.Machines), "host"))
+		_, connections, _ := strings.Cut(hunt.Many(s.Connections, "connection"), " ")
+		text := fmt.Sprintf("  %-10s %7s %s to %s", s.Port, hunt.Count(s.Connections), connections, hunt.Many(len(s.Machines), "host"))
 		if s.New > 0 {
 			text += fmt.Sprintf(", %s NEW:", hunt.Count(s.New))
 		} else {

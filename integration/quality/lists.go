@@ -116,11 +116,12 @@ func strongest(f *hunt.Finding) float64 {
 	return math.Round(100*max(p.Beacon, p.LongConnection, p.Strobe, p.DNSTunnel, p.Presence, p.Listed)) / 100
 }
 
-// has says whether a finding has all the evidence of another, an indicator that is at least as strong, and no better explanation.
+// has says whether a finding has all the evidence of another, an indicator that is at least as strong, an answer where that has one, and no better
+// explanation.
 func has(f, other *hunt.Finding) bool {
 	explained := []string{"", "none", "weak", "strong"}
 	mine := evidence(f)
-	return strongest(f) >= strongest(other) && slices.Index(explained, f.Dwell.Explained) <= slices.Index(explained, other.Dwell.Explained) &&
+	return strongest(f) >= strongest(other) && (f.Server.Bytes > 0 || other.Server.Bytes == 0) && slices.Index(explained, f.Dwell.Explained) <= slices.Index(explained, other.Dwell.Explained) &&
 		!slices.ContainsFunc(evidence(other), func(e string) bool { return !slices.Contains(mine, e) })
 }
 

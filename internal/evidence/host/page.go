@@ -34,6 +34,8 @@ type Page struct {
 	Pairs      []Pair      `json:"pairs"`
 	// FirstContact is the first connection in the window to the strongest pair's destination.
 	FirstContact *hunt.Time `json:"first_contact,omitempty"`
+	// early says that too little was read before it to know what is new.
+	early bool
 	// Inside are internal destinations by port, those with most new hosts first.
 	Inside            []Port   `json:"inside"`
 	InsideConnections int64    `json:"inside_connections"`
@@ -173,7 +175,8 @@ func (p *Page) contact(c *hunt.Contacts) {
 	}
 	p.FirstContact = &first
 	if p.FirstSeen != nil && first.Sub(p.FirstSeen.Time) < settled {
-		p.Notes = append(p.Notes, "little of the window lies before the first contact, so that \"new\" says little: look further back (--from)")
+		p.early = true
+		p.Notes = append(p.Notes, fmt.Sprintf("the first contact, %s, comes less than %s after the host is first seen, so it is not known which internal connections are new: look further back (--since, --from)", first.Format(time.RFC3339), hunt.Seconds(settled.Seconds())))
 	}
 }
 
@@ -191,7 +194,7 @@ func (p *Page) inside(c *hunt.Contacts) {
 			p.Inside = append(p.Inside, Port{Port: name})
 		}
 		port := &p.Inside[n]
-		m := Machine{IP: i.IP, Connections: i.Connections, First: hunt.At(i.First), New: p.FirstContact != nil && i.First > p.FirstContact.UnixMilli()}
+		m := Machine{IP: i.IP, Connections: i.Connections, First: hunt.At(i.First), New: p.FirstContact != nil && !p.early && i.First > p.FirstContact.UnixMilli()}
 		port.Machines = append(port.Machines, m)
 		port.Connections += i.Connections
 		listed += i.Connections
