@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -167,7 +166,7 @@ func drawWho(w io.Writer, page *who.Page, width int) error {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
 		for j, text := range r {
-			widths[j] = max(widths[j], utf8.RuneCountInString(text))
+			widths[j] = max(widths[j], output.Columns(text))
 		}
 	}
 	total := 0
@@ -178,12 +177,12 @@ func drawWho(w io.Writer, page *who.Page, width int) error {
 	for i, r := range rows {
 		var b strings.Builder
 		more := ""
-		if n := utf8.RuneCountInString(r[0]); n > widths[0] {
+		if n := output.Columns(r[0]); n > widths[0] {
 			more = strings.TrimSpace(strings.TrimPrefix(r[0], page.Hosts[i-1].IP.String()))
 			r[0] = page.Hosts[i-1].IP.String()
 		}
 		for j, text := range r {
-			pad := strings.Repeat(" ", max(0, widths[j]-utf8.RuneCountInString(text)))
+			pad := strings.Repeat(" ", max(0, widths[j]-output.Columns(text)))
 			if right[j] {
 				text = pad + text
 			} else {

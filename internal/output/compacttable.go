@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"dwell/internal/hunt"
 )
@@ -43,7 +42,7 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 			if rows[i][j] = Clean(c.value(&findings[i])); c.head == "#" {
 				rows[i][j] = fmt.Sprint(i + 1)
 			}
-			widths[j] = max(widths[j], utf8.RuneCountInString(rows[i][j]))
+			widths[j] = max(widths[j], Columns(rows[i][j]))
 		}
 	}
 	const most = 12
@@ -76,7 +75,7 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 		f := &findings[i]
 		var whole []string
 		for j, c := range cols {
-			if utf8.RuneCountInString(rows[i][j]) > widths[j] {
+			if Columns(rows[i][j]) > widths[j] {
 				whole = append(whole, rows[i][j])
 				rows[i][j] = c.shorten(rows[i][j], widths[j])
 			}
@@ -116,8 +115,9 @@ func Chopped(text string, room int) string {
 	for i, w := range words {
 		r := []rune(w)
 		var pieces []string
-		for ; len(r) > room; r = r[room:] {
-			pieces = append(pieces, string(r[:room]))
+		for n := fitting(r, room); n > 0 && n < len(r); n = fitting(r, room) {
+			pieces = append(pieces, string(r[:n]))
+			r = r[n:]
 		}
 		words[i] = strings.Join(append(pieces, string(r)), " ")
 	}
@@ -136,9 +136,14 @@ type lineColumn struct {
 func (c *lineColumn) shorten(s string, n int) string {
 	r := []rune(s)
 	if c.tail {
-		return "…" + string(r[len(r)-n+1:])
+		slices.Reverse(r)
 	}
-	return string(r[:n-1]) + "…"
+	r = r[:fitting(r, n-1)]
+	if c.tail {
+		slices.Reverse(r)
+		return "…" + string(r)
+	}
+	return string(r) + "…"
 }
 
 func lineColumns(width int, groups map[string]Group) []lineColumn {
@@ -176,7 +181,7 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 func layOut(row []string, cols []lineColumn, widths []int) string {
 	var b strings.Builder
 	for j, text := range row {
-		pad := strings.Repeat(" ", max(widths[j]-utf8.RuneCountInString(text), 0))
+		pad := strings.Repeat(" ", max(widths[j]-Columns(text), 0))
 		if j > 0 {
 			b.WriteString("  ")
 		}

@@ -111,6 +111,40 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	require.Contains(t, printed(t, Options{Format: Wide, Width: 80}, f), f.Dwell.Reasons[0], "wide cuts nothing")
 }
 
+// TestOddRowsFitTheTerminal: wide characters take two columns, and long addresses, names and numbers push nothing out of its column; what decides
+// stands whole on the entry's lines.
+func TestOddRowsFitTheTerminal(t *testing.T) {
+	six := sample("")
+	six.Source.IP = netip.MustParseAddr("2001:db8:aaaa:bbbb:cccc:dddd:eeee:1111")
+	six.Destination.IP = netip.MustParseAddr("2001:db8:ffff:eeee:dddd:cccc:bbbb:2222")
+	wide := sample("中文域名中文域名中文域名.example")
+	wide.Dwell.FindingID = "s2"
+	wide.Dwell.Evidence = &hunt.Evidence{Host: &hunt.HostEvidence{Names: []string{"財務部的筆記型電腦"}, Users: []string{"élise"}}}
+	many := sample(strings.Repeat("a", 63) + "." + strings.Repeat("b", 63) + ".example")
+	many.Dwell.FindingID = "s3"
+	many.Network.Connections, many.Dwell.Indicators = 1_234_567_890, []string{"strobe"}
+	many.Event.End = hunt.Time{Time: many.Event.Start.Add(400 * 24 * time.Hour)}
+	for _, width := range []int{80, 120, 200} {
+		text := printed(t, Options{Format: Table, Width: width}, six, wide, many)
+		lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+		for _, l := range lines {
+			require.LessOrEqual(t, Columns(l), width, l)
+		}
+		at := strings.Index(lines[0], "DESTINATION")
+		for _, l := range lines[1:] {
+			if strings.Contains(l, "high  ") {
+				r := []rune(l)
+				require.Equal(t, " ", string(r[fitting(r, at)-1]), "columns line up: %q", l)
+				require.NotEqual(t, " ", string(r[fitting(r, at)]), "columns line up: %q", l)
+			}
+		}
+		whole := strings.Join(strings.Fields(text), "")
+		for _, want := range []string{six.Source.IP.String(), "[" + six.Destination.IP.String() + "]:443", "\u8ca1\u52d9\u90e8\u7684\u7b46\u8a18\u578b\u96fb\u8166", many.Destination.Domain + ":443", "1,234,567,890x"} {
+			require.Contains(t, whole, want, "at %d: %s", width, text)
+		}
+	}
+}
+
 // A campaign is one entry of the table.
 func TestACampaignIsOneEntry(t *testing.T) {
 	c := &hunt.CampaignOf{ID: "cccccccccccc", Kind: "domain", Name: "cdn.example", Hosts: 37}

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"dwell/internal/hunt"
 )
@@ -59,12 +58,12 @@ func writeWide(w io.Writer, findings []hunt.Finding, o Options) error {
 	widths := make([]int, len(cols))
 	head := make([]string, len(cols))
 	for i, c := range cols {
-		head[i], widths[i] = c.head, utf8.RuneCountInString(c.head)
+		head[i], widths[i] = c.head, Columns(c.head)
 		for _, r := range rows {
 			if c.count {
 				r[i] = withCommas(r[i])
 			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(r[i]))
+			widths[i] = max(widths[i], Columns(r[i]))
 		}
 	}
 	b := bufio.NewWriter(w)
@@ -121,7 +120,7 @@ func line(r []string, cols []column, widths []int) string {
 		if i > 0 {
 			b.WriteString("  ")
 		}
-		pad := strings.Repeat(" ", max(widths[i]-utf8.RuneCountInString(text), 0))
+		pad := strings.Repeat(" ", max(widths[i]-Columns(text), 0))
 		if cols[i].right {
 			b.WriteString(pad + text)
 		} else {
