@@ -97,7 +97,7 @@ func (sc *Scorer) smooth(values []int64, doubt float64) bool {
 	}
 	sc.shape = x
 	best := doubt + max(sc.timerFit(x, false), sc.pausedFit(x), sc.logNormalFit(x), sc.gammaFit(x))
-	return best > sc.timerFit(x, true) && best > sc.beatFit(x, best) && best > sc.missedFit(x)
+	return best > sc.timerFit(x, true) && best > sc.beatFit(x, best) && best > sc.missedFit(x, best)
 }
 
 // mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
@@ -260,6 +260,7 @@ func windowsSearch(x, strays []float64, widest, enough float64) (best float64, f
 	best = math.Inf(-1)
 	first = [2]int{0, n}
 	for count := 1; count <= maxModes && best < enough; count++ {
+		before := windowsPlaced(x, strays, windows[:count-1])
 		found := [2]int{}
 		gain := math.Inf(-1)
 		step := max(1, float64(n)/shapeEdges)
@@ -270,8 +271,7 @@ func windowsSearch(x, strays []float64, widest, enough float64) (best float64, f
 					break
 				}
 				if b-a >= 3 && apart(windows[:count-1], a, b) {
-					windows[count-1] = [2]int{a, b}
-					if g := windowsFit(x, strays, windows[:count]); g > gain {
+					if g := before.with(x, strays, a, b).fit(); g > gain {
 						gain, found = g, [2]int{a, b}
 					}
 				}
@@ -294,8 +294,8 @@ func windowsSearch(x, strays []float64, widest, enough float64) (best float64, f
 
 // missedFit fits beats of even jitter of which some are missing: k periods at a time, their jitters summed. Even jitter has
 // sharp edges: the lower is about the shortest gap, the upper is tried at some ratios; what lies beyond tells how
-// many are missing.
-func (sc *Scorer) missedFit(x []float64) float64 {
+// many are missing. It ends where that is enough.
+func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 	best := math.Inf(-1)
 	n := len(x)
 	for i, at := range [...]int{0, n / 50, n / 20} {
@@ -319,7 +319,9 @@ func (sc *Scorer) missedFit(x []float64) float64 {
 		of, most := 0.0, math.Inf(-1)
 		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3, 4, 6, 10, 19} {
 			if l := fit(ratio); l > most {
-				of, most = ratio, l
+				if of, most = ratio, l; most >= enough {
+					return most
+				}
 			}
 		}
 		if most > math.Inf(-1) {
@@ -359,17 +361,26 @@ func apart(windows [][2]int, a, b int) bool {
 	return true
 }
 
-// windowsFit is the log-likelihood of even density within windows (from, to: indices), strays elsewhere.
-func windowsFit(x, strays []float64, windows [][2]int) float64 {
-	n := float64(len(x))
-	sum, outside, kept := 0.0, strays[len(x)], n
+// placed are windows of even density with strays outside: sums over what lies within, and how many values are left.
+type placed struct{ sum, outside, kept, n float64 }
+
+func windowsPlaced(x, strays []float64, windows [][2]int) placed {
+	p := placed{outside: strays[len(x)], kept: float64(len(x)), n: float64(len(x))}
 	for _, w := range windows {
-		k := float64(w[1] - w[0])
-		low, high := x[w[0]], x[w[1]-1]
-		width := max((high-low)*(k+1)/(k-1), 0.01*high, 0.05)
-		sum += k * math.Log(k/n/width)
-		outside -= strays[w[1]] - strays[w[0]]
-		kept -= k
+		p = p.with(x, strays, w[0], w[1])
 	}
-	return sum + outside + kept*math.Log(max(kept, 0.5)/n)
+	return p
 }
+
+// with places one more window, from a to b (indices).
+func (p placed) with(x, strays []float64, a, b int) placed {
+	k, low, high := float64(b-a), x[a], x[b-1]
+	width := max((high-low)*(k+1)/(k-1), 0.01*high, 0.05)
+	p.sum += k * math.Log(k/p.n/width)
+	p.outside -= strays[b] - strays[a]
+	p.kept -= k
+	return p
+}
+
+// fit is the log-likelihood.
+func (p placed) fit() float64 { return p.sum + p.outside + p.kept*math.Log(max(p.kept, 0.5)/p.n) }

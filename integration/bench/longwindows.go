@@ -162,7 +162,7 @@ func (t traffic) records(d, number int, visit func(i int, c *hunt.Connection)) {
 			u := r.Float64()
 			pair = uint32(u * u * u * float64(pool))
 		}
-		mixed := pair * 0x9E3779B1
+		mixed := scramble(pair)
 		host := int(mixed>>8) % hosts
 		c := hunt.Connection{Start: begins + int64(i)*86_400_000/int64(t.n), Count: 1,
 			Src: netip.AddrFrom4([4]byte{10, byte(host >> 16), byte(host >> 8), byte(host)}), Dst: netip.AddrFrom4([4]byte{20 + byte(mixed>>24)%60, byte(mixed >> 16), byte(mixed >> 8), byte(mixed)}),

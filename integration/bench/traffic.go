@@ -17,7 +17,7 @@ const (
 	// chunk is how many connections are generated at a time, with one seed per chunk.
 	chunk = 5000
 	// made is raised when the traffic changes, so that existing indices are filled again.
-	made = 2
+	made = 3
 )
 
 // traffic is a day of n connections in order of time. Six in ten are a pair's only one, one in ten belongs to a pair
@@ -54,7 +54,7 @@ func (t traffic) each(number int, visit func(i int, c *connection)) {
 			u := r.Float64()
 			pair = uint32(u * u * u * float64(pool))
 		}
-		mixed := pair * 0x9E3779B1
+		mixed := scramble(pair)
 		host := int(mixed>>8) % hosts
 		c := connection{
 			ms:      day.UnixMilli() + int64(i)*86_400_000/int64(t.n),
@@ -199,3 +199,11 @@ func (t traffic) json(b []byte, number int) []byte {
 func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f', 6, 64) }
 
 func (t traffic) chunks() int { return (t.n + chunk - 1) / chunk }
+
+// scramble spreads numbers of pairs over hosts and addresses (Murmur3's last step). A product alone would give each host
+// connections at nearly equal intervals, since numbers of pairs grow with time.
+func scramble(pair uint32) uint32 {
+	pair = (pair ^ pair>>16) * 0x85ebca6b
+	pair = (pair ^ pair>>13) * 0xc2b2ae35
+	return pair ^ pair>>16
+}

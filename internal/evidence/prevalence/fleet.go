@@ -20,9 +20,9 @@ const (
 	fleetHosts = 3
 	// fleetMultiple times as long as another's a period may be.
 	fleetMultiple = 3
-	// fleetCounted hosts with the same rhythm are enough to count. Each host of a fleet is compared with the others, so
-	// counting all of a very large one would cost the square of its size.
-	fleetCounted = 1000
+	// fleetCounted hosts with the same rhythm are enough to count, and so many are compared. Each host of a fleet is compared with the
+	// others, so all of a very large one would cost the square of its size.
+	fleetCounted, fleetCompared = 300, 2000
 )
 
 // rhythm is how a host calls a destination.
@@ -87,7 +87,8 @@ func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 	}
 	own := rhythmOf(c)
 	same, sized := map[netip.Addr]struct{}{c.Src: {}}, 0
-	for _, r := range p.rhythms[at] {
+	all := p.rhythms[at]
+	for _, r := range all[:min(len(all), fleetCompared)] {
 		if len(same) == fleetCounted {
 			break
 		}

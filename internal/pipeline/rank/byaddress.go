@@ -17,6 +17,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	delete(s.byName, src)
 	s.mu.Unlock()
 	var keys []*key
+	var paced []netip.Addr
 	var pair pairs.Pair
 	host := source{src: src}
 	for i := range of.Len() {
@@ -25,7 +26,9 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 		p.counts.Connections += n
 		p.counts.Pairs += min(n, 1)
 		found := p.address(&pair)
-		if n >= material.Fewest && !slices.ContainsFunc(found, (*key).paced) {
+		if slices.ContainsFunc(found, (*key).paced) {
+			paced = append(paced, pair.Dst)
+		} else if n >= material.Fewest {
 			host.note(active, s.alone.address(pair.Dst))
 		}
 		keys = append(keys, found...)
@@ -33,7 +36,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	}
 	s.scatter(src, of)
 	keys = append(keys, s.networks(p, src, of)...)
-	keys = append(keys, s.unshared(p, src, of)...)
+	keys = append(keys, s.unshared(p, src, of, paced)...)
 	host.keys = append(keys, named...)
 	s.mu.Lock()
 	s.found = append(s.found, host)

@@ -23,7 +23,7 @@ type asked struct {
 	queries *pairs.Queries
 	// contacted says that anybody connected to an address in the answers; visits is how many connections the client itself
 	// made there, or to names below the domain.
-	contacted bool
+	contacted atomic.Bool
 	visits    atomic.Int64
 	// clients is how many ask for the domain.
 	clients int
@@ -101,15 +101,15 @@ func (s *search) queries(p *prober) {
 
 // contacted notes that a source made so many connections to an address.
 func (s *search) contacted(src, dst netip.Addr, connections int64) {
+	of := s.dns.answers[dst]
+	if len(of) == 0 { // nobody was given the address, this client neither
+		return
+	}
+	for _, a := range of {
+		a.contacted.Store(true)
+	}
 	for _, a := range s.dns.visited[clientOf{client: src, addr: dst}] {
 		a.visits.Add(connections)
-	}
-	if of := s.dns.answers[dst]; len(of) > 0 {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for _, a := range of {
-			a.contacted = true
-		}
 	}
 }
 
@@ -185,7 +185,7 @@ func (s *search) querySubjects(tested int) []*evidence.Subject {
 		if len(q.Names) >= material.TunnelFloor {
 			d := scoring.DNSNames{Domain: q.Domain, Names: q.Texts(), Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
 			if len(q.Addresses) > 0 {
-				d.Contacted = &a.contacted
+				d.Contacted = ptr(a.contacted.Load())
 			}
 			a.tunnel = scoring.ScoreDNSTunnel(d)
 		}
