@@ -1,4 +1,5 @@
-// Package docs_test holds the documents to what is there: pages that are named exist, and the list of packages is that of the directories.
+// Package docs_test keeps the documents true: pages that are named exist, and the list of packages matches the
+// directories.
 package docs_test
 
 import (
@@ -20,7 +21,7 @@ import (
 
 var update = flag.Bool("update", false, "write the list of packages anew")
 
-// each calls do for every file of the repository that has one of the endings, by its path from the top.
+// each calls do for every file of the repository with one of the suffixes, by its path from the top.
 func each(t *testing.T, endings []string, do func(name, text string)) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
@@ -39,10 +40,10 @@ func each(t *testing.T, endings []string, do func(name, text string)) {
 	}))
 }
 
-// TestPagesThatAreNamedExist: a reason that stands on a page nobody has is no reason.
+// A reference to a page that does not exist explains nothing.
 func TestPagesThatAreNamedExist(t *testing.T) {
 	page := regexp.MustCompile(`[A-Za-z0-9_./-]+\.md\b`)
-	// Names that tests and installed files use, and pages of others.
+	// Names in tests and installed files, and pages of other projects.
 	others := []string{"notes.md", "../shared/", "dwell-files/", "out/", "/usr/share/doc/"}
 	each(t, []string{".go", ".md", ".sh", ".yaml", ".service", ".sls"}, func(name, text string) {
 		for _, named := range page.FindAllString(text, -1) {
@@ -58,7 +59,7 @@ func TestPagesThatAreNamedExist(t *testing.T) {
 	})
 }
 
-// TestSectionsThatAreCitedExist: "docs/facts/rita.md, 1.8" is the heading "1.8" of that page.
+// "docs/facts/rita.md, 1.8" refers to the heading "1.8" of that page.
 func TestSectionsThatAreCitedExist(t *testing.T) {
 	cite := regexp.MustCompile(`docs/facts/([a-z-]+\.md),? \(?([0-9]+(?:\.[0-9]+)?)`)
 	each(t, []string{".go", ".md"}, func(name, text string) {
@@ -70,7 +71,7 @@ func TestSectionsThatAreCitedExist(t *testing.T) {
 	})
 }
 
-// TestMessagesOfOperations: the troubleshooting table quotes messages that the program really prints.
+// The troubleshooting table quotes messages that the program prints.
 func TestMessagesOfOperations(t *testing.T) {
 	page, err := os.ReadFile("operations.md")
 	require.NoError(t, err)
@@ -90,7 +91,7 @@ func TestMessagesOfOperations(t *testing.T) {
 	}
 }
 
-// TestPackageListIsUpToDate holds docs/design.md to the directories and to what their packages say of themselves.
+// docs/design.md lists the directories with the first sentence of each package; -update writes it.
 func TestPackageListIsUpToDate(t *testing.T) {
 	const begin, end = "<!-- packages: begin -->\n", "<!-- packages: end -->"
 	text, err := os.ReadFile("design.md")

@@ -20,7 +20,7 @@ type unwanted struct {
 	instead    string
 }
 
-// TestWords holds the strings of the program and the pages to docs/words.md.
+// The program's strings and the pages follow docs/words.md.
 func TestWords(t *testing.T) {
 	words := wordsNotUsed(t)
 	check := func(name string, line int, text string) {
@@ -42,7 +42,7 @@ func TestWords(t *testing.T) {
 			if !ok || l.Kind != token.STRING {
 				return true
 			}
-			// Only sentences are for people: a string without a space is a name of a field, a file or a log.
+			// Only sentences are for readers: a string without a space names a field, a file or a log.
 			if s, err := strconv.Unquote(l.Value); err == nil && strings.Contains(s, " ") {
 				check(name, files.Position(l.Pos()).Line, s)
 			}
