@@ -117,12 +117,21 @@ func TestSTIX(t *testing.T) {
 			require.Equal(t, []string{"based-on", "indicator", "observed-data"}, []string{o["relationship_type"].(string), kind[o["source_ref"].(string)], kind[o["target_ref"].(string)]})
 		}
 	}
-	require.Equal(t, map[string]int{"identity": 1, "ipv4-addr": 4, "ipv6-addr": 1, "domain-name": 2, "network-traffic": 5, "observed-data": 6, "indicator": 5, "sighting": 5,
-		"relationship": 5, "grouping": 1}, count, "the hostile name is no observable, and has no indicator")
+	require.Equal(t, map[string]int{"identity": 1, "ipv4-addr": 4, "ipv6-addr": 1, "domain-name": 2, "network-traffic": 5, "observed-data": 6, "indicator": 4, "sighting": 4,
+		"relationship": 4, "grouping": 1}, count, "the hostile name is no observable, and has no indicator, nor has a known service's address")
 	require.Contains(t, text, `[domain-name:value = 'tunnel.example' OR domain-name:value LIKE '%.tunnel.example']`)
 	require.Contains(t, text, `[ipv4-addr:value ISSUBSET '198.51.100.0/24']`)
 	// The standard defines an address's id; this one was computed with Python's uuid5 of {"value":"203.0.113.7"}.
 	require.Contains(t, text, "ipv4-addr--9ddd739e-87b1-587d-83f2-62ef1130af2f")
+}
+
+func TestSTIXOfOpenConnections(t *testing.T) {
+	f := sample("")
+	require.Regexp(t, `"is_active": false`, printed(t, Options{Format: STIX}, f))
+	f.Dwell.Connection.Open = &hunt.StillOpen{Connections: 1}
+	text := printed(t, Options{Format: STIX}, f)
+	require.Regexp(t, `"is_active": true`, text)
+	require.NotContains(t, text, `"end":`)
 }
 
 func TestMISP(t *testing.T) {

@@ -147,7 +147,11 @@ func (b *bundle) finding(f *hunt.Finding) (refs []string) {
 		if f.Destination.Port > 0 && f.Network.Transport != "icmp" {
 			by["dst_port"] = f.Destination.Port
 		}
-		refs = append(refs, b.observable("network-traffic", by, stix{"end": end, "is_active": false, "src_byte_count": max(f.Client.Bytes, 0), "dst_byte_count": max(f.Server.Bytes, 0)}))
+		more := stix{"is_active": f.Dwell.Connection.Open != nil, "src_byte_count": max(f.Client.Bytes, 0), "dst_byte_count": max(f.Server.Bytes, 0)}
+		if f.Dwell.Connection.Open == nil { // active traffic must not have an end (STIX 2.1, 6.12)
+			more["end"] = end
+		}
+		refs = append(refs, b.observable("network-traffic", by, more))
 	}
 	if len(refs) == 0 {
 		return nil
@@ -204,7 +208,8 @@ func protocols(f *hunt.Finding) []string {
 	return out
 }
 
-// pattern is the finding in STIX's patterning language; empty if there is nothing to match.
+// pattern is the finding in STIX's patterning language; empty if there is nothing to match. A known service's addresses
+// are left out, because a match would be about its other customers.
 func pattern(o *observables) string {
 	var parts []string
 	is := func(object, op, value string) {
@@ -217,10 +222,13 @@ func pattern(o *observables) string {
 		is("domain-name:value", "=", n)
 		is("domain-name:value", "LIKE", "%."+strings.ReplaceAll(n, "_", `\_`))
 	}
-	for _, p := range o.Networks {
-		is(addressOf(p.Addr()), "ISSUBSET", p.String())
-	}
-	if len(o.Networks) == 0 {
+	switch {
+	case o.Shared != "":
+	case len(o.Networks) > 0:
+		for _, p := range o.Networks {
+			is(addressOf(p.Addr()), "ISSUBSET", p.String())
+		}
+	default:
 		for _, a := range o.Addresses {
 			is(addressOf(a), "=", a.String())
 		}
