@@ -11,8 +11,16 @@ type Past struct {
 	Last  time.Time
 }
 
-// Add adds a later attempt by its document.
-func (p *Past) Add(d *Document) { p.Try(d.Settled(), d.Event.Ingested.Time) }
+// early is how long before its window's end a hunt may be made by this host's clock and be made after it by the cluster's.
+const early = 5 * time.Minute
+
+// Add adds a later attempt by its document. One made before its window was over counts for nothing: it has not seen the rest.
+func (p *Past) Add(d *Document) {
+	if d.Event.Ingested.Before(d.Dwell.Window.End.Add(-early)) {
+		return
+	}
+	p.Try(d.Settled(), d.Event.Ingested.Time)
+}
 
 // Try adds a later attempt; done reports whether it settled the hunt.
 func (p *Past) Try(done bool, at time.Time) {

@@ -326,7 +326,11 @@ func (r *Runner) merge(ends []time.Time, past map[time.Time]hunt.Past) {
 		if t == nil {
 			t = &tried{}
 		}
-		if p := past[e]; !t.past.Done && (p.Done || p.Tries > t.past.Tries) {
+		p := past[e]
+		if now := time.Now(); p.Last.After(now) { // by a clock that was ahead: the pause would last as long as it was
+			p.Last = now
+		}
+		if !t.past.Done && (p.Done || p.Tries > t.past.Tries) {
 			t.past, t.next = p, due(&p)
 			if p.Done {
 				t.failed, t.err = 0, nil

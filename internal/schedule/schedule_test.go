@@ -304,6 +304,19 @@ func TestIncompleteWindowsAreTriedAgain(t *testing.T) {
 	})
 }
 
+// An attempt that was stored by a clock a day ahead is waited for as if it was made now.
+func TestAttemptsOfTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJob()
+		end := time.Now().UTC().Add(-time.Hour)
+		j.past[end] = hunt.Past{Tries: 1, Last: time.Now().Add(24 * time.Hour)}
+		s := serve(t, j, "1h")
+		time.Sleep(7 * time.Minute)
+		s.stop()
+		require.Contains(t, j.forget(), end.Format("02T15"))
+	})
+}
+
 // A failing window does not block others, and is hunted as soon as possible.
 func TestAFailingWindowBlocksNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

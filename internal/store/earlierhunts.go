@@ -17,7 +17,7 @@ func (s *Store) Past(ctx context.Context, ids []string) (map[string]hunt.Past, e
 	out := map[string]hunt.Past{}
 	for some := range slices.Chunk(ids, maxHunts) {
 		q := search{op: "look which windows were hunted", index: soconfig.HuntStream,
-			source: []string{"dwell.hunt_id", "dwell.hunt.complete", "dwell.hunt.connections", "event.ingested"},
+			source: []string{"dwell.hunt_id", "dwell.hunt.complete", "dwell.hunt.connections", "dwell.window.end", "event.ingested"},
 			filter: []any{map[string]any{"terms": map[string]any{"dwell.hunt_id": some}}},
 			sort:   []any{ascending("event.ingested"), ascending("dwell.hunt_id"), ascending("dwell.revision")}}
 		err := s.pages(ctx, q, func(h hit) (bool, error) {

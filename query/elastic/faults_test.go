@@ -304,7 +304,33 @@ func TestLateDocuments(t *testing.T) {
 		same(t, want, got.conns)
 		complete(t, r)
 		require.Contains(t, notes(r), "1 more connections of the window arrived while it was read")
+
+		// Much that arrives meanwhile is a window that was not over.
+		many := make([]record, 200)
+		for i := range many {
+			many[i] = first
+			many[i].SrcPort, many[i].Start = uint16(20_000+i), first.Start+int64(i%2)
+		}
+		once = sync.Once{}
+		r, err = l.source(t, c.Client, Options{SliceDocs: 100, Concurrency: 1}).Read(t.Context(), l.req, func([]hunt.Connection) error {
+			once.Do(func() { c.load(t, l.index, many) })
+			return nil
+		})
+		require.NoError(t, err)
+		require.NotEmpty(t, r.Gaps)
+		require.Contains(t, r.Gaps[0].What, "more connections of the window arrived while it was read")
 	})
+}
+
+// A window that is not over by the cluster's clock is incomplete.
+func TestWindowNotOver(t *testing.T) {
+	c := shared(t, testnode.Line8)
+	l := c.loaded(t, 19, 200)
+	l.req.To = time.Now().UTC().Add(time.Hour)
+	r, err := l.source(t, c.Client, Options{}).Read(t.Context(), l.req, new(collector).emit)
+	require.NoError(t, err)
+	require.Len(t, r.Gaps, 1)
+	require.Contains(t, r.Gaps[0].What, "the window is not over")
 }
 
 // One record never spoils the rest: a hostile value in each field read, among valid connections.

@@ -136,6 +136,10 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 	if err := r.closed(ctx); err != nil {
 		return err
 	}
+	if end := r.window.End; end.After(now) && !r.req.OnlyEarlier {
+		r.gaps = append(r.gaps, hunt.Note{What: fmt.Sprintf("the window is not over: it ends %s and the cluster's clock shows %s", stamp(end.UnixMilli()), stamp(now.UnixMilli())),
+			Where: join(r.place.told), Hint: "hunt it again when it is over, or choose an earlier --to"})
+	}
 	some, err := r.all(ctx)
 	if err != nil {
 		return err

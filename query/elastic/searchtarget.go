@@ -146,7 +146,7 @@ func nowhere(names []string, brief bool) es.SearchRequest {
 }
 
 func passes(err error) bool {
-	return es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.Unreachable, es.NotElasticsearch)
+	return es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.TooBig, es.Unreachable, es.NotElasticsearch)
 }
 
 // dropAway finds the clusters of a place that cannot be searched, takes them out and says so: the others are hunted. That

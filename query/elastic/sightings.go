@@ -2,8 +2,10 @@ package elastic
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 
+	"dwell/internal/es"
 	"dwell/internal/hunt"
 )
 
@@ -11,26 +13,80 @@ import (
 // its records on the server, and there is a page for 65,536 destinations.
 const sightingDocs = 2_000_000
 
+// manyDestinations is how many a host contacts before hosts are told apart: half of what is remembered of one
+// (firstseen.SourceShare), so that each has less than its share where they are not.
+const manyDestinations = 50_000
+
 // Sightings is [hunt.Session.Sightings]: one bucket for each destination of a slice, with its first and last time, by the same
-// slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents.
+// slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents. Where a host contacts more than a share
+// of destinations, hosts are told apart, which makes more buckets.
 func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hunt.Sighting) error) (hunt.Reading, error) {
+	var apart []source
+	asked := false
 	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
 		q := connQuery(req.Scope)
 		q.filter = append(q.filter, object{"range": object{fieldResp: object{"gt": 0}}}) // what was not answered was not seen
-		return log{query: seenQuery(q, source{"d", fieldDest, false}), docs: sightingDocs, from: w.Start.UnixMilli(), rows: rowsOf(sighting(), emit)}
+		if !asked {
+			apart, asked = s.apart(ctx, w, q, fieldDest), true
+		}
+		return log{query: seenQuery(q, append(apart, source{"d", fieldDest, false})...), docs: sightingDocs, from: w.Start.UnixMilli(), rows: rowsOf(sighting(), emit)}
 	})
 	if err != nil {
 		return out, err
 	}
 	req.From, req.To, req.Since = out.Window.Start, out.Window.End, 0
+	names, proxied := namesQuery(req.Scope, true), connectQuery(req.Scope, true)
 	byName, err := s.readLogs(ctx, req, hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so destinations are remembered by address alone"},
 		log{many: "TLS and HTTP records", docs: sightingDocs, rows: rowsOf(sighting(), emit),
-			query: seenQuery(namesQuery(req.Scope, true), source{"h", fieldServerName, true}, source{"v", fieldHost, true}, source{"w", fieldQUICName, true})},
+			query: seenQuery(names, append(s.apart(ctx, out.Window, names, fieldServerName, fieldHost, fieldQUICName),
+				source{"h", fieldServerName, true}, source{"v", fieldHost, true}, source{"w", fieldQUICName, true})...)},
 		log{many: "requests to proxies", docs: sightingDocs, rows: rowsOf(sighting(), emit),
-			query: seenQuery(connectQuery(req.Scope, true), source{"u", fieldURI, true}, source{"v", fieldHost, true}, source{"m", fieldMethod, true}, source{"n", fieldSOCKSName, true})})
+			query: seenQuery(proxied, append(s.apart(ctx, out.Window, proxied, fieldURI, fieldHost, fieldSOCKSName),
+				source{"u", fieldURI, true}, source{"v", fieldHost, true}, source{"m", fieldMethod, true}, source{"n", fieldSOCKSName, true})...)})
 	out.Records += byName.Records
 	out.Slices, out.Notes, out.Gaps = append(out.Slices, byName.Slices...), append(out.Notes, byName.Notes...), append(out.Gaps, byName.Gaps...)
 	return out, err
+}
+
+// apart gives the source of a query's buckets as a further key where one of them has more than most different values of a
+// field, or where that cannot be found out.
+func (s *Source) apart(ctx context.Context, w hunt.Window, q query, fields ...string) []source {
+	p, err := s.place(ctx)
+	if err != nil {
+		return nil // reading says it
+	}
+	aggs := object{}
+	for _, f := range fields {
+		aggs[f] = object{"terms": object{"field": fieldSource, "size": 1, "order": object{"most": "desc"}},
+			"aggs": object{"most": object{"cardinality": object{"field": f, "precision_threshold": 100}}}}
+	}
+	much := false
+	r := newReading(s, p, log{rows: func() rows { return nil }}, hunt.Request{})
+	err = r.search(ctx, "look for hosts with very many destinations", body(object{"size": 0, "track_total_hits": false, "query": q.in(w.Start.UnixMilli(), w.End.UnixMilli()), "aggs": aggs}),
+		[]string{"aggregations.*.buckets.most.value"}, func(res es.SearchResult) error {
+			much = false
+			if res.Aggregations == nil {
+				return nil
+			}
+			var answer map[string]struct {
+				Buckets []struct {
+					Most struct {
+						Value int64 `json:"value"`
+					} `json:"most"`
+				} `json:"buckets"`
+			}
+			err := json.Unmarshal(res.Aggregations, &answer)
+			for _, a := range answer {
+				for _, b := range a.Buckets {
+					much = much || b.Most.Value > s.many
+				}
+			}
+			return err
+		})
+	if err == nil && !much {
+		return nil
+	}
+	return []source{{"s", fieldSource, true}}
 }
 
 // seenQuery asks for other keys than a query does, and for the first and last time of each.
@@ -46,6 +102,8 @@ func sighting() row[hunt.Sighting] {
 			var method, uri, host, raw string
 			p.letters(func(letter byte) {
 				switch letter {
+				case 's':
+					g.Source = p.addr(p.scan.Text())
 				case 'd':
 					g.Destination = p.addr(p.scan.Text()).String()
 				case 'v':
@@ -69,7 +127,7 @@ func sighting() row[hunt.Sighting] {
 			}
 			return true
 		},
-		count: func(*hunt.Sighting, int64) {},
+		count: func(g *hunt.Sighting, n int64) { g.Count = n },
 		times: func(g *hunt.Sighting, first, last int64) { g.First, g.Last = first, last },
 	}
 }

@@ -70,6 +70,8 @@ type Source struct {
 	hunt *memo
 	// pause is what a worker waits before it reads a slice again that could not be read.
 	pause time.Duration
+	// many is manyDestinations.
+	many int64
 }
 
 // New makes a source. It asks the cluster nothing.
@@ -96,7 +98,7 @@ func New(client *es.Client, opt Options) (*Source, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Source{client: searcher{Client: client}, opt: opt, pause: time.Second}, nil
+	return &Source{client: searcher{Client: client}, opt: opt, pause: time.Second, many: manyDestinations}, nil
 }
 
 // Read is [hunt.Session.Connections]. Errors are the cluster's (*es.Error, with its kind) or emit's.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"dwell/internal/hunt"
@@ -13,10 +15,20 @@ import (
 // learnAtOnce is how many destinations are held before they are passed to keep.
 const learnAtOnce = 500_000
 
+// SourceShare is how many destinations that no other host contacts are remembered of one host: those contacted most. So
+// no host, whatever it scans or asks for, crowds out the rest.
+const SourceShare = 100_000
+
 // Learn reads when each external destination was seen in a window, by address and by name. It keeps no series and
-// scores nothing, so weeks of the past are cheap. It passes the result to keep, in parts if large.
+// scores nothing, so weeks of the past are cheap. It passes the result to keep, in parts if large. Of a host that alone
+// contacts more than its share it leaves the rest out, and a note says how much.
 func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map[string]Span) error) (hunt.Reading, error) {
-	l := learner{seen: map[string]Span{}, keep: keep}
+	l := learner{seen: map[string]sight{}, keep: keep, share: SourceShare}
+	return l.learn(ctx, src, req)
+}
+
+func (l *learner) learn(ctx context.Context, src hunt.Source, req hunt.Request) (hunt.Reading, error) {
+	l.given, l.left = map[netip.Addr]int{}, map[netip.Addr]int{}
 	var reading hunt.Reading
 	var err error
 	in := src.Open()
@@ -28,7 +40,7 @@ func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map
 				if a, err := netip.ParseAddr(g.Destination); err == nil && req.Scope.IsInternal(a) {
 					continue
 				}
-				l.see(g.Destination, Span{First: g.First, Last: g.Last})
+				l.see(g.Destination, sight{Span{First: g.First, Last: g.Last}, g.Source, g.Count})
 			}
 			return cmp.Or(ctx.Err(), l.pass(learnAtOnce))
 		})
@@ -40,34 +52,74 @@ func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return reading, l.pass(0)
+	err = l.pass(0)
+	for _, host := range slices.SortedFunc(maps.Keys(l.left), netip.Addr.Compare) {
+		reading.Notes = append(reading.Notes, hunt.Note{Count: int64(l.left[host]), What: fmt.Sprintf("%s contacted %s destinations that no other host did: first-seen times are kept for %s of them",
+			host, hunt.Count(l.given[host]+l.left[host]), hunt.Count(l.given[host]))})
+	}
+	return reading, err
 }
 
 type learner struct {
 	mu   sync.Mutex
-	seen map[string]Span
+	seen map[string]sight
 	keep func(map[string]Span) error
+	// share is how much of what a host alone contacts is kept; given is how much was, left how much was not.
+	share       int
+	given, left map[netip.Addr]int
 }
 
-// see merges a span; the caller holds mu.
-func (l *learner) see(destination string, span Span) {
+// sight is when something was seen, by whom, and how often; from is invalid for several hosts, or where it is not known.
+type sight struct {
+	Span
+	from  netip.Addr
+	count int64
+}
+
+func (s sight) join(o sight) sight {
+	if s.from != o.from {
+		s.from = netip.Addr{}
+	}
+	return sight{s.Span.Join(o.Span), s.from, s.count + o.count}
+}
+
+// see merges a sight; the caller holds mu.
+func (l *learner) see(destination string, s sight) {
 	if destination == "" || !Plain(destination) {
 		return
 	}
 	if old, ok := l.seen[destination]; ok {
-		span = span.Join(old)
+		s = old.join(s)
 	}
-	l.seen[destination] = span
+	l.seen[destination] = s
 }
 
-// pass passes on the spans if there are more than held; the caller holds mu.
+// pass passes on the spans if there are more than held, of each host no more than its share; the caller holds mu.
 func (l *learner) pass(held int) error {
 	if len(l.seen) <= held {
 		return nil
 	}
-	err := l.keep(l.seen)
-	l.seen = map[string]Span{}
-	return err
+	spans, alone := make(map[string]Span, len(l.seen)), map[netip.Addr][]string{}
+	for what, s := range l.seen {
+		if s.from.IsValid() {
+			alone[s.from] = append(alone[s.from], what)
+		} else {
+			spans[what] = s.Span
+		}
+	}
+	for host, own := range alone {
+		if room := l.share - l.given[host]; len(own) > room {
+			slices.SortFunc(own, func(a, b string) int { return cmp.Or(cmp.Compare(l.seen[b].count, l.seen[a].count), cmp.Compare(a, b)) })
+			l.left[host] += len(own) - room
+			own = own[:room]
+		}
+		l.given[host] += len(own)
+		for _, what := range own {
+			spans[what] = l.seen[what].Span
+		}
+	}
+	l.seen = map[string]sight{}
+	return l.keep(spans)
 }
 
 // walk reads a source's records without keeping them.
@@ -78,7 +130,7 @@ func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) 
 		defer spans.mu.Unlock()
 		for i := range batch {
 			if c := &batch[i]; c.RespBytes > 0 && c.State != hunt.StateSilent && c.State != hunt.StateRefused { // as in a hunt
-				spans.see(c.Dst, c.Start)
+				spans.see(c.Dst, c.Src, c.Start)
 			}
 		}
 		return ctx.Err()
@@ -94,7 +146,7 @@ func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) 
 			defer named.mu.Unlock()
 			for i := range batch {
 				if r := &batch[i]; r.Name != "" {
-					named.see(r.Name, r.Start)
+					named.see(r.Name, r.Src, r.Start)
 				}
 			}
 			return ctx.Err()
@@ -119,19 +171,19 @@ func (l *learner) walk(ctx context.Context, in *hunt.Session, req hunt.Request) 
 	return reading, nil
 }
 
-// sightings are spans by destination.
+// sightings are sights by destination.
 type sightings[K comparable] struct {
 	mu   sync.Mutex
-	seen map[K]Span
+	seen map[K]sight
 }
 
-func (s *sightings[K]) see(what K, at int64) {
+func (s *sightings[K]) see(what K, from netip.Addr, at int64) {
 	if s.seen == nil {
-		s.seen = map[K]Span{}
+		s.seen = map[K]sight{}
 	}
-	old, ok := s.seen[what]
-	if !ok {
-		old = Span{First: at, Last: at}
+	now := sight{Span{First: at, Last: at}, from, 1}
+	if old, ok := s.seen[what]; ok {
+		now = old.join(now)
 	}
-	s.seen[what] = old.Join(Span{First: at, Last: at})
+	s.seen[what] = now
 }

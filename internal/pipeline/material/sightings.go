@@ -14,19 +14,16 @@ import (
 	"dwell/internal/pairs"
 )
 
-// sourceShare is how many destinations that it alone contacts are remembered of one host and hunt: those contacted most.
-const sourceShare = 100_000
-
 // Seen is when each external destination answered in the window, by address and by name, and the stories of findings with a
 // severity; notes say what was left out. It holds nothing of the tables: a hunt's memory is free when it is written down.
 func (m *Material) Seen(findings []hunt.Finding) (iter.Seq2[string, firstseen.Span], []hunt.Note) {
 	scope := m.Request.Scope
-	addresses, notes := collect(m.Table, m.Window).share("destinations", sourceShare)
+	addresses, notes := collect(m.Table, m.Window).share("destinations", firstseen.SourceShare)
 	var names []string
 	var named sightingList
 	if m.Named != nil {
 		var more []hunt.Note
-		named, more = collect(m.Named.Table, m.Window).share("names", sourceShare)
+		named, more = collect(m.Named.Table, m.Window).share("names", firstseen.SourceShare)
 		notes = append(notes, more...)
 		for i := range named {
 			names = append(names, m.Named.Name(named[i].addr()))
