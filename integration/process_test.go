@@ -35,6 +35,8 @@ type grid struct {
 	client  *es.Client
 	// state is the state directory, url where the cluster is asked, listen where serve answers.
 	state, url, listen string
+	// day is the directory of the logs that were loaded.
+	day string
 }
 
 // quiet is a small office with two implants, so that there are alerts.
@@ -60,12 +62,13 @@ func newGrid(t *testing.T) *grid {
 	g := &grid{program: filepath.Join(t.TempDir(), "dwell"), node: node, client: client, url: node.URL, listen: freeAddress(t)}
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", g.program, "dwell/cmd/dwell").CombinedOutput()
 	require.NoError(t, err, string(out))
-	day, scenario := t.TempDir(), filepath.Join(t.TempDir(), "quiet.yaml")
+	g.day = t.TempDir()
+	scenario := filepath.Join(t.TempDir(), "quiet.yaml")
 	require.NoError(t, os.WriteFile(scenario, []byte(quiet), 0o600))
 	g.fresh(t)
 	start := time.Now().UTC().Truncate(time.Hour).Add(-26 * time.Hour)
-	g.run(t, 0, "simulate", "--seed", "3", "--scenario", scenario, "--start", start.Format(time.RFC3339), "--length", "26h", "--out", day)
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{day}})
+	g.run(t, 0, "simulate", "--seed", "3", "--scenario", scenario, "--start", start.Format(time.RFC3339), "--length", "26h", "--out", g.day)
+	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{g.day}})
 	require.NoError(t, err)
 	g.run(t, 0, "install")
 	return g
