@@ -54,9 +54,10 @@ quality: ## what the score finds and misses, RITA's figures beside it (docs/dete
 fuzz: ## every fuzz target for ten seconds
 	@tools/fuzz.sh 10s
 
-chaos: jdk ## 200 hunts through a proxy that spoils requests, and every fault on every request: minutes
+chaos: jdk ## 200 hunts through a proxy that spoils requests, every fault on every request, 64 trials with kills: an hour
 	DWELL_CHAOS=200 $(NODE) -line 8 -- $(GO) test ./integration -count=1 -timeout 60m -run 'TestChaos' -v
 	DWELL_CHAOS=all $(NODE) -line 8 -- $(GO) test ./integration -count=1 -timeout 120m -run 'TestOneFault' -v
+	DWELL_KILLS=32 $(NODE) -line 8 -- $(GO) test ./integration -count=1 -timeout 120m -run 'TestKilled' -v
 
 pictures: build ## the pictures of docs/pictures again (needs chromium)
 	@integration/pictures/make.sh
