@@ -24,7 +24,7 @@ import (
 	"dwell/internal/pipeline/rank"
 )
 
-// inHistory marks a hunt in days of history below a directory: DIRECTORY:DAYS:CONNECTIONS:MEMORY.
+// inHistory marks a hunt in days of history below a directory: DIRECTORY:DAYS:CONNECTIONS:WINDOW:MEMORY:TIMES.
 const inHistory = "history:"
 
 // implant is the implant in long windows: it sleeps 83,935 s ±44%.
@@ -192,7 +192,7 @@ func archive(dir string, m month) (*history.Archive, error) {
 }
 
 // long measures history in dir or, if empty, in a temporary directory.
-func long(ctx context.Context, dir string, n, days int, windows []string, mib int) (err error) {
+func long(ctx context.Context, dir string, n, days int, windows []string, mib, times int) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "dwell-bench-"); err != nil {
 			return err
@@ -200,11 +200,11 @@ func long(ctx context.Context, dir string, n, days int, windows []string, mib in
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
 	fmt.Printf("| what | time | us a record | against |\n|---|---|---|---|\n")
-	return kept(ctx, dir, n, days, windows, strconv.Itoa(mib))
+	return kept(ctx, dir, n, days, windows, strconv.Itoa(mib), times)
 }
 
 // kept measures history: keeping days, reading them, and a hunt in its own process for each window.
-func kept(ctx context.Context, dir string, n, days int, windows []string, memory string) error {
+func kept(ctx context.Context, dir string, n, days int, windows []string, memory string, times int) error {
 	m := month{days: days, of: traffic{n}}
 	a, err := archive(dir, m)
 	if err != nil {
@@ -239,7 +239,7 @@ func kept(ctx context.Context, dir string, n, days int, windows []string, memory
 	row("history: read a day", time.Since(begun), int(read.Load()), fmt.Sprintf("%.1f M a second; %.1f M a second of processor time; %.1f bytes a connection", float64(read.Load())/time.Since(begun).Seconds()/1e6,
 		float64(read.Load())/processorTime().Sub(processor).Seconds()/1e6, float64(a.Store.Bytes(history.Connections))/float64(days*n)))
 	for _, window := range windows {
-		o, took, err := apart(ctx, "history", inHistory+strings.Join([]string{dir, strconv.Itoa(days), strconv.Itoa(n), window, memory}, ":"), nil)
+		o, took, err := apart(ctx, "history", inHistory+strings.Join([]string{dir, strconv.Itoa(days), strconv.Itoa(n), window, memory, strconv.Itoa(times)}, ":"), nil)
 		if err != nil {
 			return err
 		}
@@ -263,12 +263,13 @@ func inKept(ctx context.Context, what string) error {
 	if err != nil {
 		return err
 	}
+	times, _ := strconv.Atoi(parts[5])
 	o := pipeline.Options{Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound), Since: window}, MinScore: 0.4, Now: time.Now, Ranking: rank.Ranking{},
 		Memory: pairs.Budget{Bytes: mib << 20, Folder: parts[0]}}
 	begun := processorTime()
 	defer profiled()()
 	defer collector.Often()()
-	res, err := pipeline.Run(ctx, a, o)
+	res, err := pipeline.Run(ctx, repeated{a, days, times}, o)
 	if err != nil {
 		return err
 	}
