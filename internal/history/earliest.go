@@ -39,7 +39,7 @@ const (
 )
 
 // Earliest is as [hunt.Session.Earliest]. What was looked up before is looked up again only where older records have come since.
-func (s *Store) Earliest(ctx context.Context, keys []hunt.PairKey, before time.Time) (map[hunt.PairKey]hunt.Earliest, error) {
+func (s *Store) Earliest(ctx context.Context, wanted map[hunt.PairKey]time.Time, before time.Time) (map[hunt.PairKey]hunt.Earliest, error) {
 	s.mu.Lock()
 	commits, spans := s.commits, s.spans
 	s.mu.Unlock()
@@ -47,13 +47,16 @@ func (s *Store) Earliest(ctx context.Context, keys []hunt.PairKey, before time.T
 	known := s.remembered()
 	now := s.o.Now().UnixMilli()
 	var fresh []hunt.PairKey
-	for _, k := range keys {
+	first := map[hunt.PairKey]int64{}
+	for k, at := range wanted {
 		r, ok := known[k.String()]
 		if !ok || older(spans, &r) {
 			fresh = append(fresh, k)
+			if !at.IsZero() {
+				first[k] = at.UnixMilli()
+			}
 		}
 	}
-	first := map[hunt.PairKey]int64{}
 	err := s.eachStart(ctx, fresh, before, func(k hunt.PairKey, at int64) {
 		if was, ok := first[k]; !ok || at < was {
 			first[k] = at
@@ -64,7 +67,7 @@ func (s *Store) Earliest(ctx context.Context, keys []hunt.PairKey, before time.T
 	}
 	out := map[hunt.PairKey]hunt.Earliest{}
 	changed := map[string]remembered{}
-	for _, k := range keys {
+	for k, own := range wanted {
 		text := k.String()
 		r, ok := known[text]
 		if at, looked := first[k]; looked {
@@ -73,7 +76,7 @@ func (s *Store) Earliest(ctx context.Context, keys []hunt.PairKey, before time.T
 			}
 			r.Upto, ok = commits, true
 		}
-		if !ok || r.First >= before.UnixMilli() {
+		if !ok || own.IsZero() && r.First >= before.UnixMilli() {
 			continue
 		}
 		if now-r.Asked > rhythmKept.Milliseconds() {

@@ -3,7 +3,6 @@ package history
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -320,8 +319,10 @@ func TestFirst(t *testing.T) {
 			see(hunt.PairKey{Src: x.Client, DNS: "example", AnyPort: true}, x.Start)
 		}
 	}
-	keys := slices.Collect(maps.Keys(want))
-	keys = append(keys, hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("192.0.2.1"), AnyPort: true})
+	keys := map[hunt.PairKey]time.Time{{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("192.0.2.1"), AnyPort: true}: {}}
+	for k := range want {
+		keys[k] = time.Time{}
+	}
 	past, err := s.Earliest(t.Context(), keys, day.Add(5*time.Hour))
 	require.NoError(t, err)
 	got := map[hunt.PairKey]time.Time{}
@@ -348,7 +349,7 @@ func TestPastIsRemembered(t *testing.T) {
 	}
 	k := hunt.PairKey{Src: src, Dst: dst, Port: 443, Proto: hunt.TCP}
 	look := func() hunt.Earliest {
-		past, err := s.Earliest(t.Context(), []hunt.PairKey{k}, day.Add(24*time.Hour))
+		past, err := s.Earliest(t.Context(), map[hunt.PairKey]time.Time{k: {}}, day.Add(24*time.Hour))
 		require.NoError(t, err)
 		return past[k]
 	}

@@ -65,8 +65,9 @@ type Session struct {
 	// Newest returns the start of the newest connection, in scope or not, ignoring starts in the future; zero if there
 	// is none.
 	Newest func(ctx context.Context) (time.Time, error)
-	// Earliest returns since when each candidate is known from history. Unknown ones are absent.
-	Earliest func(ctx context.Context, wanted []PairKey, before time.Time) (map[PairKey]Earliest, error)
+	// Earliest returns since when each candidate is known from history. Wanted holds the first check-in that the window
+	// knows of each, or the zero time; history is searched before a time. Unknown ones are absent.
+	Earliest func(ctx context.Context, wanted map[PairKey]time.Time, before time.Time) (map[PairKey]Earliest, error)
 	// Starts returns the start times of some candidates before a time from history, in Unix milliseconds, ascending;
 	// for very many, the newest.
 	Starts func(ctx context.Context, wanted []PairKey, before time.Time) (map[PairKey][]int64, error)

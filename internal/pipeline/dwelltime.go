@@ -23,7 +23,7 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 	if w == (hunt.Window{}) {
 		return r
 	}
-	var keys []hunt.PairKey
+	keys := map[hunt.PairKey]time.Time{}
 	for i := range findings {
 		f := &findings[i]
 		d := &hunt.DwellTime{FirstCheckIn: f.Event.Start}
@@ -35,13 +35,13 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 		}
 		f.Dwell.DwellTime = d
 		if f.Event.Severity >= lookedBack {
-			keys = append(keys, f.Candidate)
+			keys[f.Candidate] = f.Event.Start.Time
 		}
 	}
 	past := map[hunt.PairKey]hunt.Earliest{}
 	if in.Earliest != nil && len(keys) > 0 {
 		var err error
-		if past, err = in.Earliest(ctx, keys, w.End); err != nil {
+		if past, err = in.Earliest(ctx, keys, w.Start); err != nil {
 			r.Notes = append(r.Notes, hunt.Note{What: "how long findings have been going on could not be looked up in history: " + err.Error(),
 				Hint: "their first check-ins are those in the window"})
 		}
