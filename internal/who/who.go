@@ -85,7 +85,7 @@ func Ask(ctx context.Context, src hunt.Source, w material.Wanted, to hunt.Side) 
 			return nil, reading, err
 		}
 	}
-	page = &Page{Destination: to.String(), Window: hunt.TimeSpan{Start: hunt.Time{Time: reading.Window.Start}, End: hunt.Time{Time: reading.Window.End}}, Also: h.list()}
+	page = &Page{Destination: to.String(), Hosts: []Host{}, Window: hunt.TimeSpan{Start: hunt.Time{Time: reading.Window.Start}, End: hunt.Time{Time: reading.Window.End}}, Also: h.list()}
 	if !w.Request.Scope.Narrowed() {
 		m.Table.WalkSources(func(int, netip.Addr, *pairs.Of) { h.mu.Lock(); page.Active++; h.mu.Unlock() })
 	}
@@ -322,6 +322,9 @@ func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, er
 			e := host.Compact(of)
 			p.Hosts[i].Names, p.Hosts[i].Users = e.Names, e.Users
 		}
+	}
+	if n := len(p.Hosts); n > maxNamed {
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("names were looked up for the %s hosts with the most connections, of %s", hunt.Count(maxNamed), hunt.Count(n)), Count: int64(n - maxNamed)})
 	}
 	return remarks, nil
 }
