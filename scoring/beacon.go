@@ -47,7 +47,7 @@ const (
 	// Or of a few, if it was held for so many seconds: pages that poll for some minutes are many.
 	beyondFewest, beyondHeld = 9, 2700
 	// With so many beats and so unlikely, it weighs so much more: nobody waits alike so often, however short the time.
-	plentyBeats, plentyLogP, plentyValue = 60, -40, 0.25
+	plentyBeats, plentyLogP, plentyValue = 60, -25, 0.25
 	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of which
 	// timingOrder tells the best from one another.
 	timingHigh, timingMost, timingOrder = 0.58, 0.85, 0.02

@@ -6,8 +6,11 @@ import (
 )
 
 const (
-	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length.
-	shapeFewest, shapeMost = 12, 200
+	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length, and shapeClose
+	// where missed check-ins are a close second: wide jitter and a timer differ little.
+	shapeFewest, shapeMost, shapeClose = 12, 200, 1600
+	// closeBy is how much (ln of the likelihood ratio) a close second may lack.
+	closeBy = 12.0
 	// shapeEdges is how many places a window's edge may have.
 	shapeEdges = 40
 	// What still counts as a beat: a delay after the timer of this share of the whole, log-normal gaps of this sigma,
@@ -87,17 +90,32 @@ func edged(gaps []gapOrder, burst int64) bool {
 
 // smooth compares the families on values in ascending order, milliseconds.
 func (sc *Scorer) smooth(values []int64, doubt float64) bool {
+	x := sc.sample(values, shapeMost)
+	best := doubt + max(sc.timerFit(x, false), sc.pausedFit(x), sc.logNormalFit(x), sc.gammaFit(x))
+	if best <= sc.timerFit(x, true) || best <= sc.beatFit(x, best) {
+		return false
+	}
+	missed := sc.missedFit(x, best)
+	if missed < best-closeBy || missed >= best || len(values) <= shapeMost {
+		return missed < best
+	}
+	x = sc.sample(values, shapeClose)
+	best = doubt + max(sc.timerFit(x, false), sc.pausedFit(x), sc.logNormalFit(x), sc.gammaFit(x))
+	return best > sc.missedFit(x, best)
+}
+
+// sample chooses at most so many values, evenly, as seconds, with their logarithms in sc.logs and sc.stray.
+func (sc *Scorer) sample(values []int64, most float64) []float64 {
 	x := sc.shape[:0]
 	sc.logs, sc.stray = sc.logs[:0], sc.stray[:0]
-	step := max(1, float64(len(values))/shapeMost)
+	step := max(1, float64(len(values))/most)
 	for at := step / 2; int(at) < len(values); at += step {
 		v := max(0.001, float64(values[int(at)])/second)
 		l := math.Log(v)
 		x, sc.logs, sc.stray = append(x, v), append(sc.logs, l), append(sc.stray, -l-logStrayRange)
 	}
 	sc.shape = x
-	best := doubt + max(sc.timerFit(x, false), sc.pausedFit(x), sc.logNormalFit(x), sc.gammaFit(x))
-	return best > sc.timerFit(x, true) && best > sc.beatFit(x, best) && best > sc.missedFit(x, best)
+	return x
 }
 
 // mixed is the log-likelihood of the best of a few shares of strays, less the price of parameters.
@@ -302,13 +320,14 @@ func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 		if i > 0 && at == 0 {
 			continue
 		}
-		fit := func(ratio float64) float64 {
+		fit := func(ratio, more float64) float64 {
 			high := x[at] * ratio
 			within, _ := slices.BinarySearch(x, high)
 			if within -= at; within < n/4 {
 				return math.Inf(-1)
 			}
-			missed := min(0.9, float64(n-at-within)/float64(n-at))
+			// Of wide jitter, some sums of two periods are as short as one.
+			missed := min(0.9, more*float64(n-at-within)/float64(n-at))
 			period, half := (x[at]+high)/2, (high-x[at])/2*(1+1/float64(within))
 			l := sc.mixed(x, 4, func(i int) float64 { return missedDensity(x[i], period, half, missed) })
 			if ratio > 3.3 {
@@ -318,7 +337,7 @@ func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 		}
 		of, most := 0.0, math.Inf(-1)
 		for _, ratio := range [...]float64{1.05, 1.15, 1.3, 1.5, 1.75, 2, 2.3, 2.65, 3, 4, 6, 10, 19} {
-			if l := fit(ratio); l > most {
+			if l := fit(ratio, 1); l > most {
 				if of, most = ratio, l; most >= enough {
 					return most
 				}
@@ -326,7 +345,10 @@ func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 		}
 		if most > math.Inf(-1) {
 			for _, step := range [...]float64{0.93, 0.965, 1.035, 1.07} {
-				most = max(most, fit(of*step))
+				most = max(most, fit(of*step, 1))
+			}
+			for _, more := range [...]float64{1.3, 1.6} {
+				most = max(most, fit(of, more))
 			}
 		}
 		best = max(best, most)

@@ -111,7 +111,8 @@ func (sc *Scorer) Presence(s Series, w Window) Presence {
 	of := math.Ceil(float64(span)/float64(length)) + 1
 	p.Spread = float64(filled) / (of * -math.Expm1(-float64(acts)/of))
 	p.Rate = float64(acts) / float64(p.Active)
-	p.Holds = float64(p.Active) >= presenceHours*max(1, math.Floor(days)) && p.Pause <= presencePause &&
+	// Fewer acts than hours are one flood: a strobe is that, and no presence.
+	p.Holds = float64(p.Active) >= presenceHours*max(1, math.Floor(days)) && acts >= p.Active && p.Pause <= presencePause &&
 		p.Rate <= presenceBusiest && p.Spread >= presenceSpread
 	return p
 }

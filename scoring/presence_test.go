@@ -113,3 +113,15 @@ func TestHours(t *testing.T) {
 	h.Note(167*hour, w)
 	require.Equal(t, 3, h.Count())
 }
+
+// A flood is one act, however many hours it lasts: it is a strobe, and no presence.
+func TestPresenceOfAStrobe(t *testing.T) {
+	var s Series
+	for at := int64(0); at < day; at += 900 {
+		s.Start = append(s.Start, at)
+	}
+	var sc Scorer
+	w := Window{0, day}
+	require.False(t, sc.Presence(s, w).Holds)
+	require.GreaterOrEqual(t, sc.Strobe(s, w).Score, 0.4)
+}

@@ -66,9 +66,9 @@ func measure(x row, runs int) result {
 		case present, absent:
 			score = sc.Presence(s, w).Score(24, habits(), 10_000).Score
 		case anyAlarm:
-			score = shown(&sc, s, w, score, r)
+			score = shown(&sc, s, w, r)
 		case medium, high:
-			score = hunted(&sc, s, w)
+			score = hunted(&sc, s, w, manyKeys)
 		}
 		scores = append(scores, score)
 		if b.Timer {
@@ -110,9 +110,12 @@ func habits() (h scoring.Habits) {
 // rareWeight is what a rare destination adds to a score that has an indicator (internal/evidence).
 const rareWeight = 0.15
 
-// shown is the score that a hunt would show of connections to a rare destination, of equal sizes, that last five seconds
-// or, one in three times, a minute on average.
-func shown(sc *scoring.Scorer, s scoring.Series, w scoring.Window, beacon float64, r *rand.Rand) float64 {
+// manyKeys is the size of the hunt of a site of some dozen hosts, in which implants are counted.
+const manyKeys = 10_000
+
+// shown is what a hunt would show of connections to a rare destination, of equal sizes, that last five seconds or, one
+// in three times, a minute on average.
+func shown(sc *scoring.Scorer, s scoring.Series, w scoring.Window, r *rand.Rand) float64 {
 	s.Duration = make([]int64, len(s.Start))
 	for i := range s.Duration {
 		mean := 5000.0
@@ -121,34 +124,34 @@ func shown(sc *scoring.Scorer, s scoring.Series, w scoring.Window, beacon float6
 		}
 		s.Duration[i] = int64(exponential(r, mean))
 	}
-	score := max(beacon, sc.Long(s, w).Score, sc.Strobe(s, w).Score)
-	if score < 0.2 {
-		return score
-	}
-	return score + rareWeight
+	return hunted(sc, s, w, keys)
 }
 
-// manyKeys is the size of the hunt of a site of some dozen hosts, in which implants are counted.
-const manyKeys = 10_000
-
-// hunted is the score that a hunt would show of connections to a rare destination, by timing, strobe and presence alone: no evidence
-// of what they look like is there, so a timer stays low, a presence medium, and chance bounds the severity.
-func hunted(sc *scoring.Scorer, s scoring.Series, w scoring.Window) float64 {
-	b, size := sc.Beacon(s, w), sc.Size(s, w)
-	v := scoring.Indicators{Beacon: b.Value(manyKeys, size), Strobe: sc.Strobe(s, w).Score, Presence: sc.Presence(s, w).Score(24, habits(), manyKeys).Score}
+// hunted is the score that a hunt of so many candidates would show of connections to a rare destination. There is no
+// evidence of what they look like, so a timer, few hours and slow strobes stay low, a presence medium, and chance bounds
+// the severity.
+func hunted(sc *scoring.Scorer, s scoring.Series, w scoring.Window, keys int) float64 {
+	b := sc.Beacon(s, w)
+	v := scoring.Indicators{Beacon: b.Value(keys, sc.Size(s, w)), Strobe: sc.Strobe(s, w).Score, Presence: sc.Presence(s, w).Score(24, habits(), keys).Score}
+	if s.Duration != nil {
+		v.Long = sc.Long(s, w).Score
+	}
 	if v.Strongest() < 0.2 {
 		return v.Strongest()
 	}
 	score := scoring.Final(v, []float64{rareWeight}, scoring.Unexplained)
-	most := 1.0
+	most, other := 1.0, max(v.Strobe, v.Long)
 	switch {
-	case v.Strobe >= max(v.Beacon, v.Presence):
+	case other >= max(v.Beacon, v.Presence):
+		if other < 0.4 {
+			most = 0.39
+		}
 	case v.Presence >= v.Beacon:
 		most = 0.59
 	case b.Timer:
 		most = 0.39
 	default:
-		most = [...]float64{0, 0.39, 0.59, 0.79, 1}[b.Chance(manyKeys)]
+		most = [...]float64{0, 0.39, 0.59, 0.79, 1}[b.Chance(keys)]
 	}
 	return min(score, most)
 }

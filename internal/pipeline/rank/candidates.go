@@ -118,6 +118,9 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	if p.wanted.LooksFor("strobe") && !rolled {
 		k.strobe = p.Strobe(p.series, p.window)
 	}
+	if k.strobe.Score >= material.Floor && k.long.Score <= material.Floor {
+		k.long = scoring.Long{} // the sum of a flood's short connections is no long one
+	}
 	if (p.wanted.LooksFor("beacon") || p.wanted.LooksFor(hunt.Presence)) && (!rolled || kind == scoring.QueriesKey) {
 		k.presence = p.Presence(p.series, p.window)
 	}
