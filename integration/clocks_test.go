@@ -24,11 +24,11 @@ import (
 	"dwell/so-config"
 )
 
-// nodesTime is where a node's statistics have its time.
+// nodesTime matches the time in a node's statistics.
 var nodesTime = regexp.MustCompile(`"timestamp":\d+`)
 
-// withClock is the cluster behind a proxy that shows another time: as far behind as skew says, which is how far this host's clock
-// is ahead. The program and the rest of the cluster's answers are real.
+// withClock is the cluster behind a proxy that changes its clock: skew is how far this host's clock is ahead of it. The
+// program and the rest of the cluster's answers are real.
 func withClock(t *testing.T, node *testnode.Cluster, skew *atomic.Int64) string {
 	to, err := url.Parse(node.URL)
 	require.NoError(t, err)
@@ -59,8 +59,9 @@ func withClock(t *testing.T, node *testnode.Cluster, skew *atomic.Int64) string 
 	return server.URL
 }
 
-// A clock that is off by six minutes, five hours or a year, either way, from the start or in mid-service: nothing is hunted or booked,
-// and /readyz, the log, the metrics and `dwell status` say so; right again, the window is hunted.
+// With a clock off by six minutes, five hours or a year, in either direction, from the start or while serving, nothing
+// is hunted or recorded, and /readyz, the log, the metrics and `dwell status` report it. Once it is right, the window
+// is hunted.
 func TestWrongClocksOfTheProcess(t *testing.T) {
 	g := newGrid(t)
 	var skew atomic.Int64
@@ -96,7 +97,7 @@ func TestWrongClocksOfTheProcess(t *testing.T) {
 	}
 }
 
-// A window that is not over by the cluster's clock is incomplete, and a service hunts it when it is.
+// A window that is not over by the cluster's clock is incomplete, and a service hunts it when it is over.
 func TestWindowThatIsNotOver(t *testing.T) {
 	g := newGrid(t)
 	from, to := time.Now().UTC().Truncate(time.Hour).Add(-23*time.Hour), time.Now().UTC().Truncate(time.Hour).Add(time.Hour)

@@ -12,9 +12,9 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Whole hunts and services are killed at random moments, up to three times, and then run to their end: what is stored, what is
-// remembered and what lies in the state directory is that of an undisturbed run. DWELL_KILLS says how many trials of each
-// (make chaos: 32); the seed is fixed, the moments are not.
+// Hunts and services are killed at random moments, up to three times, and then run to the end: the stored documents,
+// the first-seen store and the state directory equal those of an undisturbed run. DWELL_KILLS is the number of trials
+// of each (make chaos: 32). The seed is fixed, the moments are not.
 func TestKilledAtRandomMoments(t *testing.T) {
 	trials := 3
 	if n, err := strconv.Atoi(os.Getenv("DWELL_KILLS")); err == nil {
@@ -50,7 +50,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 				require.Greater(t, len(want), 10)
 				g.forget(t)
 				for range 1 + random.IntN(3) {
-					share := random.Float64() // of two in five trials anywhere, of the others near the end, where things are written
+					share := random.Float64() // two in five trials anywhere, the others near the end, where data is written
 					if random.Float64() < 0.6 {
 						share = 0.7 + 0.35*share
 					}
@@ -64,7 +64,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 				}
 				kind.run()
 				got, left := g.stored(t), g.kept(t)
-				if kind.name == "serve" && over() != window { // a full hour came between
+				if kind.name == "serve" && over() != window { // a full hour passed
 					moved++
 					continue
 				}
@@ -79,7 +79,7 @@ func TestKilledAtRandomMoments(t *testing.T) {
 	}
 }
 
-// over is the newest window's end that serve hunts now.
+// over is the end of the newest window that serve hunts now.
 func over() hunt.Time {
 	return hunt.Time{Time: time.Now().UTC().Add(-5 * time.Minute).Truncate(time.Hour)}
 }

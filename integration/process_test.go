@@ -28,14 +28,14 @@ import (
 	"dwell/so-config"
 )
 
-// grid is a real Elasticsearch with a day of a small office in it, and the real program.
+// grid is a real Elasticsearch with a day of a small office, and the real program.
 type grid struct {
 	program string
 	node    *testnode.Cluster
 	client  *es.Client
-	// state is the state directory, url where the cluster is asked, listen where serve answers.
+	// state is the state directory, url the cluster's address, listen serve's address.
 	state, url, listen string
-	// day is the directory of the logs that were loaded.
+	// day is the directory of the loaded logs.
 	day string
 }
 
@@ -49,10 +49,10 @@ implants:
   - {name: other, kind: beacon, why: a beacon every ten minutes, domain: far.example, destinations: [198.51.100.9], period: 10m, jitter: 5%, request: 200, response: 300}
 `
 
-// streams are where hunts are stored.
+// streams are the streams in which hunts are stored.
 var streams = []string{soconfig.FindingStream, soconfig.HuntStream, soconfig.AlertStream}
 
-// newGrid builds the program, loads twenty-six hours up to the present and installs.
+// newGrid builds the program, loads the last twenty-six hours and installs.
 func newGrid(t *testing.T) *grid {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)
@@ -81,10 +81,10 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// fresh begins with an empty state directory.
+// fresh starts with an empty state directory.
 func (g *grid) fresh(t *testing.T) { g.state = t.TempDir() }
 
-// forget removes all that hunts stored.
+// forget deletes everything that hunts stored.
 func (g *grid) forget(t *testing.T) {
 	for _, s := range streams {
 		g.ask(t, "DELETE", "/_data_stream/"+s, "")
@@ -93,7 +93,7 @@ func (g *grid) forget(t *testing.T) {
 	g.fresh(t)
 }
 
-// ask sends one request and gives the answer.
+// ask sends one request and returns the answer.
 func (g *grid) ask(t *testing.T, method, path, body string) (answer []byte) {
 	t.Helper()
 	r := store.Request{Method: method, Path: path}
@@ -104,7 +104,7 @@ func (g *grid) ask(t *testing.T, method, path, body string) (answer []byte) {
 	return answer
 }
 
-// command is the program with nothing of this host's own configuration.
+// command is the program without this host's own configuration.
 func (g *grid) command(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, g.program, args...)
 	c.Env = append(os.Environ(), "XDG_CONFIG_HOME=/nonexistent", "XDG_STATE_HOME="+g.state, "DWELL_STATE_DIR="+g.state, "DWELL_ELASTICSEARCH_ADDRESSES="+g.url,
@@ -115,25 +115,25 @@ func (g *grid) command(ctx context.Context, args ...string) *exec.Cmd {
 	return c
 }
 
-// run runs the program to its end, demands an exit code and gives stderr.
+// run runs the program to its end, requires an exit code and returns stderr.
 func (g *grid) run(t *testing.T, code int, args ...string) string {
 	t.Helper()
 	c := g.command(t.Context(), args...)
 	var stderr bytes.Buffer
 	c.Stderr = &stderr
-	_ = c.Run() // the exit code says it
+	_ = c.Run() // the exit code is checked below
 	require.Equal(t, code, c.ProcessState.ExitCode(), "%v: %s", args, &stderr)
 	return stderr.String()
 }
 
-// service is a serve that runs.
+// service is a running serve.
 type service struct {
 	*exec.Cmd
 	log  *logged
 	done chan struct{}
 }
 
-// logged is what a process prints, to be read while it prints.
+// logged is a process's output, readable while it is written.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -156,12 +156,12 @@ func (g *grid) serve(t *testing.T, args ...string) *service {
 	s := &service{Cmd: g.command(context.WithoutCancel(t.Context()), append([]string{"serve"}, args...)...), log: &logged{}, done: make(chan struct{})}
 	s.Stderr = s.log
 	require.NoError(t, s.Start())
-	go func() { _ = s.Wait(); close(s.done) }() // how it ended, ProcessState says
+	go func() { _ = s.Wait(); close(s.done) }() // ProcessState has the result
 	t.Cleanup(func() { _ = s.Process.Kill(); <-s.done })
 	return s
 }
 
-// stop ends a serve as systemd does.
+// stop ends a serve like systemd.
 func (s *service) stop(t *testing.T) {
 	t.Helper()
 	require.NoError(t, s.Process.Signal(syscall.SIGTERM))
@@ -173,7 +173,7 @@ func (s *service) stop(t *testing.T) {
 	require.Zero(t, s.ProcessState.ExitCode(), s.log)
 }
 
-// get gives what serve answers; empty while it does not.
+// get returns serve's answer, empty if there is none.
 func (g *grid) get(path string) string {
 	res, err := http.Get("http://" + g.listen + path)
 	if err != nil {
@@ -184,7 +184,7 @@ func (g *grid) get(path string) string {
 	return string(b)
 }
 
-// await asks until the answer matches.
+// await repeats the request until the answer matches.
 func (g *grid) await(t *testing.T, s *service, path, pattern string) {
 	t.Helper()
 	wanted, last := regexp.MustCompile(pattern), ""
@@ -196,14 +196,14 @@ func (g *grid) await(t *testing.T, s *service, path, pattern string) {
 	require.Fail(t, "not answered in time", "%s: %s never matched %s\n%s", path, last, pattern, s.log)
 }
 
-// settled waits until serve has looked and has nothing more to do now.
+// settled waits until serve has checked and has nothing more to do.
 func (g *grid) settled(t *testing.T, s *service) {
 	t.Helper()
 	g.await(t, s, "/readyz", `"ready"`)
 	g.await(t, s, "/metrics", "dwell_windows_due 0")
 }
 
-// stored is all that hunts stored, by stream and id, without what differs from run to run: when, and how long it took.
+// stored is everything that hunts stored, by stream and id, without what differs between runs: times and durations.
 func (g *grid) stored(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -222,7 +222,7 @@ func (g *grid) stored(t *testing.T) map[string]string {
 			delete(h.Source["event"].(map[string]any), "ingested")
 			if summary, ok := h.Source["dwell"].(map[string]any)["hunt"].(map[string]any); ok {
 				delete(summary, "stages")
-				delete(summary, "notes") // what history says differs: it may have kept hours or not
+				delete(summary, "notes") // notes on history differ: it may have kept hours or not
 			}
 			text, err := json.Marshal(h.Source)
 			require.NoError(t, err)
@@ -232,7 +232,7 @@ func (g *grid) stored(t *testing.T) map[string]string {
 	return out
 }
 
-// kept is what lies in the state directory, but for the history's own files, with the content of the first-seen store.
+// kept is the content of the state directory, except history's own files, with the content of the first-seen store.
 func (g *grid) kept(t *testing.T) map[string]string {
 	t.Helper()
 	out := map[string]string{}
@@ -251,5 +251,5 @@ func (g *grid) kept(t *testing.T) map[string]string {
 	return out
 }
 
-// ids are a map's keys in order, to be compared in a message.
+// ids are a map's sorted keys, for a message.
 func ids(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

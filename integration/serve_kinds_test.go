@@ -27,8 +27,8 @@ func (g *grid) huntNow(t *testing.T, more ...string) {
 	g.run(t, 0, append(append([]string{"hunt", "-q", "--write"}, window()...), more...)...)
 }
 
-// rewrite changes the document with an id ("*" is the only one) of a stored hunt, as if that had gone otherwise, and stores it under its
-// own and further ids.
+// rewrite changes a stored hunt's document by id ("*": the only one), as if the hunt had gone differently, and stores
+// it under its own and further ids.
 func (g *grid) rewrite(t *testing.T, which string, change func(*hunt.Document), further ...string) {
 	t.Helper()
 	g.ask(t, "POST", "/"+soconfig.HuntStream+"/_refresh", "")
@@ -53,8 +53,8 @@ func (g *grid) rewrite(t *testing.T, which string, change func(*hunt.Document), 
 	}
 }
 
-// Whatever is stored or held of a window, serve hunts it unless the very hunt that it would carry out was made, saw it whole and over, or
-// was tried often enough.
+// Whatever is stored or waiting for a window, serve hunts it unless that exact hunt was made after the window's end and
+// complete, or was tried often enough.
 func TestEveryKindOfHuntBeforeServe(t *testing.T) {
 	g := newGrid(t)
 	attempt := func(ago time.Duration, complete bool, connections int64) func(*hunt.Document) {
@@ -66,10 +66,10 @@ func TestEveryKindOfHuntBeforeServe(t *testing.T) {
 	was := func(change func(*hunt.Document), further ...string) func(*testing.T) {
 		return func(t *testing.T) { g.huntNow(t); g.rewrite(t, "*", change, further...) }
 	}
-	const short = 6 * time.Minute // longer ago than the first pause, and after the window's end by a clock within five minutes
+	const short = 6 * time.Minute // longer than the first pause, and after the window's end by a clock within five minutes
 	for _, kind := range []struct {
 		name string
-		// hunts is how many serve carries out at once, due how many it leaves for later.
+		// hunts is how many serve runs at once, due how many it leaves for later.
 		hunts, due int
 		before     func(*testing.T)
 	}{
@@ -139,8 +139,9 @@ func TestEveryKindOfHuntBeforeServe(t *testing.T) {
 	}
 }
 
-// A second serve on a state directory refuses; hunts of the same window beside a serve, with a state directory of their own or the
-// same, leave one document of the hunt, each finding once and one alert a subject; SIGTERM ends serve in any phase with code 0.
+// A second serve on a state directory refuses to start. Hunts of the same window beside a serve, with their own or the
+// same state directory, leave one hunt document, each finding once and one alert per subject. SIGTERM ends serve in any
+// phase with code 0.
 func TestSideBySide(t *testing.T) {
 	g := newGrid(t)
 	g.huntNow(t)
@@ -180,7 +181,7 @@ func TestSideBySide(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			require.Fail(t, "serve does not end", "after %d ms: %s", after, s.log)
 		}
-		if after >= 60 { // before, the program may not have been loaded
+		if after >= 60 { // earlier, the program may not be loaded yet
 			require.Zero(t, s.ProcessState.ExitCode(), "after %d ms: %s", after, s.log)
 		}
 		for name := range g.kept(t) {

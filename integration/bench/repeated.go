@@ -11,8 +11,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// repeated reads days of history several times, each time as the days before. One pair of addresses in three comes back
-// in all of them, the others go to another address each time.
+// repeated reads days of history several times, each time as the days before. One pair of addresses in three recurs in
+// all of them, the others have another destination each time.
 type repeated struct {
 	of    *history.Archive
 	days  int
@@ -70,10 +70,10 @@ func (r repeated) all() history.Selection {
 	return history.Selection{From: day.Add(-time.Hour), To: day.AddDate(0, 0, r.days)}
 }
 
-// back is how far back the k-th reading is moved, in milliseconds.
+// back is how far back the k-th reading is shifted, in milliseconds.
 func (r repeated) back(k int) int64 { return int64(k*r.days) * 24 * time.Hour.Milliseconds() }
 
-// elsewhere is the destination of a pair in the k-th reading.
+// elsewhere is a pair's destination in the k-th reading.
 func elsewhere(src, dst netip.Addr, k int) netip.Addr {
 	s, d := src.As4(), dst.As4()
 	pair := (binary.BigEndian.Uint32(s[:])*31 + binary.BigEndian.Uint32(d[:])) * 0x9E3779B1

@@ -200,8 +200,8 @@ func seconds(ms int64) string { return strconv.FormatFloat(float64(ms)/1000, 'f'
 
 func (t traffic) chunks() int { return (t.n + chunk - 1) / chunk }
 
-// scramble spreads numbers of pairs over hosts and addresses (Murmur3's last step). A product alone would give each host
-// connections at nearly equal intervals, since numbers of pairs grow with time.
+// scramble spreads pair numbers over hosts and addresses (Murmur3's finalizer). A mere product would give each host
+// connections at nearly equal intervals, because pair numbers grow with time.
 func scramble(pair uint32) uint32 {
 	pair = (pair ^ pair>>16) * 0x85ebca6b
 	pair = (pair ^ pair>>13) * 0xc2b2ae35

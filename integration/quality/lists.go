@@ -20,25 +20,26 @@ import (
 	"dwell/query/zeek"
 )
 
-// day is a simulated day of so many workstations, and what its list may have at most; 0 is no limit.
+// day is a simulated day with this many workstations, and its maximum numbers of lines and alerts; 0 is no limit.
 type day struct {
 	workstations  int
 	lines, alerts int
 }
 
-// days are those of the contract: a hundred hosts, the built-in scenario as it is, and fifteen hundred hosts.
+// days are those of the contract: a hundred hosts, the built-in scenario, and fifteen hundred hosts.
 var days = []day{{92, 30, 24}, {60, 30, 24}, {1492, 60, 0}}
 
-// list is what an analyst gets of a day: a line for each campaign or finding by itself, and an alert for each that is high or above.
+// list is an analyst's view of a day: a line per campaign or single finding, and an alert for each that is high or
+// critical.
 type list struct {
 	hosts, lines, alerts int
-	// implants are how many of the day's have a line; wrong are lines of benign services above an implant's that has at least their evidence, and fleets
-	// above any implant that was answered.
+	// implants is how many of the day's have a line. wrong are lines of benign services above an implant with at least
+	// their evidence, and fleets above any implant that was answered.
 	implants int
 	wrong    []string
 }
 
-// listed simulates a day, hunts in it and groups what it finds as every list does.
+// listed simulates a day, hunts in it and groups the findings like every list.
 func listed(ctx context.Context, d day) (l list, err error) {
 	dir, err := os.MkdirTemp("", "quality.")
 	if err != nil {
@@ -87,7 +88,7 @@ func listed(ctx context.Context, d day) (l list, err error) {
 	return l, nil
 }
 
-// labelOf is the talker that a finding is about, nil for none of these.
+// labelOf is the talker that a finding is about, or nil.
 func labelOf(f *hunt.Finding, labels []*simulate.Label) *simulate.Label {
 	name := strings.TrimPrefix(f.Destination.Domain, "*.")
 	for _, l := range labels {
@@ -99,7 +100,7 @@ func labelOf(f *hunt.Finding, labels []*simulate.Label) *simulate.Label {
 	return nil
 }
 
-// evidence are the indicators and what raised the score.
+// evidence is the indicators and what raised the score.
 func evidence(f *hunt.Finding) []string {
 	out := slices.Clone(f.Dwell.Indicators)
 	for _, m := range f.Dwell.Modifiers {
@@ -110,14 +111,14 @@ func evidence(f *hunt.Finding) []string {
 	return out
 }
 
-// strongest is the value of the strongest indicator, to two places.
+// strongest is the value of the strongest indicator, to two decimals.
 func strongest(f *hunt.Finding) float64 {
 	p := &f.Dwell.Parts
 	return math.Round(100*max(p.Beacon, p.LongConnection, p.Strobe, p.DNSTunnel, p.Presence, p.Listed)) / 100
 }
 
-// has says whether a finding has all the evidence of another, an indicator that is at least as strong, an answer where that has one, and no better
-// explanation.
+// has reports whether a finding has all evidence of another, an indicator at least as strong, an answer if the other
+// has one, and no better explanation.
 func has(f, other *hunt.Finding) bool {
 	explained := []string{"", "none", "weak", "strong"}
 	mine := evidence(f)
@@ -125,7 +126,7 @@ func has(f, other *hunt.Finding) bool {
 		!slices.ContainsFunc(evidence(other), func(e string) bool { return !slices.Contains(mine, e) })
 }
 
-// verdict says what a list misses, empty for nothing.
+// verdict is what a list misses, empty for nothing.
 func (l *list) verdict(d day) string {
 	switch {
 	case l.lines > d.lines, d.alerts > 0 && l.alerts > d.alerts, len(l.wrong) > 0, l.implants < 12:
@@ -134,7 +135,7 @@ func (l *list) verdict(d day) string {
 	return ""
 }
 
-// printLists prints a row a day and says how many miss the target.
+// printLists prints a row per day and returns how many miss the target.
 func printLists(ctx context.Context, w io.Writer) (missed int, err error) {
 	_, _ = fmt.Fprintln(w, "-- lists: lines of a simulated day; target: no implant below a benign line with no more evidence, or below a fleet")
 	for _, d := range days {

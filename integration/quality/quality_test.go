@@ -60,8 +60,8 @@ func TestFast(t *testing.T) {
 	}
 }
 
-// TestListOfADay: the simulated day of about a hundred hosts is a list that an analyst reads to the end, the implants first. (`make quality` has the
-// large site, too.)
+// The list of a simulated day of about a hundred hosts is short enough to read in full, with the implants first. (`make
+// quality` also has the large site.)
 func TestListOfADay(t *testing.T) {
 	if testing.Short() {
 		t.Skip("hunts a whole day")

@@ -11,10 +11,11 @@ type Past struct {
 	Last  time.Time
 }
 
-// early is how long before its window's end a hunt may be made by this host's clock and be made after it by the cluster's.
+// early is how long before its window's end by this host's clock a hunt may be made and still be after it by the
+// cluster's.
 const early = 5 * time.Minute
 
-// Add adds a later attempt by its document. One made before its window was over counts for nothing: it has not seen the rest.
+// Add adds a later attempt by its document. One made before its window was over does not count: it missed the rest.
 func (p *Past) Add(d *Document) {
 	if d.Event.Ingested.Before(d.Dwell.Window.End.Add(-early)) {
 		return

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Attempts made before their window was over settle nothing, however complete they call themselves.
+// Attempts made before their window was over settle nothing, even if marked complete.
 func TestAttemptsBeforeTheEnd(t *testing.T) {
 	end := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
 	at := func(d time.Duration, complete bool, connections int64) *Document {
@@ -25,6 +25,6 @@ func TestAttemptsBeforeTheEnd(t *testing.T) {
 	require.Equal(t, Past{Tries: 1, Last: end.Add(5 * time.Minute)}, p)
 	p.Add(at(time.Hour, true, 0)) // empty
 	require.Equal(t, 2, p.Tries)
-	p.Add(at(-4*time.Minute, true, 10)) // by a clock that is behind, as far as is allowed
+	p.Add(at(-4*time.Minute, true, 10)) // by a clock that is slow within the limit
 	require.Equal(t, Past{Done: true}, p)
 }

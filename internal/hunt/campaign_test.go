@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSubjectHasTheNameThatTheHostAskedFor: an address whose connections ask for one name is the same in lists as that name. What others
-// resolved, or the server's certificate claims, is no name for it.
+// An address whose connections use one name has that name as its subject. What others resolved, or the server's
+// certificate claims, does not count.
 func TestSubjectHasTheNameThatTheHostAskedFor(t *testing.T) {
 	f := &Finding{Destination: Destination{IP: netip.MustParseAddr("203.0.113.7"), Port: 443}}
 	f.Network.Transport = "tcp"

@@ -2,12 +2,13 @@ package hunt
 
 import "net/netip"
 
-// Sighting is when a destination was seen: an external address, or the name that TLS, HTTP or a proxy was asked for.
+// Sighting is when a destination was seen: an external address, or a name from TLS, HTTP or a proxy request.
 type Sighting struct {
 	Destination string
-	// Source is the internal host, invalid where the source did not tell hosts apart: no host contacts very many destinations then.
+	// Source is the internal host. It is invalid if the source did not distinguish hosts; then no host contacts very
+	// many destinations.
 	Source netip.Addr
-	// First and Last are the starts of the first and last record of the span that was looked at, Unix milliseconds; Count is
+	// First and Last are the starts of the first and last record in the span searched, in Unix milliseconds; Count is
 	// the number of records.
 	First, Last, Count int64
 }

@@ -1,4 +1,4 @@
-// Package notify hands alerts on that a hunt raised: to a webhook and to a syslog server, where they are configured.
+// Package notify sends the alerts of a hunt to a webhook and to a syslog server, if configured.
 package notify
 
 import (
@@ -15,26 +15,27 @@ import (
 	"dwell/internal/store"
 )
 
-// Options say where alerts go.
+// Options are where alerts go.
 type Options struct {
-	// Webhook is an address that takes a POST, empty for none. It may hold a secret, as Token is one: neither is part of an error.
+	// Webhook is a URL that accepts a POST, empty for none. It may contain a secret, like Token: neither appears in
+	// errors.
 	Webhook string
 	// Token, if set, is sent as Authorization: Bearer.
 	Token string
 	// Syslog is udp://host:port, tcp://host:port or tls://host:port, empty for none.
 	Syslog string
-	// CAFile holds authorities that certificates may be signed by, empty for the system's.
+	// CAFile has the trusted authorities, empty for the system's.
 	CAFile string
 	// Console is the address of Security Onion's console, for links.
 	Console string
-	// Hostname names this host in syslog, "-" where it is empty.
+	// Hostname is this host's name in syslog, "-" if empty.
 	Hostname string
 
-	// wait is before the first further try, for tests.
+	// wait is the pause before the first retry, for tests.
 	wait time.Duration
 }
 
-// Item is an alert as it is handed on.
+// Item is an alert as sent.
 type Item struct {
 	ID      string `json:"id"`
 	Reason  string `json:"reason"`
@@ -42,7 +43,7 @@ type Item struct {
 	// Severity is low to critical, Score 0 to 1.
 	Severity string  `json:"severity"`
 	Score    float64 `json:"score"`
-	// Subject is the id of the campaign or finding, Hosts and Findings how many it has.
+	// Subject is the id of the campaign or finding, Hosts and Findings their numbers.
 	Subject  string `json:"subject,omitempty"`
 	Hosts    int64  `json:"hosts,omitempty"`
 	Findings int64  `json:"findings,omitempty"`
@@ -58,7 +59,7 @@ type Item struct {
 	Link        string    `json:"link,omitempty"`
 }
 
-// Body is what the webhook gets.
+// Body is what the webhook receives.
 type Body struct {
 	Source string        `json:"source"`
 	HuntID string        `json:"hunt_id"`
@@ -66,13 +67,13 @@ type Body struct {
 	Alerts []Item        `json:"alerts"`
 }
 
-// Sender hands alerts on.
+// Sender sends alerts.
 type Sender struct {
 	o   Options
 	tls *tls.Config
 }
 
-// New checks where alerts are to go; nil where they go nowhere.
+// New checks the receivers; nil if there are none.
 func New(o Options) (*Sender, error) {
 	if o.Webhook == "" && o.Syslog == "" {
 		return nil, nil //nolint:nilnil // nothing to send to is no error
@@ -91,13 +92,13 @@ func New(o Options) (*Sender, error) {
 	return s, errors.Join(CheckWebhook(o.Webhook), CheckSyslog(o.Syslog))
 }
 
-// The receivers, as files of the queue name them.
+// The receivers' names in the queue's files.
 const (
 	webhook = "webhook"
 	syslog  = "syslog"
 )
 
-// receivers are those that are configured.
+// receivers are those configured.
 func (s *Sender) receivers() (out []string) {
 	if s.o.Webhook != "" {
 		out = append(out, webhook)
@@ -117,8 +118,8 @@ func (s *Sender) body(alerts []store.Alert) Body {
 	return body
 }
 
-// send hands a body to one receiver. done is how many of its alerts need not be sent again, also where an error says why the rest was not: those that
-// arrived, and those that the receiver will never take, which a refused error names.
+// send sends a body to one receiver. done is how many of its alerts need no retry, also with an error for the rest:
+// those that arrived, and those that the receiver will never accept, which a refused error names.
 func (s *Sender) send(ctx context.Context, receiver string, body *Body) (done int, err error) {
 	if receiver == syslog {
 		return s.log(ctx, body.Alerts)
@@ -131,7 +132,7 @@ func (s *Sender) send(ctx context.Context, receiver string, body *Body) (done in
 	return done, err
 }
 
-// refused is why a receiver will never take alerts, however often they are sent.
+// refused is why a receiver will never accept alerts.
 type refused struct {
 	alerts int
 	err    error
@@ -159,7 +160,7 @@ func (s *Sender) item(a *store.Alert) Item {
 	return i
 }
 
-// encode writes JSON in one line.
+// encode writes JSON on one line.
 func encode(v any) ([]byte, error) {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -27,7 +27,7 @@ import (
 	"dwell/internal/store"
 )
 
-// alerts are two: of a campaign and of a finding by itself, whose name an attacker chose.
+// alerts are two: of a campaign, and of a single finding with a name chosen by an attacker.
 func alerts() []store.Alert {
 	a := store.Alert{AlertFields: hunt.AlertFields{Message: "campaign evil.example, 3 hosts: beacon; seen for the first time"}}
 	a.Event = hunt.Event{ID: "a1", SeverityLabel: "critical"}
@@ -41,7 +41,7 @@ func alerts() []store.Alert {
 	return []store.Alert{a, b}
 }
 
-// send hands alerts to every receiver, as the queue does.
+// send sends alerts to every receiver, like the queue.
 func send(t *testing.T, s *Sender, list []store.Alert) error {
 	t.Helper()
 	body := s.body(list)
@@ -53,7 +53,7 @@ func send(t *testing.T, s *Sender, list []store.Alert) error {
 	return errors.Join(errs...)
 }
 
-// authority writes the certificate of a server of httptest where Options take it from.
+// authority writes the certificate of an httptest server to a file for Options.
 func authority(t *testing.T, cert *x509.Certificate) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "ca.pem")
@@ -61,7 +61,7 @@ func authority(t *testing.T, cert *x509.Certificate) string {
 	return file
 }
 
-// TestWebhookGetsWhatWasRaised: over verified TLS, with the token, again where the server is busy.
+// The webhook gets the alerts over verified TLS, with the token, and again if the server is busy.
 func TestWebhookGetsWhatWasRaised(t *testing.T) {
 	var asked atomic.Int32
 	var got Body
@@ -91,7 +91,7 @@ func TestWebhookGetsWhatWasRaised(t *testing.T) {
 		[]any{first.ID, first.Reason, first.Severity, first.Subject, first.Hosts, first.Campaign, first.Source, first.Link})
 	require.Contains(t, first.Techniques, "T1071.001 Web Protocols")
 
-	// A certificate that nobody vouches for is refused, and no error holds a secret.
+	// An unverifiable certificate is rejected, and no error contains a secret.
 	o.CAFile = ""
 	s, err = New(o)
 	require.NoError(t, err)
@@ -112,7 +112,7 @@ func TestWebhookGetsWhatWasRaised(t *testing.T) {
 	require.NotRegexp(t, "T0K3N|wr0ng", err.Error())
 }
 
-// TestWebhookDoesNotFollow: a redirect would hand the token and the findings to somebody else.
+// A redirect would send the token and the findings to another server.
 func TestWebhookDoesNotFollow(t *testing.T) {
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("followed") }))
 	defer elsewhere.Close()
@@ -134,7 +134,7 @@ func read(t *testing.T, message string) (priority string, i Item) {
 	return m[1], i
 }
 
-// TestSyslogOverStreams: octet counting over TCP and over TLS that is verified; a name with line ends forges no message.
+// Octet counting over TCP and over verified TLS; a name with line breaks forges no message.
 func TestSyslogOverStreams(t *testing.T) {
 	web := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
 	defer web.Close()
@@ -188,7 +188,7 @@ func TestSyslogOverStreams(t *testing.T) {
 	}
 }
 
-// TestSyslogOverUDP: a datagram an alert, no longer than every receiver takes; what is too long loses its weakest reasons.
+// One datagram per alert, no longer than every receiver accepts; a longer one loses its weakest reasons.
 func TestSyslogOverUDP(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	require.NoError(t, err)

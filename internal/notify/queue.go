@@ -17,18 +17,19 @@ import (
 	"dwell/internal/store"
 )
 
-// Files of a queue: what waits is called NUMBER-RECEIVER.json; lost.json counts what was given up.
+// A queue's files: waiting alerts are NUMBER-RECEIVER.json; lost.json counts those given up.
 const (
 	suffix   = ".json"
 	lostFile = "lost.json"
 	adding   = "add.lock"
 	sending  = "send.lock"
-	// MaxBytes is what a queue takes on disk. Beyond it the oldest alerts go: the newest matter most, and all are stored.
+	// MaxBytes limits a queue on disk. Beyond it the oldest alerts are dropped: the newest matter most, and all are
+	// stored in the cluster.
 	MaxBytes = 16 << 20
 )
 
-// Queue keeps alerts in a directory until their receivers have them: each receiver gets them in order and, unless the process is killed between
-// sending and noting it, once. Several processes may share it.
+// Queue keeps alerts in a directory until their receivers have them. Each receiver gets them in order and once, unless
+// the process is killed between sending and recording it. Several processes may share it.
 type Queue struct {
 	dir    string
 	sender *Sender
@@ -36,7 +37,7 @@ type Queue struct {
 	max    int64
 }
 
-// NewQueue is the queue of a sender in a directory, which is made when something has to wait.
+// NewQueue returns a sender's queue in a directory, which is created when something must wait.
 func NewQueue(dir string, s *Sender, now func() time.Time) *Queue {
 	return &Queue{dir: dir, sender: s, now: now, max: MaxBytes}
 }
@@ -55,20 +56,20 @@ type lost struct {
 	Why    string    `json:"why"`
 }
 
-// Waiting is what a queue holds.
+// Waiting is a queue's content.
 type Waiting struct {
-	// Alerts wait for the receivers that Receivers counts them for, since Oldest; one that waits for two counts twice.
+	// Alerts wait for the receivers in Receivers, since Oldest; one that waits for two counts twice.
 	Alerts    int
 	Receivers map[string]int
 	Oldest    time.Time
 	Bytes     int64
-	// Lost alerts were given up: there was no room, or the receiver refused them. Why is the last reason.
+	// Lost alerts were given up: there was no room, or the receiver rejected them. Why is the last reason.
 	Lost      int
 	LostSince time.Time
 	Why       string
 }
 
-// Add puts the alerts of one hunt at the end, for each receiver. They are on disk when it returns.
+// Add appends the alerts of one hunt for each receiver. They are on disk when it returns.
 func (q *Queue) Add(ctx context.Context, alerts []store.Alert) error {
 	if len(alerts) == 0 {
 		return nil
@@ -105,12 +106,12 @@ func (q *Queue) Add(ctx context.Context, alerts []store.Alert) error {
 	return q.trim(files)
 }
 
-// trim gives up the oldest until the rest has room. The newest file stays, however large.
+// trim drops the oldest until the rest fits. The newest file stays, whatever its size.
 func (q *Queue) trim(files []string) error {
 	var total int64
 	sizes := make([]int64, len(files))
 	for i, name := range files {
-		if info, err := os.Stat(filepath.Join(q.dir, name)); err == nil { // else it was sent meanwhile
+		if info, err := os.Stat(filepath.Join(q.dir, name)); err == nil { // otherwise it was sent meanwhile
 			sizes[i] = info.Size()
 			total += sizes[i]
 		}
@@ -131,8 +132,8 @@ func (q *Queue) trim(files []string) error {
 	return nil
 }
 
-// Deliver sends what waits, the oldest first. A receiver that fails is left until the next time, the others go on. Where another process
-// is at it, it does nothing.
+// Deliver sends what waits, oldest first. A receiver that fails is skipped until the next call, while others continue.
+// If another process is delivering, it does nothing.
 func (q *Queue) Deliver(ctx context.Context) error {
 	files, err := list(q.dir)
 	if err != nil || len(files) == 0 {
@@ -174,7 +175,7 @@ func (q *Queue) Deliver(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// deliver sends one file and keeps of it what did not arrive.
+// deliver sends one file and keeps what did not arrive.
 func (q *Queue) deliver(ctx context.Context, path string, w *waiting, failing map[string]bool) error {
 	all := len(w.Body.Alerts)
 	done, err := q.sender.send(ctx, w.Receiver, &w.Body)
@@ -196,12 +197,12 @@ func (q *Queue) deliver(ctx context.Context, path string, w *waiting, failing ma
 	return err
 }
 
-// giveUp counts alerts that no receiver gets any more.
+// giveUp counts alerts that no receiver will get.
 func (q *Queue) giveUp(alerts int, why string) error {
 	path := filepath.Join(q.dir, lostFile)
 	l := lost{Since: q.now().UTC()}
 	if b, err := os.ReadFile(path); err == nil {
-		_ = json.Unmarshal(b, &l) // what cannot be read counts from now on
+		_ = json.Unmarshal(b, &l) // an unreadable count starts again at zero
 	}
 	l.Alerts, l.Why = l.Alerts+alerts, why
 	b, err := encode(l)
@@ -211,7 +212,7 @@ func (q *Queue) giveUp(alerts int, why string) error {
 	return err
 }
 
-// Look says what waits in a directory; one that does not exist holds nothing.
+// Look returns what waits in a directory; a missing one is empty.
 func Look(dir string) (Waiting, error) {
 	w := Waiting{Receivers: map[string]int{}}
 	files, err := list(dir)
@@ -242,7 +243,7 @@ func Look(dir string) (Waiting, error) {
 	return w, nil
 }
 
-// String says what waits for whom, and what was lost; empty for nothing.
+// String says what waits for which receiver, and what was lost; empty for nothing.
 func (w *Waiting) String() string {
 	var out []string
 	for _, r := range []string{webhook, syslog} {
@@ -259,7 +260,7 @@ func (w *Waiting) String() string {
 	return strings.Join(out, "; ")
 }
 
-// list are the files that wait, in order.
+// list are the waiting files, in order.
 func list(dir string) (out []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -274,10 +275,10 @@ func list(dir string) (out []string, err error) {
 	return out, nil
 }
 
-// number is that of a file that waits, 0 for any other.
+// number is a waiting file's number, 0 for any other file.
 func number(name string) int {
 	digits, _, _ := strings.Cut(name, "-")
-	n, _ := strconv.Atoi(digits) // 0 for what is none
+	n, _ := strconv.Atoi(digits) // 0 if invalid
 	return n
 }
 
@@ -293,7 +294,7 @@ func load(path string) (*waiting, error) {
 	return &w, nil
 }
 
-// remove takes a file away; one that is gone is as well.
+// remove removes a file; a missing one is no error.
 func remove(path string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove what was delivered: %w", err)

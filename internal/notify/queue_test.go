@@ -19,7 +19,7 @@ import (
 	"dwell/internal/store"
 )
 
-// receiver is a webhook that can be broken; it notes the ids that it took.
+// receiver is a webhook that can fail; it records the ids it accepted.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -51,7 +51,7 @@ func (r *receiver) answer(status int) {
 	r.status = status
 }
 
-// took gives what arrived since it was last asked.
+// took returns what arrived since the last call.
 func (r *receiver) took() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func holds(t *testing.T, dir string) Waiting {
 	return w
 }
 
-// TestQueueDeliversLaterInOrderOnce: while the receiver is away alerts wait, in another process, too; then they arrive in order, each once.
+// While the receiver is down alerts wait, also in another process; then they arrive in order, each once.
 func TestQueueDeliversLaterInOrderOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "notify")
 	r := newReceiver(t)
@@ -115,7 +115,7 @@ func TestQueueDeliversLaterInOrderOnce(t *testing.T) {
 	require.Empty(t, w.String())
 }
 
-// TestQueueHoldsUpNobodyElse: a receiver that is away costs the other nothing, and gets what it missed.
+// A receiver that is down does not delay the other, and gets what it missed.
 func TestQueueHoldsUpNobodyElse(t *testing.T) {
 	dir := t.TempDir()
 	r := newReceiver(t)
@@ -152,7 +152,7 @@ func TestQueueHoldsUpNobodyElse(t *testing.T) {
 	require.Zero(t, holds(t, dir).Alerts)
 }
 
-// TestQueueGivesUpWhatCannotBeDelivered: what a receiver refuses, whose receiver is gone, or that has no room does not hold up the rest, and counts.
+// Alerts that a receiver rejects, whose receiver is gone, or that do not fit do not delay the rest, and are counted.
 func TestQueueGivesUpWhatCannotBeDelivered(t *testing.T) {
 	dir := t.TempDir()
 	r := newReceiver(t)
@@ -196,7 +196,7 @@ func TestQueueGivesUpWhatCannotBeDelivered(t *testing.T) {
 	require.NoError(t, q.Deliver(t.Context()))
 }
 
-// TestQueueIsShared: several processes add and deliver at once; every alert arrives once, and those of each process in order.
+// Several processes add and deliver at once: every alert arrives once, and those of each process in order.
 func TestQueueIsShared(t *testing.T) {
 	dir := t.TempDir()
 	r := newReceiver(t)

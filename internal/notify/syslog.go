@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// facility is that of security messages (RFC 5424, 6.2.1), largest the size of a datagram that every receiver takes (6.1).
+// facility is that of security messages (RFC 5424, 6.2.1), largest the datagram size that every receiver accepts (6.1).
 const (
 	facility = 4
 	largest  = 2048
 )
 
-// CheckSyslog says what is wrong with an address; empty is right.
+// CheckSyslog validates an address; empty is valid.
 func CheckSyslog(address string) error {
 	if address == "" {
 		return nil
@@ -32,8 +32,8 @@ func CheckSyslog(address string) error {
 	return nil
 }
 
-// log sends a message an alert, over one connection, and says how many are done. Datagrams are not confirmed: over UDP only a host that cannot be
-// reached is an error.
+// log sends one message per alert over one connection, and returns how many are done. Datagrams are not acknowledged:
+// over UDP only an unreachable host is an error.
 func (s *Sender) log(ctx context.Context, items []Item) (done int, err error) {
 	u, err := url.Parse(s.o.Syslog)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Sender) log(ctx context.Context, items []Item) (done int, err error) {
 			most = largest
 		}
 		message, err := s.message(&items[done], time.Now(), most)
-		if err != nil { // a single alert that cannot be sent holds up no other
+		if err != nil { // an alert that cannot be sent does not delay others
 			no.alerts++
 			no.err = errors.Join(no.err, err)
 			continue
@@ -71,7 +71,7 @@ func (s *Sender) log(ctx context.Context, items []Item) (done int, err error) {
 			message = append(fmt.Appendf(nil, "%d ", len(message)), message...) // octet counting (RFC 6587, 3.4.1; RFC 5425, 4.3)
 		}
 		if _, err = conn.Write(message); err != nil {
-			_ = conn.Close() // what it says is said by the write
+			_ = conn.Close() // the write's error is reported
 			return done, fmt.Errorf("syslog on %s: after %d of %d messages: %w", u.Host, done, len(items), err)
 		}
 	}
@@ -84,7 +84,8 @@ func (s *Sender) log(ctx context.Context, items []Item) (done int, err error) {
 	return len(items), nil
 }
 
-// message is one alert by RFC 5424. Its text is the item as JSON; beyond most bytes (0: any number) the reasons are left out, weakest first.
+// message is one alert in RFC 5424 format. Its text is the item as JSON; beyond most bytes (0: no limit) reasons are
+// omitted, weakest first.
 func (s *Sender) message(i *Item, now time.Time, most int) ([]byte, error) {
 	severity := map[string]int{"critical": 2, "high": 3, "medium": 4}[i.Severity]
 	item := *i
@@ -108,7 +109,7 @@ func (s *Sender) message(i *Item, now time.Time, most int) ([]byte, error) {
 	}
 }
 
-// ascii keeps what a header field may hold: printable characters, 255 at most.
+// ascii keeps what a header field may contain: printable characters, at most 255.
 func ascii(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r <= ' ' || r > '~' {

@@ -11,8 +11,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// flooded is a source in which one host contacts many destinations, each once and the first three twice; another host contacts the tenth,
-// too, and two of its own.
+// flooded is a source in which one host contacts many destinations, each once and the first three twice. Another host
+// also contacts the tenth, and two of its own.
 type flooded struct{ sightings bool }
 
 func (f flooded) Open() *hunt.Session {
@@ -46,8 +46,8 @@ func (f flooded) Open() *hunt.Session {
 	return s
 }
 
-// No host fills the store with what it alone contacts, out of files or out of the cluster: the most contacted stays, what others contact
-// does, and what was left out is said.
+// No host fills the store with destinations that it alone contacts, from files or from the cluster. The most contacted
+// stay, as do other hosts' destinations, and the rest is reported.
 func TestLearningCannotBeFlooded(t *testing.T) {
 	for _, sightings := range []bool{false, true} {
 		got := map[string]Span{}
@@ -69,7 +69,7 @@ func TestLearningCannotBeFlooded(t *testing.T) {
 		require.EqualValues(t, 899, reading.Notes[0].Count)
 		require.Contains(t, reading.Notes[0].What, "10.0.0.9 contacted 999 destinations that no other host did")
 	}
-	// In parts, too: what was given of a host counts.
+	// In parts too: a host's earlier destinations count.
 	given := 0
 	l := &learner{seen: map[string]sight{}, share: 100, given: map[netip.Addr]int{}, left: map[netip.Addr]int{}, keep: func(seen map[string]Span) error { given += len(seen); return nil }}
 	for i := range 300 {

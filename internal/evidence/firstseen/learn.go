@@ -15,13 +15,13 @@ import (
 // learnAtOnce is how many destinations are held before they are passed to keep.
 const learnAtOnce = 500_000
 
-// SourceShare is how many destinations that no other host contacts are remembered of one host: those contacted most. So
-// no host, whatever it scans or asks for, crowds out the rest.
+// SourceShare limits the remembered destinations that only one host contacts, per host, to those contacted most. So no
+// host crowds out the rest by scanning or querying.
 const SourceShare = 100_000
 
 // Learn reads when each external destination was seen in a window, by address and by name. It keeps no series and
-// scores nothing, so weeks of the past are cheap. It passes the result to keep, in parts if large. Of a host that alone
-// contacts more than its share it leaves the rest out, and a note says how much.
+// scores nothing, so weeks of the past are cheap. It passes the result to keep, in parts if large. What one host alone
+// contacts beyond its share is left out, with a note of its number.
 func Learn(ctx context.Context, src hunt.Source, req hunt.Request, keep func(map[string]Span) error) (hunt.Reading, error) {
 	l := learner{seen: map[string]sight{}, keep: keep, share: SourceShare}
 	return l.learn(ctx, src, req)
@@ -64,12 +64,12 @@ type learner struct {
 	mu   sync.Mutex
 	seen map[string]sight
 	keep func(map[string]Span) error
-	// share is how much of what a host alone contacts is kept; given is how much was, left how much was not.
+	// share limits what a host alone contacts; given is how much of it was kept, left how much was not.
 	share       int
 	given, left map[netip.Addr]int
 }
 
-// sight is when something was seen, by whom, and how often; from is invalid for several hosts, or where it is not known.
+// sight is when something was seen, by which host, and how often; from is invalid for several hosts, or if unknown.
 type sight struct {
 	Span
 	from  netip.Addr
@@ -94,7 +94,7 @@ func (l *learner) see(destination string, s sight) {
 	l.seen[destination] = s
 }
 
-// pass passes on the spans if there are more than held, of each host no more than its share; the caller holds mu.
+// pass passes on the spans if there are more than held, limited by each host's share; the caller holds mu.
 func (l *learner) pass(held int) error {
 	if len(l.seen) <= held {
 		return nil
