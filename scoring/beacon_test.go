@@ -103,7 +103,7 @@ func TestBeaconReasons(t *testing.T) {
 	}, b.Reasons(50))
 	b = sc.Beacon(scoring.Series{Start: mixed}, day)
 	require.Equal(t, []string{
-		"beacons every 60s ±0% or 10m ±0%, 100% of 791 intervals, active for 24h; chance < 1e-12 of 50 candidates",
+		"beacons every 1m ±0% or 10m ±0%, 100% of 791 intervals, active for 24h; chance < 1e-12 of 50 candidates",
 	}, b.Reasons(50))
 }
 

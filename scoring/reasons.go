@@ -169,16 +169,16 @@ func (z SizeScore) Reason() string {
 	return fmt.Sprintf("%s of %s connections sent %s bytes, ±10%%", percent(z.Share), count(z.Known), count(int(z.Median)))
 }
 
-// Span is a length of time in the unit that suits it.
+// Span is a length of time in one unit, as hunt.Brief has it in lists: 45s, 5.1m, 23.9h, 2d.
 func Span(seconds float64) string {
 	switch {
-	case seconds < 10:
+	case seconds < 0.995:
+		return decimals(seconds, 2) + "s"
+	case seconds < 59.95:
 		return decimals(seconds, 1) + "s"
-	case seconds < 600:
-		return decimals(seconds, 0) + "s"
-	case seconds < 2*3600:
-		return decimals(seconds/60, 0) + "m"
-	case seconds < 3*86400:
+	case seconds < 2*3600-3:
+		return decimals(seconds/60, 1) + "m"
+	case seconds < 48*3600-180:
 		return decimals(seconds/3600, 1) + "h"
 	}
 	return decimals(seconds/86400, 1) + "d"

@@ -34,7 +34,7 @@ func TestReasonsOfEveryTest(t *testing.T) {
 				out[i] += r.Int64N(80e3)
 			}
 			return append(out, people(r, 500)...)
-		}, []string{"beacons every 217s ±20% on a fixed clock"}},
+		}, []string{"beacons every 3.6m ±20% on a fixed clock"}},
 		"now and then, every ten minutes": {scoring.Lattice, func(r *rand.Rand) []int64 {
 			var out []int64
 			for at := midnight; at < midnight+86400e3; at += 600e3 * int64(1+math.Floor(r.ExpFloat64()*4)) {
@@ -91,5 +91,5 @@ func TestReasonsTellOneWideRhythmAsOne(t *testing.T) {
 	var sc scoring.Scorer
 	b := sc.Beacon(scoring.Series{Start: starts}, day)
 	require.Greater(t, b.ModeCount, 1)
-	require.Regexp(t, `^beacons every [345]\ds \(3[0-2]s to (5[89]|60)s\), (99|100)% of `, b.Reasons(10)[0])
+	require.Regexp(t, `^beacons every [345]\d(\.\d)?s \(3[0-2](\.\d)?s to (5[89](\.\d)?s|1m)\), (99|100)% of `, b.Reasons(10)[0])
 }

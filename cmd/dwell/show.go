@@ -313,7 +313,7 @@ func (d *painter) picture() {
 	p := d.p
 	w := p.Reading.Window
 	columns := max(d.width, 24)
-	d.head(fmt.Sprintf("when (each block is %s)", hunt.Seconds(w.Duration().Seconds()/float64(columns))))
+	d.head(fmt.Sprintf("when (each block is %s)", hunt.Brief(w.Duration().Seconds()/float64(columns))))
 	d.line("  %s", output.DayLine(p.Starts, w, columns))
 	d.line("  %-*s%s", columns-len("2006-01-02 15:04"), w.Start.Format("2006-01-02 15:04"), w.End.Format("2006-01-02 15:04"))
 	d.head("intervals between connections")

@@ -6,7 +6,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"dwell/internal/hunt"
 )
@@ -60,7 +59,7 @@ func Intervals(w io.Writer, starts []int64, rows, width int) error {
 	for _, b := range shown {
 		drawn += b.Count
 		bar := strings.Repeat("█", max(1, int(b.Count)*width/int(top)))
-		if _, err := fmt.Fprintf(w, "  %8s - %-8s %7s  %s\n", gapText(b.From), gapText(b.To), hunt.Count(b.Count), bar); err != nil {
+		if _, err := fmt.Fprintf(w, "  %8s - %-8s %7s  %s\n", hunt.Brief(b.From), hunt.Brief(b.To), hunt.Count(b.Count), bar); err != nil {
 			return err
 		}
 	}
@@ -69,12 +68,4 @@ func Intervals(w io.Writer, starts []int64, rows, width int) error {
 		return err
 	}
 	return nil
-}
-
-// gapText formats seconds with about three digits: 0.8s, 42s, 7m05s, 3h05m.
-func gapText(s float64) string {
-	if s < 10 && s != float64(int(s)) {
-		return fmt.Sprintf("%.1fs", s)
-	}
-	return hunt.Seconds((time.Duration(s*1000) * time.Millisecond).Round(time.Second).Seconds())
 }

@@ -29,7 +29,7 @@ func columns() []column {
 		{head: "DESTINATION", value: destination},
 		{head: "PORT", value: port},
 		{head: "CONNS", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Connections) }},
-		{head: "CONNECTED", right: true, value: func(f *hunt.Finding) string { return hunt.Seconds(f.Dwell.Connection.Total) }},
+		{head: "CONNECTED", right: true, value: func(f *hunt.Finding) string { return hunt.Brief(f.Dwell.Connection.Total) }},
 		{head: "BYTES", right: true, count: true, value: func(f *hunt.Finding) string { return fmt.Sprint(f.Network.Bytes) }},
 		{head: "LAST", value: func(f *hunt.Finding) string { return f.Timestamp.Format(time.RFC3339) }},
 		{head: "RITA", right: true, value: func(f *hunt.Finding) string { return rita(f.Beacon) }},

@@ -65,7 +65,7 @@ func TestBeaconIsFoundAndExplained(t *testing.T) {
 	require.Equal(t, 1.0, *f.Beacon.RITA)
 	require.Equal(t, 300.0, f.Beacon.Interval.Top)
 	require.Equal(t, []string{hunt.Beacon}, f.Dwell.Indicators)
-	require.Contains(t, f.Dwell.Reasons[0], "mostly every 300s")
+	require.Contains(t, f.Dwell.Reasons[0], "mostly every 5m")
 	require.Equal(t, int64(288), f.Network.Connections)
 	require.Equal(t, int64(288*400), f.Network.Bytes)
 	require.Equal(t, 400.0, f.Network.AverageBytes)

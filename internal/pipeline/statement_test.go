@@ -23,7 +23,7 @@ func TestStatement(t *testing.T) {
 	require.Equal(t, []int64{24, 24}, []int64{s.Hours, s.HoursWithData})
 	require.Positive(t, s.Candidates)
 	require.NotContains(t, s.Text, "Coverage incomplete")
-	require.Contains(t, s.Text, "every 60s: ")
+	require.Contains(t, s.Text, "every 1m: ")
 	require.Equal(t, "2 networks, 1 TLS fingerprint, 1,200 domains", busy(hunt.Skipped{Networks: 2, Fingerprints: 1, Domains: 1200}))
 	require.Equal(t, "1 network", busy(hunt.Skipped{Networks: 1}))
 	for _, f := range s.Floor {

@@ -33,8 +33,8 @@ func TestWhatMakesAStoryAlertAgain(t *testing.T) {
 		{"severity rises", func(f *hunt.Finding) { f.Event.Severity, f.Event.SeverityLabel = 4, "critical" }, "severity rose from high to critical"},
 		{"severity falls", func(f *hunt.Finding) { f.Event.Severity, f.Event.SeverityLabel = 2, "medium" }, ""},
 		{"period by 19 percent", func(f *hunt.Finding) { *f.Beacon.Period = 357 }, ""},
-		{"period by 20 percent", func(f *hunt.Finding) { *f.Beacon.Period = 360 }, "period changed from 5m00s to 6m00s"},
-		{"period shorter", func(f *hunt.Finding) { *f.Beacon.Period = 240 }, "period changed from 5m00s to 4m00s"},
+		{"period by 20 percent", func(f *hunt.Finding) { *f.Beacon.Period = 360 }, "interval changed from 5m to 6m"},
+		{"period shorter", func(f *hunt.Finding) { *f.Beacon.Period = 240 }, "interval changed from 5m to 4m"},
 		{"period gone", func(f *hunt.Finding) { f.Beacon = nil }, ""},
 		{"bytes by nine", func(f *hunt.Finding) { f.Network.Bytes = 9000 }, ""},
 		{"bytes by ten", func(f *hunt.Finding) { f.Network.Bytes = 10000 }, "bytes rose from 1000 to 10000"},
@@ -47,12 +47,12 @@ func TestWhatMakesAStoryAlertAgain(t *testing.T) {
 		}, ""},
 		{"slow, and silent for less than two of its intervals", func(f *hunt.Finding) {
 			*f.Beacon.Period, f.Event.End = 14_400, hunt.Time{Time: f.Dwell.Window.End.Add(-7 * time.Hour)}
-		}, "period changed from 5m00s to 4h00m"},
+		}, "interval changed from 5m to 4h"},
 		{"port", func(f *hunt.Finding) { f.Destination.Port = 8443 }, "destination port changed from 443 to 8443"},
 		{"certificate", func(f *hunt.Finding) { f.Dwell.Evidence.Protocol.Certificate.Hash = "b2b2" }, "the server shows another certificate: b2b2 instead of a1a1"},
 		{"certificate not known now", func(f *hunt.Finding) { f.Dwell.Evidence = nil }, ""},
 		{"six days", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(7*day - time.Second) }, ""},
-		{"seven days", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(7 * day) }, "still there after 7d00h"},
+		{"seven days", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(7 * day) }, "still there after 7d"},
 		{"a hunt in the past", func(f *hunt.Finding) { f.Event.Ingested.Time = f.Event.Ingested.Add(-30 * day) }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestAlertsAreRaisedOnce(t *testing.T) {
 			h.add("10.1.1.2", "203.0.113.7", 0.95)
 		}))
 		require.ElementsMatch(t, []string{
-			"10.1.1.2>203.0.113.7: beacon; still there after 7d00h",
+			"10.1.1.2>203.0.113.7: beacon; still there after 7d",
 		}, write(7*24, func(h *sampleHunt) {
 			h.add("10.1.1.1", "203.0.113.7", 0.85)
 			h.add("10.1.1.2", "203.0.113.7", 0.95)

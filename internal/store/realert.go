@@ -74,7 +74,7 @@ func still(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 	if quiet < again {
 		return Why{}, false
 	}
-	return Why{"again", "still there after " + hunt.Seconds(quiet.Seconds())}, true
+	return Why{"again", "still there after " + hunt.Brief(quiet.Seconds())}, true
 }
 
 // growth is the divisor for news: one fifth of a campaign's hosts must join, at least one.
@@ -98,7 +98,7 @@ func Changed(last, now *hunt.Finding, again time.Duration) (Why, bool) {
 		return Why{"port", fmt.Sprintf("destination port changed from %d to %d", last.Destination.Port, now.Destination.Port)}, true
 	}
 	if was, is := period(last), period(now); was > 0 && is > 0 && math.Abs(is-was) >= 0.2*was {
-		return Why{"interval", fmt.Sprintf("period changed from %s to %s", hunt.Seconds(was), hunt.Seconds(is))}, true
+		return Why{"interval", fmt.Sprintf("interval changed from %s to %s", hunt.Brief(was), hunt.Brief(is))}, true
 	}
 	if was, is := certificate(last), certificate(now); was != "" && is != "" && was != is {
 		return Why{"certificate", fmt.Sprintf("the server shows another certificate: %.16s instead of %.16s", is, was)}, true

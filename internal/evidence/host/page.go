@@ -176,7 +176,7 @@ func (p *Page) contact(c *hunt.Contacts) {
 	p.FirstContact = &first
 	if p.FirstSeen != nil && first.Sub(p.FirstSeen.Time) < settled {
 		p.early = true
-		p.Notes = append(p.Notes, fmt.Sprintf("the first contact, %s, comes less than %s after the host is first seen, so it is not known which internal connections are new: look further back (--since, --from)", first.Format(time.RFC3339), hunt.Seconds(settled.Seconds())))
+		p.Notes = append(p.Notes, fmt.Sprintf("the first contact, %s, comes less than %s after the host is first seen, so it is not known which internal connections are new: look further back (--since, --from)", first.Format(time.RFC3339), hunt.Brief(settled.Seconds())))
 	}
 }
 

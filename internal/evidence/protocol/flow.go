@@ -54,7 +54,7 @@ func (v *view) flow() {
 	v.service()
 	const megabyte, times, hour = 1 << 20, 10, 3600
 	if out, in := f.Client.Bytes, f.Server.Bytes; v.outbound && out >= megabyte && out >= times*in && f.Event.End.Sub(f.Event.Start.Time).Seconds() >= hour {
-		v.odd(evidence.Upload, "uploads far more than it downloads: %s bytes out, %s in, over %s", hunt.Count(out), hunt.Count(in), hunt.Seconds(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
+		v.odd(evidence.Upload, "uploads far more than it downloads: %s bytes out, %s in, over %s", hunt.Count(out), hunt.Count(in), hunt.Brief(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
 	}
 	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP && !v.s.Has(evidence.Common) {
 		v.odd(evidence.SameSize, "constant payload size: automated")

@@ -34,7 +34,7 @@ func timeline(t *hunt.Timeline) template.HTML {
 		total += n
 	}
 	return template.HTML(fmt.Sprintf(`<svg class="t" viewBox="0 0 %d %d" preserveAspectRatio="none" role="img" aria-label="timeline: %s, at most %s in %s"><path class="base" d="M0 %dh%d"/><path class="bars" d="%s"/></svg>`, //nolint:gosec // numbers alone
-		wide, high+1, hunt.Many(total, "check-in"), hunt.Count(slices.Max(t.Counts)), hunt.Seconds(t.Step), high, wide, columns(t.Counts, step, high)))
+		wide, high+1, hunt.Many(total, "check-in"), hunt.Count(slices.Max(t.Counts)), hunt.Brief(t.Step), high, wide, columns(t.Counts, step, high)))
 }
 
 // spark is a small timeline that joins every two parts.

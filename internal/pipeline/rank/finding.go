@@ -71,7 +71,7 @@ func (s *search) chance(sub *evidence.Subject, k *key, tested int) {
 	why := fmt.Sprintf("chance about %.2g of %s candidates, so the rhythm is %s at most",
 		math.Pow(10, k.beacon.Score(tested).LogExpected), hunt.Count(tested), most)
 	if length := s.m.Window.Duration(); most == scoring.Critical && length < shortWindow*time.Hour {
-		most, why = scoring.High, fmt.Sprintf("high at most: a window of %s does not show that it lasts", hunt.Seconds(length.Seconds()))
+		most, why = scoring.High, fmt.Sprintf("high at most: a window of %s does not show that it lasts", hunt.Brief(length.Seconds()))
 	}
 	if most < scoring.Critical {
 		sub.AtMostByChance(most, why)

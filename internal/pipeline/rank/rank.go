@@ -218,12 +218,15 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 			s.everywhere[src.src] = append(s.everywhere[src.src], sub)
 			s.mu.Unlock()
 		}
-		var also []string
+		var also, told []string
 		for _, i := range story.Also {
 			also = append(also, src.keys[i].String())
+			if src.keys[i].kind != scoring.UnsharedKey { // a roll-up has no name that people know
+				told = append(told, also[len(also)-1])
+			}
 		}
-		if len(also) > 0 {
-			sub.Last("same traffic as " + hunt.Listed(also))
+		if len(told) > 0 {
+			sub.Last("same traffic as " + hunt.Listed(told))
 		}
 		sub.Finding.Dwell.Also = also[:min(len(also), maxAlso)]
 		out = append(out, sub)

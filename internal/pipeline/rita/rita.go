@@ -300,7 +300,7 @@ func (l *pairLook) explain() (indicators, reasons []string) {
 		{l.parts.Beacon, hunt.Beacon, fmt.Sprintf("keeps coming back, mostly every %s: RITA's beacon score is %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections",
 			scoring.Span(float64(b.TopInterval)), b.Score, b.Timestamp, b.DataSize, b.Duration, b.Histogram, hunt.Count(b.Count))},
 		{l.parts.LongConnection, hunt.LongConnection, fmt.Sprintf("was connected for %s in all, in %s connections, the longest %s",
-			hunt.Seconds(float64(l.ritaDuration)/1000), hunt.Count(l.ritaCount), hunt.Seconds(math.Max(float64(l.Longest), 0)/1000))},
+			hunt.Brief(float64(l.ritaDuration)/1000), hunt.Count(l.ritaCount), hunt.Seconds(math.Max(float64(l.Longest), 0)/1000))},
 		{l.parts.Strobe, hunt.Strobe, fmt.Sprintf("made %s connections, one a second or more", hunt.Count(l.ritaCount))},
 	}
 	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
