@@ -75,6 +75,16 @@ func run() int {
 			}
 		}
 	}
+	if !*fast && match.MatchString("hours") {
+		if dir, err := capturesDir(); err != nil {
+			fmt.Printf("-- hours: SKIPPED, %v\n", err)
+		} else if n, err := printHours(os.Stdout, dir); err != nil {
+			fmt.Fprintln(os.Stderr, "quality: hours:", err)
+			return 1
+		} else {
+			missed += n
+		}
+	}
 	if !*fast && match.MatchString("disguises") {
 		n, err := printDisguises(context.Background(), os.Stdout)
 		if err != nil {

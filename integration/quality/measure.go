@@ -107,8 +107,12 @@ func habits() (h scoring.Habits) {
 	return h
 }
 
-// rareWeight is what a rare destination adds to a score that has an indicator (internal/evidence).
-const rareWeight = 0.15
+// rareWeight and sameWeight are the modifiers for a rare destination and for sameFewest messages or more of one size
+// (internal/evidence).
+const (
+	rareWeight, sameWeight = 0.15, 0.02
+	sameFewest             = 20
+)
 
 // manyKeys is the size of the hunt of a site of some dozen hosts, in which implants are counted.
 const manyKeys = 10_000
@@ -128,18 +132,22 @@ func shown(sc *scoring.Scorer, s scoring.Series, w scoring.Window, r *rand.Rand)
 }
 
 // hunted is the score that a hunt of so many candidates would show of connections to a rare destination. There is no
-// evidence of what they look like, so a timer, few hours and slow strobes stay low, a presence medium, and chance bounds
-// the severity.
+// evidence of what they look like but their size, so a timer, few hours and slow strobes stay low, a presence of several
+// sizes medium, and chance bounds the severity.
 func hunted(sc *scoring.Scorer, s scoring.Series, w scoring.Window, keys int) float64 {
-	b := sc.Beacon(s, w)
-	v := scoring.Indicators{Beacon: b.Value(keys, sc.Size(s, w)), Strobe: sc.Strobe(s, w).Score, Presence: sc.Presence(s, w).Score(24, habits(), keys).Score}
+	b, size := sc.Beacon(s, w), sc.Size(s, w)
+	v := scoring.Indicators{Beacon: b.Value(keys, size), Strobe: sc.Strobe(s, w).Score, Presence: sc.Presence(s, w).Score(24, habits(), keys).Score}
 	if s.Duration != nil {
 		v.Long = sc.Long(s, w).Score
 	}
 	if v.Strongest() < 0.2 {
 		return v.Strongest()
 	}
-	score := scoring.Final(v, []float64{rareWeight}, scoring.Unexplained)
+	modifiers, same := []float64{rareWeight}, len(s.Start) >= sameFewest && size.Share >= 0.95
+	if same {
+		modifiers = append(modifiers, sameWeight)
+	}
+	score := scoring.Final(v, modifiers, scoring.Unexplained)
 	most, other := 1.0, max(v.Strobe, v.Long)
 	switch {
 	case other >= max(v.Beacon, v.Presence):
@@ -147,7 +155,9 @@ func hunted(sc *scoring.Scorer, s scoring.Series, w scoring.Window, keys int) fl
 			most = 0.39
 		}
 	case v.Presence >= v.Beacon:
-		most = 0.59
+		if !same {
+			most = 0.59
+		}
 	case b.Timer:
 		most = 0.39
 	default:

@@ -113,3 +113,17 @@ func TestAUC(t *testing.T) {
 	require.InDelta(t, 0.75, auc([]float64{1, 3}, []float64{2, 0}), 0)
 	require.InDelta(t, 0.5, recallAt([]float64{1, 5}, []float64{0, 4, 6}, 1), 0)
 }
+
+// TestHoursOfCommands: two in three hours of real command-and-control, laid into a day, are medium or more.
+func TestHoursOfCommands(t *testing.T) {
+	dir, err := capturesDir()
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, of := range captured() {
+		n, found, _, err := hours(dir, of, 12)
+		require.NoError(t, err)
+		require.Greater(t, n, 20, of.name)
+		require.GreaterOrEqual(t, 3*found, 2*n, "%s: %d of %d", of.name, found, n)
+	}
+}

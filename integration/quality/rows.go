@@ -85,8 +85,21 @@ func implants() []row {
 	return []row{
 		{group, "grid of implants (see grid): medium or more", medium, dayLength, grid(4), nil, 648, 0.8, true},
 		{group, "grid of implants (see grid): high or more", high, dayLength, grid(4), nil, 648, 0.7, true},
+		{group, "grid of implants, 12 check-ins or more: medium or more", medium, dayLength, grid(12), nil, 648, 0.8, false},
+		{group, "grid of implants, 12 check-ins or more: high or more", high, dayLength, grid(12), nil, 648, 0.7, false},
 		{group, "DNS, one name, 10 s to 1 h, jitter 0-50 %", medium, dayLength, asked, nil, 200, 0.9, true},
+		{group, "T=5 j=90 % missed 30 %, 8 h", medium, dayLength, implant{period: 5, jitter: 0.9, missed: 0.3, from: 9, to: 17}.generate, nil, 50, 0.9, true},
+		{group, "working hours 8-18, 7 d, T=1 h j=50 %", medium, 7 * dayLength, weekly(1, 0.5), nil, 100, 0.9, true},
+		{group, "working hours 8-18, 7 d, T=2 h j=20 %", medium, 7 * dayLength, weekly(2, 0.2), nil, 100, 0.9, true},
+		{group, "working hours 8-18, 7 d, T=2 h j=50 %", medium, 7 * dayLength, weekly(2, 0.5), nil, 100, 0, false},
+		{group, "working hours 8-18, 7 d, T=4 h j=20 %", medium, 7 * dayLength, weekly(4, 0.2), nil, 100, 0, false},
+		{group, "working hours 8-18, 7 d, T=8 h j=10 %", medium, 7 * dayLength, weekly(8, 0.1), nil, 100, 0, false},
 	}
+}
+
+// weekly are the check-ins of a week, this many hours apart, in working hours only.
+func weekly(hours, jitter float64) generator {
+	return implant{period: hours * 3600, jitter: jitter, from: 8, to: 18, length: 7 * dayLength}.generate
 }
 
 // row is one target of docs/detection.md.
