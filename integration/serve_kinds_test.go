@@ -37,17 +37,19 @@ func (g *grid) rewrite(t *testing.T, which string, change func(*hunt.Document), 
 			Hits []struct {
 				Index  string        `json:"_index"`
 				ID     string        `json:"_id"`
+				SeqNo  int64         `json:"_seq_no"`
+				Term   int64         `json:"_primary_term"`
 				Source hunt.Document `json:"_source"`
 			} `json:"hits"`
 		} `json:"hits"`
 	}
-	require.NoError(t, json.Unmarshal(g.ask(t, "GET", "/"+soconfig.HuntStream+"/_search?q=_id:"+which, ""), &page))
+	require.NoError(t, json.Unmarshal(g.ask(t, "GET", "/"+soconfig.HuntStream+"/_search?seq_no_primary_term=true&q=_id:"+which, ""), &page))
 	require.Len(t, page.Hits.Hits, 1)
 	h := page.Hits.Hits[0]
 	change(&h.Source)
 	text, err := json.Marshal(h.Source)
 	require.NoError(t, err)
-	g.ask(t, "PUT", "/"+h.Index+"/_doc/"+h.ID+"?refresh=true", string(text))
+	g.ask(t, "PUT", fmt.Sprintf("/%s/_doc/%s?refresh=true&if_seq_no=%d&if_primary_term=%d", h.Index, h.ID, h.SeqNo, h.Term), string(text))
 	for _, id := range further {
 		g.ask(t, "PUT", "/"+soconfig.HuntStream+"/_create/"+id+"?refresh=true", string(text))
 	}

@@ -3,6 +3,7 @@ package zeek
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"sync"
 	"time"
@@ -31,14 +32,14 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	if in.req.EveryRecord || in.req.Scope.Narrowed() || in.kinds[0] != log.Conn || in.records() == 0 || p.once.Forgot() {
 		return nil
 	}
-	end := int64(0)
+	begin, end := int64(math.MaxInt64), int64(0)
 	for _, f := range in.files {
-		if _, last, ok := spanOf(f); ok {
-			end = max(end, last)
+		if first, last, ok := spanOf(f); ok {
+			begin, end = min(begin, first), max(end, last)
 		}
 	}
 	var mu sync.Mutex
-	var all int64
+	var all, beyond int64 // beyond are those of hours that the conn logs have nothing of
 	found := map[netip.AddrPort]hunt.Connection{}
 	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
@@ -46,6 +47,12 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			f := flowOf(r)
 			c := hunt.Connection{Start: r.Start, Duration: end - r.Start, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1,
 				Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Proto: hunt.TCP, Service: string(r.Kind.Closed()), State: hunt.StateOpen, UID: r.UID}
+			if (r.Start > end+openAge || r.Start < begin-openAge) && p.scope.Keep(f.src, f.dst) {
+				mu.Lock()
+				beyond++
+				mu.Unlock()
+				return
+			}
 			if c.Duration < openAge || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
 				return
 			}
@@ -65,8 +72,16 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			}
 		})
 	}
-	if err := scan.Run(ctx, filesOf(in.set, opening...)); err != nil || len(found) == 0 {
+	if err := scan.Run(ctx, filesOf(in.set, opening...)); err != nil {
 		return err
+	}
+	if float64(beyond) > max(openShare*float64(all+beyond), 1) {
+		in.report.Gap(hunt.Note{What: fmt.Sprintf("the conn logs go from %s to %s, and %s of %s TLS, HTTP, SSH, RDP and SOCKS records lie more than an hour outside of that: connection records are missing",
+			hunt.At(begin).Time.UTC().Format(time.RFC3339), hunt.At(end).Time.UTC().Format(time.RFC3339), hunt.Count(beyond), hunt.Count(all+beyond)),
+			Hint: "give the conn logs of all of that time, or choose the window by --from and --to", Count: beyond})
+	}
+	if len(found) == 0 {
+		return nil
 	}
 	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
 		in.report.Note(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),

@@ -41,6 +41,11 @@ func TestStillOpen(t *testing.T) {
 		require.NotEqual(t, hunt.StateOpen, c.State)
 	}
 	require.Contains(t, said(reading.Notes), "too many to be still open")
+
+	// Conn logs that end hours before the others do are missing the rest.
+	_, reading = collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 300), "ssl.log": tls.String()}))
+	require.Contains(t, said(reading.Gaps), "240 of 480 ")
+	require.Contains(t, said(reading.Gaps), "connection records are missing")
 }
 
 // TestStillOpenByHTTP: a first request without a connection record tells an open connection; a later one on a connection that came, and
