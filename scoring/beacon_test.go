@@ -160,8 +160,8 @@ func checkAll(t require.TestingT, sc *scoring.Scorer, s scoring.Series, w scorin
 		require.True(t, x >= 0 && x <= 1, "%v in %+v %+v %+v %+v", x, b, size, long, strobe)
 	}
 	require.True(t, b.LogP <= 0 && b.LogP >= -300, "%v", b.LogP)
-	require.False(t, math.IsNaN(b.Period+b.Covered+long.Hole+long.Sum+long.Union+size.Median))
-	require.GreaterOrEqual(t, long.Sum*(1+1e-9)+1e-6, long.Union)
+	require.False(t, math.IsNaN(b.Period+b.Covered+long.Hole+long.Longest+long.Union+size.Median))
+	require.GreaterOrEqual(t, float64(long.Connections)*long.Longest*(1+1e-9)+1e-6, long.Union)
 	expected := math.Inf(-1)
 	for _, keys := range []int{1, 10, 1000, 1_000_000} {
 		v := b.Score(keys)

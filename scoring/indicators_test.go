@@ -25,18 +25,18 @@ func TestLong(t *testing.T) {
 		"unknown": {[]int64{midnight}, []int64{-1}, day, scoring.Long{}},
 		"zero":    {[]int64{midnight}, []int64{0}, day, scoring.Long{}},
 		"an hour": {[]int64{midnight + h}, []int64{h}, day,
-			scoring.Long{Score: 0.2, Union: 3600, Held: 3600, Share: 1.0 / 24, Sum: 3600, Longest: 3600, Connections: 1, Pieces: 1}},
+			scoring.Long{Score: 0.2, Union: 3600, Held: 3600, Share: 1.0 / 24, Longest: 3600, Connections: 1, Pieces: 1}},
 		// Two overlap: 6 h together, not 8; then a hole of 2 h.
 		"overlap and hole": {[]int64{midnight + 2*h, midnight, midnight + 8*h}, []int64{4 * h, 4 * h, 2 * h}, day,
-			scoring.Long{Score: 0.6, Union: 8 * 3600, Held: 8 * 3600, Share: 8.0 / 24, Sum: 10 * 3600, Longest: 4 * 3600, Connections: 3, Pieces: 2, Hole: 2 * 3600}},
+			scoring.Long{Score: 0.6, Union: 8 * 3600, Held: 8 * 3600, Share: 8.0 / 24, Longest: 4 * 3600, Connections: 3, Pieces: 2, Hole: 2 * 3600}},
 		// Begun before the window and still open after it.
 		"clipped": {[]int64{midnight - 5*h}, []int64{100 * h}, day,
-			scoring.Long{Score: 0.8, Union: 86400, Held: 86400, Share: 1, Sum: 86400, Longest: 86400, Connections: 1, Pieces: 1}},
+			scoring.Long{Score: 0.8, Union: 86400, Held: 86400, Share: 1, Longest: 86400, Connections: 1, Pieces: 1}},
 		"outside":      {[]int64{midnight - 5*h, midnight + 24*h}, []int64{h, h}, day, scoring.Long{}},
-		"for ever":     {[]int64{midnight}, []int64{math.MaxInt64}, day, scoring.Long{Score: 0.8, Union: 86400, Held: 86400, Share: 1, Sum: 86400, Longest: 86400, Connections: 1, Pieces: 1}},
-		"scaled down":  {[]int64{midnight}, []int64{6 * h}, scoring.Window{Start: midnight, End: midnight + 12*h}, scoring.Long{Score: 0.8, Union: 6 * 3600, Held: 6 * 3600, Share: 0.5, Sum: 6 * 3600, Longest: 6 * 3600, Connections: 1, Pieces: 1}},
-		"not up":       {[]int64{midnight}, []int64{12 * h}, scoring.Window{Start: midnight, End: midnight + 168*h}, scoring.Long{Score: 0.8, Union: 12 * 3600, Held: 12 * 3600, Share: 12.0 / 168, Sum: 12 * 3600, Longest: 12 * 3600, Connections: 1, Pieces: 1}},
-		"inside other": {[]int64{midnight, midnight + h}, []int64{4 * h, h}, day, scoring.Long{Score: 0.4, Union: 4 * 3600, Held: 4 * 3600, Share: 4.0 / 24, Sum: 5 * 3600, Longest: 4 * 3600, Connections: 2, Pieces: 1}},
+		"for ever":     {[]int64{midnight}, []int64{math.MaxInt64}, day, scoring.Long{Score: 0.8, Union: 86400, Held: 86400, Share: 1, Longest: 86400, Connections: 1, Pieces: 1}},
+		"scaled down":  {[]int64{midnight}, []int64{6 * h}, scoring.Window{Start: midnight, End: midnight + 12*h}, scoring.Long{Score: 0.8, Union: 6 * 3600, Held: 6 * 3600, Share: 0.5, Longest: 6 * 3600, Connections: 1, Pieces: 1}},
+		"not up":       {[]int64{midnight}, []int64{12 * h}, scoring.Window{Start: midnight, End: midnight + 168*h}, scoring.Long{Score: 0.8, Union: 12 * 3600, Held: 12 * 3600, Share: 12.0 / 168, Longest: 12 * 3600, Connections: 1, Pieces: 1}},
+		"inside other": {[]int64{midnight, midnight + h}, []int64{4 * h, h}, day, scoring.Long{Score: 0.4, Union: 4 * 3600, Held: 4 * 3600, Share: 4.0 / 24, Longest: 4 * 3600, Connections: 2, Pieces: 1}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := sc.Long(scoring.Series{Start: c.start, Duration: c.duration}, c.window)

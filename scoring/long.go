@@ -17,8 +17,8 @@ type Long struct {
 	// two hours of connections that follow one another closely, or the longest of an hour if there is more in it. Single
 	// connections may be as much shorter in windows under a day as the steps are.
 	Held float64
-	// Sum of the durations within the window, and the longest single one, seconds.
-	Sum, Longest float64
+	// Longest is the longest single duration within the window, seconds.
+	Longest float64
 	// Connections with a known duration that reach into the window; Pieces that they join to, so Pieces-1 times the
 	// connection was lost and taken up again; Hole is the longest time between two pieces, seconds.
 	Connections, Pieces int
@@ -61,7 +61,7 @@ func (sc *Scorer) Long(s Series, w Window) Long {
 	if s.Duration == nil || w.Length() == 0 {
 		return l
 	}
-	open, sum, longest := sc.open[:0], int64(0), int64(0)
+	open, longest := sc.open[:0], int64(0)
 	for i, start := range s.Start {
 		d := s.Duration[i]
 		if d <= 0 || start >= w.End {
@@ -75,11 +75,10 @@ func (sc *Scorer) Long(s Series, w Window) Long {
 			continue
 		}
 		open = append(open, interval{from, to})
-		sum += to - from
 		longest = max(longest, to-from)
 	}
 	sc.open = open
-	l.Sum, l.Longest = float64(sum)/second, float64(longest)/second
+	l.Longest = float64(longest) / second
 	l.Connections = len(open)
 	if l.Connections == 0 {
 		return l

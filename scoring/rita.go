@@ -27,10 +27,8 @@ type RITAResult struct {
 	Timestamp, DataSize, Histogram, Duration float64
 	// Count is the number of connections, Unique the number of different seconds they start in.
 	Count, Unique int
-	// TopInterval is the most frequent gap between different seconds, in seconds, the shortest of equals;
-	// TopIntervalCount is how often it occurs.
-	TopInterval      int64
-	TopIntervalCount int
+	// TopInterval is the most frequent interval between different seconds, in seconds, the shortest of equals.
+	TopInterval int64
 }
 
 // The gate of RITA: fewer different seconds, or more connections (a strobe), and it scores no beacon.
@@ -90,7 +88,7 @@ func (b *ritaScratch) score(s Series, w RITAWindow) (RITAResult, bool) {
 	b.scratch = sortDigits(b.sizes, b.scratch, 0)
 	r.Timestamp = b.regularity(b.gaps, 1)
 	r.DataSize = b.regularity(b.sizes, 0)
-	r.TopInterval, r.TopIntervalCount = mostFrequent(b.gaps)
+	r.TopInterval, _ = mostFrequent(b.gaps)
 	r.Score = round3(0.25*r.Timestamp + 0.25*r.DataSize + 0.25*r.Duration + 0.25*r.Histogram)
 	return r, true
 }

@@ -40,20 +40,20 @@ func TestRITAByHand(t *testing.T) {
 	}{
 		"every minute all day": {
 			series: scoring.Series{Start: every(60, 0, 1440), Size: same(500, 1440)},
-			want:   scoring.RITAResult{Score: 1, Timestamp: 1, DataSize: 1, Histogram: 1, Duration: 1, Count: 1440, Unique: 1440, TopInterval: 60, TopIntervalCount: 1439},
+			want:   scoring.RITAResult{Score: 1, Timestamp: 1, DataSize: 1, Histogram: 1, Duration: 1, Count: 1440, Unique: 1440, TopInterval: 60},
 			scored: true,
 		},
 		// 4 of 24 bars: no duration score, and a coefficient of variation of sqrt(5) gives no histogram score.
 		"every minute for four hours": {
 			series: scoring.Series{Start: every(60, 0, 240), Size: same(500, 240)},
-			want:   scoring.RITAResult{Score: 0.5, Timestamp: 1, DataSize: 1, Count: 240, Unique: 240, TopInterval: 60, TopIntervalCount: 239},
+			want:   scoring.RITAResult{Score: 0.5, Timestamp: 1, DataSize: 1, Count: 240, Unique: 240, TopInterval: 60},
 			scored: true,
 		},
 		// Gaps 100, 200, 300, 650: quartiles 150, 250, 475, skew (625-500)/325 = .3846; deviations 150 50 50 400,
 		// their median 100, so (250-100)/250 = .6; (.6154+.6)/2 = .608. Sizes 0: the half for no skew alone.
 		"five connections without sizes": {
 			series: scoring.Series{Start: []int64{midnight, midnight + 100e3, midnight + 300e3, midnight + 600e3, midnight + 1250e3}},
-			want:   scoring.RITAResult{Score: 0.277, Timestamp: 0.608, DataSize: 0.5, Count: 5, Unique: 5, TopInterval: 100, TopIntervalCount: 1},
+			want:   scoring.RITAResult{Score: 0.277, Timestamp: 0.608, DataSize: 0.5, Count: 5, Unique: 5, TopInterval: 100},
 			scored: true,
 		},
 		// The same second three times counts as one moment; the sizes of all are used.

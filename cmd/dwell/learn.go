@@ -77,7 +77,7 @@ func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Windo
 	seen := map[string]firstseen.Span{}
 	st, err := a.openStore(settings)
 	if err == nil {
-		err = st.Stories(ctx, w.Start, w.End, func(story string, first, last int64) {
+		err = st.FindingSpans(ctx, w.Start, w.End, func(story string, first, last int64) {
 			seen[firstseen.Story(story)] = firstseen.Span{First: first, Last: last}
 		})
 	}

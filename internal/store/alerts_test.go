@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/es/estest"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
@@ -87,7 +88,7 @@ func TestAlertsAreRaisedOnce(t *testing.T) {
 			require.NoError(t, err)
 			require.Zero(t, report.Alerts.Acked, "the same hunt again raises nothing")
 			var raised []string
-			for _, d := range c.documents(t, soconfig.AlertStream, term("dwell.hunt_id", h.id())) {
+			for _, d := range c.documents(t, soconfig.AlertStream, dsl.Term("dwell.hunt_id", h.id())) {
 				var a Alert
 				require.NoError(t, json.Unmarshal([]byte(d.Source), &a))
 				raised = append(raised, a.Message)
@@ -354,7 +355,7 @@ func TestAlertsAreWhatSecurityOnionAsksFor(t *testing.T) {
 				"escalated":true,"escalated_timestamp":"2026-11-23T08:00:00.123Z","escalated_elapsed_seconds":28860}}}`)
 			_, err := store.Write(t.Context(), h.findings, h.document(begin.Add(time.Hour)))
 			require.NoError(t, err)
-			after := c.documents(t, soconfig.AlertStream, term("event.acknowledged", true), term("event.escalated", true))
+			after := c.documents(t, soconfig.AlertStream, dsl.Term("event.acknowledged", true), dsl.Term("event.escalated", true))
 			require.Len(t, after, 1)
 			require.Len(t, c.documents(t, soconfig.AlertStream), 1)
 			// Alerts leaves out what is acknowledged, and finds the documents of a group by the group's values.

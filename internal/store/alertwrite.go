@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/store/bulk"
 	"dwell/so-config"
@@ -117,14 +117,11 @@ func (s *Store) raised(ctx context.Context, subjects []*subject) (map[string]int
 	for _, x := range subjects {
 		out[x.lead.Dwell.InternalIP.String()] = 0
 	}
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(out)), storiesPerPage) {
-		body, err := json.Marshal(map[string]any{"size": 0, "track_total_hits": false, "query": map[string]any{"bool": map[string]any{
-			"filter":   []any{map[string]any{"terms": map[string]any{"dwell.internal_ip": some}}, map[string]any{"range": map[string]any{"event.ingested": map[string]any{"gte": since.UnixMilli(), "format": "epoch_millis"}}}},
-			"must_not": []any{term("rule.uuid", moreRule.UUID), map[string]any{"range": map[string]any{"dwell.alert.hosts": map[string]any{"gt": 1}}}}}},
-			"aggs": map[string]any{"hosts": map[string]any{"terms": map[string]any{"field": "dwell.internal_ip", "size": len(some)}}}})
-		if err != nil {
-			return nil, fmt.Errorf("encode search: %w", err)
-		}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(out)), findingsPerPage) {
+		q := dsl.Search{Op: "count the alerts of the last day", Index: []string{soconfig.AlertStream},
+			Query: dsl.All(dsl.Terms("dwell.internal_ip", some), dsl.Millis("event.ingested", dsl.Object{"gte": since.UnixMilli()}),
+				dsl.Not(dsl.Term("rule.uuid", moreRule.UUID), dsl.Range("dwell.alert.hosts", dsl.Object{"gt": 1}))),
+			Aggs: dsl.Object{"hosts": dsl.Values("dwell.internal_ip", len(some), nil)}}
 		var answer struct {
 			Hosts struct {
 				Buckets []struct {
@@ -133,13 +130,7 @@ func (s *Store) raised(ctx context.Context, subjects []*subject) (map[string]int
 				} `json:"buckets"`
 			} `json:"hosts"`
 		}
-		err = s.client.Search(ctx, es.SearchRequest{Op: "count the alerts of the last day", Index: []string{soconfig.AlertStream}, Body: body, MissingOK: true}, func(r es.SearchResult) error {
-			if r.Aggregations == nil {
-				return nil
-			}
-			return json.Unmarshal(r.Aggregations, &answer)
-		})
-		if err != nil {
+		if err := q.Aggregations(ctx, s.client, &answer); err != nil {
 			return nil, err
 		}
 		for _, b := range answer.Hosts.Buckets {
@@ -162,14 +153,9 @@ func (s *Store) lastAlerts(ctx context.Context, all []*subject) (map[*subject]hu
 		of[x.id] = x
 	}
 	out := map[*subject]hunt.Finding{}
-	for some := range slices.Chunk(slices.Sorted(maps.Keys(of)), storiesPerPage) {
-		clause := []any{map[string]any{"bool": map[string]any{"should": []any{map[string]any{"terms": map[string]any{"dwell.alert.subject": some}},
-			map[string]any{"terms": map[string]any{"dwell.finding_id": some}}}}}}
-		err := s.latestOf(ctx, soconfig.AlertStream, clause, newestFinding(), func(source json.RawMessage, id string) error {
-			var f hunt.Finding
-			if err := json.Unmarshal(source, &f); err != nil {
-				return fmt.Errorf("read document %s of %s: %w", id, soconfig.AlertStream, err)
-			}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(of)), findingsPerPage) {
+		by := dsl.Any(dsl.Terms("dwell.alert.subject", some), dsl.Terms("dwell.finding_id", some))
+		err := latest(ctx, s, soconfig.AlertStream, by, newestFinding(), func(_ hit, f *hunt.Finding) error {
 			x := of[f.Dwell.FindingID]
 			if f.Dwell.Alert != nil && of[f.Dwell.Alert.Subject] != nil {
 				x = of[f.Dwell.Alert.Subject]
@@ -177,8 +163,8 @@ func (s *Store) lastAlerts(ctx context.Context, all []*subject) (map[*subject]hu
 			if x == nil {
 				return nil
 			}
-			if before, ok := out[x]; !ok || newer(&f, &before, x.id) {
-				out[x] = f
+			if before, ok := out[x]; !ok || newer(f, &before, x.id) {
+				out[x] = *f
 			}
 			return nil
 		})
@@ -219,11 +205,11 @@ func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, d
 			}
 		}
 	}
-	open := []any{not(term("event.acknowledged", true)), not(term("event.escalated", true)), not(term("rule.uuid", moreRule.UUID))}
+	open := []any{dsl.Not(dsl.Term("event.acknowledged", true), dsl.Term("event.escalated", true), dsl.Term("rule.uuid", moreRule.UUID))}
 	var which [][]any
 	for field, list := range map[string][]string{"dwell.alert.subject": append(ids, members...), "dwell.finding_id": members} {
-		for some := range slices.Chunk(list, storiesPerPage) {
-			which = append(which, []any{map[string]any{"terms": map[string]any{field: some}}})
+		for some := range slices.Chunk(list, findingsPerPage) {
+			which = append(which, []any{dsl.Terms(field, some)})
 		}
 	}
 	still := map[string]bool{}
@@ -231,7 +217,7 @@ func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, d
 		for _, x := range all {
 			still[x.id] = true
 		}
-		which = append(which, []any{term("dwell.hunt_id", doc.Dwell.HuntID), not(term("dwell.revision", doc.Dwell.Revision))})
+		which = append(which, []any{dsl.Term("dwell.hunt_id", doc.Dwell.HuntID), dsl.Not(dsl.Term("dwell.revision", doc.Dwell.Revision))})
 	}
 	if len(which) == 0 {
 		return nil
@@ -252,12 +238,9 @@ func (s *Store) close(ctx context.Context, clauses []any, closed map[string]bool
 	for range maxConflicts {
 		s.refresh(ctx, &Report{}) // where that is not allowed, an alert of a moment ago stays open until the next hunt
 		var hits []hit
-		err := s.pages(ctx, search{op: "look for earlier alerts", index: soconfig.AlertStream, versions: true, filter: clauses, sort: []any{ascending("event.id")},
-			source: []string{"dwell.alert.subject", "dwell.finding_id"}}, func(h hit) (bool, error) {
-			var f hunt.Finding
-			if err := json.Unmarshal(h.Source, &f); err != nil {
-				return false, fmt.Errorf("read document %s of %s: %w", h.ID, soconfig.AlertStream, err)
-			}
+		q := dsl.Search{Op: "look for earlier alerts", Index: []string{soconfig.AlertStream}, Query: dsl.All(clauses...), Sort: []any{dsl.Ascending("event.id")},
+			Source: []string{"dwell.alert.subject", "dwell.finding_id"}, More: versioned()}
+		err := each(ctx, s, q, func(h hit, f *hunt.Finding) (bool, error) {
 			subject := f.Dwell.FindingID
 			if f.Dwell.Alert != nil {
 				subject = f.Dwell.Alert.Subject

@@ -10,6 +10,7 @@ import (
 
 	"dwell/integration/testnode"
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 )
 
 // cluster is a real Elasticsearch, with an administrator's client.
@@ -80,9 +81,9 @@ func (c cluster) documents(t *testing.T, stream string, filter ...any) map[strin
 	t.Helper()
 	c.do(t, "POST", "/"+stream+"/_refresh", "")
 	out := map[string]document{}
-	err := New(c.admin, Options{}).pages(t.Context(), search{op: "dump", index: stream, filter: filter, source: true,
-		sort: []any{map[string]any{"event.id": map[string]any{"order": "asc", "unmapped_type": "keyword"}}, ascending("@timestamp"),
-			map[string]any{"event.ingested": map[string]any{"order": "asc", "unmapped_type": "date"}}}}, func(h hit) (bool, error) {
+	err := each(t.Context(), New(c.admin, Options{}), dsl.Search{Op: "dump", Index: []string{stream}, Query: dsl.All(filter...), Source: true,
+		Sort: []any{dsl.Object{"event.id": dsl.Object{"order": "asc", "unmapped_type": "keyword"}}, dsl.Ascending("@timestamp"),
+			dsl.Object{"event.ingested": dsl.Object{"order": "asc", "unmapped_type": "date"}}}}, func(h hit, _ *struct{}) (bool, error) {
 		require.NotContains(t, out, h.ID, "the same id in two backing indices")
 		out[h.ID] = document{h.ID, h.Index, string(h.Source)}
 		return true, nil

@@ -15,6 +15,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/store/bulk"
 	"dwell/so-config"
@@ -108,14 +109,14 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 		if err != nil {
 			return changed, err
 		}
-		bears := []any{term("dwell.disposition", d.Disposition), not(map[string]any{"exists": map[string]any{"field": "dwell.assignee"}})}
+		bears := []any{dsl.Term("dwell.disposition", d.Disposition), dsl.Not(dsl.Exists("dwell.assignee"))}
 		if d.Assignee != "" {
-			bears[1] = term("dwell.assignee", d.Assignee)
+			bears[1] = dsl.Term("dwell.assignee", d.Assignee)
 		}
 		var hits []hit
-		err = s.pages(ctx, search{op: "look for the documents of finding " + d.FindingID, index: stream, versions: true,
-			filter: []any{term("dwell.finding_id", d.FindingID), not(map[string]any{"bool": map[string]any{"filter": bears}})}, sort: []any{ascending("event.id")},
-		}, func(h hit) (bool, error) {
+		err = each(ctx, s, dsl.Search{Op: "look for the documents of finding " + d.FindingID, Index: []string{stream}, More: versioned(),
+			Query: dsl.All(dsl.Term("dwell.finding_id", d.FindingID), dsl.Not(dsl.All(bears...))), Sort: []any{dsl.Ascending("event.id")},
+		}, func(h hit, _ *struct{}) (bool, error) {
 			hits = append(hits, h)
 			return true, nil
 		})
@@ -187,17 +188,16 @@ func (s *Store) update(ctx context.Context, hits []hit, docs []any) (int, error)
 	return done, nil
 }
 
+func newestDecision() []any {
+	return []any{dsl.Descending("@timestamp"), dsl.Descending("dwell.disposition")}
+}
+
 // Dispositions gives the newest decision of each finding that has one.
 func (s *Store) Dispositions(ctx context.Context, stories []string) (map[string]hunt.Disposition, error) {
 	out := map[string]hunt.Disposition{}
-	for some := range slices.Chunk(stories, storiesPerPage) {
-		clause := []any{map[string]any{"terms": map[string]any{"dwell.finding_id": some}}}
-		err := s.latestOf(ctx, soconfig.DispositionStream, clause, []any{descending("@timestamp"), descending("dwell.disposition")}, func(source json.RawMessage, id string) error {
-			var d hunt.Disposition
-			if err := json.Unmarshal(source, &d); err != nil {
-				return fmt.Errorf("read document %s of %s: %w", id, soconfig.DispositionStream, err)
-			}
-			out[d.Dwell.FindingID] = d
+	for some := range slices.Chunk(stories, findingsPerPage) {
+		err := latest(ctx, s, soconfig.DispositionStream, dsl.Terms("dwell.finding_id", some), newestDecision(), func(_ hit, d *hunt.Disposition) error {
+			out[d.Dwell.FindingID] = *d
 			return nil
 		})
 		if err != nil {
@@ -210,12 +210,8 @@ func (s *Store) Dispositions(ctx context.Context, stories []string) (map[string]
 // AllDispositions gives the newest decision of each finding that has one, newest first.
 func (s *Store) AllDispositions(ctx context.Context) ([]hunt.Disposition, error) {
 	var out []hunt.Disposition
-	err := s.latestOf(ctx, soconfig.DispositionStream, nil, []any{descending("@timestamp"), descending("dwell.disposition")}, func(source json.RawMessage, id string) error {
-		var d hunt.Disposition
-		if err := json.Unmarshal(source, &d); err != nil {
-			return fmt.Errorf("read document %s of %s: %w", id, soconfig.DispositionStream, err)
-		}
-		out = append(out, d)
+	err := latest(ctx, s, soconfig.DispositionStream, dsl.All(), newestDecision(), func(_ hit, d *hunt.Disposition) error {
+		out = append(out, *d)
 		return nil
 	})
 	if err != nil {

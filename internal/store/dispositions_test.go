@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/so-config"
 )
@@ -38,13 +39,13 @@ func TestDecisionsHoldForTheStory(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 3, n, "two findings, in two backing indices, and one alert")
 		benign := func() (findings, alerts int) {
-			clauses := []any{term("dwell.disposition", "benign"), term("dwell.finding_id", story)}
-			return len(c.documents(t, soconfig.FindingStream, clauses...)), len(c.documents(t, soconfig.AlertStream, append(clauses, term("event.acknowledged", true))...))
+			clauses := []any{dsl.Term("dwell.disposition", "benign"), dsl.Term("dwell.finding_id", story)}
+			return len(c.documents(t, soconfig.FindingStream, clauses...)), len(c.documents(t, soconfig.AlertStream, append(clauses, dsl.Term("event.acknowledged", true))...))
 		}
 		findings, alerts := benign()
 		require.Equal(t, 2, findings)
 		require.Equal(t, 1, alerts, "the acknowledgement is still there")
-		require.Len(t, c.documents(t, soconfig.FindingStream, term("dwell.disposition", "open")), 2, "the other story is untouched")
+		require.Len(t, c.documents(t, soconfig.FindingStream, dsl.Term("dwell.disposition", "open")), 2, "the other story is untouched")
 
 		write(2)
 		findings, _ = benign()

@@ -2,12 +2,11 @@ package store
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/so-config"
 )
@@ -16,17 +15,12 @@ import (
 func (s *Store) Past(ctx context.Context, ids []string) (map[string]hunt.Past, error) {
 	out := map[string]hunt.Past{}
 	for some := range slices.Chunk(ids, maxHunts) {
-		q := search{op: "look which windows were hunted", index: soconfig.HuntStream,
-			source: []string{"dwell.hunt_id", "dwell.hunt.complete", "dwell.hunt.connections", "dwell.window.end", "event.ingested"},
-			filter: []any{map[string]any{"terms": map[string]any{"dwell.hunt_id": some}}},
-			sort:   []any{ascending("event.ingested"), ascending("dwell.hunt_id"), ascending("dwell.revision")}}
-		err := s.pages(ctx, q, func(h hit) (bool, error) {
-			var d hunt.Document
-			if err := json.Unmarshal(h.Source, &d); err != nil {
-				return false, fmt.Errorf("read document %s of %s: %w", h.ID, soconfig.HuntStream, err)
-			}
+		q := dsl.Search{Op: "look which windows were hunted", Index: []string{soconfig.HuntStream}, Query: dsl.Terms("dwell.hunt_id", some),
+			Source: []string{"dwell.hunt_id", "dwell.hunt.complete", "dwell.hunt.connections", "dwell.window.end", "event.ingested"},
+			Sort:   []any{dsl.Ascending("event.ingested"), dsl.Ascending("dwell.hunt_id"), dsl.Ascending("dwell.revision")}}
+		err := each(ctx, s, q, func(_ hit, d *hunt.Document) (bool, error) {
 			past := out[d.Dwell.HuntID]
-			past.Add(&d)
+			past.Add(d)
 			out[d.Dwell.HuntID] = past
 			return true, nil
 		})
@@ -45,11 +39,8 @@ func (s *Store) Clock(ctx context.Context) (es.Clock, error) {
 		return c, err
 	}
 	denied := err
-	body, err := json.Marshal(map[string]any{"size": 0, "track_total_hits": false, "query": map[string]any{"match_none": map[string]any{}},
-		"aggs": map[string]any{"clock": map[string]any{"date_range": map[string]any{"field": "@timestamp", "ranges": []any{map[string]any{"from": "now"}}}}}})
-	if err != nil {
-		return c, fmt.Errorf("encode search: %w", err)
-	}
+	q := dsl.Search{Op: "ask for the cluster's time", Index: []string{soconfig.HuntStream}, Query: dsl.None(),
+		Aggs: dsl.Object{"clock": dsl.Object{"date_range": dsl.Object{"field": "@timestamp", "ranges": []any{dsl.Object{"from": "now"}}}}}}
 	var answer struct {
 		Clock struct {
 			Buckets []struct {
@@ -58,13 +49,7 @@ func (s *Store) Clock(ctx context.Context) (es.Clock, error) {
 		} `json:"clock"`
 	}
 	before := time.Now()
-	err = s.client.Search(ctx, es.SearchRequest{Op: "ask for the cluster's time", Index: []string{soconfig.HuntStream}, Body: body, MissingOK: true},
-		func(r es.SearchResult) error {
-			if r.Aggregations == nil {
-				return nil
-			}
-			return json.Unmarshal(r.Aggregations, &answer)
-		})
+	err = q.Aggregations(ctx, s.client, &answer)
 	took := time.Since(before)
 	if err != nil || len(answer.Clock.Buckets) == 0 {
 		return c, denied

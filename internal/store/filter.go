@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -94,44 +95,44 @@ func (f *Filter) Validate() error {
 func (f *Filter) of() []any {
 	var out []any
 	if f.Internal.IsValid() {
-		out = append(out, term("dwell.internal_ip", f.Internal.String()))
+		out = append(out, dsl.Term("dwell.internal_ip", f.Internal.String()))
 	}
 	if f.Source.IsValid() {
-		out = append(out, term("source.ip", f.Source.Masked().String()))
+		out = append(out, dsl.Term("source.ip", f.Source.Masked().String()))
 	}
 	if f.Destination.IsValid() {
-		out = append(out, term("destination.ip", f.Destination.Masked().String()))
+		out = append(out, dsl.Term("destination.ip", f.Destination.Masked().String()))
 	}
 	if f.Domain != "" {
 		name := strings.ToLower(strings.Trim(f.Domain, "."))
-		out = append(out, anyOf(term("destination.domain", name),
-			map[string]any{"wildcard": map[string]any{"destination.domain": "*." + escapeWildcard(name)}}))
+		out = append(out, dsl.Any(dsl.Term("destination.domain", name),
+			dsl.Below("destination.domain", name, false)))
 	}
 	if !f.Since.IsZero() || !f.Until.IsZero() {
-		span := map[string]any{"format": "epoch_millis"}
+		span := dsl.Object{}
 		if !f.Since.IsZero() {
 			span["gte"] = f.Since.UnixMilli()
 		}
 		if !f.Until.IsZero() {
 			span["lt"] = f.Until.UnixMilli()
 		}
-		out = append(out, map[string]any{"range": map[string]any{"@timestamp": span}})
+		out = append(out, dsl.Millis("@timestamp", span))
 	}
 	if f.HuntID != "" {
-		out = append(out, term("dwell.hunt_id", f.HuntID))
+		out = append(out, dsl.Term("dwell.hunt_id", f.HuntID))
 	}
 	if f.FindingID != "" {
 		if len(f.FindingID) < 32 {
-			out = append(out, map[string]any{"prefix": map[string]any{"dwell.finding_id": f.FindingID}})
+			out = append(out, dsl.Prefix("dwell.finding_id", f.FindingID))
 		} else {
-			out = append(out, term("dwell.finding_id", f.FindingID))
+			out = append(out, dsl.Term("dwell.finding_id", f.FindingID))
 		}
 	}
 	if f.Campaign != "" {
-		out = append(out, map[string]any{"prefix": map[string]any{"dwell.campaign.id": f.Campaign}})
+		out = append(out, dsl.Prefix("dwell.campaign.id", f.Campaign))
 	}
 	if f.EventID != "" {
-		out = append(out, term("event.id", f.EventID))
+		out = append(out, dsl.Term("event.id", f.EventID))
 	}
 	return out
 }
@@ -140,32 +141,19 @@ func (f *Filter) of() []any {
 func (f *Filter) late() []any {
 	var out []any
 	if f.MinSeverity > 0 {
-		out = append(out, map[string]any{"range": map[string]any{"event.severity": map[string]any{"gte": f.MinSeverity}}})
+		out = append(out, dsl.Range("event.severity", dsl.Object{"gte": f.MinSeverity}))
 	}
 	if f.MinScore > 0 {
-		out = append(out, map[string]any{"range": map[string]any{"dwell.score": map[string]any{"gte": f.MinScore}}})
+		out = append(out, dsl.Range("dwell.score", dsl.Object{"gte": f.MinScore}))
 	}
 	if len(f.Indicators) > 0 {
-		out = append(out, map[string]any{"terms": map[string]any{"dwell.indicators": f.Indicators}})
+		out = append(out, dsl.Terms("dwell.indicators", f.Indicators))
 	}
 	if f.Disposition != "" {
-		out = append(out, term("dwell.disposition", f.Disposition))
+		out = append(out, dsl.Term("dwell.disposition", f.Disposition))
 	}
 	if f.HideSafelisted {
-		out = append(out, not(term("dwell.safelisted", true)))
+		out = append(out, dsl.Not(dsl.Term("dwell.safelisted", true)))
 	}
 	return out
-}
-
-// escapeWildcard takes the meaning away from the characters that a wildcard query knows.
-func escapeWildcard(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace(s)
-}
-
-func anyOf(clauses ...any) any {
-	return map[string]any{"bool": map[string]any{"should": clauses, "minimum_should_match": 1}}
-}
-
-func not(clauses ...any) any {
-	return map[string]any{"bool": map[string]any{"must_not": clauses}}
 }

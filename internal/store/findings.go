@@ -3,10 +3,10 @@ package store
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/so-config"
 )
@@ -21,9 +21,9 @@ type List struct {
 	Hunts, Unfinished int
 }
 
-// storiesPerPage is how many stories one page of the aggregation holds, each with its latest finding in full (about
+// findingsPerPage is how many findings one page of the aggregation holds, each with its latest finding in full (about
 // 2 kB): about 2 MB a page.
-const storiesPerPage = 1000
+const findingsPerPage = 1000
 
 // Findings gives what was written. Of a hunt that was written more than once only the newest revision counts, and unless
 // Filter.Every is set, of each story only the finding of the latest window (of windows that end together, the one
@@ -38,26 +38,30 @@ func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 		return list, err
 	}
 	list.Hunts = len(revisions)
-	keep := func(source json.RawMessage, id string) error {
-		var found hunt.Finding
-		if err := json.Unmarshal(source, &found); err != nil {
-			return fmt.Errorf("read document %s of %s: %w", id, soconfig.FindingStream, err)
-		}
-		if f.Where != nil && !f.Where(&found) {
-			return nil
+	keep := func(found *hunt.Finding) {
+		if f.Where != nil && !f.Where(found) {
+			return
 		}
 		if _, known := revisions[found.Dwell.HuntID]; !known {
 			list.Unfinished++
 		}
-		list.Findings = append(list.Findings, found)
-		return nil
+		list.Findings = append(list.Findings, *found)
 	}
 	clauses := append(f.of(), current(revisions)...)
 	if f.Every {
-		err = s.pages(ctx, search{op: "list findings", index: soconfig.FindingStream, filter: append(clauses, f.late()...),
-			sort: []any{ascending("event.id")}, source: true}, func(h hit) (bool, error) { return true, keep(h.Source, h.ID) })
+		q := dsl.Search{Op: "list findings", Index: []string{soconfig.FindingStream}, Query: dsl.All(append(clauses, f.late()...)...),
+			Sort: []any{dsl.Ascending("event.id")}, Source: true}
+		err = each(ctx, s, q, func(_ hit, found *hunt.Finding) (bool, error) {
+			keep(found)
+			return true, nil
+		})
 	} else {
-		err = s.latest(ctx, clauses, &f, keep)
+		err = latest(ctx, s, soconfig.FindingStream, dsl.All(clauses...), newestFinding(), func(_ hit, found *hunt.Finding) error {
+			if f.passes(found) {
+				keep(found)
+			}
+			return nil
+		})
 	}
 	if err != nil {
 		return List{}, err
@@ -70,65 +74,17 @@ func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 	return list, nil
 }
 
-// latest gives each story's latest finding, if that passes the late part of the filter.
-func (s *Store) latest(ctx context.Context, clauses []any, f *Filter, keep func(json.RawMessage, string) error) error {
-	return s.latestOf(ctx, soconfig.FindingStream, clauses, newestFinding(), func(source json.RawMessage, id string) error {
-		ok, err := f.passes(source)
-		if err != nil {
-			return fmt.Errorf("read document %s of %s: %w", id, soconfig.FindingStream, err)
-		}
-		if !ok {
-			return nil
-		}
-		return keep(source, id)
-	})
-}
-
 // newestFinding orders findings and alerts: the one whose window ends last first, and of those the one written last.
 func newestFinding() []any {
-	return []any{descending("dwell.window.end"), descending("event.ingested"), descending("event.id")}
-}
-
-// latestOf gives the first document of each story in a stream, in the given order.
-func (s *Store) latestOf(ctx context.Context, stream string, clauses, order []any, take func(json.RawMessage, string) error) error {
-	type story struct {
-		Latest struct {
-			Hits struct {
-				Hits []hit `json:"hits"`
-			} `json:"hits"`
-		} `json:"latest"`
-	}
-	latest := map[string]any{"latest": map[string]any{"top_hits": map[string]any{"size": 1, "sort": order}}}
-	return byStory(ctx, s, "list findings", stream, clauses, latest, func(b story) error {
-		for _, h := range b.Latest.Hits.Hits {
-			if err := take(h.Source, h.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return []any{dsl.Descending("dwell.window.end"), dsl.Descending("event.ingested"), dsl.Descending("event.id")}
 }
 
 // passes applies the late part of the filter to one document, by the same fields as [Filter.late].
-func (f *Filter) passes(source json.RawMessage) (bool, error) {
-	var d struct {
-		Event struct {
-			Severity int `json:"severity"`
-		} `json:"event"`
-		Dwell struct {
-			Score       float64  `json:"score"`
-			Indicators  []string `json:"indicators"`
-			Disposition string   `json:"disposition"`
-			Safelisted  bool     `json:"safelisted"`
-		} `json:"dwell"`
-	}
-	if err := json.Unmarshal(source, &d); err != nil {
-		return false, err
-	}
+func (f *Filter) passes(d *hunt.Finding) bool {
 	return d.Event.Severity >= f.MinSeverity && d.Dwell.Score >= f.MinScore &&
 		(len(f.Indicators) == 0 || slices.ContainsFunc(f.Indicators, func(i string) bool { return slices.Contains(d.Dwell.Indicators, i) })) &&
 		(f.Disposition == "" || d.Dwell.Disposition == f.Disposition) &&
-		(!f.HideSafelisted || !d.Dwell.Safelisted), nil
+		(!f.HideSafelisted || !d.Dwell.Safelisted)
 }
 
 // compare puts findings into the filter's order.

@@ -126,7 +126,7 @@ func TestFindingsOfMoreThanAPage(t *testing.T) {
 		h.many(pageSize + 17)
 		_, err := store.Write(t.Context(), h.findings, h.document(begin))
 		require.NoError(t, err)
-		require.Greater(t, len(h.findings), 2*storiesPerPage)
+		require.Greater(t, len(h.findings), 2*findingsPerPage)
 		for _, every := range []bool{false, true} {
 			list, err := store.Findings(t.Context(), Filter{Every: every})
 			require.NoError(t, err)

@@ -2,10 +2,10 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/store/bulk"
 	"dwell/so-config"
@@ -38,14 +38,10 @@ func (s *Store) safelist(ctx context.Context, stream string, clauses []any, deci
 		}
 		var hits []hit
 		var docs []any
-		err = s.pages(ctx, search{op: "look for what a safelist rule matches", index: stream, versions: true, source: true,
-			filter: clauses, sort: []any{ascending("event.id")},
-		}, func(h hit) (bool, error) {
-			var f hunt.Finding
-			if err := json.Unmarshal(h.Source, &f); err != nil {
-				return false, fmt.Errorf("read document %s: %w", h.ID, err)
-			}
-			rule, wanted := decide(&f)
+		err = each(ctx, s, dsl.Search{Op: "look for what a safelist rule matches", Index: []string{stream}, More: versioned(), Source: true,
+			Query: dsl.All(clauses...), Sort: []any{dsl.Ascending("event.id")},
+		}, func(h hit, f *hunt.Finding) (bool, error) {
+			rule, wanted := decide(f)
 			if wanted && !same(rule, f.Dwell.Safelist) {
 				h.Source = nil
 				hits = append(hits, h)

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/so-config"
 )
@@ -33,10 +34,10 @@ func TestStoredFindingsAreMarked(t *testing.T) {
 		n, err := store.Safelist(t.Context(), Filter{}, mark(rule))
 		require.NoError(t, err)
 		require.Equal(t, 3, n, "two findings, in two backing indices, and one alert")
-		bears := []any{term("dwell.safelisted", true), term("dwell.safelist.name", rule.Name), term("source.ip", "10.1.1.1")}
+		bears := []any{dsl.Term("dwell.safelisted", true), dsl.Term("dwell.safelist.name", rule.Name), dsl.Term("source.ip", "10.1.1.1")}
 		require.Len(t, c.documents(t, soconfig.FindingStream, bears...), 2)
-		require.Len(t, c.documents(t, soconfig.AlertStream, append(bears, term("event.acknowledged", true))...), 1, "the acknowledgement is still there")
-		require.Len(t, c.documents(t, soconfig.FindingStream, term("dwell.safelisted", false)), 2, "the other story is untouched")
+		require.Len(t, c.documents(t, soconfig.AlertStream, append(bears, dsl.Term("event.acknowledged", true))...), 1, "the acknowledgement is still there")
+		require.Len(t, c.documents(t, soconfig.FindingStream, dsl.Term("dwell.safelisted", false)), 2, "the other story is untouched")
 		n, err = store.Safelist(t.Context(), Filter{}, mark(rule))
 		require.NoError(t, err)
 		require.Zero(t, n, "again changes nothing")
@@ -44,7 +45,7 @@ func TestStoredFindingsAreMarked(t *testing.T) {
 		n, err = store.Safelist(t.Context(), Filter{}, mark(nil))
 		require.NoError(t, err)
 		require.Equal(t, 3, n)
-		require.Empty(t, c.documents(t, soconfig.FindingStream, term("dwell.safelisted", true)))
+		require.Empty(t, c.documents(t, soconfig.FindingStream, dsl.Term("dwell.safelisted", true)))
 		list, err := store.Findings(t.Context(), Filter{Every: true})
 		require.NoError(t, err)
 		for _, f := range list.Findings {

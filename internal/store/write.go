@@ -21,11 +21,8 @@ type Report struct {
 	Findings bulk.Result
 	// Alerts counts the alerts that were raised (Options.Alerts).
 	Alerts bulk.Result
-	// WithoutSeverity is how many findings were not stored because they are too weak to have a severity.
-	WithoutSeverity int
-	// HuntID and HuntDocument name the hunt and its own document. HuntExisted says that the document was there already.
+	// HuntID and HuntDocument name the hunt and its own document, which may have been there already.
 	HuntID, HuntDocument string
-	HuntExisted          bool
 	// Replaces is the revision that this one supersedes, empty for none.
 	Replaces string
 	// Held is why WriteOrHold kept the hunt on this host, nil where it is stored; Replayed is how many earlier hunts it
@@ -67,7 +64,7 @@ func (s *Store) write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 		return report, err
 	}
 	if newest := before.newest; late && newest != nil && newest.Event.Ingested.After(doc.Event.Ingested.Time) {
-		report.HuntExisted, report.HuntDocument = true, before.newestID
+		report.HuntDocument = before.newestID
 		return report, nil
 	}
 	if findings, err = s.decided(ctx, findings); err != nil {
@@ -128,7 +125,6 @@ func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[st
 			return nil, fmt.Errorf("write hunt %s: the finding of %s has no id; this is a bug of dwell", doc.Dwell.HuntID, d.Pair)
 		}
 		if d.Severity == "" {
-			r.WithoutSeverity++
 			continue
 		}
 		if there[f.Event.ID] {
@@ -152,7 +148,6 @@ func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, b
 	if newest := before.newest; newest != nil {
 		again := !doc.Settled() && doc.Event.Ingested.After(newest.Event.Ingested.Time)
 		if newest.Dwell.Revision == d.Revision && !again {
-			report.HuntExisted = true
 			report.HuntDocument = before.newestID
 			report.Replaces = newest.Dwell.Hunt.Replaces
 			return nil
@@ -178,7 +173,6 @@ func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, b
 	if err != nil {
 		return fmt.Errorf("hunt %s: its findings are written but the hunt is not committed: %w", d.HuntID, err)
 	}
-	report.HuntExisted = result.Existing > 0
 	return nil
 }
 

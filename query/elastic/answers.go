@@ -2,7 +2,6 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -10,7 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -63,20 +62,12 @@ func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, 
 			clients = append(clients, wanted[i].Client)
 		}
 		at[domain] = len(filters)
-		filters = append(filters, object{"bool": object{"filter": []any{
-			object{"terms": object{fieldSource: clients}},
-			object{"wildcard": object{securityonion.FieldQuery: object{"value": "*." + literal(domain), "case_insensitive": true}}},
-		}}})
+		filters = append(filters, dsl.All(dsl.Terms(fieldSource, clients),
+			dsl.Below(securityonion.FieldQuery, domain, true)))
 	}
-	body, err := json.Marshal(object{"size": 0, "track_total_hits": false,
-		"query": object{"bool": object{"filter": []any{between(req.From.UnixMilli(), req.To.UnixMilli()), object{"term": object{fieldDataset: securityonion.Dataset("dns")}}}}},
-		"aggs": object{"domains": object{"filters": object{"filters": filters},
-			"aggs": object{"clients": object{"terms": object{"field": fieldSource, "size": len(wanted)},
-				"aggs": object{"answers": object{"terms": object{"field": securityonion.FieldAnswers, "size": answersTop}}}}}}},
-	})
-	if err != nil {
-		return err
-	}
+	q := dsl.Search{Op: "look up DNS answers", Index: names, Query: dsl.All(during(req), only(datasetDNS)),
+		Aggs: object{"domains": dsl.UnderEach(filters, object{
+			"clients": dsl.Values(fieldSource, len(wanted), object{"answers": dsl.Values(securityonion.FieldAnswers, answersTop, nil)})})}}
 	type answer struct {
 		Key   string `json:"key"`
 		Count int64  `json:"doc_count"`
@@ -88,46 +79,38 @@ func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, 
 			Buckets []answer `json:"buckets"`
 		} `json:"answers"`
 	}
-	return s.client.Search(ctx, es.SearchRequest{Op: "look up DNS answers", Index: names, Body: body, MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
+	var a struct {
+		Domains struct {
+			Buckets []struct {
+				Clients struct {
+					Buckets []client `json:"buckets"`
+				} `json:"clients"`
+			} `json:"buckets"`
+		} `json:"domains"`
+	}
+	if err := q.Aggregations(ctx, s.client, &a); err != nil || len(a.Domains.Buckets) == 0 {
+		return err
+	}
+	if len(a.Domains.Buckets) != len(filters) {
+		return fmt.Errorf("asked for %d domains, answered for %d", len(filters), len(a.Domains.Buckets))
+	}
+	for _, w := range wanted {
+		of := a.Domains.Buckets[at[w.Domain]].Clients.Buckets
+		i := slices.IndexFunc(of, func(c client) bool { return c.Key.Unmap() == w.Client.Unmap() })
+		if i < 0 {
+			continue
 		}
-		var a struct {
-			Domains struct {
-				Buckets []struct {
-					Clients struct {
-						Buckets []client `json:"buckets"`
-					} `json:"clients"`
-				} `json:"buckets"`
-			} `json:"domains"`
-		}
-		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
-			return err
-		}
-		if len(a.Domains.Buckets) != len(filters) {
-			return fmt.Errorf("asked for %d domains, answered for %d", len(filters), len(a.Domains.Buckets))
-		}
-		for _, w := range wanted {
-			of := a.Domains.Buckets[at[w.Domain]].Clients.Buckets
-			i := slices.IndexFunc(of, func(c client) bool { return c.Key.Unmap() == w.Client.Unmap() })
-			if i < 0 {
-				continue
-			}
-			var count int64
-			for _, b := range of[i].Answers.Buckets {
-				w.Bytes += b.Count * int64(len(b.Key))
-				count += b.Count
-				if addr, err := netip.ParseAddr(b.Key); err == nil && len(w.Addresses) < maxAnswerAddresses {
-					w.Addresses = append(w.Addresses, addr.Unmap())
-				}
-			}
-			if count > 0 {
-				w.Bytes += w.Bytes / count * of[i].Answers.Others
+		var count int64
+		for _, b := range of[i].Answers.Buckets {
+			w.Bytes += b.Count * int64(len(b.Key))
+			count += b.Count
+			if addr, err := netip.ParseAddr(b.Key); err == nil && len(w.Addresses) < maxAnswerAddresses {
+				w.Addresses = append(w.Addresses, addr.Unmap())
 			}
 		}
-		return nil
-	})
+		if count > 0 {
+			w.Bytes += w.Bytes / count * of[i].Answers.Others
+		}
+	}
+	return nil
 }
-
-// literal takes the meaning away from what a wildcard query knows.
-func literal(s string) string { return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`).Replace(s) }

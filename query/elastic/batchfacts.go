@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -66,7 +67,7 @@ func members[T cmp.Ordered](f *facts, batch []int, of func(*hunt.PairKey) T) []T
 func srcText(k *hunt.PairKey) string { return k.Src.String() }
 func dstText(k *hunt.PairKey) string { return k.Dst.String() }
 
-func oneOf[T any](field string, values []T) object { return object{"terms": object{field: values}} }
+func oneOf[T any](field string, values []T) object { return dsl.Terms(field, values) }
 
 // pair is two addresses as an answer has them.
 type pair struct{ src, dst netip.Addr }
@@ -111,8 +112,8 @@ func (f *facts) allPorts(ctx context.Context, batch []int) (bool, error) {
 	var a struct {
 		In by[keyAnswers] `json:"in"`
 	}
-	err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records of all ports", 0, []any{spoken(), oneOf(fieldSource, src), oneOf(fieldDest, dst)},
-		object{"aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), "", keyAggs()))}}, answerInto(&a))
+	err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records of all ports", []any{spoken(), dsl.Terms(fieldSource, src), dsl.Terms(fieldDest, dst)},
+		object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), "", keyAggs()))}, &a)
 	found, whole := byPair(&a.In)
 	for _, i := range batch {
 		if b := found[pair{f.wanted[i].Src, f.wanted[i].Dst}]; b != nil {
@@ -147,8 +148,8 @@ func (f *facts) onePort(ctx context.Context, batch []int) (bool, error) {
 			} `json:"buckets"`
 		}]] `json:"in"`
 	}
-	err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records", 0, []any{spoken(), oneOf(fieldSource, src), oneOf(fieldDest, dst), oneOf(fieldDstPort, ports)},
-		object{"aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), in, within(fieldDstPort, len(ports), "", keyAggs())))}}, answerInto(&a))
+	err := f.search(ctx, "look up TLS, HTTP, weird, notice and intel records", []any{spoken(), dsl.Terms(fieldSource, src), dsl.Terms(fieldDest, dst), dsl.Terms(fieldDstPort, ports)},
+		object{in: within(fieldSource, len(src), in, within(fieldDest, len(dst), in, within(fieldDstPort, len(ports), "", keyAggs())))}, &a)
 	if err != nil {
 		return false, err
 	}
@@ -227,12 +228,12 @@ func (f *facts) named(ctx context.Context, batch []int, s *spelling) (bool, erro
 			}] `json:"in"`
 		} `json:"http"`
 	}
-	err := f.search(ctx, "look up TLS and HTTP records by name", 0, []any{oneOf(fieldDataset, []string{datasetTLS, datasetHTTP}), oneOf(fieldSource, src),
-		anyOf(append(s.of(fieldServerName, names, false), s.of(fieldHost, names, true)...)...)},
-		object{"aggs": object{
-			"tls":  object{"filter": only(datasetTLS), "aggs": object{in: within(fieldSource, len(src), in, within(fieldServerName, room, "", tlsAggs()))}},
-			"http": object{"filter": only(datasetHTTP), "aggs": object{in: within(fieldSource, len(src), in, within(fieldHost, room, "", httpAggs()))}},
-		}}, answerInto(&a))
+	err := f.search(ctx, "look up TLS and HTTP records by name", []any{dsl.Terms(fieldDataset, []string{datasetTLS, datasetHTTP}), dsl.Terms(fieldSource, src),
+		dsl.Any(append(s.of(fieldServerName, names, false), s.of(fieldHost, names, true)...)...)},
+		object{
+			"tls":  dsl.Under(only(datasetTLS), object{in: within(fieldSource, len(src), in, within(fieldServerName, room, "", tlsAggs()))}),
+			"http": dsl.Under(only(datasetHTTP), object{in: within(fieldSource, len(src), in, within(fieldHost, room, "", httpAggs()))}),
+		}, &a)
 	if err != nil {
 		return false, err
 	}
@@ -282,12 +283,12 @@ func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, er
 		} `json:"asked"`
 	}
 	asked := within(fieldIndicator, room, "", object{"sub": termsOf(fieldIntelType, 1, nil), "other": top(fieldIntelLists)})
-	err := f.search(ctx, "look up weird, notice and intel records of names", 0, []any{oneOf(fieldDataset, []string{datasetWeird, datasetNotice, datasetIntel}), oneOf(fieldSource, src),
-		anyOf(append(slices.Clone(indicators), oneOf(fieldDest, dst))...)},
-		object{"aggs": object{
-			"between": object{"filter": oneOf(fieldDest, dst), "aggs": object{in: within(fieldSource, len(src), in, within(fieldDest, max(1, len(dst)), "", remarkAggs()))}},
-			"asked":   object{"filter": anyOf(indicators...), "aggs": object{in: within(fieldSource, len(src), in, asked)}},
-		}}, answerInto(&a))
+	err := f.search(ctx, "look up weird, notice and intel records of names", []any{dsl.Terms(fieldDataset, []string{datasetWeird, datasetNotice, datasetIntel}), dsl.Terms(fieldSource, src),
+		dsl.Any(append(slices.Clone(indicators), dsl.Terms(fieldDest, dst))...)},
+		object{
+			"between": dsl.Under(dsl.Terms(fieldDest, dst), object{in: within(fieldSource, len(src), in, within(fieldDest, max(1, len(dst)), "", remarkAggs()))}),
+			"asked":   dsl.Under(dsl.Any(indicators...), object{in: within(fieldSource, len(src), in, asked)}),
+		}, &a)
 	if err != nil {
 		return false, err
 	}
@@ -338,7 +339,7 @@ func (f *facts) spell(ctx context.Context, batch []int) (s spelling, err error) 
 	for _, field := range fields {
 		capitals := object{"regexp": object{field: object{"value": ".*[A-Z].*", "flags": "NONE"}}}
 		should = append(should, capitals)
-		aggs[field] = object{"filter": capitals, "aggs": object{in: object{"terms": object{"field": field, "size": maxOdd, "shard_size": maxOdd}}}}
+		aggs[field] = dsl.Under(capitals, object{in: object{"terms": object{"field": field, "size": maxOdd, "shard_size": maxOdd}}})
 	}
 	var a map[string]struct {
 		In struct {
@@ -346,8 +347,9 @@ func (f *facts) spell(ctx context.Context, batch []int) (s spelling, err error) 
 			Others int64 `json:"sum_other_doc_count"`
 		} `json:"in"`
 	}
-	err = f.search(ctx, "look for names with capitals", 0, []any{oneOf(fieldDataset, []string{datasetTLS, datasetHTTP, datasetIntel}),
-		oneOf(fieldSource, members(f, batch, srcText)), anyOf(should...)}, object{"aggs": aggs}, answerInto(&a))
+	err = f.search(ctx, "look for names with capitals", []any{dsl.Terms(fieldDataset, []string{datasetTLS, datasetHTTP, datasetIntel}),
+		dsl.Terms(fieldSource, members(f, batch, srcText)), dsl.Any(should...)},
+		aggs, &a)
 	s.odd = map[string][]string{}
 	for _, field := range a {
 		s.unknown = s.unknown || field.In.Others > 0
@@ -365,13 +367,13 @@ func (s *spelling) of(field string, names []string, ports bool) (should []any) {
 	for _, n := range names {
 		exact = append(append(exact, n, n+"."), s.odd[n]...)
 		if s.unknown {
-			should = append(should, object{"term": object{field: object{"value": n, "case_insensitive": true}}})
+			should = append(should, anyCase(field, n))
 		}
 		if ports {
 			should = append(should, object{"prefix": object{field: object{"value": n + ":", "case_insensitive": s.unknown}}})
 		}
 	}
-	return append(should, oneOf(field, exact))
+	return append(should, dsl.Terms(field, exact))
 }
 
 // add puts two spellings of one name together.

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"time"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -18,13 +18,17 @@ func (f *facts) certificates() {
 		}
 	}
 	batches(f, f.shown, func(ctx context.Context, batch []string) error {
-		return f.search(ctx, "look up certificates", relogged, []any{only(datasetX509), object{"terms": object{fieldCertHash: batch}}}, object{
-			"size": len(batch), "collapse": object{"field": fieldCertHash}, "_source": []string{fieldCertHash, "x509"},
-		}, func(r es.SearchResult) error {
-			f.mu.Lock()
-			defer f.mu.Unlock()
-			return certificates(r.Hits, f.shown)
-		})
+		since := between(f.req.From.Add(-relogged).UnixMilli(), f.req.To.UnixMilli())
+		hits, err := dsl.Hits[certificateHit](ctx, f.source.client, dsl.Search{Op: "look up certificates", Index: f.index,
+			Query: dsl.All(since, only(datasetX509), dsl.Terms(fieldCertHash, batch)),
+			Size:  len(batch), Source: []string{fieldCertHash, "x509"}, More: object{"collapse": object{"field": fieldCertHash}}})
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for i := range hits {
+			c := hits[i].certificate()
+			f.shown[c.Hash] = c
+		}
+		return err
 	})
 }
 
@@ -57,35 +61,28 @@ func (f *facts) join() {
 	}
 }
 
-// certificates reads hits of x509 documents.
-func certificates(raw []byte, into map[string]*hunt.Certificate) error {
-	var hits struct {
-		Hits []struct {
-			Source struct {
-				Hash struct {
-					SHA256 string `json:"sha256"`
-				} `json:"hash"`
-				X509 struct {
-					Certificate struct {
-						Subject string   `json:"subject"`
-						Issuer  string   `json:"issuer"`
-						Before  certTime `json:"not_valid_before"`
-						After   certTime `json:"not_valid_after"`
-					} `json:"certificate"`
-					Names list `json:"san_dns"`
-				} `json:"x509"`
-			} `json:"_source"`
-		} `json:"hits"`
-	}
-	if err := json.Unmarshal(raw, &hits); err != nil {
-		return err
-	}
-	for _, h := range hits.Hits {
-		c := h.Source.X509.Certificate
-		into[h.Source.Hash.SHA256] = &hunt.Certificate{Hash: h.Source.Hash.SHA256, Subject: c.Subject, Issuer: c.Issuer, NotBefore: c.Before.ms(),
-			NotAfter: c.After.ms(), Names: h.Source.X509.Names[:min(len(h.Source.X509.Names), 100)]}
-	}
-	return nil
+// certificateHit is a hit of an x509 document.
+type certificateHit struct {
+	Source struct {
+		Hash struct {
+			SHA256 string `json:"sha256"`
+		} `json:"hash"`
+		X509 struct {
+			Certificate struct {
+				Subject string   `json:"subject"`
+				Issuer  string   `json:"issuer"`
+				Before  certTime `json:"not_valid_before"`
+				After   certTime `json:"not_valid_after"`
+			} `json:"certificate"`
+			Names list `json:"san_dns"`
+		} `json:"x509"`
+	} `json:"_source"`
+}
+
+func (h *certificateHit) certificate() *hunt.Certificate {
+	c, names := h.Source.X509.Certificate, h.Source.X509.Names
+	return &hunt.Certificate{Hash: h.Source.Hash.SHA256, Subject: c.Subject, Issuer: c.Issuer, NotBefore: c.Before.ms(), NotAfter: c.After.ms(),
+		Names: names[:min(len(names), 100)]}
 }
 
 // certTime is a time as Zeek writes it in JSON: seconds since 1970, or ISO 8601.

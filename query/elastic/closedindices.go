@@ -11,6 +11,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -123,11 +124,11 @@ func (r *reading) before(ctx context.Context, closed string, open []string) (boo
 		return true, nil
 	}
 	// Connections that lasted long are of an earlier time than their arrival.
-	short := object{"bool": object{"must_not": object{"range": object{fieldDuration: object{"gte": int64(late.Seconds())}}}}}
+	short := dsl.Not(dsl.Range(fieldDuration, object{"gte": int64(late.Seconds())}))
 	in := func(filter ...any) object {
-		return object{"bool": object{"filter": append(filter, object{"term": object{"_index": next[0]}}, short)}}
+		return dsl.All(append(filter, dsl.Term("_index", next[0]), short)...)
 	}
-	older, err := r.count(ctx, in(object{"range": object{fieldTime: object{"lt": from.Add(-2 * late).UnixMilli(), "format": "epoch_millis"}}}))
+	older, err := r.count(ctx, in(dsl.Millis(fieldTime, object{"lt": from.Add(-2 * late).UnixMilli()})))
 	if err != nil || older == 0 {
 		return false, err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -23,10 +24,10 @@ func (f *facts) betweenAddresses(ctx context.Context, batch []int) (bool, error)
 	src, dst := members(f, batch, srcText), addressed(members(f, batch, dstText))
 	attempts, ports := []any{unanswered()}, members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
 	if !f.wanted[batch[0]].AnyPort {
-		attempts = append(attempts, oneOf(fieldDstPort, ports))
+		attempts = append(attempts, dsl.Terms(fieldDstPort, ports))
 	}
 	way := func(dataset string, from, to []string, more ...any) object {
-		return object{"bool": object{"filter": append([]any{only(dataset), oneOf(fieldSource, from), oneOf(fieldDest, to)}, more...)}}
+		return dsl.All(append([]any{only(dataset), dsl.Terms(fieldSource, from), dsl.Terms(fieldDest, to)}, more...)...)
 	}
 	room := len(src) + len(dst)
 	var a struct {
@@ -38,9 +39,9 @@ func (f *facts) betweenAddresses(ctx context.Context, batch []int) (bool, error)
 			} `json:"buckets"`
 		}] `json:"in"`
 	}
-	err := f.search(ctx, "look up files and unanswered connections", 0, []any{anyOf(way(datasetConn, src, dst, attempts...),
+	err := f.search(ctx, "look up files and unanswered connections", []any{dsl.Any(way(datasetConn, src, dst, attempts...),
 		way(datasetFiles, src, dst), way(datasetFiles, dst, src))},
-		object{"aggs": object{in: within(fieldSource, room, in, within(fieldDest, room, "", betweenAggs(len(ports))))}}, answerInto(&a))
+		object{in: within(fieldSource, room, in, within(fieldDest, room, "", betweenAggs(len(ports))))}, &a)
 	if err != nil {
 		return false, err
 	}
@@ -66,9 +67,9 @@ func (f *facts) betweenNetworks() {
 			filters, should := object{}, []any{}
 			for _, i := range batch {
 				k := &f.wanted[i]
-				out, back := []any{is(fieldSource, k.Src), is(fieldDest, k.Network)}, []any{only(datasetFiles), is(fieldSource, k.Network), is(fieldDest, k.Src)}
-				q := anyOf(object{"bool": object{"filter": append(out, anyOf(only(datasetFiles), object{"bool": object{"filter": []any{only(datasetConn), unanswered()}}}))}},
-					object{"bool": object{"filter": back}})
+				out, back := []any{dsl.Term(fieldSource, k.Src), dsl.Term(fieldDest, k.Network)}, []any{only(datasetFiles), dsl.Term(fieldSource, k.Network), dsl.Term(fieldDest, k.Src)}
+				q := dsl.Any(dsl.All(append(out, dsl.Any(only(datasetFiles), dsl.All(only(datasetConn), unanswered())))...),
+					dsl.All(back...))
 				filters[strconv.Itoa(i)] = q
 				should = append(should, q)
 			}
@@ -77,8 +78,8 @@ func (f *facts) betweenNetworks() {
 					Buckets map[string]betweenAnswer `json:"buckets"`
 				} `json:"keys"`
 			}
-			err := f.search(ctx, "look up files and unanswered connections of networks", 0, []any{oneOf(fieldDataset, []string{datasetConn, datasetFiles}), anyOf(should...)},
-				object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": betweenAggs(hunt.FactsTop)}}}, answerInto(&a))
+			err := f.search(ctx, "look up files and unanswered connections of networks", []any{dsl.Terms(fieldDataset, []string{datasetConn, datasetFiles}), dsl.Any(should...)},
+				object{"keys": dsl.UnderEach(filters, betweenAggs(hunt.FactsTop))}, &a)
 			if err != nil {
 				return err
 			}
@@ -119,13 +120,13 @@ type betweenAnswer struct {
 func betweenAggs(ports int) object {
 	states := termsOf(fieldState, 2, nil)
 	return object{
-		"states": object{"filter": only(datasetConn), "aggs": object{"by": states, "ports": within(fieldDstPort, ports, "by", states)}},
-		"files":  object{"filter": only(datasetFiles), "aggs": object{"by": termsOf(fieldFileMIME, hunt.FactsTop, object{"bytes": object{"sum": object{"field": fieldFileBytes}}})}},
+		"states": dsl.Under(only(datasetConn), object{"by": states, "ports": within(fieldDstPort, ports, "by", states)}),
+		"files":  dsl.Under(only(datasetFiles), object{"by": termsOf(fieldFileMIME, hunt.FactsTop, object{"bytes": object{"sum": object{"field": fieldFileBytes}}})}),
 	}
 }
 
 // unanswered matches connections without an answer.
-func unanswered() object { return oneOf(fieldState, []string{"S0", "REJ"}) }
+func unanswered() object { return dsl.Terms(fieldState, []string{"S0", "REJ"}) }
 
 // fillBetween writes what happened between a key's hosts. Nothing is said in a connection without an answer, so that of keys by name
 // and by fingerprint there are none.
@@ -176,9 +177,3 @@ func (f *facts) fillBetween(i int, ways ...*betweenAnswer) {
 func addressed(list []string) []string {
 	return slices.DeleteFunc(list, func(s string) bool { _, err := netip.ParseAddr(s); return err != nil })
 }
-
-func anyOf(should ...any) object {
-	return object{"bool": object{"should": should, "minimum_should_match": 1}}
-}
-
-func is(field string, value any) object { return object{"term": object{field: value}} }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -51,46 +52,36 @@ func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64
 	}
 	beside := []string{datasetTLS, datasetHTTP, datasetDNS}
 	hours := object{"date_histogram": object{"field": fieldTime, "fixed_interval": fmt.Sprintf("%dms", interval), "offset": fmt.Sprintf("%dms", from%interval), "min_doc_count": 1}}
-	body := body(object{"size": 0, "track_total_hits": false,
-		"query": object{"bool": object{"filter": []any{between(from, to), oneOf(fieldDataset, append(beside, datasetConn))}}},
-		"aggs": object{
-			"conn": object{"filter": only(datasetConn), "aggs": object{"sensors": object{
-				"terms": object{"field": securityonion.FieldObserver, "size": coverageSensors, "missing": ""}, "aggs": object{"hours": hours}}}},
-			"beside": object{"filter": oneOf(fieldDataset, beside), "aggs": object{"logs": object{"terms": object{"field": fieldDataset, "size": len(beside)},
-				"aggs": object{"hours": hours, "first": object{"min": object{"field": fieldTime}}, "last": object{"max": object{"field": fieldTime}}}}}}}})
-	ask := es.SearchRequest{Op: "count the hours of each sensor", Index: names, Body: body, MissingOK: true, FilterPath: []string{"aggregations"}}
-	err = s.client.Search(ctx, ask, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
-		}
-		type counted struct {
-			Others  int64 `json:"sum_other_doc_count"`
-			Buckets []struct {
-				Key   string `json:"key"`
-				Hours struct {
-					Buckets []struct{} `json:"buckets"`
-				} `json:"hours"`
-				First, Last struct{ Value float64 }
-			} `json:"buckets"`
-		}
-		var a struct {
-			Conn   struct{ Sensors counted }
-			Beside struct{ Logs counted }
-		}
-		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
-			return err
-		}
-		for _, b := range a.Conn.Sensors.Buckets {
-			out = append(out, hunt.SensorHours{Name: b.Key, Hours: int64(len(b.Hours.Buckets)) * interval / hour})
-		}
-		for _, b := range a.Beside.Logs.Buckets {
-			logs = append(logs, hunt.LogHours{Log: strings.TrimPrefix(b.Key, "zeek."), Hours: int64(len(b.Hours.Buckets)) * interval / hour, First: int64(b.First.Value), Last: int64(b.Last.Value)})
-		}
-		if a.Conn.Sensors.Others > 0 {
-			*notes = append(*notes, hunt.Note{What: fmt.Sprintf("more than %d sensors have connections; the hours of the smallest are not counted", coverageSensors)})
-		}
-		return nil
-	})
+	sensors := object{"terms": object{"field": securityonion.FieldObserver, "size": coverageSensors, "missing": ""}, "aggs": object{"hours": hours}}
+	q := dsl.Search{Op: "count the hours of each sensor", Index: names, FilterPath: []string{"aggregations"},
+		Query: dsl.All(between(from, to), dsl.Terms(fieldDataset, append(beside, datasetConn))),
+		Aggs: object{"conn": dsl.Under(only(datasetConn), object{"sensors": sensors}),
+			"beside": dsl.Under(dsl.Terms(fieldDataset, beside), object{
+				"logs": dsl.Values(fieldDataset, len(beside), object{"hours": hours, "first": dsl.Min(fieldTime), "last": dsl.Max(fieldTime)})})}}
+	type counted struct {
+		Others  int64 `json:"sum_other_doc_count"`
+		Buckets []struct {
+			Key   string `json:"key"`
+			Hours struct {
+				Buckets []struct{} `json:"buckets"`
+			} `json:"hours"`
+			First, Last struct{ Value float64 }
+		} `json:"buckets"`
+	}
+	var a struct {
+		Conn   struct{ Sensors counted }
+		Beside struct{ Logs counted }
+	}
+	err = q.Aggregations(ctx, s.client, &a)
+	for _, b := range a.Conn.Sensors.Buckets {
+		out = append(out, hunt.SensorHours{Name: b.Key, Hours: int64(len(b.Hours.Buckets)) * interval / hour})
+	}
+	for _, b := range a.Beside.Logs.Buckets {
+		logs = append(logs, hunt.LogHours{Log: strings.TrimPrefix(b.Key, "zeek."), Hours: int64(len(b.Hours.Buckets)) * interval / hour, First: int64(b.First.Value), Last: int64(b.Last.Value)})
+	}
+	if a.Conn.Sensors.Others > 0 {
+		*notes = append(*notes, hunt.Note{What: fmt.Sprintf("more than %d sensors have connections; the hours of the smallest are not counted", coverageSensors)})
+	}
 	slices.SortFunc(out, func(a, b hunt.SensorHours) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(logs, func(a, b hunt.LogHours) int { return cmp.Compare(a.Log, b.Log) })
 	if (to-from)%interval != 0 { // the last interval is shorter
@@ -103,58 +94,54 @@ func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64
 
 // losses sums up what each Zeek process says. Without a pipeline of their own such documents carry Zeek's line as message.
 func (s *Source) losses(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.PeerLoss, err error) {
-	body := body(object{"size": lossRecords, "track_total_hits": lossRecords + 1, "sort": []any{object{fieldTime: "desc"}},
-		"_source": []string{securityonion.FieldMessage, securityonion.FieldObserver},
-		"query": object{"bool": object{"filter": []any{between(from, to),
-			object{"terms": object{fieldDataset: []string{securityonion.Dataset("capture_loss"), securityonion.Dataset("stats")}}}}}}})
-	peers := map[[2]string]*hunt.PeerLoss{}
-	unreadable := int64(0)
-	err = s.client.Search(ctx, es.SearchRequest{Op: "look for capture_loss and stats", Index: names, Body: body, MissingOK: true, FilterPath: []string{"hits"}}, func(r es.SearchResult) error {
+	q := dsl.Search{Op: "look for capture_loss and stats", Index: names, FilterPath: []string{"hits"},
+		Query: dsl.All(between(from, to), dsl.Terms(fieldDataset, []string{securityonion.Dataset("capture_loss"), securityonion.Dataset("stats")})),
+		Size:  lossRecords, Sort: []any{dsl.Descending(fieldTime)}, Source: []string{securityonion.FieldMessage, securityonion.FieldObserver},
+		More: object{"track_total_hits": lossRecords + 1}}
+	var h struct {
+		Total struct {
+			Value int64 `json:"value"`
+		} `json:"total"`
+		Hits []struct {
+			Source struct {
+				Message  string `json:"message"`
+				Observer struct {
+					Name string `json:"name"`
+				} `json:"observer"`
+			} `json:"_source"`
+		} `json:"hits"`
+	}
+	err = s.client.Search(ctx, q.Request(), func(r es.SearchResult) error {
 		if r.Hits == nil {
 			return nil
 		}
-		var h struct {
-			Total struct {
-				Value int64 `json:"value"`
-			} `json:"total"`
-			Hits []struct {
-				Source struct {
-					Message  string `json:"message"`
-					Observer struct {
-						Name string `json:"name"`
-					} `json:"observer"`
-				} `json:"_source"`
-			} `json:"hits"`
-		}
-		if err := json.Unmarshal(r.Hits, &h); err != nil {
-			return err
-		}
-		if h.Total.Value > lossRecords {
-			*notes = append(*notes, hunt.Note{What: fmt.Sprintf("the figures on packet loss rest on the newest %d records of capture_loss and stats", lossRecords)})
-		}
-		for _, hit := range h.Hits {
-			var line struct {
-				Peer    string `json:"peer"`
-				Gaps    int64  `json:"gaps"`
-				Acks    int64  `json:"acks"`
-				Dropped int64  `json:"pkts_dropped"`
-				Link    int64  `json:"pkts_link"`
-			}
-			if json.Unmarshal([]byte(hit.Source.Message), &line) != nil {
-				unreadable++
-				continue
-			}
-			k := [2]string{hit.Source.Observer.Name, line.Peer}
-			p := peers[k]
-			if p == nil {
-				p = &hunt.PeerLoss{Sensor: k[0], Peer: k[1]}
-				peers[k] = p
-			}
-			p.Gaps, p.Acks = p.Gaps+line.Gaps, p.Acks+line.Acks
-			p.Dropped, p.Packets = p.Dropped+line.Dropped, p.Packets+line.Link
-		}
-		return nil
+		return json.Unmarshal(r.Hits, &h)
 	})
+	if h.Total.Value > lossRecords {
+		*notes = append(*notes, hunt.Note{What: fmt.Sprintf("the figures on packet loss rest on the newest %d records of capture_loss and stats", lossRecords)})
+	}
+	peers, unreadable := map[[2]string]*hunt.PeerLoss{}, int64(0)
+	for _, hit := range h.Hits {
+		var line struct {
+			Peer    string `json:"peer"`
+			Gaps    int64  `json:"gaps"`
+			Acks    int64  `json:"acks"`
+			Dropped int64  `json:"pkts_dropped"`
+			Link    int64  `json:"pkts_link"`
+		}
+		if json.Unmarshal([]byte(hit.Source.Message), &line) != nil {
+			unreadable++
+			continue
+		}
+		k := [2]string{hit.Source.Observer.Name, line.Peer}
+		p := peers[k]
+		if p == nil {
+			p = &hunt.PeerLoss{Sensor: k[0], Peer: k[1]}
+			peers[k] = p
+		}
+		p.Gaps, p.Acks = p.Gaps+line.Gaps, p.Acks+line.Acks
+		p.Dropped, p.Packets = p.Dropped+line.Dropped, p.Packets+line.Link
+	}
 	if unreadable > 0 {
 		*notes = append(*notes, hunt.Note{Count: unreadable, What: fmt.Sprintf("%d records of capture_loss and stats do not carry Zeek's line as JSON in message, and were not counted", unreadable)})
 	}

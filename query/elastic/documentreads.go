@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -29,15 +30,15 @@ func (r *reading) singly(ctx context.Context, p *cells, s *slice, into rows) (pa
 	var fields []any
 	for _, f := range r.query.sources {
 		if f.field == fieldTime {
-			fields = append(fields, object{"field": f.field, "format": "epoch_millis"})
+			fields = append(fields, startMillis())
 			continue
 		}
 		fields = append(fields, f.field)
 	}
-	b := body(object{"size": most, "track_total_hits": false, "_source": false, "fields": fields, "query": r.query.in(s.From, s.To)})
+	q := dsl.Search{Op: "read one by one " + r.many, Query: r.query.in(s.From, s.To), Size: most, Fields: fields, FilterPath: []string{"hits.hits.fields"}}
 	var page []byte
 	var several int64
-	err = r.search(ctx, "read one by one "+r.many, b, []string{"hits.hits.fields"}, func(res es.SearchResult) (err error) {
+	err = r.Search(ctx, q.Request(), func(res es.SearchResult) (err error) {
 		page, several, err = r.buckets(res.Hits)
 		return err
 	})

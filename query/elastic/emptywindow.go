@@ -2,13 +2,13 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -27,7 +27,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if !found {
 		return r.noZeek(ctx)
 	}
-	inWindow, err := r.count(ctx, object{"bool": object{"filter": []any{between(r.from, r.to), object{"term": object{fieldDataset: datasetConn}}}}})
+	inWindow, err := r.count(ctx, dsl.All(between(r.from, r.to), only(datasetConn)))
 	if err != nil {
 		return err
 	}
@@ -56,33 +56,26 @@ func (s *Source) Newest(ctx context.Context) (time.Time, error) {
 		return time.Time{}, err
 	}
 	r := newReading(s, p, log{rows: func() rows { return nil }}, hunt.Request{})
-	t, _, err := r.newest(ctx, object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}},
-		object{"range": object{fieldTime: object{"lte": "now"}}}}}})
+	t, _, err := r.newest(ctx, dsl.All(only(datasetConn),
+		dsl.Range(fieldTime, object{"lte": "now"})))
 	return t, err
 }
 
 // newest gives the time of the newest document that matches.
 func (r *reading) newest(ctx context.Context, query object) (t time.Time, found bool, err error) {
-	b := body(object{"size": 1, "track_total_hits": false, "query": query, "_source": false,
-		"sort": []any{object{fieldTime: object{"order": "desc", "unmapped_type": "date"}}}})
-	err = r.search(ctx, "find the newest connection", b, []string{"hits.hits.sort"}, func(res es.SearchResult) error {
-		var h struct {
-			Hits []struct {
-				Sort []int64 `json:"sort"`
-			} `json:"hits"`
-		}
-		if res.Hits == nil {
-			return nil
-		}
-		if err := json.Unmarshal(res.Hits, &h); err != nil {
-			return err
-		}
-		if len(h.Hits) > 0 && len(h.Hits[0].Sort) > 0 {
-			t, found = time.UnixMilli(h.Hits[0].Sort[0]).UTC(), true
-		}
-		return nil
-	})
-	return t, found, err
+	q := dsl.Search{Op: "find the newest connection", Query: query, Size: 1, Sort: newestFirst(), FilterPath: []string{"hits.hits.sort"}}
+	hits, err := dsl.Hits[struct {
+		Sort []int64 `json:"sort"`
+	}](ctx, r, q)
+	if err != nil || len(hits) == 0 || len(hits[0].Sort) == 0 {
+		return t, false, err
+	}
+	return time.UnixMilli(hits[0].Sort[0]).UTC(), true, nil
+}
+
+// newestFirst sorts by time, where an index has it.
+func newestFirst() []any {
+	return []any{object{fieldTime: object{"order": "desc", "unmapped_type": "date"}}}
 }
 
 // future tells of connections that start after now: a sensor's clock is wrong, and its beats with it.
@@ -116,7 +109,7 @@ func (r *reading) noZeek(ctx context.Context) error {
 	}
 	meant := r.place
 	r.place = &place{names: suricata}
-	_, found, err := r.newest(ctx, object{"term": object{fieldDataset: "suricata.conn"}})
+	_, found, err := r.newest(ctx, dsl.Term(fieldDataset, "suricata.conn"))
 	r.place = meant
 	if err == nil && found {
 		e.Reason = "no Zeek connection is there, but suricata.conn is in " + join(suricata) + ": this grid uses Suricata for metadata"
@@ -133,26 +126,14 @@ func (r *reading) noZeek(ctx context.Context) error {
 
 // datasets names the most frequent kinds of documents.
 func (r *reading) datasets(ctx context.Context) ([]string, error) {
+	var a struct {
+		D terms `json:"d"`
+	}
+	q := dsl.Search{Op: "list datasets", Aggs: object{"d": dsl.Values(fieldDataset, 5, nil)}, FilterPath: []string{"aggregations.d.buckets.key"}}
+	err := q.Aggregations(ctx, r, &a)
 	var out []string
-	b := body(object{"size": 0, "track_total_hits": false, "aggs": object{"d": object{"terms": object{"field": fieldDataset, "size": 5}}}})
-	err := r.search(ctx, "list datasets", b, []string{"aggregations.d.buckets.key"}, func(res es.SearchResult) error {
-		var a struct {
-			D struct {
-				Buckets []struct {
-					Key string `json:"key"`
-				} `json:"buckets"`
-			} `json:"d"`
-		}
-		if res.Aggregations == nil {
-			return nil
-		}
-		if err := json.Unmarshal(res.Aggregations, &a); err != nil {
-			return err
-		}
-		for _, k := range a.D.Buckets {
-			out = append(out, fmt.Sprintf("%q", k.Key))
-		}
-		return nil
-	})
+	for _, b := range a.D.Buckets {
+		out = append(out, fmt.Sprintf("%q", b.Key))
+	}
 	return out, err
 }

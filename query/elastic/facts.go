@@ -2,7 +2,6 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -12,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -123,38 +122,19 @@ func termsOf(field string, size int, sub object) object {
 	return t
 }
 
-func only(dataset string) object { return object{"term": object{fieldDataset: dataset}} }
+func only(dataset string) object { return dsl.Term(fieldDataset, dataset) }
 
 func lacks(field string) object {
-	return object{"filter": object{"bool": object{"must_not": []any{object{"exists": object{"field": field}}}}}}
+	return dsl.Under(dsl.Not(dsl.Exists(field)), nil)
 }
 
-// search runs one request over the window (begin earlier by margin) and hands its aggregations or hits on.
-func (f *facts) search(ctx context.Context, op string, margin time.Duration, filter []any, rest object, decode func(es.SearchResult) error) error {
-	filter = append([]any{between(f.req.From.Add(-margin).UnixMilli(), f.req.To.UnixMilli())}, filter...)
-	b := object{"size": 0, "track_total_hits": false, "query": object{"bool": object{"filter": filter}}}
+// search aggregates what the window holds into an answer.
+func (f *facts) search(ctx context.Context, op string, filter []any, aggs object, answer any) error {
+	q := dsl.Search{Op: op, Index: f.index, Query: dsl.All(append([]any{during(f.req)}, filter...)...), Aggs: aggs}
 	if len(f.runtime) > 0 {
-		b["runtime_mappings"] = f.runtime
+		q.More = object{"runtime_mappings": f.runtime}
 	}
-	for k, v := range rest {
-		b[k] = v
-	}
-	return f.source.client.Search(ctx, es.SearchRequest{Op: op, Index: f.index, Body: body(b), MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil && r.Hits == nil {
-			return nil
-		}
-		return decode(r)
-	})
-}
-
-// answerInto decodes the aggregations into v.
-func answerInto(v any) func(es.SearchResult) error {
-	return func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
-		}
-		return json.Unmarshal(r.Aggregations, v)
-	}
+	return q.Aggregations(ctx, f.source.client, answer)
 }
 
 // window counts the records of each log, and the hosts that show fingerprints and user agents.
@@ -168,10 +148,9 @@ func (f *facts) count(ctx context.Context) error {
 	hosts := func(fields ...string) object {
 		var should []any
 		for _, field := range fields {
-			should = append(should, object{"exists": object{"field": field}})
+			should = append(should, dsl.Exists(field))
 		}
-		return object{"filter": object{"bool": object{"filter": []any{f.internal()}, "should": should, "minimum_should_match": 1}},
-			"aggs": object{"n": object{"cardinality": object{"field": fieldSource, "precision_threshold": 40_000}}}}
+		return dsl.Under(dsl.All(f.internal(), dsl.Any(should...)), object{"n": object{"cardinality": object{"field": fieldSource, "precision_threshold": 40_000}}})
 	}
 	type population struct {
 		N struct{ Value int } `json:"n"`
@@ -181,8 +160,8 @@ func (f *facts) count(ctx context.Context) error {
 		TLS  population `json:"tls"`
 		HTTP population `json:"http"`
 	}
-	err := f.search(ctx, "count the records of other logs", 0, []any{object{"terms": object{fieldDataset: list}}},
-		object{"aggs": object{"d": termsOf(fieldDataset, len(list), nil), "tls": hosts(fieldJA3, fieldJA4), "http": hosts(fieldAgent)}}, answerInto(&a))
+	err := f.search(ctx, "count the records of other logs", []any{dsl.Terms(fieldDataset, list)},
+		object{"d": termsOf(fieldDataset, len(list), nil), "tls": hosts(fieldJA3, fieldJA4), "http": hosts(fieldAgent)}, &a)
 	f.book.TLSHosts, f.book.HTTPHosts = a.TLS.N.Value, a.HTTP.N.Value
 	for _, b := range a.D.Buckets {
 		for _, log := range hunt.FactLogs() {
@@ -194,9 +173,7 @@ func (f *facts) count(ctx context.Context) error {
 	return err
 }
 
-func (f *facts) internal() object {
-	return object{"terms": object{fieldSource: insiders(&f.req.Scope)}}
-}
+func (f *facts) internal() object { return inside(&f.req.Scope, fieldSource) }
 
 // batches asks about the keys of a set, valuesBatch at a time, in order.
 func batches[V any](f *facts, set map[string]V, look func(ctx context.Context, batch []string) error) {
@@ -217,9 +194,8 @@ func (f *facts) answers() {
 		var a struct {
 			Answers terms `json:"answers"`
 		}
-		err := f.search(ctx, "look up the names of addresses", 0, []any{only(datasetDNS), object{"terms": object{securityonion.FieldAnswers: batch}}},
-			object{"aggs": object{"answers": object{"terms": object{"field": securityonion.FieldAnswers, "include": batch, "size": len(batch)},
-				"aggs": object{"sub": termsOf(fieldQuery, hunt.FactsTop, nil)}}}}, answerInto(&a))
+		err := f.search(ctx, "look up the names of addresses", []any{only(datasetDNS), dsl.Terms(securityonion.FieldAnswers, batch)},
+			object{"answers": dsl.ValuesOf(securityonion.FieldAnswers, batch, object{"sub": termsOf(fieldQuery, hunt.FactsTop, nil)})}, &a)
 		for _, b := range a.Answers.Buckets {
 			counts := map[string]int64{}
 			for _, n := range b.Sub.Buckets {
@@ -246,8 +222,8 @@ func (f *facts) queries() {
 		var a struct {
 			Sources terms `json:"sources"`
 		}
-		err := f.search(ctx, "count DNS queries", 0, []any{only(datasetDNS), object{"terms": object{fieldSource: batch}}},
-			object{"aggs": object{"sources": termsOf(fieldSource, len(batch), nil)}}, answerInto(&a))
+		err := f.search(ctx, "count DNS queries", []any{only(datasetDNS), dsl.Terms(fieldSource, batch)},
+			object{"sources": termsOf(fieldSource, len(batch), nil)}, &a)
 		for _, b := range a.Sources.Buckets {
 			if addr, err := netip.ParseAddr(b.Key); err == nil {
 				for _, i := range at[addr.Unmap().String()] {
@@ -287,9 +263,8 @@ func (f *facts) spreads() {
 			var a struct {
 				Values terms `json:"values"`
 			}
-			err := f.search(ctx, "look up the spread of "+kind.field, 0, []any{only(kind.dataset), object{"terms": object{kind.field: batch}}, f.internal()},
-				object{"aggs": object{"values": object{"terms": object{"field": kind.field, "include": batch, "size": len(batch)},
-					"aggs": object{"sub": termsOf(fieldSource, hunt.TraitSpread, nil), "other": termsOf(fieldDest, hunt.TraitSpread, nil)}}}}, answerInto(&a))
+			err := f.search(ctx, "look up the spread of "+kind.field, []any{only(kind.dataset), dsl.Terms(kind.field, batch), f.internal()},
+				object{"values": dsl.ValuesOf(kind.field, batch, object{"sub": termsOf(fieldSource, hunt.TraitSpread, nil), "other": termsOf(fieldDest, hunt.TraitSpread, nil)})}, &a)
 			for _, b := range a.Values.Buckets {
 				for _, i := range at[b.Key] {
 					list := kind.of(&f.book.Facts[i])

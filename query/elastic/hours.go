@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"time"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -42,10 +42,10 @@ func (s *Source) Hours(ctx context.Context, req hunt.Request, seen map[int64]hun
 	if len(out) == 0 {
 		return window, out, remarks, nil
 	}
-	logs := object{"terms": object{fieldDataset: []string{datasetConn, datasetTLS, datasetHTTP, datasetDNS}}}
+	logs := dsl.Terms(fieldDataset, []string{datasetConn, datasetTLS, datasetHTTP, datasetDNS})
 	first, last := slices.Min(slices.Collect(maps.Keys(out))), slices.Max(slices.Collect(maps.Keys(out)))
 	// A search may have 65,536 buckets: seven years of hours.
-	err = s.hourly(ctx, names, object{"bool": object{"filter": []any{between(first, last+hour), logs}}}, func(at, n, arrived int64) {
+	err = s.hourly(ctx, names, dsl.All(between(first, last+hour), logs), func(at, n, arrived int64) {
 		if h, ok := out[at]; ok {
 			h.Records, h.Arrived = n, arrived
 			out[at] = h
@@ -65,7 +65,7 @@ func (s *Source) Hours(ctx context.Context, req hunt.Request, seen map[int64]hun
 		for _, at := range hours {
 			part[at] = later[at]
 		}
-		err := s.hourly(ctx, names, object{"bool": object{"filter": []any{arrivedAfter(part), logs}}}, func(at, n, _ int64) {
+		err := s.hourly(ctx, names, dsl.All(arrivedAfter(part), logs), func(at, n, _ int64) {
 			if h, ok := out[at]; ok {
 				h.Later = n
 				out[at] = h
@@ -82,40 +82,33 @@ func (s *Source) Hours(ctx context.Context, req hunt.Request, seen map[int64]hun
 func arrivedAfter(later map[int64]int64) object {
 	either := make([]any, 0, len(later))
 	for _, at := range slices.Sorted(maps.Keys(later)) {
-		either = append(either, object{"bool": object{"filter": []any{between(at, at+time.Hour.Milliseconds()),
-			object{"range": object{securityonion.FieldIngested: object{"gt": later[at], "format": "epoch_millis"}}}}}})
+		either = append(either, dsl.All(between(at, at+time.Hour.Milliseconds()),
+			dsl.Millis(securityonion.FieldIngested, object{"gt": later[at]})))
 	}
-	return object{"bool": object{"should": either, "minimum_should_match": 1}}
+	return dsl.Any(either...)
 }
 
 // hourly counts the documents of a query by hour, with the newest arrival (Unix milliseconds, 0 where no document tells).
 func (s *Source) hourly(ctx context.Context, names []string, query object, take func(at, n, arrived int64)) error {
-	ask := es.SearchRequest{Op: "count the documents of each hour", Index: names, MissingOK: true, FilterPath: []string{"aggregations"},
-		Body: body(object{"size": 0, "track_total_hits": false, "query": query, "aggs": object{"hours": object{
-			"date_histogram": object{"field": fieldTime, "fixed_interval": fixed(time.Hour), "min_doc_count": 1},
-			"aggs":           object{"arrived": object{"max": object{"field": securityonion.FieldIngested}}}}}})}
-	return s.client.Search(ctx, ask, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
-		}
-		var a struct {
-			Hours struct {
-				Buckets []struct {
-					Key     int64 `json:"key"`
-					Docs    int64 `json:"doc_count"`
-					Arrived struct {
-						Value json.Number `json:"value"`
-					} `json:"arrived"`
-				} `json:"buckets"`
-			} `json:"hours"`
-		}
-		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
-			return err
-		}
-		for _, b := range a.Hours.Buckets {
-			arrived, _ := strconv.ParseFloat(b.Arrived.Value.String(), 64) // null, where no document says when it arrived
-			take(b.Key, b.Docs, int64(arrived))
-		}
-		return nil
-	})
+	q := dsl.Search{Op: "count the documents of each hour", Index: names, Query: query, FilterPath: []string{"aggregations"},
+		Aggs: object{"hours": dsl.Histogram(fieldTime, fixed(time.Hour), object{"arrived": dsl.Max(securityonion.FieldIngested)})}}
+	var a struct {
+		Hours struct {
+			Buckets []struct {
+				Key     int64 `json:"key"`
+				Docs    int64 `json:"doc_count"`
+				Arrived struct {
+					Value json.Number `json:"value"`
+				} `json:"arrived"`
+			} `json:"buckets"`
+		} `json:"hours"`
+	}
+	if err := q.Aggregations(ctx, s.client, &a); err != nil {
+		return err
+	}
+	for _, b := range a.Hours.Buckets {
+		arrived, _ := strconv.ParseFloat(b.Arrived.Value.String(), 64) // null, where no document says when it arrived
+		take(b.Key, b.Docs, int64(arrived))
+	}
+	return nil
 }

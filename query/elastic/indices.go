@@ -10,6 +10,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -34,8 +35,9 @@ func (r *reading) readable(ctx context.Context) error {
 			readable++
 			continue
 		}
-		err := r.src.client.Search(ctx, es.SearchRequest{Op: "search", Index: []string{name},
-			Body: body(object{"size": 0, "track_total_hits": false, "query": object{"match_none": object{}}})}, func(es.SearchResult) error { return nil })
+		req := nowhere([]string{name}, false)
+		req.MissingOK = false // What is not there is told apart from what may not be read.
+		err := r.src.client.Search(ctx, req, func(es.SearchResult) error { return nil })
 		switch {
 		case err == nil:
 			readable++
@@ -107,7 +109,7 @@ func (s *Source) capabilities(ctx context.Context, names, fields []string, from,
 	yes := true
 	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(names), Decode: es.JSON(&answer, "indices", "fields"),
 		Request: esapi.FieldCapsRequest{Index: names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes,
-			Body: bytes.NewReader(body(object{"index_filter": between(from, to)}))}})
+			Body: bytes.NewReader(dsl.Encode(object{"index_filter": between(from, to)}))}})
 	return answer, err
 }
 
@@ -184,7 +186,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 			return &es.Error{Kind: es.Mapping, Op: "check the fields of", Index: why.Where, Reason: why.What, Hint: why.Hint}
 		}
 		r.unreadable = unreadable
-		r.query.mustNot = append(slices.Clone(r.query.mustNot), oneOf("_index", unreadable))
+		r.query.mustNot = append(slices.Clone(r.query.mustNot), dsl.Terms("_index", unreadable))
 		if r.past {
 			return nil
 		}

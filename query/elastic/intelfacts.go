@@ -2,11 +2,10 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -33,14 +32,16 @@ func (f *facts) told() {
 
 // indicates matches the intelligence records that speak of a key.
 func indicates(k hunt.PairKey) object {
-	from := object{"term": object{fieldSource: k.Src}}
-	whole := func(kind, value string) object {
-		return object{kind: object{fieldIndicator: object{"value": value, "case_insensitive": true}}}
-	}
+	from := dsl.Term(fieldSource, k.Src)
 	if k.DNS == "" {
-		return object{"bool": object{"filter": []any{from, whole("term", k.Fingerprint.Value)}}}
+		return dsl.All(from, anyCase(fieldIndicator, k.Fingerprint.Value))
 	}
-	return object{"bool": object{"filter": from, "minimum_should_match": 1, "should": []any{whole("term", k.DNS), whole("wildcard", "*."+k.DNS)}}}
+	return dsl.All(from, dsl.Any(anyCase(fieldIndicator, k.DNS), dsl.Below(fieldIndicator, k.DNS, true)))
+}
+
+// anyCase matches documents with a value, in capitals or not.
+func anyCase(field, value string) object {
+	return dsl.Term(field, object{"value": value, "case_insensitive": true})
 }
 
 func (f *facts) toldOf(ctx context.Context, batch []int) error {
@@ -49,31 +50,19 @@ func (f *facts) toldOf(ctx context.Context, batch []int) error {
 		filters[fmt.Sprint(i)] = indicates(f.wanted[i])
 		either = append(either, filters[fmt.Sprint(i)])
 	}
-	indicators := object{"terms": object{"field": fieldIndicator, "size": hunt.FactsTop}, "aggs": object{
-		"sub": object{"terms": object{"field": fieldIntelType, "size": 1}}, "other": object{"terms": object{"field": fieldIntelLists, "size": hunt.FactsTop}}}}
-	body := body(object{"size": 0, "track_total_hits": false,
-		"query": object{"bool": object{"filter": []any{between(f.req.From.UnixMilli(), f.req.To.UnixMilli()), object{"term": object{fieldDataset: datasetIntel}}},
-			"should": either, "minimum_should_match": 1}},
-		"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": object{"intel": indicators}}}})
-	return f.source.client.Search(ctx, es.SearchRequest{Op: "look up Zeek intel hits", Index: f.index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
-		}
-		var answer struct {
-			Keys struct {
-				Buckets map[string]struct {
-					Intel terms `json:"intel"`
-				} `json:"buckets"`
-			} `json:"keys"`
-		}
-		if err := json.Unmarshal(r.Aggregations, &answer); err != nil {
-			return err
-		}
-		for _, i := range batch {
-			f.book.Facts[i].Intel = seenBy(answer.Keys.Buckets[fmt.Sprint(i)].Intel)
-		}
-		return nil
-	})
+	var a struct {
+		Keys struct {
+			Buckets map[string]struct {
+				Intel terms `json:"intel"`
+			} `json:"buckets"`
+		} `json:"keys"`
+	}
+	err := f.search(ctx, "look up Zeek intel hits", []any{only(datasetIntel), dsl.Any(either...)},
+		object{"keys": dsl.UnderEach(filters, object{"intel": intelAgg()})}, &a)
+	for _, i := range batch {
+		f.book.Facts[i].Intel = seenBy(a.Keys.Buckets[fmt.Sprint(i)].Intel)
+	}
+	return err
 }
 
 // seenBy are the indicators of an answer, the most frequent first.

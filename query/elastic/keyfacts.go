@@ -8,34 +8,35 @@ import (
 	"strconv"
 	"strings"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
 // rolled matches the records of a roll-up: by network or by fingerprint.
 func rolled(k hunt.PairKey) object {
-	filter := []any{is(fieldSource, k.Src)}
+	filter := []any{dsl.Term(fieldSource, k.Src)}
 	if k.Fingerprint.Kind == hunt.Unshared {
 		return object{"match_none": object{}} // its destinations are known to the hunt alone
 	}
 	if k.Kind() == "fingerprint" {
 		return shows(k, filter)
 	}
-	return object{"bool": object{"filter": append(filter, is(fieldDest, k.Network))}}
+	return dsl.All(append(filter, dsl.Term(fieldDest, k.Network))...)
 }
 
 // shows matches the TLS records of a roll-up by fingerprint, which further filter narrows.
 func shows(k hunt.PairKey, filter []any) object {
-	filter = append(filter, object{"term": object{fieldDataset: datasetTLS}}, object{"term": object{fieldDstPort: k.Port}})
+	filter = append(filter, dsl.Term(fieldDataset, datasetTLS), dsl.Term(fieldDstPort, k.Port))
 	absent := []any{}
 	switch k.Fingerprint.Kind {
 	case hunt.JA4:
-		filter = append(filter, object{"term": object{fieldJA4: k.Fingerprint.Value}})
+		filter = append(filter, dsl.Term(fieldJA4, k.Fingerprint.Value))
 	case hunt.JA3:
-		filter = append(filter, object{"term": object{fieldJA3: k.Fingerprint.Value}})
-		absent = append(absent, object{"exists": object{"field": fieldJA4}})
+		filter = append(filter, dsl.Term(fieldJA3, k.Fingerprint.Value))
+		absent = append(absent, dsl.Exists(fieldJA4))
 	default:
 		for _, field := range []string{fieldServerName, fieldJA4, fieldJA3} {
-			absent = append(absent, object{"bool": object{"filter": []any{object{"exists": object{"field": field}}}, "must_not": []any{object{"term": object{field: ""}}}}})
+			absent = append(absent, dsl.All(dsl.Exists(field), dsl.Not(dsl.Term(field, ""))))
 		}
 	}
 	return object{"bool": object{"filter": filter, "must_not": absent}}
@@ -96,7 +97,7 @@ func columnAggs(log string) object {
 			aggs[strconv.Itoa(i)] = top(c.Field)
 		}
 	}
-	return object{"filter": object{"match_all": object{}}, "aggs": aggs}
+	return dsl.Under(object{"match_all": object{}}, aggs)
 }
 
 // UnmarshalJSON takes the aggregations out of what stands beside them.
@@ -151,14 +152,14 @@ func intelAgg() object {
 // keyAggs are all of a keyAnswer.
 func keyAggs() object {
 	aggs := remarkAggs()
-	aggs["tls"] = object{"filter": only(datasetTLS), "aggs": tlsAggs()}
-	aggs["http"] = object{"filter": only(datasetHTTP), "aggs": httpAggs()}
+	aggs["tls"] = dsl.Under(only(datasetTLS), tlsAggs())
+	aggs["http"] = dsl.Under(only(datasetHTTP), httpAggs())
 	return aggs
 }
 
 // spoken are the logs that keys are looked for in.
 func spoken() object {
-	return object{"terms": object{fieldDataset: []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice, datasetIntel}}}
+	return dsl.Terms(fieldDataset, []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice, datasetIntel})
 }
 
 // rollUps looks at the records of roll-ups, which are few: each with a filter of its own.
@@ -176,8 +177,8 @@ func (f *facts) rollUps() {
 					Buckets map[string]keyAnswer `json:"buckets"`
 				} `json:"keys"`
 			}
-			err := f.search(ctx, "look up what roll-ups say", 0, []any{spoken(), anyOf(should...)},
-				object{"aggs": object{"keys": object{"filters": object{"filters": filters}, "aggs": keyAggs()}}}, answerInto(&a))
+			err := f.search(ctx, "look up what roll-ups say", []any{spoken(), dsl.Any(should...)},
+				object{"keys": dsl.UnderEach(filters, keyAggs())}, &a)
 			if err != nil {
 				return err
 			}

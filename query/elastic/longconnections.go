@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -23,11 +24,11 @@ func reaching(start, from int64, back time.Duration) object {
 		near := bands[i]
 		a, b := start-min(far, back).Milliseconds(), min(start-near.Milliseconds(), from)
 		if a < b {
-			should = append(should, object{"bool": object{"filter": []any{between(a, b),
-				object{"range": object{fieldDuration: object{"gte": max(1, int64(near.Seconds()))}}}}}})
+			should = append(should, dsl.All(between(a, b),
+				dsl.Range(fieldDuration, object{"gte": max(1, int64(near.Seconds()))})))
 		}
 	}
-	return anyOf(should...)
+	return dsl.Any(should...)
 }
 
 // readLong reads the connections that began before those of a reading and reach into its window.

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -137,12 +138,12 @@ func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Reque
 			logs, datasets = append(logs, l.log), append(datasets, securityonion.Dataset(l.log))
 		}
 	}
+	req.From = hunt.NamesFrom(req)
 	f := &facts{source: s, index: index, req: req}
 	var a struct {
 		D terms `json:"d"`
 	}
-	err := f.search(ctx, "count the records of logs of hosts", req.From.Sub(hunt.NamesFrom(req)), []any{object{"terms": object{fieldDataset: datasets}}},
-		object{"aggs": object{"d": termsOf(fieldDataset, len(datasets), nil)}}, answerInto(&a))
+	err := f.search(ctx, "count the records of logs of hosts", []any{dsl.Terms(fieldDataset, datasets)}, object{"d": termsOf(fieldDataset, len(datasets), nil)}, &a)
 	return slices.DeleteFunc(logs, func(log string) bool {
 		return slices.ContainsFunc(a.D.Buckets, func(b termsBucket) bool { return b.Key == securityonion.Dataset(log) })
 	}), err
@@ -162,51 +163,44 @@ func (s *Source) machines(ctx context.Context, index []string, req hunt.Request,
 		if l.reverse {
 			wanted = pointers
 		}
-		filter := []any{object{"term": object{fieldDataset: securityonion.Dataset(l.log)}}, object{"terms": object{l.address: wanted}}}
-		either = append(either, object{"bool": object{"filter": filter}})
-		by := object{"field": l.address, "size": len(addrs)}
+		filter := []any{dsl.Term(fieldDataset, securityonion.Dataset(l.log)), dsl.Terms(l.address, wanted)}
+		either = append(either, dsl.All(filter...))
+		by := dsl.Values(l.address, len(addrs), nested(l.texts, machineTexts, nil))
 		if l.address != fieldSource && l.address != fieldDest {
-			by["include"] = wanted // Lists hold other values, too.
+			by = dsl.ValuesOf(l.address, wanted, nested(l.texts, machineTexts, nil)) // Lists hold other values, too.
 		}
-		aggs[fmt.Sprint(i)] = object{"filter": object{"bool": object{"filter": filter}},
-			"aggs": object{"by": object{"terms": by, "aggs": nested(l.texts, machineTexts, nil)}}}
+		aggs[fmt.Sprint(i)] = dsl.Under(dsl.All(filter...), object{"by": by})
 	}
-	from := hunt.NamesFrom(req)
-	body := body(object{"size": 0, "track_total_hits": false, "aggs": aggs, "query": object{"bool": object{
-		"filter": []any{between(from.UnixMilli(), req.To.UnixMilli())}, "should": either, "minimum_should_match": 1}}})
-	return s.client.Search(ctx, es.SearchRequest{Op: "look up hosts", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
-		}
-		var answer map[string]struct {
-			By struct {
-				Buckets []struct {
-					Key string `json:"key"`
-					level
-				} `json:"buckets"`
-			} `json:"by"`
-		}
-		if err := json.Unmarshal(r.Aggregations, &answer); err != nil {
-			return err
-		}
-		for i, l := range lists {
-			for _, b := range answer[fmt.Sprint(i)].By.Buckets {
-				a, ok := of[b.Key]
-				if !ok {
-					continue
-				}
-				m := out[a]
-				b.walk(nil, func(keys []string, last *combined) { l.add(m, keys, last.Count) })
+	q := dsl.Search{Op: "look up hosts", Index: index, Aggs: aggs,
+		Query: dsl.All(between(hunt.NamesFrom(req).UnixMilli(), req.To.UnixMilli()), dsl.Any(either...))}
+	var answer map[string]struct {
+		By struct {
+			Buckets []struct {
+				Key string `json:"key"`
+				level
+			} `json:"buckets"`
+		} `json:"by"`
+	}
+	if err := q.Aggregations(ctx, s.client, &answer); err != nil {
+		return err
+	}
+	for i, l := range lists {
+		for _, b := range answer[fmt.Sprint(i)].By.Buckets {
+			a, ok := of[b.Key]
+			if !ok {
+				continue
 			}
-		}
-		for _, a := range addrs {
 			m := out[a]
-			for _, list := range []*[]hunt.Said{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software} {
-				*list = hunt.SortSaid(*list)
-			}
+			b.walk(nil, func(keys []string, last *combined) { l.add(m, keys, last.Count) })
 		}
-		return nil
-	})
+	}
+	for _, a := range addrs {
+		m := out[a]
+		for _, list := range []*[]hunt.Said{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software} {
+			*list = hunt.SortSaid(*list)
+		}
+	}
+	return nil
 }
 
 // add puts a text into its list, together with what is there already.
@@ -232,15 +226,10 @@ func (l *said) add(m *hunt.Machine, raw []string, count int64) {
 // nested counts the combinations of several fields' values: terms within terms, since composite pages may not stand below
 // another aggregation. size bounds the first field, the others are few.
 func nested(fields []string, size int, last object) object {
-	terms := object{"field": fields[0], "size": size}
 	if len(fields) > 1 {
-		return object{"next": object{"terms": terms, "aggs": nested(fields[1:], machineTexts, last)}}
+		last = nested(fields[1:], machineTexts, last)
 	}
-	leaf := object{"terms": terms}
-	if last != nil {
-		leaf["aggs"] = last
-	}
-	return object{"next": leaf}
+	return object{"next": dsl.Values(fields[0], size, last)}
 }
 
 // level is one field of nested, combined one value of it.
@@ -273,7 +262,7 @@ func (l *level) walk(keys []string, visit func(keys []string, last *combined)) {
 func (s *Source) alertIndices(ctx context.Context, connections []string) (readable, denied []string, err error) {
 	kept := []string{"logs-suricata.alerts-so", "logs-suricata-so", "logs-detections.alerts-so"}
 	grid := slices.ContainsFunc(connections, func(n string) bool { return strings.HasPrefix(n, "*:") })
-	ask := body(object{"index": []any{object{"names": kept, "privileges": []string{"read"}}}})
+	ask := dsl.Encode(object{"index": []any{object{"names": kept, "privileges": []string{"read"}}}})
 	var answer struct {
 		Index map[string]map[string]bool `json:"index"`
 	}
@@ -302,37 +291,29 @@ func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, a
 	}
 	aggs := object{}
 	for i, a := range addrs {
-		aggs[fmt.Sprint(i)] = object{"filter": object{"bool": object{"minimum_should_match": 1,
-			"should": []any{object{"term": object{fieldSource: a.String()}}, object{"term": object{fieldDest: a.String()}}}}},
-			"aggs": nested([]string{"rule.name", "event.module"}, machineTexts, nil)}
+		aggs[fmt.Sprint(i)] = dsl.Under(dsl.Any(dsl.Term(fieldSource, a.String()), dsl.Term(fieldDest, a.String())), nested([]string{"rule.name", "event.module"}, machineTexts, nil))
 	}
-	body := body(object{"size": 0, "track_total_hits": false, "aggs": aggs, "query": object{"bool": object{
-		"filter": []any{between(req.From.UnixMilli(), req.To.UnixMilli()), object{"term": object{"tags": "alert"}}}}}})
-	return s.client.Search(ctx, es.SearchRequest{Op: "look up alerts", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
+	q := dsl.Search{Op: "look up alerts", Index: index, Aggs: aggs, Query: dsl.All(during(req), dsl.Term("tags", "alert"))}
+	var answer map[string]struct {
+		Count int64 `json:"doc_count"`
+		level
+	}
+	if err := q.Aggregations(ctx, s.client, &answer); err != nil {
+		return err
+	}
+	for i, a := range addrs {
+		found := answer[fmt.Sprint(i)]
+		if found.Count == 0 {
+			continue
 		}
-		var answer map[string]struct {
-			Count int64 `json:"doc_count"`
-			level
-		}
-		if err := json.Unmarshal(r.Aggregations, &answer); err != nil {
-			return err
-		}
-		for i, a := range addrs {
-			found := answer[fmt.Sprint(i)]
-			if found.Count == 0 {
-				continue
-			}
-			m := out[a]
-			m.AlertCount = found.Count
-			found.walk(nil, func(keys []string, last *combined) {
-				m.Alerts = append(m.Alerts, hunt.Said{Text: keys[0], By: keys[len(keys)-1], Count: last.Count})
-			})
-			m.Alerts = hunt.SortSaid(m.Alerts)
-		}
-		return nil
-	})
+		m := out[a]
+		m.AlertCount = found.Count
+		found.walk(nil, func(keys []string, last *combined) {
+			m.Alerts = append(m.Alerts, hunt.Said{Text: keys[0], By: keys[len(keys)-1], Count: last.Count})
+		})
+		m.Alerts = hunt.SortSaid(m.Alerts)
+	}
+	return nil
 }
 
 // Contacts is [hunt.Session.Contacts] by one search.
@@ -342,33 +323,29 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 	if err != nil {
 		return c, hunt.Remarks{Notes: notes}, err
 	}
-	is := func(field string, a netip.Addr) object { return object{"term": object{field: a.String()}} }
-	span := object{"first": object{"min": object{"field": fieldTime}}, "last": object{"max": object{"field": fieldTime}}}
-	either := object{"bool": object{"minimum_should_match": 1, "should": []any{is(fieldSource, addr), is(fieldDest, addr)}}}
-	within := func(field string) object { return object{"terms": object{field: insiders(&req.Scope)}} }
+	span := object{"first": dsl.Min(fieldTime), "last": dsl.Max(fieldTime)}
+	from, to := dsl.Term(fieldSource, addr), dsl.Term(fieldDest, addr)
+	either := dsl.Any(from, to)
 	aggs := object{
-		"own": object{"filter": either, "aggs": span},
-		"inside": object{"filter": object{"bool": object{"filter": []any{is(fieldSource, addr), within(fieldDest)}, "must_not": is(fieldDest, addr)}},
-			"aggs": nested([]string{fieldDest, fieldDstPort, fieldTransport}, hunt.MaxInside, span)},
+		"own": dsl.Under(either, span),
+		"inside": dsl.Under(dsl.All(from, inside(&req.Scope, fieldDest), dsl.Not(to)),
+			nested([]string{fieldDest, fieldDstPort, fieldTransport}, hunt.MaxInside, span)),
 	}
 	for i, o := range outside {
-		aggs[fmt.Sprint(i)] = object{"filter": is(fieldDest, o), "aggs": object{
-			"own": object{"filter": is(fieldSource, addr), "aggs": span},
-			"others": object{"filter": object{"bool": object{"filter": within(fieldSource), "must_not": is(fieldSource, addr)}},
-				"aggs": object{"from": object{"terms": object{"field": fieldSource, "size": hunt.MaxNeighbours}}}}}}
+		aggs[fmt.Sprint(i)] = dsl.Under(dsl.Term(fieldDest, o), object{
+			"own": dsl.Under(from, span),
+			"others": dsl.Under(dsl.All(inside(&req.Scope, fieldSource), dsl.Not(from)),
+				object{"from": dsl.Values(fieldSource, hunt.MaxNeighbours, nil)})})
 	}
 	which := []any{either}
 	if len(outside) > 0 {
-		which = append(which, object{"terms": object{fieldDest: outside}})
+		which = append(which, dsl.Terms(fieldDest, outside))
 	}
-	body := body(object{"size": 0, "track_total_hits": false, "aggs": aggs, "query": object{"bool": object{"minimum_should_match": 1, "should": which,
-		"filter": []any{between(req.From.UnixMilli(), req.To.UnixMilli()), object{"term": object{fieldDataset: datasetConn}}}}}})
-	err = s.client.Search(ctx, es.SearchRequest{Op: "look up contacts", Index: index, Body: body, MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
-		}
-		return readContacts(r.Aggregations, outside, &c)
-	})
+	q := dsl.Search{Op: "look up contacts", Index: index, Aggs: aggs, Query: dsl.All(during(req), only(datasetConn), dsl.Any(which...))}
+	var answer map[string]json.RawMessage
+	if err = q.Aggregations(ctx, s.client, &answer); err == nil && answer != nil {
+		err = readContacts(answer, outside, &c)
+	}
 	c.Settle()
 	return c, hunt.Remarks{Notes: notes}, err
 }
@@ -384,11 +361,7 @@ type spanned struct {
 	} `json:"last"`
 }
 
-func readContacts(raw json.RawMessage, outside []netip.Addr, c *hunt.Contacts) error {
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &all); err != nil {
-		return err
-	}
+func readContacts(all map[string]json.RawMessage, outside []netip.Addr, c *hunt.Contacts) error {
 	var own spanned
 	var inside struct {
 		Count int64 `json:"doc_count"`

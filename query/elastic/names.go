@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -85,7 +86,7 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 	if found {
 		return out, nil
 	}
-	n, err := r.count(ctx, object{"bool": object{"filter": []any{between(r.from, r.to), object{"terms": object{fieldDataset: datasets(logs)}}}}})
+	n, err := r.count(ctx, dsl.All(between(r.from, r.to), dsl.Terms(fieldDataset, datasets(logs))))
 	if passes(err) {
 		out.Gaps, err = append(out.Gaps, hunt.Note{What: fmt.Sprintf("whether there are %s is not known: %v", strings.Join(datasets(logs), ", "), err), Where: out.Source}), nil
 	} else if n == 0 && err == nil {
@@ -107,15 +108,15 @@ func datasets(logs []log) []string {
 // isAsked matches requests of internal clients to a proxy: CONNECT, of whose spelling there may be several, and with all also those
 // with a whole URI and those by SOCKS.
 func isAsked(scope hunt.Scope, all bool) object {
-	by := []any{object{"bool": object{"filter": []any{only(datasetHTTP), object{"term": object{fieldMethod: object{"value": "CONNECT", "case_insensitive": true}}}}}}}
+	by := []any{dsl.All(only(datasetHTTP), anyCase(fieldMethod, "CONNECT"))}
 	if all {
 		for _, scheme := range []string{"http://", "https://", "ftp://"} {
-			by = append(by, object{"bool": object{"filter": []any{only(datasetHTTP), object{"prefix": object{fieldURI: object{"value": scheme, "case_insensitive": true}}}}}})
+			by = append(by, dsl.All(only(datasetHTTP), object{"prefix": object{fieldURI: object{"value": scheme, "case_insensitive": true}}}))
 		}
-		by = append(by, object{"bool": object{"filter": []any{only(datasetSOCKS), object{"exists": object{"field": fieldSOCKSName}}}}},
-			object{"bool": object{"filter": []any{only(datasetSOCKS), object{"exists": object{"field": fieldSOCKSHost}}}}})
+		by = append(by, dsl.All(only(datasetSOCKS), dsl.Exists(fieldSOCKSName)),
+			dsl.All(only(datasetSOCKS), dsl.Exists(fieldSOCKSHost)))
 	}
-	return object{"bool": object{"filter": []any{object{"terms": object{fieldSource: insiders(&scope)}}}, "should": by, "minimum_should_match": 1}}
+	return dsl.All(dsl.Terms(fieldSource, insiders(&scope)), dsl.Any(by...))
 }
 
 // flowSources say where and when a name was used.
@@ -137,7 +138,7 @@ func namesQuery(scope hunt.Scope, all bool) query {
 		q.datasets, q.sources = append(q.datasets, datasetQUIC), append(q.sources, source{"w", fieldQUICName, true})
 		q.spare[fieldQUICName] = "so servers are not followed by the names of QUIC"
 	}
-	q.filter = append(q.filter, object{"terms": object{fieldDataset: q.datasets}})
+	q.filter = append(q.filter, dsl.Terms(fieldDataset, q.datasets))
 	q.mustNot = append(q.mustNot, isAsked(scope, all))
 	return q
 }
@@ -146,7 +147,7 @@ func namesQuery(scope hunt.Scope, all bool) query {
 func connectQuery(scope hunt.Scope, all bool) query {
 	q := query{
 		datasets: []string{datasetHTTP},
-		filter:   []any{isAsked(scope, all), object{"exists": object{"field": fieldDest}}},
+		filter:   []any{isAsked(scope, all), dsl.Exists(fieldDest)},
 		mustNot:  []any{},
 		sources:  append(flowSources(), source{"u", fieldURI, true}, source{"v", fieldHost, true}, source{"m", fieldMethod, true}),
 	}
@@ -163,9 +164,9 @@ func connectQuery(scope hunt.Scope, all bool) query {
 func dnsQuery(scope hunt.Scope) query {
 	return query{
 		datasets: []string{datasetDNS},
-		filter: []any{object{"term": object{fieldDataset: datasetDNS}}, object{"terms": object{fieldSource: insiders(&scope)}},
-			object{"exists": object{"field": fieldDest}}, object{"exists": object{"field": fieldQuery}}},
-		mustNot: []any{object{"term": object{fieldQuery: ""}}},
+		filter: []any{dsl.Term(fieldDataset, datasetDNS), dsl.Terms(fieldSource, insiders(&scope)),
+			dsl.Exists(fieldDest), dsl.Exists(fieldQuery)},
+		mustNot: []any{dsl.Term(fieldQuery, "")},
 		sources: []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"d", fieldDest, false}, {"n", fieldQuery, false}, {"y", fieldQueryType, true}},
 	}
 }

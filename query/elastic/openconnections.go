@@ -3,7 +3,6 @@ package elastic
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -75,7 +75,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	}
 	q := scoped(req.Scope)
 	q.datasets = opening()
-	q.filter = append(q.filter, oneOf(fieldDataset, q.datasets))
+	q.filter = append(q.filter, dsl.Terms(fieldDataset, q.datasets))
 	q.sources, q.also = []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldTime, fieldUID}
 	req.Progress = nil
 	var mu sync.Mutex
@@ -139,11 +139,10 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, ope
 	for batch := range slices.Chunk(open, 100) {
 		var should []any
 		for _, e := range batch {
-			should = append(should, object{"bool": object{"filter": []any{is(fieldSource, e.src), is(fieldDest, e.dst), is(fieldDstPort, e.port)}}})
+			should = append(should, dsl.All(dsl.Term(fieldSource, e.src), dsl.Term(fieldDest, e.dst), dsl.Term(fieldDstPort, e.port)))
 		}
-		var begun []opened
-		err := s.hits(ctx, p, "look for connections that are open in", object{"bool": object{"filter": []any{between(from.UnixMilli(), to.UnixMilli()),
-			oneOf(fieldDataset, opening()), object{"exists": object{"field": fieldUID}}}, "should": should, "minimum_should_match": 1}}, &begun)
+		begun, err := s.hits(ctx, p, "look for connections that are open in", dsl.All(between(from.UnixMilli(), to.UnixMilli()),
+			dsl.Terms(fieldDataset, opening()), dsl.Exists(fieldUID), dsl.Any(should...)))
 		if err != nil {
 			return err
 		}
@@ -153,8 +152,8 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, ope
 		}
 		done := map[string]bool{}
 		for some := range slices.Chunk(uids, 1000) {
-			var found []opened
-			if err := s.hits(ctx, p, "look for the ends of connections in", object{"bool": object{"filter": []any{only(datasetConn), oneOf(fieldUID, some)}}}, &found); err != nil {
+			found, err := s.hits(ctx, p, "look for the ends of connections in", dsl.All(only(datasetConn), dsl.Terms(fieldUID, some)))
+			if err != nil {
 				return err
 			}
 			for _, f := range found {
@@ -209,20 +208,8 @@ func (o *opened) connection(until time.Time) (c hunt.Connection, ok bool) {
 }
 
 // hits gives documents that match, at most as many as a search gives.
-func (s *Source) hits(ctx context.Context, p *place, op string, query object, into *[]opened) error {
-	b := body(object{"size": most, "track_total_hits": false, "_source": false, "query": query, "sort": []any{object{fieldTime: "asc"}},
-		"fields": []any{fieldSource, fieldDest, fieldDstPort, fieldSrcPort, fieldUID, fieldDataset, object{"field": fieldTime, "format": "epoch_millis"}}})
-	return s.client.Search(ctx, es.SearchRequest{Op: op, Index: p.now(), Body: b, MissingOK: true, FilterPath: []string{"hits.hits.fields"}}, func(r es.SearchResult) error {
-		var h struct {
-			Hits []opened `json:"hits"`
-		}
-		if r.Hits == nil {
-			return nil
-		}
-		if err := json.Unmarshal(r.Hits, &h); err != nil {
-			return err
-		}
-		*into = h.Hits
-		return nil
-	})
+func (s *Source) hits(ctx context.Context, p *place, op string, query object) ([]opened, error) {
+	return dsl.Hits[opened](ctx, s.client, dsl.Search{Op: op, Index: p.now(), Query: query, Size: most, Sort: []any{dsl.Ascending(fieldTime)},
+		Fields:     []any{fieldSource, fieldDest, fieldDstPort, fieldSrcPort, fieldUID, fieldDataset, startMillis()},
+		FilterPath: []string{"hits.hits.fields"}})
 }

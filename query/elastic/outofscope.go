@@ -2,11 +2,11 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -41,17 +41,14 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 	if scope.Narrowed() {
 		return out, nil
 	}
-	never := oneOf(fieldDest, cidrs(hunt.NeverDestination()))
+	never := dsl.Terms(fieldDest, cidrs(hunt.NeverDestination()))
 	local := func(own, flag string) object {
-		return object{"filter": object{"bool": object{"filter": []any{object{"term": object{flag: true}}},
-			"must_not": []any{inside(scope, own), oneOf(own, cidrs(hunt.NeverDestination()))}}},
-			"aggs": object{"by": object{"terms": object{"field": own, "size": mostLocal}}}}
+		return dsl.Under(dsl.All(dsl.Term(flag, true), dsl.Not(inside(scope, own), dsl.Terms(own, cidrs(hunt.NeverDestination())))), object{"by": dsl.Values(own, mostLocal, nil)})
 	}
 	aggs := object{
 		"orig": local(fieldSource, securityonion.FieldLocalOrig), "resp": local(fieldDest, securityonion.FieldLocalResp),
-		"neither": object{"filter": object{"bool": object{"must_not": []any{inside(scope, fieldSource), inside(scope, fieldDest), oneOf(fieldSource, cidrs(hunt.NeverDestination()))}}},
-			"aggs": object{"by": object{"terms": object{"field": fieldSource, "size": mostOutside}}}},
-		"shared": object{"filter": object{"bool": object{"filter": []any{inside(scope, fieldSource), is(fieldDest, "100.64.0.0/10")}}}},
+		"neither": dsl.Under(dsl.Not(inside(scope, fieldSource), inside(scope, fieldDest), dsl.Terms(fieldSource, cidrs(hunt.NeverDestination()))), object{"by": dsl.Values(fieldSource, mostOutside, nil)}),
+		"shared":  dsl.Under(dsl.All(inside(scope, fieldSource), dsl.Term(fieldDest, "100.64.0.0/10")), nil),
 	}
 	type counted struct {
 		Count int64 `json:"doc_count"`
@@ -65,15 +62,9 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 	}
 	var a struct{ Orig, Resp, Neither, Shared counted }
 	ask := func(aggs object) error {
-		b := body(object{"size": 0, "track_total_hits": false, "aggs": aggs,
-			"query": object{"bool": object{"filter": []any{between(from, to), only(datasetConn), object{"exists": object{"field": fieldSource}}, object{"exists": object{"field": fieldDest}}},
-				"must_not": []any{never, oneOf("_index", append([]string{}, but...))}}}})
-		return s.client.Search(ctx, es.SearchRequest{Op: "count what is out of scope in", Index: names, Body: b, MissingOK: true}, func(r es.SearchResult) error {
-			if r.Aggregations == nil {
-				return nil
-			}
-			return json.Unmarshal(r.Aggregations, &a)
-		})
+		q := dsl.Search{Op: "count what is out of scope in", Index: names, Aggs: aggs,
+			Query: dsl.All(between(from, to), only(datasetConn), dsl.Exists(fieldSource), dsl.Exists(fieldDest), dsl.Not(never, dsl.Terms("_index", append([]string{}, but...))))}
+		return q.Aggregations(ctx, s.client, &a)
 	}
 	err := ask(aggs)
 	if es.Is(err, es.TooBig, es.Overload) { // The counts one by one take a part of the memory.
@@ -106,7 +97,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 }
 
 // inside matches internal addresses: of the internal networks, and those that Zeek calls local.
-func inside(scope *hunt.Scope, field string) object { return oneOf(field, insiders(scope)) }
+func inside(scope *hunt.Scope, field string) object { return dsl.Terms(field, insiders(scope)) }
 
 func insiders(scope *hunt.Scope) []string {
 	list := cidrs(scope.Internal)

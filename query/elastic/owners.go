@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -55,7 +56,7 @@ func (s *Source) Owners(ctx context.Context, req hunt.Request, addrs []netip.Add
 // owners reads one record of each address: they all say the same, as long as the cluster's databases are not replaced.
 func (f *facts) owners(ctx context.Context, side string, addrs []netip.Addr, out map[netip.Addr]hunt.Owner) error {
 	number, country := side+"_geo.asn", side+".geo.country_iso_code"
-	known := []any{object{"exists": object{"field": number}}, object{"exists": object{"field": country}}}
+	known := []any{dsl.Exists(number), dsl.Exists(country)}
 	var a struct {
 		Addresses struct {
 			Buckets []struct {
@@ -74,10 +75,9 @@ func (f *facts) owners(ctx context.Context, side string, addrs []netip.Addr, out
 			} `json:"buckets"`
 		} `json:"addresses"`
 	}
-	err := f.search(ctx, "look up who holds addresses", 0, []any{only(datasetConn), object{"terms": object{side + ".ip": addrs}},
-		object{"bool": object{"should": known, "minimum_should_match": 1}}},
-		object{"aggs": object{"addresses": object{"terms": object{"field": side + ".ip", "size": len(addrs)},
-			"aggs": object{"one": object{"top_hits": object{"size": 1, "_source": []string{side + ".ip", country, side + "_geo"}}}}}}}, answerInto(&a))
+	err := f.search(ctx, "look up who holds addresses", []any{only(datasetConn), dsl.Terms(side+".ip", addrs),
+		dsl.Any(known...)},
+		object{"addresses": dsl.Values(side+".ip", len(addrs), object{"one": object{"top_hits": object{"size": 1, "_source": []string{side + ".ip", country, side + "_geo"}}}})}, &a)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 )
 
 // slice is a span of time, [From, To) in Unix milliseconds, that is read in one go.
@@ -98,31 +99,28 @@ func group(counts []bucket, from, to, interval, docs int64) []slice {
 
 // histogram counts the records of each interval.
 func (r *reading) histogram(ctx context.Context, from, to int64, interval time.Duration) ([]bucket, error) {
-	var counts []bucket
-	err := r.search(ctx, "count "+r.many, r.query.histogram(from, to, interval),
-		[]string{"aggregations.h.buckets.key", "aggregations.h.buckets.doc_count"}, func(res es.SearchResult) error {
-			r.shards = res.Shards
-			if res.Aggregations == nil {
-				return nil
-			}
-			var a struct {
-				H struct {
-					Buckets []bucket `json:"buckets"`
-				} `json:"h"`
-			}
-			if err := json.Unmarshal(res.Aggregations, &a); err != nil {
-				return err
-			}
-			counts = a.H.Buckets
+	var a struct {
+		H struct {
+			Buckets []bucket `json:"buckets"`
+		} `json:"h"`
+	}
+	q := r.query.histogram(from, to, interval)
+	q.Op = "count " + r.many
+	err := r.Search(ctx, q.Request(), func(res es.SearchResult) error {
+		r.shards = res.Shards
+		if res.Aggregations == nil {
 			return nil
-		})
-	return counts, err
+		}
+		return json.Unmarshal(res.Aggregations, &a)
+	})
+	return a.H.Buckets, err
 }
 
 // count gives the number of documents that a query matches, by another way than the aggregations do.
 func (r *reading) count(ctx context.Context, query object) (int64, error) {
 	var n int64
-	err := r.search(ctx, "count "+r.many, count(query), []string{"hits.total"}, func(res es.SearchResult) error {
+	q := dsl.Search{Op: "count " + r.many, Query: query, More: object{"track_total_hits": true}, FilterPath: []string{"hits.total"}}
+	err := r.Search(ctx, q.Request(), func(res es.SearchResult) error {
 		var h struct {
 			Total struct {
 				Value    int64  `json:"value"`
@@ -144,11 +142,8 @@ func (r *reading) count(ctx context.Context, query object) (int64, error) {
 	return n, err
 }
 
-// search asks for size 0 on this hunt's indices, the same shard copies each time.
-func (r *reading) search(ctx context.Context, op string, body []byte, filter []string, decode func(es.SearchResult) error) error {
-	return r.src.client.Search(ctx, r.request(op, body, filter), decode)
-}
-
-func (r *reading) request(op string, body []byte, filter []string) es.SearchRequest {
-	return es.SearchRequest{Op: op, Index: r.place.now(), Body: body, FilterPath: filter, Preference: "dwell", MissingOK: true}
+// Search sends a search to this hunt's indices, the same shard copies each time.
+func (r *reading) Search(ctx context.Context, req es.SearchRequest, decode func(es.SearchResult) error) error {
+	req.Index, req.Preference = r.place.now(), "dwell"
+	return r.src.client.Search(ctx, req, decode)
 }

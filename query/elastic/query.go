@@ -1,10 +1,11 @@
 package elastic
 
 import (
-	"encoding/json"
 	"net/netip"
+	"strconv"
 	"time"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -26,7 +27,7 @@ const (
 	datasetConn    = "zeek.conn"
 )
 
-type object = map[string]any
+type object = dsl.Object
 
 // query builds the searches of one reading: everything but the span is the same in all of them.
 type query struct {
@@ -46,7 +47,7 @@ type query struct {
 // one of the addresses are no connections and are left out of counts and pages alike.
 func connQuery(scope hunt.Scope) query {
 	q := scoped(scope)
-	q.filter = append(q.filter, object{"term": object{fieldDataset: datasetConn}})
+	q.filter = append(q.filter, only(datasetConn))
 	q.datasets, q.sources = []string{datasetConn}, connSources()
 	return q
 }
@@ -55,25 +56,24 @@ func connQuery(scope hunt.Scope) query {
 func scoped(scope hunt.Scope) query {
 	internal := insiders(&scope)
 	never := cidrs(hunt.NeverDestination())
-	in := func(field string) object { return object{"terms": object{field: internal}} }
+	in := func(field string) object { return dsl.Terms(field, internal) }
 	between := func(inside, outside string) object {
 		theirs := in(outside)
 		if scope.SharedOutside() { // seen from other networks, 100.64.0.0/10 is outside
 			shared := hunt.SharedSpace().String()
-			theirs = object{"bool": object{"filter": []any{theirs}, "must_not": []any{object{"bool": object{
-				"filter": []any{object{"term": object{outside: shared}}}, "must_not": []any{object{"term": object{inside: shared}}}}}}}}
+			theirs = dsl.All(theirs, dsl.Not(dsl.All(dsl.Term(outside, shared), dsl.Not(dsl.Term(inside, shared)))))
 		}
-		return object{"bool": object{"filter": []any{in(inside), object{"exists": object{"field": outside}}}, "must_not": []any{theirs}}}
+		return dsl.All(in(inside), dsl.Exists(outside), dsl.Not(theirs))
 	}
-	q := query{mustNot: []any{object{"terms": object{fieldDest: never}}}}
+	q := query{mustNot: []any{dsl.Terms(fieldDest, never)}}
 	if scope.Only.Dst.IsValid() {
-		q.filter = append(q.filter, object{"term": object{fieldDest: scope.Only.Dst}})
+		q.filter = append(q.filter, dsl.Term(fieldDest, scope.Only.Dst))
 	}
 	if scope.Only.Src.IsValid() {
-		q.filter = append(q.filter, object{"term": object{fieldSource: scope.Only.Src}})
+		q.filter = append(q.filter, dsl.Term(fieldSource, scope.Only.Src))
 	}
 	if len(scope.Proxies) > 0 {
-		return query{filter: append(q.filter, in(fieldSource), object{"terms": object{fieldDest: scope.Proxies}})}
+		return query{filter: append(q.filter, in(fieldSource), dsl.Terms(fieldDest, scope.Proxies))}
 	}
 	switch scope.Direction {
 	case hunt.Outbound:
@@ -96,34 +96,31 @@ func cidrs(ps []netip.Prefix) []string {
 
 // in is the query over [from, to), Unix milliseconds.
 func (q query) in(from, to int64) object {
-	b := object{"filter": append([]any{between(from, to)}, q.filter...), "must_not": q.mustNot}
-	if len(q.should) > 0 {
-		b["should"], b["minimum_should_match"] = q.should, 1
+	all := append([]any{between(from, to)}, q.filter...)
+	if len(q.mustNot) > 0 {
+		all = append(all, dsl.Not(q.mustNot...))
 	}
-	return object{"bool": b}
+	if len(q.should) > 0 {
+		all = append(all, dsl.Any(q.should...))
+	}
+	return dsl.All(all...)
 }
 
 func between(from, to int64) object {
-	return object{"range": object{fieldTime: object{"gte": from, "lt": to, "format": "epoch_millis"}}}
+	return dsl.Millis(fieldTime, object{"gte": from, "lt": to})
 }
 
-// count asks for the number of documents and nothing else.
-func count(query object) []byte {
-	return body(object{"size": 0, "track_total_hits": true, "query": query})
-}
+// during matches what is in the window of a request.
+func during(req hunt.Request) object { return between(req.From.UnixMilli(), req.To.UnixMilli()) }
 
 // histogram asks for the number of documents in each interval that has any.
-func (q query) histogram(from, to int64, interval time.Duration) []byte {
-	return body(object{"size": 0, "track_total_hits": false, "query": q.in(from, to), "aggs": object{
-		"h": object{"date_histogram": object{"field": fieldTime, "fixed_interval": fixed(interval), "min_doc_count": 1}},
-	}})
+func (q query) histogram(from, to int64, interval time.Duration) dsl.Search {
+	return dsl.Search{Query: q.in(from, to), Aggs: object{"h": dsl.Histogram(fieldTime, fixed(interval), nil)},
+		FilterPath: []string{"aggregations.h.buckets.key", "aggregations.h.buckets.doc_count"}}
 }
 
 // fixed writes an interval the way fixed_interval wants it.
-func fixed(d time.Duration) string {
-	ms, _ := json.Marshal(d.Milliseconds())
-	return string(ms) + "ms"
-}
+func fixed(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
 
 // source is one of a composite's keys: a letter, the field and whether records may lack it. The letters are short because
 // they are repeated in every bucket; page.go and names.go read them.
@@ -147,7 +144,7 @@ func connSources() []source {
 }
 
 // page asks for the records of [from, to) as buckets, at most size of them, after the given key (raw JSON) if any.
-func (q query) page(from, to int64, size int, after []byte) []byte {
+func (q query) page(from, to int64, size int, after []byte) dsl.Search {
 	sources := make([]any, len(q.sources))
 	for i, s := range q.sources {
 		terms := object{"field": s.field}
@@ -156,22 +153,10 @@ func (q query) page(from, to int64, size int, after []byte) []byte {
 		}
 		sources[i] = object{s.letter: object{"terms": terms}}
 	}
-	composite := object{"size": size, "sources": sources}
-	if after != nil {
-		composite["after"] = json.RawMessage(after)
-	}
-	buckets := object{"composite": composite}
+	var times object
 	if q.times {
-		buckets["aggs"] = object{"f": object{"min": object{"field": fieldTime}}, "l": object{"max": object{"field": fieldTime}}}
+		times = object{"f": dsl.Min(fieldTime), "l": dsl.Max(fieldTime)}
 	}
-	return body(object{"size": 0, "track_total_hits": false, "query": q.in(from, to), "aggs": object{"c": buckets}})
-}
-
-// body encodes what is made of plain values only, which cannot go wrong.
-func body(o object) []byte {
-	b, err := json.Marshal(o)
-	if err != nil {
-		panic("elastic: encode a request: " + err.Error())
-	}
-	return b
+	return dsl.Search{Query: q.in(from, to), Aggs: object{"c": dsl.Composite(size, sources, after, times)},
+		FilterPath: []string{"aggregations.c.after_key", "aggregations.c.buckets"}}
 }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -157,7 +158,7 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 }
 
 // isConn matches connections, in scope or not.
-func isConn() object { return object{"bool": object{"filter": []any{only(datasetConn)}}} }
+func isConn() object { return dsl.All(only(datasetConn)) }
 
 // all reads what there is and says whether there was anything.
 func (r *reading) all(ctx context.Context) (bool, error) {
@@ -459,9 +460,10 @@ func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int6
 	for {
 		size := r.pageSize(s.Expected)
 		var got pageResult
-		ask := r.request("read "+r.many, r.query.page(s.From, s.To, size, after), []string{"aggregations.c.after_key", "aggregations.c.buckets"})
-		ask.ToTheEnd, ask.Smaller = true, true
-		err := r.src.client.Search(ctx, ask, func(res es.SearchResult) error {
+		q := r.query.page(s.From, s.To, size, after)
+		ask := q.Request()
+		ask.Op, ask.ToTheEnd, ask.Smaller = "read "+r.many, true, true
+		err := r.Search(ctx, ask, func(res es.SearchResult) error {
 			if res.Shards == 0 {
 				return nil // All indices are gone; the counts will tell.
 			}

@@ -8,7 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -81,34 +81,17 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 	if len(should) == 0 {
 		return nil
 	}
-	body, err := json.Marshal(object{
-		// Identical starts are rare but there: room for a few each.
-		"size": min(4*len(findings), 10_000), "track_total_hits": false, "_source": false,
-		"query": object{"bool": object{"filter": []any{object{"terms": object{fieldDataset: []string{datasetConn, datasetDNS}}}}, "should": should, "minimum_should_match": 1}},
-		"fields": []any{fieldDataset, fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldQuery, securityonion.FieldCommunity,
-			"log.id.uid", "observer.name", object{"field": fieldTime, "format": "epoch_millis"}},
-	})
-	if err != nil {
-		return err
+	hits, err := dsl.Hits[struct {
+		Fields sampleFields `json:"fields"`
+	}](ctx, s.client, dsl.Search{Op: "look up sample connections", Index: names,
+		Size:  min(4*len(findings), 10_000), // Identical starts are rare but there: room for a few each.
+		Query: dsl.All(dsl.Terms(fieldDataset, []string{datasetConn, datasetDNS}), dsl.Any(should...)),
+		Fields: []any{fieldDataset, fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldQuery, securityonion.FieldCommunity,
+			fieldUID, securityonion.FieldObserver, startMillis()},
+		FilterPath: []string{"hits.hits.fields"}})
+	for i := range hits {
+		hits[i].Fields.offer(wishes)
 	}
-	err = s.client.Search(ctx, es.SearchRequest{Op: "look up sample connections", Index: names, Body: body, MissingOK: true, FilterPath: []string{"hits.hits.fields"}},
-		func(r es.SearchResult) error {
-			if r.Hits == nil {
-				return nil
-			}
-			var hits struct {
-				Hits []struct {
-					Fields sampleFields `json:"fields"`
-				} `json:"hits"`
-			}
-			if err := json.Unmarshal(r.Hits, &hits); err != nil {
-				return err
-			}
-			for i := range hits.Hits {
-				hits.Hits[i].Fields.offer(wishes)
-			}
-			return nil
-		})
 	for _, list := range wishes {
 		for _, w := range list {
 			w.grant()
@@ -156,12 +139,12 @@ func (w *wish) clause(at flowStart) object {
 	for i, p := range w.to {
 		to[i] = p.String()
 	}
-	filter := []any{object{"term": object{fieldDataset: w.dataset}}, object{"term": object{fieldSource: at.src.String()}},
-		object{"terms": object{fieldDest: to}}, between(at.start, at.start+1)}
+	filter := []any{dsl.Term(fieldDataset, w.dataset), dsl.Term(fieldSource, at.src.String()),
+		dsl.Terms(fieldDest, to), between(at.start, at.start+1)}
 	if !w.anyPort {
-		filter = append(filter, object{"term": object{fieldDstPort: w.finding.Destination.Port}})
+		filter = append(filter, dsl.Term(fieldDstPort, w.finding.Destination.Port))
 	}
-	return object{"bool": object{"filter": filter}}
+	return dsl.All(filter...)
 }
 
 // sampleFields is one connection or query as the fields API gives it: every value a list.
@@ -178,6 +161,9 @@ type sampleFields struct {
 	UID       []string     `json:"log.id.uid"`
 	Observer  []string     `json:"observer.name"`
 }
+
+// startMillis asks for a record's time in Unix milliseconds.
+func startMillis() object { return object{"field": fieldTime, "format": "epoch_millis"} }
 
 // offer gives the record to the findings whose wish it is.
 func (h *sampleFields) offer(wishes map[flowStart][]*wish) {

@@ -3,7 +3,6 @@ package elastic
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"path"
@@ -15,6 +14,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -141,8 +141,10 @@ func (s *Source) remotes(ctx context.Context) (map[string]bool, error) {
 
 // nowhere is a search that finds nothing: it shows which clusters and indices can be searched.
 func nowhere(names []string, brief bool) es.SearchRequest {
-	return es.SearchRequest{Op: "search", Index: names, MissingOK: true, Brief: brief,
-		Body: body(object{"size": 0, "track_total_hits": false, "query": object{"match_none": object{}}})}
+	q := dsl.Search{Op: "search", Index: names, Query: dsl.None()}
+	req := q.Request()
+	req.Brief = brief
+	return req
 }
 
 func passes(err error) bool {
@@ -231,12 +233,12 @@ func (s *Source) addOwn(ctx context.Context, p *place) error {
 	own := securityonion.Indices(false)
 	var ids []string
 	for _, settled := range []bool{true, false} {
-		filter := []any{object{"term": object{fieldDataset: datasetConn}}}
+		filter := []any{only(datasetConn)}
 		if settled { // What has just come may not be seen by every copy of a shard.
-			filter = append(filter, object{"range": object{fieldTime: object{"lt": s.opt.Now().Add(-15 * time.Minute).UnixMilli(), "format": "epoch_millis"}}})
+			filter = append(filter, dsl.Millis(fieldTime, object{"lt": s.opt.Now().Add(-15 * time.Minute).UnixMilli()}))
 		}
 		var err error
-		if ids, err = s.ids(ctx, own, object{"bool": object{"filter": filter}}); err != nil || len(ids) > 0 {
+		if ids, err = s.ids(ctx, own, dsl.All(filter...)); err != nil || len(ids) > 0 {
 			if err != nil {
 				return cmp.Or(mayNot(err), err)
 			}
@@ -267,25 +269,10 @@ func mayNot(err error) error {
 
 // ids gives those of the newest documents that match.
 func (s *Source) ids(ctx context.Context, names []string, query object) (ids []string, err error) {
-	b := body(object{"size": 5, "track_total_hits": false, "_source": false, "query": query,
-		"sort": []any{object{fieldTime: object{"order": "desc", "unmapped_type": "date"}}}})
-	err = s.client.Search(ctx, es.SearchRequest{Op: "look for documents of", Index: names, Body: b, MissingOK: true}, func(r es.SearchResult) error {
-		var h struct {
-			Hits []struct {
-				ID string `json:"_id"`
-			} `json:"hits"`
-		}
-		ids = nil
-		if r.Hits == nil {
-			return nil
-		}
-		if err := json.Unmarshal(r.Hits, &h); err != nil {
-			return err
-		}
-		for _, hit := range h.Hits {
-			ids = append(ids, hit.ID)
-		}
-		return nil
-	})
+	q := dsl.Search{Op: "look for documents of", Index: names, Query: query, Size: 5, Sort: newestFirst()}
+	hits, err := dsl.Hits[dsl.Hit](ctx, s.client, q)
+	for _, h := range hits {
+		ids = append(ids, h.ID)
+	}
 	return ids, err
 }

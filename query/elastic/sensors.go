@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -35,9 +36,9 @@ func narrowed(body []byte, sensor string) ([]byte, error) {
 	if err := json.Unmarshal(body, &search); err != nil {
 		return nil, err
 	}
-	with := object{"filter": []any{object{"term": object{securityonion.FieldObserver: sensor}}}}
+	with := object{"filter": []any{dsl.Term(securityonion.FieldObserver, sensor)}}
 	if sensor == "" {
-		with = object{"must_not": []any{object{"exists": object{"field": securityonion.FieldObserver}}}}
+		with = object{"must_not": []any{dsl.Exists(securityonion.FieldObserver)}}
 	}
 	if q, ok := search["query"]; ok {
 		with["must"] = []any{q}

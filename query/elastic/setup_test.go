@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/es/estest"
 	"dwell/internal/hunt"
 )
@@ -45,7 +46,7 @@ func TestWrongCredentials(t *testing.T) {
 		key := func(t *testing.T, indices []any) *es.Client {
 			var res struct{ Encoded string }
 			require.NoError(t, c.Do(t.Context(), es.Call{Op: "make an API key", Decode: es.JSON(&res), Request: raw{"POST", "/_security/api_key",
-				body(object{"name": "dwelltest", "role_descriptors": object{"r": object{"cluster": []any{"monitor"}, "indices": indices}}})}}))
+				dsl.Encode(object{"name": "dwelltest", "role_descriptors": object{"r": object{"cluster": []any{"monitor"}, "indices": indices}}})}}))
 			return c.with(t, func(cfg *es.Config) { cfg.Username, cfg.Password, cfg.APIKey = "", "", res.Encoded })
 		}
 		t.Run("a key that may read only what it needs", func(t *testing.T) {

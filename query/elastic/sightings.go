@@ -2,10 +2,9 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"net/netip"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -25,7 +24,7 @@ func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hu
 	asked := false
 	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
 		q := connQuery(req.Scope)
-		q.filter = append(q.filter, object{"range": object{fieldResp: object{"gt": 0}}}) // what was not answered was not seen
+		q.filter = append(q.filter, dsl.Range(fieldResp, object{"gt": 0})) // what was not answered was not seen
 		if !asked {
 			apart, asked = s.apart(ctx, w, q, fieldDest), true
 		}
@@ -60,29 +59,23 @@ func (s *Source) apart(ctx context.Context, w hunt.Window, q query, fields ...st
 		aggs[f] = object{"terms": object{"field": fieldSource, "size": 1, "order": object{"most": "desc"}},
 			"aggs": object{"most": object{"cardinality": object{"field": f, "precision_threshold": 100}}}}
 	}
-	much := false
+	var answer map[string]struct {
+		Buckets []struct {
+			Most struct {
+				Value int64 `json:"value"`
+			} `json:"most"`
+		} `json:"buckets"`
+	}
 	r := newReading(s, p, log{rows: func() rows { return nil }}, hunt.Request{})
-	err = r.search(ctx, "look for hosts with very many destinations", body(object{"size": 0, "track_total_hits": false, "query": q.in(w.Start.UnixMilli(), w.End.UnixMilli()), "aggs": aggs}),
-		[]string{"aggregations.*.buckets.most.value"}, func(res es.SearchResult) error {
-			much = false
-			if res.Aggregations == nil {
-				return nil
-			}
-			var answer map[string]struct {
-				Buckets []struct {
-					Most struct {
-						Value int64 `json:"value"`
-					} `json:"most"`
-				} `json:"buckets"`
-			}
-			err := json.Unmarshal(res.Aggregations, &answer)
-			for _, a := range answer {
-				for _, b := range a.Buckets {
-					much = much || b.Most.Value > s.many
-				}
-			}
-			return err
-		})
+	ask := dsl.Search{Op: "look for hosts with very many destinations", Query: q.in(w.Start.UnixMilli(), w.End.UnixMilli()), Aggs: aggs,
+		FilterPath: []string{"aggregations.*.buckets.most.value"}}
+	err = ask.Aggregations(ctx, r, &answer)
+	much := false
+	for _, a := range answer {
+		for _, b := range a.Buckets {
+			much = much || b.Most.Value > s.many
+		}
+	}
 	if err == nil && !much {
 		return nil
 	}

@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 )
@@ -22,14 +23,13 @@ const noSignatures = "so none of these signatures is known to be rare"
 
 // signatureQuery asks for records that show a signature: those in scope, or the requests to proxies.
 func signatureQuery(scope hunt.Scope, direct bool) query {
-	q := query{filter: []any{isAsked(scope, false), object{"exists": object{"field": fieldDest}}}, mustNot: []any{}}
+	q := query{filter: []any{isAsked(scope, false), dsl.Exists(fieldDest)}, mustNot: []any{}}
 	if direct {
 		q = scoped(scope)
 		q.mustNot = append(q.mustNot, isAsked(scope, false))
 	}
 	q.datasets = []string{datasetTLS, datasetHTTP}
-	q.filter = append(q.filter, object{"terms": object{fieldDataset: q.datasets}}, object{"bool": object{"minimum_should_match": 1, "should": []any{
-		object{"exists": object{"field": securityonion.FieldUserAgent}}, object{"exists": object{"field": fieldJA3}}}}})
+	q.filter = append(q.filter, dsl.Terms(fieldDataset, q.datasets), dsl.Any(dsl.Exists(securityonion.FieldUserAgent), dsl.Exists(fieldJA3)))
 	q.sources = []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"h", fieldServerName, true}, {"v", fieldHost, true},
 		{"a", securityonion.FieldUserAgent, true}, {"3", fieldJA3, true}}
 	q.spare = map[string]string{securityonion.FieldUserAgent: noSignatures, fieldJA3: noSignatures}

@@ -9,6 +9,7 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
 	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -113,50 +114,41 @@ func (s *Source) fieldTypes(ctx context.Context, out *Survey) error {
 func (s *Source) fill(ctx context.Context, now time.Time, out *Survey) error {
 	filters := object{}
 	for _, f := range out.Fields {
-		filters[f.Name] = object{"exists": object{"field": f.Name}}
+		filters[f.Name] = dsl.Exists(f.Name)
 	}
-	day := object{"bool": object{"filter": []any{object{"term": object{fieldDataset: datasetConn}}}}}
 	last := between(now.Add(-24*time.Hour).UnixMilli(), now.UnixMilli())
-	b, err := json.Marshal(object{"size": 0, "track_total_hits": false, "query": day, "aggs": object{
-		"newest": object{"max": object{"field": fieldTime}},
-		"day": object{"filter": last, "aggs": object{
-			"hours":  object{"date_histogram": object{"field": fieldTime, "fixed_interval": "1h", "min_doc_count": 1}},
-			"filled": object{"filters": object{"filters": filters}},
-		}},
-	}})
-	if err != nil {
+	q := dsl.Search{Op: "look at the last day's connections", Index: out.Names, Query: only(datasetConn), Aggs: object{
+		"newest": dsl.Max(fieldTime),
+		"day": dsl.Under(last, object{
+			"hours":  dsl.Histogram(fieldTime, "1h", nil),
+			"filled": dsl.UnderEach(filters, nil),
+		}),
+	}}
+	var a struct {
+		Newest struct {
+			Value *float64 `json:"value"`
+		} `json:"newest"`
+		Day struct {
+			Count int64 `json:"doc_count"`
+			Hours struct {
+				Buckets []json.RawMessage `json:"buckets"`
+			} `json:"hours"`
+			Filled struct {
+				Buckets map[string]struct {
+					Count int64 `json:"doc_count"`
+				} `json:"buckets"`
+			} `json:"filled"`
+		} `json:"day"`
+	}
+	if err := q.Aggregations(ctx, s.client, &a); err != nil {
 		return err
 	}
-	return s.client.Search(ctx, es.SearchRequest{Op: "look at the last day's connections", Index: out.Names, Body: b, MissingOK: true}, func(r es.SearchResult) error {
-		if r.Aggregations == nil {
-			return nil
-		}
-		var a struct {
-			Newest struct {
-				Value *float64 `json:"value"`
-			} `json:"newest"`
-			Day struct {
-				Count int64 `json:"doc_count"`
-				Hours struct {
-					Buckets []json.RawMessage `json:"buckets"`
-				} `json:"hours"`
-				Filled struct {
-					Buckets map[string]struct {
-						Count int64 `json:"doc_count"`
-					} `json:"buckets"`
-				} `json:"filled"`
-			} `json:"day"`
-		}
-		if err := json.Unmarshal(r.Aggregations, &a); err != nil {
-			return err
-		}
-		if a.Newest.Value != nil {
-			out.Newest = time.UnixMilli(int64(*a.Newest.Value)).UTC()
-		}
-		out.Connections, out.Hours = a.Day.Count, min(len(a.Day.Hours.Buckets), 24)
-		for i, f := range out.Fields {
-			out.Fields[i].Filled = float64(a.Day.Filled.Buckets[f.Name].Count) / float64(a.Day.Count)
-		}
-		return nil
-	})
+	if a.Newest.Value != nil {
+		out.Newest = time.UnixMilli(int64(*a.Newest.Value)).UTC()
+	}
+	out.Connections, out.Hours = a.Day.Count, min(len(a.Day.Hours.Buckets), 24)
+	for i, f := range out.Fields {
+		out.Fields[i].Filled = float64(a.Day.Filled.Buckets[f.Name].Count) / float64(a.Day.Count)
+	}
+	return nil
 }

@@ -2,12 +2,11 @@ package elastic
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"slices"
 
-	"dwell/internal/es"
+	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 )
 
@@ -25,7 +24,7 @@ func (s *Source) UIDs(ctx context.Context, req hunt.Request, src netip.Addr, to 
 		return err
 	}
 	for batch := range slices.Chunk(to, rawDestinations) {
-		filter := []any{only(datasetConn), between(req.From.UnixMilli(), req.To.UnixMilli()), is(fieldSource, src), oneOf(fieldDest, batch)}
+		filter := []any{only(datasetConn), during(req), dsl.Term(fieldSource, src), dsl.Terms(fieldDest, batch)}
 		if err := s.uids(ctx, names, filter, emit); err != nil {
 			return fmt.Errorf("read the connections of %s: %w", src, err)
 		}
@@ -35,46 +34,26 @@ func (s *Source) UIDs(ctx context.Context, req hunt.Request, src netip.Addr, to 
 
 func (s *Source) uids(ctx context.Context, names []string, filter []any, emit func([]hunt.Connection) error) error {
 	type hit struct {
-		Fields sampleFields    `json:"fields"`
-		Sort   json.RawMessage `json:"sort"`
+		dsl.Hit
+		Fields sampleFields `json:"fields"`
 	}
-	var after json.RawMessage
-	for {
-		search := object{"size": rawPage, "track_total_hits": false, "_source": false, "query": object{"bool": object{"filter": filter}},
-			"sort":   []any{object{fieldTime: "asc"}, object{fieldUID: "asc"}},
-			"fields": []any{fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldUID, object{"field": fieldTime, "format": "epoch_millis"}}}
-		if after != nil {
-			search["search_after"] = after
-		}
-		var page struct {
-			Hits []hit `json:"hits"`
-		}
-		err := s.client.Search(ctx, es.SearchRequest{Op: "read connections", Index: names, Body: body(search), MissingOK: true, FilterPath: []string{"hits.hits.fields", "hits.hits.sort"}},
-			func(r es.SearchResult) error {
-				if r.Hits == nil {
-					return nil
-				}
-				return json.Unmarshal(r.Hits, &page)
-			})
-		if err != nil {
-			return err
-		}
-		list := make([]hunt.Connection, 0, len(page.Hits))
-		for i := range page.Hits {
-			h := &page.Hits[i].Fields
+	q := dsl.Search{Op: "read connections", Index: names, Query: dsl.All(filter...), Size: rawPage, Sort: []any{dsl.Ascending(fieldTime), dsl.Ascending(fieldUID)},
+		Fields:     []any{fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldUID, startMillis()},
+		FilterPath: []string{"hits.hits.fields", "hits.hits.sort"}}
+	return dsl.EachPage(ctx, s.client, q, func(page []hit) (bool, error) {
+		list := make([]hunt.Connection, 0, len(page))
+		for i := range page {
+			h := &page[i].Fields
 			c := hunt.Connection{SrcPort: uint16(first(h.SrcPort)), DstPort: uint16(first(h.Port)), Proto: hunt.ParseTransport(first(h.Transport)), UID: hunt.NewUID([]byte(first(h.UID)))}
 			if len(h.Src) == 0 || len(h.Dst) == 0 || len(h.Start) == 0 {
 				continue
 			}
 			if _, err := fmt.Sscan(h.Start[0], &c.Start); err != nil {
-				return fmt.Errorf("time %q: %w", h.Start[0], err)
+				return false, fmt.Errorf("time %q: %w", h.Start[0], err)
 			}
 			c.Src, c.Dst = h.Src[0].Unmap(), h.Dst[0].Unmap()
 			list = append(list, c)
 		}
-		if err := emit(list); err != nil || len(page.Hits) < rawPage {
-			return err
-		}
-		after = page.Hits[len(page.Hits)-1].Sort
-	}
+		return true, emit(list)
+	})
 }
