@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -178,41 +177,21 @@ func (a *app) queries(ctx context.Context, in *hunt.Session, req hunt.Request, p
 // raw prints rows: in columns on a terminal, where a line that is too long goes on below, else tab-separated without a heading.
 func (a *app) raw(rows [][]string) error {
 	w, done := a.paged(false)
-	b := bufio.NewWriter(w)
-	if a.Width == 0 {
-		for _, r := range rows[1:] {
-			for i := range r {
-				r[i] = output.Clean(r[i])
-			}
-			fmt.Fprintln(b, strings.Join(r, "\t"))
+	if a.Width > 0 {
+		if err := output.PrintTable(w, rows, nil, nil, a.Width); err != nil {
+			return err
 		}
-	} else {
-		columns(b, rows, a.Width)
+		return done()
+	}
+	b := bufio.NewWriter(w)
+	for _, r := range rows[1:] {
+		for i := range r {
+			r[i] = output.Clean(r[i])
+		}
+		fmt.Fprintln(b, strings.Join(r, "\t"))
 	}
 	if err := b.Flush(); err != nil {
 		return err
 	}
 	return done()
-}
-
-// columns lays rows out; a row that is wider than the terminal has its rest on the next line.
-func columns(w io.Writer, rows [][]string, width int) {
-	widths := make([]int, len(rows[0]))
-	for i, r := range rows {
-		for j := range r {
-			rows[i][j] = output.Clean(r[j])
-			widths[j] = max(widths[j], len([]rune(rows[i][j])))
-		}
-	}
-	for _, r := range rows {
-		var b strings.Builder
-		for j, text := range r {
-			b.WriteString(text + strings.Repeat(" ", widths[j]-len([]rune(text))+2))
-		}
-		text := strings.TrimRight(b.String(), " ")
-		if width > 0 {
-			text = output.Wrap(output.Chopped(text, width-4), width, "    ")
-		}
-		fmt.Fprintln(w, text)
-	}
 }

@@ -81,7 +81,9 @@ func (a *app) status(ctx context.Context, last int, format string) error {
 		rows = append(rows, []string{window, lag, hunt.Count(s.Connections), hunt.Count(s.BySeverity.Critical), hunt.Count(s.BySeverity.High), hunt.Count(s.BySeverity.Medium),
 			hunt.Count(s.BySeverity.Low), state(s), h.Dwell.HuntID[:min(7, len(h.Dwell.HuntID))]})
 	}
-	columns(a.Out, rows, a.Width)
+	if err := output.PrintTable(a.Out, rows, nil, nil, a.Width); err != nil {
+		return err
+	}
 	for i := range hunts {
 		for _, g := range hunts[i].Dwell.Hunt.Gaps {
 			fmt.Fprintf(a.Out, "%s: %s\n", hunts[i].Dwell.Window.Start.Format(time.RFC3339), output.Clean(g))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -126,87 +127,36 @@ func (a *app) kept(ctx context.Context, f *huntFlags, settings *config.Loaded, r
 	return a.keeping(source, settings, req.Scope), nil
 }
 
-// drawWho prints a line for each host. Below 100 columns the ports go on a line of their own.
+// drawWho prints a line for each host. Below 100 columns what it is called and the ports go on a line of their own.
 func drawWho(w io.Writer, page *who.Page, width int) error {
-	if width == 0 {
-		width = 1 << 10
-	}
-	head := []string{"HOST", "FIRST", "LAST", "CONNS", "SENT", "RECEIVED", "PORTS"}
-	right := []bool{3: true, 4: true, 5: true, 6: false}
-	rows := [][]string{head}
-	var under []string
-	for i := range page.Hosts {
-		h := &page.Hosts[i]
-		name := h.IP.String()
-		if len(h.Names) > 0 {
-			name += " " + h.Names[0]
-		}
-		ports := strings.Join(h.Ports, ", ")
-		if h.Queries > 0 {
-			ports = strings.TrimPrefix(ports+", "+hunt.Count(h.Queries)+" DNS queries", ", ")
-			if h.Queries == 1 {
-				ports = strings.TrimSuffix(ports, "ies") + "y"
-			}
-		}
-		if len(h.Users) > 0 {
-			ports += "; " + h.Users[0]
-		}
-		under = append(under, output.Clean(ports))
-		rows = append(rows, []string{output.Clean(name), shortTime(h.First), shortTime(h.Last), hunt.Count(h.Connections), size(h.Sent), size(h.Received), output.Clean(ports)})
-	}
 	if len(page.Hosts) == 0 {
 		return nil
 	}
-	wide := width >= 100
-	if !wide {
-		for i := range rows {
-			rows[i] = rows[i][:6]
-		}
+	wide := width == 0 || width >= 100
+	rows, below := [][]string{{"HOST", "FIRST", "LAST", "CONNS", "SENT", "RECEIVED"}}, []string{""}
+	if wide {
+		rows[0] = append(rows[0], "PORTS")
 	}
-	widths := make([]int, len(rows[0]))
-	for _, r := range rows {
-		for j, text := range r {
-			widths[j] = max(widths[j], output.Columns(text))
+	for i := range page.Hosts {
+		h := &page.Hosts[i]
+		also := slices.Clone(h.Ports)
+		if h.Queries > 0 {
+			also = append(also, hunt.Many(h.Queries, "DNS query"))
 		}
+		ports := strings.Join(also, ", ")
+		if len(h.Users) > 0 {
+			ports += "; " + h.Users[0]
+		}
+		name := strings.Join(h.Names[:min(len(h.Names), 1)], "")
+		row := []string{h.IP.String(), shortTime(h.First), shortTime(h.Last), hunt.Count(h.Connections), size(h.Sent), size(h.Received)}
+		if wide {
+			row[0] = strings.TrimSpace(row[0] + " " + name)
+			row, ports, name = append(row, ports), "", ""
+		}
+		rows, below = append(rows, row), append(below, strings.Trim(name+"; "+ports, "; "))
 	}
-	total := 0
-	for _, n := range widths[1:6] {
-		total += n + 2
-	}
-	widths[0] = min(widths[0], max(15, width-total)) // a name that is too long goes on the line below
-	for i, r := range rows {
-		var b strings.Builder
-		more := ""
-		if n := output.Columns(r[0]); n > widths[0] {
-			more = strings.TrimSpace(strings.TrimPrefix(r[0], page.Hosts[i-1].IP.String()))
-			r[0] = page.Hosts[i-1].IP.String()
-		}
-		for j, text := range r {
-			pad := strings.Repeat(" ", max(0, widths[j]-output.Columns(text)))
-			if right[j] {
-				text = pad + text
-			} else {
-				text += pad
-			}
-			b.WriteString(text + "  ")
-		}
-		if _, err := fmt.Fprintln(w, output.Wrap(strings.TrimRight(b.String(), " "), width, "    ")); err != nil {
-			return err
-		}
-		if i == 0 {
-			continue
-		}
-		if !wide {
-			more = strings.TrimPrefix(strings.TrimSpace(more+"; "+under[i-1]), "; ")
-		}
-		if more = strings.TrimSuffix(more, "; "); more != "" {
-			if _, err := fmt.Fprintln(w, output.Wrap("    "+output.Chopped(more, width-4), width, "    ")); err != nil {
-				return err
-			}
-		}
-	}
-	if len(page.Also) == 0 {
-		return nil
+	if err := output.PrintTable(w, rows, []bool{3: true, 4: true, 5: true}, below, width); err != nil || len(page.Also) == 0 {
+		return err
 	}
 	_, err := fmt.Fprintln(w, output.Wrap("also: "+output.Chopped(output.Clean(strings.Join(page.Also, ", ")), width-6), width, "      "))
 	return err

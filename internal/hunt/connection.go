@@ -17,8 +17,8 @@ const (
 )
 
 // ParseTransport parses Zeek's proto column. It also accepts upper case (Suricata metadata).
-func ParseTransport(s string) Transport {
-	switch s {
+func ParseTransport[T string | []byte](s T) Transport {
+	switch string(s) {
 	case "tcp", "TCP":
 		return TCP
 	case "udp", "UDP":
@@ -41,6 +41,23 @@ func (t Transport) String() string {
 	case TransportUnknown:
 	}
 	return "unknown"
+}
+
+// Number is the protocol number of IP for a connection of an address, 0 for the unknown transport.
+func (t Transport) Number(src netip.Addr) uint8 {
+	switch t {
+	case TCP:
+		return 6
+	case UDP:
+		return 17
+	case ICMP:
+		if src.Unmap().Is6() {
+			return 58
+		}
+		return 1
+	case TransportUnknown:
+	}
+	return 0
 }
 
 // State is whether a connection was answered, from Zeek's conn_state.

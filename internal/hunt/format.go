@@ -31,10 +31,13 @@ func Count[T ~int | ~int32 | ~int64](n T) string {
 	return s
 }
 
-// Many formats a count with a noun whose plural ends in s: 1 finding, 1,204 findings.
+// Many formats a count with a noun whose plural ends in s or ies: 1 finding, 1,204 findings, 2 queries.
 func Many[T ~int | ~int32 | ~int64](n T, one string) string {
 	if n == 1 {
 		return "1 " + one
+	}
+	if stem, ok := strings.CutSuffix(one, "y"); ok && !strings.HasSuffix(stem, "a") {
+		return Count(n) + " " + stem + "ies"
 	}
 	return Count(n) + " " + one + "s"
 }

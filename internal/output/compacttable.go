@@ -31,10 +31,9 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 		width = 1 << 10
 	}
 	cols := lineColumns(width, o.Groups)
-	rows := make([][]string, len(findings))
-	widths := make([]int, len(cols))
+	rows, head, right := make([][]string, len(findings)), make([]string, len(cols)), make([]bool, len(cols))
 	for j, c := range cols {
-		widths[j] = len(c.head)
+		head[j], right[j] = c.head, c.right
 	}
 	for i := range findings {
 		rows[i] = make([]string, len(cols))
@@ -42,9 +41,9 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 			if rows[i][j] = Clean(c.value(&findings[i])); c.head == "#" {
 				rows[i][j] = fmt.Sprint(i + 1)
 			}
-			widths[j] = max(widths[j], Columns(rows[i][j]))
 		}
 	}
+	widths := fit(append(rows, head))
 	const most = 12
 	less := 0
 	for over := totalWidth(widths) - 2 - width; over > 0; { // shorten the widest column that may be shortened
@@ -65,11 +64,7 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 		over--
 	}
 	b := bufio.NewWriter(w)
-	head := make([]string, len(cols))
-	for j, c := range cols {
-		head[j] = c.head
-	}
-	b.WriteString(strings.TrimRight(layOut(head, cols, widths), " ") + "\n")
+	b.WriteString(layOut(head, widths, right) + "\n")
 	indent := strings.Repeat(" ", widths[0]+2)
 	for i := range findings {
 		f := &findings[i]
@@ -80,7 +75,7 @@ func writeTable(w io.Writer, findings []hunt.Finding, o Options) error {
 				rows[i][j] = c.shorten(rows[i][j], widths[j])
 			}
 		}
-		text := strings.TrimRight(layOut(rows[i], cols, widths), " ")
+		text := layOut(rows[i], widths, right)
 		if o.Color {
 			text = colored(text, orDash(f.Dwell.Severity), f.Dwell.Severity)
 		}
@@ -175,23 +170,6 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 		cols = slices.Insert(cols, len(cols)-2, lineColumn{head: "DWELL", right: true, value: DwellTime})
 	}
 	return cols
-}
-
-// layOut lays out a row.
-func layOut(row []string, cols []lineColumn, widths []int) string {
-	var b strings.Builder
-	for j, text := range row {
-		pad := strings.Repeat(" ", max(widths[j]-Columns(text), 0))
-		if j > 0 {
-			b.WriteString("  ")
-		}
-		if cols[j].right {
-			b.WriteString(pad + text)
-		} else {
-			b.WriteString(text + pad)
-		}
-	}
-	return b.String()
 }
 
 // Short returns the shortest unique prefix of each finding's id, at least seven digits.

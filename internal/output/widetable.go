@@ -55,35 +55,26 @@ func writeWide(w io.Writer, findings []hunt.Finding, o Options) error {
 	}
 	cols := columns()
 	rows := cells(findings, cols)
-	widths := make([]int, len(cols))
-	head := make([]string, len(cols))
+	head, right := make([]string, len(cols)), make([]bool, len(cols))
 	for i, c := range cols {
-		head[i], widths[i] = c.head, Columns(c.head)
+		head[i], right[i] = c.head, c.right
 		for _, r := range rows {
 			if c.count {
 				r[i] = withCommas(r[i])
 			}
-			widths[i] = max(widths[i], Columns(r[i]))
 		}
 	}
+	widths := fit(append(rows, head))
 	b := bufio.NewWriter(w)
-	b.WriteString(line(head, cols, widths) + "\n")
+	b.WriteString(layOut(head, widths, right) + "\n")
 	for i, r := range rows {
-		text := line(r, cols, widths)
+		text := layOut(r, widths, right)
 		if o.Color {
 			text = colored(text, r[1], findings[i].Dwell.Severity)
 		}
 		b.WriteString(text + "\n")
 	}
 	return b.Flush()
-}
-
-// totalWidth is the width of the columns, including the blanks after them.
-func totalWidth(widths []int) (n int) {
-	for _, w := range widths {
-		n += w + 2
-	}
-	return n
 }
 
 func writeLines(w io.Writer, findings []hunt.Finding) error {
@@ -111,23 +102,6 @@ func cells(findings []hunt.Finding, cols []column) [][]string {
 		}
 	}
 	return rows
-}
-
-// line lays out one row.
-func line(r []string, cols []column, widths []int) string {
-	var b strings.Builder
-	for i, text := range r {
-		if i > 0 {
-			b.WriteString("  ")
-		}
-		pad := strings.Repeat(" ", max(widths[i]-Columns(text), 0))
-		if cols[i].right {
-			b.WriteString(pad + text)
-		} else {
-			b.WriteString(text + pad)
-		}
-	}
-	return strings.TrimRight(b.String(), " ")
 }
 
 func destination(f *hunt.Finding) string {

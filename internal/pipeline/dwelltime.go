@@ -18,8 +18,8 @@ const (
 )
 
 // dwellTimes says of each finding how long it has been going on: what the window knows, what the first-seen store remembers and, of
-// findings of medium or more, what history has.
-func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding) (r hunt.Remarks) {
+// findings of medium or more, what history has. History is asked about those alone that of wants; nil stands for all.
+func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding, of func(*hunt.Finding) bool) (r hunt.Remarks) {
 	if w == (hunt.Window{}) {
 		return r
 	}
@@ -34,7 +34,7 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 			d.FirstCheckIn = e.FirstSeen.Finding
 		}
 		f.Dwell.DwellTime = d
-		if f.Event.Severity >= lookedBack {
+		if f.Event.Severity >= lookedBack && (of == nil || of(f)) {
 			keys[f.Candidate] = f.Event.Start.Time
 		}
 	}

@@ -100,7 +100,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		return nil, err
 	}
 	res, in := h.res, h.m.Session
-	res.Reading.Add(dwellTimes(ctx, in, res.Reading.Window, res.Findings))
+	res.Reading.Add(dwellTimes(ctx, in, res.Reading.Window, res.Findings, nil))
 	by := res.finish(&o)
 	if in.Samples != nil {
 		remarks, err := in.Samples(ctx, res.Findings)
@@ -137,15 +137,15 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 }
 
 // Inspect reads and ranks as Run does, and calls look with the findings in order and all that was read, before that is let go.
-// What is only there to be stored is left out: samples, coverage, statement.
-func Inspect(ctx context.Context, src hunt.Source, o Options, look func(*material.Material, *Result) error) (err error) {
+// What is only there to be stored is left out: samples, coverage, statement. History is asked about the findings alone that of wants.
+func Inspect(ctx context.Context, src hunt.Source, o Options, of func(*hunt.Finding) bool, look func(*material.Material, *Result) error) (err error) {
 	o.Selftest = false
 	h, err := begin(ctx, src, &o)
 	defer func() { err = cmp.Or(err, h.m.Close()) }()
 	if err != nil {
 		return err
 	}
-	h.res.Reading.Add(dwellTimes(ctx, h.m.Session, h.res.Reading.Window, h.res.Findings))
+	h.res.Reading.Add(dwellTimes(ctx, h.m.Session, h.res.Reading.Window, h.res.Findings, of))
 	h.res.finish(&o)
 	id := newIdentity(&h.res.Reading, &o)
 	id.stamp(h.res.Findings)

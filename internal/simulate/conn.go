@@ -51,10 +51,10 @@ func (c *Connection) fields(l *line) {
 	l.number("resp_pkts", c.RespPackets)
 	l.number("resp_ip_bytes", c.RespIPBytes)
 	l.list("tunnel_parents", "set[string]", nil)
-	l.number("ip_proto", c.number())
+	l.number("ip_proto", int64(c.Proto.Number(c.Src)))
 	id := ""
 	if l.mode != headerLine {
-		id = securityonion.CommunityID(uint8(c.number()), c.Src, c.Dst, c.SrcPort, c.DstPort)
+		id = securityonion.CommunityID(c.Proto.Number(c.Src), c.Src, c.Dst, c.SrcPort, c.DstPort)
 	}
 	l.text("community_id", id)
 }
@@ -65,23 +65,6 @@ func (c *Connection) ends(l *line) {
 	l.port("id.orig_p", c.SrcPort)
 	l.addr("id.resp_h", c.Dst)
 	l.port("id.resp_p", c.DstPort)
-}
-
-// number is the protocol number of IP.
-func (c *Connection) number() int64 {
-	switch c.Proto {
-	case hunt.TCP:
-		return 6
-	case hunt.UDP:
-		return 17
-	case hunt.ICMP:
-		if c.Src.Is6() {
-			return 58
-		}
-		return 1
-	case hunt.TransportUnknown:
-	}
-	return 0
 }
 
 // logged is when Zeek writes the connection: at its end, and where no packet marks the end, when it gives up waiting.

@@ -14,8 +14,9 @@ func (a *Alert) pivot() {
 		a.Destination.IP, a.Destination.Port = s.IP, s.Port
 		a.Related.Add(s.IP)
 	}
-	if number := transports[a.Network.Transport]; a.Network.CommunityID == "" && number != 0 && a.Log != nil && hunt.SideOf(&a.Finding).Addr.IsValid() {
-		a.Network.CommunityID = securityonion.CommunityID(number, a.Source.IP, a.Destination.IP, uint16(a.Source.Port), uint16(a.Destination.Port))
+	// Of ICMP the hash needs type and code, which a finding does not have.
+	if proto := hunt.ParseTransport(a.Network.Transport); a.Network.CommunityID == "" && (proto == hunt.TCP || proto == hunt.UDP) && a.Log != nil && hunt.SideOf(&a.Finding).Addr.IsValid() {
+		a.Network.CommunityID = securityonion.CommunityID(proto.Number(a.Source.IP), a.Source.IP, a.Destination.IP, uint16(a.Source.Port), uint16(a.Destination.Port))
 	}
 	a.Related.Name(a.Destination.Domain)
 	if e := d.Evidence; e != nil {
@@ -34,6 +35,3 @@ func (a *Alert) pivot() {
 		a.DNS.Query = &hunt.AlertQuery{Name: d.DNS.Query}
 	}
 }
-
-// transports are the protocol numbers that a flow hash begins with.
-var transports = map[string]uint8{"tcp": 6, "udp": 17}

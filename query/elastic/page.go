@@ -167,7 +167,7 @@ func (p *cells) connection(c *hunt.Connection) bool {
 		case 'q':
 			c.DstPort = p.port('q')
 		case 'n':
-			c.Proto = transport(s.Text())
+			c.Proto = hunt.ParseTransport(s.Text())
 		case 'v':
 			c.Service = p.text(s.Text())
 		case 'u':
@@ -203,19 +203,6 @@ func (p *cells) number(letter byte, times, most int64) int64 {
 }
 
 func (p *cells) port(letter byte) uint16 { return uint16(max(0, p.number(letter, 1, 65535))) }
-
-// transport is hunt.ParseTransport without making a string.
-func transport(b []byte) hunt.Transport {
-	switch string(b) {
-	case "tcp", "TCP":
-		return hunt.TCP
-	case "udp", "UDP":
-		return hunt.UDP
-	case "icmp", "ICMP":
-		return hunt.ICMP
-	}
-	return hunt.TransportUnknown
-}
 
 func (p *cells) text(b []byte) string {
 	if s, ok := p.texts[string(b)]; ok {

@@ -1,6 +1,7 @@
 package sodoc
 
 import (
+	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
 	"fmt"
 	"maps"
@@ -256,22 +257,14 @@ func (p *plan) community() {
 		if err1 != nil || err2 != nil || err3 != nil || err4 != nil {
 			return b
 		}
-		number := uint8(6)
+		proto := hunt.TCP
 		if !tcp {
-			switch string(v.raw[slotProto]) {
-			case `"tcp"`:
-			case `"udp"`:
-				number = 17
-			case `"icmp"`:
-				number = 1
-				if src.Is6() {
-					number = 58
-				}
-			default:
-				return b
-			}
+			proto = hunt.ParseTransport(unquoted(v.raw[slotProto]))
 		}
-		id := securityonion.CommunityID(number, src, dst, uint16(sp), uint16(dp))
+		if proto == hunt.TransportUnknown {
+			return b
+		}
+		id := securityonion.CommunityID(proto.Number(src), src, dst, uint16(sp), uint16(dp))
 		if id == "" {
 			return b
 		}

@@ -256,5 +256,5 @@ func ProtoOf(b []byte) hunt.Transport {
 	if len(b) == 3 && b[1] == 'c' && b[0] == 't' && b[2] == 'p' {
 		return hunt.TCP
 	}
-	return hunt.ParseTransport(string(b))
+	return hunt.ParseTransport(b)
 }
