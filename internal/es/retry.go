@@ -48,7 +48,7 @@ func (c *Client) repeat(ctx context.Context, call *Call, try func() (*Error, htt
 		if time.Since(since) > tellAfter && c.spell.tell() {
 			c.log.Warn("Elasticsearch does not answer as it should; asking again", "for at most", c.patience, "reason", e.Error())
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := Sleep(ctx, pause); err != nil {
 			return &Error{Kind: Canceled, Op: call.Op, Index: call.Index, Attempts: n + 1, Err: err,
 				Reason: "given up: " + err.Error() + ", while waiting to ask again (" + e.Reason + ")"}
 		}
@@ -133,7 +133,8 @@ func (s *spell) known() bool {
 	return s.answered
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits, unless ctx ends first: its error is given then.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

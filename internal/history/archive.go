@@ -246,7 +246,7 @@ func (a *Archive) damaged(ctx context.Context, lost map[int64]bool) []hunt.Note 
 	if len(lost) == 0 {
 		return nil
 	}
-	n := hunt.Note{What: fmt.Sprintf("%s of history cannot be read: a file was changed, cut or removed", hunt.Many(len(lost), "hour")), Count: int64(len(lost)),
+	n := hunt.Note{What: fmt.Sprintf("%s of history cannot be read: a file was changed, cut or removed", hunt.Many(len(lost), "hour")),
 		Hint: "hunt again: the logs are then read again"}
 	if err := a.Store.Drop(ctx, lost); err != nil {
 		n.Hint = "remove " + a.Store.dir + " and hunt again: " + err.Error()

@@ -248,7 +248,7 @@ func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.
 		}
 	}
 	if len(lost) > 0 {
-		out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s of history cannot be trusted and was read from the source again", hunt.Many(len(lost), "hour")), Count: int64(len(lost))})
+		out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s of history cannot be trusted and was read from the source again", hunt.Many(len(lost), "hour"))})
 		v.rec.forget(lost)
 	}
 	if rest := came.rest(func(start int64) bool { return v.kept[hourOf(start)] }); len(rest) > 0 {

@@ -11,8 +11,7 @@ import (
 
 // NoMachineLogs is the note that some of the logs that identify hosts are missing; ok is false if none is.
 func NoMachineLogs(missing []string, hint string) (note Note, ok bool) {
-	return Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of hosts", Hint: hint,
-		Count: int64(len(missing)), Logs: missing}, len(missing) > 0
+	return Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of hosts", Hint: hint, Logs: missing}, len(missing) > 0
 }
 
 // NamesFrom is the time from which host names are looked up: a day before the window, because hosts get an address and

@@ -116,11 +116,11 @@ func (o *OutOfScope) Notes() (notes []Note) {
 		if most := o.byConnections(); len(most) > 0 {
 			hint += ": " + most[0].String()
 		}
-		notes = append(notes, Note{What: text, Hint: hint, Count: o.Total()})
+		notes = append(notes, Note{What: text, Hint: hint})
 	}
 	if o.Shared > 0 {
 		notes = append(notes, Note{What: fmt.Sprintf("out of scope, since 100.64.0.0/10 (carriers' NAT) counts as internal: %s to it", Many(o.Shared, "connection")),
-			Hint: "if those are other people's hosts, give --internal (hunt.internal) without 100.64.0.0/10", Count: o.Shared})
+			Hint: "if those are other people's hosts, give --internal (hunt.internal) without 100.64.0.0/10"})
 	}
 	return notes
 }

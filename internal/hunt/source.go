@@ -93,8 +93,6 @@ type Slice struct {
 type Note struct {
 	// What happened, where (file and line, index, slice) and what to do about it. What must make sense alone.
 	What, Where, Hint string
-	// Count of records, lines or files concerned.
-	Count int64
 	// Logs are the logs that the note reports missing, by Zeek's names: they need not be reported again.
 	Logs []string
 }

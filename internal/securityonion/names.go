@@ -27,11 +27,9 @@ const (
 	FieldDataset   = "event.dataset"        // keyword: zeek.conn
 	FieldModule    = "event.module"         // keyword: zeek
 	FieldDuration  = "event.duration"       // long in the index: whole seconds; float seconds in _source
-	FieldTags      = "tags"                 // keyword
 	FieldMessage   = "message"              // match_only_text, no aggregation: the raw line
 	FieldObserver  = "observer.name"        // keyword: the sensor
 	FieldUID       = "log.id.uid"           // keyword; an array in zeek.file
-	FieldFUID      = "log.id.fuid"          // keyword
 	FieldCommunity = "network.community_id" // keyword; not in zeek.ssl
 
 	FieldSourceIP        = "source.ip"         // ip
@@ -40,14 +38,10 @@ const (
 	FieldDestinationPort = "destination.port"  // long
 	FieldTransport       = "network.transport" // keyword: tcp, udp, icmp; not in zeek.ssl
 	FieldProtocol        = "network.protocol"  // keyword: Zeek's service; absent when unknown
-	FieldNetworkBytes    = "network.bytes"     // long; only when both directions have bytes
 
 	FieldClientBytes   = "client.bytes"    // long: payload; absent on unanswered attempts
 	FieldServerBytes   = "server.bytes"    // long
 	FieldClientIPBytes = "client.ip_bytes" // long: with IP headers
-	FieldServerIPBytes = "server.ip_bytes" // long
-	FieldClientPackets = "client.packets"  // long
-	FieldServerPackets = "server.packets"  // long
 
 	FieldConnState  = "connection.state"   // keyword: S0, SF
 	FieldHistory    = "connection.history" // keyword
@@ -63,8 +57,7 @@ const (
 	FieldURI        = "http.uri"           // keyword
 	FieldQuery      = "dns.query.name"     // keyword
 	FieldQueryType  = "dns.query.type_name"
-	FieldAnswers    = "dns.answers.name"              // keyword, array
-	FieldRegistered = "dns.highest_registered_domain" // keyword: the last two labels, wrong for co.uk
+	FieldAnswers    = "dns.answers.name" // keyword, array
 	FieldJA3        = "hash.ja3"
 	FieldJA4        = "hash.ja4"
 )

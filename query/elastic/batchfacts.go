@@ -67,8 +67,6 @@ func members[T cmp.Ordered](f *facts, batch []int, of func(*hunt.PairKey) T) []T
 func srcText(k *hunt.PairKey) string { return k.Src.String() }
 func dstText(k *hunt.PairKey) string { return k.Dst.String() }
 
-func oneOf[T any](field string, values []T) object { return dsl.Terms(field, values) }
-
 // pair is two addresses as an answer has them.
 type pair struct{ src, dst netip.Addr }
 

@@ -83,7 +83,7 @@ func (r *reading) closed(ctx context.Context) error {
 	if len(may) > 0 {
 		slices.Sort(may)
 		r.mu.Lock()
-		r.gaps = append(r.gaps, hunt.Note{Count: int64(len(may)), Where: strings.Join(may, ", "),
+		r.gaps = append(r.gaps, hunt.Note{Where: strings.Join(may, ", "),
 			What: "a closed index cannot be searched, and it may hold connections of the window",
 			Hint: "open it (POST INDEX/_open), or delete it if the clean-up closed it"})
 		r.mu.Unlock()

@@ -143,7 +143,7 @@ func (s *Source) losses(ctx context.Context, names []string, from, to int64, not
 		p.Dropped, p.Packets = p.Dropped+line.Dropped, p.Packets+line.Link
 	}
 	if unreadable > 0 {
-		*notes = append(*notes, hunt.Note{Count: unreadable, What: fmt.Sprintf("%d records of capture_loss and stats do not carry Zeek's line as JSON in message, and were not counted", unreadable)})
+		*notes = append(*notes, hunt.Note{What: fmt.Sprintf("%d records of capture_loss and stats do not carry Zeek's line as JSON in message, and were not counted", unreadable)})
 	}
 	for _, p := range peers {
 		out = append(out, *p)

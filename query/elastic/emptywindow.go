@@ -34,7 +34,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if inWindow > 0 {
 		r.note("", hunt.Note{
 			What:  fmt.Sprintf("the window holds %d connections, but none is %s by the internal networks given", inWindow, r.req.Scope.Direction),
-			Where: join(r.place.told), Hint: "check --internal and --direction", Count: inWindow,
+			Where: join(r.place.told), Hint: "check --internal and --direction",
 		})
 		return r.future(ctx, now)
 	}
@@ -90,7 +90,7 @@ func (r *reading) future(ctx context.Context, now time.Time) error {
 	if n > 0 {
 		r.note("future", hunt.Note{
 			What: fmt.Sprintf("%d connections start in the future", n), Where: join(r.place.told),
-			Hint: "the clock of a sensor is wrong (observer.name tells which)", Count: n,
+			Hint: "the clock of a sensor is wrong (observer.name tells which)",
 		})
 	}
 	return nil

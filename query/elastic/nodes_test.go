@@ -160,8 +160,8 @@ func failedShard(t *testing.T, c cluster) {
 				return
 			}
 			var lost int64
-			for _, g := range r.Gaps {
-				lost += g.Count
+			for _, s := range r.Slices {
+				lost += s.Expected - s.Read
 			}
 			require.Contains(t, notes(r), "Search rejected due to missing shards [["+l.index+"][1]] (search_phase_execution_exception")
 			require.Positive(t, got.total)

@@ -99,7 +99,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	if err == nil && len(open) > 0 && (float64(len(open)) <= openShare*float64(all) || len(open) <= 20) {
 		err = s.stillOpen(ctx, p, out, open[:min(len(open), openAsked)], emit)
 	} else if err == nil && len(open) > 0 {
-		r.note("", hunt.Note{Count: int64(len(open)), What: fmt.Sprintf("%s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
+		r.note("", hunt.Note{What: fmt.Sprintf("%s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
 			hunt.Many(len(open), "pair"), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
 	}
 	if e, ok := es.KindOf(err); ok && (passes(err) || e == es.Mapping) {
@@ -178,7 +178,7 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, ope
 	n := int64(len(conns))
 	out.Records, out.Connections = out.Records+n, out.Connections+n
 	out.Slices = append([]hunt.Slice{{Name: "open", Start: from, End: from.Add(time.Millisecond), Expected: n, Read: n}}, out.Slices...)
-	out.Notes = append(out.Notes, hunt.Note{Count: n, What: fmt.Sprintf("%s still open: what was said at their beginning has no connection record yet (%s); they count up to the window's end",
+	out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s still open: what was said at their beginning has no connection record yet (%s); they count up to the window's end",
 		hunt.Many(n, "connection"), strings.Join(list, ", "))})
 	return emit(conns)
 }

@@ -273,7 +273,7 @@ func (r *reading) take() (slice, bool) {
 			r.open++
 			return s, true
 		}
-		r.gap(s, s.Expected, "not asked for, since the slices before it failed: "+r.dead)
+		r.gap(s, fmt.Sprintf("%d %s were not asked for, since the slices before them failed: %s", s.Expected, r.many, r.dead))
 		r.done = append(r.done, s)
 	}
 	r.alive--
@@ -322,9 +322,9 @@ func (r *reading) note(kind string, n hunt.Note) {
 	r.notes = append(r.notes, n)
 }
 
-// gap tells that n records of a slice are missing; mu is held.
-func (r *reading) gap(s slice, n int64, why string) {
-	r.gaps = append(r.gaps, hunt.Note{What: why, Where: "slice " + s.String(), Count: n})
+// gap tells that records of a slice are missing, how many and why; mu is held.
+func (r *reading) gap(s slice, why string) {
+	r.gaps = append(r.gaps, hunt.Note{What: why, Where: "slice " + s.String()})
 }
 
 // result is the reading as it stands.
@@ -356,9 +356,8 @@ func (r *reading) closing(ctx context.Context) error {
 	r.mu.Unlock()
 	if more := total - read; more > 0 && gaps == 0 {
 		late := hunt.Note{
-			What:  fmt.Sprintf("%d more %s of the window arrived while it was read", more, r.many),
-			Hint:  "a later hunt over the same window has them; a longer settle delay makes this rarer",
-			Count: more,
+			What: fmt.Sprintf("%d more %s of the window arrived while it was read", more, r.many),
+			Hint: "a later hunt over the same window has them; a longer settle delay makes this rarer",
 		}
 		if more > max(total/lateShare, lateFew) {
 			r.mu.Lock()
@@ -369,9 +368,8 @@ func (r *reading) closing(ctx context.Context) error {
 		r.note("late", late)
 	} else if more < 0 {
 		r.note("removed", hunt.Note{
-			What:  fmt.Sprintf("%d %s that were read are gone from the cluster by now", -more, r.many),
-			Hint:  "its disk clean-up removes old indices; what was read is complete",
-			Count: -more,
+			What: fmt.Sprintf("%d %s that were read are gone from the cluster by now", -more, r.many),
+			Hint: "its disk clean-up removes old indices; what was read is complete",
 		})
 	}
 	return nil
@@ -443,11 +441,11 @@ func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slic
 	defer r.mu.Unlock()
 	switch {
 	case s.Read != s.Expected:
-		r.gap(s, max(s.Expected-s.Read, s.Read-s.Expected), fmt.Sprintf("%d %s were counted and %d read, twice", s.Expected, r.many, s.Read))
+		r.gap(s, fmt.Sprintf("%d %s were counted and %d read, twice", s.Expected, r.many, s.Read))
 	case s.Read < first && len(r.place.lost()) > 0: // A cluster went away, which is told.
 	case s.Read < first:
 		s.Expected = first
-		r.gap(s, first-s.Read, fmt.Sprintf("%d of %d %s were removed from the cluster during the hunt (disk clean-up?)", first-s.Read, first, r.many))
+		r.gap(s, fmt.Sprintf("%d of %d %s were removed from the cluster during the hunt (disk clean-up?)", first-s.Read, first, r.many))
 	}
 	return &s, nil
 }

@@ -48,7 +48,7 @@ func (f *firstOnly) tell(out *hunt.Reading) {
 		return
 	}
 	out.Connections -= again
-	out.Notes = append(out.Notes, hunt.Note{Count: again, Where: out.Source,
+	out.Notes = append(out.Notes, hunt.Note{Where: out.Source,
 		What: fmt.Sprintf("records of connections that came already, and count once: %s of %s", hunt.Count(again), hunt.Count(out.Records)),
 		Hint: "documents were delivered twice, or several sensors see the same traffic; `--by-sensor` hunts in each one's alone"})
 	if f.set.Forgot() {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"dwell/internal/es"
 	"dwell/internal/hunt"
@@ -49,7 +48,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 		}
 		r.note("overload", hunt.Note{What: fmt.Sprintf("the cluster was too busy (%s); went on with less load", e.Type), Where: "slice " + s.String()})
 		r.slowDown()
-		if err := wait(ctx, r.src.pause); err != nil {
+		if err := es.Sleep(ctx, r.src.pause); err != nil {
 			return err
 		}
 		if breaker {
@@ -124,21 +123,10 @@ func (r *reading) giveUp(s slice, why error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.Read = 0
-	r.gap(s, s.Expected, fmt.Sprintf("%d %s could not be read: %v", s.Expected, r.many, why))
+	r.gap(s, fmt.Sprintf("%d %s could not be read: %v", s.Expected, r.many, why))
 	r.done = append(r.done, s)
 	if r.lost++; r.lost >= maxLost {
 		r.dead = why.Error()
 	}
 	return nil
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
 }

@@ -181,7 +181,7 @@ func (s *Source) dropAway(ctx context.Context, p *place, connected map[string]bo
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.names = expand(p.names, of, away)
-	p.gaps = append(p.gaps, hunt.Note{Count: int64(len(away)), Where: strings.Join(away, ", "),
+	p.gaps = append(p.gaps, hunt.Note{Where: strings.Join(away, ", "),
 		What: fmt.Sprintf("the cluster could not be searched, so its connections are missing; the others were hunted: %v", why),
 		Hint: "see GET _remote/info on the manager; hunt the window again when it is back"})
 	return nil

@@ -63,7 +63,7 @@ func (o *openSet) handOn(r *log.Report, known *once.Set, reaches func(*hunt.Conn
 		if err := emit(batch); err != nil {
 			return 0, fmt.Errorf("hand on open connections: %w", err)
 		}
-		r.Note(hunt.Note{What: fmt.Sprintf("connections still open when last logged: %d; they count with the duration they had then", n), Count: n})
+		r.Note(hunt.Note{What: fmt.Sprintf("connections still open when last logged: %d; they count with the duration they had then", n)})
 	}
 	return n, nil
 }
@@ -147,7 +147,7 @@ func (p *pieces) rest(r *log.Report) (out []held) {
 	}
 	if p.joined > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("records that are pieces of one connection whose beginning Zeek missed, and count as one with the others: %d", p.joined),
-			Hint: "Zeek logs such a connection packet by packet", Count: p.joined})
+			Hint: "Zeek logs such a connection packet by packet"})
 	}
 	return out
 }

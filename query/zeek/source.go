@@ -183,7 +183,7 @@ func (in *reading) standIn() bool {
 		in.files, in.kinds = files, standIns
 		n := len(files)
 		in.report.Note(hunt.Note{What: fmt.Sprintf("there is no conn log; the records of %d http and ssl logs stand for connections, each with its own time", n),
-			Hint: "durations and IP bytes are unknown, and what is neither HTTP nor TLS is not seen", Count: int64(n), Logs: []string{"conn"}})
+			Hint: "durations and IP bytes are unknown, and what is neither HTTP nor TLS is not seen", Logs: []string{"conn"}})
 		return true
 	}
 	in.report.Note(hunt.Note{What: "there is no conn log, so no beacon, long connection or strobe can be found",
@@ -301,7 +301,7 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 		r.Tell(f)
 		if _, _, n := mass(f); n > 0 && (in.req.From.IsZero() || in.req.To.IsZero()) {
 			r.Gap(hunt.Note{What: fmt.Sprintf("records of a time far from all others in this log, left out of the window: %d", n), Where: f.Path,
-				Hint: "the sensor's clock was wrong, and when they happened is not known; give --from and --to to look at that time", Count: n})
+				Hint: "the sensor's clock was wrong, and when they happened is not known; give --from and --to to look at that time"})
 		}
 		out.Records += f.Records
 		kept += f.Kept
@@ -317,7 +317,7 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	slices.SortStableFunc(out.Slices, func(a, b hunt.Slice) int { return a.Start.Compare(b.Start) })
 	r.Faults()
 	if unread > 0 {
-		r.Note(hunt.Note{What: fmt.Sprintf("logs that were last written well before the window, not read: %d", unread), Count: int64(unread)})
+		r.Note(hunt.Note{What: fmt.Sprintf("logs that were last written well before the window, not read: %d", unread)})
 	}
 	if p.once.Forgot() {
 		r.Note(hunt.Note{What: fmt.Sprintf("of more than %s connections, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*in.maxOnce))),
@@ -330,13 +330,13 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	switch {
 	case len(in.files) == 0:
 	case out.Records == 0:
-		r.Gap(hunt.Note{What: fmt.Sprintf("%d logs hold no record of a connection", len(in.files)), Where: out.Source, Count: int64(len(in.files))})
+		r.Gap(hunt.Note{What: fmt.Sprintf("%d logs hold no record of a connection", len(in.files)), Where: out.Source})
 	case kept == 0:
 		r.Note(hunt.Note{What: fmt.Sprintf("none of %d records is in scope", out.Records), Where: out.Source,
-			Hint: "name your own networks with --internal, or look in the other --direction", Count: out.Records})
+			Hint: "name your own networks with --internal, or look in the other --direction"})
 	case out.Connections == 0:
 		r.Gap(hunt.Note{What: fmt.Sprintf("no connection in scope is in the window %s; the logs span %s", w, in.span(context.Background())),
-			Where: out.Source, Hint: "move the window with --from and --to, or leave it out to read everything", Count: kept})
+			Where: out.Source, Hint: "move the window with --from and --to, or leave it out to read everything"})
 	}
 	in.fresh(r)
 	out.Notes, out.Gaps = r.Notes, r.Gaps

@@ -47,7 +47,7 @@ func TestLayouts(t *testing.T) {
 			switch {
 			case strings.HasPrefix(name, "a copy"):
 				require.Contains(t, said(reading.Notes), "and count once: ")
-				require.Equal(t, reading.Records, 100+repeated(reading.Notes))
+				require.Equal(t, reading.Records, 100+repeated(t, reading.Notes))
 			case strings.Contains(name, "hourly"):
 				require.Contains(t, said(reading.Notes), "conn-summary")
 			default:

@@ -85,13 +85,13 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	}
 	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
 		in.report.Note(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
-			Hint: "give the conn logs of all of that time", Count: int64(n)})
+			Hint: "give the conn logs of all of that time"})
 		return nil
 	}
 	var batch []hunt.Connection
 	for _, c := range found {
 		batch = append(batch, c)
-		in.report.Note(hunt.Note{What: fmt.Sprintf("still open: %s > %s port %d, since %s; it counts up to the end of the conn logs", c.Src, c.Dst, c.DstPort, hunt.At(c.Start).Time.UTC().Format(time.RFC3339)), Count: 1})
+		in.report.Note(hunt.Note{What: fmt.Sprintf("still open: %s > %s port %d, since %s; it counts up to the end of the conn logs", c.Src, c.Dst, c.DstPort, hunt.At(c.Start).Time.UTC().Format(time.RFC3339))})
 	}
 	p.stillOpen = int64(len(batch))
 	p.connections.Add(p.stillOpen)

@@ -84,7 +84,7 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 	}
 	outside = unique(outside)
 	if more := len(outside) - maxOutside; more > 0 {
-		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %s of %s destinations", hunt.Count(maxOutside), hunt.Count(len(outside))), Count: int64(more)})
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %s of %s destinations", hunt.Count(maxOutside), hunt.Count(len(outside)))})
 		outside = outside[:maxOutside]
 	}
 	contacts, more, err := source.Contacts(ctx, req, addr, outside)

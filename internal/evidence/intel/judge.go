@@ -53,7 +53,7 @@ func Load(ctx context.Context, files []string, feeds *Feeds) *Lists {
 			l.notes = append(l.notes, hunt.Note{Where: where, What: "the indicator list is not used, or not all of it: " + err.Error(), Hint: "evidence.intel names it"})
 		}
 		for _, r := range refused {
-			l.notes = append(l.notes, hunt.Note{Where: where, Count: r.count, What: fmt.Sprintf("left out %s indicators, the first %q: it %s", hunt.Count(r.count), r.first, r.why)})
+			l.notes = append(l.notes, hunt.Note{Where: where, What: fmt.Sprintf("left out %s indicators, the first %q: it %s", hunt.Count(r.count), r.first, r.why)})
 		}
 	}
 	if len(files) > 0 {

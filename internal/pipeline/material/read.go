@@ -28,7 +28,7 @@ func Gather(ctx context.Context, in *hunt.Session, w Wanted) (*Material, hunt.Re
 		err = m.readMore(ctx, in, &reading)
 	}
 	if n := m.Table.Crowded(); n > 0 {
-		reading.Notes = append(reading.Notes, hunt.Note{Count: n, What: fmt.Sprintf("%s have more than %s destination ports each: those beyond are judged together, not one by one",
+		reading.Notes = append(reading.Notes, hunt.Note{What: fmt.Sprintf("%s have more than %s destination ports each: those beyond are judged together, not one by one",
 			hunt.Many(n, "pair"), hunt.Count(pairs.MaxPorts-1))})
 	}
 	m.Window = reading.Window
@@ -73,11 +73,11 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 	include(reading, "dns", &more)
 	clients, queries, untimed := m.DNS.Crowded()
 	if clients > 0 {
-		reading.Gaps = append(reading.Gaps, hunt.Note{Count: queries, What: fmt.Sprintf("%s asked for names below more domains than are kept: %s queries were not judged for tunnels",
+		reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("%s asked for names below more domains than are kept: %s queries were not judged for tunnels",
 			hunt.Many(clients, "host"), hunt.Count(queries)), Hint: moreMemory})
 	}
 	if untimed > 0 {
-		reading.Gaps = append(reading.Gaps, hunt.Note{Count: untimed, What: fmt.Sprintf("the times of %s DNS queries did not fit in memory: no rhythm was looked for among them", hunt.Count(untimed)), Hint: moreMemory})
+		reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("the times of %s DNS queries did not fit in memory: no rhythm was looked for among them", hunt.Count(untimed)), Hint: moreMemory})
 	}
 	if in.Answers == nil {
 		return nil
@@ -175,7 +175,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 	}
 	include(reading, "names", &more)
 	if n := m.Requests.Left(); n > 0 {
-		reading.Gaps = append(reading.Gaps, hunt.Note{Count: n, What: fmt.Sprintf("the times of %s HTTP requests did not fit in memory: their rhythm is that of their connections", hunt.Count(n)), Hint: moreMemory})
+		reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("the times of %s HTTP requests did not fit in memory: their rhythm is that of their connections", hunt.Count(n)), Hint: moreMemory})
 	}
 	tables := []*pairs.Table{m.Table}
 	var inside []netip.Addr
@@ -200,7 +200,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 	}
 	m.Named = uses.Join(tables...)
 	if b := m.Named.Busy; b.Fingerprints > 0 {
-		reading.Notes = append(reading.Notes, hunt.Note{Count: b.Fingerprints,
+		reading.Notes = append(reading.Notes, hunt.Note{
 			What: fmt.Sprintf("%s TLS fingerprints of a host and port were not followed as such: each is in more than %s records (%s in all), among which no rhythm could be found", hunt.Count(b.Fingerprints), hunt.Count(pairs.MaxPrinted), hunt.Count(b.Records)),
 			Hint: "what they went to was still judged by address, name and network"})
 	}

@@ -103,7 +103,7 @@ func (l sightingList) share(what string, most int) (kept sightingList, notes []h
 		return l, nil
 	}
 	for from, n := range alone {
-		notes = append(notes, hunt.Note{Count: int64(n - most), What: fmt.Sprintf("%s contacted %s %s that no other host did: first-seen times are kept for the %s contacted most",
+		notes = append(notes, hunt.Note{What: fmt.Sprintf("%s contacted %s %s that no other host did: first-seen times are kept for the %s contacted most",
 			netip.AddrFrom16(from).Unmap(), hunt.Count(n), what, hunt.Count(most))})
 	}
 	slices.SortFunc(notes, func(a, b hunt.Note) int { return cmp.Compare(a.What, b.What) })

@@ -357,12 +357,8 @@ func backoff(n int) time.Duration {
 
 // sleep waits, or returns an error of kind Canceled if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return &es.Error{Kind: es.Canceled, Op: "bulk write", Reason: "given up: " + ctx.Err().Error(), Err: ctx.Err()}
+	if err := es.Sleep(ctx, d); err != nil {
+		return &es.Error{Kind: es.Canceled, Op: "bulk write", Reason: "given up: " + err.Error(), Err: err}
 	}
+	return nil
 }

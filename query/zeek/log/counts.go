@@ -254,7 +254,7 @@ func (r *Report) ClockFault(f *File, what string) {
 // Faults tells what ClockFault counted.
 func (r *Report) Faults() {
 	for _, f := range r.order {
-		r.Note(hunt.Note{What: fmt.Sprintf("%s: %d", f.what, f.n), Where: f.where, Hint: "the sensor's clock was wrong", Count: f.n})
+		r.Note(hunt.Note{What: fmt.Sprintf("%s: %d", f.what, f.n), Where: f.where, Hint: "the sensor's clock was wrong"})
 	}
 }
 
@@ -285,7 +285,7 @@ func (r *Report) Left(left []Left) {
 	}
 	for _, why := range order {
 		paths := files[why]
-		n := hunt.Note{What: "left out: it " + why.what, Where: paths[0], Hint: why.hint, Count: int64(len(paths))}
+		n := hunt.Note{What: "left out: it " + why.what, Where: paths[0], Hint: why.hint}
 		if len(paths) > 1 {
 			where := strings.Join(paths[:min(len(paths), named)], ", ")
 			if len(paths) > named {
@@ -305,53 +305,53 @@ func (r *Report) Left(left []Left) {
 func (r *Report) Tell(f *File) {
 	c := &f.Counts
 	if f.note != "" {
-		r.Note(hunt.Note{What: f.note, Where: f.Path, Count: 1})
+		r.Note(hunt.Note{What: f.note, Where: f.Path})
 	}
 	if f.silent && c.Records == 0 && f.Ended == nil {
 		return
 	}
 	if f.Ended != nil && c.Records == 0 {
 		r.Gap(hunt.Note{What: fmt.Sprintf("nothing of this log could be read: %v", f.Ended), Where: f.Path,
-			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1})
+			Hint: "if Zeek has just rotated it, run the hunt again"})
 	} else if f.Ended != nil {
 		r.Gap(hunt.Note{What: fmt.Sprintf("the file ends early (%v); records read before that: %d", f.Ended, c.Records),
-			Where: f.Path, Hint: "copy it again, or wait until Zeek has finished it", Count: 1})
+			Where: f.Path, Hint: "copy it again, or wait until Zeek has finished it"})
 	}
 	if c.bad > 0 {
 		r.Gap(hunt.Note{What: badLines(c),
-			Where: f.Path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine), Count: c.bad})
+			Where: f.Path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine)})
 	}
 	if c.zeros > 0 {
 		r.Gap(hunt.Note{What: fmt.Sprintf("zero bytes stand where records were, the first before line %d; what follows them was read", c.zeroLine),
-			Where: f.Path, Hint: "a power loss or a full disk leaves such holes", Count: c.zeros})
+			Where: f.Path, Hint: "a power loss or a full disk leaves such holes"})
 	}
 	if c.torn > 0 && f.Ended == nil {
 		r.Note(hunt.Note{What: "the last line is cut off (" + string(c.tornWhy) + "); everything before it was read",
-			Where: f.Path, Hint: "Zeek was still writing, or the file was copied too early", Count: c.torn})
+			Where: f.Path, Hint: "Zeek was still writing, or the file was copied too early"})
 	}
 	if c.odd > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("records with a value that is not of its field's type, taken as not set: %d, the first is line %d (%s)", c.odd, c.oddLine, c.oddField),
-			Where: f.Path, Count: c.odd})
+			Where: f.Path})
 	}
 	if c.Again > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("records that came before, in this file or another, and count once: %d of %d", c.Again, c.Records),
-			Where: f.Path, Hint: "copies of logs, records delivered twice, or two taps", Count: c.Again})
+			Where: f.Path, Hint: "copies of logs, records delivered twice, or two taps"})
 	}
 	if c.Flipped > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("connections from external addresses whose SYN Zeek missed, read as connections of the internal host: %d", c.Flipped),
-			Where: f.Path, Hint: "a restart of Zeek or lost packets turn their direction round", Count: c.Flipped})
+			Where: f.Path, Hint: "a restart of Zeek or lost packets turn their direction round"})
 	}
 	if c.steps > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("places where time goes back by more than an hour: %d, the first is line %d", c.steps, c.stepLine),
-			Where: f.Path, Hint: "fine if the file was put together from several; otherwise the sensor's clock was set back and intervals across that moment are wrong", Count: c.steps})
+			Where: f.Path, Hint: "fine if the file was put together from several; otherwise the sensor's clock was set back and intervals across that moment are wrong"})
 	}
 	if c.Future > 0 {
 		r.Gap(hunt.Note{What: fmt.Sprintf("records of the future, up to %s, left out: %d", time.UnixMilli(c.FutureTo).UTC().Format(time.RFC3339), c.Future),
-			Where: f.Path, Hint: "the sensor's clock was wrong, and when they happened is not known", Count: c.Future})
+			Where: f.Path, Hint: "the sensor's clock was wrong, and when they happened is not known"})
 	}
 	if c.Negative > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("durations below zero, taken as 0: %d", c.Negative),
-			Where: f.Path, Hint: "the sensor's clock was set back while these connections lasted", Count: c.Negative})
+			Where: f.Path, Hint: "the sensor's clock was set back while these connections lasted"})
 	}
 }
 

@@ -148,7 +148,7 @@ func (fd *finder) unlisted(dir string, err error) {
 	}
 	fd.seen[dir+"/"] = true
 	fd.report.Gap(hunt.Note{What: "this directory could not be listed: " + err.Error(), Where: dir,
-		Hint: "logs in it are missing from the hunt", Count: 1})
+		Hint: "logs in it are missing from the hunt"})
 }
 
 // walk takes every file below a directory. Symbolic links are followed, since Zeek's current directory is often one; each
@@ -187,7 +187,7 @@ func (fd *finder) entry(path string) error {
 	case err != nil:
 		// A link that leads nowhere, or a file that was rotated away since the directory was listed.
 		n := hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
-			Hint: "if Zeek has just rotated it, run the hunt again", Count: 1}
+			Hint: "if Zeek has just rotated it, run the hunt again"}
 		if kindOfName(path) != "" {
 			fd.report.Gap(n)
 		} else {
@@ -198,7 +198,7 @@ func (fd *finder) entry(path string) error {
 	case info.Mode().IsRegular():
 		fd.add(path, info, false)
 	case kindOfName(path) != "":
-		fd.report.Note(hunt.Note{What: "left out: it is no regular file", Where: path, Hint: "write the log to a file first", Count: 1})
+		fd.report.Note(hunt.Note{What: "left out: it is no regular file", Where: path, Hint: "write the log to a file first"})
 	}
 	return nil
 }
