@@ -54,7 +54,7 @@ func (r *recorder) replay(ctx context.Context, concurrency int) error {
 			if err != nil {
 				return err
 			}
-			defer func() { _ = res.Body.Close() }()
+			defer res.Body.Close()
 			if res.StatusCode != http.StatusOK {
 				return fmt.Errorf("replay: status %s", res.Status)
 			}

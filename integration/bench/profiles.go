@@ -32,7 +32,7 @@ func profiled() (end func()) {
 			if metrics.Read(live); live[0].Value.Uint64() > most+most/20 {
 				most = live[0].Value.Uint64()
 				if h, err := os.Create(base + ".heap"); err == nil {
-					_ = pprof.WriteHeapProfile(h)
+					_ = pprof.WriteHeapProfile(h) // A figure of a run, not its result.
 					_ = h.Close()
 				}
 			}

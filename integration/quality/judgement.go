@@ -34,7 +34,7 @@ func judged(ctx context.Context, seed uint64) (j judgement, err error) {
 	if err != nil {
 		return j, fmt.Errorf("judgement: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer os.RemoveAll(dir)
 	sc := simulate.Default()
 	sc.Seed, sc.Hosts, sc.Start = seed, judgementHosts, time.Date(2026, 9, 22, 0, 0, 0, 0, time.UTC)
 	made, err := simulate.Run(ctx, sc, dir, simulate.Format{})
@@ -82,7 +82,7 @@ func judged(ctx context.Context, seed uint64) (j judgement, err error) {
 // printJudgement prints a row per simulated day and returns how many miss the target: every implant above every fleet,
 // and no fleet critical.
 func printJudgement(ctx context.Context, w io.Writer, seeds int) (missed int, err error) {
-	_, _ = fmt.Fprintf(w, "-- judgement: campaigns of %d hosts without history; target: every implant above every fleet, no fleet above .70\n", judgementHosts)
+	fmt.Fprintf(w, "-- judgement: campaigns of %d hosts without history; target: every implant above every fleet, no fleet above .70\n", judgementHosts)
 	for seed := range uint64(seeds) {
 		j, err := judged(ctx, 1+seed)
 		if err != nil {
@@ -93,7 +93,7 @@ func printJudgement(ctx context.Context, w io.Writer, seeds int) (missed int, er
 			missed++
 			verdict = "  MISSED"
 		}
-		_, _ = fmt.Fprintf(w, "judgement, day %d: %d fleets, the loudest %.3f; %d of %d implants above it, the quietest %.3f%s\n", 1+seed, j.fleets, j.fleet, j.above, j.implants, j.quietest, verdict)
+		fmt.Fprintf(w, "judgement, day %d: %d fleets, the loudest %.3f; %d of %d implants above it, the quietest %.3f%s\n", 1+seed, j.fleets, j.fleet, j.above, j.implants, j.quietest, verdict)
 	}
 	return missed, nil
 }

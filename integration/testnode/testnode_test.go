@@ -156,7 +156,7 @@ func TestNodeDiesWithItsStarter(t *testing.T) {
 	out, err := starter.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, starter.Start())
-	defer func() { _ = starter.Process.Kill() }()
+	defer func() { _ = starter.Process.Kill() }() // It may have ended.
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
 	var pid int

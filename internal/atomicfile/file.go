@@ -43,7 +43,7 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 		if _, err := os.Lstat(f.Name()); err == nil {
 			return &File{File: f, path: path, mode: mode}, nil
 		}
-		_ = f.Close()
+		_ = f.Close() // Nothing was written.
 	}
 	return nil, fmt.Errorf("write %s: its temporary file is removed again and again", path)
 }
@@ -75,8 +75,8 @@ func (f *File) Commit() error {
 func (f *File) Discard() {
 	if !f.done {
 		f.done = true
-		_ = f.Close()
-		_ = os.Remove(f.Name())
+		_ = f.Close()           // What is abandoned cannot be lost,
+		_ = os.Remove(f.Name()) // and Sweep removes what stays.
 	}
 }
 
@@ -117,7 +117,7 @@ func Sweep(dir string) error {
 		if lockFile(f) == nil {
 			errs = append(errs, os.Remove(path))
 		}
-		_ = f.Close()
+		_ = f.Close() // It was opened to be locked.
 	}
 	return errors.Join(errs...)
 }

@@ -91,9 +91,9 @@ func TestKilledWriter(t *testing.T) {
 		c.Env = append(os.Environ(), "DWELL_TEST_WRITE_INTO="+dir)
 		require.NoError(t, c.Start())
 		require.Eventually(t, func() bool { return len(names(t, dir)) > 0 }, 20*time.Second, time.Millisecond)
-		time.Sleep(time.Duration(i) * 3 * time.Millisecond)
+		time.Sleep(time.Duration(i) * 3 * time.Millisecond) // The moment of death is what is tried out.
 		require.NoError(t, c.Process.Kill())
-		_ = c.Wait()
+		_ = c.Wait() // It says that it was killed.
 		text, err := os.ReadFile(filepath.Join(dir, "file"))
 		if !errors.Is(err, os.ErrNotExist) {
 			require.NoError(t, err)

@@ -19,7 +19,7 @@ func TryLock(path string) (release func(), err error) {
 		return nil, fmt.Errorf("lock: %w", err)
 	}
 	if err := lockFile(f); err != nil {
-		_ = f.Close()
+		_ = f.Close() // The lock is what failed.
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return func() { _ = f.Close() }, nil

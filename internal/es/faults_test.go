@@ -226,7 +226,7 @@ func TestPatience(t *testing.T) {
 			_, err := search(t.Context(), c)
 			require.True(t, es.Is(err, es.Retryable))
 			require.InDelta(t, 90, time.Since(start).Seconds(), 16)
-			time.Sleep(time.Second)
+			time.Sleep(time.Second) // in the bubble: the test does not wait
 			start, before := time.Now(), len(fake.Requests())
 			_, err = search(t.Context(), c)
 			require.True(t, es.Is(err, es.Retryable))
@@ -319,7 +319,7 @@ func TestCancelClosesTheConnection(t *testing.T) {
 	arrived, closed := make(chan struct{}), make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		// The server notices a closed connection only once the body is read.
-		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = io.Copy(io.Discard, r.Body) // Faults cut it off.
 		close(arrived)
 		<-r.Context().Done()
 		close(closed)
@@ -397,7 +397,7 @@ func TestTLS(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}
 		w.Header().Set("X-Elastic-Product", "Elasticsearch")
-		_, _ = io.Copy(w, res.Body)
+		_, _ = io.Copy(w, res.Body) // Faults cut it off.
 	}))
 	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	srv.StartTLS()

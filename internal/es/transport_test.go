@@ -2,6 +2,7 @@ package es
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -34,7 +35,7 @@ func TestDoSendsCompatibleHeadersAndCredentials(t *testing.T) {
 				got = r.Clone(context.Background())
 				sent, _ = io.ReadAll(r.Body)
 				w.Header().Set("X-Elastic-Product", "Elasticsearch")
-				_, _ = io.WriteString(w, `{"ok":true}`)
+				fmt.Fprint(w, `{"ok":true}`)
 			}))
 			defer srv.Close()
 			cfg := c.cfg

@@ -85,9 +85,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			require.NoError(t, c.Start())
 			wait := 200*time.Millisecond + time.Duration(r.Int64N(int64(time.Second)))
 			wg.Go(func() {
-				time.Sleep(wait)
-				_ = c.Process.Kill()
-				_ = c.Wait() // it says that it was killed
+				time.Sleep(wait)     // the moment of death is what is tried out
+				_ = c.Process.Kill() // it may have ended
+				_ = c.Wait()         // it says that it was killed
 			})
 		}
 		wg.Wait()

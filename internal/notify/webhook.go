@@ -70,7 +70,7 @@ func (s *Sender) post(ctx context.Context, body *Body) error {
 		return fmt.Errorf("webhook on %s: %w", u.Host, err)
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10))
+	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, 64<<10)) // So that the connection is used again.
 	switch res.StatusCode {
 	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType, http.StatusUnprocessableEntity:
 		return refused{len(body.Alerts), fmt.Errorf("webhook on %s: answered %d: it does not take what dwell sends", u.Host, res.StatusCode)}

@@ -179,22 +179,25 @@ func serve(t *testing.T, j *job, schedule string) *served {
 	return out
 }
 
+// pass lets the time of a synctest bubble go by: the test itself does not wait.
+func pass(d time.Duration) { time.Sleep(d) }
+
 // In a synctest bubble the clock starts at 2000-01-01T00:00:00Z and advances only when all goroutines sleep.
 func TestRunnerHuntsEachWindowOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()
 		j.took = time.Minute
 		s := serve(t, j, "1h")
-		time.Sleep(3*time.Hour + 30*time.Minute)
+		pass(3*time.Hour + 30*time.Minute)
 		s.stop()
 		// At 00:00 the newest settled window ends at 23:00; each later one is hunted five minutes after its end.
 		require.Equal(t, []string{"31T23", "01T00", "01T01", "01T02", "01T03"}, j.forget())
 		ready, _ := s.Ready()
 		require.True(t, ready)
 		// After half a day of downtime it catches up, oldest first, and repeats nothing.
-		time.Sleep(4 * time.Hour)
+		pass(4 * time.Hour)
 		s = serve(t, j, "1h")
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		s.stop()
 		require.Equal(t, []string{"01T04", "01T05", "01T06", "01T07"}, j.forget())
 	})
@@ -203,18 +206,18 @@ func TestRunnerHuntsEachWindowOnce(t *testing.T) {
 // Holes among the windows to catch up on are found; older ones are reported once.
 func TestHolesAreMadeUpFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(40 * 24 * time.Hour) // 10 February, 00:00
+		pass(40 * 24 * time.Hour) // 10 February, 00:00
 		now := time.Now().UTC()
 		j := newJob()
 		for _, hours := range []int{1, 4, 5, 9, 40} { // hunted, by their ends before now
 			j.past[now.Add(-time.Duration(hours)*time.Hour)] = hunt.Past{Done: true}
 		}
 		s := serve(t, j, "1h")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		require.Equal(t, []string{"09T01", "09T02", "09T03", "09T04", "09T05", "09T06", "09T07", "09T08", "09T09", "09T10", "09T11", "09T12", "09T13", "09T14",
 			"09T16", "09T17", "09T18", "09T21", "09T22"}, without(j.forget(), "09T00"), "the newest 24 but for those hunted")
 		require.InDelta(t, 15, testutil.ToFloat64(s.Health.missed), 0, "from 39 hours ago to 25")
-		time.Sleep(3 * time.Hour)
+		pass(3 * time.Hour)
 		require.InDelta(t, 15, testutil.ToFloat64(s.Health.missed), 0, "told once")
 		s.stop()
 	})
@@ -230,11 +233,11 @@ func TestWrongClocks(t *testing.T) {
 	for _, skew := range []time.Duration{6 * time.Minute, 5 * time.Hour, 365 * 24 * time.Hour} {
 		for _, sign := range []time.Duration{1, -1} {
 			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(400 * 24 * time.Hour)
+				pass(400 * 24 * time.Hour)
 				j := newJob()
 				j.skew = sign * skew
 				s := serve(t, j, "1h")
-				time.Sleep(10 * time.Hour)
+				pass(10 * time.Hour)
 				require.Empty(t, j.forget())
 				ready, reason := s.Ready()
 				require.False(t, ready)
@@ -242,7 +245,7 @@ func TestWrongClocks(t *testing.T) {
 				require.Contains(t, reason, "nothing is scheduled")
 				require.Equal(t, 1, strings.Count(s.log.String(), "nothing is scheduled"))
 				j.set(func() { j.skew = sign * time.Minute })
-				time.Sleep(30 * time.Minute)
+				pass(30 * time.Minute)
 				require.NotEmpty(t, j.forget())
 				ready, _ = s.Ready()
 				require.True(t, ready)
@@ -262,9 +265,9 @@ func TestTheClusterSaysWhatIsOver(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			j := newJob()
 			j.skew = skew
-			time.Sleep(-5 * time.Minute % time.Hour)
+			pass(-5 * time.Minute % time.Hour)
 			s := serve(t, j, "1h")
-			time.Sleep(8 * time.Minute)
+			pass(8 * time.Minute)
 			s.stop()
 			got := j.forget()
 			require.Contains(t, got, "31T23", skew)
@@ -287,10 +290,10 @@ func TestIncompleteWindowsAreTriedAgain(t *testing.T) {
 			return true, nil
 		}
 		s := serve(t, j, "1h")
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		s.stop()
 		s = serve(t, j, "1h") // a restart does not reset the count
-		time.Sleep(10 * time.Hour)
+		pass(10 * time.Hour)
 		s.stop()
 		require.Equal(t, []time.Duration{0, 5 * time.Minute, 35 * time.Minute, 215 * time.Minute}, at)
 		require.Equal(t, 1, strings.Count(s.log.String(), "stays incomplete"))
@@ -298,7 +301,7 @@ func TestIncompleteWindowsAreTriedAgain(t *testing.T) {
 		require.True(t, ready)
 		j.forget()
 		s = serve(t, j, "1h")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		s.stop()
 		require.Empty(t, j.forget(), "settled as it is")
 	})
@@ -320,7 +323,7 @@ func TestAttemptsOfTheFuture(t *testing.T) {
 // A failing window does not block others, and is hunted as soon as possible.
 func TestAFailingWindowBlocksNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(24 * time.Hour)
+		pass(24 * time.Hour)
 		j := newJob()
 		j.past[time.Now().UTC().Add(-7*time.Hour)] = hunt.Past{Done: true}
 		bad := true
@@ -331,17 +334,17 @@ func TestAFailingWindowBlocksNoOther(t *testing.T) {
 			return true, nil
 		}
 		s := serve(t, j, "1h")
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		require.Equal(t, []string{"01T18", "01T19", "01T20", "01T21", "01T22", "01T23"}, j.forget())
 		ready, reason := s.Ready()
 		require.False(t, ready)
 		require.Contains(t, reason, "port 70000")
 		require.InDelta(t, 1, testutil.ToFloat64(s.Health.due), 0)
-		time.Sleep(4 * time.Hour)
+		pass(4 * time.Hour)
 		require.Equal(t, []string{"02T00", "02T01", "02T02", "02T03"}, without(j.forget(), "01T18"), "the schedule goes on")
 		require.Equal(t, 1, strings.Count(s.log.String(), "tried again"), "said once")
 		j.set(func() { bad = false })
-		time.Sleep(3 * time.Hour)
+		pass(3 * time.Hour)
 		require.Contains(t, j.forget(), "01T18")
 		ready, _ = s.Ready()
 		require.True(t, ready)
@@ -356,14 +359,14 @@ func TestRunnerTriesAgainAndSaysItOnce(t *testing.T) {
 		j := newJob()
 		j.lookErr = errors.New("the cluster is busy")
 		s := serve(t, j, "1h")
-		time.Sleep(20 * time.Minute) // checks at 0, 1, 3, 7, 15 min
+		pass(20 * time.Minute) // checks at 0, 1, 3, 7, 15 min
 		require.Equal(t, 1, strings.Count(s.log.String(), "tried again"))
 		ready, reason := s.Ready()
 		require.False(t, ready)
 		require.Contains(t, reason, "the cluster is busy")
 		require.Empty(t, j.forget())
 		j.set(func() { j.lookErr = nil })
-		time.Sleep(15 * time.Minute)
+		pass(15 * time.Minute)
 		require.Equal(t, []string{"01T00"}, j.forget()) // the newest window by then, because nothing was ever hunted
 		require.Contains(t, s.log.String(), "the trouble is over")
 		s.stop()
@@ -375,7 +378,7 @@ func TestRunnerStopsInMidHunt(t *testing.T) {
 		j := newJob()
 		j.took = time.Hour
 		s := serve(t, j, "1h")
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		begun := time.Now()
 		s.stop()
 		require.Less(t, time.Since(begun), 20*time.Second)
@@ -388,7 +391,7 @@ func TestHeldHuntsAreAskedForEachMinute(t *testing.T) {
 		j := newJob()
 		j.waiting = true
 		s := serve(t, j, "1h")
-		time.Sleep(5*time.Minute - time.Second)
+		pass(5*time.Minute - time.Second)
 		s.stop()
 		require.Equal(t, 5, j.looked)
 	})
@@ -399,18 +402,18 @@ func TestAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()
 		s := serve(t, j, "24h")
-		time.Sleep(20 * time.Hour)
+		pass(20 * time.Hour)
 		require.True(t, s.Alive(), "it waits")
 		s.stop()
 		j.took = 100 * time.Hour
 		j.past = map[time.Time]hunt.Past{}
 		s = serve(t, j, "1h")
 		for range 10 {
-			time.Sleep(30 * time.Minute)
+			pass(30 * time.Minute)
 			s.Beat()
 			require.True(t, s.Alive(), "it reads")
 		}
-		time.Sleep(2 * time.Hour)
+		pass(2 * time.Hour)
 		require.False(t, s.Alive(), "it hangs")
 		s.stop()
 	})
@@ -421,12 +424,12 @@ func TestSetOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJob()
 		s := serve(t, j, "24h")
-		time.Sleep(90 * time.Minute)
+		pass(90 * time.Minute)
 		require.Equal(t, []string{"31T00", "01T00"}, j.forget())
 		o := s.options()
 		o.Schedule = every(time.Hour)
 		s.Set(o)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		require.Contains(t, j.forget(), "01T01")
 		s.stop()
 	})

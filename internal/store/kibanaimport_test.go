@@ -30,7 +30,7 @@ func TestImportKibana(t *testing.T) {
 			sent, _ = io.ReadAll(f)
 		}
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, answer)
+		fmt.Fprint(w, answer)
 	}))
 	defer srv.Close()
 	o := KibanaOptions{URL: srv.URL + "/kibana/", Username: "u", Password: "secret-p"}
@@ -77,7 +77,7 @@ func TestRemoveKibana(t *testing.T) {
 		require.Equal(t, http.MethodDelete, r.Method)
 		paths = append(paths, r.URL.Path)
 		w.WriteHeader(status)
-		_, _ = io.WriteString(w, "{}")
+		fmt.Fprint(w, "{}")
 	}))
 	defer srv.Close()
 	o := KibanaOptions{URL: srv.URL + "/kibana/", Username: "u", Password: "secret-p"}

@@ -60,6 +60,6 @@ func alive(pid int) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = p.Release() }()
+	defer func() { _ = p.Release() }() // It was only asked about.
 	return !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }

@@ -102,7 +102,7 @@ func read(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = f.Close() }()
+	defer f.Close() // It is only read.
 	var b strings.Builder
 	if info, err := f.Stat(); err == nil {
 		b.Grow(int(info.Size()))
@@ -309,7 +309,7 @@ func Feed(path string, more iter.Seq2[string, Span], now time.Time) (fed Fed, er
 func sweep(path string) {
 	left, _ := filepath.Glob(path + ".[0-9]*") // fails for a malformed pattern alone
 	for _, f := range left {
-		_ = os.Remove(f)
+		_ = os.Remove(f) // It costs space alone.
 	}
 }
 
@@ -325,7 +325,7 @@ func (s spans) write(path string) error {
 func (s spans) put(to io.Writer) {
 	sum := sha256.New()
 	to = io.MultiWriter(sum, to)
-	line := append([]byte(header), '\n')
+	line := append([]byte(header), '\n') // A hash takes everything, and the file's writer keeps its first error.
 	for _, what := range slices.Sorted(maps.Keys(s)) {
 		_, _ = to.Write(line)
 		line = append(append(line[:0], what...), ' ')

@@ -3,7 +3,7 @@ package intel
 import (
 	"compress/gzip"
 	"context"
-	"io"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -48,7 +48,7 @@ func feed(t *testing.T) (*server, *Feeds, *time.Time) {
 }
 
 func says(text string) func(http.ResponseWriter, *http.Request) {
-	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
+	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) }
 }
 
 func hits(t *testing.T, l *Lists, dst string) bool {
@@ -66,7 +66,7 @@ func TestFeedIsAskedSeldom(t *testing.T) {
 		}
 		w.Header().Set("ETag", `"one"`)
 		w.Header().Set("Last-Modified", "Sun, 22 Nov 2026 10:00:00 GMT")
-		_, _ = io.WriteString(w, "date,ip\n2026-11-22,203.0.113.7\n")
+		fmt.Fprint(w, "date,ip\n2026-11-22,203.0.113.7\n")
 	})
 	spec := []string{s.URL + "/list.csv?key=secret#ip"}
 	load := func() *Lists {
@@ -130,7 +130,7 @@ func TestFeedsThatAreNone(t *testing.T) {
 		}, "is larger than 64 MiB", 1},
 		"cut off": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "100")
-			_, _ = io.WriteString(w, "203.0.113.9\n")
+			fmt.Fprint(w, "203.0.113.9\n")
 		}, "broke off", 1},
 		"moved out of reach": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", http.StatusFound) }, "redirected more than five times", 5},
 	} {
@@ -172,7 +172,7 @@ func TestCutOffCopyIsFetchedAnew(t *testing.T) {
 	s.set(func(w http.ResponseWriter, r *http.Request) {
 		require.Empty(t, r.Header.Get("If-None-Match"))
 		w.Header().Set("ETag", `"one"`)
-		_, _ = io.WriteString(w, "203.0.113.7\n203.0.113.8\n")
+		fmt.Fprint(w, "203.0.113.7\n203.0.113.8\n")
 	})
 	spec := []string{s.URL + "/c2.txt"}
 	require.Empty(t, Load(t.Context(), spec, f).notes)
@@ -207,7 +207,7 @@ func TestRedirectTellsNoKey(t *testing.T) {
 	var told []string
 	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		told = append(told, r.Referer())
-		_, _ = io.WriteString(w, "203.0.113.7\n")
+		fmt.Fprint(w, "203.0.113.7\n")
 	}))
 	t.Cleanup(other.Close)
 	s.set(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL+"/list", http.StatusFound) })

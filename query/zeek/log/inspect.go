@@ -88,7 +88,7 @@ func (f *File) open(s *stream) *bufio.Reader {
 	if f.base != nil {
 		head, _ := s.Peek(64 << 10)
 		if at := f.base.FindIndex(head); at != nil {
-			_, _ = s.Discard(at[1] - 1)
+			_, _ = s.Discard(at[1] - 1) // Peek has it.
 			l.base = true
 		}
 	}
@@ -129,7 +129,7 @@ func (f *File) look() error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = s.Close() }()
+	defer s.Close() // It is only read.
 	if s.wide {
 		f.note = "it is UTF-16 text, as Windows PowerShell writes it, and was read as such"
 	}

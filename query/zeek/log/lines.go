@@ -77,7 +77,7 @@ func (l *Lines) seek(at int64) bool {
 	}
 	l.in.Reset(l.s.file)
 	if at > 0 {
-		_, _ = l.in.ReadSlice('\n')
+		_, _ = l.in.ReadSlice('\n') // The next read has the error.
 	}
 	return true
 }

@@ -69,7 +69,7 @@ func openLog(path string, read *atomic.Int64) (*stream, error) {
 	}
 	s, err := newStream(f, read)
 	if err != nil {
-		_ = f.Close()
+		_ = f.Close() // It is only read.
 		return nil, err
 	}
 	return s, nil
@@ -157,7 +157,7 @@ func (m *members) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		if c != 0 {
-			_ = m.raw.UnreadByte()
+			_ = m.raw.UnreadByte() // A byte was just read.
 			break
 		}
 	}

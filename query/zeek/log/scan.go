@@ -157,7 +157,7 @@ func (s *Scan) readFile(ctx context.Context, f *File, chunks chan<- chunk, pool 
 		f.Ended = err
 		return nil
 	}
-	defer func() { _ = opened.Close() }()
+	defer opened.Close() // It is only read.
 	var in io.Reader = opened.Reader
 	if f.loose {
 		in = f.open(opened)
