@@ -17,7 +17,6 @@ import (
 	"dwell/internal/es/scan"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
-	"dwell/internal/store"
 )
 
 // recorder keeps the searches that pass through it.
@@ -144,12 +143,12 @@ func (r rival) composite(ctx context.Context, size int) (records int, err error)
 func (r rival) pointInTime(ctx context.Context) (records int, err error) {
 	const size = 10_000
 	var pit struct{ ID string }
-	open := es.Call{Op: "open a point in time", Request: store.Request{Method: "POST", Path: "/" + r.index + "/_pit?keep_alive=5m"}, Decode: es.JSON(&pit)}
+	open := es.Call{Op: "open a point in time", Request: es.Request{Method: "POST", Path: "/" + r.index + "/_pit?keep_alive=5m"}, Decode: es.JSON(&pit)}
 	if err := r.client.Do(ctx, open); err != nil {
 		return 0, err
 	}
 	defer func() {
-		_ = r.client.Do(ctx, es.Call{Op: "close the point in time", Request: store.Request{Method: "DELETE", Path: "/_pit", Body: encode(object{"id": pit.ID})}})
+		_ = r.client.Do(ctx, es.Call{Op: "close the point in time", Request: es.Request{Method: "DELETE", Path: "/_pit", Body: encode(object{"id": pit.ID})}})
 	}()
 	var after json.RawMessage
 	for begun := time.Now(); ; {

@@ -24,7 +24,6 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
-	"dwell/internal/store"
 	"dwell/query/elastic"
 )
 
@@ -164,12 +163,12 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 			} `json:"_meta"`
 		}
 	}{}
-	mapping := store.Request{Method: "GET", Path: "/" + index + "/_mapping"}
+	mapping := es.Request{Method: "GET", Path: "/" + index + "/_mapping"}
 	switch err := b.client.Do(ctx, es.Call{Op: "look for the index", Request: mapping, Decode: es.JSON(&have)}); {
 	case err == nil && have[index].Mappings.Meta.Traffic == made:
 		return index, nil
 	case err == nil:
-		if err := b.client.Do(ctx, es.Call{Op: "delete", Request: store.Request{Method: "DELETE", Path: "/" + index}}); err != nil {
+		if err := b.client.Do(ctx, es.Call{Op: "delete", Request: es.Request{Method: "DELETE", Path: "/" + index}}); err != nil {
 			return "", err
 		}
 	case !es.Is(err, es.NotFound):
@@ -180,7 +179,7 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 		return "", err
 	}
 	settings := object{"number_of_shards": sodoc.DefaultShards, "number_of_replicas": 0, "refresh_interval": -1, "translog": object{"durability": "async"}}
-	if err := b.client.Do(ctx, es.Call{Op: "make the index", Request: store.Request{Method: "PUT", Path: "/" + index, Body: encode(object{"settings": settings, "mappings": template.Template.Mappings})}}); err != nil {
+	if err := b.client.Do(ctx, es.Call{Op: "make the index", Request: es.Request{Method: "PUT", Path: "/" + index, Body: encode(object{"settings": settings, "mappings": template.Template.Mappings})}}); err != nil {
 		return "", err
 	}
 	begun := time.Now()
@@ -219,7 +218,7 @@ func (b *bench) load(ctx context.Context, n int) (string, error) {
 
 // settle refreshes the index and waits for its merges, which would distort the measurement.
 func (b *bench) settle(ctx context.Context, index string) error {
-	refresh := es.Call{Op: "refresh", Request: store.Request{Method: "POST", Path: "/" + index + "/_refresh"}}
+	refresh := es.Call{Op: "refresh", Request: es.Request{Method: "POST", Path: "/" + index + "/_refresh"}}
 	if err := b.client.Do(ctx, refresh); err != nil {
 		return err
 	}
@@ -229,7 +228,7 @@ func (b *bench) settle(ctx context.Context, index string) error {
 				Total struct{ Merges struct{ Current int } }
 			} `json:"_all"`
 		}
-		if err := b.client.Do(ctx, es.Call{Op: "ask for merges", Request: store.Request{Method: "GET", Path: "/" + index + "/_stats/merge"}, Decode: es.JSON(&stats)}); err != nil {
+		if err := b.client.Do(ctx, es.Call{Op: "ask for merges", Request: es.Request{Method: "GET", Path: "/" + index + "/_stats/merge"}, Decode: es.JSON(&stats)}); err != nil {
 			return err
 		}
 		if stats.All.Total.Merges.Current == 0 {

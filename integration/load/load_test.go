@@ -18,7 +18,6 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/es/estest"
 	"dwell/internal/securityonion"
-	"dwell/internal/store"
 )
 
 func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
@@ -130,7 +129,7 @@ func TestARealGridIsLeftAlone(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c *es.Client) {
 		dir := t.TempDir()
 		write(t, dir, "conn.log", conn(1)+"\n")
-		require.NoError(t, c.Do(t.Context(), es.Call{Op: "play Security Onion", Request: store.Request{Method: "PUT", Path: "/_index_template/so-zeek",
+		require.NoError(t, c.Do(t.Context(), es.Call{Op: "play Security Onion", Request: es.Request{Method: "PUT", Path: "/_index_template/so-zeek",
 			Body: sodoc.IndexTemplate(1)}}))
 		_, err := Load(t.Context(), c, Options{Paths: []string{dir}})
 		require.ErrorIs(t, err, ErrRealGrid)

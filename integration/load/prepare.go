@@ -8,7 +8,6 @@ import (
 	"dwell/integration/load/sodoc"
 	"dwell/internal/es"
 	"dwell/internal/securityonion"
-	"dwell/internal/store"
 )
 
 // ErrRealGrid means that the cluster has Security Onion's own template for Zeek's documents.
@@ -18,7 +17,7 @@ var ErrRealGrid = errors.New("this looks like a real Security Onion grid (it has
 // beside it.
 func prepare(ctx context.Context, client *es.Client, o Options) error {
 	err := client.Do(ctx, es.Call{Op: "look for Security Onion's index template",
-		Request: store.Request{Method: "GET", Path: "/_index_template/so-zeek"}})
+		Request: es.Request{Method: "GET", Path: "/_index_template/so-zeek"}})
 	switch {
 	case err == nil && !o.Force:
 		return ErrRealGrid
@@ -28,13 +27,13 @@ func prepare(ctx context.Context, client *es.Client, o Options) error {
 		return err
 	}
 	return client.Do(ctx, es.Call{Op: "put index template", Index: sodoc.TemplateName,
-		Request: store.Request{Method: "PUT", Path: "/_index_template/" + sodoc.TemplateName, Body: sodoc.IndexTemplate(o.Shards)}})
+		Request: es.Request{Method: "PUT", Path: "/_index_template/" + sodoc.TemplateName, Body: sodoc.IndexTemplate(o.Shards)}})
 }
 
 // count returns the number of documents in the stream, including the newest; 0 if it does not exist.
 func count(ctx context.Context, client *es.Client) (int, error) {
 	path := "/" + securityonion.StreamZeek
-	err := client.Do(ctx, es.Call{Op: "refresh", Index: securityonion.StreamZeek, Request: store.Request{Method: "POST", Path: path + "/_refresh"}})
+	err := client.Do(ctx, es.Call{Op: "refresh", Index: securityonion.StreamZeek, Request: es.Request{Method: "POST", Path: path + "/_refresh"}})
 	if es.Is(err, es.NotFound) {
 		return 0, nil
 	}
@@ -48,7 +47,7 @@ func count(ctx context.Context, client *es.Client) (int, error) {
 		} `json:"_shards"`
 	}
 	err = client.Do(ctx, es.Call{Op: "count documents", Index: securityonion.StreamZeek, Decode: es.JSON(&answer),
-		Request: store.Request{Method: "GET", Path: path + "/_count"}})
+		Request: es.Request{Method: "GET", Path: path + "/_count"}})
 	if err == nil && answer.Shards.Successful != answer.Shards.Total {
 		err = fmt.Errorf("count documents in %s: %d of %d shards answered", securityonion.StreamZeek, answer.Shards.Successful, answer.Shards.Total)
 	}

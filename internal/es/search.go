@@ -33,8 +33,6 @@ type SearchRequest struct {
 	ToTheEnd bool
 	// Smaller and Brief are as in Call.
 	Smaller, Brief bool
-	// Params are further URL parameters, such as size, or nil. esapi's zero values are unset.
-	Params *esapi.SearchRequest
 }
 
 // SearchResult is a complete answer. The raw parts are valid until decode returns.
@@ -51,12 +49,7 @@ type SearchResult struct {
 // the search.
 func (c *Client) Search(ctx context.Context, req SearchRequest, decode func(SearchResult) error) error {
 	no, yes := false, true
-	r := esapi.SearchRequest{}
-	if req.Params != nil {
-		r = *req.Params
-	}
-	r.Index, r.Body, r.Preference = req.Index, bytes.NewReader(req.Body), req.Preference
-	r.AllowPartialSearchResults, r.RequestCache = &no, &no
+	r := esapi.SearchRequest{Index: req.Index, Body: bytes.NewReader(req.Body), Preference: req.Preference, AllowPartialSearchResults: &no, RequestCache: &no}
 	if req.MissingOK {
 		r.IgnoreUnavailable, r.AllowNoIndices = &yes, &yes
 	}

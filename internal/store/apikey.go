@@ -51,7 +51,7 @@ func (in *Installer) CreateAPIKey(ctx context.Context, o KeyOptions) (APIKey, er
 	}
 	var key APIKey
 	err = in.client.Do(ctx, es.Call{Op: "create API key", Index: o.Name, Once: true, Decode: es.JSON(&key),
-		Request: Request{Method: "POST", Path: "/_security/api_key", Body: body}})
+		Request: es.Request{Method: "POST", Path: "/_security/api_key", Body: body}})
 	var e *es.Error
 	if errors.As(err, &e) && (e.Kind == es.Fatal || e.Kind == es.Retryable) && (e.Status == 400 || e.Status == 405 || e.Status == 500) && e.Type != "security_exception" {
 		return key, fmt.Errorf("this cluster makes no API keys; are security and xpack.security.authc.api_key switched on? %w", err)
@@ -71,10 +71,10 @@ func (in *Installer) InvalidateAPIKey(ctx context.Context, key APIKey) error {
 	return in.client.Do(context.WithoutCancel(ctx), es.Call{Op: "invalidate API key", Index: key.Name, Request: request})
 }
 
-func invalidation(id string) (Request, error) {
+func invalidation(id string) (es.Request, error) {
 	body, err := json.Marshal(map[string]any{"ids": []string{id}})
 	if err != nil {
-		return Request{}, fmt.Errorf("encode the removal of an API key: %w", err)
+		return es.Request{}, fmt.Errorf("encode the removal of an API key: %w", err)
 	}
-	return Request{Method: "DELETE", Path: "/_security/api_key", Body: body}, nil
+	return es.Request{Method: "DELETE", Path: "/_security/api_key", Body: body}, nil
 }

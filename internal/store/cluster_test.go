@@ -53,7 +53,7 @@ func (c cluster) with(t *testing.T, change func(*es.Config)) *es.Client {
 func (c cluster) do(t *testing.T, method, path, body string) json.RawMessage {
 	t.Helper()
 	var out json.RawMessage
-	err := c.admin.Do(t.Context(), es.Call{Op: method + " " + path, Request: Request{Method: method, Path: path, Body: []byte(body)},
+	err := c.admin.Do(t.Context(), es.Call{Op: method + " " + path, Request: es.Request{Method: method, Path: path, Body: []byte(body)},
 		Decode: func(b []byte) error {
 			out = append(out, b...)
 			return nil

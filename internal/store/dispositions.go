@@ -95,14 +95,14 @@ func (s *Store) record(ctx context.Context, d *Decision, f *hunt.Finding) error 
 	if err != nil {
 		return fmt.Errorf("record the decision: %w", err)
 	}
-	return s.client.Do(ctx, es.Call{Op: "refresh", Index: soconfig.DispositionStream, Request: Request{Method: "POST", Path: "/" + soconfig.DispositionStream + "/_refresh"}})
+	return s.client.Do(ctx, es.Call{Op: "refresh", Index: soconfig.DispositionStream, Request: es.Request{Method: "POST", Path: "/" + soconfig.DispositionStream + "/_refresh"}})
 }
 
 // mark puts the decision on the documents of one stream that do not bear it yet, and gives how many those were.
 func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, error) {
 	changed := 0
 	for range maxConflicts {
-		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
+		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: es.Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
 		if es.Is(err, es.NotFound) {
 			return changed, nil
 		}

@@ -34,7 +34,7 @@ type Step struct {
 	// Why says briefly what differs; empty for new objects.
 	Why string
 	// Request is the request to send; its Method is empty if there is none.
-	Request Request
+	Request es.Request
 }
 
 // String is "upgrade index template dwell-finding (version 1 -> 2)".
@@ -119,7 +119,7 @@ func pathOf(o soconfig.Object) string {
 
 // planTemplate compares a template with the cluster's.
 func (in *Installer) planTemplate(ctx context.Context, o soconfig.Object) (Step, error) {
-	step := Step{Kind: string(o.Kind), Name: o.Name, Change: Create, Request: Request{Method: "PUT", Path: pathOf(o), Body: o.Body}}
+	step := Step{Kind: string(o.Kind), Name: o.Name, Change: Create, Request: es.Request{Method: "PUT", Path: pathOf(o), Body: o.Body}}
 	body, err := in.template(ctx, o)
 	if err != nil || body == nil {
 		return step, err
@@ -137,10 +137,10 @@ func (in *Installer) planTemplate(ctx context.Context, o soconfig.Object) (Step,
 	case owner != soconfig.ManagedBy:
 		return step, fmt.Errorf("plan the installation: the cluster has a %s %s that is not dwell's (its _meta.managed_by is %q): rename or delete it first", o.Kind, o.Name, owner)
 	case version > o.Version:
-		step.Change, step.Request = Keep, Request{}
+		step.Change, step.Request = Keep, es.Request{}
 		step.Why = fmt.Sprintf("version %d is newer than this dwell's %d", version, o.Version)
 	case there.equal(ours):
-		step.Change, step.Request = Unchanged, Request{}
+		step.Change, step.Request = Unchanged, es.Request{}
 		step.Why = fmt.Sprintf("version %d", version)
 	case version < o.Version:
 		step.Change, step.Why = Upgrade, fmt.Sprintf("version %d -> %d", version, o.Version)
@@ -162,7 +162,7 @@ func (in *Installer) template(ctx context.Context, o soconfig.Object) (json.RawM
 		Indices    []named `json:"index_templates"`
 	}
 	err := in.client.Do(ctx, es.Call{Op: "look for " + string(o.Kind), Index: o.Name, Decode: es.JSON(&answer),
-		Request: Request{Method: "GET", Path: pathOf(o)}})
+		Request: es.Request{Method: "GET", Path: pathOf(o)}})
 	if es.Is(err, es.NotFound) {
 		return nil, nil
 	}

@@ -25,11 +25,11 @@ func (in *Installer) planLifecycle(ctx context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	step := Step{Kind: string(policy.Kind), Name: policy.Name, Change: Create, Request: Request{Method: "PUT", Path: pathOf(policy), Body: policy.Body}}
-	err = in.client.Do(ctx, es.Call{Op: "look for " + step.Kind, Index: step.Name, Request: Request{Method: "GET", Path: pathOf(policy)}})
+	step := Step{Kind: string(policy.Kind), Name: policy.Name, Change: Create, Request: es.Request{Method: "PUT", Path: pathOf(policy), Body: policy.Body}}
+	err = in.client.Do(ctx, es.Call{Op: "look for " + step.Kind, Index: step.Name, Request: es.Request{Method: "GET", Path: pathOf(policy)}})
 	switch {
 	case err == nil:
-		step.Change, step.Why, step.Request = Keep, "how long things are kept is the administrator's to change", Request{}
+		step.Change, step.Why, step.Request = Keep, "how long things are kept is the administrator's to change", es.Request{}
 	case lacks(err):
 		return in.planRetention(ctx, step)
 	case !es.Is(err, es.NotFound):
@@ -42,8 +42,8 @@ func (in *Installer) planLifecycle(ctx context.Context) ([]Step, error) {
 // planRetention is for clusters without lifecycle policies. Data stream lifecycles, if available, delete by age;
 // otherwise nothing is deleted, and the step says so.
 func (in *Installer) planRetention(ctx context.Context, policy Step) ([]Step, error) {
-	policy.Change, policy.Request = Skip, Request{}
-	err := in.client.Do(ctx, es.Call{Op: "look for data stream lifecycles", Request: Request{Method: "GET", Path: "/_data_stream/*/_lifecycle"}})
+	policy.Change, policy.Request = Skip, es.Request{}
+	err := in.client.Do(ctx, es.Call{Op: "look for data stream lifecycles", Request: es.Request{Method: "GET", Path: "/_data_stream/*/_lifecycle"}})
 	if lacks(err) {
 		policy.Why = "this cluster has no lifecycle management: nothing is rolled over or deleted by age, so delete old findings yourself"
 		return []Step{policy}, nil
@@ -77,14 +77,14 @@ func (in *Installer) planRoles(ctx context.Context) (steps []Step, err error) {
 }
 
 func (in *Installer) planRole(ctx context.Context, role soconfig.Object) (Step, error) {
-	step := Step{Kind: string(role.Kind), Name: role.Name, Change: Create, Request: Request{Method: "PUT", Path: pathOf(role), Body: role.Body}}
+	step := Step{Kind: string(role.Kind), Name: role.Name, Change: Create, Request: es.Request{Method: "PUT", Path: pathOf(role), Body: role.Body}}
 	var there map[string]map[string]any
-	err := in.client.Do(ctx, es.Call{Op: "look for role", Index: role.Name, Decode: es.JSON(&there), Request: Request{Method: "GET", Path: pathOf(role)}})
+	err := in.client.Do(ctx, es.Call{Op: "look for role", Index: role.Name, Decode: es.JSON(&there), Request: es.Request{Method: "GET", Path: pathOf(role)}})
 	switch {
 	case es.Is(err, es.NotFound):
 		return step, nil
 	case lacks(err):
-		step.Change, step.Why, step.Request = Skip, "security is switched off in this cluster", Request{}
+		step.Change, step.Why, step.Request = Skip, "security is switched off in this cluster", es.Request{}
 		return step, nil
 	case err != nil:
 		return step, err
@@ -99,9 +99,9 @@ func (in *Installer) planRole(ctx context.Context, role soconfig.Object) (Step, 
 	case meta["managed_by"] != soconfig.ManagedBy:
 		return step, fmt.Errorf("plan the installation: the cluster has a role %s that is not dwell's: rename or delete it first", role.Name)
 	case int(version) > role.Version:
-		step.Change, step.Why, step.Request = Keep, fmt.Sprintf("version %d is newer than this dwell's %d", int(version), role.Version), Request{}
+		step.Change, step.Why, step.Request = Keep, fmt.Sprintf("version %d is newer than this dwell's %d", int(version), role.Version), es.Request{}
 	case holds(there[role.Name], ours):
-		step.Change, step.Why, step.Request = Unchanged, fmt.Sprintf("version %d", role.Version), Request{}
+		step.Change, step.Why, step.Request = Unchanged, fmt.Sprintf("version %d", role.Version), es.Request{}
 	case int(version) < role.Version:
 		step.Change, step.Why = Upgrade, fmt.Sprintf("version %d -> %d", int(version), role.Version)
 	default:

@@ -31,7 +31,7 @@ func (in *Installer) Check(ctx context.Context) error {
 		Cluster  map[string]bool            `json:"cluster"`
 		Index    map[string]map[string]bool `json:"index"`
 	}
-	err = in.client.Do(ctx, es.Call{Op: "ask for privileges", Decode: es.JSON(&answer), Request: Request{Method: "POST", Path: "/_security/user/_has_privileges", Body: body}})
+	err = in.client.Do(ctx, es.Call{Op: "ask for privileges", Decode: es.JSON(&answer), Request: es.Request{Method: "POST", Path: "/_security/user/_has_privileges", Body: body}})
 	if lacks(err) || es.Is(err, es.NotFound) {
 		return nil
 	}

@@ -28,7 +28,7 @@ func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) 
 		if _, ok := there[stream]; !ok {
 			continue
 		}
-		step := Step{Kind: kindOf(stream), Name: stream, Change: Remove, Why: "with all that is in it", Request: Request{Method: "DELETE", Path: pathOfStream(stream)}}
+		step := Step{Kind: kindOf(stream), Name: stream, Change: Remove, Why: "with all that is in it", Request: es.Request{Method: "DELETE", Path: pathOfStream(stream)}}
 		if !data {
 			empty, err := in.empty(ctx, stream)
 			if err != nil {
@@ -36,7 +36,7 @@ func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) 
 			}
 			if step.Why = "it is empty"; !empty {
 				kept = true
-				step.Change, step.Why, step.Request = Keep, "it holds what dwell found; --data deletes it", Request{}
+				step.Change, step.Why, step.Request = Keep, "it holds what dwell found; --data deletes it", es.Request{}
 			}
 		}
 		steps = append(steps, step)
@@ -82,7 +82,7 @@ func (in *Installer) empty(ctx context.Context, stream string) (bool, error) {
 	var answer struct {
 		Count int64 `json:"count"`
 	}
-	err := in.client.Do(ctx, es.Call{Op: "count the documents of", Index: stream, Decode: es.JSON(&answer), Request: Request{Method: "GET", Path: "/" + stream + "/_count"}})
+	err := in.client.Do(ctx, es.Call{Op: "count the documents of", Index: stream, Decode: es.JSON(&answer), Request: es.Request{Method: "GET", Path: "/" + stream + "/_count"}})
 	return answer.Count == 0, err
 }
 
@@ -91,7 +91,7 @@ func (in *Installer) empty(ctx context.Context, stream string) (bool, error) {
 func (in *Installer) planRemoval(ctx context.Context, o soconfig.Object, kept bool) (Step, error) {
 	step := Step{Kind: string(o.Kind), Name: o.Name}
 	var body json.RawMessage
-	err := in.client.Do(ctx, es.Call{Op: "look for " + step.Kind, Index: o.Name, Decode: es.JSON(&body), Request: Request{Method: "GET", Path: pathOf(o)}})
+	err := in.client.Do(ctx, es.Call{Op: "look for " + step.Kind, Index: o.Name, Decode: es.JSON(&body), Request: es.Request{Method: "GET", Path: pathOf(o)}})
 	if es.Is(err, es.NotFound) || lacks(err) {
 		return step, nil
 	}
@@ -116,7 +116,7 @@ func (in *Installer) planRemoval(ctx context.Context, o soconfig.Object, kept bo
 		step.Change, step.Why = Keep, "the data streams that stay need it"
 		return step, nil
 	}
-	step.Change, step.Request = Remove, Request{Method: "DELETE", Path: pathOf(o)}
+	step.Change, step.Request = Remove, es.Request{Method: "DELETE", Path: pathOf(o)}
 	return step, nil
 }
 
@@ -130,7 +130,7 @@ func (in *Installer) planKeys(ctx context.Context) ([]Step, error) {
 			Metadata    map[string]any `json:"metadata"`
 		} `json:"api_keys"`
 	}
-	err := in.client.Do(ctx, es.Call{Op: "list API keys", Decode: es.JSON(&answer), Request: Request{Method: "GET", Path: "/_security/api_key?active_only=true"}})
+	err := in.client.Do(ctx, es.Call{Op: "list API keys", Decode: es.JSON(&answer), Request: es.Request{Method: "GET", Path: "/_security/api_key?active_only=true"}})
 	if lacks(err) {
 		return nil, nil
 	}

@@ -62,30 +62,29 @@ func TestTheKeyMayDoWhatDwellDoesAndNothingElse(t *testing.T) {
 
 		finding := c.documents(t, soconfig.FindingStream)[h.findings[0].Event.ID]
 		// The one later change (design.md 5.4): a partial update by backing index, which preserves other fields.
-		require.NoError(t, client.Do(t.Context(), es.Call{Op: "update", Request: Request{"POST", "/" + finding.Index + "/_update/" + finding.ID,
-			[]byte(`{"doc":{"dwell":{"disposition":"benign"}}}`)}}))
+		require.NoError(t, client.Do(t.Context(), es.Call{Op: "update", Request: es.Request{Method: "POST", Path: "/" + finding.Index + "/_update/" + finding.ID, Body: []byte(`{"doc":{"dwell":{"disposition":"benign"}}}`)}}))
 
 		decided, err := New(client, Options{Alerts: &AlertOptions{}}).Decide(t.Context(), Decision{FindingID: h.findings[1].Dwell.FindingID, Disposition: "benign", Who: "ana", At: begin})
 		require.NoError(t, err, "it records decisions and puts them on findings")
 		require.Equal(t, 1, decided)
 
 		for _, r := range []struct {
-			request   Request
+			request   es.Request
 			privilege string
 			index     string
 		}{
-			{Request{"DELETE", "/" + finding.Index + "/_doc/" + finding.ID, nil}, "delete", finding.Index},
-			{Request{"DELETE", "/" + finding.Index, nil}, "delete_index", finding.Index},
-			{Request{"PUT", "/" + soconfig.FindingStream + "/_mapping", []byte(`{"properties":{"x":{"type":"long"}}}`)}, "manage", soconfig.FindingStream},
-			{Request{"POST", "/" + soconfig.FindingStream + "/_rollover", nil}, "manage", soconfig.FindingStream},
-			{Request{"PUT", "/logs-zeek-so/_create/two", []byte(`{"@timestamp":"2026-11-22T00:00:00Z"}`)}, "create_doc", "logs-zeek-so"},
-			{Request{"GET", "/so-case/_search", nil}, "read", "so-case"},
-			{Request{"PUT", "/so-case/_doc/two", []byte(`{}`)}, "index", "so-case"},
-			{Request{"PUT", "/logs-other-so/_doc/two", []byte(`{}`)}, "auto_configure", "logs-other-so"},
-			{Request{"PUT", "/_index_template/dwell-finding", []byte(zeekTemplate)}, "manage_index_templates", ""},
-			{Request{"PUT", "/_component_template/dwell-finding", []byte(`{"template":{}}`)}, "manage_index_templates", ""},
-			{Request{"GET", "/_security/role/superuser", nil}, "manage_security", ""},
-			{Request{"PUT", "/_cluster/settings", []byte(`{"persistent":{"search.max_buckets":1000}}`)}, "manage", ""},
+			{es.Request{Method: "DELETE", Path: "/" + finding.Index + "/_doc/" + finding.ID}, "delete", finding.Index},
+			{es.Request{Method: "DELETE", Path: "/" + finding.Index}, "delete_index", finding.Index},
+			{es.Request{Method: "PUT", Path: "/" + soconfig.FindingStream + "/_mapping", Body: []byte(`{"properties":{"x":{"type":"long"}}}`)}, "manage", soconfig.FindingStream},
+			{es.Request{Method: "POST", Path: "/" + soconfig.FindingStream + "/_rollover"}, "manage", soconfig.FindingStream},
+			{es.Request{Method: "PUT", Path: "/logs-zeek-so/_create/two", Body: []byte(`{"@timestamp":"2026-11-22T00:00:00Z"}`)}, "create_doc", "logs-zeek-so"},
+			{es.Request{Method: "GET", Path: "/so-case/_search"}, "read", "so-case"},
+			{es.Request{Method: "PUT", Path: "/so-case/_doc/two", Body: []byte(`{}`)}, "index", "so-case"},
+			{es.Request{Method: "PUT", Path: "/logs-other-so/_doc/two", Body: []byte(`{}`)}, "auto_configure", "logs-other-so"},
+			{es.Request{Method: "PUT", Path: "/_index_template/dwell-finding", Body: []byte(zeekTemplate)}, "manage_index_templates", ""},
+			{es.Request{Method: "PUT", Path: "/_component_template/dwell-finding", Body: []byte(`{"template":{}}`)}, "manage_index_templates", ""},
+			{es.Request{Method: "GET", Path: "/_security/role/superuser"}, "manage_security", ""},
+			{es.Request{Method: "PUT", Path: "/_cluster/settings", Body: []byte(`{"persistent":{"search.max_buckets":1000}}`)}, "manage", ""},
 		} {
 			err := client.Do(t.Context(), es.Call{Op: "try", Request: r.request})
 			var e *es.Error

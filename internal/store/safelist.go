@@ -29,7 +29,7 @@ func (s *Store) Safelist(ctx context.Context, f Filter, decide func(*hunt.Findin
 
 func (s *Store) safelist(ctx context.Context, stream string, clauses []any, decide func(*hunt.Finding) (*hunt.SafelistRule, bool)) (changed int, err error) {
 	for range maxConflicts {
-		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
+		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: es.Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
 		if es.Is(err, es.NotFound) {
 			return changed, nil
 		}

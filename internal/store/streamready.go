@@ -68,7 +68,7 @@ func writeMappings(ctx context.Context, c *es.Client, streams []string) (map[str
 			Mappings mapping `json:"mappings"`
 		}
 		err := c.Do(ctx, es.Call{Op: "read the mapping of", Index: stream, Decode: es.JSON(&indices),
-			Request: Request{Method: "GET", Path: "/" + stream + "/_mapping"}})
+			Request: es.Request{Method: "GET", Path: "/" + stream + "/_mapping"}})
 		if es.Is(err, es.NotFound) {
 			continue
 		}
@@ -96,7 +96,7 @@ func byGeneration(a, b string) int {
 // exists reports whether a path exists; 404 is not an error.
 func exists(ctx context.Context, c *es.Client, path, op string) (bool, error) {
 	var found json.RawMessage
-	err := c.Do(ctx, es.Call{Op: op, Request: Request{Method: "GET", Path: path}, Decode: es.JSON(&found)})
+	err := c.Do(ctx, es.Call{Op: op, Request: es.Request{Method: "GET", Path: path}, Decode: es.JSON(&found)})
 	if es.Is(err, es.NotFound) {
 		return false, nil
 	}

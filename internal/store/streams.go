@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"dwell/internal/es"
 	"dwell/so-config"
 )
 
@@ -31,7 +32,7 @@ func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object)
 	for _, stream := range streams {
 		have, ok := there[stream]
 		if !ok {
-			steps = append(steps, Step{Kind: kindOf(stream), Name: stream, Change: Create, Request: Request{Method: "PUT", Path: pathOfStream(stream)}})
+			steps = append(steps, Step{Kind: kindOf(stream), Name: stream, Change: Create, Request: es.Request{Method: "PUT", Path: pathOfStream(stream)}})
 			continue
 		}
 		step := Step{Kind: kindOf(stream), Name: stream, Change: Unchanged}
@@ -48,10 +49,10 @@ func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object)
 			return nil, fmt.Errorf("plan the installation: %s of index %s has another type, and an index cannot be rolled over: reindex it under another name, delete it, run dwell install, and reindex it back", diff.types[0], stream)
 		case len(diff.types) > 0:
 			step.Change, step.Why = Upgrade, fmt.Sprintf("%s cannot be changed in place: a new index is begun", diff.types[0])
-			step.Request = Request{Method: "POST", Path: "/" + stream + "/_rollover"}
+			step.Request = es.Request{Method: "POST", Path: "/" + stream + "/_rollover"}
 		case diff.missing > 0 || have.Meta != ours.Meta:
 			step.Change, step.Why = Upgrade, fmt.Sprintf("%d fields are added or adjusted", diff.missing)
-			step.Request = Request{Method: "PUT", Path: "/" + stream + "/_mapping?write_index_only=true", Body: wanted[stream]}
+			step.Request = es.Request{Method: "PUT", Path: "/" + stream + "/_mapping?write_index_only=true", Body: wanted[stream]}
 		}
 		steps = append(steps, step)
 	}

@@ -188,7 +188,7 @@ func (s *Store) refresh(ctx context.Context, report *Report) {
 		if stream == soconfig.AlertStream && s.o.Alerts == nil {
 			continue
 		}
-		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
+		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: es.Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
 		if err != nil && !es.Is(err, es.NotFound) {
 			report.Notes = append(report.Notes, "what was written shows up when the index next refreshes, within 30 s: "+err.Error())
 			return

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"net/netip"
 	"os"
 	"slices"
@@ -67,24 +66,6 @@ func (c cluster) with(t *testing.T, change func(*es.Config)) *es.Client {
 	return cl
 }
 
-// raw is a request without esapi's verbose types.
-type raw struct {
-	method, path string
-	body         []byte
-}
-
-func (r raw) Do(ctx context.Context, t esapi.Transport) (*esapi.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, r.method, r.path, bytes.NewReader(r.body))
-	if err != nil {
-		return nil, err
-	}
-	res, err := t.Perform(req)
-	if err != nil {
-		return nil, err
-	}
-	return &esapi.Response{StatusCode: res.StatusCode, Header: res.Header, Body: res.Body}, nil
-}
-
 func (c cluster) do(t *testing.T, method, path string, body any) json.RawMessage {
 	t.Helper()
 	var b []byte
@@ -94,7 +75,7 @@ func (c cluster) do(t *testing.T, method, path string, body any) json.RawMessage
 		require.NoError(t, err)
 	}
 	var out json.RawMessage
-	require.NoError(t, c.Do(t.Context(), es.Call{Op: method, Index: path, Request: raw{method, path, b},
+	require.NoError(t, c.Do(t.Context(), es.Call{Op: method, Index: path, Request: es.Request{Method: method, Path: path, Body: b},
 		Decode: func(b []byte) error { out = slices.Clone(b); return nil }}))
 	return out
 }
@@ -118,7 +99,7 @@ func (c cluster) index(t *testing.T, shards int) string {
 	name := fmt.Sprintf("dwelltest-%08x", rand.Uint32())
 	c.do(t, "PUT", "/"+name, object{"settings": object{"number_of_shards": shards, "number_of_replicas": 0}, "mappings": mapping()})
 	t.Cleanup(func() {
-		_ = c.Do(context.Background(), es.Call{Op: "delete", Index: name, Request: raw{"DELETE", "/" + name + "?ignore_unavailable=true", nil}})
+		_ = c.Do(context.Background(), es.Call{Op: "delete", Index: name, Request: es.Request{Method: "DELETE", Path: "/" + name + "?ignore_unavailable=true"}})
 	})
 	return name
 }
@@ -131,7 +112,7 @@ func (c cluster) stream(t *testing.T) string {
 		"template": object{"settings": object{"number_of_shards": 2, "number_of_replicas": 0}, "mappings": mapping()}})
 	t.Cleanup(func() { // the next package on this server cannot wipe a template in use
 		for _, path := range []string{"/_data_stream/", "/_index_template/"} {
-			_ = c.Do(context.Background(), es.Call{Op: "delete", Index: name, Request: raw{"DELETE", path + name, nil}})
+			_ = c.Do(context.Background(), es.Call{Op: "delete", Index: name, Request: es.Request{Method: "DELETE", Path: path + name}})
 		}
 	})
 	return name

@@ -243,7 +243,7 @@ func TestIndexDeletedInMidHunt(t *testing.T) {
 				var once sync.Once
 				r, err := l.source(t, c.Client, opt).Read(t.Context(), l.req, func(b []hunt.Connection) error {
 					once.Do(func() {
-						_ = c.Do(context.Background(), es.Call{Op: "delete", Request: raw{"DELETE", "/" + l.index, nil}})
+						_ = c.Do(context.Background(), es.Call{Op: "delete", Request: es.Request{Method: "DELETE", Path: "/" + l.index}})
 					})
 					return got.emit(b)
 				})

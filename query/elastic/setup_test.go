@@ -45,8 +45,7 @@ func TestWrongCredentials(t *testing.T) {
 		})
 		key := func(t *testing.T, indices []any) *es.Client {
 			var res struct{ Encoded string }
-			require.NoError(t, c.Do(t.Context(), es.Call{Op: "make an API key", Decode: es.JSON(&res), Request: raw{"POST", "/_security/api_key",
-				dsl.Encode(object{"name": "dwelltest", "role_descriptors": object{"r": object{"cluster": []any{"monitor"}, "indices": indices}}})}}))
+			require.NoError(t, c.Do(t.Context(), es.Call{Op: "make an API key", Decode: es.JSON(&res), Request: es.Request{Method: "POST", Path: "/_security/api_key", Body: dsl.Encode(object{"name": "dwelltest", "role_descriptors": object{"r": object{"cluster": []any{"monitor"}, "indices": indices}}})}}))
 			return c.with(t, func(cfg *es.Config) { cfg.Username, cfg.Password, cfg.APIKey = "", "", res.Encoded })
 		}
 		t.Run("a key that may read only what it needs", func(t *testing.T) {
@@ -105,7 +104,7 @@ func TestNothingThere(t *testing.T) {
 		t.Run("an index with none of the fields", func(t *testing.T) {
 			name := c.index(t, 1) + "x"
 			c.do(t, "PUT", "/"+name, object{})
-			t.Cleanup(func() { _ = c.Do(t.Context(), es.Call{Request: raw{"DELETE", "/" + name, nil}}) })
+			t.Cleanup(func() { _ = c.Do(t.Context(), es.Call{Request: es.Request{Method: "DELETE", Path: "/" + name}}) })
 			_, err := read(t, name, l.req)
 			require.True(t, es.Is(err, es.NotFound), "%v", err)
 			c.do(t, "DELETE", "/"+name, nil)
