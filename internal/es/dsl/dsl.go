@@ -1,5 +1,4 @@
-// Package dsl builds searches in Elasticsearch's query language, sends them and reads their answers, page by page where one
-// page may not hold all.
+// Package dsl builds searches in Elasticsearch's query language and pages through their answers.
 package dsl
 
 import (
