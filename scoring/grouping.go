@@ -29,8 +29,8 @@ const (
 	QueriesKey
 )
 
-// StoryKey is a scored key of one source.
-type StoryKey struct {
+// ScoredKey is a scored key of one source.
+type ScoredKey struct {
 	Kind KeyKind
 	// Score of the key before modifiers, 0..1.
 	Score float64
@@ -42,30 +42,31 @@ type StoryKey struct {
 	Of []uint64
 }
 
-// Story is one finding: the key that leads, and the others that tell the same. Both are indices of keys.
-type Story struct {
+// KeyGroup is one finding: the key that leads, and the others that are part of it. Both are indices of keys.
+type KeyGroup struct {
 	Lead int
 	Also []int
 }
 
 const (
-	// storyMargin is how much better a wider key must score to lead over a narrower one.
-	storyMargin = 0.1
-	// storyExplains is the share of the wider key's connections that a narrower one must have to tell its story alone.
-	storyExplains = 0.7
-	// storyInside is the share of a key's connections that must belong to the wider one to be part of it.
-	storyInside = 0.9
-	// storyFaster is how many times as fast a fingerprint must beat as what is inside: a server that is used in turn with
+	// groupMargin is how much better a wider key must score to lead over a narrower one.
+	groupMargin = 0.1
+	// groupExplains is the share of the wider key's connections that a narrower one must have to stand alone.
+	groupExplains = 0.7
+	// groupInside is the share of a key's connections that must belong to the wider one to be part of it.
+	groupInside = 0.9
+	// groupFaster is how many times as fast a fingerprint must beat as what is inside: a server that is used in turn with
 	// others is met less often than all of them together.
-	storyFaster = 1.5
+	groupFaster = 1.5
 )
 
-// Stories sorts the scored keys of one source into stories: where one key's connections are part of another's, the
-// narrower leads if it has most of the wider one's connections and explains its score but for 0.1, and the wider is named in it. If none of the narrower does,
-// as when the destination moves from address to address, the wider one leads and they are named in it. Many programs share a TLS
-// fingerprint, a domain has many names, and many things are unshared, so such a key leads over keys that score as well only where it beats faster than each of them. Every key is in
-// exactly one story. Stories come strongest lead first.
-func Stories(keys []StoryKey) []Story {
+// GroupKeys sorts the scored keys of one source into groups, a finding each; every key is in exactly one. Where one key's
+// connections are part of another's, the narrower leads if it has most of the wider one's connections and explains its score
+// but for 0.1, and the wider is named in it. If none of the narrower does, as when the destination moves from address to
+// address, the wider one leads and they are named in it. Many programs share a TLS fingerprint, a domain has many names, and
+// many destinations are unshared: such a key leads over keys that score as well only where it beats faster than each of them.
+// Groups come strongest lead first.
+func GroupKeys(keys []ScoredKey) []KeyGroup {
 	total := make([]int, len(keys))
 	for i, k := range keys {
 		total[i] = len(k.Of)
@@ -96,26 +97,26 @@ func Stories(keys []StoryKey) []Story {
 			if strongest < 0 || keys[narrow].Score >= keys[strongest].Score {
 				strongest = narrow
 			}
-			if keys[narrow].Score >= keys[wide].Score-storyMargin && (fastest < 0 || keys[narrow].Period < keys[fastest].Period) {
+			if keys[narrow].Score >= keys[wide].Score-groupMargin && (fastest < 0 || keys[narrow].Period < keys[fastest].Period) {
 				fastest = narrow
 			}
-			if keys[narrow].Kind > keys[wide].Kind && keys[narrow].Score <= keys[wide].Score+storyMargin {
+			if keys[narrow].Kind > keys[wide].Kind && keys[narrow].Score <= keys[wide].Score+groupMargin {
 				continue // one size of what goes to an address or a name says less than the address or the name
 			}
-			if float64(total[narrow]) >= storyExplains*float64(total[wide]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
+			if float64(total[narrow]) >= groupExplains*float64(total[wide]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
 				best = narrow
 			}
 		}
 		switch {
 		case strongest < 0:
 			continue
-		case best >= 0 && keys[best].Score >= keys[wide].Score-storyMargin:
+		case best >= 0 && keys[best].Score >= keys[wide].Score-groupMargin:
 			into[wide] = best
 			continue
-		case best < 0 && keys[wide].Score < keys[strongest].Score-storyMargin:
+		case best < 0 && keys[wide].Score < keys[strongest].Score-groupMargin:
 			into[wide] = strongest // several beats, or a beat among other traffic: each stands for itself
 			continue
-		case (keys[wide].Kind == DomainKey || keys[wide].Kind >= FingerprintKey) && fastest >= 0 && storyFaster*keys[wide].Period > keys[fastest].Period:
+		case (keys[wide].Kind == DomainKey || keys[wide].Kind >= FingerprintKey) && fastest >= 0 && groupFaster*keys[wide].Period > keys[fastest].Period:
 			into[wide] = fastest // the rhythm is one of those inside
 			continue
 		}
@@ -126,7 +127,7 @@ func Stories(keys []StoryKey) []Story {
 		}
 	}
 	byLead := make(map[int]int, len(keys))
-	var out []Story
+	var out []KeyGroup
 	for i := range keys {
 		lead := i
 		for into[lead] != lead {
@@ -136,19 +137,19 @@ func Stories(keys []StoryKey) []Story {
 		if !ok {
 			n = len(out)
 			byLead[lead] = n
-			out = append(out, Story{Lead: lead})
+			out = append(out, KeyGroup{Lead: lead})
 		}
 		if i != lead {
 			out[n].Also = append(out[n].Also, i)
 		}
 	}
-	slices.SortStableFunc(out, func(a, b Story) int { return cmp.Compare(keys[b.Lead].Score, keys[a.Lead].Score) })
+	slices.SortStableFunc(out, func(a, b KeyGroup) int { return cmp.Compare(keys[b.Lead].Score, keys[a.Lead].Score) })
 	return out
 }
 
 // insides gives, for each key, those after it in order of which most connections are its own too, in that order. It looks
 // at each connection once for each pair of keys that hold it, and a connection is in a few keys.
-func insides(keys []StoryKey, order []int) [][]int {
+func insides(keys []ScoredKey, order []int) [][]int {
 	rank := make([]int, len(keys))
 	for at, i := range order {
 		rank[i] = at
@@ -172,7 +173,7 @@ func insides(keys []StoryKey, order []int) [][]int {
 			}
 		}
 		for wide, n := range common {
-			if float64(n) >= storyInside*float64(len(keys[narrow].Of)) {
+			if float64(n) >= groupInside*float64(len(keys[narrow].Of)) {
 				out[wide] = append(out[wide], narrow)
 			}
 		}

@@ -165,80 +165,80 @@ func TestStories(t *testing.T) {
 		return out
 	}
 	for name, c := range map[string]struct {
-		keys []scoring.StoryKey
-		want []scoring.Story
+		keys []scoring.ScoredKey
+		want []scoring.KeyGroup
 	}{
 		"nothing": {},
 		"address, name and roll-ups of the same connections: the name leads": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.FingerprintKey, Score: 0.9, Of: of(1, 100)},
 				{Kind: scoring.NetworkKey, Score: 0.9, Of: of(1, 100)},
 				{Kind: scoring.AddressKey, Score: 0.9, Of: of(1, 100)},
 				{Kind: scoring.NameKey, Score: 0.9, Of: of(1, 100)},
 			},
-			[]scoring.Story{{Lead: 3, Also: []int{0, 1, 2}}},
+			[]scoring.KeyGroup{{Lead: 3, Also: []int{0, 1, 2}}},
 		},
 		"an address that explains its network leads": {
-			[]scoring.StoryKey{{Kind: scoring.NetworkKey, Score: 0.92, Of: of(1, 100, 2, 5)}, {Kind: scoring.AddressKey, Score: 0.88, Of: of(1, 100)}},
-			[]scoring.Story{{Lead: 1, Also: []int{0}}},
+			[]scoring.ScoredKey{{Kind: scoring.NetworkKey, Score: 0.92, Of: of(1, 100, 2, 5)}, {Kind: scoring.AddressKey, Score: 0.88, Of: of(1, 100)}},
+			[]scoring.KeyGroup{{Lead: 1, Also: []int{0}}},
 		},
 		"addresses that rotate: the network leads": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.AddressKey, Score: 0.1, Of: of(1, 20)}, {Kind: scoring.AddressKey, Score: 0.3, Of: of(2, 20)},
 				{Kind: scoring.NetworkKey, Score: 0.9, Of: of(1, 20, 2, 20, 3, 20)},
 			},
-			[]scoring.Story{{Lead: 2, Also: []int{0, 1}}},
+			[]scoring.KeyGroup{{Lead: 2, Also: []int{0, 1}}},
 		},
 		"two implants in one network are two": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.NetworkKey, Score: 0.6, Of: of(1, 100, 2, 100)},
 				{Kind: scoring.AddressKey, Score: 0.9, Of: of(1, 100)}, {Kind: scoring.AddressKey, Score: 0.8, Of: of(2, 100)},
 			},
-			[]scoring.Story{{Lead: 1, Also: []int{0}}, {Lead: 2}},
+			[]scoring.KeyGroup{{Lead: 1, Also: []int{0}}, {Lead: 2}},
 		},
 		"a name on addresses that others share": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.AddressKey, Score: 0.2, Of: of(1, 500)}, {Kind: scoring.AddressKey, Score: 0.2, Of: of(2, 500)},
 				{Kind: scoring.NameKey, Score: 0.9, Of: of(1, 40, 2, 40)},
 			},
-			[]scoring.Story{{Lead: 2}, {Lead: 0}, {Lead: 1}},
+			[]scoring.KeyGroup{{Lead: 2}, {Lead: 0}, {Lead: 1}},
 		},
 		"two names on one address, each with connections of its own": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.AddressKey, Score: 0.5, Of: of(1, 300)},
 				{Kind: scoring.NameKey, Score: 0.9, Of: of(1, 100)},
 				{Kind: scoring.NameKey, Score: 0.9, Of: of(1, 300)[100:200]},
 			},
-			[]scoring.Story{{Lead: 1, Also: []int{0}}, {Lead: 2}},
+			[]scoring.KeyGroup{{Lead: 1, Also: []int{0}}, {Lead: 2}},
 		},
 		"one port after the other: the pair leads": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.AddressKey, Score: 0.2, Of: of(1, 30)}, {Kind: scoring.AddressKey, Score: 0.2, Of: of(2, 30)},
 				{Kind: scoring.PairKey, Score: 0.9, Of: of(1, 30, 2, 30, 3, 30)},
 			},
-			[]scoring.Story{{Lead: 2, Also: []int{0, 1}}},
+			[]scoring.KeyGroup{{Lead: 2, Also: []int{0, 1}}},
 		},
 		"one size of what goes to an address scores a little better: the address leads": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.AddressKey, Score: 0.85, Of: of(1, 24)}, {Kind: scoring.UnsharedKey, Score: 0.86, Of: of(1, 24)},
 				{Kind: scoring.UnsharedKey, Score: 0.9, Of: of(1, 24)[:18]},
 			},
-			[]scoring.Story{{Lead: 0, Also: []int{1, 2}}},
+			[]scoring.KeyGroup{{Lead: 0, Also: []int{1, 2}}},
 		},
 		"one size of busy traffic is a beacon, the rest is none: the size leads": {
-			[]scoring.StoryKey{
+			[]scoring.ScoredKey{
 				{Kind: scoring.AddressKey, Score: 0.1, Of: of(1, 24)},
 				{Kind: scoring.UnsharedKey, Score: 0.9, Of: of(1, 24)[:18]},
 			},
-			[]scoring.Story{{Lead: 1, Also: []int{0}}},
+			[]scoring.KeyGroup{{Lead: 1, Also: []int{0}}},
 		},
 		"nothing in common": {
-			[]scoring.StoryKey{{Score: 0.3, Of: of(1, 9)}, {Score: 0.4, Of: of(2, 9)}, {Score: 0.2}},
-			[]scoring.Story{{Lead: 1}, {Lead: 0}, {Lead: 2}},
+			[]scoring.ScoredKey{{Score: 0.3, Of: of(1, 9)}, {Score: 0.4, Of: of(2, 9)}, {Score: 0.2}},
+			[]scoring.KeyGroup{{Lead: 1}, {Lead: 0}, {Lead: 2}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Empty(t, cmp.Diff(c.want, scoring.Stories(c.keys)))
+			require.Empty(t, cmp.Diff(c.want, scoring.GroupKeys(c.keys)))
 		})
 	}
 }

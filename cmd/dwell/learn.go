@@ -78,7 +78,7 @@ func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Windo
 	st, err := a.openStore(settings)
 	if err == nil {
 		err = st.FindingSpans(ctx, w.Start, w.End, func(story string, first, last int64) {
-			seen[firstseen.Story(story)] = firstseen.Span{First: first, Last: last}
+			seen[firstseen.FindingKey(story)] = firstseen.Span{First: first, Last: last}
 		})
 	}
 	if err != nil {

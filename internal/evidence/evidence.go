@@ -17,8 +17,8 @@ import (
 	"dwell/scoring"
 )
 
-// BornOut is the minimum of [Subject.Shared] for a name to count by itself.
-const BornOut = 0.5
+// MinShared is the minimum of [Subject.Shared] for a name to count by itself.
+const MinShared = 0.5
 
 // Judge weighs one kind of evidence.
 type Judge interface {
@@ -60,9 +60,9 @@ type Subject struct {
 	// Names are the names in the candidate's connections (TLS server name, HTTP host, proxy request), most used first,
 	// at most MaxNames. A candidate by name has that one, others have those used with their addresses.
 	Names []Name
-	// Company is how many internal hosts, including this one, vouch for the destination: the minimum over the networks
+	// Vouching is how many internal hosts, including this one, vouch for the destination: the minimum over the networks
 	// (/24 or /48) of its addresses. Only hosts that exchange data with it vouch (package prevalence).
-	Company int64
+	Vouching int64
 	// Shared is the share (0..1) of a name's connections that go to networks for which at least three internal hosts
 	// vouch under that name, or to an internal proxy; 1 without a name. Because names can be forged, other hosts' use
 	// counts only at the same servers.

@@ -34,7 +34,7 @@ func TestFleetIsGuarded(t *testing.T) {
 	} {
 		var f hunt.Finding
 		s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.9}, &f, nil)
-		s.Company = c.company
+		s.Vouching = c.company
 		s.ExplainFleet("five hosts do the same")
 		s.SetApart(c.apart)
 		for _, term := range c.terms {
@@ -64,7 +64,7 @@ func TestClaimsAreWorthLittle(t *testing.T) {
 		"the vendor's network, on a list": {func(s *Subject) { s.Explain(scoring.Strong, "its network"); s.Modify(Intel, "listed") }, 1},
 		"a name that hosts have used for a month": {func(s *Subject) {
 			s.ExplainClaim(scoring.Weak, "a name")
-			s.Company = 3
+			s.Vouching = 3
 			s.ModifyBy(Known, 0, "known")
 		}, 0.3},
 		"nobody answered": {func(s *Subject) { s.AtMost(scoring.Medium, "nobody answered") }, 0.55 + 0.0495},

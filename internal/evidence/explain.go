@@ -78,13 +78,13 @@ func (s *Subject) ceiling() (scoring.Severity, string) {
 // established reports whether the destination has been known for thirty days and several vouching hosts contact it,
 // this one no differently.
 func (s *Subject) established() bool {
-	return s.Has(Known) && s.Company >= vouching && s.apart == "" && !s.Has(Intel) && !s.Has(New)
+	return s.Has(Known) && s.Vouching >= vouching && s.apart == "" && !s.Has(Intel) && !s.Has(New)
 }
 
 // unsuspicious reports whether several hosts do the same with nothing odd about it, when history is too short to know a
 // month. A destination that arrived after the store began never qualifies.
 func (s *Subject) unsuspicious() bool {
-	return !s.Arrived && !s.odd() && s.apart == "" && (s.Company >= vouching || s.Key.Name != "" && s.Shared >= BornOut)
+	return !s.Arrived && !s.odd() && s.apart == "" && (s.Vouching >= vouching || s.Key.Name != "" && s.Shared >= MinShared)
 }
 
 // odd reports whether evidence other than rarity and similar sizes raises the score: benign software has both of these.

@@ -36,15 +36,15 @@ func Top(counts map[string]int64) []Counted {
 
 // Trait is a value that clients show (JA3, JA4, user agent), with its spread over the whole window: how many internal
 // hosts show it, and to how many addresses, each up to TraitSpread. Zero means unknown: the spread is looked up only
-// for the candidate's [Telling] values, and for JA3 only if it shows no JA4.
+// for the candidate's [Distinctive] values, and for JA3 only if it shows no JA4.
 type Trait struct {
 	Counted
 	Hosts, Destinations int
 }
 
-// Telling is the first trait if at least half of all records show it, as a one-element part of the list. Values that
+// Distinctive is the first trait if at least half of all records show it, as a one-element part of the list. Values that
 // change with each record identify no program.
-func Telling(traits []Trait, all int64) []Trait {
+func Distinctive(traits []Trait, all int64) []Trait {
 	if len(traits) == 0 || 2*traits[0].Count < all {
 		return nil
 	}

@@ -245,10 +245,10 @@ func (f *facts) spreads() {
 			if len(x.TLS.JA4) > 0 {
 				return nil
 			}
-			return hunt.Telling(x.TLS.JA3, x.TLS.Records)
+			return hunt.Distinctive(x.TLS.JA3, x.TLS.Records)
 		}},
-		{fieldJA4, datasetTLS, func(x *hunt.Facts) []hunt.Trait { return hunt.Telling(x.TLS.JA4, x.TLS.Records) }},
-		{fieldAgent, datasetHTTP, func(x *hunt.Facts) []hunt.Trait { return hunt.Telling(x.HTTP.Agents, x.HTTP.Requests) }},
+		{fieldJA4, datasetTLS, func(x *hunt.Facts) []hunt.Trait { return hunt.Distinctive(x.TLS.JA4, x.TLS.Records) }},
+		{fieldAgent, datasetHTTP, func(x *hunt.Facts) []hunt.Trait { return hunt.Distinctive(x.HTTP.Agents, x.HTTP.Requests) }},
 	} {
 		at := map[string][]int{}
 		for i := range f.book.Facts {

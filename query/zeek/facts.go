@@ -314,7 +314,7 @@ func (g *gathering) telling(i int) (out [3]string) {
 		if kind == traitJA3 && len(f.traits[traitJA4]) > 0 {
 			continue
 		}
-		for _, t := range hunt.Telling(traitsOf(f.traits[kind]), all) {
+		for _, t := range hunt.Distinctive(traitsOf(f.traits[kind]), all) {
 			out[kind] = t.Value
 		}
 	}

@@ -73,7 +73,7 @@ func subject(name, dst string, port int, company int64, names ...evidence.Name) 
 	if s.Names = names; name != "" {
 		s.Names = []evidence.Name{{Name: name, Connections: 100}}
 	}
-	s.Company = company
+	s.Vouching = company
 	return s
 }
 

@@ -41,7 +41,7 @@ func TestWhatWasFedIsThere(t *testing.T) {
 	fed := feed(t, path, map[string]Span{"203.0.113.7": {before(9), before(8)}, "a.example": {before(3), before(2)}, "2001:db8::7": {before(4), before(4)},
 		"x.b.co.uk": {before(3), before(2)}, "bad name": {1, 2}, strings.Repeat("x", 256): {1, 2}})
 	require.Equal(t, Fed{Held: 6, New: 6, Reach: before(9)}, fed, "two domains beside what was seen")
-	feed(t, path, map[string]Span{"203.0.113.7": {before(12), before(11)}, "b.example": {before(1), before(1)}, Story("s1"): {before(5), before(1)}})
+	feed(t, path, map[string]Span{"203.0.113.7": {before(12), before(11)}, "b.example": {before(1), before(1)}, FindingKey("s1"): {before(5), before(1)}})
 	fed = feed(t, path, map[string]Span{"a.example": {before(1), before(0)}, "y.b.co.uk": {before(8), before(7)}})
 	require.Equal(t, Fed{Held: 10, New: 1, Reach: before(12)}, fed)
 	again, err := Open(path)
@@ -76,12 +76,12 @@ func TestClockAhead(t *testing.T) {
 func TestBounds(t *testing.T) {
 	s := spans{"203.0.113.7": {1, 9}}
 	for i := range int64(mostStories + 100) {
-		s[Story(strconv.FormatInt(i, 10))] = Span{100 + i, 1000 + i}
+		s[FindingKey(strconv.FormatInt(i, 10))] = Span{100 + i, 1000 + i}
 	}
 	require.Equal(t, int64(1), s.settle(end))
 	require.Len(t, s, 1+mostStories)
-	require.NotContains(t, s, Story("99"))
-	require.Contains(t, s, Story("100"))
+	require.NotContains(t, s, FindingKey("99"))
+	require.Contains(t, s, FindingKey("100"))
 }
 
 func TestDomain(t *testing.T) {
@@ -139,13 +139,13 @@ func TestNewAndKnown(t *testing.T) {
 		want                 float64
 	}{{6, 6, 40, 0.625}, {8, 8, 40, 0.5}, {31, 31, 40, 0.375}, {29, 29, 40, 0.5}, {2, 2, 5, 0.5}, {2, 2, 9, 0.625}, {2, 39, 40, 0.5}, {2, 7, 40, 0.625}, {29, 31, 40, 0.5}} {
 		store, err := parse(spans{"a.b.example": {before(tc.first), before(0)}, "*.b.example": {before(tc.domain), before(0)},
-			"old.example": {before(tc.reach), before(0)}, Story("s1"): {before(4), before(1)}}.render())
+			"old.example": {before(tc.reach), before(0)}, FindingKey("s1"): {before(4), before(1)}}.render())
 		require.NoError(t, err)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Dwell: hunt.Dwell{FindingID: "s1"}}
 		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
 		tunnel := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},
 			&hunt.Finding{Event: f.Event, Dwell: hunt.Dwell{FindingID: "s1", DNS: &hunt.DNSEvidence{}}}, nil)
-		sub.Company = 3 // time alone lowers nothing
+		sub.Vouching = 3 // time alone lowers nothing
 		notes, err := Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub, tunnel})
 		require.NoError(t, err)
 		require.Empty(t, notes)
@@ -175,7 +175,7 @@ func TestForgedNameIsNotKnown(t *testing.T) {
 		require.NoError(t, err)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Destination: hunt.Destination{IP: address}}
 		sub := evidence.NewSubject(hunt.PairKey{Name: "b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
-		sub.Shared, sub.Company = tc.shared, 3
+		sub.Shared, sub.Vouching = tc.shared, 3
 		_, err = Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub})
 		require.NoError(t, err)
 		sub.Settle()

@@ -50,7 +50,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 			}
 			return now
 		}
-		story := first(Story(s.Finding.Dwell.FindingID))
+		story := first(FindingKey(s.Finding.Dwell.FindingID))
 		seen := &hunt.FirstSeen{Finding: hunt.At(story), Days: days(story)}
 		s.Finding.Dwell.Evidence.FirstSeen = seen
 		destination := s.Key.Name
@@ -79,7 +79,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 		}
 		s.Arrived = days(reach) >= knownDays && max(age, domainAge) < knownDays
 		switch {
-		case age >= knownDays && s.Shared < evidence.BornOut && days(first(s.Finding.Destination.IP.String())) < knownDays:
+		case age >= knownDays && s.Shared < evidence.MinShared && days(first(s.Finding.Destination.IP.String())) < knownDays:
 			s.Last(fmt.Sprintf("this name was first seen %d days ago, but its server is newer; a name can be forged, so it does not lower the score", age))
 		case age >= knownDays:
 			s.Modify(evidence.Known, fmt.Sprintf("seen for %d days in this network", age))

@@ -65,10 +65,10 @@ func Domain(name string) string {
 	return "*." + domain
 }
 
-// Story is what a story is remembered as.
-func Story(id string) string { return "#" + id }
+// FindingKey is what a finding is remembered as, by its id.
+func FindingKey(id string) string { return "#" + id }
 
-// Plain says that a text out of network data reads as neither a [Domain] nor a [Story]: anybody can ask for the server name "#..." and
+// Plain says that a text out of network data reads as neither a [Domain] nor a [FindingKey]: anybody can ask for the server name "#..." and
 // make a story older than it is.
 func Plain(name string) bool { return !strings.ContainsAny(name, "*#") }
 
@@ -175,7 +175,7 @@ func cutLast(text string) (body, last string, ok bool) {
 	return text[:i+1], trimmed[i+1:], true
 }
 
-// Seen gives when an address or a name, a [Domain] or a [Story] was seen.
+// Seen gives when an address or a name, a [Domain] or a [FindingKey] was seen.
 func (s *Store) Seen(what string) (Span, bool) {
 	i, found := slices.BinarySearchFunc(s.lines, what, func(at uint32, what string) int {
 		own, _, _ := strings.Cut(s.text[at:], " ")

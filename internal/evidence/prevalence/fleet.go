@@ -82,7 +82,7 @@ func (r *rhythm) meets(other *rhythm) bool {
 // show the same fingerprint are none unless they show it to the same servers.
 func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
-	if !ok || overPorts(c) || c.Beacon.Period <= 0 || p.shared(c) < evidence.BornOut {
+	if !ok || overPorts(c) || c.Beacon.Period <= 0 || p.shared(c) < evidence.MinShared {
 		return
 	}
 	own := rhythmOf(c)
@@ -115,7 +115,7 @@ func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 // push is fleet for connections that are held for long, as push services are.
 func (p *Count) push(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
-	if n := len(p.held[at]); ok && n >= fleetHosts && p.shared(c) >= evidence.BornOut {
+	if n := len(p.held[at]); ok && n >= fleetHosts && p.shared(c) >= evidence.MinShared {
 		s.ExplainFleet(fmt.Sprintf("%s hosts hold long connections to it: looks like a push service, or an outbreak", hunt.Count(n)))
 	}
 }
@@ -123,7 +123,7 @@ func (p *Count) push(s *evidence.Subject, c *Candidate) {
 // present is fleet for what has no rhythm: hosts that keep talking to the same server.
 func (p *Count) present(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
-	if !ok || at.print.Kind != hunt.NoFingerprint || p.shared(c) < evidence.BornOut {
+	if !ok || at.print.Kind != hunt.NoFingerprint || p.shared(c) < evidence.MinShared {
 		return
 	}
 	if n := p.talking(p.reached[at], c.Src); n >= fleetHosts {

@@ -128,7 +128,7 @@ func (k *Candidate) servers() iter.Seq[netip.Addr] {
 // itself, or that other hosts do the same. An explanation of a rhythm does not explain a flood or a connection held for
 // hours.
 func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
-	s.Company, s.Shared = p.company(c), p.shared(c)
+	s.Vouching, s.Shared = p.company(c), p.shared(c)
 	p.spread(s, c)
 	if f := s.Finding; f.Network.Connections > 0 && s.Silent+s.Refused >= f.Network.Connections {
 		s.AtMost(scoring.Medium, "medium at most: no connection was answered, and anyone can send packets with this host's address")
@@ -178,7 +178,7 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 		fleeting = fmt.Sprintf(" (%s more had brief contact)", hunt.Count(n))
 	}
 	switch {
-	case h >= max(5, 0.5*all) && s.Shared < evidence.BornOut:
+	case h >= max(5, 0.5*all) && s.Shared < evidence.MinShared:
 		s.Last(fmt.Sprintf("%s of %s active hosts use this name, but at other servers; a name can be forged, so it does not lower the score", some, active))
 	case h >= max(5, 0.5*all):
 		s.Modify(evidence.Common, fmt.Sprintf("prevalence %s of %s active hosts%s", some, active, what))

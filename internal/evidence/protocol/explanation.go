@@ -35,8 +35,8 @@ func Explain(s *evidence.Subject, k *Spoken) {
 	case k.Inside:
 		s.Explain(scoring.Strong, what+" by an internal server")
 		return
-	case s.Company >= shared:
-		s.ExplainClaim(scoring.Weak, fmt.Sprintf("%s, and %s hosts use this server", what, hunt.Count(s.Company)))
+	case s.Vouching >= shared:
+		s.ExplainClaim(scoring.Weak, fmt.Sprintf("%s, and %s hosts use this server", what, hunt.Count(s.Vouching)))
 	case !tight: // room for data of any kind
 		return
 	}

@@ -43,7 +43,7 @@ func (m *Material) Seen(findings []hunt.Finding) (iter.Seq2[string, firstseen.Sp
 		for i := range findings {
 			f := &findings[i]
 			if f.Dwell.Score >= Floor && f.Dwell.FindingID != "" &&
-				!yield(firstseen.Story(f.Dwell.FindingID), firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}) {
+				!yield(firstseen.FindingKey(f.Dwell.FindingID), firstseen.Span{First: f.Event.Start.UnixMilli(), Last: f.Event.End.UnixMilli()}) {
 				return
 			}
 		}

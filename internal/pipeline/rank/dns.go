@@ -253,7 +253,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 		out.Modify(evidence.Rare, fmt.Sprintf("prevalence 1 of %s clients", hunt.Count(int64(s.dns.clients))))
 	}
 	s.serves(out, pairs.Port{Number: 53})
-	out.Company = s.vouch(q.Domain)
+	out.Vouching = s.vouch(q.Domain)
 	if a.clients >= 3 && out.Resolved && v.Beacon >= v.DNSTunnel {
 		out.ExplainFleet(fmt.Sprintf("%s of %s clients query names under it: looks like a shared service, or an outbreak", hunt.Count(int64(a.clients)), hunt.Count(int64(s.dns.clients))))
 	}

@@ -204,12 +204,12 @@ func (s *search) prune(tested int) {
 
 // stories turns a source's keys into subjects, one a story: the key that says most leads, the others are named in it.
 func (s *search) stories(src source, tested int) []*evidence.Subject {
-	keys := make([]scoring.StoryKey, 0, len(src.keys))
+	keys := make([]scoring.ScoredKey, 0, len(src.keys))
 	for _, k := range src.keys {
-		keys = append(keys, scoring.StoryKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.BeatsEvery(), Of: k.of.numbers()})
+		keys = append(keys, scoring.ScoredKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.BeatsEvery(), Of: k.of.numbers()})
 	}
 	var out []*evidence.Subject
-	for _, story := range scoring.Stories(keys) {
+	for _, story := range scoring.GroupKeys(keys) {
 		lead := src.keys[story.Lead]
 		sub := s.subject(lead, tested)
 		sub.Names = lead.names
