@@ -24,7 +24,6 @@ import (
 	"dwell/integration/load"
 	"dwell/integration/testnode"
 	"dwell/internal/es"
-	"dwell/internal/store"
 	"dwell/so-config"
 )
 
@@ -96,7 +95,7 @@ func (g *grid) forget(t *testing.T) {
 // ask sends one request and returns the answer.
 func (g *grid) ask(t *testing.T, method, path, body string) (answer []byte) {
 	t.Helper()
-	r := store.Request{Method: method, Path: path}
+	r := es.Request{Method: method, Path: path}
 	if body != "" {
 		r.Body = []byte(body)
 	}

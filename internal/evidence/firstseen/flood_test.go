@@ -66,7 +66,6 @@ func TestLearningCannotBeFlooded(t *testing.T) {
 		require.Equal(t, Span{1, 5000}, got["198.51.0.0"])
 		require.Equal(t, Span{10, 6000}, got["198.51.0.9"])
 		require.Len(t, reading.Notes, 1)
-		require.EqualValues(t, 899, reading.Notes[0].Count)
 		require.Contains(t, reading.Notes[0].What, "10.0.0.9 contacted 999 destinations that no other host did")
 	}
 	// In parts too: a host's earlier destinations count.

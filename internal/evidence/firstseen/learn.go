@@ -54,7 +54,7 @@ func (l *learner) learn(ctx context.Context, src hunt.Source, req hunt.Request) 
 	defer l.mu.Unlock()
 	err = l.pass(0)
 	for _, host := range slices.SortedFunc(maps.Keys(l.left), netip.Addr.Compare) {
-		reading.Notes = append(reading.Notes, hunt.Note{Count: int64(l.left[host]), What: fmt.Sprintf("%s contacted %s destinations that no other host did: first-seen times are kept for %s of them",
+		reading.Notes = append(reading.Notes, hunt.Note{What: fmt.Sprintf("%s contacted %s destinations that no other host did: first-seen times are kept for %s of them",
 			host, hunt.Count(l.given[host]+l.left[host]), hunt.Count(l.given[host]))})
 	}
 	return reading, err
