@@ -2,7 +2,9 @@ package pipeline
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,14 +20,14 @@ func TestHistoryIsAskedAboutWhatIsWanted(t *testing.T) {
 	var findings []hunt.Finding
 	for _, a := range []string{"10.1.1.1", "10.1.1.2", "10.1.1.3"} {
 		f := hunt.Finding{Candidate: hunt.PairKey{Src: netip.MustParseAddr(a)}}
-		f.Event.Severity, f.Event.Start, f.Event.End = lookedBack, hunt.Time{Time: start.Add(time.Hour)}, hunt.Time{Time: start.Add(2 * time.Hour)}
+		f.Event.Severity, f.Event.Start, f.Ended = lookedBack, hunt.Time{Time: start.Add(time.Hour)}, hunt.Time{Time: start.Add(2 * time.Hour)}
 		findings = append(findings, f)
 	}
 	findings[2].Event.Severity--
 	var asked []hunt.PairKey
-	in := &hunt.Session{Earliest: func(_ context.Context, keys []hunt.PairKey, _ time.Time) (map[hunt.PairKey]hunt.Earliest, error) {
-		asked = keys
-		return map[hunt.PairKey]hunt.Earliest{keys[0]: {First: start.Add(-48 * time.Hour)}}, nil
+	in := &hunt.Session{Earliest: func(_ context.Context, wanted map[hunt.PairKey]time.Time, _ time.Time) (map[hunt.PairKey]hunt.Earliest, error) {
+		asked = slices.Collect(maps.Keys(wanted))
+		return map[hunt.PairKey]hunt.Earliest{asked[0]: {First: start.Add(-48 * time.Hour)}}, nil
 	}}
 	require.Empty(t, dwellTimes(t.Context(), in, w, findings, func(f *hunt.Finding) bool { return f == &findings[1] }))
 	require.Equal(t, []hunt.PairKey{findings[1].Candidate}, asked)

@@ -324,7 +324,7 @@ func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, er
 		}
 	}
 	if n := len(p.Hosts); n > maxNamed {
-		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("names were looked up for the %s hosts with the most connections, of %s", hunt.Count(maxNamed), hunt.Count(n)), Count: int64(n - maxNamed)})
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("names were looked up for the %s hosts with the most connections, of %s", hunt.Count(maxNamed), hunt.Count(n))})
 	}
 	return remarks, nil
 }
