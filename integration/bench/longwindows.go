@@ -238,6 +238,21 @@ func kept(ctx context.Context, dir string, n, days int, windows []string, memory
 	}
 	row("history: read a day", time.Since(begun), int(read.Load()), fmt.Sprintf("%.1f M a second; %.1f M a second of processor time; %.1f bytes a connection", float64(read.Load())/time.Since(begun).Seconds()/1e6,
 		float64(read.Load())/processorTime().Sub(processor).Seconds()/1e6, float64(a.Store.Bytes(history.Connections))/float64(days*n)))
+	for _, of := range []struct {
+		what string
+		sel  history.Selection
+	}{
+		{"source", history.Selection{Source: netip.PrefixFrom(implant.src, 32)}},
+		{"destination", history.Selection{Destination: netip.PrefixFrom(implant.dst, 32)}},
+	} {
+		of.sel.From, of.sel.To = day, day.AddDate(0, 0, days)
+		begun, processor = time.Now(), processorTime()
+		read.Store(0)
+		if _, err := a.Store.Connections(ctx, of.sel, func(b []hunt.Connection) error { read.Add(int64(len(b))); return nil }); err != nil {
+			return err
+		}
+		row(fmt.Sprintf("history: look a %s up in %d days", of.what, days), time.Since(begun), days*n, fmt.Sprintf("%d connections; processor %.2f s", read.Load(), processorTime().Sub(processor).Seconds()))
+	}
 	for _, window := range windows {
 		o, took, err := apart(ctx, "history", inHistory+strings.Join([]string{dir, strconv.Itoa(days), strconv.Itoa(n), window, memory, strconv.Itoa(times)}, ":"), nil)
 		if err != nil {

@@ -28,8 +28,9 @@ func (r repeated) Open() *hunt.Session {
 		for k := 1; k < r.times && err == nil; k++ {
 			_, err = r.of.Store.Connections(ctx, r.all(), func(batch []hunt.Connection) error {
 				for i := range batch {
-					batch[i].Start -= r.back(k)
-					batch[i].Dst = elsewhere(batch[i].Src, batch[i].Dst, k)
+					var later int64
+					batch[i].Dst, later = elsewhere(batch[i].Src, batch[i].Dst, k)
+					batch[i].Start += later - r.back(k)
 				}
 				n.Add(int64(len(batch)))
 				return emit(batch)
@@ -43,8 +44,9 @@ func (r repeated) Open() *hunt.Session {
 		for k := 1; k < r.times && err == nil; k++ {
 			_, err = r.of.Store.Names(ctx, r.all(), func(batch []hunt.NameRecord) error {
 				for i := range batch {
-					batch[i].Start -= r.back(k)
-					batch[i].Dst = elsewhere(batch[i].Src, batch[i].Dst, k)
+					var later int64
+					batch[i].Dst, later = elsewhere(batch[i].Src, batch[i].Dst, k)
+					batch[i].Start += later - r.back(k)
 				}
 				return emit(batch)
 			})
@@ -73,13 +75,18 @@ func (r repeated) all() history.Selection {
 // back is how far back the k-th reading is shifted, in milliseconds.
 func (r repeated) back(k int) int64 { return int64(k*r.days) * 24 * time.Hour.Milliseconds() }
 
-// elsewhere is a pair's destination in the k-th reading.
-func elsewhere(src, dst netip.Addr, k int) netip.Addr {
-	s, d := src.As4(), dst.As4()
-	pair := (binary.BigEndian.Uint32(s[:])*31 + binary.BigEndian.Uint32(d[:])) * 0x9E3779B1
-	if dst == implant.dst || pair>>16%3 == 0 {
-		return dst
+// elsewhere is the destination of a pair in the k-th reading, and by how many milliseconds it is later then: what came back
+// at the same time would have a rhythm.
+func elsewhere(src, dst netip.Addr, k int) (netip.Addr, int64) {
+	if dst == implant.dst {
+		return dst, 0
 	}
-	other := pair + uint32(k)*0x85EBCA6B
-	return netip.AddrFrom4([4]byte{20 + byte(other>>24)%60, byte(other >> 16), byte(other >> 8), byte(other)})
+	s, d := src.As4(), dst.As4()
+	pair := scramble(binary.BigEndian.Uint32(s[:])*31 + binary.BigEndian.Uint32(d[:]))
+	other := scramble(pair + uint32(k))
+	later := int64(other) % (24 * time.Hour).Milliseconds()
+	if pair%3 == 0 {
+		return dst, later
+	}
+	return netip.AddrFrom4([4]byte{20 + byte(other>>24)%60, byte(other >> 16), byte(other >> 8), byte(other)}), later
 }

@@ -202,6 +202,47 @@ func sift[T any](ctx context.Context, dir string, s Segment, has func(*T) bool) 
 	return out, err
 }
 
+// destinations is sift by destination, over the bytes of the column's pages: made into rows, it would cost twenty times as much.
+func destinations(ctx context.Context, dir string, s Segment, of *interval) (out []rows, err error) {
+	r, p, err := openAt[destinationColumn](dir, s)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	leaf, ok := p.Schema().Lookup("destination_ip")
+	if !ok {
+		return nil, damaged(s, errors.New("no column destination_ip"))
+	}
+	at := int64(0)
+	for _, group := range p.RowGroups() {
+		pages := group.ColumnChunks()[leaf.ColumnIndex].Pages()
+		for ctx.Err() == nil {
+			page, failed := pages.ReadPage()
+			if errors.Is(failed, io.EOF) {
+				break
+			}
+			if failed != nil {
+				return nil, errors.Join(damaged(s, failed), pages.Close())
+			}
+			data := page.Data()
+			for values, _ := data.FixedLenByteArray(); len(values) >= len(address{}); values = values[len(address{}):] {
+				if of.has((*address)(values)) {
+					out = appendRows(out, rows{at, at + 1}, nearRows)
+				}
+				at++
+			}
+			parquet.Release(page)
+		}
+		if err := errors.Join(pages.Close(), ctx.Err()); err != nil {
+			return nil, err
+		}
+	}
+	if at != s.Rows {
+		return nil, damaged(s, io.ErrUnexpectedEOF)
+	}
+	return out, nil
+}
+
 var everywhere = interval{high: address{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}}
 
 type (
@@ -242,7 +283,7 @@ func each[T any, P row[T]](ctx context.Context, dir string, s Segment, sel *Sele
 	case sel.Name != "" && s.Kind == Names:
 		some, err = sift(ctx, dir, s, func(r *nameColumn) bool { return sel.named(r.Name) })
 	case sel.destination != nil && s.Kind != Queries:
-		some, err = sift(ctx, dir, s, func(r *destinationColumn) bool { return sel.destination.has(&r.Destination) })
+		some, err = destinations(ctx, dir, s, sel.destination)
 	default:
 		return scan(ctx, dir, s, nil, take)
 	}
