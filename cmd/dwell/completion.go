@@ -97,7 +97,7 @@ func completeArgs(a *app, root *cobra.Command) {
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
 	}
-	for path, offer := range map[string]cobra.CompletionFunc{"show": findings, "triage": findings, "safelist add": findings, "safelist remove": rules, "safelist test": rules, "host": hosts} {
+	for path, offer := range map[string]cobra.CompletionFunc{"show": findings, "triage": findings, "who": findings, "safelist add": findings, "safelist remove": rules, "safelist test": rules, "host": hosts} {
 		if c, _, err := root.Find(strings.Fields(path)); err == nil {
 			c.ValidArgsFunction = offer
 		}

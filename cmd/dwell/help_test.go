@@ -150,7 +150,7 @@ func TestWrongArguments(t *testing.T) {
 		"completion fihs":               "did you mean `dwell completion fish`?",
 		"config foo":                    "takes no argument",
 		"version 1":                     "takes no argument",
-		"who":                           "an argument is missing: dwell who DESTINATION",
+		"who":                           "an argument is missing: dwell who DESTINATION | FINDING-ID",
 		"diff a b c":                    "too many (3): dwell diff",
 		"diff soon":                     "is neither",
 		"triage":                        "a finding is required",

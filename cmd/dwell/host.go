@@ -22,7 +22,7 @@ import (
 func newHost(a *app) *cobra.Command {
 	f := &huntFlags{}
 	c := &cobra.Command{
-		Use:   "host ADDRESS",
+		Use:   "host ADDRESS | FINDING-ID",
 		Short: "Summarise an internal host: identity, external destinations, internal connections",
 		Long: `Show one internal address on one page: its names, MAC and users by DHCP, Kerberos, NTLM and DNS, its operating system and
 software, its alerts, its suspicious external destinations with their prevalence, and the internal hosts that it connected
@@ -50,13 +50,19 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	if err != nil {
 		return err
 	}
+	addr, err := netip.ParseAddr(text)
+	if err != nil && isIDPrefix(text) {
+		lead, err := a.leadOf(ctx, settings, f, text)
+		if err != nil {
+			return err
+		}
+		addr = lead.Dwell.InternalIP
+	} else if err != nil {
+		return hint(usage("%q is not an address", text), "`dwell findings --host %s` finds a host or user by name; `dwell findings` and `dwell hunt` list internal addresses", text)
+	}
 	options, err := f.options(ctx, a, settings)
 	if err != nil {
 		return err
-	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil {
-		return hint(usage("%q is not an address", text), "`dwell findings` and `dwell hunt` list internal addresses")
 	}
 	if addr = addr.Unmap().WithZone(""); !options.Request.Scope.IsInternal(addr) {
 		return hint(usage("%s is not internal", addr), "give your own networks with --internal; for an external address: `dwell who %s`", addr)

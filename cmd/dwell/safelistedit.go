@@ -34,7 +34,7 @@ func newSafelistAdd(a *app) *cobra.Command {
 		Short: "Add a rule, no wider than needed",
 		Long: `Add a rule to the safelist's file, at its end; everything else in the file stays as it is. The rule has the finding's source and
 destination, with port and transport where the finding has them. A pair reads as dwell.pair does: the destination is an
-address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel. With --destination or --asn the rule is for any source.
+address, a network, a name, a TLS fingerprint or the domain of a DNS tunnel. With --destination, --asn or the id of a campaign the rule is for any source.
 
 Where Elasticsearch is configured, stored findings that match are re-marked.`,
 		Example: `  dwell safelist add 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2 --reason "nightly backup, asked ops" --expires 180d
@@ -167,7 +167,7 @@ func orAny(source string) string {
 func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags, args []string) (safelist.Rule, error) {
 	switch {
 	case (len(args) == 0) == (f.destination == "" && f.asn == "") || f.destination != "" && f.asn != "":
-		return safelist.Rule{}, usage("what the rule matches is required, one of: a finding's id, a pair, --destination, --asn")
+		return safelist.Rule{}, usage("what the rule matches is required, one of: the id of a finding or campaign, a pair, --destination, --asn")
 	case f.asn != "":
 		n, err := asNumber("--asn", f.asn)
 		return safelist.Rule{ASN: n}, err
@@ -197,13 +197,32 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 	if err != nil {
 		return safelist.Rule{}, err
 	}
-	found, err := a.identify(ctx, st, args[0])
+	found, err := a.identifyAll(ctx, st, args[0])
 	if err != nil {
 		return safelist.Rule{}, err
 	}
-	rule := safelist.For(found)
-	if f.byID {
-		rule = safelist.Rule{Finding: found.Dwell.FindingID, Seen: rule.Seen}
+	rule := safelist.For(&found[0])
+	switch {
+	case len(found) > 1:
+		return ofCampaign(rule, found, f.byID)
+	case f.byID:
+		rule = safelist.Rule{Finding: found[0].Dwell.FindingID, Seen: rule.Seen}
+	}
+	return rule, nil
+}
+
+// ofCampaign widens the rule for a campaign's strongest finding to any source. Each member has to match it: one rule is for one destination.
+func ofCampaign(rule safelist.Rule, members []hunt.Finding, byID bool) (safelist.Rule, error) {
+	name := members[0].Dwell.Campaign.Name
+	if byID {
+		return rule, usage("--by-id goes with the id of a finding, and campaign %s has %s", name, hunt.Many(len(members), "finding"))
+	}
+	rule.Source = ""
+	for i := range members {
+		if !rule.About(&members[i]) {
+			return rule, hint(usage("the findings of campaign %s have different destinations: add a rule for each of them", name),
+				"`dwell findings --campaign %s --expand` lists them; --destination and --asn are for any source", members[0].Dwell.Campaign.ID[:7])
+		}
 	}
 	return rule, nil
 }
@@ -246,7 +265,7 @@ func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 		if err != nil {
 			return usage("--owner is required")
 		}
-		f.owner = u.Username
+		f.owner = cmp.Or(a.env("SUDO_USER"), u.Username)
 	}
 	// In one line, as lists and findings show them.
 	r.Name, r.Reason, r.Owner, r.Expires = oneLine(f.name), oneLine(f.reason), oneLine(f.owner), day

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,11 +22,11 @@ import (
 func newWho(a *app) *cobra.Command {
 	f := &huntFlags{}
 	c := &cobra.Command{
-		Use:   "who DESTINATION",
+		Use:   "who DESTINATION | FINDING-ID",
 		Short: "List the hosts that talked to a destination, suspicious or not",
 		Long: `List every internal host that talked to a destination in a window: first and last connection, how many, bytes and ports. A
 destination is an address, a network, a name (and the names below it), a TLS fingerprint or the domain of a DNS tunnel. It
-need not be in any finding. With --history the records come from what earlier hunts kept (docs/history.md).`,
+need not be in any finding; the id of a finding or campaign stands for its destination and window. With --history the records come from what earlier hunts kept (docs/history.md).`,
 		Example: `  dwell who 203.0.113.7                                the last 24 h in the cluster
   dwell who cdn.evil.example --since 7d --history      a week by name, read from history where it is kept
   dwell who 203.0.113.0/24 --zeek /nsm/zeek/logs/2026-11-22
@@ -47,7 +49,10 @@ func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	to, err := hunt.ParseSide(text)
+	to, err := a.sideOf(ctx, settings, f, text)
+	if missing := (hinted{}); errors.As(err, &missing) { // of an id that no finding has
+		return err
+	}
 	if err != nil || to.Name != "" && !to.DNS && !isName(to.Name) {
 		return usage("%q is not a destination: an address, a network (203.0.113.0/24), a name, a TLS fingerprint (ja4=...) or a domain of DNS (*.evil.example/dns)", text)
 	}
@@ -88,6 +93,34 @@ func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
 		return fmt.Errorf("print the hosts: %w", err)
 	}
 	return a.whoVerdict(page, &reading, w.Request.Scope.Narrowed())
+}
+
+// sideOf reads a destination, or takes that of the finding or campaign whose id is given, with its window where no other is asked for.
+func (a *app) sideOf(ctx context.Context, settings *config.Loaded, f *huntFlags, text string) (hunt.Side, error) {
+	if !isIDPrefix(text) {
+		return hunt.ParseSide(text)
+	}
+	lead, err := a.leadOf(ctx, settings, f, text)
+	if err != nil {
+		return hunt.Side{}, hint(err, "`dwell findings` lists ids; a destination is an address, a network, a name, ja4=... or *.evil.example/dns")
+	}
+	return hunt.SideOf(lead), nil
+}
+
+// leadOf is the stored finding of an id, or the strongest of a campaign's, and settles the window as that of its hunt where none is asked for.
+func (a *app) leadOf(ctx context.Context, settings *config.Loaded, f *huntFlags, id string) (*hunt.Finding, error) {
+	st, err := a.openStore(settings)
+	if err != nil {
+		return nil, err
+	}
+	members, err := a.identifyAll(ctx, st, id)
+	if err != nil {
+		return nil, err
+	}
+	if d := members[0].Dwell.Window; len(f.zeek) == 0 && f.from == "" && f.to == "" && f.day == "" && !f.wholeHunt.Changed("since") {
+		f.from, f.to = d.Start.Format(time.RFC3339), d.End.Format(time.RFC3339)
+	}
+	return &members[0], nil
 }
 
 // whoVerdict says how many there are. No host is an answer only where the window was read and holds connections.
