@@ -99,11 +99,23 @@ func TestClusterScripts(t *testing.T) {
 				_, err := load.Load(t.Context(), client, load.Options{Paths: []string{ts.MkAbs(args[0])}})
 				ts.Check(err)
 			},
-			// owned ADDRESS NUMBER ORGANISATION COUNTRY says who holds a destination, as Security Onion's pipelines do in each record.
+			// owned ADDRESS NUMBER ORGANISATION COUNTRY says in a record who holds a destination, as Security Onion's pipelines do in each.
 			"owned": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Check(client.Do(t.Context(), es.Call{Op: "say who holds an address", Request: esapi.UpdateByQueryRequest{Index: []string{"logs-zeek-so"}, Refresh: &refreshed,
-					Body: strings.NewReader(fmt.Sprintf(`{"query":{"term":{"destination.ip":%q}},"script":{"source":"ctx._source.destination_geo = params.by; ctx._source.destination.geo = params.at",
-						"params":{"by":{"asn":%s,"organization_name":%q},"at":{"country_iso_code":%q}}}}`, args[0], args[1], args[2], args[3]))}}))
+				var found struct {
+					Hits struct {
+						Hits []struct {
+							Index string `json:"_index"`
+							ID    string `json:"_id"`
+						} `json:"hits"`
+					} `json:"hits"`
+				}
+				ts.Check(client.Do(t.Context(), es.Call{Op: "find a record", Decode: es.JSON(&found), Request: esapi.SearchRequest{Index: []string{"logs-zeek-so"},
+					Body: strings.NewReader(fmt.Sprintf(`{"size":1,"query":{"bool":{"filter":[{"term":{"destination.ip":%q}},{"term":{"event.dataset":"zeek.conn"}}]}}}`, args[0]))}}))
+				if len(found.Hits.Hits) != 1 {
+					ts.Fatalf("no record of %s", args[0])
+				}
+				ts.Check(client.Do(t.Context(), es.Call{Op: "say who holds an address", Request: esapi.UpdateRequest{Index: found.Hits.Hits[0].Index, DocumentID: found.Hits.Hits[0].ID,
+					Refresh: "true", Body: strings.NewReader(fmt.Sprintf(`{"doc":{"destination_geo":{"asn":%s,"organization_name":%q},"destination":{"geo":{"country_iso_code":%q}}}}`, args[1], args[2], args[3]))}}))
 			},
 			// webhook makes a receiver at $WEBHOOK that writes what it gets into the file webhook.
 			"webhook": func(ts *testscript.TestScript, _ bool, _ []string) {
@@ -164,9 +176,6 @@ func TestClusterScripts(t *testing.T) {
 		},
 	})
 }
-
-// refreshed is for requests whose changes the next one is to see.
-var refreshed = true
 
 // otherAuthority is the certificate of an authority that signed nothing here.
 func otherAuthority(t *testing.T) []byte {
