@@ -14,8 +14,8 @@ import (
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 )
 
-// repeat tries until an attempt succeeds or going on is no use. It is the only place where a request is sent again: two
-// layers multiply (docs/decisions/0002).
+// repeat tries until an attempt succeeds or retrying is pointless. It is the only place that retries: two layers would
+// multiply (docs/decisions/0002).
 func (c *Client) repeat(ctx context.Context, call *Call, try func() (*Error, http.Header)) error {
 	began := time.Now()
 	slow := 0
@@ -31,13 +31,13 @@ func (c *Client) repeat(ctx context.Context, call *Call, try func() (*Error, htt
 			return e
 		}
 		enough := n >= c.retries
-		if e.Kind == Timeout { // Each was a long wait already.
+		if e.Kind == Timeout { // each was a long wait already
 			slow++
 			enough = enough || slow > 1
 		}
 		since := c.spell.bad(began)
 		pause := backoff(c.backoffMin, c.backoffMax, n, header)
-		// A spell that has used up all patience gives each further request one attempt: its retries were made by others.
+		// When a spell has used up its patience, each further request gets one attempt: others have retried for it.
 		if since.Before(began) && c.patience > 0 && time.Since(since)+pause >= c.patience {
 			return e
 		}
@@ -55,11 +55,11 @@ func (c *Client) repeat(ctx context.Context, call *Call, try func() (*Error, htt
 	}
 }
 
-// tellAfter is how long a cluster may be away before that is told.
+// tellAfter is how long a cluster may be unreachable before that is logged.
 const tellAfter = 5 * time.Second
 
-// curable says whether sending a request again may end otherwise, and whether that is worth all patience: what may be a
-// mistake in the settings (somebody else answers, an unknown host) is worth it only once the cluster has answered.
+// curable reports whether a retry may succeed (again), and whether it is worth all patience (long). What may be a wrong
+// setting (another server answers, an unknown host) is worth it only if the cluster has answered before.
 func (c *Client) curable(e *Error, call *Call) (long, again bool) {
 	var dns *net.DNSError
 	switch e.Kind {
@@ -78,15 +78,15 @@ func (c *Client) curable(e *Error, call *Call) (long, again bool) {
 	return false, false
 }
 
-// good notes that the cluster answers.
+// good records that the cluster answers.
 func (c *Client) good(retries int) {
 	if c.spell.good() && retries > 0 {
 		c.log.Warn("Elasticsearch answers again")
 	}
 }
 
-// spell is the time since when no request of a client got a good answer. All its requests share their patience, so that a
-// cluster that stays away is waited for once and not once a request.
+// spell is the time since a client's requests last got a good answer. All requests share its patience, so that an
+// unreachable cluster is waited for once and not once per request.
 type spell struct {
 	mu       sync.Mutex
 	answered bool
@@ -94,7 +94,7 @@ type spell struct {
 	told     bool
 }
 
-// good ends a spell; it says whether it was told of.
+// good ends a spell and reports whether it was logged.
 func (s *spell) good() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,8 +103,7 @@ func (s *spell) good() bool {
 	return told
 }
 
-// bad gives the start of the time that a request, begun at a time, may be waited for: its own, or the spell's where that
-// is older.
+// bad returns the start of a request's patience: its own start or the spell's, whichever is earlier.
 func (s *spell) bad(began time.Time) time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -117,7 +116,7 @@ func (s *spell) bad(began time.Time) time.Time {
 	return began
 }
 
-// tell says whether the spell has to be told of, once.
+// tell reports whether the spell must be logged now, once.
 func (s *spell) tell() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,14 +125,14 @@ func (s *spell) tell() bool {
 	return !told
 }
 
-// known says whether the cluster has answered before.
+// known reports whether the cluster has answered before.
 func (s *spell) known() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.answered
 }
 
-// Sleep waits, unless ctx ends first: its error is given then.
+// Sleep waits, or returns ctx's error if ctx ends first.
 func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -145,14 +144,14 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// rotation goes round the addresses, whatever became of the last request: one that was away is asked again in its turn.
+// rotation uses the addresses in turn, whatever the last result: one that was down is tried again in its turn.
 type rotation struct {
 	mu  sync.Mutex
 	all []*elastictransport.Connection
 	at  int
 }
 
-// Next gives the address whose turn it is.
+// Next returns the address whose turn it is.
 func (r *rotation) Next() (*elastictransport.Connection, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,10 +160,10 @@ func (r *rotation) Next() (*elastictransport.Connection, error) {
 	return c, nil
 }
 
-// OnSuccess, OnFailure and URLs are elastictransport.ConnectionPool's.
+// OnSuccess, OnFailure and URLs implement elastictransport.ConnectionPool.
 func (r *rotation) OnSuccess(*elastictransport.Connection) error { return nil }
 
-// OnFailure forgets nothing and learns nothing.
+// OnFailure does nothing.
 func (r *rotation) OnFailure(*elastictransport.Connection) error { return nil }
 
 // URLs are all addresses.
@@ -175,8 +174,8 @@ func (r *rotation) URLs() (urls []*url.URL) {
 	return urls
 }
 
-// backoff is full jitter: anything between nothing and a limit that doubles, so that many clients spread out. A
-// Retry-After is obeyed up to max, since servers ask for an hour at times.
+// backoff is full jitter: between zero and a doubling limit, so that many clients spread out. It obeys Retry-After up
+// to hi, because servers sometimes ask for an hour.
 func backoff(lo, hi time.Duration, n int, header http.Header) time.Duration {
 	if d, ok := retryAfter(header.Get("Retry-After")); ok {
 		return min(d, hi)

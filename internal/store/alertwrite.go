@@ -16,8 +16,9 @@ import (
 	"dwell/so-config"
 )
 
-// alert writes the alerts that a hunt's findings deserve, and closes those that they take the place of. It comes after the findings and before the
-// hunt's own document, so that a hunt that counts as written has raised its alerts. replaces says that another revision of the hunt is stored.
+// alert writes the alerts for a hunt's findings and closes those they replace. It runs after the findings and before
+// the hunt's document, so that a hunt that counts as written has raised its alerts. replaces means that another
+// revision of the hunt is stored.
 func (s *Store) alert(ctx context.Context, findings []hunt.Finding, doc *hunt.Document, replaces bool) (result bulk.Result, raised []Alert, err error) {
 	o := *s.o.Alerts
 	o.MinSeverity, o.Again = cmp.Or(o.MinSeverity, DefaultAlertSeverity), cmp.Or(o.Again, DefaultAlertAgain)
@@ -53,7 +54,7 @@ func (s *Store) alert(ctx context.Context, findings []hunt.Finding, doc *hunt.Do
 	return result, raised, s.supersede(ctx, all, raised, doc, replaces)
 }
 
-// raise makes the alerts of those subjects that deserve one, as many as there may be, and one for the rest of each host and of all.
+// raise makes the alerts within the limits, and one for the rest of each host and of all.
 func (s *Store) raise(ctx context.Context, all []*subject, last map[*subject]hunt.Finding, o *AlertOptions) (out []Alert, err error) {
 	reasons := make(map[*subject]Why, len(all))
 	deserve := all[:0:0]
@@ -93,7 +94,7 @@ func (s *Store) raise(ctx context.Context, all []*subject, last map[*subject]hun
 		}
 		over[host] = append(over[host], x.members...)
 	}
-	// Of hosts beyond count as of many: the alerts that speak for others have a bound, too.
+	// Hosts beyond the limit count as one, because summary alerts are limited too.
 	for i, host := range hosts {
 		if host != "" && i >= cmp.Or(o.PerHunt, DefaultAlertsPerHunt) {
 			over[""] = append(over[""], over[host]...)
@@ -107,7 +108,7 @@ func (s *Store) raise(ctx context.Context, all []*subject, last map[*subject]hun
 	return out, nil
 }
 
-// raised is how many alerts each internal host of findings by themselves raised within the day before they were hunted.
+// raised is how many alerts for single findings each internal host had in the day before.
 func (s *Store) raised(ctx context.Context, subjects []*subject) (map[string]int, error) {
 	out := map[string]int{}
 	if len(subjects) == 0 {
@@ -140,8 +141,8 @@ func (s *Store) raised(ctx context.Context, subjects []*subject) (map[string]int
 	return out, nil
 }
 
-// lastAlerts gives the newest alert of each subject that has one; of a campaign, those of its members count, which were there before it was a
-// campaign. A finding's own alert counts, so a hunt that is written again raises nothing again.
+// lastAlerts returns the newest alert of each subject that has one. For a campaign, alerts of its members from before
+// count too. A finding's own alert counts, so a hunt that is written again raises nothing twice.
 func (s *Store) lastAlerts(ctx context.Context, all []*subject) (map[*subject]hunt.Finding, error) {
 	of := map[string]*subject{} // by any id that an alert of it may have
 	for _, x := range all {
@@ -175,7 +176,7 @@ func (s *Store) lastAlerts(ctx context.Context, all []*subject) (map[*subject]hu
 	return out, nil
 }
 
-// newer says that an alert is a better last one than another: of the subject itself before those of members, then the later.
+// newer reports whether an alert is preferred as the last one: the subject's own before its members', then the later.
 func newer(f, than *hunt.Finding, id string) bool {
 	own := func(f *hunt.Finding) bool { return f.Dwell.Alert != nil && f.Dwell.Alert.Subject == id }
 	if own(f) != own(than) {
@@ -184,8 +185,9 @@ func newer(f, than *hunt.Finding, id string) bool {
 	return cmp.Or(f.Dwell.Window.End.Compare(than.Dwell.Window.End.Time), f.Event.Ingested.Compare(than.Event.Ingested.Time), strings.Compare(f.Event.ID, than.Event.ID)) > 0
 }
 
-// supersede closes alerts that are none any more: earlier ones of what an alert was raised for now, those of findings that are part of a campaign with
-// an alert now, and, where another revision of the hunt is replaced, its alerts of what is not found any more. What somebody escalated is left alone.
+// supersede closes outdated alerts: earlier ones of subjects that have a new alert, those of findings in a campaign
+// with an alert, and, if another revision of the hunt is replaced, those of what is no longer found. Escalated ones
+// stay.
 func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, doc *hunt.Document, replaces bool) error {
 	now := map[string]bool{}
 	var ids, members []string
@@ -222,7 +224,7 @@ func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, d
 	if len(which) == 0 {
 		return nil
 	}
-	closed := map[string]bool{} // a search may find again what was closed a moment ago
+	closed := map[string]bool{} // a search may still find what was just closed
 	for i, clause := range which {
 		replaced := replaces && i == len(which)-1
 		if err := s.close(ctx, append(clause, open...), closed, func(h hit, subject string) bool { return !now[h.ID] && (!replaced || !still[subject]) }); err != nil {
@@ -232,11 +234,11 @@ func (s *Store) supersede(ctx context.Context, all []*subject, raised []Alert, d
 	return nil
 }
 
-// close marks alerts as superseded and acknowledged, so that Security Onion's Alerts leaves them out: those that the clauses find and is says so of,
-// but for those that are closed. These it adds to.
+// close marks alerts as superseded and acknowledged, so that Security Onion's Alerts omits them: those that match the
+// clauses and is, except those in closed, to which it adds them.
 func (s *Store) close(ctx context.Context, clauses []any, closed map[string]bool, is func(h hit, subject string) bool) error {
 	for range maxConflicts {
-		s.refresh(ctx, &Report{}) // where that is not allowed, an alert of a moment ago stays open until the next hunt
+		s.refresh(ctx, &Report{}) // without permission an alert just written stays open until the next hunt
 		var hits []hit
 		q := dsl.Search{Op: "look for earlier alerts", Index: []string{soconfig.AlertStream}, Query: dsl.All(clauses...), Sort: []any{dsl.Ascending("event.id")},
 			Source: []string{"dwell.alert.subject", "dwell.finding_id"}, More: versioned()}

@@ -21,28 +21,27 @@ import (
 	"dwell/so-config"
 )
 
-// Decision is what somebody decides about a finding.
+// Decision is an analyst's decision about a finding.
 type Decision struct {
 	// FindingID is the finding, Disposition one of open, benign, escalated.
 	FindingID, Disposition string
 	// Who decided, and why.
 	Who, Note string
-	// Assignee is who is to look after it, empty for nobody.
+	// Assignee is who handles it, or empty.
 	Assignee string
-	// At is when.
+	// At is the time of the decision.
 	At time.Time
 }
 
-// ErrNoFinding means that nothing was ever stored of a finding.
+// ErrNoFinding means that no document of a finding was ever stored.
 var ErrNoFinding = errors.New("no such finding was ever written")
 
-// maxConflicts is how often documents that changed meanwhile are read and updated again.
+// maxConflicts is how often documents changed meanwhile are read and updated again.
 const maxConflicts = 5
 
-// Decide records a decision about a finding and puts it on every document and alert of that finding, of which it gives the
-// number. The record comes first: it is what holds, and later hunts take it from there. The documents get a partial update
-// of dwell.disposition only, each under its sequence number, so that what Security Onion writes there at the same time
-// survives. Deciding again is safe.
+// Decide records a decision about a finding and sets it on every document and alert of it, whose number it returns. The
+// record comes first, because later hunts read it. The documents get a partial update of dwell.disposition only, each
+// with its sequence number, so that Security Onion's concurrent changes survive. Deciding again is safe.
 func (s *Store) Decide(ctx context.Context, d Decision) (int, error) {
 	if !slices.Contains([]string{hunt.Open, hunt.Benign, hunt.Escalated}, d.Disposition) {
 		return 0, fmt.Errorf("disposition %q is not one of open, benign, escalated", d.Disposition)
@@ -98,7 +97,7 @@ func (s *Store) record(ctx context.Context, d *Decision, f *hunt.Finding) error 
 	return s.client.Do(ctx, es.Call{Op: "refresh", Index: soconfig.DispositionStream, Request: es.Request{Method: "POST", Path: "/" + soconfig.DispositionStream + "/_refresh"}})
 }
 
-// mark puts the decision on the documents of one stream that do not bear it yet, and gives how many those were.
+// mark sets the decision on the documents of one stream that lack it, and returns their number.
 func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, error) {
 	changed := 0
 	for range maxConflicts {
@@ -125,7 +124,7 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 		}
 		assignee := any(d.Assignee)
 		if d.Assignee == "" {
-			assignee = nil // takes the field away
+			assignee = nil // removes the field
 		}
 		for some := range slices.Chunk(hits, bulk.DefaultMaxDocs) {
 			doc := map[string]any{"dwell": map[string]any{"disposition": d.Disposition, "assignee": assignee}}
@@ -139,8 +138,8 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 	return changed, fmt.Errorf("mark the documents of finding %s in %s: they kept changing meanwhile", d.FindingID, stream)
 }
 
-// update sends a partial update of each document and gives how many were carried out; documents that changed meanwhile are left for the
-// next round.
+// update sends a partial update per document and returns how many succeeded; documents changed meanwhile are left for
+// the next round.
 func (s *Store) update(ctx context.Context, hits []hit, docs []any) (int, error) {
 	var body bytes.Buffer
 	for i, h := range hits {
@@ -192,7 +191,7 @@ func newestDecision() []any {
 	return []any{dsl.Descending("@timestamp"), dsl.Descending("dwell.disposition")}
 }
 
-// Dispositions gives the newest decision of each finding that has one.
+// Dispositions returns the newest decision of each of the findings that has one.
 func (s *Store) Dispositions(ctx context.Context, stories []string) (map[string]hunt.Disposition, error) {
 	out := map[string]hunt.Disposition{}
 	for some := range slices.Chunk(stories, findingsPerPage) {
@@ -207,7 +206,7 @@ func (s *Store) Dispositions(ctx context.Context, stories []string) (map[string]
 	return out, nil
 }
 
-// AllDispositions gives the newest decision of each finding that has one, newest first.
+// AllDispositions returns the newest decision of each finding that has one, newest first.
 func (s *Store) AllDispositions(ctx context.Context) ([]hunt.Disposition, error) {
 	var out []hunt.Disposition
 	err := latest(ctx, s, soconfig.DispositionStream, dsl.All(), newestDecision(), func(_ hit, d *hunt.Disposition) error {
@@ -223,7 +222,7 @@ func (s *Store) AllDispositions(ctx context.Context) ([]hunt.Disposition, error)
 	return out, nil
 }
 
-// decided gives the findings with the decisions that hold for their stories; the given ones are not touched.
+// decided returns copies of the findings with their current dispositions.
 func (s *Store) decided(ctx context.Context, findings []hunt.Finding) ([]hunt.Finding, error) {
 	var stories []string
 	for i := range findings {

@@ -8,22 +8,22 @@ import (
 	"dwell/so-config"
 )
 
-// before is what an earlier try of a hunt left behind.
+// before is what an earlier attempt of a hunt stored.
 type before struct {
-	// findings are the ids of this revision's findings, in whichever backing index they lie.
+	// findings are the ids of this revision's findings, in any backing index.
 	findings map[string]bool
-	// newest is the hunt's newest document, nil for none, with its id; documents is how many there are.
+	// newest is the hunt's newest document with its id, or nil; documents is their number.
 	newest    *hunt.Document
 	newestID  string
 	documents int
 }
 
-// before asks for what is there of a hunt. Ids are unique only within one backing index, so creating a document alone
-// would not notice one that lies in an older index.
+// before reads what is stored of a hunt. Ids are unique only within one backing index, so creating a document does not
+// detect one in an older index.
 func (s *Store) before(ctx context.Context, doc *hunt.Document) (before, error) {
 	b := before{findings: map[string]bool{}}
-	// What was written a moment ago must be seen; where that is not allowed, an id in the newest backing index still
-	// keeps a document from being written twice.
+	// Make what was just written visible. Without permission, the id still prevents a duplicate in the newest backing
+	// index.
 	s.refresh(ctx, &Report{})
 	err := each(ctx, s, dsl.Search{
 		Op: "look for what was written of hunt " + doc.Dwell.HuntID, Index: []string{soconfig.FindingStream},

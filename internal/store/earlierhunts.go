@@ -11,7 +11,7 @@ import (
 	"dwell/so-config"
 )
 
-// Past gives what is stored of the hunts with these ids ([hunt.Definition.ID]); those without a document are left out.
+// Past returns what is stored of the hunts with these ids ([hunt.Definition.ID]); those without a document are absent.
 func (s *Store) Past(ctx context.Context, ids []string) (map[string]hunt.Past, error) {
 	out := map[string]hunt.Past{}
 	for some := range slices.Chunk(ids, maxHunts) {
@@ -31,8 +31,8 @@ func (s *Store) Past(ctx context.Context, ids []string) (map[string]hunt.Past, e
 	return out, nil
 }
 
-// Clock gives the cluster's time beside this host's. Credentials that may not ask a node are told by a search of our own
-// stream, in which "now" is the cluster's.
+// Clock returns the cluster's time with this host's. Without the privilege to query a node it searches dwell's own
+// stream, where "now" is the cluster's.
 func (s *Store) Clock(ctx context.Context) (es.Clock, error) {
 	c, err := s.client.Clock(ctx)
 	if !es.Is(err, es.Permission) {

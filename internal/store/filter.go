@@ -12,12 +12,12 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Order is what findings are sorted by. Ties go by score and then by id, so that the same question has the same answer.
+// Order is the sort order of findings. Ties are broken by score, then by id, so that results are stable.
 type Order string
 
 // The orders.
 const (
-	// ByScore is strongest first, and what the zero value means.
+	// ByScore is strongest first, the default.
 	ByScore Order = "score"
 	// ByTime is newest first.
 	ByTime Order = "time"
@@ -28,42 +28,42 @@ const (
 	ByBytes       Order = "bytes"
 )
 
-// Filter says which findings are wanted. The zero value wants the latest document of every finding.
+// Filter selects findings. The zero value selects the latest document of every finding.
 type Filter struct {
 	// MinSeverity is 1 low to 4 critical, 0 for all; MinScore is 0..1.
 	MinSeverity int
 	MinScore    float64
-	// Source and Destination are networks that the address must lie in; a single address is a network of full length.
-	// The zero value means any.
+	// Source and Destination are networks that contain the address; a single address is a network of full length. The
+	// zero value means any.
 	Source, Destination netip.Prefix
-	// Internal is the host that a finding is about, whichever side it is on; the zero value means any.
+	// Internal is the finding's internal host, on either side; the zero value means any.
 	Internal netip.Addr
-	// Domain is a destination's name, or a name above it: "evil.example" finds "cdn.evil.example" too.
+	// Domain is a destination's name, or a parent domain: "evil.example" also finds "cdn.evil.example".
 	Domain string
-	// Since and Until bound the start of a finding's last connection, [Since, Until); zero means no bound.
+	// Since and Until limit the start of a finding's last connection, [Since, Until); zero means no limit.
 	Since, Until time.Time
-	// HuntID, FindingID and EventID pick one hunt's findings, one finding over all hunts, or one document (with Every: a document that is
-	// not its finding's latest is found only then).
-	// FindingID may be the beginning of one.
+	// HuntID, FindingID and EventID select one hunt's findings, one finding over all hunts (FindingID may be a prefix),
+	// or one document. With Every, a document that is not its finding's latest is found too.
 	HuntID, FindingID, EventID string
-	// Campaign is the id of a campaign, or the beginning of one.
+	// Campaign is the id of a campaign, or a prefix of it.
 	Campaign string
-	// Indicators are those of which one must have fired; nil means any. Disposition is open, benign or escalated; empty means any.
+	// Indicators are those of which one must have fired; nil means any. Disposition is open, benign or escalated; empty
+	// means any.
 	Indicators  []string
 	Disposition string
-	// Every gives the documents of every hunt instead of each finding's latest.
+	// Every returns the documents of every hunt instead of each finding's latest.
 	Every bool
-	// HideSafelisted leaves out what a safelist rule matched.
+	// HideSafelisted omits safelisted findings.
 	HideSafelisted bool
-	// Where, if set, is asked last of each finding that would be listed, and may change it; what it refuses is left out.
+	// Where, if set, is called last for each finding, and may change it; false omits it.
 	Where func(*hunt.Finding) bool
-	// Sort is ByScore when empty.
+	// Sort is ByScore if empty.
 	Sort Order
-	// Limit is how many are wanted, 0 for all.
+	// Limit is the maximum number of findings, 0 for all.
 	Limit int
 }
 
-// Validate gives all that is wrong with the filter.
+// Validate returns all problems of the filter.
 func (f *Filter) Validate() error {
 	var errs []error
 	if f.MinSeverity < 0 || f.MinSeverity > 4 {
@@ -89,9 +89,9 @@ func (f *Filter) Validate() error {
 	return errors.Join(errs...)
 }
 
-// of is the part of the filter that holds for a finding over all hunts or for a time, and so may be asked before its latest
-// document is known. What may change from hunt to hunt (severity, score, indicators, safelist) must be asked after it:
-// otherwise a finding that was high last week and is low today would be listed as high.
+// of is the part of the filter that is constant for a finding, and so can be applied before its latest document is
+// known. What may change between hunts (severity, score, indicators, safelist) must be applied after that: otherwise a
+// finding that was high last week and is low today would be listed as high.
 func (f *Filter) of() []any {
 	var out []any
 	if f.Internal.IsValid() {

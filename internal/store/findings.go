@@ -11,23 +11,23 @@ import (
 	"dwell/so-config"
 )
 
-// List is what was asked for, and what one must know to read it.
+// List is a list of findings, with what is needed to read it.
 type List struct {
 	Findings []hunt.Finding
-	// Total is how many there are; where it is more than len(Findings), the rest was cut by Filter.Limit.
+	// Total is the number of matches; the rest of the list was cut by Filter.Limit.
 	Total int
-	// Hunts is how many hunts were there to look at. Unfinished counts findings in the list whose hunt has no document
-	// of its own: it was killed while writing, or its document is gone.
+	// Hunts is the number of hunts considered. Unfinished counts findings whose hunt has no document: it was killed
+	// while writing, or its document was deleted.
 	Hunts, Unfinished int
 }
 
-// findingsPerPage is how many findings one page of the aggregation holds, each with its latest finding in full (about
-// 2 kB): about 2 MB a page.
+// findingsPerPage is the number of findings per page of the aggregation, each with its latest document (about 2 kB):
+// about 2 MB a page.
 const findingsPerPage = 1000
 
-// Findings gives what was written. Of a hunt that was written more than once only the newest revision counts, and unless
-// Filter.Every is set, of each story only the finding of the latest window (of windows that end together, the one
-// written last). All that match are read, page by page; Limit cuts the sorted list and Total says how long it was.
+// Findings returns stored findings. Of a hunt written more than once only the newest revision counts and, unless
+// Filter.Every is set, of each finding only the document of the latest window (of windows with the same end, the one
+// written last). All matches are read page by page; Limit cuts the sorted list, and Total is its full length.
 func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 	var list List
 	if err := f.Validate(); err != nil {
@@ -74,12 +74,12 @@ func (s *Store) Findings(ctx context.Context, f Filter) (List, error) {
 	return list, nil
 }
 
-// newestFinding orders findings and alerts: the one whose window ends last first, and of those the one written last.
+// newestFinding orders findings and alerts by the latest window end, then by the latest time of writing.
 func newestFinding() []any {
 	return []any{dsl.Descending("dwell.window.end"), dsl.Descending("event.ingested"), dsl.Descending("event.id")}
 }
 
-// passes applies the late part of the filter to one document, by the same fields as [Filter.late].
+// passes applies the late part of the filter to one document, with the same fields as [Filter.late].
 func (f *Filter) passes(d *hunt.Finding) bool {
 	return d.Event.Severity >= f.MinSeverity && d.Dwell.Score >= f.MinScore &&
 		(len(f.Indicators) == 0 || slices.ContainsFunc(f.Indicators, func(i string) bool { return slices.Contains(d.Dwell.Indicators, i) })) &&
@@ -87,7 +87,7 @@ func (f *Filter) passes(d *hunt.Finding) bool {
 		(!f.HideSafelisted || !d.Dwell.Safelisted)
 }
 
-// compare puts findings into the filter's order.
+// compare orders findings by the filter's order.
 func (f *Filter) compare(a, b hunt.Finding) int {
 	first := 0
 	switch f.Sort {

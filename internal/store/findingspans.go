@@ -8,8 +8,8 @@ import (
 	soconfig "dwell/so-config"
 )
 
-// FindingSpans gives the id of each finding that hunts of a span (by the end of their windows) stored, with when its traffic was first and
-// last seen according to them, Unix milliseconds.
+// FindingSpans passes each finding of hunts whose windows end in a span to take, with the times at which its traffic
+// was first and last seen, in Unix milliseconds.
 func (s *Store) FindingSpans(ctx context.Context, from, to time.Time, take func(id string, first, last int64)) error {
 	type moment struct {
 		Value float64 `json:"value"`

@@ -5,8 +5,9 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// pivot fills in what leads from an alert to packets and other records. Security Onion looks for packets by the alert's own
-// addresses and ports, so these are those of the connection that log.id.uid names: to the proxy, not to what it was asked for.
+// pivot sets the fields that lead from an alert to packets and other records. Security Onion finds packets by the
+// alert's addresses and ports, so these are those of the connection in log.id.uid: to the proxy, not to the requested
+// server.
 func (a *Alert) pivot() {
 	d := &a.Dwell
 	a.Related.Add(a.Source.IP, a.Destination.IP)
@@ -14,7 +15,7 @@ func (a *Alert) pivot() {
 		a.Destination.IP, a.Destination.Port = s.IP, s.Port
 		a.Related.Add(s.IP)
 	}
-	// Of ICMP the hash needs type and code, which a finding does not have.
+	// For ICMP the hash needs type and code, which a finding lacks.
 	if proto := hunt.ParseTransport(a.Network.Transport); a.Network.CommunityID == "" && (proto == hunt.TCP || proto == hunt.UDP) && a.Log != nil && hunt.SideOf(&a.Finding).Addr.IsValid() {
 		a.Network.CommunityID = securityonion.CommunityID(proto.Number(a.Source.IP), a.Source.IP, a.Destination.IP, uint16(a.Source.Port), uint16(a.Destination.Port))
 	}

@@ -9,7 +9,7 @@ import (
 	"dwell/so-config"
 )
 
-// Hunts gives the newest n hunt documents, newest first; 0 means all.
+// Hunts returns the newest n hunt documents, newest first; 0 means all.
 func (s *Store) Hunts(ctx context.Context, n int) ([]hunt.Document, error) {
 	var out []hunt.Document
 	q := dsl.Search{Op: "list hunts", Index: []string{soconfig.HuntStream}, Source: true, Size: min(n, pageSize),
@@ -21,11 +21,11 @@ func (s *Store) Hunts(ctx context.Context, n int) ([]hunt.Document, error) {
 	return out, err
 }
 
-// maxHunts bounds what one list may look at: a terms query takes 65,536 values (docs/facts/security-onion.md, 7), which is
-// seven years of hourly hunts.
+// maxHunts limits the hunts of one list: a terms query takes 65,536 values (docs/facts/security-onion.md, 7), seven
+// years of hourly hunts.
 const maxHunts = 65_000
 
-// revisions gives the newest revision of every hunt whose window can hold a finding that the filter wants.
+// revisions returns the newest revision of every hunt whose window can have a matching finding.
 func (s *Store) revisions(ctx context.Context, f *Filter) (map[string]string, error) {
 	type bucket struct {
 		Key struct {
@@ -61,8 +61,8 @@ func (s *Store) revisions(ctx context.Context, f *Filter) (map[string]string, er
 	return out, nil
 }
 
-// current is the clause that keeps the newest revision of each known hunt, and everything of hunts that have no document:
-// a hunt killed while writing, or one whose document was deleted before its findings, still has something to say.
+// current is the clause that keeps the newest revision of each known hunt, and all findings of hunts without a
+// document: such a hunt was killed while writing, or its document was deleted before its findings.
 func current(revisions map[string]string) []any {
 	if len(revisions) == 0 {
 		return nil

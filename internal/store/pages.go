@@ -9,7 +9,7 @@ import (
 	"dwell/internal/es/dsl"
 )
 
-// pageSize is how many hits are asked for at once; the limit is index.max_result_window, 10,000.
+// pageSize is the number of hits per request; the limit is index.max_result_window, 10,000.
 const pageSize = 2000
 
 // hit is one search hit.
@@ -18,10 +18,11 @@ type hit struct {
 	Source json.RawMessage `json:"_source"`
 }
 
-// versioned asks for each document's sequence number.
+// versioned requests each document's sequence number.
 func versioned() dsl.Object { return dsl.Object{"seq_no_primary_term": true} }
 
-// each gives every document of a search, read into a D where it asks for the source, until take says false or errs.
+// each passes every document of a search to take, decoded into a D if the source is requested, until take returns false
+// or an error.
 func each[D any](ctx context.Context, s *Store, q dsl.Search, take func(hit, *D) (more bool, err error)) error {
 	q.Size = cmp.Or(q.Size, pageSize)
 	return dsl.EachPage(ctx, s.client, q, func(hits []hit) (bool, error) {
@@ -38,7 +39,7 @@ func each[D any](ctx context.Context, s *Store, q dsl.Search, take func(hit, *D)
 	})
 }
 
-// read is a hit's document.
+// read decodes a hit's document.
 func read[D any](h *hit) (*D, error) {
 	d := new(D)
 	if h.Source == nil {
@@ -50,13 +51,13 @@ func read[D any](h *hit) (*D, error) {
 	return d, nil
 }
 
-// eachFinding gives what a bucket B holds, with the given aggregations, of each finding id in a stream.
+// eachFinding passes a bucket B with the given aggregations for each finding id in a stream.
 func eachFinding[B any](ctx context.Context, s *Store, op, stream string, query any, below dsl.Object, take func(B) error) error {
 	return dsl.EachBucket(ctx, s.client, dsl.Search{Op: op, Index: []string{stream}, Query: query}, findingsPerPage,
 		[]any{dsl.Source("finding", "dwell.finding_id")}, below, take)
 }
 
-// latest gives the first document of each finding id in a stream, in the given order.
+// latest passes the first document of each finding id in a stream, in the given order.
 func latest[D any](ctx context.Context, s *Store, stream string, query any, order []any, take func(hit, *D) error) error {
 	type bucket struct {
 		Latest struct {

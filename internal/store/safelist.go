@@ -11,10 +11,9 @@ import (
 	"dwell/so-config"
 )
 
-// Safelist goes through the stored findings and alerts that the filter picks and gives those a mark for which decide
-// wants another rule (nil: none) than they bear. Only dwell.safelisted and dwell.safelist change, each document under its sequence
-// number, so that what others write there at the same time survives. It gives how many documents were changed; doing it
-// again is safe.
+// Safelist updates the stored findings and alerts that the filter selects and for which decide returns another rule
+// (nil: none) than they have. Only dwell.safelisted and dwell.safelist change, each document with its sequence number,
+// so that concurrent changes survive. It returns the number of documents changed; repeating it is safe.
 func (s *Store) Safelist(ctx context.Context, f Filter, decide func(*hunt.Finding) (*hunt.SafelistRule, bool)) (int, error) {
 	changed := 0
 	for _, stream := range []string{soconfig.FindingStream, soconfig.AlertStream} {
@@ -45,7 +44,7 @@ func (s *Store) safelist(ctx context.Context, stream string, clauses []any, deci
 			if wanted && !same(rule, f.Dwell.Safelist) {
 				h.Source = nil
 				hits = append(hits, h)
-				docs = append(docs, map[string]any{"dwell": map[string]any{"safelisted": rule.Marks(), "safelist": rule}}) // null takes the rule away
+				docs = append(docs, map[string]any{"dwell": map[string]any{"safelisted": rule.Marks(), "safelist": rule}}) // null removes the rule
 			}
 			return true, nil
 		})
@@ -64,5 +63,5 @@ func (s *Store) safelist(ctx context.Context, stream string, clauses []any, deci
 	return changed, fmt.Errorf("the documents kept changing meanwhile; do it again")
 }
 
-// same says whether a finding bears a rule already, word for word.
+// same reports whether two rules are identical.
 func same(a, b *hunt.SafelistRule) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -14,41 +14,40 @@ import (
 	"dwell/so-config"
 )
 
-// Report is what became of one hunt's documents.
+// Report is what happened to one hunt's documents.
 type Report struct {
-	// Findings counts what was sent now. Findings that an earlier try of the same hunt and revision left are in
+	// Findings counts what was sent now. Findings from an earlier attempt of the same hunt and revision are in
 	// Findings.Existing, whether they were found before sending or by their id.
 	Findings bulk.Result
-	// Alerts counts the alerts that were raised (Options.Alerts).
+	// Alerts counts the alerts raised (Options.Alerts).
 	Alerts bulk.Result
-	// HuntID and HuntDocument name the hunt and its own document, which may have been there already.
+	// HuntID and HuntDocument identify the hunt and its document, which may have existed already.
 	HuntID, HuntDocument string
-	// Replaces is the revision that this one supersedes, empty for none.
+	// Replaces is the revision that this one supersedes, or empty.
 	Replaces string
-	// Held is why WriteOrHold kept the hunt on this host, nil where it is stored; Replayed is how many earlier hunts it
-	// stored before this one.
+	// Held is why WriteOrHold kept the hunt on this host, nil if it is stored. Replayed is how many earlier hunts it
+	// stored first.
 	Held     error
 	Replayed int
-	// Undelivered is why alerts, which are stored, could not be handed on (Options.Notify).
+	// Undelivered is why stored alerts could not be sent (Options.Notify).
 	Undelivered []error
-	// Notes are remarks for people; nothing in them is a loss.
+	// Notes are remarks for users, without loss of data.
 	Notes []string
 }
 
-// Write stores the findings that have a severity, and then the hunt's own document, which commits them. The findings of
-// one call belong to the hunt of doc.
+// Write stores the findings that have a severity, then the hunt's document, which commits them. The findings of one
+// call belong to doc's hunt. A finding that was decided before has that disposition instead of "open".
 //
-// A finding of a story that somebody has decided about bears that decision instead of "open".
-//
-// It refuses with *NotInstalledError where the templates are missing. On any other error the Report still tells what was
-// written, the hunt's document is not written, and calling Write again with the same hunt is safe and goes on where this
-// call ended. Findings that the cluster refuses for good (Report.Findings.Dead) do not stop the hunt: its document is
-// written, marked incomplete, and says how many are missing and why.
+// Without the templates it fails with *NotInstalledError. On any other error the Report says what was written, the
+// hunt's document is not written, and calling Write again for the same hunt is safe and continues. Findings that the
+// cluster rejects permanently (Report.Findings.Dead) do not stop the hunt: its document is marked incomplete, and says
+// how many are missing and why.
 func (s *Store) Write(ctx context.Context, findings []hunt.Finding, doc hunt.Document) (Report, error) {
 	return s.write(ctx, findings, doc, false)
 }
 
-// write is Write; late says that the hunt was held, so that a later try of it may be stored already, which it must not replace.
+// write is Write; late means that the hunt waited for upload, so it must not replace a later attempt that is already
+// stored.
 func (s *Store) write(ctx context.Context, findings []hunt.Finding, doc hunt.Document, late bool) (Report, error) {
 	begun := s.o.Now()
 	report := Report{HuntID: doc.Dwell.HuntID}
@@ -103,7 +102,7 @@ func (s *Store) write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 	return report, nil
 }
 
-// admit makes the hunt's document say what the index refused.
+// admit records in the hunt's document what the index rejected.
 func admit(doc *hunt.Document, what string, dead []bulk.Dead) {
 	if len(dead) == 0 {
 		return
@@ -112,7 +111,7 @@ func admit(doc *hunt.Document, what string, dead []bulk.Dead) {
 	doc.Dwell.Hunt.Gaps = append(doc.Dwell.Hunt.Gaps, fmt.Sprintf("%d %s were refused by the index, the first because: %s", len(dead), what, dead[0].Err.Reason))
 }
 
-// items encodes the findings that are to be sent: those with a severity that are not there yet.
+// items encodes the findings to send: those with a severity that are not stored yet.
 func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[string]bool) ([]bulk.Item, error) {
 	items := make([]bulk.Item, 0, len(findings))
 	for i := range findings {
@@ -139,8 +138,8 @@ func (r *Report) items(findings []hunt.Finding, doc *hunt.Document, there map[st
 	return items, nil
 }
 
-// commit writes the hunt's own document, unless the newest one of this hunt is of the same revision. A later try that had no
-// better luck than the one before is a document all the same: by those the tries are counted.
+// commit writes the hunt's document, unless its newest one has the same revision. A later attempt without a better
+// result is stored too, because the documents count the attempts.
 func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, before before) error {
 	d := &doc.Dwell
 	report.HuntDocument = documentID(d.HuntID, d.Revision, before.documents)
@@ -157,7 +156,7 @@ func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, b
 			d.Hunt.Replaces = newest.Dwell.Hunt.Replaces
 		}
 		report.Replaces = d.Hunt.Replaces
-		// Readers take the newest document of a hunt by this time; a clock that was set back must not hide it.
+		// Readers take a hunt's newest document by this time; a clock set back must not hide it.
 		if last := newest.Event.Ingested.Time; !doc.Event.Ingested.After(last) {
 			doc.Event.Ingested = hunt.Time{Time: last.Add(time.Millisecond)}
 		}
@@ -176,13 +175,13 @@ func (s *Store) commit(ctx context.Context, report *Report, doc hunt.Document, b
 	return nil
 }
 
-// documentID is the id of a hunt's own document. The number of documents that the hunt had before is part of it: when a
-// cluster's data goes from A to B and back to A, the third document says that A is what holds now.
+// documentID is the id of a hunt's document. It includes the number of earlier documents: if a cluster's data changes
+// from A to B and back, the third document says that A applies now.
 func documentID(huntID, revision string, earlier int) string {
 	return hunt.Digest("hunt document", huntID, revision, strconv.Itoa(earlier))
 }
 
-// refresh makes what was written visible at once. Not being allowed to is no error: it will be, a little later.
+// refresh makes documents visible at once. Without permission that happens a little later, which is no error.
 func (s *Store) refresh(ctx context.Context, report *Report) {
 	for _, stream := range []string{soconfig.AlertStream, soconfig.FindingStream, soconfig.HuntStream} {
 		if stream == soconfig.AlertStream && s.o.Alerts == nil {
