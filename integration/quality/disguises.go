@@ -50,6 +50,7 @@ func disguises() []disguise {
 		{simulate.Talker{Name: "working hours, 10 min", Domain: "office.only.example", Period: every(10 * time.Minute), Jitter: 0.2, OfficeHours: true}, "medium", false},
 		{simulate.Talker{Name: "short: 60 s for an hour", Domain: "brief.visit.example", From: every(11 * time.Hour), To: every(12 * time.Hour), Period: every(time.Minute), Jitter: 0.05}, "medium", true},
 		{simulate.Talker{Name: "short: 5 s for 20 min", Domain: "briefer.visit.example", From: every(14 * time.Hour), To: every(14*time.Hour + 20*time.Minute), Period: every(5 * time.Second), Jitter: 0.02}, "medium", true},
+		{simulate.Talker{Name: "proxy, SOCKS", Domain: "socks.behind-three.example", Proxy: true, SOCKS: true, Period: every(3 * time.Minute), Jitter: 0.3}, "high", true},
 	}
 	for i := range list {
 		if list[i].Kind == "" {

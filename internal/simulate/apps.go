@@ -89,6 +89,9 @@ func (e *engine) seen(c *Connection, f *flow) {
 	}
 	d := e.details
 	first := c.Start + min(c.Duration/4, d.between(4*millisecond, 60*millisecond))
+	if f.socks != nil {
+		e.put(SOCKSLog, first, &socksRecord{conn: c, ts: first, asked: f.socks})
+	}
 	if f.request != nil {
 		e.http(c, f, first)
 	}

@@ -28,6 +28,7 @@ const (
 	IntelLog    Log = "intel"
 	WeirdLog    Log = "weird"
 	NoticeLog   Log = "notice"
+	SOCKSLog    Log = "socks"
 )
 
 // Logs are the names of all logs that [Run] can write.
@@ -174,6 +175,7 @@ type flow struct {
 	// hello and request are visible inside, if set.
 	hello   *hello
 	request *request
+	socks   *socksAsked
 }
 
 // send makes the connection and returns it, or nil outside the window.

@@ -241,6 +241,26 @@ func TestBehindTheProxy(t *testing.T) {
 	}
 }
 
+// By SOCKS the proxy is asked for a name, too, on a port of its own.
+func TestBehindSOCKS(t *testing.T) {
+	sc := small()
+	sc.Length, sc.Services = Duration(2*time.Hour), nil
+	sc.Implants = []Talker{{Name: "x", Kind: KindBeacon, Hosts: []string{"ws-002"}, Domain: "cdn.evil.example", Proxy: true, SOCKS: true, Period: Duration(time.Minute)}}
+	dir, s := run(t, sc, Format{})
+	label := s.Labels.Implants[0]
+	asked := int64(0)
+	for _, r := range tsvRecords(t, filepath.Join(dir, "socks.log")) {
+		require.Equal(t, label.Sources[0].String(), r["id.orig_h"])
+		require.Equal(t, label.Proxy.String(), r["id.resp_h"])
+		require.Equal(t, "1080", r["id.resp_p"])
+		require.Equal(t, "cdn.evil.example", r["request.name"])
+		require.Equal(t, "443", r["request_p"])
+		asked++
+	}
+	require.Equal(t, label.Connections, asked)
+	require.InDelta(t, 120, asked, 1)
+}
+
 // Each line of each log converts to a document in Security Onion's format.
 func TestLinesBecomeDocuments(t *testing.T) {
 	sc := small()

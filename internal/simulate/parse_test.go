@@ -88,6 +88,7 @@ func TestBadScenariosNameTheKey(t *testing.T) {
 		"services: [{name: x, kind: strobe, period: 2s}]":                                      "services[0].period: 2s is no strobe",
 		"services: [{name: x, kind: dns_tunnel, period: 2s}]":                                  "services[0].domain: is needed",
 		"services: [{name: x, kind: long, period: 2s}]":                                        "services[0].duration: is needed",
+		"services: [{name: x, kind: beacon, period: 2s, domain: a.b, socks: true}]":            "services[0].socks: needs proxy",
 		"services: [{name: x, kind: beacon, period: 2s, proxy: true}]":                         "services[0].proxy: needs a domain",
 		"services: [{kind: beacon, period: 2s}]":                                               "services[0].name: ",
 		"services: [{name: x, period: 2s}]":                                                    `services[0].kind: "" is not one of beacon, long`,

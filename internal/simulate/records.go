@@ -103,6 +103,34 @@ func (r *sslRecord) fields(l *line) {
 	l.text("ja4", h.ja4)
 }
 
+// socksAsked is what a proxy is asked for by SOCKS.
+type socksAsked struct {
+	name string
+	port uint16
+}
+
+type socksRecord struct {
+	conn  *Connection
+	ts    micros
+	asked *socksAsked
+}
+
+func (r *socksRecord) fields(l *line) {
+	l.moment("ts", r.ts)
+	l.text("uid", r.conn.UID)
+	r.conn.ends(l)
+	l.number("version", 5)
+	l.text("user", "")
+	l.text("password", "")
+	l.text("status", "succeeded")
+	l.addr("request.host", netip.Addr{})
+	l.text("request.name", r.asked.name)
+	l.port("request_p", r.asked.port)
+	l.addr("bound.host", r.conn.Dst)
+	l.text("bound.name", "")
+	l.port("bound_p", r.conn.DstPort)
+}
+
 type httpRecord struct {
 	conn          *Connection
 	ts            micros

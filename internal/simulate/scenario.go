@@ -99,6 +99,8 @@ type Talker struct {
 	Domain string `yaml:"domain,omitempty"`
 	// Proxy uses the site's web proxy (proxy-1, port 3128), by HTTP CONNECT for TLS, or plain HTTP.
 	Proxy bool `yaml:"proxy,omitempty"`
+	// SOCKS asks that host by SOCKS 5 (port 1080) instead. The loader into Elasticsearch has no socks log.
+	SOCKS bool `yaml:"socks,omitempty"`
 	// Port, Transport (tcp, udp) and Service (as Zeek recognizes it: ssl, http, ntp, or nothing). Defaults: 443, tcp,
 	// and ssl on port 443, http on port 80.
 	Port int `yaml:"port,omitempty"`
@@ -297,6 +299,9 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 	}
 	if t.Proxy && (t.Domain == "" || t.asks() || t.Transport == "udp") {
 		bad("proxy", "needs a domain, and TCP: what goes through a web proxy asks for a name")
+	}
+	if t.SOCKS && !t.Proxy {
+		bad("socks", "needs proxy: it is how the proxy is asked")
 	}
 	t.validateTimes(bad)
 	if t.Burst < 0 || t.Burst > 10_000 {

@@ -3,6 +3,7 @@ package simulate
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"dwell/internal/hunt"
 )
@@ -262,9 +263,14 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 		outside.from, outside.label, outside.start = p.proxy, nil, t+p.d.between(millisecond, 6*millisecond)
 		outside.dur = max(f.dur-10*millisecond, millisecond)
 		e.send(p.d, outside)
-		f.dst, f.dport, f.request, f.fate = p.proxy.addr, proxyPort, p.asked, answered
-		if f.service == "ssl" {
-			f.service = "http,ssl"
+		f.dst, f.dport, f.fate = p.proxy.addr, proxyPort, answered
+		switch {
+		case p.t.SOCKS:
+			f.dport, f.socks, f.service = socksPort, &socksAsked{p.t.Domain, port}, strings.TrimSuffix("socks,"+service, ",")
+		case f.service == "ssl":
+			f.request, f.service = p.asked, "http,ssl"
+		default:
+			f.request = p.asked
 		}
 	}
 	if c := e.send(p.d, f); c != nil {
@@ -274,8 +280,8 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 	return end
 }
 
-// proxyPort is the port of the site's web proxy.
-const proxyPort = 3128
+// proxyPort and socksPort are the ports of the site's proxy.
+const proxyPort, socksPort = 3128, 1080
 
 // asker is the host that looks up the talker's name.
 func (p *talking) asker() *host {
