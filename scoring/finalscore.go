@@ -37,12 +37,12 @@ func (e Explanation) String() string {
 }
 
 // Indicators are a key's values, each 0..1.
-type Indicators struct{ Beacon, Long, Strobe, DNSTunnel, Presence, Listed float64 }
+type Indicators struct{ Beacon, Long, Strobe, DNSTunnel, Presence, Listed, Anomaly float64 }
 
 // Strongest is the largest of them: what a key weighs before modifiers. A beacon's value is its score times
 // SizeScore.Factor.
 func (i Indicators) Strongest() float64 {
-	return Clamp(max(Clamp(i.Beacon), Clamp(i.Long), Clamp(i.Strobe), Clamp(i.DNSTunnel), Clamp(i.Presence), Clamp(i.Listed)))
+	return Clamp(max(Clamp(i.Beacon), Clamp(i.Long), Clamp(i.Strobe), Clamp(i.DNSTunnel), Clamp(i.Presence), Clamp(i.Listed), Clamp(i.Anomaly)))
 }
 
 // wholeShare is the weight of a modifier that would take all that is left.

@@ -53,8 +53,8 @@ func takePortrait(ctx context.Context, src hunt.Source, o pipeline.Options, from
 	defer collector.Often()()
 	o.MinScore = 0
 	p := &portrait{Src: from, Dst: to.String(), To: to}
-	about := func(f *hunt.Finding) bool { return f.Source.IP == from && (to.Is(f) || tells(f, &to)) }
-	err := pipeline.Inspect(ctx, src, o, about, func(m *material.Material, res *pipeline.Result) error {
+	o.Of, o.About = from, func(f *hunt.Finding) bool { return f.Source.IP == from && (to.Is(f) || tells(f, &to)) }
+	err := pipeline.Inspect(ctx, src, o, func(m *material.Material, res *pipeline.Result) error {
 		p.Reading = res.Reading
 		p.find(res.Findings)
 		p.draw(m)

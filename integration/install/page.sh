@@ -89,7 +89,7 @@ look() {
 	*'custom-local-repos'*)
 		seen+=" playbooks"
 		for repository in dwell-sigma dwell-playbooks; do
-			[ "$(git -c safe.directory="*" -C /nsm/rules/custom-local-repos/$repository ls-files | wc -l)" = 6 ] || fail "$repository has no six files"
+			[ "$(git -c safe.directory="*" -C /nsm/rules/custom-local-repos/$repository ls-files | wc -l)" = 7 ] || fail "$repository does not have seven files"
 		done
 		PYTHONPATH=/opt/sigma python3 playbooks.py dwell-files/soc || fail "the playbooks"
 		;;

@@ -158,7 +158,7 @@ func baseKeys() []Key {
 		{Name: "hunt.time_servers", Default: []string{}, About: "Time servers of the site (CIDR): what hosts ask them on UDP port 123 is explained."},
 		{Name: "hunt.proxies", Default: []string{}, About: "Forward proxies of the site, internal or not (CIDR): a connection to one is explained, what is asked of it is judged as ever. Internal ones that three hosts use are recognised without it."},
 		{Name: "hunt.direction", Default: "outbound", About: "outbound, inbound or both. Internal-to-internal is never read."},
-		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for: beacon (and presence with it), long_connection (or long), strobe, dns_tunnel (or dns), presence alone; what is on an indicator list (listed) is always found."},
+		{Name: "hunt.indicators", Default: []string{"beacon", "long", "strobe", "dns"}, About: "What to look for: beacon (and presence with it), long_connection (or long), strobe, dns_tunnel (or dns), presence alone; what is on an indicator list (listed) and pairs with three independent protocol oddities (anomaly) are always found."},
 		{Name: "hunt.since", Default: "0s", About: "How far back the window reaches when --from is not given. 0s: 24 h out of Elasticsearch, everything out of files."},
 		{Name: "hunt.look_back", Default: "31d", About: "How long before a window connections are looked for that reach into it: one that lasts for days is found by each hunt from the arrival of its record on. 0s: none."},
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
@@ -291,7 +291,7 @@ func (c *Config) validateWords() []error {
 	oneOf("alerts.severity", c.Alerts.Severity, "low", "medium", "high", "critical")
 	oneOf("hunt.profile", c.Hunt.Profile, "dwell", "rita")
 	for _, i := range c.Hunt.Indicators {
-		oneOf("hunt.indicators", i, "beacon", "long_connection", "long", "strobe", "dns_tunnel", "dns", "presence", "listed")
+		oneOf("hunt.indicators", i, "beacon", "long_connection", "long", "strobe", "dns_tunnel", "dns", "presence", "listed", "anomaly")
 	}
 	return errs
 }

@@ -75,6 +75,8 @@ type Subject struct {
 	// Arrived means that the destination was first seen less than thirty days ago, by a store that reaches further
 	// back.
 	Arrived bool
+	// Suspect means that a log other than conn makes it worth a look whatever its rhythm.
+	Suspect bool
 	// AS is the autonomous system number of each destination address, if known.
 	AS map[netip.Addr]int64
 
@@ -163,6 +165,9 @@ func (s *Subject) Settle() {
 	d.Modifiers = s.modifiers
 	s.bound()
 	score, best := s.settle(scoring.Final(s.Indicators, values, scoring.Unexplained))
+	if own := s.Indicators.Strongest(); scoring.SeverityOf(own) == scoring.None { // evidence alone makes no finding
+		score = min(score, own)
+	}
 	if most, why := s.ceiling(); most != scoring.None {
 		if scoring.SeverityOf(score) > most {
 			d.Reasons = append(d.Reasons, why)

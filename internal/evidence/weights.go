@@ -107,6 +107,20 @@ func Groups() []Group {
 	}
 }
 
+// Oddities is how many independent protocol oddities count: groups with a member that raises the score, and each term
+// that is in no group but about the protocol.
+func (s *Subject) Oddities() (n int) {
+	for _, g := range Groups() {
+		if slices.ContainsFunc(g.Members, func(term string) bool { return term != SameSize && s.Has(term) }) {
+			n++
+		}
+	}
+	if s.Has(Executable) {
+		n++
+	}
+	return n
+}
+
 // limit reduces the values of terms, heaviest first, to their groups' ceilings. A value reduced to 0 is still shown.
 func limit(modifiers []hunt.Modifier) {
 	for _, g := range Groups() {

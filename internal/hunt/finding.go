@@ -28,11 +28,12 @@ const (
 	DNSTunnel      = "dns_tunnel"
 	Presence       = "presence"
 	OnList         = "listed"
+	Anomaly        = "anomaly"
 )
 
 // Indicators lists them.
 func Indicators() []string {
-	return []string{Beacon, LongConnection, Strobe, DNSTunnel, Presence, OnList}
+	return []string{Beacon, LongConnection, Strobe, DNSTunnel, Presence, OnList, Anomaly}
 }
 
 // ParseIndicator parses an indicator, as dwell.indicators spells it; long and dns are short for two of them.
@@ -418,6 +419,7 @@ type Parts struct {
 	DNSTunnel      float64 `json:"dns_tunnel"`
 	Presence       float64 `json:"presence"`
 	Listed         float64 `json:"listed"`
+	Anomaly        float64 `json:"anomaly"`
 }
 
 // String lists what counts, the strongest first; what is zero is left out.
@@ -426,7 +428,7 @@ func (p Parts) String() string {
 		name  string
 		value float64
 	}
-	all := []part{{Beacon, p.Beacon}, {LongConnection, p.LongConnection}, {Strobe, p.Strobe}, {DNSTunnel, p.DNSTunnel}, {Presence, p.Presence}, {OnList, p.Listed}}
+	all := []part{{Beacon, p.Beacon}, {LongConnection, p.LongConnection}, {Strobe, p.Strobe}, {DNSTunnel, p.DNSTunnel}, {Presence, p.Presence}, {OnList, p.Listed}, {Anomaly, p.Anomaly}}
 	slices.SortStableFunc(all, func(a, b part) int { return cmp.Compare(b.value, a.value) })
 	var out []string
 	for _, one := range all {

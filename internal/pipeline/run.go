@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -57,6 +58,9 @@ type Options struct {
 	Selftest bool
 	// Memory bounds what the connections take; what is beyond goes to disk while the hunt lasts. Zero is no bound.
 	Memory pairs.Budget
+	// Of and About name the pair that Inspect is to show: see material.Wanted.
+	Of    netip.Addr
+	About func(*hunt.Finding) bool
 	// Manager is the address of Security Onion's console, which the links of findings begin with; empty leaves them
 	// relative to it.
 	Manager string
@@ -73,7 +77,7 @@ type Safelist interface {
 
 func (o *Options) wanted() material.Wanted {
 	return material.Wanted{Request: o.Request, Indicators: o.Indicators, MinScore: o.MinScore, Sensor: o.Sensor, Selftest: o.Selftest,
-		Memory: o.Memory, NoNames: o.NoNames, Shown: o.Ranking.Shown(), Manager: o.Manager, Now: o.Now}
+		Memory: o.Memory, NoNames: o.NoNames, Shown: o.Ranking.Shown(), Of: o.Of, About: o.About, Manager: o.Manager, Now: o.Now}
 }
 
 // Result is a hunt that was carried out.
@@ -137,15 +141,15 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 }
 
 // Inspect reads and ranks as Run does, and calls look with the findings in order and all that was read, before that is let go.
-// What is only there to be stored is left out: samples, coverage, statement. History is asked about the findings alone that of wants.
-func Inspect(ctx context.Context, src hunt.Source, o Options, of func(*hunt.Finding) bool, look func(*material.Material, *Result) error) (err error) {
+// What is only there to be stored is left out: samples, coverage, statement. History is asked about the findings alone that Options.About wants.
+func Inspect(ctx context.Context, src hunt.Source, o Options, look func(*material.Material, *Result) error) (err error) {
 	o.Selftest = false
 	h, err := begin(ctx, src, &o)
 	defer func() { err = cmp.Or(err, h.m.Close()) }()
 	if err != nil {
 		return err
 	}
-	h.res.Reading.Add(dwellTimes(ctx, h.m.Session, h.res.Reading.Window, h.res.Findings, of))
+	h.res.Reading.Add(dwellTimes(ctx, h.m.Session, h.res.Reading.Window, h.res.Findings, o.About))
 	h.res.finish(&o)
 	id := newIdentity(&h.res.Reading, &o)
 	id.stamp(h.res.Findings)

@@ -14,6 +14,8 @@ type seen struct {
 	window  hunt.Window
 	shown   *shown
 	queried *queried
+	// suspects are odd handshakes and requests.
+	suspects *hunt.Suspects
 }
 
 // of gives what was seen in the request's window.

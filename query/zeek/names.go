@@ -21,6 +21,10 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	}
 	q := query{kinds: kinds, from: req.From, to: req.To, fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Method, log.Host, log.URI,
 		log.UserAgent, log.RequestHost, log.RequestName, log.RequestPort)}
+	suspects := &hunt.Suspects{}
+	if noted {
+		q.fields = append(q.fields, suspectFields...)
+	}
 	out, err := s.records(ctx, q, func() recordTaker {
 		b, own, texts := newBatches(emit), shown.showing(), words{}
 		take := func(r *log.Record) error {
@@ -35,6 +39,9 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 			if !ok {
 				return nil
 			}
+			if noted && n.Kind != hunt.Connect && w.Contains(r.Start) {
+				note(suspects, r, hunt.Suspect{Src: n.Src, Dst: n.Dst, Port: n.DstPort})
+			}
 			return b.add(n)
 		}
 		return recordTaker{take: take, flush: func() error { own.flush(); return b.flush() }}
@@ -43,7 +50,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		return hunt.Reading{}, err
 	}
 	if noted {
-		s.note(w, func(x *seen) { x.shown = shown })
+		s.note(w, func(x *seen) { x.shown, x.suspects = shown, suspects })
 	}
 	if out.files == 0 {
 		out.Note(hunt.Note{What: "there is no ssl or http log, so pairs are by address alone",

@@ -16,7 +16,7 @@ var Formats = func() map[string]Format {
 	for format, fields := range map[Format][]string{
 		Bytes:    {"network.bytes", "client.bytes", "server.bytes", "network.average_bytes"},
 		Duration: {"beacon.period", "beacon.interval.top", "dwell.connection.longest_duration", "dwell.connection.total_duration", "dwell.hunt.lag", "dwell.dwell_time.seconds"},
-		Score: {"dwell.score", "dwell.parts.beacon", "dwell.parts.long_connection", "dwell.parts.strobe", "dwell.parts.dns_tunnel", "dwell.parts.presence", "dwell.parts.listed",
+		Score: {"dwell.score", "dwell.parts.beacon", "dwell.parts.long_connection", "dwell.parts.strobe", "dwell.parts.dns_tunnel", "dwell.parts.presence", "dwell.parts.listed", "dwell.parts.anomaly",
 			"beacon.score", "beacon.jitter", "beacon.rita_score", "beacon.ts_score", "beacon.ds_score", "beacon.duration_score", "beacon.historical_score"},
 	} {
 		for _, f := range fields {

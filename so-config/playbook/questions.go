@@ -49,6 +49,10 @@ func kinds() []kind {
 					"A connection that was answered and carried data is more urgent than an attempt. Addresses on lists change hands: compare the name with what the list means.",
 					"-7d", true, "connection.state", "dst_port"),
 			}, common()...)},
+		{material.Rule([]string{hunt.Anomaly}), "Three independent things are odd about how an internal host talks to one destination: no server name, a certificate that does not validate, a client that no other host has, another protocol's port, or a notice of Zeek's. Find out which program it is.",
+			[]string{"attack.command-and-control", "attack.t1071"}, append([]Question{
+				theAlert("what is odd", "dwell.evidence.protocol.oddities", "dwell.reasons", "network.connections"),
+			}, common()...)},
 	}
 }
 

@@ -7,9 +7,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -95,6 +97,9 @@ func (l *Lists) load(path, column string, digest io.Writer) ([]refusal, error) {
 
 // Len is the number of indicators.
 func (l *Lists) Len() int { return l.known.count }
+
+// Texts are the TLS fingerprints and certificate hashes of the lists, in order.
+func (l *Lists) Texts() []string { return slices.Sorted(maps.Keys(l.known.texts)) }
 
 // Revision implements [evidence.Judge]: the digest of all lists.
 func (l *Lists) Revision() string { return l.revision }

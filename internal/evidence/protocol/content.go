@@ -12,30 +12,17 @@ import (
 // without them.
 func (v *view) programs() {
 	for _, c := range v.Files {
-		if what := program(c.MIME); what != "" {
+		if what := hunt.Program(c.MIME); what != "" {
 			v.odd(evidence.Executable, "%s sent: %s (%s, %s)", what, c.MIME, hunt.Many(c.Count, "file"), hunt.Size(c.Bytes))
 			return
 		}
 	}
 	for _, c := range v.Values[hunt.BodyTypes] {
-		if what := program(c.Value); what != "" {
+		if what := hunt.Program(c.Value); what != "" {
 			v.odd(evidence.Executable, "%s received: %s (%s)", what, c.Value, hunt.Many(c.Count, "response"))
 			return
 		}
 	}
-}
-
-// program describes an executable file type by its MIME type from Zeek, or is empty.
-func program(mime string) string {
-	switch mime {
-	case "application/x-dosexec":
-		return "a Windows program"
-	case "application/x-executable", "application/x-sharedlib", "application/x-object":
-		return "an ELF program"
-	case "application/x-mach-o-executable":
-		return "a macOS program"
-	}
-	return ""
 }
 
 // unanswered judges unanswered connections: a server that is gone, or not yet running, does not answer. That is a sign

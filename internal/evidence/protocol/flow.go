@@ -9,45 +9,6 @@ import (
 	"dwell/internal/hunt"
 )
 
-// spoken are the protocols, by Zeek's names, expected on a port with a fixed meaning.
-func spoken(port uint16, proto hunt.Transport) []string {
-	switch {
-	case proto == hunt.UDP:
-		switch port {
-		case 53:
-			return []string{"dns"}
-		case 123:
-			return []string{"ntp"}
-		case 443:
-			return []string{"quic", "ssl"}
-		}
-	case proto == hunt.TCP:
-		switch port {
-		case 21:
-			return []string{"ftp", "ftp-data", "ssl"}
-		case 22:
-			return []string{"ssh"}
-		case 25, 587:
-			return []string{"smtp", "ssl"}
-		case 53:
-			return []string{"dns"}
-		case 80, 8080:
-			return []string{"http"}
-		case 110:
-			return []string{"pop3", "ssl"}
-		case 143:
-			return []string{"imap", "ssl"}
-		case 443, 853, 8443:
-			return []string{"ssl"}
-		case 465, 993, 995:
-			return []string{"ssl", "smtp", "imap", "pop3"}
-		case 3389:
-			return []string{"rdp", "ssl"}
-		}
-	}
-	return nil
-}
-
 // flow judges what the connections themselves show.
 func (v *view) flow() {
 	f, k := v.s.Finding, &v.s.Key
@@ -72,7 +33,7 @@ func (v *view) flow() {
 // service compares the service that Zeek recognized with the port's.
 func (v *view) service() {
 	f, k := v.s.Finding, &v.s.Key
-	want := spoken(k.Port, k.Proto)
+	want := hunt.Spoken(k.Port, k.Proto)
 	if k.Kind() != "address" || want == nil {
 		return
 	}

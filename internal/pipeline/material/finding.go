@@ -27,6 +27,8 @@ func Rule(indicators []string) hunt.Rule {
 		return rule("Presence", "05")
 	case hunt.OnList:
 		return rule("Indicator list", "06")
+	case hunt.Anomaly:
+		return rule("Protocol anomaly", "07")
 	}
 	return rule("Beacon", "01")
 }

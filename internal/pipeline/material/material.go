@@ -38,6 +38,10 @@ type Wanted struct {
 	Memory pairs.Budget
 	// NoNames leaves the logs of names and queries unread.
 	NoNames bool
+	// Of is the source whose pairs are all measured, however few connections they have, and About says which of its
+	// findings have their evidence weighed whatever they score: to show a pair that is no finding.
+	Of    netip.Addr
+	About func(*hunt.Finding) bool
 	// Shown reads what hosts show of themselves, too: requests without a Host, user agents and JA3s.
 	Shown bool
 	// Manager is the address of Security Onion's console, or empty.

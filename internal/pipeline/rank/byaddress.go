@@ -47,11 +47,13 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 // become findings. Who listens on many ports is called on another one each time.
 func (p *prober) address(pair *pairs.Pair) []*key {
 	p.partition(pair)
-	p.listed = p.names(pair.Dst, "")
-	defer func() { p.listed = false }()
+	onList := p.names(pair.Dst, "")
+	defer func() { p.listed, p.odd = false, false }()
 	var out []*key
 	for i := range pair.Ports {
-		if !p.listed && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
+		listed, suspect := p.suspects.pair(pair.Src, pair.Dst, pair.Ports[i].Number)
+		p.listed, p.odd = onList || listed, suspect
+		if !p.listed && !p.odd && pair.Src != p.wanted.Of && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
 			continue
 		}
 		port := pair.Ports[i]
@@ -68,6 +70,7 @@ func (p *prober) address(pair *pairs.Pair) []*key {
 		p.finish(k, pair, records)
 		out = append(out, k)
 	}
+	p.listed, p.odd = onList, false
 	if len(pair.Ports) > 1 && len(pair.Connections) >= material.Fewest {
 		p.fill(&p.series, pair, -1)
 		if k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, AnyPort: true}, scoring.PairKey); k != nil {

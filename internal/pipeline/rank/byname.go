@@ -36,10 +36,10 @@ func (s *search) keep(src netip.Addr, keys []*key) {
 // name measures a pair of a source and a name.
 func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	p.inWindow(pair, &p.byName) // what goes through a proxy stands only here
-	p.listed = p.names(netip.Addr{}, named.Name(pair.Dst))
+	p.listed = p.names(netip.Addr{}, named.Name(pair.Dst)) || p.suspects.name(pair.Src, named.Name(pair.Dst))
 	defer func() { p.listed = false }()
 	requests := p.kept(pair)
-	if len(pair.Connections) < material.Fewest && !p.listed && requests == nil {
+	if len(pair.Connections) < material.Fewest && !p.listed && pair.Src != p.wanted.Of && requests == nil {
 		return nil
 	}
 	p.fill(&p.series, pair, -1)

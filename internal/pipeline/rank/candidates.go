@@ -39,6 +39,8 @@ type key struct {
 	// closing is a reason that comes last; listed says that an indicator list names it.
 	closing string
 	listed  bool
+	// odd says that other logs make it suspect.
+	odd bool
 	// names are those that a key by domain stands for, the most used first.
 	names []evidence.Name
 	// uses are the connections to each address of a key by name or fingerprint.
@@ -78,7 +80,10 @@ type prober struct {
 	requests     []int64
 	httpRequests *pairs.Requests
 	listed       bool
-	domains      domains
+	// suspects are those of other logs; odd says that what is measured is one, so that it is kept until evidence is weighed.
+	suspects *suspects
+	odd      bool
+	domains  domains
 }
 
 func newProber(m *material.Material, tested *atomic.Int64) *prober {
@@ -96,7 +101,7 @@ func newProber(m *material.Material, tested *atomic.Int64) *prober {
 // tested as were up to now, and the more there are the less a rhythm weighs: so of those that only look like one by
 // chance, which are more the more there are, hardly any is kept.
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
-	k := &key{PairKey: id, kind: kind, listed: p.listed}
+	k := &key{PairKey: id, kind: kind, listed: p.listed, odd: p.odd}
 	weight := 0.0
 	if p.wanted.LooksFor("beacon") && len(p.series.Start) >= material.Fewest {
 		k.beacon = p.Beacon(p.series, p.window)
@@ -124,7 +129,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	if (p.wanted.LooksFor("beacon") || p.wanted.LooksFor(hunt.Presence)) && (!rolled || kind == scoring.QueriesKey) {
 		k.presence = p.Presence(p.series, p.window)
 	}
-	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll && !p.listed {
+	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll && !p.listed && !p.odd {
 		return nil
 	}
 	k.size = p.Size(p.series, p.window)

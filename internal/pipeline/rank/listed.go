@@ -1,17 +1,20 @@
 package rank
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
 )
 
 // lister is a judge with indicator lists.
 type lister interface {
 	Len() int
 	Lookup(addresses []netip.Addr, name string) []hunt.IntelHit
+	Texts() []string
 }
 
 // listedValue is what a hit of an indicator list weighs by itself: medium, before the list's own modifier.
@@ -52,8 +55,54 @@ func (p *prober) names(a netip.Addr, name string) bool {
 
 // asks says whether a list names anything that was asked for.
 func (p *prober) asks(q *pairs.Queries) bool {
-	if len(p.lists) == 0 {
+	if len(p.lists) == 0 && (p.suspects == nil || len(p.suspects.names) == 0) {
 		return false
 	}
-	return slices.ContainsFunc(q.Texts(), func(name string) bool { return p.names(netip.Addr{}, name) })
+	return slices.ContainsFunc(q.Texts(), func(name string) bool { return p.names(netip.Addr{}, name) || p.suspects.name(q.Client, name) })
+}
+
+// suspects are the pairs and names that other logs make worth a look whatever their rhythm.
+type suspects struct {
+	pairs map[hunt.Suspect]bool // Listed, by pair
+	names map[hunt.Suspect]bool
+}
+
+// pair reports whether a pair is suspect, and whether because an indicator names it.
+func (s *suspects) pair(src, dst netip.Addr, port uint16) (listed, found bool) {
+	if s == nil {
+		return false, false
+	}
+	listed, found = s.pairs[hunt.Suspect{Src: src, Dst: dst, Port: port}]
+	return listed, found
+}
+
+// name reports whether Zeek's intelligence framework reported that a source asked for a name.
+func (s *suspects) name(src netip.Addr, name string) bool {
+	return s != nil && s.names[hunt.Suspect{Src: src, Domain: name}]
+}
+
+// suspects asks the source for them. What cannot be looked up is a gap: findings would be missing.
+func (r Ranking) suspects(ctx context.Context, m *material.Material, lists []lister) (*suspects, hunt.Remarks) {
+	if len(r.Judges) == 0 || m.Session == nil || m.Session.Suspects == nil || m.Window == (hunt.Window{}) {
+		return nil, hunt.Remarks{}
+	}
+	var texts []string
+	for _, l := range lists {
+		texts = append(texts, l.Texts()...)
+	}
+	list, remarks, err := m.Session.Suspects(ctx, m.LookUp(), texts)
+	if err != nil {
+		remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "indicator matches and protocol oddities without a rhythm could not be looked up: " + err.Error(), Hint: "they are missing among the findings"})
+	}
+	out := &suspects{pairs: map[hunt.Suspect]bool{}, names: map[hunt.Suspect]bool{}}
+	for _, x := range list {
+		key := x
+		key.Listed = false
+		if x.Domain != "" {
+			out.names[key] = true
+		} else {
+			out.pairs[key] = out.pairs[key] || x.Listed
+		}
+	}
+	return out, remarks
 }

@@ -54,6 +54,9 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
 	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Subject{}}
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
+	found, remarks := r.suspects(ctx, m, s.lists)
+	s.suspects = found
+	out.Remarks.Add(remarks)
 	subjects := s.run(ctx, out)
 	if err := cmp.Or(ctx.Err(), m.Err()); err != nil {
 		return nil, err
@@ -73,7 +76,7 @@ func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Rank
 func (r Ranking) weigh(ctx context.Context, m *material.Material, subjects []*evidence.Subject, out *material.Ranked) error {
 	var weighty []*evidence.Subject
 	for _, s := range subjects {
-		if s.Indicators.Strongest() >= material.Floor {
+		if s.Indicators.Strongest() >= material.Floor || s.Suspect || m.About != nil && m.About(s.Finding) {
 			weighty = append(weighty, s)
 		}
 	}
@@ -88,12 +91,25 @@ func (r Ranking) weigh(ctx context.Context, m *material.Material, subjects []*ev
 		}
 	}
 	for _, s := range subjects {
+		anomalous(s)
 		s.Settle()
 		if score := s.Finding.Dwell.Score; score >= material.Floor || score >= m.MinScore {
 			out.Findings = append(out.Findings, *s.Finding)
 		}
 	}
 	return nil
+}
+
+// anomalous makes a finding of a suspect with three independent protocol oddities and no other indicator.
+func anomalous(s *evidence.Subject) {
+	if !s.Suspect || s.Indicators.Strongest() >= material.Floor || s.Oddities() < 3 {
+		return
+	}
+	s.Indicators.Anomaly = material.Floor
+	d := &s.Finding.Dwell
+	d.Parts.Anomaly, d.Indicators, d.Reasons = material.Floor, []string{hunt.Anomaly}, nil
+	s.Finding.Rule = material.Rule(d.Indicators)
+	s.AtMost(scoring.Medium, "medium at most: protocol oddities without a rhythm are the only evidence")
 }
 
 // search is one hunt: it measures every candidate first, because what a rhythm is worth depends on how many were tested, and then
@@ -114,6 +130,7 @@ type search struct {
 	everywhere map[netip.Addr][]*evidence.Subject
 	dns        dns
 	lists      []lister
+	suspects   *suspects
 	// scattered are the sources of a /64 that hardly say anything.
 	scattered map[netip.Prefix]*scattered
 	// all are the habits of all hosts together, habits those of each, active in how many hours each is.
@@ -138,7 +155,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	probers := make([]*prober, pairs.Workers())
 	for i := range probers {
 		probers[i] = newProber(m, &keys)
-		probers[i].lists = s.lists
+		probers[i].lists, probers[i].suspects = s.lists, s.suspects
 	}
 	s.alone = newAlone(m, s.findRoles(), probers)
 	s.queries(probers[0])
@@ -196,7 +213,7 @@ func (s *search) prune(tested int) {
 		src.keys = slices.DeleteFunc(src.keys, func(k *key) bool {
 			value := k.indicators(tested).Strongest()
 			// Only in the margin that RITA's numbers reach back to, or too weak.
-			return k.totals.Connections == 0 || value < material.Floor && value < s.m.MinScore
+			return k.totals.Connections == 0 || value < material.Floor && value < s.m.MinScore && !k.odd
 		})
 	}
 	s.found = slices.DeleteFunc(s.found, func(src source) bool { return len(src.keys) == 0 })
@@ -212,7 +229,7 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 	for _, story := range scoring.GroupKeys(keys) {
 		lead := src.keys[story.Lead]
 		sub := s.subject(lead, tested)
-		sub.Names = lead.names
+		sub.Names, sub.Suspect = lead.names, lead.odd
 		if lead.kind == scoring.UnsharedKey {
 			s.mu.Lock()
 			s.everywhere[src.src] = append(s.everywhere[src.src], sub)
@@ -229,7 +246,21 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 			sub.Last("same traffic as " + hunt.Listed(told))
 		}
 		sub.Finding.Dwell.Also = also[:min(len(also), maxAlso)]
+		if s.m.About != nil && lead.indicators(tested).Strongest() < material.Floor {
+			out = append(out, s.asked(src, story.Also, tested)...)
+		}
 		out = append(out, sub)
+	}
+	return out
+}
+
+// asked are the subjects of the pair that is to be shown, where a wider candidate without an indicator leads.
+func (s *search) asked(src source, also []int, tested int) (out []*evidence.Subject) {
+	for _, i := range also {
+		if sub := s.subject(src.keys[i], tested); s.m.About(sub.Finding) {
+			sub.Names = src.keys[i].names
+			out = append(out, sub)
+		}
 	}
 	return out
 }
