@@ -19,14 +19,28 @@ func (f *facts) certificates() {
 	}
 	batches(f, f.shown, func(ctx context.Context, batch []string) error {
 		since := between(f.req.From.Add(-relogged).UnixMilli(), f.req.To.UnixMilli())
-		hits, err := dsl.Hits[certificateHit](ctx, f.source.client, dsl.Search{Op: "look up certificates", Index: f.index,
-			Query: dsl.All(since, only(datasetX509), dsl.Terms(fieldCertHash, batch)),
-			Size:  len(batch), Source: []string{fieldCertHash, "x509"}, More: object{"collapse": object{"field": fieldCertHash}}})
+		var answer struct {
+			Certificates struct {
+				Buckets []struct {
+					One struct {
+						Hits struct {
+							Hits []certificateHit `json:"hits"`
+						} `json:"hits"`
+					} `json:"one"`
+				} `json:"buckets"`
+			} `json:"certificates"`
+		}
+		// Buckets, since a search that collapses fails where no index maps the field.
+		search := dsl.Search{Op: "look up certificates", Index: f.index, Query: dsl.All(since, only(datasetX509), dsl.Terms(fieldCertHash, batch)),
+			Aggs: object{"certificates": dsl.ValuesOf(fieldCertHash, batch, object{"one": object{"top_hits": object{"size": 1, "_source": []string{fieldCertHash, "x509"}}}})}}
+		err := search.Aggregations(ctx, f.source.client, &answer)
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		for i := range hits {
-			c := hits[i].certificate()
-			f.shown[c.Hash] = c
+		for _, b := range answer.Certificates.Buckets {
+			for i := range b.One.Hits.Hits {
+				c := b.One.Hits.Hits[i].certificate()
+				f.shown[c.Hash] = c
+			}
 		}
 		return err
 	})
