@@ -64,7 +64,7 @@ func TestSearchGivesCompleteAnswers(t *testing.T) {
 	require.Equal(t, "took,timed_out,terminated_early,_shards,_clusters,hits.total", r.Query.Get("filter_path"))
 }
 
-// A 200 is not a success yet (docs/facts/elasticsearch.md, 3.3, faults 5 and 6).
+// A 200 may be a failure (docs/facts/elasticsearch.md, 3.3, faults 5 and 6).
 func TestSearchRefusesIncompleteAnswers(t *testing.T) {
 	shards := func(s string) estest.Reply {
 		return estest.JSON(`{"took":1,"timed_out":false,` + s + `,"hits":{"hits":[]}}`)
@@ -104,8 +104,7 @@ func TestSearchRefusesIncompleteAnswers(t *testing.T) {
 	}
 }
 
-// What is sent again, and what is not: one request each, then the allow-list (faults 1, 2, 3, 8, 15, 16).
-// Aggregations that the decoder reads to the end are not looked through before; what would be overlooked is an error.
+// Aggregations that the decoder reads to the end are not scanned first; anything after them is an error.
 func TestSearchToTheEnd(t *testing.T) {
 	const whole, aggs = `"timed_out":false,"_shards":{"total":2,"successful":2,"skipped":0,"failed":0}`, `"aggregations":{"a":["}"]}`
 	for _, c := range []struct{ name, answer, refused string }{
@@ -192,7 +191,7 @@ func TestRetryRecovers(t *testing.T) {
 	}
 }
 
-// A node that restarts is waited for as long as patience says, and no longer; what repeating cannot cure is not waited for.
+// A restarting node is waited for until patience ends; errors that retrying cannot fix are not.
 func TestPatience(t *testing.T) {
 	away := estest.Error(503, "no_shard_available_action_exception", "x")
 	patient := func(c *es.Config) { c.Patience = 90 * time.Second }
@@ -259,13 +258,13 @@ func TestNoRetriesWhenSwitchedOff(t *testing.T) {
 	require.Len(t, fake.Requests(), 1)
 }
 
-// Waits lie between nothing and the doubling limit plus a quarter of the smallest; the cap also holds for Retry-After.
+// Pauses are between zero and the doubling limit plus a quarter of the smallest; the cap also applies to Retry-After.
 func TestBackoffIsCapped(t *testing.T) {
 	for _, c := range []struct {
 		name, after string
 		least, most time.Duration
 	}{
-		// 4 waits below 100, 200, 400 and 400 ms, each with 25 ms on top.
+		// 4 pauses below 100, 200, 400 and 400 ms, each with 25 ms added.
 		{"none asked for", "", 100 * time.Millisecond, 1200 * time.Millisecond},
 		{"two seconds asked for, more than the cap", "2", 1600 * time.Millisecond, 1600 * time.Millisecond},
 		{"an hour asked for", "3600", 1600 * time.Millisecond, 1600 * time.Millisecond},
@@ -314,7 +313,7 @@ func TestCancelEndsAttemptsAndWaits(t *testing.T) {
 	}
 }
 
-// Elasticsearch cancels a search when its connection is closed; so that is what canceling has to do, at once.
+// Elasticsearch cancels a search when its connection is closed, so canceling must close it at once.
 func TestCancelClosesTheConnection(t *testing.T) {
 	arrived, closed := make(chan struct{}), make(chan struct{})
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -425,7 +424,7 @@ func TestTLS(t *testing.T) {
 		require.ErrorAs(t, err, &verify)
 	})
 	t.Run("wrong name", func(t *testing.T) {
-		// httptest's certificate is made out to 127.0.0.1, ::1 and example.com.
+		// httptest's certificate is for 127.0.0.1, ::1 and example.com.
 		_, err := info(es.Config{Addresses: []string{strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)}, CAFile: ca})
 		require.True(t, es.Is(err, es.TLS), "%v", err)
 		require.Contains(t, err.Error(), "made out to")
@@ -456,7 +455,7 @@ func TestTLS(t *testing.T) {
 	})
 }
 
-// Over a socket: a connection that breaks in mid-answer, and one that stalls.
+// Over a socket: a connection that breaks in the middle of an answer, and one that stalls.
 func TestFaultsOnTheWire(t *testing.T) {
 	fake := new(estest.Fake).On(1, estest.Reply{Status: 200, Body: answer, Cut: 50}).On(2, estest.Reply{Status: 200, Body: answer, Cut: 50, Stall: true}).On(3, estest.JSON(answer))
 	c, err := es.New(es.Config{Addresses: []string{fake.Serve(t)}, BackoffMin: time.Millisecond, Timeout: 200 * time.Millisecond})

@@ -15,7 +15,7 @@ import (
 	"dwell/so-config/kibana"
 )
 
-// TestImportKibana plays Kibana: importing into a real one is not tested here.
+// A server imitates Kibana; the import into a real one is not tested.
 func TestImportKibana(t *testing.T) {
 	file, err := os.ReadFile("../../so-config/kibana/dwell.ndjson")
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestImportKibana(t *testing.T) {
 	}
 }
 
-// TestRemoveKibana: every object of ours is asked for, one that is not there is no error, and a refusal is.
+// Every object of dwell's is deleted; a missing one is not an error, a refusal is.
 func TestRemoveKibana(t *testing.T) {
 	objects, err := kibana.NDJSON()
 	require.NoError(t, err)

@@ -1,5 +1,5 @@
-// Package firstseen remembers when each destination, registered domain and finding was first and last seen. Hunts
-// that are stored feed it, and so does one pass over the past.
+// Package firstseen remembers when each destination, registered domain and finding was first and last seen. Stored
+// hunts feed it, as does a single pass over past data.
 package firstseen
 
 import (
@@ -26,34 +26,35 @@ import (
 	"dwell/internal/atomicfile"
 )
 
-// Span is when something was seen, Unix milliseconds.
+// Span is when something was seen, in Unix milliseconds.
 type Span struct{ First, Last int64 }
 
-// Join is the span over both.
+// Join spans both.
 func (s Span) Join(o Span) Span { return Span{min(s.First, o.First), max(s.Last, o.Last)} }
 
-// Store is what is remembered, to be asked. The file is text: a line that names the format, a line for each thing in order (what,
-// first, last), and a line with the SHA-256 of all before it. A million take some 45 MB, on disk as in memory. The zero Store is empty.
+// Store is a read-only view of the remembered times. The file is text: a line with the format, a sorted line per item
+// (name, first, last), and a line with the SHA-256 of everything before it. A million items take about 45 MB on disk
+// and in memory. The zero Store is empty.
 type Store struct {
 	text  string
-	lines []uint32 // where the line of each thing begins
+	lines []uint32 // where each item's line starts
 	reach int64
 }
 
 const (
 	header = "dwell first-seen 2"
-	// older is the format without domains and stories; it is read, and written as the newer one.
+	// older is the format without domains and findings; it is read, and rewritten in the newer one.
 	older = "dwell first-seen 1"
-	// keep is how long a thing is remembered after it was last seen, most how many destinations and domains are, and mostStories
-	// how many stories: those that were seen last stay.
+	// keep is how long an item is remembered after it was last seen. most limits destinations and domains, mostStories
+	// findings: the most recently seen stay.
 	keep        = 180 * 24 * time.Hour
 	most        = 2_000_000
 	mostStories = 200_000
-	// longest is how long a name may be (RFC 1035, 2.3.4).
+	// longest is the maximum length of a name (RFC 1035, 2.3.4).
 	longest = 255
 )
 
-// Domain is what a name's registered domain is remembered as; empty for an address and for a name that has none.
+// Domain is the key of a name's registered domain; empty for an address or a name without one.
 func Domain(name string) string {
 	if strings.Contains(name, ":") || !Plain(name) || strings.Trim(name, "0123456789.") == "" {
 		return ""
@@ -65,18 +66,18 @@ func Domain(name string) string {
 	return "*." + domain
 }
 
-// FindingKey is what a finding is remembered as, by its id.
+// FindingKey is the key of a finding, by its id.
 func FindingKey(id string) string { return "#" + id }
 
-// Plain says that a text out of network data reads as neither a [Domain] nor a [FindingKey]: anybody can ask for the server name "#..." and
-// make a story older than it is.
+// Plain reports whether a text from network data cannot be taken for a [Domain] or a [FindingKey]. A client can send
+// the server name "#..." and would otherwise make a finding look older.
 func Plain(name string) bool { return !strings.ContainsAny(name, "*#") }
 
-// ErrBroken is a store file that cannot be trusted.
+// ErrBroken means that a store's file cannot be trusted.
 var ErrBroken = errors.New("the first-seen store is cut off or was changed")
 
-// Open reads the store; without a file it is empty. A file that is broken is set aside under another name, and the store is
-// empty: the error wraps [ErrBroken] and the store can be used all the same.
+// Open opens the store; without a file it is empty. A broken file is renamed and the store is empty; the error then
+// wraps [ErrBroken], and the store is still usable.
 func Open(path string) (*Store, error) {
 	text, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -96,7 +97,7 @@ func Open(path string) (*Store, error) {
 	return &Store{}, fmt.Errorf("%w; it was set aside as %s", err, aside)
 }
 
-// read gives a file as one text.
+// read returns a file as a string.
 func read(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -114,7 +115,7 @@ func read(path string) (string, error) {
 func parse(text string) (*Store, error) {
 	body, sum, ok := cutLast(text)
 	digest := sha256.New()
-	_, _ = io.WriteString(digest, body) // a hash takes everything
+	_, _ = io.WriteString(digest, body) // a hash never fails
 	if !ok || sum != hex.EncodeToString(digest.Sum(nil)) {
 		return nil, ErrBroken
 	}
@@ -145,7 +146,7 @@ func parse(text string) (*Store, error) {
 	return s, nil
 }
 
-// line reads the line that begins at a place, and says where the next begins.
+// line reads the line at an offset, and returns the offset of the next.
 func (s *Store) line(at int) (what string, span Span, next int, ok bool) {
 	line, _, ok := strings.Cut(s.text[at:], "\n")
 	what, times, _ := strings.Cut(line, " ")
@@ -156,7 +157,7 @@ func (s *Store) line(at int) (what string, span Span, next int, ok bool) {
 	return what, span, at + len(line) + 1, ok && errors.Join(bad[:]...) == nil
 }
 
-// all gives everything that is remembered, in order.
+// all yields everything remembered, sorted.
 func (s *Store) all(yield func(string, Span) bool) {
 	for _, at := range s.lines {
 		if what, span, _, _ := s.line(int(at)); !yield(what, span) {
@@ -165,7 +166,7 @@ func (s *Store) all(yield func(string, Span) bool) {
 	}
 }
 
-// cutLast parts the last line from what is before it.
+// cutLast splits off the last line.
 func cutLast(text string) (body, last string, ok bool) {
 	trimmed, ok := strings.CutSuffix(text, "\n")
 	i := strings.LastIndexByte(trimmed, '\n')
@@ -175,7 +176,7 @@ func cutLast(text string) (body, last string, ok bool) {
 	return text[:i+1], trimmed[i+1:], true
 }
 
-// Seen gives when an address or a name, a [Domain] or a [FindingKey] was seen.
+// Seen returns when an address, a name, a [Domain] or a [FindingKey] was seen.
 func (s *Store) Seen(what string) (Span, bool) {
 	i, found := slices.BinarySearchFunc(s.lines, what, func(at uint32, what string) int {
 		own, _, _ := strings.Cut(s.text[at:], " ")
@@ -188,13 +189,13 @@ func (s *Store) Seen(what string) (Span, bool) {
 	return span, true
 }
 
-// Reach is the earliest moment that anything was seen, Unix milliseconds; ok is false for an empty store.
+// Reach is the earliest time in the store, in Unix milliseconds; ok is false for an empty store.
 func (s *Store) Reach() (first int64, ok bool) { return s.reach, len(s.lines) > 0 }
 
-// spans is what a store's file is made of.
+// spans is the content of a store's file.
 type spans map[string]Span
 
-// add joins a span into what is held and, if asked for, into what is held of the name's domain.
+// add merges a span, and, if domain is set, also for the name's domain.
 func (s spans) add(what string, span Span, domain bool) {
 	if old, ok := s[what]; ok {
 		span = span.Join(old)
@@ -207,8 +208,8 @@ func (s spans) add(what string, span Span, domain bool) {
 	}
 }
 
-// settle forgets what was not seen for half a year before the newest and what is too much, and gives how far the rest reaches. A sensor
-// whose clock is ahead makes nothing old.
+// settle forgets what was not seen in the half year before the newest item, and the excess, and returns the reach of
+// the rest. A sensor whose clock is ahead does not count.
 func (s spans) settle(now time.Time) (reach int64) {
 	newest := int64(0)
 	for _, span := range s {
@@ -236,8 +237,8 @@ func (s spans) settle(now time.Time) (reach int64) {
 	return reach
 }
 
-// cut forgets of a kind down to a number: what was seen within one day alone goes before what came again, and of both what was
-// not seen for longest. So a scan, however large, pushes out other scans first.
+// cut reduces a kind to a number of items. Those seen within a single day go first, then those not seen for longest, so
+// a scan of any size mostly evicts other scans.
 func (s spans) cut(kind []string, number int) {
 	if len(kind) <= number {
 		return
@@ -256,21 +257,21 @@ func (s spans) cut(kind []string, number int) {
 	}
 }
 
-// Fed says what feeding did.
+// Fed is the result of feeding.
 type Fed struct {
-	// Held is how many things the store holds now, New how many of what it was fed it did not know.
+	// Held is the number of items now in the store, New how many of those fed were unknown.
 	Held, New int
-	// Reach is the earliest moment that anything was seen, Unix milliseconds; 0 for an empty store.
+	// Reach is the earliest time in the store, in Unix milliseconds; 0 if empty.
 	Reach int64
-	// Broken, if not nil, wraps [ErrBroken]: the file could not be trusted, so it was set aside and begun again.
+	// Broken, if not nil, wraps [ErrBroken]: the file could not be trusted, was set aside and started again.
 	Broken error
 }
 
-// lockPatience is how long Feed waits for others that feed the same store; one takes half a minute at most.
+// lockPatience is how long Feed waits for other processes that feed the same store; each takes at most half a minute.
 const lockPatience = 10 * time.Minute
 
-// Feed adds what was seen to a store's file, with the names' domains, and writes it: complete or not at all. Others that feed it
-// at the same time wait, so nobody's sightings are lost. What a killed process left beside the file is removed.
+// Feed adds items, and the domains of names, to a store's file, and writes it atomically. Concurrent processes wait for
+// each other, so no sighting is lost. It removes what a killed process left beside the file.
 func Feed(path string, more iter.Seq2[string, Span], now time.Time) (fed Fed, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fed, err
@@ -295,7 +296,7 @@ func Feed(path string, more iter.Seq2[string, Span], now time.Time) (fed Fed, er
 		seen[what] = span
 	}
 	for what, span := range more {
-		if what != "" && len(what) <= longest && !strings.ContainsAny(what, " \n\r") { // else no name that DNS knows
+		if what != "" && len(what) <= longest && !strings.ContainsAny(what, " \n\r") { // otherwise not a name in DNS
 			seen.add(what, span, true)
 		}
 	}
@@ -305,9 +306,9 @@ func Feed(path string, more iter.Seq2[string, Span], now time.Time) (fed Fed, er
 	return fed, seen.write(path)
 }
 
-// sweep removes what earlier builds left when they were killed: files of the store's name and a number. The lock is held.
+// sweep removes what killed earlier versions left: files with the store's name and a number. The caller holds the lock.
 func sweep(path string) {
-	left, _ := filepath.Glob(path + ".[0-9]*") // fails for a malformed pattern alone
+	left, _ := filepath.Glob(path + ".[0-9]*") // fails only for a malformed pattern
 	for _, f := range left {
 		_ = os.Remove(f) // It costs space alone.
 	}
@@ -316,12 +317,12 @@ func sweep(path string) {
 func (s spans) write(path string) error {
 	return atomicfile.Write(path, 0o600, func(w io.Writer) error {
 		out := bufio.NewWriterSize(w, 1<<16)
-		s.put(out) // Flush gives the error
+		s.put(out) // Flush returns the error
 		return out.Flush()
 	})
 }
 
-// put writes a store's text.
+// put writes the store's text.
 func (s spans) put(to io.Writer) {
 	sum := sha256.New()
 	to = io.MultiWriter(sum, to)
@@ -336,7 +337,7 @@ func (s spans) put(to io.Writer) {
 	_, _ = fmt.Fprintln(to, hex.EncodeToString(sum.Sum(nil)))
 }
 
-// render gives a store's text.
+// render returns the store's text.
 func (s spans) render() string {
 	var b strings.Builder
 	s.put(&b)

@@ -13,24 +13,24 @@ import (
 )
 
 const (
-	// fleetBeat is the beacon score from which a rhythm counts as one, fleetPeriod how alike two periods are that do
-	// not jitter, fleetSize how many times as large as another's a host's messages may be.
+	// fleetBeat is the minimum beacon score of a rhythm, fleetPeriod the tolerance of two periods without jitter,
+	// fleetSize the maximum ratio of two hosts' message sizes.
 	fleetBeat, fleetPeriod, fleetSize = 0.5, 0.05, 2
-	// fleetHosts hosts with the same rhythm to the same server look like software that all of them run.
+	// fleetHosts hosts with the same rhythm to the same server look like common software.
 	fleetHosts = 3
-	// fleetMultiple times as long as another's a period may be.
+	// fleetMultiple is the maximum multiple of another's period.
 	fleetMultiple = 3
-	// fleetCounted hosts with the same rhythm are enough to count, and so many are compared. Each host of a fleet is compared with the
-	// others, so all of a very large one would cost the square of its size.
+	// fleetCounted hosts with the same rhythm are enough to count, and fleetCompared are compared: comparing all hosts
+	// of a very large fleet would have quadratic cost.
 	fleetCounted, fleetCompared = 300, 2000
 )
 
-// rhythm is how a host calls a destination.
+// rhythm is how a host contacts a destination.
 type rhythm struct {
 	src netip.Addr
-	// modes are the rhythms that its intervals were parted into.
+	// modes are the rhythms into which its intervals were split.
 	modes []scoring.Mode
-	// size is the median of what it sends, NaN where it is not known.
+	// size is the median of what it sends, NaN if unknown.
 	size float64
 	uses []pairs.Use
 }
@@ -46,7 +46,7 @@ func rhythmOf(c *Candidate) *rhythm {
 	return r
 }
 
-// like says whether one of its rhythms may be the same as one of another's: a period that jitters is known no better than that.
+// like reports whether one of its rhythms may be one of another's, within the precision that jitter allows.
 func (r *rhythm) like(other *rhythm) bool {
 	for i := range r.modes {
 		for j := range other.modes {
@@ -61,12 +61,12 @@ func (r *rhythm) like(other *rhythm) bool {
 	return false
 }
 
-// sized says whether its messages are about as large as another's, or nothing is known of one of them.
+// sized reports whether the message sizes are similar, or one is unknown.
 func (r *rhythm) sized(other *rhythm) bool {
 	return !(r.size > fleetSize*other.size || other.size > fleetSize*r.size)
 }
 
-// meets says whether at least half of its connections go to addresses that the other uses, too.
+// meets reports whether at least half of its connections go to addresses that the other also uses.
 func (r *rhythm) meets(other *rhythm) bool {
 	var all, shared int64
 	for _, u := range r.uses {
@@ -78,8 +78,8 @@ func (r *rhythm) meets(other *rhythm) bool {
 	return 2*shared >= all && all > 0
 }
 
-// fleet says whether other hosts keep the same rhythm to the same server: software that they all run, or an outbreak. Hosts that
-// show the same fingerprint are none unless they show it to the same servers.
+// fleet reports whether other hosts have the same rhythm to the same server: common software, or an outbreak. Hosts
+// with the same fingerprint count only if they use the same servers.
 func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
 	if !ok || overPorts(c) || c.Beacon.Period <= 0 || p.shared(c) < evidence.MinShared {
@@ -112,7 +112,7 @@ func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 	s.ExplainFleet(count + " hosts beacon to it at the same interval: probably common software, or an outbreak")
 }
 
-// push is fleet for connections that are held for long, as push services are.
+// push is fleet for long connections, like those of push services.
 func (p *Count) push(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
 	if n := len(p.held[at]); ok && n >= fleetHosts && p.shared(c) >= evidence.MinShared {
@@ -120,7 +120,7 @@ func (p *Count) push(s *evidence.Subject, c *Candidate) {
 	}
 }
 
-// present is fleet for what has no rhythm: hosts that keep talking to the same server.
+// present is fleet without a rhythm: hosts that contact the same server continually.
 func (p *Count) present(s *evidence.Subject, c *Candidate) {
 	at, ok := partyOf(c)
 	if !ok || at.print.Kind != hunt.NoFingerprint || p.shared(c) < evidence.MinShared {
@@ -131,7 +131,7 @@ func (p *Count) present(s *evidence.Subject, c *Candidate) {
 	}
 }
 
-// talks says whether a host really talks to a destination. Of fingerprints that is not counted.
+// talks reports whether a host exchanges data with a destination. That is not counted for fingerprints.
 func (p *Count) talks(at party, src netip.Addr) bool {
 	r := p.reached[at]
 	if r == nil || at.print.Kind != hunt.NoFingerprint {
