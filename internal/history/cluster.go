@@ -172,7 +172,11 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	if err != nil {
 		return hunt.Reading{Window: w}, err
 	}
-	reading, err := both(ctx, v, req, w.ReadFrom(), w.End, records[hunt.Connection]{v.in.Connections, v.store.Connections, v.rec.AddConnections, sameConnection}, emit)
+	var ended hunt.Ended
+	reading, err := both(ctx, v, req, w.ReadFrom(), w.End, records[hunt.Connection]{v.in.Connections, v.store.Connections, v.rec.AddConnections, sameConnection}, func(batch []hunt.Connection) error {
+		ended.Add(batch)
+		return emit(batch)
+	})
 	reading.Window = w
 	reading.Add(remarks)
 	if err == nil && reading.Source == "" && v.in.Name != nil { // nothing was asked of it
@@ -182,11 +186,11 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 		v.broken = true
 		return v.in.Connections(ctx, req, emit)
 	}
-	if err != nil || req.LookBack < 0 {
+	if err != nil {
 		return reading, err
 	}
-	// What began before the window and reaches into it is little, and comes out of the source.
-	req.From, req.To, req.Since, req.OnlyEarlier = w.Start, w.End, 0, true
+	// What began before the window and reaches into it, and what is still open, is little, and comes out of the source.
+	req.From, req.To, req.Since, req.OnlyEarlier, req.Ended = w.Start, w.End, 0, true, &ended
 	earlier, err := v.in.Connections(ctx, req, emit)
 	reading.Slices = append(earlier.Slices, reading.Slices...)
 	reading.Connections, reading.Records = reading.Connections+earlier.Connections, reading.Records+earlier.Records
@@ -275,7 +279,7 @@ func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.
 
 // askPart asks the source for one part and adds what it says to the reading.
 func askPart[R any](ctx context.Context, req hunt.Request, p part, out *hunt.Reading, ask func(context.Context, hunt.Request, func([]R) error) (hunt.Reading, error), emit func([]R) error) error {
-	req.From, req.To, req.Since, req.Later, req.LookBack = p.from, p.to, 0, p.later, -1
+	req.From, req.To, req.Since, req.Later, req.Part = p.from, p.to, 0, p.later, true
 	more, err := ask(ctx, req, emit)
 	out.Source = more.Source
 	out.Records += more.Records

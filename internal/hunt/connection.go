@@ -71,15 +71,21 @@ const (
 	StateRefused
 	// StateOpen is a connection that had not ended when last logged, or whose record is yet to come.
 	StateOpen
+	// StateMiddle is that of a TCP connection of which Zeek saw neither beginning nor end (OTH). Its record may be one of many.
+	StateMiddle
 )
 
-// ParseState parses Zeek's conn_state.
-func ParseState[T string | []byte](s T) State {
+// ParseState parses Zeek's conn_state of a connection.
+func ParseState[T string | []byte](s T, proto Transport) State {
 	switch string(s) {
 	case "S0":
 		return StateSilent
 	case "REJ":
 		return StateRefused
+	case "OTH":
+		if proto == TCP {
+			return StateMiddle
+		}
 	}
 	return StateOther
 }

@@ -24,7 +24,7 @@ import (
 const (
 	shardBits = 6
 	// stateBits are the lowest of a connection's source port as it is stored: they hold its hunt.State, and cost nothing.
-	stateBits = 2
+	stateBits = 3
 	shards    = 1 << shardBits
 )
 

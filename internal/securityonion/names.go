@@ -42,6 +42,7 @@ const (
 	FieldClientBytes   = "client.bytes"    // long: payload; absent on unanswered attempts
 	FieldServerBytes   = "server.bytes"    // long
 	FieldClientIPBytes = "client.ip_bytes" // long: with IP headers
+	FieldServerIPBytes = "server.ip_bytes" // long
 
 	FieldConnState  = "connection.state"   // keyword: S0, SF
 	FieldHistory    = "connection.history" // keyword

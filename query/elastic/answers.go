@@ -3,6 +3,7 @@ package elastic
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -109,7 +110,7 @@ func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, 
 			}
 		}
 		if count > 0 {
-			w.Bytes += w.Bytes / count * of[i].Answers.Others
+			w.Bytes += int64(math.Round(float64(w.Bytes) / float64(count) * float64(of[i].Answers.Others)))
 		}
 	}
 	return nil

@@ -157,7 +157,7 @@ func (f *facts) fillBetween(i int, ways ...*betweenAnswer) {
 			states = nil
 		}
 		for _, s := range states {
-			switch hunt.ParseState(s.Key) {
+			switch hunt.ParseState(s.Key, hunt.TransportUnknown) {
 			case hunt.StateSilent:
 				x.Silent = s.Count
 			case hunt.StateRefused:

@@ -25,6 +25,12 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 		return err
 	}
 	if !found {
+		sets, err := r.datasets(ctx)
+		if err == nil && slices.Contains(sets, securityonion.Dataset("dns")) {
+			r.note("", hunt.Note{What: "there is no conn log, so no beacon, long connection or strobe can be found", Where: join(r.place.told),
+				Hint: "see whether zeek.conn documents arrive", Logs: []string{"conn"}})
+			return nil
+		}
 		return r.noZeek(ctx)
 	}
 	inWindow, err := r.count(ctx, dsl.All(between(r.from, r.to), only(datasetConn)))

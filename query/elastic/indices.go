@@ -81,7 +81,7 @@ func wantType(field, typ string) bool {
 		return typ == "date"
 	case fieldSource, fieldDest:
 		return typ == "ip"
-	case fieldSrcPort, fieldDstPort, fieldSOCKSPort, fieldDuration, fieldOrigIP, fieldOrig, fieldResp:
+	case fieldSrcPort, fieldDstPort, fieldSOCKSPort, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp:
 		return slices.Contains([]string{"long", "integer", "short", "unsigned_long", "byte"}, typ) ||
 			field == fieldDuration && (typ == "float" || typ == "double" || typ == "half_float" || typ == "scaled_float")
 	}
@@ -134,7 +134,7 @@ func (s *Source) countable(ctx context.Context, names []string, req hunt.Request
 // dispensable are the fields without which a connection is still one. What else has a type of its own in some index makes
 // that index unreadable.
 func dispensable(field string) bool {
-	return slices.Contains([]string{fieldSrcPort, fieldDuration, fieldOrigIP, fieldOrig, fieldResp}, field)
+	return slices.Contains([]string{fieldSrcPort, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp, fieldState}, field)
 }
 
 // checkFields looks for mappings over which the same query would silently mean something else: an address that is a keyword
@@ -156,7 +156,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 	var why hunt.Note
 	for _, f := range fields {
 		types := answer.Fields[f]
-		if len(types) == 0 {
+		if len(types) == 0 && f != fieldState { // without it no connection is known to be unanswered, as if all were answered
 			missing = append(missing, f)
 		}
 		for typ, m := range types {

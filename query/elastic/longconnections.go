@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,44 +36,51 @@ func reaching(start, from int64, back time.Duration) object {
 func (s *Source) readLong(ctx context.Context, req hunt.Request, out *hunt.Reading, emit func([]hunt.Connection) error) error {
 	back := req.Back()
 	start, from := out.Window.Start.UnixMilli(), out.Window.ReadFrom().UnixMilli()
-	if req.EveryRecord || back <= out.Window.Start.Sub(out.Window.ReadFrom()) {
+	if req.EveryRecord || req.Part || back <= out.Window.Start.Sub(out.Window.ReadFrom()) {
 		return nil
 	}
 	p, err := s.place(ctx)
 	if err != nil {
 		return err
 	}
-	var kept atomic.Int64
-	q := connQuery(req.Scope)
-	q.filter = append(q.filter, reaching(start, from, back))
 	req.Progress = nil
-	r := newReading(s, p, log{many: "earlier connections", query: q, window: out.Window, from: start - back.Milliseconds(), to: from, told: true, past: true,
-		rows: rowsOf(connection(), func(batch []hunt.Connection) error {
-			n := 0
-			for _, c := range batch {
-				if c.Duration > 0 && c.Start+c.Duration > start {
-					batch[n] = c
-					n++
-				}
-			}
-			kept.Add(int64(n))
-			if n == 0 {
-				return nil
-			}
-			return emit(batch[:n])
-		})}, req)
-	_, err = r.all(ctx)
-	if passes(err) {
-		r.gaps = append(r.gaps, hunt.Note{What: "connections that began before the window could not be read: " + err.Error()})
-		err = nil
+	var n int64
+	var earlier hunt.Remarks
+	queries := []query{connQuery(req.Scope)}
+	if req.Scope.Direction == hunt.Outbound && !req.Scope.Narrowed() {
+		queries = append(queries, turned(req.Scope))
 	}
-	got := r.result()
-	n := kept.Load()
+	for i, q := range queries {
+		q.filter = append(q.filter, reaching(start, from, back))
+		var kept atomic.Int64
+		r := newReading(s, p, log{many: "earlier connections", query: q, window: out.Window, from: start - back.Milliseconds(), to: from, told: true, past: true,
+			rows: rowsOf(connection(), func(batch []hunt.Connection) error {
+				batch = slices.DeleteFunc(batch, func(c hunt.Connection) bool { return c.Duration <= 0 || c.Start+c.Duration <= start })
+				if i > 0 {
+					batch = servers(batch)
+				}
+				if kept.Add(int64(len(batch))); len(batch) == 0 {
+					return nil
+				}
+				return emit(batch)
+			})}, req)
+		_, err = r.all(ctx)
+		got := r.result()
+		earlier.Add(hunt.Remarks{Notes: got.Notes, Gaps: got.Gaps})
+		n += kept.Load()
+		if passes(err) {
+			earlier.Gaps = append(earlier.Gaps, hunt.Note{What: "connections that began before the window could not be read: " + err.Error()})
+			err = nil
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
 	out.Records, out.Connections = out.Records+n, out.Connections+n
 	if n > 0 {
-		earlier := hunt.Slice{Name: "earlier", Start: time.UnixMilli(r.from).UTC(), End: time.UnixMilli(r.to).UTC(), Expected: n, Read: n}
-		out.Slices = append([]hunt.Slice{earlier}, out.Slices...)
+		out.Slices = append([]hunt.Slice{{Name: "earlier", Start: out.Window.Start.Add(-back), End: out.Window.ReadFrom(), Expected: n, Read: n}}, out.Slices...)
 	}
-	out.Add(hunt.Remarks{Notes: got.Notes, Gaps: got.Gaps})
-	return err
+	out.Add(earlier)
+	return nil
 }

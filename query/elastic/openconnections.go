@@ -23,8 +23,8 @@ import (
 const (
 	// openAge is how old such a record must be: younger ones may have ended, and their record is on its way.
 	openAge = time.Hour
-	// openPairs bounds how many pairs are kept, and openAsked how many are looked up.
-	openPairs, openAsked = 4 << 20, 2_000
+	// openAsked bounds how many pairs are looked up, openBack how many records before the window are read for them.
+	openAsked, openBack = 2_000, 2_000_000
 	// openShare of all pairs at most can have one: where it is more, connections' records are lost on their way.
 	openShare = 0.05
 	fieldUID  = "log.id.uid"
@@ -41,64 +41,59 @@ type ends struct {
 	port     uint16
 }
 
-// ended knows the ends between which connections came to their end.
-type ended struct {
-	mu   sync.Mutex
-	of   map[ends]struct{}
-	full bool
-}
-
-func (e *ended) add(batch []hunt.Connection) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.of == nil {
-		e.of = map[ends]struct{}{}
-	}
-	for i := range batch {
-		if e.full = len(e.of) >= openPairs; e.full {
-			return
-		}
-		e.of[ends{batch[i].Src, batch[i].Dst, batch[i].DstPort}] = struct{}{}
-	}
-}
-
-// readOpen hands on the connections of a reading that are still open. Between ends that have ended connections too, none is
-// looked for: that would need the uid of each.
-func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Reading, known *ended, emit func([]hunt.Connection) error) error {
-	until := out.Window.End.Add(-openAge)
-	if req.EveryRecord || req.Scope.Narrowed() || known.full || !until.After(out.Window.Start) {
+// readOpen hands on the connections of a reading that are still open, those that began before its window too. Between ends that
+// have ended connections as well, none is looked for: that would need the uid of each.
+func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Reading, known *hunt.Ended, emit func([]hunt.Connection) error) error {
+	if req.EveryRecord || req.Part || req.Scope.Narrowed() {
 		return nil
 	}
 	p, err := s.place(ctx)
 	if err != nil {
 		return err
 	}
-	q := scoped(req.Scope)
-	q.datasets = opening()
-	q.filter = append(q.filter, dsl.Terms(fieldDataset, q.datasets))
-	q.sources, q.also = []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldTime, fieldUID}
 	req.Progress = nil
 	var mu sync.Mutex
 	unended, all := map[ends]struct{}{}, 0
-	r := newReading(s, p, log{many: "beginnings of connections", query: q, window: out.Window, docs: sightingDocs,
-		from: out.Window.Start.UnixMilli(), to: until.UnixMilli(), told: true, rows: rowsOf(pairRow(), func(batch []ends) error {
-			mu.Lock()
-			defer mu.Unlock()
-			all += len(batch)
-			for _, e := range batch {
-				if _, ok := known.of[e]; !ok {
-					unended[e] = struct{}{}
+	reading := func(datasets []string, from, to time.Time, take func(ends)) *reading {
+		q := scoped(req.Scope)
+		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets))
+		q.sources, q.also = []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldTime, fieldUID}
+		return newReading(s, p, log{many: "beginnings of connections", query: q, window: out.Window, docs: sightingDocs,
+			from: from.UnixMilli(), to: to.UnixMilli(), told: true, past: true, rows: rowsOf(pairRow(), func(batch []ends) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, e := range batch {
+					take(e)
 				}
-			}
-			return nil
-		})}, req)
-	_, err = r.all(ctx)
+				return nil
+			})}, req)
+	}
+	until := out.Window.End.Add(-openAge)
+	r := reading(opening(), out.Window.Start, until, func(e ends) {
+		if all++; !known.Has(e.src, e.dst, e.port) {
+			unended[e] = struct{}{}
+		}
+	})
+	from, err := r.back(ctx, out.Window.Start, req.Back())
+	if err == nil && from.Before(out.Window.Start) {
+		_, err = reading([]string{datasetConn}, from, out.Window.Start, func(e ends) { known.AddEnds(e.src, e.dst, e.port) }).all(ctx)
+	}
+	if r.from = from.UnixMilli(); err == nil && r.from < r.to {
+		_, err = r.all(ctx)
+	}
 	open := slices.SortedFunc(maps.Keys(unended), func(a, b ends) int {
 		return cmp.Or(a.src.Compare(b.src), a.dst.Compare(b.dst), cmp.Compare(a.port, b.port))
 	})
-	if err == nil && len(open) > 0 && (float64(len(open)) <= openShare*float64(all) || len(open) <= 20) {
-		err = s.stillOpen(ctx, p, out, open[:min(len(open), openAsked)], emit)
-	} else if err == nil && len(open) > 0 {
+	switch {
+	case err != nil || len(open) == 0:
+	case known.Full():
+		r.note("", hunt.Note{What: "connections that are still open were not looked for: too many different ones ended", Hint: "hunt a shorter window to have them"})
+	case float64(len(open)) <= openShare*float64(all) || len(open) <= 20:
+		err = s.stillOpen(ctx, p, out, from, open[:min(len(open), openAsked)], emit)
+		if n := len(open) - openAsked; n > 0 {
+			r.note("", hunt.Note{What: fmt.Sprintf("of %s that may have open connections %s were not looked at", hunt.Many(len(open), "pair"), hunt.Count(n))})
+		}
+	default:
 		r.note("", hunt.Note{What: fmt.Sprintf("%s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
 			hunt.Many(len(open), "pair"), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
 	}
@@ -108,6 +103,26 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	}
 	out.Add(hunt.Remarks{Notes: r.notes, Gaps: r.gaps})
 	return err
+}
+
+// back is how far before a window beginnings are read: as far as connections are looked back for, but no further than there are
+// openBack records.
+func (r *reading) back(ctx context.Context, start time.Time, most time.Duration) (time.Time, error) {
+	from, sum := start, int64(0)
+	for step := time.Hour; start.Sub(from) < most; step *= 2 {
+		next := from.Add(-min(step, most-start.Sub(from)))
+		n, err := r.count(ctx, dsl.All(between(next.UnixMilli(), from.UnixMilli()), dsl.Terms(fieldDataset, append(opening(), datasetConn))))
+		if err != nil {
+			return from, err
+		}
+		if sum += n; sum > openBack {
+			r.note("back", hunt.Note{What: fmt.Sprintf("connections that are still open and have no record of their own are looked for if they began after %s", stamp(from.UnixMilli())),
+				Hint: "those before are found when they end"})
+			break
+		}
+		from = next
+	}
+	return from, nil
 }
 
 // pairRow is how a bucket becomes ends.
@@ -133,8 +148,8 @@ func pairRow() row[ends] {
 }
 
 // stillOpen looks at the records of such ends, and hands on the connections whose uid has no connection record.
-func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, open []ends, emit func([]hunt.Connection) error) error {
-	from, to := out.Window.Start, out.Window.End.Add(-openAge)
+func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, from time.Time, open []ends, emit func([]hunt.Connection) error) error {
+	to := out.Window.End.Add(-openAge)
 	var conns []hunt.Connection
 	for batch := range slices.Chunk(open, 100) {
 		var should []any

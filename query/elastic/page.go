@@ -145,7 +145,7 @@ func connection() row[hunt.Connection] {
 func (p *cells) connection(c *hunt.Connection) bool {
 	c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = hunt.Absent, hunt.Absent, hunt.Absent, hunt.Absent
 	s := &p.scan
-	timed := false
+	timed, state := false, []byte(nil)
 	s.Object()
 	for k, ok := s.Key(); ok; k, ok = s.Key() {
 		if s.Null() {
@@ -168,6 +168,8 @@ func (p *cells) connection(c *hunt.Connection) bool {
 			c.DstPort = p.port('q')
 		case 'n':
 			c.Proto = hunt.ParseTransport(s.Text())
+		case 'c':
+			state = s.Text()
 		case 'v':
 			c.Service = p.text(s.Text())
 		case 'u':
@@ -182,6 +184,7 @@ func (p *cells) connection(c *hunt.Connection) bool {
 			s.Skip()
 		}
 	}
+	c.State = hunt.ParseState(state, c.Proto)
 	return timed && c.Src.IsValid() && c.Dst.IsValid()
 }
 

@@ -20,7 +20,7 @@ import (
 // aggregations is shaped like what Elasticsearch 8.19.21 answered to query.page.
 const aggregations = `{"c":{"after_key":{"t":1772323200001,"s":"fd00::1","p":null,"d":"2001:db8::2","q":53,"n":"udp","v":null,"u":null,"i":40,"o":null,"r":null},
 "buckets":[
-{"key":{"t":1772323200000,"s":"10.0.0.1","p":40000,"d":"203.0.113.7","q":443,"n":"tcp","v":"ssl,http","u":12,"i":1000,"o":800,"r":1099511627776},"doc_count":1},
+{"key":{"t":1772323200000,"s":"10.0.0.1","p":40000,"d":"203.0.113.7","q":443,"n":"tcp","v":"ssl,http","c":"S0","u":12,"i":1000,"o":800,"r":1099511627776},"doc_count":1},
 {"key":{"t":1772323200000,"s":"10.0.0.1","p":40000,"d":"203.0.113.7","q":443,"n":"tcp","v":"a\"b\\c\u00e9","u":1.25,"i":0,"o":0,"r":0,"z":{"new":[1]},"long":"x"},"doc_count":3,"x":[]},
 {"key":{"t":1772323200001,"s":"fd00::1","p":null,"d":"2001:db8::2","q":53,"n":"udp","v":null,"u":null,"i":40,"o":null,"r":null},"doc_count":1}]},"other":{"c":1}}`
 
@@ -28,7 +28,7 @@ func decoded() []hunt.Connection {
 	a := netip.MustParseAddr
 	return []hunt.Connection{
 		{Start: 1772323200000, Src: a("10.0.0.1"), SrcPort: 40000, Dst: a("203.0.113.7"), DstPort: 443, Proto: hunt.TCP, Service: "ssl,http",
-			Duration: 12000, OrigIPBytes: 1000, OrigBytes: 800, RespBytes: 1 << 40, Count: 1},
+			Duration: 12000, OrigIPBytes: 1000, OrigBytes: 800, RespBytes: 1 << 40, Count: 1, State: hunt.StateSilent},
 		{Start: 1772323200000, Src: a("10.0.0.1"), SrcPort: 40000, Dst: a("203.0.113.7"), DstPort: 443, Proto: hunt.TCP, Service: "a\"b\\cé",
 			Duration: 1250, Count: 3},
 		{Start: 1772323200001, Src: a("fd00::1"), Dst: a("2001:db8::2"), DstPort: 53, Proto: hunt.UDP,

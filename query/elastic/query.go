@@ -137,7 +137,7 @@ func connSources() []source {
 		{"t", fieldTime, false},
 		{"s", fieldSource, false}, {"p", fieldSrcPort, true},
 		{"d", fieldDest, false}, {"q", fieldDstPort, true},
-		{"n", fieldTransport, true}, {"v", fieldService, true},
+		{"n", fieldTransport, true}, {"v", fieldService, true}, {"c", fieldState, true},
 		{"u", fieldDuration, true},
 		{"i", fieldOrigIP, true}, {"o", fieldOrig, true}, {"r", fieldResp, true},
 	}

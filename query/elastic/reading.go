@@ -32,6 +32,8 @@ type log struct {
 	past bool
 	// again makes the query again when more addresses are known to be internal; set for connections alone.
 	anew func() query
+	// beside, if set, reads what the query leaves out, and says whether there was anything.
+	beside func(context.Context, *reading) (bool, error)
 	// rows makes room for records; a batch of rows is used again for others.
 	rows func() rows
 }
@@ -142,13 +144,18 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 			Where: join(r.place.told), Hint: "hunt it again when it is over, or choose an earlier --to"})
 	}
 	some, err := r.all(ctx)
+	if err == nil && r.beside != nil {
+		var more bool
+		more, err = r.beside(ctx, r)
+		some = some || more
+	}
 	if err != nil {
 		return err
 	}
 	if !some && (r.shards > 0 || len(r.gaps) == 0) {
 		return r.explainNothing(ctx, now)
 	}
-	r.latest, _, err = r.newest(ctx, isConn())
+	r.latest, _, err = r.newest(ctx, dsl.All(only(datasetConn), between(0, now.Add(clockFault).UnixMilli())))
 	if passes(err) {
 		r.note("newest", hunt.Note{What: fmt.Sprintf("when the newest connection began is not known: %v", err)})
 	} else if err != nil {

@@ -3,10 +3,14 @@ package elastic
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"dwell/internal/hunt"
 	"dwell/query/once"
 )
+
+// clockFault is how far in the future what is there must be of a wrong clock.
+const clockFault = 24 * time.Hour
 
 // firstOnly hands a connection on when it comes for the first time: documents are delivered twice, and two sensors see the
 // same packets.
@@ -16,17 +20,24 @@ type firstOnly struct {
 	every bool
 	emit  func([]hunt.Connection) error
 	came  atomic.Int64
-	ended ended
+	// latest is when no connection can have ended yet, Unix milliseconds; wrong counts those that would have.
+	latest int64
+	wrong  atomic.Int64
+	ended  *hunt.Ended
 }
 
 func (f *firstOnly) take(batch []hunt.Connection) error {
 	n, again := 0, int64(0)
 	for _, c := range batch {
+		if c.Duration > 0 && c.Start+c.Duration > f.latest {
+			f.wrong.Add(1)
+			c.Duration = hunt.Absent
+		}
 		if c.Count > 1 && f.set.Hash(&c) != 0 {
 			again += c.Count - 1
 			c.Count = 1
 		}
-		if !f.every && f.set.Again(&c) {
+		if !f.every && c.State != hunt.StateMiddle && f.set.Again(&c) {
 			again += c.Count
 			continue
 		}
@@ -37,12 +48,16 @@ func (f *firstOnly) take(batch []hunt.Connection) error {
 	if n == 0 {
 		return nil
 	}
-	f.ended.add(batch[:n])
+	f.ended.Add(batch[:n])
 	return f.emit(batch[:n])
 }
 
 // tell says what came again.
 func (f *firstOnly) tell(out *hunt.Reading) {
+	if n := f.wrong.Load(); n > 0 {
+		out.Notes = append(out.Notes, hunt.Note{Where: out.Source, Hint: "the sensor's clock was wrong",
+			What: fmt.Sprintf("connections that would end in the future, which no clock that runs right gives; they count without a duration: %d", n)})
+	}
 	again := f.came.Load()
 	if again == 0 {
 		return

@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +104,8 @@ func New(client *es.Client, opt Options) (*Source, error) {
 
 // Read is [hunt.Session.Connections]. Errors are the cluster's (*es.Error, with its kind) or emit's.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	first := firstOnly{set: once.New(once.Most), every: req.EveryRecord, emit: emit}
+	first := firstOnly{set: once.New(once.Most), every: req.EveryRecord, emit: emit, ended: cmp.Or(req.Ended, &hunt.Ended{}),
+		latest: s.opt.Now().Add(clockFault).UnixMilli()}
 	if req.OnlyEarlier {
 		now, _, err := s.clock(ctx)
 		if err != nil {
@@ -115,17 +117,21 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 		}
 		out := hunt.Reading{Window: window}
 		err = s.readLong(ctx, req, &out, first.take)
+		if err == nil {
+			err = s.readOpen(ctx, req, &out, first.ended, first.take)
+		}
 		first.tell(&out)
 		return out, err
 	}
 	out, err := s.readConnections(ctx, req, func(w hunt.Window) log {
-		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), first.take)}
+		return log{query: connQuery(req.Scope), from: w.ReadFrom().UnixMilli(), rows: rowsOf(connection(), first.take),
+			beside: func(ctx context.Context, r *reading) (bool, error) { return r.readTurned(ctx, first.take) }}
 	})
 	if err == nil {
 		err = s.readLong(ctx, req, &out, first.take)
 	}
 	if err == nil && out.Records > 0 {
-		err = s.readOpen(ctx, req, &out, &first.ended, first.take)
+		err = s.readOpen(ctx, req, &out, first.ended, first.take)
 	}
 	first.tell(&out)
 	return out, err

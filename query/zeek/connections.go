@@ -40,7 +40,11 @@ type pass struct {
 	// records are those of logs that stand for conn.
 	records repeats
 	open    *openSet
-	joined
+	// held last so long that only the end of the logs tells whether they can have.
+	held struct {
+		sync.Mutex
+		list []held
+	}
 	// latest is the time that no record can be of: tomorrow.
 	latest int64
 	// stillOpen are those without a record of their own.
@@ -48,14 +52,6 @@ type pass struct {
 	// connections counts what was handed on.
 	connections atomic.Int64
 	dropped     dropped
-}
-
-// joined is what waits until everything was read: pieces of connections, and connections that last so long that only
-// the end of the logs tells whether they can have.
-type joined struct {
-	pieces pieces
-	mu     sync.Mutex
-	held   []held
 }
 
 type held struct {
@@ -124,12 +120,12 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 		c.Duration = 0
 	}
 	end := c.Start + max(c.Duration, 0)
-	n.Step(c.Start, end)
 	if c.Start > p.latest {
 		n.Future++
 		n.FutureTo = max(n.FutureTo, c.Start)
 		return log.Fine, nil
 	}
+	n.Step(c.Start, end)
 	n.At(c.Start)
 	if c.Duration <= unlikely {
 		n.End = max(n.End, end)
@@ -156,7 +152,7 @@ func (t *connTaker) kept(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 	if p.spanOnly {
 		return log.Fine, nil
 	}
-	middle := t.fill(r, c)
+	t.fill(r, c)
 	if turned {
 		c.SrcPort, c.DstPort = c.DstPort, c.SrcPort
 		c.OrigBytes, c.RespBytes = c.RespBytes, c.OrigBytes
@@ -167,14 +163,10 @@ func (t *connTaker) kept(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 		c.State = hunt.StateOpen
 		p.open.add(c, n.File)
 		return log.Fine, nil
-	case middle && !p.every:
-		if p.pieces.add(c, n.File) {
-			return log.Fine, nil
-		}
 	case c.Duration > unlikely && p.hold(c, n.File):
 		return log.Fine, nil
 	}
-	if p.again(r, c) {
+	if (c.State != hunt.StateMiddle || p.every) && p.again(r, c) {
 		n.Again++
 		return log.Fine, nil
 	}
@@ -231,27 +223,25 @@ func noAddress(r *log.Record, c *hunt.Connection) log.Problem {
 	return log.NoAddresses
 }
 
-// fill puts the rest of a record in. middle says that Zeek saw neither beginning nor end of the connection.
-func (t *connTaker) fill(r *log.Record, c *hunt.Connection) (middle bool) {
+// fill puts the rest of a record in.
+func (t *connTaker) fill(r *log.Record, c *hunt.Connection) {
 	c.SrcPort, c.DstPort = r.Port(log.OrigP), r.Port(log.RespP)
 	switch r.Kind {
 	case log.HTTPLog:
 		c.Service, c.Proto = "http", hunt.TCP
 		c.OrigBytes, c.RespBytes, c.OrigIPBytes = hunt.Absent, hunt.Absent, hunt.Absent
-		return false
+		return
 	case log.SSLLog:
 		c.Service, c.Proto = "ssl", hunt.TCP
 		c.OrigBytes, c.RespBytes, c.OrigIPBytes = hunt.Absent, hunt.Absent, hunt.Absent
-		return false
+		return
 	}
 	c.Proto = log.ProtoOf(r.Text(log.Proto))
 	if service := r.Text(log.Service); len(service) > 0 {
 		c.Service = t.service(service)
 	}
 	c.OrigBytes, c.RespBytes, c.OrigIPBytes = r.Count(log.OrigBytes), r.Count(log.RespBytes), r.Count(log.OrigIPBytes)
-	state := r.Text(log.ConnState)
-	c.State = hunt.ParseState(state)
-	return c.Proto == hunt.TCP && string(state) == "OTH"
+	c.State = hunt.ParseState(r.Text(log.ConnState), c.Proto)
 }
 
 func (t *connTaker) service(b []byte) string {
@@ -268,13 +258,13 @@ func (t *connTaker) service(b []byte) string {
 }
 
 // hold keeps a connection until all was read; false when there are too many.
-func (j *joined) hold(c *hunt.Connection, f *log.File) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.held) >= maxHeld {
+func (p *pass) hold(c *hunt.Connection, f *log.File) bool {
+	p.held.Lock()
+	defer p.held.Unlock()
+	if len(p.held.list) >= maxHeld {
 		return false
 	}
-	j.held = append(j.held, held{*c, f})
+	p.held.list = append(p.held.list, held{*c, f})
 	return true
 }
 
@@ -297,18 +287,18 @@ func (t *connTaker) Flush() error {
 	return t.hand()
 }
 
-// finish hands on what waited until everything was read: connections out of pieces, those that last long and can have,
-// and those that are still open.
+// finish hands on what waited until everything was read: connections that last long and can have, and those that are
+// still open.
 func (p *pass) finish(r *log.Report, end int64) error {
 	var batch []hunt.Connection
-	for _, h := range append(p.held, p.pieces.rest(r)...) {
+	for _, h := range p.held.list {
 		c := h.conn
 		if c.Start+c.Duration > end+dayMillis {
 			r.ClockFault(h.file, "connections that would end after their logs do, which no clock that runs right gives; they count without a duration")
 			c.Duration = hunt.Absent
 		}
 		switch {
-		case p.once.Again(&c):
+		case c.State != hunt.StateMiddle && p.once.Again(&c):
 			h.file.Again++
 		case p.window.wants(&c):
 			h.file.Emitted++

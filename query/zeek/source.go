@@ -229,7 +229,6 @@ func (in *reading) nothing() error {
 func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection) error) (hunt.Window, *pass, error) {
 	p := &pass{scope: in.req.Scope, take: emit, once: once.New(in.maxOnce), records: repeats{seed: maphash.MakeSeed(), most: in.maxOnce / 8}, open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
 	p.every, p.once.ByUID = in.req.EveryRecord, in.req.EveryRecord
-	p.pieces.of = map[fiveTuple][]held{}
 	window, bounds, err := in.bounds(ctx)
 	if err != nil {
 		return window, p, err

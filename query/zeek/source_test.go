@@ -424,3 +424,16 @@ func TestMonths(t *testing.T) {
 	got, _ := collect(t, req, folder(t, files))
 	equal(t, wantRows(perDay-61, perDay), got)
 }
+
+// A record of the future is no end of the window.
+func TestFutureEndsNoWindow(t *testing.T) {
+	future := strings.Replace(row(5), "1717200300.", "4099680000.", 1)
+	require.NotEqual(t, row(5), future)
+	path := filepath.Join(t.TempDir(), "conn.log")
+	require.NoError(t, os.WriteFile(path, []byte(tsvHeader+rows(0, 10)+future), 0o600))
+	r, err := New(Options{Paths: []string{path}}).Read(t.Context(), outbound(), func([]hunt.Connection) error { return nil })
+	require.NoError(t, err)
+	require.EqualValues(t, 10, r.Connections)
+	require.Equal(t, int64(epoch+9*60)*1000+1501, r.Window.End.UnixMilli())
+	require.Contains(t, fmt.Sprint(r.Gaps), "records of the future, up to 2099-11-30")
+}

@@ -20,6 +20,7 @@ func tables() map[string][]columnField {
 			{"client_issuer", "ssl.client.issuer"}, {"validation_status", "ssl.validation_status"}, {"ja3", "hash.ja3"}, {"ja3s", "hash.ja3s"},
 			{"ja4", ""}, {"ja4s", ""},
 		},
+		"quic": {{"version", "quic.version"}, {"server_name", "quic.server_name"}},
 		"http": {
 			{"trans_depth", "http.trans_depth"}, {"method", "http.method"}, {"host", "http.virtual_host"}, {"uri", "http.uri"},
 			{"referrer", "http.referrer"}, {"version", "http.version"}, {"user_agent", "http.useragent"},

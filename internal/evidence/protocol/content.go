@@ -30,7 +30,7 @@ func (v *view) programs() {
 func (v *view) unanswered() {
 	const enough, nine, ten = 10, 9, 10
 	all := v.s.Finding.Network.Connections
-	silent, refused := v.s.Silent+v.Silent, v.s.Refused+v.Refused
+	silent, refused := max(v.s.Silent, v.Silent), max(v.s.Refused, v.Refused)   // older history has no states
 	if f := v.s.Finding; f.Network.Transport == "icmp" && f.Server.Bytes == 0 { // Zeek has no state for an unanswered ping
 		silent = all
 	}

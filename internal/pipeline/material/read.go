@@ -17,7 +17,7 @@ import (
 func Gather(ctx context.Context, in *hunt.Session, w Wanted) (*Material, hunt.Reading, error) {
 	w.Request.EveryRecord = w.Shown // a ranking by RITA's rules counts as RITA counts
 	m := &Material{Wanted: w, Session: in, Table: pairs.NewTableWithin(w.Memory.Half())}
-	reading, err := in.Connections(ctx, w.Request, func(batch []hunt.Connection) error {
+	reading, err := connections(ctx, in, w.Request, func(batch []hunt.Connection) error {
 		m.Table.Add(batch)
 		return cmp.Or(ctx.Err(), m.Table.Err())
 	})
@@ -188,7 +188,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 		proxied := pairs.NewTableWithin(m.Table.Budget())
 		defer func() { err = cmp.Or(err, proxied.Close()) }()
 		req.Scope.Proxies = inside
-		more, err := in.Connections(ctx, req, func(batch []hunt.Connection) error {
+		more, err := connections(ctx, in, req, func(batch []hunt.Connection) error {
 			proxied.Add(batch)
 			return cmp.Or(ctx.Err(), proxied.Err())
 		})

@@ -71,6 +71,9 @@ func FuzzLine(f *testing.F) {
 	const record = `{"ts":1717200000.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":1024,"id.resp_h":"203.0.113.7","id.resp_p":443,"proto":"tcp","service":"ssl","conn_state":"SF"}`
 	quoted := strings.ReplaceAll(record, `"`, `\"`)
 	for _, line := range []string{
+		`{"schema":{"fields":[{"field":"ts"}]},"payload":{"ts":1,"id.orig_h":"10.0.0.1","id.resp_h":"1.2.3.4"}}`,
+		`{"topic":"zeek","ts":1717200000123,"payload":"{\"ts\":1,\"uid\":\"C1\",\"id.orig_h\":\"10.0.0.1\"}"}`,
+		`{"time":"2026-01-01T00:00:00Z","properties":{"_path":"conn","ts":1,"id":{"orig_h":"10.0.0.1"}}}`,
 		record, " " + record + ",", "<13>Mar  2 00:00:00 sensor zeek: " + record,
 		`{"conn":` + record + `}`, `{"message":"` + quoted + `","@timestamp":"2026-03-02T00:00:00Z"}`, `{"result":{"_raw":"` + quoted + `"}}`,
 		`{"log":"` + quoted + `\n","stream":"stdout"}`, `{"_source":{"message":["` + quoted + `"]}}`,

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -132,11 +134,39 @@ func TestShapes(t *testing.T) {
 		"all texts": eachRow(n, func(r string) string {
 			return strings.NewReplacer(":1024,", `:"1024",`, ":443", `:"443"`, `"duration":1.5`, `"duration":"-"`).Replace(r) + "\n"
 		}),
-		"durations of Zui":  eachRow(n, func(r string) string { return strings.Replace(r, `"duration":1.5`, `"duration":"1m30.5s"`, 1) + "\n" }),
-		"torn beginning":    `me":"x","id.orig_p":1}` + "\n" + eachRow(n, func(r string) string { return r + "\n" }),
-		"a line before":     `{"message":"started"}` + "\n" + eachRow(n, func(r string) string { return r + "\n" }),
-		"a warning before":  "warning: something\n" + tsv,
-		"zero bytes before": strings.Repeat("\x00", 70000) + tsv,
+		"durations of Zui": eachRow(n, func(r string) string { return strings.Replace(r, `"duration":1.5`, `"duration":"1m30.5s"`, 1) + "\n" }),
+		"Kafka Connect": eachRow(n, func(r string) string {
+			return `{"schema":{"type":"struct","fields":[{"field":"ts","type":"double"},{"field":"id.orig_h"}]},"payload":` + r + "}\n"
+		}),
+		"kafkacat": eachRow(n, func(r string) string { return `{"topic":"zeek","ts":1717200000123,"payload":"` + quote(r) + "\"}\n" }),
+		"Vector": eachRow(n, func(r string) string {
+			return `{"file":"/x/conn.log","source_type":"file","timestamp":"2026-01-01T00:00:00Z","parsed":` + r + "}\n"
+		}),
+		"Fluent Bit": eachRow(n, func(r string) string { return `{"date":1717200000.5,"log":"` + quote(r) + "\"}\n" }),
+		"GELF": eachRow(n, func(r string) string {
+			return `{"version":"1.1","timestamp":1717200000.5,"short_message":"conn","full_message":"` + quote(r) + "\"}\n"
+		}),
+		"journald's JSON": eachRow(n, func(r string) string {
+			return `{"__REALTIME_TIMESTAMP":"1717200000000000","MESSAGE":"` + quote(r) + "\"}\n"
+		}),
+		"journald's text": eachRow(n, func(r string) string { return "2024-06-01T00:00:07+0000 sensor zeek[81]: " + r + "\n" }),
+		"a message in a message": eachRow(n, func(r string) string {
+			return `{"@timestamp":"2026-01-01T00:00:00Z","message":` + strconv.Quote(`{"log":`+strconv.Quote(r)+`,"stream":"stdout"}`) + "}\n"
+		}),
+		"an object of ids": eachRow(n, func(r string) string {
+			return strings.Replace(strings.NewReplacer(`"id.orig_h"`, `"id":{"orig_h"`, "id.", "", `:443,`, `:443},`).Replace(r), "},,", "},", 1) + "\n"
+		}),
+		"names in objects": eachRow(n, func(r string) string { return `{"zz":{"ts":5,"id.orig_h":"10.9.9.9"},` + r[1:] + "\n" }),
+		"other columns in the middle": connTSV + tsvRows(10) + "#fields\tid.resp_p\tproto\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tts\torig_bytes\n" +
+			regexp.MustCompile(`(?m)^(\S+)\t(\S+)\t(\S+)\t(\S+)\t(\S+)\t(\S+)\ttcp.*$`).ReplaceAllString(strings.SplitN(tsvRows(n), "\n", 11)[10], "$6\ttcp\t$2\t$3\t$4\t$5\t$1\t472"),
+		"columns that nobody knows": strings.ReplaceAll(strings.ReplaceAll(tsv, "#fields\t", "#fields\tja4\tvlan\t"), "\n17172", "\nt13d\t40\t17172"),
+		"semicolons":                strings.ReplaceAll(strings.Replace(tsv, `\x09`, `\x3b`, 1), "\t", ";"),
+		"other words for unset":     strings.ReplaceAll(strings.Replace(tsv, "#unset_field\t-", "#unset_field\tN/A", 1), "\t-\n", "\tN/A\n"),
+		"remarks between":           strings.ReplaceAll(tsv, "\n171720", "\n# a remark\n171720"),
+		"torn beginning":            `me":"x","id.orig_p":1}` + "\n" + eachRow(n, func(r string) string { return r + "\n" }),
+		"a line before":             `{"message":"started"}` + "\n" + eachRow(n, func(r string) string { return r + "\n" }),
+		"a warning before":          "warning: something\n" + tsv,
+		"zero bytes before":         strings.Repeat("\x00", 70000) + tsv,
 	} {
 		t.Run(name, func(t *testing.T) {
 			set, err := Look(t.Context(), []string{write(t, "some.thing", []byte(content))}, 1, &Report{})

@@ -55,7 +55,8 @@ func NewParser(wanted ...Field) *Parser {
 func (p *Parser) line(line []byte, head *Header) problem {
 	if line[0] == '{' {
 		why := p.object(line)
-		if why == fine && p.Has(TS) {
+		// What has no more of Zeek's than a time may be an envelope.
+		if why == fine && p.Has(TS) && (p.UID != hunt.UID{} || p.path != "" || p.mark != "" || p.Has(OrigH)) {
 			return fine
 		}
 		return p.unwrap(line, why, 0)

@@ -287,12 +287,15 @@ func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) err
 			}
 			var err error
 			n.number = number
+			future := n.Future
 			if why, err = t.Take(&p.Record, &n); err != nil {
 				return fmt.Errorf("hand on %s records: %w", p.Kind, err)
 			}
 			if why == fine {
 				n.Records++
-				n.First, n.Last = min(n.First, p.Start), max(n.Last, p.Start)
+				if n.Future == future { // what is no time of a record is no end of a log either
+					n.First, n.Last = min(n.First, p.Start), max(n.Last, p.Start)
+				}
 				if p.odd != None {
 					n.oddly(number, p.odd)
 				}

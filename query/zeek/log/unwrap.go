@@ -110,7 +110,7 @@ func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 	case '{':
 		kind, named := known[key]
 		switch {
-		case bytes.Contains(v, []byte("orig_h")) || bytes.Contains(v, []byte(`"ts"`)) || bytes.Contains(v, []byte(`\"ts\"`)):
+		case hasKey(v, "orig_h") || hasKey(v, "ts"):
 			if !named {
 				kind = ""
 			}
@@ -120,6 +120,11 @@ func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 		}
 	}
 	return nil, "", 0
+}
+
+// hasKey says whether an object, or a text of JSON in it, has a key that ends so. A value of that text is none: schemas list names.
+func hasKey(v []byte, end string) bool {
+	return bytes.Contains(v, []byte(end+`":`)) || bytes.Contains(v, []byte(end+`\":`)) || bytes.Contains(v, []byte(end+`" :`))
 }
 
 // isAction says that an object is one of the lines that Elasticsearch's bulk format has between documents.
