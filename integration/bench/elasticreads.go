@@ -148,6 +148,7 @@ func (r rival) pointInTime(ctx context.Context) (records int, err error) {
 		return 0, err
 	}
 	defer func() {
+		// It ends by itself.
 		_ = r.client.Do(ctx, es.Call{Op: "close the point in time", Request: es.Request{Method: "DELETE", Path: "/_pit", Body: encode(object{"id": pit.ID})}})
 	}()
 	var after json.RawMessage

@@ -296,7 +296,7 @@ func (b *bench) others(ctx context.Context, index string, req hunt.Request) erro
 		read func(*elastic.Source) (int64, error)
 	}{
 		{"names (TLS and HTTP)", func(s *elastic.Source) (int64, error) {
-			names := pairs.NewNames()
+			names := pairs.NewNames(pairs.Budget{})
 			r, err := s.ReadNames(ctx, req, func(batch []hunt.NameRecord) error { names.Add(batch); return nil })
 			return r.Connections, complete(r, err)
 		}},

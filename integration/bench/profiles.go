@@ -33,7 +33,7 @@ func profiled() (end func()) {
 				most = live[0].Value.Uint64()
 				if h, err := os.Create(base + ".heap"); err == nil {
 					_ = pprof.WriteHeapProfile(h) // A figure of a run, not its result.
-					_ = h.Close()
+					_ = h.Close()                 // As above.
 				}
 			}
 		}

@@ -45,7 +45,7 @@ func listed(ctx context.Context, d day) (l list, err error) {
 	if err != nil {
 		return l, fmt.Errorf("list of a day: %w", err)
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
+	defer os.RemoveAll(dir)
 	sc := simulate.Default()
 	sc.Hosts = d.workstations
 	made, err := simulate.Run(ctx, sc, dir, simulate.Format{})
@@ -137,7 +137,7 @@ func (l *list) verdict(d day) string {
 
 // printLists prints a row per day and returns how many miss the target.
 func printLists(ctx context.Context, w io.Writer) (missed int, err error) {
-	_, _ = fmt.Fprintln(w, "-- lists: lines of a simulated day; target: no implant below a benign line with no more evidence, or below a fleet")
+	fmt.Fprintln(w, "-- lists: lines of a simulated day; target: no implant below a benign line with no more evidence, or below a fleet")
 	for _, d := range days {
 		l, err := listed(ctx, d)
 		if err != nil {
@@ -147,7 +147,7 @@ func printLists(ctx context.Context, w io.Writer) (missed int, err error) {
 		if v != "" {
 			missed++
 		}
-		_, _ = fmt.Fprintf(w, "lists, %d hosts: %d lines (at most %d), %d alerts, %d implants%s\n", l.hosts, l.lines, d.lines, l.alerts, l.implants, v)
+		fmt.Fprintf(w, "lists, %d hosts: %d lines (at most %d), %d alerts, %d implants%s\n", l.hosts, l.lines, d.lines, l.alerts, l.implants, v)
 	}
 	return missed, nil
 }

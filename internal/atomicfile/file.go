@@ -39,7 +39,7 @@ func Create(path string, mode fs.FileMode) (*File, error) {
 			return nil, fmt.Errorf("write %s: %w", path, err)
 		}
 		// A lock marks the file as being written. A file swept before it was locked is created again.
-		_ = lockFile(f)
+		_ = lockFile(f) // Whoever else holds it is sweeping; Lstat tells.
 		if _, err := os.Lstat(f.Name()); err == nil {
 			return &File{File: f, path: path, mode: mode}, nil
 		}

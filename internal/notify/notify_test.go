@@ -75,7 +75,7 @@ func TestWebhookGetsWhatWasRaised(t *testing.T) {
 			return
 		}
 		b, _ := io.ReadAll(r.Body)
-		_ = json.Unmarshal(b, &got)
+		_ = json.Unmarshal(b, &got) // What is wrong is not equal.
 	}))
 	defer server.Close()
 	o := Options{Webhook: server.URL + "/hooks/T0K3N", Token: "s3cret", CAFile: authority(t, server.Certificate()), Console: "https://console.example", wait: time.Millisecond}
@@ -154,7 +154,7 @@ func TestSyslogOverStreams(t *testing.T) {
 					return
 				}
 				b, _ := io.ReadAll(conn)
-				_ = conn.Close()
+				_ = conn.Close() // The test is over.
 				got <- b
 			}
 			go serve()

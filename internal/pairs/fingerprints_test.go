@@ -11,7 +11,7 @@ import (
 
 func TestFingerprintsJoinConnectionsToManyDestinations(t *testing.T) {
 	ja3 := hunt.Fingerprint{Kind: hunt.JA3, Value: "e7d705a3286e19ea42f587b344ee6865"}
-	table, names := NewTable(), NewNames()
+	table, names := NewTable(), NewNames(Budget{})
 	show := func(src, dst netip.Addr, i int, name string, print hunt.Fingerprint) {
 		c, r := conn(dst, int64(i)*1_000_000, uint16(5000+i), int64(100+i)), named1(dst, int64(i)*1_000_000+90, uint16(5000+i), name)
 		c.Src, r.Src, r.Fingerprint = src, src, print
@@ -64,7 +64,7 @@ func TestTextsOfFingerprintsSeenOnceAreNotKept(t *testing.T) {
 // A fingerprint in more than MaxPrinted records is left alone and counted; so often to one destination it is that pair, and in
 // just MaxPrinted it is followed.
 func TestBusyFingerprintsAreCounted(t *testing.T) {
-	n := NewNames()
+	n := NewNames(Budget{})
 	show := func(src string, f hunt.Fingerprint, records, destinations int) {
 		var batch []hunt.NameRecord
 		for i := range records {

@@ -44,12 +44,9 @@ type use struct {
 	kind             hunt.NameKind
 }
 
-// NewNames makes an empty set.
-func NewNames() *Names { return NewNamesWithin(Budget{}) }
-
-// NewNamesWithin makes an empty set that keeps to a budget, but for the texts of names and fingerprints. Close it when done: it may have
+// NewNames makes an empty set that keeps to a budget, but for the texts of names and fingerprints. Close it when done: it may have
 // files.
-func NewNamesWithin(b Budget) *Names {
+func NewNames(b Budget) *Names {
 	return &Names{spilledUses: spilledUses{budget: b}, seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
 }
 

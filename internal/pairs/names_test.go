@@ -36,7 +36,7 @@ func series(d *Named) map[string][][2]int64 {
 }
 
 func TestNamesJoinTheNearestConnection(t *testing.T) {
-	table, names := NewTable(), NewNames()
+	table, names := NewTable(), NewNames(Budget{})
 	table.Add([]hunt.Connection{
 		conn(first, 1_000_000, 5000, 100),
 		conn(first, 2_000_000, 5000, 200), // the same ports again, later
@@ -68,7 +68,7 @@ func TestNamesJoinTheNearestConnection(t *testing.T) {
 }
 
 func TestNamesWithoutAnyConnection(t *testing.T) {
-	names := NewNames()
+	names := NewNames(Budget{})
 	names.Add([]hunt.NameRecord{named1(first, 1000, 1, "x.example"), named1(first, 2000, 2, "x.example")})
 	d := names.Join(NewTable())
 	require.Equal(t, map[string][][2]int64{"x.example": {{1000, hunt.Absent}, {2000, hunt.Absent}}}, series(d))
@@ -77,7 +77,7 @@ func TestNamesWithoutAnyConnection(t *testing.T) {
 
 func TestConnectCountsForTheHostAskedFor(t *testing.T) {
 	proxy := netip.MustParseAddr("10.0.0.250")
-	table, names := NewTable(), NewNames()
+	table, names := NewTable(), NewNames(Budget{})
 	c := conn(proxy, 5000, 4444, 900)
 	c.DstPort = 3128
 	table.Add([]hunt.Connection{c})
@@ -92,7 +92,7 @@ func TestConnectCountsForTheHostAskedFor(t *testing.T) {
 }
 
 func TestUIDSettlesWhatPortsCannot(t *testing.T) {
-	table, names := NewTable(), NewNames()
+	table, names := NewTable(), NewNames(Budget{})
 	one, two := conn(first, 1000, 5000, 100), conn(first, 1900, 5000, 200) // the same ports twice within a second
 	one.UID, two.UID = hunt.NewUID([]byte("Cone")), hunt.NewUID([]byte("Ctwo"))
 	table.Add([]hunt.Connection{one, two})
@@ -126,7 +126,7 @@ func under(d *Named, name string) *Pair {
 func TestUsesAreKeptWithThePair(t *testing.T) {
 	long := []netip.Addr{netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("2001:db8::1")}
 	for _, budget := range []int64{0, 1} {
-		table, names := NewTableWithin(Budget{Bytes: budget, Folder: t.TempDir()}), NewNames()
+		table, names := NewTableWithin(Budget{Bytes: budget, Folder: t.TempDir()}), NewNames(Budget{})
 		for i, dst := range []netip.Addr{long[0], first, long[1], long[0], second} {
 			c := conn(dst, int64(i)*1_000_000, uint16(5000+i), 100)
 			table.Add([]hunt.Connection{c})

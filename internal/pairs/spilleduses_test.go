@@ -35,7 +35,7 @@ func TestUsesOnDiskAreJoinedAlike(t *testing.T) {
 		folder := t.TempDir()
 		r := rand.New(rand.NewPCG(1, 2))
 		table, proxied := NewTableWithin(Budget{Folder: folder}), NewTableWithin(Budget{Folder: folder})
-		names := NewNamesWithin(Budget{Bytes: budget, Folder: folder})
+		names := NewNames(Budget{Bytes: budget, Folder: folder})
 		for i := range 300 {
 			var conns [2][]hunt.Connection
 			var uses []hunt.NameRecord
@@ -85,12 +85,12 @@ func TestUsesThatDoNotFitOnDiskAreAnError(t *testing.T) {
 	batch := []hunt.NameRecord{named1(first, 1000, 1, "x.example"), named1(second, 2000, 2, "x.example")}
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	names := NewNamesWithin(Budget{Bytes: 1, Folder: file})
+	names := NewNames(Budget{Bytes: 1, Folder: file})
 	names.Add(batch)
 	require.ErrorContains(t, names.Err(), "raise hunt.memory")
 	require.Error(t, names.Join(NewTable()).Err())
 
-	names = NewNamesWithin(Budget{Bytes: 1, Folder: t.TempDir()})
+	names = NewNames(Budget{Bytes: 1, Folder: t.TempDir()})
 	names.Add(batch)
 	names.Add(batch)
 	require.NoError(t, names.Err())

@@ -17,7 +17,7 @@ func TestStatesAreKept(t *testing.T) {
 	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("203.0.113.7")
 	for _, bytes := range []int64{0, 1} {
 		table := NewTableWithin(Budget{Bytes: bytes, Folder: t.TempDir()})
-		names := NewNames()
+		names := NewNames(Budget{})
 		for i := range 300 {
 			c := hunt.Connection{Start: int64(i) * 60_000, Src: src, Dst: dst, SrcPort: uint16(65_535 - i), DstPort: uint16(443 + i%2), Proto: hunt.TCP, Count: 1, State: states[i%3]}
 			table.Add([]hunt.Connection{c})

@@ -99,6 +99,7 @@ func (c cluster) index(t *testing.T, shards int) string {
 	name := fmt.Sprintf("dwelltest-%08x", rand.Uint32())
 	c.do(t, "PUT", "/"+name, object{"settings": object{"number_of_shards": shards, "number_of_replicas": 0}, "mappings": mapping()})
 	t.Cleanup(func() {
+		// Whatever stays is wiped before the next test.
 		_ = c.Do(context.Background(), es.Call{Op: "delete", Index: name, Request: es.Request{Method: "DELETE", Path: "/" + name + "?ignore_unavailable=true"}})
 	})
 	return name

@@ -185,7 +185,7 @@ func (f *Fake) RoundTrip(req *http.Request) (*http.Response, error) {
 		if r.Body, err = io.ReadAll(req.Body); err != nil {
 			return nil, err
 		}
-		_ = req.Body.Close()
+		_ = req.Body.Close() // It was read.
 	}
 	sent := r.Body
 	if r.Header.Get("Content-Encoding") == "gzip" {
@@ -314,7 +314,7 @@ func (f *Fake) Serve(t testing.TB) string {
 		w.WriteHeader(res.StatusCode)
 		_, err = io.Copy(w, res.Body)
 		if err != nil {
-			_ = http.NewResponseController(w).Flush()
+			_ = http.NewResponseController(w).Flush() // The client may have gone.
 			panic(http.ErrAbortHandler)
 		}
 	}))

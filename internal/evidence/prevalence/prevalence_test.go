@@ -42,7 +42,7 @@ func (l *log) talk(src, dst string, port uint16, hour float64, resp int64, name 
 // count returns the company of a candidate and how many hosts touch and talk to its destination.
 func (l *log) count(t *testing.T, c *Candidate) (company int64, touched, talks int) {
 	t.Helper()
-	table, names := pairs.NewTable(), pairs.NewNames()
+	table, names := pairs.NewTable(), pairs.NewNames(pairs.Budget{})
 	table.Add(l.conns)
 	names.Add(l.names)
 	p := Of(slices.Values([]*Candidate{c}), Contacts{Addresses: table, Named: names.Join(table), Window: 24 * time.Hour, IsInternal: inside.Contains}, 0.2)

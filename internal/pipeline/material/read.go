@@ -136,7 +136,7 @@ func (m *Material) answers(ctx context.Context, in *hunt.Session, req hunt.Reque
 
 func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) (err error) {
 	m.Requests.Most = m.share(requestShare)
-	uses := pairs.NewNamesWithin(pairs.Budget{Bytes: m.share(useShare), Folder: m.Memory.Folder})
+	uses := pairs.NewNames(pairs.Budget{Bytes: m.share(useShare), Folder: m.Memory.Folder})
 	defer func() { err = cmp.Or(err, uses.Close()) }()
 	var mu sync.Mutex
 	proxies := map[netip.Addr]bool{}

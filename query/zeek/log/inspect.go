@@ -282,6 +282,7 @@ func (l *looker) left() error {
 func keysOf(line []byte) string {
 	var keys []string
 	s := scanner{b: line}
+	// Broken JSON has keys, too: those before the damage.
 	_ = s.members(nil, func(name, _ []byte) {
 		if len(keys) < 6 {
 			keys = append(keys, strings.ToValidUTF8(string(name), "?"))
