@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	}
 	if !found {
 		sets, err := r.datasets(ctx)
-		if err == nil && slices.Contains(sets, securityonion.Dataset("dns")) {
+		if err == nil && slices.Contains(sets, strconv.Quote(securityonion.Dataset("dns"))) {
 			r.note("", hunt.Note{What: "there is no conn log, so no beacon, long connection or strobe can be found", Where: join(r.place.told),
 				Hint: "see whether zeek.conn documents arrive", Logs: []string{"conn"}})
 			return nil
