@@ -106,7 +106,8 @@ func (g *grid) ask(t *testing.T, method, path, body string) (answer []byte) {
 // command is the program without this host's own configuration.
 func (g *grid) command(ctx context.Context, args ...string) *exec.Cmd {
 	c := exec.CommandContext(ctx, g.program, args...)
-	c.Env = append(os.Environ(), "XDG_CONFIG_HOME=/nonexistent", "XDG_STATE_HOME="+g.state, "DWELL_STATE_DIR="+g.state, "DWELL_ELASTICSEARCH_ADDRESSES="+g.url,
+	ours := func(v string) bool { return strings.HasPrefix(v, "DWELL_") } // of the tests: to the program they would be settings
+	c.Env = append(slices.DeleteFunc(os.Environ(), ours), "XDG_CONFIG_HOME=/nonexistent", "XDG_STATE_HOME="+g.state, "DWELL_STATE_DIR="+g.state, "DWELL_ELASTICSEARCH_ADDRESSES="+g.url,
 		"DWELL_ELASTICSEARCH_USERNAME="+g.node.Username, "DWELL_ELASTICSEARCH_PASSWORD="+g.node.Password, "DWELL_SERVE_LISTEN="+g.listen)
 	if strings.HasPrefix(g.url, "https:") {
 		c.Env = append(c.Env, "DWELL_ELASTICSEARCH_CA_FILE="+g.node.CAFile)

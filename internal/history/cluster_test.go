@@ -227,3 +227,25 @@ func TestGapsKeepNothing(t *testing.T) {
 	hunted(t, &Cluster{Store: s, Of: g}, day, day.Add(2*time.Hour))
 	require.Len(t, s.Kept(day, day.Add(2*time.Hour)), 2)
 }
+
+// TestHistoryThatCannotBeWritten takes the directory away between hunts: the hunt reads its whole window from the cluster and says so.
+func TestHistoryThatCannotBeWritten(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 1))
+	g := &grid{now: day.Add(3 * time.Hour)}
+	c, n, q := traffic(r, day, 100)
+	g.connections = late(r, c, func(x *hunt.Connection) int64 { return x.Start })
+	g.names = late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })
+	g.queries = late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })
+	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
+	require.NoError(t, err)
+	warm := &Cluster{Store: s, Of: g}
+	want := hunted(t, warm, day, day.Add(2*time.Hour))
+	require.NoError(t, os.RemoveAll(s.dir))
+	require.NoError(t, os.WriteFile(s.dir, nil, 0o600))
+	require.Equal(t, want, hunted(t, warm, day, day.Add(2*time.Hour)))
+	reading, err := warm.Open().Connections(t.Context(), hunt.Request{From: day, To: day.Add(2 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)},
+		func([]hunt.Connection) error { return nil })
+	require.NoError(t, err)
+	require.Empty(t, reading.Gaps)
+	require.Contains(t, reading.Notes[len(reading.Notes)-1].What, "history cannot be used")
+}
