@@ -222,6 +222,7 @@ func (g *grid) stored(t *testing.T) map[string]string {
 			delete(h.Source["event"].(map[string]any), "ingested")
 			if summary, ok := h.Source["dwell"].(map[string]any)["hunt"].(map[string]any); ok {
 				delete(summary, "stages")
+				delete(summary, "lag")
 				delete(summary, "notes") // notes on history differ: it may have kept hours or not
 			}
 			text, err := json.Marshal(h.Source)
