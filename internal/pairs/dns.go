@@ -3,6 +3,7 @@ package pairs
 import (
 	"cmp"
 	"encoding/binary"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"strings"
@@ -23,10 +24,17 @@ type DNS struct {
 	// ids and texts are of the names that were asked for, each once for all clients.
 	ids   map[string]uint32
 	texts []string
-	// of is how many domains each client has; crowded are clients with more than maxDomains, left the queries for those beyond.
+	// Listed reports whether an indicator list names a name; nil is no list. What it names is kept however many there are.
+	Listed func(name string) bool
+	// few counts the queries for domains beyond what is kept, by a hash of client and domain: most stay too few to judge.
+	few  map[uint64]uint8
+	seed maphash.Seed
+	// of is how many domains each client has; crowded are clients with more than maxDomains, left the queries for those
+	// beyond that had to be judged.
 	of      map[netip.Addr]int
 	crowded map[netip.Addr]struct{}
 	left    int64
+	listed  int
 	// size is what is held, about, most what may be, bytes; untimed are queries whose times were not kept for want of room.
 	size, most int64
 	untimed    int64
@@ -71,6 +79,8 @@ const (
 	MaxAddresses = 64
 	// maxDomains of a client are kept, maxDomainsOfAll of all: some 300 MB.
 	maxDomains      = 100_000
+	// fewQueries for a domain are judged, maxFew domains beyond what is kept are counted (some 80 MB), maxListed are kept.
+	fewQueries, maxFew, maxListed = 8, 4 << 20, 10_000
 	maxDomainsOfAll = 1_000_000
 	maxAsked        = 8
 	// MaxTimes are more queries than a rhythm could be told among.
@@ -83,7 +93,7 @@ const domainCost, nameCost = 400, 120
 // NewDNS makes an empty set that holds so many bytes, about; 0 is no bound. What is beyond is counted: see Crowded.
 func NewDNS(most int64) *DNS {
 	return &DNS{most: most, domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{},
-		of: map[netip.Addr]int{}, crowded: map[netip.Addr]struct{}{}}
+		of: map[netip.Addr]int{}, crowded: map[netip.Addr]struct{}{}, few: map[uint64]uint8{}, seed: maphash.MakeSeed()}
 }
 
 // Add takes queries in; names without a registered domain (single labels, plain reverse lookups, public suffixes) are left
@@ -99,20 +109,46 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 		}
 		q := d.domains[clientDomain{r.Client, domain}]
 		if q == nil {
+			var before int64
 			if d.of[r.Client] >= maxDomains || len(d.domains) >= maxDomainsOfAll || d.full() {
-				d.crowded[r.Client] = struct{}{}
-				d.left += max(r.Count, 1)
-				continue
+				var ok bool
+				if before, ok = d.admit(r, domain); !ok {
+					continue
+				}
 			}
 			d.of[r.Client]++
 			d.size += domainCost
 			domain = d.texts[d.id(domain)] // a copy: it is part of a longer text
-			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, of: d}
+			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, Count: before, of: d}
 			d.domains[clientDomain{r.Client, domain}] = q
 		}
 		d.resolvers[r.Resolver] = struct{}{}
 		q.add(r)
 	}
+}
+
+// admit decides about a domain beyond what is kept. A domain asked for less than fewQueries times carries no tunnel and has
+// no rhythm, so it is only counted: a host cannot hide one by asking for a million others. From then on it is kept as far
+// as memory allows, with how many queries there were before; else its queries are left out.
+func (d *DNS) admit(r *hunt.DNSRecord, domain string) (before int64, ok bool) {
+	d.crowded[r.Client] = struct{}{}
+	if d.Listed != nil && d.listed < maxListed && d.Listed(r.Query) {
+		d.listed++
+		return 0, true
+	}
+	h := maphash.Comparable(d.seed, clientDomain{r.Client, domain})
+	before = int64(d.few[h])
+	seen := before + max(r.Count, 1)
+	if seen < fewQueries && (len(d.few) < maxFew || d.few[h] > 0) {
+		d.few[h] = uint8(seen)
+		return 0, false
+	}
+	if d.full() || len(d.domains) >= maxDomainsOfAll+maxDomains {
+		d.left += max(r.Count, 1)
+		return 0, false
+	}
+	delete(d.few, h)
+	return before, true
 }
 
 func (q *Queries) add(r *hunt.DNSRecord) {
@@ -285,12 +321,13 @@ func reverseZone(name string) string {
 	return ""
 }
 
-// Crowded is how many clients asked for names below more domains than are kept, how many queries were left out for that, and of how
-// many others the times were not kept.
-func (d *DNS) Crowded() (clients, queries, untimed int64) {
+// Crowded is how many clients asked for names below more domains than are kept, how many queries that had to be judged were
+// left out for that, how many domains were asked for too seldom to be judged, and of how many other queries the times were
+// not kept.
+func (d *DNS) Crowded() (clients, queries, seldom, untimed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return int64(len(d.crowded)), d.left, d.untimed
+	return int64(len(d.crowded)), d.left, int64(len(d.few)), d.untimed
 }
 
 // All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is

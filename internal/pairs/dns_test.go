@@ -136,9 +136,21 @@ func TestDomainsOfAClientAreBounded(t *testing.T) {
 	d.Add(batch)
 	d.Add([]hunt.DNSRecord{{Client: client, Resolver: netip.MustParseAddr("10.0.0.53"), Query: "again.d1.com"},
 		{Client: netip.MustParseAddr("10.0.0.99"), Resolver: netip.MustParseAddr("10.0.0.53"), Query: "www.other.com"}})
-	clients, queries, untimed := d.Crowded()
-	require.Equal(t, []int64{1, 7, 0}, []int64{clients, queries, untimed})
+	clients, queries, seldom, untimed := d.Crowded()
+	require.Equal(t, []int64{1, 0, 7, 0}, []int64{clients, queries, seldom, untimed})
 	require.Len(t, d.All(), maxDomains+1)
+
+	// Beyond the limit a domain is kept from its eighth query on, or at once when an indicator list names it.
+	d.Listed = func(name string) bool { return name == "bad.evil.example" }
+	d.Add([]hunt.DNSRecord{{Client: client, Query: "bad.evil.example"}})
+	for i := range 60 {
+		d.Add([]hunt.DNSRecord{{Client: client, Query: fmt.Sprintf("n%d.tunnel.example", i)}})
+	}
+	require.Len(t, d.All(), maxDomains+3)
+	require.Equal(t, "tunnel.example", d.All()[0].Domain)
+	require.EqualValues(t, 60, d.All()[0].Count)
+	_, queries, seldom, _ = d.Crowded()
+	require.Equal(t, []int64{0, 7}, []int64{queries, seldom})
 }
 
 // What does not fit in memory is counted: domains, names and times. What came before stays whole.
@@ -155,9 +167,10 @@ func TestQueriesKeepToTheirMemory(t *testing.T) {
 	d.Add(batch)
 	d.Add([]hunt.DNSRecord{{Start: 3000, Client: client, Resolver: resolver, Query: "www.d0.com"}})
 	require.Less(t, d.size, int64(most)+1000)
-	clients, queries, untimed := d.Crowded()
+	clients, queries, seldom, untimed := d.Crowded()
 	require.EqualValues(t, 1, clients)
-	require.EqualValues(t, len(batch), queries+int64(len(d.domains))-1)
+	require.Zero(t, queries, "each was asked for once or twice")
+	require.EqualValues(t, len(batch), seldom+int64(len(d.domains))-1)
 	require.Positive(t, untimed)
 	for _, q := range d.All() {
 		switch q.Domain {

@@ -26,6 +26,8 @@ type Ranking interface {
 	Revisions() []string
 	// Shown says that it wants what hosts show of themselves to be read, too.
 	Shown() bool
+	// ListedName gives whether an indicator list names a name; nil where there is no list.
+	ListedName() func(name string) bool
 	// Rank makes the findings.
 	Rank(ctx context.Context, m *material.Material) (*material.Ranked, error)
 	// Weight is what findings are ordered by, the largest first.
@@ -77,7 +79,7 @@ type Safelist interface {
 
 func (o *Options) wanted() material.Wanted {
 	return material.Wanted{Request: o.Request, Indicators: o.Indicators, MinScore: o.MinScore, Sensor: o.Sensor, Selftest: o.Selftest,
-		Memory: o.Memory, NoNames: o.NoNames, Shown: o.Ranking.Shown(), Of: o.Of, About: o.About, Manager: o.Manager, Now: o.Now}
+		Memory: o.Memory, NoNames: o.NoNames, Shown: o.Ranking.Shown(), Of: o.Of, About: o.About, ListedName: o.Ranking.ListedName(), Manager: o.Manager, Now: o.Now}
 }
 
 // Result is a hunt that was carried out.

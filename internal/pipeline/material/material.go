@@ -38,6 +38,8 @@ type Wanted struct {
 	Memory pairs.Budget
 	// NoNames leaves the logs of names and queries unread.
 	NoNames bool
+	// ListedName reports whether an indicator list names a name; nil is no list.
+	ListedName func(name string) bool
 	// Of is the source whose pairs are all measured, however few connections they have, and About says which of its
 	// findings have their evidence weighed whatever they score: to show a pair that is no finding.
 	Of    netip.Addr

@@ -62,6 +62,7 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 		return nil
 	}
 	m.DNS = pairs.NewDNS(m.share(dnsShare))
+	m.DNS.Listed = m.ListedName
 	req.From = reading.Window.Start
 	more, err := in.DNS(ctx, req, func(batch []hunt.DNSRecord) error {
 		m.DNS.Add(batch)
@@ -71,8 +72,12 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 		return fmt.Errorf("read DNS: %w", err)
 	}
 	include(reading, "dns", &more)
-	clients, queries, untimed := m.DNS.Crowded()
-	if clients > 0 {
+	clients, queries, seldom, untimed := m.DNS.Crowded()
+	if seldom > 0 {
+		reading.Notes = append(reading.Notes, hunt.Note{What: fmt.Sprintf("%s asked for names below more domains than are kept: %s, each asked for too seldom to be a tunnel or a beacon, were not judged",
+			hunt.Many(clients, "host"), hunt.Many(seldom, "domain"))})
+	}
+	if queries > 0 {
 		reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("%s asked for names below more domains than are kept: %s queries were not judged for tunnels",
 			hunt.Many(clients, "host"), hunt.Count(queries)), Hint: moreMemory})
 	}

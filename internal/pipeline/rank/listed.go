@@ -38,6 +38,17 @@ func (r Ranking) lists() (out []lister) {
 	return out
 }
 
+// ListedName gives whether one of the judges' lists names a name; nil where no list holds anything.
+func (r Ranking) ListedName() func(name string) bool {
+	lists := r.lists()
+	if len(lists) == 0 {
+		return nil
+	}
+	return func(name string) bool {
+		return slices.ContainsFunc(lists, func(l lister) bool { return len(l.Lookup(nil, name)) > 0 })
+	}
+}
+
 // names says whether a list names an address (or none) or a name (or none). What is on a list is a finding whatever its rhythm, of one
 // connection, too.
 func (p *prober) names(a netip.Addr, name string) bool {

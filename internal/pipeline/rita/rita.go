@@ -53,6 +53,14 @@ func (r Ranking) Revisions() (list []string) {
 // Shown says that RITA weighs what hosts show of themselves.
 func (r Ranking) Shown() bool { return true }
 
+// ListedName gives whether an indicator list names a name; nil where there is no list.
+func (r Ranking) ListedName() func(name string) bool {
+	if r.Indicators == nil {
+		return nil
+	}
+	return func(name string) bool { return len(r.Indicators.Lookup(nil, name)) > 0 }
+}
+
 // Weight is what findings are ordered by: RITA's final score, which may be above 1 and below 0.
 func (r Ranking) Weight(f *hunt.Finding) float64 { return final(f.Dwell.Parts, f.Dwell.Modifiers) }
 
