@@ -70,6 +70,13 @@ type Subject struct {
 	// Resolved means that a DNS candidate queried only the network's resolvers (internal, or used by at least three
 	// hosts).
 	Resolved bool
+	// Answered are the registered domains for names of which the network's resolvers returned at least half of the
+	// destination's addresses. A client can forge a name and run its own resolver, but cannot make these return its server.
+	Answered []string
+	// Unasked means that the hunt has no DNS log, so that Answered is empty for every candidate.
+	Unasked bool
+	// Talking is how many internal hosts exchange data with the destination, including this one; 0 if unknown.
+	Talking int64
 	// Conforms means that port, service, sizes, rate and answers match a protocol that repeats by design (NTP, DNS).
 	Conforms bool
 	// Arrived means that the destination was first seen less than thirty days ago, by a store that reaches further
@@ -186,13 +193,13 @@ func (s *Subject) Settle() {
 // has both. Only other evidence raises them, and a presence must also have a rare destination.
 func (s *Subject) bound() {
 	odd, v := s.odd(), s.Indicators
-	spread := s.Finding.Dwell.Evidence.Prevalence
+	spread := s.Finding.Dwell.Evidence.Prevalence // a packet with a made-up sender makes no host talk
 	switch other := max(v.Long, v.Strobe, v.DNSTunnel, v.Listed); {
 	case !odd && max(v.Long, v.Strobe) == v.Strongest() && v.Strongest() < 0.4:
 		s.AtMost(scoring.Low, "low at most: many short connections, or few hours, are the only evidence")
 	case v.Beacon > max(other, v.Presence) && s.Timer && !odd:
 		s.AtMost(scoring.Low, "low at most: it looks like a timer, and rarity and equal sizes are the only other evidence")
-	case v.Presence > max(other, v.Beacon) && spread != nil && 4*spread.Hosts > spread.Active && spread.Hosts > 1:
+	case v.Presence > max(other, v.Beacon) && spread != nil && 4*s.Talking > spread.Active && s.Talking > 1:
 		s.AtMost(scoring.Low, "low at most: no rhythm, and more than a quarter of the hosts contact it")
 	case v.Presence > max(other, v.Beacon) && !(s.Has(Rare) && (odd || s.Has(SameSize))):
 		s.AtMost(scoring.Medium, "medium at most: presence all day is the only evidence")

@@ -25,8 +25,8 @@ type explanation struct {
 	ground
 }
 
-// vouching is the minimum number of hosts, including this one, that must vouch for a destination.
-const vouching = 3
+// MinVouching is the minimum number of hosts, including this one, that must vouch for a destination.
+const MinVouching = 3
 
 // Explain adds an explanation that cannot be forged: the owner of the address. The best explanation lowers the score;
 // all are shown.
@@ -78,13 +78,13 @@ func (s *Subject) ceiling() (scoring.Severity, string) {
 // established reports whether the destination has been known for thirty days and several vouching hosts contact it,
 // this one no differently.
 func (s *Subject) established() bool {
-	return s.Has(Known) && s.Vouching >= vouching && s.apart == "" && !s.Has(Intel) && !s.Has(New)
+	return s.Has(Known) && s.Vouching >= MinVouching && s.apart == "" && !s.Has(Intel) && !s.Has(New)
 }
 
 // unsuspicious reports whether several hosts do the same with nothing odd about it, when history is too short to know a
 // month. A destination that arrived after the store began never qualifies.
 func (s *Subject) unsuspicious() bool {
-	return !s.Arrived && !s.odd() && s.apart == "" && (s.Vouching >= vouching || s.Key.Name != "" && s.Shared >= MinShared)
+	return !s.Arrived && !s.odd() && s.apart == "" && (s.Vouching >= MinVouching || s.Key.Name != "" && s.Shared >= MinShared)
 }
 
 // odd reports whether evidence other than rarity and similar sizes raises the score: benign software has both of these.

@@ -57,7 +57,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 	out := &Result{Reading: hunt.Reading{Notes: remarks.Notes, Gaps: remarks.Gaps}}
 	var c material.Counts
 	var stages hunt.Stages
-	said := map[string][]string{}
+	said, own := map[string][]string{}, false
 	for i, r := range results {
 		name := sensorName(parts[i].Name)
 		out.Reading.Window = r.Reading.Window
@@ -75,6 +75,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 			said[n.String()] = append(said[n.String()], name)
 		}
 		h := &r.Document.Dwell.Hunt
+		own = own || h.Statement != nil
 		c.Connections, c.Pairs, c.Scored = c.Connections+h.Connections, c.Pairs+h.Pairs, c.Scored+h.Scored
 		stages.Read, stages.Score, stages.Evidence = stages.Read+h.Stages.Read, stages.Score+h.Stages.Score, stages.Evidence+h.Stages.Evidence
 		out.Findings = append(out.Findings, r.Findings...)
@@ -100,7 +101,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 	out.Reading.Source = strings.Join(slices.Compact(sources), ", ")
 	id := newIdentity(&out.Reading, &o)
 	id.stamp(out.Findings)
-	by := out.finish(&o)
+	by := out.finish(&o, own)
 	out.Document = id.document(&out.Reading, c, by, &o)
 	out.Document.Dwell.Hunt.Stages = stages
 	out.Document.Dwell.Hunt.Statement = statements(parts, results)

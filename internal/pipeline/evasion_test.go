@@ -327,7 +327,7 @@ func TestTricksThatLoweredScores(t *testing.T) {
 func TestOutbreakIsNoFleet(t *testing.T) {
 	long(t)
 	for _, n := range []int{1, 3, 8, 13, 20} {
-		s := newStage(uint64(n))
+		s := newStageOf(uint64(n), 65)
 		infected := s.hosts[:n]
 		spread := func() {
 			for _, h := range infected {
@@ -341,8 +341,15 @@ func TestOutbreakIsNoFleet(t *testing.T) {
 			if days > 0 {
 				res = s.hunt(t, remembered(t, first, days))
 			}
+			campaigns := map[string]bool{}
 			for _, h := range infected {
 				f := loudest(res, h, s.server)
+				if n > 1 {
+					require.NotNil(t, f.Dwell.Campaign, "%d hosts, day %d", n, days)
+					require.Equal(t, int64(n), f.Dwell.Campaign.Hosts)
+					campaigns[f.Dwell.Campaign.ID] = true
+				}
+				require.LessOrEqual(t, len(campaigns), 1, "one campaign")
 				require.GreaterOrEqual(t, f.Dwell.Score, least, "%d hosts, day %d: %v", n, days, f.Dwell.Reasons)
 				if n >= 8 && days == 40 {
 					require.Equal(t, "medium", f.Dwell.Severity, "%d hosts: %v", n, f.Dwell.Reasons)

@@ -46,6 +46,9 @@ func TestImplantsComeBeforeFleets(t *testing.T) {
 	long(t)
 	dir, labels := simulated(t)
 	first := huntedIn(t, dir, nil)
+	for i := range 50 {
+		require.Greater(t, float32(first.Findings[i].Dwell.Score), float32(first.Findings[i+1].Dwell.Score), "no two of the first fifty tie")
+	}
 	fleets := func(res *Result) (out []hunt.Campaign) {
 		for _, c := range res.Campaigns {
 			for _, s := range labels.Services {

@@ -16,6 +16,7 @@ import (
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline/campaign"
 	"dwell/internal/pipeline/material"
+	"dwell/scoring"
 )
 
 // Ranking makes findings of what a hunt read, by its own way to score.
@@ -107,7 +108,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 	}
 	res, in := h.res, h.m.Session
 	res.Reading.Add(dwellTimes(ctx, in, res.Reading.Window, res.Findings, nil))
-	by := res.finish(&o)
+	by := res.finish(&o, h.Sensitivity != nil)
 	if in.Samples != nil {
 		remarks, err := in.Samples(ctx, res.Findings)
 		switch {
@@ -152,7 +153,7 @@ func Inspect(ctx context.Context, src hunt.Source, o Options, look func(*materia
 		return err
 	}
 	h.res.Reading.Add(dwellTimes(ctx, h.m.Session, h.res.Reading.Window, h.res.Findings, o.About))
-	h.res.finish(&o)
+	h.res.finish(&o, h.Sensitivity != nil)
 	id := newIdentity(&h.res.Reading, &o)
 	id.stamp(h.res.Findings)
 	return cmp.Or(look(h.m, h.res), h.m.Err())
@@ -183,13 +184,29 @@ func begin(ctx context.Context, src hunt.Source, o *Options) (h halfway, err err
 	return h, nil
 }
 
-// finish puts the findings in order, adds what does not change their score, finds campaigns among them, and counts by severity.
-func (r *Result) finish(o *Options) (by hunt.BySeverity) {
+// apart is the least difference of two scores, so that all lists have one order. Elasticsearch keeps 24 bits of a score.
+const apart = 1e-6
+
+// separate lowers the second of two equal scores a little, within its severity. Findings are in the order of their scores.
+func separate(findings []hunt.Finding) {
+	for i := 1; i < len(findings); i++ {
+		f, before := &findings[i], findings[i-1].Dwell.Score
+		if score := before - apart; f.Dwell.Score > score && scoring.SeverityOf(score) == scoring.SeverityOf(f.Dwell.Score) {
+			f.Dwell.Score = score
+		}
+	}
+}
+
+// finish puts the findings in order, separates equal scores of dwell's own, adds what does not change their score, finds campaigns among them, and counts by severity.
+func (r *Result) finish(o *Options, own bool) (by hunt.BySeverity) {
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
 		return cmp.Or(cmp.Compare(o.Ranking.Weight(&b), o.Ranking.Weight(&a)), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
 			cmp.Compare(b.Dwell.Parts.Beacon, a.Dwell.Parts.Beacon), cmp.Compare(b.Network.Connections, a.Network.Connections),
 			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
 	})
+	if own { // RITA's scores stay what RITA computes
+		separate(r.Findings)
+	}
 	for i := range r.Findings {
 		if f := &r.Findings[i]; o.Safelist != nil {
 			f.Dwell.Safelist = o.Safelist.Match(f, o.Now())

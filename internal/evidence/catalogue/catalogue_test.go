@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/prevalence"
 	"dwell/internal/hunt"
 	"dwell/scoring"
 )
@@ -87,6 +88,13 @@ func TestWhatExplains(t *testing.T) {
 	quic.Finding.Network.Transport = "udp"
 	pool := subject("", "198.51.100.7", 123, 1)
 	pool.Finding.Network.Transport, pool.Finding.Dwell.Evidence.Names, pool.Conforms = "udp", []string{"2.debian.pool.ntp.org"}, true
+	pool.Answered = []string{"ntp.org"}
+	own := subject("", "198.51.100.7", 123, 1)
+	own.Finding.Network.Transport, own.Finding.Dwell.Evidence.Names, own.Conforms = "udp", []string{"2.debian.pool.ntp.org"}, true
+	claim, answered := subject(update, "198.51.100.7", 443, 1), subject(update, "198.51.100.7", 443, 1)
+	claim.Shared, answered.Shared, answered.Answered = 0, 0, []string{prevalence.DomainOf(update)}
+	carried, seldom := subject("", "198.51.100.7", 443, 1, n(update, 60)), subject("", "198.51.100.7", 443, 1, n(update, 40))
+	carried.Answered, seldom.Answered = answered.Answered, answered.Answered
 	unlike := subject("", "198.51.100.7", 123, 1)
 	unlike.Finding.Network.Transport, unlike.Finding.Dwell.Evidence.Names = "udp", []string{"2.debian.pool.ntp.org"}
 	forged := subject(update, "13.107.4.50", 443, 9)
@@ -124,19 +132,22 @@ func TestWhatExplains(t *testing.T) {
 		"nobody in the catalogue, no name":   {announced("", 64500), 1},
 		"name that the certificate belies":   {forged, 1},
 		"name on an indicator list":          {listed, 1},
-		"forged name":                        {subject(update, "198.51.100.7", 443, 1), 0.7},
+		"forged name":                        {claim, 1},
+		"forged name at an address":          {subject("", "198.51.100.7", 443, 1, n(update, 60)), 1},
+		"name that resolvers gave":           {answered, 0.7},
 		"name and the vendor's network":      {subject(update, "13.107.4.50", 443, 1), 0.3},
 		"name and other hosts":               {subject(update, "198.51.100.7", 443, 3), 0.7},
 		"name, and hosts for a month":        {known, 0.3},
 		"QUIC to an address of such a name":  {quic, 1},
 		"time from the pool":                 {pool, 0.4 + 0.05*(0.55+0.0495*(0.7-0.55)/0.45-0.4)/0.2},
+		"time, by a resolver of its own":     {own, 1},
 		"what is not like time":              {unlike, 1},
 		"look-alike":                         {subject("windowsupdate.com.evil.example", "13.107.4.50", 443, 9), 1},
 		"vendor's network alone":             {subject("", "17.57.146.22", 5223, 1), 0.3},
 		"vendor's network, foreign name":     {subject("evil.example", "17.57.146.22", 5223, 1), 1},
 		"vendor's network, another port":     {subject("", "17.57.146.22", 4444, 1), 1},
-		"address that carries the name":      {subject("", "198.51.100.7", 443, 1, n(update, 60)), 0.7},
-		"address that carries it too seldom": {subject("", "198.51.100.7", 443, 1, n(update, 40)), 1},
+		"address that carries the name":      {carried, 0.7},
+		"address that carries it too seldom": {seldom, 1},
 		"address that carries foreign names": {subject("", "198.51.100.7", 443, 1, n(update, 60), n("evil.example", 30)), 1},
 		"people's content is weak at best":   {subject("wss-primary.slack.com", "198.51.100.7", 443, 9), 0.7},
 		"such names, asked elsewhere":        {elsewhere, 1},

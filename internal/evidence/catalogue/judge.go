@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"dwell/internal/evidence"
+	"dwell/internal/evidence/prevalence"
 	"dwell/internal/hunt"
 	"dwell/scoring"
 )
@@ -67,6 +69,8 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 		s.Last(why + "; but the server is not confirmed to be the vendor's, so it does not lower the score")
 	case s.Finding.Network.Transport == hunt.UDP.String() && s.Key.Name == "" && !s.Conforms:
 		s.Last(why + ", by other connections to the address; its address is not in the vendor's networks, so it does not lower the score")
+	case !c.supported(s):
+		s.Last(why + "; a name can be forged, and neither the network's resolvers nor three hosts confirm it, so it does not lower the score")
 	default:
 		if s.Conforms {
 			s.AtMost(scoring.Medium, "medium at most: both the protocol and the resolved name fit")
@@ -83,7 +87,7 @@ func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 		}
 		return e, confirmed
 	}
-	port, proto := uint16(s.Finding.Destination.Port), hunt.ParseTransport(s.Finding.Network.Transport)
+	port, proto := spokenAt(s)
 	networks := other(s)
 	if e := c.lookedUp(s, port, proto); e != nil {
 		return e, c.confirmed(s, e, networks)
@@ -102,6 +106,25 @@ func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 		e = found
 	}
 	return e, "its address is in a network of the vendor's own"
+}
+
+// supported means that more than the client supports a catalogued name: hosts that vouch for the destination, or the
+// network's resolvers, which returned its address for a name below the same registered domain.
+func (c *Catalogue) supported(s *evidence.Subject) bool {
+	port, proto := spokenAt(s)
+	if s.Unasked || s.Vouching >= evidence.MinVouching || s.Key.Name != "" && s.Shared >= evidence.MinShared {
+		return true
+	}
+	answered := func(name string) bool {
+		return c.Named(name, port, proto) != nil && slices.Contains(s.Answered, prevalence.DomainOf(name))
+	}
+	return slices.ContainsFunc(s.Names, func(n evidence.Name) bool { return answered(n.Name) }) ||
+		len(s.Names) == 0 && slices.ContainsFunc(s.Finding.Dwell.Evidence.Names, answered)
+}
+
+// spokenAt is the port and transport of a subject.
+func spokenAt(s *evidence.Subject) (uint16, hunt.Transport) {
+	return uint16(s.Finding.Destination.Port), hunt.ParseTransport(s.Finding.Network.Transport)
 }
 
 // named returns the entry for the names in the candidate's connections. Nearly all of those with a name must have a

@@ -163,6 +163,7 @@ func (p *Count) spread(s *evidence.Subject, c *Candidate) {
 		touched, h, what = float64(c.Showing), float64(c.Showing), " with this TLS fingerprint"
 	}
 	s.Finding.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(touched), Active: int64(max(all, touched))}
+	s.Talking = int64(h)
 	few := max(1, 0.02*all)
 	if domain, ok := domainOf(at.name); ok {
 		e, of := s.Finding.Dwell.Evidence.Prevalence, p.reached[domain]

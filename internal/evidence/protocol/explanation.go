@@ -27,7 +27,7 @@ type Spoken struct {
 // rates and answers must match too, and a protocol that can carry any data (DNS) must use a server that several hosts
 // use. For internal servers, and addresses in the catalog, the explanation is strong.
 func Explain(s *evidence.Subject, k *Spoken) {
-	what, tight := k.conforms(s.Finding)
+	what := k.conforms(s.Finding)
 	if s.Conforms = what != ""; !s.Conforms {
 		return
 	}
@@ -36,8 +36,8 @@ func Explain(s *evidence.Subject, k *Spoken) {
 		s.Explain(scoring.Strong, what+" by an internal server")
 		return
 	case s.Vouching >= shared:
-		s.ExplainClaim(scoring.Weak, fmt.Sprintf("%s, and %s hosts use this server", what, hunt.Count(s.Vouching)))
-	case !tight: // room for data of any kind
+		s.ExplainClaim(scoring.Weak, fmt.Sprintf("%s, and %s hosts use servers of its network for it", what, hunt.Count(s.Vouching)))
+	case k.Port.Proto != hunt.ICMP && k.Port.Number != 123: // port, sizes and rate are the client's choice
 		return
 	}
 	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
@@ -45,7 +45,7 @@ func Explain(s *evidence.Subject, k *Spoken) {
 
 // Forwarded explains DNS from a resolver that hosts use: it queries on their behalf, even once a second.
 func Forwarded(s *evidence.Subject, k *Spoken) {
-	if what, _ := k.conforms(s.Finding); what == "" {
+	if what := k.conforms(s.Finding); what == "" {
 		return
 	}
 	s.ExplainClaim(scoring.Weak, "name resolution (DNS) by a resolver that other hosts ask")
@@ -56,29 +56,29 @@ func Forwarded(s *evidence.Subject, k *Spoken) {
 const shared = 3
 
 // conforms names the protocol that repeats by design, if the connections match it in port, service, size, rate and
-// answers; otherwise it is empty. tight means that there is almost no room for data.
-func (k *Spoken) conforms(f *hunt.Finding) (what string, tight bool) {
+// answers; otherwise it is empty.
+func (k *Spoken) conforms(f *hunt.Finding) string {
 	service := strings.Split(k.Port.Service, ",")
 	has := func(s string) bool { return slices.Contains(service, s) }
 	out, in, n := float64(f.Client.Bytes), float64(f.Server.Bytes), float64(f.Network.Connections)
 	if k.Several || n == 0 || out <= 0 || in <= 0 {
-		return "", false
+		return ""
 	}
 	const fastest, request, response = 63, 300, 4096 // seconds (RFC 5905: every 64 s by default), bytes
 	udp, port := k.Port.Proto == hunt.UDP, k.Port.Number
 	switch {
 	case udp && port == 123 && (has("ntp") || k.Port.Service == "") && k.ntpSized() && in <= 1.5*out && k.Period >= fastest:
-		return "time synchronisation (NTP) repeats by design", true
+		return "time synchronisation (NTP) repeats by design"
 	case udp && port == 53 && has("dns") && out/n <= request && in/n <= response:
-		return "name resolution (DNS) repeats by design, and tunnels in it are looked for by their names", false
+		return "name resolution (DNS) repeats by design, and tunnels in it are looked for by their names"
 	case k.Port.Proto == hunt.ICMP && in >= 0.8*out && in <= 1.2*out && k.echo(out/n):
-		return "pings that are answered repeat by design, and these carry no more than pings do", true
+		return "pings that are answered repeat by design, and these carry no more than pings do"
 	case udp && k.keepsAlive(out, in, n, f.Dwell.Connection.Total):
-		return fmt.Sprintf("keep-alives of %s repeat by design, and these carry no more than keep-alives do", keepAlives[port]), true
+		return fmt.Sprintf("keep-alives of %s repeat by design, and these carry no more than keep-alives do", keepAlives[port])
 	case k.Port.Proto == hunt.TCP && port == 853 && has("ssl"):
-		return "name resolution by DNS over TLS, perhaps: what is asked cannot be seen", false
+		return "name resolution by DNS over TLS, perhaps: what is asked cannot be seen"
 	}
-	return "", false
+	return ""
 }
 
 // keepAlives are the UDP ports of calls and tunnels, which send small packets to keep address mappings alive (RFC 8489

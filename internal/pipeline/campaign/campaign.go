@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"math"
 	"net/netip"
 	"slices"
 
@@ -46,7 +45,7 @@ func Of(findings []hunt.Finding) []hunt.Campaign {
 	g := newGroups(findings)
 	var out []hunt.Campaign
 	for _, members := range g.members() {
-		if c := build(findings, members); c != nil {
+		if c := g.build(findings, members); c != nil {
 			out = append(out, *c)
 		}
 	}
@@ -61,6 +60,8 @@ type groups struct {
 	// parent of each finding; -1 of those that take no part.
 	parent []int
 	first  map[shared]int
+	// rhythms names the rhythm of each finding that has one to share.
+	rhythms map[int]string
 }
 
 func newGroups(findings []hunt.Finding) *groups {
@@ -86,11 +87,12 @@ func newGroups(findings []hunt.Finding) *groups {
 			}
 		}
 	}
+	g.rhythms = rhythms(findings, g.parent)
 	for i := range findings {
 		if g.parent[i] < 0 {
 			continue
 		}
-		for _, s := range of(&findings[i], served) {
+		for _, s := range g.of(findings, i, served) {
 			if at, ok := g.first[s]; ok {
 				g.parent[g.root(i)] = g.root(at)
 			} else {
@@ -130,7 +132,8 @@ func (g *groups) members() [][]int {
 }
 
 // of is what a finding may share with others.
-func of(f *hunt.Finding, served map[netip.Addr]string) (list []shared) {
+func (g *groups) of(findings []hunt.Finding, i int, served map[netip.Addr]string) (list []shared) {
+	f := &findings[i]
 	if d := domainOf(f); d != "" {
 		list = append(list, shared{domain, d})
 	}
@@ -154,31 +157,11 @@ func of(f *hunt.Finding, served map[netip.Addr]string) (list []shared) {
 			list = append(list, shared{domain, own})
 		}
 	}
-	return append(list, rhythms(f)...)
-}
-
-// rhythms are what hosts with rare destinations of their own share where one program is behind them: period, jitter, size and port. The values
-// are rounded in two ways, so that two that are alike are equal in one of them.
-func rhythms(f *hunt.Finding) (list []shared) {
-	b := f.Beacon
-	rare := slices.ContainsFunc(f.Dwell.Modifiers, func(m hunt.Modifier) bool { return m.Name == evidence.Rare })
-	if b == nil || b.Period == nil || b.Jitter == nil || *b.Period <= 0 || !rare || f.Dwell.Explained != "none" || f.Event.Severity < loud ||
-		f.Network.Connections == 0 || f.Dwell.DNS != nil {
-		return nil
-	}
-	size := float64(f.Client.Bytes) / float64(f.Network.Connections)
-	for _, shift := range []float64{0, 0.5} {
-		step := func(v, by float64) float64 { // the value in the middle of its step on a scale of powers
-			return math.Pow(1+by, math.Floor(math.Log(max(v, 1))/math.Log(1+by)+shift)+0.5-shift)
-		}
-		jitter := (math.Floor(*b.Jitter/0.2+shift) + 0.5 - shift) * 0.2
-		list = append(list, shared{rhythm, fmt.Sprintf("about every %.0f s ±%.0f%%, %.0f bytes, %d/%s", step(*b.Period, 0.1), 100*max(jitter, 0), step(size, 0.2), f.Destination.Port, f.Network.Transport)})
+	if name := g.rhythms[i]; name != "" {
+		list = append(list, shared{rhythm, name})
 	}
 	return list
 }
-
-// loud is the severity from which a rhythm alone joins hosts: medium.
-const loud = 2
 
 // isRare says that so few hosts show the fingerprint of a finding that it tells them from others.
 func isRare(f *hunt.Finding) bool {
@@ -216,14 +199,18 @@ func addressesOf(f *hunt.Finding) []netip.Addr {
 }
 
 // build makes a campaign of findings of two hosts or more, nil of fewer.
-func build(findings []hunt.Finding, members []int) *hunt.Campaign {
+func (g *groups) build(findings []hunt.Finding, members []int) *hunt.Campaign {
 	hosts := map[host]bool{}
 	by := map[shared]map[host]bool{} // who shares what
+	relays := relayed(findings, members)
 	for _, i := range members {
 		f := &findings[i]
 		h := host{f.Dwell.InternalIP, f.Dwell.Sensor}
+		if relays[h] {
+			continue
+		}
 		hosts[h] = true
-		for _, s := range of(f, nil) {
+		for _, s := range g.of(findings, i, nil) {
 			if by[s] == nil {
 				by[s] = map[host]bool{}
 			}
@@ -275,6 +262,18 @@ func build(findings []hunt.Finding, members []int) *hunt.Campaign {
 		findings[i].Dwell.Campaign = &hunt.CampaignOf{ID: c.ID, Kind: c.Kind, Name: c.Name, Score: c.Score, Severity: c.Severity, Hosts: c.HostCount}
 	}
 	return c
+}
+
+// relayed are the hosts that other members' connections go to: proxies, which act for the hosts behind them.
+func relayed(findings []hunt.Finding, members []int) map[host]bool {
+	out := map[host]bool{}
+	for _, i := range members {
+		f := &findings[i]
+		if a := other(f); f.Destination.Domain != "" && a.IsValid() && a != f.Dwell.InternalIP {
+			out[host{a, f.Dwell.Sensor}] = true
+		}
+	}
+	return out
 }
 
 // earlier is the dwell time of the earlier first check-in, with the earlier rhythm, up to the later end.

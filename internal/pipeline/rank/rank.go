@@ -65,6 +65,7 @@ func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Rank
 	if err := r.weigh(ctx, m, subjects, out); err != nil {
 		return nil, err
 	}
+	s.fold(out)
 	out.Evidence = m.Now().Sub(begun)
 	if m.Selftest && m.Window != (hunt.Window{}) && m.LooksFor("beacon") {
 		out.Sensitivity.Selftest = s.selftest(ctx, m, out)
@@ -197,12 +198,13 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	s.prune(tested)
 	slices.SortFunc(s.found, func(a, b source) int { return a.src.Compare(b.src) })
 	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(s.dns.all), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal,
-		IsProxy: func(a netip.Addr) bool { return s.roles[a]&proxy != 0 || within(s.servers.Proxies, a) }}
+		IsProxy: func(a netip.Addr) bool { return s.roles[a]&(proxy|front) != 0 || within(s.servers.Proxies, a) }}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
 	of := make([][]*evidence.Subject, len(s.found))
 	pairs.OnAllCores(len(s.found), func(_, i int) { of[i] = s.stories(s.found[i], tested) })
 	subjects := slices.Concat(of...)
 	s.addNames(subjects)
+	s.vet(subjects)
 	return append(subjects, s.querySubjects(tested)...)
 }
 

@@ -53,6 +53,9 @@ const (
 	resolver role = 1 << iota
 	proxy
 	relay
+	// front is a host that talks itself to a name that another internal host asked it for. It is not counted beside that host,
+	// which only makes a destination rarer.
+	front
 )
 
 const (
@@ -61,6 +64,8 @@ const (
 	roleClients, roleDomains = 3, 10
 	// relayNetworks have to have answered a host on port 25 before it is a mail relay.
 	relayNetworks = 20
+	// frontDomains bounds the domains that are kept of each host.
+	frontDomains = 1000
 )
 
 // roles recognises resolvers, proxies and mail relays. Of a resolver and a proxy other hosts' traffic tells, which an intruder on them cannot
@@ -104,10 +109,12 @@ func (s *search) findRoles() *sizes {
 	return all
 }
 
+// requested is what internal hosts asked an internal address for.
+type requested struct{ clients, domains map[string]struct{} }
+
 // findProxies are internal addresses of which several hosts asked for names of many registered domains.
 func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
-	type asked struct{ clients, domains map[string]struct{} }
-	by := map[netip.Addr]*asked{}
+	by := map[netip.Addr]*requested{}
 	var mu sync.Mutex
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		all.pairs.Add(int64(of.Len()))
@@ -131,24 +138,44 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 				mu.Lock()
 				a := by[u.Addr]
 				if a == nil {
-					a = &asked{map[string]struct{}{}, map[string]struct{}{}}
+					a = &requested{map[string]struct{}{}, map[string]struct{}{}}
 					by[u.Addr] = a
 				}
 				if len(a.clients) < roleClients {
 					a.clients[src.String()] = struct{}{}
 				}
-				if len(a.domains) < roleDomains {
+				if len(a.domains) < frontDomains {
 					a.domains[domain] = struct{}{}
 				}
 				mu.Unlock()
 			}
 		}
 	})
+	s.findFronts(by)
 	for at, a := range by {
 		if len(a.clients) >= roleClients && len(a.domains) >= roleDomains {
 			s.roles[at] |= proxy
 		}
 	}
+}
+
+// findFronts marks those of the hosts that were asked for a domain and use it themselves.
+func (s *search) findFronts(by map[netip.Addr]*requested) {
+	var mu sync.Mutex
+	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		a := by[src]
+		if a == nil {
+			return
+		}
+		for i := range of.Len() {
+			if _, ok := a.domains[prevalence.DomainOf(s.m.Named.Name(of.Dst(i)))]; ok {
+				mu.Lock()
+				s.roles[src] |= front
+				mu.Unlock()
+				return
+			}
+		}
+	})
 }
 
 // relayed is in how many networks mail servers answered a host, up to relayNetworks.

@@ -68,6 +68,63 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 	})
 }
 
+// vet fills in Answered: for names below which domains the network's resolvers returned a subject's addresses.
+func (s *search) vet(subjects []*evidence.Subject) {
+	var queries []*pairs.Queries
+	if s.m.DNS != nil {
+		queries = s.m.DNS.All()
+	}
+	if len(queries) == 0 {
+		for _, sub := range subjects {
+			sub.Unasked = true
+		}
+		return
+	}
+	at := map[netip.Addr][]int{}
+	given := make([]map[string]int, len(subjects))
+	of := func(sub *evidence.Subject) []netip.Addr {
+		if list := sub.Finding.Dwell.Evidence.Addresses; len(list) > 0 {
+			return list
+		}
+		return []netip.Addr{sub.Finding.Destination.IP}
+	}
+	for i, sub := range subjects {
+		for _, a := range of(sub) {
+			at[a] = append(at[a], i)
+		}
+	}
+	type answer struct {
+		domain string
+		addr   netip.Addr
+	}
+	seen := map[answer]bool{}
+	for _, q := range queries {
+		own := false // asked only where an address matters
+		for addr := range q.Addresses {
+			if len(at[addr]) == 0 || seen[answer{q.Domain, addr}] {
+				continue
+			}
+			if own = own || q.Resolved(func(a netip.Addr) bool { return s.m.Request.Scope.IsInternal(a) || s.spread.Resolves(a, q.Client) }); !own {
+				break
+			}
+			seen[answer{q.Domain, addr}] = true
+			for _, i := range at[addr] {
+				if given[i] == nil {
+					given[i] = map[string]int{}
+				}
+				given[i][q.Domain]++
+			}
+		}
+	}
+	for i, sub := range subjects {
+		for domain, n := range given[i] {
+			if 2*n >= len(of(sub)) {
+				sub.Answered = append(sub.Answered, domain)
+			}
+		}
+	}
+}
+
 func sortNames(names []evidence.Name) {
 	slices.SortFunc(names, func(a, b evidence.Name) int {
 		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Name, b.Name))
