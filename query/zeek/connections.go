@@ -166,7 +166,9 @@ func (t *connTaker) kept(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 	case c.Duration > unlikely && p.hold(c, n.File):
 		return log.Fine, nil
 	}
-	if (c.State != hunt.StateMiddle || p.every) && p.again(r, c) {
+	// Every record is noted, so that a handshake with its uid is not taken for a connection that is still open. Pieces of
+	// one connection are no copies of it.
+	if again := p.again(r, c); again && (c.State != hunt.StateMiddle || p.every) {
 		n.Again++
 		return log.Fine, nil
 	}
@@ -298,7 +300,7 @@ func (p *pass) finish(r *log.Report, end int64) error {
 			c.Duration = hunt.Absent
 		}
 		switch {
-		case c.State != hunt.StateMiddle && p.once.Again(&c):
+		case p.once.Again(&c) && c.State != hunt.StateMiddle:
 			h.file.Again++
 		case p.window.wants(&c):
 			h.file.Emitted++

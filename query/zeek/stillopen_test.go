@@ -2,6 +2,7 @@ package zeek
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,12 @@ func TestStillOpen(t *testing.T) {
 	require.Equal(t, int64(epoch+6000)*1000+500, open[0].Start)
 	require.InDelta(t, (499 * time.Minute).Milliseconds(), open[0].Duration, 2000)
 	require.Contains(t, said(reading.Notes), "still open: 10.0.0.101 > 203.0.113.7 port 443, since 2024-06-01T01:40:00Z")
+
+	// A record of the middle of a connection (OTH) is a record, too.
+	middle := strings.Replace(row(100), "\tSF\t", "\tOTH\t", 1)
+	require.NotEqual(t, row(100), middle)
+	got, _ = collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + conn.String() + middle, "ssl.log": tls.String()}))
+	require.False(t, slices.ContainsFunc(got, func(c hunt.Connection) bool { return c.State == hunt.StateOpen }))
 
 	got, reading = collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 100) + rows(500, 600), "ssl.log": tls.String()}))
 	for _, c := range got {
