@@ -78,11 +78,11 @@ const (
 	MaxNames     = 100_000
 	MaxAddresses = 64
 	// maxDomains of a client are kept, maxDomainsOfAll of all: some 300 MB.
-	maxDomains      = 100_000
+	maxDomains = 100_000
 	// fewQueries for a domain are judged, maxFew domains beyond what is kept are counted (some 80 MB), maxListed are kept.
 	fewQueries, maxFew, maxListed = 8, 4 << 20, 10_000
-	maxDomainsOfAll = 1_000_000
-	maxAsked        = 8
+	maxDomainsOfAll               = 1_000_000
+	maxAsked                      = 8
 	// MaxTimes are more queries than a rhythm could be told among.
 	MaxTimes = 50_000
 )
