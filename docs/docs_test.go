@@ -87,7 +87,7 @@ func TestMessagesOfOperations(t *testing.T) {
 		}
 	})
 	for _, m := range quoted {
-		require.Contains(t, code.String(), m[1], "docs/operations.md quotes a message that no program prints")
+		require.True(t, strings.Contains(code.String(), m[1]), "docs/operations.md quotes %q, which no program prints", m[1])
 	}
 }
 

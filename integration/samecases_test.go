@@ -40,8 +40,8 @@ var ofFiles = regexp.MustCompile("^(file names|JSON shapes|damaged and odd files
 
 const notOfFiles = "9E-dns-eth0 20-one-stream-all-logs AC-strings-for-numbers 55-odd-values 57-ipv6-zone"
 
-// TestCasesBothWays hunts the logs of the cases (cmd/dwell/testdata/cases, and those beside the project) in their files and in
-// Elasticsearch and demands the same findings: copies, pieces, turned sides and long connections included.
+// TestCasesBothWays hunts the logs of the cases (cmd/dwell/testdata/cases, and those beside the project) in their files
+// and in Elasticsearch and demands the same findings: copies, pieces, turned sides and long connections included.
 func TestCasesBothWays(t *testing.T) {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)
@@ -118,8 +118,9 @@ func sameBothWays(t *testing.T, client *es.Client, name, dir string) bool {
 	return true
 }
 
-// unsampled are findings without the last connection's or query's own record, of copies and of the names of a domain each
-// source has another at hand, and without the length of DNS answers, which the index tells where a tunnel may be. Whether a hunt is complete differs where a record's time is wrong: in files that is a gap.
+// unsampled are findings without the last connection's or query's own record, of copies and of the names of a domain
+// each source has another at hand, and without the length of DNS answers, which the index tells where a tunnel may be.
+// Whether a hunt is complete differs where a record's time is wrong: in files that is a gap.
 func unsampled(r *pipeline.Result) map[string]hunt.Finding {
 	out := byPair(r)
 	for pair, f := range out {

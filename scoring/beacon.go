@@ -26,13 +26,13 @@ const (
 const (
 	// fewestConnections is how many a key needs to be judged.
 	fewestConnections = 4
-	// What p-values are multiplied by for the number of tests: half of the chance goes to GAP, 0.15 to missed beats, 0.07 to
-	// each of the four others, 0.035 to each of two sizes.
+	// What p-values are multiplied by for the number of tests: half of the chance goes to GAP, 0.15 to missed beats,
+	// 0.07 to each of the four others, 0.035 to each of two sizes.
 	gapShare, missedShare, otherShare, sizeShare = 2, 1 / 0.15, 1 / 0.07, 1 / 0.035
 	// lowestLogP stands for any p-value below it.
 	lowestLogP = -300
-	// wellExplained: a GAP result that explains this share of the gaps, at a p-value (log10) of gapSure, is not overruled by the
-	// other tests, which may name a fraction of its period.
+	// wellExplained: a GAP result that explains this share of the gaps, at a p-value (log10) of gapSure, is not
+	// overruled by the other tests, which may name a fraction of its period.
 	wellExplained, gapSure = 0.8, -8
 	// timerFactor brings what looks like a timer that restarts on use down to low at most.
 	timerFactor = 0.39
@@ -42,14 +42,15 @@ const (
 	sizeFewest, sizeMost = 8, 0.9
 	// clockSure is the p-value (log10) from which a clock or a schedule is not asked for its echo.
 	clockSure = -9
-	// A rhythm of so many beats, so unlikely (log10) and in so large a share of the gaps is beyond doubt, and weighs so much.
+	// A rhythm of so many beats, so unlikely (log10) and in so large a share of the gaps is beyond doubt, and weighs so
+	// much.
 	beyondBeats, beyondLogP, beyondFraction, beyondValue = 36, -12, 0.9, 0.4
 	// Or of a few, if it was held for so many seconds: pages that poll for some minutes are many.
 	beyondFewest, beyondHeld = 9, 2700
 	// With so many beats and so unlikely, it weighs so much more: nobody waits alike so often, however short the time.
 	plentyBeats, plentyLogP, plentyValue = 60, -25, 0.25
-	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of which
-	// timingOrder tells the best from one another.
+	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of
+	// which timingOrder tells the best from one another.
 	timingHigh, timingMost, timingOrder = 0.58, 0.85, 0.02
 	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
 	hoursEnough = 12 * 3600.0
@@ -109,8 +110,8 @@ func quality(efficiency, held float64) float64 {
 	return math.Sqrt(max(0, efficiency)) * math.Pow(min(1, max(0, held)), reachExponent)
 }
 
-// BeatsEvery is the period, in seconds, or where beats are there in some periods only, as CLOCK and SCHEDULE may find them, the mean
-// time between them.
+// BeatsEvery is the period, in seconds, or where beats are there in some periods only, as CLOCK and SCHEDULE may find
+// them, the mean time between them.
 func (b Beacon) BeatsEvery() float64 {
 	if b.Occupied > 0 {
 		return b.Period / b.Occupied
@@ -137,8 +138,8 @@ func (b Beacon) Beyond() bool {
 }
 
 // Value is what the beacon weighs as an indicator in a hunt of so many keys: its score by how alike the sizes are, and
-// medium at least where it is beyond doubt. Timing alone weighs 0.85 at most, so that evidence beside it still counts; among the
-// best the less likely and the tighter rhythm comes first, so that they do not tie.
+// medium at least where it is beyond doubt. Timing alone weighs 0.85 at most, so that evidence beside it still counts;
+// among the best the less likely and the tighter rhythm comes first, so that they do not tie.
 func (b Beacon) Value(keys int, size SizeScore) float64 {
 	s := b.Score(keys)
 	v := s.Score * size.Factor()
@@ -154,8 +155,8 @@ func (b Beacon) Value(keys int, size SizeScore) float64 {
 	return timingHigh + (timingMost-timingOrder*(1-strength)-timingHigh)*x
 }
 
-// Chance is the severity that a rhythm may have by what is expected by chance: critical where less than 0.01 of the candidates
-// tested would look like this without any memory, high up to 0.1, medium beyond.
+// Chance is the severity that a rhythm may have by what is expected by chance: critical where less than 0.01 of the
+// candidates tested would look like this without any memory, high up to 0.1, medium beyond.
 func (b Beacon) Chance(keys int) Severity {
 	switch e := b.Score(keys).LogExpected; {
 	case e <= -2:
@@ -166,8 +167,8 @@ func (b Beacon) Chance(keys int) Severity {
 	return Medium
 }
 
-// Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one. Scores up to 0.05
-// may be no more than an order among keys that nothing can be said of (Faint).
+// Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one. Scores up to
+// 0.05 may be no more than an order among keys that nothing can be said of (Faint).
 func (b Beacon) Score(keys int) BeaconScore {
 	s := BeaconScore{LogExpected: math.Log10(float64(max(1, keys))) + b.LogP, Quality: b.Quality()}
 	s.Confidence = 1 / (1 + math.Pow(10, s.LogExpected))

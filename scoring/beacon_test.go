@@ -44,8 +44,8 @@ func TestBeaconDefined(t *testing.T) {
 	}
 }
 
-// One connection an hour, to the second, for a day. By hand: 23 gaps, all within any window; of the narrowest, q = 0.035049, the
-// bound is 23 q^22, times 10 windows and 2 for the test: log10 = log10(460) - 22*1.45532 = -29.354.
+// One connection an hour, to the second, for a day. By hand: 23 gaps, all within any window; of the narrowest, q =
+// 0.035049, the bound is 23 q^22, times 10 windows and 2 for the test: log10 = log10(460) - 22*1.45532 = -29.354.
 func TestBeaconByHand(t *testing.T) {
 	var sc scoring.Scorer
 	b := sc.Beacon(scoring.Series{Start: every(3600, 60, 24)}, day)
@@ -228,8 +228,8 @@ func TestMoreKeysNeverExpectLess(t *testing.T) {
 	})
 }
 
-// A connection whose duration is missing (-1) or negative, as after a clock that was set back, was never open: the others
-// count as if it were not there.
+// A connection whose duration is missing (-1) or negative, as after a clock that was set back, was never open: the
+// others count as if it were not there.
 func TestUnknownDurationsCoverNothing(t *testing.T) {
 	var sc scoring.Scorer
 	rapid.Check(t, func(t *rapid.T) {
@@ -297,7 +297,8 @@ func TestScaleOfTime(t *testing.T) {
 	}
 }
 
-// More jitter never raises the score, beyond noise: medians of 40 seeded series each, with all beats there and with three in ten missing.
+// More jitter never raises the score, beyond noise: medians of 40 seeded series each, with all beats there and with
+// three in ten missing.
 func TestJitterNeverHelps(t *testing.T) {
 	var sc scoring.Scorer
 	for _, of := range []struct{ period, missed float64 }{{300, 0}, {3600, 0}, {300, 0.3}, {1800, 0.3}} {

@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// lived is a series of 30 days in which an implant checks in from a moment on, among visits that have no memory: a number of them a day.
+// lived is a series of 30 days in which an implant checks in from a moment on, among visits that have no memory: a
+// number of them a day.
 func lived(r *rand.Rand, period, jitter, missed, visits float64) (starts []int64, first int64) {
 	const length = 30 * 86_400_000
 	first = int64(r.Float64() * (length - 40*period*1000 - 86_400_000))
@@ -27,8 +28,8 @@ func lived(r *rand.Rand, period, jitter, missed, visits float64) (starts []int64
 	return starts, first
 }
 
-// TestBegan holds the change point to where the implant was put: within a period of it in 95 of 100, alone and after visits that were
-// there before.
+// TestBegan holds the change point to where the implant was put: within a period of it in 95 of 100, alone and after
+// visits that were there before.
 func TestBegan(t *testing.T) {
 	for _, visits := range []float64{0, 3, 40} {
 		t.Run(fmt.Sprint(visits, " visits a day"), func(t *testing.T) {
@@ -93,8 +94,8 @@ func TestBeganThroughNights(t *testing.T) {
 	require.Equal(t, starts[0], at)
 }
 
-// TestSlowImplantInAMonth: a sleep of 83,935 s, give or take 44% (a configuration found in the open), is expected by chance less than
-// once among 200,000 candidates, in 30 days, whatever the seed.
+// TestSlowImplantInAMonth: a sleep of 83,935 s, give or take 44% (a configuration found in the open), is expected by
+// chance less than once among 200,000 candidates, in 30 days, whatever the seed.
 func TestSlowImplantInAMonth(t *testing.T) {
 	w := Window{Start: 1_772_323_200_000, End: 1_772_323_200_000 + 30*86_400_000}
 	for seed := range uint64(40) {

@@ -107,7 +107,7 @@ func hostConns(t testing.TB, path string) []conn {
 }
 
 // TestCapturesTruth asks that every pair that a capture's truth.json names is among its strongest findings that no
-// protocol explains: the strongest five, or as many as there are labelled pairs.
+// protocol explains: the strongest five, or as many as there are labeled pairs.
 func TestCapturesTruth(t *testing.T) {
 	root := captures(t)
 	type truth struct {
@@ -160,8 +160,8 @@ func TestCapturesTruth(t *testing.T) {
 }
 
 // TestCapturesBenign holds what port and protocol leave of high or critical on two days of a Windows desktop, each of
-// them truly periodic: an antivirus's and Microsoft's and Dropbox's push services on 008, one on 011. To explain those is the
-// evidence's part (business need), not the mathematics'; here they must not become more.
+// them truly periodic: an antivirus's and Microsoft's and Dropbox's push services on 008, one on 011. To explain those
+// is the evidence's part (business need), not the mathematics'; here they must not become more.
 func TestCapturesBenign(t *testing.T) {
 	root := captures(t)
 	for name, want := range map[string][]string{

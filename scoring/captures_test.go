@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// captures is the directory of the captures, which are no part of the project: tests that need them are skipped without.
+// captures is the directory of the captures, which are no part of the project: tests that need them are skipped
+// without.
 func captures(t testing.TB) string {
 	t.Helper()
 	dir, err := os.Getwd()

@@ -83,8 +83,9 @@ func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 	return t
 }
 
-// isCoded says that a label of a name looks like data: eight characters or more, letters and digits mixed or hardly a vowel.
-// The disorder of so few characters says nothing: of eight hex digits it is 2.6 bits each, of a word as long as much.
+// isCoded says that a label of a name looks like data: eight characters or more, letters and digits mixed or hardly a
+// vowel. The disorder of so few characters says nothing: of eight hex digits it is 2.6 bits each, of a word as long as
+// much.
 func isCoded(sub string) bool {
 	for label := range strings.SplitSeq(sub, ".") {
 		if len(label) < codedLength {

@@ -9,8 +9,8 @@ const (
 	// faintLogP is the p-value (log10) from which the tests decide.
 	faintLogP = -7
 	// faintBurst: connections within it are one beat. faintSpread is the spread of gaps (of their logarithms) that
-	// halves what they count, faintGaps the number of gaps that does. Of 48 choices none is better by more than .001 on hosts that
-	// none was chosen on (docs/detection.md, 6).
+	// halves what they count, faintGaps the number of gaps that does. Of 48 choices none is better by more than .001 on
+	// hosts that none was chosen on (docs/detection.md, 6).
 	faintBurst             = 30 * second
 	faintSpread, faintGaps = 0.7, 3.0
 )

@@ -49,8 +49,9 @@ func (i Indicators) Strongest() float64 {
 const wholeShare = 0.6
 
 // Final is the final score: the strongest indicator, of which each modifier takes a share, times what the explanation
-// leaves. Those above 0 take a share of what is left to 1, then those below 0 of what is there: their weight in 0.6, so that
-// 0.15 is a quarter. Their order does not matter. So no sum of modifiers reaches 0 or 1, and scores keep their order.
+// leaves. Those above 0 take a share of what is left to 1, then those below 0 of what is there: their weight in 0.6, so
+// that 0.15 is a quarter. Their order does not matter. So no sum of modifiers reaches 0 or 1, and scores keep their
+// order.
 func Final(i Indicators, modifiers []float64, e Explanation) float64 {
 	score, lowered := i.Strongest(), 1.0
 	for _, m := range modifiers {

@@ -37,8 +37,8 @@ type ScoredKey struct {
 	// Period of its rhythm in seconds, on average from one beat to the next that is there; 0 for none. Only keys by
 	// domain, fingerprint or unshared destinations and those inside them are asked.
 	Period float64
-	// Of are the key's connections, by numbers that each connection of the source has in all keys that hold it, in ascending
-	// order.
+	// Of are the key's connections, by numbers that each connection of the source has in all keys that hold it, in
+	// ascending order.
 	Of []uint64
 }
 
@@ -55,17 +55,17 @@ const (
 	groupExplains = 0.7
 	// groupInside is the share of a key's connections that must belong to the wider one to be part of it.
 	groupInside = 0.9
-	// groupFaster is how many times as fast a fingerprint must beat as what is inside: a server that is used in turn with
-	// others is met less often than all of them together.
+	// groupFaster is how many times as fast a fingerprint must beat as what is inside: a server that is used in turn
+	// with others is met less often than all of them together.
 	groupFaster = 1.5
 )
 
-// GroupKeys sorts the scored keys of one source into groups, a finding each; every key is in exactly one. Where one key's
-// connections are part of another's, the narrower leads if it has most of the wider one's connections and explains its score
-// but for 0.1, and the wider is named in it. If none of the narrower does, as when the destination moves from address to
-// address, the wider one leads and they are named in it. Many programs share a TLS fingerprint, a domain has many names, and
-// many destinations are unshared: such a key leads over keys that score as well only where it beats faster than each of them.
-// Groups come strongest lead first.
+// GroupKeys sorts the scored keys of one source into groups, a finding each; every key is in exactly one. Where one
+// key's connections are part of another's, the narrower leads if it has most of the wider one's connections and
+// explains its score but for 0.1, and the wider is named in it. If none of the narrower does, as when the destination
+// moves from address to address, the wider one leads and they are named in it. Many programs share a TLS fingerprint, a
+// domain has many names, and many destinations are unshared: such a key leads over keys that score as well only where
+// it beats faster than each of them. Groups come strongest lead first.
 func GroupKeys(keys []ScoredKey) []KeyGroup {
 	total := make([]int, len(keys))
 	for i, k := range keys {
@@ -147,8 +147,8 @@ func GroupKeys(keys []ScoredKey) []KeyGroup {
 	return out
 }
 
-// insides gives, for each key, those after it in order of which most connections are its own too, in that order. It looks
-// at each connection once for each pair of keys that hold it, and a connection is in a few keys.
+// insides gives, for each key, those after it in order of which most connections are its own too, in that order. It
+// looks at each connection once for each pair of keys that hold it, and a connection is in a few keys.
 func insides(keys []ScoredKey, order []int) [][]int {
 	rank := make([]int, len(keys))
 	for at, i := range order {

@@ -263,8 +263,8 @@ func TestLongInShortWindows(t *testing.T) {
 	}
 }
 
-// Whatever is asked below a domain: values within their bounds, never NaN, in any order of the names; twice the names, each as
-// long and as disordered as before, never score less.
+// Whatever is asked below a domain: values within their bounds, never NaN, in any order of the names; twice the names,
+// each as long and as disordered as before, never score less.
 func TestDNSTunnelProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := scoring.DNSNames{

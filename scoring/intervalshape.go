@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length, and shapeClose
-	// where missed check-ins are a close second: wide jitter and a timer differ little.
+	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length, and
+	// shapeClose where missed check-ins are a close second: wide jitter and a timer differ little.
 	shapeFewest, shapeMost, shapeClose = 12, 200, 1600
 	// closeBy is how much (ln of the likelihood ratio) a close second may lack.
 	closeBy = 12.0
@@ -34,8 +34,8 @@ const (
 // the families explain the gaps, each with its own share of strays, by the Bayesian information criterion. A score
 // can be high for either, and the test against memoryless traffic cannot tell them apart.
 //
-// With bursts, beats are looked at from end to start, as the timer would run, and from start to start, as the beat would: only what
-// looks like a timer both ways is one.
+// With bursts, beats are looked at from end to start, as the timer would run, and from start to start, as the beat
+// would: only what looks like a timer both ways is one.
 func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 	if len(gaps) < shapeFewest || edged(gaps, burst) {
 		return false
@@ -185,8 +185,8 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 	return best
 }
 
-// pausedFit fits a limit and an exponential beyond it that runs in sessions: what is longest are the pauses between them, of even
-// density, as the last of a beat's windows may be.
+// pausedFit fits a limit and an exponential beyond it that runs in sessions: what is longest are the pauses between
+// them, of even density, as the last of a beat's windows may be.
 func (sc *Scorer) pausedFit(x []float64) float64 {
 	best := math.Inf(-1)
 	n := len(x)
@@ -310,8 +310,8 @@ func windowsSearch(x, strays []float64, widest, enough float64) (best float64, f
 	return best, first
 }
 
-// missedFit fits beats of even jitter of which some are missing: k periods at a time, their jitters summed. Even jitter has
-// sharp edges: the lower is about the shortest gap, the upper is tried at some ratios; what lies beyond tells how
+// missedFit fits beats of even jitter of which some are missing: k periods at a time, their jitters summed. Even jitter
+// has sharp edges: the lower is about the shortest gap, the upper is tried at some ratios; what lies beyond tells how
 // many are missing. It ends where that is enough.
 func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 	best := math.Inf(-1)

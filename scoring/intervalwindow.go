@@ -21,8 +21,8 @@ func tightnesses() [5]tightness {
 	}
 }
 
-// exactly is the width that slow sleeps without jitter need, where there are exactMost gaps or fewer: a wider window could
-// not tell five of them from chance.
+// exactly is the width that slow sleeps without jitter need, where there are exactMost gaps or fewer: a wider window
+// could not tell five of them from chance.
 var exactly = tightness{1.02, 0.00990099009900991, 0.007284860433862011}
 
 // exactMost is up to how many gaps the exact window is looked at. exactCells is what its p-value is multiplied by.

@@ -14,8 +14,8 @@ type Long struct {
 	// Union is for how many seconds of the window at least one connection was open; Share is that as a share of it.
 	Union, Share float64
 	// Held is the part of Union, in seconds, that somebody kept open: single connections of two hours and stretches of
-	// two hours of connections that follow one another closely, or the longest of an hour if there is more in it. Single
-	// connections may be as much shorter in windows under a day as the steps are.
+	// two hours of connections that follow one another closely, or the longest of an hour if there is more in it.
+	// Single connections may be as much shorter in windows under a day as the steps are.
 	Held float64
 	// Longest is the longest single duration within the window, seconds.
 	Longest float64
@@ -30,11 +30,12 @@ type Long struct {
 const LongFewest = 900.0
 
 const (
-	// longHole is the longest hole, as a share of the connection before it, after which the next one still follows closely.
+	// longHole is the longest hole, as a share of the connection before it, after which the next one still follows
+	// closely.
 	longHole = 0.1
-	// longOverlap: a stretch whose connections last longer in all than this many times the stretch is no connection kept
-	// open but many short ones. Of connections that begin without memory, so dense that they cover nine tenths of the
-	// time, it is 2.56 times: rho/(1-exp(-rho)) where 1-exp(-rho) is 0.9.
+	// longOverlap: a stretch whose connections last longer in all than this many times the stretch is no connection
+	// kept open but many short ones. Of connections that begin without memory, so dense that they cover nine tenths of
+	// the time, it is 2.56 times: rho/(1-exp(-rho)) where 1-exp(-rho) is 0.9.
 	longOverlap = 2.0
 )
 
@@ -126,7 +127,8 @@ func (sc *Scorer) Long(s Series, w Window) Long {
 // stretch is a time of connections that follow one another closely, milliseconds.
 type stretch struct {
 	start, end int64
-	// last is how long the connection lasts that ends last; sum is the time of all together, covered that of one at least.
+	// last is how long the connection lasts that ends last; sum is the time of all together, covered that of one at
+	// least.
 	last, sum, covered int64
 	// single is the time of the long ones among them, until singleEnd.
 	single, singleEnd int64

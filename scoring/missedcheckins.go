@@ -13,9 +13,9 @@ const (
 	missedDecided = -12
 )
 
-// missedBet is a bet on how gaps lie beside one of them, if that is the shortest of a beat's: a tightness, and a share of
-// beats that do not show. Gaps of k periods lie between from[k] and to[k] times the first gap, and multiply what was bet by
-// exp(gain[k]); others by exp(loss).
+// missedBet is a bet on how gaps lie beside one of them, if that is the shortest of a beat's: a tightness, and a share
+// of beats that do not show. Gaps of k periods lie between from[k] and to[k] times the first gap, and multiply what was
+// bet by exp(gain[k]); others by exp(loss).
 type missedBet struct {
 	from, to, gain [missedPeriods]float64
 	loss           float64
@@ -29,8 +29,8 @@ func (sc *Scorer) missedBets() []missedBet {
 	return sc.bets[:]
 }
 
-// missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than GAP's, because bets cost less
-// than tests.
+// missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than GAP's, because bets cost
+// less than tests.
 func missedTightness(i int) tightness {
 	r := [missedRatios]float64{1.1, 1.175, 1.25, 1.37, 1.5, 1.72, 2, 2.45, 3}[i]
 	return tightness{ratio: r, jitter: (r - 1) / (r + 1), reach: (1 - 1/r) * math.Pow(r, -1/(r-1))}
@@ -38,9 +38,9 @@ func missedTightness(i int) tightness {
 
 // missedBets makes the bets, for each tightness one after the other.
 //
-// Jitters of several periods add up, so their mean is narrower: 96% of two even ones lie within 0.8 of the jitter, of three
-// within 0.65. What a gap of k periods gains is how much likelier a beat puts it there than the exponential does that
-// puts most into the first window, scaled so that no exponential at all gains on average.
+// Jitters of several periods add up, so their mean is narrower: 96% of two even ones lie within 0.8 of the jitter, of
+// three within 0.65. What a gap of k periods gains is how much likelier a beat puts it there than the exponential does
+// that puts most into the first window, scaled so that no exponential at all gains on average.
 func missedBets() (out [missedRatios * missedShares]missedBet) {
 	for i := range missedRatios {
 		t := missedTightness(i)
@@ -103,10 +103,11 @@ func missedBursts() [2]missedBurst {
 
 // missedTest looks for beats of which some do not show: gaps of one, two and three periods.
 //
-// It bets. Given any one gap, the product of what all others yield by it is at most 1 on average, if they are exponential of
-// any rates; so is the mean of these products over all gaps, and the weighted mean over all bets, E. By Markov's
-// inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, as GAP's is. Where a third of the beats is missing it takes about
-// two thirds of the check-ins that GAP needs, for which a gap of two periods is as good as any other.
+// It bets. Given any one gap, the product of what all others yield by it is at most 1 on average, if they are
+// exponential of any rates; so is the mean of these products over all gaps, and the weighted mean over all bets, E. By
+// Markov's inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, as GAP's is. Where a third of the
+// beats is missing it takes about two thirds of the check-ins that GAP needs, for which a gap of two periods is as good
+// as any other.
 func (sc *Scorer) missedTest() (best gapCell, ok bool) {
 	sc.missedBets()
 	type cell struct {

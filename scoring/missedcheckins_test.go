@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No exponential gains on average by any bet, looked at ten times as closely as when the bets are made; and none is wasted.
+// No exponential gains on average by any bet, looked at ten times as closely as when the bets are made; and none is
+// wasted.
 func TestMissedBets(t *testing.T) {
 	for i, b := range missedBets() {
 		most := 0.0
@@ -110,7 +111,8 @@ func TestMissedIsABound(t *testing.T) {
 	}
 }
 
-// Sixteen check-ins of a day, one an hour with 20% jitter and a third missed, are found about every other time; GAP alone gives them a median of 0.04.
+// Sixteen check-ins of a day, one an hour with 20% jitter and a third missed, are found about every other time; GAP
+// alone gives them a median of 0.04.
 func TestMissedBeats(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	var sc Scorer

@@ -22,8 +22,8 @@ const (
 	presenceSpread = 0.85
 	// presenceSlots is the largest number of slots a day, ten minutes each.
 	presenceSlots = 144
-	// presenceDoubt: where more than half a candidate (log10) is expected to look like it, it is no presence. Few candidates say
-	// no less than that.
+	// presenceDoubt: where more than half a candidate (log10) is expected to look like it, it is no presence. Few
+	// candidates say no less than that.
 	presenceDoubt = -0.3
 	// presenceMost is what presence alone weighs: medium, and with a rare destination still no more.
 	presenceMost = 0.46
@@ -53,7 +53,8 @@ func (h Hours) Count() int {
 	return n
 }
 
-// Presence is how persistently a candidate is active, whatever its rhythm. The zero Presence is of nothing that persists.
+// Presence is how persistently a candidate is active, whatever its rhythm. The zero Presence is of nothing that
+// persists.
 type Presence struct {
 	// Active is in how many hours of the window it is, of Hours.
 	Active, Hours int
@@ -117,10 +118,10 @@ func (sc *Scorer) Presence(s Series, w Window) Presence {
 	return p
 }
 
-// Habits is in how many of a window's hours the candidates of a hunt are active: what presence is measured against. (Of their hosts'
-// hours it would say little: what somebody uses at work fills most of a working day, and so of the hours of a host that sleeps.)
-// The zero Habits are of no candidate. Candidates are weighed, so that one host with many, or one destination of many hosts, does not
-// settle what is usual.
+// Habits is in how many of a window's hours the candidates of a hunt are active: what presence is measured against. (Of
+// their hosts' hours it would say little: what somebody uses at work fills most of a working day, and so of the hours
+// of a host that sleeps.) The zero Habits are of no candidate. Candidates are weighed, so that one host with many, or
+// one destination of many hosts, does not settle what is usual.
 type Habits struct{ weight, sum, squares float64 }
 
 // Add takes in a candidate that is active in so many hours of a window.
@@ -145,8 +146,8 @@ func (h *Habits) Join(o Habits) {
 	h.weight, h.sum, h.squares = h.weight+o.weight, h.sum+o.sum, h.squares+o.squares
 }
 
-// LogP is log10 of the chance that a candidate of such habits is active in so many of so many hours, or more: the tail of a
-// beta-binomial distribution of their mean and spread. Half a candidate that is always active and half of one that
+// LogP is log10 of the chance that a candidate of such habits is active in so many of so many hours, or more: the tail
+// of a beta-binomial distribution of their mean and spread. Half a candidate that is always active and half of one that
 // never is are added, so that few candidates say little.
 func (h Habits) LogP(active, hours int) float64 {
 	if active <= 0 || hours <= 0 {
@@ -177,8 +178,8 @@ const presenceTogether = 0.05
 
 // PresenceScore is a presence in a hunt of a number of candidates.
 type PresenceScore struct {
-	// Score is the indicator's value, 0..presenceMost; LogP and LogExpected are log10 of the chance of one candidate and
-	// of how many of all would look like this.
+	// Score is the indicator's value, 0..presenceMost; LogP and LogExpected are log10 of the chance of one candidate
+	// and of how many of all would look like this.
 	Score, LogP, LogExpected float64
 	// Host is in how many hours the host was active.
 	Host int

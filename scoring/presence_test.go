@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tail of a beta-binomial of whole parameters in exact fractions: P(k of n) = C(n,k) (a)_k (b)_(n-k) / (a+b)_n, rising factorials.
+// The tail of a beta-binomial of whole parameters in exact fractions: P(k of n) = C(n,k) (a)_k (b)_(n-k) / (a+b)_n,
+// rising factorials.
 func betaTail(a, b int64, k, n int64) float64 {
 	rising := func(x, n int64) *big.Rat {
 		r := big.NewRat(1, 1)
@@ -28,8 +29,8 @@ func betaTail(a, b int64, k, n int64) float64 {
 	return v
 }
 
-// Habits of a mean and a spread that belong to a beta-binomial of known parameters give its tail. Fractions of n hours with
-// mean a/(a+b) and variance mean(1-mean)/n (1+(n-1)/(a+b+1)).
+// Habits of a mean and a spread that belong to a beta-binomial of known parameters give its tail. Fractions of n hours
+// with mean a/(a+b) and variance mean(1-mean)/n (1+(n-1)/(a+b+1)).
 func TestHabitsTail(t *testing.T) {
 	for _, c := range []struct{ a, b, k, n int64 }{{2, 6, 24, 24}, {2, 6, 16, 24}, {3, 9, 20, 24}, {1, 7, 100, 168}} {
 		mean := float64(c.a) / float64(c.a+c.b)

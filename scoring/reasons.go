@@ -12,8 +12,8 @@ import (
 // beside: rhythms less than a tenth apart count as one.
 const beside = 1.1
 
-// Reasons say in plain words why the beacon has its score in a hunt of so many candidates, strongest first. They are empty
-// where nothing was tested.
+// Reasons say in plain words why the beacon has its score in a hunt of so many candidates, strongest first. They are
+// empty where nothing was tested.
 func (b Beacon) Reasons(keys int) []string {
 	if b.Test == NoTest {
 		return nil
@@ -52,8 +52,8 @@ func (b Beacon) Reasons(keys int) []string {
 	return out
 }
 
-// rhythms names the modes, the one of Period first. Where the test took one wide rhythm for several beside each other, it
-// is one here, with its bounds: an even spread over 30 to 60 s is nothing that beats three ways.
+// rhythms names the modes, the one of Period first. Where the test took one wide rhythm for several beside each other,
+// it is one here, with its bounds: an even spread over 30 to 60 s is nothing that beats three ways.
 func (b Beacon) rhythms() string {
 	type band struct {
 		main      Mode // of Period, else the most frequent one, of n together

@@ -80,8 +80,8 @@ func TestReasonOfATimer(t *testing.T) {
 	require.Contains(t, reasons[len(reasons)-1], "a timer that restarts on use")
 }
 
-// A gap drawn evenly from 30 to 60 s is seen through windows of less width, one after the other: it is told as one rhythm
-// with its bounds, within what the middle 95% of the gaps leaves out.
+// A gap drawn evenly from 30 to 60 s is seen through windows of less width, one after the other: it is told as one
+// rhythm with its bounds, within what the middle 95% of the gaps leaves out.
 func TestReasonsTellOneWideRhythmAsOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	var starts []int64

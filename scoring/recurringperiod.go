@@ -41,11 +41,11 @@ func (e *echoResult) covered() float64 { return min(e.span, e.pairs*e.period) }
 // echoTest looks for beats that each time wait again, with jitter, while people use the same key: their gaps are cut to
 // pieces by what goes on between, and their phase wanders, but a period after a beat there is another one.
 //
-// For a period T and a jitter w it counts the pairs of events whose distance lies within w of T, 2T and 3T (the
-// jitters of several periods add up, so wider there), less the pairs that lie as far to either side: D. The time is cut into
+// For a period T and a jitter w it counts the pairs of events whose distance lies within w of T, 2T and 3T (the jitters
+// of several periods add up, so wider there), less the pairs that lie as far to either side: D. The time is cut into
 // blocks; z = sum D/sqrt(sum D^2) over the blocks. Where the number of pairs changes smoothly with their distance, as
-// for independent events of any slowly varying rate, D is as likely positive as negative, and P(z > x) <= exp(-x^2/2) by
-// Hoeffding whatever the blocks' sizes; where it falls off convexly, as for events that come in clusters and
+// for independent events of any slowly varying rate, D is as likely positive as negative, and P(z > x) <= exp(-x^2/2)
+// by Hoeffding whatever the blocks' sizes; where it falls off convexly, as for events that come in clusters and
 // sessions, D tends to be negative. Two pages that happen to be T apart count many pairs, but in one block. That
 // connections within two seconds are taken for one changes nothing: all distances looked at are three seconds or more,
 // and of traffic without memory an event begins at such a distance from another with the same chance at any of them.

@@ -128,7 +128,8 @@ func (b *ritaScratch) medianDeviation(sorted []int64, center float64) float64 {
 	return median(b.deviations) / 2
 }
 
-// quartiles of sorted values: the median, and the medians of both halves, without the middle element where there is one.
+// quartiles of sorted values: the median, and the medians of both halves, without the middle element where there is
+// one.
 func quartiles(sorted []int64) (q1, q2, q3 float64) {
 	n := len(sorted)
 	return median(sorted[:n/2]), median(sorted), median(sorted[n-n/2:])

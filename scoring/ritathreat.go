@@ -63,8 +63,8 @@ func BucketedScore(value float64, t Thresholds) float64 {
 // BeaconThreat is RITA's threat score of a beacon score (0..1).
 func (r RITASettings) BeaconThreat(score float64) float64 { return BucketedScore(score*100, r.Beacon) }
 
-// Prevalence is RITA's modifier of a destination that so many of all internal hosts talk to; 0 where there is none. In a
-// network of fewer than fifty hosts nothing is rare to RITA, and of one or two everything is common.
+// Prevalence is RITA's modifier of a destination that so many of all internal hosts talk to; 0 where there is none. In
+// a network of fewer than fifty hosts nothing is rare to RITA, and of one or two everything is common.
 func (r RITASettings) Prevalence(hosts, machines int64) float64 {
 	if hosts <= 0 || machines <= 0 {
 		return 0

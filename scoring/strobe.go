@@ -18,8 +18,9 @@ type Strobe struct {
 // StrobeHour is how many connections in some hour make a strobe: one a second.
 const StrobeHour = 3600
 
-// strobePaced is the share of intervals from which a strobe is a loop. A busy proxy or resolver has as many connections,
-// but nothing that paces them: a quarter is the most that any mixture of exponentials puts within a ratio of two.
+// strobePaced is the share of intervals from which a strobe is a loop. A busy proxy or resolver has as many
+// connections, but nothing that paces them: a quarter is the most that any mixture of exponentials puts within a ratio
+// of two.
 const strobePaced = 0.5
 
 func strobeThresholds() Thresholds {

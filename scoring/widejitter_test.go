@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Sleeps with 90 % jitter, a third of the check-ins lost, look nearly like a timer. Some hundred intervals do not tell them
-// apart, some thousand do; a timer of as many stays one.
+// Sleeps with 90 % jitter, a third of the check-ins lost, look nearly like a timer. Some hundred intervals do not tell
+// them apart, some thousand do; a timer of as many stays one.
 func TestWideJitterWithLossIsNoTimer(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	draw := func(missed float64, sleep func() float64) (s Series) {

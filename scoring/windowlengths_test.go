@@ -19,9 +19,9 @@ func hoursWindow(hours int64) scoring.Window {
 	return scoring.Window{Start: midnight, End: midnight + hours*3600e3}
 }
 
-// gapBound is log10 of docs/facts/scoring.md's p_gap for m gaps of which k lie in one window of ratio r, in large numbers: m P[Bin(m-1, q) >=
-// k-1] with q = (1-1/r) r^(-1/(r-1)), times 2 for the tests and, as docs/detection.md shares GAP's chance out, 10 for windows without bursts, 20 for those
-// of ten seconds, 80 for others.
+// gapBound is log10 of docs/facts/scoring.md's p_gap for m gaps of which k lie in one window of ratio r, in large
+// numbers: m P[Bin(m-1, q) >= k-1] with q = (1-1/r) r^(-1/(r-1)), times 2 for the tests and, as docs/detection.md
+// shares GAP's chance out, 10 for windows without bursts, 20 for those of ten seconds, 80 for others.
 func gapBound(m, k int, r, burst float64) float64 {
 	windows := map[float64]int{0: 10, 10: 20}[burst]
 	if windows == 0 || r == 1.02 {
@@ -50,8 +50,8 @@ func gapBound(m, k int, r, burst float64) float64 {
 	return min(0, math.Log10(x)+float64(exponent)*math.Log10(2))
 }
 
-// beat is a rhythm whose gaps are known without looking: how many there are (m), how many of them keep it (k, in windows of ratio
-// r), with which jitter, and for how many seconds that holds.
+// beat is a rhythm whose gaps are known without looking: how many there are (m), how many of them keep it (k, in
+// windows of ratio r), with which jitter, and for how many seconds that holds.
 type beat struct {
 	m, k    int
 	r       float64
@@ -59,7 +59,8 @@ type beat struct {
 	covered float64
 }
 
-// score is docs/detection.md's formula in a hunt of 100,000 keys; enough is half the window, at most twelve hours (docs/facts/scoring.md, 2).
+// score is docs/detection.md's formula in a hunt of 100,000 keys; enough is half the window, at most twelve hours
+// (docs/facts/scoring.md, 2).
 func (b beat) score(hours int64) float64 {
 	enough := min(float64(hours)/2, 12) * 3600
 	expected := math.Pow(10, 5+gapBound(b.m, b.k, b.r, 0))
@@ -74,9 +75,10 @@ func exact(gaps int) float64 {
 	return 1.1
 }
 
-// Beacons over the four windows: fast, slow, alive for a part of them, with jitter, with beats missing. The expected scores are the
-// formulas of docs/facts/scoring.md (2) and docs/detection.md (1), computed here from how the series is made. What scales with the
-// window is how many hours are enough (6, 12, 12, 12); what does not is how likely the gaps are by chance.
+// Beacons over the four windows: fast, slow, alive for a part of them, with jitter, with beats missing. The expected
+// scores are the formulas of docs/facts/scoring.md (2) and docs/detection.md (1), computed here from how the series is
+// made. What scales with the window is how many hours are enough (6, 12, 12, 12); what does not is how likely the gaps
+// are by chance.
 func TestBeaconOverWindows(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -100,7 +102,8 @@ func TestBeaconOverWindows(t *testing.T) {
 		{"every four hours", func(h int64) []int64 { return every(14400, 60, int(h/4)) },
 			func(h int64) beat { m := int(h/4) - 1; return beat{m, m, exact(m), 0, float64(m) * 14400} },
 			[4]string{"", "critical", "critical", "critical"}},
-		// Gaps of 0.8, 0.9, 1, 1.1, 1.2 hours in turn: a window of ratio 1.5 holds them all, the next narrower three of five.
+		// Gaps of 0.8, 0.9, 1, 1.1, 1.2 hours in turn: a window of ratio 1.5 holds them all, the next narrower three of
+		// five.
 		{"about every hour", func(h int64) []int64 {
 			var out []int64
 			for i, at := 0, int64(0); at < h*3600; i++ {
@@ -110,7 +113,8 @@ func TestBeaconOverWindows(t *testing.T) {
 			return out
 		}, func(h int64) beat { return beat{int(h), int(h), 1.5, 0.2, float64(h) * 3500} },
 			[4]string{"critical", "critical", "critical", "critical"}},
-		// Every third beat missing, so gaps of one and two periods in turn: all of them keep the rhythm, and chance is far off in all windows.
+		// Every third beat missing, so gaps of one and two periods in turn: all of them keep the rhythm, and chance is
+		// far off in all windows.
 		{"every half hour, a third missing", func(h int64) []int64 {
 			return slices.DeleteFunc(every(1800, 60, int(2*h)), func(at int64) bool { return (at-midnight)/1800e3%3 == 2 })
 		}, func(h int64) beat { m := int(4*h/3) - 1; return beat{m, m, 1.1, 0, float64(h) * 3400} },
@@ -145,9 +149,9 @@ func TestBeaconPlaceInWindow(t *testing.T) {
 	require.Zero(t, b.Connections)
 }
 
-// Strobes over the four windows, by hand from docs/facts/scoring.md (3): RITA's 86,400 a day, and one a second for an hour (0.2 at
-// 3,600, 0.4 at 14,400, 0.6 at 43,200, 0.8 at 86,400 in the busiest 24 hours). Windows shorter than a day need as much less, as
-// for long connections; longer ones no more: the busiest day decides.
+// Strobes over the four windows, by hand from docs/facts/scoring.md (3): RITA's 86,400 a day, and one a second for an
+// hour (0.2 at 3,600, 0.4 at 14,400, 0.6 at 43,200, 0.8 at 86,400 in the busiest 24 hours). Windows shorter than a day
+// need as much less, as for long connections; longer ones no more: the busiest day decides.
 func TestStrobeOverWindows(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -153,7 +153,7 @@ func TestEveryFieldHasItsMapping(t *testing.T) {
 			require.Equal(t, false, m.Dynamic, "a surprise must not change the mapping")
 			require.NotNil(t, m.DateDetection)
 			require.False(t, *m.DateDetection)
-			require.Equal(t, ManagedBy, m.Meta.ManagedBy, "a writer recognises our streams by this")
+			require.Equal(t, ManagedBy, m.Meta.ManagedBy, "a writer recognizes our streams by this")
 		})
 	}
 }

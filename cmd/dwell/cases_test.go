@@ -16,16 +16,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// oneCase is a public report of somebody who reads Zeek's logs, remade as a small input. Cmd is one command, {d} the case's directory.
+// oneCase is a public report of somebody who reads Zeek's logs, remade as a small input. Cmd is one command, {d} the
+// case's directory.
 type oneCase struct {
 	Cmd    []string `json:"cmd"`
 	Before string   `json:"before"`
 	Want   checks   `json:"want"`
 }
 
-// checks are what a case demands: exit codes, how many connections and records were hunted, the connections (seen) and scores (score) of
-// findings by pair, pairs without an unexplained finding of 0.4 or more (quiet), reasons by pair, what is said and not said on stderr, in
-// notes and gaps, and alternatives (any). Pairs and texts are regular expressions.
+// checks are what a case demands: exit codes, how many connections and records were hunted, the connections (seen) and
+// scores (score) of findings by pair, pairs without an unexplained finding of 0.4 or more (quiet), reasons by pair,
+// what is said and not said on stderr, in notes and gaps, and alternatives (any). Pairs and texts are regular
+// expressions.
 type checks struct {
 	RC      []int                 `json:"rc"`
 	Total   *int                  `json:"total"`
@@ -151,7 +153,8 @@ func rawOf(list []json.RawMessage) (out [][]byte) {
 	return out
 }
 
-// TestCases runs the cases of testdata/cases, and those that stand beside the project and are too large to be part of it.
+// TestCases runs the cases of testdata/cases, and those that stand beside the project and are too large to be part of
+// it.
 func TestCases(t *testing.T) {
 	dirs := map[string]string{}
 	for _, root := range []string{filepath.Join("..", "..", "..", "shared", "cases"), filepath.Join("testdata", "cases")} {

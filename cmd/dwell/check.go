@@ -179,7 +179,7 @@ func (d *doctor) failed(name string, err error) {
 func (d *doctor) version(number string) {
 	major, _, _ := strings.Cut(number, ".")
 	if major != "8" && major != "9" {
-		d.add("version", warn, "", "Elasticsearch %s is not of the lines that dwell is tested with (8.x, 9.x)", number)
+		d.add("version", warn, "", "Elasticsearch %s is not one of the versions that dwell is tested with (8.x, 9.x)", number)
 		return
 	}
 	d.add("version", ok, "", "%s.x is tested", major)
@@ -215,7 +215,7 @@ func (d *doctor) rights(ctx context.Context) {
 	err := d.client.Do(ctx, es.Call{Op: "ask for privileges", Request: esapi.SecurityHasPrivilegesRequest{Body: strings.NewReader(body)}, Decode: es.JSON(&answer)})
 	if err != nil {
 		if es.Is(err, es.NotFound, es.Fatal) {
-			d.add("auth", skip, "", "this cluster has no security: everybody may do everything")
+			d.add("auth", skip, "", "this cluster has security switched off: anyone can do anything")
 			return
 		}
 		d.failed("auth", err)
@@ -273,7 +273,7 @@ func (d *doctor) data(ctx context.Context) error {
 	age := d.Now().Sub(survey.Newest).Round(time.Second)
 	switch {
 	case survey.Connections == 0:
-		d.add("data", warn, "choose the window with --from and --to, or see whether Zeek's logs still arrive", "the newest connection is %s old (%s); none in the last 24 h", age, survey.Newest.Format(time.RFC3339))
+		d.add("data", warn, "choose the window with --from and --to, or check that Zeek's logs still arrive", "the newest connection is %s old (%s); none in the last 24 h", age, survey.Newest.Format(time.RFC3339))
 	case survey.Hours < 24:
 		d.add("data", warn, "hours without any connection are not covered by a hunt", "newest connection %s old; %d connections in the last 24 h, in %d of its hours", age, survey.Connections, survey.Hours)
 	default:

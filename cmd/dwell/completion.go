@@ -23,8 +23,8 @@ var (
 	wrongValue     = regexp.MustCompile(`"([^"]*)" is not one of ([a-z, _-]+)$`)
 )
 
-// asked makes a mistake in what was typed a usage error with a hint that fits: the nearest command or flag, or the help of the command that was
-// found. Other errors stay as they are.
+// asked makes a mistake in what was typed a usage error with a hint that fits: the nearest command or flag, or the help
+// of the command that was found. Other errors stay as they are.
 func asked(c *cobra.Command, err error) error {
 	if err == nil {
 		return nil
@@ -70,8 +70,8 @@ func values() map[string][]string {
 	}
 }
 
-// completeArgs offers arguments to a shell: ids of stored findings with their pairs, rules of the safelist, hosts with findings. Where the cluster does not
-// answer at once, nothing is offered.
+// completeArgs offers arguments to a shell: ids of stored findings with their pairs, rules of the safelist, hosts with
+// findings. Where the cluster does not answer at once, nothing is offered.
 func completeArgs(a *app, root *cobra.Command) {
 	findings := func(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		return a.offer(func(f *hunt.Finding) (string, string) {

@@ -15,7 +15,8 @@ import (
 	"dwell/internal/pipeline"
 )
 
-// flow tells one connection of a source from the others. Out of names tables the destination is not known before its record is read.
+// flow tells one connection of a source from the others. Out of names tables the destination is not known before its
+// record is read.
 type flow struct {
 	start            int64
 	srcPort, dstPort uint16
@@ -23,8 +24,8 @@ type flow struct {
 
 func flowOf(c *hunt.Connection) flow { return flow{c.Start, c.SrcPort, c.DstPort} }
 
-// connections prints the raw records behind a portrait: connections with Zeek's uids, and of a DNS tunnel the queries. Without a terminal they
-// are tab-separated.
+// connections prints the raw records behind a portrait: connections with Zeek's uids, and of a DNS tunnel the queries.
+// Without a terminal they are tab-separated.
 func (a *app) connections(ctx context.Context, source hunt.Source, o *pipeline.Options, p *portrait) error {
 	in := source.Open()
 	if in.Close != nil {
@@ -174,7 +175,8 @@ func (a *app) queries(ctx context.Context, in *hunt.Session, req hunt.Request, p
 	return a.raw(rows)
 }
 
-// raw prints rows: in columns on a terminal, where a line that is too long goes on below, else tab-separated without a heading.
+// raw prints rows: in columns on a terminal, where a line that is too long goes on below, else tab-separated without a
+// heading.
 func (a *app) raw(rows [][]string) error {
 	w, done := a.paged(false)
 	if a.Width > 0 {

@@ -43,8 +43,8 @@ left out. Exit code 5 when one side has no hunt or an incomplete one: what is go
 	p.Float64("min-score", 0, "findings with this `score` or more on one of the sides (default 0.4)")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
 	p.StringVarP(&f.format, "output", "o", "", "`format`: table or json (default: table)")
-	p.BoolVar(&f.expand, "expand", false, "in tables, an entry for each finding of a campaign instead of one for all")
-	p.BoolVar(&f.noPager, "no-pager", false, "print on the terminal even what is longer than it (else $DWELL_PAGER, $PAGER or less)")
+	p.BoolVar(&f.expand, "expand", false, "in tables, one line per finding instead of one per campaign")
+	p.BoolVar(&f.noPager, "no-pager", false, "do not page long output on a terminal (else $DWELL_PAGER, $PAGER or less)")
 	f.wholeHunt = p
 	return c
 }
@@ -255,7 +255,8 @@ func (a *app) side(ctx context.Context, st *store.Store, hunts []hunt.Document, 
 	return half{Name: "hunt " + of.Dwell.HuntID[:7], Window: of.Dwell.Window, Complete: s.Complete && s.Connections > 0, Hunts: 1, findings: list.Findings}, err
 }
 
-// sideOfSpan is what hunts found whose last connection lies in a span. It is complete where hunts cover the span's end and none of those in it is incomplete.
+// sideOfSpan is what hunts found whose last connection lies in a span. It is complete where hunts cover the span's end
+// and none of those in it is incomplete.
 func sideOfSpan(ctx context.Context, st *store.Store, hunts []hunt.Document, name string, from, to time.Time) (half, error) {
 	h := half{Name: name, Window: hunt.TimeSpan{Start: hunt.Time{Time: from}, End: hunt.Time{Time: to}}}
 	seen := map[string]bool{}

@@ -41,7 +41,8 @@ func named(arg string) error {
 	return nil
 }
 
-// identifyAll gives the stored findings that an argument names: one, or the members of a campaign by its id or the beginning of it.
+// identifyAll gives the stored findings that an argument names: one, or the members of a campaign by its id or the
+// beginning of it.
 func (a *app) identifyAll(ctx context.Context, st *store.Store, arg string) ([]hunt.Finding, error) {
 	if id := strings.ToLower(strings.TrimSpace(arg)); isIDPrefix(id) {
 		list, err := st.Findings(ctx, store.Filter{Campaign: id})
@@ -59,8 +60,8 @@ func (a *app) identifyAll(ctx context.Context, st *store.Store, arg string) ([]h
 	return []hunt.Finding{*f}, nil
 }
 
-// identify gives the stored finding that an argument names: its id, a beginning of it that no other has, or its pair, as in
-// 10.1.4.22>203.0.113.7, with or without the port.
+// identify gives the stored finding that an argument names: its id, a beginning of it that no other has, or its pair,
+// as in 10.1.4.22>203.0.113.7, with or without the port.
 func (a *app) identify(ctx context.Context, st *store.Store, arg string) (*hunt.Finding, error) {
 	arg = strings.ToLower(strings.TrimSpace(arg))
 	if err := named(arg); err != nil {

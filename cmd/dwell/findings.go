@@ -124,14 +124,14 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	return a.vouched(ctx, st, f, &list)
 }
 
-// vouched says whether a list can be relied on: where no hunt is stored, or the newest one analysed nothing, an empty list is no answer. Of an empty list
-// it says what would be there without the filters.
+// vouched says whether a list can be relied on: where no hunt is stored, or the newest one analyzed nothing, an empty
+// list is no answer. Of an empty list it says what would be there without the filters.
 func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, list *store.List) error {
 	switch {
 	case list.Hunts == 0 && f.huntID != "":
 		return codeError{exitIncomplete, "no hunt " + f.huntID + " is stored: `dwell status` lists them"}
 	case list.Hunts == 0 && f.age != "":
-		return codeError{exitIncomplete, "no hunt of that time is stored, so an empty list is no answer: see `dwell status`"}
+		return codeError{exitIncomplete, "no hunt of that time is stored, so an empty list proves nothing: see `dwell status`"}
 	case list.Hunts == 0 && list.Total == 0:
 		return codeError{exitIncomplete, "no hunt is stored yet, so this says nothing about the network: `dwell hunt --write` stores one, after `dwell install`"}
 	case list.Total > 0:
@@ -142,7 +142,7 @@ func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, li
 		return err
 	}
 	if len(newest) == 1 && newest[0].Dwell.Hunt.Connections == 0 && newest[0].Dwell.Hunt.Scored == 0 {
-		return codeError{exitIncomplete, "the newest hunt analysed nothing, so an empty list is no answer: see `dwell status`"}
+		return codeError{exitIncomplete, "the newest hunt analyzed nothing, so an empty list proves nothing: see `dwell status`"}
 	}
 	all, err := st.Findings(ctx, store.Filter{Limit: 1})
 	if err != nil {
@@ -154,8 +154,8 @@ func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, li
 	return nil
 }
 
-// atReading is what is settled when a finding is read: rules of the safelist that were written since, and filters by evidence. Undated counts findings of
-// which --new cannot say when they were first seen.
+// atReading is what is settled when a finding is read: rules of the safelist that were written since, and filters by
+// evidence. Undated counts findings of which --new cannot say when they were first seen.
 func (f *findingsFlags) atReading(a *app, settings *config.Loaded, filter *store.Filter) (undated *int, err error) {
 	undated = new(int)
 	remark, err := a.remarker(settings)

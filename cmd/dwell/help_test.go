@@ -26,8 +26,8 @@ func everyCommand(root *cobra.Command, f func(c *cobra.Command)) {
 	}
 }
 
-// TestHelpFitsTheTerminal demands of each command's help that no line is wider than the terminal, at three widths, and that
-// flags say what their values are and which default they have.
+// TestHelpFitsTheTerminal demands of each command's help that no line is wider than the terminal, at three widths, and
+// that flags say what their values are and which default they have.
 func TestHelpFitsTheTerminal(t *testing.T) {
 	for _, width := range []int{80, 120, 200} {
 		var out bytes.Buffer
@@ -66,8 +66,8 @@ func TestHelpHasGroups(t *testing.T) {
 
 var outputOf = regexp.MustCompile(`\s+(\||>|2>|&&).*$`)
 
-// TestExamplesAreRight reads each example of the help and of commands in the pages as the program does: its flags exist, their
-// values can be read, and its arguments are as many as the command takes.
+// TestExamplesAreRight reads each example of the help and of commands in the pages as the program does: its flags
+// exist, their values can be read, and its arguments are as many as the command takes.
 func TestExamplesAreRight(t *testing.T) {
 	seen := 0
 	check := func(where, line string) {

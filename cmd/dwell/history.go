@@ -49,8 +49,8 @@ func (a *app) historyOfCluster(settings *config.Loaded, scope hunt.Scope) (*hist
 	return a.openHistory(settings, history.Identity(scope, append([]string{settings.Query.Index}, settings.Elasticsearch.Addresses...)...), false)
 }
 
-// keeping makes a cluster a source whose hours are kept, for hunts that are stored. Without a state directory, or where one that
-// cannot be used, the hunt reads everything from the cluster and says so.
+// keeping makes a cluster a source whose hours are kept, for hunts that are stored. Without a state directory, or where
+// one that cannot be used, the hunt reads everything from the cluster and says so.
 func (a *app) keeping(source hunt.Source, settings *config.Loaded, scope hunt.Scope) hunt.Source {
 	store, err := a.historyOfCluster(settings, scope)
 	if err != nil {

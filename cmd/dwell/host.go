@@ -23,7 +23,7 @@ func newHost(a *app) *cobra.Command {
 	f := &huntFlags{}
 	c := &cobra.Command{
 		Use:   "host ADDRESS | FINDING-ID",
-		Short: "Summarise an internal host: identity, external destinations, internal connections",
+		Short: "Summarize an internal host: identity, external destinations, internal connections",
 		Long: `Show one internal address on one page: its names, MAC and users by DHCP, Kerberos, NTLM and DNS, its operating system and
 software, its alerts, its suspicious external destinations with their prevalence, and the internal hosts that it connected
 to after the first contact with the strongest of them.
@@ -159,8 +159,8 @@ func (a *app) pairsOf(ctx context.Context, f *huntFlags, settings *config.Loaded
 	return out, req, result.Reading, nil
 }
 
-// storedPairs gives the stored findings about an address whose last connection lies in the window, strongest first; stored
-// says whether there are any.
+// storedPairs gives the stored findings about an address whose last connection lies in the window, strongest first;
+// stored says whether there are any.
 func (a *app) storedPairs(ctx context.Context, settings *config.Loaded, req hunt.Request, addr netip.Addr) (found []hunt.Finding, stored bool, err error) {
 	st, err := a.openStore(settings)
 	if err != nil {
@@ -302,14 +302,14 @@ func (d *hostPainter) pairs() {
 		if len(f.Dwell.Reasons) > 0 {
 			d.text(18, "                  %s", f.Dwell.Reasons[0])
 		}
-		switch n := len(f.Neighbours); {
+		switch n := len(f.Neighbors); {
 		case f.Dwell.DNS != nil:
 		case n == 0 && f.Dwell.Evidence != nil && f.Dwell.Evidence.Prevalence != nil && f.Dwell.Evidence.Prevalence.Hosts > 1:
 			d.line("                  %s hosts talk to it by name", hunt.Count(f.Dwell.Evidence.Prevalence.Hosts))
 		case n == 0:
 			d.line("                  prevalence: only this host")
 		default:
-			d.text(18, "                  %s: %s", others(n), some(f.Neighbours))
+			d.text(18, "                  %s: %s", others(n), some(f.Neighbors))
 		}
 	}
 	if more := strong - shownPairs; more > 0 {
@@ -317,7 +317,8 @@ func (d *hostPainter) pairs() {
 	}
 }
 
-// decidedOf is what was decided about a finding, in parentheses: safelisted, benign or escalated; empty where it is open.
+// decidedOf is what was decided about a finding, in parentheses: safelisted, benign or escalated; empty where it is
+// open.
 func decidedOf(f *hunt.Finding) string {
 	switch {
 	case f.Dwell.Safelisted && f.Dwell.Safelist != nil:

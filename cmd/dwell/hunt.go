@@ -387,9 +387,10 @@ func (a *app) notes(notes []hunt.Note) {
 
 // verdict gives the exit code that the contract wants: 5 wins over 3.
 func verdict(r *pipeline.Result, fail int) error {
-	// A hunt of nothing is no all-clear, whatever the reason.
-	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 {
-		return codeError{exitIncomplete, "nothing was analysed: no connection was in scope"}
+	// A hunt of nothing is no all-clear. Only where all that was read lies between known networks is that an answer, as on a
+	// link that sees inbound traffic alone.
+	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 && (r.Reading.Records == 0 || r.Reading.OutOfScope.Total() > 0) {
+		return codeError{exitIncomplete, "nothing was analyzed: no connection was in scope"}
 	}
 	if n := len(r.Reading.Gaps); n > 0 {
 		return codeError{exitIncomplete, fmt.Sprintf("the hunt is incomplete (%s, above)", hunt.Many(n, "gap"))}

@@ -123,7 +123,7 @@ func (a *app) beforeInstall(ctx context.Context, installer *store.Installer, set
 		return err
 	}
 	if keyFile != "" && settings.Elasticsearch.APIKey != "" {
-		return usage("an API key cannot make another with rights of its own: give an administrator's user, with DWELL_ELASTICSEARCH_USERNAME and DWELL_ELASTICSEARCH_PASSWORD_FILE; nothing was changed")
+		return usage("an API key cannot make another with rights of its own: use an administrator's credentials: set DWELL_ELASTICSEARCH_USERNAME and DWELL_ELASTICSEARCH_PASSWORD_FILE; nothing was changed")
 	}
 	if settings.Kibana.URL == "" {
 		return nil
@@ -142,7 +142,8 @@ func (a *app) carryOut(steps []store.Step, err error) error {
 	return err
 }
 
-// createKey makes a key and keeps it; one that cannot be kept is made worthless at once, while the right to do so is at hand.
+// createKey makes a key and keeps it; one that cannot be kept is made worthless at once, while the right to do so is at
+// hand.
 func (a *app) createKey(ctx context.Context, installer *store.Installer, f *installFlags) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -158,9 +159,9 @@ func (a *app) createKey(ctx context.Context, installer *store.Installer, f *inst
 	}
 	if err := keepKey(f.keyFile, key.Encoded); err != nil {
 		if undone := installer.InvalidateAPIKey(ctx, key); undone != nil {
-			return fmt.Errorf("the API key %s could not be kept and is still valid; delete it: %w", key.ID, errors.Join(err, undone))
+			return fmt.Errorf("the API key %s could not be saved and is still valid; delete it: %w", key.ID, errors.Join(err, undone))
 		}
-		return fmt.Errorf("the API key %s could not be kept and was invalidated: %w", key.ID, err)
+		return fmt.Errorf("the API key %s could not be saved and was invalidated: %w", key.ID, err)
 	}
 	fmt.Fprintf(a.Out, "create API key %s, written to %s\n", key.ID, output.Clean(f.keyFile))
 	return nil
@@ -182,8 +183,8 @@ func keyPlace(path string) error {
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
-// keepKey writes a key for its owner alone. In a directory that a group may enter and others may not, as /etc/dwell, the
-// group reads it, too: the service runs as another user than the administrator.
+// keepKey writes a key for its owner alone. In a directory that a group may enter and others may not, as /etc/dwell,
+// the group reads it, too: the service runs as another user than the administrator.
 func keepKey(path, key string) error {
 	if err := atomicfile.WriteBytes(path, 0o600, []byte(key+"\n")); err != nil {
 		return err

@@ -21,7 +21,8 @@ type iocs struct {
 	dir   string
 }
 
-// settle puts the indicators before the lists of the settings, so that a hit names them. Values go into a file that close removes.
+// settle puts the indicators before the lists of the settings, so that a hit names them. Values go into a file that
+// close removes.
 func (i *iocs) settle(ctx context.Context, settings *config.Loaded) (err error) {
 	if len(i.given) == 0 {
 		return nil

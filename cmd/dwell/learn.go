@@ -25,8 +25,8 @@ func (f *huntFlags) mayLearn() error {
 	return nil
 }
 
-// learn notes when each destination of a window was seen, and hunts for nothing. Out of the cluster it also notes the stories that hunts of
-// that time stored.
+// learn notes when each destination of a window was seen, and hunts for nothing. Out of the cluster it also notes the
+// stories that hunts of that time stored.
 func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pipeline.Options, settings *config.Loaded) error {
 	path, err := a.firstSeenPath(settings)
 	if err != nil {
@@ -82,12 +82,13 @@ func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Windo
 		})
 	}
 	if err != nil {
-		a.warn("the findings of stored hunts are not remembered: %v", err)
+		a.warn("first-seen times of stored hunts were not stored: %v", err)
 	}
 	return seen
 }
 
-// remember feeds the first-seen store. It says what failed and whether it did: a hunt that was stored is not undone by that.
+// remember feeds the first-seen store. It says what failed and whether it did: a hunt that was stored is not undone by
+// that.
 func (a *app) remember(settings *config.Loaded, r *pipeline.Result) error {
 	if r.Seen == nil {
 		return nil
@@ -97,7 +98,7 @@ func (a *app) remember(settings *config.Loaded, r *pipeline.Result) error {
 		_, err = firstseen.Feed(path, r.Seen, a.Now()) // the hunt's judge told of a broken file
 	}
 	if err != nil {
-		a.warn("what this hunt saw first is not remembered: %v", err)
+		a.warn("first-seen times of this hunt were not stored: %v", err)
 	}
 	return err
 }

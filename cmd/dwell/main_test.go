@@ -99,7 +99,8 @@ func TestClusterScripts(t *testing.T) {
 				_, err := load.Load(t.Context(), client, load.Options{Paths: []string{ts.MkAbs(args[0])}})
 				ts.Check(err)
 			},
-			// owned ADDRESS NUMBER ORGANISATION COUNTRY says in a record who holds a destination, as Security Onion's pipelines do in each.
+			// owned ADDRESS NUMBER ORGANISATION COUNTRY says in a record who holds a destination, as Security Onion's
+			// pipelines do in each.
 			"owned": func(ts *testscript.TestScript, _ bool, args []string) {
 				var found struct {
 					Hits struct {

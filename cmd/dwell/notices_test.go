@@ -16,11 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// noticesFile is what goes out with the program: the licences of everything that is linked into it.
+// noticesFile is what goes out with the program: the licenses of everything that is linked into it.
 const noticesFile = "../../THIRD-PARTY-NOTICES.txt"
 
-// TestNoticesUpToDate holds the notices to the modules that the program links on the systems it is built for. With -update it writes them
-// again out of the module cache; without, it compares the list of modules and versions, which needs no network.
+// TestNoticesUpToDate holds the notices to the modules that the program links on the systems it is built for. With
+// -update it writes them again out of the module cache; without, it compares the list of modules and versions, which
+// needs no network.
 func TestNoticesUpToDate(t *testing.T) {
 	linked := map[string][]string{} // directories with packages that are linked, by module and version
 	for _, system := range []string{"linux", "windows", "darwin"} {
@@ -40,7 +41,7 @@ func TestNoticesUpToDate(t *testing.T) {
 			require.NoError(t, err)
 			if p.Module != nil && p.Module.Path != "dwell" {
 				name := p.Module.Path + " " + p.Module.Version
-				for dir := p.Dir; strings.HasPrefix(dir, p.Module.Dir); dir = filepath.Dir(dir) { // a part of a module may have a licence of its own
+				for dir := p.Dir; strings.HasPrefix(dir, p.Module.Dir); dir = filepath.Dir(dir) { // a part of a module may have a license of its own
 					if !slices.Contains(linked[name], dir) {
 						linked[name] = append(linked[name], dir)
 					}
@@ -66,12 +67,12 @@ func TestNoticesUpToDate(t *testing.T) {
 	require.Equal(t, names, noticed, "the program links other modules than THIRD-PARTY-NOTICES.txt names: run make generate")
 }
 
-// notices are the licence files of the modules, and of Go itself, one after the other.
+// notices are the license files of the modules, and of Go itself, one after the other.
 func notices(t *testing.T, names []string, dirs map[string][]string) string {
 	t.Helper()
 	var b strings.Builder
-	b.WriteString("Third-party notices\n\ndwell links the modules below, each under its own licence, and Go's standard library. Made by \"make generate\".\n")
-	licences := func(dir string) (found bool) {
+	b.WriteString("Third-party notices\n\ndwell links the modules below, each under its own license, and Go's standard library. Made by \"make generate\".\n")
+	licenses := func(dir string) (found bool) {
 		entries, err := os.ReadDir(dir)
 		require.NoError(t, err)
 		for _, e := range entries {
@@ -89,15 +90,15 @@ func notices(t *testing.T, names []string, dirs map[string][]string) string {
 	b.WriteString("\n== Go\n")
 	root, err := exec.CommandContext(t.Context(), "go", "env", "GOROOT").Output()
 	require.NoError(t, err)
-	require.True(t, licences(strings.TrimSpace(string(root))), "Go's licence")
+	require.True(t, licenses(strings.TrimSpace(string(root))), "Go's license")
 	for _, name := range names {
 		b.WriteString("\n== " + name + "\n")
 		slices.Sort(dirs[name])
 		found := false
 		for _, dir := range dirs[name] {
-			found = licences(dir) || found
+			found = licenses(dir) || found
 		}
-		require.True(t, found, "%s has no licence", name)
+		require.True(t, found, "%s has no license", name)
 	}
 	return b.String()
 }

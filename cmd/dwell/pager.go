@@ -27,12 +27,13 @@ type listFlags struct {
 // listed adds the flags.
 func (f *listFlags) listed(p *pflag.FlagSet) {
 	p.IntVar(&f.limit, "limit", 0, "maximum `number` of findings, strongest first (0: all; a table on a terminal has the first 20)")
-	p.BoolVar(&f.all, "all", false, "print all findings on a terminal, too")
-	p.BoolVar(&f.expand, "expand", false, "in tables, an entry for each finding of a campaign instead of one for all")
-	p.BoolVar(&f.noPager, "no-pager", false, "print on the terminal even what is longer than it (else $DWELL_PAGER, $PAGER or less)")
+	p.BoolVar(&f.all, "all", false, "print all findings on a terminal too")
+	p.BoolVar(&f.expand, "expand", false, "in tables, one line per finding instead of one per campaign")
+	p.BoolVar(&f.noPager, "no-pager", false, "do not page long output on a terminal (else $DWELL_PAGER, $PAGER or less)")
 }
 
-// grouped are the entries of a table: campaigns stand as one, unless --expand asks for their members. Other formats have every finding.
+// grouped are the entries of a table: campaigns stand as one, unless --expand asks for their members. Other formats
+// have every finding.
 func (f *listFlags) grouped(findings []hunt.Finding, show *output.Options) []hunt.Finding {
 	if f.expand || show.Format != output.Table {
 		return findings
@@ -64,7 +65,8 @@ func (f *listFlags) first(n int, table, person bool) int {
 	return min(n, topFindings)
 }
 
-// paged gives a command a writer whose text goes through a pager if it is longer than the terminal, strongest first on the screen. done prints it.
+// paged gives a command a writer whose text goes through a pager if it is longer than the terminal, strongest first on
+// the screen. done prints it.
 func (a *app) paged(off bool) (w io.Writer, done func() error) {
 	pager := a.env("DWELL_PAGER")
 	if pager == "" {

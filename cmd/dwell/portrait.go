@@ -116,7 +116,8 @@ func tells(f *hunt.Finding, to *hunt.Side) bool {
 	})
 }
 
-// paint takes the pair's connections out of a table; named is set where that has names or fingerprints for destinations.
+// paint takes the pair's connections out of a table; named is set where that has names or fingerprints for
+// destinations.
 func (p *portrait) paint(t *pairs.Table, named *pairs.Named, is func(*pairs.Pair) bool) {
 	var mu sync.Mutex
 	t.Walk(func(_ int, pair *pairs.Pair) {

@@ -35,7 +35,8 @@ func newProgress(a *app) *progress {
 // patience is how long a phase runs before its end is estimated: before that, an estimate is a guess.
 const patience = 5.0 // seconds
 
-// update is safe from many goroutines; it draws at most ten times a second. A source begins again with each kind of log: then the phase does.
+// update is safe from many goroutines; it draws at most ten times a second. A source begins again with each kind of
+// log: then the phase does.
 func (p *progress) update(at hunt.Progress) {
 	if p == nil {
 		return

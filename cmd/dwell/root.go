@@ -71,9 +71,9 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	p := root.PersistentFlags()
 	p.StringVar(&a.configFile, "config", "", "configuration `file` (default: dwell/config.yaml in the user's configuration directory, then /etc/dwell/config.yaml)")
 	p.StringArrayVar(&a.set, "set", nil, "set any setting for this run, as `KEY=VALUE` (repeatable; secrets are refused)")
-	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress or remarks, only errors and warnings")
-	p.BoolVarP(&a.verbose, "verbose", "v", false, "more remarks: slices, retries, files")
-	p.StringVar(&a.colorWhen, "color", "auto", "`when` to colour: auto, always or never")
+	p.BoolVarP(&a.quiet, "quiet", "q", false, "no progress and no notes, only errors and warnings")
+	p.BoolVarP(&a.verbose, "verbose", "v", false, "more notes: slices, retries, files")
+	p.StringVar(&a.colorWhen, "color", "auto", "`when` to color: auto, always or never")
 	root.SetHelpFunc(a.help)
 	group(root, map[string][]*cobra.Command{
 		groupHunt:   {newHunt(a), newDiff(a)},
@@ -93,7 +93,8 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	return root
 }
 
-// strict makes wrong arguments of a command, and of those below it, usage errors. A command that is only its subcommands prints its help.
+// strict makes wrong arguments of a command, and of those below it, usage errors. A command that is only its
+// subcommands prints its help.
 func strict(c *cobra.Command) {
 	if c.Args == nil {
 		c.Args = cobra.NoArgs
@@ -122,8 +123,8 @@ func strict(c *cobra.Command) {
 	}
 }
 
-// load reads the settings; flags maps a key to the flag that sets it. A file that cannot be opened now, such as a pipe that
-// nobody writes to, keeps nobody from ending the run.
+// load reads the settings; flags maps a key to the flag that sets it. A file that cannot be opened now, such as a pipe
+// that nobody writes to, keeps nobody from ending the run.
 func (a *app) load(flags map[string]*pflag.Flag) (*config.Loaded, error) {
 	var l *config.Loaded
 	var err error
@@ -163,7 +164,8 @@ func (a *app) tell(text string) {
 	fmt.Fprintln(a.Err, output.Wrap(output.Clean(text), a.ErrWidth, "       ")) // below what follows "dwell: "
 }
 
-// printing settles how findings are printed: what -o says, else a table for a person and tab-separated lines for a pipe.
+// printing settles how findings are printed: what -o says, else a table for a person and tab-separated lines for a
+// pipe.
 func (a *app) printing(format string, ofHunt bool) (output.Options, error) {
 	o := output.Options{Format: output.Lines, Width: a.Width, Color: a.color(a.colorWhen)}
 	if format == "" {

@@ -47,8 +47,9 @@ func readSafelist(settings *config.Loaded) (*safelist.List, error) {
 
 func openSafelist(settings *config.Loaded) (pipeline.Safelist, error) { return readSafelist(settings) }
 
-// remarker gives what marks a stored finding by the rules as they are now: one that was written or removed by hand counts at once, and one that has
-// expired no more. A rule that this host's list does not know keeps its mark: the list of another host may.
+// remarker gives what marks a stored finding by the rules as they are now: one that was written or removed by hand
+// counts at once, and one that has expired no more. A rule that this host's list does not know keeps its mark: the list
+// of another host may.
 func (a *app) remarker(settings *config.Loaded) (func(*hunt.Finding), error) {
 	list, err := readSafelist(settings)
 	if err != nil {

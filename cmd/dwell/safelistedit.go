@@ -89,7 +89,8 @@ draft with --set hunt.safelist=FILE. Expired rules are tested too, and marked as
 	return c
 }
 
-// safelistFile is the file to change: what the setting says, else safelist.yaml beside the configuration file, there or not.
+// safelistFile is the file to change: what the setting says, else safelist.yaml beside the configuration file, there or
+// not.
 func safelistFile(settings *config.Loaded) (string, error) {
 	if path := safelistPath(settings); path != "" {
 		return path, nil
@@ -211,7 +212,8 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 	return rule, nil
 }
 
-// ofCampaign widens the rule for a campaign's strongest finding to any source. Each member has to match it: one rule is for one destination.
+// ofCampaign widens the rule for a campaign's strongest finding to any source. Each member has to match it: one rule is
+// for one destination.
 func ofCampaign(rule safelist.Rule, members []hunt.Finding, byID bool) (safelist.Rule, error) {
 	name := members[0].Dwell.Campaign.Name
 	if byID {
@@ -227,7 +229,8 @@ func ofCampaign(rule safelist.Rule, members []hunt.Finding, byID bool) (safelist
 	return rule, nil
 }
 
-// noteSeen puts into a rule for a pair what its latest stored finding shows. Where there is none, the rule stands on its pair alone.
+// noteSeen puts into a rule for a pair what its latest stored finding shows. Where there is none, the rule stands on
+// its pair alone.
 func (a *app) noteSeen(ctx context.Context, settings *config.Loaded, rule *safelist.Rule) {
 	if len(settings.Elasticsearch.Addresses) > 0 {
 		if st, err := a.openStore(settings); err == nil {
@@ -274,7 +277,8 @@ func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// remark marks what was stored before the list changed. That it cannot is a warning: the list holds, and later hunts go by it.
+// remark marks what was stored before the list changed. That it cannot is a warning: the list holds, and later hunts go
+// by it.
 func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (*hunt.SafelistRule, bool)) {
 	if len(settings.Elasticsearch.Addresses) == 0 {
 		a.say("dwell: note: no Elasticsearch configured: stored findings are not re-marked")
@@ -394,7 +398,8 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 	return nil
 }
 
-// tested are the findings that rules are tried on: of a hunt over files, of a stored hunt, or the latest document of each finding.
+// tested are the findings that rules are tried on: of a hunt over files, of a stored hunt, or the latest document of
+// each finding.
 func (a *app) tested(ctx context.Context, f *huntFlags, settings *config.Loaded, huntID string) ([]hunt.Finding, error) {
 	if len(f.zeek) > 0 || f.from != "" || f.to != "" || f.wholeHunt.Changed("since") {
 		if huntID != "" {

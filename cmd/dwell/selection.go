@@ -13,8 +13,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// moment reads a time as people type it, in UTC where it has no zone: 2026-11-22T10:00:00Z, 2026-11-22 10:00, 2026-11-22 (its beginning),
-// today, yesterday, now, 24h (ago).
+// moment reads a time as people type it, in UTC where it has no zone: 2026-11-22T10:00:00Z, 2026-11-22 10:00,
+// 2026-11-22 (its beginning), today, yesterday, now, 24h (ago).
 func moment(text string, now time.Time) (time.Time, error) {
 	now = now.UTC()
 	today := now.Truncate(24 * time.Hour)

@@ -154,13 +154,13 @@ func (a *app) answer(ctx context.Context, address string, job *serveJob, running
 	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return hint(fmt.Errorf("serve.listen: %w", err), "choose another address with serve.listen, or none with serve.listen=\"\"")
+		return hint(fmt.Errorf("serve.listen: %w", err), "choose another address with serve.listen, or switch it off with serve.listen=\"\"")
 	}
 	job.log.Info("listening", "address", l.Addr().String())
 	server := &http.Server{Handler: job.health.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
 	running.Go(func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			job.log.Error("health and metrics are not answered any more", "error", err)
+			job.log.Error("health and metrics are no longer served", "error", err)
 		}
 	})
 	running.Go(func() {
@@ -168,7 +168,7 @@ func (a *app) answer(ctx context.Context, address string, job *serveJob, running
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if err := server.Shutdown(late); err != nil {
-			job.log.Warn("a reader of the metrics was cut off", "error", err)
+			job.log.Warn("a metrics request was aborted", "error", err)
 		}
 	})
 	return nil
@@ -219,7 +219,8 @@ func (j *serveJob) Clock(ctx context.Context) (es.Clock, error) {
 	return st.Clock(ctx)
 }
 
-// Past is schedule.Job's: by the identity of the hunt that Hunt would carry out. Held hunts count, since they are stored first.
+// Past is schedule.Job's: by the identity of the hunt that Hunt would carry out. Held hunts count, since they are
+// stored first.
 func (j *serveJob) Past(ctx context.Context, windows []hunt.Window) (map[time.Time]hunt.Past, error) {
 	settings, options, st, err := j.ready(ctx)
 	if settings != nil {

@@ -142,8 +142,8 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	return a.incomplete(portrait.Reading.Gaps)
 }
 
-// askable refuses a pair of which a hunt never reads a connection, with what to ask instead: both internal, neither internal, or the wrong way
-// round.
+// askable refuses a pair of which a hunt never reads a connection, with what to ask instead: both internal, neither
+// internal, or the wrong way round.
 func askable(scope *hunt.Scope, from netip.Addr, to *hunt.Side) error {
 	in := scope.IsInternal(from)
 	switch {

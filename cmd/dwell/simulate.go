@@ -27,7 +27,7 @@ func newSimulate(a *app) *cobra.Command {
 	var f simulateFlags
 	c := &cobra.Command{
 		Use:   "simulate",
-		Short: "Simulate labelled Zeek logs of a day, with implants among the traffic",
+		Short: "Simulate labeled Zeek logs of a day, with implants among the traffic",
 		Long: `Make a day of Zeek logs: people with their rhythm, updates, time, names, telemetry, internal traffic, and a few implants.
 labels.json beside the logs says what is what and why. The same seed and settings give the same bytes.`,
 		Example: `  dwell simulate --out /tmp/day                                  the built-in scenario
@@ -118,7 +118,7 @@ func (a *app) makeLogs(ctx context.Context, sc simulate.Scenario, f *simulateFla
 	}
 	made := fmt.Sprintf("%s: %s, %s; records: %s", output.Clean(f.out), hunt.Many(len(summary.Files), "file"), hunt.Size(summary.Bytes), strings.Join(lines, ", "))
 	fmt.Fprintln(a.Out, output.Wrap(made, a.Width, "  "))
-	window := fmt.Sprintf("window %s/%s; %s and %s, labelled in %s", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
+	window := fmt.Sprintf("window %s/%s; %s and %s, labeled in %s", l.Window.Start.Format(time.RFC3339), l.Window.End.Format(time.RFC3339),
 		hunt.Many(len(l.Implants), "implant"), hunt.Many(len(l.Services), "service"), simulate.LabelsFile)
 	fmt.Fprintln(a.Out, output.Wrap(window, a.Width, "  "))
 	return nil

@@ -134,7 +134,8 @@ func state(s *hunt.Summary) string {
 	return "complete"
 }
 
-// skew warns where the clocks are so far apart that nothing is scheduled. That the clock cannot be asked is said as a remark.
+// skew warns where the clocks are so far apart that nothing is scheduled. That the clock cannot be asked is said as a
+// remark.
 func (a *app) skew(ctx context.Context, st *store.Store) {
 	switch c, err := st.Clock(ctx); {
 	case err != nil:

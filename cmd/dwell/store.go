@@ -134,8 +134,8 @@ type hold struct {
 	release func()
 }
 
-// openHold takes the state directory for this process and opens the spool in it. With shared, the spool of a directory that another
-// dwell has is opened all the same: that one stores what is put there.
+// openHold takes the state directory for this process and opens the spool in it. With shared, the spool of a directory
+// that another dwell has is opened all the same: that one stores what is put there.
 func (a *app) openHold(settings *config.Loaded, shared bool) (*hold, error) {
 	dir, err := settings.StateDir(a.Environ)
 	if err != nil {

@@ -18,7 +18,8 @@ import (
 
 const tour = "../../docs/tour.md"
 
-// answers are what the eleven questions of the page must be answered with, by the beginning of their commands. A number is the exit code where it is not 0.
+// answers are what the eleven questions of the page must be answered with, by the beginning of their commands. A number
+// is the exit code where it is not 0.
 var answers = []struct {
 	command, stdout string
 	code            int
@@ -36,8 +37,9 @@ var answers = []struct {
 	{"dwell findings --host", `10\.20\.0\.\d+`, 0},
 }
 
-// TestTour follows docs/tour.md on a real Elasticsearch: every command of it works, and those that answer a question answer it. With -update the outputs are
-// recorded into the page, as a terminal of 80 columns shows them; without it the page must show them.
+// TestTour follows docs/tour.md on a real Elasticsearch: every command of it works, and those that answer a question
+// answer it. With -update the outputs are recorded into the page, as a terminal of 80 columns shows them; without it
+// the page must show them.
 func TestTour(t *testing.T) {
 	if _, err := exec.LookPath("script"); err != nil {
 		t.Skip("a terminal is needed to show outputs as a person sees them: there is no script(1)")

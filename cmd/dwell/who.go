@@ -95,7 +95,8 @@ func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
 	return a.whoVerdict(page, &reading, w.Request.Scope.Narrowed())
 }
 
-// sideOf reads a destination, or takes that of the finding or campaign whose id is given, with its window where no other is asked for.
+// sideOf reads a destination, or takes that of the finding or campaign whose id is given, with its window where no
+// other is asked for.
 func (a *app) sideOf(ctx context.Context, settings *config.Loaded, f *huntFlags, text string) (hunt.Side, error) {
 	if !isIDPrefix(text) {
 		return hunt.ParseSide(text)
@@ -107,7 +108,8 @@ func (a *app) sideOf(ctx context.Context, settings *config.Loaded, f *huntFlags,
 	return hunt.SideOf(lead), nil
 }
 
-// leadOf is the stored finding of an id, or the strongest of a campaign's, and settles the window as that of its hunt where none is asked for.
+// leadOf is the stored finding of an id, or the strongest of a campaign's, and settles the window as that of its hunt
+// where none is asked for.
 func (a *app) leadOf(ctx context.Context, settings *config.Loaded, f *huntFlags, id string) (*hunt.Finding, error) {
 	st, err := a.openStore(settings)
 	if err != nil {
@@ -141,7 +143,7 @@ func (a *app) whoVerdict(page *who.Page, reading *hunt.Reading, narrowed bool) e
 	case err != nil:
 		return err
 	case len(page.Hosts) == 0 && !narrowed && page.Active == 0:
-		return codeError{exitIncomplete, "nothing was read: no connection was in scope, so an empty list is no answer"}
+		return codeError{exitIncomplete, "nothing was read: no connection was in scope, so an empty list proves nothing"}
 	case len(page.Hosts) == 0:
 		a.say("dwell: hint: no host connected to it in this window: --since, --from or --day choose another one, --direction inbound looks the other way")
 	}

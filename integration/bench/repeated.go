@@ -75,8 +75,8 @@ func (r repeated) all() history.Selection {
 // back is how far back the k-th reading is shifted, in milliseconds.
 func (r repeated) back(k int) int64 { return int64(k*r.days) * 24 * time.Hour.Milliseconds() }
 
-// elsewhere is the destination of a pair in the k-th reading, and by how many milliseconds it is later then: what came back
-// at the same time would have a rhythm.
+// elsewhere is the destination of a pair in the k-th reading, and by how many milliseconds it is later then: what came
+// back at the same time would have a rhythm.
 func elsewhere(src, dst netip.Addr, k int) (netip.Addr, int64) {
 	if dst == implant.dst {
 		return dst, 0

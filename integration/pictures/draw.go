@@ -87,8 +87,8 @@ func show(v kibana.Value, x float64) string {
 	return hunt.Count(int64(x))
 }
 
-// colour is the CSS class of a series or slice: severities have their own, others take turns.
-func colour(name string, i int) string {
+// color is the CSS class of a series or slice: severities have their own, others take turns.
+func color(name string, i int) string {
 	switch n := strings.ToLower(name); n {
 	case "critical", "high", "medium", "low":
 		return n
@@ -108,7 +108,7 @@ func legend(names []string, values func(i int) string) string {
 	var b strings.Builder
 	b.WriteString(`<ul class="legend">`)
 	for i, n := range names {
-		fmt.Fprintf(&b, `<li><i class="%s"></i>%s %s</li>`, colour(n, i), esc(n), esc(values(i)))
+		fmt.Fprintf(&b, `<li><i class="%s"></i>%s %s</li>`, color(n, i), esc(n), esc(values(i)))
 	}
 	return b.String() + "</ul>"
 }
@@ -177,7 +177,7 @@ func donut(p kibana.Panel, rows []row, w, h float64) string {
 	for i, r := range rows {
 		part := r.Values[0] / total
 		fmt.Fprintf(&b, `<circle class="slice %s" cx="%.1f" cy="%.1f" r="%.1f" stroke-width="%.1f" stroke-dasharray="%.2f %.2f" transform="rotate(%.2f %.1f %.1f)"/>`,
-			colour(names[i], i), w/2, h/2, radius*0.75, radius*0.5, max(around*part-2, 1), around, 360*begun-90, w/2, h/2)
+			color(names[i], i), w/2, h/2, radius*0.75, radius*0.5, max(around*part-2, 1), around, 360*begun-90, w/2, h/2)
 		begun += part
 	}
 	return b.String() + "</svg>" + legend(names, func(i int) string { return hunt.Count(int64(rows[i].Values[0])) })

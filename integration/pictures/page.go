@@ -26,8 +26,8 @@ type page struct {
 	Panels []drawn
 }
 
-// Colours are the classes that [colour] returns, for the style sheet.
-func (page) Colours() []string {
+// Colors are the classes that [color] returns, for the style sheet.
+func (page) Colors() []string {
 	return []string{"critical", "high", "medium", "low", "c0", "c1", "c2", "c3", "c4", "c5"}
 }
 

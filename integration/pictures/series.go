@@ -120,7 +120,7 @@ func series(p kibana.Panel, rows []row, w, h float64) string {
 	b.WriteString(below(c, x, bottom, byTime))
 	if p.Kind == kibana.Lines {
 		for i, n := range c.names {
-			b.WriteString(line(c.at[n], colour(n, i), x, y))
+			b.WriteString(line(c.at[n], color(n, i), x, y))
 		}
 	} else {
 		for i := range c.places {
@@ -130,7 +130,7 @@ func series(p kibana.Panel, rows []row, w, h float64) string {
 				if math.IsNaN(v) || v == 0 {
 					continue
 				}
-				fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, colour(n, k), x(i)-wide*0.4, y(sum+v), wide*0.8, y(sum)-y(sum+v))
+				fmt.Fprintf(&b, `<rect class="%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, color(n, k), x(i)-wide*0.4, y(sum+v), wide*0.8, y(sum)-y(sum+v))
 				sum += v
 			}
 		}

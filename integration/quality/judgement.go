@@ -16,12 +16,12 @@ import (
 	"dwell/query/zeek"
 )
 
-// judgementHosts is the number of workstations of the simulated site.
-const judgementHosts = 100
+// judgmentHosts is the number of workstations of the simulated site.
+const judgmentHosts = 100
 
-// judgement is the result for a simulated day's campaigns on a site without history: the fleet with the highest score,
+// judgment is the result for a simulated day's campaigns on a site without history: the fleet with the highest score,
 // the lowest implant that has a name and works on one host, and how many of those exceed the fleets.
-type judgement struct {
+type judgment struct {
 	fleets          int
 	fleet           float64
 	implants, above int
@@ -29,14 +29,14 @@ type judgement struct {
 }
 
 // judged hunts a simulated day with all evidence that the program has by itself.
-func judged(ctx context.Context, seed uint64) (j judgement, err error) {
+func judged(ctx context.Context, seed uint64) (j judgment, err error) {
 	dir, err := os.MkdirTemp("", "quality.")
 	if err != nil {
-		return j, fmt.Errorf("judgement: %w", err)
+		return j, fmt.Errorf("judgment: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	sc := simulate.Default()
-	sc.Seed, sc.Hosts, sc.Start = seed, judgementHosts, time.Date(2026, 9, 22, 0, 0, 0, 0, time.UTC)
+	sc.Seed, sc.Hosts, sc.Start = seed, judgmentHosts, time.Date(2026, 9, 22, 0, 0, 0, 0, time.UTC)
 	made, err := simulate.Run(ctx, sc, dir, simulate.Format{})
 	if err != nil {
 		return j, err
@@ -79,10 +79,10 @@ func judged(ctx context.Context, seed uint64) (j judgement, err error) {
 	return j, nil
 }
 
-// printJudgement prints a row per simulated day and returns how many miss the target: every implant above every fleet,
+// printJudgment prints a row per simulated day and returns how many miss the target: every implant above every fleet,
 // and no fleet critical.
-func printJudgement(ctx context.Context, w io.Writer, seeds int) (missed int, err error) {
-	fmt.Fprintf(w, "-- judgement: campaigns of %d hosts without history; target: every implant above every fleet, no fleet above .70\n", judgementHosts)
+func printJudgment(ctx context.Context, w io.Writer, seeds int) (missed int, err error) {
+	fmt.Fprintf(w, "-- judgment: campaigns of %d hosts without history; target: every implant above every fleet, no fleet above .70\n", judgmentHosts)
 	for seed := range uint64(seeds) {
 		j, err := judged(ctx, 1+seed)
 		if err != nil {
@@ -93,7 +93,7 @@ func printJudgement(ctx context.Context, w io.Writer, seeds int) (missed int, er
 			missed++
 			verdict = "  MISSED"
 		}
-		fmt.Fprintf(w, "judgement, day %d: %d fleets, the loudest %.3f; %d of %d implants above it, the quietest %.3f%s\n", 1+seed, j.fleets, j.fleet, j.above, j.implants, j.quietest, verdict)
+		fmt.Fprintf(w, "judgment, day %d: %d fleets, the loudest %.3f; %d of %d implants above it, the quietest %.3f%s\n", 1+seed, j.fleets, j.fleet, j.above, j.implants, j.quietest, verdict)
 	}
 	return missed, nil
 }

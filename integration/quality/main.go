@@ -44,8 +44,8 @@ func run() int {
 		}
 		fmt.Printf("%-52s %6.0f %7s %7.3f %7.3f %7.3f %7.2f | %7.3f %8.2f%s\n", x.name, r.connections, x.goal(), r.figure, r.noise, r.tenth, r.timer, r.rita, r.ritaAlarms, verdict)
 	}
-	if !*fast && match.MatchString("judgement") {
-		n, err := printJudgement(context.Background(), os.Stdout, 3)
+	if !*fast && match.MatchString("judgment") {
+		n, err := printJudgment(context.Background(), os.Stdout, 3)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "quality:", err)
 			return 1

@@ -21,7 +21,7 @@ type result struct {
 	figure, noise float64
 	// tenth percentile of the scores.
 	tenth float64
-	// timer is the share that is labelled a timer that restarts on use.
+	// timer is the share that is labeled a timer that restarts on use.
 	timer float64
 	// rita is the median of RITA's score with equal sizes, ritaAlarms the share above 0.7.
 	rita, ritaAlarms float64
@@ -95,8 +95,8 @@ func measure(x row, runs int) result {
 	return res
 }
 
-// habits are those of a site whose candidates are active in three to ten of their hosts' hours, but for one in two hundred that
-// always is.
+// habits are those of a site whose candidates are active in three to ten of their hosts' hours, but for one in two
+// hundred that always is.
 func habits() (h scoring.Habits) {
 	for i := range 500 {
 		h.Add(1, 3+i%8, 24)
@@ -132,8 +132,8 @@ func shown(sc *scoring.Scorer, s scoring.Series, w scoring.Window, r *rand.Rand)
 }
 
 // hunted is the score that a hunt of so many candidates would show of connections to a rare destination. There is no
-// evidence of what they look like but their size, so a timer, few hours and slow strobes stay low, a presence of several
-// sizes medium, and chance bounds the severity.
+// evidence of what they look like but their size, so a timer, few hours and slow strobes stay low, a presence of
+// several sizes medium, and chance bounds the severity.
 func hunted(sc *scoring.Scorer, s scoring.Series, w scoring.Window, keys int) float64 {
 	b, size := sc.Beacon(s, w), sc.Size(s, w)
 	v := scoring.Indicators{Beacon: b.Value(keys, size), Strobe: sc.Strobe(s, w).Score, Presence: sc.Presence(s, w).Score(24, habits(), keys).Score}

@@ -226,7 +226,7 @@ func hint(e *Error) string {
 		return "the server was too slow: ask for less or raise the request timeout"
 	case Retryable:
 		if e.Type == "search_phase_execution_exception" || e.Type == "no_shard_available_action_exception" {
-			return "some of the data is away: see GET _cluster/health and GET _cat/shards"
+			return "some of the data is not available: see GET _cluster/health and GET _cat/shards"
 		}
 	case Fatal, Partial, TLS, Unreachable, NotElasticsearch, Conflict, Canceled:
 	}

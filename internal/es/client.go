@@ -214,7 +214,7 @@ func Network(cfg Config) (http.RoundTripper, error) {
 	if len(pem) > 0 {
 		tlsConfig.RootCAs = x509.NewCertPool()
 		if !tlsConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("elasticsearch.ca_file: %s holds no PEM certificate", orText(cfg.CAFile, "the given text"))
+			return nil, fmt.Errorf("elasticsearch.ca_file: %s contains no PEM certificate", orText(cfg.CAFile, "the given text"))
 		}
 	}
 	return &http.Transport{

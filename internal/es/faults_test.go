@@ -449,7 +449,7 @@ func TestTLS(t *testing.T) {
 		empty := filepath.Join(t.TempDir(), "empty.pem")
 		require.NoError(t, os.WriteFile(empty, []byte("nothing"), 0o600))
 		_, err := es.New(es.Config{Addresses: []string{srv.URL}, CAFile: empty})
-		require.ErrorContains(t, err, "holds no PEM certificate")
+		require.ErrorContains(t, err, "contains no PEM certificate")
 		_, err = es.New(es.Config{Addresses: []string{srv.URL}, CAFile: empty + ".not"})
 		require.ErrorIs(t, err, os.ErrNotExist)
 	})

@@ -44,9 +44,9 @@ func (c *Client) repeat(ctx context.Context, call *Call, try func() (*Error, htt
 		if enough && (!long || call.Brief || time.Since(since)+pause >= c.patience) {
 			return e
 		}
-		c.log.Debug("elasticsearch request is sent again", "op", call.Op, "index", call.Index, "retry", n+1, "wait", pause, "reason", e.Reason)
+		c.log.Debug("retrying an Elasticsearch request", "op", call.Op, "index", call.Index, "retry", n+1, "wait", pause, "reason", e.Reason)
 		if time.Since(since) > tellAfter && c.spell.tell() {
-			c.log.Warn("Elasticsearch does not answer as it should; asking again", "for at most", c.patience, "reason", e.Error())
+			c.log.Warn("Elasticsearch did not answer properly; retrying", "for at most", c.patience, "reason", e.Error())
 		}
 		if err := Sleep(ctx, pause); err != nil {
 			return &Error{Kind: Canceled, Op: call.Op, Index: call.Index, Attempts: n + 1, Err: err,

@@ -180,7 +180,7 @@ func complete(sh *shards, cl *clusters, timedOut, early bool) error {
 		if len(away) > 0 {
 			reason += ": " + oneLine(strings.Join(away, ", "))
 		}
-		return &Error{Kind: Partial, Status: 200, Reason: reason, Hint: "a remote cluster of the grid is away: see GET _remote/info"}
+		return &Error{Kind: Partial, Status: 200, Reason: reason, Hint: "a remote cluster of the grid is not available: see GET _remote/info"}
 	case sh.Successful != sh.Total && sh.Successful+sh.Skipped != sh.Total:
 		return &Error{Kind: Partial, Status: 200,
 			Reason: fmt.Sprintf("%d of %d shards answered (%d skipped)", sh.Successful, sh.Total, sh.Skipped)}

@@ -165,7 +165,7 @@ func (c *Client) transportError(ctx context.Context, call *Call, err error) *Err
 		case errors.As(err, &authority):
 			e.Hint = "set elasticsearch.ca_file to the authority that signed the certificate (Security Onion: /etc/pki/ca.crt on the manager)"
 		case errors.As(err, &name):
-			e.Hint = "use the name or address that the certificate is made out to (Security Onion: the node's host name or its IP)"
+			e.Hint = "use the name or address in the certificate (Security Onion: the node's host name or its IP)"
 		case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 			e.Hint = "the certificate is expired or not valid yet: renew it, and compare the clocks"
 		default:
@@ -178,9 +178,9 @@ func (c *Client) transportError(ctx context.Context, call *Call, err error) *Err
 	case errors.Is(err, io.EOF) && strings.HasPrefix(c.addresses[0], "http://"):
 		e.Hint = "the server closed the connection: if it speaks TLS, write https:// in elasticsearch.addresses"
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF):
-		e.Kind, e.Hint = Retryable, "the connection broke while the answer came"
+		e.Kind, e.Hint = Retryable, "the connection broke during the answer"
 	case broken(err):
-		e.Kind, e.Hint = Retryable, "the answer came damaged"
+		e.Kind, e.Hint = Retryable, "the answer was damaged"
 	default:
 		e.Hint = "check elasticsearch.addresses and the network between here and there"
 	}

@@ -71,7 +71,8 @@ type Subject struct {
 	// hosts).
 	Resolved bool
 	// Answered are the registered domains for names of which the network's resolvers returned at least half of the
-	// destination's addresses. A client can forge a name and run its own resolver, but cannot make these return its server.
+	// destination's addresses. A client can forge a name and run its own resolver, but cannot make these return its
+	// server.
 	Answered []string
 	// Unasked means that the hunt has no DNS log, so that Answered is empty for every candidate.
 	Unasked bool

@@ -74,7 +74,7 @@ func Terms() []Term {
 		{WrongContent, 0.10, "what came for most requests with a file extension is not what such files are"},
 		{Executable, 0.10, "a program or library (PE, ELF, Mach-O) went over it, by files records or what HTTP responses hold"},
 		{Unanswered, 0.05, "nine in ten of ten connections or more got no answer or were refused (S0, REJ): its server is gone, or not there yet"},
-		{OddService, 0.10, "Zeek recognised another protocol than the port stands for"},
+		{OddService, 0.10, "Zeek recognized another protocol than the port stands for"},
 		{NoService, 0.05, "a well-known port, data both ways, and no protocol that Zeek knows"},
 		{Upload, 0.10, "ten times as much sent as received, a megabyte or more"},
 		{SameSize, 0.02, "twenty messages or more, 95% of them of one size, to a destination that is not common; little, because the beacon score counts sizes already"},

@@ -16,8 +16,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Archive is log files whose records are kept: a file is read once, however many hunts follow. What was read stays when the
-// file goes.
+// Archive is log files whose records are kept: a file is read once, however many hunts follow. What was read stays when
+// the file goes.
 type Archive struct {
 	// Store has what was read.
 	Store *Store
@@ -29,8 +29,8 @@ type Archive struct {
 	All hunt.Source
 }
 
-// Update reads what is new or has changed since the last time; it says how many files that were. Scope is what the history
-// was opened for.
+// Update reads what is new or has changed since the last time; it says how many files that were. Scope is what the
+// history was opened for.
 func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, err error) {
 	now, err := a.look()
 	if err != nil {

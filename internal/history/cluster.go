@@ -12,16 +12,16 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Cluster is a source of which whole hours are kept. An hour that the source describes as it did when it was read comes out of
-// the history; one to which records came late is read for those alone; every other is read whole. So the hunt's records are the
-// same with a history and without.
+// Cluster is a source of which whole hours are kept. An hour that the source describes as it did when it was read comes
+// out of the history; one to which records came late is read for those alone; every other is read whole. So the hunt's
+// records are the same with a history and without.
 type Cluster struct {
 	Store *Store
 	Of    hunt.Source
 }
 
-// Open implements [hunt.Source]. What was read is kept once connections, names and DNS queries of a window were read without a
-// gap. A source that cannot describe its hours is handed on as it is.
+// Open implements [hunt.Source]. What was read is kept once connections, names and DNS queries of a window were read
+// without a gap. A source that cannot describe its hours is handed on as it is.
 func (c *Cluster) Open() *hunt.Session {
 	inner := c.Of.Open()
 	if inner.Hours == nil || inner.Names == nil || inner.DNS == nil {
@@ -113,7 +113,7 @@ type part struct {
 	later    map[int64]int64
 }
 
-// parts joins neighbouring hours of a window that are read whole.
+// parts joins neighboring hours of a window that are read whole.
 func (v *visit) parts(from, to time.Time) (out []part) {
 	for _, at := range slices.Sorted(maps.Keys(v.cold)) {
 		start, end := time.UnixMilli(at).UTC(), time.UnixMilli(at+hourMS).UTC()
@@ -213,7 +213,8 @@ func (v *visit) dns(ctx context.Context, req hunt.Request, emit func([]hunt.DNSR
 	return both(ctx, v, req, req.From, req.To, records[hunt.DNSRecord]{v.in.DNS, v.store.Queries, v.rec.AddQueries, sameQuery}, emit)
 }
 
-// records is one kind of them: how the source gives them, how history does, how they are recorded and which are the same.
+// records is one kind of them: how the source gives them, how history does, how they are recorded and which are the
+// same.
 type records[R any] struct {
 	ask    func(context.Context, hunt.Request, func([]R) error) (hunt.Reading, error)
 	look   func(context.Context, Selection, func([]R) error) (map[int64]bool, error)
@@ -221,8 +222,8 @@ type records[R any] struct {
 	same   identity[R]
 }
 
-// both reads records: what came late first, then what is kept, then what is read whole. All that comes from the source is
-// recorded.
+// both reads records: what came late first, then what is kept, then what is read whole. All that comes from the source
+// is recorded.
 func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.Time, of records[R], emit func([]R) error) (out hunt.Reading, err error) {
 	came := newArrivals(of.same)
 	if p, ok := v.latePart(from, to); ok {
@@ -252,7 +253,7 @@ func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.
 		}
 	}
 	if len(lost) > 0 {
-		out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s of history cannot be trusted and was read from the source again", hunt.Many(len(lost), "hour"))})
+		out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s of history is damaged and was read from the source again", hunt.Many(len(lost), "hour"))})
 		v.rec.forget(lost)
 	}
 	if rest := came.rest(func(start int64) bool { return v.kept[hourOf(start)] }); len(rest) > 0 {
@@ -299,7 +300,8 @@ func askPart[R any](ctx context.Context, req hunt.Request, p part, out *hunt.Rea
 	return err
 }
 
-// keep commits what was read of whole hours that the source described before they were read: what came since is late then.
+// keep commits what was read of whole hours that the source described before they were read: what came since is late
+// then.
 func (v *visit) keep(from, to time.Time) (r hunt.Remarks) {
 	if v.rec == nil {
 		return r
@@ -317,7 +319,7 @@ func (v *visit) keep(from, to time.Time) (r hunt.Remarks) {
 	dropped, err := v.rec.commit(whole, late, v.store.o.Now().Add(-daysAfter))
 	switch {
 	case err != nil:
-		r.Notes = append(r.Notes, hunt.Note{What: "what was read could not be kept: " + err.Error(), Hint: "the next hunt reads it again"})
+		r.Notes = append(r.Notes, hunt.Note{What: "what was read could not be added to history: " + err.Error(), Hint: "the next hunt reads it again"})
 	case dropped > 0:
 		r.Notes = append(r.Notes, hunt.Note{What: fmt.Sprintf("dropped the oldest %s of history: history.size is reached", hunt.Many(dropped, "hour")), Hint: "raise history.size to keep more"})
 	}

@@ -108,7 +108,8 @@ func give[R any](g *grid, req hunt.Request, all []arrival[R], emit func([]R) err
 	return r, emit(batch)
 }
 
-// late draws when a record is there: most of them seconds after their end, some minutes, a few hours, and one in fifty is delivered twice.
+// late draws when a record is there: most of them seconds after their end, some minutes, a few hours, and one in fifty
+// is delivered twice.
 func late[R any](r *rand.Rand, records []R, start func(*R) int64) (out []arrival[R]) {
 	for i := range records {
 		at := start(&records[i])
@@ -170,8 +171,8 @@ func hunted(t *testing.T, src hunt.Source, from, to time.Time) (out [3][]string)
 	return out
 }
 
-// TestWarmHuntsAreColdHunts hunts each hour over the last six for more than a day in which records come late, come twice and are
-// deleted, segments are damaged, and hours become days: every hunt gets what a hunt without history gets.
+// TestWarmHuntsAreColdHunts hunts each hour over the last six for more than a day in which records come late, come
+// twice and are deleted, segments are damaged, and hours become days: every hunt gets what a hunt without history gets.
 func TestWarmHuntsAreColdHunts(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 1))
 	g := &grid{}
@@ -228,7 +229,8 @@ func TestGapsKeepNothing(t *testing.T) {
 	require.Len(t, s.Kept(day, day.Add(2*time.Hour)), 2)
 }
 
-// TestHistoryThatCannotBeWritten takes the directory away between hunts: the hunt reads its whole window from the cluster and says so.
+// TestHistoryThatCannotBeWritten takes the directory away between hunts: the hunt reads its whole window from the
+// cluster and says so.
 func TestHistoryThatCannotBeWritten(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 1))
 	g := &grid{now: day.Add(3 * time.Hour)}

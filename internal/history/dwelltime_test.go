@@ -31,9 +31,9 @@ const madeDays = 8
 
 var firstDay = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 
-// TestDwellTimeOfImplants puts 60 implants of many periods into eight days, half of them to destinations that were visited before, and hunts
-// the last day out of history: the first check-in that is told is right to one period in 95 of 100, and so is the change point where
-// visits came before.
+// TestDwellTimeOfImplants puts 60 implants of many periods into eight days, half of them to destinations that were
+// visited before, and hunts the last day out of history: the first check-in that is told is right to one period in 95
+// of 100, and so is the change point where visits came before.
 func TestDwellTimeOfImplants(t *testing.T) {
 	type implant struct {
 		src, dst netip.Addr

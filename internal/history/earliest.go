@@ -13,8 +13,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// pastFile has what was looked up before, so that a hunt looks into history for new findings alone: a first check-in does not change
-// as time goes on. It is no more than a memory: without it, everything is looked up again.
+// pastFile has what was looked up before, so that a hunt looks into history for new findings alone: a first check-in
+// does not change as time goes on. It is no more than a memory: without it, everything is looked up again.
 const pastFile = "first.json"
 
 // remembered is what was looked up of a candidate, Unix milliseconds.
@@ -31,14 +31,15 @@ type remembered struct {
 }
 
 const (
-	// pastKept is how long what no hunt asks for is remembered, rhythmKept how long its change point is: a rhythm that comes back after a
-	// week has begun again.
+	// pastKept is how long what no hunt asks for is remembered, rhythmKept how long its change point is: a rhythm that
+	// comes back after a week has begun again.
 	pastKept, rhythmKept = 180 * 24 * time.Hour, 7 * 24 * time.Hour
 	// pastMost candidates are remembered, of some 150 bytes each.
 	pastMost = 100_000
 )
 
-// Earliest is as [hunt.Session.Earliest]. What was looked up before is looked up again only where older records have come since.
+// Earliest is as [hunt.Session.Earliest]. What was looked up before is looked up again only where older records have
+// come since.
 func (s *Store) Earliest(ctx context.Context, wanted map[hunt.PairKey]time.Time, before time.Time) (map[hunt.PairKey]hunt.Earliest, error) {
 	s.mu.Lock()
 	commits, spans := s.commits, s.spans

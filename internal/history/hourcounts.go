@@ -9,7 +9,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// hourly counts records by hour. A hunt's revision rests on these counts, so it is the same whatever came out of history.
+// hourly counts records by hour. A hunt's revision rests on these counts, so it is the same whatever came out of
+// history.
 type hourly struct {
 	mu sync.Mutex
 	n  map[int64]int64

@@ -8,8 +8,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// identity tells which records are the same one: by key, and starts that are no further apart than near. better says that the first knows
-// more than the second.
+// identity tells which records are the same one: by key, and starts that are no further apart than near. better says
+// that the first knows more than the second.
 type identity[R any] struct {
 	start  func(*R) int64
 	count  func(*R) int64
@@ -20,7 +20,8 @@ type identity[R any] struct {
 	keep func(R) R
 }
 
-// near is how close to each other two records of one connection begin, milliseconds: what two taps see is one, as package once has it.
+// near is how close to each other two records of one connection begin, milliseconds: what two taps see is one, as
+// package once has it.
 const near = 1000
 
 var sameConnection = identity[hunt.Connection]{
@@ -107,7 +108,8 @@ func (a *arrivals[R]) place(k any, r *R) int {
 	})
 }
 
-// without drops from a batch what came again and knows more now; of what came again and knows nothing new, the arrival is dropped.
+// without drops from a batch what came again and knows more now; of what came again and knows nothing new, the arrival
+// is dropped.
 func (a *arrivals[R]) without(batch []R) []R {
 	if len(a.seconds) == 0 {
 		return batch

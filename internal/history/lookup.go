@@ -57,8 +57,8 @@ func ordered(list []interval) []interval {
 // rows are some of a segment's rows, by their numbers: [from, to).
 type rows struct{ from, to int64 }
 
-// openAt opens a segment of which only some rows are wanted. What is not read is not checked: the index is, by its checksum, and every
-// page that is read, by its own.
+// openAt opens a segment of which only some rows are wanted. What is not read is not checked: the index is, by its
+// checksum, and every page that is read, by its own.
 func openAt[T any](dir string, s Segment) (*reader[T], *parquet.File, error) {
 	f, err := os.Open(filepath.Join(dir, s.File))
 	if err != nil {
@@ -88,8 +88,8 @@ func openAt[T any](dir string, s Segment) (*reader[T], *parquet.File, error) {
 	return &reader[T]{f, parquet.NewGenericReader[T](p)}, p, nil
 }
 
-// within gives the rows in whose pages the first column, by which a segment is sorted, may lie in one of the intervals, which are in
-// order.
+// within gives the rows in whose pages the first column, by which a segment is sorted, may lie in one of the intervals,
+// which are in order.
 func within(p *parquet.File, wanted []interval) (out []rows, err error) {
 	base := int64(0)
 	for _, group := range p.RowGroups() {
@@ -136,8 +136,9 @@ func damaged(s Segment, err error) error {
 	return fmt.Errorf("history segment %s %w", s.File, err)
 }
 
-// scan gives rows of a segment, with the columns of T: those whose first column lies in one of the intervals, and others that lie beside
-// them; without intervals all, of a segment that was checked whole. at is the number of the first of them.
+// scan gives rows of a segment, with the columns of T: those whose first column lies in one of the intervals, and
+// others that lie beside them; without intervals all, of a segment that was checked whole. at is the number of the
+// first of them.
 func scan[T any](ctx context.Context, dir string, s Segment, wanted []interval, take func(at int64, batch []T) error) (err error) {
 	var r *reader[T]
 	some := []rows{{0, s.Rows}}
@@ -202,7 +203,8 @@ func sift[T any](ctx context.Context, dir string, s Segment, has func(*T) bool) 
 	return out, err
 }
 
-// destinations is sift by destination, over the bytes of the column's pages: made into rows, it would cost twenty times as much.
+// destinations is sift by destination, over the bytes of the column's pages: made into rows, it would cost twenty times
+// as much.
 func destinations(ctx context.Context, dir string, s Segment, of *interval) (out []rows, err error) {
 	r, p, err := openAt[destinationColumn](dir, s)
 	if err != nil {
@@ -257,8 +259,8 @@ type (
 	}
 )
 
-// each gives the rows of a segment that are selected, in batches that are reused. A segment that is damaged gives none when all of it is
-// asked for.
+// each gives the rows of a segment that are selected, in batches that are reused. A segment that is damaged gives none
+// when all of it is asked for.
 func each[T any, P row[T]](ctx context.Context, dir string, s Segment, sel *Selection, emit func([]T) error) error {
 	take := func(_ int64, batch []T) error {
 		wanted := batch[:0:len(batch)]

@@ -16,8 +16,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestLookUps holds looks at a source, a network, a destination and a name to a walk over all that was put, in hours and in days with
-// what came late.
+// TestLookUps holds looks at a source, a network, a destination and a name to a walk over all that was put, in hours
+// and in days with what came late.
 func TestLookUps(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 1))
 	s, err := Open(t.TempDir(), "one", Options{})

@@ -28,7 +28,8 @@ func hourTraffic(h int) (c []hunt.Connection, n []hunt.NameRecord, q []hunt.DNSR
 	return traffic(rand.New(rand.NewPCG(30, uint64(h))), day.Add(time.Duration(h)*time.Hour), 120)
 }
 
-// keepHours is the other process: it keeps hour after hour, and the day that they become, again and again, and writes a letter for each.
+// keepHours is the other process: it keeps hour after hour, and the day that they become, again and again, and writes a
+// letter for each.
 func keepHours(t *testing.T, dir string) {
 	s, err := Open(dir, "one", Options{})
 	require.NoError(t, err)
@@ -66,8 +67,8 @@ func whole(t *testing.T, dir string) (hours int) {
 	return hours
 }
 
-// TestKilledAtAnyMoment kills real processes, two of them at a time on one history, at any moment: every hour is whole or absent, the next process
-// goes on, and what the killed ones left is removed.
+// TestKilledAtAnyMoment kills real processes, two of them at a time on one history, at any moment: every hour is whole
+// or absent, the next process goes on, and what the killed ones left is removed.
 func TestKilledAtAnyMoment(t *testing.T) {
 	if dir := os.Getenv(envKeep); dir != "" {
 		keepHours(t, dir)
@@ -117,8 +118,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}), "%v", files)
 }
 
-// TestHistoryOnAFullDisk keeps hours on a disk of 256 KiB until it is full: the commit that fails says so and changes nothing, all that was kept
-// before is whole, and there is room again for the next one to begin.
+// TestHistoryOnAFullDisk keeps hours on a disk of 256 KiB until it is full: the commit that fails says so and changes
+// nothing, all that was kept before is whole, and there is room again for the next one to begin.
 func TestHistoryOnAFullDisk(t *testing.T) {
 	if dir := os.Getenv(envKeep); dir != "" {
 		if err := syscall.Mount("dwell", dir, "tmpfs", 0, "size=256k"); err != nil {

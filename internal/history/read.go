@@ -20,14 +20,17 @@ type Selection struct {
 	From, To time.Time
 	// Hours, if set, are those that are wanted, by their start in Unix milliseconds.
 	Hours map[int64]bool
-	// Reach, if set, narrows connections to those that were still open at that moment: what began before a window and reaches into it.
+	// Reach, if set, narrows connections to those that were still open at that moment: what began before a window and
+	// reaches into it.
 	Reach time.Time
 	// Proxied selects connections to proxies inside, and no others.
 	Proxied bool
-	// Source and Destination, where valid, narrow to records of these addresses; of DNS queries, Source is the client and Destination does
-	// not narrow. With Source, a few pages of each segment are read; with Destination, a column of all.
+	// Source and Destination, where valid, narrow to records of these addresses; of DNS queries, Source is the client
+	// and Destination does not narrow. With Source, a few pages of each segment are read; with Destination, a column of
+	// all.
 	Source, Destination netip.Prefix
-	// Name, if set, narrows names and queries to this one and those below it; connections have none, and it does not narrow them.
+	// Name, if set, narrows names and queries to this one and those below it; connections have none, and it does not
+	// narrow them.
 	Name string
 
 	source, destination *interval

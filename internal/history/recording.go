@@ -47,8 +47,8 @@ const (
 	maxSegments = 12
 )
 
-// Record begins a recording, which makes this process the one that writes the history until commit or Discard: with wait
-// it waits for its turn, else the error wraps [atomicfile.ErrLocked] where another process writes.
+// Record begins a recording, which makes this process the one that writes the history until commit or Discard: with
+// wait it waits for its turn, else the error wraps [atomicfile.ErrLocked] where another process writes.
 func (s *Store) Record(ctx context.Context, wait bool) (*Recording, error) {
 	release, err := s.lock(ctx, wait)
 	if err != nil {
@@ -147,9 +147,10 @@ func (r *Recording) forget(hours map[int64]bool) {
 	maps.Copy(r.lost, hours)
 }
 
-// commit ends a recording and makes hours count, each with its state: the whole ones in place of what was kept of them, of the others
-// what is new comes to it, and a record that is there already counts once. What else was recorded is forgotten. Hours that
-// ended before days are merged into days. It says how many hours were let go because the history had outgrown its size.
+// commit ends a recording and makes hours count, each with its state: the whole ones in place of what was kept of them,
+// of the others what is new comes to it, and a record that is there already counts once. What else was recorded is
+// forgotten. Hours that ended before days are merged into days. It says how many hours were let go because the history
+// had outgrown its size.
 func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time) (dropped int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

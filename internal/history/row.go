@@ -41,7 +41,8 @@ type connection struct {
 	Service     string `parquet:"service,dict"`
 	State       uint8  `parquet:"state,dict"`
 	Open        bool   `parquet:"open"`
-	// Proxied is a connection to a proxy inside: it is no candidate by itself, names that were asked of the proxy are joined with it.
+	// Proxied is a connection to a proxy inside: it is no candidate by itself, names that were asked of the proxy are
+	// joined with it.
 	Proxied bool  `parquet:"proxied"`
 	Count   int64 `parquet:"count,dict"`
 }
@@ -54,8 +55,8 @@ func (r *connection) compare(o *connection) int {
 
 func (r *connection) start() int64 { return r.Start }
 
-// near says that two records, the second of which is not before the first in their order, are of one connection, and follows that such a
-// one may still come after the second.
+// near says that two records, the second of which is not before the first in their order, are of one connection, and
+// follows that such a one may still come after the second.
 func (r *connection) near(o *connection) (one, follows bool) {
 	follows = r.Source == o.Source && r.Destination == o.Destination && r.DestinationPort == o.DestinationPort && r.Transport == o.Transport && o.Start-r.Start <= near
 	return follows && r.SourcePort == o.SourcePort, follows

@@ -23,7 +23,8 @@ type row[T any] interface {
 	// same takes in another record that is equal to this one: seen again, or of one reading, then both count.
 	same(o *T, both bool)
 	start() int64
-	// near says that two rows in their order are one record, and whether a row after the second may still be the same as the first.
+	// near says that two rows in their order are one record, and whether a row after the second may still be the same
+	// as the first.
 	near(*T) (one, follows bool)
 	wanted(*Selection) bool
 }
@@ -37,7 +38,8 @@ type Segment struct {
 	Rows  int64  `json:"rows"`
 	Bytes int64  `json:"bytes"`
 	CRC   uint32 `json:"crc32c"`
-	// Tail is where the rows end and their index begins, TailCRC the checksum from there on: who looks a few rows up checks no more.
+	// Tail is where the rows end and their index begins, TailCRC the checksum from there on: who looks a few rows up
+	// checks no more.
 	Tail    int64  `json:"tail"`
 	TailCRC uint32 `json:"tail_crc32c"`
 	// Commit numbers the commit that its newest rows came with.
@@ -47,7 +49,8 @@ type Segment struct {
 // ErrDamaged is a segment that is not what was written.
 var ErrDamaged = errors.New("is damaged: its bytes are not those that were written")
 
-// batchRows is how many rows are handed on at once, groupRows how many a row group holds: what a reader needs in memory.
+// batchRows is how many rows are handed on at once, groupRows how many a row group holds: what a reader needs in
+// memory.
 const (
 	batchRows = 4096
 	groupRows = 1 << 20
@@ -55,7 +58,8 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// write sorts the rows and writes them as one segment. The file is complete, and on disk, when it returns without an error.
+// write sorts the rows and writes them as one segment. The file is complete, and on disk, when it returns without an
+// error.
 func write[T any, P row[T]](dir, file string, kind Kind, rows []T) (Segment, error) {
 	slices.SortFunc(rows, func(a, b T) int { return P(&a).compare(&b) })
 	rows = once[T, P](rows)

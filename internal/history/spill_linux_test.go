@@ -18,8 +18,9 @@ import (
 	"dwell/internal/pairs"
 )
 
-// BenchmarkSpillFormats sets the tiles of a hunt against segments of history, in one run: half a million connections of 330,000 pairs of a day, written
-// where memory is short, and gone over as a hunt does several times. What decides is the walk (docs/decisions/0011).
+// BenchmarkSpillFormats sets the tiles of a hunt against segments of history, in one run: half a million connections of
+// 330,000 pairs of a day, written where memory is short, and gone over as a hunt does several times. What decides is
+// the walk (docs/decisions/0011).
 func BenchmarkSpillFormats(b *testing.B) {
 	r := rand.New(rand.NewPCG(40, 1))
 	const n = 500_000

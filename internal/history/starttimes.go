@@ -13,7 +13,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// pairStart and nameStart are the columns that [Store.Earliest] and [Store.Starts] read; a Parquet reader leaves the others on the disk.
+// pairStart and nameStart are the columns that [Store.Earliest] and [Store.Starts] read; a Parquet reader leaves the
+// others on the disk.
 type pairStart struct {
 	Source          address `parquet:"source_ip,dict"`
 	Destination     address `parquet:"destination_ip"`
@@ -35,8 +36,8 @@ type queryStart struct {
 	Query  string  `parquet:"query,dict"`
 }
 
-// Starts gives the start times of the records of each key before a time, Unix milliseconds, ascending; of one with more than maxStarts, the
-// newest. It is as [hunt.Session.Starts].
+// Starts gives the start times of the records of each key before a time, Unix milliseconds, ascending; of one with more
+// than maxStarts, the newest. It is as [hunt.Session.Starts].
 func (s *Store) Starts(ctx context.Context, keys []hunt.PairKey, before time.Time) (map[hunt.PairKey][]int64, error) {
 	out := map[hunt.PairKey][]int64{}
 	trim := func(list []int64) []int64 {
@@ -59,8 +60,8 @@ func (s *Store) Starts(ctx context.Context, keys []hunt.PairKey, before time.Tim
 // maxStarts of a key are more than 30 days of check-ins every 13 seconds.
 const maxStarts = 200_000
 
-// eachStart calls saw with the start of each record of some keys before a time, one call at a time. Keys by name, fingerprint and DNS
-// domain are looked up among the names and queries, all others among the connections.
+// eachStart calls saw with the start of each record of some keys before a time, one call at a time. Keys by name,
+// fingerprint and DNS domain are looked up among the names and queries, all others among the connections.
 func (s *Store) eachStart(ctx context.Context, keys []hunt.PairKey, before time.Time, saw func(hunt.PairKey, int64)) error {
 	w := wanted{before: before.UnixMilli(), saw: saw}
 	for i := range keys {

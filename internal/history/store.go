@@ -47,7 +47,8 @@ func (s *Span) bytes() (n int64) {
 
 // Options of a store.
 type Options struct {
-	// Keep is how long records are kept after they started, Size how many bytes all of them may take; zero means no bound.
+	// Keep is how long records are kept after they started, Size how many bytes all of them may take; zero means no
+	// bound.
 	Keep time.Duration
 	Size int64
 	Now  func() time.Time
@@ -109,9 +110,9 @@ type manifest struct {
 
 const manifestFile = "manifest.json"
 
-// Open opens the history below dir that has this identity: what the source is and which records of it are in scope. It is
-// made when it is not there. A manifest that cannot be read, or is of another version, is an empty history and
-// the error wraps [ErrDamaged]; the store can be used all the same.
+// Open opens the history below dir that has this identity: what the source is and which records of it are in scope. It
+// is made when it is not there. A manifest that cannot be read, or is of another version, is an empty history and the
+// error wraps [ErrDamaged]; the store can be used all the same.
 func Open(dir, identity string, o Options) (*Store, error) {
 	s := &Store{dir: filepath.Join(dir, identity), id: identity, o: o}
 	if s.o.Now == nil {
@@ -145,8 +146,9 @@ func (s *Store) load() error {
 	return nil
 }
 
-// lock makes this process the one that writes, until release is called: with wait it waits for its turn, else the
-// error is [atomicfile.ErrLocked] where another process writes. What that one wrote is read, and what a killed one left is removed.
+// lock makes this process the one that writes, until release is called: with wait it waits for its turn, else the error
+// is [atomicfile.ErrLocked] where another process writes. What that one wrote is read, and what a killed one left is
+// removed.
 func (s *Store) lock(ctx context.Context, wait bool) (release func(), err error) {
 	path := filepath.Join(s.dir, "lock")
 	if wait {
@@ -209,7 +211,8 @@ func (s *Store) Bytes(of Kind) (n int64) {
 	return n
 }
 
-// bound lets go of what is too old, then of the oldest until the rest fits; dropped counts hours that went for their size.
+// bound lets go of what is too old, then of the oldest until the rest fits; dropped counts hours that went for their
+// size.
 func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 	if s.o.Keep > 0 {
 		// A clock that jumps ahead must not empty the history: age counts from a day after the newest records at most.
@@ -270,8 +273,8 @@ func (s *Store) sweep() error {
 	return err
 }
 
-// Drop forgets hours, because they turned out to be damaged; it does so only as their segments are still those that this
-// store knows. It does nothing while another process writes: that one finds the damage, too.
+// Drop forgets hours, because they turned out to be damaged; it does so only as their segments are still those that
+// this store knows. It does nothing while another process writes: that one finds the damage, too.
 func (s *Store) Drop(ctx context.Context, hours map[int64]bool) error {
 	s.mu.Lock()
 	known := map[string]bool{}

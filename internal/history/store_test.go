@@ -114,8 +114,8 @@ func days(t testing.TB, s *Store, before time.Time) {
 	require.NoError(t, err)
 }
 
-// TestWhatIsPutComesBack holds every record of two days to what was put, before and after the hours became days and after
-// the store was opened again.
+// TestWhatIsPutComesBack holds every record of two days to what was put, before and after the hours became days and
+// after the store was opened again.
 func TestWhatIsPutComesBack(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	dir := t.TempDir()
@@ -199,7 +199,8 @@ func TestAddedRecordsCountOnce(t *testing.T) {
 	}
 }
 
-// TestRecordingFlushes takes in more than is held in memory, out of order: all of it comes back, and one segment a kind is left.
+// TestRecordingFlushes takes in more than is held in memory, out of order: all of it comes back, and one segment a kind
+// is left.
 func TestRecordingFlushes(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 1))
 	s, err := Open(t.TempDir(), "one", Options{})
@@ -275,7 +276,8 @@ func TestBounds(t *testing.T) {
 	require.InDelta(t, 3, dropped, 1)
 	require.Len(t, s.spans, 6-dropped)
 
-	// A clock that is a month ahead, and then back, takes nothing away but what is older than a day before the newest records.
+	// A clock that is a month ahead, and then back, takes nothing away but what is older than a day before the newest
+	// records.
 	s.o.Size, s.o.Keep = 0, 30*time.Hour
 	left := len(s.spans)
 	now = now.AddDate(0, 1, 0)
@@ -336,8 +338,8 @@ func TestFirst(t *testing.T) {
 	require.Empty(t, past)
 }
 
-// TestPastIsRemembered: what was looked up is answered when its hours are gone, looked up again when older records came, and change points
-// come back as long as a hunt asks for them within a week.
+// TestPastIsRemembered: what was looked up is answered when its hours are gone, looked up again when older records
+// came, and change points come back as long as a hunt asks for them within a week.
 func TestPastIsRemembered(t *testing.T) {
 	now := day.Add(6 * time.Hour)
 	dir := t.TempDir()
@@ -422,8 +424,8 @@ func BenchmarkHour(b *testing.B) {
 	})
 }
 
-// TestTwoTapsAreOneConnection: what another tap saw within a second comes late, in an hour and in a day that hours became; it counts once, with the
-// longer duration, and what begins later or leaves from another port counts.
+// TestTwoTapsAreOneConnection: what another tap saw within a second comes late, in an hour and in a day that hours
+// became; it counts once, with the longer duration, and what begins later or leaves from another port counts.
 func TestTwoTapsAreOneConnection(t *testing.T) {
 	c := func(ms int64, port uint16, duration int64) hunt.Connection {
 		return hunt.Connection{Start: day.UnixMilli() + ms, Duration: duration, Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7"), SrcPort: port, DstPort: 443,

@@ -71,7 +71,8 @@ const (
 	StateRefused
 	// StateOpen is a connection that had not ended when last logged, or whose record is yet to come.
 	StateOpen
-	// StateMiddle is that of a TCP connection of which Zeek saw neither beginning nor end (OTH). Its record may be one of many.
+	// StateMiddle is that of a TCP connection of which Zeek saw neither beginning nor end (OTH). Its record may be one
+	// of many.
 	StateMiddle
 )
 

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Ended knows the ends (source, destination, port) between which connections came to their end, by a hash of them. The zero
-// Ended is empty. It may be used by several goroutines at once.
+// Ended knows the ends (source, destination, port) between which connections came to their end, by a hash of them. The
+// zero Ended is empty. It may be used by several goroutines at once.
 type Ended struct {
 	mu   sync.Mutex
 	of   map[uint64]struct{}

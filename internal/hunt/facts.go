@@ -42,8 +42,8 @@ type Trait struct {
 	Hosts, Destinations int
 }
 
-// Distinctive is the first trait if at least half of all records show it, as a one-element part of the list. Values that
-// change with each record identify no program.
+// Distinctive is the first trait if at least half of all records show it, as a one-element part of the list. Values
+// that change with each record identify no program.
 func Distinctive(traits []Trait, all int64) []Trait {
 	if len(traits) == 0 || 2*traits[0].Count < all {
 		return nil

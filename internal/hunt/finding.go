@@ -304,8 +304,8 @@ type Evidence struct {
 	Prevalence *Prevalence `json:"prevalence,omitempty"`
 	// Names of the destination from DNS answers, TLS server names, HTTP hosts and certificates, at most 20.
 	Names []string `json:"names,omitempty"`
-	// Asked is the one name that the connections themselves ask for, in TLS or HTTP; empty for none or several. It is not part of
-	// the document.
+	// Asked is the one name that the connections themselves ask for, in TLS or HTTP; empty for none or several. It is
+	// not part of the document.
 	Asked string `json:"-"`
 	// Protocol is what the protocol logs show.
 	Protocol *Protocol `json:"protocol,omitempty"`

@@ -75,16 +75,16 @@ type Contacts struct {
 	// the MaxInside busiest. InsideConnections counts all of them.
 	Inside            []Inside
 	InsideConnections int64
-	// Neighbours are the other internal sources of each external address, by address, at most MaxNeighbours.
-	Neighbours map[netip.Addr][]netip.Addr
+	// Neighbors are the other internal sources of each external address, by address, at most MaxNeighbors.
+	Neighbors map[netip.Addr][]netip.Addr
 	// OutsideFirst is the host's first connection to each external address, in Unix milliseconds.
 	OutsideFirst map[netip.Addr]int64
 }
 
 // The maximum number of internal destinations and neighbors listed.
 const (
-	MaxInside     = 1000
-	MaxNeighbours = 100
+	MaxInside    = 1000
+	MaxNeighbors = 100
 )
 
 // Inside is one internal destination of a host.
@@ -106,9 +106,9 @@ func (c *Contacts) Settle() {
 	slices.SortFunc(c.Inside, busier)
 	c.Inside = c.Inside[:min(len(c.Inside), MaxInside)]
 	slices.SortFunc(c.Inside, func(a, b Inside) int { return cmp.Or(cmp.Compare(a.First, b.First), busier(a, b)) })
-	for outside, list := range c.Neighbours {
+	for outside, list := range c.Neighbors {
 		slices.SortFunc(list, netip.Addr.Compare)
-		c.Neighbours[outside] = list[:min(len(list), MaxNeighbours)]
+		c.Neighbors[outside] = list[:min(len(list), MaxNeighbors)]
 	}
 }
 

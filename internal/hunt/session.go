@@ -38,8 +38,8 @@ type Session struct {
 	// Facts returns what logs other than conn say about some candidates. Candidates by name match server name and Host
 	// on any port, others match address (or network) and port.
 	Facts func(ctx context.Context, req Request, wanted []PairKey) (FactBook, Remarks, error)
-	// Suspects returns the pairs and domains that logs other than conn make worth a look whatever their rhythm, given the
-	// TLS fingerprints and certificate hashes of indicator lists in lower case.
+	// Suspects returns the pairs and domains that logs other than conn make worth a look whatever their rhythm, given
+	// the TLS fingerprints and certificate hashes of indicator lists in lower case.
 	Suspects func(ctx context.Context, req Request, listed []string) ([]Suspect, Remarks, error)
 	// Owners returns the holders of external addresses. Unknown addresses are absent.
 	Owners func(ctx context.Context, req Request, addrs []netip.Addr) (map[netip.Addr]Owner, Remarks, error)

@@ -8,7 +8,8 @@ import (
 	"sync"
 )
 
-// Suspect is a pair, or a domain that a host asked for, that a log other than conn makes worth a look whatever its rhythm.
+// Suspect is a pair, or a domain that a host asked for, that a log other than conn makes worth a look whatever its
+// rhythm.
 type Suspect struct {
 	Src netip.Addr
 	// Dst and Port are the destination; unset for a domain.
@@ -28,7 +29,8 @@ const (
 	maxOddOfSource = 50
 )
 
-// Suspects collects suspects, each once, within bounds. The zero value is ready; it may be used from several goroutines.
+// Suspects collects suspects, each once, within bounds. The zero value is ready; it may be used from several
+// goroutines.
 type Suspects struct {
 	mu       sync.Mutex
 	seen     map[Suspect]struct{}
@@ -85,8 +87,8 @@ func (s *Suspects) All() ([]Suspect, []Note) {
 		Hint: "each source has " + Count(maxOddOfSource) + ", the hunt " + Count(maxOdd) + " for oddities and " + Count(maxListed) + " for matches; they were judged by their connections"}}
 }
 
-// IntelSuspect is what a hit of Zeek's intelligence framework between two hosts makes a suspect. Where the other end is a
-// resolver or a proxy, what was asked for counts. False means that it is out of scope.
+// IntelSuspect is what a hit of Zeek's intelligence framework between two hosts makes a suspect. Where the other end is
+// a resolver or a proxy, what was asked for counts. False means that it is out of scope.
 func IntelSuspect(x Suspect, indicator string, scope *Scope) (Suspect, bool) {
 	x.Listed = true
 	name := HostName(indicator)
@@ -97,8 +99,8 @@ func IntelSuspect(x Suspect, indicator string, scope *Scope) (Suspect, bool) {
 	return x, kept
 }
 
-// OddTLS reports whether a handshake shows two oddities: no server name, a certificate that does not validate by itself, a
-// port that stands for another protocol.
+// OddTLS reports whether a handshake shows two oddities: no server name, a certificate that does not validate by
+// itself, a port that stands for another protocol.
 func OddTLS(name, subject, issuer, validation string, port uint16) bool {
 	odd := 0
 	if name == "" {

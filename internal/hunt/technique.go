@@ -64,24 +64,24 @@ func TechniqueRules() []TechniqueRule {
 		{ID: "T1008", Name: "Fallback Channels", When: "one rhythm over several destinations that no other host uses (`#unshared`)",
 			is: func(f *Finding) bool { return strings.HasPrefix(f.rollUp(), "unshared") }},
 		{ID: exfiltration, Name: "Exfiltration Over C2 Channel", When: "modifier `upload`: ten times as much sent as received, a megabyte or more", is: modifier("upload")},
-		{ID: "T1071.001", Name: "Web Protocols", Parent: application, When: "Zeek recognised HTTP or QUIC, or TLS to port 443 or 8443", is: func(f *Finding) bool {
+		{ID: "T1071.001", Name: "Web Protocols", Parent: application, When: "Zeek recognized HTTP or QUIC, or TLS to port 443 or 8443", is: func(f *Finding) bool {
 			return f.speaks("http", "quic", "websocket") || f.speaks("ssl") && slices.Contains([]int{443, 8443}, f.Destination.Port)
 		}},
-		{ID: "T1071.002", Name: "File Transfer Protocols", Parent: application, When: "Zeek recognised FTP, TFTP or SMB", is: speaks("ftp", "ftp-data", "tftp", "smb")},
-		{ID: "T1071.003", Name: "Mail Protocols", Parent: application, When: "Zeek recognised SMTP, IMAP or POP3", is: speaks("smtp", "imap", "pop3")},
-		{ID: "T1071.004", Name: "DNS", Parent: application, When: "the finding is about DNS queries or Zeek recognised DNS", is: func(f *Finding) bool { return f.Dwell.DNS != nil || f.speaks("dns") }},
-		{ID: "T1090", Name: "Proxy", When: "Zeek recognised SOCKS", is: speaks("socks")},
-		{ID: "T1095", Name: "Non-Application Layer Protocol", When: "modifier `icmp_data`, or data both ways in which Zeek recognised no protocol", is: func(f *Finding) bool {
+		{ID: "T1071.002", Name: "File Transfer Protocols", Parent: application, When: "Zeek recognized FTP, TFTP or SMB", is: speaks("ftp", "ftp-data", "tftp", "smb")},
+		{ID: "T1071.003", Name: "Mail Protocols", Parent: application, When: "Zeek recognized SMTP, IMAP or POP3", is: speaks("smtp", "imap", "pop3")},
+		{ID: "T1071.004", Name: "DNS", Parent: application, When: "the finding is about DNS queries or Zeek recognized DNS", is: func(f *Finding) bool { return f.Dwell.DNS != nil || f.speaks("dns") }},
+		{ID: "T1090", Name: "Proxy", When: "Zeek recognized SOCKS", is: speaks("socks")},
+		{ID: "T1095", Name: "Non-Application Layer Protocol", When: "modifier `icmp_data`, or data both ways in which Zeek recognized no protocol", is: func(f *Finding) bool {
 			return f.hasModifier("icmp_data") || f.hasModifier("no_service") || f.rollUp() == "" && f.Dwell.DNS == nil && f.Network.Protocol == "" && f.Client.Bytes > 0 && f.Server.Bytes > 0
 		}},
 		{ID: "T1105", Name: "Ingress Tool Transfer", When: "modifier `executable`: a program was transferred", is: modifier("executable")},
 		{ID: "T1568.002", Name: "Domain Generation Algorithms", Parent: "Dynamic Resolution", When: "DNS queries for several domains that no other client asks for (`*/dns#unshared`)",
 			is: func(f *Finding) bool { return f.Dwell.DNS != nil && f.Destination.Domain == UnsharedDomains }},
-		{ID: "T1571", Name: "Non-Standard Port", When: "modifier `odd_service`, or Zeek recognised HTTP, TLS or SSH on a port that is not one of theirs", is: func(f *Finding) bool {
+		{ID: "T1571", Name: "Non-Standard Port", When: "modifier `odd_service`, or Zeek recognized HTTP, TLS or SSH on a port that is not one of theirs", is: func(f *Finding) bool {
 			return f.hasModifier("odd_service") || f.offPort()
 		}},
 		{ID: "T1572", Name: "Protocol Tunneling", When: "indicator `dns_tunnel`: data in the names that are asked for", is: func(f *Finding) bool { return slices.Contains(f.Dwell.Indicators, DNSTunnel) }},
-		{ID: "T1573", Name: "Encrypted Channel", When: "Zeek recognised TLS, DTLS, QUIC or SSH", is: speaks("ssl", "dtls", "quic", "ssh")},
+		{ID: "T1573", Name: "Encrypted Channel", When: "Zeek recognized TLS, DTLS, QUIC or SSH", is: speaks("ssl", "dtls", "quic", "ssh")},
 	}
 }
 

@@ -35,7 +35,7 @@ func TestTechniquesRestOnEvidence(t *testing.T) {
 		"SSH":                {speaking("ssh", 22), []string{"T1573 Encrypted Channel"}},
 		"files":              {speaking("ftp", 21), []string{"T1071.002 File Transfer Protocols"}},
 		"SOCKS":              {speaking("socks", 1080), []string{"T1090 Proxy"}},
-		"nothing recognised": {speaking("", 9001), []string{"T1095 Non-Application Layer Protocol"}},
+		"nothing recognized": {speaking("", 9001), []string{"T1095 Non-Application Layer Protocol"}},
 		"nothing came back":  {func(f *Finding) { f.Network.Protocol, f.Server.Bytes = "", 0 }, nil},
 		"ping with data": {func(f *Finding) {
 			*f = *plain(with("icmp_data"))

@@ -86,7 +86,7 @@ func New(o Options) (*Sender, error) {
 		}
 		s.tls.RootCAs = x509.NewCertPool()
 		if !s.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("alerts.ca_file: %s holds no certificate in PEM", o.CAFile)
+			return nil, fmt.Errorf("alerts.ca_file: %s contains no PEM certificate", o.CAFile)
 		}
 	}
 	return s, errors.Join(CheckWebhook(o.Webhook), CheckSyslog(o.Syslog))

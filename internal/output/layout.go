@@ -46,8 +46,8 @@ func layOut(row []string, widths []int, right []bool) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// PrintTable prints rows in columns, the heading first. What is wider than the terminal goes on in the next line, where below has what else
-// is to be said of a row; it may be nil. Width 0 is endless.
+// PrintTable prints rows in columns, the heading first. What is wider than the terminal goes on in the next line, where
+// below has what else is to be said of a row; it may be nil. Width 0 is endless.
 func PrintTable(w io.Writer, rows [][]string, right []bool, below []string, width int) error {
 	for _, r := range rows {
 		for j := range r {

@@ -111,8 +111,8 @@ func TestTableFitsTheTerminal(t *testing.T) {
 	require.Contains(t, printed(t, Options{Format: Wide, Width: 80}, f), f.Dwell.Reasons[0], "wide cuts nothing")
 }
 
-// TestOddRowsFitTheTerminal: wide characters take two columns, and long addresses, names and numbers push nothing out of its column; what decides
-// stands whole on the entry's lines.
+// TestOddRowsFitTheTerminal: wide characters take two columns, and long addresses, names and numbers push nothing out
+// of its column; what decides stands whole on the entry's lines.
 func TestOddRowsFitTheTerminal(t *testing.T) {
 	six := sample("")
 	six.Source.IP = netip.MustParseAddr("2001:db8:aaaa:bbbb:cccc:dddd:eeee:1111")

@@ -73,8 +73,8 @@ func TestRITAFilesAreWhatSecurityOnionReads(t *testing.T) {
 		}
 		return rows
 	}
-	// beacon.score, source.ip, destination.ip, network.connections, network.average_bytes, network.bytes, beacon.ts_score,
-	// beacon.ds_score, beacon.duration_score, beacon.historical_score, beacon.interval.top
+	// beacon.score, source.ip, destination.ip, network.connections, network.average_bytes, network.bytes,
+	// beacon.ts_score, beacon.ds_score, beacon.duration_score, beacon.historical_score, beacon.interval.top
 	beacons := table(ritaBeacons, "faaififfffi")
 	require.Equal(t, []string{"0.963", "10.1.4.22", "203.0.113.7", "331", "12345678.9", "2147483647", "0.5", "0", "0", "0", "300"}, beacons[0])
 	require.Equal(t, "2001:db8::5", beacons[1][1])

@@ -7,7 +7,8 @@ import (
 	"golang.org/x/text/width"
 )
 
-// Columns is how many columns of a terminal a text takes: two for wide characters as Chinese has them, none for marks above or below a letter.
+// Columns is how many columns of a terminal a text takes: two for wide characters as Chinese has them, none for marks
+// above or below a letter.
 func Columns(s string) (n int) {
 	for _, r := range s {
 		n += columnsOf(r)

@@ -63,7 +63,8 @@ const (
 	unit       = 16
 	blockUnits = arenaBlock / unit
 	refSize    = 4
-	// What does not fit into a pair's state goes into chunks, each half as long again as the one before, up to lastChunk.
+	// What does not fit into a pair's state goes into chunks, each half as long again as the one before, up to
+	// lastChunk.
 	firstChunk = 32
 	lastChunk  = 4096
 )

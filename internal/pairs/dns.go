@@ -24,9 +24,11 @@ type DNS struct {
 	// ids and texts are of the names that were asked for, each once for all clients.
 	ids   map[string]uint32
 	texts []string
-	// Listed reports whether an indicator list names a name; nil is no list. What it names is kept however many there are.
+	// Listed reports whether an indicator list names a name; nil is no list. What it names is kept however many there
+	// are.
 	Listed func(name string) bool
-	// few counts the queries for domains beyond what is kept, by a hash of client and domain: most stay too few to judge.
+	// few counts the queries for domains beyond what is kept, by a hash of client and domain: most stay too few to
+	// judge.
 	few  map[uint64]uint8
 	seed maphash.Seed
 	// of is how many domains each client has; crowded are clients with more than maxDomains, left the queries for those
@@ -35,9 +37,8 @@ type DNS struct {
 	crowded map[netip.Addr]struct{}
 	left    int64
 	listed  int
-	// size is what is held, about, most what may be, bytes; untimed are queries whose times were not kept for want of room.
+	// size is what is held, about, most what may be, bytes.
 	size, most int64
-	untimed    int64
 }
 
 type clientDomain struct {
@@ -58,15 +59,18 @@ type Queries struct {
 	AnswerBytes int64
 	// First and Last query, Unix milliseconds; 0 where the source has no times.
 	First, Last int64
-	// Resolver is one that was asked, of several the lowest address; Addresses are those in answers, at most MaxAddresses.
+	// Resolver is one that was asked, of several the lowest address; Addresses are those in answers, at most
+	// MaxAddresses.
 	Resolver  netip.Addr
 	Addresses map[netip.Addr]struct{}
 
-	// times are the queries' times, each as the difference to the one before, as a varint; timed is how many there are, up
-	// to MaxTimes, last the newest that was added.
+	// times are the queries' times, each as the difference to the one before, as a varint; timed is how many there are,
+	// up to MaxTimes, last the newest that was added.
 	times []byte
 	timed int
-	last  int64
+	// untimed are queries whose times were not kept for lack of room.
+	untimed int64
+	last    int64
 	// asked are the resolvers, up to maxAsked; others says that there were more.
 	asked  []netip.Addr
 	others bool
@@ -79,7 +83,8 @@ const (
 	MaxAddresses = 64
 	// maxDomains of a client are kept, maxDomainsOfAll of all: some 300 MB.
 	maxDomains = 100_000
-	// fewQueries for a domain are judged, maxFew domains beyond what is kept are counted (some 80 MB), maxListed are kept.
+	// fewQueries for a domain are judged, maxFew domains beyond what is kept are counted (some 80 MB), maxListed are
+	// kept.
 	fewQueries, maxFew, maxListed = 8, 4 << 20, 10_000
 	maxDomainsOfAll               = 1_000_000
 	maxAsked                      = 8
@@ -96,8 +101,9 @@ func NewDNS(most int64) *DNS {
 		of: map[netip.Addr]int{}, crowded: map[netip.Addr]struct{}{}, few: map[uint64]uint8{}, seed: maphash.MakeSeed()}
 }
 
-// Add takes queries in; names without a registered domain (single labels, plain reverse lookups, public suffixes) are left
-// out, because nobody can own a tunnel below them. Reverse names that hold more than an address belong to its network. It may be called from many goroutines.
+// Add takes queries in; names without a registered domain (single labels, plain reverse lookups, public suffixes) are
+// left out, because nobody can own a tunnel below them. Reverse names that hold more than an address belong to its
+// network. It may be called from many goroutines.
 func (d *DNS) Add(batch []hunt.DNSRecord) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -127,9 +133,9 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 	}
 }
 
-// admit decides about a domain beyond what is kept. A domain asked for less than fewQueries times carries no tunnel and has
-// no rhythm, so it is only counted: a host cannot hide one by asking for a million others. From then on it is kept as far
-// as memory allows, with how many queries there were before; else its queries are left out.
+// admit decides about a domain beyond what is kept. A domain asked for less than fewQueries times carries no tunnel and
+// has no rhythm, so it is only counted: a host cannot hide one by asking for a million others. From then on it is kept
+// as far as memory allows, with how many queries there were before; else its queries are left out.
 func (d *DNS) admit(r *hunt.DNSRecord, domain string) (before int64, ok bool) {
 	d.crowded[r.Client] = struct{}{}
 	if d.Listed != nil && d.listed < maxListed && d.Listed(r.Query) {
@@ -168,7 +174,7 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	if r.Start != 0 {
 		fits := min(n, int64(MaxTimes-q.timed))
 		if q.of.full() {
-			q.of.untimed += fits
+			q.untimed += fits
 			fits = 0
 		}
 		before := len(q.times)
@@ -201,8 +207,8 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 // full says that no more may be held.
 func (d *DNS) full() bool { return d.most > 0 && d.size >= d.most }
 
-// Times are when the client asked, Unix milliseconds, ascending; none where the source has no times, where there are more than
-// MaxTimes, or where there was no room for all.
+// Times are when the client asked, Unix milliseconds, ascending; none where the source has no times, where there are
+// more than MaxTimes, or where there was no room for all.
 func (q *Queries) Times() []int64 {
 	if q.timed == 0 || int64(q.timed) < q.Count {
 		return nil
@@ -229,8 +235,8 @@ func (q *Queries) Answered(addr netip.Addr) {
 	q.Addresses[addr] = struct{}{}
 }
 
-// Resolved says whether everything that the client asked is a resolver of the network's. Only then are the names below a domain
-// answered by its owner's servers: a program may ask a server of its own for any name.
+// Resolved says whether everything that the client asked is a resolver of the network's. Only then are the names below
+// a domain answered by its owner's servers: a program may ask a server of its own for any name.
 func (q *Queries) Resolved(ours func(netip.Addr) bool) bool {
 	return !q.others && !slices.ContainsFunc(q.asked, func(a netip.Addr) bool { return !ours(a) })
 }
@@ -300,8 +306,8 @@ func (d *DNS) registered(name string) string {
 	return domain
 }
 
-// reverseZone is the zone of the /24 or /48 that a reverse name lies in, if it holds more than an address: anybody with a
-// network has its zone, and may put data below it. Empty for plain reverse lookups.
+// reverseZone is the zone of the /24 or /48 that a reverse name lies in, if it holds more than an address: anybody with
+// a network has its zone, and may put data below it. Empty for plain reverse lookups.
 func reverseZone(name string) string {
 	for _, of := range [...]struct {
 		suffix        string
@@ -321,13 +327,18 @@ func reverseZone(name string) string {
 	return ""
 }
 
-// Crowded is how many clients asked for names below more domains than are kept, how many queries that had to be judged were
-// left out for that, how many domains were asked for too seldom to be judged, and of how many other queries the times were
-// not kept.
+// Crowded is how many clients asked for names below more domains than are kept, how many queries that had to be judged
+// were left out for that, how many domains were asked for too seldom to be judged, and of how many other queries the
+// times were not kept.
 func (d *DNS) Crowded() (clients, queries, seldom, untimed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return int64(len(d.crowded)), d.left, int64(len(d.few)), d.untimed
+	for _, q := range d.domains {
+		if q.Count >= fewQueries { // of fewer no rhythm can be told
+			untimed += q.untimed
+		}
+	}
+	return int64(len(d.crowded)), d.left, int64(len(d.few)), untimed
 }
 
 // All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is

@@ -13,7 +13,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// The largest and least that a source could give comes back as it was put in, out of memory and off disk: compared with a map and a sort.
+// The largest and least that a source could give comes back as it was put in, out of memory and off disk: compared with
+// a map and a sort.
 func TestExtremesComeBack(t *testing.T) {
 	times := []int64{0, -1, -62_135_596_800_000, 4_102_444_800_000, 95_617_583_999_999} // years 1, 2100, 4999
 	sizes := []int64{hunt.Absent, 0, 1, math.MaxUint32, math.MaxUint32 + 1, 1 << 62, math.MaxInt64}
@@ -40,7 +41,8 @@ func TestExtremesComeBack(t *testing.T) {
 	}
 }
 
-// A pair with more ports than a slot has numbers for (a scan over TCP and UDP) loses no connection on its way over the disk either.
+// A pair with more ports than a slot has numbers for (a scan over TCP and UDP) loses no connection on its way over the
+// disk either.
 func TestMorePortsThanSlotsOnDisk(t *testing.T) {
 	var conns []hunt.Connection
 	for port := range 1 << 16 {

@@ -23,7 +23,8 @@ func newPrints() prints {
 	return prints{seed: maphash.MakeSeed(), once: map[uint64]struct{}{}, of: map[uint64]hunt.Fingerprint{}}
 }
 
-// number stands for a fingerprint, 0 for none. Of a million fingerprints two share a number once in forty million hunts.
+// number stands for a fingerprint, 0 for none. Of a million fingerprints two share a number once in forty million
+// hunts.
 func (p *prints) number(f hunt.Fingerprint) uint64 {
 	if f.Kind == hunt.NoFingerprint {
 		return 0

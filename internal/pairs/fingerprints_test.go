@@ -61,8 +61,8 @@ func TestTextsOfFingerprintsSeenOnceAreNotKept(t *testing.T) {
 	require.Equal(t, twice, p.of[p.number(twice)])
 }
 
-// A fingerprint in more than MaxPrinted records is left alone and counted; so often to one destination it is that pair, and in
-// just MaxPrinted it is followed.
+// A fingerprint in more than MaxPrinted records is left alone and counted; so often to one destination it is that pair,
+// and in just MaxPrinted it is followed.
 func TestBusyFingerprintsAreCounted(t *testing.T) {
 	n := NewNames(Budget{})
 	show := func(src string, f hunt.Fingerprint, records, destinations int) {

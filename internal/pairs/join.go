@@ -24,8 +24,8 @@ type Named struct {
 	Busy Busy
 }
 
-// stand gives the address that stands for a name in a table: half of its SHA-256. The other half is for fingerprints, so that no name
-// can stand for one.
+// stand gives the address that stands for a name in a table: half of its SHA-256. The other half is for fingerprints,
+// so that no name can stand for one.
 func stand(name string) netip.Addr {
 	sum := sha256.Sum256([]byte(name))
 	return netip.AddrFrom16([16]byte(sum[:16])).Unmap()
@@ -36,9 +36,9 @@ func stand(name string) netip.Addr {
 const slack = 2_000 // ms
 
 // Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
-// began nearest before it, or of the same uid where both are known. A name that is used several times in a connection counts once for it, two names in one
-// connection count for both. A use without a connection counts at its own time. The tables by name and by
-// fingerprint keep to half of the first table's budget each; see Err and Close.
+// began nearest before it, or of the same uid where both are known. A name that is used several times in a connection
+// counts once for it, two names in one connection count for both. A use without a connection counts at its own time.
+// The tables by name and by fingerprint keep to half of the first table's budget each; see Err and Close.
 func (n *Names) Join(tables ...*Table) *Named {
 	half := tables[0].budget.Half()
 	out := &Named{Table: NewTableWithin(half), Prints: NewTableWithin(half), names: make(map[netip.Addr]string, len(n.texts))}

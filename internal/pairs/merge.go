@@ -23,8 +23,8 @@ func (t *Table) eachMerged(visit func(worker int, sh *shard)) error {
 	return t.eachMergedWith(nil, func(*shard) error { return nil }, visit)
 }
 
-// eachMergedWith is eachMerged over the pairs of other tables, too; fill is called with each shard, in the order of their sources, before it is
-// visited.
+// eachMergedWith is eachMerged over the pairs of other tables, too; fill is called with each shard, in the order of
+// their sources, before it is visited.
 func (t *Table) eachMergedWith(others []*Table, fill func(*shard) error, visit func(worker int, sh *shard)) error {
 	var tiles []string
 	for _, one := range append([]*Table{t}, others...) {

@@ -44,8 +44,8 @@ type use struct {
 	kind             hunt.NameKind
 }
 
-// NewNames makes an empty set that keeps to a budget, but for the texts of names and fingerprints. Close it when done: it may have
-// files.
+// NewNames makes an empty set that keeps to a budget, but for the texts of names and fingerprints. Close it when done:
+// it may have files.
 func NewNames(b Budget) *Names {
 	return &Names{spilledUses: spilledUses{budget: b}, seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
 }
@@ -53,9 +53,9 @@ func NewNames(b Budget) *Names {
 // nameless stands for the name of a use that has only a fingerprint.
 const nameless = math.MaxUint32
 
-// Add takes records in. Those without a name and fingerprint are left out, since they name nobody. An address in place of
-// a name is none, since the pair by address knows it already; what a proxy was asked for counts in either form. It may be
-// called from many goroutines.
+// Add takes records in. Those without a name and fingerprint are left out, since they name nobody. An address in place
+// of a name is none, since the pair by address knows it already; what a proxy was asked for counts in either form. It
+// may be called from many goroutines.
 func (n *Names) Add(batch []hunt.NameRecord) {
 	if n.Err() == nil {
 		n.add(batch)
@@ -89,8 +89,8 @@ func (n *Names) add(batch []hunt.NameRecord) {
 	}
 }
 
-// longestName is how long a name may be (RFC 1035, 2.3.4, without the final dot). What is longer no server is called by: it costs no
-// more than that.
+// longestName is how long a name may be (RFC 1035, 2.3.4, without the final dot). What is longer no server is called
+// by: it costs no more than that.
 const longestName = 253
 
 // cut is a name that may be kept.

@@ -23,7 +23,8 @@ type Pair struct {
 	marks    []uint64
 }
 
-// Record is one connection of a pair. Times are milliseconds (start: Unix), sizes bytes; hunt.Absent where Zeek logged none.
+// Record is one connection of a pair. Times are milliseconds (start: Unix), sizes bytes; hunt.Absent where Zeek logged
+// none.
 type Record struct {
 	Start, Duration                   int64
 	OrigIPBytes, OrigBytes, RespBytes int64
@@ -31,14 +32,15 @@ type Record struct {
 	SrcPort, Port uint16
 	// State says whether it was answered, where that is known.
 	State hunt.State
-	// mark is a hash of the uid, 0 where it is not known; in a table by name or fingerprint what stands for the address: see uses.go.
+	// mark is a hash of the uid, 0 where it is not known; in a table by name or fingerprint what stands for the
+	// address: see uses.go.
 	mark uint64
 }
 
 // Port is one destination port of a pair and what is known of the last connection to it.
 type Port struct {
-	// Number is the port (for ICMP the code), Proto its transport, Service what Zeek recognised (of several the one that
-	// names most), or empty.
+	// Number is the port (for ICMP the code), Proto its transport, Service what Zeek recognized (of several the one
+	// that names most), or empty.
 	Number  uint16
 	Proto   hunt.Transport
 	Service string

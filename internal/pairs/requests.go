@@ -9,9 +9,9 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Requests keeps when each source made HTTP requests under each name: many may go over one connection that is kept open, and
-// each is a check-in. A request costs three or four bytes. The zero Requests is ready; Most bounds
-// what is held, bytes, about.
+// Requests keeps when each source made HTTP requests under each name: many may go over one connection that is kept
+// open, and each is a check-in. A request costs three or four bytes. The zero Requests is ready; Most bounds what is
+// held, bytes, about.
 type Requests struct {
 	Most int64
 	mu   sync.Mutex
@@ -69,8 +69,8 @@ func (r *Requests) Add(batch []hunt.NameRecord) {
 	}
 }
 
-// Times are those of a source's requests under what stands for a name in [Named.Table], Unix milliseconds, ascending; none
-// where there are more than MaxTimes, or no room for all.
+// Times are those of a source's requests under what stands for a name in [Named.Table], Unix milliseconds, ascending;
+// none where there are more than MaxTimes, or no room for all.
 func (r *Requests) Times(src, name netip.Addr) []int64 {
 	of := r.of[sourceName{src, name}]
 	if of == nil || of.kept < of.count {

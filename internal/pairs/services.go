@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// services numbers the service strings that Zeek recognised ("ssl", "ssl,http"): a handful in any network.
+// services numbers the service strings that Zeek recognized ("ssl", "ssl,http"): a handful in any network.
 // Number 0 is "none". Should hostile data bring more than 65,534 of them, the rest share the number of "other".
 type services struct {
 	mu      sync.RWMutex

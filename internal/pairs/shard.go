@@ -48,9 +48,9 @@ type shard struct {
 	mu    sync.Mutex
 	store *store
 	seed  maphash.Seed
-	// index finds a pair by its key: open addressing with linear steps, a power of two long. An entry's low bits, as many
-	// as the length has, are the pair's number plus one, the bits above part of the key's hash; 0 is free. So an entry
-	// takes 4 bytes, and hardly ever leads to a pair that is another.
+	// index finds a pair by its key: open addressing with linear steps, a power of two long. An entry's low bits, as
+	// many as the length has, are the pair's number plus one, the bits above part of the key's hash; 0 is free. So an
+	// entry takes 4 bytes, and hardly ever leads to a pair that is another.
 	index  []uint32
 	blocks []*stateBlock
 	count  uint32

@@ -61,8 +61,8 @@ type spilled struct {
 	failed atomic.Pointer[error]
 }
 
-// What things cost in memory beside the blocks, bytes: a pair's places in the index and in the order of keys, a further port of a
-// pair with its place in two maps.
+// What things cost in memory beside the blocks, bytes: a pair's places in the index and in the order of keys, a further
+// port of a pair with its place in two maps.
 const (
 	stateSize = int64(unsafe.Sizeof(state{}))
 	pairCost  = 16

@@ -50,7 +50,8 @@ func TestSpilledTableKeepsEveryConnection(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// Sources come once, with their pairs in order, whether or not the table went to disk; many more than are merged at once.
+// Sources come once, with their pairs in order, whether or not the table went to disk; many more than are merged at
+// once.
 func TestSpilledSourcesComeWhole(t *testing.T) {
 	var conns []hunt.Connection
 	for src := range 9 {

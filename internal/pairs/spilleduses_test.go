@@ -26,8 +26,8 @@ func everything(t *Table) (out []string) {
 	return out
 }
 
-// TestUsesOnDiskAreJoinedAlike: what goes to disk, in more tiles than are read at once, is joined as it is in memory: with the connections of two
-// tables, without any, and with fingerprints.
+// TestUsesOnDiskAreJoinedAlike: what goes to disk, in more tiles than are read at once, is joined as it is in memory:
+// with the connections of two tables, without any, and with fingerprints.
 func TestUsesOnDiskAreJoinedAlike(t *testing.T) {
 	var want [2][]string
 	var unjoined int64
@@ -80,7 +80,8 @@ func TestUsesOnDiskAreJoinedAlike(t *testing.T) {
 	}
 }
 
-// TestUsesThatDoNotFitOnDiskAreAnError: where nothing can be written, or what was written cannot be read, the join says so.
+// TestUsesThatDoNotFitOnDiskAreAnError: where nothing can be written, or what was written cannot be read, the join says
+// so.
 func TestUsesThatDoNotFitOnDiskAreAnError(t *testing.T) {
 	batch := []hunt.NameRecord{named1(first, 1000, 1, "x.example"), named1(second, 2000, 2, "x.example")}
 	file := filepath.Join(t.TempDir(), "file")

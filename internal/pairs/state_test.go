@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestStatesAreKept: whether a connection was answered comes back with it, out of memory and off the disk, and under the name that was
-// said in it; it changes nothing of its source port, up to the highest.
+// TestStatesAreKept: whether a connection was answered comes back with it, out of memory and off the disk, and under
+// the name that was said in it; it changes nothing of its source port, up to the highest.
 func TestStatesAreKept(t *testing.T) {
 	states := []hunt.State{hunt.StateSilent, hunt.StateOther, hunt.StateRefused}
 	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("203.0.113.7")

@@ -23,7 +23,8 @@ import (
 
 const (
 	shardBits = 6
-	// stateBits are the lowest of a connection's source port as it is stored: they hold its hunt.State, and cost nothing.
+	// stateBits are the lowest of a connection's source port as it is stored: they hold its hunt.State, and cost
+	// nothing.
 	stateBits = 3
 	shards    = 1 << shardBits
 )
@@ -205,7 +206,8 @@ func (t *Table) walk(wanted func(key *addresses) bool, visit func(worker int, p 
 	})
 }
 
-// WalkSources calls visit once for each source with the pairs it is in, ordered by destination. Otherwise it is as Walk.
+// WalkSources calls visit once for each source with the pairs it is in, ordered by destination. Otherwise it is as
+// Walk.
 func (t *Table) WalkSources(visit func(worker int, src netip.Addr, pairs *Of)) {
 	scratch := make([]sorting, Workers())
 	t.eachShard(func(worker int, sh *shard) {
@@ -247,8 +249,9 @@ func (o *Of) Decode(i int, p *Pair) {
 	p.decode(o.sh, o.ids[i])
 }
 
-// Workers is how many goroutines walk a table. It stays what it first was: Go follows the limits of processor time that a
-// program runs under, so GOMAXPROCS may grow between the making of scratch space for each worker and the walk that uses it.
+// Workers is how many goroutines walk a table. It stays what it first was: Go follows the limits of processor time that
+// a program runs under, so GOMAXPROCS may grow between the making of scratch space for each worker and the walk that
+// uses it.
 func Workers() int { return workers() }
 
 var workers = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
@@ -276,8 +279,8 @@ func OnAllCores(n int, do func(worker, i int)) {
 	wg.Wait()
 }
 
-// mark is a short hash of a uid (FNV-1a, 14 bits, which take two bytes), 0 for none: it settles which of two connections
-// with the same ports a record belongs to, where both are near.
+// mark is a short hash of a uid (FNV-1a, 14 bits, which take two bytes), 0 for none: it settles which of two
+// connections with the same ports a record belongs to, where both are near.
 func mark(u hunt.UID) uint16 {
 	if u == (hunt.UID{}) {
 		return 0

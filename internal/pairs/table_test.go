@@ -14,7 +14,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// randomConnections draws from few addresses and ports, so that pairs repeat; a few pairs are busy, starts are in disorder.
+// randomConnections draws from few addresses and ports, so that pairs repeat; a few pairs are busy, starts are in
+// disorder.
 func randomConnections(seed uint64, n int) []hunt.Connection {
 	r := rand.New(rand.NewPCG(seed, 1))
 	out := make([]hunt.Connection, n)

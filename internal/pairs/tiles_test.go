@@ -14,7 +14,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// spread makes connections all over so many hours, before 1970 and after, in no order: some pairs with several ports and services.
+// spread makes connections all over so many hours, before 1970 and after, in no order: some pairs with several ports
+// and services.
 func spread(seed uint64, n, hours int) []hunt.Connection {
 	r := rand.New(rand.NewPCG(seed, 11))
 	out := make([]hunt.Connection, n)

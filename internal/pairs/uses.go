@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// A connection under a name or a fingerprint keeps the address that it went to, in place of its uid's hash: an IPv4 address as a number, another as
-// its place in longAddresses beyond them. The lowest bits say in which protocols the name was used. So what a source reached under a name is with
-// the pair, and goes to disk with it.
+// A connection under a name or a fingerprint keeps the address that it went to, in place of its uid's hash: an IPv4
+// address as a number, another as its place in longAddresses beyond them. The lowest bits say in which protocols the
+// name was used. So what a source reached under a name is with the pair, and goes to disk with it.
 const kindBits = 3
 
 // longAddresses numbers addresses that are not IPv4.
@@ -53,8 +53,8 @@ type Use struct {
 	Connections int64
 }
 
-// Uses gives the number of connections to each address that a pair's source reached under its name or fingerprint, in order of the
-// addresses. The pair has to be one of [Named].
+// Uses gives the number of connections to each address that a pair's source reached under its name or fingerprint, in
+// order of the addresses. The pair has to be one of [Named].
 func (p *Pair) Uses() []Use {
 	p.marks = p.marks[:0]
 	for i := range p.Connections {

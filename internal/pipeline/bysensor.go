@@ -14,12 +14,12 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// RunBySensor carries a hunt out for each sensor on its own, one after the other, and puts the results together: the same
-// address at two sensors is two hosts. A source without sensors to tell apart is an error.
+// RunBySensor carries a hunt out for each sensor on its own, one after the other, and puts the results together: the
+// same address at two sensors is two hosts. A source without sensors to tell apart is an error.
 func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 	in := src.Open()
 	if in.Sensors == nil {
-		return nil, errors.New("this source tells no sensors apart")
+		return nil, errors.New("this source cannot tell sensors apart")
 	}
 	window, parts, remarks, err := in.Sensors(ctx, o.Request)
 	if err != nil {
@@ -127,8 +127,8 @@ func seenTogether(a, b iter.Seq2[string, firstseen.Span]) iter.Seq2[string, firs
 	}
 }
 
-// statements puts the sensors' together: sums, the fewest hours, and of the floors the highest, which is that of the sensor
-// with the most keys.
+// statements puts the sensors' together: sums, the fewest hours, and of the floors the highest, which is that of the
+// sensor with the most keys.
 func statements(parts []hunt.SensorPart, results []*Result) *hunt.Statement {
 	var out *hunt.Statement
 	var texts []string

@@ -82,7 +82,8 @@ func names(found map[string]hunt.Finding) (out []string) {
 	return out
 }
 
-// One name asked again and again is a rhythm, whatever the name; what the client connects to as often is told by its connections.
+// One name asked again and again is a rhythm, whatever the name; what the client connects to as often is told by its
+// connections.
 func TestQueriesHaveARhythm(t *testing.T) {
 	beacon := every(server, day0, 5*time.Minute, 24*time.Hour)
 	var asked []hunt.DNSRecord

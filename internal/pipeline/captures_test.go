@@ -27,7 +27,8 @@ func captures(t *testing.T) string {
 	return dir
 }
 
-// TestMissingHost is the capture that tells RITA's start-of-hour rule from a strict day: 331 connections and .963, not 317 and .950.
+// TestMissingHost is the capture that tells RITA's start-of-hour rule from a strict day: 331 connections and .963, not
+// 317 and .950.
 func TestMissingHost(t *testing.T) {
 	dir := captures(t)
 	scope := hunt.NewScope([]netip.Prefix{netip.MustParsePrefix("64.225.56.201/32")}, hunt.Both)
@@ -46,8 +47,8 @@ func TestMissingHost(t *testing.T) {
 	t.Fatal("the implant was not found")
 }
 
-// TestProxyIsNotTheDestination: an implant that goes through an internal proxy is found under the host it asked for, with
-// the numbers that RITA printed for it (docs/facts/rita.md, 3: 357 connections, .98).
+// TestProxyIsNotTheDestination: an implant that goes through an internal proxy is found under the host it asked for,
+// with the numbers that RITA printed for it (docs/facts/rita.md, 3: 357 connections, .98).
 func TestProxyIsNotTheDestination(t *testing.T) {
 	dir := captures(t)
 	res, err := Run(t.Context(), zeek.New(zeek.Options{Paths: []string{filepath.Join(dir, "rita", "proxy")}}),
@@ -75,8 +76,8 @@ func judged(t *testing.T, path, internal string) []hunt.Finding {
 	return res.Findings
 }
 
-// TestQuietOnBenignDays: of what nothing explains, at most one finding of high or critical a host and day and two of medium
-// or more (the captures' truth: all of it is benign; each holds about a day).
+// TestQuietOnBenignDays: of what nothing explains, at most one finding of high or critical a host and day and two of
+// medium or more (the captures' truth: all of it is benign; each holds about a day).
 func TestQuietOnBenignDays(t *testing.T) {
 	long(t)
 	for path, internal := range map[string]string{
@@ -107,9 +108,10 @@ func quiet(t *testing.T, what string, findings []hunt.Finding) {
 	}
 }
 
-// TestSimulatedSitesAreExplained: days of offices without an implant, which nothing was fitted to and whose names no catalogue knows, after
-// forty days in which everything was there. What stays unexplained from medium on is what one or two hosts alone do, over and over: nothing
-// but their owner's word tells that from an implant (docs/detection.md has how many that are). What a fleet does is medium at most.
+// TestSimulatedSitesAreExplained: days of offices without an implant, which nothing was fitted to and whose names no
+// catalogue knows, after forty days in which everything was there. What stays unexplained from medium on is what one or
+// two hosts alone do, over and over: nothing but their owner's word tells that from an implant (docs/detection.md has
+// how many that are). What a fleet does is medium at most.
 func TestSimulatedSitesAreExplained(t *testing.T) {
 	long(t)
 	for seed := range uint64(3) {

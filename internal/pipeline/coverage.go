@@ -36,8 +36,8 @@ func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Materi
 	return seen, nil
 }
 
-// maxSensors is how many sensors a statement lists, those with the fewest hours first; lossLimit is the percentage of loss
-// at or above which the coverage is incomplete.
+// maxSensors is how many sensors a statement lists, those with the fewest hours first; lossLimit is the percentage of
+// loss at or above which the coverage is incomplete.
 const (
 	maxSensors = 50
 	lossLimit  = 5
@@ -142,7 +142,8 @@ func logCoverage(logs []hunt.LogHours, connected int64) (out []hunt.LogCoverage)
 	return out
 }
 
-// termLogs are the logs that modifiers come from. Those that speak of what is not there are wrong where their log has holes.
+// termLogs are the logs that modifiers come from. Those that speak of what is not there are wrong where their log has
+// holes.
 var termLogs = map[string]string{
 	evidence.NeverResolved: "dns", evidence.DNSNames: "dns", evidence.NoName: "ssl", evidence.SelfSigned: "ssl", evidence.Expired: "ssl",
 	evidence.NotYetValid: "ssl", evidence.IssuedToday: "ssl", evidence.OtherName: "ssl", evidence.RareClient: "ssl", evidence.BareAddress: "http",

@@ -25,8 +25,9 @@ const (
 	envFull  = "DWELL_TEST_FULL"
 )
 
-// A hunt whose tiles find no room ends with an error that says where, how much and what to do, and leaves nothing there. The disk is a
-// real one of 64 KiB where this host lets a process mount one; otherwise files may not grow beyond 4 KiB.
+// A hunt whose tiles find no room ends with an error that says where, how much and what to do, and leaves nothing
+// there. The disk is a real one of 64 KiB where this host lets a process mount one; otherwise files may not grow beyond
+// 4 KiB.
 func TestDiskFullInMidHunt(t *testing.T) {
 	if logs := os.Getenv(envLogs); logs != "" {
 		huntOnFullDisk(t, logs)

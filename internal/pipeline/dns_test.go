@@ -17,8 +17,8 @@ import (
 	"dwell/query/zeek"
 )
 
-// TestTunnelsAreJudged: what is known of a domain speaks about the names asked for below it: the catalogue of reputation services, an
-// indicator for the domain or for what lies below it, on a list or in Zeek's intel.log.
+// TestTunnelsAreJudged: what is known of a domain speaks about the names asked for below it: the catalogue of
+// reputation services, an indicator for the domain or for what lies below it, on a list or in Zeek's intel.log.
 func TestTunnelsAreJudged(t *testing.T) {
 	tunnel := func(name, host, domain, list string) simulate.Talker {
 		return simulate.Talker{Name: name, Kind: simulate.KindDNSTunnel, Hosts: []string{host}, Domain: domain, Period: simulate.Duration(10 * time.Second), Jitter: 0.3, Burst: 2, Intel: list}

@@ -79,7 +79,7 @@ func TestMovingServerIsOneFinding(t *testing.T) {
 // Two implants of one host, on one port: each is told for itself, with its own period, unless their servers share a
 // network. Then the network's finding names both, because a server that moves within it looks the same.
 func TestTwoImplantsOfOneMachine(t *testing.T) {
-	elsewhere, neighbour := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("203.0.113.77")
+	elsewhere, neighbor := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("203.0.113.77")
 	first, second := every(server, day0, 5*time.Minute, 24*time.Hour), every(elsewhere, day0.Add(9*time.Hour), 10*time.Minute, 8*time.Hour)
 	by(second, func(c *hunt.Connection) { c.SrcPort++ }) // as no two connections at once are out of one port
 	found := hunted(t, ofDay(first, second), dwellOptions())
@@ -91,13 +91,13 @@ func TestTwoImplantsOfOneMachine(t *testing.T) {
 		// Timing alone is .85 at most, and eight hours of the twelve that are enough take (8/12)^0.4 = .85 of it.
 		require.Equal(t, map[float64]string{300: "critical", 600: "high"}[period], f.Dwell.Severity, pair)
 	}
-	found = hunted(t, ofDay(first, every(neighbour, day0.Add(time.Minute), 7*time.Minute, 24*time.Hour)), dwellOptions())
+	found = hunted(t, ofDay(first, every(neighbor, day0.Add(time.Minute), 7*time.Minute, 24*time.Hour)), dwellOptions())
 	require.Len(t, found, 1)
 	require.ElementsMatch(t, []string{"10.0.0.5>203.0.113.9:443/tcp", "10.0.0.5>203.0.113.77:443/tcp"}, found["10.0.0.5>203.0.113.0/24"].Dwell.Also)
 }
 
-// Port, service, size and rate are the client's choice: names are explained where three hosts that talk to others, too, use the server,
-// and time where everything is as RFC 5905 has it; then both are medium.
+// Port, service, size and rate are the client's choice: names are explained where three hosts that talk to others, too,
+// use the server, and time where everything is as RFC 5905 has it; then both are medium.
 func TestProtocolExplainsNothingByItself(t *testing.T) {
 	ntp := func(c *hunt.Connection) {
 		c.DstPort, c.Proto, c.Service, c.OrigIPBytes, c.OrigBytes, c.RespBytes = 123, hunt.UDP, "ntp", 76, 48, 48
@@ -123,16 +123,16 @@ func TestProtocolExplainsNothingByItself(t *testing.T) {
 		explained string
 		severity  string
 	}{
-		"time":                            {ntp, 1, "none", "medium"},
-		"time, as two others":             {ntp, 3, "weak", "medium"},
-		"larger than time is":             {func(c *hunt.Connection) { ntp(c); c.OrigIPBytes, c.OrigBytes = 428, 400 }, 3, "none", "critical"},
-		"more than time answers":          {func(c *hunt.Connection) { ntp(c); c.RespBytes = 400 }, 3, "none", "critical"},
-		"the port alone":                  {func(c *hunt.Connection) { ntp(c); c.Service = "dns" }, 3, "none", "critical"},
-		"never answered":                  {func(c *hunt.Connection) { ntp(c); c.RespBytes, c.State = 0, hunt.StateSilent }, 3, "none", "medium"},
-		"names, alone":                    {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 53, "dns" }, 1, "none", "critical"},
-		"names, as two others":            {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 53, "dns" }, 3, "weak", "medium"},
-		"names over TLS, alone":           {func(c *hunt.Connection) { c.DstPort = 853 }, 1, "none", "critical"},
-		"discovery of neighbours outside": {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 5353, "dns" }, 3, "none", "critical"},
+		"time":                           {ntp, 1, "none", "medium"},
+		"time, as two others":            {ntp, 3, "weak", "medium"},
+		"larger than time is":            {func(c *hunt.Connection) { ntp(c); c.OrigIPBytes, c.OrigBytes = 428, 400 }, 3, "none", "critical"},
+		"more than time answers":         {func(c *hunt.Connection) { ntp(c); c.RespBytes = 400 }, 3, "none", "critical"},
+		"the port alone":                 {func(c *hunt.Connection) { ntp(c); c.Service = "dns" }, 3, "none", "critical"},
+		"never answered":                 {func(c *hunt.Connection) { ntp(c); c.RespBytes, c.State = 0, hunt.StateSilent }, 3, "none", "medium"},
+		"names, alone":                   {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 53, "dns" }, 1, "none", "critical"},
+		"names, as two others":           {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 53, "dns" }, 3, "weak", "medium"},
+		"names over TLS, alone":          {func(c *hunt.Connection) { c.DstPort = 853 }, 1, "none", "critical"},
+		"discovery of neighbors outside": {func(c *hunt.Connection) { ntp(c); c.DstPort, c.Service = 5353, "dns" }, 3, "none", "critical"},
 	} {
 		f := of(tc.change, tc.hosts, 64*time.Second)
 		require.Equal(t, tc.explained, f.Dwell.Explained, name)
@@ -209,7 +209,8 @@ func TestNameLeadsWhereServersChange(t *testing.T) {
 	require.Equal(t, int64(144*400), f.Network.Bytes, "sizes come from the joined connections")
 }
 
-// Servers behind a name are used unevenly: two addresses that are beacons by themselves are still told in the name's story.
+// Servers behind a name are used unevenly: two addresses that are beacons by themselves are still told in the name's
+// story.
 func TestNameTellsForUnevenlyUsedAddresses(t *testing.T) {
 	src := &withNames{fixed: *ofDay(nil)}
 	busy, other := netip.MustParseAddr("198.51.100.9"), netip.MustParseAddr("192.0.2.77")

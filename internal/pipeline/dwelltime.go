@@ -17,8 +17,9 @@ const (
 	knownDay = 24 * time.Hour
 )
 
-// dwellTimes says of each finding how long it has been going on: what the window knows, what the first-seen store remembers and, of
-// findings of medium or more, what history has. History is asked about those alone that of wants; nil stands for all.
+// dwellTimes says of each finding how long it has been going on: what the window knows, what the first-seen store
+// remembers and, of findings of medium or more, what history has. History is asked about those alone that of wants; nil
+// stands for all.
 func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding, of func(*hunt.Finding) bool) (r hunt.Remarks) {
 	if w == (hunt.Window{}) {
 		return r
@@ -42,7 +43,7 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 	if in.Earliest != nil && len(keys) > 0 {
 		var err error
 		if past, err = in.Earliest(ctx, keys, w.Start); err != nil {
-			r.Notes = append(r.Notes, hunt.Note{What: "how long findings have been going on could not be looked up in history: " + err.Error(),
+			r.Notes = append(r.Notes, hunt.Note{What: "dwell times could not be looked up in history: " + err.Error(),
 				Hint: "their first check-ins are those in the window"})
 		}
 	}
@@ -73,15 +74,15 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 	for len(before) > 0 {
 		n := min(startsAtOnce, len(before))
 		if err := rhythmsSince(ctx, in, w, findings, before[:n], found); err != nil {
-			r.Notes = append(r.Notes, hunt.Note{What: "since when rhythms are kept could not be looked up in history: " + err.Error(),
-				Hint: "they are said to have begun in the window"})
+			r.Notes = append(r.Notes, hunt.Note{What: "when rhythms began could not be looked up in history: " + err.Error(),
+				Hint: "they are reported as begun in the window"})
 			break
 		}
 		before = before[n:]
 	}
 	if in.Began != nil && len(found) > 0 {
 		if err := in.Began(ctx, found); err != nil {
-			r.Notes = append(r.Notes, hunt.Note{What: "since when rhythms are kept could not be remembered: " + err.Error(), Hint: "the next hunt looks it up again"})
+			r.Notes = append(r.Notes, hunt.Note{What: "when rhythms began could not be stored: " + err.Error(), Hint: "the next hunt looks it up again"})
 		}
 	}
 	return r

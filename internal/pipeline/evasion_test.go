@@ -143,7 +143,7 @@ func (s *stage) every(period, jitter float64, check func(t float64)) {
 	}
 }
 
-// company are hosts that do not exist: one packet each to a neighbour of the server.
+// company are hosts that do not exist: one packet each to a neighbor of the server.
 func (s *stage) company(n int) {
 	near := netip.MustParseAddr(s.server).Next().String()
 	for i := range n {
@@ -204,8 +204,9 @@ func loudest(res *Result, src, dst string) (best hunt.Finding) {
 	return best
 }
 
-// TestTricksThatLoweredScores: each trick of an intruder who has read the source (the score that it brought the same implant down to, in 2026-11's
-// first version, beside it), on sites that nothing was fitted to. Undisguised each of them is critical. What was so stays high.
+// TestTricksThatLoweredScores: each trick of an intruder who has read the source (the score that it brought the same
+// implant down to, in 2026-11's first version, beside it), on sites that nothing was fitted to. Undisguised each of
+// them is critical. What was so stays high.
 func TestTricksThatLoweredScores(t *testing.T) {
 	long(t)
 	const forged = "settings-win.data.microsoft.com"
@@ -322,8 +323,9 @@ func TestTricksThatLoweredScores(t *testing.T) {
 	}
 }
 
-// TestOutbreakIsNoFleet: the same implant on more hosts is never below high in its first days, also where each has servers of its own, and
-// medium after forty days (before: .700, .590 and .208). A fleet of the same size that is known for as long is medium, not above.
+// TestOutbreakIsNoFleet: the same implant on more hosts is never below high in its first days, also where each has
+// servers of its own, and medium after forty days (before: .700, .590 and .208). A fleet of the same size that is known
+// for as long is medium, not above.
 func TestOutbreakIsNoFleet(t *testing.T) {
 	long(t)
 	for _, n := range []int{1, 3, 8, 13, 20} {

@@ -34,7 +34,7 @@ func weighed(t *testing.T, dir string, judges []evidence.Judge, direction hunt.D
 	return res
 }
 
-// protocolAlone is the judge of protocol behaviour.
+// protocolAlone is the judge of protocol behavior.
 func protocolAlone() []evidence.Judge { return []evidence.Judge{protocol.Judge{}} }
 
 // allJudges are those that a hunt has by default, in their order, with an empty store, no lists and no databases.
@@ -48,8 +48,8 @@ func allJudges(t *testing.T) []evidence.Judge {
 		intel.Load(t.Context(), nil, &intel.Feeds{}), known, host.Judge{}}
 }
 
-// labelled is a capture with the pairs that its truth.json names malicious.
-type labelled struct {
+// labeled is a capture with the pairs that its truth.json names malicious.
+type labeled struct {
 	dir       string
 	direction hunt.Direction
 	internal  []netip.Prefix
@@ -57,7 +57,7 @@ type labelled struct {
 	pairs [][2]string
 }
 
-func readTruth(t *testing.T, dir string) labelled {
+func readTruth(t *testing.T, dir string) labeled {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join(dir, "truth.json"))
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func readTruth(t *testing.T, dir string) labelled {
 		} `json:"malicious"`
 	}
 	require.NoError(t, json.Unmarshal(raw, &truth))
-	l := labelled{dir: dir, internal: truth.Internal}
+	l := labeled{dir: dir, internal: truth.Internal}
 	if truth.Direction != "" {
 		l.direction, err = hunt.ParseDirection(truth.Direction)
 		require.NoError(t, err)
@@ -81,8 +81,9 @@ func readTruth(t *testing.T, dir string) labelled {
 	return l
 }
 
-// ranked demands docs/facts/scoring.md, 8: every labelled pair is among the strongest max(5, number of such pairs) unexplained findings.
-func (l *labelled) ranked(t *testing.T, findings []hunt.Finding) {
+// ranked demands docs/facts/scoring.md, 8: every labeled pair is among the strongest max(5, number of such pairs)
+// unexplained findings.
+func (l *labeled) ranked(t *testing.T, findings []hunt.Finding) {
 	t.Helper()
 	require.NotEmpty(t, l.pairs)
 	var top []string
@@ -96,7 +97,8 @@ func (l *labelled) ranked(t *testing.T, findings []hunt.Finding) {
 	}
 }
 
-// TestTruthWithProtocol: with protocol behaviour, every labelled pair is where it has to be in its newest 24 hours, and no weaker than without.
+// TestTruthWithProtocol: with protocol behavior, every labeled pair is where it has to be in its newest 24 hours, and
+// no weaker than without.
 func TestTruthWithProtocol(t *testing.T) {
 	root := captures(t)
 	for _, name := range []string{"ctu-kovter-009", "iot23-8-1-hakai", "iot23-21-1-torii"} {
@@ -111,7 +113,8 @@ func TestTruthWithProtocol(t *testing.T) {
 				require.GreaterOrEqual(t, f.Dwell.Score, without[f.Dwell.Pair], "what the protocol says never lowers a score")
 			}
 			l.ranked(t, with)
-			// Hakai's servers were dead: all that goes to them is S0, as its conn.log shows. The other servers answered.
+			// Hakai's servers were dead: all that goes to them is S0, as its conn.log shows. The other servers
+			// answered.
 			for _, f := range with {
 				if slices.Contains(l.pairs, [2]string{f.Source.IP.String(), f.Destination.IP.String()}) {
 					dead := slices.ContainsFunc(f.Dwell.Modifiers, func(m hunt.Modifier) bool { return m.Name == evidence.Unanswered })
@@ -122,11 +125,11 @@ func TestTruthWithProtocol(t *testing.T) {
 	}
 }
 
-// TestTruthWithAllJudges is the same with everything that raises and lowers a score, over every capture that has a truth: also the server's own
-// sensor (missing_host: RITA's README names the implant) and the implant behind a proxy.
+// TestTruthWithAllJudges is the same with everything that raises and lowers a score, over every capture that has a
+// truth: also the server's own sensor (missing_host: RITA's README names the implant) and the implant behind a proxy.
 func TestTruthWithAllJudges(t *testing.T) {
 	root := captures(t)
-	cases := map[string]labelled{"rita/proxy": {dir: filepath.Join(root, "rita", "proxy"), pairs: [][2]string{{"10.136.0.18", "www.honestimnotevil.com"}}}}
+	cases := map[string]labeled{"rita/proxy": {dir: filepath.Join(root, "rita", "proxy"), pairs: [][2]string{{"10.136.0.18", "www.honestimnotevil.com"}}}}
 	for _, name := range []string{"ctu-kovter-009", "iot23-8-1-hakai", "iot23-21-1-torii", "rita/missing_host"} {
 		cases[name] = readTruth(t, filepath.Join(root, filepath.FromSlash(name)))
 	}
@@ -137,8 +140,8 @@ func TestTruthWithAllJudges(t *testing.T) {
 	}
 }
 
-// TestBenignWithProtocol: on the benign days of two desktops the protocol makes nothing high that was not, but for Apple's
-// push service, which speaks TLS without a name on its own port.
+// TestBenignWithProtocol: on the benign days of two desktops the protocol makes nothing high that was not, but for
+// Apple's push service, which speaks TLS without a name on its own port.
 func TestBenignWithProtocol(t *testing.T) {
 	root := captures(t)
 	internal := netip.MustParsePrefix("147.32.80.0/20") // their truth.json
@@ -163,9 +166,10 @@ func TestBenignWithProtocol(t *testing.T) {
 	}
 }
 
-// TestImplantAgainstUpdates: programs with the same beat. The implant has a server of its own, gives no name, has a fingerprint of its
-// own and signs its own certificate, and so does the one that forges the name of Windows Update; the updates are everybody's, or go to
-// Microsoft's own network. The whole hunt, with Elasticsearch too, is in cmd/dwell/testdata/cluster/implants.txtar.
+// TestImplantAgainstUpdates: programs with the same beat. The implant has a server of its own, gives no name, has a
+// fingerprint of its own and signs its own certificate, and so does the one that forges the name of Windows Update; the
+// updates are everybody's, or go to Microsoft's own network. The whole hunt, with Elasticsearch too, is in
+// cmd/dwell/testdata/cluster/implants.txtar.
 func TestImplantAgainstUpdates(t *testing.T) {
 	known, err := catalogue.Load("")
 	require.NoError(t, err)
@@ -209,7 +213,8 @@ func TestImplantAgainstUpdates(t *testing.T) {
 	require.Equal(t, "critical", forged.Dwell.Severity)
 	require.Equal(t, "none", forged.Dwell.Explained)
 
-	// Microsoft's own network explains strongly; that everybody uses the other, without a past, only that a critical one is high.
+	// Microsoft's own network explains strongly; that everybody uses the other, without a past, only that a critical
+	// one is high.
 	for name, want := range map[string][2]string{"fe2cr.update.microsoft.com": {"high", "weak"}, "fe3.delivery.mp.microsoft.com": {"low", "strong"}} {
 		update := first[name]
 		require.NotNil(t, update, name)

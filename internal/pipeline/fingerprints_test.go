@@ -53,7 +53,8 @@ func TestMovingNamesAreOneFinding(t *testing.T) {
 	require.Equal(t, 144, f.Dwell.Evidence.AddressCount)
 }
 
-// Three servers of three networks in turn: each alone keeps a beat three times as slow, and together they are one finding.
+// Three servers of three networks in turn: each alone keeps a beat three times as slow, and together they are one
+// finding.
 func TestServersUsedInTurnAreOneFinding(t *testing.T) {
 	src := &withNames{fixed: *ofDay(nil)}
 	for i, c := range every(server, day0, 10*time.Minute, 24*time.Hour) {

@@ -15,8 +15,8 @@ import (
 	"dwell/internal/pipeline/rank"
 )
 
-// A name that everybody uses, has used for long and calls with this rhythm speaks for those who use it at the servers that others use, not
-// for an implant that forges it at a server of its own.
+// A name that everybody uses, has used for long and calls with this rhythm speaks for those who use it at the servers
+// that others use, not for an implant that forges it at a server of its own.
 func TestForgedNameLowersNothing(t *testing.T) {
 	const name = "www.known.example"
 	src := &withNames{fixed: *ofDay(nil)}

@@ -7,7 +7,8 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// identity is what all findings of a hunt share. It rests on everything that was read and looked up, so it is known last.
+// identity is what all findings of a hunt share. It rests on everything that was read and looked up, so it is known
+// last.
 type identity struct {
 	definition     hunt.Definition
 	hunt, revision string

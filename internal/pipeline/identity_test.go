@@ -22,7 +22,8 @@ func (f forgetful) Judge(context.Context, *evidence.Hunt, []*evidence.Subject) (
 	return f.Remarks, nil
 }
 
-// What a hunt could not look up makes it another revision of the same hunt, so that the next one, which can, replaces it.
+// What a hunt could not look up makes it another revision of the same hunt, so that the next one, which can, replaces
+// it.
 func TestRevisionRestsOnEvidence(t *testing.T) {
 	src := &fixed{conns: every(server, day0, 5*time.Minute, 24*time.Hour), reading: hunt.Reading{Window: dayWindow(), Source: "test", Records: 288}}
 	hunted := func(said hunt.Remarks) *Result {

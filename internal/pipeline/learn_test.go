@@ -10,7 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Names out of network data are remembered as names alone: one that reads as a story or a domain would make those older than they are.
+// Names out of network data are remembered as names alone: one that reads as a story or a domain would make those older
+// than they are.
 func TestNamesCannotBeStories(t *testing.T) {
 	at := day0.UnixMilli()
 	src := &withNames{fixed: *ofDay(nil)}

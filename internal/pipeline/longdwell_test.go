@@ -9,7 +9,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestDwellTimeOfALongConnection: it has one check-in, before the window even, and dwells until it ends, or until the window does. Alone it said 0.
+// TestDwellTimeOfALongConnection: it has one check-in, before the window even, and dwells until it ends, or until the
+// window does. Alone it said 0.
 func TestDwellTimeOfALongConnection(t *testing.T) {
 	for what, tc := range map[string]struct {
 		began  time.Duration // after the window's start

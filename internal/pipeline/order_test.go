@@ -40,8 +40,8 @@ func huntedIn(t *testing.T, dir string, past *firstseen.Store) *Result {
 	return res
 }
 
-// TestImplantsComeBeforeFleets: on a day of 100 hosts of which nothing is known yet, what implants do is above every campaign of a fleet, and
-// no fleet is critical. After forty days each fleet is one campaign of medium at most.
+// TestImplantsComeBeforeFleets: on a day of 100 hosts of which nothing is known yet, what implants do is above every
+// campaign of a fleet, and no fleet is critical. After forty days each fleet is one campaign of medium at most.
 func TestImplantsComeBeforeFleets(t *testing.T) {
 	long(t)
 	dir, labels := simulated(t)
@@ -98,8 +98,9 @@ func domainName(f *hunt.Finding) string {
 	return strings.TrimPrefix(f.Destination.Domain, "*.")
 }
 
-// TestOutbreakWithoutOddity: the same implant behind the browser's own fingerprint, on a few of 66 hosts or on most of them. High on the first
-// day, where nobody can know whether it was there before; not lowered at all on the tenth day of what came while the store watched.
+// TestOutbreakWithoutOddity: the same implant behind the browser's own fingerprint, on a few of 66 hosts or on most of
+// them. High on the first day, where nobody can know whether it was there before; not lowered at all on the tenth day
+// of what came while the store watched.
 func TestOutbreakWithoutOddity(t *testing.T) {
 	long(t)
 	for _, n := range []int{1, 3, 13, 50} {

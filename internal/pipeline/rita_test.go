@@ -34,8 +34,8 @@ func (w *withSignatures) Open() *hunt.Session {
 
 func machine(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(i)}) }
 
-// TestRITAModifiers holds what no capture shows to docs/facts/rita.md, 1.10: 60 hosts, of which one (1.7%) talks to the server
-// every five minutes (a beacon of 1.000, so a threat of 0.8), and 40 to another one.
+// TestRITAModifiers holds what no capture shows to docs/facts/rita.md, 1.10: 60 hosts, of which one (1.7%) talks to the
+// server every five minutes (a beacon of 1.000, so a threat of 0.8), and 40 to another one.
 func TestRITAModifiers(t *testing.T) {
 	popular, listed, named := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.66"), "c2.evil.example"
 	src := &withSignatures{withNames: withNames{fixed: *ofDay(nil)}}
@@ -94,7 +94,8 @@ func TestRITAModifiers(t *testing.T) {
 		"10.0.1.1>192.0.2.66":   {0, map[string]float64{"prevalence": 0.15, "first_seen": 0.15, "threat_intel": 0.8, "threat_intel_data": 0.15}, "critical"},
 		// Eight days are neither new nor long; 0.8 is there already.
 		"10.0.1.2>c2.evil.example": {0.8, map[string]float64{"prevalence": 0.15, "threat_intel": 0}, "critical"},
-		// 300 names lie half way from 100 (0.2) to 500 (0.4). Machine 39 and others connected to busy.example's address without asking.
+		// 300 names lie half way from 100 (0.2) to 500 (0.4). Machine 39 and others connected to busy.example's address
+		// without asking.
 		"10.0.1.0>*.tunnel.example/dns": {0.3, map[string]float64{"no_direct_connection": 0.15}, "medium"},
 		"10.0.1.0>*.busy.example/dns":   {0.3, nil, "low"},
 	} {

@@ -22,7 +22,8 @@ func has(f *hunt.Finding, term string) bool {
 	return false
 }
 
-// Infrastructure is recognised by what other hosts have it do. What is always true of it does not count, and stays among the reasons.
+// Infrastructure is recognized by what other hosts have it do. What is always true of it does not count, and stays
+// among the reasons.
 func TestInfrastructure(t *testing.T) {
 	const why = "that does not count, since the host is"
 	for _, clients := range []int{0, 12} {
@@ -107,7 +108,8 @@ func TestConfiguredServers(t *testing.T) {
 	}
 }
 
-// Hosts with one rhythm to servers of their own, behind the browser's fingerprint, are one campaign; hosts with other rhythms are not in it.
+// Hosts with one rhythm to servers of their own, behind the browser's fingerprint, are one campaign; hosts with other
+// rhythms are not in it.
 func TestCampaignByRhythm(t *testing.T) {
 	s := newStage(21)
 	for _, h := range s.hosts[:4] {

@@ -93,8 +93,8 @@ type Result struct {
 	Campaigns []hunt.Campaign
 	// Reading is what the source said, and what was said about evidence.
 	Reading hunt.Reading
-	// Seen is when each external destination was seen in the window, by address and by name, and the story of each finding that has a
-	// severity; what several sensors saw comes once for each. Only with Options.Remember.
+	// Seen is when each external destination was seen in the window, by address and by name, and the story of each
+	// finding that has a severity; what several sensors saw comes once for each. Only with Options.Remember.
 	Seen iter.Seq2[string, firstseen.Span]
 }
 
@@ -116,7 +116,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 			return nil, ctx.Err()
 		case err != nil: // No score rests on a sample, but who follows the finding up needs it.
 			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "the last connection of each finding could not be looked up: " + err.Error(),
-				Hint: "findings lack source port, sensor and Zeek's uid; nothing else is concerned"})
+				Hint: "findings lack source port, sensor and Zeek's uid; nothing else is affected"})
 		}
 		res.Reading.Add(remarks)
 	}
@@ -143,8 +143,9 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 	return res, cmp.Or(ctx.Err(), h.m.Err())
 }
 
-// Inspect reads and ranks as Run does, and calls look with the findings in order and all that was read, before that is let go.
-// What is only there to be stored is left out: samples, coverage, statement. History is asked about the findings alone that Options.About wants.
+// Inspect reads and ranks as Run does, and calls look with the findings in order and all that was read, before that is
+// let go. What is only there to be stored is left out: samples, coverage, statement. History is asked about the
+// findings alone that Options.About wants.
 func Inspect(ctx context.Context, src hunt.Source, o Options, look func(*material.Material, *Result) error) (err error) {
 	o.Selftest = false
 	h, err := begin(ctx, src, &o)
@@ -184,10 +185,12 @@ func begin(ctx context.Context, src hunt.Source, o *Options) (h halfway, err err
 	return h, nil
 }
 
-// apart is the least difference of two scores, so that all lists have one order. Elasticsearch keeps 24 bits of a score.
+// apart is the least difference of two scores, so that all lists have one order. Elasticsearch keeps 24 bits of a
+// score.
 const apart = 1e-6
 
-// separate lowers the second of two equal scores a little, within its severity. Findings are in the order of their scores.
+// separate lowers the second of two equal scores a little, within its severity. Findings are in the order of their
+// scores.
 func separate(findings []hunt.Finding) {
 	for i := 1; i < len(findings); i++ {
 		f, before := &findings[i], findings[i-1].Dwell.Score
@@ -197,7 +200,8 @@ func separate(findings []hunt.Finding) {
 	}
 }
 
-// finish puts the findings in order, separates equal scores of dwell's own, adds what does not change their score, finds campaigns among them, and counts by severity.
+// finish puts the findings in order, separates equal scores of dwell's own, adds what does not change their score,
+// finds campaigns among them, and counts by severity.
 func (r *Result) finish(o *Options, own bool) (by hunt.BySeverity) {
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
 		return cmp.Or(cmp.Compare(o.Ranking.Weight(&b), o.Ranking.Weight(&a)), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),

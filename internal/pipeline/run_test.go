@@ -58,8 +58,8 @@ func TestBeaconIsFoundAndExplained(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, res.Findings, 1)
 	f := res.Findings[0]
-	// A flawless beacon has RITA's beacon score 1.000, whose threat score is 0.8 (docs/facts/rita.md, 1.8); that all hosts there
-	// are, one, talk to the server takes 0.15 away (1.10).
+	// A flawless beacon has RITA's beacon score 1.000, whose threat score is 0.8 (docs/facts/rita.md, 1.8); that all
+	// hosts there are, one, talk to the server takes 0.15 away (1.10).
 	require.InDelta(t, 0.65, f.Dwell.Score, 1e-9)
 	require.Equal(t, "high", f.Dwell.Severity)
 	require.Equal(t, 1.0, *f.Beacon.RITA)
@@ -81,7 +81,8 @@ func TestBeaconIsFoundAndExplained(t *testing.T) {
 }
 
 func TestMarginCountsForRITAOnly(t *testing.T) {
-	// Data from half past eleven on, window from noon: RITA's window of 24 h begins a bit after noon, and takes the hour from noon.
+	// Data from half past eleven on, window from noon: RITA's window of 24 h begins a bit after noon, and takes the
+	// hour from noon.
 	start := day0.Add(12*time.Hour + 30*time.Minute)
 	w := hunt.Window{Start: start, End: start.Add(24 * time.Hour)}
 	require.Equal(t, day0.Add(12*time.Hour), w.ReadFrom())
@@ -104,7 +105,8 @@ func TestIndicatorsCanBeChosen(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []string{hunt.LongConnection}, res.Findings[0].Dwell.Indicators)
 	require.Nil(t, res.Findings[0].Beacon)
-	// 17280 s lie a fifth of the way from 14400 (0.4) to 28800 (0.6); less 0.15, since the only host there is talks to it.
+	// 17280 s lie a fifth of the way from 14400 (0.4) to 28800 (0.6); less 0.15, since the only host there is talks to
+	// it.
 	require.InDelta(t, 0.29, res.Findings[0].Dwell.Score, 1e-9)
 }
 

@@ -32,9 +32,10 @@ func tested(t *testing.T, src hunt.Source) *hunt.Statement {
 	return stated(t, src, o)
 }
 
-// What must come out whatever the code does: a clean fast beacon that lives all day is found wherever it is put alone, and what
-// is below the detection floor is not: of six check-ins that wait four hours give or take half, five gaps lie within a factor
-// of three of one another by chance with a probability of 5 x 0.385^4 = 0.11 (docs/facts/scoring.md, 2), which among forty keys says nothing.
+// What must come out whatever the code does: a clean fast beacon that lives all day is found wherever it is put alone,
+// and what is below the detection floor is not: of six check-ins that wait four hours give or take half, five gaps lie
+// within a factor of three of one another by chance with a probability of 5 x 0.385^4 = 0.11 (docs/facts/scoring.md,
+// 2), which among forty keys says nothing.
 func TestSelftestMeasuresRecall(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	conns := every(server, day0, 5*time.Minute, 24*time.Hour)
@@ -103,7 +104,8 @@ func TestSelftestOfNothing(t *testing.T) {
 	require.Error(t, err)
 }
 
-// The self-test says what this engine makes of hosts without a rhythm and of one implant on several hosts: one campaign, high at least.
+// The self-test says what this engine makes of hosts without a rhythm and of one implant on several hosts: one
+// campaign, high at least.
 func TestSelftestKnowsPresenceAndCampaigns(t *testing.T) {
 	var parts [][]hunt.Connection
 	for i := range 30 { // hosts that come and go, so that habits are known
@@ -131,7 +133,8 @@ func TestSelftestKnowsPresenceAndCampaigns(t *testing.T) {
 	require.Contains(t, s.Text, "one implant on 3 hosts one campaign of 3 hosts, ")
 }
 
-// In a real office's day hosts that never fall silent for long are found, and it takes the rarer ones of them to be missed.
+// In a real office's day hosts that never fall silent for long are found, and it takes the rarer ones of them to be
+// missed.
 func TestSelftestPresenceInAnOffice(t *testing.T) {
 	long(t)
 	o := dwellOptions()

@@ -77,8 +77,8 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 	return s
 }
 
-// coveredBy says how much of the window each log beside conn covers, and which of them leave verdicts without ground: a log whose
-// records end, or begin, hours from where connections do.
+// coveredBy says how much of the window each log beside conn covers, and which of them leave verdicts without ground: a
+// log whose records end, or begin, hours from where connections do.
 func coveredBy(logs []hunt.LogCoverage, w hunt.Window) (told, lacks []string) {
 	hours := int64((w.Duration() + time.Hour - 1) / time.Hour)
 	for _, l := range logs {

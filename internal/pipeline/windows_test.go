@@ -15,10 +15,11 @@ import (
 	"dwell/query/zeek"
 )
 
-// A week of Zeek logs, hunted over its last 12 hours, 24 hours, three days and all of it. Each indicator's value is by hand from
-// docs/facts/scoring.md (2, 3) and docs/detection.md: a rhythm is enough when it is held for half the window or twelve hours, and needs
-// more check-ins than chance makes; long connections and strobes need as much less as a window is shorter than a day, and
-// no more in longer ones; a tunnel is the number of names in the window, which does not scale.
+// A week of Zeek logs, hunted over its last 12 hours, 24 hours, three days and all of it. Each indicator's value is by
+// hand from docs/facts/scoring.md (2, 3) and docs/detection.md: a rhythm is enough when it is held for half the window
+// or twelve hours, and needs more check-ins than chance makes; long connections and strobes need as much less as a
+// window is shorter than a day, and no more in longer ones; a tunnel is the number of names in the window, which does
+// not scale.
 func TestIndicatorsOverWindows(t *testing.T) {
 	end := day0.Add(7 * 24 * time.Hour)
 	dir := t.TempDir()
@@ -59,10 +60,11 @@ func TestIndicatorsOverWindows(t *testing.T) {
 		hours                               int
 		fast, slow, held, open, strobe, dns float64
 	}{
-		// Three hours of the six that are enough in half a day, of the twelve in longer windows: (3/6)^0.4, (3/12)^0.4. Three hours open
-		// are six of a day, half way from 4 to 8, or two thirds of the way from 1 to 4. 21,600 connections in six hours are half of twelve hours' 43,200, or
-		// a quarter of the way from 14,400 to 43,200. 150, 250, 400, 500 encoded names weigh double against RITA's 100, 500, 800, 1,000.
-		// Timing alone weighs 0.85 at most. Ninety exact check-ins are beyond doubt: 0.65 at least, which timing's scale brings to 0.625.
+		// Three hours of the six that are enough in half a day, of the twelve in longer windows: (3/6)^0.4, (3/12)^0.4.
+		// Three hours open are six of a day, half way from 4 to 8, or two thirds of the way from 1 to 4. 21,600
+		// connections in six hours are half of twelve hours' 43,200, or a quarter of the way from 14,400 to 43,200.
+		// 150, 250, 400, 500 encoded names weigh double against RITA's 100, 500, 800, 1,000. Timing alone weighs 0.85
+		// at most. Ninety exact check-ins are beyond doubt: 0.65 at least, which timing's scale brings to 0.625.
 		{12, 0.85, 0, 0.58 + (0.758-0.58)*0.27/0.42, 0.5, 0.6, 0.3},
 		{24, 0.85, 0.85, 0.58 + (0.65-0.58)*0.27/0.42, 0.2 + 0.2*2/3, 0.45, 0.4},
 		{72, 0.85, 0.85, 0.58 + (0.65-0.58)*0.27/0.42, 0.2 + 0.2*2/3, 0.45, 0.6},

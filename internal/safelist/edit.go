@@ -84,7 +84,7 @@ func (l *List) NameFor(r *Rule) string {
 }
 
 // ErrNoRule means that a list has no rule of that name.
-var ErrNoRule = errors.New("there is no rule of that name")
+var ErrNoRule = errors.New("there is no rule with that name")
 
 // Add returns a list's text with one rule appended. Every other byte is kept.
 func Add(text []byte, r Rule) ([]byte, error) {
@@ -111,7 +111,7 @@ func Add(text []byte, r Rule) ([]byte, error) {
 	}
 	if !block {
 		if len(before.Rules) > 0 {
-			return nil, errors.New("the rules stand in brackets: write each as an item of its own, beginning with \"- \", and try again")
+			return nil, errors.New("the rules are in brackets: write each as a list item, beginning with \"- \", and try again")
 		}
 		out = append(bytes.TrimRight(dropEmptyRules(out), "\n"), "\nrules:\n"...)
 		out = bytes.TrimLeft(out, "\n")
@@ -170,7 +170,7 @@ func holds(text []byte, rules []Rule) error {
 		rules[i].settle()
 	}
 	if !slices.Equal(after.Rules, rules) {
-		return errors.New("the list cannot be changed without rewriting it; edit it by hand (each rule an item of its own, beginning with \"- \")")
+		return errors.New("the list cannot be changed without rewriting it; edit it by hand (each rule a list item, beginning with \"- \")")
 	}
 	return nil
 }
@@ -213,7 +213,7 @@ func dropEmptyRules(text []byte) []byte {
 func ParseExpiry(text string, now time.Time) (string, error) {
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
 		if !now.Before(day) {
-			return "", fmt.Errorf("%s has begun already (UTC), so the rule would never hold", text)
+			return "", fmt.Errorf("%s has begun already (UTC), so the rule would never apply", text)
 		}
 		return text, nil
 	}

@@ -74,7 +74,7 @@ func Parse(r io.Reader) (*List, error) {
 		return nil, fmt.Errorf("safelist: %w", err)
 	}
 	if err := d.Decode(&List{}); !errors.Is(err, io.EOF) {
-		return nil, errors.New("safelist: a second document begins (---): put all rules into one, under one \"rules:\"")
+		return nil, errors.New("safelist: a second YAML document begins (---): put all rules into one, under one \"rules:\"")
 	}
 	var errs []error
 	names := map[string]bool{}
@@ -138,7 +138,7 @@ func (r *Rule) settle() (errs []error) {
 		errs = append(errs, fmt.Errorf("asn: %d is not the number of an autonomous system", r.ASN))
 	case r.Finding != "" || r.Fingerprint != "" || r.ASN != 0:
 	case r.Domain == "" && (r.Destination == "" || r.destination.IsValid() && r.destination.Bits() == 0):
-		errs = append(errs, errors.New("destination, domain, fingerprint, asn or finding has to narrow the rule: it would match every server"))
+		errs = append(errs, errors.New("destination, domain, fingerprint, asn or finding has to narrow the rule: without one it would match every server"))
 	}
 	return errs
 }

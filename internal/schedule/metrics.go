@@ -46,7 +46,7 @@ type Health struct {
 
 // NewHealth returns a Health with its own registry.
 func NewHealth(version string) *Health {
-	h := &Health{registry: prometheus.NewRegistry(), problem: errors.New("nothing was asked of the cluster yet"), newest: time.Now(),
+	h := &Health{registry: prometheus.NewRegistry(), problem: errors.New("the cluster was not contacted yet"), newest: time.Now(),
 		hunts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "dwell_hunts_total",
 			Help: "Hunts since the start, by how they ended: complete, incomplete, empty (no connection in the window), held (waiting for upload) or failed."}, []string{"outcome"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "dwell_hunt_duration_seconds", Help: "Time a hunt took, whatever its outcome.",
@@ -55,7 +55,7 @@ func NewHealth(version string) *Health {
 		windowEnd: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_window_end_timestamp_seconds",
 			Help: "Where the newest window ends that was hunted and stored, Unix time."}),
 		due:     prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_windows_due", Help: "Windows that are due and not hunted yet."}),
-		missed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "dwell_windows_missed_total", Help: "Windows that were missed and are not made up for."}),
+		missed:  prometheus.NewCounter(prometheus.CounterOpts{Name: "dwell_windows_missed_total", Help: "Missed windows that will not be caught up."}),
 		spooled: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_hunts", Help: "Hunts waiting on this host for upload."}),
 		bytes:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_bytes", Help: "Size of the spool, damaged files and dead letters included."}),
 		damaged: prometheus.NewGauge(prometheus.GaugeOpts{Name: "dwell_spool_damaged_files", Help: "Files of waiting hunts that could not be read and were set aside."}),

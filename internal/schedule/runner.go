@@ -202,7 +202,7 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 	open, now, err := r.findDue(ctx, o)
 	if err != nil {
 		o.Watch.Looked(0, err)
-		return 0, fmt.Errorf("look what is due: %w", err)
+		return 0, fmt.Errorf("determine what is due: %w", err)
 	}
 	ready := slices.DeleteFunc(slices.Clone(open), func(w hunt.Window) bool { return r.tried[w.End].next.After(time.Now()) })
 	// Failed windows come last, so that one that brings the cluster down does not block the others.
@@ -216,7 +216,7 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 				return 0, ctx.Err()
 			}
 			if _, err := r.job.Clock(ctx); err != nil {
-				return 0, fmt.Errorf("look what is due: %w", err)
+				return 0, fmt.Errorf("determine what is due: %w", err)
 			}
 			continue
 		}
@@ -224,7 +224,7 @@ func (r *Runner) round(ctx context.Context, o *Options) (wait time.Duration, err
 		o.Watch.Looked(len(open), r.failing(open))
 	}
 	if r.lastError != "" && r.failing(open) == nil {
-		o.Logger.Info("hunting goes on: the trouble is over", "was", r.lastError)
+		o.Logger.Info("hunting resumes: the problem is solved", "was", r.lastError)
 		r.lastError = ""
 	}
 	// Use the cluster's clock, which decides when a window is over.
@@ -350,6 +350,6 @@ func (r *Runner) missed(o *Options, ends []time.Time) {
 	if n > 0 {
 		r.reported = ends[len(ends)-1]
 		o.Watch.Missed(n)
-		o.Logger.Warn("windows were missed and are not made up for", "windows", n, "catch_up", o.CatchUp)
+		o.Logger.Warn("windows were missed and will not be caught up", "windows", n, "catch_up", o.CatchUp)
 	}
 }

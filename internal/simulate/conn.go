@@ -19,7 +19,7 @@ type Connection struct {
 	Src, Dst         netip.Addr
 	SrcPort, DstPort uint16
 	Proto            hunt.Transport
-	// Service is what Zeek recognised, or empty.
+	// Service is what Zeek recognized, or empty.
 	Service string
 	// OrigBytes and RespBytes are payload bytes, or Absent; the others count packets and bytes with IP headers.
 	OrigBytes, RespBytes     int64

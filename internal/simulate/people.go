@@ -14,8 +14,8 @@ type person struct {
 	think micros
 	// parallel is the mean number of connections over which a page is loaded.
 	parallel float64
-	// favourites are the sites that the user visits repeatedly.
-	favourites []int
+	// favorites are the sites that the user visits repeatedly.
+	favorites []int
 }
 
 // The shape of browsing: the mean gap between pages is pageGap times the median think time.
@@ -54,7 +54,7 @@ func (e *engine) addPeople() {
 		d := newDice(e.sc.Seed, "person "+h.name)
 		p := &person{h: h, d: d, think: d.around(think, 0.4), parallel: parallel}
 		for range 15 + d.IntN(15) {
-			p.favourites = append(p.favourites, e.popular.draw(d))
+			p.favorites = append(p.favorites, e.popular.draw(d))
 		}
 		if len(h.at) > 0 {
 			e.add(p, max(h.at[0].from, e.start)+d.between(0, minute))
@@ -84,7 +84,7 @@ func (p *person) page(e *engine, t micros) {
 	d := p.d
 	i := e.popular.draw(d)
 	if d.chance(0.6) {
-		i = p.favourites[d.IntN(len(p.favourites))]
+		i = p.favorites[d.IntN(len(p.favorites))]
 	}
 	loaded := e.visit(d, p.h, i, t, p.connections()+d.IntN(2))
 	at := loaded

@@ -235,7 +235,7 @@ func (s *Scenario) validateNetworks(bad func(key, format string, args ...any)) {
 	four := false
 	for i, p := range s.Internal {
 		if !p.IsValid() {
-			bad(fmt.Sprintf("internal[%d]", i), "is no network")
+			bad(fmt.Sprintf("internal[%d]", i), "is not a network")
 			return
 		}
 		if p.Addr().Is4() && !four {

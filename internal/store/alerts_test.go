@@ -121,8 +121,8 @@ func TestAlertsAreRaisedOnce(t *testing.T) {
 	})
 }
 
-// Hunts that run at once raise one alert for one fact, whatever the day their windows end on: the other's was written between this one's look and
-// its own write.
+// Hunts that run at once raise one alert for one fact, whatever the day their windows end on: the other's was written
+// between this one's look and its own write.
 func TestHuntsAtOnceRaiseOneAlert(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -160,8 +160,8 @@ func TestHuntsAtOnceRaiseOneAlert(t *testing.T) {
 	})
 }
 
-// TestCampaignRaisesOneAlert: one for all of its hosts, again when hosts join or the severity rises, in place of the one before; those of its members
-// by themselves end with it. What somebody escalated stays.
+// TestCampaignRaisesOneAlert: one for all of its hosts, again when hosts join or the severity rises, in place of the
+// one before; those of its members by themselves end with it. What somebody escalated stays.
 func TestCampaignRaisesOneAlert(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -218,9 +218,10 @@ func TestCampaignRaisesOneAlert(t *testing.T) {
 	})
 }
 
-// alertsView sends what Security Onion's console sends for "| groupby" and some fields, "rule.name event.module* event.severity_label
-// rule.uuid" unless they are given (securityonion-soc, server/modules/elastic/converter.go): a query string over all fields and a
-// range of time, and terms within terms, where only a field with a star may be missing. It gives the groups' values.
+// alertsView sends what Security Onion's console sends for "| groupby" and some fields, "rule.name event.module*
+// event.severity_label rule.uuid" unless they are given (securityonion-soc, server/modules/elastic/converter.go): a
+// query string over all fields and a range of time, and terms within terms, where only a field with a star may be
+// missing. It gives the groups' values.
 func (c cluster) alertsView(t *testing.T, query string, fields ...string) [][]string {
 	t.Helper()
 	if len(fields) == 0 {
@@ -349,8 +350,8 @@ func TestAlertsAreWhatSecurityOnionAsksFor(t *testing.T) {
 			require.Equal(t, "2026-11-22T23:59:00.000Z", at("@timestamp"), "the start of the last connection, whose uid it is")
 		})
 		t.Run("8 an acknowledgement survives the same hunt", func(t *testing.T) {
-			// Security Onion's script sets these, the times where a licence is there for that; a partial update does the same on a
-			// node without scripts.
+			// Security Onion's script sets these, the times where a license is there for that; a partial update does
+			// the same on a node without scripts.
 			c.do(t, "POST", "/"+stored.Index+"/_update/"+stored.ID, `{"doc":{"event":{"acknowledged":true,"acknowledged_timestamp":"2026-11-23T08:00:00.123Z","acknowledged_elapsed_seconds":28860,
 				"escalated":true,"escalated_timestamp":"2026-11-23T08:00:00.123Z","escalated_elapsed_seconds":28860}}}`)
 			_, err := store.Write(t.Context(), h.findings, h.document(begin.Add(time.Hour)))
@@ -384,8 +385,8 @@ func TestAlertsAreWhatSecurityOnionAsksFor(t *testing.T) {
 	})
 }
 
-// TestAlertsPivot: alerts of every shape lead to their packets, are grouped by Security Onion's narrowest view, and have what its
-// playbooks ask for. Written again an hour later, none is raised again.
+// TestAlertsPivot: alerts of every shape lead to their packets, are grouped by Security Onion's narrowest view, and
+// have what its playbooks ask for. Written again an hour later, none is raised again.
 func TestAlertsPivot(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -437,8 +438,8 @@ func TestAlertsPivot(t *testing.T) {
 	})
 }
 
-// A flood of findings raises a bounded number of alerts, the strongest, and says what has none of its own. Two hunts at once
-// raise the same.
+// A flood of findings raises a bounded number of alerts, the strongest, and says what has none of its own. Two hunts at
+// once raise the same.
 func TestAlertsAreBounded(t *testing.T) {
 	h := &sampleHunt{name: t.Name(), revision: "a"}
 	for i := range 500 { // one host

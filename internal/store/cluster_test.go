@@ -23,7 +23,8 @@ type cluster struct {
 
 func TestMain(m *testing.M) { os.Exit(testnode.Main(m)) }
 
-// forEachLine runs a test against every line of Elasticsearch that can be had, emptied of what is dwell's, side by side.
+// forEachLine runs a test against every line of Elasticsearch that can be had, emptied of what is dwell's, side by
+// side.
 func forEachLine(t *testing.T, test func(*testing.T, cluster)) {
 	t.Helper()
 	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {

@@ -167,7 +167,7 @@ func (s *Store) update(ctx context.Context, hits []hit, docs []any) (int, error)
 		return 0, err
 	}
 	if len(answer.Items) != len(hits) {
-		return 0, fmt.Errorf("update what was stored: %d documents were sent but %d answered for", len(hits), len(answer.Items))
+		return 0, fmt.Errorf("update what was stored: %d documents were sent but the answer covers %d", len(hits), len(answer.Items))
 	}
 	done := 0
 	for i, item := range answer.Items {

@@ -15,7 +15,7 @@ import (
 func (s *Store) Past(ctx context.Context, ids []string) (map[string]hunt.Past, error) {
 	out := map[string]hunt.Past{}
 	for some := range slices.Chunk(ids, maxHunts) {
-		q := dsl.Search{Op: "look which windows were hunted", Index: []string{soconfig.HuntStream}, Query: dsl.Terms("dwell.hunt_id", some),
+		q := dsl.Search{Op: "look up hunted windows", Index: []string{soconfig.HuntStream}, Query: dsl.Terms("dwell.hunt_id", some),
 			Source: []string{"dwell.hunt_id", "dwell.hunt.complete", "dwell.hunt.connections", "dwell.window.end", "event.ingested"},
 			Sort:   []any{dsl.Ascending("event.ingested"), dsl.Ascending("dwell.hunt_id"), dsl.Ascending("dwell.revision")}}
 		err := each(ctx, s, q, func(_ hit, d *hunt.Document) (bool, error) {

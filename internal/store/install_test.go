@@ -138,7 +138,8 @@ func TestInstallPutsRightWhatWasChanged(t *testing.T) {
 	})
 }
 
-// TestStreamsAreUpgraded begins with streams that an older dwell made: one lacks a field, one has a field of another type.
+// TestStreamsAreUpgraded begins with streams that an older dwell made: one lacks a field, one has a field of another
+// type.
 func TestStreamsAreUpgraded(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		objects, err := soconfig.Templates()
@@ -367,7 +368,8 @@ func TestEveryFieldOfTheDashboardsIsThereBeforeTheFirstHunt(t *testing.T) {
 	})
 }
 
-// TestInstallLooksBeforeItChanges: without an administrator's rights nothing is changed, and the error names what is missing.
+// TestInstallLooksBeforeItChanges: without an administrator's rights nothing is changed, and the error names what is
+// missing.
 func TestInstallLooksBeforeItChanges(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		require.NoError(t, NewInstaller(c.admin).Check(t.Context()))

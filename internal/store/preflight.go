@@ -60,5 +60,5 @@ func (in *Installer) Check(ctx context.Context) error {
 	}
 	slices.Sort(list)
 	return &es.Error{Kind: es.Permission, Op: "install", Reason: fmt.Sprintf("%s lacks %s; nothing was changed", answer.Username, strings.Join(list, ", ")),
-		Hint: "give an administrator's user with DWELL_ELASTICSEARCH_USERNAME and DWELL_ELASTICSEARCH_PASSWORD_FILE; on Security Onion that is so_elastic"}
+		Hint: "use an administrator's credentials: set DWELL_ELASTICSEARCH_USERNAME and DWELL_ELASTICSEARCH_PASSWORD_FILE; on Security Onion that is so_elastic"}
 }

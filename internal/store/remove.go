@@ -28,7 +28,7 @@ func (in *Installer) PlanRemove(ctx context.Context, data bool) ([]Step, error) 
 		if _, ok := there[stream]; !ok {
 			continue
 		}
-		step := Step{Kind: kindOf(stream), Name: stream, Change: Remove, Why: "with all that is in it", Request: es.Request{Method: "DELETE", Path: pathOfStream(stream)}}
+		step := Step{Kind: kindOf(stream), Name: stream, Change: Remove, Why: "with everything in it", Request: es.Request{Method: "DELETE", Path: pathOfStream(stream)}}
 		if !data {
 			empty, err := in.empty(ctx, stream)
 			if err != nil {

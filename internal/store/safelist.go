@@ -60,7 +60,7 @@ func (s *Store) safelist(ctx context.Context, stream string, clauses []any, deci
 			}
 		}
 	}
-	return changed, fmt.Errorf("the documents kept changing meanwhile; do it again")
+	return changed, fmt.Errorf("the documents kept changing meanwhile; try again")
 }
 
 // same reports whether two rules are identical.

@@ -10,8 +10,8 @@ import (
 	"dwell/so-config"
 )
 
-// A rule that is added later marks what was stored before, in findings and alerts, over backing indices, and nothing else of
-// them; taking it away takes the mark away.
+// A rule that is added later marks what was stored before, in findings and alerts, over backing indices, and nothing
+// else of them; taking it away takes the mark away.
 func TestStoredFindingsAreMarked(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)

@@ -62,8 +62,8 @@ func TestWriteTwiceLeavesTheSameDocuments(t *testing.T) {
 	})
 }
 
-// TestKilledAtAnyPoint kills the writing at each of its requests in turn, and lets it run again: what is stored is what an
-// undisturbed run stores, whether the request that was cut off had been carried out or not.
+// TestKilledAtAnyPoint kills the writing at each of its requests in turn, and lets it run again: what is stored is what
+// an undisturbed run stores, whether the request that was cut off had been carried out or not.
 func TestKilledAtAnyPoint(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		c.install(t)
@@ -107,7 +107,8 @@ func TestKilledAtAnyPoint(t *testing.T) {
 			if path == "" {
 				break
 			}
-			// Whether a question was answered makes no difference to what is stored; whether a bulk was carried out does.
+			// Whether a question was answered makes no difference to what is stored; whether a bulk was carried out
+			// does.
 			if strings.HasSuffix(path, "_bulk") {
 				attempt(n, true)
 			}

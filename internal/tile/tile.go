@@ -5,7 +5,8 @@
 // are merged in key order, with one block of each in memory, so all pairs of a source come together. Beyond 128 tiles
 // neighbors are merged. Uses of names go to disk likewise, and the value of two addresses is the uses between them.
 //
-// Format, version 3. Numbers of fixed length are little-endian; uvarint and varint (zigzag) are those of encoding/binary.
+// Format, version 3. Numbers of fixed length are little-endian; uvarint and varint (zigzag) are those of
+// encoding/binary.
 //
 //	"dwelltile" 0x03   the last byte is the version
 //	block*             length (4, not 0), entries, CRC-32C of the entries (4)
@@ -176,7 +177,7 @@ func (r *Reader) head() error {
 	}
 	switch version := head[len(magic)-1]; {
 	case string(head[:len(magic)-1]) != magic[:len(magic)-1]:
-		return fmt.Errorf("%s is no tile", r.path)
+		return fmt.Errorf("%s is not a spill file", r.path)
 	case version != magic[len(magic)-1]:
 		return fmt.Errorf("tile %s is of version %d, this program reads version %d", r.path, version, magic[len(magic)-1])
 	}

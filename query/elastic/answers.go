@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// answersBatch clients' domains go into one search, with answersTop different answers each: 8,000 buckets, an eighth of
-	// what a search may have.
+	// answersBatch clients' domains go into one search, with answersTop different answers each: 8,000 buckets, an
+	// eighth of what a search may have.
 	answersBatch, answersTop = 16, 500
 	maxAnswerAddresses       = 64
 )

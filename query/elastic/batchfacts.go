@@ -12,9 +12,10 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Keys by address and by name are asked for as sets: all their sources, and all their other sides, in one clause each, which costs the
-// server a twelfth of as many clauses of their own; terms within terms tell the pairs apart. So what a source says to another key's other
-// side comes along, and is not looked at. Since keys with the same other side stand together, that is little.
+// Keys by address and by name are asked for as sets: all their sources, and all their other sides, in one clause each,
+// which costs the server a twelfth of as many clauses of their own; terms within terms tell the pairs apart. So what a
+// source says to another key's other side comes along, and is not looked at. Since keys with the same other side stand
+// together, that is little.
 
 // by is a terms aggregation below which stands another one.
 type by[T any] struct {
@@ -38,7 +39,8 @@ func within(field string, room int, below string, aggs any) object {
 // in asks for a level below by the name that by reads.
 const in = "in"
 
-// sets calls look with batches of keys. Where an answer would be too big, or not all had room in it, the batch is asked for in halves.
+// sets calls look with batches of keys. Where an answer would be too big, or not all had room in it, the batch is asked
+// for in halves.
 func (f *facts) sets(keys []int, look func(ctx context.Context, batch []int) (whole bool, err error)) {
 	var halves func(ctx context.Context, batch []int) error
 	halves = func(ctx context.Context, batch []int) error {
@@ -191,7 +193,8 @@ func (f *facts) names() {
 	})
 }
 
-// spellings is how many ways a name may be spelt in the mean, in upper case and with ports, before a batch is asked for in halves.
+// spellings is how many ways a name may be spelt in the mean, in upper case and with ports, before a batch is asked for
+// in halves.
 const spellings = 4
 
 // named is who said a name.
@@ -329,8 +332,8 @@ type spelling struct {
 // maxOdd is how many values with capitals are looked at, of each field.
 const maxOdd = 10_000
 
-// spell finds out which names are written with capitals. Clients hardly do that; to leave the case to the server costs it more for
-// one name than a whole batch does otherwise.
+// spell finds out which names are written with capitals. Clients hardly do that; to leave the case to the server costs
+// it more for one name than a whole batch does otherwise.
 func (f *facts) spell(ctx context.Context, batch []int) (s spelling, err error) {
 	fields := []string{fieldServerName, fieldHost, fieldIndicator}
 	aggs, should := object{}, []any{}

@@ -16,8 +16,8 @@ import (
 )
 
 // A closed index answers no search, and a search over a stream leaves it out in silence. Security Onion's own clean-up
-// closes indices before it deletes them. So the indices behind the names are listed, closed ones included, and one that may
-// hold something of the window is a gap.
+// closes indices before it deletes them. So the indices behind the names are listed, closed ones included, and one that
+// may hold something of the window is a gap.
 
 // resolved is the answer of _resolve/index.
 type resolved struct {
@@ -101,8 +101,8 @@ const (
 	enough = 1000
 )
 
-// before says that an index holds nothing of the window: it was written before the next index of its stream was made, and
-// that was before the window. Names say that by the day; of the day itself the next index's own records do.
+// before says that an index holds nothing of the window: it was written before the next index of its stream was made,
+// and that was before the window. Names say that by the day; of the day itself the next index's own records do.
 func (r *reading) before(ctx context.Context, closed string, open []string) (bool, error) {
 	own := generation.FindStringSubmatch(closed)
 	if own == nil {

@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// between looks at what happened between two hosts in records that carry no names: connections without an answer, and files.
-// The sender of a file is its record's source, whichever side opened the connection.
+// between looks at what happened between two hosts in records that carry no names: connections without an answer, and
+// files. The sender of a file is its record's source, whichever side opened the connection.
 func (f *facts) between() {
 	all, one := f.parted(f.ofKind("address", "name"))
 	f.sets(all, f.betweenAddresses)
@@ -128,8 +128,8 @@ func betweenAggs(ports int) object {
 // unanswered matches connections without an answer.
 func unanswered() object { return dsl.Terms(fieldState, []string{"S0", "REJ"}) }
 
-// fillBetween writes what happened between a key's hosts. Nothing is said in a connection without an answer, so that of keys by name
-// and by fingerprint there are none.
+// fillBetween writes what happened between a key's hosts. Nothing is said in a connection without an answer, so that of
+// keys by name and by fingerprint there are none.
 func (f *facts) fillBetween(i int, ways ...*betweenAnswer) {
 	x, k := &f.book.Facts[i], &f.wanted[i]
 	files := map[string]*hunt.Carried{}

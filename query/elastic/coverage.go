@@ -16,16 +16,16 @@ import (
 )
 
 const (
-	// coverageSensors is how many sensors are told apart: with the 168 hours of a week some 50,000 buckets, of the 65,536
-	// that a search may have.
+	// coverageSensors is how many sensors are told apart: with the 168 hours of a week some 50,000 buckets, of the
+	// 65,536 that a search may have.
 	coverageSensors = 300
 	// lossRecords is how many capture_loss and stats documents are read, the newest: workers write four an hour.
 	lossRecords = 10_000
 )
 
 // Coverage is [hunt.Session.Coverage]: the hours with zeek.conn documents of each sensor (observer.name), in one
-// aggregation; and what zeek.capture_loss and zeek.stats say, which Security Onion ships only where an administrator says
-// so, as raw lines.
+// aggregation; and what zeek.capture_loss and zeek.stats say, which Security Onion ships only where an administrator
+// says so, as raw lines.
 func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {
 	var seen hunt.Coverage
 	names, _, err := s.indices(ctx)
@@ -92,7 +92,8 @@ func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64
 	return out, logs, err
 }
 
-// losses sums up what each Zeek process says. Without a pipeline of their own such documents carry Zeek's line as message.
+// losses sums up what each Zeek process says. Without a pipeline of their own such documents carry Zeek's line as
+// message.
 func (s *Source) losses(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.PeerLoss, err error) {
 	q := dsl.Search{Op: "look for capture_loss and stats", Index: names, FilterPath: []string{"hits"},
 		Query: dsl.All(between(from, to), dsl.Terms(fieldDataset, []string{securityonion.Dataset("capture_loss"), securityonion.Dataset("stats")})),

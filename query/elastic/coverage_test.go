@@ -10,7 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Hours are counted by sensor, from the window's start on, whatever the scope; what Zeek says of its losses comes as the line in message.
+// Hours are counted by sensor, from the window's start on, whatever the scope; what Zeek says of its losses comes as
+// the line in message.
 func TestCoverage(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		index := c.index(t, 2)

@@ -15,9 +15,10 @@ import (
 // most is how many documents one search gives.
 const most = 10_000
 
-// singly reads a slice document by document. A composite aggregation makes a bucket of each value of a list, so that a record
-// with a list where one value is expected comes as several; here its first value counts, of services all. Documents are
-// dearer than buckets, so slices that hold more than most are cut, and only the parts that need it come here again.
+// singly reads a slice document by document. A composite aggregation makes a bucket of each value of a list, so that a
+// record with a list where one value is expected comes as several; here its first value counts, of services all.
+// Documents are dearer than buckets, so slices that hold more than most are cut, and only the parts that need it come
+// here again.
 func (r *reading) singly(ctx context.Context, p *cells, s *slice, into rows) (parts []slice, err error) {
 	if s.Expected > most/2 {
 		if parts, err = r.refine(ctx, *s, most/4); err != nil || len(parts) > 1 {
@@ -58,7 +59,8 @@ func (r *reading) singly(ctx context.Context, p *cells, s *slice, into rows) (pa
 	return nil, nil
 }
 
-// buckets writes documents as a page of buckets, one each. several is how many hold more than one value where one is expected.
+// buckets writes documents as a page of buckets, one each. several is how many hold more than one value where one is
+// expected.
 func (r *reading) buckets(hits []byte) (page []byte, several int64, err error) {
 	var h struct {
 		Hits []struct {

@@ -51,7 +51,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	}
 	r.note("", hunt.Note{
 		What:  fmt.Sprintf("no connection in the window; the newest one started %s, %s", stamp(newest.UnixMilli()), age),
-		Where: join(r.place.told), Hint: "choose another window, or see whether Zeek's logs still arrive",
+		Where: join(r.place.told), Hint: "choose another window, or check that Zeek's logs still arrive",
 	})
 	return r.future(ctx, now)
 }

@@ -19,7 +19,8 @@ import (
 const (
 	// factsBatch roll-ups go into one search, with at most some 250 buckets each: an eighth of what a search may have.
 	factsBatch = 32
-	// setsBatch keys go into one search: a fifth of that when all is told of each, and much more than there is as a rule.
+	// setsBatch keys go into one search: a fifth of that when all is told of each, and much more than there is as a
+	// rule.
 	setsBatch = 200
 	// valuesBatch values (addresses, hashes, fingerprints) go into one search.
 	valuesBatch = 200

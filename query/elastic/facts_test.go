@@ -20,10 +20,11 @@ import (
 	"dwell/query/zeek"
 )
 
-// TestFactsOfManyKeys asks about 600 keys by address with and without a port, name, network and fingerprint, more than two searches hold, with names in
-// capitals, with ports and with final dots, what Zeek and its intelligence framework remark, files of either direction, and
-// records of other pairs of the same hosts, which count for nobody. The facts are those of the same records in log files; unanswered
-// connections, which files tell elsewhere, are counted by hand below.
+// TestFactsOfManyKeys asks about 600 keys by address with and without a port, name, network and fingerprint, more than
+// two searches hold, with names in capitals, with ports and with final dots, what Zeek and its intelligence framework
+// remark, files of either direction, and records of other pairs of the same hosts, which count for nobody. The facts
+// are those of the same records in log files; unanswered connections, which files tell elsewhere, are counted by hand
+// below.
 func TestFactsOfManyKeys(t *testing.T) {
 	logs := map[string][]string{}
 	n := 0
@@ -85,7 +86,8 @@ func TestFactsOfManyKeys(t *testing.T) {
 	require.Len(t, named.Intel, 2, "in both spellings")
 	require.Equal(t, []hunt.Carried{{MIME: "application/zip", Count: 1}, {MIME: "text/plain", Count: 1, Bytes: 1}}, named.Files)
 
-	// 10.0.0.2 to 203.0.113.2: 3 silent and 1 refused of port 443, 1 silent of port 80; one to another host in the network.
+	// 10.0.0.2 to 203.0.113.2: 3 silent and 1 refused of port 443, 1 silent of port 80; one to another host in the
+	// network.
 	for _, c := range []struct {
 		dst, state string
 		port       int
@@ -123,8 +125,8 @@ func TestFactsOfManyKeys(t *testing.T) {
 	})
 }
 
-// TestSetsAreAskedForInHalves: what is too big for one answer, or has no room in it, is asked for in halves, down to single keys, and
-// each key's last answer is one that had room, or its own.
+// TestSetsAreAskedForInHalves: what is too big for one answer, or has no room in it, is asked for in halves, down to
+// single keys, and each key's last answer is one that had room, or its own.
 func TestSetsAreAskedForInHalves(t *testing.T) {
 	for _, refuse := range []func(n int) (bool, error){
 		func(n int) (bool, error) { return n <= 3, nil },

@@ -17,8 +17,9 @@ import (
 // maxLate is how many hours one search asks for what arrived later: each is a clause of the query.
 const maxLate = 200
 
-// Hours is [hunt.Session.Hours]: the number of documents of the logs that a hunt reads, in scope or not, and their newest
-// event.ingested, by hour; and of the hours seen, how many documents arrived since. Two searches, whatever the window holds.
+// Hours is [hunt.Session.Hours]: the number of documents of the logs that a hunt reads, in scope or not, and their
+// newest event.ingested, by hour; and of the hours seen, how many documents arrived since. Two searches, whatever the
+// window holds.
 func (s *Source) Hours(ctx context.Context, req hunt.Request, seen map[int64]hunt.HourState) (hunt.Window, map[int64]hunt.Hour, hunt.Remarks, error) {
 	now, notes, err := s.clock(ctx)
 	if err != nil {
@@ -88,7 +89,8 @@ func arrivedAfter(later map[int64]int64) object {
 	return dsl.Any(either...)
 }
 
-// hourly counts the documents of a query by hour, with the newest arrival (Unix milliseconds, 0 where no document tells).
+// hourly counts the documents of a query by hour, with the newest arrival (Unix milliseconds, 0 where no document
+// tells).
 func (s *Source) hourly(ctx context.Context, names []string, query object, take func(at, n, arrived int64)) error {
 	q := dsl.Search{Op: "count the documents of each hour", Index: names, Query: query, FilterPath: []string{"aggregations"},
 		Aggs: object{"hours": dsl.Histogram(fieldTime, fixed(time.Hour), object{"arrived": dsl.Max(securityonion.FieldIngested)})}}

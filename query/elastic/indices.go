@@ -113,8 +113,8 @@ func (s *Source) capabilities(ctx context.Context, names, fields []string, from,
 	return answer, err
 }
 
-// countable gives runtime mappings for those of the fields that cannot be aggregated as they are mapped: the server then
-// takes their values out of the documents. That is slow, so it is for searches about few documents.
+// countable gives runtime mappings for those of the fields that cannot be aggregated as they are mapped: the server
+// then takes their values out of the documents. That is slow, so it is for searches about few documents.
 func (s *Source) countable(ctx context.Context, names []string, req hunt.Request, fields ...string) (object, error) {
 	answer, err := s.capabilities(ctx, names, fields, req.From.UnixMilli(), req.To.UnixMilli())
 	if err != nil {
@@ -131,15 +131,15 @@ func (s *Source) countable(ctx context.Context, names []string, req hunt.Request
 	return out, nil
 }
 
-// dispensable are the fields without which a connection is still one. What else has a type of its own in some index makes
-// that index unreadable.
+// dispensable are the fields without which a connection is still one. What else has a type of its own in some index
+// makes that index unreadable.
 func dispensable(field string) bool {
 	return slices.Contains([]string{fieldSrcPort, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp, fieldState}, field)
 }
 
-// checkFields looks for mappings over which the same query would silently mean something else: an address that is a keyword
-// matches no network. A field that a record can do without is left out with a note; otherwise the index is left out, which
-// is a gap. That no index is left is an error.
+// checkFields looks for mappings over which the same query would silently mean something else: an address that is a
+// keyword matches no network. A field that a record can do without is left out with a note; otherwise the index is left
+// out, which is a gap. That no index is left is an error.
 func (r *reading) checkFields(ctx context.Context) error {
 	fields := append([]string{fieldDataset}, r.query.also...)
 	for _, s := range r.query.sources {

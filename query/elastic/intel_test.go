@@ -17,8 +17,8 @@ import (
 )
 
 // TestWhatZeekWasToldToLookFor looks records of Zeek's intelligence framework up in Security Onion's shape and in
-// intel.log, and demands the same of both: by address and port, by name whoever answered, by the domain of a tunnel, by the fingerprint of a roll-up, and
-// not of other hosts.
+// intel.log, and demands the same of both: by address and port, by name whoever answered, by the domain of a tunnel, by
+// the fingerprint of a roll-up, and not of other hosts.
 func TestWhatZeekWasToldToLookFor(t *testing.T) {
 	line := func(src, dst, port, indicator, kind, sources string) string {
 		return `{"ts":1772330400.5,"uid":"C1","id.orig_h":"` + src + `","id.orig_p":50000,"id.resp_h":"` + dst + `","id.resp_p":` + port + `,"seen.indicator":"` + indicator +

@@ -12,9 +12,9 @@ import (
 // toldBatch is how many keys one search is about.
 const toldBatch = 32
 
-// told looks up what Zeek's intelligence framework saw of the domains of DNS keys and of the fingerprints of roll-ups: indicators that are
-// the domain or lie below it, whoever was asked, and that are the fingerprint, whoever it was shown to. Keys by address and by name were
-// looked up with the other logs.
+// told looks up what Zeek's intelligence framework saw of the domains of DNS keys and of the fingerprints of roll-ups:
+// indicators that are the domain or lie below it, whoever was asked, and that are the fingerprint, whoever it was shown
+// to. Keys by address and by name were looked up with the other logs.
 func (f *facts) told() {
 	if f.book.Records["intel"] == 0 { // as most grids have it: then there is nothing to ask
 		return

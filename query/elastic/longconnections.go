@@ -10,9 +10,9 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A connection's record carries the time of its beginning and comes when it has ended: one that lasts longer than a window is
-// in no window that begins after it. So what began before a window and reaches into it is read too, few and long as such
-// connections are.
+// A connection's record carries the time of its beginning and comes when it has ended: one that lasts longer than a
+// window is in no window that begins after it. So what began before a window and reaches into it is read too, few and
+// long as such connections are.
 
 // bands part the time before a window: of what began so long before it, only what lasted at least as long is wanted.
 var bands = []time.Duration{0, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour,

@@ -22,7 +22,8 @@ import (
 )
 
 const (
-	// machinesBatch addresses go into one search; with at most a dozen lists of machineTexts each it has 12,000 buckets.
+	// machinesBatch addresses go into one search; with at most a dozen lists of machineTexts each it has 12,000
+	// buckets.
 	machinesBatch, machineTexts = 50, 20
 )
 
@@ -122,7 +123,8 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 	if note, ok := hunt.NoMachineLogs(missing, "see whether these logs of Zeek arrive"); ok {
 		remarks.Notes = append(remarks.Notes, note)
 	}
-	// dwell's own key reads no alerts unless it was made so, and a hunt does not complain of that each time; dwell host says it.
+	// dwell's own key reads no alerts unless it was made so, and a hunt does not complain of that each time; dwell host
+	// says it.
 	if len(denied) > 0 && (talk || len(readable) > 0) {
 		remarks.Notes = append(remarks.Notes, hunt.Note{What: "cannot read alerts in " + strings.Join(denied, ", ") + ", so they are not counted",
 			Hint: "to have them, make the key with `dwell install --create-key FILE --with-alerts`"})
@@ -223,8 +225,8 @@ func (l *said) add(m *hunt.Machine, raw []string, count int64) {
 	*list = append(*list, hunt.Said{Text: text, By: by, Count: count})
 }
 
-// nested counts the combinations of several fields' values: terms within terms, since composite pages may not stand below
-// another aggregation. size bounds the first field, the others are few.
+// nested counts the combinations of several fields' values: terms within terms, since composite pages may not stand
+// below another aggregation. size bounds the first field, the others are few.
 func nested(fields []string, size int, last object) object {
 	if len(fields) > 1 {
 		last = nested(fields[1:], machineTexts, last)
@@ -257,8 +259,8 @@ func (l *level) walk(keys []string, visit func(keys []string, last *combined)) {
 	}
 }
 
-// alertIndices are where Security Onion keeps alerts: those that may be read, on all of the grid where the connections are
-// read from all of it, and those that may not. A search over several would leave the latter out in silence.
+// alertIndices are where Security Onion keeps alerts: those that may be read, on all of the grid where the connections
+// are read from all of it, and those that may not. A search over several would leave the latter out in silence.
 func (s *Source) alertIndices(ctx context.Context, connections []string) (readable, denied []string, err error) {
 	kept := []string{"logs-suricata.alerts-so", "logs-suricata-so", "logs-detections.alerts-so"}
 	grid := slices.ContainsFunc(connections, func(n string) bool { return strings.HasPrefix(n, "*:") })
@@ -318,7 +320,7 @@ func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, a
 
 // Contacts is [hunt.Session.Contacts] by one search.
 func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
-	c := hunt.Contacts{Neighbours: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
+	c := hunt.Contacts{Neighbors: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
 	index, notes, err := s.indices(ctx)
 	if err != nil {
 		return c, hunt.Remarks{Notes: notes}, err
@@ -335,7 +337,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		aggs[fmt.Sprint(i)] = dsl.Under(dsl.Term(fieldDest, o), object{
 			"own": dsl.Under(from, span),
 			"others": dsl.Under(dsl.All(inside(&req.Scope, fieldSource), dsl.Not(from)),
-				object{"from": dsl.Values(fieldSource, hunt.MaxNeighbours, nil)})})
+				object{"from": dsl.Values(fieldSource, hunt.MaxNeighbors, nil)})})
 	}
 	which := []any{either}
 	if len(outside) > 0 {
@@ -401,7 +403,7 @@ func readContacts(all map[string]json.RawMessage, outside []netip.Addr, c *hunt.
 			c.OutsideFirst[o] = int64(at.Own.First.Value)
 		}
 		for _, b := range at.Others.From.Buckets {
-			c.Neighbours[o] = append(c.Neighbours[o], b.Key.Unmap())
+			c.Neighbors[o] = append(c.Neighbors[o], b.Key.Unmap())
 		}
 	}
 	return nil

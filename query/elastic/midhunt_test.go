@@ -195,6 +195,6 @@ func TestTLSFailureOfARealServer(t *testing.T) {
 		}
 		cfg := c.cfg
 		cfg.Transport, cfg.Addresses = transport, []string{"https://manager.invalid:" + to.Port()}
-		require.ErrorContains(t, read(t, cfg), "use the name or address that the certificate is made out to")
+		require.ErrorContains(t, read(t, cfg), "use the name or address in the certificate")
 	})
 }

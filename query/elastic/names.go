@@ -32,9 +32,9 @@ const (
 	datasetSOCKS    = "zeek.socks"
 )
 
-// ReadNames is [hunt.Session.Names] out of zeek.ssl, zeek.quic, zeek.http and zeek.socks documents, by slices and pages like
-// Read's: one reading for names of servers, one for what proxies were asked for, of RITA's logs alone where every record counts. Bytes and UID are not read. What is odd about the
-// cluster, its clock and its indices is told by Read.
+// ReadNames is [hunt.Session.Names] out of zeek.ssl, zeek.quic, zeek.http and zeek.socks documents, by slices and pages
+// like Read's: one reading for names of servers, one for what proxies were asked for, of RITA's logs alone where every
+// record counts. Bytes and UID are not read. What is odd about the cluster, its clock and its indices is told by Read.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so pairs are by address alone",
@@ -43,8 +43,8 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		log{many: "requests to proxies", query: connectQuery(req.Scope, !req.EveryRecord), rows: rowsOf(proxied(), emit)})
 }
 
-// ReadDNS is [hunt.Session.DNS] out of zeek.dns documents, each query with its time. Answers stay empty: dns.answers.name is a list, and a composite aggregation would count
-// a document once for each of its answers.
+// ReadDNS is [hunt.Session.DNS] out of zeek.dns documents, each query with its time. Answers stay empty:
+// dns.answers.name is a list, and a composite aggregation would count a document once for each of its answers.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.dns record in the window, so DNS tunnels cannot be found", Hint: "see whether Zeek's dns log arrives", Logs: []string{"dns"}},
@@ -105,8 +105,8 @@ func datasets(logs []log) []string {
 	return out
 }
 
-// isAsked matches requests of internal clients to a proxy: CONNECT, of whose spelling there may be several, and with all also those
-// with a whole URI and those by SOCKS.
+// isAsked matches requests of internal clients to a proxy: CONNECT, of whose spelling there may be several, and with
+// all also those with a whole URI and those by SOCKS.
 func isAsked(scope hunt.Scope, all bool) object {
 	by := []any{dsl.All(only(datasetHTTP), anyCase(fieldMethod, "CONNECT"))}
 	if all {

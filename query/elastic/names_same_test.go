@@ -49,8 +49,8 @@ type keyed struct {
 	Modifiers string
 }
 
-// A simulated morning with beacons to names, one of them behind a proxy, and a DNS tunnel gives the same keys out of its
-// files and out of Elasticsearch.
+// A simulated morning with beacons to names, one of them behind a proxy, and a DNS tunnel gives the same keys out of
+// its files and out of Elasticsearch.
 func TestNamesAreTheSameOutOfFilesAndOutOfElasticsearch(t *testing.T) {
 	sc := simulate.Default()
 	sc.Seed, sc.Hosts, sc.Rate, sc.Destinations, sc.Length = 5, 4, 20, 100, simulate.Duration(3*time.Hour)

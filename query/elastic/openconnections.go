@@ -17,8 +17,8 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// A connection that is still open has no record yet. But what is said at its beginning has: a TLS handshake, an HTTP request, an SSH, RDP
-// or SOCKS record whose uid no zeek.conn document has is of a connection that has not ended.
+// A connection that is still open has no record yet. But what is said at its beginning has: a TLS handshake, an HTTP
+// request, an SSH, RDP or SOCKS record whose uid no zeek.conn document has is of a connection that has not ended.
 
 const (
 	// openAge is how old such a record must be: younger ones may have ended, and their record is on its way.
@@ -41,8 +41,8 @@ type ends struct {
 	port     uint16
 }
 
-// readOpen hands on the connections of a reading that are still open, those that began before its window too. Between ends that
-// have ended connections as well, none is looked for: that would need the uid of each.
+// readOpen hands on the connections of a reading that are still open, those that began before its window too. Between
+// ends that have ended connections as well, none is looked for: that would need the uid of each.
 func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Reading, known *hunt.Ended, emit func([]hunt.Connection) error) error {
 	if req.EveryRecord || req.Part || req.Scope.Narrowed() {
 		return nil
@@ -105,8 +105,8 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	return err
 }
 
-// back is how far before a window beginnings are read: as far as connections are looked back for, but no further than there are
-// openBack records.
+// back is how far before a window beginnings are read: as far as connections are looked back for, but no further than
+// there are openBack records.
 func (r *reading) back(ctx context.Context, start time.Time, most time.Duration) (time.Time, error) {
 	from, sum := start, int64(0)
 	for step := time.Hour; start.Sub(from) < most; step *= 2 {

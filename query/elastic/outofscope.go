@@ -11,8 +11,8 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// mostLocal is how many addresses that Zeek calls local are asked for, beside those of the internal networks; mostOutside is
-// from how many sources what is out of scope is told apart.
+// mostLocal is how many addresses that Zeek calls local are asked for, beside those of the internal networks;
+// mostOutside is from how many sources what is out of scope is told apart.
 const mostLocal, mostOutside = 10_000, 1_000
 
 // outside finds out what the scope leaves out of a reading's window, and reads by what it learned.
@@ -33,9 +33,9 @@ func (r *reading) outside(ctx context.Context) error {
 	return r.checkFields(ctx)
 }
 
-// outside asks once a hunt what the scope leaves out, by network, and which addresses Zeek calls local although they lie in no
-// internal network: those are internal from then on, as in files. Of indices whose addresses are none it must not be asked:
-// to aggregate texts and addresses together makes the server break the connection off.
+// outside asks once a hunt what the scope leaves out, by network, and which addresses Zeek calls local although they
+// lie in no internal network: those are internal from then on, as in files. Of indices whose addresses are none it must
+// not be asked: to aggregate texts and addresses together makes the server break the connection off.
 func (s *Source) outside(ctx context.Context, names []string, from, to int64, scope *hunt.Scope, but []string) (hunt.OutOfScope, error) {
 	var out hunt.OutOfScope
 	if scope.Narrowed() {

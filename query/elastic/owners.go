@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// geography is what Security Onion's ingest pipelines note about one side of a connection (docs/facts/security-onion.md, 1.2): the
-// country in the ECS field, the rest in an object of its own beside it.
+// geography is what Security Onion's ingest pipelines note about one side of a connection
+// (docs/facts/security-onion.md, 1.2): the country in the ECS field, the rest in an object of its own beside it.
 type geography struct {
 	IP  string `json:"ip"`
 	Geo struct {

@@ -189,13 +189,14 @@ func (p *cells) connection(c *hunt.Connection) bool {
 }
 
 const (
-	// maxDuration is longer than any connection, milliseconds, and maxSize more than any can carry, bytes. What is beyond cannot
-	// be, and would spoil every sum that it goes into.
+	// maxDuration is longer than any connection, milliseconds, and maxSize more than any can carry, bytes. What is
+	// beyond cannot be, and would spoil every sum that it goes into.
 	maxDuration = 10 * 365 * 24 * 3600 * 1000
 	maxSize     = 1 << 50
 )
 
-// number reads the value of a field, so many times. One that cannot be is left out, and costs nothing else of its record.
+// number reads the value of a field, so many times. One that cannot be is left out, and costs nothing else of its
+// record.
 func (p *cells) number(letter byte, times, most int64) int64 {
 	n, ok := p.scan.Number(times)
 	if !ok || n < 0 || n > most {

@@ -80,7 +80,7 @@ func (r *reading) refine(ctx context.Context, s slice, docs int64) ([]slice, err
 	return nil, nil
 }
 
-// group joins neighbouring intervals while they hold docs records at most together. An interval that holds more
+// group joins neighboring intervals while they hold docs records at most together. An interval that holds more
 // stands alone, with its own bounds, so that cutting a slice in finer intervals always makes it smaller. What lies
 // between the slices is empty.
 func group(counts []bucket, from, to, interval, docs int64) []slice {

@@ -12,7 +12,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestNamesOfQUICAndSOCKS: servers have names in QUIC's records, and SOCKS proxies are asked for names or addresses. RITA reads neither.
+// TestNamesOfQUICAndSOCKS: servers have names in QUIC's records, and SOCKS proxies are asked for names or addresses.
+// RITA reads neither.
 func TestNamesOfQUICAndSOCKS(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		index := c.index(t, 1)

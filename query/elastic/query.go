@@ -43,8 +43,8 @@ type query struct {
 	spare map[string]string
 }
 
-// connQuery asks for connections. It puts the scope into the query, so that what is out of scope never leaves the server. Documents without
-// one of the addresses are no connections and are left out of counts and pages alike.
+// connQuery asks for connections. It puts the scope into the query, so that what is out of scope never leaves the
+// server. Documents without one of the addresses are no connections and are left out of counts and pages alike.
 func connQuery(scope hunt.Scope) query {
 	q := scoped(scope)
 	q.filter = append(q.filter, only(datasetConn))
@@ -122,15 +122,15 @@ func (q query) histogram(from, to int64, interval time.Duration) dsl.Search {
 // fixed writes an interval the way fixed_interval wants it.
 func fixed(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
 
-// source is one of a composite's keys: a letter, the field and whether records may lack it. The letters are short because
-// they are repeated in every bucket; page.go and names.go read them.
+// source is one of a composite's keys: a letter, the field and whether records may lack it. The letters are short
+// because they are repeated in every bucket; page.go and names.go read them.
 type source struct {
 	letter, field string
 	optional      bool
 }
 
-// connSources are a connection's keys. Time comes first: comparing keys then mostly ends after one number, and a page is
-// in order of time. source.port costs nothing to speak of on the server and 10 bytes a bucket; it is read to tell
+// connSources are a connection's keys. Time comes first: comparing keys then mostly ends after one number, and a page
+// is in order of time. source.port costs nothing to speak of on the server and 10 bytes a bucket; it is read to tell
 // connections of one millisecond apart and to join them with other logs.
 func connSources() []source {
 	return []source{

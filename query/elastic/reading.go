@@ -27,8 +27,8 @@ type log struct {
 	docs int64
 	// told, if set, says that what is odd about the cluster or its fields was told by another reading of the same hunt.
 	told bool
-	// past says that the span is before the window. An index that is mapped otherwise and has nothing of the window was not
-	// written in it either, and so has nothing that reaches into it.
+	// past says that the span is before the window. An index that is mapped otherwise and has nothing of the window was
+	// not written in it either, and so has nothing that reaches into it.
 	past bool
 	// again makes the query again when more addresses are known to be internal; set for connections alone.
 	anew func() query
@@ -108,8 +108,8 @@ type reading struct {
 	records int64
 	// latest is when the newest connection began, in the window or not.
 	latest time.Time
-	// odd counts values that cannot be and were left out, by letter; several, records with more than one value where one is
-	// expected.
+	// odd counts values that cannot be and were left out, by letter; several, records with more than one value where
+	// one is expected.
 	odd         map[byte]int64
 	several     int64
 	notes, gaps []hunt.Note
@@ -382,12 +382,12 @@ func (r *reading) closing(ctx context.Context) error {
 	return nil
 }
 
-// Of what arrives while a window is read, one in lateShare is usual on a busy grid, and so are lateFew. More means that the
-// window was not over: it is a gap, so that the window is hunted again.
+// Of what arrives while a window is read, one in lateShare is usual on a busy grid, and so are lateFew. More means that
+// the window was not over: it is a gap, so that the window is hunted again.
 const lateShare, lateFew = 100, 20
 
-// afterwards counts when all is read. That the cluster does not answer any more takes nothing from what was read: it is a
-// note, and ok is false.
+// afterwards counts when all is read. That the cluster does not answer any more takes nothing from what was read: it is
+// a note, and ok is false.
 func (r *reading) afterwards(ctx context.Context, query object) (n int64, ok bool, err error) {
 	n, err = r.count(ctx, query)
 	if passes(err) {

@@ -12,11 +12,12 @@ import (
 // clockFault is how far in the future what is there must be of a wrong clock.
 const clockFault = 24 * time.Hour
 
-// firstOnly hands a connection on when it comes for the first time: documents are delivered twice, and two sensors see the
-// same packets.
+// firstOnly hands a connection on when it comes for the first time: documents are delivered twice, and two sensors see
+// the same packets.
 type firstOnly struct {
 	set *once.Set
-	// every is [hunt.Request.EveryRecord]: what two sensors saw counts twice. Without uids, equal records are the same one.
+	// every is [hunt.Request.EveryRecord]: what two sensors saw counts twice. Without uids, equal records are the same
+	// one.
 	every bool
 	emit  func([]hunt.Connection) error
 	came  atomic.Int64

@@ -22,8 +22,8 @@ type flowStart struct {
 	start int64
 }
 
-// wish is what a finding's last connection or query must be like. Of several that are, the one to the finding's own port is
-// taken, then the one of the smallest uid, so that the same hunt always names the same one.
+// wish is what a finding's last connection or query must be like. Of several that are, the one to the finding's own
+// port is taken, then the one of the smallest uid, so that the same hunt always names the same one.
 type wish struct {
 	finding *hunt.Finding
 	dataset string
@@ -34,8 +34,8 @@ type wish struct {
 	got     *sampleFields
 }
 
-// Sample is [hunt.Session.Samples]: it looks up uid, ports, sensor and flow hash of each finding's last connection, of a DNS
-// finding its newest query; a few hundred findings a search, never a search a finding.
+// Sample is [hunt.Session.Samples]: it looks up uid, ports, sensor and flow hash of each finding's last connection, of
+// a DNS finding its newest query; a few hundred findings a search, never a search a finding.
 func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 	if len(findings) == 0 {
 		return nil
@@ -100,8 +100,8 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 	return err
 }
 
-// wishOf says where the finding's last connection went; of one by fingerprint that is anywhere. DNS findings want a query to
-// the resolver, whichever that is.
+// wishOf says where the finding's last connection went; of one by fingerprint that is anywhere. DNS findings want a
+// query to the resolver, whichever that is.
 func wishOf(f *hunt.Finding) (*wish, bool) {
 	w := &wish{finding: f, dataset: datasetConn}
 	if !f.Source.IP.IsValid() {

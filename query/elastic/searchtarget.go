@@ -117,8 +117,8 @@ func (s *Source) settle(ctx context.Context) (*place, error) {
 // grid says whether a name is of other clusters.
 func grid(name string) bool { return strings.Contains(name, ":") }
 
-// remotes are the registered clusters, with whether they are connected. An answer without any is asked for twice: it would
-// hide the whole grid.
+// remotes are the registered clusters, with whether they are connected. An answer without any is asked for twice: it
+// would hide the whole grid.
 func (s *Source) remotes(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
 	for range 2 {
@@ -151,8 +151,8 @@ func passes(err error) bool {
 	return es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.TooBig, es.Unreachable, es.NotElasticsearch)
 }
 
-// dropAway finds the clusters of a place that cannot be searched, takes them out and says so: the others are hunted. That
-// all are away, or none, is an error.
+// dropAway finds the clusters of a place that cannot be searched, takes them out and says so: the others are hunted.
+// That all are away, or none, is an error.
 func (s *Source) dropAway(ctx context.Context, p *place, connected map[string]bool) error {
 	var of []string
 	for _, r := range p.remotes {

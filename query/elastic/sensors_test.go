@@ -10,7 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Each sensor's part holds its own connections and those of no other, documents without a sensor included; together they are all.
+// Each sensor's part holds its own connections and those of no other, documents without a sensor included; together
+// they are all.
 func TestBySensor(t *testing.T) {
 	forEachLine(t, func(t *testing.T, c cluster) {
 		index := c.index(t, 2)

@@ -8,17 +8,17 @@ import (
 	"dwell/internal/hunt"
 )
 
-// sightingDocs is how many records a slice of sightings stands for: some hours of a busy day. Each page of a slice costs one walk over
-// its records on the server, and there is a page for 65,536 destinations.
+// sightingDocs is how many records a slice of sightings stands for: some hours of a busy day. Each page of a slice
+// costs one walk over its records on the server, and there is a page for 65,536 destinations.
 const sightingDocs = 2_000_000
 
 // manyDestinations is how many a host contacts before hosts are told apart: half of what is remembered of one
 // (firstseen.SourceShare), so that each has less than its share where they are not.
 const manyDestinations = 50_000
 
-// Sightings is [hunt.Session.Sightings]: one bucket for each destination of a slice, with its first and last time, by the same
-// slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents. Where a host contacts more than a share
-// of destinations, hosts are told apart, which makes more buckets.
+// Sightings is [hunt.Session.Sightings]: one bucket for each destination of a slice, with its first and last time, by
+// the same slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents. Where a host
+// contacts more than a share of destinations, hosts are told apart, which makes more buckets.
 func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hunt.Sighting) error) (hunt.Reading, error) {
 	var apart []source
 	asked := false
@@ -47,8 +47,8 @@ func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hu
 	return out, err
 }
 
-// apart gives the source of a query's buckets as a further key where one of them has more than most different values of a
-// field, or where that cannot be found out.
+// apart gives the source of a query's buckets as a further key where one of them has more than most different values of
+// a field, or where that cannot be found out.
 func (s *Source) apart(ctx context.Context, w hunt.Window, q query, fields ...string) []source {
 	p, err := s.place(ctx)
 	if err != nil {
@@ -88,7 +88,8 @@ func seenQuery(q query, keys ...source) query {
 	return q
 }
 
-// sighting is how a bucket becomes a sighting. One without a name, or with an address for a name, has an empty Destination.
+// sighting is how a bucket becomes a sighting. One without a name, or with an address for a name, has an empty
+// Destination.
 func sighting() row[hunt.Sighting] {
 	return row[hunt.Sighting]{
 		key: func(p *cells, g *hunt.Sighting) bool {

@@ -56,8 +56,8 @@ func learn(t *testing.T, src hunt.Source, req hunt.Request) (map[string]firstsee
 	return got, reading
 }
 
-// TestSightings: when each destination was seen, to the millisecond, out of the cluster and out of files, whatever the size of slices
-// and pages.
+// TestSightings: when each destination was seen, to the millisecond, out of the cluster and out of files, whatever the
+// size of slices and pages.
 func TestSightings(t *testing.T) {
 	const span = 2 * time.Hour
 	recs, l := traffic(43, 2000, span), names(t, 44, 400, span)

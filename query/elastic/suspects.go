@@ -32,8 +32,8 @@ type suspectBucket struct {
 	} `json:"key"`
 }
 
-// Suspects is [hunt.Session.Suspects]: composite aggregations over intel and notice documents, over handshakes and requests
-// that can show two oddities, and over handshakes with listed fingerprints and certificates.
+// Suspects is [hunt.Session.Suspects]: composite aggregations over intel and notice documents, over handshakes and
+// requests that can show two oddities, and over handshakes with listed fingerprints and certificates.
 func (s *Source) Suspects(ctx context.Context, req hunt.Request, listed []string) ([]hunt.Suspect, hunt.Remarks, error) {
 	names, _, err := s.indices(ctx)
 	if err != nil {

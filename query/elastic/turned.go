@@ -16,8 +16,8 @@ const (
 	fieldRespIP  = securityonion.FieldServerIPBytes
 )
 
-// turned asks for the TCP connections of which Zeek missed the SYN and took the server for the one that began them: from
-// outside to inside. It changes their sides.
+// turned asks for the TCP connections of which Zeek missed the SYN and took the server for the one that began them:
+// from outside to inside. It changes their sides.
 func turned(scope hunt.Scope) query {
 	scope.Direction = hunt.Inbound
 	q := connQuery(scope)

@@ -17,7 +17,8 @@ const (
 	rawDestinations = 1000
 )
 
-// UIDs is [hunt.Session.UIDs]: it reads the connection records of one source to some destinations one by one, which pages of buckets leave out.
+// UIDs is [hunt.Session.UIDs]: it reads the connection records of one source to some destinations one by one, which
+// pages of buckets leave out.
 func (s *Source) UIDs(ctx context.Context, req hunt.Request, src netip.Addr, to []netip.Addr, emit func([]hunt.Connection) error) error {
 	names, _, err := s.indices(ctx)
 	if err != nil {

@@ -166,8 +166,8 @@ func (t *connTaker) kept(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 	case c.Duration > unlikely && p.hold(c, n.File):
 		return log.Fine, nil
 	}
-	// Every record is noted, so that a handshake with its uid is not taken for a connection that is still open. Pieces of
-	// one connection are no copies of it.
+	// Every record is noted, so that a handshake with its uid is not taken for a connection that is still open. Pieces
+	// of one connection are no copies of it.
 	if again := p.again(r, c); again && (c.State != hunt.StateMiddle || p.every) {
 		n.Again++
 		return log.Fine, nil
@@ -197,8 +197,8 @@ func (p *pass) flipped(r *log.Record, c *hunt.Connection) bool {
 	return true
 }
 
-// again says whether a connection came before. Records that stand for connections are requests, of which a connection may
-// have several in a second: of those only the same record comes again.
+// again says whether a connection came before. Records that stand for connections are requests, of which a connection
+// may have several in a second: of those only the same record comes again.
 func (p *pass) again(r *log.Record, c *hunt.Connection) bool {
 	if r.Kind == log.Conn {
 		return p.once.Again(c)

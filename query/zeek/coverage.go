@@ -11,7 +11,8 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// sensors takes each path that was given for a sensor and counts the window's hours with records in it, in whole minutes.
+// sensors takes each path that was given for a sensor and counts the window's hours with records in it, in whole
+// minutes.
 func (in *reading) sensors(w hunt.Window) (out []hunt.SensorHours) {
 	hours := map[string]map[int64]struct{}{}
 	for _, p := range in.opts.Paths {

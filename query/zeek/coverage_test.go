@@ -13,7 +13,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Two directories are two sensors, each with its own hours, whatever the scope; Zeek's own figures are summed by process.
+// Two directories are two sensors, each with its own hours, whatever the scope; Zeek's own figures are summed by
+// process.
 func TestCoverage(t *testing.T) {
 	begin := time.Date(2026, 11, 22, 0, 10, 0, 0, time.UTC)
 	folder := func(minutes ...int) string {

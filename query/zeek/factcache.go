@@ -8,8 +8,9 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// seen is what reading names and queries notes on the way for [Source.Facts], so that it need not go over these logs, which are
-// large, for that again. It is of the window that Read settled last; either part is nil unless all of the window was read.
+// seen is what reading names and queries notes on the way for [Source.Facts], so that it need not go over these logs,
+// which are large, for that again. It is of the window that Read settled last; either part is nil unless all of the
+// window was read.
 type seen struct {
 	window  hunt.Window
 	shown   *shown

@@ -20,10 +20,10 @@ const (
 	maxValues = 10_000
 )
 
-// Facts is [hunt.Session.Facts] in one pass over the logs beside conn, which keeps what concerns the wanted keys, and
-// a second over x509 logs for the certificates that were shown. Who was answered what, and how far every fingerprint and user agent
-// is spread, was noted when names and queries were read; else the first pass does it. Where there are more fingerprints than are kept,
-// the second pass looks for those whose spread is wanted.
+// Facts is [hunt.Session.Facts] in one pass over the logs beside conn, which keeps what concerns the wanted keys, and a
+// second over x509 logs for the certificates that were shown. Who was answered what, and how far every fingerprint and
+// user agent is spread, was noted when names and queries were read; else the first pass does it. Where there are more
+// fingerprints than are kept, the second pass looks for those whose spread is wanted.
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
 	known := s.of(req)
 	g := newGathering(req, wanted, known, s.maxSpreads)
@@ -73,8 +73,8 @@ type gathering struct {
 	certificates map[string]*hunt.Certificate
 }
 
-// factSource are the keys of one source: by the address that a record has to go to, by the name that it has to carry, by network and by
-// fingerprint.
+// factSource are the keys of one source: by the address that a record has to go to, by the name that it has to carry,
+// by network and by fingerprint.
 type factSource struct {
 	byAddress map[netip.Addr][]int
 	byName    map[string][]int
@@ -144,7 +144,8 @@ func (g *gathering) remember(q *queried) {
 	}
 }
 
-// concern calls take for every key that a record between two hosts belongs to. Where logs carry names, keys by name go by them.
+// concern calls take for every key that a record between two hosts belongs to. Where logs carry names, keys by name go
+// by them.
 func (g *gathering) concern(s *factSource, dst netip.Addr, port uint16, name string, named bool, take func(*gathered)) {
 	for _, i := range s.byAddress[dst] {
 		if k := &g.wanted[i]; k.Name != "" && !named || k.Name == "" && (k.AnyPort || k.Port == port) {

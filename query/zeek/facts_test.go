@@ -15,9 +15,9 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// TestFactsOfWhatWasSeen: what reading names and queries noted on the way gives the same facts as reading all logs again, of a simulated
-// day, for every pair of addresses and every name in it; and so it does where there was no room for the answers. A window that was not
-// read is looked up.
+// TestFactsOfWhatWasSeen: what reading names and queries noted on the way gives the same facts as reading all logs
+// again, of a simulated day, for every pair of addresses and every name in it; and so it does where there was no room
+// for the answers. A window that was not read is looked up.
 func TestFactsOfWhatWasSeen(t *testing.T) {
 	sc := simulate.Default()
 	sc.Hosts, sc.Length = 12, simulate.Duration(8*time.Hour)
@@ -101,8 +101,8 @@ func TestCountedColumnsAreRead(t *testing.T) {
 	}
 }
 
-// TestFilesBetweenTwoMachines: who sent a file stands in tx_hosts of older Zeeks and not at all, but for the connection's ends, in
-// newer ones. Both ways count, whatever the port, and other hosts' files do not.
+// TestFilesBetweenTwoMachines: who sent a file stands in tx_hosts of older Zeeks and not at all, but for the
+// connection's ends, in newer ones. Both ways count, whatever the port, and other hosts' files do not.
 func TestFilesBetweenTwoMachines(t *testing.T) {
 	dir := folder(t, map[string]string{"files.log": `{"ts":1774828801.5,"fuid":"F1","tx_hosts":["203.0.113.1"],"rx_hosts":["10.0.0.1"],"conn_uids":["C1"],"source":"HTTP","mime_type":"application/x-dosexec","seen_bytes":100}
 {"ts":1774828802.5,"fuid":"F2","uid":"C2","id.orig_h":"10.0.0.1","id.orig_p":4000,"id.resp_h":"203.0.113.1","id.resp_p":80,"source":"HTTP","mime_type":"application/x-dosexec","is_orig":false,"seen_bytes":50}

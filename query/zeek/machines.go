@@ -146,7 +146,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		port  uint16
 		proto hunt.Transport
 	}
-	c := hunt.Contacts{Neighbours: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
+	c := hunt.Contacts{Neighbors: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
 	others := map[netip.Addr]map[netip.Addr]bool{}
 	for _, o := range outside {
 		others[o] = map[netip.Addr]bool{}
@@ -197,7 +197,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 	}
 	for o, sources := range others {
 		for src := range sources {
-			c.Neighbours[o] = append(c.Neighbours[o], src)
+			c.Neighbors[o] = append(c.Neighbors[o], src)
 		}
 	}
 	c.Settle()

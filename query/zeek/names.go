@@ -59,8 +59,8 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	return out.reading(), nil
 }
 
-// named is the use of a name that a record tells of; ok says that it is in scope. What a proxy was asked for is in scope
-// whatever address the proxy has.
+// named is the use of a name that a record tells of; ok says that it is in scope. What a proxy was asked for is in
+// scope whatever address the proxy has.
 func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok bool) {
 	scope := &req.Scope
 	f := flowOf(r)
@@ -84,8 +84,8 @@ func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok
 	return n, true
 }
 
-// asked is the host and port that a proxy was asked for: by CONNECT, by a request with the whole URI, or by SOCKS; connect
-// has the first alone count, as for RITA.
+// asked is the host and port that a proxy was asked for: by CONNECT, by a request with the whole URI, or by SOCKS;
+// connect has the first alone count, as for RITA.
 func asked(r *log.Record, connect bool) (host string, port uint16, ok bool) {
 	switch r.Kind.Closed() {
 	case log.SOCKS:

@@ -39,8 +39,8 @@ func (o *openSet) add(c *hunt.Connection, f *log.File) {
 	}
 }
 
-// handOn emits the connections that stayed open and reach into the window, and tells of them. Those that came with their
-// end, too, are known by then.
+// handOn emits the connections that stayed open and reach into the window, and tells of them. Those that came with
+// their end, too, are known by then.
 func (o *openSet) handOn(r *log.Report, known *once.Set, reaches func(*hunt.Connection) bool, emit func([]hunt.Connection) error) (n int64, err error) {
 	var batch []hunt.Connection
 	take := func(c *openConn) {

@@ -16,8 +16,8 @@ import (
 
 // query says which records of which logs are wanted.
 type query struct {
-	// kinds are the logs. Records of a log of open connections (OpenHTTP, OpenSSL) that come again, there or in the log of
-	// ended ones, come once, as all do.
+	// kinds are the logs. Records of a log of open connections (OpenHTTP, OpenSSL) that come again, there or in the log
+	// of ended ones, come once, as all do.
 	kinds []log.Kind
 	// fields are read besides ts and uid.
 	fields []log.Field
@@ -222,8 +222,8 @@ func flowOf(r *log.Record) flow {
 // words keeps one copy of texts that come again and again.
 type words map[string]string
 
-// maxWords and maxText bound what a hostile network can make us hold: no name, fingerprint or user agent that means something is
-// longer.
+// maxWords and maxText bound what a hostile network can make us hold: no name, fingerprint or user agent that means
+// something is longer.
 const (
 	maxWords = 1 << 16
 	maxText  = 512

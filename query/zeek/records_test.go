@@ -110,7 +110,7 @@ func TestRecordsTrouble(t *testing.T) {
 	out, err := s.each(t.Context(), q, take)
 	require.NoError(t, err)
 	require.Equal(t, int64(3), out.taken)
-	require.Contains(t, said(out.Gaps), "line 8 is no record and was left out: ts is no time")
+	require.Contains(t, said(out.Gaps), "line 8 is no record and was left out: ts is not a time")
 	require.Contains(t, said(out.Notes), "the last line is cut off")
 	out, err = s.each(t.Context(), q, take)
 	require.NoError(t, err)

@@ -1,9 +1,9 @@
 // Package zeek is the source of a hunt in Zeek log files; package log parses them.
 //
-// [Source] promises that every connection of the window comes exactly once, and that whatever it could not read is a gap
-// of the [hunt.Reading]: damaged lines, files that end early, files that may hold records and cannot be read. Nothing of
-// a log is held in memory beyond the chunks being parsed, a bounded memory of which connections came, and the few
-// connections that had not ended.
+// [Source] promises that every connection of the window comes exactly once, and that whatever it could not read is a
+// gap of the [hunt.Reading]: damaged lines, files that end early, files that may hold records and cannot be read.
+// Nothing of a log is held in memory beyond the chunks being parsed, a bounded memory of which connections came, and
+// the few connections that had not ended.
 package zeek
 
 import (
@@ -27,7 +27,8 @@ import (
 
 // Options say what to read.
 type Options struct {
-	// Paths are files, directories (everything below them is looked at) and globs. What a file is called does not matter.
+	// Paths are files, directories (everything below them is looked at) and globs. What a file is called does not
+	// matter.
 	Paths []string
 	// Only, if set, are the files among them that are wanted, by their paths as [log.List] gives them.
 	Only map[string]bool
@@ -137,8 +138,8 @@ type reading struct {
 }
 
 // Read is [hunt.Session.Connections]. Without From, To and Since the window is what all logs span, ends of connections
-// included, so it is known only at the end and everything is handed on; Since and an open end cost a first pass over the
-// files that reads times and addresses alone.
+// included, so it is known only at the end and everything is handed on; Since and an open end cost a first pass over
+// the files that reads times and addresses alone.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 	if req.Since < 0 || (req.Since > 0 && !req.From.IsZero()) {
 		return hunt.Reading{}, errors.New("since counts back from the end of the window: give it without from, and above zero")

@@ -12,8 +12,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestStillOpen finds the connection whose handshake is there and whose record is not; where many records are missing, none
-// is taken for open.
+// TestStillOpen finds the connection whose handshake is there and whose record is not; where many records are missing,
+// none is taken for open.
 func TestStillOpen(t *testing.T) {
 	ssl := func(n int) string {
 		return fmt.Sprintf(`{"ts":%d.5,"uid":"C%017d","id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":443,"version":"TLSv12","cipher":"x"}`+"\n", epoch+60*n, n, 1+n%250, 1024+n)
@@ -55,8 +55,8 @@ func TestStillOpen(t *testing.T) {
 	require.Contains(t, said(reading.Gaps), "connection records are missing")
 }
 
-// TestStillOpenByHTTP: a first request without a connection record tells an open connection; a later one on a connection that came, and
-// one on a connection that was opened minutes before it was needed, do not.
+// TestStillOpenByHTTP: a first request without a connection record tells an open connection; a later one on a
+// connection that came, and one on a connection that was opened minutes before it was needed, do not.
 func TestStillOpenByHTTP(t *testing.T) {
 	request := func(n int, late float64, depth int) string {
 		return fmt.Sprintf(`{"ts":%f,"uid":"C%017d","id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":443,"method":"GET","uri":"/","trans_depth":%d}`+"\n",

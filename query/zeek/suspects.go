@@ -11,8 +11,8 @@ import (
 // suspectFields are what tells a suspect among ssl and http records, besides the names.
 var suspectFields = []log.Field{log.Subject, log.Issuer, log.Validation, log.RespMIMEs}
 
-// Suspects is [hunt.Session.Suspects] out of intel and notice logs. Odd handshakes and requests were noted when names were
-// read; else, and where lists have fingerprints or certificates, ssl and http logs are read for them.
+// Suspects is [hunt.Session.Suspects] out of intel and notice logs. Odd handshakes and requests were noted when names
+// were read; else, and where lists have fingerprints or certificates, ssl and http logs are read for them.
 func (s *Source) Suspects(ctx context.Context, req hunt.Request, listed []string) ([]hunt.Suspect, hunt.Remarks, error) {
 	suspects := s.of(req).suspects
 	q := query{from: req.From, to: req.To, kinds: []log.Kind{log.Intel, log.Notice}, fields: flowFields(log.Indicator, log.Note)}

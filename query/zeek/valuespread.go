@@ -9,12 +9,13 @@ import (
 	"dwell/internal/hunt"
 )
 
-// maxSpreads bounds how many different values of a kind are followed: some 60 MB. JA4 and user agents of a whole site are a few
-// thousand; JA3 may differ with every connection.
+// maxSpreads bounds how many different values of a kind are followed: some 60 MB. JA4 and user agents of a whole site
+// are a few thousand; JA3 may differ with every connection.
 const maxSpreads = 1 << 20
 
-// spreads count, for every value, the hosts that show it and towards how many addresses, from several goroutines. Values and
-// addresses are kept as 64-bit hashes with a seed of their own: that two of a million are taken for one has a chance of 3e-8.
+// spreads count, for every value, the hosts that show it and towards how many addresses, from several goroutines.
+// Values and addresses are kept as 64-bit hashes with a seed of their own: that two of a million are taken for one has
+// a chance of 3e-8.
 type spreads struct {
 	seed   maphash.Seed
 	shards [64]struct {

@@ -14,9 +14,9 @@ import (
 	"dwell/internal/hunt"
 )
 
-// TestSpreadBeyondWhatIsKept: three hosts show fingerprints and user agents; one value is one host's own towards one server, one is
-// two hosts' towards two, and JA3 counts where no JA4 is, whoever else shows it beside a JA4. The second pass finds what
-// the first had no room for. The numbers are counted by hand from the lines below.
+// TestSpreadBeyondWhatIsKept: three hosts show fingerprints and user agents; one value is one host's own towards one
+// server, one is two hosts' towards two, and JA3 counts where no JA4 is, whoever else shows it beside a JA4. The second
+// pass finds what the first had no room for. The numbers are counted by hand from the lines below.
 func TestSpreadBeyondWhatIsKept(t *testing.T) {
 	dir := t.TempDir()
 	var ssl, http strings.Builder

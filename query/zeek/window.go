@@ -116,8 +116,8 @@ const (
 	firstLogs = 631_152_000_000 // 1990
 )
 
-// mass is the time that the bulk of a file's records is of: what lies far outside it is no time of a record, but a clock
-// that was not set. Unix milliseconds, both ends included. outside is how many records that are.
+// mass is the time that the bulk of a file's records is of: what lies far outside it is no time of a record, but a
+// clock that was not set. Unix milliseconds, both ends included. outside is how many records that are.
 func mass(f *log.File) (lo, hi, outside int64) {
 	lo, hi = always()
 	var at []int64

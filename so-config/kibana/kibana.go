@@ -218,7 +218,7 @@ func health() Dashboard {
 		{Title: "Incomplete hunts", Kind: Metric, X: 12, W: 12, H: 7, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},
 		{Title: "Newest window ends", Kind: Metric, X: 24, W: 12, H: 7, Dataset: hunts, Values: []Value{{Max, "dwell.window.end", "End"}}},
 		{Title: "Count mismatches", Kind: Metric, X: 36, W: 12, H: 7, Dataset: hunts, Values: []Value{{Sum, "dwell.hunt.slices.mismatch", "Slices"}}},
-		{Title: "Connections analysed", Kind: Bars, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.connections", "Connections"}}},
+		{Title: "Connections analyzed", Kind: Bars, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.connections", "Connections"}}},
 		{Title: "Seconds per stage", Kind: Bars, X: 24, Y: 7, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.stages.read", "Read"}, {Max, "dwell.hunt.stages.score", "Score"}, {Max, "dwell.hunt.stages.evidence", "Evidence"}, {Max, "dwell.hunt.stages.write", "Write"}}},
 		{Title: "Findings by severity", Kind: Lines, Y: 19, W: 24, H: 12, Dataset: hunts, By: []Group{byTime()}, Values: []Value{{Max, "dwell.hunt.by_severity.critical", "Critical"}, {Max, "dwell.hunt.by_severity.high", "High"}, {Max, "dwell.hunt.by_severity.medium", "Medium"}, {Max, "dwell.hunt.by_severity.low", "Low"}}},
 		{Title: "Gaps", Kind: Table, X: 24, Y: 19, W: 24, H: 12, Dataset: hunts, Where: []Condition{{Field: "dwell.hunt.complete", Value: "false"}}, By: []Group{top("dwell.hunt.gaps", "Gap", 20)}, Values: []Value{{Unique, "dwell.hunt_id", "Hunts"}}},

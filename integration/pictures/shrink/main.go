@@ -39,19 +39,19 @@ func shrink(from, to string) error {
 			count[full.At(x, y)]++
 		}
 	}
-	var colours color.Palette
+	var colors color.Palette
 	for _, c := range slices.SortedFunc(maps.Keys(count), func(a, b color.Color) int {
 		return cmp.Or(cmp.Compare(count[b], count[a]), cmp.Compare(fmt.Sprint(a), fmt.Sprint(b)))
 	}) {
-		if len(colours) < 256 && (len(colours) == 0 || apart(c, colours.Convert(c)) > 6) {
-			colours = append(colours, c)
+		if len(colors) < 256 && (len(colors) == 0 || apart(c, colors.Convert(c)) > 6) {
+			colors = append(colors, c)
 		}
 	}
 	nearest := map[color.Color]uint8{}
 	for c := range count {
-		nearest[c] = uint8(colours.Index(c))
+		nearest[c] = uint8(colors.Index(c))
 	}
-	few := image.NewPaletted(box, colours)
+	few := image.NewPaletted(box, colors)
 	for y := box.Min.Y; y < box.Max.Y; y++ {
 		for x := box.Min.X; x < box.Max.X; x++ {
 			few.SetColorIndex(x, y, nearest[full.At(x, y)])

@@ -61,7 +61,8 @@ func Any(clauses ...any) Object {
 // Not matches what no clause matches.
 func Not(clauses ...any) Object { return Object{"bool": Object{"must_not": clauses}} }
 
-// Values counts documents by the values of a field, the size most frequent, with aggregations below each if there are any.
+// Values counts documents by the values of a field, the size most frequent, with aggregations below each if there are
+// any.
 func Values(field string, size int, below Object) Object {
 	return with(Object{"terms": Object{"field": field, "size": size}}, below)
 }
@@ -90,7 +91,8 @@ func Histogram(field, interval string, below Object) Object {
 	return with(Object{"date_histogram": Object{"field": field, "fixed_interval": interval, "min_doc_count": 1}}, below)
 }
 
-// Composite makes a bucket of each combination of values of its sources, at most size after the given key (nil for the first).
+// Composite makes a bucket of each combination of values of its sources, at most size after the given key (nil for the
+// first).
 func Composite(size int, sources []any, after json.RawMessage, below Object) Object {
 	c := Object{"size": size, "sources": sources}
 	if after != nil {
@@ -130,8 +132,8 @@ type Search struct {
 	// document where pages are to follow each other.
 	Size int
 	Sort []any
-	// Fields are those of each document that the answer has, in the form of the fields API. Source is what of the document
-	// itself it has: true, a list of fields, or nil for nothing.
+	// Fields are those of each document that the answer has, in the form of the fields API. Source is what of the
+	// document itself it has: true, a list of fields, or nil for nothing.
 	Fields []any
 	Source any
 	// More are further members of the request.

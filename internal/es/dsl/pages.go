@@ -13,7 +13,8 @@ type Searcher interface {
 	Search(ctx context.Context, req es.SearchRequest, decode func(es.SearchResult) error) error
 }
 
-// Aggregations sends the search and reads its aggregations into v; without an index there are none, and v stays as it is.
+// Aggregations sends the search and reads its aggregations into v; without an index there are none, and v stays as it
+// is.
 func (s *Search) Aggregations(ctx context.Context, by Searcher, v any) error {
 	return by.Search(ctx, s.Request(), func(r es.SearchResult) error {
 		if r.Aggregations == nil {
@@ -50,9 +51,9 @@ func Hits[H any](ctx context.Context, by Searcher, s Search) ([]H, error) {
 	return page.Hits, err
 }
 
-// EachPage gives all documents of a search, page by page, until take says false or errs. It pages by search_after on a total
-// order rather than by a point in time: documents are not changed in the fields that we sort by, and what is added
-// meanwhile sorts where it belongs.
+// EachPage gives all documents of a search, page by page, until take says false or errs. It pages by search_after on a
+// total order rather than by a point in time: documents are not changed in the fields that we sort by, and what is
+// added meanwhile sorts where it belongs.
 func EachPage[H interface{ after() json.RawMessage }](ctx context.Context, by Searcher, s Search, take func([]H) (more bool, err error)) error {
 	s.More = maps.Clone(s.More)
 	for {

@@ -172,14 +172,14 @@ func (c *Catalogue) readOwners(from map[string]string) error {
 		if number, ok := strings.CutPrefix(r[1], "AS"); ok {
 			n, err := strconv.Atoi(number)
 			if err != nil {
-				return fmt.Errorf("owners.csv: %s: %q is no AS number", r[0], r[1])
+				return fmt.Errorf("owners.csv: %s: %q is not an AS number", r[0], r[1])
 			}
 			c.numbers[n] = r[0]
 			continue
 		}
 		p, err := netip.ParsePrefix(r[1])
 		if err != nil || p != p.Masked() {
-			return fmt.Errorf("owners.csv: %s: %q is no network", r[0], r[1])
+			return fmt.Errorf("owners.csv: %s: %q is not a network", r[0], r[1])
 		}
 		c.networks.Insert(p, r[0])
 	}
@@ -231,7 +231,7 @@ func (c *Catalogue) knowsOwner(e *Entry) error {
 func parseEntry(row []string) (*Entry, error) {
 	e := &Entry{Match: strings.ToLower(strings.Trim(row[0], " .")), Category: row[2], Owner: row[4], What: row[5]}
 	if e.Category == "" || e.What == "" {
-		return nil, errors.New("category and what it is have to be given")
+		return nil, errors.New("category and description are required")
 	}
 	if len(row) == ownFields {
 		e.Checked = row[7]
@@ -248,10 +248,10 @@ func parseEntry(row []string) (*Entry, error) {
 	if !strings.HasPrefix(e.Match, "@") {
 		_, err := netip.ParseAddr(e.Match)
 		if err == nil || strings.ContainsAny(e.Match, "*/: ") || !strings.Contains(e.Match, ".") {
-			return nil, errors.New("want a domain without a star (it covers what lies below it), or @owner; no address, no port")
+			return nil, errors.New("want a domain without a star (it covers subdomains) or @owner; no address, no port")
 		}
 		if suffix, icann := publicsuffix.PublicSuffix(e.Match); suffix == e.Match && (icann || strings.Contains(suffix, ".")) {
-			return nil, errors.New("anybody can have a name below that: it would match what others own")
+			return nil, errors.New("anyone can register names below that: it would match what others own")
 		}
 	}
 	for _, text := range strings.Fields(row[1]) {

@@ -39,7 +39,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 		if ctx.Err() != nil {
 			return remarks, ctx.Err()
 		}
-		remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "which hosts the findings are about could not be looked up: " + err.Error(),
+		remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "the hosts of the findings could not be identified: " + err.Error(),
 			Hint: "`dwell host ADDRESS` tries again for one"})
 		return remarks, nil
 	}

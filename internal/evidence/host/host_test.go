@@ -141,7 +141,7 @@ func TestPage(t *testing.T) {
 	strongest := findings[0].Destination.IP
 	k := &known{machines: map[netip.Addr]*hunt.Machine{self: {AlertCount: hunt.Absent}}, remarks: hunt.Remarks{Gaps: []hunt.Note{{What: "torn"}}},
 		contacts: hunt.Contacts{Connections: 70, First: at(0), Last: at(9), InsideConnections: 1003,
-			OutsideFirst: map[netip.Addr]int64{strongest: at(4)}, Neighbours: map[netip.Addr][]netip.Addr{strongest: {other}},
+			OutsideFirst: map[netip.Addr]int64{strongest: at(4)}, Neighbors: map[netip.Addr][]netip.Addr{strongest: {other}},
 			Inside: []hunt.Inside{
 				{IP: netip.MustParseAddr("fd00::a"), Port: 445, Proto: hunt.TCP, Connections: 2, First: at(1)},
 				{IP: netip.MustParseAddr("fd00::b"), Port: 3389, Proto: hunt.TCP, Connections: 1, First: at(6)},
@@ -152,12 +152,12 @@ func TestPage(t *testing.T) {
 	require.True(t, k.talk)
 	require.Len(t, k.asked[1], maxOutside)
 	require.Len(t, remarks.Notes, 1)
-	require.Equal(t, "neighbours were looked up for 50 of 60 destinations", remarks.Notes[0].What)
+	require.Equal(t, "neighbors were looked up for 50 of 60 destinations", remarks.Notes[0].What)
 	require.Len(t, remarks.Gaps, 2)
 	require.Nil(t, p.AlertCount)
 	require.Len(t, p.Pairs, 60)
-	require.Equal(t, []netip.Addr{other}, p.Pairs[0].Neighbours)
-	require.Empty(t, p.Pairs[1].Neighbours)
+	require.Equal(t, []netip.Addr{other}, p.Pairs[0].Neighbors)
+	require.Empty(t, p.Pairs[1].Neighbors)
 	require.Equal(t, at(4), p.FirstContact.UnixMilli(), "the first connection, not the first beat")
 	require.Len(t, p.Inside, 2)
 	require.Equal(t, "3389/tcp", p.Inside[0].Port, "what is new comes first")

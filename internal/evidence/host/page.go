@@ -45,7 +45,7 @@ type Page struct {
 // Pair is one finding about the host, with the other hosts that contact the same destination.
 type Pair struct {
 	hunt.Finding
-	Neighbours []netip.Addr `json:"neighbours"`
+	Neighbors []netip.Addr `json:"neighbors"`
 }
 
 // Port is one internal service that the host used.
@@ -84,7 +84,7 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 	}
 	outside = unique(outside)
 	if more := len(outside) - maxOutside; more > 0 {
-		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbours were looked up for %s of %s destinations", hunt.Count(maxOutside), hunt.Count(len(outside)))})
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbors were looked up for %s of %s destinations", hunt.Count(maxOutside), hunt.Count(len(outside)))})
 		outside = outside[:maxOutside]
 	}
 	contacts, more, err := source.Contacts(ctx, req, addr, outside)
@@ -105,7 +105,7 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 		p.FirstSeen, p.LastSeen = &first, &last
 	}
 	for i := range findings {
-		p.Pairs = append(p.Pairs, Pair{Finding: findings[i], Neighbours: neighbours(&contacts, &findings[i])})
+		p.Pairs = append(p.Pairs, Pair{Finding: findings[i], Neighbors: neighbors(&contacts, &findings[i])})
 	}
 	p.contact(&contacts)
 	p.inside(&contacts)
@@ -152,10 +152,10 @@ func unique(list []netip.Addr) []netip.Addr {
 	})
 }
 
-func neighbours(c *hunt.Contacts, f *hunt.Finding) []netip.Addr {
+func neighbors(c *hunt.Contacts, f *hunt.Finding) []netip.Addr {
 	out := []netip.Addr{}
 	for _, a := range destinations(f) {
-		out = append(out, c.Neighbours[a]...)
+		out = append(out, c.Neighbors[a]...)
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
 	return slices.Compact(out)

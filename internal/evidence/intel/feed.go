@@ -63,7 +63,7 @@ func isFeed(spec string) bool {
 func feedName(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return "a feed whose address cannot be read"
+		return "a feed with an unreadable address"
 	}
 	return u.Scheme + "://" + u.Host + u.EscapedPath()
 }
@@ -111,7 +111,7 @@ func usable(text []byte, column string) error {
 	x := indicators{texts: map[string]string{}}
 	refused, err := x.read(bytes.NewReader(text), "", column)
 	if err == nil && x.count == 0 {
-		err = fmt.Errorf("it holds nothing that can be used, the first entry %q %s", refused[0].first, refused[0].why)
+		err = fmt.Errorf("it contains nothing usable, the first entry %q %s", refused[0].first, refused[0].why)
 	}
 	return err
 }

@@ -155,7 +155,7 @@ func (x *indicators) add(token, list string) error {
 	if strings.Contains(token, "/") {
 		p, err := netip.ParsePrefix(token)
 		if err != nil {
-			return errors.New("is no address, network, domain, fingerprint or hash")
+			return errors.New("is not an address, network, domain, fingerprint or hash")
 		}
 		return x.network(p.Masked(), list)
 	}
@@ -206,11 +206,11 @@ func (x *indicators) domain(name, list string) error {
 	}
 	for l := range strings.SplitSeq(name, ".") {
 		if !label.MatchString(l) {
-			return errors.New("is no address, network, domain, fingerprint or hash")
+			return errors.New("is not an address, network, domain, fingerprint or hash")
 		}
 	}
 	if suffix, _ := publicsuffix.PublicSuffix(name); suffix == name {
-		return errors.New("is a suffix below which anybody has names")
+		return errors.New("is a public suffix")
 	}
 	return x.text(name, list)
 }

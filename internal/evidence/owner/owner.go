@@ -45,7 +45,7 @@ func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence
 		}
 		remarks.Add(more)
 		if err != nil {
-			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "who holds the findings' addresses could not be looked up: " + err.Error(), Hint: "findings go without AS number and country"})
+			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "the owners of the findings' addresses could not be looked up: " + err.Error(), Hint: "findings lack AS number and country"})
 		}
 		for a, o := range found {
 			owners[a] = joined(owners[a], o)

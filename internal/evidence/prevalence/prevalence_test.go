@@ -81,7 +81,7 @@ func TestWhoVouches(t *testing.T) {
 			l.talk(h, server.String(), 443, 1, 300, "")
 			l.talk(h, server.String(), 443, 2.1, 300, "")
 		}, 4, 4, 4},
-		"a neighbour's": {address, func(l *log, h string) {
+		"a neighbor's": {address, func(l *log, h string) {
 			l.talk(h, "203.0.113.8", 443, 1, 300, "")
 			l.talk(h, "203.0.113.8", 443, 3, 300, "")
 		}, 4, 1, 1},

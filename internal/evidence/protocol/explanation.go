@@ -37,8 +37,8 @@ func Explain(s *evidence.Subject, k *Spoken) {
 		return
 	case s.Vouching >= shared:
 		s.ExplainClaim(scoring.Weak, fmt.Sprintf("%s, and %s hosts use servers of its network for it", what, hunt.Count(s.Vouching)))
-	case k.Port.Proto != hunt.ICMP && k.Port.Number != 123: // port, sizes and rate are the client's choice
-		return
+	case k.Port.Proto != hunt.ICMP && k.Port.Number != 123 && keepAlives[k.Port.Number] == "":
+		return // room for data of any kind, and port, sizes and rate are the client's choice
 	}
 	s.AtMost(scoring.Medium, "medium at most: sizes, rate and answers fit the protocol")
 }
@@ -68,7 +68,7 @@ func (k *Spoken) conforms(f *hunt.Finding) string {
 	udp, port := k.Port.Proto == hunt.UDP, k.Port.Number
 	switch {
 	case udp && port == 123 && (has("ntp") || k.Port.Service == "") && k.ntpSized() && in <= 1.5*out && k.Period >= fastest:
-		return "time synchronisation (NTP) repeats by design"
+		return "time synchronization (NTP) repeats by design"
 	case udp && port == 53 && has("dns") && out/n <= request && in/n <= response:
 		return "name resolution (DNS) repeats by design, and tunnels in it are looked for by their names"
 	case k.Port.Proto == hunt.ICMP && in >= 0.8*out && in <= 1.2*out && k.echo(out/n):

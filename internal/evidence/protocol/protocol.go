@@ -37,8 +37,8 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 				return remarks, ctx.Err()
 			}
 			ok, book = false, hunt.FactBook{}
-			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "what the logs beside conn say about the findings could not be looked up: " + err.Error(),
-				Hint: "scores go without protocol behaviour"})
+			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "the other logs' evidence about the findings could not be looked up: " + err.Error(),
+				Hint: "scores lack protocol behavior"})
 		}
 	}
 	if ok {
@@ -66,7 +66,7 @@ func missing(records map[string]int64, told []string) []hunt.Note {
 	if len(gone) == 0 {
 		return nil
 	}
-	return []hunt.Note{{What: "protocol behaviour is judged without " + strings.Join(gone, ", ") + " records: the window has none",
+	return []hunt.Note{{What: "protocol behavior is judged without " + strings.Join(gone, ", ") + " records: the window has none",
 		Hint: "findings may score lower than they would with them", Logs: gone}}
 }
 

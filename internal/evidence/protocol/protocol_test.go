@@ -128,7 +128,7 @@ func TestRules(t *testing.T) {
 		{"nine of nine", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Connections, s.Silent = 9, 9 }, map[string]float64{}},
 		{"refused, as the cluster counts", hunt.Facts{Refused: 90}, nil, map[string]float64{evidence.Unanswered: 0.05}},
 		{"SSH on 443", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Protocol = "ssh" }, map[string]float64{evidence.OddService: 0.10}},
-		{"nothing recognised", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Protocol = "" }, map[string]float64{evidence.NoService: 0.05}},
+		{"nothing recognized", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Protocol = "" }, map[string]float64{evidence.NoService: 0.05}},
 		{"no answer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
 			s.Finding.Network.Protocol, s.Finding.Server.Bytes = "", 0
 		}, map[string]float64{}},

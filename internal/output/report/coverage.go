@@ -35,7 +35,7 @@ func cover(doc *hunt.Document) *coverage {
 	l.add("Read from", "%s", h.Source)
 	l.list("Internal networks", h.Internal)
 	l.add("Direction", "%s", h.Direction)
-	l.add("Connections analysed", "%s of %s", hunt.Count(h.Connections), hunt.Many(h.Pairs, "pair"))
+	l.add("Connections analyzed", "%s of %s", hunt.Count(h.Connections), hunt.Many(h.Pairs, "pair"))
 	l.add("Candidates scored", "%s", hunt.Count(h.Scored))
 	if s := h.Statement; s != nil {
 		c.Complete = c.Complete && s.Complete

@@ -39,8 +39,8 @@ type host struct {
 	sensor string
 }
 
-// Of finds the campaigns of a hunt's findings, the strongest first, and says in each finding which one it is part of. Findings
-// come strongest first; those without a severity and those that a safelist rule matches are in none.
+// Of finds the campaigns of a hunt's findings, the strongest first, and says in each finding which one it is part of.
+// Findings come strongest first; those without a severity and those that a safelist rule matches are in none.
 func Of(findings []hunt.Finding) []hunt.Campaign {
 	g := newGroups(findings)
 	var out []hunt.Campaign

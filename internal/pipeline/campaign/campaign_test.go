@@ -22,8 +22,8 @@ func finding(src, dst, name string, score float64) hunt.Finding {
 	return f
 }
 
-// Hosts that ask for names of one domain are one campaign, with those that show only the domain's address. Its identity stays as hosts
-// come and go, and its score is the strongest member's.
+// Hosts that ask for names of one domain are one campaign, with those that show only the domain's address. Its identity
+// stays as hosts come and go, and its score is the strongest member's.
 func TestOneLineForAnOutbreak(t *testing.T) {
 	findings := []hunt.Finding{finding("10.0.0.1", "203.0.113.7", "a.evil.example", 0.9), finding("10.0.0.2", "203.0.113.8", "b.evil.example", 0.8),
 		finding("10.0.0.3", "203.0.113.7", "", 0.7), finding("10.0.0.1", "198.51.100.1", "alone.example", 0.95)}
@@ -45,8 +45,8 @@ func TestOneLineForAnOutbreak(t *testing.T) {
 	require.Equal(t, c.ID, Of(more)[0].ID)
 }
 
-// A shared address says nothing where several domains are served from it, and a browser's fingerprint tells nobody apart; a rare one, and
-// a self-signed certificate, do.
+// A shared address says nothing where several domains are served from it, and a browser's fingerprint tells nobody
+// apart; a rare one, and a self-signed certificate, do.
 func TestWhatIsShared(t *testing.T) {
 	cdn := []hunt.Finding{finding("10.0.0.1", "203.0.113.7", "a.example", 0.9), finding("10.0.0.2", "203.0.113.7", "b.example", 0.9), finding("10.0.0.3", "203.0.113.7", "", 0.9)}
 	require.Empty(t, Of(cdn))

@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// likePeriod, likeSize and likeJitter are how far the measured rhythms of one program differ between hosts: as a ratio of
-	// the periods, of the sizes, and as a difference.
+	// likePeriod, likeSize and likeJitter are how far the measured rhythms of one program differ between hosts: as a
+	// ratio of the periods, of the sizes, and as a difference.
 	likePeriod, likeSize, likeJitter = 1.1, 1.25, 0.25
 	// loud is the severity from which a rhythm alone joins hosts: medium.
 	loud = 2
 )
 
-// usual are the intervals, in seconds, by which campaigns are named. What is measured differs a little from day to day, so a
-// name has the nearest of them: an implant's sleep is mostly one of these.
+// usual are the intervals, in seconds, by which campaigns are named. What is measured differs a little from day to day,
+// so a name has the nearest of them: an implant's sleep is mostly one of these.
 func usual() []float64 {
 	return []float64{10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10800, 14400, 21600, 28800, 43200, 86400}
 }
@@ -39,8 +39,8 @@ func (p *pace) like(o *pace) bool {
 		math.Abs(p.jitter-o.jitter) <= likeJitter
 }
 
-// rhythms names the rhythm of each finding that hosts with rare destinations of their own share if one program is behind
-// them: those like the strongest finding's, in period, jitter, size and port.
+// rhythms names the rhythm of each finding that hosts with rare destinations of their own share if one program is
+// behind them: those like the strongest finding's, in period, jitter, size and port.
 func rhythms(findings []hunt.Finding, parent []int) map[int]string {
 	type step struct {
 		port      int64

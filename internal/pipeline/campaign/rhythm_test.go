@@ -23,7 +23,8 @@ func beaconing(i int, period, jitter, size float64) hunt.Finding {
 }
 
 // TestRhythmIdentityOverDays: hosts with destinations of their own and one rhythm are one campaign with one identity,
-// day by day, as hosts come and go and the measured values differ. Neither period, jitter nor size has a border that splits them.
+// day by day, as hosts come and go and the measured values differ. Neither period, jitter nor size has a border that
+// splits them.
 func TestRhythmIdentityOverDays(t *testing.T) {
 	r := rand.New(rand.NewPCG(17, 1))
 	around := func(v, by float64) float64 { return v * (1 + by*(2*r.Float64()-1)) }
@@ -49,8 +50,8 @@ func TestRhythmIdentityOverDays(t *testing.T) {
 	}
 }
 
-// TestRhythmsApart: other ports, sizes, periods and jitters are other campaigns, one host alone is none, and two campaigns near one
-// interval have two names.
+// TestRhythmsApart: other ports, sizes, periods and jitters are other campaigns, one host alone is none, and two
+// campaigns near one interval have two names.
 func TestRhythmsApart(t *testing.T) {
 	other := beaconing(2, 300, 0.1, 500)
 	other.Destination.Port = 8443

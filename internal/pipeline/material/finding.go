@@ -8,7 +8,8 @@ import (
 	"dwell/scoring"
 )
 
-// Rule is the rule of the main indicator. The UUIDs never change: Security Onion's tunings and playbooks hold on to them.
+// Rule is the rule of the main indicator. The UUIDs never change: Security Onion's tunings and playbooks hold on to
+// them.
 func Rule(indicators []string) hunt.Rule {
 	rule := func(name, last string) hunt.Rule {
 		return hunt.Rule{Name: "dwell - " + name, UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e" + last, Category: hunt.RuleCategory}
@@ -42,8 +43,9 @@ type Subject struct {
 	Totals Totals
 }
 
-// Finding fills in what depends neither on the ranking nor on evidence. What names the hunt is filled in when that is over. Its time, source port and uid are those of the last connection
-// to the port that it names, so that its packets can be found; of one that began before the window the time is the window's start.
+// Finding fills in what depends neither on the ranking nor on evidence. What names the hunt is filled in when that is
+// over. Its time, source port and uid are those of the last connection to the port that it names, so that its packets
+// can be found; of one that began before the window the time is the window's start.
 func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 	t, port := &s.Totals, &s.Port
 	s.PairKey.Sensor = m.Sensor

@@ -9,9 +9,9 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// RawQuery finds the raw records between a source and another side in Security Onion's data. Of an address and a network
-// it is the connections; of a name its TLS and HTTP records, since connections have no names; of a fingerprint the TLS
-// records that bear it; of a DNS tunnel the queries.
+// RawQuery finds the raw records between a source and another side in Security Onion's data. Of an address and a
+// network it is the connections; of a name its TLS and HTTP records, since connections have no names; of a fingerprint
+// the TLS records that bear it; of a DNS tunnel the queries.
 func RawQuery(src netip.Addr, to hunt.Side) securityonion.Query {
 	k := hunt.PairKey{Src: src, Dst: to.Addr, Network: to.Network, Port: to.Port, AnyPort: true}
 	switch {
@@ -26,9 +26,9 @@ func RawQuery(src netip.Addr, to hunt.Side) securityonion.Query {
 }
 
 // rawQuery finds the raw records of a key. Of a key by address or network these are as many as its connections, but for
-// those that several sensors saw. Of a name they are its TLS and HTTP records, of which a connection may have several, and
-// of a DNS tunnel its queries, with those below public suffixes under the domain, if there are any. Of a fingerprint they are the TLS records that bear it,
-// those to internal servers included.
+// those that several sensors saw. Of a name they are its TLS and HTTP records, of which a connection may have several,
+// and of a DNS tunnel its queries, with those below public suffixes under the domain, if there are any. Of a
+// fingerprint they are the TLS records that bear it, those to internal servers included.
 func rawQuery(k *hunt.PairKey) securityonion.Query {
 	term := func(field, value string) securityonion.Term { return securityonion.Term{Field: field, Value: value} }
 	dataset := func(log string) securityonion.Term {

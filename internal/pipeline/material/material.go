@@ -72,8 +72,8 @@ type Material struct {
 	DNS   *pairs.DNS
 	// Requests are HTTP requests by source and name.
 	Requests pairs.Requests
-	// Nameless are HTTP requests without a Host by source and destination, Signatures what hosts show of themselves: with
-	// Wanted.Shown only.
+	// Nameless are HTTP requests without a Host by source and destination, Signatures what hosts show of themselves:
+	// with Wanted.Shown only.
 	Nameless   map[hunt.Two]int64
 	Signatures *Signatures
 }
@@ -122,7 +122,8 @@ func (m *Material) Skipped() (s hunt.Skipped) {
 	return s
 }
 
-// Domains gives each client's queries below each domain with names enough to be looked at, those with the most names first.
+// Domains gives each client's queries below each domain with names enough to be looked at, those with the most names
+// first.
 func (m *Material) Domains() func(yield func(*pairs.Queries) bool) {
 	return func(yield func(*pairs.Queries) bool) {
 		if m.DNS == nil {

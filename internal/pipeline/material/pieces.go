@@ -11,8 +11,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// pieces joins what Zeek logs of a connection whose beginning it missed: a record for every packet or every few, with one
-// five-tuple. That is one connection. The records come in any order.
+// pieces joins what Zeek logs of a connection whose beginning it missed: a record for every packet or every few, with
+// one five-tuple. That is one connection. The records come in any order.
 type pieces struct {
 	mu   sync.Mutex
 	of   map[fiveTuple][]hunt.Connection

@@ -13,7 +13,8 @@ import (
 )
 
 // Gather reads what the hunt needs: the connections first, since they settle the window, then the names used in them
-// and the queries. What the source says about each goes into one Reading. The material has to be closed, after an error too.
+// and the queries. What the source says about each goes into one Reading. The material has to be closed, after an error
+// too.
 func Gather(ctx context.Context, in *hunt.Session, w Wanted) (*Material, hunt.Reading, error) {
 	w.Request.EveryRecord = w.Shown // a ranking by RITA's rules counts as RITA counts
 	m := &Material{Wanted: w, Session: in, Table: pairs.NewTableWithin(w.Memory.Half())}
@@ -93,8 +94,8 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 	return nil
 }
 
-// The shares of hunt.memory that DNS queries, the times of requests and the uses of names may take: a fourth and an eighth each. Uses
-// beyond go to disk.
+// The shares of hunt.memory that DNS queries, the times of requests and the uses of names may take: a fourth and an
+// eighth each. Uses beyond go to disk.
 const dnsShare, requestShare, useShare = 4, 8, 8
 
 const moreMemory = "raise hunt.memory, or hunt a shorter window"
@@ -206,8 +207,8 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 	m.Named = uses.Join(tables...)
 	if b := m.Named.Busy; b.Fingerprints > 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{
-			What: fmt.Sprintf("%s TLS fingerprints of a host and port were not followed as such: each is in more than %s records (%s in all), among which no rhythm could be found", hunt.Count(b.Fingerprints), hunt.Count(pairs.MaxPrinted), hunt.Count(b.Records)),
-			Hint: "what they went to was still judged by address, name and network"})
+			What: fmt.Sprintf("%s TLS fingerprints of a host and port were not followed as such: each is in more than %s records (%s in all), too many to find a rhythm among", hunt.Count(b.Fingerprints), hunt.Count(pairs.MaxPrinted), hunt.Count(b.Records)),
+			Hint: "their destinations were still judged by address, name and network"})
 	}
 	for _, t := range tables {
 		if err := t.Err(); err != nil {

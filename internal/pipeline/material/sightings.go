@@ -14,8 +14,9 @@ import (
 	"dwell/internal/pairs"
 )
 
-// Seen is when each external destination answered in the window, by address and by name, and the stories of findings with a
-// severity; notes say what was left out. It holds nothing of the tables: a hunt's memory is free when it is written down.
+// Seen is when each external destination answered in the window, by address and by name, and the stories of findings
+// with a severity; notes say what was left out. It holds nothing of the tables: a hunt's memory is free when it is
+// written down.
 func (m *Material) Seen(findings []hunt.Finding) (iter.Seq2[string, firstseen.Span], []hunt.Note) {
 	scope := m.Request.Scope
 	addresses, notes := collect(m.Table, m.Window).share("destinations", firstseen.SourceShare)
@@ -91,7 +92,8 @@ func (l *sightingList) settle() {
 	*l = once
 }
 
-// share keeps of what a source alone contacts the most contacted, up to a number: no scan of one host crowds out the rest.
+// share keeps of what a source alone contacts the most contacted, up to a number: no scan of one host crowds out the
+// rest.
 func (l sightingList) share(what string, most int) (kept sightingList, notes []hunt.Note) {
 	alone := map[[16]byte]int{}
 	for i := range l {
@@ -127,7 +129,8 @@ func (l sightingList) share(what string, most int) (kept sightingList, notes []h
 	return kept, notes
 }
 
-// answered says that the destination sent something: a contact without an answer is no sighting, since anybody can make millions.
+// answered says that the destination sent something: a contact without an answer is no sighting, since anybody can make
+// millions.
 func answered(r *pairs.Record) bool {
 	return r.RespBytes > 0 && r.State != hunt.StateSilent && r.State != hunt.StateRefused
 }

@@ -44,8 +44,8 @@ type signedPair struct {
 const (
 	// maxSignatures is how many signatures of a pair are looked at.
 	maxSignatures = 50
-	// maxOfMachine bounds what is kept of a host: browsers show a JA3 of its own in every connection. What comes after so many
-	// is not known to be rare.
+	// maxOfMachine bounds what is kept of a host: browsers show a JA3 of its own in every connection. What comes after
+	// so many is not known to be rare.
 	maxOfMachine = 10_000
 	// maxOfAll bounds what is kept of all: some 200 MB.
 	maxOfAll = 1 << 20

@@ -9,8 +9,8 @@ import (
 	"dwell/internal/pairs"
 )
 
-// Of files the state says whether a connection was answered, of the index what is missing in it; where neither is known it counts
-// as answered.
+// Of files the state says whether a connection was answered, of the index what is missing in it; where neither is known
+// it counts as answered.
 func TestUnanswered(t *testing.T) {
 	for name, c := range map[string]struct {
 		record pairs.Record

@@ -43,8 +43,8 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	s.mu.Unlock()
 }
 
-// address measures every port of a pair, and all of them together where there are several, and gives those keys that may
-// become findings. Who listens on many ports is called on another one each time.
+// address measures every port of a pair, and all of them together where there are several, and gives those keys that
+// may become findings. Who listens on many ports is called on another one each time.
 func (p *prober) address(pair *pairs.Pair) []*key {
 	p.partition(pair)
 	onList := p.names(pair.Dst, "")

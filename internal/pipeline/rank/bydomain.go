@@ -33,7 +33,8 @@ func (d *domains) of(stand netip.Addr) string {
 }
 
 // below measures all names of a source below a registered domain together, where there are several: a server that gives
-// itself a new name each time shows only there. It also notes at which addresses the source used names whose domain other hosts use.
+// itself a new name each time shows only there. It also notes at which addresses the source used names whose domain
+// other hosts use.
 func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 	type name struct {
 		domain string

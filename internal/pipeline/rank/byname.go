@@ -9,9 +9,9 @@ import (
 	"dwell/scoring"
 )
 
-// byOther measures the pairs of a source with a name or a fingerprint, and keeps what may become findings. Fingerprints are
-// those shown to several destinations: a server that moves from network to network, under other names or none, shows only
-// there.
+// byOther measures the pairs of a source with a name or a fingerprint, and keeps what may become findings. Fingerprints
+// are those shown to several destinations: a server that moves from network to network, under other names or none,
+// shows only there.
 func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) {
 	var keys []*key
 	var pair pairs.Pair
@@ -64,8 +64,8 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 // keptOpen is how many requests a connection, on average, make connections that are kept open.
 const keptOpen = 1.5
 
-// kept are the times of a pair's HTTP requests, where connections are kept open for several: then each request is a check-in, and
-// not each connection.
+// kept are the times of a pair's HTTP requests, where connections are kept open for several: then each request is a
+// check-in, and not each connection.
 func (p *prober) kept(pair *pairs.Pair) []int64 {
 	times := p.httpRequests.Times(pair.Src, pair.Dst)
 	if len(times) < material.Fewest || float64(len(times)) < keptOpen*float64(len(pair.Connections)) {

@@ -80,7 +80,8 @@ type prober struct {
 	requests     []int64
 	httpRequests *pairs.Requests
 	listed       bool
-	// suspects are those of other logs; odd says that what is measured is one, so that it is kept until evidence is weighed.
+	// suspects are those of other logs; odd says that what is measured is one, so that it is kept until evidence is
+	// weighed.
 	suspects *suspects
 	odd      bool
 	domains  domains
@@ -97,9 +98,9 @@ func newProber(m *material.Material, tested *atomic.Int64) *prober {
 	return p
 }
 
-// measure judges p.series; nil when nothing about it can become a finding. In the end at least as many keys will have been
-// tested as were up to now, and the more there are the less a rhythm weighs: so of those that only look like one by
-// chance, which are more the more there are, hardly any is kept.
+// measure judges p.series; nil when nothing about it can become a finding. In the end at least as many keys will have
+// been tested as were up to now, and the more there are the less a rhythm weighs: so of those that only look like one
+// by chance, which are more the more there are, hardly any is kept.
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	k := &key{PairKey: id, kind: kind, listed: p.listed, odd: p.odd}
 	weight := 0.0
@@ -155,7 +156,8 @@ func (p *prober) partition(pair *pairs.Pair) {
 	p.apart, p.ritaKnown = p.apart[:0], false
 }
 
-// ofPort are a pair's connections to one port, after partition. They are taken apart once a pair, whatever the number of ports.
+// ofPort are a pair's connections to one port, after partition. They are taken apart once a pair, whatever the number
+// of ports.
 func (p *prober) ofPort(pair *pairs.Pair, port int) []pairs.Record {
 	n := len(pair.Ports)
 	if n == 1 {
@@ -177,8 +179,8 @@ func (p *prober) ofPort(pair *pairs.Pair, port int) []pairs.Record {
 	return p.apart[p.begins[port]:p.begins[port+1]]
 }
 
-// inWindow gives how many of the pair's connections are of the window, and notes the hours in which they start; in how many hours there
-// are any is active.
+// inWindow gives how many of the pair's connections are of the window, and notes the hours in which they start; in how
+// many hours there are any is active.
 func (p *prober) inWindow(pair *pairs.Pair, host *scoring.Hours) (n int64, active int) {
 	next := p.window.Start // connections are in order: a look at the hour is due when it is over
 	for i := range pair.Connections {

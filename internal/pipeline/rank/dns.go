@@ -21,8 +21,8 @@ import (
 // asked is a client and a registered domain: names that carry data, perhaps, or a rhythm.
 type asked struct {
 	queries *pairs.Queries
-	// contacted says that anybody connected to an address in the answers; visits is how many connections the client itself
-	// made there, or to names below the domain.
+	// contacted says that anybody connected to an address in the answers; visits is how many connections the client
+	// itself made there, or to names below the domain.
 	contacted atomic.Bool
 	visits    atomic.Int64
 	// clients is how many ask for the domain.
@@ -35,16 +35,17 @@ type asked struct {
 	domains []evidence.Name
 }
 
-// common says that three clients or more, and more than a quarter of all, ask for the domain: the site's own names and what
-// everybody's programs ask for repeat all day.
+// common says that three clients or more, and more than a quarter of all, ask for the domain: the site's own names and
+// what everybody's programs ask for repeat all day.
 func (a *asked) common(clients int) bool { return a.clients >= 3 && 4*a.clients > clients }
 
-// fewestQueries are needed for a rhythm: programs look names up now and then, evenly, and caches make that more even. Once an
-// hour makes as many a day.
+// fewestQueries are needed for a rhythm: programs look names up now and then, evenly, and caches make that more even.
+// Once an hour makes as many a day.
 const fewestQueries = 20
 
-// neighbours says that who is asked are all neighbours at once, as NetBIOS, LLMNR and mDNS ask: that does not leave the network.
-func neighbours(a netip.Addr) bool {
+// neighbors says that who is asked are all neighbors at once, as NetBIOS, LLMNR and mDNS ask: that does not leave the
+// network.
+func neighbors(a netip.Addr) bool {
 	return a.IsMulticast() || a.Is4() && a.As4()[3] == 255
 }
 
@@ -120,15 +121,15 @@ func (s *search) askedFor(src netip.Addr, domain string, connections int64) {
 	}
 }
 
-// measureQueries looks for a rhythm in what each client asks below each domain, and over all domains that no other client asks
-// for. Where the client connects to what it asked for about as often, the connections tell the same, and the queries
-// are left alone.
+// measureQueries looks for a rhythm in what each client asks below each domain, and over all domains that no other
+// client asks for. Where the client connects to what it asked for about as often, the connections tell the same, and
+// the queries are left alone.
 func (s *search) measureQueries(p *prober) {
 	unshared := map[netip.Addr][]*asked{}
 	for _, a := range s.dns.all {
 		q := a.queries
 		if 2*a.visits.Load() >= q.Count || a.common(s.dns.clients) || !s.m.Request.Scope.IsInternal(q.Client) ||
-			neighbours(q.Resolver) || protocol.SpecialUse(q.Domain) {
+			neighbors(q.Resolver) || protocol.SpecialUse(q.Domain) {
 			continue
 		}
 		if q.Timed() >= fewestQueries {

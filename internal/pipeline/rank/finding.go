@@ -13,7 +13,7 @@ import (
 	"dwell/scoring"
 )
 
-// subject makes the finding of a key, scored in a hunt of so many keys, ready for judgement.
+// subject makes the finding of a key, scored in a hunt of so many keys, ready for judgment.
 func (s *search) subject(k *key, tested int) *evidence.Subject {
 	values := k.indicators(tested)
 	f := s.m.Finding(&material.Subject{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},

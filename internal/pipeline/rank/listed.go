@@ -49,8 +49,8 @@ func (r Ranking) ListedName() func(name string) bool {
 	}
 }
 
-// names says whether a list names an address (or none) or a name (or none). What is on a list is a finding whatever its rhythm, of one
-// connection, too.
+// names says whether a list names an address (or none) or a name (or none). What is on a list is a finding whatever its
+// rhythm, of one connection, too.
 func (p *prober) names(a netip.Addr, name string) bool {
 	for _, l := range p.lists {
 		var addresses []netip.Addr

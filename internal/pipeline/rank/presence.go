@@ -11,15 +11,15 @@ import (
 // fewestHabits: with fewer candidates of other hosts, the host's own count too.
 const fewestHabits = 20
 
-// habits are those of candidates with destinations of their own, and of all: what no other host uses is measured against what
-// other hosts do with what no other host uses, since services that many use run all day on each of them.
+// habits are those of candidates with destinations of their own, and of all: what no other host uses is measured
+// against what other hosts do with what no other host uses, since services that many use run all day on each of them.
 type habits struct{ own, all scoring.Habits }
 
 // sharedHabit is what a destination that several hosts use weighs among all.
 const sharedHabit = 0.25
 
-// mostOfHost is what the destinations of its own of one host weigh together at most: who uses thirty servers in turn, all day,
-// does not settle what is usual.
+// mostOfHost is what the destinations of its own of one host weigh together at most: who uses thirty servers in turn,
+// all day, does not settle what is usual.
 const mostOfHost = 6.0
 
 // habit is in how many hours a pair is active, and whether no other host uses its destination.
@@ -90,8 +90,8 @@ func (s *search) isAlone(k *key) bool {
 // hoursOf is in how many hours a host is active.
 func (s *search) hoursOf(src netip.Addr) int { return s.active[src] }
 
-// othersOf are the habits of the other hosts' candidates: of those with destinations of their own for one that is alone, if there
-// are enough.
+// othersOf are the habits of the other hosts' candidates: of those with destinations of their own for one that is
+// alone, if there are enough.
 func (s *search) othersOf(src netip.Addr, alone bool) scoring.Habits {
 	if own := s.all.own.Without(s.habits[src].own); alone && own.Weight() >= fewestHabits {
 		return own

@@ -113,8 +113,8 @@ func anomalous(s *evidence.Subject) {
 	s.AtMost(scoring.Medium, "medium at most: protocol oddities without a rhythm are the only evidence")
 }
 
-// search is one hunt: it measures every candidate first, because what a rhythm is worth depends on how many were tested, and then
-// tells each source's keys as stories.
+// search is one hunt: it measures every candidate first, because what a rhythm is worth depends on how many were
+// tested, and then tells each source's keys as stories.
 type search struct {
 	m       *material.Material
 	weights evidence.Weights

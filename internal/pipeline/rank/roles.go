@@ -14,8 +14,8 @@ import (
 	"dwell/internal/pairs"
 )
 
-// Servers are networks of servers that the site names itself: what hosts ask them is explained, and those of them that are internal ask
-// others in the name of hosts.
+// Servers are networks of servers that the site names itself: what hosts ask them is explained, and those of them that
+// are internal ask others in the name of hosts.
 type Servers struct {
 	Resolvers, TimeServers, Proxies []netip.Prefix
 }
@@ -53,14 +53,14 @@ const (
 	resolver role = 1 << iota
 	proxy
 	relay
-	// front is a host that talks itself to a name that another internal host asked it for. It is not counted beside that host,
-	// which only makes a destination rarer.
+	// front is a host that talks itself to a name that another internal host asked it for. It is not counted beside
+	// that host, which only makes a destination rarer.
 	front
 )
 
 const (
-	// roleClients hosts have to use a host before it is infrastructure by what it does, roleDomains registered domains have to be
-	// asked of a proxy: a web server inside has few.
+	// roleClients hosts have to use a host before it is infrastructure by what it does, roleDomains registered domains
+	// have to be asked of a proxy: a web server inside has few.
 	roleClients, roleDomains = 3, 10
 	// relayNetworks have to have answered a host on port 25 before it is a mail relay.
 	relayNetworks = 20
@@ -68,8 +68,8 @@ const (
 	frontDomains = 1000
 )
 
-// roles recognises resolvers, proxies and mail relays. Of a resolver and a proxy other hosts' traffic tells, which an intruder on them cannot
-// make; of a relay its own, which takes away less.
+// roles recognizes resolvers, proxies and mail relays. Of a resolver and a proxy other hosts' traffic tells, which an
+// intruder on them cannot make; of a relay its own, which takes away less.
 func (s *search) findRoles() *sizes {
 	s.roles = map[netip.Addr]role{}
 	all := &sizes{}
@@ -199,7 +199,8 @@ func (s *search) relayed(src netip.Addr, of *pairs.Of, internal func(netip.Addr)
 	return len(networks)
 }
 
-// serves says that a key's traffic is what its source does for others, and has modifiers that are always true of that count for nothing.
+// serves says that a key's traffic is what its source does for others, and has modifiers that are always true of that
+// count for nothing.
 func (s *search) serves(sub *evidence.Subject, port pairs.Port) {
 	src := sub.Key.Src
 	is := s.roles[src]

@@ -40,8 +40,8 @@ func unanswered(c *pairs.Record) bool {
 		c.State == hunt.StateOther && c.RespBytes < 0 && c.Duration < 0 && c.OrigIPBytes >= 0
 }
 
-// add takes a pair in, but for what repeats by design on any network. With answered it leaves out what nobody answered: a scan
-// at constant speed has a beat in each network, and costs nobody more than its packets.
+// add takes a pair in, but for what repeats by design on any network. With answered it leaves out what nobody answered:
+// a scan at constant speed has a beat in each network, and costs nobody more than its packets.
 func (r *rollUp) add(of *pairs.Of, i int, answered bool) {
 	of.Decode(i, &r.pair)
 	at := make([]int, len(r.pair.Ports))

@@ -20,8 +20,8 @@ const (
 	selftestSeed = 1
 	// SelftestEach beacons of a kind are put in alone, and as many on top of other traffic.
 	SelftestEach = 3
-	// selftestHosts is how many pairs of the hunt serve as that traffic: those of material.Fewest to selftestBusiest connections
-	// whose own score is below the cut.
+	// selftestHosts is how many pairs of the hunt serve as that traffic: those of material.Fewest to selftestBusiest
+	// connections whose own score is below the cut.
 	selftestHosts   = 48
 	selftestBusiest = 5000
 	selftestSize    = 600 // IP bytes of a check-in
@@ -49,9 +49,9 @@ type carrier struct {
 	records []pairs.Record
 }
 
-// selftest measures what share of the beacons of a grid would have scored the cut or more in this very hunt: in its hours
-// (those without connections hide check-ins), among as many keys, alone and on top of what was read. It costs some hundred
-// keys.
+// selftest measures what share of the beacons of a grid would have scored the cut or more in this very hunt: in its
+// hours (those without connections hide check-ins), among as many keys, alone and on top of what was read. It costs
+// some hundred keys.
 func (s *search) selftest(ctx context.Context, m *material.Material, r *material.Ranked) *hunt.Selftest {
 	w := m.Window
 	p := newProber(m, new(atomic.Int64))
@@ -129,8 +129,8 @@ func selftestGrid(w hunt.Window) (cells []hunt.Cell) {
 	return cells
 }
 
-// injected are the check-ins of a beacon that show, Unix milliseconds in order: it waits again each time, and what falls
-// into hours without any connection was seen by no sensor.
+// injected are the check-ins of a beacon that show, Unix milliseconds in order: it waits again each time, and what
+// falls into hours without any connection was seen by no sensor.
 func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with []bool) (beats []int64) {
 	life := cell.Hours * 3600
 	start := r.Float64() * max(0, w.Duration().Seconds()-life)

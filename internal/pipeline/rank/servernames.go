@@ -10,8 +10,8 @@ import (
 	"dwell/internal/pairs"
 )
 
-// addNames tells each subject which names its connections carry: a key by name its own, other keys what their source used
-// towards their addresses.
+// addNames tells each subject which names its connections carry: a key by name its own, other keys what their source
+// used towards their addresses.
 func (s *search) addNames(subjects []*evidence.Subject) {
 	if s.m.Named == nil {
 		return

@@ -123,11 +123,11 @@ const (
 )
 
 // unshared measures what a source does to destinations that no other host uses, all together, by port, and by port and
-// size of what is sent: a server that moves on every time, under any name and fingerprint, shows only there. Addresses at which it used
-// names of domains that other hosts use are left out, as a content network has new ones all the time; who forges such a name is found under it.
-// Among a few hosts hardly any destination is shared, and nothing is looked for. Destinations with a rhythm of their own (paced) are
-// candidates already: one or two of them are left out, since they would only hide what the others have in common. Three or more
-// may be one implant's servers in turn.
+// size of what is sent: a server that moves on every time, under any name and fingerprint, shows only there. Addresses
+// at which it used names of domains that other hosts use are left out, as a content network has new ones all the time;
+// who forges such a name is found under it. Among a few hosts hardly any destination is shared, and nothing is looked
+// for. Destinations with a rhythm of their own (paced) are candidates already: one or two of them are left out, since
+// they would only hide what the others have in common. Three or more may be one implant's servers in turn.
 func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip.Addr) []*key {
 	if s.alone.hosts.Load() < prevalence.FewHosts || !s.m.Request.Scope.IsInternal(src) {
 		return nil

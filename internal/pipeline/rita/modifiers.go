@@ -159,11 +159,11 @@ func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []h
 	return list, hosts
 }
 
-// intelModifier is what an indicator list adds to the strongest threat there is: RITA takes it for a threat of its own, and
-// the larger one counts.
+// intelModifier is what an indicator list adds to the strongest threat there is: RITA takes it for a threat of its own,
+// and the larger one counts.
 func intelModifier(hit hunt.IntelHit, strongest float64) hunt.Modifier {
 	return hunt.Modifier{Name: "threat_intel", Value: material.Round(max(0, scoring.RITAIntel-strongest)),
-		Reason: fmt.Sprintf("threat-intel match: %s %s (%s), which is a threat of %.1f to RITA", hit.Type, hit.Indicator, hit.List, scoring.RITAIntel)}
+		Reason: fmt.Sprintf("threat-intel match: %s %s (%s), which is %.1f by RITA's scale", hit.Type, hit.Indicator, hit.List, scoring.RITAIntel)}
 }
 
 // firstSeen adds how long a destination has been known. RITA would call everything new in its first week.

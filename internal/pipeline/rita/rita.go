@@ -21,11 +21,13 @@ import (
 // Profile is the ranking's name.
 const Profile = "rita"
 
-// Ranking ranks as RITA v5 does (docs/detection.md, "By RITA's score"). The zero value is one without lists and history.
+// Ranking ranks as RITA v5 does (docs/detection.md, "By RITA's score"). The zero value is one without lists and
+// history.
 type Ranking struct {
 	// Settings are RITA's; zero means those that it ships.
 	Settings scoring.RITASettings
-	// Indicators knows indicators of compromise, FirstSeen since when a destination has been known; nil means that nobody does.
+	// Indicators knows indicators of compromise, FirstSeen since when a destination has been known; nil means that
+	// nobody does.
 	Indicators Indicators
 	FirstSeen  *firstseen.Store
 	// Missing is why FirstSeen cannot be used, nil for nothing.
@@ -64,8 +66,8 @@ func (r Ranking) ListedName() func(name string) bool {
 // Weight is what findings are ordered by: RITA's final score, which may be above 1 and below 0.
 func (r Ranking) Weight(f *hunt.Finding) float64 { return final(f.Dwell.Parts, f.Dwell.Modifiers) }
 
-// search is one hunt: every pair of addresses and every pair of a source and a name on its own, and every domain below which many
-// names were asked for.
+// search is one hunt: every pair of addresses and every pair of a source and a name on its own, and every domain below
+// which many names were asked for.
 type search struct {
 	m     *material.Material
 	rita  scoring.RITAWindow
@@ -309,7 +311,7 @@ func (l *pairLook) explain() (indicators, reasons []string) {
 			scoring.Span(float64(b.TopInterval)), b.Score, b.Timestamp, b.DataSize, b.Duration, b.Histogram, hunt.Count(b.Count))},
 		{l.parts.LongConnection, hunt.LongConnection, fmt.Sprintf("was connected for %s in all, in %s connections, the longest %s",
 			hunt.Brief(float64(l.ritaDuration)/1000), hunt.Count(l.ritaCount), hunt.Seconds(math.Max(float64(l.Longest), 0)/1000))},
-		{l.parts.Strobe, hunt.Strobe, fmt.Sprintf("made %s connections, one a second or more", hunt.Count(l.ritaCount))},
+		{l.parts.Strobe, hunt.Strobe, fmt.Sprintf("made %s connections, one per second or more", hunt.Count(l.ritaCount))},
 	}
 	slices.SortStableFunc(fired, func(a, b one) int { return cmp.Compare(b.value, a.value) })
 	indicators, reasons = []string{}, []string{}

@@ -325,10 +325,10 @@ func (w *Writer) post(ctx context.Context, batch []entry) ([]answer, error) {
 				Items []map[string]answer `json:"items"`
 			}
 			if err := json.Unmarshal(b, &out); err != nil {
-				return unreadable("the answer is no JSON: " + err.Error())
+				return unreadable("the answer is not JSON: " + err.Error())
 			}
 			if len(out.Items) != len(batch) {
-				return unreadable(fmt.Sprintf("%d documents were sent but %d answered for", len(batch), len(out.Items)))
+				return unreadable(fmt.Sprintf("%d documents were sent but the answer covers %d", len(batch), len(out.Items)))
 			}
 			answers = make([]answer, len(batch))
 			for i, item := range out.Items {

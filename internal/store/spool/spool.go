@@ -51,7 +51,7 @@ type FullError struct {
 
 // Error says how full it is and what to do.
 func (e *FullError) Error() string {
-	return fmt.Sprintf("hold hunt %s in %s: the spool is full (%d of %d bytes used, %d needed): see to the cluster, or raise the spool's limit",
+	return fmt.Sprintf("hold hunt %s in %s: the spool is full (%d of %d bytes used, %d needed): repair the cluster, or raise the spool's limit",
 		e.Hunt, e.Dir, e.Bytes, e.Max, e.NeededBytes)
 }
 
@@ -88,7 +88,7 @@ func Open(o Options) (*Spool, error) {
 	}
 	s := &Spool{dir: o.Dir, max: o.MaxBytes, now: o.Now, shared: o.Shared}
 	if err := atomicfile.Sweep(o.Dir); err != nil {
-		return nil, fmt.Errorf("tidy the spool: %w", err)
+		return nil, fmt.Errorf("clean up the spool: %w", err)
 	}
 	return s, nil
 }
@@ -117,7 +117,7 @@ func (s *Spool) Status() (Status, error) {
 			break
 		}
 		if err != nil {
-			return st, fmt.Errorf("look into the spool: %w", err)
+			return st, fmt.Errorf("read the spool: %w", err)
 		}
 		for _, e := range entries {
 			info, err := e.Info()
@@ -125,7 +125,7 @@ func (s *Spool) Status() (Status, error) {
 				continue // stored meanwhile, or the directory deadDir
 			}
 			if err != nil {
-				return st, fmt.Errorf("look into the spool: %w", err)
+				return st, fmt.Errorf("read the spool: %w", err)
 			}
 			if err := st.add(dir, info, dir != s.dir); err != nil {
 				return st, err
@@ -172,7 +172,7 @@ func heldSince(name string) (time.Time, bool) {
 func countLines(path string) (int, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, fmt.Errorf("look into the spool: %w", err)
+		return 0, fmt.Errorf("read the spool: %w", err)
 	}
 	defer f.Close()
 	n := 0
@@ -184,7 +184,7 @@ func countLines(path string) (int, error) {
 		case errors.Is(err, io.EOF):
 			return n, nil
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return n, fmt.Errorf("look into the spool: %w", err)
+			return n, fmt.Errorf("read the spool: %w", err)
 		}
 	}
 }
@@ -194,7 +194,7 @@ func (s *Spool) Put(doc hunt.Document, findings []hunt.Finding) error {
 	key := hunt.Digest(doc.Dwell.HuntID, doc.Dwell.Revision)
 	same, err := filepath.Glob(filepath.Join(s.dir, "*_"+key+heldSuffix))
 	if err != nil {
-		return fmt.Errorf("look into the spool: %w", err)
+		return fmt.Errorf("read the spool: %w", err)
 	}
 	name := s.now().UTC().Format(nameTime) + "_" + key + heldSuffix
 	if len(same) > 0 {
@@ -354,7 +354,7 @@ func (s *Spool) bury(name, as string) error {
 func (s *Spool) held() (names []string, err error) {
 	entries, err := os.ReadDir(s.dir)
 	if err != nil {
-		return nil, fmt.Errorf("look into the spool: %w", err)
+		return nil, fmt.Errorf("read the spool: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasSuffix(e.Name(), heldSuffix) {

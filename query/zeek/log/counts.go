@@ -60,7 +60,8 @@ type Counts struct {
 	Early, Late int64
 	// End is when the last connection ended that can have lasted so long.
 	End int64
-	// Negative are durations below zero; Future are records of tomorrow and later, which are left out, the last of FutureTo.
+	// Negative are durations below zero; Future are records of tomorrow and later, which are left out, the last of
+	// FutureTo.
 	Negative, Future, FutureTo int64
 	// Buckets are how many records began in each span of Bucket milliseconds since 1970.
 	Buckets map[int64]int64

@@ -148,8 +148,8 @@ func appendSeconds(b []byte, us int64) []byte {
 
 func itoa(n int64) string { b, _ := json.Marshal(n); return string(b) }
 
-// FuzzFile looks into a file of any content and reads it, whatever it holds: nothing may panic, and what is in it is read,
-// or the file is left out with a reason.
+// FuzzFile looks into a file of any content and reads it, whatever it holds: nothing may panic, and what is in it is
+// read, or the file is left out with a reason.
 func FuzzFile(f *testing.F) {
 	for _, content := range []string{"", "#close\t1\n", "{\n \"ts\": 1,\n \"query\": \"x\"\n}\n", "[{\"ts\":1,\"query\":\"x\"},{\"ts\":2}]", "\xff\xfet\x00s\x00", "a1,b2\n",
 		`{"took":1,"hits":{"hits":[{"_source":{"ts":1,"query":"x"}}]}}`, "ts,uid,id.orig_h,id.resp_h,conn_state\n1,C1,10.0.0.1,1.2.3.4,SF\n", "\xd4\xc3\xb2\xa1xx", "\x00\x00\n{\"ts\":1}"} {

@@ -1,7 +1,8 @@
 package log
 
-// keyring knows what each key of JSON records is for. The keys of a log come in the same order in every record, with some left out
-// here and there, so what comes next is nearly always what came next the last time, and one comparison tells.
+// keyring knows what each key of JSON records is for. The keys of a log come in the same order in every record, with
+// some left out here and there, so what comes next is nearly always what came next the last time, and one comparison
+// tells.
 type keyring struct {
 	keys  []knownKey
 	place map[string]int

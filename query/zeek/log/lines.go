@@ -33,7 +33,8 @@ func OpenLines(path string) (*Lines, error) {
 // Close gives the file back.
 func (l *Lines) Close() { _ = l.s.Close() }
 
-// Next gives the next line that is neither empty nor a header's, valid until the next call; at the end the error is io.EOF.
+// Next gives the next line that is neither empty nor a header's, valid until the next call; at the end the error is
+// io.EOF.
 func (l *Lines) Next() ([]byte, error) {
 	for {
 		line, err := readLine(l.in, longest)

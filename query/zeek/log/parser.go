@@ -20,10 +20,10 @@ const (
 	tooMany     problem = "it has more fields than the header names"
 	noHeader    problem = "no #fields line comes before it"
 	badHeader   problem = "the header before it does not name the fields that are needed"
-	badTime     problem = "ts is no time"
-	badSrc      problem = "id.orig_h is no address"
-	badDst      problem = "id.resp_h is no address"
-	badJSON     problem = "it is no JSON object"
+	badTime     problem = "ts is not a time"
+	badSrc      problem = "id.orig_h is not an address"
+	badDst      problem = "id.resp_h is not an address"
+	badJSON     problem = "it is not a JSON object"
 	tornJSON    problem = "its JSON object does not end"
 	missingTime problem = "it has no ts"
 	missingAddr problem = "it has no id.orig_h or no id.resp_h"
@@ -119,8 +119,9 @@ func (p *Parser) object(line []byte) problem {
 	return p.complete()
 }
 
-// flat reads an object as Zeek writes it: no white space, keys without escapes in the order of the records before. Where it stops
-// being so, at a key that is new or a value that is an object, it leaves everything to others: false. What it put is put again.
+// flat reads an object as Zeek writes it: no white space, keys without escapes in the order of the records before.
+// Where it stops being so, at a key that is new or a value that is an object, it leaves everything to others: false.
+// What it put is put again.
 func (p *Parser) flat(s *scanner) bool {
 	r, b := &p.Record, s.b
 	i := 1

@@ -79,8 +79,8 @@ func (fd *finder) glob(pattern string) error {
 	return nil
 }
 
-// expand is filepath.Glob that takes an element ** for any number of directories, none included, and names directories that it
-// could not list: filepath.Glob is silent about them, and what is in them is missing from the hunt.
+// expand is filepath.Glob that takes an element ** for any number of directories, none included, and names directories
+// that it could not list: filepath.Glob is silent about them, and what is in them is missing from the hunt.
 func (fd *finder) expand(pattern string) ([]string, error) {
 	pattern = filepath.ToSlash(pattern)
 	roots := []string{""}
@@ -151,8 +151,8 @@ func (fd *finder) unlisted(dir string, err error) {
 		Hint: "logs in it are missing from the hunt"})
 }
 
-// walk takes every file below a directory. Symbolic links are followed, since Zeek's current directory is often one; each
-// directory is entered once.
+// walk takes every file below a directory. Symbolic links are followed, since Zeek's current directory is often one;
+// each directory is entered once.
 func (fd *finder) walk(dir string, asked bool) error {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {

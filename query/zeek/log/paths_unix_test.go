@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A directory that may not be listed is a gap however the logs are named: by a directory, by ** or by *. What is named like a log
-// and is no regular file is said. Root may list everything, so a child that is nobody looks.
+// A directory that may not be listed is a gap however the logs are named: by a directory, by ** or by *. What is named
+// like a log and is no regular file is said. Root may list everything, so a child that is nobody looks.
 func TestWhatCannotBeListedIsSaid(t *testing.T) {
 	if dir := os.Getenv("DWELL_TEST_UNLISTED"); dir != "" {
 		for _, p := range []string{dir, dir + "/**/conn.log", dir + "/*/conn*.log", dir + "/*/conn.log", dir + "/*/*/conn.log"} {

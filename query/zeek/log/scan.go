@@ -38,8 +38,8 @@ type Scan struct {
 
 // Taker gets the records that one goroutine parses.
 type Taker interface {
-	// Take gets a record with the counts of the part of the file that it stands in. why, unless empty, says that it is no
-	// record after all.
+	// Take gets a record with the counts of the part of the file that it stands in. why, unless empty, says that it is
+	// no record after all.
 	Take(r *Record, n *Counts) (why Problem, err error)
 	// Flush hands on what is left when there are no more records.
 	Flush() error
@@ -218,8 +218,8 @@ func fill(in io.Reader, data []byte, size int) ([]byte, error) {
 	return data, nil
 }
 
-// after is the header that holds behind these lines, and how many line ends they have. Between the lines of a header may be
-// what clean takes away. It goes over the text once: what reads a file ahead of the parsers has to be quick.
+// after is the header that holds behind these lines, and how many line ends they have. Between the lines of a header
+// may be what clean takes away. It goes over the text once: what reads a file ahead of the parsers has to be quick.
 func (h *Header) after(data []byte) (next *Header, lines int64) {
 	for len(data) > 0 {
 		end := bytes.IndexByte(data, '\n')
@@ -325,8 +325,8 @@ func (f *File) isNames(line []byte, number int64) bool {
 // ends is what LastRecord reads from the end of a plain file.
 const ends = 64 << 10
 
-// LastRecord is when the last record of the file began, as far as that can be told without reading all of it: the newest of
-// the last lines of a file that is not compressed. ok is false where it cannot.
+// LastRecord is when the last record of the file began, as far as that can be told without reading all of it: the
+// newest of the last lines of a file that is not compressed. ok is false where it cannot.
 func (f *File) LastRecord() (ms int64, ok bool) {
 	if f.loose || !f.Has {
 		return 0, false

@@ -48,8 +48,8 @@ func (p *Parser) unwrap(line []byte, why problem, depth int) problem {
 	return why
 }
 
-// inside is the member of an object that holds a record: a text that is one, or an object that may be one or hold one. tag is the
-// log that the member is named after.
+// inside is the member of an object that holds a record: a text that is one, or an object that may be one or hold one.
+// tag is the log that the member is named after.
 func inside(line []byte) (inner []byte, tag Kind) {
 	best := 0
 	s := scanner{b: line}
@@ -76,8 +76,8 @@ func inside(line []byte) (inner []byte, tag Kind) {
 	}
 }
 
-// candidate weighs a member: a text with a JSON record most, then an object with Zeek's names, a text with a TSV record,
-// a document.
+// candidate weighs a member: a text with a JSON record most, then an object with Zeek's names, a text with a TSV
+// record, a document.
 func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 	if len(v) > 2 && v[0] == '[' {
 		s := scanner{b: v, i: 1}
@@ -122,7 +122,8 @@ func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 	return nil, "", 0
 }
 
-// hasKey says whether an object, or a text of JSON in it, has a key that ends so. A value of that text is none: schemas list names.
+// hasKey says whether an object, or a text of JSON in it, has a key that ends so. A value of that text is none: schemas
+// list names.
 func hasKey(v []byte, end string) bool {
 	return bytes.Contains(v, []byte(end+`":`)) || bytes.Contains(v, []byte(end+`\":`)) || bytes.Contains(v, []byte(end+`" :`))
 }

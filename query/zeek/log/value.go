@@ -259,8 +259,9 @@ func parsePort(b []byte) (uint16, bool) {
 	return uint16(n), ok && n <= 65535
 }
 
-// ParseAddr reads an IPv4 or IPv6 address. IPv4-mapped IPv6 comes out as IPv4; a zone is dropped, since no network of a scope
-// has one. An address by NAT64 stays as it was logged, since people look for it so: lists and owners know it by hunt.PlainAddr.
+// ParseAddr reads an IPv4 or IPv6 address. IPv4-mapped IPv6 comes out as IPv4; a zone is dropped, since no network of a
+// scope has one. An address by NAT64 stays as it was logged, since people look for it so: lists and owners know it by
+// hunt.PlainAddr.
 func ParseAddr(b []byte) (netip.Addr, bool) {
 	if a, ok := parseIPv4(b); ok {
 		return a, true
