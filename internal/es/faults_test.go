@@ -427,7 +427,7 @@ func TestTLS(t *testing.T) {
 		// httptest's certificate is for 127.0.0.1, ::1 and example.com.
 		_, err := info(es.Config{Addresses: []string{strings.Replace(srv.URL, "127.0.0.1", "localhost", 1)}, CAFile: ca})
 		require.True(t, es.Is(err, es.TLS), "%v", err)
-		require.Contains(t, err.Error(), "made out to")
+		require.Contains(t, err.Error(), "in the certificate")
 	})
 	t.Run("switched off, with a warning", func(t *testing.T) {
 		var log strings.Builder

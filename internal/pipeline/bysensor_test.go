@@ -68,5 +68,5 @@ func TestSensorsAreKeptApart(t *testing.T) {
 	require.True(t, res.Findings[0].Dwell.Incomplete && res.Findings[1].Dwell.Incomplete)
 
 	_, err = RunBySensor(t.Context(), north, o)
-	require.ErrorContains(t, err, "tells no sensors apart")
+	require.ErrorContains(t, err, "cannot tell sensors apart")
 }

@@ -212,7 +212,7 @@ func TestRemoveKeepsCommentsBelow(t *testing.T) {
 
 func TestSecondDocumentIsAnError(t *testing.T) {
 	_, err := Parse(strings.NewReader(kept + "---\n" + kept))
-	require.ErrorContains(t, err, "a second document")
+	require.ErrorContains(t, err, "a second YAML document")
 	l, err := Parse(strings.NewReader("---\n" + kept + "...\n"))
 	require.NoError(t, err)
 	require.Len(t, l.Rules, 3)

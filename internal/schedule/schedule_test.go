@@ -348,7 +348,7 @@ func TestAFailingWindowBlocksNoOther(t *testing.T) {
 		require.Contains(t, j.forget(), "01T18")
 		ready, _ = s.Ready()
 		require.True(t, ready)
-		require.Contains(t, s.log.String(), "the trouble is over")
+		require.Contains(t, s.log.String(), "the problem is solved")
 		s.stop()
 	})
 }
@@ -368,7 +368,7 @@ func TestRunnerTriesAgainAndSaysItOnce(t *testing.T) {
 		j.set(func() { j.lookErr = nil })
 		pass(15 * time.Minute)
 		require.Equal(t, []string{"01T00"}, j.forget()) // the newest window by then, because nothing was ever hunted
-		require.Contains(t, s.log.String(), "the trouble is over")
+		require.Contains(t, s.log.String(), "the problem is solved")
 		s.stop()
 	})
 }

@@ -184,8 +184,8 @@ func TestSiteFile(t *testing.T) {
 func TestBadSiteFiles(t *testing.T) {
 	for text, want := range map[string]string{
 		"com,,x,strong,,all of com,me\n":                "want a domain",
-		"co.uk,,x,strong,,all of it,me\n":               "anybody can have a name below",
-		"cloudfront.net,,x,strong,,rented,me\n":         "anybody can have a name below",
+		"co.uk,,x,strong,,all of it,me\n":               "anyone can register names below",
+		"cloudfront.net,,x,strong,,rented,me\n":         "anyone can register names below",
 		"*,,x,strong,,all,me\n":                         "without a star",
 		"203.0.113.7,,x,weak,,what,me\n":                "no address",
 		"a.example:443,,x,weak,,what,me\n":              "no port",

@@ -113,7 +113,7 @@ func TestFeedsThatAreNone(t *testing.T) {
 		"broken":    {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "the server answers 500", 3},
 		"page":      {says("<!DOCTYPE html><html><body>log in</body>"), "is a web page, not a list", 1},
 		"empty":     {says("# nothing today\n"), "holds no indicator", 1},
-		"catch-all": {says("0.0.0.0/0\ncom\n"), `nothing that can be used, the first entry "0.0.0.0/0" would match a large part of the Internet`, 1},
+		"catch-all": {says("0.0.0.0/0\ncom\n"), `nothing usable, the first entry "0.0.0.0/0" would match a large part of the Internet`, 1},
 		"a gigabyte, as it says": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1073741824")
 			w.WriteHeader(http.StatusOK)

@@ -13,8 +13,8 @@ import (
 
 const (
 	// likePeriod, likeSize and likeJitter are how far the measured rhythms of one program differ between hosts: as a
-	// ratio of the periods, of the sizes, and as a difference.
-	likePeriod, likeSize, likeJitter = 1.1, 1.25, 0.25
+	// ratio of the periods, of the sizes, and as a share of the larger jitter, which leastJitter always is.
+	likePeriod, likeSize, likeJitter, leastJitter = 1.1, 1.25, 0.4, 0.05
 	// loud is the severity from which a rhythm alone joins hosts: medium.
 	loud = 2
 )
@@ -36,7 +36,7 @@ type pace struct {
 func (p *pace) like(o *pace) bool {
 	ratio := func(a, b float64) float64 { return max(a, b) / max(1, min(a, b)) }
 	return p.port == o.port && p.transport == o.transport && ratio(p.period, o.period) <= likePeriod && ratio(p.size, o.size) <= likeSize &&
-		math.Abs(p.jitter-o.jitter) <= likeJitter
+		math.Abs(p.jitter-o.jitter) <= max(leastJitter, likeJitter*max(p.jitter, o.jitter))
 }
 
 // rhythms names the rhythm of each finding that hosts with rare destinations of their own share if one program is

@@ -98,6 +98,9 @@ func newProber(m *material.Material, tested *atomic.Int64) *prober {
 	return p
 }
 
+// comparable is a number of candidates by which two rhythms of one candidate are compared.
+const comparable = 10_000
+
 // measure judges p.series; nil when nothing about it can become a finding. In the end at least as many keys will have
 // been tested as were up to now, and the more there are the less a rhythm weighs: so of those that only look like one
 // by chance, which are more the more there are, hardly any is kept.
@@ -110,8 +113,10 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	}
 	if p.wanted.LooksFor("beacon") && p.requests != nil {
 		b := p.Beacon(scoring.Series{Start: p.requests}, p.window)
-		if score := b.Score(int(p.tested.Add(1))).Score; score > weight || b.Beyond() && !k.beacon.Beyond() {
-			k.beacon, weight = b, max(score, weight)
+		weight = max(weight, b.Score(int(p.tested.Add(1))).Score)
+		// How many candidates were tested so far depends on the order of the work, so both are compared among as many.
+		if b.Score(comparable).Score > k.beacon.Score(comparable).Score || b.Beyond() && !k.beacon.Beyond() {
+			k.beacon = b
 			k.closing = fmt.Sprintf("the rhythm is that of %s HTTP requests in persistent connections", hunt.Count(int64(len(p.requests))))
 		}
 	}
