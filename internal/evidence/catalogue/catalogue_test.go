@@ -195,7 +195,7 @@ func TestBadSiteFiles(t *testing.T) {
 		"a.example,,x,very,,what,me\n":                  "not none, weak or strong",
 		"a.example,99999/tcp,x,weak,,what,me\n":         "not a port",
 		"a.example,,x,weak,,what,\n":                    "says where it is from",
-		"a.example,,x,weak,,,me\n":                      "have to be given",
+		"a.example,,x,weak,,,me\n":                      "are required",
 		"a.example,x\n":                                 "wrong number of fields",
 		"a.example,,x,w,,what,me\nb,,x,weak,,what,me\n": "line 2",
 	} {
