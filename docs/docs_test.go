@@ -136,3 +136,16 @@ func packages(t *testing.T) string {
 	}
 	return b.String()
 }
+
+// TestPagesStayShort: pages beside facts and decisions are 27,000 words at most. A new paragraph replaces an old one.
+func TestPagesStayShort(t *testing.T) {
+	words := 0
+	pages, err := filepath.Glob("*.md")
+	require.NoError(t, err)
+	for _, p := range append(pages, "../README.md", "../CONTRIBUTING.md") {
+		b, err := os.ReadFile(p)
+		require.NoError(t, err)
+		words += len(strings.Fields(string(b)))
+	}
+	require.LessOrEqual(t, words, 27_000)
+}

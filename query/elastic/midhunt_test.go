@@ -22,7 +22,7 @@ import (
 	"dwell/integration/testnode"
 )
 
-// What a real server does during a hunt. Fault numbers are those of the table in docs/performance.md.
+// What a real server does during a hunt. Fault numbers are those of the table in docs/facts/elasticsearch.md, 4.
 
 // marked names every request; the server lists its tasks by that name.
 type marked struct {
