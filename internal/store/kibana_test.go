@@ -107,10 +107,10 @@ func TestEveryPanelHasData(t *testing.T) {
 			}
 		}
 		// Four lines are not safelisted, two of them critical or high, whatever the number of hunts.
-		require.Equal(t, 4.0, shown["dwell-overview/metric/Campaigns and single hosts"])
-		require.Equal(t, 2.0, shown["dwell-overview/metric/High or critical at any time"])
-		require.Equal(t, 2.0, shown["dwell-overview/metric/Raised as alerts"])
-		require.Equal(t, 1.0, shown["dwell-overview/metric/With new destinations"], "the same one in each of three hunts")
+		require.Equal(t, 4.0, shown["dwell-overview/metric/Lines"])
+		require.Equal(t, 2.0, shown["dwell-overview/metric/High or critical"])
+		require.Equal(t, 2.0, shown["dwell-overview/metric/Alerts raised"])
+		require.Equal(t, 1.0, shown["dwell-overview/metric/New destinations"], "the same one in each of three hunts")
 		require.Equal(t, 4*86400.0, shown["dwell-overview/metric/Longest dwell time"])
 		require.Equal(t, 0.9, shown["dwell-overview/table/Look at these first"])
 		require.Equal(t, 4.0, shown["dwell-overview/table/Top destinations"], "four hosts that talk to one address")

@@ -105,7 +105,7 @@ func TestDamageIsFound(t *testing.T) {
 	require.ErrorContains(t, err, "version 1, this program reads version 3")
 	require.NoError(t, os.WriteFile(path, []byte("something else altogether"), 0o600))
 	_, err = read(path)
-	require.ErrorContains(t, err, "is no tile")
+	require.ErrorContains(t, err, "is not a spill file")
 }
 
 func TestKeysMustAscend(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"dwell/internal/es"
 	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
@@ -54,7 +55,11 @@ func (r *reading) readTurned(ctx context.Context, emit func([]hunt.Connection) e
 			return emit(batch)
 		})}, req)
 	if _, err := part.all(ctx); err != nil {
-		return false, err
+		kind, ok := es.KindOf(err)
+		if !ok || !passes(err) && kind != es.Mapping {
+			return false, err
+		}
+		part.gaps = append(part.gaps, hunt.Note{What: "connections whose direction Zeek turned round could not be looked for: " + err.Error()})
 	}
 	n := kept.Load()
 	if n > 0 {
