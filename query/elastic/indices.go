@@ -20,7 +20,7 @@ func (s *Source) Name(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return join(p.told), nil
+	return strings.Join(p.told, ","), nil
 }
 
 // readable finds out which of the named indices may be read, because a search over several leaves out in silence what
@@ -107,7 +107,7 @@ func (m mapped) of(field, typ string) bool {
 // capabilities asks about the indices that may hold something of a span: how others are mapped does not matter.
 func (s *Source) capabilities(ctx context.Context, names, fields []string, from, to int64) (answer capabilities, err error) {
 	yes := true
-	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: join(names), Decode: es.JSON(&answer, "indices", "fields"),
+	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: strings.Join(names, ","), Decode: es.JSON(&answer, "indices", "fields"),
 		Request: esapi.FieldCapsRequest{Index: names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes,
 			Body: bytes.NewReader(dsl.Encode(object{"index_filter": between(from, to)}))}})
 	return answer, err
@@ -170,10 +170,10 @@ func (r *reading) checkFields(ctx context.Context) error {
 			if spare := r.spare(f); spare != "" {
 				without = append(without, f)
 				r.note("spare "+f, hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be counted, %s", f, typ, where(in), spare),
-					Where: join(r.place.told), Hint: "map it as Security Onion does, to have it"})
+					Where: strings.Join(r.place.told, ","), Hint: "map it as Security Onion does, to have it"})
 				continue
 			}
-			why = hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(in)), Where: join(r.place.told),
+			why = hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(in)), Where: strings.Join(r.place.told, ","),
 				Hint: "these are not Security Onion's own indices, or a template was changed: name the right ones, or leave that index out"}
 			unreadable = append(unreadable, in...)
 		}
@@ -203,7 +203,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 	}
 	if len(missing) > 0 && !r.told {
 		r.note("fields", hunt.Note{
-			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: join(r.place.told)})
+			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: strings.Join(r.place.told, ",")})
 	}
 	return nil
 }

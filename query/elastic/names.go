@@ -63,14 +63,14 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 		return hunt.Reading{Window: window}, err
 	}
 	req.Progress = nil // It counts connections.
-	out := hunt.Reading{Window: window, Source: join(p.told)}
+	out := hunt.Reading{Window: window, Source: strings.Join(p.told, ",")}
 	found := false
 	var r *reading
 	for _, l := range logs {
 		l.window, l.from, l.to, l.told = window, window.Start.UnixMilli(), window.End.UnixMilli(), true
 		r = newReading(s, p, l, req)
 		some, err := r.all(ctx)
-		if e := new(es.Error); errors.As(err, &e) && (e.Kind == es.Mapping || passes(err)) {
+		if e := new(es.Error); errors.As(err, &e) && costsItself(err) {
 			r.gaps = append(r.gaps, hunt.Note{What: l.many + " could not be read: " + e.Reason, Where: e.Index, Hint: e.Hint})
 			some, err = true, nil
 		}

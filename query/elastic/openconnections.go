@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"dwell/internal/es"
 	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
@@ -97,7 +96,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 		r.note("", hunt.Note{What: fmt.Sprintf("%s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
 			hunt.Many(len(open), "pair"), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
 	}
-	if e, ok := es.KindOf(err); ok && (passes(err) || e == es.Mapping) {
+	if costsItself(err) {
 		r.gaps = append(r.gaps, hunt.Note{What: "connections that are still open could not be looked for: " + err.Error()})
 		err = nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -141,7 +142,7 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 	}
 	if end := r.window.End; end.After(now) && !r.req.OnlyEarlier {
 		r.gaps = append(r.gaps, hunt.Note{What: fmt.Sprintf("the window is not over: it ends %s and the cluster's clock shows %s", stamp(end.UnixMilli()), stamp(now.UnixMilli())),
-			Where: join(r.place.told), Hint: "hunt it again when it is over, or choose an earlier --to"})
+			Where: strings.Join(r.place.told, ","), Hint: "hunt it again when it is over, or choose an earlier --to"})
 	}
 	some, err := r.all(ctx)
 	if err == nil && r.beside != nil {
@@ -341,7 +342,7 @@ func (r *reading) result() hunt.Reading {
 	r.tellOdd()
 	slices.SortFunc(r.done, func(a, b slice) int { return cmp.Compare(a.From, b.From) })
 	out := hunt.Reading{
-		Window: r.window, Source: join(r.place.told), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
+		Window: r.window, Source: strings.Join(r.place.told, ","), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
 		Newest: r.latest,
 	}
 	for _, s := range r.done {
@@ -493,15 +494,4 @@ func (r *reading) pageSize(expected int64) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return int(min(int64(r.size), expected+expected/8+minPage))
-}
-
-func join(names []string) string {
-	s := ""
-	for i, n := range names {
-		if i > 0 {
-			s += ","
-		}
-		s += n
-	}
-	return s
 }

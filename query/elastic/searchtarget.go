@@ -147,9 +147,13 @@ func nowhere(names []string, brief bool) es.SearchRequest {
 	return req
 }
 
+// passes reports whether an error may be gone the next time.
 func passes(err error) bool {
 	return es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.TooBig, es.Unreachable, es.NotElasticsearch)
 }
+
+// costsItself reports whether what an error kept from being read is a gap, and the rest of the hunt goes on.
+func costsItself(err error) bool { return passes(err) || es.Is(err, es.Mapping) }
 
 // dropAway finds the clusters of a place that cannot be searched, takes them out and says so: the others are hunted.
 // That all are away, or none, is an error.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elastic/go-elasticsearch/v8/esapi"
@@ -94,7 +95,7 @@ func (s *Source) fieldTypes(ctx context.Context, out *Survey) error {
 			Type string `json:"type"`
 		} `json:"fields"`
 	}
-	err := s.client.Do(ctx, es.Call{Op: "ask how fields are mapped", Index: join(out.Names), Decode: es.JSON(&caps, "fields"), Request: esapi.FieldCapsRequest{
+	err := s.client.Do(ctx, es.Call{Op: "ask how fields are mapped", Index: strings.Join(out.Names, ","), Decode: es.JSON(&caps, "fields"), Request: esapi.FieldCapsRequest{
 		Index: out.Names, Fields: fields, IgnoreUnavailable: &yes, AllowNoIndices: &yes}})
 	if err != nil {
 		return err

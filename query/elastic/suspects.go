@@ -40,86 +40,94 @@ func (s *Source) Suspects(ctx context.Context, req hunt.Request, listed []string
 		return nil, hunt.Remarks{}, err
 	}
 	var found hunt.Suspects
-	spoken := func(protocol string) (ports []uint16) { // ports that stand for another protocol
-		for port := range uint16(10_000) {
-			if of := hunt.Spoken(port, hunt.TCP); of != nil && !slices.Contains(of, protocol) {
-				ports = append(ports, port)
-			}
+	for _, search := range suspectSearches(&req.Scope, listed, found.Add) {
+		if err := s.suspects(ctx, names, req, &search); err != nil {
+			return nil, hunt.Remarks{}, fmt.Errorf("look for suspects: %w", err)
 		}
-		return ports
-	}
-	absent := func(field string) object { return dsl.Any(dsl.Not(dsl.Exists(field)), dsl.Term(field, "")) }
-	ends := []string{"s", fieldSource, "d", fieldDest, "p", fieldDstPort}
-	each := func(what string, filter []any, optional []string, take func(x hunt.Suspect, b *suspectBucket)) error {
-		search := dsl.Search{Op: "look for " + what, Index: names, Query: dsl.All(append([]any{during(req), dsl.Exists(fieldSource), dsl.Exists(fieldDest)}, filter...)...)}
-		var sources []any
-		for _, list := range [][]string{ends, optional} {
-			for pair := range slices.Chunk(list, 2) {
-				source := dsl.Source(pair[0], pair[1])
-				if pair[0] != "s" && pair[0] != "d" {
-					source[pair[0]].(object)["terms"].(object)["missing_bucket"] = true
-				}
-				sources = append(sources, source)
-			}
-		}
-		return dsl.EachBucket(ctx, s.client, search, suspectsPage, sources, nil, func(b suspectBucket) error {
-			src, errSrc := netip.ParseAddr(b.Key.Src)
-			dst, errDst := netip.ParseAddr(b.Key.Dst)
-			if errSrc != nil || errDst != nil {
-				return nil
-			}
-			x := hunt.Suspect{Src: src.Unmap(), Dst: dst.Unmap()}
-			if b.Key.Port != nil && *b.Key.Port > 0 && *b.Key.Port < 1<<16 {
-				x.Port = uint16(*b.Key.Port)
-			}
-			take(x, &b)
-			return nil
-		})
-	}
-	pair := func(listed bool) func(hunt.Suspect, *suspectBucket) {
-		return func(x hunt.Suspect, _ *suspectBucket) {
-			if x.Listed = listed; req.Scope.Keep(x.Src, x.Dst) {
-				found.Add(x)
-			}
-		}
-	}
-	err = each("Zeek intel hits", []any{only(datasetIntel)}, []string{"indicator", fieldIndicator}, func(x hunt.Suspect, b *suspectBucket) {
-		if x, ok := hunt.IntelSuspect(x, b.Key.Indicator, &req.Scope); ok {
-			found.Add(x)
-		}
-	})
-	if err == nil {
-		err = each("pairs with notices", []any{only(datasetNotice)}, nil, pair(false))
-	}
-	if err == nil {
-		bad := dsl.Any(object{"wildcard": object{fieldValidation: object{"value": "*self*signed*", "case_insensitive": true}}},
-			object{"wildcard": object{fieldValidation: object{"value": "*expired*", "case_insensitive": true}}},
-			object{"wildcard": object{fieldValidation: object{"value": "*not yet valid*", "case_insensitive": true}}}, dsl.Exists(fieldSubject))
-		err = each("odd TLS handshakes", []any{only(datasetTLS), dsl.Any(absent(fieldServerName), dsl.Terms(fieldDstPort, spoken("ssl"))),
-			dsl.Any(bad, dsl.Terms(fieldDstPort, spoken("ssl")))},
-			[]string{"n", fieldServerName, "subject", fieldSubject, "issuer", fieldIssuer, "validation", fieldValidation}, func(x hunt.Suspect, b *suspectBucket) {
-				if req.Scope.Keep(x.Src, x.Dst) && hunt.OddTLS(b.Key.Name, b.Key.Subject, b.Key.Issuer, b.Key.Validation, x.Port) {
-					found.Add(x)
-				}
-			})
-	}
-	if err == nil {
-		err = each("odd HTTP requests", []any{only(datasetHTTP), dsl.Any(absent(fieldHost), object{"regexp": object{fieldHost: `\[?[0-9a-fA-F.:]+\]?(:[0-9]+)?`}}, dsl.Terms(fieldDstPort, spoken("http"))),
-			dsl.Any(dsl.Exists(fieldBodyTypes), dsl.Terms(fieldDstPort, spoken("http")))},
-			[]string{"n", fieldHost, "type", fieldBodyTypes}, func(x hunt.Suspect, b *suspectBucket) {
-				if req.Scope.Keep(x.Src, x.Dst) && hunt.OddHTTP(hunt.HostName(b.Key.Name), []string{b.Key.Type}, x.Port) {
-					found.Add(x)
-				}
-			})
-	}
-	for batch := range slices.Chunk(listed, textsBatch) {
-		if err == nil {
-			err = each("listed fingerprints and certificates", []any{only(datasetTLS), dsl.Any(dsl.Terms(fieldJA3, batch), dsl.Terms(fieldJA4, batch), dsl.Terms(fieldChain, batch))}, nil, pair(true))
-		}
-	}
-	if err != nil {
-		return nil, hunt.Remarks{}, fmt.Errorf("look for suspects: %w", err)
 	}
 	list, left := found.All()
 	return list, hunt.Remarks{Gaps: left}, nil
+}
+
+// suspectSearch is one composite aggregation: of the documents that match its filter, by source, destination, port and the
+// fields of more (pairs of a bucket key's name and the field).
+type suspectSearch struct {
+	what   string
+	filter []any
+	more   []string
+	take   func(hunt.Suspect, *suspectBucket)
+}
+
+// suspectSearches are those that a hunt makes; add takes what is in scope.
+func suspectSearches(scope *hunt.Scope, listed []string, add func(hunt.Suspect)) []suspectSearch {
+	inScope := func(is func(*hunt.Suspect, *suspectBucket) bool) func(hunt.Suspect, *suspectBucket) {
+		return func(x hunt.Suspect, b *suspectBucket) {
+			if scope.Keep(x.Src, x.Dst) && is(&x, b) {
+				add(x)
+			}
+		}
+	}
+	absent := func(field string) object { return dsl.Any(dsl.Not(dsl.Exists(field)), dsl.Term(field, "")) }
+	says := func(text string) object {
+		return object{"wildcard": object{fieldValidation: object{"value": text, "case_insensitive": true}}}
+	}
+	notTLS, notHTTP := dsl.Terms(fieldDstPort, portsOfOthers("ssl")), dsl.Terms(fieldDstPort, portsOfOthers("http"))
+	list := []suspectSearch{
+		{"Zeek intel hits", []any{only(datasetIntel)}, []string{"indicator", fieldIndicator}, func(x hunt.Suspect, b *suspectBucket) {
+			if of, ok := hunt.IntelSuspect(x, b.Key.Indicator, scope); ok {
+				add(of)
+			}
+		}},
+		{"pairs with notices", []any{only(datasetNotice)}, nil, inScope(func(*hunt.Suspect, *suspectBucket) bool { return true })},
+		{"odd TLS handshakes", []any{only(datasetTLS), dsl.Any(absent(fieldServerName), notTLS),
+			dsl.Any(says("*self*signed*"), says("*expired*"), says("*not yet valid*"), dsl.Exists(fieldSubject), notTLS)},
+			[]string{"n", fieldServerName, "subject", fieldSubject, "issuer", fieldIssuer, "validation", fieldValidation},
+			inScope(func(x *hunt.Suspect, b *suspectBucket) bool {
+				return hunt.OddTLS(b.Key.Name, b.Key.Subject, b.Key.Issuer, b.Key.Validation, x.Port)
+			})},
+		{"odd HTTP requests", []any{only(datasetHTTP),
+			dsl.Any(absent(fieldHost), object{"regexp": object{fieldHost: `\[?[0-9a-fA-F.:]+\]?(:[0-9]+)?`}}, notHTTP), dsl.Any(dsl.Exists(fieldBodyTypes), notHTTP)},
+			[]string{"n", fieldHost, "type", fieldBodyTypes},
+			inScope(func(x *hunt.Suspect, b *suspectBucket) bool {
+				return hunt.OddHTTP(hunt.HostName(b.Key.Name), []string{b.Key.Type}, x.Port)
+			})},
+	}
+	for batch := range slices.Chunk(listed, textsBatch) {
+		list = append(list, suspectSearch{"listed fingerprints and certificates",
+			[]any{only(datasetTLS), dsl.Any(dsl.Terms(fieldJA3, batch), dsl.Terms(fieldJA4, batch), dsl.Terms(fieldChain, batch))}, nil,
+			inScope(func(x *hunt.Suspect, _ *suspectBucket) bool { x.Listed = true; return true })})
+	}
+	return list
+}
+
+// portsOfOthers are the ports that stand for another protocol.
+func portsOfOthers(protocol string) (ports []uint16) {
+	for port := range uint16(10_000) {
+		if of := hunt.Spoken(port, hunt.TCP); of != nil && !slices.Contains(of, protocol) {
+			ports = append(ports, port)
+		}
+	}
+	return ports
+}
+
+// suspects makes one of the searches. A source or destination that is not an address is left out.
+func (s *Source) suspects(ctx context.Context, index []string, req hunt.Request, search *suspectSearch) error {
+	sources := []any{dsl.Source("s", fieldSource), dsl.Source("d", fieldDest)}
+	for pair := range slices.Chunk(append([]string{"p", fieldDstPort}, search.more...), 2) {
+		sources = append(sources, object{pair[0]: object{"terms": object{"field": pair[1], "missing_bucket": true}}})
+	}
+	query := dsl.All(append([]any{during(req), dsl.Exists(fieldSource), dsl.Exists(fieldDest)}, search.filter...)...)
+	return dsl.EachBucket(ctx, s.client, dsl.Search{Op: "look for " + search.what, Index: index, Query: query}, suspectsPage, sources, nil, func(b suspectBucket) error {
+		src, errSrc := netip.ParseAddr(b.Key.Src)
+		dst, errDst := netip.ParseAddr(b.Key.Dst)
+		if errSrc != nil || errDst != nil {
+			return nil
+		}
+		x := hunt.Suspect{Src: src.Unmap(), Dst: dst.Unmap()}
+		if b.Key.Port != nil && *b.Key.Port > 0 && *b.Key.Port < 1<<16 {
+			x.Port = uint16(*b.Key.Port)
+		}
+		search.take(x, &b)
+		return nil
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"dwell/internal/es"
 	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
@@ -55,8 +54,7 @@ func (r *reading) readTurned(ctx context.Context, emit func([]hunt.Connection) e
 			return emit(batch)
 		})}, req)
 	if _, err := part.all(ctx); err != nil {
-		kind, ok := es.KindOf(err)
-		if !ok || !passes(err) && kind != es.Mapping {
+		if !costsItself(err) {
 			return false, err
 		}
 		part.gaps = append(part.gaps, hunt.Note{What: "connections whose direction Zeek turned round could not be looked for: " + err.Error()})
