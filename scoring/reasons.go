@@ -40,6 +40,10 @@ func (b Beacon) Reasons(keys int) []string {
 			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), active, chance))
 	case NoTest:
 	}
+	// What chance explains is not called a beacon. It says the nearest rhythm all the same, for who looks at one pair.
+	if s.LogExpected >= 0 {
+		out[0] = "no sign of a beacon; nearest rhythm: " + strings.TrimPrefix(out[0], "beacons ")
+	}
 	if b.Sized > 0 {
 		out = append(out, fmt.Sprintf("only the %s of %s connections of %s bytes have this rhythm", count(b.Sized), count(b.Connections), count(int(b.Size))))
 	}
@@ -115,7 +119,7 @@ func chance(logExpected float64, keys int) string {
 	case logExpected < 0:
 		return fmt.Sprintf("chance about %.2g %s", math.Pow(10, logExpected), of)
 	}
-	return fmt.Sprintf("chance about %s %s: no sign of a beacon", count(int(math.Ceil(min(float64(keys), math.Pow(10, logExpected))))), of)
+	return fmt.Sprintf("chance about %s %s", count(int(math.Ceil(min(float64(keys), math.Pow(10, logExpected))))), of)
 }
 
 // Reasons say what the key's connections cover. Empty if the indicator is 0.

@@ -93,3 +93,15 @@ func TestReasonsTellOneWideRhythmAsOne(t *testing.T) {
 	require.Greater(t, b.ModeCount, 1)
 	require.Regexp(t, `^beacons every [345]\d(\.\d)?s \(3[0-2](\.\d)?s to (5[89](\.\d)?s|1m)\), (99|100)% of `, b.Reasons(10)[0])
 }
+
+// What chance explains is not called a beacon, whichever test found the nearest rhythm.
+func TestReasonOfNoBeacon(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 5))
+	var starts []int64
+	for at := midnight; at < midnight+86400e3; at += int64(r.ExpFloat64() * 3600e3) {
+		starts = append(starts, at)
+	}
+	var sc scoring.Scorer
+	reasons := sc.Beacon(scoring.Series{Start: starts}, day).Reasons(1000)
+	require.Regexp(t, `^no sign of a beacon; nearest rhythm: .*; chance about [0-9,]+ of 1,000 candidates$`, reasons[0])
+}

@@ -38,11 +38,11 @@ left out. Exit code 5 when one side has no hunt or an incomplete one: what is go
 		RunE: func(c *cobra.Command, args []string) error { return a.diff(c.Context(), f, args) },
 	}
 	p := c.Flags()
-	p.StringArrayVar(&f.zeek, "zeek", nil, "hunt in these Zeek logs (`path`); give it twice, the older ones first")
+	p.StringArrayVar(&f.zeek, "zeek", nil, "`path` of Zeek logs to hunt in; give it twice, the older ones first")
 	p.StringSlice("internal", nil, "internal network (`CIDR`, repeatable); replaces the default RFC 1918, fc00::/7, 100.64.0.0/10")
 	p.Float64("min-score", 0, "findings with this `score` or more on one of the sides (default 0.4)")
 	p.BoolVar(&f.safelisted, "show-safelisted", false, "include safelisted findings")
-	p.StringVarP(&f.format, "output", "o", "", "`format`: table or json (default: table)")
+	p.StringVarP(&f.format, "output", "o", "", "`format`: table (the default) or json")
 	p.BoolVar(&f.expand, "expand", false, "in tables, one line per finding instead of one per campaign")
 	p.BoolVar(&f.noPager, "no-pager", false, "do not page long output on a terminal (else $DWELL_PAGER, $PAGER or less)")
 	f.wholeHunt = p

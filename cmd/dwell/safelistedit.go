@@ -51,7 +51,7 @@ Where Elasticsearch is configured, stored findings that match are re-marked.`,
 	p.StringVar(&f.expires, "expires", "", "expires on this `day` (UTC), 2027-06-30, or after so many days, 180d")
 	p.StringVar(&f.name, "name", "", "the rule's `name` (default: made of what it matches)")
 	p.StringVar(&f.destination, "destination", "", "a rule for this destination from any source: an address, a network, a `name` (with its port) or a fingerprint")
-	p.StringVar(&f.asn, "asn", "", "a rule for every destination in this autonomous system (`number`), as in AS64500, from any source")
+	p.StringVar(&f.asn, "asn", "", "`number` of an autonomous system, as in AS64500: a rule for every destination in it, from any source")
 	p.BoolVar(&f.byID, "by-id", false, "match this one finding by its id and nothing else")
 	p.BoolVar(&f.dryRun, "dry-run", false, "print the rule and change nothing")
 	return c
@@ -85,7 +85,7 @@ draft with --set hunt.safelist=FILE. Expired rules are tested too, and marked as
 		RunE: func(c *cobra.Command, args []string) error { return a.testRules(c.Context(), &f, huntID, args) },
 	}
 	f.window(c.Flags())
-	c.Flags().StringVar(&huntID, "hunt", "", "the findings of this stored hunt (`id`)")
+	c.Flags().StringVar(&huntID, "hunt", "", "`id` of a stored hunt: its findings")
 	return c
 }
 

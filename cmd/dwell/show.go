@@ -175,13 +175,13 @@ func (a *app) incomplete(gaps []hunt.Note) error {
 // reads adds the flags that choose which records are read.
 func (f *huntFlags) reads(p *pflag.FlagSet) {
 	p.StringArrayVar(&f.zeek, "zeek", nil, "read Zeek logs instead of Elasticsearch: `path` of a file, a directory or a glob (repeatable)")
-	p.String("since", "", "how far back the window reaches, as in 24h or 7d (`duration`); with --zeek it counts back from the newest connection")
-	p.StringVar(&f.from, "from", "", "start of the window (`time`), inclusive: RFC 3339, a date, today, yesterday, or 24h for that long ago")
-	p.StringVar(&f.to, "to", "", "end of the window (`time`), exclusive")
+	p.String("since", "", "`duration` of the window, as in 24h or 7d, up to now; with --zeek, up to the newest connection")
+	p.StringVar(&f.from, "from", "", "`time` at which the window starts, inclusive: RFC 3339, a date, today, yesterday, or 24h for that long ago")
+	p.StringVar(&f.to, "to", "", "`time` at which the window ends, exclusive")
 	p.StringVar(&f.day, "day", "", "a whole `day` (UTC): 2026-11-22, today or yesterday")
 	p.StringSlice("internal", nil, "internal network (`CIDR`, repeatable); replaces the default RFC 1918, fc00::/7, 100.64.0.0/10")
-	p.String("direction", "", "`direction`: outbound (the default), inbound or both")
-	p.String("memory", "", "maximum memory for connections (`size`), as in 512MiB (default 2GiB); the rest goes to files in the state directory")
+	p.String("direction", "", "`direction` of the connections: outbound (the default), inbound or both")
+	p.String("memory", "", "maximum `size` of connections in memory, as in 512MiB (default 2GiB); the rest goes to files in the state directory")
 	f.wholeHunt = p
 }
 
@@ -190,7 +190,7 @@ func (f *huntFlags) window(p *pflag.FlagSet) {
 	f.reads(p)
 	p.StringSlice("indicator", nil, "`indicators` to look for: "+strings.Join(hunt.Indicators(), ", ")+" (default: all)")
 	p.Float64("min-score", 0, "print findings with this `score` or more (default 0.4; 0 prints every pair that was scored)")
-	p.String("profile", "", "`profile` that scores: dwell (calibrated, the default) or rita (as RITA v5 does)")
+	p.String("profile", "", "scoring `profile`: dwell (calibrated, the default) or rita (as RITA v5 does)")
 }
 
 // painter writes a portrait for people.

@@ -18,7 +18,7 @@ func (v *view) flow() {
 		v.odd(evidence.Upload, "uploads far more than it downloads: %s bytes out, %s in, over %s", hunt.Count(out), hunt.Count(in), hunt.Brief(f.Event.End.Sub(f.Event.Start.Time).Seconds()))
 	}
 	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP && !v.s.Has(evidence.Common) {
-		v.odd(evidence.SameSize, "constant payload size: automated")
+		v.odd(evidence.SameSize, "one payload size throughout, as programs send it")
 		if slices.Contains(f.Dwell.Reasons, z.Reason()) {
 			v.s.Told(evidence.SameSize)
 		}
