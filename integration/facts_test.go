@@ -28,7 +28,7 @@ type keys struct{ wanted []hunt.PairKey }
 
 func (*keys) Revision() string { return "" }
 
-func (k *keys) Judge(_ context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
+func (k *keys) Judge(_ context.Context, _ *evidence.Hunt, subjects []*evidence.Candidate) (hunt.Remarks, error) {
 	for _, s := range subjects {
 		k.wanted = append(k.wanted, s.Key)
 	}

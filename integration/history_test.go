@@ -102,7 +102,7 @@ func TestHuntsWithHistoryAreHuntsWithout(t *testing.T) {
 
 		again, err := history.Open(state, "one", history.Options{Now: o.Now})
 		require.NoError(t, err)
-		require.Len(t, again.Kept(o.Request.From, o.Request.To), 12)
+		require.Len(t, again.Hours(o.Request.From, o.Request.To), 12)
 		repeated, err := pipeline.Run(t.Context(), &history.Cluster{Store: again, Of: src}, o)
 		require.NoError(t, err)
 		require.Equal(t, warm.Document.Dwell.Revision, repeated.Document.Dwell.Revision, "hunted anew, it is the same hunt")

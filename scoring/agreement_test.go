@@ -21,7 +21,7 @@ type referenceRow struct {
 	via                           string
 	score, logP, fraction, jitter float64
 	coverage, burst               float64
-	// ratio and gaps are of its first mode.
+	// ratio and intervals are of its first mode.
 	ratio float64
 	gaps  int
 }
@@ -45,15 +45,15 @@ func referenceRows(t *testing.T, path string) (out []referenceRow) {
 // TestReferenceAgreement compares with timing-reference/proto_*.tsv, what a plain Python implementation of the
 // statistics as they were first proposed found in the captures (N = 1e5, key source, destination, port; last 24 h).
 //
-// n is the same in every row that the logs allow for. Where GAP is significant on both sides, f, jitter and coverage
-// are within .01, and p is within .01 of what the reference's own window (its m, k and r) gives by the formula as it
-// stands now (gapBound): it multiplied by 30 windows and 3 tests, and reported the smallest p of all tests and windows,
-// not that of its result; S is within .01 of what f and coverage of the reference give by the formula as it stands now:
-// hours count with exponent 0.4 instead of 0.5, jitter a third instead of half, as measured instead of by the window's
-// class. S is nowhere lower by more than .03 where the reference finds something, but for timers, which were brought
-// down to .39 on purpose, and nowhere from 0.2 on where it finds nothing (below, Faint may order what neither finds).
-// Rows that CLOCK or LATTICE lead there (it gives them the span of all connections as coverage, ours the time the
-// rhythm was held) are compared by n alone.
+// n is the same in every row that the logs allow for. Where INTERVAL is significant on both sides, f, jitter and
+// coverage are within .01, and p is within .01 of what the reference's own window (its m, k and r) gives by the formula
+// as it stands now (gapBound): it multiplied by 30 windows and 3 tests, and reported the smallest p of all tests and
+// windows, not that of its result; S is within .01 of what f and coverage of the reference give by the formula as it
+// stands now: hours count with exponent 0.4 instead of 0.5, jitter a third instead of half, as measured instead of by
+// the window's class. S is nowhere lower by more than .03 where the reference finds something, but for timers, which
+// were brought down to .39 on purpose, and nowhere from 0.2 on where it finds nothing (below, Faint may order what
+// neither finds). Rows that CLOCK or LATTICE lead there (it gives them the span of all connections as coverage, ours
+// the time the rhythm was held) are compared by n alone.
 //
 // Every other row is named below, with the reason.
 func TestReferenceAgreement(t *testing.T) {
@@ -67,7 +67,7 @@ func TestReferenceAgreement(t *testing.T) {
 	for _, c := range []struct {
 		file, internal string
 		conns          []conn
-		// rows is how many are compared, gap in how many GAP leads on both sides.
+		// rows is how many are compared, interval in how many INTERVAL leads on both sides.
 		rows, gap int
 		// fewer are rows for which the log holds fewer connections than the reference counted.
 		fewer []string
@@ -126,15 +126,15 @@ func TestReferenceAgreement(t *testing.T) {
 				agrees := true
 				width, gaps := 0.0, 0.0
 				for _, m := range b.Modes[:b.ModeCount] {
-					width += m.Window * float64(m.Gaps)
-					gaps += float64(m.Gaps)
+					width += m.Tightness * float64(m.Intervals)
+					gaps += float64(m.Intervals)
 				}
 				width /= math.Max(gaps, 1)
 				score := b.Score(100_000).Score
 				p := 0.0
-				if want.via == "gap" && b.Test == scoring.Gap && b.Burst == want.burst && want.logP <= -4 {
+				if want.via == "gap" && b.Test == scoring.Interval && b.Burst == want.burst && want.logP <= -4 {
 					gap++
-					p = max(-300, gapBound(b.Gaps, want.gaps, want.ratio, want.burst))
+					p = max(-300, gapBound(b.Intervals, want.gaps, want.ratio, want.burst))
 					agrees = math.Abs(want.fraction-b.Fraction) < 0.01 && math.Abs(want.jitter-width) < 0.01 && math.Abs(want.coverage-b.Coverage) < 0.01 &&
 						math.Abs(b.LogP-p) < 0.01
 					// S by docs/detection.md's formula, out of the reference's own f and coverage: half of the window

@@ -5,35 +5,35 @@ import (
 	"slices"
 )
 
-// Test names the way a beat was found.
+// Test names the way a check-in was found.
 type Test uint8
 
 // The tests.
 const (
 	NoTest Test = iota
-	// Gap: gaps between beats agree more than those of memoryless traffic.
-	Gap
-	// Clock: beats are in phase with a clock, whatever goes on between them.
+	// Interval: intervals between check-ins agree more than those of memoryless traffic.
+	Interval
+	// Clock: check-ins are in phase with a clock, whatever goes on between them.
 	Clock
-	// Lattice: gaps are multiples of a round period.
+	// Lattice: intervals are multiples of a round period.
 	Lattice
-	// Schedule: beats at the same time of every round period, whatever else goes on.
+	// Schedule: check-ins at the same time of every round period, whatever else goes on.
 	Schedule
-	// Echo: a period after a beat there is another one, whatever goes on between.
+	// Echo: a period after a check-in there is another one, whatever goes on between.
 	Echo
 )
 
 const (
 	// fewestConnections is how many a key needs to be judged.
 	fewestConnections = 4
-	// What p-values are multiplied by for the number of tests: half of the chance goes to GAP, 0.15 to missed beats,
-	// 0.07 to each of the four others, 0.035 to each of two sizes.
-	gapShare, missedShare, otherShare, sizeShare = 2, 1 / 0.15, 1 / 0.07, 1 / 0.035
+	// What p-values are multiplied by for the number of tests: half of the chance goes to INTERVAL, 0.15 to missed
+	// check-ins, 0.07 to each of the four others, 0.035 to each of two sizes.
+	intervalShare, missedShare, otherShare, sizeShare = 2, 1 / 0.15, 1 / 0.07, 1 / 0.035
 	// lowestLogP stands for any p-value below it.
 	lowestLogP = -300
-	// wellExplained: a GAP result that explains this share of the gaps, at a p-value (log10) of gapSure, is not
-	// overruled by the other tests, which may name a fraction of its period.
-	wellExplained, gapSure = 0.8, -8
+	// wellExplained: an INTERVAL result that explains this share of the intervals, at a p-value (log10) of
+	// intervalSure, is not overruled by the other tests, which may name a fraction of its period.
+	wellExplained, intervalSure = 0.8, -8
 	// timerFactor brings what looks like a timer that restarts on use down to low at most.
 	timerFactor = 0.39
 	// Timers are quasi-periodic for a while: only this much agreement shows a clock or a lattice beneath.
@@ -42,13 +42,14 @@ const (
 	sizeFewest, sizeMost = 8, 0.9
 	// clockSure is the p-value (log10) from which a clock or a schedule is not asked for its echo.
 	clockSure = -9
-	// A rhythm of so many beats, so unlikely (log10) and in so large a share of the gaps is beyond doubt, and weighs so
-	// much.
-	beyondBeats, beyondLogP, beyondFraction, beyondValue = 36, -12, 0.9, 0.4
+	// A rhythm of so many check-ins, so unlikely (log10) and in so large a share of the intervals is beyond doubt, and
+	// weighs so much.
+	beyondCheckIns, beyondLogP, beyondFraction, beyondValue = 36, -12, 0.9, 0.4
 	// Or of a few, if it was held for so many seconds: pages that poll for some minutes are many.
 	beyondFewest, beyondHeld = 9, 2700
-	// With so many beats and so unlikely, it weighs so much more: nobody waits alike so often, however short the time.
-	plentyBeats, plentyLogP, plentyValue = 60, -25, 0.25
+	// With so many check-ins and so unlikely, it weighs so much more: nobody waits alike so often, however short the
+	// time.
+	plentyCheckIns, plentyLogP, plentyValue = 60, -25, 0.25
 	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of
 	// which timingOrder tells the best from one another.
 	timingHigh, timingMost, timingOrder = 0.58, 0.85, 0.02
@@ -59,9 +60,9 @@ const (
 // Beacon is what was found about the rhythm of one series. It does not depend on how many keys were tested: Score
 // does that. The zero Beacon stands for a series of too few connections, and scores 0.
 type Beacon struct {
-	// Connections in the window, and Beats: connections without those that follow within Burst seconds.
-	Connections, Beats int
-	Burst              float64
+	// Connections in the window, and CheckIns: connections without those that follow within Burst seconds.
+	Connections, CheckIns int
+	Burst                 float64
 	// LogP is log10 of the probability that some memoryless traffic of as many connections looks at least like this by
 	// the test that was chosen, all that was tried counted in. 0 to -300.
 	LogP float64
@@ -69,12 +70,13 @@ type Beacon struct {
 	Test Test
 	// Period in seconds and Jitter as a share of it: of the main rhythm, of all rhythms.
 	Period, Jitter float64
-	// Fraction of the gaps (Clock: of the beats) that keep a rhythm; Gaps is how many gaps there were.
-	Fraction float64
-	Gaps     int
+	// Fraction of the intervals (Clock: of the check-ins) that keep a rhythm; Intervals is how many intervals there
+	// were.
+	Fraction  float64
+	Intervals int
 	// Covered is for how many seconds the rhythm was held in all, Coverage the share of the window that is.
 	Covered, Coverage float64
-	// Occupied is the share of the periods with a beat in them; by Clock and Schedule only, else 0.
+	// Occupied is the share of the periods with a check-in in them; by Clock and Schedule only, else 0.
 	Occupied float64
 	// Efficiency is how completely and tightly the rhythm explains what it claims to, 0..1.
 	Efficiency float64
@@ -87,9 +89,9 @@ type Beacon struct {
 	// 0 where it rests on all.
 	Sized int
 	Size  int64
-	// Timer: the gaps look like a timer that restarts on use, or as spread as what people do.
+	// Timer: the intervals look like a timer that restarts on use, or as spread as what people do.
 	Timer bool
-	// Faint is how evenly the beats are spread, 0..1, where no test found much: it orders what would score nothing.
+	// Faint is how evenly the check-ins are spread, 0..1, where no test found much: it orders what would score nothing.
 	Faint float64
 }
 
@@ -97,7 +99,7 @@ type Beacon struct {
 type BeaconScore struct {
 	// Score is the beacon score, 0..1.
 	Score float64
-	// LogExpected is log10 of how many of the keys tested would look like this if no gaps had memory.
+	// LogExpected is log10 of how many of the keys tested would look like this if no intervals had memory.
 	LogExpected float64
 	// Confidence is 1/(1+expected).
 	Confidence float64
@@ -110,9 +112,9 @@ func quality(efficiency, held float64) float64 {
 	return math.Sqrt(max(0, efficiency)) * math.Pow(min(1, max(0, held)), reachExponent)
 }
 
-// BeatsEvery is the period, in seconds, or where beats are there in some periods only, as CLOCK and SCHEDULE may find
-// them, the mean time between them.
-func (b Beacon) BeatsEvery() float64 {
+// MeanInterval is the period, in seconds, or where check-ins are there in some periods only, as CLOCK and SCHEDULE may
+// find them, the mean time between them.
+func (b Beacon) MeanInterval() float64 {
 	if b.Occupied > 0 {
 		return b.Period / b.Occupied
 	}
@@ -133,8 +135,8 @@ func (b Beacon) Quality() float64 {
 
 // Beyond says that the rhythm is beyond doubt, however short it was: many check-ins, nearly all in step, and no timer.
 func (b Beacon) Beyond() bool {
-	many := b.Beats >= beyondBeats || b.Beats >= beyondFewest && b.Covered >= beyondHeld
-	return !b.Timer && many && b.LogP <= beyondLogP && b.Test == Gap && b.Fraction >= beyondFraction
+	many := b.CheckIns >= beyondCheckIns || b.CheckIns >= beyondFewest && b.Covered >= beyondHeld
+	return !b.Timer && many && b.LogP <= beyondLogP && b.Test == Interval && b.Fraction >= beyondFraction
 }
 
 // Value is what the beacon weighs as an indicator in a hunt of so many keys: its score by how alike the sizes are, and
@@ -144,7 +146,7 @@ func (b Beacon) Value(keys int, size SizeScore) float64 {
 	s := b.Score(keys)
 	v := s.Score * size.Factor()
 	if b.Beyond() {
-		sure := min(1, (b.LogP-beyondLogP)/(plentyLogP-beyondLogP)) * min(1, float64(b.Beats)/plentyBeats)
+		sure := min(1, (b.LogP-beyondLogP)/(plentyLogP-beyondLogP)) * min(1, float64(b.CheckIns)/plentyCheckIns)
 		v = max(v, beyondValue+plentyValue*sure)
 	}
 	if v <= timingHigh {
@@ -177,7 +179,7 @@ func (b Beacon) Score(keys int) BeaconScore {
 }
 
 // Beacon looks for a rhythm in the connections that start in the window. Fewer than four are not judged, nor is a
-// window without length. Connections at the same instant have no gap that could be judged: they score 0.
+// window without length. Connections at the same instant have no interval that could be judged: they score 0.
 func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	w = w.bounded()
 	sc.inside = sc.inside[:0]
@@ -186,23 +188,23 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 			sc.inside = append(sc.inside, t)
 		}
 	}
-	b := Beacon{Connections: len(sc.inside), Beats: len(sc.inside)}
+	b := Beacon{Connections: len(sc.inside), CheckIns: len(sc.inside)}
 	if len(sc.inside) < fewestConnections {
 		return b
 	}
 	length := float64(w.Length()) / second
 	b.Enough = min(length/2, hoursEnough)
 	sc.load(sc.inside)
-	if !sc.gapBeacon(&b, gapShare) {
+	if !sc.intervalBeacon(&b, intervalShare) {
 		return b
 	}
 	gap := b
-	sc.missedBeats(&b)
+	sc.missedCheckIns(&b)
 	faint := 0.0
 	if b.LogP > faintLogP {
 		faint = sc.evenness(b.Enough)
 	}
-	if gap.Timer || gap.LogP > gapSure || gap.Fraction < wellExplained {
+	if gap.Timer || gap.LogP > intervalSure || gap.Fraction < wellExplained {
 		sc.otherTests(&b, gap)
 		sc.sizeTests(s, w, &b)
 	}
@@ -213,17 +215,19 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	return b
 }
 
-// gapBeacon fills b with what the GAP test says of the series that is loaded; false if there are too few gaps.
-func (sc *Scorer) gapBeacon(b *Beacon, share float64) bool {
-	c, ok := sc.gapTest(b.Enough)
+// intervalBeacon fills b with what the INTERVAL test says of the series that is loaded; false if there are too few
+// intervals.
+func (sc *Scorer) intervalBeacon(b *Beacon, share float64) bool {
+	c, ok := sc.intervalTest(b.Enough)
 	if ok {
 		sc.take(b, &c, share)
 	}
 	return ok
 }
 
-// missedBeats replaces what GAP found where it is undecided and a beat of which some are missing explains more.
-func (sc *Scorer) missedBeats(b *Beacon) {
+// missedCheckIns replaces what INTERVAL found where it is undecided and a check-in of which some are missing explains
+// more.
+func (sc *Scorer) missedCheckIns(b *Beacon) {
 	if b.LogP >= 0 || b.LogP < missedDecided || b.Timer {
 		return
 	}
@@ -238,10 +242,10 @@ func (sc *Scorer) missedBeats(b *Beacon) {
 	}
 }
 
-// take fills b with what a cell says of the gaps that are loaded.
-func (sc *Scorer) take(b *Beacon, c *gapCell, share float64) {
-	b.Test, b.LogP = Gap, log10P(c.logP, share)
-	b.Burst, b.Beats, b.Gaps = float64(c.burst)/second, c.gaps+1, c.gaps
+// take fills b with what a cell says of the intervals that are loaded.
+func (sc *Scorer) take(b *Beacon, c *intervalCell, share float64) {
+	b.Test, b.LogP = Interval, log10P(c.logP, share)
+	b.Burst, b.CheckIns, b.Intervals = float64(c.burst)/second, c.intervals+1, c.intervals
 	b.Modes, b.ModeCount, b.Period = c.modes, c.modeCount, c.modes[0].Period
 	b.Fraction, b.Jitter, b.Efficiency, b.Covered = c.fraction, c.jitter, c.efficiency(), c.covered
 	b.Timer = c.logP <= modeLogP && sc.restarts(sc.beyond(c.burst), c.burst, c.window)
@@ -285,7 +289,7 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 		}
 		sc.load(sc.inside)
 		o := Beacon{Connections: b.Connections, Enough: b.Enough, Size: of.size, Sized: of.count}
-		if sc.gapBeacon(&o, sizeShare) && o.weight() > b.weight() {
+		if sc.intervalBeacon(&o, sizeShare) && o.weight() > b.weight() {
 			*b = o
 		}
 	}
@@ -294,14 +298,14 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 // weight is what a result is worth before the number of keys is known.
 func (b Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
 
-// otherTests replaces b where another test found better; gap is what GAP found.
+// otherTests replaces b where another test found better; gap is what INTERVAL found.
 func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 	if c, ok := sc.clockTest(); ok && (!gap.Timer || c.resultant >= lockedResultant || log10P(c.logP, otherShare) <= clockSure) {
 		o := gap
 		o.Test, o.LogP, o.Timer = Clock, log10P(c.logP, otherShare), false
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = c.period, c.jitter, c.fraction, c.efficiency(), c.covered
-		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: c.period, Jitter: c.jitter, Gaps: c.beats}}, 1, clockBurst/second
-		o.Beats, o.Occupied = len(sc.beat), c.occupied
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: c.period, Jitter: c.jitter, Intervals: c.checkIns}}, 1, clockBurst/second
+		o.CheckIns, o.Occupied = len(sc.checkIns), c.occupied
 		if o.weight() > b.weight() {
 			*b = o
 		}
@@ -310,8 +314,8 @@ func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 		o := gap
 		o.Test, o.LogP, o.Timer = Lattice, log10P(l.logP, otherShare), false
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = l.period, 0, l.cosine, l.efficiency(), l.covered
-		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: l.period, Gaps: l.gaps}}, 1, 0
-		o.Gaps = l.gaps
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: l.period, Intervals: l.intervals}}, 1, 0
+		o.Intervals = l.intervals
 		if o.weight() > b.weight() {
 			*b = o
 		}
@@ -325,8 +329,8 @@ func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 		o := gap
 		o.Test, o.LogP, o.Timer = Schedule, log10P(f.logP, otherShare), false
 		o.Period, o.Jitter, o.Occupied, o.Fraction, o.Efficiency, o.Covered = f.period, f.width/2, f.share, min(1, f.hits/float64(f.events)), f.efficiency(), f.covered()
-		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: f.period, Jitter: f.width / 2, Window: f.width / 2, Gaps: int(f.hits)}}, 1, clockBurst/second
-		o.Beats = f.events
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: f.period, Jitter: f.width / 2, Tightness: f.width / 2, Intervals: int(f.hits)}}, 1, clockBurst/second
+		o.CheckIns = f.events
 		if o.weight() > b.weight() {
 			*b = o
 		}
@@ -341,8 +345,8 @@ func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 		o := gap
 		o.Test, o.LogP = Echo, log10P(e.logP, otherShare)
 		o.Period, o.Jitter, o.Fraction, o.Efficiency, o.Covered = e.period, e.jitter, min(1, e.pairs/float64(e.events)), e.efficiency(), e.covered()
-		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: e.period, Jitter: e.jitter, Window: e.jitter, Gaps: int(e.pairs)}}, 1, clockBurst/second
-		o.Beats = e.events
+		o.Modes, o.ModeCount, o.Burst = [maxModes]Mode{{Period: e.period, Jitter: e.jitter, Tightness: e.jitter, Intervals: int(e.pairs)}}, 1, clockBurst/second
+		o.CheckIns = e.events
 		if o.weight() > b.weight() {
 			*b = o
 		}

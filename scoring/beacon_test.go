@@ -44,16 +44,16 @@ func TestBeaconDefined(t *testing.T) {
 	}
 }
 
-// One connection an hour, to the second, for a day. By hand: 23 gaps, all within any window; of the narrowest, q =
+// One connection an hour, to the second, for a day. By hand: 23 intervals, all within any window; of the narrowest, q =
 // 0.035049, the bound is 23 q^22, times 10 windows and 2 for the test: log10 = log10(460) - 22*1.45532 = -29.354.
 func TestBeaconByHand(t *testing.T) {
 	var sc scoring.Scorer
 	b := sc.Beacon(scoring.Series{Start: every(3600, 60, 24)}, day)
-	require.Equal(t, scoring.Gap, b.Test)
+	require.Equal(t, scoring.Interval, b.Test)
 	require.InDelta(t, -29.354, b.LogP, 0.005)
 	require.Equal(t, 24, b.Connections)
-	require.Equal(t, 24, b.Beats)
-	require.Equal(t, 23, b.Gaps)
+	require.Equal(t, 24, b.CheckIns)
+	require.Equal(t, 23, b.Intervals)
 	require.InDelta(t, 3600, b.Period, 1e-9)
 	require.InDelta(t, 1, b.Fraction, 1e-9)
 	require.InDelta(t, 0, b.Jitter, 1e-9)
@@ -65,7 +65,7 @@ func TestBeaconByHand(t *testing.T) {
 	require.Equal(t, []string{"beacons every 60m ±0%, 100% of 23 intervals, active for 23h; chance < 1e-12 of 100,000 candidates"}, b.Reasons(100_000))
 }
 
-// A clock that is set back by an hour in mid-day, and one set on: the beat goes on.
+// A clock that is set back by an hour in mid-day, and one set on: the check-in goes on.
 func TestClockStep(t *testing.T) {
 	var sc scoring.Scorer
 	for _, step := range []int64{-3600e3, 3600e3} {
@@ -80,7 +80,7 @@ func TestClockStep(t *testing.T) {
 	}
 }
 
-// Burst of connections a beat, missed beats, two rhythms: each is told in words.
+// Burst of connections a check-in, missed check-ins, two rhythms: each is told in words.
 func TestBeaconReasons(t *testing.T) {
 	var sc scoring.Scorer
 	var burst, mixed []int64
@@ -96,7 +96,7 @@ func TestBeaconReasons(t *testing.T) {
 		"beacons every 10m ±0%, 100% of 143 intervals, active for 23.8h; chance < 1e-12 of 50 candidates",
 		"432 connections in 144 check-ins: connections less than 2s apart count as one",
 	}, b.Reasons(50))
-	// Every third beat missing.
+	// Every third check-in missing.
 	b = sc.Beacon(scoring.Series{Start: slices.DeleteFunc(every(1800, 60, 48), func(at int64) bool { return (at-midnight)/1800e3%3 == 2 })}, day)
 	require.Equal(t, []string{
 		"beacons every 30m ±0% or twice that (missed check-ins), 100% of 31 intervals, active for 23h; chance < 1e-12 of 50 candidates",
@@ -127,7 +127,7 @@ func TestBeaconBySize(t *testing.T) {
 	require.Less(t, sc.Beacon(s, day).Score(100_000).Score, 0.2)
 }
 
-// drawSeries gives series of every sort: beats, memoryless, anything at all.
+// drawSeries gives series of every sort: check-ins, memoryless, anything at all.
 func drawSeries(t *rapid.T) scoring.Series {
 	n := rapid.IntRange(0, 150).Draw(t, "n")
 	kind := rapid.SampledFrom([]string{"beat", "memoryless", "any"}).Draw(t, "kind")
@@ -277,7 +277,7 @@ func indices(n int) func(yield func(int) bool) {
 	}
 }
 
-// Ten times slower in ten times the time is the same beat, as long as no limit in seconds (bursts, twelve hours)
+// Ten times slower in ten times the time is the same check-in, as long as no limit in seconds (bursts, twelve hours)
 // comes between.
 func TestScaleOfTime(t *testing.T) {
 	r := rand.New(rand.NewPCG(2, 2))
@@ -297,7 +297,7 @@ func TestScaleOfTime(t *testing.T) {
 	}
 }
 
-// More jitter never raises the score, beyond noise: medians of 40 seeded series each, with all beats there and with
+// More jitter never raises the score, beyond noise: medians of 40 seeded series each, with all check-ins there and with
 // three in ten missing.
 func TestJitterNeverHelps(t *testing.T) {
 	var sc scoring.Scorer

@@ -3,14 +3,15 @@ package scoring
 import "math"
 
 const (
-	// A gap is in step if it is the period, give or take this much of the jitter and this share of the period, but
+	// A interval is in step if it is the period, give or take this much of the jitter and this share of the period, but
 	// within bounds.
 	beganJitter, beganSlack, beganLeast, beganMost = 1.25, 0.02, 0.05, 0.6
-	// Of a rhythm with less jitter than beganFew, gaps of up to beganMissed periods are in step, too.
+	// Of a rhythm with less jitter than beganFew, intervals of up to beganMissed periods are in step, too.
 	beganFew, beganMissed = 0.2, 2
-	// beganSure bounds the share of gaps that are taken to be in step: one more may always be out of it.
+	// beganSure bounds the share of intervals that are taken to be in step: one more may always be out of it.
 	beganSure = 0.98
-	// beganBurst: what follows within this share of the shortest gap in step, and within ten minutes, is the same beat.
+	// beganBurst: what follows within this share of the shortest interval in step, and within ten minutes, is the same
+	// check-in.
 	beganBurst, longestBurst = 0.5, 600 * second
 	// beganDoubt is what a change has to gain, as ln of likelihoods, beside the ln of how many there might be.
 	beganDoubt = 3
@@ -18,10 +19,10 @@ const (
 
 // Began finds where a rhythm began. Starts are all start times that are known of a key, Unix milliseconds, ascending; a
 // rhythm of this period (seconds) and jitter (share of it) was found in those from the given time on. Before the change
-// point the gaps are taken to have no memory, at the rate that they have there; from it on they are in step as often as
-// they were found to be. The likeliest change point is given, or the first start where none is likely enough. Nights
-// without connections, and single gaps out of step, do not make it begin again. ok is false where there are too few
-// gaps to say, or where they are hardly more often in step than chance has it.
+// point the intervals are taken to have no memory, at the rate that they have there; from it on they are in step as
+// often as they were found to be. The likeliest change point is given, or the first start where none is likely enough.
+// Nights without connections, and single intervals out of step, do not make it begin again. ok is false where there are
+// too few intervals to say, or where they are hardly more often in step than chance has it.
 func Began(starts []int64, from int64, period, jitter float64) (at int64, ok bool) {
 	width := min(max(jitter*beganJitter+beganSlack, beganLeast), beganMost)
 	every := period * second
@@ -68,8 +69,8 @@ func Began(starts []int64, from int64, period, jitter float64) (at int64, ok boo
 		}
 		return math.Log((1-share)/mean) - gap/mean
 	}
-	// rhythm is how likely the gaps up to a beat are in the rhythm, less how likely they are without memory at their
-	// own rate: the beat at which that is least is where the rhythm began.
+	// rhythm is how likely the intervals up to a check-in are in the rhythm, less how likely they are without memory at
+	// their own rate: the check-in at which that is least is where the rhythm began.
 	least, began := -beganDoubt-math.Log(float64(len(beats))), 0
 	rhythm := 0.0
 	for i := 1; i < len(beats) && beats[i-1] < max(from, beats[0]+1); i++ {

@@ -65,7 +65,7 @@ func TestBegan(t *testing.T) {
 	}
 }
 
-// TestBeganSaysNothing of too few gaps and of what is in step no more often than chance has it.
+// TestBeganSaysNothing of too few intervals and of what is in step no more often than chance has it.
 func TestBeganSaysNothing(t *testing.T) {
 	_, ok := Began([]int64{0, 60_000, 120_000}, 0, 60, 0)
 	require.False(t, ok)

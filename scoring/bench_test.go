@@ -11,7 +11,7 @@ import (
 )
 
 // population makes keys as a hunt has them: connections log-normal with a median of 50 and sigma 1.2, at most 4,000;
-// two thirds people in sessions, the rest memoryless, timers and beats.
+// two thirds people in sessions, the rest memoryless, timers and check-ins.
 func population(keys int) []scoring.Series {
 	r := rand.New(rand.NewPCG(1, 2))
 	out := make([]scoring.Series, keys)

@@ -16,29 +16,30 @@ const (
 	clockFewest, clockMost = 22, 4000
 	// clockBlocks is the number of blocks the time is cut into at most, each a whole number of periods.
 	clockBlocks = 48
-	// clockFastest periods an event on average: a beat that mostly goes missing is for LATTICE and SCHEDULE.
+	// clockFastest periods an event on average: a check-in that mostly goes missing is for LATTICE and SCHEDULE.
 	clockFastest = 1.25
-	// clockLapse is after how many periods without a beat the rhythm counts as interrupted.
+	// clockLapse is after how many periods without a check-in the rhythm counts as interrupted.
 	clockLapse = 6
-	// clockReach: neither test beyond GAP may speak above this p-value (ln).
+	// clockReach: neither test beyond INTERVAL may speak above this p-value (ln).
 	clockReach = -6 * math.Ln10
 )
 
-// clockResult is a period that beats are in phase with.
+// clockResult is a period that check-ins are in phase with.
 type clockResult struct {
 	logP      float64 // ln
 	period    float64 // seconds
 	resultant float64 // 0..1: how far the phases of all events agree
 	fraction  float64 // of all events, those in phase beyond chance
-	occupied  float64 // of all periods while it ran, those with a beat beyond chance
+	occupied  float64 // of all periods while it ran, those with a check-in beyond chance
 	jitter    float64 // half width of the phases in phase, as a share of the period
 	covered   float64 // seconds
-	beats     int     // events in phase
+	checkIns  int     // events in phase
 }
 
 func (c *clockResult) efficiency() float64 { return c.occupied * (1 - c.jitter/jitterCost) }
 
-// clockTest looks for beats bound to a clock: a schedule, whatever else goes on between and however many are missed.
+// clockTest looks for check-ins bound to a clock: a schedule, whatever else goes on between and however many are
+// missed.
 //
 // The statistic is Rayleigh's, but each block of whole periods has one vote, the sum of the phase vectors of its
 // events, and the length of the sum of all votes is measured against their own lengths: z = |sum V|^2 / sum |V|^2. So
@@ -88,7 +89,7 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 				break
 			}
 			logP := math.Log(tried) + steinhausTail(z)
-			// Of a period and its fractions, which all agree with a beat, the longest is meant.
+			// Of a period and its fractions, which all agree with a check-in, the longest is meant.
 			if logP < best.logP-2 && (!found || logP < best.logP*1.15 || math.Abs(best.period*f-1) < 0.02) {
 				best, found = clockResult{logP: logP, period: 1 / f, resultant: r}, true
 			}
@@ -98,7 +99,7 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 		return best, false
 	}
 	describeClock(t, &best)
-	return best, best.beats > 0
+	return best, best.checkIns > 0
 }
 
 // occupiedBlocks is in how many of so many equal parts of their span there are events.
@@ -227,8 +228,8 @@ func describeClock(t []int64, c *clockResult) {
 			break
 		}
 	}
-	c.jitter, c.beats = widths[width], near[width]-far[width]
-	c.fraction = float64(max(0, c.beats)) / float64(len(t))
+	c.jitter, c.checkIns = widths[width], near[width]-far[width]
+	c.fraction = float64(max(0, c.checkIns)) / float64(len(t))
 	hits, active := occupancy(t, f, mean, c.jitter)
 	chance, of := occupancy(t, f, mean+0.5, c.jitter)
 	b := 0.0

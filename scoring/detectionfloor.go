@@ -13,15 +13,15 @@ type Floor struct {
 // floorConfidence: with this probability a beacon above the floor is found, whichever of its check-ins went missing.
 const (
 	floorConfidence = 0.95
-	// floorMargin covers that the test may settle on a tighter window that holds a gap less.
+	// floorMargin covers that the test may settle on a tighter window that holds an interval less.
 	floorMargin = 1.05
 )
 
 // DetectionFloor says from how many check-ins, and so hours, on a beacon scores above cut in a hunt of so many keys
 // over a window of so many seconds: one that waits period seconds, give or take jitter (a share, at most 0.5), from
-// check-in to check-in, and of whose check-ins the share missed does not show. It counts what the GAP test sees of
+// check-in to check-in, and of whose check-ins the share missed does not show. It counts what the INTERVAL test sees of
 // single periods and, where the jitter is not so wide that it may be taken for a timer, what is won by betting on
-// missed beats; the other tests only help.
+// missed check-ins; the other tests only help.
 func DetectionFloor(keys int, window, period, jitter, missed, cut float64) Floor {
 	var sc Scorer
 	enough := min(window/2, hoursEnough)
@@ -40,7 +40,7 @@ func DetectionFloor(keys int, window, period, jitter, missed, cut float64) Floor
 				continue
 			}
 			b := Beacon{
-				LogP:       log10P(sc.densestLogP(m, k, t.reach)+math.Log(gapCells(0)), gapShare),
+				LogP:       log10P(sc.densestLogP(m, k, t.reach)+math.Log(intervalCells(0)), intervalShare),
 				Efficiency: float64(k) / float64(m) * (1 - jitter/jitterCost),
 				Covered:    float64(k) * period, Enough: enough,
 			}
@@ -57,9 +57,9 @@ func DetectionFloor(keys int, window, period, jitter, missed, cut float64) Floor
 	}
 }
 
-// missedFloor is what the bets on missed beats say at least, with a probability of floorConfidence, of m gaps of a beat
-// of which some are missing: the mean of what each gap yields, explains and covers, less what they spread, which is
-// normal for so many.
+// missedFloor is what the bets on missed check-ins say at least, with a probability of floorConfidence, of m intervals
+// of a check-in of which some are missing: the mean of what each interval yields, explains and covers, less what they
+// spread, which is normal for so many.
 func (sc *Scorer) missedFloor(m int, period, jitter, missed float64) (b Beacon, ok bool) {
 	if missed <= 0 || m < missedFewest || m > missedMost {
 		return b, false

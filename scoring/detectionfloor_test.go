@@ -8,9 +8,9 @@ import (
 	"dwell/scoring"
 )
 
-// By hand, every minute for a day, none missed, N = 1e5, cut 0.001, so that the p-value decides: with m gaps of the
-// narrowest window p = 20 m 0.035049^(m-1). m = 6 gives E = 1e5*120*5.29e-8 = 0.63, m = 5 gives 15: 1/(1+15) = 0.06 is
-// still more than enough; m = 4 gives 344, 0.003, times the hours' (4*60/43200)^0.4 = 0.125, too little; so 6
+// By hand, every minute for a day, none missed, N = 1e5, cut 0.001, so that the p-value decides: with m intervals of
+// the narrowest window p = 20 m 0.035049^(m-1). m = 6 gives E = 1e5*120*5.29e-8 = 0.63, m = 5 gives 15: 1/(1+15) = 0.06
+// is still more than enough; m = 4 gives 344, 0.003, times the hours' (4*60/43200)^0.4 = 0.125, too little; so 6
 // check-ins.
 func TestDetectionFloor(t *testing.T) {
 	f := scoring.DetectionFloor(100_000, 86400, 60, 0.04, 0, 0.001)

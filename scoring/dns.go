@@ -21,8 +21,8 @@ type DNSNames struct {
 
 // DNSTunnel is whether a domain's names carry data.
 type DNSTunnel struct {
-	// Score is the indicator's value, RITA what RITA gives for the number of names alone.
-	Score, RITA float64
+	// Score is the value of the indicator.
+	Score float64
 	// Names is the number of distinct names, Length their mean length without the domain, Entropy the mean entropy of
 	// that part, bits a character.
 	Names           int
@@ -49,7 +49,7 @@ const (
 // 0.8), where names that look like encoded data weigh double, and short plain ones half unless mostly asked for
 // records that carry data. Below 50 names it is 0.
 func ScoreDNSTunnel(d DNSNames) DNSTunnel {
-	t := DNSTunnel{Names: len(d.Names), RITA: RITADNSThreat(int64(len(d.Names))), AnswerMean: Absent, Contacted: d.Contacted}
+	t := DNSTunnel{Names: len(d.Names), AnswerMean: Absent, Contacted: d.Contacted}
 	if d.Queries > 0 {
 		t.Unusual = min(1, float64(d.Unusual)/float64(d.Queries))
 		if d.AnswerBytes >= 0 {

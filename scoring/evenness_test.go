@@ -9,7 +9,7 @@ import (
 	"dwell/scoring"
 )
 
-// Below the floor, even gaps come before uneven ones, and neither makes a finding (0.2).
+// Below the floor, even intervals come before uneven ones, and neither makes a finding (0.2).
 func TestFaint(t *testing.T) {
 	var sc scoring.Scorer
 	w := scoring.Window{Start: 0, End: 86400e3}

@@ -34,7 +34,7 @@ type ScoredKey struct {
 	Kind KeyKind
 	// Score of the key before modifiers, 0..1.
 	Score float64
-	// Period of its rhythm in seconds, on average from one beat to the next that is there; 0 for none. Only keys by
+	// Period of its rhythm in seconds, on average from one check-in to the next that is there; 0 for none. Only keys by
 	// domain, fingerprint or unshared destinations and those inside them are asked.
 	Period float64
 	// Of are the key's connections, by numbers that each connection of the source has in all keys that hold it, in
@@ -55,8 +55,8 @@ const (
 	groupExplains = 0.7
 	// groupInside is the share of a key's connections that must belong to the wider one to be part of it.
 	groupInside = 0.9
-	// groupFaster is how many times as fast a fingerprint must beat as what is inside: a server that is used in turn
-	// with others is met less often than all of them together.
+	// groupFaster is how many times as fast a fingerprint must check-in as what is inside: a server that is used in
+	// turn with others is met less often than all of them together.
 	groupFaster = 1.5
 )
 
@@ -65,7 +65,7 @@ const (
 // explains its score but for 0.1, and the wider is named in it. If none of the narrower does, as when the destination
 // moves from address to address, the wider one leads and they are named in it. Many programs share a TLS fingerprint, a
 // domain has many names, and many destinations are unshared: such a key leads over keys that score as well only where
-// it beats faster than each of them. Groups come strongest lead first.
+// it check-ins faster than each of them. Groups come strongest lead first.
 func GroupKeys(keys []ScoredKey) []KeyGroup {
 	total := make([]int, len(keys))
 	for i, k := range keys {
@@ -114,7 +114,7 @@ func GroupKeys(keys []ScoredKey) []KeyGroup {
 			into[wide] = best
 			continue
 		case best < 0 && keys[wide].Score < keys[strongest].Score-groupMargin:
-			into[wide] = strongest // several beats, or a beat among other traffic: each stands for itself
+			into[wide] = strongest // several check-ins, or a check-in among other traffic: each stands for itself
 			continue
 		case (keys[wide].Kind == DomainKey || keys[wide].Kind >= FingerprintKey) && fastest >= 0 && groupFaster*keys[wide].Period > keys[fastest].Period:
 			into[wide] = fastest // the rhythm is one of those inside

@@ -2,67 +2,67 @@ package scoring
 
 import "slices"
 
-// bursts are the gaps, in milliseconds, up to which connections that follow one another are one beat. A page, a retry
-// or a download makes several connections where the program behind it acted once.
+// bursts are the intervals, in milliseconds, up to which connections that follow one another are one check-in. A page,
+// a retry or a download makes several connections where the program behind it acted once.
 func bursts() [6]int64 {
 	return [...]int64{0, 2 * second, 10 * second, 30 * second, 120 * second, 600 * second}
 }
 
-// gapOrder packs a gap (milliseconds) and its place in time into one word, so that one plain sort orders both. That
-// holds gaps of up to a year and 2^27 connections.
-type gapOrder uint64
+// intervalOrder packs an interval (milliseconds) and its place in time into one word, so that one plain sort orders
+// both. That holds intervals of up to a year and 2^27 connections.
+type intervalOrder uint64
 
 const (
-	placeBits  = 27
-	longestGap = 1<<(62-placeBits) - 1
-	mostGaps   = 1<<placeBits - 1
+	placeBits       = 27
+	longestInterval = 1<<(62-placeBits) - 1
+	mostIntervals   = 1<<placeBits - 1
 )
 
-func (o gapOrder) gap() int64 { return int64(o >> placeBits) }
-func (o gapOrder) place() int { return int(o & mostGaps) }
+func (o intervalOrder) length() int64 { return int64(o >> placeBits) }
+func (o intervalOrder) place() int    { return int(o & mostIntervals) }
 
-// load takes a series over: sorted starts, and the gaps between them in order of their length.
+// load takes a series over: sorted starts, and the intervals between them in order of their length.
 func (sc *Scorer) load(start []int64) {
-	if len(start) > mostGaps {
-		start = start[len(start)-mostGaps:] // the newest: a strobe long since
+	if len(start) > mostIntervals {
+		start = start[len(start)-mostIntervals:] // the newest: a strobe long since
 	}
 	sc.start = append(sc.start[:0], start...)
 	sortInts(sc.start)
-	sc.gaps = sc.gaps[:0]
+	sc.intervals = sc.intervals[:0]
 	for i := 1; i < len(sc.start); i++ {
-		gap := min(sc.start[i]-sc.start[i-1], longestGap)
-		sc.gaps = append(sc.gaps, gapOrder(uint64(gap)<<placeBits|uint64(i-1)))
+		length := min(sc.start[i]-sc.start[i-1], longestInterval)
+		sc.intervals = append(sc.intervals, intervalOrder(uint64(length)<<placeBits|uint64(i-1)))
 	}
-	sc.gapScratch = sortDigits(sc.gaps, sc.gapScratch, placeBits) // places ascend already
+	sc.intervalScratch = sortDigits(sc.intervals, sc.intervalScratch, placeBits) // places ascend already
 }
 
-// beyond gives the gaps longer than burst, in order of their length: those between beats. Burst 0 gives all.
-func (sc *Scorer) beyond(burst int64) []gapOrder {
+// beyond gives the intervals longer than burst, in order of their length: those between check-ins. Burst 0 gives all.
+func (sc *Scorer) beyond(burst int64) []intervalOrder {
 	if burst == 0 {
-		return sc.gaps
+		return sc.intervals
 	}
-	first, _ := slices.BinarySearchFunc(sc.gaps, burst, func(o gapOrder, b int64) int {
-		if o.gap() > b {
+	first, _ := slices.BinarySearchFunc(sc.intervals, burst, func(o intervalOrder, b int64) int {
+		if o.length() > b {
 			return 1
 		}
 		return -1
 	})
-	return sc.gaps[first:]
+	return sc.intervals[first:]
 }
 
-// collapse fills sc.beat with the first connection of every beat.
+// collapse fills sc.check-in with the first connection of every check-in.
 func (sc *Scorer) collapse(burst int64) []int64 {
-	sc.beat = sc.beat[:0]
+	sc.checkIns = sc.checkIns[:0]
 	for i, t := range sc.start {
 		if i == 0 || burst == 0 || t-sc.start[i-1] > burst {
-			sc.beat = append(sc.beat, t)
+			sc.checkIns = append(sc.checkIns, t)
 		}
 	}
-	return sc.beat
+	return sc.checkIns
 }
 
-// strides fills sc.stride: for each gap between beats, by its place, the time from the start of the beat before it to
-// the start of the beat after it.
+// strides fills sc.stride: for each interval between check-ins, by its place, the time from the start of the check-in
+// before it to the start of the check-in after it.
 func (sc *Scorer) strides(burst int64) []int64 {
 	n := max(0, len(sc.start)-1)
 	sc.stride = slices.Grow(sc.stride[:0], n)[:n]

@@ -6,37 +6,39 @@ import (
 )
 
 const (
-	// shapeFewest gaps are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length, and
+	// shapeFewest intervals are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length, and
 	// shapeClose where missed check-ins are a close second: wide jitter and a timer differ little.
 	shapeFewest, shapeMost, shapeClose = 12, 200, 1600
 	// closeBy is how much (ln of the likelihood ratio) a close second may lack.
 	closeBy = 12.0
 	// shapeEdges is how many places a window's edge may have.
 	shapeEdges = 40
-	// What still counts as a beat: a delay after the timer of this share of the whole, log-normal gaps of this sigma,
-	// gamma gaps of this shape. Only wider ones are candidates for a timer that restarts on use.
-	beatDelay, beatSigma, beatShape = 0.06, 0.45, 5.0
-	// In doubt (ln of the likelihood ratio) a rhythm of less jitter than wideJitter is taken for a beat; one of more
-	// that leaves more than a tenth of the gaps unexplained for a timer, if its p-value (ln) is not very small either.
+	// What still counts as a check-in: a delay after the timer of this share of the whole, log-normal intervals of this
+	// sigma, gamma intervals of this shape. Only wider ones are candidates for a timer that restarts on use.
+	checkInDelay, checkInSigma, checkInShape = 0.06, 0.45, 5.0
+	// In doubt (ln of the likelihood ratio) a rhythm of less jitter than wideJitter is taken for a check-in; one of
+	// more that leaves more than a tenth of the intervals unexplained for a timer, if its p-value (ln) is not very
+	// small either.
 	tightDoubt                                  = 3.0
 	wideJitter, wideShare, wideDoubt, fullDoubt = 0.3, 0.9, 3.0, 2.0
-	// wideMargin is by how much a beat of more than half its period in jitter must be likelier, where some are missing.
+	// wideMargin is by how much a check-in of more than half its period in jitter must be likelier, where some are
+	// missing.
 	wideMargin = 8.0
-	// edgeShare is how many of the gaps lie at the lower edge of a loop's.
+	// edgeShare is how many of the intervals lie at the lower edge of a loop's.
 	edgeShare = 0.25
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x).
 	strayRange, logStrayRange = 20.7, 3.0301337
 )
 
-// restarts says whether the gaps look like a timer that restarts on use (a keep-alive, a cache's time to live, a rate
-// limit: never shorter than a limit, beyond it without memory), or spread as wide as what people do (log-normal,
-// gamma), rather than like a beat: gaps within bounds on both sides, in one to three rhythms. It compares how well
-// the families explain the gaps, each with its own share of strays, by the Bayesian information criterion. A score
-// can be high for either, and the test against memoryless traffic cannot tell them apart.
+// restarts says whether the intervals look like a timer that restarts on use (a keep-alive, a cache's time to live, a
+// rate limit: never shorter than a limit, beyond it without memory), or spread as wide as what people do (log-normal,
+// gamma), rather than like a check-in: intervals within bounds on both sides, in one to three rhythms. It compares how
+// well the families explain the intervals, each with its own share of strays, by the Bayesian information criterion. A
+// score can be high for either, and the test against memoryless traffic cannot tell them apart.
 //
-// With bursts, beats are looked at from end to start, as the timer would run, and from start to start, as the beat
-// would: only what looks like a timer both ways is one.
-func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
+// With bursts, check-ins are looked at from end to start, as the timer would run, and from start to start, as the
+// check-in would: only what looks like a timer both ways is one.
+func (sc *Scorer) restarts(gaps []intervalOrder, burst int64, w intervalWindow) bool {
 	if len(gaps) < shapeFewest || edged(gaps, burst) {
 		return false
 	}
@@ -51,7 +53,7 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 	}
 	values := sc.values[:0]
 	for _, g := range gaps {
-		values = append(values, g.gap()-burst)
+		values = append(values, g.length()-burst)
 	}
 	sc.values = values
 	if !sc.smooth(values, doubt) {
@@ -68,19 +70,19 @@ func (sc *Scorer) restarts(gaps []gapOrder, burst int64, w gapWindow) bool {
 	return sc.smooth(values, doubt)
 }
 
-// edged says whether the gaps pile up at their lower edge, as those of a program do that sleeps and then works for a
-// moment. A timer that restarts on use waits for people after its limit, who take far longer than a second: at most a
-// seventh of its gaps lie there, of a loop that works for a second on average nearly two thirds. The edge is where the
-// shortest fiftieth of the gaps ends, so that a few strays do not move it.
-func edged(gaps []gapOrder, burst int64) bool {
+// edged says whether the intervals pile up at their lower edge, as those of a program do that sleeps and then works for
+// a moment. A timer that restarts on use waits for people after its limit, who take far longer than a second: at most a
+// seventh of its intervals lie there, of a loop that works for a second on average nearly two thirds. The edge is where
+// the shortest fiftieth of the intervals ends, so that a few strays do not move it.
+func edged(gaps []intervalOrder, burst int64) bool {
 	at := len(gaps) / 50
-	edge := gaps[at].gap() - burst
-	if edge < shortestGap {
+	edge := gaps[at].length() - burst
+	if edge < shortestInterval {
 		return false
 	}
 	near := 0
 	for _, g := range gaps[at:] {
-		if g.gap()-burst > edge+max(second, edge/100) {
+		if g.length()-burst > edge+max(second, edge/100) {
 			break
 		}
 		near++
@@ -92,7 +94,7 @@ func edged(gaps []gapOrder, burst int64) bool {
 func (sc *Scorer) smooth(values []int64, doubt float64) bool {
 	x := sc.sample(values, shapeMost)
 	best := doubt + max(sc.timerFit(x, false), sc.pausedFit(x), sc.logNormalFit(x), sc.gammaFit(x))
-	if best <= sc.timerFit(x, true) || best <= sc.beatFit(x, best) {
+	if best <= sc.timerFit(x, true) || best <= sc.checkInFit(x, best) {
 		return false
 	}
 	missed := sc.missedFit(x, best)
@@ -142,7 +144,8 @@ func (sc *Scorer) mixed(x []float64, parameters float64, density func(i int) flo
 	return base + best - parameters/2*math.Log(float64(len(x)))
 }
 
-// timerFit fits a limit and an exponential beyond it: long for a timer, short for a beat that takes a while to answer.
+// timerFit fits a limit and an exponential beyond it: long for a timer, short for a check-in that takes a while to
+// answer.
 func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 	best := math.Inf(-1)
 	n := len(x)
@@ -157,7 +160,7 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 		if q := (rest[len(rest)/4] - limit) / 0.28768207; q > 0 {
 			mean = math.Sqrt(max(mean, 1e-6) * q)
 		}
-		if most := beatDelay / (1 - beatDelay) * limit; beat {
+		if most := checkInDelay / (1 - checkInDelay) * limit; beat {
 			mean = max(min(mean, most), 0.01)
 		} else {
 			mean = max(mean, most, 0.01)
@@ -176,7 +179,7 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 		if !beat {
 			// Pauses are strays, and pull the mean up where they are many.
 			for _, less := range [...]float64{0.5, 0.7} {
-				if m := mean * less; m >= beatDelay/(1-beatDelay)*limit {
+				if m := mean * less; m >= checkInDelay/(1-checkInDelay)*limit {
 					best = max(best, fit(m))
 				}
 			}
@@ -186,7 +189,7 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 }
 
 // pausedFit fits a limit and an exponential beyond it that runs in sessions: what is longest are the pauses between
-// them, of even density, as the last of a beat's windows may be.
+// them, of even density, as the last of a check-in's windows may be.
 func (sc *Scorer) pausedFit(x []float64) float64 {
 	best := math.Inf(-1)
 	n := len(x)
@@ -208,7 +211,7 @@ func (sc *Scorer) pausedFit(x []float64) float64 {
 				sum += v - x[at]
 			}
 			k, rest := float64(cut-at), float64(n-cut)
-			mean := max(sum/(k-1), beatDelay/(1-beatDelay)*x[at], 0.01)
+			mean := max(sum/(k-1), checkInDelay/(1-checkInDelay)*x[at], 0.01)
 			width := max((x[n-1]-x[cut])*(rest+1)/(rest-1), 0.01*x[n-1], 0.05)
 			l := before - sum/mean - 1 - k*math.Log(mean) + k*math.Log(k/float64(n)) + rest*math.Log(rest/float64(n)/width)
 			if at > 0 {
@@ -224,7 +227,7 @@ func (sc *Scorer) pausedFit(x []float64) float64 {
 func (sc *Scorer) logNormalFit(x []float64) float64 {
 	n := len(x)
 	mu := math.Log(x[n/2])
-	sigma := max(beatSigma, math.Log(x[3*n/4]/x[n/4])/1.3489795)
+	sigma := max(checkInSigma, math.Log(x[3*n/4]/x[n/4])/1.3489795)
 	norm := 1 / (sigma * 2.5066283)
 	return sc.mixed(x, 3, func(i int) float64 {
 		z := (sc.logs[i] - mu) / sigma
@@ -242,7 +245,7 @@ func (sc *Scorer) gammaFit(x []float64) float64 {
 		logs += sc.logs[cut+i] / float64(len(middle))
 	}
 	s := max(1e-6, math.Log(mean)-logs)
-	shape := min(beatShape, (3-s+math.Sqrt((s-3)*(s-3)+24*s))/(12*s)) // Minka's start, within 1.5%
+	shape := min(checkInShape, (3-s+math.Sqrt((s-3)*(s-3)+24*s))/(12*s)) // Minka's start, within 1.5%
 	norm, _ := math.Lgamma(shape)
 	rate := shape / mean
 	norm -= shape * math.Log(rate)
@@ -252,7 +255,7 @@ func (sc *Scorer) gammaFit(x []float64) float64 {
 }
 
 // beatFit fits one to three windows of even density, one after the other where they gain most, until that is enough.
-func (sc *Scorer) beatFit(x []float64, enough float64) float64 {
+func (sc *Scorer) checkInFit(x []float64, enough float64) float64 {
 	strays := sc.strays[:0] // sums of sc.stray, by index
 	sum := 0.0
 	for i := range x {
@@ -310,9 +313,9 @@ func windowsSearch(x, strays []float64, widest, enough float64) (best float64, f
 	return best, first
 }
 
-// missedFit fits beats of even jitter of which some are missing: k periods at a time, their jitters summed. Even jitter
-// has sharp edges: the lower is about the shortest gap, the upper is tried at some ratios; what lies beyond tells how
-// many are missing. It ends where that is enough.
+// missedFit fits check-ins of even jitter of which some are missing: k periods at a time, their jitters summed. Even
+// jitter has sharp edges: the lower is about the shortest interval, the upper is tried at some ratios; what lies beyond
+// tells how many are missing. It ends where that is enough.
 func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 	best := math.Inf(-1)
 	n := len(x)
@@ -356,7 +359,7 @@ func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 	return best
 }
 
-// missedDensity is the density of gaps of one, two, three... periods, each jittered evenly by half.
+// missedDensity is the density of intervals of one, two, three... periods, each jittered evenly by half.
 func missedDensity(v, period, half, missed float64) float64 {
 	sum, share := 0.0, 1-missed
 	for k := 1.0; k <= 8 && share > 1e-4; k++ {

@@ -3,19 +3,19 @@ package scoring
 import "math"
 
 const (
-	// missedFewest and missedMost bound the number of gaps: with fewer there is nothing to tell, with more GAP sees
-	// single periods well enough.
+	// missedFewest and missedMost bound the number of intervals: with fewer there is nothing to tell, with more
+	// INTERVAL sees single periods well enough.
 	missedFewest, missedMost = 5, 500
-	// missedPeriods: gaps of one, two and three periods are told apart.
+	// missedPeriods: intervals of one, two and three periods are told apart.
 	missedPeriods              = 3
 	missedRatios, missedShares = 9, 2
-	// missedDecided is the p-value (log10) of GAP below which it has said enough.
+	// missedDecided is the p-value (log10) of INTERVAL below which it has said enough.
 	missedDecided = -12
 )
 
-// missedBet is a bet on how gaps lie beside one of them, if that is the shortest of a beat's: a tightness, and a share
-// of beats that do not show. Gaps of k periods lie between from[k] and to[k] times the first gap, and multiply what was
-// bet by exp(gain[k]); others by exp(loss).
+// missedBet is a bet on how intervals lie beside one of them, if that is the shortest of a check-in's: a tightness, and
+// a share of check-ins that do not show. Intervals of k periods lie between from[k] and to[k] times the first interval,
+// and multiply what was bet by exp(gain[k]); others by exp(loss).
 type missedBet struct {
 	from, to, gain [missedPeriods]float64
 	loss           float64
@@ -29,8 +29,8 @@ func (sc *Scorer) missedBets() []missedBet {
 	return sc.bets[:]
 }
 
-// missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than GAP's, because bets cost
-// less than tests.
+// missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than INTERVAL's, because bets
+// cost less than tests.
 func missedTightness(i int) tightness {
 	r := [missedRatios]float64{1.1, 1.175, 1.25, 1.37, 1.5, 1.72, 2, 2.45, 3}[i]
 	return tightness{ratio: r, jitter: (r - 1) / (r + 1), reach: (1 - 1/r) * math.Pow(r, -1/(r-1))}
@@ -39,8 +39,8 @@ func missedTightness(i int) tightness {
 // missedBets makes the bets, for each tightness one after the other.
 //
 // Jitters of several periods add up, so their mean is narrower: 96% of two even ones lie within 0.8 of the jitter, of
-// three within 0.65. What a gap of k periods gains is how much likelier a beat puts it there than the exponential does
-// that puts most into the first window, scaled so that no exponential at all gains on average.
+// three within 0.65. What an interval of k periods gains is how much likelier a check-in puts it there than the
+// exponential does that puts most into the first window, scaled so that no exponential at all gains on average.
 func missedBets() (out [missedRatios * missedShares]missedBet) {
 	for i := range missedRatios {
 		t := missedTightness(i)
@@ -81,8 +81,8 @@ func missedBets() (out [missedRatios * missedShares]missedBet) {
 	return out
 }
 
-// mean is what the bet yields on average for exponential gaps of a rate, in units of the first gap; gain and loss are
-// factors here, not yet logarithms.
+// mean is what the bet yields on average for exponential intervals of a rate, in units of the first interval; gain and
+// loss are factors here, not yet logarithms.
 func (b *missedBet) mean(rate float64) float64 {
 	sum := b.loss
 	for k := range missedPeriods {
@@ -91,7 +91,7 @@ func (b *missedBet) mean(rate float64) float64 {
 	return sum
 }
 
-// missedBurst is a gap up to which connections are one beat, and the share of all that is bet on it.
+// missedBurst is an interval up to which connections are one check-in, and the share of all that is bet on it.
 type missedBurst struct {
 	burst  int64
 	weight float64
@@ -101,14 +101,14 @@ func missedBursts() [2]missedBurst {
 	return [...]missedBurst{{0, 0.6}, {10 * second, 0.4}}
 }
 
-// missedTest looks for beats of which some do not show: gaps of one, two and three periods.
+// missedTest looks for check-ins of which some do not show: intervals of one, two and three periods.
 //
-// It bets. Given any one gap, the product of what all others yield by it is at most 1 on average, if they are
-// exponential of any rates; so is the mean of these products over all gaps, and the weighted mean over all bets, E. By
-// Markov's inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, as GAP's is. Where a third of the
-// beats is missing it takes about two thirds of the check-ins that GAP needs, for which a gap of two periods is as good
-// as any other.
-func (sc *Scorer) missedTest() (best gapCell, ok bool) {
+// It bets. Given any one interval, the product of what all others yield by it is at most 1 on average, if they are
+// exponential of any rates; so is the mean of these products over all intervals, and the weighted mean over all bets,
+// E. By Markov's inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, as INTERVAL's is. Where a third
+// of the check-ins is missing it takes about two thirds of the check-ins that INTERVAL needs, for which an interval of
+// two periods is as good as any other.
+func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
 	sc.missedBets()
 	type cell struct {
 		bet, at int
@@ -138,8 +138,8 @@ func (sc *Scorer) missedTest() (best gapCell, ok bool) {
 	return sc.missedCell(&sc.bets[chosen.bet], missedTightness(chosen.bet/missedShares), chosen.burst, chosen.at, -all), true
 }
 
-// missedLogs gives ln of the mean product of each share of a tightness, and for which gap its product is largest.
-func (sc *Scorer) missedLogs(gaps []gapOrder, burst int64, t int) (logs [missedShares]float64, at [missedShares]int) {
+// missedLogs gives ln of the mean product of each share of a tightness, and for which interval its product is largest.
+func (sc *Scorer) missedLogs(gaps []intervalOrder, burst int64, t int) (logs [missedShares]float64, at [missedShares]int) {
 	bets := sc.bets[t*missedShares : (t+1)*missedShares]
 	var from, to [missedPeriods]int
 	var highest [missedShares]float64
@@ -148,8 +148,8 @@ func (sc *Scorer) missedLogs(gaps []gapOrder, burst int64, t int) (logs [missedS
 	}
 	m := len(gaps)
 	for i, g := range gaps {
-		x := float64(g.gap() - burst)
-		if x < shortestGap {
+		x := float64(g.length() - burst)
+		if x < shortestInterval {
 			continue
 		}
 		outside := m - 1
@@ -164,7 +164,7 @@ func (sc *Scorer) missedLogs(gaps []gapOrder, burst int64, t int) (logs [missedS
 			count[k] = to[k] - from[k]
 			outside -= count[k]
 		}
-		count[0]-- // the gap itself
+		count[0]-- // the interval itself
 		outside++
 		for j := range bets {
 			b := &bets[j]
@@ -184,9 +184,9 @@ func (sc *Scorer) missedLogs(gaps []gapOrder, burst int64, t int) (logs [missedS
 	return logs, at
 }
 
-// forward is the first place from at on whose gap, less burst, is longer than x.
-func forward(gaps []gapOrder, at int, burst int64, x float64) int {
-	beyond := gapOrder(uint64(min(int64(x), longestGap-burst-1)+burst+1) << placeBits)
+// forward is the first place from at on whose interval, less burst, is longer than x.
+func forward(gaps []intervalOrder, at int, burst int64, x float64) int {
+	beyond := intervalOrder(uint64(min(int64(x), longestInterval-burst-1)+burst+1) << placeBits)
 	for at < len(gaps) && gaps[at] < beyond {
 		at++
 	}
@@ -204,12 +204,12 @@ func logAdd(a, b float64) float64 {
 	return a + math.Log1p(math.Exp(b-a))
 }
 
-// missedCell describes the beat that a bet won on: its modes are the gaps of one, two and three periods.
-func (sc *Scorer) missedCell(b *missedBet, t tightness, burst int64, at int, logP float64) gapCell {
+// missedCell describes the check-in that a bet won on: its modes are the intervals of one, two and three periods.
+func (sc *Scorer) missedCell(b *missedBet, t tightness, burst int64, at int, logP float64) intervalCell {
 	gaps := sc.beyond(burst)
 	sc.strides(burst)
-	c := gapCell{logP: logP, burst: burst, gaps: len(gaps)}
-	x, total, from := float64(gaps[at].gap()-burst), 0, at
+	c := intervalCell{logP: logP, burst: burst, intervals: len(gaps)}
+	x, total, from := float64(gaps[at].length()-burst), 0, at
 	for k := range missedPeriods {
 		if k > 0 {
 			from = forward(gaps, from, burst, x*b.from[k])
@@ -220,7 +220,7 @@ func (sc *Scorer) missedCell(b *missedBet, t tightness, burst int64, at int, log
 		if len(of) == 0 {
 			continue
 		}
-		m := Mode{Period: sc.medianStride(of), Jitter: spread(of, burst), Window: (b.to[k] - b.from[k]) / (b.to[k] + b.from[k]), Gaps: len(of)}
+		m := Mode{Period: sc.medianStride(of), Jitter: spread(of, burst), Tightness: (b.to[k] - b.from[k]) / (b.to[k] + b.from[k]), Intervals: len(of)}
 		c.modes[c.modeCount] = m
 		c.modeCount++
 		total += len(of)
@@ -229,10 +229,10 @@ func (sc *Scorer) missedCell(b *missedBet, t tightness, burst int64, at int, log
 			c.covered += float64(sc.stride[o.place()]) / second
 		}
 	}
-	c.window = gapWindow{logP: logP, first: at, k: c.modes[0].Gaps, t: t}
-	c.fraction = float64(total) / float64(c.gaps)
+	c.window = intervalWindow{logP: logP, first: at, k: c.modes[0].Intervals, t: t}
+	c.fraction = float64(total) / float64(c.intervals)
 	c.jitter /= float64(total)
-	if len(gaps) == len(sc.gaps) {
+	if len(gaps) == len(sc.intervals) {
 		c.burst = 0 // it joins nothing
 	}
 	return c

@@ -28,7 +28,7 @@ func TestMissedBets(t *testing.T) {
 	}
 }
 
-// The mean product over all gaps and bets, gap by gap and pair by pair.
+// The mean product over all intervals and bets, interval by interval and pair by pair.
 func TestMissedByHand(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	var sc Scorer
@@ -82,7 +82,7 @@ func TestMissedByHand(t *testing.T) {
 	}
 }
 
-// Memoryless gaps, of one rate or two: p is at most so small as often as it says.
+// Memoryless intervals, of one rate or two: p is at most so small as often as it says.
 func TestMissedIsABound(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 10))
 	var sc Scorer
@@ -111,8 +111,8 @@ func TestMissedIsABound(t *testing.T) {
 	}
 }
 
-// Sixteen check-ins of a day, one an hour with 20% jitter and a third missed, are found about every other time; GAP
-// alone gives them a median of 0.04.
+// Sixteen check-ins of a day, one an hour with 20% jitter and a third missed, are found about every other time;
+// INTERVAL alone gives them a median of 0.04.
 func TestMissedBeats(t *testing.T) {
 	r := rand.New(rand.NewPCG(11, 12))
 	var sc Scorer

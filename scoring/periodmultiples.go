@@ -4,25 +4,25 @@ import "math"
 
 const (
 	latticeBurst = 60 * second
-	// latticeFewest gaps are needed; latticeOne is the share of gaps that may be the same multiple: above it there is
-	// one rhythm, which the GAP test judges.
+	// latticeFewest intervals are needed; latticeOne is the share of intervals that may be the same multiple: above it
+	// there is one rhythm, which the INTERVAL test judges.
 	latticeFewest, latticeOne = 20, 0.8
 	latticePeriods            = 18
-	// latticeMany gaps count fully.
+	// latticeMany intervals count fully.
 	latticeMany = 32
-	// latticeLapse is after how many periods without a beat the rhythm counts as interrupted.
+	// latticeLapse is after how many periods without a check-in the rhythm counts as interrupted.
 	latticeLapse = 8
 	// latticeClose: of periods whose p-values (ln) are this close the longest is meant.
 	latticeClose = 2 * math.Ln10
 )
 
-// latticeResult is a period of which the gaps are multiples.
+// latticeResult is a period of which the intervals are multiples.
 type latticeResult struct {
-	logP    float64 // ln
-	period  float64 // seconds
-	cosine  float64 // mean of cos(2 pi gap/period)
-	gaps    int
-	covered float64 // seconds, without gaps of more than latticeLapse periods
+	logP      float64 // ln
+	period    float64 // seconds
+	cosine    float64 // mean of cos(2 pi interval/period)
+	intervals int
+	covered   float64 // seconds, without intervals of more than latticeLapse periods
 	// occupied is the share of the multiples meanwhile that there was something at.
 	occupied float64
 }
@@ -30,45 +30,45 @@ type latticeResult struct {
 // efficiency is less the more seldom the host acts when it wakes, though not by much, and the fewer times it was
 // seen to: people's programs wake by the minute too, and a dozen acts that agree in that are no persistence yet.
 func (l *latticeResult) efficiency() float64 {
-	return max(0, l.cosine) * math.Pow(l.occupied, 0.2) * min(1, float64(l.gaps)/latticeMany)
+	return max(0, l.cosine) * math.Pow(l.occupied, 0.2) * min(1, float64(l.intervals)/latticeMany)
 }
 
-// latticeTest looks for a host that wakes every so often and acts now and then: gaps that are multiples of a round
+// latticeTest looks for a host that wakes every so often and acts now and then: intervals that are multiples of a round
 // period, while the phase may wander.
 //
-// The statistic is the mean of cos(2 pi d/T) over the gaps d from some (k+1/2)T on. A density that falls and is convex
-// there, as that of every mixture of exponentials is, puts no more weight near the multiples of T than between them:
-// the mean is never above 0, nor its moment generating function above that of a uniform phase, I0(x). So by Chernoff
-// P(mean >= c) <= exp(-m sup_x (x c - ln I0(x))), exact for any m, and memoryless traffic of any rate stays silent
-// however long the window is.
+// The statistic is the mean of cos(2 pi d/T) over the intervals d from some (k+1/2)T on. A density that falls and is
+// convex there, as that of every mixture of exponentials is, puts no more weight near the multiples of T than between
+// them: the mean is never above 0, nor its moment generating function above that of a uniform phase, I0(x). So by
+// Chernoff P(mean >= c) <= exp(-m sup_x (x c - ln I0(x))), exact for any m, and memoryless traffic of any rate stays
+// silent however long the window is.
 func (sc *Scorer) latticeTest() (best latticeResult, ok bool) {
-	gaps := sc.beyond(latticeBurst)
+	intervals := sc.beyond(latticeBurst)
 	for _, period := range [latticePeriods]int64{7200, 3600, 1800, 1200, 900, 600, 450, 300, 240, 180, 150, 120, 90, 60, 30, 20, 15, 10} {
-		if l, ok := lattice(gaps, period*second); ok && l.logP < best.logP-latticeClose {
+		if l, ok := lattice(intervals, period*second); ok && l.logP < best.logP-latticeClose {
 			best = l
 		}
 	}
 	return best, best.logP <= clockReach
 }
 
-// lattice tests one period, in milliseconds. gaps are in order of their length.
-func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
+// lattice tests one period, in milliseconds. intervals are in order of their length.
+func lattice(intervals []intervalOrder, period int64) (l latticeResult, ok bool) {
 	// Half way between two multiples, at or beyond the burst: collapsing cut everything shorter off.
 	from := period/2 + period*((max(0, latticeBurst-period/2)+period-1)/period)
 	first := 0
-	for first < len(gaps) && gaps[first].gap() <= from {
+	for first < len(intervals) && intervals[first].length() <= from {
 		first++
 	}
-	gaps = gaps[first:]
-	m := len(gaps)
-	if m < latticeFewest || 2*gaps[m/2].gap() < 3*period {
+	intervals = intervals[first:]
+	m := len(intervals)
+	if m < latticeFewest || 2*intervals[m/2].length() < 3*period {
 		return l, false
 	}
 	sum, covered, perPeriod := 0.0, 0.0, 1/float64(period)
 	multiple, run, longestRun := int64(0), 0, 0
 	hits, wakes := 0, int64(0)
-	for _, g := range gaps {
-		d := g.gap()
+	for _, g := range intervals {
+		d := g.length()
 		k := (d + period/2) / period
 		if k != multiple {
 			multiple, run = k, 0
@@ -82,7 +82,7 @@ func lattice(gaps []gapOrder, period int64) (l latticeResult, ok bool) {
 			wakes += k
 		}
 	}
-	l = latticeResult{period: float64(period) / second, cosine: sum / float64(m), gaps: m, covered: covered, occupied: float64(hits) / float64(max(1, wakes))}
+	l = latticeResult{period: float64(period) / second, cosine: sum / float64(m), intervals: m, covered: covered, occupied: float64(hits) / float64(max(1, wakes))}
 	if l.cosine <= 0 || float64(longestRun) > latticeOne*float64(m) {
 		return l, false
 	}

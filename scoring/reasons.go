@@ -23,21 +23,21 @@ func (b Beacon) Reasons(keys int) []string {
 	active := "active for " + Span(b.Covered)
 	chance := chance(s.LogExpected, keys)
 	switch b.Test {
-	case Gap:
+	case Interval:
 		out = append(out, fmt.Sprintf("beacons every %s, %s of %s intervals, %s; %s", b.rhythms(),
-			percent(b.Fraction), count(b.Gaps), active, chance))
+			percent(b.Fraction), count(b.Intervals), active, chance))
 	case Clock:
 		out = append(out, fmt.Sprintf("beacons every %s ±%s on a fixed clock, %s of %s connections, in %s of the periods, %s; %s", Span(b.Period),
-			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), percent(b.Occupied), active, chance))
+			percent(b.Jitter), count(b.Modes[0].Intervals), count(b.CheckIns), percent(b.Occupied), active, chance))
 	case Schedule:
 		out = append(out, fmt.Sprintf("connects at the same time of every %s ±%s, in %s of the periods, %s; %s", Span(b.Period),
 			percent(b.Jitter), percent(b.Occupied), active, chance))
 	case Lattice:
 		out = append(out, fmt.Sprintf("intervals are multiples of %s: %s of %s intervals, %s; %s", Span(b.Period),
-			percent(b.Fraction), count(b.Gaps), active, chance))
+			percent(b.Fraction), count(b.Intervals), active, chance))
 	case Echo:
 		out = append(out, fmt.Sprintf("beacons every %s ±%s under other traffic: about %s of %s connections follow another by one period, %s; %s", Span(b.Period),
-			percent(b.Jitter), count(b.Modes[0].Gaps), count(b.Beats), active, chance))
+			percent(b.Jitter), count(b.Modes[0].Intervals), count(b.CheckIns), active, chance))
 	case NoTest:
 	}
 	// What chance explains is not called a beacon. It says the nearest rhythm all the same, for who looks at one pair.
@@ -47,8 +47,8 @@ func (b Beacon) Reasons(keys int) []string {
 	if b.Sized > 0 {
 		out = append(out, fmt.Sprintf("only the %s of %s connections of %s bytes have this rhythm", count(b.Sized), count(b.Connections), count(int(b.Size))))
 	}
-	if b.Burst > 0 && b.Test == Gap {
-		out = append(out, fmt.Sprintf("%s connections in %s check-ins: connections less than %s apart count as one", count(b.Connections), count(b.Beats), Span(b.Burst)))
+	if b.Burst > 0 && b.Test == Interval {
+		out = append(out, fmt.Sprintf("%s connections in %s check-ins: connections less than %s apart count as one", count(b.Connections), count(b.CheckIns), Span(b.Burst)))
 	}
 	if b.Timer {
 		out = append(out, "the intervals have a lower bound and no upper bound, like a timer that restarts on use (keep-alive, cache expiry) or like people; low weight")
@@ -57,7 +57,7 @@ func (b Beacon) Reasons(keys int) []string {
 }
 
 // rhythms names the modes, the one of Period first. Where the test took one wide rhythm for several beside each other,
-// it is one here, with its bounds: an even spread over 30 to 60 s is nothing that beats three ways.
+// it is one here, with its bounds: an even spread over 30 to 60 s is nothing that check-ins three ways.
 func (b Beacon) rhythms() string {
 	type band struct {
 		main      Mode // of Period, else the most frequent one, of n together
@@ -68,7 +68,7 @@ func (b Beacon) rhythms() string {
 		if m == b.Modes[0] {
 			return math.MaxInt
 		}
-		return m.Gaps
+		return m.Intervals
 	}
 	bands := make([]band, 0, maxModes)
 	modes := b.Modes
@@ -90,7 +90,7 @@ func (b Beacon) rhythms() string {
 	missed := ""
 	for i, n := range bands {
 		if times := n.main.Period / bands[0].main.Period; i > 0 && bands[0].n == 1 && n.n == 1 && times > 1.5 {
-			// Gaps of two and three periods are the same rhythm where beats do not show.
+			// Intervals of two and three periods are the same rhythm where check-ins do not show.
 			if k := math.Round(times); k <= missedPeriods && math.Abs(times-k) < 0.1 {
 				parts[i], missed = [...]string{"twice that", "three times that"}[int(k)-2], " (missed check-ins)"
 				continue
@@ -201,7 +201,7 @@ func percent(share float64) string {
 	if p := share * 100; p > 0 && p < 0.95 {
 		return decimals(p, 1) + "%"
 	}
-	// 99.6% of the gaps are not all of them.
+	// 99.6% of the intervals are not all of them.
 	if share < 1 && share >= 0.995 {
 		return "99%"
 	}

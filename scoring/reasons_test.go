@@ -12,7 +12,7 @@ import (
 	"dwell/scoring"
 )
 
-// Each test's beat, made so that this test and no other explains it best, and what is then said of it.
+// Each test's check-in, made so that this test and no other explains it best, and what is then said of it.
 func TestReasonsOfEveryTest(t *testing.T) {
 	people := func(r *rand.Rand, n int) (out []int64) {
 		for range n {
@@ -80,8 +80,8 @@ func TestReasonOfATimer(t *testing.T) {
 	require.Contains(t, reasons[len(reasons)-1], "a timer that restarts on use")
 }
 
-// A gap drawn evenly from 30 to 60 s is seen through windows of less width, one after the other: it is told as one
-// rhythm with its bounds, within what the middle 95% of the gaps leaves out.
+// A interval drawn evenly from 30 to 60 s is seen through windows of less width, one after the other: it is told as one
+// rhythm with its bounds, within what the middle 95% of the intervals leaves out.
 func TestReasonsTellOneWideRhythmAsOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 7))
 	var starts []int64

@@ -28,18 +28,19 @@ type echoResult struct {
 	logP   float64 // ln
 	period float64 // seconds
 	jitter float64
-	pairs  float64 // beats that were followed by another one period later, beyond chance
+	pairs  float64 // check-ins that were followed by another one period later, beyond chance
 	events int
 	span   float64 // from the first event to the last, seconds
 }
 
 func (e *echoResult) efficiency() float64 { return 1 - e.jitter/jitterCost }
 
-// covered is how long beats followed one another, in seconds.
+// covered is how long check-ins followed one another, in seconds.
 func (e *echoResult) covered() float64 { return min(e.span, e.pairs*e.period) }
 
-// echoTest looks for beats that each time wait again, with jitter, while people use the same key: their gaps are cut to
-// pieces by what goes on between, and their phase wanders, but a period after a beat there is another one.
+// echoTest looks for check-ins that each time wait again, with jitter, while people use the same key: their intervals
+// are cut to pieces by what goes on between, and their phase wanders, but a period after a check-in there is another
+// one.
 //
 // For a period T and a jitter w it counts the pairs of events whose distance lies within w of T, 2T and 3T (the jitters
 // of several periods add up, so wider there), less the pairs that lie as far to either side: D. The time is cut into

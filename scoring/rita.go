@@ -50,10 +50,10 @@ const (
 func (sc *Scorer) RITA(s Series, w RITAWindow) (RITAResult, bool) { return sc.rita.score(s, w) }
 
 // ritaScratch holds what one computation needs, for the next to use again.
-type ritaScratch struct{ times, gaps, sizes, deviations, scratch []int64 }
+type ritaScratch struct{ times, intervals, sizes, deviations, scratch []int64 }
 
 func (b *ritaScratch) score(s Series, w RITAWindow) (RITAResult, bool) {
-	b.times, b.gaps, b.sizes = b.times[:0], b.gaps[:0], b.sizes[:0]
+	b.times, b.intervals, b.sizes = b.times[:0], b.intervals[:0], b.sizes[:0]
 	from := floorDiv(w.From(), second)
 	for i, ms := range s.Start {
 		t := floorDiv(ms, second)
@@ -74,27 +74,27 @@ func (b *ritaScratch) score(s Series, w RITAWindow) (RITAResult, bool) {
 	sortInts(b.times)
 	for i, t := range b.times[1:] {
 		if gap := t - b.times[i]; gap > 0 {
-			b.gaps = append(b.gaps, gap)
+			b.intervals = append(b.intervals, gap)
 		}
 	}
-	r.Unique = len(b.gaps) + 1
+	r.Unique = len(b.intervals) + 1
 	if r.Unique < ritaMinUnique || r.Count >= RITAStrobeConnections || w.Max <= w.Min {
 		return r, false
 	}
 	bars := ritaHistogram(b.times, w)
 	r.Duration = ritaDuration(b.times[len(b.times)-1]-b.times[0], w.Max-w.Min, &bars)
 	r.Histogram = ritaHistogramScore(&bars)
-	b.scratch = sortDigits(b.gaps, b.scratch, 0)
+	b.scratch = sortDigits(b.intervals, b.scratch, 0)
 	b.scratch = sortDigits(b.sizes, b.scratch, 0)
-	r.Timestamp = b.regularity(b.gaps, 1)
+	r.Timestamp = b.regularity(b.intervals, 1)
 	r.DataSize = b.regularity(b.sizes, 0)
-	r.TopInterval, _ = mostFrequent(b.gaps)
+	r.TopInterval, _ = mostFrequent(b.intervals)
 	r.Score = round3(0.25*r.Timestamp + 0.25*r.DataSize + 0.25*r.Duration + 0.25*r.Histogram)
 	return r, true
 }
 
-// regularity is RITA's score of sorted gaps or sizes: the mean of how little they are skewed (Bowley) and how close
-// they lie to their median. Below a median of 1 the second half is dflt.
+// regularity is RITA's score of sorted intervals or sizes: the mean of how little they are skewed (Bowley) and how
+// close they lie to their median. Below a median of 1 the second half is dflt.
 func (b *ritaScratch) regularity(sorted []int64, dflt float64) float64 {
 	q1, q2, q3 := quartiles(sorted)
 	skew := 0.0

@@ -11,7 +11,7 @@ import (
 
 const midnight = int64(1_700_006_400_000) // 2023-11-15 00:00:00 UTC
 
-// every gives n start times, one every gap seconds from a second after midnight.
+// every gives n start times, one every interval seconds from a second after midnight.
 func every(gap, from int64, n int) (out []int64) {
 	for i := range int64(n) {
 		out = append(out, midnight+(from+i*gap)*1000)
@@ -49,7 +49,7 @@ func TestRITAByHand(t *testing.T) {
 			want:   scoring.RITAResult{Score: 0.5, Timestamp: 1, DataSize: 1, Count: 240, Unique: 240, TopInterval: 60},
 			scored: true,
 		},
-		// Gaps 100, 200, 300, 650: quartiles 150, 250, 475, skew (625-500)/325 = .3846; deviations 150 50 50 400,
+		// Intervals 100, 200, 300, 650: quartiles 150, 250, 475, skew (625-500)/325 = .3846; deviations 150 50 50 400,
 		// their median 100, so (250-100)/250 = .6; (.6154+.6)/2 = .608. Sizes 0: the half for no skew alone.
 		"five connections without sizes": {
 			series: scoring.Series{Start: []int64{midnight, midnight + 100e3, midnight + 300e3, midnight + 600e3, midnight + 1250e3}},

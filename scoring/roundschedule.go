@@ -6,16 +6,16 @@ const (
 	// foldFewest events, and periods, must there be.
 	foldFewest, foldFewestPeriods = 12, 12
 	foldMost                      = 20000
-	// foldWorth is the -ln p that a beat in every period must be worth, for a period to be looked at.
+	// foldWorth is the -ln p that a check-in in every period must be worth, for a period to be looked at.
 	foldWorth = 20
-	// foldCrowd events a period at most, where the gaps agree by themselves.
+	// foldCrowd events a period at most, where the intervals agree by themselves.
 	foldCrowd               = 1.5
 	foldPeriods, foldWidths = 7, 4
 	// foldWindows is how many windows of the narrowest width there are: they overlap by half.
 	foldWindows = 200
 )
 
-// foldResult is a round period with beats at the same time of each.
+// foldResult is a round period with check-ins at the same time of each.
 type foldResult struct {
 	logP   float64 // ln
 	period float64 // seconds
@@ -45,14 +45,14 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 	for _, period := range [foldPeriods]int64{3600, 1800, 900, 600, 300, 120, 60} {
 		period *= second
 		periods := int(t[len(t)-1]/period-t[0]/period) + 1
-		// All periods must be able to vote, and beats must be the lesser part of what there is to see.
+		// All periods must be able to vote, and check-ins must be the lesser part of what there is to see.
 		if periods < foldFewestPeriods || periods > 3*len(t) || float64(len(t)) > crowd*float64(periods) {
 			continue
 		}
 		occupied := float64(sc.phases(t, period))
 		c := float64(len(t)) / occupied
 		for _, h := range [foldWidths]float64{0.01, 0.03, 0.1, 0.2} {
-			// Too narrow for the burst, or so wide that even a beat in every period would be no surprise.
+			// Too narrow for the burst, or so wide that even a check-in in every period would be no surprise.
 			if h*float64(period) < clockBurst || -math.Log(min(1, c*h))*occupied < foldWorth {
 				continue
 			}

@@ -7,22 +7,22 @@ import "gonum.org/v1/gonum/dsp/fourier"
 type Scorer struct {
 	rita ritaScratch
 
-	inside []int64    // connections in the window
-	start  []int64    // connections, ascending, ms
-	beat   []int64    // beats, ascending, ms
-	gaps   []gapOrder // between connections, by length
-	rest   []gapOrder // of the gaps, when modes are taken away
-	stride []int64    // by place in time
-	values []int64    // for medians
+	inside    []int64         // connections in the window
+	start     []int64         // connections, ascending, ms
+	checkIns  []int64         // check-ins, ascending, ms
+	intervals []intervalOrder // between connections, by length
+	rest      []intervalOrder // of the intervals, when modes are taken away
+	stride    []int64         // by place in time
+	values    []int64         // for medians
 
-	gapScratch []gapOrder // for sorting
-	intScratch []int64
+	intervalScratch []intervalOrder // for sorting
+	intScratch      []int64
 
 	pairs                 []int32 // ECHO's counts: block by block, by distance
 	near                  []echoCandidate
 	open                  []interval // for unions of durations
-	shape, logs           []float64  // gaps in seconds, and their logarithms
-	stray, strays, ratios []float64  // likelihoods of stray gaps, their sums, and what a family adds
+	shape, logs           []float64  // intervals in seconds, and their logarithms
+	stray, strays, ratios []float64  // likelihoods of stray intervals, their sums, and what a family adds
 
 	bets     [missedRatios * missedShares]missedBet
 	betsMade bool

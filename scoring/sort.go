@@ -2,7 +2,7 @@ package scoring
 
 import "slices"
 
-// radixFrom is the length from which sorting by digits beats comparing.
+// radixFrom is the length from which sorting by digits check-ins comparing.
 const radixFrom = 192
 
 // sortDigits sorts non-negative numbers by their bits from shift on, and leaves those that agree there in the order in

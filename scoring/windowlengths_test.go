@@ -19,9 +19,9 @@ func hoursWindow(hours int64) scoring.Window {
 	return scoring.Window{Start: midnight, End: midnight + hours*3600e3}
 }
 
-// gapBound is log10 of docs/facts/scoring.md's p_gap for m gaps of which k lie in one window of ratio r, in large
+// gapBound is log10 of docs/facts/scoring.md's p_gap for m intervals of which k lie in one window of ratio r, in large
 // numbers: m P[Bin(m-1, q) >= k-1] with q = (1-1/r) r^(-1/(r-1)), times 2 for the tests and, as docs/detection.md
-// shares GAP's chance out, 10 for windows without bursts, 20 for those of ten seconds, 80 for others.
+// shares INTERVAL's chance out, 10 for windows without bursts, 20 for those of ten seconds, 80 for others.
 func gapBound(m, k int, r, burst float64) float64 {
 	windows := map[float64]int{0: 10, 10: 20}[burst]
 	if windows == 0 || r == 1.02 {
@@ -50,8 +50,8 @@ func gapBound(m, k int, r, burst float64) float64 {
 	return min(0, math.Log10(x)+float64(exponent)*math.Log10(2))
 }
 
-// beat is a rhythm whose gaps are known without looking: how many there are (m), how many of them keep it (k, in
-// windows of ratio r), with which jitter, and for how many seconds that holds.
+// check-in is a rhythm whose intervals are known without looking: how many there are (m), how many of them keep it (k,
+// in windows of ratio r), with which jitter, and for how many seconds that holds.
 type beat struct {
 	m, k    int
 	r       float64
@@ -67,7 +67,8 @@ func (b beat) score(hours int64) float64 {
 	return math.Sqrt(float64(b.k)/float64(b.m)*(1-b.jitter/3)) * math.Pow(min(1, b.covered/enough), 0.4) / (1 + expected)
 }
 
-// exact is the ratio of the window that explains so many gaps without jitter: few of them are looked at more closely.
+// exact is the ratio of the window that explains so many intervals without jitter: few of them are looked at more
+// closely.
 func exact(gaps int) float64 {
 	if gaps <= 16 {
 		return 1.02
@@ -75,10 +76,10 @@ func exact(gaps int) float64 {
 	return 1.1
 }
 
-// Beacons over the four windows: fast, slow, alive for a part of them, with jitter, with beats missing. The expected
-// scores are the formulas of docs/facts/scoring.md (2) and docs/detection.md (1), computed here from how the series is
-// made. What scales with the window is how many hours are enough (6, 12, 12, 12); what does not is how likely the gaps
-// are by chance.
+// Beacons over the four windows: fast, slow, alive for a part of them, with jitter, with check-ins missing. The
+// expected scores are the formulas of docs/facts/scoring.md (2) and docs/detection.md (1), computed here from how the
+// series is made. What scales with the window is how many hours are enough (6, 12, 12, 12); what does not is how likely
+// the intervals are by chance.
 func TestBeaconOverWindows(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -102,8 +103,8 @@ func TestBeaconOverWindows(t *testing.T) {
 		{"every four hours", func(h int64) []int64 { return every(14400, 60, int(h/4)) },
 			func(h int64) beat { m := int(h/4) - 1; return beat{m, m, exact(m), 0, float64(m) * 14400} },
 			[4]string{"", "critical", "critical", "critical"}},
-		// Gaps of 0.8, 0.9, 1, 1.1, 1.2 hours in turn: a window of ratio 1.5 holds them all, the next narrower three of
-		// five.
+		// Intervals of 0.8, 0.9, 1, 1.1, 1.2 hours in turn: a window of ratio 1.5 holds them all, the next narrower
+		// three of five.
 		{"about every hour", func(h int64) []int64 {
 			var out []int64
 			for i, at := 0, int64(0); at < h*3600; i++ {
@@ -113,8 +114,8 @@ func TestBeaconOverWindows(t *testing.T) {
 			return out
 		}, func(h int64) beat { return beat{int(h), int(h), 1.5, 0.2, float64(h) * 3500} },
 			[4]string{"critical", "critical", "critical", "critical"}},
-		// Every third beat missing, so gaps of one and two periods in turn: all of them keep the rhythm, and chance is
-		// far off in all windows.
+		// Every third check-in missing, so intervals of one and two periods in turn: all of them keep the rhythm, and
+		// chance is far off in all windows.
 		{"every half hour, a third missing", func(h int64) []int64 {
 			return slices.DeleteFunc(every(1800, 60, int(2*h)), func(at int64) bool { return (at-midnight)/1800e3%3 == 2 })
 		}, func(h int64) beat { m := int(4*h/3) - 1; return beat{m, m, 1.1, 0, float64(h) * 3400} },

@@ -208,13 +208,13 @@ func (d *hostPainter) draw() error {
 	if p.FirstSeen != nil {
 		d.row("seen", "%s to %s, %s", p.FirstSeen.Format(time.RFC3339), p.LastSeen.Format(time.RFC3339), hunt.Many(p.Connections, "connection"))
 	}
-	d.said("names", p.Names, true)
-	d.said("MAC", p.MAC, true)
-	d.said("users", p.Users, true)
+	d.texts("names", p.Names, true)
+	d.texts("MAC", p.MAC, true)
+	d.texts("users", p.Users, true)
 	d.row("system", "%s", listed(p.OS, "unknown (no software or user agents seen)"))
-	d.said("software", p.Software, false)
+	d.texts("software", p.Software, false)
 	if len(p.Software) == 0 {
-		d.said("agents", p.UserAgents, false)
+		d.texts("agents", p.UserAgents, false)
 	}
 	switch {
 	case p.AlertCount == nil:
@@ -228,7 +228,7 @@ func (d *hostPainter) draw() error {
 		}
 	}
 	d.pairs()
-	d.inside()
+	d.internal()
 	for _, n := range p.Notes {
 		d.text(6, "note: %s", n)
 	}
@@ -243,7 +243,7 @@ func (d *hostPainter) row(heading, format string, args ...any) {
 // shownTexts is how many texts of a kind the page has; JSON has them all.
 const shownTexts = 6
 
-func (d *hostPainter) said(heading string, list []hunt.Said, oneLine bool) {
+func (d *hostPainter) texts(heading string, list []hunt.LogText, oneLine bool) {
 	text := ""
 	for i, s := range list[:min(len(list), shownTexts)] {
 		if !oneLine {
@@ -353,27 +353,27 @@ func some(list []netip.Addr) string {
 const shownPorts = 12
 
 // inside says which services of which hosts were used, new ones first and by name.
-func (d *hostPainter) inside() {
+func (d *hostPainter) internal() {
 	p := d.page
-	title := fmt.Sprintf("internal connections (%s)", hunt.Count(p.InsideConnections))
-	if p.FirstContact != nil && slices.ContainsFunc(p.Inside, func(s host.Port) bool { return s.New > 0 }) {
+	title := fmt.Sprintf("internal connections (%s)", hunt.Count(p.InternalConnections))
+	if p.FirstContact != nil && slices.ContainsFunc(p.Internal, func(s host.Port) bool { return s.New > 0 }) {
 		title += fmt.Sprintf("; new since the first connection of the strongest finding, %s", p.FirstContact.Format(time.RFC3339))
 	}
 	d.head(title)
-	if len(p.Inside) == 0 {
+	if len(p.Internal) == 0 {
 		d.line("  none")
 	}
-	for i := range p.Inside[:min(len(p.Inside), shownPorts)] {
-		s := &p.Inside[i]
+	for i := range p.Internal[:min(len(p.Internal), shownPorts)] {
+		s := &p.Internal[i]
 		_, connections, _ := strings.Cut(hunt.Many(s.Connections, "connection"), " ")
-		text := fmt.Sprintf("  %-10s %7s %s to %s", s.Port, hunt.Count(s.Connections), connections, hunt.Many(len(s.Machines), "host"))
+		text := fmt.Sprintf("  %-10s %7s %s to %s", s.Port, hunt.Count(s.Connections), connections, hunt.Many(len(s.Hosts), "host"))
 		if s.New > 0 {
 			text += fmt.Sprintf(", %s NEW:", hunt.Count(s.New))
 		} else {
 			text += ":"
 		}
 		shown := 0
-		for _, m := range s.Machines {
+		for _, m := range s.Hosts {
 			if m.New != (s.New > 0) || shown == shownTexts/2 {
 				continue
 			}
@@ -385,7 +385,7 @@ func (d *hostPainter) inside() {
 		}
 		d.text(12, "%s", text)
 	}
-	if more := len(p.Inside) - shownPorts; more > 0 {
+	if more := len(p.Internal) - shownPorts; more > 0 {
 		d.line("  and %s more ports (-o json)", hunt.Count(more))
 	}
 }

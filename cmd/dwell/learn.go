@@ -50,7 +50,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 		return err
 	}
 	if stored {
-		if seen := a.stories(ctx, settings, reading.Window); len(seen) > 0 {
+		if seen := a.storedFindings(ctx, settings, reading.Window); len(seen) > 0 {
 			if err := keep(seen); err != nil {
 				return err
 			}
@@ -72,8 +72,9 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 	return nil
 }
 
-// stories are those that hunts stored whose windows end in a span. That they cannot be had takes nothing from the rest.
-func (a *app) stories(ctx context.Context, settings *config.Loaded, w hunt.Window) map[string]firstseen.Span {
+// storedFindings are those that hunts stored whose windows end in a span. That they cannot be had takes nothing from
+// the rest.
+func (a *app) storedFindings(ctx context.Context, settings *config.Loaded, w hunt.Window) map[string]firstseen.Span {
 	seen := map[string]firstseen.Span{}
 	st, err := a.openStore(settings)
 	if err == nil {

@@ -284,13 +284,13 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err erro
 	}
 	source = j.keeping(source, settings, options.Request.Scope)
 	options.Request.From, options.Request.To, options.Request.Since = w.Start, w.End, 0
-	options.Request.Progress = func(hunt.Progress) { j.runner.Beat() }
+	options.Request.Progress = func(hunt.Progress) { j.runner.Heartbeat() }
 	options.Remember = settings.Evidence.Enabled
 	result, err := runHunt(ctx, source, options)
 	if err != nil {
 		return false, err
 	}
-	j.runner.Beat()
+	j.runner.Heartbeat()
 	report, err := st.WriteOrHold(ctx, j.hold.spool, result.Findings, result.Document)
 	if err != nil {
 		return false, fmt.Errorf("store the hunt: %w", err)

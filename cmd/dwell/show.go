@@ -286,7 +286,7 @@ func (d *painter) finding(f *hunt.Finding) {
 	}
 	if b := f.Beacon; b != nil {
 		if b.Score != nil {
-			d.text(4, "  beacon: every %s ±%.0f%%, %s check-ins, %.0f%% of the intervals, %.0f%% of the window", scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.Beats), 100**b.Fraction, 100**b.Coverage)
+			d.text(4, "  beacon: every %s ±%.0f%%, %s check-ins, %.0f%% of the intervals, %.0f%% of the window", scoring.Span(*b.Period), 100**b.Jitter, hunt.Count(*b.CheckIns), 100**b.Fraction, 100**b.Coverage)
 		}
 		if b.RITA != nil {
 			d.text(4, "  RITA: %.3f (timing %.3f, sizes %.3f, hours %.3f, histogram %.3f) over %s connections", *b.RITA, *b.TS, *b.DS, *b.Duration, *b.Historical, hunt.Count(*b.RITAConnections))

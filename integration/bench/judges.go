@@ -43,7 +43,7 @@ type timed struct {
 
 func (t *timed) Revision() string { return t.judge.Revision() }
 
-func (t *timed) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
+func (t *timed) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Candidate) (hunt.Remarks, error) {
 	begun := t.now()
 	remarks, err := t.judge.Judge(ctx, h, subjects)
 	t.took, t.subjects = t.now().Sub(begun), len(subjects)

@@ -63,7 +63,7 @@ func listed(ctx context.Context, d day) (l list, err error) {
 	}
 	shown := slices.DeleteFunc(res.Findings, func(f hunt.Finding) bool { return f.Dwell.Score < 0.4 })
 	leads, groups := output.Leads(shown)
-	l.hosts, l.lines = len(made.Labels.Machines), len(leads)
+	l.hosts, l.lines = len(made.Labels.Hosts), len(leads)
 	found := map[string]bool{}
 	var above []*hunt.Finding // benign lines so far
 	for i := range leads {

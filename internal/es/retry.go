@@ -91,16 +91,16 @@ type spell struct {
 	mu       sync.Mutex
 	answered bool
 	since    time.Time
-	told     bool
+	reported bool
 }
 
 // good ends a spell and reports whether it was logged.
 func (s *spell) good() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	told := s.told
-	s.answered, s.since, s.told = true, time.Time{}, false
-	return told
+	reported := s.reported
+	s.answered, s.since, s.reported = true, time.Time{}, false
+	return reported
 }
 
 // bad returns the start of a request's patience: its own start or the spell's, whichever is earlier.
@@ -120,9 +120,9 @@ func (s *spell) bad(began time.Time) time.Time {
 func (s *spell) tell() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	told := s.told
-	s.told = true
-	return !told
+	reported := s.reported
+	s.reported = true
+	return !reported
 }
 
 // known reports whether the cluster has answered before.

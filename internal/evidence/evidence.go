@@ -17,7 +17,7 @@ import (
 	"dwell/scoring"
 )
 
-// MinShared is the minimum of [Subject.Shared] for a name to count by itself.
+// MinShared is the minimum of [Candidate.Shared] for a name to count by itself.
 const MinShared = 0.5
 
 // Judge weighs one kind of evidence.
@@ -27,7 +27,7 @@ type Judge interface {
 	Revision() string
 	// Judge examines the subjects. A missing log type is one Note. Data that exists but could not be looked up is a
 	// Gap, because it might change scores; the hunt continues. An error ends the hunt: only a canceled context is one.
-	Judge(ctx context.Context, h *Hunt, subjects []*Subject) (hunt.Remarks, error)
+	Judge(ctx context.Context, h *Hunt, subjects []*Candidate) (hunt.Remarks, error)
 }
 
 // Hunt is what a judge knows of the hunt.
@@ -42,8 +42,8 @@ type Hunt struct {
 	Missing []string
 }
 
-// Subject is a finding being judged.
-type Subject struct {
+// Candidate is a finding being judged.
+type Candidate struct {
 	// Key identifies the candidate.
 	Key hunt.PairKey
 	// Indicators are the values before modifiers.
@@ -90,7 +90,7 @@ type Subject struct {
 
 	weights   Weights
 	modifiers []hunt.Modifier
-	told      map[string]bool // terms
+	described map[string]bool // terms
 	// always are terms that always apply to the source because of its role, served is that role.
 	always       []string
 	served       string
@@ -106,7 +106,7 @@ type Subject struct {
 	closing []string
 }
 
-// MaxNames is the maximum number of a subject's names.
+// MaxNames is the maximum number of a candidate's names.
 const MaxNames = 20
 
 // Name is a name with its number of connections.
@@ -115,20 +115,20 @@ type Name struct {
 	Connections int64
 }
 
-// NewSubject returns a subject. Nil weights are the defaults.
-func NewSubject(key hunt.PairKey, values scoring.Indicators, f *hunt.Finding, w Weights) *Subject {
+// NewCandidate returns a candidate. Nil weights are the defaults.
+func NewCandidate(key hunt.PairKey, values scoring.Indicators, f *hunt.Finding, w Weights) *Candidate {
 	if f.Dwell.Evidence == nil {
 		f.Dwell.Evidence = &hunt.Evidence{}
 	}
-	return &Subject{Key: key, Indicators: values, Finding: f, weights: w, Shared: 1}
+	return &Candidate{Key: key, Indicators: values, Finding: f, weights: w, Shared: 1}
 }
 
-// Modify raises or lowers the score by the weight of a [Term], with a reason. A term counts once per subject, with its
-// first reason.
-func (s *Subject) Modify(term, reason string) { s.ModifyBy(term, 1, reason) }
+// Modify raises or lowers the score by the weight of a [Term], with a reason. A term counts once per candidate, with
+// its first reason.
+func (s *Candidate) Modify(term, reason string) { s.ModifyBy(term, 1, reason) }
 
 // ModifyBy is Modify with a fraction (0..1) of the weight.
-func (s *Subject) ModifyBy(term string, part float64, reason string) {
+func (s *Candidate) ModifyBy(term string, part float64, reason string) {
 	if slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Name == term }) {
 		return
 	}
@@ -136,29 +136,29 @@ func (s *Subject) ModifyBy(term string, part float64, reason string) {
 }
 
 // Has reports whether a term counts already.
-func (s *Subject) Has(term string) bool {
+func (s *Candidate) Has(term string) bool {
 	return slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Name == term })
 }
 
-// Told marks a term that the indicators' reasons already describe: it counts among the modifiers, but the finding's
-// reasons do not repeat it.
-func (s *Subject) Told(term string) {
-	if s.told == nil {
-		s.told = map[string]bool{}
+// Described marks a term that the indicators' reasons already describe: it counts among the modifiers, but the
+// finding's reasons do not repeat it.
+func (s *Candidate) Described(term string) {
+	if s.described == nil {
+		s.described = map[string]bool{}
 	}
-	s.told[term] = true
+	s.described[term] = true
 }
 
 // Last adds a reason after all others.
-func (s *Subject) Last(reason string) { s.closing = append(s.closing, reason) }
+func (s *Candidate) Last(reason string) { s.closing = append(s.closing, reason) }
 
 // Serves marks a source that acts for other hosts, like infrastructure. The terms always apply to it, so they do not
 // count, but stay among the reasons.
-func (s *Subject) Serves(as string, terms ...string) { s.served, s.always = as, terms }
+func (s *Candidate) Serves(as string, terms ...string) { s.served, s.always = as, terms }
 
 // Settle computes the finding's score and reasons: the indicators' reasons first, then the modifiers, heaviest first,
 // then the explanations.
-func (s *Subject) Settle() {
+func (s *Candidate) Settle() {
 	d := &s.Finding.Dwell
 	s.earn()
 	slices.SortStableFunc(s.modifiers, func(a, b hunt.Modifier) int { return cmp.Compare(math.Abs(b.Value), math.Abs(a.Value)) })
@@ -166,7 +166,7 @@ func (s *Subject) Settle() {
 	var values []float64
 	for _, m := range s.modifiers {
 		values = append(values, m.Value)
-		if !s.told[m.Name] {
+		if !s.described[m.Name] {
 			d.Reasons = append(d.Reasons, m.Reason)
 		}
 	}
@@ -192,7 +192,7 @@ func (s *Subject) Settle() {
 
 // bound keeps a timer low and a presence medium despite modifiers for rarity and similar sizes, because benign software
 // has both. Only other evidence raises them, and a presence must also have a rare destination.
-func (s *Subject) bound() {
+func (s *Candidate) bound() {
 	odd, v := s.odd(), s.Indicators
 	spread := s.Finding.Dwell.Evidence.Prevalence // a packet with a made-up sender makes no host talk
 	switch other := max(v.Long, v.Strobe, v.DNSTunnel, v.Listed); {

@@ -33,7 +33,7 @@ func TestFleetIsGuarded(t *testing.T) {
 		{"known, and on a list", []string{Common, Known, Intel}, 9, "", "none", 0.9 + 0.1*0.25/0.6},
 	} {
 		var f hunt.Finding
-		s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.9}, &f, nil)
+		s := NewCandidate(hunt.PairKey{}, scoring.Indicators{Beacon: 0.9}, &f, nil)
 		s.Vouching = c.company
 		s.ExplainFleet("five hosts do the same")
 		s.SetApart(c.apart)
@@ -53,24 +53,24 @@ func TestFleetIsGuarded(t *testing.T) {
 // or an indicator list, cancels that. The owner of the address is not a claim.
 func TestClaimsAreWorthLittle(t *testing.T) {
 	for name, c := range map[string]struct {
-		explain func(s *Subject)
+		explain func(s *Candidate)
 		score   float64
 	}{
-		"a name":                          {func(s *Subject) { s.ExplainClaim(scoring.Weak, "a name") }, 0.7},
-		"a name, critical by little":      {func(s *Subject) { s.Indicators.Beacon = 0.81; s.ExplainClaim(scoring.Weak, "a name") }, 0.605},
-		"a name, but a fingerprint":       {func(s *Subject) { s.ExplainClaim(scoring.Weak, "a name"); s.SetApart("its JA4") }, 1},
-		"a name on a list":                {func(s *Subject) { s.ExplainClaim(scoring.Weak, "a name"); s.Modify(Intel, "listed") }, 1},
-		"the vendor's network":            {func(s *Subject) { s.Explain(scoring.Strong, "its network"); s.SetApart("its JA4") }, 0.3},
-		"the vendor's network, on a list": {func(s *Subject) { s.Explain(scoring.Strong, "its network"); s.Modify(Intel, "listed") }, 1},
-		"a name that hosts have used for a month": {func(s *Subject) {
+		"a name":                          {func(s *Candidate) { s.ExplainClaim(scoring.Weak, "a name") }, 0.7},
+		"a name, critical by little":      {func(s *Candidate) { s.Indicators.Beacon = 0.81; s.ExplainClaim(scoring.Weak, "a name") }, 0.605},
+		"a name, but a fingerprint":       {func(s *Candidate) { s.ExplainClaim(scoring.Weak, "a name"); s.SetApart("its JA4") }, 1},
+		"a name on a list":                {func(s *Candidate) { s.ExplainClaim(scoring.Weak, "a name"); s.Modify(Intel, "listed") }, 1},
+		"the vendor's network":            {func(s *Candidate) { s.Explain(scoring.Strong, "its network"); s.SetApart("its JA4") }, 0.3},
+		"the vendor's network, on a list": {func(s *Candidate) { s.Explain(scoring.Strong, "its network"); s.Modify(Intel, "listed") }, 1},
+		"a name that hosts have used for a month": {func(s *Candidate) {
 			s.ExplainClaim(scoring.Weak, "a name")
 			s.Vouching = 3
 			s.ModifyBy(Known, 0, "known")
 		}, 0.3},
-		"nobody answered": {func(s *Subject) { s.AtMost(scoring.Medium, "nobody answered") }, 0.55 + 0.0495},
+		"nobody answered": {func(s *Candidate) { s.AtMost(scoring.Medium, "nobody answered") }, 0.55 + 0.0495},
 	} {
 		var f hunt.Finding
-		s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 1}, &f, nil)
+		s := NewCandidate(hunt.PairKey{}, scoring.Indicators{Beacon: 1}, &f, nil)
 		c.explain(s)
 		s.Settle()
 		require.InDelta(t, c.score, f.Dwell.Score, 1e-9, name)
@@ -82,13 +82,13 @@ func TestClaimsAreWorthLittle(t *testing.T) {
 func TestModifiersInOrder(t *testing.T) {
 	var f hunt.Finding
 	f.Dwell.Reasons = []string{"every 5 min"}
-	s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.4}, &f, Weights{Intel: 0.4, Rare: 0})
+	s := NewCandidate(hunt.PairKey{}, scoring.Indicators{Beacon: 0.4}, &f, Weights{Intel: 0.4, Rare: 0})
 	s.Modify(Rare, "rare")
 	s.Modify(NoName, "no name")
 	s.Modify(Intel, "on a list")
 	s.Modify(Intel, "on another list")
 	s.Modify(SameSize, "all of one size")
-	s.Told(SameSize) // counts, and is not repeated
+	s.Described(SameSize) // counts, and is not repeated
 	s.Last("same traffic as another")
 	s.Settle()
 	require.Equal(t, []string{"every 5 min", "on a list", "no name", "rare", "same traffic as another"}, f.Dwell.Reasons)

@@ -30,18 +30,18 @@ const MinVouching = 3
 
 // Explain adds an explanation that cannot be forged: the owner of the address. The best explanation lowers the score;
 // all are shown.
-func (s *Subject) Explain(e scoring.Explanation, why string) { s.explain(e, firm, why) }
+func (s *Candidate) Explain(e scoring.Explanation, why string) { s.explain(e, firm, why) }
 
 // ExplainClaim is Explain for what a client can fake (a name, a protocol's appearance). It does not count if something
 // sets the client apart from those it claims to be like.
-func (s *Subject) ExplainClaim(e scoring.Explanation, why string) { s.explain(e, claimed, why) }
+func (s *Candidate) ExplainClaim(e scoring.Explanation, why string) { s.explain(e, claimed, why) }
 
 // ExplainFleet is Explain for behavior that other hosts share. It is shown, and lowers an [Subject.established]
 // destination to medium: an outbreak looks the same, and more infected hosts are no reassurance. Without history, an
 // unsuspicious one is limited to high.
-func (s *Subject) ExplainFleet(why string) { s.explain(scoring.Weak, many, why) }
+func (s *Candidate) ExplainFleet(why string) { s.explain(scoring.Weak, many, why) }
 
-func (s *Subject) explain(e scoring.Explanation, on ground, why string) {
+func (s *Candidate) explain(e scoring.Explanation, on ground, why string) {
 	if e != scoring.Unexplained {
 		s.explanations = append(s.explanations, explanation{e, why, on})
 	}
@@ -49,26 +49,26 @@ func (s *Subject) explain(e scoring.Explanation, on ground, why string) {
 
 // SetApart records what distinguishes a client from others of its kind: its own fingerprint, certificate or size. The
 // first reason is kept.
-func (s *Subject) SetApart(reason string) {
+func (s *Candidate) SetApart(reason string) {
 	if s.apart == "" {
 		s.apart = reason
 	}
 }
 
 // AtMost limits the severity, whatever the evidence, with a reason.
-func (s *Subject) AtMost(most scoring.Severity, why string) {
+func (s *Candidate) AtMost(most scoring.Severity, why string) {
 	if s.most == scoring.None || most < s.most {
 		s.most, s.why = most, why
 	}
 }
 
 // AtMostByChance limits the severity of a rhythm, unless an indicator list names the destination, with a reason.
-func (s *Subject) AtMostByChance(most scoring.Severity, why string) {
+func (s *Candidate) AtMostByChance(most scoring.Severity, why string) {
 	s.chance, s.chanceWhy = most, why
 }
 
 // ceiling is the maximum severity and its reason; none if unlimited.
-func (s *Subject) ceiling() (scoring.Severity, string) {
+func (s *Candidate) ceiling() (scoring.Severity, string) {
 	if s.chance != scoring.None && (s.most == scoring.None || s.chance < s.most) && !s.Has(Intel) {
 		return s.chance, s.chanceWhy
 	}
@@ -77,24 +77,24 @@ func (s *Subject) ceiling() (scoring.Severity, string) {
 
 // established reports whether the destination has been known for thirty days and several vouching hosts contact it,
 // this one no differently.
-func (s *Subject) established() bool {
+func (s *Candidate) established() bool {
 	return s.Has(Known) && s.Vouching >= MinVouching && s.apart == "" && !s.Has(Intel) && !s.Has(New)
 }
 
 // unsuspicious reports whether several hosts do the same with nothing odd about it, when history is too short to know a
 // month. A destination that arrived after the store began never qualifies.
-func (s *Subject) unsuspicious() bool {
+func (s *Candidate) unsuspicious() bool {
 	return !s.Arrived && !s.odd() && s.apart == "" && (s.Vouching >= MinVouching || s.Key.Name != "" && s.Shared >= MinShared)
 }
 
 // odd reports whether evidence other than rarity and similar sizes raises the score: benign software has both of these.
-func (s *Subject) odd() bool {
+func (s *Candidate) odd() bool {
 	return slices.ContainsFunc(s.modifiers, func(m hunt.Modifier) bool { return m.Value > 0 && m.Name != Rare && m.Name != SameSize })
 }
 
 // earn removes unfounded reductions: time passes for implants too, and many hosts may be infected. They stay among the
 // reasons.
-func (s *Subject) earn() {
+func (s *Candidate) earn() {
 	s.modifiers = slices.DeleteFunc(s.modifiers, func(m hunt.Modifier) bool {
 		if !slices.Contains(s.always, m.Name) {
 			return false
@@ -116,7 +116,7 @@ func (s *Subject) earn() {
 }
 
 // settle returns the score after the explanations, and the best of them. Each one is shown with its effect.
-func (s *Subject) settle(score float64) (left float64, best scoring.Explanation) {
+func (s *Candidate) settle(score float64) (left float64, best scoring.Explanation) {
 	left = score
 	tell := func(reason string) { s.Finding.Dwell.Reasons = append(s.Finding.Dwell.Reasons, reason) }
 	for _, e := range s.explanations {

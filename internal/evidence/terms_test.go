@@ -60,7 +60,7 @@ func TestTermsAreUpToDate(t *testing.T) {
 // unchanged.
 func TestGroupsHaveCeilings(t *testing.T) {
 	var f hunt.Finding
-	s := NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &f, nil)
+	s := NewCandidate(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &f, nil)
 	s.Modify(SelfSigned, "self-signed")
 	s.Modify(Expired, "expired")
 	s.Modify(OtherName, "other name")

@@ -109,7 +109,7 @@ func Groups() []Group {
 
 // Oddities is how many independent protocol oddities count: groups with a member that raises the score, and each term
 // that is in no group but about the protocol.
-func (s *Subject) Oddities() (n int) {
+func (s *Candidate) Oddities() (n int) {
 	for _, g := range Groups() {
 		if slices.ContainsFunc(g.Members, func(term string) bool { return term != SameSize && s.Has(term) }) {
 			n++

@@ -83,7 +83,7 @@ type visit struct {
 
 // plan settles what of a window comes from where.
 func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.Remarks, error) {
-	seen := v.store.Kept(time.UnixMilli(0), v.store.o.Now().Add(24*time.Hour))
+	seen := v.store.Hours(time.UnixMilli(0), v.store.o.Now().Add(24*time.Hour))
 	w, now, remarks, err := v.in.Hours(ctx, req, seen)
 	if err != nil {
 		return w, remarks, err

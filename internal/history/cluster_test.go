@@ -223,10 +223,10 @@ func TestGapsKeepNothing(t *testing.T) {
 	require.NoError(t, err)
 	g.gap = true
 	hunted(t, &Cluster{Store: s, Of: g}, day, day.Add(2*time.Hour))
-	require.Empty(t, s.Kept(day, day.Add(2*time.Hour)))
+	require.Empty(t, s.Hours(day, day.Add(2*time.Hour)))
 	g.gap = false
 	hunted(t, &Cluster{Store: s, Of: g}, day, day.Add(2*time.Hour))
-	require.Len(t, s.Kept(day, day.Add(2*time.Hour)), 2)
+	require.Len(t, s.Hours(day, day.Add(2*time.Hour)), 2)
 }
 
 // TestHistoryThatCannotBeWritten takes the directory away between hunts: the hunt reads its whole window from the

@@ -20,8 +20,8 @@ const pastFile = "first.json"
 // remembered is what was looked up of a candidate, Unix milliseconds.
 type remembered struct {
 	First int64 `json:"first"`
-	// Kept is when history began at that time, which is earlier than it does once old hours were let go.
-	Kept int64 `json:"kept"`
+	// HistoryStart is when history began at that time, which is earlier than it does once old hours were let go.
+	HistoryStart int64 `json:"kept"`
 	// Upto is the newest commit that was looked at.
 	Upto int64 `json:"upto"`
 	// Rhythm is the change point, 0 where none was found.
@@ -31,9 +31,9 @@ type remembered struct {
 }
 
 const (
-	// pastKept is how long what no hunt asks for is remembered, rhythmKept how long its change point is: a rhythm that
+	// pastAge is how long what no hunt asks for is remembered, rhythmAge how long its change point is: a rhythm that
 	// comes back after a week has begun again.
-	pastKept, rhythmKept = 180 * 24 * time.Hour, 7 * 24 * time.Hour
+	pastAge, rhythmAge = 180 * 24 * time.Hour, 7 * 24 * time.Hour
 	// pastMost candidates are remembered, of some 150 bytes each.
 	pastMost = 100_000
 )
@@ -73,19 +73,19 @@ func (s *Store) Earliest(ctx context.Context, wanted map[hunt.PairKey]time.Time,
 		r, ok := known[text]
 		if at, looked := first[k]; looked {
 			if !ok || at < r.First {
-				r.First, r.Kept = at, oldest.UnixMilli()
+				r.First, r.HistoryStart = at, oldest.UnixMilli()
 			}
 			r.Upto, ok = commits, true
 		}
 		if !ok || own.IsZero() && r.First >= before.UnixMilli() {
 			continue
 		}
-		if now-r.Asked > rhythmKept.Milliseconds() {
+		if now-r.Asked > rhythmAge.Milliseconds() {
 			r.Rhythm = 0
 		}
 		r.Asked = now
 		changed[text] = r
-		p := hunt.Earliest{First: time.UnixMilli(r.First).UTC(), Kept: time.UnixMilli(r.Kept).UTC()}
+		p := hunt.Earliest{First: time.UnixMilli(r.First).UTC(), HistoryStart: time.UnixMilli(r.HistoryStart).UTC()}
 		if r.Rhythm != 0 {
 			p.RhythmSince = time.UnixMilli(r.Rhythm).UTC()
 		}
@@ -148,7 +148,7 @@ func (s *Store) remember(ctx context.Context, changed map[string]remembered) err
 	known := s.remembered()
 	now := s.o.Now().UnixMilli()
 	for k, r := range known {
-		if now-r.Asked > pastKept.Milliseconds() || len(known) > pastMost && now-r.Asked > rhythmKept.Milliseconds() {
+		if now-r.Asked > pastAge.Milliseconds() || len(known) > pastMost && now-r.Asked > rhythmAge.Milliseconds() {
 			delete(known, k)
 		}
 	}

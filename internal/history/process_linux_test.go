@@ -55,7 +55,7 @@ func keepHours(t *testing.T, dir string) {
 func whole(t *testing.T, dir string) (hours int) {
 	s, err := Open(dir, "one", Options{})
 	require.NoError(t, err)
-	for at := range s.Kept(day, day.AddDate(0, 0, 2)) {
+	for at := range s.Hours(day, day.AddDate(0, 0, 2)) {
 		c, n, q := hourTraffic(int((at - day.UnixMilli()) / hourMS))
 		from := time.UnixMilli(at)
 		gc, gn, gq := everything(t, s, from, from.Add(time.Hour))

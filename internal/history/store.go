@@ -172,8 +172,8 @@ func (s *Store) lock(ctx context.Context, wait bool) (release func(), err error)
 	return release, nil
 }
 
-// Kept gives the state of each hour of [from, to) that is kept, by its start in Unix milliseconds.
-func (s *Store) Kept(from, to time.Time) map[int64]hunt.HourState {
+// Hours gives the state of each hour of [from, to) that is kept, by its start in Unix milliseconds.
+func (s *Store) Hours(from, to time.Time) map[int64]hunt.HourState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[int64]hunt.HourState{}

@@ -139,7 +139,7 @@ func TestWhatIsPutComesBack(t *testing.T) {
 		require.Equal(t, texts(slices.DeleteFunc(slices.Clone(c), func(x hunt.Connection) bool {
 			return x.Start < day.Add(90*time.Minute).UnixMilli() || x.Start >= day.Add(30*time.Hour).UnixMilli()
 		})), part)
-		require.Len(t, s.Kept(day, day.Add(48*time.Hour)), 48)
+		require.Len(t, s.Hours(day, day.Add(48*time.Hour)), 48)
 	}
 	check(s)
 	days(t, s, day.Add(47*time.Hour))
@@ -165,7 +165,7 @@ func TestAnHourIsReplaced(t *testing.T) {
 	}
 	got, _, _ := everything(t, s, day, day.Add(time.Hour))
 	require.Equal(t, texts(second), got)
-	require.Equal(t, map[int64]hunt.HourState{day.UnixMilli(): {Records: 60}}, s.Kept(day, day.Add(time.Hour)))
+	require.Equal(t, map[int64]hunt.HourState{day.UnixMilli(): {Records: 60}}, s.Hours(day, day.Add(time.Hour)))
 	files, err := filepath.Glob(filepath.Join(s.dir, "*.parquet"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
@@ -251,7 +251,7 @@ func TestDamageIsFound(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, map[int64]bool{day.UnixMilli(): true}, damaged)
 			require.NoError(t, s.Drop(t.Context(), damaged))
-			require.Equal(t, map[int64]hunt.HourState{day.Add(time.Hour).UnixMilli(): {}}, s.Kept(day, day.Add(2*time.Hour)), "an hour without records is kept, too")
+			require.Equal(t, map[int64]hunt.HourState{day.Add(time.Hour).UnixMilli(): {}}, s.Hours(day, day.Add(2*time.Hour)), "an hour without records is kept, too")
 		})
 	}
 }
@@ -330,7 +330,7 @@ func TestFirst(t *testing.T) {
 	got := map[hunt.PairKey]time.Time{}
 	for k, p := range past {
 		got[k] = p.First
-		require.Equal(t, day, p.Kept)
+		require.Equal(t, day, p.HistoryStart)
 	}
 	require.Equal(t, want, got)
 	past, err = s.Earliest(t.Context(), keys, day)
@@ -356,13 +356,13 @@ func TestPastIsRemembered(t *testing.T) {
 		return past[k]
 	}
 	put(t, s, day.Add(2*time.Hour), []hunt.Connection{at(2.5)}, nil, nil, false)
-	require.Equal(t, hunt.Earliest{First: day.Add(150 * time.Minute), Kept: day.Add(2 * time.Hour)}, look())
+	require.Equal(t, hunt.Earliest{First: day.Add(150 * time.Minute), HistoryStart: day.Add(2 * time.Hour)}, look())
 	put(t, s, day.Add(3*time.Hour), []hunt.Connection{at(3.5)}, nil, nil, false)
 	require.NoError(t, os.Rename(filepath.Join(s.dir, s.spans[0].Segments[0].File), filepath.Join(s.dir, "away")))
 	require.Equal(t, day.Add(150*time.Minute), look().First, "younger hours are no reason to look")
 	require.NoError(t, os.Rename(filepath.Join(s.dir, "away"), filepath.Join(s.dir, s.spans[0].Segments[0].File)))
 	put(t, s, day.Add(time.Hour), []hunt.Connection{at(1.25)}, nil, nil, false)
-	require.Equal(t, hunt.Earliest{First: day.Add(75 * time.Minute), Kept: day.Add(time.Hour)}, look(), "an older hour was kept")
+	require.Equal(t, hunt.Earliest{First: day.Add(75 * time.Minute), HistoryStart: day.Add(time.Hour)}, look(), "an older hour was kept")
 	starts, err := s.Starts(t.Context(), []hunt.PairKey{k}, day.Add(3*time.Hour))
 	require.NoError(t, err)
 	require.Equal(t, []int64{at(1.25).Start, at(2.5).Start}, starts[k])
@@ -374,7 +374,7 @@ func TestPastIsRemembered(t *testing.T) {
 	now = now.Add(24 * time.Hour)
 	put(t, s, day.Add(29*time.Hour), []hunt.Connection{{Start: day.Add(29 * time.Hour).UnixMilli(), Src: dst, Dst: src}}, nil, nil, false)
 	require.Len(t, s.spans, 1, "what is older was let go")
-	require.Equal(t, hunt.Earliest{First: day.Add(75 * time.Minute), Kept: day.Add(time.Hour), RhythmSince: day.Add(2 * time.Hour)}, look())
+	require.Equal(t, hunt.Earliest{First: day.Add(75 * time.Minute), HistoryStart: day.Add(time.Hour), RhythmSince: day.Add(2 * time.Hour)}, look())
 	now = now.Add(8 * 24 * time.Hour)
 	require.True(t, look().RhythmSince.IsZero())
 	require.Equal(t, day.Add(75*time.Minute), look().First)
@@ -389,7 +389,7 @@ func TestManifestDamaged(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, manifestFile), []byte(`{"version":1,`), 0o600))
 	s, err = Open(dir, "one", Options{})
 	require.True(t, errors.Is(err, ErrDamaged), err)
-	require.Empty(t, s.Kept(day, day.Add(time.Hour)))
+	require.Empty(t, s.Hours(day, day.Add(time.Hour)))
 	put(t, s, day, nil, nil, nil, false)
 }
 

@@ -430,7 +430,7 @@ type BeaconScore struct {
 	Period     *float64 `json:"period,omitempty"`
 	Jitter     *float64 `json:"jitter,omitempty"`
 	Coverage   *float64 `json:"coverage,omitempty"`
-	Beats      *int64   `json:"beats,omitempty"`
+	CheckIns   *int64   `json:"beats,omitempty"`
 	Fraction   *float64 `json:"fraction,omitempty"`
 	TS         *float64 `json:"ts_score,omitempty"`
 	DS         *float64 `json:"ds_score,omitempty"`

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// NoMachineLogs is the note that some of the logs that identify hosts are missing; ok is false if none is.
-func NoMachineLogs(missing []string, hint string) (note Note, ok bool) {
+// NoHostLogs is the note that some of the logs that identify hosts are missing; ok is false if none is.
+func NoHostLogs(missing []string, hint string) (note Note, ok bool) {
 	return Note{What: "there is no " + strings.Join(missing, ", ") + " log, so less is known of hosts", Hint: hint, Logs: missing}, len(missing) > 0
 }
 
@@ -31,39 +31,39 @@ const (
 	ByDNS      = "dns"
 )
 
-// Said is a text from network data, with its log and number of records.
-type Said struct {
+// LogText is a text from network data, with its log and number of records.
+type LogText struct {
 	Text  string `json:"text"`
 	By    string `json:"by"`
 	Count int64  `json:"count"`
 }
 
-// Machine is what logs say about one internal address. Each list has the most frequent first.
-type Machine struct {
-	Names, MACs, Users []Said
+// HostLogs is what logs say about one internal address. Each list has the most frequent first.
+type HostLogs struct {
+	Names, MACs, Users []LogText
 	// Agents are HTTP user agents; Software is what zeek.software recognized, with its type in By.
-	Agents, Software []Said
+	Agents, Software []LogText
 	// Alerts are other tools' alerts (tags:alert) with the address on either side, by rule; nil if they could not be
 	// looked up.
-	Alerts []Said
+	Alerts []LogText
 	// AlertCount is their total number, Absent if they could not be looked up.
 	AlertCount int64
 }
 
 // Unknown reports whether nothing is known of the host.
-func (m *Machine) Unknown() bool {
+func (m *HostLogs) Unknown() bool {
 	return len(m.Names)+len(m.MACs)+len(m.Users)+len(m.Agents)+len(m.Software) == 0 && m.AlertCount <= 0
 }
 
-// machineTexts limits each list of a Machine.
-const machineTexts = 20
+// hostTexts limits each list of a HostLogs.
+const hostTexts = 20
 
-// SortSaid sorts by count, highest first, then by text, and keeps the first machineTexts.
-func SortSaid(list []Said) []Said {
-	slices.SortFunc(list, func(a, b Said) int {
+// SortLogTexts sorts by count, highest first, then by text, and keeps the first hostTexts.
+func SortLogTexts(list []LogText) []LogText {
+	slices.SortFunc(list, func(a, b LogText) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.By, b.By), cmp.Compare(a.Text, b.Text))
 	})
-	return list[:min(len(list), machineTexts)]
+	return list[:min(len(list), hostTexts)]
 }
 
 // Contacts are the connections of one internal host.
@@ -71,24 +71,24 @@ type Contacts struct {
 	// Connections, First and Last cover all connections of the host, on either side.
 	Connections int64
 	First, Last int64 // Unix milliseconds; 0 without a connection
-	// Inside are the host's internal destinations by address, port and transport, ordered by their first connection:
-	// the MaxInside busiest. InsideConnections counts all of them.
-	Inside            []Inside
-	InsideConnections int64
+	// Internal are the host's internal destinations by address, port and transport, ordered by their first connection:
+	// the MaxInternal busiest. InternalConnections counts all of them.
+	Internal            []InternalDestination
+	InternalConnections int64
 	// Neighbors are the other internal sources of each external address, by address, at most MaxNeighbors.
 	Neighbors map[netip.Addr][]netip.Addr
-	// OutsideFirst is the host's first connection to each external address, in Unix milliseconds.
-	OutsideFirst map[netip.Addr]int64
+	// ExternalFirst is the host's first connection to each external address, in Unix milliseconds.
+	ExternalFirst map[netip.Addr]int64
 }
 
 // The maximum number of internal destinations and neighbors listed.
 const (
-	MaxInside    = 1000
+	MaxInternal  = 1000
 	MaxNeighbors = 100
 )
 
-// Inside is one internal destination of a host.
-type Inside struct {
+// InternalDestination is one internal destination of a host.
+type InternalDestination struct {
 	IP          netip.Addr
 	Port        uint16
 	Proto       Transport
@@ -97,15 +97,15 @@ type Inside struct {
 }
 
 // busier sorts the busiest first, then by address and port.
-func busier(a, b Inside) int {
+func busier(a, b InternalDestination) int {
 	return cmp.Or(cmp.Compare(b.Connections, a.Connections), a.IP.Compare(b.IP), cmp.Compare(a.Port, b.Port), cmp.Compare(a.Proto, b.Proto))
 }
 
 // Settle truncates and sorts the lists.
 func (c *Contacts) Settle() {
-	slices.SortFunc(c.Inside, busier)
-	c.Inside = c.Inside[:min(len(c.Inside), MaxInside)]
-	slices.SortFunc(c.Inside, func(a, b Inside) int { return cmp.Or(cmp.Compare(a.First, b.First), busier(a, b)) })
+	slices.SortFunc(c.Internal, busier)
+	c.Internal = c.Internal[:min(len(c.Internal), MaxInternal)]
+	slices.SortFunc(c.Internal, func(a, b InternalDestination) int { return cmp.Or(cmp.Compare(a.First, b.First), busier(a, b)) })
 	for outside, list := range c.Neighbors {
 		slices.SortFunc(list, netip.Addr.Compare)
 		c.Neighbors[outside] = list[:min(len(list), MaxNeighbors)]

@@ -11,15 +11,15 @@ import (
 // OutOfScope counts connections that the scope excludes although one side may be internal: those between two addresses
 // that are not internal, by the source's network, and those to carrier-grade NAT addresses, which count as internal.
 type OutOfScope struct {
-	// Networks are /24 (IPv4) or /64 (IPv6). Others counts the connections of networks beyond maxOutside.
+	// Networks are /24 (IPv4) or /64 (IPv6). Others counts the connections of networks beyond maxExternal.
 	Networks map[netip.Prefix]int64
 	Others   int64
 	// Shared counts connections of internal sources to 100.64.0.0/10.
 	Shared int64
 }
 
-// maxOutside limits the number of networks.
-const maxOutside = 4096
+// maxExternal limits the number of networks.
+const maxExternal = 4096
 
 // Add counts n connections of a source.
 func (o *OutOfScope) Add(src netip.Addr, n int64) {
@@ -34,7 +34,7 @@ func (o *OutOfScope) Add(src netip.Addr, n int64) {
 	if o.Networks == nil {
 		o.Networks = map[netip.Prefix]int64{}
 	}
-	if _, ok := o.Networks[p]; !ok && len(o.Networks) >= maxOutside {
+	if _, ok := o.Networks[p]; !ok && len(o.Networks) >= maxExternal {
 		o.Others += n
 		return
 	}

@@ -186,13 +186,13 @@ func (s *Scope) KeepLocal(src, dst netip.Addr, srcLocal, dstLocal, dstForeign bo
 	return s.keep(srcIn, dstIn, dst)
 }
 
-// SharedOutside reports whether 100.64.0.0/10 is external to hosts in other internal networks. Without configured
+// SharedIsExternal reports whether 100.64.0.0/10 is external to hosts in other internal networks. Without configured
 // networks it may be the site's own or a carrier's, so only the hosts in it treat it as internal.
-func (s *Scope) SharedOutside() bool { return s.local != nil }
+func (s *Scope) SharedIsExternal() bool { return s.local != nil }
 
 // acrossShared makes the side in 100.64.0.0/10 external if the other is not in it and no record called it local.
 func (s *Scope) acrossShared(src, dst netip.Addr, srcIn, dstIn bool) (bool, bool) {
-	if !s.SharedOutside() || !srcIn || !dstIn {
+	if !s.SharedIsExternal() || !srcIn || !dstIn {
 		return srcIn, dstIn
 	}
 	shared := SharedSpace()

@@ -43,10 +43,10 @@ type Session struct {
 	Suspects func(ctx context.Context, req Request, listed []string) ([]Suspect, Remarks, error)
 	// Owners returns the holders of external addresses. Unknown addresses are absent.
 	Owners func(ctx context.Context, req Request, addrs []netip.Addr) (map[netip.Addr]Owner, Remarks, error)
-	// Machines identifies the hosts of internal addresses: names since [NamesFrom], the rest in the window. Unknown
+	// Hosts identifies the hosts of internal addresses: names since [NamesFrom], the rest in the window. Unknown
 	// addresses are absent. With talk it also reads the hosts' HTTP requests and the network's DNS answers, large logs
 	// that are worth reading for one host.
-	Machines func(ctx context.Context, req Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*Machine, Remarks, error)
+	Hosts func(ctx context.Context, req Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*HostLogs, Remarks, error)
 	// Contacts returns one host's internal connections in the window, and who else contacts some external addresses.
 	Contacts func(ctx context.Context, req Request, addr netip.Addr, outside []netip.Addr) (Contacts, Remarks, error)
 	// Hours determines the window as Connections does and returns the state of each whole hour in it (UTC, by its start
@@ -98,8 +98,8 @@ type HourState struct {
 
 // Earliest is since when a candidate is known from history.
 type Earliest struct {
-	// First is the start of its first record, Kept the start of what was kept at that time.
-	First, Kept time.Time
+	// First is the start of its first record, HistoryStart the start of what was kept at that time.
+	First, HistoryStart time.Time
 	// RhythmSince is the change point recorded before, or zero.
 	RhythmSince time.Time
 }

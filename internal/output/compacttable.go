@@ -258,8 +258,8 @@ func Rhythm(f *hunt.Finding) string {
 		if b.Jitter != nil {
 			jitter = *b.Jitter
 		}
-		if b.Beats != nil && *b.Beats > 0 {
-			n = *b.Beats
+		if b.CheckIns != nil && *b.CheckIns > 0 {
+			n = *b.CheckIns
 		}
 		return fmt.Sprintf("%s ±%.0f%%, %sx, %s", hunt.Brief(*b.Period), 100*jitter, hunt.Count(n), active)
 	}

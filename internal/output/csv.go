@@ -45,7 +45,7 @@ func csvRow(f *hunt.Finding) []string {
 		optional(b.RITA), optional(b.TS), optional(b.DS), optional(b.Duration), optional(b.Historical), optionalInt(b.RITAConnections),
 		f.Dwell.InternalIP.String(), cell(strings.TrimPrefix(uid(f), "-")), cell(f.Dwell.Pair), f.Dwell.FindingID, f.Event.ID,
 		cell(strings.Join(f.Dwell.Reasons, "; ")),
-		optional(b.Score), optional(b.Period), optional(b.Jitter), optional(b.Coverage), optionalInt(b.Beats), optional(b.PValueLog),
+		optional(b.Score), optional(b.Period), optional(b.Jitter), optional(b.Coverage), optionalInt(b.CheckIns), optional(b.PValueLog),
 	}, csvEvidence(f)...)
 }
 

@@ -198,7 +198,7 @@ func TestLinesFit(t *testing.T) {
 	f.Event.End.Time = f.Event.Start.Add(700 * 24 * time.Hour)
 	f.Dwell.DwellTime = &hunt.DwellTime{FirstCheckIn: f.Event.Start, Seconds: 6e7, LowerBound: true}
 	period, jitter, beats := 14_400.0, 0.5, int64(1_234_567)
-	f.Beacon = &hunt.BeaconScore{Period: &period, Jitter: &jitter, Beats: &beats}
+	f.Beacon = &hunt.BeaconScore{Period: &period, Jitter: &jitter, CheckIns: &beats}
 	f.Dwell.Evidence = &hunt.Evidence{Host: &hunt.HostEvidence{Names: []string{"a-very-long-name-of-a-host"}, Users: []string{"somebody.with.a.long.name"}},
 		Prevalence: &hunt.Prevalence{Hosts: 12_345, Active: 123_456}}
 	for _, width := range []int{80, 100, 120, 139, 140, 200} {

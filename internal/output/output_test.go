@@ -174,7 +174,7 @@ func TestRhythm(t *testing.T) {
 	start := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
 	of := func(indicator string) *hunt.Finding {
 		return &hunt.Finding{Event: hunt.Event{Start: hunt.Time{Time: start}, End: hunt.Time{Time: start.Add(23*time.Hour + 54*time.Minute)}}, Network: hunt.Network{Connections: 1288},
-			Beacon: &hunt.BeaconScore{Period: &period, Jitter: &jitter, Beats: &beats},
+			Beacon: &hunt.BeaconScore{Period: &period, Jitter: &jitter, CheckIns: &beats},
 			Dwell:  hunt.Dwell{Indicators: []string{indicator}, Connection: hunt.Durations{Total: 23.7 * 3600}, DNS: &hunt.DNSEvidence{Names: 4324}}}
 	}
 	for indicator, want := range map[string]string{hunt.Beacon: "5m ±5%, 287x, 23.9h", hunt.LongConnection: "open 23.7h, 1,288x", hunt.Strobe: "1,288x, 23.9h", hunt.DNSTunnel: "4,324 names, 23.9h"} {

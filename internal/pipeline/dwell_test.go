@@ -53,7 +53,7 @@ func TestEachPortIsAKeyOfItsOwn(t *testing.T) {
 	require.Equal(t, "critical", f.Dwell.Severity)
 	require.Equal(t, 300.0, *f.Beacon.Period)
 	require.InDelta(t, 287.0/288, *f.Beacon.Coverage, 0.001) // 287 gaps of 300 s in 86,400 s
-	require.Equal(t, int64(288), *f.Beacon.Beats)
+	require.Equal(t, int64(288), *f.Beacon.CheckIns)
 	require.Equal(t, 2, f.Dwell.Ports)
 	// RITA's numbers are of both ports together (docs/design.md, 5.4).
 	require.Equal(t, int64(288+85), *f.Beacon.RITAConnections)

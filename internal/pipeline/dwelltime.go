@@ -56,8 +56,8 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 			d.FirstCheckIn = hunt.At(p.First.UnixMilli())
 		}
 		known := w.Start
-		if looked && p.Kept.Before(known) {
-			known = p.Kept
+		if looked && p.HistoryStart.Before(known) {
+			known = p.HistoryStart
 		}
 		d.LowerBound = d.FirstCheckIn.Sub(known) < knownDay
 		d.Seconds = f.Ended.Sub(d.FirstCheckIn.Time).Seconds() // a long connection has one check-in

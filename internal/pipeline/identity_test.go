@@ -18,7 +18,7 @@ type forgetful struct{ hunt.Remarks }
 
 func (forgetful) Revision() string { return "forgetful" }
 
-func (f forgetful) Judge(context.Context, *evidence.Hunt, []*evidence.Subject) (hunt.Remarks, error) {
+func (f forgetful) Judge(context.Context, *evidence.Hunt, []*evidence.Candidate) (hunt.Remarks, error) {
 	return f.Remarks, nil
 }
 

@@ -123,8 +123,8 @@ func (r *Runner) Set(o Options) {
 	}
 }
 
-// Beat is a sign of life of the hunt under way.
-func (r *Runner) Beat() { r.signal(stall) }
+// Heartbeat is a sign of life of the hunt under way.
+func (r *Runner) Heartbeat() { r.signal(stall) }
 
 // Alive reports whether the runner is waiting, or hunting with signs of life.
 func (r *Runner) Alive() bool {

@@ -410,7 +410,7 @@ func TestAlive(t *testing.T) {
 		s = serve(t, j, "1h")
 		for range 10 {
 			pass(30 * time.Minute)
-			s.Beat()
+			s.Heartbeat()
 			require.True(t, s.Alive(), "it reads")
 		}
 		pass(2 * time.Hour)

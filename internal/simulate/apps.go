@@ -190,5 +190,5 @@ func (e *engine) addLeases(h *host) {
 			e.put(DHCPLog, t+f.dur, r)
 		}
 	}
-	e.chore("dhcp", h, chore{gap: every(leaseTime/2, 0.02), do: talk, atOnce: true})
+	e.chore("dhcp", h, chore{interval: every(leaseTime/2, 0.02), do: talk, atOnce: true})
 }

@@ -12,8 +12,8 @@ type chore struct {
 	h *host
 	d dice
 	// gap is the time to the next turn; do performs it.
-	gap func(c *chore) micros
-	do  func(c *chore, e *engine, t micros)
+	interval func(c *chore) micros
+	do       func(c *chore, e *engine, t micros)
 	// awake delays the chore until its user is at the host.
 	awake bool
 	// atOnce starts when the host is switched on, not somewhere in the first gap.
@@ -36,7 +36,7 @@ func (c *chore) act(e *engine, t micros) micros {
 	}
 	c.do(c, e, t)
 	c.turns++
-	return t + max(c.gap(c), 10*millisecond)
+	return t + max(c.interval(c), 10*millisecond)
 }
 
 // chore adds one; its first turn is somewhere in the first gap.
@@ -50,7 +50,7 @@ func (e *engine) chore(name string, h *host, c chore) {
 		return
 	}
 	first := max(spans[0].from, e.start)
-	wait := max(c.gap(&c), 2*second)
+	wait := max(c.interval(&c), 2*second)
 	if c.atOnce && first > e.start {
 		wait = 4 * second
 	}
@@ -66,7 +66,7 @@ func randomly(mean micros) func(*chore) micros {
 }
 
 // addMachines gives every host its automatic activity.
-func (e *engine) addMachines() {
+func (e *engine) addHosts() {
 	ntp := e.background("ntp", 123, "udp", "beacon", "clock daemons ask their time servers every 64 to 1024 seconds; benign")
 	updates := e.background("updates", 443, "tcp", "none", "systems and browsers look for updates a few times a day, and sometimes fetch one; benign")
 	for _, h := range e.people {
@@ -74,8 +74,8 @@ func (e *engine) addMachines() {
 		e.addUpdates(h, updates)
 		e.addDirectory(h)
 		e.addLeases(h)
-		e.chore("chatter", h, chore{gap: randomly(9 * minute), do: chatter})
-		e.chore("stale", h, chore{gap: randomly(50 * minute), do: stale})
+		e.chore("chatter", h, chore{interval: randomly(9 * minute), do: chatter})
+		e.chore("stale", h, chore{interval: randomly(50 * minute), do: stale})
 	}
 	for _, h := range e.servers {
 		e.addClock(h, ntp)
@@ -94,7 +94,7 @@ func (e *engine) addClock(h *host, label *Label) {
 	poll := micros(6)
 	label.involve(h, server)
 	e.chore("ntp", h, chore{
-		gap: func(c *chore) micros {
+		interval: func(c *chore) micros {
 			// The daemon starts at 64 s and doubles up to 1024 s, occasionally falling back.
 			if c.turns%8 == 7 && poll < 10 {
 				poll++
@@ -124,8 +124,8 @@ func (e *engine) addUpdates(h *host, label *Label) {
 			dur: 300*millisecond + size*8/50, out: c.d.logNormal(2500, 0.5), in: size, fate: e.luck(c.d), label: label,
 			hello: &hello{name: name, next: "h2", ja3: ja3("updater " + h.system.String()), ja3s: ja3("server " + name), ja4: ja4("updater "+h.system.String(), "h2")}})
 	}
-	e.chore("system update", h, chore{gap: every(19*hour, 0.15), do: do})
-	e.chore("browser update", h, chore{gap: every(5*hour, 0.2), do: do})
+	e.chore("system update", h, chore{interval: every(19*hour, 0.15), do: do})
+	e.chore("browser update", h, chore{interval: every(5*hour, 0.2), do: do})
 }
 
 // addDirectory is a domain member's activity: log on, fetch policies, keep drives connected.
@@ -136,7 +136,7 @@ func (e *engine) addDirectory(h *host) {
 	inside := func(c *chore, e *engine, t micros, server *host, port uint16, service string, out, in int64, dur micros) *Connection {
 		return e.send(c.d, flow{from: h, dst: server.addr, dport: port, proto: hunt.TCP, service: service, start: t, dur: dur, out: out, in: in, fate: e.luck(c.d)})
 	}
-	e.chore("policy", h, chore{gap: every(105*minute, 0.15), do: func(c *chore, e *engine, t micros) {
+	e.chore("policy", h, chore{interval: every(105*minute, 0.15), do: func(c *chore, e *engine, t micros) {
 		d := c.d
 		dc := e.servers[dc1+d.IntN(2)]
 		t = e.ask(d, h, question{name: "_ldap._tcp.dc._msdcs." + e.sc.Domain, typ: typeSRV, local: true,
@@ -149,7 +149,7 @@ func (e *engine) addDirectory(h *host) {
 		inside(c, e, t+35*millisecond, dc, 445, "gssapi,smb,krb", d.around(5200, 0.4), d.around(9000, 0.6), d.between(8*second, 14*second))
 		inside(c, e, t+15*millisecond, dc, 135, "dce_rpc", 460, 380, d.between(10*second, 40*second))
 	}})
-	e.chore("drive", h, chore{awake: true, gap: randomly(7 * minute), do: func(c *chore, e *engine, t micros) {
+	e.chore("drive", h, chore{awake: true, interval: randomly(7 * minute), do: func(c *chore, e *engine, t micros) {
 		d := c.d
 		service, old := "gssapi,smb,krb", c.turns%10 == 9
 		if old {
@@ -206,29 +206,29 @@ func stale(c *chore, e *engine, t micros) {
 
 // addServers is the activity of the site's servers.
 func (e *engine) addServers() {
-	e.chore("pings", e.servers[monitor1], chore{gap: every(20*second, 0.02), do: func(c *chore, e *engine, t micros) {
+	e.chore("pings", e.servers[monitor1], chore{interval: every(20*second, 0.02), do: func(c *chore, e *engine, t micros) {
 		target := e.servers[c.turns%serverCount]
 		if target == c.h {
 			target = e.servers[dc1]
 		}
 		e.send(c.d, flow{from: c.h, dst: target.addr, sport: 8, dport: 0, proto: hunt.ICMP, start: t, dur: c.d.between(200, 1500), out: 56, in: 56})
 	}})
-	e.chore("replication", e.servers[dc2], chore{gap: every(3*minute, 0.3), do: func(c *chore, e *engine, t micros) {
+	e.chore("replication", e.servers[dc2], chore{interval: every(3*minute, 0.3), do: func(c *chore, e *engine, t micros) {
 		e.send(c.d, flow{from: c.h, dst: e.servers[dc1].addr, dport: 49668, proto: hunt.TCP, service: "dce_rpc", start: t,
 			dur: c.d.between(second, 90*second), out: c.d.logNormal(3000, 0.8), in: c.d.logNormal(6000, 1)})
 	}})
-	e.chore("backup", e.servers[backup1], chore{gap: every(6*hour, 0.05), do: func(c *chore, e *engine, t micros) {
+	e.chore("backup", e.servers[backup1], chore{interval: every(6*hour, 0.05), do: func(c *chore, e *engine, t micros) {
 		for k, s := range []int{files1, app1, dc1} {
 			e.send(c.d, flow{from: c.h, dst: e.servers[s].addr, dport: 445, proto: hunt.TCP, service: "gssapi,smb,krb", start: t + micros(k)*5*minute,
 				dur: c.d.around(25*minute, 0.5), out: c.d.logNormal(4_000_000, 0.5), in: c.d.logNormal(3_000_000_000, 0.7)})
 		}
 	}})
-	e.chore("api", e.servers[app1], chore{gap: randomly(40 * second), do: func(c *chore, e *engine, t micros) {
+	e.chore("api", e.servers[app1], chore{interval: randomly(40 * second), do: func(c *chore, e *engine, t micros) {
 		e.visit(c.d, c.h, c.d.IntN(12), t, 1)
 	}})
 	own := e.newCertificate("www."+e.sc.Domain, 1, e.start-20*day, false)
 	// External visitors of the web server, and port scanners.
-	e.chore("visitors", e.servers[web1], chore{gap: randomly(25 * second), do: func(c *chore, e *engine, t micros) {
+	e.chore("visitors", e.servers[web1], chore{interval: randomly(25 * second), do: func(c *chore, e *engine, t micros) {
 		d := c.d
 		f := flow{src: v4(0xC6120800 + uint32(d.IntN(120_000))), sport: uint16(1024 + d.IntN(64_000)), dst: c.h.addr, dport: 443, proto: hunt.TCP,
 			service: "ssl", start: t, dur: d.logNormal(5*second, 1), out: d.logNormal(1500, 0.7), in: d.logNormal(24_000, 1.2)}

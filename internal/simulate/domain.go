@@ -19,14 +19,14 @@ func (e *engine) realm() string { return strings.ToUpper(e.sc.Domain) }
 // user is the user of a host: "ws-007" belongs to "user-007".
 func (h *host) user() string { return "user-" + strings.TrimPrefix(h.name, "ws-") }
 
-// heard reports whether Zeek saw an answer, so that there is something to log.
-func (e *engine) heard(c *Connection) bool {
+// answered reports whether Zeek saw an answer, so that there is something to log.
+func (e *engine) answered(c *Connection) bool {
 	return c != nil && !e.onlyConnections && c.State != "S0" && c.State != "REJ"
 }
 
 // ticket logs a host's request to the domain controller: first for itself or its user, then for a service.
 func (e *engine) ticket(c *Connection, h *host, turn int) {
-	if !e.heard(c) {
+	if !e.answered(c) {
 		return
 	}
 	d := e.names
@@ -47,9 +47,9 @@ func (e *engine) ticket(c *Connection, h *host, turn int) {
 
 // logon logs an old program that authenticates by NTLM.
 func (e *engine) logon(c *Connection, h, server *host) {
-	if e.heard(c) {
+	if e.answered(c) {
 		short, _, _ := strings.Cut(e.sc.Domain, ".")
-		e.put(NTLMLog, c.Start+30*millisecond, &ntlmRecord{conn: c, ts: c.Start + 20*millisecond, user: h.user(), machine: strings.ToUpper(h.name),
+		e.put(NTLMLog, c.Start+30*millisecond, &ntlmRecord{conn: c, ts: c.Start + 20*millisecond, user: h.user(), host: strings.ToUpper(h.name),
 			domain: strings.ToUpper(short), server: strings.ToUpper(server.name), serverName: server.name + "." + e.sc.Domain, tree: e.sc.Domain})
 	}
 }
@@ -64,9 +64,9 @@ func (e *engine) program(c *Connection, agent string) {
 	e.put(SoftwareLog, c.Start+c.Duration, &softwareRecord{ts: c.Start + 3*millisecond, host: c.Src, kind: "HTTP::BROWSER", text: agent})
 }
 
-// told logs a hit of the site's Zeek intelligence framework.
-func (e *engine) told(c *Connection, b *Talker, indicator string) {
-	if b.Intel == "" || !e.heard(c) {
+// listed logs a hit of the site's Zeek intelligence framework.
+func (e *engine) listed(c *Connection, b *Talker, indicator string) {
+	if b.Intel == "" || !e.answered(c) {
 		return
 	}
 	kind, where := "Intel::DOMAIN", "SSL::IN_SERVER_NAME"
@@ -115,11 +115,11 @@ func (r *kerberosRecord) fields(l *line) {
 }
 
 type ntlmRecord struct {
-	conn                  *Connection
-	ts                    micros
-	user, machine, domain string
-	server, serverName    string
-	tree                  string
+	conn               *Connection
+	ts                 micros
+	user, host, domain string
+	server, serverName string
+	tree               string
 }
 
 func (r *ntlmRecord) fields(l *line) {
@@ -127,7 +127,7 @@ func (r *ntlmRecord) fields(l *line) {
 	l.text("uid", r.conn.UID)
 	r.conn.ends(l)
 	l.text("username", r.user)
-	l.text("hostname", r.machine)
+	l.text("hostname", r.host)
 	l.text("domainname", r.domain)
 	l.text("server_nb_computer_name", r.server)
 	l.text("server_dns_computer_name", r.serverName)

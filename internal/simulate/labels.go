@@ -21,9 +21,9 @@ type Labels struct {
 	// Logs are the number of lines of each log, without headers.
 	Logs map[Log]int64 `json:"logs"`
 	// Implants are what a hunt should find; Services what it also sees, and should explain.
-	Implants []*Label  `json:"implants"`
-	Services []*Label  `json:"services"`
-	Machines []Machine `json:"machines"`
+	Implants []*Label `json:"implants"`
+	Services []*Label `json:"services"`
+	Hosts    []Host   `json:"machines"`
 }
 
 // Window is the simulated time, half-open.
@@ -32,8 +32,8 @@ type Window struct {
 	End   time.Time `json:"end"`
 }
 
-// Machine is one internal host.
-type Machine struct {
+// Host is one internal host.
+type Host struct {
 	Name    string     `json:"name"`
 	Address netip.Addr `json:"address"`
 	IPv6    netip.Addr `json:"ipv6,omitzero"`
@@ -133,7 +133,7 @@ func (e *engine) truth(lines map[Log]int64) *Labels {
 		}
 	}
 	for _, h := range append(slices.Clone(e.servers), e.people...) {
-		t.Machines = append(t.Machines, Machine{h.name, h.addr, h.addr6, h.mac, h.system.String()})
+		t.Hosts = append(t.Hosts, Host{h.name, h.addr, h.addr6, h.mac, h.system.String()})
 	}
 	return t
 }

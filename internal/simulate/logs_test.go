@@ -142,7 +142,7 @@ func TestLogsTellOneStory(t *testing.T) {
 			require.NotNil(t, c)
 			require.Equal(t, "67", c["id.resp_p"])
 			found := false
-			for _, m := range s.Labels.Machines {
+			for _, m := range s.Labels.Hosts {
 				if m.Address.String() == r["assigned_addr"] {
 					found = true
 					require.Equal(t, m.Name, r["host_name"])

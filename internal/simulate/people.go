@@ -20,10 +20,10 @@ type person struct {
 
 // The shape of browsing: the mean gap between pages is pageGap times the median think time.
 const (
-	thinkSigma = 1.0
-	breakShare = 0.08
-	breakTimes = 10
-	pageGap    = 1.649 + breakShare*breakTimes
+	thinkSigma   = 1.0
+	breakShare   = 0.08
+	breakTimes   = 10
+	pageInterval = 1.649 + breakShare*breakTimes
 )
 
 // The connections of a rate, measured; TestRateIsKept checks them. A workstation makes otherConnections per hour
@@ -49,7 +49,7 @@ func (e *engine) addPeople() {
 	atWork := float64(e.sc.Work.To-e.sc.Work.From)/60 - 0.75
 	atWork = float64(0.93*atWork) + 0.12
 	pages, parallel := browsing(e.sc.Rate)
-	think := micros(atWork * 3600 / pages / pageGap * 1e6)
+	think := micros(atWork * 3600 / pages / pageInterval * 1e6)
 	for _, h := range e.people {
 		d := newDice(e.sc.Seed, "person "+h.name)
 		p := &person{h: h, d: d, think: d.around(think, 0.4), parallel: parallel}

@@ -64,7 +64,7 @@ func Run(ctx context.Context, sc Scenario, dir string, f Format) (Summary, error
 
 func newEngine(sc Scenario) *engine {
 	e := &engine{world: newWorld(&sc), details: newDice(sc.Seed, "details"), names: newDice(sc.Seed, "names"), programs: map[string]micros{}, certs: map[string]micros{}, warned: map[string]micros{}}
-	e.addMachines()
+	e.addHosts()
 	e.addTalkers()
 	e.addPeople()
 	return e

@@ -274,7 +274,7 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 		}
 	}
 	if c := e.send(p.d, f); c != nil {
-		e.told(c, p.t, p.t.Domain)
+		e.listed(c, p.t, p.t.Domain)
 		end = c.Start + max(c.Duration, 0)
 	}
 	return end
@@ -380,7 +380,7 @@ func (p *talking) tunnel(e *engine, t micros) micros {
 		up := d.between(15*millisecond, 90*millisecond)
 		e.query(d, e.servers[dc1], e.forwarders[0], q, at+300, up, nil)
 		if asked := e.query(d, p.h, e.servers[dc1].addr, q, at, up+700, p.label); asked != nil {
-			e.told(asked, p.t, p.t.Domain)
+			e.listed(asked, p.t, p.t.Domain)
 		}
 		end = max(end, at+up+700)
 	}

@@ -50,7 +50,7 @@ func (h *sampleHunt) add(source, destination string, score float64) *hunt.Findin
 			Parts: hunt.Parts{Beacon: score}, ReasonCodes: []string{hunt.Beacon, "prevalence"}, Also: []string{}, Modifiers: []hunt.Modifier{{Name: "prevalence", Value: 0.1, Reason: "one host only"}},
 			HuntID: h.id(), Revision: h.rev(), Window: w, SchemaVersion: hunt.SchemaVersion, Profile: "rita", InternalIP: key.Src,
 			FindingID: key.FindingID(), Pair: key.String(), Disposition: "open", Ports: 1, Connection: hunt.Durations{Total: 86.5, Longest: 1.25}},
-		Beacon: &hunt.BeaconScore{Score: &one, TS: &one, Beats: &beats, Interval: &hunt.Interval{Top: 300}},
+		Beacon: &hunt.BeaconScore{Score: &one, TS: &one, CheckIns: &beats, Interval: &hunt.Interval{Top: 300}},
 	}
 	f.Event.ID = hunt.Digest("finding", f.Dwell.HuntID, f.Dwell.Revision, f.Dwell.FindingID)
 	h.findings = append(h.findings, f)

@@ -301,7 +301,7 @@ func (x *Host) span(at int64) {
 
 // name looks up the hosts' names and users.
 func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, error) {
-	if m.Session.Machines == nil || len(p.Hosts) == 0 {
+	if m.Session.Hosts == nil || len(p.Hosts) == 0 {
 		return hunt.Remarks{}, nil
 	}
 	addrs := make([]netip.Addr, 0, maxNamed)
@@ -309,7 +309,7 @@ func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, er
 		addrs = append(addrs, p.Hosts[i].IP)
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	machines, remarks, err := m.Session.Machines(ctx, m.LookUp(), addrs, false)
+	machines, remarks, err := m.Session.Hosts(ctx, m.LookUp(), addrs, false)
 	if err != nil {
 		if ctx.Err() != nil {
 			return remarks, ctx.Err()

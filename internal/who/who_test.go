@@ -14,7 +14,7 @@ import (
 // Hosts whose names are not looked up are reported, with their number.
 func TestUnnamedHostsAreReported(t *testing.T) {
 	asked := 0
-	m := &material.Material{Session: &hunt.Session{Machines: func(_ context.Context, _ hunt.Request, addrs []netip.Addr, _ bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
+	m := &material.Material{Session: &hunt.Session{Hosts: func(_ context.Context, _ hunt.Request, addrs []netip.Addr, _ bool) (map[netip.Addr]*hunt.HostLogs, hunt.Remarks, error) {
 		asked = len(addrs)
 		return nil, hunt.Remarks{}, nil
 	}}}

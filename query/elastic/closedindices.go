@@ -51,11 +51,11 @@ func backing(names []string) (out []string) {
 // closed looks for closed indices that may hold what a reading asks for.
 func (r *reading) closed(ctx context.Context) error {
 	var answer resolved
-	err := r.src.client.Do(ctx, es.Call{Op: "look for closed indices of", Index: strings.Join(r.place.told, ","), Decode: es.JSON(&answer, "indices"),
+	err := r.src.client.Do(ctx, es.Call{Op: "look for closed indices of", Index: strings.Join(r.place.asked, ","), Decode: es.JSON(&answer, "indices"),
 		Request: esapi.IndicesResolveIndexRequest{Name: backing(r.place.now()), ExpandWildcards: "open,closed,hidden"}})
 	switch {
 	case es.Is(err, es.Permission):
-		r.note("closed", hunt.Note{What: "whether an index is closed could not be asked", Where: strings.Join(r.place.told, ","), Hint: "grant view_index_metadata on these indices"})
+		r.note("closed", hunt.Note{What: "whether an index is closed could not be asked", Where: strings.Join(r.place.asked, ","), Hint: "grant view_index_metadata on these indices"})
 		return nil
 	case es.Is(err, es.NotFound, es.Fatal):
 		return nil // No such index: the plan will explain it.

@@ -167,13 +167,13 @@ func (r *reading) leftOut(odd map[byte]int64) {
 func (r *reading) tellOdd() {
 	for _, s := range r.query.sources {
 		if n := r.odd[s.letter[0]]; n > 0 {
-			r.notes = append(r.notes, hunt.Note{Where: strings.Join(r.place.told, ","),
+			r.notes = append(r.notes, hunt.Note{Where: strings.Join(r.place.asked, ","),
 				What: fmt.Sprintf("%s have a value of %s that cannot be, and count without it", hunt.Many(n, "record"), s.field),
 				Hint: "see what writes such documents: " + s.field + " is out of its range there"})
 		}
 	}
 	if r.several > 0 {
-		r.notes = append(r.notes, hunt.Note{Where: strings.Join(r.place.told, ","),
+		r.notes = append(r.notes, hunt.Note{Where: strings.Join(r.place.asked, ","),
 			What: fmt.Sprintf("%s have a list where one value is expected; the first counts (of services, all)", hunt.Many(r.several, "record")),
 			Hint: "see what writes such documents"})
 	}

@@ -28,7 +28,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if !found {
 		sets, err := r.datasets(ctx)
 		if err == nil && slices.Contains(sets, strconv.Quote(securityonion.Dataset("dns"))) {
-			r.note("", hunt.Note{What: "there is no conn log, so no beacon, long connection or strobe can be found", Where: strings.Join(r.place.told, ","),
+			r.note("", hunt.Note{What: "there is no conn log, so no beacon, long connection or strobe can be found", Where: strings.Join(r.place.asked, ","),
 				Hint: "see whether zeek.conn documents arrive", Logs: []string{"conn"}})
 			return nil
 		}
@@ -41,7 +41,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if inWindow > 0 {
 		r.note("", hunt.Note{
 			What:  fmt.Sprintf("the window holds %d connections, but none is %s by the internal networks given", inWindow, r.req.Scope.Direction),
-			Where: strings.Join(r.place.told, ","), Hint: "check --internal and --direction",
+			Where: strings.Join(r.place.asked, ","), Hint: "check --internal and --direction",
 		})
 		return r.future(ctx, now)
 	}
@@ -51,7 +51,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	}
 	r.note("", hunt.Note{
 		What:  fmt.Sprintf("no connection in the window; the newest one started %s, %s", stamp(newest.UnixMilli()), age),
-		Where: strings.Join(r.place.told, ","), Hint: "choose another window, or check that Zeek's logs still arrive",
+		Where: strings.Join(r.place.asked, ","), Hint: "choose another window, or check that Zeek's logs still arrive",
 	})
 	return r.future(ctx, now)
 }
@@ -96,7 +96,7 @@ func (r *reading) future(ctx context.Context, now time.Time) error {
 	}
 	if n > 0 {
 		r.note("future", hunt.Note{
-			What: fmt.Sprintf("%d connections start in the future", n), Where: strings.Join(r.place.told, ","),
+			What: fmt.Sprintf("%d connections start in the future", n), Where: strings.Join(r.place.asked, ","),
 			Hint: "the clock of a sensor is wrong (observer.name tells which)",
 		})
 	}
@@ -105,13 +105,13 @@ func (r *reading) future(ctx context.Context, now time.Time) error {
 
 // noZeek makes the error for a cluster without any Zeek connection: what was looked for, and what is there instead.
 func (r *reading) noZeek(ctx context.Context) error {
-	e := &es.Error{Kind: es.NotFound, Op: "look for " + datasetConn + " in", Index: strings.Join(r.place.told, ","), Reason: "no Zeek connection is there at all",
+	e := &es.Error{Kind: es.NotFound, Op: "look for " + datasetConn + " in", Index: strings.Join(r.place.asked, ","), Reason: "no Zeek connection is there at all",
 		Hint: "check the index names, that Zeek's logs arrive, and that the user or API key may read them"}
 	if r.shards == 0 {
 		e.Reason = "no such index is there, or none that may be read"
 	}
 	suricata := []string{securityonion.StreamSuricata}
-	if slices.ContainsFunc(r.place.told, grid) {
+	if slices.ContainsFunc(r.place.asked, grid) {
 		suricata[0] = securityonion.AnyCluster + suricata[0]
 	}
 	meant := r.place

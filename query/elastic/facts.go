@@ -65,7 +65,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 		return hunt.FactBook{}, nil, err
 	}
 	// What is asked second needs the answers of what is asked first.
-	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads, f.told}} {
+	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads, f.intel}} {
 		if err := f.together(ctx, steps); err != nil {
 			return f.book, nil, fmt.Errorf("look up what other logs say about %d findings: %w", len(wanted), err)
 		}

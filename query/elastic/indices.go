@@ -20,7 +20,7 @@ func (s *Source) Name(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return strings.Join(p.told, ","), nil
+	return strings.Join(p.asked, ","), nil
 }
 
 // readable finds out which of the named indices may be read, because a search over several leaves out in silence what
@@ -170,10 +170,10 @@ func (r *reading) checkFields(ctx context.Context) error {
 			if spare := r.spare(f); spare != "" {
 				without = append(without, f)
 				r.note("spare "+f, hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be counted, %s", f, typ, where(in), spare),
-					Where: strings.Join(r.place.told, ","), Hint: "map it as Security Onion does, to have it"})
+					Where: strings.Join(r.place.asked, ","), Hint: "map it as Security Onion does, to have it"})
 				continue
 			}
-			why = hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(in)), Where: strings.Join(r.place.told, ","),
+			why = hunt.Note{What: fmt.Sprintf("%s is of type %s%s, which cannot be read as Zeek's", f, typ, where(in)), Where: strings.Join(r.place.asked, ","),
 				Hint: "these are not Security Onion's own indices, or a template was changed: name the right ones, or leave that index out"}
 			unreadable = append(unreadable, in...)
 		}
@@ -192,8 +192,8 @@ func (r *reading) checkFields(ctx context.Context) error {
 		}
 		why.What += fmt.Sprintf(", so its %s are missing", r.many)
 		r.mu.Lock()
-		if !r.said["unreadable"] {
-			r.said["unreadable"], r.gaps = true, append(r.gaps, why)
+		if !r.noted["unreadable"] {
+			r.noted["unreadable"], r.gaps = true, append(r.gaps, why)
 		}
 		r.mu.Unlock()
 	}
@@ -201,9 +201,9 @@ func (r *reading) checkFields(ctx context.Context) error {
 	if slices.Contains(missing, fieldDataset) || slices.ContainsFunc(r.query.sources, needed) {
 		return nil // No records can be there: the same.
 	}
-	if len(missing) > 0 && !r.told {
+	if len(missing) > 0 && !r.reported {
 		r.note("fields", hunt.Note{
-			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: strings.Join(r.place.told, ",")})
+			What: fmt.Sprintf("%s: not in any of the indices, so absent in every connection", strings.Join(missing, ", ")), Where: strings.Join(r.place.asked, ",")})
 	}
 	return nil
 }

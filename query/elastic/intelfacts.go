@@ -9,13 +9,13 @@ import (
 	"dwell/internal/hunt"
 )
 
-// toldBatch is how many keys one search is about.
-const toldBatch = 32
+// intelBatch is how many keys one search is about.
+const intelBatch = 32
 
-// told looks up what Zeek's intelligence framework saw of the domains of DNS keys and of the fingerprints of roll-ups:
+// intel looks up what Zeek's intelligence framework saw of the domains of DNS keys and of the fingerprints of roll-ups:
 // indicators that are the domain or lie below it, whoever was asked, and that are the fingerprint, whoever it was shown
 // to. Keys by address and by name were looked up with the other logs.
-func (f *facts) told() {
+func (f *facts) intel() {
 	if f.book.Records["intel"] == 0 { // as most grids have it: then there is nothing to ask
 		return
 	}
@@ -25,8 +25,8 @@ func (f *facts) told() {
 			of = append(of, i)
 		}
 	}
-	for batch := range slices.Chunk(of, toldBatch) {
-		f.ask(func(ctx context.Context) error { return f.toldOf(ctx, batch) })
+	for batch := range slices.Chunk(of, intelBatch) {
+		f.ask(func(ctx context.Context) error { return f.intelOf(ctx, batch) })
 	}
 }
 
@@ -44,7 +44,7 @@ func anyCase(field, value string) object {
 	return dsl.Term(field, object{"value": value, "case_insensitive": true})
 }
 
-func (f *facts) toldOf(ctx context.Context, batch []int) error {
+func (f *facts) intelOf(ctx context.Context, batch []int) error {
 	filters, either := object{}, []any{}
 	for _, i := range batch {
 		filters[fmt.Sprint(i)] = indicates(f.wanted[i])

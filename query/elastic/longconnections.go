@@ -53,7 +53,7 @@ func (s *Source) readLong(ctx context.Context, req hunt.Request, out *hunt.Readi
 	for i, q := range queries {
 		q.filter = append(q.filter, reaching(start, from, back))
 		var kept atomic.Int64
-		r := newReading(s, p, log{many: "earlier connections", query: q, window: out.Window, from: start - back.Milliseconds(), to: from, told: true, past: true,
+		r := newReading(s, p, log{many: "earlier connections", query: q, window: out.Window, from: start - back.Milliseconds(), to: from, reported: true, past: true,
 			rows: rowsOf(connection(), func(batch []hunt.Connection) error {
 				batch = slices.DeleteFunc(batch, func(c hunt.Connection) bool { return c.Duration <= 0 || c.Start+c.Duration <= start })
 				if i > 0 {

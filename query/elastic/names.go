@@ -63,11 +63,11 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 		return hunt.Reading{Window: window}, err
 	}
 	req.Progress = nil // It counts connections.
-	out := hunt.Reading{Window: window, Source: strings.Join(p.told, ",")}
+	out := hunt.Reading{Window: window, Source: strings.Join(p.asked, ",")}
 	found := false
 	var r *reading
 	for _, l := range logs {
-		l.window, l.from, l.to, l.told = window, window.Start.UnixMilli(), window.End.UnixMilli(), true
+		l.window, l.from, l.to, l.reported = window, window.Start.UnixMilli(), window.End.UnixMilli(), true
 		r = newReading(s, p, l, req)
 		some, err := r.all(ctx)
 		if e := new(es.Error); errors.As(err, &e) && costsItself(err) {

@@ -58,7 +58,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets))
 		q.sources, q.also = []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldTime, fieldUID}
 		return newReading(s, p, log{many: "beginnings of connections", query: q, window: out.Window, docs: sightingDocs,
-			from: from.UnixMilli(), to: to.UnixMilli(), told: true, past: true, rows: rowsOf(pairRow(), func(batch []ends) error {
+			from: from.UnixMilli(), to: to.UnixMilli(), reported: true, past: true, rows: rowsOf(pairRow(), func(batch []ends) error {
 				mu.Lock()
 				defer mu.Unlock()
 				for _, e := range batch {

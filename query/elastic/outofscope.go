@@ -90,7 +90,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 		out.Add(k.Key.Unmap(), k.Count)
 	}
 	out.Others += a.Neither.By.Others
-	if !scope.SharedOutside() && scope.IsInternal(netip.MustParseAddr("100.64.0.1")) {
+	if !scope.SharedIsExternal() && scope.IsInternal(netip.MustParseAddr("100.64.0.1")) {
 		out.Shared = a.Shared.Count
 	}
 	return out, nil

@@ -59,7 +59,7 @@ func scoped(scope hunt.Scope) query {
 	in := func(field string) object { return dsl.Terms(field, internal) }
 	between := func(inside, outside string) object {
 		theirs := in(outside)
-		if scope.SharedOutside() { // seen from other networks, 100.64.0.0/10 is outside
+		if scope.SharedIsExternal() { // seen from other networks, 100.64.0.0/10 is outside
 			shared := hunt.SharedSpace().String()
 			theirs = dsl.All(theirs, dsl.Not(dsl.All(dsl.Term(outside, shared), dsl.Not(dsl.Term(inside, shared)))))
 		}

@@ -26,8 +26,9 @@ type log struct {
 	from, to int64
 	// docs, if set, is how many records a slice has, about, in place of Options.SliceDocs.
 	docs int64
-	// told, if set, says that what is odd about the cluster or its fields was told by another reading of the same hunt.
-	told bool
+	// reported, if set, says that what is odd about the cluster or its fields was told by another reading of the same
+	// hunt.
+	reported bool
 	// past says that the span is before the window. An index that is mapped otherwise and has nothing of the window was
 	// not written in it either, and so has nothing that reaches into it.
 	past bool
@@ -114,7 +115,7 @@ type reading struct {
 	odd         map[byte]int64
 	several     int64
 	notes, gaps []hunt.Note
-	said        map[string]bool
+	noted       map[string]bool
 }
 
 func newReading(s *Source, p *place, l log, req hunt.Request) *reading {
@@ -123,7 +124,7 @@ func newReading(s *Source, p *place, l log, req hunt.Request) *reading {
 	}
 	r := &reading{
 		log: l, src: s, place: p, req: req,
-		docs: cmp.Or(l.docs, int64(s.opt.SliceDocs)), size: s.opt.MaxPage, said: make(map[string]bool), odd: make(map[byte]int64),
+		docs: cmp.Or(l.docs, int64(s.opt.SliceDocs)), size: s.opt.MaxPage, noted: make(map[string]bool), odd: make(map[byte]int64),
 		free: make(chan rows, 3*s.opt.Concurrency),
 	}
 	for range cap(r.free) {
@@ -142,7 +143,7 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 	}
 	if end := r.window.End; end.After(now) && !r.req.OnlyEarlier {
 		r.gaps = append(r.gaps, hunt.Note{What: fmt.Sprintf("the window is not over: it ends %s and the cluster's clock shows %s", stamp(end.UnixMilli()), stamp(now.UnixMilli())),
-			Where: strings.Join(r.place.told, ","), Hint: "hunt it again when it is over, or choose an earlier --to"})
+			Where: strings.Join(r.place.asked, ","), Hint: "hunt it again when it is over, or choose an earlier --to"})
 	}
 	some, err := r.all(ctx)
 	if err == nil && r.beside != nil {
@@ -323,10 +324,10 @@ func (r *reading) progress() {
 func (r *reading) note(kind string, n hunt.Note) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if kind != "" && r.said[kind] {
+	if kind != "" && r.noted[kind] {
 		return
 	}
-	r.said[kind] = true
+	r.noted[kind] = true
 	r.notes = append(r.notes, n)
 }
 
@@ -342,7 +343,7 @@ func (r *reading) result() hunt.Reading {
 	r.tellOdd()
 	slices.SortFunc(r.done, func(a, b slice) int { return cmp.Compare(a.From, b.From) })
 	out := hunt.Reading{
-		Window: r.window, Source: strings.Join(r.place.told, ","), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
+		Window: r.window, Source: strings.Join(r.place.asked, ","), Records: r.records, Connections: r.records, Notes: r.notes, Gaps: r.gaps,
 		Newest: r.latest,
 	}
 	for _, s := range r.done {

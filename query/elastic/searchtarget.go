@@ -21,8 +21,8 @@ import (
 
 // place is where a hunt searches. It is settled once a hunt, and loses a cluster that goes away under way.
 type place struct {
-	// told are the names as they were meant. They stay what they are, whatever is away: they are part of a hunt's id.
-	told []string
+	// asked are the names as they were meant. They stay what they are, whatever is away: they are part of a hunt's id.
+	asked []string
 	// remotes are the clusters that names with a colon stand for.
 	remotes []string
 
@@ -86,7 +86,7 @@ func (s *Source) settle(ctx context.Context) (*place, error) {
 	p := &place{names: s.opt.Index, notes: doubleCount(s.opt.Index)}
 	auto := slices.Equal(s.opt.Index, []string{Auto})
 	if !auto && !slices.ContainsFunc(p.names, grid) {
-		p.told = p.names
+		p.asked = p.names
 		return p, nil
 	}
 	remotes, err := s.remotes(ctx)
@@ -101,7 +101,7 @@ func (s *Source) settle(ctx context.Context) (*place, error) {
 	if auto {
 		p.names = securityonion.Indices(len(remotes) > 0)
 	}
-	p.told, p.remotes = p.names, slices.Sorted(maps.Keys(remotes))
+	p.asked, p.remotes = p.names, slices.Sorted(maps.Keys(remotes))
 	if len(remotes) == 0 {
 		return p, nil
 	}
@@ -258,7 +258,7 @@ func (s *Source) addOwn(ctx context.Context, p *place) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.names, p.told = slices.Concat(own, p.names), slices.Concat(own, p.told)
+	p.names, p.asked = slices.Concat(own, p.names), slices.Concat(own, p.asked)
 	p.notes = append(p.notes, hunt.Note{What: "this cluster is not among its own remotes, so it is searched beside them", Where: strings.Join(own, ", ")})
 	return nil
 }

@@ -15,7 +15,7 @@ func (s *Source) Open() *hunt.Session {
 	s, one.hunt = &one, new(memo)
 	return &hunt.Session{
 		Connections: s.Read, Hours: s.Hours, Names: s.ReadNames, DNS: s.ReadDNS, Signatures: s.ReadSignatures, Sightings: s.Sightings,
-		Machines: s.Machines, Contacts: s.Contacts, Plan: s.Plan, Suspects: s.Suspects, Name: s.Name, Newest: s.Newest, UIDs: s.UIDs,
+		Hosts: s.Hosts, Contacts: s.Contacts, Plan: s.Plan, Suspects: s.Suspects, Name: s.Name, Newest: s.Newest, UIDs: s.UIDs,
 		Answers: func(ctx context.Context, req hunt.Request, wanted []hunt.Answers) (hunt.Remarks, error) {
 			return hunt.Remarks{}, s.Answers(ctx, req, wanted)
 		},

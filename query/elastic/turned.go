@@ -47,7 +47,7 @@ func (r *reading) readTurned(ctx context.Context, emit func([]hunt.Connection) e
 		return false, nil
 	}
 	var kept atomic.Int64
-	part := newReading(r.src, r.place, log{many: "connections that were turned round", query: turned(req.Scope), window: r.window, from: r.from, to: r.to, told: true, past: true,
+	part := newReading(r.src, r.place, log{many: "connections that were turned round", query: turned(req.Scope), window: r.window, from: r.from, to: r.to, reported: true, past: true,
 		rows: rowsOf(connection(), func(batch []hunt.Connection) error {
 			batch = servers(batch)
 			kept.Add(int64(len(batch)))

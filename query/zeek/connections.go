@@ -132,7 +132,7 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 	}
 	if !p.every && p.flipped(r, &c) {
 		n.Flipped++
-		return t.kept(r, &c, n, true)
+		return t.keep(r, &c, n, true)
 	}
 	keep := p.scope.KeepLocal(c.Src, c.Dst, r.True(log.LocalOrig), r.True(log.LocalResp), r.False(log.LocalResp))
 	if !keep {
@@ -141,13 +141,13 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 		}
 		return log.Fine, nil
 	}
-	return t.kept(r, &c, n, false)
+	return t.keep(r, &c, n, false)
 }
 
 // kept takes a connection that is in scope; turned says that its sides were changed.
-func (t *connTaker) kept(r *log.Record, c *hunt.Connection, n *log.Counts, turned bool) (log.Problem, error) {
+func (t *connTaker) keep(r *log.Record, c *hunt.Connection, n *log.Counts, turned bool) (log.Problem, error) {
 	p := t.pass
-	n.Kept++
+	n.InScope++
 	n.Oldest, n.Newest = min(n.Oldest, c.Start), max(n.Newest, c.Start)
 	if p.spanOnly {
 		return log.Fine, nil

@@ -17,7 +17,7 @@ func (d *dropped) add(scope *hunt.Scope, src, dst netip.Addr) {
 	switch {
 	case scope.Narrowed():
 	case scope.IsInternal(src):
-		if hunt.SharedSpace().Contains(dst) && !scope.SharedOutside() {
+		if hunt.SharedSpace().Contains(dst) && !scope.SharedIsExternal() {
 			d.Shared++
 		}
 	case !scope.IsInternal(dst) && !scope.Never(src) && !scope.Never(dst):

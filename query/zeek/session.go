@@ -14,7 +14,7 @@ func (s *Source) Open() *hunt.Session {
 	one := &Source{opts: s.opts, chunkSize: s.chunkSize, maxSpreads: s.maxSpreads, maxAnswers: s.maxAnswers, maxOnce: s.maxOnce, now: s.now}
 	return &hunt.Session{
 		Connections: one.Read, Names: one.ReadNames, DNS: one.ReadDNS, Signatures: one.ReadSignatures,
-		Machines: one.Machines, Contacts: one.Contacts, Plan: one.Plan, Suspects: one.Suspects,
+		Hosts: one.Hosts, Contacts: one.Contacts, Plan: one.Plan, Suspects: one.Suspects,
 		Facts: func(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, hunt.Remarks, error) {
 			book, notes, err := one.Facts(ctx, req, wanted)
 			return book, hunt.Remarks{Notes: notes}, err

@@ -48,8 +48,8 @@ type Source struct {
 	mu   sync.Mutex
 	seen seen
 	set  *log.Set
-	// told are the remarks that were made: a file's is made once, however often it is read.
-	told map[string]bool
+	// reported are the remarks that were made: a file's is made once, however often it is read.
+	reported map[string]bool
 }
 
 // New makes a source; whether the paths exist is found out by Read.
@@ -274,15 +274,15 @@ func (in *reading) progress(p *pass) func() {
 	}
 	const step = 4 << 20
 	var mu sync.Mutex
-	var told int64
+	var reported int64
 	return func() {
 		done := in.read.Load()
 		mu.Lock()
 		defer mu.Unlock()
-		if done < told+step && done < total {
+		if done < reported+step && done < total {
 			return
 		}
-		told = done
+		reported = done
 		in.req.Progress(hunt.Progress{Done: min(done, total), Total: total, Unit: "bytes", Connections: p.connections.Load()})
 	}
 }
@@ -304,9 +304,9 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 				Hint: "the sensor's clock was wrong, and when they happened is not known; give --from and --to to look at that time"})
 		}
 		out.Records += f.Records
-		kept += f.Kept
+		kept += f.InScope
 		slice := hunt.Slice{Name: f.Path, Read: f.Emitted}
-		if f.Kept > 0 {
+		if f.InScope > 0 {
 			slice.Start, slice.End = time.UnixMilli(f.Oldest).UTC(), time.UnixMilli(f.Newest+1).UTC()
 		}
 		out.Slices = append(out.Slices, slice)
@@ -350,13 +350,13 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 func (s *Source) fresh(r *log.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.told == nil {
-		s.told = map[string]bool{}
+	if s.reported == nil {
+		s.reported = map[string]bool{}
 	}
 	said := func(n hunt.Note) bool {
 		text := n.String()
-		defer func() { s.told[text] = true }()
-		return s.told[text]
+		defer func() { s.reported[text] = true }()
+		return s.reported[text]
 	}
 	r.Notes, r.Gaps = slices.DeleteFunc(r.Notes, said), slices.DeleteFunc(r.Gaps, said)
 }

@@ -59,7 +59,7 @@ func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
 // nothing in them reaches into it.
 func (in *reading) inBounds(b reach) (out []*log.File) {
 	for _, f := range in.files {
-		if in.spanned && f.WasRead && (f.Kept == 0 || f.Newest < b.back || f.Oldest >= b.to || max(f.End, f.Newest) < b.from) || !(in.spanned && f.WasRead) && f.Until < b.from {
+		if in.spanned && f.WasRead && (f.InScope == 0 || f.Newest < b.back || f.Oldest >= b.to || max(f.End, f.Newest) < b.from) || !(in.spanned && f.WasRead) && f.Until < b.from {
 			in.read.Add(f.Size)
 			continue
 		}
@@ -159,7 +159,7 @@ func spanOf(f *log.File) (oldest, newest int64, ok bool) {
 func (in *reading) inScope() hunt.Window {
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, f := range in.files {
-		if f.Kept > 0 {
+		if f.InScope > 0 {
 			lo, hi, _ := mass(f)
 			oldest, newest = min(oldest, max(f.Oldest, lo)), max(newest, min(f.Newest, hi))
 		}

@@ -66,11 +66,11 @@ func TestNamesMatchOnLabels(t *testing.T) {
 }
 
 // subject is a beacon with the maximum score.
-func subject(name, dst string, port int, company int64, names ...evidence.Name) *evidence.Subject {
+func subject(name, dst string, port int, company int64, names ...evidence.Name) *evidence.Candidate {
 	a := netip.MustParseAddr(dst)
 	key := hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: a, Name: name, Port: uint16(port)}
 	f := &hunt.Finding{Destination: hunt.Destination{IP: a, Port: port, Domain: name}, Network: hunt.Network{Transport: "tcp", Connections: 100}}
-	s := evidence.NewSubject(key, scoring.Indicators{Beacon: 1}, f, nil)
+	s := evidence.NewCandidate(key, scoring.Indicators{Beacon: 1}, f, nil)
 	if s.Names = names; name != "" {
 		s.Names = []evidence.Name{{Name: name, Connections: 100}}
 	}
@@ -109,21 +109,21 @@ func TestWhatExplains(t *testing.T) {
 	kept.Finding.Dwell.Connection.Total = 3599
 	strobe := subject(update, "13.107.4.50", 443, 1)
 	strobe.Indicators = scoring.Indicators{Strobe: 1}
-	asked := func(domain string) *evidence.Subject {
+	asked := func(domain string) *evidence.Candidate {
 		f := &hunt.Finding{Destination: hunt.Destination{Domain: domain}, Dwell: hunt.Dwell{DNS: &hunt.DNSEvidence{Names: 900}}}
-		s := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), DNS: domain, Port: 53}, scoring.Indicators{DNSTunnel: 1}, f, nil)
+		s := evidence.NewCandidate(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), DNS: domain, Port: 53}, scoring.Indicators{DNSTunnel: 1}, f, nil)
 		s.Resolved = true
 		return s
 	}
 	elsewhere := asked("sophosxl.net")
 	elsewhere.Resolved = false
-	announced := func(name string, number int64) *evidence.Subject {
+	announced := func(name string, number int64) *evidence.Candidate {
 		s := subject(name, "198.51.100.7", 443, 1)
 		s.AS = map[netip.Addr]int64{s.Key.Dst: number}
 		return s
 	}
 	for name, tc := range map[string]struct {
-		s    *evidence.Subject
+		s    *evidence.Candidate
 		want float64
 	}{
 		"vendor announces the address":       {announced("init.push.apple.com", 714), 0.3},
@@ -158,7 +158,7 @@ func TestWhatExplains(t *testing.T) {
 		"kept for less than an hour may be":  {kept, 0.3},
 		"a connection a second is no update": {strobe, 1},
 	} {
-		_, err := load(t, "").Judge(t.Context(), nil, []*evidence.Subject{tc.s})
+		_, err := load(t, "").Judge(t.Context(), nil, []*evidence.Candidate{tc.s})
 		require.NoError(t, err)
 		tc.s.Settle()
 		require.InDelta(t, tc.want, tc.s.Finding.Dwell.Score, 1e-9, name)

@@ -31,7 +31,7 @@ const (
 )
 
 // Judge implements [evidence.Judge].
-func (c *Catalogue) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
+func (c *Catalogue) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Candidate) (hunt.Remarks, error) {
 	for _, s := range subjects {
 		c.judge(s)
 	}
@@ -45,7 +45,7 @@ const heldLong = 3600
 // heldOpen are the categories of services that keep connections open for hours.
 var heldOpen = map[string]bool{"push": true, "collaboration": true, "storage": true, "antivirus": true, "management": true}
 
-func (c *Catalogue) judge(s *evidence.Subject) {
+func (c *Catalogue) judge(s *evidence.Candidate) {
 	v := s.Indicators
 	if v.Strobe > max(v.Beacon, v.Long, v.DNSTunnel) {
 		return // none of these services connects once a second
@@ -80,7 +80,7 @@ func (c *Catalogue) judge(s *evidence.Subject) {
 }
 
 // entry returns the entry for a subject, and what confirms it.
-func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
+func (c *Catalogue) entry(s *evidence.Candidate) (e *Entry, confirmed string) {
 	if s.Key.DNS != "" {
 		if e = c.Asked(s.Key.DNS); s.Resolved {
 			confirmed = "names below it are answered by its owner's servers"
@@ -110,7 +110,7 @@ func (c *Catalogue) entry(s *evidence.Subject) (e *Entry, confirmed string) {
 
 // supported means that more than the client supports a catalogued name: hosts that vouch for the destination, or the
 // network's resolvers, which returned its address for a name below the same registered domain.
-func (c *Catalogue) supported(s *evidence.Subject) bool {
+func (c *Catalogue) supported(s *evidence.Candidate) bool {
 	port, proto := spokenAt(s)
 	if s.Unasked || s.Vouching >= evidence.MinVouching || s.Key.Name != "" && s.Shared >= evidence.MinShared {
 		return true
@@ -123,13 +123,13 @@ func (c *Catalogue) supported(s *evidence.Subject) bool {
 }
 
 // spokenAt is the port and transport of a subject.
-func spokenAt(s *evidence.Subject) (uint16, hunt.Transport) {
+func spokenAt(s *evidence.Candidate) (uint16, hunt.Transport) {
 	return uint16(s.Finding.Destination.Port), hunt.ParseTransport(s.Finding.Network.Transport)
 }
 
 // named returns the entry for the names in the candidate's connections. Nearly all of those with a name must have a
 // known one, and the weakest entry counts.
-func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport) (best *Entry) {
+func (c *Catalogue) named(s *evidence.Candidate, port uint16, proto hunt.Transport) (best *Entry) {
 	all, known := int64(0), int64(0)
 	for _, n := range s.Names {
 		all += n.Connections
@@ -154,7 +154,7 @@ func (c *Catalogue) named(s *evidence.Subject, port uint16, proto hunt.Transport
 
 // lookedUp returns the entry of a name that resolved to the address, for conforming protocols that have no names
 // themselves.
-func (c *Catalogue) lookedUp(s *evidence.Subject, port uint16, proto hunt.Transport) *Entry {
+func (c *Catalogue) lookedUp(s *evidence.Candidate, port uint16, proto hunt.Transport) *Entry {
 	if !s.Conforms || len(s.Names) > 0 {
 		return nil
 	}
@@ -167,7 +167,7 @@ func (c *Catalogue) lookedUp(s *evidence.Subject, port uint16, proto hunt.Transp
 }
 
 // confirmed is what supports a name besides itself; empty if nothing does.
-func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Prefix) string {
+func (c *Catalogue) confirmed(s *evidence.Candidate, e *Entry, networks []netip.Prefix) string {
 	inside := e.Owner != "" && len(networks) > 0
 	for _, n := range networks {
 		inside = inside && c.ownerOf(s, n) == e.Owner
@@ -179,7 +179,7 @@ func (c *Catalogue) confirmed(s *evidence.Subject, e *Entry, networks []netip.Pr
 }
 
 // ownerOf is the vendor that owns a network, by its known networks or by the AS of the address.
-func (c *Catalogue) ownerOf(s *evidence.Subject, n netip.Prefix) string {
+func (c *Catalogue) ownerOf(s *evidence.Candidate, n netip.Prefix) string {
 	if owner := c.OwnerOf(n); owner != "" || !n.IsSingleIP() {
 		return owner
 	}
@@ -187,7 +187,7 @@ func (c *Catalogue) ownerOf(s *evidence.Subject, n netip.Prefix) string {
 }
 
 // other is the location of the destination: its networks, or its addresses as single-address networks.
-func other(s *evidence.Subject) (out []netip.Prefix) {
+func other(s *evidence.Candidate) (out []netip.Prefix) {
 	if s.Key.Network.IsValid() {
 		return []netip.Prefix{s.Key.Network}
 	}

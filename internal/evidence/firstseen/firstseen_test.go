@@ -75,11 +75,11 @@ func TestClockAhead(t *testing.T) {
 // Beyond the limit the most recently seen stay; findings have their own limit.
 func TestBounds(t *testing.T) {
 	s := spans{"203.0.113.7": {1, 9}}
-	for i := range int64(mostStories + 100) {
+	for i := range int64(mostFindings + 100) {
 		s[FindingKey(strconv.FormatInt(i, 10))] = Span{100 + i, 1000 + i}
 	}
 	require.Equal(t, int64(1), s.settle(end))
-	require.Len(t, s, 1+mostStories)
+	require.Len(t, s, 1+mostFindings)
 	require.NotContains(t, s, FindingKey("99"))
 	require.Contains(t, s, FindingKey("100"))
 }
@@ -142,11 +142,11 @@ func TestNewAndKnown(t *testing.T) {
 			"old.example": {before(tc.reach), before(0)}, FindingKey("s1"): {before(4), before(1)}}.render())
 		require.NoError(t, err)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Dwell: hunt.Dwell{FindingID: "s1"}}
-		sub := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
-		tunnel := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},
+		sub := evidence.NewCandidate(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "a.b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
+		tunnel := evidence.NewCandidate(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Name: "b.example"}, scoring.Indicators{DNSTunnel: 0.5},
 			&hunt.Finding{Event: f.Event, Dwell: hunt.Dwell{FindingID: "s1", DNS: &hunt.DNSEvidence{}}}, nil)
 		sub.Vouching = 3 // time alone lowers nothing
-		notes, err := Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub, tunnel})
+		notes, err := Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Candidate{sub, tunnel})
 		require.NoError(t, err)
 		require.Empty(t, notes)
 		sub.Settle()
@@ -174,9 +174,9 @@ func TestForgedNameIsNotKnown(t *testing.T) {
 		store, err := parse(spans{"b.example": {before(40), before(0)}, address.String(): {before(tc.address), before(0)}}.render())
 		require.NoError(t, err)
 		f := &hunt.Finding{Event: hunt.Event{Start: hunt.At(before(1))}, Destination: hunt.Destination{IP: address}}
-		sub := evidence.NewSubject(hunt.PairKey{Name: "b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
+		sub := evidence.NewCandidate(hunt.PairKey{Name: "b.example"}, scoring.Indicators{Beacon: 0.5}, f, nil)
 		sub.Shared, sub.Vouching = tc.shared, 3
-		_, err = Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Subject{sub})
+		_, err = Judge{Store: store}.Judge(t.Context(), &evidence.Hunt{Window: hunt.Window{Start: end.Add(-24 * time.Hour), End: end}}, []*evidence.Candidate{sub})
 		require.NoError(t, err)
 		sub.Settle()
 		require.InDelta(t, tc.want, f.Dwell.Score, 1e-9)

@@ -35,7 +35,7 @@ func Missing(err error) (remarks hunt.Remarks) {
 
 // Judge implements [evidence.Judge]. A destination is new only if the store reaches back more than a week (otherwise
 // everything would be new). A name is new only if its registered domain is new too, because services often add servers.
-func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (remarks hunt.Remarks, err error) {
+func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Candidate) (remarks hunt.Remarks, err error) {
 	remarks = Missing(j.Err)
 	reach, ok := j.Store.Reach()
 	if !ok {

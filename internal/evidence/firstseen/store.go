@@ -45,11 +45,11 @@ const (
 	header = "dwell first-seen 2"
 	// older is the format without domains and findings; it is read, and rewritten in the newer one.
 	older = "dwell first-seen 1"
-	// keep is how long an item is remembered after it was last seen. most limits destinations and domains, mostStories
+	// keep is how long an item is remembered after it was last seen. most limits destinations and domains, mostFindings
 	// findings: the most recently seen stay.
-	keep        = 180 * 24 * time.Hour
-	most        = 2_000_000
-	mostStories = 200_000
+	keep         = 180 * 24 * time.Hour
+	most         = 2_000_000
+	mostFindings = 200_000
 	// longest is the maximum length of a name (RFC 1035, 2.3.4).
 	longest = 255
 )
@@ -218,7 +218,7 @@ func (s spans) settle(now time.Time) (reach int64) {
 	newest = min(newest, now.UnixMilli())
 	var things, stories []string
 	maps.DeleteFunc(s, func(_ string, span Span) bool { return span.Last < newest-keep.Milliseconds() })
-	if len(s) > mostStories {
+	if len(s) > mostFindings {
 		for what := range s {
 			if strings.HasPrefix(what, "#") {
 				stories = append(stories, what)
@@ -227,7 +227,7 @@ func (s spans) settle(now time.Time) (reach int64) {
 			}
 		}
 	}
-	s.cut(stories, mostStories)
+	s.cut(stories, mostFindings)
 	s.cut(things, most)
 	for _, span := range s {
 		if reach == 0 || span.First < reach {

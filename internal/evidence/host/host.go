@@ -23,8 +23,8 @@ func (Judge) Revision() string { return "" }
 const few = 5
 
 // Judge implements [evidence.Judge]: it looks up the internal addresses of all subjects at once.
-func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
-	if h.Source.Machines == nil {
+func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Candidate) (hunt.Remarks, error) {
+	if h.Source.Hosts == nil {
 		return hunt.Remarks{}, nil
 	}
 	var addrs []netip.Addr
@@ -34,7 +34,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 		}
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	machines, remarks, err := h.Source.Machines(ctx, h.Request, slices.Compact(addrs), false)
+	machines, remarks, err := h.Source.Hosts(ctx, h.Request, slices.Compact(addrs), false)
 	if err != nil {
 		if ctx.Err() != nil {
 			return remarks, ctx.Err()
@@ -52,7 +52,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.S
 }
 
 // Compact is the part of a host's data stored in a finding.
-func Compact(m *hunt.Machine) *hunt.HostEvidence {
+func Compact(m *hunt.HostLogs) *hunt.HostEvidence {
 	e := &hunt.HostEvidence{Names: texts(m.Names), MAC: texts(m.MACs), OS: Systems(m), Users: texts(m.Users), Software: texts(m.Software)}
 	if m.AlertCount >= 0 {
 		e.Alerts = &m.AlertCount
@@ -61,7 +61,7 @@ func Compact(m *hunt.Machine) *hunt.HostEvidence {
 }
 
 // texts are the first few distinct ones, ignoring case.
-func texts(list []hunt.Said) []string {
+func texts(list []hunt.LogText) []string {
 	var out []string
 	for _, s := range list {
 		if !slices.ContainsFunc(out, func(o string) bool { return strings.EqualFold(o, s.Text) }) && len(out) < few {
@@ -85,9 +85,9 @@ var systems = []struct{ part, name string }{
 
 // Systems are the operating systems in a host's software and user agents, most frequent first. Several may mean a
 // proxy, address translation, virtual machines or a false claim.
-func Systems(m *hunt.Machine) []string {
+func Systems(m *hunt.HostLogs) []string {
 	count := map[string]int64{}
-	for _, list := range [][]hunt.Said{m.Software, m.Agents} {
+	for _, list := range [][]hunt.LogText{m.Software, m.Agents} {
 		for _, s := range list {
 			if strings.HasSuffix(s.By, "SERVER") && !strings.HasPrefix(s.By, "HTTP") && !strings.HasPrefix(s.By, "SSH") {
 				continue
@@ -100,14 +100,14 @@ func Systems(m *hunt.Machine) []string {
 			}
 		}
 	}
-	var all []hunt.Said
+	var all []hunt.LogText
 	for name, n := range count {
 		if name == "Windows" && len(count) > 1 && slices.ContainsFunc(systems, func(o struct{ part, name string }) bool {
 			return count[o.name] > 0 && o.name != "Windows" && strings.HasPrefix(o.name, "Windows")
 		}) {
 			continue // a version is known
 		}
-		all = append(all, hunt.Said{Text: name, Count: n})
+		all = append(all, hunt.LogText{Text: name, Count: n})
 	}
-	return texts(hunt.SortSaid(all))
+	return texts(hunt.SortLogTexts(all))
 }

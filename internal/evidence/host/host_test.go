@@ -41,23 +41,23 @@ func TestSystems(t *testing.T) {
 		// A database server's version is also recorded for its clients' hosts, and is not their system.
 		{"MYSQL::SERVER", "5.7.44-Ubuntu", nil},
 	} {
-		m := &hunt.Machine{Software: []hunt.Said{{Text: c.text, By: c.by, Count: 3}}}
+		m := &hunt.HostLogs{Software: []hunt.LogText{{Text: c.text, By: c.by, Count: 3}}}
 		require.Equal(t, c.want, Systems(m), c.text)
 	}
 }
 
 // The most frequent comes first, and Windows without a version only if no version is known.
 func TestSystemsOfOneMachine(t *testing.T) {
-	m := &hunt.Machine{
-		Software: []hunt.Said{{Text: "Windows-Update-Agent", By: "HTTP::APPCLIENT", Count: 50}, {Text: "Mozilla/5.0 (Windows NT 10.0; Win64; x64)", By: "HTTP::BROWSER", Count: 9}},
-		Agents:   []hunt.Said{{Text: "Mozilla/5.0 (X11; Linux x86_64)", By: "http", Count: 10}},
+	m := &hunt.HostLogs{
+		Software: []hunt.LogText{{Text: "Windows-Update-Agent", By: "HTTP::APPCLIENT", Count: 50}, {Text: "Mozilla/5.0 (Windows NT 10.0; Win64; x64)", By: "HTTP::BROWSER", Count: 9}},
+		Agents:   []hunt.LogText{{Text: "Mozilla/5.0 (X11; Linux x86_64)", By: "http", Count: 10}},
 	}
 	require.Equal(t, []string{"Linux", "Windows 10 or later"}, Systems(m))
 }
 
 // known is a source of hosts and contacts that records its requests.
 type known struct {
-	machines map[netip.Addr]*hunt.Machine
+	machines map[netip.Addr]*hunt.HostLogs
 	contacts hunt.Contacts
 	remarks  hunt.Remarks
 	err      error
@@ -65,9 +65,9 @@ type known struct {
 	talk     bool
 }
 
-func (k *known) session() *hunt.Session { return &hunt.Session{Machines: k.lookUp, Contacts: k.meet} }
+func (k *known) session() *hunt.Session { return &hunt.Session{Hosts: k.lookUp, Contacts: k.meet} }
 
-func (k *known) lookUp(_ context.Context, _ hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
+func (k *known) lookUp(_ context.Context, _ hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.HostLogs, hunt.Remarks, error) {
 	k.asked, k.talk = append(k.asked, addrs), talk
 	return k.machines, k.remarks, k.err
 }
@@ -77,20 +77,20 @@ func (k *known) meet(_ context.Context, _ hunt.Request, _ netip.Addr, outside []
 	return k.contacts, k.remarks, nil
 }
 
-func subjectOf(internal netip.Addr) *evidence.Subject {
-	return evidence.NewSubject(hunt.PairKey{Src: internal}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{Dwell: hunt.Dwell{InternalIP: internal}}, nil)
+func subjectOf(internal netip.Addr) *evidence.Candidate {
+	return evidence.NewCandidate(hunt.PairKey{Src: internal}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{Dwell: hunt.Dwell{InternalIP: internal}}, nil)
 }
 
 // 140 findings about 70 hosts, half of them IPv6, are one request with each host once, and each finding gets its own
 // host.
 func TestManyMachinesAtOnce(t *testing.T) {
-	k := &known{machines: map[netip.Addr]*hunt.Machine{}, remarks: hunt.Remarks{Notes: []hunt.Note{{What: "a note"}}, Gaps: []hunt.Note{{What: "a gap"}}}}
-	var subjects []*evidence.Subject
+	k := &known{machines: map[netip.Addr]*hunt.HostLogs{}, remarks: hunt.Remarks{Notes: []hunt.Note{{What: "a note"}}, Gaps: []hunt.Note{{What: "a gap"}}}}
+	var subjects []*evidence.Candidate
 	for range 2 {
 		for i := 1; i <= 35; i++ {
 			for _, a := range []string{fmt.Sprintf("10.0.0.%d", i), fmt.Sprintf("fd00::%x", i)} {
 				addr := netip.MustParseAddr(a)
-				k.machines[addr] = &hunt.Machine{Names: []hunt.Said{{Text: "ws-" + a}, {Text: "WS-" + a}}, AlertCount: 0}
+				k.machines[addr] = &hunt.HostLogs{Names: []hunt.LogText{{Text: "ws-" + a}, {Text: "WS-" + a}}, AlertCount: 0}
 				subjects = append(subjects, subjectOf(addr))
 			}
 		}
@@ -115,13 +115,13 @@ func TestManyMachinesAtOnce(t *testing.T) {
 // A failed look-up is reported and the hunt continues; only cancellation ends it.
 func TestMachinesThatCannotBeLookedUp(t *testing.T) {
 	k := &known{err: errors.New("no shard")}
-	notes, err := Judge{}.Judge(t.Context(), &evidence.Hunt{Source: k.session()}, []*evidence.Subject{subjectOf(netip.MustParseAddr("10.0.0.1"))})
+	notes, err := Judge{}.Judge(t.Context(), &evidence.Hunt{Source: k.session()}, []*evidence.Candidate{subjectOf(netip.MustParseAddr("10.0.0.1"))})
 	require.NoError(t, err)
 	require.Len(t, notes.Gaps, 1)
 	require.Contains(t, notes.Gaps[0].String(), "no shard")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = Judge{}.Judge(ctx, &evidence.Hunt{Source: k.session()}, []*evidence.Subject{subjectOf(netip.MustParseAddr("10.0.0.1"))})
+	_, err = Judge{}.Judge(ctx, &evidence.Hunt{Source: k.session()}, []*evidence.Candidate{subjectOf(netip.MustParseAddr("10.0.0.1"))})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -139,10 +139,10 @@ func TestPage(t *testing.T) {
 		findings = append(findings, f)
 	}
 	strongest := findings[0].Destination.IP
-	k := &known{machines: map[netip.Addr]*hunt.Machine{self: {AlertCount: hunt.Absent}}, remarks: hunt.Remarks{Gaps: []hunt.Note{{What: "torn"}}},
-		contacts: hunt.Contacts{Connections: 70, First: at(0), Last: at(9), InsideConnections: 1003,
-			OutsideFirst: map[netip.Addr]int64{strongest: at(4)}, Neighbors: map[netip.Addr][]netip.Addr{strongest: {other}},
-			Inside: []hunt.Inside{
+	k := &known{machines: map[netip.Addr]*hunt.HostLogs{self: {AlertCount: hunt.Absent}}, remarks: hunt.Remarks{Gaps: []hunt.Note{{What: "torn"}}},
+		contacts: hunt.Contacts{Connections: 70, First: at(0), Last: at(9), InternalConnections: 1003,
+			ExternalFirst: map[netip.Addr]int64{strongest: at(4)}, Neighbors: map[netip.Addr][]netip.Addr{strongest: {other}},
+			Internal: []hunt.InternalDestination{
 				{IP: netip.MustParseAddr("fd00::a"), Port: 445, Proto: hunt.TCP, Connections: 2, First: at(1)},
 				{IP: netip.MustParseAddr("fd00::b"), Port: 3389, Proto: hunt.TCP, Connections: 1, First: at(6)},
 			}}}
@@ -150,7 +150,7 @@ func TestPage(t *testing.T) {
 	p, remarks, err := Look(t.Context(), k.session(), req, self, findings)
 	require.NoError(t, err)
 	require.True(t, k.talk)
-	require.Len(t, k.asked[1], maxOutside)
+	require.Len(t, k.asked[1], maxExternal)
 	require.Len(t, remarks.Notes, 1)
 	require.Equal(t, "neighbors were looked up for 50 of 60 destinations", remarks.Notes[0].What)
 	require.Len(t, remarks.Gaps, 2)
@@ -159,11 +159,11 @@ func TestPage(t *testing.T) {
 	require.Equal(t, []netip.Addr{other}, p.Pairs[0].Neighbors)
 	require.Empty(t, p.Pairs[1].Neighbors)
 	require.Equal(t, at(4), p.FirstContact.UnixMilli(), "the first connection, not the first beat")
-	require.Len(t, p.Inside, 2)
-	require.Equal(t, "3389/tcp", p.Inside[0].Port, "what is new comes first")
-	require.Equal(t, 1, p.Inside[0].New)
-	require.True(t, p.Inside[0].Machines[0].New)
-	require.Equal(t, 0, p.Inside[1].New)
+	require.Len(t, p.Internal, 2)
+	require.Equal(t, "3389/tcp", p.Internal[0].Port, "what is new comes first")
+	require.Equal(t, 1, p.Internal[0].New)
+	require.True(t, p.Internal[0].Hosts[0].New)
+	require.Equal(t, 0, p.Internal[1].New)
 	require.Equal(t, []string{"1,000 internal connections went to more destinations than are listed (the 1,000 busiest are)"}, p.Notes)
 	require.True(t, p.Known())
 

@@ -14,32 +14,32 @@ import (
 
 // Page is everything known of one internal address in a window, for `dwell host` and its JSON.
 type Page struct {
-	SchemaVersion int           `json:"schema_version"`
-	IP            netip.Addr    `json:"ip"`
-	Window        hunt.TimeSpan `json:"window"`
-	Names         []hunt.Said   `json:"names"`
-	MAC           []hunt.Said   `json:"mac"`
-	Users         []hunt.Said   `json:"users"`
-	OS            []string      `json:"os"`
-	Software      []hunt.Said   `json:"software"`
-	UserAgents    []hunt.Said   `json:"user_agents"`
+	SchemaVersion int            `json:"schema_version"`
+	IP            netip.Addr     `json:"ip"`
+	Window        hunt.TimeSpan  `json:"window"`
+	Names         []hunt.LogText `json:"names"`
+	MAC           []hunt.LogText `json:"mac"`
+	Users         []hunt.LogText `json:"users"`
+	OS            []string       `json:"os"`
+	Software      []hunt.LogText `json:"software"`
+	UserAgents    []hunt.LogText `json:"user_agents"`
 	// FirstSeen and LastSeen are the starts of the first and last connection in the window on either side; nil without
 	// one.
 	FirstSeen   *hunt.Time `json:"first_seen,omitempty"`
 	LastSeen    *hunt.Time `json:"last_seen,omitempty"`
 	Connections int64      `json:"connections"`
 	// Alerts are other tools' alerts in the window by rule; AlertCount is nil if they could not be looked up.
-	Alerts     []hunt.Said `json:"alerts"`
-	AlertCount *int64      `json:"alert_count,omitempty"`
-	Pairs      []Pair      `json:"pairs"`
+	Alerts     []hunt.LogText `json:"alerts"`
+	AlertCount *int64         `json:"alert_count,omitempty"`
+	Pairs      []Pair         `json:"pairs"`
 	// FirstContact is the first connection in the window to the strongest pair's destination.
 	FirstContact *hunt.Time `json:"first_contact,omitempty"`
 	// early says that too little was read before it to know what is new.
 	early bool
-	// Inside are internal destinations by port, those with most new hosts first.
-	Inside            []Port   `json:"inside"`
-	InsideConnections int64    `json:"inside_connections"`
-	Notes             []string `json:"notes,omitempty"`
+	// Internal are internal destinations by port, those with most new hosts first.
+	Internal            []Port   `json:"inside"`
+	InternalConnections int64    `json:"inside_connections"`
+	Notes               []string `json:"notes,omitempty"`
 }
 
 // Pair is one finding about the host, with the other hosts that contact the same destination.
@@ -50,23 +50,23 @@ type Pair struct {
 
 // Port is one internal service that the host used.
 type Port struct {
-	Port        string    `json:"port"`
-	Connections int64     `json:"connections"`
-	Machines    []Machine `json:"machines"`
+	Port        string      `json:"port"`
+	Connections int64       `json:"connections"`
+	Hosts       []Contacted `json:"machines"`
 	// New counts the hosts first contacted after the first contact.
 	New int `json:"new"`
 }
 
-// Machine is one internal host that was contacted.
-type Machine struct {
+// Contacted is one internal host that was contacted.
+type Contacted struct {
 	IP          netip.Addr `json:"ip"`
 	Connections int64      `json:"connections"`
 	First       hunt.Time  `json:"first"`
 	New         bool       `json:"new"`
 }
 
-// maxOutside limits how many external addresses are looked up.
-const maxOutside = 50
+// maxExternal limits how many external addresses are looked up.
+const maxExternal = 50
 
 // settled is how much of a window must precede the first contact for "new" to mean something.
 const settled = time.Hour
@@ -74,7 +74,7 @@ const settled = time.Hour
 // Look returns the page of an address. The findings are those about it, strongest first; req has both ends of its
 // window, or neither. With gaps the page is valid but incomplete.
 func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, hunt.Remarks, error) {
-	machines, remarks, err := source.Machines(ctx, req, []netip.Addr{addr}, true)
+	machines, remarks, err := source.Hosts(ctx, req, []netip.Addr{addr}, true)
 	if err != nil {
 		return nil, remarks, err
 	}
@@ -83,9 +83,9 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 		outside = append(outside, destinations(&findings[i])...)
 	}
 	outside = unique(outside)
-	if more := len(outside) - maxOutside; more > 0 {
-		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbors were looked up for %s of %s destinations", hunt.Count(maxOutside), hunt.Count(len(outside)))})
-		outside = outside[:maxOutside]
+	if more := len(outside) - maxExternal; more > 0 {
+		remarks.Notes = append(remarks.Notes, hunt.Note{What: fmt.Sprintf("neighbors were looked up for %s of %s destinations", hunt.Count(maxExternal), hunt.Count(len(outside)))})
+		outside = outside[:maxExternal]
 	}
 	contacts, more, err := source.Contacts(ctx, req, addr, outside)
 	if err != nil {
@@ -93,7 +93,7 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 	}
 	remarks.Add(more)
 	p := &Page{SchemaVersion: hunt.SchemaVersion, IP: addr, Window: hunt.TimeSpan{Start: hunt.Time{Time: req.From}, End: hunt.Time{Time: req.To}},
-		Connections: contacts.Connections, InsideConnections: contacts.InsideConnections, Pairs: []Pair{}}
+		Connections: contacts.Connections, InternalConnections: contacts.InternalConnections, Pairs: []Pair{}}
 	if m := machines[addr]; m != nil {
 		p.Names, p.MAC, p.Users, p.Software, p.UserAgents, p.OS, p.Alerts = m.Names, m.MACs, m.Users, m.Software, m.Agents, Systems(m), m.Alerts
 		if m.AlertCount >= 0 {
@@ -108,10 +108,10 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 		p.Pairs = append(p.Pairs, Pair{Finding: findings[i], Neighbors: neighbors(&contacts, &findings[i])})
 	}
 	p.contact(&contacts)
-	p.inside(&contacts)
-	for _, list := range []*[]hunt.Said{&p.Names, &p.MAC, &p.Users, &p.Software, &p.UserAgents, &p.Alerts} {
+	p.internalPorts(&contacts)
+	for _, list := range []*[]hunt.LogText{&p.Names, &p.MAC, &p.Users, &p.Software, &p.UserAgents, &p.Alerts} {
 		if *list == nil {
-			*list = []hunt.Said{}
+			*list = []hunt.LogText{}
 		}
 	}
 	if p.OS == nil {
@@ -169,7 +169,7 @@ func (p *Page) contact(c *hunt.Contacts) {
 	f := &p.Pairs[0].Finding
 	first := f.Event.Start
 	for _, a := range destinations(f) {
-		if at, ok := c.OutsideFirst[a]; ok && at < first.UnixMilli() {
+		if at, ok := c.ExternalFirst[a]; ok && at < first.UnixMilli() {
 			first = hunt.At(at)
 		}
 	}
@@ -181,31 +181,31 @@ func (p *Page) contact(c *hunt.Contacts) {
 }
 
 // inside groups internal destinations by port.
-func (p *Page) inside(c *hunt.Contacts) {
-	p.Inside = []Port{}
+func (p *Page) internalPorts(c *hunt.Contacts) {
+	p.Internal = []Port{}
 	at := map[string]int{}
 	var listed int64
-	for _, i := range c.Inside {
+	for _, i := range c.Internal {
 		name := strconv.Itoa(int(i.Port)) + "/" + i.Proto.String()
 		n, ok := at[name]
 		if !ok {
-			n = len(p.Inside)
+			n = len(p.Internal)
 			at[name] = n
-			p.Inside = append(p.Inside, Port{Port: name})
+			p.Internal = append(p.Internal, Port{Port: name})
 		}
-		port := &p.Inside[n]
-		m := Machine{IP: i.IP, Connections: i.Connections, First: hunt.At(i.First), New: p.FirstContact != nil && !p.early && i.First > p.FirstContact.UnixMilli()}
-		port.Machines = append(port.Machines, m)
+		port := &p.Internal[n]
+		m := Contacted{IP: i.IP, Connections: i.Connections, First: hunt.At(i.First), New: p.FirstContact != nil && !p.early && i.First > p.FirstContact.UnixMilli()}
+		port.Hosts = append(port.Hosts, m)
 		port.Connections += i.Connections
 		listed += i.Connections
 		if m.New {
 			port.New++
 		}
 	}
-	if more := c.InsideConnections - listed; more > 0 {
-		p.Notes = append(p.Notes, fmt.Sprintf("%s internal connections went to more destinations than are listed (the %s busiest are)", hunt.Count(more), hunt.Count(hunt.MaxInside)))
+	if more := c.InternalConnections - listed; more > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s internal connections went to more destinations than are listed (the %s busiest are)", hunt.Count(more), hunt.Count(hunt.MaxInternal)))
 	}
-	slices.SortStableFunc(p.Inside, func(a, b Port) int {
-		return cmp.Or(cmp.Compare(b.New, a.New), cmp.Compare(len(b.Machines), len(a.Machines)), cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Port, b.Port))
+	slices.SortStableFunc(p.Internal, func(a, b Port) int {
+		return cmp.Or(cmp.Compare(b.New, a.New), cmp.Compare(len(b.Hosts), len(a.Hosts)), cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Port, b.Port))
 	})
 }

@@ -40,9 +40,9 @@ func judged(t *testing.T, l *Lists, name, dst string, p *hunt.Protocol) *hunt.Fi
 	t.Helper()
 	a := netip.MustParseAddr(dst)
 	f := &hunt.Finding{Destination: hunt.Destination{IP: a, Domain: name}}
-	s := evidence.NewSubject(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: a, Name: name}, scoring.Indicators{Beacon: 0.5}, f, nil)
+	s := evidence.NewCandidate(hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: a, Name: name}, scoring.Indicators{Beacon: 0.5}, f, nil)
 	f.Dwell.Evidence.Protocol = p
-	_, err := l.Judge(t.Context(), nil, []*evidence.Subject{s})
+	_, err := l.Judge(t.Context(), nil, []*evidence.Candidate{s})
 	require.NoError(t, err)
 	s.Settle()
 	return f

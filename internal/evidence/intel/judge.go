@@ -105,7 +105,7 @@ func (l *Lists) Texts() []string { return slices.Sorted(maps.Keys(l.known.texts)
 func (l *Lists) Revision() string { return l.revision }
 
 // Judge implements [evidence.Judge]. The notes are about the lists.
-func (l *Lists) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
+func (l *Lists) Judge(ctx context.Context, _ *evidence.Hunt, subjects []*evidence.Candidate) (hunt.Remarks, error) {
 	for _, s := range subjects {
 		l.judge(s)
 	}
@@ -129,7 +129,7 @@ func (l *Lists) Lookup(addrs []netip.Addr, name string) (hits []hunt.IntelHit) {
 const maxHits = 10
 
 // judge looks up everything known of the destination. The finding's evidence names each indicator once.
-func (l *Lists) judge(s *evidence.Subject) {
+func (l *Lists) judge(s *evidence.Candidate) {
 	e := s.Finding.Dwell.Evidence
 	hit := func(kind string, indicator, list string, ok bool) {
 		if !ok || len(e.Intel) == maxHits {

@@ -22,7 +22,7 @@ var _ evidence.Judge = Judge{}
 func (j Judge) Revision() string { return j.Files.revision() }
 
 // Judge implements [evidence.Judge].
-func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
+func (j Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Candidate) (hunt.Remarks, error) {
 	owners := map[netip.Addr]hunt.Owner{}
 	for _, s := range subjects {
 		for _, a := range outside(s, &h.Request.Scope) {
@@ -69,7 +69,7 @@ func joined(o, more hunt.Owner) hunt.Owner {
 }
 
 // outside are the destination's addresses, starting with the finding's own.
-func outside(s *evidence.Subject, scope *hunt.Scope) (out []netip.Addr) {
+func outside(s *evidence.Candidate, scope *hunt.Scope) (out []netip.Addr) {
 	f := s.Finding
 	add := func(a netip.Addr) {
 		if a.IsValid() && !scope.IsInternal(a) && !slices.Contains(out, a) {
@@ -86,7 +86,7 @@ func outside(s *evidence.Subject, scope *hunt.Scope) (out []netip.Addr) {
 }
 
 // tell records the owner. For a destination without a name it adds a reason, because nothing else is known of it.
-func tell(s *evidence.Subject, addrs []netip.Addr, owners map[netip.Addr]hunt.Owner) {
+func tell(s *evidence.Candidate, addrs []netip.Addr, owners map[netip.Addr]hunt.Owner) {
 	s.AS = map[netip.Addr]int64{}
 	for _, a := range addrs {
 		if n := owners[a].ASN; n != 0 {

@@ -60,14 +60,14 @@ func (c *cluster) session() *hunt.Session {
 	}}
 }
 
-func subject(src, dst, name string, more ...netip.Addr) *evidence.Subject {
+func subject(src, dst, name string, more ...netip.Addr) *evidence.Candidate {
 	f := &hunt.Finding{Source: hunt.Originator{IP: netip.MustParseAddr(src)}, Destination: hunt.Destination{IP: netip.MustParseAddr(dst), Domain: name}}
-	s := evidence.NewSubject(hunt.PairKey{Src: f.Source.IP, Dst: f.Destination.IP, Name: name}, scoring.Indicators{Beacon: 0.5}, f, nil)
+	s := evidence.NewCandidate(hunt.PairKey{Src: f.Source.IP, Dst: f.Destination.IP, Name: name}, scoring.Indicators{Beacon: 0.5}, f, nil)
 	f.Dwell.Evidence.Addresses = more
 	return s
 }
 
-func judge(t *testing.T, j Judge, source *cluster, subjects ...*evidence.Subject) []hunt.Note {
+func judge(t *testing.T, j Judge, source *cluster, subjects ...*evidence.Candidate) []hunt.Note {
 	t.Helper()
 	h := &evidence.Hunt{Source: source.session(), Request: hunt.Request{From: time.Unix(0, 0), To: time.Unix(86400, 0), Scope: hunt.NewScope(nil, hunt.Outbound)}}
 	remarks, err := j.Judge(t.Context(), h, subjects)

@@ -36,7 +36,7 @@ type Count struct {
 	again, half int64
 
 	mu      sync.Mutex
-	reached map[party]*reach
+	reached map[destination]*reach
 	// numbers are the hosts' numbers in sets and vouchers.
 	numbers map[netip.Addr]uint32
 	// wanted are the candidates' places, ports the ports of candidates by name.
@@ -50,15 +50,15 @@ type Count struct {
 	// answered, or one for half of the window.
 	active, known map[uint32]struct{}
 	// rhythms are those of convincing beacons by destination, held the hosts with long connections.
-	rhythms map[party][]*rhythm
-	held    map[party]map[netip.Addr]struct{}
+	rhythms map[destination][]*rhythm
+	held    map[destination]map[netip.Addr]struct{}
 }
 
 // Of counts the hosts that contact the candidates' destinations. It walks the tables once more, and decodes only
 // connections to those destinations. Long connections count from a score of held (0..1).
 func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count {
-	p := &Count{internal: contacts.IsInternal, again: min(time.Hour, contacts.Window/4).Milliseconds(), half: contacts.Window.Milliseconds() / 2, reached: map[party]*reach{},
-		numbers: map[netip.Addr]uint32{}, ports: map[string][]uint16{}, active: map[uint32]struct{}{}, known: map[uint32]struct{}{}, rhythms: map[party][]*rhythm{}, held: map[party]map[netip.Addr]struct{}{}}
+	p := &Count{internal: contacts.IsInternal, again: min(time.Hour, contacts.Window/4).Milliseconds(), half: contacts.Window.Milliseconds() / 2, reached: map[destination]*reach{},
+		numbers: map[netip.Addr]uint32{}, ports: map[string][]uint16{}, active: map[uint32]struct{}{}, known: map[uint32]struct{}{}, rhythms: map[destination][]*rhythm{}, held: map[destination]map[netip.Addr]struct{}{}}
 	servers := 0
 	for c := range candidates {
 		for range c.servers() {
@@ -67,7 +67,7 @@ func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count
 	}
 	p.wanted = NewSketch(3 * servers)
 	for c := range candidates {
-		at, ok := partyOf(c)
+		at, ok := destinationOf(c)
 		if !ok {
 			continue
 		}
@@ -86,7 +86,7 @@ func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count
 		if c.Name != "" && !slices.Contains(p.ports[c.Name], c.Port.Number) {
 			p.ports[c.Name] = append(p.ports[c.Name], c.Port.Number)
 		}
-		if c.Regularity > fleetBeat && !overPorts(c) {
+		if c.Regularity > fleetInterval && !overPorts(c) {
 			p.rhythms[at] = append(p.rhythms[at], rhythmOf(c))
 		}
 		if c.Long >= held {
@@ -135,7 +135,7 @@ type scratch struct {
 	at      map[uint64]span // by the place's hash
 	// claims are places for which the host vouches if it talks to their destination.
 	claims []claim
-	others map[party]struct{}
+	others map[destination]struct{}
 	// longest is the longest contact with one destination.
 	longest int64
 	names   map[netip.Addr]*nameLook
@@ -147,14 +147,14 @@ type claim struct {
 }
 
 func (s *scratch) begin() {
-	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[uint64]span{}, map[party]struct{}{}, s.claims[:0], 0
+	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[uint64]span{}, map[destination]struct{}{}, s.claims[:0], 0
 }
 
 // nameLook is what is computed once per name.
 type nameLook struct {
 	of [2]*reach
 	// other is the name's destination among those of a host: its registered domain, if any.
-	other party
+	other destination
 	// as are the name and the name for its domain; ports are those of their candidates.
 	as    [2]string
 	ports [2][]uint16
@@ -172,12 +172,12 @@ func (p *Count) addresses(contacts *Contacts) {
 		for i := range of.Len() {
 			dst := of.Dst(i)
 			near := hunt.NetworkOf(dst)
-			address, network := p.reached[party{addr: dst}], p.reached[party{net: near}]
+			address, network := p.reached[destination{addr: dst}], p.reached[destination{net: near}]
 			if address == nil && network == nil && !p.wanted.Has(anyPort(near).hash()) && (len(s.others) > acquainted || i >= tries) {
 				continue
 			}
 			of.Decode(i, &s.pair)
-			s.meet(party{net: near}, address, network)
+			s.meet(destination{net: near}, address, network)
 			for n := range s.pair.Ports {
 				if at := (place{net: near, port: s.pair.Ports[n].Number}).hash(); p.wanted.Has(at) {
 					s.at[at] = s.at[at].join(s.contact(n))
@@ -227,7 +227,7 @@ func (p *Count) names(contacts *Contacts) {
 }
 
 // meet records when the current pair was answered.
-func (s *scratch) meet(destination party, of ...*reach) {
+func (s *scratch) meet(destination destination, of ...*reach) {
 	when := s.contact(-1)
 	if when != (span{}) && len(s.others) <= acquainted {
 		s.others[destination] = struct{}{}
@@ -246,7 +246,7 @@ func (p *Count) look(s *scratch, named *pairs.Named, id netip.Addr) *nameLook {
 		return l
 	}
 	name := named.Name(id)
-	l := &nameLook{of: [2]*reach{p.reached[party{name: name}]}, other: party{name: name}}
+	l := &nameLook{of: [2]*reach{p.reached[destination{name: name}]}, other: destination{name: name}}
 	domain, ok := domainOf(name)
 	if ok {
 		l.of[1], l.other = p.reached[domain], domain

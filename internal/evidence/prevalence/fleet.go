@@ -15,7 +15,7 @@ import (
 const (
 	// fleetBeat is the minimum beacon score of a rhythm, fleetPeriod the tolerance of two periods without jitter,
 	// fleetSize the maximum ratio of two hosts' message sizes.
-	fleetBeat, fleetPeriod, fleetSize = 0.5, 0.05, 2
+	fleetInterval, fleetPeriod, fleetSize = 0.5, 0.05, 2
 	// fleetHosts hosts with the same rhythm to the same server look like common software.
 	fleetHosts = 3
 	// fleetMultiple is the maximum multiple of another's period.
@@ -80,8 +80,8 @@ func (r *rhythm) meets(other *rhythm) bool {
 
 // fleet reports whether other hosts have the same rhythm to the same server: common software, or an outbreak. Hosts
 // with the same fingerprint count only if they use the same servers.
-func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
-	at, ok := partyOf(c)
+func (p *Count) fleet(s *evidence.Candidate, c *Candidate) {
+	at, ok := destinationOf(c)
 	if !ok || overPorts(c) || c.Beacon.Period <= 0 || p.shared(c) < evidence.MinShared {
 		return
 	}
@@ -113,16 +113,16 @@ func (p *Count) fleet(s *evidence.Subject, c *Candidate) {
 }
 
 // push is fleet for long connections, like those of push services.
-func (p *Count) push(s *evidence.Subject, c *Candidate) {
-	at, ok := partyOf(c)
+func (p *Count) push(s *evidence.Candidate, c *Candidate) {
+	at, ok := destinationOf(c)
 	if n := len(p.held[at]); ok && n >= fleetHosts && p.shared(c) >= evidence.MinShared {
 		s.ExplainFleet(fmt.Sprintf("%s hosts hold long connections to it: looks like a push service, or an outbreak", hunt.Count(n)))
 	}
 }
 
 // present is fleet without a rhythm: hosts that contact the same server continually.
-func (p *Count) present(s *evidence.Subject, c *Candidate) {
-	at, ok := partyOf(c)
+func (p *Count) present(s *evidence.Candidate, c *Candidate) {
+	at, ok := destinationOf(c)
 	if !ok || at.print.Kind != hunt.NoFingerprint || p.shared(c) < evidence.MinShared {
 		return
 	}
@@ -132,7 +132,7 @@ func (p *Count) present(s *evidence.Subject, c *Candidate) {
 }
 
 // talks reports whether a host exchanges data with a destination. That is not counted for fingerprints.
-func (p *Count) talks(at party, src netip.Addr) bool {
+func (p *Count) talks(at destination, src netip.Addr) bool {
 	r := p.reached[at]
 	if r == nil || at.print.Kind != hunt.NoFingerprint {
 		return true

@@ -51,8 +51,8 @@ type Contacts struct {
 	IsProxy func(netip.Addr) bool
 }
 
-// party is the destination: a name, a network for roll-ups, or an address. A domain includes all names under it.
-type party struct {
+// destination is who is contacted: a name, a network for roll-ups, or an address. A domain includes all names under it.
+type destination struct {
 	name, domain string
 	addr         netip.Addr
 	net          netip.Prefix
@@ -64,31 +64,31 @@ type party struct {
 // FewHosts is the number of active hosts below which "rare" means nothing.
 const FewHosts = 10
 
-func partyOf(k *Candidate) (party, bool) {
+func destinationOf(k *Candidate) (destination, bool) {
 	if domain, ok := hunt.CutBelow(k.Name); ok {
-		return party{domain: domain}, true
+		return destination{domain: domain}, true
 	}
 	switch {
 	case k.Name != "":
-		return party{name: k.Name}, true
+		return destination{name: k.Name}, true
 	case k.Network.IsValid():
-		return party{net: k.Network}, true
+		return destination{net: k.Network}, true
 	case k.Fingerprint.Kind != hunt.NoFingerprint:
-		return party{print: k.Fingerprint, port: k.PairKey.Port}, true
+		return destination{print: k.Fingerprint, port: k.PairKey.Port}, true
 	case !k.Dst.IsValid():
-		return party{}, false
+		return destination{}, false
 	}
-	return party{addr: k.Dst}, true
+	return destination{addr: k.Dst}, true
 }
 
 // domainOf is the registered domain of a name; ok is false if there is none. Where anyone can register a name
 // (github.io, duckdns.org), that name is a domain of its own.
-func domainOf(name string) (at party, ok bool) {
+func domainOf(name string) (at destination, ok bool) {
 	if _, err := netip.ParseAddr(name); err == nil {
-		return party{}, false
+		return destination{}, false
 	}
 	domain, err := publicsuffix.EffectiveTLDPlusOne(name)
-	return party{domain: domain}, err == nil
+	return destination{domain: domain}, err == nil
 }
 
 // DomainOf is the registered domain of a name; empty if there is none.
@@ -127,7 +127,7 @@ func (k *Candidate) servers() iter.Seq[netip.Addr] {
 // Judge reports whether few or many hosts contact the destination, and explanations for regular contact: the protocol
 // itself, or that other hosts do the same. An explanation of a rhythm does not explain a flood or a connection held for
 // hours.
-func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
+func (p *Count) Judge(s *evidence.Candidate, c *Candidate) {
 	s.Vouching, s.Shared = p.company(c), p.shared(c)
 	p.spread(s, c)
 	if f := s.Finding; f.Network.Connections > 0 && s.Silent+s.Refused >= f.Network.Connections {
@@ -138,7 +138,7 @@ func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
 	case v.Long > max(v.Beacon, v.Presence):
 		p.push(s, c)
 	default:
-		protocol.Explain(s, &protocol.Spoken{Port: c.Port, Several: c.Several, Size: c.Size, Inside: c.Dst.IsValid() && p.internal(c.Dst), Period: c.Beacon.Period})
+		protocol.Explain(s, &protocol.Spoken{Port: c.Port, Several: c.Several, Size: c.Size, Internal: c.Dst.IsValid() && p.internal(c.Dst), Period: c.Beacon.Period})
 		if v.Presence > v.Beacon {
 			p.present(s, c)
 		} else {
@@ -147,8 +147,8 @@ func (p *Count) Judge(s *evidence.Subject, c *Candidate) {
 	}
 }
 
-func (p *Count) spread(s *evidence.Subject, c *Candidate) {
-	at, ok := partyOf(c)
+func (p *Count) spread(s *evidence.Candidate, c *Candidate) {
+	at, ok := destinationOf(c)
 	if !ok || len(p.active) == 0 {
 		return
 	}
@@ -206,8 +206,8 @@ func (p *Count) company(c *Candidate) (fewest int64) {
 	return fewest
 }
 
-// shared is the share of a name's connections to networks for which several hosts vouch (see [evidence.Subject]), or to
-// an internal proxy, which only connects to what it is asked for.
+// shared is the share of a name's connections to networks for which several hosts vouch (see [evidence.Candidate]), or
+// to an internal proxy, which only connects to what it is asked for.
 func (p *Count) shared(c *Candidate) float64 {
 	if c.Name == "" {
 		return 1

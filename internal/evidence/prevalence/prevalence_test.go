@@ -46,7 +46,7 @@ func (l *log) count(t *testing.T, c *Candidate) (company int64, touched, talks i
 	table.Add(l.conns)
 	names.Add(l.names)
 	p := Of(slices.Values([]*Candidate{c}), Contacts{Addresses: table, Named: names.Join(table), Window: 24 * time.Hour, IsInternal: inside.Contains}, 0.2)
-	at, ok := partyOf(c)
+	at, ok := destinationOf(c)
 	require.True(t, ok)
 	return p.company(c), len(p.reached[at].touched), p.talking(p.reached[at], c.Src)
 }

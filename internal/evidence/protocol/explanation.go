@@ -19,20 +19,20 @@ type Spoken struct {
 	Several bool
 	Size    scoring.SizeScore
 	// Inside means that the server is internal. Period is the interval in seconds, 0 without a rhythm.
-	Inside bool
-	Period float64
+	Internal bool
+	Period   float64
 }
 
 // Explain adds an explanation if the protocol itself repeats by design. The client chooses port and protocol, so sizes,
 // rates and answers must match too, and a protocol that can carry any data (DNS) must use a server that several hosts
 // use. For internal servers, and addresses in the catalog, the explanation is strong.
-func Explain(s *evidence.Subject, k *Spoken) {
+func Explain(s *evidence.Candidate, k *Spoken) {
 	what := k.conforms(s.Finding)
 	if s.Conforms = what != ""; !s.Conforms {
 		return
 	}
 	switch {
-	case k.Inside:
+	case k.Internal:
 		s.Explain(scoring.Strong, what+" by an internal server")
 		return
 	case s.Vouching >= shared:
@@ -44,7 +44,7 @@ func Explain(s *evidence.Subject, k *Spoken) {
 }
 
 // Forwarded explains DNS from a resolver that hosts use: it queries on their behalf, even once a second.
-func Forwarded(s *evidence.Subject, k *Spoken) {
+func Forwarded(s *evidence.Candidate, k *Spoken) {
 	if what := k.conforms(s.Finding); what == "" {
 		return
 	}

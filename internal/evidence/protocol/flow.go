@@ -20,7 +20,7 @@ func (v *view) flow() {
 	if z := v.s.Sizes; z.Known >= 20 && z.Share >= 0.95 && v.s.Indicators.Beacon > 0 && k.Proto != hunt.ICMP && !v.s.Has(evidence.Common) {
 		v.odd(evidence.SameSize, "one payload size throughout, as programs send it")
 		if slices.Contains(f.Dwell.Reasons, z.Reason()) {
-			v.s.Told(evidence.SameSize)
+			v.s.Described(evidence.SameSize)
 		}
 	}
 	v.icmp()

@@ -33,19 +33,19 @@ type Names struct {
 	AnswerBytes int64
 	// Inside means that only internal resolvers, or the network's, were queried; Internal reports whether an address is
 	// internal.
-	Inside   bool
-	Internal func(netip.Addr) bool
+	InternalResolvers bool
+	Internal          func(netip.Addr) bool
 }
 
 // ExplainNames adds an explanation if queries under a domain do not leave the network, or carry almost no data. What
 // the domain's owner can answer himself is only a weak explanation, and only if the names have no room for data.
-func ExplainNames(s *evidence.Subject, n *Names) {
+func ExplainNames(s *evidence.Candidate, n *Names) {
 	switch rule := specialUse(n.Domain); {
-	case rule != "" && n.Inside:
+	case rule != "" && n.InternalResolvers:
 		s.Explain(scoring.Strong, "names under "+n.Domain+" are never resolved externally ("+rule+"), and only internal resolvers were asked")
 	case n.isList():
 		s.ExplainClaim(scoring.Weak, "DNS list lookups (RFC 5782): reversed addresses under a domain, answers in 127.0.0.0/8 or none")
-	case n.allInside():
+	case n.allInternal():
 		s.ExplainClaim(scoring.Weak, "short names, and all answers are internal addresses: the site's own domain")
 	}
 }
@@ -71,8 +71,8 @@ func specialUse(domain string) string {
 // shortest is the mean length of names that leave no room for data.
 const shortest = 20
 
-func (n *Names) allInside() bool {
-	if !n.Inside || n.Unusual > 0 || n.Length > shortest || len(n.Addresses) == 0 {
+func (n *Names) allInternal() bool {
+	if !n.InternalResolvers || n.Unusual > 0 || n.Length > shortest || len(n.Addresses) == 0 {
 		return false
 	}
 	for a := range n.Addresses {

@@ -22,7 +22,7 @@ var _ evidence.Judge = Judge{}
 func (Judge) Revision() string { return "" }
 
 // Judge implements [evidence.Judge].
-func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Subject) (hunt.Remarks, error) {
+func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Candidate) (hunt.Remarks, error) {
 	var book hunt.FactBook
 	var remarks hunt.Remarks
 	ok := h.Source.Facts != nil
@@ -73,7 +73,7 @@ func missing(records map[string]int64, told []string) []hunt.Note {
 // view is one subject with its facts.
 type view struct {
 	hunt.Facts
-	s        *evidence.Subject
+	s        *evidence.Candidate
 	window   hunt.Window
 	outbound bool
 	book     *hunt.FactBook

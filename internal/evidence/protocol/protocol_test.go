@@ -29,18 +29,18 @@ func (s told) session() *hunt.Session {
 var day = hunt.Window{Start: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC), End: time.Date(2026, 3, 3, 0, 0, 0, 0, time.UTC)}
 
 // judged returns a finding's modifiers by name. The finding is TLS to port 443, all day.
-func judged(t *testing.T, facts hunt.Facts, change func(*evidence.Subject, *hunt.FactBook)) map[string]float64 {
+func judged(t *testing.T, facts hunt.Facts, change func(*evidence.Candidate, *hunt.FactBook)) map[string]float64 {
 	t.Helper()
 	f := &hunt.Finding{Network: hunt.Network{Protocol: "ssl", Transport: "tcp", Connections: 100}, Client: hunt.Bytes{Bytes: 1000}, Server: hunt.Bytes{Bytes: 1000},
 		Event: hunt.Event{Start: hunt.Time{Time: day.Start}, End: hunt.Time{Time: day.End}}}
 	key := hunt.PairKey{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.7"), Port: 443, Proto: hunt.TCP}
-	s := evidence.NewSubject(key, scoring.Indicators{Beacon: 0.5}, f, nil)
+	s := evidence.NewCandidate(key, scoring.Indicators{Beacon: 0.5}, f, nil)
 	book := hunt.FactBook{Facts: []hunt.Facts{facts}, TLSHosts: 20, HTTPHosts: 20, Records: map[string]int64{"ssl": 1, "x509": 1, "http": 1, "dns": 1, "files": 1}}
 	if change != nil {
 		change(s, &book)
 	}
 	h := &evidence.Hunt{Window: day, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Source: told{book: book}.session()}
-	notes, err := Judge{}.Judge(t.Context(), h, []*evidence.Subject{s})
+	notes, err := Judge{}.Judge(t.Context(), h, []*evidence.Candidate{s})
 	require.NoError(t, err)
 	require.Empty(t, notes)
 	s.Settle()
@@ -83,7 +83,7 @@ func TestRules(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		facts  hunt.Facts
-		change func(*evidence.Subject, *hunt.FactBook)
+		change func(*evidence.Candidate, *hunt.FactBook)
 		want   map[string]float64
 	}{
 		{"nothing odd", tls(func(*hunt.Certificate) {}), nil, map[string]float64{}},
@@ -112,7 +112,7 @@ func TestRules(t *testing.T) {
 		{"of a fleet, to one server", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 9, 1)}}, nil, map[string]float64{}},
 		{"JA4 says more than JA3", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 1), JA4: trait("k", 10, 9, 9)}}, nil, map[string]float64{}},
 		{"a JA3 that changes says nothing", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 1, 1, 1)}}, nil, map[string]float64{}},
-		{"few hosts", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 1)}}, func(_ *evidence.Subject, b *hunt.FactBook) { b.TLSHosts = 9 }, map[string]float64{}},
+		{"few hosts", hunt.Facts{TLS: hunt.TLSFacts{Records: 10, JA3: trait("j", 10, 1, 1)}}, func(_ *evidence.Candidate, b *hunt.FactBook) { b.TLSHosts = 9 }, map[string]float64{}},
 		{"a user agent of its own", hunt.Facts{HTTP: hunt.HTTPFacts{Requests: 10, Agents: trait("a", 10, 1, 1)}}, nil, map[string]float64{evidence.RareAgent: 0.15}},
 		{"text for a picture", web("/a.png?x=1", "text/plain", 5), nil, map[string]float64{evidence.WrongContent: 0.10}},
 		{"text for a picture, seldom", web("/a.png", "text/plain", 4), nil, map[string]float64{}},
@@ -123,34 +123,34 @@ func TestRules(t *testing.T) {
 			map[string]float64{evidence.Executable: 0.10}},
 		{"a program in a response", hunt.Facts{HTTP: hunt.HTTPFacts{Requests: 3}, Values: values(hunt.BodyTypes, counted("application/x-executable", 1))}, nil, map[string]float64{evidence.Executable: 0.10}},
 		{"certificates are files, too", hunt.Facts{Files: []hunt.Carried{{MIME: "application/x-x509-user-cert", Count: 9}}}, nil, map[string]float64{}},
-		{"nine in ten without an answer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 40 }, map[string]float64{evidence.Unanswered: 0.05}},
-		{"fewer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 39 }, map[string]float64{}},
-		{"nine of nine", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Connections, s.Silent = 9, 9 }, map[string]float64{}},
+		{"nine in ten without an answer", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 40 }, map[string]float64{evidence.Unanswered: 0.05}},
+		{"fewer", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) { s.Silent, s.Refused = 50, 39 }, map[string]float64{}},
+		{"nine of nine", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) { s.Finding.Network.Connections, s.Silent = 9, 9 }, map[string]float64{}},
 		{"refused, as the cluster counts", hunt.Facts{Refused: 90}, nil, map[string]float64{evidence.Unanswered: 0.05}},
-		{"SSH on 443", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Protocol = "ssh" }, map[string]float64{evidence.OddService: 0.10}},
-		{"nothing recognized", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Finding.Network.Protocol = "" }, map[string]float64{evidence.NoService: 0.05}},
-		{"no answer", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
+		{"SSH on 443", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) { s.Finding.Network.Protocol = "ssh" }, map[string]float64{evidence.OddService: 0.10}},
+		{"nothing recognized", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) { s.Finding.Network.Protocol = "" }, map[string]float64{evidence.NoService: 0.05}},
+		{"no answer", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) {
 			s.Finding.Network.Protocol, s.Finding.Server.Bytes = "", 0
 		}, map[string]float64{}},
-		{"a port without a meaning", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) { s.Key.Port, s.Finding.Network.Protocol = 4444, "" }, map[string]float64{}},
-		{"upload", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
+		{"a port without a meaning", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) { s.Key.Port, s.Finding.Network.Protocol = 4444, "" }, map[string]float64{}},
+		{"upload", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) {
 			s.Finding.Client.Bytes, s.Finding.Server.Bytes = 1<<20, 100_000
 		}, map[string]float64{evidence.Upload: 0.10}},
-		{"less than ten times", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
+		{"less than ten times", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) {
 			s.Finding.Client.Bytes, s.Finding.Server.Bytes = 1<<20, 110_000
 		}, map[string]float64{}},
-		{"one size", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
+		{"one size", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) {
 			s.Sizes = scoring.SizeScore{Known: 20, Share: 0.95, Median: 300}
 		}, map[string]float64{evidence.SameSize: 0.02}},
 		// 1,000 bytes of data and 28 of headers in one message per connection: 1,028 on the wire.
-		{"data in ICMP", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
+		{"data in ICMP", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) {
 			s.Key.Proto, s.Key.Port, s.Finding.Client.Bytes, s.Sizes = hunt.ICMP, 0, 100_000, scoring.SizeScore{Known: 100, Share: 1, Median: 1028}
 		}, map[string]float64{evidence.ICMPData: 0.15}},
 		// Ten pings of 56 bytes per connection: 560 of data, 840 on the wire.
-		{"pings", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
+		{"pings", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) {
 			s.Key.Proto, s.Key.Port, s.Finding.Client.Bytes, s.Sizes = hunt.ICMP, 0, 56_000, scoring.SizeScore{Known: 100, Share: 1, Median: 840}
 		}, map[string]float64{}},
-		{"encoded names", hunt.Facts{}, func(s *evidence.Subject, _ *hunt.FactBook) {
+		{"encoded names", hunt.Facts{}, func(s *evidence.Candidate, _ *hunt.FactBook) {
 			s.Key.DNS = "evil.example"
 			s.Finding.Dwell.DNS = &hunt.DNSEvidence{Names: 100, MeanLength: 24, Entropy: 3.2}
 		}, map[string]float64{evidence.DNSNames: 0.10}},
@@ -165,7 +165,7 @@ func TestRules(t *testing.T) {
 
 // A grid with only conn records loses the rules, not the hunt; a failed look-up does not end it either.
 func TestMissingLogsAreToldOnce(t *testing.T) {
-	s := []*evidence.Subject{evidence.NewSubject(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{}, nil)}
+	s := []*evidence.Candidate{evidence.NewCandidate(hunt.PairKey{}, scoring.Indicators{Beacon: 0.5}, &hunt.Finding{}, nil)}
 	h := &evidence.Hunt{Window: day, Source: told{book: hunt.FactBook{Facts: make([]hunt.Facts, 1)}}.session()}
 	notes, err := Judge{}.Judge(t.Context(), h, s)
 	require.NoError(t, err)
@@ -201,8 +201,8 @@ func TestCommonName(t *testing.T) {
 func TestWhatZeekSaw(t *testing.T) {
 	facts := hunt.Facts{TLS: hunt.TLSFacts{Records: 10, Names: counted("www.example.com", 10)}, Intel: []hunt.IntelSeen{
 		{Indicator: "203.0.113.7", Type: "Intel::ADDR", Sources: counted("feed-a", 4), Count: 4}, {Indicator: "evil.example", Type: "Intel::DOMAIN", Count: 1}}}
-	var seen *evidence.Subject
-	require.Equal(t, map[string]float64{evidence.Intel: 0.25}, judged(t, facts, func(s *evidence.Subject, _ *hunt.FactBook) { seen = s }))
+	var seen *evidence.Candidate
+	require.Equal(t, map[string]float64{evidence.Intel: 0.25}, judged(t, facts, func(s *evidence.Candidate, _ *hunt.FactBook) { seen = s }))
 	require.Equal(t, []hunt.IntelHit{{Indicator: "203.0.113.7", Type: "addr", List: "zeek.intel: feed-a"}, {Indicator: "evil.example", Type: "domain", List: "zeek.intel"}},
 		seen.Finding.Dwell.Evidence.Intel)
 	require.Equal(t, []string{"Zeek intel hit: 203.0.113.7 (4 times; zeek.intel: feed-a) and 1 more"}, seen.Finding.Dwell.Reasons)

@@ -26,7 +26,7 @@ func made(i int, text string) hunt.Finding {
 	start, end := hunt.At(1_772_409_600_000), hunt.At(1_772_496_000_000)
 	f := hunt.Finding{Source: hunt.Originator{IP: netip.AddrFrom4([4]byte{10, 20, byte(i >> 8), byte(i)})},
 		Destination: hunt.Destination{IP: netip.AddrFrom4([4]byte{203, 0, 113, 7}), Port: 443, Domain: text},
-		Network:     hunt.Network{Transport: "tcp", Protocol: "ssl", Connections: 288, Bytes: 90000}, Beacon: &hunt.BeaconScore{Score: &score, PValueLog: &logP, Period: &period, Jitter: &jitter, Beats: &beats}}
+		Network:     hunt.Network{Transport: "tcp", Protocol: "ssl", Connections: 288, Bytes: 90000}, Beacon: &hunt.BeaconScore{Score: &score, PValueLog: &logP, Period: &period, Jitter: &jitter, CheckIns: &beats}}
 	f.Event = hunt.Event{Start: start, End: end, Severity: 4, SeverityLabel: "critical"}
 	d := &f.Dwell
 	d.Score, d.Severity, d.Indicators, d.Reasons = 0.95-float64(i)/1e5, "critical", []string{hunt.Beacon}, []string{"beacons every 5m", "no other host: " + text, "no DNS lookup"}

@@ -34,8 +34,8 @@ func Rule(indicators []string) hunt.Rule {
 	return rule("Beacon", "01")
 }
 
-// Subject is what a finding is about, before it is judged.
-type Subject struct {
+// Candidate is what a finding is about, before it is judged.
+type Candidate struct {
 	hunt.PairKey
 	// Port is the one that the finding names; Ports is how many the pair used.
 	Port   pairs.Port
@@ -46,7 +46,7 @@ type Subject struct {
 // Finding fills in what depends neither on the ranking nor on evidence. What names the hunt is filled in when that is
 // over. Its time, source port and uid are those of the last connection to the port that it names, so that its packets
 // can be found; of one that began before the window the time is the window's start.
-func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
+func (m *Material) Finding(s *Candidate, parts hunt.Parts) hunt.Finding {
 	t, port := &s.Totals, &s.Port
 	s.PairKey.Sensor = m.Sensor
 	span := hunt.TimeSpan{Start: hunt.Time{Time: m.Window.Start}, End: hunt.Time{Time: m.Window.End}}
@@ -95,8 +95,8 @@ func (m *Material) Finding(s *Subject, parts hunt.Parts) hunt.Finding {
 }
 
 // TunnelOf is a client's queries below a domain as what a finding is about.
-func (m *Material) TunnelOf(q *pairs.Queries) *Subject {
-	sub := &Subject{PairKey: hunt.PairKey{Src: q.Client, Dst: q.Resolver, DNS: q.Domain, Port: 53},
+func (m *Material) TunnelOf(q *pairs.Queries) *Candidate {
+	sub := &Candidate{PairKey: hunt.PairKey{Src: q.Client, Dst: q.Resolver, DNS: q.Domain, Port: 53},
 		Port:   pairs.Port{Number: 53, Proto: hunt.UDP, Service: "dns", Last: q.Last},
 		Totals: Totals{Connections: q.Count, Resp: q.AnswerBytes, First: q.First, Last: q.Last}}
 	if q.Last == 0 { // counted without times

@@ -188,8 +188,8 @@ func (t *Totals) Add(c *pairs.Record) {
 	}
 }
 
-// Outside is the address of a key that is not internal.
-func (m *Material) Outside(k *hunt.PairKey) netip.Addr {
+// External is the address of a key that is not internal.
+func (m *Material) External(k *hunt.PairKey) netip.Addr {
 	if m.Request.Scope.IsInternal(k.Src) {
 		return k.Dst
 	}

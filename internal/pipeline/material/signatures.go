@@ -46,7 +46,7 @@ const (
 	maxSignatures = 50
 	// maxOfMachine bounds what is kept of a host: browsers show a JA3 of its own in every connection. What comes after
 	// so many is not known to be rare.
-	maxOfMachine = 10_000
+	maxOfHost = 10_000
 	// maxOfAll bounds what is kept of all: some 200 MB.
 	maxOfAll = 1 << 20
 )
@@ -65,7 +65,7 @@ func (s *Signatures) add(batch []hunt.Signature) {
 		}
 		at, there := s.shown[signed{r.Src, r.Text}]
 		if !there {
-			if s.of[r.Src] >= maxOfMachine || len(s.list) >= maxOfAll {
+			if s.of[r.Src] >= maxOfHost || len(s.list) >= maxOfAll {
 				s.left++
 				continue
 			}
@@ -121,7 +121,7 @@ func (m *Material) readSignatures(ctx context.Context, in *hunt.Session, req hun
 	include(reading, "signatures", &hunt.Reading{Connections: more.Connections, Gaps: more.Gaps})
 	if n := m.Signatures.left; n > 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{What: fmt.Sprintf("%s records show user agents or JA3s beyond the first %s of their host, or %s of all; none of those counts as rare",
-			hunt.Count(n), hunt.Count(maxOfMachine), hunt.Count(maxOfAll))})
+			hunt.Count(n), hunt.Count(maxOfHost), hunt.Count(maxOfAll))})
 	}
 	return err
 }

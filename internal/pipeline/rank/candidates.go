@@ -343,6 +343,6 @@ func (k *key) beaconFields(tested int) *hunt.BeaconScore {
 	s := k.beacon.Score(tested)
 	b.Score, b.PValueLog = ptr(s.Score), ptr(k.beacon.LogP)
 	b.Period, b.Jitter, b.Coverage = ptr(material.Round(k.beacon.Period)), ptr(material.Round(k.beacon.Jitter)), ptr(material.Round(k.beacon.Coverage))
-	b.Fraction, b.Beats = ptr(material.Round(k.beacon.Fraction)), ptr(int64(k.beacon.Beats))
+	b.Fraction, b.CheckIns = ptr(material.Round(k.beacon.Fraction)), ptr(int64(k.beacon.CheckIns))
 	return b
 }

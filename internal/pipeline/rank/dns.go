@@ -179,8 +179,8 @@ func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, 
 }
 
 // querySubjects judges the domains, now that it is known whether anybody connected to their answers.
-func (s *search) querySubjects(tested int) []*evidence.Subject {
-	var out []*evidence.Subject
+func (s *search) querySubjects(tested int) []*evidence.Candidate {
+	var out []*evidence.Candidate
 	for _, a := range s.dns.all {
 		q := a.queries
 		if len(q.Names) >= material.TunnelFloor {
@@ -219,7 +219,7 @@ func resolvers(all []*asked) iter.Seq[netip.Addr] {
 	}
 }
 
-func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evidence.Subject {
+func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evidence.Candidate {
 	q := a.queries
 	sub := s.m.TunnelOf(q)
 	f := s.m.Finding(sub, hunt.Parts{Beacon: v.Beacon, DNSTunnel: v.DNSTunnel, Presence: v.Presence, Listed: v.Listed})
@@ -235,7 +235,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasonsWith(v, tested, a.tunnel.Reasons())
 	f.Rule = material.Rule(f.Dwell.Indicators)
 	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: material.Round(a.tunnel.Length), Entropy: material.Round(a.tunnel.Entropy)}
-	out := evidence.NewSubject(sub.PairKey, v, &f, s.weights)
+	out := evidence.NewCandidate(sub.PairKey, v, &f, s.weights)
 	out.Timer = k.beacon.Timer
 	if q.Domain == hunt.UnsharedDomains {
 		out.Names = a.domains[:min(len(a.domains), evidence.MaxNames)]
@@ -247,7 +247,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 		internal := s.m.Request.Scope.IsInternal
 		out.Resolved = q.Resolved(func(a netip.Addr) bool { return internal(a) || s.spread.Resolves(a, q.Client) })
 		protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: a.tunnel.Length, Addresses: q.Addresses,
-			AnswerBytes: q.AnswerBytes, Internal: internal, Inside: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
+			AnswerBytes: q.AnswerBytes, Internal: internal, InternalResolvers: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
 	}
 	f.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(a.clients), Active: int64(s.dns.clients)}
 	if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {

@@ -14,9 +14,9 @@ import (
 )
 
 // subject makes the finding of a key, scored in a hunt of so many keys, ready for judgment.
-func (s *search) subject(k *key, tested int) *evidence.Subject {
+func (s *search) subject(k *key, tested int) *evidence.Candidate {
 	values := k.indicators(tested)
-	f := s.m.Finding(&material.Subject{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},
+	f := s.m.Finding(&material.Candidate{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},
 		hunt.Parts{Beacon: values.Beacon, LongConnection: values.Long, Strobe: values.Strobe, Presence: values.Presence, Listed: values.Listed})
 	f.Beacon, f.Dwell.Timeline, f.Dwell.DwellTime = k.beaconFields(tested), k.timeline, k.began(values, s.m.Window)
 	f.Dwell.Evidence = &hunt.Evidence{}
@@ -26,7 +26,7 @@ func (s *search) subject(k *key, tested int) *evidence.Subject {
 	k.still = f.Dwell.Connection.Open
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasons(values, tested)
 	f.Rule = material.Rule(f.Dwell.Indicators)
-	sub := evidence.NewSubject(k.PairKey, values, &f, s.weights)
+	sub := evidence.NewCandidate(k.PairKey, values, &f, s.weights)
 	sub.Timer = k.beacon.Timer
 	if k.closing != "" {
 		sub.Last(k.closing)
@@ -66,7 +66,7 @@ func (k *key) began(v scoring.Indicators, w hunt.Window) *hunt.DwellTime {
 const shortWindow = 6
 
 // chance has the severity of what rests on a rhythm agree with how likely it is by chance.
-func (s *search) chance(sub *evidence.Subject, k *key, tested int) {
+func (s *search) chance(sub *evidence.Candidate, k *key, tested int) {
 	most := k.beacon.Chance(tested)
 	why := fmt.Sprintf("chance about %.2g of %s candidates, so the rhythm is %s at most",
 		math.Pow(10, k.beacon.Score(tested).LogExpected), hunt.Count(tested), most)

@@ -52,7 +52,7 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
 // Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
-	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Subject{}}
+	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Candidate{}}
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
 	found, remarks := r.suspects(ctx, m, s.lists)
 	s.suspects = found
@@ -74,8 +74,8 @@ func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Rank
 }
 
 // weigh lets every judge speak about the subjects that have an indicator, and makes findings of all of them.
-func (r Ranking) weigh(ctx context.Context, m *material.Material, subjects []*evidence.Subject, out *material.Ranked) error {
-	var weighty []*evidence.Subject
+func (r Ranking) weigh(ctx context.Context, m *material.Material, subjects []*evidence.Candidate, out *material.Ranked) error {
+	var weighty []*evidence.Candidate
 	for _, s := range subjects {
 		if s.Indicators.Strongest() >= material.Floor || s.Suspect || m.About != nil && m.About(s.Finding) {
 			weighty = append(weighty, s)
@@ -102,7 +102,7 @@ func (r Ranking) weigh(ctx context.Context, m *material.Material, subjects []*ev
 }
 
 // anomalous makes a finding of a suspect with three independent protocol oddities and no other indicator.
-func anomalous(s *evidence.Subject) {
+func anomalous(s *evidence.Candidate) {
 	if !s.Suspect || s.Indicators.Strongest() >= material.Floor || s.Oddities() < 3 {
 		return
 	}
@@ -128,7 +128,7 @@ type search struct {
 	servers *Servers
 	roles   map[netip.Addr]role
 	// everywhere are the subjects of each source that stand for all its unshared destinations.
-	everywhere map[netip.Addr][]*evidence.Subject
+	everywhere map[netip.Addr][]*evidence.Candidate
 	dns        dns
 	lists      []lister
 	suspects   *suspects
@@ -150,7 +150,7 @@ type source struct {
 }
 
 // run measures keys by port, by name and by network, and gives one subject a story.
-func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subject {
+func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Candidate {
 	m, named := s.m, s.m.Named
 	var keys atomic.Int64
 	probers := make([]*prober, pairs.Workers())
@@ -200,8 +200,8 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Subj
 	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(s.dns.all), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal,
 		IsProxy: func(a netip.Addr) bool { return s.roles[a]&(proxy|front) != 0 || within(s.servers.Proxies, a) }}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
-	of := make([][]*evidence.Subject, len(s.found))
-	pairs.OnAllCores(len(s.found), func(_, i int) { of[i] = s.stories(s.found[i], tested) })
+	of := make([][]*evidence.Candidate, len(s.found))
+	pairs.OnAllCores(len(s.found), func(_, i int) { of[i] = s.grouped(s.found[i], tested) })
 	subjects := slices.Concat(of...)
 	s.addNames(subjects)
 	s.vet(subjects)
@@ -221,13 +221,14 @@ func (s *search) prune(tested int) {
 	s.found = slices.DeleteFunc(s.found, func(src source) bool { return len(src.keys) == 0 })
 }
 
-// stories turns a source's keys into subjects, one a story: the key that says most leads, the others are named in it.
-func (s *search) stories(src source, tested int) []*evidence.Subject {
+// grouped turns a source's keys into candidates, one a finding: the key that says most leads, the others are named in
+// it.
+func (s *search) grouped(src source, tested int) []*evidence.Candidate {
 	keys := make([]scoring.ScoredKey, 0, len(src.keys))
 	for _, k := range src.keys {
-		keys = append(keys, scoring.ScoredKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.BeatsEvery(), Of: k.of.numbers()})
+		keys = append(keys, scoring.ScoredKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.MeanInterval(), Of: k.of.numbers()})
 	}
-	var out []*evidence.Subject
+	var out []*evidence.Candidate
 	for _, story := range scoring.GroupKeys(keys) {
 		lead := src.keys[story.Lead]
 		sub := s.subject(lead, tested)
@@ -257,7 +258,7 @@ func (s *search) stories(src source, tested int) []*evidence.Subject {
 }
 
 // asked are the subjects of the pair that is to be shown, where a wider candidate without an indicator leads.
-func (s *search) asked(src source, also []int, tested int) (out []*evidence.Subject) {
+func (s *search) asked(src source, also []int, tested int) (out []*evidence.Candidate) {
 	for _, i := range also {
 		if sub := s.subject(src.keys[i], tested); s.m.About(sub.Finding) {
 			sub.Names = src.keys[i].names

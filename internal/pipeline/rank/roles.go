@@ -201,7 +201,7 @@ func (s *search) relayed(src netip.Addr, of *pairs.Of, internal func(netip.Addr)
 
 // serves says that a key's traffic is what its source does for others, and has modifiers that are always true of that
 // count for nothing.
-func (s *search) serves(sub *evidence.Subject, port pairs.Port) {
+func (s *search) serves(sub *evidence.Candidate, port pairs.Port) {
 	src := sub.Key.Src
 	is := s.roles[src]
 	if s.m.Request.Scope.IsInternal(src) {

@@ -71,7 +71,7 @@ func (s *search) campaignTest(p *prober, dice *rand.Rand, with hours, cut float6
 			}
 			f := hunt.Finding{Source: hunt.Originator{IP: key.Src}, Destination: hunt.Destination{IP: server, Port: 443}}
 			f.Dwell.InternalIP = key.Src
-			sub := evidence.NewSubject(key, k.indicators(tested), &f, s.weights)
+			sub := evidence.NewCandidate(key, k.indicators(tested), &f, s.weights)
 			sub.Vouching = int64(hosts)
 			sub.ExplainFleet("the same on other hosts")
 			s.chance(sub, k, tested)

@@ -12,7 +12,7 @@ import (
 
 // addNames tells each subject which names its connections carry: a key by name its own, other keys what their source
 // used towards their addresses.
-func (s *search) addNames(subjects []*evidence.Subject) {
+func (s *search) addNames(subjects []*evidence.Candidate) {
 	if s.m.Named == nil {
 		return
 	}
@@ -20,8 +20,8 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 		src netip.Addr
 		at  netip.Prefix
 	}
-	waiting := map[place][]*evidence.Subject{}
-	sources := map[netip.Addr][]*evidence.Subject{}
+	waiting := map[place][]*evidence.Candidate{}
+	sources := map[netip.Addr][]*evidence.Candidate{}
 	for _, sub := range subjects {
 		if len(sub.Names) > 0 {
 			continue // told already
@@ -69,7 +69,7 @@ func (s *search) addNames(subjects []*evidence.Subject) {
 }
 
 // vet fills in Answered: for names below which domains the network's resolvers returned a subject's addresses.
-func (s *search) vet(subjects []*evidence.Subject) {
+func (s *search) vet(subjects []*evidence.Candidate) {
 	var queries []*pairs.Queries
 	if s.m.DNS != nil {
 		queries = s.m.DNS.All()
@@ -82,7 +82,7 @@ func (s *search) vet(subjects []*evidence.Subject) {
 	}
 	at := map[netip.Addr][]int{}
 	given := make([]map[string]int, len(subjects))
-	of := func(sub *evidence.Subject) []netip.Addr {
+	of := func(sub *evidence.Candidate) []netip.Addr {
 		if list := sub.Finding.Dwell.Evidence.Addresses; len(list) > 0 {
 			return list
 		}
@@ -131,7 +131,7 @@ func sortNames(names []evidence.Name) {
 	})
 }
 
-func addName(s *evidence.Subject, name string, connections int64) {
+func addName(s *evidence.Candidate, name string, connections int64) {
 	if n := len(s.Names); n > 0 && s.Names[n-1].Name == name { // one name's addresses come together
 		s.Names[n-1].Connections += connections
 		return

@@ -101,7 +101,7 @@ func (w *worker) tunnels() {
 		f.Dwell.Reasons = []string{fmt.Sprintf("%s unique names under %s, queried by %s hosts, most by %s", hunt.Count(d.names), d.name, hunt.Count(len(d.clients)), q.Client)}
 		f.Rule = material.Rule(f.Dwell.Indicators)
 		f.Dwell.DNS = &hunt.DNSEvidence{Names: d.names, Queries: d.queries}
-		f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: int64(len(d.clients)), Active: w.spread.machines()}}
+		f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: int64(len(d.clients)), Active: w.spread.hostCount()}}
 		w.settle(&f, score, modifiers)
 	}
 }

@@ -22,7 +22,7 @@ type spread struct {
 	all   map[netip.Addr]struct{}
 }
 
-func (s *spread) machines() int64 { return int64(len(s.all)) }
+func (s *spread) hostCount() int64 { return int64(len(s.all)) }
 
 // count goes over the tables without decoding. A pair stands in a table once, so each counts one host, but for two that
 // talk in both directions. An internal proxy counts as a host that talks to what was asked of it, as it does to RITA.
@@ -120,7 +120,7 @@ func (s *search) hits(k *hunt.PairKey) []hunt.IntelHit {
 	if k.Name != "" { // RITA looks a name up, and not what is behind it
 		return s.intel.Lookup(nil, k.Name)
 	}
-	return s.intel.Lookup([]netip.Addr{s.m.Outside(k)}, "")
+	return s.intel.Lookup([]netip.Addr{s.m.External(k)}, "")
 }
 
 // days is how many whole days before the window's end a moment was.
@@ -137,7 +137,7 @@ func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []h
 	}
 	party, destination := p.Dst, k.Name
 	if k.Name == "" {
-		party = s.m.Outside(k)
+		party = s.m.External(k)
 		destination = party.String()
 	}
 	if len(hits) > 0 {
@@ -147,8 +147,8 @@ func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []h
 		}
 	}
 	hosts = int64(s.spread.hosts[party.As16()])
-	machines := s.spread.machines()
-	add("prevalence", s.set.Prevalence(hosts, machines), "prevalence %s of %s internal hosts (RITA: rare at most 2%%, common at least 50%%)", hunt.Count(hosts), hunt.Count(machines))
+	hostCount := s.spread.hostCount()
+	add("prevalence", s.set.Prevalence(hosts, hostCount), "prevalence %s of %s internal hosts (RITA: rare at most 2%%, common at least 50%%)", hunt.Count(hosts), hunt.Count(hostCount))
 	s.firstSeen(destination, l.First, add)
 	if n := s.m.Nameless[hunt.Two{Src: k.Src, Dst: k.Dst}]; n > 0 && k.Name == "" {
 		add("missing_host", scoring.RITAMissingHost, "%s HTTP requests without a Host header", hunt.Count(n))

@@ -227,8 +227,8 @@ func (w *worker) finding(key hunt.PairKey, p *pairs.Pair, l *pairLook, more func
 	if !w.keeps(score) {
 		return
 	}
-	f := w.m.Finding(&material.Subject{PairKey: key, Port: p.Ports[l.busiest], Ports: len(p.Ports), Totals: l.Totals}, l.parts)
-	f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: hosts, Active: w.spread.machines()}, Intel: hits}
+	f := w.m.Finding(&material.Candidate{PairKey: key, Port: p.Ports[l.busiest], Ports: len(p.Ports), Totals: l.Totals}, l.parts)
+	f.Dwell.Evidence = &hunt.Evidence{Prevalence: &hunt.Prevalence{Hosts: hosts, Active: w.spread.hostCount()}, Intel: hits}
 	if more != nil {
 		more(&f)
 	}

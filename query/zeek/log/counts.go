@@ -48,8 +48,8 @@ func (c *clock) step(m moment, line int64) int64 {
 type Counts struct {
 	// Records are the records of the logs that were wanted, in scope or not; bad lines are not among them.
 	Records int64
-	// Kept are those in scope, Emitted those that were handed on: their takers count them.
-	Kept, Emitted int64
+	// InScope are those in scope, Emitted those that were handed on: their takers count them.
+	InScope, Emitted int64
 	// Again are records that came before, here or in another file.
 	Again int64
 	// Oldest and Newest are the starts of the first and the last record in scope; First and Last those of all.
@@ -150,7 +150,7 @@ func (c *Counts) oddly(line int64, f Field) {
 
 func (c *Counts) add(o *Counts) {
 	c.Records += o.Records
-	c.Kept += o.Kept
+	c.InScope += o.InScope
 	c.Emitted += o.Emitted
 	c.Again += o.Again
 	c.Flipped += o.Flipped

@@ -13,28 +13,28 @@ import (
 // tallied bounds how many different texts one host is remembered by; a scanner sends a new user agent each time.
 const tallied = 4096
 
-// sayings counts texts of hosts.
-type sayings struct {
+// hostTexts counts texts of hosts.
+type hostTexts struct {
 	mu   sync.Mutex
-	of   map[netip.Addr]map[saidKey]int64
+	of   map[netip.Addr]map[textKey]int64
 	want map[netip.Addr]bool
 }
 
-// The lists of a hunt.Machine.
+// The lists of a hunt.HostLogs.
 const (
-	saidName = iota
-	saidMAC
-	saidUser
-	saidAgent
-	saidSoftware
+	listName = iota
+	listMAC
+	listUser
+	listAgent
+	listSoftware
 )
 
-type saidKey struct {
+type textKey struct {
 	list     int
 	text, by string
 }
 
-func (s *sayings) add(a netip.Addr, list int, by string, text []byte) {
+func (s *hostTexts) add(a netip.Addr, list int, by string, text []byte) {
 	if !s.want[a] || len(text) == 0 {
 		return
 	}
@@ -42,18 +42,18 @@ func (s *sayings) add(a netip.Addr, list int, by string, text []byte) {
 	defer s.mu.Unlock()
 	texts := s.of[a]
 	if texts == nil {
-		texts = map[saidKey]int64{}
+		texts = map[textKey]int64{}
 		s.of[a] = texts
 	}
-	k := saidKey{list, string(text), by}
+	k := textKey{list, string(text), by}
 	if _, known := texts[k]; known || len(texts) < tallied {
 		texts[k]++
 	}
 }
 
 // Hosts is [hunt.Session.Hosts] out of dhcp, kerberos, ntlm and software logs, and with talk http and dns logs.
-func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
-	t := &sayings{of: map[netip.Addr]map[saidKey]int64{}, want: map[netip.Addr]bool{}}
+func (s *Source) Hosts(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.HostLogs, hunt.Remarks, error) {
+	t := &hostTexts{of: map[netip.Addr]map[textKey]int64{}, want: map[netip.Addr]bool{}}
 	pointers := map[string]netip.Addr{}
 	for _, a := range addrs {
 		t.want[a] = true
@@ -67,36 +67,36 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 	}{
 		{[]log.Kind{log.DHCP}, []log.Field{log.AssignedAddr, log.ClientAddr, log.HostName, log.MAC}, func(r *log.Record) {
 			for _, field := range []log.Field{log.AssignedAddr, log.ClientAddr} {
-				t.add(r.Addr(field), saidName, hunt.ByDHCP, r.Text(log.HostName))
-				t.add(r.Addr(field), saidMAC, hunt.ByDHCP, r.Text(log.MAC))
+				t.add(r.Addr(field), listName, hunt.ByDHCP, r.Text(log.HostName))
+				t.add(r.Addr(field), listMAC, hunt.ByDHCP, r.Text(log.MAC))
 			}
 		}, false},
 		{[]log.Kind{log.Kerberos}, []log.Field{log.OrigH, log.Client}, func(r *log.Record) {
 			if name, machine := hunt.KerberosClient(string(r.Text(log.Client))); machine {
-				t.add(r.Addr(log.OrigH), saidName, hunt.ByKerberos, []byte(name))
+				t.add(r.Addr(log.OrigH), listName, hunt.ByKerberos, []byte(name))
 			} else {
-				t.add(r.Addr(log.OrigH), saidUser, hunt.ByKerberos, []byte(name))
+				t.add(r.Addr(log.OrigH), listUser, hunt.ByKerberos, []byte(name))
 			}
 		}, false},
 		{[]log.Kind{log.NTLM}, []log.Field{log.OrigH, log.RespH, log.NTLMHost, log.UserName, log.ServerDNSName}, func(r *log.Record) {
-			t.add(r.Addr(log.OrigH), saidName, hunt.ByNTLM, r.Text(log.NTLMHost))
-			t.add(r.Addr(log.OrigH), saidUser, hunt.ByNTLM, r.Text(log.UserName))
-			t.add(r.Addr(log.RespH), saidName, hunt.ByNTLM, r.Text(log.ServerDNSName))
+			t.add(r.Addr(log.OrigH), listName, hunt.ByNTLM, r.Text(log.NTLMHost))
+			t.add(r.Addr(log.OrigH), listUser, hunt.ByNTLM, r.Text(log.UserName))
+			t.add(r.Addr(log.RespH), listName, hunt.ByNTLM, r.Text(log.ServerDNSName))
 		}, false},
 		{[]log.Kind{log.Software}, []log.Field{log.Host, log.SoftwareType, log.Name, log.Version}, func(r *log.Record) {
-			t.add(r.Addr(log.Host), saidSoftware, string(r.Text(log.SoftwareType)), []byte(hunt.SoftwareText(string(r.Text(log.Name)), string(r.Text(log.Version)))))
+			t.add(r.Addr(log.Host), listSoftware, string(r.Text(log.SoftwareType)), []byte(hunt.SoftwareText(string(r.Text(log.Name)), string(r.Text(log.Version)))))
 		}, false},
 		{[]log.Kind{log.HTTPLog, log.OpenHTTP}, []log.Field{log.OrigH, log.UserAgent}, func(r *log.Record) {
-			t.add(r.Addr(log.OrigH), saidAgent, "http", r.Text(log.UserAgent))
+			t.add(r.Addr(log.OrigH), listAgent, "http", r.Text(log.UserAgent))
 		}, true},
 		{[]log.Kind{log.DNSLog}, []log.Field{log.Query, log.Answers}, func(r *log.Record) {
 			query := string(r.Text(log.Query))
 			pointed, pointer := pointers[strings.ToLower(query)]
 			for answer := range r.List(log.Answers) {
 				if pointer {
-					t.add(pointed, saidName, hunt.ByDNS, answer)
+					t.add(pointed, listName, hunt.ByDNS, answer)
 				} else if a, err := netip.ParseAddr(string(answer)); err == nil {
-					t.add(a.Unmap(), saidName, hunt.ByDNS, []byte(query))
+					t.add(a.Unmap(), listName, hunt.ByDNS, []byte(query))
 				}
 			}
 		}, true},
@@ -117,22 +117,22 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 			missing = append(missing, string(l.kinds[0]))
 		}
 	}
-	if note, ok := hunt.NoMachineLogs(missing, "give the directory with all of Zeek's logs"); ok {
+	if note, ok := hunt.NoHostLogs(missing, "give the directory with all of Zeek's logs"); ok {
 		remarks.Notes = append(remarks.Notes, note)
 	}
-	return t.machines(), remarks, nil
+	return t.hosts(), remarks, nil
 }
 
-func (s *sayings) machines() map[netip.Addr]*hunt.Machine {
-	out := map[netip.Addr]*hunt.Machine{}
+func (s *hostTexts) hosts() map[netip.Addr]*hunt.HostLogs {
+	out := map[netip.Addr]*hunt.HostLogs{}
 	for a, texts := range s.of {
-		m := &hunt.Machine{AlertCount: hunt.Absent}
-		lists := []*[]hunt.Said{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software}
+		m := &hunt.HostLogs{AlertCount: hunt.Absent}
+		lists := []*[]hunt.LogText{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software}
 		for k, n := range texts {
-			*lists[k.list] = append(*lists[k.list], hunt.Said{Text: k.text, By: k.by, Count: n})
+			*lists[k.list] = append(*lists[k.list], hunt.LogText{Text: k.text, By: k.by, Count: n})
 		}
 		for _, l := range lists {
-			*l = hunt.SortSaid(*l)
+			*l = hunt.SortLogTexts(*l)
 		}
 		out[a] = m
 	}
@@ -146,12 +146,12 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		port  uint16
 		proto hunt.Transport
 	}
-	c := hunt.Contacts{Neighbors: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
+	c := hunt.Contacts{Neighbors: map[netip.Addr][]netip.Addr{}, ExternalFirst: map[netip.Addr]int64{}}
 	others := map[netip.Addr]map[netip.Addr]bool{}
 	for _, o := range outside {
 		others[o] = map[netip.Addr]bool{}
 	}
-	inside := map[key]*hunt.Inside{}
+	inside := map[key]*hunt.InternalDestination{}
 	var mu sync.Mutex
 	out, err := s.each(ctx, query{kinds: []log.Kind{log.Conn, log.OpenConn, log.ConnLong}, fields: []log.Field{log.OrigH, log.RespH, log.RespP, log.Proto},
 		from: req.From, to: req.To}, func(r *log.Record) error {
@@ -173,19 +173,19 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		case src != addr && sources != nil && req.Scope.IsInternal(src):
 			sources[src] = true
 		case src == addr && sources != nil:
-			if first, ok := c.OutsideFirst[dst]; !ok || r.Start < first {
-				c.OutsideFirst[dst] = r.Start
+			if first, ok := c.ExternalFirst[dst]; !ok || r.Start < first {
+				c.ExternalFirst[dst] = r.Start
 			}
 		case src == addr && dst != addr && req.Scope.IsInternal(dst):
 			k := key{dst, r.Port(log.RespP), log.ProtoOf(r.Text(log.Proto))}
 			i := inside[k]
 			if i == nil {
-				i = &hunt.Inside{IP: k.ip, Port: k.port, Proto: k.proto, First: r.Start}
+				i = &hunt.InternalDestination{IP: k.ip, Port: k.port, Proto: k.proto, First: r.Start}
 				inside[k] = i
 			}
 			i.Connections++
 			i.First, i.Last = min(i.First, r.Start), max(i.Last, r.Start)
-			c.InsideConnections++
+			c.InternalConnections++
 		}
 		return nil
 	})
@@ -193,7 +193,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 		return c, hunt.Remarks{}, err
 	}
 	for _, i := range inside {
-		c.Inside = append(c.Inside, *i)
+		c.Internal = append(c.Internal, *i)
 	}
 	for o, sources := range others {
 		for src := range sources {

@@ -34,8 +34,8 @@ func TestManyMachines(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	}
 	req := hunt.Request{From: day, To: day.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
-	check := func(t *testing.T, source hunt.Source) map[netip.Addr]*hunt.Machine {
-		got, remarks, err := source.Open().Machines(t.Context(), req, addrs, false)
+	check := func(t *testing.T, source hunt.Source) map[netip.Addr]*hunt.HostLogs {
+		got, remarks, err := source.Open().Hosts(t.Context(), req, addrs, false)
 		require.NoError(t, err)
 		require.Len(t, got, len(addrs))
 		for _, a := range addrs {
@@ -55,6 +55,6 @@ func TestManyMachines(t *testing.T) {
 		c.lines(t, index, "software", software...)
 		s, err := New(c.Client, Options{Index: []string{index}})
 		require.NoError(t, err)
-		require.Empty(t, cmp.Diff(files, check(t, s), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.IgnoreFields(hunt.Machine{}, "AlertCount")))
+		require.Empty(t, cmp.Diff(files, check(t, s), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.IgnoreFields(hunt.HostLogs{}, "AlertCount")))
 	})
 }

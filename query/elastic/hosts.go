@@ -22,36 +22,36 @@ import (
 )
 
 const (
-	// machinesBatch addresses go into one search; with at most a dozen lists of machineTexts each it has 12,000
+	// hostBatch addresses go into one search; with at most a dozen lists of hostTexts each it has 12,000
 	// buckets.
-	machinesBatch, machineTexts = 50, 20
+	hostBatch, hostTexts = 50, 20
 )
 
-// said is one list of texts about hosts: of the records of a log, by the address in one field, the text in others.
-type said struct {
+// textList is one list of texts about hosts: of the records of a log, by the address in one field, the text in others.
+type textList struct {
 	log, by string
 	// address is the field with the host's address; texts are the fields that make the text, with of.
 	address string
 	texts   []string
 	of      func(texts []string) string
-	into    func(m *hunt.Machine, text string) *[]hunt.Said
+	into    func(m *hunt.HostLogs, text string) *[]hunt.LogText
 	// reverse says that the field holds the name under which DNS keeps the address; talk, that the log is a large one.
 	reverse, talk bool
 }
 
-func nameList(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Names }
-func userList(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Users }
+func nameList(m *hunt.HostLogs, _ string) *[]hunt.LogText { return &m.Names }
+func userList(m *hunt.HostLogs, _ string) *[]hunt.LogText { return &m.Users }
 
-// saids are the lists that are looked up.
-func saids() []said {
-	mac := func(m *hunt.Machine, _ string) *[]hunt.Said { return &m.MACs }
-	return []said{
+// textLists are the lists that are looked up.
+func textLists() []textList {
+	mac := func(m *hunt.HostLogs, _ string) *[]hunt.LogText { return &m.MACs }
+	return []textList{
 		{log: "dhcp", by: hunt.ByDHCP, address: "dhcp.assigned_ip", texts: []string{"host.hostname"}, into: nameList},
 		{log: "dhcp", by: hunt.ByDHCP, address: "client.address", texts: []string{"host.hostname"}, into: nameList},
 		{log: "dhcp", by: hunt.ByDHCP, address: "dhcp.assigned_ip", texts: []string{"host.mac"}, into: mac},
 		{log: "dhcp", by: hunt.ByDHCP, address: "client.address", texts: []string{"host.mac"}, into: mac},
 		{log: "kerberos", by: hunt.ByKerberos, address: fieldSource, texts: []string{"kerberos.client"},
-			into: func(m *hunt.Machine, text string) *[]hunt.Said {
+			into: func(m *hunt.HostLogs, text string) *[]hunt.LogText {
 				if _, machine := hunt.KerberosClient(text); machine {
 					return &m.Names
 				}
@@ -62,10 +62,10 @@ func saids() []said {
 		{log: "ntlm", by: hunt.ByNTLM, address: fieldSource, texts: []string{"user.name"}, into: userList},
 		{log: "ntlm", by: hunt.ByNTLM, address: fieldDest, texts: []string{"ntlm.server.dns.name"}, into: nameList},
 		{log: "software", address: fieldSource, texts: []string{"software.name", "software.version.unparsed", "software.type"},
-			into: func(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Software },
+			into: func(m *hunt.HostLogs, _ string) *[]hunt.LogText { return &m.Software },
 			of:   func(t []string) string { return hunt.SoftwareText(t[0], t[1]) }},
 		{log: "http", by: "http", address: fieldSource, texts: []string{securityonion.FieldUserAgent}, talk: true,
-			into: func(m *hunt.Machine, _ string) *[]hunt.Said { return &m.Agents }},
+			into: func(m *hunt.HostLogs, _ string) *[]hunt.LogText { return &m.Agents }},
 		{log: "dns", by: hunt.ByDNS, address: securityonion.FieldAnswers, texts: []string{securityonion.FieldQuery}, into: nameList, talk: true},
 		{log: "dns", by: hunt.ByDNS, address: securityonion.FieldQuery, texts: []string{securityonion.FieldAnswers}, into: nameList, talk: true, reverse: true},
 	}
@@ -73,8 +73,8 @@ func saids() []said {
 
 // Hosts is [hunt.Session.Hosts]: one search for many hosts, and one for their alerts, as many at once as the
 // reading sends.
-func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.Machine, hunt.Remarks, error) {
-	out, remarks := map[netip.Addr]*hunt.Machine{}, hunt.Remarks{}
+func (s *Source) Hosts(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.HostLogs, hunt.Remarks, error) {
+	out, remarks := map[netip.Addr]*hunt.HostLogs{}, hunt.Remarks{}
 	if len(addrs) == 0 {
 		return out, remarks, nil
 	}
@@ -83,13 +83,13 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 	if err != nil {
 		return nil, remarks, err
 	}
-	lists := slices.DeleteFunc(saids(), func(l said) bool { return l.talk && !talk })
+	lists := slices.DeleteFunc(textLists(), func(l textList) bool { return l.talk && !talk })
 	readable, denied, err := s.alertIndices(ctx, index)
 	if err != nil {
 		return nil, remarks, err
 	}
 	for _, a := range addrs {
-		out[a] = &hunt.Machine{AlertCount: hunt.Absent}
+		out[a] = &hunt.HostLogs{AlertCount: hunt.Absent}
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(s.opt.Concurrency)
@@ -100,9 +100,9 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 		}
 		return err
 	})
-	for batch := range slices.Chunk(addrs, machinesBatch) { // each has hosts of its own
+	for batch := range slices.Chunk(addrs, hostBatch) { // each has hosts of its own
 		g.Go(func() error {
-			if err := s.machines(ctx, index, req, batch, lists, out); err != nil {
+			if err := s.hosts(ctx, index, req, batch, lists, out); err != nil {
 				return fmt.Errorf("look up %d hosts: %w", len(batch), err)
 			}
 			return nil
@@ -119,8 +119,8 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 	if err := g.Wait(); err != nil {
 		return nil, remarks, err
 	}
-	maps.DeleteFunc(out, func(_ netip.Addr, m *hunt.Machine) bool { return m.Unknown() })
-	if note, ok := hunt.NoMachineLogs(missing, "see whether these logs of Zeek arrive"); ok {
+	maps.DeleteFunc(out, func(_ netip.Addr, m *hunt.HostLogs) bool { return m.Unknown() })
+	if note, ok := hunt.NoHostLogs(missing, "see whether these logs of Zeek arrive"); ok {
 		remarks.Notes = append(remarks.Notes, note)
 	}
 	// dwell's own key reads no alerts unless it was made so, and a hunt does not complain of that each time; dwell host
@@ -133,7 +133,7 @@ func (s *Source) Machines(ctx context.Context, req hunt.Request, addrs []netip.A
 }
 
 // missingLogs are those of the lists' logs of which the window has no record.
-func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Request, lists []said) ([]string, error) {
+func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Request, lists []textList) ([]string, error) {
 	var logs, datasets []string
 	for _, l := range lists {
 		if !slices.Contains(logs, l.log) {
@@ -152,7 +152,7 @@ func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Reque
 }
 
 // hosts asks one search about a batch.
-func (s *Source) machines(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, lists []said, out map[netip.Addr]*hunt.Machine) error {
+func (s *Source) hosts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, lists []textList, out map[netip.Addr]*hunt.HostLogs) error {
 	values, pointers, of := make([]string, len(addrs)), make([]string, len(addrs)), map[string]netip.Addr{}
 	for i, a := range addrs {
 		values[i], pointers[i] = a.String(), hunt.ReverseName(a)
@@ -167,9 +167,9 @@ func (s *Source) machines(ctx context.Context, index []string, req hunt.Request,
 		}
 		filter := []any{dsl.Term(fieldDataset, securityonion.Dataset(l.log)), dsl.Terms(l.address, wanted)}
 		either = append(either, dsl.All(filter...))
-		by := dsl.Values(l.address, len(addrs), nested(l.texts, machineTexts, nil))
+		by := dsl.Values(l.address, len(addrs), nested(l.texts, hostTexts, nil))
 		if l.address != fieldSource && l.address != fieldDest {
-			by = dsl.ValuesOf(l.address, wanted, nested(l.texts, machineTexts, nil)) // Lists hold other values, too.
+			by = dsl.ValuesOf(l.address, wanted, nested(l.texts, hostTexts, nil)) // Lists hold other values, too.
 		}
 		aggs[fmt.Sprint(i)] = dsl.Under(dsl.All(filter...), object{"by": by})
 	}
@@ -198,15 +198,15 @@ func (s *Source) machines(ctx context.Context, index []string, req hunt.Request,
 	}
 	for _, a := range addrs {
 		m := out[a]
-		for _, list := range []*[]hunt.Said{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software} {
-			*list = hunt.SortSaid(*list)
+		for _, list := range []*[]hunt.LogText{&m.Names, &m.MACs, &m.Users, &m.Agents, &m.Software} {
+			*list = hunt.SortLogTexts(*list)
 		}
 	}
 	return nil
 }
 
 // add puts a text into its list, together with what is there already.
-func (l *said) add(m *hunt.Machine, raw []string, count int64) {
+func (l *textList) add(m *hunt.HostLogs, raw []string, count int64) {
 	text, by := raw[0], l.by
 	list := l.into(m, raw[0])
 	if l.of != nil {
@@ -218,18 +218,18 @@ func (l *said) add(m *hunt.Machine, raw []string, count int64) {
 	if text == "" {
 		return
 	}
-	if i := slices.IndexFunc(*list, func(s hunt.Said) bool { return s.Text == text && s.By == by }); i >= 0 {
+	if i := slices.IndexFunc(*list, func(s hunt.LogText) bool { return s.Text == text && s.By == by }); i >= 0 {
 		(*list)[i].Count += count
 		return
 	}
-	*list = append(*list, hunt.Said{Text: text, By: by, Count: count})
+	*list = append(*list, hunt.LogText{Text: text, By: by, Count: count})
 }
 
 // nested counts the combinations of several fields' values: terms within terms, since composite pages may not stand
 // below another aggregation. size bounds the first field, the others are few.
 func nested(fields []string, size int, last object) object {
 	if len(fields) > 1 {
-		last = nested(fields[1:], machineTexts, last)
+		last = nested(fields[1:], hostTexts, last)
 	}
 	return object{"next": dsl.Values(fields[0], size, last)}
 }
@@ -287,13 +287,13 @@ func (s *Source) alertIndices(ctx context.Context, connections []string) (readab
 }
 
 // alerts counts the alerts that name the hosts on either side. An index that is not there has none.
-func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, out map[netip.Addr]*hunt.Machine) error {
+func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, out map[netip.Addr]*hunt.HostLogs) error {
 	for _, a := range addrs {
 		out[a].AlertCount = 0
 	}
 	aggs := object{}
 	for i, a := range addrs {
-		aggs[fmt.Sprint(i)] = dsl.Under(dsl.Any(dsl.Term(fieldSource, a.String()), dsl.Term(fieldDest, a.String())), nested([]string{"rule.name", "event.module"}, machineTexts, nil))
+		aggs[fmt.Sprint(i)] = dsl.Under(dsl.Any(dsl.Term(fieldSource, a.String()), dsl.Term(fieldDest, a.String())), nested([]string{"rule.name", "event.module"}, hostTexts, nil))
 	}
 	q := dsl.Search{Op: "look up alerts", Index: index, Aggs: aggs, Query: dsl.All(during(req), dsl.Term("tags", "alert"))}
 	var answer map[string]struct {
@@ -311,16 +311,16 @@ func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, a
 		m := out[a]
 		m.AlertCount = found.Count
 		found.walk(nil, func(keys []string, last *combined) {
-			m.Alerts = append(m.Alerts, hunt.Said{Text: keys[0], By: keys[len(keys)-1], Count: last.Count})
+			m.Alerts = append(m.Alerts, hunt.LogText{Text: keys[0], By: keys[len(keys)-1], Count: last.Count})
 		})
-		m.Alerts = hunt.SortSaid(m.Alerts)
+		m.Alerts = hunt.SortLogTexts(m.Alerts)
 	}
 	return nil
 }
 
 // Contacts is [hunt.Session.Contacts] by one search.
 func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
-	c := hunt.Contacts{Neighbors: map[netip.Addr][]netip.Addr{}, OutsideFirst: map[netip.Addr]int64{}}
+	c := hunt.Contacts{Neighbors: map[netip.Addr][]netip.Addr{}, ExternalFirst: map[netip.Addr]int64{}}
 	index, notes, err := s.indices(ctx)
 	if err != nil {
 		return c, hunt.Remarks{Notes: notes}, err
@@ -331,7 +331,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 	aggs := object{
 		"own": dsl.Under(either, span),
 		"inside": dsl.Under(dsl.All(from, inside(&req.Scope, fieldDest), dsl.Not(to)),
-			nested([]string{fieldDest, fieldDstPort, fieldTransport}, hunt.MaxInside, span)),
+			nested([]string{fieldDest, fieldDstPort, fieldTransport}, hunt.MaxInternal, span)),
 	}
 	for i, o := range outside {
 		aggs[fmt.Sprint(i)] = dsl.Under(dsl.Term(fieldDest, o), object{
@@ -372,7 +372,7 @@ func readContacts(all map[string]json.RawMessage, outside []netip.Addr, c *hunt.
 	if err := errors.Join(json.Unmarshal(all["own"], &own), json.Unmarshal(all["inside"], &inside)); err != nil {
 		return err
 	}
-	c.Connections, c.InsideConnections = own.Count, inside.Count
+	c.Connections, c.InternalConnections = own.Count, inside.Count
 	if own.Count > 0 {
 		c.First, c.Last = int64(own.First.Value), int64(own.Last.Value)
 	}
@@ -382,7 +382,7 @@ func readContacts(all map[string]json.RawMessage, outside []netip.Addr, c *hunt.
 			return // Without a port or a transport it is no connection that could be named.
 		}
 		port, _ := strconv.ParseFloat(keys[1], 64)
-		c.Inside = append(c.Inside, hunt.Inside{IP: ip.Unmap(), Port: uint16(port), Proto: hunt.ParseTransport(keys[2]),
+		c.Internal = append(c.Internal, hunt.InternalDestination{IP: ip.Unmap(), Port: uint16(port), Proto: hunt.ParseTransport(keys[2]),
 			Connections: b.Count, First: int64(b.First.Value), Last: int64(b.Last.Value)})
 	})
 	for i, o := range outside {
@@ -400,7 +400,7 @@ func readContacts(all map[string]json.RawMessage, outside []netip.Addr, c *hunt.
 			return err
 		}
 		if at.Own.Count > 0 {
-			c.OutsideFirst[o] = int64(at.Own.First.Value)
+			c.ExternalFirst[o] = int64(at.Own.First.Value)
 		}
 		for _, b := range at.Others.From.Buckets {
 			c.Neighbors[o] = append(c.Neighbors[o], b.Key.Unmap())
