@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -114,27 +113,29 @@ func (s *Store) selected(sel *Selection) []Span {
 }
 
 // eachOf reads the segments of one kind, several spans side by side.
-func eachOf[T any, R any, P row[T]](ctx context.Context, s *Store, kind Kind, sel Selection, same identity[R], record func(*T, func(string) string) R, emit func([]R) error) (map[int64]bool, error) {
+func eachOf[T any, R any, P row[T]](ctx context.Context, s *Store, kind Kind, sel Selection, same identity[R], record func(*T) R, emit func([]R) error) (map[int64]bool, error) {
 	sel.settle()
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readers)
 	var mu sync.Mutex
 	lost := map[int64]bool{}
-	for _, sp := range s.selected(&sel) {
+	spans := s.selected(&sel)
+	for _, sp := range spans {
 		of := slices.DeleteFunc(slices.Clone(sp.Segments), func(seg Segment) bool { return seg.Kind != kind })
 		if len(of) == 0 {
 			continue
 		}
 		g.Go(func() error {
-			text := interner()
 			rows := func(seg Segment, take func([]R) error) error {
-				out := make([]R, 0, batchRows)
-				return each[T, P](ctx, s.dir, seg, &sel, func(rows []T) error {
-					out = out[:0]
-					for i := range rows {
-						out = append(out, record(&rows[i], text))
-					}
-					return take(out)
+				return inParts[T, P](ctx, s.dir, seg, &sel, len(spans), func(ctx context.Context, some []rows) error {
+					out := make([]R, 0, batchRows)
+					return each[T, P](ctx, s.dir, seg, some, &sel, func(rows []T) error {
+						out = out[:0]
+						for i := range rows {
+							out = append(out, record(&rows[i]))
+						}
+						return take(out)
+					})
 				})
 			}
 			err := together(of, same, rows, emit)
@@ -175,27 +176,32 @@ func together[R any](of []Segment, same identity[R], rows func(Segment, func([]R
 	return nil
 }
 
-// interner makes one text of those that are equal, of as many as it holds at once.
-func interner() func(string) string {
-	texts := map[string]string{}
-	return func(t string) string {
-		if t == "" {
-			return ""
+// inParts reads the rows of a segment that may be selected, in several parts side by side where few spans are read. All
+// of a segment is checked before all of it is read.
+func inParts[T any, P row[T]](ctx context.Context, dir string, seg Segment, sel *Selection, spans int, read func(context.Context, []rows) error) error {
+	if sel.source == nil && sel.destination == nil && sel.Name == "" {
+		if err := check(dir, seg); err != nil {
+			return err
 		}
-		kept, ok := texts[t]
-		if !ok {
-			if len(texts) == maxTexts {
-				clear(texts)
-			}
-			kept = strings.Clone(t)
-			texts[kept] = kept
-		}
-		return kept
 	}
+	some, err := pick[T, P](ctx, dir, seg, sel)
+	if err != nil || len(some) == 0 {
+		return err
+	}
+	n := int64(max(1, readers/spans))
+	if len(some) > 1 || seg.Rows < leastPart*n {
+		return read(ctx, some)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	all := some[0].to - some[0].from
+	for i := range n {
+		g.Go(func() error { return read(ctx, []rows{{some[0].from + i*all/n, some[0].from + (i+1)*all/n}}) })
+	}
+	return g.Wait()
 }
 
-// readers is how many segments are read at once; maxTexts how many texts one of them interns.
-const (
-	readers  = 4
-	maxTexts = 1 << 16
-)
+// leastPart is how many rows are worth a reader of their own.
+const leastPart = 1 << 17
+
+// readers is how many parts of segments are read at once.
+const readers = 4

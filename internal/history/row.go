@@ -83,10 +83,10 @@ func (r *connection) from(c *hunt.Connection) {
 		Service: c.Service, State: uint8(c.State), Open: c.State == hunt.StateOpen, Count: max(c.Count, 1)}
 }
 
-func (r *connection) record(text func(string) string) hunt.Connection {
+func (r *connection) record() hunt.Connection {
 	return hunt.Connection{Src: addr(r.Source), Dst: addr(r.Destination), DstPort: r.DestinationPort, Proto: hunt.Transport(r.Transport),
 		Start: r.Start, SrcPort: r.SourcePort, Duration: r.Duration, OrigIPBytes: r.OrigIPBytes, OrigBytes: r.OrigBytes, RespBytes: r.RespBytes,
-		Service: text(r.Service), State: hunt.State(r.State), Count: r.Count}
+		Service: r.Service, State: hunt.State(r.State), Count: r.Count}
 }
 
 // name is a row of a segment of names.
@@ -128,9 +128,9 @@ func (r *name) from(n *hunt.NameRecord) {
 		Kind: uint8(n.Kind), Port: n.Port, Fingerprint: n.Fingerprint.String(), Count: max(n.Count, 1)}
 }
 
-func (r *name) record(text func(string) string) hunt.NameRecord {
+func (r *name) record() hunt.NameRecord {
 	return hunt.NameRecord{Src: addr(r.Source), Dst: addr(r.Destination), DstPort: r.DestinationPort, Start: r.Start, SrcPort: r.SourcePort,
-		Name: text(r.Name), Kind: hunt.NameKind(r.Kind), Port: r.Port, Fingerprint: hunt.ParseFingerprint(text(r.Fingerprint)), Count: r.Count}
+		Name: r.Name, Kind: hunt.NameKind(r.Kind), Port: r.Port, Fingerprint: hunt.ParseFingerprint(r.Fingerprint), Count: r.Count}
 }
 
 // query is a row of a segment of DNS queries.
@@ -176,7 +176,7 @@ func (r *query) from(q *hunt.DNSRecord) {
 	}
 }
 
-func (r *query) record(text func(string) string) hunt.DNSRecord {
-	return hunt.DNSRecord{Client: addr(r.Client), Resolver: addr(r.Resolver), Start: r.Start, Query: text(r.Query), Type: text(r.Type),
+func (r *query) record() hunt.DNSRecord {
+	return hunt.DNSRecord{Client: addr(r.Client), Resolver: addr(r.Resolver), Start: r.Start, Query: r.Query, Type: r.Type,
 		Answers: r.Answers, Count: r.Count}
 }

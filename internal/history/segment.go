@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -27,6 +26,8 @@ type row[T any] interface {
 	// as the first.
 	near(*T) (one, follows bool)
 	wanted(*Selection) bool
+	// columns are new ones, of all fields.
+	columns() []column[T]
 }
 
 // Segment is a file as the manifest names it.
@@ -49,10 +50,11 @@ type Segment struct {
 // ErrDamaged is a segment that is not what was written.
 var ErrDamaged = errors.New("is damaged: its bytes are not those that were written")
 
-// batchRows is how many rows are handed on at once, groupRows how many a row group holds: what a reader needs in
+// batchRows is how many rows are handed on at once: they fit into a processor's cache. groupRows is how many a row group
+// holds: what a writer needs in
 // memory.
 const (
-	batchRows = 4096
+	batchRows = 1024
 	groupRows = 1 << 20
 )
 
@@ -149,40 +151,6 @@ func (s *summing) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// reader gives the rows of a segment.
-type reader[T any] struct {
-	file *os.File
-	rows *parquet.GenericReader[T]
-}
-
-// open checks a segment against what the manifest says of it, and begins to read it.
-func open[T any](dir string, s Segment) (*reader[T], error) {
-	f, err := os.Open(filepath.Join(dir, s.File))
-	if err != nil {
-		return nil, damaged(s, err)
-	}
-	sum := &summing{to: io.Discard}
-	if _, err := io.Copy(sum, f); err != nil {
-		return nil, errors.Join(damaged(s, err), f.Close())
-	}
-	if sum.bytes != s.Bytes || sum.crc != s.CRC {
-		return nil, errors.Join(damaged(s, ErrDamaged), f.Close())
-	}
-	p, err := parquet.OpenFile(f, sum.bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return nil, errors.Join(damaged(s, err), f.Close())
-	}
-	return &reader[T]{f, parquet.NewGenericReader[T](p)}, nil
-}
-
-// next fills the batch; it is io.EOF with or after the last row.
-func (r *reader[T]) next(batch []T) (int, error) {
-	clear(batch) // else lists of two rows could share the memory that they are read into
-	return r.rows.Read(batch)
-}
-
-func (r *reader[T]) close() error { return errors.Join(r.rows.Close(), r.file.Close()) }
-
 // merge makes one segment of several of one kind, by their order, holding a batch of each in memory.
 func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err error) {
 	type head struct {
@@ -200,7 +168,7 @@ func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err erro
 	fill := func(h *head) error {
 		h.i, h.n = 0, 0
 		for !h.done && h.n == 0 {
-			n, err := h.r.next(h.batch)
+			n, err := h.r.read(h.batch)
 			if h.done = errors.Is(err, io.EOF); err != nil && !h.done {
 				return err
 			}
@@ -209,7 +177,10 @@ func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err erro
 		return nil
 	}
 	for _, one := range of {
-		r, err := open[T](dir, one)
+		if err := check(dir, one); err != nil {
+			return s, err
+		}
+		r, err := open[T, P](dir, one)
 		if err != nil {
 			return s, err
 		}

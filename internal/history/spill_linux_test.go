@@ -123,7 +123,7 @@ func BenchmarkSpillFormats(b *testing.B) {
 				for i, r := range heads {
 					if at[i] == len(batches[i]) && r != nil {
 						batch := make([]connection, batchRows)
-						n, err := r.next(batch)
+						n, err := r.read(batch)
 						if n == 0 {
 							require.ErrorIs(b, err, io.EOF)
 							require.NoError(b, r.close())

@@ -13,28 +13,12 @@ import (
 	"dwell/internal/hunt"
 )
 
-// pairStart and nameStart are the columns that [Store.Earliest] and [Store.Starts] read; a Parquet reader leaves the
-// others on the disk.
-type pairStart struct {
-	Source          address `parquet:"source_ip,dict"`
-	Destination     address `parquet:"destination_ip"`
-	DestinationPort uint16  `parquet:"destination_port,dict"`
-	Transport       uint8   `parquet:"transport,dict"`
-	Start           int64   `parquet:"start,delta"`
-}
-
-type nameStart struct {
-	Source      address `parquet:"source_ip,dict"`
-	Start       int64   `parquet:"start,delta"`
-	Name        string  `parquet:"name,dict"`
-	Fingerprint string  `parquet:"fingerprint,dict"`
-}
-
-type queryStart struct {
-	Client address `parquet:"client_ip,dict"`
-	Start  int64   `parquet:"start,delta"`
-	Query  string  `parquet:"query,dict"`
-}
+// Columns that [Store.Earliest] and [Store.Starts] read.
+var (
+	pairStart  = []string{"source_ip", "destination_ip", "destination_port", "transport", "start"}
+	nameStart  = []string{"source_ip", "start", "name", "fingerprint"}
+	queryStart = []string{"client_ip", "start", "query"}
+)
 
 // Starts gives the start times of the records of each key before a time, Unix milliseconds, ascending; of one with more
 // than maxStarts, the newest. It is as [hunt.Session.Starts].
@@ -77,7 +61,7 @@ func (s *Store) eachStart(ctx context.Context, keys []hunt.PairKey, before time.
 			g.Go(func() error {
 				switch {
 				case seg.Kind == Connections && len(w.pairs) > 0:
-					return scan(ctx, s.dir, seg, sources(w.pairs), func(_ int64, rows []pairStart) error {
+					return scan(ctx, s.dir, seg, sources(w.pairs), pairStart, func(_ int64, rows []connection) error {
 						w.mu.Lock()
 						defer w.mu.Unlock()
 						for i := range rows {
@@ -86,7 +70,7 @@ func (s *Store) eachStart(ctx context.Context, keys []hunt.PairKey, before time.
 						return nil
 					})
 				case seg.Kind == Names && len(w.names) > 0:
-					return scan(ctx, s.dir, seg, sources(w.names), func(_ int64, rows []nameStart) error {
+					return scan(ctx, s.dir, seg, sources(w.names), nameStart, func(_ int64, rows []name) error {
 						w.mu.Lock()
 						defer w.mu.Unlock()
 						for i := range rows {
@@ -95,7 +79,7 @@ func (s *Store) eachStart(ctx context.Context, keys []hunt.PairKey, before time.
 						return nil
 					})
 				case seg.Kind == Queries && len(w.domains) > 0:
-					return scan(ctx, s.dir, seg, sources(w.domains), func(_ int64, rows []queryStart) error {
+					return scan(ctx, s.dir, seg, sources(w.domains), queryStart, func(_ int64, rows []query) error {
 						w.mu.Lock()
 						defer w.mu.Unlock()
 						for i := range rows {
@@ -143,7 +127,7 @@ func (w *wanted) see(k hunt.PairKey, at int64) {
 	}
 }
 
-func (w *wanted) connection(r *pairStart) {
+func (w *wanted) connection(r *connection) {
 	for _, k := range w.pairs[r.Source] {
 		dst := addr(r.Destination)
 		switch {
@@ -155,7 +139,7 @@ func (w *wanted) connection(r *pairStart) {
 	}
 }
 
-func (w *wanted) name(r *nameStart) {
+func (w *wanted) name(r *name) {
 	for _, k := range w.names[r.Source] {
 		if below, ok := strings.CutPrefix(k.Name, "*"); ok && strings.HasSuffix(r.Name, below) {
 			w.see(k, r.Start)
@@ -167,7 +151,7 @@ func (w *wanted) name(r *nameStart) {
 	}
 }
 
-func (w *wanted) query(r *queryStart) {
+func (w *wanted) query(r *query) {
 	for _, k := range w.domains[r.Client] {
 		if hunt.Within(r.Query, k.DNS) {
 			w.see(k, r.Start)

@@ -1,0 +1,305 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/parquet-go/parquet-go"
+)
+
+// reader gives rows of a segment, with all columns or some.
+type reader[T any] struct {
+	of      Segment
+	file    *os.File
+	p       *parquet.File
+	columns []column[T]
+	// group is the row group that pages are of; from and to are the numbers of its rows, next that of the next row.
+	group          int
+	from, to, next int64
+	pages          []parquet.Pages
+}
+
+// check compares a whole segment with what the manifest says of it.
+func check(dir string, s Segment) error {
+	f, err := os.Open(filepath.Join(dir, s.File))
+	if err != nil {
+		return damaged(s, err)
+	}
+	sum := &summing{to: io.Discard}
+	_, err = io.Copy(sum, f)
+	if err == nil && (sum.bytes != s.Bytes || sum.crc != s.CRC) {
+		err = ErrDamaged
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return damaged(s, err)
+	}
+	return nil
+}
+
+// open begins to read a segment: the columns that are named, or all. It checks the index by its checksum, and each page
+// that is read is checked by its own.
+func open[T any, P row[T]](dir string, s Segment, names ...string) (*reader[T], error) {
+	f, err := os.Open(filepath.Join(dir, s.File))
+	if err != nil {
+		return nil, damaged(s, err)
+	}
+	r := &reader[T]{of: s, file: f, columns: P(nil).columns(), group: -1}
+	if len(names) > 0 {
+		r.columns = slices.DeleteFunc(r.columns, func(c column[T]) bool { return !slices.Contains(names, c.name()) })
+	}
+	if r.p, err = index(f, s); err != nil {
+		return nil, errors.Join(damaged(s, err), f.Close())
+	}
+	for _, c := range r.columns {
+		if _, ok := r.p.Schema().Lookup(c.name()); !ok {
+			return nil, errors.Join(damaged(s, errors.New("no column "+c.name())), f.Close())
+		}
+	}
+	return r, nil
+}
+
+// index reads what tells where a segment's pages are.
+func index(f *os.File, s Segment) (*parquet.File, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() != s.Bytes {
+		return nil, ErrDamaged
+	}
+	tail := &summing{to: io.Discard}
+	if _, err := io.Copy(tail, io.NewSectionReader(f, s.Tail, s.Bytes-s.Tail)); err != nil {
+		return nil, err
+	}
+	if tail.crc != s.TailCRC {
+		return nil, ErrDamaged
+	}
+	return parquet.OpenFile(f, s.Bytes, parquet.SkipBloomFilters(true))
+}
+
+// seek has the next row be the one of a number.
+func (r *reader[T]) seek(row int64) error {
+	groups := r.p.RowGroups()
+	begins := false
+	if r.group < 0 || row < r.from || row >= r.to {
+		if err := r.leave(); err != nil {
+			return err
+		}
+		r.group, r.from, r.to = 0, 0, 0
+		for ; ; r.group++ {
+			if r.group == len(groups) {
+				return io.EOF
+			}
+			r.from, r.to = r.to, r.to+groups[r.group].NumRows()
+			if row < r.to {
+				break
+			}
+		}
+		for _, c := range r.columns {
+			leaf, _ := r.p.Schema().Lookup(c.name())
+			r.pages = append(r.pages, groups[r.group].ColumnChunks()[leaf.ColumnIndex].Pages())
+		}
+		r.next, begins = r.from, true
+	}
+	if begins || row != r.next {
+		for i, pages := range r.pages {
+			if row != r.next {
+				if err := pages.SeekToRow(row - r.from); err != nil {
+					return damaged(r.of, err)
+				}
+			}
+			if err := r.load(i); err != nil {
+				return err
+			}
+		}
+	}
+	r.next = row
+	return nil
+}
+
+// read fills the batch, to the end of a row group at most; it is io.EOF after the last row. The batch has to be empty,
+// or one that this reader filled.
+func (r *reader[T]) read(batch []T) (n int, err error) {
+	defer func() { // of a page's content that no checksum told apart from what was written
+		if what := recover(); what != nil {
+			n, err = 0, damaged(r.of, fmt.Errorf("%v", what))
+		}
+	}()
+	if r.group < 0 || r.next == r.to {
+		if err := r.seek(r.next); err != nil {
+			return 0, err
+		}
+	}
+	batch = batch[:min(int64(len(batch)), r.to-r.next)]
+	for i, c := range r.columns {
+		for done := 0; done < len(batch); {
+			taken := c.take(batch[done:])
+			if done += taken; taken == 0 {
+				if err := r.load(i); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	r.next += int64(len(batch))
+	return len(batch), nil
+}
+
+// load has a column go on with its next page.
+func (r *reader[T]) load(i int) error {
+	page, err := r.pages[i].ReadPage()
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	if err == nil {
+		err = r.columns[i].load(page)
+	}
+	if err != nil {
+		return damaged(r.of, err)
+	}
+	return nil
+}
+
+func (r *reader[T]) leave() (err error) {
+	for _, pages := range r.pages {
+		err = errors.Join(err, pages.Close())
+	}
+	r.pages = r.pages[:0]
+	return err
+}
+
+func (r *reader[T]) close() error { return errors.Join(r.leave(), r.file.Close()) }
+
+// damaged says that a segment cannot be read, and why.
+func damaged(s Segment, err error) error {
+	switch {
+	case !errors.Is(err, ErrDamaged):
+		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	case err != ErrDamaged: //nolint:errorlint // what wraps it was said already
+		return err
+	}
+	return fmt.Errorf("history segment %s %w", s.File, err)
+}
+
+// some gives some rows, which are in order, in batches that are used again. at is the number of the first of a batch.
+func (r *reader[T]) some(ctx context.Context, list []rows, take func(at int64, batch []T) error) error {
+	batch := make([]T, batchRows)
+	for _, part := range list {
+		if part.from == part.to {
+			continue
+		}
+		if err := r.seek(part.from); err != nil {
+			return damaged(r.of, err)
+		}
+		for at := part.from; at < part.to; {
+			n, err := r.read(batch[:min(int64(len(batch)), part.to-at)])
+			if err != nil {
+				return damaged(r.of, err)
+			}
+			if err := take(at, batch[:n]); err != nil {
+				return err
+			}
+			at += int64(n)
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// scan gives the rows of a segment whose first column lies in one of the intervals, and others that lie beside them.
+func scan[T any, P row[T]](ctx context.Context, dir string, s Segment, wanted []interval, columns []string, take func(at int64, batch []T) error) (err error) {
+	r, err := open[T, P](dir, s, columns...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	some, err := within(r.p, wanted)
+	if err != nil {
+		return damaged(s, err)
+	}
+	return r.some(ctx, some, take)
+}
+
+// nearRows: rows that are wanted are read in one go where no more lie between, as a page has to be read whole anyway.
+const nearRows = 8192
+
+// sift gives the rows of a segment that a look at some columns picks, and a few beside them.
+func sift[T any, P row[T]](ctx context.Context, dir string, s Segment, among []rows, columns []string, has func(P) bool) (out []rows, err error) {
+	r, err := open[T, P](dir, s, columns...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	err = r.some(ctx, among, func(at int64, batch []T) error {
+		for i := range batch {
+			if has(&batch[i]) {
+				out = appendRows(out, rows{at + int64(i), at + int64(i) + 1}, nearRows)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// pick gives the rows of a segment among which all are that are selected: by the columns that tell, read alone.
+func pick[T any, P row[T]](ctx context.Context, dir string, s Segment, sel *Selection) (some []rows, err error) {
+	some = []rows{{0, s.Rows}}
+	if sel.source != nil {
+		r, err := open[T, P](dir, s)
+		if err != nil {
+			return nil, err
+		}
+		some, err = within(r.p, []interval{*sel.source})
+		if err = errors.Join(err, r.close()); err != nil {
+			return nil, damaged(s, err)
+		}
+	}
+	var by []string
+	if sel.source != nil {
+		by = append(by, P(nil).columns()[0].name())
+	}
+	if sel.destination != nil && s.Kind != Queries {
+		by = append(by, "destination_ip")
+	}
+	if sel.Name != "" && s.Kind == Names {
+		by = append(by, "name")
+	}
+	if sel.Name != "" && s.Kind == Queries {
+		by = append(by, "query")
+	}
+	if len(by) == 0 || len(some) == 0 {
+		return some, nil
+	}
+	of := *sel
+	of.Proxied = false // that column is not read yet
+	return sift[T](ctx, dir, s, some, by, func(r P) bool { return r.wanted(&of) })
+}
+
+// each gives the rows of a segment that are selected, in batches that are reused. A segment that is damaged gives none
+// when all of it is asked for.
+func each[T any, P row[T]](ctx context.Context, dir string, s Segment, some []rows, sel *Selection, emit func([]T) error) error {
+	r, err := open[T, P](dir, s)
+	if err != nil {
+		return err
+	}
+	err = r.some(ctx, some, func(_ int64, batch []T) error {
+		wanted := batch[:0:len(batch)]
+		for i := range batch {
+			if r := P(&batch[i]); sel.takes(r.start()) && r.wanted(sel) {
+				wanted = append(wanted, batch[i])
+			}
+		}
+		if len(wanted) == 0 {
+			return nil
+		}
+		return emit(wanted)
+	})
+	return errors.Join(err, r.close())
+}
