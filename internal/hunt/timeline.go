@@ -34,11 +34,17 @@ func NewTimeline(starts []int64, begin, end int64) *Timeline {
 	if starts = starts[from:max(from, to)]; len(starts) == 0 {
 		return nil
 	}
-	t := &Timeline{Step: float64(end-begin) / TimelineParts / 1000, Counts: make([]int64, TimelineParts), Intervals: Intervals(starts)}
+	t := EmptyTimeline(begin, end)
+	t.Intervals = Intervals(starts)
 	for _, s := range starts {
 		t.Counts[(s-begin)*TimelineParts/(end-begin)]++
 	}
 	return t
+}
+
+// EmptyTimeline has no check-ins yet.
+func EmptyTimeline(begin, end int64) *Timeline {
+	return &Timeline{Step: float64(end-begin) / TimelineParts / 1000, Counts: make([]int64, TimelineParts)}
 }
 
 // edges are the bounds of bins: 0, 1 s, then growing by a quarter, so that a jitter of 20% fills about two bins at any
@@ -68,10 +74,15 @@ func Intervals(starts []int64) []IntervalBin {
 	var out []IntervalBin
 	for i, c := range counts {
 		if c > 0 {
-			out = append(out, IntervalBin{From: edges[i], To: edges[min(i+1, len(edges)-1)], Count: c})
+			out = append(out, IntervalBinAt(i, c))
 		}
 	}
 	return out
+}
+
+// IntervalBinAt is the bin that begins at a place in IntervalEdges.
+func IntervalBinAt(i int, count int64) IntervalBin {
+	return IntervalBin{From: edges[i], To: edges[min(i+1, len(edges)-1)], Count: count}
 }
 
 // Add adds another timeline of the same window, as for a campaign's members; one of another window is ignored.

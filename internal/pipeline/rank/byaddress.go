@@ -37,6 +37,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	s.scatter(src, of)
 	keys = append(keys, s.networks(p, src, of)...)
 	keys = append(keys, s.unshared(p, src, of, paced)...)
+	s.shelve(keys)
 	host.keys = append(keys, named...)
 	s.mu.Lock()
 	s.found = append(s.found, host)

@@ -27,6 +27,7 @@ func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair,
 // keep puts keys aside until the source's pairs are measured.
 func (s *search) keep(src netip.Addr, keys []*key) {
 	if len(keys) > 0 {
+		s.shelve(keys)
 		s.mu.Lock()
 		s.byName[src] = append(s.byName[src], keys...)
 		s.mu.Unlock()

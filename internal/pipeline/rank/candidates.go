@@ -11,6 +11,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline/material"
+	"dwell/internal/tile"
 	"dwell/scoring"
 )
 
@@ -49,6 +50,9 @@ type key struct {
 	hosts int
 	// timeline is when its check-ins were: connections, queries, or the requests whose rhythm counts.
 	timeline *hunt.Timeline
+	// place is where of, uses and timeline lie once the key is shelved.
+	place   tile.Place
+	shelved bool
 }
 
 // prober measures keys in one goroutine. Its memory is used again.

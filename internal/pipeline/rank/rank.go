@@ -16,6 +16,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline/material"
+	"dwell/internal/tile"
 	"dwell/scoring"
 )
 
@@ -51,14 +52,16 @@ func (r Ranking) Shown() bool { return false }
 func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
 // Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
-func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Ranked, error) {
+func (r Ranking) Rank(ctx context.Context, m *material.Material) (_ *material.Ranked, err error) {
 	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Candidate{}}
+	s.shelf = tile.NewShelf(m.Memory.Folder, m.Memory.Bytes/shelfShare)
+	defer func() { err = cmp.Or(err, s.shelf.Close()) }()
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
 	found, remarks := r.suspects(ctx, m, s.lists)
 	s.suspects = found
 	out.Remarks.Add(remarks)
 	subjects := s.run(ctx, out)
-	if err := cmp.Or(ctx.Err(), m.Err()); err != nil {
+	if err := cmp.Or(ctx.Err(), m.Err(), s.shelf.Err()); err != nil {
 		return nil, err
 	}
 	begun := m.Now()
@@ -113,12 +116,16 @@ func anomalous(s *evidence.Candidate) {
 	s.AtMost(scoring.Medium, "medium at most: protocol oddities without a rhythm are the only evidence")
 }
 
+// shelfShare is the part of hunt.memory that what is put aside of candidates may take before it goes to disk.
+const shelfShare = 16
+
 // search is one hunt: it measures every candidate first, because what a rhythm is worth depends on how many were
 // tested, and then tells each source's keys as stories.
 type search struct {
 	m       *material.Material
 	weights evidence.Weights
 
+	shelf  *tile.Shelf
 	mu     sync.Mutex
 	byName map[netip.Addr][]*key
 	found  []source
@@ -226,6 +233,8 @@ func (s *search) prune(tested int) {
 func (s *search) grouped(src source, tested int) []*evidence.Candidate {
 	keys := make([]scoring.ScoredKey, 0, len(src.keys))
 	for _, k := range src.keys {
+		s.take(k)
+		defer k.letGo()
 		keys = append(keys, scoring.ScoredKey{Kind: k.kind, Score: k.indicators(tested).Strongest(), Period: k.beacon.MeanInterval(), Of: k.of.numbers()})
 	}
 	var out []*evidence.Candidate
@@ -273,7 +282,9 @@ func (s *search) candidates(tested int) iter.Seq[*prevalence.Candidate] {
 	return func(yield func(*prevalence.Candidate) bool) {
 		for _, src := range s.found {
 			for _, k := range src.keys {
-				if !yield(k.candidate(tested)) {
+				s.take(k)
+				more := yield(k.candidate(tested))
+				if k.letGo(); !more {
 					return
 				}
 			}
