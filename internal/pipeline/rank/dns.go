@@ -35,9 +35,9 @@ type asked struct {
 	domains []evidence.Name
 }
 
-// common says that three clients or more, and more than a quarter of all, ask for the domain: the site's own names and
-// what everybody's programs ask for repeat all day.
-func (a *asked) common(clients int) bool { return a.clients >= 3 && 4*a.clients > clients }
+// mostSeldom bounds the domains of one client, each asked for less often than a candidate needs, that its roll-up holds:
+// one every seventeen seconds of a day. Who asks for more is no beacon that could be told from the rest.
+const mostSeldom = 5_000
 
 // fewestQueries are needed for a rhythm: programs look names up now and then, evenly, and caches make that more even.
 // Once an hour makes as many a day.
@@ -63,8 +63,10 @@ type dns struct {
 	answers map[netip.Addr][]*asked
 	visited map[clientOf][]*asked
 	clients int
-	// vouching is how many clients of which more is known ask for a domain; nil until somebody wants to know.
+	// vouching is how many clients of which more is known ask for a domain, known how many such clients there are; nil
+	// until somebody wants to know.
 	vouching map[string]int64
+	known    int64
 }
 
 // queries picks the domains with enough names or queries, and notes whose addresses are worth watching for.
@@ -83,10 +85,15 @@ func (s *search) queries(p *prober) {
 		of[q.Domain]++
 	}
 	s.dns.clients = len(clients)
+	seldom := map[netip.Addr]int{}
 	for _, q := range list {
 		listed := p.asks(q)
 		if !listed && len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
-			continue
+			// A domain for each query shows only in the roll-up of domains that no other client asks for.
+			if of[q.Domain] != 1 || len(clients) < prevalence.FewHosts || seldom[q.Client] == mostSeldom {
+				continue
+			}
+			seldom[q.Client]++
 		}
 		a := &asked{queries: q, clients: max(1, of[q.Domain]), listed: listed}
 		s.dns.all = append(s.dns.all, a)
@@ -128,7 +135,7 @@ func (s *search) measureQueries(p *prober) {
 	unshared := map[netip.Addr][]*asked{}
 	for _, a := range s.dns.all {
 		q := a.queries
-		if 2*a.visits.Load() >= q.Count || a.common(s.dns.clients) || !s.m.Request.Scope.IsInternal(q.Client) ||
+		if 2*a.visits.Load() >= q.Count || !s.m.Request.Scope.IsInternal(q.Client) ||
 			neighbors(q.Resolver) || protocol.SpecialUse(q.Domain) {
 			continue
 		}
@@ -159,6 +166,7 @@ func (s *search) measureQueries(p *prober) {
 			rolled.key = p.queries(client, hunt.UnsharedDomains, rolled.queries.Resolver, times)
 		}
 		if rolled.key != nil {
+			rolled.key.presence = scoring.Presence{} // who looks up strangers' names all day is a mail server: only a rhythm counts
 			sortNames(rolled.domains)
 			s.dns.all = append(s.dns.all, rolled)
 		}
@@ -191,14 +199,14 @@ func (s *search) querySubjects(tested int) []*evidence.Candidate {
 			a.tunnel = scoring.ScoreDNSTunnel(d)
 		}
 		v := scoring.Indicators{DNSTunnel: a.tunnel.Score}
-		if a.key != nil {
+		if a.key != nil && !s.everybodys(q.Domain) {
 			a.key.shown = a.key.presence.Score(s.hoursOf(q.Client), s.othersOf(q.Client, a.clients == 1), tested)
 			v.Beacon, v.Presence = a.key.indicators(tested).Beacon, a.key.shown.Score
 		}
 		if a.listed {
 			v.Listed = listedValue
 		}
-		if a.key == nil && !a.listed && len(q.Names) < material.TunnelFloor || v.Strongest() < material.Floor && v.Strongest() < s.m.MinScore {
+		if v.Beacon == 0 && v.Presence == 0 && !a.listed && len(q.Names) < material.TunnelFloor || v.Strongest() < material.Floor && v.Strongest() < s.m.MinScore {
 			continue
 		}
 		out = append(out, s.querySubject(a, v, tested))
@@ -268,13 +276,24 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 func (s *search) vouch(domain string) int64 {
 	if s.dns.vouching == nil {
 		s.dns.vouching = map[string]int64{}
+		clients := map[netip.Addr]struct{}{}
 		for _, q := range s.m.DNS.All() {
 			if s.roles[q.Client]&resolver == 0 && s.spread.Known(q.Client) {
 				s.dns.vouching[q.Domain]++
+				clients[q.Client] = struct{}{}
 			}
 		}
+		s.dns.known = int64(len(clients))
 	}
 	return s.dns.vouching[domain]
+}
+
+// everybodys says that three quarters of the clients of which more is known, five at least, ask for a domain: the site's
+// own names and those of programs on every host repeat all day. Senders that somebody made up do not count.
+func (s *search) everybodys(domain string) bool {
+	const fewest = 5
+	n := s.vouch(domain)
+	return n >= fewest && 4*n >= 3*s.dns.known
 }
 
 // commonSuffix is the longest domain that all names are or lie below; empty without names.
