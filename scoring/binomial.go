@@ -2,11 +2,11 @@ package scoring
 
 import "math"
 
-// factorialsKept is up to which n the logarithms of n! are kept: 512 kB.
+// factorialsKept bounds the n whose ln n! are kept: 512 kB.
 const factorialsKept = 1 << 16
 
-// logBinomialTail is ln P[Bin(n, q) >= k], exact in the far tail where the probability itself would underflow. Where
-// k is not above the mean it gives 0 (P = 1): a bound that no test here minds, since it never rejects there.
+// logBinomialTail is ln P[Bin(n, q) >= k], exact in the far tail where the probability itself would underflow. For k
+// not above the mean it is 0 (P = 1), a valid bound: no test rejects there.
 func (sc *Scorer) logBinomialTail(k, n int, q float64) float64 {
 	if k <= 0 || float64(k) <= q*float64(n) {
 		return 0
@@ -14,7 +14,7 @@ func (sc *Scorer) logBinomialTail(k, n int, q float64) float64 {
 	if k > n {
 		return math.Inf(-1)
 	}
-	// The first term, then the rest relative to it: beyond the mean each is smaller than the one before.
+	// The first term, then the rest relative to it: beyond the mean each term is smaller than the last.
 	first := sc.logFactorial(n) - sc.logFactorial(k) - sc.logFactorial(n-k) + float64(k)*math.Log(q) + float64(n-k)*math.Log1p(-q)
 	odds := q / (1 - q)
 	sum, term := 1.0, 1.0

@@ -11,20 +11,21 @@ import (
 const (
 	// clockBurst: connections within two seconds are one event for the clock.
 	clockBurst = 2 * second
-	// clockFewest and clockMost bound the number of events the CLOCK test looks at: with fewer it cannot reach a
-	// p-value worth having, with more it would cost more than it tells.
+	// clockFewest and clockMost bound the number of events. Fewer cannot reach a small p-value; more cost more than
+	// they tell.
 	clockFewest, clockMost = 22, 4000
-	// clockBlocks is the number of blocks the time is cut into at most, each a whole number of periods.
+	// clockBlocks is the largest number of blocks, each a whole number of periods.
 	clockBlocks = 48
-	// clockFastest periods an event on average: a check-in that mostly goes missing is for LATTICE and SCHEDULE.
+	// clockFastest is the largest number of periods an event, on average. Beacons that miss most check-ins are for
+	// LATTICE and SCHEDULE.
 	clockFastest = 1.25
 	// clockLapse is after how many periods without a check-in the rhythm counts as interrupted.
 	clockLapse = 6
-	// clockReach: neither test beyond INTERVAL may speak above this p-value (ln).
+	// clockReach is the largest p-value (ln) that the tests other than INTERVAL may report.
 	clockReach = -6 * math.Ln10
 )
 
-// clockResult is a period that check-ins are in phase with.
+// clockResult is a period with which check-ins are in phase.
 type clockResult struct {
 	logP      float64 // ln
 	period    float64 // seconds
@@ -38,15 +39,12 @@ type clockResult struct {
 
 func (c *clockResult) efficiency() float64 { return c.occupied * (1 - c.jitter/jitterCost) }
 
-// clockTest looks for check-ins bound to a clock: a schedule, whatever else goes on between and however many are
-// missed.
-//
-// The statistic is Rayleigh's, but each block of whole periods has one vote, the sum of the phase vectors of its
-// events, and the length of the sum of all votes is measured against their own lengths: z = |sum V|^2 / sum |V|^2. So
-// it does not matter how events crowd together within a block (pages, sessions, busy hours), and the spectrum needs no
-// whitening. If the votes' directions are independent and uniform, as they are for any traffic whose rate does not
-// itself follow the period, then E z^k <= k! whatever their lengths (Khinchine's inequality for Steinhaus sums), hence
-// P(z > x) <= min over k of k!/x^k: a bound, not an approximation. It is multiplied by the number of periods tried.
+// clockTest looks for check-ins that follow a clock, whatever else goes on between them and however many are missed.
+// The statistic is Rayleigh's, with one vote for each block of whole periods: V, the sum of the phase vectors of its
+// events. z = |sum V|^2 / sum |V|^2, so it does not matter how events crowd within a block (pages, sessions, busy
+// hours), and the spectrum needs no whitening. The votes' directions are independent and uniform for any traffic whose
+// rate does not follow the period. Then E z^k <= k! whatever their lengths (Khinchine's inequality for Steinhaus sums),
+// so P(z > x) <= min over k of k!/x^k: a bound, not an approximation. It is multiplied by the number of periods tried.
 func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 	t := sc.collapse(clockBurst)
 	n := len(t)
@@ -89,7 +87,7 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 				break
 			}
 			logP := math.Log(tried) + steinhausTail(z)
-			// Of a period and its fractions, which all agree with a check-in, the longest is meant.
+			// A beacon agrees with its period and with every fraction of it; the longest is taken.
 			if logP < best.logP-2 && (!found || logP < best.logP*1.15 || math.Abs(best.period*f-1) < 0.02) {
 				best, found = clockResult{logP: logP, period: 1 / f, resultant: r}, true
 			}
@@ -102,7 +100,7 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 	return best, best.checkIns > 0
 }
 
-// occupiedBlocks is in how many of so many equal parts of their span there are events.
+// occupiedBlocks counts the equal parts of the events' span that contain events.
 func occupiedBlocks(t []int64, blocks int) int {
 	occupied, last := 0, -1
 	perBlock := float64(blocks) / float64(t[len(t)-1]-t[0]+1)
@@ -115,7 +113,7 @@ func occupiedBlocks(t []int64, blocks int) int {
 	return occupied
 }
 
-// clockNeeded is the z from which the p-value is small enough.
+// clockNeeded is the smallest z with a p-value that may be reported.
 func clockNeeded(logTried float64) float64 {
 	z := 10.0
 	for logTried+steinhausTail(z) > clockReach {
@@ -134,8 +132,8 @@ func steinhausTail(x float64) float64 {
 	return min(0, v-k*math.Log(x))
 }
 
-// spectrum fills sc.power with Rayleigh's |sum exp(2 pi i f t)|^2/n at f = 0, 1, 2... times 1/(2 span), up to
-// highest: by Fourier transform of the times, each shared between the two nearest bins.
+// spectrum fills sc.power with Rayleigh's |sum exp(2 pi i f t)|^2/n at f = 0, 1, 2... times 1/(2 span), up to highest.
+// It is a Fourier transform of the times, each shared between the two nearest bins.
 func (sc *Scorer) spectrum(t []int64, span, highest float64) {
 	length := 1 << bits.Len(uint(4*1.25*span*highest))
 	if sc.fft == nil || sc.fft.Len() != length {
@@ -197,7 +195,7 @@ func votes(t []int64, f, span float64) (z, resultant float64) {
 	return length / max(squares, 1e-9), math.Sqrt(length) / float64(len(t))
 }
 
-// describeClock says how many events keep the period, how tightly, and for how long.
+// describeClock fills in how many events follow the period, how tightly, and for how long.
 func describeClock(t []int64, c *clockResult) {
 	f := 1 / c.period
 	var sumC, sumS float64
@@ -248,8 +246,8 @@ func offset(at int64, f, phase float64) float64 {
 	return math.Abs(d - math.Round(d))
 }
 
-// occupancy counts the periods with an event within width of the phase, and the periods there were meanwhile, without
-// interruptions of more than clockLapse periods.
+// occupancy counts the periods with an event within width of the phase (hits), and all periods without interruptions of
+// more than clockLapse periods (active).
 func occupancy(t []int64, f, phase, width float64) (hits, active float64) {
 	last := math.Inf(-1)
 	for _, at := range t {

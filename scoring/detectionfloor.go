@@ -2,26 +2,25 @@ package scoring
 
 import "math"
 
-// Floor is the least that a beacon must do to be found.
+// Floor is the weakest beacon that a hunt finds.
 type Floor struct {
-	// CheckIns is the number of connections that must show in the window; 0 if no number within a window would do.
+	// CheckIns is the number of connections that must be seen in the window; 0 if no number that fits is enough.
 	CheckIns int
-	// Hours is how long it must be alive for that, those included that go missing.
+	// Hours is how long it must be active for that, missed check-ins included.
 	Hours float64
 }
 
-// floorConfidence: with this probability a beacon above the floor is found, whichever of its check-ins went missing.
+// floorConfidence is the probability that a beacon at the floor is found, whichever of its check-ins are missed.
 const (
 	floorConfidence = 0.95
-	// floorMargin covers that the test may settle on a tighter window that holds an interval less.
+	// floorMargin allows for a test that settles on a tighter window with one interval less.
 	floorMargin = 1.05
 )
 
-// DetectionFloor says from how many check-ins, and so hours, on a beacon scores above cut in a hunt of so many keys
-// over a window of so many seconds: one that waits period seconds, give or take jitter (a share, at most 0.5), from
-// check-in to check-in, and of whose check-ins the share missed does not show. It counts what the INTERVAL test sees of
-// single periods and, where the jitter is not so wide that it may be taken for a timer, what is won by betting on
-// missed check-ins; the other tests only help.
+// DetectionFloor returns the least number of check-ins, and so of hours, with which a beacon scores above cut. keys is
+// the number of the hunt's candidates, window and period are in seconds; jitter is a share of the period, at most 0.5,
+// and missed the share of check-ins that are not seen. It counts what the INTERVAL test finds and, unless the jitter
+// could pass for a timer, what the bets on missed check-ins win; the other tests only add to that.
 func DetectionFloor(keys int, window, period, jitter, missed, cut float64) Floor {
 	var sc Scorer
 	enough := min(window/2, hoursEnough)
@@ -57,9 +56,8 @@ func DetectionFloor(keys int, window, period, jitter, missed, cut float64) Floor
 	}
 }
 
-// missedFloor is what the bets on missed check-ins say at least, with a probability of floorConfidence, of m intervals
-// of a check-in of which some are missing: the mean of what each interval yields, explains and covers, less what they
-// spread, which is normal for so many.
+// missedFloor is the least, with probability floorConfidence, that the bets on missed check-ins win on m intervals: the
+// mean of what each interval yields, explains and covers, less their spread, which is normal for so many.
 func (sc *Scorer) missedFloor(m int, period, jitter, missed float64) (b Beacon, ok bool) {
 	if missed <= 0 || m < missedFewest || m > missedMost {
 		return b, false
@@ -88,18 +86,18 @@ func (sc *Scorer) missedFloor(m int, period, jitter, missed float64) (b Beacon, 
 	return b, ok
 }
 
-// moments are of what one of many alike things adds.
+// moments are the mean and mean square of what one interval adds.
 type moments struct{ mean, square float64 }
 
 func (x *moments) add(p, value float64) { x.mean, x.square = x.mean+p*value, x.square+p*value*value }
 
-// least is what n of them add up to at least, with a probability of floorConfidence.
+// least is the least sum of n intervals, with probability floorConfidence.
 func (x *moments) least(n int) float64 {
 	const quantile = 1.645
 	return float64(n)*x.mean - quantile*math.Sqrt(float64(n)*max(0, x.square-x.mean*x.mean))
 }
 
-// surely is the largest k for which P[Bin(n, p) >= k] is at least floorConfidence.
+// surely is the largest k with P[Bin(n, p) >= k] of at least floorConfidence.
 func (sc *Scorer) surely(n int, p float64) int {
 	if p >= 1 {
 		return n

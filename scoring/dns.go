@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// DNSNames is what a client (or a resolver) asked below one registered domain.
+// DNSNames is what a client (or a resolver) queried below one registered domain.
 type DNSNames struct {
 	// Domain is the registered domain, without a dot at either end.
 	Domain string
@@ -15,11 +15,11 @@ type DNSNames struct {
 	Queries, Unusual int
 	// AnswerBytes is the total length of the answers, or Absent.
 	AnswerBytes int64
-	// Contacted says whether anybody connected to an address in the answers; nil if that is not known.
+	// Contacted says whether any host connected to an address in the answers; nil if that is not known.
 	Contacted *bool
 }
 
-// DNSTunnel is whether a domain's names carry data.
+// DNSTunnel says whether a domain's names carry data.
 type DNSTunnel struct {
 	// Score is the value of the indicator.
 	Score float64
@@ -27,27 +27,28 @@ type DNSTunnel struct {
 	// that part, bits a character.
 	Names           int
 	Length, Entropy float64
-	// Carried is how many bytes the names could have carried out: the information in the distinct ones.
+	// Carried is the number of bytes that the distinct names could have carried out.
 	Carried float64
 	// Unusual is the share of queries for TXT, NULL, CNAME or MX; AnswerMean the mean length of an answer, or -1.
 	Unusual, AnswerMean float64
-	// Contacted as it was told.
+	// Contacted is DNSNames.Contacted.
 	Contacted *bool
 }
 
 const (
-	// Names this long and this disordered are encoded data; names shorter than wordLength are what people and
-	// content networks make up.
+	// Names this long and with this entropy are encoded data. People and content networks make up names shorter than
+	// wordLength.
 	encodedLength, encodedEntropy, wordLength = 24, 3.2, 14
-	// Encoded names weigh as so many, made-up ones as so few.
+	// The weights of encoded names and of made-up ones.
 	encodedWeight, wordWeight = 2.0, 0.5
-	// Labels from codedLength characters on may be told for data; names of which codedShare do are no words.
+	// Only labels of codedLength characters or more can look like data. Where codedShare of the names do, they are not
+	// words.
 	codedLength, codedShare = 8, 0.8
 )
 
-// ScoreDNSTunnel weighs the names. It goes by RITA's steps of 100, 500, 800 and 1,000 distinct names (0.2, 0.4, 0.6,
-// 0.8), where names that look like encoded data weigh double, and short plain ones half unless mostly asked for
-// records that carry data. Below 50 names it is 0.
+// ScoreDNSTunnel weighs the names by RITA's steps of 100, 500, 800 and 1,000 distinct names (0.2, 0.4, 0.6, 0.8). Names
+// that look like encoded data weigh double, short plain ones half unless most queries are for records that carry data.
+// Below 50 names it is 0.
 func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 	t := DNSTunnel{Names: len(d.Names), AnswerMean: Absent, Contacted: d.Contacted}
 	if d.Queries > 0 {
@@ -70,7 +71,7 @@ func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 		t.Entropy += bits
 		t.Carried += bits * float64(len(sub)) / 8
 	}
-	// Divided once, so that names of the length that counts as encoded are exactly as long on average.
+	// Divided once, at the end, so that rounding does not move names of exactly encodedLength.
 	t.Length, t.Entropy = float64(length)/float64(t.Names), t.Entropy/float64(t.Names)
 	weight := 1.0
 	switch {
@@ -83,9 +84,9 @@ func ScoreDNSTunnel(d DNSNames) DNSTunnel {
 	return t
 }
 
-// isCoded says that a label of a name looks like data: eight characters or more, letters and digits mixed or hardly a
-// vowel. The disorder of so few characters says nothing: of eight hex digits it is 2.6 bits each, of a word as long as
-// much.
+// isCoded says whether a label looks like data: eight characters or more, with letters and digits mixed or almost no
+// vowel. Entropy says nothing about so few characters: eight hex digits have 2.6 bits each, and so has a word of that
+// length.
 func isCoded(sub string) bool {
 	for label := range strings.SplitSeq(sub, ".") {
 		if len(label) < codedLength {

@@ -2,7 +2,7 @@ package scoring
 
 import "math"
 
-// Explanation is how good a reason there is for a rhythm.
+// Explanation is how well a benign explanation fits.
 type Explanation uint8
 
 // The explanations, and what each leaves of a score.
@@ -12,7 +12,7 @@ const (
 	Strong                         // 0.3
 )
 
-// Factor is what the explanation leaves of a score.
+// Factor multiplies the score of a finding with this explanation.
 func (e Explanation) Factor() float64 {
 	switch e {
 	case Weak:
@@ -36,22 +36,20 @@ func (e Explanation) String() string {
 	return "none"
 }
 
-// Indicators are a key's values, each 0..1.
+// Indicators are a candidate's values, each 0..1.
 type Indicators struct{ Beacon, Long, Strobe, DNSTunnel, Presence, Listed, Anomaly float64 }
 
-// Strongest is the largest of them: what a key weighs before modifiers. A beacon's value is its score times
-// SizeScore.Factor.
+// Strongest is the largest of them: the score before modifiers. A beacon's value is its score times SizeScore.Factor.
 func (i Indicators) Strongest() float64 {
 	return Clamp(max(Clamp(i.Beacon), Clamp(i.Long), Clamp(i.Strobe), Clamp(i.DNSTunnel), Clamp(i.Presence), Clamp(i.Listed), Clamp(i.Anomaly)))
 }
 
-// wholeShare is the weight of a modifier that would take all that is left.
+// wholeShare is the weight of a modifier that would take all of what is left.
 const wholeShare = 0.6
 
-// Final is the final score: the strongest indicator, of which each modifier takes a share, times what the explanation
-// leaves. Those above 0 take a share of what is left to 1, then those below 0 of what is there: their weight in 0.6, so
-// that 0.15 is a quarter. Their order does not matter. So no sum of modifiers reaches 0 or 1, and scores keep their
-// order.
+// Final is the final score: the strongest indicator, raised and lowered by the modifiers, times the explanation's
+// factor. A positive modifier takes its weight divided by 0.6 of what is left to 1 (0.15: a quarter), a negative one as
+// much of the score. Their order does not matter, no sum of them reaches 0 or 1, and scores keep their order.
 func Final(i Indicators, modifiers []float64, e Explanation) float64 {
 	score, lowered := i.Strongest(), 1.0
 	for _, m := range modifiers {

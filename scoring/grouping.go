@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// KeyKind is what a series was kept for. A smaller kind is told before a larger one where both hold the same
-// connections, because it says more.
+// KeyKind is what a candidate is: an address, a name and so on. Of two with the same connections the smaller kind
+// leads, because it says more.
 type KeyKind uint8
 
-// The kinds of key, each of one internal source, from the narrowest.
+// The kinds of candidates, each of one internal source, narrowest first.
 const (
 	// NameKey is a TLS server name or HTTP host.
 	NameKey KeyKind = iota
@@ -25,47 +25,46 @@ const (
 	FingerprintKey
 	// UnsharedKey is destinations that no other host uses, of one port and size or of any.
 	UnsharedKey
-	// QueriesKey is what a client asks of DNS below a registered domain.
+	// QueriesKey is a client's DNS queries below a registered domain.
 	QueriesKey
 )
 
-// ScoredKey is a scored key of one source.
+// ScoredKey is a scored candidate of one source.
 type ScoredKey struct {
 	Kind KeyKind
-	// Score of the key before modifiers, 0..1.
+	// Score before modifiers, 0..1.
 	Score float64
-	// Period of its rhythm in seconds, on average from one check-in to the next that is there; 0 for none. Only keys by
-	// domain, fingerprint or unshared destinations and those inside them are asked.
+	// Period of its rhythm in seconds, the mean from one check-in to the next that was seen; 0 for none. Only
+	// candidates by domain, fingerprint or unshared destinations, and those inside them, need it.
 	Period float64
-	// Of are the key's connections, by numbers that each connection of the source has in all keys that hold it, in
-	// ascending order.
+	// Of are its connections, ascending, by numbers that a connection has in every candidate that contains it.
 	Of []uint64
 }
 
-// KeyGroup is one finding: the key that leads, and the others that are part of it. Both are indices of keys.
+// KeyGroup is one finding: the candidate that leads and the others that are part of it, as indices.
 type KeyGroup struct {
 	Lead int
 	Also []int
 }
 
 const (
-	// groupMargin is how much better a wider key must score to lead over a narrower one.
+	// groupMargin is how much better a wider candidate must score to lead over a narrower one.
 	groupMargin = 0.1
-	// groupExplains is the share of the wider key's connections that a narrower one must have to stand alone.
+	// groupExplains is the share of the wider one's connections that a narrower one must have to lead.
 	groupExplains = 0.7
-	// groupInside is the share of a key's connections that must belong to the wider one to be part of it.
+	// groupInside is the share of a candidate's connections that a wider one must contain for it to be a part.
 	groupInside = 0.9
-	// groupFaster is how many times as fast a fingerprint must check-in as what is inside: a server that is used in
-	// turn with others is met less often than all of them together.
+	// groupFaster is how many times as often a fingerprint must check in as what is inside it. A server that is used in
+	// turn with others is contacted less often than all of them together.
 	groupFaster = 1.5
 )
 
-// GroupKeys sorts the scored keys of one source into groups, a finding each; every key is in exactly one. Where one
-// key's connections are part of another's, the narrower leads if it has most of the wider one's connections and
-// explains its score but for 0.1, and the wider is named in it. If none of the narrower does, as when the destination
-// moves from address to address, the wider one leads and they are named in it. Many programs share a TLS fingerprint, a
-// domain has many names, and many destinations are unshared: such a key leads over keys that score as well only where
-// it check-ins faster than each of them. Groups come strongest lead first.
+// GroupKeys sorts the scored candidates of one source into groups, one finding each; every candidate is in exactly one.
+// Where one contains another, the narrower leads if it has most of the wider one's connections and scores at most 0.1
+// less. If no narrower one does, as when the destination moves from address to address, the wider one leads. Many
+// programs share a TLS fingerprint, a domain has many names, many destinations are unshared: such a candidate leads
+// over others that score as well only if it checks in more often than each of them. Groups are sorted by their lead's
+// score, strongest first.
 func GroupKeys(keys []ScoredKey) []KeyGroup {
 	total := make([]int, len(keys))
 	for i, k := range keys {
@@ -80,14 +79,14 @@ func GroupKeys(keys []ScoredKey) []KeyGroup {
 		return cmp.Or(cmp.Compare(total[b], total[a]), cmp.Compare(keys[b].Kind, keys[a].Kind), cmp.Compare(b, a))
 	})
 	within := insides(keys, order)
-	// into is the key that a key is told in; itself if it leads.
+	// into is the candidate that leads each one; itself if it leads.
 	into := make([]int, len(keys))
 	for i := range into {
 		into[i] = i
 	}
 	for _, wide := range order {
 		if into[wide] != wide {
-			continue // a still wider one leads, and has taken in what is inside
+			continue // a wider one leads, with all that is inside
 		}
 		best, strongest, fastest := -1, -1, -1
 		for _, narrow := range within[wide] {
@@ -101,7 +100,7 @@ func GroupKeys(keys []ScoredKey) []KeyGroup {
 				fastest = narrow
 			}
 			if keys[narrow].Kind > keys[wide].Kind && keys[narrow].Score <= keys[wide].Score+groupMargin {
-				continue // one size of what goes to an address or a name says less than the address or the name
+				continue // one size of what goes to an address or a name says less than that address or name
 			}
 			if float64(total[narrow]) >= groupExplains*float64(total[wide]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {
 				best = narrow
@@ -114,7 +113,7 @@ func GroupKeys(keys []ScoredKey) []KeyGroup {
 			into[wide] = best
 			continue
 		case best < 0 && keys[wide].Score < keys[strongest].Score-groupMargin:
-			into[wide] = strongest // several check-ins, or a check-in among other traffic: each stands for itself
+			into[wide] = strongest // several beacons, or one among other traffic: each stands for itself
 			continue
 		case (keys[wide].Kind == DomainKey || keys[wide].Kind >= FingerprintKey) && fastest >= 0 && groupFaster*keys[wide].Period > keys[fastest].Period:
 			into[wide] = fastest // the rhythm is one of those inside
@@ -147,21 +146,21 @@ func GroupKeys(keys []ScoredKey) []KeyGroup {
 	return out
 }
 
-// insides gives, for each key, those after it in order of which most connections are its own too, in that order. It
-// looks at each connection once for each pair of keys that hold it, and a connection is in a few keys.
+// insides returns, for each candidate, the narrower ones that it contains, in order. It looks at each connection once
+// for each pair of candidates that contain it, and a connection is in few.
 func insides(keys []ScoredKey, order []int) [][]int {
 	rank := make([]int, len(keys))
 	for at, i := range order {
 		rank[i] = at
 	}
-	holders := map[uint64][]int32{} // by connection: the keys that hold it, from the widest
+	holders := map[uint64][]int32{} // by connection: the candidates that contain it, widest first
 	for _, i := range order {
 		for _, c := range keys[i].Of {
 			holders[c] = append(holders[c], int32(i))
 		}
 	}
 	out := make([][]int, len(keys))
-	common := map[int32]int{} // by wider key
+	common := map[int32]int{} // by wider candidate
 	for _, narrow := range order {
 		clear(common)
 		for _, c := range keys[narrow].Of {

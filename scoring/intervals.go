@@ -2,8 +2,8 @@ package scoring
 
 import "slices"
 
-// bursts are the intervals, in milliseconds, up to which connections that follow one another are one check-in. A page,
-// a retry or a download makes several connections where the program behind it acted once.
+// bursts are the intervals, in milliseconds, up to which consecutive connections count as one check-in. A page, a retry
+// or a download opens several connections for one action of the program.
 func bursts() [6]int64 {
 	return [...]int64{0, 2 * second, 10 * second, 30 * second, 120 * second, 600 * second}
 }
@@ -21,10 +21,10 @@ const (
 func (o intervalOrder) length() int64 { return int64(o >> placeBits) }
 func (o intervalOrder) place() int    { return int(o & mostIntervals) }
 
-// load takes a series over: sorted starts, and the intervals between them in order of their length.
+// load fills sc.start with the sorted starts and sc.intervals with the intervals between them, shortest first.
 func (sc *Scorer) load(start []int64) {
 	if len(start) > mostIntervals {
-		start = start[len(start)-mostIntervals:] // the newest: a strobe long since
+		start = start[len(start)-mostIntervals:] // keep the newest: so many connections are a strobe anyway
 	}
 	sc.start = append(sc.start[:0], start...)
 	sortInts(sc.start)
@@ -36,7 +36,7 @@ func (sc *Scorer) load(start []int64) {
 	sc.intervalScratch = sortDigits(sc.intervals, sc.intervalScratch, placeBits) // places ascend already
 }
 
-// beyond gives the intervals longer than burst, in order of their length: those between check-ins. Burst 0 gives all.
+// beyond returns the intervals longer than burst, shortest first: those between check-ins. Burst 0 returns all.
 func (sc *Scorer) beyond(burst int64) []intervalOrder {
 	if burst == 0 {
 		return sc.intervals
@@ -50,7 +50,7 @@ func (sc *Scorer) beyond(burst int64) []intervalOrder {
 	return sc.intervals[first:]
 }
 
-// collapse fills sc.check-in with the first connection of every check-in.
+// collapse fills sc.checkIns with the first connection of every check-in.
 func (sc *Scorer) collapse(burst int64) []int64 {
 	sc.checkIns = sc.checkIns[:0]
 	for i, t := range sc.start {

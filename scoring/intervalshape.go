@@ -6,44 +6,40 @@ import (
 )
 
 const (
-	// shapeFewest intervals are needed to tell shapes apart; shapeMost are looked at, evenly chosen by length, and
-	// shapeClose where missed check-ins are a close second: wide jitter and a timer differ little.
+	// shapeFewest is the least number of intervals whose shape can be recognized. shapeMost are used, evenly chosen by
+	// length, or shapeClose where missed check-ins are a close second: wide jitter and a timer differ little.
 	shapeFewest, shapeMost, shapeClose = 12, 200, 1600
 	// closeBy is how much (ln of the likelihood ratio) a close second may lack.
 	closeBy = 12.0
-	// shapeEdges is how many places a window's edge may have.
+	// shapeEdges is the number of places tried for a window's edge.
 	shapeEdges = 40
-	// What still counts as a check-in: a delay after the timer of this share of the whole, log-normal intervals of this
-	// sigma, gamma intervals of this shape. Only wider ones are candidates for a timer that restarts on use.
+	// The limits of a beacon: this delay after the timer as a share of the whole, log-normal intervals of this sigma,
+	// gamma intervals of this shape. Only wider ones may be a timer that restarts on use.
 	checkInDelay, checkInSigma, checkInShape = 0.06, 0.45, 5.0
-	// In doubt (ln of the likelihood ratio) a rhythm of less jitter than wideJitter is taken for a check-in; one of
-	// more that leaves more than a tenth of the intervals unexplained for a timer, if its p-value (ln) is not very
-	// small either.
+	// In doubt (ln of the likelihood ratio) a rhythm with less jitter than wideJitter is taken for a beacon. One with
+	// more that leaves over a tenth of the intervals unexplained is taken for a timer.
 	tightDoubt                                  = 3.0
 	wideJitter, wideShare, wideDoubt, fullDoubt = 0.3, 0.9, 3.0, 2.0
-	// wideMargin is by how much a check-in of more than half its period in jitter must be likelier, where some are
-	// missing.
+	// wideMargin is how much likelier a beacon must be whose jitter is over half its period and that misses check-ins.
 	wideMargin = 8.0
-	// edgeShare is how many of the intervals lie at the lower edge of a loop's.
+	// edgeShare is the least share of a loop's intervals at their lower edge.
 	edgeShare = 0.25
 	// Strays are log-uniform over 1 ms to 12 days: a density of 1/(20.7 x).
 	strayRange, logStrayRange = 20.7, 3.0301337
 )
 
 // restarts says whether the intervals look like a timer that restarts on use (a keep-alive, a cache's time to live, a
-// rate limit: never shorter than a limit, beyond it without memory), or spread as wide as what people do (log-normal,
-// gamma), rather than like a check-in: intervals within bounds on both sides, in one to three rhythms. It compares how
-// well the families explain the intervals, each with its own share of strays, by the Bayesian information criterion. A
-// score can be high for either, and the test against memoryless traffic cannot tell them apart.
-//
-// With bursts, check-ins are looked at from end to start, as the timer would run, and from start to start, as the
-// check-in would: only what looks like a timer both ways is one.
-func (sc *Scorer) restarts(gaps []intervalOrder, burst int64, w intervalWindow) bool {
-	if len(gaps) < shapeFewest || edged(gaps, burst) {
+// rate limit: a limit, then memoryless) or like people (log-normal, gamma), rather than like a beacon (bounded on both
+// sides, one to three rhythms). It compares the families, each with its own share of strays, by the Bayesian
+// information criterion. The test against memoryless traffic cannot distinguish them: both score high.
+// With bursts, intervals are measured from end to start, as a timer runs, and from start to start, as a beacon runs.
+// Only what looks like a timer both ways is one.
+func (sc *Scorer) restarts(intervals []intervalOrder, burst int64, w intervalWindow) bool {
+	if len(intervals) < shapeFewest || edged(intervals, burst) {
 		return false
 	}
 	doubt := 0.0
-	switch full := float64(w.k) >= wideShare*float64(len(gaps)); {
+	switch full := float64(w.k) >= wideShare*float64(len(intervals)); {
 	case w.t.jitter < wideJitter:
 		doubt = -tightDoubt
 	case full:
@@ -52,7 +48,7 @@ func (sc *Scorer) restarts(gaps []intervalOrder, burst int64, w intervalWindow) 
 		doubt = wideDoubt
 	}
 	values := sc.values[:0]
-	for _, g := range gaps {
+	for _, g := range intervals {
 		values = append(values, g.length()-burst)
 	}
 	sc.values = values
@@ -63,31 +59,31 @@ func (sc *Scorer) restarts(gaps []intervalOrder, burst int64, w intervalWindow) 
 		return true
 	}
 	sc.strides(burst)
-	for i, g := range gaps {
+	for i, g := range intervals {
 		values[i] = sc.stride[g.place()]
 	}
 	sc.intScratch = sortDigits(values, sc.intScratch, 0)
 	return sc.smooth(values, doubt)
 }
 
-// edged says whether the intervals pile up at their lower edge, as those of a program do that sleeps and then works for
-// a moment. A timer that restarts on use waits for people after its limit, who take far longer than a second: at most a
-// seventh of its intervals lie there, of a loop that works for a second on average nearly two thirds. The edge is where
-// the shortest fiftieth of the intervals ends, so that a few strays do not move it.
-func edged(gaps []intervalOrder, burst int64) bool {
-	at := len(gaps) / 50
-	edge := gaps[at].length() - burst
+// edged says whether the intervals pile up at their lower edge, as in a loop that sleeps and then works for a moment.
+// After its limit a timer waits for people, who take far longer than a second: a seventh of its intervals at most lie
+// there, nearly two thirds of a loop's that works for a second. The edge is the end of the shortest fiftieth, so that a
+// few strays do not move it.
+func edged(intervals []intervalOrder, burst int64) bool {
+	at := len(intervals) / 50
+	edge := intervals[at].length() - burst
 	if edge < shortestInterval {
 		return false
 	}
 	near := 0
-	for _, g := range gaps[at:] {
+	for _, g := range intervals[at:] {
 		if g.length()-burst > edge+max(second, edge/100) {
 			break
 		}
 		near++
 	}
-	return float64(near) >= edgeShare*float64(len(gaps))
+	return float64(near) >= edgeShare*float64(len(intervals))
 }
 
 // smooth compares the families on values in ascending order, milliseconds.
@@ -144,7 +140,7 @@ func (sc *Scorer) mixed(x []float64, parameters float64, density func(i int) flo
 	return base + best - parameters/2*math.Log(float64(len(x)))
 }
 
-// timerFit fits a limit and an exponential beyond it: long for a timer, short for a check-in that takes a while to
+// timerFit fits a limit and an exponential beyond it: long for a timer, short for a beacon that takes a while to
 // answer.
 func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 	best := math.Inf(-1)
@@ -156,7 +152,7 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 		limit := x[at]
 		rest := x[at:]
 		mean := (rest[len(rest)/2] - limit) / math.Ln2
-		// The third quartile too: strays pull the median up.
+		// With the third quartile, since strays pull the median up.
 		if q := (rest[len(rest)/4] - limit) / 0.28768207; q > 0 {
 			mean = math.Sqrt(max(mean, 1e-6) * q)
 		}
@@ -177,7 +173,7 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 		}
 		best = max(best, fit(mean))
 		if !beat {
-			// Pauses are strays, and pull the mean up where they are many.
+			// Pauses are strays; many of them pull the mean up.
 			for _, less := range [...]float64{0.5, 0.7} {
 				if m := mean * less; m >= checkInDelay/(1-checkInDelay)*limit {
 					best = max(best, fit(m))
@@ -188,8 +184,8 @@ func (sc *Scorer) timerFit(x []float64, beat bool) float64 {
 	return best
 }
 
-// pausedFit fits a limit and an exponential beyond it that runs in sessions: what is longest are the pauses between
-// them, of even density, as the last of a check-in's windows may be.
+// pausedFit fits a limit and an exponential beyond it, in sessions: the longest intervals are pauses of even density,
+// as a beacon's last window may be.
 func (sc *Scorer) pausedFit(x []float64) float64 {
 	best := math.Inf(-1)
 	n := len(x)
@@ -223,7 +219,7 @@ func (sc *Scorer) pausedFit(x []float64) float64 {
 	return best - 3*math.Log(float64(n)) - 1
 }
 
-// logNormalFit fits by quartiles, so that strays do not matter.
+// logNormalFit fits by quartiles, which strays do not move.
 func (sc *Scorer) logNormalFit(x []float64) float64 {
 	n := len(x)
 	mu := math.Log(x[n/2])
@@ -254,7 +250,7 @@ func (sc *Scorer) gammaFit(x []float64) float64 {
 	})
 }
 
-// beatFit fits one to three windows of even density, one after the other where they gain most, until that is enough.
+// checkInFit fits one to three windows of even density, each where it gains most, until that is enough.
 func (sc *Scorer) checkInFit(x []float64, enough float64) float64 {
 	strays := sc.strays[:0] // sums of sc.stray, by index
 	sum := 0.0
@@ -274,7 +270,7 @@ func (sc *Scorer) checkInFit(x []float64, enough float64) float64 {
 	return max(best, narrower)
 }
 
-// windowsSearch puts up to three windows, none wider than a ratio, one after the other where they gain most.
+// windowsSearch places up to three windows, none wider than a ratio, each where it gains most.
 func windowsSearch(x, strays []float64, widest, enough float64) (best float64, first [2]int) {
 	var windows [maxModes][2]int
 	n := len(x)
@@ -313,9 +309,9 @@ func windowsSearch(x, strays []float64, widest, enough float64) (best float64, f
 	return best, first
 }
 
-// missedFit fits check-ins of even jitter of which some are missing: k periods at a time, their jitters summed. Even
-// jitter has sharp edges: the lower is about the shortest interval, the upper is tried at some ratios; what lies beyond
-// tells how many are missing. It ends where that is enough.
+// missedFit fits check-ins of uniform jitter of which some are missed: sums of k periods. The lower edge is about the
+// shortest interval, the upper is tried at some ratios, and what lies beyond says how many are missed. It stops when
+// that is enough.
 func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 	best := math.Inf(-1)
 	n := len(x)
@@ -329,12 +325,12 @@ func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 			if within -= at; within < n/4 {
 				return math.Inf(-1)
 			}
-			// Of wide jitter, some sums of two periods are as short as one.
+			// With wide jitter some sums of two periods are as short as one.
 			missed := min(0.9, more*float64(n-at-within)/float64(n-at))
 			period, half := (x[at]+high)/2, (high-x[at])/2*(1+1/float64(within))
 			l := sc.mixed(x, 4, func(i int) float64 { return missedDensity(x[i], period, half, missed) })
 			if ratio > 3.3 {
-				l -= wideMargin // several programs together are as wide
+				l -= wideMargin // several programs together spread as wide
 			}
 			return l
 		}
@@ -359,7 +355,7 @@ func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 	return best
 }
 
-// missedDensity is the density of intervals of one, two, three... periods, each jittered evenly by half.
+// missedDensity is the density of intervals of one, two, three... periods, each with uniform jitter of half.
 func missedDensity(v, period, half, missed float64) float64 {
 	sum, share := 0.0, 1-missed
 	for k := 1.0; k <= 8 && share > 1e-4; k++ {
@@ -386,7 +382,8 @@ func apart(windows [][2]int, a, b int) bool {
 	return true
 }
 
-// placed are windows of even density with strays outside: sums over what lies within, and how many values are left.
+// placed is a set of windows of even density, with strays outside: sums over what lies within, and how many values are
+// left.
 type placed struct{ sum, outside, kept, n float64 }
 
 func windowsPlaced(x, strays []float64, windows [][2]int) placed {
@@ -407,5 +404,5 @@ func (p placed) with(x, strays []float64, a, b int) placed {
 	return p
 }
 
-// fit is the log-likelihood.
+// fit is the log-likelihood of the placed windows.
 func (p placed) fit() float64 { return p.sum + p.outside + p.kept*math.Log(max(p.kept, 0.5)/p.n) }

@@ -6,7 +6,7 @@ import (
 )
 
 // tightness is one width of the INTERVAL test's window: all intervals between x and ratio*x. reach is the largest share
-// of its intervals that any exponential distribution, and so any mixture of them, can put into such a window.
+// of intervals that any exponential distribution, and so any mixture of them, puts into such a window.
 type tightness struct{ ratio, jitter, reach float64 }
 
 // tightnesses go from +-5% to +-50%. jitter is (r-1)/(r+1), and reach (1-1/r) r^(-1/(r-1)), since exp(-a) - exp(-ra)
@@ -21,33 +21,34 @@ func tightnesses() [5]tightness {
 	}
 }
 
-// exactly is the width that slow sleeps without jitter need, where there are exactMost intervals or fewer: a wider
-// window could not tell five of them from chance.
+// exactly is the width for slow sleeps without jitter, used with exactMost intervals or fewer. A wider window cannot
+// tell five such intervals from chance.
 var exactly = tightness{1.02, 0.00990099009900991, 0.007284860433862011}
 
-// exactMost is up to how many intervals the exact window is looked at. exactCells is what its p-value is multiplied by.
+// exactMost is the largest number of intervals for which the exact window is tried. exactCells multiplies its p-value.
 const exactMost, exactCells = 16, 84
 
 const (
-	// shortestGap, in milliseconds: no window begins below it, since what a host does within a second is one act.
+	// shortestInterval, in milliseconds: no window begins below it, since what a host does within a second is one
+	// action.
 	shortestInterval = second
 	// maxModes is how many rhythms are told apart in one series.
 	maxModes = 3
 	// modeLogP is the p-value (ln) that a further mode needs, and a cell to be looked at closer.
 	modeLogP = -4 * math.Ln10
-	// nominalKeys weighs, where several cells are significant, a tighter fit against a smaller p-value. The choice must
+	// nominalKeys weighs a tighter fit against a smaller p-value where several cells are significant. The choice must
 	// not depend on the size of the hunt, which is not known yet.
 	nominalKeys = 1e6
-	// reachExponent says how the hours that a rhythm was held count: linearly would bury a flawless check-in of four
+	// reachExponent weighs the hours for which a rhythm lasted. A linear weight would bury a flawless beacon of four
 	// hours.
 	reachExponent = 0.4
-	// jitterCost: a jitter of 100% would take this part (one in jitterCost) of a rhythm's efficiency.
+	// jitterCost: a jitter of 100% takes one part in jitterCost of a rhythm's efficiency.
 	jitterCost = 3
 )
 
-// intervalCells is what a p-value is multiplied by for the number of windows tried. Half of the chance goes to the five
-// tightnesses without bursts, since slow check-ins, which need it most, have none; a quarter to those of ten seconds,
-// which join what one act of a program opens; a quarter to the other twenty and to the exact one.
+// intervalCells multiplies a p-value for the number of windows tried. Half of the chance goes to the five tightnesses
+// without bursts, since slow check-ins have none and need it most. A quarter goes to bursts of ten seconds, which join
+// the connections of one action; a quarter to the other twenty windows and the exact one.
 func intervalCells(burst int64) float64 {
 	switch burst {
 	case 0:
@@ -62,7 +63,7 @@ func intervalCells(burst int64) float64 {
 type Mode struct {
 	// Period in seconds from the start of a check-in to the start of the next, the median.
 	Period float64
-	// Jitter is how far the intervals lie from their middle, as a share of it, but for the most extreme 5%.
+	// Jitter is half the width of the middle 95% of the intervals, as a share of their middle.
 	Jitter float64
 	// Tightness is the jitter that the test allowed, 0.05 to 0.5. Only the comparison with the reference reads it.
 	Tightness float64
@@ -70,15 +71,15 @@ type Mode struct {
 	Intervals int
 }
 
-// window is the densest window of one tightness.
+// intervalWindow is the densest window of one tightness.
 type intervalWindow struct {
 	logP     float64 // ln
 	first, k int
 	t        tightness
 }
 
-// densest finds, in intervals of ascending length (less burst), the window of tightness t that holds the most, and how
-// likely it would hold as many if the intervals had no memory.
+// densest finds the window of tightness t that holds the most intervals (ascending, less burst), and a bound on the
+// chance that memoryless intervals put as many into one window.
 func (sc *Scorer) densest(intervals []intervalOrder, burst int64, t tightness) intervalWindow {
 	best := intervalWindow{t: t}
 	m := len(intervals)
@@ -87,8 +88,8 @@ func (sc *Scorer) densest(intervals []intervalOrder, burst int64, t tightness) i
 	}
 	first, _ := slices.BinarySearch(intervals, intervalOrder(uint64(shortestInterval+burst)<<placeBits))
 	ratio := t.ratio * (1 + 1e-12)
-	// Only a window that holds one more than the best so far is of interest, so one interval is looked at for each that
-	// may begin one; windows that begin too late to hold as many are not.
+	// Only a window with one more interval than the best so far is of interest. So each start costs one comparison, and
+	// starts too late for that are skipped.
 	for i := first; i+best.k < m; i++ {
 		// The first interval beyond the window, with any place, ends it: compared as packed, without unpacking.
 		beyond := intervalOrder(uint64(int64(float64(intervals[i].length()-burst)*ratio)+burst+1) << placeBits)
@@ -100,8 +101,8 @@ func (sc *Scorer) densest(intervals []intervalOrder, burst int64, t tightness) i
 	return best
 }
 
-// densestLogP bounds ln P that some window of this reach holds k of m intervals: given its first interval, the others
-// fall into it with at most the probability reach; and any of the m may be the first.
+// densestLogP bounds ln P that some window of this reach holds k of m intervals. Given its first interval, each other
+// falls into it with probability reach at most, and any of the m may be the first.
 func (sc *Scorer) densestLogP(m, k int, reach float64) float64 {
 	if k < 2 {
 		return 0
@@ -109,7 +110,7 @@ func (sc *Scorer) densestLogP(m, k int, reach float64) float64 {
 	return min(0, math.Log(float64(m))+sc.logBinomialTail(k-1, m-1, reach))
 }
 
-// gapCell is one burst and tightness with the modes found.
+// intervalCell is one burst and tightness with the modes found.
 type intervalCell struct {
 	logP      float64 // ln, with the number of cells counted in
 	burst     int64
@@ -124,9 +125,8 @@ type intervalCell struct {
 
 func (c *intervalCell) efficiency() float64 { return c.fraction * (1 - c.jitter/jitterCost) }
 
-// intervalTest looks for intervals that agree more than those of memoryless traffic could. It gives the cell that
-// explains most; enough is the time, in seconds, that counts as held all along. ok is false if there are too few
-// intervals to look at.
+// intervalTest looks for intervals that agree more than those of memoryless traffic can. It returns the cell that
+// explains most; enough is the time, in seconds, that counts as the whole window. ok is false with too few intervals.
 func (sc *Scorer) intervalTest(enough float64) (best intervalCell, ok bool) {
 	bestWeight := -1.0
 	least, leastWindow, leastBurst := math.Inf(1), intervalWindow{}, int64(0)
@@ -181,7 +181,7 @@ func (sc *Scorer) intervalTest(enough float64) (best intervalCell, ok bool) {
 	return sc.modes(sc.beyond(leastBurst), leastBurst, leastWindow), true
 }
 
-// modes takes the window's intervals away and looks for further rhythms in the rest.
+// modes removes the window's intervals and looks for further rhythms in the rest.
 func (sc *Scorer) modes(intervals []intervalOrder, burst int64, w intervalWindow) intervalCell {
 	c := intervalCell{logP: min(0, w.logP+math.Log(intervalCells(burst))), burst: burst, intervals: len(intervals), window: w}
 	sc.rest = append(sc.rest[:0], intervals...)

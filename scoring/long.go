@@ -5,42 +5,42 @@ import (
 	"slices"
 )
 
-// Long is how long a key was connected.
+// Long is how long a candidate was connected.
 type Long struct {
 	// Score is the indicator's value: RITA's steps of 1, 4, 8 and 12 hours (0.2, 0.4, 0.6, 0.8) on Held; Union alone
-	// makes 0.2 at most. For windows shorter than a day the steps are as much shorter; for longer windows they stay.
-	// Less than LongFewest is 0 in any window.
+	// gives 0.2 at most. The steps shrink in proportion for windows under a day and stay for longer ones. Below
+	// LongFewest it is 0.
 	Score float64
-	// Union is for how many seconds of the window at least one connection was open; Share is that as a share of it.
+	// Union is the seconds of the window with at least one open connection; Share is Union as a share of the window.
 	Union, Share float64
-	// Held is the part of Union, in seconds, that somebody kept open: single connections of two hours and stretches of
-	// two hours of connections that follow one another closely, or the longest of an hour if there is more in it.
-	// Single connections may be as much shorter in windows under a day as the steps are.
+	// Held is the part of Union, in seconds, that was kept open: single connections of two hours and stretches of two
+	// hours of connections in close succession, or the longest one if that is more. For single connections the two
+	// hours shrink as the steps do.
 	Held float64
 	// Longest is the longest single duration within the window, seconds.
 	Longest float64
-	// Connections with a known duration that reach into the window; Pieces that they join to, so Pieces-1 times the
-	// connection was lost and taken up again; Hole is the longest time between two pieces, seconds.
+	// Connections is the number with a known duration that reach into the window. Pieces is the number of unbroken
+	// pieces that they form: the connection was lost and resumed Pieces-1 times. Hole is the longest time between two
+	// pieces, seconds.
 	Connections, Pieces int
 	Hole                float64
 }
 
-// LongFewest is for how many seconds a key must be connected, however short the window: in two hours the first step
-// would be five minutes, which downloads and open pages have too.
+// LongFewest is the least connected time in seconds, however short the window. In two hours the first step would be
+// five minutes, as downloads and open pages have.
 const LongFewest = 900.0
 
 const (
-	// longHole is the longest hole, as a share of the connection before it, after which the next one still follows
-	// closely.
+	// longHole is the longest hole, as a share of the connection before it, that still counts as close succession.
 	longHole = 0.1
-	// longOverlap: a stretch whose connections last longer in all than this many times the stretch is no connection
-	// kept open but many short ones. Of connections that begin without memory, so dense that they cover nine tenths of
-	// the time, it is 2.56 times: rho/(1-exp(-rho)) where 1-exp(-rho) is 0.9.
+	// longOverlap: a stretch whose connections together last longer than this many times the stretch is many short
+	// connections, not one kept open. Memoryless connections dense enough to cover nine tenths of the time reach 2.56:
+	// rho/(1-exp(-rho)) with 1-exp(-rho) = 0.9.
 	longOverlap = 2.0
 )
 
-// hold adds up what is held: all of two hours' worth, or the longest alone. Several talks of an hour are no connection
-// kept open.
+// hold adds up the time held: every stretch of two hours, or else the longest one alone. Several calls of an hour are
+// not a connection kept open.
 type hold struct{ sum, longest int64 }
 
 func (h *hold) add(length, enough int64) {
@@ -54,8 +54,8 @@ func (h *hold) held() int64 { return max(h.sum, h.longest) }
 
 type interval struct{ start, end int64 }
 
-// Long measures for how long the connections cover the window together, wherever they start. Absent and zero
-// durations cover nothing; what lies outside the window does not count.
+// Long measures how long the connections together cover the window, wherever they start. Absent and zero durations
+// cover nothing; time outside the window does not count.
 func (sc *Scorer) Long(s Series, w Window) Long {
 	w = w.bounded()
 	var l Long
@@ -69,7 +69,7 @@ func (sc *Scorer) Long(s Series, w Window) Long {
 			continue
 		}
 		from, to := max(start, w.Start), w.End
-		if start+d > start { // else it overflows: open for ever
+		if start+d > start { // otherwise it overflows: open without end
 			to = min(start+d, w.End)
 		}
 		if to <= from {
@@ -124,13 +124,12 @@ func (sc *Scorer) Long(s Series, w Window) Long {
 	return l
 }
 
-// stretch is a time of connections that follow one another closely, milliseconds.
+// stretch is a time of connections in close succession, milliseconds.
 type stretch struct {
 	start, end int64
-	// last is how long the connection lasts that ends last; sum is the time of all together, covered that of one at
-	// least.
+	// last is the duration of the connection that ends last, sum that of all, covered the time with at least one open.
 	last, sum, covered int64
-	// single is the time of the long ones among them, until singleEnd.
+	// single is the time that the long ones cover, up to singleEnd.
 	single, singleEnd int64
 }
 
@@ -138,7 +137,7 @@ func newStretch(start int64) stretch {
 	return stretch{start: start, end: start, singleEnd: math.MinInt64}
 }
 
-// add takes in a connection that begins no earlier than those before; from shortest on it is a long one.
+// add adds a connection that begins no earlier than those before. It is long if it lasts shortest or more.
 func (s *stretch) add(o interval, shortest int64) {
 	length := o.end - o.start
 	s.sum += length
@@ -152,7 +151,7 @@ func (s *stretch) add(o interval, shortest int64) {
 	}
 }
 
-// hold tells what counts: all of it where one follows the other for an hour, else the long ones.
+// hold adds what counts: the whole stretch if it lasts an hour, else its long connections.
 func (s *stretch) hold(h *hold, shortest int64) {
 	if s.covered >= hour && float64(s.sum) <= longOverlap*float64(s.end-s.start) {
 		h.add(s.covered, 2*hour)

@@ -3,19 +3,19 @@ package scoring
 import "math"
 
 const (
-	// missedFewest and missedMost bound the number of intervals: with fewer there is nothing to tell, with more
-	// INTERVAL sees single periods well enough.
+	// missedFewest and missedMost bound the number of intervals. Fewer say nothing; with more, INTERVAL sees single
+	// periods well enough.
 	missedFewest, missedMost = 5, 500
-	// missedPeriods: intervals of one, two and three periods are told apart.
+	// missedPeriods: intervals of one, two and three periods are distinguished.
 	missedPeriods              = 3
 	missedRatios, missedShares = 9, 2
-	// missedDecided is the p-value (log10) of INTERVAL below which it has said enough.
+	// missedDecided is the p-value (log10) of INTERVAL below which this test is not needed.
 	missedDecided = -12
 )
 
-// missedBet is a bet on how intervals lie beside one of them, if that is the shortest of a check-in's: a tightness, and
-// a share of check-ins that do not show. Intervals of k periods lie between from[k] and to[k] times the first interval,
-// and multiply what was bet by exp(gain[k]); others by exp(loss).
+// missedBet is a bet on all other intervals, given one that is taken for the shortest of a beacon: a tightness and a
+// share of missed check-ins. Intervals of k periods lie between from[k] and to[k] times that one and multiply the stake
+// by exp(gain[k]); others multiply it by exp(loss).
 type missedBet struct {
 	from, to, gain [missedPeriods]float64
 	loss           float64
@@ -29,18 +29,17 @@ func (sc *Scorer) missedBets() []missedBet {
 	return sc.bets[:]
 }
 
-// missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than INTERVAL's, because bets
-// cost less than tests.
+// missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than INTERVAL's. Bets cost less
+// than tests.
 func missedTightness(i int) tightness {
 	r := [missedRatios]float64{1.1, 1.175, 1.25, 1.37, 1.5, 1.72, 2, 2.45, 3}[i]
 	return tightness{ratio: r, jitter: (r - 1) / (r + 1), reach: (1 - 1/r) * math.Pow(r, -1/(r-1))}
 }
 
 // missedBets makes the bets, for each tightness one after the other.
-//
-// Jitters of several periods add up, so their mean is narrower: 96% of two even ones lie within 0.8 of the jitter, of
-// three within 0.65. What an interval of k periods gains is how much likelier a check-in puts it there than the
-// exponential does that puts most into the first window, scaled so that no exponential at all gains on average.
+// The mean jitter of several periods is narrower than that of one: 96% of two uniform ones lie within 0.8 of it, of
+// three within 0.65. An interval of k periods gains the ratio of two likelihoods: that of a beacon, and that of the
+// exponential that puts most into the first window. The gains are scaled so that no exponential gains on average.
 func missedBets() (out [missedRatios * missedShares]missedBet) {
 	for i := range missedRatios {
 		t := missedTightness(i)
@@ -48,7 +47,7 @@ func missedBets() (out [missedRatios * missedShares]missedBet) {
 			b := missedBet{from: [...]float64{1, 0, 0}, to: [...]float64{t.ratio, 0, 0}}
 			for k, narrow := range [...]float64{1, 0.8, 0.65} {
 				if k > 0 {
-					// Down to where the next tighter bet is for, the tightest down to no jitter at all.
+					// Down to the range of the next tighter bet; the tightest goes down to no jitter at all.
 					middle, lowest := float64(k+1)*(1+t.ratio)/2, float64(k+1)
 					if i > 0 {
 						tighter := missedTightness(i - 1)
@@ -81,8 +80,8 @@ func missedBets() (out [missedRatios * missedShares]missedBet) {
 	return out
 }
 
-// mean is what the bet yields on average for exponential intervals of a rate, in units of the first interval; gain and
-// loss are factors here, not yet logarithms.
+// mean is what the bet yields on average for exponential intervals of a rate, in units of the first interval. Here gain
+// and loss are factors, not yet logarithms.
 func (b *missedBet) mean(rate float64) float64 {
 	sum := b.loss
 	for k := range missedPeriods {
@@ -101,13 +100,11 @@ func missedBursts() [2]missedBurst {
 	return [...]missedBurst{{0, 0.6}, {10 * second, 0.4}}
 }
 
-// missedTest looks for check-ins of which some do not show: intervals of one, two and three periods.
-//
-// It bets. Given any one interval, the product of what all others yield by it is at most 1 on average, if they are
-// exponential of any rates; so is the mean of these products over all intervals, and the weighted mean over all bets,
-// E. By Markov's inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, as INTERVAL's is. Where a third
-// of the check-ins is missing it takes about two thirds of the check-ins that INTERVAL needs, for which an interval of
-// two periods is as good as any other.
+// missedTest looks for beacons with missed check-ins: intervals of one, two and three periods.
+// It bets. Given any one interval, the product of the yields of all others is at most 1 on average if they are
+// exponential, of whatever rates. So is the mean of these products over all intervals, and the weighted mean E over all
+// bets. By Markov's inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, like INTERVAL's. With a third
+// of the check-ins missing it needs two thirds of the check-ins that INTERVAL needs.
 func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
 	sc.missedBets()
 	type cell struct {
@@ -138,7 +135,7 @@ func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
 	return sc.missedCell(&sc.bets[chosen.bet], missedTightness(chosen.bet/missedShares), chosen.burst, chosen.at, -all), true
 }
 
-// missedLogs gives ln of the mean product of each share of a tightness, and for which interval its product is largest.
+// missedLogs returns ln of the mean product for each share of a tightness, and the interval with the largest product.
 func (sc *Scorer) missedLogs(gaps []intervalOrder, burst int64, t int) (logs [missedShares]float64, at [missedShares]int) {
 	bets := sc.bets[t*missedShares : (t+1)*missedShares]
 	var from, to [missedPeriods]int
@@ -204,7 +201,7 @@ func logAdd(a, b float64) float64 {
 	return a + math.Log1p(math.Exp(b-a))
 }
 
-// missedCell describes the check-in that a bet won on: its modes are the intervals of one, two and three periods.
+// missedCell describes the beacon that a bet won on: its modes are the intervals of one, two and three periods.
 func (sc *Scorer) missedCell(b *missedBet, t tightness, burst int64, at int, logP float64) intervalCell {
 	gaps := sc.beyond(burst)
 	sc.strides(burst)

@@ -4,15 +4,15 @@ import "math"
 
 const (
 	latticeBurst = 60 * second
-	// latticeFewest intervals are needed; latticeOne is the share of intervals that may be the same multiple: above it
-	// there is one rhythm, which the INTERVAL test judges.
+	// latticeFewest is the least number of intervals. latticeOne is the largest share that may be the same multiple:
+	// above it there is one rhythm, which the INTERVAL test judges.
 	latticeFewest, latticeOne = 20, 0.8
 	latticePeriods            = 18
 	// latticeMany intervals count fully.
 	latticeMany = 32
 	// latticeLapse is after how many periods without a check-in the rhythm counts as interrupted.
 	latticeLapse = 8
-	// latticeClose: of periods whose p-values (ln) are this close the longest is meant.
+	// latticeClose: of periods with p-values (ln) this close, the longest is taken.
 	latticeClose = 2 * math.Ln10
 )
 
@@ -23,24 +23,23 @@ type latticeResult struct {
 	cosine    float64 // mean of cos(2 pi interval/period)
 	intervals int
 	covered   float64 // seconds, without intervals of more than latticeLapse periods
-	// occupied is the share of the multiples meanwhile that there was something at.
+	// occupied is the share of all multiples, while it ran, at which there was a check-in.
 	occupied float64
 }
 
-// efficiency is less the more seldom the host acts when it wakes, though not by much, and the fewer times it was
-// seen to: people's programs wake by the minute too, and a dozen acts that agree in that are no persistence yet.
+// efficiency falls with the share of multiples without a check-in, and with few intervals. People's programs wake by
+// the minute, too: a dozen acts that agree are no persistence yet.
 func (l *latticeResult) efficiency() float64 {
 	return max(0, l.cosine) * math.Pow(l.occupied, 0.2) * min(1, float64(l.intervals)/latticeMany)
 }
 
-// latticeTest looks for a host that wakes every so often and acts now and then: intervals that are multiples of a round
-// period, while the phase may wander.
-//
-// The statistic is the mean of cos(2 pi d/T) over the intervals d from some (k+1/2)T on. A density that falls and is
-// convex there, as that of every mixture of exponentials is, puts no more weight near the multiples of T than between
-// them: the mean is never above 0, nor its moment generating function above that of a uniform phase, I0(x). So by
-// Chernoff P(mean >= c) <= exp(-m sup_x (x c - ln I0(x))), exact for any m, and memoryless traffic of any rate stays
-// silent however long the window is.
+// latticeTest looks for intervals that are multiples of a round period although the phase wanders: a program that wakes
+// regularly and acts at some of those times.
+// The statistic is the mean of cos(2 pi d/T) over the intervals d longer than some (k+1/2)T. A density that falls and
+// is convex there, as that of every mixture of exponentials, puts no more weight near multiples of T than between them.
+// So the expected mean is at most 0, and its moment generating function at most that of a uniform phase, I0(x). By
+// Chernoff P(mean >= c) <= exp(-m sup_x (x c - ln I0(x))), for any m: memoryless traffic of any rate stays silent
+// however long the window is.
 func (sc *Scorer) latticeTest() (best latticeResult, ok bool) {
 	intervals := sc.beyond(latticeBurst)
 	for _, period := range [latticePeriods]int64{7200, 3600, 1800, 1200, 900, 600, 450, 300, 240, 180, 150, 120, 90, 60, 30, 20, 15, 10} {
@@ -53,7 +52,7 @@ func (sc *Scorer) latticeTest() (best latticeResult, ok bool) {
 
 // lattice tests one period, in milliseconds. intervals are in order of their length.
 func lattice(intervals []intervalOrder, period int64) (l latticeResult, ok bool) {
-	// Half way between two multiples, at or beyond the burst: collapsing cut everything shorter off.
+	// Halfway between two multiples, at or beyond the burst: collapsing removed everything shorter.
 	from := period/2 + period*((max(0, latticeBurst-period/2)+period-1)/period)
 	first := 0
 	for first < len(intervals) && intervals[first].length() <= from {
@@ -90,15 +89,15 @@ func lattice(intervals []intervalOrder, period int64) (l latticeResult, ok bool)
 	return l, true
 }
 
-// cosine is cos(2 pi u) for u from -0.5 to 0.5, by its series up to u^16: within 1e-6 and never above it by more, and
-// several times as fast as the library's, which must take any argument.
+// cosine is cos(2 pi u) for u from -0.5 to 0.5, by its series up to u^16, within 1e-6. It is several times as fast as
+// the library's, which takes any argument.
 func cosine(u float64) float64 {
 	x := 4 * math.Pi * math.Pi * u * u
 	return 1 - x/2*(1-x/12*(1-x/30*(1-x/56*(1-x/90*(1-x/132*(1-x/182*(1-x/240)))))))
 }
 
-// cosineRate is sup over x of x c - ln I0(x), for 0 < c <= 1: the rate at which a mean of cosines of uniform phases
-// as large as c becomes unlikely. Any x gives a valid bound; this one is close to the best.
+// cosineRate is sup over x of x c - ln I0(x), for 0 < c <= 1: the rate at which a mean as large as c becomes unlikely
+// for uniform phases. Any x gives a valid bound; this one is close to the best.
 func cosineRate(c float64) float64 {
 	c = min(c, 0.9999)
 	x := c * (2 - c*c) / (1 - c*c)

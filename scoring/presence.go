@@ -6,30 +6,30 @@ import (
 )
 
 const (
-	// presenceHours is in how many hours of a day a candidate must be active: more than anybody is awake.
+	// presenceHours is the least number of active hours a day: more than a person is awake.
 	presenceHours = 16
-	// presencePause is the longest time, in seconds, that it may be silent: nobody's night is shorter.
+	// presencePause is the longest silence, in seconds. A person's night is longer.
 	presencePause = 4 * 3600
-	// presenceShare of its host's hours are its own, too.
+	// presenceShare is the least share of its host's active hours in which a candidate is active, too.
 	presenceShare = 0.75
-	// presenceBurst: connections within it are one act.
+	// presenceBurst: connections within it count as one act.
 	presenceBurst = clockBurst
-	// presenceBusiest is how many acts an hour, on average, a program that sleeps between them makes at most. Proxies,
-	// resolvers and busy clients make more, and are not told from one another by hours.
+	// presenceBusiest is the largest number of acts an hour, on average. Proxies, resolvers and busy clients make more,
+	// and their hours do not distinguish them.
 	presenceBusiest = 125.0
-	// presenceSpread is the least share of the slots that as many acts without any memory would fill. What people do
-	// comes in sessions: a third to two thirds.
+	// presenceSpread is the least share of the slots that as many memoryless acts would fill. People act in sessions,
+	// which fill a third to two thirds.
 	presenceSpread = 0.85
 	// presenceSlots is the largest number of slots a day, ten minutes each.
 	presenceSlots = 144
-	// presenceDoubt: where more than half a candidate (log10) is expected to look like it, it is no presence. Few
-	// candidates say no less than that.
+	// presenceDoubt is the largest expected number of such candidates (log10: half a candidate) for a presence. With
+	// few candidates no smaller number can be shown.
 	presenceDoubt = -0.3
-	// presenceMost is what presence alone weighs: medium, and with a rare destination still no more.
+	// presenceMost is the largest score of presence alone: medium, even for a rare destination.
 	presenceMost = 0.46
 )
 
-// Hours are the hours of a window in which something was active, the first hour first. The zero Hours are none.
+// Hours is a set of hours of a window, one bit each, first hour first. The zero value is empty.
 type Hours []uint64
 
 // Note marks the hour that a time, Unix milliseconds, falls in; times outside the window are left out.
@@ -44,7 +44,7 @@ func (h *Hours) Note(t int64, w Window) {
 	(*h)[at/64] |= 1 << (at % 64)
 }
 
-// Count is how many hours there are.
+// Count is the number of hours in the set.
 func (h Hours) Count() int {
 	n := 0
 	for _, x := range h {
@@ -53,25 +53,24 @@ func (h Hours) Count() int {
 	return n
 }
 
-// Presence is how persistently a candidate is active, whatever its rhythm. The zero Presence is of nothing that
-// persists.
+// Presence says how persistently a candidate is active, whatever its rhythm. The zero value is no presence.
 type Presence struct {
-	// Active is in how many hours of the window it is, of Hours.
+	// Active is the number of the window's Hours in which it is active.
 	Active, Hours int
 	// Pause is the longest time without a connection, seconds.
 	Pause float64
-	// Spread is how many time slots its acts fill, as a share of those that as many acts at random times would.
+	// Spread is the number of time slots that its acts fill, divided by the number that as many random acts would fill.
 	Spread float64
-	// Rate is acts an hour in which it is active.
+	// Rate is its acts per active hour.
 	Rate float64
-	// Holds says that all of this is as of a program that is always there, and of nobody who sleeps.
+	// Holds says that all of this fits a program that always runs, and no person who sleeps.
 	Holds bool
 }
 
-// PresenceFits says that a window of so many seconds is long enough for something to persist.
+// PresenceFits says whether a window (seconds) is long enough to measure presence.
 func PresenceFits(seconds float64) bool { return seconds >= presenceHours*3600 }
 
-// Presence measures the connections that start in the window. In windows of less than presenceHours nothing persists.
+// Presence measures the connections that start in the window. It is zero for windows shorter than presenceHours.
 func (sc *Scorer) Presence(s Series, w Window) Presence {
 	w = w.bounded()
 	var p Presence
@@ -107,24 +106,24 @@ func (sc *Scorer) Presence(s Series, w Window) Presence {
 		}
 	}
 	p.Pause = float64(pause) / second
-	// Over the time that it was there: an implant that came at noon is judged from noon on.
+	// Only the time from the first to the last connection counts. An implant that came at noon is judged after noon.
 	span := max(last-sc.inside[0], length)
 	of := math.Ceil(float64(span)/float64(length)) + 1
 	p.Spread = float64(filled) / (of * -math.Expm1(-float64(acts)/of))
 	p.Rate = float64(acts) / float64(p.Active)
-	// Fewer acts than hours are one flood: a strobe is that, and no presence.
+	// Fewer acts than active hours are one flood: that is a strobe, not presence.
 	p.Holds = float64(p.Active) >= presenceHours*max(1, math.Floor(days)) && acts >= p.Active && p.Pause <= presencePause &&
 		p.Rate <= presenceBusiest && p.Spread >= presenceSpread
 	return p
 }
 
-// Habits is in how many of a window's hours the candidates of a hunt are active: what presence is measured against. (Of
-// their hosts' hours it would say little: what somebody uses at work fills most of a working day, and so of the hours
-// of a host that sleeps.) The zero Habits are of no candidate. Candidates are weighed, so that one host with many, or
-// one destination of many hosts, does not settle what is usual.
+// Habits summarizes the shares of the window's hours in which a hunt's candidates are active: what presence is measured
+// against. (Shares of their hosts' hours would say little: what a person uses at work fills most hours of a host that
+// sleeps.) Candidates have weights, so that one host with many, or one destination of many hosts, does not decide what
+// is usual. The zero value has no candidates.
 type Habits struct{ weight, sum, squares float64 }
 
-// Add takes in a candidate that is active in so many hours of a window.
+// Add adds a candidate that is active in some of a window's hours.
 func (h *Habits) Add(weight float64, active, hours int) {
 	if hours <= 0 || !(weight > 0) {
 		return
@@ -133,12 +132,12 @@ func (h *Habits) Add(weight float64, active, hours int) {
 	h.weight, h.sum, h.squares = h.weight+weight, h.sum+weight*x, h.squares+weight*x*x
 }
 
-// Without takes others out again, such as those of the host that is judged: nobody makes his own presence usual.
+// Without subtracts others, such as those of the judged host: no host makes its own presence usual.
 func (h Habits) Without(o Habits) Habits {
 	return Habits{max(0, h.weight-o.weight), max(0, h.sum-o.sum), max(0, h.squares-o.squares)}
 }
 
-// Weight is that of all candidates together.
+// Weight is the sum of all weights.
 func (h Habits) Weight() float64 { return h.weight }
 
 // Join adds others.
@@ -146,9 +145,9 @@ func (h *Habits) Join(o Habits) {
 	h.weight, h.sum, h.squares = h.weight+o.weight, h.sum+o.sum, h.squares+o.squares
 }
 
-// LogP is log10 of the chance that a candidate of such habits is active in so many of so many hours, or more: the tail
-// of a beta-binomial distribution of their mean and spread. Half a candidate that is always active and half of one that
-// never is are added, so that few candidates say little.
+// LogP is log10 of the chance that a candidate with these habits is active in that many of the hours, or more: the tail
+// of a beta-binomial distribution with their mean and spread. Half a candidate that is always active and half of one
+// that never is are added, so that few candidates say little.
 func (h Habits) LogP(active, hours int) float64 {
 	if active <= 0 || hours <= 0 {
 		return 0
@@ -158,7 +157,7 @@ func (h Habits) LogP(active, hours int) float64 {
 	mean := h.sum / h.weight
 	spread := max(0, h.squares/h.weight-mean*mean)
 	mean = min(max(mean, 1e-3), 1-1e-3)
-	// Of fractions of hours: the variance of a beta-binomial is mean(1-mean)/n (1 + (n-1) rho).
+	// The variance of a beta-binomial share is mean(1-mean)/n (1 + (n-1) rho).
 	n := float64(hours)
 	rho := (n*spread/(mean*(1-mean)) - 1) / max(1, n-1)
 	rho = min(max(rho, presenceTogether), 0.999)
@@ -173,20 +172,20 @@ func (h Habits) LogP(active, hours int) float64 {
 	return max(lowestLogP, min(0, log/math.Ln10))
 }
 
-// presenceTogether is how much the hours of a candidate belong together at least: sessions reach over several.
+// presenceTogether is the least correlation of a candidate's hours. A session lasts several.
 const presenceTogether = 0.05
 
-// PresenceScore is a presence in a hunt of a number of candidates.
+// PresenceScore is a presence's score in a hunt.
 type PresenceScore struct {
-	// Score is the indicator's value, 0..presenceMost; LogP and LogExpected are log10 of the chance of one candidate
-	// and of how many of all would look like this.
+	// Score is the indicator's value, 0..presenceMost. LogP is log10 of the chance for one candidate, LogExpected log10
+	// of the number of all candidates expected to look like this.
 	Score, LogP, LogExpected float64
-	// Host is in how many hours the host was active.
+	// Host is the number of hours in which the host was active.
 	Host int
 }
 
-// Score weighs a presence of a host that is active in so many hours with anything at all, against the habits of the
-// other hosts' candidates, in a hunt of so many.
+// Score weighs a presence. host is the number of hours in which its host is active at all, h the habits of the other
+// hosts' candidates, candidates the number of the hunt's candidates.
 func (p Presence) Score(host int, h Habits, candidates int) PresenceScore {
 	host = max(p.Active, host)
 	if !p.Holds || float64(p.Active) < presenceShare*float64(host) {

@@ -8,7 +8,7 @@ import (
 const (
 	// echoFewest and echoMost bound the number of events.
 	echoFewest, echoMost = 60, 6000
-	// echoBlocks is the number of parts of the time that each have one vote.
+	// echoBlocks is the number of equal parts of the time, each with one vote.
 	echoBlocks = 256
 	// echoFewestBlocks must have events: z^2 is at most their number.
 	echoFewestBlocks = 48
@@ -16,14 +16,14 @@ const (
 	echoShift = 45
 	// echoOrders: distances of one, two and three periods are looked at together.
 	echoOrders = 3
-	// echoGlance: below that many standard errors of plain counting no closer look is worth while.
+	// echoGlance: periods with fewer standard errors of plain counting are not looked at more closely.
 	echoGlance = 5
 )
 
 // echoWidths are the jitters tried.
 func echoWidths() [4]float64 { return [...]float64{0.03, 0.07, 0.14, 0.25} }
 
-// echoResult is a period at which events come back after one another, whatever else goes on between.
+// echoResult is a period after which events recur, whatever else goes on between.
 type echoResult struct {
 	logP   float64 // ln
 	period float64 // seconds
@@ -38,18 +38,14 @@ func (e *echoResult) efficiency() float64 { return 1 - e.jitter/jitterCost }
 // covered is how long check-ins followed one another, in seconds.
 func (e *echoResult) covered() float64 { return min(e.span, e.pairs*e.period) }
 
-// echoTest looks for check-ins that each time wait again, with jitter, while people use the same key: their intervals
-// are cut to pieces by what goes on between, and their phase wanders, but a period after a check-in there is another
-// one.
-//
-// For a period T and a jitter w it counts the pairs of events whose distance lies within w of T, 2T and 3T (the jitters
-// of several periods add up, so wider there), less the pairs that lie as far to either side: D. The time is cut into
-// blocks; z = sum D/sqrt(sum D^2) over the blocks. Where the number of pairs changes smoothly with their distance, as
-// for independent events of any slowly varying rate, D is as likely positive as negative, and P(z > x) <= exp(-x^2/2)
-// by Hoeffding whatever the blocks' sizes; where it falls off convexly, as for events that come in clusters and
-// sessions, D tends to be negative. Two pages that happen to be T apart count many pairs, but in one block. That
-// connections within two seconds are taken for one changes nothing: all distances looked at are three seconds or more,
-// and of traffic without memory an event begins at such a distance from another with the same chance at any of them.
+// echoTest looks for check-ins with jitter among other connections to the same destination. Those cut the intervals
+// into pieces and the phase wanders, but one period after a check-in there is another one.
+// For a period T and a jitter w, D is the number of pairs of events at distances within w of T, 2T and 3T, less the
+// number at distances just outside on either side. Over equal blocks of time, z = sum D/sqrt(sum D^2). For independent
+// events of any slowly varying rate the number of pairs changes smoothly with the distance: D is as likely positive as
+// negative, and P(z > x) <= exp(-x^2/2) by Hoeffding, whatever the blocks' sizes. For events in clusters and sessions
+// the number falls convexly, and D tends to be negative. Two pages that happen to be T apart count many pairs, but in
+// one block. Joining connections within two seconds changes nothing, since all distances are three seconds or more.
 func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 	t := sc.collapse(clockBurst)
 	n := len(t)
@@ -68,7 +64,7 @@ func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 	}
 	base := echoBin(shortest * (1 - 2*0.25))
 	bins := echoBin(3*longest*(1+2*0.25/math.Sqrt(3))) - base + 2
-	// Plain counts of all pairs first: few periods are worth a closer look.
+	// Plain counts of all pairs come first: few periods deserve a closer look.
 	sc.countPairs(t, base, bins, 1)
 	sc.near = sc.near[:0]
 	tried := 0.0
@@ -106,7 +102,7 @@ func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 	return best, best.logP <= clockReach
 }
 
-// echoCandidate is a period and a jitter to be looked at closer.
+// echoCandidate is a period and a jitter for a closer look.
 type echoCandidate struct{ period, width float64 }
 
 // echoEdges are the bins of a period's middles and sides, for one, two and three periods, and what a side counts.
@@ -128,8 +124,8 @@ func newEchoEdges(period, w float64, base, bins int) (e echoEdges) {
 	return e
 }
 
-// look compares the pairs of the middles, of cumulated counts c, with those of the sides, less weight for more periods;
-// variance is that of plain counting, one the difference for one period alone.
+// look compares the pairs in the middles with those at the sides, from cumulated counts c; more periods weigh less.
+// variance is that of plain counting, one the difference for a single period.
 func (e *echoEdges) look(c []int32) (middle, sides, variance, one float64) {
 	for k := range echoOrders {
 		b, weight := &e.bin[k], 1/float64(k+1)
@@ -149,8 +145,8 @@ func (e *echoEdges) look(c []int32) (middle, sides, variance, one float64) {
 func echoBin(distance float64) int { return int(math.Float64bits(distance) >> echoShift) }
 func echoEdge(bin int) float64     { return math.Float64frombits(uint64(bin) << echoShift) }
 
-// countPairs fills sc.pairs: for each of so many blocks of time, how many pairs that begin in it are nearer than the
-// lower edge of each bin from base on.
+// countPairs fills sc.pairs: for each block of time, the number of pairs that begin in it and are nearer than the lower
+// edge of each bin, bins counted from base.
 func (sc *Scorer) countPairs(t []int64, base, bins, blocks int) {
 	size := blocks * bins
 	sc.pairs = slices.Grow(sc.pairs[:0], size)[:size]

@@ -15,8 +15,8 @@ func RITAWindowOf(minMs, maxMs int64) RITAWindow {
 	return RITAWindow{Min: max(oldest, newest-day/second), Max: newest}
 }
 
-// From is the Unix millisecond from which RITA takes connections: the start of the hour (UTC) that Min is in. So it
-// may use up to 25 hours, of which what lies before Min counts into the first histogram bar.
+// From is the first Unix millisecond that RITA uses: the start of the hour (UTC) of Min. So it may use up to 25 hours;
+// what lies before Min counts in the first histogram bar.
 func (w RITAWindow) From() int64 { return floorDiv(w.Min, hour/second) * hour }
 
 // RITAResult holds the numbers RITA v5.1.1 has for a pair. The scores are 0..1, rounded to three decimals as RITA does.
@@ -31,15 +31,15 @@ type RITAResult struct {
 	TopInterval int64
 }
 
-// The gate of RITA: fewer different seconds, or more connections (a strobe), and it scores no beacon.
+// RITA scores no beacon with fewer different seconds, or with more connections (a strobe).
 const (
 	ritaMinUnique = 4
 	ritaBars      = 24
-	// ritaMinBars is how many of the 24 bars must be filled for a duration score, ritaBimodalBars for a bimodal fit,
-	// ritaIdealRun the run of filled bars that counts as fully consistent.
+	// ritaMinBars of the 24 bars must be filled for a duration score, ritaBimodalBars for a bimodal fit. A run of
+	// ritaIdealRun filled bars is fully consistent.
 	ritaMinBars, ritaBimodalBars, ritaIdealRun = 6, 11, 12
 	ritaModeSensitivity                        = 0.05
-	// ritaLargestSize keeps the arithmetic exact; no connection of a petabyte needs to be told from a larger one.
+	// ritaLargestSize keeps the arithmetic exact. Nothing depends on the difference between a petabyte and more.
 	ritaLargestSize = 1 << 50
 )
 
@@ -49,7 +49,7 @@ const (
 // as zero bytes. Its cap of 86,400 list items cannot bite below the strobe's limit.
 func (sc *Scorer) RITA(s Series, w RITAWindow) (RITAResult, bool) { return sc.rita.score(s, w) }
 
-// ritaScratch holds what one computation needs, for the next to use again.
+// ritaScratch holds buffers for reuse.
 type ritaScratch struct{ times, intervals, sizes, deviations, scratch []int64 }
 
 func (b *ritaScratch) score(s Series, w RITAWindow) (RITAResult, bool) {
@@ -73,8 +73,8 @@ func (b *ritaScratch) score(s Series, w RITAWindow) (RITAResult, bool) {
 	}
 	sortInts(b.times)
 	for i, t := range b.times[1:] {
-		if gap := t - b.times[i]; gap > 0 {
-			b.intervals = append(b.intervals, gap)
+		if interval := t - b.times[i]; interval > 0 {
+			b.intervals = append(b.intervals, interval)
 		}
 	}
 	r.Unique = len(b.intervals) + 1
@@ -113,7 +113,7 @@ func (b *ritaScratch) regularity(sorted []int64, dflt float64) float64 {
 func (b *ritaScratch) medianDeviation(sorted []int64, center float64) float64 {
 	twice := int64(2 * center)
 	b.deviations = b.deviations[:0]
-	// Outwards from the median, the nearer side first: in order without sorting.
+	// Outward from the median, the nearer side first: the distances ascend without sorting.
 	above := len(sorted) / 2
 	below := above - 1
 	for below >= 0 || above < len(sorted) {
@@ -203,8 +203,8 @@ func ritaHistogramScore(bars *[ritaBars]int) float64 {
 	return max(even, min(1, round3(float64(top)/float64(max(filled-1, 1)))))
 }
 
-// ritaDuration is the better of how much of the window the pair spans, and how long a run of bars it fills, the day
-// taken as a ring.
+// ritaDuration is the better of two: the share of the window that the pair spans, and its longest run of filled bars,
+// with the day as a ring.
 func ritaDuration(span, window int64, bars *[ritaBars]int) float64 {
 	filled, run, longest := 0, 0, 0
 	for i := range 2 * ritaBars {
@@ -226,7 +226,7 @@ func ritaDuration(span, window int64, bars *[ritaBars]int) float64 {
 	return max(coverage, consistency)
 }
 
-// mostFrequent value of sorted ones, the smallest of equals, and how often it occurs.
+// mostFrequent is the most frequent of sorted values, the smallest of equals, with its count.
 func mostFrequent(sorted []int64) (value int64, count int) {
 	for i := 0; i < len(sorted); {
 		j := i + 1
@@ -241,7 +241,7 @@ func mostFrequent(sorted []int64) (value int64, count int) {
 	return value, count
 }
 
-// sortInts sorts, sparing those that are in order already, as start times mostly are.
+// sortInts sorts. Start times are mostly sorted already, so it checks first.
 func sortInts(v []int64) {
 	if !slices.IsSorted(v) {
 		slices.Sort(v)

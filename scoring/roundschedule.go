@@ -3,12 +3,12 @@ package scoring
 import "math"
 
 const (
-	// foldFewest events, and periods, must there be.
+	// foldFewest and foldFewestPeriods are the least numbers of events and periods.
 	foldFewest, foldFewestPeriods = 12, 12
 	foldMost                      = 20000
-	// foldWorth is the -ln p that a check-in in every period must be worth, for a period to be looked at.
+	// foldWorth: a period is tried only if a check-in in each period would have this -ln p or more.
 	foldWorth = 20
-	// foldCrowd events a period at most, where the intervals agree by themselves.
+	// foldCrowd is the largest number of events a period where the intervals agree by themselves.
 	foldCrowd               = 1.5
 	foldPeriods, foldWidths = 7, 4
 	// foldWindows is how many windows of the narrowest width there are: they overlap by half.
@@ -28,15 +28,14 @@ type foldResult struct {
 func (f *foldResult) efficiency() float64 { return 1 - f.width/2/jitterCost }
 func (f *foldResult) covered() float64    { return f.hits * f.period }
 
-// foldTest looks for schedules: something that happens at the same time of every hour, or every ten minutes, however
-// much else goes on. Times are folded by round periods, and each period votes once for every window it has an event in.
-//
-// If events fall evenly over the period, one with c events has one in a window of width h with probability c h at most:
-// that many are expected there, and a probability is never more than that. So the number of periods that have one is at
-// most as large, in its tail, as a binomial of the mean probability (Hoeffding 1956). It is not 1-(1-h)^c: taking
-// connections within two seconds for one makes events keep their distance, and dense traffic without memory then has
-// an event in a window more often than independent events would. Narrow windows make the test see a schedule that
-// Rayleigh's, whose window is half the period, does not. Periods with more than crowd events on average are left out.
+// foldTest looks for schedules: an event at the same time of every hour, or every ten minutes, however much else goes
+// on. It folds times by round periods; each period votes once for every window with an event in it.
+// If events fall evenly over the period, a period with c events has one in a window of width h with probability c h at
+// most, the expected number. So the tail of the number of periods with one is at most that of a binomial of the mean
+// probability (Hoeffding 1956). It is not 1-(1-h)^c: joining connections within two seconds keeps events apart, and
+// dense memoryless traffic then hits a window more often than independent events would. Narrow windows show schedules
+// that Rayleigh's test, whose window is half the period, does not. Periods with more than crowd events on average are
+// left out.
 func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 	t := sc.collapse(clockBurst)
 	if len(t) < foldFewest || len(t) > foldMost {
@@ -45,14 +44,15 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 	for _, period := range [foldPeriods]int64{3600, 1800, 900, 600, 300, 120, 60} {
 		period *= second
 		periods := int(t[len(t)-1]/period-t[0]/period) + 1
-		// All periods must be able to vote, and check-ins must be the lesser part of what there is to see.
+		// There must be enough periods to vote, few empty ones, and no more than crowd events a period.
 		if periods < foldFewestPeriods || periods > 3*len(t) || float64(len(t)) > crowd*float64(periods) {
 			continue
 		}
 		occupied := float64(sc.phases(t, period))
 		c := float64(len(t)) / occupied
 		for _, h := range [foldWidths]float64{0.01, 0.03, 0.1, 0.2} {
-			// Too narrow for the burst, or so wide that even a check-in in every period would be no surprise.
+			// Skip windows narrower than the burst, and those so wide that even a check-in in every period would be no
+			// surprise.
 			if h*float64(period) < clockBurst || -math.Log(min(1, c*h))*occupied < foldWorth {
 				continue
 			}
@@ -92,8 +92,8 @@ func (sc *Scorer) phases(t []int64, period int64) (occupied int) {
 	return occupied
 }
 
-// fold counts, over all windows of width h of the period, the most periods that have an event in one; chance is how
-// many would be expected for any one window.
+// fold returns the largest number of periods with an event in one window of width h, and the number expected for any
+// one window.
 func (sc *Scorer) fold(h float64) (most int, chance float64) {
 	windows := int(math.Round(2 / h))
 	last, counts := sc.foldLast[:windows], sc.foldCounts[:windows]

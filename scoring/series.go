@@ -3,8 +3,8 @@ package scoring
 // Absent marks a size or a duration that was not logged. Every negative value counts as absent.
 const Absent = -1
 
-// Series is what is known of a key's connections. The three slices run in parallel; Size and Duration may be nil where
-// nothing is known of them, else they are as long as Start. Functions of this package never change or keep the slices.
+// Series is a candidate's connections. The slices run in parallel; Size and Duration are nil where nothing is known.
+// Functions of this package never change or keep the slices.
 type Series struct {
 	// Start times, Unix milliseconds. Any order is accepted; ascending order saves a sort.
 	Start []int64
@@ -14,7 +14,7 @@ type Series struct {
 	Duration []int64
 }
 
-// Window is the time that was looked at, Unix milliseconds, half open: Start is inside, End is not.
+// Window is the hunted time, Unix milliseconds, half open: Start is inside, End is not.
 type Window struct{ Start, End int64 }
 
 // Length of the window in milliseconds, never negative.

@@ -2,7 +2,7 @@ package scoring
 
 import "math"
 
-// Severity is how much a score weighs, in RITA's steps.
+// Severity is a score in words, in RITA's steps.
 type Severity uint8
 
 // The severities, with the scores they begin at.
@@ -14,7 +14,7 @@ const (
 	Critical          // above 0.8
 )
 
-// SeverityOf gives the severity of a final score. Scores are clamped to 0..1 first; NaN has no severity.
+// SeverityOf returns the severity of a final score. Scores are clamped to 0..1 first; NaN has no severity.
 func SeverityOf(score float64) Severity {
 	switch score = Clamp(score); {
 	case score > 0.8:

@@ -5,17 +5,18 @@ import (
 	"slices"
 )
 
-// SizeScore is how alike the connections' sizes are.
+// SizeScore says how similar the connections' sizes are.
 type SizeScore struct {
-	// Share of the known sizes within 10% of the median, but at least 32 bytes. 0 if Known is 0: unknown, not bad.
+	// Share of the known sizes within 10% of the median, and at least within 32 bytes. 0 if Known is 0: unknown, not
+	// bad.
 	Share float64
 	// Median of the known sizes, bytes, and how many were known.
 	Median float64
 	Known  int
 }
 
-// Factor is what a beacon score is multiplied by: 0.75 for sizes of no pattern to 1 for equal sizes. Unknown sizes
-// are not held against it.
+// Factor multiplies a beacon score: 0.75 for sizes without a pattern, up to 1 for equal ones. Unknown sizes do not
+// lower it.
 func (z SizeScore) Factor() float64 {
 	if z.Known == 0 {
 		return 1

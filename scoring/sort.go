@@ -2,12 +2,11 @@ package scoring
 
 import "slices"
 
-// radixFrom is the length from which sorting by digits check-ins comparing.
+// radixFrom is the length at or above which sorting by digits is faster than comparing.
 const radixFrom = 192
 
-// sortDigits sorts non-negative numbers by their bits from shift on, and leaves those that agree there in the order in
-// which they are. Short lists are compared whole: shift must be such that this order is the same. The scratch is given
-// back, grown if need be.
+// sortDigits sorts non-negative numbers by their bits above shift; numbers that agree there keep their order. Short
+// lists are compared whole, so the bits below shift must already ascend. It returns the scratch, grown if needed.
 func sortDigits[T ~int64 | ~uint64](v, scratch []T, shift uint) []T {
 	if len(v) < radixFrom {
 		slices.Sort(v)

@@ -1,13 +1,13 @@
 package scoring
 
-// Strobe is whether a key connects all the time.
+// Strobe says whether a candidate connects all the time.
 type Strobe struct {
-	// Score is the indicator's value: 0 below StrobeHour connections in any hour; from there by the connections in the
-	// busiest 24 hours: 0.2 at 3,600, 0.4 at 14,400, 0.6 at 43,200, and RITA's 0.8 at 86,400. In windows shorter than a
-	// day as many fewer are needed; longer windows need no more. Traffic that keeps no pace gets 0.2 at most.
+	// Score is the indicator's value: 0 below StrobeHour connections in any hour, else by the connections in the
+	// busiest 24 hours: 0.2 at 3,600, 0.4 at 14,400, 0.6 at 43,200, RITA's 0.8 at 86,400. Windows under a day need
+	// proportionally fewer; longer ones need no more. Traffic without a steady pace gets 0.2 at most.
 	Score float64
-	// Paced is the largest share of the intervals between connections that lie within a ratio of two: what a loop does
-	// nearly always. No traffic without memory puts more than a quarter of them there.
+	// Paced is the largest share of the intervals that lie within a ratio of two: nearly all of a loop's. Memoryless
+	// traffic puts a quarter there at most.
 	Paced float64
 	// Hour and Day are the connections in the busiest 60 minutes and 24 hours.
 	Hour, Day int
@@ -15,12 +15,11 @@ type Strobe struct {
 	Connections int
 }
 
-// StrobeHour is how many connections in some hour make a strobe: one a second.
+// StrobeHour is the number of connections in some hour that makes a strobe: one a second.
 const StrobeHour = 3600
 
-// strobePaced is the share of intervals from which a strobe is a loop. A busy proxy or resolver has as many
-// connections, but nothing that paces them: a quarter is the most that any mixture of exponentials puts within a ratio
-// of two.
+// strobePaced is the least share of paced intervals of a loop. A busy proxy or resolver has as many connections without
+// a pace: any mixture of exponentials puts a quarter at most within a ratio of two.
 const strobePaced = 0.5
 
 func strobeThresholds() Thresholds {
@@ -52,8 +51,8 @@ func (sc *Scorer) Strobe(s Series, w Window) Strobe {
 	return st
 }
 
-// paced is the largest share of the intervals between times that lie within a ratio of two; times ascend. Times are
-// whole milliseconds, so an interval of none lies beside those of one.
+// paced is the largest share of intervals within a ratio of two; times ascend. Times are whole milliseconds, so
+// intervals of 0 and 1 ms belong together.
 func (sc *Scorer) paced(times []int64) float64 {
 	intervals := sc.values[:0]
 	for i := 1; i < len(times); i++ {
@@ -71,7 +70,7 @@ func (sc *Scorer) paced(times []int64) float64 {
 	return float64(most) / float64(max(1, len(intervals)))
 }
 
-// busiest is the largest number of times within a length.
+// busiest is the largest number of times within any span of this length.
 func busiest(times []int64, length int64) int {
 	most, from := 0, 0
 	for i, t := range times {
