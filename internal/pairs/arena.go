@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// store is where the memory of a table comes from and goes back to when the table went to disk: in blocks, so that
-// growing copies nothing, and used again, so that the collector has nothing to do. Nothing in a block is a pointer.
+// store provides a table's memory in blocks and takes it back when the table goes to disk. Growing copies nothing,
+// blocks are reused, and they hold no pointers, so the garbage collector has nothing to do.
 type store struct {
 	mu     sync.Mutex
 	states []*stateBlock
@@ -33,7 +33,7 @@ func take[T any](mu *sync.Mutex, from *[]*T) *T {
 	return last
 }
 
-// giveBack takes the blocks of a shard.
+// giveBack returns the blocks of a shard.
 func (s *store) giveBack(sh *shard) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,21 +41,21 @@ func (s *store) giveBack(sh *shard) {
 	s.chunks = append(s.chunks, sh.chunks.blocks...)
 }
 
-// empty forgets what was given back.
+// empty drops the returned blocks.
 func (s *store) empty() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.states, s.chunks = nil, nil
 }
 
-// An arena hands out byte chunks out of blocks and never takes one back. A chunk begins with the reference of the next
-// one of its pair.
+// An arena allocates byte chunks from blocks and never frees one. A chunk begins with the reference of its pair's next
+// chunk.
 type arena struct {
 	blocks []*chunkBlock
 	used   uint32 // units used in the last block
 }
 
-// chunkRef is where a chunk begins, in units over all blocks of a shard (so a shard can have 64 GiB); 0 is "none".
+// chunkRef is where a chunk begins, in units over all blocks of a shard (so a shard can have 64 GiB); 0 is none.
 type chunkRef uint32
 
 const (
@@ -63,7 +63,7 @@ const (
 	unit       = 16
 	blockUnits = arenaBlock / unit
 	refSize    = 4
-	// What does not fit into a pair's state goes into chunks, each half as long again as the one before, up to
+	// What does not fit into a pair's state goes into chunks. Each is half as large again as the last one, up to
 	// lastChunk.
 	firstChunk = 32
 	lastChunk  = 4096
@@ -86,10 +86,10 @@ func (sh *shard) alloc(size uint32) chunkRef {
 	return ref
 }
 
-// from gives the memory from a chunk's start to its block's end.
+// from returns the memory from a chunk's start to its block's end.
 func (a *arena) from(r chunkRef) []byte { return a.blocks[r/blockUnits][r%blockUnits*unit:] }
 
-// append writes b behind the pair's bytes. A connection may lie across two chunks.
+// append adds b to the pair's bytes. A connection may span two chunks.
 func (sh *shard) append(p *state, b []byte) {
 	if p.current == 0 {
 		n := copy(p.head[p.used:], b)
@@ -120,10 +120,10 @@ func (sh *shard) nextChunk(p *state) {
 	p.current, p.used, p.size = ref, refSize, uint16(size)
 }
 
-// larger is the size of the chunk after one of a size.
+// larger is the size of the next chunk after one of this size.
 func larger(size uint32) uint32 { return min((size+size/2+unit-1)/unit*unit, lastChunk) }
 
-// bytes gathers all of a pair's bytes into dst.
+// bytes collects all of a pair's bytes into dst.
 func (sh *shard) bytes(p *state, dst []byte) []byte {
 	if p.current == 0 {
 		return append(dst, p.head[:p.used]...)

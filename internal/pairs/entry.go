@@ -13,12 +13,12 @@ import (
 type raw struct {
 	slot  uint64
 	start int64
-	// rest is source port with state, hash of the uid and the four sizes, as they are.
+	// rest is source port with state, hash of the uid and the four sizes, encoded.
 	rest []byte
 }
 
-// next reads the connection at the beginning of b; r holds the one before, or nothing. It gives what is behind it, and
-// false if there is none.
+// next reads the connection at the beginning of b; r holds the previous one, or nothing. It returns what follows it,
+// and false at the end.
 func (r *raw) next(b []byte) ([]byte, bool) {
 	slot, n := binary.Uvarint(b)
 	if n <= 0 {
@@ -47,7 +47,7 @@ func (r *raw) next(b []byte) ([]byte, bool) {
 	return b[end:], true
 }
 
-// appendEntry appends what a tile holds of a pair before its connections: their number, then its ports.
+// appendEntry appends a pair's entry in a tile up to its connections: their number, then its ports.
 func appendEntry(b []byte, connections uint32, names []string, slots int, slotAt func(i int) *slot) []byte {
 	b = binary.AppendUvarint(b, uint64(connections))
 	b = binary.AppendUvarint(b, uint64(slots))
@@ -64,7 +64,7 @@ func appendEntry(b []byte, connections uint32, names []string, slots int, slotAt
 	return b
 }
 
-// entry appends all that a tile holds of a pair.
+// entry appends a pair's whole entry in a tile.
 func (sh *shard) entry(b []byte, id uint32, names []string) []byte {
 	st := sh.state(id)
 	b = appendEntry(b, st.connections, names, int(st.slots), func(i int) *slot { return sh.slotAt(st, id, i) })

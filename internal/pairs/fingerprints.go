@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// prints keeps the texts of TLS fingerprints. A text is kept from its second use on, so that programs which shuffle
-// their extensions, and have a new JA3 each time, cost a number a use and no text.
+// prints keeps the texts of TLS fingerprints. A text is kept at its second use: programs that shuffle their extensions
+// have a new JA3 each time, and so cost a number a use and no text.
 type prints struct {
 	seed maphash.Seed
 	mu   sync.RWMutex
@@ -47,17 +47,17 @@ func (p *prints) number(f hunt.Fingerprint) uint64 {
 	return n
 }
 
-// Print is a TLS fingerprint that is shown to one destination port.
+// Print is a TLS fingerprint shown to one destination port.
 type Print struct {
 	hunt.Fingerprint
 	Port uint16
-	// Hosts is how many sources show it.
+	// Hosts is the number of sources that show it.
 	Hosts int
 }
 
 const (
-	// fewestPrinted and MaxPrinted bound how many TLS records a source shows a fingerprint in for it to be followed.
-	// Fewer have no rhythm; among more, a beat could not be told from the rest.
+	// fewestPrinted and MaxPrinted bound the TLS records of a fingerprint that is followed for a source. Fewer have no
+	// rhythm; among more, a beacon would not stand out.
 	fewestPrinted, MaxPrinted = 4, 50_000
 )
 
@@ -67,7 +67,7 @@ type rollUpKey struct {
 	port  uint16
 }
 
-// rollUp is a fingerprint of one source that is followed.
+// rollUp is a source's fingerprint that is followed.
 type rollUp struct {
 	Print
 	number uint32
@@ -77,9 +77,8 @@ type rollUp struct {
 	moves  bool
 }
 
-// rollUps picks the fingerprints that are worth following: those that a source shows several destinations, often enough
-// and not too often. What goes to one destination is that pair.
-// busy counts those that were left alone because they come too often.
+// rollUps chooses the fingerprints to follow: those that a source shows to several destinations, neither too rarely nor
+// too often. With one destination it is that pair. busy counts those left out because they are too frequent.
 func (n *Names) rollUps() (out map[rollUpKey]*rollUp, busy Busy) {
 	type everywhere struct {
 		print uint64
@@ -121,8 +120,8 @@ func (n *Names) rollUps() (out map[rollUpKey]*rollUp, busy Busy) {
 	return out, busy
 }
 
-// Busy are fingerprints of a source and port that were left alone: several destinations, more than MaxPrinted records.
+// Busy are fingerprints of a source and port that were left out: several destinations, more than MaxPrinted records.
 type Busy struct{ Fingerprints, Records int64 }
 
-// Print is what a destination of Prints stands for.
+// Print is the fingerprint that a destination of Prints stands for.
 func (d *Named) Print(dst netip.Addr) Print { return d.prints[dst] }

@@ -10,35 +10,35 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Named is a table of pairs of a source and a name, and what belongs to each name beside its connections.
+// Named is a table of pairs of a source and a name, with what belongs to each name beside its connections.
 type Named struct {
-	// Table has the names in place of destinations, as addresses that stand for them: see Name.
+	// Table has names in place of destinations, as addresses that stand for them: see Name.
 	Table *Table
 	// Prints has TLS fingerprints with a port in place of destinations: see Print.
 	Prints *Table
 	prints map[netip.Addr]Print
 	names  map[netip.Addr]string
-	// Unjoined is how many uses had no connection: they stand for themselves, at their own time.
+	// Unjoined is the number of uses without a connection. They count by themselves, at their own time.
 	Unjoined int64
-	// Busy are the fingerprints that were left alone.
+	// Busy are the fingerprints that were left out.
 	Busy Busy
 }
 
-// stand gives the address that stands for a name in a table: half of its SHA-256. The other half is for fingerprints,
-// so that no name can stand for one.
+// stand is the address that stands for a name in a table: half of its SHA-256. The other half is for fingerprints, so
+// that no name can stand for one.
 func stand(name string) netip.Addr {
 	sum := sha256.Sum256([]byte(name))
 	return netip.AddrFrom16([16]byte(sum[:16])).Unmap()
 }
 
-// slack is how much earlier than its connection's start a record may lie, and the longest a connection is searched
-// back for: a name is used at the beginning of a connection, or by a later request on a connection kept open.
+// slack is how much earlier than its connection's start a record may be, and the longest time back to a connection. A
+// name is used at the beginning of a connection, or by a later request on one kept open.
 const slack = 2_000 // ms
 
-// Join brings names and connections together: each use belongs to the connection of the same two ends and ports that
-// began nearest before it, or of the same uid where both are known. A name that is used several times in a connection
-// counts once for it, two names in one connection count for both. A use without a connection counts at its own time.
-// The tables by name and by fingerprint keep to half of the first table's budget each; see Err and Close.
+// Join assigns each use of a name to a connection: the one of the same two ends and ports that began nearest before it,
+// or the one of the same uid where both are known. A name used several times in a connection counts once, two names in
+// one connection count for both. A use without a connection counts at its own time. The tables by name and by
+// fingerprint take half of the first table's budget each; see Err and Close.
 func (n *Names) Join(tables ...*Table) *Named {
 	half := tables[0].budget.Half()
 	out := &Named{Table: NewTableWithin(half), Prints: NewTableWithin(half), names: make(map[netip.Addr]string, len(n.texts))}
@@ -48,7 +48,7 @@ func (n *Names) Join(tables ...*Table) *Named {
 		out.names[stands[i]] = text
 	}
 	if len(n.files) > 0 {
-		n.fail(n.spill()) // the rest, so that one mechanism sees all
+		n.fail(n.spill()) // the rest, so that one mechanism handles all
 	} else {
 		n.sort()
 	}
@@ -75,7 +75,7 @@ func (n *Names) Join(tables ...*Table) *Named {
 	return out
 }
 
-// joinInMemory looks the uses of each pair up.
+// joinInMemory looks up the uses of each pair.
 func (n *Names) joinInMemory(tables []*Table, joiners []joiner) {
 	for _, t := range tables {
 		if !n.any() {
@@ -91,14 +91,14 @@ func (n *Names) joinInMemory(tables []*Table, joiners []joiner) {
 	n.alone(joiners[0].alone)
 }
 
-// alone joins uses that have no connection.
+// alone adds uses without a connection.
 func (j *joiner) alone(uses []use) {
 	p := &Pair{}
 	p.Src, p.Dst = uses[0].key.split()
 	j.join(p, uses)
 }
 
-// joiner brings names and connections together in one goroutine. Its memory is used again.
+// joiner joins names and connections in one goroutine. It reuses its memory.
 type joiner struct {
 	out      *Named
 	stands   []netip.Addr
@@ -107,7 +107,7 @@ type joiner struct {
 
 	order          []int32
 	batch, printed []hunt.Connection
-	// marks are those of batch, prints those of printed; seen has the places in batch.
+	// marks belong to batch, prints to printed; seen has the places in batch.
 	marks, prints []uint64
 	seen          map[counted]int
 	shown         map[counted]bool
@@ -119,7 +119,7 @@ type counted struct {
 	name       uint32
 }
 
-// join emits the connections of one pair under the names and the fingerprints used in them.
+// join adds the connections of one pair under the names and fingerprints used in them.
 func (j *joiner) join(p *Pair, uses []use) {
 	byPorts := portIndex(p, j.order)
 	j.order = byPorts.order
@@ -155,7 +155,7 @@ func (j *joiner) join(p *Pair, uses []use) {
 	j.out.Prints.addMarked(j.printed, j.prints)
 }
 
-// named is a connection under a name: the pair's connection number at, or the use itself where there is none.
+// named is a connection under a name: the pair's connection number at, or the use itself if there is none.
 func named(p *Pair, u *use, at int32, name netip.Addr) hunt.Connection {
 	c := hunt.Connection{Src: p.Src, Dst: name, SrcPort: u.srcPort, DstPort: u.dstPort, Proto: hunt.TCP, Count: 1,
 		Start: u.start, Duration: hunt.Absent, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent}
@@ -174,13 +174,13 @@ func named(p *Pair, u *use, at int32, name netip.Addr) hunt.Connection {
 	return c
 }
 
-// ports is a pair's connections by source and destination port, then start.
+// ports is a pair's connections, sorted by source and destination port, then start.
 type ports struct {
 	order []int32
 	p     *Pair
 }
 
-// portIndex makes it, in the memory of order.
+// portIndex makes it, in order's memory.
 func portIndex(p *Pair, order []int32) ports {
 	x := ports{order: grow(order, len(p.Connections)), p: p}
 	for i := range x.order {
@@ -205,7 +205,7 @@ func (x ports) compare(i int32, k portKey) int {
 	return cmp.Or(cmp.Compare(own.src, k.src), cmp.Compare(own.dst, k.dst), cmp.Compare(own.start, k.start))
 }
 
-// find gives the connection of the same ports that began last before the use (or a moment after it), or -1.
+// find returns the connection of the same ports that began last before the use (or a moment after it), or -1.
 func (x ports) find(u *use) int32 {
 	k := portKey{u.srcPort, u.dstPort, u.start + slack}
 	i, found := slices.BinarySearchFunc(x.order, k, func(i int32, k portKey) int { return x.compare(i, k) })
@@ -221,7 +221,7 @@ func (x ports) find(u *use) int32 {
 	if u.mark == 0 {
 		return x.order[i]
 	}
-	// The same ports again within moments: the uid says which.
+	// The same ports again within moments: the uid decides.
 	for j := i; j >= 0 && x.samePorts(j, u); j-- {
 		if x.p.Connections[x.order[j]].mark == uint64(u.mark) {
 			return x.order[j]
@@ -235,11 +235,11 @@ func (x ports) samePorts(i int, u *use) bool {
 	return own.src == u.srcPort && own.dst == u.dstPort
 }
 
-// Name is the text that a destination of Table stands for.
+// Name is the name that a destination of Table stands for.
 func (d *Named) Name(dst netip.Addr) string { return d.names[dst] }
 
-// Err is what went wrong on disk.
+// Err is the error on disk, if any.
 func (d *Named) Err() error { return cmp.Or(d.Table.Err(), d.Prints.Err()) }
 
-// Close removes what lies on disk.
+// Close removes the files.
 func (d *Named) Close() error { return errors.Join(d.Table.Close(), d.Prints.Close()) }

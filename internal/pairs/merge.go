@@ -11,20 +11,20 @@ import (
 	"dwell/internal/tile"
 )
 
-// mostRead is how many tiles are read at once: each has a block of 32 KiB in memory.
+// mostRead is the number of tiles read at once: each has a block of 32 KiB in memory.
 const mostRead = 128
 
-// together is how many pairs are merged before they are handed on, all pairs of a source together.
+// together is the number of pairs merged before they are passed on, all pairs of a source together.
 const together = 4096
 
-// eachMerged gives back what is on disk, what is in memory included, as shards of some thousand pairs: all pairs of a
-// source are in one of them. No more than one shard a core and one more are in memory, and a block of each tile.
+// eachMerged visits the pairs on disk and in memory as shards of some thousand pairs, all pairs of a source in one of
+// them. At most one shard a core and one more are in memory, and a block of each tile.
 func (t *Table) eachMerged(visit func(worker int, sh *shard)) error {
 	return t.eachMergedWith(nil, func(*shard) error { return nil }, visit)
 }
 
-// eachMergedWith is eachMerged over the pairs of other tables, too; fill is called with each shard, in the order of
-// their sources, before it is visited.
+// eachMergedWith is eachMerged, and also visits the pairs of other tables. fill is called with each shard, in the order
+// of their sources, before it is visited.
 func (t *Table) eachMergedWith(others []*Table, fill func(*shard) error, visit func(worker int, sh *shard)) error {
 	var tiles []string
 	for _, one := range append([]*Table{t}, others...) {
@@ -59,12 +59,12 @@ func (t *Table) eachMergedWith(others []*Table, fill func(*shard) error, visit f
 	return err
 }
 
-// toDisk makes tiles of what is in memory, few enough to be read at once. Nothing will be added any more.
+// toDisk writes tiles of what is in memory, few enough to read at once. Nothing is added afterwards.
 func (t *Table) toDisk() error {
 	if err := t.Err(); err != nil {
 		return err
 	}
-	if err := t.spill(); err != nil { // the rest, so that one mechanism sees all
+	if err := t.spill(); err != nil { // the rest, so that one mechanism handles all
 		return err
 	}
 	t.store.empty()
@@ -76,7 +76,7 @@ func (t *Table) toDisk() error {
 
 func (t *Table) newShard() *shard { return &shard{store: &t.store, seed: t.seed} }
 
-// mergeTiles makes one tile of several until there are no more than are read at once.
+// mergeTiles merges tiles until they can all be read at once.
 func (t *Table) mergeTiles() error {
 	for len(t.tiles) > mostRead {
 		all := t.tiles
@@ -92,7 +92,7 @@ func (t *Table) mergeTiles() error {
 	return nil
 }
 
-// joinTiles makes one tile of several.
+// joinTiles merges several tiles into one.
 func (t *Table) joinTiles(some []string) error {
 	file, w, err := t.newTile()
 	if err != nil {
@@ -126,7 +126,7 @@ func (t *Table) joinTiles(some []string) error {
 	return nil
 }
 
-// merge hands on the pairs of some tiles in order of their keys, in shards that it takes.
+// merge passes on the pairs of some tiles, sorted by key, in shards that it takes.
 func (t *Table) merge(some []string, take func() *shard, hand func(*shard) error) (err error) {
 	heads := make([]*head, 0, len(some))
 	defer func() {
@@ -181,7 +181,7 @@ func (t *Table) merge(some []string, take func() *shard, hand func(*shard) error
 // head is a tile with its next entry.
 type head struct {
 	in    *tile.Reader
-	place int // among the tiles that are merged
+	place int // among the merged tiles
 	key   tile.Key
 	value []byte
 	ended bool
@@ -195,7 +195,7 @@ func (h *head) next() (err error) {
 	return err
 }
 
-// before orders heads by key, and where several tiles have a pair by when they were written.
+// before orders heads by key; for a pair in several tiles, the tile written first comes first.
 func (h *head) before(o *head) bool {
 	if c := bytes.Compare(h.key[:], o.key[:]); c != 0 {
 		return c < 0

@@ -14,15 +14,15 @@ import (
 )
 
 // Names keeps the uses of names (TLS server names, HTTP hosts, CONNECT targets) of one hunt until they are joined with
-// the connections in which they were used. The zero Names is not ready: use NewNames.
+// their connections. The zero Names is not ready: use NewNames.
 type Names struct {
 	seed   maphash.Seed
 	shards [shards]struct {
 		mu   sync.Mutex
-		uses []use // in the order of key, start and name once they are to be joined
-		// filter has a bit set for each pair of addresses, and so hardly any for others: by the low bits of its hash.
+		uses []use // sorted by key, start and name before the join
+		// filter has a bit set for each pair of addresses, by the low bits of its hash, and so for few others.
 		filter []uint64
-		// joined says of the first use between two addresses that there is such a pair.
+		// joined says for the first use between two addresses that such a pair exists.
 		joined []bool
 	}
 	mu     sync.RWMutex
@@ -32,30 +32,29 @@ type Names struct {
 	spilledUses
 }
 
-// use is one use of a name. It holds no pointer.
+// use is one use of a name. It has no pointers.
 type use struct {
 	key              addresses
 	start            int64
 	print            uint64 // of a TLS record, else 0
-	name             uint32 // nameless where there is none
+	name             uint32 // nameless if there is none
 	srcPort, dstPort uint16
 	askedPort        uint16
 	mark             uint16
 	kind             hunt.NameKind
 }
 
-// NewNames makes an empty set that keeps to a budget, but for the texts of names and fingerprints. Close it when done:
-// it may have files.
+// NewNames makes an empty set that keeps to a budget, except for the texts of names and fingerprints. Close it when
+// done: it may have files.
 func NewNames(b Budget) *Names {
 	return &Names{spilledUses: spilledUses{budget: b}, seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
 }
 
-// nameless stands for the name of a use that has only a fingerprint.
+// nameless is the name of a use that has only a fingerprint.
 const nameless = math.MaxUint32
 
-// Add takes records in. Those without a name and fingerprint are left out, since they name nobody. An address in place
-// of a name is none, since the pair by address knows it already; what a proxy was asked for counts in either form. It
-// may be called from many goroutines.
+// Add adds records. It leaves out those without a name and fingerprint, and addresses in place of a name, which the
+// pair by address covers; what a proxy was asked for counts in either form. It may be called from many goroutines.
 func (n *Names) Add(batch []hunt.NameRecord) {
 	if n.Err() == nil {
 		n.add(batch)
@@ -89,11 +88,11 @@ func (n *Names) add(batch []hunt.NameRecord) {
 	}
 }
 
-// longestName is how long a name may be (RFC 1035, 2.3.4, without the final dot). What is longer no server is called
-// by: it costs no more than that.
+// longestName is the longest valid name (RFC 1035, 2.3.4, without the final dot). No server has a longer one, so a
+// longer one takes no more memory.
 const longestName = 253
 
-// cut is a name that may be kept.
+// cut is the part of a name that is kept.
 func cut(name string) string {
 	if len(name) <= longestName {
 		return name
@@ -101,7 +100,7 @@ func cut(name string) string {
 	return strings.Clone(name[:longestName])
 }
 
-// isAddress says that a host is written as an address. Most names end in a letter, which an IPv4 address never does.
+// isAddress says whether a host is written as an address. Most names end in a letter, which an IPv4 address never does.
 func isAddress(name string) bool {
 	if last := name[len(name)-1]; (last < '0' || last > '9') && !strings.Contains(name, ":") {
 		return false
@@ -127,12 +126,12 @@ func (n *Names) id(name string) uint32 {
 	return id
 }
 
-// shardOf is where the uses between two addresses are.
+// shardOf is the shard of the uses between two addresses.
 func (n *Names) shardOf(key *addresses) int {
 	return int(maphash.Bytes(n.seed, key[:]) >> (64 - shardBits))
 }
 
-// sort makes the uses ready to be joined.
+// sort prepares the uses for the join.
 func (n *Names) sort() {
 	OnAllCores(shards, func(_, i int) {
 		sh := &n.shards[i]
@@ -173,7 +172,7 @@ func (n *Names) perhaps(key *addresses) bool {
 	return filter[word]&bit != 0
 }
 
-// of gives the uses between two addresses, ordered by start, and notes that there is such a pair.
+// of returns the uses between two addresses, sorted by start, and notes that such a pair exists.
 func (n *Names) of(key *addresses) []use {
 	sh := &n.shards[n.shardOf(key)]
 	first, found := slices.BinarySearchFunc(sh.uses, key, func(u use, key *addresses) int { return u.key.compare(key) })
@@ -184,7 +183,7 @@ func (n *Names) of(key *addresses) []use {
 	return sameEnds(sh.uses[first:])
 }
 
-// sameEnds are the uses that lie between the same addresses as the first.
+// sameEnds returns the leading uses between the same addresses as the first.
 func sameEnds(uses []use) []use {
 	n := 1
 	for n < len(uses) && uses[n].key == uses[0].key {
@@ -193,7 +192,7 @@ func sameEnds(uses []use) []use {
 	return uses[:n]
 }
 
-// alone calls visit with the uses between addresses that were not asked for with of.
+// alone visits the uses between addresses that were not passed to of.
 func (n *Names) alone(visit func(uses []use)) {
 	for i := range n.shards {
 		sh := &n.shards[i]

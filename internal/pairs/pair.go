@@ -9,12 +9,12 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Pair is a source and a destination address with all their connections, ordered by start.
+// Pair is a source and a destination address with all their connections.
 type Pair struct {
 	Src, Dst netip.Addr
-	// Connections are in order of their start.
+	// Connections are sorted by start.
 	Connections []Record
-	// Ports are the destination ports with their transports, in order of their numbers; Record.Port points here.
+	// Ports are the destination ports with their transports, sorted by number; Record.Port is an index of them.
 	Ports []Port
 
 	services []string
@@ -28,23 +28,24 @@ type Pair struct {
 type Record struct {
 	Start, Duration                   int64
 	OrigIPBytes, OrigBytes, RespBytes int64
-	// SrcPort is the source port, Port indexes Pair.Ports.
+	// SrcPort is the source port, Port an index of Pair.Ports.
 	SrcPort, Port uint16
-	// State says whether it was answered, where that is known.
+	// State says whether it was answered, if known.
 	State hunt.State
-	// mark is a hash of the uid, 0 where it is not known; in a table by name or fingerprint what stands for the
-	// address: see uses.go.
+	// mark is a hash of the uid, 0 if unknown. In a table by name or fingerprint it stands for the address: see
+	// uses.go.
 	mark uint64
 }
 
-// Port is one destination port of a pair and what is known of the last connection to it.
+// Port is one destination port of a pair, with the last connection to it.
 type Port struct {
-	// Number is the port (for ICMP the code), Proto its transport, Service what Zeek recognized (of several the one
-	// that names most), or empty.
+	// Number is the port (for ICMP the code), Proto its transport, Service what Zeek recognized (of several the
+	// longest), or empty.
 	Number  uint16
 	Proto   hunt.Transport
 	Service string
-	// Last is that connection's start in Unix milliseconds, SrcPort its source port, UID Zeek's name for it, if known.
+	// Last is the last connection's start in Unix milliseconds, SrcPort its source port, UID Zeek's name for it, if
+	// known.
 	Last    int64
 	SrcPort uint16
 	UID     hunt.UID
@@ -92,7 +93,7 @@ func (p *Pair) decode(sh *shard, id uint32) {
 	p.sortPorts()
 }
 
-// sortPorts puts the ports in order of their numbers, so that nothing depends on which was met first.
+// sortPorts sorts the ports by number, so that nothing depends on their order in the logs.
 func (p *Pair) sortPorts() {
 	byNumber := func(a, b Port) int { return cmp.Or(cmp.Compare(a.Number, b.Number), cmp.Compare(a.Proto, b.Proto)) }
 	if slices.IsSortedFunc(p.Ports, byNumber) {

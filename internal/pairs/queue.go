@@ -1,12 +1,12 @@
 package pairs
 
-// queue is a heap: list[0] is the least.
+// queue is a heap: list[0] is the smallest.
 type queue[T any] struct {
 	list []T
 	less func(a, b *T) bool
 }
 
-// newQueue puts a list in order.
+// newQueue makes a heap of a list.
 func newQueue[T any](list []T, less func(a, b *T) bool) *queue[T] {
 	q := &queue[T]{list, less}
 	for i := len(list)/2 - 1; i >= 0; i-- {
@@ -15,10 +15,10 @@ func newQueue[T any](list []T, less func(a, b *T) bool) *queue[T] {
 	return q
 }
 
-// fix puts the first in its place after it has grown.
+// fix restores the heap after the first has grown.
 func (q *queue[T]) fix() { q.sink(0) }
 
-// drop takes the first out.
+// drop removes the first.
 func (q *queue[T]) drop() {
 	last := len(q.list) - 1
 	q.list[0] = q.list[last]

@@ -9,31 +9,31 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Requests keeps when each source made HTTP requests under each name: many may go over one connection that is kept
-// open, and each is a check-in. A request costs three or four bytes. The zero Requests is ready; Most bounds what is
-// held, bytes, about.
+// Requests keeps the times of each source's HTTP requests by name: many may go over one persistent connection, and each
+// is a check-in. A request takes three or four bytes. The zero Requests is ready; Most bounds its approximate size in
+// bytes.
 type Requests struct {
 	Most int64
 	mu   sync.Mutex
 	of   map[sourceName]*requests
-	// size is what is held, left the requests that were not kept for want of room.
+	// size is the memory in use, left the number of requests not kept for lack of room.
 	size, left int64
 }
 
-// requestCost is what a source with a name takes beside its times, bytes, about.
+// requestCost is the approximate memory of a source with a name, besides its times, in bytes.
 const requestCost = 200
 
 type sourceName struct{ src, name netip.Addr }
 
-// requests are times as differences, as varints.
+// requests are times, as differences in varints.
 type requests struct {
 	times []byte
-	// count is how many there are, kept how many have their times.
+	// count is their number, kept the number whose times are kept.
 	count, kept int
 	last        int64
 }
 
-// Add takes the HTTP requests with a Host of a batch in. It may be called from many goroutines.
+// Add adds a batch's HTTP requests with a Host. It may be called from many goroutines.
 func (r *Requests) Add(batch []hunt.NameRecord) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -69,8 +69,8 @@ func (r *Requests) Add(batch []hunt.NameRecord) {
 	}
 }
 
-// Times are those of a source's requests under what stands for a name in [Named.Table], Unix milliseconds, ascending;
-// none where there are more than MaxTimes, or no room for all.
+// Times returns a source's requests under what stands for a name in [Named.Table], Unix milliseconds, ascending; nil if
+// there are more than MaxTimes, or not all were kept.
 func (r *Requests) Times(src, name netip.Addr) []int64 {
 	of := r.of[sourceName{src, name}]
 	if of == nil || of.kept < of.count {
@@ -86,7 +86,7 @@ func (r *Requests) Times(src, name netip.Addr) []int64 {
 	return out
 }
 
-// Left is how many requests were not kept for want of room.
+// Left is the number of requests not kept for lack of room.
 func (r *Requests) Left() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"sync"
 )
 
-// services numbers the service strings that Zeek recognized ("ssl", "ssl,http"): a handful in any network.
-// Number 0 is "none". Should hostile data bring more than 65,534 of them, the rest share the number of "other".
+// services numbers the services that Zeek recognized ("ssl", "ssl,http"): a handful in any network. Number 0 is none.
+// If hostile data has more than 65,534, the rest share the number of "other".
 type services struct {
 	mu      sync.RWMutex
 	numbers map[string]uint16
@@ -34,7 +34,7 @@ func (s *services) number(name string) uint16 {
 	return s.numbers[name]
 }
 
-// known gives the number of a service that has one.
+// known returns the number of a known service.
 func (s *services) known(name []byte) (n uint16, ok bool) {
 	if len(name) == 0 {
 		return 0, true
@@ -45,7 +45,7 @@ func (s *services) known(name []byte) (n uint16, ok bool) {
 	return n, ok
 }
 
-// numberOf is number for a text that is not to be kept.
+// numberOf is number for a text that the caller will reuse.
 func (s *services) numberOf(name []byte) uint16 {
 	if n, ok := s.known(name); ok {
 		return n
@@ -53,7 +53,7 @@ func (s *services) numberOf(name []byte) uint16 {
 	return s.number(string(name))
 }
 
-// list gives the names by number.
+// list returns the names by number.
 func (s *services) list() []string {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -63,7 +63,7 @@ func (s *services) list() []string {
 	return s.names
 }
 
-// fuller is the one of two services that names most: the longer text, of two as long the greater.
+// fuller is the more specific of two services: the longer text, and of equal lengths the greater.
 func (s *services) fuller(a, b uint16) uint16 {
 	if a == 0 || b == 0 {
 		return max(a, b)

@@ -12,15 +12,15 @@ import (
 	"dwell/internal/hunt"
 )
 
-// blockPairs is how many pairs are allocated at a time.
+// blockPairs is the number of pairs allocated at a time.
 const blockPairs = 256
 
-// addresses is the key of a pair: source and destination, each as 16 bytes.
+// addresses is a pair's key: source and destination, 16 bytes each.
 type addresses [32]byte
 
 func (k *addresses) compare(o *addresses) int { return bytes.Compare(k[:], o[:]) }
 
-// slot is one destination port of a pair, with what is known of the last connection to it.
+// slot is one destination port of a pair, with the last connection to it.
 type slot struct {
 	last    int64
 	uid     hunt.UID
@@ -30,11 +30,10 @@ type slot struct {
 	proto   hunt.Transport
 }
 
-// state is what a table keeps of a pair: 128 bytes, two lines of a processor's cache, which hold all of a pair with
-// one connection, as most have.
+// state is a pair in a table: 128 bytes, two cache lines. They have room for a pair with one connection, as most are.
 type state struct {
 	key            addresses
-	previous       int64 // start of the connection added last, ms: the next is stored as a difference to it
+	previous       int64 // start of the last added connection, ms: the next is stored as a difference to it
 	slot0          slot
 	connections    uint32
 	first, current chunkRef
@@ -43,30 +42,30 @@ type state struct {
 	head           [30]byte // the connections' first bytes
 }
 
-// shard is a part of a table, with all pairs of a source.
+// shard is a part of a table. It has all pairs of a source.
 type shard struct {
 	mu    sync.Mutex
 	store *store
 	seed  maphash.Seed
-	// index finds a pair by its key: open addressing with linear steps, a power of two long. An entry's low bits, as
-	// many as the length has, are the pair's number plus one, the bits above part of the key's hash; 0 is free. So an
-	// entry takes 4 bytes, and hardly ever leads to a pair that is another.
+	// index finds a pair by its key: open addressing with linear steps, its length a power of two. An entry's low bits,
+	// as many as the length has, are the pair's number plus one; the bits above are part of the key's hash; 0 is free.
+	// So an entry takes 4 bytes and very rarely leads to another pair.
 	index  []uint32
 	blocks []*stateBlock
 	count  uint32
 	chunks arena
-	// order is the pairs' numbers in order of their keys, as long as nothing was added since.
+	// order is the pairs' numbers sorted by key, valid until something is added.
 	order []uint32
-	// more holds the slots after the first; slotOf finds them by pair, port and transport.
+	// more has the slots after the first; slotOf finds them by pair, port and transport.
 	more   map[uint32][]slot
 	slotOf map[slotKey]uint16
-	// uses are the names used by the sources of a shard that was merged, in order, while they are joined.
+	// uses are the names used by the sources of a merged shard, in order, during the join.
 	uses []use
-	// crowded counts pairs with more ports than are told apart.
+	// crowded counts pairs with more ports than are kept apart.
 	crowded int64
 }
 
-// MaxPorts is how many ports of a pair are told apart; the last of so many stands for all beyond.
+// MaxPorts is the number of ports kept apart for a pair; the last one stands for all others.
 const MaxPorts = math.MaxUint16
 
 type slotKey struct {
@@ -112,7 +111,7 @@ func (sh *shard) newPair(key addresses) (*state, uint32) {
 	return st, id
 }
 
-// widen makes the index twice as long.
+// widen doubles the index.
 func (sh *shard) widen() {
 	sh.index = make([]uint32, max(smallest, 2*len(sh.index)))
 	mask := uint32(len(sh.index) - 1)
@@ -128,9 +127,9 @@ func (sh *shard) widen() {
 
 func (sh *shard) state(id uint32) *state { return &sh.blocks[id/blockPairs][id%blockPairs] }
 
-// slot finds or makes the slot of a connection's port and transport and notes the connection there when it is the last
-// so far. What comes out does not depend on the order in which connections come: of two at the same time the greater
-// uid counts, of several services the one that names most.
+// slot finds or makes the slot of a connection's port and transport, and notes the connection if it is the last so far.
+// The result does not depend on the order of connections: of two at the same time the greater uid counts, of several
+// services the longest.
 func (sh *shard) slot(p *state, id uint32, c *hunt.Connection, service uint16, names *services) uint16 {
 	sl, number := &p.slot0, uint16(0)
 	switch {
@@ -162,7 +161,7 @@ func (sh *shard) furtherSlot(p *state, id uint32, c *hunt.Connection) (*slot, ui
 		case p.slots < MaxPorts-1:
 			p.slots++
 			sh.more[id] = append(sh.more[id], slot{last: math.MinInt64, port: c.DstPort, proto: c.Proto})
-		case p.slots == MaxPorts-1: // this one stands for all ports beyond, under none's number
+		case p.slots == MaxPorts-1: // this one stands for all other ports, without a number
 			p.slots++
 			sh.more[id] = append(sh.more[id], slot{last: math.MinInt64})
 			sh.crowded++
@@ -182,7 +181,7 @@ func (sh *shard) slotAt(p *state, id uint32, i int) *slot {
 	return &sh.more[id][i-1]
 }
 
-// sorting is what a shard's pairs are sorted with: by eight bytes where all are IPv4, by the whole key else.
+// sorting is what a shard's pairs are sorted by: eight bytes if all are IPv4, else the whole key.
 type (
 	sorting struct {
 		v4  []keyed4
@@ -198,7 +197,7 @@ type (
 	}
 )
 
-// sorted gives the pairs' numbers in order of their keys.
+// sorted returns the pairs' numbers sorted by key.
 func (sh *shard) sorted(scratch *sorting) []uint32 {
 	if len(sh.order) == int(sh.count) {
 		return sh.order
@@ -235,10 +234,10 @@ func (sh *shard) sort4(scratch *sorting) bool {
 	return true
 }
 
-// mapped begins an IPv4 address in 16 bytes.
+// mapped is the prefix of an IPv4 address in 16 bytes.
 var mapped = [12]byte{10: 0xff, 11: 0xff}
 
-// sameSource says how many pairs, from the first of these on, have its source.
+// sameSource counts the pairs, starting with the first of these, with its source.
 func (sh *shard) sameSource(order []uint32) int {
 	src := [16]byte(sh.state(order[0]).key[:16])
 	n := 1
@@ -248,7 +247,7 @@ func (sh *shard) sameSource(order []uint32) int {
 	return n
 }
 
-// reset forgets everything and gives the memory back to the store. The index stays if it was not much too large.
+// reset empties the shard and returns the memory to the store. The index stays if it was not much too large.
 func (sh *shard) reset() {
 	sh.store.giveBack(sh)
 	if len(sh.index) > smallest && uint32(len(sh.index)) > 16*sh.count {
@@ -261,7 +260,7 @@ func (sh *shard) reset() {
 	sh.order, sh.more, sh.slotOf, sh.uses = sh.order[:0], nil, nil, sh.uses[:0]
 }
 
-// held is what a shard has in memory, about, bytes.
+// held is a shard's approximate memory, bytes.
 func (sh *shard) held() int64 {
 	return int64(len(sh.chunks.blocks))*arenaBlock + int64(len(sh.blocks))*blockPairs*stateSize + int64(sh.count)*pairCost + int64(len(sh.slotOf))*slotCost
 }

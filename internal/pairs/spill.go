@@ -12,11 +12,11 @@ import (
 	"dwell/internal/tile"
 )
 
-// Budget bounds the memory of a table. What is beyond goes to disk.
+// Budget bounds the memory of a table. What exceeds it goes to disk.
 type Budget struct {
-	// Bytes is how much the table may hold, about; 0 means no bound. A batch is taken in whole before it is looked at.
+	// Bytes is the table's approximate maximum; 0 means no bound. It is checked after each batch.
 	Bytes int64
-	// Folder is where tiles go; empty means the system's directory for temporary files.
+	// Folder is the directory for tiles; empty means the system's directory for temporary files.
 	Folder string
 }
 
@@ -33,15 +33,15 @@ func (b Budget) Half() Budget {
 	return b
 }
 
-// Budget is what the table was made with.
+// Budget is the table's budget.
 func (t *Table) Budget() Budget { return t.budget }
 
-// NewTableWithin makes an empty table that keeps to a budget. Close it when done: it may have files.
+// NewTableWithin makes an empty table with a budget. Close it when done: it may have files.
 func NewTableWithin(b Budget) *Table {
 	t := NewTable()
 	t.budget = b
 	if b.Bytes > 0 {
-		_ = tile.Sweep(b.folder()) // What cannot be removed now is in nobody's way until there is something to write.
+		_ = tile.Sweep(b.folder()) // What cannot be removed now does no harm until there is something to write.
 	}
 	return t
 }
@@ -49,28 +49,27 @@ func NewTableWithin(b Budget) *Table {
 // spilled is what a table has on disk.
 type spilled struct {
 	budget Budget
-	// filling is held for reading by Add and for writing while the table goes to disk.
+	// filling is read-locked by Add, and locked while the table goes to disk.
 	filling sync.RWMutex
-	// size is what the table holds in memory, about, bytes.
+	// size is the table's approximate memory, bytes.
 	size   atomic.Int64
 	folder string
-	// tiles by their paths, in the order in which they were written.
+	// tiles are paths, in the order in which they were written.
 	tiles  []string
-	made   int // how many tiles were made, which numbers them
+	made   int // number of tiles made, for their names
 	spills int
 	failed atomic.Pointer[error]
 }
 
-// What things cost in memory beside the blocks, bytes: a pair's places in the index and in the order of keys, a further
-// port of a pair with its place in two maps.
+// Memory besides the blocks, bytes: a pair's places in the index and in the order of keys, and a further port of a pair
+// with its place in two maps.
 const (
 	stateSize = int64(unsafe.Sizeof(state{}))
 	pairCost  = 16
 	slotCost  = 150
 )
 
-// Err is what went wrong with the disk, if anything did. Once it is set the table is incomplete: look at it after
-// adding and after every walk.
+// Err is the error on disk, if any. It means that the table is incomplete: check it after adding and after every walk.
 func (t *Table) Err() error {
 	if err := t.failed.Load(); err != nil {
 		return *err
@@ -84,10 +83,10 @@ func (t *Table) fail(err error) {
 	}
 }
 
-// Spilled is how many times the table went to disk.
+// Spilled is the number of times that the table went to disk.
 func (t *Table) Spilled() int { return t.spills }
 
-// Close removes what the table has on disk. The table is of no use afterwards.
+// Close removes the table's files. The table cannot be used afterwards.
 func (t *Table) Close() error {
 	if t.folder == "" {
 		return nil
@@ -97,7 +96,7 @@ func (t *Table) Close() error {
 	return err
 }
 
-// overflow sends the table to disk if it has outgrown its budget.
+// overflow sends the table to disk if it exceeds its budget.
 func (t *Table) overflow() {
 	if t.budget.Bytes == 0 || t.size.Load() <= t.budget.Bytes {
 		return
@@ -109,7 +108,7 @@ func (t *Table) overflow() {
 	}
 }
 
-// spill writes all that is in memory as one tile and forgets it. Nothing may be added meanwhile.
+// spill writes everything in memory as one tile and empties the table. Nothing is added meanwhile.
 func (t *Table) spill() error {
 	if t.Len() == 0 {
 		return nil
@@ -131,7 +130,7 @@ func (t *Table) spill() error {
 	return nil
 }
 
-// writeTile writes every pair in order of their keys.
+// writeTile writes every pair, sorted by key.
 func (t *Table) writeTile() error {
 	path, w, err := t.newTile()
 	if err != nil {
@@ -175,7 +174,7 @@ func (t *Table) spillError(err error) error {
 		t.budget.Bytes/mib, err, t.budget.folder(), written/mib, t.size.Load()/mib+1)
 }
 
-// inOrder calls visit with every pair in order of their keys. All pairs of a source lie in one shard.
+// inOrder calls visit with every pair, sorted by key. All pairs of a source are in one shard.
 func (t *Table) inOrder(visit func(sh *shard, id uint32) error) error {
 	scratch := make([]sorting, Workers())
 	OnAllCores(shards, func(worker, i int) { t.shards[i].sorted(&scratch[worker]) })

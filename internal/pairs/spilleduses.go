@@ -18,11 +18,11 @@ import (
 	"dwell/internal/tile"
 )
 
-// spilledUses is what Names has on disk: tiles in order of the two ends, whose values are the uses between them.
+// spilledUses is what Names has on disk: tiles sorted by the two ends, whose values are the uses between them.
 type spilledUses struct {
 	budget  Budget
-	filling sync.RWMutex // held for reading by Add and for writing while the uses go to disk
-	size    atomic.Int64 // bytes in memory, about
+	filling sync.RWMutex // read-locked by Add, locked while the uses go to disk
+	size    atomic.Int64 // approximate bytes in memory
 	folder  string
 	files   []string
 	made    int
@@ -31,7 +31,7 @@ type spilledUses struct {
 
 const useSize = int64(unsafe.Sizeof(use{}))
 
-// Err is what went wrong with the disk. Once it is set the set is incomplete.
+// Err is the error on disk. It means that the set is incomplete.
 func (s *spilledUses) Err() error {
 	if err := s.failed.Load(); err != nil {
 		return *err
@@ -45,7 +45,7 @@ func (s *spilledUses) fail(err error) {
 	}
 }
 
-// Close removes what is on disk.
+// Close removes the files.
 func (s *spilledUses) Close() error {
 	if s.folder == "" {
 		return nil
@@ -55,7 +55,7 @@ func (s *spilledUses) Close() error {
 	return err
 }
 
-// overflow sends the uses to disk if they have outgrown their budget.
+// overflow sends the uses to disk if they exceed their budget.
 func (n *Names) overflow() {
 	if n.budget.Bytes == 0 || n.size.Load() <= n.budget.Bytes {
 		return
@@ -67,7 +67,7 @@ func (n *Names) overflow() {
 	}
 }
 
-// spill writes all that is in memory as one tile and forgets it.
+// spill writes everything in memory as one tile and empties the set.
 func (n *Names) spill() (err error) {
 	n.sort()
 	var list [][]use
@@ -96,7 +96,7 @@ func (n *Names) spill() (err error) {
 	return err
 }
 
-// write makes one tile of what next gives, up to io.EOF.
+// write makes one tile of what next returns, up to io.EOF.
 func (n *Names) write(next func() ([]use, error)) error {
 	failed := func(err error) error {
 		return fmt.Errorf("the names of the hunt outgrew their part of its memory budget and could not go to disk: %w; free room below %s, move the state directory (state.dir) to a larger disk, "+
@@ -136,7 +136,7 @@ func (n *Names) write(next func() ([]use, error)) error {
 	return nil
 }
 
-// appendUses appends what a tile holds of the uses between two addresses.
+// appendUses appends a tile's entry of the uses between two addresses.
 func appendUses(b []byte, uses []use) []byte {
 	at := int64(0)
 	for i := range uses {
@@ -151,7 +151,7 @@ func appendUses(b []byte, uses []use) []byte {
 	return b
 }
 
-// readUses appends what appendUses wrote.
+// readUses reads what appendUses wrote.
 func readUses(out []use, key addresses, b []byte) ([]use, error) {
 	at := int64(0)
 	for len(b) > 0 {
@@ -175,7 +175,7 @@ func readUses(out []use, key addresses, b []byte) ([]use, error) {
 	return out, nil
 }
 
-// eachUse visits all uses, in no order.
+// eachUse visits all uses, in no particular order.
 func (n *Names) eachUse(visit func(*use)) {
 	for i := range n.shards {
 		for j := range n.shards[i].uses {
@@ -205,7 +205,7 @@ func (n *Names) eachUse(visit func(*use)) {
 	}
 }
 
-// usesInOrder gives the uses of some tiles in order of their ends.
+// usesInOrder returns the uses of some tiles, sorted by their ends.
 type usesInOrder struct {
 	all []*head
 	q   *queue[*head]
@@ -239,7 +239,7 @@ func (in *usesInOrder) close() (err error) {
 	return err
 }
 
-// next appends the uses between the next two addresses, or gives io.EOF.
+// next appends the uses between the next two addresses, or returns io.EOF.
 func (in *usesInOrder) next(out []use) ([]use, error) {
 	if len(in.q.list) == 0 {
 		return out, io.EOF
@@ -266,7 +266,7 @@ func (in *usesInOrder) next(out []use) ([]use, error) {
 	return out, nil
 }
 
-// joinMerged goes over pairs and uses side by side, both in order of their ends.
+// joinMerged goes over pairs and uses in parallel, both sorted by their ends.
 func (n *Names) joinMerged(tables []*Table, joiners []joiner) (err error) {
 	if err := n.Err(); err != nil {
 		return err
@@ -298,7 +298,7 @@ func (n *Names) joinMerged(tables []*Table, joiners []joiner) (err error) {
 		if sh.count == 0 {
 			return nil
 		}
-		last := sh.state(sh.count - 1).key // pairs are merged in order
+		last := sh.state(sh.count - 1).key // merged pairs are sorted
 		for len(in.q.list) > 0 && bytes.Compare(in.q.list[0].key[:16], last[:16]) <= 0 {
 			if sh.uses, err = in.next(sh.uses); err != nil {
 				return err

@@ -8,9 +8,9 @@ import (
 	"sync"
 )
 
-// A connection under a name or a fingerprint keeps the address that it went to, in place of its uid's hash: an IPv4
+// A connection under a name or a fingerprint has, in place of its uid's hash, the address that it went to: an IPv4
 // address as a number, another as its place in longAddresses beyond them. The lowest bits say in which protocols the
-// name was used. So what a source reached under a name is with the pair, and goes to disk with it.
+// name was used. So what a source reached under a name is kept with the pair, and goes to disk with it.
 const kindBits = 3
 
 // longAddresses numbers addresses that are not IPv4.
@@ -20,7 +20,7 @@ type longAddresses struct {
 	list    []netip.Addr
 }
 
-// mark stands for an address.
+// mark is an address's mark.
 func (l *longAddresses) mark(a netip.Addr) uint64 {
 	if a.Is4() {
 		b := a.As4()
@@ -39,7 +39,7 @@ func (l *longAddresses) mark(a netip.Addr) uint64 {
 	return number << kindBits
 }
 
-// address is what a mark stands for. Nothing may be added meanwhile.
+// address is a mark's address. Nothing may be added meanwhile.
 func (l *longAddresses) address(mark uint64) netip.Addr {
 	if mark >>= kindBits; mark >= 1<<32 {
 		return l.list[mark-1<<32]
@@ -53,8 +53,8 @@ type Use struct {
 	Connections int64
 }
 
-// Uses gives the number of connections to each address that a pair's source reached under its name or fingerprint, in
-// order of the addresses. The pair has to be one of [Named].
+// Uses returns the number of connections to each address that a pair's source reached under its name or fingerprint,
+// sorted by address. The pair must be one of [Named].
 func (p *Pair) Uses() []Use {
 	p.marks = p.marks[:0]
 	for i := range p.Connections {
@@ -75,7 +75,7 @@ func (p *Pair) Uses() []Use {
 	return out
 }
 
-// Kinds says in which protocols the source of a pair of [Named] used its name: bit 1<<kind.
+// Kinds are the protocols in which the source of a pair of [Named] used its name: bit 1<<kind.
 func (p *Pair) Kinds() (kinds uint8) {
 	for i := range p.Connections {
 		kinds |= uint8(p.Connections[i].mark & (1<<kindBits - 1))
@@ -83,10 +83,10 @@ func (p *Pair) Kinds() (kinds uint8) {
 	return kinds
 }
 
-// maxAddresses is how many addresses of a name are told.
+// maxAddresses is the number of addresses listed for a name.
 const maxAddresses = 20
 
-// Addresses are those of Uses, the most used first, at most twenty; count is how many there are in all.
+// Addresses are those of Uses, the most used first, at most twenty; count is the number of all.
 func (p *Pair) Addresses() (list []netip.Addr, count int) {
 	uses := p.Uses()
 	slices.SortFunc(uses, func(a, b Use) int { return cmp.Or(cmp.Compare(b.Connections, a.Connections), a.Addr.Compare(b.Addr)) })
