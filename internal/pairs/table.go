@@ -1,12 +1,11 @@
 // Package pairs merges connections into pairs: source, destination, start times, bytes, durations.
 //
-// A [Table] takes batches of connections from any number of goroutines, in any order, and keeps every one of them,
-// because the score of a pair rests on each start time and not on a summary. What it keeps is small: a pair with one
-// connection costs about 140 bytes, a further connection about 30, since starts are stored as differences and
-// everything as variable-length integers (docs/performance.md, Memory). Nothing in it is a pointer, so that the garbage
-// collector has nothing to follow in a table of millions.
+// A [Table] takes batches of connections from any number of goroutines, in any order, and keeps every one, because a
+// pair's score depends on each start time. A pair with one connection takes about 140 bytes, a further connection about
+// 30: starts are stored as differences and everything as variable-length integers (docs/performance.md, Memory).
+// Nothing in it is a pointer, so the garbage collector has nothing to follow in a table of millions.
 //
-// [Table.Walk] gives the pairs back, each decoded into a [Pair], on all cores.
+// [Table.Walk] returns the pairs, each decoded into a [Pair], on all cores.
 package pairs
 
 import (
@@ -23,8 +22,7 @@ import (
 
 const (
 	shardBits = 6
-	// stateBits are the lowest of a connection's source port as it is stored: they hold its hunt.State, and cost
-	// nothing.
+	// stateBits are the lowest bits of a stored source port: they hold the connection's hunt.State at no cost.
 	stateBits = 3
 	shards    = 1 << shardBits
 )
@@ -36,7 +34,7 @@ type Table struct {
 	store    store
 	services services
 	scratch  sync.Pool
-	// oldest and newest start seen, Unix milliseconds.
+	// oldest and newest are start times, Unix milliseconds.
 	oldest, newest atomic.Int64
 	long           longAddresses
 	spilled
@@ -54,20 +52,20 @@ func NewTable() *Table {
 	return t
 }
 
-// sorter orders a batch by shard, so that each shard is locked once a batch. All pairs of a source lie in one shard.
+// sorter sorts a batch by shard, so that each shard is locked once a batch. All pairs of a source are in one shard.
 type sorter struct {
 	shard  []uint8
 	order  []int32
 	starts [shards + 1]int32
 	buffer [8 * binary.MaxVarintLen64]byte
-	// service was looked up last and has this number.
+	// service is the last one looked up, with its number.
 	service string
 	number  uint16
 }
 
-// Add takes a batch in. It may be called from many goroutines; the batch may be reused afterwards. A pair with more
-// than 65,535 combinations of destination port and transport keeps all its connections, but those beyond share the
-// last port's slot. What goes wrong on disk is told by Err.
+// Add adds a batch. It may be called from many goroutines; the batch may be reused afterwards. A pair with more than
+// 65,535 combinations of destination port and transport keeps all its connections, but the further ones share the last
+// port's slot. Err reports errors on disk.
 func (t *Table) Add(batch []hunt.Connection) {
 	if len(batch) == 0 || t.Err() != nil { // what is incomplete anyway takes no more memory
 		return
@@ -98,7 +96,7 @@ func (t *Table) add(batch []hunt.Connection, marks []uint64) {
 	}
 }
 
-// sort fills s.order with the batch's indices by shard, and keeps track of the oldest and newest start.
+// sort fills s.order with the batch's indices by shard, and notes the oldest and newest start.
 func (t *Table) sort(s *sorter, batch []hunt.Connection) {
 	s.shard, s.order = grow(s.shard, len(batch)), grow(s.order, len(batch))
 	var counts [shards]int32
@@ -159,7 +157,7 @@ func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Conne
 	}
 }
 
-// Crowded is how many pairs have more than MaxPorts ports.
+// Crowded is the number of pairs with more than MaxPorts ports.
 func (t *Table) Crowded() (n int64) {
 	for i := range t.shards {
 		n += t.shards[i].crowded
@@ -167,7 +165,7 @@ func (t *Table) Crowded() (n int64) {
 	return n
 }
 
-// Span gives the oldest and the newest start in the table, Unix milliseconds; ok is false when it is empty.
+// Span returns the oldest and the newest start in the table, Unix milliseconds; ok is false if it is empty.
 func (t *Table) Span() (oldest, newest int64, ok bool) {
 	oldest, newest = t.oldest.Load(), t.newest.Load()
 	return oldest, newest, oldest <= newest
@@ -185,13 +183,13 @@ func (t *Table) Len() int {
 }
 
 // Walk calls visit once for each pair, from as many goroutines as there are cores. worker is the goroutine's number,
-// below Workers, so that visitors can keep scratch space of their own. The Pair is reused after visit
-// returns. Nothing may be added during a walk, and walks follow one another. Look at Err afterwards.
+// below Workers, for the visitor's scratch space. The Pair is reused after visit returns. Nothing may be added during a
+// walk, and only one walk may run at a time. Check Err afterwards.
 func (t *Table) Walk(visit func(worker int, p *Pair)) {
 	t.walk(func(*addresses) bool { return true }, visit)
 }
 
-// walk is Walk over the pairs that are wanted.
+// walk is Walk over the wanted pairs.
 func (t *Table) walk(wanted func(key *addresses) bool, visit func(worker int, p *Pair)) {
 	pairs := make([]Pair, Workers())
 	t.eachShard(func(worker int, sh *shard) {
@@ -206,8 +204,7 @@ func (t *Table) walk(wanted func(key *addresses) bool, visit func(worker int, p 
 	})
 }
 
-// WalkSources calls visit once for each source with the pairs it is in, ordered by destination. Otherwise it is as
-// Walk.
+// WalkSources calls visit once for each source with its pairs, sorted by destination. Otherwise it is like Walk.
 func (t *Table) WalkSources(visit func(worker int, src netip.Addr, pairs *Of)) {
 	scratch := make([]sorting, Workers())
 	t.eachShard(func(worker int, sh *shard) {
@@ -240,7 +237,7 @@ func (o *Of) Dst(i int) netip.Addr {
 	return dst
 }
 
-// Connections is how many connections pair i has, the margin before the window included.
+// Connections is the number of pair i's connections, including the margin before the window.
 func (o *Of) Connections(i int) int { return int(o.sh.state(o.ids[i]).connections) }
 
 // Decode fills p with pair i.
@@ -249,14 +246,13 @@ func (o *Of) Decode(i int, p *Pair) {
 	p.decode(o.sh, o.ids[i])
 }
 
-// Workers is how many goroutines walk a table. It stays what it first was: Go follows the limits of processor time that
-// a program runs under, so GOMAXPROCS may grow between the making of scratch space for each worker and the walk that
-// uses it.
+// Workers is the number of goroutines of a walk. It never changes: GOMAXPROCS may grow with the processor limits,
+// between the making of scratch space for each worker and the walk that uses it.
 func Workers() int { return workers() }
 
 var workers = sync.OnceValue(func() int { return runtime.GOMAXPROCS(0) })
 
-// eachShard visits the shards from all cores, or what they are merged to if some went to disk.
+// eachShard visits the shards on all cores, or the merged ones if some went to disk.
 func (t *Table) eachShard(visit func(worker int, sh *shard)) {
 	if len(t.tiles) > 0 {
 		t.fail(t.eachMerged(visit))
@@ -279,8 +275,8 @@ func OnAllCores(n int, do func(worker, i int)) {
 	wg.Wait()
 }
 
-// mark is a short hash of a uid (FNV-1a, 14 bits, which take two bytes), 0 for none: it settles which of two
-// connections with the same ports a record belongs to, where both are near.
+// mark is a short hash of a uid (FNV-1a, 14 bits, which take two bytes), 0 for none. It decides which of two
+// connections with the same ports, both near in time, a record belongs to.
 func mark(u hunt.UID) uint16 {
 	if u == (hunt.UID{}) {
 		return 0
