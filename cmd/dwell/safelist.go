@@ -133,6 +133,9 @@ func ruleSide(r *safelist.Rule) string {
 	if r.Transport != "" {
 		to += "/" + r.Transport
 	}
+	if r.DNS {
+		to += "/dns"
+	}
 	if r.Fingerprint != "" {
 		to += "#" + r.Fingerprint
 	}

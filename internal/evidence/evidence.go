@@ -74,8 +74,9 @@ type Candidate struct {
 	// destination's addresses. A client can forge a name and run its own resolver, but cannot make these return its
 	// server.
 	Answered []string
-	// Unasked means that the hunt has no DNS log, so that Answered is empty for every candidate.
-	Unasked bool
+	// Unconfirmable means that nothing could confirm a name: the hunt has no DNS log, and knows fewer than MinVouching
+	// hosts.
+	Unconfirmable bool
 	// Talking is how many internal hosts exchange data with the destination, including this one; 0 if unknown.
 	Talking int64
 	// Conforms means that port, service, sizes, rate and answers match a protocol that repeats by design (NTP, DNS).

@@ -341,9 +341,13 @@ func (d *DNS) Crowded() (clients, queries, seldom, untimed int64) {
 	return int64(len(d.crowded)), d.left, int64(len(d.few)), untimed
 }
 
-// All gives the clients' queries, those with the most distinct names first. What a resolver asks on behalf of others is
-// left out where those others are seen themselves, with half of its names at least: it may ask for names of its own.
-func (d *DNS) All() []*Queries {
+// All gives the clients' queries, those with the most distinct names first, without what anything that was queried
+// itself asks on behalf of others: see Own.
+func (d *DNS) All() []*Queries { return d.Own(d.isResolver) }
+
+// Own is All without what a client that forwards asks for others, where those others are seen themselves with at least
+// half of its names: it may ask for names of its own.
+func (d *DNS) Own(forwards func(client netip.Addr) bool) []*Queries {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	names := map[string]int{} // by domain, of all clients
@@ -352,7 +356,7 @@ func (d *DNS) All() []*Queries {
 	}
 	out := make([]*Queries, 0, len(d.domains))
 	for key, q := range d.domains {
-		if own := len(q.Names); d.isResolver(key.client) && 2*(names[key.domain]-own) >= own {
+		if own := len(q.Names); 2*(names[key.domain]-own) >= own && forwards(key.client) {
 			continue
 		}
 		out = append(out, q)

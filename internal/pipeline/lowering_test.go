@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,6 +42,29 @@ func TestNobodyLowersHisOwnScore(t *testing.T) {
 			}
 			s.every(60, .1, func(t float64) { s.conn(t, s.victim, s.server, 25, "tcp", "smtp", 500, 300, .5) })
 		}},
+		{"a catalogued name, where no DNS is logged", "hosts that vouch", func(s *stage) { browser(s); s.logs["dns"] = nil }},
+		{"a catalogued name, resolved by another infected host", "a resolver that several hosts use", func(s *stage) {
+			browser(s)
+			for h := range 24 {
+				s.resolve(float64(3600*h+60), s.victim, s.hosts[3], forged, s.server)
+			}
+		}},
+		{"a resolver's role, by hosts that do not exist", "hosts that other destinations answer", func(s *stage) {
+			for i := range 6 {
+				for range 40 {
+					s.resolve(s.r.Float64()*86400, fmt.Sprintf("%s20%d", s.victim[:len(s.victim)-2], i), s.victim, s.sites[i][0], s.sites[i][1])
+				}
+			}
+			s.every(120, .1, func(t float64) { s.query(t, s.victim, s.server, "own.example") })
+		}},
+		{"a resolver's role, by hosts that only send", "answers", func(s *stage) {
+			for _, h := range s.hosts[:6] {
+				for range 40 {
+					s.query(s.r.Float64()*86400, h, s.victim, s.sites[0][0])
+				}
+			}
+			s.every(120, .1, func(t float64) { s.query(t, s.victim, s.server, "own.example") })
+		}},
 		{"presence of many hosts", "a quarter of the hosts, answered", func(s *stage) {
 			s.every(60, .1, func(t float64) { s.tls(t, s.victim, s.server, "own.example", s.of[s.victim], 500) })
 			for _, h := range s.hosts {
@@ -50,9 +74,7 @@ func TestNobodyLowersHisOwnScore(t *testing.T) {
 	} {
 		t.Run(tc.lowers, func(t *testing.T) {
 			s := newStage(29)
-			for i, h := range s.hosts { // the site has a DNS log
-				s.resolve(float64(100+i), h, s.victim[:len(s.victim)-2]+"253", s.sites[i][0], s.sites[i][1])
-			}
+			s.resolvers()
 			tc.do(s)
 			f := loudest(s.hunt(t, nil), s.victim, s.server)
 			t.Logf("%.3f; needs %s", f.Dwell.Score, tc.needs)
@@ -75,9 +97,19 @@ func TestNobodyLowersHisOwnScore(t *testing.T) {
 	// What resolvers of the network's say does count.
 	s := newStage(29)
 	browser(s)
+	s.resolvers()
 	s.resolve(60, s.victim, s.victim[:len(s.victim)-2]+"253", forged, s.server)
 	f := loudest(s.hunt(t, nil), s.victim, s.server)
 	require.Equal(t, "weak", f.Dwell.Explained, "%v", strings.Join(f.Dwell.Reasons, "\n"))
+}
+
+// resolvers has every host ask the site's resolver, twice: the site has a DNS log.
+func (s *stage) resolvers() {
+	for i, h := range s.hosts {
+		for _, at := range []float64{100, 9000} {
+			s.resolve(at+float64(i), h, s.victim[:len(s.victim)-2]+"253", s.sites[i][0], s.sites[i][1])
+		}
+	}
 }
 
 // resolve is a query with the address that answers it.

@@ -29,12 +29,13 @@ func TestInfrastructure(t *testing.T) {
 	for _, clients := range []int{0, 12} {
 		s := newStage(uint64(70 + clients))
 		resolver, proxy, relay := s.hosts[20], s.hosts[21], s.hosts[22]
-		for i, h := range s.hosts[:clients] {
+		for _, h := range s.hosts[:clients] {
 			for range 40 {
 				s.query(s.r.Float64()*86400, h, resolver, s.sites[s.r.IntN(60)][0])
 				name := fmt.Sprintf("shop%d.com", s.r.IntN(30))
-				uid := s.conn(s.r.Float64()*86400, h, proxy, 3128, "tcp", "http", 300, 900, .3)
-				s.add("http", float64(i), uid, h, proxy, 3128, map[string]any{"method": "CONNECT", "host": name + ":443", "uri": name + ":443", "trans_depth": 1})
+				at := s.r.Float64() * 86400
+				uid := s.conn(at, h, proxy, 3128, "tcp", "http", 300, 900, .3)
+				s.add("http", at, uid, h, proxy, 3128, map[string]any{"method": "CONNECT", "host": name + ":443", "uri": name + ":443", "trans_depth": 1})
 			}
 		}
 		// A resolver asks one server in their name, a proxy is where an implant goes out, a relay has a mailbox to ask.

@@ -33,7 +33,7 @@ func For(f *hunt.Finding) Rule {
 	default:
 		r.Destination = f.Destination.IP.String()
 	}
-	if f.Dwell.DNS != nil || ofPort {
+	if r.DNS = f.Dwell.DNS != nil; ofPort && !r.DNS {
 		r.Port, r.Transport = f.Destination.Port, f.Network.Transport
 	}
 	return r
@@ -48,14 +48,12 @@ func plain(name string) bool {
 
 // OfSide returns the rule for a source and a destination that a user named.
 func OfSide(source string, to hunt.Side) Rule {
-	r := Rule{Source: source, Fingerprint: to.Fingerprint, Domain: to.Name, Port: int(to.Port), Transport: to.Transport}
+	r := Rule{Source: source, Fingerprint: to.Fingerprint, Domain: to.Name, Port: int(to.Port), Transport: to.Transport, DNS: to.DNS}
 	switch {
 	case to.Addr.IsValid():
 		r.Destination = to.Addr.String()
 	case to.Network.IsValid():
 		r.Destination = to.Network.String()
-	case to.DNS:
-		r.Port, r.Transport = 53, "udp"
 	}
 	return r
 }

@@ -37,6 +37,8 @@ type Rule struct {
 	// Port is the destination port, Transport its tcp, udp or icmp; 0 and empty mean any.
 	Port      int    `yaml:"port,omitempty"`
 	Transport string `yaml:"transport,omitempty"`
+	// DNS limits the rule to queries for names, whatever the port and transport that carry them.
+	DNS bool `yaml:"dns,omitempty"`
 	// Seen is what the rule was made for. A finding that shows something else is not safelisted.
 	Seen Seen `yaml:"seen,omitempty"`
 	// Reason is why this is no threat, Owner who decided.
@@ -197,7 +199,7 @@ func Marked(f *hunt.Finding, name string) bool {
 // Matches reports whether the rule is about a finding, expired or not.
 func (r *Rule) Matches(f *hunt.Finding) bool {
 	switch {
-	case r.source.IsValid() && !r.source.Contains(f.Source.IP), r.Port != 0 && r.Port != f.Destination.Port,
+	case r.DNS && f.Dwell.DNS == nil, r.source.IsValid() && !r.source.Contains(f.Source.IP), r.Port != 0 && r.Port != f.Destination.Port,
 		r.Transport != "" && r.Transport != f.Network.Transport, r.Finding != "" && r.Finding != f.Dwell.FindingID:
 		return false
 	}
@@ -224,7 +226,7 @@ func (r *Rule) covers(f *hunt.Finding) bool {
 		p, err := netip.ParsePrefix(n.Network)
 		return err == nil && r.destination.Bits() <= p.Bits() && r.destination.Contains(p.Addr())
 	}
-	return r.destination.Contains(f.Destination.IP)
+	return !slices.ContainsFunc(addresses(f), func(a netip.Addr) bool { return !r.destination.Contains(a) })
 }
 
 // Expired returns the rules that have expired at a time.

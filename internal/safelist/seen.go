@@ -99,28 +99,30 @@ func (s *Seen) broken(f *hunt.Finding) string {
 			return "an indicator list names " + indicator
 		}
 	}
-	switch {
-	case s.AS != "" && now.AS != "":
-		if !slices.Contains(list(s.AS), now.AS) {
-			return fmt.Sprintf("its destination is in %s now, not in %s", now.AS, s.AS)
-		}
-	case s.Networks != "" && now.Networks != "":
-		// Large services move between networks: most must stay the same, including the busiest, which comes first.
-		other, known := "", 0
-		networks := list(now.Networks)
-		for _, n := range networks {
-			if within(n, list(s.Networks)) {
-				known++
-			} else if other == "" {
-				other = n
-			}
-		}
-		if other == networks[0] || 2*known <= len(networks) {
-			return "its destination is in another network now, " + other
+	// Large services move between networks: most must stay the same, including the busiest, which comes first. Within
+	// an AS they may all move; one beside those that were seen is another server, of which the AS is not known.
+	networks, other, known := list(now.Networks), "", 0
+	for _, n := range networks {
+		if within(n, list(s.Networks)) {
+			known++
+		} else if other == "" {
+			other = n
 		}
 	}
-	if p := list(now.Fingerprints); s.Fingerprints != "" && len(p) > 0 && !slices.Contains(list(s.Fingerprints), p[0]) {
-		return "its TLS fingerprint is another one now, " + p[0]
+	sameAS := s.AS != "" && now.AS != ""
+	switch {
+	case sameAS && !slices.Contains(list(s.AS), now.AS):
+		return fmt.Sprintf("its destination is in %s now, not in %s", now.AS, s.AS)
+	case s.Networks == "" || other == "" || sameAS && other == networks[0]:
+	case other == networks[0] || 2*known <= len(networks):
+		return "its destination is in another network now, " + other
+	}
+	if s.Fingerprints != "" { // a second client behind the rule may be rarer than the first
+		for _, p := range list(now.Fingerprints) {
+			if !slices.Contains(list(s.Fingerprints), p) {
+				return "it has another TLS fingerprint now, " + p
+			}
+		}
 	}
 	if now.Certificates != "" && s.Certificates != "" && !slices.Contains(list(s.Certificates), now.Certificates) {
 		return "its certificate is another one now, " + now.Certificates

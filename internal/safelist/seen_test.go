@@ -35,7 +35,9 @@ func TestRuleBreaks(t *testing.T) {
 		"another network, no AS now":           {"", "moved no-as", "its destination is in another network now, 198.51.100.0/24"},
 		"another network, no AS then":          {"no-as", "moved", "its destination is in another network now, 198.51.100.0/24"},
 		"one of two networks is another":       {"no-as", "half", "its destination is in another network now, 198.51.100.0/24"},
-		"another fingerprint":                  {"", "ja4", "its TLS fingerprint is another one now, t13d1516h2_cc_dd"},
+		"another fingerprint":                  {"", "ja4", "it has another TLS fingerprint now, t13d1516h2_cc_dd"},
+		"a second, rarer fingerprint":          {"", "ja4-second", "it has another TLS fingerprint now, t13d1516h2_cc_dd"},
+		"a second server, AS unknown of it":    {"", "half", "its destination is in another network now, 198.51.100.0/24"},
 		"no fingerprint now":                   {"", "bare", ""},
 		"nothing was known then":               {"bare no-as", "", ""},
 		"another certificate":                  {"", "certificate", "its certificate is another one now, ef01"},
@@ -58,6 +60,8 @@ func TestRuleBreaks(t *testing.T) {
 						e.Addresses = append(e.Addresses, other)
 					case "ja4":
 						e.Protocol.JA4 = []string{"t13d1516h2_cc_dd", "t13d190900_aa_bb"}
+					case "ja4-second":
+						e.Protocol.JA4 = []string{"t13d190900_aa_bb", "t13d1516h2_cc_dd"}
 					case "certificate":
 						e.Protocol.Certificate.Hash = "ef01"
 					case "bare":

@@ -109,10 +109,11 @@ func (c *Catalogue) entry(s *evidence.Candidate) (e *Entry, confirmed string) {
 }
 
 // supported means that more than the client supports a catalogued name: hosts that vouch for the destination, or the
-// network's resolvers, which returned its address for a name below the same registered domain.
+// network's resolvers, which returned its address for a name below the same registered domain. Where neither can exist,
+// the name is enough for a possible explanation.
 func (c *Catalogue) supported(s *evidence.Candidate) bool {
 	port, proto := spokenAt(s)
-	if s.Unasked || s.Vouching >= evidence.MinVouching || s.Key.Name != "" && s.Shared >= evidence.MinShared {
+	if s.Unconfirmable || s.Vouching >= evidence.MinVouching || s.Key.Name != "" && s.Shared >= evidence.MinShared {
 		return true
 	}
 	answered := func(name string) bool {

@@ -57,7 +57,7 @@ type Count struct {
 // Of counts the hosts that contact the candidates' destinations. It walks the tables once more, and decodes only
 // connections to those destinations. Long connections count from a score of held (0..1).
 func Of(candidates iter.Seq[*Candidate], contacts Contacts, held float64) *Count {
-	p := &Count{internal: contacts.IsInternal, again: min(time.Hour, contacts.Window/4).Milliseconds(), half: contacts.Window.Milliseconds() / 2, reached: map[destination]*reach{},
+	p := &Count{internal: contacts.IsInternal, again: Again(contacts.Window), half: contacts.Window.Milliseconds() / 2, reached: map[destination]*reach{},
 		numbers: map[netip.Addr]uint32{}, ports: map[string][]uint16{}, active: map[uint32]struct{}{}, known: map[uint32]struct{}{}, rhythms: map[destination][]*rhythm{}, held: map[destination]map[netip.Addr]struct{}{}}
 	servers := 0
 	for c := range candidates {
@@ -115,24 +115,38 @@ const (
 	tries = 4096
 )
 
-// span is when something was answered, in Unix milliseconds; zero means never.
-type span struct{ first, last int64 }
+// Span is when something was answered, in Unix milliseconds; zero means never.
+type Span struct{ First, Last int64 }
 
-func (s span) join(o span) span {
+// Join is the span that includes both.
+func (s Span) Join(o Span) Span {
 	switch {
-	case o == span{}:
+	case o == Span{}:
 		return s
-	case s == span{}:
+	case s == Span{}:
 		return o
 	}
-	return span{min(s.first, o.first), max(s.last, o.last)}
+	return Span{min(s.First, o.First), max(s.Last, o.Last)}
 }
+
+// Answered is the span in which connections were answered with bytes in both directions, to the end of the last one.
+func Answered(connections []pairs.Record) (when Span) {
+	for i := range connections {
+		if c := &connections[i]; bothWays(c) {
+			when = when.Join(Span{c.Start, c.Start + max(c.Duration, 0)})
+		}
+	}
+	return when
+}
+
+// Again is the minimum duration of a lasting contact in milliseconds: an hour, or a quarter of a short window.
+func Again(window time.Duration) int64 { return min(time.Hour, window/4).Milliseconds() }
 
 // scratch is one goroutine's state for one host.
 type scratch struct {
 	pair    pairs.Pair
-	reached map[*reach]span
-	at      map[uint64]span // by the place's hash
+	reached map[*reach]Span
+	at      map[uint64]Span // by the place's hash
 	// claims are places for which the host vouches if it talks to their destination.
 	claims []claim
 	others map[destination]struct{}
@@ -147,7 +161,7 @@ type claim struct {
 }
 
 func (s *scratch) begin() {
-	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]span{}, map[uint64]span{}, map[destination]struct{}{}, s.claims[:0], 0
+	s.reached, s.at, s.others, s.claims, s.longest = map[*reach]Span{}, map[uint64]Span{}, map[destination]struct{}{}, s.claims[:0], 0
 }
 
 // nameLook is what is computed once per name.
@@ -180,7 +194,7 @@ func (p *Count) addresses(contacts *Contacts) {
 			s.meet(destination{net: near}, address, network)
 			for n := range s.pair.Ports {
 				if at := (place{net: near, port: s.pair.Ports[n].Number}).hash(); p.wanted.Has(at) {
-					s.at[at] = s.at[at].join(s.contact(n))
+					s.at[at] = s.at[at].Join(s.contact(n))
 				}
 			}
 		}
@@ -229,13 +243,13 @@ func (p *Count) names(contacts *Contacts) {
 // meet records when the current pair was answered.
 func (s *scratch) meet(destination destination, of ...*reach) {
 	when := s.contact(-1)
-	if when != (span{}) && len(s.others) <= acquainted {
+	if when != (Span{}) && len(s.others) <= acquainted {
 		s.others[destination] = struct{}{}
 	}
-	s.longest = max(s.longest, when.last-when.first)
+	s.longest = max(s.longest, when.Last-when.First)
 	for _, r := range of {
 		if r != nil {
-			s.reached[r] = s.reached[r].join(when)
+			s.reached[r] = s.reached[r].Join(when)
 		}
 	}
 }
@@ -271,14 +285,14 @@ func (p *Count) note(src netip.Addr, s *scratch) {
 	if len(s.others) > 0 {
 		p.active[own] = struct{}{}
 	}
-	kept := func(s span) bool { return s != span{} && s.last-s.first >= p.again }
+	kept := func(s Span) bool { return s != Span{} && s.Last-s.First >= p.again }
 	for r, when := range s.reached {
 		if r.touched.add(own); kept(when) {
 			r.talking.add(own)
 		}
 	}
 	for at, when := range s.at {
-		if when != (span{}) {
+		if when != (Span{}) {
 			p.answered = append(p.answered, at^spread(own))
 		}
 		if kept(when) {
@@ -294,10 +308,10 @@ func (p *Count) note(src netip.Addr, s *scratch) {
 
 // contact is the span in which a port's connections (-1: all) were answered with bytes in both directions, to the end
 // of the last one.
-func (s *scratch) contact(port int) (when span) {
+func (s *scratch) contact(port int) (when Span) {
 	for i := range s.pair.Connections {
 		if c := &s.pair.Connections[i]; (port < 0 || int(c.Port) == port) && bothWays(c) {
-			when = when.join(span{c.Start, c.Start + max(c.Duration, 0)})
+			when = when.Join(Span{c.Start, c.Start + max(c.Duration, 0)})
 		}
 	}
 	return when

@@ -72,6 +72,8 @@ type Material struct {
 	DNS   *pairs.DNS
 	// Requests are HTTP requests by source and name.
 	Requests pairs.Requests
+	// Answers means that every DNS query was read with its answers.
+	Answers bool
 	// Nameless are HTTP requests without a Host by source and destination, Signatures what hosts show of themselves:
 	// with Wanted.Shown only.
 	Nameless   map[hunt.Two]int64

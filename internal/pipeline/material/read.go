@@ -86,6 +86,7 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 		reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("the times of %s DNS queries did not fit in memory: no rhythm was looked for among them", hunt.Count(untimed)), Hint: moreMemory})
 	}
 	if in.Answers == nil {
+		m.Answers = true
 		return nil
 	}
 	if err := m.answers(ctx, in, req, reading); err != nil {

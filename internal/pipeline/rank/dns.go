@@ -22,9 +22,9 @@ import (
 type asked struct {
 	queries *pairs.Queries
 	// contacted says that anybody connected to an address in the answers; visits is how many connections the client
-	// itself made there, or to names below the domain.
-	contacted atomic.Bool
-	visits    atomic.Int64
+	// itself made there, or to names below the domain; named are the latter.
+	contacted     atomic.Bool
+	visits, named atomic.Int64
 	// clients is how many ask for the domain.
 	clients int
 	// listed says that an indicator list names what is asked for.
@@ -76,17 +76,19 @@ func (s *search) queries(p *prober) {
 		return
 	}
 	clients, of := map[netip.Addr]struct{}{}, map[string]int{}
-	list := s.m.DNS.All()
-	for _, q := range list {
-		if s.roles[q.Client]&resolver != 0 {
+	s.own = s.m.DNS.Own(func(client netip.Addr) bool { return s.roleOf(client)&resolver != 0 })
+	for _, q := range s.own {
+		if s.roleOf(q.Client)&resolver != 0 {
 			continue // it asks in the name of clients that are counted
 		}
 		clients[q.Client] = struct{}{}
-		of[q.Domain]++
+		if s.known(q.Client) {
+			of[q.Domain]++
+		}
 	}
 	s.dns.clients = len(clients)
 	seldom := map[netip.Addr]int{}
-	for _, q := range list {
+	for _, q := range s.own {
 		listed := p.asks(q)
 		if !listed && len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
 			// A domain for each query shows only in the roll-up of domains that no other client asks for.
@@ -95,7 +97,10 @@ func (s *search) queries(p *prober) {
 			}
 			seldom[q.Client]++
 		}
-		a := &asked{queries: q, clients: max(1, of[q.Domain]), listed: listed}
+		a := &asked{queries: q, clients: of[q.Domain], listed: listed}
+		if !s.known(q.Client) {
+			a.clients++
+		}
 		s.dns.all = append(s.dns.all, a)
 		for addr := range q.Addresses {
 			s.dns.answers[addr] = append(s.dns.answers[addr], a)
@@ -125,13 +130,53 @@ func (s *search) contacted(src, dst netip.Addr, connections int64) {
 func (s *search) askedFor(src netip.Addr, domain string, connections int64) {
 	for _, a := range s.dns.visited[clientOf{client: src, domain: domain}] {
 		a.visits.Add(connections)
+		a.named.Add(connections)
 	}
+}
+
+// elsewhere takes back connections to addresses that were made under names of other domains: an intruder chooses what
+// his names resolve to.
+func (s *search) elsewhere() {
+	if s.m.Named == nil {
+		return
+	}
+	doubtful := map[netip.Addr]map[netip.Addr][]*asked{} // by client and address
+	for _, a := range s.dns.all {
+		q := a.queries
+		if q.Timed() < fewestQueries || 2*a.named.Load() >= q.Count || 2*a.visits.Load() < q.Count {
+			continue
+		}
+		if doubtful[q.Client] == nil {
+			doubtful[q.Client] = map[netip.Addr][]*asked{}
+		}
+		for addr := range q.Addresses {
+			doubtful[q.Client][addr] = append(doubtful[q.Client][addr], a)
+		}
+	}
+	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		own := doubtful[src]
+		if own == nil {
+			return
+		}
+		var pair pairs.Pair
+		for i := range of.Len() {
+			of.Decode(i, &pair)
+			for _, u := range pair.Uses() {
+				for _, a := range own[u.Addr] {
+					if name := s.m.Named.Name(of.Dst(i)); !hunt.Within(name, a.queries.Domain) {
+						a.visits.Add(-u.Connections)
+					}
+				}
+			}
+		}
+	})
 }
 
 // measureQueries looks for a rhythm in what each client asks below each domain, and over all domains that no other
 // client asks for. Where the client connects to what it asked for about as often, the connections tell the same, and
 // the queries are left alone.
 func (s *search) measureQueries(p *prober) {
+	s.elsewhere()
 	unshared := map[netip.Addr][]*asked{}
 	for _, a := range s.dns.all {
 		q := a.queries
@@ -253,7 +298,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	} else {
 		out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
 		internal := s.m.Request.Scope.IsInternal
-		out.Resolved = q.Resolved(func(a netip.Addr) bool { return internal(a) || s.spread.Resolves(a, q.Client) })
+		out.Resolved = q.Resolved(func(a netip.Addr) bool { return s.resolves(a, q.Client) })
 		protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: a.tunnel.Length, Addresses: q.Addresses,
 			AnswerBytes: q.AnswerBytes, Internal: internal, InternalResolvers: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
 	}
@@ -277,8 +322,8 @@ func (s *search) vouch(domain string) int64 {
 	if s.dns.vouching == nil {
 		s.dns.vouching = map[string]int64{}
 		clients := map[netip.Addr]struct{}{}
-		for _, q := range s.m.DNS.All() {
-			if s.roles[q.Client]&resolver == 0 && s.spread.Known(q.Client) {
+		for _, q := range s.own {
+			if s.roleOf(q.Client)&resolver == 0 && s.spread.Known(q.Client) {
 				s.dns.vouching[q.Domain]++
 				clients[q.Client] = struct{}{}
 			}

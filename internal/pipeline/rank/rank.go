@@ -134,6 +134,9 @@ type search struct {
 	// servers are those that the site names, roles what hosts do for others.
 	servers *Servers
 	roles   map[netip.Addr]role
+	// met are the hosts that several destinations answered, own the queries that hosts make for themselves.
+	met map[netip.Addr]struct{}
+	own []*pairs.Queries
 	// everywhere are the subjects of each source that stand for all its unshared destinations.
 	everywhere map[netip.Addr][]*evidence.Candidate
 	dns        dns

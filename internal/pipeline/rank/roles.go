@@ -2,6 +2,7 @@ package rank
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -68,53 +69,117 @@ const (
 	frontDomains = 1000
 )
 
-// roles recognizes resolvers, proxies and mail relays. Of a resolver and a proxy other hosts' traffic tells, which an
-// intruder on them cannot make; of a relay its own, which takes away less.
+// findRoles recognizes resolvers, proxies and mail relays. A resolver or a proxy is recognized by hosts that it served
+// for an hour and of which more is known, because anyone can send packets in the name of hosts. A relay is recognized
+// by its own traffic, which takes away less.
 func (s *search) findRoles() *sizes {
-	s.roles = map[netip.Addr]role{}
+	s.roles, s.met = map[netip.Addr]role{}, map[netip.Addr]struct{}{}
 	all := &sizes{}
 	internal := s.m.Request.Scope.IsInternal
-	clients := map[netip.Addr]map[netip.Addr]struct{}{}
-	note := func(server, client netip.Addr) bool {
-		if server == client || !internal(server) || !internal(client) {
-			return false
-		}
-		if clients[server] == nil {
-			clients[server] = map[netip.Addr]struct{}{}
-		}
-		clients[server][client] = struct{}{}
-		return len(clients[server]) >= roleClients
-	}
-	if s.m.DNS != nil {
-		for _, q := range s.m.DNS.All() {
-			for _, r := range q.Asked() {
-				if note(r, q.Client) {
-					s.roles[r] |= resolver
-				}
-			}
-		}
-	}
-	if s.m.Named != nil {
-		s.findProxies(internal, all)
-	}
 	var mu sync.Mutex
 	s.m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		all.pairs.Add(int64(of.Len()))
-		if n := s.relayed(src, of, internal); n >= relayNetworks {
-			mu.Lock()
-			defer mu.Unlock()
+		relays, met := s.relayed(src, of, internal) >= relayNetworks, internal(src) && meets(of, hunt.NetworkOf)
+		mu.Lock()
+		defer mu.Unlock()
+		if relays {
 			s.roles[src] |= relay
 		}
+		if met {
+			s.met[src] = struct{}{}
+		}
 	})
+	if s.m.Named != nil {
+		s.findProxies(internal, all)
+	}
+	s.findResolvers(internal)
 	return all
 }
 
-// requested is what internal hosts asked an internal address for.
-type requested struct{ clients, domains map[string]struct{} }
+// meets reports whether destinations in two places answered a host with data: it exists, and does more than one thing.
+func meets(of *pairs.Of, place func(netip.Addr) netip.Prefix) bool {
+	const tries = 4096
+	var first netip.Prefix
+	var pair pairs.Pair
+	for i := range min(of.Len(), tries) {
+		at := place(of.Dst(i))
+		if at == first {
+			continue
+		}
+		of.Decode(i, &pair)
+		switch when := prevalence.Answered(pair.Connections); {
+		case when == prevalence.Span{}:
+		case first.IsValid():
+			return true
+		default:
+			first = at
+		}
+	}
+	return false
+}
 
-// findProxies are internal addresses of which several hosts asked for names of many registered domains.
+// known reports whether more is known of an internal host than the queries in its name. Where that is known of no host
+// (a hunt of DNS logs alone), every host counts.
+func (s *search) known(host netip.Addr) bool {
+	_, met := s.met[host]
+	return met || len(s.met) == 0
+}
+
+// serving is a server and a host that it served.
+type serving struct{ server, client netip.Addr }
+
+// findResolvers recognizes internal resolvers: several known hosts, or most of few, query them and are answered.
+func (s *search) findResolvers(internal func(netip.Addr) bool) {
+	if s.m.DNS == nil {
+		return
+	}
+	served, clients := map[serving]prevalence.Span{}, map[netip.Addr]struct{}{}
+	list := s.m.DNS.Own(func(netip.Addr) bool { return false })
+	answered := func(q *pairs.Queries) bool { return q.AnswerBytes > 0 || len(q.Addresses) > 0 }
+	answers := s.m.Answers && slices.ContainsFunc(list, answered) // else the log says nothing about answers
+	for _, q := range list {
+		if !internal(q.Client) || !s.known(q.Client) || answers && !answered(q) {
+			continue
+		}
+		clients[q.Client] = struct{}{}
+		for _, r := range q.Asked() {
+			if at := (serving{r, q.Client}); r != q.Client && internal(r) {
+				served[at] = served[at].Join(prevalence.Span{First: max(q.First, 1), Last: max(q.Last, 1)})
+			}
+		}
+	}
+	s.recognize(resolver, served, func(server netip.Addr) int {
+		others := len(clients)
+		if _, ok := clients[server]; ok {
+			others--
+		}
+		return min(roleClients, others/2+1)
+	})
+}
+
+// recognize gives a role to servers that served enough hosts for long enough.
+func (s *search) recognize(as role, served map[serving]prevalence.Span, enough func(server netip.Addr) int) {
+	clients := map[netip.Addr]int{}
+	for at, when := range served {
+		if when.Last-when.First >= prevalence.Again(s.m.Window.Duration()) {
+			clients[at.server]++
+		}
+	}
+	for server, n := range clients {
+		if n >= enough(server) {
+			s.roles[server] |= as
+		}
+	}
+}
+
+// requested is the registered domains that internal hosts asked an internal address for.
+type requested struct{ domains map[string]struct{} }
+
+// findProxies recognizes internal addresses of which several known hosts, or most hosts, asked for names of many
+// registered domains. It counts the sizes of the tables by name, too.
 func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
-	by := map[netip.Addr]*requested{}
+	by, clients := map[netip.Addr]*requested{}, map[netip.Addr]struct{}{}
+	served := map[serving]prevalence.Span{}
 	var mu sync.Mutex
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		all.pairs.Add(int64(of.Len()))
@@ -127,34 +192,59 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 		var pair pairs.Pair
 		for i := range of.Len() {
 			of.Decode(i, &pair)
+			when, domain := prevalence.Span{}, "" // computed where a proxy may be asked
 			for _, u := range pair.Uses() {
 				if !internal(u.Addr) || u.Addr == src {
 					continue
 				}
-				domain := prevalence.DomainOf(s.m.Named.Name(of.Dst(i)))
-				if domain == "" || protocol.SpecialUse(domain) {
-					continue
+				if domain == "" {
+					if domain = prevalence.DomainOf(s.m.Named.Name(of.Dst(i))); domain == "" || protocol.SpecialUse(domain) {
+						break
+					}
+					if when = prevalence.Answered(pair.Connections); when == (prevalence.Span{}) {
+						break
+					}
 				}
 				mu.Lock()
 				a := by[u.Addr]
 				if a == nil {
-					a = &requested{map[string]struct{}{}, map[string]struct{}{}}
+					a = &requested{map[string]struct{}{}}
 					by[u.Addr] = a
-				}
-				if len(a.clients) < roleClients {
-					a.clients[src.String()] = struct{}{}
 				}
 				if len(a.domains) < frontDomains {
 					a.domains[domain] = struct{}{}
 				}
+				at := serving{u.Addr, src}
+				served[at] = served[at].Join(when)
 				mu.Unlock()
 			}
 		}
+		mu.Lock()
+		defer mu.Unlock()
+		clients[src] = struct{}{}
 	})
 	s.findFronts(by)
-	for at, a := range by {
-		if len(a.clients) >= roleClients && len(a.domains) >= roleDomains {
-			s.roles[at] |= proxy
+	// A proxy's own clients are known by what they do elsewhere, or are most of the hosts of the site: one host can make
+	// up a few.
+	direct := map[serving]prevalence.Span{}
+	for at, when := range served {
+		if a := by[at.server]; len(a.domains) < roleDomains {
+			continue
+		}
+		if _, ok := s.met[at.client]; ok {
+			direct[at] = when
+		}
+	}
+	s.recognize(proxy, direct, func(netip.Addr) int { return roleClients })
+	s.recognize(proxy, served, func(server netip.Addr) int {
+		if len(by[server].domains) < roleDomains {
+			return math.MaxInt
+		}
+		return max(roleClients, len(clients)/2+1)
+	})
+	for at := range served { // what goes through a proxy is not in the table by address
+		if s.roles[at.server]&proxy != 0 || within(s.servers.Proxies, at.server) {
+			s.met[at.client] = struct{}{}
 		}
 	}
 }
@@ -202,16 +292,7 @@ func (s *search) relayed(src netip.Addr, of *pairs.Of, internal func(netip.Addr)
 // serves says that a key's traffic is what its source does for others, and has modifiers that are always true of that
 // count for nothing.
 func (s *search) serves(sub *evidence.Candidate, port pairs.Port) {
-	src := sub.Key.Src
-	is := s.roles[src]
-	if s.m.Request.Scope.IsInternal(src) {
-		if within(s.servers.Resolvers, src) {
-			is |= resolver
-		}
-		if within(s.servers.Proxies, src) {
-			is |= proxy
-		}
-	}
+	is := s.roleOf(sub.Key.Src)
 	switch {
 	case is&resolver != 0 && (port.Number == 53 || port.Number == 853):
 		sub.Serves("a resolver that other hosts ask", evidence.Rare, evidence.NeverResolved, evidence.SameSize)
@@ -223,4 +304,24 @@ func (s *search) serves(sub *evidence.Candidate, port pairs.Port) {
 	case is&relay != 0 && port.Number == 25:
 		sub.Serves("a mail relay", evidence.Rare, evidence.NeverResolved)
 	}
+}
+
+// roleOf is what an internal host does for others, by what the site says or by what was seen.
+func (s *search) roleOf(host netip.Addr) role {
+	is := s.roles[host]
+	if s.m.Request.Scope.IsInternal(host) {
+		if within(s.servers.Resolvers, host) {
+			is |= resolver
+		}
+		if within(s.servers.Proxies, host) {
+			is |= proxy
+		}
+	}
+	return is
+}
+
+// resolves reports whether a client's resolver is one of the network's: recognized or named by the site, or an external
+// one that several hosts vouch for. An address that answers a single host may be the intruder's.
+func (s *search) resolves(at, client netip.Addr) bool {
+	return s.roleOf(at)&resolver != 0 || within(s.servers.Resolvers, at) || !s.m.Request.Scope.IsInternal(at) && s.spread.Resolves(at, client)
 }

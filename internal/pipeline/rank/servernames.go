@@ -70,15 +70,8 @@ func (s *search) addNames(subjects []*evidence.Candidate) {
 
 // vet fills in Answered: for names below which domains the network's resolvers returned a subject's addresses.
 func (s *search) vet(subjects []*evidence.Candidate) {
-	var queries []*pairs.Queries
-	if s.m.DNS != nil {
-		queries = s.m.DNS.All()
-	}
-	if len(queries) == 0 {
-		for _, sub := range subjects {
-			sub.Unasked = true
-		}
-		return
+	for _, sub := range subjects {
+		sub.Unconfirmable = len(s.own) == 0 && len(s.met) < evidence.MinVouching
 	}
 	at := map[netip.Addr][]int{}
 	given := make([]map[string]int, len(subjects))
@@ -98,13 +91,13 @@ func (s *search) vet(subjects []*evidence.Candidate) {
 		addr   netip.Addr
 	}
 	seen := map[answer]bool{}
-	for _, q := range queries {
+	for _, q := range s.own {
 		own := false // asked only where an address matters
 		for addr := range q.Addresses {
 			if len(at[addr]) == 0 || seen[answer{q.Domain, addr}] {
 				continue
 			}
-			if own = own || q.Resolved(func(a netip.Addr) bool { return s.m.Request.Scope.IsInternal(a) || s.spread.Resolves(a, q.Client) }); !own {
+			if own = own || q.Resolved(func(a netip.Addr) bool { return s.resolves(a, q.Client) }); !own {
 				break
 			}
 			seen[answer{q.Domain, addr}] = true
