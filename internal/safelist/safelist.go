@@ -226,7 +226,8 @@ func (r *Rule) covers(f *hunt.Finding) bool {
 		p, err := netip.ParsePrefix(n.Network)
 		return err == nil && r.destination.Bits() <= p.Bits() && r.destination.Contains(p.Addr())
 	}
-	return !slices.ContainsFunc(addresses(f), func(a netip.Addr) bool { return !r.destination.Contains(a) })
+	all := addresses(f)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(a netip.Addr) bool { return !r.destination.Contains(a) })
 }
 
 // Expired returns the rules that have expired at a time.
