@@ -17,15 +17,22 @@ import (
 func (a *app) archive(ctx context.Context, paths []string, settings *config.Loaded, req hunt.Request) (hunt.Source, error) {
 	store, err := a.historyOfFiles(paths, settings, req.Scope)
 	if err != nil {
-		return nil, err
+		a.warn("history cannot be kept, so all logs are read without it: %v", err)
+		return zeek.New(zeek.Options{Paths: paths}), nil
 	}
 	archive := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}),
 		List: func() ([]string, error) { return log.List(paths) },
 		Only: func(files map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: files}) }}
 	bar := newProgress(a)
-	files, err := archive.Update(ctx, req.Scope, bar.update)
+	files, why, err := archive.Update(ctx, req.Scope, bar.update)
 	bar.done()
-	if err == nil && files > 0 {
+	switch {
+	case err != nil && ctx.Err() == nil:
+		a.warn("history cannot be kept, so all logs are read without it: %v", err)
+		return archive.All, nil
+	case err == nil && why != "":
+		a.say("dwell: history: all %s were read again: %s", hunt.Many(files, "log"), why)
+	case err == nil && files > 0:
 		a.say("dwell: history: read %s", hunt.Many(files, "new or changed file"))
 	}
 	return archive, err

@@ -220,7 +220,7 @@ func kept(ctx context.Context, dir string, n, days int, windows []string, memory
 		if err := os.WriteFile(marker, nil, 0o600); err != nil {
 			return err
 		}
-		if _, err := a.Update(ctx, scope, nil); err != nil {
+		if _, _, err := a.Update(ctx, scope, nil); err != nil {
 			return err
 		}
 		wrote++

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,26 +32,28 @@ type Archive struct {
 	All hunt.Source
 }
 
-// Update reads what is new or has changed since the last time; it says how many files that were. Scope is what the
-// history was opened for.
-func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, err error) {
+// Update reads what is new since the last time; it says how many files that were. All of them are read again where what
+// is kept no longer says what they say, and why tells. Scope is what the history was opened for.
+func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, why string, err error) {
 	now, err := a.look()
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	rec, err := a.Store.Record(ctx, true)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	defer func() { err = errors.Join(err, rec.Discard()) }()
-	fresh := map[string]bool{}
-	for path, f := range now {
-		if a.Store.inputs.Files[path] != f {
-			fresh[path] = true
-		}
+	inputs := a.Store.inputs
+	fresh, why, err := changes(inputs, now)
+	if err != nil {
+		return 0, "", err
 	}
-	if len(fresh) == 0 {
-		return 0, nil
+	if why != "" {
+		rec.anew, inputs = true, Inputs{}
+	}
+	if len(fresh) == 0 && why == "" {
+		return 0, "", nil
 	}
 	req := hunt.Request{Scope: scope, Progress: progress}
 	in := a.Only(fresh).Open()
@@ -65,34 +70,38 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 		return ctx.Err()
 	})
 	if err != nil {
-		return 0, fmt.Errorf("read connections: %w", err)
+		return 0, "", fmt.Errorf("read connections: %w", err)
 	}
 	if reading.Window != (hunt.Window{}) {
 		req.From, req.To = reading.Window.Start, reading.Window.End
+		proxies := newProxies(&scope)
+		for _, known := range inputs.Proxies {
+			proxies.inside[known] = true
+		}
 		if in.Names != nil {
-			proxies := newProxies(&scope)
 			more, err := in.Names(ctx, req, func(batch []hunt.NameRecord) error {
 				rec.AddNames(batch)
 				proxies.add(batch)
 				return ctx.Err()
 			})
 			if err != nil {
-				return 0, fmt.Errorf("read names: %w", err)
+				return 0, "", fmt.Errorf("read names: %w", err)
 			}
 			reading.Add(hunt.Remarks{Notes: more.Notes, Gaps: more.Gaps})
-			if through := req; len(proxies.inside) > 0 {
-				through.Scope.Proxies = slices.Collect(maps.Keys(proxies.inside))
-				more, err := in.Connections(ctx, through, func(batch []hunt.Connection) error { rec.AddProxied(batch); return ctx.Err() })
-				if err != nil {
-					return 0, fmt.Errorf("read connections to proxies: %w", err)
-				}
-				reading.Gaps = append(reading.Gaps, more.Gaps...)
+		}
+		inputs.Proxies = slices.SortedFunc(maps.Keys(proxies.inside), netip.Addr.Compare)
+		if through := req; len(inputs.Proxies) > 0 {
+			through.Scope.Proxies = inputs.Proxies
+			more, err := in.Connections(ctx, through, func(batch []hunt.Connection) error { rec.AddProxied(batch); return ctx.Err() })
+			if err != nil {
+				return 0, "", fmt.Errorf("read connections to proxies: %w", err)
 			}
+			reading.Gaps = append(reading.Gaps, more.Gaps...)
 		}
 		if in.DNS != nil {
 			more, err := in.DNS(ctx, req, func(batch []hunt.DNSRecord) error { rec.AddQueries(batch); return ctx.Err() })
 			if err != nil {
-				return 0, fmt.Errorf("read DNS: %w", err)
+				return 0, "", fmt.Errorf("read DNS: %w", err)
 			}
 			reading.Add(hunt.Remarks{Notes: more.Notes, Gaps: more.Gaps})
 		}
@@ -100,22 +109,107 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	for _, at := range rec.Hours() {
 		hours[at] = hunt.HourState{}
 	}
-	inputs := a.Store.inputs
 	inputs.Files = maps.Clone(inputs.Files)
 	if inputs.Files == nil {
 		inputs.Files = map[string]File{}
 	}
 	for path := range fresh {
-		inputs.Files[path] = now[path]
+		f := now[path]
+		if f.CRC, err = sumOf(path, f.Bytes); errors.Is(err, fs.ErrNotExist) {
+			continue // it was rotated away
+		} else if err != nil {
+			return 0, "", err
+		}
+		inputs.Files[path] = f
 	}
 	inputs.Source = reading.Source
 	inputs.Window, inputs.Newest = join(inputs.Window, reading.Window), max(inputs.Newest, newest.Load())
 	inputs.Notes, inputs.Gaps = append(slices.Clone(inputs.Notes), reading.Notes...), append(slices.Clone(inputs.Gaps), reading.Gaps...)
 	a.Store.inputs = inputs
 	if _, err := rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
+		return 0, "", err
+	}
+	return len(fresh), why, nil
+}
+
+// changes says which files have to be read: those that are new or have grown, or all, and why.
+func changes(known Inputs, now map[string]File) (fresh map[string]bool, why string, err error) {
+	fresh = map[string]bool{}
+	for path, f := range now {
+		was, ok := known.Files[path]
+		switch {
+		case !ok:
+			fresh[path] = true
+		case was.Bytes == f.Bytes && was.Changed == f.Changed:
+		case live(path): // it is rotated, and what was in it stays
+			fresh[path] = true
+		default:
+			same, grown, err := was.within(path, f.Bytes)
+			if err != nil {
+				return nil, "", err
+			}
+			if fresh[path] = grown; !same {
+				why = path + " has other content than when it was read"
+			}
+		}
+	}
+	gone := 0
+	for path := range known.Files {
+		if _, ok := now[path]; !ok {
+			gone++
+		}
+	}
+	if len(known.Gaps) > 0 && len(fresh)+gone > 0 {
+		why = "what was missing when the logs were read may be there now"
+	}
+	if why != "" {
+		for path := range now {
+			fresh[path] = true
+		}
+	}
+	maps.DeleteFunc(fresh, func(_ string, is bool) bool { return !is })
+	return fresh, why, nil
+}
+
+// live says that Zeek writes a file, and moves what it has written elsewhere each hour.
+func live(path string) bool {
+	return slices.ContainsFunc(strings.Split(filepath.ToSlash(filepath.Dir(path)), "/"), func(dir string) bool { return dir == "current" || dir == "spool" })
+}
+
+// within says whether a file still begins with all that was read of it, in whole lines where more follows.
+func (f *File) within(path string, size int64) (same, grown bool, err error) {
+	if size < f.Bytes {
+		return false, false, nil
+	}
+	sum, err := sumOf(path, f.Bytes)
+	if err != nil || sum != f.CRC {
+		return false, false, err
+	}
+	if size == f.Bytes {
+		return true, false, nil
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return false, false, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	last := make([]byte, 1)
+	if _, err := in.ReadAt(last, max(f.Bytes-1, 0)); err != nil {
+		return false, false, err
+	}
+	whole := f.Bytes == 0 || last[0] == '\n' && filepath.Ext(path) != ".gz"
+	return whole, whole, nil
+}
+
+// sumOf is the CRC-32C of the first bytes of a file.
+func sumOf(path string, n int64) (uint32, error) {
+	f, err := os.Open(path)
+	if err != nil {
 		return 0, err
 	}
-	return len(fresh), nil
+	sum := &summing{to: io.Discard}
+	_, err = io.Copy(sum, io.LimitReader(f, n))
+	return sum.crc, errors.Join(err, f.Close())
 }
 
 // look lists the files with what tells whether they have changed. One that is gone by now was rotated away.
@@ -133,7 +227,7 @@ func (a *Archive) look() (map[string]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		out[path] = File{info.Size(), info.ModTime().UnixNano()}
+		out[path] = File{Bytes: info.Size(), Changed: info.ModTime().UnixNano()}
 	}
 	return out, nil
 }

@@ -74,7 +74,7 @@ func TestDwellTimeOfImplants(t *testing.T) {
 	require.NoError(t, err)
 	a := &history.Archive{Store: store, All: all, List: func() ([]string, error) { return []string{file}, nil }, Only: func(map[string]bool) hunt.Source { return all }}
 	scope := hunt.NewScope(nil, hunt.Outbound)
-	_, err = a.Update(t.Context(), scope, nil)
+	_, _, err = a.Update(t.Context(), scope, nil)
 	require.NoError(t, err)
 	hunted := func() map[netip.Addr]hunt.Finding {
 		res, err := pipeline.Run(t.Context(), a, pipeline.Options{Ranking: rank.Ranking{}, MinScore: 0.4, Now: time.Now, Request: hunt.Request{Scope: scope, Since: 24 * time.Hour}})

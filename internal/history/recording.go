@@ -23,6 +23,8 @@ type Recording struct {
 
 	mu    sync.Mutex
 	hours map[int64]*recorded
+	// anew says that nothing that was kept before counts after the commit.
+	anew bool
 	// lost hours are damaged: what was kept of them goes with the commit.
 	lost  map[int64]bool
 	rows  int
@@ -163,7 +165,7 @@ func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time)
 	}
 	spans := slices.DeleteFunc(slices.Clone(r.s.spans), func(sp Span) bool {
 		for at := sp.Start; at < sp.end(); at += hourMS {
-			if r.lost[at] {
+			if r.anew || r.lost[at] {
 				return true
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -87,6 +88,8 @@ type Inputs struct {
 	// Window is what their records span, Newest when the newest connection began, Unix milliseconds.
 	Window hunt.Window `json:"window"`
 	Newest int64       `json:"newest"`
+	// Proxies are hosts inside that were asked for names of others: connections to them are kept.
+	Proxies []netip.Addr `json:"proxies,omitempty"`
 	// Notes and Gaps are what was said when they were read: it holds as long as their records are kept.
 	Notes []hunt.Note `json:"notes,omitempty"`
 	Gaps  []hunt.Note `json:"gaps,omitempty"`
@@ -97,6 +100,8 @@ type File struct {
 	Bytes int64 `json:"bytes"`
 	// Changed is Unix nanoseconds.
 	Changed int64 `json:"changed"`
+	// CRC is the CRC-32C of so many bytes.
+	CRC uint32 `json:"crc32c"`
 }
 
 // manifest is what stands in manifest.json.

@@ -196,10 +196,8 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	}
 	for _, a := range r.Answers {
 		q.AnswerBytes += n * int64(len(a))
-		if len(q.Addresses) < MaxAddresses {
-			if addr, err := netip.ParseAddr(a); err == nil {
-				q.Answered(addr.Unmap())
-			}
+		if addr, err := netip.ParseAddr(a); err == nil {
+			q.Answered(addr.Unmap())
 		}
 	}
 }
@@ -227,10 +225,26 @@ func (q *Queries) Times() []int64 {
 // Timed is how many times are known.
 func (q *Queries) Timed() int { return q.timed }
 
-// Answered notes an address out of answers.
+// Answered notes an address out of answers. Of too many the lowest are kept, so that it does not matter in which order
+// they come.
 func (q *Queries) Answered(addr netip.Addr) {
 	if q.Addresses == nil {
 		q.Addresses = map[netip.Addr]struct{}{}
+	}
+	if _, known := q.Addresses[addr]; known {
+		return
+	}
+	if len(q.Addresses) == MaxAddresses {
+		highest := addr
+		for a := range q.Addresses {
+			if highest.Less(a) {
+				highest = a
+			}
+		}
+		if highest == addr {
+			return
+		}
+		delete(q.Addresses, highest)
 	}
 	q.Addresses[addr] = struct{}{}
 }

@@ -186,3 +186,14 @@ func TestQueriesKeepToTheirMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersInAnyOrder keeps the same of too many answers, whichever come first.
+func TestAnswersInAnyOrder(t *testing.T) {
+	up, down := &Queries{}, &Queries{}
+	for i := range 1000 {
+		up.Answered(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
+		down.Answered(netip.AddrFrom4([4]byte{198, 51, byte((999 - i) >> 8), byte(999 - i)}))
+	}
+	require.Len(t, up.Addresses, MaxAddresses)
+	require.Equal(t, up.Addresses, down.Addresses)
+}

@@ -128,7 +128,7 @@ func (sh *shard) widen() {
 func (sh *shard) state(id uint32) *state { return &sh.blocks[id/blockPairs][id%blockPairs] }
 
 // slot finds or makes the slot of a connection's port and transport, and notes the connection if it is the last so far.
-// The result does not depend on the order of connections: of two at the same time the greater uid counts, of several
+// The result does not depend on the order of connections: of two at the same time the greater source port counts, of several
 // services the longest.
 func (sh *shard) slot(p *state, id uint32, c *hunt.Connection, service uint16, names *services) uint16 {
 	sl, number := &p.slot0, uint16(0)
@@ -140,7 +140,7 @@ func (sh *shard) slot(p *state, id uint32, c *hunt.Connection, service uint16, n
 	default:
 		sl, number = sh.furtherSlot(p, id, c)
 	}
-	if c.Start > sl.last || c.Start == sl.last && cmp.Or(bytes.Compare(c.UID[:], sl.uid[:]), cmp.Compare(c.SrcPort, sl.srcPort)) > 0 {
+	if c.Start > sl.last || c.Start == sl.last && cmp.Or(cmp.Compare(c.SrcPort, sl.srcPort), bytes.Compare(c.UID[:], sl.uid[:])) > 0 {
 		sl.last, sl.srcPort, sl.uid = c.Start, c.SrcPort, c.UID
 	}
 	if service != sl.service {

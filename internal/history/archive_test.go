@@ -1,0 +1,138 @@
+package history_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"dwell/internal/history"
+	"dwell/internal/hunt"
+	"dwell/query/zeek"
+	"dwell/query/zeek/log"
+)
+
+// connLog is so many lines of a day's conn.log, one connection a minute, of which every skip-th is left out.
+func connLog(day, lines, skip int) string {
+	var b strings.Builder
+	b.WriteString("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tconn\n" +
+		"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tservice\tduration\torig_bytes\tresp_bytes\tconn_state\torig_ip_bytes\n" +
+		"#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tinterval\tcount\tcount\tstring\tcount\n")
+	begins := time.Date(2026, 3, day, 0, 0, 0, 0, time.UTC).Unix()
+	for i := range lines {
+		if skip > 0 && i%skip == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "%d.000000\tC%d%d\t10.0.0.%d\t%d\t198.51.100.%d\t443\ttcp\tssl\t1.5\t100\t%d\tSF\t300\n", begins+int64(i)*60, day, i, 1+i%7, 20000+i, 1+i%50, 1000+i)
+	}
+	return b.String()
+}
+
+func gzipped(t *testing.T, text string) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, err := w.Write([]byte(text))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+// TestArchiveSaysWhatTheLogsSay changes an archive in the ways that people do between hunts. Each time what comes out of
+// history is what comes out of the logs.
+func TestArchiveSaysWhatTheLogsSay(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	put := func(name string, content []byte) {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, content, 0o600))
+		changed := time.Now().Add(time.Duration(len(content)) * time.Second) // a clock too coarse for a test would hide a change
+		require.NoError(t, os.Chtimes(path, changed, changed))
+	}
+	records := func(source hunt.Source) (out []string, gaps int) {
+		in := source.Open()
+		var mu sync.Mutex
+		reading, err := in.Connections(t.Context(), hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, func(batch []hunt.Connection) error {
+			mu.Lock()
+			defer mu.Unlock()
+			for _, c := range batch {
+				out = append(out, fmt.Sprint(c.Src, c.SrcPort, c.Dst, c.Start, c.Duration, c.RespBytes, c.Count))
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		slices.Sort(out)
+		return out, len(reading.Gaps)
+	}
+	paths := []string{dir}
+	hunted := func(files int, anew bool) {
+		t.Helper()
+		store, err := history.Open(state, "one", history.Options{EndOfData: true})
+		require.NoError(t, err)
+		a := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}), List: func() ([]string, error) { return log.List(paths) },
+			Only: func(only map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: only}) }}
+		read, why, err := a.Update(context.Background(), hunt.NewScope(nil, hunt.Outbound), nil)
+		require.NoError(t, err)
+		require.Equal(t, files, read)
+		require.Equal(t, anew, why != "", why)
+		warm, warmGaps := records(a)
+		cold, coldGaps := records(a.All)
+		require.Equal(t, cold, warm)
+		require.Equal(t, coldGaps, warmGaps)
+	}
+	put("2026-03-03/conn.log", []byte(connLog(3, 1000, 0)))
+	hunted(1, false)
+	put("2026-03-01/conn.log", []byte(connLog(1, 1000, 0))) // days out of order
+	hunted(1, false)
+	put("again/conn.log", []byte(connLog(1, 1000, 0))) // a day twice
+	hunted(1, false)
+	hunted(0, false)
+	put("2026-03-03/conn.log", []byte(connLog(3, 1200, 0))) // it has grown
+	hunted(1, false)
+	put("2026-03-03/conn.log", []byte(connLog(3, 1200, 5))) // records turned out to be wrong
+	hunted(3, true)
+	require.NoError(t, os.Chtimes(filepath.Join(dir, "2026-03-01/conn.log"), time.Now(), time.Now())) // touched, not changed
+	hunted(0, false)
+	cut := connLog(2, 1000, 0)
+	put("2026-03-02/conn.log", []byte(cut[:len(cut)-200])) // copied in the middle of a line
+	hunted(1, false)
+	put("2026-03-02/conn.log", []byte(cut))
+	hunted(4, true)
+	damaged := gzipped(t, connLog(4, 1000, 0))
+	put("2026-03-04/conn.log.gz", damaged[:len(damaged)/2])
+	hunted(1, false)
+	put("2026-03-04/conn.log.gz", damaged)
+	hunted(5, true)
+}
+
+// TestLiveLogsKeepWhatWasRotated: what Zeek writes now is moved elsewhere each hour, and what was read of it stays.
+func TestLiveLogsKeepWhatWasRotated(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	paths := []string{dir}
+	path := filepath.Join(dir, "current", "conn.log")
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	kept := func() (n int64) {
+		store, err := history.Open(state, "one", history.Options{EndOfData: true})
+		require.NoError(t, err)
+		a := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}), List: func() ([]string, error) { return log.List(paths) },
+			Only: func(only map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: only}) }}
+		_, why, err := a.Update(t.Context(), hunt.NewScope(nil, hunt.Outbound), nil)
+		require.NoError(t, err)
+		require.Empty(t, why)
+		reading, err := a.Open().Connections(t.Context(), hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, func([]hunt.Connection) error { return nil })
+		require.NoError(t, err)
+		return reading.Connections
+	}
+	require.NoError(t, os.WriteFile(path, []byte(connLog(1, 100, 0)), 0o600))
+	require.EqualValues(t, 100, kept())
+	require.NoError(t, os.WriteFile(path, []byte(connLog(2, 50, 0)), 0o600))
+	require.EqualValues(t, 150, kept())
+}
