@@ -14,8 +14,8 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// RunBySensor carries a hunt out for each sensor on its own, one after the other, and puts the results together: the
-// same address at two sensors is two hosts. A source without sensors to tell apart is an error.
+// RunBySensor hunts each sensor's records separately, one sensor after another, and joins the results: the same address
+// at two sensors is two hosts. A source that does not know sensors is an error.
 func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, error) {
 	in := src.Open()
 	if in.Sensors == nil {
@@ -26,7 +26,7 @@ func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, erro
 		return nil, err
 	}
 	if len(parts) == 0 {
-		return Run(ctx, src, o) // which says why nothing is there
+		return Run(ctx, src, o) // it says why there is nothing
 	}
 	o.Request.From, o.Request.To, o.Request.Since = window.Start, window.End, 0
 	results := make([]*Result, len(parts))
@@ -43,7 +43,7 @@ func RunBySensor(ctx context.Context, src hunt.Source, o Options) (*Result, erro
 // noSensor stands for records that name no sensor.
 const noSensor = "(none)"
 
-// SensorOf is the name of the sensor that a finding of a hunt by sensor is from, as its records have it.
+// SensorOf is the sensor of a finding of a hunt by sensor, as its records name it.
 func SensorOf(f *hunt.Finding) string {
 	if f.Dwell.Sensor == noSensor {
 		return ""
@@ -81,7 +81,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 		out.Findings = append(out.Findings, r.Findings...)
 		out.Seen = seenTogether(out.Seen, r.Seen)
 	}
-	for _, r := range results { // each note once, with the sensors it is about unless it is about all
+	for _, r := range results { // each note once, with its sensors unless it is about all
 		for _, n := range r.Reading.Notes {
 			of := said[n.String()]
 			delete(said, n.String())
@@ -108,7 +108,7 @@ func join(parts []hunt.SensorPart, results []*Result, remarks hunt.Remarks, o Op
 	return out
 }
 
-// seenTogether gives both, one after the other.
+// seenTogether returns both, in this order.
 func seenTogether(a, b iter.Seq2[string, firstseen.Span]) iter.Seq2[string, firstseen.Span] {
 	switch {
 	case a == nil:
@@ -127,8 +127,8 @@ func seenTogether(a, b iter.Seq2[string, firstseen.Span]) iter.Seq2[string, firs
 	}
 }
 
-// statements puts the sensors' together: sums, the fewest hours, and of the floors the highest, which is that of the
-// sensor with the most keys.
+// statements joins the sensors' statements: sums, the fewest hours, and the highest floor, that of the sensor with the
+// most candidates.
 func statements(parts []hunt.SensorPart, results []*Result) *hunt.Statement {
 	var out *hunt.Statement
 	var texts []string
@@ -173,7 +173,7 @@ func worse(a, b *hunt.LossShare) *hunt.LossShare {
 	return a
 }
 
-// together adds self-tests up, kind by kind.
+// together adds up self-tests by kind.
 func together(a, b *hunt.Selftest) *hunt.Selftest {
 	if a == nil || b == nil {
 		return cmp.Or(a, b)

@@ -14,7 +14,8 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// cover asks the source how much of the traffic was seen. That it cannot tell is a gap, never the end of a hunt.
+// cover asks the source how much of the traffic was seen. If the source cannot say, that is a gap and does not end the
+// hunt.
 func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Material) (hunt.Coverage, error) {
 	if in.Coverage == nil || r.Reading.Window == (hunt.Window{}) {
 		return hunt.Coverage{Sensors: r.Reading.Sensors}, nil
@@ -36,15 +37,15 @@ func (r *Result) cover(ctx context.Context, in *hunt.Session, m *material.Materi
 	return seen, nil
 }
 
-// maxSensors is how many sensors a statement lists, those with the fewest hours first; lossLimit is the percentage of
-// loss at or above which the coverage is incomplete.
+// maxSensors is the number of sensors in a statement, those with the fewest hours first. lossLimit is the percentage of
+// loss above which the coverage is incomplete.
 const (
 	maxSensors = 50
 	lossLimit  = 5
 	fewLacks   = 3
 )
 
-// covered puts coverage into a statement; lacks are what makes the coverage incomplete.
+// covered puts coverage into a statement; lacks is what makes the coverage incomplete.
 func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
 	list := slices.Clone(seen.Sensors)
 	slices.SortFunc(list, func(a, b hunt.SensorHours) int {
@@ -80,7 +81,7 @@ func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
 			text += " (" + l.share.WorstPeer + ": " + percent(l.share.WorstPercent) + ")"
 		}
 		told = append(told, text)
-		if max(l.share.Percent, l.share.WorstPercent) > lossLimit { // what one sensor does not see, nobody does
+		if max(l.share.Percent, l.share.WorstPercent) > lossLimit { // what one sensor does not see, no other does
 			short = append(short, text)
 		}
 	}
@@ -97,7 +98,7 @@ func sensorName(name string) string {
 	return "sensor " + name
 }
 
-// lossOf sums losses up; nil where nobody counted.
+// lossOf adds up losses; nil if none was counted.
 func lossOf(list []hunt.PeerLoss, of func(hunt.PeerLoss) (lost, all int64)) *hunt.LossShare {
 	var out *hunt.LossShare
 	var lost, all int64
@@ -118,7 +119,7 @@ func lossOf(list []hunt.PeerLoss, of func(hunt.PeerLoss) (lost, all int64)) *hun
 	return out
 }
 
-// percent is a percentage with two digits that count, and never with a power of ten.
+// percent is a percentage with two significant digits, never in exponent form.
 func percent(p float64) string {
 	digits := 0
 	switch {
@@ -133,7 +134,7 @@ func percent(p float64) string {
 	return strconv.FormatFloat(p, 'f', digits, 64) + "%"
 }
 
-// logCoverage says how many of the hours with connections each log beside conn covers.
+// logCoverage says how many of the hours with connections each log besides conn covers.
 func logCoverage(logs []hunt.LogHours, connected int64) (out []hunt.LogCoverage) {
 	for _, l := range logs {
 		out = append(out, hunt.LogCoverage{Log: l.Log, Hours: l.Hours, Of: connected, First: hunt.At(l.First), Last: hunt.At(l.Last),
@@ -142,15 +143,14 @@ func logCoverage(logs []hunt.LogHours, connected int64) (out []hunt.LogCoverage)
 	return out
 }
 
-// termLogs are the logs that modifiers come from. Those that speak of what is not there are wrong where their log has
-// holes.
+// termLogs are the logs of each modifier. Modifiers about something that is absent are wrong where their log has holes.
 var termLogs = map[string]string{
 	evidence.NeverResolved: "dns", evidence.DNSNames: "dns", evidence.NoName: "ssl", evidence.SelfSigned: "ssl", evidence.Expired: "ssl",
 	evidence.NotYetValid: "ssl", evidence.IssuedToday: "ssl", evidence.OtherName: "ssl", evidence.RareClient: "ssl", evidence.BareAddress: "http",
 	evidence.RareAgent: "http", evidence.WrongContent: "http",
 }
 
-// confide has findings say which logs they rest on that do not cover the hours with connections.
+// confide notes in findings the logs that they rest on and that do not cover the hours with connections.
 func confide(findings []hunt.Finding, logs []hunt.LogCoverage) {
 	short := map[string]hunt.LogCoverage{}
 	for _, l := range logs {
@@ -161,7 +161,7 @@ func confide(findings []hunt.Finding, logs []hunt.LogCoverage) {
 	for i := range findings {
 		f := &findings[i]
 		on := map[string]bool{"dns": f.Dwell.DNS != nil}
-		if f.Dwell.DNS == nil && f.Destination.Domain != "" { // followed by a name
+		if f.Dwell.DNS == nil && f.Destination.Domain != "" { // a candidate by name
 			on[map[bool]string{true: "http", false: "ssl"}[strings.Contains(f.Network.Protocol, "http")]] = true
 		}
 		for _, m := range f.Dwell.Modifiers {

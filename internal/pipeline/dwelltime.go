@@ -9,17 +9,16 @@ import (
 )
 
 const (
-	// lookedBack is the severity from which history is asked: medium.
+	// lookedBack is the least severity for which history is asked: medium.
 	lookedBack = 2
-	// startsAtOnce is of how many findings all start times are held at once: three megabytes each at most.
+	// startsAtOnce is the number of findings whose start times are in memory at once: three megabytes each at most.
 	startsAtOnce = 32
-	// knownDay: a first check-in within a day of the beginning of what is known may have had others before it.
+	// knownDay: a first check-in within a day of the beginning of what is known may have earlier ones.
 	knownDay = 24 * time.Hour
 )
 
-// dwellTimes says of each finding how long it has been going on: what the window knows, what the first-seen store
-// remembers and, of findings of medium or more, what history has. History is asked about those alone that of wants; nil
-// stands for all.
+// dwellTimes finds out for each finding how long it has been going on, from the window, the first-seen store and, for
+// findings of medium or more, history. Of those, history is asked only about the ones that of wants; nil wants all.
 func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding, of func(*hunt.Finding) bool) (r hunt.Remarks) {
 	if w == (hunt.Window{}) {
 		return r
@@ -88,13 +87,13 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 	return r
 }
 
-// began says that a finding's rhythm was there when the window began, so that it may have begun before.
+// began says whether a finding's rhythm was there when the window began, so that it may have begun earlier.
 func began(f *hunt.Finding, w hunt.Window) bool {
 	since := f.Dwell.DwellTime.RhythmSince
 	return !since.IsZero() && since.Sub(w.Start).Seconds() <= 2*(1+*f.Beacon.Jitter)**f.Beacon.Period
 }
 
-// rhythmsSince looks up in history where the rhythms of some findings began, and notes what it found.
+// rhythmsSince looks up in history where the rhythms of some findings began, and notes it.
 func rhythmsSince(ctx context.Context, in *hunt.Session, w hunt.Window, findings []hunt.Finding, some []int, found map[hunt.PairKey]time.Time) error {
 	keys := make([]hunt.PairKey, 0, len(some))
 	for _, i := range some {

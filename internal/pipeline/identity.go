@@ -7,7 +7,7 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// identity is what all findings of a hunt share. It rests on everything that was read and looked up, so it is known
+// identity is what all findings of a hunt share. It depends on everything that was read and looked up, so it is known
 // last.
 type identity struct {
 	definition     hunt.Definition
@@ -16,7 +16,7 @@ type identity struct {
 	ingested       hunt.Time
 }
 
-// Definition is what makes the hunt of a window by these options the hunt that it is; source is Reading.Source.
+// Definition identifies the hunt of a window with these options; source is Reading.Source.
 func (o *Options) Definition(source string, w hunt.Window) hunt.Definition {
 	return hunt.Definition{Source: source, Window: w, Internal: o.Request.Scope.Internal, Direction: o.Request.Scope.Direction,
 		Indicators: o.Indicators, Profile: o.Ranking.Profile(), BySensor: o.BySensor || o.Sensor != "", NoEvidence: o.NoEvidence}
@@ -31,7 +31,7 @@ func newIdentity(reading *hunt.Reading, o *Options) identity {
 	return id
 }
 
-// stamp says in each finding which hunt it is of.
+// stamp notes the hunt in each finding.
 func (id *identity) stamp(findings []hunt.Finding) {
 	for i := range findings {
 		f := &findings[i]
@@ -42,7 +42,7 @@ func (id *identity) stamp(findings []hunt.Finding) {
 	}
 }
 
-// document is the hunt's record.
+// document is the hunt's own document.
 func (id *identity) document(reading *hunt.Reading, c material.Counts, by hunt.BySeverity, o *Options) hunt.Document {
 	w := reading.Window
 	summary := hunt.Summary{
@@ -69,7 +69,7 @@ func (id *identity) document(reading *hunt.Reading, c material.Counts, by hunt.B
 	}
 	end := hunt.Time{Time: w.End}
 	at := end
-	if w == (hunt.Window{}) { // nothing was in scope: the document has the time at which that was found
+	if w == (hunt.Window{}) { // nothing was in scope: the document has the time of the hunt
 		at, summary.Lag = id.ingested, 0
 	}
 	return hunt.Document{

@@ -19,53 +19,53 @@ import (
 	"dwell/scoring"
 )
 
-// Ranking makes findings of what a hunt read, by its own way to score.
+// Ranking makes findings of what a hunt read, with its own score.
 type Ranking interface {
 	// Profile is its name, part of the hunt's definition.
 	Profile() string
-	// Revisions identify the lists, rules and weights that it goes by; they become part of the hunt's revision.
+	// Revisions identify its lists, rules and weights; they become part of the hunt's revision.
 	Revisions() []string
-	// Shown says that it wants what hosts show of themselves to be read, too.
+	// Shown says whether it needs what hosts show of themselves.
 	Shown() bool
-	// ListedName gives whether an indicator list names a name; nil where there is no list.
+	// ListedName says whether an indicator list names a name; nil without a list.
 	ListedName() func(name string) bool
 	// Rank makes the findings.
 	Rank(ctx context.Context, m *material.Material) (*material.Ranked, error)
-	// Weight is what findings are ordered by, the largest first.
+	// Weight orders findings, the largest first.
 	Weight(f *hunt.Finding) float64
 }
 
-// Options say what a hunt is to be.
+// Options define a hunt.
 type Options struct {
-	// Request is what the source is asked for.
+	// Request is the request to the source.
 	Request hunt.Request
 	// Indicators to look for: beacon, long, strobe, dns. Empty means all.
 	Indicators []string
-	// Ranking is what scores.
+	// Ranking scores.
 	Ranking Ranking
-	// MinScore is the score below which no Finding is made, beside those that have a severity (0.2 or more), which
-	// are always made. 0 makes one for every pair that was scored.
+	// MinScore is the score below which no Finding is made. Those with a severity (0.2 or more) are always made; 0
+	// makes one for every scored pair.
 	MinScore float64
 	// NoEvidence says that the ranking weighs no evidence, which makes it another hunt.
 	NoEvidence bool
-	// NoNames leaves the logs of names and queries unread.
+	// NoNames skips the logs of names and queries.
 	NoNames bool
-	// Safelist marks findings; nil marks none. It never hides and never changes a score.
+	// Safelist marks findings; nil marks none. It never hides one and never changes a score.
 	Safelist Safelist
 	// Remember fills Result.Seen.
 	Remember bool
-	// BySensor says that the hunt is one by sensor, Sensor whose part of it this is: see RunBySensor.
+	// BySensor marks a hunt by sensor, and Sensor names the part: see RunBySensor.
 	BySensor bool
 	Sensor   string
-	// Selftest measures the hunt's sensitivity with injected beacons, where the ranking can.
+	// Selftest measures the hunt's sensitivity with injected beacons, if the ranking can.
 	Selftest bool
-	// Memory bounds what the connections take; what is beyond goes to disk while the hunt lasts. Zero is no bound.
+	// Memory bounds the connections in memory; the rest goes to disk during the hunt. Zero is no bound.
 	Memory pairs.Budget
-	// Of and About name the pair that Inspect is to show: see material.Wanted.
+	// Of and About name the pair for Inspect: see material.Wanted.
 	Of    netip.Addr
 	About func(*hunt.Finding) bool
-	// Manager is the address of Security Onion's console, which the links of findings begin with; empty leaves them
-	// relative to it.
+	// Manager is the address of Security Onion's console, at which the links of findings begin; empty makes them
+	// relative.
 	Manager string
 	// Version of the program, part of a hunt's revision.
 	Version string
@@ -73,7 +73,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Safelist gives the rule that matches a finding at a time, nil for none.
+// Safelist returns the rule that matches a finding at a time, nil for none.
 type Safelist interface {
 	Match(f *hunt.Finding, now time.Time) *hunt.SafelistRule
 }
@@ -83,23 +83,23 @@ func (o *Options) wanted() material.Wanted {
 		Memory: o.Memory, NoNames: o.NoNames, Shown: o.Ranking.Shown(), Of: o.Of, About: o.About, ListedName: o.Ranking.ListedName(), Manager: o.Manager, Now: o.Now}
 }
 
-// Result is a hunt that was carried out.
+// Result is a finished hunt.
 type Result struct {
-	// Document is the hunt's own record.
+	// Document is the hunt's own document.
 	Document hunt.Document
 	// Findings, strongest first.
 	Findings []hunt.Finding
 	// Campaigns, strongest first: what several internal hosts do alike.
 	Campaigns []hunt.Campaign
-	// Reading is what the source said, and what was said about evidence.
+	// Reading is what the source reported, with what was reported about evidence.
 	Reading hunt.Reading
-	// Seen is when each external destination was seen in the window, by address and by name, and the story of each
-	// finding that has a severity; what several sensors saw comes once for each. Only with Options.Remember.
+	// Seen is when each external destination was seen in the window, by address and by name, and each finding that has
+	// a severity; once for each of several sensors. Only with Options.Remember.
 	Seen iter.Seq2[string, firstseen.Span]
 }
 
-// Run carries a hunt out. It fails when the source does; what the source could not read in part stands in
-// Result.Reading.Gaps, and the hunt is then marked incomplete.
+// Run runs a hunt. It fails if the source does; what the source could not read is in Result.Reading.Gaps, and the hunt
+// is then marked incomplete.
 func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error) {
 	h, err := begin(ctx, src, &o)
 	defer func() { err = cmp.Or(err, h.m.Close()) }()
@@ -114,7 +114,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		switch {
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
-		case err != nil: // No score rests on a sample, but who follows the finding up needs it.
+		case err != nil: // no score depends on a sample, but an analyst needs it
 			remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "the last connection of each finding could not be looked up: " + err.Error(),
 				Hint: "findings lack source port, sensor and Zeek's uid; nothing else is affected"})
 		}
@@ -143,9 +143,9 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 	return res, cmp.Or(ctx.Err(), h.m.Err())
 }
 
-// Inspect reads and ranks as Run does, and calls look with the findings in order and all that was read, before that is
-// let go. What is only there to be stored is left out: samples, coverage, statement. History is asked about the
-// findings alone that Options.About wants.
+// Inspect reads and ranks like Run, and calls look with the findings in order and all that was read, before that is
+// released. It leaves out what is only stored: samples, coverage, statement. History is asked only about the findings
+// that Options.About wants.
 func Inspect(ctx context.Context, src hunt.Source, o Options, look func(*material.Material, *Result) error) (err error) {
 	o.Selftest = false
 	h, err := begin(ctx, src, &o)
@@ -169,7 +169,7 @@ type halfway struct {
 	begun, read time.Time
 }
 
-// begin reads and ranks. The material has to be closed, after an error too.
+// begin reads and ranks. The material must be closed, after an error too.
 func begin(ctx context.Context, src hunt.Source, o *Options) (h halfway, err error) {
 	h.begun = o.Now()
 	var reading hunt.Reading
@@ -189,8 +189,7 @@ func begin(ctx context.Context, src hunt.Source, o *Options) (h halfway, err err
 // score.
 const apart = 1e-6
 
-// separate lowers the second of two equal scores a little, within its severity. Findings are in the order of their
-// scores.
+// separate lowers the second of two equal scores a little, within its severity. Findings are sorted by score.
 func separate(findings []hunt.Finding) {
 	for i := 1; i < len(findings); i++ {
 		f, before := &findings[i], findings[i-1].Dwell.Score
@@ -200,15 +199,15 @@ func separate(findings []hunt.Finding) {
 	}
 }
 
-// finish puts the findings in order, separates equal scores of dwell's own, adds what does not change their score,
-// finds campaigns among them, and counts by severity.
+// finish sorts the findings, separates equal scores of dwell's ranking, adds what does not change scores, finds
+// campaigns, and counts by severity.
 func (r *Result) finish(o *Options, own bool) (by hunt.BySeverity) {
 	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
 		return cmp.Or(cmp.Compare(o.Ranking.Weight(&b), o.Ranking.Weight(&a)), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
 			cmp.Compare(b.Dwell.Parts.Beacon, a.Dwell.Parts.Beacon), cmp.Compare(b.Network.Connections, a.Network.Connections),
 			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
 	})
-	if own { // RITA's scores stay what RITA computes
+	if own { // RITA's scores stay as RITA computes them
 		separate(r.Findings)
 	}
 	for i := range r.Findings {

@@ -10,13 +10,13 @@ import (
 	"dwell/scoring"
 )
 
-// cleanHours is the share of the hours that must have connections for complete coverage.
+// cleanHours is the share of hours with connections that complete coverage needs.
 const cleanHours = 0.95
 
-// coveredHours is the share of the hours with connections in which a log has to have records to count as whole.
+// coveredHours is the share of the hours with connections in which a log must have records to count as whole.
 const coveredHours = 0.8
 
-// state is what the hunt can say of beacons that it did not find.
+// state says what the hunt can say about beacons that it did not find.
 func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.Statement {
 	w, of := r.Reading.Window, ranked.Sensitivity
 	s := &hunt.Statement{Candidates: ranked.Scored, Cut: of.Cut, Hours: int64(len(of.Hours)), Skipped: of.Skipped, Selftest: of.Selftest}
@@ -35,7 +35,7 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 		var texts []string
 		for _, of := range [...]struct{ jitter, missed float64 }{{0.2, 0}, {0.5, 0.3}} {
 			if period == 14400 && of.missed > 0 {
-				continue // no window that people hunt in is long enough
+				continue // longer than any window of a hunt
 			}
 			f := scoring.DetectionFloor(int(s.Candidates), w.Duration().Seconds(), period, of.jitter, of.missed, s.Cut)
 			s.Floor = append(s.Floor, hunt.Floor{Period: period, Jitter: of.jitter, Missed: of.missed, CheckIns: int64(f.CheckIns), Hours: material.Round(f.Hours)})
@@ -77,8 +77,8 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 	return s
 }
 
-// coveredBy says how much of the window each log beside conn covers, and which of them leave verdicts without ground: a
-// log whose records end, or begin, hours from where connections do.
+// coveredBy says how much of the window each log besides conn covers, and which of them are no basis for a result:
+// their records end, or begin, hours from where connections do.
 func coveredBy(logs []hunt.LogCoverage, w hunt.Window) (told, lacks []string) {
 	hours := int64((w.Duration() + time.Hour - 1) / time.Hour)
 	for _, l := range logs {
@@ -109,7 +109,7 @@ func busy(n hunt.Skipped) string {
 	return strings.Join(parts, ", ")
 }
 
-// selftestText says it in a sentence, by period.
+// selftestText is a sentence about it, by period.
 func selftestText(s *hunt.Selftest, cut float64) string {
 	type sum struct{ found, injected int64 }
 	var order []float64

@@ -15,7 +15,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// The kinds of what hosts share, the most telling first: a campaign is named by the first of these that it has.
+// The kinds of what hosts share, most specific first. A campaign is named by the first that it has.
 const (
 	domain      = "domain"
 	certificate = "certificate"
@@ -27,20 +27,20 @@ const (
 
 func kinds() []string { return []string{domain, certificate, fingerprint, address, network, rhythm} }
 
-// fewShow is the share of active hosts up to which a fingerprint is rare enough to tell hosts from others by it alone.
+// fewShow is the largest share of active hosts with which a fingerprint alone joins hosts.
 const fewShow = 0.2
 
 // shared is something that findings may have in common.
 type shared struct{ kind, name string }
 
-// host is an internal address where it was seen: addresses of different sensors may overlap.
+// host is an internal address at a sensor: addresses of different sensors may overlap.
 type host struct {
 	addr   netip.Addr
 	sensor string
 }
 
-// Of finds the campaigns of a hunt's findings, the strongest first, and says in each finding which one it is part of.
-// Findings come strongest first; those without a severity and those that a safelist rule matches are in none.
+// Of finds the campaigns of a hunt's findings, strongest first, and notes in each finding its campaign. Findings come
+// strongest first; those without a severity and safelisted ones are in none.
 func Of(findings []hunt.Finding) []hunt.Campaign {
 	g := newGroups(findings)
 	var out []hunt.Campaign
@@ -57,16 +57,16 @@ func Of(findings []hunt.Finding) []hunt.Campaign {
 
 // groups joins findings that share something.
 type groups struct {
-	// parent of each finding; -1 of those that take no part.
+	// parent of each finding; -1 for those that take no part.
 	parent []int
 	first  map[shared]int
-	// rhythms names the rhythm of each finding that has one to share.
+	// rhythms has the name of each finding's shared rhythm.
 	rhythms map[int]string
 }
 
 func newGroups(findings []hunt.Finding) *groups {
 	g := &groups{parent: make([]int, len(findings)), first: map[shared]int{}}
-	// An address tells whom a name belongs to where no other domain is served from it.
+	// An address stands for a name where it serves no other domain.
 	served := map[netip.Addr]string{}
 	for i := range findings {
 		f := &findings[i]
@@ -111,7 +111,7 @@ func (g *groups) root(i int) int {
 	return i
 }
 
-// members gives the findings of each group, in their order.
+// members returns the findings of each group, in their order.
 func (g *groups) members() [][]int {
 	at := map[int]int{}
 	var out [][]int
@@ -163,14 +163,14 @@ func (g *groups) of(findings []hunt.Finding, i int, served map[netip.Addr]string
 	return list
 }
 
-// isRare says that so few hosts show the fingerprint of a finding that it tells them from others.
+// isRare says whether so few hosts show a finding's fingerprint that it joins them.
 func isRare(f *hunt.Finding) bool {
 	p := f.Dwell.Evidence.Prevalence
 	return slices.ContainsFunc(f.Dwell.Modifiers, func(m hunt.Modifier) bool { return m.Name == evidence.RareClient }) ||
 		p != nil && float64(p.Hosts) <= max(2, fewShow*float64(p.Active))
 }
 
-// domainOf is the domain that somebody registered for the name that a finding is about, or empty.
+// domainOf is the registered domain of the name that a finding is about, or empty.
 func domainOf(f *hunt.Finding) string {
 	name := f.Destination.Domain
 	if _, err := netip.ParseAddr(name); name == "" || err == nil {
@@ -190,7 +190,7 @@ func other(f *hunt.Finding) netip.Addr {
 	return f.Destination.IP
 }
 
-// addressesOf are the addresses behind a name.
+// addressesOf are the addresses of a name.
 func addressesOf(f *hunt.Finding) []netip.Addr {
 	if e := f.Dwell.Evidence; e != nil && len(e.Addresses) > 0 {
 		return e.Addresses
@@ -198,10 +198,10 @@ func addressesOf(f *hunt.Finding) []netip.Addr {
 	return []netip.Addr{f.Destination.IP}
 }
 
-// build makes a campaign of findings of two hosts or more, nil of fewer.
+// build makes a campaign of findings of two hosts or more, nil for fewer.
 func (g *groups) build(findings []hunt.Finding, members []int) *hunt.Campaign {
 	hosts := map[host]bool{}
-	by := map[shared]map[host]bool{} // who shares what
+	by := map[shared]map[host]bool{} // the hosts that share each thing
 	relays := relayed(findings, members)
 	for _, i := range members {
 		f := &findings[i]
@@ -276,7 +276,7 @@ func relayed(findings []hunt.Finding, members []int) map[host]bool {
 	return out
 }
 
-// earlier is the dwell time of the earlier first check-in, with the earlier rhythm, up to the later end.
+// earlier is the dwell time with the earlier first check-in and rhythm, up to the later end.
 func earlier(all, of *hunt.DwellTime) *hunt.DwellTime {
 	if all == nil || of == nil {
 		if of != nil {
@@ -296,7 +296,7 @@ func earlier(all, of *hunt.DwellTime) *hunt.DwellTime {
 	return all
 }
 
-// mostShared is what names the campaign: of the most telling kind that two hosts share, what most of them share.
+// mostShared names the campaign: the most specific kind that two hosts share, and of that what most of them share.
 func mostShared(by map[shared]map[host]bool) (best shared) {
 	rank := func(s shared) int {
 		if len(by[s]) < 2 {
@@ -312,7 +312,7 @@ func mostShared(by map[shared]map[host]bool) (best shared) {
 	return best
 }
 
-// says is what the hosts have in common, in a sentence.
+// says is a sentence about what the hosts have in common.
 func says(c *hunt.Campaign) string {
 	all := hunt.Many(c.HostCount, "internal host")
 	if c.Active >= c.HostCount {

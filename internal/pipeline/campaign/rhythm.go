@@ -12,15 +12,15 @@ import (
 )
 
 const (
-	// likePeriod, likeSize and likeJitter are how far the measured rhythms of one program differ between hosts: as a
-	// ratio of the periods, of the sizes, and as a share of the larger jitter, which leastJitter always is.
+	// likePeriod, likeSize and likeJitter are how much the measured rhythms of one program differ between hosts: ratios
+	// of the periods and sizes, and a share of the larger jitter, which is at least leastJitter.
 	likePeriod, likeSize, likeJitter, leastJitter = 1.1, 1.25, 0.4, 0.05
-	// loud is the severity from which a rhythm alone joins hosts: medium.
+	// loud is the least severity with which a rhythm alone joins hosts: medium.
 	loud = 2
 )
 
-// usual are the intervals, in seconds, by which campaigns are named. What is measured differs a little from day to day,
-// so a name has the nearest of them: an implant's sleep is mostly one of these.
+// usual are the intervals, in seconds, that name campaigns. Measured periods differ a little from day to day, so a name
+// has the nearest of these; an implant's sleep is mostly one of them.
 func usual() []float64 {
 	return []float64{10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 450, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 10800, 14400, 21600, 28800, 43200, 86400}
 }
@@ -39,15 +39,15 @@ func (p *pace) like(o *pace) bool {
 		math.Abs(p.jitter-o.jitter) <= max(leastJitter, likeJitter*max(p.jitter, o.jitter))
 }
 
-// rhythms names the rhythm of each finding that hosts with rare destinations of their own share if one program is
-// behind them: those like the strongest finding's, in period, jitter, size and port.
+// rhythms names each finding's rhythm where hosts with rare destinations of their own share it, as one program's would
+// be: those like the strongest finding's in period, jitter, size and port.
 func rhythms(findings []hunt.Finding, parent []int) map[int]string {
 	type step struct {
 		port      int64
 		transport string
 		period    int
 	}
-	leads := map[step][]*pace{} // by their period on a scale of likePeriod, so that a lead is in the same step or beside it
+	leads := map[step][]*pace{} // by their period on a scale of likePeriod: a lead is in the same step or the next
 	of := map[*pace][]*pace{}
 	var order []*pace
 	for i := range findings {
