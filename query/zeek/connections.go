@@ -15,41 +15,41 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// batchSize is how many connections are handed on at once.
+// batchSize is the number of connections passed on at once.
 const batchSize = 2048
 
-// connFields are what a connection is made of; spanFields what tells its time and whether it is in scope.
+// connFields make a connection; spanFields give its time and scope alone.
 var (
 	spanFields = []log.Field{log.OrigH, log.RespH, log.LocalOrig, log.LocalResp, log.Duration}
 	connFields = append([]log.Field{log.OrigP, log.RespP, log.Proto, log.Service, log.OrigBytes, log.RespBytes,
 		log.OrigIPBytes, log.RespIPBytes, log.ConnState, log.History}, spanFields...)
 )
 
-// pass is one pass over the files that hold connections.
+// pass is one pass over the files with connections.
 type pass struct {
 	scope hunt.Scope
-	// spanOnly reads no more of a record than its time and addresses, and hands nothing on.
+	// spanOnly reads only the time and addresses of records, and passes nothing on.
 	spanOnly bool
-	// window bounds what is handed on.
+	// window bounds what is passed on.
 	window reach
 	// every is hunt.Request.EveryRecord.
 	every bool
-	// take gets every connection that is wanted, from several goroutines at once; it keeps nothing of the batch.
+	// take gets every wanted connection, from several goroutines at once. It keeps nothing of the batch.
 	take func(batch []hunt.Connection) error
 	once *once.Set
-	// records are those of logs that stand for conn.
+	// records are those of logs that stand in for conn.
 	records repeats
 	open    *openSet
-	// held last so long that only the end of the logs tells whether they can have.
+	// held have durations that are possible only if the logs reach that far.
 	held struct {
 		sync.Mutex
 		list []held
 	}
-	// latest is the time that no record can be of: tomorrow.
+	// latest is tomorrow: no record can be of a later time.
 	latest int64
 	// stillOpen are those without a record of their own.
 	stillOpen int64
-	// connections counts what was handed on.
+	// connections counts those passed on.
 	connections atomic.Int64
 	dropped     dropped
 }
@@ -60,16 +60,16 @@ type held struct {
 }
 
 const (
-	// unlikely is a duration that is held until it is known when the logs end.
+	// unlikely is the least duration of a connection that is held until the end of the logs is known.
 	unlikely = int64(7 * 24 * time.Hour / time.Millisecond)
-	// maxHeld bounds how many are: more of them are handed on as they are.
+	// maxHeld bounds their number. Further ones are passed on as they are.
 	maxHeld = 1 << 14
 	// dayMillis is a day.
 	dayMillis = int64(24 * time.Hour / time.Millisecond)
 )
 
-// reach is a window in Unix milliseconds, half-open. What began before from, but not before back, and was still open at
-// start is wanted, too.
+// reach is a window in Unix milliseconds, half-open. A connection that began before from, but not before back, and was
+// still open at start is wanted, too.
 type reach struct{ back, from, start, to int64 }
 
 func everything() reach { return reach{math.MinInt64, math.MinInt64, math.MinInt64, math.MaxInt64} }
@@ -108,7 +108,7 @@ type connTaker struct {
 	lost        dropped
 }
 
-// Take takes a record of a conn log, or of one that stands for it.
+// Take takes a record of a conn log, or of a log that stands in for it.
 func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 	p := t.pass
 	c := hunt.Connection{Start: r.Start, Count: 1, Src: r.Addr(log.OrigH), Dst: r.Addr(log.RespH), UID: r.UID}
@@ -144,7 +144,7 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 	return t.keep(r, &c, n, false)
 }
 
-// kept takes a connection that is in scope; turned says that its sides were changed.
+// kept takes a connection that is in scope; turned says that its sides were swapped.
 func (t *connTaker) keep(r *log.Record, c *hunt.Connection, n *log.Counts, turned bool) (log.Problem, error) {
 	p := t.pass
 	n.InScope++
@@ -166,7 +166,7 @@ func (t *connTaker) keep(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 	case c.Duration > unlikely && p.hold(c, n.File):
 		return log.Fine, nil
 	}
-	// Every record is noted, so that a handshake with its uid is not taken for a connection that is still open. Pieces
+	// Every record is noted, so that a handshake with its uid does not count as a connection that is still open. Pieces
 	// of one connection are no copies of it.
 	if again := p.again(r, c); again && (c.State != hunt.StateMiddle || p.every) {
 		n.Again++
@@ -183,8 +183,8 @@ func (t *connTaker) keep(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 	return log.Fine, nil
 }
 
-// flipped turns a connection round that Zeek logged from its middle on, with the server as the one that began it: from
-// outside to inside, no SYN seen, and the port outside the lower one, as servers' are.
+// flipped swaps the sides of a connection that Zeek logged from its middle, with the server as originator: from outside
+// to inside, without a SYN, and with the lower port outside, as servers have.
 func (p *pass) flipped(r *log.Record, c *hunt.Connection) bool {
 	if p.spanOnly || p.scope.Direction != hunt.Outbound || p.scope.Narrowed() || string(r.Text(log.ConnState)) != "OTH" ||
 		bytes.ContainsAny(r.Text(log.History), "SsHh") || string(r.Text(log.Proto)) != "tcp" {
@@ -197,8 +197,8 @@ func (p *pass) flipped(r *log.Record, c *hunt.Connection) bool {
 	return true
 }
 
-// again says whether a connection came before. Records that stand for connections are requests, of which a connection
-// may have several in a second: of those only the same record comes again.
+// again says whether a connection came before. A connection may have several requests in a second, so of records that
+// stand in for connections only the same record repeats one.
 func (p *pass) again(r *log.Record, c *hunt.Connection) bool {
 	if r.Kind == log.Conn {
 		return p.once.Again(c)
@@ -207,7 +207,7 @@ func (p *pass) again(r *log.Record, c *hunt.Connection) bool {
 	return p.records.again(p.once.Mix(h, maphash.Bytes(p.records.seed, r.Text(log.URI))))
 }
 
-// duration is a record's, milliseconds, Absent, or less where the clock was set back.
+// duration is a record's, in milliseconds: Absent, or negative if the clock was set back.
 func duration(r *log.Record) int64 {
 	if r.Has(log.Duration) || !r.Has(log.EventDuration) {
 		return r.Interval(log.Duration)
@@ -225,7 +225,7 @@ func noAddress(r *log.Record, c *hunt.Connection) log.Problem {
 	return log.NoAddresses
 }
 
-// fill puts the rest of a record in.
+// fill sets the other fields from a record.
 func (t *connTaker) fill(r *log.Record, c *hunt.Connection) {
 	c.SrcPort, c.DstPort = r.Port(log.OrigP), r.Port(log.RespP)
 	switch r.Kind {
@@ -259,7 +259,7 @@ func (t *connTaker) service(b []byte) string {
 	return s
 }
 
-// hold keeps a connection until all was read; false when there are too many.
+// hold keeps a connection until everything was read; false if there are too many.
 func (p *pass) hold(c *hunt.Connection, f *log.File) bool {
 	p.held.Lock()
 	defer p.held.Unlock()
@@ -270,7 +270,7 @@ func (p *pass) hold(c *hunt.Connection, f *log.File) bool {
 	return true
 }
 
-// hand hands the batch on.
+// hand passes the batch on.
 func (t *connTaker) hand() error {
 	if len(t.batch) == 0 {
 		return nil
@@ -283,14 +283,13 @@ func (t *connTaker) hand() error {
 	return nil
 }
 
-// Flush hands on what is left.
+// Flush passes on the rest.
 func (t *connTaker) Flush() error {
 	t.pass.dropped.merge(&t.lost)
 	return t.hand()
 }
 
-// finish hands on what waited until everything was read: connections that last long and can have, and those that are
-// still open.
+// finish passes on what waited until everything was read: long connections that are possible, and those still open.
 func (p *pass) finish(r *log.Report, end int64) error {
 	var batch []hunt.Connection
 	for _, h := range p.held.list {

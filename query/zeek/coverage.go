@@ -11,8 +11,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// sensors takes each path that was given for a sensor and counts the window's hours with records in it, in whole
-// minutes.
+// sensors takes each given path for a sensor and counts the window's hours with records in it, in whole minutes.
 func (in *reading) sensors(w hunt.Window) (out []hunt.SensorHours) {
 	hours := map[string]map[int64]struct{}{}
 	for _, p := range in.opts.Paths {
@@ -32,7 +31,7 @@ func (in *reading) sensors(w hunt.Window) (out []hunt.SensorHours) {
 	return out
 }
 
-// Coverage is [hunt.Session.Coverage] out of capture_loss and stats logs; the sensors' hours are told by Read.
+// Coverage is [hunt.Session.Coverage], from capture_loss and stats logs; Read reports the sensors' hours.
 func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {
 	var mu sync.Mutex
 	peers := map[string]*hunt.PeerLoss{}
@@ -61,6 +60,6 @@ func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage,
 		seen.Loss = append(seen.Loss, *p)
 	}
 	slices.SortFunc(seen.Loss, func(a, b hunt.PeerLoss) int { return cmp.Compare(a.Peer, b.Peer) })
-	// What cannot be read of these logs loses no connection.
+	// Unreadable lines of these logs lose no connection.
 	return seen, append(out.Notes, out.Gaps...), nil
 }

@@ -8,9 +8,8 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// seen is what reading names and queries notes on the way for [Source.Facts], so that it need not go over these logs,
-// which are large, for that again. It is of the window that Read settled last; either part is nil unless all of the
-// window was read.
+// seen is what reading names and queries noted for [Source.Facts], so that it need not read these large logs again. It
+// belongs to the last settled window; each part is nil unless it covers the whole window.
 type seen struct {
 	window  hunt.Window
 	shown   *shown
@@ -19,7 +18,7 @@ type seen struct {
 	suspects *hunt.Suspects
 }
 
-// of gives what was seen in the request's window.
+// of returns what was seen in the request's window.
 func (s *Source) of(req hunt.Request) seen {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +28,7 @@ func (s *Source) of(req hunt.Request) seen {
 	return seen{}
 }
 
-// settled forgets what was seen of another window.
+// settled drops what was seen of another window.
 func (s *Source) settled(w hunt.Window) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,7 +37,7 @@ func (s *Source) settled(w hunt.Window) {
 	}
 }
 
-// noting says whether a request goes over all of the window that is noted.
+// noting says whether a request covers the whole noted window.
 func (s *Source) noting(req hunt.Request) (w hunt.Window, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -46,7 +45,7 @@ func (s *Source) noting(req hunt.Request) (w hunt.Window, ok bool) {
 	return w, w != (hunt.Window{}) && !req.From.After(w.Start) && !req.To.Before(w.End)
 }
 
-// note keeps what was seen, unless a window was settled meanwhile that is another one.
+// note keeps what was seen, unless another window was settled meanwhile.
 func (s *Source) note(w hunt.Window, keep func(*seen)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,11 +54,11 @@ func (s *Source) note(w hunt.Window, keep func(*seen)) {
 	}
 }
 
-// maxAnswers bounds how many different answers (an address for a name) are kept: some 40 MB. Beyond it, those that are
-// wanted are looked up in the dns logs.
+// maxAnswers bounds the different answers (an address for a name) that are kept: some 40 MB. Beyond it, the dns logs
+// are read again for the wanted ones.
 const maxAnswers = 1 << 19
 
-// queried is who asked how often, and which addresses were answered for which names. The zero queried is not ready.
+// queried is who queried how often, and which addresses answered which names. The zero queried is not ready.
 type queried struct {
 	mu      sync.Mutex
 	records int64
@@ -68,7 +67,7 @@ type queried struct {
 	most    int
 }
 
-// answer is an address that a query for a name was answered with.
+// answer is an address in the answer to a query for a name.
 type answer struct {
 	addr netip.Addr
 	name string

@@ -14,16 +14,16 @@ import (
 )
 
 const (
-	// relogged is how long Zeek does not log a certificate again that it has logged.
+	// relogged is how long Zeek does not log a certificate again.
 	relogged = 24 * time.Hour
-	// maxValues bounds the different values of a kind that are kept for a key: more come only from hostile data.
+	// maxValues bounds the different values of a kind for a key: only hostile data has more.
 	maxValues = 10_000
 )
 
-// Facts is [hunt.Session.Facts] in one pass over the logs beside conn, which keeps what concerns the wanted keys, and a
-// second over x509 logs for the certificates that were shown. Who was answered what, and how far every fingerprint and
-// user agent is spread, was noted when names and queries were read; else the first pass does it. Where there are more
-// fingerprints than are kept, the second pass looks for those whose spread is wanted.
+// Facts is [hunt.Session.Facts] in one pass over the logs besides conn, which keeps what concerns the wanted keys, and
+// a second one over x509 logs for the shown certificates. DNS answers, and how widely each fingerprint and user agent
+// is used, were noted when names and queries were read; otherwise the first pass counts them. If there are more
+// fingerprints than are kept, the second pass counts the wanted ones.
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
 	known := s.of(req)
 	g := newGathering(req, wanted, known, s.maxSpreads)
@@ -50,7 +50,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	if err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	// What was told of a file when it was read first is not told again.
+	// Do not report again what was reported when a file was first read.
 	return g.book(), append(append(first.Gaps, second.Gaps...), append(first.Notes, second.Notes...)...), nil
 }
 
@@ -58,7 +58,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 type gathering struct {
 	req    hunt.Request
 	wanted []hunt.PairKey
-	// sources finds the keys of a source, resolved what DNS answers said of the destination of a key by address.
+	// sources finds the keys of a source; resolved has the DNS answers with the destination of a key by address.
 	sources  map[netip.Addr]*factSource
 	resolved map[netip.Addr]*resolutions
 	of       []gathered
@@ -67,14 +67,13 @@ type gathering struct {
 
 	mu      sync.Mutex
 	records map[log.Kind]int64
-	// missing are the values whose spread the second pass looks for, by kind.
+	// missing are the values for the second pass to count, by kind.
 	missing [3]map[string]*spread
-	// certificates are those that were shown, by hash or file id.
+	// certificates are the shown ones, by hash or file id.
 	certificates map[string]*hunt.Certificate
 }
 
-// factSource are the keys of one source: by the address that a record has to go to, by the name that it has to carry,
-// by network and by fingerprint.
+// factSource are the keys of one source: by address, name, network and fingerprint.
 type factSource struct {
 	byAddress map[netip.Addr][]int
 	byName    map[string][]int
@@ -107,7 +106,7 @@ func newGathering(req hunt.Request, wanted []hunt.PairKey, known seen, most int6
 		}
 		switch {
 		case k.DNS != "":
-			s.domains = append(s.domains, i) // what Zeek was told of them, and nothing else, is looked for
+			s.domains = append(s.domains, i) // only what Zeek reported about them is looked for
 			continue
 		case k.Fingerprint.Kind != hunt.NoFingerprint:
 			s.prints = append(s.prints, i)
@@ -128,7 +127,7 @@ func newGathering(req hunt.Request, wanted []hunt.PairKey, known seen, most int6
 	return g
 }
 
-// remember takes what was noted of queries instead of reading them.
+// remember uses what was noted of queries instead of reading them.
 func (g *gathering) remember(q *queried) {
 	g.records[log.DNSLog] = q.records
 	for src, s := range g.sources {
@@ -144,8 +143,8 @@ func (g *gathering) remember(q *queried) {
 	}
 }
 
-// concern calls take for every key that a record between two hosts belongs to. Where logs carry names, keys by name go
-// by them.
+// concern calls take for every key that a record between two hosts belongs to. Keys by name use the name where a log
+// has it.
 func (g *gathering) concern(s *factSource, dst netip.Addr, port uint16, name string, named bool, take func(*gathered)) {
 	for _, i := range s.byAddress[dst] {
 		if k := &g.wanted[i]; k.Name != "" && !named || k.Name == "" && (k.AnyPort || k.Port == port) {
@@ -171,7 +170,7 @@ func (g *gathering) one(i int, take func(*gathered)) {
 	take(&g.of[i])
 }
 
-// taker makes what one goroutine gathers with.
+// taker makes one goroutine's taker.
 func (g *gathering) taker() recordTaker {
 	w := &factWorker{g: g, names: words{}, records: map[log.Kind]int64{}, showing: g.showing()}
 	return recordTaker{take: w.keep, flush: w.flush}
@@ -195,7 +194,7 @@ func (w *factWorker) flush() error {
 	return nil
 }
 
-// keep takes what concerns the wanted keys.
+// keep keeps what concerns the wanted keys.
 func (w *factWorker) keep(r *log.Record) error {
 	kind := r.Kind.Closed()
 	w.records[kind]++
@@ -285,7 +284,7 @@ func (w *factWorker) traits(r *log.Record, kind log.Kind, src netip.Addr) {
 	}
 }
 
-// wish settles what the second pass looks for, and says whether that has to go over more than certificates.
+// wish decides what the second pass looks for, and whether it must read more than certificates.
 func (g *gathering) wish() (more bool) {
 	for i := range g.of {
 		f := &g.of[i]
@@ -305,7 +304,7 @@ func (g *gathering) wish() (more bool) {
 	return more
 }
 
-// telling are the values of a key whose spread is wanted, by kind, or empty.
+// telling are the values of a key to count, by kind, or empty.
 func (g *gathering) telling(i int) (out [3]string) {
 	if !g.req.Scope.IsInternal(g.wanted[i].Src) {
 		return out
@@ -375,7 +374,7 @@ func (g *gathering) certificate(r *log.Record) {
 	}
 }
 
-// book puts everything together.
+// book assembles the facts.
 func (g *gathering) book() hunt.FactBook {
 	out := hunt.FactBook{Facts: make([]hunt.Facts, len(g.of)), TLSHosts: len(g.hosts[0]), HTTPHosts: len(g.hosts[1]), Records: map[string]int64{}}
 	for kind, n := range g.records {
@@ -415,7 +414,7 @@ func (g *gathering) trait(f *gathered, kind int, telling [3]string) []hunt.Trait
 	return out
 }
 
-// certified joins what ssl records named with the x509 records.
+// certified joins the certificates that ssl records name with the x509 records.
 func (g *gathering) certified(f *gathered) []hunt.Certificate {
 	var out []hunt.Certificate
 	for text, n := range f.certificates {

@@ -7,7 +7,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// carried takes a record of a file, for the keys between whose hosts it went. Such records name no port.
+// carried takes a record of a file, for the keys of the two hosts. Such records have no port.
 func (g *gathering) carried(r *log.Record) {
 	a, b := first(r, log.TxHosts), first(r, log.RxHosts)
 	if !a.IsValid() || !b.IsValid() {
@@ -62,7 +62,7 @@ func (f *files) add(mime []byte, bytes int64) {
 	c.Bytes += bytes
 }
 
-// carried are the kinds of files of a key, the most frequent first.
+// carried are a key's kinds of files, the most frequent first.
 func (f *gathered) carried() []hunt.Carried {
 	var out []hunt.Carried
 	for _, c := range f.files {

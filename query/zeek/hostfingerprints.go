@@ -14,7 +14,7 @@ const (
 	traitAgent
 )
 
-// shown is what the hosts inside show of themselves: how far values are spread, by kind, and which hosts show TLS
+// shown is what internal hosts show of themselves: how widely values are used, by kind, and which hosts show TLS
 // fingerprints and user agents. Several goroutines add to it.
 type shown struct {
 	spreads [3]*spreads
@@ -34,7 +34,7 @@ func newShown(most int64) *shown {
 	return s
 }
 
-// showing is one goroutine's part of a shown: hosts are put together at the end.
+// showing is one goroutine's part of a shown; its hosts are joined at the end.
 type showing struct {
 	*shown
 	own [2]hosts
@@ -58,7 +58,7 @@ func (s *showing) agent(agent []byte, src, dst netip.Addr) {
 	}
 }
 
-// tls counts who shows a fingerprint to whom. JA3 is for records without JA4, which says more.
+// tls counts who shows a fingerprint to whom. JA3 counts only in records without JA4, which says more.
 func (s *showing) tls(ja3, ja4 []byte, src, dst netip.Addr) {
 	if len(ja3)+len(ja4) > 0 {
 		s.own[0][src] = struct{}{}

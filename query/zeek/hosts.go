@@ -10,10 +10,10 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// tallied bounds how many different texts one host is remembered by; a scanner sends a new user agent each time.
+// tallied bounds the different texts kept for one host: a scanner sends a new user agent each time.
 const tallied = 4096
 
-// hostTexts counts texts of hosts.
+// hostTexts counts texts by host.
 type hostTexts struct {
 	mu   sync.Mutex
 	of   map[netip.Addr]map[textKey]int64
@@ -51,7 +51,7 @@ func (s *hostTexts) add(a netip.Addr, list int, by string, text []byte) {
 	}
 }
 
-// Hosts is [hunt.Session.Hosts] out of dhcp, kerberos, ntlm and software logs, and with talk http and dns logs.
+// Hosts is [hunt.Session.Hosts], from dhcp, kerberos, ntlm and software logs, and with talk from http and dns logs.
 func (s *Source) Hosts(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.HostLogs, hunt.Remarks, error) {
 	t := &hostTexts{of: map[netip.Addr]map[textKey]int64{}, want: map[netip.Addr]bool{}}
 	pointers := map[string]netip.Addr{}
@@ -139,7 +139,7 @@ func (s *hostTexts) hosts() map[netip.Addr]*hunt.HostLogs {
 	return out
 }
 
-// Contacts is [hunt.Session.Contacts] by one pass over the conn logs.
+// Contacts is [hunt.Session.Contacts] in one pass over the conn logs.
 func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	type key struct {
 		ip    netip.Addr

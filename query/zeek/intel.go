@@ -5,7 +5,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// intelSeen is an indicator with the lists it is from.
+// intelSeen is an indicator with the lists that have it.
 type intelSeen struct {
 	kinds, sources values
 	count          int64

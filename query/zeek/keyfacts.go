@@ -30,7 +30,7 @@ var counted = func() (out [hunt.AllColumns]log.Field) {
 	return out
 }()
 
-// count counts the values of the columns that are counted of a record's log.
+// count counts the values of a record's counted columns.
 func (f *gathered) count(r *log.Record) {
 	for i, c := range hunt.Columns() {
 		switch {
@@ -45,7 +45,7 @@ func (f *gathered) count(r *log.Record) {
 	}
 }
 
-// gathered are the facts of one key as they come.
+// gathered are the facts of one key.
 type gathered struct {
 	mu                 sync.Mutex
 	facts              hunt.Facts
@@ -54,7 +54,7 @@ type gathered struct {
 	traits             [3]values
 	// values are those of counted.
 	values [hunt.AllColumns]values
-	// certificates are as ssl records name them: id, subject and issuer with zero bytes between.
+	// certificates are as ssl records name them: id, subject and issuer, separated by zero bytes.
 	certificates values
 	contents     map[hunt.Content]int64
 	uris         values

@@ -7,11 +7,11 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// nameKinds are the logs in which names of the destination stand.
+// nameKinds are the logs that name the destination.
 var nameKinds = []log.Kind{log.SSLLog, log.OpenSSL, log.QUIC, log.HTTPLog, log.OpenHTTP, log.SOCKS}
 
-// ReadNames is [hunt.Session.Names] out of ssl, quic, http and socks logs. Records are taken from a little before the
-// window on, since a request may be a later one on a connection of the window.
+// ReadNames is [hunt.Session.Names], from ssl, quic, http and socks logs. It begins a little before the window, since a
+// record may belong to a connection that began earlier.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	w, noted := s.noting(req)
 	shown := newShown(s.maxSpreads)
@@ -59,7 +59,8 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	return out.reading(), nil
 }
 
-// named is the use of a name that a record tells of; ok says that it is in scope. What a proxy was asked for is in
+// named is a record's use of a name; ok says that it is in scope. What a proxy was asked for is in scope whatever the
+// proxy's address.
 // scope whatever address the proxy has.
 func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok bool) {
 	scope := &req.Scope
@@ -69,7 +70,7 @@ func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok
 		n.Kind, n.Name, n.Port = hunt.Connect, texts.keep([]byte(host)), port
 		return n, scope.IsInternal(f.src)
 	}
-	if !scope.Keep(f.src, f.dst) { // before any text is kept: what is outside may be anybody's
+	if !scope.Keep(f.src, f.dst) { // before any text is kept: what is out of scope may be anyone's
 		return n, false
 	}
 	switch r.Kind.Closed() {
@@ -84,8 +85,8 @@ func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok
 	return n, true
 }
 
-// asked is the host and port that a proxy was asked for: by CONNECT, by a request with the whole URI, or by SOCKS;
-// connect has the first alone count, as for RITA.
+// asked is the host and port that a proxy was asked for, by CONNECT, by a request with the whole URI, or by SOCKS. With
+// connect only the first counts, as for RITA.
 func asked(r *log.Record, connect bool) (host string, port uint16, ok bool) {
 	switch r.Kind.Closed() {
 	case log.SOCKS:
@@ -100,7 +101,7 @@ func asked(r *log.Record, connect bool) (host string, port uint16, ok bool) {
 	return "", 0, false
 }
 
-// host is hunt.HostName, once for each text.
+// host is hunt.HostName, computed once for each text.
 func (w words) host(b []byte) string {
 	if len(b) == 0 {
 		return ""
@@ -117,7 +118,7 @@ func (w words) host(b []byte) string {
 	return w[text]
 }
 
-// ReadDNS is [hunt.Session.DNS] out of dns logs.
+// ReadDNS is [hunt.Session.DNS], from dns logs.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	w, noted := s.noting(req)
 	queried := newQueried(s.maxAnswers)

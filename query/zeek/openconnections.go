@@ -9,12 +9,12 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// openSet holds the connections that had not ended when they were last logged, each once: the logs repeat them every
-// hour, and the last time counts. They are few, because they are logged only after minutes or an hour.
+// openSet has the connections that had not ended when they were last logged, each once: the logs repeat them every
+// hour, and the last record counts. They are few, since they are logged only after minutes or an hour.
 type openSet struct {
 	mu    sync.Mutex
 	byUID map[hunt.UID]*openConn
-	// nameless have no uid, so nothing can tell whether they come again.
+	// nameless have no uid, so nothing shows whether they repeat.
 	nameless []*openConn
 }
 
@@ -39,8 +39,8 @@ func (o *openSet) add(c *hunt.Connection, f *log.File) {
 	}
 }
 
-// handOn emits the connections that stayed open and reach into the window, and tells of them. Those that came with
-// their end, too, are known by then.
+// handOn passes on the connections that stayed open and reach into the window, and reports them. By then those that
+// were also logged at their end are known.
 func (o *openSet) handOn(r *log.Report, known *once.Set, reaches func(*hunt.Connection) bool, emit func([]hunt.Connection) error) (n int64, err error) {
 	var batch []hunt.Connection
 	take := func(c *openConn) {

@@ -10,7 +10,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// Plan is [hunt.Session.Plan]: which files would be read, which are left out, and why.
+// Plan is [hunt.Session.Plan]: the files that would be read, those left out, and why.
 func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	in := &reading{Source: s, req: req, report: &log.Report{}, kinds: connKinds}
 	var err error

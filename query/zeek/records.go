@@ -16,8 +16,8 @@ import (
 
 // query says which records of which logs are wanted.
 type query struct {
-	// kinds are the logs. Records of a log of open connections (OpenHTTP, OpenSSL) that come again, there or in the log
-	// of ended ones, come once, as all do.
+	// kinds are the logs. A record that repeats, also one in a log of open connections (OpenHTTP, OpenSSL) and in that
+	// of ended ones, comes once.
 	kinds []log.Kind
 	// fields are read besides ts and uid.
 	fields []log.Field
@@ -25,17 +25,17 @@ type query struct {
 	from, to time.Time
 }
 
-// outcome is what reading other logs came to.
+// outcome is the result of reading other logs.
 type outcome struct {
-	// files were read; records is how many records they hold, taken how many of them were handed on.
+	// files were read; records is the number of their records, taken the number passed on.
 	files          int
 	records, taken int64
-	// hours are those of the window in which each log has records.
+	// hours are the window's hours in which each log has records.
 	hours map[log.Kind]*hours
 	log.Report
 }
 
-// hours are the hours of a window, counted from its start, in which there are records.
+// hours are the window's hours with records, counted from its start.
 type hours struct {
 	of          map[int64]struct{}
 	first, last int64
@@ -46,7 +46,7 @@ func (h *hours) add(o *hours) {
 	h.first, h.last = min(h.first, o.first), max(h.last, o.last)
 }
 
-// note notes when a record is.
+// note adds the time of a record.
 func (t *otherTaker) note(k log.Kind, ms int64) {
 	if !t.window.Contains(ms) {
 		return
@@ -63,20 +63,20 @@ func (t *otherTaker) note(k log.Kind, ms int64) {
 	}
 }
 
-// recordTaker is what one goroutine hands records to.
+// recordTaker takes one goroutine's records.
 type recordTaker struct {
 	take func(*log.Record) error
-	// flush, if set, is called when nothing more comes.
+	// flush, if set, is called after the last record.
 	flush func() error
 }
 
-// each calls take with every record of the query, from several goroutines at once. That there is no log of a kind is no
-// error: outcome.files says so.
+// each calls take with every record of the query, from several goroutines at once. A missing log is no error:
+// outcome.files says so.
 func (s *Source) each(ctx context.Context, q query, take func(*log.Record) error) (outcome, error) {
 	return s.records(ctx, q, func() recordTaker { return recordTaker{take: take} })
 }
 
-// records is each with a taker for each goroutine, so that takers can gather batches without locks.
+// records is each with a taker for each goroutine, so that takers can collect batches without locks.
 func (s *Source) records(ctx context.Context, q query, newTaker func() recordTaker) (outcome, error) {
 	var out outcome
 	files, err := s.holding(ctx, &out.Report, q.kinds...)
@@ -129,14 +129,14 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 	return out, nil
 }
 
-// otherTaker passes the records of a window on, each once.
+// otherTaker passes on the records of a window, each once.
 type otherTaker struct {
 	to          recordTaker
 	from, until int64
 	seen        *repeats
 	fields      []log.Field
 	buf         []byte
-	// window is the hunt's; at and last are the hour and the log of the record before. done gives the hours away.
+	// window is the hunt's; at and last are the hour and log of the last record. done returns the hours.
 	window hunt.Window
 	hours  map[log.Kind]*hours
 	at     int64
@@ -144,7 +144,7 @@ type otherTaker struct {
 	done   func()
 }
 
-// Take passes a record on.
+// Take passes on a record.
 func (t *otherTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 	if r.Start < t.from || r.Start >= t.until {
 		return log.Fine, nil
@@ -158,7 +158,7 @@ func (t *otherTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 	return log.Fine, t.to.take(r)
 }
 
-// Flush hands on what is left.
+// Flush passes on the rest.
 func (t *otherTaker) Flush() error {
 	t.done()
 	if t.to.flush == nil {
@@ -179,7 +179,7 @@ func (t *otherTaker) again(r *log.Record) bool {
 	return t.seen.again(maphash.Bytes(t.seen.seed, b))
 }
 
-// repeats knows the records that came, by a hash of them: of the newest most all.
+// repeats knows past records by a hash: nearly all of the newest most ones.
 type repeats struct {
 	seed   maphash.Seed
 	shards [64]struct {
@@ -204,13 +204,13 @@ func (s *repeats) again(h uint64) bool {
 	return false
 }
 
-// flow is what http, ssl and dns records say about their connection.
+// flow is the connection that http, ssl and dns records name.
 type flow struct {
 	src, dst         netip.Addr
 	srcPort, dstPort uint16
 }
 
-// flowFields are what flowOf reads.
+// flowFields are the fields that flowOf reads.
 func flowFields(more ...log.Field) []log.Field {
 	return append([]log.Field{log.OrigH, log.OrigP, log.RespH, log.RespP}, more...)
 }
@@ -219,11 +219,11 @@ func flowOf(r *log.Record) flow {
 	return flow{src: r.Addr(log.OrigH), srcPort: r.Port(log.OrigP), dst: r.Addr(log.RespH), dstPort: r.Port(log.RespP)}
 }
 
-// words keeps one copy of texts that come again and again.
+// words keeps one copy of each repeated text.
 type words map[string]string
 
-// maxWords and maxText bound what a hostile network can make us hold: no name, fingerprint or user agent that means
-// something is longer.
+// maxWords and maxText bound what a hostile network can make dwell keep: no meaningful name, fingerprint or user agent
+// is longer.
 const (
 	maxWords = 1 << 16
 	maxText  = 512
@@ -245,7 +245,7 @@ func (w words) keep(b []byte) string {
 	return s
 }
 
-// reading is the outcome as a hunt is told it.
+// reading is the outcome as the hunt gets it.
 func (o outcome) reading() hunt.Reading {
 	out := hunt.Reading{Records: o.records, Connections: o.taken, Notes: o.Notes, Gaps: o.Gaps}
 	for _, k := range slices.Sorted(maps.Keys(o.hours)) {
@@ -255,7 +255,7 @@ func (o outcome) reading() hunt.Reading {
 	return out
 }
 
-// batches gathers T into batches for emit.
+// batches collects T into batches for emit.
 type batches[T any] struct {
 	list []T
 	emit func([]T) error

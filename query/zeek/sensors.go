@@ -7,8 +7,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// BySensor is [hunt.Session.Sensors]: each path that was given is a sensor. The connections are read once more for the
-// window that all share.
+// BySensor is [hunt.Session.Sensors]: each given path is a sensor. The connections are read once more for the window
+// that all share.
 func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, []hunt.SensorPart, []hunt.Note, error) {
 	if len(s.opts.Paths) < 2 {
 		return hunt.Window{}, nil, nil, fmt.Errorf("by sensor, each path is a sensor: give one --zeek for each")

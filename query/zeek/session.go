@@ -8,8 +8,8 @@ import (
 
 var _ hunt.Source = (*Source)(nil)
 
-// Open implements [hunt.Source]. The session notes what its readings see on the way, so that its look-ups need not go
-// over the large logs again; two sessions share nothing of it.
+// Open implements [hunt.Source]. The session notes what its readings see, so that its look-ups need not read the large
+// logs again; two sessions share nothing of it.
 func (s *Source) Open() *hunt.Session {
 	one := &Source{opts: s.opts, chunkSize: s.chunkSize, maxSpreads: s.maxSpreads, maxAnswers: s.maxAnswers, maxOnce: s.maxOnce, now: s.now}
 	return &hunt.Session{

@@ -7,7 +7,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// ReadSignatures is [hunt.Session.Signatures] out of ssl and http logs, those of requests to proxies included.
+// ReadSignatures is [hunt.Session.Signatures], from ssl and http logs, requests to proxies included.
 func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
 	q := query{kinds: []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP}, from: req.From, to: req.To,
 		fields: flowFields(log.ServerName, log.JA3, log.Method, log.Host, log.URI, log.UserAgent)}

@@ -1,9 +1,8 @@
 // Package zeek is the source of a hunt in Zeek log files; package log parses them.
 //
-// [Source] promises that every connection of the window comes exactly once, and that whatever it could not read is a
-// gap of the [hunt.Reading]: damaged lines, files that end early, files that may hold records and cannot be read.
-// Nothing of a log is held in memory beyond the chunks being parsed, a bounded memory of which connections came, and
-// the few connections that had not ended.
+// [Source] returns every connection of the window exactly once. Whatever it cannot read is a gap of the [hunt.Reading]:
+// damaged lines, files that end early, unreadable files that may have records. It holds nothing of a log in memory
+// beyond the chunks being parsed, a bounded memory of past connections, and the few connections that had not ended.
 package zeek
 
 import (
@@ -27,16 +26,15 @@ import (
 
 // Options say what to read.
 type Options struct {
-	// Paths are files, directories (everything below them is looked at) and globs. What a file is called does not
-	// matter.
+	// Paths are files, directories (with everything below them) and globs. File names do not matter.
 	Paths []string
-	// Only, if set, are the files among them that are wanted, by their paths as [log.List] gives them.
+	// Only, if set, are the wanted files, by their paths as [log.List] returns them.
 	Only map[string]bool
-	// Workers is how many goroutines parse, and as many read and unpack. Zero means one a processor.
+	// Workers is the number of goroutines that parse, and of those that read and unpack. Zero means one a processor.
 	Workers int
 }
 
-// Source gives the connections in Zeek log files. Of what it read last it keeps what the look-ups for findings need.
+// Source reads Zeek log files. It keeps what the look-ups for findings need of the last reading.
 type Source struct {
 	opts       Options
 	chunkSize  int
@@ -48,11 +46,11 @@ type Source struct {
 	mu   sync.Mutex
 	seen seen
 	set  *log.Set
-	// reported are the remarks that were made: a file's is made once, however often it is read.
+	// reported are the notes made: one for a file, however often it is read.
 	reported map[string]bool
 }
 
-// New makes a source; whether the paths exist is found out by Read.
+// New makes a source; Read finds out whether the paths exist.
 func New(o Options) *Source {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -60,14 +58,14 @@ func New(o Options) *Source {
 	return &Source{opts: o, maxSpreads: maxSpreads, maxAnswers: maxAnswers, maxOnce: once.Most, now: time.Now}
 }
 
-// The logs whose records are or stand for connections.
+// The logs whose records are connections or stand in for them.
 var (
 	connKinds  = []log.Kind{log.Conn, log.OpenConn, log.ConnLong}
 	standIns   = []log.Kind{log.HTTPLog, log.SSLLog}
 	huntedLogs = []log.Kind{log.Conn, log.OpenConn, log.ConnLong, log.HTTPLog, log.OpenHTTP, log.SSLLog, log.OpenSSL, log.QUIC, log.SOCKS, log.DNSLog}
 )
 
-// look looks into the files again.
+// look inspects the files again.
 func (s *Source) look(ctx context.Context, r *log.Report) (*log.Set, error) {
 	set, err := log.Look(ctx, s.opts.Paths, s.opts.Workers, r)
 	if err == nil && s.opts.Only != nil {
@@ -88,8 +86,8 @@ func (s *Source) look(ctx context.Context, r *log.Report) (*log.Set, error) {
 	return set, nil
 }
 
-// holding are the files that may have records of some logs, as they were found when connections were read, in order of
-// their first records.
+// holding are the files that may have records of some logs, as found when connections were read, in order of their
+// first records.
 func (s *Source) holding(ctx context.Context, r *log.Report, kinds ...log.Kind) ([]*log.File, error) {
 	s.mu.Lock()
 	set := s.set
@@ -113,7 +111,7 @@ func filesOf(set *log.Set, kinds ...log.Kind) (out []*log.File) {
 	return out
 }
 
-// bucket is how finely the times of records are noted: by minutes where paths are sensors, whose hours are counted.
+// bucket is the precision of the noted times: minutes where paths are sensors, whose hours are counted.
 func (s *Source) bucket() int64 {
 	if len(s.opts.Paths) > 1 {
 		return time.Minute.Milliseconds()
@@ -121,25 +119,25 @@ func (s *Source) bucket() int64 {
 	return time.Hour.Milliseconds()
 }
 
-// reading is one Read under way.
+// reading is one Read in progress.
 type reading struct {
 	*Source
 	req    hunt.Request
 	report *log.Report
 	set    *log.Set
-	// files hold connections, kinds are the logs that they are taken from.
+	// files have connections; kinds are the logs that they come from.
 	files []*log.File
 	kinds []log.Kind
 	read  atomic.Int64
-	// beside is what the other logs span, once it is known.
+	// beside is the span of the other logs, once it is known.
 	beside []hunt.Window
-	// spanned says that a first pass read the times of what it had to.
+	// spanned says that a first pass read the times that it needed.
 	spanned bool
 }
 
-// Read is [hunt.Session.Connections]. Without From, To and Since the window is what all logs span, ends of connections
-// included, so it is known only at the end and everything is handed on; Since and an open end cost a first pass over
-// the files that reads times and addresses alone.
+// Read is [hunt.Session.Connections]. Without From, To and Since the window is the span of all logs, ends of
+// connections included: it is known only at the end, and everything is passed on. Since, and an open end, cost a first
+// pass over the files that reads only times and addresses.
 func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 	if req.Since < 0 || (req.Since > 0 && !req.From.IsZero()) {
 		return hunt.Reading{}, errors.New("since counts back from the end of the window: give it without from, and above zero")
@@ -167,7 +165,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 		return hunt.Reading{}, err
 	}
 	if in.records() == 0 && in.standIn() {
-		// Files of which it was not known held none after all.
+		// These turned out to have no connections.
 		if window, p, err = in.connections(ctx, emit); err != nil {
 			return hunt.Reading{}, err
 		}
@@ -178,7 +176,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	return in.reading(window, p), nil
 }
 
-// standIn has http and ssl logs stand for connections, where there is no conn log.
+// standIn has http and ssl logs stand in for connections, where there is no conn log.
 func (in *reading) standIn() bool {
 	if files := filesOf(in.set, standIns...); len(files) > 0 {
 		in.files, in.kinds = files, standIns
@@ -199,7 +197,7 @@ func (in *reading) records() (n int64) {
 	return n
 }
 
-// nothing is the error when no file holds anything that can be hunted in.
+// nothing is the error if no file has anything to hunt in.
 func (in *reading) nothing() error {
 	if len(filesOf(in.set, huntedLogs...)) > 0 {
 		return nil
@@ -226,7 +224,7 @@ func (in *reading) nothing() error {
 	return fmt.Errorf("no log that can be hunted in (conn, dns, http, ssl) in %s: %s%s; give the directory that holds conn.log", where, strings.Join(have, "; "), more)
 }
 
-// connections settles the window and hands the connections on.
+// connections settles the window and passes on the connections.
 func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection) error) (hunt.Window, *pass, error) {
 	p := &pass{scope: in.req.Scope, take: emit, once: once.New(in.maxOnce), records: repeats{seed: maphash.MakeSeed(), most: in.maxOnce / 8}, open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
 	p.every, p.once.ByUID = in.req.EveryRecord, in.req.EveryRecord
@@ -260,7 +258,7 @@ func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection)
 	return window, p, nil
 }
 
-// progress adapts the request's callback: bytes of files, of which some are read twice.
+// progress adapts the request's callback: bytes of files, some of which are read twice.
 func (in *reading) progress(p *pass) func() {
 	if in.req.Progress == nil {
 		return nil
@@ -287,7 +285,7 @@ func (in *reading) progress(p *pass) func() {
 	}
 }
 
-// reading puts together what the hunt is told.
+// reading assembles what the hunt gets.
 func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	r := in.report
 	out := hunt.Reading{Window: w, Source: strings.Join(in.opts.Paths, ", "), Connections: p.connections.Load()}
@@ -346,7 +344,7 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	return out
 }
 
-// fresh takes out of a report what was said before.
+// fresh removes from a report what was reported before.
 func (s *Source) fresh(r *log.Report) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -361,5 +359,5 @@ func (s *Source) fresh(r *log.Report) {
 	r.Notes, r.Gaps = slices.DeleteFunc(r.Notes, said), slices.DeleteFunc(r.Gaps, said)
 }
 
-// always is the pair of bounds that leaves nothing out.
+// always is a pair of bounds that leaves nothing out.
 func always() (from, to int64) { return math.MinInt64, math.MaxInt64 }

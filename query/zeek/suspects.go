@@ -8,11 +8,11 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// suspectFields are what tells a suspect among ssl and http records, besides the names.
+// suspectFields, besides the names, identify a suspect among ssl and http records.
 var suspectFields = []log.Field{log.Subject, log.Issuer, log.Validation, log.RespMIMEs}
 
-// Suspects is [hunt.Session.Suspects] out of intel and notice logs. Odd handshakes and requests were noted when names
-// were read; else, and where lists have fingerprints or certificates, ssl and http logs are read for them.
+// Suspects is [hunt.Session.Suspects], from intel and notice logs. Odd handshakes and requests were noted when names
+// were read; otherwise, and where lists have fingerprints or certificates, it reads ssl and http logs for them.
 func (s *Source) Suspects(ctx context.Context, req hunt.Request, listed []string) ([]hunt.Suspect, hunt.Remarks, error) {
 	suspects := s.of(req).suspects
 	q := query{from: req.From, to: req.To, kinds: []log.Kind{log.Intel, log.Notice}, fields: flowFields(log.Indicator, log.Note)}
@@ -62,7 +62,7 @@ func (s *Source) Suspects(ctx context.Context, req hunt.Request, listed []string
 	return list, hunt.Remarks{Notes: out.Notes, Gaps: append(out.Gaps, left...)}, nil
 }
 
-// note adds the pair of a handshake or request that shows two oddities.
+// note adds the pair of a handshake or request with two oddities.
 func note(to *hunt.Suspects, r *log.Record, x hunt.Suspect) {
 	odd := false
 	switch r.Kind.Closed() {

@@ -9,20 +9,20 @@ import (
 	"dwell/internal/hunt"
 )
 
-// maxSpreads bounds how many different values of a kind are followed: some 60 MB. JA4 and user agents of a whole site
+// maxSpreads bounds the different values of a kind that are counted: some 60 MB. JA4 and user agents of a whole site
 // are a few thousand; JA3 may differ with every connection.
 const maxSpreads = 1 << 20
 
-// spreads count, for every value, the hosts that show it and towards how many addresses, from several goroutines.
-// Values and addresses are kept as 64-bit hashes with a seed of their own: that two of a million are taken for one has
-// a chance of 3e-8.
+// spreads count, for every value, the hosts that show it and the addresses that they show it to, from several
+// goroutines. Values and addresses are kept as 64-bit hashes with their own seed: the chance that two of a million
+// collide is 3e-8.
 type spreads struct {
 	seed   maphash.Seed
 	shards [64]struct {
 		mu     sync.Mutex
 		values map[uint64]*spread
 	}
-	// size is how many values there are, most how many there may be.
+	// size is the number of values, most its bound.
 	size atomic.Int64
 	most int64
 }
@@ -35,7 +35,7 @@ func newSpreads(most int64) *spreads {
 	return s
 }
 
-// add counts that one host shows a value to another. Of more than most values, those that come late are not known.
+// add counts that one host shows a value to another. Beyond most values, later ones are not counted.
 func (s *spreads) add(value []byte, src, dst netip.Addr) {
 	h := maphash.Bytes(s.seed, value)
 	shard := &s.shards[h%uint64(len(s.shards))]
@@ -73,7 +73,7 @@ func (s *spread) add(src, dst uint64) {
 	s.destinations.add(dst)
 }
 
-// few are up to hunt.TraitSpread different numbers, none of them 0. Most have one.
+// few are up to hunt.TraitSpread different numbers, none of them 0. Most sets have one.
 type few struct {
 	one  uint64
 	more *[hunt.TraitSpread - 1]uint64

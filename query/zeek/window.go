@@ -10,12 +10,12 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// needsSpan says whether the window depends on the newest connection and not all are wanted.
+// needsSpan says whether the window depends on the newest connection and does not want all.
 func needsSpan(req hunt.Request) bool {
 	return req.To.IsZero() && (req.Since > 0 || !req.From.IsZero())
 }
 
-// bounds settles the window, as far as it can be known before everything was read.
+// bounds settles the window as far as possible before everything was read.
 func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
 	req := in.req
 	start, end := req.From, req.To
@@ -55,8 +55,7 @@ func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
 	return w, reach{back: w.Start.Add(-req.Back()).UnixMilli(), from: from, start: w.Start.UnixMilli(), to: w.End.UnixMilli()}, nil
 }
 
-// inBounds leaves out files that were last written before the window, and those of which a first pass knows that
-// nothing in them reaches into it.
+// inBounds leaves out files last written before the window, and those that by a first pass have nothing in it.
 func (in *reading) inBounds(b reach) (out []*log.File) {
 	for _, f := range in.files {
 		if in.spanned && f.WasRead && (f.InScope == 0 || f.Newest < b.back || f.Oldest >= b.to || max(f.End, f.Newest) < b.from) || !(in.spanned && f.WasRead) && f.Until < b.from {
@@ -68,8 +67,8 @@ func (in *reading) inBounds(b reach) (out []*log.File) {
 	return out
 }
 
-// newest finds what the logs span, as far as a window that counts back from the newest connection needs it: the files
-// that were written last first, and others only if they may hold something newer.
+// newest finds the span of the logs as far as a window that counts back from the newest connection needs it: the files
+// written last come first, and others only if they may have something newer.
 func (in *reading) newest(ctx context.Context) (hunt.Window, error) {
 	p := &pass{scope: in.req.Scope, spanOnly: true, latest: in.now().UnixMilli() + dayMillis}
 	in.spanned = true
@@ -108,16 +107,16 @@ func (in *reading) newest(ctx context.Context) (hunt.Window, error) {
 	}
 }
 
-// silence is a time without any record after which those that follow, or come before, may be of a wrong clock; they are
-// if they are fewer than one in fewFaults, or of a time before anybody wrote logs.
+// silence: records after, or before, so long a time without records may have a wrong clock. They have if they are fewer
+// than one in fewFaults, or older than any Zeek log.
 const (
 	silence   = 31 * dayMillis
 	fewFaults = 100
 	firstLogs = 631_152_000_000 // 1990
 )
 
-// mass is the time that the bulk of a file's records is of: what lies far outside it is no time of a record, but a
-// clock that was not set. Unix milliseconds, both ends included. outside is how many records that are.
+// mass is the time of the bulk of a file's records: what lies far outside it has a wrong clock. Unix milliseconds, both
+// ends included; outside is the number of those records.
 func mass(f *log.File) (lo, hi, outside int64) {
 	lo, hi = always()
 	var at []int64
@@ -142,7 +141,7 @@ func mass(f *log.File) (lo, hi, outside int64) {
 	return lo, hi, outside
 }
 
-// spanOf is what a file's connections span, ends included; ok is false where there is none.
+// spanOf is the span of a file's connections, ends included; ok is false if it has none.
 func spanOf(f *log.File) (oldest, newest int64, ok bool) {
 	lo, hi, _ := mass(f)
 	if f.Records == 0 || f.Counts.First > f.Last {
@@ -155,7 +154,7 @@ func spanOf(f *log.File) (oldest, newest int64, ok bool) {
 	return oldest, newest, oldest <= newest
 }
 
-// inScope is the window from the oldest to the newest connection in scope. It is zero when there is none.
+// inScope is the window from the oldest to the newest connection in scope, zero if there is none.
 func (in *reading) inScope() hunt.Window {
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, f := range in.files {
@@ -174,7 +173,7 @@ func windowOf(oldest, newest int64) hunt.Window {
 	return hunt.Window{Start: time.UnixMilli(oldest).UTC(), End: time.UnixMilli(newest + 1).UTC()}
 }
 
-// span is what all logs span that a hunt reads, ends of connections included. It is zero where there is no record.
+// span is the span of all logs that a hunt reads, ends of connections included. It is zero if there is no record.
 func (in *reading) span(ctx context.Context) hunt.Window {
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for _, f := range in.files {
@@ -191,8 +190,8 @@ func (in *reading) span(ctx context.Context) hunt.Window {
 	return windowOf(oldest, newest)
 }
 
-// others are what the logs beside conn span: of each file its first record, and of the last file of each log and path
-// its last.
+// others is the span of the logs besides conn: the first record of each file, and the last record of the last file of
+// each log and path.
 func (in *reading) others(ctx context.Context) (out []hunt.Window) {
 	if in.beside != nil {
 		return in.beside
