@@ -51,6 +51,8 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	}
 	if why != "" {
 		rec.anew, inputs = true, Inputs{}
+	} else {
+		a.Store.teach(&scope)
 	}
 	if len(fresh) == 0 && why == "" {
 		return 0, "", nil
@@ -125,7 +127,7 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	inputs.Source = reading.Source
 	inputs.Window, inputs.Newest = join(inputs.Window, reading.Window), max(inputs.Newest, newest.Load())
 	inputs.Notes, inputs.Gaps = append(slices.Clone(inputs.Notes), reading.Notes...), append(slices.Clone(inputs.Gaps), reading.Gaps...)
-	a.Store.inputs = inputs
+	a.Store.inputs, rec.local = inputs, scope.Local()
 	if _, err := rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
 		return 0, "", err
 	}
@@ -279,6 +281,7 @@ func (a *Archive) Open() *hunt.Session {
 			reading.Notes = append(reading.Notes, apart("a hunt by RITA's rules counts every record", "the files"))
 			return reading, err
 		}
+		a.Store.teach(&req.Scope)
 		reading := a.reading(req)
 		if len(req.Scope.Proxies) > 0 {
 			lost, err := a.Store.Connections(ctx, Selection{From: req.From, To: req.To, Proxied: true}, func(batch []hunt.Connection) error {

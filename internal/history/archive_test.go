@@ -136,3 +136,27 @@ func TestLiveLogsKeepWhatWasRotated(t *testing.T) {
 	require.NoError(t, os.WriteFile(path, []byte(connLog(2, 50, 0)), 0o600))
 	require.EqualValues(t, 150, kept())
 }
+
+// TestLocalAddressesAreRemembered: hosts with public addresses that Zeek calls local are internal to a hunt that reads no
+// log any more.
+func TestLocalAddressesAreRemembered(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	paths := []string{dir}
+	text := strings.ReplaceAll(connLog(1, 100, 0), "\t10.0.0.", "\t130.20.0.")
+	text = strings.ReplaceAll(strings.ReplaceAll(text, "orig_ip_bytes", "orig_ip_bytes\tlocal_orig"), "\t300\n", "\t300\tT\n")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "conn.log"), []byte(text), 0o600))
+	for _, files := range []int{1, 0} {
+		store, err := history.Open(state, "one", history.Options{EndOfData: true})
+		require.NoError(t, err)
+		a := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}), List: func() ([]string, error) { return log.List(paths) },
+			Only: func(only map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: only}) }}
+		scope := hunt.NewScope(nil, hunt.Outbound)
+		read, _, err := a.Update(t.Context(), scope, nil)
+		require.NoError(t, err)
+		require.Equal(t, files, read)
+		reading, err := a.Open().Connections(t.Context(), hunt.Request{Scope: scope}, func([]hunt.Connection) error { return nil })
+		require.NoError(t, err)
+		require.EqualValues(t, 100, reading.Connections)
+		require.Len(t, scope.Local(), 7)
+	}
+}

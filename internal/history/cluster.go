@@ -76,6 +76,7 @@ type visit struct {
 	now map[int64]hunt.Hour
 	// halves are hours of which history gave one kind of records before another was found damaged: they are not kept.
 	halves map[int64]bool
+	scope  *hunt.Scope
 	// read says how many of the three kinds were read; broken that one of them had a gap.
 	read   int
 	broken bool
@@ -168,6 +169,8 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	default:
 		v.rec = rec
 	}
+	v.scope = &req.Scope
+	v.store.teach(v.scope)
 	w, remarks, err := v.plan(ctx, req)
 	if err != nil {
 		return hunt.Reading{Window: w}, err
@@ -316,6 +319,7 @@ func (v *visit) keep(from, to time.Time) (r hunt.Remarks) {
 			whole[at] = is.HourState
 		}
 	}
+	v.rec.local = v.scope.Local()
 	dropped, err := v.rec.commit(whole, late, v.store.o.Now().Add(-daysAfter))
 	switch {
 	case err != nil:

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -25,6 +26,8 @@ type Recording struct {
 	hours map[int64]*recorded
 	// anew says that nothing that was kept before counts after the commit.
 	anew bool
+	// local are the addresses that are local by all that was read; nil leaves what is known.
+	local []netip.Addr
 	// lost hours are damaged: what was kept of them goes with the commit.
 	lost  map[int64]bool
 	rows  int
@@ -162,6 +165,9 @@ func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time)
 	defer r.s.mu.Unlock()
 	if r.err != nil {
 		return 0, r.err
+	}
+	if r.local != nil || r.anew {
+		r.s.local = r.local
 	}
 	spans := slices.DeleteFunc(slices.Clone(r.s.spans), func(sp Span) bool {
 		for at := sp.Start; at < sp.end(); at += hourMS {

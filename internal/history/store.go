@@ -75,6 +75,8 @@ type Store struct {
 	mu     sync.Mutex
 	spans  []Span // by start, without overlap
 	inputs Inputs
+	// local are addresses that a sensor called local when the records were read: they are internal to later hunts, too.
+	local []netip.Addr
 	// commits numbers those that were made.
 	commits int64
 }
@@ -106,11 +108,12 @@ type File struct {
 
 // manifest is what stands in manifest.json.
 type manifest struct {
-	Version  int    `json:"version"`
-	Identity string `json:"identity"`
-	Commits  int64  `json:"commits"`
-	Inputs   Inputs `json:"inputs"`
-	Spans    []Span `json:"spans"`
+	Version  int          `json:"version"`
+	Identity string       `json:"identity"`
+	Commits  int64        `json:"commits"`
+	Inputs   Inputs       `json:"inputs"`
+	Local    []netip.Addr `json:"local,omitempty"`
+	Spans    []Span       `json:"spans"`
 }
 
 const manifestFile = "manifest.json"
@@ -133,7 +136,7 @@ func Open(dir, identity string, o Options) (*Store, error) {
 func (s *Store) load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spans, s.inputs, s.commits = nil, Inputs{}, 0
+	s.spans, s.inputs, s.local, s.commits = nil, Inputs{}, nil, 0
 	text, err := os.ReadFile(filepath.Join(s.dir, manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -146,7 +149,7 @@ func (s *Store) load() error {
 		return fmt.Errorf("history %s: its manifest %w (%w): everything is read again", s.dir, ErrDamaged, err)
 	}
 	if m.Version == Version && m.Identity == s.id {
-		s.spans, s.inputs, s.commits = m.Spans, m.Inputs, m.Commits
+		s.spans, s.inputs, s.local, s.commits = m.Spans, m.Inputs, m.Local, m.Commits
 	}
 	return nil
 }
@@ -190,6 +193,15 @@ func (s *Store) Hours(from, to time.Time) map[int64]hunt.HourState {
 		}
 	}
 	return out
+}
+
+// teach makes internal to a scope what was local when the records were read.
+func (s *Store) teach(scope *hunt.Scope) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range s.local {
+		scope.AddLocal(a)
+	}
 }
 
 // Oldest is the start of the oldest hour that is kept; false when there is none.
@@ -247,7 +259,7 @@ func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 
 // commit makes spans the ones that count.
 func (s *Store) commit(spans []Span) error {
-	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Inputs: s.inputs, Spans: spans})
+	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Inputs: s.inputs, Local: s.local, Spans: spans})
 	if err != nil {
 		return fmt.Errorf("write history manifest: %w", err)
 	}

@@ -128,8 +128,8 @@ func (sh *shard) widen() {
 func (sh *shard) state(id uint32) *state { return &sh.blocks[id/blockPairs][id%blockPairs] }
 
 // slot finds or makes the slot of a connection's port and transport, and notes the connection if it is the last so far.
-// The result does not depend on the order of connections: of two at the same time the greater source port counts, of several
-// services the longest.
+// The result does not depend on the order of connections: of two at the same time the greater source port counts, of
+// several services the longest.
 func (sh *shard) slot(p *state, id uint32, c *hunt.Connection, service uint16, names *services) uint16 {
 	sl, number := &p.slot0, uint16(0)
 	switch {
