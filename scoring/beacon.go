@@ -26,9 +26,9 @@ const (
 const (
 	// fewestConnections is how many a key needs to be judged.
 	fewestConnections = 4
-	// What p-values are multiplied by for the number of tests: half of the chance goes to INTERVAL, 0.15 to missed
-	// check-ins, 0.07 to each of the four others, 0.035 to each of two sizes.
-	intervalShare, missedShare, otherShare, sizeShare = 2, 1 / 0.15, 1 / 0.07, 1 / 0.035
+	// What p-values are multiplied by for the number of tests: half of the chance goes to INTERVAL, 0.12 to missed
+	// check-ins, 0.04 to wide sleeps, 0.03 to pauses, 0.07 to each of the four others, 0.015 to each of two sizes.
+	intervalShare, missedShare, sleepShare, pauseShare, otherShare, sizeShare = 2, 1 / 0.12, 1 / 0.04, 1 / 0.03, 1 / 0.07, 1 / 0.015
 	// lowestLogP stands for any p-value below it.
 	lowestLogP = -300
 	// wellExplained: an INTERVAL result that explains this share of the intervals, at a p-value (log10) of
@@ -89,6 +89,10 @@ type Beacon struct {
 	// 0 where it rests on all.
 	Sized int
 	Size  int64
+	// Paused: the rhythm is that of the pauses between the end of one connection and the start of the next, Pause
+	// seconds long, as of a loop that works and then sleeps. Period is from start to start, Jitter of the pauses.
+	Paused bool
+	Pause  float64
 	// Timer: the intervals look like a timer that restarts on use, or as spread as what people do.
 	Timer bool
 	// Faint is how evenly the check-ins are spread, 0..1, where no test found much: it orders what would score nothing.
@@ -200,6 +204,7 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	}
 	gap := b
 	sc.missedCheckIns(&b)
+	sc.wideSleeps(&b)
 	faint := 0.0
 	if b.LogP > faintLogP {
 		faint = sc.evenness(b.Enough)
@@ -207,6 +212,7 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	if gap.Timer || gap.LogP > intervalSure || gap.Fraction < wellExplained {
 		sc.otherTests(&b, gap)
 		sc.sizeTests(s, w, &b)
+		sc.pauseTest(s, w, &b)
 	}
 	b.Coverage = min(1, b.Covered/length)
 	if b.LogP > faintLogP {
@@ -238,6 +244,22 @@ func (sc *Scorer) missedCheckIns(b *Beacon) {
 	o := Beacon{Connections: b.Connections, Enough: b.Enough}
 	sc.take(&o, &c, missedShare)
 	if o.weight() > b.weight() {
+		*b = o
+	}
+}
+
+// wideSleeps replaces what was found where a range of sleeps wider than INTERVAL's windows explains more.
+func (sc *Scorer) wideSleeps(b *Beacon) {
+	if b.Timer || b.LogP < missedDecided && b.Fraction >= beyondFraction {
+		return
+	}
+	c, ok := sc.wideTest()
+	if !ok {
+		return
+	}
+	o := Beacon{Connections: b.Connections, Enough: b.Enough}
+	sc.take(&o, &c, sleepShare)
+	if o.weight() > b.weight() || o.Beyond() && !b.Beyond() {
 		*b = o
 	}
 }

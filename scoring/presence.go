@@ -16,7 +16,7 @@ const (
 	presenceBurst = clockBurst
 	// presenceBusiest is the largest number of acts an hour, on average. Proxies, resolvers and busy clients make more,
 	// and their hours do not distinguish them.
-	presenceBusiest = 125.0
+	presenceBusiest = 110.0
 	// presenceSpread is the least share of the slots that as many memoryless acts would fill. People act in sessions,
 	// which fill a third to two thirds.
 	presenceSpread = 0.85

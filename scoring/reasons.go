@@ -24,6 +24,11 @@ func (b Beacon) Reasons(keys int) []string {
 	chance := chance(s.LogExpected, keys)
 	switch b.Test {
 	case Interval:
+		if b.Paused {
+			out = append(out, fmt.Sprintf("sleeps %s ±%s after each connection ends, %s of %s pauses, %s; %s", Span(b.Pause), percent(b.Jitter),
+				percent(b.Fraction), count(b.Intervals), active, chance))
+			break
+		}
 		out = append(out, fmt.Sprintf("beacons every %s, %s of %s intervals, %s; %s", b.rhythms(),
 			percent(b.Fraction), count(b.Intervals), active, chance))
 	case Clock:

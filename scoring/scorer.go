@@ -26,6 +26,8 @@ type Scorer struct {
 
 	bets     [missedRatios * missedShares]missedBet
 	betsMade bool
+	wide     [wideRanges * wideLosses]wideBet
+	wideMade bool
 
 	folded       []phase
 	foldLast     [foldWindows]int64

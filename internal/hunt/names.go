@@ -20,15 +20,17 @@ func Within(name, domain string) bool {
 // NameKind is the protocol in which a name was used.
 type NameKind uint8
 
-// The kinds of names. TLS is a server name (SNI), HTTP a Host header, Connect the host requested from a proxy.
+// The kinds of names. TLS is a server name (SNI), HTTP a Host header, Connect the host requested from a proxy. Message
+// is no name: a record of a log that may hold many of one connection, by address alone.
 const (
 	TLS NameKind = iota
 	HTTP
 	Connect
+	Message
 )
 
-// String is tls, http or connect.
-func (k NameKind) String() string { return [...]string{"tls", "http", "connect"}[k] }
+// String is tls, http, connect or message.
+func (k NameKind) String() string { return [...]string{"tls", "http", "connect", "message"}[k] }
 
 // NameRecord is one use of a name: a line of ssl.log or http.log. Records come in batches whose memory is reused; Name
 // may be kept (the source interns it).

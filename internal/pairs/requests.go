@@ -9,8 +9,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Requests keeps the times of each source's HTTP requests by name: many may go over one persistent connection, and each
-// is a check-in. A request takes three or four bytes. The zero Requests is ready; Most bounds its approximate size in
+// Requests keeps the times of each source's HTTP requests by name, and of its messages by address: many may go over one
+// persistent connection, and each is a check-in. A request takes three or four bytes. The zero Requests is ready; Most bounds its approximate size in
 // bytes.
 type Requests struct {
 	Most int64
@@ -33,16 +33,19 @@ type requests struct {
 	last        int64
 }
 
-// Add adds a batch's HTTP requests with a Host. It may be called from many goroutines.
+// Add adds a batch's messages and HTTP requests with a Host. It may be called from many goroutines.
 func (r *Requests) Add(batch []hunt.NameRecord) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range batch {
 		u := &batch[i]
-		if u.Kind != hunt.HTTP || u.Name == "" || u.Start == 0 {
+		k := sourceName{u.Src, u.Dst}
+		switch {
+		case u.Start == 0, u.Kind != hunt.Message && (u.Kind != hunt.HTTP || u.Name == ""):
 			continue
+		case u.Kind == hunt.HTTP:
+			k.name = stand(u.Name)
 		}
-		k := sourceName{u.Src, stand(u.Name)}
 		of := r.of[k]
 		full := r.Most > 0 && r.size >= r.Most
 		if full {
@@ -69,7 +72,7 @@ func (r *Requests) Add(batch []hunt.NameRecord) {
 	}
 }
 
-// Times returns a source's requests under what stands for a name in [Named.Table], Unix milliseconds, ascending; nil if
+// Times returns a source's requests under what stands for a name in [Named.Table], or its messages to an address, Unix milliseconds, ascending; nil if
 // there are more than MaxTimes, or not all were kept.
 func (r *Requests) Times(src, name netip.Addr) []int64 {
 	of := r.of[sourceName{src, name}]

@@ -23,6 +23,16 @@ func TestRequests(t *testing.T) {
 	require.Empty(t, r.Times(src, stand("c.example")))
 }
 
+// Messages of other protocols are kept by the address they went to, whatever requests under names there are.
+func TestMessages(t *testing.T) {
+	var r Requests
+	src, dst := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("203.0.113.7")
+	r.Add([]hunt.NameRecord{{Src: src, Dst: dst, Kind: hunt.Message, Start: 9000}, {Src: src, Dst: dst, Kind: hunt.HTTP, Name: "a.example", Start: 5000},
+		{Src: src, Dst: dst, Kind: hunt.Message, Start: 4000}, {Src: src, Dst: dst, Kind: hunt.TLS, Start: 7000}})
+	require.Equal(t, []int64{4000, 9000}, r.Times(src, dst))
+	require.Equal(t, []int64{5000}, r.Times(src, stand("a.example")))
+}
+
 // Times that do not fit are counted, and a series that lacks some has none.
 func TestRequestsKeepToTheirMemory(t *testing.T) {
 	r := Requests{Most: 10_000}

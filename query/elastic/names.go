@@ -11,6 +11,7 @@ import (
 	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
+	zeeklog "dwell/query/zeek/log"
 )
 
 // The fields in which names stand.
@@ -36,11 +37,18 @@ const (
 // like Read's: one reading for names of servers, one for what proxies were asked for, of RITA's logs alone where every
 // record counts. Bytes and UID are not read. What is odd about the cluster, its clock and its indices is told by Read.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
-	return s.readLogs(ctx, req,
+	out, err := s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so pairs are by address alone",
 			Hint: "see whether Zeek's ssl and http logs arrive, to have servers followed by their names", Logs: []string{"ssl", "http"}},
 		log{many: "TLS and HTTP records", query: namesQuery(req.Scope, !req.EveryRecord), rows: rowsOf(serverName(), emit)},
 		log{many: "requests to proxies", query: connectQuery(req.Scope, !req.EveryRecord), rows: rowsOf(proxied(), emit)})
+	if err != nil || req.EveryRecord {
+		return out, err
+	}
+	more, err := s.readLogs(ctx, req, hunt.Note{}, log{many: "messages in persistent connections", query: messagesQuery(req.Scope), rows: rowsOf(message(), emit)})
+	out.Records, out.Connections = out.Records+more.Records, out.Connections+more.Connections
+	out.Slices, out.Notes, out.Gaps = append(out.Slices, more.Slices...), append(out.Notes, more.Notes...), append(out.Gaps, more.Gaps...)
+	return out, err
 }
 
 // ReadDNS is [hunt.Session.DNS] out of zeek.dns documents, each query with its time. Answers stay empty:
@@ -83,7 +91,7 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 		}
 		found = found || some
 	}
-	if found {
+	if found || nothing.What == "" {
 		return out, nil
 	}
 	n, err := r.count(ctx, dsl.All(between(r.from, r.to), dsl.Terms(fieldDataset, datasets(logs))))
@@ -168,6 +176,28 @@ func dnsQuery(scope hunt.Scope) query {
 			dsl.Exists(fieldDest), dsl.Exists(fieldQuery)},
 		mustNot: []any{dsl.Term(fieldQuery, "")},
 		sources: []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"d", fieldDest, false}, {"n", fieldQuery, false}, {"y", fieldQueryType, true}},
+	}
+}
+
+// messagesQuery asks for the records in scope of the logs that may hold many of one connection.
+func messagesQuery(scope hunt.Scope) query {
+	q := scoped(scope)
+	for _, k := range zeeklog.Messages() {
+		q.datasets = append(q.datasets, "zeek."+string(k))
+	}
+	q.sources = flowSources()
+	q.filter = append(q.filter, dsl.Terms(fieldDataset, q.datasets))
+	return q
+}
+
+// message is how a bucket of messagesQuery becomes a record.
+func message() row[hunt.NameRecord] {
+	return row[hunt.NameRecord]{
+		key: func(p *cells, n *hunt.NameRecord) bool {
+			n.Kind = hunt.Message
+			return p.flow(n, func(byte) { p.scan.Skip() })
+		},
+		count: func(n *hunt.NameRecord, count int64) { n.Count = count },
 	}
 }
 

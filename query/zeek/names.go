@@ -56,12 +56,32 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 		out.Note(hunt.Note{What: "there is no ssl or http log, so pairs are by address alone",
 			Hint: "give the directory with all of Zeek's logs to have servers followed by their names", Logs: []string{"ssl", "http"}})
 	}
+	if !req.EveryRecord {
+		if err := s.messages(ctx, req, emit, &out.Report); err != nil {
+			return hunt.Reading{}, err
+		}
+	}
 	return out.reading(), nil
+}
+
+// messages hands on the records of logs that may hold many of one connection.
+func (s *Source) messages(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error, report *log.Report) error {
+	out, err := s.records(ctx, query{kinds: log.Messages(), from: req.From, to: req.To, fields: flowFields()}, func() recordTaker {
+		b := newBatches(emit)
+		return recordTaker{flush: b.flush, take: func(r *log.Record) error {
+			f := flowOf(r)
+			if !req.Scope.Keep(f.src, f.dst) {
+				return nil
+			}
+			return b.add(hunt.NameRecord{Start: r.Start, Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Count: 1, UID: r.UID, Kind: hunt.Message})
+		}}
+	})
+	report.Notes, report.Gaps = append(report.Notes, out.Notes...), append(report.Gaps, out.Gaps...)
+	return err
 }
 
 // named is a record's use of a name; ok says that it is in scope. What a proxy was asked for is in scope whatever the
 // proxy's address.
-// scope whatever address the proxy has.
 func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok bool) {
 	scope := &req.Scope
 	f := flowOf(r)

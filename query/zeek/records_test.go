@@ -61,6 +61,24 @@ func TestReadNames(t *testing.T) {
 	}
 }
 
+// Each record of a log that may hold many of one connection is handed on with its time; of ends inside alone none is,
+// and RITA's rules know none.
+func TestReadMessages(t *testing.T) {
+	dir := folder(t, map[string]string{"mqtt_publish.log": `{"_path":"mqtt_publish","ts":1.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":50000,"id.resp_h":"203.0.113.7","id.resp_p":1883,"topic":"t"}
+{"_path":"mqtt_publish","ts":2.5,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":50000,"id.resp_h":"203.0.113.7","id.resp_p":1883,"topic":"t"}
+{"_path":"mqtt_publish","ts":3.5,"uid":"C2","id.orig_h":"10.0.0.1","id.orig_p":50001,"id.resp_h":"10.0.0.2","id.resp_p":1883,"topic":"t"}
+`})
+	got, _ := names(t, outbound(), dir)
+	require.Len(t, got, 2)
+	for i, start := range []int64{1500, 2500} {
+		require.Equal(t, hunt.NameRecord{Start: start, Src: addr("10.0.0.1"), SrcPort: 50000, Dst: addr("203.0.113.7"), DstPort: 1883, Kind: hunt.Message, Count: 1, UID: hunt.NewUID([]byte("C1"))}, got[i])
+	}
+	req := outbound()
+	req.EveryRecord = true
+	got, _ = names(t, req, dir)
+	require.Empty(t, got)
+}
+
 func TestReadDNS(t *testing.T) {
 	dir := folder(t, map[string]string{
 		"dns.log": "#separator \\x09\n#path\tdns\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\trtt\tquery\tqtype_name\trcode_name\tanswers\trejected\n" +

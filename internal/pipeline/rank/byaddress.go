@@ -49,12 +49,16 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 func (p *prober) address(pair *pairs.Pair) []*key {
 	p.partition(pair)
 	onList := p.names(pair.Dst, "")
-	defer func() { p.listed, p.odd = false, false }()
+	messages := p.kept(pair)
+	defer func() { p.listed, p.odd, p.requests = false, false, nil }()
 	var out []*key
 	for i := range pair.Ports {
 		listed, suspect := p.suspects.pair(pair.Src, pair.Dst, pair.Ports[i].Number)
 		p.listed, p.odd = onList || listed, suspect
-		if !p.listed && !p.odd && pair.Src != p.wanted.Of && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
+		if p.requests = nil; len(pair.Ports) == 1 {
+			p.requests = messages
+		}
+		if !p.listed && !p.odd && p.requests == nil && pair.Src != p.wanted.Of && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
 			continue
 		}
 		port := pair.Ports[i]
@@ -71,8 +75,8 @@ func (p *prober) address(pair *pairs.Pair) []*key {
 		p.finish(k, pair, records)
 		out = append(out, k)
 	}
-	p.listed, p.odd = onList, false
-	if len(pair.Ports) > 1 && len(pair.Connections) >= material.Fewest {
+	p.listed, p.odd, p.requests = onList, false, messages
+	if len(pair.Ports) > 1 && (len(pair.Connections) >= material.Fewest || messages != nil) {
 		p.fill(&p.series, pair, -1)
 		if k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, AnyPort: true}, scoring.PairKey); k != nil {
 			k.port, k.ports = latestPort(pair), len(pair.Ports)

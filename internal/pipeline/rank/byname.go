@@ -65,7 +65,7 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 // keptOpen is how many requests a connection, on average, make connections that are kept open.
 const keptOpen = 1.5
 
-// kept are the times of a pair's HTTP requests, where connections are kept open for several: then each request is a
+// kept are the times of a pair's HTTP requests or other messages, where connections are kept open for several: then each of them is a
 // check-in, and not each connection.
 func (p *prober) kept(pair *pairs.Pair) []int64 {
 	times := p.httpRequests.Times(pair.Src, pair.Dst)

@@ -121,7 +121,11 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 		// How many candidates were tested so far depends on the order of the work, so both are compared among as many.
 		if b.Score(comparable).Score > k.beacon.Score(comparable).Score || b.Beyond() && !k.beacon.Beyond() {
 			k.beacon = b
-			k.closing = fmt.Sprintf("the rhythm is that of %s HTTP requests in persistent connections", hunt.Count(int64(len(p.requests))))
+			what := "HTTP requests"
+			if kind == scoring.AddressKey || kind == scoring.PairKey {
+				what = "messages (records of other Zeek logs than conn)"
+			}
+			k.closing = fmt.Sprintf("the rhythm is that of %s %s in persistent connections", hunt.Count(int64(len(p.requests))), what)
 		}
 	}
 	// Together, connections to many destinations nearly always cover hours, and are there all day: only a rhythm says

@@ -64,6 +64,13 @@ var unread = strings.Fields(`analyzer barnyard2 broker cluster cluster_leader co
 	smb_cmd smb_files smb_mapping smtp smtp_links snmp stderr stdout syslog telemetry telemetry_histogram traceroute tunnel unified2 unknown_protocols
 	websocket weird_stats wireguard ipsec stun stun_nat bacnet tds tftp ssdp llmnr nbns generic_dns_tunnels generic_icmp_tunnels vpn`)
 
+// Messages are the logs that may hold many records of one connection, each with a time of its own: what is sent in a
+// connection that stays open. HTTP and DNS are read for more than that.
+func Messages() []Kind {
+	return []Kind{"mqtt_publish", "mqtt_subscribe", "mysql", "postgresql", "redis", "irc", "ftp", "smtp", "sip", "ldap", "ldap_search", "smb_cmd", "smb_files",
+		"dce_rpc", "modbus", "dnp3", "snmp", "radius", "rfb", "tds"}
+}
+
 // known finds a kind by its name without keeping the text.
 var known = func() map[string]Kind {
 	out := map[string]Kind{"connection": Conn, "connections": Conn, "file": Files, "tls": SSLLog}

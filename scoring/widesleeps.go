@@ -1,0 +1,164 @@
+package scoring
+
+import "math"
+
+const (
+	// wideFewest and wideMost bound the number of intervals: fewer say nothing, more say it without this test.
+	wideFewest, wideMost = 12, 2000
+	// Intervals are counted in wideBins bins, wideOctave to an octave, from 2^wideLowest of the longest sleep on. One
+	// more on either side takes the rest.
+	wideOctave, wideLowest, wideBins = 4, -6, 36
+	wideRanges, wideLosses           = 5, 3
+	// wideAnchors is how many intervals are tried as the longest sleep.
+	wideAnchors = 12
+	// wideStrays is the share of a stake that is kept back, so that no interval loses all.
+	wideStrays = 0.03
+)
+
+// wideBet is a bet on sleeps that are spread evenly up to a longest one, and on a share of check-ins that do not show.
+type wideBet struct {
+	// shortest is the shortest sleep as a share of the longest.
+	shortest float64
+	missed   float64
+	// gain is ln of what an interval multiplies the stake by, by its bin.
+	gain [wideBins + 2]float64
+}
+
+// wideEdge is the upper edge of a bin, as a share of the longest sleep.
+func wideEdge(bin int) float64 { return math.Exp2(wideLowest + float64(bin)/wideOctave) }
+
+// makeWideBets makes the bets. A bin gains how much likelier the sleeps put an interval there than the exponential of
+// their mean does; what is longer than all bins gains nothing. It is scaled so that no exponential of any rate gains on average.
+func makeWideBets() (out [wideRanges * wideLosses]wideBet) {
+	for i, shortest := range [wideRanges]float64{1.0 / 19, 1.0 / 10, 1.0 / 5, 1.0 / 3, 1.0 / 2} {
+		for j, missed := range [wideLosses]float64{0, 0.1, 0.3} {
+			b := wideBet{shortest: shortest, missed: missed}
+			period, half := (1+shortest)/2, (1-shortest)/2
+			var mass [wideBins + 2]float64
+			for k := 1; k <= wideBins; k++ {
+				const steps = 32
+				low, high := wideEdge(k-1), wideEdge(k)
+				for s := range steps {
+					v := low + (high-low)*(float64(s)+0.5)/steps
+					mass[k] += missedDensity(v, period, half, missed) * (high - low) / steps
+				}
+			}
+			for k := range b.gain {
+				b.gain[k] = (1-wideStrays)*mass[k]/exponentialMass(k, (1-missed)/period) + wideStrays
+			}
+			most := 0.0
+			for rate := 1e-3; rate < 1e3; rate *= 1.01 {
+				most = max(most, b.mean(rate))
+			}
+			most *= 1.0005 // between two of the rates looked at
+			for k := range b.gain {
+				b.gain[k] = math.Log(b.gain[k] / most)
+			}
+			out[i*wideLosses+j] = b
+		}
+	}
+	return out
+}
+
+// exponentialMass is the share of the intervals of an exponential of this rate in a bin.
+func exponentialMass(bin int, rate float64) float64 {
+	low, high := 0.0, math.Inf(1)
+	if bin > 0 {
+		low = wideEdge(bin - 1)
+	}
+	if bin <= wideBins {
+		high = wideEdge(bin)
+	}
+	return math.Exp(-rate*low) - math.Exp(-rate*high)
+}
+
+// mean is what a bet yields on average for exponential intervals of a rate; gain holds factors here, not logarithms.
+func (b *wideBet) mean(rate float64) (sum float64) {
+	for k, g := range b.gain {
+		sum += g * exponentialMass(k, rate)
+	}
+	return sum
+}
+
+// wideTest looks for sleeps with so much jitter that no narrow range of intervals stands out: from a tenth of the
+// period to nearly twice of it, say, some of them missing.
+//
+// It bets as the test of missed check-ins does. Given any one interval, taken for the longest sleep, what the others
+// yield by it has a mean product of 1 at most, if they are exponential of any rates; so has the mean over all intervals
+// and bets, E. The intervals that are not tried as the longest add nothing to E, which only lowers it. By Markov's
+// inequality P(E >= x) <= 1/x, for any mixture of exponentials. Against the densest window it wins what the shape within
+// the window tells: an exponential falls, a sleep's density does not. With 90% jitter that is twice as much.
+func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
+	if !sc.wideMade {
+		sc.wide, sc.wideMade = makeWideBets(), true
+	}
+	type cell struct {
+		bet, at int
+		burst   int64
+	}
+	all, most, chosen := math.Inf(-1), math.Inf(-1), cell{}
+	for _, of := range missedBursts() {
+		intervals := sc.beyond(of.burst)
+		m := len(intervals)
+		if m < wideFewest || m > wideMost || of.burst > 0 && m == len(sc.intervals) {
+			continue // a burst that joins nothing is the same again
+		}
+		weight := math.Log(of.weight / float64(len(sc.wide)*m))
+		last := -1
+		for i := range wideAnchors {
+			at := m - 1 - i
+			if i > 3 {
+				at = m - 1 - (i-3)*m/18 // down to the median
+			}
+			if at == last || float64(intervals[at].length()-of.burst) < shortestInterval {
+				continue
+			}
+			last = at
+			counts := wideCounts(intervals, of.burst, at)
+			for j := range sc.wide {
+				l := weight
+				for k, n := range counts {
+					l += float64(n) * sc.wide[j].gain[k]
+				}
+				all = logAdd(all, l)
+				if l > most {
+					most, chosen = l, cell{j, at, of.burst}
+				}
+			}
+		}
+	}
+	if all <= 0 {
+		return best, false
+	}
+	return sc.wideCell(&sc.wide[chosen.bet], chosen.burst, chosen.at, -all)
+}
+
+// wideCounts counts the other intervals by bins, one of them being the longest sleep.
+func wideCounts(intervals []intervalOrder, burst int64, at int) (counts [wideBins + 2]int) {
+	longest, from := float64(intervals[at].length()-burst), 0
+	for k := range wideBins + 1 {
+		to := forward(intervals, from, burst, longest*wideEdge(k)*(1+1e-12))
+		counts[k], from = to-from, to
+	}
+	counts[wideBins+1] = len(intervals) - from
+	counts[-wideLowest*wideOctave]-- // the longest itself ends its bin
+	return counts
+}
+
+// wideCell describes the sleeps that a bet won on: up to the longest, and up to twice and three times that where some
+// are missing.
+func (sc *Scorer) wideCell(b *wideBet, burst int64, at int, logP float64) (c intervalCell, ok bool) {
+	intervals := sc.beyond(burst)
+	longest := float64(intervals[at].length() - burst)
+	first := forward(intervals, 0, burst, longest*b.shortest*(1-1e-9))
+	ratio := 1 / b.shortest
+	of := missedBet{from: [...]float64{1, ratio, 2 * ratio}, to: [...]float64{ratio, ratio, 2 * ratio}}
+	if b.missed > 0 {
+		of.to = [...]float64{ratio, 2 * ratio, 3 * ratio}
+	}
+	if first >= len(intervals) {
+		return c, false
+	}
+	t := tightness{ratio: ratio, jitter: (ratio - 1) / (ratio + 1)}
+	return sc.missedCell(&of, t, burst, first, logP), true
+}
