@@ -72,8 +72,8 @@ func (r *Requests) Add(batch []hunt.NameRecord) {
 	}
 }
 
-// Times returns a source's requests under what stands for a name in [Named.Table], or its messages to an address, Unix milliseconds, ascending; nil if
-// there are more than MaxTimes, or not all were kept.
+// Times returns a source's requests under what stands for a name in [Named.Table], or its messages to an address, Unix
+// milliseconds, ascending; nil if there are more than MaxTimes, or not all were kept.
 func (r *Requests) Times(src, name netip.Addr) []int64 {
 	of := r.of[sourceName{src, name}]
 	if of == nil || of.kept < of.count {
