@@ -19,21 +19,21 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Archive is log files whose records are kept: a file is read once, however many hunts follow. What was read stays when
+// Archive is log files whose records are kept: a file is read once, however many hunts follow. Its records stay when
 // the file goes.
 type Archive struct {
-	// Store has what was read.
+	// Store has the records.
 	Store *Store
-	// List gives the paths of all files.
+	// List returns the paths of all files.
 	List func() ([]string, error)
 	// Only makes a source of some of them.
 	Only func(paths map[string]bool) hunt.Source
-	// All is the source of all of them: for what history does not keep.
+	// All is the source of all files, for what history does not keep.
 	All hunt.Source
 }
 
-// Update reads what is new since the last time; it says how many files that were. All of them are read again where what
-// is kept no longer says what they say, and why tells. Scope is what the history was opened for.
+// Update reads new files and returns their number. It reads all again if the kept records no longer match the files;
+// why says what differs. Scope is the one that the history was opened with.
 func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, why string, err error) {
 	now, err := a.look()
 	if err != nil {
@@ -134,7 +134,7 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	return len(fresh), why, nil
 }
 
-// changes says which files have to be read: those that are new or have grown, or all, and why.
+// changes finds the files to read: those that are new or have grown, or all, and why.
 func changes(known Inputs, now map[string]File) (fresh map[string]bool, why string, err error) {
 	fresh = map[string]bool{}
 	for path, f := range now {
@@ -143,7 +143,7 @@ func changes(known Inputs, now map[string]File) (fresh map[string]bool, why stri
 		case !ok:
 			fresh[path] = true
 		case was.Bytes == f.Bytes && was.Changed == f.Changed:
-		case live(path): // it is rotated, and what was in it stays
+		case live(path): // it is rotated, and its records stay
 			fresh[path] = true
 		default:
 			same, grown, err := was.within(path, f.Bytes)
@@ -173,12 +173,12 @@ func changes(known Inputs, now map[string]File) (fresh map[string]bool, why stri
 	return fresh, why, nil
 }
 
-// live says that Zeek writes a file, and moves what it has written elsewhere each hour.
+// live says whether Zeek still writes a file, which it moves elsewhere each hour.
 func live(path string) bool {
 	return slices.ContainsFunc(strings.Split(filepath.ToSlash(filepath.Dir(path)), "/"), func(dir string) bool { return dir == "current" || dir == "spool" })
 }
 
-// within says whether a file still begins with all that was read of it, in whole lines where more follows.
+// within says whether a file still begins with all that was read of it, up to the end of a line.
 func (f *File) within(path string, size int64) (same, grown bool, err error) {
 	if size < f.Bytes {
 		return false, false, nil
@@ -214,7 +214,7 @@ func sumOf(path string, n int64) (uint32, error) {
 	return sum.crc, errors.Join(err, f.Close())
 }
 
-// look lists the files with what tells whether they have changed. One that is gone by now was rotated away.
+// look lists the files, with what shows whether they have changed. One that is gone by now was rotated away.
 func (a *Archive) look() (map[string]File, error) {
 	paths, err := a.List()
 	if err != nil {
@@ -234,7 +234,7 @@ func (a *Archive) look() (map[string]File, error) {
 	return out, nil
 }
 
-// proxies are hosts inside that were asked for names of others.
+// proxies are internal hosts that were asked for names of others.
 type proxies struct {
 	scope  *hunt.Scope
 	mu     sync.Mutex
@@ -269,12 +269,12 @@ func join(a, b hunt.Window) hunt.Window {
 	return a
 }
 
-// Open implements [hunt.Source]: connections, names and DNS come out of the history, everything else out of the files.
+// Open implements [hunt.Source]: connections, names and DNS come from history, everything else from the files.
 func (a *Archive) Open() *hunt.Session {
 	inner := a.All.Open()
 	s := *inner
 	s.Sensors = bySensor(inner.Sensors, "the files")
-	every := false // record of the files is read
+	every := false // every record of the files is read
 	s.Connections = func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 		if every = req.EveryRecord; every {
 			reading, err := inner.Connections(ctx, req, emit)
@@ -327,7 +327,7 @@ func (a *Archive) Open() *hunt.Session {
 	return &s
 }
 
-// only narrows a selection to the pair or the destination that a request is for.
+// only narrows a selection to the pair or destination of a request.
 func only(req *hunt.Request, sel Selection) Selection {
 	if o := req.Scope.Only; o.Dst.IsValid() {
 		sel.Destination = netip.PrefixFrom(o.Dst, o.Dst.BitLen())
@@ -338,7 +338,7 @@ func only(req *hunt.Request, sel Selection) Selection {
 	return sel
 }
 
-// damaged says what cannot be trusted any more. The files are read again by the next hunt.
+// damaged reports what cannot be trusted. The next hunt reads those files again.
 func (a *Archive) damaged(ctx context.Context, lost map[int64]bool) []hunt.Note {
 	if len(lost) == 0 {
 		return nil
@@ -351,11 +351,11 @@ func (a *Archive) damaged(ctx context.Context, lost map[int64]bool) []hunt.Note 
 	return []hunt.Note{n}
 }
 
-// reading is what is known before anything is read: the window, and what was said of the files.
+// reading is what is known before anything is read: the window, and the notes about the files.
 func (a *Archive) reading(req hunt.Request) hunt.Reading {
 	in := a.Store.inputs
 	w := in.Window
-	if req.Since > 0 || !req.From.IsZero() { // an end that is not given is that of the newest connection
+	if req.Since > 0 || !req.From.IsZero() { // without an end, it is that of the newest connection
 		w.End = time.UnixMilli(in.Newest + 1).UTC()
 	}
 	if !req.From.IsZero() {

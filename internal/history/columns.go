@@ -8,10 +8,10 @@ import (
 	"github.com/parquet-go/parquet-go/encoding"
 )
 
-// column fills one field of rows from pages. Rows made by reflection cost four times the processor time.
+// column fills one field of rows from pages. Making rows by reflection costs four times the processor time.
 type column[T any] interface {
 	name() string
-	// load takes a page in; take fills rows from it and says how many it had values for.
+	// load reads a page; take fills rows from it and returns how many it had values for.
 	load(parquet.Page) error
 	take(rows []T) int
 }
@@ -20,14 +20,14 @@ type column[T any] interface {
 type field[T, V any] struct {
 	title string
 	set   func(*T, V)
-	// values are those of a page or a dictionary: the page's own memory, or in what is given to be used again.
+	// values are those of a page or a dictionary: the page's own memory, or scratch space.
 	values func(*encoding.Values, []V) []V
 
 	page  parquet.Page
 	at    int
 	here  []V
 	room  []V
-	index []int32 // of here, where the page has a dictionary
+	index []int32 // an index of here, if the page has a dictionary
 	known parquet.Dictionary
 	dict  []V
 }
@@ -85,7 +85,7 @@ func integerColumn[T any](title string, set func(*T, int64)) column[T] {
 	return &field[T, int64]{title: title, set: set, values: func(v *encoding.Values, _ []int64) []int64 { return v.Int64() }}
 }
 
-// smallColumn is of the numbers of 8 and 16 bits, which Parquet stores with 32.
+// smallColumn has numbers of 8 and 16 bits, which Parquet stores with 32.
 func smallColumn[T any](title string, set func(*T, uint32)) column[T] {
 	return &field[T, uint32]{title: title, set: set, values: func(v *encoding.Values, _ []uint32) []uint32 { return v.Uint32() }}
 }
@@ -94,7 +94,7 @@ func textColumn[T any](title string, set func(*T, string)) column[T] {
 	return &field[T, string]{title: title, set: set, values: textsOf}
 }
 
-// textsOf copies texts, each by itself, so that one that is kept does not keep the others.
+// textsOf copies texts one by one, so that a kept text does not keep the others.
 func textsOf(v *encoding.Values, out []string) []string {
 	data, offsets := v.ByteArray()
 	n := max(len(offsets), 1) - 1
@@ -105,7 +105,7 @@ func textsOf(v *encoding.Values, out []string) []string {
 	return out
 }
 
-// flags is a column of truth values. Where a page begins within a byte, only its own reader knows.
+// flags is a column of booleans. Only a page's own reader knows at which bit it begins.
 type flags[T any] struct {
 	title  string
 	set    func(*T, bool)

@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// daysAfter is how long after their end hours stay apart: what came late has come by then.
+// daysAfter is how long after their end hours stay separate: late records have arrived by then.
 const daysAfter = 48 * time.Hour
 
-// mergeDays merges the hours of each day that ended before the given time into one segment a kind, where all 24 are
-// there.
+// mergeDays merges the hours of each day that ended before the given time into one segment a kind, if all 24 are there.
 func (s *Store) mergeDays(spans []Span, before time.Time) ([]Span, error) {
 	byDay := map[int64][]Span{}
 	const dayMS = 24 * hourMS

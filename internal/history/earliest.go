@@ -13,33 +13,32 @@ import (
 	"dwell/internal/hunt"
 )
 
-// pastFile has what was looked up before, so that a hunt looks into history for new findings alone: a first check-in
-// does not change as time goes on. It is no more than a memory: without it, everything is looked up again.
+// pastFile has the results of earlier look-ups, so that a hunt looks up new findings only: a first check-in does not
+// change. It is a cache: without it, everything is looked up again.
 const pastFile = "first.json"
 
-// remembered is what was looked up of a candidate, Unix milliseconds.
+// remembered is the result for a candidate, Unix milliseconds.
 type remembered struct {
 	First int64 `json:"first"`
-	// HistoryStart is when history began at that time, which is earlier than it does once old hours were let go.
+	// HistoryStart is the beginning of history at that time. Since then old hours may have been dropped.
 	HistoryStart int64 `json:"kept"`
-	// Upto is the newest commit that was looked at.
+	// Upto is the newest commit that was searched.
 	Upto int64 `json:"upto"`
-	// Rhythm is the change point, 0 where none was found.
+	// Rhythm is the change point, 0 if none was found.
 	Rhythm int64 `json:"rhythm,omitempty"`
-	// Asked is when a hunt wanted it last.
+	// Asked is when a hunt last wanted it.
 	Asked int64 `json:"asked"`
 }
 
 const (
-	// pastAge is how long what no hunt asks for is remembered, rhythmAge how long its change point is: a rhythm that
-	// comes back after a week has begun again.
+	// pastAge is how long a result is kept that no hunt wants, rhythmAge how long its change point is: a rhythm that
+	// returns after a week has begun again.
 	pastAge, rhythmAge = 180 * 24 * time.Hour, 7 * 24 * time.Hour
-	// pastMost candidates are remembered, of some 150 bytes each.
+	// pastMost bounds the results, of about 150 bytes each.
 	pastMost = 100_000
 )
 
-// Earliest is as [hunt.Session.Earliest]. What was looked up before is looked up again only where older records have
-// come since.
+// Earliest is like [hunt.Session.Earliest]. It repeats a look-up only if older records have arrived since.
 func (s *Store) Earliest(ctx context.Context, wanted map[hunt.PairKey]time.Time, before time.Time) (map[hunt.PairKey]hunt.Earliest, error) {
 	s.mu.Lock()
 	commits, spans := s.commits, s.spans
@@ -94,7 +93,7 @@ func (s *Store) Earliest(ctx context.Context, wanted map[hunt.PairKey]time.Time,
 	return out, s.remember(ctx, changed)
 }
 
-// older says that records have come, since a candidate was looked up, that may be older than its first.
+// older says whether records that may be older than a candidate's first have arrived since it was looked up.
 func older(spans []Span, r *remembered) bool {
 	for i := range spans {
 		if spans[i].Start >= r.First {
@@ -109,7 +108,7 @@ func older(spans []Span, r *remembered) bool {
 	return false
 }
 
-// Began remembers change points, as [hunt.Session.Began].
+// Began remembers change points, like [hunt.Session.Began].
 func (s *Store) Began(ctx context.Context, since map[hunt.PairKey]time.Time) error {
 	known := s.remembered()
 	changed := map[string]remembered{}
@@ -122,7 +121,7 @@ func (s *Store) Began(ctx context.Context, since map[hunt.PairKey]time.Time) err
 	return s.remember(ctx, changed)
 }
 
-// remembered reads what was looked up before; nothing where the file cannot be read.
+// remembered reads earlier results; none if the file cannot be read.
 func (s *Store) remembered() map[string]remembered {
 	known := map[string]remembered{}
 	text, err := os.ReadFile(filepath.Join(s.dir, pastFile))
@@ -132,7 +131,7 @@ func (s *Store) remembered() map[string]remembered {
 	return known
 }
 
-// remember writes what was looked up, unless another process writes the history: then it is looked up once more.
+// remember writes the results, unless another process writes the history: then they are looked up once more.
 func (s *Store) remember(ctx context.Context, changed map[string]remembered) error {
 	if len(changed) == 0 {
 		return nil

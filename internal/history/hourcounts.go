@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// hourly counts records by hour. A hunt's revision rests on these counts, so it is the same whatever came out of
+// hourly counts records by hour. A hunt's revision depends on these counts, so they are the same with and without
 // history.
 type hourly struct {
 	mu sync.Mutex
@@ -30,7 +30,7 @@ func tally[R any](h *hourly, batch []R, of identity[R]) {
 	}
 }
 
-// slices are the hours that have records, in order.
+// slices are the hours with records, in order.
 func (h *hourly) slices() (out []hunt.Slice) {
 	for _, at := range slices.Sorted(maps.Keys(h.n)) {
 		out = append(out, hunt.Slice{Start: time.UnixMilli(at).UTC(), End: time.UnixMilli(at + hourMS).UTC(), Expected: h.n[at], Read: h.n[at]})

@@ -8,20 +8,20 @@ import (
 	"dwell/internal/hunt"
 )
 
-// identity tells which records are the same one: by key, and starts that are no further apart than near. better says
-// that the first knows more than the second.
+// identity identifies records: two are the same with the same key and starts at most near apart. better says whether
+// the first has more information than the second.
 type identity[R any] struct {
 	start  func(*R) int64
 	count  func(*R) int64
 	key    func(*R) any
 	near   int64
 	better func(a, b *R) bool
-	// keep copies what of a record lies in memory that is used again.
+	// keep copies a record's content that is in reused memory.
 	keep func(R) R
 }
 
-// near is how close to each other two records of one connection begin, milliseconds: what two taps see is one, as
-// package once has it.
+// near is the largest difference, in milliseconds, between two records' starts of one connection: two taps see it once
+// each, as in package once.
 const near = 1000
 
 var sameConnection = identity[hunt.Connection]{
@@ -60,19 +60,19 @@ var sameQuery = identity[hunt.DNSRecord]{
 	},
 }
 
-// queryKey is what tells one query from another.
+// queryKey identifies a query.
 type queryKey struct {
 	client, resolver address
 	start            int64
 	query, kind      string
 }
 
-// arrivals are records that came after their hour was kept: few, and some of them may be there already.
+// arrivals are records that arrived after their hour was kept: few, and some of them may be known already.
 type arrivals[R any] struct {
 	of identity[R]
 
 	mu sync.Mutex
-	// seconds are those in which a record begins that may be the same as one that came, and those beside them.
+	// seconds are those in which a record begins that may be the same as an arrival, with their neighbors.
 	seconds map[int64]bool
 	records map[any][]R
 }
@@ -99,7 +99,7 @@ func (a *arrivals[R]) add(batch []R) {
 	}
 }
 
-// place is where among the arrivals of a key the same record is, or -1.
+// place is the index of the same record among the arrivals of a key, or -1.
 func (a *arrivals[R]) place(k any, r *R) int {
 	start := a.of.start(r)
 	return slices.IndexFunc(a.records[k], func(came R) bool {
@@ -108,8 +108,7 @@ func (a *arrivals[R]) place(k any, r *R) int {
 	})
 }
 
-// without drops from a batch what came again and knows more now; of what came again and knows nothing new, the arrival
-// is dropped.
+// without removes from a batch the records of which an arrival knows more. Arrivals that know nothing new are dropped.
 func (a *arrivals[R]) without(batch []R) []R {
 	if len(a.seconds) == 0 {
 		return batch
@@ -143,7 +142,7 @@ func (a *arrivals[R]) replaces(kept *R) bool {
 	return replaced
 }
 
-// rest is what is new, of the hours that are wanted.
+// rest are the new records, of the wanted hours.
 func (a *arrivals[R]) rest(wanted func(start int64) bool) (out []R) {
 	for _, list := range a.records {
 		for i := range list {

@@ -9,10 +9,10 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// interval is addresses from one to another, both included.
+// interval is a range of addresses, both ends included.
 type interval struct{ low, high address }
 
-// intervalOf is the addresses of a prefix.
+// intervalOf is the range of a prefix.
 func intervalOf(p netip.Prefix) (i interval) {
 	i.low = p.Masked().Addr().As16()
 	i.high = i.low
@@ -48,11 +48,11 @@ func ordered(list []interval) []interval {
 	return out
 }
 
-// rows are some of a segment's rows, by their numbers: [from, to).
+// rows are some of a segment's rows, by number: [from, to).
 type rows struct{ from, to int64 }
 
-// within gives the rows in whose pages the first column, by which a segment is sorted, may lie in one of the intervals,
-// which are in order.
+// within returns the rows in whose pages the first column, by which a segment is sorted, may be in one of the
+// intervals, which ascend.
 func within(p *parquet.File, wanted []interval) (out []rows, err error) {
 	base := int64(0)
 	for _, group := range p.RowGroups() {
@@ -82,7 +82,7 @@ func within(p *parquet.File, wanted []interval) (out []rows, err error) {
 	return out, nil
 }
 
-// appendRows appends rows, and joins them with the last ones where no more than so many lie between.
+// appendRows appends rows, and joins them with the last ones if at most this many are between.
 func appendRows(list []rows, r rows, apart int64) []rows {
 	if n := len(list); n > 0 && r.from-list[n-1].to <= apart {
 		list[n-1].to = r.to

@@ -13,29 +13,28 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Selection is what is read of a history.
+// Selection says which records of a history to read.
 type Selection struct {
 	// From and To bound the starts of records, [From, To).
 	From, To time.Time
-	// Hours, if set, are those that are wanted, by their start in Unix milliseconds.
+	// Hours, if set, are the wanted ones, by their start in Unix milliseconds.
 	Hours map[int64]bool
-	// Reach, if set, narrows connections to those that were still open at that moment: what began before a window and
-	// reaches into it.
+	// Reach, if set, narrows connections to those still open at that moment: those that began before a window and reach
+	// into it.
 	Reach time.Time
-	// Proxied selects connections to proxies inside, and no others.
+	// Proxied selects connections to internal proxies, and no others.
 	Proxied bool
-	// Source and Destination, where valid, narrow to records of these addresses; of DNS queries, Source is the client
-	// and Destination does not narrow. With Source, a few pages of each segment are read; with Destination, a column of
+	// Source and Destination, if valid, narrow to records of these addresses. For DNS queries Source is the client, and
+	// Destination does not narrow. With Source, a few pages of each segment are read; with Destination, one column of
 	// all.
 	Source, Destination netip.Prefix
-	// Name, if set, narrows names and queries to this one and those below it; connections have none, and it does not
-	// narrow them.
+	// Name, if set, narrows names and queries to this name and those below it. It does not narrow connections.
 	Name string
 
 	source, destination *interval
 }
 
-// settle works out what rows are compared with.
+// settle prepares what rows are compared with.
 func (sel *Selection) settle() {
 	if sel.Source.IsValid() {
 		i := intervalOf(sel.Source)
@@ -62,11 +61,11 @@ func (sel *Selection) takes(ms int64) bool {
 	return ms >= sel.From.UnixMilli() && ms < sel.To.UnixMilli() && (sel.Hours == nil || sel.Hours[hourOf(ms)])
 }
 
-// hourOf is the start of the hour (UTC) in which a moment lies, Unix milliseconds.
+// hourOf is the start of a moment's hour (UTC), Unix milliseconds.
 func hourOf(ms int64) int64 { return ms - (ms%hourMS+hourMS)%hourMS }
 
-// Connections gives the connections that are selected and kept, from several goroutines, in batches that are reused. A
-// segment that cannot be trusted gives nothing: lost are the hours that were in it.
+// Connections passes on the selected connections, from several goroutines, in batches that are reused. Segments that
+// cannot be trusted are skipped: lost are their hours.
 func (s *Store) Connections(ctx context.Context, sel Selection, emit func([]hunt.Connection) error) (lost map[int64]bool, err error) {
 	if !sel.Reach.IsZero() {
 		all, reach := emit, sel.Reach.UnixMilli()
@@ -81,17 +80,17 @@ func (s *Store) Connections(ctx context.Context, sel Selection, emit func([]hunt
 	return eachOf[connection](ctx, s, Connections, sel, sameConnection, (*connection).record, emit)
 }
 
-// Names gives the uses of names, as Connections does.
+// Names passes on the uses of names, like Connections.
 func (s *Store) Names(ctx context.Context, sel Selection, emit func([]hunt.NameRecord) error) (lost map[int64]bool, err error) {
 	return eachOf[name](ctx, s, Names, sel, sameName, (*name).record, emit)
 }
 
-// Queries gives the DNS queries, as Connections does.
+// Queries passes on the DNS queries, like Connections.
 func (s *Store) Queries(ctx context.Context, sel Selection, emit func([]hunt.DNSRecord) error) (lost map[int64]bool, err error) {
 	return eachOf[query](ctx, s, Queries, sel, sameQuery, (*query).record, emit)
 }
 
-// selected are the spans in which something may be that is wanted.
+// selected are the spans that may have wanted records.
 func (s *Store) selected(sel *Selection) []Span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +111,7 @@ func (s *Store) selected(sel *Selection) []Span {
 	return out
 }
 
-// eachOf reads the segments of one kind, several spans side by side.
+// eachOf reads the segments of one kind, several spans in parallel.
 func eachOf[T any, R any, P row[T]](ctx context.Context, s *Store, kind Kind, sel Selection, same identity[R], record func(*T) R, emit func([]R) error) (map[int64]bool, error) {
 	sel.settle()
 	g, ctx := errgroup.WithContext(ctx)
@@ -153,7 +152,7 @@ func eachOf[T any, R any, P row[T]](ctx context.Context, s *Store, kind Kind, se
 	return lost, g.Wait()
 }
 
-// together gives the records of a span's segments, each once: those after the first are what came late, which are few.
+// together reads a span's segments, each record once: segments after the first have late arrivals, which are few.
 func together[R any](of []Segment, same identity[R], rows func(Segment, func([]R) error) error, emit func([]R) error) error {
 	came := newArrivals(same)
 	for _, seg := range of[1:] {
@@ -176,8 +175,8 @@ func together[R any](of []Segment, same identity[R], rows func(Segment, func([]R
 	return nil
 }
 
-// inParts reads the rows of a segment that may be selected, in several parts side by side where few spans are read. All
-// of a segment is checked before all of it is read.
+// inParts reads the rows of a segment that may be selected, in parallel parts where few spans are read. A segment is
+// checked as a whole before all of it is read.
 func inParts[T any, P row[T]](ctx context.Context, dir string, seg Segment, sel *Selection, spans int, read func(context.Context, []rows) error) error {
 	if sel.source == nil && sel.destination == nil && sel.Name == "" {
 		if err := check(dir, seg); err != nil {
@@ -200,8 +199,8 @@ func inParts[T any, P row[T]](ctx context.Context, dir string, seg Segment, sel 
 	return g.Wait()
 }
 
-// leastPart is how many rows are worth a reader of their own.
+// leastPart is the least number of rows for a reader of its own.
 const leastPart = 1 << 17
 
-// readers is how many parts of segments are read at once.
+// readers is the number of parts of segments read at once.
 const readers = 4

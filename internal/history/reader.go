@@ -12,19 +12,19 @@ import (
 	"github.com/parquet-go/parquet-go"
 )
 
-// reader gives rows of a segment, with all columns or some.
+// reader reads rows of a segment, with all columns or some.
 type reader[T any] struct {
 	of      Segment
 	file    *os.File
 	p       *parquet.File
 	columns []column[T]
-	// group is the row group that pages are of; from and to are the numbers of its rows, next that of the next row.
+	// group is the row group that pages belong to; from and to are its row numbers, next is the next row.
 	group          int
 	from, to, next int64
 	pages          []parquet.Pages
 }
 
-// check compares a whole segment with what the manifest says of it.
+// check compares a whole segment with the manifest.
 func check(dir string, s Segment) error {
 	f, err := os.Open(filepath.Join(dir, s.File))
 	if err != nil {
@@ -41,8 +41,8 @@ func check(dir string, s Segment) error {
 	return nil
 }
 
-// open begins to read a segment: the columns that are named, or all. It checks the index by its checksum, and each page
-// that is read is checked by its own.
+// open begins to read a segment: the named columns, or all. It checks the index by its checksum; each page that is read
+// is checked by its own.
 func open[T any, P row[T]](dir string, s Segment, names ...string) (*reader[T], error) {
 	f, err := os.Open(filepath.Join(dir, s.File))
 	if err != nil {
@@ -63,7 +63,7 @@ func open[T any, P row[T]](dir string, s Segment, names ...string) (*reader[T], 
 	return r, nil
 }
 
-// index reads what tells where a segment's pages are.
+// index reads where a segment's pages are.
 func index(f *os.File, s Segment) (*parquet.File, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -82,7 +82,7 @@ func index(f *os.File, s Segment) (*parquet.File, error) {
 	return parquet.OpenFile(f, s.Bytes, parquet.SkipBloomFilters(true))
 }
 
-// seek has the next row be the one of a number.
+// seek makes the row with a number the next one.
 func (r *reader[T]) seek(row int64) error {
 	groups := r.p.RowGroups()
 	begins := false
@@ -122,10 +122,10 @@ func (r *reader[T]) seek(row int64) error {
 	return nil
 }
 
-// read fills the batch, to the end of a row group at most; it is io.EOF after the last row. The batch has to be empty,
-// or one that this reader filled.
+// read fills the batch, to the end of a row group at most; it returns io.EOF after the last row. The batch must be
+// empty or filled by this reader.
 func (r *reader[T]) read(batch []T) (n int, err error) {
-	defer func() { // of a page's content that no checksum told apart from what was written
+	defer func() { // for content with a valid checksum that is not what was written
 		if what := recover(); what != nil {
 			n, err = 0, damaged(r.of, fmt.Errorf("%v", what))
 		}
@@ -150,7 +150,7 @@ func (r *reader[T]) read(batch []T) (n int, err error) {
 	return len(batch), nil
 }
 
-// load has a column go on with its next page.
+// load has a column continue with its next page.
 func (r *reader[T]) load(i int) error {
 	page, err := r.pages[i].ReadPage()
 	if errors.Is(err, io.EOF) {
@@ -175,7 +175,7 @@ func (r *reader[T]) leave() (err error) {
 
 func (r *reader[T]) close() error { return errors.Join(r.leave(), r.file.Close()) }
 
-// damaged says that a segment cannot be read, and why.
+// damaged is the error of a segment that cannot be read.
 func damaged(s Segment, err error) error {
 	switch {
 	case !errors.Is(err, ErrDamaged):
@@ -186,7 +186,7 @@ func damaged(s Segment, err error) error {
 	return fmt.Errorf("history segment %s %w", s.File, err)
 }
 
-// some gives some rows, which are in order, in batches that are used again. at is the number of the first of a batch.
+// some reads some rows, which ascend, in batches that are reused. at is the number of a batch's first row.
 func (r *reader[T]) some(ctx context.Context, list []rows, take func(at int64, batch []T) error) error {
 	batch := make([]T, batchRows)
 	for _, part := range list {
@@ -213,7 +213,7 @@ func (r *reader[T]) some(ctx context.Context, list []rows, take func(at int64, b
 	return nil
 }
 
-// scan gives the rows of a segment whose first column lies in one of the intervals, and others that lie beside them.
+// scan reads the rows of a segment whose first column is in one of the intervals, and some beside them.
 func scan[T any, P row[T]](ctx context.Context, dir string, s Segment, wanted []interval, columns []string, take func(at int64, batch []T) error) (err error) {
 	r, err := open[T, P](dir, s, columns...)
 	if err != nil {
@@ -227,10 +227,10 @@ func scan[T any, P row[T]](ctx context.Context, dir string, s Segment, wanted []
 	return r.some(ctx, some, take)
 }
 
-// nearRows: rows that are wanted are read in one go where no more lie between, as a page has to be read whole anyway.
+// nearRows: wanted rows are read together if at most this many are between, since a page is read whole anyway.
 const nearRows = 8192
 
-// sift gives the rows of a segment that a look at some columns picks, and a few beside them.
+// sift reads the rows of a segment that a look at some columns picks, and a few beside them.
 func sift[T any, P row[T]](ctx context.Context, dir string, s Segment, among []rows, columns []string, has func(P) bool) (out []rows, err error) {
 	r, err := open[T, P](dir, s, columns...)
 	if err != nil {
@@ -248,7 +248,7 @@ func sift[T any, P row[T]](ctx context.Context, dir string, s Segment, among []r
 	return out, err
 }
 
-// pick gives the rows of a segment among which all are that are selected: by the columns that tell, read alone.
+// pick returns rows of a segment that include all selected ones: it reads the deciding columns alone.
 func pick[T any, P row[T]](ctx context.Context, dir string, s Segment, sel *Selection) (some []rows, err error) {
 	some = []rows{{0, s.Rows}}
 	if sel.source != nil {
@@ -282,8 +282,8 @@ func pick[T any, P row[T]](ctx context.Context, dir string, s Segment, sel *Sele
 	return sift[T](ctx, dir, s, some, by, func(r P) bool { return r.wanted(&of) })
 }
 
-// each gives the rows of a segment that are selected, in batches that are reused. A segment that is damaged gives none
-// when all of it is asked for.
+// each reads the selected rows of a segment, in batches that are reused. When all of it is wanted, a damaged segment
+// has none.
 func each[T any, P row[T]](ctx context.Context, dir string, s Segment, some []rows, sel *Selection, emit func([]T) error) error {
 	r, err := open[T, P](dir, s)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Kind is what a segment holds.
+// Kind is the kind of a segment.
 type Kind string
 
 // The kinds of segments.
@@ -19,7 +19,7 @@ const (
 	Queries     Kind = "queries"
 )
 
-// address is an IPv6 address, or an IPv4 one as IPv4-mapped IPv6: 16 bytes sort as addresses do and compress well.
+// address is an IPv6 address, or an IPv4 one as IPv4-mapped IPv6: 16 bytes sort like addresses and compress well.
 type address = [16]byte
 
 func addr(a address) netip.Addr { return netip.AddrFrom16(a).Unmap() }
@@ -41,8 +41,8 @@ type connection struct {
 	Service     string `parquet:"service,dict"`
 	State       uint8  `parquet:"state,dict"`
 	Open        bool   `parquet:"open"`
-	// Proxied is a connection to a proxy inside: it is no candidate by itself, names that were asked of the proxy are
-	// joined with it.
+	// Proxied is a connection to an internal proxy. It is no candidate by itself; names that the proxy was asked for
+	// are joined with it.
 	Proxied bool  `parquet:"proxied"`
 	Count   int64 `parquet:"count,dict"`
 }
@@ -55,8 +55,8 @@ func (r *connection) compare(o *connection) int {
 
 func (r *connection) start() int64 { return r.Start }
 
-// near says that two records, the second of which is not before the first in their order, are of one connection, and
-// follows that such a one may still come after the second.
+// near says whether two records, sorted, are of one connection, and follows whether another such record may come after
+// the second.
 func (r *connection) near(o *connection) (one, follows bool) {
 	follows = r.Source == o.Source && r.Destination == o.Destination && r.DestinationPort == o.DestinationPort && r.Transport == o.Transport && o.Start-r.Start <= near
 	return follows && r.SourcePort == o.SourcePort, follows
@@ -66,12 +66,12 @@ func (r *connection) wanted(sel *Selection) bool {
 	return r.Proxied == sel.Proxied && sel.between(&r.Source, &r.Destination)
 }
 
-// same keeps the record of the longer duration: a connection that was still open is recorded again when it ends.
+// same keeps the longer duration: a connection that was still open is recorded again at its end.
 func (r *connection) same(o *connection, both bool) {
 	if both {
 		r.Count += o.Count
 	}
-	if o.Duration > r.Duration { // it stays where it is in the order
+	if o.Duration > r.Duration { // it keeps its place in the order
 		o.Count, o.Start = r.Count, r.Start
 		*r = *o
 	}
@@ -157,7 +157,7 @@ func (r *query) wanted(sel *Selection) bool {
 	return (sel.source == nil || sel.source.has(&r.Client)) && sel.named(r.Query)
 }
 
-// same keeps the record that knows answers: two taps may see the query, and one of them its answer.
+// same keeps the record that has answers: of two taps, one may see only the query.
 func (r *query) same(o *query, both bool) {
 	if both {
 		r.Count += o.Count

@@ -14,45 +14,44 @@ import (
 	"dwell/internal/atomicfile"
 )
 
-// row is what all segments' rows have in common.
+// row is what the rows of all segments share.
 type row[T any] interface {
 	*T
-	// compare orders rows; those that are equal are the same record, seen twice.
+	// compare orders rows; equal ones are the same record, seen twice.
 	compare(*T) int
-	// same takes in another record that is equal to this one: seen again, or of one reading, then both count.
+	// same merges another record that is equal to this one: seen again, or of one reading, where both count.
 	same(o *T, both bool)
 	start() int64
-	// near says that two rows in their order are one record, and whether a row after the second may still be the same
-	// as the first.
+	// near says whether two sorted rows are one record, and whether a row after the second may still be the same as the
+	// first.
 	near(*T) (one, follows bool)
 	wanted(*Selection) bool
 	// columns are new ones, of all fields.
 	columns() []column[T]
 }
 
-// Segment is a file as the manifest names it.
+// Segment is a file that the manifest names.
 type Segment struct {
 	// File is its name below the store's directory.
 	File string `json:"file"`
 	Kind Kind   `json:"kind"`
-	// Rows it has, Bytes it takes, and the CRC-32C of all of them.
+	// Rows and Bytes are its size, and CRC the CRC-32C of all bytes.
 	Rows  int64  `json:"rows"`
 	Bytes int64  `json:"bytes"`
 	CRC   uint32 `json:"crc32c"`
-	// Tail is where the rows end and their index begins, TailCRC the checksum from there on: who looks a few rows up
+	// Tail is where the rows end and their index begins, TailCRC the checksum after that: a look-up of a few rows
 	// checks no more.
 	Tail    int64  `json:"tail"`
 	TailCRC uint32 `json:"tail_crc32c"`
-	// Commit numbers the commit that its newest rows came with.
+	// Commit is the number of the commit of its newest rows.
 	Commit int64 `json:"commit"`
 }
 
-// ErrDamaged is a segment that is not what was written.
+// ErrDamaged is a segment that differs from what was written.
 var ErrDamaged = errors.New("is damaged: its bytes are not those that were written")
 
-// batchRows is how many rows are handed on at once: they fit into a processor's cache. groupRows is how many a row group
-// holds: what a writer needs in
-// memory.
+// batchRows is the number of rows passed on at once: they fit into a processor's cache. groupRows is the number in a
+// row group: what a writer holds in memory.
 const (
 	batchRows = 1024
 	groupRows = 1 << 20
@@ -61,6 +60,7 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // write sorts the rows and writes them as one segment. The file is complete, and on disk, when it returns without an
+// error.
 // error.
 func write[T any, P row[T]](dir, file string, kind Kind, rows []T) (Segment, error) {
 	slices.SortFunc(rows, func(a, b T) int { return P(&a).compare(&b) })
@@ -76,7 +76,7 @@ func write[T any, P row[T]](dir, file string, kind Kind, rows []T) (Segment, err
 	})
 }
 
-// once makes one row of those that are alike, out of sorted rows of one reading.
+// once makes one row of equal ones, among sorted rows of one reading.
 func once[T any, P row[T]](rows []T) []T {
 	n := 0
 	for i := range rows {
@@ -90,7 +90,7 @@ func once[T any, P row[T]](rows []T) []T {
 	return rows[:n]
 }
 
-// writeSorted writes rows as next gives them: in order, with io.EOF at or after the last.
+// writeSorted writes rows as next returns them: sorted, with io.EOF at or after the last.
 func writeSorted[T any](dir, file string, kind Kind, next func([]T) (int, error)) (s Segment, err error) {
 	path := filepath.Join(dir, file)
 	f, err := atomicfile.Create(path, 0o600)
@@ -133,7 +133,7 @@ func writeSorted[T any](dir, file string, kind Kind, next func([]T) (int, error)
 	return s, nil
 }
 
-// summing counts and sums what goes through it: all of it, and what comes after a mark.
+// summing counts and sums what is written through it: all of it, and what comes after a mark.
 type summing struct {
 	to      io.Writer
 	bytes   int64
@@ -151,7 +151,7 @@ func (s *summing) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// merge makes one segment of several of one kind, by their order, holding a batch of each in memory.
+// merge makes one segment of several of one kind, sorted, with a batch of each in memory.
 func merge[T any, P row[T]](dir, file string, of []Segment) (s Segment, err error) {
 	type head struct {
 		r     *reader[T]

@@ -20,8 +20,8 @@ var (
 	queryStart = []string{"client_ip", "start", "query"}
 )
 
-// Starts gives the start times of the records of each key before a time, Unix milliseconds, ascending; of one with more
-// than maxStarts, the newest. It is as [hunt.Session.Starts].
+// Starts returns the start times of each key's records before a time, Unix milliseconds, ascending; of more than
+// maxStarts, the newest. It is like [hunt.Session.Starts].
 func (s *Store) Starts(ctx context.Context, keys []hunt.PairKey, before time.Time) (map[hunt.PairKey][]int64, error) {
 	out := map[hunt.PairKey][]int64{}
 	trim := func(list []int64) []int64 {
@@ -41,7 +41,7 @@ func (s *Store) Starts(ctx context.Context, keys []hunt.PairKey, before time.Tim
 	return out, err
 }
 
-// maxStarts of a key are more than 30 days of check-ins every 13 seconds.
+// maxStarts is more than 30 days of check-ins every 13 seconds.
 const maxStarts = 200_000
 
 // eachStart calls saw with the start of each record of some keys before a time, one call at a time. Keys by name,
@@ -95,7 +95,7 @@ func (s *Store) eachStart(ctx context.Context, keys []hunt.PairKey, before time.
 	return g.Wait()
 }
 
-// wanted are keys by what their records have.
+// wanted are keys, by what their records have.
 type wanted struct {
 	pairs, names, domains map[address][]hunt.PairKey
 	before                int64
@@ -159,7 +159,7 @@ func (w *wanted) query(r *query) {
 	}
 }
 
-// sources are those of some keys, as intervals.
+// sources are the sources of some keys, as intervals.
 func sources(of map[address][]hunt.PairKey) []interval {
 	out := make([]interval, 0, len(of))
 	for src := range of {
