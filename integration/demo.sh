@@ -54,7 +54,7 @@ keep() {
   } >"$here/admin"
   say "The server stays up at $DWELL_ELASTICSEARCH_ADDRESSES. Ctrl-C here stops it and leaves nothing behind"
   echo "In another terminal:"
-  echo "  . $here/env        address, CA file and key file for bin/dwell; \$DEMO is the folder, \$DEMO/zeek the logs:"
+  echo "  . $here/env        address, CA file and key file for bin/dwell; \$DEMO is the directory, \$DEMO/zeek the logs:"
   sed 's/^/      /' "$here/env"
   echo "  . $here/admin      after it, for dwell install: the administrator ($DWELL_TEST_ELASTICSEARCH_USERNAME) instead of the key"
   echo "docs/tour.md goes on from here."

@@ -65,7 +65,7 @@ func (a *app) check(ctx context.Context) error {
 	}
 	failed, warned := d.count(fail), d.count(warn)
 	if failed > 0 {
-		return codeError{exitFailed, fmt.Sprintf("%d failed, %d warnings", failed, warned)}
+		return codeError{exitFailed, fmt.Sprintf("%d failed, %s", failed, hunt.Many(warned, "warning"))}
 	}
 	a.say("dwell: %s, nothing failed", hunt.Many(warned, "warning"))
 	return nil
@@ -128,7 +128,7 @@ func (d *doctor) config() {
 	if file == "" {
 		file = "no configuration file"
 	}
-	d.add("config", ok, "", "%s, %d settings given", file, given)
+	d.add("config", ok, "", "%s, %s given", file, hunt.Many(given, "setting"))
 	if d.settings.Elasticsearch.Insecure {
 		d.add("config", warn, "set elasticsearch.ca_file and drop elasticsearch.insecure", "the server's certificate is not verified")
 	}
@@ -270,19 +270,20 @@ func (d *doctor) data(ctx context.Context) error {
 	for _, n := range survey.OutOfScope {
 		d.add("scope", warn, n.Hint, "%s", n.What)
 	}
-	age := d.Now().Sub(survey.Newest).Round(time.Second)
+	age, seen := hunt.Brief(d.Now().Sub(survey.Newest).Seconds()), hunt.Count(survey.Connections)
 	switch {
 	case survey.Connections == 0:
-		d.add("data", warn, "choose the window with --from and --to, or check that Zeek's logs still arrive", "the newest connection is %s old (%s); none in the last 24 h", age, survey.Newest.Format(time.RFC3339))
+		d.add("data", warn, "choose the window with --from and --to, or check that Zeek's logs still arrive", "the newest connection is %s old (%s); none in the last 24h", age, survey.Newest.Format(time.RFC3339))
 	case survey.Hours < 24:
-		d.add("data", warn, "hours without any connection are not covered by a hunt", "newest connection %s old; %d connections in the last 24 h, in %d of its hours", age, survey.Connections, survey.Hours)
+		d.add("data", warn, "hours without any connection are not covered by a hunt", "newest connection %s old; %s connections in the last 24h, in %d of its hours", age, seen, survey.Hours)
 	default:
-		d.add("data", ok, "", "newest connection %s old; %d connections in the last 24 h, in all of its hours", age, survey.Connections)
+		d.add("data", ok, "", "newest connection %s old; %s connections in the last 24h, in all of its hours", age, seen)
 	}
 	return nil
 }
 
 func (d *doctor) fields(survey *elastic.Survey) {
+	good := 0
 	for _, f := range survey.Fields {
 		types := strings.Join(f.Types, " and ")
 		filled := ""
@@ -298,8 +299,13 @@ func (d *doctor) fields(survey *elastic.Survey) {
 			d.add("fields", fail, "reindex, or name indices that agree with query.index", "%s is %s, wanted is %s", f.Name, types, strings.Join(f.Wanted, " or "))
 		case f.Filled < 0.5 && f.Name != "network.protocol":
 			d.add("fields", warn, "", "%s is %s%s: unanswered attempts have none; sizes and durations rest on the others", f.Name, types, filled)
-		default:
+		case d.verbose:
 			d.add("fields", ok, "", "%s is %s%s", f.Name, types, filled)
+		default:
+			good++
 		}
+	}
+	if good > 0 {
+		d.add("fields", ok, "", "%s as hunts need them (--verbose lists them)", hunt.Many(good, "field"))
 	}
 }

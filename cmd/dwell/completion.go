@@ -1,8 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,6 +26,19 @@ var (
 	wrongValue     = regexp.MustCompile(`"([^"]*)" is not one of ([a-z, _-]+)$`)
 )
 
+// goError is how pflag reports a value of the wrong type, with the name of Go's function.
+var goError = regexp.MustCompile(`^invalid argument (".*") for "(?:-\w, )?(--[a-z-]+)" flag: strconv\.Parse(\w+)`)
+
+// flagError says in plain words that a flag's value has the wrong type.
+func flagError(err error) error {
+	m := goError.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err
+	}
+	want := map[string]string{"Float": "a number", "Bool": "true or false"}[m[3]]
+	return fmt.Errorf("%s %s is not %s", m[2], m[1], cmp.Or(want, "a whole number"))
+}
+
 // asked makes a mistake in what was typed a usage error with a hint that fits: the nearest command or flag, or the help
 // of the command that was found. Other errors stay as they are.
 func asked(c *cobra.Command, err error) error {
@@ -35,8 +51,12 @@ func asked(c *cobra.Command, err error) error {
 		return err
 	}
 	var hasHint hinted
-	if errors.As(err, &hasHint) {
+	var file *fs.PathError
+	if errors.As(err, &hasHint) || errors.As(err, &file) { // the help of the command has no answer about a file
 		return err
+	}
+	if strings.Contains(err.Error(), ": safelist: ") {
+		return hint(err, "docs/safelist.md has the fields of a rule; `dwell safelist lint` checks the file")
 	}
 	help := "see `" + c.CommandPath() + " --help`"
 	flag, value := unknownFlag.FindStringSubmatch(err.Error()), wrongValue.FindStringSubmatch(err.Error())
@@ -60,7 +80,7 @@ func asked(c *cobra.Command, err error) error {
 	return hint(err, "%s", help)
 }
 
-// values are what flags take, by their name: for completion, and where a value is wrong.
+// values are the values of flags, for completion and for hints.
 func values() map[string][]string {
 	severities := []string{"low", "medium", "high", "critical"}
 	return map[string][]string{
@@ -104,10 +124,10 @@ func completeArgs(a *app, root *cobra.Command) {
 	}
 }
 
-// offerTime is how long a shell waits for what to offer.
+// offerTime limits how long completion waits for the cluster.
 const offerTime = 2 * time.Second
 
-// offer gives what a text of the stored findings can be that begins so, each once with a remark.
+// offer returns the values of stored findings with a prefix, each once with a description.
 func (a *app) offer(text func(*hunt.Finding) (value, remark string), begun string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), offerTime)
 	defer cancel()
@@ -141,7 +161,7 @@ func complete(c *cobra.Command) {
 		list, ok := values()[f.Name]
 		if f.Name == "output" {
 			list, ok = output.Formats(c.Name() == "hunt"), true
-			if slices.Contains([]string{"host", "who", "diff", "status"}, c.Name()) {
+			if slices.Contains([]string{"host", "who", "diff", "status", "list"}, c.Name()) {
 				list = []string{"table", "json"}
 			}
 		}

@@ -15,8 +15,7 @@ import (
 	"dwell/internal/pipeline"
 )
 
-// flow tells one connection of a source from the others. Out of names tables the destination is not known before its
-// record is read.
+// flow identifies a connection of a source. Tables of names do not have the destination address.
 type flow struct {
 	start            int64
 	srcPort, dstPort uint16

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,7 @@ import (
 	"dwell/internal/store"
 )
 
-// rise is by how much a score must grow to be named without a higher severity.
+// rise is the increase of a score that counts without a higher severity.
 const rise = 0.1
 
 func newDiff(a *app) *cobra.Command {
@@ -79,7 +78,7 @@ func (a *app) diff(ctx context.Context, f *huntFlags, args []string) error {
 	if err := tableOrJSON(cmp.Or(f.format, "table")); err != nil {
 		return err
 	}
-	settings, err := a.load(f.keys())
+	settings, err := f.load(a)
 	if err != nil {
 		return err
 	}
@@ -222,6 +221,9 @@ func (a *app) dayOrHunt(text string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	day, err := moment(text, a.Now())
+	if err == nil && day.After(a.Now()) {
+		return time.Time{}, usage("%s has not begun yet (UTC)", text)
+	}
 	if err != nil || !day.Equal(day.Truncate(24*time.Hour)) {
 		return time.Time{}, usage("%q is neither the id of a hunt, as `dwell status` prints it, nor a day (2026-11-22, yesterday, today)", text)
 	}
@@ -236,19 +238,9 @@ func (a *app) side(ctx context.Context, st *store.Store, hunts []hunt.Document, 
 	case !day.IsZero():
 		return sideOfSpan(ctx, st, hunts, text, day, day.AddDate(0, 0, 1))
 	}
-	var of *hunt.Document
-	for i := range hunts {
-		if h := &hunts[i]; strings.HasPrefix(h.Dwell.HuntID, text) {
-			if of != nil && of.Dwell.HuntID != h.Dwell.HuntID {
-				return half{}, usage("%s names several hunts: give more of the id", text)
-			}
-			if of == nil {
-				of = h
-			}
-		}
-	}
-	if of == nil {
-		return half{}, hint(fmt.Errorf("there is no hunt %s", text), "`dwell status -o json` lists the hunts with their ids")
+	of, err := beginning(hunts, text)
+	if err != nil {
+		return half{}, err
 	}
 	list, err := st.Findings(ctx, store.Filter{HuntID: of.Dwell.HuntID})
 	s := &of.Dwell.Hunt
@@ -293,6 +285,10 @@ func (a *app) drawDiff(f *huntFlags, c *change) error {
 	}{{"NEW", c.New}, {"RISEN", list}, {"GONE", c.Gone}} {
 		show := output.Options{Format: output.Table, Width: a.Width, Color: a.color(a.colorWhen)}
 		entries := f.grouped(part.findings, &show)
+		if c.After.Hunts == 0 && part.title == "GONE" {
+			fmt.Fprintf(w, "GONE: unknown, since no hunt of %s is stored\n", c.After.Name)
+			continue
+		}
 		fmt.Fprintf(w, "%s: %s\n", part.title, hunt.Many(len(part.findings), "finding"))
 		if part.title == "RISEN" {
 			for i := range entries {

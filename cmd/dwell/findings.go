@@ -46,12 +46,16 @@ newest revision.`,
   dwell findings --host WS-014                          all of one host or user, by name
   dwell findings --source 10.1.4.0/24 --sort time       what a subnet did, newest first
   dwell findings --destination evil.example -o ndjson   by name or address`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return hint(usage("findings takes no argument, and %q is one", args[0]), "filters are flags: --id 55c3455, --host WS-014, --source 10.1.4.22, --destination evil.example")
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, _ []string) error { return a.findings(c.Context(), &f) },
 	}
 	p := c.Flags()
-	p.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName { // as it was called once
-		return pflag.NormalizedName(map[bool]string{true: "since", false: name}[name == "age"])
-	})
+	p.SetNormalizeFunc(renamed("age", "since"))
 	p.StringVar(&f.severity, "severity", "", "this `severity` or more: low, medium, high, critical")
 	p.Float64Var(&f.minScore, "min-score", 0, "this `score` or more, 0 to 1")
 	p.StringVar(&f.source, "source", "", "source `address` or network")
@@ -75,6 +79,16 @@ newest revision.`,
 	return c
 }
 
+// renamed keeps the old name of a flag.
+func renamed(old, now string) func(*pflag.FlagSet, string) pflag.NormalizedName {
+	return func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == old {
+			name = now
+		}
+		return pflag.NormalizedName(name)
+	}
+}
+
 func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	show, err := a.printing(f.format, false)
 	if err != nil {
@@ -92,7 +106,10 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if err != nil {
 		return err
 	}
-	undated, err := f.atReading(a, settings, &filter)
+	if filter.HuntID, err = huntOf(ctx, st, f.huntID); err != nil {
+		return err
+	}
+	lacking, err := f.filterEach(a, settings, &filter)
 	if err != nil {
 		return err
 	}
@@ -108,8 +125,10 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	text := fmt.Sprintf("%s, out of %s", hunt.Many(list.Total, "finding"), hunt.Many(list.Hunts, "hunt"))
 	text += f.more(list.Total - len(list.Findings) + len(entries) - n)
 	a.say("dwell: %s", text)
-	if *undated > 0 {
-		a.say("dwell: note: %s left out, because it is not known when they were first seen (evidence.enabled, or --remember-only)", hunt.Many(*undated, "finding"))
+	for _, l := range lacking {
+		if l.n > 0 {
+			a.say("dwell: note: %s left out, because %s", hunt.Many(l.n, "finding"), l.why)
+		}
 	}
 	if show.Format == output.Blocks {
 		blocked := output.BlockList(entries[:n])
@@ -121,21 +140,62 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if list.Unfinished > 0 {
 		a.warn("%s belong to hunts that did not finish writing: hunt that window again to complete it", hunt.Many(list.Unfinished, "finding"))
 	}
-	return a.vouched(ctx, st, f, &list)
+	for _, l := range lacking {
+		if l.n > 0 && !l.known {
+			return codeError{exitIncomplete, "no answer: of every finding that the other filters leave, " + l.not}
+		}
+	}
+	return a.checkEmpty(ctx, st, f, &list)
 }
 
-// vouched says whether a list can be relied on: where no hunt is stored, or the newest one analyzed nothing, an empty
-// list is no answer. Of an empty list it says what would be there without the filters.
-func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, list *store.List) error {
+// lack is a fact that a filter needs and that findings may not have.
+type lack struct {
+	// n findings lack it, for the reason why; known means that another one has it.
+	n     int
+	known bool
+	// not is the message if all of them lack it.
+	why, not string
+	missing  func(*hunt.Finding) bool
+}
+
+// lacks are the facts that the filters in use go by.
+func (f *findingsFlags) lacks() (out []*lack) {
+	evidence := func(x *hunt.Finding) *hunt.Evidence {
+		if x.Dwell.Evidence == nil {
+			return &hunt.Evidence{}
+		}
+		return x.Dwell.Evidence
+	}
+	if f.new != "" {
+		out = append(out, &lack{why: "it is not known when they were first seen (evidence.enabled, or --remember-only)", not: "it is not known when it was first seen",
+			missing: func(x *hunt.Finding) bool { return output.FirstSeen(x).IsZero() }})
+	}
+	const geo = "(it comes from Elasticsearch, where Security Onion's ingest adds it to public addresses)"
+	if f.asn != "" {
+		out = append(out, &lack{why: "the autonomous system of their destination is not known " + geo, not: "the destination's autonomous system is not known",
+			missing: func(x *hunt.Finding) bool { return evidence(x).ASN == nil }})
+	}
+	if f.country != "" {
+		out = append(out, &lack{why: "the country of their destination is not known " + geo, not: "the destination's country is not known",
+			missing: func(x *hunt.Finding) bool { return evidence(x).Country == "" }})
+	}
+	return out
+}
+
+// checkEmpty ends with code 5 if an empty list proves nothing: no hunt is stored, or the newest analyzed nothing.
+// Otherwise it hints at what the filters leave out.
+func (a *app) checkEmpty(ctx context.Context, st *store.Store, f *findingsFlags, list *store.List) error {
 	switch {
-	case list.Hunts == 0 && f.huntID != "":
-		return codeError{exitIncomplete, "no hunt " + f.huntID + " is stored: `dwell status` lists them"}
 	case list.Hunts == 0 && f.age != "":
 		return codeError{exitIncomplete, "no hunt of that time is stored, so an empty list proves nothing: see `dwell status`"}
 	case list.Hunts == 0 && list.Total == 0:
 		return codeError{exitIncomplete, "no hunt is stored yet, so this says nothing about the network: `dwell hunt --write` stores one, after `dwell install`"}
 	case list.Total > 0:
 		return nil
+	case f.findingID != "":
+		return hint(fmt.Errorf("there is no finding %s, or another filter leaves it out", f.findingID), "`dwell findings` lists the ids; a safelisted one needs --show-safelisted")
+	case f.campaign != "":
+		return hint(fmt.Errorf("there is no campaign %s, or another filter leaves it out", f.campaign), "`dwell findings` lists campaigns with their ids; safelisted ones need --show-safelisted")
 	}
 	newest, err := st.Hunts(ctx, 1)
 	if err != nil {
@@ -154,46 +214,55 @@ func (a *app) vouched(ctx context.Context, st *store.Store, f *findingsFlags, li
 	return nil
 }
 
-// atReading is what is settled when a finding is read: rules of the safelist that were written since, and filters by
-// evidence. Undated counts findings of which --new cannot say when they were first seen.
-func (f *findingsFlags) atReading(a *app, settings *config.Loaded, filter *store.Filter) (undated *int, err error) {
-	undated = new(int)
+// filterEach adds what is decided per finding: the current safelist and the filters by evidence. It counts the findings
+// that lack what those filters need.
+func (f *findingsFlags) filterEach(a *app, settings *config.Loaded, filter *store.Filter) (lacking []*lack, err error) {
 	remark, err := a.remarker(settings)
 	if err != nil {
-		return undated, err
+		return nil, err
 	}
 	by, err := f.evidence()
 	if err != nil {
-		return undated, err
+		return nil, err
 	}
 	var since time.Time
 	if f.new != "" {
 		age, _ := config.ParseDuration(f.new) // checked by evidence
 		since = a.Now().Add(-age)
 	}
-	hide := filter.HideSafelisted
+	lacking = f.lacks()
+	hide := filter.HideSafelisted && f.format != string(output.Blocks) // which says why it leaves one out
 	filter.HideSafelisted = false
 	filter.Where = func(x *hunt.Finding) bool {
 		remark(x)
-		if hide && x.Dwell.Safelisted || !by(x) {
+		if hide && x.Dwell.Safelisted {
 			return false
 		}
-		if f.new != "" {
-			first := output.FirstSeen(x)
-			if first.IsZero() {
-				*undated++
+		for _, l := range lacking {
+			if l.missing(x) {
+				l.n++
+				return false
 			}
-			return !first.IsZero() && first.After(since)
+			l.known = true
+		}
+		if !by(x) || f.new != "" && !output.FirstSeen(x).After(since) {
+			return false
 		}
 		return f.format != string(output.Blocks) || x.Dwell.Disposition == hunt.Escalated
 	}
-	return undated, nil
+	return lacking, nil
 }
 
-// isHost says whether a name of a host or user is the one asked for, in full or before its domain.
+// isHost reports whether a host or user name is the wanted one, with or without its domain.
 func (f *findingsFlags) isHost(name string) bool {
 	short, _, _ := strings.Cut(name, ".")
 	return strings.EqualFold(name, f.host) || strings.EqualFold(short, f.host)
+}
+
+// ofHost reports whether a finding's host has the wanted name or user.
+func (f *findingsFlags) ofHost(x *hunt.Finding) bool {
+	e := x.Dwell.Evidence
+	return e != nil && e.Host != nil && slices.ContainsFunc(slices.Concat(e.Host.Names, e.Host.Users), f.isHost)
 }
 
 var ja4Form = regexp.MustCompile(`^[tqd][0-9a-z]{2}[di]\d{4}[0-9a-z]{2}_[0-9a-f]{12}_[0-9a-f]{12}$`)
@@ -237,7 +306,7 @@ func (f *findingsFlags) evidence() (func(*hunt.Finding) bool, error) {
 		if asn != 0 && (e.ASN == nil || e.ASN.Number != asn) || country != "" && e.Country != country {
 			return false
 		}
-		if f.host != "" && !(e.Host != nil && slices.ContainsFunc(slices.Concat(e.Host.Names, e.Host.Users), f.isHost)) {
+		if f.host != "" && !f.ofHost(x) {
 			return false
 		}
 		shows := e.Protocol != nil && slices.Contains(e.Protocol.JA4, ja4) || x.Dwell.Destination != nil && x.Dwell.Destination.Fingerprint == "ja4="+ja4
@@ -245,7 +314,7 @@ func (f *findingsFlags) evidence() (func(*hunt.Finding) bool, error) {
 	}, nil
 }
 
-// filter turns the flags into what the store takes.
+// filter converts the flags for the store.
 func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	severity, err := severityRank(f.severity)
 	if err != nil {
@@ -260,8 +329,8 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 		}
 		filter.Indicators = append(filter.Indicators, name)
 	}
-	if f.huntID != "" && !isDigest(f.huntID) {
-		return filter, usage("--hunt %q is not the id of a hunt: 32 hexadecimal digits, as `dwell status` prints it", f.huntID)
+	if f.huntID != "" && !isIDPrefix(f.huntID) {
+		return filter, notHunt(f.huntID)
 	}
 	if f.campaign != "" && !isIDPrefix(f.campaign) {
 		return filter, usage("--campaign %q is not the id of a campaign, or its first %d hexadecimal digits or more", f.campaign, leastID)
@@ -271,7 +340,7 @@ func (f *findingsFlags) filter(a *app) (store.Filter, error) {
 	}
 	if f.source != "" {
 		if filter.Source, err = config.ParsePrefix(f.source); err != nil {
-			return filter, usage("--source: %v", err)
+			return filter, usage("--source %q is neither an address nor a network, as in 10.1.4.22 or 10.1.4.0/24", f.source)
 		}
 	}
 	if f.destination != "" {

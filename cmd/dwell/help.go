@@ -98,10 +98,10 @@ func subcommands(b *strings.Builder, c *cobra.Command, width int) {
 	list("Commands", "")
 }
 
-// manyFlags is from how many flags on they are printed in groups.
+// manyFlags is the number of flags from which they are printed in groups.
 const manyFlags = 15
 
-// flagTitles are the groups of a command's own flags; what none names is the last one's.
+// flagTitles are the groups of a command's own flags; the last one has all others.
 var flagTitles = []struct{ title, names string }{
 	{"What is read", "zeek since from to day internal direction by-sensor history memory explain"},
 	{"How it is scored", "indicator profile selftest"},
@@ -138,10 +138,10 @@ func flagGroups(c *cobra.Command) (out []flagGroup) {
 	return slices.DeleteFunc(out, func(g flagGroup) bool { return !g.flags.HasFlags() })
 }
 
-// remark is what stands behind an example.
+// remark matches an example and the explanation behind it.
 var remark = regexp.MustCompile(`^(\s*\S.*?)\s{2,}(\S.*)$`)
 
-// examples are as they are where they fit; else what each is for goes above it.
+// examples leaves lines that fit as they are, and otherwise moves the explanations above the commands.
 func examples(text string, width int) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	fits := true
@@ -162,7 +162,7 @@ func examples(text string, width int) string {
 	return b.String()
 }
 
-// broken is a command over several lines that a shell takes as one. A blank inside quotes is no place to break.
+// broken splits a command into lines that a shell joins, never inside quotes.
 func broken(command string, width int) string {
 	var b strings.Builder
 	used, quote, word := 0, rune(0), ""
@@ -196,7 +196,7 @@ func broken(command string, width int) string {
 	return b.String()
 }
 
-// newHelp is the command help; what it does not know is a mistake.
+// newHelp is the help command; an unknown name is a usage error.
 func newHelp() *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", GroupID: groupSetUp, Short: "Show the help of a command", Example: "  dwell help hunt\n  dwell help safelist add", Args: cobra.ArbitraryArgs,

@@ -13,7 +13,7 @@ import (
 	"dwell/query/zeek/log"
 )
 
-// archive makes a source of log files whose records are kept, and reads what is new in them.
+// archive is a source over kept log records; it reads what is new in the files.
 func (a *app) archive(ctx context.Context, paths []string, settings *config.Loaded, req hunt.Request) (hunt.Source, error) {
 	store, err := a.historyOfFiles(paths, settings, req.Scope)
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 func newHost(a *app) *cobra.Command {
 	f := &huntFlags{}
 	c := &cobra.Command{
-		Use:   "host ADDRESS | FINDING-ID",
+		Use:   "host ADDRESS | NAME | FINDING-ID",
 		Short: "Summarize an internal host: identity, external destinations, internal connections",
 		Long: `Show one internal address on one page: its names, MAC and users by DHCP, Kerberos, NTLM and DNS, its operating system and
 software, its alerts, its suspicious external destinations with their prevalence, and the internal hosts that it connected
@@ -31,6 +31,7 @@ to after the first contact with the strongest of them.
 Out of the cluster the pairs are the stored findings of the window; where no hunt was stored, and with --zeek, they are
 hunted for.`,
 		Example: `  dwell host 10.1.4.22                                     the last 24 h in the cluster
+  dwell host WS-014                                        by the name or user that stored findings show
   dwell host 10.1.4.22 --since 7d                          a week: shows which internal connections are new
   dwell host 10.1.4.22 --zeek /nsm/zeek/logs/2026-11-22    out of log files
   dwell host 10.1.4.22 -o json | jq -r '.pairs[].dwell.pair'`,
@@ -46,25 +47,25 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	if err := tableOrJSON(f.format); err != nil {
 		return err
 	}
-	settings, err := a.load(f.keys())
+	settings, err := f.load(a)
 	if err != nil {
 		return err
 	}
-	addr, err := netip.ParseAddr(text)
-	if err != nil && isIDPrefix(text) {
+	var addr netip.Addr
+	if isIDPrefix(text) {
 		lead, err := a.leadOf(ctx, settings, f, text)
 		if err != nil {
 			return err
 		}
 		addr = lead.Dwell.InternalIP
-	} else if err != nil {
-		return hint(usage("%q is not an address", text), "`dwell findings --host %s` finds a host or user by name; `dwell findings` and `dwell hunt` list internal addresses", text)
+	} else if addr, err = a.addressOf(ctx, settings, text); err != nil {
+		return err
 	}
 	options, err := f.options(ctx, a, settings)
 	if err != nil {
 		return err
 	}
-	if addr = addr.Unmap().WithZone(""); !options.Request.Scope.IsInternal(addr) {
+	if !options.Request.Scope.IsInternal(addr) {
 		return hint(usage("%s is not internal", addr), "give your own networks with --internal; for an external address: `dwell who %s`", addr)
 	}
 	source, err := a.source(ctx, f.zeek, settings)
@@ -101,7 +102,7 @@ func (a *app) host(ctx context.Context, f *huntFlags, text string) error {
 	return nil
 }
 
-// distinct leaves out what was told before: a log that is read for several purposes has the same gap each time.
+// distinct removes duplicates: a log that is read for several purposes reports the same gap each time.
 func distinct(notes []hunt.Note) (out []hunt.Note) {
 	seen := map[string]bool{}
 	for _, n := range notes {
@@ -113,8 +114,7 @@ func distinct(notes []hunt.Note) (out []hunt.Note) {
 	return out
 }
 
-// pairsOf gives the findings about an address, and the request with its window settled: stored ones where hunts of that
-// window are stored, else those of a hunt.
+// pairsOf returns the findings about an address and the request with its final window. It hunts if none are stored.
 func (a *app) pairsOf(ctx context.Context, f *huntFlags, settings *config.Loaded, source hunt.Source, o pipeline.Options, addr netip.Addr) ([]hunt.Finding, hunt.Request, hunt.Reading, error) {
 	req := o.Request
 	if len(f.zeek) == 0 {
@@ -159,8 +159,7 @@ func (a *app) pairsOf(ctx context.Context, f *huntFlags, settings *config.Loaded
 	return out, req, result.Reading, nil
 }
 
-// storedPairs gives the stored findings about an address whose last connection lies in the window, strongest first;
-// stored says whether there are any.
+// storedPairs returns the stored findings about an address whose last connection is in the window, strongest first.
 func (a *app) storedPairs(ctx context.Context, settings *config.Loaded, req hunt.Request, addr netip.Addr) (found []hunt.Finding, stored bool, err error) {
 	st, err := a.openStore(settings)
 	if err != nil {
@@ -189,11 +188,11 @@ func span(s *hunt.TimeSpan) string {
 	return hunt.Window{Start: s.Start.Time, End: s.End.Time}.String()
 }
 
-// hostPainter writes a page for people.
+// hostPainter prints a host page.
 type hostPainter struct {
 	painter
 	page *host.Page
-	// least is the score from which a destination is printed.
+	// least is the minimum score of a printed destination.
 	least float64
 }
 
@@ -240,7 +239,7 @@ func (d *hostPainter) row(heading, format string, args ...any) {
 	d.text(12, "  %-9s %s", heading, fmt.Sprintf(format, args...))
 }
 
-// shownTexts is how many texts of a kind the page has; JSON has them all.
+// shownTexts limits the texts of a kind on the page; JSON has them all.
 const shownTexts = 6
 
 func (d *hostPainter) texts(heading string, list []hunt.LogText, oneLine bool) {
@@ -298,7 +297,7 @@ func (d *hostPainter) pairs() {
 	d.head(fmt.Sprintf("external destinations (%s suspicious%s)", hunt.Count(strong), weaker))
 	for i := range p.Pairs[:min(strong, shownPairs)] {
 		f := &p.Pairs[i]
-		d.text(18, "  %.3f %-8s  %s%s", f.Dwell.Score, f.Dwell.Severity, f.Dwell.Pair, decidedOf(&f.Finding))
+		d.text(18, "  %.3f %-8s  %s  %s%s", f.Dwell.Score, f.Dwell.Severity, shortID(&f.Finding), f.Dwell.Pair, decidedOf(&f.Finding))
 		if len(f.Dwell.Reasons) > 0 {
 			d.text(18, "                  %s", f.Dwell.Reasons[0])
 		}
@@ -317,8 +316,7 @@ func (d *hostPainter) pairs() {
 	}
 }
 
-// decidedOf is what was decided about a finding, in parentheses: safelisted, benign or escalated; empty where it is
-// open.
+// decidedOf is the disposition in parentheses, empty if open.
 func decidedOf(f *hunt.Finding) string {
 	switch {
 	case f.Dwell.Safelisted && f.Dwell.Safelist != nil:
@@ -331,7 +329,7 @@ func decidedOf(f *hunt.Finding) string {
 	return " (" + f.Dwell.Disposition + ")"
 }
 
-// others says how many more talk to a destination.
+// others counts other hosts.
 func others(n int) string {
 	if n == 1 {
 		return "1 other host"
@@ -352,7 +350,7 @@ func some(list []netip.Addr) string {
 
 const shownPorts = 12
 
-// inside says which services of which hosts were used, new ones first and by name.
+// inside prints the internal services that were used, new hosts first.
 func (d *hostPainter) internal() {
 	p := d.page
 	title := fmt.Sprintf("internal connections (%s)", hunt.Count(p.InternalConnections))

@@ -24,7 +24,7 @@ import (
 	"dwell/internal/pipeline/rita"
 )
 
-// huntFlags are what the command line may say beside the settings.
+// huntFlags are the flags of commands that read records.
 type huntFlags struct {
 	zeek        []string
 	from, to    string
@@ -102,9 +102,15 @@ func (f *huntFlags) keys() map[string]*pflag.Flag {
 	return keys
 }
 
+// load reads the settings that the flags change.
+func (f *huntFlags) load(a *app) (*config.Loaded, error) {
+	a.files = len(f.zeek) > 0 && !f.write
+	return a.load(f.keys())
+}
+
 func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	a.wait = waitHunt
-	settings, err := a.load(f.keys())
+	settings, err := f.load(a)
 	if err != nil {
 		return err
 	}
@@ -201,7 +207,7 @@ func (a *app) hunt(c *cobra.Command, f *huntFlags) error {
 	return codeError{exitFailed, "--remember: nothing was remembered (above)"}
 }
 
-// runHunt carries a hunt out, sensor by sensor where that is asked for.
+// runHunt hunts, per sensor with hunt.by_sensor.
 func runHunt(ctx context.Context, source hunt.Source, o pipeline.Options) (*pipeline.Result, error) {
 	defer collector.Often()()
 	if o.BySensor {
@@ -210,7 +216,7 @@ func runHunt(ctx context.Context, source hunt.Source, o pipeline.Options) (*pipe
 	return pipeline.Run(ctx, source, o)
 }
 
-// printing settles the format; rita-csv is the one that needs a directory.
+// printing returns the output options; only rita-csv needs a directory.
 func (f *huntFlags) printing(a *app) (output.Options, error) {
 	rita := f.format == string(output.RITA)
 	switch {
@@ -227,7 +233,7 @@ func (f *huntFlags) printing(a *app) (output.Options, error) {
 	return output.Options{Format: output.RITA}, nil
 }
 
-// print gives the findings out: to stdout, or as files into a directory.
+// print writes the findings to stdout, or rita-csv files to a directory.
 func (a *app) print(findings []hunt.Finding, show output.Options, folder string, noPager bool) error {
 	if show.Format == output.RITA {
 		written, err := output.WriteRITA(folder, findings)
@@ -259,7 +265,7 @@ func (a *app) explain(ctx context.Context, in *hunt.Session, o *pipeline.Options
 	return nil
 }
 
-// options turns flags and settings into what the pipeline takes.
+// options converts flags and settings for the pipeline.
 func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded) (pipeline.Options, error) {
 	direction, err := hunt.ParseDirection(settings.Hunt.Direction)
 	if err != nil {
@@ -283,9 +289,11 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	if o.Selftest && byRITA {
 		a.say("dwell: note: the self-test measures dwell's own score: there is none by RITA's")
 	}
-	if o.Safelist, err = openSafelist(settings); err != nil {
+	list, err := readSafelist(settings)
+	if err != nil {
 		return o, err
 	}
+	o.Safelist = list
 	o.NoEvidence = !settings.Evidence.Enabled
 	if o.Ranking, err = a.ranking(ctx, settings); err != nil {
 		return o, err
@@ -315,8 +323,7 @@ func (f *huntFlags) options(ctx context.Context, a *app, settings *config.Loaded
 	return o, nil
 }
 
-// printed are the findings from the wanted score on, without those that a safelist rule matches unless they are asked
-// for; hidden is how many those are.
+// printed returns the findings with the minimum score; hidden counts the safelisted ones that it leaves out.
 func printed(findings []hunt.Finding, minScore float64, safelisted bool) (shown []hunt.Finding, hidden int) {
 	for i := range findings {
 		switch f := &findings[i]; {
@@ -331,7 +338,7 @@ func printed(findings []hunt.Finding, minScore float64, safelisted bool) (shown 
 	return shown, hidden
 }
 
-// summarize says on stderr what was looked at, what was not shown and what went wrong.
+// summarize reports on stderr what was read, what is not shown and what went wrong.
 func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, others int, more string, hidden int) {
 	h := &r.Document.Dwell.Hunt
 	a.notes(r.Reading.Notes)
@@ -352,7 +359,7 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, othe
 		text += fmt.Sprintf("; %s below --min-score", hunt.Count(weaker))
 	}
 	a.say("dwell: %s", text)
-	if h.Pairs == 0 && h.Scored == 0 {
+	if h.Pairs == 0 && h.Scored == 0 && len(r.Reading.Notes)+len(r.Reading.Gaps) == 0 {
 		a.say("dwell: hint: no connection was in scope: are the internal networks right (--internal), and the window (--from, --to, --since)?")
 	}
 	if h.Statement != nil && h.Pairs+h.Scored > 0 {
@@ -365,10 +372,10 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, othe
 	}
 }
 
-// sameNotes is how many notes of one kind are printed before the rest is counted.
+// sameNotes is the maximum number of printed notes of one kind.
 const sameNotes = 3
 
-// notes prints remarks of the source; of those that say the same of many files, the first few. --verbose prints all.
+// notes prints the source's notes, of one kind only the first few unless --verbose.
 func (a *app) notes(notes []hunt.Note) {
 	seen := map[string]int{}
 	for _, n := range notes {
@@ -385,10 +392,10 @@ func (a *app) notes(notes []hunt.Note) {
 	}
 }
 
-// verdict gives the exit code that the contract wants: 5 wins over 3.
+// verdict returns the exit code of the contract: 5 wins over 3.
 func verdict(r *pipeline.Result, fail int) error {
-	// A hunt of nothing is no all-clear. Only where all that was read lies between known networks is that an answer, as on a
-	// link that sees inbound traffic alone.
+	// A hunt of nothing is no all-clear, unless all records are between known networks: a link may carry inbound traffic
+	// alone.
 	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 && (r.Reading.Records == 0 || r.Reading.OutOfScope.Total() > 0) {
 		return codeError{exitIncomplete, "nothing was analyzed: no connection was in scope"}
 	}
@@ -410,7 +417,7 @@ func verdict(r *pipeline.Result, fail int) error {
 	return nil
 }
 
-// severityRank reads a severity: 1 low to 4 critical, 0 for none given.
+// severityRank parses a severity: 1 low to 4 critical, 0 for none.
 func severityRank(word string) (int, error) {
 	for i, w := range []string{"", "low", "medium", "high", "critical"} {
 		if w == word {
@@ -420,7 +427,7 @@ func severityRank(word string) (int, error) {
 	return 0, usage("severity %q is not one of low, medium, high, critical", word)
 }
 
-// shortIndicators are what to look for as the pipeline spells it; both spellings are one.
+// shortIndicators converts indicators to the pipeline's short names.
 func shortIndicators(list []string) []string {
 	out := make([]string, 0, len(list))
 	for _, i := range list {

@@ -55,7 +55,7 @@ type installFlags struct {
 	print, keyFile, keyFor            string
 }
 
-// validate refuses what does not go together.
+// validate rejects flags that exclude each other.
 func (f *installFlags) validate() error {
 	switch {
 	case f.keyFor != "hunt" && f.keyFor != "analyst":
@@ -112,7 +112,7 @@ func (a *app) install(ctx context.Context, f *installFlags) error {
 	return a.createKey(ctx, installer, f)
 }
 
-// beforeInstall looks at all that could refuse, so that a refusal leaves nothing half done.
+// beforeInstall checks everything that could fail, so that a failure leaves nothing half done.
 func (a *app) beforeInstall(ctx context.Context, installer *store.Installer, settings *config.Loaded, keyFile string) error {
 	if keyFile != "" {
 		if err := keyPlace(keyFile); err != nil {
@@ -142,8 +142,7 @@ func (a *app) carryOut(steps []store.Step, err error) error {
 	return err
 }
 
-// createKey makes a key and keeps it; one that cannot be kept is made worthless at once, while the right to do so is at
-// hand.
+// createKey creates a key and saves it. If saving fails it invalidates the key.
 func (a *app) createKey(ctx context.Context, installer *store.Installer, f *installFlags) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -167,7 +166,7 @@ func (a *app) createKey(ctx context.Context, installer *store.Installer, f *inst
 	return nil
 }
 
-// keyPlace says whether a key could be kept there: the file is not there yet, and its directory takes files.
+// keyPlace checks that a key file can be written: it does not exist, and its directory is writable.
 func keyPlace(path string) error {
 	if _, err := os.Lstat(path); err == nil {
 		return usage("%s exists already: refusing to overwrite it; nothing was changed", output.Clean(path))
@@ -195,7 +194,7 @@ func keepKey(path, key string) error {
 	return nil
 }
 
-// uninstall takes out of the cluster and Kibana what install put there.
+// uninstall removes what install added to the cluster and Kibana.
 func (a *app) uninstall(ctx context.Context, installer *store.Installer, settings *config.Loaded, f *installFlags) error {
 	plan := func(ctx context.Context) ([]store.Step, error) { return installer.PlanRemove(ctx, f.data) }
 	if f.dryRun {
@@ -263,7 +262,7 @@ func (a *app) noKibana() {
 	fmt.Fprintln(a.Out, "skip Kibana objects (kibana.url is not set; `dwell install --print DIR` writes them for an import by hand)")
 }
 
-// dashboards puts the Kibana objects where kibana.url says, or says that they are left out.
+// dashboards imports the Kibana objects, or reports that kibana.url is not set.
 func (a *app) dashboards(ctx context.Context, settings *config.Loaded) error {
 	if settings.Kibana.URL == "" {
 		a.noKibana()

@@ -8,11 +8,11 @@ import (
 	"golang.org/x/term"
 )
 
-// streams is everything a command may talk to. Results go to Out and nothing else does; all the rest goes to Err.
+// streams are a command's inputs and outputs. Results go to Out, everything else to Err.
 type streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	// OutTTY and ErrTTY say whether a person is looking, InTTY whether one can be asked.
+	// OutTTY, ErrTTY and InTTY report which streams are terminals.
 	OutTTY, ErrTTY, InTTY bool
 	// Width is the terminal's width in columns, 0 when Out is no terminal; ErrWidth that of Err.
 	Width, ErrWidth int
@@ -53,7 +53,7 @@ func (s *streams) env(name string) string {
 	return ""
 }
 
-// color settles --color: auto follows NO_COLOR, CLICOLOR_FORCE and whether a person is looking.
+// color resolves --color: auto follows NO_COLOR, CLICOLOR_FORCE and whether Out is a terminal.
 func (s *streams) color(when string) bool {
 	switch when {
 	case "always":

@@ -16,13 +16,13 @@ import (
 // iocs are indicators for one hunt, from the command line: values, and files of them.
 type iocs struct {
 	given []string
-	// lists are what hits of them name as their list.
+	// lists are the names of the lists in hits.
 	lists []string
 	dir   string
 }
 
-// settle puts the indicators before the lists of the settings, so that a hit names them. Values go into a file that
-// close removes.
+// settle puts the indicators before the configured lists, so that a hit names them. Values go to a file that close
+// removes.
 func (i *iocs) settle(ctx context.Context, settings *config.Loaded) (err error) {
 	if len(i.given) == 0 {
 		return nil
@@ -76,7 +76,7 @@ func (i *iocs) close() {
 	}
 }
 
-// has says whether a finding matches one of the indicators; without any, every finding does.
+// has reports whether a finding matches an indicator; without indicators every finding does.
 func (i *iocs) has(f *hunt.Finding) bool {
 	return len(i.given) == 0 || f.Dwell.Evidence != nil &&
 		slices.ContainsFunc(f.Dwell.Evidence.Intel, func(h hunt.IntelHit) bool { return slices.Contains(i.lists, h.List) })

@@ -13,7 +13,7 @@ import (
 	"dwell/internal/pipeline/rita"
 )
 
-// ranking is what the settings say findings are scored by, with the evidence that they allow.
+// ranking is the configured scoring, with its evidence.
 func (a *app) ranking(ctx context.Context, settings *config.Loaded) (pipeline.Ranking, error) {
 	set := &judges.Set{}
 	if settings.Evidence.Enabled {
@@ -55,7 +55,7 @@ func (a *app) firstSeenPath(settings *config.Loaded) (string, error) {
 	return filepath.Join(dir, "first-seen"), err
 }
 
-// beside is the file that a setting names, else the one of that name beside the configuration file if it is there.
+// beside is the configured file, or an existing one next to the configuration file.
 func beside(settings *config.Loaded, set, name string) string {
 	if set != "" || settings.File == "" {
 		return set

@@ -12,7 +12,7 @@ import (
 	"dwell/internal/pipeline"
 )
 
-// mayLearn refuses what makes no sense where nothing is scored.
+// mayLearn rejects flags that make no sense without scoring.
 func (f *huntFlags) mayLearn() error {
 	for _, other := range []struct {
 		flag  string
@@ -25,8 +25,8 @@ func (f *huntFlags) mayLearn() error {
 	return nil
 }
 
-// learn notes when each destination of a window was seen, and hunts for nothing. Out of the cluster it also notes the
-// stories that hunts of that time stored.
+// learn records when each destination of a window was seen, without hunting. From the cluster it also records the
+// findings that hunts of that time stored.
 func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pipeline.Options, settings *config.Loaded) error {
 	path, err := a.firstSeenPath(settings)
 	if err != nil {
@@ -50,7 +50,7 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 		return err
 	}
 	if stored {
-		if seen := a.storedFindings(ctx, settings, reading.Window); len(seen) > 0 {
+		if seen := a.storedSpans(ctx, settings, reading.Window); len(seen) > 0 {
 			if err := keep(seen); err != nil {
 				return err
 			}
@@ -72,14 +72,13 @@ func (a *app) learn(ctx context.Context, source hunt.Source, stored bool, o *pip
 	return nil
 }
 
-// storedFindings are those that hunts stored whose windows end in a span. That they cannot be had takes nothing from
-// the rest.
-func (a *app) storedFindings(ctx context.Context, settings *config.Loaded, w hunt.Window) map[string]firstseen.Span {
+// storedSpans are the first and last times of findings whose windows end in w. A failure is a warning only.
+func (a *app) storedSpans(ctx context.Context, settings *config.Loaded, w hunt.Window) map[string]firstseen.Span {
 	seen := map[string]firstseen.Span{}
 	st, err := a.openStore(settings)
 	if err == nil {
-		err = st.FindingSpans(ctx, w.Start, w.End, func(story string, first, last int64) {
-			seen[firstseen.FindingKey(story)] = firstseen.Span{First: first, Last: last}
+		err = st.FindingSpans(ctx, w.Start, w.End, func(id string, first, last int64) {
+			seen[firstseen.FindingKey(id)] = firstseen.Span{First: first, Last: last}
 		})
 	}
 	if err != nil {
@@ -88,8 +87,7 @@ func (a *app) storedFindings(ctx context.Context, settings *config.Loaded, w hun
 	return seen
 }
 
-// remember feeds the first-seen store. It says what failed and whether it did: a hunt that was stored is not undone by
-// that.
+// remember updates the first-seen store. A failure is a warning: the hunt is stored already.
 func (a *app) remember(settings *config.Loaded, r *pipeline.Result) error {
 	if r.Seen == nil {
 		return nil

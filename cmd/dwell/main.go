@@ -11,15 +11,13 @@ import (
 	"time"
 )
 
-// version is what the program calls itself: what the linker sets (-X main.version=...), else what the build knows of
-// its source.
+// version is set by the linker (-X main.version=...), otherwise taken from the build information.
 var version = unknown
 
-// unknown is the version of a build that knows nothing of its source, as tests are.
+// unknown is the version of a build without version control, such as a test.
 const unknown = "dev"
 
-// builtFrom gives the module's version, which Go takes from version control: tag, or time and commit, and whether files
-// were changed.
+// builtFrom is the module's version from version control: tag, or time and commit, and whether files were changed.
 func builtFrom(info *debug.BuildInfo, ok bool) string {
 	if !ok || info.Main.Version == "" || info.Main.Version == "(devel)" {
 		return unknown
@@ -52,6 +50,6 @@ func run() int {
 	}
 }
 
-// grace is how long a command may take to end when it is told to. What hangs in opening a file, which nothing can
-// interrupt, ends with it; all that is written is written whole or not at all.
+// grace is how long a command may take to end after an interrupt: opening a file can hang, and files are written whole
+// or not at all.
 const grace = 10 * time.Second

@@ -35,8 +35,7 @@ func newMan(a *app) *cobra.Command {
 	}
 }
 
-// plainDefaults leaves the defaults of flags to their texts: a flag without a value takes that of the settings, and the
-// page would say 0 or false.
+// plainDefaults removes pflag's defaults: an unset flag takes the setting's value, not 0 or false.
 func plainDefaults(c *cobra.Command) {
 	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 		if f.DefValue == "0" || f.DefValue == "false" || f.DefValue == "[]" {

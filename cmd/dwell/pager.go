@@ -14,10 +14,10 @@ import (
 	"dwell/internal/output"
 )
 
-// topFindings is how many findings a table on a terminal has unless more are asked for.
+// topFindings is the default number of lines of a table on a terminal.
 const topFindings = 20
 
-// listFlags say how much of a list is printed.
+// listFlags limit what is printed of a list.
 type listFlags struct {
 	limit        int
 	all, noPager bool
@@ -32,8 +32,7 @@ func (f *listFlags) listed(p *pflag.FlagSet) {
 	p.BoolVar(&f.noPager, "no-pager", false, "do not page long output on a terminal (else $DWELL_PAGER, $PAGER or less)")
 }
 
-// grouped are the entries of a table: campaigns stand as one, unless --expand asks for their members. Other formats
-// have every finding.
+// grouped returns the entries of a table: one per campaign unless --expand. Other formats have every finding.
 func (f *listFlags) grouped(findings []hunt.Finding, show *output.Options) []hunt.Finding {
 	if f.expand || show.Format != output.Table {
 		return findings
@@ -43,18 +42,26 @@ func (f *listFlags) grouped(findings []hunt.Finding, show *output.Options) []hun
 	return leads
 }
 
-// more says how many findings are not printed, and how to see them.
+// more says how many lines are not printed, and how to see them.
 func (f *listFlags) more(n int) string {
 	switch {
 	case n <= 0:
 		return ""
 	case f.limit > 0:
-		return fmt.Sprintf("; %s more (--limit)", hunt.Count(n))
+		return fmt.Sprintf("; %s (--limit)", moreLines(n))
 	}
-	return fmt.Sprintf("; %s more: --all", hunt.Count(n))
+	return fmt.Sprintf("; %s: --all", moreLines(n))
 }
 
-// first is how many of n findings are printed: --limit, all of them, or for a person's table the strongest.
+// moreLines counts what a list has beyond what is printed; a line may be a campaign of many findings.
+func moreLines(n int) string {
+	if n == 1 {
+		return "1 more line"
+	}
+	return hunt.Count(n) + " more lines"
+}
+
+// first is how many of n lines are printed: --limit, or all, or the default of a table on a terminal.
 func (f *listFlags) first(n int, table, person bool) int {
 	switch {
 	case f.limit > 0:
@@ -65,8 +72,7 @@ func (f *listFlags) first(n int, table, person bool) int {
 	return min(n, topFindings)
 }
 
-// paged gives a command a writer whose text goes through a pager if it is longer than the terminal, strongest first on
-// the screen. done prints it.
+// paged returns a writer whose text goes through a pager if it is longer than the terminal. done prints it.
 func (a *app) paged(off bool) (w io.Writer, done func() error) {
 	pager := a.env("DWELL_PAGER")
 	if pager == "" {

@@ -16,7 +16,7 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// portrait is everything about one pair of addresses (or an address and a name): what dwell show draws.
+// portrait is what dwell show prints of a pair: a source, and an address, name, network, fingerprint or DNS domain.
 type portrait struct {
 	Src netip.Addr
 	// Dst is the destination, as it reads in a pair; To is the same.
@@ -36,7 +36,7 @@ type portrait struct {
 	Addresses []netip.Addr
 	// Ports are the destination ports with their connections, the busiest first.
 	Ports []portCount
-	// Names used towards the address, or addresses behind the name, the most used first.
+	// Names used for the address, or addresses behind the name.
 	Names []string
 	// Window and Reading are the hunt's.
 	Reading hunt.Reading
@@ -48,12 +48,12 @@ type portCount struct {
 	Connections int
 }
 
-// takePortrait hunts, and keeps everything about one pair: a source and the destination, whatever kind of key that is.
+// takePortrait hunts and keeps everything about one pair.
 func takePortrait(ctx context.Context, src hunt.Source, o pipeline.Options, from netip.Addr, to hunt.Side) (*portrait, error) {
 	defer collector.Often()()
 	o.MinScore = 0
 	p := &portrait{Src: from, Dst: to.String(), To: to}
-	o.Of, o.About = from, func(f *hunt.Finding) bool { return f.Source.IP == from && (to.Is(f) || tells(f, &to)) }
+	o.Of, o.About = from, func(f *hunt.Finding) bool { return f.Source.IP == from && (to.Is(f) || sameTraffic(f, &to)) }
 	err := pipeline.Inspect(ctx, src, o, func(m *material.Material, res *pipeline.Result) error {
 		p.Reading = res.Reading
 		p.find(res.Findings)
@@ -77,7 +77,7 @@ func (p *portrait) find(findings []hunt.Finding) {
 		return
 	}
 	for _, f := range findings { // it may be told by another key: the name of an address, the network around it
-		if f.Source.IP == from && tells(&f, to) {
+		if f.Source.IP == from && sameTraffic(&f, to) {
 			p.Findings = append(p.Findings, f)
 		}
 	}
@@ -104,8 +104,8 @@ func (p *portrait) draw(m *material.Material) {
 	}
 }
 
-// tells says whether a finding about another key tells this side's story.
-func tells(f *hunt.Finding, to *hunt.Side) bool {
+// sameTraffic reports whether a finding of another candidate is about this destination's traffic.
+func sameTraffic(f *hunt.Finding, to *hunt.Side) bool {
 	e := f.Dwell.Evidence
 	if to.Addr.IsValid() && f.Dwell.DNS == nil && (f.Destination.IP == to.Addr || e != nil && slices.Contains(e.Addresses, to.Addr)) {
 		return true
@@ -116,8 +116,7 @@ func tells(f *hunt.Finding, to *hunt.Side) bool {
 	})
 }
 
-// paint takes the pair's connections out of a table; named is set where that has names or fingerprints for
-// destinations.
+// paint takes the pair's connections from a table; named is set if its destinations are names or fingerprints.
 func (p *portrait) paint(t *pairs.Table, named *pairs.Named, is func(*pairs.Pair) bool) {
 	var mu sync.Mutex
 	t.Walk(func(_ int, pair *pairs.Pair) {

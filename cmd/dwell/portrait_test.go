@@ -10,7 +10,7 @@ import (
 )
 
 // Whoever asks about an address is shown the finding that tells its story by name, and the other way round.
-func TestAnotherKeyTellsTheStory(t *testing.T) {
+func TestSameTrafficUnderAnotherKey(t *testing.T) {
 	addr, second := netip.MustParseAddr("203.0.113.7"), netip.MustParseAddr("203.0.113.9")
 	f := hunt.Finding{Destination: hunt.Destination{IP: addr, Domain: "cdn.example"}, Dwell: hunt.Dwell{
 		Evidence: &hunt.Evidence{Addresses: []netip.Addr{addr, second}},
@@ -19,8 +19,8 @@ func TestAnotherKeyTellsTheStory(t *testing.T) {
 		"ja4=t13d190900_9dc949149365_97f8aa674fd9": true, "other.example": false, "*.cdn.example/dns": false} {
 		to, err := hunt.ParseSide(text)
 		require.NoError(t, err)
-		require.Equal(t, want, tells(&f, &to), text)
+		require.Equal(t, want, sameTraffic(&f, &to), text)
 	}
 	f.Dwell.DNS = &hunt.DNSEvidence{} // its address is the resolver's
-	require.False(t, tells(&f, &hunt.Side{Addr: addr}))
+	require.False(t, sameTraffic(&f, &hunt.Side{Addr: addr}))
 }

@@ -10,7 +10,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// progress keeps one line on stderr up to date while a source is read: how far, how fast, how long to go.
+// progress updates a line on stderr while a source is read: share, rate and remaining time.
 type progress struct {
 	w     io.Writer
 	now   func() time.Time
@@ -24,7 +24,7 @@ type progress struct {
 	last  int64
 }
 
-// newProgress gives nil, on which every method does nothing, where nobody is looking.
+// newProgress returns nil, whose methods do nothing, unless stderr is a terminal.
 func newProgress(a *app) *progress {
 	if !a.ErrTTY || a.quiet {
 		return nil
@@ -32,7 +32,7 @@ func newProgress(a *app) *progress {
 	return &progress{w: a.Err, now: a.Now, begun: a.Now()}
 }
 
-// patience is how long a phase runs before its end is estimated: before that, an estimate is a guess.
+// patience is how long a phase runs before its end is estimated.
 const patience = 5.0 // seconds
 
 // update is safe from many goroutines; it draws at most ten times a second. A source begins again with each kind of
@@ -76,7 +76,7 @@ func (p *progress) update(at hunt.Progress) {
 	fmt.Fprintf(p.w, "\r\x1b[K%s", text)
 }
 
-// done takes the line away.
+// done clears the line.
 func (p *progress) done() {
 	if p == nil || !p.drawn {
 		return

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ type app struct {
 	quiet      bool
 	verbose    bool
 	colorWhen  string
+	// files says that log files are read and nothing is stored, so that no secret is needed.
+	files bool
 	// ended is closed when the run is to end.
 	ended <-chan struct{}
 	wait  wait
@@ -67,7 +70,7 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	root.SetIn(a.In)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	p := root.PersistentFlags()
 	p.StringVar(&a.configFile, "config", "", "configuration `file` (default: dwell/config.yaml in the user's configuration directory, then /etc/dwell/config.yaml)")
 	p.StringArrayVar(&a.set, "set", nil, "set any setting for this run, as `KEY=VALUE` (repeatable; secrets are refused)")
@@ -93,8 +96,8 @@ permission; 5 incomplete (something of the window could not be read); 130 interr
 	return root
 }
 
-// strict makes wrong arguments of a command, and of those below it, usage errors. A command that is only its
-// subcommands prints its help.
+// strict makes wrong arguments of a command and its subcommands usage errors. A command of subcommands alone prints its
+// help.
 func strict(c *cobra.Command) {
 	if c.Args == nil {
 		c.Args = cobra.NoArgs
@@ -107,8 +110,8 @@ func strict(c *cobra.Command) {
 		err := args(c, list)
 		want := strings.TrimSuffix(c.UseLine(), " [flags]")
 		switch {
-		case err == nil:
-			return nil
+		case err == nil || errors.As(err, &hinted{}):
+			return err
 		case c.HasAvailableSubCommands():
 			return usage("unknown command %q for %q", list[0], c.CommandPath())
 		case want == c.CommandPath():
@@ -123,15 +126,15 @@ func strict(c *cobra.Command) {
 	}
 }
 
-// load reads the settings; flags maps a key to the flag that sets it. A file that cannot be opened now, such as a pipe
-// that nobody writes to, keeps nobody from ending the run.
+// load reads the settings; flags maps a key to the flag that sets it. A file that blocks, such as a pipe without a
+// writer, does not delay an interrupt.
 func (a *app) load(flags map[string]*pflag.Flag) (*config.Loaded, error) {
 	var l *config.Loaded
 	var err error
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		l, err = config.Load(config.Options{File: a.configFile, Set: a.set, Flags: flags, Environ: a.Environ})
+		l, err = config.Load(config.Options{File: a.configFile, Set: a.set, Flags: flags, Environ: a.Environ, Files: a.files})
 	}()
 	select {
 	case <-read:
@@ -164,8 +167,7 @@ func (a *app) tell(text string) {
 	fmt.Fprintln(a.Err, output.Wrap(output.Clean(text), a.ErrWidth, "       ")) // below what follows "dwell: "
 }
 
-// printing settles how findings are printed: what -o says, else a table for a person and tab-separated lines for a
-// pipe.
+// printing resolves -o: by default a table on a terminal and tab-separated lines in a pipe.
 func (a *app) printing(format string, ofHunt bool) (output.Options, error) {
 	o := output.Options{Format: output.Lines, Width: a.Width, Color: a.color(a.colorWhen)}
 	if format == "" {

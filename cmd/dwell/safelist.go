@@ -7,15 +7,14 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
 
 	"dwell/internal/config"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
-	"dwell/internal/pipeline"
 	"dwell/internal/safelist"
 )
 
@@ -45,11 +44,8 @@ func readSafelist(settings *config.Loaded) (*safelist.List, error) {
 	return l, nil
 }
 
-func openSafelist(settings *config.Loaded) (pipeline.Safelist, error) { return readSafelist(settings) }
-
-// remarker gives what marks a stored finding by the rules as they are now: one that was written or removed by hand
-// counts at once, and one that has expired no more. A rule that this host's list does not know keeps its mark: the list
-// of another host may.
+// remarker returns a function that marks a stored finding by the current rules, so that edits by hand count at once. A
+// mark by a rule that this host does not have stays: another host may have it.
 func (a *app) remarker(settings *config.Loaded) (func(*hunt.Finding), error) {
 	list, err := readSafelist(settings)
 	if err != nil {
@@ -81,17 +77,23 @@ directory of the configuration file.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(&cobra.Command{
-		Use: "list", Short: "List the rules", Example: "  dwell safelist list", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.listSafelist() },
-	}, &cobra.Command{
+	format := "table"
+	list := &cobra.Command{
+		Use: "list", Short: "List the rules", Example: "  dwell safelist list\n  dwell safelist list -o json | jq -r '.[].name'", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.listSafelist(format) },
+	}
+	list.Flags().StringVarP(&format, "output", "o", format, "`format`: table or json")
+	c.AddCommand(list, &cobra.Command{
 		Use: "lint", Short: "Check the file: exit code 2 when it cannot be read, 3 when a rule has expired", Example: "  dwell safelist lint", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.lintSafelist() },
 	}, newSafelistAdd(a), newSafelistRemove(a), newSafelistTest(a))
 	return c
 }
 
-func (a *app) listSafelist() error {
+func (a *app) listSafelist(format string) error {
+	if err := tableOrJSON(format); err != nil {
+		return err
+	}
 	settings, err := a.load(nil)
 	if err != nil {
 		return err
@@ -100,22 +102,42 @@ func (a *app) listSafelist() error {
 	if err != nil {
 		return err
 	}
+	if format == "json" {
+		return a.rulesJSON(l)
+	}
 	path := safelistPath(settings)
 	if path == "" {
 		a.say("dwell: there is no safelist yet: `dwell safelist add` creates it")
 		return nil
 	}
-	w := tabwriter.NewWriter(a.Out, 0, 8, 2, ' ', 0)
-	for _, r := range l.Rules {
-		to := ruleSide(&r)
-		from := r.Source
-		if from == "" {
-			from = "any"
+	rows, reasons := [][]string{{"RULE", "SOURCE", "DESTINATION", "UNTIL", "OWNER"}}, []string{""}
+	for i := range l.Rules {
+		r := &l.Rules[i]
+		rows, reasons = append(rows, []string{r.Name, orAny(r.Source), ruleSide(r), r.Expires, r.Owner}), append(reasons, r.Reason)
+	}
+	if len(l.Rules) > 0 {
+		if err := output.PrintTable(a.Out, rows, nil, reasons, a.Width); err != nil {
+			return fmt.Errorf("print the rules: %w", err)
 		}
-		fmt.Fprintf(w, "%s\t%s > %s\tuntil %s\t%s\t%s\n", output.Clean(r.Name), output.Clean(from), output.Clean(to), r.Expires, output.Clean(r.Owner), output.Clean(r.Reason))
 	}
 	a.say("dwell: %s in %s", hunt.Many(len(l.Rules), "rule"), path)
-	return w.Flush()
+	return nil
+}
+
+// rulesJSON prints the rules with the names that their file has.
+func (a *app) rulesJSON(l *safelist.List) error {
+	rules := []map[string]any{}
+	text, err := yaml.Marshal(l.Rules)
+	if err == nil {
+		err = yaml.Unmarshal(text, &rules)
+	}
+	if err == nil {
+		err = output.Encoder(a.Out).Encode(rules)
+	}
+	if err != nil {
+		return fmt.Errorf("print the rules: %w", err)
+	}
+	return nil
 }
 
 // ruleSide is the destination of a rule, for people.

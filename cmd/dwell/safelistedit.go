@@ -20,7 +20,7 @@ import (
 	"dwell/internal/store"
 )
 
-// ruleFlags are what a new rule needs beside what it matches.
+// ruleFlags are the properties of a new rule.
 type ruleFlags struct {
 	name, reason, owner, expires string
 	destination, asn             string
@@ -89,8 +89,7 @@ draft with --set hunt.safelist=FILE. Expired rules are tested too, and marked as
 	return c
 }
 
-// safelistFile is the file to change: what the setting says, else safelist.yaml beside the configuration file, there or
-// not.
+// safelistFile is the file to change: the configured one, or safelist.yaml next to the configuration file.
 func safelistFile(settings *config.Loaded) (string, error) {
 	if path := safelistPath(settings); path != "" {
 		return path, nil
@@ -212,8 +211,7 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 	return rule, nil
 }
 
-// ofCampaign widens the rule for a campaign's strongest finding to any source. Each member has to match it: one rule is
-// for one destination.
+// ofCampaign widens the rule of a campaign's strongest finding to any source. It fails if a member does not match.
 func ofCampaign(rule safelist.Rule, members []hunt.Finding, byID bool) (safelist.Rule, error) {
 	name := members[0].Dwell.Campaign.Name
 	if byID {
@@ -229,8 +227,7 @@ func ofCampaign(rule safelist.Rule, members []hunt.Finding, byID bool) (safelist
 	return rule, nil
 }
 
-// noteSeen puts into a rule for a pair what its latest stored finding shows. Where there is none, the rule stands on
-// its pair alone.
+// noteSeen adds to a rule for a pair what its latest stored finding shows, if there is one.
 func (a *app) noteSeen(ctx context.Context, settings *config.Loaded, rule *safelist.Rule) {
 	if len(settings.Elasticsearch.Addresses) > 0 {
 		if st, err := a.openStore(settings); err == nil {
@@ -251,7 +248,7 @@ func (a *app) noteSeen(ctx context.Context, settings *config.Loaded, rule *safel
 	}
 }
 
-// fill puts in who decided what for how long.
+// fill sets name, reason, owner and expiry.
 func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 	if strings.TrimSpace(f.reason) == "" {
 		return usage("--reason is required: why this is no threat")
@@ -277,8 +274,7 @@ func (f *ruleFlags) fill(a *app, r *safelist.Rule) error {
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// remark marks what was stored before the list changed. That it cannot is a warning: the list holds, and later hunts go
-// by it.
+// remark marks what was stored before the list changed. A failure is a warning: later hunts use the list anyway.
 func (a *app) remark(ctx context.Context, settings *config.Loaded, source string, decide func(*hunt.Finding) (*hunt.SafelistRule, bool)) {
 	if len(settings.Elasticsearch.Addresses) == 0 {
 		a.say("dwell: note: no Elasticsearch configured: stored findings are not re-marked")
@@ -343,11 +339,11 @@ func (a *app) removeRule(ctx context.Context, name string) error {
 	return nil
 }
 
-// fewMatches is how many findings of a rule are named.
+// fewMatches limits the findings listed per rule.
 const fewMatches = 5
 
 func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names []string) error {
-	settings, err := a.load(f.keys())
+	settings, err := f.load(a)
 	if err != nil {
 		return err
 	}
@@ -398,8 +394,7 @@ func (a *app) testRules(ctx context.Context, f *huntFlags, huntID string, names 
 	return nil
 }
 
-// tested are the findings that rules are tried on: of a hunt over files, of a stored hunt, or the latest document of
-// each finding.
+// tested returns the findings to test rules on: of a hunt now, of a stored hunt, or the latest of each finding.
 func (a *app) tested(ctx context.Context, f *huntFlags, settings *config.Loaded, huntID string) ([]hunt.Finding, error) {
 	if len(f.zeek) > 0 || f.from != "" || f.to != "" || f.wholeHunt.Changed("since") {
 		if huntID != "" {
@@ -421,9 +416,15 @@ func (a *app) tested(ctx context.Context, f *huntFlags, settings *config.Loaded,
 		a.notes(result.Reading.Notes)
 		return result.Findings, nil
 	}
-	filter := store.Filter{HuntID: huntID, Every: huntID != ""}
+	if huntID != "" && !isIDPrefix(huntID) {
+		return nil, notHunt(huntID)
+	}
 	st, err := a.openStore(settings)
 	if err != nil {
+		return nil, err
+	}
+	filter := store.Filter{Every: huntID != ""}
+	if filter.HuntID, err = huntOf(ctx, st, huntID); err != nil {
 		return nil, err
 	}
 	stored, err := st.Findings(ctx, filter)

@@ -13,8 +13,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// moment reads a time as people type it, in UTC where it has no zone: 2026-11-22T10:00:00Z, 2026-11-22 10:00,
-// 2026-11-22 (its beginning), today, yesterday, now, 24h (ago).
+// moment parses a time, in UTC unless it has a zone: 2026-11-22T10:00:00Z, 2026-11-22 10:00, 2026-11-22 (its start),
+// today, yesterday, now, 24h (ago).
 func moment(text string, now time.Time) (time.Time, error) {
 	now = now.UTC()
 	today := now.Truncate(24 * time.Hour)
@@ -53,7 +53,7 @@ func (f *huntFlags) wholeDay(now time.Time) error {
 	return nil
 }
 
-// pick are the findings of a hunt that are printed, by --source and --destination.
+// pick selects findings by --source and --destination.
 type pick struct {
 	source, destination string
 	from, to            netip.Prefix
@@ -68,7 +68,7 @@ func (p *pick) flags(set *pflag.FlagSet) {
 func (p *pick) settle() (err error) {
 	if p.source != "" {
 		if p.from, err = config.ParsePrefix(p.source); err != nil {
-			return usage("--source: %v", err)
+			return usage("--source %q is neither an address nor a network, as in 10.1.4.22 or 10.1.4.0/24", p.source)
 		}
 	}
 	if p.destination != "" {
@@ -82,7 +82,7 @@ func (p *pick) settle() (err error) {
 	return nil
 }
 
-// has says whether a finding is to be printed.
+// has reports whether a finding is selected.
 func (p *pick) has(f *hunt.Finding) bool {
 	if p.from.IsValid() && !p.from.Contains(f.Source.IP) {
 		return false

@@ -49,7 +49,7 @@ on SIGHUP. The simplest way to hunt every hour is a timer that runs "dwell hunt 
 }
 
 func (a *app) serve(ctx context.Context) error {
-	// Caught from the first moment on: its default is to end the process.
+	// Caught from the start, because the default ends the process.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -115,7 +115,7 @@ func (j *serveJob) options(settings *config.Loaded) (schedule.Options, error) {
 		CatchUp: settings.Serve.CatchUp, Logger: j.log, Watch: j.health}, err
 }
 
-// reload reads the schedule again; all else is read before each hunt anyway. What cannot be read changes nothing.
+// reload reads the schedule again; other settings are read before each hunt. An error changes nothing.
 func (j *serveJob) reload(started *config.Loaded) {
 	settings, err := j.load(nil)
 	var options schedule.Options
@@ -135,7 +135,7 @@ func (j *serveJob) reload(started *config.Loaded) {
 	}
 }
 
-// journal is the log of a service: for a person as text, for everything else as JSON.
+// journal is the service's log: text on a terminal, otherwise JSON.
 func (a *app) journal() *slog.Logger {
 	o := &slog.HandlerOptions{Level: slog.LevelInfo}
 	if a.verbose {
@@ -174,22 +174,22 @@ func (a *app) answer(ctx context.Context, address string, job *serveJob, running
 	return nil
 }
 
-// serveJob hunts windows with the settings that are in force at the time.
+// serveJob hunts windows with the current settings.
 type serveJob struct {
 	*app
 	hold   *hold
 	health *schedule.Health
 	runner *schedule.Runner
 	log    *slog.Logger
-	// silent says that it was told that no connection arrives.
+	// silent means that it was logged that no connection arrives.
 	silent bool
-	// unsent says that alerts wait for their receivers.
+	// unsent means that alerts wait for their receivers.
 	unsent bool
 }
 
 var _ schedule.Job = (*serveJob)(nil)
 
-// ready reads the settings again, since a key may have been replaced, and looks whether findings can be stored.
+// ready reads the settings again, because a key may have been replaced, and checks that findings can be stored.
 func (j *serveJob) ready(ctx context.Context) (*config.Loaded, pipeline.Options, *store.Store, error) {
 	settings, err := j.load(nil)
 	if err != nil {
@@ -324,7 +324,7 @@ func (j *serveJob) Hunt(ctx context.Context, w hunt.Window) (done bool, err erro
 	return result.Document.Settled(), nil
 }
 
-// arriving says once when no connection arrives, and once when they do again.
+// arriving logs when connections stop arriving and when they resume.
 func (j *serveJob) arriving(ctx context.Context, source hunt.Source, doc *hunt.Document) {
 	newest, err := source.Open().Newest(ctx)
 	switch {
@@ -350,7 +350,7 @@ func (j *serveJob) Waiting() bool {
 	return err == nil && st.Hunts > 0 || j.unsent
 }
 
-// handOn delivers alerts that wait; that it fails is logged when it begins.
+// handOn delivers waiting alerts; a series of failures is logged once.
 func (j *serveJob) handOn(ctx context.Context, settings *config.Loaded) {
 	failed := j.deliver(ctx, settings)
 	text, waits, err := j.undelivered(settings)
@@ -364,7 +364,7 @@ func (j *serveJob) handOn(ctx context.Context, settings *config.Loaded) {
 	j.health.Notifications(waits.Alerts, waits.Lost)
 }
 
-// tell passes on what the spool holds.
+// tell reports the spool's content to the metrics.
 func (j *serveJob) tell() {
 	if st, err := j.hold.spool.Status(); err == nil {
 		j.health.Spool(st.Hunts, st.Dead, st.Refused+st.Damaged, st.Bytes)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -18,6 +19,7 @@ import (
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/material"
+	"dwell/internal/store"
 	"dwell/query/elastic"
 	"dwell/scoring"
 )
@@ -33,7 +35,8 @@ shown too, with the reason why it is none.
 
 The picture: a timeline of the window and a histogram of the intervals.`,
 		Example: `  dwell show 3b2b0d6d1f0c47a7a5fd2d4a36d8a1c2              a stored finding
-  dwell show 10.1.4.22 203.0.113.7                         the last 24 h in the cluster
+  dwell show 10.1.4.22 203.0.113.7                         the last 24h in the cluster
+  dwell show WS-014 cdn.example --day yesterday            the host by its name, as stored findings show it
   dwell show 10.1.4.22 cdn.example --zeek /nsm/zeek/logs/2026-11-22
   dwell show '10.1.4.22>203.0.113.0/24'                    a network, as the finding names it
   dwell show 10.1.4.22 '*:443/tcp#ja4=t13d190900_9dc949149365_97f8aa674fd9'
@@ -49,17 +52,17 @@ The picture: a timeline of the window and a histogram of the intervals.`,
 }
 
 func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
-	settings, err := a.load(f.keys())
+	settings, err := f.load(a)
 	if err != nil {
 		return err
 	}
 	var stored *hunt.Finding
-	decided := ""
+	decided := map[string]hunt.Disposition{}
 	var from netip.Addr
 	var to hunt.Side
 	if pair := strings.Join(args, ">"); strings.Contains(pair, ">") {
-		if from, to, err = hunt.ParsePair(pair); err != nil {
-			return usageError{err}
+		if from, to, err = a.pairOf(ctx, settings, pair); err != nil {
+			return err
 		}
 	} else {
 		if err := named(args[0]); err != nil {
@@ -85,8 +88,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		if err != nil {
 			return err
 		}
-		d, ok := last[stored.Dwell.FindingID]
-		decided = recorded(d, ok)
+		decided[stored.Dwell.FindingID] = last[stored.Dwell.FindingID]
 		settings.Hunt.Profile = stored.Dwell.Profile
 		from, to = stored.Source.IP, hunt.SideOf(stored)
 	}
@@ -130,7 +132,10 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		if err := a.rawOf(ctx, source, &options, portrait); err != nil {
 			return err
 		}
-		return a.incomplete(portrait.Reading.Gaps)
+		return a.answered(portrait)
+	}
+	if stored == nil && len(f.zeek) == 0 {
+		decided = a.decisions(ctx, settings, portrait.Findings)
 	}
 	p := &painter{w: a.Out, p: portrait, decided: decided, width: 96, terminal: a.Width, files: f.zeek}
 	if a.Width > 0 {
@@ -139,11 +144,63 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	if err := p.draw(stored, settings); err != nil {
 		return err
 	}
-	return a.incomplete(portrait.Reading.Gaps)
+	return a.answered(portrait)
 }
 
-// askable refuses a pair of which a hunt never reads a connection, with what to ask instead: both internal, neither
-// internal, or the wrong way round.
+// answered ends with code 5 if records could not be read or the window has no connection at all.
+func (a *app) answered(p *portrait) error {
+	if err := a.incomplete(p.Reading.Gaps); err != nil {
+		return err
+	}
+	if empty(&p.Reading) {
+		return codeError{exitIncomplete, "nothing was read: the window has no connection at all, so this proves nothing"}
+	}
+	return nil
+}
+
+// pairOf parses a pair whose source may be a host's name.
+func (a *app) pairOf(ctx context.Context, settings *config.Loaded, pair string) (from netip.Addr, to hunt.Side, err error) {
+	host, destination, _ := strings.Cut(pair, ">")
+	if _, bad := netip.ParseAddr(host); bad == nil || host == "" {
+		if from, to, err = hunt.ParsePair(pair); err != nil {
+			return from, to, usageError{err}
+		}
+		return from, to, nil
+	}
+	if _, err := netip.ParseAddr(destination); err == nil {
+		return from, to, hint(usage("the source %q is not an address: a pair names the host that connects first", host), "did you mean `dwell show %s %s`?", destination, host)
+	}
+	if from, err = a.addressOf(ctx, settings, host); err != nil {
+		return from, to, err
+	}
+	if to, err = hunt.ParseSide(destination); err != nil {
+		return from, to, usageError{err}
+	}
+	return from, to, nil
+}
+
+// decisions are the dispositions of findings; a failure is a note, since they are an addition here.
+func (a *app) decisions(ctx context.Context, settings *config.Loaded, findings []hunt.Finding) map[string]hunt.Disposition {
+	ids := make([]string, len(findings))
+	for i := range findings {
+		ids[i] = findings[i].Dwell.FindingID
+	}
+	st, err := a.openStore(settings)
+	if err != nil || len(ids) == 0 {
+		return nil
+	}
+	out, err := st.Dispositions(ctx, ids)
+	var missing *store.NotInstalledError
+	if err != nil && !errors.As(err, &missing) {
+		a.say("dwell: note: dispositions could not be looked up: %v", err)
+	}
+	return out
+}
+
+// shortID is the id prefix that screens show.
+func shortID(f *hunt.Finding) string { return f.Dwell.FindingID[:min(7, len(f.Dwell.FindingID))] }
+
+// askable rejects a pair that no hunt reads: both internal, neither internal, or swapped. It hints at what to ask.
 func askable(scope *hunt.Scope, from netip.Addr, to *hunt.Side) error {
 	in := scope.IsInternal(from)
 	switch {
@@ -161,7 +218,7 @@ func askable(scope *hunt.Scope, from netip.Addr, to *hunt.Side) error {
 	return hint(usage("%s is no destination of a hunt: multicast, loopback or link-local", to.Addr), "see `dwell show --help`")
 }
 
-// incomplete says what could not be read and ends with code 5, where there is something.
+// incomplete prints the gaps and ends with code 5 if there are any.
 func (a *app) incomplete(gaps []hunt.Note) error {
 	for _, g := range gaps {
 		a.warn("INCOMPLETE: %s", g)
@@ -193,16 +250,16 @@ func (f *huntFlags) window(p *pflag.FlagSet) {
 	p.String("profile", "", "scoring `profile`: dwell (calibrated, the default) or rita (as RITA v5 does)")
 }
 
-// painter writes a portrait for people.
+// painter prints a portrait.
 type painter struct {
 	w     io.Writer
 	p     *portrait
 	width int
-	// decided is what was recorded about the finding, empty for nothing.
-	decided string
-	// files are the paths of --zeek, none where the cluster was asked.
+	// decided are the dispositions of findings, by their id.
+	decided map[string]hunt.Disposition
+	// files are the paths of --zeek.
 	files []string
-	// terminal is how many columns the terminal has, 0 where there is none.
+	// terminal is the terminal's width in columns, 0 for none.
 	terminal int
 	err      error
 }
@@ -213,7 +270,7 @@ func (d *painter) line(format string, args ...any) {
 	}
 }
 
-// text is line, broken at words where a terminal is narrower; further lines begin below the text behind the indent.
+// text prints a line, wrapped at words; further lines are indented.
 func (d *painter) text(indent int, format string, args ...any) {
 	if d.err == nil {
 		_, d.err = fmt.Fprintln(d.w, output.Wrap(output.Clean(fmt.Sprintf(format, args...)), d.terminal, strings.Repeat(" ", indent)))
@@ -244,7 +301,7 @@ func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
 	return d.err
 }
 
-// amount says how much the pair did; of a DNS tunnel the queries are among the reasons.
+// amount is the number of connections; a DNS tunnel's queries are among the reasons.
 func amount(p *portrait) string {
 	if p.To.DNS {
 		return ""
@@ -253,7 +310,7 @@ func amount(p *portrait) string {
 }
 
 func (d *painter) finding(f *hunt.Finding) {
-	d.head(fmt.Sprintf("%s  score %.3f %s", f.Dwell.Pair, f.Dwell.Score, f.Dwell.Severity))
+	d.head(strings.TrimRight(fmt.Sprintf("%s  score %.3f %s  %s", f.Dwell.Pair, f.Dwell.Score, orDash(f.Dwell.Severity), shortID(f)), " "))
 	for i, r := range f.Dwell.Reasons {
 		d.text(5, "  %d. %s", i+1, r)
 	}
@@ -294,16 +351,16 @@ func (d *painter) finding(f *hunt.Finding) {
 	}
 }
 
-// triage says what was decided about a finding, and how to decide.
+// triage prints a finding's disposition and the next commands.
 func (d *painter) triage(f *hunt.Finding, stored bool) {
 	if r := f.Dwell.Safelist; r != nil {
 		d.text(4, "  safelisted by rule %s: %s (%s, expires on %s)", r.Name, r.Reason, r.Owner, r.Expires)
 	}
-	if d.decided != "" {
-		d.text(4, "  disposition: %s", d.decided)
+	if r, ok := d.decided[f.Dwell.FindingID]; ok && r.Dwell.Disposition != "" {
+		d.text(4, "  disposition: %s", recorded(r))
 	}
 	if stored {
-		id := f.Dwell.FindingID[:min(7, len(f.Dwell.FindingID))]
+		id := shortID(f)
 		d.text(4, "  next: dwell triage %s --status benign|escalated --note WHY; dwell safelist add %s --reason WHY --expires 90d", id, id)
 	}
 }
@@ -337,7 +394,7 @@ func (d *painter) picture() {
 	}
 }
 
-// sizes says the smallest, median and largest, and how many there were.
+// sizes is the range and median of sizes, and how many are unknown.
 func sizes(all []int64) string {
 	known := make([]int64, 0, len(all))
 	for _, s := range all {
@@ -356,7 +413,7 @@ func sizes(all []int64) string {
 	return text
 }
 
-// rawOf prints the raw records of a pair, and says how many there are or why there are none.
+// rawOf prints the raw records of a pair, and their number or why there are none.
 func (a *app) rawOf(ctx context.Context, source hunt.Source, o *pipeline.Options, p *portrait) error {
 	if err := a.connections(ctx, source, o, p); err != nil {
 		return err
@@ -370,6 +427,23 @@ func (a *app) rawOf(ctx context.Context, source hunt.Source, o *pipeline.Options
 	return nil
 }
 
+// spaced adds blanks between JSON values, so that wrapped lines stay valid JSON.
+func spaced(body []byte) string {
+	var b strings.Builder
+	quoted, escaped := false, false
+	for _, c := range body {
+		if c == '"' && !escaped {
+			quoted = !quoted
+		}
+		escaped = c == '\\' && !escaped
+		b.WriteByte(c)
+		if !quoted && (c == ',' || c == ':') {
+			b.WriteByte(' ')
+		}
+	}
+	return b.String()
+}
+
 func orNone(s string) string {
 	if s == "" {
 		return "none"
@@ -377,7 +451,7 @@ func orNone(s string) string {
 	return s
 }
 
-// queries gives the ways back to the raw connections.
+// queries prints ways to the raw connections.
 func (d *painter) queries(settings *config.Loaded) {
 	p := d.p
 	w := p.Reading.Window
@@ -406,6 +480,8 @@ func (d *painter) queries(settings *config.Loaded) {
 		d.err = err
 		return
 	}
-	long("curl", fmt.Sprintf("curl --cacert CA -H 'Authorization: ApiKey KEY' -H 'Content-Type: application/json' %s/logs-zeek-so/_search -d '%s'",
-		address, strings.ReplaceAll(string(body), "'", `'\''`)))
+	d.line("  %-13s curl --cacert CA -H 'Authorization: ApiKey KEY' \\", "curl")
+	d.line("                  -H 'Content-Type: application/json' \\")
+	d.line("                  %s/logs-zeek-so/_search \\", address)
+	d.text(18, "                  -d '%s'", strings.ReplaceAll(spaced(body), "'", `'\''`))
 }

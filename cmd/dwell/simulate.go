@@ -14,7 +14,7 @@ import (
 	"dwell/internal/simulate"
 )
 
-// simulateFlags change what a scenario says.
+// simulateFlags override a scenario.
 type simulateFlags struct {
 	scenario, out, start, length string
 	seed                         uint64
@@ -61,7 +61,7 @@ func (a *app) simulate(c *cobra.Command, f *simulateFlags) error {
 	return a.makeLogs(c.Context(), sc, f)
 }
 
-// scenarioOf reads the scenario and lays the flags that were given over it.
+// scenarioOf reads the scenario and applies the flags.
 func (f *simulateFlags) scenarioOf(c *cobra.Command) (simulate.Scenario, error) {
 	sc := simulate.Default()
 	if f.scenario != "" {

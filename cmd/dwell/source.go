@@ -13,7 +13,7 @@ import (
 	"dwell/query/zeek"
 )
 
-// source gives what is read: Zeek logs where --zeek names some, else the cluster.
+// source is Zeek logs with --zeek, otherwise the cluster.
 func (a *app) source(_ context.Context, paths []string, settings *config.Loaded) (hunt.Source, error) {
 	if len(paths) > 0 {
 		return zeek.New(zeek.Options{Paths: paths}), nil
@@ -30,12 +30,15 @@ func (a *app) source(_ context.Context, paths []string, settings *config.Loaded)
 	return source, nil
 }
 
-// client connects the settings with the one HTTP stack.
+// client returns the cluster's client.
 func (a *app) client(settings *config.Loaded) (*es.Client, error) {
 	s := settings.Elasticsearch
 	if len(s.Addresses) == 0 {
 		return nil, hint(usage("no Elasticsearch configured: elasticsearch.addresses is not set"),
 			"set it in the configuration file or as DWELL_ELASTICSEARCH_ADDRESSES=https://manager:9200, or use log files with --zeek PATH")
+	}
+	if settings.Unread != nil {
+		return nil, usageError{settings.Unread}
 	}
 	retries := s.Retries
 	if retries == 0 {
@@ -49,17 +52,17 @@ func (a *app) client(settings *config.Loaded) (*es.Client, error) {
 	return c, nil
 }
 
-// wait says whether a command waits for a cluster that is away. Hunts do; what a person asks is told at once.
+// wait is whether a command waits for an unreachable cluster. Hunts do; other commands fail at once.
 type wait int
 
 const (
 	waitNot wait = iota
 	waitHunt
-	// waitServe waits longer: nobody is there to start it again.
+	// waitServe waits longer, because nobody restarts it.
 	waitServe
 )
 
-// servePatience is the least that a service waits.
+// servePatience is the minimum wait of a service.
 const servePatience = 10 * time.Minute
 
 func (w wait) patience(set time.Duration) time.Duration {
@@ -72,7 +75,7 @@ func (w wait) patience(set time.Duration) time.Duration {
 	return set
 }
 
-// logger writes to stderr what --verbose asks for.
+// logger logs to stderr, more with --verbose.
 func (a *app) logger() *slog.Logger {
 	level := slog.LevelWarn
 	if a.verbose {

@@ -27,11 +27,12 @@ func newStatus(a *app) *cobra.Command {
 		Long: `Show the last hunts that were stored: window, how many connections, pairs and findings, whether the window was complete,
 what went wrong, which hunts wait on this host for upload, and which alerts for the webhook or syslog server. LAG is how long after its window's end a hunt ran.`,
 		Example: `  dwell status
-  dwell status --last 50
+  dwell status --limit 50
   dwell status -o json | jq -r '.[] | select(.dwell.hunt.complete | not) | .dwell.window.start'`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.status(c.Context(), last, format) },
 	}
-	c.Flags().IntVar(&last, "last", 10, "`number` of hunts")
+	c.Flags().IntVar(&last, "limit", 10, "maximum `number` of hunts, newest first")
+	c.Flags().SetNormalizeFunc(renamed("last", "limit"))
 	c.Flags().StringVarP(&format, "output", "o", "table", "`format`: table or json")
 	return c
 }
@@ -41,7 +42,7 @@ func (a *app) status(ctx context.Context, last int, format string) error {
 		return err
 	}
 	if last < 1 {
-		return usage("--last %d: want 1 or more", last)
+		return usage("--limit %d: want 1 or more", last)
 	}
 	settings, err := a.load(nil)
 	if err != nil {
@@ -92,7 +93,7 @@ func (a *app) status(ctx context.Context, last int, format string) error {
 	return nil
 }
 
-// held says what waits on this host for the cluster to take it, and which alerts for their receivers.
+// held reports hunts and alerts that wait on this host.
 func (a *app) held(settings *config.Loaded) {
 	dir, err := settings.StateDir(a.Environ)
 	if err != nil {
@@ -134,8 +135,7 @@ func state(s *hunt.Summary) string {
 	return "complete"
 }
 
-// skew warns where the clocks are so far apart that nothing is scheduled. That the clock cannot be asked is said as a
-// remark.
+// skew warns if the clocks differ so much that nothing is scheduled.
 func (a *app) skew(ctx context.Context, st *store.Store) {
 	switch c, err := st.Clock(ctx); {
 	case err != nil:

@@ -18,7 +18,7 @@ import (
 	"dwell/so-config"
 )
 
-// openStore connects to where findings are kept.
+// openStore connects to the store of findings.
 func (a *app) openStore(settings *config.Loaded) (*store.Store, error) {
 	client, err := a.client(settings)
 	if err != nil {
@@ -42,7 +42,7 @@ func (a *app) openStore(settings *config.Loaded) (*store.Store, error) {
 	return store.New(client, o), nil
 }
 
-// notifications are the alerts that wait to be handed on; nil where nobody is to get any.
+// notifications is the queue of alerts for receivers, nil without receivers.
 func (a *app) notifications(settings *config.Loaded) (*notify.Queue, error) {
 	s, host := settings.Alerts, ""
 	if !s.Enabled {
@@ -63,13 +63,13 @@ func (a *app) notifications(settings *config.Loaded) (*notify.Queue, error) {
 	return notify.NewQueue(dir, sender, a.Now), nil
 }
 
-// notifyDir is where alerts wait to be handed on.
+// notifyDir is the queue's directory.
 func (a *app) notifyDir(settings *config.Loaded) (string, error) {
 	dir, err := settings.StateDir(a.Environ)
 	return filepath.Join(dir, "notify"), err
 }
 
-// deliver hands on what waits, and says why something still does.
+// deliver sends waiting alerts.
 func (a *app) deliver(ctx context.Context, settings *config.Loaded) error {
 	queue, err := a.notifications(settings)
 	if err != nil || queue == nil {
@@ -78,7 +78,7 @@ func (a *app) deliver(ctx context.Context, settings *config.Loaded) error {
 	return queue.Deliver(ctx)
 }
 
-// undelivered says which alerts wait on this host, or were given up; empty for none.
+// undelivered describes alerts that wait on this host or were given up; empty for none.
 func (a *app) undelivered(settings *config.Loaded) (text string, waiting notify.Waiting, err error) {
 	dir, err := a.notifyDir(settings)
 	if err != nil {
@@ -93,7 +93,7 @@ func (a *app) undelivered(settings *config.Loaded) (text string, waiting notify.
 	return text, waiting, nil
 }
 
-// loadStore is openStore by the settings in force, for commands that need nothing else of them.
+// loadStore loads the settings and opens the store.
 func (a *app) loadStore() (*store.Store, error) {
 	settings, err := a.load(nil)
 	if err != nil {
@@ -102,11 +102,7 @@ func (a *app) loadStore() (*store.Store, error) {
 	return a.openStore(settings)
 }
 
-// isDigest says whether a text is an id as hunt.Digest makes them: 32 hexadecimal digits.
-func isDigest(s string) bool { return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == "" }
-
-// writer gives the store that --write needs, and refuses before the hunt what would be refused after it: missing
-// templates, or credentials that may not even look.
+// writer returns the store for --write. It fails before the hunt if templates or privileges are missing.
 func (a *app) writer(ctx context.Context, wanted bool, settings *config.Loaded) (*store.Store, error) {
 	if !wanted {
 		return nil, nil
@@ -118,7 +114,7 @@ func (a *app) writer(ctx context.Context, wanted bool, settings *config.Loaded) 
 	return st, missingTemplates(st.Ready(ctx, writtenStreams(settings)...))
 }
 
-// writtenStreams are those that a hunt writes to.
+// writtenStreams are the data streams that a hunt writes to.
 func writtenStreams(settings *config.Loaded) []string {
 	out := []string{soconfig.FindingStream, soconfig.HuntStream}
 	if settings.Alerts.Enabled {
@@ -127,15 +123,15 @@ func writtenStreams(settings *config.Loaded) []string {
 	return out
 }
 
-// hold is where hunts are kept that the cluster does not take.
+// hold keeps hunts while the cluster does not accept them.
 type hold struct {
 	dir     string
 	spool   *spool.Spool
 	release func()
 }
 
-// openHold takes the state directory for this process and opens the spool in it. With shared, the spool of a directory
-// that another dwell has is opened all the same: that one stores what is put there.
+// openHold locks the state directory and opens its spool. With shared it also opens the spool of a directory that
+// another dwell has locked, which then uploads what is added.
 func (a *app) openHold(settings *config.Loaded, shared bool) (*hold, error) {
 	dir, err := settings.StateDir(a.Environ)
 	if err != nil {
@@ -157,7 +153,7 @@ func (a *app) openHold(settings *config.Loaded, shared bool) (*hold, error) {
 	return &hold{dir: dir, spool: sp, release: release}, nil
 }
 
-// missingTemplates says what to do where dwell was never installed.
+// missingTemplates adds a hint if dwell is not installed.
 func missingTemplates(err error) error {
 	var missing *store.NotInstalledError
 	if errors.As(err, &missing) {
@@ -166,7 +162,7 @@ func missingTemplates(err error) error {
 	return err
 }
 
-// store writes a hunt and says what became of it. What the cluster does not take now is held in the state directory.
+// store writes a hunt and reports the result. A hunt that the cluster does not accept now waits in the state directory.
 func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loaded, r *pipeline.Result) error {
 	var report store.Report
 	held, err := a.openHold(settings, true)
@@ -213,7 +209,7 @@ func (a *app) store(ctx context.Context, st *store.Store, settings *config.Loade
 	return nil
 }
 
-// stored says what became of a hunt's documents.
+// stored summarizes what was written.
 func stored(r *store.Report) string {
 	text := []string{fmt.Sprintf("%s stored", hunt.Many(r.Findings.Acked, "finding"))}
 	if n := r.Findings.Existing; n > 0 {

@@ -48,19 +48,19 @@ func TestTour(t *testing.T) {
 	cluster.Exclusive(t)
 	require.NoError(t, cluster.Wipe(t.Context()))
 	dir := t.TempDir()
-	bin := filepath.Join(dir, "bin", "dwell")
+	bin, err := exec.LookPath("dwell") // this program, by TestMain
+	require.NoError(t, err)
 	run := func(name string, args ...string) {
 		out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
 		require.NoError(t, err, "%s %v: %s", name, args, out)
 	}
-	run("go", "build", "-o", bin, ".")
 	demo := filepath.Join(dir, "demo")
 	run(bin, "simulate", "--scenario", "../../integration/testdata/demo.yaml", "--out", filepath.Join(demo, "zeek"))
 	client, err := es.New(es.Config{Addresses: []string{cluster.URL}, CAFile: cluster.CAFile, Username: cluster.Username, Password: cluster.Password})
 	require.NoError(t, err)
 	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{filepath.Join(demo, "zeek")}})
 	require.NoError(t, err)
-	environ := append(os.Environ(), "DEMO="+demo, "PATH="+filepath.Dir(bin)+":"+os.Getenv("PATH"), "DWELL_ELASTICSEARCH_ADDRESSES="+cluster.URL,
+	environ := append(os.Environ(), "DEMO="+demo, "DWELL_ELASTICSEARCH_ADDRESSES="+cluster.URL,
 		"DWELL_ELASTICSEARCH_CA_FILE="+cluster.CAFile, "DWELL_STATE_DIR="+filepath.Join(demo, "state"), "DWELL_HUNT_SAFELIST="+filepath.Join(demo, "safelist.yaml"),
 		"XDG_CONFIG_HOME="+filepath.Join(dir, "none"), "NO_COLOR=1", "DWELL_PAGER=cat", "SUDO_USER=ann")
 	require.NoError(t, os.WriteFile(filepath.Join(demo, "safelist.yaml"), []byte("rules: []\n"), 0o600))
@@ -153,7 +153,7 @@ func screen(text, dir, url string) string {
 // shown is an output as the page has it: cut to what makes the point.
 func shown(text string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
-	const most = 15
+	const most = 13
 	if len(lines) > most+1 {
 		lines = append(lines[:most:most], "...")
 	}

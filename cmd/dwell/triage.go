@@ -18,7 +18,7 @@ import (
 	"dwell/internal/store"
 )
 
-// triageFlags are a disposition, and what it is for beside the arguments.
+// triageFlags are the flags of triage.
 type triageFlags struct {
 	status, note, who, assignee string
 	destination                 string
@@ -45,10 +45,16 @@ deserves a safelist rule with an expiry; an escalated one a case.`,
 	p.StringVar(&f.who, "who", "", "`name` of who records it (default: the user's login name)")
 	p.StringVar(&f.assignee, "assignee", "", "`name` of who takes care of it")
 	p.StringVar(&f.destination, "destination", "", "every finding with this destination: an address, a network or a `name`")
+	var limit int
+	format := "table"
 	list := &cobra.Command{
-		Use: "list", Short: "List current dispositions, newest first", Example: "  dwell triage list --status escalated", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.listDispositions(c.Context(), f.status) },
+		Use: "list", Short: "List current dispositions, newest first", Example: "  dwell triage list --status escalated\n  dwell triage list -o json | jq -r '.[].dwell.pair'", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.listDispositions(c.Context(), f.status, format, limit)
+		},
 	}
+	list.Flags().IntVar(&limit, "limit", 0, "maximum `number` of dispositions (0: all)")
+	list.Flags().StringVarP(&format, "output", "o", format, "`format`: table or json")
 	list.Flags().StringVar(&f.status, "status", "", "with this `disposition` only: benign, escalated or open")
 	c.AddCommand(list)
 	return c
@@ -116,7 +122,7 @@ func (a *app) triage(ctx context.Context, f *triageFlags, args []string) error {
 	return nil
 }
 
-// fromStdin puts the lines of stdin in place of "-".
+// fromStdin replaces "-" by the lines of stdin.
 func (a *app) fromStdin(args []string) ([]string, error) {
 	at := slices.Index(args, "-")
 	if at < 0 {
@@ -150,10 +156,16 @@ func (a *app) withDestination(ctx context.Context, st *store.Store, destination 
 	return list.Findings, nil
 }
 
-// listDispositions prints what holds of each finding that somebody decided about.
-func (a *app) listDispositions(ctx context.Context, status string) error {
-	if status != "" && !slices.Contains([]string{hunt.Benign, hunt.Escalated, hunt.Open}, status) {
+// listDispositions prints the current disposition of each triaged finding.
+func (a *app) listDispositions(ctx context.Context, status, format string, limit int) error {
+	switch {
+	case status != "" && !slices.Contains([]string{hunt.Benign, hunt.Escalated, hunt.Open}, status):
 		return usage("--status %q is not one of benign, escalated, open", status)
+	case limit < 0:
+		return usage("--limit %d: want 0 (all) or more", limit)
+	}
+	if err := tableOrJSON(format); err != nil {
+		return err
 	}
 	st, err := a.loadStore()
 	if err != nil {
@@ -163,27 +175,31 @@ func (a *app) listDispositions(ctx context.Context, status string) error {
 	if err != nil {
 		return missingTemplates(err)
 	}
-	n := 0
+	all = slices.DeleteFunc(all, func(d hunt.Disposition) bool { return status != "" && d.Dwell.Disposition != status })
+	more := 0
+	if limit > 0 && len(all) > limit {
+		all, more = all[:limit], len(all)-limit
+	}
+	if format == "json" {
+		return output.Encoder(a.Out).Encode(append([]hunt.Disposition{}, all...))
+	}
 	for _, d := range all {
-		if status != "" && d.Dwell.Disposition != status {
-			continue
-		}
-		n++
 		line := fmt.Sprintf("%s  %-9s  %s  %s  %s", d.Timestamp.UTC().Format("2006-01-02 15:04"), d.Dwell.Disposition, d.Dwell.FindingID[:min(7, len(d.Dwell.FindingID))], d.Dwell.Pair, d.User.Name)
 		if d.Dwell.Assignee != "" {
 			line += " -> " + d.Dwell.Assignee
 		}
-		fmt.Fprintln(a.Out, output.Clean(line+": "+d.Dwell.Note))
+		fmt.Fprintln(a.Out, output.Wrap(output.Clean(line+": "+d.Dwell.Note), a.Width, "    "))
 	}
-	a.say("dwell: %s", hunt.Many(n, "disposition"))
+	text := hunt.Many(len(all), "disposition")
+	if more > 0 {
+		text += fmt.Sprintf("; %s (--limit)", moreLines(more))
+	}
+	a.say("dwell: %s", text)
 	return nil
 }
 
-// recorded says what was last decided about a finding, empty where nobody did.
-func recorded(d hunt.Disposition, ok bool) string {
-	if !ok {
-		return ""
-	}
+// recorded is a disposition as text.
+func recorded(d hunt.Disposition) string {
 	text := fmt.Sprintf("%s by %s on %s", d.Dwell.Disposition, d.User.Name, d.Timestamp.UTC().Format(time.DateOnly))
 	if d.Dwell.Assignee != "" {
 		text += ", assigned to " + d.Dwell.Assignee

@@ -38,6 +38,7 @@ need not be in any finding; the id of a finding or campaign stands for its desti
 	f.reads(c.Flags())
 	c.Flags().BoolVar(&f.history, "history", false, "use the records that earlier hunts kept, and keep what is read (docs/history.md)")
 	c.Flags().StringVarP(&f.format, "output", "o", "table", "`format`: table or json")
+	c.Flags().IntVar(&f.limit, "limit", 0, "maximum `number` of hosts, most connections first (0: all)")
 	return c
 }
 
@@ -45,7 +46,10 @@ func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
 	if err := tableOrJSON(f.format); err != nil {
 		return err
 	}
-	settings, err := a.load(f.keys())
+	if f.limit < 0 {
+		return usage("--limit %d: want 0 (all) or more", f.limit)
+	}
+	settings, err := f.load(a)
 	if err != nil {
 		return err
 	}
@@ -84,19 +88,25 @@ func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
 		return err
 	}
 	a.notes(reading.Notes)
+	listed := *page
+	if f.limit > 0 {
+		listed.Hosts = page.Hosts[:min(f.limit, len(page.Hosts))]
+	}
 	if f.format == "json" {
-		err = output.Encoder(a.Out).Encode(page)
+		err = output.Encoder(a.Out).Encode(&listed)
 	} else {
-		err = drawWho(a.Out, page, a.Width)
+		err = drawWho(a.Out, &listed, a.Width)
 	}
 	if err != nil {
 		return fmt.Errorf("print the hosts: %w", err)
 	}
+	if more := len(page.Hosts) - len(listed.Hosts); more > 0 {
+		a.say("dwell: %s (--limit)", moreLines(more))
+	}
 	return a.whoVerdict(page, &reading, w.Request.Scope.Narrowed())
 }
 
-// sideOf reads a destination, or takes that of the finding or campaign whose id is given, with its window where no
-// other is asked for.
+// sideOf parses a destination, or takes that of a finding or campaign by its id, with its window by default.
 func (a *app) sideOf(ctx context.Context, settings *config.Loaded, f *huntFlags, text string) (hunt.Side, error) {
 	if !isIDPrefix(text) {
 		return hunt.ParseSide(text)
@@ -108,8 +118,8 @@ func (a *app) sideOf(ctx context.Context, settings *config.Loaded, f *huntFlags,
 	return hunt.SideOf(lead), nil
 }
 
-// leadOf is the stored finding of an id, or the strongest of a campaign's, and settles the window as that of its hunt
-// where none is asked for.
+// leadOf returns the finding of an id, or a campaign's strongest. Without another window it sets that of the finding's
+// hunt.
 func (a *app) leadOf(ctx context.Context, settings *config.Loaded, f *huntFlags, id string) (*hunt.Finding, error) {
 	st, err := a.openStore(settings)
 	if err != nil {
@@ -125,7 +135,7 @@ func (a *app) leadOf(ctx context.Context, settings *config.Loaded, f *huntFlags,
 	return &members[0], nil
 }
 
-// whoVerdict says how many there are. No host is an answer only where the window was read and holds connections.
+// whoVerdict prints the totals. An empty list is an answer only if the window has connections.
 func (a *app) whoVerdict(page *who.Page, reading *hunt.Reading, narrowed bool) error {
 	window := "a window without any connection"
 	if !page.Window.Start.IsZero() {
@@ -137,12 +147,12 @@ func (a *app) whoVerdict(page *who.Page, reading *hunt.Reading, narrowed bool) e
 	}
 	a.say("dwell: %s with %s, %s, in %s", hosts, page.Destination, hunt.Many(page.Connections, "connection"), window)
 	if narrowed {
-		a.say("dwell: note: connections that are still open have no record yet and are not counted: `dwell hunt` finds them")
+		a.say("dwell: note: only records of this address were read: how many hosts are active is not known, and connections still open are not counted (`dwell hunt` finds those)")
 	}
 	switch err := a.incomplete(reading.Gaps); {
 	case err != nil:
 		return err
-	case len(page.Hosts) == 0 && !narrowed && page.Active == 0:
+	case len(page.Hosts) == 0 && (!narrowed && page.Active == 0 || empty(reading)):
 		return codeError{exitIncomplete, "nothing was read: no connection was in scope, so an empty list proves nothing"}
 	case len(page.Hosts) == 0:
 		a.say("dwell: hint: no host connected to it in this window: --since, --from or --day choose another one, --direction inbound looks the other way")
@@ -150,7 +160,12 @@ func (a *app) whoVerdict(page *who.Page, reading *hunt.Reading, narrowed bool) e
 	return nil
 }
 
-// kept is the source, by way of the history where --history asks for it.
+// empty reports whether the window has no connection at all.
+func empty(reading *hunt.Reading) bool {
+	return slices.ContainsFunc(reading.Notes, func(n hunt.Note) bool { return strings.HasPrefix(n.What, hunt.EmptyWindow) })
+}
+
+// kept is the source, with --history through the history.
 func (a *app) kept(ctx context.Context, f *huntFlags, settings *config.Loaded, req hunt.Request) (hunt.Source, error) {
 	source, err := a.source(ctx, f.zeek, settings)
 	switch {

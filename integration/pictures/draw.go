@@ -125,8 +125,10 @@ func table(p kibana.Panel, rows []row) string {
 	for _, g := range p.By {
 		fmt.Fprintf(&b, "<th>%s</th>", esc(g.Label))
 	}
-	for _, v := range p.Values {
-		fmt.Fprintf(&b, `<th class="n">%s</th>`, esc(v.Label))
+	text := make([]bool, len(p.Values)) // columns of text, which stand to the left
+	for i, v := range p.Values {
+		text[i] = slices.ContainsFunc(rows, func(r row) bool { return r.Texts[i] != "" })
+		fmt.Fprintf(&b, `<th%s>%s</th>`, right(!text[i]), esc(v.Label))
 	}
 	b.WriteString("</tr></thead><tbody>")
 	for _, r := range rows {
@@ -135,15 +137,19 @@ func table(p kibana.Panel, rows []row) string {
 			fmt.Fprintf(&b, "<td>%s</td>", esc(k.Text))
 		}
 		for i, v := range p.Values {
-			if text := r.Texts[i]; text != "" {
-				fmt.Fprintf(&b, `<td>%s</td>`, esc(text))
-				continue
-			}
-			fmt.Fprintf(&b, `<td class="n">%s</td>`, esc(show(v, r.Values[i])))
+			fmt.Fprintf(&b, `<td%s>%s</td>`, right(!text[i]), esc(cmp.Or(r.Texts[i], show(v, r.Values[i]))))
 		}
 		b.WriteString("</tr>")
 	}
 	return b.String() + "</tbody></table>"
+}
+
+// right is the class of a cell with a number.
+func right(number bool) string {
+	if number {
+		return ` class="n"`
+	}
+	return ""
 }
 
 // compare orders numbers, with NaN lowest.

@@ -28,6 +28,8 @@ type Options struct {
 	Set []string
 	// Environ is os.Environ().
 	Environ []string
+	// Files says that log files are read: a secret that cannot be read is no error, but Loaded.Unread.
+	Files bool
 }
 
 // Loaded is a configuration with the origin of each value.
@@ -37,8 +39,10 @@ type Loaded struct {
 	File string
 	// Warnings are sentences for users: a secret in a file that others can read, TLS verification disabled.
 	Warnings []string
-	origins  map[string]string
-	values   map[string]any
+	// Unread says which secrets could not be read, with Options.Files.
+	Unread  error
+	origins map[string]string
+	values  map[string]any
 }
 
 // SearchPaths are the paths of the configuration file, in order.
@@ -77,7 +81,11 @@ func Load(o Options) (*Loaded, error) {
 		errs = append(errs, decodeErrors(err)...)
 	}
 	if len(errs) == 0 {
-		errs = append(errs, l.secrets(env)...)
+		unread := l.secrets(env)
+		if o.Files && len(unread) > 0 {
+			l.Unread, unread = fmt.Errorf("configuration: %w", errors.Join(unread...)), nil
+		}
+		errs = append(errs, unread...)
 		errs = append(errs, l.validate()...)
 	}
 	if len(errs) > 0 {

@@ -135,6 +135,9 @@ func specific(status int, c *Cause) (*Cause, Kind) {
 	return c, kind
 }
 
+// restRequest is the request's whole URL in the reasons of the security plugin; the operation is named already.
+var restRequest = regexp.MustCompile(` for REST request \[[^\]]*\]`)
+
 // maxCauses limits the walk, because causes come from the network.
 const maxCauses = 16
 
@@ -170,7 +173,7 @@ func Classify(op, index string, status int, c Cause) *Error {
 	found, kind := specific(status, &c)
 	// Drop the server's advice: dwell never allows partial results.
 	reason, _, _ := strings.Cut(found.Reason, ". Consider using `allow_partial_search_results`")
-	e := &Error{Kind: kind, Op: op, Index: index, Status: status, Type: found.Type, Reason: oneLine(reason)}
+	e := &Error{Kind: kind, Op: op, Index: index, Status: status, Type: found.Type, Reason: oneLine(restRequest.ReplaceAllString(reason, ""))}
 	if e.Index == "" {
 		e.Index = found.Index
 	}

@@ -111,7 +111,7 @@ func TestDwellTimeOfImplants(t *testing.T) {
 		since += near(d.RhythmSince.Time, im.first)
 		visited += min(1, int(im.visited))
 		require.Equal(t, d.FirstCheckIn.Sub(firstDay) < 24*time.Hour, d.LowerBound, "%v", im)
-		require.InDelta(t, f.Event.End.Sub(d.FirstCheckIn.Time).Seconds()+0.2, d.Seconds, 0.001, "until the end of its last check-in")
+		require.InDelta(t, f.Event.End.Sub(d.FirstCheckIn.Time).Seconds(), d.Seconds, 0.001, "until the end of its last check-in")
 	}
 	t.Logf("%d implants found, %d of them visited before: first check-in right in %d, change point in %d", of, visited, first, since)
 	require.GreaterOrEqual(t, of, 55)

@@ -71,8 +71,8 @@ type Finding struct {
 	Beacon      *BeaconScore `json:"beacon,omitempty"`
 	// Candidate identifies what was scored; it is not part of the document.
 	Candidate PairKey `json:"-"`
-	// Ended is when the last of its connections ended, as far as that is known; it is not part of the document.
-	Ended Time `json:"-"`
+	// LastBegan is when the connection of [Finding.Timestamp] began, before the window too; it is not part of the document.
+	LastBegan Time `json:"-"`
 }
 
 // Event has the ECS event fields, including those that Security Onion's Hunt and Alerts group by. ID is the document's

@@ -94,6 +94,9 @@ type Slice struct {
 	Expected, Read int64
 }
 
+// EmptyWindow begins the note of a source that has no connection at all in the window.
+const EmptyWindow = "no connection in the window"
+
 // Note is a remark for users, with its count.
 type Note struct {
 	// What happened, where (file and line, index, slice) and what to do about it. What must make sense alone.

@@ -62,7 +62,6 @@ type Waiting struct {
 	Alerts    int
 	Receivers map[string]int
 	Oldest    time.Time
-	Bytes     int64
 	// Lost alerts were given up: there was no room, or the receiver rejected them. Why is the last reason.
 	Lost      int
 	LostSince time.Time
@@ -221,14 +220,9 @@ func Look(dir string) (Waiting, error) {
 	}
 	for _, name := range files {
 		path := filepath.Join(dir, name)
-		info, err := os.Stat(path)
-		if err != nil {
-			continue // sent meanwhile
-		}
-		w.Bytes += info.Size()
 		one, err := load(path)
 		if err != nil {
-			continue // Deliver sets it aside and counts it
+			continue // sent meanwhile, or damaged: Deliver sets that aside and counts it
 		}
 		w.Alerts += len(one.Body.Alerts)
 		w.Receivers[one.Receiver] += len(one.Body.Alerts)

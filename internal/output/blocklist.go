@@ -22,7 +22,11 @@ type Blocked struct {
 func BlockList(findings []hunt.Finding) (b Blocked) {
 	for i := range findings {
 		f := &findings[i]
-		if f.Dwell.Disposition != hunt.Escalated || f.Dwell.Safelisted {
+		switch {
+		case f.Dwell.Disposition != hunt.Escalated:
+			continue
+		case !confirmed(f):
+			b.Left = append(b.Left, Clean(f.Dwell.Pair)+": it is escalated, but safelisted")
 			continue
 		}
 		o := observablesOf(f)

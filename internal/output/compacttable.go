@@ -164,7 +164,7 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 		{head: "FIRST", value: func(f *hunt.Finding) string {
 			return strings.TrimPrefix(day(FirstSeen(f)), f.Event.End.UTC().Format("2006-"))
 		}},
-		{head: "LAST", value: func(f *hunt.Finding) string { return f.Event.End.UTC().Format("01-02 15:04") }},
+		{head: "LAST", value: last},
 		{head: "STATUS", value: status}}
 	if width >= dwellWidth {
 		cols = slices.Insert(cols, len(cols)-2, lineColumn{head: "DWELL", right: true, value: DwellTime})
@@ -304,6 +304,14 @@ func DwellTime(f *hunt.Finding) string {
 	default:
 		return hunt.Brief(d.Seconds)
 	}
+}
+
+// last is when the last connection ended, or that one is open.
+func last(f *hunt.Finding) string {
+	if f.Dwell.Connection.Open != nil {
+		return "open"
+	}
+	return f.Event.End.UTC().Format("01-02 15:04")
 }
 
 func day(t time.Time) string {

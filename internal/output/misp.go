@@ -53,9 +53,7 @@ func writeMISP(w io.Writer, findings []hunt.Finding) error {
 		if f.Event.End.After(last) {
 			last = f.Event.End.Time
 		}
-		if level := strconv.Itoa(max(1, 4-max(f.Event.Severity-1, 0))); level < e.ThreatLevelID { // 1 high, 2 medium, 3 low, 4 undefined
-			e.ThreatLevelID = level
-		}
+		e.ThreatLevelID = min(e.ThreatLevelID, threatLevel(f))
 		for _, a := range mispOf(f) {
 			if key := a.Type + " " + a.Value + " " + f.Dwell.FindingID; !seen[key] {
 				seen[key] = true
@@ -80,16 +78,24 @@ func writeMISP(w io.Writer, findings []hunt.Finding) error {
 	return enc.Encode(m)
 }
 
+// threatLevel is MISP's: 1 high for critical, 2 medium for high, 3 low for medium, 4 undefined for the rest and for what
+// was found to be no threat.
+func threatLevel(f *hunt.Finding) string {
+	if f.Dwell.Safelisted || f.Dwell.Disposition == hunt.Benign {
+		return "4"
+	}
+	return strconv.Itoa(4 - max(f.Event.Severity-1, 0))
+}
+
 // mispOf are a finding's attributes: its destination, its host, and the fingerprints and certificate it shows.
 func mispOf(f *hunt.Finding) (out []mispAttribute) {
-	escalated := f.Dwell.Disposition == hunt.Escalated && !f.Dwell.Safelisted
 	o := observablesOf(f)
 	add := func(kind, value string, ids bool) {
 		category := "Network activity"
 		if kind == "text" {
 			category = "Other"
 		}
-		out = append(out, mispAttribute{Type: kind, Category: category, Value: value, Comment: Clean(f.Dwell.Pair) + ": " + summary(f), ToIDS: ids && escalated})
+		out = append(out, mispAttribute{Type: kind, Category: category, Value: value, Comment: Clean(f.Dwell.Pair) + ": " + summary(f), ToIDS: ids && confirmed(f)})
 	}
 	for _, n := range append(o.Names, o.Below...) {
 		add("domain", n, true)

@@ -70,6 +70,11 @@ func observablesOf(f *hunt.Finding) (o observables) {
 	return o
 }
 
+// confirmed says that a person escalated the finding and no safelist rule contradicts.
+func confirmed(f *hunt.Finding) bool {
+	return f.Dwell.Disposition == hunt.Escalated && !f.Dwell.Safelisted
+}
+
 // names returns a name if DNS and block lists accept it.
 func names(s string) []string {
 	s = strings.ToLower(strings.Trim(s, "."))

@@ -134,12 +134,34 @@ func TestSTIXOfOpenConnections(t *testing.T) {
 	require.NotContains(t, text, `"end":`)
 }
 
+// What is escalated and safelisted is neither malicious nor benign to others: the two contradict each other.
+func TestSTIXOfContradictions(t *testing.T) {
+	for _, c := range []struct {
+		disposition string
+		safelisted  bool
+		want        string
+	}{{hunt.Escalated, false, "malicious-activity"}, {hunt.Escalated, true, "anomalous-activity"}, {hunt.Open, true, "benign"}, {hunt.Benign, false, "benign"}, {hunt.Open, false, "anomalous-activity"}} {
+		f := exchanged()[0]
+		f.Dwell.Disposition, f.Dwell.Safelisted = c.disposition, c.safelisted
+		text := printed(t, Options{Format: STIX}, f)
+		require.Regexp(t, `"indicator_types": \[\s*"`+c.want+`"\s*\]`, text, c)
+		require.Equal(t, c.safelisted, strings.Contains(text, `"safelisted"`))
+	}
+}
+
 func TestMISP(t *testing.T) {
 	var m mispEvent
 	text := printed(t, Options{Format: MISP}, exchanged()...)
 	require.NotContains(t, text, "\x1b")
 	require.NoError(t, json.Unmarshal([]byte(text), &m))
 	require.Equal(t, "2026-11-22", m.Event.Date)
+	for severity, want := range []string{"4", "4", "3", "2", "1"} {
+		f := sample("")
+		f.Event.Severity = severity
+		require.Equal(t, want, threatLevel(&f))
+		f.Dwell.Safelisted = true
+		require.Equal(t, "4", threatLevel(&f))
+	}
 	require.Equal(t, "2", m.Event.ThreatLevelID, "high is 2 of MISP's levels")
 	ids := map[string]bool{}
 	for _, a := range m.Event.Attribute {
@@ -168,6 +190,7 @@ func TestBlockList(t *testing.T) {
 	f := exchanged()[:1]
 	f[0].Dwell.Safelisted = true
 	require.Empty(t, BlockList(f).Lines)
+	require.Contains(t, BlockList(f).Left[0], "escalated, but safelisted")
 	inside := exchanged()[1:2]
 	inside[0].Destination.IP = netip.MustParseAddr("10.9.9.9")
 	require.Empty(t, BlockList(inside).Lines)

@@ -32,11 +32,18 @@ func ShortReasons(f *hunt.Finding) []string {
 		if len(out) == shortReasons {
 			break
 		}
-		if m := &f.Dwell.Modifiers[i]; m.Value != 0 {
+		if m := &f.Dwell.Modifiers[i]; m.Value != 0 && !(m.Name == "rare" && joined(f)) {
 			out = append(out, shortReason(m.Name, f))
 		}
 	}
 	return out
+}
+
+// joined says that the finding's campaign has other hosts with the same destination: it is not this host's alone, though
+// only one of them may count as active.
+func joined(f *hunt.Finding) bool {
+	c := f.Dwell.Campaign
+	return c != nil && c.Hosts > 1 && (c.Kind == "address" || c.Kind == "domain")
 }
 
 // Explanation is the strength of a benign explanation for display; empty for none.

@@ -163,11 +163,11 @@ func (b *bundle) finding(f *hunt.Finding) (refs []string) {
 	if pattern == "" {
 		return out
 	}
-	kind := "anomalous-activity"
+	kind := "anomalous-activity" // escalated and safelisted contradict each other: that is neither of these
 	switch {
-	case f.Dwell.Disposition == hunt.Escalated:
+	case confirmed(f):
 		kind = "malicious-activity"
-	case f.Dwell.Disposition == hunt.Benign || f.Dwell.Safelisted:
+	case f.Dwell.Disposition == hunt.Benign || f.Dwell.Safelisted && f.Dwell.Disposition != hunt.Escalated:
 		kind = "benign"
 	}
 	indicator := b.add(b.ours(stix{"type": "indicator", "id": id("indicator", f.Dwell.FindingID), "name": Clean(f.Dwell.Pair), "description": summary(f),
@@ -186,6 +186,9 @@ func labels(f *hunt.Finding) []string {
 	out := append([]string{}, f.Dwell.Indicators...)
 	if f.Dwell.Severity != "" {
 		out = append(out, "severity:"+f.Dwell.Severity)
+	}
+	if f.Dwell.Safelisted {
+		out = append(out, "safelisted")
 	}
 	return append(out, "disposition:"+orDash(f.Dwell.Disposition))
 }

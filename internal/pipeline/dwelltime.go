@@ -59,7 +59,7 @@ func dwellTimes(ctx context.Context, in *hunt.Session, w hunt.Window, findings [
 			known = p.HistoryStart
 		}
 		d.LowerBound = d.FirstCheckIn.Sub(known) < knownDay
-		d.Seconds = f.Ended.Sub(d.FirstCheckIn.Time).Seconds() // a long connection has one check-in
+		d.Seconds = f.Event.End.Sub(d.FirstCheckIn.Time).Seconds() // a long connection has one check-in
 		if !looked || in.Starts == nil || !p.First.Before(w.Start) || !began(f, w) {
 			continue
 		}

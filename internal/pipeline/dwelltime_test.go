@@ -20,7 +20,7 @@ func TestHistoryIsAskedAboutWhatIsWanted(t *testing.T) {
 	var findings []hunt.Finding
 	for _, a := range []string{"10.1.1.1", "10.1.1.2", "10.1.1.3"} {
 		f := hunt.Finding{Candidate: hunt.PairKey{Src: netip.MustParseAddr(a)}}
-		f.Event.Severity, f.Event.Start, f.Ended = lookedBack, hunt.Time{Time: start.Add(time.Hour)}, hunt.Time{Time: start.Add(2 * time.Hour)}
+		f.Event.Severity, f.Event.Start, f.Event.End = lookedBack, hunt.Time{Time: start.Add(time.Hour)}, hunt.Time{Time: start.Add(2 * time.Hour)}
 		findings = append(findings, f)
 	}
 	findings[2].Event.Severity--

@@ -128,6 +128,7 @@ func TestHuntsAtOnceRaiseOneAlert(t *testing.T) {
 		c.install(t)
 		network, err := es.Network(c.cfg)
 		require.NoError(t, err)
+		handed := 0
 		// The windows end at 23:00, 00:00 and 01:00. At first it is new, then its severity rises, a day apart.
 		for _, step := range []struct {
 			hour  int
@@ -150,12 +151,16 @@ func TestHuntsAtOnceRaiseOneAlert(t *testing.T) {
 						return network.RoundTrip(r)
 					})
 				})
-				_, err := New(client, Options{Alerts: &AlertOptions{}}).Write(t.Context(), h.findings, h.document(h.window().End.Time))
+				_, err := New(client, Options{Alerts: &AlertOptions{}, Notify: func(_ context.Context, raised []Alert) error {
+					handed += len(raised)
+					return nil
+				}}).Write(t.Context(), h.findings, h.document(h.window().End.Time))
 				return err
 			}
 			require.NoError(t, write(step.hour))
 			c.do(t, "POST", "/"+soconfig.AlertStream+"/_refresh", "")
 			require.Len(t, c.documents(t, soconfig.AlertStream), step.want)
+			require.Equal(t, step.want, handed, "each alert is handed on by the hunt that stored it")
 		}
 	})
 }

@@ -18,7 +18,7 @@ import (
 
 // alert writes the alerts for a hunt's findings and closes those they replace. It runs after the findings and before
 // the hunt's document, so that a hunt that counts as written has raised its alerts. replaces means that another
-// revision of the hunt is stored.
+// revision of the hunt is stored. raised are those that this hunt wrote.
 func (s *Store) alert(ctx context.Context, findings []hunt.Finding, doc *hunt.Document, replaces bool) (result bulk.Result, raised []Alert, err error) {
 	o := *s.o.Alerts
 	o.MinSeverity, o.Again = cmp.Or(o.MinSeverity, DefaultAlertSeverity), cmp.Or(o.Again, DefaultAlertAgain)
@@ -51,7 +51,34 @@ func (s *Store) alert(ctx context.Context, findings []hunt.Finding, doc *hunt.Do
 			return result, nil, err
 		}
 	}
-	return result, raised, s.supersede(ctx, all, raised, doc, replaces)
+	err = s.supersede(ctx, all, raised, doc, replaces)
+	if err == nil && result.Existing > 0 {
+		raised, err = s.own(ctx, raised)
+	}
+	return result, raised, err
+}
+
+// own leaves out the alerts that another hunt stored first, which hands them on itself. What cannot be found yet counts
+// as own: an alert that arrives twice is better than one that never does.
+func (s *Store) own(ctx context.Context, raised []Alert) ([]Alert, error) {
+	s.refresh(ctx, &Report{})
+	mine := map[string]time.Time{}
+	for i := range raised {
+		mine[raised[i].Event.ID] = raised[i].Event.Ingested.Time
+	}
+	others := map[string]bool{}
+	for some := range slices.Chunk(slices.Sorted(maps.Keys(mine)), findingsPerPage) {
+		q := dsl.Search{Op: "look whose the alerts are", Index: []string{soconfig.AlertStream}, Query: dsl.Terms("event.id", some), Sort: []any{dsl.Ascending("event.id")},
+			Source: []string{"event.id", "event.ingested"}}
+		err := each(ctx, s, q, func(_ hit, f *hunt.Finding) (bool, error) {
+			others[f.Event.ID] = !f.Event.Ingested.Equal(mine[f.Event.ID].Truncate(time.Millisecond))
+			return true, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(raised, func(a Alert) bool { return others[a.Event.ID] }), nil
 }
 
 // raise makes the alerts within the limits, and one for the rest of each host and of all.

@@ -88,7 +88,7 @@ func (s *Store) write(ctx context.Context, findings []hunt.Finding, doc hunt.Doc
 			return report, fmt.Errorf("hunt %s: its findings are written but the hunt is not committed: %w", doc.Dwell.HuntID, err)
 		}
 		admit(&doc, "alerts", report.Alerts.Dead)
-		if s.o.Notify != nil && report.Alerts.Acked > 0 {
+		if s.o.Notify != nil && len(raised) > 0 {
 			if err := s.o.Notify(ctx, raised); err != nil {
 				report.Undelivered = append(report.Undelivered, err)
 			}

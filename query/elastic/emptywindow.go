@@ -47,10 +47,10 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	}
 	age := "in the future"
 	if d := now.Sub(newest); d >= 0 {
-		age = d.Round(time.Second).String() + " ago"
+		age = hunt.Brief(d.Seconds()) + " ago"
 	}
 	r.note("", hunt.Note{
-		What:  fmt.Sprintf("no connection in the window; the newest one started %s, %s", stamp(newest.UnixMilli()), age),
+		What:  fmt.Sprintf(hunt.EmptyWindow+"; the newest one started %s, %s", stamp(newest.UnixMilli()), age),
 		Where: strings.Join(r.place.asked, ","), Hint: "choose another window, or check that Zeek's logs still arrive",
 	})
 	return r.future(ctx, now)

@@ -63,8 +63,8 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 			continue
 		}
 		start := f.Timestamp
-		if !f.Event.End.IsZero() && f.Event.End.Before(start.Time) { // It began before the window, whose start the finding's time then is.
-			start = f.Event.End
+		if !f.LastBegan.IsZero() && f.LastBegan.Before(start.Time) { // It began before the window, whose start the finding's time then is.
+			start = f.LastBegan
 		}
 		at := flowStart{f.Source.IP, start.UnixMilli()}
 		wishes[at] = append(wishes[at], w)

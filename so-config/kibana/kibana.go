@@ -114,6 +114,14 @@ func hosts() Value { return Value{Unique, "dwell.internal_ip", "Hosts"} }
 
 func score() Value { return Value{Max, "dwell.score", "Score"} }
 
+// external leaves out private and multicast destinations.
+func external() (out []Condition) {
+	for _, network := range []string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "224.0.0.0/4", "255.255.255.255", "fc00::/7", "fe80::/10", "ff00::/8"} {
+		out = append(out, Condition{Field: "destination.ip", Value: network, Not: true})
+	}
+	return out
+}
+
 func top(field, label string, size int) Group { return Group{field, size, label} }
 
 func byTime() Group { return Group{Field: "@timestamp", Label: "Time"} }
@@ -144,7 +152,7 @@ func overview() Dashboard {
 		{Title: "Internal hosts", Kind: Metric, X: 32, Y: 5, W: 8, H: 7, Dataset: finding, Where: looked, Values: []Value{hosts()}},
 		{Title: "Longest dwell time", Kind: Metric, X: 40, Y: 5, W: 8, H: 7, Dataset: finding, Where: looked, Values: []Value{dwellTime()}},
 		{Title: "Look at these first", Kind: Table, Y: 12, W: 48, H: 19, Dataset: finding, Where: looked, Drill: "dwell-pair", By: []Group{top("dwell.subject", "Campaign or pair", 30)},
-			Values: []Value{score(), latest("event.severity_label", "Severity"), hosts(), latest("dwell.evidence.host.names", "Host name"), {Average, "beacon.period", "Interval"}, latest("beacon.jitter", "Jitter"),
+			Values: []Value{{Max, "dwell.score", "Top score"}, latest("event.severity_label", "Severity now"), hosts(), latest("dwell.evidence.host.names", "Host name"), {Average, "beacon.period", "Interval"}, latest("beacon.jitter", "Jitter"),
 				latest("dwell.evidence.prevalence.hosts", "Prevalence"), {Min, "event.start", "First seen"}, dwellTime(), latest("dwell.disposition", "Disposition")}},
 		{Title: "New alerts", Kind: Bars, Y: 31, W: 24, H: 12, Dataset: alert, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{entries()}},
 		{Title: "Dwell time over hunts", Kind: Lines, X: 24, Y: 31, W: 24, H: 12, Dataset: finding, Where: looked, By: []Group{byTime()}, Values: []Value{{Median, "dwell.dwell_time.seconds", "Median"}, {Max, "dwell.dwell_time.seconds", "Longest"}}},
@@ -190,7 +198,7 @@ func host() Dashboard {
 		{Title: "Findings over time", Kind: Bars, X: 24, Y: 4, W: 24, H: 12, Dataset: finding, By: []Group{byTime(), top("event.severity_label", "Severity", 4)}, Values: []Value{entries()}},
 		{Title: "Which host", Kind: Table, Y: 11, W: 24, H: 5, Dataset: finding, By: []Group{top("source.ip", "Address", 20)},
 			Values: []Value{entries(), latest("dwell.evidence.host.names", "Host name"), latest("dwell.evidence.host.users", "User")}},
-		{Title: "Raw connections, by destination", Kind: Bars, Y: 16, W: 48, H: 12, Raw: true, Dataset: "zeek.conn", By: []Group{byTime(), top("destination.ip", "Destination", 8)}, Values: []Value{{Count, "@timestamp", "Connections"}}},
+		{Title: "Raw connections, by external destination", Kind: Bars, Y: 16, W: 48, H: 12, Raw: true, Dataset: "zeek.conn", Where: external(), By: []Group{byTime(), top("destination.ip", "Destination", 8)}, Values: []Value{{Count, "@timestamp", "Connections"}}},
 		{Title: "External destinations", Kind: Table, Y: 28, W: 48, H: 14, Dataset: finding, Drill: "dwell-pair", By: []Group{top("dwell.subject", "Campaign, or host and destination", 50), top("rule.name", "Rule", 1)},
 			Values: []Value{score(), {Max, "network.connections", "Connections"}, {Max, "client.bytes", "Sent"}, {Max, "server.bytes", "Received"}, {Min, "event.start", "First seen"}, dwellTime(), latest("dwell.disposition", "Disposition")}},
 	}}
@@ -206,8 +214,8 @@ func dispositions() Dashboard {
 			By:    []Group{top("dwell.subject", "Campaign, or host and destination", 50)}, Values: []Value{score()}},
 		{Title: "Findings per safelist rule", Kind: Table, X: 24, Y: 14, W: 24, H: 16, Dataset: finding, Where: []Condition{{Field: "dwell.safelisted", Value: "true"}},
 			By: []Group{top("dwell.safelist.name", "Rule", 30)}, Values: []Value{entries(), score()}},
-		{Title: "Dispositions", Kind: Bars, Y: 30, W: 24, H: 12, Dataset: decision, By: []Group{byTime(), top("dwell.disposition", "Disposition", 3)}, Values: []Value{findings()}},
-		{Title: "Dispositions: who and why", Kind: Table, X: 24, Y: 30, W: 24, H: 12, Dataset: decision,
+		{Title: "Dispositions", Kind: Bars, Y: 30, W: 16, H: 12, Dataset: decision, By: []Group{byTime(), top("dwell.disposition", "Disposition", 3)}, Values: []Value{findings()}},
+		{Title: "Dispositions: who and why", Kind: Table, X: 16, Y: 30, W: 32, H: 12, Dataset: decision,
 			By: []Group{top("dwell.pair", "Pair", 30), top("dwell.disposition", "Disposition", 3), top("user.name", "Who", 3), top("dwell.note", "Why", 3)}, Values: []Value{findings()}},
 	}}
 }

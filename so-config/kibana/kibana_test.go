@@ -147,6 +147,29 @@ func panels(t *testing.T, o object) []lensPanel {
 }
 
 // TestSearchesHaveHeadings: no raw field name is a heading.
+// The attributes are those that Kibana's own schemas of dashboards and saved searches know, with their types: they
+// refuse any other (elastic/kibana 8.x, dashboard_saved_object/schema/v1, saved_search/server/saved_objects/schema.ts).
+func TestAttributesAreKibanas(t *testing.T) {
+	text, yes, number, object, list := "", true, 0.0, map[string]any{}, []any{}
+	known := map[string]map[string]any{
+		"dashboard": {"title": text, "description": text, "kibanaSavedObjectMeta": object, "timeRestore": yes, "timeFrom": text, "timeTo": text,
+			"panelsJSON": text, "optionsJSON": text, "version": number},
+		"search": {"title": text, "description": text, "columns": list, "sort": list, "grid": object, "hideChart": yes, "kibanaSavedObjectMeta": object},
+	}
+	for _, o := range lines(t) {
+		b, err := json.Marshal(o.Attributes)
+		require.NoError(t, err)
+		var attributes map[string]any
+		require.NoError(t, json.Unmarshal(b, &attributes))
+		for name, value := range attributes {
+			if of := known[o.Type]; of != nil {
+				require.Contains(t, of, name, o.ID)
+				require.IsType(t, of[name], value, "%s: %s", o.ID, name)
+			}
+		}
+	}
+}
+
 func TestSearchesHaveHeadings(t *testing.T) {
 	for _, s := range Searches() {
 		for _, c := range s.Columns {

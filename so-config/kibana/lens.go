@@ -49,7 +49,11 @@ func (p *Panel) drawing(layer string, groups, values []string) map[string]any {
 	case Table:
 		var columns []any
 		for _, id := range append(append([]string{}, groups...), values...) {
-			columns = append(columns, map[string]any{"columnId": id})
+			column := map[string]any{"columnId": id}
+			if id == "group0" && p.W == 48 { // names are longer than numbers, and Lens gives all columns the same width
+				column["width"] = 300
+			}
+			columns = append(columns, column)
 		}
 		return map[string]any{"layerId": layer, "layerType": "data", "columns": columns, "sorting": map[string]any{"columnId": values[0], "direction": "desc"}}
 	case Bars, Lines, Text, Found:

@@ -114,7 +114,11 @@ func (l *facts) traffic(f *hunt.Finding) {
 	if f.Dwell.Connection.Total > 0 {
 		l.add("connected", "%s in all, longest %s", hunt.Brief(f.Dwell.Connection.Total), hunt.Brief(f.Dwell.Connection.Longest))
 	}
-	l.add("in the window", "%s to %s", moment(f.Event.Start), moment(f.Event.End))
+	until := moment(f.Event.End)
+	if f.Dwell.Connection.Open != nil {
+		until += ", still open"
+	}
+	l.add("in the window", "%s to %s", moment(f.Event.Start), until)
 	if t := f.Dwell.DwellTime; t != nil {
 		at := ""
 		if t.LowerBound {

@@ -58,7 +58,7 @@ func (m *Material) Finding(s *Candidate, parts hunt.Parts) hunt.Finding {
 		Timestamp: hunt.At(max(port.Last, m.Window.Start.UnixMilli())),
 		Schema:    hunt.SchemaOf(hunt.DatasetFinding),
 		Event: hunt.Event{Kind: "event", Category: []string{"network"}, Type: []string{"info"}, Module: hunt.Module, Dataset: hunt.DatasetFinding,
-			Start: hunt.At(t.First), End: hunt.At(t.Last)},
+			Start: hunt.At(t.First), End: hunt.At(max(t.Ended, t.Last))},
 		Source:      hunt.Originator{IP: s.Src, Port: int(port.SrcPort)},
 		Destination: hunt.Destination{IP: s.Dst, Port: int(port.Number), Domain: s.Name},
 		Network: hunt.Network{Transport: port.Proto.String(), Protocol: port.Service, Connections: t.Connections,
@@ -79,7 +79,10 @@ func (m *Material) Finding(s *Candidate, parts hunt.Parts) hunt.Finding {
 	if uid := port.UID.String(); uid != "" {
 		f.Log = &hunt.Log{ID: hunt.LogID{UID: uid}}
 	}
-	f.Candidate, f.Ended = s.PairKey, hunt.At(max(t.Ended, t.Last))
+	f.Candidate = s.PairKey
+	if port.Last > 0 {
+		f.LastBegan = hunt.At(port.Last)
+	}
 	seen := m.Window
 	if first := hunt.At(t.First).Time; first.Before(seen.Start) { // a connection that reaches into the window
 		seen.Start = first
