@@ -239,8 +239,11 @@ func (a *app) side(ctx context.Context, st *store.Store, hunts []hunt.Document, 
 		return sideOfSpan(ctx, st, hunts, text, day, day.AddDate(0, 0, 1))
 	}
 	of, err := beginning(hunts, text)
-	if err != nil {
+	switch {
+	case err != nil:
 		return half{}, err
+	case of == nil:
+		return half{}, hint(fmt.Errorf("there is no hunt %s", text), "`dwell status` lists the hunts with their ids")
 	}
 	list, err := st.Findings(ctx, store.Filter{HuntID: of.Dwell.HuntID})
 	s := &of.Dwell.Hunt

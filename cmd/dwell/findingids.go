@@ -69,13 +69,16 @@ func huntOf(ctx context.Context, st *store.Store, begun string) (string, error) 
 		return "", missingTemplates(err)
 	}
 	h, err := beginning(hunts, begun)
-	if err != nil {
+	switch {
+	case err != nil:
 		return "", err
+	case h == nil:
+		return "", codeError{exitIncomplete, "no hunt " + begun + " is stored: `dwell status` lists them"}
 	}
 	return h.Dwell.HuntID, nil
 }
 
-// beginning returns the hunt with this id prefix, of several revisions the first.
+// beginning returns the hunt with this id prefix, of several revisions the first; nil for none.
 func beginning(hunts []hunt.Document, begun string) (of *hunt.Document, err error) {
 	for i := range hunts {
 		h := &hunts[i]
@@ -88,9 +91,6 @@ func beginning(hunts []hunt.Document, begun string) (of *hunt.Document, err erro
 		if of == nil {
 			of = h
 		}
-	}
-	if of == nil {
-		return nil, hint(fmt.Errorf("there is no hunt %s", begun), "`dwell status` lists the hunts with their ids")
 	}
 	return of, nil
 }

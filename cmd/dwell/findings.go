@@ -109,6 +109,9 @@ func (a *app) findings(ctx context.Context, f *findingsFlags) error {
 	if filter.HuntID, err = huntOf(ctx, st, f.huntID); err != nil {
 		return err
 	}
+	if show.Format == output.Table { // --limit counts lines, and a line may be a campaign
+		filter.Limit = 0
+	}
 	lacking, err := f.filterEach(a, settings, &filter)
 	if err != nil {
 		return err

@@ -25,7 +25,7 @@ var answers = []struct {
 	code            int
 }{
 	{"dwell who cdn-static.example", `10\.20\.0\.\d+.* 289 `, 0},
-	{"dwell findings --asn", ``, 0}, // the demo has no data of autonomous systems
+	{"dwell findings --asn", `not known`, 5}, // the demo has no data of autonomous systems
 	{"dwell diff --min-score", `(?s)NEW: [1-9].*no complete hunt`, 5},
 	{"dwell show 10.20.0.45 cdn-static.example --day 2026-03-02 --connections", `203\.0\.113\.7:443.*\s+C\w{10,}`, 0},
 	{"dwell findings --severity critical -o stix", `"type": "bundle"`, 0},

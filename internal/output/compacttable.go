@@ -323,7 +323,10 @@ func day(t time.Time) string {
 
 // status is the disposition, or "safelisted". A finding with a broken rule is not safelisted.
 func status(f *hunt.Finding) string {
-	if f.Dwell.Safelisted {
+	switch {
+	case f.Dwell.Safelisted && f.Dwell.Disposition == hunt.Escalated: // neither hides the other
+		return "escalated, safelisted"
+	case f.Dwell.Safelisted:
 		return "safelisted"
 	}
 	return orDash(f.Dwell.Disposition)

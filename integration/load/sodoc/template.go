@@ -15,7 +15,8 @@ const TemplateName = "dwell-test-so-zeek"
 // the demo on an empty cluster; never install it on a real grid. A number of shards below 1 means DefaultShards.
 //
 // Two things differ, because the test node lacks the plug-ins: message is text without positions and scores (the grid
-// has match_only_text, with a keyword subfield), and data_stream.* are plain keywords.
+// has match_only_text, with a keyword subfield), and data_stream.* are plain keywords. The translog is not synced for
+// each request, since test data need not survive a power cut.
 //
 // Important properties: event.duration is long, so the index loses fractions of seconds; addresses are ip with a
 // keyword subfield; other fields named ip become ip, those named port integer, all other strings keyword without a
@@ -33,7 +34,7 @@ const template = `{
  "data_stream": {},
  "_meta": {"about": "stand-in for Security Onion's own template, made by dwell for tests and demos; never for a real grid"},
  "template": {
-  "settings": {"index": {"number_of_shards": %d, "number_of_replicas": 0, "refresh_interval": "30s", "mapping": {"total_fields": {"limit": 5000}}}},
+  "settings": {"index": {"number_of_shards": %d, "number_of_replicas": 0, "refresh_interval": "30s", "translog": {"durability": "async"}, "mapping": {"total_fields": {"limit": 5000}}}},
   "mappings": {
    "date_detection": false,
    "numeric_detection": false,
