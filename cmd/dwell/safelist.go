@@ -107,8 +107,7 @@ func (a *app) listSafelist(format string) error {
 	}
 	path := safelistPath(settings)
 	if path == "" {
-		a.say("dwell: there is no safelist yet: `dwell safelist add` creates it")
-		return nil
+		return a.noSafelist(settings)
 	}
 	rows, reasons := [][]string{{"RULE", "SOURCE", "DESTINATION", "UNTIL", "OWNER"}}, []string{""}
 	for i := range l.Rules {
@@ -121,6 +120,15 @@ func (a *app) listSafelist(format string) error {
 		}
 	}
 	a.say("dwell: %s in %s", hunt.Many(len(l.Rules), "rule"), path)
+	return nil
+}
+
+// noSafelist reports that there is no safelist and how to get one.
+func (a *app) noSafelist(settings *config.Loaded) error {
+	if _, err := safelistFile(settings); err != nil {
+		return err
+	}
+	a.say("dwell: there is no safelist yet: `dwell safelist add` creates it")
 	return nil
 }
 
@@ -175,6 +183,9 @@ func (a *app) lintSafelist() error {
 	l, err := readSafelist(settings)
 	if err != nil {
 		return err
+	}
+	if safelistPath(settings) == "" {
+		return a.noSafelist(settings)
 	}
 	expired := l.Expired(a.Now())
 	for _, r := range expired {
