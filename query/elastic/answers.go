@@ -22,8 +22,8 @@ const (
 	maxAnswerAddresses       = 64
 )
 
-// Answers is [hunt.Session.Answers] by terms of dns.answers.name. The length is exact up to 500 different answers
-// a domain and shard; beyond, the others are taken to be as long in the mean.
+// Answers is [hunt.Session.Answers] by terms of dns.answers.name. The length is exact up to 500 different answers a
+// domain and shard; further ones count with the mean length.
 func (s *Source) Answers(ctx context.Context, req hunt.Request, wanted []hunt.Answers) error {
 	if len(wanted) == 0 {
 		return nil
@@ -32,8 +32,8 @@ func (s *Source) Answers(ctx context.Context, req hunt.Request, wanted []hunt.An
 	if err != nil {
 		return err
 	}
-	// A domain is dear to look for, since the server goes through all names for those that end in it: what one domain's
-	// clients asked is looked up together.
+	// A domain is expensive to look for, since the server compares all names with it. So all clients of one domain are
+	// looked up together.
 	of := make([]*hunt.Answers, len(wanted))
 	for i := range wanted {
 		of[i] = &wanted[i]
@@ -52,10 +52,10 @@ func (s *Source) Answers(ctx context.Context, req hunt.Request, wanted []hunt.An
 	return g.Wait()
 }
 
-// answers looks up a batch, in order of domains.
+// answers looks up a batch, sorted by domain.
 func (s *Source) answers(ctx context.Context, names []string, req hunt.Request, wanted []*hunt.Answers) error {
 	var filters []object
-	at := map[string]int{} // where a domain's filter stands
+	at := map[string]int{} // the place of a domain's filter
 	for i := 0; i < len(wanted); {
 		domain := wanted[i].Domain
 		var clients []netip.Addr

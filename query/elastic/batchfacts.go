@@ -12,12 +12,11 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Keys by address and by name are asked for as sets: all their sources, and all their other sides, in one clause each,
-// which costs the server a twelfth of as many clauses of their own; terms within terms tell the pairs apart. So what a
-// source says to another key's other side comes along, and is not looked at. Since keys with the same other side stand
-// together, that is little.
+// Keys by address and by name are looked up as sets: one clause for all sources, one for all destinations. That costs
+// the server a twelfth of one clause each; nested terms separate the pairs. Traffic of a source with another key's
+// destination comes along and is ignored; it is little, since keys with the same destination are together.
 
-// by is a terms aggregation below which stands another one.
+// by is a terms aggregation with another one below it.
 type by[T any] struct {
 	Others  int64 `json:"sum_other_doc_count"`
 	Buckets []struct {
@@ -26,7 +25,7 @@ type by[T any] struct {
 	} `json:"buckets"`
 }
 
-// within makes terms of a field with room for so many values.
+// within makes terms of a field with room for this many values.
 func within(field string, room int, below string, aggs any) object {
 	t := object{"terms": object{"field": field, "size": room, "shard_size": room}}
 	if below != "" {
@@ -36,11 +35,10 @@ func within(field string, room int, below string, aggs any) object {
 	return t
 }
 
-// in asks for a level below by the name that by reads.
+// in requests a level below, under the name that by reads.
 const in = "in"
 
-// sets calls look with batches of keys. Where an answer would be too big, or not all had room in it, the batch is asked
-// for in halves.
+// sets calls look with batches of keys. If an answer is too big or incomplete, the batch is halved.
 func (f *facts) sets(keys []int, look func(ctx context.Context, batch []int) (whole bool, err error)) {
 	var halves func(ctx context.Context, batch []int) error
 	halves = func(ctx context.Context, batch []int) error {
@@ -69,7 +67,7 @@ func members[T cmp.Ordered](f *facts, batch []int, of func(*hunt.PairKey) T) []T
 func srcText(k *hunt.PairKey) string { return k.Src.String() }
 func dstText(k *hunt.PairKey) string { return k.Dst.String() }
 
-// pair is two addresses as an answer has them.
+// pair is two addresses in an answer.
 type pair struct{ src, dst netip.Addr }
 
 func pairOf(src, dst string) pair {
@@ -123,7 +121,7 @@ func (f *facts) allPorts(ctx context.Context, batch []int) (bool, error) {
 	return whole, err
 }
 
-// byPair finds the answers of an aggregation by source and destination, and says whether they are all there.
+// byPair finds the answers of an aggregation by source and destination, and says whether all are there.
 func byPair(a *by[keyAnswers]) (found map[pair]*keyAnswer, whole bool) {
 	found, whole = map[pair]*keyAnswer{}, a.Others == 0
 	for _, s := range a.Buckets {
@@ -193,11 +191,10 @@ func (f *facts) names() {
 	})
 }
 
-// spellings is how many ways a name may be spelt in the mean, in upper case and with ports, before a batch is asked for
-// in halves.
+// spellings is the mean number of ways to spell a name, in upper case and with ports, above which a batch is halved.
 const spellings = 4
 
-// named is who said a name.
+// named is who used a name.
 type named struct {
 	src  netip.Addr
 	name string
@@ -270,7 +267,7 @@ func (f *facts) named(ctx context.Context, batch []int, s *spelling) (bool, erro
 	return whole, nil
 }
 
-// remarks looks at what Zeek itself said of the hosts of keys by name, and of the names.
+// remarks looks at what Zeek itself reported about the hosts of keys by name, and about the names.
 func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, error) {
 	src, dst, names := members(f, batch, srcText), addressed(members(f, batch, dstText)), members(f, batch, nameOf)
 	room := spellings*len(names) + hunt.FactsTop
@@ -309,7 +306,7 @@ func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, er
 		if found := between[pair{k.Src, k.Dst}]; found != nil {
 			b = *found
 		}
-		// What was said of the name counts whoever answered, and what stands in both counts once.
+		// What is about the name counts whoever answered; what is in both counts once.
 		seen := slices.Clone(said[named{k.Src, k.Name}])
 		for _, n := range b.Intel.Buckets {
 			if hunt.HostName(n.Key) != k.Name {
@@ -322,18 +319,18 @@ func (f *facts) remarks(ctx context.Context, batch []int, s *spelling) (bool, er
 	return whole, nil
 }
 
-// spelling is how names are written in the window, where that is not as hunt.HostName writes them.
+// spelling is how names are written in the window, where that differs from hunt.HostName.
 type spelling struct {
-	// odd are the ways a name is written with capitals. unknown says that there are more of them than are looked at.
+	// odd are the spellings of a name with capitals. unknown says that there are more than were looked at.
 	odd     map[string][]string
 	unknown bool
 }
 
-// maxOdd is how many values with capitals are looked at, of each field.
+// maxOdd is the number of values with capitals looked at, for each field.
 const maxOdd = 10_000
 
-// spell finds out which names are written with capitals. Clients hardly do that; to leave the case to the server costs
-// it more for one name than a whole batch does otherwise.
+// spell finds the names written with capitals. Clients rarely do that, and ignoring case on the server costs more for
+// one name than for a whole batch otherwise.
 func (f *facts) spell(ctx context.Context, batch []int) (s spelling, err error) {
 	fields := []string{fieldServerName, fieldHost, fieldIndicator}
 	aggs, should := object{}, []any{}
@@ -362,7 +359,7 @@ func (f *facts) spell(ctx context.Context, batch []int) (s spelling, err error) 
 	return s, err
 }
 
-// of matches a field that holds one of these names, with a final dot or without, and with a port where ports says so.
+// of matches a field with one of these names, with or without a final dot, and with a port if ports says so.
 func (s *spelling) of(field string, names []string, ports bool) (should []any) {
 	var exact []string
 	for _, n := range names {
@@ -377,7 +374,7 @@ func (s *spelling) of(field string, names []string, ports bool) (should []any) {
 	return append(should, dsl.Terms(field, exact))
 }
 
-// add puts two spellings of one name together.
+// add joins two spellings of one name.
 func (t *tlsAnswer) add(o *tlsAnswer) {
 	t.Count += o.Count
 	t.NoName.Count += o.NoName.Count

@@ -9,7 +9,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// certificates looks the hashes up in x509 records.
+// certificates looks up the hashes in x509 records.
 func (f *facts) certificates() {
 	f.shown = map[string]*hunt.Certificate{}
 	for _, chain := range f.chains {
@@ -30,7 +30,7 @@ func (f *facts) certificates() {
 				} `json:"buckets"`
 			} `json:"certificates"`
 		}
-		// Buckets, since a search that collapses fails where no index maps the field.
+		// With buckets, since a search that collapses fails where no index maps the field.
 		search := dsl.Search{Op: "look up certificates", Index: f.index, Query: dsl.All(since, only(datasetX509), dsl.Terms(fieldCertHash, batch)),
 			Aggs: object{"certificates": dsl.ValuesOf(fieldCertHash, batch, object{"one": object{"top_hits": object{"size": 1, "_source": []string{fieldCertHash, "x509"}}}})}}
 		err := search.Aggregations(ctx, f.source.client, &answer)
@@ -46,7 +46,7 @@ func (f *facts) certificates() {
 	})
 }
 
-// join puts the certificates into the facts. A chain holds those of authorities too; the server's own is the one whose
+// join adds the certificates to the facts. A chain also has those of authorities; the server's own is the one whose
 // subject the ssl record names.
 func (f *facts) join() {
 	for i := range f.wanted {
@@ -75,7 +75,7 @@ func (f *facts) join() {
 	}
 }
 
-// certificateHit is a hit of an x509 document.
+// certificateHit is an x509 document.
 type certificateHit struct {
 	Source struct {
 		Hash struct {
@@ -105,7 +105,7 @@ type certTime struct {
 	set bool
 }
 
-// UnmarshalJSON takes what is no time as not set: the certificate is still worth having.
+// UnmarshalJSON leaves an invalid time unset: the certificate is still useful.
 func (s *certTime) UnmarshalJSON(b []byte) error {
 	var seconds json.Number
 	var text string
@@ -128,7 +128,7 @@ func (s certTime) ms() int64 {
 	return s.at.UnixMilli()
 }
 
-// list is a list of texts, or one alone.
+// list is a list of texts, or a single one.
 type list []string
 
 // UnmarshalJSON implements json.Unmarshaler.

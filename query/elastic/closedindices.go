@@ -15,9 +15,9 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A closed index answers no search, and a search over a stream leaves it out in silence. Security Onion's own clean-up
-// closes indices before it deletes them. So the indices behind the names are listed, closed ones included, and one that
-// may hold something of the window is a gap.
+// A search over a stream silently leaves out closed indices. Security Onion's clean-up closes indices before it deletes
+// them. So the indices behind the names are listed, closed ones included, and one that may have part of the window is a
+// gap.
 
 // resolved is the answer of _resolve/index.
 type resolved struct {
@@ -33,7 +33,7 @@ func closedIndex(err error) bool {
 	return errors.As(err, &e) && e.Type == "index_closed_exception"
 }
 
-// backing gives the indices behind names: those of that name, and those behind streams of that name.
+// backing returns the indices behind names: those of that name, and those of streams of that name.
 func backing(names []string) (out []string) {
 	for _, n := range names {
 		out = append(out, n)
@@ -48,7 +48,7 @@ func backing(names []string) (out []string) {
 	return out
 }
 
-// closed looks for closed indices that may hold what a reading asks for.
+// closed looks for closed indices that may have what a reading wants.
 func (r *reading) closed(ctx context.Context) error {
 	var answer resolved
 	err := r.src.client.Do(ctx, es.Call{Op: "look for closed indices of", Index: strings.Join(r.place.asked, ","), Decode: es.JSON(&answer, "indices"),
@@ -58,7 +58,7 @@ func (r *reading) closed(ctx context.Context) error {
 		r.note("closed", hunt.Note{What: "whether an index is closed could not be asked", Where: strings.Join(r.place.asked, ","), Hint: "grant view_index_metadata on these indices"})
 		return nil
 	case es.Is(err, es.NotFound, es.Fatal):
-		return nil // No such index: the plan will explain it.
+		return nil // no such index: the plan will explain it
 	case err != nil:
 		return err
 	}
@@ -91,18 +91,18 @@ func (r *reading) closed(ctx context.Context) error {
 	return nil
 }
 
-// generation takes a backing index's name apart: stream, day of its making, number.
+// generation splits a backing index's name: stream, day of creation, number.
 var generation = regexp.MustCompile(`^((?:[^:]+:)?\.ds-.+)-(\d{4}\.\d\d\.\d\d)-(\d{6})$`)
 
 const (
-	// late is how long after its end a record of a connection may come.
+	// late is how long after its end a connection's record may arrive.
 	late = 2 * time.Hour
-	// enough is how many older records show that an index was already written before the window.
+	// enough is the number of older records that shows that an index was already written before the window.
 	enough = 1000
 )
 
-// before says that an index holds nothing of the window: it was written before the next index of its stream was made,
-// and that was before the window. Names say that by the day; of the day itself the next index's own records do.
+// before says that an index has nothing of the window: it was written before the next index of its stream was made, and
+// that was before the window. Names have only the day; for the day itself the next index's records decide.
 func (r *reading) before(ctx context.Context, closed string, open []string) (bool, error) {
 	own := generation.FindStringSubmatch(closed)
 	if own == nil {
@@ -123,7 +123,7 @@ func (r *reading) before(ctx context.Context, closed string, open []string) (boo
 	if day, err := time.Parse("2006.01.02", next[2]); err == nil && !day.Add(24*time.Hour).After(from) {
 		return true, nil
 	}
-	// Connections that lasted long are of an earlier time than their arrival.
+	// Long connections began long before they arrived.
 	short := dsl.Not(dsl.Range(fieldDuration, object{"gte": int64(late.Seconds())}))
 	in := func(filter ...any) object {
 		return dsl.All(append(filter, dsl.Term("_index", next[0]), short)...)

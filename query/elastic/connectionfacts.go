@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// between looks at what happened between two hosts in records that carry no names: connections without an answer, and
-// files. The sender of a file is its record's source, whichever side opened the connection.
+// between looks at records about two hosts that have no names: connections without an answer, and files. The sender of
+// a file is its record's source, whichever side opened the connection.
 func (f *facts) between() {
 	all, one := f.parted(f.ofKind("address", "name"))
 	f.sets(all, f.betweenAddresses)
@@ -19,7 +19,7 @@ func (f *facts) between() {
 	f.betweenNetworks()
 }
 
-// betweenAddresses is between for keys of one address, that span all ports or do not.
+// betweenAddresses is between for keys of one address, with one port or all.
 func (f *facts) betweenAddresses(ctx context.Context, batch []int) (bool, error) {
 	src, dst := members(f, batch, srcText), addressed(members(f, batch, dstText))
 	attempts, ports := []any{unanswered()}, members(f, batch, func(k *hunt.PairKey) uint16 { return k.Port })
@@ -60,7 +60,7 @@ func (f *facts) betweenAddresses(ctx context.Context, batch []int) (bool, error)
 	return whole, nil
 }
 
-// betweenNetworks is between for the keys by network, each with a filter of its own.
+// betweenNetworks is between for the keys by network, each with its own filter.
 func (f *facts) betweenNetworks() {
 	for batch := range slices.Chunk(f.ofKind("network"), factsBatch) {
 		f.ask(func(ctx context.Context) error {
@@ -128,8 +128,8 @@ func betweenAggs(ports int) object {
 // unanswered matches connections without an answer.
 func unanswered() object { return dsl.Terms(fieldState, []string{"S0", "REJ"}) }
 
-// fillBetween writes what happened between a key's hosts. Nothing is said in a connection without an answer, so that of
-// keys by name and by fingerprint there are none.
+// fillBetween fills in what happened between a key's hosts. An unanswered connection carries no name and no
+// fingerprint, so keys by these have none.
 func (f *facts) fillBetween(i int, ways ...*betweenAnswer) {
 	x, k := &f.book.Facts[i], &f.wanted[i]
 	files := map[string]*hunt.Carried{}
@@ -173,7 +173,7 @@ func (f *facts) fillBetween(i int, ways ...*betweenAnswer) {
 	x.Files = hunt.TopCarried(list)
 }
 
-// addressed are those that are addresses: a key may have none.
+// addressed are those that are addresses; a key may have none.
 func addressed(list []string) []string {
 	return slices.DeleteFunc(list, func(s string) bool { _, err := netip.ParseAddr(s); return err != nil })
 }

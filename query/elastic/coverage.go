@@ -16,16 +16,15 @@ import (
 )
 
 const (
-	// coverageSensors is how many sensors are told apart: with the 168 hours of a week some 50,000 buckets, of the
-	// 65,536 that a search may have.
+	// coverageSensors is the number of sensors counted separately: with the 168 hours of a week some 50,000 of the
+	// 65,536 buckets of a search.
 	coverageSensors = 300
-	// lossRecords is how many capture_loss and stats documents are read, the newest: workers write four an hour.
+	// lossRecords is the number of capture_loss and stats documents read, newest first: workers write four an hour.
 	lossRecords = 10_000
 )
 
 // Coverage is [hunt.Session.Coverage]: the hours with zeek.conn documents of each sensor (observer.name), in one
-// aggregation; and what zeek.capture_loss and zeek.stats say, which Security Onion ships only where an administrator
-// says so, as raw lines.
+// aggregation, and the raw lines of zeek.capture_loss and zeek.stats, which Security Onion ships only if configured.
 func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage, []hunt.Note, error) {
 	var seen hunt.Coverage
 	names, _, err := s.indices(ctx)
@@ -43,11 +42,11 @@ func (s *Source) Coverage(ctx context.Context, req hunt.Request) (hunt.Coverage,
 	return seen, notes, nil
 }
 
-// sensorHours counts the hours with connections of each sensor, and those with records of the logs beside conn.
+// sensorHours counts the hours with connections of each sensor, and those with records of the logs besides conn.
 func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.SensorHours, logs []hunt.LogHours, err error) {
 	hour := time.Hour.Milliseconds()
 	interval := hour
-	if (to-from)/hour > 168 { // a longer window would have more buckets than a search may
+	if (to-from)/hour > 168 { // a longer window would exceed a search's buckets
 		interval = 24 * hour
 	}
 	beside := []string{datasetTLS, datasetHTTP, datasetDNS}
@@ -92,8 +91,8 @@ func (s *Source) sensorHours(ctx context.Context, names []string, from, to int64
 	return out, logs, err
 }
 
-// losses sums up what each Zeek process says. Without a pipeline of their own such documents carry Zeek's line as
-// message.
+// losses sums up what each Zeek process reports. Without an ingest pipeline of their own such documents have Zeek's
+// line as message.
 func (s *Source) losses(ctx context.Context, names []string, from, to int64, notes *[]hunt.Note) (out []hunt.PeerLoss, err error) {
 	q := dsl.Search{Op: "look for capture_loss and stats", Index: names, FilterPath: []string{"hits"},
 		Query: dsl.All(between(from, to), dsl.Terms(fieldDataset, []string{securityonion.Dataset("capture_loss"), securityonion.Dataset("stats")})),

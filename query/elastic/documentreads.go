@@ -12,20 +12,19 @@ import (
 	"dwell/internal/hunt"
 )
 
-// most is how many documents one search gives.
+// most is the number of documents of one search.
 const most = 10_000
 
-// singly reads a slice document by document. A composite aggregation makes a bucket of each value of a list, so that a
-// record with a list where one value is expected comes as several; here its first value counts, of services all.
-// Documents are dearer than buckets, so slices that hold more than most are cut, and only the parts that need it come
-// here again.
+// singly reads a slice document by document. A composite aggregation makes a bucket of each value of a list, so a
+// record with a list instead of one value comes several times; here its first value counts, and all of its services.
+// Documents cost more than buckets, so larger slices are cut, and only the parts that need it are read this way.
 func (r *reading) singly(ctx context.Context, p *cells, s *slice, into rows) (parts []slice, err error) {
 	if s.Expected > most/2 {
 		if parts, err = r.refine(ctx, *s, most/4); err != nil || len(parts) > 1 {
 			return parts, err
 		}
 		if s.Expected > most {
-			return nil, nil // One millisecond with so many: the counts tell.
+			return nil, nil // so many in one millisecond: the counts report it
 		}
 	}
 	var fields []any
@@ -59,7 +58,7 @@ func (r *reading) singly(ctx context.Context, p *cells, s *slice, into rows) (pa
 	return nil, nil
 }
 
-// buckets writes documents as a page of buckets, one each. several is how many hold more than one value where one is
+// buckets writes documents as a page of buckets, one each. several is the number with more than one value where one is
 // expected.
 func (r *reading) buckets(hits []byte) (page []byte, several int64, err error) {
 	var h struct {
@@ -77,7 +76,7 @@ func (r *reading) buckets(hits []byte) (page []byte, several int64, err error) {
 	written := 0
 	for _, hit := range h.Hits {
 		if r.query.lacks(hit.Fields) {
-			continue // The counts tell of it.
+			continue // the counts report it
 		}
 		if written++; written > 1 {
 			b.WriteByte(',')
@@ -121,7 +120,7 @@ func (r *reading) buckets(hits []byte) (page []byte, several int64, err error) {
 	return b.Bytes(), several, nil
 }
 
-// lacks says whether a document has no value where a record must have one.
+// lacks says whether a document lacks a required value.
 func (q *query) lacks(fields map[string][]json.RawMessage) bool {
 	for _, s := range q.sources {
 		if !s.optional && len(fields[s.field]) == 0 {
@@ -147,11 +146,11 @@ func joined(values []json.RawMessage) json.RawMessage {
 			texts = append(texts, t)
 		}
 	}
-	b, _ := json.Marshal(strings.Join(texts, ",")) // A text always has a JSON form.
+	b, _ := json.Marshal(strings.Join(texts, ",")) // a text always has a JSON form
 	return b
 }
 
-// leftOut adds what a page had of values that cannot be.
+// leftOut adds a page's impossible values.
 func (r *reading) leftOut(odd map[byte]int64) {
 	if len(odd) == 0 {
 		return
@@ -163,7 +162,7 @@ func (r *reading) leftOut(odd map[byte]int64) {
 	}
 }
 
-// tellOdd notes what was left out of records; mu is held. It is told once.
+// tellOdd reports once what was left out of records; mu is held.
 func (r *reading) tellOdd() {
 	for _, s := range r.query.sources {
 		if n := r.odd[s.letter[0]]; n > 0 {

@@ -10,7 +10,7 @@ import (
 )
 
 // Plan implements [hunt.Session.Plan]: window, indices, and how many connections a hunt would read in how many
-// requests. It only counts on the server, which takes a few hundred milliseconds.
+// requests. It only counts on the server, within a few hundred milliseconds.
 func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	now, notes, err := s.clock(ctx)
 	if err != nil {

@@ -19,16 +19,15 @@ import (
 const (
 	// factsBatch roll-ups go into one search, with at most some 250 buckets each: an eighth of what a search may have.
 	factsBatch = 32
-	// setsBatch keys go into one search: a fifth of that when all is told of each, and much more than there is as a
-	// rule.
+	// setsBatch keys go into one search: a fifth of a search's buckets if each has all facts, and far fewer as a rule.
 	setsBatch = 200
 	// valuesBatch values (addresses, hashes, fingerprints) go into one search.
 	valuesBatch = 200
-	// relogged is how long Zeek does not log a certificate again that it has logged.
+	// relogged is how long Zeek does not log a certificate again.
 	relogged = 24 * time.Hour
 )
 
-// The fields that facts come out of (docs/facts/security-onion.md, 1.4 and 1.5).
+// The fields of facts (docs/facts/security-onion.md, 1.4 and 1.5).
 const (
 	fieldJA3        = "hash.ja3"
 	fieldJA4        = "hash.ja4"
@@ -52,8 +51,8 @@ const (
 	fieldIntelLists = "intel.sources"
 )
 
-// Facts is [hunt.Session.Facts]: one search for factsBatch keys, one for valuesBatch certificates, addresses, and
-// fingerprints or user agents each, and one for what the window holds, as many at once as the reading sends.
+// Facts is [hunt.Session.Facts]: one search for factsBatch keys, one each for valuesBatch certificates, addresses, and
+// fingerprints or user agents, and one for the whole window, as many at once as the reading sends.
 func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.PairKey) (hunt.FactBook, []hunt.Note, error) {
 	names, _, err := s.indices(ctx)
 	if err != nil {
@@ -64,7 +63,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 	if f.runtime, err = s.countable(ctx, names, req, fieldJA3, fieldJA4, fieldAgent); err != nil {
 		return hunt.FactBook{}, nil, err
 	}
-	// What is asked second needs the answers of what is asked first.
+	// The second searches need the answers of the first.
 	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads, f.intel}} {
 		if err := f.together(ctx, steps); err != nil {
 			return f.book, nil, fmt.Errorf("look up what other logs say about %d findings: %w", len(wanted), err)
@@ -80,19 +79,19 @@ type facts struct {
 	index  []string
 	req    hunt.Request
 	wanted []hunt.PairKey
-	// runtime are mappings for fields that could not be counted otherwise.
+	// runtime are mappings for fields that cannot be aggregated as they are mapped.
 	runtime object
 	book    hunt.FactBook
-	// chains are the certificates' hashes that each key was shown, with their handshakes.
+	// chains are the hashes of the certificates that each key was shown, with their handshakes.
 	chains []map[string]int64
-	// shown are the certificates with these hashes, nil where no record tells of them.
+	// shown are the certificates with these hashes, nil without a record.
 	mu    sync.Mutex
 	shown map[string]*hunt.Certificate
-	// ask sends a search when it is its turn.
+	// ask sends a search in its turn.
 	ask func(func(context.Context) error)
 }
 
-// together lets steps ask, as many searches at once as the source may send, and waits for all answers.
+// together runs steps, as many searches at once as the source may send, and waits for all answers.
 func (f *facts) together(ctx context.Context, steps []func()) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(f.source.opt.Concurrency)
@@ -129,7 +128,7 @@ func lacks(field string) object {
 	return dsl.Under(dsl.Not(dsl.Exists(field)), nil)
 }
 
-// search aggregates what the window holds into an answer.
+// search aggregates the window into an answer.
 func (f *facts) search(ctx context.Context, op string, filter []any, aggs object, answer any) error {
 	q := dsl.Search{Op: op, Index: f.index, Query: dsl.All(append([]any{during(f.req)}, filter...)...), Aggs: aggs}
 	if len(f.runtime) > 0 {
@@ -176,14 +175,14 @@ func (f *facts) count(ctx context.Context) error {
 
 func (f *facts) internal() object { return inside(&f.req.Scope, fieldSource) }
 
-// batches asks about the keys of a set, valuesBatch at a time, in order.
+// batches looks up the keys of a set, valuesBatch at a time, in order.
 func batches[V any](f *facts, set map[string]V, look func(ctx context.Context, batch []string) error) {
 	for batch := range slices.Chunk(slices.Sorted(maps.Keys(set)), valuesBatch) {
 		f.ask(func(ctx context.Context) error { return look(ctx, batch) })
 	}
 }
 
-// answers finds the names whose DNS answers held the keys' addresses.
+// answers finds the names whose DNS answers had the keys' addresses.
 func (f *facts) answers() {
 	at := map[string][]int{}
 	for i, k := range f.wanted {
@@ -236,7 +235,7 @@ func (f *facts) queries() {
 	})
 }
 
-// spreads counts the hosts that show each telling fingerprint and user agent, and towards how many addresses.
+// spreads counts the hosts that show each telling fingerprint and user agent, and the addresses that they show it to.
 func (f *facts) spreads() {
 	for _, kind := range []struct {
 		field, dataset string

@@ -22,20 +22,20 @@ import (
 )
 
 const (
-	// hostBatch addresses go into one search; with at most a dozen lists of hostTexts each it has 12,000
-	// buckets.
+	// hostBatch addresses go into one search; with at most a dozen lists of hostTexts each it has 12,000 buckets.
 	hostBatch, hostTexts = 50, 20
 )
 
-// textList is one list of texts about hosts: of the records of a log, by the address in one field, the text in others.
+// textList is one list of texts about hosts: from the records of a log, by the address in one field, the text in
+// others.
 type textList struct {
 	log, by string
-	// address is the field with the host's address; texts are the fields that make the text, with of.
+	// address is the field with the host's address; texts are the fields of the text, with of.
 	address string
 	texts   []string
 	of      func(texts []string) string
 	into    func(m *hunt.HostLogs, text string) *[]hunt.LogText
-	// reverse says that the field holds the name under which DNS keeps the address; talk, that the log is a large one.
+	// reverse says that the field has the host's reverse DNS name; talk, that the log is a large one.
 	reverse, talk bool
 }
 
@@ -71,8 +71,8 @@ func textLists() []textList {
 	}
 }
 
-// Hosts is [hunt.Session.Hosts]: one search for many hosts, and one for their alerts, as many at once as the
-// reading sends.
+// Hosts is [hunt.Session.Hosts]: one search for many hosts, and one for their alerts, as many at once as the reading
+// sends.
 func (s *Source) Hosts(ctx context.Context, req hunt.Request, addrs []netip.Addr, talk bool) (map[netip.Addr]*hunt.HostLogs, hunt.Remarks, error) {
 	out, remarks := map[netip.Addr]*hunt.HostLogs{}, hunt.Remarks{}
 	if len(addrs) == 0 {
@@ -100,7 +100,7 @@ func (s *Source) Hosts(ctx context.Context, req hunt.Request, addrs []netip.Addr
 		}
 		return err
 	})
-	for batch := range slices.Chunk(addrs, hostBatch) { // each has hosts of its own
+	for batch := range slices.Chunk(addrs, hostBatch) { // each has its own hosts
 		g.Go(func() error {
 			if err := s.hosts(ctx, index, req, batch, lists, out); err != nil {
 				return fmt.Errorf("look up %d hosts: %w", len(batch), err)
@@ -123,8 +123,7 @@ func (s *Source) Hosts(ctx context.Context, req hunt.Request, addrs []netip.Addr
 	if note, ok := hunt.NoHostLogs(missing, "see whether these logs of Zeek arrive"); ok {
 		remarks.Notes = append(remarks.Notes, note)
 	}
-	// dwell's own key reads no alerts unless it was made so, and a hunt does not complain of that each time; dwell host
-	// says it.
+	// dwell's own key reads no alerts by default. A hunt does not report that each time; dwell host does.
 	if len(denied) > 0 && (talk || len(readable) > 0) {
 		remarks.Notes = append(remarks.Notes, hunt.Note{What: "cannot read alerts in " + strings.Join(denied, ", ") + ", so they are not counted",
 			Hint: "to have them, make the key with `dwell install --create-key FILE --with-alerts`"})
@@ -132,7 +131,7 @@ func (s *Source) Hosts(ctx context.Context, req hunt.Request, addrs []netip.Addr
 	return out, remarks, nil
 }
 
-// missingLogs are those of the lists' logs of which the window has no record.
+// missingLogs are the lists' logs without a record in the window.
 func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Request, lists []textList) ([]string, error) {
 	var logs, datasets []string
 	for _, l := range lists {
@@ -151,7 +150,7 @@ func (s *Source) missingLogs(ctx context.Context, index []string, req hunt.Reque
 	}), err
 }
 
-// hosts asks one search about a batch.
+// hosts searches for one batch.
 func (s *Source) hosts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, lists []textList, out map[netip.Addr]*hunt.HostLogs) error {
 	values, pointers, of := make([]string, len(addrs)), make([]string, len(addrs)), map[string]netip.Addr{}
 	for i, a := range addrs {
@@ -169,7 +168,7 @@ func (s *Source) hosts(ctx context.Context, index []string, req hunt.Request, ad
 		either = append(either, dsl.All(filter...))
 		by := dsl.Values(l.address, len(addrs), nested(l.texts, hostTexts, nil))
 		if l.address != fieldSource && l.address != fieldDest {
-			by = dsl.ValuesOf(l.address, wanted, nested(l.texts, hostTexts, nil)) // Lists hold other values, too.
+			by = dsl.ValuesOf(l.address, wanted, nested(l.texts, hostTexts, nil)) // lists have other values, too
 		}
 		aggs[fmt.Sprint(i)] = dsl.Under(dsl.All(filter...), object{"by": by})
 	}
@@ -205,7 +204,7 @@ func (s *Source) hosts(ctx context.Context, index []string, req hunt.Request, ad
 	return nil
 }
 
-// add puts a text into its list, together with what is there already.
+// add adds a text to its list, or to its count there.
 func (l *textList) add(m *hunt.HostLogs, raw []string, count int64) {
 	text, by := raw[0], l.by
 	list := l.into(m, raw[0])
@@ -225,8 +224,8 @@ func (l *textList) add(m *hunt.HostLogs, raw []string, count int64) {
 	*list = append(*list, hunt.LogText{Text: text, By: by, Count: count})
 }
 
-// nested counts the combinations of several fields' values: terms within terms, since composite pages may not stand
-// below another aggregation. size bounds the first field, the others are few.
+// nested counts the combinations of several fields' values: terms within terms, since composite pages may not be below
+// another aggregation. size bounds the first field; the others have few values.
 func nested(fields []string, size int, last object) object {
 	if len(fields) > 1 {
 		last = nested(fields[1:], hostTexts, last)
@@ -259,8 +258,8 @@ func (l *level) walk(keys []string, visit func(keys []string, last *combined)) {
 	}
 }
 
-// alertIndices are where Security Onion keeps alerts: those that may be read, on all of the grid where the connections
-// are read from all of it, and those that may not. A search over several would leave the latter out in silence.
+// alertIndices are where Security Onion keeps alerts: the readable ones, on the whole grid if the connections are read
+// from all of it, and the others. A search over several would silently leave those out.
 func (s *Source) alertIndices(ctx context.Context, connections []string) (readable, denied []string, err error) {
 	kept := []string{"logs-suricata.alerts-so", "logs-suricata-so", "logs-detections.alerts-so"}
 	grid := slices.ContainsFunc(connections, func(n string) bool { return strings.HasPrefix(n, "*:") })
@@ -269,7 +268,7 @@ func (s *Source) alertIndices(ctx context.Context, connections []string) (readab
 		Index map[string]map[string]bool `json:"index"`
 	}
 	err = s.client.Do(ctx, es.Call{Op: "ask for privileges", Request: esapi.SecurityHasPrivilegesRequest{Body: bytes.NewReader(ask)}, Decode: es.JSON(&answer, "index")})
-	open := es.Is(err, es.NotFound, es.Fatal) // A cluster without security.
+	open := es.Is(err, es.NotFound, es.Fatal) // a cluster without security
 	if err != nil && !open {
 		return nil, nil, fmt.Errorf("ask which alerts may be read: %w", err)
 	}
@@ -286,7 +285,7 @@ func (s *Source) alertIndices(ctx context.Context, connections []string) (readab
 	return readable, denied, nil
 }
 
-// alerts counts the alerts that name the hosts on either side. An index that is not there has none.
+// alerts counts the alerts that name the hosts on either side. A missing index has none.
 func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, addrs []netip.Addr, out map[netip.Addr]*hunt.HostLogs) error {
 	for _, a := range addrs {
 		out[a].AlertCount = 0
@@ -318,7 +317,7 @@ func (s *Source) alerts(ctx context.Context, index []string, req hunt.Request, a
 	return nil
 }
 
-// Contacts is [hunt.Session.Contacts] by one search.
+// Contacts is [hunt.Session.Contacts] in one search.
 func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	c := hunt.Contacts{Neighbors: map[netip.Addr][]netip.Addr{}, ExternalFirst: map[netip.Addr]int64{}}
 	index, notes, err := s.indices(ctx)
@@ -379,7 +378,7 @@ func readContacts(all map[string]json.RawMessage, outside []netip.Addr, c *hunt.
 	inside.walk(nil, func(keys []string, b *combined) {
 		ip, err := netip.ParseAddr(keys[0])
 		if err != nil || len(keys) != 3 {
-			return // Without a port or a transport it is no connection that could be named.
+			return // it has no port or transport to name
 		}
 		port, _ := strconv.ParseFloat(keys[1], 64)
 		c.Internal = append(c.Internal, hunt.InternalDestination{IP: ip.Unmap(), Port: uint16(port), Proto: hunt.ParseTransport(keys[2]),

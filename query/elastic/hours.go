@@ -14,12 +14,11 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// maxLate is how many hours one search asks for what arrived later: each is a clause of the query.
+// maxLate is the number of hours for which one search looks for late arrivals: each is a clause of the query.
 const maxLate = 200
 
-// Hours is [hunt.Session.Hours]: the number of documents of the logs that a hunt reads, in scope or not, and their
-// newest event.ingested, by hour; and of the hours seen, how many documents arrived since. Two searches, whatever the
-// window holds.
+// Hours is [hunt.Session.Hours]: by hour, the number of documents of the logs that a hunt reads, in scope or not, their
+// newest event.ingested, and for known hours the number that arrived since. Two searches, however large the window.
 func (s *Source) Hours(ctx context.Context, req hunt.Request, seen map[int64]hunt.HourState) (hunt.Window, map[int64]hunt.Hour, hunt.Remarks, error) {
 	now, notes, err := s.clock(ctx)
 	if err != nil {
