@@ -14,7 +14,7 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Name gives the indices that a hunt reads, as its Reading.Source names them.
+// Name returns the indices that a hunt reads, as its Reading.Source names them.
 func (s *Source) Name(ctx context.Context) (string, error) {
 	p, err := s.place(ctx)
 	if err != nil {
@@ -23,9 +23,9 @@ func (s *Source) Name(ctx context.Context) (string, error) {
 	return strings.Join(p.asked, ","), nil
 }
 
-// readable finds out which of the named indices may be read, because a search over several leaves out in silence what
-// the user may not see. Patterns and remote names are left to the server. With auto, an index that may not be read is a
-// note as long as another may; otherwise it is an error.
+// readable finds out which of the named indices the user may read, because a search over several silently leaves out
+// the others. Patterns and remote names are left to the server. With auto, an index without permission is a note if
+// another is readable; otherwise it is an error.
 func (r *reading) readable(ctx context.Context) error {
 	var denied error
 	readable := 0
@@ -36,7 +36,7 @@ func (r *reading) readable(ctx context.Context) error {
 			continue
 		}
 		req := nowhere([]string{name}, false)
-		req.MissingOK = false // What is not there is told apart from what may not be read.
+		req.MissingOK = false // a missing index is not the same as one without permission
 		err := r.src.client.Search(ctx, req, func(es.SearchResult) error { return nil })
 		switch {
 		case err == nil:
@@ -74,7 +74,7 @@ func doubleCount(names []string) []hunt.Note {
 	return notes
 }
 
-// wantType says whether a field's type suits what is asked of it.
+// wantType says whether a field's type suits its use.
 func wantType(field, typ string) bool {
 	switch field {
 	case fieldTime:
@@ -88,7 +88,7 @@ func wantType(field, typ string) bool {
 	return typ == "keyword" || typ == "constant_keyword" || typ == "wildcard"
 }
 
-// capabilities are what fields are mapped as, by field and type.
+// capabilities are the mapped types, by field and type.
 type capabilities struct {
 	Indices []string                     `json:"indices"`
 	Fields  map[string]map[string]mapped `json:"fields"`
@@ -99,12 +99,12 @@ type mapped struct {
 	Aggregatable bool     `json:"aggregatable"`
 }
 
-// of says whether a type of a field can be read.
+// of says whether a type of a field is readable.
 func (m mapped) of(field, typ string) bool {
 	return typ == "unmapped" || wantType(field, typ) && m.Aggregatable
 }
 
-// capabilities asks about the indices that may hold something of a span: how others are mapped does not matter.
+// capabilities looks at the indices that may have something of a span: how others are mapped does not matter.
 func (s *Source) capabilities(ctx context.Context, names, fields []string, from, to int64) (answer capabilities, err error) {
 	yes := true
 	err = s.client.Do(ctx, es.Call{Op: "check the fields of", Index: strings.Join(names, ","), Decode: es.JSON(&answer, "indices", "fields"),
@@ -113,8 +113,8 @@ func (s *Source) capabilities(ctx context.Context, names, fields []string, from,
 	return answer, err
 }
 
-// countable gives runtime mappings for those of the fields that cannot be aggregated as they are mapped: the server
-// then takes their values out of the documents. That is slow, so it is for searches about few documents.
+// countable returns runtime mappings for fields that cannot be aggregated as they are mapped: the server then reads
+// their values from the documents. That is slow, so it is for searches over few documents.
 func (s *Source) countable(ctx context.Context, names []string, req hunt.Request, fields ...string) (object, error) {
 	answer, err := s.capabilities(ctx, names, fields, req.From.UnixMilli(), req.To.UnixMilli())
 	if err != nil {
@@ -131,15 +131,14 @@ func (s *Source) countable(ctx context.Context, names []string, req hunt.Request
 	return out, nil
 }
 
-// dispensable are the fields without which a connection is still one. What else has a type of its own in some index
-// makes that index unreadable.
+// dispensable are the fields that a connection can lack. Another type for any other field makes an index unreadable.
 func dispensable(field string) bool {
 	return slices.Contains([]string{fieldSrcPort, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp, fieldState}, field)
 }
 
-// checkFields looks for mappings over which the same query would silently mean something else: an address that is a
-// keyword matches no network. A field that a record can do without is left out with a note; otherwise the index is left
-// out, which is a gap. That no index is left is an error.
+// checkFields looks for mappings that would silently change a query's meaning: an address mapped as keyword matches no
+// network. A dispensable field is left out with a note; otherwise the index is left out, which is a gap. No readable
+// index is an error.
 func (r *reading) checkFields(ctx context.Context) error {
 	fields := append([]string{fieldDataset}, r.query.also...)
 	for _, s := range r.query.sources {
@@ -150,7 +149,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 		return err
 	}
 	if len(answer.Indices) == 0 {
-		return nil // The plan will find nothing and explain it.
+		return nil // the plan will find nothing and explain it
 	}
 	var missing, without, unreadable []string
 	var why hunt.Note
@@ -199,7 +198,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 	}
 	needed := func(s source) bool { return !s.optional && slices.Contains(missing, s.field) }
 	if slices.Contains(missing, fieldDataset) || slices.ContainsFunc(r.query.sources, needed) {
-		return nil // No records can be there: the same.
+		return nil // no records either
 	}
 	if len(missing) > 0 && !r.reported {
 		r.note("fields", hunt.Note{
@@ -208,7 +207,7 @@ func (r *reading) checkFields(ctx context.Context) error {
 	return nil
 }
 
-// spare is what goes without a field that can be left out.
+// spare drops a field that can be left out.
 func (r *reading) spare(field string) string {
 	if s := r.query.spare[field]; s != "" || !dispensable(field) {
 		return s

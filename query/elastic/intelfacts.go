@@ -9,14 +9,14 @@ import (
 	"dwell/internal/hunt"
 )
 
-// intelBatch is how many keys one search is about.
+// intelBatch keys go into one search.
 const intelBatch = 32
 
-// intel looks up what Zeek's intelligence framework saw of the domains of DNS keys and of the fingerprints of roll-ups:
-// indicators that are the domain or lie below it, whoever was asked, and that are the fingerprint, whoever it was shown
-// to. Keys by address and by name were looked up with the other logs.
+// intel looks up the hits of Zeek's intelligence framework for the domains of DNS keys and the fingerprints of
+// roll-ups: indicators that are the domain or below it, whoever was asked, and that are the fingerprint, whoever it was
+// shown to. Keys by address and by name were looked up with the other logs.
 func (f *facts) intel() {
-	if f.book.Records["intel"] == 0 { // as most grids have it: then there is nothing to ask
+	if f.book.Records["intel"] == 0 { // as on most grids: nothing to look up
 		return
 	}
 	var of []int
@@ -30,7 +30,7 @@ func (f *facts) intel() {
 	}
 }
 
-// indicates matches the intelligence records that speak of a key.
+// indicates matches the intelligence records about a key.
 func indicates(k hunt.PairKey) object {
 	from := dsl.Term(fieldSource, k.Src)
 	if k.DNS == "" {
@@ -39,7 +39,7 @@ func indicates(k hunt.PairKey) object {
 	return dsl.All(from, dsl.Any(anyCase(fieldIndicator, k.DNS), dsl.Below(fieldIndicator, k.DNS, true)))
 }
 
-// anyCase matches documents with a value, in capitals or not.
+// anyCase matches documents with a value, in any case.
 func anyCase(field, value string) object {
 	return dsl.Term(field, object{"value": value, "case_insensitive": true})
 }
@@ -65,7 +65,7 @@ func (f *facts) intelOf(ctx context.Context, batch []int) error {
 	return err
 }
 
-// seenBy are the indicators of an answer, the most frequent first.
+// seenBy are the indicators in an answer, the most frequent first.
 func seenBy(t terms) []hunt.IntelSeen {
 	var seen []hunt.IntelSeen
 	for _, n := range t.Buckets {

@@ -16,7 +16,7 @@ import (
 func rolled(k hunt.PairKey) object {
 	filter := []any{dsl.Term(fieldSource, k.Src)}
 	if k.Fingerprint.Kind == hunt.Unshared {
-		return object{"match_none": object{}} // its destinations are known to the hunt alone
+		return object{"match_none": object{}} // only the hunt knows its destinations
 	}
 	if k.Kind() == "fingerprint" {
 		return shows(k, filter)
@@ -24,7 +24,7 @@ func rolled(k hunt.PairKey) object {
 	return dsl.All(append(filter, dsl.Term(fieldDest, k.Network))...)
 }
 
-// shows matches the TLS records of a roll-up by fingerprint, which further filter narrows.
+// shows matches the TLS records of a roll-up by fingerprint, narrowed by further filters.
 func shows(k hunt.PairKey, filter []any) object {
 	filter = append(filter, dsl.Term(fieldDataset, datasetTLS), dsl.Term(fieldDstPort, k.Port))
 	absent := []any{}
@@ -42,7 +42,7 @@ func shows(k hunt.PairKey, filter []any) object {
 	return object{"bool": object{"filter": filter, "must_not": absent}}
 }
 
-// keyAnswer is what one key's bucket holds.
+// keyAnswer is the answer for one key.
 type keyAnswer struct {
 	TLS    tlsAnswer  `json:"tls"`
 	HTTP   httpAnswer `json:"http"`
@@ -87,7 +87,7 @@ func httpAggs() object {
 		"uris": termsOf(fieldURI, hunt.FactsTop, object{"sub": top(hunt.Columns()[hunt.BodyTypes].Field)})}
 }
 
-// columns are the counted values of hunt.Columns of one log, by their places there.
+// columns are the counted values of one log's hunt.Columns, by their places there.
 type columns map[int]*terms
 
 func columnAggs(log string) object {
@@ -100,7 +100,7 @@ func columnAggs(log string) object {
 	return dsl.Under(object{"match_all": object{}}, aggs)
 }
 
-// UnmarshalJSON takes the aggregations out of what stands beside them.
+// UnmarshalJSON reads the aggregations among other values.
 func (c *columns) UnmarshalJSON(b []byte) error {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(b, &members); err != nil {
@@ -121,7 +121,7 @@ func (c *columns) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// add puts two spellings of one name together.
+// add joins two spellings of one name.
 func (c *columns) add(o columns) {
 	if *c == nil {
 		*c = columns{}
@@ -140,7 +140,7 @@ func (c columns) fill(f *hunt.Facts) {
 	}
 }
 
-// remarkAggs are what Zeek itself says.
+// remarkAggs are what Zeek itself reports.
 func remarkAggs() object {
 	return object{"weird": top(fieldWeird), "notice": top(fieldNotice), "intel": intelAgg()}
 }
@@ -149,7 +149,7 @@ func intelAgg() object {
 	return termsOf(fieldIndicator, hunt.FactsTop, object{"sub": termsOf(fieldIntelType, 1, nil), "other": top(fieldIntelLists)})
 }
 
-// keyAggs are all of a keyAnswer.
+// keyAggs are all aggregations of a keyAnswer.
 func keyAggs() object {
 	aggs := remarkAggs()
 	aggs["tls"] = dsl.Under(only(datasetTLS), tlsAggs())
@@ -157,12 +157,12 @@ func keyAggs() object {
 	return aggs
 }
 
-// spoken are the logs that keys are looked for in.
+// spoken are the logs that are searched for keys.
 func spoken() object {
 	return dsl.Terms(fieldDataset, []string{datasetTLS, datasetHTTP, datasetWeird, datasetNotice, datasetIntel})
 }
 
-// rollUps looks at the records of roll-ups, which are few: each with a filter of its own.
+// rollUps looks at the records of roll-ups, which are few: each with its own filter.
 func (f *facts) rollUps() {
 	for batch := range slices.Chunk(f.ofKind("network", "fingerprint"), factsBatch) {
 		f.ask(func(ctx context.Context) error {
@@ -191,7 +191,7 @@ func (f *facts) rollUps() {
 	}
 }
 
-// ofKind are the numbers of the keys of some kinds, those with the same other side together.
+// ofKind are the indices of the keys of some kinds, those with the same destination together.
 func (f *facts) ofKind(kinds ...string) []int {
 	var at []int
 	for i := range f.wanted {
@@ -213,7 +213,7 @@ func (f *facts) fill(i int, b *keyAnswer) {
 	f.fillRemarks(i, b)
 }
 
-// hosts counts hosts in one form, and those that are empty.
+// hosts counts hosts in one form, and the empty ones.
 func (t terms) hosts() (list []hunt.Counted, empty int64) {
 	counts := map[string]int64{}
 	for _, b := range t.Buckets {

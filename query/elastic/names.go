@@ -14,7 +14,7 @@ import (
 	zeeklog "dwell/query/zeek/log"
 )
 
-// The fields in which names stand.
+// The fields with names.
 const (
 	fieldServerName = securityonion.FieldServerName
 	fieldQUICName   = securityonion.FieldQUICName
@@ -33,9 +33,9 @@ const (
 	datasetSOCKS    = "zeek.socks"
 )
 
-// ReadNames is [hunt.Session.Names] out of zeek.ssl, zeek.quic, zeek.http and zeek.socks documents, by slices and pages
-// like Read's: one reading for names of servers, one for what proxies were asked for, of RITA's logs alone where every
-// record counts. Bytes and UID are not read. What is odd about the cluster, its clock and its indices is told by Read.
+// ReadNames is [hunt.Session.Names], from zeek.ssl, zeek.quic, zeek.http and zeek.socks documents, by slices and pages
+// like Read's: one reading for names of servers, one for what proxies were asked for; where every record counts, of
+// RITA's logs alone. It reads no bytes and no UID. Read reports oddities of the cluster, its clock and its indices.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
 	out, err := s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so pairs are by address alone",
@@ -51,16 +51,16 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	return out, err
 }
 
-// ReadDNS is [hunt.Session.DNS] out of zeek.dns documents, each query with its time. Answers stay empty:
-// dns.answers.name is a list, and a composite aggregation would count a document once for each of its answers.
+// ReadDNS is [hunt.Session.DNS], from zeek.dns documents, each query with its time. Answers stay empty:
+// dns.answers.name is a list, and a composite aggregation would count a document once for each answer.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.dns record in the window, so DNS tunnels cannot be found", Hint: "see whether Zeek's dns log arrives", Logs: []string{"dns"}},
 		log{many: "DNS queries", query: dnsQuery(req.Scope), rows: rowsOf(dnsRecord(), emit)})
 }
 
-// readLogs reads logs one after the other over the span of the request, both ends of which are set. When the span holds
-// no record of their datasets, in scope or not, it says nothing.
+// readLogs reads logs one after another over the request's span, which has both ends. If the span has no record of
+// their datasets, in scope or not, it reports nothing.
 func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.Note, logs ...log) (hunt.Reading, error) {
 	window, err := hunt.NewWindow(req.From, req.To)
 	if err != nil {
@@ -70,7 +70,7 @@ func (s *Source) readLogs(ctx context.Context, req hunt.Request, nothing hunt.No
 	if err != nil {
 		return hunt.Reading{Window: window}, err
 	}
-	req.Progress = nil // It counts connections.
+	req.Progress = nil // it counts connections
 	out := hunt.Reading{Window: window, Source: strings.Join(p.asked, ",")}
 	found := false
 	var r *reading
@@ -113,8 +113,8 @@ func datasets(logs []log) []string {
 	return out
 }
 
-// isAsked matches requests of internal clients to a proxy: CONNECT, of whose spelling there may be several, and with
-// all also those with a whole URI and those by SOCKS.
+// isAsked matches requests of internal clients to a proxy: CONNECT, in any spelling, and with all also those with a
+// whole URI and those by SOCKS.
 func isAsked(scope hunt.Scope, all bool) object {
 	by := []any{dsl.All(only(datasetHTTP), anyCase(fieldMethod, "CONNECT"))}
 	if all {
@@ -127,15 +127,15 @@ func isAsked(scope hunt.Scope, all bool) object {
 	return dsl.All(dsl.Terms(fieldSource, insiders(&scope)), dsl.Any(by...))
 }
 
-// flowSources say where and when a name was used.
+// flowSources are where and when a name was used.
 func flowSources() []source {
 	return []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"p", fieldSrcPort, true}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}
 }
 
-// noPrints is what a hunt goes without where a fingerprint cannot be aggregated.
+// noPrints is what a hunt lacks where a fingerprint cannot be aggregated.
 const noPrints = "so programs are not followed by this fingerprint; names are"
 
-// namesQuery asks for TLS and HTTP records in scope that are no request to a proxy, with all for QUIC's, too.
+// namesQuery searches for TLS and HTTP records in scope that are no request to a proxy, with all also for QUIC's.
 func namesQuery(scope hunt.Scope, all bool) query {
 	q := scoped(scope)
 	q.datasets = []string{datasetTLS, datasetHTTP}
@@ -151,7 +151,7 @@ func namesQuery(scope hunt.Scope, all bool) query {
 	return q
 }
 
-// connectQuery asks for what internal clients asked of proxies, whatever address the proxy has.
+// connectQuery searches for what internal clients asked of proxies, whatever the proxy's address.
 func connectQuery(scope hunt.Scope, all bool) query {
 	q := query{
 		datasets: []string{datasetHTTP},
@@ -168,7 +168,7 @@ func connectQuery(scope hunt.Scope, all bool) query {
 	return q
 }
 
-// dnsQuery asks for what internal clients queried, whatever address the resolver has.
+// dnsQuery searches for what internal clients queried, whatever the resolver's address.
 func dnsQuery(scope hunt.Scope) query {
 	return query{
 		datasets: []string{datasetDNS},
@@ -179,7 +179,7 @@ func dnsQuery(scope hunt.Scope) query {
 	}
 }
 
-// messagesQuery asks for the records in scope of the logs that may hold many of one connection.
+// messagesQuery searches for the records in scope of logs that may have many for one connection.
 func messagesQuery(scope hunt.Scope) query {
 	q := scoped(scope)
 	for _, k := range zeeklog.Messages() {
@@ -190,7 +190,7 @@ func messagesQuery(scope hunt.Scope) query {
 	return q
 }
 
-// message is how a bucket of messagesQuery becomes a record.
+// message makes a record of a bucket of messagesQuery.
 func message() row[hunt.NameRecord] {
 	return row[hunt.NameRecord]{
 		key: func(p *cells, n *hunt.NameRecord) bool {
@@ -201,7 +201,7 @@ func message() row[hunt.NameRecord] {
 	}
 }
 
-// serverName is how a bucket of namesQuery becomes a record.
+// serverName makes a record of a bucket of namesQuery.
 func serverName() row[hunt.NameRecord] {
 	return row[hunt.NameRecord]{
 		key: func(p *cells, n *hunt.NameRecord) bool {
@@ -214,7 +214,7 @@ func serverName() row[hunt.NameRecord] {
 					if string(p.scan.Text()) == datasetHTTP {
 						n.Kind = hunt.HTTP
 					}
-				case 'h', 'v', 'w': // A TLS record has no host, an HTTP record no server name.
+				case 'h', 'v', 'w': // a TLS record has no host, an HTTP record no server name
 					n.Name = p.host(p.scan.Text())
 				case '4':
 					ja4 = p.text(p.scan.Text())
@@ -233,7 +233,7 @@ func serverName() row[hunt.NameRecord] {
 	}
 }
 
-// proxied is how a bucket of connectQuery becomes a record.
+// proxied makes a record of a bucket of connectQuery.
 func proxied() row[hunt.NameRecord] {
 	return row[hunt.NameRecord]{
 		key: func(p *cells, n *hunt.NameRecord) bool {
@@ -269,7 +269,7 @@ func proxied() row[hunt.NameRecord] {
 	}
 }
 
-// flow reads a bucket's key that begins like flowSources and leaves what else has a value to other.
+// flow reads a bucket's key that begins like flowSources and passes other values to other.
 func (p *cells) flow(n *hunt.NameRecord, other func(letter byte)) bool {
 	s := &p.scan
 	timed := false
@@ -292,7 +292,7 @@ func (p *cells) flow(n *hunt.NameRecord, other func(letter byte)) bool {
 	return timed && n.Src.IsValid() && n.Dst.IsValid()
 }
 
-// dnsRecord is how a bucket of dnsQuery becomes a record.
+// dnsRecord makes a record of a bucket of dnsQuery.
 func dnsRecord() row[hunt.DNSRecord] {
 	return row[hunt.DNSRecord]{
 		key: func(p *cells, d *hunt.DNSRecord) bool {
@@ -320,7 +320,7 @@ func dnsRecord() row[hunt.DNSRecord] {
 	}
 }
 
-// letters goes through a bucket's key; value must consume the value, and is not asked where that is null.
+// letters goes through a bucket's key; value must consume the value, and is not called for null.
 func (p *cells) letters(value func(letter byte)) {
 	s := &p.scan
 	s.Object()
@@ -335,7 +335,7 @@ func (p *cells) letters(value func(letter byte)) {
 	}
 }
 
-// host gives a host in one form, each text brought into it once.
+// host returns a host in one form; each text is converted once.
 func (p *cells) host(b []byte) string {
 	if s, ok := p.hosts[string(b)]; ok {
 		return s

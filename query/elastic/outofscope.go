@@ -11,16 +11,16 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// mostLocal is how many addresses that Zeek calls local are asked for, beside those of the internal networks;
-// mostOutside is from how many sources what is out of scope is told apart.
+// mostLocal is the number of addresses outside the internal networks that Zeek calls local and that are looked up;
+// mostOutside is the number of sources for which out-of-scope traffic is split.
 const mostLocal, mostOutside = 10_000, 1_000
 
-// outside finds out what the scope leaves out of a reading's window, and reads by what it learned.
+// outside finds out what the scope leaves out of a reading's window, and reads with what it learned.
 func (r *reading) outside(ctx context.Context) error {
 	known := len(r.req.Scope.Local())
 	var err error
 	r.left, err = r.src.outside(ctx, r.place.now(), r.window.Start.UnixMilli(), r.window.End.UnixMilli(), &r.req.Scope, r.unreadable)
-	if passes(err) { // Which addresses are local is not known either.
+	if passes(err) { // which addresses are local is not known either
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.gaps = append(r.gaps, hunt.Note{What: err.Error()})
@@ -33,9 +33,9 @@ func (r *reading) outside(ctx context.Context) error {
 	return r.checkFields(ctx)
 }
 
-// outside asks once a hunt what the scope leaves out, by network, and which addresses Zeek calls local although they
-// lie in no internal network: those are internal from then on, as in files. Of indices whose addresses are none it must
-// not be asked: to aggregate texts and addresses together makes the server break the connection off.
+// outside finds out once a hunt what the scope leaves out, by network, and which addresses Zeek calls local although no
+// internal network has them: those are internal afterwards, as in files. It must not query indices whose addresses have
+// another type: aggregating texts and addresses together makes the server close the connection.
 func (s *Source) outside(ctx context.Context, names []string, from, to int64, scope *hunt.Scope, but []string) (hunt.OutOfScope, error) {
 	var out hunt.OutOfScope
 	if scope.Narrowed() {
@@ -67,7 +67,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 		return q.Aggregations(ctx, s.client, &a)
 	}
 	err := ask(aggs)
-	if es.Is(err, es.TooBig, es.Overload) { // The counts one by one take a part of the memory.
+	if es.Is(err, es.TooBig, es.Overload) { // the counts one by one take a part of the memory
 		for name, agg := range aggs {
 			if err = ask(object{name: agg}); err != nil {
 				break
@@ -83,7 +83,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 			learned = scope.AddLocal(k.Key.Unmap()) || learned
 		}
 	}
-	if learned { // What is local is in scope now.
+	if learned { // what is local is in scope now
 		return s.outside(ctx, names, from, to, scope, but)
 	}
 	for _, k := range a.Neither.By.Buckets {

@@ -10,8 +10,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// geography is what Security Onion's ingest pipelines note about one side of a connection
-// (docs/facts/security-onion.md, 1.2): the country in the ECS field, the rest in an object of its own beside it.
+// geography is what Security Onion's ingest pipelines add about one side of a connection (docs/facts/security-onion.md,
+// 1.2): the country in the ECS field, the rest in an object beside it.
 type geography struct {
 	IP  string `json:"ip"`
 	Geo struct {
@@ -24,8 +24,8 @@ type system struct {
 	Organization string `json:"organization_name"`
 }
 
-// Owners is [hunt.Session.Owners]: one search for valuesBatch addresses. It looks at destinations, and unless the
-// hunt is outbound at the sources of what comes in.
+// Owners is [hunt.Session.Owners]: one search for valuesBatch addresses. It looks at destinations, and unless the hunt
+// is outbound also at the sources of incoming connections.
 func (s *Source) Owners(ctx context.Context, req hunt.Request, addrs []netip.Addr) (map[netip.Addr]hunt.Owner, error) {
 	out := map[netip.Addr]hunt.Owner{}
 	if len(addrs) == 0 {
@@ -53,7 +53,7 @@ func (s *Source) Owners(ctx context.Context, req hunt.Request, addrs []netip.Add
 	return out, nil
 }
 
-// owners reads one record of each address: they all say the same, as long as the cluster's databases are not replaced.
+// owners reads one record of each address: all have the same, until the cluster's databases are replaced.
 func (f *facts) owners(ctx context.Context, side string, addrs []netip.Addr, out map[netip.Addr]hunt.Owner) error {
 	number, country := side+"_geo.asn", side+".geo.country_iso_code"
 	known := []any{dsl.Exists(number), dsl.Exists(country)}

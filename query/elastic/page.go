@@ -9,45 +9,45 @@ import (
 	"dwell/internal/hunt"
 )
 
-// cells reads what stands in the keys of composite answers. It keeps what repeats (names of services, hosts, IPv6
-// addresses), so that a bucket costs no allocation. Not safe for concurrent use: each worker has its own.
+// cells reads the keys of composite answers. It keeps repeated values (names of services, hosts, IPv6 addresses), so
+// that a bucket allocates nothing. Not safe for concurrent use: each worker has its own.
 type cells struct {
 	scan  scan.Scanner
 	texts map[string]string
 	hosts map[string]string
 	addrs map[string]netip.Addr
 	after []byte
-	// odd counts, by the letter of the field, values of the page that cannot be and were left out.
+	// odd counts, by the letter of the field, the page's impossible values, which were left out.
 	odd map[byte]int64
 }
 
-// maxInterned bounds what is kept; beyond, it starts over.
+// maxInterned bounds what is kept; beyond it, cells starts over.
 const maxInterned = 1 << 16
 
 func newCells() *cells {
 	return &cells{texts: make(map[string]string), hosts: make(map[string]string), addrs: make(map[string]netip.Addr), odd: make(map[byte]int64)}
 }
 
-// pageResult is what one page held.
+// pageResult is the content of one page.
 type pageResult struct {
-	// Buckets is how many rows were appended, Docs how many records they stand for.
+	// Buckets is the number of rows appended, Docs the number of their records.
 	Buckets int
 	Docs    int64
-	// After is the key to go on from, nil when there is none; valid until the next page is decoded.
+	// After is the key to continue from, nil at the end; valid until the next page is decoded.
 	After []byte
 }
 
-// row says how a bucket becomes a T.
+// row makes a T of a bucket.
 type row[T any] struct {
-	// key reads a bucket's key into a zero T and says whether all was there that a record must have.
+	// key reads a bucket's key into a zero T and says whether all required fields were there.
 	key func(*cells, *T) bool
-	// count takes the number of records that look like this.
+	// count takes the number of equal records.
 	count func(*T, int64)
-	// times, if set, takes the first and last time of those records, Unix milliseconds; the query has to ask for them.
+	// times, if set, takes the first and last time of those records, Unix milliseconds; the query must request them.
 	times func(row *T, first, last int64)
 }
 
-// decode appends the rows of an answer's raw aggregations to into. Anything behind them is an error.
+// decode appends the rows of an answer's raw aggregations to into. Anything after them is an error.
 func (w row[T]) decode(p *cells, aggregations []byte, into []T) ([]T, pageResult, error) {
 	var res pageResult
 	found := false
@@ -122,7 +122,7 @@ func (w row[T]) buckets(p *cells, into []T, res *pageResult) []T {
 	return into
 }
 
-// value reads the answer of an aggregation that gives a number: whole, in the notation of floating point.
+// value reads the answer of an aggregation that is one number: whole, in floating-point notation.
 func (p *cells) value() (n int64) {
 	s := &p.scan
 	s.Object()
@@ -136,7 +136,7 @@ func (p *cells) value() (n int64) {
 	return n
 }
 
-// connection is how a bucket of connSources becomes a connection.
+// connection makes a connection of a bucket of connSources.
 func connection() row[hunt.Connection] {
 	return row[hunt.Connection]{key: (*cells).connection, count: func(c *hunt.Connection, n int64) { c.Count = n }}
 }
@@ -189,14 +189,13 @@ func (p *cells) connection(c *hunt.Connection) bool {
 }
 
 const (
-	// maxDuration is longer than any connection, milliseconds, and maxSize more than any can carry, bytes. What is
-	// beyond cannot be, and would spoil every sum that it goes into.
+	// maxDuration is longer than any connection, milliseconds, and maxSize more than any can carry, bytes. Larger
+	// values are impossible, and would spoil every sum.
 	maxDuration = 10 * 365 * 24 * 3600 * 1000
 	maxSize     = 1 << 50
 )
 
-// number reads the value of a field, so many times. One that cannot be is left out, and costs nothing else of its
-// record.
+// number reads the value of a field. An impossible one is left out and counted, and costs nothing else of its record.
 func (p *cells) number(letter byte, times, most int64) int64 {
 	n, ok := p.scan.Number(times)
 	if !ok || n < 0 || n > most {

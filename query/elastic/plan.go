@@ -11,12 +11,12 @@ import (
 	"dwell/internal/es/dsl"
 )
 
-// slice is a span of time, [From, To) in Unix milliseconds, that is read in one go.
+// slice is a span of time, [From, To) in Unix milliseconds, that is read at once.
 type slice struct {
 	From, To int64
-	// Expected is what was counted in it, Read what came.
+	// Expected is its counted number of records, Read the number that came.
 	Expected, Read int64
-	// tries counts readings that gave nothing and were put off.
+	// tries counts readings that returned nothing and were put off.
 	tries int
 }
 
@@ -24,7 +24,7 @@ func (s slice) String() string {
 	return stamp(s.From) + "/" + stamp(s.To)
 }
 
-// stamp writes a time with milliseconds only where it has some.
+// stamp writes a time with milliseconds only if it has some.
 func stamp(ms int64) string {
 	return time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.999Z")
 }
@@ -35,11 +35,11 @@ type bucket struct {
 	DocCount int64 `json:"doc_count"`
 }
 
-// The first count is by the minute, or by more when that would be more than maxIntervals of them.
+// The first count is by the minute, or by longer intervals if there would be more than maxIntervals.
 const (
 	firstInterval = time.Minute
 	maxIntervals  = 20_000
-	// refineInto is how many intervals a slice is counted in that is to be cut smaller.
+	// refineInto is the number of intervals by which a slice is counted to cut it smaller.
 	refineInto = 256
 )
 
@@ -52,7 +52,7 @@ func (r *reading) plan(ctx context.Context, from, to int64, docs int64) ([]slice
 	for {
 		counts, err := r.histogram(ctx, from, to, interval)
 		if es.Is(err, es.TooBig) && interval < time.Duration(to-from)*time.Millisecond {
-			// A cluster with a low search.max_buckets: coarser intervals are cut smaller when it is their turn.
+			// for a cluster with a low search.max_buckets: coarser intervals are cut in their turn
 			interval *= 8
 			continue
 		}
@@ -63,8 +63,8 @@ func (r *reading) plan(ctx context.Context, from, to int64, docs int64) ([]slice
 	}
 }
 
-// refine cuts a slice smaller, into parts of about docs records, by counting it in finer intervals. Without a
-// way to cut it (one millisecond) it gives nothing.
+// refine cuts a slice into parts of about docs records by counting it in finer intervals. It returns nothing for one
+// millisecond, which cannot be cut.
 func (r *reading) refine(ctx context.Context, s slice, docs int64) ([]slice, error) {
 	for n := int64(refineInto); s.To-s.From > 1; n = 2 {
 		interval := max(1, (s.To-s.From+n-1)/n)
@@ -80,9 +80,8 @@ func (r *reading) refine(ctx context.Context, s slice, docs int64) ([]slice, err
 	return nil, nil
 }
 
-// group joins neighboring intervals while they hold docs records at most together. An interval that holds more
-// stands alone, with its own bounds, so that cutting a slice in finer intervals always makes it smaller. What lies
-// between the slices is empty.
+// group joins neighboring intervals while they have at most docs records together. An interval with more stands alone,
+// with its own bounds, so that finer intervals always make a slice smaller. Between the slices there is nothing.
 func group(counts []bucket, from, to, interval, docs int64) []slice {
 	var out []slice
 	for _, c := range counts {
@@ -116,7 +115,7 @@ func (r *reading) histogram(ctx context.Context, from, to int64, interval time.D
 	return a.H.Buckets, err
 }
 
-// count gives the number of documents that a query matches, by another way than the aggregations do.
+// count returns the number of documents that match, by another way than the aggregations.
 func (r *reading) count(ctx context.Context, query object) (int64, error) {
 	var n int64
 	q := dsl.Search{Op: "count " + r.many, Query: query, More: object{"track_total_hits": true}, FilterPath: []string{"hits.total"}}
@@ -142,7 +141,7 @@ func (r *reading) count(ctx context.Context, query object) (int64, error) {
 	return n, err
 }
 
-// Search sends a search to this hunt's indices, the same shard copies each time.
+// Search sends a search to this hunt's indices, to the same shard copies each time.
 func (r *reading) Search(ctx context.Context, req es.SearchRequest, decode func(es.SearchResult) error) error {
 	req.Index, req.Preference = r.place.now(), "dwell"
 	return r.src.client.Search(ctx, req, decode)

@@ -29,22 +29,22 @@ const (
 
 type object = dsl.Object
 
-// query builds the searches of one reading: everything but the span is the same in all of them.
+// query builds the searches of one reading: all are the same but for the span.
 type query struct {
 	filter, mustNot, should []any
 	sources                 []source
-	// datasets are the kinds of documents that are asked for.
+	// datasets are the wanted kinds of documents.
 	datasets []string
-	// also are fields that the query asks about beside those of its sources.
+	// also are fields that the query uses besides those of its sources.
 	also []string
-	// times asks for the first and last time of each bucket.
+	// times requests the first and last time of each bucket.
 	times bool
-	// spare are sources that are left out where they cannot be aggregated, with what is then missing.
+	// spare are sources that are left out if they cannot be aggregated, with what is then missing.
 	spare map[string]string
 }
 
-// connQuery asks for connections. It puts the scope into the query, so that what is out of scope never leaves the
-// server. Documents without one of the addresses are no connections and are left out of counts and pages alike.
+// connQuery searches for connections. The scope is in the query, so that what is out of scope never leaves the server.
+// Documents without one of the addresses are no connections and are left out of counts and pages alike.
 func connQuery(scope hunt.Scope) query {
 	q := scoped(scope)
 	q.filter = append(q.filter, only(datasetConn))
@@ -52,14 +52,14 @@ func connQuery(scope hunt.Scope) query {
 	return q
 }
 
-// scoped is the scope alone, whatever kind of records.
+// scoped is the scope alone, for any kind of records.
 func scoped(scope hunt.Scope) query {
 	internal := insiders(&scope)
 	never := cidrs(hunt.NeverDestination())
 	in := func(field string) object { return dsl.Terms(field, internal) }
 	between := func(inside, outside string) object {
 		theirs := in(outside)
-		if scope.SharedIsExternal() { // seen from other networks, 100.64.0.0/10 is outside
+		if scope.SharedIsExternal() { // seen from other networks, 100.64.0.0/10 is external
 			shared := hunt.SharedSpace().String()
 			theirs = dsl.All(theirs, dsl.Not(dsl.All(dsl.Term(outside, shared), dsl.Not(dsl.Term(inside, shared)))))
 		}
@@ -113,25 +113,25 @@ func between(from, to int64) object {
 // during matches what is in the window of a request.
 func during(req hunt.Request) object { return between(req.From.UnixMilli(), req.To.UnixMilli()) }
 
-// histogram asks for the number of documents in each interval that has any.
+// histogram requests the number of documents in each interval that has any.
 func (q query) histogram(from, to int64, interval time.Duration) dsl.Search {
 	return dsl.Search{Query: q.in(from, to), Aggs: object{"h": dsl.Histogram(fieldTime, fixed(interval), nil)},
 		FilterPath: []string{"aggregations.h.buckets.key", "aggregations.h.buckets.doc_count"}}
 }
 
-// fixed writes an interval the way fixed_interval wants it.
+// fixed writes an interval for fixed_interval.
 func fixed(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }
 
-// source is one of a composite's keys: a letter, the field and whether records may lack it. The letters are short
-// because they are repeated in every bucket; page.go and names.go read them.
+// source is one of a composite's keys: a letter, the field, and whether records may lack it. The letters are short
+// because every bucket repeats them; page.go and names.go read them.
 type source struct {
 	letter, field string
 	optional      bool
 }
 
-// connSources are a connection's keys. Time comes first: comparing keys then mostly ends after one number, and a page
-// is in order of time. source.port costs nothing to speak of on the server and 10 bytes a bucket; it is read to tell
-// connections of one millisecond apart and to join them with other logs.
+// connSources are a connection's keys. Time comes first: comparisons of keys then mostly end after one number, and a
+// page is sorted by time. source.port costs the server almost nothing and 10 bytes a bucket; it distinguishes
+// connections of one millisecond and joins them with other logs.
 func connSources() []source {
 	return []source{
 		{"t", fieldTime, false},
@@ -143,7 +143,7 @@ func connSources() []source {
 	}
 }
 
-// page asks for the records of [from, to) as buckets, at most size of them, after the given key (raw JSON) if any.
+// page requests the records of [from, to) as buckets, at most size of them, after the given key (raw JSON) if any.
 func (q query) page(from, to int64, size int, after []byte) dsl.Search {
 	sources := make([]any, len(q.sources))
 	for i, s := range q.sources {
