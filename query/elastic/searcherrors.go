@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// maxTries is how often a slice is put off before it is a gap.
+	// maxTries is the number of failed tries after which a slice is a gap.
 	maxTries = 3
-	// maxLost is how many slices in a row may come to nothing before the rest is not asked for: a broken index should
-	// not be asked a thousand times.
+	// maxLost is the number of failed slices in a row after which the rest is not tried: a broken index should not be
+	// asked a thousand times.
 	maxLost = 3
 )
 
-// trouble settles what becomes of a slice that could not be read: it is put back, smaller where that helps, or given
-// up as a gap. What no slice can cure comes back as an error and ends the hunt.
+// trouble decides what happens to a slice that could not be read: it is put back, smaller if that helps, or becomes a
+// gap. What no slice can cure is returned as an error and ends the hunt.
 func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 	var e *es.Error
 	if !errors.As(err, &e) {
@@ -39,7 +39,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 			return r.giveUp(s, e)
 		}
 		r.note("timeout", hunt.Note{What: "a slice timed out; went on with slices of half the size", Where: "slice " + s.String(), Hint: e.Hint})
-		r.shrink(MaxPage) // By one step from the present limit, however small this slice was: slowness may have nothing to do with its size.
+		r.shrink(MaxPage) // by one step from the present limit, however small this slice was: slowness may have nothing to do with its size
 		return r.cut(ctx, s)
 	case es.Overload:
 		breaker := e.Type == "circuit_breaking_exception"
@@ -52,13 +52,13 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 			return err
 		}
 		if breaker {
-			// Memory is short, and this slice wants more than is left: less is the only thing that helps.
+			// Memory is short, and this slice needs more than is left: only a smaller one helps.
 			r.shrink(s.Expected)
 			return r.cut(ctx, s)
 		}
 		r.putBack(s)
 		return nil
-	case es.Partial, es.Retryable, es.Unreachable, es.NotElasticsearch: // The client has been patient already.
+	case es.Partial, es.Retryable, es.Unreachable, es.NotElasticsearch: // the client has already repeated it
 		if s.tries == 1 && r.goOn(ctx) {
 			r.putBack(s)
 			return nil
@@ -69,7 +69,7 @@ func (r *reading) trouble(ctx context.Context, s slice, err error) error {
 	return fmt.Errorf("slice %s: %w", s, err)
 }
 
-// cut puts a slice back in halves. If even counting it fails, it is put back whole, to be tried once more.
+// cut puts a slice back in halves. If counting it fails, too, it is put back whole, to be tried once more.
 func (r *reading) cut(ctx context.Context, s slice) error {
 	parts, err := r.refine(ctx, s, max(s.Expected/2, 1))
 	if es.Is(err, es.TooBig, es.Timeout, es.Overload, es.Partial, es.Retryable, es.Unreachable, es.NotElasticsearch) {
@@ -94,7 +94,7 @@ func (r *reading) cut(ctx context.Context, s slice) error {
 	return nil
 }
 
-// shrink halves what slices and pages may hold, starting from the size that was too much, and says whether that was
+// shrink halves the limits of slices and pages, starting from the size that was too large, and says whether that was
 // still possible.
 func (r *reading) shrink(tooMuch int64) bool {
 	r.mu.Lock()
@@ -102,14 +102,14 @@ func (r *reading) shrink(tooMuch int64) bool {
 	if r.size <= minPage {
 		return false
 	}
-	// A page never asks for more than its slice holds and a little, so that is what was too much.
+	// A page is only a little larger than its slice, so the slice was too large.
 	docs := min(r.docs, tooMuch)
 	r.size = max(minPage, min(r.size, int(docs+docs/8)+minPage)/2)
 	r.docs = max(minPage, docs/2)
 	return true
 }
 
-// slowDown lets one worker end, unless it is the last.
+// slowDown ends one worker, unless it is the last.
 func (r *reading) slowDown() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -19,14 +19,14 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// place is where a hunt searches. It is settled once a hunt, and loses a cluster that goes away under way.
+// place is where a hunt searches. It is determined once a hunt, and loses clusters that go away during it.
 type place struct {
-	// asked are the names as they were meant. They stay what they are, whatever is away: they are part of a hunt's id.
+	// asked are the names as given. They never change, whatever is away: they are part of a hunt's id.
 	asked []string
-	// remotes are the clusters that names with a colon stand for.
+	// remotes are the clusters of names with a colon.
 	remotes []string
 
-	// midway is held while it is found out what is away.
+	// midway is locked while missing clusters are looked for.
 	midway sync.Mutex
 	mu     sync.Mutex
 	names  []string
@@ -34,14 +34,14 @@ type place struct {
 	notes  []hunt.Note
 }
 
-// now gives the names to search at present.
+// now returns the names to search at present.
 func (p *place) now() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.names
 }
 
-// lost gives the gaps so far.
+// lost returns the gaps so far.
 func (p *place) lost() []hunt.Note {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -54,7 +54,7 @@ type memo struct {
 	at *place
 }
 
-// place settles what is searched: of a hunt once.
+// place determines what is searched, once a hunt.
 func (s *Source) place(ctx context.Context) (*place, error) {
 	if s.hunt == nil {
 		return s.settle(ctx)
@@ -71,7 +71,7 @@ func (s *Source) place(ctx context.Context) (*place, error) {
 	return p, err
 }
 
-// indices gives the names alone, with what was noticed in choosing them.
+// indices returns the names alone, with the notes about their choice.
 func (s *Source) indices(ctx context.Context) ([]string, []hunt.Note, error) {
 	p, err := s.place(ctx)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *Source) indices(ctx context.Context) ([]string, []hunt.Note, error) {
 	return p.now(), slices.Concat(p.notes, p.lost()), nil
 }
 
-// settle finds out where connections are: of a grid on all clusters that answer, and on this one if the grid's names do
-// not stand for it.
+// settle finds out where connections are: on a grid on all clusters that answer, and on this one if the grid's names do
+// not include it.
 func (s *Source) settle(ctx context.Context) (*place, error) {
 	p := &place{names: s.opt.Index, notes: doubleCount(s.opt.Index)}
 	auto := slices.Equal(s.opt.Index, []string{Auto})
@@ -117,8 +117,8 @@ func (s *Source) settle(ctx context.Context) (*place, error) {
 // grid says whether a name is of other clusters.
 func grid(name string) bool { return strings.Contains(name, ":") }
 
-// remotes are the registered clusters, with whether they are connected. An answer without any is asked for twice: it
-// would hide the whole grid.
+// remotes are the registered clusters, and whether they are connected. An empty answer is asked for twice: it would
+// hide the whole grid.
 func (s *Source) remotes(ctx context.Context) (map[string]bool, error) {
 	out := map[string]bool{}
 	for range 2 {
@@ -147,16 +147,16 @@ func nowhere(names []string, brief bool) es.SearchRequest {
 	return req
 }
 
-// passes reports whether an error may be gone the next time.
+// passes says whether an error may be gone the next time.
 func passes(err error) bool {
 	return es.Is(err, es.Partial, es.Retryable, es.Timeout, es.Overload, es.TooBig, es.Unreachable, es.NotElasticsearch)
 }
 
-// costsItself reports whether what an error kept from being read is a gap, and the rest of the hunt goes on.
+// costsItself says whether an error makes a gap of what it kept from being read, and the rest of the hunt continues.
 func costsItself(err error) bool { return passes(err) || es.Is(err, es.Mapping) }
 
-// dropAway finds the clusters of a place that cannot be searched, takes them out and says so: the others are hunted.
-// That all are away, or none, is an error.
+// dropAway finds the clusters of a place that cannot be searched, removes them and reports it: the others are hunted.
+// If all are away, or none, that is an error.
 func (s *Source) dropAway(ctx context.Context, p *place, connected map[string]bool) error {
 	var of []string
 	for _, r := range p.remotes {
@@ -168,7 +168,7 @@ func (s *Source) dropAway(ctx context.Context, p *place, connected map[string]bo
 	brief := connected == nil || slices.ContainsFunc(of, func(r string) bool { return !connected[r] })
 	all := s.client.Search(ctx, nowhere(p.now(), brief), func(es.SearchResult) error { return nil })
 	if !passes(all) && !es.Is(all, es.NotFound) {
-		return nil // Whatever it is, the search itself will tell.
+		return nil // whatever it is, the search itself will report it
 	}
 	var away []string
 	var why error
@@ -191,7 +191,7 @@ func (s *Source) dropAway(ctx context.Context, p *place, connected map[string]bo
 	return nil
 }
 
-// goOn takes the clusters out of a reading that went away while it lasts, and says whether there were any.
+// goOn removes the clusters that went away during a reading, and says whether there were any.
 func (r *reading) goOn(ctx context.Context) bool {
 	p := r.place
 	if len(p.remotes) == 0 {
@@ -212,7 +212,7 @@ func of1(name, cluster string) bool {
 	return found && err == nil && ok
 }
 
-// expand writes the names of a grid out for some clusters, without those that are away.
+// expand writes out a grid's names for some clusters, without those that are away.
 func expand(names, clusters, away []string) (out []string) {
 	for _, n := range names {
 		_, plain, found := strings.Cut(n, ":")
@@ -231,14 +231,14 @@ func expand(names, clusters, away []string) (out []string) {
 	return out
 }
 
-// addOwn adds this cluster's own indices where none of its remotes is itself: an administrator's remote must not hide
-// them. That one is shows by documents of this cluster that are found on it.
+// addOwn adds this cluster's own indices if none of its remotes is itself: an administrator's remote must not hide
+// them. A remote is this cluster if it has documents of this cluster.
 func (s *Source) addOwn(ctx context.Context, p *place) error {
 	own := securityonion.Indices(false)
 	var ids []string
 	for _, settled := range []bool{true, false} {
 		filter := []any{only(datasetConn)}
-		if settled { // What has just come may not be seen by every copy of a shard.
+		if settled { // new documents may not be on every copy of a shard yet
 			filter = append(filter, dsl.Millis(fieldTime, object{"lt": s.opt.Now().Add(-15 * time.Minute).UnixMilli()}))
 		}
 		var err error
@@ -250,7 +250,7 @@ func (s *Source) addOwn(ctx context.Context, p *place) error {
 		}
 	}
 	if len(ids) == 0 {
-		return nil // Nothing of ours is there to be hidden.
+		return nil // we have nothing that could be hidden
 	}
 	found, err := s.ids(ctx, p.now(), object{"ids": object{"values": ids}})
 	if err != nil || len(found) > 0 {
@@ -263,7 +263,7 @@ func (s *Source) addOwn(ctx context.Context, p *place) error {
 	return nil
 }
 
-// mayNot is nil for an index that may not be read: then it is not hidden by us.
+// mayNot is nil for an index without permission: then we do not hide it.
 func mayNot(err error) error {
 	if es.Is(err, es.Permission, es.NotFound) {
 		return nil
@@ -271,7 +271,7 @@ func mayNot(err error) error {
 	return err
 }
 
-// ids gives those of the newest documents that match.
+// ids returns those of the newest documents that match.
 func (s *Source) ids(ctx context.Context, names []string, query object) (ids []string, err error) {
 	q := dsl.Search{Op: "look for documents of", Index: names, Query: query, Size: 5, Sort: newestFirst()}
 	hits, err := dsl.Hits[dsl.Hit](ctx, s.client, q)

@@ -11,7 +11,7 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// searcher is the cluster, each search narrowed to what one sensor saw where that was asked for.
+// searcher is the cluster, with each search narrowed to one sensor's records if that was requested.
 type searcher struct {
 	*es.Client
 	// sensor is an observer.name; empty stands for documents without one. nil means all.
@@ -51,7 +51,7 @@ func narrowed(body []byte, sensor string) ([]byte, error) {
 	return json.Marshal(search)
 }
 
-// ForSensor is the same source, narrowed to what one sensor saw.
+// ForSensor is the same source, narrowed to one sensor's records.
 func (s *Source) ForSensor(name string) *Source {
 	one := *s
 	one.client.sensor = &name
@@ -60,7 +60,7 @@ func (s *Source) ForSensor(name string) *Source {
 
 // BySensor is [hunt.Session.Sensors] by observer.name.
 func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, []hunt.SensorPart, []hunt.Note, error) {
-	now, _, err := s.clock(ctx) // what is odd about it is told by Read
+	now, _, err := s.clock(ctx) // Read reports what is odd about it
 	if err != nil {
 		return hunt.Window{}, nil, nil, err
 	}

@@ -8,17 +8,17 @@ import (
 	"dwell/internal/hunt"
 )
 
-// sightingDocs is how many records a slice of sightings stands for: some hours of a busy day. Each page of a slice
-// costs one walk over its records on the server, and there is a page for 65,536 destinations.
+// sightingDocs is the number of records in a slice of sightings: some hours of a busy day. Each page of a slice costs
+// one walk over its records on the server, and there is a page for 65,536 destinations.
 const sightingDocs = 2_000_000
 
-// manyDestinations is how many a host contacts before hosts are told apart: half of what is remembered of one
-// (firstseen.SourceShare), so that each has less than its share where they are not.
+// manyDestinations is the number of a host's destinations above which hosts are counted separately: half of what is
+// remembered of one (firstseen.SourceShare), so that below it each has less than its share.
 const manyDestinations = 50_000
 
 // Sightings is [hunt.Session.Sightings]: one bucket for each destination of a slice, with its first and last time, by
-// the same slices, counts and retries as Read's. Names come out of zeek.ssl and zeek.http documents. Where a host
-// contacts more than a share of destinations, hosts are told apart, which makes more buckets.
+// the same slices, counts and retries as Read's. Names come from zeek.ssl and zeek.http documents. If a host contacts
+// more than a share of destinations, hosts are counted separately, which makes more buckets.
 func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hunt.Sighting) error) (hunt.Reading, error) {
 	var apart []source
 	asked := false
@@ -47,12 +47,12 @@ func (s *Source) Sightings(ctx context.Context, req hunt.Request, emit func([]hu
 	return out, err
 }
 
-// apart gives the source of a query's buckets as a further key where one of them has more than most different values of
-// a field, or where that cannot be found out.
+// apart adds the source to the keys of a query's buckets if a source has more than most different values of a field, or
+// if that cannot be found out.
 func (s *Source) apart(ctx context.Context, w hunt.Window, q query, fields ...string) []source {
 	p, err := s.place(ctx)
 	if err != nil {
-		return nil // reading says it
+		return nil // reading reports it
 	}
 	aggs := object{}
 	for _, f := range fields {
@@ -82,14 +82,13 @@ func (s *Source) apart(ctx context.Context, w hunt.Window, q query, fields ...st
 	return []source{{"s", fieldSource, true}}
 }
 
-// seenQuery asks for other keys than a query does, and for the first and last time of each.
+// seenQuery has other keys than a query, and the first and last time of each.
 func seenQuery(q query, keys ...source) query {
 	q.sources, q.times, q.also = keys, true, append(q.also, fieldTime)
 	return q
 }
 
-// sighting is how a bucket becomes a sighting. One without a name, or with an address for a name, has an empty
-// Destination.
+// sighting makes a sighting of a bucket. One without a name, or with an address for a name, has an empty Destination.
 func sighting() row[hunt.Sighting] {
 	return row[hunt.Sighting]{
 		key: func(p *cells, g *hunt.Sighting) bool {

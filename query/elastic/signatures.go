@@ -8,8 +8,8 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// ReadSignatures is [hunt.Session.Signatures] out of zeek.ssl and zeek.http documents, by slices and pages like Read's.
-// Records that are alike but for their time are one.
+// ReadSignatures is [hunt.Session.Signatures], from zeek.ssl and zeek.http documents, by slices and pages like Read's.
+// Records that differ only in their time are one.
 func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
 	return s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so nothing is known of rare signatures",
@@ -18,10 +18,10 @@ func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func
 		log{many: "signatures of CONNECT requests", query: signatureQuery(req.Scope, false), rows: rowsOf(signature(), emit)})
 }
 
-// noSignatures is what a hunt goes without where signatures cannot be aggregated.
+// noSignatures is what a hunt lacks where signatures cannot be aggregated.
 const noSignatures = "so none of these signatures is known to be rare"
 
-// signatureQuery asks for records that show a signature: those in scope, or the requests to proxies.
+// signatureQuery searches for records that show a signature: those in scope, or the requests to proxies.
 func signatureQuery(scope hunt.Scope, direct bool) query {
 	q := query{filter: []any{isAsked(scope, false), dsl.Exists(fieldDest)}, mustNot: []any{}}
 	if direct {
@@ -41,8 +41,8 @@ func signatureQuery(scope hunt.Scope, direct bool) query {
 	return q
 }
 
-// signature is how a bucket of signatureQuery becomes a signature. A TLS record has no host and no user agent, an HTTP
-// record no server name and no JA3.
+// signature makes a signature of a bucket of signatureQuery. A TLS record has no host and no user agent, an HTTP record
+// no server name and no JA3.
 func signature() row[hunt.Signature] {
 	return row[hunt.Signature]{
 		key: func(p *cells, n *hunt.Signature) bool {

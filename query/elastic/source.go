@@ -14,36 +14,36 @@ import (
 )
 
 // Auto is the Options.Index that lets the cluster decide: with remote clusters the whole grid by "*:" names, otherwise
-// the plain names, never both (they would count the own cluster twice).
+// the plain names. Never both: they would count the own cluster twice.
 const Auto = "auto"
 
 // The defaults and bounds of Options.
 const (
 	DefaultSliceDocs   = 20_000
 	DefaultConcurrency = 2
-	// MaxPage is the most buckets a page may have: Security Onion's search.max_buckets.
+	// MaxPage is the largest number of buckets in a page: Security Onion's search.max_buckets.
 	MaxPage = 65_536
-	// minPage is how small pages become before a slice is given up.
+	// minPage is the smallest page before a slice is given up.
 	minPage = 64
 )
 
 // Options say what is read and how much of it at once.
 type Options struct {
-	// Index names what is searched; empty or {"auto"} means Auto.
+	// Index names the indices; empty or {"auto"} means Auto.
 	Index []string
-	// SliceDocs is how many connections a request asks for, about; 0 means DefaultSliceDocs. At most MaxPage.
+	// SliceDocs is the approximate number of connections of a request; 0 means DefaultSliceDocs. At most MaxPage.
 	SliceDocs int
-	// Concurrency is how many requests are under way at most; 0 means DefaultConcurrency.
+	// Concurrency is the largest number of requests at once; 0 means DefaultConcurrency.
 	Concurrency int
-	// MaxPage bounds the buckets of one page; 0 means MaxPage, the most that is allowed.
+	// MaxPage bounds the buckets of one page; 0 means MaxPage, the maximum.
 	MaxPage int
-	// Logger hears of slices and of what was made smaller (debug); nil means silence.
+	// Logger logs slices and reduced sizes (debug); nil logs nothing.
 	Logger *slog.Logger
-	// Now is the clock used when the cluster does not tell its own; nil means time.Now.
+	// Now is the clock used when the cluster does not return its own; nil means time.Now.
 	Now func() time.Time
 }
 
-// Validate gives all that is wrong with the options, joined.
+// Validate returns all problems of the options, joined.
 func (o *Options) Validate() error {
 	var errs []error
 	if o.SliceDocs < 0 || o.SliceDocs > MaxPage {
@@ -63,19 +63,19 @@ func (o *Options) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Source reads connections out of one cluster.
+// Source reads connections from one cluster.
 type Source struct {
 	client searcher
 	opt    Options
-	// hunt is what is kept while a hunt lasts; nil keeps nothing.
+	// hunt is what is kept during a hunt; nil keeps nothing.
 	hunt *memo
-	// pause is what a worker waits before it reads a slice again that could not be read.
+	// pause is how long a worker waits before it reads a failed slice again.
 	pause time.Duration
 	// many is manyDestinations.
 	many int64
 }
 
-// New makes a source. It asks the cluster nothing.
+// New makes a source. It sends no request.
 func New(client *es.Client, opt Options) (*Source, error) {
 	if err := opt.Validate(); err != nil {
 		return nil, err
@@ -137,7 +137,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	return out, err
 }
 
-// readConnections reads what a log asks of the connections in a request's window.
+// readConnections reads a log's connections in a request's window.
 func (s *Source) readConnections(ctx context.Context, req hunt.Request, of func(hunt.Window) log) (hunt.Reading, error) {
 	now, notes, err := s.clock(ctx)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *Source) readConnections(ctx context.Context, req hunt.Request, of func(
 	return out, err
 }
 
-// resolve settles the window: the given ends; what is missing of them counts from now less the settle delay.
+// resolve determines the window: the given ends; missing ones count from now less the settle delay.
 func resolve(req hunt.Request, now time.Time) (hunt.Window, error) {
 	since := req.Since
 	if since == 0 {
@@ -180,10 +180,10 @@ func resolve(req hunt.Request, now time.Time) (hunt.Window, error) {
 	return hunt.NewWindow(start, end)
 }
 
-// skewNote is the difference between clocks above which people are told; a schedule stops at [es.MaxSkew].
+// skewNote is the difference between clocks that is reported; a schedule stops at [es.MaxSkew].
 const skewNote = 2 * time.Second
 
-// clock gives the cluster's time, or ours with a note where we may not ask.
+// clock returns the cluster's time, or ours with a note if that is not permitted.
 func (s *Source) clock(ctx context.Context) (time.Time, []hunt.Note, error) {
 	c, err := s.client.Clock(ctx)
 	switch {

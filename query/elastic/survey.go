@@ -14,19 +14,19 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Survey is what `dwell check` says about the data before anybody hunts in it.
+// Survey is what `dwell check` reports about the data before a hunt.
 type Survey struct {
-	// Names are the indices that a hunt would read; Notes what was noticed in choosing them.
+	// Names are the indices that a hunt would read; Notes are about their choice.
 	Names []string
 	Notes []hunt.Note
-	// OutOfScope says what the scope leaves out of the last day.
+	// OutOfScope is what the scope leaves out of the last day.
 	OutOfScope []hunt.Note
-	// Newest is the start of the newest connection, zero when there is none.
+	// Newest is the start of the newest connection, zero if there is none.
 	Newest time.Time
-	// Connections of the last 24 hours, in or out of scope; Hours is how many of those hours hold any.
+	// Connections of the last 24 hours, in or out of scope; Hours is the number of those hours with any.
 	Connections int64
 	Hours       int
-	// Fields are those that a hunt reads, in the order of their weight.
+	// Fields are those that a hunt reads, most important first.
 	Fields []Field
 }
 
@@ -35,15 +35,15 @@ type Field struct {
 	Name string
 	// Types are the types it is mapped as; several mean that indices disagree, none that it is not mapped.
 	Types []string
-	// Wanted are the types that reading works with.
+	// Wanted are the types that can be read.
 	Wanted []string
 	// Filled is the share of the last day's connections that have a value, 0..1; NaN without connections.
 	Filled float64
-	// Needed says that a connection without it is no connection.
+	// Needed says that a connection must have it.
 	Needed bool
 }
 
-// Good says that every type is one that reading works with.
+// Good says whether every type can be read.
 func (f Field) Good() bool {
 	return len(f.Types) > 0 && !slices.ContainsFunc(f.Types, func(t string) bool { return !slices.Contains(f.Wanted, t) })
 }
@@ -59,7 +59,7 @@ func surveyed() []Field {
 	}
 }
 
-// Survey looks at the data that a hunt would read: which indices, how new, how full, how mapped.
+// Survey looks at the data that a hunt would read: which indices, how new, how complete, how mapped.
 func (s *Source) Survey(ctx context.Context, scope hunt.Scope) (*Survey, error) {
 	clock, _, err := s.clock(ctx)
 	if err != nil {

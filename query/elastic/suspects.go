@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// suspectsPage is how many buckets one search brings, textsBatch how many fingerprints or hashes it asks for.
+	// suspectsPage is the number of buckets of one search, textsBatch the number of fingerprints or hashes it looks
+	// for.
 	suspectsPage, textsBatch = 1000, 1000
 	fieldValidation          = "ssl.validation_status"
 	fieldBodyTypes           = "file.resp_mime_types"
@@ -49,8 +50,8 @@ func (s *Source) Suspects(ctx context.Context, req hunt.Request, listed []string
 	return list, hunt.Remarks{Gaps: left}, nil
 }
 
-// suspectSearch is one composite aggregation: of the documents that match its filter, by source, destination, port and the
-// fields of more (pairs of a bucket key's name and the field).
+// suspectSearch is one composite aggregation: of the documents that match its filter, by source, destination, port and
+// the fields of more (pairs of a bucket key's name and the field).
 type suspectSearch struct {
 	what   string
 	filter []any
@@ -58,7 +59,7 @@ type suspectSearch struct {
 	take   func(hunt.Suspect, *suspectBucket)
 }
 
-// suspectSearches are those that a hunt makes; add takes what is in scope.
+// suspectSearches are those of a hunt; add takes what is in scope.
 func suspectSearches(scope *hunt.Scope, listed []string, add func(hunt.Suspect)) []suspectSearch {
 	inScope := func(is func(*hunt.Suspect, *suspectBucket) bool) func(hunt.Suspect, *suspectBucket) {
 		return func(x hunt.Suspect, b *suspectBucket) {
@@ -110,7 +111,7 @@ func portsOfOthers(protocol string) (ports []uint16) {
 	return ports
 }
 
-// suspects makes one of the searches. A source or destination that is not an address is left out.
+// suspects runs one of the searches. A source or destination that is not an address is left out.
 func (s *Source) suspects(ctx context.Context, index []string, req hunt.Request, search *suspectSearch) error {
 	sources := []any{dsl.Source("s", fieldSource), dsl.Source("d", fieldDest)}
 	for pair := range slices.Chunk(append([]string{"p", fieldDstPort}, search.more...), 2) {

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// rawPage is how many records one search gives, the most that an index allows by default.
+	// rawPage is the number of records of one search, the default maximum of an index.
 	rawPage = 10_000
-	// rawDestinations is how many destinations one search names.
+	// rawDestinations is the number of destinations that one search names.
 	rawDestinations = 1000
 )
 
-// UIDs is [hunt.Session.UIDs]: it reads the connection records of one source to some destinations one by one, which
-// pages of buckets leave out.
+// UIDs is [hunt.Session.UIDs]: it reads the connection records of one source to some destinations one by one, with the
+// uid that pages of buckets leave out.
 func (s *Source) UIDs(ctx context.Context, req hunt.Request, src netip.Addr, to []netip.Addr, emit func([]hunt.Connection) error) error {
 	names, _, err := s.indices(ctx)
 	if err != nil {
