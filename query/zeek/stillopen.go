@@ -13,7 +13,7 @@ import (
 )
 
 // opening are the logs of what is said at a connection's beginning.
-var opening = []log.Kind{log.SSLLog, log.OpenSSL, log.SSH, log.RDP, log.SOCKS, log.HTTPLog, log.OpenHTTP}
+var opening = []log.Kind{log.SSLLog, log.OpenSSL, log.SSH, log.RDP, log.SOCKS, log.QUIC, log.HTTPLog, log.OpenHTTP}
 
 const (
 	// openAge is how old such a record must be: the connection's own may be on its way.
@@ -22,7 +22,7 @@ const (
 	openIdle = 5 * 60 * 1000
 	// openShare of all of them at most can be of open connections: where it is more, connections' records are missing.
 	openShare = 0.05
-	// maxStill bounds how many are kept.
+	// maxStill bounds how many are kept. More are a gap.
 	maxStill = 1 << 16
 )
 
@@ -39,7 +39,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		}
 	}
 	var mu sync.Mutex
-	var all, beyond int64 // beyond are those of hours that the conn logs have nothing of
+	var all, beyond, left int64 // beyond are those of hours that the conn logs have nothing of, left those beyond maxStill
 	found := map[netip.AddrPort]hunt.Connection{}
 	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
@@ -59,15 +59,22 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			if http := r.Kind.Closed() == log.HTTPLog; http && r.Count(log.TransDepth) > 1 {
 				return // a later request on a connection that began long before
 			}
-			// A TLS record does not say its transport: DTLS is over UDP.
+			if r.Kind == log.QUIC {
+				c.Proto = hunt.UDP
+			}
+			// A TLS record does not say its transport: DTLS is over UDP, and a request by QUIC may be in any log.
 			other := c
-			other.Proto = hunt.UDP
+			other.Proto = hunt.TCP + hunt.UDP - c.Proto
 			open := !p.once.Around(&c, openIdle) && !p.once.Around(&other, openIdle)
 			mu.Lock()
 			defer mu.Unlock()
 			all++
 			at := netip.AddrPortFrom(f.src, f.srcPort)
-			if have, ok := found[at]; open && (ok && c.Start < have.Start || !ok && len(found) < maxStill) {
+			switch have, ok := found[at]; {
+			case !open || ok && have.Start <= c.Start:
+			case !ok && len(found) == maxStill:
+				left++
+			default:
 				found[at] = c
 			}
 		})
@@ -76,7 +83,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		return err
 	}
 	if float64(beyond) > max(openShare*float64(all+beyond), 1) {
-		in.report.Gap(hunt.Note{What: fmt.Sprintf("the conn logs go from %s to %s, and %s of %s TLS, HTTP, SSH, RDP and SOCKS records lie more than an hour outside of that: connection records are missing",
+		in.report.Gap(hunt.Note{What: fmt.Sprintf("the conn logs go from %s to %s, and %s of %s TLS, HTTP, SSH, RDP, SOCKS and QUIC records lie more than an hour outside of that: connection records are missing",
 			hunt.At(begin).Time.UTC().Format(time.RFC3339), hunt.At(end).Time.UTC().Format(time.RFC3339), hunt.Count(beyond), hunt.Count(all+beyond)),
 			Hint: "give the conn logs of all of that time, or choose the window by --from and --to"})
 	}
@@ -84,9 +91,12 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		return nil
 	}
 	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
-		in.report.Note(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
+		in.report.Gap(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
 			Hint: "give the conn logs of all of that time"})
 		return nil
+	}
+	if left > 0 {
+		in.report.Gap(hunt.Note{What: fmt.Sprintf("%s that may still be open were left out: more than %s", hunt.Many(left, "connection"), hunt.Count(maxStill)), Hint: "hunt a shorter window"})
 	}
 	var batch []hunt.Connection
 	for _, c := range found {

@@ -47,7 +47,7 @@ func TestStillOpen(t *testing.T) {
 	for _, c := range got {
 		require.NotEqual(t, hunt.StateOpen, c.State)
 	}
-	require.Contains(t, said(reading.Notes), "too many to be still open")
+	require.Contains(t, said(reading.Gaps), "too many to be still open")
 
 	// Conn logs that end hours before the others do are missing the rest.
 	_, reading = collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 300), "ssl.log": tls.String()}))

@@ -1,6 +1,7 @@
 package log
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -79,6 +80,8 @@ func FuzzLine(f *testing.F) {
 		`{"log":"` + quoted + `\n","stream":"stdout"}`, `{"_source":{"message":["` + quoted + `"]}}`,
 		`{"_source":{"@timestamp":"2026-03-02T00:00:07.15Z","event":{"dataset":"zeek.conn","duration":1.5},"source":{"ip":"10.0.0.1"},"destination":{"ip":"1.2.3.4"}}}`,
 		`{"@timestamp":["2026-03-02T00:00:07Z"],"source.ip":["10.9.0.10"],"destination.ip":["203.0.113.50"]}`,
+		`{"logEvents":[{"message":"` + quoted + `"},{"message":"` + quoted + `"}]}`, `{"resourceLogs":[{"scopeLogs":[{"logRecords":[` + record + "," + record + `]}]}]}`,
+		`{"ts":"2026-03-02t00:00:07.5z","id.orig_h":"10.0.0.1","id.resp_h":"1.2.3.4"}`, `{"batch":["` + quoted + `","` + quoted + `"`,
 		`{"index":{"_index":"x"}}`, `{"timestamp":"2026-03-02T00:00:07.1+0000","event_type":"flow","src_ip":"10.0.0.1"}`, `{`,
 		`{"ts":"2020-04-30T00:06:38.899710Z","id":{"orig_h":"fe80::1","orig_p":1,"resp_h":"::ffff:1.2.3.4","resp_p":2},"x":{"y":[1,{"z":"}"}]},"uid":"C\u0041"}`,
 		`{"ts":1,"id.orig_h":"64:ff9b::1.2.3.4","id.resp_h":"1.2.3.5","host":"\\\"","uri":null,"c":true,"d":[]} `,
@@ -94,6 +97,7 @@ func FuzzLine(f *testing.F) {
 		}
 		_ = defaultHeader(line) // Neither must panic.
 		_ = nameHeader(line)    // As above.
+		spread(line, deepest, new(bytes.Buffer))
 		p := everyField()
 		why := p.line(line, headerOf(head))
 		if why != fine {

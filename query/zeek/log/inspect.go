@@ -43,9 +43,10 @@ type File struct {
 	Tally
 
 	written time.Time
-	// head is the header that holds from the beginning, loose how its JSON lies, note what was odd about it.
-	head  *Header
-	loose bool
+	// head is the header that holds from the beginning, loose and spread say how its JSON lies, note what was odd about it.
+	head   *Header
+	loose  bool
+	spread bool
 	// base skips what stands before the array of the records.
 	base *regexp.Regexp
 	note string
@@ -92,7 +93,11 @@ func (f *File) open(s *stream) *bufio.Reader {
 			l.base = true
 		}
 	}
-	return bufio.NewReaderSize(&small{in: l}, 64<<10)
+	in := bufio.NewReaderSize(&small{in: l}, 64<<10)
+	if f.spread {
+		in = bufio.NewReaderSize(&spreader{in: in}, 64<<10)
+	}
+	return in
 }
 
 // inspect looks at the beginning of a file: is it a log, which one, what is its first record.
@@ -100,12 +105,12 @@ func (f *File) inspect() error {
 	f.Kinds, f.Until, f.head = map[Kind]bool{}, math.MaxInt64, newHeader()
 	err := f.look()
 	var again *looseError
-	if errors.As(err, &again) && !f.loose {
-		f.loose = true
-		err = f.look()
-		if errors.As(err, &again) {
-			err = again.why
+	for errors.As(err, &again) {
+		if err = again.why; f.loose && (f.spread || !again.lists) {
+			break
 		}
+		f.loose, f.spread = true, f.spread || again.lists
+		err = f.look()
 	}
 	if err != nil {
 		return err
@@ -119,8 +124,11 @@ func (f *File) inspect() error {
 // slack is by how much the clock of the host that wrote a file may be behind the sensor's.
 const slack = 24 * time.Hour
 
-// looseError says that a file's JSON is not one object a line.
-type looseError struct{ why error }
+// looseError says that a file's JSON is not one object a line; lists says that records stand in lists inside objects.
+type looseError struct {
+	why   error
+	lists bool
+}
 
 func (e *looseError) Error() string { return e.why.Error() }
 
@@ -182,7 +190,7 @@ func (l *looker) line(line []byte) (done bool, err error) {
 		return false, nil
 	}
 	if l.torn && line[0] != '{' && l.records == 0 && !l.f.loose {
-		return false, &looseError{l.left()}
+		return false, &looseError{why: l.left()}
 	}
 	l.torn = false
 	why := l.p.line(line, l.h)
@@ -202,6 +210,9 @@ func (l *looker) line(line []byte) (done bool, err error) {
 			why = l.p.line(line, l.h)
 		}
 	}
+	if why == several && l.records == 0 && !l.f.spread {
+		return false, &looseError{l.left(), true}
+	}
 	if why != fine {
 		if l.why == fine && why != foreign {
 			l.why, l.first = why, bytes.Clone(line)
@@ -209,7 +220,7 @@ func (l *looker) line(line []byte) (done bool, err error) {
 		if line[0] == '{' && (why == tornJSON || why == badJSON) {
 			l.torn = true
 			if at := bytes.Index(line, []byte("}{")); at > 0 && l.records == 0 && !l.f.loose {
-				return false, &looseError{l.left()}
+				return false, &looseError{why: l.left()}
 			}
 		}
 		return false, nil
@@ -253,7 +264,7 @@ func (l *looker) end() error {
 		}
 		return nil
 	case l.torn && !f.loose:
-		return &looseError{l.left()}
+		return &looseError{why: l.left()}
 	}
 	return l.left()
 }

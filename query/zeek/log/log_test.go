@@ -74,6 +74,23 @@ func eachRow(n int, shape func(row string) string) string {
 	return b.String()
 }
 
+// batches makes a text of n records, ten in each list; the last list has one record less, and another has it alone.
+func batches(n int, shape func(row string) string, before, after string) string {
+	var b strings.Builder
+	for i := range n {
+		if i%10 == 0 || i == n-1 {
+			b.WriteString(before)
+		}
+		b.WriteString(shape(jsonRow(i)))
+		if i%10 == 9 || i >= n-2 {
+			b.WriteString(after)
+		} else {
+			b.WriteString(",")
+		}
+	}
+	return b.String()
+}
+
 func quote(s string) string { return strings.ReplaceAll(s, `"`, `\"`) }
 
 // TestShapes reads the same 30 connections out of every shape that shippers, log stores, containers, editors and
@@ -121,6 +138,11 @@ func TestShapes(t *testing.T) {
 		"Docker": eachRow(n, func(r string) string {
 			return `{"log":"` + quote(r) + `\n","stream":"stdout","time":"2026-01-01T00:00:00Z"}` + "\n"
 		}),
+		"CloudWatch batches": `{"messageType":"CONTROL_MESSAGE","logEvents":[]}` + "\n" + batches(n, func(r string) string { return `{"id":"1","timestamp":1,"message":"` + quote(r) + `"}` }, `{"messageType":"DATA_MESSAGE","logEvents":[`, "]}"),
+		"OpenTelemetry": batches(n, func(r string) string { return `{"timeUnixNano":"1","body":{"stringValue":"` + quote(r) + `"}}` },
+			`{"resourceLogs":[{"resource":{"attributes":[]},"scopeLogs":[{"scope":{},"logRecords":[`, "]}]}]}\n"),
+		"lists of texts":           batches(n, func(r string) string { return `"` + quote(r) + `"` }, `{"batch":[`, "]}\n"),
+		"search answers":           batches(n, func(r string) string { return `{"_index":"x","_source":{` + document(r) + "}}" }, `{"took":3,"hits":{"hits":[`, "]}}\n"),
 		"syslog":                   eachRow(n, func(r string) string { return "<13>Jun  1 00:00:00 sensor zeek_conn: " + r + "\n" }),
 		"container runtime":        eachRow(n, func(r string) string { return "2026-01-01T00:00:00.1Z stdout F " + r + "\n" }),
 		"syslog before TSV":        connTSV + strings.ReplaceAll("\n"+tsvRows(n), "\n17172", "\nJun  1 00:00:00 sensor zeek: 17172")[1:],

@@ -26,6 +26,7 @@ const (
 	badJSON     problem = "it is not a JSON object"
 	tornJSON    problem = "its JSON object does not end"
 	missingTime problem = "it has no ts"
+	several     problem = "it holds a list of records, and the lines before it hold one each"
 	missingAddr problem = "it has no id.orig_h or no id.resp_h"
 )
 

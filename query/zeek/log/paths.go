@@ -197,7 +197,7 @@ func (fd *finder) entry(path string) error {
 		return fd.walk(path, false)
 	case info.Mode().IsRegular():
 		fd.add(path, info, false)
-	case kindOfName(path) != "":
+	default:
 		fd.report.Note(hunt.Note{What: "left out: it is no regular file", Where: path, Hint: "write the log to a file first"})
 	}
 	return nil

@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A directory that may not be listed is a gap however the logs are named: by a directory, by ** or by *. What is named
-// like a log and is no regular file is said. Root may list everything, so a child that is nobody looks.
+// A directory that may not be listed is a gap however the logs are named: by a directory, by ** or by *. What is
+// no regular file is said, whatever its name. Root may list everything, so a child that is nobody looks.
 func TestWhatCannotBeListedIsSaid(t *testing.T) {
 	if dir := os.Getenv("DWELL_TEST_UNLISTED"); dir != "" {
 		for _, p := range []string{dir, dir + "/**/conn.log", dir + "/*/conn*.log", dir + "/*/conn.log", dir + "/*/*/conn.log"} {
@@ -34,7 +34,7 @@ func TestWhatCannotBeListedIsSaid(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, d, "conn.log"), []byte(connTSV+tsvRows(1)), 0o600))
 		require.NoError(t, os.Chmod(filepath.Join(dir, d, "conn.log"), 0o644))
 	}
-	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "a", "conn.02.log"), 0o644))
+	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "a", "conn_pipe.log"), 0o644))
 	for _, d := range []string{"closed", "c/closed"} {
 		require.NoError(t, os.Chmod(filepath.Join(dir, d), 0))
 		t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, d), 0o700) })

@@ -1,13 +1,15 @@
 package log
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"slices"
 )
 
 // wrappers are the members in which log stores and shippers keep the record or its document.
-var wrappers = []string{"_source", "_doc", "source", "result", "fields", "event", "data", "record", "json", "zeek", "body", "payload", "doc", "log", "attributes"}
+var wrappers = []string{"hits", "_source", "_doc", "source", "result", "fields", "event", "data", "record", "json", "zeek", "body", "payload", "doc", "log", "attributes"}
 
 // deepest is how many wrappers may be around each other: a container's log in an agent's message in a document.
 const deepest = 6
@@ -26,6 +28,9 @@ func (p *Parser) unwrap(line []byte, why problem, depth int) problem {
 		}
 		return why
 	}
+	if inner[0] == '[' {
+		return several
+	}
 	inner = bytes.Clone(inner) // views of what the next level overwrites
 	got := badJSON
 	if inner[0] == '{' {
@@ -37,6 +42,8 @@ func (p *Parser) unwrap(line []byte, why problem, depth int) problem {
 		got = p.tsv(inner, head)
 	}
 	switch {
+	case got == several:
+		return got
 	case got == fine || got == foreign:
 		if tag != "" && p.path == "" {
 			p.path = tag
@@ -77,7 +84,7 @@ func inside(line []byte) (inner []byte, tag Kind) {
 }
 
 // candidate weighs a member: a text with a JSON record most, then an object with Zeek's names, a text with a TSV
-// record, a document.
+// record, a document. A list of one stands for what is in it; a longer one is given as it is.
 func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 	if len(v) > 2 && v[0] == '[' {
 		s := scanner{b: v, i: 1}
@@ -86,7 +93,11 @@ func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 		if !s.skip() {
 			return nil, "", 0
 		}
-		v = v[start:s.i]
+		inner, tag, rank = candidate(key, v[start:s.i])
+		if rank > 0 && s.next(',') {
+			inner = v
+		}
+		return inner, tag, rank
 	}
 	if len(v) < 2 {
 		return nil, "", 0
@@ -136,4 +147,71 @@ func isAction(line []byte) bool {
 		}
 	}
 	return false
+}
+
+// spreader gives each record of lists in a line a line of its own: batches of CloudWatch, OpenTelemetry and searches.
+type spreader struct {
+	in   *bufio.Reader
+	line bytes.Buffer
+}
+
+func (s *spreader) Read(b []byte) (int, error) {
+	for s.line.Len() == 0 {
+		line, err := readLine(s.in, maxLine)
+		if !spread(line, deepest, &s.line) {
+			s.line.Write(line)
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && s.line.Len() == 0 {
+			return 0, err
+		}
+	}
+	return s.line.Read(b)
+}
+
+// spread writes the records of the lists in an object, and says whether there are any.
+func spread(object []byte, depth int, out *bytes.Buffer) (some bool) {
+	s := scanner{b: object}
+	if depth == 0 || !s.next('{') {
+		return false
+	}
+	var scratch []byte
+	for {
+		key, ok := s.text(&scratch)
+		if !ok || !s.next(':') {
+			return some
+		}
+		key = bytes.Clone(key)
+		s.space()
+		start := s.i
+		if !s.skip() {
+			return some
+		}
+		v := s.b[start:s.i]
+		switch _, _, rank := candidate(string(key), v); {
+		case rank == 0:
+		case v[0] == '{':
+			some = spread(v, depth-1, out) || some
+		case v[0] == '[':
+			list := scanner{b: v, i: 1}
+			for list.space(); list.peek() != ']'; list.next(',') {
+				from := list.i
+				if !list.skip() {
+					break
+				}
+				element := v[from:list.i]
+				if !spread(element, depth-1, out) {
+					var text string
+					if element[0] == '"' && json.Unmarshal(element, &text) == nil {
+						element = []byte(text)
+					}
+					out.Write(bytes.ReplaceAll(element, []byte("\n"), []byte(" ")))
+					out.WriteByte('\n')
+				}
+				some = true
+			}
+		}
+		if !s.next(',') {
+			return some
+		}
+	}
 }

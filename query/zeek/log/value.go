@@ -165,7 +165,7 @@ func parseTime(b []byte) (us int64, ok bool) {
 
 // parseISO reads 2006-01-02T15:04:05[.999999][Z| UTC|+01:00|+0100]; without a zone the time is UTC, as Zeek writes it.
 func parseISO(b []byte) (us int64, ok bool) {
-	if len(b) < 19 || b[4] != '-' || b[7] != '-' || (b[10] != 'T' && b[10] != ' ') || b[13] != ':' || b[16] != ':' {
+	if len(b) < 19 || b[4] != '-' || b[7] != '-' || (b[10]|0x20 != 't' && b[10] != ' ') || b[13] != ':' || b[16] != ':' {
 		return 0, false
 	}
 	year, ok0 := digits(b[0:4])
@@ -194,7 +194,7 @@ func parseISO(b []byte) (us int64, ok bool) {
 
 // parseZone reads the end of an ISO time as microseconds east of UTC.
 func parseZone(b []byte) (us int64, ok bool) {
-	if len(b) == 0 || (len(b) == 1 && b[0] == 'Z') || string(b) == " UTC" {
+	if len(b) == 0 || (len(b) == 1 && b[0]|0x20 == 'z') || string(b) == " UTC" {
 		return 0, true
 	}
 	if b[0] != '+' && b[0] != '-' {
