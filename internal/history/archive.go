@@ -111,6 +111,7 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	for _, at := range rec.Hours() {
 		hours[at] = hunt.HourState{}
 	}
+	inputs.Notes, inputs.Gaps = notesOf(&inputs, reading.Notes), append(slices.Clone(inputs.Gaps), reading.Gaps...)
 	inputs.Files = maps.Clone(inputs.Files)
 	if inputs.Files == nil {
 		inputs.Files = map[string]File{}
@@ -126,12 +127,32 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	}
 	inputs.Source = reading.Source
 	inputs.Window, inputs.Newest = join(inputs.Window, reading.Window), max(inputs.Newest, newest.Load())
-	inputs.Notes, inputs.Gaps = append(slices.Clone(inputs.Notes), reading.Notes...), append(slices.Clone(inputs.Gaps), reading.Gaps...)
 	a.Store.inputs, rec.local = inputs, scope.Local()
 	if _, err := rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
 		return 0, "", err
 	}
 	return len(fresh), why, nil
+}
+
+// notesOf are the notes of all readings. A log is missing only if each reading missed it.
+func notesOf(before *Inputs, notes []hunt.Note) (out []hunt.Note) {
+	if len(before.Files) == 0 {
+		return notes
+	}
+	in := func(list []hunt.Note, n hunt.Note) bool {
+		return slices.ContainsFunc(list, func(o hunt.Note) bool { return o.What == n.What && o.Where == n.Where })
+	}
+	for _, n := range before.Notes {
+		if len(n.Logs) == 0 || in(notes, n) {
+			out = append(out, n)
+		}
+	}
+	for _, n := range notes {
+		if len(n.Logs) == 0 && !in(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // changes finds the files to read: those that are new or have grown, or all, and why.
@@ -311,8 +332,13 @@ func (a *Archive) Open() *hunt.Session {
 			if every {
 				return inner.Names(ctx, req, emit)
 			}
-			lost, err := a.Store.Names(ctx, only(&req, Selection{From: req.From, To: req.To}), emit)
-			return hunt.Reading{Gaps: a.damaged(ctx, lost)}, err
+			http, tls := newLoghours("http", &req), newLoghours("ssl", &req)
+			lost, err := a.Store.Names(ctx, only(&req, Selection{From: req.From, To: req.To}), func(batch []hunt.NameRecord) error {
+				note(tls, batch, func(n *hunt.NameRecord) (int64, bool) { return n.Start, n.Kind == hunt.TLS })
+				note(http, batch, func(n *hunt.NameRecord) (int64, bool) { return n.Start, n.Kind != hunt.TLS })
+				return emit(batch)
+			})
+			return hunt.Reading{Gaps: a.damaged(ctx, lost), Logs: coverage(http, tls)}, err
 		}
 	}
 	if s.DNS != nil {
@@ -320,8 +346,12 @@ func (a *Archive) Open() *hunt.Session {
 			if every {
 				return inner.DNS(ctx, req, emit)
 			}
-			lost, err := a.Store.Queries(ctx, Selection{From: req.From, To: req.To}, emit)
-			return hunt.Reading{Gaps: a.damaged(ctx, lost)}, err
+			dns := newLoghours("dns", &req)
+			lost, err := a.Store.Queries(ctx, Selection{From: req.From, To: req.To}, func(batch []hunt.DNSRecord) error {
+				note(dns, batch, func(q *hunt.DNSRecord) (int64, bool) { return q.Start, true })
+				return emit(batch)
+			})
+			return hunt.Reading{Gaps: a.damaged(ctx, lost), Logs: coverage(dns)}, err
 		}
 	}
 	return &s

@@ -160,3 +160,48 @@ func TestLocalAddressesAreRemembered(t *testing.T) {
 		require.Len(t, scope.Local(), 7)
 	}
 }
+
+// TestLogsThatComeLater: a log that one day lacked and the next has is no longer missing, and the hours that it has are
+// told as of logs that are read.
+func TestLogsThatComeLater(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	paths := []string{dir}
+	update := func() *history.Archive {
+		store, err := history.Open(state, "one", history.Options{EndOfData: true})
+		require.NoError(t, err)
+		a := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}), List: func() ([]string, error) { return log.List(paths) },
+			Only: func(only map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: only}) }}
+		_, _, err = a.Update(t.Context(), hunt.NewScope(nil, hunt.Outbound), nil)
+		require.NoError(t, err)
+		return a
+	}
+	read := func(source hunt.Source) (missing []string, logs []hunt.LogHours) {
+		in := source.Open()
+		req := hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}
+		reading, err := in.Connections(t.Context(), req, func([]hunt.Connection) error { return nil })
+		require.NoError(t, err)
+		if in.DNS != nil {
+			req.From, req.To = reading.Window.Start, reading.Window.End
+			more, err := in.DNS(t.Context(), req, func([]hunt.DNSRecord) error { return nil })
+			require.NoError(t, err)
+			reading.Notes, logs = append(reading.Notes, more.Notes...), more.Logs
+		}
+		for _, n := range reading.Notes {
+			missing = append(missing, n.Logs...)
+		}
+		slices.Sort(missing)
+		return slices.Compact(missing), logs
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "conn.log"), []byte(connLog(1, 1000, 0)), 0o600))
+	missing, _ := read(update())
+	require.Contains(t, missing, "dns")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dns.log"), []byte("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tdns\n"+
+		"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\tquery\tqtype_name\n#types\ttime\tstring\taddr\tport\taddr\tport\tenum\tstring\tstring\n"+
+		fmt.Sprintf("%d.5\tCq\t10.0.0.1\t50000\t10.0.0.53\t53\tudp\twww.example.com\tA\n", time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC).Unix())), 0o600))
+	update() // what the hunt before it read does not matter to the next one
+	warm := update()
+	missing, logs := read(warm)
+	_, coldLogs := read(warm.All)
+	require.NotContains(t, missing, "dns")
+	require.Equal(t, coldLogs, logs)
+}

@@ -1,0 +1,53 @@
+package history
+
+import (
+	"sync"
+
+	"dwell/internal/hunt"
+)
+
+// loghours counts the hours of a window, from its start, in which a log has records that are kept. Records out of scope
+// are not, so it counts too few rather than too many.
+type loghours struct {
+	log   string
+	begin int64
+
+	mu    sync.Mutex
+	hours map[int64]struct{}
+	first int64
+	last  int64
+}
+
+func newLoghours(log string, req *hunt.Request) *loghours {
+	return &loghours{log: log, begin: req.From.UnixMilli(), hours: map[int64]struct{}{}}
+}
+
+// note takes in records that start at some moments.
+func note[R any](l *loghours, batch []R, start func(*R) (int64, bool)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := int64(-1)
+	for i := range batch {
+		at, is := start(&batch[i])
+		if !is || at < l.begin {
+			continue
+		}
+		if h := (at - l.begin) / hourMS; h != before {
+			l.hours[h], before = struct{}{}, h
+		}
+		if l.first == 0 || at < l.first {
+			l.first = at
+		}
+		l.last = max(l.last, at)
+	}
+}
+
+// coverage is that of the logs that have records.
+func coverage(logs ...*loghours) (out []hunt.LogHours) {
+	for _, l := range logs {
+		if len(l.hours) > 0 {
+			out = append(out, hunt.LogHours{Log: l.log, Hours: int64(len(l.hours)), First: l.first, Last: l.last})
+		}
+	}
+	return out
+}
