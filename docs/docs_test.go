@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -123,18 +124,34 @@ func packages(t *testing.T) string {
 	})
 	var b strings.Builder
 	b.WriteString("| directory | what it is |\n|---|---|\n")
-	dirs := make([]string, 0, len(synopsis))
-	for dir := range synopsis {
-		dirs = append(dirs, dir)
-	}
-	slices.Sort(dirs)
-	for _, dir := range dirs {
+	for _, dir := range slices.Sorted(maps.Keys(synopsis)) {
 		require.NotEmpty(t, synopsis[dir], "package %s has no comment", dir)
 		_, what, _ := strings.Cut(synopsis[dir], " ")
 		_, what, _ = strings.Cut(what, " ") // without "Package name"
 		b.WriteString("| `" + dir + "` | " + strings.ReplaceAll(what, "|", `\|`) + " |\n")
 	}
 	return b.String()
+}
+
+// A direct dependency without a reason was not decided, and a reason without a dependency is out of date.
+func TestDependenciesHaveAReason(t *testing.T) {
+	mod, err := os.ReadFile("../go.mod")
+	require.NoError(t, err)
+	page, err := os.ReadFile("decisions/0005-direct-dependencies.md")
+	require.NoError(t, err)
+	var direct []string
+	for _, line := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(string(mod), -1) { // without "// indirect"
+		direct = append(direct, strings.TrimPrefix(line[1], "github.com/"))
+	}
+	require.NotEmpty(t, direct)
+	var reasons []string
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]*/[^|]*) \| [^|]`).FindAllStringSubmatch(string(page), -1) {
+		for one := range strings.SplitSeq(row[1], ", ") {
+			module, _, _ := strings.Cut(one, " (")
+			reasons = append(reasons, module)
+		}
+	}
+	require.ElementsMatch(t, direct, reasons, "go.mod (first) and the table of docs/decisions/0005-direct-dependencies.md")
 }
 
 // TestPagesStayShort: pages beside facts and decisions are 27,000 words at most. A new paragraph replaces an old one.

@@ -11,23 +11,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/integration/load"
 	"dwell/integration/testnode"
-	"dwell/internal/es"
 	"dwell/internal/hunt"
-	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rank"
-	"dwell/query/elastic"
+	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )
 
 // From Elasticsearch a tunnel's answers are looked up separately, from files they come with the queries. Sizes and
 // everything derived from them are the same.
 func TestTunnelsHaveTheSameAnswersBothWays(t *testing.T) {
-	node := testnode.ForTest(t, testnode.Line8)
-	node.Exclusive(t)
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-	require.NoError(t, err)
+	client := cluster(t, testnode.Line8)
 	dir := t.TempDir()
 	const start = 1772409600 // 2026-03-02T00:00:00Z
 	var dns, conn strings.Builder
@@ -46,15 +40,12 @@ func TestTunnelsHaveTheSameAnswersBothWays(t *testing.T) {
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "dns.log"), []byte(dns.String()), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "conn.log"), []byte(conn.String()), 0o600))
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-	require.NoError(t, err)
-	index, err := elastic.New(client, elastic.Options{})
-	require.NoError(t, err)
+	index := loaded(t, client, dir)
 	for name, src := range map[string]hunt.Source{"files": zeek.New(zeek.Options{Paths: []string{dir}}), "index": index} {
 		from := time.Unix(start, 0)
-		res, err := pipeline.Run(t.Context(), src, pipeline.Options{Ranking: rank.Ranking{}, MinScore: 0.1, Now: time.Now,
-			Request: hunt.Request{From: from, To: from.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}})
-		require.NoError(t, err)
+		o := huntOf(rank.Ranking{}, simulate.Window{Start: from, End: from.Add(24 * time.Hour)})
+		o.MinScore = 0.1
+		res := run(t, src, o)
 		found := 0
 		for _, f := range res.Findings {
 			if !strings.HasSuffix(f.Dwell.Pair, ">*.evil.example/dns") {

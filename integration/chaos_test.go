@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -19,17 +20,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/integration/load"
 	"dwell/integration/testnode"
 	"dwell/internal/es"
 	"dwell/internal/es/estest"
-	"dwell/internal/evidence"
-	"dwell/internal/evidence/host"
-	"dwell/internal/evidence/owner"
-	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
-	"dwell/internal/pipeline/rank"
 	"dwell/query/elastic"
 )
 
@@ -70,19 +65,15 @@ type disturbed struct {
 func undisturbed(t *testing.T) *disturbed {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)
-	d := &disturbed{cfg: es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password}}
-	client, err := es.New(d.cfg)
-	require.NoError(t, err)
+	d := &disturbed{cfg: configOf(node)}
 	dir := t.TempDir()
 	labels := simulated(t, dir, "testdata/office.yaml")
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-	require.NoError(t, err)
+	loaded(t, connect(t, node), dir)
+	var err error
 	d.next, err = es.Network(d.cfg)
 	require.NoError(t, err)
 	d.cfg.BackoffMin, d.cfg.BackoffMax, d.cfg.Timeout = time.Millisecond, 20*time.Millisecond, 20*time.Second
-	d.options = pipeline.Options{MinScore: 0.2, Version: "test", Now: time.Now,
-		Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)},
-		Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}, owner.Judge{Files: owner.Open("", "")}, host.Judge{}}}}
+	d.options = hostileOptions(labels)
 	fake := new(estest.Fake)
 	res, err := d.hunt(t, fake, 0)
 	require.NoError(t, err)
@@ -139,48 +130,67 @@ func (d *disturbed) outcome(t *testing.T, r *pipeline.Result, err error) string 
 	return "right"
 }
 
+// atOnce does n things, some at a time: disturbed hunts wait more than they compute, and only read the cluster.
+func atOnce(n int, do func(i int)) {
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 4 {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; int(i) < n; i = next.Add(1) - 1 {
+				do(int(i))
+			}
+		})
+	}
+	workers.Wait()
+}
+
 // One fault on the n-th request, for every n. The kinds of faults take turns; with DWELL_CHAOS=all every kind is tested
 // for every n. DWELL_CHAOS_PART=2/5 runs the second fifth of the requests.
 func TestOneFaultOnEachRequest(t *testing.T) {
 	d := undisturbed(t)
 	kinds := faults()
-	names := slices.Sorted(func(yield func(string) bool) {
-		for name := range kinds {
-			if !yield(name) {
-				return
-			}
-		}
-	})
+	names := slices.Sorted(maps.Keys(kinds))
 	all := os.Getenv("DWELL_CHAOS") == "all"
 	part, parts := 1, 1
 	if text := os.Getenv("DWELL_CHAOS_PART"); text != "" {
 		_, err := fmt.Sscanf(text, "%d/%d", &part, &parts)
 		require.NoError(t, err)
 	}
-	counts := map[string]int{}
-	var worst []string
+	type trial struct {
+		n    int
+		name string
+	}
+	var trials []trial
 	for n := part; n <= d.requests; n += parts {
 		for i, name := range names {
-			if !all && (n+i)%len(names) != 0 {
-				continue
-			}
-			timeout := time.Duration(0)
-			if name == "slow" {
-				timeout = 3 * time.Second
-			}
-			fake := new(estest.Fake).On(n, kinds[name])
-			res, err := d.hunt(t, fake, timeout)
-			o := d.outcome(t, res, err)
-			counts[o]++
-			if o != "right" {
-				which := ""
-				if seen := fake.Requests(); len(seen) >= n {
-					which = seen[n-1].Path
-				}
-				worst = append(worst, fmt.Sprintf("%s on request %d (%s): %s %v", name, n, which, o, err))
+			if all || (n+i)%len(names) == 0 {
+				trials = append(trials, trial{n, name})
 			}
 		}
 	}
+	var mu sync.Mutex
+	counts := map[string]int{}
+	var worst []string
+	atOnce(len(trials), func(i int) {
+		n, name := trials[i].n, trials[i].name
+		timeout := time.Duration(0)
+		if name == "slow" {
+			timeout = 3 * time.Second
+		}
+		fake := new(estest.Fake).On(n, kinds[name])
+		res, err := d.hunt(t, fake, timeout)
+		o := d.outcome(t, res, err)
+		mu.Lock()
+		defer mu.Unlock()
+		counts[o]++
+		if o != "right" {
+			which := ""
+			if seen := fake.Requests(); len(seen) >= n {
+				which = seen[n-1].Path
+			}
+			worst = append(worst, fmt.Sprintf("%s on request %d (%s): %s %v", name, n, which, o, err))
+		}
+	})
 	t.Logf("%d requests: %v\n%s", d.requests, counts, strings.Join(worst, "\n"))
 	sum := 0
 	for o, n := range counts {
@@ -199,50 +209,40 @@ func TestChaos(t *testing.T) {
 		hunts = n
 	}
 	kinds := faults()
-	names := make([]string, 0, len(kinds))
-	for name := range kinds {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(kinds))
 	var mu sync.Mutex
 	counts := map[string]int{}
 	var longest time.Duration
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range 2 {
-		workers.Go(func() {
-			for seed := next.Add(1); int(seed) <= hunts; seed = next.Add(1) {
-				random := rand.New(rand.NewPCG(uint64(seed), 7)) //nolint:gosec // Seeded on purpose.
-				share := 0.02 + 0.18*random.Float64()
-				own := names[:0:0]
-				for range 1 + random.IntN(len(names)) {
-					own = append(own, names[random.IntN(len(names))])
-				}
-				var lock sync.Mutex
-				fake := &estest.Fake{Handle: func(int, estest.Request) estest.Reply {
-					lock.Lock()
-					defer lock.Unlock()
-					if random.Float64() >= share {
-						return estest.Usual()
-					}
-					return kinds[own[random.IntN(len(own))]]
-				}}
-				began := time.Now()
-				res, err := d.hunt(t, fake, 3*time.Second)
-				o := d.outcome(t, res, err)
-				mu.Lock()
-				counts[o]++
-				longest = max(longest, time.Since(began))
-				if strings.HasPrefix(o, "THIRD") {
-					t.Errorf("seed %d, %.2f of %v: %s", seed, share, own, o)
-				} else if err != nil {
-					t.Logf("seed %d: %v", seed, err)
-				}
-				mu.Unlock()
+	atOnce(hunts, func(i int) {
+		seed := i + 1
+		random := rand.New(rand.NewPCG(uint64(seed), 7)) //nolint:gosec // Seeded on purpose.
+		share := 0.02 + 0.18*random.Float64()
+		own := names[:0:0]
+		for range 1 + random.IntN(len(names)) {
+			own = append(own, names[random.IntN(len(names))])
+		}
+		var lock sync.Mutex
+		fake := &estest.Fake{Handle: func(int, estest.Request) estest.Reply {
+			lock.Lock()
+			defer lock.Unlock()
+			if random.Float64() >= share {
+				return estest.Usual()
 			}
-		})
-	}
-	workers.Wait()
+			return kinds[own[random.IntN(len(own))]]
+		}}
+		began := time.Now()
+		res, err := d.hunt(t, fake, 3*time.Second)
+		o := d.outcome(t, res, err)
+		mu.Lock()
+		counts[o]++
+		longest = max(longest, time.Since(began))
+		if strings.HasPrefix(o, "THIRD") {
+			t.Errorf("seed %d, %.2f of %v: %s", seed, share, own, o)
+		} else if err != nil {
+			t.Logf("seed %d: %v", seed, err)
+		}
+		mu.Unlock()
+	})
 	t.Logf("%d hunts: %v, the longest %s", hunts, counts, longest.Round(time.Second))
 	require.Greater(t, counts["right"], counts["failed"], "more are right than failed")
 	require.Less(t, longest, 3*time.Minute, "none hangs")

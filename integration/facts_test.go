@@ -5,21 +5,17 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
-	"dwell/integration/load"
 	"dwell/integration/testnode"
-	"dwell/internal/es"
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rank"
-	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
 
@@ -38,23 +34,15 @@ func (k *keys) Judge(_ context.Context, _ *evidence.Hunt, subjects []*evidence.C
 // The other logs of a simulated day give the same facts and modifiers about its findings from files and from
 // Elasticsearch in Security Onion's format.
 func TestSameFactsBothWays(t *testing.T) {
-	node := testnode.ForTest(t, testnode.Line8)
-	node.Exclusive(t)
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-	require.NoError(t, err)
+	client := cluster(t, testnode.Line8)
 	dir := t.TempDir()
 	labels := simulated(t, dir, "testdata/protocol.yaml")
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-	require.NoError(t, err)
-	files := zeek.New(zeek.Options{Paths: []string{dir}})
-	index, err := elastic.New(client, elastic.Options{})
-	require.NoError(t, err)
+	files, index := zeek.New(zeek.Options{Paths: []string{dir}}), loaded(t, client, dir)
 
 	k := &keys{}
-	o := pipeline.Options{Ranking: rank.Ranking{Judges: []evidence.Judge{k, protocol.Judge{}}}, MinScore: 0.2, Version: "test", Now: time.Now,
-		Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
-	fromFiles, err := pipeline.Run(t.Context(), wholeSeconds{files}, o)
-	require.NoError(t, err)
+	o := huntOf(rank.Ranking{Judges: []evidence.Judge{k, protocol.Judge{}}}, labels.Window)
+	o.MinScore = 0.2
+	fromFiles := run(t, wholeSeconds{files}, o)
 	wanted := k.wanted
 	require.Greater(t, len(wanted), 10)
 
@@ -70,8 +58,7 @@ func TestSameFactsBothWays(t *testing.T) {
 	// Files report unanswered attempts with each connection.
 	require.Empty(t, cmp.Diff(a, b, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(hunt.Facts{}, "Silent", "Refused")))
 
-	fromIndex, err := pipeline.Run(t.Context(), index, o)
-	require.NoError(t, err)
+	fromIndex := run(t, index, o)
 	require.Empty(t, cmp.Diff(evidenceOf(fromFiles), evidenceOf(fromIndex), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateEmpty()))
 }
 

@@ -16,12 +16,10 @@ import (
 
 	"dwell/integration/load"
 	"dwell/integration/testnode"
-	"dwell/internal/es"
 	"dwell/internal/history"
 	"dwell/internal/hunt"
-	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rank"
-	"dwell/query/elastic"
+	"dwell/internal/simulate"
 )
 
 // arrived writes the records of a day's logs that an agent would have read between two times: ten seconds after they
@@ -67,14 +65,10 @@ func arrived(t *testing.T, day, dir string, after, until time.Time) {
 // Hourly hunts in a real Elasticsearch, to which records come as on a grid, with long connections hours after their
 // start. The findings equal, byte for byte, those of hunts that read the whole window, and few records are requested.
 func TestHuntsWithHistoryAreHuntsWithout(t *testing.T) {
-	node := testnode.ForTest(t, testnode.Line8)
-	node.Exclusive(t)
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-	require.NoError(t, err)
+	client := cluster(t, testnode.Line8)
 	day := t.TempDir()
 	labels := simulated(t, day, "testdata/office.yaml")
-	src, err := elastic.New(client, elastic.Options{SliceDocs: 1500})
-	require.NoError(t, err)
+	src := sourceOf(t, client)
 	state := t.TempDir()
 
 	var had time.Time
@@ -82,19 +76,17 @@ func TestHuntsWithHistoryAreHuntsWithout(t *testing.T) {
 		now := labels.Window.Start.Truncate(time.Hour).Add(time.Duration(hour) * time.Hour)
 		dir := t.TempDir()
 		arrived(t, day, dir, had, now.Add(5*time.Minute))
-		_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
+		_, err := load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
 		require.NoError(t, err)
 		had = now.Add(5 * time.Minute)
 
-		o := pipeline.Options{Ranking: rank.Ranking{}, MinScore: 0, Version: "test", Now: func() time.Time { return now },
-			Request: hunt.Request{From: now.Add(-12 * time.Hour), To: now, Scope: hunt.NewScope(nil, hunt.Outbound)}}
-		cold, err := pipeline.Run(t.Context(), src, o)
-		require.NoError(t, err)
+		o := huntOf(rank.Ranking{}, simulate.Window{Start: now.Add(-12 * time.Hour), End: now})
+		o.Now = func() time.Time { return now }
+		cold := run(t, src, o)
 		require.NotEmpty(t, cold.Findings)
 		kept, err := history.Open(state, "one", history.Options{Now: o.Now})
 		require.NoError(t, err)
-		warm, err := pipeline.Run(t.Context(), &history.Cluster{Store: kept, Of: src}, o)
-		require.NoError(t, err)
+		warm := run(t, &history.Cluster{Store: kept, Of: src}, o)
 		require.Empty(t, warm.Reading.Gaps)
 		require.Empty(t, cmp.Diff(byPair(cold), byPair(warm), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}),
 			cmpopts.IgnoreFields(hunt.Dwell{}, "Revision", "DwellTime"), cmpopts.IgnoreFields(hunt.Event{}, "ID")))
@@ -103,15 +95,13 @@ func TestHuntsWithHistoryAreHuntsWithout(t *testing.T) {
 		again, err := history.Open(state, "one", history.Options{Now: o.Now})
 		require.NoError(t, err)
 		require.Len(t, again.Hours(o.Request.From, o.Request.To), 12)
-		repeated, err := pipeline.Run(t.Context(), &history.Cluster{Store: again, Of: src}, o)
-		require.NoError(t, err)
+		repeated := run(t, &history.Cluster{Store: again, Of: src}, o)
 		require.Equal(t, warm.Document.Dwell.Revision, repeated.Document.Dwell.Revision, "hunted anew, it is the same hunt")
 		// If the history is lost, the hunt reads the whole window and is the same hunt.
 		if i == 0 {
 			lost, err := history.Open(t.TempDir(), "one", history.Options{Now: o.Now})
 			require.NoError(t, err)
-			anew, err := pipeline.Run(t.Context(), &history.Cluster{Store: lost, Of: src}, o)
-			require.NoError(t, err)
+			anew := run(t, &history.Cluster{Store: lost, Of: src}, o)
 			require.Equal(t, warm.Document.Dwell.Revision, anew.Document.Dwell.Revision)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 	"github.com/stretchr/testify/require"
 
-	"dwell/integration/load"
 	"dwell/integration/load/sodoc"
 	"dwell/integration/testnode"
 	"dwell/internal/es"
@@ -23,11 +22,9 @@ import (
 	"dwell/internal/evidence/host"
 	"dwell/internal/evidence/owner"
 	"dwell/internal/evidence/protocol"
-	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rank"
 	"dwell/internal/simulate"
-	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
 
@@ -134,26 +131,24 @@ func othersFindings(r *pipeline.Result) map[string]string {
 }
 
 func hostileOptions(labels *simulate.Labels) pipeline.Options {
-	return pipeline.Options{MinScore: 0.2, Version: "test", Now: time.Now,
-		Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)},
-		Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}, owner.Judge{Files: owner.Open("", "")}, host.Judge{}}}}
+	o := huntOf(rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}, owner.Judge{Files: owner.Open("", "")}, host.Judge{}}}, labels.Window)
+	o.MinScore = 0.2
+	return o
 }
 
 func TestHostileValuesInFiles(t *testing.T) {
 	dir := t.TempDir()
 	labels := simulatedAs(t, dir, "testdata/office.yaml", simulate.Format{JSON: true})
 	good, bad := oddRecords(t, dir, labels)
-	run := func(odd map[string][]string) *pipeline.Result {
+	with := func(odd map[string][]string) *pipeline.Result {
 		for log, lines := range odd {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "odd_"+log+".log"), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 		}
-		r, err := pipeline.Run(t.Context(), zeek.New(zeek.Options{Paths: []string{dir}}), hostileOptions(labels))
-		require.NoError(t, err)
-		return r
+		return run(t, zeek.New(zeek.Options{Paths: []string{dir}}), hostileOptions(labels))
 	}
-	want := run(good)
+	want := with(good)
 	require.Empty(t, want.Reading.Gaps)
-	got := run(bad)
+	got := with(bad)
 	require.NotEmpty(t, othersFindings(want))
 	require.Equal(t, othersFindings(want), othersFindings(got))
 	for log := range good { // each log reports what was dropped or treated as unset
@@ -164,10 +159,7 @@ func TestHostileValuesInFiles(t *testing.T) {
 }
 
 func TestHostileValuesInElasticsearch(t *testing.T) {
-	node := testnode.ForTest(t, testnode.Line8)
-	node.Exclusive(t)
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-	require.NoError(t, err)
+	client := cluster(t, testnode.Line8)
 	dir := t.TempDir()
 	labels := simulatedAs(t, dir, "testdata/office.yaml", simulate.Format{JSON: true})
 	good, _ := oddRecords(t, dir, labels)
@@ -177,22 +169,13 @@ func TestHostileValuesInElasticsearch(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "odd", log+".log"), []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 		}
 	}
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-	require.NoError(t, err)
-	run := func() *pipeline.Result {
-		src, err := elastic.New(client, elastic.Options{})
-		require.NoError(t, err)
-		r, err := pipeline.Run(t.Context(), src, hostileOptions(labels))
-		require.NoError(t, err)
-		return r
-	}
-	want := run()
+	want := run(t, loaded(t, client, dir), hostileOptions(labels))
 	require.Empty(t, want.Reading.Gaps)
 	require.NotEmpty(t, othersFindings(want))
 	taken, refused := spoilDocuments(t, client)
 	t.Logf("%d documents were spoilt, %d values were refused by the mapping", taken, refused)
 	require.Greater(t, taken, 300)
-	require.Equal(t, othersFindings(want), othersFindings(run()))
+	require.Equal(t, othersFindings(want), othersFindings(run(t, sourceOf(t, client), hostileOptions(labels))))
 }
 
 // spoilDocuments adds, for each document of the odd host, copies with a hostile value in one field, if the mapping

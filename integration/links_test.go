@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"dwell/integration/load"
-	"dwell/integration/testnode"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
@@ -24,7 +23,6 @@ import (
 	"dwell/internal/pipeline/rita"
 	"dwell/internal/securityonion"
 	"dwell/internal/simulate"
-	"dwell/query/elastic"
 )
 
 // office is a scenario with a candidate of each kind: an address, a network, a name, a TLS fingerprint, and a tunnel
@@ -84,19 +82,6 @@ func count(t *testing.T, client *es.Client, filter []any) int64 {
 	return hits.Total.Value
 }
 
-func onEachLine(t *testing.T, test func(*testing.T, *es.Client)) {
-	t.Helper()
-	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
-		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
-			node := testnode.ForTest(t, line)
-			node.Exclusive(t)
-			client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-			require.NoError(t, err)
-			test(t, client)
-		})
-	}
-}
-
 // The link of every finding of a simulated day, for every kind of candidate, in a window that cuts connections off at
 // both ends. For an address or a network Hunt shows exactly the connections that the finding counts, for a tunnel its
 // queries, for a name the TLS and HTTP records with it, counted here in the logs.
@@ -109,14 +94,11 @@ func TestLinksFindTheConnections(t *testing.T) {
 	from, to := summary.Labels.Window.Start.Add(time.Hour), summary.Labels.Window.End.Add(-time.Hour)
 	bearing := namesIn(t, dir, from, to)
 	onEachLine(t, func(t *testing.T, client *es.Client) {
-		_, err := load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-		require.NoError(t, err)
-		src, err := elastic.New(client, elastic.Options{})
-		require.NoError(t, err)
+		src := loaded(t, client, dir)
 		for _, ranking := range []pipeline.Ranking{rank.Ranking{}, rita.Ranking{}} {
-			res, err := pipeline.Run(t.Context(), src, pipeline.Options{Ranking: ranking, Version: "test", Now: time.Now, Manager: "https://manager/",
-				Request: hunt.Request{From: from, To: to, Scope: hunt.NewScope(nil, hunt.Outbound)}})
-			require.NoError(t, err)
+			o := huntOf(ranking, simulate.Window{Start: from, End: to})
+			o.Manager = "https://manager/"
+			res := run(t, src, o)
 			kinds := map[string]int{}
 			for i := range res.Findings {
 				f := &res.Findings[i]

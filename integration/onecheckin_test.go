@@ -10,16 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/integration/load"
-	"dwell/integration/testnode"
 	"dwell/internal/es"
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/intel"
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
-	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rank"
-	"dwell/query/elastic"
+	"dwell/internal/simulate"
 	"dwell/query/zeek"
 )
 
@@ -97,15 +94,14 @@ func TestOneConnectionIsEnough(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "ioc.txt")
 	require.NoError(t, os.WriteFile(list, []byte(ja3Listed+"\n"+fmt.Sprintf(certListed, 77)+"\n"), 0o600))
 	lists := intel.Load(t.Context(), []string{list}, nil)
-	o := pipeline.Options{Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}, lists}}, MinScore: 0.2, Version: "test", Now: time.Now,
-		Request: hunt.Request{From: start, To: start.Add(24 * time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	o := huntOf(rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}, lists}}, simulate.Window{Start: start, End: start.Add(24 * time.Hour)})
+	o.MinScore = 0.2
 	want := map[string]string{
 		"10.0.0.3>203.0.113.3:443/tcp": hunt.OnList, "10.0.0.4>203.0.113.4:443/tcp": hunt.OnList, "10.0.0.7>203.0.113.7:443/tcp": hunt.OnList,
 		"10.0.0.9>*.evil.example/dns": hunt.OnList, "10.0.0.5>203.0.113.5:8443/tcp": hunt.Anomaly, "10.0.0.8>203.0.113.8:80/tcp": hunt.Anomaly,
 	}
 	check := func(t *testing.T, src hunt.Source) {
-		res, err := pipeline.Run(t.Context(), src, o)
-		require.NoError(t, err)
+		res := run(t, src, o)
 		require.Empty(t, res.Reading.Gaps)
 		got := map[string]string{}
 		for i := range res.Findings {
@@ -124,17 +120,5 @@ func TestOneConnectionIsEnough(t *testing.T) {
 		require.Equal(t, want, got)
 	}
 	t.Run("files", func(t *testing.T) { check(t, zeek.New(zeek.Options{Paths: []string{dir}})) })
-	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
-		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
-			node := testnode.ForTest(t, line)
-			node.Exclusive(t)
-			client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-			require.NoError(t, err)
-			_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-			require.NoError(t, err)
-			src, err := elastic.New(client, elastic.Options{})
-			require.NoError(t, err)
-			check(t, src)
-		})
-	}
+	onEachLine(t, func(t *testing.T, client *es.Client) { check(t, loaded(t, client, dir)) })
 }

@@ -55,19 +55,16 @@ var streams = []string{soconfig.FindingStream, soconfig.HuntStream, soconfig.Ale
 func newGrid(t *testing.T) *grid {
 	node := testnode.ForTest(t, testnode.Line8)
 	node.Exclusive(t)
-	require.NoError(t, node.Wipe(t.Context()))
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
+	program, err := build()
 	require.NoError(t, err)
-	g := &grid{program: filepath.Join(t.TempDir(), "dwell"), node: node, client: client, url: node.URL, listen: freeAddress(t)}
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", g.program, "dwell/cmd/dwell").CombinedOutput()
-	require.NoError(t, err, string(out))
+	g := &grid{program: program, node: node, client: connect(t, node), url: node.URL, listen: freeAddress(t)}
 	g.day = t.TempDir()
 	scenario := filepath.Join(t.TempDir(), "quiet.yaml")
 	require.NoError(t, os.WriteFile(scenario, []byte(quiet), 0o600))
 	g.fresh(t)
 	start := time.Now().UTC().Truncate(time.Hour).Add(-26 * time.Hour)
 	g.run(t, 0, "simulate", "--seed", "3", "--scenario", scenario, "--start", start.Format(time.RFC3339), "--length", "26h", "--out", g.day)
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{g.day}})
+	_, err = load.Load(t.Context(), g.client, load.Options{Paths: []string{g.day}})
 	require.NoError(t, err)
 	g.run(t, 0, "install")
 	return g

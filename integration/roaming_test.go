@@ -7,20 +7,15 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/integration/load"
 	"dwell/integration/testnode"
-	"dwell/internal/es"
 	"dwell/internal/evidence"
 	"dwell/internal/evidence/protocol"
 	"dwell/internal/hunt"
-	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rank"
 	"dwell/internal/simulate"
-	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
 
@@ -57,27 +52,20 @@ func withoutFingerprints(t *testing.T, path string) {
 // Three implants move between networks without a server name: each is one finding by its TLS fingerprint (JA4, JA3, or
 // none), from files and from Elasticsearch.
 func TestRoamingImplantIsOneFinding(t *testing.T) {
-	f, err := os.Open("testdata/roaming.yaml")
-	require.NoError(t, err)
-	defer f.Close()
-	sc, err := simulate.Parse(f)
-	require.NoError(t, err)
 	dir := t.TempDir()
-	summary, err := simulate.Run(t.Context(), sc, dir, simulate.Format{JSON: true})
-	require.NoError(t, err)
+	labels := simulatedAs(t, dir, "testdata/roaming.yaml", simulate.Format{JSON: true})
 	withoutFingerprints(t, filepath.Join(dir, "ssl.log"))
 	want := map[string]string{ // implant: the end of its pair
 		"roaming": "#ja4=t12i190800_d83cc789557e_16bbda4055b2", "older": "#ja3=" + ja3Old, "bare": "#no-server-name",
 	}
-	o := pipeline.Options{Ranking: rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}}}, MinScore: 0.2, Version: "test", Now: time.Now,
-		Request: hunt.Request{From: summary.Labels.Window.Start, To: summary.Labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	o := huntOf(rank.Ranking{Judges: []evidence.Judge{protocol.Judge{}}}, labels.Window)
+	o.MinScore = 0.2
 	check := func(t *testing.T, src hunt.Source) map[string]hunt.Finding {
 		t.Helper()
-		res, err := pipeline.Run(t.Context(), src, o)
-		require.NoError(t, err)
+		res := run(t, src, o)
 		require.Empty(t, res.Reading.Gaps)
 		found := byPair(res)
-		for _, label := range summary.Labels.Implants {
+		for _, label := range labels.Implants {
 			pair := label.Sources[0].String() + ">*:443/tcp" + want[label.Name]
 			f, ok := found[pair]
 			if label.Name == "bare" { // that it shows nothing identifies it less than servers no other host uses
@@ -111,15 +99,7 @@ func TestRoamingImplantIsOneFinding(t *testing.T) {
 	files := zeek.New(zeek.Options{Paths: []string{dir}})
 	fromFiles := check(t, wholeSeconds{files})
 
-	node := testnode.ForTest(t, testnode.Line8)
-	node.Exclusive(t)
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-	require.NoError(t, err)
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-	require.NoError(t, err)
-	index, err := elastic.New(client, elastic.Options{})
-	require.NoError(t, err)
-	fromIndex := check(t, index)
+	fromIndex := check(t, loaded(t, cluster(t, testnode.Line8), dir))
 	require.Len(t, fromIndex, len(fromFiles))
 	for pair, f := range fromFiles {
 		g, ok := fromIndex[pair]

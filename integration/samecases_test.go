@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
@@ -27,7 +25,7 @@ import (
 	"dwell/internal/hunt"
 	"dwell/internal/pipeline"
 	"dwell/internal/pipeline/rank"
-	"dwell/query/elastic"
+	"dwell/internal/simulate"
 	"dwell/query/zeek"
 	"dwell/query/zeek/log"
 )
@@ -43,10 +41,7 @@ const notOfFiles = "9E-dns-eth0 20-one-stream-all-logs AC-strings-for-numbers 55
 // TestCasesBothWays hunts the logs of the cases (cmd/dwell/testdata/cases, and those beside the project) in their files
 // and in Elasticsearch and demands the same findings: copies, pieces, turned sides and long connections included.
 func TestCasesBothWays(t *testing.T) {
-	node := testnode.ForTest(t, testnode.Line8)
-	node.Exclusive(t)
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-	require.NoError(t, err)
+	client := cluster(t, testnode.Line8)
 	paths, err := filepath.Glob("../cmd/dwell/testdata/cases/*/case.json")
 	require.NoError(t, err)
 	beside, err := filepath.Glob("../../shared/cases/*/case.json")
@@ -90,7 +85,7 @@ func sameBothWays(t *testing.T, client *es.Client, name, dir string) bool {
 		require.NoError(t, err, string(out))
 	}
 	logs := filepath.Join(at, "logs")
-	o := pipeline.Options{Ranking: rank.Ranking{}, MinScore: 0, Version: "test", Now: time.Now, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}}
+	o := huntOf(rank.Ranking{}, simulate.Window{})
 	first, err := pipeline.Run(t.Context(), zeek.New(zeek.Options{Paths: []string{logs}}), o)
 	if err != nil || first.Reading.Window == (hunt.Window{}) {
 		t.Skip("nothing to hunt in: ", err)
@@ -104,16 +99,10 @@ func sameBothWays(t *testing.T, client *es.Client, name, dir string) bool {
 	}
 	documents(t, client, logs)
 	o.Request.Scope = hunt.NewScope(nil, hunt.Outbound)
-	files, err := pipeline.Run(t.Context(), wholeSeconds{zeek.New(zeek.Options{Paths: []string{logs}})}, o)
-	require.NoError(t, err)
-	fromIndex, err := elastic.New(client, elastic.Options{SliceDocs: 1500})
-	require.NoError(t, err)
+	files := run(t, wholeSeconds{zeek.New(zeek.Options{Paths: []string{logs}})}, o)
 	o.Request.Scope = hunt.NewScope(nil, hunt.Outbound)
-	index, err := pipeline.Run(t.Context(), fromIndex, o)
-	require.NoError(t, err)
-	require.Empty(t, cmp.Diff(unsampled(files), unsampled(index), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateApprox(0, 1e-12), cmpopts.EquateEmpty(),
-		cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision", "FindingID", "Sample"), cmpopts.IgnoreFields(hunt.Event{}, "ID", "Ingested"),
-		cmpopts.IgnoreFields(hunt.Finding{}, "Observer"), cmpopts.IgnoreFields(hunt.Network{}, "CommunityID")))
+	index := run(t, sourceOf(t, client), o)
+	sameFindings(t, unsampled(files), unsampled(index), cmpopts.EquateEmpty())
 	require.Equal(t, files.Document.Dwell.Hunt.Connections, index.Document.Dwell.Hunt.Connections)
 	return true
 }

@@ -3,18 +3,15 @@ package integration_test
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/stretchr/testify/require"
 
-	"dwell/integration/load"
 	"dwell/integration/testnode"
 	"dwell/internal/es"
 	"dwell/internal/hunt"
@@ -22,7 +19,6 @@ import (
 	"dwell/internal/pipeline/rank"
 	"dwell/internal/pipeline/rita"
 	"dwell/internal/simulate"
-	"dwell/query/elastic"
 	"dwell/query/zeek"
 )
 
@@ -49,38 +45,32 @@ func (w wholeSeconds) Open() *hunt.Session {
 // A simulated day gives the same pairs, counts and scores from its files and from Elasticsearch, for every scorable
 // pair and both profiles.
 func TestSameLogsBothWays(t *testing.T) {
-	for _, line := range []testnode.Line{testnode.Line8, testnode.Line9} {
-		t.Run(fmt.Sprintf("elasticsearch %d", line), func(t *testing.T) {
-			node := testnode.ForTest(t, line)
-			node.Exclusive(t)
-			client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-			require.NoError(t, err)
-			dir := t.TempDir()
-			labels := smallDay(t, dir)
-			_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir + "/conn.log"}})
-			require.NoError(t, err)
-			fromIndex, err := elastic.New(client, elastic.Options{SliceDocs: 1500})
-			require.NoError(t, err)
+	dir := t.TempDir()
+	labels := simulated(t, dir, "testdata/office.yaml")
+	conn := filepath.Join(dir, "conn.log")
+	onEachLine(t, func(t *testing.T, client *es.Client) {
+		src := loaded(t, client, conn)
+		for _, ranking := range []pipeline.Ranking{rank.Ranking{}, rita.Ranking{}} {
+			o := huntOf(ranking, labels.Window)
+			o.NoNames = true
+			files, index := run(t, wholeSeconds{zeek.New(zeek.Options{Paths: []string{conn}})}, o), run(t, src, o)
+			require.Empty(t, index.Reading.Gaps)
+			require.Greater(t, len(files.Findings), 20)
+			require.Equal(t, files.Document.Dwell.Hunt.Connections, index.Document.Dwell.Hunt.Connections)
+			require.Equal(t, files.Document.Dwell.Hunt.Pairs, index.Document.Dwell.Hunt.Pairs)
+			sameFindings(t, byPair(files), byPair(index))
+		}
+	})
+}
 
-			for _, ranking := range []pipeline.Ranking{rank.Ranking{}, rita.Ranking{}} {
-				o := pipeline.Options{Ranking: ranking, MinScore: 0, NoNames: true, Version: "test", Now: time.Now,
-					Request: hunt.Request{From: labels.Window.Start, To: labels.Window.End, Scope: hunt.NewScope(nil, hunt.Outbound)}}
-				files, err := pipeline.Run(t.Context(), wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir + "/conn.log"}})}, o)
-				require.NoError(t, err)
-				index, err := pipeline.Run(t.Context(), fromIndex, o)
-				require.NoError(t, err)
-				require.Empty(t, index.Reading.Gaps)
-				require.Greater(t, len(files.Findings), 20)
-				require.Equal(t, files.Document.Dwell.Hunt.Connections, index.Document.Dwell.Hunt.Connections)
-				require.Equal(t, files.Document.Dwell.Hunt.Pairs, index.Document.Dwell.Hunt.Pairs)
-				require.Empty(t, cmp.Diff(byPair(files), byPair(index), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateApprox(0, 1e-12),
-					// Ignore the hunt's identity, and what the last connection's document has beyond a log's columns:
-					// sensor, flow hash and endpoint.
-					cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision", "FindingID", "Sample"), cmpopts.IgnoreFields(hunt.Event{}, "ID", "Ingested"),
-					cmpopts.IgnoreFields(hunt.Finding{}, "Observer"), cmpopts.IgnoreFields(hunt.Network{}, "CommunityID")))
-			}
-		})
+// findingIDs are the findings' stable ids.
+func findingIDs(r *pipeline.Result) []string {
+	out := make([]string, 0, len(r.Findings))
+	for i := range r.Findings {
+		out = append(out, r.Findings[i].Dwell.FindingID)
 	}
+	slices.Sort(out)
+	return out
 }
 
 func byPair(r *pipeline.Result) map[string]hunt.Finding {
@@ -92,12 +82,6 @@ func byPair(r *pipeline.Result) map[string]hunt.Finding {
 		out[f.Dwell.Pair] = f
 	}
 	return out
-}
-
-// smallDay simulates few hosts, so that loading takes seconds.
-func smallDay(t *testing.T, dir string) *simulate.Labels {
-	t.Helper()
-	return simulated(t, dir, "testdata/office.yaml")
 }
 
 // simulated writes a scenario's day to a directory.
@@ -120,12 +104,9 @@ func simulatedAs(t *testing.T, dir, scenario string, format simulate.Format) *si
 
 // Half of all connections are duplicated, and one starts long before the window, in files and in Elasticsearch.
 func TestSameCopiesBothWays(t *testing.T) {
-	node := testnode.ForTest(t, testnode.Line8)
-	node.Exclusive(t)
-	client, err := es.New(es.Config{Addresses: []string{node.URL}, CAFile: node.CAFile, Username: node.Username, Password: node.Password})
-	require.NoError(t, err)
+	client := cluster(t, testnode.Line8)
 	made, dir := t.TempDir(), t.TempDir()
-	labels := smallDay(t, made)
+	labels := simulated(t, made, "testdata/office.yaml")
 	whole, err := os.ReadFile(filepath.Join(made, "conn.log"))
 	require.NoError(t, err)
 	lines := strings.SplitAfter(string(whole), "\n")
@@ -139,23 +120,16 @@ func TestSameCopiesBothWays(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
-	_, err = load.Load(t.Context(), client, load.Options{Paths: []string{dir}})
-	require.NoError(t, err)
-	index, err := elastic.New(client, elastic.Options{SliceDocs: 1500})
-	require.NoError(t, err)
-	o := pipeline.Options{Ranking: rank.Ranking{}, MinScore: 0, NoNames: true, Version: "test", Now: time.Now,
-		Request: hunt.Request{From: from, To: to, Scope: hunt.NewScope(nil, hunt.Outbound)}}
-	fromFiles, err := pipeline.Run(t.Context(), wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir}})}, o)
-	require.NoError(t, err)
-	fromIndex, err := pipeline.Run(t.Context(), index, o)
-	require.NoError(t, err)
+	o := huntOf(rank.Ranking{}, labels.Window)
+	o.NoNames = true
+	fromFiles := run(t, wholeSeconds{zeek.New(zeek.Options{Paths: []string{dir}})}, o)
+	fromIndex := run(t, loaded(t, client, dir), o)
 	require.Empty(t, fromIndex.Reading.Gaps)
 	require.Contains(t, fmt.Sprint(fromIndex.Document.Dwell.Hunt.Notes), "count once")
 	for _, pair := range []string{"10.0.0.200>203.0.113.77:8443/tcp", "10.0.0.201>203.0.113.77:8443/tcp"} {
 		require.Contains(t, byPair(fromIndex), pair, "what lasts longer than the window is found")
 	}
 	require.Equal(t, fromFiles.Document.Dwell.Hunt.Connections, fromIndex.Document.Dwell.Hunt.Connections)
-	require.Empty(t, cmp.Diff(byPair(fromFiles), byPair(fromIndex), cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmpopts.EquateApprox(0, 1e-12),
-		cmpopts.IgnoreFields(hunt.Dwell{}, "HuntID", "Revision", "Sample"), cmpopts.IgnoreFields(hunt.Event{}, "Ingested", "ID"),
-		cmpopts.IgnoreFields(hunt.Finding{}, "Observer"), cmpopts.IgnoreFields(hunt.Network{}, "CommunityID")))
+	require.Equal(t, findingIDs(fromFiles), findingIDs(fromIndex))
+	sameFindings(t, byPair(fromFiles), byPair(fromIndex))
 }

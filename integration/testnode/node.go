@@ -228,14 +228,15 @@ func portOf(address string) string {
 	return port
 }
 
-// awaitAnswer waits until the root page answers the node's own user.
+// awaitAnswer waits until the node lists its indices for its own user.
 func (n *Node) awaitAnswer(ctx context.Context) error {
 	a, err := newAPI(n.URL, n.CAFile, n.Username, n.Password)
 	if err != nil {
 		return err
 	}
 	defer a.close()
-	err = until(ctx, n.process.ended, func() error { return a.do(ctx, http.MethodGet, "/", "", nil) })
+	// "/" is answered before the cluster's state is recovered; this is not.
+	err = until(ctx, n.process.ended, func() error { return a.do(ctx, http.MethodGet, "/_resolve/index/logs-*", "", nil) })
 	if err != nil {
 		return n.process.explain(fmt.Sprintf("the test node started but does not answer: %v", err))
 	}

@@ -50,39 +50,52 @@ type Term struct {
 	Weight float64
 	// About says when it applies.
 	About string
+	// Short is its reason in a few words, for lists.
+	Short string
+	// Log is the log whose holes make it wrong, because it speaks of what is not there; conn for the others.
+	Log string
 }
 
 // Terms lists every modifier with its default weight, in the documentation's order (docs/facts/scoring.md). It is the
 // only definition of weights: settings, documentation and judges use it.
 func Terms() []Term {
 	return []Term{
-		{Rare, 0.15, "of ten active hosts or more, one alone (or 2% at most) talks to the destination, and to no other name of its registered domain do more"},
-		{Common, -0.15, "half of all active hosts, five at least, talk to the destination, which is known for long or whose address explains it"},
-		{New, 0.15, "the destination and its registered domain were first seen at most seven days ago, in a store that reaches further back"},
-		{Known, -0.15, "the destination was first seen thirty days ago or more, and three hosts vouch for it or its address explains it"},
-		{Intel, 0.25, "an indicator list, or Zeek's own intelligence framework, names the destination's address, name, certificate or TLS fingerprint"},
-		{NoName, 0.10, "TLS without a server name, or HTTP without a Host, in at least half of the handshakes or requests"},
-		{BareAddress, 0.05, "at least half of the HTTP requests name the address itself as Host"},
-		{NeverResolved, 0.05, "no DNS answer in the window contains the address, although the host's queries are logged"},
-		{SelfSigned, 0.10, "the server's certificate is signed by itself"},
-		{Expired, 0.10, "the certificate had expired when it was shown"},
-		{NotYetValid, 0.10, "the certificate was not yet valid when it was shown"},
-		{IssuedToday, 0.10, "the certificate became valid on the day it was seen"},
-		{OtherName, 0.10, "the certificate is for another name than the one asked for"},
-		{RareClient, 0.15, "ten hosts or more show TLS fingerprints, and this one (JA4, else JA3) no other, towards no other address; half where only one of both holds"},
-		{RareAgent, 0.15, "the same for the HTTP user agent"},
-		{WrongContent, 0.10, "what came for most requests with a file extension is not what such files are"},
-		{Executable, 0.10, "a program or library (PE, ELF, Mach-O) went over it, by files records or what HTTP responses hold"},
-		{Unanswered, 0.05, "nine in ten of ten connections or more got no answer or were refused (S0, REJ): its server is gone, or not there yet"},
-		{OddService, 0.10, "Zeek recognized another protocol than the port stands for"},
-		{NoService, 0.05, "a well-known port, data both ways, and no protocol that Zeek knows"},
-		{Upload, 0.10, "ten times as much sent as received, a megabyte or more"},
-		{SameSize, 0.02, "twenty messages or more, 95% of them of one size, to a destination that is not common; little, because the beacon score counts sizes already"},
-		{ICMPData, 0.15, "ICMP with more data than a ping has"},
-		{DNSNames, 0.10, "the names asked for below one domain are many, long and as good as random"},
-		{Noticed, 0.10, "Zeek raised a notice about the two"},
-		{Weirdness, 0.05, "Zeek found the protocol weird in at least half of the connections"},
+		{Rare, 0.15, "of ten active hosts or more, one alone (or 2% at most) talks to the destination, and to no other name of its registered domain do more", "rare", "conn"},
+		{Common, -0.15, "half of all active hosts, five at least, talk to the destination, which is known for long or whose address explains it", "common", "conn"},
+		{New, 0.15, "the destination and its registered domain were first seen at most seven days ago, in a store that reaches further back", "new", "conn"},
+		{Known, -0.15, "the destination was first seen thirty days ago or more, and three hosts vouch for it or its address explains it", "known", "conn"},
+		{Intel, 0.25, "an indicator list, or Zeek's own intelligence framework, names the destination's address, name, certificate or TLS fingerprint", "intel", "conn"},
+		{NoName, 0.10, "TLS without a server name, or HTTP without a Host, in at least half of the handshakes or requests", "no server name", "ssl"},
+		{BareAddress, 0.05, "at least half of the HTTP requests name the address itself as Host", "Host is an address", "http"},
+		{NeverResolved, 0.05, "no DNS answer in the window contains the address, although the host's queries are logged", "no DNS lookup", "dns"},
+		{SelfSigned, 0.10, "the server's certificate is signed by itself", "self-signed", "ssl"},
+		{Expired, 0.10, "the certificate had expired when it was shown", "certificate expired", "ssl"},
+		{NotYetValid, 0.10, "the certificate was not yet valid when it was shown", "certificate not yet valid", "ssl"},
+		{IssuedToday, 0.10, "the certificate became valid on the day it was seen", "certificate issued today", "ssl"},
+		{OtherName, 0.10, "the certificate is for another name than the one asked for", "certificate name mismatch", "ssl"},
+		{RareClient, 0.15, "ten hosts or more show TLS fingerprints, and this one (JA4, else JA3) no other, towards no other address; half where only one of both holds", "unique TLS client", "ssl"},
+		{RareAgent, 0.15, "the same for the HTTP user agent", "unique user agent", "http"},
+		{WrongContent, 0.10, "what came for most requests with a file extension is not what such files are", "content mismatch", "http"},
+		{Executable, 0.10, "a program or library (PE, ELF, Mach-O) went over it, by files records or what HTTP responses hold", "executable transferred", "conn"},
+		{Unanswered, 0.05, "nine in ten of ten connections or more got no answer or were refused (S0, REJ): its server is gone, or not there yet", "no answer", "conn"},
+		{OddService, 0.10, "Zeek recognized another protocol than the port stands for", "unexpected protocol", "conn"},
+		{NoService, 0.05, "a well-known port, data both ways, and no protocol that Zeek knows", "unknown protocol", "conn"},
+		{Upload, 0.10, "ten times as much sent as received, a megabyte or more", "mostly upload", "conn"},
+		{SameSize, 0.02, "twenty messages or more, 95% of them of one size, to a destination that is not common; little, because the beacon score counts sizes already", "constant size", "conn"},
+		{ICMPData, 0.15, "ICMP with more data than a ping has", "ICMP with data", "conn"},
+		{DNSNames, 0.10, "the names asked for below one domain are many, long and as good as random", "random names", "dns"},
+		{Noticed, 0.10, "Zeek raised a notice about the two", "Zeek notice", "conn"},
+		{Weirdness, 0.05, "Zeek found the protocol weird in at least half of the connections", "Zeek weird", "conn"},
 	}
+}
+
+// TermOf returns a term by its name, or nil: hunts stored by another version may have others.
+func TermOf(name string) *Term {
+	all := Terms()
+	if i := slices.IndexFunc(all, func(t Term) bool { return t.Name == name }); i >= 0 {
+		return &all[i]
+	}
+	return nil
 }
 
 // Group is a set of terms that often apply together, so their sum is limited: one oddity with three symptoms is one

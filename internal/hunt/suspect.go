@@ -99,15 +99,27 @@ func IntelSuspect(x Suspect, indicator string, scope *Scope) (Suspect, bool) {
 	return x, kept
 }
 
-// OddTLS reports whether a handshake shows two oddities: no server name, a certificate that does not validate by
-// itself, a port that stands for another protocol.
+// SelfSigned reports whether a certificate is signed with its own key, by its names or by Zeek's validation status. A
+// chain that ends in an unknown authority ("in certificate chain") is not: companies sign with their own authorities.
+func SelfSigned(subject, issuer, validation string) bool {
+	v := validationText(validation)
+	return subject != "" && subject == issuer || strings.Contains(v, "self signed") && !strings.Contains(v, "chain")
+}
+
+// validationText is Zeek's validation status in one spelling: OpenSSL writes "self signed" and "self-signed".
+func validationText(status string) string {
+	return strings.ReplaceAll(strings.ToLower(status), "-", " ")
+}
+
+// OddTLS reports whether a handshake shows two oddities: no server name, a certificate that does not validate (an
+// unknown authority counts here), a port that stands for another protocol.
 func OddTLS(name, subject, issuer, validation string, port uint16) bool {
 	odd := 0
 	if name == "" {
 		odd++
 	}
-	said := strings.ReplaceAll(strings.ToLower(validation), "-", " ")
-	if subject != "" && subject == issuer || strings.Contains(said, "self signed") || strings.Contains(said, "expired") || strings.Contains(said, "not yet valid") {
+	v := validationText(validation)
+	if SelfSigned(subject, issuer, validation) || strings.Contains(v, "self signed") || strings.Contains(v, "expired") || strings.Contains(v, "not yet valid") {
 		odd++
 	}
 	if spoken := Spoken(port, TCP); spoken != nil && !slices.Contains(spoken, "ssl") {

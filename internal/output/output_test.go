@@ -15,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 )
 
@@ -195,14 +194,6 @@ func TestShortIDsAreUnique(t *testing.T) {
 }
 
 // Every modifier has a short form: a name with underscores is not for users.
-func TestEveryModifierHasAShortForm(t *testing.T) {
-	special := []string{"rare", "common", "new", "known", "intel"}
-	for _, term := range evidence.Terms() {
-		_, ok := shorts[term.Name]
-		require.True(t, ok || slices.Contains(special, term.Name), "internal/output/shortreasons.go has no short form of %s", term.Name)
-	}
-}
-
 func TestColorIsNeverTheOnlySign(t *testing.T) {
 	plain, colored := printed(t, Options{Format: Table}, sample("")), printed(t, Options{Format: Table, Color: true}, sample(""))
 	require.Contains(t, colored, "\x1b[31mhigh\x1b[0m")

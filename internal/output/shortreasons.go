@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"dwell/internal/evidence"
 	"dwell/internal/hunt"
 )
 
@@ -51,16 +52,6 @@ func Explanation(explained string) string {
 	return map[string]string{"weak": "possibly benign", "strong": "likely benign"}[explained]
 }
 
-// shorts are the modifiers in short form.
-var shorts = map[string]string{
-	"no_name": "no server name", "bare_address": "Host is an address", "never_resolved": "no DNS lookup", "self_signed": "self-signed",
-	"certificate_expired": "certificate expired", "certificate_not_yet_valid": "certificate not yet valid", "certificate_new": "certificate issued today",
-	"certificate_other_name": "certificate name mismatch", "rare_fingerprint": "unique TLS client", "rare_user_agent": "unique user agent",
-	"content_mismatch": "content mismatch", "executable": "executable transferred", "unanswered": "no answer", "odd_service": "unexpected protocol",
-	"no_service": "unknown protocol", "upload": "mostly upload", "same_size": "constant size", "icmp_data": "ICMP with data", "dns_names": "random names",
-	"zeek_notice": "Zeek notice", "zeek_weird": "Zeek weird",
-}
-
 func shortReason(name string, f *hunt.Finding) string {
 	e := f.Dwell.Evidence
 	switch {
@@ -79,8 +70,8 @@ func shortReason(name string, f *hunt.Finding) string {
 	case name == "rare_fingerprint" && e != nil && e.Protocol != nil && len(e.Protocol.JA4) > 0:
 		return "JA4 unique"
 	}
-	if short, ok := shorts[name]; ok {
-		return short
+	if t := evidence.TermOf(name); t != nil {
+		return t.Short
 	}
 	return strings.ReplaceAll(name, "_", " ")
 }

@@ -143,13 +143,6 @@ func logCoverage(logs []hunt.LogHours, connected int64) (out []hunt.LogCoverage)
 	return out
 }
 
-// termLogs are the logs of each modifier. Modifiers about something that is absent are wrong where their log has holes.
-var termLogs = map[string]string{
-	evidence.NeverResolved: "dns", evidence.DNSNames: "dns", evidence.NoName: "ssl", evidence.SelfSigned: "ssl", evidence.Expired: "ssl",
-	evidence.NotYetValid: "ssl", evidence.IssuedToday: "ssl", evidence.OtherName: "ssl", evidence.RareClient: "ssl", evidence.BareAddress: "http",
-	evidence.RareAgent: "http", evidence.WrongContent: "http",
-}
-
 // confide notes in findings the logs that they rest on and that do not cover the hours with connections.
 func confide(findings []hunt.Finding, logs []hunt.LogCoverage) {
 	short := map[string]hunt.LogCoverage{}
@@ -165,7 +158,9 @@ func confide(findings []hunt.Finding, logs []hunt.LogCoverage) {
 			on[map[bool]string{true: "http", false: "ssl"}[strings.Contains(f.Network.Protocol, "http")]] = true
 		}
 		for _, m := range f.Dwell.Modifiers {
-			on[termLogs[m.Name]] = true
+			if t := evidence.TermOf(m.Name); t != nil {
+				on[t.Log] = true
+			}
 		}
 		for _, log := range slices.Sorted(maps.Keys(on)) {
 			if l, ok := short[log]; ok && on[log] {

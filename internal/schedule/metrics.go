@@ -25,23 +25,13 @@ type Health struct {
 	silence time.Duration
 	skew    time.Duration
 
-	registry  *prometheus.Registry
-	hunts     *prometheus.CounterVec
-	duration  prometheus.Histogram
-	findings  *prometheus.GaugeVec
-	windowEnd prometheus.Gauge
-	due       prometheus.Gauge
-	missed    prometheus.Counter
-	spooled   prometheus.Gauge
-	dead      prometheus.Gauge
-	bytes     prometheus.Gauge
-	damaged   prometheus.Gauge
-	unsent    prometheus.Gauge
-	lost      prometheus.Gauge
-	read      prometheus.Counter
-	last      prometheus.Gauge
-	data      prometheus.Gauge
-	clock     prometheus.Gauge
+	registry     *prometheus.Registry
+	hunts        *prometheus.CounterVec
+	duration     prometheus.Histogram
+	findings     *prometheus.GaugeVec
+	missed, read prometheus.Counter
+	// Gauges, in the order of NewHealth.
+	windowEnd, due, spooled, bytes, damaged, unsent, lost, last, data, clock, dead prometheus.Gauge
 }
 
 // NewHealth returns a Health with its own registry.

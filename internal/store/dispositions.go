@@ -99,7 +99,20 @@ func (s *Store) record(ctx context.Context, d *Decision, f *hunt.Finding) error 
 
 // mark sets the decision on the documents of one stream that lack it, and returns their number.
 func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, error) {
-	changed := 0
+	assignee := any(d.Assignee)
+	bears := []any{dsl.Term("dwell.disposition", d.Disposition), dsl.Term("dwell.assignee", d.Assignee)}
+	if d.Assignee == "" {
+		assignee, bears[1] = nil, dsl.Not(dsl.Exists("dwell.assignee")) // null removes the field
+	}
+	doc := map[string]any{"dwell": map[string]any{"disposition": d.Disposition, "assignee": assignee}}
+	q := dsl.Search{Op: "look for the documents of finding " + d.FindingID, Query: dsl.All(dsl.Term("dwell.finding_id", d.FindingID), dsl.Not(dsl.All(bears...)))}
+	return revise(ctx, s, stream, q, func(*struct{}) any { return doc })
+}
+
+// revise refreshes a stream, sends the partial update that change returns for each document of a search (nil for none),
+// and returns the number of documents changed. A document that changed meanwhile is read and updated again.
+func revise[D any](ctx context.Context, s *Store, stream string, q dsl.Search, change func(*D) any) (changed int, err error) {
+	q.Index, q.More, q.Sort = []string{stream}, versioned(), []any{dsl.Ascending("event.id")}
 	for range maxConflicts {
 		err := s.client.Do(ctx, es.Call{Op: "refresh", Index: stream, Request: es.Request{Method: "POST", Path: "/" + stream + "/_refresh"}})
 		if es.Is(err, es.NotFound) {
@@ -108,34 +121,28 @@ func (s *Store) mark(ctx context.Context, stream string, d *Decision) (int, erro
 		if err != nil {
 			return changed, err
 		}
-		bears := []any{dsl.Term("dwell.disposition", d.Disposition), dsl.Not(dsl.Exists("dwell.assignee"))}
-		if d.Assignee != "" {
-			bears[1] = dsl.Term("dwell.assignee", d.Assignee)
-		}
 		var hits []hit
-		err = each(ctx, s, dsl.Search{Op: "look for the documents of finding " + d.FindingID, Index: []string{stream}, More: versioned(),
-			Query: dsl.All(dsl.Term("dwell.finding_id", d.FindingID), dsl.Not(dsl.All(bears...))), Sort: []any{dsl.Ascending("event.id")},
-		}, func(h hit, _ *struct{}) (bool, error) {
-			hits = append(hits, h)
+		var docs []any
+		err = each(ctx, s, q, func(h hit, d *D) (bool, error) {
+			if doc := change(d); doc != nil {
+				h.Source = nil
+				hits, docs = append(hits, h), append(docs, doc)
+			}
 			return true, nil
 		})
 		if err != nil || len(hits) == 0 {
 			return changed, err
 		}
-		assignee := any(d.Assignee)
-		if d.Assignee == "" {
-			assignee = nil // removes the field
-		}
-		for some := range slices.Chunk(hits, bulk.DefaultMaxDocs) {
-			doc := map[string]any{"dwell": map[string]any{"disposition": d.Disposition, "assignee": assignee}}
-			n, err := s.update(ctx, some, slices.Repeat([]any{doc}, len(some)))
+		for from := 0; from < len(hits); from += bulk.DefaultMaxDocs {
+			to := min(from+bulk.DefaultMaxDocs, len(hits))
+			n, err := s.update(ctx, hits[from:to], docs[from:to])
 			changed += n
 			if err != nil {
 				return changed, err
 			}
 		}
 	}
-	return changed, fmt.Errorf("mark the documents of finding %s in %s: they kept changing meanwhile", d.FindingID, stream)
+	return changed, fmt.Errorf("update the documents of %s: they kept changing meanwhile; try again", stream)
 }
 
 // update sends a partial update per document and returns how many succeeded; documents changed meanwhile are left for

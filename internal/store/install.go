@@ -133,20 +133,10 @@ func (in *Installer) planTemplate(ctx context.Context, o soconfig.Object) (Step,
 		return step, fmt.Errorf("read so-config %s: %w", o.File, err)
 	}
 	owner, version := there.owner()
-	switch {
-	case owner != soconfig.ManagedBy:
+	if owner != soconfig.ManagedBy {
 		return step, fmt.Errorf("plan the installation: the cluster has a %s %s that is not dwell's (its _meta.managed_by is %q): rename or delete it first", o.Kind, o.Name, owner)
-	case version > o.Version:
-		step.Change, step.Request = Keep, es.Request{}
-		step.Why = fmt.Sprintf("version %d is newer than this dwell's %d", version, o.Version)
-	case there.equal(ours):
-		step.Change, step.Request = Unchanged, es.Request{}
-		step.Why = fmt.Sprintf("version %d", version)
-	case version < o.Version:
-		step.Change, step.Why = Upgrade, fmt.Sprintf("version %d -> %d", version, o.Version)
-	default:
-		step.Change, step.Why = Upgrade, "somebody changed it"
 	}
+	step.decide(version, o.Version, there.equal(ours))
 	return step, nil
 }
 

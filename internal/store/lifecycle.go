@@ -95,19 +95,25 @@ func (in *Installer) planRole(ctx context.Context, role soconfig.Object) (Step, 
 	}
 	meta, _ := there[role.Name]["metadata"].(map[string]any)
 	version, _ := meta["version"].(float64)
-	switch {
-	case meta["managed_by"] != soconfig.ManagedBy:
+	if meta["managed_by"] != soconfig.ManagedBy {
 		return step, fmt.Errorf("plan the installation: the cluster has a role %s that is not dwell's: rename or delete it first", role.Name)
-	case int(version) > role.Version:
-		step.Change, step.Why, step.Request = Keep, fmt.Sprintf("version %d is newer than this dwell's %d", int(version), role.Version), es.Request{}
-	case holds(there[role.Name], ours):
-		step.Change, step.Why, step.Request = Unchanged, fmt.Sprintf("version %d", role.Version), es.Request{}
-	case int(version) < role.Version:
-		step.Change, step.Why = Upgrade, fmt.Sprintf("version %d -> %d", int(version), role.Version)
-	default:
-		step.Change, step.Why = Upgrade, "somebody changed it"
 	}
+	step.decide(int(version), role.Version, holds(there[role.Name], ours))
 	return step, nil
+}
+
+// decide fills in what becomes of an object of dwell's that the cluster has in some version.
+func (s *Step) decide(theirs, ours int, equal bool) {
+	switch {
+	case theirs > ours:
+		s.Change, s.Why, s.Request = Keep, fmt.Sprintf("version %d is newer than this dwell's %d", theirs, ours), es.Request{}
+	case equal:
+		s.Change, s.Why, s.Request = Unchanged, fmt.Sprintf("version %d", theirs), es.Request{}
+	case theirs < ours:
+		s.Change, s.Why = Upgrade, fmt.Sprintf("version %d -> %d", theirs, ours)
+	default:
+		s.Change, s.Why = Upgrade, "somebody changed it"
+	}
 }
 
 // holds reports whether the cluster's object contains everything in dwell's; additional members are its defaults. Lists

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -54,11 +55,6 @@ func (in *Installer) Check(ctx context.Context) error {
 	if len(lacking) == 0 {
 		return nil
 	}
-	var list []string
-	for what := range lacking {
-		list = append(list, what)
-	}
-	slices.Sort(list)
-	return &es.Error{Kind: es.Permission, Op: "install", Reason: fmt.Sprintf("%s lacks %s; nothing was changed", answer.Username, strings.Join(list, ", ")),
+	return &es.Error{Kind: es.Permission, Op: "install", Reason: fmt.Sprintf("%s lacks %s; nothing was changed", answer.Username, strings.Join(slices.Sorted(maps.Keys(lacking)), ", ")),
 		Hint: "use an administrator's credentials: set DWELL_ELASTICSEARCH_USERNAME and DWELL_ELASTICSEARCH_PASSWORD_FILE; on Security Onion that is so_elastic"}
 }

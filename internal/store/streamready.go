@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -75,13 +76,9 @@ func writeMappings(ctx context.Context, c *es.Client, streams []string) (map[str
 		if err != nil {
 			return nil, err
 		}
-		var names []string
-		for name := range indices {
-			names = append(names, name)
-		}
-		if len(names) > 0 {
+		if len(indices) > 0 {
 			// Names of backing indices end in a six-digit generation, after a date.
-			newest := slices.MaxFunc(names, byGeneration)
+			newest := slices.MaxFunc(slices.Collect(maps.Keys(indices)), byGeneration)
 			out[stream] = indices[newest].Mappings
 		}
 	}

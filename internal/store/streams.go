@@ -19,11 +19,7 @@ func (in *Installer) planStreams(ctx context.Context, objects []soconfig.Object)
 	if err != nil {
 		return nil, err
 	}
-	var streams []string
-	for stream := range wanted {
-		streams = append(streams, stream)
-	}
-	slices.Sort(streams)
+	streams := slices.Sorted(maps.Keys(wanted))
 	there, err := writeMappings(ctx, in.client, streams)
 	if err != nil {
 		return nil, err

@@ -41,7 +41,11 @@ func (v *view) certificate() {
 		return
 	}
 	c := v.TLS.Certificates[0]
-	if selfSigned(&c, v.Values[hunt.Validation]) {
+	validation := ""
+	if list := v.Values[hunt.Validation]; len(list) > 0 {
+		validation = list[0].Value
+	}
+	if hunt.SelfSigned(c.Subject, c.Issuer, validation) {
 		v.odd(evidence.SelfSigned, "self-signed certificate (%s, %s)", subjectOf(&c), hunt.Many(c.Count, "handshake"))
 		v.s.SetApart("the certificate is self-signed")
 	}
@@ -74,19 +78,6 @@ func (v *view) certificate() {
 		v.odd(evidence.OtherName, "certificate name mismatch: certificate %s, requested %s (%s)", subjectOf(&c), asked.Value, hunt.Many(asked.Count, "handshake"))
 		v.s.SetApart("the certificate is for another name")
 	}
-}
-
-// selfSigned reports whether a certificate is self-signed. A chain that ends in an unknown authority ("in certificate
-// chain") is different, and common inside companies.
-func selfSigned(c *hunt.Certificate, validation []hunt.Counted) bool {
-	if c.Subject != "" && c.Subject == c.Issuer {
-		return true
-	}
-	if len(validation) == 0 {
-		return false
-	}
-	v := strings.ReplaceAll(strings.ToLower(validation[0].Value), "-", " ")
-	return strings.Contains(v, "self signed") && !strings.Contains(v, "chain")
 }
 
 func subjectOf(c *hunt.Certificate) string {

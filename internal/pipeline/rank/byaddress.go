@@ -49,16 +49,15 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 func (p *prober) address(pair *pairs.Pair) []*key {
 	p.partition(pair)
 	onList := p.names(pair.Dst, "")
-	messages := p.kept(pair)
-	defer func() { p.listed, p.odd, p.requests = false, false, nil }()
+	messages := p.messages(pair)
 	var out []*key
 	for i := range pair.Ports {
 		listed, suspect := p.suspects.pair(pair.Src, pair.Dst, pair.Ports[i].Number)
-		p.listed, p.odd = onList || listed, suspect
-		if p.requests = nil; len(pair.Ports) == 1 {
-			p.requests = messages
+		g := grounds{listed: onList || listed, odd: suspect}
+		if len(pair.Ports) == 1 {
+			g.messages = messages
 		}
-		if !p.listed && !p.odd && p.requests == nil && pair.Src != p.wanted.Of && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
+		if !g.listed && !g.odd && g.messages == nil && pair.Src != p.wanted.Of && p.perPort[i] < material.Fewest && float64(p.sums[i])/1000 < p.longest {
 			continue
 		}
 		port := pair.Ports[i]
@@ -67,7 +66,7 @@ func (p *prober) address(pair *pairs.Pair) []*key {
 		}
 		records := p.ofPort(pair, i)
 		fillRecords(&p.series, records, -1)
-		k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, Port: port.Number, Proto: port.Proto}, scoring.AddressKey)
+		k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, Port: port.Number, Proto: port.Proto}, scoring.AddressKey, g)
 		if k == nil {
 			continue
 		}
@@ -75,10 +74,9 @@ func (p *prober) address(pair *pairs.Pair) []*key {
 		p.finish(k, pair, records)
 		out = append(out, k)
 	}
-	p.listed, p.odd, p.requests = onList, false, messages
 	if len(pair.Ports) > 1 && (len(pair.Connections) >= material.Fewest || messages != nil) {
 		p.fill(&p.series, pair, -1)
-		if k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, AnyPort: true}, scoring.PairKey); k != nil {
+		if k := p.measure(hunt.PairKey{Src: pair.Src, Dst: pair.Dst, AnyPort: true}, scoring.PairKey, grounds{listed: onList, messages: messages}); k != nil {
 			k.port, k.ports = latestPort(pair), len(pair.Ports)
 			p.finish(k, pair, pair.Connections)
 			out = append(out, k)

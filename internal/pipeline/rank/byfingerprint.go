@@ -15,7 +15,7 @@ func (p *prober) print(pair *pairs.Pair, named *pairs.Named) *key {
 	shown := named.Print(pair.Dst)
 	main := pair.Ports[busiestPort(pair)]
 	p.fill(&p.series, pair, -1)
-	k := p.measure(hunt.PairKey{Src: pair.Src, Fingerprint: shown.Fingerprint, Port: shown.Port, Proto: main.Proto}, scoring.FingerprintKey)
+	k := p.measure(hunt.PairKey{Src: pair.Src, Fingerprint: shown.Fingerprint, Port: shown.Port, Proto: main.Proto}, scoring.FingerprintKey, grounds{})
 	if k == nil {
 		return nil
 	}

@@ -37,17 +37,14 @@ func (s *search) keep(src netip.Addr, keys []*key) {
 // name measures a pair of a source and a name.
 func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	p.inWindow(pair, &p.byName) // what goes through a proxy stands only here
-	p.listed = p.names(netip.Addr{}, named.Name(pair.Dst)) || p.suspects.name(pair.Src, named.Name(pair.Dst))
-	defer func() { p.listed = false }()
-	requests := p.kept(pair)
-	if len(pair.Connections) < material.Fewest && !p.listed && pair.Src != p.wanted.Of && requests == nil {
+	name := named.Name(pair.Dst)
+	g := grounds{listed: p.names(netip.Addr{}, name) || p.suspects.name(pair.Src, name), messages: p.messages(pair)}
+	if len(pair.Connections) < material.Fewest && !g.listed && pair.Src != p.wanted.Of && g.messages == nil {
 		return nil
 	}
 	p.fill(&p.series, pair, -1)
 	main := busiestPort(pair)
-	p.requests = requests
-	defer func() { p.requests = nil }()
-	k := p.measure(hunt.PairKey{Src: pair.Src, Name: named.Name(pair.Dst), Port: pair.Ports[main].Number, Proto: pair.Ports[main].Proto}, scoring.NameKey)
+	k := p.measure(hunt.PairKey{Src: pair.Src, Name: name, Port: pair.Ports[main].Number, Proto: pair.Ports[main].Proto}, scoring.NameKey, g)
 	if k == nil {
 		return nil
 	}
@@ -65,9 +62,9 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 // keptOpen is how many requests a connection, on average, make connections that are kept open.
 const keptOpen = 1.5
 
-// kept are the times of a pair's HTTP requests or other messages, where connections are kept open for several: then each of them is a
-// check-in, and not each connection.
-func (p *prober) kept(pair *pairs.Pair) []int64 {
+// messages are the times of a pair's HTTP requests or other messages if its connections carry several each: then each
+// message is a check-in, not each connection.
+func (p *prober) messages(pair *pairs.Pair) []int64 {
 	times := p.httpRequests.Times(pair.Src, pair.Dst)
 	if len(times) < material.Fewest || float64(len(times)) < keptOpen*float64(len(pair.Connections)) {
 		return nil

@@ -67,28 +67,30 @@ type prober struct {
 	whole   scoring.Series // of all ports of a pair, for RITA
 	perPort []int64
 	// apart are the connections of a pair by port, each port's from begins on; ofPair are RITA's numbers of it.
-	apart     []pairs.Record
-	begins    []int64
-	ofPair    *hunt.BeaconScore
-	ritaKnown bool
-	sums      []int64
-	tested    *atomic.Int64 // how many keys were tested so far, by all
-	counts    material.Counts
-	hours     hours
-	skipped   int64 // networks and other roll-ups
-	byName    scoring.Hours
-	roll      rollUp
-	// lists are the indicator lists; listed says that one of them names what is measured, so that it is kept.
-	lists []lister
-	// requests are the times of the HTTP requests that go over what is measured, if any.
-	requests     []int64
+	apart        []pairs.Record
+	begins       []int64
+	ofPair       *hunt.BeaconScore
+	ritaKnown    bool
+	sums         []int64
+	tested       *atomic.Int64 // how many keys were tested so far, by all
+	counts       material.Counts
+	hours        hours
+	skipped      int64 // networks and other roll-ups
+	byName       scoring.Hours
+	roll         rollUp
+	lists        []lister // indicator lists
 	httpRequests *pairs.Requests
-	listed       bool
-	// suspects are those of other logs; odd says that what is measured is one, so that it is kept until evidence is
-	// weighed.
-	suspects *suspects
-	odd      bool
-	domains  domains
+	suspects     *suspects // those of other logs
+	domains      domains
+}
+
+// grounds are what is known of a candidate besides its connections.
+type grounds struct {
+	// listed means that an indicator names it, odd that another log makes it a suspect. Either keeps it, whatever its
+	// rhythm, until evidence is weighed.
+	listed, odd bool
+	// messages are the times of its HTTP requests or other messages in persistent connections, if any.
+	messages []int64
 }
 
 func newProber(m *material.Material, tested *atomic.Int64) *prober {
@@ -105,18 +107,17 @@ func newProber(m *material.Material, tested *atomic.Int64) *prober {
 // comparable is a number of candidates by which two rhythms of one candidate are compared.
 const comparable = 10_000
 
-// measure judges p.series; nil when nothing about it can become a finding. In the end at least as many keys will have
-// been tested as were up to now, and the more there are the less a rhythm weighs: so of those that only look like one
-// by chance, which are more the more there are, hardly any is kept.
-func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
-	k := &key{PairKey: id, kind: kind, listed: p.listed, odd: p.odd}
+// measure judges p.series; nil when nothing about it can become a finding. A rhythm must stand out among the candidates
+// tested so far. In the end there are at least as many, so that what is dropped here would be dropped then too.
+func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key {
+	k := &key{PairKey: id, kind: kind, listed: g.listed, odd: g.odd}
 	weight := 0.0
 	if p.wanted.LooksFor("beacon") && len(p.series.Start) >= material.Fewest {
 		k.beacon = p.Beacon(p.series, p.window)
 		weight = k.beacon.Score(int(p.tested.Add(1))).Score
 	}
-	if p.wanted.LooksFor("beacon") && p.requests != nil {
-		b := p.Beacon(scoring.Series{Start: p.requests}, p.window)
+	if p.wanted.LooksFor("beacon") && g.messages != nil {
+		b := p.Beacon(scoring.Series{Start: g.messages}, p.window)
 		weight = max(weight, b.Score(int(p.tested.Add(1))).Score)
 		// How many candidates were tested so far depends on the order of the work, so both are compared among as many.
 		if b.Score(comparable).Score > k.beacon.Score(comparable).Score || b.Beyond() && !k.beacon.Beyond() {
@@ -125,7 +126,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 			if kind == scoring.AddressKey || kind == scoring.PairKey {
 				what = "messages (records of other Zeek logs than conn)"
 			}
-			k.closing = fmt.Sprintf("the rhythm is that of %s %s in persistent connections", hunt.Count(int64(len(p.requests))), what)
+			k.closing = fmt.Sprintf("the rhythm is that of %s %s in persistent connections", hunt.Count(int64(len(g.messages))), what)
 		}
 	}
 	// Together, connections to many destinations nearly always cover hours, and are there all day: only a rhythm says
@@ -143,13 +144,13 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind) *key {
 	if (p.wanted.LooksFor("beacon") || p.wanted.LooksFor(hunt.Presence)) && (!rolled || kind == scoring.QueriesKey) {
 		k.presence = p.Presence(p.series, p.window)
 	}
-	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll && !p.listed && !p.odd {
+	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll && !g.listed && !g.odd {
 		return nil
 	}
 	k.size = p.Size(p.series, p.window)
 	starts := p.series.Start
 	if k.closing != "" {
-		starts = p.requests
+		starts = g.messages
 	}
 	k.timeline = hunt.NewTimeline(starts, p.window.Start, p.window.End)
 	return k

@@ -224,7 +224,7 @@ func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, 
 		return nil
 	}
 	p.series = scoring.Series{Start: append(p.series.Start[:0], times...)}
-	k := p.measure(hunt.PairKey{Src: client, Dst: resolver, DNS: domain, Port: 53}, scoring.QueriesKey)
+	k := p.measure(hunt.PairKey{Src: client, Dst: resolver, DNS: domain, Port: 53}, scoring.QueriesKey, grounds{})
 	if k != nil {
 		k.totals.Connections = int64(len(times))
 	}

@@ -82,7 +82,7 @@ func (p *prober) measureRollUp(id hunt.PairKey, kind scoring.KeyKind, records []
 		return nil
 	}
 	fillRecords(&p.series, records, -1)
-	k := p.measure(id, kind)
+	k := p.measure(id, kind, grounds{})
 	if k == nil {
 		return nil
 	}

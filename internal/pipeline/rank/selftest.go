@@ -58,7 +58,7 @@ func (s *search) selftest(ctx context.Context, m *material.Material, r *material
 	p.keepAll = true
 	cut, tested := r.Sensitivity.Cut, int(r.Scored)+1
 	score := func() float64 {
-		k := p.measure(hunt.PairKey{}, scoring.AddressKey)
+		k := p.measure(hunt.PairKey{}, scoring.AddressKey, grounds{})
 		if k == nil {
 			return 0
 		}

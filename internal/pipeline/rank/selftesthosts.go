@@ -38,7 +38,7 @@ func (s *search) presenceTest(p *prober, dice *rand.Rand, with hours, cut float6
 				continue
 			}
 			fillRecords(&p.series, records, -1)
-			if k := p.measure(hunt.PairKey{}, scoring.AddressKey); k != nil && k.presence.Score(active, s.othersOf(netip.Addr{}, true), tested).Score >= cut {
+			if k := p.measure(hunt.PairKey{}, scoring.AddressKey, grounds{}); k != nil && k.presence.Score(active, s.othersOf(netip.Addr{}, true), tested).Score >= cut {
 				cell.Found++
 			}
 		}
@@ -65,7 +65,7 @@ func (s *search) campaignTest(p *prober, dice *rand.Rand, with hours, cut float6
 				continue
 			}
 			key := hunt.PairKey{Src: netip.AddrFrom4([4]byte{198, 18, 0, byte(i + 1)}), Dst: server, Port: 443}
-			k := p.measure(key, scoring.AddressKey)
+			k := p.measure(key, scoring.AddressKey, grounds{})
 			if k == nil || k.indicators(tested).Beacon < cut {
 				continue
 			}

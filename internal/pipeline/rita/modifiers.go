@@ -24,8 +24,9 @@ type spread struct {
 
 func (s *spread) hostCount() int64 { return int64(len(s.all)) }
 
-// count goes over the tables without decoding. A pair stands in a table once, so each counts one host, but for two that
-// talk in both directions. An internal proxy counts as a host that talks to what was asked of it, as it does to RITA.
+// count counts as RITA does: every host that a record names, answered or not, and an internal proxy for what was asked
+// of it. It shares nothing with package prevalence, where hosts count that exchange data. A pair stands in a table once,
+// so it is not decoded; with both directions in scope, each pair of hosts counts once.
 func (s *search) count() *spread {
 	out := &spread{hosts: map[[16]byte]int32{}, all: map[netip.Addr]struct{}{}}
 	scope := &s.m.Request.Scope
