@@ -33,6 +33,8 @@ type rhythm struct {
 	// size is the median of what it sends, NaN if unknown.
 	size float64
 	uses []pairs.Use
+	// talks says that the host exchanges data with the destination.
+	talks bool
 }
 
 func rhythmOf(c *Candidate) *rhythm {
@@ -85,28 +87,29 @@ func (p *Count) fleet(s *evidence.Candidate, c *Candidate) {
 	if !ok || overPorts(c) || c.Beacon.Period <= 0 || p.shared(c) < evidence.MinShared {
 		return
 	}
-	own := rhythmOf(c)
-	same, sized := map[netip.Addr]struct{}{c.Src: {}}, 0
-	all := p.rhythms[at]
+	own, all := rhythmOf(c), p.rhythms[at]
+	same, sized := 1, 0
+	var last netip.Addr // the rhythms of a host follow one another
 	for _, r := range all[:min(len(all), fleetCompared)] {
-		if len(same) == fleetCounted {
+		if same == fleetCounted {
 			break
 		}
-		if r.src == c.Src || !r.like(own) || !p.talks(at, r.src) || c.Fingerprint.Kind != hunt.NoFingerprint && !own.meets(r) {
+		if !r.talks || r.src == c.Src || r.src == last || !r.like(own) || c.Fingerprint.Kind != hunt.NoFingerprint && !own.meets(r) {
 			continue
 		}
-		if same[r.src] = struct{}{}; r.sized(own) {
+		same, last = same+1, r.src
+		if r.sized(own) {
 			sized++
 		}
 	}
-	if len(same) < fleetHosts {
+	if same < fleetHosts {
 		return
 	}
-	if 2*sized < len(same)-1 {
+	if 2*sized < same-1 {
 		s.SetApart("this host sends another size than the others")
 	}
-	count := hunt.Count(len(same))
-	if len(same) == fleetCounted {
+	count := hunt.Count(same)
+	if same == fleetCounted {
 		count += " or more"
 	}
 	s.ExplainFleet(count + " hosts beacon to it at the same interval: probably common software, or an outbreak")

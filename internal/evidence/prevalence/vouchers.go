@@ -41,6 +41,11 @@ func (p *Count) settle() {
 		slices.Sort(r.touched)
 		slices.Sort(r.talking)
 	}
+	for at, all := range p.rhythms {
+		for _, r := range all {
+			r.talks = p.talks(at, r.src)
+		}
+	}
 	p.vouching = slices.DeleteFunc(p.vouching, func(v voucher) bool { _, known := p.known[v.host]; return !known })
 	slices.SortFunc(p.vouching, voucher.compare)
 	p.vouching = slices.Compact(p.vouching)
