@@ -38,9 +38,12 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if inWindow > 0 && r.req.Scope.Narrowed() { // who asks for one destination has the answer: none
+		return r.future(ctx, now)
+	}
 	if inWindow > 0 {
 		r.note("", hunt.Note{
-			What:  fmt.Sprintf("the window holds %d connections, but none is %s by the internal networks given", inWindow, r.req.Scope.Direction),
+			What:  fmt.Sprintf("the window holds %s, but none is %s by the internal networks given", hunt.Many(inWindow, "connection"), r.req.Scope.Direction),
 			Where: strings.Join(r.place.asked, ","), Hint: "check --internal and --direction",
 		})
 		return r.future(ctx, now)
