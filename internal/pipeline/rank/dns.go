@@ -90,12 +90,14 @@ func (s *search) queries(p *prober) {
 	seldom := map[netip.Addr]int{}
 	for _, q := range s.own {
 		listed := p.asks(q)
+		few := false
 		if !listed && len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
 			// A domain for each query shows only in the roll-up of domains that no other client asks for.
 			if of[q.Domain] != 1 || len(clients) < prevalence.FewHosts || seldom[q.Client] == mostSeldom {
 				continue
 			}
 			seldom[q.Client]++
+			few = true
 		}
 		a := &asked{queries: q, clients: of[q.Domain], listed: listed}
 		if !s.known(q.Client) {
@@ -103,6 +105,9 @@ func (s *search) queries(p *prober) {
 		}
 		s.dns.all = append(s.dns.all, a)
 		for addr := range q.Addresses {
+			if few {
+				break // a cluster does not give their answers, and every source has to find the same
+			}
 			s.dns.answers[addr] = append(s.dns.answers[addr], a)
 			k := clientOf{client: q.Client, addr: addr}
 			s.dns.visited[k] = append(s.dns.visited[k], a)
