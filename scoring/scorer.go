@@ -26,8 +26,6 @@ type Scorer struct {
 
 	bets     [missedRatios * missedShares]missedBet
 	betsMade bool
-	wide     [wideRanges * wideLosses]wideBet
-	wideMade bool
 
 	folded       []phase
 	foldLast     [foldWindows]int64

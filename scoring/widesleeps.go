@@ -1,6 +1,9 @@
 package scoring
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 const (
 	// wideFewest and wideMost bound the number of intervals: fewer say nothing, more say it without this test.
@@ -11,6 +14,9 @@ const (
 	wideRanges, wideLosses           = 5, 3
 	// wideAnchors is how many intervals are tried as the longest sleep.
 	wideAnchors = 12
+	// wideTail: where the longest tenth begins at more than so many medians, no sleeps win. Memoryless intervals begin it
+	// at 3.3.
+	wideTail = 2.6
 	// wideStrays is the share of a stake that is kept back, so that no interval loses all.
 	wideStrays = 0.03
 )
@@ -24,19 +30,31 @@ type wideBet struct {
 	gain [wideBins + 2]float64
 }
 
-// wideEdge is the upper edge of a bin, as a share of the longest sleep.
-func wideEdge(bin int) float64 { return math.Exp2(wideLowest + float64(bin)/wideOctave) }
+// wideEdges are the upper edges of the bins, as shares of the longest sleep.
+var wideEdges = sync.OnceValue(func() *[wideBins + 1]float64 {
+	var out [wideBins + 1]float64
+	for bin := range out {
+		out[bin] = math.Exp2(wideLowest + float64(bin)/wideOctave)
+	}
+	return &out
+})
+
+func wideEdge(bin int) float64 { return wideEdges()[bin] }
+
+// wideBets are made once.
+var wideBets = sync.OnceValue(makeWideBets)
 
 // makeWideBets makes the bets. A bin gains how much likelier the sleeps put an interval there than the exponential of
 // their mean does; what is longer than all bins gains nothing. It is scaled so that no exponential of any rate gains on average.
-func makeWideBets() (out [wideRanges * wideLosses]wideBet) {
+func makeWideBets() *[wideRanges * wideLosses]wideBet {
+	var out [wideRanges * wideLosses]wideBet
 	for i, shortest := range [wideRanges]float64{1.0 / 19, 1.0 / 10, 1.0 / 5, 1.0 / 3, 1.0 / 2} {
 		for j, missed := range [wideLosses]float64{0, 0.1, 0.3} {
 			b := wideBet{shortest: shortest, missed: missed}
 			period, half := (1+shortest)/2, (1-shortest)/2
 			var mass [wideBins + 2]float64
 			for k := 1; k <= wideBins; k++ {
-				const steps = 32
+				const steps = 16
 				low, high := wideEdge(k-1), wideEdge(k)
 				for s := range steps {
 					v := low + (high-low)*(float64(s)+0.5)/steps
@@ -46,18 +64,29 @@ func makeWideBets() (out [wideRanges * wideLosses]wideBet) {
 			for k := range b.gain {
 				b.gain[k] = (1-wideStrays)*mass[k]/exponentialMass(k, (1-missed)/period) + wideStrays
 			}
-			most := 0.0
-			for rate := 1e-3; rate < 1e3; rate *= 1.01 {
-				most = max(most, b.mean(rate))
-			}
-			most *= 1.0005 // between two of the rates looked at
-			for k := range b.gain {
-				b.gain[k] = math.Log(b.gain[k] / most)
-			}
 			out[i*wideLosses+j] = b
 		}
 	}
-	return out
+	var most [len(out)]float64
+	for rate := 1e-3; rate < 1e3; rate *= 1.02 {
+		var share [wideBins + 2]float64
+		for k := range share {
+			share[k] = exponentialMass(k, rate)
+		}
+		for i := range out {
+			sum := 0.0
+			for k, g := range out[i].gain {
+				sum += g * share[k]
+			}
+			most[i] = max(most[i], sum)
+		}
+	}
+	for i := range out {
+		for k, g := range out[i].gain {
+			out[i].gain[k] = math.Log(g / (most[i] * 1.002)) // it is more between two of the rates looked at
+		}
+	}
+	return &out
 }
 
 // exponentialMass is the share of the intervals of an exponential of this rate in a bin.
@@ -72,14 +101,6 @@ func exponentialMass(bin int, rate float64) float64 {
 	return math.Exp(-rate*low) - math.Exp(-rate*high)
 }
 
-// mean is what a bet yields on average for exponential intervals of a rate; gain holds factors here, not logarithms.
-func (b *wideBet) mean(rate float64) (sum float64) {
-	for k, g := range b.gain {
-		sum += g * exponentialMass(k, rate)
-	}
-	return sum
-}
-
 // wideTest looks for sleeps with so much jitter that no narrow range of intervals stands out: from a tenth of the
 // period to nearly twice of it, say, some of them missing.
 //
@@ -89,9 +110,7 @@ func (b *wideBet) mean(rate float64) (sum float64) {
 // inequality P(E >= x) <= 1/x, for any mixture of exponentials. Against the densest window it wins what the shape within
 // the window tells: an exponential falls, a sleep's density does not. With 90% jitter that is twice as much.
 func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
-	if !sc.wideMade {
-		sc.wide, sc.wideMade = makeWideBets(), true
-	}
+	bets := wideBets()
 	type cell struct {
 		bet, at int
 		burst   int64
@@ -103,7 +122,10 @@ func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 		if m < wideFewest || m > wideMost || of.burst > 0 && m == len(sc.intervals) {
 			continue // a burst that joins nothing is the same again
 		}
-		weight := math.Log(of.weight / float64(len(sc.wide)*m))
+		if float64(intervals[m*9/10].length()-of.burst) > wideTail*float64(intervals[m/2].length()-of.burst) {
+			continue // lowers E, like all that is left out
+		}
+		weight := math.Log(of.weight / float64(len(bets)*m))
 		last := -1
 		for i := range wideAnchors {
 			at := m - 1 - i
@@ -115,10 +137,10 @@ func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 			}
 			last = at
 			counts := wideCounts(intervals, of.burst, at)
-			for j := range sc.wide {
+			for j := range bets {
 				l := weight
 				for k, n := range counts {
-					l += float64(n) * sc.wide[j].gain[k]
+					l += float64(n) * bets[j].gain[k]
 				}
 				all = logAdd(all, l)
 				if l > most {
@@ -130,14 +152,14 @@ func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 	if all <= 0 {
 		return best, false
 	}
-	return sc.wideCell(&sc.wide[chosen.bet], chosen.burst, chosen.at, -all)
+	return sc.wideCell(&bets[chosen.bet], chosen.burst, chosen.at, -all)
 }
 
 // wideCounts counts the other intervals by bins, one of them being the longest sleep.
 func wideCounts(intervals []intervalOrder, burst int64, at int) (counts [wideBins + 2]int) {
 	longest, from := float64(intervals[at].length()-burst), 0
-	for k := range wideBins + 1 {
-		to := forward(intervals, from, burst, longest*wideEdge(k)*(1+1e-12))
+	for k, edge := range wideEdges() {
+		to := forward(intervals, from, burst, longest*edge*(1+1e-12))
 		counts[k], from = to-from, to
 	}
 	counts[wideBins+1] = len(intervals) - from
