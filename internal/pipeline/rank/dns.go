@@ -313,6 +313,10 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	}
 	s.serves(out, pairs.Port{Number: 53})
 	out.Vouching = s.vouch(q.Domain)
+	if !a.listed && v.Beacon >= v.DNSTunnel && out.Vouching > 1 && s.dns.known < prevalence.FewHosts && 4*out.Vouching >= 3*s.dns.known {
+		// With so few hosts, what all programs look up cannot be told from an outbreak.
+		out.AtMost(scoring.Medium, "medium at most: most of a few clients query names under it, as programs on every host do")
+	}
 	if a.clients >= 3 && out.Resolved && v.Beacon >= v.DNSTunnel {
 		out.ExplainFleet(fmt.Sprintf("%s of %s clients query names under it: looks like a shared service, or an outbreak", hunt.Count(int64(a.clients)), hunt.Count(int64(s.dns.clients))))
 	}
