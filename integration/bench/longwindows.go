@@ -253,6 +253,13 @@ func kept(ctx context.Context, dir string, n, days int, windows []string, memory
 		}
 		row(fmt.Sprintf("history: look a %s up in %d days", of.what, days), time.Since(begun), days*n, fmt.Sprintf("%d connections; processor %.2f s", read.Load(), processorTime().Sub(processor).Seconds()))
 	}
+	begun, processor = time.Now(), processorTime()
+	read.Store(0)
+	named := history.Selection{Name: "www775.example.com", From: day, To: day.AddDate(0, 0, days)}
+	if _, err := a.Store.Names(ctx, named, func(b []hunt.NameRecord) error { read.Add(int64(len(b))); return nil }); err != nil {
+		return err
+	}
+	row(fmt.Sprintf("history: look a name up in %d days", days), time.Since(begun), days*n, fmt.Sprintf("%d uses; processor %.2f s", read.Load(), processorTime().Sub(processor).Seconds()))
 	for _, window := range windows {
 		o, took, err := apart(ctx, "history", inHistory+strings.Join([]string{dir, strconv.Itoa(days), strconv.Itoa(n), window, memory, strconv.Itoa(times)}, ":"), nil)
 		if err != nil {
