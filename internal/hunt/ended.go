@@ -3,71 +3,94 @@ package hunt
 import (
 	"encoding/binary"
 	"hash/maphash"
-	"net/netip"
 	"sync"
 )
 
-// Ended knows the ends (source, destination, port) between which connections came to their end, by a hash of them. The
-// zero Ended is empty. It may be used by several goroutines at once.
+// Ended remembers which connections have ended, by addresses, ports and start, in a Bloom filter: 4 bytes each, however
+// many there are. Fewer than one answer in 1,000 is a false yes, and nobody can provoke one, because the hash is seeded. The zero Ended is empty. It may be used by several goroutines at once.
 type Ended struct {
-	mu   sync.Mutex
-	of   map[uint64]struct{}
-	full bool
+	mu     sync.Mutex
+	chunks []endedChunk
 }
 
-// maxEnded bounds how many are known.
-const maxEnded = 4 << 20
+// endedChunk is a split-block filter of the connections that started in [first, last], in spans.
+type endedChunk struct {
+	first, last int64
+	blocks      [][8]uint64
+	room        int
+}
 
-var endsSeed = maphash.MakeSeed()
+const (
+	// endedSpan is the precision of starts, in milliseconds.
+	endedSpan = 64_000
+	// The first chunk has room for firstEnded connections, each further one for twice as many, up to mostEnded.
+	firstEnded, mostEnded = 1 << 14, 1 << 22
+)
 
-func hashEnds(src, dst netip.Addr, port uint16) uint64 {
-	var b [34]byte
-	s, d := src.As16(), dst.As16()
+var endedSeed = maphash.MakeSeed()
+
+// endedBits is a hash: its upper 18 bits choose a block, the lower 42 one bit in each of seven words of it.
+func endedBits(c *Connection, span int64) uint64 {
+	var b [44]byte
+	s, d := c.Src.As16(), c.Dst.As16()
 	copy(b[:], s[:])
 	copy(b[16:], d[:])
-	binary.LittleEndian.PutUint16(b[32:], port)
-	return maphash.Bytes(endsSeed, b[:])
+	binary.LittleEndian.PutUint16(b[32:], c.SrcPort)
+	binary.LittleEndian.PutUint16(b[34:], c.DstPort)
+	binary.LittleEndian.PutUint64(b[36:], uint64(span))
+	return maphash.Bytes(endedSeed, b[:])
 }
 
-// Add notes the ends of connections. Open ones have not ended.
+// Add remembers connections. Those that are open have not ended.
 func (e *Ended) Add(batch []Connection) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for i := range batch {
 		if batch[i].State != StateOpen {
-			e.add(batch[i].Src, batch[i].Dst, batch[i].DstPort)
+			span := batch[i].Start / endedSpan
+			e.add(endedBits(&batch[i], span), span)
 		}
 	}
 }
 
-func (e *Ended) add(src, dst netip.Addr, port uint16) {
-	if e.full = e.full || len(e.of) >= maxEnded; e.full {
-		return
+func (e *Ended) add(h uint64, span int64) {
+	n := len(e.chunks)
+	if n == 0 || e.chunks[n-1].room == 0 {
+		room := min(firstEnded<<n, mostEnded)
+		e.chunks = append(e.chunks, endedChunk{first: span, last: span, blocks: make([][8]uint64, room/16), room: room})
+		n++
 	}
-	if e.of == nil {
-		e.of = map[uint64]struct{}{}
+	c := &e.chunks[n-1]
+	c.first, c.last = min(c.first, span), max(c.last, span)
+	c.room--
+	block := &c.blocks[h>>46%uint64(len(c.blocks))]
+	for word := range 7 {
+		block[word] |= 1 << (h >> (6 * word) & 63)
 	}
-	e.of[hashEnds(src, dst, port)] = struct{}{}
 }
 
-// AddEnds notes one pair of ends.
-func (e *Ended) AddEnds(src, dst netip.Addr, port uint16) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.add(src, dst, port)
+func (c *endedChunk) has(h uint64) bool {
+	block := &c.blocks[h>>46%uint64(len(c.blocks))]
+	for word := range 7 {
+		if block[word]&(1<<(h>>(6*word)&63)) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
-// Has says whether a connection between these ends came to its end.
-func (e *Ended) Has(src, dst netip.Addr, port uint16) bool {
+// Around reports whether a connection with these addresses and ports that started at this time, or up to before
+// milliseconds earlier, has ended; accurate to about a minute.
+func (e *Ended) Around(c *Connection, before int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	_, ok := e.of[hashEnds(src, dst, port)]
-	return ok
-}
-
-// Full says that there were more than can be known.
-func (e *Ended) Full() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.full
+	for span := (c.Start - before) / endedSpan; span <= (c.Start+1000)/endedSpan; span++ {
+		h := endedBits(c, span)
+		for i := range e.chunks {
+			if chunk := &e.chunks[i]; chunk.first <= span && span <= chunk.last && chunk.has(h) {
+				return true
+			}
+		}
+	}
+	return false
 }

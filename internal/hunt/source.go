@@ -21,8 +21,7 @@ type Request struct {
 	OnlyEarlier bool
 	// Part is the opposite: only connections that started in the window, because the window is a part of a hunt's.
 	Part bool
-	// Ended, with OnlyEarlier, are the ends of the window's connections that have ended, if the hunt read them
-	// elsewhere.
+	// Ended, with OnlyEarlier, are the window's connections that have ended, if the hunt read them elsewhere.
 	Ended *Ended
 	// Later, if set, restricts the records to those of some hours that arrived after a time: a map of the hour's start
 	// to that time, both in Unix milliseconds.

@@ -17,31 +17,31 @@ import (
 )
 
 // A connection that is still open has no record yet. But what is said at its beginning has: a TLS handshake, an HTTP
-// request, an SSH, RDP or SOCKS record whose uid no zeek.conn document has is of a connection that has not ended.
+// request, an SSH, RDP, SOCKS or QUIC record whose uid no zeek.conn document has is of a connection that has not ended.
 
 const (
 	// openAge is how old such a record must be: younger ones may have ended, and their record is on its way.
 	openAge = time.Hour
-	// openAsked bounds how many pairs are looked up, openBack how many records before the window are read for them.
-	openAsked, openBack = 2_000, 2_000_000
-	// openShare of all pairs at most can have one: where it is more, connections' records are lost on their way.
-	openShare = 0.05
-	fieldUID  = "log.id.uid"
+	// openIdle is how long before its first record a connection may have begun: browsers open some before they need them.
+	openIdle = 5 * time.Minute
+	// openAsked bounds how many are looked up, openBack how many records before the window are read for them.
+	openAsked, openBack = 20_000, 2_000_000
+	// openShare of all at most can be open: where it is more, connections' records are missing.
+	openShare  = 0.05
+	fieldUID   = "log.id.uid"
+	fieldDepth = "http.trans_depth"
 )
 
 // opening are the kinds of records that begin a connection.
 func opening() []string {
-	return []string{datasetTLS, securityonion.Dataset("ssh"), securityonion.Dataset("rdp"), securityonion.Dataset("socks"), datasetHTTP}
+	return []string{datasetTLS, securityonion.Dataset("ssh"), securityonion.Dataset("rdp"), securityonion.Dataset("socks"), securityonion.Dataset("quic"), datasetHTTP}
 }
 
-// ends are who talked to what, without time and source port.
-type ends struct {
-	src, dst netip.Addr
-	port     uint16
-}
+// client is one end of a connection: no two connections have the same at a time.
+type client = netip.AddrPort
 
-// readOpen hands on the connections of a reading that are still open, those that began before its window too. Between
-// ends that have ended connections as well, none is looked for: that would need the uid of each.
+// readOpen hands on the connections of a reading that are still open, those that began before its window too. A record
+// of which no connection with its addresses and ports has ended is looked up by its uid.
 func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Reading, known *hunt.Ended, emit func([]hunt.Connection) error) error {
 	if req.EveryRecord || req.Part || req.Scope.Narrowed() {
 		return nil
@@ -52,49 +52,50 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	}
 	req.Progress = nil
 	var mu sync.Mutex
-	unended, all := map[ends]struct{}{}, 0
-	reading := func(datasets []string, from, to time.Time, take func(ends)) *reading {
+	unended, all := map[client]hunt.Connection{}, 0
+	reading := func(datasets []string, from, to time.Time, take func(*hunt.Connection)) *reading {
 		q := scoped(req.Scope)
-		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets))
-		q.sources, q.also = []source{{"s", fieldSource, false}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldTime, fieldUID}
+		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets), firstRequest())
+		q.sources, q.also = []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"p", fieldSrcPort, true}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldUID}
 		return newReading(s, p, log{many: "beginnings of connections", query: q, window: out.Window, docs: sightingDocs,
-			from: from.UnixMilli(), to: to.UnixMilli(), reported: true, past: true, rows: rowsOf(pairRow(), func(batch []ends) error {
+			from: from.UnixMilli(), to: to.UnixMilli(), reported: true, past: true, rows: rowsOf(connection(), func(batch []hunt.Connection) error {
 				mu.Lock()
 				defer mu.Unlock()
-				for _, e := range batch {
-					take(e)
+				for i := range batch {
+					take(&batch[i])
 				}
 				return nil
 			})}, req)
 	}
 	until := out.Window.End.Add(-openAge)
-	r := reading(opening(), out.Window.Start, until, func(e ends) {
-		if all++; !known.Has(e.src, e.dst, e.port) {
-			unended[e] = struct{}{}
+	r := reading(opening(), out.Window.Start, until, func(c *hunt.Connection) {
+		if all++; !known.Around(c, openIdle.Milliseconds()) {
+			at := netip.AddrPortFrom(c.Src, c.SrcPort)
+			if have, ok := unended[at]; !ok || c.Start < have.Start {
+				unended[at] = *c
+			}
 		}
 	})
 	from, err := r.back(ctx, out.Window.Start, req.Back())
 	if err == nil && from.Before(out.Window.Start) {
-		_, err = reading([]string{datasetConn}, from, out.Window.Start, func(e ends) { known.AddEnds(e.src, e.dst, e.port) }).all(ctx)
+		_, err = reading([]string{datasetConn}, from.Add(-openIdle), out.Window.Start, func(c *hunt.Connection) { known.Add([]hunt.Connection{*c}) }).all(ctx)
 	}
 	if r.from = from.UnixMilli(); err == nil && r.from < r.to {
 		_, err = r.all(ctx)
 	}
-	open := slices.SortedFunc(maps.Keys(unended), func(a, b ends) int {
-		return cmp.Or(a.src.Compare(b.src), a.dst.Compare(b.dst), cmp.Compare(a.port, b.port))
+	open := slices.SortedFunc(maps.Values(unended), func(a, b hunt.Connection) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), a.Src.Compare(b.Src), cmp.Compare(a.SrcPort, b.SrcPort))
 	})
-	switch {
-	case err != nil || len(open) == 0:
-	case known.Full():
-		r.note("", hunt.Note{What: "connections that are still open were not looked for: too many different ones ended", Hint: "hunt a shorter window to have them"})
-	case float64(len(open)) <= openShare*float64(all) || len(open) <= 20:
-		err = s.stillOpen(ctx, p, out, from, open[:min(len(open), openAsked)], emit)
-		if n := len(open) - openAsked; n > 0 {
-			r.note("", hunt.Note{What: fmt.Sprintf("of %s that may have open connections %s were not looked at", hunt.Many(len(open), "pair"), hunt.Count(n))})
-		}
+	switch n := len(open); {
+	case err != nil || n == 0:
+	case n > 20 && float64(n) > openShare*float64(all):
+		r.gaps = append(r.gaps, hunt.Note{What: fmt.Sprintf("%s of %s TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing",
+			hunt.Count(n), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
 	default:
-		r.note("", hunt.Note{What: fmt.Sprintf("%s with TLS, HTTP, SSH, RDP or SOCKS records have no connection record, of %s: too many to be still open, so records are lost on their way",
-			hunt.Many(len(open), "pair"), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
+		err = s.stillOpen(ctx, p, out, from, open[:min(n, openAsked)], emit)
+		if n -= openAsked; n > 0 {
+			r.gaps = append(r.gaps, hunt.Note{What: fmt.Sprintf("%s that may still be open were not looked up", hunt.Many(n, "connection")), Hint: "hunt a shorter window"})
+		}
 	}
 	if costsItself(err) {
 		r.gaps = append(r.gaps, hunt.Note{What: "connections that are still open could not be looked for: " + err.Error()})
@@ -103,6 +104,9 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	out.Add(hunt.Remarks{Notes: r.notes, Gaps: r.gaps})
 	return err
 }
+
+// firstRequest leaves out a connection's later HTTP requests: they may come long after its beginning.
+func firstRequest() object { return dsl.Not(dsl.Range(fieldDepth, object{"gt": 1})) }
 
 // back is how far before a window beginnings are read: as far as connections are looked back for, but no further than
 // there are openBack records.
@@ -124,39 +128,17 @@ func (r *reading) back(ctx context.Context, start time.Time, most time.Duration)
 	return from, nil
 }
 
-// pairRow is how a bucket becomes ends.
-func pairRow() row[ends] {
-	return row[ends]{
-		key: func(p *cells, e *ends) bool {
-			p.letters(func(letter byte) {
-				switch letter {
-				case 's':
-					e.src = p.addr(p.scan.Text())
-				case 'd':
-					e.dst = p.addr(p.scan.Text())
-				case 'q':
-					e.port = p.port('q')
-				default:
-					p.scan.Skip()
-				}
-			})
-			return e.src.IsValid() && e.dst.IsValid()
-		},
-		count: func(*ends, int64) {},
-	}
-}
-
-// stillOpen looks at the records of such ends, and hands on the connections whose uid has no connection record.
-func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, from time.Time, open []ends, emit func([]hunt.Connection) error) error {
+// stillOpen looks up the records that may begin open connections, and hands on those whose uid has no connection record.
+func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, from time.Time, open []hunt.Connection, emit func([]hunt.Connection) error) error {
 	to := out.Window.End.Add(-openAge)
 	var conns []hunt.Connection
-	for batch := range slices.Chunk(open, 100) {
+	for batch := range slices.Chunk(open, 200) {
 		var should []any
-		for _, e := range batch {
-			should = append(should, dsl.All(dsl.Term(fieldSource, e.src), dsl.Term(fieldDest, e.dst), dsl.Term(fieldDstPort, e.port)))
+		for _, c := range batch {
+			should = append(should, dsl.All(dsl.Term(fieldSource, c.Src), dsl.Term(fieldSrcPort, c.SrcPort), dsl.Term(fieldDest, c.Dst), dsl.Term(fieldDstPort, c.DstPort)))
 		}
 		begun, err := s.hits(ctx, p, "look for connections that are open in", dsl.All(between(from.UnixMilli(), to.UnixMilli()),
-			dsl.Terms(fieldDataset, opening()), dsl.Exists(fieldUID), dsl.Any(should...)))
+			dsl.Terms(fieldDataset, opening()), dsl.Exists(fieldUID), firstRequest(), dsl.Any(should...)))
 		if err != nil {
 			return err
 		}
@@ -216,7 +198,11 @@ func (o *opened) connection(until time.Time) (c hunt.Connection, ok bool) {
 	}
 	_, service, _ := strings.Cut(first(f.Dataset), ".")
 	c.Src, c.Dst, c.SrcPort, c.DstPort = f.Src[0].Unmap(), f.Dst[0].Unmap(), uint16(first(f.SrcPort)), uint16(first(f.Port)) //nolint:gosec // Ports.
-	c.Proto, c.Service, c.State, c.Count, c.UID = hunt.TCP, service, hunt.StateOpen, 1, hunt.NewUID([]byte(f.UID[0]))
+	c.Proto = hunt.TCP
+	if service == "quic" {
+		c.Proto = hunt.UDP
+	}
+	c.Service, c.State, c.Count, c.UID = service, hunt.StateOpen, 1, hunt.NewUID([]byte(f.UID[0]))
 	c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = until.UnixMilli()-c.Start, hunt.Absent, hunt.Absent, hunt.Absent
 	return c, c.Duration > 0
 }

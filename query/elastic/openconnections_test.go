@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,11 @@ func TestConnectionsStillOpen(t *testing.T) {
 			line("ssl", "CENDED", "10.0.0.4", end.Add(-4*time.Hour), "") + line("conn", "CENDED", "10.0.0.4", end.Add(-4*time.Hour), `,"duration":5`) +
 			// Its connection's record is from before the window, beyond the look-back.
 			line("ssl", "CEARLY", "10.0.0.5", end.Add(-11*time.Hour), "") + line("conn", "CEARLY", "10.0.0.5", end.Add(-40*24*time.Hour), `,"duration":5`) +
+			// The same ends had short connections, before and after it, and one has the port of another host's.
+			strings.ReplaceAll(line("ssl", "CHIDDEN", "10.0.0.4", end.Add(-6*time.Hour), ""), "5000", "5001") +
+			// A late request on a connection that ended, and QUIC.
+			line("http", "CENDED", "10.0.0.4", end.Add(-3*time.Hour), "") +
+			strings.ReplaceAll(line("quic", "CQUIC", "10.0.0.4", end.Add(-2*time.Hour), ""), "tcp", "udp") +
 			line("ssl", "CTWICE", "10.0.0.1", end.Add(-5*time.Hour+time.Second), "")
 		c.bulk(t, index, []byte(body))
 		c.load(t, index, traffic(67, 300, 12*time.Hour))
@@ -40,10 +46,14 @@ func TestConnectionsStillOpen(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Empty(t, r.Gaps)
-		require.Len(t, got, 3, "the first host has two")
-		require.Equal(t, []string{"10.0.0.1", "10.0.0.1", "10.0.0.2"}, []string{got[0].Src.String(), got[1].Src.String(), got[2].Src.String()})
-		require.EqualValues(t, (5 * time.Hour).Milliseconds(), got[0].Duration)
-		require.Equal(t, "ssl", got[0].Service)
-		require.Contains(t, notes(r), "3 connections still open")
+		var uids []string
+		for _, c := range got {
+			uids = append(uids, c.UID.String())
+		}
+		require.Equal(t, []string{"CHIDDEN", "COPEN", "CTWICE", "CSSH", "CQUIC"}, uids)
+		require.EqualValues(t, (5 * time.Hour).Milliseconds(), got[1].Duration)
+		require.Equal(t, "ssl", got[1].Service)
+		require.Equal(t, hunt.UDP, got[4].Proto)
+		require.Contains(t, notes(r), "5 connections still open")
 	})
 }

@@ -1,0 +1,40 @@
+package hunt
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A million ended connections are all known, and of as many others fewer than one in 1,000.
+func TestEnded(t *testing.T) {
+	var e Ended
+	conn := func(i int) Connection {
+		return Connection{Src: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Dst: netip.MustParseAddr("203.0.113.9"),
+			SrcPort: uint16(i >> 4), DstPort: 443, Start: 1_700_000_000_000 + int64(i)*80}
+	}
+	require.False(t, e.Around(&Connection{Src: netip.MustParseAddr("10.0.0.1"), Dst: netip.MustParseAddr("203.0.113.9")}, 0))
+	for i := range 1_000_000 {
+		e.Add([]Connection{conn(i)})
+	}
+	wrong := 0
+	for i := range 1_000_000 {
+		c := conn(i)
+		c.Start += 200_000
+		if !e.Around(&c, 300_000) {
+			t.Fatalf("connection %d is not known", i)
+		}
+		c.DstPort++
+		if e.Around(&c, 300_000) {
+			wrong++
+		}
+	}
+	require.Less(t, wrong, 1000)
+	c := conn(7)
+	c.Start += 600_000
+	require.False(t, e.Around(&c, 300_000), "it ended long before")
+	open := Connection{Src: netip.MustParseAddr("10.1.1.1"), Dst: c.Dst, SrcPort: 9, DstPort: 443, State: StateOpen, Start: c.Start}
+	e.Add([]Connection{open})
+	require.False(t, e.Around(&open, 0), "an open one has not ended")
+}
