@@ -24,7 +24,7 @@ const (
 )
 
 const (
-	// fewestConnections is how many a key needs to be judged.
+	// fewestConnections is the least a candidate needs to be judged.
 	fewestConnections = 4
 	// What p-values are multiplied by for the number of tests: half of the chance goes to INTERVAL, 0.12 to missed
 	// check-ins, 0.04 to wide sleeps, 0.03 to pauses, 0.07 to each of the four others, 0.015 to each of two sizes.
@@ -34,7 +34,7 @@ const (
 	// wellExplained: an INTERVAL result that explains this share of the intervals, at a p-value (log10) of
 	// intervalSure, is not overruled by the other tests, which may name a fraction of its period.
 	wellExplained, intervalSure = 0.8, -8
-	// timerFactor brings what looks like a timer that restarts on use down to low at most.
+	// timerFactor lowers what looks like a timer that restarts on use to low at most.
 	timerFactor = 0.39
 	// Timers are quasi-periodic for a while: only this much agreement shows a clock or a lattice beneath.
 	lockedResultant, lockedCosine = 0.5, 0.5
@@ -57,8 +57,8 @@ const (
 	hoursEnough = 12 * 3600.0
 )
 
-// Beacon is what was found about the rhythm of one series. It does not depend on how many keys were tested: Score
-// does that. The zero Beacon stands for a series of too few connections, and scores 0.
+// Beacon is the rhythm found in one series. It does not depend on the number of candidates tested; Score does. The zero
+// Beacon stands for a series of too few connections, and scores 0.
 type Beacon struct {
 	// Connections in the window, and CheckIns: connections without those that follow within Burst seconds.
 	Connections, CheckIns int
@@ -74,7 +74,7 @@ type Beacon struct {
 	// were.
 	Fraction  float64
 	Intervals int
-	// Covered is for how many seconds the rhythm was held in all, Coverage the share of the window that is.
+	// Covered is for how many seconds in all the rhythm was held, Coverage its share of the window.
 	Covered, Coverage float64
 	// Occupied is the share of the periods with a check-in in them; by Clock and Schedule only, else 0.
 	Occupied float64
@@ -99,11 +99,11 @@ type Beacon struct {
 	Faint float64
 }
 
-// BeaconScore is a beacon's score in a hunt of a number of keys.
+// BeaconScore is a beacon's score in a hunt of a number of candidates.
 type BeaconScore struct {
 	// Score is the beacon score, 0..1.
 	Score float64
-	// LogExpected is log10 of how many of the keys tested would look like this if no intervals had memory.
+	// LogExpected is log10 of how many of the candidates would look like this if no intervals had memory.
 	LogExpected float64
 	// Confidence is 1/(1+expected).
 	Confidence float64
@@ -143,9 +143,9 @@ func (b Beacon) Beyond() bool {
 	return !b.Timer && many && b.LogP <= beyondLogP && b.Test == Interval && b.Fraction >= beyondFraction
 }
 
-// Value is what the beacon weighs as an indicator in a hunt of so many keys: its score by how alike the sizes are, and
-// medium at least where it is beyond doubt. Timing alone weighs 0.85 at most, so that evidence beside it still counts;
-// among the best the less likely and the tighter rhythm comes first, so that they do not tie.
+// Value is what the beacon weighs as an indicator in a hunt of so many candidates: its score by how alike the sizes
+// are, and medium at least where it is beyond doubt. Timing alone weighs 0.85 at most, so that evidence beside it still
+// counts; the less likely and tighter of two rhythms comes first, so that the best do not tie.
 func (b Beacon) Value(keys int, size SizeScore) float64 {
 	s := b.Score(keys)
 	v := s.Score * size.Factor()
@@ -173,8 +173,8 @@ func (b Beacon) Chance(keys int) Severity {
 	return Medium
 }
 
-// Score weighs a beacon in a hunt that tested so many keys, of all kinds. Fewer than one count as one. Scores up to
-// 0.05 may be no more than an order among keys that nothing can be said of (Faint).
+// Score weighs a beacon in a hunt of so many candidates, of all kinds. Fewer than one count as one. Scores up to 0.05
+// may only order candidates that no test detects (Faint).
 func (b Beacon) Score(keys int) BeaconScore {
 	s := BeaconScore{LogExpected: math.Log10(float64(max(1, keys))) + b.LogP, Quality: b.Quality()}
 	s.Confidence = 1 / (1 + math.Pow(10, s.LogExpected))
@@ -273,8 +273,8 @@ func (sc *Scorer) take(b *Beacon, c *intervalCell, share float64) {
 	b.Timer = c.logP <= modeLogP && sc.restarts(sc.beyond(c.burst), c.burst, c.window)
 }
 
-// sizeTests looks at the connections of the two most frequent sizes alone: a host says the same thing every time,
-// and what people do on the same key has other sizes.
+// sizeTests looks at the connections of the two most frequent sizes alone: an implant sends the same each time,
+// and people on the same candidate send other sizes.
 func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 	if s.Size == nil {
 		return
@@ -317,7 +317,7 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 	}
 }
 
-// weight is what a result is worth before the number of keys is known.
+// weight is what a result is worth before the number of candidates is known.
 func (b Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
 
 // otherTests replaces b where another test found better; gap is what INTERVAL found.

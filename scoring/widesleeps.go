@@ -45,7 +45,8 @@ func wideEdge(bin int) float64 { return wideEdges()[bin] }
 var wideBets = sync.OnceValue(makeWideBets)
 
 // makeWideBets makes the bets. A bin gains how much likelier the sleeps put an interval there than the exponential of
-// their mean does; what is longer than all bins gains nothing. It is scaled so that no exponential of any rate gains on average.
+// their mean does; what is longer than all bins gains nothing. It is scaled so that no exponential of any rate gains on
+// average.
 func makeWideBets() *[wideRanges * wideLosses]wideBet {
 	var out [wideRanges * wideLosses]wideBet
 	for i, shortest := range [wideRanges]float64{1.0 / 19, 1.0 / 10, 1.0 / 5, 1.0 / 3, 1.0 / 2} {
@@ -104,11 +105,11 @@ func exponentialMass(bin int, rate float64) float64 {
 // wideTest looks for sleeps with so much jitter that no narrow range of intervals stands out: from a tenth of the
 // period to nearly twice of it, say, some of them missing.
 //
-// It bets as the test of missed check-ins does. Given any one interval, taken for the longest sleep, what the others
-// yield by it has a mean product of 1 at most, if they are exponential of any rates; so has the mean over all intervals
-// and bets, E. The intervals that are not tried as the longest add nothing to E, which only lowers it. By Markov's
-// inequality P(E >= x) <= 1/x, for any mixture of exponentials. Against the densest window it wins what the shape within
-// the window tells: an exponential falls, a sleep's density does not. With 90% jitter that is twice as much.
+// It bets as the test of missed check-ins does. Take any one interval for the longest sleep: the product of what the
+// others yield is at most 1 on average, if they are exponential of any rates. So is the mean over all intervals and
+// bets, E; what is left out only lowers it. By Markov's inequality P(E >= x) <= 1/x, for any mixture of exponentials.
+// It wins more than the densest window because an exponential falls within the window and a sleep's density does not:
+// twice as much with 90% jitter.
 func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 	bets := wideBets()
 	type cell struct {
