@@ -8,8 +8,7 @@ import (
 	"dwell/scoring"
 )
 
-// Rule is the rule of the main indicator. The UUIDs never change: Security Onion's tunings and playbooks hold on to
-// them.
+// Rule is the rule of the main indicator. The UUIDs never change: Security Onion's tunings and playbooks refer to them.
 func Rule(indicators []string) hunt.Rule {
 	rule := func(name, last string) hunt.Rule {
 		return hunt.Rule{Name: "dwell - " + name, UUID: "5d0b1c5e-3a53-4d43-9c55-0d5c0f0c7e" + last, Category: hunt.RuleCategory}
@@ -37,7 +36,7 @@ func Rule(indicators []string) hunt.Rule {
 // Candidate is what a finding is about, before it is judged.
 type Candidate struct {
 	hunt.PairKey
-	// Port is the one that the finding names; Ports is how many the pair used.
+	// Port is the one in the finding; Ports is how many the pair used.
 	Port   pairs.Port
 	Ports  int
 	Totals Totals
@@ -97,7 +96,7 @@ func (m *Material) Finding(s *Candidate, parts hunt.Parts) hunt.Finding {
 	return f
 }
 
-// TunnelOf is a client's queries below a domain as what a finding is about.
+// TunnelOf is the candidate of a client's queries under a domain.
 func (m *Material) TunnelOf(q *pairs.Queries) *Candidate {
 	sub := &Candidate{PairKey: hunt.PairKey{Src: q.Client, Dst: q.Resolver, DNS: q.Domain, Port: 53},
 		Port:   pairs.Port{Number: 53, Proto: hunt.UDP, Service: "dns", Last: q.Last},
@@ -109,7 +108,7 @@ func (m *Material) TunnelOf(q *pairs.Queries) *Candidate {
 	return sub
 }
 
-// RITAFields are RITA's numbers as they are stored.
+// RITAFields are RITA's numbers as stored.
 func RITAFields(b *scoring.RITAResult) *hunt.BeaconScore {
 	count := int64(b.Count)
 	return &hunt.BeaconScore{
@@ -118,5 +117,5 @@ func RITAFields(b *scoring.RITAResult) *hunt.BeaconScore {
 	}
 }
 
-// Round keeps three decimals: more would only look exact.
+// Round keeps three decimals: more would suggest false precision.
 func Round(v float64) float64 { return math.Round(v*1000) / 1000 }

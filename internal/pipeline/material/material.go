@@ -1,5 +1,5 @@
-// Package material is the input of a ranking: the request and everything that was read, in tables. Rankings go over
-// it; what all of them say of a finding in the same words stands here too.
+// Package material is the input of a ranking: the request and everything that was read, in tables. It also holds the
+// parts of a finding that do not depend on the ranking.
 package material
 
 import (
@@ -14,27 +14,27 @@ import (
 )
 
 const (
-	// Fewest is how many connections a candidate needs to have its rhythm judged (RITA's limit too).
+	// Fewest is the least number of connections with which a rhythm is tested, as for RITA.
 	Fewest = 4
 	// Floor is the score from which a finding has a severity.
 	Floor = 0.2
-	// TunnelFloor is how many distinct names a domain needs to be looked at: scoring gives 0 below.
+	// TunnelFloor is the least number of distinct names of a tunnel: below it the score is 0.
 	TunnelFloor = 50
 )
 
-// Wanted is what a hunt is to look for, whatever ranks it.
+// Wanted is what a hunt looks for, whatever the ranking.
 type Wanted struct {
-	// Request is what the source is asked for.
+	// Request goes to the source.
 	Request hunt.Request
 	// Indicators to look for: beacon, long, strobe, dns. Empty means all.
 	Indicators []string
-	// MinScore is the score below which no finding is made, beside those that have a severity.
+	// MinScore is the score below which only candidates with a severity become findings.
 	MinScore float64
-	// Sensor is the one whose part of a hunt by sensor this is, else empty.
+	// Sensor is set for one sensor's part of a hunt by sensor.
 	Sensor string
 	// Selftest measures the hunt's sensitivity with injected beacons.
 	Selftest bool
-	// Memory bounds what the connections take.
+	// Memory limits what the connections take.
 	Memory pairs.Budget
 	// NoNames leaves the logs of names and queries unread.
 	NoNames bool
@@ -44,33 +44,33 @@ type Wanted struct {
 	// findings have their evidence weighed whatever they score: to show a pair that is no finding.
 	Of    netip.Addr
 	About func(*hunt.Finding) bool
-	// Shown reads what hosts show of themselves, too: requests without a Host, user agents and JA3s.
+	// Shown reads requests without a Host, user agents and JA3s, too.
 	Shown bool
 	// Manager is the address of Security Onion's console, or empty.
 	Manager string
-	// Now is the clock by which stages are measured.
+	// Now is the clock for measuring stages.
 	Now func() time.Time
 }
 
-// LooksFor says whether an indicator was asked for.
+// LooksFor reports whether an indicator was requested.
 func (w *Wanted) LooksFor(indicator string) bool {
 	return len(w.Indicators) == 0 || slices.Contains(w.Indicators, indicator)
 }
 
-// Material is everything that a hunt read.
+// Material is everything a hunt read.
 type Material struct {
 	Wanted
-	// Session is where it was read, for look-ups about findings.
+	// Session is its source, for look-ups about findings.
 	Session *hunt.Session
-	// Window is what the hunt looks at, Missing the logs that the reading said are not there, by Zeek's names.
+	// Window is the hunt's window, Missing the logs that are not there, by Zeek's names.
 	Window  hunt.Window
 	Missing []string
 
 	Table *pairs.Table
-	// Named and DNS are nil where the source has no such logs or they were not asked for.
+	// Named and DNS are nil if the source has no such logs or they were not requested.
 	Named *pairs.Named
 	DNS   *pairs.DNS
-	// Requests are HTTP requests by source and name.
+	// Requests are the times of HTTP requests by source and name, and of other messages by address.
 	Requests pairs.Requests
 	// Answers means that every DNS query was read with its answers.
 	Answers bool
@@ -80,14 +80,14 @@ type Material struct {
 	Signatures *Signatures
 }
 
-// LookUp is a request for look-ups over the hunt's window.
+// LookUp is the request for look-ups over the hunt's window.
 func (m *Material) LookUp() hunt.Request {
 	req := m.Request
 	req.From, req.To, req.Since, req.Progress = m.Window.Start, m.Window.End, 0, nil
 	return req
 }
 
-// Err is what went wrong on disk, if some of it lies there.
+// Err is an error of the spill files, if there are any.
 func (m *Material) Err() error {
 	if m.Named == nil {
 		return m.Table.Err()
@@ -95,7 +95,7 @@ func (m *Material) Err() error {
 	return cmp.Or(m.Table.Err(), m.Named.Err())
 }
 
-// Close removes what lies on disk, and lets go of all.
+// Close removes the spill files and releases everything.
 func (m *Material) Close() error {
 	if m.Table == nil {
 		return nil
@@ -111,7 +111,7 @@ func (m *Material) Close() error {
 	return err
 }
 
-// Skipped counts the fingerprints that were left alone, and the domains of which names or answers were cut.
+// Skipped counts the fingerprints that were not followed, and the domains with names or answers that were not kept.
 func (m *Material) Skipped() (s hunt.Skipped) {
 	if m.Named != nil {
 		s.Fingerprints = m.Named.Busy.Fingerprints
@@ -139,7 +139,7 @@ func (m *Material) Domains() func(yield func(*pairs.Queries) bool) {
 	}
 }
 
-// Span is the oldest and newest start of everything that was read, Unix milliseconds.
+// Span is the oldest and newest start of all records, Unix milliseconds.
 func (m *Material) Span() (oldest, newest int64, ok bool) {
 	oldest, newest, ok = m.Table.Span()
 	if m.Named != nil {
@@ -148,7 +148,7 @@ func (m *Material) Span() (oldest, newest int64, ok bool) {
 		}
 	}
 	if m.Window.Duration() < 24*time.Hour {
-		// What began before the window and reaches into it counts for nothing that starts are counted for.
+		// What began before the window has no start in it.
 		oldest = max(oldest, m.Window.Start.UnixMilli())
 	}
 	return oldest, newest, ok
@@ -157,7 +157,7 @@ func (m *Material) Span() (oldest, newest int64, ok bool) {
 // Totals are the sums of a candidate's connections in the hunt's window.
 type Totals struct {
 	Connections, Orig, Resp int64 // bytes of payload
-	// Silent and Refused connections had no answer and were rejected.
+	// Silent connections had no answer, Refused ones were rejected.
 	Silent, Refused int64
 	// Open connections had not ended; OpenSince is when the oldest of them began, Unix ms.
 	Open, OpenSince   int64
@@ -166,7 +166,7 @@ type Totals struct {
 	First, Last, Ended int64
 }
 
-// Add counts a connection in; they come in order of their start.
+// Add adds a connection; they come in order of start.
 func (t *Totals) Add(c *pairs.Record) {
 	if t.Connections == 0 {
 		t.First = c.Start
@@ -190,7 +190,7 @@ func (t *Totals) Add(c *pairs.Record) {
 	}
 }
 
-// External is the address of a key that is not internal.
+// External is the end of a key that is not internal.
 func (m *Material) External(k *hunt.PairKey) netip.Addr {
 	if m.Request.Scope.IsInternal(k.Src) {
 		return k.Dst

@@ -17,7 +17,7 @@ type pieces struct {
 	mu   sync.Mutex
 	of   map[fiveTuple][]hunt.Connection
 	size int
-	// joined are records that were joined with another.
+	// joined counts the records that were joined with another.
 	joined int64
 }
 
@@ -34,7 +34,7 @@ const (
 	maxParts  = 64
 )
 
-// connections reads them, each handed on once: those in pieces when all is read.
+// connections reads connections and emits each once; those in pieces come last.
 func connections(ctx context.Context, in *hunt.Session, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 	if req.EveryRecord {
 		return in.Connections(ctx, req, emit)
@@ -52,7 +52,7 @@ func connections(ctx context.Context, in *hunt.Session, req hunt.Request, emit f
 	return reading, err
 }
 
-// add keeps a record of the middle of a connection; false when it is none, or too many wait.
+// add keeps a record of the middle of a connection. It returns false if the record is none, or too many are kept.
 func (p *pieces) add(c hunt.Connection) bool {
 	if c.State != hunt.StateMiddle {
 		return false
@@ -75,7 +75,7 @@ func (p *pieces) add(c hunt.Connection) bool {
 	return true
 }
 
-// join puts a piece to a connection that it belongs to by its time.
+// join adds a piece to the connection it belongs to by time.
 func join(to, c *hunt.Connection) bool {
 	end, last := to.Start+max(to.Duration, 0), c.Start+max(c.Duration, 0)
 	if c.Start > end+apart || last < to.Start-apart {
@@ -96,7 +96,7 @@ func join(to, c *hunt.Connection) bool {
 	return true
 }
 
-// rest are the connections that wait, in order of time.
+// rest are the connections kept, in order of time.
 func (p *pieces) rest() (out []hunt.Connection) {
 	for _, waits := range p.of {
 		slices.SortFunc(waits, func(a, b hunt.Connection) int { return cmp.Compare(a.Start, b.Start) })

@@ -6,32 +6,32 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Counts of a hunt.
+// Counts are a hunt's numbers.
 type Counts struct {
 	// Connections of Pairs of addresses in the window, and how many candidates were scored.
 	Connections, Pairs, Scored int64
 }
 
-// Ranked is what a ranking makes of the material.
+// Ranked is the result of a ranking.
 type Ranked struct {
 	Counts
-	// Findings in no order, complete but for what names the hunt.
+	// Findings are in no order; only the hunt's own fields are missing.
 	Findings []hunt.Finding
 	// Remarks are what looking for evidence said, Evidence is how long it took.
 	Remarks  hunt.Remarks
 	Evidence time.Duration
-	// Sensitivity is what can be said of beacons that were not found; nil where the ranking knows nothing of it.
+	// Sensitivity is nil if the ranking has none.
 	Sensitivity *Sensitivity
 }
 
-// Sensitivity is what the hunt would have found.
+// Sensitivity says what the hunt would have found.
 type Sensitivity struct {
-	// Cut is the score from which something counts as found.
+	// Cut is the score from which a beacon counts as found.
 	Cut float64
-	// Hours says in which hours of the window, counted from its start, there were connections.
+	// Hours are the hours of the window, from its start, with connections.
 	Hours []bool
-	// Skipped is what was too busy to be judged as a whole.
+	// Skipped counts roll-ups too busy to judge.
 	Skipped hunt.Skipped
-	// Selftest is nil unless it was asked for.
+	// Selftest is nil unless requested.
 	Selftest *hunt.Selftest
 }

@@ -39,7 +39,7 @@ func Gather(ctx context.Context, in *hunt.Session, w Wanted) (*Material, hunt.Re
 	return m, reading, err
 }
 
-// readMore reads the logs beside conn.
+// readMore reads the logs other than conn.
 func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt.Reading) error {
 	req := m.Request
 	if reading.Window != (hunt.Window{}) {
@@ -101,7 +101,7 @@ const dnsShare, requestShare, useShare = 4, 8, 8
 
 const moreMemory = "raise hunt.memory, or hunt a shorter window"
 
-// share is a part of what the hunt may hold, 8 MiB at least; 0 is no bound.
+// share is a part of hunt.memory, 8 MiB at least; 0 is no limit.
 func (m *Material) share(of int64) int64 {
 	if m.Memory.Bytes == 0 {
 		return 0
@@ -109,7 +109,7 @@ func (m *Material) share(of int64) int64 {
 	return max(m.Memory.Bytes/of, 8<<20)
 }
 
-// maxAnswered is how many domains are looked up: those with the most names come first.
+// maxAnswered limits the domains looked up: those with the most names come first.
 const maxAnswered = 200
 
 // answers asks a source that gives queries without answers for those of the domains that may be tunnels.
@@ -219,7 +219,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 	return m.Err()
 }
 
-// include adds what a further reading said. Its count becomes a slice, so that it is part of the hunt's revision.
+// include adds the remarks of a further reading. Its count becomes a slice, so that it is part of the hunt's revision.
 func include(reading *hunt.Reading, what string, more *hunt.Reading) {
 	reading.Notes = append(reading.Notes, more.Notes...)
 	reading.Gaps = append(reading.Gaps, more.Gaps...)

@@ -51,7 +51,7 @@ func (m *Material) Seen(findings []hunt.Finding) (iter.Seq2[string, firstseen.Sp
 	}, notes
 }
 
-// sighting is when a destination was seen. There may be millions, so it holds no pointer.
+// sighting is when a destination was seen. It holds no pointer: there may be millions.
 type sighting struct {
 	to   [16]byte
 	span firstseen.Span
@@ -135,7 +135,7 @@ func answered(r *pairs.Record) bool {
 	return r.RespBytes > 0 && r.State != hunt.StateSilent && r.State != hunt.StateRefused
 }
 
-// collect goes over a table on all cores.
+// collect reads a table on all cores.
 func collect(t *pairs.Table, w hunt.Window) (all sightingList) {
 	perWorker := make([]sightingList, pairs.Workers())
 	t.Walk(func(worker int, p *pairs.Pair) {

@@ -28,7 +28,7 @@ type signed struct {
 	text string
 }
 
-// shownTo counts up to two.
+// shownTo counts to two.
 type shownTo struct {
 	text             string
 	dst              netip.Addr
@@ -110,7 +110,7 @@ func (s *Signatures) Rare(k *hunt.PairKey) string {
 	return ""
 }
 
-// readSignatures reads them.
+// readSignatures reads the signatures of all hosts.
 func (m *Material) readSignatures(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) error {
 	m.Signatures = newSignatures()
 	more, err := in.Signatures(ctx, req, func(batch []hunt.Signature) error {
