@@ -21,13 +21,13 @@ import (
 // asked is a client and a registered domain: names that carry data, perhaps, or a rhythm.
 type asked struct {
 	queries *pairs.Queries
-	// contacted says that anybody connected to an address in the answers; visits is how many connections the client
-	// itself made there, or to names below the domain; named are the latter.
+	// contacted means that some host connected to an address in the answers. visits is how many connections the client
+	// itself made there or to names below the domain; named are the latter.
 	contacted     atomic.Bool
 	visits, named atomic.Int64
-	// clients is how many ask for the domain.
+	// clients is how many query the domain, this one and those of which more is known.
 	clients int
-	// listed says that an indicator list names what is asked for.
+	// listed means that an indicator list names what is queried.
 	listed bool
 	tunnel scoring.DNSTunnel
 	key    *key
@@ -39,11 +39,10 @@ type asked struct {
 // one every seventeen seconds of a day. Who asks for more is no beacon that could be told from the rest.
 const mostSeldom = 5_000
 
-// fewestQueries are needed for a rhythm: programs look names up now and then, evenly, and caches make that more even.
-// Once an hour makes as many a day.
+// fewestQueries is the minimum for a rhythm, reached by one query an hour. Caches make occasional look-ups even.
 const fewestQueries = 20
 
-// neighbors says that who is asked are all neighbors at once, as NetBIOS, LLMNR and mDNS ask: that does not leave the
+// neighbors reports whether queries go to all neighbors at once, as in NetBIOS, LLMNR and mDNS. They do not leave the
 // network.
 func neighbors(a netip.Addr) bool {
 	return a.IsMulticast() || a.Is4() && a.As4()[3] == 255
@@ -117,10 +116,10 @@ func (s *search) queries(p *prober) {
 	}
 }
 
-// contacted notes that a source made so many connections to an address.
+// contacted counts a source's connections to an address.
 func (s *search) contacted(src, dst netip.Addr, connections int64) {
 	of := s.dns.answers[dst]
-	if len(of) == 0 { // nobody was given the address, this client neither
+	if len(of) == 0 { // no answer had the address
 		return
 	}
 	for _, a := range of {
@@ -131,7 +130,7 @@ func (s *search) contacted(src, dst netip.Addr, connections int64) {
 	}
 }
 
-// askedFor notes that a source made so many connections under names below a domain.
+// askedFor counts a source's connections under names below a domain.
 func (s *search) askedFor(src netip.Addr, domain string, connections int64) {
 	for _, a := range s.dns.visited[clientOf{client: src, domain: domain}] {
 		a.visits.Add(connections)
@@ -342,8 +341,8 @@ func (s *search) vouch(domain string) int64 {
 	return s.dns.vouching[domain]
 }
 
-// everybodys says that three quarters of the clients of which more is known, five at least, ask for a domain: the site's
-// own names and those of programs on every host repeat all day. Senders that somebody made up do not count.
+// everybodys reports whether three quarters of the clients of which more is known, at least five, query a domain: the
+// site's own names and those of programs on every host repeat all day. Forged senders do not count.
 func (s *search) everybodys(domain string) bool {
 	const fewest = 5
 	n := s.vouch(domain)
