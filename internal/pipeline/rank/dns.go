@@ -184,7 +184,7 @@ func (s *search) measureQueries(p *prober) {
 	unshared := map[netip.Addr][]*asked{}
 	for _, a := range s.dns.all {
 		q := a.queries
-		if 2*a.visits.Load() >= q.Count || !s.m.Request.Scope.IsInternal(q.Client) ||
+		if 2*a.visits.Load() >= q.Count || a.clients >= 5 && 4*a.clients >= 3*s.dns.clients || !s.m.Request.Scope.IsInternal(q.Client) ||
 			neighbors(q.Resolver) || protocol.SpecialUse(q.Domain) {
 			continue
 		}
