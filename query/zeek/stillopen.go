@@ -39,8 +39,8 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		}
 	}
 	var mu sync.Mutex
-	var all, beyond, left int64 // beyond are those of hours that the conn logs have nothing of, left those beyond maxStill
-	found := map[netip.AddrPort]hunt.Connection{}
+	var all, beyond, left int64                                                      // beyond are those of hours that the conn logs have nothing of, left those beyond maxStill
+	found, opened := map[netip.AddrPort]hunt.Connection{}, map[netip.AddrPort]bool{} // opened are out of open_ssl and open_http logs
 	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
 		return stillTaker(func(r *log.Record) {
@@ -76,6 +76,9 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 				left++
 			default:
 				found[at] = c
+				if r.Kind != r.Kind.Closed() {
+					opened[at] = true
+				}
 			}
 		})
 	}
@@ -91,8 +94,13 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		return nil
 	}
 	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
-		in.report.Gap(hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
-			Hint: "give the conn logs of all of that time"})
+		lost := hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
+			Hint: "give the conn logs of all of that time"}
+		if ended := n - len(opened); float64(ended) <= max(openShare*float64(all), 1) && len(filesOf(in.set, log.OpenConn)) > 0 {
+			in.report.Note(lost) // open_conn logs have the others
+			return nil
+		}
+		in.report.Gap(lost)
 		return nil
 	}
 	if left > 0 {
