@@ -156,7 +156,7 @@ func TestReferenceAgreement(t *testing.T) {
 			slices.Sort(fewer)
 			require.Equal(t, c.fewer, fewer, "rows with fewer connections")
 			require.Equal(t, slices.Sorted(maps.Keys(c.other)), slices.Sorted(slices.Values(other)), "rows that differ")
-			require.Equal(t, []int{c.rows, c.gap}, []int{rows, gap}, "rows compared, with GAP on both sides")
+			require.Equal(t, []int{c.rows, c.gap}, []int{rows, gap}, "rows compared, with INTERVAL on both sides")
 		})
 	}
 }

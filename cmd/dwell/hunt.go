@@ -394,9 +394,8 @@ func (a *app) notes(notes []hunt.Note) {
 
 // verdict returns the exit code of the contract: 5 wins over 3.
 func verdict(r *pipeline.Result, fail int) error {
-	// A hunt of nothing is no all-clear, unless all records are between known networks: a link may carry inbound traffic
-	// alone.
-	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 && (r.Reading.Records == 0 || r.Reading.OutOfScope.Total() > 0) {
+	// A hunt of nothing is no all-clear. Traffic in the other direction alone is one: a link may carry nothing else.
+	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 && (r.Reading.OutOfScope.Reverse == 0 || r.Reading.OutOfScope.Total() > 0) {
 		return codeError{exitIncomplete, "nothing was analyzed: no connection was in scope"}
 	}
 	if n := len(r.Reading.Gaps); n > 0 {

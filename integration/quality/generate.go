@@ -111,7 +111,7 @@ func (b implant) generate(r *rand.Rand) seconds {
 }
 
 // sessions runs intervals in periods of use of on seconds, with memoryless pauses between them. (Sessions at fixed
-// intervals would be a rhythm, which the GAP test finds.)
+// intervals would be a rhythm, which the INTERVAL test finds.)
 func sessions(length, on, off float64, gap func(r *rand.Rand) float64) generator {
 	return func(r *rand.Rand) seconds {
 		var t seconds

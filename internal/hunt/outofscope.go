@@ -16,6 +16,8 @@ type OutOfScope struct {
 	Others   int64
 	// Shared counts connections of internal sources to 100.64.0.0/10.
 	Shared int64
+	// Reverse counts connections across the border in the direction that was not hunted. They are not part of Total.
+	Reverse int64
 }
 
 // maxExternal limits the number of networks.

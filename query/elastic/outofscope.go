@@ -49,6 +49,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 		"orig": local(fieldSource, securityonion.FieldLocalOrig), "resp": local(fieldDest, securityonion.FieldLocalResp),
 		"neither": dsl.Under(dsl.Not(inside(scope, fieldSource), inside(scope, fieldDest), dsl.Terms(fieldSource, cidrs(hunt.NeverDestination()))), object{"by": dsl.Values(fieldSource, mostOutside, nil)}),
 		"shared":  dsl.Under(dsl.All(inside(scope, fieldSource), dsl.Term(fieldDest, "100.64.0.0/10")), nil),
+		"reverse": dsl.Under(reverse(scope), nil),
 	}
 	type counted struct {
 		Count int64 `json:"doc_count"`
@@ -60,7 +61,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 			} `json:"buckets"`
 		} `json:"by"`
 	}
-	var a struct{ Orig, Resp, Neither, Shared counted }
+	var a struct{ Orig, Resp, Neither, Shared, Reverse counted }
 	ask := func(aggs object) error {
 		q := dsl.Search{Op: "count what is out of scope in", Index: names, Aggs: aggs,
 			Query: dsl.All(between(from, to), only(datasetConn), dsl.Exists(fieldSource), dsl.Exists(fieldDest), dsl.Not(never, dsl.Terms("_index", append([]string{}, but...))))}
@@ -93,7 +94,21 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 	if !scope.SharedIsExternal() && scope.IsInternal(netip.MustParseAddr("100.64.0.1")) {
 		out.Shared = a.Shared.Count
 	}
+	out.Reverse = a.Reverse.Count
 	return out, nil
+}
+
+// reverse matches connections across the border in the direction that is not hunted.
+func reverse(scope *hunt.Scope) object {
+	inner, outer := fieldDest, fieldSource
+	switch scope.Direction {
+	case hunt.Inbound:
+		inner, outer = outer, inner
+	case hunt.Both:
+		return object{"match_none": object{}}
+	case hunt.Outbound:
+	}
+	return dsl.All(inside(scope, inner), dsl.Not(inside(scope, outer), dsl.Terms(outer, cidrs(hunt.NeverDestination()))))
 }
 
 // inside matches internal addresses: of the internal networks, and those that Zeek calls local.

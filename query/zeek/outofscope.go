@@ -16,11 +16,12 @@ type dropped struct {
 func (d *dropped) add(scope *hunt.Scope, src, dst netip.Addr) {
 	switch {
 	case scope.Narrowed():
-	case scope.IsInternal(src):
-		if hunt.SharedSpace().Contains(dst) && !scope.SharedIsExternal() {
-			d.Shared++
-		}
-	case !scope.IsInternal(dst) && !scope.Never(src) && !scope.Never(dst):
+	case scope.IsInternal(src) && hunt.SharedSpace().Contains(dst) && !scope.SharedIsExternal():
+		d.Shared++
+	case scope.IsInternal(src) && scope.IsInternal(dst) || scope.Never(src) || scope.Never(dst):
+	case scope.IsInternal(src) || scope.IsInternal(dst):
+		d.Reverse++
+	default:
 		d.Add(src, 1)
 	}
 }
@@ -31,5 +32,5 @@ func (d *dropped) merge(o *dropped) {
 	for p, n := range o.Networks {
 		d.Add(p.Addr(), n)
 	}
-	d.Shared, d.Others = d.Shared+o.Shared, d.Others+o.Others
+	d.Shared, d.Others, d.Reverse = d.Shared+o.Shared, d.Others+o.Others, d.Reverse+o.Reverse
 }

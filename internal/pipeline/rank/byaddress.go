@@ -10,7 +10,7 @@ import (
 	"dwell/scoring"
 )
 
-// addresses measures all pairs of a source, and what only shows over several of them.
+// addresses measures all pairs of a source, and what shows only over several of them.
 func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	s.mu.Lock()
 	named := s.byName[src]
@@ -44,8 +44,8 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	s.mu.Unlock()
 }
 
-// address measures every port of a pair, and all of them together where there are several, and gives those keys that
-// may become findings. Who listens on many ports is called on another one each time.
+// address measures every port of a pair, and all ports together if there are several, and returns the keys that may
+// become findings. A server that listens on many ports may be contacted on another one each time.
 func (p *prober) address(pair *pairs.Pair) []*key {
 	p.partition(pair)
 	onList := p.names(pair.Dst, "")
@@ -62,7 +62,7 @@ func (p *prober) address(pair *pairs.Pair) []*key {
 		}
 		port := pair.Ports[i]
 		if i == pairs.MaxPorts-1 {
-			continue // it stands for all ports beyond; they are judged together, below
+			continue // it stands for all further ports; they are judged together, below
 		}
 		records := p.ofPort(pair, i)
 		fillRecords(&p.series, records, -1)

@@ -13,13 +13,13 @@ import (
 	"dwell/scoring"
 )
 
-// domains gives the registered domain of names, worked out once for each.
+// domains are the registered domains of names, computed once for each.
 type domains struct {
 	named *pairs.Named
 	known map[netip.Addr]string
 }
 
-// of is the registered domain of what stands for a name; empty where the name is no such thing.
+// of is the registered domain of what stands for a name; empty if it has none.
 func (d *domains) of(stand netip.Addr) string {
 	domain, ok := d.known[stand]
 	if !ok {
@@ -32,9 +32,9 @@ func (d *domains) of(stand netip.Addr) string {
 	return domain
 }
 
-// below measures all names of a source below a registered domain together, where there are several: a server that gives
-// itself a new name each time shows only there. It also notes at which addresses the source used names whose domain
-// other hosts use.
+// below measures all of a source's names below a registered domain together, if there are several: a server with a new
+// name each time shows only there. It also notes the addresses at which the source used names whose domain other hosts
+// use.
 func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 	type name struct {
 		domain string

@@ -9,9 +9,9 @@ import (
 	"dwell/scoring"
 )
 
-// byOther measures the pairs of a source with a name or a fingerprint, and keeps what may become findings. Fingerprints
-// are those shown to several destinations: a server that moves from network to network, under other names or none,
-// shows only there.
+// byOther measures a source's pairs with a name or a fingerprint, and keeps what may become findings. Fingerprints are
+// those shown to several destinations: a server that moves from network to network, under other names or none, shows
+// only there.
 func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) {
 	var keys []*key
 	var pair pairs.Pair
@@ -24,7 +24,7 @@ func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair,
 	s.keep(src, keys)
 }
 
-// keep puts keys aside until the source's pairs are measured.
+// keep stores keys until the source's pairs are measured.
 func (s *search) keep(src netip.Addr, keys []*key) {
 	if len(keys) > 0 {
 		s.shelve(keys)
@@ -36,7 +36,7 @@ func (s *search) keep(src netip.Addr, keys []*key) {
 
 // name measures a pair of a source and a name.
 func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
-	p.inWindow(pair, &p.byName) // what goes through a proxy stands only here
+	p.inWindow(pair, &p.byName) // what goes through a proxy is only here
 	name := named.Name(pair.Dst)
 	g := grounds{listed: p.names(netip.Addr{}, name) || p.suspects.name(pair.Src, name), messages: p.messages(pair)}
 	if len(pair.Connections) < material.Fewest && !g.listed && pair.Src != p.wanted.Of && g.messages == nil {
@@ -59,7 +59,7 @@ func (p *prober) name(pair *pairs.Pair, named *pairs.Named) *key {
 	return k
 }
 
-// keptOpen is how many requests a connection, on average, make connections that are kept open.
+// keptOpen is the mean number of requests that makes connections persistent.
 const keptOpen = 1.5
 
 // messages are the times of a pair's HTTP requests or other messages if its connections carry several each: then each

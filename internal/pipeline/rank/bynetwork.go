@@ -10,7 +10,7 @@ import (
 )
 
 // networks measures each /24 (or /48) in which the source has several destinations: a server that moves from address to
-// address shows only there. Destinations come in order, so those of a network stand together.
+// address shows only there. Destinations are sorted, so those of a network are together.
 func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of) []*key {
 	var out []*key
 	for i := 0; i < of.Len(); {

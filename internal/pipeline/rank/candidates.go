@@ -15,7 +15,7 @@ import (
 	"dwell/scoring"
 )
 
-// key is one thing a series is kept for, with what was measured on it.
+// key is one candidate, with what was measured on it.
 type key struct {
 	hunt.PairKey
 	kind   scoring.KeyKind
@@ -27,52 +27,53 @@ type key struct {
 	port   pairs.Port
 	ports  int
 	rita   *hunt.BeaconScore
-	// presence is how persistently it is active, shown what that is worth once all is measured.
+	// presence is how persistently it is active, shown its score once all are measured.
 	presence scoring.Presence
 	shown    scoring.PresenceScore
 	// of are its connections, by numbers that each has in all keys of its source.
 	of packed
-	// addresses are the destinations of a key that has several, the busiest first; count is how many there are in all.
+	// addresses are the destinations of a key with several, the busiest first; count is the number of all.
 	addresses []netip.Addr
 	count     int
-	// still is what is known of connections that have not ended.
+	// still are its connections that have not ended.
 	still *hunt.StillOpen
 	// closing is a reason that comes last; listed says that an indicator list names it.
 	closing string
 	listed  bool
 	// odd says that other logs make it suspect.
 	odd bool
-	// names are those that a key by domain stands for, the most used first.
+	// names are those of a key by domain, the most used first.
 	names []evidence.Name
 	// uses are the connections to each address of a key by name or fingerprint.
 	uses []pairs.Use
-	// hosts is how many hosts show a fingerprint.
+	// hosts is the number of hosts that show a fingerprint.
 	hosts int
-	// timeline is when its check-ins were: connections, queries, or the requests whose rhythm counts.
+	// timeline has its check-ins: connections, queries, or the requests whose rhythm counts.
 	timeline *hunt.Timeline
-	// place is where of, uses and timeline lie once the key is shelved.
+	// place is where of, uses and timeline are once the key is shelved.
 	place   tile.Place
 	shelved bool
 }
 
-// prober measures keys in one goroutine. Its memory is used again.
+// prober measures keys in one goroutine. It reuses its memory.
 type prober struct {
 	scoring.Scorer
 	window  scoring.Window
 	rita    scoring.RITAWindow
 	wanted  *material.Wanted
 	keepAll bool
-	longest float64 // seconds that a key must be connected before LONG can fire
+	longest float64 // seconds that a key must be connected for a long connection
 	series  scoring.Series
 	whole   scoring.Series // of all ports of a pair, for RITA
 	perPort []int64
-	// apart are the connections of a pair by port, each port's from begins on; ofPair are RITA's numbers of it.
+	// apart are a pair's connections sorted by port, from is where each port's begin; ofPair are RITA's numbers of the
+	// pair.
 	apart        []pairs.Record
 	begins       []int64
 	ofPair       *hunt.BeaconScore
 	ritaKnown    bool
 	sums         []int64
-	tested       *atomic.Int64 // how many keys were tested so far, by all
+	tested       *atomic.Int64 // number of keys tested so far by all probers
 	counts       material.Counts
 	hours        hours
 	skipped      int64 // networks and other roll-ups
@@ -84,7 +85,7 @@ type prober struct {
 	domains      domains
 }
 
-// grounds are what is known of a candidate besides its connections.
+// grounds are the facts about a candidate besides its connections.
 type grounds struct {
 	// listed means that an indicator names it, odd that another log makes it a suspect. Either keeps it, whatever its
 	// rhythm, until evidence is weighed.
@@ -104,7 +105,7 @@ func newProber(m *material.Material, tested *atomic.Int64) *prober {
 	return p
 }
 
-// comparable is a number of candidates by which two rhythms of one candidate are compared.
+// comparable is the number of candidates with which two rhythms of one candidate are compared.
 const comparable = 10_000
 
 // measure judges p.series; nil when nothing about it can become a finding. A rhythm must stand out among the candidates
@@ -119,7 +120,8 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key 
 	if p.wanted.LooksFor("beacon") && g.messages != nil {
 		b := p.Beacon(scoring.Series{Start: g.messages}, p.window)
 		weight = max(weight, b.Score(int(p.tested.Add(1))).Score)
-		// How many candidates were tested so far depends on the order of the work, so both are compared among as many.
+		// The number of candidates tested so far depends on the order of the work, so both are compared with the same
+		// number.
 		if b.Score(comparable).Score > k.beacon.Score(comparable).Score || b.Beyond() && !k.beacon.Beyond() {
 			k.beacon = b
 			what := "HTTP requests"
@@ -129,8 +131,8 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key 
 			k.closing = fmt.Sprintf("the rhythm is that of %s %s in persistent connections", hunt.Count(int64(len(g.messages))), what)
 		}
 	}
-	// Together, connections to many destinations nearly always cover hours, and are there all day: only a rhythm says
-	// something there.
+	// Connections to many destinations together nearly always cover hours, and last all day: only a rhythm is evidence
+	// there.
 	rolled := kind >= scoring.NetworkKey
 	if p.wanted.LooksFor("long") && !rolled {
 		k.long = p.Long(p.series, p.window)
@@ -139,7 +141,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key 
 		k.strobe = p.Strobe(p.series, p.window)
 	}
 	if k.strobe.Score >= material.Floor && k.long.Score <= material.Floor {
-		k.long = scoring.Long{} // the sum of a flood's short connections is no long one
+		k.long = scoring.Long{} // the sum of a flood's short connections is not a long one
 	}
 	if (p.wanted.LooksFor("beacon") || p.wanted.LooksFor(hunt.Presence)) && (!rolled || kind == scoring.QueriesKey) {
 		k.presence = p.Presence(p.series, p.window)
@@ -170,8 +172,8 @@ func (p *prober) partition(pair *pairs.Pair) {
 	p.apart, p.ritaKnown = p.apart[:0], false
 }
 
-// ofPort are a pair's connections to one port, after partition. They are taken apart once a pair, whatever the number
-// of ports.
+// ofPort are a pair's connections to one port, after partition. They are separated once a pair, whatever the number of
+// ports.
 func (p *prober) ofPort(pair *pairs.Pair, port int) []pairs.Record {
 	n := len(pair.Ports)
 	if n == 1 {
@@ -193,10 +195,10 @@ func (p *prober) ofPort(pair *pairs.Pair, port int) []pairs.Record {
 	return p.apart[p.begins[port]:p.begins[port+1]]
 }
 
-// inWindow gives how many of the pair's connections are of the window, and notes the hours in which they start; in how
-// many hours there are any is active.
+// inWindow returns the number of the pair's connections in the window, and notes the hours in which they start; active
+// is the number of those hours.
 func (p *prober) inWindow(pair *pairs.Pair, host *scoring.Hours) (n int64, active int) {
-	next := p.window.Start // connections are in order: a look at the hour is due when it is over
+	next := p.window.Start // connections are sorted: the hour is computed only when the last one is over
 	for i := range pair.Connections {
 		if c := &pair.Connections[i]; p.reaches(c) {
 			n++
@@ -212,7 +214,7 @@ func (p *prober) inWindow(pair *pairs.Pair, host *scoring.Hours) (n int64, activ
 	return n, active
 }
 
-// reaches says that a connection is of the window: it starts in it, or began before and was open when the window began.
+// reaches says whether a connection is in the window: it starts in it, or began before and was still open at its start.
 func (p *prober) reaches(c *pairs.Record) bool {
 	return c.Start < p.window.End && (c.Start >= p.window.Start || c.Duration > 0 && c.Start+c.Duration > p.window.Start)
 }
@@ -255,14 +257,14 @@ func (p *prober) sum(records []pairs.Record, port int) material.Totals {
 // finish adds up the connections of a key that is kept, of one port or (-1) of all.
 func (p *prober) finish(k *key, pair *pairs.Pair, records []pairs.Record) {
 	k.totals, k.of = p.sum(records, -1), numbers(records, -1)
-	if !p.ritaKnown { // it is of all ports, so once a pair is enough
+	if !p.ritaKnown { // it covers all ports, so once a pair is enough
 		p.addRITA(k, pair)
 		p.ofPair, p.ritaKnown = k.rita, true
 	}
 	k.rita = p.ofPair
 }
 
-// numbers of a source's connections: when they began and out of which port, so that one has the same in all keys. They
+// numbers identify a source's connections by start and source port, so that one has the same number in all keys. They
 // ascend.
 func numbers(records []pairs.Record, port int) packed {
 	out := make([]uint64, 0, len(records))
@@ -275,7 +277,7 @@ func numbers(records []pairs.Record, port int) packed {
 	return pack(slices.Compact(out))
 }
 
-// packed are numbers that ascend, as differences, as varints: some five bytes a connection.
+// packed are ascending numbers, as differences in varints: some five bytes a connection.
 type packed []byte
 
 func pack(numbers []uint64) packed {
@@ -307,7 +309,7 @@ func latestPort(pair *pairs.Pair) (last pairs.Port) {
 	return last
 }
 
-// addRITA puts RITA's five numbers in, over all ports of the pair, as RITA counts.
+// addRITA adds RITA's five numbers, over all ports of the pair, as RITA counts.
 func (p *prober) addRITA(k *key, pair *pairs.Pair) {
 	p.fill(&p.whole, pair, -1)
 	if r, ok := p.RITA(p.whole, p.rita); ok {
@@ -330,14 +332,14 @@ func busiestPort(pair *pairs.Pair) int {
 	return best
 }
 
-// indicators are the key's values in a hunt of so many keys.
+// indicators are the key's values in a hunt of this many keys.
 func (k *key) indicators(tested int) scoring.Indicators {
 	return scoring.Indicators{Beacon: k.beacon.Value(tested, k.size), Long: k.long.Score, Strobe: k.strobe.Score, Presence: k.shown.Score, Listed: k.onList()}
 }
 
 func ptr[T any](v T) *T { return &v }
 
-// beaconFields are our score's parts as they are stored.
+// beaconFields are the parts of our score as they are stored.
 func (k *key) beaconFields(tested int) *hunt.BeaconScore {
 	b := &hunt.BeaconScore{}
 	if k.rita != nil {

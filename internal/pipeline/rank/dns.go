@@ -18,7 +18,7 @@ import (
 	"dwell/scoring"
 )
 
-// asked is a client and a registered domain: names that carry data, perhaps, or a rhythm.
+// asked is a client and a registered domain that may have a tunnel or a rhythm.
 type asked struct {
 	queries *pairs.Queries
 	// contacted means that some host connected to an address in the answers. visits is how many connections the client
@@ -31,12 +31,12 @@ type asked struct {
 	listed bool
 	tunnel scoring.DNSTunnel
 	key    *key
-	// domains are those that a roll-up stands for.
+	// domains are those of a roll-up.
 	domains []evidence.Name
 }
 
-// mostSeldom bounds the domains of one client, each asked for less often than a candidate needs, that its roll-up holds:
-// one every seventeen seconds of a day. Who asks for more is no beacon that could be told from the rest.
+// mostSeldom bounds a roll-up's domains, each queried less often than a candidate needs: one every seventeen seconds of
+// a day. A beacon among more would not stand out.
 const mostSeldom = 5_000
 
 // fewestQueries is the minimum for a rhythm, reached by one query an hour. Caches make occasional look-ups even.
@@ -55,20 +55,20 @@ type clientOf struct {
 	domain string
 }
 
-// dns is what was asked, by what may turn out to be connected to.
+// dns are the queries, by what may be connected to.
 type dns struct {
 	all []*asked
-	// answers are those by address in their answers, visited by client and address or domain.
+	// answers are by address in the answers, visited by client and address or domain.
 	answers map[netip.Addr][]*asked
 	visited map[clientOf][]*asked
 	clients int
-	// vouching is how many clients of which more is known ask for a domain, known how many such clients there are; nil
-	// until somebody wants to know.
+	// vouching is the number of clients of which more is known that query a domain, known the number of all such
+	// clients; nil until needed.
 	vouching map[string]int64
 	known    int64
 }
 
-// queries picks the domains with enough names or queries, and notes whose addresses are worth watching for.
+// queries picks the domains with enough names or queries, and notes whose addresses to watch for.
 func (s *search) queries(p *prober) {
 	s.dns = dns{answers: map[netip.Addr][]*asked{}, visited: map[clientOf][]*asked{}}
 	if s.m.DNS == nil {
@@ -78,7 +78,7 @@ func (s *search) queries(p *prober) {
 	s.own = s.m.DNS.Own(func(client netip.Addr) bool { return s.roleOf(client)&resolver != 0 })
 	for _, q := range s.own {
 		if s.roleOf(q.Client)&resolver != 0 {
-			continue // it asks in the name of clients that are counted
+			continue // it queries for clients that are counted
 		}
 		clients[q.Client] = struct{}{}
 		if s.known(q.Client) {
@@ -91,7 +91,7 @@ func (s *search) queries(p *prober) {
 		listed := p.asks(q)
 		few := false
 		if !listed && len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
-			// A domain for each query shows only in the roll-up of domains that no other client asks for.
+			// A new domain for each query shows only in the roll-up of domains that no other client queries.
 			if of[q.Domain] != 1 || len(clients) < prevalence.FewHosts || seldom[q.Client] == mostSeldom {
 				continue
 			}
@@ -105,7 +105,7 @@ func (s *search) queries(p *prober) {
 		s.dns.all = append(s.dns.all, a)
 		for addr := range q.Addresses {
 			if few {
-				break // a cluster does not give their answers, and every source has to find the same
+				break // a cluster does not return their answers, and every source must find the same
 			}
 			s.dns.answers[addr] = append(s.dns.answers[addr], a)
 			k := clientOf{client: q.Client, addr: addr}
@@ -138,7 +138,7 @@ func (s *search) askedFor(src netip.Addr, domain string, connections int64) {
 	}
 }
 
-// elsewhere takes back connections to addresses that were made under names of other domains: an intruder chooses what
+// elsewhere subtracts connections to addresses that were made under names of other domains: an intruder chooses what
 // his names resolve to.
 func (s *search) elsewhere() {
 	if s.m.Named == nil {
@@ -176,9 +176,9 @@ func (s *search) elsewhere() {
 	})
 }
 
-// measureQueries looks for a rhythm in what each client asks below each domain, and over all domains that no other
-// client asks for. Where the client connects to what it asked for about as often, the connections tell the same, and
-// the queries are left alone.
+// measureQueries looks for a rhythm in each client's queries below each domain, and over all domains that no other
+// client queries. If the client connects about as often as it queries, the connections show the same, and the queries
+// are left out.
 func (s *search) measureQueries(p *prober) {
 	s.elsewhere()
 	unshared := map[netip.Addr][]*asked{}
@@ -215,14 +215,14 @@ func (s *search) measureQueries(p *prober) {
 			rolled.key = p.queries(client, hunt.UnsharedDomains, rolled.queries.Resolver, times)
 		}
 		if rolled.key != nil {
-			rolled.key.presence = scoring.Presence{} // who looks up strangers' names all day is a mail server: only a rhythm counts
+			rolled.key.presence = scoring.Presence{} // a host that looks up strangers' names all day is a mail server: only a rhythm counts
 			sortNames(rolled.domains)
 			s.dns.all = append(s.dns.all, rolled)
 		}
 	}
 }
 
-// queries measures the times at which a client asked.
+// queries measures the times of a client's queries.
 func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, times []int64) *key {
 	if len(times) < material.Fewest {
 		return nil
@@ -235,7 +235,7 @@ func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, 
 	return k
 }
 
-// querySubjects judges the domains, now that it is known whether anybody connected to their answers.
+// querySubjects judges the domains, now that it is known whether any host connected to their answers.
 func (s *search) querySubjects(tested int) []*evidence.Candidate {
 	var out []*evidence.Candidate
 	for _, a := range s.dns.all {
@@ -313,7 +313,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	s.serves(out, pairs.Port{Number: 53})
 	out.Vouching = s.vouch(q.Domain)
 	if !a.listed && v.Beacon >= v.DNSTunnel && out.Vouching > 1 && s.dns.known < prevalence.FewHosts && 4*out.Vouching >= 3*s.dns.known {
-		// With so few hosts, what all programs look up cannot be told from an outbreak.
+		// With so few hosts, what all programs look up looks like an outbreak.
 		out.AtMost(scoring.Medium, "medium at most: most of a few clients query names under it, as programs on every host do")
 	}
 	if a.clients >= 3 && out.Resolved && v.Beacon >= v.DNSTunnel {
@@ -325,7 +325,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	return out
 }
 
-// vouch is how many clients of which more is known ask for a domain.
+// vouch is the number of clients of which more is known that query a domain.
 func (s *search) vouch(domain string) int64 {
 	if s.dns.vouching == nil {
 		s.dns.vouching = map[string]int64{}
@@ -349,7 +349,7 @@ func (s *search) everybodys(domain string) bool {
 	return n >= fewest && 4*n >= 3*s.dns.known
 }
 
-// commonSuffix is the longest domain that all names are or lie below; empty without names.
+// commonSuffix is the longest domain that all names are, or are below; empty without names.
 func commonSuffix(names []string) (common string) {
 	for i, name := range names {
 		if i == 0 {

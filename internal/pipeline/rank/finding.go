@@ -13,7 +13,7 @@ import (
 	"dwell/scoring"
 )
 
-// subject makes the finding of a key, scored in a hunt of so many keys, ready for judgment.
+// subject makes the finding of a key, scored in a hunt of this many keys, ready for judgment.
 func (s *search) subject(k *key, tested int) *evidence.Candidate {
 	values := k.indicators(tested)
 	f := s.m.Finding(&material.Candidate{PairKey: k.PairKey, Port: k.port, Ports: k.ports, Totals: k.totals},
@@ -43,7 +43,7 @@ func (s *search) subject(k *key, tested int) *evidence.Candidate {
 	return sub
 }
 
-// began says when a key's rhythm began in the window; nil where it has none, or where that is not to be told.
+// began is when a key's rhythm began in the window; nil if it has none, or if that is unknown.
 func (k *key) began(v scoring.Indicators, w hunt.Window) *hunt.DwellTime {
 	if v.Beacon < material.Floor || k.beacon.Test == scoring.NoTest {
 		return nil
@@ -62,10 +62,10 @@ func (k *key) began(v scoring.Indicators, w hunt.Window) *hunt.DwellTime {
 	return &hunt.DwellTime{RhythmSince: hunt.At(at)}
 }
 
-// shortWindow is the window, in hours, below which a rhythm alone is high at most: nobody has seen it last.
+// shortWindow is the window, in hours, below which a rhythm alone is high at most: nothing shows that it lasts.
 const shortWindow = 6
 
-// chance has the severity of what rests on a rhythm agree with how likely it is by chance.
+// chance lowers a severity that rests on a rhythm to what its chance allows.
 func (s *search) chance(sub *evidence.Candidate, k *key, tested int) {
 	most := k.beacon.Chance(tested)
 	why := fmt.Sprintf("chance about %.2g of %s candidates, so the rhythm is %s at most",
@@ -78,12 +78,12 @@ func (s *search) chance(sub *evidence.Candidate, k *key, tested int) {
 	}
 }
 
-// reasons names the indicators that fired and says why, strongest first.
+// reasons returns the indicators and the reasons for them, strongest first.
 func (k *key) reasons(v scoring.Indicators, tested int) (indicators, reasons []string) {
 	return k.reasonsWith(v, tested, nil)
 }
 
-// reasonsWith is reasons of a key with names that were asked for.
+// reasonsWith is reasons for a key with queried names.
 func (k *key) reasonsWith(v scoring.Indicators, tested int, tunnel []string) (indicators, reasons []string) {
 	type one struct {
 		value   float64
@@ -122,7 +122,7 @@ func (k *key) longReasons() []string {
 
 func (k *key) beaconReasons(value float64, tested int) []string {
 	reasons := k.beacon.Reasons(tested)
-	// Sizes that differ are no reason, though they weigh in the score.
+	// Different sizes are no reason, though they lower the score.
 	if text := k.size.Reason(); text != "" && value > 0 && k.size.Share >= 0.5 {
 		reasons = append(reasons, text)
 	}

@@ -17,7 +17,7 @@ type lister interface {
 	Texts() []string
 }
 
-// listedValue is what a hit of an indicator list weighs by itself: medium, before the list's own modifier.
+// listedValue is the value of a hit of an indicator list: medium, before the list's own modifier.
 const listedValue = 0.4
 
 // onList is the key's value as a hit of an indicator list.
@@ -28,7 +28,7 @@ func (k *key) onList() float64 {
 	return 0
 }
 
-// lists are those of the judges' lists that hold anything.
+// lists are the judges' lists with entries.
 func (r Ranking) lists() (out []lister) {
 	for _, j := range r.Judges {
 		if l, ok := j.(lister); ok && l.Len() > 0 {
@@ -38,7 +38,7 @@ func (r Ranking) lists() (out []lister) {
 	return out
 }
 
-// ListedName gives whether one of the judges' lists names a name; nil where no list holds anything.
+// ListedName says whether one of the judges' lists names a name; nil if no list has entries.
 func (r Ranking) ListedName() func(name string) bool {
 	lists := r.lists()
 	if len(lists) == 0 {
@@ -50,7 +50,7 @@ func (r Ranking) ListedName() func(name string) bool {
 }
 
 // names says whether a list names an address (or none) or a name (or none). What is on a list is a finding whatever its
-// rhythm, of one connection, too.
+// rhythm, even of one connection.
 func (p *prober) names(a netip.Addr, name string) bool {
 	for _, l := range p.lists {
 		var addresses []netip.Addr
@@ -64,7 +64,7 @@ func (p *prober) names(a netip.Addr, name string) bool {
 	return false
 }
 
-// asks says whether a list names anything that was asked for.
+// asks says whether a list names a queried name.
 func (p *prober) asks(q *pairs.Queries) bool {
 	if len(p.lists) == 0 && (p.suspects == nil || len(p.suspects.names) == 0) {
 		return false
@@ -72,13 +72,13 @@ func (p *prober) asks(q *pairs.Queries) bool {
 	return slices.ContainsFunc(q.Texts(), func(name string) bool { return p.names(netip.Addr{}, name) || p.suspects.name(q.Client, name) })
 }
 
-// suspects are the pairs and names that other logs make worth a look whatever their rhythm.
+// suspects are the pairs and names that other logs make suspect, whatever their rhythm.
 type suspects struct {
-	pairs map[hunt.Suspect]bool // Listed, by pair
+	pairs map[hunt.Suspect]bool // the value is Listed
 	names map[hunt.Suspect]bool
 }
 
-// pair reports whether a pair is suspect, and whether because an indicator names it.
+// pair says whether a pair is suspect, and whether because an indicator names it.
 func (s *suspects) pair(src, dst netip.Addr, port uint16) (listed, found bool) {
 	if s == nil {
 		return false, false
@@ -87,12 +87,12 @@ func (s *suspects) pair(src, dst netip.Addr, port uint16) (listed, found bool) {
 	return listed, found
 }
 
-// name reports whether Zeek's intelligence framework reported that a source asked for a name.
+// name says whether Zeek's intelligence framework reported a source's query for a name.
 func (s *suspects) name(src netip.Addr, name string) bool {
 	return s != nil && s.names[hunt.Suspect{Src: src, Domain: name}]
 }
 
-// suspects asks the source for them. What cannot be looked up is a gap: findings would be missing.
+// suspects gets them from the source. What cannot be looked up is a gap: findings would be missing.
 func (r Ranking) suspects(ctx context.Context, m *material.Material, lists []lister) (*suspects, hunt.Remarks) {
 	if len(r.Judges) == 0 || m.Session == nil || m.Session.Suspects == nil || m.Window == (hunt.Window{}) {
 		return nil, hunt.Remarks{}

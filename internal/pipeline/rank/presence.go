@@ -8,33 +8,33 @@ import (
 	"dwell/scoring"
 )
 
-// fewestHabits: with fewer candidates of other hosts, the host's own count too.
+// fewestHabits: with fewer candidates of other hosts, the host's own count, too.
 const fewestHabits = 20
 
-// habits are those of candidates with destinations of their own, and of all: what no other host uses is measured
-// against what other hosts do with what no other host uses, since services that many use run all day on each of them.
+// habits are those of candidates with destinations of their own, and of all. What no other host uses is compared with
+// what no other host uses elsewhere: services that many hosts use run all day on each of them.
 type habits struct{ own, all scoring.Habits }
 
-// sharedHabit is what a destination that several hosts use weighs among all.
+// sharedHabit is the weight of a destination that several hosts use, among all.
 const sharedHabit = 0.25
 
-// mostOfHost is what the destinations of its own of one host weigh together at most: who uses thirty servers in turn,
-// all day, does not settle what is usual.
+// mostOfHost is the largest weight of one host's own destinations together: a host that uses thirty servers in turn,
+// all day, does not decide what is usual.
 const mostOfHost = 6.0
 
-// habit is in how many hours a pair is active, and whether no other host uses its destination.
+// habit is the number of hours in which a pair is active, and whether no other host uses its destination.
 type habit struct {
 	hours int
 	alone bool
 }
 
-// pacedLogP is the p-value (log10) from which a rhythm is there.
+// pacedLogP is the largest p-value (log10) of a rhythm.
 const pacedLogP = -8
 
-// paced says that a key has a rhythm: it is judged by that, and its hours are nobody's habit.
+// paced says whether a key has a rhythm. It is judged by that, and its hours are not a habit.
 func (k *key) paced() bool { return k.beacon.LogP <= pacedLogP && !k.beacon.Timer }
 
-// note takes a pair of the source in.
+// note adds a pair of the source.
 func (s *source) note(hours int, alone bool) { s.active = append(s.active, habit{hours, alone}) }
 
 // habits of a source's pairs, in a window of so many hours.
