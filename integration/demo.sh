@@ -11,7 +11,7 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() { printf '$ %s\n' "$*"; "$@"; }
 
 simulate() {
-  say "1. A day in an office of twenty machines, simulated as Zeek logs; a few of them are compromised (labels.json says which)"
+  say "1. A day in an office of twenty hosts, simulated as Zeek logs; a few of them are compromised (labels.json says which)"
   run $dwell simulate --scenario integration/testdata/demo.yaml --out "$here/zeek"
 }
 

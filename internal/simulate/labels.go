@@ -23,7 +23,7 @@ type Labels struct {
 	// Implants are what a hunt should find; Services what it also sees, and should explain.
 	Implants []*Label `json:"implants"`
 	Services []*Label `json:"services"`
-	Hosts    []Host   `json:"machines"`
+	Hosts    []Host   `json:"hosts"`
 }
 
 // Window is the simulated time, half-open.

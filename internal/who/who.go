@@ -309,7 +309,7 @@ func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, er
 		addrs = append(addrs, p.Hosts[i].IP)
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	machines, remarks, err := m.Session.Hosts(ctx, m.LookUp(), addrs, false)
+	hosts, remarks, err := m.Session.Hosts(ctx, m.LookUp(), addrs, false)
 	if err != nil {
 		if ctx.Err() != nil {
 			return remarks, ctx.Err()
@@ -318,7 +318,7 @@ func (p *Page) name(ctx context.Context, m *material.Material) (hunt.Remarks, er
 		return remarks, nil
 	}
 	for i := range p.Hosts {
-		if of := machines[p.Hosts[i].IP]; of != nil {
+		if of := hosts[p.Hosts[i].IP]; of != nil {
 			e := host.Compact(of)
 			p.Hosts[i].Names, p.Hosts[i].Users = e.Names, e.Users
 		}

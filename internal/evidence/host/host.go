@@ -34,7 +34,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.C
 		}
 	}
 	slices.SortFunc(addrs, netip.Addr.Compare)
-	machines, remarks, err := h.Source.Hosts(ctx, h.Request, slices.Compact(addrs), false)
+	hosts, remarks, err := h.Source.Hosts(ctx, h.Request, slices.Compact(addrs), false)
 	if err != nil {
 		if ctx.Err() != nil {
 			return remarks, ctx.Err()
@@ -44,7 +44,7 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.C
 		return remarks, nil
 	}
 	for _, s := range subjects {
-		if m := machines[s.Finding.Dwell.InternalIP]; m != nil {
+		if m := hosts[s.Finding.Dwell.InternalIP]; m != nil {
 			s.Finding.Dwell.Evidence.Host = Compact(m)
 		}
 	}

@@ -37,8 +37,8 @@ type Page struct {
 	// early says that too little was read before it to know what is new.
 	early bool
 	// Internal are internal destinations by port, those with most new hosts first.
-	Internal            []Port   `json:"inside"`
-	InternalConnections int64    `json:"inside_connections"`
+	Internal            []Port   `json:"internal"`
+	InternalConnections int64    `json:"internal_connections"`
 	Notes               []string `json:"notes,omitempty"`
 }
 
@@ -52,7 +52,7 @@ type Pair struct {
 type Port struct {
 	Port        string      `json:"port"`
 	Connections int64       `json:"connections"`
-	Hosts       []Contacted `json:"machines"`
+	Hosts       []Contacted `json:"hosts"`
 	// New counts the hosts first contacted after the first contact.
 	New int `json:"new"`
 }
@@ -74,7 +74,7 @@ const settled = time.Hour
 // Look returns the page of an address. The findings are those about it, strongest first; req has both ends of its
 // window, or neither. With gaps the page is valid but incomplete.
 func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr netip.Addr, findings []hunt.Finding) (*Page, hunt.Remarks, error) {
-	machines, remarks, err := source.Hosts(ctx, req, []netip.Addr{addr}, true)
+	hosts, remarks, err := source.Hosts(ctx, req, []netip.Addr{addr}, true)
 	if err != nil {
 		return nil, remarks, err
 	}
@@ -94,7 +94,7 @@ func Look(ctx context.Context, source *hunt.Session, req hunt.Request, addr neti
 	remarks.Add(more)
 	p := &Page{SchemaVersion: hunt.SchemaVersion, IP: addr, Window: hunt.TimeSpan{Start: hunt.Time{Time: req.From}, End: hunt.Time{Time: req.To}},
 		Connections: contacts.Connections, InternalConnections: contacts.InternalConnections, Pairs: []Pair{}}
-	if m := machines[addr]; m != nil {
+	if m := hosts[addr]; m != nil {
 		p.Names, p.MAC, p.Users, p.Software, p.UserAgents, p.OS, p.Alerts = m.Names, m.MACs, m.Users, m.Software, m.Agents, Systems(m), m.Alerts
 		if m.AlertCount >= 0 {
 			p.AlertCount = &m.AlertCount
