@@ -184,12 +184,16 @@ func (s *search) measureQueries(p *prober) {
 	unshared := map[netip.Addr][]*asked{}
 	for _, a := range s.dns.all {
 		q := a.queries
-		if 2*a.visits.Load() >= q.Count || a.clients >= 5 && 4*a.clients >= 3*s.dns.clients || !s.m.Request.Scope.IsInternal(q.Client) ||
+		if 2*a.named.Load() >= q.Count || a.clients >= 5 && 4*a.clients >= 3*s.dns.clients || !s.m.Request.Scope.IsInternal(q.Client) ||
 			neighbors(q.Resolver) || protocol.SpecialUse(q.Domain) {
 			continue
 		}
 		if q.Timed() >= fewestQueries {
-			a.key = p.queries(q.Client, q.Domain, q.Resolver, q.Times())
+			// A cluster returns few answers. What is connected to by address is measured all the same, so that every source
+			// tests as many candidates.
+			if k := p.queries(q.Client, q.Domain, q.Resolver, q.Times()); 2*a.visits.Load() < q.Count {
+				a.key = k
+			}
 		}
 		if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
 			unshared[q.Client] = append(unshared[q.Client], a)
