@@ -14,8 +14,8 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// explainNothing says why a window holds no connection in scope. With Zeek data elsewhere that is a note; without any
-// it is an error, because then the hunt looked in the wrong place.
+// explainNothing says why a window has no connection in scope. With Zeek data elsewhere that is a note. Without any it
+// is an error, because the hunt looked in the wrong place.
 func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if r.shards == 0 {
 		return r.noZeek(ctx)
@@ -38,7 +38,7 @@ func (r *reading) explainNothing(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if inWindow > 0 && r.req.Scope.Narrowed() { // who asks for one destination has the answer: none
+	if inWindow > 0 && r.req.Scope.Narrowed() { // for a question about one destination, none is the answer
 		return r.future(ctx, now)
 	}
 	if inWindow > 0 {
@@ -71,7 +71,7 @@ func (s *Source) Newest(ctx context.Context) (time.Time, error) {
 	return t, err
 }
 
-// newest gives the time of the newest document that matches.
+// newest returns the time of the newest document that matches.
 func (r *reading) newest(ctx context.Context, query object) (t time.Time, found bool, err error) {
 	q := dsl.Search{Op: "find the newest connection", Query: query, Size: 1, Sort: newestFirst(), FilterPath: []string{"hits.hits.sort"}}
 	hits, err := dsl.Hits[struct {
@@ -88,7 +88,7 @@ func newestFirst() []any {
 	return []any{object{fieldTime: object{"order": "desc", "unmapped_type": "date"}}}
 }
 
-// future tells of connections that start after now: a sensor's clock is wrong, and its beats with it.
+// future reports connections that start after now: a sensor's clock is wrong, and its rhythms with it.
 func (r *reading) future(ctx context.Context, now time.Time) error {
 	const tolerance = time.Minute
 	from := now.Add(tolerance).UnixMilli()
@@ -106,7 +106,7 @@ func (r *reading) future(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// noZeek makes the error for a cluster without any Zeek connection: what was looked for, and what is there instead.
+// noZeek is the error for a cluster without any Zeek connection: what was looked for, and what is there instead.
 func (r *reading) noZeek(ctx context.Context) error {
 	e := &es.Error{Kind: es.NotFound, Op: "look for " + datasetConn + " in", Index: strings.Join(r.place.asked, ","), Reason: "no Zeek connection is there at all",
 		Hint: "check the index names, that Zeek's logs arrive, and that the user or API key may read them"}

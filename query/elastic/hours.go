@@ -88,8 +88,8 @@ func arrivedAfter(later map[int64]int64) object {
 	return dsl.Any(either...)
 }
 
-// hourly counts the documents of a query by hour, with the newest arrival (Unix milliseconds, 0 where no document
-// tells).
+// hourly counts the documents of a query by hour, with the newest arrival (Unix milliseconds, 0 where no document has
+// one).
 func (s *Source) hourly(ctx context.Context, names []string, query object, take func(at, n, arrived int64)) error {
 	q := dsl.Search{Op: "count the documents of each hour", Index: names, Query: query, FilterPath: []string{"aggregations"},
 		Aggs: object{"hours": dsl.Histogram(fieldTime, fixed(time.Hour), object{"arrived": dsl.Max(securityonion.FieldIngested)})}}
@@ -108,7 +108,7 @@ func (s *Source) hourly(ctx context.Context, names []string, query object, take 
 		return err
 	}
 	for _, b := range a.Hours.Buckets {
-		arrived, _ := strconv.ParseFloat(b.Arrived.Value.String(), 64) // null, where no document says when it arrived
+		arrived, _ := strconv.ParseFloat(b.Arrived.Value.String(), 64) // null if no document has an arrival time
 		take(b.Key, b.Docs, int64(arrived))
 	}
 	return nil

@@ -10,11 +10,12 @@ import (
 	"dwell/internal/hunt"
 )
 
-// A connection's record carries the time of its beginning and comes when it has ended: one that lasts longer than a
-// window is in no window that begins after it. So what began before a window and reaches into it is read too, few and
-// long as such connections are.
+// A connection's record has the time of its beginning and arrives at its end: one that lasts longer than a window is in
+// no window that begins after it. So connections that began before a window and reach into it are read too; they are
+// few and long.
 
-// bands part the time before a window: of what began so long before it, only what lasted at least as long is wanted.
+// bands divide the time before a window: of what began that long before it, only what lasted at least as long is
+// wanted.
 var bands = []time.Duration{0, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour,
 	24 * time.Hour, 3 * 24 * time.Hour, 7 * 24 * time.Hour, 14 * 24 * time.Hour, 31 * 24 * time.Hour, 366 * 24 * time.Hour}
 

@@ -16,17 +16,19 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// A connection that is still open has no record yet. But what is said at its beginning has: a TLS handshake, an HTTP
-// request, an SSH, RDP, SOCKS or QUIC record whose uid no zeek.conn document has is of a connection that has not ended.
+// A connection that is still open has no record yet, but its beginning has: a TLS handshake, an HTTP request, an SSH,
+// RDP, SOCKS or QUIC record. If no zeek.conn document has that record's uid, the connection has not ended.
 
 const (
-	// openAge is how old such a record must be: younger ones may have ended, and their record is on its way.
+	// openAge is the least age of such a record: the connections of younger ones may have ended, with their record on
+	// its way.
 	openAge = time.Hour
-	// openIdle is how long before its first record a connection may have begun: browsers open some before they need them.
+	// openIdle is how long before its first record a connection may have begun: browsers open some before they need
+	// them.
 	openIdle = 5 * time.Minute
-	// openAsked bounds how many are looked up, openBack how many records before the window are read for them.
+	// openAsked bounds the number of look-ups, openBack the number of records before the window that are read.
 	openAsked, openBack = 20_000, 2_000_000
-	// openShare of all at most can be open: where it is more, connections' records are missing.
+	// openShare is the largest share that can be open. If it is more, connections' records are missing.
 	openShare  = 0.05
 	fieldUID   = "log.id.uid"
 	fieldDepth = "http.trans_depth"
@@ -40,8 +42,8 @@ func opening() []string {
 // client is one end of a connection: no two connections have the same at a time.
 type client = netip.AddrPort
 
-// readOpen hands on the connections of a reading that are still open, those that began before its window too. A record
-// of which no connection with its addresses and ports has ended is looked up by its uid.
+// readOpen passes on the connections of a reading that are still open, also those that began before its window. A
+// record is looked up by its uid if no connection with its addresses and ports has ended.
 func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Reading, known *hunt.Ended, emit func([]hunt.Connection) error) error {
 	if req.EveryRecord || req.Part || req.Scope.Narrowed() {
 		return nil
@@ -108,8 +110,8 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 // firstRequest leaves out a connection's later HTTP requests: they may come long after its beginning.
 func firstRequest() object { return dsl.Not(dsl.Range(fieldDepth, object{"gt": 1})) }
 
-// back is how far before a window beginnings are read: as far as connections are looked back for, but no further than
-// there are openBack records.
+// back is how far before a window beginnings are read: as far as connections are looked back for, but for openBack
+// records at most.
 func (r *reading) back(ctx context.Context, start time.Time, most time.Duration) (time.Time, error) {
 	from, sum := start, int64(0)
 	for step := time.Hour; start.Sub(from) < most; step *= 2 {
@@ -128,7 +130,8 @@ func (r *reading) back(ctx context.Context, start time.Time, most time.Duration)
 	return from, nil
 }
 
-// stillOpen looks up the records that may begin open connections, and hands on those whose uid has no connection record.
+// stillOpen looks up the records that may begin open connections, and passes on those whose uid has no connection
+// record.
 func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, from time.Time, open []hunt.Connection, emit func([]hunt.Connection) error) error {
 	to := out.Window.End.Add(-openAge)
 	var conns []hunt.Connection
@@ -187,7 +190,7 @@ type opened struct {
 	} `json:"fields"`
 }
 
-// connection is what is known of a connection that is open until a time.
+// connection is the part of a connection up to a time at which it is open.
 func (o *opened) connection(until time.Time) (c hunt.Connection, ok bool) {
 	f := &o.Fields
 	if len(f.Src) == 0 || len(f.Dst) == 0 || len(f.Start) == 0 || len(f.UID) == 0 {
@@ -207,7 +210,7 @@ func (o *opened) connection(until time.Time) (c hunt.Connection, ok bool) {
 	return c, c.Duration > 0
 }
 
-// hits gives documents that match, at most as many as a search gives.
+// hits returns documents that match, up to the maximum of one search.
 func (s *Source) hits(ctx context.Context, p *place, op string, query object) ([]opened, error) {
 	return dsl.Hits[opened](ctx, s.client, dsl.Search{Op: op, Index: p.now(), Query: query, Size: most, Sort: []any{dsl.Ascending(fieldTime)},
 		Fields:     []any{fieldSource, fieldDest, fieldDstPort, fieldSrcPort, fieldUID, fieldDataset, startMillis()},

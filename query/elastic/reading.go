@@ -16,37 +16,36 @@ import (
 	"dwell/internal/hunt"
 )
 
-// log says which records a reading is about.
+// log says which records to read.
 type log struct {
-	// many is what they are called: "connections".
+	// many is their name: "connections".
 	many  string
 	query query
-	// window is what the hunt looks at, from and to are the span that is read, Unix milliseconds.
+	// window is the hunt's window; from and to are the span to read, Unix milliseconds.
 	window   hunt.Window
 	from, to int64
-	// docs, if set, is how many records a slice has, about, in place of Options.SliceDocs.
+	// docs, if set, is the approximate number of records of a slice, in place of Options.SliceDocs.
 	docs int64
-	// reported, if set, says that what is odd about the cluster or its fields was told by another reading of the same
-	// hunt.
+	// reported says that another reading of the same hunt reports what is odd about the cluster or its fields.
 	reported bool
-	// past says that the span is before the window. An index that is mapped otherwise and has nothing of the window was
-	// not written in it either, and so has nothing that reaches into it.
+	// past says that the span is before the window. An index with another mapping that has nothing of the window was
+	// not written during it either, so nothing of it reaches into the window.
 	past bool
-	// again makes the query again when more addresses are known to be internal; set for connections alone.
+	// again makes the query again when more addresses are known to be internal; only for connections.
 	anew func() query
 	// beside, if set, reads what the query leaves out, and says whether there was anything.
 	beside func(context.Context, *reading) (bool, error)
-	// rows makes room for records; a batch of rows is used again for others.
+	// rows makes room for records; a batch of rows is reused.
 	rows func() rows
 }
 
 // rows are a slice's records on their way from the server to emit.
 type rows interface {
-	// begin forgets what is held and makes room for n records.
+	// begin empties the rows and makes room for n records.
 	begin(n int)
 	// decode appends the records of a page.
 	decode(*cells, []byte) (pageResult, error)
-	// emit hands over what is held.
+	// emit passes on the records.
 	emit() error
 }
 
@@ -61,7 +60,7 @@ func (b *batchOf[T]) begin(n int) { b.held = slices.Grow(b.held[:0], n) }
 
 func (b *batchOf[T]) decode(p *cells, aggregations []byte) (pageResult, error) {
 	held, res, err := b.row.decode(p, aggregations, b.held)
-	if err == nil { // What came of a damaged page is not held: it is asked for again.
+	if err == nil { // rows of a damaged page are not kept: it is read again
 		b.held = held
 	}
 	return res, err
@@ -74,12 +73,12 @@ func (b *batchOf[T]) emit() error {
 	return b.to(b.held)
 }
 
-// rowsOf gives a log its rows.
+// rowsOf makes rows for a log.
 func rowsOf[T any](w row[T], emit func([]T) error) func() rows {
 	return func() rows { return &batchOf[T]{row: w, to: emit} }
 }
 
-// reading is one reading of a log under way.
+// reading is one reading of a log in progress.
 type reading struct {
 	log
 	src    *Source
@@ -87,30 +86,30 @@ type reading struct {
 	req    hunt.Request
 	free   chan rows
 	shards int
-	// unreadable are indices that are mapped otherwise, left what the scope leaves out.
+	// unreadable are indices with another mapping, left is what the scope leaves out.
 	unreadable []string
 	left       hunt.OutOfScope
 
 	mu sync.Mutex
-	// todo are the slices to read, the last one first; alive is how many workers there are.
-	// open is how many slices were taken and are not settled yet.
+	// todo are the slices to read, the last one first; alive is the number of workers.
+	// open is the number of slices that were taken and are not finished.
 	todo  []slice
 	alive int
 	open  int
-	// excess is how many workers are to end because the cluster is busy; one always goes on.
+	// excess is the number of workers to end because the cluster is busy; one always continues.
 	excess int
-	// docs and size are what slices and pages are limited to at present: they only shrink.
+	// docs and size are the present limits of slices and pages: they only shrink.
 	docs int64
 	size int
-	// lost is how many slices in a row gave nothing; dead is why the rest is not asked for any more.
+	// lost is the number of slices in a row that returned nothing; dead is why the rest is not read.
 	lost int
 	dead string
 
 	done    []slice
 	records int64
-	// latest is when the newest connection began, in the window or not.
+	// latest is the start of the newest connection, in the window or not.
 	latest time.Time
-	// odd counts values that cannot be and were left out, by letter; several, records with more than one value where
+	// odd counts impossible values that were left out, by letter; several counts records with more than one value where
 	// one is expected.
 	odd         map[byte]int64
 	several     int64
@@ -169,7 +168,7 @@ func (r *reading) run(ctx context.Context, now time.Time) error {
 // isConn matches connections, in scope or not.
 func isConn() object { return dsl.All(only(datasetConn)) }
 
-// all reads what there is and says whether there was anything.
+// all reads everything and says whether there was anything.
 func (r *reading) all(ctx context.Context) (bool, error) {
 	if err := r.checkFields(ctx); err != nil {
 		return false, err
@@ -192,14 +191,14 @@ func (r *reading) all(ctx context.Context) (bool, error) {
 	return true, r.closing(ctx)
 }
 
-// batch is a slice that was read and counted right, on its way to emit.
+// batch is a slice that was read with the right count, on its way to emit.
 type batch struct {
 	slice slice
 	rows  rows
 }
 
-// readAll runs the workers. Those that ask the server never wait for emit unless it falls behind by as many slices as
-// there are workers.
+// readAll runs the workers. Those that query the server wait for emit only when it is behind by as many slices as there
+// are workers.
 func (r *reading) readAll(ctx context.Context) error {
 	n := r.src.opt.Concurrency
 	r.alive = n
@@ -266,7 +265,7 @@ func (r *reading) ask(ctx context.Context, ready chan<- batch) error {
 	}
 }
 
-// take gives the next slice in order of time. Without one the worker ends.
+// take returns the next slice in order of time. Without one the worker ends.
 func (r *reading) take() (slice, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -289,7 +288,7 @@ func (r *reading) take() (slice, bool) {
 	return slice{}, false
 }
 
-// putBack returns slices, given in order of time, to the front of the queue.
+// putBack returns slices, in order of time, to the front of the queue.
 func (r *reading) putBack(parts ...slice) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -320,7 +319,7 @@ func (r *reading) progress() {
 	r.req.Progress(p)
 }
 
-// note tells something once; what is told by kind is not told again for every slice.
+// note reports something once; what is reported by kind is not reported again for every slice.
 func (r *reading) note(kind string, n hunt.Note) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -331,12 +330,12 @@ func (r *reading) note(kind string, n hunt.Note) {
 	r.notes = append(r.notes, n)
 }
 
-// gap tells that records of a slice are missing, how many and why; mu is held.
+// gap reports that records of a slice are missing, how many and why; mu is held.
 func (r *reading) gap(s slice, why string) {
 	r.gaps = append(r.gaps, hunt.Note{What: why, Where: "slice " + s.String()})
 }
 
-// result is the reading as it stands.
+// result is the reading so far.
 func (r *reading) result() hunt.Reading {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -354,7 +353,7 @@ func (r *reading) result() hunt.Reading {
 	return out
 }
 
-// closing compares what was read with what is there now. More is late data, less was removed meanwhile.
+// closing compares what was read with what is there now. More is late data; less was removed meanwhile.
 func (r *reading) closing(ctx context.Context) error {
 	total, ok, err := r.afterwards(ctx, r.query.in(r.from, r.to))
 	if !ok {
@@ -384,11 +383,11 @@ func (r *reading) closing(ctx context.Context) error {
 	return nil
 }
 
-// Of what arrives while a window is read, one in lateShare is usual on a busy grid, and so are lateFew. More means that
-// the window was not over: it is a gap, so that the window is hunted again.
+// Of records that arrive during a reading, one in lateShare is usual on a busy grid, and so are lateFew. More means
+// that the window was not over: that is a gap, so that the window is hunted again.
 const lateShare, lateFew = 100, 20
 
-// afterwards counts when all is read. That the cluster does not answer any more takes nothing from what was read: it is
+// afterwards counts when everything was read. If the cluster no longer answers, nothing that was read is lost: that is
 // a note, and ok is false.
 func (r *reading) afterwards(ctx context.Context, query object) (n int64, ok bool, err error) {
 	n, err = r.count(ctx, query)
@@ -399,7 +398,7 @@ func (r *reading) afterwards(ctx context.Context, query object) (n int64, ok boo
 	return n, err == nil, err
 }
 
-// read gets one slice, counts it, and says what to keep: nil when the slice was put back or given up.
+// read reads one slice, counts it, and says what to keep: nil when the slice was put back or given up.
 func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slice, error) {
 	r.mu.Lock()
 	docs := r.docs
@@ -433,7 +432,7 @@ func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slic
 			break
 		}
 		if s.Read > n {
-			// Documents with several values where one is expected are several buckets.
+			// Documents with several values where one is expected make several buckets.
 			parts, err := r.singly(ctx, p, &s, into)
 			if err != nil {
 				return nil, r.trouble(ctx, s, err)
@@ -451,7 +450,7 @@ func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slic
 	switch {
 	case s.Read != s.Expected:
 		r.gap(s, fmt.Sprintf("%d %s were counted and %d read, twice", s.Expected, r.many, s.Read))
-	case s.Read < first && len(r.place.lost()) > 0: // A cluster went away, which is told.
+	case s.Read < first && len(r.place.lost()) > 0: // a cluster went away, which is reported
 	case s.Read < first:
 		s.Expected = first
 		r.gap(s, fmt.Sprintf("%d of %d %s were removed from the cluster during the hunt (disk clean-up?)", first-s.Read, first, r.many))
@@ -459,7 +458,7 @@ func (r *reading) read(ctx context.Context, p *cells, s slice, into rows) (*slic
 	return &s, nil
 }
 
-// pages reads a slice, page by page where one does not hold it, and gives its number of records.
+// pages reads a slice, in several pages if needed, and returns its number of records.
 func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int64, error) {
 	var docs int64
 	var after []byte
@@ -472,7 +471,7 @@ func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int6
 		ask.Op, ask.ToTheEnd, ask.Smaller = "read "+r.many, true, true
 		err := r.Search(ctx, ask, func(res es.SearchResult) error {
 			if res.Shards == 0 {
-				return nil // All indices are gone; the counts will tell.
+				return nil // all indices are gone; the counts will report it
 			}
 			var err error
 			got, err = into.decode(p, res.Aggregations)
@@ -490,7 +489,7 @@ func (r *reading) pages(ctx context.Context, p *cells, s slice, into rows) (int6
 	}
 }
 
-// pageSize is a little more than what is expected, so that a slice to which something was added still fits.
+// pageSize is a little more than expected, so that a slice with late additions still fits.
 func (r *reading) pageSize(expected int64) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

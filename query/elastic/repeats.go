@@ -9,19 +9,19 @@ import (
 	"dwell/query/once"
 )
 
-// clockFault is how far in the future what is there must be of a wrong clock.
+// clockFault: a start that is this far in the future has a wrong clock.
 const clockFault = 24 * time.Hour
 
-// firstOnly hands a connection on when it comes for the first time: documents are delivered twice, and two sensors see
+// firstOnly passes on a connection when it comes for the first time: documents are delivered twice, and two sensors see
 // the same packets.
 type firstOnly struct {
 	set *once.Set
-	// every is [hunt.Request.EveryRecord]: what two sensors saw counts twice. Without uids, equal records are the same
-	// one.
+	// every is [hunt.Request.EveryRecord]: what two sensors saw counts twice. Without uids, equal records are one.
 	every bool
 	emit  func([]hunt.Connection) error
 	came  atomic.Int64
-	// latest is when no connection can have ended yet, Unix milliseconds; wrong counts those that would have.
+	// latest is a time at which no connection can have ended yet, Unix milliseconds; wrong counts those that would
+	// have.
 	latest int64
 	wrong  atomic.Int64
 	ended  *hunt.Ended
@@ -53,7 +53,7 @@ func (f *firstOnly) take(batch []hunt.Connection) error {
 	return f.emit(batch[:n])
 }
 
-// tell says what came again.
+// tell reports repeats.
 func (f *firstOnly) tell(out *hunt.Reading) {
 	if n := f.wrong.Load(); n > 0 {
 		out.Notes = append(out.Notes, hunt.Note{Where: out.Source, Hint: "the sensor's clock was wrong",

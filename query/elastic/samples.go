@@ -13,29 +13,29 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// sampleBatch is how many findings one search looks up: a few clauses each, far below a small node's clause limit.
+// sampleBatch findings are looked up by one search: a few clauses each, far below a small node's clause limit.
 const sampleBatch = 200
 
-// flowStart finds a finding's last connection again: where from, and when it began (Unix milliseconds).
+// flowStart identifies a finding's last connection: where from, and when it began (Unix milliseconds).
 type flowStart struct {
 	src   netip.Addr
 	start int64
 }
 
-// wish is what a finding's last connection or query must be like. Of several that are, the one to the finding's own
-// port is taken, then the one of the smallest uid, so that the same hunt always names the same one.
+// wish describes a finding's last connection or query. Of several that fit, the one to the finding's own port is taken,
+// then the one with the smallest uid, so that the same hunt always names the same one.
 type wish struct {
 	finding *hunt.Finding
 	dataset string
-	// to is where it went: one address, one of several, or somewhere in a network.
+	// to is where it went: one address, one of several, or anywhere in a network.
 	to []netip.Prefix
-	// anyPort is for names: a proxy was asked for them at a port of its own.
+	// anyPort is for names: a proxy was asked for them at its own port.
 	anyPort bool
 	got     *sampleFields
 }
 
-// Sample is [hunt.Session.Samples]: it looks up uid, ports, sensor and flow hash of each finding's last connection, of
-// a DNS finding its newest query; a few hundred findings a search, never a search a finding.
+// Sample is [hunt.Session.Samples]: it looks up uid, ports, sensor and flow hash of each finding's last connection, or
+// newest DNS query; a few hundred findings a search, never a search a finding.
 func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 	if len(findings) == 0 {
 		return nil
@@ -63,7 +63,7 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 			continue
 		}
 		start := f.Timestamp
-		if !f.LastBegan.IsZero() && f.LastBegan.Before(start.Time) { // It began before the window, whose start the finding's time then is.
+		if !f.LastBegan.IsZero() && f.LastBegan.Before(start.Time) { // it began before the window, so the finding's time is the window's start
 			start = f.LastBegan
 		}
 		at := flowStart{f.Source.IP, start.UnixMilli()}
@@ -73,7 +73,7 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		if err != nil {
 			return err
 		}
-		if !asked[string(text)] { // An address and a network that end with the same connection.
+		if !asked[string(text)] { // an address and a network can end with the same connection
 			asked[string(text)] = true
 			should = append(should, clause)
 		}
@@ -84,7 +84,7 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 	hits, err := dsl.Hits[struct {
 		Fields sampleFields `json:"fields"`
 	}](ctx, s.client, dsl.Search{Op: "look up sample connections", Index: names,
-		Size:  min(4*len(findings), 10_000), // Identical starts are rare but there: room for a few each.
+		Size:  min(4*len(findings), 10_000), // identical starts are rare, but occur: room for a few each
 		Query: dsl.All(dsl.Terms(fieldDataset, []string{datasetConn, datasetDNS}), dsl.Any(should...)),
 		Fields: []any{fieldDataset, fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldQuery, securityonion.FieldCommunity,
 			fieldUID, securityonion.FieldObserver, startMillis()},
@@ -100,8 +100,8 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 	return err
 }
 
-// wishOf says where the finding's last connection went; of one by fingerprint that is anywhere. DNS findings want a
-// query to the resolver, whichever that is.
+// wishOf says where the finding's last connection went: anywhere, for a fingerprint. DNS findings want a query to any
+// resolver.
 func wishOf(f *hunt.Finding) (*wish, bool) {
 	w := &wish{finding: f, dataset: datasetConn}
 	if !f.Source.IP.IsValid() {
@@ -147,7 +147,7 @@ func (w *wish) clause(at flowStart) object {
 	return dsl.All(filter...)
 }
 
-// sampleFields is one connection or query as the fields API gives it: every value a list.
+// sampleFields is one connection or query from the fields API: every value is a list.
 type sampleFields struct {
 	Dataset   []string     `json:"event.dataset"`
 	Src       []netip.Addr `json:"source.ip"`
@@ -162,10 +162,10 @@ type sampleFields struct {
 	Observer  []string     `json:"observer.name"`
 }
 
-// startMillis asks for a record's time in Unix milliseconds.
+// startMillis requests a record's time in Unix milliseconds.
 func startMillis() object { return object{"field": fieldTime, "format": "epoch_millis"} }
 
-// offer gives the record to the findings whose wish it is.
+// offer passes the record to the findings that it fits.
 func (h *sampleFields) offer(wishes map[flowStart][]*wish) {
 	if len(h.Src) == 0 || len(h.Dst) == 0 || len(h.Start) == 0 {
 		return
@@ -193,7 +193,7 @@ func (w *wish) takes(h *sampleFields) bool {
 	return w.anyPort || first(h.Port) == f.Destination.Port && hunt.ParseTransport(first(h.Transport)).String() == f.Network.Transport
 }
 
-// order is negative where the record is preferred to the one that was had before.
+// order is negative if the record is preferred to the one so far.
 func (w *wish) order(h *sampleFields) int {
 	other := func(h *sampleFields) int {
 		if first(h.Port) == w.finding.Destination.Port {
@@ -204,7 +204,7 @@ func (w *wish) order(h *sampleFields) int {
 	return cmp.Or(cmp.Compare(other(h), other(w.got)), cmp.Compare(first(h.UID), first(w.got.UID)))
 }
 
-// grant writes what was found into the finding.
+// grant writes the result into the finding.
 func (w *wish) grant() {
 	f, h := w.finding, w.got
 	if h == nil {

@@ -16,8 +16,8 @@ const (
 	fieldRespIP  = securityonion.FieldServerIPBytes
 )
 
-// turned asks for the TCP connections of which Zeek missed the SYN and took the server for the one that began them:
-// from outside to inside. It changes their sides.
+// turned searches for TCP connections of which Zeek missed the SYN and took the server for the originator: from outside
+// to inside. It swaps their sides.
 func turned(scope hunt.Scope) query {
 	scope.Direction = hunt.Inbound
 	q := connQuery(scope)
@@ -35,7 +35,8 @@ func turned(scope hunt.Scope) query {
 	return q
 }
 
-// servers drops what was turned round and does not go to a server: whose port is not the lower one, or the other's.
+// servers drops swapped connections that do not go to a server: the destination port is not the lower one, or both
+// ports are servers'.
 func servers(batch []hunt.Connection) []hunt.Connection {
 	return slices.DeleteFunc(batch, func(c hunt.Connection) bool { return c.DstPort >= c.SrcPort || c.SrcPort < 1024 })
 }
