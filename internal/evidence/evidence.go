@@ -1,8 +1,8 @@
 // Package evidence weighs everything about a finding except its timing: business need, abnormal protocol behavior, host
 // identity (steps 2 to 4 of the hunt).
 //
-// A [Judge] knows one kind of evidence. It gets all subjects of a hunt at once, so that it can batch its look-ups, and
-// reports by [Subject.Modify], [Subject.Explain] and similar methods. Only [Subject.Settle] changes the score. Judges
+// A [Judge] knows one kind of evidence. It gets all candidates of a hunt at once, so that it can batch its look-ups, and
+// reports by [Candidate.Modify], [Candidate.Explain] and similar methods. Only [Candidate.Settle] changes the score. Judges
 // never hide a finding.
 package evidence
 
@@ -25,7 +25,7 @@ type Judge interface {
 	// Revision identifies the lists and rules that the judge uses; it is part of the hunt's revision. It is empty if
 	// the program's version determines them.
 	Revision() string
-	// Judge examines the subjects. A missing log type is one Note. Data that exists but could not be looked up is a
+	// Judge examines the candidates. A missing log type is one Note. Data that exists but could not be looked up is a
 	// Gap, because it might change scores; the hunt continues. An error ends the hunt: only a canceled context is one.
 	Judge(ctx context.Context, h *Hunt, subjects []*Candidate) (hunt.Remarks, error)
 }

@@ -36,7 +36,7 @@ func (s *Candidate) Explain(e scoring.Explanation, why string) { s.explain(e, fi
 // sets the client apart from those it claims to be like.
 func (s *Candidate) ExplainClaim(e scoring.Explanation, why string) { s.explain(e, claimed, why) }
 
-// ExplainFleet is Explain for behavior that other hosts share. It is shown, and lowers an [Subject.established]
+// ExplainFleet is Explain for behavior that other hosts share. It is shown, and lowers an [Candidate.established]
 // destination to medium: an outbreak looks the same, and more infected hosts are no reassurance. Without history, an
 // unsuspicious one is limited to high.
 func (s *Candidate) ExplainFleet(why string) { s.explain(scoring.Weak, many, why) }

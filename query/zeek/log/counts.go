@@ -10,25 +10,25 @@ import (
 	"dwell/internal/hunt"
 )
 
-// setBack is how far both start and end of a record have to lie before those of an earlier one to speak of a clock
-// that was set back. Zeek writes a connection when it is over, so starts are never in order.
+// setBack is how far both start and end of a record must be before those of an earlier one for a clock that was set
+// back. Zeek writes a connection at its end, so starts are never in order.
 const setBack = int64(time.Hour / time.Millisecond)
 
-// stragglers is how many records in a row may lie that far back before it is the clock: Zeek writes a connection that
-// times out hours after its last packet, but among others.
+// stragglers is the number of such records in a row that shows a clock set back: Zeek writes a connection that timed
+// out hours after its last packet, but among others.
 const stragglers = 16
 
 // moment is when a record's connection began and ended, Unix milliseconds.
 type moment struct{ start, end int64 }
 
-// clock follows the times of records in the order of a file, to notice where the sensor's clock was set back.
+// clock follows the times of a file's records to notice where the sensor's clock was set back.
 type clock struct {
 	front moment
-	// behind is how many records in a row lie far before front, line the first of them.
+	// behind is the number of records in a row far before front, line the first of them.
 	behind, line int64
 }
 
-// step takes the next record. When time has gone back it gives the line from which on, otherwise 0.
+// step takes the next record. If time has gone back it returns the line at which it did, otherwise 0.
 func (c *clock) step(m moment, line int64) int64 {
 	if m.start >= c.front.start-setBack || m.end >= c.front.end-setBack {
 		c.front, c.behind = m, 0
@@ -44,32 +44,32 @@ func (c *clock) step(m moment, line int64) int64 {
 	return c.line
 }
 
-// Counts are what reading a part of a file, or all of it, came to.
+// Counts are the results of reading a file, or a part of it.
 type Counts struct {
-	// Records are the records of the logs that were wanted, in scope or not; bad lines are not among them.
+	// Records are the records of the wanted logs, in scope or not; bad lines are not included.
 	Records int64
-	// InScope are those in scope, Emitted those that were handed on: their takers count them.
+	// InScope are those in scope, Emitted those passed on: their takers count them.
 	InScope, Emitted int64
 	// Again are records that came before, here or in another file.
 	Again int64
 	// Oldest and Newest are the starts of the first and the last record in scope; First and Last those of all.
 	Oldest, Newest, First, Last int64
-	// Flipped are connections that were turned round.
+	// Flipped are connections whose sides were swapped.
 	Flipped int64
-	// Early and Late are the starts of the first and the last record of the other logs that the scan has in Times.
+	// Early and Late are the starts of the first and the last record of the other logs in the scan's Times.
 	Early, Late int64
-	// End is when the last connection ended that can have lasted so long.
+	// End is the end of the last connection whose duration is possible.
 	End int64
-	// Negative are durations below zero; Future are records of tomorrow and later, which are left out, the last of
+	// Negative are durations below zero; Future are records of tomorrow or later, which are left out, the last at
 	// FutureTo.
 	Negative, Future, FutureTo int64
-	// Buckets are how many records began in each span of Bucket milliseconds since 1970.
+	// Buckets are the numbers of records that began in each span of Bucket milliseconds since 1970.
 	Buckets map[int64]int64
 	Bucket  int64
 	// File is the file that is being read.
 	File *File
 
-	// bad lines, the number of the first one and why it is bad; torn is a bad last line without an end.
+	// bad lines, the number of the first one and why it is bad; torn is a bad last line without an end
 	bad     int64
 	badLine int64
 	badWhy  problem
@@ -77,17 +77,17 @@ type Counts struct {
 	tornWhy problem
 	// zeros are lines that begin with zero bytes, zeroLine the first of them.
 	zeros, zeroLine int64
-	// kinds are how many records there are of each log, wanted or not.
+	// kinds are the numbers of records of each log, wanted or not.
 	kinds []kindCount
-	// odd are records of which a value could not be read, oddLine the first of them.
+	// odd are records with an unreadable value, oddLine the first of them.
 	odd, oddLine int64
 	oddField     Field
 	// steps are the places where the clock was set back, stepLine the first of them.
 	steps, stepLine int64
 	clock           clock
-	// number is the line of the record that is being taken.
+	// number is the line of the present record.
 	number int64
-	// bucket and inBucket gather what goes into Buckets.
+	// bucket and inBucket collect what goes into Buckets.
 	bucket, inBucket int64
 }
 
@@ -96,7 +96,7 @@ type kindCount struct {
 	n    int64
 }
 
-// kind is where the records of a log are counted.
+// kind is where a log's records are counted.
 func (c *Counts) kind(k Kind) int {
 	for i := range c.kinds {
 		if c.kinds[i].kind == k {
@@ -127,7 +127,7 @@ func (c *Counts) flushBucket() {
 	c.inBucket = 0
 }
 
-// Step follows the clock of a sensor by when connections began and ended, Unix milliseconds.
+// Step follows a sensor's clock by when connections began and ended, Unix milliseconds.
 func (c *Counts) Step(start, end int64) {
 	if line := c.clock.step(moment{start, end}, c.number); line > 0 {
 		if c.steps == 0 {
@@ -193,13 +193,13 @@ func (c *Counts) add(o *Counts) {
 	}
 }
 
-// Tally is what one pass over a file came to. Parts of the file are added by several goroutines.
+// Tally is the result of one pass over a file. Several goroutines add parts of the file.
 type Tally struct {
 	mu sync.Mutex
 	Counts
 	// Ended is why reading stopped before the end of the file, or nil.
 	Ended error
-	// WasRead says that a pass went over the file at all.
+	// WasRead says whether a pass read the file at all.
 	WasRead bool
 }
 
@@ -215,7 +215,7 @@ func (t *Tally) reset() {
 	t.Counts, t.Ended, t.WasRead = newCounts(), nil, true
 }
 
-// settled notes which logs are in a file, now that all of it was read.
+// settled notes which logs are in a file, after all of it was read.
 func (f *File) settled() {
 	if !f.WasRead || f.Ended != nil {
 		return
@@ -239,7 +239,7 @@ type fault struct {
 	n           int64
 }
 
-// ClockFault counts a record whose time cannot be. It is told by Faults.
+// ClockFault counts a record with an impossible time. Faults reports it.
 func (r *Report) ClockFault(f *File, what string) {
 	k := f.Path + what
 	if r.faults == nil {
@@ -252,24 +252,24 @@ func (r *Report) ClockFault(f *File, what string) {
 	r.faults[k].n++
 }
 
-// Faults tells what ClockFault counted.
+// Faults reports what ClockFault counted.
 func (r *Report) Faults() {
 	for _, f := range r.order {
 		r.Note(hunt.Note{What: fmt.Sprintf("%s: %d", f.what, f.n), Where: f.where, Hint: "the sensor's clock was wrong"})
 	}
 }
 
-// Note takes a remark that loses nothing, Gap one that does.
+// Note takes a remark about something that loses nothing, Gap one about a loss.
 func (r *Report) Note(n hunt.Note) { r.Notes = append(r.Notes, n) }
 
-// Gap is Note for what is lost.
+// Gap is Note for a loss.
 func (r *Report) Gap(n hunt.Note) { r.Gaps = append(r.Gaps, n) }
 
-// named is how many files a remark names.
+// named is the number of files that a remark names.
 const named = 40
 
-// Left says which files were left out, and why: once for each reason, with the files that it is about. What may hold
-// records is a gap.
+// Left reports the files that were left out: once for each reason, with its files. A file that may have records is a
+// gap.
 func (r *Report) Left(left []Left) {
 	type reason struct {
 		what, hint string
@@ -302,7 +302,7 @@ func (r *Report) Left(left []Left) {
 	}
 }
 
-// Tell says what was odd about a file that was read.
+// Tell reports what was odd about a file.
 func (r *Report) Tell(f *File) {
 	c := &f.Counts
 	if f.note != "" {
@@ -356,7 +356,7 @@ func (r *Report) Tell(f *File) {
 	}
 }
 
-// badLines is the sentence about lines that are no records.
+// badLines is the sentence about lines that are not records.
 func badLines(c *Counts) string {
 	if c.bad == 1 {
 		return fmt.Sprintf("line %d is no record and was left out: %s", c.badLine, c.badWhy)

@@ -2,7 +2,7 @@ package log
 
 import "strings"
 
-// Field is a value of a record that dwell reads, whatever column or key it came in. Every record has one slot a field.
+// Field is a value of a record that dwell reads, whatever its column or key. Every record has one slot a field.
 type Field uint8
 
 // The fields. Those of one line belong to the logs that the line names.
@@ -15,7 +15,7 @@ const (
 	OrigP
 	RespH
 	RespP
-	// EventTime and EventDuration are what documents of Elasticsearch have for TS and Duration.
+	// EventTime and EventDuration are TS and Duration in Elasticsearch's documents.
 	EventTime
 	EventDuration
 	// conn
@@ -109,8 +109,8 @@ var zeekNames = map[string]Field{
 	"username": UserName, "server_dns_computer_name": ServerDNSName, "peer": Peer, "gaps": Gaps, "acks": Acks, "pkts_dropped": Dropped, "pkts_link": Link,
 }
 
-// documentNames are the names in documents of Security Onion and of Elastic's own Zeek module (ECS). None keeps a name
-// from being taken for one of Zeek's: host.name is the agent's host, no DHCP client.
+// documentNames are the names in documents of Security Onion and of Elastic's own Zeek module (ECS). None is also one
+// of Zeek's names: host.name is the agent's host, not a DHCP client.
 var documentNames = map[string]Field{
 	"@timestamp": EventTime, "event.duration": EventDuration, "event.dataset": Path, "log.id.uid": UID, "zeek.session_id": UID,
 	"source.ip": OrigH, "source.address": OrigH, "source.port": OrigP, "destination.ip": RespH, "destination.address": RespH, "destination.port": RespP,
@@ -132,7 +132,7 @@ var documentNames = map[string]Field{
 	"host.name": None, "user.name": UserName, "client.address": None, "server.address": None,
 }
 
-// marks are names that only one log has. They tell what a record is that does not say it itself.
+// marks are names that only one log has. They identify records that do not name their log.
 var marks = map[string]Kind{
 	"conn_state": Conn, "orig_ip_bytes": Conn, "missed_bytes": Conn, "orig_pkts": Conn, "connection_state": Conn, "zeek_connection_state": Conn,
 	"trans_depth": HTTPLog, "status_code": HTTPLog, "user_agent": HTTPLog, "uri": HTTPLog, "cipher": SSLLog, "cert_chain_fps": SSLLog, "ssl_history": SSLLog,
@@ -144,7 +144,7 @@ var marks = map[string]Kind{
 	"event_type": suricata, "helo": "smtp", "mailfrom": "smtp", "call_id": "sip",
 }
 
-// String is the name that Zeek gives the field; that of its column, where some shippers have underscores for dots.
+// String is Zeek's name for the field; some shippers have underscores for dots.
 func (f Field) String() string {
 	for name, of := range zeekNames {
 		if of == f && name != "@stream" {
@@ -162,10 +162,10 @@ func (f Field) String() string {
 // canonical is one spelling for a name and its variants.
 func canonical(name string) string { return strings.ReplaceAll(name, ".", "_") }
 
-// FieldOf is the field of a name that Zeek gives it, or None.
+// FieldOf is the field with a name of Zeek's, or None.
 func FieldOf(name string) Field { return zeekNames[canonical(name)] }
 
-// fieldOf is the field that a name stands for, and the log that only has that name, or none.
+// fieldOf is the field of a name, and the log that only has that name, or none.
 func fieldOf(name string) (Field, Kind) {
 	one := canonical(name)
 	if f, ok := documentNames[name]; ok {

@@ -6,31 +6,31 @@ import (
 	"strings"
 )
 
-// Header is what the # lines of a TSV log have said so far. It is never changed: with makes a new one, so that chunks
-// of a file can be parsed apart from each other, each with the header that holds where it begins.
+// Header is the content of a TSV log's # lines so far. It never changes: with makes a new one, so that chunks of a file
+// can be parsed independently, each with its own header.
 type Header struct {
-	// Separator is 0 when the log names one that is not one byte. SetSep separates the parts of sets and vectors.
+	// Separator is 0 if the log names one that is not one byte. SetSep separates the parts of sets and vectors.
 	Separator byte
 	SetSep    []byte
-	// Unset and Empty stand for values that are not there, and for empty ones.
+	// Unset and Empty stand for missing and empty values.
 	Unset, Empty string
-	// Path is the name that the log gives itself, kind the log that this is, or empty; mark is what its columns say.
+	// Path is the log's own name, kind the log that this is, or empty; mark is the log that its columns show.
 	Path       string
 	kind, mark Kind
-	// Names and Types are those of the columns, nil as long as no #fields and #types line has come.
+	// Names and Types are those of the columns, nil before a #fields and #types line.
 	Names, Types []string
-	// raw is the number of columns by separators alone. It is smaller than len(Names) where the last columns are
-	// separated by spaces, as those of the IoT-23 data set are.
+	// raw is the number of columns by separators alone. It is smaller than len(Names) if the last columns are separated
+	// by spaces, as in the IoT-23 data set.
 	raw int
-	// columns are the fields that the columns are for.
+	// columns are the columns' fields.
 	columns []Field
 	// more says that lines may have more columns than are named.
 	more bool
-	// problem says what makes the header unusable, or is empty.
+	// problem is what makes the header unusable, or empty.
 	problem string
 }
 
-// newHeader has Zeek's defaults, which are also in force where a log does not say.
+// newHeader has Zeek's defaults, which also apply where a log does not say.
 func newHeader() *Header {
 	return &Header{Separator: '\t', SetSep: []byte{','}, Unset: "-", Empty: "(empty)"}
 }
@@ -38,11 +38,11 @@ func newHeader() *Header {
 // with is the header after one more # line.
 func (h *Header) with(line []byte) *Header {
 	if fields, ok := bytes.CutPrefix(line, []byte("#separator")); ok {
-		// A separator line begins a new header, also in the middle of a file that was put together from several.
+		// A separator line begins a new header, also in the middle of a file that was joined from several.
 		n := newHeader()
 		text := strings.TrimPrefix(string(fields), " ")
 		if len(text) > 1 {
-			text = strings.TrimRight(text, "\t ") // what spreadsheets leave at the end of each line
+			text = strings.TrimRight(text, "\t ") // spreadsheets add these at the end of each line
 		}
 		sep := unescape([]byte(text))
 		if text == `\t` {
@@ -87,7 +87,7 @@ func (h *Header) with(line []byte) *Header {
 	return &n
 }
 
-// setFields settles the columns; names that several spaces hold together are taken apart.
+// setFields assigns the columns; names joined by several spaces are split.
 func (h *Header) setFields(names []string) {
 	for len(names) > 0 && names[len(names)-1] == "" {
 		names = names[:len(names)-1]
@@ -143,7 +143,7 @@ func (h *Header) fit(n int, line []byte) problem {
 	return tooFew
 }
 
-// connColumns are the columns of conn logs in Zeek's own order. What stands behind them differs from site to site.
+// connColumns are the columns of conn logs in Zeek's own order. The columns after them differ from site to site.
 var connColumns = strings.Fields("ts uid id.orig_h id.orig_p id.resp_h id.resp_p proto service duration orig_bytes resp_bytes " +
 	"conn_state local_orig local_resp missed_bytes history orig_pkts orig_ip_bytes resp_pkts resp_ip_bytes")
 
@@ -154,8 +154,7 @@ var connHeader = func() *Header {
 	return h
 }()
 
-// defaultHeader is the header that a line without one must have had: that of a conn log, where the columns are what
-// they have to be; else nil.
+// defaultHeader is the header for a line without one: that of a conn log if the columns fit it, else nil.
 func defaultHeader(line []byte) *Header {
 	cells := bytes.Split(line, []byte{'\t'})
 	if len(cells) < len(connColumns) {
@@ -170,7 +169,7 @@ func defaultHeader(line []byte) *Header {
 	return connHeader
 }
 
-// nameHeader is the header that a line of names is, without #: as CSV files and spreadsheets have it; else nil.
+// nameHeader is the header in a line of names without #, as CSV files and spreadsheets have it; else nil.
 func nameHeader(line []byte) *Header {
 	text := string(line)
 	if !strings.Contains(text, "orig_h") && !strings.Contains(text, "source.ip") {
@@ -190,7 +189,7 @@ func nameHeader(line []byte) *Header {
 	return nil
 }
 
-// unescape undoes Zeek's \xNN and \\. Anything else stays as it is.
+// unescape decodes Zeek's \xNN and \\. Anything else stays as it is.
 func unescape(b []byte) []byte {
 	if bytes.IndexByte(b, '\\') < 0 {
 		return b

@@ -18,39 +18,39 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// maxLine is the longest line that can be a record. Zeek's own are shorter by far.
+// maxLine is the longest line that can be a record. Zeek's own are far shorter.
 const maxLine = 16 << 20
 
-// File is a log that was looked into.
+// File is a log that was inspected.
 type File struct {
 	Path string
-	// Root is the path as given that led here.
+	// Root is the given path that led here.
 	Root string
-	// Size is in bytes, as the file lies there.
+	// Size is in bytes, as stored.
 	Size int64
 	// Named is the log that the name promises, or empty.
 	Named Kind
 	// Explicit says that the user named this very file.
 	Explicit bool
-	// Kinds are the logs of which records were seen in it. Unless Mixed is set, there are no others.
+	// Kinds are the logs of the records seen in it. Unless Mixed is set, there are no others.
 	Kinds map[Kind]bool
 	Mixed bool
 	// First is when the first good record began, Unix milliseconds; Has says that there is one.
 	First int64
 	Has   bool
-	// Until is when the last record began at the latest, Unix milliseconds, as far as the file's own time tells.
+	// Until is the latest time of the last record, Unix milliseconds, as far as the file's own time shows it.
 	Until int64
 	Tally
 
 	written time.Time
-	// head is the header that holds from the beginning, loose and spread say how its JSON lies, note what was odd about it.
+	// head is the header at the beginning; loose and spread describe the layout of its JSON; note is what was odd.
 	head   *Header
 	loose  bool
 	spread bool
-	// base skips what stands before the array of the records.
+	// base skips what comes before the array of the records.
 	base *regexp.Regexp
 	note string
-	// silent says that it holds no record and no line that might have been one.
+	// silent says that it has no record and no line that might be one.
 	silent bool
 }
 
@@ -67,8 +67,8 @@ func (f *File) Holds(kinds ...Kind) bool {
 	return false
 }
 
-// looked is how much of a file is looked at before it is left out, and how many records of one whose name does not say
-// what it is.
+// looked is how much of a file is inspected before it is left out, and how many records if the name does not say what
+// it is.
 const (
 	lookedBytes   = 4 << 20
 	lookedRecords = 64
@@ -77,7 +77,7 @@ const (
 // packedName is the name of a compressed file.
 var packedName = regexp.MustCompile(`(?i)\.(gz|zst|bz2)$`)
 
-// containers are the members in which answers of searches and exports have their records.
+// containers are the members that have the records in answers of searches and exports.
 var containers = regexp.MustCompile(`(?i)^\s*\{[^\[]*?"(?:hits|records|results?|rows|data|events|logs|items|value|values|docs|documents)"\s*:\s*\[\s*\{`)
 
 // open opens a log so that each line is one record.
@@ -100,7 +100,7 @@ func (f *File) open(s *stream) *bufio.Reader {
 	return in
 }
 
-// inspect looks at the beginning of a file: is it a log, which one, what is its first record.
+// inspect looks at the beginning of a file: is it a log, which one, and what is its first record.
 func (f *File) inspect() error {
 	f.Kinds, f.Until, f.head = map[Kind]bool{}, math.MaxInt64, newHeader()
 	err := f.look()
@@ -121,10 +121,10 @@ func (f *File) inspect() error {
 	return nil
 }
 
-// slack is by how much the clock of the host that wrote a file may be behind the sensor's.
+// slack is how far the clock of the host that wrote a file may be behind the sensor's.
 const slack = 24 * time.Hour
 
-// looseError says that a file's JSON is not one object a line; lists says that records stand in lists inside objects.
+// looseError says that a file's JSON is not one object a line; lists says that records are in lists inside objects.
 type looseError struct {
 	why   error
 	lists bool
@@ -137,7 +137,7 @@ func (f *File) look() error {
 	if err != nil {
 		return err
 	}
-	defer s.Close() // It is only read.
+	defer s.Close() // it is only read
 	if s.wide {
 		f.note = "it is UTF-16 text, as Windows PowerShell writes it, and was read as such"
 	}
@@ -170,7 +170,7 @@ type looker struct {
 	p     *Parser
 	h     *Header
 	bytes int
-	// begun says that there was a line, first which one and why it was no record.
+	// begun says that there was a line, first is the first one's number and why it was no record.
 	begun   bool
 	first   []byte
 	why     problem
@@ -238,7 +238,7 @@ func (l *looker) line(line []byte) (done bool, err error) {
 	return l.records >= lookedRecords, nil
 }
 
-// end settles what is known when the file ends, or enough of it was seen.
+// end draws the conclusions at the end of the file, or when enough of it was seen.
 func (l *looker) end() error {
 	f := l.f
 	switch {
@@ -269,7 +269,7 @@ func (l *looker) end() error {
 	return l.left()
 }
 
-// left says why a file of which no line is a record is left out.
+// left says why a file without a record is left out.
 func (l *looker) left() error {
 	named := slices.Contains(read, l.f.Named)
 	switch {
@@ -308,8 +308,8 @@ func keysOf(line []byte) string {
 	return "its keys: " + strings.Join(keys, ", ")
 }
 
-// clean takes away what editors, exports and power losses leave before a line: byte order marks, zero bytes, spaces
-// and the commas and brackets of arrays before an object.
+// clean removes what editors, exports and power failures leave before a line: byte order marks, zero bytes, spaces, and
+// the commas and brackets of arrays before an object.
 func clean(line []byte) []byte {
 	if len(line) == 0 {
 		return line
@@ -340,7 +340,7 @@ func isBinary(b []byte) bool {
 // Left is a file that is left out.
 type Left struct {
 	Path, What, Hint string
-	// Data says that records may be missing from the hunt because of it.
+	// Data says that the hunt may lack records because of it.
 	Data bool
 	// Explicit is as in File.
 	Explicit bool
@@ -352,7 +352,7 @@ type Set struct {
 	Left  []Left
 }
 
-// Look finds the files below paths and looks into every one of them, side by side. What is odd about them goes into r.
+// Look finds the files below paths and inspects every one, in parallel. It reports what is odd about them to r.
 func Look(ctx context.Context, paths []string, workers int, r *Report) (*Set, error) {
 	files, err := find(paths, r)
 	if err != nil {

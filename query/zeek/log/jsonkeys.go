@@ -1,16 +1,15 @@
 package log
 
 // keyring knows what each key of JSON records is for. The keys of a log come in the same order in every record, with
-// some left out here and there, so what comes next is nearly always what came next the last time, and one comparison
-// tells.
+// some left out. So the next key is nearly always the one that came next before, and one comparison is enough.
 type keyring struct {
 	keys  []knownKey
 	place map[string]int
-	// last is the key before, or -1 where a record begins; first is the key that records begin with.
+	// last is the previous key, or -1 at the beginning of a record; first is the key that records begin with.
 	last, first int
 }
 
-// knownKey is a key with the field that it is for, None where it is not wanted, and the log that only has that key.
+// knownKey is a key with its field, None if it is not wanted, and the log that only has that key.
 type knownKey struct {
 	name  string
 	field Field
@@ -18,13 +17,13 @@ type knownKey struct {
 	next  int
 }
 
-// maxKeys is how many keys are known: Zeek's logs have some dozens each, hostile ones any number.
+// maxKeys is the number of keys kept: Zeek's logs have some dozens each, hostile ones any number.
 const maxKeys = 1024
 
 // rewind begins a record.
 func (k *keyring) rewind() { k.last = -1 }
 
-// next is the key that is likely to come next, or -1.
+// next is the key that probably comes next, or -1.
 func (k *keyring) next() int {
 	next := k.first
 	if k.last >= 0 {

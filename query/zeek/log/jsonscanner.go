@@ -7,14 +7,14 @@ import (
 	"math/bits"
 )
 
-// scanner walks over JSON text. It checks what it steps over loosely (brackets have to match, strings to end), since
-// what it does not read does not matter, and what it reads exactly.
+// scanner walks over JSON text. It checks what it skips loosely (brackets must match, strings must end), and what it
+// reads exactly.
 type scanner struct {
 	b []byte
 	i int
 }
 
-// bad tells a line that ends too early from one that is wrong.
+// bad distinguishes a line that ends too early from one that is wrong.
 func (s *scanner) bad() problem {
 	if s.i >= len(s.b) {
 		return tornJSON
@@ -37,7 +37,7 @@ func (s *scanner) peek() byte {
 	return s.b[s.i]
 }
 
-// next steps over c if it comes next.
+// next skips c if it comes next.
 func (s *scanner) next(c byte) bool {
 	if s.i < len(s.b) && s.b[s.i] == c {
 		s.i++
@@ -50,8 +50,8 @@ func (s *scanner) next(c byte) bool {
 	return false
 }
 
-// text reads a string. What it gives is a view of the line, or, where there are escapes, a copy in scratch, which
-// holds until the next call.
+// text reads a string. It returns a view of the line, or, with escapes, a copy in scratch that is valid until the next
+// call.
 func (s *scanner) text(scratch *[]byte) (b []byte, ok bool) {
 	if !s.next('"') {
 		return nil, false
@@ -74,7 +74,7 @@ func (s *scanner) text(scratch *[]byte) (b []byte, ok bool) {
 	return *scratch, true
 }
 
-// stringEnd steps behind the quote that ends the string in which it stands.
+// stringEnd skips to after the closing quote of the present string.
 func (s *scanner) stringEnd() bool {
 	for {
 		s.i = quoteOrSlash(s.b, s.i)
@@ -91,8 +91,8 @@ func (s *scanner) stringEnd() bool {
 	}
 }
 
-// quoteOrSlash is the place of the next quote or backslash from i on, or the length of b. It looks at eight bytes at
-// a time: x-0x01.. & ^x & 0x80.. has a bit set at the lowest zero byte of x (a well-known trick).
+// quoteOrSlash is the place of the next quote or backslash at or after i, or the length of b. It looks at eight bytes
+// at a time: x-0x01.. & ^x & 0x80.. has a bit set at the lowest zero byte of x (a well-known trick).
 func quoteOrSlash(b []byte, i int) int {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	for ; i+8 <= len(b); i += 8 {
@@ -108,11 +108,11 @@ func quoteOrSlash(b []byte, i int) int {
 	return min(i, len(b))
 }
 
-// number steps over a number and gives its text. Whether it is one is for those to say who want it.
+// number skips a number and returns its text. Whoever wants it checks it.
 func (s *scanner) number() []byte {
 	start := s.i
 	for s.i < len(s.b) {
-		// Of what may follow a number only } and ] sort behind the comma, and of a number only + before it.
+		// Of what may follow a number only } and ] sort after the comma, and of a number only + before it.
 		if c := s.b[s.i]; (c <= ',' && c != '+') || c == '}' || c == ']' {
 			break
 		}
@@ -121,7 +121,7 @@ func (s *scanner) number() []byte {
 	return s.b[start:s.i]
 }
 
-// skip steps over one value of any kind.
+// skip skips one value of any kind.
 func (s *scanner) skip() bool {
 	switch c := s.peek(); {
 	case c == '"':
@@ -143,7 +143,7 @@ func (s *scanner) skip() bool {
 	}
 }
 
-// skipNested steps over an object or a list by counting brackets outside of strings.
+// skipNested skips an object or a list by counting brackets outside of strings.
 func (s *scanner) skipNested() bool {
 	depth := 0
 	for s.i < len(s.b) {
@@ -165,8 +165,8 @@ func (s *scanner) skipNested() bool {
 	return false
 }
 
-// members calls take with the name and the value of every member of the object that comes next, the value as the text
-// it is in the line. Names in nested objects are joined by dots, as Zeek joins them. Both hold until take returns.
+// members calls take with the name and the value of every member of the next object, the value as its text in the line.
+// Names in nested objects are joined by dots, as Zeek joins them. Both are valid until take returns.
 func (s *scanner) members(name []byte, take func(name, value []byte)) problem {
 	if !s.next('{') {
 		return s.bad()

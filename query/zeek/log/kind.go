@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Kind is one of Zeek's logs, by the name that Zeek gives it in #path: "conn", "http", "dns".
+// Kind is one of Zeek's logs, by its name in #path: "conn", "http", "dns".
 type Kind string
 
-// The kinds that stand for connections. OpenConn and ConnLong hold connections that had not ended when they were
-// logged (packages zeek-open-connections and zeek-long-connections).
+// The kinds with connections. OpenConn and ConnLong have connections that had not ended when they were logged (packages
+// zeek-open-connections and zeek-long-connections).
 const (
 	Conn     Kind = "conn"
 	OpenConn Kind = "open_conn"
@@ -46,7 +46,7 @@ const (
 	Stats       Kind = "stats"
 )
 
-// Other stands for records of a log that is not known; suricata for records that are not Zeek's.
+// Other stands for records of an unknown log; suricata for records that are not Zeek's.
 const (
 	Other    Kind = "other"
 	suricata Kind = "suricata"
@@ -56,7 +56,7 @@ const (
 var read = []Kind{Conn, HTTPLog, SSLLog, DNSLog, QUIC, SOCKS, SSH, RDP, Files, Weird, X509, OpenConn, ConnLong, OpenHTTP, OpenSSL, DHCP, Notice, Intel,
 	Software, Kerberos, NTLM, CaptureLoss, Stats}
 
-// unread are Zeek's other logs by name. They are known so that none of them is taken for something else.
+// unread are Zeek's other logs by name, so that none of them is taken for another log.
 var unread = strings.Fields(`analyzer barnyard2 broker cluster cluster_leader config conn-summary console dce_rpc dnp3 dpd dga ecat_arp_info
 	enip cip cip_io cip_identity failed_scans ftp irc known_certs known_hosts known_services known_devices known_modbus loaded_scripts ldap ldap_search
 	mdns modbus modbus_register_change mqtt_connect mqtt_publish mqtt_subscribe mysql netcontrol netcontrol_drop netcontrol_shunt netcontrol_catch_release
@@ -64,7 +64,7 @@ var unread = strings.Fields(`analyzer barnyard2 broker cluster cluster_leader co
 	smb_cmd smb_files smb_mapping smtp smtp_links snmp stderr stdout syslog telemetry telemetry_histogram traceroute tunnel unified2 unknown_protocols
 	websocket weird_stats wireguard ipsec stun stun_nat bacnet tds tftp ssdp llmnr nbns generic_dns_tunnels generic_icmp_tunnels vpn`)
 
-// Messages are the logs that may hold many records of one connection, each with a time of its own: what is sent in a
+// Messages are the logs that may have many records of one connection, each with its own time: what is sent in a
 // connection that stays open. HTTP and DNS are read for more than that.
 func Messages() []Kind {
 	return []Kind{"mqtt_publish", "mqtt_subscribe", "mysql", "postgresql", "redis", "irc", "ftp", "smtp", "sip", "ldap", "ldap_search", "smb_cmd", "smb_files",
@@ -86,8 +86,8 @@ var known = func() map[string]Kind {
 // reduced are the endings of logs that stand for many records in one.
 var reduced = []string{"_agg", "-summary", "_stats"}
 
-// pathKind names the log that a record says it belongs to, without keeping the text; empty when it says nothing that is
-// known. "conn_eth1" and "office" are such: their columns tell.
+// pathKind is the log that a record names, without keeping the text; empty for an unknown name, such as "conn_eth1" and
+// "office": their columns decide.
 func pathKind(b []byte) Kind {
 	if k, ok := known[string(b)]; ok {
 		return k
@@ -114,8 +114,8 @@ func pathKind(b []byte) Kind {
 // Open says whether the log repeats what belongs to connections that are still open.
 func (k Kind) Open() bool { return k.Closed() != k }
 
-// Closed is the log in which the same records stand when their connections have ended. Logs of open connections often
-// call themselves by that name.
+// Closed is the log that has the same records when their connections have ended. Logs of open connections often call
+// themselves by that name.
 func (k Kind) Closed() Kind {
 	switch k {
 	case OpenConn, ConnLong:
@@ -128,8 +128,8 @@ func (k Kind) Closed() Kind {
 	return k
 }
 
-// settle is the kind of a record: what it says itself counts most, then the names that only one log has, then what the
-// file is called. Logs of open connections may call themselves conn.
+// settle is the kind of a record: its own name counts most, then names that only one log has, then the file's name.
+// Logs of open connections may call themselves conn.
 func settle(named, path, mark Kind) Kind {
 	k := path
 	switch {
@@ -146,11 +146,11 @@ func settle(named, path, mark Kind) Kind {
 	return k
 }
 
-// stem takes a log's name apart: the log's kind, then what rotation adds (a time, a range of times), then extensions.
+// stem splits a log's name: the log's kind, then what rotation adds (a time, a range of times), then extensions.
 var stem = regexp.MustCompile(`^([a-z][a-z0-9-]*(?:_[a-z][a-z0-9]*)*)(?:[._-]+\d[^/]*)?\.(?:log|json|ndjson|tsv)(?:\.[a-z0-9]+)*$`)
 
-// kindOfName is the kind that a file's name promises, or empty. It settles what a file is only where its records say
-// nothing, and which logs are of open connections.
+// kindOfName is the kind that a file's name promises, or empty. It decides only where the records do not, and which
+// logs are of open connections.
 func kindOfName(path string) Kind {
 	name := strings.ToLower(filepath.Base(path))
 	for _, k := range []Kind{OpenConn, ConnLong, OpenHTTP, OpenSSL} {

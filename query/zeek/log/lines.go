@@ -8,17 +8,17 @@ import (
 	"io"
 )
 
-// Lines goes through a log line by line, packed or not, for those who want lines and no records.
+// Lines goes through a log line by line, compressed or not, for callers that want lines and no records.
 type Lines struct {
-	// Header is what the # lines up to the last line have said.
+	// Header is the content of the # lines up to the last line.
 	Header *Header
-	// Number is that of the last line, counting from 1.
+	// Number is that of the last line, counted from 1.
 	Number int
 	s      *stream
 	in     *bufio.Reader
 }
 
-// longest is the longest line that Lines gives.
+// longest is the longest line that Lines returns.
 const longest = 1 << 20
 
 // OpenLines opens a log.
@@ -30,10 +30,10 @@ func OpenLines(path string) (*Lines, error) {
 	return &Lines{Header: newHeader(), s: s, in: s.Reader}, nil
 }
 
-// Close gives the file back.
+// Close closes the file.
 func (l *Lines) Close() { _ = l.s.Close() }
 
-// Next gives the next line that is neither empty nor a header's, valid until the next call; at the end the error is
+// Next returns the next line that is neither empty nor a header's, valid until the next call; at the end the error is
 // io.EOF.
 func (l *Lines) Next() ([]byte, error) {
 	for {
@@ -55,7 +55,7 @@ func (l *Lines) Next() ([]byte, error) {
 	}
 }
 
-// readLine reads a line with its end, or what there is of one that is longer than most: then the error is
+// readLine reads a line with its end, or the beginning of one that is longer than most: then the error is
 // bufio.ErrBufferFull.
 func readLine(in *bufio.Reader, most int) ([]byte, error) {
 	line, err := in.ReadSlice('\n')
@@ -71,14 +71,14 @@ func readLine(in *bufio.Reader, most int) ([]byte, error) {
 	return line, err
 }
 
-// seek goes on with the first line that begins at or behind a place in a file that is not packed.
+// seek continues with the first line that begins at or after a place in a file that is not compressed.
 func (l *Lines) seek(at int64) bool {
 	if _, err := l.s.file.Seek(at, io.SeekStart); err != nil {
 		return false
 	}
 	l.in.Reset(l.s.file)
 	if at > 0 {
-		_, _ = l.in.ReadSlice('\n') // The next read has the error.
+		_, _ = l.in.ReadSlice('\n') // the next read has the error
 	}
 	return true
 }

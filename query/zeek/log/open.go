@@ -26,7 +26,7 @@ type stream struct {
 	wide bool
 }
 
-// Close gives back the file and the decompressor.
+// Close closes the file and the decompressor.
 func (s *stream) Close() error {
 	if s.free != nil {
 		s.free()
@@ -34,7 +34,7 @@ func (s *stream) Close() error {
 	return s.file.Close()
 }
 
-// counted counts the bytes that are read from the file as it is, for progress.
+// counted counts the bytes read from the stored file, for progress.
 type counted struct {
 	io.Reader
 	n *atomic.Int64
@@ -46,7 +46,7 @@ func (c counted) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// notLogError says what a file is that is no log, and what to do with it.
+// notLogError says what a file is that is not a log, and what to do with it.
 type notLogError struct {
 	what, hint string
 	// data says that logs may be inside.
@@ -60,7 +60,7 @@ func (e *notLogError) Error() string {
 	return e.what + "; " + e.hint
 }
 
-// openLog opens a log, compressed or not: its first bytes tell, not its name. read, if set, is raised by the bytes
+// openLog opens a log, compressed or not: its first bytes decide, not its name. read, if set, is raised by the bytes
 // read from the file.
 func openLog(path string, read *atomic.Int64) (*stream, error) {
 	f, err := os.Open(path)
@@ -69,7 +69,7 @@ func openLog(path string, read *atomic.Int64) (*stream, error) {
 	}
 	s, err := newStream(f, read)
 	if err != nil {
-		_ = f.Close() // It is only read.
+		_ = f.Close() // it is only read
 		return nil, err
 	}
 	return s, nil
@@ -95,7 +95,7 @@ func newStream(f *os.File, read *atomic.Int64) (*stream, error) {
 		z.Multistream(false)
 		s.Reader = bufio.NewReaderSize(&members{raw: raw, z: z}, 64<<10)
 	case isZstd(head):
-		// One goroutine a file: the files themselves are read side by side.
+		// one goroutine a file: the files themselves are read in parallel
 		z, err := zstd.NewReader(raw, zstd.WithDecoderConcurrency(1))
 		if err != nil {
 			return nil, fmt.Errorf("unpack: %w", err)
@@ -127,7 +127,7 @@ func (s *stream) release() {
 	}
 }
 
-// isZstd knows zstd's frames, and the skippable ones that pzstd begins with.
+// isZstd recognizes zstd's frames, and the skippable ones that pzstd begins with.
 func isZstd(head []byte) bool {
 	if len(head) < 4 {
 		return false
@@ -136,8 +136,8 @@ func isZstd(head []byte) bool {
 	return m == 0xfd2fb528 || m&^0xf == 0x184d2a50
 }
 
-// members are the parts of a gzip file one after the other. Zeros behind the last one, as tar and devices leave them,
-// are no part of it.
+// members are the parts of a gzip file one after another. Zeros after the last one, as tar and devices leave them, do
+// not belong to it.
 type members struct {
 	raw *bufio.Reader
 	z   *gzip.Reader
@@ -157,7 +157,7 @@ func (m *members) Read(b []byte) (int, error) {
 			return 0, err
 		}
 		if c != 0 {
-			_ = m.raw.UnreadByte() // A byte was just read.
+			_ = m.raw.UnreadByte() // a byte was just read
 			break
 		}
 	}
@@ -168,7 +168,7 @@ func (m *members) Read(b []byte) (int, error) {
 	return 0, nil
 }
 
-// magics are files that are no logs by their first bytes, with what to do about them.
+// magics are files that are not logs by their first bytes, with what to do about them.
 var magics = []struct {
 	bytes, what, hint string
 	data              bool
@@ -198,7 +198,7 @@ var magics = []struct {
 	{"ElfFile\x00", "is a Windows event log, no Zeek log", "", false},
 }
 
-// magic knows a file that is no log by its first bytes; packed says that they come out of a compressed one.
+// magic recognizes a file that is not a log by its first bytes; packed says that they come from a compressed one.
 func magic(head []byte, packed bool) error {
 	for _, m := range magics {
 		if bytes.HasPrefix(head, []byte(m.bytes)) {
@@ -215,7 +215,7 @@ func magic(head []byte, packed bool) error {
 	return nil
 }
 
-// wide says in which order the bytes of UTF-16 text are, or nil when it is none.
+// wide is the byte order of UTF-16 text, or nil if it is not that.
 func wide(head []byte) binary.ByteOrder {
 	switch {
 	case len(head) < 4:
@@ -260,13 +260,12 @@ func (u *utf16Reader) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// loose turns JSON whose objects go over several lines, or stand in an array or next to each other, into one line an
-// object.
+// loose turns JSON whose objects span lines, or are in an array or next to each other, into one line an object.
 type loose struct {
 	in                   *bufio.Reader
 	depth                int
 	text, escaped, ended bool
-	// base is the array that the objects stand in, inside an answer of a search.
+	// base is the array with the objects, inside an answer of a search.
 	base bool
 }
 

@@ -9,8 +9,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// problem is why a line is no record; empty means that it is one. They are constants, so that a million bad lines
-// cost no memory.
+// problem is why a line is not a record; empty means that it is one. They are constants, so a million bad lines cost no
+// memory.
 type problem string
 
 const (
@@ -34,7 +34,7 @@ const (
 type Parser struct {
 	Record
 	want [fields]bool
-	// head is the header that columns was made for.
+	// head is the header of columns.
 	head    *Header
 	columns []Field
 	ends    []int32
@@ -42,10 +42,10 @@ type Parser struct {
 	keys    keyring
 }
 
-// NewParser makes a parser that reads these fields beside those that every record is read for: ts, uid and the log.
+// NewParser makes a parser that reads these fields besides those read from every record: ts, uid and the log.
 func NewParser(wanted ...Field) *Parser {
 	p := &Parser{name: make([]byte, 0, 256)}
-	for _, f := range slices.Concat(wanted, []Field{TS, UID, Path, EventTime}) { // never append: parsers side by side share the list
+	for _, f := range slices.Concat(wanted, []Field{TS, UID, Path, EventTime}) { // never append: parallel parsers share the list
 		p.want[f] = true
 	}
 	p.want[EventDuration] = p.want[Duration]
@@ -56,7 +56,7 @@ func NewParser(wanted ...Field) *Parser {
 func (p *Parser) line(line []byte, head *Header) problem {
 	if line[0] == '{' {
 		why := p.object(line)
-		// What has no more of Zeek's than a time may be an envelope.
+		// What has nothing of Zeek's but a time may be an envelope.
 		if why == fine && p.Has(TS) && (p.UID != hunt.UID{} || p.path != "" || p.mark != "" || p.Has(OrigH)) {
 			return fine
 		}
@@ -66,7 +66,7 @@ func (p *Parser) line(line []byte, head *Header) problem {
 	if why == fine {
 		return fine
 	}
-	// A prefix, as syslog puts it before each line.
+	// a prefix, as syslog puts before each line
 	if at := bytes.IndexByte(line[:min(len(line), maxPrefix)], '{'); at > 0 && line[len(line)-1] == '}' {
 		if inner := p.line(line[at:], head); inner == fine || head.Names == nil {
 			return inner
@@ -78,7 +78,7 @@ func (p *Parser) line(line []byte, head *Header) problem {
 	return why
 }
 
-// maxPrefix is how much may stand before a record in its line.
+// maxPrefix is the longest text before a record in its line.
 const maxPrefix = 1024
 
 func firstCell(line []byte, head *Header) int {
@@ -88,7 +88,7 @@ func firstCell(line []byte, head *Header) int {
 	return 0
 }
 
-// object reads a line that holds one JSON object. null, "" and "-" mean that a field is not set.
+// object reads a line with one JSON object. null, "" and "-" mean that a field is not set.
 func (p *Parser) object(line []byte) problem {
 	r := &p.Record
 	r.reset()
@@ -113,16 +113,16 @@ func (p *Parser) object(line []byte) problem {
 	if end != fine {
 		return end
 	}
-	// A comma follows where the lines are those of a JSON array.
+	// A comma follows if the lines are those of a JSON array.
 	if s.next(','); s.peek() != 0 {
 		return badJSON
 	}
 	return p.complete()
 }
 
-// flat reads an object as Zeek writes it: no white space, keys without escapes in the order of the records before.
-// Where it stops being so, at a key that is new or a value that is an object, it leaves everything to others: false.
-// What it put is put again.
+// flat reads an object as Zeek writes it: no white space, keys without escapes in the order of earlier records. At a
+// new key, or a value that is an object, it stops and returns false; the general way then reads the record from its
+// beginning.
 func (p *Parser) flat(s *scanner) bool {
 	r, b := &p.Record, s.b
 	i := 1
@@ -134,7 +134,7 @@ func (p *Parser) flat(s *scanner) bool {
 		k := &p.keys.keys[next]
 		end := i + 1 + len(k.name)
 		if end+2 >= len(b) || string(b[i+1:end]) != k.name || b[end] != '"' || b[end+1] != ':' {
-			// A key that is left out in this record, or comes out of order.
+			// a key that this record lacks, or that comes out of order
 			end = i + 1
 			for end < len(b) && b[end] != '"' && b[end] != '\\' {
 				end++
@@ -200,7 +200,7 @@ func (p *Parser) flat(s *scanner) bool {
 	}
 }
 
-// isWord says that a text is one of JSON's words.
+// isWord says whether a text is one of JSON's words.
 func isWord(b []byte) bool {
 	switch string(b) {
 	case "true", "false", "null":
@@ -209,7 +209,7 @@ func isWord(b []byte) bool {
 	return false
 }
 
-// deep has the record read from its beginning by the general way.
+// deep reads the record from its beginning in the general way.
 func (p *Parser) deep(s *scanner) bool {
 	s.i = 0
 	p.reset()
@@ -218,7 +218,7 @@ func (p *Parser) deep(s *scanner) bool {
 	return false
 }
 
-// unsetJSON says that a value stands for none.
+// unsetJSON says whether a value stands for none.
 func unsetJSON(v []byte) bool {
 	if len(v) > 9 || v[0] > '"' && v[0] < '[' {
 		return false
@@ -230,7 +230,7 @@ func unsetJSON(v []byte) bool {
 	return false
 }
 
-// complete takes what every record has out of its cells.
+// complete takes from its cells what every record has.
 func (p *Parser) complete() problem {
 	r := &p.Record
 	f := TS
@@ -291,7 +291,7 @@ func (p *Parser) tsv(line []byte, head *Header) problem {
 	return head.fit(len(p.ends), line)
 }
 
-// plan settles what each column of a header is for, up to the last one that is wanted.
+// plan assigns each column of a header, up to the last wanted one.
 func (p *Parser) plan(head *Header) {
 	p.head = head
 	p.columns = p.columns[:0]

@@ -16,10 +16,10 @@ import (
 // finder collects the files that paths lead to, each once.
 type finder struct {
 	files []*File
-	// seen holds the real paths of files, and of directories that were walked.
+	// seen has the real paths of files, and of directories that were walked.
 	seen   map[string]bool
 	report *Report
-	// root is the path as given that is being followed.
+	// root is the given path that is being followed.
 	root string
 }
 
@@ -53,7 +53,7 @@ func find(paths []string, r *Report) ([]*File, error) {
 	return fd.files, nil
 }
 
-// List gives the files that paths lead to, whatever they hold.
+// List returns the files that paths lead to, whatever they contain.
 func List(paths []string) ([]string, error) {
 	files, err := find(paths, &Report{})
 	out := make([]string, len(files))
@@ -79,8 +79,8 @@ func (fd *finder) glob(pattern string) error {
 	return nil
 }
 
-// expand is filepath.Glob that takes an element ** for any number of directories, none included, and names directories
-// that it could not list: filepath.Glob is silent about them, and what is in them is missing from the hunt.
+// expand is filepath.Glob with an element ** for any number of directories, also none. It reports directories that it
+// could not list: filepath.Glob ignores them, and the hunt would lack their content.
 func (fd *finder) expand(pattern string) ([]string, error) {
 	pattern = filepath.ToSlash(pattern)
 	roots := []string{""}
@@ -117,7 +117,7 @@ func (fd *finder) expand(pattern string) ([]string, error) {
 	return slices.Compact(roots), nil
 }
 
-// below gives a directory and all below it. Links are not followed, so that none leads round.
+// below returns a directory and all below it. It does not follow links, so none leads in a circle.
 func (fd *finder) below(dir string) []string {
 	out := []string{dir}
 	for _, e := range fd.list(dir) {
@@ -128,7 +128,7 @@ func (fd *finder) below(dir string) []string {
 	return out
 }
 
-// list gives the entries of a directory; of what is none, or is gone, nothing.
+// list returns the entries of a directory; none if it is not one, or is gone.
 func (fd *finder) list(dir string) []fs.DirEntry {
 	path := cmp.Or(dir, ".")
 	if info, err := os.Stat(path); err == nil && !info.IsDir() {
@@ -141,7 +141,7 @@ func (fd *finder) list(dir string) []fs.DirEntry {
 	return entries
 }
 
-// unlisted says once that a directory's entries are not known.
+// unlisted reports once that a directory's entries are not known.
 func (fd *finder) unlisted(dir string, err error) {
 	if fd.seen[dir+"/"] {
 		return
@@ -151,8 +151,8 @@ func (fd *finder) unlisted(dir string, err error) {
 		Hint: "logs in it are missing from the hunt"})
 }
 
-// walk takes every file below a directory. Symbolic links are followed, since Zeek's current directory is often one;
-// each directory is entered once.
+// walk takes every file below a directory. It follows symbolic links, since Zeek's current directory is often one; it
+// enters each directory once.
 func (fd *finder) walk(dir string, asked bool) error {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -185,7 +185,7 @@ func (fd *finder) entry(path string) error {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		// A link that leads nowhere, or a file that was rotated away since the directory was listed.
+		// a broken link, or a file that was rotated away since the directory was listed
 		n := hunt.Note{What: "this log could not be opened: " + err.Error(), Where: path,
 			Hint: "if Zeek has just rotated it, run the hunt again"}
 		if kindOfName(path) != "" {

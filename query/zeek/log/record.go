@@ -9,30 +9,30 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Record is one record of any log. It and everything it gives are valid until the function that got it returns.
+// Record is one record of any log. It and everything it returns are valid until the function that got it returns.
 type Record struct {
-	// Kind is the log that the record is of.
+	// Kind is the record's log.
 	Kind Kind
-	// Start is the record's ts, Unix milliseconds, cut; Micros is the rest of it below a millisecond.
+	// Start is the record's ts, Unix milliseconds, truncated; Micros is the rest of it below a millisecond.
 	Start, Micros int64
 	// UID is the connection's, or zero.
 	UID hunt.UID
 
-	// cells are the values as they stand in the log, nil where they are not set; filled are those that are.
+	// cells are the values as they are in the log, nil if not set; filled are those that are set.
 	cells  [fields][]byte
 	filled []Field
 	// json says that cells are JSON values; otherwise they are TSV cells, and set separates the parts of lists.
 	json bool
 	set  []byte
-	// scratch holds decoded texts.
+	// scratch has decoded texts.
 	scratch []byte
-	// path is what the record calls its log, mark what its names say that it is.
+	// path is the record's own name for its log, mark the log that its names show.
 	path, mark Kind
-	// odd is the first field whose value was not what its accessor had to find, or None.
+	// odd is the first field with an unreadable value, or None.
 	odd Field
 }
 
-// reset forgets the record before.
+// reset drops the previous record.
 func (r *Record) reset() {
 	for _, f := range r.filled {
 		r.cells[f] = nil
@@ -41,7 +41,7 @@ func (r *Record) reset() {
 	r.UID, r.path, r.mark, r.odd = hunt.UID{}, "", "", None
 }
 
-// put keeps the value of a field. Of two names for one field the first one with a value counts.
+// put sets the value of a field. Of two names for one field the first one with a value counts.
 func (r *Record) put(f Field, b []byte) {
 	if r.cells[f] == nil {
 		r.cells[f] = b
@@ -49,7 +49,7 @@ func (r *Record) put(f Field, b []byte) {
 	}
 }
 
-// is notes that a name belongs to one log only. That a record looks like http says least: mail has some of its names.
+// is notes that a name belongs to one log only. A name of http counts least: mail has some of the same.
 func (r *Record) is(k Kind) {
 	if r.mark == "" || r.mark == HTTPLog {
 		r.mark = k
@@ -59,14 +59,14 @@ func (r *Record) is(k Kind) {
 // Has says whether a field is set.
 func (r *Record) Has(f Field) bool { return r.cells[f] != nil }
 
-// Odd notes that a value is not what its field has to hold: it counts as not set.
+// Odd notes that a field has an unreadable value: it counts as not set.
 func (r *Record) Odd(f Field) {
 	if r.odd == None {
 		r.odd = f
 	}
 }
 
-// Text gives a field as text without Zeek's or JSON's escapes, lists joined by commas, or nil when it is not set.
+// Text returns a field as text without Zeek's or JSON's escapes, lists joined by commas, or nil if it is not set.
 func (r *Record) Text(f Field) []byte {
 	c := r.cells[f]
 	if c == nil {
@@ -85,7 +85,7 @@ func (r *Record) Text(f Field) []byte {
 	return r.decode(c, f)
 }
 
-// decode takes escapes and quotes away.
+// decode removes escapes and quotes.
 func (r *Record) decode(c []byte, f Field) []byte {
 	if bytes.IndexByte(c, '\\') < 0 {
 		if r.json && c[0] == '"' {
@@ -107,7 +107,7 @@ func (r *Record) decode(c []byte, f Field) []byte {
 	return r.scratch[start:]
 }
 
-// List gives the parts of a set or vector; a single value is a list of one.
+// List returns the parts of a set or vector; a single value is a list of one.
 func (r *Record) List(f Field) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		c := r.cells[f]
@@ -149,8 +149,8 @@ func (r *Record) First(f Field) []byte {
 	return nil
 }
 
-// plain is the text of a field that holds a number, an address or a truth value; of a list, as Kibana exports make of
-// every value, its first part.
+// plain is the text of a field with a number, an address or a boolean; of a list, which Kibana exports make of every
+// value, its first part.
 func (r *Record) plain(f Field) []byte {
 	c := r.cells[f]
 	if r.json && len(c) > 1 {
@@ -167,7 +167,7 @@ func (r *Record) plain(f Field) []byte {
 	return c
 }
 
-// Addr gives an address, or the zero Addr.
+// Addr returns an address, or the zero Addr.
 func (r *Record) Addr(f Field) netip.Addr {
 	c := r.plain(f)
 	if c == nil {
@@ -180,7 +180,7 @@ func (r *Record) Addr(f Field) netip.Addr {
 	return a
 }
 
-// Port gives a port, or 0.
+// Port returns a port, or 0.
 func (r *Record) Port(f Field) uint16 {
 	c := r.plain(f)
 	if c == nil {
@@ -194,7 +194,7 @@ func (r *Record) Port(f Field) uint16 {
 	return p
 }
 
-// Count gives a count, or hunt.Absent.
+// Count returns a count, or hunt.Absent.
 func (r *Record) Count(f Field) int64 {
 	c := r.plain(f)
 	if c == nil {
@@ -208,7 +208,7 @@ func (r *Record) Count(f Field) int64 {
 	return n
 }
 
-// Interval gives an interval in milliseconds, cut, or hunt.Absent. It may be below zero, where a clock was set back.
+// Interval returns an interval in milliseconds, truncated, or hunt.Absent. It may be negative if a clock was set back.
 func (r *Record) Interval(f Field) int64 {
 	c := r.plain(f)
 	if c == nil {
@@ -225,7 +225,7 @@ func (r *Record) Interval(f Field) int64 {
 	return us / 1000
 }
 
-// Time gives a time, Unix milliseconds, cut, or hunt.Absent.
+// Time returns a time, Unix milliseconds, truncated, or hunt.Absent.
 func (r *Record) Time(f Field) int64 {
 	c := r.plain(f)
 	if c == nil {
@@ -239,13 +239,13 @@ func (r *Record) Time(f Field) int64 {
 	return us / 1000
 }
 
-// True and False say whether a truth value is set and is that.
+// True says whether a boolean is set and true.
 func (r *Record) True(f Field) bool {
 	c := r.plain(f)
 	return len(c) > 0 && (c[0] == 'T' || c[0] == 't')
 }
 
-// False is True for the other value.
+// False says whether a boolean is set and false.
 func (r *Record) False(f Field) bool {
 	c := r.plain(f)
 	return len(c) > 0 && (c[0] == 'F' || c[0] == 'f')

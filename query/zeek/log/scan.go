@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// chunkSize is how much of a file one goroutine parses at a time. Large enough that handing over costs nothing, small
-// enough that a few dozen of them stay in the processor's caches.
+// chunkSize is how much of a file one goroutine parses at a time: large enough that handing over costs nothing, small
+// enough that a few dozen stay in the processor's caches.
 const chunkSize = 512 << 10
 
-// Scan is one pass over files: some goroutines read and unpack them, as many parse what those hand over.
+// Scan is one pass over files: some goroutines read and unpack them, as many parse the results.
 type Scan struct {
-	// Workers is how many goroutines parse; zero means one a processor. ChunkSize is for tests.
+	// Workers is the number of goroutines that parse; zero means one a processor. ChunkSize is for tests.
 	Workers, ChunkSize int
-	// Fields are read beside ts, uid and the log. Kinds are the logs whose records are wanted.
+	// Fields are read besides ts, uid and the log. Kinds are the logs whose records are wanted.
 	Fields []Field
 	Kinds  []Kind
-	// Times are logs whose records are not wanted, but noted for their times.
+	// Times are logs whose records only count for their times.
 	Times []Kind
 	// Read, if set, counts the bytes read from files; Progress, if set, is called now and then.
 	Read     *atomic.Int64
@@ -38,17 +38,17 @@ type Scan struct {
 
 // Taker gets the records that one goroutine parses.
 type Taker interface {
-	// Take gets a record with the counts of the part of the file that it stands in. why, unless empty, says that it is
-	// no record after all.
+	// Take gets a record with the counts of its part of the file. why, unless empty, says that it is not a record after
+	// all.
 	Take(r *Record, n *Counts) (why Problem, err error)
-	// Flush hands on what is left when there are no more records.
+	// Flush passes on the rest after the last record.
 	Flush() error
 }
 
-// Problem is why a line is no record.
+// Problem is why a line is not a record.
 type Problem = problem
 
-// Fine is that it is one; NoSource and NoDestination are that an address is missing or none.
+// Fine means that it is one; NoSource and NoDestination that an address is missing or unreadable.
 const (
 	Fine        = fine
 	NoAddresses = missingAddr
@@ -59,10 +59,10 @@ const (
 // chunk is a part of a file: whole lines, except that the last one of a file may lack its end.
 type chunk struct {
 	file *File
-	// head is the header that holds where the chunk begins.
+	// head is the header at the beginning of the chunk.
 	head *Header
 	data []byte
-	// line is the number of its first line, counting from 1.
+	// line is the number of its first line, counted from 1.
 	line int64
 	// final says that the file ends here.
 	final bool
@@ -148,7 +148,7 @@ func (s kindSet) has(k Kind) bool {
 	return false
 }
 
-// readFile cuts a file into chunks at line ends and follows its headers on the way.
+// readFile cuts a file into chunks at line ends and follows its headers.
 func (s *Scan) readFile(ctx context.Context, f *File, chunks chan<- chunk, pool *sync.Pool) error {
 	f.reset()
 	opened, err := openLog(f.Path, s.Read)
@@ -157,7 +157,7 @@ func (s *Scan) readFile(ctx context.Context, f *File, chunks chan<- chunk, pool 
 		f.Ended = err
 		return nil
 	}
-	defer opened.Close() // It is only read.
+	defer opened.Close() // it is only read
 	var in io.Reader = opened.Reader
 	if f.loose {
 		in = f.open(opened)
@@ -177,7 +177,7 @@ func (s *Scan) readFile(ctx context.Context, f *File, chunks chan<- chunk, pool 
 		if !final {
 			end = bytes.LastIndexByte(data, '\n') + 1
 			if end == 0 && len(data) >= maxLine {
-				// No record is that long. The line is given up here and its remains count as a bad line.
+				// No record is that long. The line is given up, and its remains count as a bad line.
 				end = len(data)
 			}
 		}
@@ -202,7 +202,7 @@ func (s *Scan) readFile(ctx context.Context, f *File, chunks chan<- chunk, pool 
 	}
 }
 
-// fill reads until data holds at least size bytes more than before, or the input ends.
+// fill reads until data has at least size more bytes than before, or the input ends.
 func fill(in io.Reader, data []byte, size int) ([]byte, error) {
 	want := len(data) + size
 	if cap(data) < want {
@@ -218,8 +218,8 @@ func fill(in io.Reader, data []byte, size int) ([]byte, error) {
 	return data, nil
 }
 
-// after is the header that holds behind these lines, and how many line ends they have. Between the lines of a header
-// may be what clean takes away. It goes over the text once: what reads a file ahead of the parsers has to be quick.
+// after is the header after these lines, with their number of line ends. Between a header's lines there may be what
+// clean removes. It reads the text once: what reads a file ahead of the parsers must be quick.
 func (h *Header) after(data []byte) (next *Header, lines int64) {
 	for len(data) > 0 {
 		end := bytes.IndexByte(data, '\n')
@@ -238,7 +238,7 @@ func (h *Header) after(data []byte) (next *Header, lines int64) {
 	return h, lines
 }
 
-// parse hands every record of the chunk that is wanted to the taker, and counts the rest.
+// parse passes every wanted record of the chunk to the taker, and counts the rest.
 func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) error {
 	n := newCounts()
 	n.File, n.Bucket = c.file, bucket
@@ -293,7 +293,7 @@ func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) err
 			}
 			if why == fine {
 				n.Records++
-				if n.Future == future { // what is no time of a record is no end of a log either
+				if n.Future == future { // an impossible time of a record is no end of a log either
 					n.First, n.Last = min(n.First, p.Start), max(n.Last, p.Start)
 				}
 				if p.odd != None {
@@ -317,7 +317,7 @@ func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) err
 	return nil
 }
 
-// isNames says that a line is the one that names the columns.
+// isNames says whether a line names the columns.
 func (f *File) isNames(line []byte, number int64) bool {
 	return number == 1 && f.head.Names != nil && nameHeader(line) != nil
 }
@@ -325,8 +325,8 @@ func (f *File) isNames(line []byte, number int64) bool {
 // ends is what LastRecord reads from the end of a plain file.
 const ends = 64 << 10
 
-// LastRecord is when the last record of the file began, as far as that can be told without reading all of it: the
-// newest of the last lines of a file that is not compressed. ok is false where it cannot.
+// LastRecord is when the last record of the file began, without reading all of it: the newest of the last lines of a
+// file that is not compressed. ok is false if it is unknown.
 func (f *File) LastRecord() (ms int64, ok bool) {
 	if f.loose || !f.Has {
 		return 0, false
@@ -339,7 +339,7 @@ func (f *File) LastRecord() (ms int64, ok bool) {
 	head, _ := l.in.Peek(2)
 	raw := make([]byte, 2)
 	if n, _ := l.s.file.ReadAt(raw, 0); n < 2 || !bytes.Equal(head, raw) || f.Size == 0 {
-		return 0, false // packed
+		return 0, false // compressed
 	}
 	if _, err := l.Next(); err != nil { // for the header
 		return 0, false

@@ -2,11 +2,11 @@ package log
 
 import "io"
 
-// smallest is the length of a buffer that every translating reader of this package can use: a character of four bytes.
+// smallest is a buffer length that every translating reader of this package can use: a character of four bytes.
 const smallest = 4
 
-// small lets a reader that translates be read into buffers of any length. A translated character has several bytes, and
-// bufio asks for one byte where a long line nearly fills its buffer; a reader that then gives nothing looks broken.
+// small lets a translating reader read into buffers of any length. A translated character has several bytes, and bufio
+// requests one byte when a long line nearly fills its buffer; a reader that returns nothing then looks broken.
 type small struct {
 	in   io.Reader
 	left []byte

@@ -8,15 +8,15 @@ import (
 	"slices"
 )
 
-// wrappers are the members in which log stores and shippers keep the record or its document.
+// wrappers are the members in which log stores and shippers put the record or its document.
 var wrappers = []string{"hits", "_source", "_doc", "source", "result", "fields", "event", "data", "record", "json", "zeek", "body", "payload", "doc", "log", "attributes"}
 
-// deepest is how many wrappers may be around each other: a container's log in an agent's message in a document.
+// deepest is the largest number of nested wrappers: a container's log in an agent's message in a document.
 const deepest = 6
 
-// unwrap reads the record that an object holds in one of its members: Filebeat and Elastic Agent (message), Kafka
-// ({"conn": {}}), elasticdump and Kibana (_source, fields), Splunk (_raw), Docker (log). why is what was wrong with the
-// object itself; fine stands for a document, which is read as it is if it holds no record as Zeek wrote it.
+// unwrap reads the record in one of an object's members: Filebeat and Elastic Agent (message), Kafka ({"conn": {}}),
+// elasticdump and Kibana (_source, fields), Splunk (_raw), Docker (log). why is what was wrong with the object itself;
+// fine means a document, which is read as it is if it has no record as Zeek wrote it.
 func (p *Parser) unwrap(line []byte, why problem, depth int) problem {
 	if depth == deepest || why == tornJSON || why == badJSON {
 		return why
@@ -55,8 +55,8 @@ func (p *Parser) unwrap(line []byte, why problem, depth int) problem {
 	return why
 }
 
-// inside is the member of an object that holds a record: a text that is one, or an object that may be one or hold one.
-// tag is the log that the member is named after.
+// inside is the member of an object with a record: a text that is one, or an object that may be one or have one. tag is
+// the log that the member is named after.
 func inside(line []byte) (inner []byte, tag Kind) {
 	best := 0
 	s := scanner{b: line}
@@ -84,7 +84,7 @@ func inside(line []byte) (inner []byte, tag Kind) {
 }
 
 // candidate weighs a member: a text with a JSON record most, then an object with Zeek's names, a text with a TSV
-// record, a document. A list of one stands for what is in it; a longer one is given as it is.
+// record, a document. A list of one stands for its element; a longer one is returned as it is.
 func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 	if len(v) > 2 && v[0] == '[' {
 		s := scanner{b: v, i: 1}
@@ -133,13 +133,13 @@ func candidate(key string, v []byte) (inner []byte, tag Kind, rank int) {
 	return nil, "", 0
 }
 
-// hasKey says whether an object, or a text of JSON in it, has a key that ends so. A value of that text is none: schemas
-// list names.
+// hasKey says whether an object, or a JSON text in it, has a key with this ending. A value of that text does not count:
+// schemas list names.
 func hasKey(v []byte, end string) bool {
 	return bytes.Contains(v, []byte(end+`":`)) || bytes.Contains(v, []byte(end+`\":`)) || bytes.Contains(v, []byte(end+`" :`))
 }
 
-// isAction says that an object is one of the lines that Elasticsearch's bulk format has between documents.
+// isAction says whether an object is one of the lines between documents in Elasticsearch's bulk format.
 func isAction(line []byte) bool {
 	for _, word := range [...]string{`{"index":`, `{"create":`, `{"update":`, `{"delete":`, `{ "index"`, `{ "create"`} {
 		if bytes.HasPrefix(line, []byte(word)) {
@@ -149,7 +149,7 @@ func isAction(line []byte) bool {
 	return false
 }
 
-// spreader gives each record of lists in a line a line of its own: batches of CloudWatch, OpenTelemetry and searches.
+// spreader gives each record of a line's lists its own line: batches of CloudWatch, OpenTelemetry and searches.
 type spreader struct {
 	in   *bufio.Reader
 	line bytes.Buffer
@@ -168,7 +168,7 @@ func (s *spreader) Read(b []byte) (int, error) {
 	return s.line.Read(b)
 }
 
-// spread writes the records of the lists in an object, and says whether there are any.
+// spread writes the records of an object's lists, and says whether there are any.
 func spread(object []byte, depth int, out *bytes.Buffer) (some bool) {
 	s := scanner{b: object}
 	if depth == 0 || !s.next('{') {

@@ -10,11 +10,11 @@ import (
 // micro is the number of microseconds in a second: Zeek writes times and intervals with six decimals.
 const micro = 1_000_000
 
-// year5000 is a time, in microseconds, from which on seconds must have been milliseconds.
+// year5000 is a time, in microseconds, at or after which seconds must have been milliseconds.
 const year5000 = 95_617_584_000 * micro
 
-// parseSeconds reads a decimal number of seconds ("1517336042.090842", "5.0e-06") as microseconds, exactly: what lies
-// below a microsecond is cut, never rounded, and no floating point is involved.
+// parseSeconds reads a decimal number of seconds ("1517336042.090842", "5.0e-06") as microseconds, exactly: it
+// truncates below a microsecond, never rounds, and uses no floating point.
 func parseSeconds(b []byte) (us int64, ok bool) {
 	var whole int64
 	i := 0
@@ -134,7 +134,7 @@ func parseExponent(b []byte) (int, bool) {
 	return sign * n, true
 }
 
-// parseInterval reads seconds, or the spelling of other tools ("1m30.5s", "250ms"), as microseconds.
+// parseInterval reads seconds, or other tools' spelling ("1m30.5s", "250ms"), as microseconds.
 func parseInterval(b []byte) (us int64, ok bool) {
 	if us, ok = parseSeconds(b); ok || len(b) == 0 || b[len(b)-1] != 's' {
 		return us, ok
@@ -143,8 +143,8 @@ func parseInterval(b []byte) (us int64, ok bool) {
 	return d.Microseconds(), err == nil
 }
 
-// parseTime reads a time as microseconds since 1970: epoch seconds, or ISO 8601 or epoch milliseconds, as Zeek's JSON
-// has them if it is told to (LogAscii::json_timestamps), or micro- and nanoseconds, as shippers make of them.
+// parseTime reads a time as microseconds since 1970: epoch seconds; ISO 8601 or epoch milliseconds, which Zeek's JSON
+// has on request (LogAscii::json_timestamps); or micro- and nanoseconds, which shippers make of them.
 func parseTime(b []byte) (us int64, ok bool) {
 	if len(b) > 10 && b[4] == '-' {
 		return parseISO(b)
@@ -226,7 +226,7 @@ func digits(b []byte) (n int, ok bool) {
 	return n, true
 }
 
-// parseCount reads a Zeek count. JSON writers that know only floating point ("1024.0", "1e3") are understood.
+// parseCount reads a Zeek count, also from JSON writers that know only floating point ("1024.0", "1e3").
 func parseCount(b []byte) (n int64, ok bool) {
 	if len(b) == 0 || len(b) > 18 {
 		return parseFloatCount(b)
@@ -250,7 +250,7 @@ func parseFloatCount(b []byte) (n int64, ok bool) {
 }
 
 // parsePort reads 0 to 65535.
-// A transport behind it ("443/tcp") is left out, as Zeek's own scripts print ports.
+// It ignores a transport after it ("443/tcp"), which Zeek's own scripts print.
 func parsePort(b []byte) (uint16, bool) {
 	if at := bytes.IndexByte(b, '/'); at > 0 {
 		b = b[:at]
@@ -259,8 +259,8 @@ func parsePort(b []byte) (uint16, bool) {
 	return uint16(n), ok && n <= 65535
 }
 
-// ParseAddr reads an IPv4 or IPv6 address. IPv4-mapped IPv6 comes out as IPv4; a zone is dropped, since no network of a
-// scope has one. An address by NAT64 stays as it was logged, since people look for it so: lists and owners know it by
+// ParseAddr reads an IPv4 or IPv6 address. IPv4-mapped IPv6 becomes IPv4; a zone is dropped, since no network of a
+// scope has one. A NAT64 address stays as logged, since people search for it so: lists and owners know it by
 // hunt.PlainAddr.
 func ParseAddr(b []byte) (netip.Addr, bool) {
 	if a, ok := parseIPv4(b); ok {
@@ -269,7 +269,7 @@ func ParseAddr(b []byte) (netip.Addr, bool) {
 	if len(b) < 2 || len(b) > 64 || bytes.IndexByte(b, ':') < 0 {
 		return netip.Addr{}, false
 	}
-	// ParseAddr keeps its text only in the error, which goes no further.
+	// ParseAddr keeps its text only in the error, which is dropped here
 	a, err := netip.ParseAddr(unsafe.String(&b[0], len(b)))
 	if err != nil {
 		return netip.Addr{}, false
