@@ -37,7 +37,7 @@ func (k *key) paced() bool { return k.beacon.LogP <= pacedLogP && !k.beacon.Time
 // note adds a pair of the source.
 func (s *source) note(hours int, alone bool) { s.active = append(s.active, habit{hours, alone}) }
 
-// habits of a source's pairs, in a window of so many hours.
+// habits of a source's pairs, in a window of this many hours.
 func (s *source) habits(window int) (out habits) {
 	alone := 0
 	for _, h := range s.active {
@@ -57,7 +57,7 @@ func (s *source) habits(window int) (out habits) {
 	return out
 }
 
-// present settles what the presence of each key is worth, now that it is known what the other hosts do.
+// present scores the presence of each key, now that the other hosts' habits are known.
 func (s *search) present(tested int) {
 	s.habits, s.active = map[netip.Addr]habits{}, map[netip.Addr]int{}
 	window := int(math.Ceil(s.m.Window.Duration().Hours()))
@@ -76,7 +76,7 @@ func (s *search) present(tested int) {
 	}
 }
 
-// isAlone says that no other host uses a key's destination.
+// isAlone says whether no other host uses a key's destination.
 func (s *search) isAlone(k *key) bool {
 	switch {
 	case k.kind == scoring.NameKey || k.kind == scoring.DomainKey:
@@ -87,11 +87,11 @@ func (s *search) isAlone(k *key) bool {
 	return false
 }
 
-// hoursOf is in how many hours a host is active.
+// hoursOf is the number of hours in which a host is active.
 func (s *search) hoursOf(src netip.Addr) int { return s.active[src] }
 
-// othersOf are the habits of the other hosts' candidates: of those with destinations of their own for one that is
-// alone, if there are enough.
+// othersOf are the habits of the other hosts' candidates: for a destination that no other host uses, of those with such
+// destinations, if there are enough.
 func (s *search) othersOf(src netip.Addr, alone bool) scoring.Habits {
 	if own := s.all.own.Without(s.habits[src].own); alone && own.Weight() >= fewestHabits {
 		return own

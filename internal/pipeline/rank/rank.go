@@ -23,20 +23,20 @@ import (
 // Profile is the ranking's name.
 const Profile = "dwell"
 
-// Ranking ranks by our own score (docs/facts/scoring.md). The zero value looks for no evidence.
+// Ranking ranks by our own score (docs/facts/scoring.md). The zero value uses no evidence.
 type Ranking struct {
 	// Judges weigh evidence about the findings that have an indicator, in this order.
 	Judges []evidence.Judge
 	// Weights of the modifiers; nil means the defaults.
 	Weights evidence.Weights
-	// Servers are those that the site names itself.
+	// Servers are those that the site itself names.
 	Servers Servers
 }
 
 // Profile is the ranking's name.
 func (r Ranking) Profile() string { return Profile }
 
-// Revisions identify the lists, rules and weights that the ranking goes by.
+// Revisions identify the ranking's lists, rules and weights.
 func (r Ranking) Revisions() []string {
 	list := evidence.Revisions(r.Judges, r.Weights)
 	if servers := r.Servers.revision(); servers != "" {
@@ -45,13 +45,13 @@ func (r Ranking) Revisions() []string {
 	return list
 }
 
-// Shown says that nothing but names and fingerprints is asked for of what hosts show of themselves.
+// Shown says that of what hosts show of themselves only names and fingerprints are needed.
 func (r Ranking) Shown() bool { return false }
 
-// Weight is what findings are ordered by.
+// Weight orders findings.
 func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
-// Rank measures every candidate, lets the evidence be weighed, and makes findings of what comes to something.
+// Rank measures every candidate, has evidence weighed, and makes the findings.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (_ *material.Ranked, err error) {
 	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Candidate{}}
 	s.shelf = tile.NewShelf(m.Memory.Folder, m.Memory.Bytes/shelfShare)
@@ -76,7 +76,7 @@ func (r Ranking) Rank(ctx context.Context, m *material.Material) (_ *material.Ra
 	return out, cmp.Or(ctx.Err(), m.Err())
 }
 
-// weigh lets every judge speak about the subjects that have an indicator, and makes findings of all of them.
+// weigh has every judge examine the candidates with an indicator, and makes findings of all of them.
 func (r Ranking) weigh(ctx context.Context, m *material.Material, subjects []*evidence.Candidate, out *material.Ranked) error {
 	var weighty []*evidence.Candidate
 	for _, s := range subjects {
@@ -116,11 +116,11 @@ func anomalous(s *evidence.Candidate) {
 	s.AtMost(scoring.Medium, "medium at most: protocol oddities without a rhythm are the only evidence")
 }
 
-// shelfShare is the part of hunt.memory that what is put aside of candidates may take before it goes to disk.
+// shelfShare is the part of hunt.memory for kept candidates; the rest goes to disk.
 const shelfShare = 16
 
-// search is one hunt: it measures every candidate first, because what a rhythm is worth depends on how many were
-// tested, and then tells each source's keys as stories.
+// search is one hunt. It measures every candidate first, because a rhythm's score depends on how many were tested, and
+// then groups each source's keys into findings.
 type search struct {
 	m       *material.Material
 	weights evidence.Weights
@@ -137,14 +137,15 @@ type search struct {
 	// met are the hosts that several destinations answered, own the queries that hosts make for themselves.
 	met map[netip.Addr]struct{}
 	own []*pairs.Queries
-	// everywhere are the subjects of each source that stand for all its unshared destinations.
+	// everywhere are each source's candidates that stand for all its unshared destinations.
 	everywhere map[netip.Addr][]*evidence.Candidate
 	dns        dns
 	lists      []lister
 	suspects   *suspects
-	// scattered are the sources of a /64 that hardly say anything.
+	// scattered are the sources of a /64 with almost no traffic.
 	scattered map[netip.Prefix]*scattered
-	// all are the habits of all hosts together, habits those of each, active in how many hours each is.
+	// all are the habits of all hosts together, habits those of each, active the number of hours in which each is
+	// active.
 	all    habits
 	habits map[netip.Addr]habits
 	active map[netip.Addr]int
@@ -154,12 +155,12 @@ type search struct {
 type source struct {
 	src  netip.Addr
 	keys []*key
-	// hours are those in which it is active at all, active how many hours its pairs are, with their weights.
+	// hours are those in which it is active at all, active the numbers of hours of its pairs, with their weights.
 	hours  scoring.Hours
 	active []habit
 }
 
-// run measures keys by port, by name and by network, and gives one subject a story.
+// run measures keys by port, by name and by network, and makes a candidate of each finding.
 func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Candidate {
 	m, named := s.m, s.m.Named
 	var keys atomic.Int64
@@ -188,11 +189,11 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 			s.addresses(probers[n], src, of)
 		}
 	})
-	for src, keys := range s.byName { // sources that only name logs know
+	for src, keys := range s.byName { // sources in name logs alone
 		s.found = append(s.found, source{src: src, keys: keys})
 	}
 	s.gather(probers[0])
-	// Sums of what hosts do are the same to the last digit only in one order.
+	// Sums of habits are the same to the last digit only in one order.
 	slices.SortFunc(s.found, func(a, b source) int { return a.src.Compare(b.src) })
 	s.measureQueries(probers[0])
 	tested := int(keys.Load())
@@ -218,21 +219,21 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 	return append(subjects, s.querySubjects(tested)...)
 }
 
-// prune forgets the keys that come to nothing now that it is known how many were tested.
+// prune drops the keys that are too weak, now that the number tested is known.
 func (s *search) prune(tested int) {
 	for i := range s.found {
 		src := &s.found[i]
 		src.keys = slices.DeleteFunc(src.keys, func(k *key) bool {
 			value := k.indicators(tested).Strongest()
-			// Only in the margin that RITA's numbers reach back to, or too weak.
+			// only in the margin for RITA's numbers, or too weak
 			return k.totals.Connections == 0 || value < material.Floor && value < s.m.MinScore && !k.odd
 		})
 	}
 	s.found = slices.DeleteFunc(s.found, func(src source) bool { return len(src.keys) == 0 })
 }
 
-// grouped turns a source's keys into candidates, one a finding: the key that says most leads, the others are named in
-// it.
+// grouped turns a source's keys into candidates, one a finding: the most specific key leads, and the finding names the
+// others.
 func (s *search) grouped(src source, tested int) []*evidence.Candidate {
 	keys := make([]scoring.ScoredKey, 0, len(src.keys))
 	for _, k := range src.keys {
@@ -269,7 +270,7 @@ func (s *search) grouped(src source, tested int) []*evidence.Candidate {
 	return out
 }
 
-// asked are the subjects of the pair that is to be shown, where a wider candidate without an indicator leads.
+// asked are the candidates of the pair to show, where a wider candidate without an indicator leads.
 func (s *search) asked(src source, also []int, tested int) (out []*evidence.Candidate) {
 	for _, i := range also {
 		if sub := s.subject(src.keys[i], tested); s.m.About(sub.Finding) {
@@ -280,7 +281,7 @@ func (s *search) asked(src source, also []int, tested int) (out []*evidence.Cand
 	return out
 }
 
-// candidates gives what is left of all sources, as prevalence has to know it.
+// candidates returns the remaining keys of all sources for prevalence.
 func (s *search) candidates(tested int) iter.Seq[*prevalence.Candidate] {
 	return func(yield func(*prevalence.Candidate) bool) {
 		for _, src := range s.found {
@@ -295,11 +296,11 @@ func (s *search) candidates(tested int) iter.Seq[*prevalence.Candidate] {
 	}
 }
 
-// candidate is a key as prevalence has to know it.
+// candidate is a key as prevalence needs it.
 func (k *key) candidate(tested int) *prevalence.Candidate {
 	return &prevalence.Candidate{PairKey: k.PairKey, Port: k.port, Several: (k.kind == scoring.NetworkKey || k.kind == scoring.UnsharedKey) && k.ports > 1, Addresses: k.addresses, Uses: k.uses, Showing: k.hosts,
 		Beacon: k.beacon, Size: k.size, Regularity: k.beacon.Score(tested).Score, Long: k.long.Score}
 }
 
-// maxAlso is how many other keys of a story a finding names.
+// maxAlso is the number of other keys that a finding names.
 const maxAlso = 20

@@ -15,13 +15,13 @@ import (
 	"dwell/internal/pairs"
 )
 
-// Servers are networks of servers that the site names itself: what hosts ask them is explained, and those of them that
-// are internal ask others in the name of hosts.
+// Servers are networks of servers that the site itself names. Queries to them are explained, and the internal ones ask
+// others on behalf of hosts.
 type Servers struct {
 	Resolvers, TimeServers, Proxies []netip.Prefix
 }
 
-// revision identifies them; empty where there are none.
+// revision identifies them; empty if there are none.
 func (v *Servers) revision() string {
 	if len(v.Resolvers)+len(v.TimeServers)+len(v.Proxies) == 0 {
 		return ""
@@ -33,7 +33,7 @@ func within(list []netip.Prefix, a netip.Addr) bool {
 	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// configured says what a destination is by the site's own word; empty where it says nothing about it.
+// configured says what a destination is by the site's settings; empty if they do not name it.
 func (v *Servers) configured(k *hunt.PairKey) string {
 	switch {
 	case !k.Dst.IsValid() || k.Name != "" || k.AnyPort:
@@ -47,31 +47,31 @@ func (v *Servers) configured(k *hunt.PairKey) string {
 	return ""
 }
 
-// role is what a host does for others. What it asks in their name is its own traffic in the logs.
+// role is what a host does for others. What it requests for them is its own traffic in the logs.
 type role uint8
 
 const (
 	resolver role = 1 << iota
 	proxy
 	relay
-	// front is a host that talks itself to a name that another internal host asked it for. It is not counted beside
-	// that host, which only makes a destination rarer.
+	// front is a host that contacts a name that another internal host requested from it. It is not counted besides that
+	// host, so that the destination counts as rarer.
 	front
 )
 
 const (
-	// roleClients hosts have to use a host before it is infrastructure by what it does, roleDomains registered domains
-	// have to be asked of a proxy: a web server inside has few.
+	// roleClients hosts must use a host for it to be infrastructure by its traffic. roleDomains registered domains must
+	// be requested from a proxy: an internal web server has few.
 	roleClients, roleDomains = 3, 10
-	// relayNetworks have to have answered a host on port 25 before it is a mail relay.
+	// relayNetworks must have answered a host on port 25 for it to be a mail relay.
 	relayNetworks = 20
-	// frontDomains bounds the domains that are kept of each host.
+	// frontDomains bounds the domains kept for each host.
 	frontDomains = 1000
 )
 
-// findRoles recognizes resolvers, proxies and mail relays. A resolver or a proxy is recognized by hosts that it served
-// for an hour and of which more is known, because anyone can send packets in the name of hosts. A relay is recognized
-// by its own traffic, which takes away less.
+// findRoles recognizes resolvers, proxies and mail relays. A resolver or a proxy needs hosts that it served for an hour
+// and of which more is known, because anyone can send packets in the name of hosts. A relay is recognized by its own
+// traffic; that lowers less.
 func (s *search) findRoles() *sizes {
 	s.roles, s.met = map[netip.Addr]role{}, map[netip.Addr]struct{}{}
 	all := &sizes{}
@@ -96,7 +96,7 @@ func (s *search) findRoles() *sizes {
 	return all
 }
 
-// meets reports whether destinations in two places answered a host with data: it exists, and does more than one thing.
+// meets says whether destinations in two places answered a host with data: it exists, and does more than one thing.
 func meets(of *pairs.Of, place func(netip.Addr) netip.Prefix) bool {
 	const tries = 4096
 	var first netip.Prefix
@@ -118,8 +118,8 @@ func meets(of *pairs.Of, place func(netip.Addr) netip.Prefix) bool {
 	return false
 }
 
-// known reports whether more is known of an internal host than the queries in its name. Where that is known of no host
-// (a hunt of DNS logs alone), every host counts.
+// known says whether more is known of an internal host than the queries in its name. If that is known of no host (a
+// hunt of DNS logs alone), every host counts.
 func (s *search) known(host netip.Addr) bool {
 	_, met := s.met[host]
 	return met || len(s.met) == 0
@@ -136,7 +136,7 @@ func (s *search) findResolvers(internal func(netip.Addr) bool) {
 	served, clients := map[serving]prevalence.Span{}, map[netip.Addr]struct{}{}
 	list := s.m.DNS.Own(func(netip.Addr) bool { return false })
 	answered := func(q *pairs.Queries) bool { return q.AnswerBytes > 0 || len(q.Addresses) > 0 }
-	answers := s.m.Answers && slices.ContainsFunc(list, answered) // else the log says nothing about answers
+	answers := s.m.Answers && slices.ContainsFunc(list, answered) // otherwise the log has no answers
 	for _, q := range list {
 		if !internal(q.Client) || !s.known(q.Client) || answers && !answered(q) {
 			continue
@@ -172,11 +172,11 @@ func (s *search) recognize(as role, served map[serving]prevalence.Span, enough f
 	}
 }
 
-// requested is the registered domains that internal hosts asked an internal address for.
+// requested is the registered domains that internal hosts requested from an internal address.
 type requested struct{ domains map[string]struct{} }
 
-// findProxies recognizes internal addresses of which several known hosts, or most hosts, asked for names of many
-// registered domains. It counts the sizes of the tables by name, too.
+// findProxies recognizes internal addresses from which several known hosts, or most hosts, requested names of many
+// registered domains. It also counts the sizes of the tables by name.
 func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 	by, clients := map[netip.Addr]*requested{}, map[netip.Addr]struct{}{}
 	served := map[serving]prevalence.Span{}
@@ -224,8 +224,8 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 		clients[src] = struct{}{}
 	})
 	s.findFronts(by)
-	// A proxy's own clients are known by what they do elsewhere, or are most of the hosts of the site: one host can make
-	// up a few.
+	// A proxy's own clients are known by their other traffic, or are most of the site's hosts: one host can forge a
+	// few.
 	direct := map[serving]prevalence.Span{}
 	for at, when := range served {
 		if a := by[at.server]; len(a.domains) < roleDomains {
@@ -249,7 +249,7 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 	}
 }
 
-// findFronts marks those of the hosts that were asked for a domain and use it themselves.
+// findFronts marks the hosts that were asked for a domain and use it themselves.
 func (s *search) findFronts(by map[netip.Addr]*requested) {
 	var mu sync.Mutex
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
@@ -268,7 +268,7 @@ func (s *search) findFronts(by map[netip.Addr]*requested) {
 	})
 }
 
-// relayed is in how many networks mail servers answered a host, up to relayNetworks.
+// relayed is the number of networks in which mail servers answered a host, up to relayNetworks.
 func (s *search) relayed(src netip.Addr, of *pairs.Of, internal func(netip.Addr) bool) int {
 	if !internal(src) || of.Len() < relayNetworks {
 		return 0
@@ -289,8 +289,8 @@ func (s *search) relayed(src netip.Addr, of *pairs.Of, internal func(netip.Addr)
 	return len(networks)
 }
 
-// serves says that a key's traffic is what its source does for others, and has modifiers that are always true of that
-// count for nothing.
+// serves says that a key's traffic is what its source does for others. Modifiers that are always true of that then do
+// not count.
 func (s *search) serves(sub *evidence.Candidate, port pairs.Port) {
 	is := s.roleOf(sub.Key.Src)
 	switch {
@@ -306,7 +306,7 @@ func (s *search) serves(sub *evidence.Candidate, port pairs.Port) {
 	}
 }
 
-// roleOf is what an internal host does for others, by what the site says or by what was seen.
+// roleOf is what an internal host does for others, by the site's settings or by its traffic.
 func (s *search) roleOf(host netip.Addr) role {
 	is := s.roles[host]
 	if s.m.Request.Scope.IsInternal(host) {

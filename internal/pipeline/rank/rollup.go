@@ -12,13 +12,13 @@ import (
 	"dwell/scoring"
 )
 
-// maxRollUp bounds the connections of a roll-up: beyond it a beat among them could not be told from the rest.
+// maxRollUp bounds the connections of a roll-up: a beacon among more would not stand out.
 const maxRollUp = 50_000
 
-// rollUp is connections of a source to several destinations. Its memory is used again.
+// rollUp is a source's connections to several destinations. Its memory is reused.
 type rollUp struct {
 	records []pairs.Record
-	// ports are those of the records, which a record's Port is a place of.
+	// ports are those of the records; a record's Port is an index of them.
 	ports     []portOf
 	addresses []netip.Addr
 	main      pairs.Port
@@ -34,14 +34,14 @@ func (r *rollUp) reset() {
 	r.records, r.ports, r.addresses, r.main = r.records[:0], r.ports[:0], r.addresses[:0], pairs.Port{}
 }
 
-// unanswered says that nobody answered a connection, as far as that is known.
+// unanswered says that a connection got no answer, as far as that is known.
 func unanswered(c *pairs.Record) bool {
 	return c.State == hunt.StateSilent || c.State == hunt.StateRefused ||
 		c.State == hunt.StateOther && c.RespBytes < 0 && c.Duration < 0 && c.OrigIPBytes >= 0
 }
 
-// add takes a pair in, but for what repeats by design on any network. With answered it leaves out what nobody answered:
-// a scan at constant speed has a beat in each network, and costs nobody more than its packets.
+// add adds a pair, except what repeats by design on any network. With answered it leaves out what got no answer: a scan
+// at constant speed has a rhythm in each network, and costs its sender nothing but packets.
 func (r *rollUp) add(of *pairs.Of, i int, answered bool) {
 	of.Decode(i, &r.pair)
 	at := make([]int, len(r.pair.Ports))
@@ -73,10 +73,10 @@ func (r *rollUp) add(of *pairs.Of, i int, answered bool) {
 	}
 }
 
-// maxRolledPorts are told apart in a roll-up; those beyond count as the last.
+// maxRolledPorts is the number of ports kept apart in a roll-up; further ones count as the last.
 const maxRolledPorts = 16
 
-// measure judges the records as one key.
+// measure measures the records as one key.
 func (p *prober) measureRollUp(id hunt.PairKey, kind scoring.KeyKind, records []pairs.Record) *key {
 	if len(records) < material.Fewest {
 		return nil

@@ -18,10 +18,10 @@ import (
 
 const (
 	selftestSeed = 1
-	// SelftestEach beacons of a kind are put in alone, and as many on top of other traffic.
+	// SelftestEach beacons of a kind are injected alone, and as many on top of other traffic.
 	SelftestEach = 3
-	// selftestHosts is how many pairs of the hunt serve as that traffic: those of material.Fewest to selftestBusiest
-	// connections whose own score is below the cut.
+	// selftestHosts is the number of the hunt's pairs that serve as that traffic: those of material.Fewest to
+	// selftestBusiest connections with a score below the cut.
 	selftestHosts   = 48
 	selftestBusiest = 5000
 	selftestSize    = 600 // IP bytes of a check-in
@@ -29,14 +29,14 @@ const (
 
 const hourMillis = 3_600_000
 
-// hours notes in which hours of a window, counted from its start, there were connections.
+// hours are the hours of a window, counted from its start, with connections.
 type hours []bool
 
 func newHours(w hunt.Window) hours {
 	return make(hours, (w.Duration().Milliseconds()+hourMillis-1)/hourMillis)
 }
 
-// addTo adds them to those of others.
+// addTo adds them to others.
 func (h hours) addTo(all []bool) {
 	for i, with := range h {
 		all[i] = all[i] || with
@@ -49,9 +49,9 @@ type carrier struct {
 	records []pairs.Record
 }
 
-// selftest measures what share of the beacons of a grid would have scored the cut or more in this very hunt: in its
-// hours (those without connections hide check-ins), among as many keys, alone and on top of what was read. It costs
-// some hundred keys.
+// selftest measures the share of a grid of beacons that would have scored the cut or more in this very hunt: in its
+// hours (those without connections hide check-ins), among as many keys, alone and on top of real traffic. It costs some
+// hundred keys.
 func (s *search) selftest(ctx context.Context, m *material.Material, r *material.Ranked) *hunt.Selftest {
 	w := m.Window
 	p := newProber(m, new(atomic.Int64))
@@ -111,7 +111,7 @@ func (s *search) selftest(ctx context.Context, m *material.Material, r *material
 	return out
 }
 
-// selftestGrid are the kinds of beacons: alive for a sixth, half and all of the window, with four check-ins or more.
+// selftestGrid are the kinds of beacons: active for a sixth, half and all of the window, with four check-ins or more.
 func selftestGrid(w hunt.Window) (cells []hunt.Cell) {
 	for _, period := range []float64{60, 600, 3600, 14400} {
 		for _, share := range []float64{1.0 / 6, 0.5, 1} {
@@ -129,8 +129,8 @@ func selftestGrid(w hunt.Window) (cells []hunt.Cell) {
 	return cells
 }
 
-// injected are the check-ins of a beacon that show, Unix milliseconds in order: it waits again each time, and what
-// falls into hours without any connection was seen by no sensor.
+// injected are the check-ins of a beacon that are seen, Unix milliseconds, ascending. Each begins a new wait, and in
+// hours without any connection no sensor saw them.
 func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with []bool) (beats []int64) {
 	life := cell.Hours * 3600
 	start := r.Float64() * max(0, w.Duration().Seconds()-life)
@@ -143,7 +143,7 @@ func injected(r *rand.Rand, cell hunt.Cell, w hunt.Window, with []bool) (beats [
 	return beats
 }
 
-// carriersOf picks pairs of the hunt by a hash of their addresses, so that the same hunt gives the same ones.
+// carriersOf picks pairs of the hunt by a hash of their addresses, so that the same hunt picks the same ones.
 func carriersOf(t *pairs.Table, w hunt.Window) []carrier {
 	perWorker := make([][]carrier, pairs.Workers())
 	byHash := func(a, b carrier) int { return cmp.Compare(a.hash, b.hash) }

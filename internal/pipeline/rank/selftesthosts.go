@@ -12,8 +12,8 @@ import (
 	"dwell/scoring"
 )
 
-// presenceTest measures what share of hosts that talk all through the window without a rhythm would have scored the cut
-// or more: their pauses have no memory. It is empty in windows in which nothing can persist.
+// presenceTest measures the share of hosts with memoryless pauses all through the window that would have scored the cut
+// or more. It is empty in windows too short for presence.
 func (s *search) presenceTest(p *prober, dice *rand.Rand, with hours, cut float64, tested int) (out []hunt.PresenceCell) {
 	if !scoring.PresenceFits(s.m.Window.Duration().Seconds()) {
 		return nil
@@ -47,8 +47,8 @@ func (s *search) presenceTest(p *prober, dice *rand.Rand, with hours, cut float6
 	return out
 }
 
-// campaignTest measures what would have become of an outbreak: the same implant (every five minutes, give or take a
-// fifth) on several hosts, to one server, scored, explained as the fleet that it may be, and grouped as findings are.
+// campaignTest measures what would have become of an outbreak: the same implant (every five minutes ±20%) on several
+// hosts, to one server, scored, explained as the fleet that it may be, and grouped like findings.
 func (s *search) campaignTest(p *prober, dice *rand.Rand, with hours, cut float64, tested int) (out []hunt.CampaignCell) {
 	server := netip.AddrFrom4([4]byte{192, 0, 2, 1})
 	for _, hosts := range []int{3, 8, 20} {

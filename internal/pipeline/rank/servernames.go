@@ -10,8 +10,8 @@ import (
 	"dwell/internal/pairs"
 )
 
-// addNames tells each subject which names its connections carry: a key by name its own, other keys what their source
-// used towards their addresses.
+// addNames adds to each candidate the names in its connections: a key by name has its own, other keys have those that
+// their source used with their addresses.
 func (s *search) addNames(subjects []*evidence.Candidate) {
 	if s.m.Named == nil {
 		return
@@ -24,7 +24,7 @@ func (s *search) addNames(subjects []*evidence.Candidate) {
 	sources := map[netip.Addr][]*evidence.Candidate{}
 	for _, sub := range subjects {
 		if len(sub.Names) > 0 {
-			continue // told already
+			continue // done already
 		}
 		if sub.Key.Name != "" {
 			sub.Names = []evidence.Name{{Name: sub.Key.Name, Connections: sub.Finding.Network.Connections}}
@@ -40,7 +40,7 @@ func (s *search) addNames(subjects []*evidence.Candidate) {
 		sources[sub.Key.Src] = append(sources[sub.Key.Src], sub)
 	}
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
-		own := sources[src] // a source is walked by one goroutine
+		own := sources[src] // one goroutine walks a source
 		if len(own) == 0 {
 			return
 		}
@@ -68,7 +68,7 @@ func (s *search) addNames(subjects []*evidence.Candidate) {
 	})
 }
 
-// vet fills in Answered: for names below which domains the network's resolvers returned a subject's addresses.
+// vet fills in Answered: the domains for names of which the network's resolvers returned a candidate's addresses.
 func (s *search) vet(subjects []*evidence.Candidate) {
 	for _, sub := range subjects {
 		sub.Unconfirmable = len(s.own) == 0 && len(s.met) < evidence.MinVouching
@@ -92,7 +92,7 @@ func (s *search) vet(subjects []*evidence.Candidate) {
 	}
 	seen := map[answer]bool{}
 	for _, q := range s.own {
-		own := false // asked only where an address matters
+		own := false // needed only where an address matters
 		for addr := range q.Addresses {
 			if len(at[addr]) == 0 || seen[answer{q.Domain, addr}] {
 				continue

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	// fewestScattered sources of a /64 that hardly say anything are taken for one host: a program may use any of its
-	// addresses, and people's devices use a handful a day, each for hours.
+	// fewestScattered sources of a /64 with almost no traffic count as one host: a program may use any of its
+	// addresses, while people's devices use a handful a day, each for hours.
 	fewestScattered = 24
-	// mostScattered is how many connections such a source has at most, and to how many destinations.
+	// mostScattered is the largest number of connections of such a source, and of its destinations.
 	mostScattered, mostScatteredTo = 3, 2
 )
 
-// scattered are the connections of sources in a /64 that hardly say anything, by destination.
+// scattered are the connections of sources in a /64 with almost no traffic, by destination.
 type scattered struct {
 	sources int
 	to      map[netip.Addr]*rollUp
 }
 
-// scatter keeps what an IPv6 source does, if that is next to nothing.
+// scatter keeps an IPv6 source's traffic if there is almost none.
 func (s *search) scatter(src netip.Addr, of *pairs.Of) {
 	if !src.Is6() || of.Len() > mostScatteredTo || !s.m.Request.Scope.IsInternal(src) {
 		return
@@ -60,7 +60,7 @@ func (s *search) scatter(src netip.Addr, of *pairs.Of) {
 	}
 }
 
-// gather measures each /64 whose sources scatter as one host, with the network's first address.
+// gather measures each /64 with scattered sources as one host, with the network's first address.
 func (s *search) gather(p *prober) {
 	for network, at := range s.scattered {
 		if at.sources < fewestScattered {

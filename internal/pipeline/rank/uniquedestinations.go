@@ -16,23 +16,23 @@ import (
 )
 
 // alone says which destinations one internal host uses and no other. It is a sketch, four bytes a cell: it may take a
-// destination for one that others use, hardly ever the other way round.
+// destination for one that others use, and very rarely the reverse.
 type alone struct {
 	cells []atomic.Uint32
-	// hosts is how many internal hosts there are.
+	// hosts is the number of internal hosts.
 	hosts atomic.Int64
 	// known are the addresses at which a source used names of domains that other hosts use, too.
 	known *prevalence.Sketch
 }
 
 const (
-	// aloneCells for each pair, and mostAloneCells in all: 64 MiB.
+	// aloneCells is for each pair, mostAloneCells for all: 64 MiB.
 	aloneCells, mostAloneCells = 4, 1 << 24
-	// several marks a cell that more than one host has used.
+	// several marks a cell that more than one host used.
 	several = math.MaxUint32
 )
 
-// sizes are how many pairs and uses of names there are, on disk, too.
+// sizes are the numbers of pairs and uses of names, those on disk included.
 type sizes struct{ pairs, uses atomic.Int64 }
 
 // newAlone goes over the tables once, without decoding.
@@ -61,7 +61,7 @@ func newAlone(m *material.Material, of *sizes, by []*prober) *alone {
 	return a
 }
 
-// note takes in that a host uses a destination.
+// note adds that a host uses a destination.
 func (a *alone) note(src netip.Addr, dst uint64) {
 	own := uint32(addressHash(src)) | 1
 	if own == several {
@@ -79,7 +79,7 @@ func (a *alone) of(dst uint64) [2]int {
 	return [2]int{int(dst) & (len(a.cells) - 1), int(dst>>32) & (len(a.cells) - 1)}
 }
 
-// address and domain say that one host alone uses a destination.
+// address and domain say whether only one host uses a destination.
 func (a *alone) address(dst netip.Addr) bool { return a.is(addressHash(dst)) }
 func (a *alone) domain(name string) bool     { return a.is(textHash(name)) }
 
@@ -88,7 +88,8 @@ func (a *alone) is(dst uint64) bool {
 	return a.cells[cells[0]].Load() != several || a.cells[cells[1]].Load() != several
 }
 
-// addressHash and textHash are the same in every hunt, so that its findings are: FNV-1a, with its bits mixed.
+// addressHash and textHash are the same in every hunt, so that its findings are reproducible: FNV-1a, with its bits
+// mixed.
 func addressHash(a netip.Addr) uint64 {
 	b := a.As16()
 	h := uint64(fnvOffset)
@@ -114,20 +115,20 @@ func mix(h uint64) uint64 {
 }
 
 const (
-	// fewestUnshared destinations make a roll-up of those that no other host uses: fewer are judged one by one.
+	// fewestUnshared destinations that no other host uses make a roll-up: fewer are judged one by one.
 	fewestUnshared = 3
-	// mostUnshared is how many roll-ups by port and size a source has at most: those with the most connections.
+	// mostUnshared is the largest number of a source's roll-ups by port and size: those with the most connections.
 	mostUnshared = 8
-	// sizeStep is the ratio of the bounds of a class of sizes.
+	// sizeStep is the ratio between the bounds of a class of sizes.
 	sizeStep = 1.25
 )
 
-// unshared measures what a source does to destinations that no other host uses, all together, by port, and by port and
-// size of what is sent: a server that moves on every time, under any name and fingerprint, shows only there. Addresses
-// at which it used names of domains that other hosts use are left out, as a content network has new ones all the time;
-// who forges such a name is found under it. Among a few hosts hardly any destination is shared, and nothing is looked
-// for. Destinations with a rhythm of their own (paced) are candidates already: one or two of them are left out, since
-// they would only hide what the others have in common. Three or more may be one implant's servers in turn.
+// unshared measures a source's traffic to destinations that no other host uses: all together, by port, and by port and
+// sent size. A server that moves every time, under any name and fingerprint, shows only there. Addresses with names of
+// domains that other hosts use are left out, since a content network has new ones all the time; a forged name of that
+// kind is a candidate by name. With few hosts almost no destination is shared, and nothing is measured. One or two
+// destinations with a rhythm of their own (paced) are left out: they would hide what the others have in common. Three
+// or more may be one implant's servers in turn.
 func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip.Addr) []*key {
 	if s.alone.hosts.Load() < prevalence.FewHosts || !s.m.Request.Scope.IsInternal(src) {
 		return nil
@@ -173,7 +174,7 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip
 	return out
 }
 
-// isUnshared says that a source alone uses an address, and under no name of a domain that others use.
+// isUnshared says that only this source uses an address, and under no name of a domain that others use.
 func (s *search) isUnshared(src, dst netip.Addr) bool {
 	return s.alone.address(dst) && !s.m.Request.Scope.IsInternal(dst) && !s.alone.known.Has(contactHash(src, dst))
 }
@@ -183,7 +184,7 @@ func contactHash(src, dst netip.Addr) uint64 {
 	return mix(addressHash(src)*fnvPrime ^ addressHash(dst))
 }
 
-// class is the connections to one port (a place in rollUp.ports), of one class of sizes or (-1) of any.
+// class is the connections to one port (an index of rollUp.ports), of one class of sizes or (-1) of any.
 type class struct{ port, size int }
 
 func sizeClass(c *pairs.Record) int {
@@ -197,7 +198,7 @@ func (c class) has(r *pairs.Record) bool {
 	return int(r.Port) == c.port && (c.size < 0 || sizeClass(r) == c.size)
 }
 
-// classes are the parts of a roll-up that are worth a look of their own: less than all, and enough for a rhythm.
+// classes are the parts of a roll-up to measure separately: less than all, and enough for a rhythm.
 func (r *rollUp) classes() []class {
 	counts := map[class]int{}
 	for i := range r.records {
@@ -222,5 +223,5 @@ func (r *rollUp) classes() []class {
 	return out[:min(len(out), mostUnshared)]
 }
 
-// fewestClass connections make a class of a port or size.
+// fewestClass is the least number of connections of a port or size.
 const fewestClass = 12

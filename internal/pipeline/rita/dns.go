@@ -12,19 +12,19 @@ import (
 	"dwell/scoring"
 )
 
-// manyNames is how many distinct names a domain has to have for RITA.
+// manyNames is the least number of distinct names of a domain for RITA.
 const manyNames = 100
 
-// domain is a registered domain, whoever asked for names below it.
+// domain is a registered domain, whoever queried names below it.
 type domain struct {
 	name string
-	// most is the client that asked for the most names.
+	// most is the client that queried the most names.
 	most      *pairs.Queries
 	clients   map[netip.Addr]bool
 	names     int64
 	queries   int64
 	addresses map[netip.Addr]struct{}
-	// direct says that a host that asked for no name of the domain connected to one of its addresses.
+	// direct says that a host that queried no name of the domain connected to one of its addresses.
 	direct bool
 }
 
@@ -72,7 +72,7 @@ func domains(dns *pairs.DNS) []*domain {
 	return out
 }
 
-// tunnels makes findings of the domains. RITA names no host there; the finding names the one that asked most.
+// tunnels makes findings of the domains. RITA names no host for them; the finding names the client that queried most.
 func (w *worker) tunnels() {
 	for _, d := range w.domains {
 		w.counts.Scored++

@@ -14,10 +14,10 @@ import (
 	"dwell/scoring"
 )
 
-// spread counts internal hosts: those that talk to each address and name, and all there are.
+// spread counts internal hosts: those that contact each address and name, and all.
 type spread struct {
 	mu sync.Mutex
-	// hosts are by outside address, and by the address that stands for a name.
+	// hosts are by external address, and by the address that stands for a name.
 	hosts map[[16]byte]int32
 	all   map[netip.Addr]struct{}
 }
@@ -68,7 +68,7 @@ func (s *search) count() *spread {
 		}
 	})
 	if s.m.Named != nil {
-		asked := map[netip.Addr]map[netip.Addr]struct{}{} // names, by the proxy inside that was asked for them
+		asked := map[netip.Addr]map[netip.Addr]struct{}{} // names, by the internal proxy that was asked for them
 		s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 			if !scope.IsInternal(src) {
 				return
@@ -94,7 +94,7 @@ func (s *search) count() *spread {
 			}
 		})
 		s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
-			for i := range of.Len() { // a proxy that asks for the name itself is counted as such
+			for i := range of.Len() { // a proxy that queries the name itself counts as a host
 				delete(asked[src], of.Dst(i))
 			}
 		})
@@ -118,18 +118,18 @@ func (s *search) hits(k *hunt.PairKey) []hunt.IntelHit {
 	if s.intel == nil {
 		return nil
 	}
-	if k.Name != "" { // RITA looks a name up, and not what is behind it
+	if k.Name != "" { // RITA looks up a name, and not its addresses
 		return s.intel.Lookup(nil, k.Name)
 	}
 	return s.intel.Lookup([]netip.Addr{s.m.External(k)}, "")
 }
 
-// days is how many whole days before the window's end a moment was.
+// days is the number of whole days from a moment to the window's end.
 func (s *search) days(at int64) int64 {
 	return int64(s.m.Window.End.Sub(time.UnixMilli(at)).Hours() / 24)
 }
 
-// modifiers are what RITA adds to a pair's strongest threat; hosts is how many hosts talk to the destination.
+// modifiers are what RITA adds to a pair's strongest threat; hosts is the number of hosts that contact the destination.
 func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []hunt.IntelHit) (list []hunt.Modifier, hosts int64) {
 	add := func(name string, value float64, format string, args ...any) {
 		if value != 0 {
@@ -160,8 +160,8 @@ func (s *search) modifiers(k *hunt.PairKey, p *pairs.Pair, l *pairLook, hits []h
 	return list, hosts
 }
 
-// intelModifier is what an indicator list adds to the strongest threat there is: RITA takes it for a threat of its own,
-// and the larger one counts.
+// intelModifier is what an indicator list adds to the strongest threat: RITA takes it for a threat of its own, and the
+// larger one counts.
 func intelModifier(hit hunt.IntelHit, strongest float64) hunt.Modifier {
 	return hunt.Modifier{Name: "threat_intel", Value: material.Round(max(0, scoring.RITAIntel-strongest)),
 		Reason: fmt.Sprintf("threat-intel match: %s %s (%s), which is %.1f by RITA's scale", hit.Type, hit.Indicator, hit.List, scoring.RITAIntel)}
@@ -183,7 +183,7 @@ func (s *search) firstSeen(destination string, first int64, add func(string, flo
 	}
 }
 
-// kindOf says what a signature is: a JA3 is an MD5.
+// kindOf is the kind of a signature: a JA3 is an MD5.
 func kindOf(text string) string {
 	if len(text) == 32 && strings.Trim(text, "0123456789abcdef") == "" {
 		return "TLS fingerprint JA3"

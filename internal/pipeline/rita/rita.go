@@ -21,30 +21,28 @@ import (
 // Profile is the ranking's name.
 const Profile = "rita"
 
-// Ranking ranks as RITA v5 does (docs/detection.md, "By RITA's score"). The zero value is one without lists and
-// history.
+// Ranking ranks as RITA v5 does (docs/detection.md, "By RITA's score"). The zero value has no lists and no history.
 type Ranking struct {
 	// Settings are RITA's; zero means those that it ships.
 	Settings scoring.RITASettings
-	// Indicators knows indicators of compromise, FirstSeen since when a destination has been known; nil means that
-	// nobody does.
+	// Indicators has indicators of compromise, FirstSeen when a destination was first seen; nil means unknown.
 	Indicators Indicators
 	FirstSeen  *firstseen.Store
-	// Missing is why FirstSeen cannot be used, nil for nothing.
+	// Missing is why FirstSeen cannot be used, or nil.
 	Missing error
 }
 
 // Indicators knows which addresses and names are indicators of compromise.
 type Indicators interface {
 	Lookup(addrs []netip.Addr, name string) []hunt.IntelHit
-	// Revision identifies what is known.
+	// Revision identifies its content.
 	Revision() string
 }
 
 // Profile is the ranking's name.
 func (r Ranking) Profile() string { return Profile }
 
-// Revisions identify the lists and settings that the ranking goes by.
+// Revisions identify the ranking's lists and settings.
 func (r Ranking) Revisions() (list []string) {
 	if r.Indicators != nil {
 		list = append(list, r.Indicators.Revision())
@@ -55,7 +53,7 @@ func (r Ranking) Revisions() (list []string) {
 // Shown says that RITA weighs what hosts show of themselves.
 func (r Ranking) Shown() bool { return true }
 
-// ListedName gives whether an indicator list names a name; nil where there is no list.
+// ListedName says whether an indicator list names a name; nil without a list.
 func (r Ranking) ListedName() func(name string) bool {
 	if r.Indicators == nil {
 		return nil
@@ -63,28 +61,28 @@ func (r Ranking) ListedName() func(name string) bool {
 	return func(name string) bool { return len(r.Indicators.Lookup(nil, name)) > 0 }
 }
 
-// Weight is what findings are ordered by: RITA's final score, which may be above 1 and below 0.
+// Weight orders findings: RITA's final score, which may be above 1 and below 0.
 func (r Ranking) Weight(f *hunt.Finding) float64 { return final(f.Dwell.Parts, f.Dwell.Modifiers) }
 
-// search is one hunt: every pair of addresses and every pair of a source and a name on its own, and every domain below
-// which many names were asked for.
+// search is one hunt: every pair of addresses, every pair of a source and a name, and every domain below which many
+// names were queried.
 type search struct {
 	m     *material.Material
 	rita  scoring.RITAWindow
 	set   scoring.RITASettings
 	intel Indicators
 	seen  *firstseen.Store
-	// settled says that the store of what was seen first reaches far enough back for something to be new.
+	// settled says that the first-seen store reaches back far enough for something to be new.
 	settled bool
 	spread  *spread
 	domains []*domain
 
 	mu sync.Mutex
-	// hidden are the pairs of addresses whose connections are told by a name.
+	// hidden are the pairs of addresses whose connections are shown by name.
 	hidden map[hunt.Two]struct{}
 }
 
-// worker scores pairs in one goroutine, with scratch space of its own.
+// worker scores pairs in one goroutine, with its own scratch space.
 type worker struct {
 	*search
 	counts   material.Counts
@@ -138,7 +136,7 @@ func (r Ranking) Rank(ctx context.Context, m *material.Material) (*material.Rank
 	return out, cmp.Or(ctx.Err(), m.Err())
 }
 
-// totals are a pair's sums in the hunt's window, and what RITA sums over its own.
+// totals are a pair's sums in the hunt's window, and RITA's sums over its own.
 type totals struct {
 	material.Totals
 	ritaCount, ritaDuration int64
@@ -147,7 +145,7 @@ type totals struct {
 	busiest int
 }
 
-// pairLook is a pair as RITA looks at it.
+// pairLook is a pair as RITA sees it.
 type pairLook struct {
 	totals
 	parts  hunt.Parts
@@ -155,11 +153,11 @@ type pairLook struct {
 	scored bool
 }
 
-// look scores a pair's connections; ok is false where none is in the hunt's window.
+// look scores a pair's connections; ok is false if none is in the hunt's window.
 func (w *worker) look(p *pairs.Pair) (l pairLook, ok bool) {
 	l.totals = w.sum(p)
 	if l.Connections == 0 {
-		return l, false // only in the margin that RITA's numbers reach back to
+		return l, false // only in the margin for RITA's numbers
 	}
 	l.beacon, l.scored = w.scorer.RITA(w.series, w.rita)
 	if l.scored = l.scored && w.m.LooksFor("beacon"); l.scored {
@@ -174,11 +172,11 @@ func (w *worker) look(p *pairs.Pair) (l pairLook, ok bool) {
 	return l, true
 }
 
-// ritaHides is the duration in milliseconds from which a series by name takes its connections out of the pairs of
-// addresses, whatever their number; four connections at different seconds do so too.
+// ritaHides is the duration in milliseconds at which a series by name takes its connections out of the pairs of
+// addresses, whatever their number; four connections at different seconds do so, too.
 const ritaHides = 3_600_000
 
-// name looks at a pair of a source and a name. RITA keeps no names that outside sources asked for.
+// name looks at a pair of a source and a name. RITA keeps no names requested by external sources.
 func (w *worker) name(p *pairs.Pair) {
 	l, ok := w.look(p)
 	if !ok || !w.m.Request.Scope.IsInternal(p.Src) {
@@ -201,7 +199,7 @@ func (w *worker) name(p *pairs.Pair) {
 	})
 }
 
-// address looks at a pair of addresses, unless its connections are told by a name.
+// address looks at a pair of addresses, unless its connections are shown by name.
 func (w *worker) address(p *pairs.Pair) {
 	l, ok := w.look(p)
 	if !ok {
@@ -245,12 +243,12 @@ func (w *worker) finding(key hunt.PairKey, p *pairs.Pair, l *pairLook, more func
 	w.settle(&f, score, modifiers)
 }
 
-// keeps says whether a final score is worth a finding.
+// keeps says whether a final score makes a finding.
 func (s *search) keeps(score float64) bool {
 	return score >= material.Floor || scoring.Clamp(score) >= s.m.MinScore
 }
 
-// settle gives a finding its score, its modifiers and their reasons.
+// settle sets a finding's score, modifiers and reasons.
 func (w *worker) settle(f *hunt.Finding, score float64, modifiers []hunt.Modifier) {
 	for _, m := range modifiers {
 		f.Dwell.Reasons = append(f.Dwell.Reasons, m.Reason)
@@ -261,7 +259,7 @@ func (w *worker) settle(f *hunt.Finding, score float64, modifiers []hunt.Modifie
 	w.findings = append(w.findings, *f)
 }
 
-// final is RITA's final score, which may be above 1 and below 0: RITA's order goes by it.
+// final is RITA's final score, which may be above 1 and below 0: RITA orders by it.
 func final(p hunt.Parts, modifiers []hunt.Modifier) float64 {
 	sum := 0.0
 	for _, m := range modifiers {
@@ -299,7 +297,7 @@ func (w *worker) sum(p *pairs.Pair) totals {
 	return t
 }
 
-// explain names the indicators that fired and gives the reasons, strongest first.
+// explain returns the indicators and the reasons, strongest first.
 func (l *pairLook) explain() (indicators, reasons []string) {
 	b := &l.beacon
 	type one struct {
