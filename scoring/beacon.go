@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Test names the way a check-in was found.
+// Test is the test that found a beacon.
 type Test uint8
 
 // The tests.
@@ -24,86 +24,87 @@ const (
 )
 
 const (
-	// fewestConnections is the least a candidate needs to be judged.
+	// fewestConnections is the least number of connections that are judged.
 	fewestConnections = 4
-	// What p-values are multiplied by for the number of tests: half of the chance goes to INTERVAL, 0.12 to missed
-	// check-ins, 0.04 to wide sleeps, 0.03 to pauses, 0.07 to each of the four others, 0.015 to each of two sizes.
+	// The factors of p-values for the number of tests: half of the chance goes to INTERVAL, 0.12 to missed check-ins,
+	// 0.04 to wide sleeps, 0.03 to pauses, 0.07 to each of the four others, 0.015 to each of two sizes.
 	intervalShare, missedShare, sleepShare, pauseShare, otherShare, sizeShare = 2, 1 / 0.12, 1 / 0.04, 1 / 0.03, 1 / 0.07, 1 / 0.015
-	// lowestLogP stands for any p-value below it.
+	// lowestLogP stands for any smaller p-value.
 	lowestLogP = -300
-	// wellExplained: an INTERVAL result that explains this share of the intervals, at a p-value (log10) of
-	// intervalSure, is not overruled by the other tests, which may name a fraction of its period.
+	// wellExplained: an INTERVAL result that explains this share of the intervals, at a p-value (log10) of intervalSure
+	// or less, stands. The other tests may name a fraction of its period.
 	wellExplained, intervalSure = 0.8, -8
 	// timerFactor lowers what looks like a timer that restarts on use to low at most.
 	timerFactor = 0.39
-	// Timers are quasi-periodic for a while: only this much agreement shows a clock or a lattice beneath.
+	// Timers are quasi-periodic for a while: only this much agreement shows a clock or a lattice under them.
 	lockedResultant, lockedCosine = 0.5, 0.5
-	// A size is looked at alone if at least so many connections have it, and at most this share of all.
+	// A size is tested alone if at least this many connections have it, and at most this share of all.
 	sizeFewest, sizeMost = 8, 0.9
-	// clockSure is the p-value (log10) from which a clock or a schedule is not asked for its echo.
+	// clockSure is the p-value (log10) at or below which a clock or a schedule needs no echo test.
 	clockSure = -9
-	// A rhythm of so many check-ins, so unlikely (log10) and in so large a share of the intervals is beyond doubt, and
-	// weighs so much.
+	// A rhythm with this many check-ins, this p-value (log10) and this share of the intervals is beyond doubt, and has
+	// this value.
 	beyondCheckIns, beyondLogP, beyondFraction, beyondValue = 36, -12, 0.9, 0.4
-	// Or of a few, if it was held for so many seconds: pages that poll for some minutes are many.
+	// The same with fewer check-ins, if it lasted this many seconds: pages that poll for some minutes are common.
 	beyondFewest, beyondHeld = 9, 2700
-	// With so many check-ins and so unlikely, it weighs so much more: nobody waits alike so often, however short the
-	// time.
+	// With this many check-ins and this p-value it has a higher value, however short it was: people do not wait alike
+	// so often.
 	plentyCheckIns, plentyLogP, plentyValue = 60, -25, 0.25
-	// Timing weighs as it scores up to timingHigh; from there to 1 it is brought into what is left below timingMost, of
-	// which timingOrder tells the best from one another.
+	// The score counts fully up to timingHigh. Higher scores are mapped to the range up to timingMost, where
+	// timingOrder orders the best.
 	timingHigh, timingMost, timingOrder = 0.58, 0.85, 0.02
-	// hoursEnough: a rhythm held for half a window, or twelve hours of a longer one, counts as held all along.
+	// hoursEnough: a rhythm that lasts for half a window, or twelve hours of a longer one, counts as lasting
+	// throughout.
 	hoursEnough = 12 * 3600.0
 )
 
 // Beacon is the rhythm found in one series. It does not depend on the number of candidates tested; Score does. The zero
-// Beacon stands for a series of too few connections, and scores 0.
+// Beacon has too few connections, and scores 0.
 type Beacon struct {
-	// Connections in the window, and CheckIns: connections without those that follow within Burst seconds.
+	// Connections in the window. CheckIns leaves out those that follow within Burst seconds.
 	Connections, CheckIns int
 	Burst                 float64
-	// LogP is log10 of the probability that some memoryless traffic of as many connections looks at least like this by
-	// the test that was chosen, all that was tried counted in. 0 to -300.
+	// LogP is log10 of a bound on the probability that memoryless traffic with as many connections looks at least like
+	// this in the chosen test, all tests counted. 0 to -300.
 	LogP float64
-	// Test that was chosen; NoTest if there was nothing to choose from.
+	// Test that was chosen; NoTest if none applied.
 	Test Test
-	// Period in seconds and Jitter as a share of it: of the main rhythm, of all rhythms.
+	// Period in seconds and Jitter as a share of it: Period of the main rhythm, Jitter of all.
 	Period, Jitter float64
-	// Fraction of the intervals (Clock: of the check-ins) that keep a rhythm; Intervals is how many intervals there
-	// were.
+	// Fraction of the intervals (Clock: of the check-ins) in rhythm; Intervals is the number of intervals.
 	Fraction  float64
 	Intervals int
-	// Covered is for how many seconds in all the rhythm was held, Coverage its share of the window.
+	// Covered is the number of seconds that the rhythm lasted in all, Coverage its share of the window.
 	Covered, Coverage float64
-	// Occupied is the share of the periods with a check-in in them; by Clock and Schedule only, else 0.
+	// Occupied is the share of the periods with a check-in; 0 unless by Clock or Schedule.
 	Occupied float64
-	// Efficiency is how completely and tightly the rhythm explains what it claims to, 0..1.
+	// Efficiency is how completely and tightly the rhythm explains the intervals, 0..1.
 	Efficiency float64
-	// Enough is for how many seconds a rhythm must be held to count fully.
+	// Enough is the number of seconds that a rhythm must last to count fully.
 	Enough float64
-	// Modes are the rhythms, the first the main one, ModeCount of them.
+	// Modes are the rhythms, the main one first; ModeCount is their number.
 	Modes     [maxModes]Mode
 	ModeCount int
-	// Sized is how many connections the result rests on where only those of one size, Size bytes, keep the rhythm;
-	// 0 where it rests on all.
+	// Sized is the number of connections with the rhythm if only those of one size, Size bytes, have it; 0 if it is
+	// that of all.
 	Sized int
 	Size  int64
 	// Paused: the rhythm is that of the pauses between the end of one connection and the start of the next, Pause
-	// seconds long, as of a loop that works and then sleeps. Period is from start to start, Jitter of the pauses.
+	// seconds long, as in a loop that works and then sleeps. Period is from start to start; Jitter is that of the
+	// pauses.
 	Paused bool
 	Pause  float64
-	// Timer: the intervals look like a timer that restarts on use, or as spread as what people do.
+	// Timer: the intervals look like a timer that restarts on use, or spread as widely as people's.
 	Timer bool
-	// Faint is how evenly the check-ins are spread, 0..1, where no test found much: it orders what would score nothing.
+	// Faint is how evenly the check-ins are spread, 0..1, if no test found much: it orders what would score nothing.
 	Faint float64
 }
 
-// BeaconScore is a beacon's score in a hunt of a number of candidates.
+// BeaconScore is a beacon's score in a hunt.
 type BeaconScore struct {
 	// Score is the beacon score, 0..1.
 	Score float64
-	// LogExpected is log10 of how many of the candidates would look like this if no intervals had memory.
+	// LogExpected is log10 of the number of candidates expected to look like this without memory.
 	LogExpected float64
 	// Confidence is 1/(1+expected).
 	Confidence float64
@@ -111,13 +112,14 @@ type BeaconScore struct {
 	Quality float64
 }
 
-// quality is the score of a rhythm beyond doubt: how well it explains, and for which share of enough it was held.
+// quality is the score of a rhythm beyond doubt: how well it explains the intervals, and for which share of enough it
+// lasted.
 func quality(efficiency, held float64) float64 {
 	return math.Sqrt(max(0, efficiency)) * math.Pow(min(1, max(0, held)), reachExponent)
 }
 
-// MeanInterval is the period, in seconds, or where check-ins are there in some periods only, as CLOCK and SCHEDULE may
-// find them, the mean time between them.
+// MeanInterval is the period in seconds, or the mean time between check-ins if only some periods have one, as with
+// CLOCK and SCHEDULE.
 func (b Beacon) MeanInterval() float64 {
 	if b.Occupied > 0 {
 		return b.Period / b.Occupied
@@ -137,15 +139,16 @@ func (b Beacon) Quality() float64 {
 	return Clamp(q)
 }
 
-// Beyond says that the rhythm is beyond doubt, however short it was: many check-ins, nearly all in step, and no timer.
+// Beyond says whether the rhythm is beyond doubt, however short it was: many check-ins, nearly all in step, and no
+// timer.
 func (b Beacon) Beyond() bool {
 	many := b.CheckIns >= beyondCheckIns || b.CheckIns >= beyondFewest && b.Covered >= beyondHeld
 	return !b.Timer && many && b.LogP <= beyondLogP && b.Test == Interval && b.Fraction >= beyondFraction
 }
 
-// Value is what the beacon weighs as an indicator in a hunt of so many candidates: its score by how alike the sizes
-// are, and medium at least where it is beyond doubt. Timing alone weighs 0.85 at most, so that evidence beside it still
-// counts; the less likely and tighter of two rhythms comes first, so that the best do not tie.
+// Value is the beacon's value as an indicator in a hunt of this many candidates: its score by the similarity of the
+// sizes, and medium at least if it is beyond doubt. Timing alone gives 0.85 at most, so that other evidence still
+// counts. The less likely and tighter of two rhythms ranks higher, so that the best do not tie.
 func (b Beacon) Value(keys int, size SizeScore) float64 {
 	s := b.Score(keys)
 	v := s.Score * size.Factor()
@@ -161,8 +164,8 @@ func (b Beacon) Value(keys int, size SizeScore) float64 {
 	return timingHigh + (timingMost-timingOrder*(1-strength)-timingHigh)*x
 }
 
-// Chance is the severity that a rhythm may have by what is expected by chance: critical where less than 0.01 of the
-// candidates tested would look like this without any memory, high up to 0.1, medium beyond.
+// Chance is the highest severity that the expected number allows: critical if less than 0.01 of the tested candidates
+// would look like this without memory, high up to 0.1, else medium.
 func (b Beacon) Chance(keys int) Severity {
 	switch e := b.Score(keys).LogExpected; {
 	case e <= -2:
@@ -173,8 +176,8 @@ func (b Beacon) Chance(keys int) Severity {
 	return Medium
 }
 
-// Score weighs a beacon in a hunt of so many candidates, of all kinds. Fewer than one count as one. Scores up to 0.05
-// may only order candidates that no test detects (Faint).
+// Score weighs a beacon in a hunt of this many candidates of all kinds, at least one. Scores up to 0.05 only order
+// candidates that no test detects (Faint).
 func (b Beacon) Score(keys int) BeaconScore {
 	s := BeaconScore{LogExpected: math.Log10(float64(max(1, keys))) + b.LogP, Quality: b.Quality()}
 	s.Confidence = 1 / (1 + math.Pow(10, s.LogExpected))
@@ -182,8 +185,8 @@ func (b Beacon) Score(keys int) BeaconScore {
 	return s
 }
 
-// Beacon looks for a rhythm in the connections that start in the window. Fewer than four are not judged, nor is a
-// window without length. Connections at the same instant have no interval that could be judged: they score 0.
+// Beacon looks for a rhythm in the connections that start in the window. It judges four or more, in a window with a
+// length. Connections at the same instant have no interval: they score 0.
 func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	w = w.bounded()
 	sc.inside = sc.inside[:0]
@@ -221,8 +224,7 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	return b
 }
 
-// intervalBeacon fills b with what the INTERVAL test says of the series that is loaded; false if there are too few
-// intervals.
+// intervalBeacon fills b with the INTERVAL test's result for the loaded series; false if there are too few intervals.
 func (sc *Scorer) intervalBeacon(b *Beacon, share float64) bool {
 	c, ok := sc.intervalTest(b.Enough)
 	if ok {
@@ -231,8 +233,7 @@ func (sc *Scorer) intervalBeacon(b *Beacon, share float64) bool {
 	return ok
 }
 
-// missedCheckIns replaces what INTERVAL found where it is undecided and a check-in of which some are missing explains
-// more.
+// missedCheckIns replaces INTERVAL's result if that is undecided and a beacon with missed check-ins explains more.
 func (sc *Scorer) missedCheckIns(b *Beacon) {
 	if b.LogP >= 0 || b.LogP < missedDecided || b.Timer {
 		return
@@ -248,7 +249,7 @@ func (sc *Scorer) missedCheckIns(b *Beacon) {
 	}
 }
 
-// wideSleeps replaces what was found where a range of sleeps wider than INTERVAL's windows explains more.
+// wideSleeps replaces the result if a range of sleeps wider than INTERVAL's windows explains more.
 func (sc *Scorer) wideSleeps(b *Beacon) {
 	if b.Timer || b.LogP < missedDecided && b.Fraction >= beyondFraction {
 		return
@@ -264,7 +265,7 @@ func (sc *Scorer) wideSleeps(b *Beacon) {
 	}
 }
 
-// take fills b with what a cell says of the intervals that are loaded.
+// take fills b with a cell's result for the loaded intervals.
 func (sc *Scorer) take(b *Beacon, c *intervalCell, share float64) {
 	b.Test, b.LogP = Interval, log10P(c.logP, share)
 	b.Burst, b.CheckIns, b.Intervals = float64(c.burst)/second, c.intervals+1, c.intervals
@@ -273,8 +274,8 @@ func (sc *Scorer) take(b *Beacon, c *intervalCell, share float64) {
 	b.Timer = c.logP <= modeLogP && sc.restarts(sc.beyond(c.burst), c.burst, c.window)
 }
 
-// sizeTests looks at the connections of the two most frequent sizes alone: an implant sends the same each time,
-// and people on the same candidate send other sizes.
+// sizeTests tests the connections of the two most frequent sizes alone: an implant sends the same each time, and people
+// on the same candidate send other sizes.
 func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 	if s.Size == nil {
 		return
@@ -317,10 +318,10 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 	}
 }
 
-// weight is what a result is worth before the number of candidates is known.
+// weight is a result's weight before the number of candidates is known.
 func (b Beacon) weight() float64 { return b.Quality() / (1 + nominalKeys*math.Pow(10, b.LogP)) }
 
-// otherTests replaces b where another test found better; gap is what INTERVAL found.
+// otherTests replaces b if another test found better; gap is INTERVAL's result.
 func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 	if c, ok := sc.clockTest(); ok && (!gap.Timer || c.resultant >= lockedResultant || log10P(c.logP, otherShare) <= clockSure) {
 		o := gap
@@ -342,7 +343,7 @@ func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 			*b = o
 		}
 	}
-	// What is regular by itself falls more evenly over a long period than chance would have it.
+	// What is regular by itself falls more evenly over a long period than by chance.
 	crowd := math.Inf(1)
 	if gap.LogP <= modeLogP/math.Ln10 {
 		crowd = foldCrowd
@@ -358,10 +359,10 @@ func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 		}
 	}
 	if gap.Timer {
-		return // regular by itself: that is what an echo would hear
+		return // regular by itself: the echo test would find that
 	}
 	if (b.Test == Clock || b.Test == Schedule) && b.LogP <= clockSure {
-		return // an echo of it could only name a multiple of its period
+		return // an echo of it could only be at a multiple of its period
 	}
 	if e, ok := sc.echoTest(); ok {
 		o := gap
@@ -375,7 +376,7 @@ func (sc *Scorer) otherTests(b *Beacon, gap Beacon) {
 	}
 }
 
-// log10P turns ln p of one test into log10, multiplied by what is due for the number of tests.
+// log10P turns ln p of one test into log10, times the factor for the number of tests.
 func log10P(ln, share float64) float64 {
 	return max(lowestLogP, min(0, (ln+math.Log(share))/math.Ln10))
 }

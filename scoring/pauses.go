@@ -6,23 +6,24 @@ import (
 )
 
 const (
-	// pauseFewest connections are needed.
+	// pauseFewest is the least number of connections.
 	pauseFewest = 12
-	// pauseWorks is the share of the time, at least, that connections last in all: with less, pauses and intervals are
-	// the same. pauseMost is the most: what is open nearly always and connects again after a moment does not sleep.
+	// pauseWorks is the least share of the time that connections last in all: with less, pauses and intervals are the
+	// same. pauseMost is the largest: what is nearly always open and reconnects after a moment does not sleep.
 	pauseWorks, pauseMost = 0.02, 0.5
-	// pauseJitter is the most that pauses vary. A loop sleeps exactly; what is wider the intervals themselves show.
+	// pauseJitter is the largest jitter of pauses. A loop sleeps exactly; wider sleeps show in the intervals
+	// themselves.
 	pauseJitter = 0.2
-	// pauseLogP is the p-value (log10) that pauses need to be looked at.
+	// pauseLogP is the largest p-value (log10) of pauses that are considered.
 	pauseLogP = -4
 )
 
-// pauseTest replaces what was found where the pauses between connections, from the end of one to the start of the next,
-// keep a rhythm that their starts do not: a program that works and then sleeps.
+// pauseTest replaces the result if the pauses between connections, from the end of one to the start of the next, have a
+// rhythm that their starts do not: a program that works and then sleeps.
 //
-// It is the INTERVAL test on the pauses, and has its bound. Whatever the durations are, the rest of an exponential
-// interval that is longer than a connection is exponential again, of the same rate. Connections that overlap are one,
-// as a connection that begins while another is open does not end a pause.
+// It is the INTERVAL test on the pauses, with its bound. Whatever the durations, the rest of an exponential interval
+// that is longer than a connection is exponential again, with the same rate. Overlapping connections are one, as a
+// connection that begins while another is open does not end a pause.
 func (sc *Scorer) pauseTest(s Series, w Window, b *Beacon) {
 	if s.Duration == nil || len(s.Start) < pauseFewest {
 		return
@@ -62,7 +63,7 @@ func (sc *Scorer) pauseTest(s Series, w Window, b *Beacon) {
 	}
 	sc.load(times)
 	o := Beacon{Connections: b.Connections, Enough: b.Enough, Paused: true}
-	// The time in which it worked is part of what the rhythm held.
+	// The working time belongs to the rhythm.
 	o.Enough *= float64(slept) / float64(slept+worked)
 	if !sc.intervalBeacon(&o, pauseShare) || o.Modes[0].Jitter > pauseJitter || o.Burst > 0 || o.LogP > pauseLogP {
 		return

@@ -2,8 +2,8 @@ package scoring
 
 import "gonum.org/v1/gonum/dsp/fourier"
 
-// Scorer computes with memory that it uses again, so that scoring allocates nothing once it has seen a series as long
-// as the longest. The zero Scorer is ready. It is not safe for concurrent use: give each goroutine its own.
+// Scorer computes in memory that it reuses, so scoring allocates nothing after the longest series. The zero Scorer is
+// ready. It is not safe for concurrent use: give each goroutine its own.
 type Scorer struct {
 	rita ritaScratch
 
@@ -11,7 +11,7 @@ type Scorer struct {
 	start     []int64         // connections, ascending, ms
 	checkIns  []int64         // check-ins, ascending, ms
 	intervals []intervalOrder // between connections, by length
-	rest      []intervalOrder // of the intervals, when modes are taken away
+	rest      []intervalOrder // of the intervals, when modes are removed
 	stride    []int64         // by place in time
 	values    []int64         // for medians
 

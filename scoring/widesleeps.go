@@ -6,27 +6,27 @@ import (
 )
 
 const (
-	// wideFewest and wideMost bound the number of intervals: fewer say nothing, more say it without this test.
+	// wideFewest and wideMost bound the number of intervals: fewer say nothing, more need no such test.
 	wideFewest, wideMost = 12, 2000
-	// Intervals are counted in wideBins bins, wideOctave to an octave, from 2^wideLowest of the longest sleep on. One
+	// Intervals are counted in wideBins bins, wideOctave to an octave, above 2^wideLowest of the longest sleep. One
 	// more on either side takes the rest.
 	wideOctave, wideLowest, wideBins = 4, -6, 36
 	wideRanges, wideLosses           = 5, 3
-	// wideAnchors is how many intervals are tried as the longest sleep.
+	// wideAnchors is the number of intervals tried as the longest sleep.
 	wideAnchors = 12
-	// wideTail: where the longest tenth begins at more than so many medians, no sleeps win. Memoryless intervals begin it
-	// at 3.3.
+	// wideTail: if the longest tenth begins at more than this many medians, no sleeps win. That of memoryless intervals
+	// begins at 3.3.
 	wideTail = 2.6
-	// wideStrays is the share of a stake that is kept back, so that no interval loses all.
+	// wideStrays is the share of a stake that is not bet, so that no interval loses everything.
 	wideStrays = 0.03
 )
 
-// wideBet is a bet on sleeps that are spread evenly up to a longest one, and on a share of check-ins that do not show.
+// wideBet is a bet on sleeps spread evenly up to a longest one, and on a share of missed check-ins.
 type wideBet struct {
 	// shortest is the shortest sleep as a share of the longest.
 	shortest float64
 	missed   float64
-	// gain is ln of what an interval multiplies the stake by, by its bin.
+	// gain is ln of the factor by which an interval multiplies the stake, by its bin.
 	gain [wideBins + 2]float64
 }
 
@@ -44,9 +44,9 @@ func wideEdge(bin int) float64 { return wideEdges()[bin] }
 // wideBets are made once.
 var wideBets = sync.OnceValue(makeWideBets)
 
-// makeWideBets makes the bets. A bin gains how much likelier the sleeps put an interval there than the exponential of
-// their mean does; what is longer than all bins gains nothing. It is scaled so that no exponential of any rate gains on
-// average.
+// makeWideBets makes the bets. A bin gains the ratio of two likelihoods of an interval in it: that of the sleeps and
+// that of the exponential with their mean; what is longer than all bins gains nothing. The gains are scaled so that no
+// exponential gains on average.
 func makeWideBets() *[wideRanges * wideLosses]wideBet {
 	var out [wideRanges * wideLosses]wideBet
 	for i, shortest := range [wideRanges]float64{1.0 / 19, 1.0 / 10, 1.0 / 5, 1.0 / 3, 1.0 / 2} {
@@ -84,13 +84,13 @@ func makeWideBets() *[wideRanges * wideLosses]wideBet {
 	}
 	for i := range out {
 		for k, g := range out[i].gain {
-			out[i].gain[k] = math.Log(g / (most[i] * 1.002)) // it is more between two of the rates looked at
+			out[i].gain[k] = math.Log(g / (most[i] * 1.002)) // it is more between two of the rates tried
 		}
 	}
 	return &out
 }
 
-// exponentialMass is the share of the intervals of an exponential of this rate in a bin.
+// exponentialMass is the share of an exponential's intervals in a bin.
 func exponentialMass(bin int, rate float64) float64 {
 	low, high := 0.0, math.Inf(1)
 	if bin > 0 {
@@ -103,13 +103,13 @@ func exponentialMass(bin int, rate float64) float64 {
 }
 
 // wideTest looks for sleeps with so much jitter that no narrow range of intervals stands out: from a tenth of the
-// period to nearly twice of it, say, some of them missing.
+// period to nearly twice of it, say, with some missed.
 //
-// It bets as the test of missed check-ins does. Take any one interval for the longest sleep: the product of what the
-// others yield is at most 1 on average, if they are exponential of any rates. So is the mean over all intervals and
-// bets, E; what is left out only lowers it. By Markov's inequality P(E >= x) <= 1/x, for any mixture of exponentials.
-// It wins more than the densest window because an exponential falls within the window and a sleep's density does not:
-// twice as much with 90% jitter.
+// It bets like the test of missed check-ins. Take any one interval for the longest sleep: the product of the others'
+// yields is at most 1 on average if they are exponential, of whatever rates. So is the mean E over all intervals and
+// bets; what is left out only lowers it. By Markov's inequality P(E >= x) <= 1/x, for any mixture of exponentials. It
+// wins more than the densest window because an exponential's density falls within the window and that of sleeps does
+// not: twice as much with 90% jitter.
 func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 	bets := wideBets()
 	type cell struct {
@@ -124,7 +124,7 @@ func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 			continue // a burst that joins nothing is the same again
 		}
 		if float64(intervals[m*9/10].length()-of.burst) > wideTail*float64(intervals[m/2].length()-of.burst) {
-			continue // lowers E, like all that is left out
+			continue // lowers E, like everything that is left out
 		}
 		weight := math.Log(of.weight / float64(len(bets)*m))
 		last := -1
@@ -168,8 +168,8 @@ func wideCounts(intervals []intervalOrder, burst int64, at int) (counts [wideBin
 	return counts
 }
 
-// wideCell describes the sleeps that a bet won on: up to the longest, and up to twice and three times that where some
-// are missing.
+// wideCell describes the sleeps that a bet won on: up to the longest, and up to twice and three times that if some are
+// missed.
 func (sc *Scorer) wideCell(b *wideBet, burst int64, at int, logP float64) (c intervalCell, ok bool) {
 	intervals := sc.beyond(burst)
 	longest := float64(intervals[at].length() - burst)

@@ -13,15 +13,15 @@ import (
 )
 
 // Cluster is a source of which whole hours are kept. An hour that the source describes as it did when it was read comes
-// out of the history; one to which records came late is read for those alone; every other is read whole. So the hunt's
-// records are the same with a history and without.
+// from history; of one with late records only those are read; every other is read whole. So the hunt's records are the
+// same with and without history.
 type Cluster struct {
 	Store *Store
 	Of    hunt.Source
 }
 
-// Open implements [hunt.Source]. What was read is kept once connections, names and DNS queries of a window were read
-// without a gap. A source that cannot describe its hours is handed on as it is.
+// Open implements [hunt.Source]. Records are kept once the connections, names and DNS queries of a window were read
+// without a gap. A source that cannot describe its hours is returned as it is.
 func (c *Cluster) Open() *hunt.Session {
 	inner := c.Of.Open()
 	if inner.Hours == nil || inner.Names == nil || inner.DNS == nil {
@@ -49,7 +49,7 @@ func apart(why, from string) hunt.Note {
 	return hunt.Note{What: why + ", which history does not keep: it read its whole window from " + from}
 }
 
-// bySensor has a hunt by sensor say that it makes no use of history.
+// bySensor has a hunt by sensor report that it does not use history.
 func bySensor(sensors func(context.Context, hunt.Request) (hunt.Window, []hunt.SensorPart, hunt.Remarks, error), from string) func(context.Context, hunt.Request) (hunt.Window, []hunt.SensorPart, hunt.Remarks, error) {
 	if sensors == nil {
 		return nil
@@ -65,24 +65,24 @@ func bySensor(sensors func(context.Context, hunt.Request) (hunt.Window, []hunt.S
 type visit struct {
 	store *Store
 	in    *hunt.Session
-	// rec is nil where another process writes the history: then nothing is kept.
+	// rec is nil if another process writes the history: then nothing is kept.
 	rec *Recording
 
-	// kept hours are as they were; late ones want what arrived after a moment; cold ones are read whole.
+	// kept hours have not changed; late ones want what arrived after a moment; cold ones are read whole.
 	kept map[int64]bool
 	late map[int64]int64
 	cold map[int64]bool
-	// now is how the source describes all hours.
+	// now is the source's description of all hours.
 	now map[int64]hunt.Hour
-	// halves are hours of which history gave one kind of records before another was found damaged: they are not kept.
+	// halves are hours of which history had one kind of records before another was found damaged: they are not kept.
 	halves map[int64]bool
 	scope  *hunt.Scope
-	// read says how many of the three kinds were read; broken that one of them had a gap.
+	// read is the number of the three kinds that were read; broken says that one of them had a gap.
 	read   int
 	broken bool
 }
 
-// plan settles what of a window comes from where.
+// plan decides what of a window comes from where.
 func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.Remarks, error) {
 	seen := v.store.Hours(time.UnixMilli(0), v.store.o.Now().Add(24*time.Hour))
 	w, now, remarks, err := v.in.Hours(ctx, req, seen)
@@ -108,7 +108,7 @@ func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.R
 	return w, remarks, nil
 }
 
-// part is a piece of the window that is asked of the source.
+// part is a piece of the window to read from the source.
 type part struct {
 	from, to time.Time
 	later    map[int64]int64
@@ -136,7 +136,7 @@ func (v *visit) parts(from, to time.Time) (out []part) {
 	return out
 }
 
-// latePart is what came late to hours that are kept.
+// latePart is the late records of kept hours.
 func (v *visit) latePart(from, to time.Time) (p part, ok bool) {
 	if len(v.late) == 0 {
 		return p, false
@@ -153,7 +153,7 @@ func (v *visit) latePart(from, to time.Time) (p part, ok bool) {
 }
 
 func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	if len(req.Scope.Proxies) > 0 || req.Scope.Only.Dst.IsValid() || req.EveryRecord { // other records than those that are kept
+	if len(req.Scope.Proxies) > 0 || req.Scope.Only.Dst.IsValid() || req.EveryRecord { // other records than the kept ones
 		return v.in.Connections(ctx, req, emit)
 	}
 	rec, err := v.store.Record(ctx, false)
@@ -161,7 +161,7 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	case errors.Is(err, atomicfile.ErrLocked):
 	case ctx.Err() != nil:
 		return hunt.Reading{}, ctx.Err()
-	case err != nil: // a full disk, another's directory: what is kept only saves work
+	case err != nil: // a full disk, another user's directory: kept records only save work
 		reading, failed := v.in.Connections(ctx, req, emit)
 		reading.Notes = append(reading.Notes, hunt.Note{What: "history cannot be used, so the hunt read its whole window from the cluster: " + err.Error(),
 			Hint: "the state directory needs room and to be this user's"})
@@ -182,7 +182,7 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	})
 	reading.Window = w
 	reading.Add(remarks)
-	if err == nil && reading.Source == "" && v.in.Name != nil { // nothing was asked of it
+	if err == nil && reading.Source == "" && v.in.Name != nil { // it was not used
 		reading.Source, err = v.in.Name(ctx)
 	}
 	if err == nil && reading.Connections == 0 { // the source can say why
@@ -192,7 +192,7 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	if err != nil {
 		return reading, err
 	}
-	// What began before the window and reaches into it, and what is still open, is little, and comes out of the source.
+	// What began before the window and reaches into it, and what is still open, is little, and comes from the source.
 	req.From, req.To, req.Since, req.OnlyEarlier, req.Ended = w.Start, w.End, 0, true, &ended
 	earlier, err := v.in.Connections(ctx, req, emit)
 	reading.Slices = append(earlier.Slices, reading.Slices...)
@@ -216,7 +216,7 @@ func (v *visit) dns(ctx context.Context, req hunt.Request, emit func([]hunt.DNSR
 	return both(ctx, v, req, req.From, req.To, records[hunt.DNSRecord]{v.in.DNS, v.store.Queries, v.rec.AddQueries, sameQuery}, emit)
 }
 
-// records is one kind of them: how the source gives them, how history does, how they are recorded and which are the
+// records is one kind of records: how the source and history return them, how they are recorded, and which are the
 // same.
 type records[R any] struct {
 	ask    func(context.Context, hunt.Request, func([]R) error) (hunt.Reading, error)
@@ -225,8 +225,8 @@ type records[R any] struct {
 	same   identity[R]
 }
 
-// both reads records: what came late first, then what is kept, then what is read whole. All that comes from the source
-// is recorded.
+// both reads records: late ones first, then kept ones, then hours that are read whole. Everything from the source is
+// recorded.
 func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.Time, of records[R], emit func([]R) error) (out hunt.Reading, err error) {
 	came := newArrivals(of.same)
 	if p, ok := v.latePart(from, to); ok {
@@ -281,7 +281,7 @@ func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.
 	return out, nil
 }
 
-// askPart asks the source for one part and adds what it says to the reading.
+// askPart reads one part from the source and adds its notes to the reading.
 func askPart[R any](ctx context.Context, req hunt.Request, p part, out *hunt.Reading, ask func(context.Context, hunt.Request, func([]R) error) (hunt.Reading, error), emit func([]R) error) error {
 	req.From, req.To, req.Since, req.Later, req.Part = p.from, p.to, 0, p.later, true
 	more, err := ask(ctx, req, emit)
@@ -291,10 +291,10 @@ func askPart[R any](ctx context.Context, req hunt.Request, p part, out *hunt.Rea
 	if more.Newest.After(out.Newest) {
 		out.Newest = more.Newest
 	}
-	if more.Records == 0 && len(more.Gaps) == 0 { // why there is nothing in a part says nothing of the whole
+	if more.Records == 0 && len(more.Gaps) == 0 { // an empty part says nothing about the whole
 		more.Notes = nil
 	}
-	for _, n := range more.Notes { // each part of a hunt says what holds for all of it
+	for _, n := range more.Notes { // each part of a hunt reports what is true of all of it
 		if !slices.ContainsFunc(out.Notes, func(o hunt.Note) bool { return o.What == n.What && o.Where == n.Where }) {
 			out.Notes = append(out.Notes, n)
 		}
@@ -303,8 +303,7 @@ func askPart[R any](ctx context.Context, req hunt.Request, p part, out *hunt.Rea
 	return err
 }
 
-// keep commits what was read of whole hours that the source described before they were read: what came since is late
-// then.
+// keep commits whole hours that the source described before they were read: what arrived since is late then.
 func (v *visit) keep(from, to time.Time) (r hunt.Remarks) {
 	if v.rec == nil {
 		return r

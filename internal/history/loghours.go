@@ -6,8 +6,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// loghours counts the hours of a window, from its start, in which a log has records that are kept. Records out of scope
-// are not, so it counts too few rather than too many.
+// loghours counts the hours of a window, from its start, in which a log has kept records. Records out of scope are not
+// kept, so it counts too few rather than too many.
 type loghours struct {
 	log   string
 	begin int64
@@ -22,7 +22,7 @@ func newLoghours(log string, req *hunt.Request) *loghours {
 	return &loghours{log: log, begin: req.From.UnixMilli(), hours: map[int64]struct{}{}}
 }
 
-// note takes in records that start at some moments.
+// note adds records that start at some moments.
 func note[R any](l *loghours, batch []R, start func(*R) (int64, bool)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -42,7 +42,7 @@ func note[R any](l *loghours, batch []R, start func(*R) (int64, bool)) {
 	}
 }
 
-// coverage is that of the logs that have records.
+// coverage is the coverage of the logs with records.
 func coverage(logs ...*loghours) (out []hunt.LogHours) {
 	for _, l := range logs {
 		if len(l.hours) > 0 {

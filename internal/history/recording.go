@@ -14,8 +14,8 @@ import (
 	"dwell/internal/hunt"
 )
 
-// Recording takes in what a hunt reads, in any order and from any number of goroutines, until it is committed or
-// discarded. It holds a million rows in memory and writes the rest to segments that count for nothing until the commit.
+// Recording takes what a hunt reads, in any order and from any number of goroutines, until it is committed or
+// discarded. It has a million rows in memory and writes the rest to segments that are not valid before the commit.
 type Recording struct {
 	s       *Store
 	stamp   string
@@ -26,9 +26,9 @@ type Recording struct {
 	hours map[int64]*recorded
 	// anew says that nothing that was kept before counts after the commit.
 	anew bool
-	// local are the addresses that are local by all that was read; nil leaves what is known.
+	// local are the addresses that are local by all that was read; nil changes nothing.
 	local []netip.Addr
-	// lost hours are damaged: what was kept of them goes with the commit.
+	// lost hours are damaged: the commit removes what was kept of them.
 	lost  map[int64]bool
 	rows  int
 	limit int
@@ -36,7 +36,7 @@ type Recording struct {
 	err   error
 }
 
-// recorded is what has come of one hour.
+// recorded is what has arrived for one hour.
 type recorded struct {
 	connections []connection
 	names       []name
@@ -46,14 +46,14 @@ type recorded struct {
 }
 
 const (
-	// maxRows is how many rows a recording holds in memory.
+	// maxRows is the number of rows in memory.
 	maxRows = 1 << 20
-	// maxSegments is how many segments a span may have before they are merged to one of each kind.
+	// maxSegments is the number of a span's segments above which they are merged to one of each kind.
 	maxSegments = 12
 )
 
-// Record begins a recording, which makes this process the one that writes the history until commit or Discard: with
-// wait it waits for its turn, else the error wraps [atomicfile.ErrLocked] where another process writes.
+// Record begins a recording, which makes this process the history's writer until commit or Discard. With wait it waits
+// for its turn, else the error wraps [atomicfile.ErrLocked] while another process writes.
 func (s *Store) Record(ctx context.Context, wait bool) (*Recording, error) {
 	release, err := s.lock(ctx, wait)
 	if err != nil {
@@ -62,23 +62,23 @@ func (s *Store) Record(ctx context.Context, wait bool) (*Recording, error) {
 	return &Recording{s: s, release: release, stamp: strconv.FormatInt(s.o.Now().UnixNano(), 36), limit: maxRows, hours: map[int64]*recorded{}}, nil
 }
 
-// AddConnections takes a batch in; what goes wrong on disk is told by commit.
+// AddConnections adds a batch; commit returns errors on disk.
 func (r *Recording) AddConnections(batch []hunt.Connection) {
 	add(r, batch, func(c *hunt.Connection) int64 { return c.Start }, func(h *recorded) *[]connection { return &h.connections }, (*connection).from)
 }
 
-// AddProxied takes in connections to proxies inside.
+// AddProxied adds connections to internal proxies.
 func (r *Recording) AddProxied(batch []hunt.Connection) {
 	add(r, batch, func(c *hunt.Connection) int64 { return c.Start }, func(h *recorded) *[]connection { return &h.connections },
 		func(row *connection, c *hunt.Connection) { row.from(c); row.Proxied = true })
 }
 
-// AddNames takes uses of names in.
+// AddNames adds uses of names.
 func (r *Recording) AddNames(batch []hunt.NameRecord) {
 	add(r, batch, func(n *hunt.NameRecord) int64 { return n.Start }, func(h *recorded) *[]name { return &h.names }, (*name).from)
 }
 
-// AddQueries takes DNS queries in.
+// AddQueries adds DNS queries.
 func (r *Recording) AddQueries(batch []hunt.DNSRecord) {
 	add(r, batch, func(q *hunt.DNSRecord) int64 { return q.Start }, func(h *recorded) *[]query { return &h.queries }, (*query).from)
 }
@@ -139,7 +139,7 @@ func writeSome[T any, P row[T]](dir, stem string, kind Kind, rows []T) (Segment,
 	return write[T, P](dir, stem+string(kind)+".parquet", kind, rows)
 }
 
-// forget lets hours go, because they turned out to be damaged.
+// forget drops hours that turned out to be damaged.
 func (r *Recording) forget(hours map[int64]bool) {
 	if r == nil {
 		return
@@ -152,10 +152,9 @@ func (r *Recording) forget(hours map[int64]bool) {
 	maps.Copy(r.lost, hours)
 }
 
-// commit ends a recording and makes hours count, each with its state: the whole ones in place of what was kept of them,
-// of the others what is new comes to it, and a record that is there already counts once. What else was recorded is
-// forgotten. Hours that ended before days are merged into days. It says how many hours were let go because the history
-// had outgrown its size.
+// commit ends a recording and makes hours valid, each with its state: whole ones replace what was kept of them, others
+// get what is new, and known records count once. Everything else that was recorded is dropped. Hours that ended before
+// days are merged into days. It returns the number of hours dropped because the history exceeded its size.
 func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time) (dropped int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -195,7 +194,7 @@ func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time)
 	return dropped, r.s.sweep()
 }
 
-// put writes what was recorded of some hours and gives the spans with them.
+// put writes what was recorded of some hours and returns the spans with them.
 func (r *Recording) put(spans []Span, hours map[int64]hunt.HourState, add bool) ([]Span, error) {
 	var fresh []Span
 	for at, state := range hours {
@@ -214,7 +213,7 @@ func (r *Recording) put(spans []Span, hours map[int64]hunt.HourState, add bool) 
 		switch {
 		case !slices.ContainsFunc(fresh, overlaps):
 			out = append(out, old)
-		case add: // what comes to an hour of a merged day becomes part of the day
+		case add: // what is added to an hour of a merged day becomes part of the day
 			old.Segments, old.States = slices.Clone(old.Segments), slices.Clone(old.States)
 			for _, n := range fresh {
 				if overlaps(n) {
@@ -229,7 +228,7 @@ func (r *Recording) put(spans []Span, hours map[int64]hunt.HourState, add bool) 
 	}
 	fresh = append(fresh, grown...)
 	for i := range fresh {
-		if add && len(fresh[i].Segments) <= maxSegments { // what came late is few, and the next reader puts it in its place
+		if add && len(fresh[i].Segments) <= maxSegments { // late records are few, and readers put them in their place
 			continue
 		}
 		stem := fmt.Sprintf("%s-%s-%d-", time.UnixMilli(fresh[i].Start).UTC().Format("20060102T15"), r.stamp, r.files)
@@ -244,7 +243,7 @@ func (r *Recording) put(spans []Span, hours map[int64]hunt.HourState, add bool) 
 	return out, nil
 }
 
-// oneEach merges segments of one kind, so that a record that stands in two of them counts once.
+// oneEach merges segments of one kind, so that a record in two of them counts once.
 func (s *Store) oneEach(segments []Segment, stem string) (out []Segment, err error) {
 	for _, kind := range []Kind{Connections, Names, Queries} {
 		var of []Segment
@@ -277,7 +276,7 @@ func (r *Recording) Discard() error {
 	return r.s.sweep()
 }
 
-// Hours are those of which something was recorded, Unix milliseconds.
+// Hours are those with recorded records, Unix milliseconds.
 func (r *Recording) Hours() []int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()

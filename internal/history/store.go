@@ -22,12 +22,12 @@ import (
 // Version of the format: another one is not read, and its hours are read again from the source.
 const Version = 1
 
-// Span is a whole hour, or a day that hours were merged into, as it is kept.
+// Span is a kept whole hour, or a day into which hours were merged.
 type Span struct {
-	// Start and Hours say which time it covers: Unix milliseconds, and 1 or 24.
+	// Start and Hours are the time that it covers: Unix milliseconds, and 1 or 24.
 	Start int64 `json:"start"`
 	Hours int   `json:"hours"`
-	// Longest is the longest of its connections, milliseconds: it says how far its records may reach.
+	// Longest is the longest of its connections, milliseconds: how far its records may reach.
 	Longest int64 `json:"longest,omitempty"`
 	// State of each hour when it was read.
 	States   []hunt.HourState `json:"states"`
@@ -48,16 +48,16 @@ func (s *Span) bytes() (n int64) {
 
 // Options of a store.
 type Options struct {
-	// Keep is how long records are kept after they started, Size how many bytes all of them may take; zero means no
+	// Keep is how long records are kept after they started, Size the largest number of bytes of all; zero means no
 	// bound.
 	Keep time.Duration
 	Size int64
 	Now  func() time.Time
-	// EndOfData counts Keep back from the newest hour that is kept in place of now: for archives, which may be old.
+	// EndOfData counts Keep back from the newest kept hour, not from now: for archives, which may be old.
 	EndOfData bool
 }
 
-// Identity names what a history is of: one source, of which the records in one scope are kept.
+// Identity names the subject of a history: one source, whose records in one scope are kept.
 func Identity(scope hunt.Scope, source ...string) string {
 	parts := append([]string{"history", strconv.Itoa(Version), scope.Direction.String()}, source...)
 	for _, p := range scope.Internal {
@@ -66,8 +66,8 @@ func Identity(scope hunt.Scope, source ...string) string {
 	return hunt.Digest(parts...)
 }
 
-// Store is the history of one source and scope. One process writes it at a time, any number may read; a reader whose
-// segments were replaced meanwhile is told that they are lost.
+// Store is the history of one source and scope. One process writes it at a time, any number may read. To a reader whose
+// segments were replaced meanwhile they are lost.
 type Store struct {
 	dir, id string
 	o       Options
@@ -77,36 +77,36 @@ type Store struct {
 	inputs Inputs
 	// local are addresses that a sensor called local when the records were read: they are internal to later hunts, too.
 	local []netip.Addr
-	// commits numbers those that were made.
+	// commits is the number of commits.
 	commits int64
 }
 
-// Inputs is what is known of the files that an archive was read from; a cluster has none.
+// Inputs describes the files of an archive; a cluster has none.
 type Inputs struct {
-	// Source is what they are called.
+	// Source is their name.
 	Source string `json:"source"`
 	// Files that were read, by path.
 	Files map[string]File `json:"files,omitempty"`
-	// Window is what their records span, Newest when the newest connection began, Unix milliseconds.
+	// Window is the span of their records, Newest the start of the newest connection, Unix milliseconds.
 	Window hunt.Window `json:"window"`
 	Newest int64       `json:"newest"`
-	// Proxies are hosts inside that were asked for names of others: connections to them are kept.
+	// Proxies are internal hosts that were asked for names of others: connections to them are kept.
 	Proxies []netip.Addr `json:"proxies,omitempty"`
-	// Notes and Gaps are what was said when they were read: it holds as long as their records are kept.
+	// Notes and Gaps were reported when they were read. They are valid as long as their records are kept.
 	Notes []hunt.Note `json:"notes,omitempty"`
 	Gaps  []hunt.Note `json:"gaps,omitempty"`
 }
 
-// File tells whether a file is still the one that was read.
+// File shows whether a file is still the one that was read.
 type File struct {
 	Bytes int64 `json:"bytes"`
 	// Changed is Unix nanoseconds.
 	Changed int64 `json:"changed"`
-	// CRC is the CRC-32C of so many bytes.
+	// CRC is the CRC-32C of those bytes.
 	CRC uint32 `json:"crc32c"`
 }
 
-// manifest is what stands in manifest.json.
+// manifest is the content of manifest.json.
 type manifest struct {
 	Version  int          `json:"version"`
 	Identity string       `json:"identity"`
@@ -118,9 +118,9 @@ type manifest struct {
 
 const manifestFile = "manifest.json"
 
-// Open opens the history below dir that has this identity: what the source is and which records of it are in scope. It
-// is made when it is not there. A manifest that cannot be read, or is of another version, is an empty history and the
-// error wraps [ErrDamaged]; the store can be used all the same.
+// Open opens the history below dir with this identity, the source and its scope, and makes it if it is missing. An
+// unreadable manifest, or one of another version, is an empty history and the error wraps [ErrDamaged]; the store can
+// be used all the same.
 func Open(dir, identity string, o Options) (*Store, error) {
 	s := &Store{dir: filepath.Join(dir, identity), id: identity, o: o}
 	if s.o.Now == nil {
@@ -154,9 +154,9 @@ func (s *Store) load() error {
 	return nil
 }
 
-// lock makes this process the one that writes, until release is called: with wait it waits for its turn, else the error
-// is [atomicfile.ErrLocked] where another process writes. What that one wrote is read, and what a killed one left is
-// removed.
+// lock makes this process the writer, until release is called. With wait it waits for its turn, else the error is
+// [atomicfile.ErrLocked] while another process writes. It reads what that process wrote, and removes what a killed one
+// left.
 func (s *Store) lock(ctx context.Context, wait bool) (release func(), err error) {
 	path := filepath.Join(s.dir, "lock")
 	if wait {
@@ -180,7 +180,7 @@ func (s *Store) lock(ctx context.Context, wait bool) (release func(), err error)
 	return release, nil
 }
 
-// Hours gives the state of each hour of [from, to) that is kept, by its start in Unix milliseconds.
+// Hours returns the state of each kept hour of [from, to), by its start in Unix milliseconds.
 func (s *Store) Hours(from, to time.Time) map[int64]hunt.HourState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,7 +204,7 @@ func (s *Store) teach(scope *hunt.Scope) {
 	}
 }
 
-// Oldest is the start of the oldest hour that is kept; false when there is none.
+// Oldest is the start of the oldest kept hour; false if there is none.
 func (s *Store) Oldest() (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +214,7 @@ func (s *Store) Oldest() (time.Time, bool) {
 	return time.UnixMilli(s.spans[0].Start).UTC(), true
 }
 
-// Bytes is what the segments of a kind take on disk.
+// Bytes is the size of a kind's segments on disk.
 func (s *Store) Bytes(of Kind) (n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,8 +228,7 @@ func (s *Store) Bytes(of Kind) (n int64) {
 	return n
 }
 
-// bound lets go of what is too old, then of the oldest until the rest fits; dropped counts hours that went for their
-// size.
+// bound drops what is too old, then the oldest until the rest fits; dropped counts hours that went for their size.
 func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 	if s.o.Keep > 0 {
 		// A clock that jumps ahead must not empty the history: age counts from a day after the newest records at most.
@@ -257,7 +256,7 @@ func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 	return spans, dropped
 }
 
-// commit makes spans the ones that count.
+// commit makes spans the valid ones.
 func (s *Store) commit(spans []Span) error {
 	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Inputs: s.inputs, Local: s.local, Spans: spans})
 	if err != nil {
@@ -290,8 +289,8 @@ func (s *Store) sweep() error {
 	return err
 }
 
-// Drop forgets hours, because they turned out to be damaged; it does so only as their segments are still those that
-// this store knows. It does nothing while another process writes: that one finds the damage, too.
+// Drop removes hours that turned out to be damaged, but only while their segments are those that this store knows. It
+// does nothing while another process writes: that one finds the damage, too.
 func (s *Store) Drop(ctx context.Context, hours map[int64]bool) error {
 	s.mu.Lock()
 	known := map[string]bool{}
@@ -313,7 +312,7 @@ func (s *Store) Drop(ctx context.Context, hours map[int64]bool) error {
 	defer release()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inputs = Inputs{} // of files, all are read again
+	s.inputs = Inputs{} // all files are read again
 	return s.commit(slices.DeleteFunc(slices.Clone(s.spans), func(sp Span) bool {
 		return slices.ContainsFunc(sp.Segments, func(seg Segment) bool { return known[seg.File] })
 	}))

@@ -14,30 +14,28 @@ import (
 	"dwell/internal/hunt"
 )
 
-// DNS gathers queries by client and registered domain. The zero DNS is not ready: use NewDNS.
+// DNS collects queries by client and registered domain. The zero DNS is not ready: use NewDNS.
 type DNS struct {
 	mu      sync.Mutex
 	domains map[clientDomain]*Queries
-	// resolvers were asked; an internal one that asks on is no client of its own.
+	// resolvers were queried; an internal one that forwards queries is not a client itself.
 	resolvers map[netip.Addr]struct{}
 	suffixes  map[string]string
-	// ids and texts are of the names that were asked for, each once for all clients.
+	// ids and texts are of the queried names, each once for all clients.
 	ids   map[string]uint32
 	texts []string
-	// Listed reports whether an indicator list names a name; nil is no list. What it names is kept however many there
-	// are.
+	// Listed says whether an indicator list names a name; nil is no list. Listed names are kept however many there are.
 	Listed func(name string) bool
-	// few counts the queries for domains beyond what is kept, by a hash of client and domain: most stay too few to
-	// judge.
+	// few counts the queries for domains beyond those kept, by a hash of client and domain: most stay too few to judge.
 	few  map[uint64]uint8
 	seed maphash.Seed
-	// of is how many domains each client has; crowded are clients with more than maxDomains, left the queries for those
-	// beyond that had to be judged.
+	// of is the number of each client's domains; crowded are clients with more than maxDomains, left the queries for
+	// further domains that should have been judged.
 	of      map[netip.Addr]int
 	crowded map[netip.Addr]struct{}
 	left    int64
 	listed  int
-	// size is what is held, about, most what may be, bytes.
+	// size is the approximate memory, most its bound, bytes
 	size, most int64
 }
 
@@ -46,7 +44,7 @@ type clientDomain struct {
 	domain string
 }
 
-// Queries is what one client asked below one registered domain.
+// Queries is what one client queried below one registered domain.
 type Queries struct {
 	Client netip.Addr
 	Domain string
@@ -57,18 +55,18 @@ type Queries struct {
 	Count, Unusual int64
 	// AnswerBytes is the length of all answers' text.
 	AnswerBytes int64
-	// First and Last query, Unix milliseconds; 0 where the source has no times.
+	// First and Last query, Unix milliseconds; 0 if the source has no times.
 	First, Last int64
-	// Resolver is one that was asked, of several the lowest address; Addresses are those in answers, at most
+	// Resolver is one that was queried, of several the lowest address; Addresses are those in answers, at most
 	// MaxAddresses.
 	Resolver  netip.Addr
 	Addresses map[netip.Addr]struct{}
 
-	// times are the queries' times, each as the difference to the one before, as a varint; timed is how many there are,
-	// up to MaxTimes, last the newest that was added.
+	// times are the queries' times, each as the difference to the previous one, in varints; timed is their number, up
+	// to MaxTimes, last the newest that was added.
 	times []byte
 	timed int
-	// untimed are queries whose times were not kept for lack of room.
+	// untimed is the number of queries whose times were not kept for lack of room.
 	untimed int64
 	last    int64
 	// asked are the resolvers, up to maxAsked; others says that there were more.
@@ -77,33 +75,32 @@ type Queries struct {
 	of     *DNS
 }
 
-// The bounds of what is kept of one client and domain.
+// The bounds for one client and domain.
 const (
 	MaxNames     = 100_000
 	MaxAddresses = 64
-	// maxDomains of a client are kept, maxDomainsOfAll of all: some 300 MB.
+	// maxDomains are kept of a client, maxDomainsOfAll of all: some 300 MB.
 	maxDomains = 100_000
-	// fewQueries for a domain are judged, maxFew domains beyond what is kept are counted (some 80 MB), maxListed are
-	// kept.
+	// fewQueries for a domain are judged, maxFew further domains are counted (some 80 MB), maxListed are kept.
 	fewQueries, maxFew, maxListed = 8, 4 << 20, 10_000
 	maxDomainsOfAll               = 1_000_000
 	maxAsked                      = 8
-	// MaxTimes are more queries than a rhythm could be told among.
+	// MaxTimes is more queries than those among which a rhythm would stand out.
 	MaxTimes = 50_000
 )
 
-// What a domain, and a name of it, take beside their text, bytes, about.
+// The approximate memory of a domain, and of a name of it, besides their text, bytes.
 const domainCost, nameCost = 400, 120
 
-// NewDNS makes an empty set that holds so many bytes, about; 0 is no bound. What is beyond is counted: see Crowded.
+// NewDNS makes an empty set of approximately this many bytes; 0 is no bound. What exceeds it is counted: see Crowded.
 func NewDNS(most int64) *DNS {
 	return &DNS{most: most, domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{},
 		of: map[netip.Addr]int{}, crowded: map[netip.Addr]struct{}{}, few: map[uint64]uint8{}, seed: maphash.MakeSeed()}
 }
 
-// Add takes queries in; names without a registered domain (single labels, plain reverse lookups, public suffixes) are
-// left out, because nobody can own a tunnel below them. Reverse names that hold more than an address belong to its
-// network. It may be called from many goroutines.
+// Add adds queries. It leaves out names without a registered domain (single labels, plain reverse lookups, public
+// suffixes), because no one can own a tunnel below them. Reverse names with more than an address belong to its network.
+// It may be called from many goroutines.
 func (d *DNS) Add(batch []hunt.DNSRecord) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -133,9 +130,9 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 	}
 }
 
-// admit decides about a domain beyond what is kept. A domain asked for less than fewQueries times carries no tunnel and
-// has no rhythm, so it is only counted: a host cannot hide one by asking for a million others. From then on it is kept
-// as far as memory allows, with how many queries there were before; else its queries are left out.
+// admit decides about a domain beyond those kept. A domain queried less than fewQueries times has no tunnel and no
+// rhythm, so it is only counted: a host cannot hide one by querying a million others. After that it is kept as far as
+// memory allows, with the number of earlier queries; else its queries are left out.
 func (d *DNS) admit(r *hunt.DNSRecord, domain string) (before int64, ok bool) {
 	d.crowded[r.Client] = struct{}{}
 	if d.Listed != nil && d.listed < maxListed && d.Listed(r.Query) {
@@ -202,11 +199,11 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	}
 }
 
-// full says that no more may be held.
+// full says that the bound is reached.
 func (d *DNS) full() bool { return d.most > 0 && d.size >= d.most }
 
-// Times are when the client asked, Unix milliseconds, ascending; none where the source has no times, where there are
-// more than MaxTimes, or where there was no room for all.
+// Times are the times of the client's queries, Unix milliseconds, ascending; nil if the source has no times, if there
+// are more than MaxTimes, or if not all were kept.
 func (q *Queries) Times() []int64 {
 	if q.timed == 0 || int64(q.timed) < q.Count {
 		return nil
@@ -222,11 +219,10 @@ func (q *Queries) Times() []int64 {
 	return out
 }
 
-// Timed is how many times are known.
+// Timed is the number of known times.
 func (q *Queries) Timed() int { return q.timed }
 
-// Answered notes an address out of answers. Of too many the lowest are kept, so that it does not matter in which order
-// they come.
+// Answered notes an address in an answer. Of too many the lowest are kept, so that their order does not matter.
 func (q *Queries) Answered(addr netip.Addr) {
 	if q.Addresses == nil {
 		q.Addresses = map[netip.Addr]struct{}{}
@@ -249,16 +245,16 @@ func (q *Queries) Answered(addr netip.Addr) {
 	q.Addresses[addr] = struct{}{}
 }
 
-// Resolved says whether everything that the client asked is a resolver of the network's. Only then are the names below
-// a domain answered by its owner's servers: a program may ask a server of its own for any name.
+// Resolved says whether the client queried only the network's resolvers. Only then do its owner's servers answer names
+// below a domain: a program may ask its own server for any name.
 func (q *Queries) Resolved(ours func(netip.Addr) bool) bool {
 	return !q.others && !slices.ContainsFunc(q.asked, func(a netip.Addr) bool { return !ours(a) })
 }
 
-// Asked are the resolvers that were asked, the first few.
+// Asked are the queried resolvers, the first few.
 func (q *Queries) Asked() []netip.Addr { return q.asked }
 
-// has says whether the client has asked for a name.
+// has says whether the client has queried a name.
 func (q *Queries) has(name string) bool {
 	id, known := q.of.ids[name]
 	if !known {
@@ -279,7 +275,7 @@ func (d *DNS) id(name string) uint32 {
 	return id
 }
 
-// Texts are the names, without order. Nothing may be added meanwhile.
+// Texts are the names, in no order. Nothing may be added meanwhile.
 func (q *Queries) Texts() []string {
 	out := make([]string, 0, len(q.Names))
 	for id := range q.Names {
@@ -288,11 +284,11 @@ func (q *Queries) Texts() []string {
 	return out
 }
 
-// maxSuffixes bounds the memory of names whose registered domain is known already.
+// maxSuffixes bounds the memory of names whose registered domain is known.
 const maxSuffixes = 1 << 16
 
-// registered is the domain that can be registered above a name, or empty. The answer for a name's parent is kept,
-// since tunnels ask for millions of names below one.
+// registered is the registered domain of a name, or empty. The answer for a name's parent is kept, since tunnels query
+// millions of names below one.
 func (d *DNS) registered(name string) string {
 	if name == "" {
 		return ""
@@ -320,8 +316,8 @@ func (d *DNS) registered(name string) string {
 	return domain
 }
 
-// reverseZone is the zone of the /24 or /48 that a reverse name lies in, if it holds more than an address: anybody with
-// a network has its zone, and may put data below it. Empty for plain reverse lookups.
+// reverseZone is the zone of a reverse name's /24 or /48, if it has more than an address: anyone with a network has its
+// zone, and may put data below it. Empty for plain reverse lookups.
 func reverseZone(name string) string {
 	for _, of := range [...]struct {
 		suffix        string
@@ -341,26 +337,25 @@ func reverseZone(name string) string {
 	return ""
 }
 
-// Crowded is how many clients asked for names below more domains than are kept, how many queries that had to be judged
-// were left out for that, how many domains were asked for too seldom to be judged, and of how many other queries the
-// times were not kept.
+// Crowded is the number of clients with more domains than are kept, of queries left out that should have been judged,
+// of domains queried too rarely to judge, and of other queries whose times were not kept.
 func (d *DNS) Crowded() (clients, queries, seldom, untimed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, q := range d.domains {
-		if q.Count >= fewQueries { // of fewer no rhythm can be told
+		if q.Count >= fewQueries { // fewer show no rhythm
 			untimed += q.untimed
 		}
 	}
 	return int64(len(d.crowded)), d.left, int64(len(d.few)), untimed
 }
 
-// All gives the clients' queries, those with the most distinct names first, without what anything that was queried
-// itself asks on behalf of others: see Own.
+// All returns the clients' queries, those with the most distinct names first, without what a queried host asks on
+// behalf of others: see Own.
 func (d *DNS) All() []*Queries { return d.Own(d.isResolver) }
 
-// Own is All without what a client that forwards asks for others, where those others are seen themselves with at least
-// half of its names: it may ask for names of its own.
+// Own is All without what a forwarding client queries for others, if those others are seen themselves with at least
+// half of its names: it may have names of its own.
 func (d *DNS) Own(forwards func(client netip.Addr) bool) []*Queries {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// Shelf keeps values that are hardly ever wanted again: in memory up to a bound, beyond it in a file. Any number of
-// goroutines may use it.
+// Shelf keeps values that are rarely needed again: in memory up to a bound, then in a file. Any number of goroutines
+// may use it.
 type Shelf struct {
 	base string
 	most int64
@@ -31,20 +31,20 @@ type shelfBlock struct {
 	at   int64
 }
 
-// Place is where a value lies; the zero Place is no value.
+// Place is a value's place; the zero Place is no value.
 type Place struct {
 	block, at, size, crc uint32
 }
 
 const shelfBlockSize = 256 << 10
 
-// NewShelf makes a shelf that holds about so many bytes in memory, 0 is no bound. Its file goes below base; empty means
-// the system's directory for temporary files. Close it when done.
+// NewShelf makes a shelf with approximately this many bytes in memory, 0 for no bound. Its file goes below base; empty
+// means the system's directory for temporary files. Close it when done.
 func NewShelf(base string, most int64) *Shelf {
 	return &Shelf{base: cmp.Or(base, os.TempDir()), most: most}
 }
 
-// Put copies a value to the shelf. What goes wrong on disk is told by Err.
+// Put copies a value to the shelf. Err returns errors on disk.
 func (s *Shelf) Put(value []byte) Place {
 	if len(value) == 0 {
 		return Place{}
@@ -64,7 +64,7 @@ func (s *Shelf) Put(value []byte) Place {
 	return p
 }
 
-// full writes the last block, which takes nothing any more, if too much is in memory.
+// full writes the last block, which is complete, if too much is in memory.
 func (s *Shelf) full() {
 	if s.most == 0 || s.held <= s.most || s.failed != nil {
 		return
@@ -95,7 +95,7 @@ func (s *Shelf) write(data []byte) (err error) {
 	return nil
 }
 
-// Get gives a value back; nil where it cannot be read, which Err tells.
+// Get returns a value; nil if it cannot be read, which Err reports.
 func (s *Shelf) Get(p Place) []byte {
 	if p.size == 0 {
 		return nil
@@ -117,7 +117,7 @@ func (s *Shelf) Get(p Place) []byte {
 	return value
 }
 
-// Err is what went wrong with the disk.
+// Err is the error on disk, if any.
 func (s *Shelf) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
