@@ -62,7 +62,7 @@ func (sc *Scorer) missedFloor(m int, period, jitter, missed float64) (b Beacon, 
 	if missed <= 0 || m < missedFewest || m > missedMost {
 		return b, false
 	}
-	for i, bet := range sc.missedBets() {
+	for i, bet := range missedBets() {
 		t := missedTightness(i / missedShares)
 		if t.jitter < jitter-1e-9 || t.jitter > wideJitter {
 			continue

@@ -1,6 +1,9 @@
 package scoring
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 const (
 	// missedFewest and missedMost bound the number of intervals. Fewer say nothing; with more, INTERVAL sees single
@@ -22,12 +25,7 @@ type missedBet struct {
 }
 
 // missedBets are made once.
-func (sc *Scorer) missedBets() []missedBet {
-	if !sc.betsMade {
-		sc.bets, sc.betsMade = missedBets(), true
-	}
-	return sc.bets[:]
-}
+var missedBets = sync.OnceValue(makeMissedBets)
 
 // missedTightness is one of the widths that are bet on: +-5% to +-50%, in finer steps than INTERVAL's. Bets cost less
 // than tests.
@@ -36,11 +34,12 @@ func missedTightness(i int) tightness {
 	return tightness{ratio: r, jitter: (r - 1) / (r + 1), reach: (1 - 1/r) * math.Pow(r, -1/(r-1))}
 }
 
-// missedBets makes the bets, for each tightness one after the other.
+// makeMissedBets makes the bets, for each tightness one after the other.
 // The mean jitter of several periods is narrower than that of one: 96% of two uniform ones lie within 0.8 of it, of
 // three within 0.65. An interval of k periods gains the ratio of two likelihoods: that of a beacon, and that of the
 // exponential that puts most into the first window. The gains are scaled so that no exponential gains on average.
-func missedBets() (out [missedRatios * missedShares]missedBet) {
+func makeMissedBets() *[missedRatios * missedShares]missedBet {
+	var out [missedRatios * missedShares]missedBet
 	for i := range missedRatios {
 		t := missedTightness(i)
 		for j, missed := range [missedShares]float64{0.1, 0.4} {
@@ -77,7 +76,7 @@ func missedBets() (out [missedRatios * missedShares]missedBet) {
 			out[i*missedShares+j] = b
 		}
 	}
-	return out
+	return &out
 }
 
 // mean is what the bet yields on average for exponential intervals of a rate, in units of the first interval. Here gain
@@ -106,7 +105,7 @@ func missedBursts() [2]missedBurst {
 // bets. By Markov's inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, like INTERVAL's. With a third
 // of the check-ins missing it needs two thirds of the check-ins that INTERVAL needs.
 func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
-	sc.missedBets()
+	bets := missedBets()
 	type cell struct {
 		bet, at int
 		burst   int64
@@ -117,7 +116,7 @@ func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
 		if len(gaps) < missedFewest || len(gaps) > missedMost {
 			continue
 		}
-		weight := math.Log(of.weight / float64(len(sc.bets)))
+		weight := math.Log(of.weight / float64(len(bets)))
 		for t := range missedRatios {
 			logs, at := sc.missedLogs(gaps, of.burst, t)
 			for j, l := range logs {
@@ -132,12 +131,12 @@ func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
 	if all <= 0 {
 		return best, false
 	}
-	return sc.missedCell(&sc.bets[chosen.bet], missedTightness(chosen.bet/missedShares), chosen.burst, chosen.at, -all), true
+	return sc.missedCell(&bets[chosen.bet], missedTightness(chosen.bet/missedShares), chosen.burst, chosen.at, -all), true
 }
 
 // missedLogs returns ln of the mean product for each share of a tightness, and the interval with the largest product.
 func (sc *Scorer) missedLogs(gaps []intervalOrder, burst int64, t int) (logs [missedShares]float64, at [missedShares]int) {
-	bets := sc.bets[t*missedShares : (t+1)*missedShares]
+	bets := missedBets()[t*missedShares : (t+1)*missedShares]
 	var from, to [missedPeriods]int
 	var highest [missedShares]float64
 	for j := range logs {

@@ -24,9 +24,6 @@ type Scorer struct {
 	shape, logs           []float64  // intervals in seconds, and their logarithms
 	stray, strays, ratios []float64  // likelihoods of stray intervals, their sums, and what a family adds
 
-	bets     [missedRatios * missedShares]missedBet
-	betsMade bool
-
 	folded       []phase
 	foldLast     [foldWindows]int64
 	foldCounts   [foldWindows]int

@@ -7,7 +7,8 @@ import (
 )
 
 // Ended remembers which connections have ended, by addresses, ports and start, in a Bloom filter: 4 bytes each, however
-// many there are. Fewer than one answer in 1,000 is a false yes, and nobody can provoke one, because the hash is seeded. The zero Ended is empty. It may be used by several goroutines at once.
+// many there are. Fewer than one answer in 1,000 is a false yes, and no one can provoke one, because the hash is seeded.
+// The zero Ended is empty. Several goroutines may use it at once.
 type Ended struct {
 	mu     sync.Mutex
 	chunks []endedChunk

@@ -172,13 +172,13 @@ func (s *search) recognize(as role, served map[serving]prevalence.Span, enough f
 	}
 }
 
-// requested is the registered domains that internal hosts requested from an internal address.
-type requested struct{ domains map[string]struct{} }
+// requested are the registered domains that internal hosts requested from an internal address.
+type requested map[string]struct{}
 
 // findProxies recognizes internal addresses from which several known hosts, or most hosts, requested names of many
 // registered domains. It also counts the sizes of the tables by name.
 func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
-	by, clients := map[netip.Addr]*requested{}, map[netip.Addr]struct{}{}
+	by, clients := map[netip.Addr]requested{}, map[netip.Addr]struct{}{}
 	served := map[serving]prevalence.Span{}
 	var mu sync.Mutex
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
@@ -208,11 +208,11 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 				mu.Lock()
 				a := by[u.Addr]
 				if a == nil {
-					a = &requested{map[string]struct{}{}}
+					a = requested{}
 					by[u.Addr] = a
 				}
-				if len(a.domains) < frontDomains {
-					a.domains[domain] = struct{}{}
+				if len(a) < frontDomains {
+					a[domain] = struct{}{}
 				}
 				at := serving{u.Addr, src}
 				served[at] = served[at].Join(when)
@@ -228,20 +228,20 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 	// few.
 	direct := map[serving]prevalence.Span{}
 	for at, when := range served {
-		if a := by[at.server]; len(a.domains) < roleDomains {
-			continue
-		}
 		if _, ok := s.met[at.client]; ok {
 			direct[at] = when
 		}
 	}
-	s.recognize(proxy, direct, func(netip.Addr) int { return roleClients })
-	s.recognize(proxy, served, func(server netip.Addr) int {
-		if len(by[server].domains) < roleDomains {
-			return math.MaxInt
+	enough := func(least int) func(netip.Addr) int {
+		return func(server netip.Addr) int {
+			if len(by[server]) < roleDomains {
+				return math.MaxInt
+			}
+			return least
 		}
-		return max(roleClients, len(clients)/2+1)
-	})
+	}
+	s.recognize(proxy, direct, enough(roleClients))
+	s.recognize(proxy, served, enough(max(roleClients, len(clients)/2+1)))
 	for at := range served { // what goes through a proxy is not in the table by address
 		if s.roles[at.server]&proxy != 0 || within(s.servers.Proxies, at.server) {
 			s.met[at.client] = struct{}{}
@@ -250,7 +250,7 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 }
 
 // findFronts marks the hosts that were asked for a domain and use it themselves.
-func (s *search) findFronts(by map[netip.Addr]*requested) {
+func (s *search) findFronts(by map[netip.Addr]requested) {
 	var mu sync.Mutex
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		a := by[src]
@@ -258,7 +258,7 @@ func (s *search) findFronts(by map[netip.Addr]*requested) {
 			return
 		}
 		for i := range of.Len() {
-			if _, ok := a.domains[prevalence.DomainOf(s.m.Named.Name(of.Dst(i)))]; ok {
+			if _, ok := a[prevalence.DomainOf(s.m.Named.Name(of.Dst(i)))]; ok {
 				mu.Lock()
 				s.roles[src] |= front
 				mu.Unlock()
