@@ -82,6 +82,8 @@ type Counts struct {
 	// odd are records with an unreadable value, oddLine the first of them.
 	odd, oddLine int64
 	oddField     Field
+	// nameless are records of no known log that do not name it, namelessLine the first of them.
+	nameless, namelessLine int64
 	// steps are the places where the clock was set back, stepLine the first of them.
 	steps, stepLine int64
 	clock           clock
@@ -174,6 +176,10 @@ func (c *Counts) add(o *Counts) {
 		c.oddLine, c.oddField = o.oddLine, o.oddField
 	}
 	c.odd += o.odd
+	if o.nameless > 0 && (c.nameless == 0 || o.namelessLine < c.namelessLine) {
+		c.namelessLine = o.namelessLine
+	}
+	c.nameless += o.nameless
 	c.Negative += o.Negative
 	if o.steps > 0 && (c.steps == 0 || o.stepLine < c.stepLine) {
 		c.stepLine = o.stepLine
@@ -333,6 +339,10 @@ func (r *Report) Tell(f *File) {
 	if c.odd > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("records with a value that is not of its field's type, taken as not set: %d, the first is line %d (%s)", c.odd, c.oddLine, c.oddField),
 			Where: f.Path})
+	}
+	if c.nameless > 0 && len(c.kinds) > 1 {
+		r.Note(hunt.Note{What: fmt.Sprintf("records that do not say which log they are of, and have no field that only one log has, left out: %d, the first is line %d", c.nameless, c.namelessLine),
+			Where: f.Path, Hint: "keep _path in each record, or give each log a file with its name"})
 	}
 	if c.Again > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("records that came before, in this file or another, and count once: %d of %d", c.Again, c.Records),

@@ -136,7 +136,9 @@ var documentNames = map[string]Field{
 var marks = map[string]Kind{
 	"conn_state": Conn, "orig_ip_bytes": Conn, "missed_bytes": Conn, "orig_pkts": Conn, "connection_state": Conn, "zeek_connection_state": Conn,
 	"trans_depth": HTTPLog, "status_code": HTTPLog, "user_agent": HTTPLog, "uri": HTTPLog, "cipher": SSLLog, "cert_chain_fps": SSLLog, "ssl_history": SSLLog,
-	"ja3": SSLLog, "cert_chain_fuids": SSLLog, "curve": SSLLog, "qtype_name": DNSLog, "rcode_name": DNSLog, "qclass": DNSLog, "trans_id": DNSLog, "qtype": DNSLog,
+	"ja3": SSLLog, "cert_chain_fuids": SSLLog, "curve": SSLLog,
+	"established": SSLLog, "resumed": SSLLog, "next_protocol": SSLLog, "validation_status": SSLLog, "orig_bytes": Conn, "resp_bytes": Conn,
+	"answers": DNSLog, "rejected": DNSLog, "qtype_name": DNSLog, "rcode_name": DNSLog, "qclass": DNSLog, "trans_id": DNSLog, "qtype": DNSLog,
 	"client_initial_dcid": QUIC, "server_scid": QUIC, "bound_p": SOCKS, "request_p": SOCKS, "certificate_serial": X509, "certificate_subject": X509,
 	"seen_bytes": Files, "tx_hosts": Files, "analyzers": Files, "assigned_addr": DHCP, "msg_types": DHCP, "note": Notice, "seen_indicator": Intel,
 	"software_type": Software, "request_type": Kerberos, "server_dns_computer_name": NTLM, "percent_lost": CaptureLoss, "pkts_link": Stats, "pkts_proc": Stats,

@@ -144,6 +144,7 @@ func TestShapes(t *testing.T) {
 		"lists of texts":           batches(n, func(r string) string { return `"` + quote(r) + `"` }, `{"batch":[`, "]}\n"),
 		"search answers":           batches(n, func(r string) string { return `{"_index":"x","_source":{` + document(r) + "}}" }, `{"took":3,"hits":{"hits":[`, "]}}\n"),
 		"syslog":                   eachRow(n, func(r string) string { return "<13>Jun  1 00:00:00 sensor zeek_conn: " + r + "\n" }),
+		"syslog with #012":         eachRow(n, func(r string) string { return "<13>Jun  1 00:00:00 sensor zeek: " + r + "#012 \n" }),
 		"container runtime":        eachRow(n, func(r string) string { return "2026-01-01T00:00:00.1Z stdout F " + r + "\n" }),
 		"syslog before TSV":        connTSV + strings.ReplaceAll("\n"+tsvRows(n), "\n17172", "\nJun  1 00:00:00 sensor zeek: 17172")[1:],
 		"elasticdump":              eachRow(n, func(r string) string { return `{"_index":"logs-zeek-so","_id":"1","_source":{` + document(r) + "}}\n" }),
@@ -216,6 +217,46 @@ func TestShapes(t *testing.T) {
 			require.Equal(t, map[Kind]bool{Conn: true}, set.Files[0].Kinds)
 		})
 	}
+}
+
+// TestLogOfEnvelope takes the log's name from what is around a record that neither names its log nor shows it by its
+// fields; what remains unknown beside other logs is reported.
+func TestLogOfEnvelope(t *testing.T) {
+	const bare = `{"ts":1717200000.5,"uid":"C1","id.orig_h":"10.0.0.1","server_name":"a.example"}`
+	for name, tc := range map[string]struct {
+		line string
+		want Kind
+	}{
+		"sourcetype":        {`{"result":{"sourcetype":"bro:ssl:json","_raw":"` + quote(bare) + `"}}`, SSLLog},
+		"its underscore":    {`{"result":{"sourcetype":"corelight_ssl","_raw":"` + quote(bare) + `"}}`, SSLLog},
+		"file of Filebeat":  {`{"@timestamp":"2026-01-01T00:00:00Z","log":{"file":{"path":"/nsm/zeek/logs/current/quic.log"}},"message":"` + quote(bare) + `"}`, QUIC},
+		"dataset":           {`{"event":{"dataset":"zeek.ssl"},"message":"` + quote(bare) + `"}`, SSLLog},
+		"syslog":            {"<13>Jun  1 00:00:00 sensor zeek_ssl[81]: " + bare, SSLLog},
+		"syslog's programs": {"Jun  1 00:00:00 sensor zeek-quic: " + bare, QUIC},
+		"the record counts": {`{"sourcetype":"bro:ssl","_raw":"` + quote(strings.Replace(bare, `"server_name"`, `"answers":["192.0.2.1"],"query"`, 1)) + `"}`, DNSLog},
+		"only in a value":   {`{"message":"` + quote(strings.Replace(bare, "a.example", "zeek.ssl", 1)) + `"}`, ""},
+		"nothing":           {`{"message":"` + quote(bare) + `","source":"zeek"}`, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := NewParser(OrigH)
+			require.Equal(t, fine, p.line([]byte(tc.line), newHeader()), tc.line)
+			if tc.want == "" {
+				require.Equal(t, Other, settle("", p.path, p.mark))
+				return
+			}
+			require.Equal(t, tc.want, settle("", p.path, p.mark))
+		})
+	}
+	r := &Report{}
+	set, err := Look(t.Context(), []string{write(t, "all.json", []byte(jsonRow(0)+"\n"+bare+"\n"))}, 1, r)
+	require.NoError(t, err)
+	n := 0
+	scan := Scan{Workers: 1, Kinds: []Kind{Conn}, New: func() Taker { return counter{&n} }}
+	require.NoError(t, scan.Run(t.Context(), set.Files))
+	r.Tell(set.Files[0])
+	require.Equal(t, 1, n)
+	require.Len(t, r.Notes, 1)
+	require.Contains(t, r.Notes[0].What, "left out: 1, the first is line 2")
 }
 
 type takerFunc func(*Record, *Counts) (Problem, error)

@@ -67,9 +67,17 @@ func (p *Parser) line(line []byte, head *Header) problem {
 		return fine
 	}
 	// a prefix, as syslog puts before each line
-	if at := bytes.IndexByte(line[:min(len(line), maxPrefix)], '{'); at > 0 && line[len(line)-1] == '}' {
-		if inner := p.line(line[at:], head); inner == fine || head.Names == nil {
-			return inner
+	if at := bytes.IndexByte(line[:min(len(line), maxPrefix)], '{'); at > 0 {
+		// Syslog daemons write a line end inside a message as #012.
+		object := bytes.TrimSuffix(bytes.TrimRight(line[at:], " "), []byte("#012"))
+		if object[len(object)-1] == '}' {
+			inner := p.line(object, head)
+			if inner == fine && p.path == "" && p.mark == "" {
+				p.path = labelOf(line[:at])
+			}
+			if inner == fine || head.Names == nil {
+				return inner
+			}
 		}
 	}
 	if at := bytes.LastIndexByte(line[:firstCell(line, head)], ' '); at > 0 && (why == badTime) {

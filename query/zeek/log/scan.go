@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"dwell/internal/hunt"
 )
 
 // chunkSize is how much of a file one goroutine parses at a time: large enough that handing over costs nothing, small
@@ -280,6 +282,12 @@ func (c *chunk) parse(p *Parser, t Taker, want, times kindSet, bucket int64) err
 			p.Kind = kind
 			n.kinds[of].n++
 			if !wanted {
+				if kind == Other && p.path == "" && !p.Has(Path) && p.UID != (hunt.UID{}) && (p.json || head.Path == "") {
+					if n.nameless == 0 {
+						n.namelessLine = number
+					}
+					n.nameless++
+				}
 				if times.has(p.Kind) {
 					n.Early, n.Late = min(n.Early, p.Start), max(n.Late, p.Start)
 				}

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // wrappers are the members in which log stores and shippers put the record or its document.
@@ -45,14 +47,52 @@ func (p *Parser) unwrap(line []byte, why problem, depth int) problem {
 	case got == several:
 		return got
 	case got == fine || got == foreign:
-		if tag != "" && p.path == "" {
+		if p.path == "" {
 			p.path = tag
+		}
+		if p.path == "" && p.mark == "" {
+			p.path = label(line)
 		}
 		return got
 	case why == fine:
 		return p.object(line)
 	}
 	return why
+}
+
+// labels are the members, by the last part of their names, in which shippers and log stores say where a record is from.
+var labels = []string{"path", "file", "filename", "source", "sourcetype", "dataset", "pipeline", "tag", "topic", "type", "subject", "programname"}
+
+// label is the log that an envelope names, or empty.
+func label(line []byte) (kind Kind) {
+	s := scanner{b: line}
+	_ = s.members(nil, func(name, value []byte) { // it was read before
+		last := name[bytes.LastIndexByte(name, '.')+1:]
+		if kind == "" && value[0] == '"' && slices.Contains(labels, strings.ToLower(string(last))) {
+			kind = labelOf(value)
+		}
+	})
+	return kind
+}
+
+// labelOf is the log that a text names, as in "zeek_ssl[81]:", "bro:ssl:json" and "/nsm/zeek/logs/current/ssl.log".
+func labelOf(text []byte) Kind {
+	for word := range bytes.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune("\" \t[]()<>,;=", c) }) {
+		name := strings.TrimRight(strings.ToLower(filepath.Base(string(word))), ":")
+		if k := kindOfName(name); k != "" {
+			return k
+		}
+		for _, maker := range []string{"zeek", "bro", "corelight"} {
+			if rest, ok := strings.CutPrefix(name, maker); ok && len(rest) > 1 && strings.ContainsRune("_:.-", rune(rest[0])) {
+				name = rest[1:]
+			}
+		}
+		name, _, _ = strings.Cut(name, ":")
+		if k, ok := known[name]; ok {
+			return k
+		}
+	}
+	return ""
 }
 
 // inside is the member of an object with a record: a text that is one, or an object that may be one or have one. tag is

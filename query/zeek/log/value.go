@@ -163,7 +163,7 @@ func parseTime(b []byte) (us int64, ok bool) {
 	return us, ok && us >= 0
 }
 
-// parseISO reads 2006-01-02T15:04:05[.999999][Z| UTC|+01:00|+0100]; without a zone the time is UTC, as Zeek writes it.
+// parseISO reads 2006-01-02T15:04:05[.999999][Z| UTC|+01:00|+0100|+01]; without a zone the time is UTC, as Zeek writes it.
 func parseISO(b []byte) (us int64, ok bool) {
 	if len(b) < 19 || b[4] != '-' || b[7] != '-' || (b[10]|0x20 != 't' && b[10] != ' ') || b[13] != ':' || b[16] != ':' {
 		return 0, false
@@ -207,6 +207,9 @@ func parseZone(b []byte) (us int64, ok bool) {
 	b = b[1:]
 	if len(b) == 5 && b[2] == ':' {
 		b = []byte{b[0], b[1], b[3], b[4]}
+	}
+	if len(b) == 2 { // as PostgreSQL writes it
+		b = []byte{b[0], b[1], '0', '0'}
 	}
 	if len(b) != 4 {
 		return 0, false
