@@ -28,7 +28,11 @@ var sameConnection = identity[hunt.Connection]{
 	start: func(c *hunt.Connection) int64 { return c.Start },
 	count: func(c *hunt.Connection) int64 { return max(c.Count, 1) },
 	key: func(c *hunt.Connection) any {
-		return hunt.Connection{Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: c.DstPort, Proto: c.Proto}
+		k := hunt.Connection{Src: c.Src, Dst: c.Dst, SrcPort: c.SrcPort, DstPort: c.DstPort, Proto: c.Proto}
+		if c.Duration >= hunt.Lasting {
+			k.Count = 1
+		}
+		return k
 	},
 	near:   near,
 	better: func(a, b *hunt.Connection) bool { return a.Duration > b.Duration },

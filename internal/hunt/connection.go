@@ -94,6 +94,10 @@ func ParseState[T string | []byte](s T, proto Transport) State {
 // Absent marks a duration or byte count that Zeek did not log ("-"), as for unanswered attempts.
 const Absent = -1
 
+// Lasting is the duration of a lasting connection, in milliseconds. It and a short one are two, though they have the same
+// ends and begin within a second; the number is one that no protocol's time limit has.
+const Lasting = 97_000
+
 // Connection is one Zeek conn record, the same from Elasticsearch and from files. Sources emit connections in batches
 // and reuse the memory: keep values, never the slice.
 type Connection struct {

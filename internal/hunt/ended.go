@@ -9,7 +9,12 @@ import (
 // Ended remembers which connections have ended, by addresses, ports and start, in a Bloom filter: 4 bytes each, however
 // many there are. Fewer than one answer in 1,000 is a false yes, and no one can provoke one, because the hash is seeded.
 // The zero Ended is empty. Several goroutines may use it at once.
-type Ended struct {
+type Ended struct{ endedFilter }
+
+// EndedUIDs is Ended by uid: exact where every record has one.
+type EndedUIDs struct{ endedFilter }
+
+type endedFilter struct {
 	mu     sync.Mutex
 	chunks []endedChunk
 }
@@ -23,7 +28,9 @@ type endedChunk struct {
 
 const (
 	// endedSpan is the precision of starts, in milliseconds.
-	endedSpan = 64_000
+	endedSpan = 1000
+	// endedIdle is how long before its first record a connection with the same uid may have begun, in spans.
+	endedIdle = 24 * 60 * 60
 	// The first chunk has room for firstEnded connections, each further one for twice as many, up to mostEnded.
 	firstEnded, mostEnded = 1 << 14, 1 << 22
 )
@@ -54,7 +61,31 @@ func (e *Ended) Add(batch []Connection) {
 	}
 }
 
-func (e *Ended) add(h uint64, span int64) {
+// Add remembers the uids of connections that have ended.
+func (e *EndedUIDs) Add(batch []Connection) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for i := range batch {
+		if c := &batch[i]; c.State != StateOpen && c.UID != (UID{}) {
+			e.add(maphash.Bytes(endedSeed, c.UID[:]), c.Start/endedSpan)
+		}
+	}
+}
+
+// Has reports whether the connection with this uid, which had begun by its start, has ended.
+func (e *EndedUIDs) Has(c *Connection) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	h, span := maphash.Bytes(endedSeed, c.UID[:]), c.Start/endedSpan
+	for i := range e.chunks {
+		if chunk := &e.chunks[i]; chunk.first <= span+1 && chunk.last >= span-endedIdle && chunk.has(h) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *endedFilter) add(h uint64, span int64) {
 	n := len(e.chunks)
 	if n == 0 || e.chunks[n-1].room == 0 {
 		room := min(firstEnded<<n, mostEnded)
@@ -81,7 +112,7 @@ func (c *endedChunk) has(h uint64) bool {
 }
 
 // Around reports whether a connection with these addresses and ports that started at this time, or up to before
-// milliseconds earlier, has ended; accurate to about a minute.
+// milliseconds earlier, has ended; accurate to a second.
 func (e *Ended) Around(c *Connection, before int64) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()

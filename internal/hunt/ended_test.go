@@ -1,13 +1,15 @@
 package hunt
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// A million ended connections are all known, and of as many others fewer than one in 1,000.
+// A million ended connections are all known, and of as many others fewer than one in 250 over the
+// four seconds that are looked up.
 func TestEnded(t *testing.T) {
 	var e Ended
 	conn := func(i int) Connection {
@@ -21,20 +23,50 @@ func TestEnded(t *testing.T) {
 	wrong := 0
 	for i := range 1_000_000 {
 		c := conn(i)
-		c.Start += 200_000
-		if !e.Around(&c, 300_000) {
+		c.Start += 2000
+		if !e.Around(&c, 2000) {
 			t.Fatalf("connection %d is not known", i)
 		}
 		c.DstPort++
-		if e.Around(&c, 300_000) {
+		if e.Around(&c, 2000) {
 			wrong++
 		}
 	}
-	require.Less(t, wrong, 1000)
+	require.Less(t, wrong, 4000)
 	c := conn(7)
-	c.Start += 600_000
-	require.False(t, e.Around(&c, 300_000), "it ended long before")
+	c.Start += 4000
+	require.False(t, e.Around(&c, 2000), "it began before")
 	open := Connection{Src: netip.MustParseAddr("10.1.1.1"), Dst: c.Dst, SrcPort: 9, DstPort: 443, State: StateOpen, Start: c.Start}
 	e.Add([]Connection{open})
 	require.False(t, e.Around(&open, 0), "an open one has not ended")
+}
+
+// A million uids are all known, for a day after their start, and of as many others fewer than one in 200.
+func TestEndedUIDs(t *testing.T) {
+	var e EndedUIDs
+	conn := func(i int) Connection {
+		return Connection{UID: NewUID(fmt.Appendf(nil, "C%09d", i)), Start: 1_700_000_000_000 + int64(i)*80}
+	}
+	for i := range 1_000_000 {
+		e.Add([]Connection{conn(i)})
+	}
+	wrong := 0
+	for i := range 1_000_000 {
+		c := conn(i)
+		c.Start += 3_600_000
+		if !e.Has(&c) {
+			t.Fatalf("connection %d is not known", i)
+		}
+		c = conn(i + 1_000_000)
+		c.Start -= 80 * 1_000_000
+		if e.Has(&c) {
+			wrong++
+		}
+	}
+	require.Less(t, wrong, 5000)
+	open := conn(1_000_001)
+	open.State = StateOpen
+	e.Add([]Connection{open, {Start: open.Start}})
+	require.False(t, e.Has(&open), "an open one has not ended")
+	require.False(t, e.Has(&Connection{Start: open.Start}), "no uid is none")
 }

@@ -17,30 +17,99 @@ import (
 )
 
 // A connection that is still open has no record yet, but its beginning has: a TLS handshake, an HTTP request, an SSH,
-// RDP, SOCKS or QUIC record. If no zeek.conn document has that record's uid, the connection has not ended.
+// RDP, SOCKS or QUIC record. If no zeek.conn document has that record's uid, the connection has not ended. Later HTTP
+// requests say the same of a connection that began long before, and so do conn_long and open_conn records.
 
 const (
 	// openAge is the least age of such a record: the connections of younger ones may have ended, with their record on
 	// its way.
 	openAge = time.Hour
-	// openIdle is how long before its first record a connection may have begun: browsers open some before they need
-	// them.
+	// openSoon is how long before its first record a connection begins, almost always. Buckets have no uid, so others
+	// are looked up by theirs: a longer time would let a short connection from the same port hide an open one.
+	openSoon = 2 * time.Second
+	// openIdle is how much earlier than the records before a window their connections are read.
 	openIdle = 5 * time.Minute
-	// openAsked bounds the number of look-ups, openBack the number of records before the window that are read.
-	openAsked, openBack = 20_000, 2_000_000
+	// openAsked bounds the number of look-ups, openBack the number of records before the window that are read, openLater
+	// the number of connections whose later requests are kept.
+	openAsked, openBack, openLater = 100_000, 2_000_000, 1 << 20
 	// openShare is the largest share that can be open. If it is more, connections' records are missing.
 	openShare  = 0.05
 	fieldUID   = "log.id.uid"
 	fieldDepth = "http.trans_depth"
 )
 
-// opening are the kinds of records that begin a connection.
+// opening are the kinds of records that say that a connection began.
 func opening() []string {
-	return []string{datasetTLS, securityonion.Dataset("ssh"), securityonion.Dataset("rdp"), securityonion.Dataset("socks"), securityonion.Dataset("quic"), datasetHTTP}
+	out := []string{datasetTLS, datasetHTTP}
+	for _, kind := range []string{"ssh", "rdp", "socks", "quic", "conn_long", "open_conn"} {
+		out = append(out, securityonion.Dataset(kind))
+	}
+	return out
 }
 
-// client is one end of a connection: no two connections have the same at a time.
-type client = netip.AddrPort
+// ends are a connection's addresses and ports. At a time, one connection has them.
+type ends struct{ src, dst netip.AddrPort }
+
+func endsOfConnection(c *hunt.Connection) ends {
+	return ends{netip.AddrPortFrom(c.Src, c.SrcPort), netip.AddrPortFrom(c.Dst, c.DstPort)}
+}
+
+// maybeOpen are the records of connections that may be open, by the connection's ends.
+type maybeOpen struct {
+	mu    sync.Mutex
+	begun map[ends]int64 // start
+	// later are HTTP requests that are not a connection's first, by the first and last of them.
+	later map[ends][2]int64
+	// all are the records seen, left those of connections beyond openAsked or openLater.
+	all, left int
+}
+
+// began notes a record of a connection's beginning.
+func (s *maybeOpen) began(c *hunt.Connection, known *hunt.Ended) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all++
+	if !known.Around(c, openSoon.Milliseconds()) {
+		s.note(endsOfConnection(c), c.Start)
+	}
+}
+
+func (s *maybeOpen) note(at ends, start int64) {
+	switch have, ok := s.begun[at]; {
+	case !ok && len(s.begun) == openAsked:
+		s.left++
+	case !ok || start < have:
+		s.begun[at] = start
+	}
+}
+
+// went notes later requests on a connection, in [first, last].
+func (s *maybeOpen) went(c *hunt.Connection, first, last int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := endsOfConnection(c)
+	have, ok := s.later[at]
+	switch {
+	case ok:
+		first, last = min(first, have[0]), max(last, have[1])
+	case len(s.later) == openLater:
+		s.left++
+		return
+	}
+	s.later[at] = [2]int64{first, last}
+}
+
+// list is the connections to look up: those with a beginning, and those with requests for as long as openAge.
+func (s *maybeOpen) list() []ends {
+	for at, span := range s.later {
+		if span[1]-span[0] >= openAge.Milliseconds() {
+			s.note(at, span[0])
+		}
+	}
+	return slices.SortedFunc(maps.Keys(s.begun), func(a, b ends) int {
+		return cmp.Or(cmp.Compare(s.begun[a], s.begun[b]), a.src.Compare(b.src), a.dst.Compare(b.dst))
+	})
+}
 
 // readOpen passes on the connections of a reading that are still open, also those that began before its window. A
 // record is looked up by its uid if no connection with its addresses and ports has ended.
@@ -53,16 +122,13 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 		return err
 	}
 	req.Progress = nil
-	var mu sync.Mutex
-	unended, all := map[client]hunt.Connection{}, 0
-	reading := func(datasets []string, from, to time.Time, take func(*hunt.Connection)) *reading {
+	found := maybeOpen{begun: map[ends]int64{}, later: map[ends][2]int64{}}
+	reading := func(datasets []string, which any, from, to time.Time, take func(*hunt.Connection)) *reading {
 		q := scoped(req.Scope)
-		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets), firstRequest())
+		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets), which)
 		q.sources, q.also = []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"p", fieldSrcPort, true}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldUID}
 		return newReading(s, p, log{many: "beginnings of connections", query: q, window: out.Window, docs: sightingDocs,
 			from: from.UnixMilli(), to: to.UnixMilli(), reported: true, past: true, rows: rowsOf(connection(), func(batch []hunt.Connection) error {
-				mu.Lock()
-				defer mu.Unlock()
 				for i := range batch {
 					take(&batch[i])
 				}
@@ -70,40 +136,55 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 			})}, req)
 	}
 	until := out.Window.End.Add(-openAge)
-	r := reading(opening(), out.Window.Start, until, func(c *hunt.Connection) {
-		if all++; !known.Around(c, openIdle.Milliseconds()) {
-			at := netip.AddrPortFrom(c.Src, c.SrcPort)
-			if have, ok := unended[at]; !ok || c.Start < have.Start {
-				unended[at] = *c
-			}
-		}
-	})
+	r := reading(opening(), firstRequest(), out.Window.Start, until, func(c *hunt.Connection) { found.began(c, known) })
 	from, err := r.back(ctx, out.Window.Start, req.Back())
 	if err == nil && from.Before(out.Window.Start) {
-		_, err = reading([]string{datasetConn}, from.Add(-openIdle), out.Window.Start, func(c *hunt.Connection) { known.Add([]hunt.Connection{*c}) }).all(ctx)
+		_, err = reading([]string{datasetConn}, dsl.Exists(fieldUID), from.Add(-openIdle), out.Window.Start, func(c *hunt.Connection) { known.Add([]hunt.Connection{*c}) }).all(ctx)
 	}
 	if r.from = from.UnixMilli(); err == nil && r.from < r.to {
 		_, err = r.all(ctx)
 	}
-	open := slices.SortedFunc(maps.Values(unended), func(a, b hunt.Connection) int {
-		return cmp.Or(cmp.Compare(a.Start, b.Start), a.Src.Compare(b.Src), cmp.Compare(a.SrcPort, b.SrcPort))
-	})
-	switch n := len(open); {
-	case err != nil || n == 0:
-	case n > 20 && float64(n) > openShare*float64(all):
-		r.gaps = append(r.gaps, hunt.Note{What: fmt.Sprintf("%s of %s TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing",
-			hunt.Count(n), hunt.Count(all)), Hint: "see whether all of Zeek's conn log arrives"})
-	default:
-		err = s.stillOpen(ctx, p, out, from, open[:min(n, openAsked)], emit)
-		if n -= openAsked; n > 0 {
-			r.gaps = append(r.gaps, hunt.Note{What: fmt.Sprintf("%s that may still be open were not looked up", hunt.Many(n, "connection")), Hint: "hunt a shorter window"})
-		}
+	if err == nil {
+		err = s.readLater(ctx, p, req, out.Window, &found)
+	}
+	if err == nil {
+		var more []hunt.Note
+		more, err = s.stillOpen(ctx, p, out, from, &found, emit)
+		r.gaps = append(r.gaps, more...)
 	}
 	if costsItself(err) {
 		r.gaps = append(r.gaps, hunt.Note{What: "connections that are still open could not be looked for: " + err.Error()})
 		err = nil
 	}
 	out.Add(hunt.Remarks{Notes: r.notes, Gaps: r.gaps})
+	return err
+}
+
+// readLater reads the later requests of a window's HTTP connections.
+func (s *Source) readLater(ctx context.Context, p *place, req hunt.Request, w hunt.Window, found *maybeOpen) error {
+	q := scoped(req.Scope)
+	q.datasets, q.filter = []string{datasetHTTP}, append(q.filter, only(datasetHTTP), dsl.Range(fieldDepth, object{"gt": 1}))
+	q = seenQuery(q, source{"s", fieldSource, false}, source{"p", fieldSrcPort, true}, source{"d", fieldDest, false}, source{"q", fieldDstPort, true})
+	q.also = append(q.also, fieldUID)
+	type requests struct {
+		hunt.Connection
+		first, last int64
+	}
+	rows := rowsOf(row[requests]{
+		key: func(p *cells, r *requests) bool {
+			p.connection(&r.Connection)
+			return r.Src.IsValid() && r.Dst.IsValid()
+		},
+		count: func(*requests, int64) {},
+		times: func(r *requests, first, last int64) { r.first, r.last = first, last },
+	}, func(batch []requests) error {
+		for i := range batch {
+			found.went(&batch[i].Connection, batch[i].first, batch[i].last)
+		}
+		return nil
+	})
+	_, err := newReading(s, p, log{many: "later requests", query: q, window: w, docs: sightingDocs, from: w.Start.UnixMilli(), to: w.End.UnixMilli(),
+		reported: true, past: true, rows: rows}, req).all(ctx)
 	return err
 }
 
@@ -132,18 +213,25 @@ func (r *reading) back(ctx context.Context, start time.Time, most time.Duration)
 
 // stillOpen looks up the records that may begin open connections, and passes on those whose uid has no connection
 // record.
-func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, from time.Time, open []hunt.Connection, emit func([]hunt.Connection) error) error {
-	to := out.Window.End.Add(-openAge)
-	var conns []hunt.Connection
-	for batch := range slices.Chunk(open, 200) {
+func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, from time.Time, found *maybeOpen, emit func([]hunt.Connection) error) (gaps []hunt.Note, err error) {
+	to, list := out.Window.End.Add(-openAge), found.list()
+	if found.left > 0 {
+		gaps = append(gaps, hunt.Note{What: fmt.Sprintf("%s that may still be open were not looked up", hunt.Many(found.left, "connection")), Hint: "hunt a shorter window"})
+	}
+	open := map[ends]hunt.Connection{}
+	for batch := range slices.Chunk(list, 200) {
 		var should []any
 		for _, c := range batch {
-			should = append(should, dsl.All(dsl.Term(fieldSource, c.Src), dsl.Term(fieldSrcPort, c.SrcPort), dsl.Term(fieldDest, c.Dst), dsl.Term(fieldDstPort, c.DstPort)))
+			should = append(should, dsl.All(dsl.Term(fieldSource, c.src.Addr()), dsl.Term(fieldSrcPort, c.src.Port()), dsl.Term(fieldDest, c.dst.Addr()), dsl.Term(fieldDstPort, c.dst.Port())))
 		}
 		begun, err := s.hits(ctx, p, "look for connections that are open in", dsl.All(between(from.UnixMilli(), to.UnixMilli()),
-			dsl.Terms(fieldDataset, opening()), dsl.Exists(fieldUID), firstRequest(), dsl.Any(should...)))
+			dsl.Terms(fieldDataset, opening()), dsl.Exists(fieldUID), dsl.Any(should...)))
 		if err != nil {
-			return err
+			return gaps, err
+		}
+		if len(begun) == most {
+			gaps = append(gaps, hunt.Note{What: fmt.Sprintf("%d hosts and ports have more than %d connections to one port, and those after %s that may still be open were not looked up",
+				len(batch), most, first(begun[most-1].Fields.Start)), Hint: "hunt a shorter window"})
 		}
 		var uids []string
 		for _, b := range begun {
@@ -151,42 +239,49 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, fro
 		}
 		done := map[string]bool{}
 		for some := range slices.Chunk(uids, 1000) {
-			found, err := s.hits(ctx, p, "look for the ends of connections in", dsl.All(only(datasetConn), dsl.Terms(fieldUID, some)))
+			ended, err := s.hits(ctx, p, "look for the ends of connections in", dsl.All(only(datasetConn), dsl.Terms(fieldUID, some)))
 			if err != nil {
-				return err
+				return gaps, err
 			}
-			for _, f := range found {
+			for _, f := range ended {
 				done[first(f.Fields.UID)] = true
 			}
 		}
-		for i := range begun {
-			if c, ok := begun[i].connection(out.Window.End); ok && !done[first(begun[i].Fields.UID)] {
-				done[first(begun[i].Fields.UID)] = true
-				conns = append(conns, c)
+		for i := range begun { // in order of time, so the first of what two sensors saw
+			c, ok := begun[i].connection(out.Window.End)
+			if at := endsOfConnection(&c); ok && !done[first(begun[i].Fields.UID)] && open[at].Count == 0 {
+				open[at] = c
 			}
 		}
+		if n := len(open); n > 20 && float64(n) > openShare*float64(found.all) {
+			return append(gaps, hunt.Note{What: fmt.Sprintf("%s or more of %s TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing",
+				hunt.Count(n), hunt.Count(found.all)), Hint: "see whether all of Zeek's conn log arrives"}), nil
+		}
 	}
-	if len(conns) == 0 {
-		return nil
+	if len(open) == 0 {
+		return gaps, nil
 	}
-	slices.SortFunc(conns, func(a, b hunt.Connection) int { return int(a.Start - b.Start) })
-	var list []string
+	conns := slices.Collect(maps.Values(open))
+	slices.SortFunc(conns, func(a, b hunt.Connection) int {
+		return cmp.Or(cmp.Compare(a.Start, b.Start), a.Src.Compare(b.Src), cmp.Compare(a.SrcPort, b.SrcPort))
+	})
+	var named []string
 	for _, c := range conns[:min(len(conns), 3)] {
-		list = append(list, fmt.Sprintf("%s > %s port %d since %s", c.Src, c.Dst, c.DstPort, stamp(c.Start)))
+		named = append(named, fmt.Sprintf("%s > %s port %d since %s", c.Src, c.Dst, c.DstPort, stamp(c.Start)))
 	}
 	n := int64(len(conns))
 	out.Records, out.Connections = out.Records+n, out.Connections+n
 	out.Slices = append([]hunt.Slice{{Name: "open", Start: from, End: from.Add(time.Millisecond), Expected: n, Read: n}}, out.Slices...)
 	out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s still open: what was said at their beginning has no connection record yet (%s); they count up to the window's end",
-		hunt.Many(n, "connection"), strings.Join(list, ", "))})
-	return emit(conns)
+		hunt.Many(n, "connection"), strings.Join(named, ", "))})
+	return gaps, emit(conns)
 }
 
 // opened is a record that begins a connection, or a connection's own.
 type opened struct {
 	Fields struct {
 		sampleFields
-		Dataset []string `json:"event.dataset"`
+		Service []string `json:"network.protocol"`
 	} `json:"fields"`
 }
 
@@ -205,14 +300,19 @@ func (o *opened) connection(until time.Time) (c hunt.Connection, ok bool) {
 	if service == "quic" {
 		c.Proto = hunt.UDP
 	}
+	if service == "conn_long" || service == "open_conn" {
+		service = first(f.Service)
+		c.Proto = hunt.ParseTransport(first(f.Transport))
+	}
 	c.Service, c.State, c.Count, c.UID = service, hunt.StateOpen, 1, hunt.NewUID([]byte(f.UID[0]))
 	c.Duration, c.OrigBytes, c.RespBytes, c.OrigIPBytes = until.UnixMilli()-c.Start, hunt.Absent, hunt.Absent, hunt.Absent
 	return c, c.Duration > 0
 }
 
-// hits returns documents that match, up to the maximum of one search.
+// hits returns the first document of each uid that matches, up to the maximum of one search.
 func (s *Source) hits(ctx context.Context, p *place, op string, query object) ([]opened, error) {
 	return dsl.Hits[opened](ctx, s.client, dsl.Search{Op: op, Index: p.now(), Query: query, Size: most, Sort: []any{dsl.Ascending(fieldTime)},
-		Fields:     []any{fieldSource, fieldDest, fieldDstPort, fieldSrcPort, fieldUID, fieldDataset, startMillis()},
+		Fields:     []any{fieldSource, fieldDest, fieldDstPort, fieldSrcPort, fieldUID, fieldDataset, fieldTransport, fieldService, startMillis()},
+		More:       object{"collapse": object{"field": fieldUID}},
 		FilterPath: []string{"hits.hits.fields"}})
 }

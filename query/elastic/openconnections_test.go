@@ -31,7 +31,19 @@ func TestConnectionsStillOpen(t *testing.T) {
 			// A late request on a connection that ended, and QUIC.
 			line("http", "CENDED", "10.0.0.4", end.Add(-3*time.Hour), "") +
 			strings.ReplaceAll(line("quic", "CQUIC", "10.0.0.4", end.Add(-2*time.Hour), ""), "tcp", "udp") +
-			line("ssl", "CTWICE", "10.0.0.1", end.Add(-5*time.Hour+time.Second), "")
+			// A second sensor's record of the first one; the same port, half a minute after a short connection; a port that had
+			// hundreds of them; later requests on a connection that began long before, and on one that ended; conn_long.
+			line("ssl", "CTWICE", "10.0.0.1", end.Add(-5*time.Hour+1500*time.Millisecond), "") +
+			line("conn", "CSHORT", "10.0.0.6", end.Add(-7*time.Hour-30*time.Second), `,"duration":0.1`) + line("ssl", "CAFTER", "10.0.0.6", end.Add(-7*time.Hour), "") +
+			line("conn_long", "CLONG", "10.0.0.8", end.Add(-9*time.Hour), `,"duration":3600`) + line("conn_long", "CLONG", "10.0.0.8", end.Add(-9*time.Hour), `,"duration":600`)
+		for n := range 300 {
+			at := end.Add(-8*time.Hour - time.Duration(n)*30*time.Second)
+			body += line("conn", fmt.Sprintf("CS%d", n), "10.0.0.7", at, `,"duration":0.1`) + line("ssl", fmt.Sprintf("CS%d", n), "10.0.0.7", at, "")
+			for src, uid := range map[string]string{"10.0.0.9": "CLATER", "10.0.0.10": "CENDS"} {
+				body += strings.ReplaceAll(line("http", uid, src, end.Add(-10*time.Hour+time.Duration(n)*time.Minute), ""), `"network"`, fmt.Sprintf(`"http":{"trans_depth":%d},"network"`, n+2))
+			}
+		}
+		body += line("ssl", "CPORT", "10.0.0.7", end.Add(-8*time.Hour+30*time.Second), "") + line("conn", "CENDS", "10.0.0.10", end.Add(-30*24*time.Hour), `,"duration":2574000`)
 		c.bulk(t, index, []byte(body))
 		c.load(t, index, traffic(67, 300, 12*time.Hour))
 		var got []hunt.Connection
@@ -50,10 +62,11 @@ func TestConnectionsStillOpen(t *testing.T) {
 		for _, c := range got {
 			uids = append(uids, c.UID.String())
 		}
-		require.Equal(t, []string{"CHIDDEN", "COPEN", "CTWICE", "CSSH", "CQUIC"}, uids)
-		require.EqualValues(t, (5 * time.Hour).Milliseconds(), got[1].Duration)
-		require.Equal(t, "ssl", got[1].Service)
-		require.Equal(t, hunt.UDP, got[4].Proto)
-		require.Contains(t, notes(r), "5 connections still open")
+		require.Equal(t, []string{"CLATER", "CLONG", "CPORT", "CAFTER", "CHIDDEN", "COPEN", "CSSH", "CQUIC"}, uids)
+		require.EqualValues(t, (5 * time.Hour).Milliseconds(), got[5].Duration)
+		require.Equal(t, "ssl", got[5].Service)
+		require.EqualValues(t, (9 * time.Hour).Milliseconds(), got[1].Duration)
+		require.Equal(t, hunt.UDP, got[7].Proto)
+		require.Contains(t, notes(r), "8 connections still open")
 	})
 }

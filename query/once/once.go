@@ -13,7 +13,8 @@ import (
 
 // Set remembers connections. Two records are the same connection if they have the same addresses, ports and transport
 // and start within a second, whatever their uid: a copied log, a record delivered twice, two sensors that see the same
-// packets. Memory is bounded: it remembers at least the newest most connections. That is enough because files are read
+// packets. A short connection and a lasting one are never the same: else a short one, a moment before from the same
+// port, would hide the other. Memory is bounded: it remembers at least the newest most connections. That is enough because files are read
 // in order of time, so copies come close together.
 type Set struct {
 	seed [2]uint64
@@ -92,7 +93,22 @@ func (o *Set) Mix(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
-// Hash identifies a connection, apart from its time. Without ports it is the uid's hash; 0 if neither is known.
+const (
+	// margin is the distance from [hunt.Lasting] at which a connection may be both: two sensors' durations differ.
+	margin = 7000
+	// classBit tells lasting connections' hashes from short ones'.
+	classBit = 1 << 8
+)
+
+// other is the hash that a copy of a connection may have whose duration is at the margin; 0 if there is none.
+func other(c *hunt.Connection, h uint64) uint64 {
+	if h == 0 || c.Duration < hunt.Lasting-margin || c.Duration > hunt.Lasting+margin {
+		return 0
+	}
+	return h ^ classBit
+}
+
+// Hash identifies a connection, apart from its time, but for whether it lasts. Without ports it is the uid's hash; 0 if neither is known.
 func (o *Set) Hash(c *hunt.Connection) uint64 {
 	if bare := c.SrcPort == 0 && c.DstPort == 0 && c.Proto != hunt.ICMP; bare || o.ByUID && c.UID != (hunt.UID{}) {
 		if c.UID == (hunt.UID{}) {
@@ -104,7 +120,11 @@ func (o *Set) Hash(c *hunt.Connection) uint64 {
 	s, d := c.Src.As16(), c.Dst.As16()
 	h := o.Mix(binary.LittleEndian.Uint64(s[:]), binary.LittleEndian.Uint64(s[8:]))
 	h = o.Mix(h^binary.LittleEndian.Uint64(d[:]), binary.LittleEndian.Uint64(d[8:]))
-	return o.Mix(h, uint64(c.SrcPort)<<32|uint64(c.DstPort)<<16|uint64(c.Proto)+1) | 1
+	h = (o.Mix(h, uint64(c.SrcPort)<<32|uint64(c.DstPort)<<16|uint64(c.Proto)+1) | 1) &^ classBit
+	if c.Duration >= hunt.Lasting {
+		h |= classBit
+	}
+	return h
 }
 
 // Again reports whether a connection was seen before, and remembers it.
@@ -117,14 +137,7 @@ func (o *Set) Again(c *hunt.Connection) bool {
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	entry := o.entry(h, span, c.Start)
-	if sh.has(entry, span) {
-		return true
-	}
-	// Only near the ends of a span can a match be in the adjacent one.
-	switch at := c.Start % spanned; {
-	case at < near && sh.has(o.entry(h, span-1, c.Start), span-1),
-		at >= spanned-near && sh.has(o.entry(h, span+1, c.Start), span+1):
+	if o.near(sh, h, c.Start) || o.near(sh, other(c, h), c.Start) {
 		return true
 	}
 	if sh.now.used >= o.most {
@@ -133,33 +146,50 @@ func (o *Set) Again(c *hunt.Connection) bool {
 		}
 		sh.old, sh.now = sh.now, generation{}
 	}
-	sh.now.add(entry, span)
+	sh.now.add(o.entry(h, span, c.Start), span)
+	return false
+}
+
+// near reports whether a connection with this hash is among those that started within near of a time.
+func (o *Set) near(sh *onceShard, h uint64, start int64) bool {
+	if h == 0 {
+		return false
+	}
+	span := start / spanned
+	if sh.has(o.entry(h, span, start), span) {
+		return true
+	}
+	// Only near the ends of a span can a match be in the adjacent one.
+	switch at := start % spanned; {
+	case at < near:
+		return sh.has(o.entry(h, span-1, start), span-1)
+	case at >= spanned-near:
+		return sh.has(o.entry(h, span+1, start), span+1)
+	}
 	return false
 }
 
 // Came reports whether a connection was seen.
 func (o *Set) Came(c *hunt.Connection) bool {
-	return o.among(c, c.Start-spanned, c.Start+spanned, func(sh *onceShard, h uint64, span int64) bool { return sh.has(o.entry(h, span, c.Start), span) })
+	h := o.Hash(c)
+	sh := &o.shards[h>>58]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return o.near(sh, h, c.Start) || o.near(sh, other(c, h), c.Start)
 }
 
 // Around reports whether a connection with these endpoints started at this time or up to before milliseconds earlier;
 // accurate to about a minute.
 func (o *Set) Around(c *hunt.Connection, before int64) bool {
-	return o.among(c, c.Start-before-spanned, c.Start+near, func(sh *onceShard, h uint64, span int64) bool {
-		e := o.entry(h, span, 0)
-		return sh.now.of(span).any(e) || sh.old.of(span).any(e)
-	})
-}
-
-// among looks up the spans of a time range in turn.
-func (o *Set) among(c *hunt.Connection, from, to int64, is func(*onceShard, uint64, int64) bool) bool {
 	h := o.Hash(c)
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for span := from / spanned; h != 0 && span <= to/spanned; span++ {
-		if is(sh, h, span) {
-			return true
+	for span := (c.Start - before - spanned) / spanned; h != 0 && span <= (c.Start+near)/spanned; span++ {
+		for _, h := range []uint64{h, h ^ classBit} {
+			if e := o.entry(h, span, 0); sh.now.of(span).any(e) || sh.old.of(span).any(e) {
+				return true
+			}
 		}
 	}
 	return false

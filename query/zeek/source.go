@@ -243,6 +243,9 @@ func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection)
 	if err := in.still(ctx, p); err != nil {
 		return window, p, fmt.Errorf("look for open connections: %w", err)
 	}
+	if err := p.open.handOn(in.report, p); err != nil {
+		return window, p, err
+	}
 	if window == (hunt.Window{}) {
 		if start := span.End.Add(-in.req.Since); in.req.Since > 0 && start.After(span.Start) {
 			span.Start = start

@@ -1,10 +1,12 @@
 package zeek
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
-	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,18 +20,21 @@ var opening = []log.Kind{log.SSLLog, log.OpenSSL, log.SSH, log.RDP, log.SOCKS, l
 const (
 	// openAge is how old such a record must be: the connection's own may be on its way.
 	openAge = 60 * 60 * 1000
-	// openIdle is how long before it the connection may have begun: browsers open some before they need them.
+	// openIdle is how long before it a connection without a uid may have begun: browsers open some before they need
+	// them.
 	openIdle = 5 * 60 * 1000
 	// openShare of all of them at most can be of open connections: where it is more, connections' records are missing.
 	openShare = 0.05
 	// maxStill bounds how many are kept. More are a gap.
 	maxStill = 1 << 16
+	// openNotes bounds how many of them have a note of their own.
+	openNotes = 20
 )
 
 // still finds connections that are still open: what is said at their beginning has a record, they themselves have none,
 // though the conn logs go on for an hour. They count up to the end of the conn logs.
 func (in *reading) still(ctx context.Context, p *pass) error {
-	if in.req.EveryRecord || in.req.Scope.Narrowed() || in.kinds[0] != log.Conn || in.records() == 0 || p.once.Forgot() {
+	if in.req.EveryRecord || in.req.Scope.Narrowed() || in.kinds[0] != log.Conn || in.records() == 0 {
 		return nil
 	}
 	begin, end := int64(math.MaxInt64), int64(0)
@@ -39,8 +44,10 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		}
 	}
 	var mu sync.Mutex
-	var all, beyond, left int64                                                      // beyond are those of hours that the conn logs have nothing of, left those beyond maxStill
-	found, opened := map[netip.AddrPort]hunt.Connection{}, map[netip.AddrPort]bool{} // opened are out of open_ssl and open_http logs
+	// beyond are those of hours that the conn logs have nothing of, left those beyond maxStill, unknown those without a uid
+	// whose connection may be forgotten.
+	var all, beyond, left, unknown int64
+	found, opened := map[ends]hunt.Connection{}, map[ends]bool{} // opened are out of open_ssl and open_http logs
 	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
 		return stillTaker(func(r *log.Record) {
@@ -56,21 +63,26 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			if c.Duration < openAge || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
 				return
 			}
-			if http := r.Kind.Closed() == log.HTTPLog; http && r.Count(log.TransDepth) > 1 {
-				return // a later request on a connection that began long before
+			later := r.Kind.Closed() == log.HTTPLog && r.Count(log.TransDepth) > 1
+			if later && c.UID == (hunt.UID{}) {
+				return // its connection began long before
 			}
 			if r.Kind == log.QUIC {
 				c.Proto = hunt.UDP
 			}
-			// A TLS record does not say its transport: DTLS is over UDP, and a request by QUIC may be in any log.
-			other := c
-			other.Proto = hunt.TCP + hunt.UDP - c.Proto
-			open := !p.once.Around(&c, openIdle) && !p.once.Around(&other, openIdle)
+			open, known := p.unended(&c)
 			mu.Lock()
 			defer mu.Unlock()
-			all++
-			at := netip.AddrPortFrom(f.src, f.srcPort)
-			switch have, ok := found[at]; {
+			if !known {
+				unknown++
+				return
+			}
+			at := endsOf(&c)
+			have, ok := found[at]
+			if !later || open && !ok {
+				all++
+			}
+			switch {
 			case !open || ok && have.Start <= c.Start:
 			case !ok && len(found) == maxStill:
 				left++
@@ -90,6 +102,10 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			hunt.At(begin).Time.UTC().Format(time.RFC3339), hunt.At(end).Time.UTC().Format(time.RFC3339), hunt.Count(beyond), hunt.Count(all+beyond)),
 			Hint: "give the conn logs of all of that time, or choose the window by --from and --to"})
 	}
+	if unknown > 0 {
+		in.report.Gap(hunt.Note{What: fmt.Sprintf("records without a uid, of more connections than are remembered: for %s of them it is not known whether the connection is still open", hunt.Count(unknown)),
+			Hint: "hunt a shorter window"})
+	}
 	if len(found) == 0 {
 		return nil
 	}
@@ -106,14 +122,30 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	if left > 0 {
 		in.report.Gap(hunt.Note{What: fmt.Sprintf("%s that may still be open were left out: more than %s", hunt.Many(left, "connection"), hunt.Count(maxStill)), Hint: "hunt a shorter window"})
 	}
-	var batch []hunt.Connection
-	for _, c := range found {
-		batch = append(batch, c)
+	p.open.begun = slices.SortedFunc(maps.Values(found), func(a, b hunt.Connection) int { return cmp.Compare(a.Start, b.Start) })
+	for i, c := range p.open.begun {
+		if i == openNotes {
+			in.report.Note(hunt.Note{What: fmt.Sprintf("still open, too: %s; they count up to the end of the conn logs", hunt.Many(int64(len(found)-i), "connection"))})
+			break
+		}
 		in.report.Note(hunt.Note{What: fmt.Sprintf("still open: %s > %s port %d, since %s; it counts up to the end of the conn logs", c.Src, c.Dst, c.DstPort, hunt.At(c.Start).Time.UTC().Format(time.RFC3339))})
 	}
-	p.stillOpen = int64(len(batch))
-	p.connections.Add(p.stillOpen)
-	return p.take(batch)
+	return nil
+}
+
+// unended reports whether a connection has no record of its own, and whether that is known. Its uid says so exactly:
+// addresses and ports alone would let a short connection from the same port hide it.
+func (p *pass) unended(c *hunt.Connection) (open, known bool) {
+	switch {
+	case c.UID != (hunt.UID{}) && p.named.Load():
+		return !p.ended.Has(c), true
+	case p.once.Forgot():
+		return false, false
+	}
+	// A TLS record does not say its transport: DTLS is over UDP, and a request by QUIC may be in any log.
+	other := *c
+	other.Proto = hunt.TCP + hunt.UDP - c.Proto
+	return !p.once.Around(c, openIdle) && !p.once.Around(&other, openIdle), true
 }
 
 type stillTaker func(*log.Record)

@@ -85,3 +85,59 @@ func TestStillOpenByHTTP(t *testing.T) {
 	}
 	require.Equal(t, []string{"10.0.0.101"}, open)
 }
+
+// TestStillOpenHidden: what a host did before from the same port hides no open connection, and two logs of one, or two
+// sensors, make no second one.
+func TestStillOpenHidden(t *testing.T) {
+	const at, port = epoch + 20000, 50000
+	conn := func(kind, uid string, start, duration float64) string {
+		return fmt.Sprintf(`{"_path":%q,"ts":%f,"uid":%q,"id.orig_h":"10.0.0.7","id.orig_p":%d,"id.resp_h":"203.0.113.99","id.resp_p":443,"proto":"tcp","duration":%f,"orig_bytes":9,"resp_bytes":9,"conn_state":"SF"}`+"\n",
+			kind, start, uid, port, duration)
+	}
+	ssl := func(uid, dst string, start float64) string {
+		return fmt.Sprintf(`{"_path":"ssl","ts":%f,"uid":%q,"id.orig_h":"10.0.0.7","id.orig_p":%d,"id.resp_h":%q,"id.resp_p":443,"version":"TLSv12"}`+"\n", start, uid, port, dst)
+	}
+	request := func(uid string, n int) string {
+		return fmt.Sprintf(`{"_path":"http","ts":%d,"uid":%q,"id.orig_h":"10.0.0.7","id.orig_p":%d,"id.resp_h":"203.0.113.99","id.resp_p":443,"method":"GET","uri":"/","trans_depth":%d}`+"\n", at+300*n, uid, port, 500+n)
+	}
+	const server = "203.0.113.99"
+	open := (epoch + 599*60 - at) * time.Second.Milliseconds()
+	many := ""
+	for n := range 100 {
+		many += conn("conn", fmt.Sprintf("CS%d", n), at-60*float64(n+1), .1) + ssl(fmt.Sprintf("CS%d", n), server, at-60*float64(n+1))
+	}
+	requests, others := "", ""
+	for n := range 60 {
+		requests += request("COPEN", n)
+		others += fmt.Sprintf(`{"_path":"ssl","ts":%d.5,"uid":"C%017d","id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":443,"version":"TLSv12"}`+"\n", epoch+60*n, n, 1+n%250, 1024+n)
+	}
+	for name, c := range map[string]struct {
+		logs string
+		want []int64 // durations of lasting connections
+	}{
+		"short one a minute before":   {conn("conn", "CSHORT", at-60, .1) + ssl("COPEN", server, at), []int64{open}},
+		"short one half a second ago": {conn("conn", "CSHORT", at-.5, .1) + ssl("COPEN", server, at), []int64{open}},
+		"a hundred short ones":        {many + ssl("COPEN", server, at), []int64{open}},
+		"short one, then ended":       {conn("conn", "CSHORT", at-.5, .1) + conn("conn", "CENDED", at, 9000), []int64{9_000_000}},
+		"short one, then logged open": {conn("conn", "CSHORT", at-.5, .1) + conn("conn_long", "COPEN", at, 600) + conn("conn_long", "COPEN", at, 3600), []int64{3_600_000}},
+		"logged open, with handshake": {conn("conn_long", "COPEN", at, 600) + conn("conn_long", "COPEN", at, 3600) + ssl("COPEN", server, at+.1), []int64{open}},
+		"two sensors, logged open":    {conn("conn_long", "COPEN", at, 3600) + conn("conn_long", "COTHER", at+.4, 3600), []int64{3_600_400}},
+		"two sensors, handshake":      {ssl("COPEN", server, at) + ssl("COTHER", server, at+.4), []int64{open}},
+		"two servers":                 {ssl("COPEN", server, at) + ssl("COTHER", "203.0.113.98", at), []int64{open, open}},
+		"only later requests":         {requests, []int64{open}},
+		"later requests, ended":       {requests + conn("conn", "COPEN", at-90000, 110000), []int64{110_000_000}},
+		"handshake a minute, ended":   {conn("conn", "CENDED", at-240, 400) + ssl("CENDED", server, at), []int64{400_000}},
+	} {
+		got, _ := collect(t, outbound(), folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 600), "mixed.log": c.logs + others}))
+		var lasting []int64
+		for _, c := range got {
+			if c.Duration > 60_000 {
+				lasting = append(lasting, c.Duration)
+			}
+		}
+		require.Len(t, lasting, len(c.want), name)
+		for i := range lasting {
+			require.InDelta(t, c.want[i], lasting[i], 3000, name)
+		}
+	}
+}
