@@ -83,6 +83,7 @@ func TestReferenceAgreement(t *testing.T) {
 		{"ctu-normal-008", "147.32.80.0/20", readConns(t, filepath.Join(root, "ctu-normal-008")), 75, 5,
 			[]string{"147.32.81.167 91.228.165.44 80", "147.32.81.167 91.228.166.52 80", "147.32.81.167 91.228.167.43 80"}, map[string]string{
 				"147.32.81.167 20.54.24.231 443": window,
+				"147.32.81.167 20.54.24.246 443": window,
 				"147.32.81.167 185.94.157.11 80": lattice,
 			}},
 		{"ctu-normal-011", "147.32.80.0/20", readConns(t, filepath.Join(root, "ctu-normal-011")), 185, 6, []string{

@@ -27,7 +27,8 @@ const (
 	// fewestConnections is the least number of connections that are judged.
 	fewestConnections = 4
 	// The factors of p-values for the number of tests: half of the chance goes to INTERVAL, 0.12 to missed check-ins,
-	// 0.04 to wide sleeps, 0.03 to pauses, 0.07 to each of the four others, 0.015 to each of two sizes.
+	// 0.04 to wide sleeps, 0.03 to pauses, 0.07 to each of the four others, 0.015 to each of two sizes. In windows of
+	// maskWindow or more the day mask takes 0.1 of INTERVAL's half.
 	intervalShare, missedShare, sleepShare, pauseShare, otherShare, sizeShare = 2, 1 / 0.12, 1 / 0.04, 1 / 0.03, 1 / 0.07, 1 / 0.015
 	// lowestLogP stands for any smaller p-value.
 	lowestLogP = -300
@@ -94,6 +95,9 @@ type Beacon struct {
 	// pauses.
 	Paused bool
 	Pause  float64
+	// Nights is the number of pauses of nine hours or more that were left out, as in a beacon of working hours;
+	// Intervals and Fraction are of the others. 0 if none was left out.
+	Nights int
 	// Timer: the intervals look like a timer that restarts on use, or spread as widely as people's.
 	Timer bool
 	// Faint is how evenly the check-ins are spread, 0..1, if no test found much: it orders what would score nothing.
@@ -202,12 +206,13 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	length := float64(w.Length()) / second
 	b.Enough = min(length/2, hoursEnough)
 	sc.load(sc.inside)
-	if !sc.intervalBeacon(&b, intervalShare) {
+	if !sc.intervalBeacon(&b, intervalPart(length)) {
 		return b
 	}
 	gap := b
 	sc.missedCheckIns(&b)
 	sc.wideSleeps(&b)
+	sc.dayMask(w, &b)
 	faint := 0.0
 	if b.LogP > faintLogP {
 		faint = sc.evenness(b.Enough)
@@ -222,6 +227,14 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 		b.Faint = faint
 	}
 	return b
+}
+
+// intervalPart is INTERVAL's factor for the number of tests in a window of so many seconds.
+func intervalPart(window float64) float64 {
+	if window*second >= maskWindow {
+		return maskedIntervalShare
+	}
+	return intervalShare
 }
 
 // intervalBeacon fills b with the INTERVAL test's result for the loaded series; false if there are too few intervals.

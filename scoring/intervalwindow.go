@@ -6,24 +6,28 @@ import (
 )
 
 // tightness is one width of the INTERVAL test's window: all intervals between x and ratio*x. reach is the largest share
-// of intervals that any exponential distribution, and so any mixture of them, puts into such a window.
-type tightness struct{ ratio, jitter, reach float64 }
+// of intervals that any exponential distribution, and so any mixture of them, puts into such a window. place is where
+// intervalSharpness has it.
+type tightness struct {
+	ratio, jitter, reach float64
+	place                int
+}
 
 // tightnesses go from +-5% to +-50%. jitter is (r-1)/(r+1), and reach (1-1/r) r^(-1/(r-1)), since exp(-a) - exp(-ra)
 // is largest at a = ln r/(r-1).
 func tightnesses() [5]tightness {
 	return [...]tightness{
-		{1.1, 0.047619047619047658, 0.035049389948139262},
-		{1.25, 0.1111111111111111, 0.081919999999999979},
-		{1.5, 0.20000000000000001, 0.14814814814814817},
-		{2, 0.33333333333333331, 0.25},
-		{3, 0.5, 0.38490017945975052},
+		{1.1, 0.047619047619047658, 0.035049389948139262, 0},
+		{1.25, 0.1111111111111111, 0.081919999999999979, 1},
+		{1.5, 0.20000000000000001, 0.14814814814814817, 2},
+		{2, 0.33333333333333331, 0.25, 3},
+		{3, 0.5, 0.38490017945975052, 4},
 	}
 }
 
 // exactly is the width for slow sleeps without jitter, used with exactMost intervals or fewer. A wider window cannot
 // tell five such intervals from chance.
-var exactly = tightness{1.02, 0.00990099009900991, 0.007284860433862011}
+var exactly = tightness{1.02, 0.00990099009900991, 0.007284860433862011, 5}
 
 // exactMost is the largest number of intervals for which the exact window is tried. exactCells multiplies its p-value.
 const exactMost, exactCells = 16, 84
@@ -82,32 +86,39 @@ type intervalWindow struct {
 // chance that memoryless intervals put as many into one window.
 func (sc *Scorer) densest(intervals []intervalOrder, burst int64, t tightness) intervalWindow {
 	best := intervalWindow{t: t}
-	m := len(intervals)
-	if m < 3 {
+	if len(intervals) < 3 {
 		return best
 	}
-	first, _ := slices.BinarySearch(intervals, intervalOrder(uint64(shortestInterval+burst)<<placeBits))
-	ratio := t.ratio * (1 + 1e-12)
-	// Only a window with one more interval than the best so far is of interest. So each start costs one comparison, and
-	// starts too late for that are skipped.
-	for i := first; i+best.k < m; i++ {
-		// The first interval beyond the window, with any place, ends it: compared as packed, without unpacking.
-		beyond := intervalOrder(uint64(int64(float64(intervals[i].length()-burst)*ratio)+burst+1) << placeBits)
-		for ; i+best.k < m && intervals[i+best.k] < beyond; best.k++ {
-			best.first = i
-		}
-	}
-	best.logP = sc.densestLogP(m, best.k, t.reach)
+	best.first, best.k = mostWithin(intervals, burst, shortestInterval, longestInterval, t.ratio)
+	best.logP = sc.densestLogP(len(intervals), best.k, t)
 	return best
 }
 
-// densestLogP bounds ln P that some window of this reach holds k of m intervals. Given its first interval, each other
-// falls into it with probability reach at most, and any of the m may be the first.
-func (sc *Scorer) densestLogP(m, k int, reach float64) float64 {
+// mostWithin finds the window of a ratio that holds the most intervals (ascending, less burst), k from first on. It
+// begins at from or later, and at last or earlier, in milliseconds.
+func mostWithin(intervals []intervalOrder, burst, from, last int64, ratio float64) (first, k int) {
+	m := len(intervals)
+	i, _ := slices.BinarySearch(intervals, intervalOrder(uint64(from+burst)<<placeBits))
+	ratio *= 1 + 1e-12
+	// Only a window with one more interval than the best so far is of interest. So each start costs one comparison, and
+	// starts too late for that are skipped.
+	for ; i+k < m && intervals[i].length()-burst <= last; i++ {
+		// The first interval beyond the window, with any place, ends it: compared as packed, without unpacking.
+		beyond := intervalOrder(uint64(int64(float64(intervals[i].length()-burst)*ratio)+burst+1) << placeBits)
+		for ; i+k < m && intervals[i+k] < beyond; k++ {
+			first = i
+		}
+	}
+	return first, k
+}
+
+// densestLogP bounds ln P that some window of this tightness holds k of m intervals. Given its first interval, each
+// other falls into it with probability reach at most, and any of the m may be the first.
+func (sc *Scorer) densestLogP(m, k int, t tightness) float64 {
 	if k < 2 {
 		return 0
 	}
-	return min(0, math.Log(float64(m))+sc.logBinomialTail(k-1, m-1, reach))
+	return sc.logPairs(k-1, m-1, t.reach, &intervalSharpness()[t.place])
 }
 
 // intervalCell is one burst and tightness with the modes found.

@@ -55,6 +55,9 @@ func (b Beacon) Reasons(keys int) []string {
 	if b.Burst > 0 && b.Test == Interval {
 		out = append(out, fmt.Sprintf("%s connections in %s check-ins: connections less than %s apart count as one", count(b.Connections), count(b.CheckIns), Span(b.Burst)))
 	}
+	if b.Nights > 0 {
+		out = append(out, fmt.Sprintf("%s of %s or more left out, as of nights: a rhythm of working hours", many(b.Nights, "pause"), Span(maskNight/second)))
+	}
 	if b.Timer {
 		out = append(out, "the intervals have a lower bound and no upper bound, like a timer that restarts on use (keep-alive, cache expiry) or like people; low weight")
 	}

@@ -21,7 +21,8 @@ func hoursWindow(hours int64) scoring.Window {
 
 // gapBound is log10 of docs/facts/scoring.md's p_gap for m intervals of which k lie in one window of ratio r, in large
 // numbers: m P[Bin(m-1, q) >= k-1] with q = (1-1/r) r^(-1/(r-1)), times 2 for the tests and, as docs/detection.md
-// shares INTERVAL's chance out, 10 for windows without bursts, 20 for those of ten seconds, 80 for others.
+// shares INTERVAL's chance out, 10 for windows without bursts, 20 for those of ten seconds, 84 for others. It is at most
+// m C(m-1,k-1) times the integral of (exp(-y)-exp(-ry))^(k-1) over ln y, divided by e.
 func gapBound(m, k int, r, burst float64) float64 {
 	windows := map[float64]int{0: 10, 10: 20}[burst]
 	if windows == 0 || r == 1.02 {
@@ -47,7 +48,18 @@ func gapBound(m, k int, r, burst float64) float64 {
 	mantissa := new(big.Float)
 	exponent := sum.MantExp(mantissa)
 	x, _ := mantissa.Float64()
-	return min(0, math.Log10(x)+float64(exponent)*math.Log10(2))
+	return min(0, math.Log10(x)+float64(exponent)*math.Log10(2), choices(m, k, r)+math.Log10(float64(2*windows)))
+}
+
+// choices is log10 of that integral times the number of choices. Beyond 64 others each counts as its largest share.
+func choices(m, k int, r float64) float64 {
+	q, others, sum := (1-1/r)*math.Pow(r, -1/(r-1)), float64(min(k-1, 64)), 0.0
+	for l := -20.0; l < 7; l += 0.01 {
+		y := math.Exp(l)
+		sum += 0.01 * math.Pow((math.Exp(-y)-math.Exp(-r*y))/q, others)
+	}
+	of, _ := new(big.Float).SetInt(new(big.Int).Mul(big.NewInt(int64(m)), new(big.Int).Binomial(int64(m-1), int64(k-1)))).Float64()
+	return math.Log10(of) + float64(k-1)*math.Log10(q) + math.Log10(min(1, sum/math.E))
 }
 
 // check-in is a rhythm whose intervals are known without looking: how many there are (m), how many of them keep it (k,

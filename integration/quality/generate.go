@@ -64,6 +64,8 @@ type implant struct {
 	missed    float64 // share of check-ins not observed
 	burst     int     // connections per check-in
 	from, to  float64 // hours of the day in which it is active; to 0 means all day
+	days      int     // of a week on which it is active; 0 means all
+	restarts  bool    // check-ins begin anew each day, within a period
 	length    float64 // of the window, seconds; 0 means a day
 	periods   []float64
 	grid      bool    // check-ins on a fixed grid with jitter, not relative to the previous one
@@ -83,6 +85,7 @@ func (b implant) generate(r *rand.Rand) seconds {
 	for at < length {
 		h := math.Mod(at/3600, 24)
 		alive := b.to == 0 || h >= b.from && h < b.to
+		alive = alive && (b.days == 0 || int(at/dayLength)%7 < b.days)
 		if alive && r.Float64() >= b.missed && at >= 0 {
 			t = append(t, at)
 			for k := 1; k < b.burst; k++ {
@@ -94,6 +97,12 @@ func (b implant) generate(r *rand.Rand) seconds {
 			period = b.periods[r.IntN(len(b.periods))]
 		}
 		switch {
+		case b.restarts && !alive:
+			next := dayLength*math.Floor(at/dayLength) + b.from*3600
+			if at >= next {
+				next += dayLength
+			}
+			at = next + uniform(r, 0, period)
 		case b.grid:
 			tick += period
 			at = tick + period*b.jitter*uniform(r, -1, 1)
@@ -142,6 +151,24 @@ func people(n int) generator {
 			for range 8 {
 				at += exponential(r, pace)
 				t = append(t, at)
+			}
+		}
+		return sorted(t)
+	}
+}
+
+// workers make bursts of so many connections, each a minute after the last on average, at any time between two hours of
+// the first days of a week, n connections in all.
+func workers(n float64, burst, days int, from, to float64) generator {
+	return func(r *rand.Rand) seconds {
+		var t seconds
+		for day := range days {
+			for range poisson(r, n/float64(burst*days)) {
+				at := float64(day)*dayLength + uniform(r, from*3600, to*3600)
+				for range burst {
+					t = append(t, at)
+					at += exponential(r, 60)
+				}
 			}
 		}
 		return sorted(t)

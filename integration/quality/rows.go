@@ -89,17 +89,7 @@ func implants() []row {
 		{group, "grid of implants, 12 check-ins or more: high or more", high, dayLength, grid(12), nil, 648, 0.7, false},
 		{group, "DNS, one name, 10 s to 1 h, jitter 0-50 %", medium, dayLength, asked, nil, 200, 0.9, true},
 		{group, "T=5 j=90 % missed 30 %, 8 h", medium, dayLength, implant{period: 5, jitter: 0.9, missed: 0.3, from: 9, to: 17}.generate, nil, 50, 0.9, true},
-		{group, "working hours 8-18, 7 d, T=1 h j=50 %", medium, 7 * dayLength, weekly(1, 0.5), nil, 100, 0.9, true},
-		{group, "working hours 8-18, 7 d, T=2 h j=20 %", medium, 7 * dayLength, weekly(2, 0.2), nil, 100, 0.9, true},
-		{group, "working hours 8-18, 7 d, T=2 h j=50 %", medium, 7 * dayLength, weekly(2, 0.5), nil, 100, 0, false},
-		{group, "working hours 8-18, 7 d, T=4 h j=20 %", medium, 7 * dayLength, weekly(4, 0.2), nil, 100, 0, false},
-		{group, "working hours 8-18, 7 d, T=8 h j=10 %", medium, 7 * dayLength, weekly(8, 0.1), nil, 100, 0, false},
 	}
-}
-
-// weekly are the check-ins of a week, this many hours apart, in working hours only.
-func weekly(hours, jitter float64) generator {
-	return implant{period: hours * 3600, jitter: jitter, from: 8, to: 18, length: 7 * dayLength}.generate
 }
 
 // row is one target of docs/detection.md.
@@ -161,6 +151,7 @@ func rows() []row {
 	out = append(out, dense()...)
 	out = append(out, presences()...)
 	out = append(out, implants()...)
+	out = append(out, weeks()...)
 	null("Poisson, 72 h, n = 4000", 3*dayLength, memoryless(4000, 3*dayLength), 1000, true)
 	null("Poisson, 7 d, n = 5000", 7*dayLength, memoryless(5000, 7*dayLength), 1000, false)
 	null("Poisson, 7 d, n = 12000", 7*dayLength, memoryless(12000, 7*dayLength), 1000, false)
@@ -230,6 +221,16 @@ func rows() []row {
 					found, dayLength, exactly(f.CheckIns, implant{period: period, jitter: jitter, missed: missed}), nil, 200, 0.95, period == 600 && (missed == 0 || jitter < 0.5)})
 			}
 		}
+	}
+	if f := scoring.DetectionFloor(keys, dayLength, 60, 0.9, 0, 0.4); f.CheckIns > 0 {
+		out = append(out, row{"floor", fmt.Sprintf("T=60 j=90 %%: %d check-ins, %.1f h", f.CheckIns, f.Hours), found, dayLength,
+			exactly(f.CheckIns, implant{period: 60, jitter: 0.9}), nil, 200, 0.95, true})
+	}
+	for _, of := range [][2]float64{{3600, 0.2}, {7200, 0.2}, {7200, 0.5}, {14400, 0.2}} {
+		f := scoring.DayFloor(keys, 30*dayLength, of[0], of[1], 0.4)
+		b := implant{period: of[0], jitter: of[1], from: 8, to: 8 + scoring.WorkingHours, length: f.Hours / scoring.WorkingHours * dayLength}
+		out = append(out, row{"floor", fmt.Sprintf("30 d, ten hours a day, T=%.0f j=%.0f %%: %.0f days", of[0], of[1]*100, f.Hours/scoring.WorkingHours), found, 30 * dayLength,
+			b.generate, nil, 200, 0.95, true})
 	}
 
 	const hard = "harder"

@@ -88,14 +88,23 @@ type Cell struct {
 }
 
 // Floor is the least that a beacon of this period (seconds), jitter and share of missed check-ins needs to score above
-// the cut with 95% probability: CheckIns observed, over Hours. 0 if the window is too short.
+// the cut with 95% probability: CheckIns observed, over Hours. 0 if the window is too short. Kind is empty for a beacon
+// that is active throughout, FloorPauses for a loop that works and then sleeps (Jitter is that of its sleeps),
+// FloorWorkingHours for one that is active for ten hours a day (Hours counts these).
 type Floor struct {
+	Kind     string  `json:"kind,omitempty"`
 	Period   float64 `json:"period"`
 	Jitter   float64 `json:"jitter"`
 	Missed   float64 `json:"missed"`
 	CheckIns int64   `json:"check_ins"`
 	Hours    float64 `json:"hours"`
 }
+
+// The kinds of Floor.
+const (
+	FloorPauses       = "pauses"
+	FloorWorkingHours = "working_hours"
+)
 
 // MarshalJSON writes empty lists as [], never as null.
 func (s Statement) MarshalJSON() ([]byte, error) {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -30,23 +31,7 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 			s.Safelisted++
 		}
 	}
-	var floors []string
-	for _, period := range [...]float64{60, 600, 3600, 14400} {
-		var texts []string
-		for _, of := range [...]struct{ jitter, missed float64 }{{0.2, 0}, {0.5, 0.3}} {
-			if period == 14400 && of.missed > 0 {
-				continue // longer than any window of a hunt
-			}
-			f := scoring.DetectionFloor(int(s.Candidates), w.Duration().Seconds(), period, of.jitter, of.missed, s.Cut)
-			s.Floor = append(s.Floor, hunt.Floor{Period: period, Jitter: of.jitter, Missed: of.missed, CheckIns: int64(f.CheckIns), Hours: material.Round(f.Hours)})
-			text := "not in this window"
-			if f.CheckIns > 0 {
-				text = fmt.Sprintf("%s in %.1fh", hunt.Count(f.CheckIns), f.Hours)
-			}
-			texts = append(texts, text)
-		}
-		floors = append(floors, fmt.Sprintf("every %s: %s", scoring.Span(period), strings.Join(texts, " / ")))
-	}
+	floors := detectable(s, w.Duration().Seconds())
 	told, lacks := covered(s, seen)
 	s.Logs = logCoverage(r.Reading.Logs, s.HoursWithData)
 	logs, short := coveredBy(s.Logs, w)
@@ -66,8 +51,8 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 	}
 	s.Covered, s.Missing = told, lacks
 	s.Text = fmt.Sprintf("%s tested, connections in %s of %s hours, %s safelisted; %s. "+
-		"Check-ins needed for a score >= %.2f in 95%% of cases, with 20%% jitter / with 50%% jitter and 30%% missed: %s.",
-		hunt.Many(s.Candidates, "candidate"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, strings.Join(floors, "; "))
+		"Check-ins needed for a score >= %.2f in 95%% of cases, %s.",
+		hunt.Many(s.Candidates, "candidate"), hunt.Count(s.HoursWithData), hunt.Count(s.Hours), hunt.Many(s.Safelisted, "finding"), strings.Join(told, "; "), s.Cut, floors)
 	if s.Selftest != nil {
 		s.Text += " " + selftestText(s.Selftest, s.Cut) + "."
 	}
@@ -75,6 +60,51 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 		s.Text += " Coverage incomplete: " + strings.Join(lacks, "; ") + "."
 	}
 	return s
+}
+
+// detectable fills in what beacons need to be found in a window of so many seconds, and says it.
+func detectable(s *hunt.Statement, window float64) string {
+	n := int(s.Candidates)
+	need := func(kind string, period, jitter, missed float64, f scoring.Floor) string {
+		s.Floor = append(s.Floor, hunt.Floor{Kind: kind, Period: period, Jitter: jitter, Missed: missed, CheckIns: int64(f.CheckIns), Hours: material.Round(f.Hours)})
+		switch {
+		case f.CheckIns == 0:
+			return "not in this window"
+		case kind == hunt.FloorWorkingHours:
+			return fmt.Sprintf("%s in %s", hunt.Count(f.CheckIns), hunt.Many(int64(math.Round(f.Hours/scoring.WorkingHours)), "day"))
+		}
+		return fmt.Sprintf("%s in %.1fh", hunt.Count(f.CheckIns), f.Hours)
+	}
+	every := func(period float64, texts ...string) string {
+		return "every " + scoring.Span(period) + ": " + strings.Join(texts, " / ")
+	}
+	var plain, pauses, days []string
+	for _, period := range [...]float64{60, 600, 3600, 14400} {
+		var texts []string
+		for _, of := range [...]struct{ jitter, missed float64 }{{0.2, 0}, {0.5, 0.3}, {0.9, 0}} {
+			if period == 14400 && of.jitter > 0.2 {
+				continue // longer than any window of a hunt
+			}
+			texts = append(texts, need("", period, of.jitter, of.missed, scoring.DetectionFloor(n, window, period, of.jitter, of.missed, s.Cut)))
+		}
+		plain = append(plain, every(period, texts...))
+	}
+	for _, period := range [...]float64{60, 600, 3600} {
+		pauses = append(pauses, every(period, need(hunt.FloorPauses, period, 0.2, 0, scoring.PauseFloor(n, window, period, 0.2, s.Cut))))
+	}
+	text := "with 20% jitter / 50% and 30% missed / 90%: " + strings.Join(plain, "; ") +
+		"; of loops that work up to half of the time and then sleep, with 20% jitter: " + strings.Join(pauses, "; ")
+	if window < 3*86400 {
+		return text
+	}
+	for _, period := range [...]float64{3600, 7200, 14400} {
+		var texts []string
+		for _, jitter := range [...]float64{0.2, 0.5} {
+			texts = append(texts, need(hunt.FloorWorkingHours, period, jitter, 0, scoring.DayFloor(n, window, period, jitter, s.Cut)))
+		}
+		days = append(days, every(period, texts...))
+	}
+	return text + fmt.Sprintf("; within %.0f hours a day, with 20%% jitter / 50%%: ", scoring.WorkingHours) + strings.Join(days, "; ")
 }
 
 // coveredBy says how much of the window each log besides conn covers, and which of them are no basis for a result:
