@@ -17,6 +17,9 @@ const (
 	// presenceBusiest is the largest number of acts an hour, on average. Proxies, resolvers and busy clients make more,
 	// and their hours do not distinguish them.
 	presenceBusiest = 110.0
+	// presenceQueries is the same for queries of a domain that no other host asks for: proxies and browsers do not ask for
+	// one domain alone so often.
+	presenceQueries = 1000.0
 	// presenceSpread is the least share of the slots that as many memoryless acts would fill. People act in sessions,
 	// which fill a third to two thirds.
 	presenceSpread = 0.85
@@ -63,8 +66,9 @@ type Presence struct {
 	Spread float64
 	// Rate is its acts per active hour.
 	Rate float64
-	// Holds says that all of this fits a program that always runs, and no person who sleeps.
-	Holds bool
+	// Holds says that all of this fits a program that always runs, and no person who sleeps. Busy says so of one that acts
+	// more often than distinguishes programs, but for queries.
+	Holds, Busy bool
 }
 
 // PresenceFits says whether a window (seconds) is long enough to measure presence.
@@ -112,8 +116,9 @@ func (sc *Scorer) Presence(s Series, w Window) Presence {
 	p.Spread = float64(filled) / (of * -math.Expm1(-float64(acts)/of))
 	p.Rate = float64(acts) / float64(p.Active)
 	// Fewer acts than active hours are one flood: that is a strobe, not presence.
-	p.Holds = float64(p.Active) >= presenceHours*max(1, math.Floor(days)) && acts >= p.Active && p.Pause <= presencePause &&
-		p.Rate <= presenceBusiest && p.Spread >= presenceSpread
+	always := float64(p.Active) >= presenceHours*max(1, math.Floor(days)) && acts >= p.Active && p.Pause <= presencePause && p.Spread >= presenceSpread
+	p.Holds = always && p.Rate <= presenceBusiest
+	p.Busy = always && !p.Holds && p.Rate <= presenceQueries
 	return p
 }
 

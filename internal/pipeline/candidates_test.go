@@ -1,12 +1,14 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -96,6 +98,35 @@ func TestQueriesHaveARhythm(t *testing.T) {
 	both := hunted(t, withDNS{ofDay(site(r), beacon), asked}, dwellOptions())
 	require.Contains(t, both, "10.0.0.5>203.0.113.9:443/tcp")
 	require.NotContains(t, both, "10.0.0.5>*.evil.example/dns", "%v", names(both))
+}
+
+// Queries every 15 s on average round the clock, without a rhythm, of a domain that no other host asks for, are a
+// presence; of one that other hosts ask for as often, or of a day's work, they are not.
+func TestQueriesRoundTheClock(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	ask := func(host byte, domain string, n int, from, hours int64) (out []hunt.DNSRecord) {
+		for range n {
+			out = append(out, hunt.DNSRecord{Start: day0.UnixMilli() + from*3600e3 + r.Int64N(hours*3600e3), Client: netip.AddrFrom4([4]byte{10, 0, 1, host}),
+				Resolver: netip.MustParseAddr("10.0.0.53"), Query: "a." + domain, Type: "A", Count: 1})
+		}
+		return out
+	}
+	var asked []hunt.DNSRecord
+	for host := range byte(12) {
+		asked = append(asked, ask(host, "usual.example", 60, 8, 10)...)
+	}
+	asked = append(asked, ask(3, "evil.example", 5760, 0, 24)...)
+	asked = append(asked, ask(4, "work.example", 2400, 8, 10)...)
+	for host := range byte(3) {
+		asked = append(asked, ask(5+host, "shared.example", 5760, 0, 24)...)
+	}
+	slices.SortFunc(asked, func(a, b hunt.DNSRecord) int { return cmp.Compare(a.Start, b.Start) })
+	found := hunted(t, withDNS{ofDay(site(r)), asked}, dwellOptions())
+	require.Equal(t, []string{hunt.Presence}, found["10.0.1.3>*.evil.example/dns"].Dwell.Indicators, "%v", names(found))
+	require.Equal(t, "medium", found["10.0.1.3>*.evil.example/dns"].Dwell.Severity)
+	for pair, f := range found {
+		require.True(t, pair == "10.0.1.3>*.evil.example/dns" || f.Dwell.Score < 0.4, "%s: %.3f", pair, f.Dwell.Score)
+	}
 }
 
 // withDNS is a source with queries.

@@ -146,7 +146,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key 
 	if (p.wanted.LooksFor("beacon") || p.wanted.LooksFor(hunt.Presence)) && (!rolled || kind == scoring.QueriesKey) {
 		k.presence = p.Presence(p.series, p.window)
 	}
-	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !p.keepAll && !g.listed && !g.odd {
+	if weight = max(weight, k.long.Score, k.strobe.Score); weight < material.Floor && !k.presence.Holds && !(k.presence.Busy && kind == scoring.QueriesKey) && !p.keepAll && !g.listed && !g.odd {
 		return nil
 	}
 	k.size = p.Size(p.series, p.window)

@@ -253,6 +253,9 @@ func (s *search) querySubjects(tested int) []*evidence.Candidate {
 		}
 		v := scoring.Indicators{DNSTunnel: a.tunnel.Score}
 		if a.key != nil && !s.everybodys(q.Domain) {
+			if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
+				a.key.presence.Holds = a.key.presence.Holds || a.key.presence.Busy
+			}
 			a.key.shown = a.key.presence.Score(s.hoursOf(q.Client), s.othersOf(q.Client, a.clients == 1), tested)
 			v.Beacon, v.Presence = a.key.indicators(tested).Beacon, a.key.shown.Score
 		}
