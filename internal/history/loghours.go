@@ -9,8 +9,8 @@ import (
 // loghours counts the hours of a window, from its start, in which a log has kept records. Records out of scope are not
 // kept, so it counts too few rather than too many.
 type loghours struct {
-	log   string
-	begin int64
+	log        string
+	begin, end int64
 
 	mu    sync.Mutex
 	hours map[int64]struct{}
@@ -19,7 +19,7 @@ type loghours struct {
 }
 
 func newLoghours(log string, req *hunt.Request) *loghours {
-	return &loghours{log: log, begin: req.From.UnixMilli(), hours: map[int64]struct{}{}}
+	return &loghours{log: log, begin: req.From.UnixMilli(), end: req.To.UnixMilli(), hours: map[int64]struct{}{}}
 }
 
 // note adds records that start at some moments.
@@ -29,7 +29,7 @@ func note[R any](l *loghours, batch []R, start func(*R) (int64, bool)) {
 	before := int64(-1)
 	for i := range batch {
 		at, is := start(&batch[i])
-		if !is || at < l.begin {
+		if !is || at < l.begin || at >= l.end {
 			continue
 		}
 		if h := (at - l.begin) / hourMS; h != before {

@@ -11,7 +11,7 @@ var _ hunt.Source = (*Source)(nil)
 // Open implements [hunt.Source]. The session notes what its readings see, so that its look-ups need not read the large
 // logs again; two sessions share nothing of it.
 func (s *Source) Open() *hunt.Session {
-	one := &Source{opts: s.opts, chunkSize: s.chunkSize, maxSpreads: s.maxSpreads, maxAnswers: s.maxAnswers, maxOnce: s.maxOnce, now: s.now}
+	one := &Source{opts: s.opts, chunkSize: s.chunkSize, maxSpreads: s.maxSpreads, maxAnswers: s.maxAnswers, maxOnce: s.maxOnce, openBytes: s.openBytes, now: s.now}
 	return &hunt.Session{
 		Connections: one.Read, Names: one.ReadNames, DNS: one.ReadDNS, Signatures: one.ReadSignatures,
 		Hosts: one.Hosts, Contacts: one.Contacts, Plan: one.Plan, Suspects: one.Suspects,

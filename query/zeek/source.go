@@ -41,6 +41,7 @@ type Source struct {
 	maxSpreads int64
 	maxAnswers int
 	maxOnce    int
+	openBytes  int64
 	now        func() time.Time
 
 	mu   sync.Mutex
@@ -55,7 +56,7 @@ func New(o Options) *Source {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	return &Source{opts: o, maxSpreads: maxSpreads, maxAnswers: maxAnswers, maxOnce: once.Most, now: time.Now}
+	return &Source{opts: o, maxSpreads: maxSpreads, maxAnswers: maxAnswers, maxOnce: once.Most, openBytes: openBytes, now: time.Now}
 }
 
 // The logs whose records are connections or stand in for them.
@@ -164,7 +165,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	if err != nil {
 		return hunt.Reading{}, err
 	}
-	if in.records() == 0 && in.standIn() {
+	if in.records() == 0 && !slices.ContainsFunc(in.files, func(f *log.File) bool { return !f.WasRead }) && in.standIn() {
 		// These turned out to have no connections.
 		if window, p, err = in.connections(ctx, emit); err != nil {
 			return hunt.Reading{}, err
@@ -330,6 +331,9 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	out.OutOfScope = p.dropped.OutOfScope
 	switch {
 	case len(in.files) == 0:
+	case out.Records == 0 && unread > 0:
+		r.Gap(hunt.Note{What: fmt.Sprintf("no conn log was written in the window %s, or after it", w), Where: out.Source,
+			Hint: "move the window with --from and --to, or leave it out to read everything"})
 	case out.Records == 0:
 		r.Gap(hunt.Note{What: fmt.Sprintf("%d logs hold no record of a connection", len(in.files)), Where: out.Source})
 	case kept == 0:

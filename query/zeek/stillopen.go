@@ -27,6 +27,9 @@ const (
 	openShare = 0.05
 	// maxStill bounds how many are kept. More are a gap.
 	maxStill = 1 << 16
+	// openBytes is how much of older conn logs is read in any case, to know which connections have ended. More is read
+	// only as long as it is no more than what the hunt itself reads.
+	openBytes = 256 << 20
 	// openNotes bounds how many of them have a note of their own.
 	openNotes = 20
 )
@@ -37,7 +40,11 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	if in.req.EveryRecord || in.req.Scope.Narrowed() || in.kinds[0] != log.Conn || in.records() == 0 {
 		return nil
 	}
-	begin, end := int64(math.MaxInt64), int64(0)
+	since, begin, err := in.earlier(ctx, p)
+	if err != nil {
+		return err
+	}
+	end := int64(0)
 	for _, f := range in.files {
 		if first, last, ok := spanOf(f); ok {
 			begin, end = min(begin, first), max(end, last)
@@ -54,10 +61,15 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			f := flowOf(r)
 			c := hunt.Connection{Start: r.Start, Duration: end - r.Start, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: hunt.Absent, Count: 1,
 				Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Proto: hunt.TCP, Service: string(r.Kind.Closed()), State: hunt.StateOpen, UID: r.UID}
+			if r.Start <= since {
+				return
+			}
 			if (r.Start > end+openAge || r.Start < begin-openAge) && p.scope.Keep(f.src, f.dst) {
-				mu.Lock()
-				beyond++
-				mu.Unlock()
+				if r.Start >= p.window.from && r.Start < p.window.to {
+					mu.Lock()
+					beyond++
+					mu.Unlock()
+				}
 				return
 			}
 			if c.Duration < openAge || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
@@ -94,7 +106,8 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 			}
 		})
 	}
-	if err := scan.Run(ctx, filesOf(in.set, opening...)); err != nil {
+	files := slices.DeleteFunc(filesOf(in.set, opening...), func(f *log.File) bool { return f.Until <= max(since, p.window.back) })
+	if err := scan.Run(ctx, files); err != nil {
 		return err
 	}
 	if float64(beyond) > max(openShare*float64(all+beyond), 1) {
@@ -130,6 +143,74 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		}
 		in.report.Note(hunt.Note{What: fmt.Sprintf("still open: %s > %s port %d, since %s; it counts up to the end of the conn logs", c.Src, c.Dst, c.DstPort, hunt.At(c.Start).Time.UTC().Format(time.RFC3339))})
 	}
+	return nil
+}
+
+// earlier reads in conn logs from before the window which connections have ended, the newest first. Since is the time
+// up to which that is not known, because older logs are left out; begin is that of the oldest log that was read.
+func (in *reading) earlier(ctx context.Context, p *pass) (since, begin int64, err error) {
+	budget := in.openBytes
+	var before []*log.File
+	for _, f := range in.files {
+		switch {
+		case !in.outside(f, p.window):
+			budget = max(budget, 0) + f.Size
+		case f.Until > p.window.back && !(f.WasRead && f.Oldest >= p.window.to):
+			before = append(before, f)
+		}
+	}
+	since, begin = math.MinInt64, math.MaxInt64
+	if len(before) == 0 || len(filesOf(in.set, opening...)) == 0 {
+		return since, begin, nil
+	}
+	slices.SortFunc(before, func(a, b *log.File) int { return cmp.Compare(b.Until, a.Until) })
+	for i, f := range before {
+		if budget -= f.Size; budget < 0 {
+			before, since = before[:i], f.Until
+			break
+		}
+	}
+	// What a first pass counted in these files stays as it is.
+	counts := make([]log.Counts, len(before))
+	was := make([]bool, len(before))
+	for i, f := range before {
+		counts[i], was[i] = f.Counts, f.WasRead
+	}
+	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: []log.Kind{log.Conn}, Fields: connFields}
+	scan.New = func() log.Taker { return &endedTaker{connTaker{pass: p, services: map[string]string{}}} }
+	err = scan.Run(ctx, before)
+	for i, f := range before {
+		if f.Ended != nil {
+			since = max(since, f.Until)
+		}
+		begin = min(begin, f.First)
+		f.Counts, f.WasRead, f.Ended = counts[i], was[i], nil
+	}
+	if since > p.window.back {
+		in.report.Note(hunt.Note{What: fmt.Sprintf("connections that are still open are looked for if they began after %s: conn logs from before were not read", hunt.At(since).Time.UTC().Format(time.RFC3339)),
+			Hint: "`--history` keeps what was read; those before are found when they end"})
+	}
+	return since, begin, err
+}
+
+// endedTaker notes connections that have ended, and passes none on.
+type endedTaker struct{ connTaker }
+
+func (t *endedTaker) Take(r *log.Record, _ *log.Counts) (log.Problem, error) {
+	c := hunt.Connection{Start: r.Start, Src: r.Addr(log.OrigH), Dst: r.Addr(log.RespH), UID: r.UID}
+	if c.UID == (hunt.UID{}) {
+		t.fill(r, &c)
+		t.pass.once.Again(&c)
+		return log.Fine, nil
+	}
+	if t.ended = append(t.ended, c); len(t.ended) == batchSize {
+		t.note()
+	}
+	return log.Fine, nil
+}
+
+func (t *endedTaker) Flush() error {
+	t.note()
 	return nil
 }
 

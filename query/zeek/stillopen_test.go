@@ -2,6 +2,8 @@ package zeek
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -140,4 +142,75 @@ func TestStillOpenHidden(t *testing.T) {
 			require.InDelta(t, c.want[i], lasting[i], 3000, name)
 		}
 	}
+}
+
+// TestStillOpenInArchive: of an archive of days, a window's hunt reads older conn logs only to know what has ended.
+func TestStillOpenInArchive(t *testing.T) {
+	files := map[string]string{}
+	for d := range 4 {
+		var conn, tls strings.Builder
+		for n := range 300 {
+			at, uid := epoch+86400*d+60*n, fmt.Sprintf("C%d%016d", d, n)
+			ends := fmt.Sprintf(`"uid":%q,"id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":443`, uid, 1+n%250, 1024+n)
+			fmt.Fprintf(&tls, `{"ts":%d.1,%s,"version":"TLSv12","cipher":"x"}`+"\n", at, ends)
+			if d != 1 || n != 7 {
+				fmt.Fprintf(&conn, `{"ts":%d,%s,"proto":"tcp","duration":1,"orig_bytes":9,"resp_bytes":9,"conn_state":"SF"}`+"\n", at, ends)
+			}
+		}
+		files[fmt.Sprintf("conn.%d.log", d)], files[fmt.Sprintf("ssl.%d.log", d)] = conn.String(), tls.String()
+	}
+	dir := folder(t, files)
+	for name := range files {
+		var d int
+		_, err := fmt.Sscanf(strings.SplitN(name, ".", 2)[1], "%d.log", &d)
+		require.NoError(t, err)
+		at := time.Unix(epoch+86400*int64(d)+300*60, 0)
+		require.NoError(t, os.Chtimes(filepath.Join(dir, name), at, at))
+	}
+	for name, window := range map[string]hunt.Request{
+		"all":       {},
+		"since":     {Since: 5 * time.Hour},
+		"from, to":  {From: time.Unix(epoch+3*86400, 0), To: time.Unix(epoch+3*86400+18000, 0)},
+		"look back": {From: time.Unix(epoch+3*86400, 0), To: time.Unix(epoch+3*86400+18000, 0), LookBack: 24 * time.Hour},
+	} {
+		window.Scope = hunt.NewScope(nil, hunt.Outbound)
+		var open []string
+		got, reading := collect(t, window, dir)
+		for _, c := range got {
+			if c.State == hunt.StateOpen {
+				open = append(open, c.Src.String())
+			}
+		}
+		require.Empty(t, reading.Gaps, name)
+		if name == "look back" {
+			require.Empty(t, open, name)
+			continue
+		}
+		require.Equal(t, []string{"10.0.0.8"}, open, name)
+	}
+
+	// Where older logs are larger than what the hunt reads, they are left out, and nothing of theirs is taken for open.
+	source := New(Options{Paths: []string{dir}})
+	source.openBytes = 0
+	for n := range 3 {
+		name := filepath.Join(dir, fmt.Sprintf("conn.%d.log", n))
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(name, []byte(strings.Repeat(files[fmt.Sprintf("conn.%d.log", n)], 9)), 0o600))
+		require.NoError(t, os.Chtimes(name, info.ModTime(), info.ModTime()))
+	}
+	reading, err := source.Read(t.Context(), hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound), Since: 5 * time.Hour}, func(batch []hunt.Connection) error {
+		for _, c := range batch {
+			if c.State == hunt.StateOpen {
+				return fmt.Errorf("open: %v", c)
+			}
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	require.Empty(t, reading.Gaps)
+	require.Contains(t, said(reading.Notes), "conn logs from before were not read")
+
+	_, reading = collect(t, hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound), From: time.Unix(epoch+90*86400, 0), To: time.Unix(epoch+91*86400, 0)}, dir)
+	require.Contains(t, said(reading.Gaps), "no conn log was written in the window")
 }

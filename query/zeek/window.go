@@ -58,13 +58,20 @@ func (in *reading) bounds(ctx context.Context) (hunt.Window, reach, error) {
 // inBounds leaves out files last written before the window, and those that by a first pass have nothing in it.
 func (in *reading) inBounds(b reach) (out []*log.File) {
 	for _, f := range in.files {
-		if in.spanned && f.WasRead && (f.InScope == 0 || f.Newest < b.back || f.Oldest >= b.to || max(f.End, f.Newest) < b.from) || !(in.spanned && f.WasRead) && f.Until < b.from {
+		if in.outside(f, b) {
 			in.read.Add(f.Size)
 			continue
 		}
 		out = append(out, f)
 	}
 	return out
+}
+
+func (in *reading) outside(f *log.File, b reach) bool {
+	if in.spanned && f.WasRead {
+		return f.InScope == 0 || f.Newest < b.back || f.Oldest >= b.to || max(f.End, f.Newest) < b.from
+	}
+	return f.Until < b.from
 }
 
 // newest finds the span of the logs as far as a window that counts back from the newest connection needs it: the files
