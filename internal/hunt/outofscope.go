@@ -3,6 +3,7 @@ package hunt
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,6 +15,9 @@ type OutOfScope struct {
 	// Networks are /24 (IPv4) or /64 (IPv6). Others counts the connections of networks beyond maxExternal.
 	Networks map[netip.Prefix]int64
 	Others   int64
+	// Called counts, by the destination's network, connections between internal addresses of which the destination is
+	// internal only because a sensor called it local. They are not part of Total.
+	Called map[netip.Prefix]int64
 	// Shared counts connections of internal sources to 100.64.0.0/10.
 	Shared int64
 	// Reverse counts connections across the border in the direction that was not hunted. They are not part of Total.
@@ -25,22 +29,32 @@ const maxExternal = 4096
 
 // Add counts n connections of a source.
 func (o *OutOfScope) Add(src netip.Addr, n int64) {
+	if !count(&o.Networks, src, n) {
+		o.Others += n
+	}
+}
+
+// AddCalled counts n connections to a destination that a sensor called local.
+func (o *OutOfScope) AddCalled(dst netip.Addr, n int64) { count(&o.Called, dst, n) }
+
+// count adds to an address's network; false means that there are too many networks.
+func count(in *map[netip.Prefix]int64, a netip.Addr, n int64) bool {
 	bits := 24
-	if src.Is6() {
+	if a.Is6() {
 		bits = 64
 	}
-	p, err := src.Prefix(bits)
+	p, err := a.Prefix(bits)
 	if err != nil {
-		return
+		return true
 	}
-	if o.Networks == nil {
-		o.Networks = map[netip.Prefix]int64{}
+	if *in == nil {
+		*in = map[netip.Prefix]int64{}
 	}
-	if _, ok := o.Networks[p]; !ok && len(o.Networks) >= maxExternal {
-		o.Others += n
-		return
+	if _, ok := (*in)[p]; !ok && len(*in) >= maxExternal {
+		return false
 	}
-	o.Networks[p] += n
+	(*in)[p] += n
+	return true
 }
 
 // Total is the number of connections between addresses that are not internal.
@@ -52,16 +66,20 @@ func (o *OutOfScope) Total() int64 {
 	return n
 }
 
-// byConnections returns the networks, most connections first.
-func (o *OutOfScope) byConnections() []netip.Prefix {
-	var out []netip.Prefix
-	for p := range o.Networks {
-		out = append(out, p)
-	}
-	slices.SortFunc(out, func(a, b netip.Prefix) int {
-		return cmp.Or(cmp.Compare(o.Networks[b], o.Networks[a]), a.Addr().Compare(b.Addr()))
+// byConnections returns networks, most connections first.
+func byConnections(of map[netip.Prefix]int64) []netip.Prefix {
+	return slices.SortedFunc(maps.Keys(of), func(a, b netip.Prefix) int {
+		return cmp.Or(cmp.Compare(of[b], of[a]), a.Addr().Compare(b.Addr()))
 	})
-	return out
+}
+
+// largest names the five networks with the most connections.
+func largest(of map[netip.Prefix]int64) string {
+	var names []string
+	for _, p := range byConnections(of)[:min(len(of), 5)] {
+		names = append(names, fmt.Sprintf("%s (%s)", p, Count(of[p])))
+	}
+	return strings.Join(names, ", ")
 }
 
 // Text is a clause about what was excluded; empty if nothing was.
@@ -70,11 +88,7 @@ func (o *OutOfScope) Text() string {
 	if total == 0 {
 		return ""
 	}
-	var names []string
-	for _, p := range o.byConnections()[:min(len(o.Networks), 5)] {
-		names = append(names, fmt.Sprintf("%s (%s)", p, Count(o.Networks[p])))
-	}
-	return fmt.Sprintf("out of scope, since neither side is internal: %s, most from %s", Many(total, "connection"), strings.Join(names, ", "))
+	return fmt.Sprintf("out of scope, since neither side is internal: %s, most from %s", Many(total, "connection"), largest(o.Networks))
 }
 
 // LeftOut is the stored form of [OutOfScope]: the connections between addresses that are not internal, their source
@@ -102,7 +116,7 @@ func (o *OutOfScope) Summary() *LeftOut {
 	if out.Connections == 0 && out.CarrierNAT == 0 {
 		return nil
 	}
-	for _, p := range o.byConnections()[:min(len(o.Networks), mostLeftOut)] {
+	for _, p := range byConnections(o.Networks)[:min(len(o.Networks), mostLeftOut)] {
 		out.Networks = append(out.Networks, NetworkLeftOut{p.String(), o.Networks[p]})
 	}
 	if len(out.Networks) > 0 {
@@ -115,10 +129,18 @@ func (o *OutOfScope) Summary() *LeftOut {
 func (o *OutOfScope) Notes() (notes []Note) {
 	if text := o.Text(); text != "" {
 		hint := "if those networks are yours, name them with --internal (hunt.internal), beside the others"
-		if most := o.byConnections(); len(most) > 0 {
+		if most := byConnections(o.Networks); len(most) > 0 {
 			hint += ": " + most[0].String()
 		}
 		notes = append(notes, Note{What: text, Hint: hint})
+	}
+	if len(o.Called) > 0 {
+		var n int64
+		for _, c := range o.Called {
+			n += c
+		}
+		notes = append(notes, Note{What: fmt.Sprintf("out of scope, since sensors call both sides local: %s, most to %s", Many(n, "connection"), largest(o.Called)),
+			Hint: "if those are not your hosts, correct the sensors' list of networks, or name your own with --internal (hunt.internal): then local_resp does not count"})
 	}
 	if o.Shared > 0 {
 		notes = append(notes, Note{What: fmt.Sprintf("out of scope, since 100.64.0.0/10 (carriers' NAT) counts as internal: %s to it", Many(o.Shared, "connection")),

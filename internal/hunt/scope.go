@@ -134,6 +134,9 @@ func NewScope(internal []netip.Prefix, d Direction) Scope {
 // IsInternal reports whether an address is in an internal network, or a record called it local.
 func (s *Scope) IsInternal(a netip.Addr) bool { return within(s.Internal, a) || s.local.has(a) }
 
+// Names reports whether an address is in an internal network, whatever sensors call local.
+func (s *Scope) Names(a netip.Addr) bool { return within(s.Internal, a) }
+
 // AddLocal makes an address internal that a sensor called local, and reports whether that is new. Configured internal
 // networks are complete, so then it does nothing.
 func (s *Scope) AddLocal(a netip.Addr) bool {

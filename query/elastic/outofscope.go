@@ -50,6 +50,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 		"neither": dsl.Under(dsl.Not(inside(scope, fieldSource), inside(scope, fieldDest), dsl.Terms(fieldSource, cidrs(hunt.NeverDestination()))), object{"by": dsl.Values(fieldSource, mostOutside, nil)}),
 		"shared":  dsl.Under(dsl.All(inside(scope, fieldSource), dsl.Term(fieldDest, "100.64.0.0/10")), nil),
 		"reverse": dsl.Under(reverse(scope), nil),
+		"called":  dsl.Under(dsl.All(inside(scope, fieldSource), inside(scope, fieldDest), dsl.Not(dsl.Terms(fieldDest, cidrs(scope.Internal)))), object{"by": dsl.Values(fieldDest, mostOutside, nil)}),
 	}
 	type counted struct {
 		Count int64 `json:"doc_count"`
@@ -61,7 +62,7 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 			} `json:"buckets"`
 		} `json:"by"`
 	}
-	var a struct{ Orig, Resp, Neither, Shared, Reverse counted }
+	var a struct{ Orig, Resp, Neither, Shared, Reverse, Called counted }
 	ask := func(aggs object) error {
 		q := dsl.Search{Op: "count what is out of scope in", Index: names, Aggs: aggs,
 			Query: dsl.All(between(from, to), only(datasetConn), dsl.Exists(fieldSource), dsl.Exists(fieldDest), dsl.Not(never, dsl.Terms("_index", append([]string{}, but...))))}
@@ -89,6 +90,9 @@ func (s *Source) outside(ctx context.Context, names []string, from, to int64, sc
 	}
 	for _, k := range a.Neither.By.Buckets {
 		out.Add(k.Key.Unmap(), k.Count)
+	}
+	for _, k := range a.Called.By.Buckets {
+		out.AddCalled(k.Key.Unmap(), k.Count)
 	}
 	out.Others += a.Neither.By.Others
 	if !scope.SharedIsExternal() && scope.IsInternal(netip.MustParseAddr("100.64.0.1")) {

@@ -21,7 +21,7 @@ func TestOutOfScope(t *testing.T) {
 		body := ""
 		for _, l := range []string{line("10.0.0.1", "8.8.8.8", ""), line("198.51.100.7", "8.8.8.8", ""), line("198.51.100.9", "8.8.4.4", ""), line("2001:db8:5::9", "2001:4860::8", ""),
 			line("10.0.0.2", "100.64.3.4", ""), line("198.51.100.8", "224.0.0.1", ""), line("203.0.113.40", "9.9.9.9", `,"connection":{"local":{"originator":true,"responder":false}}`),
-			line("203.0.113.9", "10.0.0.5", ""), line("10.0.0.1", "10.0.0.9", "")} {
+			line("10.0.0.4", "192.0.2.7", `,"connection":{"local":{"originator":true,"responder":true}}`), line("203.0.113.9", "10.0.0.5", ""), line("10.0.0.1", "10.0.0.9", "")} {
 			body += "{\"create\":{}}\n" + l + "\n"
 		}
 		c.bulk(t, index, []byte(body))
@@ -40,15 +40,17 @@ func TestOutOfScope(t *testing.T) {
 		}
 		r, from := read(nil)
 		require.ElementsMatch(t, []string{"10.0.0.1", "10.0.0.2", "203.0.113.40"}, from, "100.64.0.0/10 is outside to others where nobody named the internal networks")
-		require.Equal(t, hunt.OutOfScope{Networks: map[netip.Prefix]int64{netip.MustParsePrefix("198.51.100.0/24"): 2, netip.MustParsePrefix("2001:db8:5::/64"): 1}, Reverse: 1}, r.OutOfScope)
+		require.Equal(t, hunt.OutOfScope{Networks: map[netip.Prefix]int64{netip.MustParsePrefix("198.51.100.0/24"): 2, netip.MustParsePrefix("2001:db8:5::/64"): 1}, Reverse: 1,
+			Called: map[netip.Prefix]int64{netip.MustParsePrefix("192.0.2.0/24"): 1}}, r.OutOfScope)
 		require.Contains(t, notes(r), "neither side is internal: 3 connections, most from 198.51.100.0/24 (2), 2001:db8:5::/64 (1)")
+		require.Contains(t, notes(r), "sensors call both sides local: 1 connection, most to 192.0.2.0/24 (1)")
 		require.NotContains(t, notes(r), "100.64.0.0/10")
 		r, from = read([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10")})
-		require.ElementsMatch(t, []string{"10.0.0.1"}, from)
+		require.ElementsMatch(t, []string{"10.0.0.1", "10.0.0.4"}, from)
 		require.EqualValues(t, 1, r.OutOfScope.Shared)
 		require.Contains(t, notes(r), "100.64.0.0/10")
 		r, from = read([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")})
 		require.ElementsMatch(t, []string{"198.51.100.7", "198.51.100.9"}, from)
-		require.EqualValues(t, 6, r.OutOfScope.Total())
+		require.EqualValues(t, 7, r.OutOfScope.Total())
 	})
 }

@@ -18,6 +18,8 @@ func (d *dropped) add(scope *hunt.Scope, src, dst netip.Addr) {
 	case scope.Narrowed():
 	case scope.IsInternal(src) && hunt.SharedSpace().Contains(dst) && !scope.SharedIsExternal():
 		d.Shared++
+	case scope.IsInternal(src) && scope.IsInternal(dst) && !scope.Names(dst):
+		d.AddCalled(dst, 1)
 	case scope.IsInternal(src) && scope.IsInternal(dst) || scope.Never(src) || scope.Never(dst):
 	case scope.IsInternal(src) || scope.IsInternal(dst):
 		d.Reverse++
@@ -31,6 +33,9 @@ func (d *dropped) merge(o *dropped) {
 	defer d.mu.Unlock()
 	for p, n := range o.Networks {
 		d.Add(p.Addr(), n)
+	}
+	for p, n := range o.Called {
+		d.AddCalled(p.Addr(), n)
 	}
 	d.Shared, d.Others, d.Reverse = d.Shared+o.Shared, d.Others+o.Others, d.Reverse+o.Reverse
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -436,4 +437,21 @@ func TestFutureEndsNoWindow(t *testing.T) {
 	require.EqualValues(t, 10, r.Connections)
 	require.Equal(t, int64(epoch+9*60)*1000+1501, r.Window.End.UnixMilli())
 	require.Contains(t, fmt.Sprint(r.Gaps), "records of the future, up to 2099-11-30")
+}
+
+// TestDestinationCalledLocal reports connections to destinations outside the internal networks that a sensor calls
+// local: they are not hunted.
+func TestDestinationCalledLocal(t *testing.T) {
+	row := func(i int, dst string) string {
+		return fmt.Sprintf(`{"ts":%d,"uid":"C%d","id.orig_h":"10.0.0.1","id.orig_p":1,"id.resp_h":"%s","id.resp_p":443,"proto":"tcp","conn_state":"SF","local_resp":true}`+"\n", epoch+i, i, dst)
+	}
+	dir := folder(t, map[string]string{"conn.log": row(0, "192.0.2.7") + row(60, "192.0.2.8") + row(120, "198.51.100.9") + row(180, "10.0.0.5")})
+	got, reading := collect(t, outbound(), dir)
+	require.Empty(t, got)
+	require.Contains(t, said(reading.Notes), "out of scope, since sensors call both sides local: 3 connections, most to 192.0.2.0/24 (2), 198.51.100.0/24 (1)")
+	req := outbound()
+	req.Scope = hunt.NewScope([]netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, hunt.Outbound)
+	got, reading = collect(t, req, dir)
+	require.Len(t, got, 3)
+	require.NotContains(t, said(reading.Notes), "both sides local")
 }
