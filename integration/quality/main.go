@@ -85,6 +85,16 @@ func run() int {
 			missed += n
 		}
 	}
+	if !*fast && match.MatchString("benign day") {
+		if dir, err := capturesDir(); err != nil {
+			fmt.Printf("-- benign day: SKIPPED, %v\n", err)
+		} else if n, err := printBenignDay(context.Background(), os.Stdout, dir); err != nil {
+			fmt.Fprintln(os.Stderr, "quality: benign day:", err)
+			return 1
+		} else {
+			missed += n
+		}
+	}
 	if !*fast && match.MatchString("disguises") {
 		n, err := printDisguises(context.Background(), os.Stdout)
 		if err != nil {
