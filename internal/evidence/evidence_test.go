@@ -22,7 +22,7 @@ func TestFleetIsGuarded(t *testing.T) {
 		explained string
 		score     float64
 	}{
-		{"many, of which nobody knows whether they were there a month ago", []string{Common}, 5, "", "weak", 0.6 + 0.1*0.3/0.4},
+		{"many, of which nobody knows whether they were there a month ago", []string{Common}, 5, "", "weak", 0.6 + 0.02*0.3/0.4},
 		{"many, with an oddity", []string{Common, NoName}, 5, "", "none", 0.9 + 0.1*0.1/0.6},
 		{"new", []string{New}, 5, "", "none", 0.925},
 		{"many and new", []string{Common, New}, 5, "", "none", 0.925},

@@ -180,13 +180,17 @@ func stepDown(score float64) float64 {
 	return score * scoring.Weak.Factor()
 }
 
-// toHigh maps high and critical scores to the lower half of high, preserving their order.
+// fleetTop is the part of high that young fleets are mapped to.
+const fleetTop = 0.02
+
+// toHigh maps high and critical scores to the lowest part of high, preserving their order: a fleet ranks below single
+// hosts.
 func toHigh(score float64) float64 {
 	high := begins(scoring.High)
 	if score <= high {
 		return score
 	}
-	return high + (scoring.Weak.Factor()-high)*(score-high)/(1-high)
+	return high + fleetTop*(score-high)/(1-high)
 }
 
 // withinTop is the range below a severity's upper bound to which higher scores are mapped.
