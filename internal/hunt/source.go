@@ -31,6 +31,9 @@ type Request struct {
 	// EveryRecord counts records as logged, as RITA does: duplicates with the same uid count once, but records of two
 	// taps, of connections that Zeek logged in pieces and of those that started before the window are not merged.
 	EveryRecord bool
+	// KeysAlone asks [Session.Facts] only for what TLS and HTTP records say about the candidates themselves, and for
+	// nothing that is counted over the whole span.
+	KeysAlone bool
 	// Progress, if set, is called occasionally during reading. It must not block.
 	Progress func(Progress)
 }

@@ -29,6 +29,8 @@ import (
 
 // stage is a day of 24 hosts that share sixty sites, and a victim among them. Everything comes out of its seed.
 type stage struct {
+	// from is when the hunt's window begins; 0 for the logs' beginning.
+	from           time.Duration
 	r              *rand.Rand
 	day            time.Time
 	hosts          []string
@@ -181,6 +183,9 @@ func (s *stage) hunt(t *testing.T, past *firstseen.Store) *Result {
 	}
 	o := Options{MinScore: 0.2, Now: time.Now, Remember: true, Request: hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, Ranking: rank.Ranking{Servers: s.servers, Judges: []evidence.Judge{
 		firstseen.Judge{Store: past}, protocol.Judge{}, owner.Judge{Files: owner.Open("", "")}, intel.Load(t.Context(), lists, &intel.Feeds{}), known, host.Judge{}}}}
+	if s.from > 0 {
+		o.Request.From, o.Request.To = s.day.Add(s.from), s.day.Add(24*time.Hour)
+	}
 	if s.rules != "" {
 		o.Safelist, err = safelist.Parse(strings.NewReader(s.rules))
 		require.NoError(t, err)

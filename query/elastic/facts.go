@@ -64,7 +64,11 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 		return hunt.FactBook{}, nil, err
 	}
 	// The second searches need the answers of the first.
-	for _, steps := range [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads, f.intel}} {
+	searches := [][]func(){{f.addresses, f.names, f.rollUps, f.between, f.window, f.answers, f.queries}, {f.certificates, f.spreads, f.intel}}
+	if req.KeysAlone {
+		searches = [][]func(){{f.addresses, f.names, f.rollUps}, {f.certificates}}
+	}
+	for _, steps := range searches {
 		if err := f.together(ctx, steps); err != nil {
 			return f.book, nil, fmt.Errorf("look up what other logs say about %d findings: %w", len(wanted), err)
 		}

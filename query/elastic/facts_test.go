@@ -120,6 +120,21 @@ func TestFactsOfManyKeys(t *testing.T) {
 			}
 			require.Equal(t, []int64{silent, refused}, []int64{got.Facts[i].Silent, got.Facts[i].Refused}, k.String())
 		}
+		alone := req
+		alone.KeysAlone = true
+		got, notes, err = s.Facts(t.Context(), alone, wanted)
+		require.NoError(t, err)
+		require.Empty(t, notes)
+		same, _, err := zeek.New(zeek.Options{Paths: []string{dir}}).Facts(t.Context(), alone, wanted)
+		require.NoError(t, err)
+		for i, k := range wanted {
+			require.Equal(t, want.Facts[i].TLS.Records, got.Facts[i].TLS.Records, k.String())
+			of := func(f *hunt.Facts) []any { return []any{f.TLS, f.HTTP, f.Values} }
+			require.Empty(t, cmp.Diff(of(&same.Facts[i]), of(&got.Facts[i]), cmpopts.EquateEmpty()), k.String())
+			require.Zero(t, got.Facts[i].Queries, k.String())
+		}
+		got, _, err = s.Facts(t.Context(), req, wanted)
+		require.NoError(t, err)
 		require.Equal(t, want.TLSHosts, got.TLSHosts)
 		require.Equal(t, want.HTTPHosts, got.HTTPHosts)
 	})

@@ -33,7 +33,9 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 			log.Host, log.URI, log.UserAgent, log.RespMIMEs, log.Query, log.Answers, log.Name, log.Note,
 			log.Indicator, log.IndicatorType, log.Sources, log.TxHosts, log.RxHosts, log.MIMEType, log.SeenBytes)}
 	q.fields = append(q.fields, counted[:]...)
-	if known.queried == nil {
+	if req.KeysAlone {
+		q.kinds, q.most = []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP}, s.openBytes
+	} else if known.queried == nil {
 		q.kinds = append(q.kinds, log.DNSLog)
 	}
 	first, err := s.records(ctx, q, g.taker)
@@ -41,7 +43,7 @@ func (s *Source) Facts(ctx context.Context, req hunt.Request, wanted []hunt.Pair
 		return hunt.FactBook{}, nil, err
 	}
 	q.kinds, q.from = []log.Kind{log.X509}, req.From.Add(-relogged)
-	if g.wish() {
+	if g.wish() && !req.KeysAlone { // certificates are wished for in any case
 		q.kinds = append(q.kinds, log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP)
 	}
 	q.fields = flowFields(log.JA3, log.JA4, log.UserAgent, log.ID, log.Fingerprint, log.CertSubject, log.CertIssuer,
@@ -208,7 +210,7 @@ func (w *factWorker) keep(r *log.Record) error {
 		w.answers(r, s)
 		return nil
 	}
-	if w.g.known.shown == nil && w.g.req.Scope.IsInternal(src) {
+	if w.g.known.shown == nil && !w.g.req.KeysAlone && w.g.req.Scope.IsInternal(src) {
 		w.traits(r, kind, src)
 	}
 	if s == nil {

@@ -1,8 +1,10 @@
 package zeek
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/maphash"
 	"maps"
 	"net/netip"
@@ -23,6 +25,8 @@ type query struct {
 	fields []log.Field
 	// from and to bound ts, half-open; zero leaves that side open.
 	from, to time.Time
+	// most, if set, bounds the size of the files that are read; the newest are.
+	most int64
 }
 
 // outcome is the result of reading other logs.
@@ -92,9 +96,12 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 	}
 	var wanted []*log.File
 	for _, f := range files {
-		if f.Until >= from {
+		if f.Until >= from && (q.most == 0 || f.First < to) {
 			wanted = append(wanted, f)
 		}
+	}
+	if q.most > 0 {
+		wanted = newest(wanted, q.most, &out.Report)
 	}
 	seen := &repeats{seed: maphash.MakeSeed(), most: s.maxOnce / 8}
 	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: q.kinds, Fields: q.fields}
@@ -127,6 +134,19 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 	}
 	s.fresh(&out.Report)
 	return out, nil
+}
+
+// newest are the files written last, up to a size.
+func newest(files []*log.File, most int64, report *log.Report) []*log.File {
+	slices.SortStableFunc(files, func(a, b *log.File) int { return cmp.Compare(b.Until, a.Until) })
+	for i, f := range files {
+		if most -= f.Size; most < 0 {
+			report.Note(hunt.Note{What: fmt.Sprintf("what began before the window is judged without the TLS and HTTP records of %s or before: their logs were not read", time.UnixMilli(f.Until).UTC().Format(time.RFC3339)),
+				Hint: "hunt a longer window"})
+			return files[:i]
+		}
+	}
+	return files
 }
 
 // otherTaker passes on the records of a window, each once.

@@ -43,6 +43,11 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.C
 	}
 	if ok {
 		remarks.Notes = append(remarks.Notes, missing(book.Records, h.Missing)...)
+		more, err := earlier(ctx, h, subjects, &book)
+		if err != nil {
+			return remarks, err
+		}
+		remarks.Add(more)
 	}
 	for i, s := range subjects {
 		v := view{s: s, window: h.Window, outbound: h.Request.Scope.IsInternal(s.Key.Src), book: &book}
@@ -50,6 +55,48 @@ func (Judge) Judge(ctx context.Context, h *evidence.Hunt, subjects []*evidence.C
 			v.Facts = book.Facts[i]
 		}
 		v.judge()
+	}
+	return remarks, nil
+}
+
+// earlier adds what TLS and HTTP records say about connections that began before the window: their handshakes are there.
+// Candidates with such records in the window keep these.
+func earlier(ctx context.Context, h *evidence.Hunt, subjects []*evidence.Candidate, book *hunt.FactBook) (hunt.Remarks, error) {
+	var at []int
+	var wanted []hunt.PairKey
+	from := h.Window.Start
+	for i, s := range subjects {
+		f, start := &book.Facts[i], s.Finding.Event.Start.Time
+		if f.TLS.Records > 0 || f.HTTP.Requests > 0 || !start.Before(h.Window.Start) || s.Key.DNS != "" {
+			continue
+		}
+		at, wanted = append(at, i), append(wanted, s.Key)
+		if start.Before(from) {
+			from = start
+		}
+	}
+	if len(at) == 0 {
+		return hunt.Remarks{}, nil
+	}
+	req := h.Request
+	req.From, req.To, req.Since, req.KeysAlone = from, h.Window.Start, 0, true
+	past, remarks, err := h.Source.Facts(ctx, req, wanted)
+	if err != nil {
+		if ctx.Err() != nil {
+			return remarks, ctx.Err()
+		}
+		remarks.Gaps = append(remarks.Gaps, hunt.Note{What: "what TLS and HTTP records say about connections that began before the window could not be looked up: " + err.Error(),
+			Hint: "scores lack protocol behavior"})
+		return remarks, nil
+	}
+	for n, i := range at {
+		f := &book.Facts[i]
+		f.TLS, f.HTTP, f.Values = past.Facts[n].TLS, past.Facts[n].HTTP, past.Facts[n].Values
+		if s := subjects[i]; len(s.Names) == 0 {
+			for _, name := range append(slices.Clone(f.TLS.Names), f.HTTP.Hosts...) {
+				s.Names = append(s.Names, evidence.Name{Name: name.Value, Connections: name.Count})
+			}
+		}
 	}
 	return remarks, nil
 }

@@ -30,7 +30,9 @@ func (v *view) nameless() {
 	}
 	// Require enough queries to be sure that this sensor sees the host's look-ups.
 	const enough = 10
-	if v.s.Key.Kind() == "address" && v.outbound && v.s.Key.Proto != hunt.ICMP && v.Queries >= enough && len(v.Names) == 0 {
+	// A single connection that began before the window was looked up before it.
+	began := v.s.Finding.Network.Connections > 1 || !v.s.Finding.Event.Start.Before(v.window.Start)
+	if began && v.s.Key.Kind() == "address" && v.outbound && v.s.Key.Proto != hunt.ICMP && v.Queries >= enough && len(v.Names) == 0 {
 		v.odd(evidence.NeverResolved, "no DNS lookup: the host never resolved this address (%s queries seen)", hunt.Count(v.Queries))
 	}
 }
