@@ -116,6 +116,15 @@ func named(arg string) error {
 	return nil
 }
 
+// storeOf opens the store that knows the finding of an id. Hunts over log files print ids, too, but store nothing.
+func (a *app) storeOf(settings *config.Loaded, id string) (*store.Store, error) {
+	if len(settings.Elasticsearch.Addresses) == 0 {
+		return nil, hint(usage("no finding %s is stored: there is no Elasticsearch, and a hunt over log files stores nothing", id),
+			"name the finding's host and destination instead, as in 10.1.4.22 203.0.113.7:443")
+	}
+	return a.openStore(settings)
+}
+
 // identifyAll returns the stored findings that an argument names: one, or the members of a campaign.
 func (a *app) identifyAll(ctx context.Context, st *store.Store, arg string) ([]hunt.Finding, error) {
 	if id := strings.ToLower(strings.TrimSpace(arg)); isIDPrefix(id) {

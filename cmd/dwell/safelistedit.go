@@ -193,7 +193,7 @@ func (a *app) ruleFor(ctx context.Context, settings *config.Loaded, f *ruleFlags
 	if err := named(args[0]); err != nil {
 		return safelist.Rule{}, err
 	}
-	st, err := a.openStore(settings)
+	st, err := a.storeOf(settings, args[0])
 	if err != nil {
 		return safelist.Rule{}, err
 	}

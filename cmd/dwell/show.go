@@ -68,7 +68,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		if err := named(args[0]); err != nil {
 			return err
 		}
-		st, err := a.openStore(settings)
+		st, err := a.storeOf(settings, args[0])
 		if err != nil {
 			return err
 		}

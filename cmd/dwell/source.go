@@ -35,7 +35,7 @@ func (a *app) client(settings *config.Loaded) (*es.Client, error) {
 	s := settings.Elasticsearch
 	if len(s.Addresses) == 0 {
 		return nil, hint(usage("no Elasticsearch configured: elasticsearch.addresses is not set"),
-			"set it in the configuration file or as DWELL_ELASTICSEARCH_ADDRESSES=https://manager:9200, or use log files with --zeek PATH")
+			"set it in the configuration file or as DWELL_ELASTICSEARCH_ADDRESSES=https://manager:9200; log files need none: `dwell hunt`, `show`, `host`, `who` and `diff` read them with --zeek PATH")
 	}
 	if settings.Unread != nil {
 		return nil, usageError{settings.Unread}

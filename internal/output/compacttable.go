@@ -218,6 +218,8 @@ func user(f *hunt.Finding) string {
 // Destination is the destination for display: a name or address with port, a network, a fingerprint, or a DNS domain.
 func Destination(f *hunt.Finding) string {
 	switch d := f.Dwell.Destination; {
+	case f.Dwell.DNS != nil && f.Destination.Domain == hunt.UnsharedDomains:
+		return "several domains dns"
 	case f.Dwell.DNS != nil:
 		return "*." + f.Destination.Domain + " dns"
 	case d != nil && d.Network != "":

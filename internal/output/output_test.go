@@ -181,6 +181,12 @@ func TestRhythm(t *testing.T) {
 	}
 }
 
+func TestDestinationOfDNS(t *testing.T) {
+	for domain, want := range map[string]string{"evil.example": "*.evil.example dns", hunt.UnsharedDomains: "several domains dns"} {
+		require.Equal(t, want, Destination(&hunt.Finding{Destination: hunt.Destination{Domain: domain}, Dwell: hunt.Dwell{DNS: &hunt.DNSEvidence{}}}))
+	}
+}
+
 func TestShortIDsAreUnique(t *testing.T) {
 	of := func(ids ...string) []hunt.Finding {
 		out := make([]hunt.Finding, len(ids))
