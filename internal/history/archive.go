@@ -296,6 +296,7 @@ func (a *Archive) Open() *hunt.Session {
 	s := *inner
 	s.Sensors = bySensor(inner.Sensors, "the files")
 	every := false // every record of the files is read
+	var window hunt.Window
 	s.Connections = func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 		if every = req.EveryRecord; every {
 			reading, err := inner.Connections(ctx, req, emit)
@@ -310,6 +311,7 @@ func (a *Archive) Open() *hunt.Session {
 			})
 			return hunt.Reading{Window: reading.Window, Gaps: a.damaged(ctx, lost)}, err
 		}
+		window = reading.Window
 		var n atomic.Int64
 		give := func(batch []hunt.Connection) error {
 			n.Add(int64(len(batch)))
@@ -332,7 +334,7 @@ func (a *Archive) Open() *hunt.Session {
 			if every {
 				return inner.Names(ctx, req, emit)
 			}
-			http, tls := newLoghours("http", &req), newLoghours("ssl", &req)
+			http, tls := newLoghours("http", window), newLoghours("ssl", window)
 			lost, err := a.Store.Names(ctx, only(&req, Selection{From: req.From, To: req.To}), func(batch []hunt.NameRecord) error {
 				note(tls, batch, func(n *hunt.NameRecord) (int64, bool) { return n.Start, n.Kind == hunt.TLS })
 				note(http, batch, func(n *hunt.NameRecord) (int64, bool) { return n.Start, n.Kind != hunt.TLS })
@@ -346,7 +348,7 @@ func (a *Archive) Open() *hunt.Session {
 			if every {
 				return inner.DNS(ctx, req, emit)
 			}
-			dns := newLoghours("dns", &req)
+			dns := newLoghours("dns", window)
 			lost, err := a.Store.Queries(ctx, Selection{From: req.From, To: req.To}, func(batch []hunt.DNSRecord) error {
 				note(dns, batch, func(q *hunt.DNSRecord) (int64, bool) { return q.Start, true })
 				return emit(batch)

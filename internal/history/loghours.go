@@ -18,8 +18,8 @@ type loghours struct {
 	last  int64
 }
 
-func newLoghours(log string, req *hunt.Request) *loghours {
-	return &loghours{log: log, begin: req.From.UnixMilli(), end: req.To.UnixMilli(), hours: map[int64]struct{}{}}
+func newLoghours(log string, w hunt.Window) *loghours {
+	return &loghours{log: log, begin: w.Start.UnixMilli(), end: w.End.UnixMilli(), hours: map[int64]struct{}{}}
 }
 
 // note adds records that start at some moments.
