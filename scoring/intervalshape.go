@@ -355,16 +355,21 @@ func (sc *Scorer) missedFit(x []float64, enough float64) float64 {
 	return best
 }
 
+// missedRoots are the square roots of k/3: the standard deviation of k periods with a jitter of 1.
+var missedRoots = [...]float64{0, math.Sqrt(1. / 3), math.Sqrt(2. / 3), 1, math.Sqrt(4. / 3), math.Sqrt(5. / 3), math.Sqrt2, math.Sqrt(7. / 3), math.Sqrt(8. / 3)}
+
 // missedDensity is the density of intervals of one, two, three... periods, each with uniform jitter of half.
 func missedDensity(v, period, half, missed float64) float64 {
 	sum, share := 0.0, 1-missed
-	for k := 1.0; k <= 8 && share > 1e-4; k++ {
-		d := math.Abs(v - k*period)
-		switch sd := half * math.Sqrt(k/3); {
-		case k == 1 && d <= half:
+	for k := 1; k < len(missedRoots) && share > 1e-4; k++ {
+		d, sd := v-float64(k)*period, half*missedRoots[k]
+		switch {
+		case k > 1 && d <= -4*sd:
+			return sum // all further sums of periods are longer
+		case k == 1 && math.Abs(d) <= half:
 			sum += share / (2 * half)
-		case k == 2 && d < 2*half:
-			sum += share * (2*half - d) / (4 * half * half)
+		case k == 2 && math.Abs(d) < 2*half:
+			sum += share * (2*half - math.Abs(d)) / (4 * half * half)
 		case k > 2 && d < 4*sd:
 			sum += share * math.Exp(-0.5*d*d/(sd*sd)) / (2.5066283 * sd)
 		}
