@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// weeks are slow beacons of working hours over seven days, and what they are told from: memoryless connections, bursts
-// and people, 5 to 500 of them, by any indicator, the destination being rare.
+// weeks are slow beacons of working hours over seven days, and what must not look like them: memoryless connections,
+// bursts and people, 5 to 500 of them, by any indicator, the destination being rare; and timers of working hours.
 func weeks() (out []row) {
 	const group = "working hours"
 	add := func(name string, b implant, target float64, fast bool) {
