@@ -82,6 +82,8 @@ func FuzzLine(f *testing.F) {
 		`{"@timestamp":["2026-03-02T00:00:07Z"],"source.ip":["10.9.0.10"],"destination.ip":["203.0.113.50"]}`,
 		`{"logEvents":[{"message":"` + quoted + `"},{"message":"` + quoted + `"}]}`, `{"resourceLogs":[{"scopeLogs":[{"logRecords":[` + record + "," + record + `]}]}]}`,
 		`{"ts":"2026-03-02t00:00:07.5z","id.orig_h":"10.0.0.1","id.resp_h":"1.2.3.4"}`, `{"batch":["` + quoted + `","` + quoted + `"`,
+		"Mar  2 00:00:00 sensor zeek_ssl[81]: " + `{"ts":1,"uid":"C1","server_name":"a.b"}` + "#012 ", `{"sourcetype":"bro:ssl:json","_raw":"{\"ts\":\"2026-03-02 00:00:07.5+00\",\"uid\":\"C1\"}"}`,
+		`{"log":{"file":{"path":"/nsm/zeek/logs/current/quic.log"}},"message":"{\"ts\":1,\"uid\":\"C1\"}"}`,
 		`{"index":{"_index":"x"}}`, `{"timestamp":"2026-03-02T00:00:07.1+0000","event_type":"flow","src_ip":"10.0.0.1"}`, `{`,
 		`{"ts":"2020-04-30T00:06:38.899710Z","id":{"orig_h":"fe80::1","orig_p":1,"resp_h":"::ffff:1.2.3.4","resp_p":2},"x":{"y":[1,{"z":"}"}]},"uid":"C\u0041"}`,
 		`{"ts":1,"id.orig_h":"64:ff9b::1.2.3.4","id.resp_h":"1.2.3.5","host":"\\\"","uri":null,"c":true,"d":[]} `,

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -67,29 +66,30 @@ var labels = []string{"path", "file", "filename", "source", "sourcetype", "datas
 func label(line []byte) (kind Kind) {
 	s := scanner{b: line}
 	_ = s.members(nil, func(name, value []byte) { // it was read before
-		last := name[bytes.LastIndexByte(name, '.')+1:]
-		if kind == "" && value[0] == '"' && slices.Contains(labels, strings.ToLower(string(last))) {
-			kind = labelOf(value)
+		last := strings.ToLower(string(name[bytes.LastIndexByte(name, '.')+1:]))
+		if kind != "" || value[0] != '"' || !slices.Contains(labels, last) {
+			return
+		}
+		if kind = labelOf(value); kind == "" && last == "dataset" {
+			kind = known[string(bytes.Trim(value, `"`))]
 		}
 	})
 	return kind
 }
 
-// labelOf is the log that a text names, as in "zeek_ssl[81]:", "bro:ssl:json" and "/nsm/zeek/logs/current/ssl.log".
+// labelOf is the log that a text names, as in "zeek_ssl[81]:", "bro:ssl:json" and "/nsm/zeek/logs/current/ssl.log". A
+// bare "http" or "syslog" is no such name, since it also says how a record came.
 func labelOf(text []byte) Kind {
-	for word := range bytes.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune("\" \t[]()<>,;=", c) }) {
-		name := strings.TrimRight(strings.ToLower(filepath.Base(string(word))), ":")
+	for word := range bytes.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune("\" \t[]()<>,;=/\\", c) }) {
+		name := strings.TrimRight(strings.ToLower(string(word)), ":")
 		if k := kindOfName(name); k != "" {
 			return k
 		}
 		for _, maker := range []string{"zeek", "bro", "corelight"} {
 			if rest, ok := strings.CutPrefix(name, maker); ok && len(rest) > 1 && strings.ContainsRune("_:.-", rune(rest[0])) {
-				name = rest[1:]
+				rest, _, _ = strings.Cut(rest[1:], ":")
+				return known[rest]
 			}
-		}
-		name, _, _ = strings.Cut(name, ":")
-		if k, ok := known[name]; ok {
-			return k
 		}
 	}
 	return ""
