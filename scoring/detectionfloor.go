@@ -104,6 +104,9 @@ func DayFloor(keys int, window, period, jitter, cut float64) Floor {
 	if !(period > 0) || window*second < maskWindow || 2*period*(1+jitter) > active {
 		return Floor{}
 	}
+	if f := DetectionFloor(keys, window, period, jitter, 0, cut); f.CheckIns > 0 && float64(f.CheckIns) <= math.Floor(active/period/(1+jitter)) {
+		return Floor{CheckIns: f.CheckIns, Hours: WorkingHours} // one day is enough
+	}
 	for days := 1.0; days*day <= window*second; days++ {
 		k := int(days * (math.Floor(active/period/(1+jitter)) - 1))
 		if jitter >= floorDrift {

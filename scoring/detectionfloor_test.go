@@ -69,6 +69,9 @@ func TestDayFloor(t *testing.T) {
 	require.Zero(t, scoring.DayFloor(10_000, 30*86400, 14400, 0.5, 0.4))
 	fast, slow := scoring.DayFloor(10_000, 30*86400, 3600, 0.2, 0.4), scoring.DayFloor(10_000, 30*86400, 14400, 0.2, 0.4)
 	require.InDelta(t, 3*scoring.WorkingHours, fast.Hours, 0)
+	tight := scoring.DayFloor(10_000, 30*86400, 3600, 0.05, 0.4)
+	require.Equal(t, scoring.DetectionFloor(10_000, 30*86400, 3600, 0.05, 0, 0.4).CheckIns, tight.CheckIns)
+	require.InDelta(t, scoring.WorkingHours, tight.Hours, 0, "what is found in less than a day's hours needs no second day")
 	require.Greater(t, slow.Hours, 7*scoring.WorkingHours)
 	require.LessOrEqual(t, slow.Hours, 10*scoring.WorkingHours)
 }
