@@ -146,18 +146,32 @@ func eachCell(text []byte, column string, take func(string) error) error {
 	return nil
 }
 
+// refang undoes how reports write indicators so that nobody follows them: hxxps://evil[.]example.
+var refang = strings.NewReplacer("[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://")
+
+var errUnknown = errors.New("is not an address, network, domain, fingerprint or hash")
+
 // add stores one indicator by its type.
 func (x *indicators) add(token, list string) error {
-	token = strings.ToLower(strings.Trim(token, `"'`))
+	token = refang.Replace(strings.ToLower(strings.Trim(token, `"'`)))
+	if rest, ok := strings.CutPrefix(token, "hxxp"); ok {
+		token = "http" + rest
+	}
+	if strings.Contains(token, ",") {
+		return errors.New("is a line of a CSV: give its column as PATH#COLUMN")
+	}
 	if u, err := url.Parse(token); err == nil && u.Host != "" {
 		token = u.Hostname()
 	}
 	if strings.Contains(token, "/") {
-		p, err := netip.ParsePrefix(token)
-		if err != nil {
-			return errors.New("is not an address, network, domain, fingerprint or hash")
+		if p, err := netip.ParsePrefix(token); err == nil {
+			return x.network(p.Masked(), list)
 		}
-		return x.network(p.Masked(), list)
+		host, path, _ := strings.Cut(token, "/")
+		if strings.Trim(path, "0123456789") == "" {
+			return errUnknown // a network with an impossible length
+		}
+		token = host // a URL without its scheme, as Zeek's Intel::URL
 	}
 	a, err := netip.ParseAddr(token)
 	if err != nil {
@@ -206,7 +220,7 @@ func (x *indicators) domain(name, list string) error {
 	}
 	for l := range strings.SplitSeq(name, ".") {
 		if !label.MatchString(l) {
-			return errors.New("is not an address, network, domain, fingerprint or hash")
+			return errUnknown
 		}
 	}
 	if suffix, _ := publicsuffix.PublicSuffix(name); suffix == name {

@@ -72,6 +72,25 @@ func TestPlainList(t *testing.T) {
 	}
 }
 
+// Reports, Zeek's intelligence files and CSV files write indicators in their own ways.
+func TestSpellings(t *testing.T) {
+	for _, line := range []string{"evil[.]example", "Evil(.)Example", "evil[dot]example", "hxxp://evil.example/x", "hxxps://evil[.]example:8443/x", "hxxps[://]evil[.]example", "hxxp[:]//evil[.]example/",
+		"evil.example/gate.php?id=1", "evil.example\tIntel::DOMAIN\tfeed\t-", `"evil.example"`, "https://evil.example#seen in May"} {
+		l := Load(t.Context(), []string{list(t, "a.txt", line+"\n")}, nil)
+		require.Empty(t, l.notes, line)
+		require.NotEmpty(t, judged(t, l, "www.evil.example", "192.0.2.1", nil).Dwell.Evidence.Intel, line)
+	}
+	for _, line := range []string{"203.0.113[.]7", "203[.]0[.]113[.]7:443", "hxxp://203.0.113.7/x", "203.0.113.7/gate.php"} {
+		l := Load(t.Context(), []string{list(t, "a.txt", line+"\n")}, nil)
+		require.NotEmpty(t, judged(t, l, "", "203.0.113.7", nil).Dwell.Evidence.Intel, line)
+	}
+	for line, why := range map[string]string{"2026-01-01,203.0.113.7,botnet": "give its column as PATH#COLUMN", "203.0.113.7/33": "is not an address", "/x": "would match every name"} {
+		l := Load(t.Context(), []string{list(t, "a.txt", line+"\n")}, nil)
+		require.Zero(t, l.Len(), line)
+		require.Contains(t, notes(l), why, line)
+	}
+}
+
 func TestColumn(t *testing.T) {
 	csv := list(t, "feed.csv", "# abuse\nfirst_seen,dst_ip,port\n2026-01-01,203.0.113.7,443\n2026-01-01,\"203.0.113.8\",443\n")
 	for _, column := range []string{"DST_IP", "2"} {
