@@ -341,7 +341,7 @@ func (r *Report) Tell(f *File) {
 			Where: f.Path})
 	}
 	if c.nameless > 0 && len(c.kinds) > 1 {
-		r.Note(hunt.Note{What: fmt.Sprintf("records that do not say which log they are of, and have no field that only one log has, left out: %d, the first is line %d", c.nameless, c.namelessLine),
+		r.Note(hunt.Note{What: fmt.Sprintf("records that name no log, and have no field that only one log has, left out: %d, the first is line %d", c.nameless, c.namelessLine),
 			Where: f.Path, Hint: "keep _path in each record, or give each log a file with its name"})
 	}
 	if c.Again > 0 {
