@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -72,6 +73,8 @@ type visit struct {
 	kept map[int64]bool
 	late map[int64]int64
 	cold map[int64]bool
+	// changed is the earliest whole hour that is read again, or for the first time; Unix milliseconds.
+	changed int64
 	// now is the source's description of all hours.
 	now map[int64]hunt.Hour
 	// halves are hours of which history had one kind of records before another was found damaged: they are not kept.
@@ -89,6 +92,7 @@ func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.R
 	if err != nil {
 		return w, remarks, err
 	}
+	v.changed = math.MaxInt64
 	v.kept, v.late, v.cold, v.halves, v.now = map[int64]bool{}, map[int64]int64{}, map[int64]bool{}, map[int64]bool{}, now
 	for at := hourOf(w.ReadFrom().UnixMilli()); at < w.End.UnixMilli(); at += hourMS {
 		was, have := seen[at]
@@ -103,6 +107,9 @@ func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.R
 			v.kept[at] = true
 		default:
 			v.cold[at] = true
+		}
+		if v.cold[at] && whole {
+			v.changed = min(v.changed, at)
 		}
 	}
 	return w, remarks, nil
@@ -194,11 +201,22 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	}
 	// What began before the window and reaches into it, and what is still open, is little, and comes from the source.
 	req.From, req.To, req.Since, req.OnlyEarlier, req.Ended = w.Start, w.End, 0, true, &ended
+	was := v.store.begun()
+	known := was.To > 0 && was.From <= w.Start.UnixMilli() && was.To >= w.Start.UnixMilli() && was.To < w.End.UnixMilli()
+	if req.Begun = (&hunt.Begun{}); known {
+		*req.Begun = was
+		req.Begun.To, req.Begun.Later = min(was.To, v.changed), v.late
+	}
 	earlier, err := v.in.Connections(ctx, req, emit)
 	reading.Slices = append(earlier.Slices, reading.Slices...)
 	reading.Connections, reading.Records = reading.Connections+earlier.Connections, reading.Records+earlier.Records
 	reading.Add(hunt.Remarks{Notes: earlier.Notes, Gaps: earlier.Gaps})
 	v.broken = v.broken || len(earlier.Gaps) > 0
+	if now := req.Begun; err == nil && len(earlier.Gaps) == 0 && v.rec != nil && now.To > was.To {
+		if err := v.store.keepBegun(now); err != nil {
+			reading.Notes = append(reading.Notes, hunt.Note{What: "which connections are still open could not be kept: " + err.Error(), Hint: "the next hunt looks at all of them again"})
+		}
+	}
 	return reading, err
 }
 

@@ -34,6 +34,8 @@ type grid struct {
 	// asked counts the records that it handed out.
 	asked int
 	gap   bool
+	// begun is what each hunt told it of open connections.
+	begun []hunt.Begun
 }
 
 func (g *grid) Open() *hunt.Session {
@@ -81,6 +83,11 @@ func describe[R any](g *grid, out map[int64]hunt.Hour, seen map[int64]hunt.HourS
 
 func give[R any](g *grid, req hunt.Request, all []arrival[R], emit func([]R) error) (hunt.Reading, error) {
 	if req.OnlyEarlier {
+		g.begun = append(g.begun, *req.Begun)
+		if req.Begun.To == 0 {
+			req.Begun.From = req.From.UnixMilli() - hourMS
+		}
+		req.Begun.To, req.Begun.Open = req.To.UnixMilli()-hourMS, []hunt.Connection{{Start: req.To.UnixMilli(), SrcPort: 7}}
 		return hunt.Reading{}, nil
 	}
 	var batch []R
@@ -211,6 +218,50 @@ func TestWarmHuntsAreColdHunts(t *testing.T) {
 	}
 	require.Less(t, float64(asked)/float64(all), .4, "records asked of the cluster, of all that were hunted")
 	t.Logf("asked of the cluster: %.3f of what was hunted", float64(asked)/float64(all))
+}
+
+// TestOpenConnectionsAreLookedAtOnce: a hunt is told what the one before knew of open connections, and from when to look:
+// from an hour that changed, if that is earlier. A longer window, an older one and one far later are told nothing.
+func TestOpenConnectionsAreLookedAtOnce(t *testing.T) {
+	g := &grid{}
+	r := rand.New(rand.NewPCG(12, 1))
+	for h := range 12 {
+		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 20)
+		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
+		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
+		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
+	}
+	for i := range g.connections {
+		g.connections[i].at = g.connections[i].start // nothing is late
+	}
+	for i := range g.names {
+		g.names[i].at = g.names[i].start
+	}
+	for i := range g.queries {
+		g.queries[i].at = g.queries[i].start
+	}
+	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
+	require.NoError(t, err)
+	told := func(from, to int) hunt.Begun {
+		g.now = day.Add(time.Duration(to)*time.Hour + time.Minute)
+		g.begun = nil
+		hunted(t, &Cluster{Store: s, Of: g}, day.Add(time.Duration(from)*time.Hour), day.Add(time.Duration(to)*time.Hour))
+		require.Len(t, g.begun, 1)
+		return g.begun[0]
+	}
+	hour := func(h int) int64 { return day.UnixMilli() + int64(h)*hourMS }
+	require.Equal(t, hunt.Begun{}, told(1, 6))
+	next := told(2, 7)
+	require.Equal(t, hunt.Begun{From: hour(0), To: hour(5), Open: []hunt.Connection{{Start: hour(6), SrcPort: 7}}, Later: map[int64]int64{}}, next)
+	require.Equal(t, hour(6), told(3, 8).To)
+	require.Equal(t, hunt.Begun{}, told(2, 6), "an older window")
+	require.Equal(t, hour(7), told(4, 9).To, "which is not kept")
+	g.deleted = hour(6) + hourMS/2 // records are gone: their hour is read again
+	require.Equal(t, hour(6), told(6, 10).To)
+	g.deleted = 0
+	require.Equal(t, hunt.Begun{}, told(-3, 11), "what began before was not looked at")
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, begunFile), []byte("{"), 0o600))
+	require.Equal(t, hunt.Begun{}, told(6, 12), "damaged")
 }
 
 // TestGapsKeepNothing hunts with a gap: nothing of it is kept, and the next hunt reads all of the source.

@@ -23,6 +23,9 @@ type Request struct {
 	Part bool
 	// Ended, with OnlyEarlier, are the window's connections that have ended, if the hunt read them elsewhere.
 	Ended *Ended
+	// Begun, with OnlyEarlier, is what an earlier hunt knew of connections that are still open; the source replaces it
+	// with what this one knows. Nil, or the zero Begun, has it look at all beginnings.
+	Begun *Begun
 	// Later, if set, restricts the records to those of some hours that arrived after a time: a map of the hour's start
 	// to that time, both in Unix milliseconds.
 	Later map[int64]int64
@@ -36,6 +39,17 @@ type Request struct {
 	KeysAlone bool
 	// Progress, if set, is called occasionally during reading. It must not block.
 	Progress func(Progress)
+}
+
+// Begun is what a hunt knows of connections that are still open.
+type Begun struct {
+	// From and To are the span of the beginnings that were looked at, Unix milliseconds; To is 0 in the zero Begun.
+	From int64 `json:"from"`
+	To   int64 `json:"to"`
+	// Open are the connections that had not ended, of which only start, addresses and ports matter.
+	Open []Connection `json:"open"`
+	// Later is as in Request: records of earlier hours that arrived since.
+	Later map[int64]int64 `json:"-"`
 }
 
 // DefaultLookBack is the default of Request.LookBack.

@@ -60,6 +60,8 @@ type maybeOpen struct {
 	begun map[ends]int64 // start
 	// later are HTTP requests that are not a connection's first, by the first and last of them.
 	later map[ends][2]int64
+	// since is the time from which beginnings were read, Unix milliseconds; 0 for all.
+	since int64
 	// all are the records seen, left those of connections beyond openAsked or openLater.
 	all, left int
 }
@@ -123,7 +125,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	}
 	req.Progress = nil
 	found := maybeOpen{begun: map[ends]int64{}, later: map[ends][2]int64{}}
-	reading := func(datasets []string, which any, from, to time.Time, take func(*hunt.Connection)) *reading {
+	reading := func(req hunt.Request, datasets []string, which any, from, to time.Time, take func(*hunt.Connection)) *reading {
 		q := scoped(req.Scope)
 		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets), which)
 		q.sources, q.also = []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"p", fieldSrcPort, true}, {"d", fieldDest, false}, {"q", fieldDstPort, true}}, []string{fieldUID}
@@ -135,22 +137,41 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 				return nil
 			})}, req)
 	}
-	until := out.Window.End.Add(-openAge)
-	r := reading(opening(), firstRequest(), out.Window.Start, until, func(c *hunt.Connection) { found.began(c, known) })
-	from, err := r.back(ctx, out.Window.Start, req.Back())
-	if err == nil && from.Before(out.Window.Start) {
-		_, err = reading([]string{datasetConn}, dsl.Exists(fieldUID), from.Add(-openIdle), out.Window.Start, func(c *hunt.Connection) { known.Add([]hunt.Connection{*c}) }).all(ctx)
+	began := func(c *hunt.Connection) { found.began(c, known) }
+	from, until, later := out.Window.Start, out.Window.End.Add(-openAge), out.Window.Start
+	r := reading(req, opening(), firstRequest(), from, until, began)
+	if b := cmp.Or(req.Begun, &hunt.Begun{}); b.To > 0 { // an earlier hunt looked at the others
+		from = time.UnixMilli(b.To).UTC()
+		later, found.since = from, b.To
+		for i := range b.Open {
+			found.note(endsOfConnection(&b.Open[i]), b.Open[i].Start)
+		}
+		if len(b.Later) > 0 {
+			late := req
+			late.Later = b.Later
+			hours := slices.Sorted(maps.Keys(b.Later))
+			_, err = reading(late, opening(), firstRequest(), time.UnixMilli(hours[0]), time.UnixMilli(hours[len(hours)-1]).Add(time.Hour), began).all(ctx)
+		}
+	} else if from, err = r.back(ctx, out.Window.Start, req.Back()); err == nil && from.Before(out.Window.Start) {
+		_, err = reading(req, []string{datasetConn}, dsl.Exists(fieldUID), from.Add(-openIdle), out.Window.Start, func(c *hunt.Connection) { known.Add([]hunt.Connection{*c}) }).all(ctx)
 	}
 	if r.from = from.UnixMilli(); err == nil && r.from < r.to {
 		_, err = r.all(ctx)
 	}
 	if err == nil {
-		err = s.readLater(ctx, p, req, out.Window, &found)
+		err = s.readLater(ctx, p, req, out.Window, later, &found)
 	}
 	if err == nil {
 		var more []hunt.Note
-		more, err = s.stillOpen(ctx, p, out, from, &found, emit)
+		var open []hunt.Connection
+		open, more, err = s.stillOpen(ctx, p, out, &found, emit)
 		r.gaps = append(r.gaps, more...)
+		if b := req.Begun; b != nil && err == nil {
+			if b.To == 0 {
+				b.From = from.UnixMilli()
+			}
+			b.To, b.Open = until.UnixMilli(), open
+		}
 	}
 	if costsItself(err) {
 		r.gaps = append(r.gaps, hunt.Note{What: "connections that are still open could not be looked for: " + err.Error()})
@@ -160,8 +181,8 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	return err
 }
 
-// readLater reads the later requests of a window's HTTP connections.
-func (s *Source) readLater(ctx context.Context, p *place, req hunt.Request, w hunt.Window, found *maybeOpen) error {
+// readLater reads the later requests of a window's HTTP connections, from a time on.
+func (s *Source) readLater(ctx context.Context, p *place, req hunt.Request, w hunt.Window, from time.Time, found *maybeOpen) error {
 	q := scoped(req.Scope)
 	q.datasets, q.filter = []string{datasetHTTP}, append(q.filter, only(datasetHTTP), dsl.Range(fieldDepth, object{"gt": 1}))
 	q = seenQuery(q, source{"s", fieldSource, false}, source{"p", fieldSrcPort, true}, source{"d", fieldDest, false}, source{"q", fieldDstPort, true})
@@ -183,7 +204,7 @@ func (s *Source) readLater(ctx context.Context, p *place, req hunt.Request, w hu
 		}
 		return nil
 	})
-	_, err := newReading(s, p, log{many: "later requests", query: q, window: w, docs: sightingDocs, from: w.Start.UnixMilli(), to: w.End.UnixMilli(),
+	_, err := newReading(s, p, log{many: "later requests", query: q, window: w, docs: sightingDocs, from: from.UnixMilli(), to: w.End.UnixMilli(),
 		reported: true, past: true, rows: rows}, req).all(ctx)
 	return err
 }
@@ -213,21 +234,25 @@ func (r *reading) back(ctx context.Context, start time.Time, most time.Duration)
 
 // stillOpen looks up the records that may begin open connections, and passes on those whose uid has no connection
 // record.
-func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, from time.Time, found *maybeOpen, emit func([]hunt.Connection) error) (gaps []hunt.Note, err error) {
+func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, found *maybeOpen, emit func([]hunt.Connection) error) (conns []hunt.Connection, gaps []hunt.Note, err error) {
 	to, list := out.Window.End.Add(-openAge), found.list()
+	if len(list) == 0 {
+		return nil, nil, nil
+	}
+	from := found.begun[list[0]] // in order of time
 	if found.left > 0 {
 		gaps = append(gaps, hunt.Note{What: fmt.Sprintf("%s that may still be open were not looked up", hunt.Many(found.left, "connection")), Hint: "hunt a shorter window"})
 	}
-	open := map[ends]hunt.Connection{}
+	open, fresh := map[ends]hunt.Connection{}, 0
 	for batch := range slices.Chunk(list, 200) {
 		var should []any
 		for _, c := range batch {
 			should = append(should, dsl.All(dsl.Term(fieldSource, c.src.Addr()), dsl.Term(fieldSrcPort, c.src.Port()), dsl.Term(fieldDest, c.dst.Addr()), dsl.Term(fieldDstPort, c.dst.Port())))
 		}
-		begun, err := s.hits(ctx, p, "look for connections that are open in", dsl.All(between(from.UnixMilli(), to.UnixMilli()),
+		begun, err := s.hits(ctx, p, "look for connections that are open in", dsl.All(between(from, to.UnixMilli()),
 			dsl.Terms(fieldDataset, opening()), dsl.Exists(fieldUID), dsl.Any(should...)))
 		if err != nil {
-			return gaps, err
+			return nil, gaps, err
 		}
 		if len(begun) == most {
 			gaps = append(gaps, hunt.Note{What: fmt.Sprintf("%d hosts and ports have more than %d connections to one port, and those after %s that may still be open were not looked up",
@@ -241,7 +266,7 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, fro
 		for some := range slices.Chunk(uids, 1000) {
 			ended, err := s.hits(ctx, p, "look for the ends of connections in", dsl.All(only(datasetConn), dsl.Terms(fieldUID, some)))
 			if err != nil {
-				return gaps, err
+				return nil, gaps, err
 			}
 			for _, f := range ended {
 				done[first(f.Fields.UID)] = true
@@ -250,18 +275,20 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, fro
 		for i := range begun { // in order of time, so the first of what two sensors saw
 			c, ok := begun[i].connection(out.Window.End)
 			if at := endsOfConnection(&c); ok && !done[first(begun[i].Fields.UID)] && open[at].Count == 0 {
-				open[at] = c
+				if open[at] = c; c.Start >= found.since {
+					fresh++
+				}
 			}
 		}
-		if n := len(open); n > 20 && float64(n) > openShare*float64(found.all) {
-			return append(gaps, hunt.Note{What: fmt.Sprintf("%s or more of %s TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing",
-				hunt.Count(n), hunt.Count(found.all)), Hint: "see whether all of Zeek's conn log arrives"}), nil
+		if fresh > 20 && float64(fresh) > openShare*float64(found.all) {
+			return nil, append(gaps, hunt.Note{What: fmt.Sprintf("%s or more of %s TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing",
+				hunt.Count(fresh), hunt.Count(found.all)), Hint: "see whether all of Zeek's conn log arrives"}), nil
 		}
 	}
 	if len(open) == 0 {
-		return gaps, nil
+		return nil, gaps, nil
 	}
-	conns := slices.Collect(maps.Values(open))
+	conns = slices.Collect(maps.Values(open))
 	slices.SortFunc(conns, func(a, b hunt.Connection) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), a.Src.Compare(b.Src), cmp.Compare(a.SrcPort, b.SrcPort))
 	})
@@ -271,10 +298,10 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, fro
 	}
 	n := int64(len(conns))
 	out.Records, out.Connections = out.Records+n, out.Connections+n
-	out.Slices = append([]hunt.Slice{{Name: "open", Start: from, End: from.Add(time.Millisecond), Expected: n, Read: n}}, out.Slices...)
+	out.Slices = append([]hunt.Slice{{Name: "open", Start: out.Window.Start, End: out.Window.Start.Add(time.Millisecond), Expected: n, Read: n}}, out.Slices...)
 	out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("%s still open: what was said at their beginning has no connection record yet (%s); they count up to the window's end",
 		hunt.Many(n, "connection"), strings.Join(named, ", "))})
-	return gaps, emit(conns)
+	return conns, gaps, emit(slices.Clone(conns))
 }
 
 // opened is a record that begins a connection, or a connection's own.

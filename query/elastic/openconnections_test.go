@@ -68,5 +68,44 @@ func TestConnectionsStillOpen(t *testing.T) {
 		require.EqualValues(t, (9 * time.Hour).Milliseconds(), got[1].Duration)
 		require.Equal(t, hunt.UDP, got[7].Proto)
 		require.Contains(t, notes(r), "8 connections still open")
+
+		// The hunt after an earlier one finds the same, though it looks only at what began since then, and at what was open.
+		source := l.source(t, c.Client, Options{Concurrency: 1})
+		hunted := func(to time.Time, begun *hunt.Begun) (uids []string) {
+			var ended hunt.Ended
+			req := hunt.Request{From: day, To: to, Scope: hunt.NewScope(nil, hunt.Outbound), Part: true}
+			_, err := source.Read(t.Context(), req, func(batch []hunt.Connection) error { ended.Add(batch); return nil })
+			require.NoError(t, err)
+			req.Part, req.OnlyEarlier, req.Ended, req.Begun = false, true, &ended, begun
+			r, err := source.Read(t.Context(), req, func(batch []hunt.Connection) error {
+				for _, x := range batch {
+					if x.State == hunt.StateOpen {
+						uids = append(uids, x.UID.String())
+					}
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			require.Empty(t, r.Gaps)
+			return uids
+		}
+		var begun hunt.Begun
+		require.Equal(t, []string{"CLATER", "CLONG", "CPORT", "CAFTER", "CHIDDEN", "COPEN"}, hunted(end.Add(-3*time.Hour), &begun))
+		require.Equal(t, end.Add(-4*time.Hour).UnixMilli(), begun.To)
+		require.Len(t, begun.Open, 6)
+		began := begun
+		require.Equal(t, []string{"CLATER", "CLONG", "CPORT", "CAFTER", "CHIDDEN", "COPEN", "CSSH", "CQUIC"}, hunted(end, &begun))
+		require.Equal(t, hunt.Begun{From: began.From, To: end.Add(-time.Hour).UnixMilli(), Open: begun.Open}, begun)
+		require.Len(t, begun.Open, 8)
+		began.Open = began.Open[:1] // what it is not told, it does not look at
+		require.Equal(t, []string{"CLATER", "CSSH", "CQUIC"}, hunted(end, &began))
+
+		// What arrives late is looked at, too, and what has ended is open no more.
+		late := strings.ReplaceAll(line("ssl", "CLATE", "10.0.0.11", end.Add(-10*time.Hour), `,"ingested":"`+end.Add(-time.Minute).Format(time.RFC3339)+`"`), "5000", "5002")
+		c.bulk(t, index, []byte(late+line("conn", "CHIDDEN", "10.0.0.4", end.Add(-6*time.Hour), `,"duration":9000`)))
+		c.do(t, "POST", "/"+index+"/_refresh", nil)
+		begun.To -= time.Hour.Milliseconds()
+		begun.Later = map[int64]int64{end.Add(-10 * time.Hour).Truncate(time.Hour).UnixMilli(): end.Add(-2 * time.Minute).UnixMilli()}
+		require.ElementsMatch(t, []string{"CLATE", "CLATER", "CLONG", "CPORT", "CAFTER", "COPEN", "CSSH", "CQUIC"}, hunted(end, &begun))
 	})
 }
