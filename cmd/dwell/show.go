@@ -118,9 +118,12 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 	}
 	bar := newProgress(a)
 	options.Request.Progress = bar.update
-	if to.Addr.IsValid() && (len(f.zeek) == 0 || f.history && f.raw) {
-		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to.Addr} // a cluster can give these two alone; raw records of history need no more
+	switch {
+	case to.Addr.IsValid() && (len(f.zeek) == 0 && !f.history || f.history && f.raw): // a cluster can give these two alone; raw records need no more
+		options.Request.Scope.Only = hunt.Two{Src: from, Dst: to.Addr}
 		options.NoNames = len(f.zeek) == 0
+	case f.history: // it is sorted by source, so a month takes seconds
+		options.Request.Scope.Only.Src = from
 	}
 	portrait, err := takePortrait(ctx, source, options, from, to)
 	bar.done()
@@ -128,6 +131,9 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		return err
 	}
 	a.notes(portrait.Reading.Notes)
+	if stored == nil && f.history && !f.raw {
+		a.say("dwell: note: only records of %s were read, so how many other hosts contact the destination does not count here; `dwell hunt` counts it", from)
+	}
 	if f.raw {
 		if err := a.rawOf(ctx, source, &options, portrait); err != nil {
 			return err

@@ -75,7 +75,7 @@ func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
 	if to.Name != "" {
 		w.Indicators = append(w.Indicators, "dns")
 	}
-	if to.Addr.IsValid() && f.history == (len(f.zeek) > 0) { // a cluster can give the connections to this one address, and so can the history of files
+	if to.Addr.IsValid() && (f.history || len(f.zeek) == 0) { // a cluster can give the connections to this one address, and so can history
 		w.Request.Scope.Only.Dst, w.NoNames = to.Addr, !f.history
 	}
 	bar := newProgress(a)

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,21 @@ type Archive struct {
 // Update reads new files and returns their number. It reads all again if the kept records no longer match the files;
 // why says what differs. Scope is the one that the history was opened with.
 func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, why string, err error) {
+	files, why, err = a.update(ctx, scope, progress, "")
+	if errors.Is(err, errFilled) {
+		return a.update(ctx, scope, progress, mayBeThere)
+	}
+	return files, why, err
+}
+
+// errFilled says that new files have records of a time in which some were missing.
+var errFilled = errors.New("what was missing when the logs were read may be there now")
+
+// mayBeThere is why all files are read again.
+var mayBeThere = errFilled.Error()
+
+// update is Update; if anew is set, that is why all files are read.
+func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress), anew string) (files int, why string, err error) {
 	now, err := a.look()
 	if err != nil {
 		return 0, "", err
@@ -49,8 +65,11 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	if err != nil {
 		return 0, "", err
 	}
-	if why != "" {
-		rec.anew, inputs = true, Inputs{}
+	if why = cmp.Or(why, anew); why != "" {
+		rec.anew, inputs, fresh = true, Inputs{}, map[string]bool{}
+		for path := range now {
+			fresh[path] = true
+		}
 	} else {
 		a.Store.teach(&scope)
 	}
@@ -73,6 +92,9 @@ func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hu
 	})
 	if err != nil {
 		return 0, "", fmt.Errorf("read connections: %w", err)
+	}
+	if len(inputs.Gaps) > 0 && slices.ContainsFunc(reading.Slices, func(s hunt.Slice) bool { return !s.End.IsZero() && s.End.UnixMilli() <= inputs.Newest }) {
+		return 0, "", errFilled
 	}
 	if reading.Window != (hunt.Window{}) {
 		req.From, req.To = reading.Window.Start, reading.Window.End
@@ -176,22 +198,19 @@ func changes(known Inputs, now map[string]File) (fresh map[string]bool, why stri
 			}
 		}
 	}
-	gone := 0
-	for path := range known.Files {
-		if _, ok := now[path]; !ok {
-			gone++
-		}
-	}
-	if len(known.Gaps) > 0 && len(fresh)+gone > 0 {
-		why = "what was missing when the logs were read may be there now"
-	}
-	if why != "" {
-		for path := range now {
-			fresh[path] = true
-		}
-	}
 	maps.DeleteFunc(fresh, func(_ string, is bool) bool { return !is })
+	for path := range fresh {
+		if slices.ContainsFunc(known.Gaps, func(gap hunt.Note) bool { return replaces(path, gap.Where, now) }) {
+			why = mayBeThere
+		}
+	}
 	return fresh, why, nil
+}
+
+// replaces says whether a new file may be a better copy of one with a gap: the same one, or one beside it that is gone.
+func replaces(path, bad string, now map[string]File) bool {
+	_, there := now[bad]
+	return path == bad || bad != "" && !there && filepath.Dir(path) == filepath.Dir(bad)
 }
 
 // live says whether Zeek still writes a file, which it moves elsewhere each hour.
@@ -306,7 +325,7 @@ func (a *Archive) Open() *hunt.Session {
 		a.Store.teach(&req.Scope)
 		reading := a.reading(req)
 		if len(req.Scope.Proxies) > 0 {
-			lost, err := a.Store.Connections(ctx, Selection{From: req.From, To: req.To, Proxied: true}, func(batch []hunt.Connection) error {
+			lost, err := a.Store.Connections(ctx, only(&req, Selection{From: req.From, To: req.To, Proxied: true}), func(batch []hunt.Connection) error {
 				return emit(slices.DeleteFunc(batch, func(c hunt.Connection) bool { return !slices.Contains(req.Scope.Proxies, c.Dst) }))
 			})
 			return hunt.Reading{Window: reading.Window, Gaps: a.damaged(ctx, lost)}, err
@@ -349,7 +368,7 @@ func (a *Archive) Open() *hunt.Session {
 				return inner.DNS(ctx, req, emit)
 			}
 			dns := newLoghours("dns", window)
-			lost, err := a.Store.Queries(ctx, Selection{From: req.From, To: req.To}, func(batch []hunt.DNSRecord) error {
+			lost, err := a.Store.Queries(ctx, only(&req, Selection{From: req.From, To: req.To}), func(batch []hunt.DNSRecord) error {
 				note(dns, batch, func(q *hunt.DNSRecord) (int64, bool) { return q.Start, true })
 				return emit(batch)
 			})
@@ -359,13 +378,13 @@ func (a *Archive) Open() *hunt.Session {
 	return &s
 }
 
-// only narrows a selection to the pair or destination of a request.
+// only narrows a selection to the pair, source or destination of a request.
 func only(req *hunt.Request, sel Selection) Selection {
-	if o := req.Scope.Only; o.Dst.IsValid() {
-		sel.Destination = netip.PrefixFrom(o.Dst, o.Dst.BitLen())
-		if o.Src.IsValid() {
-			sel.Source = netip.PrefixFrom(o.Src, o.Src.BitLen())
-		}
+	if dst := req.Scope.Only.Dst; dst.IsValid() {
+		sel.Destination = netip.PrefixFrom(dst, dst.BitLen())
+	}
+	if src := req.Scope.Only.Src; src.IsValid() {
+		sel.Source = netip.PrefixFrom(src, src.BitLen())
 	}
 	return sel
 }

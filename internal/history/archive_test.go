@@ -113,6 +113,61 @@ func TestArchiveSaysWhatTheLogsSay(t *testing.T) {
 	hunted(5, true)
 }
 
+// tlsLog is an ssl.log beside connLog: a record for each of its connections.
+func tlsLog(day, lines int) string {
+	var b strings.Builder
+	b.WriteString("#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tssl\n" +
+		"#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tserver_name\n#types\ttime\tstring\taddr\tport\taddr\tport\tstring\n")
+	begins := time.Date(2026, 3, day, 0, 0, 0, 0, time.UTC).Unix()
+	for i := range lines {
+		fmt.Fprintf(&b, "%d.100000\tC%d%d\t10.0.0.%d\t%d\t198.51.100.%d\t443\twww.example.com\n", begins+int64(i)*60, day, i, 1+i%7, 20000+i, 1+i%50)
+	}
+	return b.String()
+}
+
+// TestAHoleInAnArchive: a day without its conn.log is a gap until that comes. New days are read alone all the same.
+func TestAHoleInAnArchive(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	paths := []string{dir}
+	put := func(day int, name, text string) {
+		path := filepath.Join(dir, fmt.Sprintf("2026-03-%02d", day), name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	}
+	update := func(files, gaps int, anew bool) {
+		t.Helper()
+		store, err := history.Open(state, "one", history.Options{EndOfData: true})
+		require.NoError(t, err)
+		a := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}), List: func() ([]string, error) { return log.List(paths) },
+			Only: func(only map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: only}) }}
+		read, why, err := a.Update(t.Context(), hunt.NewScope(nil, hunt.Outbound), nil)
+		require.NoError(t, err)
+		require.Equal(t, files, read)
+		require.Equal(t, anew, why != "", why)
+		var n [2]int64
+		for i, source := range []hunt.Source{a, a.All} {
+			reading, err := source.Open().Connections(t.Context(), hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, func([]hunt.Connection) error { return nil })
+			require.NoError(t, err)
+			require.Len(t, reading.Gaps, gaps)
+			n[i] = reading.Connections
+		}
+		require.Equal(t, n[1], n[0])
+	}
+	put(1, "conn.log", connLog(1, 1440, 0))
+	put(1, "ssl.log", tlsLog(1, 1440))
+	put(2, "ssl.log", tlsLog(2, 1440))
+	update(3, 1, false)
+	for day := 3; day <= 4; day++ {
+		put(day, "conn.log", connLog(day, 1440, 0))
+		put(day, "ssl.log", tlsLog(day, 1440))
+		update(2, 1, false)
+	}
+	update(0, 1, false)
+	put(2, "conn.log", connLog(2, 1440, 0))
+	update(8, 0, true)
+	update(0, 0, false)
+}
+
 // TestLiveLogsKeepWhatWasRotated: what Zeek writes now is moved elsewhere each hour, and what was read of it stays.
 func TestLiveLogsKeepWhatWasRotated(t *testing.T) {
 	dir, state := t.TempDir(), t.TempDir()

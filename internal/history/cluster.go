@@ -88,6 +88,7 @@ type visit struct {
 // plan decides what of a window comes from where.
 func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.Remarks, error) {
 	seen := v.store.Hours(time.UnixMilli(0), v.store.o.Now().Add(24*time.Hour))
+	req.Scope.Only = hunt.Two{} // kept hours are described by all their records
 	w, now, remarks, err := v.in.Hours(ctx, req, seen)
 	if err != nil {
 		return w, remarks, err
@@ -160,21 +161,23 @@ func (v *visit) latePart(from, to time.Time) (p part, ok bool) {
 }
 
 func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
-	if len(req.Scope.Proxies) > 0 || req.Scope.Only.Dst.IsValid() || req.EveryRecord { // other records than the kept ones
+	if len(req.Scope.Proxies) > 0 || req.EveryRecord { // other records than the kept ones
 		return v.in.Connections(ctx, req, emit)
 	}
-	rec, err := v.store.Record(ctx, false)
-	switch {
-	case errors.Is(err, atomicfile.ErrLocked):
-	case ctx.Err() != nil:
-		return hunt.Reading{}, ctx.Err()
-	case err != nil: // a full disk, another user's directory: kept records only save work
-		reading, failed := v.in.Connections(ctx, req, emit)
-		reading.Notes = append(reading.Notes, hunt.Note{What: "history cannot be used, so the hunt read its whole window from the cluster: " + err.Error(),
-			Hint: "the state directory needs room and to be this user's"})
-		return reading, failed
-	default:
-		v.rec = rec
+	if !req.Scope.Narrowed() { // a part of the records is not kept
+		rec, err := v.store.Record(ctx, false)
+		switch {
+		case errors.Is(err, atomicfile.ErrLocked):
+		case ctx.Err() != nil:
+			return hunt.Reading{}, ctx.Err()
+		case err != nil: // a full disk, another user's directory: kept records only save work
+			reading, failed := v.in.Connections(ctx, req, emit)
+			reading.Notes = append(reading.Notes, hunt.Note{What: "history cannot be used, so the hunt read its whole window from the cluster: " + err.Error(),
+				Hint: "the state directory needs room and to be this user's"})
+			return reading, failed
+		default:
+			v.rec = rec
+		}
 	}
 	v.scope = &req.Scope
 	v.store.teach(v.scope)
@@ -231,7 +234,15 @@ func (v *visit) dns(ctx context.Context, req hunt.Request, emit func([]hunt.DNSR
 	if v.now == nil {
 		return v.in.DNS(ctx, req, emit)
 	}
-	return both(ctx, v, req, req.From, req.To, records[hunt.DNSRecord]{v.in.DNS, v.store.Queries, v.rec.AddQueries, sameQuery}, emit)
+	asked := v.in.DNS
+	if src := req.Scope.Only.Src; src.IsValid() { // the source narrows connections and names alone
+		asked = func(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
+			return v.in.DNS(ctx, req, func(batch []hunt.DNSRecord) error {
+				return emit(slices.DeleteFunc(batch, func(q hunt.DNSRecord) bool { return q.Client != src }))
+			})
+		}
+	}
+	return both(ctx, v, req, req.From, req.To, records[hunt.DNSRecord]{asked, v.store.Queries, v.rec.AddQueries, sameQuery}, emit)
 }
 
 // records is one kind of records: how the source and history return them, how they are recorded, and which are the
@@ -261,7 +272,7 @@ func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.
 		tally(given, batch, of.same)
 		return emit(batch)
 	}
-	lost, err := of.look(ctx, Selection{From: from, To: to, Hours: v.kept}, func(batch []R) error { return give(came.without(batch)) })
+	lost, err := of.look(ctx, only(&req, Selection{From: from, To: to, Hours: v.kept}), func(batch []R) error { return give(came.without(batch)) })
 	if err != nil {
 		return out, err
 	}

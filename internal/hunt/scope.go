@@ -62,7 +62,7 @@ type Scope struct {
 	// Proxies, if set, restricts the scope to connections of internal sources to these addresses, internal or not. They
 	// are joined with the requests that hosts made to an HTTP proxy.
 	Proxies []netip.Addr
-	// Only, if its Dst is set, restricts the scope to one pair of addresses or, without a Src, to one destination.
+	// Only restricts the scope to one pair of addresses, or to one source or destination where only that is set.
 	Only  Two
 	never []netip.Prefix
 	// octets has a bit for each first IPv4 octet that occurs in never.
@@ -171,8 +171,8 @@ func (s *Scope) Never(a netip.Addr) bool {
 	return within(s.never, a)
 }
 
-// Narrowed reports whether the scope is for one pair or destination, or for traffic to some proxies.
-func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only.Dst.IsValid() }
+// Narrowed reports whether the scope is for one pair, source or destination, or for traffic to some proxies.
+func (s *Scope) Narrowed() bool { return len(s.Proxies) > 0 || s.Only != (Two{}) }
 
 // KeepLocal is Keep for a record that says which side its sensor considers local (Zeek's local_orig and local_resp,
 // Security Onion's connection.local). A local address is internal from then on, in any network. Not local means less,
@@ -245,7 +245,7 @@ func (s *Scope) Keep(src, dst netip.Addr) bool {
 	if len(s.Proxies) > 0 {
 		return srcIn && slices.Contains(s.Proxies, dst)
 	}
-	if o := s.Only; o.Dst.IsValid() && (dst != o.Dst || o.Src.IsValid() && src != o.Src) {
+	if o := s.Only; o.Dst.IsValid() && dst != o.Dst || o.Src.IsValid() && src != o.Src {
 		return false
 	}
 	srcIn, dstIn = s.acrossShared(src, dst, srcIn, dstIn)
