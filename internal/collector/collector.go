@@ -3,6 +3,7 @@
 package collector
 
 import (
+	"math"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -25,12 +26,14 @@ var collecting struct {
 	hunts   int
 	before  int // GOGC before the first hunt started
 	percent int // GOGC now
+	// limited says that the runtime's memory limit follows what is alive: without it, Go keeps what was freed for long.
+	limited bool
 	// waiting is true while a cleanup is registered for the next collection.
 	waiting bool
 }
 
-// Often makes the collector run as often as is cheap, until end is called. If GOGC is set in the environment, that
-// stays in force.
+// Often makes the collector run as often as is cheap, and return what is free to the system, until end is called. If
+// GOGC is set in the environment, that stays in force; GOMEMLIMIT does, too.
 func Often() (end func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
@@ -40,7 +43,7 @@ func Often() (end func()) {
 	defer c.Unlock()
 	if c.hunts++; c.hunts == 1 {
 		c.before = debug.SetGCPercent(goPercent)
-		c.percent = goPercent
+		c.percent, c.limited = goPercent, os.Getenv("GOMEMLIMIT") == ""
 		if !c.waiting {
 			atNextCollection()
 		}
@@ -51,6 +54,9 @@ func Often() (end func()) {
 		runtime.GC() // free the tables now, before the next hunt allocates beside them
 		if c.hunts--; c.hunts == 0 {
 			debug.SetGCPercent(c.before)
+			if c.limited {
+				debug.SetMemoryLimit(math.MaxInt64)
+			}
 		}
 	}
 }
@@ -65,9 +71,13 @@ func atNextCollection() {
 		if c.waiting = c.hunts > 0; !c.waiting {
 			return
 		}
-		if percent := percentFor(alive()); percent != c.percent {
+		live, toFollow := alive()
+		if percent := percentFor(live, toFollow); percent != c.percent {
 			debug.SetGCPercent(percent)
 			c.percent = percent
+		}
+		if c.limited {
+			debug.SetMemoryLimit(int64(live + live/8 + mostGarbage + leastGarbage))
 		}
 		atNextCollection()
 	}, struct{}{})

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -99,6 +101,12 @@ func give[R any](g *grid, req hunt.Request, all []arrival[R], emit func([]R) err
 		if after, ok := req.Later[hourOf(a.start)]; req.Later != nil && (!ok || a.at <= after) {
 			continue
 		}
+		if c, ok := any(a.record).(hunt.Connection); ok && req.Scope.Only.Src.IsValid() && c.Src != req.Scope.Only.Src {
+			continue
+		}
+		if n, ok := any(a.record).(hunt.NameRecord); ok && req.Scope.Only.Src.IsValid() && n.Src != req.Scope.Only.Src {
+			continue
+		}
 		if text := fmt.Sprint(a.record); !given[text] { // what was delivered twice counts once
 			given[text] = true
 			batch = append(batch, a.record)
@@ -136,11 +144,14 @@ func late[R any](r *rand.Rand, records []R, start func(*R) int64) (out []arrival
 }
 
 // hunted is all that a hunt over a window gets, as sorted texts.
-func hunted(t *testing.T, src hunt.Source, from, to time.Time) (out [3][]string) {
+func hunted(t *testing.T, src hunt.Source, from, to time.Time, only ...hunt.Two) (out [3][]string) {
 	t.Helper()
 	in := src.Open()
 	var mu sync.Mutex
 	req := hunt.Request{From: from, To: to}
+	if len(only) > 0 {
+		req.Scope.Only = only[0]
+	}
 	reading, err := in.Connections(t.Context(), req, func(b []hunt.Connection) error {
 		mu.Lock()
 		defer mu.Unlock()
@@ -262,6 +273,40 @@ func TestOpenConnectionsAreLookedAtOnce(t *testing.T) {
 	require.Equal(t, hunt.Begun{}, told(-3, 11), "what began before was not looked at")
 	require.NoError(t, os.WriteFile(filepath.Join(s.dir, begunFile), []byte("{"), 0o600))
 	require.Equal(t, hunt.Begun{}, told(6, 12), "damaged")
+}
+
+// TestOneHostOutOfHistory: of one host, kept hours come from history and others from the cluster, and nothing of that
+// part is kept.
+func TestOneHostOutOfHistory(t *testing.T) {
+	r := rand.New(rand.NewPCG(12, 1))
+	g := &grid{now: day.Add(5 * time.Hour)}
+	var host netip.Addr
+	for h := range 4 {
+		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 200)
+		host = c[0].Src
+		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
+		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
+		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
+	}
+	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
+	require.NoError(t, err)
+	warm := &Cluster{Store: s, Of: g}
+	hunted(t, warm, day, day.Add(3*time.Hour))
+	kept := s.Hours(day, day.Add(4*time.Hour))
+	require.Len(t, kept, 3)
+	var want [3][]string
+	all := hunted(t, g, day, day.Add(4*time.Hour), hunt.Two{})
+	for i := range all {
+		for _, text := range all[i] {
+			if strings.HasPrefix(text, "{"+host.String()+" ") || strings.Contains(text, " "+host.String()+" ") {
+				want[i] = append(want[i], text)
+			}
+		}
+	}
+	g.asked = 0
+	require.Equal(t, want, hunted(t, warm, day, day.Add(4*time.Hour), hunt.Two{Src: host}))
+	require.Less(t, g.asked, len(all[0]))
+	require.Equal(t, kept, s.Hours(day, day.Add(4*time.Hour)))
 }
 
 // TestGapsKeepNothing hunts with a gap: nothing of it is kept, and the next hunt reads all of the source.

@@ -36,7 +36,7 @@ func (v voucher) compare(o voucher) int {
 
 // settle sorts everything, and removes vouchers of which no more is known.
 func (p *Count) settle() {
-	p.answered = nil
+	p.answered, p.wanted = nil, nil
 	for _, r := range p.reached {
 		slices.Sort(r.touched)
 		slices.Sort(r.talking)

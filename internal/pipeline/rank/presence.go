@@ -65,6 +65,7 @@ func (s *search) present(tested int) {
 		src := &s.found[i]
 		of := src.habits(window)
 		s.habits[src.src], s.active[src.src] = of, src.hours.Count()
+		src.active = nil // one of each pair
 		s.all.own.Join(of.own)
 		s.all.all.Join(of.all)
 	}
