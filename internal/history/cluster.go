@@ -205,7 +205,7 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	// What began before the window and reaches into it, and what is still open, is little, and comes from the source.
 	req.From, req.To, req.Since, req.OnlyEarlier, req.Ended = w.Start, w.End, 0, true, &ended
 	was := v.store.begun()
-	known := was.To > 0 && was.From <= w.Start.UnixMilli() && was.To >= w.Start.UnixMilli() && was.To < w.End.UnixMilli()
+	known := !req.Scope.Narrowed() && was.To > 0 && was.From <= w.Start.UnixMilli() && was.To >= w.Start.UnixMilli() && was.To < w.End.UnixMilli()
 	if req.Begun = (&hunt.Begun{}); known {
 		*req.Begun = was
 		req.Begun.To, req.Begun.Later = min(was.To, v.changed), v.late

@@ -116,7 +116,7 @@ func (s *maybeOpen) list() []ends {
 // readOpen passes on the connections of a reading that are still open, also those that began before its window. A
 // record is looked up by its uid if no connection with its addresses and ports has ended.
 func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Reading, known *hunt.Ended, emit func([]hunt.Connection) error) error {
-	if req.EveryRecord || req.Part || req.Scope.Narrowed() {
+	if req.EveryRecord || req.Part || len(req.Scope.Proxies) > 0 {
 		return nil
 	}
 	p, err := s.place(ctx)
@@ -140,6 +140,11 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	began := func(c *hunt.Connection) { found.began(c, known) }
 	from, until, later := out.Window.Start, out.Window.End.Add(-openAge), out.Window.Start
 	r := reading(req, opening(), firstRequest(), from, until, began)
+	if out.Records == 0 { // without any connection's record, none is missing
+		if n, err := r.count(ctx, dsl.All(between(out.Window.Start.UnixMilli(), out.Window.End.UnixMilli()), only(datasetConn))); err != nil || n == 0 {
+			return err
+		}
+	}
 	if b := cmp.Or(req.Begun, &hunt.Begun{}); b.To > 0 { // an earlier hunt looked at the others
 		from = time.UnixMilli(b.To).UTC()
 		later, found.since = from, b.To

@@ -2,6 +2,7 @@ package elastic
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -68,6 +69,19 @@ func TestConnectionsStillOpen(t *testing.T) {
 		require.EqualValues(t, (9 * time.Hour).Milliseconds(), got[1].Duration)
 		require.Equal(t, hunt.UDP, got[7].Proto)
 		require.Contains(t, notes(r), "8 connections still open")
+
+		// Of one pair, too, though it has no other connection.
+		pair := hunt.NewScope(nil, hunt.Outbound)
+		pair.Only = hunt.Two{Src: netip.MustParseAddr("10.0.0.2"), Dst: netip.MustParseAddr("203.0.113.9")}
+		var alone []string
+		_, err = l.source(t, c.Client, Options{Concurrency: 1}).Read(t.Context(), hunt.Request{From: day, To: end, Scope: pair}, func(batch []hunt.Connection) error {
+			for _, x := range batch {
+				alone = append(alone, x.UID.String())
+			}
+			return nil
+		})
+		require.NoError(t, err)
+		require.Equal(t, []string{"CSSH"}, alone)
 
 		// The hunt after an earlier one finds the same, though it looks only at what began since then, and at what was open.
 		source := l.source(t, c.Client, Options{Concurrency: 1})

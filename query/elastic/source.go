@@ -130,7 +130,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 	if err == nil {
 		err = s.readLong(ctx, req, &out, first.take)
 	}
-	if err == nil && out.Records > 0 {
+	if err == nil && (out.Records > 0 || req.Scope.Narrowed()) {
 		err = s.readOpen(ctx, req, &out, first.ended, first.take)
 	}
 	first.tell(&out)
