@@ -37,9 +37,10 @@ type pass struct {
 	// take gets every wanted connection, from several goroutines at once. It keeps nothing of the batch.
 	take func(batch []hunt.Connection) error
 	once *once.Set
-	// ended are the uids of connections with a record of their end; named says that there are any.
-	ended hunt.EndedUIDs
-	named atomic.Bool
+	// ended are the uids of connections with a record of their end; named says that there are any, nameless that some
+	// have no uid.
+	ended           hunt.EndedUIDs
+	named, nameless atomic.Bool
 	// records are those of logs that stand in for conn.
 	records repeats
 	open    *openSet
@@ -172,7 +173,11 @@ func (t *connTaker) keep(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 		return log.Fine, nil
 	}
 	// Every record is noted, so that a handshake with its uid does not count as a connection that is still open.
-	if r.Kind == log.Conn && c.UID != (hunt.UID{}) {
+	switch {
+	case r.Kind != log.Conn:
+	case c.UID == (hunt.UID{}):
+		p.nameless.Store(true)
+	default:
 		if t.ended = append(t.ended, hunt.Connection{UID: c.UID, Start: c.Start}); len(t.ended) == batchSize {
 			t.note()
 		}

@@ -199,6 +199,7 @@ type endedTaker struct{ connTaker }
 func (t *endedTaker) Take(r *log.Record, _ *log.Counts) (log.Problem, error) {
 	c := hunt.Connection{Start: r.Start, Src: r.Addr(log.OrigH), Dst: r.Addr(log.RespH), UID: r.UID}
 	if c.UID == (hunt.UID{}) {
+		t.pass.nameless.Store(true)
 		t.fill(r, &c)
 		t.pass.once.Again(&c)
 		return log.Fine, nil
@@ -217,8 +218,8 @@ func (t *endedTaker) Flush() error {
 // unended reports whether a connection has no record of its own, and whether that is known. Its uid says so exactly:
 // addresses and ports alone would let a short connection from the same port hide it.
 func (p *pass) unended(c *hunt.Connection) (open, known bool) {
-	switch {
-	case c.UID != (hunt.UID{}) && p.named.Load():
+	switch exact := c.UID != (hunt.UID{}) && p.named.Load(); {
+	case exact && (p.ended.Has(c) || !p.nameless.Load()):
 		return !p.ended.Has(c), true
 	case p.once.Forgot():
 		return false, false

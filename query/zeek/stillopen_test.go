@@ -125,6 +125,7 @@ func TestStillOpenHidden(t *testing.T) {
 		"logged open, with handshake": {conn("conn_long", "COPEN", at, 600) + conn("conn_long", "COPEN", at, 3600) + ssl("COPEN", server, at+.1), []int64{open}},
 		"two sensors, logged open":    {conn("conn_long", "COPEN", at, 3600) + conn("conn_long", "COTHER", at+.4, 3600), []int64{3_600_400}},
 		"two sensors, handshake":      {ssl("COPEN", server, at) + ssl("COTHER", server, at+.4), []int64{open}},
+		"another sensor has no uids":  {strings.ReplaceAll(conn("conn", "CNONE", at, 30), `"uid":"CNONE",`, "") + ssl("COTHER", server, at+.1), nil},
 		"two servers":                 {ssl("COPEN", server, at) + ssl("COTHER", "203.0.113.98", at), []int64{open, open}},
 		"only later requests":         {requests, []int64{open}},
 		"later requests, ended":       {requests + conn("conn", "COPEN", at-90000, 110000), []int64{110_000_000}},
