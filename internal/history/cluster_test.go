@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +37,18 @@ type grid struct {
 	gap   bool
 	// begun is what each hunt told it of open connections.
 	begun []hunt.Begun
+}
+
+// gridOf has n records of each kind in each hour from day on, some of which come late.
+func gridOf(r *rand.Rand, hours, n int) *grid {
+	g := &grid{}
+	for h := range hours {
+		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), n)
+		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
+		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
+		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
+	}
+	return g
 }
 
 func (g *grid) Open() *hunt.Session {
@@ -192,14 +203,7 @@ func hunted(t *testing.T, src hunt.Source, from, to time.Time, only ...hunt.Two)
 // TestWarmHuntsAreColdHunts hunts each hour over the last six for more than a day in which records come late, come
 // twice and are deleted, segments are damaged, and hours become days: every hunt gets what a hunt without history gets.
 func TestWarmHuntsAreColdHunts(t *testing.T) {
-	r := rand.New(rand.NewPCG(9, 1))
-	g := &grid{}
-	for h := range 30 {
-		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 50)
-		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
-		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
-		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
-	}
+	g := gridOf(rand.New(rand.NewPCG(9, 1)), 30, 50)
 	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
 	require.NoError(t, err)
 	warm := &Cluster{Store: s, Of: g}
@@ -234,14 +238,7 @@ func TestWarmHuntsAreColdHunts(t *testing.T) {
 // TestOpenConnectionsAreLookedAtOnce: a hunt is told what the one before knew of open connections, and from when to look:
 // from an hour that changed, if that is earlier. A longer window, an older one and one far later are told nothing.
 func TestOpenConnectionsAreLookedAtOnce(t *testing.T) {
-	g := &grid{}
-	r := rand.New(rand.NewPCG(12, 1))
-	for h := range 12 {
-		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 20)
-		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
-		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
-		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
-	}
+	g := gridOf(rand.New(rand.NewPCG(12, 1)), 12, 20)
 	for i := range g.connections {
 		g.connections[i].at = g.connections[i].start // nothing is late
 	}
@@ -278,16 +275,9 @@ func TestOpenConnectionsAreLookedAtOnce(t *testing.T) {
 // TestOneHostOutOfHistory: of one host, kept hours come from history and others from the cluster, and nothing of that
 // part is kept.
 func TestOneHostOutOfHistory(t *testing.T) {
-	r := rand.New(rand.NewPCG(12, 1))
-	g := &grid{now: day.Add(5 * time.Hour)}
-	var host netip.Addr
-	for h := range 4 {
-		c, n, q := traffic(r, day.Add(time.Duration(h)*time.Hour), 200)
-		host = c[0].Src
-		g.connections = append(g.connections, late(r, c, func(x *hunt.Connection) int64 { return x.Start })...)
-		g.names = append(g.names, late(r, n, func(x *hunt.NameRecord) int64 { return x.Start })...)
-		g.queries = append(g.queries, late(r, q, func(x *hunt.DNSRecord) int64 { return x.Start })...)
-	}
+	g := gridOf(rand.New(rand.NewPCG(12, 1)), 4, 200)
+	g.now = day.Add(5 * time.Hour)
+	host := g.connections[len(g.connections)-1].record.Src
 	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
 	require.NoError(t, err)
 	warm := &Cluster{Store: s, Of: g}

@@ -20,10 +20,6 @@ type identity[R any] struct {
 	keep func(R) R
 }
 
-// near is the largest difference, in milliseconds, between two records' starts of one connection: two taps see it once
-// each, as in package once.
-const near = 1000
-
 var sameConnection = identity[hunt.Connection]{
 	start: func(c *hunt.Connection) int64 { return c.Start },
 	count: func(c *hunt.Connection) int64 { return max(c.Count, 1) },
@@ -34,7 +30,7 @@ var sameConnection = identity[hunt.Connection]{
 		}
 		return k
 	},
-	near:   near,
+	near:   hunt.Near,
 	better: func(a, b *hunt.Connection) bool { return a.Duration > b.Duration },
 	keep:   func(c hunt.Connection) hunt.Connection { return c },
 }

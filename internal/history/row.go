@@ -58,7 +58,7 @@ func (r *connection) start() int64 { return r.Start }
 // near says whether two records, sorted, are of one connection, and follows whether another such record may come after
 // the second.
 func (r *connection) near(o *connection) (one, follows bool) {
-	follows = r.Source == o.Source && r.Destination == o.Destination && r.DestinationPort == o.DestinationPort && r.Transport == o.Transport && o.Start-r.Start <= near
+	follows = r.Source == o.Source && r.Destination == o.Destination && r.DestinationPort == o.DestinationPort && r.Transport == o.Transport && o.Start-r.Start <= hunt.Near
 	return follows && r.SourcePort == o.SourcePort, follows
 }
 

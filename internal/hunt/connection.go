@@ -94,6 +94,9 @@ func ParseState[T string | []byte](s T, proto Transport) State {
 // Absent marks a duration or byte count that Zeek did not log ("-"), as for unanswered attempts.
 const Absent = -1
 
+// Near is the maximum distance of two records' starts of one connection, in milliseconds: two taps' clocks differ.
+const Near = 1000
+
 // Lasting is the duration of a lasting connection, in milliseconds. It and a short one are two, though they have the same
 // ends and begin within a second; the number is one that no protocol's time limit has.
 const Lasting = 97_000
@@ -124,6 +127,14 @@ type Connection struct {
 	State State
 	// UID is Zeek's uid, or zero if the source does not read it (Elasticsearch pages).
 	UID UID
+}
+
+// Ends are a connection's addresses and ports. At a time, one connection has them.
+type Ends struct{ Src, Dst netip.AddrPort }
+
+// Ends returns the connection's.
+func (c *Connection) Ends() Ends {
+	return Ends{netip.AddrPortFrom(c.Src, c.SrcPort), netip.AddrPortFrom(c.Dst, c.DstPort)}
 }
 
 // UID is a Zeek connection uid ("C3Rk0e2qX1bYbN8hE9"), padded with zero bytes. Zeek's have 17 to 19 bytes.

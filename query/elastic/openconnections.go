@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -47,19 +46,12 @@ func opening() []string {
 	return out
 }
 
-// ends are a connection's addresses and ports. At a time, one connection has them.
-type ends struct{ src, dst netip.AddrPort }
-
-func endsOfConnection(c *hunt.Connection) ends {
-	return ends{netip.AddrPortFrom(c.Src, c.SrcPort), netip.AddrPortFrom(c.Dst, c.DstPort)}
-}
-
 // maybeOpen are the records of connections that may be open, by the connection's ends.
 type maybeOpen struct {
 	mu    sync.Mutex
-	begun map[ends]int64 // start
+	begun map[hunt.Ends]int64 // start
 	// later are HTTP requests that are not a connection's first, by the first and last of them.
-	later map[ends][2]int64
+	later map[hunt.Ends][2]int64
 	// since is the time from which beginnings were read, Unix milliseconds; 0 for all.
 	since int64
 	// all are the records seen, left those of connections beyond openAsked or openLater.
@@ -72,11 +64,11 @@ func (s *maybeOpen) began(c *hunt.Connection, known *hunt.Ended) {
 	defer s.mu.Unlock()
 	s.all++
 	if !known.Around(c, openSoon.Milliseconds()) {
-		s.note(endsOfConnection(c), c.Start)
+		s.note(c.Ends(), c.Start)
 	}
 }
 
-func (s *maybeOpen) note(at ends, start int64) {
+func (s *maybeOpen) note(at hunt.Ends, start int64) {
 	switch have, ok := s.begun[at]; {
 	case !ok && len(s.begun) == openAsked:
 		s.left++
@@ -89,7 +81,7 @@ func (s *maybeOpen) note(at ends, start int64) {
 func (s *maybeOpen) went(c *hunt.Connection, first, last int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at := endsOfConnection(c)
+	at := c.Ends()
 	have, ok := s.later[at]
 	switch {
 	case ok:
@@ -102,14 +94,14 @@ func (s *maybeOpen) went(c *hunt.Connection, first, last int64) {
 }
 
 // list is the connections to look up: those with a beginning, and those with requests for as long as openAge.
-func (s *maybeOpen) list() []ends {
+func (s *maybeOpen) list() []hunt.Ends {
 	for at, span := range s.later {
 		if span[1]-span[0] >= openAge.Milliseconds() {
 			s.note(at, span[0])
 		}
 	}
-	return slices.SortedFunc(maps.Keys(s.begun), func(a, b ends) int {
-		return cmp.Or(cmp.Compare(s.begun[a], s.begun[b]), a.src.Compare(b.src), a.dst.Compare(b.dst))
+	return slices.SortedFunc(maps.Keys(s.begun), func(a, b hunt.Ends) int {
+		return cmp.Or(cmp.Compare(s.begun[a], s.begun[b]), a.Src.Compare(b.Src), a.Dst.Compare(b.Dst))
 	})
 }
 
@@ -124,7 +116,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 		return err
 	}
 	req.Progress = nil
-	found := maybeOpen{begun: map[ends]int64{}, later: map[ends][2]int64{}}
+	found := maybeOpen{begun: map[hunt.Ends]int64{}, later: map[hunt.Ends][2]int64{}}
 	reading := func(req hunt.Request, datasets []string, which any, from, to time.Time, take func(*hunt.Connection)) *reading {
 		q := scoped(req.Scope)
 		q.datasets, q.filter = datasets, append(q.filter, dsl.Terms(fieldDataset, datasets), which)
@@ -149,7 +141,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 		from = time.UnixMilli(b.To).UTC()
 		later, found.since = from, b.To
 		for i := range b.Open {
-			found.note(endsOfConnection(&b.Open[i]), b.Open[i].Start)
+			found.note(b.Open[i].Ends(), b.Open[i].Start)
 		}
 		if len(b.Later) > 0 {
 			late := req
@@ -248,11 +240,11 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, fou
 	if found.left > 0 {
 		gaps = append(gaps, hunt.Note{What: fmt.Sprintf("%s that may still be open were not looked up", hunt.Many(found.left, "connection")), Hint: "hunt a shorter window"})
 	}
-	open, fresh := map[ends]hunt.Connection{}, 0
+	open, fresh := map[hunt.Ends]hunt.Connection{}, 0
 	for batch := range slices.Chunk(list, 200) {
 		var should []any
 		for _, c := range batch {
-			should = append(should, dsl.All(dsl.Term(fieldSource, c.src.Addr()), dsl.Term(fieldSrcPort, c.src.Port()), dsl.Term(fieldDest, c.dst.Addr()), dsl.Term(fieldDstPort, c.dst.Port())))
+			should = append(should, dsl.All(dsl.Term(fieldSource, c.Src.Addr()), dsl.Term(fieldSrcPort, c.Src.Port()), dsl.Term(fieldDest, c.Dst.Addr()), dsl.Term(fieldDstPort, c.Dst.Port())))
 		}
 		begun, err := s.hits(ctx, p, "look for connections that are open in", dsl.All(between(from, to.UnixMilli()),
 			dsl.Terms(fieldDataset, opening()), dsl.Exists(fieldUID), dsl.Any(should...)))
@@ -279,7 +271,7 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, fou
 		}
 		for i := range begun { // in order of time, so the first of what two sensors saw
 			c, ok := begun[i].connection(out.Window.End)
-			if at := endsOfConnection(&c); ok && !done[first(begun[i].Fields.UID)] && open[at].Count == 0 {
+			if at := c.Ends(); ok && !done[first(begun[i].Fields.UID)] && open[at].Count == 0 {
 				if open[at] = c; c.Start >= found.since {
 					fresh++
 				}

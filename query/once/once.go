@@ -28,9 +28,6 @@ type Set struct {
 // Most is the default number of connections remembered, at up to 16 bytes each.
 const Most = 8 << 20
 
-// near is the maximum distance of two records of one connection, in milliseconds.
-const near = 1000
-
 // onceShard holds a part of the connections: the newest in now, older ones in old.
 type onceShard struct {
 	mu       sync.Mutex
@@ -150,7 +147,7 @@ func (o *Set) Again(c *hunt.Connection) bool {
 	return false
 }
 
-// near reports whether a connection with this hash is among those that started within near of a time.
+// near reports whether a connection with this hash is among those that started within [hunt.Near] of a time.
 func (o *Set) near(sh *onceShard, h uint64, start int64) bool {
 	if h == 0 {
 		return false
@@ -161,9 +158,9 @@ func (o *Set) near(sh *onceShard, h uint64, start int64) bool {
 	}
 	// Only near the ends of a span can a match be in the adjacent one.
 	switch at := start % spanned; {
-	case at < near:
+	case at < hunt.Near:
 		return sh.has(o.entry(h, span-1, start), span-1)
-	case at >= spanned-near:
+	case at >= spanned-hunt.Near:
 		return sh.has(o.entry(h, span+1, start), span+1)
 	}
 	return false
@@ -185,7 +182,7 @@ func (o *Set) Around(c *hunt.Connection, before int64) bool {
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	for span := (c.Start - before - spanned) / spanned; h != 0 && span <= (c.Start+near)/spanned; span++ {
+	for span := (c.Start - before - spanned) / spanned; h != 0 && span <= (c.Start+hunt.Near)/spanned; span++ {
 		for _, h := range []uint64{h, h ^ classBit} {
 			if e := o.entry(h, span, 0); sh.now.of(span).any(e) || sh.old.of(span).any(e) {
 				return true
@@ -209,7 +206,7 @@ func (o *Set) entry(h uint64, span, start int64) uint64 {
 	return o.Mix(h, uint64(span)*2+1)&^timeBits | setBit | uint64(start)&timeBits
 }
 
-// has reports whether there is an entry with the same hash within near.
+// has reports whether there is an entry with the same hash within [hunt.Near].
 func (t *onceTable) has(e uint64) bool {
 	if t == nil {
 		return false
@@ -217,7 +214,7 @@ func (t *onceTable) has(e uint64) bool {
 	mask := uint64(len(t.slots) - 1)
 	for i := e >> 20 & mask; t.slots[i] != 0; i = (i + 1) & mask {
 		if have := t.slots[i]; have&^timeBits == e&^timeBits {
-			if apart := (have - e + near) & timeBits; apart > 0 && apart < 2*near {
+			if apart := (have - e + hunt.Near) & timeBits; apart > 0 && apart < 2*hunt.Near {
 				return true
 			}
 		}

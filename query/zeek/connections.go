@@ -163,24 +163,16 @@ func (t *connTaker) keep(r *log.Record, c *hunt.Connection, n *log.Counts, turne
 		c.OrigBytes, c.RespBytes = c.RespBytes, c.OrigBytes
 		c.OrigIPBytes = r.Count(log.RespIPBytes)
 	}
+	if r.Kind == log.Conn {
+		t.end(c)
+	}
 	switch {
 	case r.Kind.Open():
 		c.State = hunt.StateOpen
 		p.open.add(c, n.File)
 		return log.Fine, nil
 	case c.Duration > unlikely && p.hold(c, n.File):
-		p.ended.Add([]hunt.Connection{*c})
 		return log.Fine, nil
-	}
-	// Every record is noted, so that a handshake with its uid does not count as a connection that is still open.
-	switch {
-	case r.Kind != log.Conn:
-	case c.UID == (hunt.UID{}):
-		p.nameless.Store(true)
-	default:
-		if t.ended = append(t.ended, hunt.Connection{UID: c.UID, Start: c.Start}); len(t.ended) == batchSize {
-			t.note()
-		}
 	}
 	// Pieces of one connection are no copies of it.
 	if again := p.again(r, c); again && (c.State != hunt.StateMiddle || p.every) {
@@ -298,7 +290,18 @@ func (t *connTaker) hand() error {
 	return nil
 }
 
-// note remembers which connections have ended.
+// end remembers that a connection has ended, so that a handshake with its uid is not of one that is still open.
+func (t *connTaker) end(c *hunt.Connection) {
+	if c.UID == (hunt.UID{}) {
+		t.pass.nameless.Store(true)
+		return
+	}
+	if t.ended = append(t.ended, hunt.Connection{UID: c.UID, Start: c.Start}); len(t.ended) == batchSize {
+		t.note()
+	}
+}
+
+// note hands on which connections have ended.
 func (t *connTaker) note() {
 	if len(t.ended) > 0 {
 		t.pass.named.Store(true)

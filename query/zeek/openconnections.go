@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"sync"
 
@@ -22,13 +21,6 @@ type openSet struct {
 	nameless []*openConn
 	// begun are known only by what was said at their beginning.
 	begun []hunt.Connection
-}
-
-// ends are a connection's addresses and ports. At a time, one connection has them.
-type ends struct{ src, dst netip.AddrPort }
-
-func endsOf(c *hunt.Connection) ends {
-	return ends{netip.AddrPortFrom(c.Src, c.SrcPort), netip.AddrPortFrom(c.Dst, c.DstPort)}
 }
 
 type openConn struct {
@@ -54,11 +46,8 @@ func (o *openSet) add(c *hunt.Connection, f *log.File) {
 
 // same reports whether two open connections are one that two sensors, or two logs, saw.
 func same(a, b *hunt.Connection) bool {
-	return a.Start <= b.Start+b.Duration+onceNear && b.Start <= a.Start+a.Duration+onceNear
+	return a.Start <= b.Start+b.Duration+hunt.Near && b.Start <= a.Start+a.Duration+hunt.Near
 }
-
-// onceNear is the most by which two sensors' clocks differ, in milliseconds.
-const onceNear = 1000
 
 // join makes one connection of two records of it: what the first says, with the time of both.
 func join(a, b *hunt.Connection) {
@@ -69,12 +58,12 @@ func join(a, b *hunt.Connection) {
 
 // open are the connections that did not end, each once. By now those that were also logged at their end are known.
 func (o *openSet) open(p *pass) (out []*openConn) {
-	by := map[ends][]*openConn{}
+	by := map[hunt.Ends][]*openConn{}
 	take := func(c *openConn) {
 		if p.once.Came(&c.conn) || c.conn.UID != (hunt.UID{}) && p.ended.Has(&c.conn) {
 			return
 		}
-		at := endsOf(&c.conn)
+		at := c.conn.Ends()
 		for _, have := range by[at] {
 			if same(&have.conn, &c.conn) {
 				join(&have.conn, &c.conn)

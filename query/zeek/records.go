@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"maps"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -101,7 +102,11 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 		}
 	}
 	if q.most > 0 {
-		wanted = newest(wanted, q.most, &out.Report)
+		var since int64
+		if wanted, since = newest(wanted, q.most); since != math.MinInt64 {
+			out.Note(hunt.Note{What: fmt.Sprintf("what began before the window is judged without the TLS and HTTP records of %s or before: their logs were not read", time.UnixMilli(since).UTC().Format(time.RFC3339)),
+				Hint: "hunt a longer window"})
+		}
 	}
 	seen := &repeats{seed: maphash.MakeSeed(), most: s.maxOnce / 8}
 	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: q.kinds, Fields: q.fields}
@@ -136,17 +141,16 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 	return out, nil
 }
 
-// newest are the files written last, up to a size.
-func newest(files []*log.File, most int64, report *log.Report) []*log.File {
+// newest are the files written last, up to a size in bytes. Since is when the newest of the others may end, Unix
+// milliseconds; the least number if there are none.
+func newest(files []*log.File, most int64) (taken []*log.File, since int64) {
 	slices.SortStableFunc(files, func(a, b *log.File) int { return cmp.Compare(b.Until, a.Until) })
 	for i, f := range files {
 		if most -= f.Size; most < 0 {
-			report.Note(hunt.Note{What: fmt.Sprintf("what began before the window is judged without the TLS and HTTP records of %s or before: their logs were not read", time.UnixMilli(f.Until).UTC().Format(time.RFC3339)),
-				Hint: "hunt a longer window"})
-			return files[:i]
+			return files[:i], f.Until
 		}
 	}
-	return files
+	return files, math.MinInt64
 }
 
 // otherTaker passes on the records of a window, each once.

@@ -54,7 +54,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	// beyond are those of hours that the conn logs have nothing of, left those beyond maxStill, unknown those without a uid
 	// whose connection may be forgotten.
 	var all, beyond, left, unknown int64
-	found, opened := map[ends]hunt.Connection{}, map[ends]bool{} // opened are out of open_ssl and open_http logs
+	found, opened := map[hunt.Ends]hunt.Connection{}, map[hunt.Ends]bool{} // opened are out of open_ssl and open_http logs
 	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
 		return stillTaker(func(r *log.Record) {
@@ -89,7 +89,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 				unknown++
 				return
 			}
-			at := endsOf(&c)
+			at := c.Ends()
 			have, ok := found[at]
 			if !later || open && !ok {
 				all++
@@ -163,13 +163,7 @@ func (in *reading) earlier(ctx context.Context, p *pass) (since, begin int64, er
 	if len(before) == 0 || len(filesOf(in.set, opening...)) == 0 {
 		return since, begin, nil
 	}
-	slices.SortFunc(before, func(a, b *log.File) int { return cmp.Compare(b.Until, a.Until) })
-	for i, f := range before {
-		if budget -= f.Size; budget < 0 {
-			before, since = before[:i], f.Until
-			break
-		}
-	}
+	before, since = newest(before, budget)
 	// What a first pass counted in these files stays as it is.
 	counts := make([]log.Counts, len(before))
 	was := make([]bool, len(before))
@@ -198,14 +192,9 @@ type endedTaker struct{ connTaker }
 
 func (t *endedTaker) Take(r *log.Record, _ *log.Counts) (log.Problem, error) {
 	c := hunt.Connection{Start: r.Start, Src: r.Addr(log.OrigH), Dst: r.Addr(log.RespH), UID: r.UID}
-	if c.UID == (hunt.UID{}) {
-		t.pass.nameless.Store(true)
+	if t.end(&c); c.UID == (hunt.UID{}) {
 		t.fill(r, &c)
 		t.pass.once.Again(&c)
-		return log.Fine, nil
-	}
-	if t.ended = append(t.ended, c); len(t.ended) == batchSize {
-		t.note()
 	}
 	return log.Fine, nil
 }
