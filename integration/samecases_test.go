@@ -186,7 +186,7 @@ func (z zeekLines) Take(r *log.Record, _ *log.Counts) (log.Problem, error) {
 			line[name] = list
 			continue
 		case f == log.LocalOrig || f == log.LocalResp:
-			line[name] = r.True(f)
+			line[name] = r.Flag(f) > 0
 			continue
 		}
 		for _, end := range []string{"orig_h", "orig_p", "resp_h", "resp_p"} {

@@ -139,7 +139,8 @@ func (t *connTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 		n.Flipped++
 		return t.keep(r, &c, n, true)
 	}
-	keep := p.scope.KeepLocal(c.Src, c.Dst, r.True(log.LocalOrig), r.True(log.LocalResp), r.False(log.LocalResp))
+	localOrig, localResp := r.Flag(log.LocalOrig), r.Flag(log.LocalResp)
+	keep := p.scope.KeepLocal(c.Src, c.Dst, localOrig > 0, localResp > 0, localResp < 0)
 	if !keep {
 		if !p.spanOnly {
 			t.lost.add(&p.scope, c.Src, c.Dst)
@@ -245,12 +246,12 @@ func (t *connTaker) fill(r *log.Record, c *hunt.Connection) {
 		c.OrigBytes, c.RespBytes, c.OrigIPBytes = hunt.Absent, hunt.Absent, hunt.Absent
 		return
 	}
-	c.Proto = log.ProtoOf(r.Text(log.Proto))
-	if service := r.Text(log.Service); len(service) > 0 {
+	c.Proto = r.Proto(log.Proto)
+	if service := r.Word(log.Service); len(service) > 0 {
 		c.Service = t.service(service)
 	}
 	c.OrigBytes, c.RespBytes, c.OrigIPBytes = r.Count(log.OrigBytes), r.Count(log.RespBytes), r.Count(log.OrigIPBytes)
-	c.State = hunt.ParseState(r.Text(log.ConnState), c.Proto)
+	c.State = r.State(log.ConnState, c.Proto)
 }
 
 func (t *connTaker) service(b []byte) string {

@@ -177,7 +177,7 @@ func (s *Source) Contacts(ctx context.Context, req hunt.Request, addr netip.Addr
 				c.ExternalFirst[dst] = r.Start
 			}
 		case src == addr && dst != addr && req.Scope.IsInternal(dst):
-			k := key{dst, r.Port(log.RespP), log.ProtoOf(r.Text(log.Proto))}
+			k := key{dst, r.Port(log.RespP), r.Proto(log.Proto)}
 			i := inside[k]
 			if i == nil {
 				i = &hunt.InternalDestination{IP: k.ip, Port: k.port, Proto: k.proto, First: r.Start}

@@ -297,8 +297,8 @@ func keysOf(line []byte) string {
 	var keys []string
 	s := scanner{b: line}
 	// Broken JSON has keys, too: those before the damage.
-	_ = s.members(nil, func(name, _ []byte) {
-		if len(keys) < 6 {
+	_ = s.members(nil, func(name, value []byte) {
+		if len(keys) < 6 && value[0] != '{' {
 			keys = append(keys, strings.ToValidUTF8(string(name), "?"))
 		}
 	})

@@ -166,7 +166,8 @@ func (s *scanner) skipNested() bool {
 }
 
 // members calls take with the name and the value of every member of the next object, the value as its text in the line.
-// Names in nested objects are joined by dots, as Zeek joins them. Both are valid until take returns.
+// Names in nested objects are joined by dots, as Zeek joins them; a nested object comes after its members. Both are
+// valid until take returns.
 func (s *scanner) members(name []byte, take func(name, value []byte)) problem {
 	if !s.next('{') {
 		return s.bad()
@@ -182,17 +183,16 @@ func (s *scanner) members(name []byte, take func(name, value []byte)) problem {
 			return s.bad()
 		}
 		name = append(name[:prefix], key...)
-		if s.peek() == '{' && prefix < 256 {
+		object := s.peek() == '{' && prefix < 256
+		start := s.i
+		if object {
 			if why := s.members(append(name, '.'), take); why != fine {
 				return why
 			}
-		} else {
-			start := s.i
-			if !s.skip() {
-				return s.bad()
-			}
-			take(name, s.b[start:s.i])
+		} else if !s.skip() {
+			return s.bad()
 		}
+		take(name, s.b[start:s.i])
 		if s.next(',') {
 			continue
 		}

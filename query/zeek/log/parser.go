@@ -111,6 +111,10 @@ func (p *Parser) object(line []byte) problem {
 		if f == None && mark == "" || unsetJSON(value) {
 			return
 		}
+		if value[0] == '{' {
+			r.object(f)
+			return
+		}
 		if mark != "" {
 			r.is(mark)
 		}
@@ -253,6 +257,9 @@ func (p *Parser) complete() problem {
 		return badTime
 	}
 	r.Start, r.Micros = us/1000, us%1000
+	if r.whole != None && !r.Has(EventTime) {
+		r.Odd(r.whole)
+	}
 	if uid := r.plain(UID); uid != nil {
 		r.UID = hunt.NewUID(uid)
 	}

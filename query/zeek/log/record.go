@@ -28,8 +28,8 @@ type Record struct {
 	scratch []byte
 	// path is the record's own name for its log, mark the log that its names show.
 	path, mark Kind
-	// odd is the first field with an unreadable value, or None.
-	odd Field
+	// odd is the first field with an unreadable value, or None. whole is a field with an object that may be a document's.
+	odd, whole Field
 }
 
 // reset drops the previous record.
@@ -38,7 +38,7 @@ func (r *Record) reset() {
 		r.cells[f] = nil
 	}
 	r.filled, r.scratch = r.filled[:0], r.scratch[:0]
-	r.UID, r.path, r.mark, r.odd = hunt.UID{}, "", "", None
+	r.UID, r.path, r.mark, r.odd, r.whole = hunt.UID{}, "", "", None, None
 }
 
 // put sets the value of a field. Of two names for one field the first one with a value counts.
@@ -66,6 +66,17 @@ func (r *Record) Odd(f Field) {
 	}
 }
 
+// object notes that a field's value is an object. Documents have objects of these names, and Zeek nests id.orig_h.
+func (r *Record) object(f Field) {
+	switch f {
+	case None, TS, ID:
+	case Host, Client, Service, UserAgent:
+		r.whole = f
+	default:
+		r.Odd(f)
+	}
+}
+
 // Text returns a field as text without Zeek's or JSON's escapes, lists joined by commas, or nil if it is not set.
 func (r *Record) Text(f Field) []byte {
 	c := r.cells[f]
@@ -85,8 +96,22 @@ func (r *Record) Text(f Field) []byte {
 	return r.decode(c, f)
 }
 
+// Word is Text for a field whose values are words of Zeek's, such as transports.
+func (r *Record) Word(f Field) []byte {
+	word := r.Text(f)
+	if len(word) > 0 && word[0]|0x20-'a' > 'z'-'a' {
+		r.Odd(f)
+		return nil
+	}
+	return word
+}
+
 // decode removes escapes and quotes.
 func (r *Record) decode(c []byte, f Field) []byte {
+	if r.json && (c[0] == '{' || c[0] == 't' || c[0] == 'f') {
+		r.Odd(f)
+		return nil
+	}
 	if bytes.IndexByte(c, '\\') < 0 {
 		if r.json && c[0] == '"' {
 			return c[1 : len(c)-1]
@@ -141,16 +166,8 @@ func (r *Record) List(f Field) iter.Seq[[]byte] {
 	}
 }
 
-// First is the first part of a list, or nil.
-func (r *Record) First(f Field) []byte {
-	for part := range r.List(f) {
-		return part
-	}
-	return nil
-}
-
-// plain is the text of a field with a number, an address or a boolean; of a list, which Kibana exports make of every
-// value, its first part.
+// plain is the text of a field with a number, an address or a boolean; of a list of one, which Kibana exports make of
+// every value, its part.
 func (r *Record) plain(f Field) []byte {
 	c := r.cells[f]
 	if r.json && len(c) > 1 {
@@ -161,10 +178,22 @@ func (r *Record) plain(f Field) []byte {
 			}
 			return c[1 : len(c)-1]
 		case '[':
-			return r.First(f)
+			return r.only(f)
 		}
 	}
 	return c
+}
+
+// only is the text of a list's part; several are none, since nothing says which one is meant.
+func (r *Record) only(f Field) (part []byte) {
+	for other := range r.List(f) {
+		if part != nil {
+			r.Odd(f)
+			return nil
+		}
+		part = other
+	}
+	return part
 }
 
 // Addr returns an address, or the zero Addr.
@@ -239,16 +268,38 @@ func (r *Record) Time(f Field) int64 {
 	return us / 1000
 }
 
-// True says whether a boolean is set and true.
-func (r *Record) True(f Field) bool {
+// Flag returns a boolean as 1 or -1, or 0 if it is not set. Databases write words or digits for Zeek's T and F.
+func (r *Record) Flag(f Field) int {
 	c := r.plain(f)
-	return len(c) > 0 && (c[0] == 'T' || c[0] == 't')
+	switch {
+	case c == nil:
+		return 0
+	case string(c) == "T" || string(c) == "1" || bytes.EqualFold(c, []byte("true")) || string(c) == "t":
+		return 1
+	case string(c) == "F" || string(c) == "0" || bytes.EqualFold(c, []byte("false")) || string(c) == "f":
+		return -1
+	}
+	r.Odd(f)
+	return 0
 }
 
-// False says whether a boolean is set and false.
-func (r *Record) False(f Field) bool {
-	c := r.plain(f)
-	return len(c) > 0 && (c[0] == 'F' || c[0] == 'f')
+// Proto returns a transport. Zeek itself writes unknown_transport, so that is no odd value.
+func (r *Record) Proto(f Field) hunt.Transport {
+	b := r.Word(f)
+	p := ProtoOf(b)
+	if p == hunt.TransportUnknown && b != nil && string(b) != "unknown_transport" {
+		r.Odd(f)
+	}
+	return p
+}
+
+// State returns a connection's state; proto is its transport. Each of Zeek's states begins with S, R or O.
+func (r *Record) State(f Field, proto hunt.Transport) hunt.State {
+	b := r.Word(f)
+	if len(b) > 0 && b[0] != 'S' && b[0] != 'R' && b[0] != 'O' {
+		r.Odd(f)
+	}
+	return hunt.ParseState(b, proto)
 }
 
 // ProtoOf reads a transport.
