@@ -293,7 +293,7 @@ func (in *reading) progress(p *pass) func() {
 func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	r := in.report
 	out := hunt.Reading{Window: w, Source: strings.Join(in.opts.Paths, ", "), Connections: p.connections.Load()}
-	var kept int64
+	var kept, future int64
 	unread := 0
 	for _, f := range in.files {
 		if !f.WasRead {
@@ -307,6 +307,7 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 		}
 		out.Records += f.Records
 		kept += f.InScope
+		future += f.Future
 		slice := hunt.Slice{Name: f.Path, Read: f.Emitted}
 		if f.InScope > 0 {
 			slice.Start, slice.End = time.UnixMilli(f.Oldest).UTC(), time.UnixMilli(f.Newest+1).UTC()
@@ -335,7 +336,8 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 		r.Gap(hunt.Note{What: fmt.Sprintf("no conn log was written in the window %s, or after it", w), Where: out.Source,
 			Hint: "move the window with --from and --to, or leave it out to read everything"})
 	case out.Records == 0:
-		r.Gap(hunt.Note{What: fmt.Sprintf("%d logs hold no record of a connection", len(in.files)), Where: out.Source})
+		r.Gap(hunt.Note{What: fmt.Sprintf("no log holds a record of a connection; read: %d", len(in.files)), Where: out.Source})
+	case future == out.Records:
 	case kept == 0:
 		r.Note(hunt.Note{What: fmt.Sprintf("none of %d records is in scope", out.Records), Where: out.Source,
 			Hint: "name your own networks with --internal, or look in the other --direction"})

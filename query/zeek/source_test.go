@@ -437,6 +437,11 @@ func TestFutureEndsNoWindow(t *testing.T) {
 	require.EqualValues(t, 10, r.Connections)
 	require.Equal(t, int64(epoch+9*60)*1000+1501, r.Window.End.UnixMilli())
 	require.Contains(t, fmt.Sprint(r.Gaps), "records of the future, up to 2099-11-30")
+	require.NoError(t, os.WriteFile(path, []byte(tsvHeader+future), 0o600))
+	r, err = New(Options{Paths: []string{path}}).Read(t.Context(), outbound(), func([]hunt.Connection) error { return nil })
+	require.NoError(t, err)
+	require.Contains(t, fmt.Sprint(r.Gaps), "records of the future, up to 2099-11-30")
+	require.NotContains(t, fmt.Sprint(r.Notes), "in scope", "the clock is the reason, not the networks")
 }
 
 // TestDestinationCalledLocal reports connections to destinations outside the internal networks that a sensor calls

@@ -340,7 +340,7 @@ func (r *Report) Tell(f *File) {
 		r.Note(hunt.Note{What: fmt.Sprintf("records with a value that is not of its field's type, taken as not set: %d, the first is line %d (%s)", c.odd, c.oddLine, c.oddField),
 			Where: f.Path})
 	}
-	if c.nameless > 0 && len(c.kinds) > 1 {
+	if c.nameless > 0 {
 		r.Note(hunt.Note{What: fmt.Sprintf("records that name no log, and have no field that only one log has, left out: %d, the first is line %d", c.nameless, c.namelessLine),
 			Where: f.Path, Hint: "keep _path in each record, or give each log a file with its name"})
 	}

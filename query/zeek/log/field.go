@@ -132,6 +132,17 @@ var documentNames = map[string]Field{
 	"host.name": None, "user.name": UserName, "client.address": None, "server.address": None,
 }
 
+// flatNames are documentNames with underscores for dots, as column stores have them. Zeek's own names count first.
+var flatNames = func() map[string]Field {
+	out := map[string]Field{}
+	for name, f := range documentNames {
+		if one := canonical(name); zeekNames[one] == None && f != None {
+			out[one] = f
+		}
+	}
+	return out
+}()
+
 // marks are names that only one log has. They identify records that do not name their log.
 var marks = map[string]Kind{
 	"conn_state": Conn, "orig_ip_bytes": Conn, "missed_bytes": Conn, "orig_pkts": Conn, "connection_state": Conn, "zeek_connection_state": Conn,
@@ -173,5 +184,8 @@ func fieldOf(name string) (Field, Kind) {
 	if f, ok := documentNames[name]; ok {
 		return f, marks[one]
 	}
-	return zeekNames[one], marks[one]
+	if f, ok := zeekNames[one]; ok {
+		return f, marks[one]
+	}
+	return flatNames[one], marks[one]
 }

@@ -77,6 +77,9 @@ const (
 // packedName is the name of a compressed file.
 var packedName = regexp.MustCompile(`(?i)\.(gz|zst|bz2)$`)
 
+// besideName is the name of what archives keep beside a log: checksums, signatures, indexes.
+var besideName = regexp.MustCompile(`(?i)\.(md5|sha1|sha256|sha512|crc|sig|asc|idx|gzi)$`)
+
 // containers are the members that have the records in answers of searches and exports.
 var containers = regexp.MustCompile(`(?i)^\s*\{[^\[]*?"(?:hits|records|results?|rows|data|events|logs|items|value|values|docs|documents)"\s*:\s*\[\s*\{`)
 
@@ -271,7 +274,7 @@ func (l *looker) end() error {
 
 // left says why a file without a record is left out.
 func (l *looker) left() error {
-	named := slices.Contains(read, l.f.Named)
+	named := slices.Contains(read, l.f.Named) && !besideName.MatchString(l.f.Path)
 	switch {
 	case !l.f.Explicit && strings.HasPrefix(keysOf(l.first), "its keys: schema_version, window.start, window.end, seed,"):
 		l.f.silent = true // the labels of `dwell simulate`

@@ -232,6 +232,7 @@ func TestLogOfEnvelope(t *testing.T) {
 		"file of Filebeat":  {`{"@timestamp":"2026-01-01T00:00:00Z","log":{"file":{"path":"/nsm/zeek/logs/current/quic.log"}},"message":"` + quote(bare) + `"}`, QUIC},
 		"dataset":           {`{"event":{"dataset":"zeek.ssl"},"message":"` + quote(bare) + `"}`, SSLLog},
 		"file of Windows":   {`{"log":{"file":{"path":"C:\\zeek\\ssl.00:00:00-01:00:00.log"}},"message":"` + quote(bare) + `"}`, SSLLog},
+		"flat document":     {`{"@timestamp":"2024-06-01T00:00:00Z","event_dataset":"zeek.ssl","log_id_uid":"C1","source_ip":"10.0.0.1","event_type":"bro_ssl"}`, SSLLog},
 		"bare dataset":      {`{"event":{"dataset":"ssl"},"message":"` + quote(bare) + `"}`, SSLLog},
 		"how it came":       {`{"type":"http","source":"syslog","message":"` + quote(bare) + `"}`, ""},
 		"syslog":            {"<13>Jun  1 00:00:00 sensor zeek_ssl[81]: " + bare, SSLLog},
@@ -307,6 +308,20 @@ func TestLeftOut(t *testing.T) {
 			require.Equal(t, tc.data, set.Left[0].Data)
 		})
 	}
+}
+
+// TestBesideLogs has what archives keep beside a log: no records are missing, whatever the names say.
+func TestBesideLogs(t *testing.T) {
+	for name, data := range map[string]bool{"conn.log.gz.sha256": false, "conn.log.MD5": false, "conn.log.gz.asc": false, "conn.log.1": true} {
+		path := write(t, name, []byte(strings.Repeat("ab", 32)+"  conn.log.gz\n"))
+		set, err := Look(t.Context(), []string{path}, 1, &Report{})
+		require.NoError(t, err)
+		require.Len(t, set.Left, 1, name)
+		require.Equal(t, data, set.Left[0].Data, name)
+	}
+	set, err := Look(t.Context(), []string{write(t, "conn.log.idx", []byte(connTSV+tsvRows(3)))}, 1, &Report{})
+	require.NoError(t, err)
+	require.Len(t, set.Files, 1, "a log is what it holds")
 }
 
 // TestGlobs follows ** through any number of directories.

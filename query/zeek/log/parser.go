@@ -263,6 +263,9 @@ func (p *Parser) complete() problem {
 	if uid := r.plain(UID); uid != nil {
 		r.UID = hunt.NewUID(uid)
 	}
+	if r.mark == suricata && r.UID != (hunt.UID{}) { // old Security Onion's records have an event_type, too
+		r.mark = ""
+	}
 	if r.path == "" && r.Has(Path) {
 		r.path = pathKind(r.plain(Path))
 	}
