@@ -85,6 +85,10 @@ type visit struct {
 	broken bool
 }
 
+// fewLate: if more than one in so many records of an hour is late, the hour is read again. A sensor that was away adds
+// what others saw, too, and repeats are known for certain only among records that are read together.
+const fewLate = 4
+
 // plan decides what of a window comes from where.
 func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.Remarks, error) {
 	seen := v.store.Hours(time.UnixMilli(0), v.store.o.Now().Add(24*time.Hour))
@@ -103,7 +107,7 @@ func (v *visit) plan(ctx context.Context, req hunt.Request) (hunt.Window, hunt.R
 			v.cold[at] = true
 		case was == is.HourState:
 			v.kept[at] = true
-		case was.Arrived > 0 && was.Records+is.Later == is.Records:
+		case was.Arrived > 0 && was.Records+is.Later == is.Records && is.Later <= was.Records/fewLate:
 			v.late[at] = was.Arrived
 			v.kept[at] = true
 		default:

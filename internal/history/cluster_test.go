@@ -235,6 +235,40 @@ func TestWarmHuntsAreColdHunts(t *testing.T) {
 	t.Logf("asked of the cluster: %.3f of what was hunted", float64(asked)/float64(all))
 }
 
+// TestASensorThatCatchesUp: of an hour with few late records these are read; one of which much is late, as when a sensor
+// was away, is read again as a whole, so that what two sensors saw is recognized.
+func TestASensorThatCatchesUp(t *testing.T) {
+	g := gridOf(rand.New(rand.NewPCG(9, 7)), 3, 400)
+	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
+	require.NoError(t, err)
+	hunt := func(hours time.Duration) int {
+		g.now, g.asked = day.Add(100*time.Hour), 0
+		hunted(t, &Cluster{Store: s, Of: g}, day, day.Add(hours*time.Hour))
+		return g.asked
+	}
+	whole := hunt(3)
+	require.Zero(t, hunt(3))
+	first := 0
+	for _, a := range g.queries {
+		if a.start < day.Add(time.Hour).UnixMilli() {
+			first++
+		}
+	}
+	add := func(n int) {
+		at := g.now.UnixMilli() - int64(1000/n)
+		for _, a := range g.queries[:n] {
+			a.record.Start, a.start, a.at = a.record.Start+1, a.start+1, at
+			g.queries = append(g.queries, a)
+		}
+	}
+	add(20)
+	require.Equal(t, 20, hunt(3), "the late ones alone")
+	add(first)
+	asked := hunt(3)
+	require.Greater(t, asked, 3*first, "the first hour, of all kinds")
+	require.Less(t, asked, whole, "the first hour alone")
+}
+
 // TestOpenConnectionsAreLookedAtOnce: a hunt is told what the one before knew of open connections, and from when to look:
 // from an hour that changed, if that is earlier. A longer window, an older one and one far later are told nothing.
 func TestOpenConnectionsAreLookedAtOnce(t *testing.T) {

@@ -284,7 +284,7 @@ func (c *collector) emit(batch []hunt.Connection) error {
 	return nil
 }
 
-func sum(m map[hunt.Connection]int64) (n int64) {
+func sum[K comparable](m map[K]int64) (n int64) {
 	for _, c := range m {
 		n += c
 	}

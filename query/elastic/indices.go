@@ -12,6 +12,7 @@ import (
 	"dwell/internal/es"
 	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
+	"dwell/internal/securityonion"
 )
 
 // Name returns the indices that a hunt reads, as its Reading.Source names them.
@@ -81,7 +82,7 @@ func wantType(field, typ string) bool {
 		return typ == "date"
 	case fieldSource, fieldDest:
 		return typ == "ip"
-	case fieldSrcPort, fieldDstPort, fieldSOCKSPort, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp:
+	case fieldSrcPort, fieldDstPort, fieldSOCKSPort, fieldDepth, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp:
 		return slices.Contains([]string{"long", "integer", "short", "unsigned_long", "byte"}, typ) ||
 			field == fieldDuration && (typ == "float" || typ == "double" || typ == "half_float" || typ == "scaled_float")
 	}
@@ -133,7 +134,7 @@ func (s *Source) countable(ctx context.Context, names []string, req hunt.Request
 
 // dispensable are the fields that a connection can lack. Another type for any other field makes an index unreadable.
 func dispensable(field string) bool {
-	return slices.Contains([]string{fieldSrcPort, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp, fieldState}, field)
+	return slices.Contains([]string{fieldSrcPort, fieldDepth, securityonion.FieldObserver, fieldDuration, fieldOrigIP, fieldRespIP, fieldOrig, fieldResp, fieldState}, field)
 }
 
 // checkFields looks for mappings that would silently change a query's meaning: an address mapped as keyword matches no

@@ -37,15 +37,19 @@ const (
 // like Read's: one reading for names of servers, one for what proxies were asked for; where every record counts, of
 // RITA's logs alone. It reads no bytes and no UID. Read reports oddities of the cluster, its clock and its indices.
 func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hunt.NameRecord) error) (hunt.Reading, error) {
+	servers, asked, messages := uses("TLS and HTTP records", req.EveryRecord), uses("requests to proxies", req.EveryRecord), uses("messages", req.EveryRecord)
 	out, err := s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.ssl or zeek.http record in the window, so pairs are by address alone",
 			Hint: "see whether Zeek's ssl and http logs arrive, to have servers followed by their names", Logs: []string{"ssl", "http"}},
-		log{many: "TLS and HTTP records", query: namesQuery(req.Scope, !req.EveryRecord), rows: rowsOf(serverName(), emit)},
-		log{many: "requests to proxies", query: connectQuery(req.Scope, !req.EveryRecord), rows: rowsOf(proxied(), emit)})
+		log{many: "TLS and HTTP records", query: namesQuery(req.Scope, !req.EveryRecord), rows: servers.rows(serverName(), emit)},
+		log{many: "requests to proxies", query: connectQuery(req.Scope, !req.EveryRecord), rows: asked.rows(proxied(), emit)})
+	servers.tell(&out)
+	asked.tell(&out)
 	if err != nil || req.EveryRecord {
 		return out, err
 	}
-	more, err := s.readLogs(ctx, req, hunt.Note{}, log{many: "messages in persistent connections", query: messagesQuery(req.Scope), rows: rowsOf(message(), emit)})
+	more, err := s.readLogs(ctx, req, hunt.Note{}, log{many: "messages in persistent connections", query: messagesQuery(req.Scope), rows: messages.rows(message(), emit)})
+	messages.tell(&more)
 	out.Records, out.Connections = out.Records+more.Records, out.Connections+more.Connections
 	out.Slices, out.Notes, out.Gaps = append(out.Slices, more.Slices...), append(out.Notes, more.Notes...), append(out.Gaps, more.Gaps...)
 	return out, err
@@ -54,9 +58,12 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 // ReadDNS is [hunt.Session.DNS], from zeek.dns documents, each query with its time. Answers stay empty:
 // dns.answers.name is a list, and a composite aggregation would count a document once for each answer.
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
-	return s.readLogs(ctx, req,
+	first := queries(req.EveryRecord)
+	out, err := s.readLogs(ctx, req,
 		hunt.Note{What: "there is no zeek.dns record in the window, so DNS tunnels cannot be found", Hint: "see whether Zeek's dns log arrives", Logs: []string{"dns"}},
-		log{many: "DNS queries", query: dnsQuery(req.Scope), rows: rowsOf(dnsRecord(), emit)})
+		log{many: "DNS queries", query: dnsQuery(req.Scope), rows: first.rows(dnsRecord(), emit)})
+	first.tell(&out)
+	return out, err
 }
 
 // readLogs reads logs one after another over the request's span, which has both ends. If the span has no record of
@@ -139,7 +146,7 @@ const noPrints = "so programs are not followed by this fingerprint; names are"
 func namesQuery(scope hunt.Scope, all bool) query {
 	q := scoped(scope)
 	q.datasets = []string{datasetTLS, datasetHTTP}
-	q.sources = append(flowSources(), source{"k", fieldDataset, false}, source{"h", fieldServerName, true}, source{"v", fieldHost, true},
+	q.sources = append(flowSources(), depthSource(), source{"k", fieldDataset, false}, source{"h", fieldServerName, true}, source{"v", fieldHost, true},
 		source{"4", fieldJA4, true}, source{"3", fieldJA3, true})
 	q.spare = map[string]string{fieldJA4: noPrints, fieldJA3: noPrints}
 	if all {
@@ -157,7 +164,7 @@ func connectQuery(scope hunt.Scope, all bool) query {
 		datasets: []string{datasetHTTP},
 		filter:   []any{isAsked(scope, all), dsl.Exists(fieldDest)},
 		mustNot:  []any{},
-		sources:  append(flowSources(), source{"u", fieldURI, true}, source{"v", fieldHost, true}, source{"m", fieldMethod, true}),
+		sources:  append(flowSources(), depthSource(), source{"u", fieldURI, true}, source{"v", fieldHost, true}, source{"m", fieldMethod, true}),
 	}
 	if all {
 		const no = "so what SOCKS proxies were asked for is not known"
@@ -175,7 +182,8 @@ func dnsQuery(scope hunt.Scope) query {
 		filter: []any{dsl.Term(fieldDataset, datasetDNS), dsl.Terms(fieldSource, insiders(&scope)),
 			dsl.Exists(fieldDest), dsl.Exists(fieldQuery)},
 		mustNot: []any{dsl.Term(fieldQuery, "")},
-		sources: []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"d", fieldDest, false}, {"n", fieldQuery, false}, {"y", fieldQueryType, true}},
+		sources: []source{{"t", fieldTime, false}, {"s", fieldSource, false}, {"p", fieldSrcPort, true}, {"d", fieldDest, false}, {"n", fieldQuery, false},
+			{"y", fieldQueryType, true}},
 	}
 }
 
@@ -185,7 +193,7 @@ func messagesQuery(scope hunt.Scope) query {
 	for _, k := range zeeklog.Messages() {
 		q.datasets = append(q.datasets, "zeek."+string(k))
 	}
-	q.sources = flowSources()
+	q.sources = append(flowSources(), sensorSource())
 	q.filter = append(q.filter, dsl.Terms(fieldDataset, q.datasets))
 	return q
 }
@@ -308,6 +316,8 @@ func dnsRecord() row[hunt.DNSRecord] {
 					d.Resolver = p.addr(s.Text())
 				case 'n':
 					d.Query, named = p.host(s.Text()), true
+				case 'p':
+					p.within = int64(p.port('p'))
 				case 'y':
 					d.Type = p.text(s.Text())
 				default:
@@ -329,6 +339,10 @@ func (p *cells) letters(value func(letter byte)) {
 		case s.Null():
 		case len(k) != 1:
 			s.Skip()
+		case k[0] == letterWithin:
+			p.within = s.Int()
+		case k[0] == letterSensor:
+			p.sensor = p.text(s.Text())
 		default:
 			value(k[0])
 		}

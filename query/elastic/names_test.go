@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,7 @@ type zeekLine struct {
 	Method string     `json:"method,omitempty"`
 	Host   *string    `json:"host,omitempty"`
 	URI    string     `json:"uri,omitempty"`
+	Depth  int        `json:"trans_depth,omitempty"`
 	Query  *string    `json:"query,omitempty"`
 	Type   string     `json:"qtype_name,omitempty"`
 	// Answers multiply a document's weight, and must not multiply its count.
@@ -70,6 +73,7 @@ func names(t *testing.T, seed uint64, n int, span time.Duration) logs {
 				l.SNI = host()
 				l.JA3, l.JA4 = pick("", "", "e7d705a3286e19ea42f587b344ee6865"), pick("", "t13d1516h2_8daaf6152771_b186095e22b6")
 			case "http":
+				l.Depth = 1
 				l.Method, l.Host, l.URI = pick("GET", "POST", "CONNECT", "connect"), host(), pick("/", "/a?b", "", "http://c2.example/a", "HTTPS://user@C2.example:8443?b", "ftp://192.0.2.7", "http://")
 				if l.Method != "GET" && rnd.IntN(3) > 0 {
 					l.URI = pick("c2.example:443", "C2.example:8443", "c2.example", "198.51.100.1:443", "[2001:db8::1]:444")
@@ -91,10 +95,10 @@ func names(t *testing.T, seed uint64, n int, span time.Duration) logs {
 	return out
 }
 
-// each returns the lines of a log with a time in the span.
+// each returns the lines of a log with a time in the span; the same line twice, which follow each other, counts once.
 func (l logs) each(t *testing.T, log string, from, to time.Time, f func(*zeekLine)) {
 	t.Helper()
-	for _, line := range l[log] {
+	for _, line := range slices.Compact(slices.Clone(l[log])) {
 		var z zeekLine
 		require.NoError(t, json.Unmarshal([]byte(line), &z))
 		if ms := z.start(); ms >= from.UnixMilli() && ms < to.UnixMilli() {
@@ -185,12 +189,19 @@ func (g *got) emitDNS(batch []hunt.DNSRecord) error {
 	return nil
 }
 
-// settled checks that a reading lost nothing, that its slices add up, and that the number of records is right.
+// settled checks that a reading lost nothing, that its slices add up, that the number of records is right, and that
+// repeats are reported, with their number, and nothing else.
 func settled[K comparable](t *testing.T, want map[K]int64, r hunt.Reading) {
 	t.Helper()
 	require.Empty(t, r.Gaps)
-	require.Empty(t, r.Notes)
-	var slices, total int64
+	var slices, total, again int64
+	for _, n := range r.Notes {
+		_, number, found := strings.Cut(n.What, "that came already, and count once: ")
+		require.True(t, found, n.What)
+		repeats, err := strconv.ParseInt(number, 10, 64)
+		require.NoError(t, err)
+		again += repeats
+	}
 	for _, s := range r.Slices {
 		require.Equal(t, s.Expected, s.Read)
 		slices += s.Read
@@ -198,7 +209,7 @@ func settled[K comparable](t *testing.T, want map[K]int64, r hunt.Reading) {
 	for _, n := range want {
 		total += n
 	}
-	require.Equal(t, total, slices)
+	require.Equal(t, total+again, slices)
 	require.Equal(t, total, r.Connections)
 }
 
@@ -261,9 +272,88 @@ func TestNamesAndQueriesAreReadExactlyOnce(t *testing.T) {
 }
 
 // The same slices and retries as for connections: what fails permanently is a gap with its count.
+// What two sensors log of one query, request or handshake, some milliseconds apart and with uids of their own, counts
+// once. Requests of one connection within a second are several; a query sent again from the same port is one.
+func TestNamesAndQueriesOfTwoSensorsCountOnce(t *testing.T) {
+	l := names(t, 46, 300, time.Hour)
+	few := logs{"http": nil, "dns": nil}
+	for i, at := range []float64{60, 60.2, 60.4} {
+		z := zeekLine{TS: float64(day.Unix()) + at, UID: "Ckept", Src: netip.MustParseAddr("10.0.0.1"), Sport: 40000, Dst: netip.MustParseAddr("203.0.113.7"), Dport: 80,
+			Method: "GET", Host: new("kept.example"), URI: "/", Depth: i + 1}
+		for log := range few {
+			z := z
+			if log == "dns" {
+				z = zeekLine{TS: z.TS, UID: "Casked", Src: z.Src, Sport: 40001, Dst: netip.MustParseAddr("10.0.0.53"), Dport: 53, Query: new("again.example"), Type: "A"}
+			}
+			b, err := json.Marshal(z)
+			require.NoError(t, err)
+			few[log] = append(few[log], string(b))
+		}
+	}
+	later := func(of logs) logs {
+		out := logs{}
+		for log, lines := range of {
+			for _, line := range lines {
+				var z zeekLine
+				require.NoError(t, json.Unmarshal([]byte(line), &z))
+				z.TS, z.UID = z.TS+0.013, z.UID+"b"
+				b, err := json.Marshal(z)
+				require.NoError(t, err)
+				out[log] = append(out[log], string(b))
+			}
+		}
+		return out
+	}
+	forEachLine(t, func(t *testing.T, c cluster) {
+		one, other := c.index(t, 2), c.index(t, 1)
+		messages := func(index string, from int64) {
+			var b []byte
+			for i := range int64(3) {
+				b = fmt.Appendf(b, `{"create":{}}
+{"@timestamp":%d,"event":{"dataset":"zeek.mqtt_publish"},"observer":{"name":%q},"source":{"ip":"10.0.0.1","port":40002},"destination":{"ip":"203.0.113.7","port":1883}}
+`, from+200*i, index)
+			}
+			c.bulk(t, index, b)
+		}
+		messages(one, day.UnixMilli())
+		messages(other, day.UnixMilli()+13)
+		for _, of := range []logs{l, few} {
+			c.loadLogs(t, one, of)
+			c.loadLogs(t, other, later(of))
+		}
+		src, err := New(c.Client, Options{Index: []string{one, other}, SliceDocs: 100})
+		require.NoError(t, err)
+		req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
+		g := got{names: map[hunt.NameRecord]int64{}, dns: map[asked]int64{}}
+		r, err := src.ReadNames(t.Context(), req, g.emitNames)
+		require.NoError(t, err)
+		// Of each only one came, which may be either's.
+		kinds := func(of map[hunt.NameRecord]int64) map[hunt.NameKind]int64 {
+			out := map[hunt.NameKind]int64{}
+			for n, count := range of {
+				out[n.Kind] += count
+			}
+			return out
+		}
+		want := kinds(l.namesOf(t, req.Scope, req.From, req.To))
+		want[hunt.HTTP], want[hunt.Message] = want[hunt.HTTP]+3, 3
+		require.Equal(t, want, kinds(g.names))
+		settled(t, want, r)
+
+		r, err = src.ReadDNS(t.Context(), req, g.emitDNS)
+		require.NoError(t, err)
+		queries := map[string]int64{"": 1 + sum(l.dnsOf(t, req.Scope, req.From, req.To))}
+		require.Equal(t, queries[""], sum(g.dns))
+		settled(t, queries, r)
+	})
+}
+
 func TestNamesThatCannotBeReadAreAGap(t *testing.T) {
 	c := shared(t, testnode.Line8) // The faults are the fake's, whatever the line.
 	l := names(t, 42, 300, time.Hour)
+	for log, lines := range l {
+		l[log] = slices.Compact(lines)
+	}
 	index := c.index(t, 1)
 	c.loadLogs(t, index, l)
 	req := hunt.Request{From: day, To: day.Add(time.Hour), Scope: hunt.NewScope(nil, hunt.Outbound)}
@@ -314,8 +404,8 @@ func TestFingerprintsThatCannotBeCounted(t *testing.T) {
 		}
 		equalCounts(t, want, g.names)
 		said := notes(r)
-		require.Len(t, r.Notes, 2)
-		r.Notes = nil
+		require.Len(t, r.Notes, 4)
+		r.Notes = r.Notes[2:]
 		settled(t, want, r)
 		require.Contains(t, said, "hash.ja3 is of type text in ")
 		require.Contains(t, said, "hash.ja4 is of type keyword")

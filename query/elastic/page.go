@@ -17,6 +17,9 @@ type cells struct {
 	hosts map[string]string
 	addrs map[string]netip.Addr
 	after []byte
+	// within and sensor are a bucket's, see seenRow.
+	within int64
+	sensor string
 	// odd counts, by the letter of the field, the page's impossible values, which were left out.
 	odd map[byte]int64
 }

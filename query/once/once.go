@@ -127,14 +127,16 @@ func (o *Set) Hash(c *hunt.Connection) uint64 {
 // Again reports whether a connection was seen before, and remembers it.
 func (o *Set) Again(c *hunt.Connection) bool {
 	h := o.Hash(c)
-	if h == 0 {
-		return false
-	}
-	span := c.Start / spanned
+	return h != 0 && o.again(h, other(c, h), c.Start)
+}
+
+// again reports whether one of two hashes was seen within [hunt.Near] of a time; if not, it remembers the first.
+func (o *Set) again(h, or uint64, start int64) bool {
+	span := start / spanned
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if o.near(sh, h, c.Start) || o.near(sh, other(c, h), c.Start) {
+	if o.near(sh, h, start) || o.near(sh, or, start) {
 		return true
 	}
 	if sh.now.used >= o.most {
@@ -143,7 +145,7 @@ func (o *Set) Again(c *hunt.Connection) bool {
 		}
 		sh.old, sh.now = sh.now, generation{}
 	}
-	sh.now.add(o.entry(h, span, c.Start), span)
+	sh.now.add(o.entry(h, span, start), span)
 	return false
 }
 
@@ -169,10 +171,14 @@ func (o *Set) near(sh *onceShard, h uint64, start int64) bool {
 // Came reports whether a connection was seen.
 func (o *Set) Came(c *hunt.Connection) bool {
 	h := o.Hash(c)
+	return o.came(h, other(c, h), c.Start)
+}
+
+func (o *Set) came(h, or uint64, start int64) bool {
 	sh := &o.shards[h>>58]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return o.near(sh, h, c.Start) || o.near(sh, other(c, h), c.Start)
+	return o.near(sh, h, start) || o.near(sh, or, start)
 }
 
 // Around reports whether a connection with these endpoints started at this time or up to before milliseconds earlier;

@@ -3,7 +3,6 @@ package zeek
 import (
 	"bytes"
 	"context"
-	"hash/maphash"
 	"math"
 	"slices"
 	"sync"
@@ -42,7 +41,7 @@ type pass struct {
 	ended           hunt.EndedUIDs
 	named, nameless atomic.Bool
 	// records are those of logs that stand in for conn.
-	records repeats
+	records *once.Records
 	open    *openSet
 	// held have durations that are possible only if the logs reach that far.
 	held struct {
@@ -205,14 +204,18 @@ func (p *pass) flipped(r *log.Record, c *hunt.Connection) bool {
 	return true
 }
 
-// again says whether a connection came before. A connection may have several requests in a second, so of records that
-// stand in for connections only the same record repeats one.
+// again says whether a connection came before. A connection may have several requests in a second, so records that
+// stand in for connections are compared as such.
 func (p *pass) again(r *log.Record, c *hunt.Connection) bool {
 	if r.Kind == log.Conn {
 		return p.once.Again(c)
 	}
-	h := p.once.Mix(p.once.Hash(c), uint64(r.Start*1000+r.Micros))
-	return p.records.again(p.once.Mix(h, maphash.Bytes(p.records.seed, r.Text(log.URI))))
+	what, by := p.once.Mix(p.once.Hash(c), p.records.Bytes(r.Text(log.URI))), p.records.Bytes(c.UID[:])
+	whole := p.once.Mix(what, by^uint64(r.Start*1000+r.Micros))
+	if p.every || c.UID == (hunt.UID{}) {
+		what = 0
+	}
+	return p.records.Again(whole, what, by, r.Start)
 }
 
 // duration is a record's, in milliseconds: Absent, or negative if the clock was set back.

@@ -19,7 +19,7 @@ func (s *Source) ReadNames(ctx context.Context, req hunt.Request, emit func([]hu
 	if req.EveryRecord {
 		kinds = []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP} // those that RITA reads
 	}
-	q := query{kinds: kinds, from: req.From, to: req.To, fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Method, log.Host, log.URI,
+	q := query{kinds: kinds, from: req.From, to: req.To, every: req.EveryRecord, fields: flowFields(log.ServerName, log.JA3, log.JA4, log.Method, log.Host, log.URI,
 		log.UserAgent, log.RequestHost, log.RequestName, log.RequestPort)}
 	suspects := &hunt.Suspects{}
 	if noted {
@@ -142,7 +142,8 @@ func (w words) host(b []byte) string {
 func (s *Source) ReadDNS(ctx context.Context, req hunt.Request, emit func([]hunt.DNSRecord) error) (hunt.Reading, error) {
 	w, noted := s.noting(req)
 	queried := newQueried(s.maxAnswers)
-	q := query{kinds: []log.Kind{log.DNSLog}, from: req.From, to: req.To, fields: []log.Field{log.OrigH, log.RespH, log.Query, log.QTypeName, log.Answers}}
+	q := query{kinds: []log.Kind{log.DNSLog}, from: req.From, to: req.To, every: req.EveryRecord,
+		fields: flowFields(log.Query, log.QTypeName, log.Answers)}
 	out, err := s.records(ctx, q, func() recordTaker {
 		texts := words{}
 		b := newBatches(func(batch []hunt.DNSRecord) error {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/maphash"
 	"maps"
 	"math"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"dwell/internal/hunt"
+	"dwell/query/once"
 	"dwell/query/zeek/log"
 )
 
@@ -28,6 +28,8 @@ type query struct {
 	from, to time.Time
 	// most, if set, bounds the size of the files that are read; the newest are.
 	most int64
+	// every has what two taps log of one connection count twice.
+	every bool
 }
 
 // outcome is the result of reading other logs.
@@ -108,13 +110,13 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 				Hint: "hunt a longer window"})
 		}
 	}
-	seen := &repeats{seed: maphash.MakeSeed(), most: s.maxOnce / 8}
+	seen := once.NewRecords(s.maxOnce / 8)
 	scan := log.Scan{Workers: s.opts.Workers, ChunkSize: s.chunkSize, Kinds: q.kinds, Fields: q.fields}
 	out.hours = map[log.Kind]*hours{}
 	window, _ := s.noting(hunt.Request{})
 	var mu sync.Mutex
 	scan.New = func() log.Taker {
-		t := &otherTaker{to: newTaker(), from: from, until: to, seen: seen, fields: q.fields, window: window, hours: map[log.Kind]*hours{}, at: -1}
+		t := &otherTaker{to: newTaker(), from: from, until: to, seen: seen, taps: !q.every, fields: q.fields, window: window, hours: map[log.Kind]*hours{}, at: -1}
 		t.done = func() {
 			mu.Lock()
 			defer mu.Unlock()
@@ -137,8 +139,17 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 		out.records += f.Records
 		out.taken += f.Emitted
 	}
+	if seen.Forgot() {
+		out.Note(forgot("records", s.maxOnce/8))
+	}
 	s.fresh(&out.Report)
 	return out, nil
+}
+
+// forgot says that of more than most repeats may have counted twice.
+func forgot(what string, most int) hunt.Note {
+	return hunt.Note{What: fmt.Sprintf("of more than %s %s, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*most)), what),
+		Hint: "give no copies of logs beside the logs"}
 }
 
 // newest are the files written last, up to a size in bytes. Since is when the newest of the others may end, Unix
@@ -157,7 +168,8 @@ func newest(files []*log.File, most int64) (taken []*log.File, since int64) {
 type otherTaker struct {
 	to          recordTaker
 	from, until int64
-	seen        *repeats
+	seen        *once.Records
+	taps        bool
 	fields      []log.Field
 	buf         []byte
 	// window is the hunt's; at and last are the hour and log of the last record. done returns the hours.
@@ -191,42 +203,37 @@ func (t *otherTaker) Flush() error {
 	return t.to.flush()
 }
 
-// again says whether the same record came before: the same log, time to the microsecond, uid and values.
+// again says whether the same record came before, in a copy of the log or from another tap. Records without a
+// connection's ends are compared as a whole, in time to the microsecond.
 func (t *otherTaker) again(r *log.Record) bool {
 	b := append(t.buf[:0], r.Kind.Closed()...)
+	var what, by uint64 // a query that is sent again within a second is one
+	if t.taps && r.UID != (hunt.UID{}) && r.Has(log.OrigP) {
+		f := flowOf(r)
+		src, dst := f.src.As16(), f.dst.As16()
+		b = append(append(b, src[:]...), dst[:]...)
+		b = binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(b, f.srcPort), f.dstPort)
+		for _, f := range t.fields {
+			if slices.Contains(spoken, f) {
+				b = append(append(b, byte(f)), r.Text(f)...)
+			}
+		}
+		if what = t.seen.Bytes(b); r.Kind != log.DNSLog {
+			by = t.seen.Bytes(r.UID[:])
+		}
+	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.Start*1000+r.Micros))
 	b = append(b, r.UID[:]...)
 	for _, f := range t.fields {
 		b = append(append(b, byte(f)), r.Text(f)...)
 	}
 	t.buf = b
-	return t.seen.again(maphash.Bytes(t.seen.seed, b))
+	return t.seen.Again(t.seen.Bytes(b), what, by, r.Start)
 }
 
-// repeats knows past records by a hash: nearly all of the newest most ones.
-type repeats struct {
-	seed   maphash.Seed
-	shards [64]struct {
-		mu       sync.Mutex
-		now, old map[uint64]struct{}
-	}
-	most int
-}
-
-func (s *repeats) again(h uint64) bool {
-	sh := &s.shards[h>>58]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	_, now := sh.now[h]
-	if _, old := sh.old[h]; now || old {
-		return true
-	}
-	if sh.now == nil || len(sh.now) >= max(s.most/len(s.shards), 1) {
-		sh.old, sh.now = sh.now, map[uint64]struct{}{}
-	}
-	sh.now[h] = struct{}{}
-	return false
-}
+// spoken are the fields in which two taps' records of one message agree. Answers are none of them: a tap may miss one.
+var spoken = []log.Field{log.Query, log.QTypeName, log.ServerName, log.Method, log.Host, log.URI, log.RequestHost, log.RequestName, log.RequestPort,
+	log.Name, log.Note, log.Indicator}
 
 // flow is the connection that http, ssl and dns records name.
 type flow struct {

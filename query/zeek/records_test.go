@@ -115,6 +115,50 @@ func TestRecordsOpen(t *testing.T) {
 	require.Equal(t, int64(3), out.Connections)
 }
 
+// Two taps log the same query, request, message and handshake with uids of their own, some milliseconds apart, and one
+// misses some: each counts once. Requests and messages that one tap logs twice within a second are two; the same query
+// from the same port is one, sent again.
+func TestTwoTapsCountOnce(t *testing.T) {
+	line := func(tap string, at float64, port int, more string) string {
+		return fmt.Sprintf(`{"ts":%.3f,"uid":"C%s%d","id.orig_h":"10.0.0.1","id.orig_p":%d,"id.resp_h":"203.0.113.7","id.resp_p":80,%s}`+"\n", epoch+at, tap, port, port, more)
+	}
+	logs := map[string]string{}
+	for tap, offset := range map[string]float64{"a": 0, "b": 0.004} {
+		http, dns, mqtt, ssl := "", "", "", ""
+		for i := range 50 {
+			at := float64(7*i) + offset
+			if tap == "b" && i == 20 {
+				continue
+			}
+			http += line(tap, at, 40000, `"method":"GET","host":"kept.example","uri":"/"`) + line(tap, at+.3, 40000, `"method":"GET","host":"kept.example","uri":"/"`)
+			mqtt += line(tap, at, 40001, `"topic":"t"`) + line(tap, at+.3, 40001, `"topic":"t"`)
+			ssl += line(tap, at, 50000+i, `"version":"TLSv12","server_name":"tls.example"`)
+			if tap == "a" && i == 30 {
+				continue
+			}
+			dns += line(tap, at, 60000+i, `"query":"asked.example","qtype_name":"A"`) + line(tap, at+.3, 60000+i, `"query":"asked.example","qtype_name":"A"`)
+		}
+		logs[tap+"/http.log"], logs[tap+"/dns.log"], logs[tap+"/mqtt_publish.log"], logs[tap+"/ssl.log"] = http, dns, mqtt, ssl
+	}
+	dir := folder(t, logs)
+	got, out := names(t, outbound(), dir)
+	count := map[hunt.NameKind]int{}
+	for _, n := range got {
+		count[n.Kind]++
+	}
+	require.Equal(t, map[hunt.NameKind]int{hunt.HTTP: 100, hunt.Message: 100, hunt.TLS: 50}, count)
+	require.Contains(t, said(out.Notes), "records that came before, in this file or another, and count once")
+	queries := 0
+	_, err := New(Options{Paths: []string{dir}}).ReadDNS(t.Context(), outbound(), func(b []hunt.DNSRecord) error { queries += len(b); return nil })
+	require.NoError(t, err)
+	require.Equal(t, 50, queries)
+
+	every := outbound() // RITA counts what two taps log twice
+	every.EveryRecord = true
+	got, _ = names(t, every, dir)
+	require.Len(t, got, 2*(100+50)-3)
+}
+
 func TestRecordsTrouble(t *testing.T) {
 	good := fmt.Sprintf("%d\tC1\t10.0.0.1\t1\t203.0.113.7\t80\t1\tGET\thost\t/\t-\t-\t0\t0\t200\t-\t-\n", epoch)
 	dir := folder(t, map[string]string{

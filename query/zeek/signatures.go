@@ -9,7 +9,7 @@ import (
 
 // ReadSignatures is [hunt.Session.Signatures], from ssl and http logs, requests to proxies included.
 func (s *Source) ReadSignatures(ctx context.Context, req hunt.Request, emit func([]hunt.Signature) error) (hunt.Reading, error) {
-	q := query{kinds: []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP}, from: req.From, to: req.To,
+	q := query{kinds: []log.Kind{log.SSLLog, log.OpenSSL, log.HTTPLog, log.OpenHTTP}, from: req.From, to: req.To, every: true,
 		fields: flowFields(log.ServerName, log.JA3, log.Method, log.Host, log.URI, log.UserAgent)}
 	out, err := s.records(ctx, q, func() recordTaker {
 		b, texts := newBatches(emit), words{}

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"runtime"
 	"slices"
@@ -227,7 +226,7 @@ func (in *reading) nothing() error {
 
 // connections settles the window and passes on the connections.
 func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection) error) (hunt.Window, *pass, error) {
-	p := &pass{scope: in.req.Scope, take: emit, once: once.New(in.maxOnce), records: repeats{seed: maphash.MakeSeed(), most: in.maxOnce / 8}, open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
+	p := &pass{scope: in.req.Scope, take: emit, once: once.New(in.maxOnce), records: once.NewRecords(in.maxOnce / 8), open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
 	p.every, p.once.ByUID = in.req.EveryRecord, in.req.EveryRecord
 	window, bounds, err := in.bounds(ctx)
 	if err != nil {
@@ -323,8 +322,7 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 		r.Note(hunt.Note{What: fmt.Sprintf("logs that were last written well before the window, not read: %d", unread)})
 	}
 	if p.once.Forgot() {
-		r.Note(hunt.Note{What: fmt.Sprintf("of more than %s connections, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*in.maxOnce))),
-			Hint: "give no copies of logs beside the logs"})
+		r.Note(forgot("connections", in.maxOnce))
 	}
 	for _, n := range p.dropped.Notes() {
 		r.Note(n)
