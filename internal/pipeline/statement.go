@@ -62,10 +62,14 @@ func (r *Result) state(ranked *material.Ranked, seen *hunt.Coverage) *hunt.State
 	return s
 }
 
-// detectable fills in what beacons need to be found in a window of so many seconds, and says it.
+// detectable fills in what beacons need to be found in a window of so many seconds, and says it. What takes longer than
+// the hours with connections is not promised: nothing shows that the others were seen.
 func detectable(s *hunt.Statement, window float64) string {
 	n := int(s.Candidates)
 	need := func(kind string, period, jitter, missed float64, f scoring.Floor) string {
+		if f.Hours > float64(s.HoursWithData) {
+			f = scoring.Floor{}
+		}
 		s.Floor = append(s.Floor, hunt.Floor{Kind: kind, Period: period, Jitter: jitter, Missed: missed, CheckIns: int64(f.CheckIns), Hours: material.Round(f.Hours)})
 		switch {
 		case f.CheckIns == 0:

@@ -40,6 +40,19 @@ func TestStatement(t *testing.T) {
 	require.Equal(t, int64(23), s.HoursWithData)
 	require.True(t, s.Complete, "23 of 24 are more") // 95.8%
 
+	// What takes 20 hours is promised of a day, but not of one with connections in nine of its hours.
+	slow := func(s *hunt.Statement) (hours float64) {
+		for _, f := range s.Floor {
+			require.LessOrEqual(t, f.Hours, float64(s.HoursWithData))
+			if f.Period == 14400 {
+				hours = f.Hours
+			}
+		}
+		return hours
+	}
+	require.Positive(t, slow(stated(t, ofDay(day), dwellOptions())))
+	require.Zero(t, slow(stated(t, ofDay(every(server, day0, 5*time.Minute, 9*time.Hour)), dwellOptions())))
+
 	missing := ofDay(day)
 	missing.reading.Gaps = []hunt.Note{{}}
 	s = stated(t, missing, dwellOptions())
