@@ -145,6 +145,7 @@ func shellWords(text string) (words []string) {
 func TestWrongArguments(t *testing.T) {
 	for typed, want := range map[string]string{
 		"hnt":                           "did you mean `dwell hunt`?",
+		"hnut":                          "did you mean `dwell hunt`?",
 		"help nosuch":                   "unknown command \"nosuch\"",
 		"help safelist ad":              "did you mean `dwell safelist add`?",
 		"completion fihs":               "did you mean `dwell completion fish`?",
@@ -169,5 +170,15 @@ func TestWrongArguments(t *testing.T) {
 		require.Empty(t, out.String(), typed)
 		require.Contains(t, strings.Join(strings.Fields(err.String()), " "), want, typed)
 		require.Contains(t, err.String(), "hint: ", fmt.Sprint(typed))
+	}
+}
+
+// TestDumbTerminal: neither colors nor a line drawn again and again where the terminal shows escape sequences as text.
+func TestDumbTerminal(t *testing.T) {
+	for term, want := range map[string]bool{"dumb": false, "xterm": true, "": true} {
+		s := &streams{OutTTY: true, ErrTTY: true, Environ: []string{"TERM=" + term}, Now: time.Now}
+		require.Equal(t, want, s.color("auto"), term)
+		require.True(t, s.color("always"), term)
+		require.Equal(t, want, newProgress(&app{streams: s}) != nil, term)
 	}
 }

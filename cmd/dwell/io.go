@@ -53,7 +53,10 @@ func (s *streams) env(name string) string {
 	return ""
 }
 
-// color resolves --color: auto follows NO_COLOR, CLICOLOR_FORCE and whether Out is a terminal.
+// dumb reports whether the terminal knows no escape sequences.
+func (s *streams) dumb() bool { return s.env("TERM") == "dumb" }
+
+// color resolves --color: auto follows NO_COLOR, CLICOLOR_FORCE and whether Out is a terminal that knows colors.
 func (s *streams) color(when string) bool {
 	switch when {
 	case "always":
@@ -64,5 +67,5 @@ func (s *streams) color(when string) bool {
 	if s.env("NO_COLOR") != "" {
 		return false
 	}
-	return s.env("CLICOLOR_FORCE") != "" || s.OutTTY
+	return s.env("CLICOLOR_FORCE") != "" || s.OutTTY && !s.dumb()
 }

@@ -24,9 +24,9 @@ type progress struct {
 	last  int64
 }
 
-// newProgress returns nil, whose methods do nothing, unless stderr is a terminal.
+// newProgress returns nil, whose methods do nothing, unless stderr is a terminal that can erase a line.
 func newProgress(a *app) *progress {
-	if !a.ErrTTY || a.quiet {
+	if !a.ErrTTY || a.quiet || a.dumb() {
 		return nil
 	}
 	return &progress{w: a.Err, now: a.Now, begun: a.Now()}

@@ -296,6 +296,9 @@ func (d *painter) draw(stored *hunt.Finding, settings *config.Loaded) error {
 	if p.Why != "" {
 		d.text(2, "no finding: %s", p.Why)
 	}
+	if port := p.To.Port; port != 0 && len(p.Raw) > 0 && !slices.ContainsFunc(p.Raw, func(c hunt.Connection) bool { return c.DstPort == port }) {
+		d.text(2, "no connection to port %d; what follows is of the pair's other ports", port)
+	}
 	for i := range shown[:min(len(shown), 3)] {
 		d.finding(&shown[i])
 		d.triage(&shown[i], stored != nil)

@@ -129,8 +129,15 @@ func Nearest(typed string, names []string) string {
 	return at
 }
 
-// distance is the Levenshtein distance.
+// distance is the Levenshtein distance, 1 for the same letters in another order.
 func distance(a, b string) int {
+	if x, y := []byte(a), []byte(b); a != b && len(a) == len(b) {
+		slices.Sort(x)
+		slices.Sort(y)
+		if slices.Equal(x, y) {
+			return 1
+		}
+	}
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -73,7 +74,7 @@ func Parse(r io.Reader) (*List, error) {
 	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
 	if err := d.Decode(&l); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("safelist: %w", err)
+		return nil, fmt.Errorf("safelist: %w", reword(err))
 	}
 	if err := d.Decode(&List{}); !errors.Is(err, io.EOF) {
 		return nil, errors.New("safelist: a second YAML document begins (---): put all rules into one, under one \"rules:\"")
@@ -95,6 +96,21 @@ func Parse(r io.Reader) (*List, error) {
 		return nil, fmt.Errorf("safelist: %w", errors.Join(errs...))
 	}
 	return &l, nil
+}
+
+var unknownKey = regexp.MustCompile(`^(line \d+: )field (.*) not found in type .*`)
+
+// reword has a decoder's errors in terms of the file: it names Go types.
+func reword(err error) error {
+	var types *yaml.TypeError
+	if !errors.As(err, &types) {
+		return err
+	}
+	var errs []error
+	for _, e := range types.Errors {
+		errs = append(errs, errors.New(unknownKey.ReplaceAllString(e, `${1}there is no such key: $2`)))
+	}
+	return errors.Join(errs...)
 }
 
 // settle validates a rule and parses its networks and its expiry.

@@ -59,7 +59,7 @@ func TestMatch(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
-		"unknown key":     {`rules: [{nme: x}]`, "nme"},
+		"unknown key":     {`rules: [{nme: x}]`, "line 1: there is no such key: nme"},
 		"nothing narrows": {`rules: [{name: x, source: 10.0.0.0/8, reason: r, owner: o, expires: "2027-01-01"}]`, "would match every server"},
 		"catch-all":       {`rules: [{name: x, destination: 0.0.0.0/0, reason: r, owner: o, expires: "2027-01-01"}]`, "would match every server"},
 		"top level":       {`rules: [{name: x, domain: "*.com", reason: r, owner: o, expires: "2027-01-01"}]`, "whole top level"},

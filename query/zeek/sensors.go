@@ -3,6 +3,7 @@ package zeek
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"dwell/internal/hunt"
 )
@@ -12,6 +13,11 @@ import (
 func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, []hunt.SensorPart, []hunt.Note, error) {
 	if len(s.opts.Paths) < 2 {
 		return hunt.Window{}, nil, nil, fmt.Errorf("by sensor, each path is a sensor: give one --zeek for each")
+	}
+	for i, p := range s.opts.Paths {
+		if slices.Contains(s.opts.Paths[:i], p) {
+			return hunt.Window{}, nil, nil, fmt.Errorf("by sensor, each path is a sensor: %s is given twice", p)
+		}
 	}
 	req.Progress = nil
 	reading, err := s.Read(ctx, req, func([]hunt.Connection) error { return ctx.Err() })

@@ -45,6 +45,8 @@ func find(paths []string, r *Report) ([]*File, error) {
 			if err := fd.glob(p); err != nil {
 				return nil, err
 			}
+		case p == "-":
+			return nil, errors.New("standard input is not read, since a hunt goes over its logs several times: write them to a file first")
 		default:
 			return nil, fmt.Errorf("open Zeek logs: %w", err)
 		}
