@@ -145,10 +145,13 @@ func lineColumns(width int, groups map[string]Group) []lineColumn {
 	rank := lineColumn{head: "#", right: true, value: func(*hunt.Finding) string { return "" }}
 	severity := lineColumn{head: "SEVERITY", value: func(f *hunt.Finding) string { return orDash(f.Dwell.Severity) }}
 	host := lineColumn{head: "HOST", least: 15}
-	to := lineColumn{head: "DESTINATION", least: 20, tail: true, value: Destination}
+	to := lineColumn{head: "DESTINATION", least: 20, tail: true}
 	rhythm := lineColumn{head: "RHYTHM", least: 18, value: Rhythm}
 	if width >= fullWidth {
 		host.least, to.least, rhythm.least = 18, 18, 24
+	}
+	to.value = func(f *hunt.Finding) string {
+		return cmp.Or(groups[f.Dwell.FindingID].Destination, Destination(f))
 	}
 	host.value = func(f *hunt.Finding) string {
 		if g, ok := groups[f.Dwell.FindingID]; ok {

@@ -163,6 +163,14 @@ func TestACampaignIsOneEntry(t *testing.T) {
 	text := printed(t, Options{Format: Table, Width: 80, Groups: groups}, leads...)
 	require.Contains(t, text, "37 of 87 hosts")
 	require.Contains(t, text, "ccccccc  campaign of 3 findings, strongest 10.1.4.22")
+	require.NotContains(t, text, " more")
+	list[1].Destination.Domain, list[2].Destination.Domain = "a.example", "b.example"
+	for kind, want := range map[string]bool{"domain": false, "address": false, "certificate": true, "fingerprint": true} {
+		c.Kind = kind
+		leads, groups = Leads(list)
+		text = printed(t, Options{Format: Table, Width: 160, Groups: groups}, leads...)
+		require.Equal(t, want, strings.Contains(text, "cdn.example:443 and 2 more"), "%s: %s", kind, text)
+	}
 	leads, groups = Leads(list[2:])
 	require.Len(t, leads, 2)
 	require.Empty(t, groups, "one member alone stands by itself")

@@ -44,7 +44,7 @@ func ShortReasons(f *hunt.Finding) []string {
 // only one of them may count as active.
 func joined(f *hunt.Finding) bool {
 	c := f.Dwell.Campaign
-	return c != nil && c.Hosts > 1 && (c.Kind == "address" || c.Kind == "domain")
+	return c != nil && c.Hosts > 1 && sharesDestination(c.Kind) && c.Kind != "network"
 }
 
 // Explanation is the strength of a benign explanation for display; empty for none.

@@ -74,6 +74,9 @@ func (e *entry) Host() string {
 	return hunt.Many(e.Campaign.HostCount, "host")
 }
 
+// To is the destination, or those of a campaign.
+func (e *entry) To() string { return output.Destinations(e.Members) }
+
 // Name is the host's name and user, if known and the entry is about one host.
 func (e *entry) Name() string {
 	if e.Campaign != nil {
