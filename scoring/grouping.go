@@ -99,7 +99,7 @@ func GroupKeys(keys []ScoredKey) []KeyGroup {
 			if keys[narrow].Score >= keys[wide].Score-groupMargin && (fastest < 0 || keys[narrow].Period < keys[fastest].Period) {
 				fastest = narrow
 			}
-			if keys[narrow].Kind > keys[wide].Kind && keys[narrow].Score <= keys[wide].Score+groupMargin {
+			if keys[narrow].Kind > keys[wide].Kind && keys[wide].Kind != FingerprintKey && keys[narrow].Score <= keys[wide].Score+groupMargin {
 				continue // one size of what goes to an address or a name says less than that address or name
 			}
 			if float64(total[narrow]) >= groupExplains*float64(total[wide]) && (best < 0 || keys[narrow].Score >= keys[best].Score) {

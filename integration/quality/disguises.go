@@ -50,6 +50,8 @@ func disguises() []disguise {
 		{simulate.Talker{Name: "working hours, 10 min", Domain: "office.only.example", Period: every(10 * time.Minute), Jitter: 0.2, OfficeHours: true}, "medium", false},
 		{simulate.Talker{Name: "short: 60 s for an hour", Domain: "brief.visit.example", From: every(11 * time.Hour), To: every(12 * time.Hour), Period: every(time.Minute), Jitter: 0.05}, "medium", true},
 		{simulate.Talker{Name: "short: 5 s for 20 min", Domain: "briefer.visit.example", From: every(14 * time.Hour), To: every(14*time.Hour + 20*time.Minute), Period: every(5 * time.Second), Jitter: 0.02}, "medium", true},
+		{simulate.Talker{Name: "proxy, 30 domains in turn", Domain: "turning.example", Names: 30, Proxy: true, Period: every(4 * time.Minute), Jitter: 0.2}, "medium", true},
+		{simulate.Talker{Name: "DNS, 40 domains in turn", Kind: simulate.KindDNSBeacon, Domain: "asked-in-turn.example", Names: 40, Period: every(5 * time.Minute), Jitter: 0.3}, "medium", false},
 		{simulate.Talker{Name: "proxy, SOCKS", Domain: "socks.behind-three.example", Proxy: true, SOCKS: true, Period: every(3 * time.Minute), Jitter: 0.3}, "high", true},
 	}
 	for i := range list {
@@ -93,7 +95,7 @@ func huntDisguises(ctx context.Context, seed uint64, of []disguise) (ours, their
 	sc := simulate.Default()
 	sc.Seed, sc.Implants = seed, nil
 	for i, d := range of {
-		d.Hosts = []string{fmt.Sprintf("ws-%03d", 4*i+2)}
+		d.Hosts = []string{fmt.Sprintf("ws-%03d", 3*i+2)}
 		sc.Implants = append(sc.Implants, d.Talker)
 	}
 	made, err := simulate.Run(ctx, sc, dir, simulate.Format{JSON: true})
@@ -140,11 +142,9 @@ func names(f *hunt.Finding, l *simulate.Label) bool {
 	if !slices.Contains(l.Sources, f.Source.IP) {
 		return false
 	}
-	if l.Domain != "" {
-		for _, n := range append(slices.Clone(f.Dwell.Evidence.Names), f.Destination.Domain) {
-			if n != "" && (n == l.Domain || len(l.Domain) > len(n) && l.Domain[len(l.Domain)-len(n)-1:] == "."+n) {
-				return true
-			}
+	for _, n := range append(slices.Clone(f.Dwell.Evidence.Names), f.Destination.Domain) {
+		if n != "" && slices.ContainsFunc(append(slices.Clone(l.Names), l.Domain), func(own string) bool { return hunt.Within(own, n) }) {
+			return true
 		}
 	}
 	if l.Service == "dns" || l.Proxy.IsValid() {

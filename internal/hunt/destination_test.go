@@ -37,7 +37,7 @@ func TestParsePair(t *testing.T) {
 		_, _, err := ParsePair(text)
 		require.ErrorContains(t, err, what, text)
 	}
-	for _, f := range []Fingerprint{{}, ja4, {JA3, "e7d705a3286e19ea42f587b344ee6865"}, {Kind: NoServerName}} {
+	for _, f := range []Fingerprint{{}, ja4, {JA3, "e7d705a3286e19ea42f587b344ee6865"}, {Kind: NoServerName}, {Kind: Unshared}, {Unshared, "647-807B"}, {Kind: UnsharedNames}, {UnsharedNames, "647-807B"}} {
 		require.Equal(t, f, ParseFingerprint(f.String()))
 	}
 }

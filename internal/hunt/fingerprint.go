@@ -13,9 +13,11 @@ const (
 	NoServerName
 	JA3
 	JA4
-	// Unshared is not a fingerprint. It marks roll-ups over destinations that no other host uses; Value is the size
-	// class, or empty for any.
+	// Unshared is not a fingerprint. It marks roll-ups over addresses that no other host uses; Value is the size class,
+	// or empty for any.
 	Unshared
+	// UnsharedNames is the same over names under domains that no other host uses, at addresses that others use, too.
+	UnsharedNames
 )
 
 // Fingerprint identifies a TLS client program across servers. The zero Fingerprint is none.
@@ -48,8 +50,10 @@ func ParseFingerprint(s string) Fingerprint {
 		return Fingerprint{JA4, value}
 	case kind == "ja3" && value != "":
 		return Fingerprint{JA3, value}
-	case s == "unshared" || kind == "unshared" && value != "":
+	case s == kind && kind == unshared || kind == unshared && value != "":
 		return Fingerprint{Unshared, value}
+	case s == kind && kind == unsharedNames || kind == unsharedNames && value != "":
+		return Fingerprint{UnsharedNames, value}
 	}
 	return Fingerprint{}
 }
@@ -63,12 +67,21 @@ func (f Fingerprint) String() string {
 		return "ja3=" + f.Value
 	case NoServerName:
 		return "no-server-name"
-	case Unshared:
-		if f.Value != "" {
-			return "unshared=" + f.Value
+	case Unshared, UnsharedNames:
+		what := unshared
+		if f.Kind == UnsharedNames {
+			what = unsharedNames
 		}
-		return "unshared"
+		if f.Value != "" {
+			return what + "=" + f.Value
+		}
+		return what
 	case NoFingerprint:
 	}
 	return ""
 }
+
+const unshared, unsharedNames = "unshared", "unshared-names"
+
+// IsUnshared reports whether it marks a roll-up over what no other host uses.
+func (f Fingerprint) IsUnshared() bool { return f.Kind == Unshared || f.Kind == UnsharedNames }

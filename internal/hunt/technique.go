@@ -61,7 +61,7 @@ func TechniqueRules() []TechniqueRule {
 		return func(f *Finding) bool { return f.speaks(names...) }
 	}
 	return []TechniqueRule{
-		{ID: "T1008", Name: "Fallback Channels", When: "one rhythm over several destinations that no other host uses (`#unshared`)",
+		{ID: "T1008", Name: "Fallback Channels", When: "one rhythm over several addresses or domains that no other host uses (`#unshared`, `#unshared-names`)",
 			is: func(f *Finding) bool { return strings.HasPrefix(f.rollUp(), "unshared") }},
 		{ID: exfiltration, Name: "Exfiltration Over C2 Channel", When: "modifier `upload`: ten times as much sent as received, a megabyte or more", is: modifier("upload")},
 		{ID: "T1071.001", Name: "Web Protocols", Parent: application, When: "Zeek recognized HTTP or QUIC, or TLS to port 443 or 8443", is: func(f *Finding) bool {

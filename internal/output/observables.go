@@ -48,6 +48,17 @@ func observablesOf(f *hunt.Finding) (o observables) {
 		if p, err := netip.ParsePrefix(d.Network); err == nil {
 			o.Networks = []netip.Prefix{p}
 		}
+	case d != nil && hunt.ParseFingerprint(d.Fingerprint).Kind == hunt.UnsharedNames: // others use the addresses
+		if e != nil {
+			for _, n := range e.Names {
+				if a, err := netip.ParseAddr(n); err == nil { // what a proxy was asked for may be an address
+					o.Addresses = append(o.Addresses, a)
+				} else {
+					o.Names = append(o.Names, names(n)...)
+				}
+			}
+		}
+		return o
 	case f.Destination.Domain != "":
 		if domain, ok := hunt.CutBelow(f.Destination.Domain); ok {
 			o.Below = names(domain)

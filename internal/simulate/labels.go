@@ -54,6 +54,8 @@ type Label struct {
 	Sources      []netip.Addr `json:"sources"`
 	Destinations []netip.Addr `json:"destinations"`
 	Domain       string       `json:"domain,omitempty"`
+	// Names are the domains that it uses in turn, if there are several; Domain is then none of them.
+	Names []string `json:"names,omitempty"`
 	// Proxy is the internal proxy it uses: sources connect to it, and it connects to the destinations.
 	Proxy     netip.Addr `json:"proxy,omitzero"`
 	Port      int        `json:"port"`
@@ -74,6 +76,9 @@ func newLabel(t *Talker, malign bool, dsts []netip.Addr) *Label {
 	port, proto, service := t.wire()
 	l := &Label{Name: t.Name, Kind: t.Kind, Malicious: malign, Indicator: t.Indicator, Sources: []netip.Addr{}, Destinations: dsts, Domain: t.Domain,
 		Port: int(port), Transport: proto.String(), Service: service, Jitter: float64(t.Jitter), Loss: float64(t.Loss), Timing: t.Timing, Why: t.Why}
+	for i := range t.Names {
+		l.Names = append(l.Names, t.name(i))
+	}
 	if l.Timing == "" {
 		l.Timing = TimingBoth
 	}

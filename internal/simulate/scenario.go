@@ -97,6 +97,9 @@ type Talker struct {
 	Rotate       string       `yaml:"rotate,omitempty"`
 	// Domain is the name that it looks up and uses; empty means that it connects to the address directly.
 	Domain string `yaml:"domain,omitempty"`
+	// Names is the number of domains of which it uses another one at random for each check-in: n1-, n2- and so on before
+	// Domain. 0 means Domain itself.
+	Names int `yaml:"names,omitempty"`
 	// Proxy uses the site's web proxy (proxy-1, port 3128), by HTTP CONNECT for TLS, or plain HTTP.
 	Proxy bool `yaml:"proxy,omitempty"`
 	// SOCKS asks that host by SOCKS 5 (port 1080) instead. The loader into Elasticsearch has no socks log.
@@ -293,6 +296,9 @@ func (t *Talker) validate(s *Scenario, bad func(key, format string, args ...any)
 	}
 	if t.Domain != "" && (len(t.Domain) > 150 || !hostOK.MatchString(t.Domain)) {
 		bad("domain", "%q is no domain name in lower case", t.Domain)
+	}
+	if t.Names < 0 || t.Names > 10_000 || t.Names > 0 && (t.Domain == "" || t.Kind == KindDNSTunnel) {
+		bad("names", "%d is out of range: from 1 to 10000, with a domain, and not in a DNS tunnel", t.Names)
 	}
 	if t.Port < 0 || t.Port > 65535 {
 		bad("port", "%d is no port", t.Port)

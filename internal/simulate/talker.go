@@ -24,7 +24,8 @@ type talking struct {
 	modeEnds micros
 	from, to micros
 
-	// hello and request are what its connections show.
+	// name is the one it uses now; hello and request are what its connections show.
+	name    string
 	hello   *hello
 	request *request
 	// proxy is the proxy it uses, or nil; asked is its request to the proxy.
@@ -64,7 +65,7 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 			h.on = []span{{e.start, e.end}}
 		}
 		d := newDice(e.sc.Seed, "talker "+t.Name+" "+h.name)
-		p := &talking{t: t, h: h, d: d, label: label, dsts: dsts, from: e.start + t.From.micros(), to: e.end}
+		p := &talking{t: t, h: h, d: d, label: label, dsts: dsts, name: t.Domain, from: e.start + t.From.micros(), to: e.end}
 		if t.To != 0 {
 			p.to = min(p.to, e.start+t.To.micros())
 		}
@@ -211,11 +212,15 @@ func (p *talking) next(t, end micros) micros {
 
 // checkIn makes the connections of one check-in, and returns the end of the last one.
 func (p *talking) checkIn(e *engine, t micros) micros {
+	if n := p.t.Names; n > 0 {
+		p.name = p.t.name(p.d.IntN(n))
+		p.looks(e)
+	}
 	switch p.t.Kind {
 	case KindDNSTunnel:
 		return p.tunnel(e, t)
 	case KindDNSBeacon:
-		q := question{name: p.t.Domain, typ: typeTXT, ttl: 1, answers: []string{"TXT " + p.d.hex(40)}}
+		q := question{name: p.name, typ: typeTXT, ttl: 1, answers: []string{"TXT " + p.d.hex(40)}}
 		took := p.d.between(15*millisecond, 90*millisecond)
 		e.query(p.d, e.servers[dc1], e.forwarders[0], q, t+300, took, nil)
 		e.query(p.d, p.h, e.servers[dc1].addr, q, t, took+700, p.label)
@@ -227,7 +232,7 @@ func (p *talking) checkIn(e *engine, t micros) micros {
 	}
 	begin := t
 	if p.t.Domain != "" {
-		begin = e.lookup(p.d, p.asker(), p.t.Domain, p.dsts, nil, nameTTL, t)
+		begin = e.lookup(p.d, p.asker(), p.name, p.dsts, nil, nameTTL, t)
 	}
 	end := t
 	for k := range max(p.t.Burst, 1) {
@@ -266,7 +271,7 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 		f.dst, f.dport, f.fate = p.proxy.addr, proxyPort, answered
 		switch {
 		case p.t.SOCKS:
-			f.dport, f.socks, f.service = socksPort, &socksAsked{p.t.Domain, port}, strings.TrimSuffix("socks,"+service, ",")
+			f.dport, f.socks, f.service = socksPort, &socksAsked{p.name, port}, strings.TrimSuffix("socks,"+service, ",")
 		case f.service == "ssl":
 			f.request, f.service = p.asked, "http,ssl"
 		default:
@@ -274,7 +279,7 @@ func (p *talking) connection(e *engine, dst netip.Addr, t micros) micros {
 		}
 	}
 	if c := e.send(p.d, f); c != nil {
-		e.listed(c, p.t, p.t.Domain)
+		e.listed(c, p.t, p.name)
 		end = c.Start + max(c.Duration, 0)
 	}
 	return end
@@ -291,11 +296,14 @@ func (p *talking) asker() *host {
 	return p.h
 }
 
+// name is one of its domains.
+func (t *Talker) name(i int) string { return fmt.Sprintf("n%d-%s", i+1, t.Domain) }
+
 // looks sets what the talker's connections show inside.
 func (p *talking) looks(e *engine) {
 	t := p.t
 	port, proto, service := t.wire()
-	name := t.Domain
+	name := p.name
 	if t.NoServerName {
 		name = ""
 	}
@@ -309,14 +317,14 @@ func (p *talking) looks(e *engine) {
 		if t.SelfSigned && proto == hunt.TCP {
 			p.hello.cert, p.hello.next = e.newCertificate(orText(t.Domain, "localhost"), 0, e.start-3*day, true), "http/1.1"
 		}
-		p.asked = &request{method: "CONNECT", host: t.Domain, agent: orText(t.UserAgent, p.h.agent()), uri: fmt.Sprintf("%s:%d", t.Domain, port), most: 1}
+		p.asked = &request{method: "CONNECT", host: p.name, agent: orText(t.UserAgent, p.h.agent()), uri: fmt.Sprintf("%s:%d", p.name, port), most: 1}
 	case service == "http":
 		if t.Domain == "" && !t.NoServerName {
 			name = p.dsts[0].String()
 		}
 		p.request = &request{method: orText(t.Method, "GET"), host: name, agent: orText(t.UserAgent, p.h.agent()), uri: orText(t.URI, "/"+fingerprint(8, t.Name)), mime: "text/plain", most: 1, each: t.Requests}
 		through := *p.request
-		through.uri = "http://" + t.Domain + through.uri
+		through.uri = "http://" + p.name + through.uri
 		p.asked = &through
 	}
 }

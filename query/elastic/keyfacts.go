@@ -15,7 +15,7 @@ import (
 // rolled matches the records of a roll-up: by network or by fingerprint.
 func rolled(k hunt.PairKey) object {
 	filter := []any{dsl.Term(fieldSource, k.Src)}
-	if k.Fingerprint.Kind == hunt.Unshared {
+	if k.Fingerprint.IsUnshared() {
 		return object{"match_none": object{}} // only the hunt knows its destinations
 	}
 	if k.Kind() == "fingerprint" {

@@ -157,7 +157,7 @@ func (p *Count) spread(s *evidence.Candidate, c *Candidate) {
 	what := "" // the prevalence of the destination needs no qualifier
 	switch c.Fingerprint.Kind {
 	case hunt.NoFingerprint:
-	case hunt.Unshared:
+	case hunt.Unshared, hunt.UnsharedNames:
 		touched, h, what = 1, 1, " for all its destinations"
 	default:
 		touched, h, what = float64(c.Showing), float64(c.Showing), " with this TLS fingerprint"

@@ -53,8 +53,13 @@ func rawQuery(k *hunt.PairKey) securityonion.Query {
 			q.Without = append(q.Without, []securityonion.Term{term(securityonion.FieldTransport, hunt.UDP.String()), portTerm(port)})
 		}
 		return q
-	case k.Fingerprint.Kind == hunt.Unshared: // those to shared destinations are among them: there is no field to tell them by
-		q := securityonion.Query{All: []securityonion.Term{dataset("conn"), src}}
+	case k.Fingerprint.IsUnshared(): // those to shared destinations are among them: there is no field to tell them by
+		q := securityonion.Query{All: []securityonion.Term{src}}
+		if k.Fingerprint.Kind == hunt.Unshared {
+			q.All = append(q.All, dataset("conn"))
+		} else {
+			q.Any = []securityonion.Term{dataset("ssl"), dataset("http"), dataset("quic"), dataset("socks")}
+		}
 		if k.Port != 0 {
 			q.All = append(q.All, portTerm(k.Port), term(securityonion.FieldTransport, k.Proto.String()))
 		}

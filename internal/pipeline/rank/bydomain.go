@@ -32,6 +32,14 @@ func (d *domains) of(stand netip.Addr) string {
 	return domain
 }
 
+// owner is ownerOf the name that stand stands for.
+func (d *domains) owner(stand netip.Addr) string {
+	if domain := d.of(stand); domain != "" {
+		return domain
+	}
+	return ownerOf(d.named.Name(stand))
+}
+
 // below measures all of a source's names below a registered domain together, if there are several: a server with a new
 // name each time shows only there. It also notes the addresses at which the source used names whose domain other hosts
 // use.

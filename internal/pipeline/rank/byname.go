@@ -9,11 +9,10 @@ import (
 	"dwell/scoring"
 )
 
-// byOther measures a source's pairs with a name or a fingerprint, and keeps what may become findings. Fingerprints are
+// byOther measures a source's pairs with a name or a fingerprint, and returns what may become findings. Fingerprints are
 // those shown to several destinations: a server that moves from network to network, under other names or none, shows
 // only there.
-func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) {
-	var keys []*key
+func (s *search) byOther(of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) (keys []*key) {
 	var pair pairs.Pair
 	for i := range of.Len() {
 		of.Decode(i, &pair)
@@ -21,7 +20,7 @@ func (s *search) byOther(src netip.Addr, of *pairs.Of, measure func(*pairs.Pair,
 			keys = append(keys, k)
 		}
 	}
-	s.keep(src, keys)
+	return keys
 }
 
 // keep stores keys until the source's pairs are measured.

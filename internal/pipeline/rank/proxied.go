@@ -8,8 +8,8 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// fold removes a proxy's own connections to a name if a client that asked the proxy for it has a finding at least as
-// severe: that is one fact. The client's finding then lists the proxy's pair.
+// fold removes a proxy's own connections to a name, or to names in turn, if a client that asked the proxy for them has a
+// finding at least as severe: that is one fact. The client's finding then lists the proxy's pair.
 func (s *search) fold(out *material.Ranked) {
 	type through struct {
 		proxy netip.Addr
@@ -30,6 +30,9 @@ func (s *search) fold(out *material.Ranked) {
 	for i := range out.Findings {
 		f := &out.Findings[i]
 		client := clients[through{f.Source.IP, f.Destination.Domain}]
+		if client == nil {
+			client = s.turner(out.Findings, f)
+		}
 		if client == nil || client == f || f.Dwell.DNS != nil || f.Event.Severity > client.Event.Severity ||
 			s.roles[f.Source.IP]&(proxy|front) == 0 && !within(s.servers.Proxies, f.Source.IP) {
 			continue
@@ -47,4 +50,29 @@ func (s *search) fold(out *material.Ranked) {
 		}
 	}
 	out.Findings = slices.Clip(left)
+}
+
+// turner is the finding of a host that uses all names of a proxy's finding in turn, whether the proxy finds them at one
+// address or at many; nil if there is none.
+func (s *search) turner(of []hunt.Finding, f *hunt.Finding) *hunt.Finding {
+	if f.Destination.Domain != "" {
+		return nil
+	}
+	names := slices.Clone(f.Dwell.Evidence.Names)
+	for _, sub := range s.everywhere[f.Source.IP] {
+		for _, n := range sub.Names {
+			if sub.Finding.Dwell.Pair == f.Dwell.Pair {
+				names = append(names, n.Name)
+			}
+		}
+	}
+	for i := range of {
+		if d := of[i].Dwell.Destination; len(names) > 0 && d != nil && of[i].Source.IP != f.Source.IP && hunt.ParseFingerprint(d.Fingerprint).Kind == hunt.UnsharedNames {
+			owners := s.turning[of[i].Source.IP]
+			if !slices.ContainsFunc(names, func(n string) bool { _, ok := owners[ownerOf(n)]; return !ok }) {
+				return &of[i]
+			}
+		}
+	}
+	return nil
 }

@@ -53,7 +53,7 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 
 // Rank measures every candidate, has evidence weighed, and makes the findings.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (_ *material.Ranked, err error) {
-	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Candidate{}}
+	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Candidate{}, turning: map[netip.Addr]map[string]struct{}{}}
 	s.shelf = tile.NewShelf(m.Memory.Folder, m.Memory.Bytes/shelfShare)
 	defer func() { err = cmp.Or(err, s.shelf.Close()) }()
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
@@ -148,9 +148,11 @@ type search struct {
 	own []*pairs.Queries
 	// everywhere are each source's candidates that stand for all its unshared destinations.
 	everywhere map[netip.Addr][]*evidence.Candidate
-	dns        dns
-	lists      []lister
-	suspects   *suspects
+	// turning are the owners of the unshared names of each source that has a candidate of them.
+	turning  map[netip.Addr]map[string]struct{}
+	dns      dns
+	lists    []lister
+	suspects *suspects
 	// scattered are the sources of a /64 with almost no traffic.
 	scattered map[netip.Prefix]*scattered
 	// all are the habits of all hosts together, habits those of each, active the number of hours in which each is
@@ -178,18 +180,18 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 		probers[i] = newProber(m, &keys)
 		probers[i].lists, probers[i].suspects = s.lists, s.suspects
 	}
-	s.alone = newAlone(m, s.findRoles(), probers)
+	s.alone = s.newAlone(m, s.findRoles(), probers)
 	s.queries(probers[0])
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil {
-				s.byOther(src, of, probers[n].name)
-				s.keep(src, s.below(probers[n], src, of))
+				keys := append(s.byOther(of, probers[n].name), s.below(probers[n], src, of)...)
+				s.keep(src, append(keys, s.unsharedNames(probers[n], src, of, keys)...))
 			}
 		})
 		named.Prints.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil && m.Request.Scope.IsInternal(src) {
-				s.byOther(src, of, probers[n].print)
+				s.keep(src, s.byOther(of, probers[n].print))
 			}
 		})
 	}
@@ -256,7 +258,12 @@ func (s *search) grouped(src source, tested int) []*evidence.Candidate {
 		lead := src.keys[story.Lead]
 		sub := s.subject(lead, tested)
 		sub.Names, sub.Suspect = lead.names, lead.odd
-		if lead.kind == scoring.UnsharedKey {
+		if lead.Fingerprint.Kind == hunt.UnsharedNames { // no record has the key's own name
+			for _, n := range lead.names {
+				sub.Finding.Dwell.Evidence.Names = append(sub.Finding.Dwell.Evidence.Names, n.Name)
+			}
+		}
+		if lead.Fingerprint.Kind == hunt.Unshared {
 			s.mu.Lock()
 			s.everywhere[src.src] = append(s.everywhere[src.src], sub)
 			s.mu.Unlock()

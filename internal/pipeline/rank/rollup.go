@@ -21,8 +21,10 @@ type rollUp struct {
 	// ports are those of the records; a record's Port is an index of them.
 	ports     []portOf
 	addresses []netip.Addr
-	main      pairs.Port
-	pair      pairs.Pair
+	// places are those of the pairs in the source's table, in the order of the addresses.
+	places []int
+	main   pairs.Port
+	pair   pairs.Pair
 }
 
 type portOf struct {
@@ -31,7 +33,7 @@ type portOf struct {
 }
 
 func (r *rollUp) reset() {
-	r.records, r.ports, r.addresses, r.main = r.records[:0], r.ports[:0], r.addresses[:0], pairs.Port{}
+	r.records, r.ports, r.addresses, r.places, r.main = r.records[:0], r.ports[:0], r.addresses[:0], r.places[:0], pairs.Port{}
 }
 
 // unanswered says that a connection got no answer, as far as that is known.
@@ -69,7 +71,7 @@ func (r *rollUp) add(of *pairs.Of, i int, answered bool) {
 		}
 	}
 	if len(r.records) > before {
-		r.addresses = append(r.addresses, r.pair.Dst)
+		r.addresses, r.places = append(r.addresses, r.pair.Dst), append(r.places, i)
 	}
 }
 

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/bits"
@@ -19,8 +20,8 @@ import (
 // destination for one that others use, and very rarely the reverse.
 type alone struct {
 	cells []atomic.Uint32
-	// hosts is the number of internal hosts.
-	hosts atomic.Int64
+	// hosts is the number of internal hosts, naming that of those that use names.
+	hosts, naming atomic.Int64
 	// known are the addresses at which a source used names of domains that other hosts use, too.
 	known *prevalence.Sketch
 }
@@ -35,8 +36,8 @@ const (
 // sizes are the numbers of pairs and uses of names, those on disk included.
 type sizes struct{ pairs, uses atomic.Int64 }
 
-// newAlone goes over the tables once, without decoding.
-func newAlone(m *material.Material, of *sizes, by []*prober) *alone {
+// newAlone goes over the tables once, without decoding. A proxy's names are those of its clients, which are noted.
+func (s *search) newAlone(m *material.Material, of *sizes, by []*prober) *alone {
 	a := &alone{}
 	a.known = prevalence.NewSketch(int(of.uses.Load()))
 	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*of.pairs.Load(), 1024), mostAloneCells)-1)))
@@ -51,9 +52,15 @@ func newAlone(m *material.Material, of *sizes, by []*prober) *alone {
 	})
 	if m.Named != nil {
 		m.Named.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
+			if s.roleOf(src)&proxy != 0 {
+				return
+			}
+			if m.Request.Scope.IsInternal(src) {
+				a.naming.Add(1)
+			}
 			for i := range of.Len() {
-				if domain := by[worker].domains.of(of.Dst(i)); domain != "" {
-					a.note(src, textHash(domain))
+				if owner := by[worker].domains.owner(of.Dst(i)); owner != "" {
+					a.note(src, textHash(owner))
 				}
 			}
 		})
@@ -123,12 +130,11 @@ const (
 	sizeStep = 1.25
 )
 
-// unshared measures a source's traffic to destinations that no other host uses: all together, by port, and by port and
-// sent size. A server that moves every time, under any name and fingerprint, shows only there. Addresses with names of
-// domains that other hosts use are left out, since a content network has new ones all the time; a forged name of that
-// kind is a candidate by name. With few hosts almost no destination is shared, and nothing is measured. One or two
-// destinations with a rhythm of their own (paced) are left out: they would hide what the others have in common. Three
-// or more may be one implant's servers in turn.
+// unshared measures a source's traffic to addresses that no other host uses. A server that moves every time, under any
+// name and fingerprint, shows only there. Addresses with names of domains that other hosts use are left out, since a
+// content network has new ones all the time; a forged name of that kind is a candidate by name. With few hosts almost
+// no destination is shared, and nothing is measured. One or two destinations with a rhythm of their own (paced) are
+// left out: they would hide what the others have in common. Three or more may be one implant's servers in turn.
 func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip.Addr) []*key {
 	if s.alone.hosts.Load() < prevalence.FewHosts || !s.m.Request.Scope.IsInternal(src) {
 		return nil
@@ -147,18 +153,28 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip
 			return nil
 		}
 	}
-	if len(p.roll.addresses) < fewestUnshared || len(p.roll.records) < material.Fewest {
+	if len(p.roll.addresses) < fewestUnshared {
 		return nil
 	}
+	return p.rollUps(src, of, hunt.Unshared)
+}
+
+// rollUps measures a roll-up of what no other host uses: all together, by port, and by port and sent size. Each key has
+// the addresses of its own connections, the busiest first.
+func (p *prober) rollUps(src netip.Addr, of *pairs.Of, kind hunt.FingerprintKind) (out []*key) {
 	sortRecords(p.roll.records)
-	var out []*key
-	measure := func(id hunt.PairKey, records []pairs.Record) {
+	measure := func(id hunt.PairKey, records []pairs.Record, has func(*pairs.Record) bool) {
 		if k := p.measureRollUp(id, scoring.UnsharedKey, records); k != nil {
+			k.uses = p.roll.uses(of, has)
+			k.addresses, k.count = nil, len(k.uses)
+			for _, u := range k.uses[:min(len(k.uses), 20)] {
+				k.addresses = append(k.addresses, u.Addr)
+			}
 			out = append(out, k)
 		}
 	}
-	all := hunt.PairKey{Src: src, AnyPort: true, Fingerprint: hunt.Fingerprint{Kind: hunt.Unshared}}
-	measure(all, p.roll.records)
+	all := hunt.PairKey{Src: src, AnyPort: true, Fingerprint: hunt.Fingerprint{Kind: kind}}
+	measure(all, p.roll.records, func(*pairs.Record) bool { return true })
 	for _, class := range p.roll.classes() {
 		port := p.roll.ports[class.port]
 		id := all
@@ -169,8 +185,28 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip
 		}
 		records := slices.Clone(p.roll.records)
 		records = slices.DeleteFunc(records, func(c pairs.Record) bool { return !class.has(&c) })
-		measure(id, records)
+		measure(id, records, class.has)
 	}
+	return out
+}
+
+// uses are the numbers of those connections of each of a roll-up's pairs that a class has, the most first.
+func (r *rollUp) uses(of *pairs.Of, has func(*pairs.Record) bool) (out []pairs.Use) {
+	one := rollUp{ports: slices.Clone(r.ports)}
+	for _, i := range r.places {
+		one.records = one.records[:0]
+		one.add(of, i, false)
+		n := int64(0)
+		for at := range one.records {
+			if has(&one.records[at]) {
+				n++
+			}
+		}
+		if n > 0 {
+			out = append(out, pairs.Use{Addr: of.Dst(i), Connections: n})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b pairs.Use) int { return cmp.Compare(b.Connections, a.Connections) })
 	return out
 }
 
