@@ -36,21 +36,46 @@ type Archive struct {
 // Update reads new files and returns their number. It reads all again if the kept records no longer match the files;
 // why says what differs. Scope is the one that the history was opened with.
 func (a *Archive) Update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress)) (files int, why string, err error) {
-	files, why, err = a.update(ctx, scope, progress, "")
+	files, why, err = a.update(ctx, scope, progress, "", "")
+	var alone alone
+	if errors.As(err, &alone) {
+		files, why, err = a.update(ctx, scope, progress, "", alone.beside)
+	}
 	if errors.Is(err, errFilled) {
-		return a.update(ctx, scope, progress, mayBeThere)
+		return a.update(ctx, scope, progress, mayBeThere, "")
 	}
 	return files, why, err
 }
 
-// errFilled says that new files have records of a time in which some were missing.
+// errFilled says that new files have records of a time in which some were missing, or the conn logs that were.
 var errFilled = errors.New("what was missing when the logs were read may be there now")
 
 // mayBeThere is why all files are read again.
 var mayBeThere = errFilled.Error()
 
-// update is Update; if anew is set, that is why all files are read.
-func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress), anew string) (files int, why string, err error) {
+// alone says that the new files have no conn log, though the archive has: their other logs must not stand for
+// connections. They are read beside a known one.
+type alone struct{ beside string }
+
+func (alone) Error() string { return "the new logs have no conn log" }
+
+// withoutConn says whether a reading had no conn log.
+func withoutConn(notes []hunt.Note) bool {
+	return slices.ContainsFunc(notes, func(n hunt.Note) bool { return slices.Contains(n.Logs, "conn") })
+}
+
+// newestConn is the conn log that was read before and written last, of those that are still there; empty if none is.
+func (in *Inputs) newestConn(now map[string]File) (path string) {
+	for at, f := range in.Files {
+		if _, there := now[at]; there && f.Conn && (path == "" || f.Changed > in.Files[path].Changed || f.Changed == in.Files[path].Changed && at > path) {
+			path = at
+		}
+	}
+	return path
+}
+
+// update is Update; if anew is set, that is why all files are read, and beside is a known file to read with new ones.
+func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hunt.Progress), anew, beside string) (files int, why string, err error) {
 	now, err := a.look()
 	if err != nil {
 		return 0, "", err
@@ -76,6 +101,10 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 	if len(fresh) == 0 && why == "" {
 		return 0, "", nil
 	}
+	files = len(fresh)
+	if beside != "" {
+		fresh[beside] = true
+	}
 	req := hunt.Request{Scope: scope, Progress: progress}
 	in := a.Only(fresh).Open()
 	hours := map[int64]hunt.HourState{}
@@ -93,8 +122,26 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 	if err != nil {
 		return 0, "", fmt.Errorf("read connections: %w", err)
 	}
-	if len(inputs.Gaps) > 0 && slices.ContainsFunc(reading.Slices, func(s hunt.Slice) bool { return !s.End.IsZero() && s.End.UnixMilli() <= inputs.Newest }) {
+	if withoutConn(reading.Notes) {
+		if known := inputs.newestConn(now); known != "" && beside == "" {
+			return 0, "", alone{known}
+		}
+	} else if inputs.Newest > 0 && withoutConn(inputs.Notes) { // what stood for connections does not any more
 		return 0, "", errFilled
+	}
+	if slices.ContainsFunc(inputs.Gaps, func(gap hunt.Note) bool {
+		return slices.ContainsFunc(reading.Slices, func(s hunt.Slice) bool {
+			return s.Name != beside && !s.End.IsZero() && overlap(gap.During, hunt.Window{Start: s.Start, End: s.End})
+		})
+	}) {
+		return 0, "", errFilled
+	}
+	if reading.Records == 0 && inputs.Newest > 0 { // a log that has begun is no archive without records
+		reading.Gaps = slices.DeleteFunc(reading.Gaps, func(gap hunt.Note) bool { return gap.Where == reading.Source })
+	}
+	conn := map[string]bool{}
+	for i := range reading.Slices {
+		conn[reading.Slices[i].Name] = !withoutConn(reading.Notes)
 	}
 	if reading.Window != (hunt.Window{}) {
 		req.From, req.To = reading.Window.Start, reading.Window.End
@@ -145,6 +192,7 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 		} else if err != nil {
 			return 0, "", err
 		}
+		f.Conn = conn[path]
 		inputs.Files[path] = f
 	}
 	inputs.Source = reading.Source
@@ -153,7 +201,7 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 	if _, err := rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
 		return 0, "", err
 	}
-	return len(fresh), why, nil
+	return files, why, nil
 }
 
 // notesOf are the notes of all readings. A log is missing only if each reading missed it.
@@ -208,9 +256,18 @@ func changes(known Inputs, now map[string]File) (fresh map[string]bool, why stri
 }
 
 // replaces says whether a new file may be a better copy of one with a gap: the same one, or one beside it that is gone.
+// What Zeek still writes is no copy of what it wrote before.
 func replaces(path, bad string, now map[string]File) bool {
 	_, there := now[bad]
-	return path == bad || bad != "" && !there && filepath.Dir(path) == filepath.Dir(bad)
+	return !live(path) && (path == bad || bad != "" && !there && filepath.Dir(path) == filepath.Dir(bad))
+}
+
+// overlap says whether two windows have a moment in common.
+func overlap(a, b hunt.Window) bool { return a.Start.Before(b.End) && b.Start.Before(a.End) }
+
+// concerns says whether a gap may be of a window. What lasted at most an hour may have its record an hour later.
+func concerns(gap *hunt.Note, w hunt.Window) bool {
+	return gap.During == hunt.Window{} || overlap(gap.During, hunt.Window{Start: w.Start, End: w.End.Add(time.Hour)})
 }
 
 // live says whether Zeek still writes a file, which it moves elsewhere each hour.
@@ -418,7 +475,12 @@ func (a *Archive) reading(req hunt.Request) hunt.Reading {
 	if req.Since > 0 {
 		w.Start = w.End.Add(-req.Since)
 	}
-	r := hunt.Reading{Window: w, Source: in.Source, Notes: slices.Clone(in.Notes), Gaps: slices.Clone(in.Gaps)}
+	r := hunt.Reading{Window: w, Source: in.Source, Notes: slices.Clone(in.Notes)}
+	for i := range in.Gaps {
+		if concerns(&in.Gaps[i], w) {
+			r.Gaps = append(r.Gaps, in.Gaps[i])
+		}
+	}
 	if oldest, ok := a.Store.Oldest(); ok && w.Start.Before(oldest) && in.Window.Start.Before(oldest) {
 		r.Gaps = append(r.Gaps, hunt.Note{What: fmt.Sprintf("history begins at %s: older records are no longer kept", oldest.Format(time.RFC3339)),
 			Hint: "raise history.keep or history.size, or hunt the files themselves without --history"})

@@ -168,6 +168,9 @@ func (r *Recording) commit(whole, more map[int64]hunt.HourState, days time.Time)
 	if r.local != nil || r.anew {
 		r.s.local = r.local
 	}
+	if r.anew {
+		r.s.dropped = 0
+	}
 	spans := slices.DeleteFunc(slices.Clone(r.s.spans), func(sp Span) bool {
 		for at := sp.Start; at < sp.end(); at += hourMS {
 			if r.anew || r.lost[at] {

@@ -79,6 +79,8 @@ type Store struct {
 	local []netip.Addr
 	// commits is the number of commits.
 	commits int64
+	// dropped is the end of the newest hour that was dropped, Unix milliseconds.
+	dropped int64
 }
 
 // Inputs describes the files of an archive; a cluster has none.
@@ -104,6 +106,8 @@ type File struct {
 	Changed int64 `json:"changed"`
 	// CRC is the CRC-32C of those bytes.
 	CRC uint32 `json:"crc32c"`
+	// Conn says that it has connections.
+	Conn bool `json:"conn,omitempty"`
 }
 
 // manifest is the content of manifest.json.
@@ -111,6 +115,7 @@ type manifest struct {
 	Version  int          `json:"version"`
 	Identity string       `json:"identity"`
 	Commits  int64        `json:"commits"`
+	Dropped  int64        `json:"dropped,omitempty"`
 	Inputs   Inputs       `json:"inputs"`
 	Local    []netip.Addr `json:"local,omitempty"`
 	Spans    []Span       `json:"spans"`
@@ -136,7 +141,7 @@ func Open(dir, identity string, o Options) (*Store, error) {
 func (s *Store) load() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.spans, s.inputs, s.local, s.commits = nil, Inputs{}, nil, 0
+	s.spans, s.inputs, s.local, s.commits, s.dropped = nil, Inputs{}, nil, 0, 0
 	text, err := os.ReadFile(filepath.Join(s.dir, manifestFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -149,7 +154,7 @@ func (s *Store) load() error {
 		return fmt.Errorf("history %s: its manifest %w (%w): everything is read again", s.dir, ErrDamaged, err)
 	}
 	if m.Version == Version && m.Identity == s.id {
-		s.spans, s.inputs, s.local, s.commits = m.Spans, m.Inputs, m.Local, m.Commits
+		s.spans, s.inputs, s.local, s.commits, s.dropped = m.Spans, m.Inputs, m.Local, m.Commits, m.Dropped
 	}
 	return nil
 }
@@ -204,14 +209,14 @@ func (s *Store) teach(scope *hunt.Scope) {
 	}
 }
 
-// Oldest is the start of the oldest kept hour; false if there is none.
+// Oldest is since when every hour is kept; false if none is.
 func (s *Store) Oldest() (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.spans) == 0 {
 		return time.Time{}, false
 	}
-	return time.UnixMilli(s.spans[0].Start).UTC(), true
+	return time.UnixMilli(max(s.spans[0].Start, s.dropped)).UTC(), true
 }
 
 // Bytes is the size of a kind's segments on disk.
@@ -235,14 +240,22 @@ func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 		newest := s.o.Now().UnixMilli()
 		for i := len(spans) - 1; i >= 0; i-- {
 			if len(spans[i].Segments) > 0 {
-				if newest = min(newest, spans[i].end()+24*hourMS); s.o.EndOfData {
-					newest = spans[i].end()
-				}
+				newest = min(newest, spans[i].end()+24*hourMS)
 				break
 			}
 		}
 		oldest := newest - s.o.Keep.Milliseconds()
-		spans = slices.DeleteFunc(spans, func(sp Span) bool { return sp.end() <= oldest })
+		if s.o.EndOfData && len(spans) > 0 {
+			oldest = spans[len(spans)-1].end() - s.o.Keep.Milliseconds()
+		}
+		spans = slices.DeleteFunc(spans, func(sp Span) bool {
+			// 30 days of logs have what began before their first midnight: minutes before, or what lasted.
+			if sp.end() > oldest || s.o.EndOfData && (sp.end() > oldest-24*hourMS || sp.end()+sp.Longest > oldest) {
+				return false
+			}
+			s.dropped = max(s.dropped, sp.end())
+			return true
+		})
 	}
 	var total int64
 	for i := range spans {
@@ -251,6 +264,7 @@ func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 	for s.o.Size > 0 && total > s.o.Size && len(spans) > 0 {
 		total -= spans[0].bytes()
 		dropped += spans[0].Hours
+		s.dropped = max(s.dropped, spans[0].end())
 		spans = spans[1:]
 	}
 	return spans, dropped
@@ -258,7 +272,7 @@ func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 
 // commit makes spans the valid ones.
 func (s *Store) commit(spans []Span) error {
-	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Inputs: s.inputs, Local: s.local, Spans: spans})
+	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Dropped: s.dropped, Inputs: s.inputs, Local: s.local, Spans: spans})
 	if err != nil {
 		return fmt.Errorf("write history manifest: %w", err)
 	}

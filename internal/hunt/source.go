@@ -119,6 +119,8 @@ type Note struct {
 	What, Where, Hint string
 	// Logs are the logs that the note reports missing, by Zeek's names: they need not be reported again.
 	Logs []string
+	// During is the time of what is missing; zero if that may be any time.
+	During Window
 }
 
 // Remarks are the Notes and Gaps of a look-up, as in a Reading.

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"dwell/internal/es/dsl"
 	"dwell/internal/hunt"
 	"dwell/internal/securityonion"
@@ -44,12 +46,17 @@ func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 	if err != nil {
 		return err
 	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(s.opt.Concurrency)
 	for batch := range slices.Chunk(findings, sampleBatch) {
-		if err := s.sample(ctx, names, batch); err != nil {
-			return fmt.Errorf("look up the connections behind %d findings: %w", len(batch), err)
-		}
+		g.Go(func() error {
+			if err := s.sample(ctx, names, batch); err != nil {
+				return fmt.Errorf("look up the connections behind %d findings: %w", len(batch), err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Finding) error {

@@ -54,6 +54,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	// beyond are those of hours that the conn logs have nothing of, left those beyond maxStill, unknown those without a uid
 	// whose connection may be forgotten.
 	var all, beyond, left, unknown int64
+	outside := reach{from: math.MaxInt64, to: math.MinInt64}
 	found, opened := map[hunt.Ends]hunt.Connection{}, map[hunt.Ends]bool{} // opened are out of open_ssl and open_http logs
 	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
@@ -68,6 +69,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 				if r.Start >= p.window.from && r.Start < p.window.to {
 					mu.Lock()
 					beyond++
+					outside.from, outside.to = min(outside.from, r.Start), max(outside.to, r.Start)
 					mu.Unlock()
 				}
 				return
@@ -113,7 +115,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	if float64(beyond) > max(openShare*float64(all+beyond), 1) {
 		in.report.Gap(hunt.Note{What: fmt.Sprintf("the conn logs go from %s to %s, and %s of %s TLS, HTTP, SSH, RDP, SOCKS and QUIC records lie more than an hour outside of that: connection records are missing",
 			hunt.At(begin).Time.UTC().Format(time.RFC3339), hunt.At(end).Time.UTC().Format(time.RFC3339), hunt.Count(beyond), hunt.Count(all+beyond)),
-			Hint: "give the conn logs of all of that time, or choose the window by --from and --to"})
+			Hint: "give the conn logs of all of that time, or choose the window by --from and --to", During: windowOf(outside.from, outside.to)})
 	}
 	if unknown > 0 {
 		in.report.Gap(hunt.Note{What: fmt.Sprintf("records without a uid, of more connections than are remembered: for %s of them it is not known whether the connection is still open", hunt.Count(unknown)),
@@ -123,8 +125,12 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		return nil
 	}
 	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
+		from, to := int64(math.MaxInt64), int64(math.MinInt64)
+		for _, c := range found {
+			from, to = min(from, c.Start), max(to, c.Start)
+		}
 		lost := hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
-			Hint: "give the conn logs of all of that time"}
+			Hint: "give the conn logs of all of that time", During: windowOf(from, to)}
 		if ended := n - len(opened); float64(ended) <= max(openShare*float64(all), 1) && len(filesOf(in.set, log.OpenConn)) > 0 {
 			in.report.Note(lost) // open_conn logs have the others
 			return nil

@@ -322,15 +322,15 @@ func (r *Report) Tell(f *File) {
 			Hint: "if Zeek has just rotated it, run the hunt again"})
 	} else if f.Ended != nil {
 		r.Gap(hunt.Note{What: fmt.Sprintf("the file ends early (%v); records read before that: %d", f.Ended, c.Records),
-			Where: f.Path, Hint: "copy it again, or wait until Zeek has finished it"})
+			Where: f.Path, Hint: "copy it again, or wait until Zeek has finished it", During: f.during(longestLog)})
 	}
 	if c.bad > 0 {
 		r.Gap(hunt.Note{What: badLines(c),
-			Where: f.Path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine)})
+			Where: f.Path, Hint: fmt.Sprintf("look at it with: zcat -f FILE | sed -n %dp", c.badLine), During: f.during(0)})
 	}
 	if c.zeros > 0 {
 		r.Gap(hunt.Note{What: fmt.Sprintf("zero bytes stand where records were, the first before line %d; what follows them was read", c.zeroLine),
-			Where: f.Path, Hint: "a power loss or a full disk leaves such holes"})
+			Where: f.Path, Hint: "a power loss or a full disk leaves such holes", During: f.during(0)})
 	}
 	if c.torn > 0 && f.Ended == nil {
 		r.Note(hunt.Note{What: "the last line is cut off (" + string(c.tornWhy) + "); everything before it was read",
@@ -364,6 +364,17 @@ func (r *Report) Tell(f *File) {
 		r.Note(hunt.Note{What: fmt.Sprintf("durations below zero, taken as 0: %d", c.Negative),
 			Where: f.Path, Hint: "the sensor's clock was set back while these connections lasted"})
 	}
+}
+
+// longestLog is the longest time that one log is of: Zeek begins a new one each day at least.
+const longestLog = 24 * time.Hour
+
+// during is the time of a file's records, and of those that it may lack after the last; zero if it has none.
+func (f *File) during(after time.Duration) hunt.Window {
+	if f.Counts.First > f.Last {
+		return hunt.Window{}
+	}
+	return hunt.Window{Start: time.UnixMilli(f.Counts.First).UTC(), End: time.UnixMilli(max(f.Last, f.End) + 1).Add(after).UTC()}
 }
 
 // badLines is the sentence about lines that are not records.
