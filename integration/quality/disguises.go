@@ -84,9 +84,23 @@ func loudness(severity string) int {
 	return slices.Index([]string{"", "low", "medium", "high", "critical"}, severity)
 }
 
-// huntDisguises simulates a day of 60 hosts with the implants, hunts it with both profiles, and returns the result for
-// each.
+// perDay is the most implants in one simulated day: more would be a good part of what its hosts do.
+const perDay = 9
+
+// huntDisguises hunts the implants on days of 60 hosts with both profiles, and returns the result for each.
 func huntDisguises(ctx context.Context, seed uint64, of []disguise) (ours, theirs []seen, err error) {
+	for part := range slices.Chunk(of, perDay) {
+		own, other, err := huntDay(ctx, seed, part)
+		if err != nil {
+			return nil, nil, err
+		}
+		ours, theirs = append(ours, own...), append(theirs, other...)
+	}
+	return ours, theirs, nil
+}
+
+// huntDay simulates one day with the implants and hunts it.
+func huntDay(ctx context.Context, seed uint64, of []disguise) (ours, theirs []seen, err error) {
 	dir, err := os.MkdirTemp("", "dwell-quality-")
 	if err != nil {
 		return nil, nil, err
@@ -95,7 +109,7 @@ func huntDisguises(ctx context.Context, seed uint64, of []disguise) (ours, their
 	sc := simulate.Default()
 	sc.Seed, sc.Implants = seed, nil
 	for i, d := range of {
-		d.Hosts = []string{fmt.Sprintf("ws-%03d", 3*i+2)}
+		d.Hosts = []string{fmt.Sprintf("ws-%03d", 6*i+2)}
 		sc.Implants = append(sc.Implants, d.Talker)
 	}
 	made, err := simulate.Run(ctx, sc, dir, simulate.Format{JSON: true})

@@ -60,6 +60,17 @@ func TestFast(t *testing.T) {
 	}
 }
 
+// Implants that persist without looking like a beacon are as severe as they should be, and among the first twenty lines.
+func TestDisguises(t *testing.T) {
+	of := slices.DeleteFunc(disguises(), func(d disguise) bool { return !d.fast })
+	ours, _, err := huntDisguises(t.Context(), 7, of)
+	require.NoError(t, err)
+	for i, d := range of {
+		require.GreaterOrEqual(t, loudness(ours[i].severity), loudness(d.want), "%s: %s", d.Why, ours[i])
+		require.LessOrEqual(t, ours[i].rank, 20, "%s: %s", d.Why, ours[i])
+	}
+}
+
 // The list of a simulated day of about a hundred hosts is short enough to read in full, with the implants first. (`make
 // quality` also has the large site.)
 func TestListOfADay(t *testing.T) {

@@ -73,7 +73,7 @@ func (e *engine) addTalker(t *Talker, i int, malign bool) {
 			p.proxy = e.servers[proxy1]
 			label.Proxy = p.proxy.addr
 		}
-		p.looks(e)
+		p.turns(e)
 		label.host(h)
 		first := p.from + d.between(0, min(p.period(), hour))
 		if t.Kind == KindLong || t.Kind == KindStrobe {
@@ -132,7 +132,7 @@ func (p *talking) act(e *engine, t micros) micros {
 		return never
 	}
 	if t < p.due {
-		e.lookup(p.d, p.asker(), p.t.Domain, p.dsts, nil, nameTTL, t)
+		e.lookup(p.d, p.asker(), p.name, p.dsts, nil, nameTTL, t)
 		return p.due
 	}
 	if wait := p.asleep(e, t); wait > 0 {
@@ -144,6 +144,9 @@ func (p *talking) act(e *engine, t micros) micros {
 		end = p.checkIn(e, t)
 	}
 	p.turn++
+	if p.t.Names > 0 {
+		p.turns(e)
+	}
 	p.due = p.next(t, end)
 	return p.early(t)
 }
@@ -157,7 +160,7 @@ const (
 
 // early returns the next time to act: the next check-in, or slightly before if the name must be looked up.
 func (p *talking) early(now micros) micros {
-	if p.t.Domain != "" && !p.t.asks() && p.asker().known[p.t.Domain] <= p.due && p.due-lookAhead > now && p.due < never {
+	if p.t.Domain != "" && !p.t.asks() && p.asker().known[p.name] <= p.due && p.due-lookAhead > now && p.due < never {
 		return p.due - lookAhead
 	}
 	return p.due
@@ -212,10 +215,6 @@ func (p *talking) next(t, end micros) micros {
 
 // checkIn makes the connections of one check-in, and returns the end of the last one.
 func (p *talking) checkIn(e *engine, t micros) micros {
-	if n := p.t.Names; n > 0 {
-		p.name = p.t.name(p.d.IntN(n))
-		p.looks(e)
-	}
 	switch p.t.Kind {
 	case KindDNSTunnel:
 		return p.tunnel(e, t)
@@ -298,6 +297,14 @@ func (p *talking) asker() *host {
 
 // name is one of its domains.
 func (t *Talker) name(i int) string { return fmt.Sprintf("n%d-%s", i+1, t.Domain) }
+
+// turns picks the name of the next check-in.
+func (p *talking) turns(e *engine) {
+	if p.t.Names > 0 {
+		p.name = p.t.name(p.d.IntN(p.t.Names))
+	}
+	p.looks(e)
+}
 
 // looks sets what the talker's connections show inside.
 func (p *talking) looks(e *engine) {

@@ -144,6 +144,7 @@ func (g *groups) of(findings []hunt.Finding, i int, served map[netip.Addr]string
 	}
 	d := f.Dwell.Destination
 	switch {
+	case d != nil && hunt.ParseFingerprint(d.Fingerprint).IsUnshared(): // by definition
 	case d != nil && d.Fingerprint != "":
 		if isRare(f) {
 			list = append(list, shared{fingerprint, d.Fingerprint})
@@ -173,7 +174,7 @@ func isRare(f *hunt.Finding) bool {
 // domainOf is the registered domain of the name that a finding is about, or empty.
 func domainOf(f *hunt.Finding) string {
 	name := f.Destination.Domain
-	if _, err := netip.ParseAddr(name); name == "" || err == nil {
+	if _, err := netip.ParseAddr(name); name == "" || name == hunt.UnsharedDomains || err == nil {
 		return ""
 	}
 	if d, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {

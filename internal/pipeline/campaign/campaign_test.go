@@ -51,6 +51,19 @@ func TestWhatIsShared(t *testing.T) {
 	cdn := []hunt.Finding{finding("10.0.0.1", "203.0.113.7", "a.example", 0.9), finding("10.0.0.2", "203.0.113.7", "b.example", 0.9), finding("10.0.0.3", "203.0.113.7", "", 0.9)}
 	require.Empty(t, Of(cdn))
 
+	var apart []hunt.Finding // what no other host uses is not shared, though it is called the same
+	for i, print := range []string{"unshared", "unshared-names=647-807B", ""} {
+		for h := range 2 {
+			f := finding(fmt.Sprintf("10.0.%d.%d", i, h), "", "", 0.9)
+			f.Dwell.Destination, f.Dwell.Evidence.Prevalence.Hosts = &hunt.DestinationNetwork{Fingerprint: print}, 1
+			if print == "" {
+				f.Dwell.Destination, f.Destination.Domain, f.Dwell.DNS = nil, hunt.UnsharedDomains, &hunt.DNSEvidence{}
+			}
+			apart = append(apart, f)
+		}
+	}
+	require.Empty(t, Of(apart))
+
 	shown := func(src string, hosts int64) hunt.Finding {
 		f := finding(src, "", "", 0.9)
 		f.Dwell.Destination = &hunt.DestinationNetwork{Fingerprint: "ja4=t13d190900_9dc949149365_97f8aa674fd9"}

@@ -181,25 +181,32 @@ func (s *search) elsewhere() {
 // are left out.
 func (s *search) measureQueries(p *prober) {
 	s.elsewhere()
-	unshared := map[netip.Addr][]*asked{}
+	unshared, paced := map[netip.Addr][]*asked{}, map[netip.Addr]int{}
 	for _, a := range s.dns.all {
 		q := a.queries
-		if 2*a.named.Load() >= q.Count || a.clients >= 5 && 4*a.clients >= 3*s.dns.clients || !s.m.Request.Scope.IsInternal(q.Client) ||
+		times := q.Times()
+		if 2*a.named.Load() >= lookUps(q, times) || a.clients >= 5 && 4*a.clients >= 3*s.dns.clients || !s.m.Request.Scope.IsInternal(q.Client) ||
 			neighbors(q.Resolver) || protocol.SpecialUse(q.Domain) {
 			continue
 		}
 		if q.Timed() >= fewestQueries {
 			// A cluster returns few answers. What is connected to by address is measured all the same, so that every source
 			// tests as many candidates.
-			if k := p.queries(q.Client, q.Domain, q.Resolver, q.Times()); 2*a.visits.Load() < q.Count {
+			if k := p.queries(q.Client, q.Domain, q.Resolver, times); 2*a.visits.Load() < lookUps(q, times) {
 				a.key = k
 			}
 		}
 		if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
 			unshared[q.Client] = append(unshared[q.Client], a)
+			if a.paced() {
+				paced[q.Client]++
+			}
 		}
 	}
 	for client, of := range unshared {
+		if paced[client] < fewestUnshared { // as among addresses
+			of = slices.DeleteFunc(of, (*asked).paced)
+		}
 		if len(of) < fewestUnshared {
 			continue
 		}
@@ -225,6 +232,24 @@ func (s *search) measureQueries(p *prober) {
 		}
 	}
 }
+
+// lookUps is how often a client looked something up: programs ask for several types at once.
+func lookUps(q *pairs.Queries, times []int64) int64 {
+	const together = 1000 // milliseconds
+	if times == nil {
+		return q.Count
+	}
+	n := int64(min(len(times), 1))
+	for i := 1; i < len(times); i++ {
+		if times[i]-times[i-1] > together {
+			n++
+		}
+	}
+	return n
+}
+
+// paced says whether the queries below one domain have a rhythm of their own.
+func (a *asked) paced() bool { return a.key != nil && a.key.paced() }
 
 // queries measures the times of a client's queries.
 func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, times []int64) *key {

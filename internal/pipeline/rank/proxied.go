@@ -8,33 +8,44 @@ import (
 	"dwell/internal/pipeline/material"
 )
 
-// fold removes a proxy's own connections to a name, or to names in turn, if a client that asked the proxy for them has a
-// finding at least as severe: that is one fact. The client's finding then lists the proxy's pair.
+// through is a name that a proxy was asked for.
+type through struct {
+	proxy netip.Addr
+	name  string
+}
+
+// fold removes a proxy's own connections if clients that asked it for all their names have findings, the loudest at
+// least as severe: that is one fact. That finding then lists the proxy's pair.
 func (s *search) fold(out *material.Ranked) {
-	type through struct {
-		proxy netip.Addr
-		name  string
-	}
-	clients := map[through]*hunt.Finding{}
+	clients, turning := map[through]*hunt.Finding{}, map[string]*hunt.Finding{} // by what is asked for; by the owner of names in turn
 	for i := range out.Findings {
 		f := &out.Findings[i]
-		if f.Destination.Domain == "" || f.Dwell.DNS != nil || !f.Destination.IP.IsValid() || f.Source.IP == f.Destination.IP {
-			continue
+		if d := f.Dwell.Destination; d != nil && hunt.ParseFingerprint(d.Fingerprint).Kind == hunt.UnsharedNames {
+			for owner := range s.turning[f.Source.IP] {
+				turning[owner] = louder(turning[owner], f)
+			}
 		}
-		at := through{f.Destination.IP, f.Destination.Domain}
-		if best := clients[at]; best == nil || f.Dwell.Score > best.Dwell.Score || f.Dwell.Score == best.Dwell.Score && f.Dwell.Pair < best.Dwell.Pair {
-			clients[at] = f
+		if f.Destination.Domain != "" && f.Dwell.DNS == nil && f.Destination.IP.IsValid() && f.Source.IP != f.Destination.IP {
+			at := through{f.Destination.IP, f.Destination.Domain}
+			clients[at] = louder(clients[at], f)
 		}
 	}
 	folded := map[*hunt.Finding]bool{}
 	for i := range out.Findings {
 		f := &out.Findings[i]
-		client := clients[through{f.Source.IP, f.Destination.Domain}]
-		if client == nil {
-			client = s.turner(out.Findings, f)
+		if f.Dwell.DNS != nil || s.roles[f.Source.IP]&(proxy|front) == 0 && !within(s.servers.Proxies, f.Source.IP) {
+			continue
 		}
-		if client == nil || client == f || f.Dwell.DNS != nil || f.Event.Severity > client.Event.Severity ||
-			s.roles[f.Source.IP]&(proxy|front) == 0 && !within(s.servers.Proxies, f.Source.IP) {
+		var client *hunt.Finding
+		for _, name := range s.namesOf(f) {
+			of := louder(clients[through{f.Source.IP, name}], turning[ownerOf(name)])
+			if of == nil || of.Source.IP == f.Source.IP {
+				client = nil
+				break
+			}
+			client = louder(client, of)
+		}
+		if client == nil || f.Event.Severity > client.Event.Severity {
 			continue
 		}
 		folded[f] = true
@@ -52,11 +63,18 @@ func (s *search) fold(out *material.Ranked) {
 	out.Findings = slices.Clip(left)
 }
 
-// turner is the finding of a host that uses all names of a proxy's finding in turn, whether the proxy finds them at one
-// address or at many; nil if there is none.
-func (s *search) turner(of []hunt.Finding, f *hunt.Finding) *hunt.Finding {
+// louder is the finding with the higher score; either may be nil.
+func louder(a, b *hunt.Finding) *hunt.Finding {
+	if a == nil || b != nil && (b.Dwell.Score > a.Dwell.Score || b.Dwell.Score == a.Dwell.Score && b.Dwell.Pair < a.Dwell.Pair) {
+		return b
+	}
+	return a
+}
+
+// namesOf are the names that a finding's connections ask for, as far as they are kept.
+func (s *search) namesOf(f *hunt.Finding) []string {
 	if f.Destination.Domain != "" {
-		return nil
+		return []string{f.Destination.Domain}
 	}
 	names := slices.Clone(f.Dwell.Evidence.Names)
 	for _, sub := range s.everywhere[f.Source.IP] {
@@ -66,13 +84,5 @@ func (s *search) turner(of []hunt.Finding, f *hunt.Finding) *hunt.Finding {
 			}
 		}
 	}
-	for i := range of {
-		if d := of[i].Dwell.Destination; len(names) > 0 && d != nil && of[i].Source.IP != f.Source.IP && hunt.ParseFingerprint(d.Fingerprint).Kind == hunt.UnsharedNames {
-			owners := s.turning[of[i].Source.IP]
-			if !slices.ContainsFunc(names, func(n string) bool { _, ok := owners[ownerOf(n)]; return !ok }) {
-				return &of[i]
-			}
-		}
-	}
-	return nil
+	return names
 }

@@ -165,7 +165,9 @@ func (p *prober) rollUps(src netip.Addr, of *pairs.Of, kind hunt.FingerprintKind
 	sortRecords(p.roll.records)
 	measure := func(id hunt.PairKey, records []pairs.Record, has func(*pairs.Record) bool) {
 		if k := p.measureRollUp(id, scoring.UnsharedKey, records); k != nil {
-			k.uses = p.roll.uses(of, has)
+			if k.uses = p.roll.uses(of, has); len(k.uses) < 2 {
+				return // it is judged by its address or name
+			}
 			k.addresses, k.count = nil, len(k.uses)
 			for _, u := range k.uses[:min(len(k.uses), 20)] {
 				k.addresses = append(k.addresses, u.Addr)
