@@ -102,7 +102,7 @@ func (sc *Scorer) smooth(values []int64, doubt float64) bool {
 	return best > sc.missedFit(x, best)
 }
 
-// sample chooses at most so many values, evenly, as seconds, with their logarithms in sc.logs and sc.stray.
+// sample chooses up to that many values, evenly, as seconds, with their logarithms in sc.logs and sc.stray.
 func (sc *Scorer) sample(values []int64, most float64) []float64 {
 	x := sc.shape[:0]
 	sc.logs, sc.stray = sc.logs[:0], sc.stray[:0]

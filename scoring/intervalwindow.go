@@ -36,7 +36,7 @@ const (
 	// shortestInterval, in milliseconds: no window begins below it, since what a host does within a second is one
 	// action.
 	shortestInterval = second
-	// maxModes is how many rhythms are told apart in one series.
+	// maxModes is how many rhythms are distinguished in one series.
 	maxModes = 3
 	// modeLogP is the p-value (ln) that a further mode needs, and a cell to be looked at closer.
 	modeLogP = -4 * math.Ln10

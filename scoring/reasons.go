@@ -119,6 +119,9 @@ func (m Mode) high() float64 { return m.Period * (1 + m.Jitter) }
 // chance says how many of the candidates would look as regular by chance.
 func chance(logExpected float64, keys int) string {
 	of := fmt.Sprintf("of %s candidates", count(keys))
+	if keys == 1 {
+		of = "of 1 candidate"
+	}
 	switch {
 	case logExpected < -12:
 		return "chance < 1e-12 " + of
@@ -196,7 +199,7 @@ func Span(seconds float64) string {
 	return decimals(seconds/86400, 1) + "d"
 }
 
-// decimals writes at most so many, and no zeros at the end.
+// decimals writes up to that many, and no zeros at the end.
 func decimals(x float64, most int) string {
 	s := strconv.FormatFloat(x, 'f', most, 64)
 	if strings.Contains(s, ".") {

@@ -384,6 +384,6 @@ func (d *hostPainter) internal() {
 		d.text(12, "%s", text)
 	}
 	if more := len(p.Internal) - shownPorts; more > 0 {
-		d.line("  and %s more ports (-o json)", hunt.Count(more))
+		d.line("  and %s (-o json)", hunt.Many(more, "more port"))
 	}
 }

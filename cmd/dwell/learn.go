@@ -94,7 +94,7 @@ func (a *app) remember(settings *config.Loaded, r *pipeline.Result) error {
 	}
 	path, err := a.firstSeenPath(settings)
 	if err == nil {
-		_, err = firstseen.Feed(path, r.Seen, a.Now()) // the hunt's judge told of a broken file
+		_, err = firstseen.Feed(path, r.Seen, a.Now()) // the hunt's judge reported a broken file
 	}
 	if err != nil {
 		a.warn("first-seen times of this hunt were not stored: %v", err)

@@ -76,7 +76,7 @@ func (p *portrait) find(findings []hunt.Finding) {
 	if len(p.Findings) > 0 {
 		return
 	}
-	for _, f := range findings { // it may be told by another key: the name of an address, the network around it
+	for _, f := range findings { // it may be under another candidate: the name of an address, the network around it
 		if f.Source.IP == from && sameTraffic(&f, to) {
 			p.Findings = append(p.Findings, f)
 		}

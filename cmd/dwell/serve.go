@@ -219,8 +219,8 @@ func (j *serveJob) Clock(ctx context.Context) (es.Clock, error) {
 	return st.Clock(ctx)
 }
 
-// Past is schedule.Job's: by the identity of the hunt that Hunt would carry out. Held hunts count, since they are
-// stored first.
+// Past is schedule.Job's: by the identity of the hunt that Hunt would carry out. Hunts that wait for upload count,
+// since they are stored first.
 func (j *serveJob) Past(ctx context.Context, windows []hunt.Window) (map[time.Time]hunt.Past, error) {
 	settings, options, st, err := j.ready(ctx)
 	if settings != nil {

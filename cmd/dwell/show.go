@@ -393,7 +393,7 @@ func (d *painter) picture() {
 		d.line("  %7s  %s", hunt.Count(port.Connections), port.Port)
 	}
 	if more := len(p.Ports) - 10; more > 0 {
-		d.line("  and %s more ports", hunt.Count(more))
+		d.line("  and %s", hunt.Many(more, "more port"))
 	}
 	if len(p.Names) > 0 {
 		d.head("also seen as")

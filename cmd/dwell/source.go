@@ -58,7 +58,7 @@ type wait int
 const (
 	waitNot wait = iota
 	waitHunt
-	// waitServe waits longer, because nobody restarts it.
+	// waitServe waits longer, because no person restarts it.
 	waitServe
 )
 

@@ -106,7 +106,7 @@ func (a *app) held(settings *config.Loaded) {
 	}
 	dir = filepath.Join(dir, "spool")
 	if _, err := os.Stat(dir); err != nil {
-		return // nothing was ever held by this user on this host, or it is another's to see
+		return // nothing of this user ever waited for upload on this host, or it is another's to see
 	}
 	st, err := spool.Look(dir, settings.State.SpoolBytes)
 	if err != nil {

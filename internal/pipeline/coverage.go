@@ -60,7 +60,7 @@ func covered(s *hunt.Statement, seen *hunt.Coverage) (told, lacks []string) {
 		}
 	}
 	if more := len(short) - fewLacks; more > 0 {
-		short = append(short[:fewLacks], fmt.Sprintf("%s more sensors are as short", hunt.Count(more)))
+		short = append(short[:fewLacks], hunt.Many(more, "more sensor")+" likewise")
 	}
 	if n := len(list); n == 1 {
 		told = append(told, "1 sensor")

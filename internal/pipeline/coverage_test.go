@@ -67,7 +67,7 @@ func TestCoverageInTheStatement(t *testing.T) {
 	s = stated(t, src, dwellOptions())
 	require.Len(t, s.Sensors, 50)
 	require.Equal(t, int64(62), s.SensorCount)
-	require.Contains(t, s.Text, "57 more sensors are as short")
+	require.Contains(t, s.Text, "57 more sensors likewise")
 
 	src.err = errors.New("not allowed")
 	res, err := Run(t.Context(), src, dwellOptions())

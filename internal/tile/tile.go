@@ -4,7 +4,7 @@
 // A table that outgrows its half of hunt.memory is written as one tile, and emptied. At the end the tiles
 // are merged in key order, with one block of each in memory, so all pairs of a source come together. Beyond 128 tiles
 // neighbors are merged. Uses of names go to disk likewise, and the value of two addresses is the uses between them.
-// A [Shelf] keeps single values that are hardly ever wanted again.
+// A [Shelf] keeps single values that are rarely read again.
 //
 // Format, version 3. Numbers of fixed length are little-endian; uvarint and varint (zigzag) are those of
 // encoding/binary.

@@ -178,7 +178,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 	return err
 }
 
-// readLater reads the later requests of a window's HTTP connections, from a time on.
+// readLater reads the later requests of a window's HTTP connections, after a time.
 func (s *Source) readLater(ctx context.Context, p *place, req hunt.Request, w hunt.Window, from time.Time, found *maybeOpen) error {
 	q := scoped(req.Scope)
 	q.datasets, q.filter = []string{datasetHTTP}, append(q.filter, only(datasetHTTP), dsl.Range(fieldDepth, object{"gt": 1}))

@@ -181,7 +181,7 @@ func (in *reading) standIn() bool {
 	if files := filesOf(in.set, standIns...); len(files) > 0 {
 		in.files, in.kinds = files, standIns
 		n := len(files)
-		in.report.Note(hunt.Note{What: fmt.Sprintf("there is no conn log; the records of %d http and ssl logs stand for connections, each with its own time", n),
+		in.report.Note(hunt.Note{What: fmt.Sprintf("there is no conn log; the records of %s stand for connections, each with its own time", hunt.Many(n, "http or ssl log")),
 			Hint: "durations and IP bytes are unknown, and what is neither HTTP nor TLS is not seen", Logs: []string{"conn"}})
 		return true
 	}

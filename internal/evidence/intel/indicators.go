@@ -146,7 +146,7 @@ func eachCell(text []byte, column string, take func(string) error) error {
 	return nil
 }
 
-// refang undoes how reports write indicators so that nobody follows them: hxxps://evil[.]example.
+// refang undoes how reports write indicators so that no reader follows them: hxxps://evil[.]example.
 var refang = strings.NewReplacer("[.]", ".", "(.)", ".", "{.}", ".", "[dot]", ".", "(dot)", ".", "[:]", ":", "[://]", "://")
 
 var errUnknown = errors.New("is not an address, network, domain, fingerprint or hash")

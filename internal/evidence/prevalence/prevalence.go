@@ -125,7 +125,7 @@ func (k *Candidate) servers() iter.Seq[netip.Addr] {
 }
 
 // Judge reports whether few or many hosts contact the destination, and explanations for regular contact: the protocol
-// itself, or that other hosts do the same. An explanation of a rhythm does not explain a flood or a connection held for
+// itself, or that other hosts do the same. An explanation of a rhythm does not explain a flood or a connection that lasts
 // hours.
 func (p *Count) Judge(s *evidence.Candidate, c *Candidate) {
 	s.Vouching, s.Shared = p.company(c), p.shared(c)

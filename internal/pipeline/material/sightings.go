@@ -14,7 +14,7 @@ import (
 	"dwell/internal/pairs"
 )
 
-// Seen is when each external destination answered in the window, by address and by name, and the stories of findings
+// Seen is when each external destination answered in the window, by address and by name, and the subjects of findings
 // with a severity; notes say what was left out. It holds nothing of the tables: a hunt's memory is free when it is
 // written down.
 func (m *Material) Seen(findings []hunt.Finding) (iter.Seq2[string, firstseen.Span], []hunt.Note) {

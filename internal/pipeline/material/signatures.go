@@ -117,7 +117,7 @@ func (m *Material) readSignatures(ctx context.Context, in *hunt.Session, req hun
 		m.Signatures.add(batch)
 		return ctx.Err()
 	})
-	// What is odd about the logs was told when their names were read.
+	// What is odd about the logs was reported when their names were read.
 	include(reading, "signatures", &hunt.Reading{Connections: more.Connections, Gaps: more.Gaps})
 	if n := m.Signatures.left; n > 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{What: fmt.Sprintf("%s records show user agents or JA3s beyond the first %s of their host, or %s of all; none of those counts as rare",

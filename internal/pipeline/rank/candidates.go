@@ -73,7 +73,7 @@ type prober struct {
 	ofPair       *hunt.BeaconScore
 	ritaKnown    bool
 	sums         []int64
-	tested       *atomic.Int64 // number of keys tested so far by all probers
+	tested       *atomic.Int64 // number of candidates so far by all probers
 	counts       material.Counts
 	hours        hours
 	skipped      int64 // networks and other roll-ups

@@ -68,8 +68,8 @@ const shortWindow = 6
 // chance lowers a severity that rests on a rhythm to what its chance allows.
 func (s *search) chance(sub *evidence.Candidate, k *key, tested int) {
 	most := k.beacon.Chance(tested)
-	why := fmt.Sprintf("chance about %.2g of %s candidates, so the rhythm is %s at most",
-		math.Pow(10, k.beacon.Score(tested).LogExpected), hunt.Count(tested), most)
+	why := fmt.Sprintf("chance about %.2g of %s, so the rhythm is %s at most",
+		math.Pow(10, k.beacon.Score(tested).LogExpected), hunt.Many(tested, "candidate"), most)
 	if length := s.m.Window.Duration(); most == scoring.Critical && length < shortWindow*time.Hour {
 		most, why = scoring.High, fmt.Sprintf("high at most: a window of %s does not show that it lasts", hunt.Brief(length.Seconds()))
 	}
