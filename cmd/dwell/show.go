@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"dwell/internal/config"
+	"dwell/internal/history"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline"
@@ -140,7 +141,7 @@ func (a *app) show(ctx context.Context, f *huntFlags, args []string) error {
 		}
 		return a.answered(portrait)
 	}
-	if stored == nil && len(f.zeek) == 0 {
+	if _, alone := source.(*history.Alone); stored == nil && len(f.zeek) == 0 && !alone {
 		decided = a.decisions(ctx, settings, portrait.Findings)
 	}
 	p := &painter{w: a.Out, p: portrait, decided: decided, width: 96, terminal: a.Width, files: f.zeek}

@@ -13,6 +13,8 @@ import (
 
 	"dwell/internal/collector"
 	"dwell/internal/config"
+	"dwell/internal/es"
+	"dwell/internal/history"
 	"dwell/internal/hunt"
 	"dwell/internal/output"
 	"dwell/internal/pipeline/material"
@@ -88,6 +90,9 @@ func (a *app) who(ctx context.Context, f *huntFlags, text string) error {
 		return err
 	}
 	a.notes(reading.Notes)
+	for _, g := range reading.Gaps {
+		page.Gaps = append(page.Gaps, g.String())
+	}
 	listed := *page
 	if f.limit > 0 {
 		listed.Hosts = page.Hosts[:min(f.limit, len(page.Hosts))]
@@ -165,7 +170,7 @@ func empty(reading *hunt.Reading) bool {
 	return slices.ContainsFunc(reading.Notes, func(n hunt.Note) bool { return strings.HasPrefix(n.What, hunt.EmptyWindow) })
 }
 
-// kept is the source, with --history through the history.
+// kept is the source, with --history through the history; of a cluster that does not answer, history alone.
 func (a *app) kept(ctx context.Context, f *huntFlags, settings *config.Loaded, req hunt.Request) (hunt.Source, error) {
 	source, err := a.source(ctx, f.zeek, settings)
 	switch {
@@ -174,7 +179,31 @@ func (a *app) kept(ctx context.Context, f *huntFlags, settings *config.Loaded, r
 	case len(f.zeek) > 0:
 		return a.archive(ctx, f.zeek, settings, req)
 	}
+	if why := a.answers(ctx, settings); why != nil {
+		store, err := a.historyOfCluster(settings, req.Scope)
+		if err != nil {
+			return nil, errors.Join(why, err)
+		}
+		return &history.Alone{Store: store, Why: why}, nil
+	}
 	return a.keeping(source, settings, req.Scope), nil
+}
+
+// answersWithin is how long a look-up in history waits for the cluster, once.
+const answersWithin = 5 * time.Second
+
+// answers returns why the cluster does not answer now, nil if it does or if something else is wrong with it.
+func (a *app) answers(ctx context.Context, settings *config.Loaded) error {
+	quick := *settings
+	quick.Elasticsearch.Retries, quick.Elasticsearch.Timeout = 0, min(quick.Elasticsearch.Timeout, answersWithin)
+	client, err := a.client(&quick)
+	if err != nil {
+		return nil //nolint:nilerr // The look-up itself reports it.
+	}
+	if _, err = client.Info(ctx); ctx.Err() == nil && es.Is(err, es.Unreachable, es.Retryable, es.Overload, es.Timeout) {
+		return err
+	}
+	return nil
 }
 
 // drawWho prints a line for each host. Below 100 columns what it is called and the ports go on a line of their own.

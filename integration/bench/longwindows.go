@@ -24,7 +24,7 @@ import (
 	"dwell/internal/pipeline/rank"
 )
 
-// inHistory marks a hunt in days of history below a directory: DIRECTORY:DAYS:CONNECTIONS:WINDOW:MEMORY:TIMES.
+// inHistory marks a hunt in days of history below a directory: DIRECTORY:DAYS:CONNECTIONS:WINDOW:MEMORY:TIMES:TOGETHER.
 const inHistory = "history:"
 
 // implant is the implant in long windows: it sleeps 83,935 s ±44%.
@@ -192,7 +192,7 @@ func archive(dir string, m month) (*history.Archive, error) {
 }
 
 // long measures history in dir or, if empty, in a temporary directory.
-func long(ctx context.Context, dir string, n, days int, windows []string, mib, times int) (err error) {
+func long(ctx context.Context, dir string, n, days int, windows []string, mib, times int, together bool) (err error) {
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "dwell-bench-"); err != nil {
 			return err
@@ -200,11 +200,11 @@ func long(ctx context.Context, dir string, n, days int, windows []string, mib, t
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	}
 	fmt.Printf("| what | time | us a record | against |\n|---|---|---|---|\n")
-	return kept(ctx, dir, n, days, windows, strconv.Itoa(mib), times)
+	return kept(ctx, dir, n, days, windows, strconv.Itoa(mib), times, together)
 }
 
 // kept measures history: keeping days, reading them, and a hunt in its own process for each window.
-func kept(ctx context.Context, dir string, n, days int, windows []string, memory string, times int) error {
+func kept(ctx context.Context, dir string, n, days int, windows []string, memory string, times int, together bool) error {
 	m := month{days: days, of: traffic{n}}
 	a, err := archive(dir, m)
 	if err != nil {
@@ -261,7 +261,7 @@ func kept(ctx context.Context, dir string, n, days int, windows []string, memory
 	}
 	row(fmt.Sprintf("history: look a name up in %d days", days), time.Since(begun), days*n, fmt.Sprintf("%d uses; processor %.2f s", read.Load(), processorTime().Sub(processor).Seconds()))
 	for _, window := range windows {
-		o, took, err := apart(ctx, "history", inHistory+strings.Join([]string{dir, strconv.Itoa(days), strconv.Itoa(n), window, memory, strconv.Itoa(times)}, ":"), nil)
+		o, took, err := apart(ctx, "history", inHistory+strings.Join([]string{dir, strconv.Itoa(days), strconv.Itoa(n), window, memory, strconv.Itoa(times), strconv.FormatBool(together)}, ":"), nil)
 		if err != nil {
 			return err
 		}
@@ -291,7 +291,7 @@ func inKept(ctx context.Context, what string) error {
 	begun := processorTime()
 	defer profiled()()
 	defer collector.Often()()
-	res, err := pipeline.Run(ctx, repeated{a, days, times}, o)
+	res, err := pipeline.Run(ctx, repeated{a, days, times, parts[6] == "true"}, o)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ func main() {
 	only := flag.Bool("files", false, "measure log files alone, without Elasticsearch")
 	profile := flag.String("cpuprofile", "", "write a profile of this process, which is dwell and its rivals, to a `file`")
 	times := flag.Int("times", 1, "with -days: read the days so many times, each time as the days before, so that long windows need no more disk")
+	together := flag.Bool("together", false, "with -times: each time as other hosts of the same days, so that a large day needs little disk")
 	hourly := flag.Bool("hourly", false, "measure the hourly hunt with history alone")
 	flag.Parse()
 	if *profile != "" {
@@ -78,7 +79,7 @@ func main() {
 		return
 	}
 	if *days > 0 {
-		if err := long(ctx, *dir, *n, *days, strings.Split(*windows, ","), *memory, *times); err != nil {
+		if err := long(ctx, *dir, *n, *days, strings.Split(*windows, ","), *memory, *times, *together); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 			os.Exit(1)
 		}

@@ -11,12 +11,13 @@ import (
 	"dwell/internal/hunt"
 )
 
-// repeated reads days of history several times, each time as the days before. One pair of addresses in three recurs in
-// all of them, the others have another destination each time.
+// repeated reads days of history several times, each time as the days before, or as other hosts of the same days. One
+// pair of addresses in three recurs in all of them, the others have another destination each time.
 type repeated struct {
-	of    *history.Archive
-	days  int
-	times int
+	of       *history.Archive
+	days     int
+	times    int
+	together bool
 }
 
 func (r repeated) Open() *hunt.Session {
@@ -28,9 +29,7 @@ func (r repeated) Open() *hunt.Session {
 		for k := 1; k < r.times && err == nil; k++ {
 			_, err = r.of.Store.Connections(ctx, r.all(), func(batch []hunt.Connection) error {
 				for i := range batch {
-					var later int64
-					batch[i].Dst, later = elsewhere(batch[i].Src, batch[i].Dst, k)
-					batch[i].Start += later - r.back(k)
+					r.move(&batch[i].Src, &batch[i].Dst, &batch[i].Start, k)
 				}
 				n.Add(int64(len(batch)))
 				return emit(batch)
@@ -44,9 +43,7 @@ func (r repeated) Open() *hunt.Session {
 		for k := 1; k < r.times && err == nil; k++ {
 			_, err = r.of.Store.Names(ctx, r.all(), func(batch []hunt.NameRecord) error {
 				for i := range batch {
-					var later int64
-					batch[i].Dst, later = elsewhere(batch[i].Src, batch[i].Dst, k)
-					batch[i].Start += later - r.back(k)
+					r.move(&batch[i].Src, &batch[i].Dst, &batch[i].Start, k)
 				}
 				return emit(batch)
 			})
@@ -58,7 +55,8 @@ func (r repeated) Open() *hunt.Session {
 		for k := 1; k < r.times && err == nil; k++ {
 			_, err = r.of.Store.Queries(ctx, r.all(), func(batch []hunt.DNSRecord) error {
 				for i := range batch {
-					batch[i].Start -= r.back(k)
+					resolver := batch[i].Resolver
+					r.move(&batch[i].Client, &resolver, &batch[i].Start, k)
 				}
 				return emit(batch)
 			})
@@ -70,6 +68,18 @@ func (r repeated) Open() *hunt.Session {
 
 func (r repeated) all() history.Selection {
 	return history.Selection{From: day.Add(-time.Hour), To: day.AddDate(0, 0, r.days)}
+}
+
+// move makes a record one of the k-th reading.
+func (r repeated) move(src, dst *netip.Addr, start *int64, k int) {
+	other, later := elsewhere(*src, *dst, k)
+	if *dst = other; r.together {
+		host := src.As4()
+		host[1] = byte(k)
+		*src = netip.AddrFrom4(host)
+		return
+	}
+	*start += later - r.back(k)
 }
 
 // back is how far back the k-th reading is shifted, in milliseconds.

@@ -164,7 +164,7 @@ func baseKeys() []Key {
 		{Name: "hunt.min_score", Default: 0.4, About: "Findings below this score are not printed. 0 prints every pair that was scored."},
 		{Name: "hunt.profile", Default: "dwell", About: "Which score ranks the findings: dwell is the calibrated one, rita ranks as RITA v5 does."},
 		{Name: "hunt.safelist", Default: "", About: "File with the safelist (docs/safelist.md). Empty: safelist.yaml beside the configuration file, if it is there."},
-		{Name: "hunt.memory", Default: "2GiB", About: "How much memory the connections of a hunt may take, about, as in 512MiB or 4GiB (at least 64MiB). What is beyond goes to sorted files in the state directory until the hunt ends; the findings are the same."},
+		{Name: "hunt.memory", Default: "2GiB", About: "How much memory the connections of a hunt may take, about, as in 512MiB or 4GiB (at least 64MiB). What is beyond goes to sorted files in the state directory until the hunt ends; the findings are the same. It bounds these, not the process: findings, names' texts and garbage come on top."},
 		{Name: "hunt.selftest", Default: false, About: "Measure each hunt's sensitivity: put some 400 made-up beacons into its hours and traffic, in memory, and tell in the statement how many would have been found (docs/detection.md)."},
 		{Name: "hunt.by_sensor", Default: false, About: "Hunt in what each sensor (observer.name; of files, each path) saw on its own, for sites whose internal addresses overlap: the same address at two sensors is then two hosts."},
 		{Name: "alerts.enabled", Default: true, About: "Let hunts that are stored raise alerts in logs-dwell.alert-so, which Security Onion's Alerts shows."},

@@ -80,6 +80,8 @@ type visit struct {
 	// halves are hours of which history had one kind of records before another was found damaged: they are not kept.
 	halves map[int64]bool
 	scope  *hunt.Scope
+	// source is the cluster's name.
+	source string
 	// read is the number of the three kinds that were read; broken says that one of them had a gap.
 	read   int
 	broken bool
@@ -199,6 +201,7 @@ func (v *visit) connections(ctx context.Context, req hunt.Request, emit func([]h
 	if err == nil && reading.Source == "" && v.in.Name != nil { // it was not used
 		reading.Source, err = v.in.Name(ctx)
 	}
+	v.source = reading.Source
 	if err == nil && reading.Connections == 0 { // the source can say why
 		v.broken = true
 		return v.in.Connections(ctx, req, emit)
@@ -352,6 +355,7 @@ func (v *visit) keep(from, to time.Time) (r hunt.Remarks) {
 		}
 	}
 	v.rec.local = v.scope.Local()
+	v.store.named(v.source)
 	dropped, err := v.rec.commit(whole, late, v.store.o.Now().Add(-daysAfter))
 	switch {
 	case err != nil:

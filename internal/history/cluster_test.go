@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -331,6 +332,27 @@ func TestOneHostOutOfHistory(t *testing.T) {
 	require.Equal(t, want, hunted(t, warm, day, day.Add(4*time.Hour), hunt.Two{Src: host}))
 	require.Less(t, g.asked, len(all[0]))
 	require.Equal(t, kept, s.Hours(day, day.Add(4*time.Hour)))
+}
+
+// TestHistoryAlone: where the cluster does not answer, history says what it has, the same records, and up to when that is.
+func TestHistoryAlone(t *testing.T) {
+	g := gridOf(rand.New(rand.NewPCG(13, 1)), 4, 100)
+	g.now = day.Add(30 * time.Hour) // everything has arrived
+	s, err := Open(t.TempDir(), "one", Options{Now: func() time.Time { return g.now }})
+	require.NoError(t, err)
+	hunted(t, &Cluster{Store: s, Of: g}, day, day.Add(3*time.Hour))
+	alone := &Alone{Store: s, Why: errors.New("connection refused")}
+	require.Equal(t, hunted(t, g, day, day.Add(3*time.Hour)), hunted(t, alone, day, day.Add(3*time.Hour)))
+	for until, what := range map[int]string{3: "3 of 3 hours, up to 2026-03-02T03:00:00Z", 4: "3 of 4 hours, up to 2026-03-02T03:00:00Z"} {
+		reading, err := alone.Open().Connections(t.Context(), hunt.Request{From: day, To: day.Add(time.Duration(until) * time.Hour)}, func([]hunt.Connection) error { return nil })
+		require.NoError(t, err)
+		require.Len(t, reading.Gaps, 1)
+		require.Contains(t, reading.Gaps[0].What, "did not answer (connection refused), so this is what history has: "+what)
+	}
+	reading, err := alone.Open().Connections(t.Context(), hunt.Request{}, func([]hunt.Connection) error { return nil })
+	require.NoError(t, err)
+	require.Equal(t, hunt.Window{Start: g.now.Add(-24 * time.Hour), End: g.now}, reading.Window)
+	require.Contains(t, reading.Gaps[0].What, "nothing of this window")
 }
 
 // TestGapsKeepNothing hunts with a gap: nothing of it is kept, and the next hunt reads all of the source.

@@ -83,9 +83,9 @@ type Store struct {
 	dropped int64
 }
 
-// Inputs describes the files of an archive; a cluster has none.
+// Inputs describes the files of an archive. A cluster has nothing but its name.
 type Inputs struct {
-	// Source is their name.
+	// Source is its name.
 	Source string `json:"source"`
 	// Files that were read, by path.
 	Files map[string]File `json:"files,omitempty"`
@@ -206,6 +206,15 @@ func (s *Store) teach(scope *hunt.Scope) {
 	defer s.mu.Unlock()
 	for _, a := range s.local {
 		scope.AddLocal(a)
+	}
+}
+
+// named notes the name of the source, which the next commit keeps.
+func (s *Store) named(source string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if source != "" {
+		s.inputs.Source = source
 	}
 }
 

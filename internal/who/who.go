@@ -32,6 +32,8 @@ type Page struct {
 	Received    int64 `json:"received"`
 	// Also lists the names of the address, or the addresses behind the name, up to maxAlso.
 	Also []string `json:"also"`
+	// Gaps say what the answer lacks; it is complete without any.
+	Gaps []string `json:"gaps,omitempty"`
 }
 
 // Host is one host's contact with the destination.
