@@ -19,22 +19,30 @@ const (
 	maskShare, maskedIntervalShare = 1 / 0.1, 1 / 0.4
 )
 
-// maskWidth is one ratio of the window, with the part of the chance that it may use.
-type maskWidth struct{ ratio, weight float64 }
+// maskWidth is one width of the window, with the part of the chance that it may use. The largest share of intervals in it
+// is its jitter.
+type maskWidth struct {
+	tightness
+	weight float64
+}
 
-func maskWidths() [4]maskWidth { return [...]maskWidth{{1.2, 0.1}, {1.5, 0.45}, {2, 0.15}, {3, 0.3}} }
+func maskWidths() [4]maskWidth {
+	var out [4]maskWidth
+	for i, of := range [...][2]float64{{1.2, 0.1}, {1.5, 0.45}, {2, 0.15}, {3, 0.3}} {
+		jitter := (of[0] - 1) / (of[0] + 1)
+		out[i] = maskWidth{tightness{ratio: of[0], jitter: jitter, reach: jitter, place: i}, of[1]}
+	}
+	return out
+}
 
 func maskBursts() [2]missedBurst { return [...]missedBurst{{0, 0.75}, {30 * second, 0.25}} }
-
-// jitter is half the width of the window, as a share of its middle, and the largest share of intervals in it.
-func (m maskWidth) jitter() float64 { return (m.ratio - 1) / (m.ratio + 1) }
 
 // maskSharpness is for two connections in some hours a day, x being a part of these hours. The density of the logarithm
 // of their interval is 2x(1-x), at most a half.
 var maskSharpness = sync.OnceValue(func() *[4]sharpness {
 	var out [4]sharpness
 	for i, of := range maskWidths() {
-		out[i] = newSharpness(0.5, of.jitter(), func(x float64) float64 {
+		out[i] = newSharpness(0.5, of.jitter, func(x float64) float64 {
 			left, beyond := max(0, 1-x), max(0, 1-of.ratio*x)
 			return left*left - beyond*beyond
 		})
@@ -44,11 +52,10 @@ var maskSharpness = sync.OnceValue(func() *[4]sharpness {
 
 // maskCell is the densest window of the day mask.
 type maskCell struct {
-	logP            float64 // ln
-	burst           int64
-	within          []intervalOrder // shorter than maskNight
-	first, k, width int
-	all             int // intervals, nights included
+	intervalWindow
+	burst  int64
+	within []intervalOrder // shorter than maskNight
+	all    int             // intervals, nights included
 }
 
 // maskTest looks for a rhythm of the intervals within days: a slow beacon in working hours, or of a laptop. Pauses of
@@ -73,16 +80,11 @@ func (sc *Scorer) maskTest() (best maskCell, ok bool) {
 		if m < maskFewest || len(intervals)-m < maskNights {
 			continue
 		}
-		within := intervals[:m]
 		for i, width := range maskWidths() {
 			last := int64(float64(maskNight-of.burst) / (width.ratio + 1))
-			first, k := mostWithin(within, of.burst, maskShortest, last, width.ratio)
-			if k < maskFewest {
-				continue
-			}
-			logP := sc.logPairs(k-1, m-1, width.jitter(), &maskSharpness()[i]) - math.Log(width.weight*of.weight)
-			if logP < best.logP {
-				best, ok = maskCell{logP, of.burst, within, first, k, i, len(intervals)}, true
+			w := sc.densestBetween(intervals[:m], of.burst, maskShortest, last, width.tightness, &maskSharpness()[i])
+			if w.logP -= math.Log(width.weight * of.weight); w.k >= maskFewest && w.logP < best.logP {
+				best, ok = maskCell{w, of.burst, intervals[:m], len(intervals)}, true
 			}
 		}
 	}
@@ -99,20 +101,20 @@ func (sc *Scorer) dayMask(w Window, b *Beacon) {
 		return // too few to tell a timer from a beacon
 	}
 	sc.strides(c.burst)
-	of, width := c.within[c.first:c.first+c.k], maskWidths()[c.width]
+	of := c.within[c.first : c.first+c.k]
 	o := Beacon{
 		Connections: b.Connections, Enough: b.Enough, Test: Interval, LogP: log10P(c.logP, maskShare),
 		Burst: float64(c.burst) / second, CheckIns: c.all + 1, Intervals: len(c.within), Nights: c.all - len(c.within),
 		Jitter: spread(of, c.burst), Fraction: float64(c.k) / float64(len(c.within)), ModeCount: 1,
 	}
-	o.Modes[0] = Mode{Period: sc.medianStride(of), Jitter: o.Jitter, Tightness: width.jitter(), Intervals: c.k}
+	o.Modes[0] = Mode{Period: sc.medianStride(of), Jitter: o.Jitter, Tightness: c.t.jitter, Intervals: c.k}
 	o.Period, o.Efficiency = o.Modes[0].Period, o.Fraction*(1-o.Jitter/jitterCost)
 	for _, g := range of {
 		o.Covered += float64(sc.stride[g.place()]) / second
 	}
 	if c.logP <= modeLogP {
 		// The end of a day cuts a timer's long intervals off, so that in doubt nothing less than all of them shows a beacon.
-		window := intervalWindow{t: tightness{ratio: width.ratio, jitter: width.jitter()}}
+		window := intervalWindow{t: c.t}
 		if c.k == len(c.within) {
 			window.k = c.k
 		}

@@ -12,7 +12,7 @@ import (
 // to twelve memoryless connections in some hours.
 func TestMaskShare(t *testing.T) {
 	for i, of := range maskWidths() {
-		r, j := of.ratio, of.jitter()
+		r, j := of.ratio, of.jitter
 		mixtures := 0.0
 		for rate := 1e-4; rate < 100; rate *= 1.2 {
 			var sum [sharpMost + 1]float64

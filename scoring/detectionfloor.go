@@ -117,11 +117,11 @@ func DayFloor(keys int, window, period, jitter, cut float64) Floor {
 		}
 		for i, of := range maskWidths() {
 			shortest := period * (1 - jitter) * second
-			if of.jitter() < jitter-1e-9 || shortest < maskShortest || shortest*(of.ratio+1) > float64(maskNight) {
+			if of.jitter < jitter-1e-9 || shortest < maskShortest || shortest*(of.ratio+1) > float64(maskNight) {
 				continue
 			}
 			b := Beacon{
-				LogP:       log10P(sc.logPairs(k-1, k-1, of.jitter(), &maskSharpness()[i])-math.Log(of.weight*maskBursts()[0].weight), maskShare),
+				LogP:       log10P(sc.logPairs(k-1, k-1, of.jitter, &maskSharpness()[i])-math.Log(of.weight*maskBursts()[0].weight), maskShare),
 				Efficiency: 1 - jitter/jitterCost, Covered: float64(k) * period, Enough: min(window/2, hoursEnough),
 			}
 			if b.Score(keys).Score > cut*floorMargin {

@@ -85,12 +85,18 @@ type intervalWindow struct {
 // densest finds the window of tightness t that holds the most intervals (ascending, less burst), and a bound on the
 // chance that memoryless intervals put as many into one window.
 func (sc *Scorer) densest(intervals []intervalOrder, burst int64, t tightness) intervalWindow {
+	return sc.densestBetween(intervals, burst, shortestInterval, longestInterval, t, &intervalSharpness()[t.place])
+}
+
+// densestBetween is densest for windows that begin between two lengths, in milliseconds, with a bound of their own.
+func (sc *Scorer) densestBetween(intervals []intervalOrder, burst, from, last int64, t tightness, sharp *sharpness) intervalWindow {
 	best := intervalWindow{t: t}
 	if len(intervals) < 3 {
 		return best
 	}
-	best.first, best.k = mostWithin(intervals, burst, shortestInterval, longestInterval, t.ratio)
-	best.logP = sc.densestLogP(len(intervals), best.k, t)
+	if best.first, best.k = mostWithin(intervals, burst, from, last, t.ratio); best.k >= 2 {
+		best.logP = sc.logPairs(best.k-1, len(intervals)-1, t.reach, sharp)
+	}
 	return best
 }
 

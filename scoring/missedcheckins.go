@@ -105,12 +105,7 @@ func missedBursts() [2]missedBurst {
 // bets. By Markov's inequality P(E >= x) <= 1/x: a bound for any mixture of exponentials, like INTERVAL's. With a third
 // of the check-ins missing it needs two thirds of the check-ins that INTERVAL needs.
 func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
-	bets := missedBets()
-	type cell struct {
-		bet, at int
-		burst   int64
-	}
-	all, most, chosen := math.Inf(-1), math.Inf(-1), cell{}
+	bets, won := missedBets(), noWinnings()
 	for _, of := range missedBursts() {
 		gaps := sc.beyond(of.burst)
 		if len(gaps) < missedFewest || len(gaps) > missedMost {
@@ -120,18 +115,31 @@ func (sc *Scorer) missedTest() (best intervalCell, ok bool) {
 		for t := range missedRatios {
 			logs, at := sc.missedLogs(gaps, of.burst, t)
 			for j, l := range logs {
-				l += weight
-				all = logAdd(all, l)
-				if l > most {
-					most, chosen = l, cell{t*missedShares + j, at[j], of.burst}
-				}
+				won.add(l+weight, t*missedShares+j, at[j], of.burst)
 			}
 		}
 	}
-	if all <= 0 {
+	if won.all <= 0 {
 		return best, false
 	}
-	return sc.missedCell(&bets[chosen.bet], missedTightness(chosen.bet/missedShares), chosen.burst, chosen.at, -all), true
+	return sc.missedCell(&bets[won.bet], missedTightness(won.bet/missedShares), won.burst, won.at, -won.all), true
+}
+
+// winnings are what all bets won together, and the bet that won most. They are logarithms.
+type winnings struct {
+	all, most float64
+	// bet is its number, at the interval that it is based on.
+	bet, at int
+	burst   int64
+}
+
+func noWinnings() winnings { return winnings{all: math.Inf(-1), most: math.Inf(-1)} }
+
+func (w *winnings) add(won float64, bet, at int, burst int64) {
+	w.all = logAdd(w.all, won)
+	if won > w.most {
+		w.most, w.bet, w.at, w.burst = won, bet, at, burst
+	}
 }
 
 // missedLogs returns ln of the mean product for each share of a tightness, and the interval with the largest product.

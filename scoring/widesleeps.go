@@ -111,12 +111,7 @@ func exponentialMass(bin int, rate float64) float64 {
 // wins more than the densest window because an exponential's density falls within the window and that of sleeps does
 // not: twice as much with 90% jitter.
 func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
-	bets := wideBets()
-	type cell struct {
-		bet, at int
-		burst   int64
-	}
-	all, most, chosen := math.Inf(-1), math.Inf(-1), cell{}
+	bets, won := wideBets(), noWinnings()
 	for _, of := range missedBursts() {
 		intervals := sc.beyond(of.burst)
 		m := len(intervals)
@@ -143,17 +138,14 @@ func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 				for k, n := range counts {
 					l += float64(n) * bets[j].gain[k]
 				}
-				all = logAdd(all, l)
-				if l > most {
-					most, chosen = l, cell{j, at, of.burst}
-				}
+				won.add(l, j, at, of.burst)
 			}
 		}
 	}
-	if all <= 0 {
+	if won.all <= 0 {
 		return best, false
 	}
-	return sc.wideCell(&bets[chosen.bet], chosen.burst, chosen.at, -all)
+	return sc.wideCell(&bets[won.bet], won.burst, won.at, -won.all)
 }
 
 // wideCounts counts the other intervals by bins, one of them being the longest sleep.

@@ -91,15 +91,18 @@ func piecesOf(dir string, of commands, r *rand.Rand) ([]piece, error) {
 	return out, nil
 }
 
-// busiest is the host of the day with the most connections, and the day's first second.
+// busiest is the day's internal host with the most connections, and the day's first second.
 func busiest(dir string) (host string, first int64, err error) {
-	counts := map[string]int{}
+	counts, network := map[string]int{}, netip.MustParsePrefix(benignNetwork)
 	err = eachRecord(filepath.Join(dir, benignDay, "conn.log.gz"), []log.Field{log.OrigH}, func(r *log.Record) {
 		if first == 0 || r.Start/1000 < first {
 			first = r.Start / 1000
 		}
 		h := string(r.Text(log.OrigH))
-		if counts[h]++; counts[h] > counts[host] && len(h) > 6 && h[:6] == benignNetwork[:6] {
+		if a, err := netip.ParseAddr(h); err != nil || !network.Contains(a) {
+			return
+		}
+		if counts[h]++; counts[h] > counts[host] {
 			host = h
 		}
 	})
