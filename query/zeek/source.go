@@ -226,7 +226,7 @@ func (in *reading) nothing() error {
 
 // connections settles the window and passes on the connections.
 func (in *reading) connections(ctx context.Context, emit func([]hunt.Connection) error) (hunt.Window, *pass, error) {
-	p := &pass{scope: in.req.Scope, take: emit, once: once.New(in.maxOnce), records: once.NewRecords(in.maxOnce / 8), open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.now().UnixMilli() + dayMillis}
+	p := &pass{scope: in.req.Scope, take: emit, once: once.New(in.maxOnce), records: once.NewRecords(in.maxOnce / 8), open: &openSet{byUID: map[hunt.UID]*openConn{}}, latest: in.latest()}
 	p.every, p.once.ByUID = in.req.EveryRecord, in.req.EveryRecord
 	window, bounds, err := in.bounds(ctx)
 	if err != nil {
@@ -300,10 +300,8 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 			continue
 		}
 		r.Tell(f)
-		if _, _, n := mass(f); n > 0 && (in.req.From.IsZero() || in.req.To.IsZero()) {
-			r.Gap(hunt.Note{What: fmt.Sprintf("records of a time far from all others in this log, left out of the window: %d", n), Where: f.Path,
-				Hint: "the sensor's clock was wrong, and when they happened is not known; give --from and --to to look at that time"})
-		}
+		_, _, n := mass(f)
+		in.far(f, n)
 		out.Records += f.Records
 		kept += f.InScope
 		future += f.Future

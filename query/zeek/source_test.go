@@ -444,6 +444,37 @@ func TestFutureEndsNoWindow(t *testing.T) {
 	require.NotContains(t, fmt.Sprint(r.Notes), "in scope", "the clock is the reason, not the networks")
 }
 
+// TestOtherLogsOfWrongTimes: a record of another log with an impossible time makes no window of years, and is reported.
+func TestOtherLogsOfWrongTimes(t *testing.T) {
+	query := func(ts int) string {
+		return fmt.Sprintf(`{"_path":"dns","ts":%d,"uid":"D%d","id.orig_h":"10.0.0.1","id.orig_p":5353,"id.resp_h":"10.0.0.53","id.resp_p":53,"query":"a.example"}`+"\n", ts, ts)
+	}
+	var queries strings.Builder
+	for i := range 200 {
+		queries.WriteString(query(epoch - 3600 + 60*i))
+	}
+	start := int64(epoch-3600) * 1000
+	for name, c := range map[string]struct{ dns, mixed, gap string }{
+		"1970, first":         {query(12) + queries.String(), "", "records of a time far from all others in this log, left out of the window: 1"},
+		"1999, last":          {queries.String() + query(915_148_800), "", ""},
+		"1999, first":         {query(915_148_800) + queries.String(), "", "records of a time far from all others in this log, left out of the window: 1"},
+		"2099, first":         {query(4_099_680_000) + queries.String(), "", "records of the future, up to 2099-11-30T00:00:00Z, left out: 1"},
+		"2099, last":          {queries.String() + query(4_099_680_000), "", "records of the future, up to 2099-11-30T00:00:00Z, left out: 1"},
+		"1999, in one stream": {queries.String(), query(915_148_800), "a time far from its connections"},
+		"none":                {queries.String(), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := folder(t, map[string]string{"conn.log": tsvHeader + rows(0, 10) + c.mixed, "dns.log": c.dns})
+			r, err := New(Options{Paths: []string{dir}}).Read(t.Context(), outbound(), func([]hunt.Connection) error { return nil })
+			require.NoError(t, err)
+			require.Equal(t, start, r.Window.Start.UnixMilli())
+			require.Equal(t, int64(epoch-3600+60*199)*1000, r.Window.End.UnixMilli()-1)
+			require.Equal(t, c.gap == "", len(r.Gaps) == 0, "%v", r.Gaps)
+			require.Contains(t, fmt.Sprint(r.Gaps), c.gap)
+		})
+	}
+}
+
 // TestDestinationCalledLocal reports connections to destinations outside the internal networks that a sensor calls
 // local: they are not hunted.
 func TestDestinationCalledLocal(t *testing.T) {

@@ -2,6 +2,7 @@ package zeek
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -77,7 +78,7 @@ func (in *reading) outside(f *log.File, b reach) bool {
 // newest finds the span of the logs as far as a window that counts back from the newest connection needs it: the files
 // written last come first, and others only if they may have something newer.
 func (in *reading) newest(ctx context.Context) (hunt.Window, error) {
-	p := &pass{scope: in.req.Scope, spanOnly: true, latest: in.now().UnixMilli() + dayMillis}
+	p := &pass{scope: in.req.Scope, spanOnly: true, latest: in.latest()}
 	in.spanned = true
 	done := map[*log.File]bool{}
 	bound := int64(math.MinInt64)
@@ -187,19 +188,24 @@ func (in *reading) span(ctx context.Context) hunt.Window {
 		if first, last, ok := spanOf(f); ok {
 			oldest, newest = min(oldest, first), max(newest, last)
 		}
-		if f.Early <= f.Late && f.Late <= in.now().UnixMilli()+dayMillis {
+		switch conns := windowOf(f.Counts.First, f.Last); {
+		case !f.WasRead || f.Early > f.Late:
+		case in.doubtful(f.Early, conns, f.Late) || in.doubtful(f.Late, conns, f.Early):
+			in.report.Gap(hunt.Note{What: "records of other logs in this file are of a time far from its connections; they are not part of the window", Where: f.Path, Hint: clockWrong})
+		default:
 			oldest, newest = min(oldest, f.Early), max(newest, f.Late)
 		}
 	}
-	for _, o := range in.others(ctx) {
+	for _, o := range in.others(ctx, windowOf(oldest, newest)) {
 		oldest, newest = min(oldest, o.Start.UnixMilli()), max(newest, o.End.UnixMilli()-1)
 	}
 	return windowOf(oldest, newest)
 }
 
-// others is the span of the logs besides conn: the first record of each file, and the last record of the last file of
-// each log and path.
-func (in *reading) others(ctx context.Context) (out []hunt.Window) {
+// others is the span of the logs besides conn, whose connections span conns: the first record of each file, and the last
+// record of the last file of each log and path. Times far from the connections are looked at again: one record with a
+// wrong clock must not make a window of years.
+func (in *reading) others(ctx context.Context, conns hunt.Window) (out []hunt.Window) {
 	if in.beside != nil {
 		return in.beside
 	}
@@ -208,35 +214,88 @@ func (in *reading) others(ctx context.Context) (out []hunt.Window) {
 		kind log.Kind
 	}
 	last := map[log2]*log.File{}
+	ends := map[*log.File]int64{}
 	for _, f := range filesOf(in.set, huntedLogs...) {
 		if slices.Contains(in.files, f) || !f.Has {
 			continue
 		}
-		out = append(out, hunt.Window{Start: time.UnixMilli(f.First).UTC(), End: time.UnixMilli(f.First + 1).UTC()})
+		ends[f] = f.First
 		for k := range f.Kinds {
 			last[log2{f.Root, k}] = f
 		}
 	}
-	latest := in.now().UnixMilli() + dayMillis
 	for _, f := range last {
 		ms, ok := f.LastRecord()
-		if !ok {
-			scan := log.Scan{Workers: 1, Kinds: huntedLogs, New: func() log.Taker { return spans{} }}
-			if scan.Run(ctx, []*log.File{f}) != nil {
+		if !ok && in.times(ctx, f) {
+			ms, ok = f.Last, true
+		}
+		if ok {
+			ends[f] = max(ms, f.First)
+		}
+	}
+	for f, end := range ends {
+		first := f.First
+		if in.doubtful(first, conns, end) || in.doubtful(end, conns, first) {
+			if !in.times(ctx, f) {
 				continue
 			}
-			ms = f.Last
+			lo, hi, far := mass(f)
+			first, end = max(f.Counts.First, lo), min(f.Last, hi)
+			in.far(f, far)
+			if f.Future > 0 {
+				in.report.Gap(hunt.Note{What: fmt.Sprintf("records of the future, up to %s, left out: %d", time.UnixMilli(f.FutureTo).UTC().Format(time.RFC3339), f.Future),
+					Where: f.Path, Hint: clockWrong})
+			}
 		}
-		if ms >= f.First && ms <= latest {
-			out = append(out, hunt.Window{Start: time.UnixMilli(f.First).UTC(), End: time.UnixMilli(ms + 1).UTC()})
+		if first <= end && end >= firstLogs {
+			out = append(out, hunt.Window{Start: time.UnixMilli(first).UTC(), End: time.UnixMilli(end + 1).UTC()})
 		}
 	}
 	in.beside = out
 	return out
 }
 
-// spans takes records for their times alone.
-type spans struct{}
+// doubtful reports whether a log's first or last time may be of a wrong clock: before any Zeek log, of the future, or
+// far from the connections, or without those from the other end of the log.
+func (in *reading) doubtful(ms int64, conns hunt.Window, other int64) bool {
+	from, to := other, other
+	if conns != (hunt.Window{}) {
+		from, to = conns.Start.UnixMilli(), conns.End.UnixMilli()
+	}
+	return ms < firstLogs || ms > in.latest() || ms < from-silence || ms > to+silence
+}
 
-func (spans) Take(*log.Record, *log.Counts) (log.Problem, error) { return log.Fine, nil }
-func (spans) Flush() error                                       { return nil }
+// latest is tomorrow, Unix milliseconds: no record can be of a later time.
+func (in *reading) latest() int64 { return in.now().UnixMilli() + dayMillis }
+
+// times reads a file for the times of its records alone.
+func (in *reading) times(ctx context.Context, f *log.File) bool {
+	scan := log.Scan{Workers: 1, Kinds: huntedLogs, Bucket: in.bucket(), New: func() log.Taker { return spans{in.latest()} }}
+	return scan.Run(ctx, []*log.File{f}) == nil
+}
+
+const clockWrong = "the sensor's clock was wrong, and when they happened is not known"
+
+// far reports records far from the bulk of their log, if the window is what the logs span.
+func (in *reading) far(f *log.File, n int64) {
+	if n > 0 && (in.req.From.IsZero() || in.req.To.IsZero()) {
+		in.report.Gap(hunt.Note{What: fmt.Sprintf("records of a time far from all others in this log, left out of the window: %d", n), Where: f.Path,
+			Hint: clockWrong + "; give --from and --to to look at that time"})
+	}
+}
+
+// spans takes records for their times alone, up to the latest one possible.
+type spans struct{ latest int64 }
+
+// Take notes a record's time.
+func (s spans) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
+	if r.Start > s.latest {
+		n.Future, n.FutureTo = n.Future+1, max(n.FutureTo, r.Start)
+	} else {
+		n.At(r.Start)
+	}
+	return log.Fine, nil
+}
+
+// Flush does nothing.
+func (spans) Flush() error { return nil }
