@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"math"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -44,4 +45,36 @@ func TestCollectorIsToldAndLeftAsItWas(t *testing.T) {
 	require.NotEqual(t, 77, debug.SetGCPercent(percent()), "another hunt goes on")
 	endOther()
 	require.Equal(t, 77, debug.SetGCPercent(77))
+}
+
+// During a hunt the runtime's limit follows what is alive, up and down, and afterwards there is none. A limit that the
+// user set stays.
+func TestTheLimitFollowsWhatIsAlive(t *testing.T) {
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "")
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(math.MaxInt64))
+	limit := func() int64 { return debug.SetMemoryLimit(-1) }
+	end := Often()
+	reaches := func(least, most int64) {
+		t.Helper()
+		require.Eventually(t, func() bool { runtime.GC(); return limit() >= least && limit() <= most }, 10*time.Second, time.Millisecond, "%d", limit())
+	}
+	table := make([]byte, 512<<20)
+	reaches(512<<20+mostGarbage, 1<<30)
+	runtime.KeepAlive(table)
+	table = nil
+	reaches(mostGarbage, 512<<20)
+	end()
+	require.EqualValues(t, math.MaxInt64, limit())
+
+	t.Setenv("GOMEMLIMIT", "3GiB")
+	debug.SetMemoryLimit(3 << 30)
+	end = Often()
+	for range 20 {
+		runtime.GC()
+		time.Sleep(time.Millisecond)
+	}
+	require.EqualValues(t, 3<<30, limit())
+	end()
+	require.EqualValues(t, 3<<30, limit())
 }

@@ -270,6 +270,42 @@ func TestASensorThatCatchesUp(t *testing.T) {
 	require.Less(t, asked, whole, "the first hour alone")
 }
 
+// TestClocksThatStep: this host's clock goes forty days ahead, back, behind and back again, and some hours are kept of a
+// time to come. Hunts get what hunts without history get all the same, and no hour is lost but to its age.
+func TestClocksThatStep(t *testing.T) {
+	random := rand.New(rand.NewPCG(14, 1))
+	g := gridOf(random, 30, 40)
+	var step time.Duration
+	s, err := Open(t.TempDir(), "one", Options{Keep: 30 * 24 * time.Hour, Now: func() time.Time { return g.now.Add(step) }})
+	require.NoError(t, err)
+	warm := &Cluster{Store: s, Of: g}
+	for h := 6; h <= 30; h++ {
+		to := day.Add(time.Duration(h) * time.Hour)
+		g.now = to.Add(5 * time.Minute)
+		switch h {
+		case 9, 21:
+			step = 40 * 24 * time.Hour
+		case 15:
+			step = -40 * 24 * time.Hour
+		case 12, 18, 24:
+			step = 0
+		}
+		if h == 12 { // what a clock that was ahead left: an hour of another day, and one that is still to come
+			for _, ahead := range []int{20, 24 * 20} {
+				c, n, q := traffic(random, day.Add(time.Duration(ahead)*time.Hour), 30)
+				put(t, s, day.Add(time.Duration(ahead)*time.Hour), c, n, q, false)
+			}
+		}
+		before := len(s.Hours(day, to))
+		require.Equal(t, hunted(t, g, to.Add(-6*time.Hour), to), hunted(t, warm, to.Add(-6*time.Hour), to), "hour %d", h)
+		require.GreaterOrEqual(t, len(s.Hours(day, to)), before)
+	}
+	require.Len(t, s.Hours(day, day.Add(30*time.Hour)), 30)
+	again, err := Open(filepath.Dir(s.dir), "one", s.o)
+	require.NoError(t, err)
+	require.Equal(t, hunted(t, g, day, day.Add(30*time.Hour)), hunted(t, &Cluster{Store: again, Of: g}, day, day.Add(30*time.Hour)))
+}
+
 // TestOpenConnectionsAreLookedAtOnce: a hunt is told what the one before knew of open connections, and from when to look:
 // from an hour that changed, if that is earlier. A longer window, an older one and one far later are told nothing.
 func TestOpenConnectionsAreLookedAtOnce(t *testing.T) {
