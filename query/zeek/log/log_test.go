@@ -324,6 +324,26 @@ func TestBesideLogs(t *testing.T) {
 	require.Len(t, set.Files, 1, "a log is what it holds")
 }
 
+// TestExtractedFiles: a file that somebody sends through the network is no log, whatever it holds.
+func TestExtractedFiles(t *testing.T) {
+	dir := t.TempDir()
+	inside := filepath.Join(dir, "spool", "extract_files")
+	require.NoError(t, os.MkdirAll(inside, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(inside, "HTTP-F1.log"), []byte(connTSV+tsvRows(3)), 0o600))
+	for path, want := range map[string]int{dir: 0, filepath.Join(dir, "*"): 0, filepath.Join(dir, "**", "*.log"): 0, filepath.Join(dir, "spool", "*"): 0, inside: 1} {
+		r := &Report{}
+		set, err := Look(t.Context(), []string{path}, 1, r)
+		if want == 0 && strings.HasSuffix(path, ".log") {
+			require.ErrorContains(t, err, "no file matches")
+			require.Len(t, r.Notes, 1)
+			continue
+		}
+		require.NoError(t, err, path)
+		require.Len(t, set.Files, want, path)
+		require.Len(t, r.Notes, 1-want, path)
+	}
+}
+
 // TestGlobs follows ** through any number of directories.
 func TestGlobs(t *testing.T) {
 	dir := t.TempDir()

@@ -13,6 +13,9 @@ import (
 	"dwell/internal/hunt"
 )
 
+// extracted is the directory of the files that Zeek extracts from traffic (FileExtract::prefix).
+const extracted = "extract_files"
+
 // finder collects the files that paths lead to, each once.
 type finder struct {
 	files []*File
@@ -123,11 +126,24 @@ func (fd *finder) expand(pattern string) ([]string, error) {
 func (fd *finder) below(dir string) []string {
 	out := []string{dir}
 	for _, e := range fd.list(dir) {
-		if e.IsDir() {
-			out = append(out, fd.below(filepath.Join(dir, e.Name()))...)
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case e.IsDir() && e.Name() == extracted:
+			fd.passBy(path)
+		case e.IsDir():
+			out = append(out, fd.below(path)...)
 		}
 	}
 	return out
+}
+
+// passBy leaves out a directory of extracted files, and reports it once.
+func (fd *finder) passBy(dir string) {
+	if !fd.seen[dir+"/"] {
+		fd.seen[dir+"/"] = true
+		fd.report.Note(hunt.Note{What: "left out: Zeek puts files here that it takes out of traffic, and a file's sender could make up logs", Where: dir,
+			Hint: "if these are logs, name the directory itself"})
+	}
 }
 
 // list returns the entries of a directory; none if it is not one, or is gone.
@@ -195,6 +211,8 @@ func (fd *finder) entry(path string) error {
 		} else {
 			fd.report.Note(n)
 		}
+	case info.IsDir() && info.Name() == extracted:
+		fd.passBy(path)
 	case info.IsDir():
 		return fd.walk(path, false)
 	case info.Mode().IsRegular():
