@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/publicsuffix"
+
 	"dwell/internal/hunt"
 )
 
@@ -18,6 +20,8 @@ type Seen struct {
 	// either side lacks an AS.
 	AS       string `yaml:"as,omitempty"`
 	Networks string `yaml:"networks,omitempty"`
+	// Domains are the registered domains of a finding about names in turn, which has no name of its own.
+	Domains string `yaml:"domains,omitempty"`
 	// Fingerprints are the client's JA4s, or its JA3s if it has none; Certificates are the hashes of the server's.
 	Fingerprints string `yaml:"fingerprints,omitempty"`
 	Certificates string `yaml:"certificates,omitempty"`
@@ -50,6 +54,9 @@ func seenOf(f *hunt.Finding) (s Seen) {
 		}
 		s.Networks = strings.Join(networks, ", ")
 	}
+	if turning(f) {
+		s.Domains = strings.Join(domains(e.Names), ", ")
+	}
 	s.Fingerprints = strings.Join(fingerprints(e), ", ")
 	if p := e.Protocol; p != nil && p.Certificate != nil {
 		s.Certificates = p.Certificate.Hash
@@ -60,6 +67,25 @@ func seenOf(f *hunt.Finding) (s Seen) {
 	}
 	s.Indicators = strings.Join(indicators, ", ")
 	return s
+}
+
+// turning says that a finding is about names in turn: it is called the same, whichever they are.
+func turning(f *hunt.Finding) bool {
+	d := f.Dwell.Destination
+	return f.Destination.Domain == hunt.UnsharedDomains || d != nil && hunt.ParseFingerprint(d.Fingerprint).Kind == hunt.UnsharedNames
+}
+
+// domains are the registered domains of names, or the names that have none.
+func domains(names []string) (out []string) {
+	for _, n := range names {
+		if d, err := publicsuffix.EffectiveTLDPlusOne(n); err == nil && strings.Trim(n, "0123456789.") != "" {
+			n = d
+		}
+		if plain(n) && !slices.Contains(out, n) && len(out) < maxNoted {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // addresses are the destination's, starting with the finding's own.
@@ -97,6 +123,12 @@ func (s *Seen) broken(f *hunt.Finding) string {
 	for _, indicator := range list(now.Indicators) {
 		if !slices.Contains(list(s.Indicators), indicator) {
 			return "an indicator list names " + indicator
+		}
+	}
+	if all := list(now.Domains); s.Domains != "" && len(all) > 0 {
+		others := slices.DeleteFunc(slices.Clone(all), func(d string) bool { return slices.Contains(list(s.Domains), d) })
+		if 2*len(others) >= len(all) {
+			return "it uses other domains now, such as " + others[0]
 		}
 	}
 	// Large services move between networks: most must stay the same, including the busiest, which comes first. Within

@@ -102,3 +102,24 @@ func TestWholeRuleBeforeBroken(t *testing.T) {
 		require.ErrorContains(t, err, "seen.", bad)
 	}
 }
+
+// A rule for domains in turn holds for those domains: the finding is called the same, whichever they are.
+func TestRuleForNamesInTurn(t *testing.T) {
+	turning := func(names ...string) *hunt.Finding {
+		f := finding("10.1.4.22", "", 443, "")
+		f.Dwell.Pair, f.Dwell.Destination = "10.1.4.22>*:443/tcp#unshared-names", &hunt.DestinationNetwork{Fingerprint: "unshared-names"}
+		f.Dwell.Evidence = &hunt.Evidence{Names: names}
+		return f
+	}
+	queried := func(names ...string) *hunt.Finding {
+		f := turning(names...)
+		f.Dwell.Destination, f.Dwell.DNS, f.Destination.Domain = nil, &hunt.DNSEvidence{}, hunt.UnsharedDomains
+		return f
+	}
+	for _, of := range []func(...string) *hunt.Finding{turning, queried} {
+		r := For(of("a1.one.example", "a2.two.example", "three.example", "45.1.7.9"))
+		require.Equal(t, "one.example, two.example, three.example, 45.1.7.9", r.Seen.Domains)
+		require.Empty(t, r.Seen.broken(of("b7.one.example", "two.example", "other.example")))
+		require.Equal(t, "it uses other domains now, such as evil.example", r.Seen.broken(of("one.example", "evil.example")))
+	}
+}
