@@ -48,18 +48,24 @@ func neighbors(a netip.Addr) bool {
 	return a.IsMulticast() || a.Is4() && a.As4()[3] == 255
 }
 
-// clientOf is a client with an address or a domain.
+// clientOf is a client with a domain.
 type clientOf struct {
 	client netip.Addr
-	addr   netip.Addr
 	domain string
+}
+
+// answered are the queries whose answers have an address, by client.
+type answered struct {
+	// contacted says that all of them are marked, once for however many connections.
+	contacted atomic.Bool
+	by        []*asked
 }
 
 // dns are the queries, by what may be connected to.
 type dns struct {
 	all []*asked
-	// answers are by address in the answers, visited by client and address or domain.
-	answers map[netip.Addr][]*asked
+	// answers are by address in the answers, visited by client and domain.
+	answers map[netip.Addr]*answered
 	visited map[clientOf][]*asked
 	clients int
 	// vouching is the number of clients of which more is known that query a domain, known the number of all such
@@ -70,7 +76,7 @@ type dns struct {
 
 // queries picks the domains with enough names or queries, and notes whose addresses to watch for.
 func (s *search) queries(p *prober) {
-	s.dns = dns{answers: map[netip.Addr][]*asked{}, visited: map[clientOf][]*asked{}}
+	s.dns = dns{answers: map[netip.Addr]*answered{}, visited: map[clientOf][]*asked{}}
 	if s.m.DNS == nil {
 		return
 	}
@@ -107,26 +113,34 @@ func (s *search) queries(p *prober) {
 			if few {
 				break // a cluster does not return their answers, and every source must find the same
 			}
-			s.dns.answers[addr] = append(s.dns.answers[addr], a)
-			k := clientOf{client: q.Client, addr: addr}
-			s.dns.visited[k] = append(s.dns.visited[k], a)
+			if s.dns.answers[addr] == nil {
+				s.dns.answers[addr] = &answered{}
+			}
+			of := s.dns.answers[addr]
+			of.by = append(of.by, a)
 		}
 		k := clientOf{client: q.Client, domain: q.Domain}
 		s.dns.visited[k] = append(s.dns.visited[k], a)
+	}
+	for _, of := range s.dns.answers {
+		slices.SortFunc(of.by, func(a, b *asked) int { return a.queries.Client.Compare(b.queries.Client) })
 	}
 }
 
 // contacted counts a source's connections to an address.
 func (s *search) contacted(src, dst netip.Addr, connections int64) {
 	of := s.dns.answers[dst]
-	if len(of) == 0 { // no answer had the address
+	if of == nil { // no answer had the address
 		return
 	}
-	for _, a := range of {
-		a.contacted.Store(true)
+	if !of.contacted.Swap(true) {
+		for _, a := range of.by {
+			a.contacted.Store(true)
+		}
 	}
-	for _, a := range s.dns.visited[clientOf{client: src, addr: dst}] {
-		a.visits.Add(connections)
+	at, _ := slices.BinarySearchFunc(of.by, src, func(a *asked, src netip.Addr) int { return a.queries.Client.Compare(src) })
+	for ; at < len(of.by) && of.by[at].queries.Client == src; at++ {
+		of.by[at].visits.Add(connections)
 	}
 }
 
