@@ -350,7 +350,7 @@ func (a *app) summarize(r *pipeline.Result, settings *config.Loaded, shown, othe
 		hunt.Many(shown, "finding"), settings.Hunt.MinScore, hunt.Many(h.Scored, "candidate"), hunt.Many(h.Pairs, "pair"), hunt.Many(h.Connections, "connection"), window)
 	text += more
 	if others > 0 {
-		text += fmt.Sprintf("; %s others (--source, --destination, --ioc)", hunt.Count(others))
+		text += fmt.Sprintf("; %s (--source, --destination, --ioc)", hunt.Many(others, "other"))
 	}
 	if hidden > 0 {
 		text += fmt.Sprintf("; %s safelisted (--show-safelisted)", hunt.Count(hidden))
@@ -395,7 +395,7 @@ func (a *app) notes(notes []hunt.Note) {
 // verdict returns the exit code of the contract: 5 wins over 3.
 func verdict(r *pipeline.Result, fail int) error {
 	// A hunt of nothing is no all-clear. Traffic in the other direction alone is one: a link may carry nothing else.
-	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 && (r.Reading.OutOfScope.Reverse == 0 || r.Reading.OutOfScope.Total() > 0) {
+	if h := &r.Document.Dwell.Hunt; h.Connections == 0 && h.Scored == 0 && len(r.Findings) == 0 && (r.Reading.OutOfScope.Reverse == 0 || r.Reading.OutOfScope.Total() > 0) {
 		return codeError{exitIncomplete, "nothing was analyzed: no connection was in scope"}
 	}
 	if n := len(r.Reading.Gaps); n > 0 {

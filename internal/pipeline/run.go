@@ -9,6 +9,7 @@ import (
 	"iter"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"dwell/internal/evidence/firstseen"
@@ -98,6 +99,22 @@ type Result struct {
 	Seen iter.Seq2[string, firstseen.Span]
 }
 
+// needs are the logs without which indicators cannot be found. Beacons are in several.
+var needs = map[string]string{hunt.LongConnection: "conn", hunt.Strobe: "conn", hunt.DNSTunnel: "dns"}
+
+// notLookedFor is a gap if nothing that was asked for can be found, since logs are missing.
+func notLookedFor(indicators, missing []string) []hunt.Note {
+	for _, text := range indicators {
+		if i, err := hunt.ParseIndicator(text); err != nil || !slices.Contains(missing, needs[i]) {
+			return nil
+		}
+	}
+	if len(indicators) == 0 {
+		return nil
+	}
+	return []hunt.Note{{What: "nothing was looked for: " + strings.Join(indicators, " and ") + " cannot be found without the log that is missing", Hint: "give that log, or ask for other indicators"}}
+}
+
 // Run runs a hunt. It fails if the source does; what the source could not read is in Result.Reading.Gaps, and the hunt
 // is then marked incomplete.
 func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error) {
@@ -107,6 +124,7 @@ func Run(ctx context.Context, src hunt.Source, o Options) (_ *Result, err error)
 		return nil, err
 	}
 	res, in := h.res, h.m.Session
+	res.Reading.Gaps = append(res.Reading.Gaps, notLookedFor(o.Indicators, h.m.Missing)...)
 	res.Reading.Add(dwellTimes(ctx, in, res.Reading.Window, res.Findings, nil))
 	by := res.finish(&o, h.Sensitivity != nil)
 	if in.Samples != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,6 +109,19 @@ func TestIndicatorsCanBeChosen(t *testing.T) {
 	// 17280 s lie a fifth of the way from 14400 (0.4) to 28800 (0.6); less 0.15, since the only host there is talks to
 	// it.
 	require.InDelta(t, 0.29, res.Findings[0].Dwell.Score, 1e-9)
+}
+
+// A hunt for what the logs at hand cannot show is incomplete.
+func TestIndicatorsThatNeedAMissingLog(t *testing.T) {
+	for indicators, gaps := range map[string]int{"": 0, "dns": 1, "dns_tunnel": 1, "dns beacon": 0, "beacon": 0, "long": 0, "long dns": 0} {
+		o := options()
+		o.Indicators = strings.Fields(indicators)
+		res, err := Run(t.Context(), &fixed{conns: every(server, day0, 5*time.Minute, 24*time.Hour),
+			reading: hunt.Reading{Window: dayWindow(), Notes: []hunt.Note{{What: "there is no dns log", Logs: []string{"dns"}}}}}, o)
+		require.NoError(t, err)
+		require.Len(t, res.Reading.Gaps, gaps, indicators)
+		require.Equal(t, gaps == 0, res.Document.Dwell.Hunt.Complete, indicators)
+	}
 }
 
 func TestSameHuntHasTheSameIDs(t *testing.T) {
