@@ -59,6 +59,26 @@ func TestWhatAnImplantCannotVary(t *testing.T) {
 	}
 }
 
+// Packets that anyone can send in another host's name, to each of the servers that an implant uses in turn, do not make
+// them shared.
+func TestSpoofedCompany(t *testing.T) {
+	r := rand.New(rand.NewPCG(21, 2))
+	implant := by(every(server, day0, 5*time.Minute, 24*time.Hour), func(c *hunt.Connection) {
+		c.Dst = netip.AddrFrom4([4]byte{45, byte(r.IntN(30)), 7, 9})
+	})
+	for _, sent := range []int{0, 1, 5} {
+		var spoofed []hunt.Connection
+		for i := range 30 * sent {
+			spoofed = append(spoofed, hunt.Connection{Start: day0.UnixMilli() + r.Int64N(86400e3), Duration: hunt.Absent, OrigBytes: hunt.Absent, RespBytes: hunt.Absent, OrigIPBytes: 40, Count: 1,
+				Src: netip.AddrFrom4([4]byte{10, 0, 1, 3}), Dst: netip.AddrFrom4([4]byte{45, byte(i % 30), 7, 9}), SrcPort: uint16(r.IntN(60000)), DstPort: 443, Proto: hunt.TCP, State: hunt.StateSilent})
+		}
+		found := hunted(t, ofDay(site(r), implant, spoofed), dwellOptions())
+		f, ok := found["10.0.0.5>*#unshared"]
+		require.True(t, ok, "%v", names(found))
+		require.Equal(t, "critical", f.Dwell.Severity, "%d packets each", sent)
+	}
+}
+
 // The same connections in working hours, in sessions or to servers that others use are nothing.
 func TestPresenceOfPeople(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))

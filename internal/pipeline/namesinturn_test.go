@@ -13,7 +13,7 @@ import (
 // Domains in turn that no other host uses are one finding, though their address is everybody's: a proxy, by CONNECT or
 // SOCKS, for names or addresses, or a content network. Other hosts visit domains of their own, without a rhythm.
 func TestNamesInTurn(t *testing.T) {
-	for seed, way := range []string{"connect", "connect to addresses", "socks", "content network", "quic"} {
+	for seed, way := range []string{"connect", "connect, nobody else does", "connect to addresses", "socks", "content network", "quic"} {
 		t.Run(way, func(t *testing.T) {
 			s := newStage(uint64(200 + seed))
 			proxy, cdn := s.hosts[21], s.sites[3][1]
@@ -31,12 +31,16 @@ func TestNamesInTurn(t *testing.T) {
 				default:
 					fields = map[string]any{"method": "CONNECT", "host": name + ":443", "uri": name + ":443", "trans_depth": 1}
 					s.add("http", at, s.conn(at, src, proxy, 3128, "tcp", "http", bytes, 900, .3), src, proxy, 3128, fields)
-					if way == "connect" && src == s.victim {
+					if strings.HasPrefix(way, "connect") && way != "connect to addresses" && src == s.victim {
 						s.tls(at+.1, proxy, s.server, name, s.ja4, bytes)
 					}
 				}
 			}
-			for i, h := range append(s.hosts[:18:18], s.victim) {
+			others := 18
+			if strings.HasSuffix(way, "nobody else does") {
+				others = 0
+			}
+			for i, h := range append(s.hosts[:others:others], s.victim) {
 				for range 40 {
 					visit(8*3600+s.r.Float64()*36000, h, fmt.Sprintf("own%d-of-%d.com", s.r.IntN(6), i), 300+s.r.IntN(3000))
 					visit(s.r.Float64()*86400, h, s.sites[s.r.IntN(60)][0], 300+s.r.IntN(3000))

@@ -143,6 +143,8 @@ type search struct {
 	// servers are those that the site names, roles what hosts do for others.
 	servers *Servers
 	roles   map[netip.Addr]role
+	// requested are the domains that other hosts requested from a host, up to frontDomains.
+	requested map[netip.Addr]requested
 	// met are the hosts that several destinations answered, own the queries that hosts make for themselves.
 	met map[netip.Addr]struct{}
 	own []*pairs.Queries

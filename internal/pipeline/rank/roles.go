@@ -223,6 +223,7 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 		defer mu.Unlock()
 		clients[src] = struct{}{}
 	})
+	s.requested = by
 	s.findFronts(by)
 	// A proxy's own clients are known by their other traffic, or are most of the site's hosts: one host can forge a
 	// few.

@@ -17,7 +17,8 @@ import (
 )
 
 // alone says which destinations one internal host uses and no other. It is a sketch, four bytes a cell: it may take a
-// destination for one that others use, and very rarely the reverse.
+// destination for one that others use, and very rarely the reverse. Anyone can send packets with another host's address,
+// so where a destination answered a host with data, hosts that it never answered do not count.
 type alone struct {
 	cells []atomic.Uint32
 	// hosts is the number of internal hosts, naming that of those that use names.
@@ -29,25 +30,31 @@ type alone struct {
 const (
 	// aloneCells is for each pair, mostAloneCells for all: 64 MiB.
 	aloneCells, mostAloneCells = 4, 1 << 24
-	// several marks a cell that more than one host used.
-	several = math.MaxUint32
+	// A cell's lower half is the host that was answered, its upper half one that was not. several stands for more.
+	several, halfBits = math.MaxUint16, 16
 )
 
 // sizes are the numbers of pairs and uses of names, those on disk included.
 type sizes struct{ pairs, uses atomic.Int64 }
 
-// newAlone goes over the tables once, without decoding. A proxy's names are those of its clients, which are noted.
-func (s *search) newAlone(m *material.Material, of *sizes, by []*prober) *alone {
+// newAlone goes over the tables once. A proxy's names are those of its clients, which are noted; so are those that
+// another host requested from this one.
+func (s *search) newAlone(m *material.Material, all *sizes, by []*prober) *alone {
 	a := &alone{}
-	a.known = prevalence.NewSketch(int(of.uses.Load()))
-	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*of.pairs.Load(), 1024), mostAloneCells)-1)))
-	m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+	a.known = prevalence.NewSketch(int(all.uses.Load()))
+	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*all.pairs.Load(), 1024), mostAloneCells)-1)))
+	of := make([]pairs.Pair, len(by))
+	answered := func(worker int, from *pairs.Of, i int) bool {
+		from.Decode(i, &of[worker])
+		return prevalence.Answered(of[worker].Connections) != prevalence.Span{}
+	}
+	m.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
 		if !m.Request.Scope.IsInternal(src) {
 			return
 		}
 		a.hosts.Add(1)
 		for i := range of.Len() {
-			a.note(src, addressHash(of.Dst(i)))
+			a.note(src, addressHash(of.Dst(i)), answered(worker, of, i))
 		}
 	})
 	if m.Named != nil {
@@ -59,8 +66,9 @@ func (s *search) newAlone(m *material.Material, of *sizes, by []*prober) *alone 
 				a.naming.Add(1)
 			}
 			for i := range of.Len() {
-				if owner := by[worker].domains.owner(of.Dst(i)); owner != "" {
-					a.note(src, textHash(owner))
+				owner := by[worker].domains.owner(of.Dst(i))
+				if _, others := s.requested[src][owner]; owner != "" && !others {
+					a.note(src, textHash(owner), answered(worker, of, i))
 				}
 			}
 		})
@@ -68,15 +76,22 @@ func (s *search) newAlone(m *material.Material, of *sizes, by []*prober) *alone 
 	return a
 }
 
-// note adds that a host uses a destination.
-func (a *alone) note(src netip.Addr, dst uint64) {
-	own := uint32(addressHash(src)) | 1
-	if own == several {
-		own = 1
+// note adds that a host uses a destination, and whether that ever answered with data.
+func (a *alone) note(src netip.Addr, dst uint64, answered bool) {
+	own, shift := uint32(addressHash(src)%(several-1))+1, 0
+	if !answered {
+		shift = halfBits
 	}
 	for _, cell := range a.of(dst) {
-		if !a.cells[cell].CompareAndSwap(0, own) && a.cells[cell].Load() != own {
-			a.cells[cell].Store(several)
+		for {
+			was, now := a.cells[cell].Load(), own
+			if before := was >> shift & several; before != 0 && before != own {
+				now = several
+			}
+			now = was&^(several<<shift) | now<<shift
+			if was == now || a.cells[cell].CompareAndSwap(was, now) {
+				break
+			}
 		}
 	}
 }
@@ -91,8 +106,18 @@ func (a *alone) address(dst netip.Addr) bool { return a.is(addressHash(dst)) }
 func (a *alone) domain(name string) bool     { return a.is(textHash(name)) }
 
 func (a *alone) is(dst uint64) bool {
-	cells := a.of(dst)
-	return a.cells[cells[0]].Load() != several || a.cells[cells[1]].Load() != several
+	for _, cell := range a.of(dst) {
+		who := a.cells[cell].Load()
+		if answered := who & several; answered != 0 {
+			who = answered
+		} else {
+			who >>= halfBits
+		}
+		if who != several {
+			return true
+		}
+	}
+	return false
 }
 
 // addressHash and textHash are the same in every hunt, so that its findings are reproducible: FNV-1a, with its bits
