@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"sync"
+	"time"
 )
 
 // Ended remembers which connections have ended, by addresses, ports and start, in a Bloom filter: 4 bytes each, however
@@ -25,6 +26,18 @@ type endedChunk struct {
 	blocks      [][8]uint64
 	room        int
 }
+
+const (
+	// OpenAge is the least age of a handshake or request without a connection's record before its connection is taken for
+	// an open one: the record of a younger one may be on its way.
+	OpenAge = time.Hour
+	// OpenIdle is how long before its first handshake or request a connection may begin: browsers open some before they
+	// need them.
+	OpenIdle = 5 * time.Minute
+	// OpenShare is the largest share of such connections that can be open. Where it is more, connections' records are
+	// missing.
+	OpenShare = 0.05
+)
 
 const (
 	// endedSpan is the precision of starts, in milliseconds.

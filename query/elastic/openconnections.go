@@ -20,21 +20,14 @@ import (
 // requests say the same of a connection that began long before, and so do conn_long and open_conn records.
 
 const (
-	// openAge is the least age of such a record: the connections of younger ones may have ended, with their record on
-	// its way.
-	openAge = time.Hour
 	// openSoon is how long before its first record a connection begins, almost always. Buckets have no uid, so others
 	// are looked up by theirs: a longer time would let a short connection from the same port hide an open one.
 	openSoon = 2 * time.Second
-	// openIdle is how much earlier than the records before a window their connections are read.
-	openIdle = 5 * time.Minute
 	// openAsked bounds the number of look-ups, openBack the number of records before the window that are read, openLater
 	// the number of connections whose later requests are kept.
 	openAsked, openBack, openLater = 100_000, 2_000_000, 1 << 20
-	// openShare is the largest share that can be open. If it is more, connections' records are missing.
-	openShare  = 0.05
-	fieldUID   = "log.id.uid"
-	fieldDepth = "http.trans_depth"
+	fieldUID                       = "log.id.uid"
+	fieldDepth                     = "http.trans_depth"
 )
 
 // opening are the kinds of records that say that a connection began.
@@ -93,10 +86,10 @@ func (s *maybeOpen) went(c *hunt.Connection, first, last int64) {
 	s.later[at] = [2]int64{first, last}
 }
 
-// list is the connections to look up: those with a beginning, and those with requests for as long as openAge.
+// list is the connections to look up: those with a beginning, and those with requests for as long as hunt.OpenAge.
 func (s *maybeOpen) list() []hunt.Ends {
 	for at, span := range s.later {
-		if span[1]-span[0] >= openAge.Milliseconds() {
+		if span[1]-span[0] >= hunt.OpenAge.Milliseconds() {
 			s.note(at, span[0])
 		}
 	}
@@ -130,7 +123,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 			})}, req)
 	}
 	began := func(c *hunt.Connection) { found.began(c, known) }
-	from, until, later := out.Window.Start, out.Window.End.Add(-openAge), out.Window.Start
+	from, until, later := out.Window.Start, out.Window.End.Add(-hunt.OpenAge), out.Window.Start
 	r := reading(req, opening(), firstRequest(), from, until, began)
 	if out.Records == 0 { // without any connection's record, none is missing
 		if n, err := r.count(ctx, dsl.All(between(out.Window.Start.UnixMilli(), out.Window.End.UnixMilli()), only(datasetConn))); err != nil || n == 0 {
@@ -150,7 +143,7 @@ func (s *Source) readOpen(ctx context.Context, req hunt.Request, out *hunt.Readi
 			_, err = reading(late, opening(), firstRequest(), time.UnixMilli(hours[0]), time.UnixMilli(hours[len(hours)-1]).Add(time.Hour), began).all(ctx)
 		}
 	} else if from, err = r.back(ctx, out.Window.Start, req.Back()); err == nil && from.Before(out.Window.Start) {
-		_, err = reading(req, []string{datasetConn}, dsl.Exists(fieldUID), from.Add(-openIdle), out.Window.Start, func(c *hunt.Connection) { known.Add([]hunt.Connection{*c}) }).all(ctx)
+		_, err = reading(req, []string{datasetConn}, dsl.Exists(fieldUID), from.Add(-hunt.OpenIdle), out.Window.Start, func(c *hunt.Connection) { known.Add([]hunt.Connection{*c}) }).all(ctx)
 	}
 	if r.from = from.UnixMilli(); err == nil && r.from < r.to {
 		_, err = r.all(ctx)
@@ -232,7 +225,7 @@ func (r *reading) back(ctx context.Context, start time.Time, most time.Duration)
 // stillOpen looks up the records that may begin open connections, and passes on those whose uid has no connection
 // record.
 func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, found *maybeOpen, emit func([]hunt.Connection) error) (conns []hunt.Connection, gaps []hunt.Note, err error) {
-	to, list := out.Window.End.Add(-openAge), found.list()
+	to, list := out.Window.End.Add(-hunt.OpenAge), found.list()
 	if len(list) == 0 {
 		return nil, nil, nil
 	}
@@ -277,7 +270,7 @@ func (s *Source) stillOpen(ctx context.Context, p *place, out *hunt.Reading, fou
 				}
 			}
 		}
-		if fresh > 20 && float64(fresh) > openShare*float64(found.all) {
+		if fresh > 20 && float64(fresh) > hunt.OpenShare*float64(found.all) {
 			return nil, append(gaps, hunt.Note{What: fmt.Sprintf("%s or more of %s TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing",
 				hunt.Count(fresh), hunt.Count(found.all)), Hint: "see whether all of Zeek's conn log arrives"}), nil
 		}

@@ -18,13 +18,8 @@ import (
 var opening = []log.Kind{log.SSLLog, log.OpenSSL, log.SSH, log.RDP, log.SOCKS, log.QUIC, log.HTTPLog, log.OpenHTTP}
 
 const (
-	// openAge is how old such a record must be: the connection's own may be on its way.
-	openAge = 60 * 60 * 1000
-	// openIdle is how long before it a connection without a uid may have begun: browsers open some before they need
-	// them.
-	openIdle = 5 * 60 * 1000
-	// openShare of all of them at most can be of open connections: where it is more, connections' records are missing.
-	openShare = 0.05
+	// openAge and openIdle are [hunt.OpenAge] and [hunt.OpenIdle] in milliseconds.
+	openAge, openIdle = int64(hunt.OpenAge / time.Millisecond), int64(hunt.OpenIdle / time.Millisecond)
 	// maxStill bounds how many are kept. More are a gap.
 	maxStill = 1 << 16
 	// openBytes is how much of older conn logs is read in any case, to know which connections have ended. More is read
@@ -112,7 +107,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	if err := scan.Run(ctx, files); err != nil {
 		return err
 	}
-	if float64(beyond) > max(openShare*float64(all+beyond), 1) {
+	if float64(beyond) > max(hunt.OpenShare*float64(all+beyond), 1) {
 		in.report.Gap(hunt.Note{What: fmt.Sprintf("the conn logs go from %s to %s, and %s of %s TLS, HTTP, SSH, RDP, SOCKS and QUIC records lie more than an hour outside of that: connection records are missing",
 			hunt.At(begin).Time.UTC().Format(time.RFC3339), hunt.At(end).Time.UTC().Format(time.RFC3339), hunt.Count(beyond), hunt.Count(all+beyond)),
 			Hint: "give the conn logs of all of that time, or choose the window by --from and --to", During: windowOf(outside.from, outside.to)})
@@ -124,14 +119,14 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	if len(found) == 0 {
 		return nil
 	}
-	if n := len(found); float64(n) > max(openShare*float64(all), 1) {
+	if n := len(found); float64(n) > max(hunt.OpenShare*float64(all), 1) {
 		from, to := int64(math.MaxInt64), int64(math.MinInt64)
 		for _, c := range found {
 			from, to = min(from, c.Start), max(to, c.Start)
 		}
 		lost := hunt.Note{What: fmt.Sprintf("%s of %s with TLS, HTTP, SSH, RDP, SOCKS or QUIC records have no connection record: too many to be still open, so records are missing", hunt.Count(int64(n)), hunt.Many(all, "connection")),
 			Hint: "give the conn logs of all of that time", During: windowOf(from, to)}
-		if ended := n - len(opened); float64(ended) <= max(openShare*float64(all), 1) && len(filesOf(in.set, log.OpenConn)) > 0 {
+		if ended := n - len(opened); float64(ended) <= max(hunt.OpenShare*float64(all), 1) && len(filesOf(in.set, log.OpenConn)) > 0 {
 			in.report.Note(lost) // open_conn logs have the others
 			return nil
 		}
