@@ -1,4 +1,4 @@
-// Package once recognizes connections that were read before.
+// Package once recognizes connections and other records that were read before.
 package once
 
 import (
