@@ -96,10 +96,12 @@ func (r *Record) Text(f Field) []byte {
 	return r.decode(c, f)
 }
 
-// Word is Text for a field whose values are words of Zeek's, such as transports.
+// Word is Text for a field whose values are words of Zeek's, such as transports: they have a letter. A service begins
+// with a minus sign if it was not confirmed.
 func (r *Record) Word(f Field) []byte {
 	word := r.Text(f)
-	if len(word) > 0 && word[0]|0x20-'a' > 'z'-'a' {
+	letter := func(c rune) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+	if len(word) > 0 && bytes.IndexFunc(word, letter) < 0 {
 		r.Odd(f)
 		return nil
 	}

@@ -26,6 +26,9 @@ func TestWrongShapes(t *testing.T) {
 	for f, isUnset := range unset {
 		p := NewParser(f)
 		for _, value := range []string{`{"s":1}`, `{}`, `{"a":{"b":[1]}}`, `[1,2]`, `[{"a":1}]`, `"1x"`, `[[1]]`} {
+			if f == Service && value == `"1x"` {
+				continue // a service's name may have digits
+			}
 			line := fmt.Sprintf(`{"ts":1717200000.5,"uid":"C1","id.orig_h":"10.0.0.1","id.resp_h":"203.0.113.7",%q:%s}`, f, value)
 			for range 2 { // the second time by the quick way, where there is one
 				require.Equal(t, fine, p.line([]byte(line), head), line)
@@ -39,6 +42,16 @@ func TestWrongShapes(t *testing.T) {
 			require.True(t, isUnset(&p.Record), line)
 			require.Equal(t, None, p.odd, line)
 		}
+	}
+}
+
+// TestServices reads services as Zeek writes them: lists, those not confirmed with a minus sign, and Spicy's names.
+func TestServices(t *testing.T) {
+	p := NewParser(Service)
+	for _, service := range []string{"-http", "-ssl,ssl", "spicy_quic", "6lowpan", "ssl,-gssapi"} {
+		require.Equal(t, fine, p.line([]byte(`{"ts":1717200000.5,"uid":"C1","service":"`+service+`"}`), new(Header)))
+		require.Equal(t, service, string(p.Word(Service)))
+		require.Equal(t, None, p.odd, service)
 	}
 }
 
