@@ -109,20 +109,28 @@ func (s *search) queries(p *prober) {
 			a.clients++
 		}
 		s.dns.all = append(s.dns.all, a)
-		for addr := range q.Addresses {
-			if few {
-				break // a cluster does not return their answers, and every source must find the same
-			}
-			if s.dns.answers[addr] == nil {
-				s.dns.answers[addr] = &answered{}
-			}
-			of := s.dns.answers[addr]
-			of.by = append(of.by, a)
+		if !few { // a cluster does not return their answers, and every source must find the same
+			s.dns.watch(a)
 		}
 		k := clientOf{client: q.Client, domain: q.Domain}
 		s.dns.visited[k] = append(s.dns.visited[k], a)
 	}
-	for _, of := range s.dns.answers {
+	s.dns.sort()
+}
+
+// watch has connections to the addresses in a domain's answers counted, once all are sorted.
+func (d *dns) watch(a *asked) {
+	for addr := range a.queries.Addresses {
+		if d.answers[addr] == nil {
+			d.answers[addr] = &answered{}
+		}
+		of := d.answers[addr]
+		of.by = append(of.by, a)
+	}
+}
+
+func (d *dns) sort() {
+	for _, of := range d.answers {
 		slices.SortFunc(of.by, func(a, b *asked) int { return a.queries.Client.Compare(b.queries.Client) })
 	}
 }
@@ -154,14 +162,17 @@ func (s *search) askedFor(src netip.Addr, domain string, connections int64) {
 
 // elsewhere subtracts connections to addresses that were made under names of other domains: an intruder chooses what
 // his names resolve to.
-func (s *search) elsewhere() {
+func (s *search) elsewhere(all []*asked) {
 	if s.m.Named == nil {
 		return
 	}
 	doubtful := map[netip.Addr]map[netip.Addr][]*asked{} // by client and address
-	for _, a := range s.dns.all {
+	for _, a := range all {
 		q := a.queries
-		if q.Timed() < fewestQueries || 2*a.named.Load() >= q.Count || 2*a.visits.Load() < q.Count {
+		if q.Timed() < fewestQueries {
+			continue
+		}
+		if n := lookUps(q, q.Times()); 2*a.named.Load() >= n || 2*a.visits.Load() < n {
 			continue
 		}
 		if doubtful[q.Client] == nil {
@@ -194,7 +205,7 @@ func (s *search) elsewhere() {
 // client queries. If the client connects about as often as it queries, the connections show the same, and the queries
 // are left out.
 func (s *search) measureQueries(p *prober) {
-	s.elsewhere()
+	s.elsewhere(s.dns.all)
 	unshared, paced := map[netip.Addr][]*asked{}, map[netip.Addr]int{}
 	for _, a := range s.dns.all {
 		q := a.queries
@@ -278,9 +289,14 @@ func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, 
 	return k
 }
 
-// querySubjects judges the domains, now that it is known whether any host connected to their answers.
-func (s *search) querySubjects(tested int) []*evidence.Candidate {
-	var out []*evidence.Candidate
+// judged are queries with their indicators.
+type judged struct {
+	asked *asked
+	scoring.Indicators
+}
+
+// judgeQueries gives each client's queries below each domain their indicators.
+func (s *search) judgeQueries(tested int) (out []judged) {
 	for _, a := range s.dns.all {
 		q := a.queries
 		if len(q.Names) >= material.TunnelFloor {
@@ -301,10 +317,27 @@ func (s *search) querySubjects(tested int) []*evidence.Candidate {
 		if a.listed {
 			v.Listed = listedValue
 		}
-		if v.Beacon == 0 && v.Presence == 0 && !a.listed && len(q.Names) < material.TunnelFloor || v.Strongest() < material.Floor && v.Strongest() < s.m.MinScore {
-			continue
+		if j := (judged{a, v}); s.worth(j) {
+			out = append(out, j)
 		}
-		out = append(out, s.querySubject(a, v, tested))
+	}
+	return out
+}
+
+// worth says whether queries may become a finding.
+func (s *search) worth(j judged) bool {
+	if j.Beacon == 0 && j.Presence == 0 && !j.asked.listed && len(j.asked.queries.Names) < material.TunnelFloor {
+		return false
+	}
+	return j.Strongest() >= material.Floor || j.Strongest() >= s.m.MinScore
+}
+
+// querySubjects makes candidates of the queries, now that it is known whether any host connected to their answers.
+func (s *search) querySubjects(all []judged, tested int) (out []*evidence.Candidate) {
+	for _, j := range all {
+		if s.worth(j) {
+			out = append(out, s.querySubject(j.asked, j.Indicators, tested))
+		}
 	}
 	return out
 }

@@ -230,7 +230,9 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 	subjects := slices.Concat(of...)
 	s.addNames(subjects)
 	s.vet(subjects)
-	return append(subjects, s.querySubjects(tested)...)
+	judged := s.judgeQueries(tested)
+	s.answers(ctx, probers[0], judged, out)
+	return append(subjects, s.querySubjects(judged, tested)...)
 }
 
 // prune drops the keys that are too weak, now that the number tested is known.

@@ -1,0 +1,86 @@
+package rank
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	"dwell/internal/hunt"
+	"dwell/internal/pairs"
+	"dwell/internal/pipeline/material"
+)
+
+// mostLooked bounds the look-ups of answers: a client with a domain each.
+const mostLooked = 500
+
+// answers looks up the answers to queries with a rhythm, where the source reads queries without them, and lets go of
+// the rhythm of those whose addresses the client connects to about as often: the connections are the same finding.
+func (s *search) answers(ctx context.Context, p *prober, all []judged, out *material.Ranked) {
+	if s.m.Answers || s.m.Session == nil || s.m.Session.Answers == nil {
+		return
+	}
+	var wanted []hunt.Answers
+	var of []*judged
+	left := 0
+	for i := range all {
+		j := &all[i]
+		q := j.asked.queries
+		switch {
+		case j.asked.key == nil || len(q.Addresses) > 0 || q.Domain == hunt.UnsharedDomains || max(j.Beacon, j.Presence) < material.Floor:
+		case len(wanted) == mostLooked:
+			left++
+		default:
+			wanted, of = append(wanted, hunt.Answers{Client: q.Client, Domain: q.Domain}), append(of, j)
+		}
+	}
+	if len(wanted) == 0 {
+		return
+	}
+	remarks, err := s.m.Session.Answers(ctx, s.m.LookUp(), wanted)
+	out.Remarks.Add(remarks)
+	if err != nil && ctx.Err() == nil {
+		out.Remarks.Gaps = append(out.Remarks.Gaps, hunt.Note{What: "the answers to DNS queries with a rhythm could not be looked up: " + err.Error(),
+			Hint: "what is looked up before each connection shows beside the connection"})
+	}
+	if left > 0 {
+		out.Remarks.Notes = append(out.Remarks.Notes, hunt.Note{What: fmt.Sprintf("the answers to queries with a rhythm below %s were not looked up", hunt.Many(left, "domain"))})
+	}
+	looked := make([]*asked, len(of))
+	s.dns.answers = map[netip.Addr]*answered{}
+	clients := map[netip.Addr]bool{}
+	for i, a := range wanted {
+		j := of[i].asked
+		looked[i], j.queries.AnswerBytes = j, a.Bytes
+		clients[a.Client] = true
+		for _, addr := range a.Addresses {
+			j.queries.Answered(addr)
+		}
+		s.dns.watch(j)
+	}
+	s.dns.sort()
+	s.m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+		if !clients[src] {
+			return
+		}
+		var pair pairs.Pair
+		for i := range of.Len() {
+			if s.dns.answers[of.Dst(i)] != nil {
+				of.Decode(i, &pair)
+				n := int64(0)
+				for c := range pair.Connections {
+					if p.reaches(&pair.Connections[c]) {
+						n++
+					}
+				}
+				s.contacted(src, pair.Dst, n)
+			}
+		}
+	})
+	s.elsewhere(looked)
+	for _, j := range of {
+		if a := j.asked; 2*a.visits.Load() >= lookUps(a.queries, a.queries.Times()) {
+			a.key, j.Beacon, j.Presence = nil, 0, 0
+		}
+	}
+	s.dns.answers = nil
+}
