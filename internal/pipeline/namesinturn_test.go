@@ -18,7 +18,7 @@ func TestNamesInTurn(t *testing.T) {
 			s := newStage(uint64(200 + seed))
 			proxy, cdn := s.hosts[21], s.sites[3][1]
 			visit := func(at float64, src, name string, bytes int) {
-				fields := map[string]any{}
+				var fields map[string]any
 				switch way {
 				case "socks":
 					fields = map[string]any{"version": 5, "status": "succeeded", "request_p": 443, "request.name": name}

@@ -11,7 +11,9 @@ import (
 // seen is what reading names and queries noted for [Source.Facts], so that it need not read these large logs again. It
 // belongs to the last settled window; each part is nil unless it covers the whole window.
 type seen struct {
-	window  hunt.Window
+	window hunt.Window
+	// all says that the window is what all logs span.
+	all     bool
 	shown   *shown
 	queried *queried
 	// suspects are odd handshakes and requests.
@@ -28,13 +30,20 @@ func (s *Source) of(req hunt.Request) seen {
 	return seen{}
 }
 
-// settled drops what was seen of another window.
-func (s *Source) settled(w hunt.Window) {
+// settled drops what was seen of another window. All says that the window is what all logs span.
+func (s *Source) settled(w hunt.Window, all bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.seen.window != w {
-		s.seen = seen{window: w}
+	if s.seen.window != w || s.seen.all != all {
+		s.seen = seen{window: w, all: all}
 	}
+}
+
+// spansAll says whether the window is what all logs span.
+func (s *Source) spansAll() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen.all
 }
 
 // noting says whether a request covers the whole noted window.

@@ -116,7 +116,7 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 	window, _ := s.noting(hunt.Request{})
 	var mu sync.Mutex
 	scan.New = func() log.Taker {
-		t := &otherTaker{to: newTaker(), from: from, until: to, seen: seen, taps: !q.every, fields: q.fields, window: window, hours: map[log.Kind]*hours{}, at: -1}
+		t := &otherTaker{to: newTaker(), from: from, until: to, all: s.spansAll() && !q.to.IsZero(), seen: seen, taps: !q.every, fields: q.fields, window: window, hours: map[log.Kind]*hours{}, at: -1}
 		t.done = func() {
 			mu.Lock()
 			defer mu.Unlock()
@@ -136,6 +136,9 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 	out.files = len(files)
 	for _, f := range wanted {
 		out.Tell(f)
+		if f.Far > 0 {
+			out.Gap(farFrom(f, f.Far))
+		}
 		out.records += f.Records
 		out.taken += f.Emitted
 	}
@@ -168,10 +171,12 @@ func newest(files []*log.File, most int64) (taken []*log.File, since int64) {
 type otherTaker struct {
 	to          recordTaker
 	from, until int64
-	seen        *once.Records
-	taps        bool
-	fields      []log.Field
-	buf         []byte
+	// all says that the window is what all logs span: records far outside have a wrong clock.
+	all    bool
+	seen   *once.Records
+	taps   bool
+	fields []log.Field
+	buf    []byte
 	// window is the hunt's; at and last are the hour and log of the last record. done returns the hours.
 	window hunt.Window
 	hours  map[log.Kind]*hours
@@ -183,6 +188,9 @@ type otherTaker struct {
 // Take passes on a record.
 func (t *otherTaker) Take(r *log.Record, n *log.Counts) (log.Problem, error) {
 	if r.Start < t.from || r.Start >= t.until {
+		if t.all && slices.Contains(huntedLogs, r.Kind) && (r.Start < max(t.from, firstLogs)-silence || r.Start-silence >= t.until) {
+			n.Far++
+		}
 		return log.Fine, nil
 	}
 	if t.again(r) {

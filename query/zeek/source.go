@@ -171,7 +171,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 		}
 	}
 	if len(req.Scope.Proxies) == 0 { // that is a further reading of the same hunt
-		s.settled(window)
+		s.settled(window, req.From.IsZero() && req.To.IsZero() && req.Since == 0)
 	}
 	return in.reading(window, p), nil
 }

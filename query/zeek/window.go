@@ -279,9 +279,14 @@ const clockWrong = "the sensor's clock was wrong, and when they happened is not 
 // far reports records far from the bulk of their log, if the window is what the logs span.
 func (in *reading) far(f *log.File, n int64) {
 	if n > 0 && (in.req.From.IsZero() || in.req.To.IsZero()) {
-		in.report.Gap(hunt.Note{What: fmt.Sprintf("records of a time far from all others in this log, left out of the window: %d", n), Where: f.Path,
-			Hint: clockWrong + "; give --from and --to to look at that time"})
+		in.report.Gap(farFrom(f, n))
 	}
+}
+
+// farFrom says that records are far from the bulk of their log.
+func farFrom(f *log.File, n int64) hunt.Note {
+	return hunt.Note{What: fmt.Sprintf("records of a time far from all others in this log, left out of the window: %d", n), Where: f.Path,
+		Hint: clockWrong + "; give --from and --to to look at that time"}
 }
 
 // spans takes records for their times alone, up to the latest one possible.

@@ -63,6 +63,8 @@ type Counts struct {
 	// Negative are durations below zero; Future are records of tomorrow or later, which are left out, the last at
 	// FutureTo.
 	Negative, Future, FutureTo int64
+	// Far are records of a time far outside the window: their takers count them.
+	Far int64
 	// Buckets are the numbers of records that began in each span of Bucket milliseconds since 1970.
 	Buckets map[int64]int64
 	Bucket  int64
@@ -187,6 +189,7 @@ func (c *Counts) add(o *Counts) {
 	c.steps += o.steps
 	c.End = max(c.End, o.End)
 	c.Early, c.Late = min(c.Early, o.Early), max(c.Late, o.Late)
+	c.Far += o.Far
 	c.Future, c.FutureTo = c.Future+o.Future, max(c.FutureTo, o.FutureTo)
 	o.flushBucket()
 	c.Bucket = o.Bucket
