@@ -1,16 +1,18 @@
 package rank
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
 	"dwell/internal/pipeline/material"
 )
 
-// mostLooked bounds the look-ups of answers: a client with a domain each.
+// mostLooked bounds the look-ups of answers, a client with a domain each: those with the strongest rhythms.
 const mostLooked = 500
 
 // answers looks up the answers to queries with a rhythm, where the source reads queries without them, and lets go of
@@ -19,22 +21,22 @@ func (s *search) answers(ctx context.Context, p *prober, all []judged, out *mate
 	if s.m.Answers || s.m.Session == nil || s.m.Session.Answers == nil {
 		return
 	}
-	var wanted []hunt.Answers
 	var of []*judged
-	left := 0
 	for i := range all {
 		j := &all[i]
-		q := j.asked.queries
-		switch {
-		case j.asked.key == nil || len(q.Addresses) > 0 || q.Domain == hunt.UnsharedDomains || max(j.Beacon, j.Presence) < material.Floor:
-		case len(wanted) == mostLooked:
-			left++
-		default:
-			wanted, of = append(wanted, hunt.Answers{Client: q.Client, Domain: q.Domain}), append(of, j)
+		if q := j.asked.queries; j.asked.key != nil && len(q.Addresses) == 0 && q.Domain != hunt.UnsharedDomains && max(j.Beacon, j.Presence) > 0 {
+			of = append(of, j)
 		}
 	}
-	if len(wanted) == 0 {
+	if len(of) == 0 {
 		return
+	}
+	slices.SortStableFunc(of, func(a, b *judged) int { return cmp.Compare(max(b.Beacon, b.Presence), max(a.Beacon, a.Presence)) })
+	left := max(len(of)-mostLooked, 0)
+	of = of[:len(of)-left]
+	wanted := make([]hunt.Answers, len(of))
+	for i, j := range of {
+		wanted[i] = hunt.Answers{Client: j.asked.queries.Client, Domain: j.asked.queries.Domain}
 	}
 	remarks, err := s.m.Session.Answers(ctx, s.m.LookUp(), wanted)
 	out.Remarks.Add(remarks)
