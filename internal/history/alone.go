@@ -46,7 +46,7 @@ func (a *Alone) connections(ctx context.Context, req hunt.Request, emit func([]h
 		return hunt.Reading{Gaps: []hunt.Note{{What: "history does not have the connections to proxies: names that these were asked for may lack some"}}}, nil
 	}
 	a.Store.teach(&req.Scope)
-	w, err := a.window(&req)
+	w, err := req.WindowAt(a.Store.o.Now()) // the cluster's clock is out of reach
 	if err != nil {
 		return hunt.Reading{}, err
 	}
@@ -64,22 +64,6 @@ func (a *Alone) connections(ctx context.Context, req hunt.Request, emit func([]h
 	maps.Copy(lost, before)
 	r.Connections, r.Records, r.Gaps = n.Load(), n.Load(), append(r.Gaps, damagedAlone(lost)...)
 	return r, err
-}
-
-// window is that of a request, as the cluster would settle it by this host's clock.
-func (a *Alone) window(req *hunt.Request) (hunt.Window, error) {
-	end, start := req.To, req.From
-	if end.IsZero() {
-		end = a.Store.o.Now().Add(-req.Settle)
-	}
-	if start.IsZero() {
-		since := req.Since
-		if since == 0 {
-			since = 24 * time.Hour
-		}
-		start = end.Add(-since)
-	}
-	return hunt.NewWindow(start, end)
 }
 
 // gap says what of a window is there.

@@ -1,6 +1,7 @@
 package hunt
 
 import (
+	"cmp"
 	"time"
 )
 
@@ -54,6 +55,19 @@ type Begun struct {
 
 // DefaultLookBack is the default of Request.LookBack.
 const DefaultLookBack = 31 * 24 * time.Hour
+
+// WindowAt is the window at a moment: the given ends; missing ones count from the moment less the settle delay, and
+// Since is a day if it is not given.
+func (r *Request) WindowAt(now time.Time) (Window, error) {
+	start, end := r.From, r.To
+	if end.IsZero() {
+		end = now.Add(-r.Settle)
+	}
+	if start.IsZero() {
+		start = end.Add(-cmp.Or(r.Since, 24*time.Hour))
+	}
+	return NewWindow(start, end)
+}
 
 // Back is LookBack or its default.
 func (r *Request) Back() time.Duration {

@@ -16,7 +16,7 @@ func (s *Source) Plan(ctx context.Context, req hunt.Request) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	window, err := resolve(req, now)
+	window, err := req.WindowAt(now)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ func (s *Source) Hours(ctx context.Context, req hunt.Request, seen map[int64]hun
 	if err != nil {
 		return hunt.Window{}, nil, hunt.Remarks{}, err
 	}
-	window, err := resolve(req, now)
+	window, err := req.WindowAt(now)
 	if err != nil {
 		return window, nil, hunt.Remarks{}, err
 	}

@@ -53,6 +53,9 @@ func (f *firstOnly) take(batch []hunt.Connection) error {
 	return f.emit(batch[:n])
 }
 
+// cameTwice is the hint of a note on repeats.
+const cameTwice = "documents were delivered twice, or several sensors see the same traffic; `--by-sensor` hunts in each one's alone"
+
 // tell reports repeats.
 func (f *firstOnly) tell(out *hunt.Reading) {
 	if n := f.wrong.Load(); n > 0 {
@@ -66,8 +69,8 @@ func (f *firstOnly) tell(out *hunt.Reading) {
 	out.Connections -= again
 	out.Notes = append(out.Notes, hunt.Note{Where: out.Source,
 		What: fmt.Sprintf("records of connections that came already, and count once: %s of %s", hunt.Count(again), hunt.Count(out.Records)),
-		Hint: "documents were delivered twice, or several sensors see the same traffic; `--by-sensor` hunts in each one's alone"})
+		Hint: cameTwice})
 	if f.set.Forgot() {
-		out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("of more than %s connections, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*once.Most)))})
+		out.Notes = append(out.Notes, once.Forgotten("connections", once.Most))
 	}
 }

@@ -64,7 +64,7 @@ func (s *Source) BySensor(ctx context.Context, req hunt.Request) (hunt.Window, [
 	if err != nil {
 		return hunt.Window{}, nil, nil, err
 	}
-	window, err := resolve(req, now)
+	window, err := req.WindowAt(now)
 	if err != nil {
 		return hunt.Window{}, nil, nil, err
 	}

@@ -401,12 +401,12 @@ func TestResolveWindow(t *testing.T) {
 		{"both", hunt.Request{From: at(1), To: at(2), Settle: time.Hour}, hunt.Window{Start: at(1), End: at(2)}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := resolve(c.req, now)
+			got, err := c.req.WindowAt(now)
 			require.NoError(t, err)
 			require.Empty(t, cmp.Diff(c.want, got))
 		})
 	}
-	_, err := resolve(hunt.Request{From: at(2), To: at(1)}, now)
+	_, err := (&hunt.Request{From: at(2), To: at(1)}).WindowAt(now)
 	require.Error(t, err)
 }
 

@@ -111,7 +111,7 @@ func (s *Source) Read(ctx context.Context, req hunt.Request, emit func([]hunt.Co
 		if err != nil {
 			return hunt.Reading{}, err
 		}
-		window, err := resolve(req, now)
+		window, err := req.WindowAt(now)
 		if err != nil {
 			return hunt.Reading{}, err
 		}
@@ -143,7 +143,7 @@ func (s *Source) readConnections(ctx context.Context, req hunt.Request, of func(
 	if err != nil {
 		return hunt.Reading{}, err
 	}
-	window, err := resolve(req, now)
+	window, err := req.WindowAt(now)
 	if err != nil {
 		return hunt.Reading{}, err
 	}
@@ -161,23 +161,6 @@ func (s *Source) readConnections(ctx context.Context, req hunt.Request, of func(
 	out.OutOfScope = r.left
 	out.Add(hunt.Remarks{Notes: r.left.Notes(), Gaps: p.lost()})
 	return out, err
-}
-
-// resolve determines the window: the given ends; missing ones count from now less the settle delay.
-func resolve(req hunt.Request, now time.Time) (hunt.Window, error) {
-	since := req.Since
-	if since == 0 {
-		since = 24 * time.Hour
-	}
-	end := req.To
-	if end.IsZero() {
-		end = now.Add(-req.Settle)
-	}
-	start := req.From
-	if start.IsZero() {
-		start = end.Add(-since)
-	}
-	return hunt.NewWindow(start, end)
 }
 
 // skewNote is the difference between clocks that is reported; a schedule stops at [es.MaxSkew].

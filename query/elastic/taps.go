@@ -95,9 +95,9 @@ func (e *eachOnce[T]) tell(out *hunt.Reading) {
 	}
 	out.Connections -= again
 	out.Notes = append(out.Notes, hunt.Note{Where: out.Source, What: fmt.Sprintf("%s that came already, and count once: %s", e.many, hunt.Count(again)),
-		Hint: "documents were delivered twice, or several sensors see the same traffic; `--by-sensor` hunts in each one's alone"})
+		Hint: cameTwice})
 	if e.set.Forgot() {
-		out.Notes = append(out.Notes, hunt.Note{What: fmt.Sprintf("of more than %s %s, those that came twice are known only where both records lie close in time", hunt.Count(2*recordsOnce), e.many)})
+		out.Notes = append(out.Notes, once.Forgotten(e.many, recordsOnce))
 	}
 }
 

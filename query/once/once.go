@@ -3,6 +3,7 @@ package once
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math/bits"
 	"math/rand/v2"
 	"sync"
@@ -200,6 +201,11 @@ func (o *Set) Around(c *hunt.Connection, before int64) bool {
 
 // Forgot reports whether connections were forgotten.
 func (o *Set) Forgot() bool { return o.forgot.Load() }
+
+// Forgotten is the note on a set that forgot some, made for at least most.
+func Forgotten(many string, most int) hunt.Note {
+	return hunt.Note{What: fmt.Sprintf("of more than %s %s, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*most)), many)}
+}
 
 const (
 	// spanned is the length of the time spans by which a five-tuple's connections are looked up, in milliseconds.

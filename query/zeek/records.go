@@ -150,9 +150,10 @@ func (s *Source) records(ctx context.Context, q query, newTaker func() recordTak
 }
 
 // forgot says that of more than most repeats may have counted twice.
-func forgot(what string, most int) hunt.Note {
-	return hunt.Note{What: fmt.Sprintf("of more than %s %s, those that came twice are known only where both records lie close in time", hunt.Count(int64(2*most)), what),
-		Hint: "give no copies of logs beside the logs"}
+func forgot(many string, most int) hunt.Note {
+	n := once.Forgotten(many, most)
+	n.Hint = "give no copies of logs beside the logs"
+	return n
 }
 
 // newest are the files written last, up to a size in bytes. Since is when the newest of the others may end, Unix

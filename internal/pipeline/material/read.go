@@ -114,15 +114,14 @@ const maxAnswered = 200
 
 // answers asks a source that gives queries without answers for those of the domains that may be tunnels.
 func (m *Material) answers(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) error {
-	var wanted []hunt.Answers
 	var of []*pairs.Queries
 	for q := range m.Domains() {
-		if len(wanted) == maxAnswered {
+		if len(of) == maxAnswered {
 			break
 		}
-		wanted, of = append(wanted, hunt.Answers{Client: q.Client, Domain: q.Domain}), append(of, q)
+		of = append(of, q)
 	}
-	remarks, err := in.Answers(ctx, req, wanted)
+	remarks, err := LookUpAnswers(ctx, in, req, of)
 	reading.Add(remarks)
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -130,7 +129,20 @@ func (m *Material) answers(ctx context.Context, in *hunt.Session, req hunt.Reque
 	if err != nil {
 		reading.Gaps = append(reading.Gaps, hunt.Note{What: "the answers to DNS queries could not be looked up: " + err.Error(),
 			Hint: "domains are judged by their queries alone"})
-		return nil
+	}
+	return nil
+}
+
+// LookUpAnswers asks a source that gives queries without answers for those to some queries, and notes them there. After
+// an error none is noted.
+func LookUpAnswers(ctx context.Context, in *hunt.Session, req hunt.Request, of []*pairs.Queries) (hunt.Remarks, error) {
+	wanted := make([]hunt.Answers, len(of))
+	for i, q := range of {
+		wanted[i] = hunt.Answers{Client: q.Client, Domain: q.Domain}
+	}
+	remarks, err := in.Answers(ctx, req, wanted)
+	if err != nil {
+		return remarks, err
 	}
 	for i, a := range wanted {
 		of[i].AnswerBytes = a.Bytes
@@ -138,7 +150,7 @@ func (m *Material) answers(ctx context.Context, in *hunt.Session, req hunt.Reque
 			of[i].Answered(addr)
 		}
 	}
-	return nil
+	return remarks, nil
 }
 
 func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Request, reading *hunt.Reading) (err error) {

@@ -169,7 +169,7 @@ func (s *search) elsewhere(all []*asked) {
 	doubtful := map[netip.Addr]map[netip.Addr][]*asked{} // by client and address
 	for _, a := range all {
 		q := a.queries
-		if q.Timed() < fewestQueries {
+		if q.Timed() < fewestQueries || a.visits.Load() == 0 { // times are decoded only where they decide
 			continue
 		}
 		if n := lookUps(q, q.Times()); 2*a.named.Load() >= n || 2*a.visits.Load() < n {
@@ -209,15 +209,18 @@ func (s *search) measureQueries(p *prober) {
 	unshared, paced := map[netip.Addr][]*asked{}, map[netip.Addr]int{}
 	for _, a := range s.dns.all {
 		q := a.queries
+		if a.clients >= 5 && 4*a.clients >= 3*s.dns.clients || !s.m.Request.Scope.IsInternal(q.Client) || neighbors(q.Resolver) || protocol.SpecialUse(q.Domain) {
+			continue
+		}
 		times := q.Times()
-		if 2*a.named.Load() >= lookUps(q, times) || a.clients >= 5 && 4*a.clients >= 3*s.dns.clients || !s.m.Request.Scope.IsInternal(q.Client) ||
-			neighbors(q.Resolver) || protocol.SpecialUse(q.Domain) {
+		n := lookUps(q, times)
+		if 2*a.named.Load() >= n {
 			continue
 		}
 		if q.Timed() >= fewestQueries {
 			// A cluster returns few answers. What is connected to by address is measured all the same, so that every source
 			// tests as many candidates.
-			if k := p.queries(q.Client, q.Domain, q.Resolver, times); 2*a.visits.Load() < lookUps(q, times) {
+			if k := p.queries(q.Client, q.Domain, q.Resolver, times); 2*a.visits.Load() < n {
 				a.key = k
 			}
 		}

@@ -34,11 +34,11 @@ func (s *search) answers(ctx context.Context, p *prober, all []judged, out *mate
 	slices.SortStableFunc(of, func(a, b *judged) int { return cmp.Compare(max(b.Beacon, b.Presence), max(a.Beacon, a.Presence)) })
 	left := max(len(of)-mostLooked, 0)
 	of = of[:len(of)-left]
-	wanted := make([]hunt.Answers, len(of))
+	looked, queries := make([]*asked, len(of)), make([]*pairs.Queries, len(of))
 	for i, j := range of {
-		wanted[i] = hunt.Answers{Client: j.asked.queries.Client, Domain: j.asked.queries.Domain}
+		looked[i], queries[i] = j.asked, j.asked.queries
 	}
-	remarks, err := s.m.Session.Answers(ctx, s.m.LookUp(), wanted)
+	remarks, err := material.LookUpAnswers(ctx, s.m.Session, s.m.LookUp(), queries)
 	out.Remarks.Add(remarks)
 	if err != nil && ctx.Err() == nil {
 		out.Remarks.Gaps = append(out.Remarks.Gaps, hunt.Note{What: "the answers to DNS queries with a rhythm could not be looked up: " + err.Error(),
@@ -47,17 +47,11 @@ func (s *search) answers(ctx context.Context, p *prober, all []judged, out *mate
 	if left > 0 {
 		out.Remarks.Notes = append(out.Remarks.Notes, hunt.Note{What: fmt.Sprintf("the answers to queries with a rhythm below %s were not looked up", hunt.Many(left, "domain"))})
 	}
-	looked := make([]*asked, len(of))
 	s.dns.answers = map[netip.Addr]*answered{}
 	clients := map[netip.Addr]bool{}
-	for i, a := range wanted {
-		j := of[i].asked
-		looked[i], j.queries.AnswerBytes = j, a.Bytes
-		clients[a.Client] = true
-		for _, addr := range a.Addresses {
-			j.queries.Answered(addr)
-		}
-		s.dns.watch(j)
+	for _, a := range looked {
+		clients[a.queries.Client] = true
+		s.dns.watch(a)
 	}
 	s.dns.sort()
 	s.m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
