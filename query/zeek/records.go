@@ -217,7 +217,7 @@ func (t *otherTaker) Flush() error {
 func (t *otherTaker) again(r *log.Record) bool {
 	b := append(t.buf[:0], r.Kind.Closed()...)
 	var what, by uint64 // a query that is sent again within a second is one
-	if t.taps && r.UID != (hunt.UID{}) && r.Has(log.OrigP) {
+	if t.taps && (r.UID != (hunt.UID{}) || r.Kind == log.DNSLog) && r.Has(log.OrigP) {
 		f := flowOf(r)
 		src, dst := f.src.As16(), f.dst.As16()
 		b = append(append(b, src[:]...), dst[:]...)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -151,6 +152,13 @@ func TestTwoTapsCountOnce(t *testing.T) {
 	require.Contains(t, said(out.Notes), "records that came before, in this file or another, and count once")
 	var queries atomic.Int64
 	_, err := New(Options{Paths: []string{dir}}).ReadDNS(t.Context(), outbound(), func(b []hunt.DNSRecord) error { queries.Add(int64(len(b))); return nil })
+	require.NoError(t, err)
+	require.EqualValues(t, 50, queries.Load())
+
+	// A query is known without a uid, too.
+	logs["b/dns.log"] = regexp.MustCompile(`"uid":"[^"]*",`).ReplaceAllString(logs["b/dns.log"], "")
+	queries.Store(0)
+	_, err = New(Options{Paths: []string{folder(t, logs)}}).ReadDNS(t.Context(), outbound(), func(b []hunt.DNSRecord) error { queries.Add(int64(len(b))); return nil })
 	require.NoError(t, err)
 	require.EqualValues(t, 50, queries.Load())
 
