@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"hash/maphash"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,8 +49,7 @@ type clientDomain struct {
 type Queries struct {
 	Client netip.Addr
 	Domain string
-	// Names stand for the distinct names: see Texts. Overflow counts those beyond MaxNames, which are not kept.
-	Names    map[uint32]struct{}
+	// Overflow counts the queries for names beyond MaxNames, which are not kept.
 	Overflow int64
 	// Count of queries, Unusual of them for TXT, NULL, CNAME or MX.
 	Count, Unusual int64
@@ -57,11 +57,12 @@ type Queries struct {
 	AnswerBytes int64
 	// First and Last query, Unix milliseconds; 0 if the source has no times.
 	First, Last int64
-	// Resolver is one that was queried, of several the lowest address; Addresses are those in answers, at most
-	// MaxAddresses.
-	Resolver  netip.Addr
-	Addresses map[netip.Addr]struct{}
+	// Resolver is one that was queried, of several the lowest address.
+	Resolver netip.Addr
 
+	// names are the numbers of the distinct names, answered the addresses in answers.
+	names    numberSet
+	answered addressSet
 	// times are the queries' times, each as the difference to the previous one, in varints; timed is their number, up
 	// to MaxTimes, last the newest that was added.
 	times []byte
@@ -122,7 +123,7 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 			d.of[r.Client]++
 			d.size += domainCost
 			domain = d.texts[d.id(domain)] // a copy: it is part of a longer text
-			q = &Queries{Client: r.Client, Domain: domain, Names: map[uint32]struct{}{}, First: r.Start, Count: before, of: d}
+			q = &Queries{Client: r.Client, Domain: domain, First: r.Start, Count: before, of: d}
 			d.domains[clientDomain{r.Client, domain}] = q
 		}
 		d.resolvers[r.Resolver] = struct{}{}
@@ -154,16 +155,23 @@ func (d *DNS) admit(r *hunt.DNSRecord, domain string) (before int64, ok bool) {
 	return before, true
 }
 
+// held is the memory of what grows with the queries, bytes.
+func (q *Queries) held() int64 {
+	return int64(cap(q.times) + 4*cap(q.names.list) + 4*cap(q.answered.four) + 16*cap(q.answered.six))
+}
+
 func (q *Queries) add(r *hunt.DNSRecord) {
+	before := q.held()
+	defer func() { q.of.size += q.held() - before }()
 	n := max(r.Count, 1)
 	q.Count += n
 	switch r.Type {
 	case "TXT", "NULL", "CNAME", "MX":
 		q.Unusual += n
 	}
-	if !q.has(r.Query) {
-		if len(q.Names) < MaxNames && !q.of.full() {
-			q.Names[q.of.id(r.Query)] = struct{}{}
+	if id, known := q.of.ids[r.Query]; !known || !q.names.has(id) {
+		if len(q.names.list) < MaxNames && !q.of.full() {
+			q.names.add(q.of.id(r.Query))
 		} else {
 			q.Overflow++
 		}
@@ -174,10 +182,8 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 			q.untimed += fits
 			fits = 0
 		}
-		before := len(q.times)
-		defer func() { q.of.size += int64(len(q.times) - before) }()
 		for range fits {
-			q.times = binary.AppendVarint(q.times, r.Start-q.last)
+			q.times = binary.AppendVarint(roomFor(q.times, binary.MaxVarintLen64), r.Start-q.last)
 			q.last = r.Start
 			q.timed++
 		}
@@ -194,7 +200,7 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 	for _, a := range r.Answers {
 		q.AnswerBytes += n * int64(len(a))
 		if addr, err := netip.ParseAddr(a); err == nil {
-			q.Answered(addr.Unmap())
+			q.Answered(addr)
 		}
 	}
 }
@@ -222,27 +228,30 @@ func (q *Queries) Times() []int64 {
 // Timed is the number of known times.
 func (q *Queries) Timed() int { return q.timed }
 
-// Answered notes an address in an answer. Of too many the lowest are kept, so that their order does not matter.
-func (q *Queries) Answered(addr netip.Addr) {
-	if q.Addresses == nil {
-		q.Addresses = map[netip.Addr]struct{}{}
+// Answered notes an address in an answer.
+func (q *Queries) Answered(addr netip.Addr) { q.answered.add(addr) }
+
+// Addresses are those in answers, sorted: at most MaxAddresses, of more the lowest.
+func (q *Queries) Addresses() iter.Seq[netip.Addr] { return q.answered.all() }
+
+// HasAddresses says whether an answer had an address.
+func (q *Queries) HasAddresses() bool { return q.answered.len() > 0 }
+
+// Names is the number of distinct names that are kept, up to MaxNames.
+func (q *Queries) Names() int { return len(q.names.list) }
+
+// Distinct is the number of distinct names of several clients, of those that are kept.
+func Distinct(all []*Queries) int {
+	if len(all) == 1 {
+		return all[0].Names()
 	}
-	if _, known := q.Addresses[addr]; known {
-		return
-	}
-	if len(q.Addresses) == MaxAddresses {
-		highest := addr
-		for a := range q.Addresses {
-			if highest.Less(a) {
-				highest = a
-			}
+	names := map[uint32]struct{}{}
+	for _, q := range all {
+		for _, id := range q.names.list {
+			names[id] = struct{}{}
 		}
-		if highest == addr {
-			return
-		}
-		delete(q.Addresses, highest)
 	}
-	q.Addresses[addr] = struct{}{}
+	return len(names)
 }
 
 // Resolved says whether the client queried only the network's resolvers. Only then do its owner's servers answer names
@@ -253,16 +262,6 @@ func (q *Queries) Resolved(ours func(netip.Addr) bool) bool {
 
 // Asked are the queried resolvers, the first few.
 func (q *Queries) Asked() []netip.Addr { return q.asked }
-
-// has says whether the client has queried a name.
-func (q *Queries) has(name string) bool {
-	id, known := q.of.ids[name]
-	if !known {
-		return false
-	}
-	_, there := q.Names[id]
-	return there
-}
 
 // id numbers a name.
 func (d *DNS) id(name string) uint32 {
@@ -277,8 +276,8 @@ func (d *DNS) id(name string) uint32 {
 
 // Texts are the names, in no order. Nothing may be added meanwhile.
 func (q *Queries) Texts() []string {
-	out := make([]string, 0, len(q.Names))
-	for id := range q.Names {
+	out := make([]string, 0, q.Names())
+	for _, id := range q.names.list {
 		out = append(out, q.of.texts[id])
 	}
 	return out
@@ -361,17 +360,17 @@ func (d *DNS) Own(forwards func(client netip.Addr) bool) []*Queries {
 	defer d.mu.Unlock()
 	names := map[string]int{} // by domain, of all clients
 	for key, q := range d.domains {
-		names[key.domain] += len(q.Names)
+		names[key.domain] += q.Names()
 	}
 	out := make([]*Queries, 0, len(d.domains))
 	for key, q := range d.domains {
-		if own := len(q.Names); 2*(names[key.domain]-own) >= own && forwards(key.client) {
+		if own := q.Names(); 2*(names[key.domain]-own) >= own && forwards(key.client) {
 			continue
 		}
 		out = append(out, q)
 	}
 	slices.SortFunc(out, func(a, b *Queries) int {
-		return cmp.Or(cmp.Compare(len(b.Names), len(a.Names)), a.Client.Compare(b.Client), cmp.Compare(a.Domain, b.Domain))
+		return cmp.Or(cmp.Compare(b.Names(), a.Names()), a.Client.Compare(b.Client), cmp.Compare(a.Domain, b.Domain))
 	})
 	return out
 }

@@ -35,14 +35,14 @@ func TestDNSByClientAndRegisteredDomain(t *testing.T) {
 	require.Len(t, all, 2, "the resolver's own questions are its clients'")
 	require.Equal(t, "evil.co.uk", all[0].Domain)
 	require.Equal(t, client, all[0].Client)
-	require.Len(t, all[0].Names, 300)
+	require.Equal(t, 300, all[0].Names())
 	require.ElementsMatch(t, slices.Collect(maps.Keys(asked)), all[0].Texts())
 	require.Equal(t, int64(300), all[0].Count)
 	require.Equal(t, int64(300), all[0].Unusual)
 	require.Equal(t, int64(300*(4+11)), all[0].AnswerBytes)
 	require.Equal(t, int64(1000), all[0].First)
 	require.Equal(t, int64(1299), all[0].Last)
-	require.Contains(t, all[0].Addresses, netip.MustParseAddr("203.0.113.9"))
+	require.Contains(t, slices.Collect(all[0].Addresses()), netip.MustParseAddr("203.0.113.9"))
 	require.Equal(t, "example.com", all[1].Domain)
 	require.Equal(t, int64(5), all[1].Count)
 	require.True(t, d.Resolves(resolver))
@@ -67,7 +67,7 @@ func TestAPretendedResolverHidesNothing(t *testing.T) {
 	}
 	require.Len(t, d.All(), 2)
 	require.Equal(t, implant, d.All()[0].Client)
-	require.Len(t, d.All()[0].Names, 100)
+	require.Equal(t, 100, d.All()[0].Names())
 }
 
 // Names are resolved by whom their domain belongs to only where everything that was asked is ours, and all of that is
@@ -194,6 +194,6 @@ func TestAnswersInAnyOrder(t *testing.T) {
 		up.Answered(netip.AddrFrom4([4]byte{198, 51, byte(i >> 8), byte(i)}))
 		down.Answered(netip.AddrFrom4([4]byte{198, 51, byte((999 - i) >> 8), byte(999 - i)}))
 	}
-	require.Len(t, up.Addresses, MaxAddresses)
-	require.Equal(t, up.Addresses, down.Addresses)
+	require.Len(t, slices.Collect(up.Addresses()), MaxAddresses)
+	require.Equal(t, slices.Collect(up.Addresses()), slices.Collect(down.Addresses()))
 }

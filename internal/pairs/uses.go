@@ -2,7 +2,6 @@ package pairs
 
 import (
 	"cmp"
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"sync"
@@ -23,8 +22,7 @@ type longAddresses struct {
 // mark is an address's mark.
 func (l *longAddresses) mark(a netip.Addr) uint64 {
 	if a.Is4() {
-		b := a.As4()
-		return uint64(binary.BigEndian.Uint32(b[:])) << kindBits
+		return uint64(numberOf(a)) << kindBits
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,7 +42,7 @@ func (l *longAddresses) address(mark uint64) netip.Addr {
 	if mark >>= kindBits; mark >= 1<<32 {
 		return l.list[mark-1<<32]
 	}
-	return netip.AddrFrom4([4]byte{byte(mark >> 24), byte(mark >> 16), byte(mark >> 8), byte(mark)})
+	return addressOf(uint32(mark))
 }
 
 // Use is how often an address was reached.

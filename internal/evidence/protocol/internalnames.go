@@ -29,7 +29,7 @@ type Names struct {
 	// Length is the mean length of a name below the domain.
 	Length float64
 	// Addresses are those in answers, AnswerBytes the length of all answers' text.
-	Addresses   map[netip.Addr]struct{}
+	Addresses   []netip.Addr
 	AnswerBytes int64
 	// Inside means that only internal resolvers, or the network's, were queried; Internal reports whether an address is
 	// internal.
@@ -75,7 +75,7 @@ func (n *Names) allInternal() bool {
 	if !n.InternalResolvers || n.Unusual > 0 || n.Length > shortest || len(n.Addresses) == 0 {
 		return false
 	}
-	for a := range n.Addresses {
+	for _, a := range n.Addresses {
 		if !n.Internal(a) {
 			return false
 		}
@@ -86,7 +86,7 @@ func (n *Names) allInternal() bool {
 // isList reports whether at least nine in ten names have the form of RFC 5782: a reversed IPv4 address, or 32 digits of
 // an IPv6 address.
 func (n *Names) isList() bool {
-	for a := range n.Addresses {
+	for _, a := range n.Addresses {
 		if !a.IsLoopback() {
 			return false
 		}

@@ -132,7 +132,7 @@ func (m *Material) Domains() func(yield func(*pairs.Queries) bool) {
 			return
 		}
 		for _, q := range m.DNS.All() {
-			if len(q.Names) < TunnelFloor || !yield(q) {
+			if q.Names() < TunnelFloor || !yield(q) {
 				return
 			}
 		}

@@ -20,6 +20,8 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	var paced []netip.Addr
 	var pair pairs.Pair
 	host := source{src: src}
+	// A cluster does not return the answers to what is asked for seldom, and every source must find the same.
+	visits := s.dns.visits(src, func(a *asked) bool { return !a.seldom })
 	for i := range of.Len() {
 		of.Decode(i, &pair)
 		n, active := p.inWindow(&pair, &host.hours)
@@ -32,7 +34,8 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 			host.note(active, s.alone.address(pair.Dst))
 		}
 		keys = append(keys, found...)
-		s.contacted(src, pair.Dst, n)
+		s.dns.contacts.note(pair.Dst)
+		count(visits, pair.Dst, n)
 	}
 	s.scatter(src, of)
 	keys = append(keys, s.networks(p, src, of)...)

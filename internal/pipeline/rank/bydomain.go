@@ -54,6 +54,7 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 			names = append(names, name{domain, i})
 		}
 	}
+	asked := s.dns.of(src)
 	slices.SortFunc(names, func(a, b name) int { return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.at, b.at)) })
 	for from := 0; from < len(names); {
 		to, total := from, 0
@@ -62,7 +63,7 @@ func (s *search) below(p *prober, src netip.Addr, of *pairs.Of) (out []*key) {
 		}
 		group := names[from:to]
 		from = to
-		s.askedFor(src, group[0].domain, int64(total))
+		askedFor(asked, group[0].domain, int64(total))
 		if !s.alone.domain(group[0].domain) {
 			for _, n := range group {
 				of.Decode(n.at, &p.roll.pair)

@@ -23,14 +23,14 @@ type asked struct {
 	queries *pairs.Queries
 	// contacted means that some host connected to an address in the answers. visits is how many connections the client
 	// itself made there or to names below the domain; named are the latter.
-	contacted     atomic.Bool
+	contacted     bool
 	visits, named atomic.Int64
 	// clients is how many query the domain, this one and those of which more is known.
 	clients int
-	// listed means that an indicator list names what is queried.
-	listed bool
-	tunnel scoring.DNSTunnel
-	key    *key
+	// listed means that an indicator list names what is queried, seldom that only the roll-up may show it.
+	listed, seldom bool
+	tunnel         scoring.DNSTunnel
+	key            *key
 	// domains are those of a roll-up.
 	domains []evidence.Name
 }
@@ -48,26 +48,13 @@ func neighbors(a netip.Addr) bool {
 	return a.IsMulticast() || a.Is4() && a.As4()[3] == 255
 }
 
-// clientOf is a client with a domain.
-type clientOf struct {
-	client netip.Addr
-	domain string
-}
-
-// answered are the queries whose answers have an address, by client.
-type answered struct {
-	// contacted says that all of them are marked, once for however many connections.
-	contacted atomic.Bool
-	by        []*asked
-}
-
 // dns are the queries, by what may be connected to.
 type dns struct {
 	all []*asked
-	// answers are by address in the answers, visited by client and domain.
-	answers map[netip.Addr]*answered
-	visited map[clientOf][]*asked
-	clients int
+	// byClient are all of them by client and domain, contacts the addresses in answers to what may be tunnels.
+	byClient []*asked
+	contacts *contacts
+	clients  int
 	// vouching is the number of clients of which more is known that query a domain, known the number of all such
 	// clients; nil until needed.
 	vouching map[string]int64
@@ -76,7 +63,7 @@ type dns struct {
 
 // queries picks the domains with enough names or queries, and notes whose addresses to watch for.
 func (s *search) queries(p *prober) {
-	s.dns = dns{answers: map[netip.Addr]*answered{}, visited: map[clientOf][]*asked{}}
+	s.dns = dns{contacts: &contacts{}}
 	if s.m.DNS == nil {
 		return
 	}
@@ -96,7 +83,7 @@ func (s *search) queries(p *prober) {
 	for _, q := range s.own {
 		listed := p.asks(q)
 		few := false
-		if !listed && len(q.Names) < material.TunnelFloor && q.Timed() < material.Fewest {
+		if !listed && q.Names() < material.TunnelFloor && q.Timed() < material.Fewest {
 			// A new domain for each query shows only in the roll-up of domains that no other client queries.
 			if of[q.Domain] != 1 || len(clients) < prevalence.FewHosts || seldom[q.Client] == mostSeldom {
 				continue
@@ -104,60 +91,13 @@ func (s *search) queries(p *prober) {
 			seldom[q.Client]++
 			few = true
 		}
-		a := &asked{queries: q, clients: of[q.Domain], listed: listed}
+		a := &asked{queries: q, clients: of[q.Domain], listed: listed, seldom: few}
 		if !s.known(q.Client) {
 			a.clients++
 		}
 		s.dns.all = append(s.dns.all, a)
-		if !few { // a cluster does not return their answers, and every source must find the same
-			s.dns.watch(a)
-		}
-		k := clientOf{client: q.Client, domain: q.Domain}
-		s.dns.visited[k] = append(s.dns.visited[k], a)
 	}
-	s.dns.sort()
-}
-
-// watch has connections to the addresses in a domain's answers counted, once all are sorted.
-func (d *dns) watch(a *asked) {
-	for addr := range a.queries.Addresses {
-		if d.answers[addr] == nil {
-			d.answers[addr] = &answered{}
-		}
-		of := d.answers[addr]
-		of.by = append(of.by, a)
-	}
-}
-
-func (d *dns) sort() {
-	for _, of := range d.answers {
-		slices.SortFunc(of.by, func(a, b *asked) int { return a.queries.Client.Compare(b.queries.Client) })
-	}
-}
-
-// contacted counts a source's connections to an address.
-func (s *search) contacted(src, dst netip.Addr, connections int64) {
-	of := s.dns.answers[dst]
-	if of == nil { // no answer had the address
-		return
-	}
-	if !of.contacted.Swap(true) {
-		for _, a := range of.by {
-			a.contacted.Store(true)
-		}
-	}
-	at, _ := slices.BinarySearchFunc(of.by, src, func(a *asked, src netip.Addr) int { return a.queries.Client.Compare(src) })
-	for ; at < len(of.by) && of.by[at].queries.Client == src; at++ {
-		of.by[at].visits.Add(connections)
-	}
-}
-
-// askedFor counts a source's connections under names below a domain.
-func (s *search) askedFor(src netip.Addr, domain string, connections int64) {
-	for _, a := range s.dns.visited[clientOf{client: src, domain: domain}] {
-		a.visits.Add(connections)
-		a.named.Add(connections)
-	}
+	s.dns.watch()
 }
 
 // elsewhere subtracts connections to addresses that were made under names of other domains: an intruder chooses what
@@ -166,7 +106,7 @@ func (s *search) elsewhere(all []*asked) {
 	if s.m.Named == nil {
 		return
 	}
-	doubtful := map[netip.Addr]map[netip.Addr][]*asked{} // by client and address
+	doubtful, clients := map[*asked]bool{}, map[netip.Addr]bool{}
 	for _, a := range all {
 		q := a.queries
 		if q.Timed() < fewestQueries || a.visits.Load() == 0 { // times are decoded only where they decide
@@ -175,25 +115,20 @@ func (s *search) elsewhere(all []*asked) {
 		if n := lookUps(q, q.Times()); 2*a.named.Load() >= n || 2*a.visits.Load() < n {
 			continue
 		}
-		if doubtful[q.Client] == nil {
-			doubtful[q.Client] = map[netip.Addr][]*asked{}
-		}
-		for addr := range q.Addresses {
-			doubtful[q.Client][addr] = append(doubtful[q.Client][addr], a)
-		}
+		doubtful[a], clients[q.Client] = true, true
 	}
 	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
-		own := doubtful[src]
-		if own == nil {
+		if !clients[src] {
 			return
 		}
+		own := s.dns.visits(src, func(a *asked) bool { return doubtful[a] })
 		var pair pairs.Pair
 		for i := range of.Len() {
 			of.Decode(i, &pair)
 			for _, u := range pair.Uses() {
-				for _, a := range own[u.Addr] {
-					if name := s.m.Named.Name(of.Dst(i)); !hunt.Within(name, a.queries.Domain) {
-						a.visits.Add(-u.Connections)
+				for _, v := range visitsTo(own, u.Addr) {
+					if name := s.m.Named.Name(of.Dst(i)); !hunt.Within(name, v.of.queries.Domain) {
+						v.of.visits.Add(-u.Connections)
 					}
 				}
 			}
@@ -302,10 +237,10 @@ type judged struct {
 func (s *search) judgeQueries(tested int) (out []judged) {
 	for _, a := range s.dns.all {
 		q := a.queries
-		if len(q.Names) >= material.TunnelFloor {
+		if q.Names() >= material.TunnelFloor {
 			d := scoring.DNSNames{Domain: q.Domain, Names: q.Texts(), Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
-			if len(q.Addresses) > 0 {
-				d.Contacted = ptr(a.contacted.Load())
+			if q.HasAddresses() {
+				d.Contacted = ptr(a.contacted)
 			}
 			a.tunnel = scoring.ScoreDNSTunnel(d)
 		}
@@ -329,7 +264,7 @@ func (s *search) judgeQueries(tested int) (out []judged) {
 
 // worth says whether queries may become a finding.
 func (s *search) worth(j judged) bool {
-	if j.Beacon == 0 && j.Presence == 0 && !j.asked.listed && len(j.asked.queries.Names) < material.TunnelFloor {
+	if j.Beacon == 0 && j.Presence == 0 && !j.asked.listed && j.asked.queries.Names() < material.TunnelFloor {
 		return false
 	}
 	return j.Strongest() >= material.Floor || j.Strongest() >= s.m.MinScore
@@ -373,7 +308,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	f.Dwell.Timeline = k.timeline
 	f.Dwell.Indicators, f.Dwell.Reasons = k.reasonsWith(v, tested, a.tunnel.Reasons())
 	f.Rule = material.Rule(f.Dwell.Indicators)
-	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(len(q.Names)) + q.Overflow, Queries: q.Count, MeanLength: material.Round(a.tunnel.Length), Entropy: material.Round(a.tunnel.Entropy)}
+	f.Dwell.DNS = &hunt.DNSEvidence{Names: int64(q.Names()) + q.Overflow, Queries: q.Count, MeanLength: material.Round(a.tunnel.Length), Entropy: material.Round(a.tunnel.Entropy)}
 	out := evidence.NewCandidate(sub.PairKey, v, &f, s.weights)
 	out.Timer = k.beacon.Timer
 	if q.Domain == hunt.UnsharedDomains {
@@ -385,7 +320,7 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 		out.Names = []evidence.Name{{Name: commonSuffix(q.Texts()), Connections: q.Count}}
 		internal := s.m.Request.Scope.IsInternal
 		out.Resolved = q.Resolved(func(a netip.Addr) bool { return s.resolves(a, q.Client) })
-		protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: a.tunnel.Length, Addresses: q.Addresses,
+		protocol.ExplainNames(out, &protocol.Names{Domain: q.Domain, Texts: q.Texts(), Unusual: q.Unusual, Length: a.tunnel.Length, Addresses: slices.Collect(q.Addresses()),
 			AnswerBytes: q.AnswerBytes, Internal: internal, InternalResolvers: q.Resolved(func(a netip.Addr) bool { return internal(a) || s.m.Request.Scope.Never(a) })})
 	}
 	f.Dwell.Evidence.Prevalence = &hunt.Prevalence{Hosts: int64(a.clients), Active: int64(s.dns.clients)}

@@ -24,7 +24,7 @@ func (s *search) answers(ctx context.Context, p *prober, all []judged, out *mate
 	var of []*judged
 	for i := range all {
 		j := &all[i]
-		if q := j.asked.queries; j.asked.key != nil && len(q.Addresses) == 0 && q.Domain != hunt.UnsharedDomains && max(j.Beacon, j.Presence) > 0 {
+		if q := j.asked.queries; j.asked.key != nil && !q.HasAddresses() && q.Domain != hunt.UnsharedDomains && max(j.Beacon, j.Presence) > 0 {
 			of = append(of, j)
 		}
 	}
@@ -47,20 +47,18 @@ func (s *search) answers(ctx context.Context, p *prober, all []judged, out *mate
 	if left > 0 {
 		out.Remarks.Notes = append(out.Remarks.Notes, hunt.Note{What: fmt.Sprintf("the answers to queries with a rhythm below %s were not looked up", hunt.Many(left, "domain"))})
 	}
-	s.dns.answers = map[netip.Addr]*answered{}
-	clients := map[netip.Addr]bool{}
+	clients, watched := map[netip.Addr]bool{}, map[*asked]bool{}
 	for _, a := range looked {
-		clients[a.queries.Client] = true
-		s.dns.watch(a)
+		clients[a.queries.Client], watched[a] = true, true
 	}
-	s.dns.sort()
 	s.m.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
 		if !clients[src] {
 			return
 		}
+		visits := s.dns.visits(src, func(a *asked) bool { return watched[a] })
 		var pair pairs.Pair
 		for i := range of.Len() {
-			if s.dns.answers[of.Dst(i)] != nil {
+			if len(visitsTo(visits, of.Dst(i))) > 0 {
 				of.Decode(i, &pair)
 				n := int64(0)
 				for c := range pair.Connections {
@@ -68,7 +66,7 @@ func (s *search) answers(ctx context.Context, p *prober, all []judged, out *mate
 						n++
 					}
 				}
-				s.contacted(src, pair.Dst, n)
+				count(visits, pair.Dst, n)
 			}
 		}
 	})
@@ -78,5 +76,4 @@ func (s *search) answers(ctx context.Context, p *prober, all []judged, out *mate
 			a.key, j.Beacon, j.Presence = nil, 0, 0
 		}
 	}
-	s.dns.answers = nil
 }

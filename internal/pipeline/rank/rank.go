@@ -209,7 +209,7 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 	// Sums of habits are the same to the last digit only in one order.
 	slices.SortFunc(s.found, func(a, b source) int { return a.src.Compare(b.src) })
 	s.measureQueries(probers[0])
-	s.dns.answers, s.dns.visited = nil, nil // of a month they take a tenth of what is alive
+	s.dns.settle()
 	tested := int(keys.Load())
 	out.Sensitivity.Skipped = m.Skipped()
 	for _, p := range probers {

@@ -135,7 +135,7 @@ func (s *search) findResolvers(internal func(netip.Addr) bool) {
 	}
 	served, clients := map[serving]prevalence.Span{}, map[netip.Addr]struct{}{}
 	list := s.m.DNS.Own(func(netip.Addr) bool { return false })
-	answered := func(q *pairs.Queries) bool { return q.AnswerBytes > 0 || len(q.Addresses) > 0 }
+	answered := func(q *pairs.Queries) bool { return q.AnswerBytes > 0 || q.HasAddresses() }
 	answers := s.m.Answers && slices.ContainsFunc(list, answered) // otherwise the log has no answers
 	for _, q := range list {
 		if !internal(q.Client) || !s.known(q.Client) || answers && !answered(q) {

@@ -93,7 +93,7 @@ func (s *search) vet(subjects []*evidence.Candidate) {
 	seen := map[answer]bool{}
 	for _, q := range s.own {
 		own := false // needed only where an address matters
-		for addr := range q.Addresses {
+		for addr := range q.Addresses() {
 			if len(at[addr]) == 0 || seen[answer{q.Domain, addr}] {
 				continue
 			}

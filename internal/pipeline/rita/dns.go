@@ -41,30 +41,21 @@ func domains(dns *pairs.DNS) []*domain {
 	for name, list := range of {
 		sum := int64(0)
 		for _, q := range list {
-			sum += int64(len(q.Names)) + q.Overflow
+			sum += int64(q.Names()) + q.Overflow
 		}
 		if sum < manyNames {
 			continue
 		}
 		d := &domain{name: name, most: list[0], clients: map[netip.Addr]bool{}, addresses: map[netip.Addr]struct{}{}}
-		distinct := list[0].Names
-		if len(list) > 1 {
-			distinct = map[uint32]struct{}{}
-		}
 		for _, q := range list {
 			d.clients[q.Client] = true
 			d.queries += q.Count
 			d.names += q.Overflow
-			for a := range q.Addresses {
+			for a := range q.Addresses() {
 				d.addresses[a] = struct{}{}
 			}
-			if len(list) > 1 {
-				for n := range q.Names {
-					distinct[n] = struct{}{}
-				}
-			}
 		}
-		if d.names += int64(len(distinct)); d.names >= manyNames {
+		if d.names += int64(pairs.Distinct(list)); d.names >= manyNames {
 			out = append(out, d)
 		}
 	}
