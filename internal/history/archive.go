@@ -5,14 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +27,11 @@ type Archive struct {
 	Only func(paths map[string]bool) hunt.Source
 	// All is the source of all files, for what history does not keep.
 	All hunt.Source
+
+	// dropped is the number of hours that went for their size at the last update.
+	dropped int
+	// gone are the times of conn logs that were read and are not there any more.
+	gone []hunt.Window
 }
 
 // Update reads new files and returns their number. It reads all again if the kept records no longer match the files;
@@ -98,6 +99,7 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 	} else {
 		a.Store.teach(&scope)
 	}
+	a.gone = goneOf(inputs.Files, now)
 	if len(fresh) == 0 && why == "" {
 		return 0, "", nil
 	}
@@ -139,9 +141,9 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 	if reading.Records == 0 && inputs.Newest > 0 { // a log that has begun is no archive without records
 		reading.Gaps = slices.DeleteFunc(reading.Gaps, func(gap hunt.Note) bool { return gap.Where == reading.Source })
 	}
-	conn := map[string]bool{}
-	for i := range reading.Slices {
-		conn[reading.Slices[i].Name] = !withoutConn(reading.Notes)
+	conn := map[string]hunt.Window{}
+	for _, s := range reading.Slices {
+		conn[s.Name] = hunt.Window{Start: s.Start, End: s.End}
 	}
 	if reading.Window != (hunt.Window{}) {
 		req.From, req.To = reading.Window.Start, reading.Window.End
@@ -192,15 +194,23 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 		} else if err != nil {
 			return 0, "", err
 		}
-		f.Conn = conn[path]
+		f.During, f.Conn = conn[path]
+		f.Conn = f.Conn && !withoutConn(reading.Notes)
 		inputs.Files[path] = f
+	}
+	if oldest, ok := a.Store.Oldest(); ok { // what is older than all that is kept is not compared with anything any more
+		maps.DeleteFunc(inputs.Files, func(path string, f File) bool {
+			_, there := now[path]
+			return !there && f.Changed < oldest.UnixNano()
+		})
 	}
 	inputs.Source = reading.Source
 	inputs.Window, inputs.Newest = join(inputs.Window, reading.Window), max(inputs.Newest, newest.Load())
 	a.Store.inputs, rec.local = inputs, scope.Local()
-	if _, err := rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
+	if a.dropped, err = rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
 		return 0, "", err
 	}
+	a.gone = goneOf(inputs.Files, now)
 	return files, why, nil
 }
 
@@ -223,112 +233,6 @@ func notesOf(before *Inputs, notes []hunt.Note) (out []hunt.Note) {
 		}
 	}
 	return out
-}
-
-// changes finds the files to read: those that are new or have grown, or all, and why.
-func changes(known Inputs, now map[string]File) (fresh map[string]bool, why string, err error) {
-	fresh = map[string]bool{}
-	for path, f := range now {
-		was, ok := known.Files[path]
-		switch {
-		case !ok:
-			fresh[path] = true
-		case was.Bytes == f.Bytes && was.Changed == f.Changed:
-		case live(path): // it is rotated, and its records stay
-			fresh[path] = true
-		default:
-			same, grown, err := was.within(path, f.Bytes)
-			if err != nil {
-				return nil, "", err
-			}
-			if fresh[path] = grown; !same {
-				why = path + " has other content than when it was read"
-			}
-		}
-	}
-	maps.DeleteFunc(fresh, func(_ string, is bool) bool { return !is })
-	for path := range fresh {
-		if slices.ContainsFunc(known.Gaps, func(gap hunt.Note) bool { return replaces(path, gap.Where, now) }) {
-			why = mayBeThere
-		}
-	}
-	return fresh, why, nil
-}
-
-// replaces says whether a new file may be a better copy of one with a gap: the same one, or one beside it that is gone.
-// What Zeek still writes is no copy of what it wrote before.
-func replaces(path, bad string, now map[string]File) bool {
-	_, there := now[bad]
-	return !live(path) && (path == bad || bad != "" && !there && filepath.Dir(path) == filepath.Dir(bad))
-}
-
-// overlap says whether two windows have a moment in common.
-func overlap(a, b hunt.Window) bool { return a.Start.Before(b.End) && b.Start.Before(a.End) }
-
-// concerns says whether a gap may be of a window. What lasted at most an hour may have its record an hour later.
-func concerns(gap *hunt.Note, w hunt.Window) bool {
-	return gap.During == hunt.Window{} || overlap(gap.During, hunt.Window{Start: w.Start, End: w.End.Add(time.Hour)})
-}
-
-// live says whether Zeek still writes a file, which it moves elsewhere each hour.
-func live(path string) bool {
-	return slices.ContainsFunc(strings.Split(filepath.ToSlash(filepath.Dir(path)), "/"), func(dir string) bool { return dir == "current" || dir == "spool" })
-}
-
-// within says whether a file still begins with all that was read of it, up to the end of a line.
-func (f *File) within(path string, size int64) (same, grown bool, err error) {
-	if size < f.Bytes {
-		return false, false, nil
-	}
-	sum, err := sumOf(path, f.Bytes)
-	if err != nil || sum != f.CRC {
-		return false, false, err
-	}
-	if size == f.Bytes {
-		return true, false, nil
-	}
-	in, err := os.Open(path)
-	if err != nil {
-		return false, false, err
-	}
-	defer func() { err = errors.Join(err, in.Close()) }()
-	last := make([]byte, 1)
-	if _, err := in.ReadAt(last, max(f.Bytes-1, 0)); err != nil {
-		return false, false, err
-	}
-	whole := f.Bytes == 0 || last[0] == '\n' && filepath.Ext(path) != ".gz"
-	return whole, whole, nil
-}
-
-// sumOf is the CRC-32C of the first bytes of a file.
-func sumOf(path string, n int64) (uint32, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	sum := &summing{to: io.Discard}
-	_, err = io.Copy(sum, io.LimitReader(f, n))
-	return sum.crc, errors.Join(err, f.Close())
-}
-
-// look lists the files, with what shows whether they have changed. One that is gone by now was rotated away.
-func (a *Archive) look() (map[string]File, error) {
-	paths, err := a.List()
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]File{}
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		out[path] = File{Bytes: info.Size(), Changed: info.ModTime().UnixNano()}
-	}
-	return out, nil
 }
 
 // proxies are internal hosts that were asked for names of others.
@@ -402,6 +306,10 @@ func (a *Archive) Open() *hunt.Session {
 		}
 		reading.Records, reading.Connections = n.Load(), n.Load()
 		reading.Gaps = append(reading.Gaps, a.damaged(ctx, lost)...)
+		if n.Load() == 0 && a.Store.inputs.Newest > 0 && !req.Scope.Narrowed() {
+			reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("no connection in scope is in the window %s; the logs span %s", window, a.Store.inputs.Window),
+				Where: reading.Source, Hint: "move the window with --from and --to, or leave it out to read everything"})
+		}
 		return reading, err
 	}
 	s.Earliest, s.Starts, s.Began = a.Store.Earliest, a.Store.Starts, a.Store.Began
@@ -480,6 +388,14 @@ func (a *Archive) reading(req hunt.Request) hunt.Reading {
 		if concerns(&in.Gaps[i], w) {
 			r.Gaps = append(r.Gaps, in.Gaps[i])
 		}
+	}
+	if gone := len(slices.DeleteFunc(slices.Clone(a.gone), func(g hunt.Window) bool { return !overlap(g, w) })); gone > 0 {
+		r.Notes = append(r.Notes, hunt.Note{What: fmt.Sprintf("%s of this window are gone since history read them: their connections, names and queries count, but what is not kept "+
+			"(certificates, answers, user agents, notices, names of hosts) is only known from the logs that are there", hunt.Many(gone, "conn log")),
+			Hint: "restore the logs to have all evidence"})
+	}
+	if a.dropped > 0 {
+		r.Notes = append(r.Notes, hunt.Note{What: fmt.Sprintf("dropped the oldest %s of history: history.size is reached", hunt.Many(a.dropped, "hour")), Hint: "raise history.size to keep more"})
 	}
 	if oldest, ok := a.Store.Oldest(); ok && w.Start.Before(oldest) && in.Window.Start.Before(oldest) {
 		r.Gaps = append(r.Gaps, hunt.Note{What: fmt.Sprintf("history begins at %s: older records are no longer kept", oldest.Format(time.RFC3339)),

@@ -126,6 +126,47 @@ func TestOnlyWindowsWithTheHole(t *testing.T) {
 	}
 }
 
+// TestLogsThatAreGone: what is not kept of logs that were deleted is missing, and said in windows of their time; logs that
+// were moved or compressed are still there.
+func TestLogsThatAreGone(t *testing.T) {
+	s := newShelf(t, 0)
+	for day := 2; day <= 6; day++ {
+		s.put(fmt.Sprintf("2026-03-%02d/conn.log", day), connLog(day, 1440, 0))
+	}
+	notes := func(req hunt.Request) string {
+		a, _, _ := s.update()
+		req.Scope = hunt.NewScope(nil, hunt.Outbound)
+		reading, err := a.Open().Connections(t.Context(), req, func([]hunt.Connection) error { return nil })
+		require.NoError(t, err)
+		require.Empty(t, reading.Gaps)
+		return fmt.Sprint(reading.Notes)
+	}
+	require.NotContains(t, notes(hunt.Request{}), "gone")
+	path := func(name string) string { return filepath.Join(s.dir, name) }
+	require.NoError(t, os.Rename(path("2026-03-03"), path("moved")))
+	s.put("2026-03-04/conn.log.gz", string(gzipped(t, connLog(4, 1440, 0))))
+	require.NoError(t, os.Remove(path("2026-03-04/conn.log")))
+	require.NotContains(t, notes(hunt.Request{}), "gone")
+	require.NoError(t, os.RemoveAll(path("2026-03-05")))
+	for range 2 { // not only by the hunt that finds out
+		require.Contains(t, notes(hunt.Request{}), "1 conn log of this window are gone since history read them")
+		require.NotContains(t, notes(hunt.Request{Since: 24 * time.Hour}), "gone")
+	}
+}
+
+// TestAWindowWithoutLogs: a window in which an archive has nothing is a gap, as it is without history.
+func TestAWindowWithoutLogs(t *testing.T) {
+	s := newShelf(t, 0)
+	s.put("2026-03-02/conn.log", connLog(2, 1440, 0))
+	a, _, _ := s.update()
+	req := hunt.Request{From: time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2020, 1, 2, 0, 0, 0, 0, time.UTC)}
+	n, warm := s.counted(a, req)
+	require.Zero(t, n)
+	_, cold := s.counted(zeek.New(zeek.Options{Paths: []string{s.dir}}), req)
+	require.Len(t, cold, 1)
+	require.Equal(t, cold, warm)
+}
+
 // TestAGapAndALogThatIsRotated: a gap elsewhere is no reason to read all logs again when Zeek rotates one, whose copy has
 // what was read already, nor is a bad line in the log that Zeek writes.
 func TestAGapAndALogThatIsRotated(t *testing.T) {

@@ -61,7 +61,6 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // write sorts the rows and writes them as one segment. The file is complete, and on disk, when it returns without an
 // error.
-// error.
 func write[T any, P row[T]](dir, file string, kind Kind, rows []T) (Segment, error) {
 	slices.SortFunc(rows, func(a, b T) int { return P(&a).compare(&b) })
 	rows = once[T, P](rows)

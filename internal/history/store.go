@@ -1,10 +1,12 @@
 package history
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"net/netip"
 	"os"
@@ -108,6 +110,8 @@ type File struct {
 	CRC uint32 `json:"crc32c"`
 	// Conn says that it has connections.
 	Conn bool `json:"conn,omitempty"`
+	// During is the time of its connections.
+	During hunt.Window `json:"during,omitzero"`
 }
 
 // manifest is the content of manifest.json.
@@ -119,6 +123,38 @@ type manifest struct {
 	Inputs   Inputs       `json:"inputs"`
 	Local    []netip.Addr `json:"local,omitempty"`
 	Spans    []Span       `json:"spans"`
+	// CRC is the CRC-32C of the rest. An older dwell wrote none.
+	CRC *uint32 `json:"crc32c,omitempty"`
+}
+
+// text is the manifest as it is written.
+func (m *manifest) text() ([]byte, error) {
+	m.CRC = nil
+	text, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	sum := crc32.Checksum(text, castagnoli)
+	m.CRC = &sum
+	return json.Marshal(m)
+}
+
+// parse reads what text made. Another manifest, or one that was changed, is an error.
+func (m *manifest) parse(text []byte, id string) error {
+	if err := json.Unmarshal(text, m); err != nil {
+		return err
+	}
+	if m.Version != Version || m.Identity != id {
+		return fmt.Errorf("version %d of history %q, not %d of %q", m.Version, m.Identity, Version, id)
+	}
+	if m.CRC == nil {
+		return nil
+	}
+	again, err := (&manifest{m.Version, m.Identity, m.Commits, m.Dropped, m.Inputs, m.Local, m.Spans, nil}).text()
+	if err == nil && !bytes.Equal(again, text) {
+		err = errors.New("its checksum differs")
+	}
+	return err
 }
 
 const manifestFile = "manifest.json"
@@ -150,12 +186,10 @@ func (s *Store) load() error {
 		return fmt.Errorf("open history: %w", err)
 	}
 	var m manifest
-	if err := json.Unmarshal(text, &m); err != nil {
+	if err := m.parse(text, s.id); err != nil {
 		return fmt.Errorf("history %s: its manifest %w (%w): everything is read again", s.dir, ErrDamaged, err)
 	}
-	if m.Version == Version && m.Identity == s.id {
-		s.spans, s.inputs, s.local, s.commits, s.dropped = m.Spans, m.Inputs, m.Local, m.Commits, m.Dropped
-	}
+	s.spans, s.inputs, s.local, s.commits, s.dropped = m.Spans, m.Inputs, m.Local, m.Commits, m.Dropped
 	return nil
 }
 
@@ -281,7 +315,7 @@ func (s *Store) bound(spans []Span) (kept []Span, dropped int) {
 
 // commit makes spans the valid ones.
 func (s *Store) commit(spans []Span) error {
-	text, err := json.Marshal(manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Dropped: s.dropped, Inputs: s.inputs, Local: s.local, Spans: spans})
+	text, err := (&manifest{Version: Version, Identity: s.id, Commits: s.commits + 1, Dropped: s.dropped, Inputs: s.inputs, Local: s.local, Spans: spans}).text()
 	if err != nil {
 		return fmt.Errorf("write history manifest: %w", err)
 	}

@@ -1,13 +1,13 @@
 package history
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -380,17 +380,33 @@ func TestPastIsRemembered(t *testing.T) {
 	require.Equal(t, day.Add(75*time.Minute), look().First)
 }
 
-// TestManifestDamaged says so and begins again.
+// TestManifestDamaged: a manifest that was cut or changed, or is another version's, is said, and history begins again.
 func TestManifestDamaged(t *testing.T) {
-	dir := t.TempDir()
-	s, err := Open(dir, "one", Options{})
-	require.NoError(t, err)
-	put(t, s, day, nil, nil, nil, false)
-	require.NoError(t, os.WriteFile(filepath.Join(s.dir, manifestFile), []byte(`{"version":1,`), 0o600))
-	s, err = Open(dir, "one", Options{})
-	require.True(t, errors.Is(err, ErrDamaged), err)
-	require.Empty(t, s.Hours(day, day.Add(time.Hour)))
-	put(t, s, day, nil, nil, nil, false)
+	for name, damage := range map[string]func(text string) string{
+		"cut":             func(text string) string { return text[:len(text)/2] },
+		"empty":           func(string) string { return "" },
+		"null":            func(string) string { return "null" },
+		"another version": func(text string) string { return strings.Replace(text, `"version":1`, `"version":2`, 1) },
+		"another history": func(text string) string { return strings.Replace(text, `"one"`, `"two"`, 1) },
+		"a time changed":  func(text string) string { return strings.Replace(text, `"start":17`, `"start":18`, 1) },
+		"a longer one":    func(text string) string { return text + " " },
+	} {
+		dir := t.TempDir()
+		s, err := Open(dir, "one", Options{})
+		require.NoError(t, err)
+		put(t, s, day, nil, nil, nil, false)
+		path := filepath.Join(s.dir, manifestFile)
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NotEqual(t, string(text), damage(string(text)), name)
+		_, err = Open(dir, "one", Options{})
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, []byte(damage(string(text))), 0o600))
+		s, err = Open(dir, "one", Options{})
+		require.ErrorIs(t, err, ErrDamaged, name)
+		require.Empty(t, s.Hours(day, day.Add(time.Hour)))
+		put(t, s, day, nil, nil, nil, false)
+	}
 }
 
 func BenchmarkHour(b *testing.B) {

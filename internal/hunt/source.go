@@ -140,14 +140,29 @@ type Note struct {
 // Remarks are the Notes and Gaps of a look-up, as in a Reading.
 type Remarks struct{ Notes, Gaps []Note }
 
-// Add appends another look-up's remarks.
+// Add appends another look-up's remarks. What several look-ups say is said once.
 func (r *Remarks) Add(more Remarks) {
-	r.Notes, r.Gaps = append(r.Notes, more.Notes...), append(r.Gaps, more.Gaps...)
+	r.Notes, r.Gaps = saidOnce(r.Notes, more.Notes), saidOnce(r.Gaps, more.Gaps)
 }
 
-// Add appends a look-up's remarks.
+// Add appends a look-up's remarks, like [Remarks.Add].
 func (r *Reading) Add(more Remarks) {
-	r.Notes, r.Gaps = append(r.Notes, more.Notes...), append(r.Gaps, more.Gaps...)
+	r.Notes, r.Gaps = saidOnce(r.Notes, more.Notes), saidOnce(r.Gaps, more.Gaps)
+}
+
+// saidOnce appends the notes that are not there yet.
+func saidOnce(notes, more []Note) []Note {
+	said := map[string]bool{}
+	for _, n := range notes {
+		said[n.String()] = true
+	}
+	for _, n := range more {
+		if text := n.String(); !said[text] {
+			said[text] = true
+			notes = append(notes, n)
+		}
+	}
+	return notes
 }
 
 // String is "where: what; hint".

@@ -233,8 +233,7 @@ func (m *Material) readNames(ctx context.Context, in *hunt.Session, req hunt.Req
 
 // include adds the remarks of a further reading. Its count becomes a slice, so that it is part of the hunt's revision.
 func include(reading *hunt.Reading, what string, more *hunt.Reading) {
-	reading.Notes = append(reading.Notes, more.Notes...)
-	reading.Gaps = append(reading.Gaps, more.Gaps...)
+	reading.Add(hunt.Remarks{Notes: more.Notes, Gaps: more.Gaps})
 	reading.Logs = append(reading.Logs, more.Logs...)
 	reading.Slices = append(reading.Slices, hunt.Slice{Name: what, Start: reading.Window.Start, End: reading.Window.End, Read: more.Connections})
 }
