@@ -266,7 +266,7 @@ func kept(ctx context.Context, dir string, n, days int, windows []string, memory
 			return err
 		}
 		row(fmt.Sprintf("history: hunt over %s, %d connections, hunt.memory %s", window, o.Connections, memory), took, o.Connections,
-			fmt.Sprintf("processor %.0f s; peak %d MB; reading %.0f s, evidence %.0f s; implant of %.0f s: %s", o.Processor, o.Peak>>20, o.Read, o.Evidence, implant.period, o.Implant))
+			fmt.Sprintf("%d findings; processor %.0f s; peak %d MB; reading %.0f s, evidence %.0f s; implant of %.0f s: %s", o.Findings, o.Processor, o.Peak>>20, o.Read, o.Evidence, implant.period, o.Implant))
 	}
 	return nil
 }

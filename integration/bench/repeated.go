@@ -79,14 +79,17 @@ func (r repeated) move(src, dst *netip.Addr, start *int64, k int) {
 		*src = netip.AddrFrom4(host)
 		return
 	}
-	*start += later - r.back(k)
+	if *dst == implant.dst {
+		*start -= int64(k*r.days) * 24 * time.Hour.Milliseconds()
+		return
+	}
+	whole := int64(r.times*r.days) * 24 * time.Hour.Milliseconds()
+	oldest := day.AddDate(0, 0, r.days).UnixMilli() - whole
+	*start = oldest + (*start-oldest+later%whole)%whole
 }
 
-// back is how far back the k-th reading is shifted, in milliseconds.
-func (r repeated) back(k int) int64 { return int64(k*r.days) * 24 * time.Hour.Milliseconds() }
-
-// elsewhere is the destination of a pair in the k-th reading, and by how many milliseconds it is later then: what came
-// back at the same time would have a rhythm.
+// elsewhere is the destination of a pair in the k-th reading, and by how many milliseconds it is later then, around the
+// whole window: what came back after as many days each time would have a rhythm.
 func elsewhere(src, dst netip.Addr, k int) (netip.Addr, int64) {
 	if dst == implant.dst {
 		return dst, 0
@@ -94,7 +97,7 @@ func elsewhere(src, dst netip.Addr, k int) (netip.Addr, int64) {
 	s, d := src.As4(), dst.As4()
 	pair := scramble(binary.BigEndian.Uint32(s[:])*31 + binary.BigEndian.Uint32(d[:]))
 	other := scramble(pair + uint32(k))
-	later := int64(other) % (24 * time.Hour).Milliseconds()
+	later := int64(other) << 10
 	if pair%3 == 0 {
 		return dst, later
 	}

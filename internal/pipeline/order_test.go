@@ -1,6 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -194,4 +197,25 @@ func reaching(t *testing.T, past *Result, reach, days int) *firstseen.Store {
 	store, err = firstseen.Open(path)
 	require.NoError(t, err)
 	return store
+}
+
+// TestOrderMovesEachFindingOnce compares order with a stable sort of pointers, on findings with many equal parts.
+func TestOrderMovesEachFindingOnce(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for _, n := range []int{0, 1, 2, 3, 1000} {
+		list, want := make([]hunt.Finding, n), make([]*hunt.Finding, n)
+		for i := range list {
+			f := &list[i]
+			f.Dwell.Score, f.Dwell.Parts.Strobe, f.Dwell.Pair = float64(r.IntN(4))/4, float64(r.IntN(3))/3, fmt.Sprint(i)
+			of := *f
+			want[i] = &of
+		}
+		slices.SortStableFunc(want, func(a, b *hunt.Finding) int {
+			return cmp.Or(cmp.Compare(b.Dwell.Score, a.Dwell.Score), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe), cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
+		})
+		order(list, rank.Ranking{})
+		for i := range list {
+			require.Equal(t, *want[i], list[i])
+		}
+	}
 }

@@ -220,11 +220,7 @@ func separate(findings []hunt.Finding) {
 // finish sorts the findings, separates equal scores of dwell's ranking, adds what does not change scores, finds
 // campaigns, and counts by severity.
 func (r *Result) finish(o *Options, own bool) (by hunt.BySeverity) {
-	slices.SortFunc(r.Findings, func(a, b hunt.Finding) int {
-		return cmp.Or(cmp.Compare(o.Ranking.Weight(&b), o.Ranking.Weight(&a)), cmp.Compare(b.Dwell.Parts.Strobe, a.Dwell.Parts.Strobe),
-			cmp.Compare(b.Dwell.Parts.Beacon, a.Dwell.Parts.Beacon), cmp.Compare(b.Network.Connections, a.Network.Connections),
-			cmp.Compare(a.Dwell.Pair, b.Dwell.Pair))
-	})
+	order(r.Findings, o.Ranking)
 	if own { // RITA's scores stay as RITA computes them
 		separate(r.Findings)
 	}
