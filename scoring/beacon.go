@@ -206,7 +206,7 @@ func (sc *Scorer) Beacon(s Series, w Window) Beacon {
 	length := float64(w.Length()) / second
 	b.Enough = min(length/2, hoursEnough)
 	sc.load(sc.inside)
-	if !sc.intervalBeacon(&b, intervalPart(length)) {
+	if !sc.intervalBeacon(&b, intervalPart(length), math.Inf(1)) {
 		return b
 	}
 	gap := b
@@ -237,9 +237,10 @@ func intervalPart(window float64) float64 {
 	return intervalShare
 }
 
-// intervalBeacon fills b with the INTERVAL test's result for the loaded series; false if there are too few intervals.
-func (sc *Scorer) intervalBeacon(b *Beacon, share float64) bool {
-	c, ok := sc.intervalTest(b.Enough)
+// intervalBeacon fills b with the INTERVAL test's result for the loaded series; false if there are too few intervals, or
+// if its chance (ln) is above highest.
+func (sc *Scorer) intervalBeacon(b *Beacon, share, highest float64) bool {
+	c, ok := sc.intervalTest(b.Enough, highest)
 	if ok {
 		sc.take(b, &c, share)
 	}
@@ -325,7 +326,7 @@ func (sc *Scorer) sizeTests(s Series, w Window, b *Beacon) {
 		}
 		sc.load(sc.inside)
 		o := Beacon{Connections: b.Connections, Enough: b.Enough, Size: of.size, Sized: of.count}
-		if sc.intervalBeacon(&o, sizeShare) && o.weight() > b.weight() {
+		if sc.intervalBeacon(&o, sizeShare, math.Inf(1)) && o.weight() > b.weight() {
 			*b = o
 		}
 	}

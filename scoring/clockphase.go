@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/bits"
 	"slices"
-
-	"gonum.org/v1/gonum/dsp/fourier"
 )
 
 const (
@@ -19,6 +17,8 @@ const (
 	// clockFastest is the largest number of periods an event, on average. Beacons that miss most check-ins are for
 	// LATTICE and SCHEDULE.
 	clockFastest = 1.25
+	// clockProposed is the least power of a period that is looked at, as a share of the z that is needed.
+	clockProposed = 0.6
 	// clockLapse is after how many periods without a check-in the rhythm counts as interrupted.
 	clockLapse = 6
 	// clockReach is the largest p-value (ln) that the tests other than INTERVAL may report.
@@ -62,7 +62,9 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 	if needed > float64(min(n, occupiedBlocks(t, clockBlocks))) {
 		return best, false
 	}
-	sc.spectrum(t, span, highest)
+	if !sc.spectrum(t, span, highest, needed*clockProposed) {
+		return best, false
+	}
 	step := 1 / (2 * span) // of a place in sc.power
 	found := false
 	for low := lowest; low < highest; low *= math.Sqrt2 {
@@ -77,13 +79,13 @@ func (sc *Scorer) clockTest() (best clockResult, ok bool) {
 			}
 		}
 		// The spectrum only proposes; the blocks decide.
-		if sc.power[peak] < needed*0.6 {
+		if sc.power[peak] < needed*clockProposed {
 			continue
 		}
 		for i, off := range [...]float64{0, -0.5, -0.25, 0.25, 0.5} {
 			f := (float64(peak) + off) * step
 			z, r := votes(t, f, span)
-			if i == 0 && z < needed*0.6 {
+			if i == 0 && z < needed*clockProposed {
 				break
 			}
 			logP := math.Log(tried) + steinhausTail(z)
@@ -133,12 +135,10 @@ func steinhausTail(x float64) float64 {
 }
 
 // spectrum fills sc.power with Rayleigh's |sum exp(2 pi i f t)|^2/n at f = 0, 1, 2... times 1/(2 span), up to highest.
-// It is a Fourier transform of the times, each shared between the two nearest bins.
-func (sc *Scorer) spectrum(t []int64, span, highest float64) {
-	length := 1 << bits.Len(uint(4*1.25*span*highest))
-	if sc.fft == nil || sc.fft.Len() != length {
-		sc.fft = sc.plan(length)
-	}
+// It is a Fourier transform of the times, each shared between the two nearest bins. It stops and returns false if all are
+// below least.
+func (sc *Scorer) spectrum(t []int64, span, highest, least float64) bool {
+	length := max(4, 1<<bits.Len(uint(4*1.25*span*highest)))
 	sc.bins = slices.Grow(sc.bins[:0], length)[:length]
 	clear(sc.bins)
 	width := 2 * span / float64(length)
@@ -149,28 +149,37 @@ func (sc *Scorer) spectrum(t []int64, span, highest float64) {
 		sc.bins[i] += 1 - part
 		sc.bins[(i+1)%length] += part
 	}
-	half := length/2 + 1
-	sc.coefficients = slices.Grow(sc.coefficients[:0], half)[:half]
-	sc.fft.Coefficients(sc.coefficients, sc.bins)
-	last := min(half-1, int(highest*2*span)+1)
+	last := min(length/2, int(highest*2*span)+1)
 	sc.power = slices.Grow(sc.power[:0], last+1)[:last+1]
+	sc.plan(length).powers(sc.power, sc.bins)
+	most := 0.0
 	for i := range sc.power {
-		c := sc.coefficients[i]
-		p := (real(c)*real(c) + imag(c)*imag(c)) / float64(len(t))
-		if i > 0 { // sharing between two bins damps by sinc^2
-			x := math.Pi * float64(i) / float64(length)
-			s := math.Sin(x) / x
-			p /= s * s * s * s
+		sc.power[i] /= float64(len(t))
+		if i > 0 {
+			most = max(most, sc.power[i])
 		}
-		sc.power[i] = p
 	}
+	if most < 0.999*least*shared(last, length) {
+		return false
+	}
+	for i := 1; i <= last; i++ {
+		sc.power[i] /= shared(i, length)
+	}
+	return true
+}
+
+// shared is by how much sharing between two bins damps the power of a place: sinc^4. It falls with the place.
+func shared(place, length int) float64 {
+	x := math.Pi * float64(place) / float64(length)
+	s := math.Sin(x) / x
+	return s * s * s * s
 }
 
 // plan keeps one transform for each length, which is a power of two.
-func (sc *Scorer) plan(length int) *fourier.FFT {
+func (sc *Scorer) plan(length int) *transform {
 	i := bits.Len(uint(length))
 	if sc.plans[i] == nil {
-		sc.plans[i] = fourier.NewFFT(length)
+		sc.plans[i] = newTransform(length)
 	}
 	return sc.plans[i]
 }

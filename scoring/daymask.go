@@ -80,9 +80,12 @@ func (sc *Scorer) maskTest() (best maskCell, ok bool) {
 		if m < maskFewest || len(intervals)-m < maskNights {
 			continue
 		}
+		sc.lengths = lessBurst(sc.lengths, intervals[:m], of.burst)
 		for i, width := range maskWidths() {
-			last := int64(float64(maskNight-of.burst) / (width.ratio + 1))
-			w := sc.densestBetween(intervals[:m], of.burst, maskShortest, last, width.tightness, &maskSharpness()[i])
+			w := intervalWindow{t: width.tightness}
+			if w.first, w.k = mostWithin(sc.lengths, maskShortest, math.Floor(float64(maskNight-of.burst)/(width.ratio+1)), width.ratio, maskFewest); w.k >= 2 {
+				w.logP = sc.logPairs(w.k-1, m-1, width.reach, &maskSharpness()[i])
+			}
 			if w.logP -= math.Log(width.weight * of.weight); w.k >= maskFewest && w.logP < best.logP {
 				best, ok = maskCell{w, of.burst, intervals[:m], len(intervals)}, true
 			}

@@ -82,38 +82,46 @@ type intervalWindow struct {
 	t        tightness
 }
 
+// lessBurst fills lengths with those of intervals less burst, in milliseconds, in order.
+func lessBurst(lengths []float64, intervals []intervalOrder, burst int64) []float64 {
+	lengths = lengths[:0]
+	for _, g := range intervals {
+		lengths = append(lengths, float64(g.length()-burst))
+	}
+	return lengths
+}
+
 // densest finds the window of tightness t that holds the most intervals (ascending, less burst), and a bound on the
-// chance that memoryless intervals put as many into one window.
-func (sc *Scorer) densest(intervals []intervalOrder, burst int64, t tightness) intervalWindow {
-	return sc.densestBetween(intervals, burst, shortestInterval, longestInterval, t, &intervalSharpness()[t.place])
+// chance that memoryless intervals put as many into one window. A window whose chance (ln) is above highest is of no
+// interest: its k may be 0 or 1.
+func (sc *Scorer) densest(lengths []float64, t tightness, highest float64) intervalWindow {
+	w := intervalWindow{t: t}
+	if len(lengths) < 3 {
+		return w
+	}
+	sharp := &intervalSharpness()[t.place]
+	fewest := sc.fewestPairs(len(lengths)-1, t.reach, sharp, highest) + 1
+	if w.first, w.k = mostWithin(lengths, shortestInterval, longestInterval, t.ratio, fewest); w.k >= 2 {
+		w.logP = sc.logPairs(w.k-1, len(lengths)-1, t.reach, sharp)
+	}
+	return w
 }
 
-// densestBetween is densest for windows that begin between two lengths, in milliseconds, with a bound of their own.
-func (sc *Scorer) densestBetween(intervals []intervalOrder, burst, from, last int64, t tightness, sharp *sharpness) intervalWindow {
-	best := intervalWindow{t: t}
-	if len(intervals) < 3 {
-		return best
-	}
-	if best.first, best.k = mostWithin(intervals, burst, from, last, t.ratio); best.k >= 2 {
-		best.logP = sc.logPairs(best.k-1, len(intervals)-1, t.reach, sharp)
-	}
-	return best
-}
-
-// mostWithin finds the window of a ratio that holds the most intervals (ascending, less burst), k from first on. It
-// begins at from or later, and at last or earlier, in milliseconds.
-func mostWithin(intervals []intervalOrder, burst, from, last int64, ratio float64) (first, k int) {
-	m := len(intervals)
-	i, _ := slices.BinarySearch(intervals, intervalOrder(uint64(from+burst)<<placeBits))
+// mostWithin finds the window of a ratio that holds the most lengths (ascending), k from first on, if that are fewest or
+// more. It begins at from or later, and at last or earlier.
+func mostWithin(lengths []float64, from, last, ratio float64, fewest int) (first, k int) {
+	i, _ := slices.BinarySearch(lengths, from)
 	ratio *= 1 + 1e-12
-	// Only a window with one more interval than the best so far is of interest. So each start costs one comparison, and
-	// starts too late for that are skipped.
-	for ; i+k < m && intervals[i].length()-burst <= last; i++ {
-		// The first interval beyond the window, with any place, ends it: compared as packed, without unpacking.
-		beyond := intervalOrder(uint64(int64(float64(intervals[i].length()-burst)*ratio)+burst+1) << placeBits)
-		for ; i+k < m && intervals[i+k] < beyond; k++ {
-			first = i
+	// Only a window with one more than the best so far is of interest. So each start costs one comparison, and starts too
+	// late for that are skipped.
+	found := false
+	for k = fewest - 1; i+k < len(lengths) && lengths[i] <= last; i++ {
+		for beyond := lengths[i] * ratio; i+k < len(lengths) && lengths[i+k] <= beyond; k++ {
+			first, found = i, true
 		}
+	}
+	if !found {
+		return 0, 0
 	}
 	return first, k
 }
@@ -143,10 +151,11 @@ type intervalCell struct {
 func (c *intervalCell) efficiency() float64 { return c.fraction * (1 - c.jitter/jitterCost) }
 
 // intervalTest looks for intervals that agree more than those of memoryless traffic can. It returns the cell that
-// explains most; enough is the time, in seconds, that counts as the whole window. ok is false with too few intervals.
-func (sc *Scorer) intervalTest(enough float64) (best intervalCell, ok bool) {
+// explains most; enough is the time, in seconds, that counts as the whole window. ok is false with too few intervals, or
+// if all cells' chances (ln) are above highest.
+func (sc *Scorer) intervalTest(enough, highest float64) (best intervalCell, ok bool) {
 	bestWeight := -1.0
-	least, leastWindow, leastBurst := math.Inf(1), intervalWindow{}, int64(0)
+	least, leastWindow, leastBurst := highest, intervalWindow{}, int64(0)
 	for _, burst := range bursts() {
 		intervals := sc.beyond(burst)
 		if burst > 0 && len(intervals) == len(sc.intervals) {
@@ -156,12 +165,14 @@ func (sc *Scorer) intervalTest(enough float64) (best intervalCell, ok bool) {
 			break
 		}
 		loaded := false
+		sc.lengths = lessBurst(sc.lengths, intervals, burst)
+		cells := math.Log(intervalCells(burst))
 		for _, t := range tightnesses() {
-			w := sc.densest(intervals, burst, t)
+			w := sc.densest(sc.lengths, t, max(least, modeLogP)-cells)
 			if w.k < 2 {
 				continue
 			}
-			logP := w.logP + math.Log(intervalCells(burst))
+			logP := w.logP + cells
 			if logP < least {
 				least, leastWindow, leastBurst = logP, w, burst
 			}
@@ -179,7 +190,8 @@ func (sc *Scorer) intervalTest(enough float64) (best intervalCell, ok bool) {
 		}
 	}
 	if m := len(sc.intervals); m >= 3 && m <= exactMost {
-		if w := sc.densest(sc.intervals, 0, exactly); w.k >= 2 && w.logP+math.Log(exactCells) <= modeLogP {
+		sc.lengths = lessBurst(sc.lengths, sc.intervals, 0)
+		if w := sc.densest(sc.lengths, exactly, modeLogP-math.Log(exactCells)); w.k >= 2 && w.logP+math.Log(exactCells) <= modeLogP {
 			sc.strides(0)
 			c := sc.modes(sc.intervals, 0, w)
 			c.logP = min(0, w.logP+math.Log(exactCells))
@@ -217,13 +229,14 @@ func (sc *Scorer) modes(intervals []intervalOrder, burst int64, w intervalWindow
 		if len(sc.rest) < 4 || c.modeCount == maxModes {
 			break
 		}
-		w = intervalWindow{logP: math.Inf(1)}
+		w = intervalWindow{logP: math.Nextafter(modeLogP, 0)}
+		sc.restLengths = lessBurst(sc.restLengths, sc.rest, burst)
 		for _, t := range tightnesses() {
-			if v := sc.densest(sc.rest, burst, t); v.logP < w.logP {
+			if v := sc.densest(sc.restLengths, t, w.logP); v.logP < w.logP {
 				w = v
 			}
 		}
-		if w.logP > modeLogP || w.k < 2 {
+		if w.k < 2 {
 			break
 		}
 	}

@@ -2,6 +2,7 @@ package scoring
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
@@ -65,7 +66,7 @@ func (sc *Scorer) pauseTest(s Series, w Window, b *Beacon) {
 	o := Beacon{Connections: b.Connections, Enough: b.Enough, Paused: true}
 	// The working time belongs to the rhythm.
 	o.Enough *= float64(slept) / float64(slept+worked)
-	if !sc.intervalBeacon(&o, pauseShare) || o.Modes[0].Jitter > pauseJitter || o.Burst > 0 || o.LogP > pauseLogP {
+	if !sc.intervalBeacon(&o, pauseShare, pauseLogP*math.Ln10) || o.Modes[0].Jitter > pauseJitter || o.Burst > 0 || o.LogP > pauseLogP {
 		return
 	}
 	held := float64(slept+worked) / float64(slept)

@@ -3,6 +3,7 @@ package scoring
 import (
 	"math"
 	"slices"
+	"sync"
 )
 
 const (
@@ -65,45 +66,65 @@ func (sc *Scorer) echoTest() (best echoResult, ok bool) {
 	base := echoBin(shortest * (1 - 2*0.25))
 	bins := echoBin(3*longest*(1+2*0.25/math.Sqrt(3))) - base + 2
 	// Plain counts of all pairs come first: few periods deserve a closer look.
-	sc.countPairs(t, base, bins, 1)
+	if !sc.countPairs(t, 0, n, base, bins) {
+		return best, false
+	}
 	sc.near = sc.near[:0]
-	tried := 0.0
-	for _, w := range echoWidths() {
+	tried, rims := 0.0, echoRims()
+	for i, w := range echoWidths() {
 		for period := shortest; period <= longest; period *= 1 + w*0.7 {
 			tried++
-			e := newEchoEdges(period, w, base, bins)
+			e := newEchoEdges(period, &rims[i], base, bins)
+			if e.few(sc.pairs) {
+				continue
+			}
+			e.weigh(base)
 			middle, sides, variance, _ := e.look(sc.pairs)
 			if d := middle - sides; d > 0 && d*d > echoGlance*echoGlance*variance {
-				sc.near = append(sc.near, echoCandidate{period, w})
+				sc.near = append(sc.near, echoCandidate{echoEdges: e, period: period, width: i})
 			}
 		}
 	}
 	if len(sc.near) == 0 {
 		return best, false
 	}
-	sc.countPairs(t, base, bins, echoBlocks)
-	for _, c := range sc.near {
-		e := newEchoEdges(c.period, c.width, base, bins)
-		sum, squares, first := 0.0, 0.0, 0.0
-		for b := range echoBlocks {
-			middle, sides, _, one := e.look(sc.pairs[b*bins : (b+1)*bins])
-			d := middle - sides
-			sum += d
-			squares += d * d
-			first += one
+	perBlock := float64(echoBlocks) / float64(t[n-1]-t[0]+1)
+	for from, to := 0, 0; from < n; from = to {
+		for block := int(float64(t[from]-t[0]) * perBlock); to < n && int(float64(t[to]-t[0])*perBlock) == block; {
+			to++
 		}
-		if sum <= 0 || first <= 0 {
+		if !sc.countPairs(t, from, to, base, bins) {
 			continue
 		}
-		if logP := math.Log(tried) - sum*sum/squares/2; logP < best.logP {
-			best = echoResult{logP: logP, period: c.period, jitter: c.width, pairs: first, events: n, span: span}
+		for i := range sc.near {
+			c := &sc.near[i]
+			middle, sides, _, one := c.look(sc.pairs)
+			d := middle - sides
+			c.sum += d
+			c.squares += d * d
+			c.first += one
+		}
+	}
+	for i := range sc.near {
+		c := &sc.near[i]
+		if c.sum <= 0 || c.first <= 0 {
+			continue
+		}
+		if logP := math.Log(tried) - c.sum*c.sum/c.squares/2; logP < best.logP {
+			best = echoResult{logP: logP, period: c.period, jitter: echoWidths()[c.width], pairs: c.first, events: n, span: span}
 		}
 	}
 	return best, best.logP <= clockReach
 }
 
 // echoCandidate is a period and a jitter for a closer look.
-type echoCandidate struct{ period, width float64 }
+type echoCandidate struct {
+	echoEdges
+	period float64
+	width  int // of echoWidths
+	// sum and squares are those of D over the blocks, first is the sum for a single period.
+	sum, squares, first float64
+}
 
 // echoEdges are the bins of a period's middles and sides, for one, two and three periods, and what a side counts.
 type echoEdges struct {
@@ -111,17 +132,49 @@ type echoEdges struct {
 	left, right [echoOrders]float64
 }
 
-func newEchoEdges(period, w float64, base, bins int) (e echoEdges) {
-	for k := range echoOrders {
-		lag, half := period*float64(k+1), w/math.Sqrt(float64(k+1))
-		for i, edge := range [...]float64{1 - 2*half, 1 - half, 1 + half, 1 + 2*half} {
-			e.bin[k][i] = min(bins-1, max(0, echoBin(lag*edge)-base))
+// echoRims are the rims of the sides and the middle for each of the echoWidths and number of periods, as shares of their
+// distance.
+var echoRims = sync.OnceValue(func() *[4][echoOrders][4]float64 {
+	var out [4][echoOrders][4]float64
+	for i, w := range echoWidths() {
+		for k := range out[i] {
+			half := w / math.Sqrt(float64(k+1))
+			out[i][k] = [...]float64{1 - 2*half, 1 - half, 1 + half, 1 + 2*half}
 		}
-		width := func(i int) float64 { return echoEdge(e.bin[k][i+1]+base) - echoEdge(e.bin[k][i]+base) }
-		// Both sides together count as wide as the middle.
-		e.left[k], e.right[k] = 0.5*width(1)/max(width(0), 1e-9), 0.5*width(1)/max(width(2), 1e-9)
+	}
+	return &out
+})
+
+func newEchoEdges(period float64, rims *[echoOrders][4]float64, base, bins int) (e echoEdges) {
+	for k := range rims {
+		lag := period * float64(k+1)
+		for i, rim := range &rims[k] {
+			e.bin[k][i] = min(bins-1, max(0, echoBin(lag*rim)-base))
+		}
 	}
 	return e
+}
+
+// weigh sets what a side counts: both together are as wide as the middle.
+func (e *echoEdges) weigh(base int) {
+	for k := range e.bin {
+		b := &e.bin[k]
+		width := func(i int) float64 { return echoEdge(b[i+1]+base) - echoEdge(b[i]+base) }
+		e.left[k], e.right[k] = 0.5*width(1)/max(width(0), 1e-9), 0.5*width(1)/max(width(2), 1e-9)
+	}
+}
+
+// few says that the middles have too few pairs, whatever the sides have: those only lower the difference and add to its
+// variance.
+func (e *echoEdges) few(c []int32) bool {
+	middle, variance := 0.0, 0.0
+	for k := range e.bin {
+		weight := 1 / float64(k+1)
+		m := float64(c[e.bin[k][2]] - c[e.bin[k][1]])
+		middle += m * weight
+		variance += m * weight * weight
+	}
+	return middle*middle < 0.999*echoGlance*echoGlance*variance || middle == 0
 }
 
 // look compares the pairs in the middles with those at the sides, from cumulated counts c; more periods weigh less.
@@ -145,33 +198,30 @@ func (e *echoEdges) look(c []int32) (middle, sides, variance, one float64) {
 func echoBin(distance float64) int { return int(math.Float64bits(distance) >> echoShift) }
 func echoEdge(bin int) float64     { return math.Float64frombits(uint64(bin) << echoShift) }
 
-// countPairs fills sc.pairs: for each block of time, the number of pairs that begin in it and are nearer than the lower
-// edge of each bin, bins counted from base.
-func (sc *Scorer) countPairs(t []int64, base, bins, blocks int) {
-	size := blocks * bins
-	sc.pairs = slices.Grow(sc.pairs[:0], size)[:size]
-	clear(sc.pairs)
+// countPairs fills sc.pairs: the number of pairs that begin with one of the events from begins to ends and are nearer than
+// the lower edge of each bin, bins counted from base. It returns false if there are none.
+func (sc *Scorer) countPairs(t []int64, begins, ends, base, bins int) bool {
 	low, high := int64(math.Ceil(echoEdge(base)*second)), int64(echoEdge(base+bins-1)*second)
-	perBlock := float64(blocks) / float64(t[len(t)-1]-t[0]+1)
-	begin := 1
-	for i, from := range t {
-		b := int(float64(from-t[0]) * perBlock)
-		row := sc.pairs[b*bins : (b+1)*bins]
-		begin = max(begin, i+1)
-		for begin < len(t) && t[begin]-from < low {
-			begin++
+	first, _ := slices.BinarySearch(t, t[begins]+low)
+	if first = max(first, begins+1); first == len(t) || t[first]-t[ends-1] >= high {
+		return false
+	}
+	sc.pairs = slices.Grow(sc.pairs[:0], bins)[:bins]
+	clear(sc.pairs)
+	for i, from := range t[begins:ends] {
+		first = max(first, begins+i+1)
+		for first < len(t) && t[first]-from < low {
+			first++
 		}
-		for _, to := range t[begin:] {
+		for _, to := range t[first:] {
 			if to-from >= high {
 				break
 			}
-			row[echoBin(float64(to-from)*(1.0/second))-base+1]++
+			sc.pairs[echoBin(float64(to-from)*(1.0/second))-base+1]++
 		}
 	}
-	for b := range blocks {
-		row := sc.pairs[b*bins : (b+1)*bins]
-		for i := 1; i < bins; i++ {
-			row[i] += row[i-1]
-		}
+	for i := 1; i < bins; i++ {
+		sc.pairs[i] += sc.pairs[i-1]
 	}
+	return true
 }

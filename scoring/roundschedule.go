@@ -56,6 +56,9 @@ func (sc *Scorer) foldTest(crowd float64) (best foldResult, ok bool) {
 			if h*float64(period) < clockBurst || -math.Log(min(1, c*h))*occupied < foldWorth {
 				continue
 			}
+			if !sc.perhapsFold(h, periods) {
+				continue
+			}
 			hits, chance := sc.fold(h)
 			p := chance / float64(periods)
 			logP := sc.logBinomialTail(hits, periods, p) + math.Log(foldPeriods*foldWidths*2/h)
@@ -79,17 +82,56 @@ type phase struct {
 
 // phases folds the times by a period, and counts the periods that have any.
 func (sc *Scorer) phases(t []int64, period int64) (occupied int) {
-	sc.folded = sc.folded[:0]
-	last := int64(math.MinInt64)
+	sc.folded, sc.crowds = sc.folded[:0], sc.crowds[:0]
+	parts := [foldWindows]int32{}
+	p, next := int64(0), int64(math.MinInt64)
 	for _, at := range t {
-		p := floorDiv(at, period)
-		if p != last {
-			occupied++
-			last = p
+		if at >= next {
+			p = floorDiv(at, period)
+			next = (p + 1) * period
+			sc.crowds = append(sc.crowds, 0)
 		}
-		sc.folded = append(sc.folded, phase{p, float64(at-p*period) / float64(period)})
+		share := float64(at-p*period) / float64(period)
+		sc.folded = append(sc.folded, phase{p, share})
+		sc.crowds[len(sc.crowds)-1]++
+		parts[min(foldWindows-1, int(share*foldWindows))]++
 	}
-	return occupied
+	for i, n := range parts {
+		sc.before[i+1] = sc.before[i] + n
+	}
+	for i := range foldWindows { // a window may go on in the next period
+		sc.before[foldWindows+1+i] = int32(len(t)) + sc.before[i+1]
+	}
+	return len(sc.crowds)
+}
+
+// perhapsFold says whether a width can reach clockReach: false is certain, and costs less than the test. It takes the
+// events of a window for its hits, and the first term for the binomial tail.
+func (sc *Scorer) perhapsFold(h float64, periods int) bool {
+	chance := 0.0
+	for _, n := range sc.crowds {
+		chance += min(1, h*float64(n))
+	}
+	p := chance * (1 - 1e-9) / float64(periods)
+	windows := int(math.Round(2 / h))
+	step, width := float64(foldWindows)/float64(windows), 2 // in parts
+	if windows < foldWindows {
+		width = int(math.Ceil(2*step)) + 3 // it may begin within a part, and rounding moves an event by one at most
+	}
+	hits := 0
+	for w := range windows {
+		from := int(float64(w) * step)
+		if windows < foldWindows {
+			from += foldWindows - 1 // a part before it
+		}
+		from %= foldWindows
+		hits = max(hits, int(sc.before[from+width]-sc.before[from]))
+	}
+	if hits = min(hits, len(sc.crowds)); float64(hits) <= p*float64(periods) {
+		return false
+	}
+	first := sc.logFactorial(periods) - sc.logFactorial(hits) - sc.logFactorial(periods-hits) + float64(hits)*math.Log(p) + float64(periods-hits)*math.Log1p(-p)
+	return first+math.Log(foldPeriods*foldWidths*2/h) <= clockReach+1e-9
 }
 
 // fold returns the largest number of periods with an event in one window of width h, and the number expected for any

@@ -1,7 +1,5 @@
 package scoring
 
-import "gonum.org/v1/gonum/dsp/fourier"
-
 // Scorer computes in memory that it reuses, so scoring allocates nothing after the longest series. The zero Scorer is
 // ready. It is not safe for concurrent use: give each goroutine its own.
 type Scorer struct {
@@ -14,22 +12,25 @@ type Scorer struct {
 	rest      []intervalOrder // of the intervals, when modes are removed
 	stride    []int64         // by place in time
 	values    []int64         // for medians
+	// lengths are those of intervals, less burst; restLengths those of rest.
+	lengths, restLengths []float64
 
 	intervalScratch []intervalOrder // for sorting
 	intScratch      []int64
 
-	pairs                 []int32 // ECHO's counts: block by block, by distance
+	pairs                 []int32 // ECHO's counts by distance
 	near                  []echoCandidate
 	open                  []interval // for unions of durations
 	shape, logs           []float64  // intervals in seconds, and their logarithms
 	stray, strays, ratios []float64  // likelihoods of stray intervals, their sums, and what a family adds
 
-	folded       []phase
-	foldLast     [foldWindows]int64
-	foldCounts   [foldWindows]int
-	factorials   []float64 // ln n!
-	fft          *fourier.FFT
-	plans        [32]*fourier.FFT // by number of bits of the length
-	bins, power  []float64
-	coefficients []complex128
+	folded []phase
+	crowds []int32 // events of each period that has any
+	// before are the numbers of events before each of foldWindows parts of a period, twice.
+	before      [2*foldWindows + 1]int32
+	foldLast    [foldWindows]int64
+	foldCounts  [foldWindows]int
+	factorials  []float64      // ln n!
+	plans       [32]*transform // by number of bits of the length
+	bins, power []float64
 }

@@ -53,3 +53,24 @@ func (sc *Scorer) logPairs(k, m int, reach float64, sharp *sharpness) float64 {
 	}
 	return min(0, math.Log(float64(m+1))+tail)
 }
+
+// fewestPairs is at most the smallest k for which logPairs is highest or less. Instead of the binomial tail it takes its
+// first term, which costs no loop; beyond the mean that falls with k.
+func (sc *Scorer) fewestPairs(m int, reach float64, sharp *sharpness, highest float64) int {
+	const rounded = 1e-9
+	if highest >= 0 {
+		return 0
+	}
+	in, out := math.Log(reach), math.Log1p(-reach)
+	all := math.Log(float64(m+1)) + sc.logFactorial(m) - rounded
+	low, high := int(reach*float64(m))+1, m+1 // the first one that may suffice is among these
+	for low < high {
+		k := (low + high) / 2
+		if all-sc.logFactorial(k)-sc.logFactorial(m-k)+float64(k)*in+min(float64(m-k)*out, sharp[min(k, sharpMost)]) <= highest {
+			high = k
+		} else {
+			low = k + 1
+		}
+	}
+	return low
+}

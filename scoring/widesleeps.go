@@ -133,10 +133,18 @@ func (sc *Scorer) wideTest() (best intervalCell, ok bool) {
 			}
 			last = at
 			counts := wideCounts(intervals, of.burst, at)
+			var some [wideBins + 2]uint8 // the bins that have any
+			filled := 0
+			for k, n := range counts {
+				if n != 0 {
+					some[filled] = uint8(k)
+					filled++
+				}
+			}
 			for j := range bets {
 				l := weight
-				for k, n := range counts {
-					l += float64(n) * bets[j].gain[k]
+				for _, k := range some[:filled] {
+					l += float64(counts[k]) * bets[j].gain[k]
 				}
 				won.add(l, j, at, of.burst)
 			}
