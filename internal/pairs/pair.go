@@ -19,6 +19,7 @@ type Pair struct {
 
 	services []string
 	bytes    []byte
+	order    Order
 	long     *longAddresses
 	marks    []uint64
 }
@@ -58,39 +59,70 @@ func (p *Pair) decode(sh *shard, id uint32) {
 	for i := range int(st.slots) {
 		p.Ports = append(p.Ports, p.port(sh.slotAt(st, id, i)))
 	}
-	p.bytes = sh.bytes(st, p.bytes[:0])
+	all := st.head[:min(int(st.used), len(st.head))]
+	if st.current != 0 {
+		p.bytes = sh.bytes(st, p.bytes[:0])
+		all = p.bytes
+	}
 	p.Connections = slices.Grow(p.Connections[:0], int(st.connections))
 	var start int64
 	sorted := true
-	for b := p.bytes; len(b) > 0; {
-		var r Record
-		number, n := binary.Uvarint(b)
-		delta, m := binary.Varint(b[n:])
-		srcPort, l := binary.Uvarint(b[n+m:])
-		uid, k := binary.Uvarint(b[n+m+l:])
-		b = b[n+m+l+k:]
-		for _, v := range [...]*int64{&r.OrigIPBytes, &r.Duration, &r.OrigBytes, &r.RespBytes} {
-			u, n := binary.Uvarint(b)
-			*v, b = int64(u)-1, b[n:]
+	for at := 0; at < len(all); {
+		var of [8]uint64 // port, change of the start, source port, mark, and the sizes
+		for i := range of {
+			v := uint64(all[at])
+			if at++; v >= 0x80 {
+				var n int
+				v, n = binary.Uvarint(all[at-1:])
+				at += n - 1
+			}
+			of[i] = v
 		}
+		delta := int64(of[1]>>1) ^ -int64(of[1]&1) // as binary.Varint has it
 		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
 		start += delta
-		r.Start, r.SrcPort, r.Port, r.mark = start, uint16(srcPort>>stateBits), uint16(number), uid
-		r.State = hunt.State(srcPort & (1<<stateBits - 1))
-		p.Connections = append(p.Connections, r)
+		p.Connections = append(p.Connections, Record{Start: start, SrcPort: uint16(of[2] >> stateBits), Port: uint16(of[0]), State: hunt.State(of[2] & (1<<stateBits - 1)), mark: of[3],
+			OrigIPBytes: int64(of[4]) - 1, Duration: int64(of[5]) - 1, OrigBytes: int64(of[6]) - 1, RespBytes: int64(of[7]) - 1})
 	}
 	if !sorted {
-		slices.SortStableFunc(p.Connections, func(a, b Record) int {
-			switch {
-			case a.Start < b.Start:
-				return -1
-			case a.Start > b.Start:
-				return 1
-			}
-			return 0
-		})
+		p.order.Sort(p.Connections)
 	}
 	p.sortPorts()
+}
+
+// Order sorts connections by their start. It reuses its memory; the zero Order is ready.
+type Order struct {
+	keys  []uint64
+	moved []Record
+}
+
+// Sort sorts; connections of one start keep their order. Plain numbers are sorted, and each connection moves once: that
+// takes a third of the time of comparing connections.
+func (o *Order) Sort(records []Record) {
+	if len(records) == 0 {
+		return
+	}
+	const placeBits = 22 // the rest holds the milliseconds of a hundred years
+	first, last := records[0].Start, records[0].Start
+	for i := range records {
+		first, last = min(first, records[i].Start), max(last, records[i].Start)
+	}
+	if len(records) >= 1<<placeBits || uint64(last-first) >= 1<<(64-placeBits) {
+		slices.SortStableFunc(records, func(a, b Record) int { return cmp.Compare(a.Start, b.Start) })
+		return
+	}
+	o.keys = o.keys[:0]
+	for i := range records {
+		o.keys = append(o.keys, uint64(records[i].Start-first)<<placeBits|uint64(i))
+	}
+	if slices.IsSorted(o.keys) {
+		return
+	}
+	slices.Sort(o.keys)
+	o.moved = append(o.moved[:0], records...)
+	for i, key := range o.keys {
+		records[i] = o.moved[key&(1<<placeBits-1)]
+	}
 }
 
 // sortPorts sorts the ports by number, so that nothing depends on their order in the logs.

@@ -240,6 +240,17 @@ func (o *Of) Dst(i int) netip.Addr {
 // Connections is the number of pair i's connections, including the margin before the window.
 func (o *Of) Connections(i int) int { return int(o.sh.state(o.ids[i]).connections) }
 
+// OnPort says whether pair i has connections to a destination port; beyond MaxPorts it does not know.
+func (o *Of) OnPort(i int, port uint16) bool {
+	st := o.sh.state(o.ids[i])
+	for n := range int(st.slots) {
+		if o.sh.slotAt(st, o.ids[i], n).port == port {
+			return true
+		}
+	}
+	return false
+}
+
 // Decode fills p with pair i.
 func (o *Of) Decode(i int, p *Pair) {
 	p.services, p.long = o.services, o.long

@@ -22,6 +22,8 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	host := source{src: src}
 	// A cluster does not return the answers to what is asked for seldom, and every source must find the same.
 	visits := s.dns.visits(src, func(a *asked) bool { return !a.seldom })
+	p.hashes = hashesOf(of, p.hashes)
+	s.alone.fetch(p.hashes)
 	for i := range of.Len() {
 		of.Decode(i, &pair)
 		n, active := p.inWindow(&pair, &host.hours)
@@ -31,7 +33,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 		if slices.ContainsFunc(found, (*key).paced) {
 			paced = append(paced, pair.Dst)
 		} else if n >= material.Fewest {
-			host.note(active, s.alone.address(pair.Dst))
+			host.note(active, s.alone.is(p.hashes[i]))
 		}
 		keys = append(keys, found...)
 		s.dns.contacts.note(pair.Dst)
@@ -39,7 +41,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	}
 	s.scatter(src, of)
 	keys = append(keys, s.networks(p, src, of)...)
-	keys = append(keys, s.unshared(p, src, of, paced)...)
+	keys = append(keys, s.unshared(p, src, of, p.hashes, paced)...)
 	s.shelve(keys)
 	host.keys = append(keys, named...)
 	s.mu.Lock()

@@ -96,7 +96,7 @@ func (s *search) domain(p *prober, src netip.Addr, of *pairs.Of, domain string, 
 	for _, i := range places {
 		p.roll.add(of, i, false)
 	}
-	sortRecords(p.roll.records)
+	p.roll.order.Sort(p.roll.records)
 	k := p.measureRollUp(hunt.PairKey{Src: src, Name: hunt.Below(domain), AnyPort: true}, scoring.DomainKey, p.roll.records)
 	if k == nil {
 		return nil

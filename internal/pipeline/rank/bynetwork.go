@@ -30,7 +30,7 @@ func (s *search) networks(p *prober, src netip.Addr, of *pairs.Of) []*key {
 		for ; i < j; i++ {
 			p.roll.add(of, i, true)
 		}
-		sortRecords(p.roll.records)
+		p.roll.order.Sort(p.roll.records)
 		if k := p.measureRollUp(hunt.PairKey{Src: src, Network: prefix, AnyPort: true}, scoring.NetworkKey, p.roll.records); k != nil {
 			out = append(out, k)
 		}

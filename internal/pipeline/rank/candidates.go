@@ -79,6 +79,9 @@ type prober struct {
 	skipped      int64 // networks and other roll-ups
 	byName       scoring.Hours
 	roll         rollUp
+	scratch      key      // the candidate that is measured
+	hashes       []uint64 // of a source's destinations
+	alone        []int    // those that no other host uses
 	lists        []lister // indicator lists
 	httpRequests *pairs.Requests
 	suspects     *suspects // those of other logs
@@ -111,7 +114,8 @@ const comparable = 10_000
 // measure judges p.series; nil when nothing about it can become a finding. A rhythm must stand out among the candidates
 // tested so far. In the end there are at least as many, so that what is dropped here would be dropped then too.
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key {
-	k := &key{PairKey: id, kind: kind, listed: g.listed, odd: g.odd}
+	k := &p.scratch // few are kept, and each has a kilobyte
+	*k = key{PairKey: id, kind: kind, listed: g.listed, odd: g.odd}
 	weight := 0.0
 	if p.wanted.LooksFor("beacon") && len(p.series.Start) >= material.Fewest {
 		k.beacon = p.Beacon(p.series, p.window)
@@ -155,7 +159,8 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key 
 		starts = g.messages
 	}
 	k.timeline = hunt.NewTimeline(starts, p.window.Start, p.window.End)
-	return k
+	kept := *k
+	return &kept
 }
 
 // partition counts the connections and sums the durations of each port.

@@ -277,6 +277,9 @@ func (s *search) relayed(src netip.Addr, of *pairs.Of, internal func(netip.Addr)
 	networks := map[netip.Prefix]struct{}{}
 	var pair pairs.Pair
 	for i := 0; i < of.Len() && len(networks) < relayNetworks; i++ {
+		if !of.OnPort(i, 25) {
+			continue
+		}
 		if _, known := networks[hunt.NetworkOf(of.Dst(i))]; known {
 			continue
 		}

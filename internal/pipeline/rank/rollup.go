@@ -1,7 +1,6 @@
 package rank
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 
@@ -25,6 +24,10 @@ type rollUp struct {
 	places []int
 	main   pairs.Port
 	pair   pairs.Pair
+	// sizes are the records' classes of sizes, part the records of one class.
+	sizes []int
+	part  []pairs.Record
+	order pairs.Order
 }
 
 type portOf struct {
@@ -92,8 +95,4 @@ func (p *prober) measureRollUp(id hunt.PairKey, kind scoring.KeyKind, records []
 	k.port, k.ports = p.roll.main, len(p.roll.ports)
 	k.addresses, k.count = slices.Clone(p.roll.addresses[:min(len(p.roll.addresses), 20)]), len(p.roll.addresses)
 	return k
-}
-
-func sortRecords(records []pairs.Record) {
-	slices.SortFunc(records, func(a, b pairs.Record) int { return cmp.Compare(a.Start, b.Start) })
 }

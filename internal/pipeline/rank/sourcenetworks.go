@@ -68,7 +68,7 @@ func (s *search) gather(p *prober) {
 		}
 		host := source{src: network.Addr()}
 		for dst, r := range at.to {
-			sortRecords(r.records)
+			p.roll.order.Sort(r.records)
 			p.roll = *r
 			p.roll.addresses = nil
 			id := hunt.PairKey{Src: network.Addr(), Dst: dst, AnyPort: len(r.ports) != 1}

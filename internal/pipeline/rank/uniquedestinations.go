@@ -48,13 +48,17 @@ func (s *search) newAlone(m *material.Material, all *sizes, by []*prober) *alone
 		from.Decode(i, &of[worker])
 		return prevalence.Answered(of[worker].Connections) != prevalence.Span{}
 	}
+	hashes := make([][]uint64, len(by))
 	m.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
 		if !m.Request.Scope.IsInternal(src) {
 			return
 		}
 		a.hosts.Add(1)
-		for i := range of.Len() {
-			a.note(src, addressHash(of.Dst(i)), answered(worker, of, i))
+		hashes[worker] = hashesOf(of, hashes[worker])
+		a.fetch(hashes[worker])
+		own := addressHash(src)
+		for i, dst := range hashes[worker] {
+			a.note(own, dst, answered(worker, of, i))
 		}
 	})
 	if m.Named != nil {
@@ -65,10 +69,11 @@ func (s *search) newAlone(m *material.Material, all *sizes, by []*prober) *alone
 			if m.Request.Scope.IsInternal(src) {
 				a.naming.Add(1)
 			}
+			own := addressHash(src)
 			for i := range of.Len() {
 				owner := by[worker].domains.owner(of.Dst(i))
 				if _, others := s.requested[src][owner]; owner != "" && !others {
-					a.note(src, textHash(owner), answered(worker, of, i))
+					a.note(own, textHash(owner), answered(worker, of, i))
 				}
 			}
 		})
@@ -76,9 +81,28 @@ func (s *search) newAlone(m *material.Material, all *sizes, by []*prober) *alone
 	return a
 }
 
-// note adds that a host uses a destination, and whether that ever answered with data.
-func (a *alone) note(src netip.Addr, dst uint64, answered bool) {
-	own, shift := uint32(addressHash(src)%(several-1))+1, 0
+// hashesOf fills hashes with the addressHash of each of a source's destinations.
+func hashesOf(of *pairs.Of, hashes []uint64) []uint64 {
+	hashes = hashes[:0]
+	for i := range of.Len() {
+		hashes = append(hashes, addressHash(of.Dst(i)))
+	}
+	return hashes
+}
+
+// fetch reads the cells of many destinations. Each is a miss of the processor's cache, and misses that nothing waits for
+// overlap.
+func (a *alone) fetch(hashes []uint64) (sum uint32) {
+	for _, dst := range hashes {
+		cells := a.of(dst)
+		sum += a.cells[cells[0]].Load() + a.cells[cells[1]].Load()
+	}
+	return sum
+}
+
+// note adds that a host uses a destination, both by their hashes, and whether that ever answered with data.
+func (a *alone) note(src, dst uint64, answered bool) {
+	own, shift := uint32(src%(several-1))+1, 0
 	if !answered {
 		shift = halfBits
 	}
@@ -123,13 +147,22 @@ func (a *alone) is(dst uint64) bool {
 // addressHash and textHash are the same in every hunt, so that its findings are reproducible: FNV-1a, with its bits
 // mixed.
 func addressHash(a netip.Addr) uint64 {
-	b := a.As16()
-	h := uint64(fnvOffset)
+	if a.Is4() {
+		b, h := a.As4(), uint64(fnvMapped)
+		for _, x := range b {
+			h = (h ^ uint64(x)) * fnvPrime
+		}
+		return mix(h)
+	}
+	b, h := a.As16(), uint64(fnvOffset)
 	for _, x := range b {
 		h = (h ^ uint64(x)) * fnvPrime
 	}
 	return mix(h)
 }
+
+// fnvMapped is the hash of the twelve bytes before an IPv4 address in sixteen.
+const fnvMapped = 6056076897715074571
 
 func textHash(s string) uint64 {
 	h := uint64(fnvOffset)
@@ -159,8 +192,9 @@ const (
 // name and fingerprint, shows only there. Addresses with names of domains that other hosts use are left out, since a
 // content network has new ones all the time; a forged name of that kind is a candidate by name. With few hosts almost
 // no destination is shared, and nothing is measured. One or two destinations with a rhythm of their own (paced) are
-// left out: they would hide what the others have in common. Three or more may be one implant's servers in turn.
-func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip.Addr) []*key {
+// left out: they would hide what the others have in common. Three or more may be one implant's servers in turn. hashes are
+// those of the destinations.
+func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, hashes []uint64, paced []netip.Addr) []*key {
 	if s.alone.hosts.Load() < prevalence.FewHosts || !s.m.Request.Scope.IsInternal(src) {
 		return nil
 	}
@@ -168,11 +202,16 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip
 	if len(paced) >= fewestUnshared {
 		paced = nil
 	}
-	p.roll.reset()
-	for i := range of.Len() {
-		if dst := of.Dst(i); slices.Contains(paced, dst) || !s.isUnshared(src, dst) {
-			continue
+	p.alone = p.alone[:0]
+	for i, hash := range hashes {
+		if s.alone.is(hash) && !slices.Contains(paced, of.Dst(i)) && !s.m.Request.Scope.IsInternal(of.Dst(i)) {
+			p.alone = append(p.alone, i)
 		}
+	}
+	own := addressHash(src)
+	p.alone = slices.DeleteFunc(p.alone, func(i int) bool { return s.alone.known.Has(contact(own, hashes[i])) })
+	p.roll.reset()
+	for _, i := range p.alone {
 		if p.roll.add(of, i, false); len(p.roll.records) > maxRollUp {
 			p.skipped++
 			return nil
@@ -187,45 +226,52 @@ func (s *search) unshared(p *prober, src netip.Addr, of *pairs.Of, paced []netip
 // rollUps measures a roll-up of what no other host uses: all together, by port, and by port and sent size. Each key has
 // the addresses of its own connections, the busiest first.
 func (p *prober) rollUps(src netip.Addr, of *pairs.Of, kind hunt.FingerprintKind) (out []*key) {
-	sortRecords(p.roll.records)
-	measure := func(id hunt.PairKey, records []pairs.Record, has func(*pairs.Record) bool) {
-		if k := p.measureRollUp(id, scoring.UnsharedKey, records); k != nil {
-			if k.uses = p.roll.uses(of, has); len(k.uses) < 2 {
-				return // it is judged by its address or name
-			}
-			k.addresses, k.count = nil, len(k.uses)
-			for _, u := range k.uses[:min(len(k.uses), 20)] {
-				k.addresses = append(k.addresses, u.Addr)
-			}
-			out = append(out, k)
-		}
+	p.roll.order.Sort(p.roll.records)
+	p.roll.sizes = p.roll.sizes[:0]
+	for i := range p.roll.records {
+		p.roll.sizes = append(p.roll.sizes, sizeClass(&p.roll.records[i]))
 	}
-	all := hunt.PairKey{Src: src, AnyPort: true, Fingerprint: hunt.Fingerprint{Kind: kind}}
-	measure(all, p.roll.records, func(*pairs.Record) bool { return true })
-	for _, class := range p.roll.classes() {
-		port := p.roll.ports[class.port]
-		id := all
-		id.Port, id.Proto, id.AnyPort = port.number, port.proto, false
+	for _, class := range append([]class{{-1, -1}}, p.roll.classes()...) {
+		id := hunt.PairKey{Src: src, AnyPort: true, Fingerprint: hunt.Fingerprint{Kind: kind}}
+		if class.port >= 0 {
+			port := p.roll.ports[class.port]
+			id.Port, id.Proto, id.AnyPort = port.number, port.proto, false
+		}
 		if class.size >= 0 {
 			low := math.Pow(sizeStep, float64(class.size))
 			id.Fingerprint.Value = fmt.Sprintf("%.0f-%.0fB", math.Ceil(low), math.Ceil(low*sizeStep)-1)
 		}
-		records := slices.Clone(p.roll.records)
-		records = slices.DeleteFunc(records, func(c pairs.Record) bool { return !class.has(&c) })
-		measure(id, records, class.has)
+		p.roll.part = p.roll.part[:0]
+		for i, size := range p.roll.sizes {
+			if c := &p.roll.records[i]; class.has(c, size) {
+				p.roll.part = append(p.roll.part, *c)
+			}
+		}
+		k := p.measureRollUp(id, scoring.UnsharedKey, p.roll.part)
+		if k == nil {
+			continue
+		}
+		if k.uses = p.roll.uses(of, class); len(k.uses) < 2 {
+			continue // it is judged by its address or name
+		}
+		k.addresses, k.count = nil, len(k.uses)
+		for _, u := range k.uses[:min(len(k.uses), 20)] {
+			k.addresses = append(k.addresses, u.Addr)
+		}
+		out = append(out, k)
 	}
 	return out
 }
 
 // uses are the numbers of those connections of each of a roll-up's pairs that a class has, the most first.
-func (r *rollUp) uses(of *pairs.Of, has func(*pairs.Record) bool) (out []pairs.Use) {
+func (r *rollUp) uses(of *pairs.Of, class class) (out []pairs.Use) {
 	one := rollUp{ports: slices.Clone(r.ports)}
 	for _, i := range r.places {
 		one.records = one.records[:0]
 		one.add(of, i, false)
 		n := int64(0)
 		for at := range one.records {
-			if has(&one.records[at]) {
+			if c := &one.records[at]; class.has(c, sizeClass(c)) {
 				n++
 			}
 		}
@@ -243,22 +289,25 @@ func (s *search) isUnshared(src, dst netip.Addr) bool {
 }
 
 // contactHash stands for a source and an address.
-func contactHash(src, dst netip.Addr) uint64 {
-	return mix(addressHash(src)*fnvPrime ^ addressHash(dst))
-}
+func contactHash(src, dst netip.Addr) uint64 { return contact(addressHash(src), addressHash(dst)) }
 
-// class is the connections to one port (an index of rollUp.ports), of one class of sizes or (-1) of any.
+func contact(src, dst uint64) uint64 { return mix(src*fnvPrime ^ dst) }
+
+// class is the connections to one port (an index of rollUp.ports) or (-1) to any, of one class of sizes or (-1) of any.
 type class struct{ port, size int }
 
 func sizeClass(c *pairs.Record) int {
 	if c.OrigIPBytes <= 0 {
 		return math.MaxInt16
 	}
-	return int(math.Log(float64(c.OrigIPBytes)) / math.Log(sizeStep))
+	return int(math.Log(float64(c.OrigIPBytes)) / logSizeStep)
 }
 
-func (c class) has(r *pairs.Record) bool {
-	return int(r.Port) == c.port && (c.size < 0 || sizeClass(r) == c.size)
+var logSizeStep = math.Log(sizeStep)
+
+// has says whether the class has a connection of a class of sizes.
+func (c class) has(r *pairs.Record, size int) bool {
+	return (c.port < 0 || int(r.Port) == c.port) && (c.size < 0 || size == c.size)
 }
 
 // classes are the parts of a roll-up to measure separately: less than all, and enough for a rhythm.
@@ -267,7 +316,7 @@ func (r *rollUp) classes() []class {
 	for i := range r.records {
 		c := &r.records[i]
 		counts[class{int(c.Port), -1}]++
-		if size := sizeClass(c); size != math.MaxInt16 {
+		if size := r.sizes[i]; size != math.MaxInt16 {
 			counts[class{int(c.Port), size}]++
 		}
 	}

@@ -52,7 +52,7 @@ func (s *search) unsharedNames(p *prober, src netip.Addr, of *pairs.Of, keys []*
 		return nil
 	}
 	// A connection may have several names.
-	sortRecords(p.roll.records)
+	p.roll.order.Sort(p.roll.records)
 	p.roll.records = slices.CompactFunc(p.roll.records, func(a, b pairs.Record) bool { return a.Start == b.Start && a.SrcPort == b.SrcPort })
 	out := p.rollUps(src, of, hunt.UnsharedNames)
 	for _, k := range out {
