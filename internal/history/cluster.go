@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"dwell/internal/atomicfile"
 	"dwell/internal/hunt"
 )
@@ -129,8 +131,8 @@ type part struct {
 }
 
 // parts joins neighboring hours of a window that are read whole.
-func (v *visit) parts(from, to time.Time) (out []part) {
-	for _, at := range slices.Sorted(maps.Keys(v.cold)) {
+func parts(hours map[int64]bool, from, to time.Time) (out []part) {
+	for _, at := range slices.Sorted(maps.Keys(hours)) {
 		start, end := time.UnixMilli(at).UTC(), time.UnixMilli(at+hourMS).UTC()
 		if start.Before(from) {
 			start = from
@@ -261,8 +263,8 @@ type records[R any] struct {
 	same   identity[R]
 }
 
-// both reads records: late ones first, then kept ones, then hours that are read whole. Everything from the source is
-// recorded.
+// both reads records: late ones first, then kept ones, and meanwhile the hours that are read whole, so that the source and
+// this process work at once. Everything from the source is recorded.
 func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.Time, of records[R], emit func([]R) error) (out hunt.Reading, err error) {
 	came := newArrivals(of.same)
 	if p, ok := v.latePart(from, to); ok {
@@ -279,15 +281,30 @@ func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.
 		tally(given, batch, of.same)
 		return emit(batch)
 	}
-	lost, err := of.look(ctx, only(&req, Selection{From: from, To: to, Hours: v.kept}), func(batch []R) error { return give(came.without(batch)) })
-	if err != nil {
+	whole := func(ctx context.Context, hours map[int64]bool) error {
+		for _, p := range parts(hours, from, to) {
+			if err := askPart(ctx, req, p, &out, of.ask, func(batch []R) error { of.record(batch); return give(batch) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	var lost map[int64]bool
+	g, all := errgroup.WithContext(ctx)
+	g.Go(func() error { return whole(all, v.cold) })
+	g.Go(func() (err error) {
+		lost, err = of.look(all, only(&req, Selection{From: from, To: to, Hours: v.kept}), func(batch []R) error { return give(came.without(batch)) })
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return out, err
 	}
+	again := map[int64]bool{}
 	for at := range lost { // it is read from the source, as if it had never been kept
 		if v.kept[at] {
 			delete(v.kept, at)
 			delete(v.late, at)
-			v.cold[at] = true
+			v.cold[at], again[at] = true, true
 			v.halves[at] = v.read > 0
 		}
 	}
@@ -300,10 +317,8 @@ func both[R any](ctx context.Context, v *visit, req hunt.Request, from, to time.
 			return out, err
 		}
 	}
-	for _, p := range v.parts(from, to) {
-		if err := askPart(ctx, req, p, &out, of.ask, func(batch []R) error { of.record(batch); return give(batch) }); err != nil {
-			return out, err
-		}
+	if err := whole(ctx, again); err != nil {
+		return out, err
 	}
 	out.Slices = given.slices()
 	for _, sl := range out.Slices {

@@ -22,6 +22,8 @@ type Names struct {
 		uses []use // sorted by key, start and name before the join
 		// filter has a bit set for each pair of addresses, by the low bits of its hash, and so for few others.
 		filter []uint64
+		// index has the place, plus one, of each pair's first use, from the hash on; 0 is free.
+		index []uint32
 		// joined says for the first use between two addresses that such a pair exists.
 		joined []bool
 	}
@@ -139,9 +141,16 @@ func (n *Names) sort() {
 		sh.joined = make([]bool, len(sh.uses))
 		const bitsEach = 16
 		sh.filter = make([]uint64, 1<<bits.Len(uint(len(sh.uses)*bitsEach/64)))
-		for j := range sh.uses {
-			word, bit := filterBit(maphash.Bytes(n.seed, sh.uses[j].key[:]), len(sh.filter))
+		sh.index = make([]uint32, 1<<bits.Len(uint(len(sh.uses)+len(sh.uses)/2)))
+		for j := 0; j < len(sh.uses); j += len(sameEnds(sh.uses[j:])) {
+			hash := maphash.Bytes(n.seed, sh.uses[j].key[:])
+			word, bit := filterBit(hash, len(sh.filter))
 			sh.filter[word] |= bit
+			at := indexAt(hash, len(sh.index))
+			for sh.index[at] != 0 {
+				at = (at + 1) & (len(sh.index) - 1)
+			}
+			sh.index[at] = uint32(j + 1)
 		}
 	})
 }
@@ -164,6 +173,8 @@ func filterBit(hash uint64, length int) (word int, bit uint64) {
 	return int(hash>>6) & (length - 1), 1 << (hash & 63)
 }
 
+func indexAt(hash uint64, length int) int { return int(hash>>24) & (length - 1) }
+
 // perhaps says whether there may be uses between two addresses; false is certain.
 func (n *Names) perhaps(key *addresses) bool {
 	hash := maphash.Bytes(n.seed, key[:])
@@ -174,13 +185,15 @@ func (n *Names) perhaps(key *addresses) bool {
 
 // of returns the uses between two addresses, sorted by start, and notes that such a pair exists.
 func (n *Names) of(key *addresses) []use {
-	sh := &n.shards[n.shardOf(key)]
-	first, found := slices.BinarySearchFunc(sh.uses, key, func(u use, key *addresses) int { return u.key.compare(key) })
-	if !found {
-		return nil
+	hash := maphash.Bytes(n.seed, key[:])
+	sh := &n.shards[hash>>(64-shardBits)]
+	for at := indexAt(hash, len(sh.index)); len(sh.uses) > 0 && sh.index[at] != 0; at = (at + 1) & (len(sh.index) - 1) {
+		if first := int(sh.index[at] - 1); sh.uses[first].key == *key {
+			sh.joined[first] = true
+			return sameEnds(sh.uses[first:])
+		}
 	}
-	sh.joined[first] = true
-	return sameEnds(sh.uses[first:])
+	return nil
 }
 
 // sameEnds returns the leading uses between the same addresses as the first.

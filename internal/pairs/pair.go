@@ -59,35 +59,70 @@ func (p *Pair) decode(sh *shard, id uint32) {
 	for i := range int(st.slots) {
 		p.Ports = append(p.Ports, p.port(sh.slotAt(st, id, i)))
 	}
-	all := st.head[:min(int(st.used), len(st.head))]
-	if st.current != 0 {
-		p.bytes = sh.bytes(st, p.bytes[:0])
-		all = p.bytes
-	}
+	all := sh.stored(st, &p.bytes)
 	p.Connections = slices.Grow(p.Connections[:0], int(st.connections))
 	var start int64
 	sorted := true
+	var of connection
 	for at := 0; at < len(all); {
-		var of [8]uint64 // port, change of the start, source port, mark, and the sizes
-		for i := range of {
-			v := uint64(all[at])
-			if at++; v >= 0x80 {
-				var n int
-				v, n = binary.Uvarint(all[at-1:])
-				at += n - 1
-			}
-			of[i] = v
-		}
+		at = of.read(all, at)
 		delta := int64(of[1]>>1) ^ -int64(of[1]&1) // as binary.Varint has it
 		sorted = sorted && (delta >= 0 || len(p.Connections) == 0)
 		start += delta
-		p.Connections = append(p.Connections, Record{Start: start, SrcPort: uint16(of[2] >> stateBits), Port: uint16(of[0]), State: hunt.State(of[2] & (1<<stateBits - 1)), mark: of[3],
-			OrigIPBytes: int64(of[4]) - 1, Duration: int64(of[5]) - 1, OrigBytes: int64(of[6]) - 1, RespBytes: int64(of[7]) - 1})
+		r := of.record()
+		r.Start, r.mark = start, of[3]
+		p.Connections = append(p.Connections, r)
 	}
 	if !sorted {
 		p.order.Sort(p.Connections)
 	}
 	p.sortPorts()
+}
+
+// connection is one as it is stored: the place of its port, the change of the start, source port and state, mark, and the
+// four sizes.
+type connection [8]uint64
+
+// read reads the one that begins at a place, and returns where it ends.
+func (c *connection) read(b []byte, at int) int {
+	for i := range c {
+		v := uint64(b[at])
+		if at++; v >= 0x80 {
+			var n int
+			v, n = binary.Uvarint(b[at-1:])
+			at += n - 1
+		}
+		c[i] = v
+	}
+	return at
+}
+
+// record is the connection, without its start and mark.
+func (c *connection) record() Record {
+	return Record{SrcPort: uint16(c[2] >> stateBits), Port: uint16(c[0]), State: hunt.State(c[2] & (1<<stateBits - 1)),
+		OrigIPBytes: int64(c[4]) - 1, Duration: int64(c[5]) - 1, OrigBytes: int64(c[6]) - 1, RespBytes: int64(c[7]) - 1}
+}
+
+// Any says whether is is true of one of pair i's connections, whose starts are not filled in. It stops at the first.
+func (o *Of) Any(i int, is func(*Record) bool) bool {
+	all := o.sh.stored(o.sh.state(o.ids[i]), &o.bytes)
+	var of connection
+	for at := 0; at < len(all); {
+		at = of.read(all, at)
+		if o.one = of.record(); is(&o.one) { // kept there, as a value of its own would be allocated
+			return true
+		}
+	}
+	return false
+}
+
+// stored are the bytes of a pair's connections, those of several chunks in buffer.
+func (sh *shard) stored(st *state, buffer *[]byte) []byte {
+	if st.current == 0 {
+		return st.head[:st.used]
+	}
+	*buffer = sh.bytes(st, (*buffer)[:0])
+	return *buffer
 }
 
 // Order sorts connections by their start. It reuses its memory; the zero Order is ready.

@@ -90,7 +90,7 @@ func (n *Names) spill() (err error) {
 		return uses, nil
 	})
 	for i := range n.shards {
-		n.shards[i].uses, n.shards[i].joined, n.shards[i].filter = nil, nil, nil
+		n.shards[i].uses, n.shards[i].joined, n.shards[i].filter, n.shards[i].index = nil, nil, nil, nil
 	}
 	n.size.Store(0)
 	return err

@@ -226,6 +226,8 @@ type Of struct {
 	ids      []uint32
 	services []string
 	long     *longAddresses
+	bytes    []byte
+	one      Record
 }
 
 // Len is the number of pairs.

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// answersBatch clients' domains go into one search, with answersTop different answers each: 8,000 buckets, an
-	// eighth of what a search may have.
-	answersBatch, answersTop = 16, 500
+	// answersBatch clients' domains go into one search, with answersTop different answers each: 32,000 buckets, half of
+	// what a search may have. Each search compares all names with its domains.
+	answersBatch, answersTop = 64, 500
 	maxAnswerAddresses       = 64
 )
 

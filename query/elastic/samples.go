@@ -15,8 +15,9 @@ import (
 	"dwell/internal/securityonion"
 )
 
-// sampleBatch findings are looked up by one search: a few clauses each, far below a small node's clause limit.
-const sampleBatch = 200
+// sampleBatch findings are looked up by one search: a few clauses each, far below a small node's clause limit. mostSamples
+// is the largest number of hits that a search may have.
+const sampleBatch, mostSamples = 200, 10_000
 
 // flowStart identifies a finding's last connection: where from, and when it began (Unix milliseconds).
 type flowStart struct {
@@ -61,7 +62,8 @@ func (s *Source) Sample(ctx context.Context, findings []hunt.Finding) error {
 
 func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Finding) error {
 	wishes := make(map[flowStart][]*wish, len(findings))
-	var should []any
+	var exact, moments []any
+	var sources []string
 	asked := map[string]bool{}
 	for i := range findings {
 		f := &findings[i]
@@ -82,20 +84,18 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		}
 		if !asked[string(text)] { // an address and a network can end with the same connection
 			asked[string(text)] = true
-			should = append(should, clause)
+			exact, moments, sources = append(exact, clause), append(moments, between(at.start, at.start+1)), append(sources, at.src.String())
 		}
 	}
-	if len(should) == 0 {
+	if len(exact) == 0 {
 		return nil
 	}
-	hits, err := dsl.Hits[struct {
-		Fields sampleFields `json:"fields"`
-	}](ctx, s.client, dsl.Search{Op: "look up sample connections", Index: names,
-		Size:  min(4*len(findings), 10_000), // identical starts are rare, but occur: room for a few each
-		Query: dsl.All(dsl.Terms(fieldDataset, []string{datasetConn, datasetDNS}), dsl.Any(should...)),
-		Fields: []any{fieldDataset, fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldQuery, securityonion.FieldCommunity,
-			fieldUID, securityonion.FieldObserver, startMillis()},
-		FilterPath: []string{"hits.hits.fields"}})
+	// What these sources did in these moments is found in less than half the time of each connection by itself, and is
+	// hardly more. Where it is too much, each is looked for.
+	hits, err := s.samples(ctx, names, mostSamples, dsl.Terms(fieldSource, sources), dsl.Any(moments...))
+	if err == nil && len(hits) == mostSamples {
+		hits, err = s.samples(ctx, names, min(4*len(findings), mostSamples), dsl.Any(exact...)) // identical starts are rare, but occur: room for a few each
+	}
 	for i := range hits {
 		hits[i].Fields.offer(wishes)
 	}
@@ -105,6 +105,19 @@ func (s *Source) sample(ctx context.Context, names []string, findings []hunt.Fin
 		}
 	}
 	return err
+}
+
+// sampleHit is one connection or query.
+type sampleHit struct {
+	Fields sampleFields `json:"fields"`
+}
+
+func (s *Source) samples(ctx context.Context, names []string, most int, filter ...any) ([]sampleHit, error) {
+	return dsl.Hits[sampleHit](ctx, s.client, dsl.Search{Op: "look up sample connections", Index: names, Size: most,
+		Query: dsl.All(append(filter, dsl.Terms(fieldDataset, []string{datasetConn, datasetDNS}))...),
+		Fields: []any{fieldDataset, fieldSource, fieldDest, fieldDstPort, fieldTransport, fieldSrcPort, fieldQuery, securityonion.FieldCommunity,
+			fieldUID, securityonion.FieldObserver, startMillis()},
+		FilterPath: []string{"hits.hits.fields"}})
 }
 
 // wishOf says where the finding's last connection went: anywhere, for a fingerprint. DNS findings want a query to any

@@ -132,7 +132,7 @@ func (s Span) Join(o Span) Span {
 // Answered is the span in which connections were answered with bytes in both directions, to the end of the last one.
 func Answered(connections []pairs.Record) (when Span) {
 	for i := range connections {
-		if c := &connections[i]; bothWays(c) {
+		if c := &connections[i]; BothWays(c) {
 			when = when.Join(Span{c.Start, c.Start + max(c.Duration, 0)})
 		}
 	}
@@ -177,6 +177,16 @@ type nameLook struct {
 // addresses walks the connections by address.
 func (p *Count) addresses(contacts *Contacts) {
 	all := make([]scratch, pairs.Workers())
+	// Each pair is looked up, and a whole destination takes ten times as long to hash as its address.
+	byAddress, byNetwork := map[netip.Addr]*reach{}, map[netip.Prefix]*reach{}
+	for at, r := range p.reached {
+		switch at {
+		case destination{addr: at.addr}:
+			byAddress[at.addr] = r
+		case destination{net: at.net}:
+			byNetwork[at.net] = r
+		}
+	}
 	contacts.Addresses.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
 		if !p.internal(src) || contacts.IsProxy != nil && contacts.IsProxy(src) {
 			return
@@ -186,7 +196,7 @@ func (p *Count) addresses(contacts *Contacts) {
 		for i := range of.Len() {
 			dst := of.Dst(i)
 			near := hunt.NetworkOf(dst)
-			address, network := p.reached[destination{addr: dst}], p.reached[destination{net: near}]
+			address, network := byAddress[dst], byNetwork[near]
 			if address == nil && network == nil && !p.wanted.Has(anyPort(near).hash()) && (len(s.others) > acquainted || i >= tries) {
 				continue
 			}
@@ -310,7 +320,7 @@ func (p *Count) note(src netip.Addr, s *scratch) {
 // of the last one.
 func (s *scratch) contact(port int) (when Span) {
 	for i := range s.pair.Connections {
-		if c := &s.pair.Connections[i]; (port < 0 || int(c.Port) == port) && bothWays(c) {
+		if c := &s.pair.Connections[i]; (port < 0 || int(c.Port) == port) && BothWays(c) {
 			when = when.Join(Span{c.Start, c.Start + max(c.Duration, 0)})
 		}
 	}
@@ -331,9 +341,9 @@ func (p *Count) Known(host netip.Addr) bool {
 	return met && known
 }
 
-// bothWays reports whether data went both ways. HTTP and TLS records in place of connections have no IP bytes; their
+// BothWays reports whether data went both ways. HTTP and TLS records in place of connections have no IP bytes; their
 // existence shows that data was sent.
-func bothWays(c *pairs.Record) bool {
+func BothWays(c *pairs.Record) bool {
 	if c.OrigIPBytes == hunt.Absent {
 		return c.RespBytes != 0 && c.State == hunt.StateOther
 	}

@@ -101,20 +101,24 @@ func (s *search) domain(p *prober, src netip.Addr, of *pairs.Of, domain string, 
 	if k == nil {
 		return nil
 	}
-	at := map[netip.Addr]int64{}
 	for _, i := range places {
 		k.names = append(k.names, evidence.Name{Name: s.m.Named.Name(of.Dst(i)), Connections: int64(of.Connections(i))})
 		of.Decode(i, &p.roll.pair)
-		for _, u := range p.roll.pair.Uses() {
-			at[u.Addr] += u.Connections
-		}
-	}
-	for a, n := range at {
-		k.uses = append(k.uses, pairs.Use{Addr: a, Connections: n})
+		k.uses = append(k.uses, p.roll.pair.Uses()...)
 	}
 	sortNames(k.names)
 	k.names = slices.Clone(k.names[:min(len(k.names), evidence.MaxNames)])
 	slices.SortFunc(k.uses, func(a, b pairs.Use) int { return a.Addr.Compare(b.Addr) })
+	n := 0 // addresses so far
+	for _, u := range k.uses {
+		if n > 0 && k.uses[n-1].Addr == u.Addr {
+			k.uses[n-1].Connections += u.Connections
+		} else {
+			k.uses[n] = u
+			n++
+		}
+	}
+	k.uses = slices.Clone(k.uses[:n])
 	byUse := slices.Clone(k.uses)
 	slices.SortStableFunc(byUse, func(a, b pairs.Use) int { return cmp.Compare(b.Connections, a.Connections) })
 	k.addresses, k.count = nil, len(byUse)

@@ -43,11 +43,6 @@ func (s *search) newAlone(m *material.Material, all *sizes, by []*prober) *alone
 	a := &alone{}
 	a.known = prevalence.NewSketch(int(all.uses.Load()))
 	a.cells = make([]atomic.Uint32, 1<<bits.Len64(uint64(min(max(aloneCells*all.pairs.Load(), 1024), mostAloneCells)-1)))
-	of := make([]pairs.Pair, len(by))
-	answered := func(worker int, from *pairs.Of, i int) bool {
-		from.Decode(i, &of[worker])
-		return prevalence.Answered(of[worker].Connections) != prevalence.Span{}
-	}
 	hashes := make([][]uint64, len(by))
 	m.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
 		if !m.Request.Scope.IsInternal(src) {
@@ -58,7 +53,7 @@ func (s *search) newAlone(m *material.Material, all *sizes, by []*prober) *alone
 		a.fetch(hashes[worker])
 		own := addressHash(src)
 		for i, dst := range hashes[worker] {
-			a.note(own, dst, answered(worker, of, i))
+			a.note(own, dst, of.Any(i, prevalence.BothWays))
 		}
 	})
 	if m.Named != nil {
@@ -73,7 +68,7 @@ func (s *search) newAlone(m *material.Material, all *sizes, by []*prober) *alone
 			for i := range of.Len() {
 				owner := by[worker].domains.owner(of.Dst(i))
 				if _, others := s.requested[src][owner]; owner != "" && !others {
-					a.note(own, textHash(owner), answered(worker, of, i))
+					a.note(own, textHash(owner), of.Any(i, prevalence.BothWays))
 				}
 			}
 		})
