@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"math"
 	"net/netip"
 	"slices"
 
@@ -19,21 +20,22 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	var keys []*key
 	var paced []netip.Addr
 	var pair pairs.Pair
-	host := source{src: src}
+	host, hours := source{src: src}, scoring.Hours{}
+	var habits []habit
 	// A cluster does not return the answers to what is asked for seldom, and every source must find the same.
 	visits := s.dns.visits(src, func(a *asked) bool { return !a.seldom })
 	p.hashes = hashesOf(of, p.hashes)
 	s.alone.fetch(p.hashes)
 	for i := range of.Len() {
 		of.Decode(i, &pair)
-		n, active := p.inWindow(&pair, &host.hours)
+		n, active := p.inWindow(&pair, &hours)
 		p.counts.Connections += n
 		p.counts.Pairs += min(n, 1)
 		found := p.address(&pair)
 		if slices.ContainsFunc(found, (*key).paced) {
 			paced = append(paced, pair.Dst)
 		} else if n >= material.Fewest {
-			host.note(active, s.alone.is(p.hashes[i]))
+			habits = append(habits, habit{active, s.alone.is(p.hashes[i])})
 		}
 		keys = append(keys, found...)
 		s.dns.contacts.note(pair.Dst)
@@ -44,6 +46,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	keys = append(keys, s.unshared(p, src, of, p.hashes, paced)...)
 	s.shelve(keys)
 	host.keys = append(keys, named...)
+	host.hours, host.habits = hours.Count(), habitsOf(habits, int(math.Ceil(s.m.Window.Duration().Hours())))
 	s.mu.Lock()
 	s.found = append(s.found, host)
 	s.mu.Unlock()

@@ -15,8 +15,19 @@ import (
 	"dwell/scoring"
 )
 
-// key is one candidate, with what was measured on it.
+// key is one candidate. What was measured on it is on the shelf until it is taken.
 type key struct {
+	*measured
+	place   tile.Place
+	shelved bool
+	// shown is the score of its presence, once all are measured.
+	shown scoring.PresenceScore
+	// still are its connections that have not ended.
+	still *hunt.StillOpen
+}
+
+// measured is what was measured on a candidate. A further field belongs in [measured.code], too.
+type measured struct {
 	hunt.PairKey
 	kind   scoring.KeyKind
 	beacon scoring.Beacon
@@ -26,17 +37,14 @@ type key struct {
 	totals material.Totals
 	port   pairs.Port
 	ports  int
-	rita   *hunt.BeaconScore
-	// presence is how persistently it is active, shown its score once all are measured.
+	rita   *scoring.RITAResult
+	// presence is how persistently it is active.
 	presence scoring.Presence
-	shown    scoring.PresenceScore
 	// of are its connections, by numbers that each has in all keys of its source.
 	of packed
 	// addresses are the destinations of a key with several, the busiest first; count is the number of all.
 	addresses []netip.Addr
 	count     int
-	// still are its connections that have not ended.
-	still *hunt.StillOpen
 	// closing is a reason that comes last; listed says that an indicator list names it.
 	closing string
 	listed  bool
@@ -50,9 +58,6 @@ type key struct {
 	hosts int
 	// timeline has its check-ins: connections, queries, or the requests whose rhythm counts.
 	timeline *hunt.Timeline
-	// place is where of, uses and timeline are once the key is shelved.
-	place   tile.Place
-	shelved bool
 }
 
 // prober measures keys in one goroutine. It reuses its memory.
@@ -70,7 +75,7 @@ type prober struct {
 	// pair.
 	apart        []pairs.Record
 	begins       []int64
-	ofPair       *hunt.BeaconScore
+	ofPair       *scoring.RITAResult
 	ritaKnown    bool
 	sums         []int64
 	tested       *atomic.Int64 // number of candidates so far by all probers
@@ -79,7 +84,7 @@ type prober struct {
 	skipped      int64 // networks and other roll-ups
 	byName       scoring.Hours
 	roll         rollUp
-	scratch      key      // the candidate that is measured
+	scratch      measured // the candidate that is measured
 	hashes       []uint64 // of a source's destinations
 	alone        []int    // those that no other host uses
 	lists        []lister // indicator lists
@@ -115,7 +120,7 @@ const comparable = 10_000
 // tested so far. In the end there are at least as many, so that what is dropped here would be dropped then too.
 func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key {
 	k := &p.scratch // few are kept, and each has a kilobyte
-	*k = key{PairKey: id, kind: kind, listed: g.listed, odd: g.odd}
+	*k = measured{PairKey: id, kind: kind, listed: g.listed, odd: g.odd}
 	weight := 0.0
 	if p.wanted.LooksFor("beacon") && len(p.series.Start) >= material.Fewest {
 		k.beacon = p.Beacon(p.series, p.window)
@@ -160,7 +165,7 @@ func (p *prober) measure(id hunt.PairKey, kind scoring.KeyKind, g grounds) *key 
 	}
 	k.timeline = hunt.NewTimeline(starts, p.window.Start, p.window.End)
 	kept := *k
-	return &kept
+	return &key{measured: &kept}
 }
 
 // partition counts the connections and sums the durations of each port.
@@ -318,7 +323,7 @@ func latestPort(pair *pairs.Pair) (last pairs.Port) {
 func (p *prober) addRITA(k *key, pair *pairs.Pair) {
 	p.fill(&p.whole, pair, -1)
 	if r, ok := p.RITA(p.whole, p.rita); ok {
-		k.rita = material.RITAFields(&r)
+		k.rita = &r
 	}
 }
 
@@ -348,7 +353,7 @@ func ptr[T any](v T) *T { return &v }
 func (k *key) beaconFields(tested int) *hunt.BeaconScore {
 	b := &hunt.BeaconScore{}
 	if k.rita != nil {
-		*b = *k.rita
+		b = material.RITAFields(k.rita)
 	}
 	if k.beacon.Test == scoring.NoTest {
 		if k.rita == nil {

@@ -30,7 +30,9 @@ type asked struct {
 	// listed means that an indicator list names what is queried, seldom that only the roll-up may show it.
 	listed, seldom bool
 	tunnel         scoring.DNSTunnel
-	key            *key
+	// key is its candidate, if any; paced says whether that has a rhythm of its own.
+	key   *key
+	paced bool
 	// domains are those of a roll-up.
 	domains []evidence.Name
 }
@@ -155,20 +157,22 @@ func (s *search) measureQueries(p *prober) {
 		if q.Timed() >= fewestQueries {
 			// A cluster returns few answers. What is connected to by address is measured all the same, so that every source
 			// tests as many candidates.
-			if k := p.queries(q.Client, q.Domain, q.Resolver, times); 2*a.visits.Load() < n {
-				a.key = k
+			if k := p.queries(q.Client, q.Domain, q.Resolver, times); k != nil && 2*a.visits.Load() < n {
+				k.presence.Holds = k.presence.Holds || k.presence.Busy && a.clients == 1 && s.dns.clients >= prevalence.FewHosts
+				a.key, a.paced = k, k.paced()
+				s.shelve([]*key{k})
 			}
 		}
 		if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
 			unshared[q.Client] = append(unshared[q.Client], a)
-			if a.paced() {
+			if a.paced {
 				paced[q.Client]++
 			}
 		}
 	}
 	for client, of := range unshared {
 		if paced[client] < fewestUnshared { // as among addresses
-			of = slices.DeleteFunc(of, (*asked).paced)
+			of = slices.DeleteFunc(of, func(a *asked) bool { return a.paced })
 		}
 		if len(of) < fewestUnshared {
 			continue
@@ -211,9 +215,6 @@ func lookUps(q *pairs.Queries, times []int64) int64 {
 	return n
 }
 
-// paced says whether the queries below one domain have a rhythm of their own.
-func (a *asked) paced() bool { return a.key != nil && a.key.paced() }
-
 // queries measures the times of a client's queries.
 func (p *prober) queries(client netip.Addr, domain string, resolver netip.Addr, times []int64) *key {
 	if len(times) < material.Fewest {
@@ -246,11 +247,10 @@ func (s *search) judgeQueries(tested int) (out []judged) {
 		}
 		v := scoring.Indicators{DNSTunnel: a.tunnel.Score}
 		if a.key != nil && !s.everybodys(q.Domain) {
-			if a.clients == 1 && s.dns.clients >= prevalence.FewHosts {
-				a.key.presence.Holds = a.key.presence.Holds || a.key.presence.Busy
-			}
+			s.take(a.key)
 			a.key.shown = a.key.presence.Score(s.hoursOf(q.Client), s.othersOf(q.Client, a.clients == 1), tested)
 			v.Beacon, v.Presence = a.key.indicators(tested).Beacon, a.key.shown.Score
+			a.key.letGo()
 		}
 		if a.listed {
 			v.Listed = listedValue
@@ -301,8 +301,10 @@ func (s *search) querySubject(a *asked, v scoring.Indicators, tested int) *evide
 	f.Dwell.InternalIP = q.Client
 	k := a.key
 	if k == nil {
-		k = &key{timeline: hunt.NewTimeline(q.Times(), s.m.Window.Start.UnixMilli(), s.m.Window.End.UnixMilli())}
+		k = &key{measured: &measured{timeline: hunt.NewTimeline(q.Times(), s.m.Window.Start.UnixMilli(), s.m.Window.End.UnixMilli())}}
 	} else {
+		s.take(k)
+		defer k.letGo()
 		f.Beacon = k.beaconFields(tested)
 	}
 	f.Dwell.Timeline = k.timeline

@@ -1,7 +1,6 @@
 package rank
 
 import (
-	"math"
 	"net/netip"
 
 	"dwell/internal/evidence/prevalence"
@@ -34,18 +33,15 @@ const pacedLogP = -8
 // paced says whether a key has a rhythm. It is judged by that, and its hours are not a habit.
 func (k *key) paced() bool { return k.beacon.LogP <= pacedLogP && !k.beacon.Timer }
 
-// note adds a pair of the source.
-func (s *source) note(hours int, alone bool) { s.active = append(s.active, habit{hours, alone}) }
-
-// habits of a source's pairs, in a window of this many hours.
-func (s *source) habits(window int) (out habits) {
+// habitsOf are those of a source's pairs, in a window of this many hours.
+func habitsOf(pairs []habit, window int) (out habits) {
 	alone := 0
-	for _, h := range s.active {
+	for _, h := range pairs {
 		if h.alone {
 			alone++
 		}
 	}
-	for _, h := range s.active {
+	for _, h := range pairs {
 		if h.alone {
 			weight := min(1, mostOfHost/float64(alone))
 			out.own.Add(weight, h.hours, window)
@@ -57,23 +53,14 @@ func (s *source) habits(window int) (out habits) {
 	return out
 }
 
-// present scores the presence of each key, now that the other hosts' habits are known.
-func (s *search) present(tested int) {
+// present adds up the habits of all hosts.
+func (s *search) present() {
 	s.habits, s.active = map[netip.Addr]habits{}, map[netip.Addr]int{}
-	window := int(math.Ceil(s.m.Window.Duration().Hours()))
 	for i := range s.found {
 		src := &s.found[i]
-		of := src.habits(window)
-		s.habits[src.src], s.active[src.src] = of, src.hours.Count()
-		src.active = nil // one of each pair
-		s.all.own.Join(of.own)
-		s.all.all.Join(of.all)
-	}
-	for i := range s.found {
-		src := &s.found[i]
-		for _, k := range src.keys {
-			k.shown = k.presence.Score(s.hoursOf(src.src), s.othersOf(src.src, s.isAlone(k)), tested)
-		}
+		s.habits[src.src], s.active[src.src] = src.habits, src.hours
+		s.all.own.Join(src.habits.own)
+		s.all.all.Join(src.habits.all)
 	}
 }
 

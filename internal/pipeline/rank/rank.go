@@ -168,9 +168,9 @@ type search struct {
 type source struct {
 	src  netip.Addr
 	keys []*key
-	// hours are those in which it is active at all, active the numbers of hours of its pairs, with their weights.
-	hours  scoring.Hours
-	active []habit
+	// hours is the number of those in which it is active at all, habits are those of its pairs.
+	hours  int
+	habits habits
 }
 
 // run measures keys by port, by name and by network, and makes a candidate of each finding.
@@ -219,9 +219,8 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 		out.Sensitivity.Skipped.Networks += p.skipped
 	}
 	out.Scored = int64(tested)
-	s.present(tested)
+	s.present()
 	s.prune(tested)
-	slices.SortFunc(s.found, func(a, b source) int { return a.src.Compare(b.src) })
 	contacts := prevalence.Contacts{Addresses: m.Table, Named: named, Resolvers: resolvers(s.dns.all), Window: m.Window.Duration(), IsInternal: m.Request.Scope.IsInternal,
 		IsProxy: func(a netip.Addr) bool { return s.roles[a]&(proxy|front) != 0 || within(s.servers.Proxies, a) }}
 	s.spread = prevalence.Of(s.candidates(tested), contacts, material.Floor)
@@ -235,16 +234,20 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 	return append(subjects, s.querySubjects(judged, tested)...)
 }
 
-// prune drops the keys that are too weak, now that the number tested is known.
+// prune scores the presence of each key, now that the number tested and the other hosts' habits are known, and drops
+// the keys that are too weak.
 func (s *search) prune(tested int) {
-	for i := range s.found {
+	pairs.OnAllCores(len(s.found), func(_, i int) {
 		src := &s.found[i]
 		src.keys = slices.DeleteFunc(src.keys, func(k *key) bool {
+			s.take(k)
+			defer k.letGo()
+			k.shown = k.presence.Score(s.hoursOf(src.src), s.othersOf(src.src, s.isAlone(k)), tested)
 			value := k.indicators(tested).Strongest()
 			// only in the margin for RITA's numbers, or too weak
 			return k.totals.Connections == 0 || value < material.Floor && value < s.m.MinScore && !k.odd
 		})
-	}
+	})
 	s.found = slices.DeleteFunc(s.found, func(src source) bool { return len(src.keys) == 0 })
 }
 

@@ -1,101 +1,89 @@
 package rank
 
 import (
-	"encoding/binary"
 	"net/netip"
 	"slices"
 
 	"dwell/internal/hunt"
 	"dwell/internal/pairs"
+	"dwell/scoring"
 )
 
-// shelve puts aside what of keys is wanted again only once all are measured: it grows with their connections.
+// shelve puts aside what was measured on keys: it is wanted again only once all are measured, and every host has some.
 func (s *search) shelve(keys []*key) {
-	var b []byte
+	var c coder
 	for _, k := range keys {
 		if k.shelved {
 			continue
 		}
-		b = binary.AppendUvarint(b[:0], uint64(len(k.of)))
-		b = append(b, k.of...)
-		b = binary.AppendUvarint(b, uint64(len(k.uses)))
-		for _, u := range k.uses {
-			a := u.Addr.As16()
-			b = binary.AppendUvarint(append(b, a[:]...), uint64(u.Connections))
-		}
-		b = appendTimeline(b, k.timeline)
-		k.place, k.shelved = s.shelf.Put(b), true
-		k.of, k.uses, k.timeline = nil, nil, nil
+		c.b = c.b[:0]
+		k.code(&c, s.emptyTimeline)
+		k.place, k.shelved, k.measured = s.shelf.Put(c.b), true, nil
 	}
 }
 
-// take takes a key from the shelf; shelve puts it back. Where the disk fails the key is empty, and so is the hunt: the
-// shelf tells.
+// take takes a key from the shelf, until letGo. Where the disk fails the key is empty, and so is the hunt: the shelf
+// tells.
 func (s *search) take(k *key) {
 	if !k.shelved {
 		return
 	}
-	b := s.shelf.Get(k.place)
-	if b == nil {
-		return
+	k.measured = &measured{}
+	if b := s.shelf.Get(k.place); b != nil {
+		k.code(&coder{b: b, reads: true}, s.emptyTimeline)
 	}
-	next := func() uint64 {
-		v, n := binary.Uvarint(b)
-		b = b[n:]
-		return v
-	}
-	n := next()
-	k.of, b = packed(b[:n:n]), b[n:]
-	if n = next(); n > 0 {
-		k.uses = make([]pairs.Use, n)
-	}
-	for i := range k.uses {
-		k.uses[i].Addr = netip.AddrFrom16([16]byte(b)).Unmap()
-		b = b[16:]
-		k.uses[i].Connections = int64(next())
-	}
-	k.timeline = s.timeline(next)
 }
 
 // letGo forgets what take took.
 func (k *key) letGo() {
 	if k.shelved {
-		k.of, k.uses, k.timeline = nil, nil, nil
+		k.measured = nil
 	}
 }
 
-func appendTimeline(b []byte, t *hunt.Timeline) []byte {
-	if t == nil {
-		return binary.AppendUvarint(b, 0)
-	}
-	b = binary.AppendUvarint(b, uint64(len(t.Counts)))
-	for _, n := range t.Counts {
-		b = binary.AppendUvarint(b, uint64(n))
-	}
-	b = binary.AppendUvarint(b, uint64(len(t.Intervals)))
-	for _, bin := range t.Intervals {
-		at, _ := slices.BinarySearch(hunt.IntervalEdges(), bin.From)
-		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(at)), uint64(bin.Count))
-	}
-	return b
+func (s *search) emptyTimeline() *hunt.Timeline {
+	return hunt.EmptyTimeline(s.m.Window.Start.UnixMilli(), s.m.Window.End.UnixMilli())
 }
 
-// timeline is one of the hunt's window, as appendTimeline wrote it.
-func (s *search) timeline(next func() uint64) *hunt.Timeline {
-	n := next()
-	if n == 0 {
-		return nil
+// code writes or reads what was measured. A timeline is one of the hunt's window, which empty makes.
+func (m *measured) code(c *coder, empty func() *hunt.Timeline) {
+	rated, timed := m.rita != nil, m.timeline != nil
+	c.all(&m.PairKey, &m.kind, &m.beacon, &m.size, &m.long, &m.strobe, &m.totals, &m.port, &m.ports, &m.presence, &m.addresses, &m.count,
+		&m.closing, &m.listed, &m.odd, &m.names, &m.hosts, &rated, &timed)
+	if rated {
+		if c.reads {
+			m.rita = &scoring.RITAResult{}
+		}
+		c.all(m.rita)
 	}
-	t := hunt.EmptyTimeline(s.m.Window.Start.UnixMilli(), s.m.Window.End.UnixMilli())
-	for i := range t.Counts[:n] {
-		t.Counts[i] = int64(next())
+	m.of = c.bytes(m.of)
+	if n := c.number(uint64(len(m.uses))); c.reads && n > 0 {
+		m.uses = make([]pairs.Use, n)
 	}
-	if n = next(); n > 0 {
+	for i := range m.uses {
+		u := &m.uses[i]
+		u.Addr, _ = netip.AddrFromSlice(c.bytes(u.Addr.AsSlice()))
+		u.Connections = int64(c.number(uint64(u.Connections)))
+	}
+	if timed {
+		if c.reads {
+			m.timeline = empty()
+		}
+		m.timelineCode(c)
+	}
+}
+
+func (m *measured) timelineCode(c *coder) {
+	t := m.timeline
+	for i := range t.Counts {
+		t.Counts[i] = int64(c.number(uint64(t.Counts[i])))
+	}
+	if n := c.number(uint64(len(t.Intervals))); c.reads && n > 0 {
 		t.Intervals = make([]hunt.IntervalBin, n)
 	}
 	for i := range t.Intervals {
-		at := int(next())
-		t.Intervals[i] = hunt.IntervalBinAt(at, int64(next()))
+		at, _ := slices.BinarySearch(hunt.IntervalEdges(), t.Intervals[i].From)
+		at = int(c.number(uint64(at)))
+		t.Intervals[i] = hunt.IntervalBinAt(at, int64(c.number(uint64(t.Intervals[i].Count))))
 	}
-	return t
 }
