@@ -3,6 +3,7 @@ package pairs
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"math"
 
 	"dwell/internal/hunt"
@@ -75,7 +76,7 @@ var errEntry = fmt.Errorf("%w: an entry does not hold what a pair must have", ti
 
 // load adds a tile's entry to a shard.
 func (sh *shard) load(key addresses, value []byte, s *services) error {
-	p, id := sh.pair(key)
+	p, id := sh.pair(key, maphash.Bytes(sh.seed, key[:]))
 	b := value
 	number := func() uint64 {
 		v, n := binary.Uvarint(b)

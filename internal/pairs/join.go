@@ -70,6 +70,7 @@ func (n *Names) Join(tables ...*Table) *Named {
 	}
 	out.Table.fail(n.Err())
 	for i := range joiners {
+		joiners[i].flush()
 		out.Unjoined += joiners[i].unjoined
 	}
 	return out
@@ -123,7 +124,9 @@ type counted struct {
 func (j *joiner) join(p *Pair, uses []use) {
 	byPorts := portIndex(p, j.order)
 	j.order = byPorts.order
-	j.batch, j.printed, j.marks, j.prints = j.batch[:0], j.printed[:0], j.marks[:0], j.prints[:0]
+	if len(j.batch)+len(j.printed) >= joinedTogether {
+		j.flush()
+	}
 	clear(j.seen)
 	clear(j.shown)
 	src := p.Src.As16()
@@ -151,8 +154,17 @@ func (j *joiner) join(p *Pair, uses []use) {
 		}
 		j.batch, j.marks = append(j.batch, named(p, u, at, j.stands[u.name])), append(j.marks, byName|1<<u.kind)
 	}
+}
+
+// joinedTogether is about how many connections are added at once: those of one pair are few, and adding has a cost of its
+// own.
+const joinedTogether = 1024
+
+// flush adds what was joined.
+func (j *joiner) flush() {
 	j.out.Table.addMarked(j.batch, j.marks)
 	j.out.Prints.addMarked(j.printed, j.prints)
+	j.batch, j.printed, j.marks, j.prints = j.batch[:0], j.printed[:0], j.marks[:0], j.prints[:0]
 }
 
 // named is a connection under a name: the pair's connection number at, or the use itself if there is none.

@@ -77,12 +77,26 @@ type slotKey struct {
 // smallest index.
 const smallest = 64
 
-// pair finds or makes the state of a key.
-func (sh *shard) pair(key addresses) (*state, uint32) {
+// fetch reads the states that keys with these hashes probably have. Each is two misses of the processor's cache, and
+// misses that nothing waits for overlap.
+func (sh *shard) fetch(hashes []uint64, ids []uint32) (sum uint32) {
+	mask := uint32(len(sh.index) - 1)
+	for i, h := range hashes[:min(len(hashes), len(sh.index))] {
+		ids[i] = sh.index[uint32(h)&mask] & mask
+	}
+	for _, id := range ids[:min(len(hashes), len(sh.index))] {
+		if id > 0 {
+			sum += sh.state(id - 1).connections
+		}
+	}
+	return sum
+}
+
+// pair finds or makes the state of a key; h is its hash.
+func (sh *shard) pair(key addresses, h uint64) (*state, uint32) {
 	if int(sh.count) >= len(sh.index)/4*3 {
 		sh.widen()
 	}
-	h := maphash.Bytes(sh.seed, key[:])
 	mask := uint32(len(sh.index) - 1)
 	tag := uint32(h>>32) &^ mask
 	for at := uint32(h) & mask; ; at = (at + 1) & mask {

@@ -57,6 +57,8 @@ type sorter struct {
 	shard  []uint8
 	order  []int32
 	starts [shards + 1]int32
+	hashes []uint64
+	ids    []uint32
 	buffer [8 * binary.MaxVarintLen64]byte
 	// service is the last one looked up, with its number.
 	service string
@@ -101,9 +103,12 @@ func (t *Table) sort(s *sorter, batch []hunt.Connection) {
 	s.shard, s.order = grow(s.shard, len(batch)), grow(s.order, len(batch))
 	var counts [shards]int32
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
+	h := uint8(0)
 	for i := range batch {
-		key := keyOf(&batch[i])
-		h := uint8(maphash.Bytes(t.seed, key[:16]) >> (64 - shardBits))
+		if i == 0 || batch[i].Src != batch[i-1].Src { // history is sorted by source
+			src := batch[i].Src.As16()
+			h = uint8(maphash.Bytes(t.seed, src[:]) >> (64 - shardBits))
+		}
 		s.shard[i] = h
 		counts[h]++
 		oldest, newest = min(oldest, batch[i].Start), max(newest, batch[i].Start)
@@ -128,9 +133,15 @@ func (t *Table) addToShard(sh *shard, s *sorter, own []int32, batch []hunt.Conne
 	defer sh.mu.Unlock()
 	before := sh.held()
 	defer func() { t.size.Add(sh.held() - before) }()
-	for _, i := range own {
+	s.hashes, s.ids = grow(s.hashes, len(own)), grow(s.ids, len(own))
+	for k, i := range own {
+		key := keyOf(&batch[i])
+		s.hashes[k] = maphash.Bytes(t.seed, key[:])
+	}
+	sh.fetch(s.hashes, s.ids)
+	for k, i := range own {
 		c := &batch[i]
-		p, id := sh.pair(keyOf(c))
+		p, id := sh.pair(keyOf(c), s.hashes[k])
 		if c.Service != s.service {
 			s.service, s.number = c.Service, t.services.number(c.Service)
 		}
