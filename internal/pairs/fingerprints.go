@@ -61,63 +61,92 @@ const (
 	fewestPrinted, MaxPrinted = 4, 50_000
 )
 
-type rollUpKey struct {
-	src   [16]byte
+// shownAt is a fingerprint with the port it is shown to.
+type shownAt struct {
 	print uint64
 	port  uint16
 }
 
-// rollUp is a source's fingerprint that is followed.
+// rollUp is a fingerprint that may be followed, with the address that stands for it. It is the same for all sources.
 type rollUp struct {
 	Print
 	number uint32
 	stand  netip.Addr
-	uses   int
-	first  [16]byte
-	moves  bool
+	// followed says that it is for some source.
+	followed bool
 }
 
-// rollUps chooses the fingerprints to follow: those that a source shows to several destinations, neither too rarely nor
-// too often. With one destination it is that pair. busy counts those left out because they are too frequent.
-func (n *Names) rollUps() (out map[rollUpKey]*rollUp, busy Busy) {
-	type everywhere struct {
-		print uint64
-		port  uint16
+// rollUps are all of a hunt.
+type rollUps struct {
+	mu   sync.Mutex
+	of   map[shownAt]*rollUp
+	busy Busy
+}
+
+type rollUpKey struct {
+	src [16]byte
+	shownAt
+}
+
+// shown is how a source shows a fingerprint at a port.
+type shown struct {
+	uses  int
+	first [16]byte
+	moves bool
+}
+
+// eachSource calls visit with the uses of each source. They are sorted.
+func eachSource(uses []use, visit func(of []use)) {
+	for from, to := 0, 0; from < len(uses); from = to {
+		for to = from; to < len(uses) && [16]byte(uses[to].key[:16]) == [16]byte(uses[from].key[:16]); to++ {
+		}
+		visit(uses[from:to])
 	}
-	hosts := map[everywhere]int{}
-	out = map[rollUpKey]*rollUp{}
-	n.eachUse(func(u *use) {
-		f, ok := n.prints.of[u.print]
-		if !ok {
-			return
-		}
-		src, dst := [16]byte(u.key[:16]), [16]byte(u.key[16:])
-		k := rollUpKey{src, u.print, u.dstPort}
-		r := out[k]
-		if r == nil {
-			hosts[everywhere{u.print, u.dstPort}]++
-			r = &rollUp{Print: Print{Fingerprint: f, Port: u.dstPort}, first: dst}
-			out[k] = r
-		}
-		r.uses++
-		r.moves = r.moves || r.first != dst
-	})
-	number := uint32(0)
-	for k, r := range out {
-		if !r.moves || r.uses < fewestPrinted || r.uses > MaxPrinted {
-			if r.moves && r.uses > MaxPrinted {
-				busy.Fingerprints++
-				busy.Records += int64(r.uses)
-			}
-			delete(out, k)
+}
+
+// follow chooses the fingerprints to follow among all uses of a source: those that it shows to several destinations,
+// neither too rarely nor too often. With one destination it is that pair. Those that are too frequent are counted.
+func (n *Names) follow(out map[rollUpKey]*rollUp, uses []use) {
+	by := map[shownAt]shown{}
+	for i := range uses {
+		u := &uses[i]
+		if _, known := n.prints.of[u.print]; !known {
 			continue
 		}
-		number++
-		r.number, r.Hosts = number, hosts[everywhere{k.print, k.port}]
-		sum := sha256.Sum256([]byte(strconv.Itoa(int(k.port)) + "#" + r.Fingerprint.String()))
-		r.stand = netip.AddrFrom16([16]byte(sum[16:])).Unmap()
+		at, dst := shownAt{u.print, u.dstPort}, [16]byte(u.key[16:])
+		s, again := by[at]
+		if !again {
+			s.first = dst
+		}
+		s.uses++
+		s.moves = s.moves || s.first != dst
+		by[at] = s
 	}
-	return out, busy
+	if len(by) == 0 {
+		return
+	}
+	all := &n.rollUps
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for at, s := range by {
+		r := all.of[at]
+		if r == nil {
+			r = &rollUp{Print: Print{Fingerprint: n.prints.of[at.print], Port: at.port}, number: uint32(len(all.of))}
+			sum := sha256.Sum256([]byte(strconv.Itoa(int(at.port)) + "#" + r.Fingerprint.String()))
+			r.stand = netip.AddrFrom16([16]byte(sum[16:])).Unmap()
+			all.of[at] = r
+		}
+		r.Hosts++
+		switch {
+		case !s.moves || s.uses < fewestPrinted:
+		case s.uses > MaxPrinted:
+			all.busy.Fingerprints++
+			all.busy.Records += int64(s.uses)
+		default:
+			r.followed = true
+			out[rollUpKey{[16]byte(uses[0].key[:16]), at}] = r
+		}
+	}
 }
 
 // Busy are fingerprints of a source and port that were left out: several destinations, more than MaxPrinted records.

@@ -47,26 +47,22 @@ func (n *Names) Join(tables ...*Table) *Named {
 		stands[i] = stand(text)
 		out.names[stands[i]] = text
 	}
-	if len(n.files) > 0 {
-		n.fail(n.spill()) // the rest, so that one mechanism handles all
-	} else {
-		n.sort()
-	}
-	rolled, busy := n.rollUps()
-	out.Busy = busy
-	out.prints = make(map[netip.Addr]Print, len(rolled))
-	for _, r := range rolled {
-		out.prints[r.stand] = r.Print
-	}
 	joiners := make([]joiner, Workers())
 	for i := range joiners {
-		joiners[i] = joiner{out: out, stands: stands, rolled: rolled,
-			seen: map[counted]int{}, shown: map[counted]bool{}}
+		joiners[i] = joiner{out: out, stands: stands, rolled: map[rollUpKey]*rollUp{}, seen: map[counted]int{}, shown: map[counted]bool{}}
 	}
 	if len(n.files) > 0 {
+		n.fail(n.spill()) // the rest, so that one mechanism handles all
 		n.fail(n.joinMerged(tables, joiners))
 	} else {
+		n.sort()
 		n.joinInMemory(tables, joiners)
+	}
+	out.Busy, out.prints = n.rollUps.busy, map[netip.Addr]Print{}
+	for _, r := range n.rollUps.of {
+		if r.followed {
+			out.prints[r.stand] = r.Print
+		}
 	}
 	out.Table.fail(n.Err())
 	for i := range joiners {
@@ -78,6 +74,13 @@ func (n *Names) Join(tables ...*Table) *Named {
 
 // joinInMemory looks up the uses of each pair.
 func (n *Names) joinInMemory(tables []*Table, joiners []joiner) {
+	rolled := joiners[0].rolled
+	for i := range n.shards {
+		eachSource(n.shards[i].uses, func(of []use) { n.follow(rolled, of) })
+	}
+	for i := range joiners {
+		joiners[i].rolled = rolled
+	}
 	for _, t := range tables {
 		if !n.any() {
 			break
@@ -99,10 +102,20 @@ func (j *joiner) alone(uses []use) {
 	j.join(p, uses)
 }
 
+// allAlone is alone for uses between several addresses, sorted.
+func (j *joiner) allAlone(uses []use) {
+	for len(uses) > 0 {
+		of := sameEnds(uses)
+		j.alone(of)
+		uses = uses[len(of):]
+	}
+}
+
 // joiner joins names and connections in one goroutine. It reuses its memory.
 type joiner struct {
-	out      *Named
-	stands   []netip.Addr
+	out    *Named
+	stands []netip.Addr
+	// rolled are the fingerprints that are followed for the sources under way.
 	rolled   map[rollUpKey]*rollUp
 	unjoined int64
 
@@ -134,7 +147,7 @@ func (j *joiner) join(p *Pair, uses []use) {
 	for i := range uses {
 		u := &uses[i]
 		at := byPorts.find(u)
-		if r := j.rolled[rollUpKey{src, u.print, u.dstPort}]; u.print != 0 && r != nil {
+		if r := j.rolled[rollUpKey{src, shownAt{u.print, u.dstPort}}]; u.print != 0 && r != nil {
 			c := counted{at, r.number}
 			if at < 0 || !j.shown[c] {
 				j.shown[c] = true

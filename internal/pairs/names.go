@@ -31,6 +31,8 @@ type Names struct {
 	ids    map[string]uint32
 	texts  []string
 	prints prints
+	// rollUps are found during the join.
+	rollUps rollUps
 	spilledUses
 }
 
@@ -49,7 +51,7 @@ type use struct {
 // NewNames makes an empty set that keeps to a budget, except for the texts of names and fingerprints. Close it when
 // done: it may have files.
 func NewNames(b Budget) *Names {
-	return &Names{spilledUses: spilledUses{budget: b}, seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints()}
+	return &Names{spilledUses: spilledUses{budget: b}, seed: maphash.MakeSeed(), ids: map[string]uint32{}, prints: newPrints(), rollUps: rollUps{of: map[shownAt]*rollUp{}}}
 }
 
 // nameless is the name of a use that has only a fingerprint.
@@ -128,9 +130,9 @@ func (n *Names) id(name string) uint32 {
 	return id
 }
 
-// shardOf is the shard of the uses between two addresses.
+// shardOf is the shard of the uses between two addresses. It has all uses of the source.
 func (n *Names) shardOf(key *addresses) int {
-	return int(maphash.Bytes(n.seed, key[:]) >> (64 - shardBits))
+	return int(maphash.Bytes(n.seed, key[:16]) >> (64 - shardBits))
 }
 
 // sort prepares the uses for the join.
@@ -177,16 +179,15 @@ func indexAt(hash uint64, length int) int { return int(hash>>24) & (length - 1) 
 
 // perhaps says whether there may be uses between two addresses; false is certain.
 func (n *Names) perhaps(key *addresses) bool {
-	hash := maphash.Bytes(n.seed, key[:])
-	filter := n.shards[hash>>(64-shardBits)].filter
-	word, bit := filterBit(hash, len(filter))
+	filter := n.shards[n.shardOf(key)].filter
+	word, bit := filterBit(maphash.Bytes(n.seed, key[:]), len(filter))
 	return filter[word]&bit != 0
 }
 
 // of returns the uses between two addresses, sorted by start, and notes that such a pair exists.
 func (n *Names) of(key *addresses) []use {
 	hash := maphash.Bytes(n.seed, key[:])
-	sh := &n.shards[hash>>(64-shardBits)]
+	sh := &n.shards[n.shardOf(key)]
 	for at := indexAt(hash, len(sh.index)); len(sh.uses) > 0 && sh.index[at] != 0; at = (at + 1) & (len(sh.index) - 1) {
 		if first := int(sh.index[at] - 1); sh.uses[first].key == *key {
 			sh.joined[first] = true

@@ -175,36 +175,6 @@ func readUses(out []use, key addresses, b []byte) ([]use, error) {
 	return out, nil
 }
 
-// eachUse visits all uses, in no particular order.
-func (n *Names) eachUse(visit func(*use)) {
-	for i := range n.shards {
-		for j := range n.shards[i].uses {
-			visit(&n.shards[i].uses[j])
-		}
-	}
-	var uses []use
-	for _, path := range n.files {
-		n.fail(func() (err error) {
-			h := &head{}
-			if h.in, err = tile.Open(path); err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, h.in.Close()) }()
-			for {
-				if err := h.next(); err != nil || h.ended {
-					return err
-				}
-				if uses, err = readUses(uses[:0], addresses(h.key), h.value); err != nil {
-					return fmt.Errorf("%s: %w", path, err)
-				}
-				for i := range uses {
-					visit(&uses[i])
-				}
-			}
-		}())
-	}
-}
-
 // usesInOrder returns the uses of some tiles, sorted by their ends.
 type usesInOrder struct {
 	all []*head
@@ -310,13 +280,16 @@ func (n *Names) joinMerged(tables []*Table, joiners []joiner) (err error) {
 	err = tables[0].eachMergedWith(tables[1:], fill, func(worker int, sh *shard) {
 		p, j, rest := &all[worker], &joiners[worker], sh.uses
 		p.services, p.long = tables[0].services.list(), &tables[0].long
+		clear(j.rolled)
+		eachSource(rest, func(of []use) { n.follow(j.rolled, of) })
 		for id := range sh.count {
 			key := sh.state(id).key
-			for len(rest) > 0 && rest[0].key.compare(&key) < 0 {
-				alone := sameEnds(rest)
-				j.alone(alone)
-				rest = rest[len(alone):]
+			at := 0
+			for at < len(rest) && rest[at].key.compare(&key) < 0 {
+				at++
 			}
+			j.allAlone(rest[:at])
+			rest = rest[at:]
 			if len(rest) > 0 && rest[0].key == key {
 				uses := sameEnds(rest)
 				rest = rest[len(uses):]
@@ -324,20 +297,17 @@ func (n *Names) joinMerged(tables []*Table, joiners []joiner) (err error) {
 				j.join(p, uses)
 			}
 		}
-		for len(rest) > 0 {
-			alone := sameEnds(rest)
-			j.alone(alone)
-			rest = rest[len(alone):]
-		}
+		j.allAlone(rest)
 	})
 	var rest []use
-	for err == nil {
-		if rest, err = in.next(rest[:0]); err == nil {
-			joiners[0].alone(rest)
+	for j := &joiners[0]; err == nil && len(in.q.list) > 0; {
+		src := [16]byte(in.q.list[0].key[:16])
+		for rest = rest[:0]; err == nil && len(in.q.list) > 0 && [16]byte(in.q.list[0].key[:16]) == src; {
+			rest, err = in.next(rest)
 		}
-	}
-	if errors.Is(err, io.EOF) {
-		err = nil
+		clear(j.rolled)
+		n.follow(j.rolled, rest)
+		j.allAlone(rest)
 	}
 	return err
 }
