@@ -24,8 +24,8 @@ type Header struct {
 	raw int
 	// columns are the columns' fields.
 	columns []Field
-	// more says that lines may have more columns than are named.
-	more bool
+	// more says that lines may have more columns than are named, quoted that values may be in quotes, as in CSV files.
+	more, quoted bool
 	// problem is what makes the header unusable, or empty.
 	problem string
 }
@@ -178,7 +178,7 @@ func nameHeader(line []byte) *Header {
 	for _, sep := range []byte{'\t', ',', ';', '|', ' '} {
 		names := strings.Split(strings.ReplaceAll(text, `"`, ""), string(sep))
 		h := newHeader()
-		h.Separator, h.Unset = sep, "-"
+		h.Separator, h.Unset, h.quoted = sep, "-", true
 		if h.setFields(names); len(names) > 3 && h.problem == "" {
 			if sep == ' ' {
 				h.problem = "has spaces between its columns, which values may hold, too"

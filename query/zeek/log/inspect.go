@@ -233,6 +233,9 @@ func (l *looker) line(line []byte) (done bool, err error) {
 	l.f.Kinds[kind] = true
 	if l.records++; l.records == 1 {
 		l.f.First, l.f.Has = r.Start, true
+		if kibanaTime(r.plain(TS)) || kibanaTime(r.plain(EventTime)) {
+			l.f.note = "its times are as Kibana shows them, without a time zone, and were taken for UTC; exact times: set dateFormat:tz to UTC in Kibana before the export"
+		}
 	}
 	if l.f.Named == kind && len(l.f.Kinds) == 1 {
 		return true, nil

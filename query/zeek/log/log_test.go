@@ -115,6 +115,7 @@ func TestShapes(t *testing.T) {
 		"tab at each end":     strings.ReplaceAll(tsv, "\t-\n", "\t-\t\n"),
 		"byte order marks":    "\xef\xbb\xbf" + connTSV + tsvRows(10) + "\xef\xbb\xbf" + connTSV + strings.SplitN(tsvRows(n), "\n", 11)[10],
 		"CSV":                 strings.ReplaceAll(strings.TrimPrefix(connTSV[strings.Index(connTSV, "#fields"):], "#fields\t")+tsvRows(n), "\t", ","),
+		"CSV in quotes":       "\"" + strings.ReplaceAll(strings.ReplaceAll(strings.TrimSuffix(strings.TrimPrefix(connTSV[strings.Index(connTSV, "#fields"):], "#fields\t")+tsvRows(n), "\n"), "\t", `","`), "\n", "\"\r\n\"") + "\"\r\n",
 		"no header":           tsvRows(n),
 		"path with interface": strings.Replace(tsv, "#path\tconn", "#path\tconn_eth1", 1),
 		"no path":             strings.Replace(tsv, "#path\tconn\n", "", 1),

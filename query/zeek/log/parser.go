@@ -38,8 +38,10 @@ type Parser struct {
 	head    *Header
 	columns []Field
 	ends    []int32
-	name    []byte
-	keys    keyring
+	// unquoted is the present line of a CSV file without its quotes.
+	unquoted []byte
+	name     []byte
+	keys     keyring
 }
 
 // NewParser makes a parser that reads these fields besides those read from every record: ts, uid and the log.
@@ -287,7 +289,11 @@ func (p *Parser) tsv(line []byte, head *Header) problem {
 	}
 	r.json, r.set = false, head.SetSep
 	r.path, r.mark = head.kind, head.mark
-	p.ends = cut(p.ends[:0], line, head.Separator)
+	if head.quoted && bytes.IndexByte(line, '"') >= 0 {
+		p.ends, line = p.unquote(line, head.Separator)
+	} else {
+		p.ends = cut(p.ends[:0], line, head.Separator)
+	}
 	start := 0
 	for i, f := range p.columns {
 		if i == len(p.ends) {
@@ -307,6 +313,29 @@ func (p *Parser) tsv(line []byte, head *Header) problem {
 		return why
 	}
 	return head.fit(len(p.ends), line)
+}
+
+// unquote is cut for a line of a CSV file: cells may be in quotes, with separators in them and quotes doubled. The line
+// without quotes is valid until the next one.
+func (p *Parser) unquote(line []byte, separator byte) (ends []int32, plain []byte) {
+	ends, plain = p.ends[:0], p.unquoted[:0]
+	inside := false
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
+		case c == '"' && inside && i+1 < len(line) && line[i+1] == '"':
+			plain = append(plain, c)
+			i++
+		case c == '"':
+			inside = !inside
+		case c == separator && !inside:
+			ends = append(ends, int32(len(plain)))
+			plain = append(plain, c)
+		default:
+			plain = append(plain, c)
+		}
+	}
+	p.unquoted = plain
+	return append(ends, int32(len(plain))), plain
 }
 
 // plan assigns each column of a header, up to the last wanted one.

@@ -144,8 +144,13 @@ func parseInterval(b []byte) (us int64, ok bool) {
 }
 
 // parseTime reads a time as microseconds since 1970: epoch seconds; ISO 8601 or epoch milliseconds, which Zeek's JSON
-// has on request (LogAscii::json_timestamps); or micro- and nanoseconds, which shippers make of them.
+// has on request (LogAscii::json_timestamps); micro- and nanoseconds, which shippers make of them; or the time of
+// Kibana's CSV exports.
 func parseTime(b []byte) (us int64, ok bool) {
+	if kibanaTime(b) {
+		at, err := time.Parse("Jan 2, 2006 @ 15:04:05.999999999", string(b))
+		return at.UnixMicro(), err == nil && at.UnixMicro() >= 0
+	}
 	if len(b) > 10 && b[4] == '-' {
 		return parseISO(b)
 	}
@@ -161,6 +166,11 @@ func parseTime(b []byte) (us int64, ok bool) {
 		us /= 1000
 	}
 	return us, ok && us >= 0
+}
+
+// kibanaTime says whether a time is as Kibana shows it. It has no zone: it is that of a browser or of Kibana's settings.
+func kibanaTime(b []byte) bool {
+	return len(b) > 20 && b[0] >= 'A' && b[0] <= 'Z' && bytes.Contains(b, []byte(" @ "))
 }
 
 // parseISO reads 2006-01-02T15:04:05[.999999][Z| UTC|+01:00|+0100|+01]; without a zone the time is UTC, as Zeek writes it.

@@ -1,7 +1,10 @@
 package log
 
 import (
+	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +40,8 @@ func TestParseTime(t *testing.T) {
 		"2020-04-30 00:06:38.5-07":        "2006-01-02 15:04:05.9-07",
 		"2020-04-30T00:06:38":             "2006-01-02T15:04:05",
 		"2020-04-30t00:06:38.899710z":     "2006-01-02t15:04:05.999999z",
+		"Apr 30, 2020 @ 00:06:38.899":     "Jan 2, 2006 @ 15:04:05.999",
+		"Mar 2, 2026 @ 23:06:38.000":      "Jan 2, 2006 @ 15:04:05.999",
 	} {
 		want, err := time.Parse(layout, in)
 		require.NoError(t, err)
@@ -47,7 +52,7 @@ func TestParseTime(t *testing.T) {
 	got, ok := parseTime([]byte("1588205198899")) // Zeek's JSON::TS_MILLIS.
 	require.True(t, ok)
 	require.Equal(t, int64(1588205198899000), got)
-	for _, in := range []string{"-1.5", "2020-04-30", "2020-13-30T00:06:38Z", "2020-04-30T24:06:38Z", "2020-04-30T00:06:38.", "2020-04-30T00:06:38X", "2020-04-30T00:06:38+1", "20x0-04-30T00:06:38Z", "1969-12-31T23:59:59Z"} {
+	for _, in := range []string{"-1.5", "2020-04-30", "2020-13-30T00:06:38Z", "2020-04-30T24:06:38Z", "2020-04-30T00:06:38.", "2020-04-30T00:06:38X", "2020-04-30T00:06:38+1", "20x0-04-30T00:06:38Z", "Abc 30, 2020 @ 00:06:38.899", "1969-12-31T23:59:59Z"} {
 		_, ok := parseTime([]byte(in))
 		require.False(t, ok, in)
 	}
@@ -119,4 +124,23 @@ func TestCut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestExportsOfKibana: a CSV file with quotes, separators in them, and times as Kibana shows them, which a note says.
+func TestExportsOfKibana(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "export.csv")
+	text := `"@timestamp","event.dataset","source.ip","source.port","destination.ip","destination.port","network.transport","note"` + "\n"
+	for i := range 3 {
+		text += fmt.Sprintf(`"Mar 2, 2026 @ 0%d:00:00.500","zeek.conn","10.0.0.1","5000%d","203.0.113.7",443,tcp,"a ""b"", c"`+"\n", i, i)
+	}
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	set, err := Look(t.Context(), []string{path}, 1, &Report{})
+	require.NoError(t, err)
+	require.Len(t, set.Files, 1)
+	require.Contains(t, set.Files[0].note, "without a time zone")
+	p, head := NewParser(OrigH, RespH, RespP), set.Files[0].head
+	require.Equal(t, fine, p.line([]byte(strings.Split(text, "\n")[2]), head))
+	require.Equal(t, time.Date(2026, 3, 2, 1, 0, 0, 500_000_000, time.UTC).UnixMilli(), p.Start)
+	require.Equal(t, "203.0.113.7", string(p.Text(RespH)))
+	require.Equal(t, "443", string(p.Text(RespP)))
 }
