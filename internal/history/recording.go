@@ -50,7 +50,23 @@ const (
 	maxRows = 1 << 20
 	// maxSegments is the number of a span's segments above which they are merged to one of each kind.
 	maxSegments = 12
+	// maxLate is the number of rows of a kind in an hour's later segments above which they are merged, too: readers have
+	// them in memory.
+	maxLate = 1 << 16
 )
+
+// lateRows is the largest number of rows of a kind in segments after the first.
+func lateRows(segments []Segment) (most int64) {
+	rows, first := map[Kind]int64{}, map[Kind]bool{}
+	for _, seg := range segments {
+		if first[seg.Kind] {
+			rows[seg.Kind] += seg.Rows
+		}
+		first[seg.Kind] = true
+		most = max(most, rows[seg.Kind])
+	}
+	return most
+}
 
 // Record begins a recording, which makes this process the history's writer until commit or Discard. With wait it waits
 // for its turn, else the error wraps [atomicfile.ErrLocked] while another process writes.
@@ -231,8 +247,8 @@ func (r *Recording) put(spans []Span, hours map[int64]hunt.HourState, add bool) 
 	}
 	fresh = append(fresh, grown...)
 	for i := range fresh {
-		if add && len(fresh[i].Segments) <= maxSegments { // late records are few, and readers put them in their place
-			continue
+		if late := lateRows(fresh[i].Segments); add && len(fresh[i].Segments) <= maxSegments && (late <= maxLate || fresh[i].Hours > 1) {
+			continue // late records are few, and readers put them in their place
 		}
 		stem := fmt.Sprintf("%s-%s-%d-", time.UnixMilli(fresh[i].Start).UTC().Format("20060102T15"), r.stamp, r.files)
 		r.files++

@@ -226,6 +226,21 @@ func TestRecordingFlushes(t *testing.T) {
 	require.Len(t, files, 2*3+2, "the segments, the manifest and the lock")
 }
 
+// TestManyLateRecordsAreMerged: what comes later for an hour stays apart while it is little, since readers hold it in
+// memory, and a large hour that was written in parts is none of them.
+func TestManyLateRecordsAreMerged(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 1))
+	s, err := Open(t.TempDir(), "one", Options{})
+	require.NoError(t, err)
+	c, _, _ := traffic(r, day, maxLate+120)
+	for i, want := range []int{1, 2, 1} {
+		put(t, s, day, [][]hunt.Connection{c[:20], c[20:100], c[100:]}[i], nil, nil, true)
+		require.Len(t, s.spans[0].Segments, want)
+	}
+	got, _, _ := everything(t, s, day, day.Add(time.Hour))
+	require.Equal(t, texts(c), got)
+}
+
 // TestDamageIsFound changes, cuts and removes a segment: it gives nothing, and its hour is named.
 func TestDamageIsFound(t *testing.T) {
 	for name, damage := range map[string]func(path string, b []byte) error{
