@@ -162,6 +162,7 @@ func child(ctx context.Context, in string) error {
 		}
 	}
 	o.Ranking = weigh
+	defer profiled()()
 	defer collector.Often()() // as dwell hunt does
 	res, err := pipeline.Run(ctx, source, o)
 	if err != nil {

@@ -19,7 +19,7 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	s.mu.Unlock()
 	var keys []*key
 	var paced []netip.Addr
-	var pair pairs.Pair
+	pair := &p.pair
 	host, hours := source{src: src}, scoring.Hours{}
 	var habits []habit
 	// A cluster does not return the answers to what is asked for seldom, and every source must find the same.
@@ -27,11 +27,11 @@ func (s *search) addresses(p *prober, src netip.Addr, of *pairs.Of) {
 	p.hashes = hashesOf(of, p.hashes)
 	s.alone.fetch(p.hashes)
 	for i := range of.Len() {
-		of.Decode(i, &pair)
-		n, active := p.inWindow(&pair, &hours)
+		of.Decode(i, pair)
+		n, active := p.inWindow(pair, &hours)
 		p.counts.Connections += n
 		p.counts.Pairs += min(n, 1)
-		found := p.address(&pair)
+		found := p.address(pair)
 		if slices.ContainsFunc(found, (*key).paced) {
 			paced = append(paced, pair.Dst)
 		} else if n >= material.Fewest {

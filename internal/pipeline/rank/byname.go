@@ -12,11 +12,10 @@ import (
 // byOther measures a source's pairs with a name or a fingerprint, and returns what may become findings. Fingerprints are
 // those shown to several destinations: a server that moves from network to network, under other names or none, shows
 // only there.
-func (s *search) byOther(of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) (keys []*key) {
-	var pair pairs.Pair
+func (s *search) byOther(p *prober, of *pairs.Of, measure func(*pairs.Pair, *pairs.Named) *key) (keys []*key) {
 	for i := range of.Len() {
-		of.Decode(i, &pair)
-		if k := measure(&pair, s.m.Named); k != nil {
+		of.Decode(i, &p.pair)
+		if k := measure(&p.pair, s.m.Named); k != nil {
 			keys = append(keys, k)
 		}
 	}

@@ -83,6 +83,7 @@ type prober struct {
 	hours        hours
 	skipped      int64 // networks and other roll-ups
 	byName       scoring.Hours
+	pair         pairs.Pair
 	roll         rollUp
 	scratch      measured // the candidate that is measured
 	hashes       []uint64 // of a source's destinations

@@ -187,13 +187,13 @@ func (s *search) run(ctx context.Context, out *material.Ranked) []*evidence.Cand
 	if named != nil {
 		named.Table.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil {
-				keys := append(s.byOther(of, probers[n].name), s.below(probers[n], src, of)...)
+				keys := append(s.byOther(probers[n], of, probers[n].name), s.below(probers[n], src, of)...)
 				s.keep(src, append(keys, s.unsharedNames(probers[n], src, of, keys)...))
 			}
 		})
 		named.Prints.WalkSources(func(n int, src netip.Addr, of *pairs.Of) {
 			if ctx.Err() == nil && m.Request.Scope.IsInternal(src) {
-				s.keep(src, s.byOther(of, probers[n].print))
+				s.keep(src, s.byOther(probers[n], of, probers[n].print))
 			}
 		})
 	}

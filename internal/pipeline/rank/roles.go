@@ -181,7 +181,8 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 	by, clients := map[netip.Addr]requested{}, map[netip.Addr]struct{}{}
 	served := map[serving]prevalence.Span{}
 	var mu sync.Mutex
-	s.m.Named.Table.WalkSources(func(_ int, src netip.Addr, of *pairs.Of) {
+	scratch := make([]pairs.Pair, pairs.Workers())
+	s.m.Named.Table.WalkSources(func(worker int, src netip.Addr, of *pairs.Of) {
 		all.pairs.Add(int64(of.Len()))
 		for i := range of.Len() {
 			all.uses.Add(int64(of.Connections(i)))
@@ -189,9 +190,9 @@ func (s *search) findProxies(internal func(netip.Addr) bool, all *sizes) {
 		if !internal(src) {
 			return
 		}
-		var pair pairs.Pair
+		pair := &scratch[worker]
 		for i := range of.Len() {
-			of.Decode(i, &pair)
+			of.Decode(i, pair)
 			when, domain := prevalence.Span{}, "" // computed where a proxy may be asked
 			for _, u := range pair.Uses() {
 				if !internal(u.Addr) || u.Addr == src {

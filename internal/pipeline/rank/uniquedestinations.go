@@ -179,8 +179,8 @@ const (
 	fewestUnshared = 3
 	// mostUnshared is the largest number of a source's roll-ups by port and size: those with the most connections.
 	mostUnshared = 8
-	// sizeStep is the ratio between the bounds of a class of sizes.
-	sizeStep = 1.25
+	// sizeStep is the ratio between the bounds of a class of sizes, mostSizes more than the classes of all sizes.
+	sizeStep, mostSizes = 1.25, 200
 )
 
 // unshared measures a source's traffic to addresses that no other host uses. A server that moves every time, under any
@@ -308,18 +308,31 @@ func (c class) has(r *pairs.Record, size int) bool {
 // classes are the parts of a roll-up to measure separately: less than all, and enough for a rhythm.
 func (r *rollUp) classes() []class {
 	counts := map[class]int{}
+	var ports [maxRolledPorts]int
+	var sizes [maxRolledPorts][mostSizes]int32
 	for i := range r.records {
-		c := &r.records[i]
-		counts[class{int(c.Port), -1}]++
-		if size := r.sizes[i]; size != math.MaxInt16 {
-			counts[class{int(c.Port), size}]++
+		port := r.records[i].Port
+		ports[port]++
+		if size := r.sizes[i]; size < mostSizes {
+			sizes[port][size]++
+		}
+	}
+	for port, all := range ports[:len(r.ports)] {
+		if all < fewestClass {
+			continue
+		}
+		if all < len(r.records) {
+			counts[class{port, -1}] = all
+		}
+		for size, n := range sizes[port] {
+			if n >= fewestClass && int(n) < all {
+				counts[class{port, size}] = int(n)
+			}
 		}
 	}
 	var out []class
-	for c, n := range counts {
-		if n >= fewestClass && n < len(r.records) && (c.size < 0 || n < counts[class{c.port, -1}]) {
-			out = append(out, c)
-		}
+	for c := range counts {
+		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b class) int {
 		if n := counts[b] - counts[a]; n != 0 {
