@@ -27,6 +27,9 @@ type Archive struct {
 	Only func(paths map[string]bool) hunt.Source
 	// All is the source of all files, for what history does not keep.
 	All hunt.Source
+	// ReadAgain is the most of conn logs, in bytes of their files, that are read again for the uids of findings; 0 is
+	// 128 MiB.
+	ReadAgain int64
 
 	// dropped is the number of hours that went for their size at the last update.
 	dropped int
@@ -277,6 +280,10 @@ func (a *Archive) Open() *hunt.Session {
 	s.Sensors = bySensor(inner.Sensors, "the files")
 	every := false // every record of the files is read
 	var window hunt.Window
+	var scope hunt.Scope
+	s.Samples = func(ctx context.Context, findings []hunt.Finding) (hunt.Remarks, error) {
+		return a.samples(ctx, scope, findings)
+	}
 	s.Connections = func(ctx context.Context, req hunt.Request, emit func([]hunt.Connection) error) (hunt.Reading, error) {
 		if every = req.EveryRecord; every {
 			reading, err := inner.Connections(ctx, req, emit)
@@ -291,7 +298,7 @@ func (a *Archive) Open() *hunt.Session {
 			})
 			return hunt.Reading{Window: reading.Window, Gaps: a.damaged(ctx, lost)}, err
 		}
-		window = reading.Window
+		window, scope = reading.Window, req.Scope
 		var n atomic.Int64
 		give := func(batch []hunt.Connection) error {
 			n.Add(int64(len(batch)))

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -259,4 +260,52 @@ func TestLogsThatComeLater(t *testing.T) {
 	_, coldLogs := read(warm.All)
 	require.NotContains(t, missing, "dns")
 	require.Equal(t, coldLogs, logs)
+}
+
+// TestUIDsOfFindings: history keeps no uids, so those of findings come from the logs of their last connections, of the
+// strongest first. What is too large to be read again is said.
+func TestUIDsOfFindings(t *testing.T) {
+	dir, state := t.TempDir(), t.TempDir()
+	for day := 3; day < 6; day++ {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fmt.Sprintf("conn.2026-03-0%d.log", day)), []byte(connLog(day, 1000, 0)), 0o600))
+	}
+	store, err := history.Open(state, "one", history.Options{EndOfData: true})
+	require.NoError(t, err)
+	paths := []string{dir}
+	a := &history.Archive{Store: store, All: zeek.New(zeek.Options{Paths: paths}), List: func() ([]string, error) { return log.List(paths) },
+		Only: func(only map[string]bool) hunt.Source { return zeek.New(zeek.Options{Paths: paths, Only: only}) }}
+	scope := hunt.NewScope(nil, hunt.Outbound)
+	_, _, err = a.Update(t.Context(), scope, nil)
+	require.NoError(t, err)
+	findings := func() []hunt.Finding { // the 500th connection of days 5 and 3, and a DNS finding
+		out := make([]hunt.Finding, 3)
+		for i, day := range []int{5, 3} {
+			out[i].Timestamp.Time = time.Date(2026, 3, day, 0, 500, 0, 0, time.UTC)
+			out[i].Source = hunt.Originator{IP: netip.AddrFrom4([4]byte{10, 0, 0, 1 + 500%7}), Port: 20500}
+		}
+		out[2].Source.IP = out[0].Source.IP
+		return out
+	}
+	sampled := func() (uids []string, notes []hunt.Note) {
+		in, found := a.Open(), findings()
+		_, err := in.Connections(t.Context(), hunt.Request{Scope: scope}, func([]hunt.Connection) error { return nil })
+		require.NoError(t, err)
+		said, err := in.Samples(t.Context(), found)
+		require.NoError(t, err)
+		require.Empty(t, said.Gaps, "a uid changes no score")
+		for _, f := range found {
+			if f.Log != nil {
+				uids = append(uids, f.Log.ID.UID)
+			}
+		}
+		return uids, said.Notes
+	}
+	uids, notes := sampled()
+	require.Equal(t, []string{"C5500", "C3500"}, uids)
+	require.Empty(t, notes)
+	a.ReadAgain = 100_000 // a day's log has 90,000 bytes
+	uids, notes = sampled()
+	require.Equal(t, []string{"C5500"}, uids)
+	require.Len(t, notes, 1)
+	require.Contains(t, notes[0].What, "1 finding without log.id.uid")
 }
