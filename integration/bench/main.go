@@ -302,7 +302,7 @@ func (b *bench) others(ctx context.Context, index string, req hunt.Request) erro
 			return r.Connections, complete(r, err)
 		}},
 		{"DNS queries", func(s *elastic.Source) (int64, error) {
-			dns := pairs.NewDNS(0)
+			dns := pairs.NewDNS(pairs.Budget{})
 			r, err := s.ReadDNS(ctx, req, func(batch []hunt.DNSRecord) error { dns.Add(batch); return nil })
 			return r.Connections, complete(r, err)
 		}},

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/publicsuffix"
 
 	"dwell/internal/hunt"
+	"dwell/internal/tile"
 )
 
 // DNS collects queries by client and registered domain. The zero DNS is not ready: use NewDNS.
@@ -36,8 +37,10 @@ type DNS struct {
 	crowded map[netip.Addr]struct{}
 	left    int64
 	listed  int
-	// size is the approximate memory, most its bound, bytes
-	size, most int64
+	// size is the approximate memory, held that of times alone, bytes. Times that do not fit go to the shelf.
+	size, held int64
+	budget     Budget
+	shelf      *tile.Shelf
 }
 
 type clientDomain struct {
@@ -63,12 +66,11 @@ type Queries struct {
 	// names are the numbers of the distinct names, answered the addresses in answers.
 	names    numberSet
 	answered addressSet
-	// times are the queries' times, each as the difference to the previous one, in varints; timed is their number, up
-	// to MaxTimes, last the newest that was added.
-	times []byte
-	timed int
-	// untimed is the number of queries whose times were not kept for lack of room.
-	untimed int64
+	// times are the queries' times, each as the difference to the previous one, in varints, after those on the shelf;
+	// timed is their number, up to MaxTimes, last the newest that was added.
+	shelved []tile.Place
+	times   []byte
+	timed   int
 	last    int64
 	// asked are the resolvers, up to maxAsked; others says that there were more.
 	asked  []netip.Addr
@@ -93,9 +95,10 @@ const (
 // The approximate memory of a domain, and of a name of it, besides their text, bytes.
 const domainCost, nameCost = 400, 120
 
-// NewDNS makes an empty set of approximately this many bytes; 0 is no bound. What exceeds it is counted: see Crowded.
-func NewDNS(most int64) *DNS {
-	return &DNS{most: most, domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{},
+// NewDNS makes an empty set that keeps to a budget. What exceeds it is counted, see Crowded, but for times, which go to
+// disk: see Err and Close.
+func NewDNS(b Budget) *DNS {
+	return &DNS{budget: b, domains: map[clientDomain]*Queries{}, resolvers: map[netip.Addr]struct{}{}, suffixes: map[string]string{}, ids: map[string]uint32{},
 		of: map[netip.Addr]int{}, crowded: map[netip.Addr]struct{}{}, few: map[uint64]uint8{}, seed: maphash.MakeSeed()}
 }
 
@@ -127,8 +130,46 @@ func (d *DNS) Add(batch []hunt.DNSRecord) {
 			d.domains[clientDomain{r.Client, domain}] = q
 		}
 		d.resolvers[r.Resolver] = struct{}{}
-		q.add(r)
+		if q.add(r); d.full() && d.held > d.budget.Bytes/timesShare {
+			d.shelve()
+		}
 	}
+}
+
+// timesShare is the part of the budget that times may exceed it by: fewer are not worth a walk over all domains.
+const timesShare = 8
+
+// shelve puts all times on the shelf.
+func (d *DNS) shelve() {
+	if d.shelf == nil {
+		d.shelf = tile.NewShelf(d.budget.Folder, "times of DNS queries", 1<<20)
+	}
+	for _, q := range d.domains {
+		if before := q.held(); len(q.times) > 0 {
+			q.shelved = append(q.shelved, d.shelf.Put(q.times))
+			q.times = nil
+			d.size += q.held() - before
+		}
+	}
+	d.held = 0
+}
+
+// Err is the error on disk, if any: times are missing.
+func (d *DNS) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shelf == nil {
+		return nil
+	}
+	return d.shelf.Err()
+}
+
+// Close removes the file with times, if there is one.
+func (d *DNS) Close() error {
+	if d.shelf == nil {
+		return nil
+	}
+	return d.shelf.Close()
 }
 
 // admit decides about a domain beyond those kept. A domain queried less than fewQueries times has no tunnel and no
@@ -157,7 +198,7 @@ func (d *DNS) admit(r *hunt.DNSRecord, domain string) (before int64, ok bool) {
 
 // held is the memory of what grows with the queries, bytes.
 func (q *Queries) held() int64 {
-	return int64(cap(q.times) + 4*cap(q.names.list) + 4*cap(q.answered.four) + 16*cap(q.answered.six))
+	return int64(cap(q.times) + 16*cap(q.shelved) + 4*cap(q.names.list) + 4*cap(q.answered.four) + 16*cap(q.answered.six))
 }
 
 func (q *Queries) add(r *hunt.DNSRecord) {
@@ -177,16 +218,13 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 		}
 	}
 	if r.Start != 0 {
-		fits := min(n, int64(MaxTimes-q.timed))
-		if q.of.full() {
-			q.untimed += fits
-			fits = 0
-		}
-		for range fits {
+		held := cap(q.times)
+		for range min(n, int64(MaxTimes-q.timed)) {
 			q.times = binary.AppendVarint(roomFor(q.times, binary.MaxVarintLen64), r.Start-q.last)
 			q.last = r.Start
 			q.timed++
 		}
+		q.of.held += int64(cap(q.times) - held)
 		q.First, q.Last = min(q.First, r.Start), max(q.Last, r.Start)
 	}
 	if !q.Resolver.IsValid() || r.Resolver.Less(q.Resolver) {
@@ -206,17 +244,25 @@ func (q *Queries) add(r *hunt.DNSRecord) {
 }
 
 // full says that the bound is reached.
-func (d *DNS) full() bool { return d.most > 0 && d.size >= d.most }
+func (d *DNS) full() bool { return d.budget.Bytes > 0 && d.size >= d.budget.Bytes }
 
-// Times are the times of the client's queries, Unix milliseconds, ascending; nil if the source has no times, if there
-// are more than MaxTimes, or if not all were kept.
+// Times are the times of the client's queries, Unix milliseconds, ascending; nil if the source has no times, or if there
+// are more than MaxTimes. Check Err.
 func (q *Queries) Times() []int64 {
 	if q.timed == 0 || int64(q.timed) < q.Count {
 		return nil
 	}
 	out := make([]int64, 0, q.timed)
+	all := q.times
+	if len(q.shelved) > 0 {
+		all = nil
+		for _, at := range q.shelved {
+			all = append(all, q.of.shelf.Get(at)...)
+		}
+		all = append(all, q.times...)
+	}
 	at := int64(0)
-	for b := q.times; len(b) > 0; {
+	for b := all; len(b) > 0; {
 		d, n := binary.Varint(b)
 		at, b = at+d, b[n:]
 		out = append(out, at)
@@ -337,16 +383,11 @@ func reverseZone(name string) string {
 }
 
 // Crowded is the number of clients with more domains than are kept, of queries left out that should have been judged,
-// of domains queried too rarely to judge, and of other queries whose times were not kept.
-func (d *DNS) Crowded() (clients, queries, seldom, untimed int64) {
+// and of domains queried too rarely to judge.
+func (d *DNS) Crowded() (clients, queries, seldom int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, q := range d.domains {
-		if q.Count >= fewQueries { // fewer show no rhythm
-			untimed += q.untimed
-		}
-	}
-	return int64(len(d.crowded)), d.left, int64(len(d.few)), untimed
+	return int64(len(d.crowded)), d.left, int64(len(d.few))
 }
 
 // All returns the clients' queries, those with the most distinct names first, without what a queried host asks on

@@ -16,7 +16,7 @@ import (
 func TestDNSByClientAndRegisteredDomain(t *testing.T) {
 	resolver, other := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("10.0.0.2")
 	upstream := netip.MustParseAddr("198.51.100.53")
-	d := NewDNS(0)
+	d := NewDNS(Budget{})
 	var batch []hunt.DNSRecord
 	asked := map[string]bool{}
 	for i := range 300 {
@@ -50,7 +50,7 @@ func TestDNSByClientAndRegisteredDomain(t *testing.T) {
 
 func TestOnlyTheResolverIsSeen(t *testing.T) {
 	resolver, upstream := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("198.51.100.53")
-	d := NewDNS(0)
+	d := NewDNS(Budget{})
 	d.Add([]hunt.DNSRecord{{Client: resolver, Resolver: upstream, Query: "a.evil.example"}})
 	require.Len(t, d.All(), 1)
 	require.Equal(t, resolver, d.All()[0].Client)
@@ -60,7 +60,7 @@ func TestOnlyTheResolverIsSeen(t *testing.T) {
 // seen asking.
 func TestAPretendedResolverHidesNothing(t *testing.T) {
 	implant, helper := netip.MustParseAddr("10.0.0.7"), netip.MustParseAddr("10.0.0.8")
-	d := NewDNS(0)
+	d := NewDNS(Budget{})
 	d.Add([]hunt.DNSRecord{{Client: helper, Resolver: implant, Query: "a.evil.example"}})
 	for i := range 100 {
 		d.Add([]hunt.DNSRecord{{Client: implant, Resolver: netip.MustParseAddr("10.0.0.53"), Query: fmt.Sprintf("x%d.evil.example", i)}})
@@ -74,7 +74,7 @@ func TestAPretendedResolverHidesNothing(t *testing.T) {
 // known.
 func TestResolved(t *testing.T) {
 	near, own := netip.MustParseAddr("10.0.0.53"), netip.MustParseAddr("203.0.113.9")
-	d := NewDNS(0)
+	d := NewDNS(Budget{})
 	host := func(n int) netip.Addr { return netip.AddrFrom4([4]byte{10, 0, 1, byte(n)}) }
 	ask := func(client, resolver netip.Addr) {
 		d.Add([]hunt.DNSRecord{{Client: client, Resolver: resolver, Query: "a.example.com"}})
@@ -113,7 +113,7 @@ func TestReverseZone(t *testing.T) {
 
 // Times come back as they went in, in order; more than are kept are none.
 func TestTimesOfQueries(t *testing.T) {
-	d := NewDNS(0)
+	d := NewDNS(Budget{})
 	ask := func(start, count int64) {
 		d.Add([]hunt.DNSRecord{{Start: start, Client: netip.MustParseAddr("10.0.0.1"), Resolver: netip.MustParseAddr("10.0.0.53"), Query: "a.evil.example", Type: "A", Count: count}})
 	}
@@ -130,7 +130,7 @@ func TestTimesOfQueries(t *testing.T) {
 
 // A client that asks below endlessly many domains takes no more than its share, hides no other's, and is reported.
 func TestDomainsOfAClientAreBounded(t *testing.T) {
-	d := NewDNS(0)
+	d := NewDNS(Budget{})
 	batch := make([]hunt.DNSRecord, 0, maxDomains+7)
 	for i := range maxDomains + 7 {
 		batch = append(batch, hunt.DNSRecord{Client: client, Resolver: netip.MustParseAddr("10.0.0.53"), Query: fmt.Sprintf("www.d%d.com", i)})
@@ -138,8 +138,8 @@ func TestDomainsOfAClientAreBounded(t *testing.T) {
 	d.Add(batch)
 	d.Add([]hunt.DNSRecord{{Client: client, Resolver: netip.MustParseAddr("10.0.0.53"), Query: "again.d1.com"},
 		{Client: netip.MustParseAddr("10.0.0.99"), Resolver: netip.MustParseAddr("10.0.0.53"), Query: "www.other.com"}})
-	clients, queries, seldom, untimed := d.Crowded()
-	require.Equal(t, []int64{1, 0, 7, 0}, []int64{clients, queries, seldom, untimed})
+	clients, queries, seldom := d.Crowded()
+	require.Equal(t, []int64{1, 0, 7}, []int64{clients, queries, seldom})
 	require.Len(t, d.All(), maxDomains+1)
 
 	// Beyond the limit a domain is kept from its eighth query on, or at once when an indicator list names it.
@@ -151,40 +151,45 @@ func TestDomainsOfAClientAreBounded(t *testing.T) {
 	require.Len(t, d.All(), maxDomains+3)
 	require.Equal(t, "tunnel.example", d.All()[0].Domain)
 	require.EqualValues(t, 60, d.All()[0].Count)
-	_, queries, seldom, _ = d.Crowded()
+	_, queries, seldom = d.Crowded()
 	require.Equal(t, []int64{0, 7}, []int64{queries, seldom})
 }
 
-// What does not fit in memory is counted: domains, names and times. What came before stays whole.
+// What does not fit in memory is counted: domains and names. Times go to disk, and come back whole.
 func TestQueriesKeepToTheirMemory(t *testing.T) {
-	const most = 1 << 20
-	d := NewDNS(most)
+	const most = 1 << 19
+	d := NewDNS(Budget{Bytes: most, Folder: t.TempDir()})
 	resolver := netip.MustParseAddr("10.0.0.53")
 	before := []hunt.DNSRecord{{Start: 1000, Client: client, Resolver: resolver, Query: "a.early.com"}, {Start: 2000, Client: client, Resolver: resolver, Query: "b.early.com"}}
 	d.Add(before)
 	batch := make([]hunt.DNSRecord, 0, 50_000)
 	for i := range 50_000 {
-		batch = append(batch, hunt.DNSRecord{Start: int64(i), Client: client, Resolver: resolver, Query: fmt.Sprintf("www.d%d.com", i)})
+		batch = append(batch, hunt.DNSRecord{Start: int64(i + 1), Client: client, Resolver: resolver, Query: fmt.Sprintf("www.d%d.com", i)})
 	}
 	d.Add(batch)
-	for i := range int64(fewQueries) {
-		d.Add([]hunt.DNSRecord{{Start: 3000 + i, Client: client, Resolver: resolver, Query: "www.d0.com"}})
+	later := []int64{1}
+	for i := range int64(40_000) {
+		later = append(later, 3000+9_770_000*i)
+		d.Add([]hunt.DNSRecord{{Start: 3000 + 9_770_000*i, Client: client, Resolver: resolver, Query: "www.d0.com"}})
 	}
-	require.Less(t, d.size, int64(most)+1000)
-	clients, queries, seldom, untimed := d.Crowded()
+	require.Less(t, d.size, int64(most+most/timesShare)+100_000)
+	require.Less(t, d.held, int64(most/timesShare)+100_000)
+	require.NotNil(t, d.shelf)
+	clients, queries, seldom := d.Crowded()
 	require.EqualValues(t, 1, clients)
 	require.Zero(t, queries, "each was asked for once or twice")
 	require.EqualValues(t, len(batch), seldom+int64(len(d.domains))-1)
-	require.EqualValues(t, fewQueries, untimed)
 	for _, q := range d.All() {
 		switch q.Domain {
 		case "early.com":
 			require.Equal(t, []int64{1000, 2000}, q.Times())
 		case "d0.com":
-			require.Nil(t, q.Times(), "one of its times is not kept, so there is no rhythm to be told")
-			require.EqualValues(t, fewQueries+1, q.Count)
+			require.Greater(t, len(q.shelved), 1, "they went to disk more than once")
+			require.Equal(t, later, q.Times())
 		}
 	}
+	require.NoError(t, d.Err())
+	require.NoError(t, d.Close())
 }
 
 // TestAnswersInAnyOrder keeps the same of too many answers, whichever come first.

@@ -13,8 +13,8 @@ import (
 // Shelf keeps values that are rarely needed again: in memory up to a bound, then in a file. Any number of goroutines
 // may use it.
 type Shelf struct {
-	base string
-	most int64
+	base, what string
+	most       int64
 
 	mu     sync.Mutex
 	blocks []shelfBlock
@@ -39,9 +39,9 @@ type Place struct {
 const shelfBlockSize = 256 << 10
 
 // NewShelf makes a shelf with approximately this many bytes in memory, 0 for no bound. Its file goes below base; empty
-// means the system's directory for temporary files. Close it when done.
-func NewShelf(base string, most int64) *Shelf {
-	return &Shelf{base: cmp.Or(base, os.TempDir()), most: most}
+// means the system's directory for temporary files. What says in errors what it holds. Close it when done.
+func NewShelf(base, what string, most int64) *Shelf {
+	return &Shelf{base: cmp.Or(base, os.TempDir()), what: what, most: most}
 }
 
 // Put copies a value to the shelf. Err returns errors on disk.
@@ -82,15 +82,15 @@ func (s *Shelf) full() {
 func (s *Shelf) write(data []byte) (err error) {
 	if s.file == nil {
 		if s.dir, err = Folder(s.base); err == nil {
-			s.file, err = os.OpenFile(filepath.Join(s.dir, "candidates"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+			s.file, err = os.OpenFile(filepath.Join(s.dir, "shelf"), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 		}
 	}
 	if err == nil {
 		_, err = s.file.WriteAt(data, s.size)
 	}
 	if err != nil {
-		return fmt.Errorf("the candidates of the hunt outgrew their part of its memory budget and could not go to disk: %w; free room below %s, "+
-			"move the state directory (state.dir) to a larger disk, raise hunt.memory, or hunt a shorter window", err, s.base)
+		return fmt.Errorf("the %s of the hunt outgrew their part of its memory budget and could not go to disk: %w; free room below %s, "+
+			"move the state directory (state.dir) to a larger disk, raise hunt.memory, or hunt a shorter window", s.what, err, s.base)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (s *Shelf) Get(p Place) []byte {
 		copy(value, b.data[p.at:])
 		return value
 	} else if _, err := s.file.ReadAt(value, b.at+int64(p.at)); err != nil {
-		s.failed = errors.Join(s.failed, fmt.Errorf("read candidates that went to disk: %w", err))
+		s.failed = errors.Join(s.failed, fmt.Errorf("read %s that went to disk: %w", s.what, err))
 		return nil
 	}
 	if crc32.Checksum(value, castagnoli) != p.crc {

@@ -14,7 +14,7 @@ import (
 // from memory and from disk.
 func TestShelfGivesBackWhatWasPut(t *testing.T) {
 	dir := t.TempDir()
-	s := NewShelf(dir, 1<<20)
+	s := NewShelf(dir, "candidates", 1<<20)
 	value := func(i int) []byte {
 		return bytes.Repeat([]byte(fmt.Sprintf("value %d;", i)), 1+i%200+i%1000/999*40_000)
 	}
@@ -39,10 +39,10 @@ func TestShelfGivesBackWhatWasPut(t *testing.T) {
 // TestShelfTellsOfDamage changes a byte of the file, and takes the directory away before anything is written.
 func TestShelfTellsOfDamage(t *testing.T) {
 	dir := t.TempDir()
-	s := NewShelf(dir, 1)
+	s := NewShelf(dir, "candidates", 1)
 	first := s.Put(bytes.Repeat([]byte("a"), shelfBlockSize))
 	s.Put(bytes.Repeat([]byte("b"), shelfBlockSize))
-	files, err := filepath.Glob(filepath.Join(dir, "*", "candidates"))
+	files, err := filepath.Glob(filepath.Join(dir, "*", "shelf"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	f, err := os.OpenFile(files[0], os.O_WRONLY, 0)
@@ -56,7 +56,7 @@ func TestShelfTellsOfDamage(t *testing.T) {
 
 	occupied := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(occupied, nil, 0o600))
-	s = NewShelf(occupied, 1)
+	s = NewShelf(occupied, "candidates", 1)
 	s.Put(bytes.Repeat([]byte("a"), shelfBlockSize))
 	s.Put([]byte("b"))
 	require.ErrorContains(t, s.Err(), "could not go to disk")

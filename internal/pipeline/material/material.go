@@ -89,10 +89,14 @@ func (m *Material) LookUp() hunt.Request {
 
 // Err is an error of the spill files, if there are any.
 func (m *Material) Err() error {
-	if m.Named == nil {
-		return m.Table.Err()
+	err := m.Table.Err()
+	if m.Named != nil {
+		err = cmp.Or(err, m.Named.Err())
 	}
-	return cmp.Or(m.Table.Err(), m.Named.Err())
+	if m.DNS != nil {
+		err = cmp.Or(err, m.DNS.Err())
+	}
+	return err
 }
 
 // Close removes the spill files and releases everything.
@@ -103,6 +107,9 @@ func (m *Material) Close() error {
 	err := m.Table.Close()
 	if m.Named != nil {
 		err = errors.Join(err, m.Named.Close())
+	}
+	if m.DNS != nil {
+		err = errors.Join(err, m.DNS.Close())
 	}
 	if m.Session != nil && m.Session.Close != nil {
 		err = errors.Join(err, m.Session.Close())

@@ -62,18 +62,18 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 	if in.DNS == nil || !m.LooksFor("dns") {
 		return nil
 	}
-	m.DNS = pairs.NewDNS(m.share(dnsShare))
+	m.DNS = pairs.NewDNS(pairs.Budget{Bytes: m.share(dnsShare), Folder: m.Memory.Folder})
 	m.DNS.Listed = m.ListedName
 	req.From = reading.Window.Start
 	more, err := in.DNS(ctx, req, func(batch []hunt.DNSRecord) error {
 		m.DNS.Add(batch)
-		return ctx.Err()
+		return cmp.Or(ctx.Err(), m.DNS.Err())
 	})
 	if err != nil {
 		return fmt.Errorf("read DNS: %w", err)
 	}
 	include(reading, "dns", &more)
-	clients, queries, seldom, untimed := m.DNS.Crowded()
+	clients, queries, seldom := m.DNS.Crowded()
 	if seldom > 0 {
 		reading.Notes = append(reading.Notes, hunt.Note{What: fmt.Sprintf("%s asked for names below more domains than are kept: %s, each asked for too seldom to be a tunnel or a beacon, were not judged",
 			hunt.Many(clients, "host"), hunt.Many(seldom, "domain"))})
@@ -81,9 +81,6 @@ func (m *Material) readMore(ctx context.Context, in *hunt.Session, reading *hunt
 	if queries > 0 {
 		reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("%s asked for names below more domains than are kept: %s queries were not judged for tunnels",
 			hunt.Many(clients, "host"), hunt.Count(queries)), Hint: moreMemory})
-	}
-	if untimed > 0 {
-		reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("the times of %s DNS queries did not fit in memory: no rhythm was looked for among them", hunt.Count(untimed)), Hint: moreMemory})
 	}
 	if in.Answers == nil {
 		m.Answers = true

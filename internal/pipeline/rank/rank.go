@@ -54,7 +54,7 @@ func (r Ranking) Weight(f *hunt.Finding) float64 { return f.Dwell.Score }
 // Rank measures every candidate, has evidence weighed, and makes the findings.
 func (r Ranking) Rank(ctx context.Context, m *material.Material) (_ *material.Ranked, err error) {
 	s := &search{m: m, weights: r.Weights, servers: &r.Servers, lists: r.lists(), scattered: map[netip.Prefix]*scattered{}, byName: map[netip.Addr][]*key{}, everywhere: map[netip.Addr][]*evidence.Candidate{}, turning: map[netip.Addr]map[string]struct{}{}}
-	s.shelf = tile.NewShelf(m.Memory.Folder, m.Memory.Bytes/shelfShare)
+	s.shelf = tile.NewShelf(m.Memory.Folder, "candidates", m.Memory.Bytes/shelfShare)
 	defer func() { err = cmp.Or(err, s.shelf.Close()) }()
 	out := &material.Ranked{Sensitivity: &material.Sensitivity{Cut: max(material.Floor, m.MinScore), Hours: newHours(m.Window)}}
 	found, remarks := r.suspects(ctx, m, s.lists)

@@ -53,7 +53,7 @@ func fill(v reflect.Value, next *int64) {
 // A key that was on the shelf is as it was: with every field set, with none, and with a zero where nil is possible.
 func TestShelf(t *testing.T) {
 	m := &material.Material{Window: hunt.Window{Start: time.UnixMilli(0), End: time.UnixMilli(86_400_000)}}
-	s := &search{m: m, shelf: tile.NewShelf(t.TempDir(), 1)}
+	s := &search{m: m, shelf: tile.NewShelf(t.TempDir(), "candidates", 1)}
 	defer func() { require.NoError(t, s.shelf.Close()) }()
 	full := func() *measured {
 		out, next := &measured{rita: &scoring.RITAResult{}}, int64(0)
@@ -95,7 +95,7 @@ func TestShelf(t *testing.T) {
 
 func BenchmarkShelf(b *testing.B) {
 	m := &material.Material{Window: hunt.Window{Start: time.UnixMilli(0), End: time.UnixMilli(86_400_000)}}
-	s := &search{m: m, shelf: tile.NewShelf(b.TempDir(), 0)}
+	s := &search{m: m, shelf: tile.NewShelf(b.TempDir(), "candidates", 0)}
 	k := &measured{timeline: hunt.NewTimeline([]int64{1, 1000, 5000, 86_399_999}, 0, 86_400_000)}
 	var next int64
 	fill(reflect.ValueOf(&k.beacon).Elem(), &next)
