@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -74,11 +75,12 @@ func (n *Names) Join(tables ...*Table) *Named {
 
 // joinInMemory looks up the uses of each pair.
 func (n *Names) joinInMemory(tables []*Table, joiners []joiner) {
+	OnAllCores(shards, func(worker, i int) {
+		eachSource(n.shards[i].uses, func(of []use) { n.follow(joiners[worker].rolled, of) })
+	})
 	rolled := joiners[0].rolled
-	for i := range n.shards {
-		eachSource(n.shards[i].uses, func(of []use) { n.follow(rolled, of) })
-	}
 	for i := range joiners {
+		maps.Copy(rolled, joiners[i].rolled)
 		joiners[i].rolled = rolled
 	}
 	for _, t := range tables {

@@ -236,15 +236,18 @@ type judged struct {
 
 // judgeQueries gives each client's queries below each domain their indicators.
 func (s *search) judgeQueries(tested int) (out []judged) {
-	for _, a := range s.dns.all {
-		q := a.queries
-		if q.Names() >= material.TunnelFloor {
+	pairs.OnAllCores(len(s.dns.all), func(_, i int) {
+		a := s.dns.all[i]
+		if q := a.queries; q.Names() >= material.TunnelFloor {
 			d := scoring.DNSNames{Domain: q.Domain, Names: q.Texts(), Queries: int(q.Count), Unusual: int(q.Unusual), AnswerBytes: q.AnswerBytes}
 			if q.HasAddresses() {
 				d.Contacted = ptr(a.contacted)
 			}
 			a.tunnel = scoring.ScoreDNSTunnel(d)
 		}
+	})
+	for _, a := range s.dns.all {
+		q := a.queries
 		v := scoring.Indicators{DNSTunnel: a.tunnel.Score}
 		if a.key != nil && !s.everybodys(q.Domain) {
 			s.take(a.key)
