@@ -327,8 +327,10 @@ func (a *Archive) Open() *hunt.Session {
 			}
 			http, tls := newLoghours("http", window), newLoghours("ssl", window)
 			lost, err := a.Store.Names(ctx, only(&req, Selection{From: req.From, To: req.To}), func(batch []hunt.NameRecord) error {
-				note(tls, batch, func(n *hunt.NameRecord) (int64, bool) { return n.Start, n.Kind == hunt.TLS })
-				note(http, batch, func(n *hunt.NameRecord) (int64, bool) { return n.Start, n.Kind != hunt.TLS })
+				note(tls, batch, func(n *hunt.NameRecord) (int64, bool) { return n.Start, n.Kind == hunt.TLS && !n.Aside })
+				note(http, batch, func(n *hunt.NameRecord) (int64, bool) {
+					return n.Start, (n.Kind == hunt.HTTP || n.Kind == hunt.Connect) && !n.Aside
+				})
 				return emit(batch)
 			})
 			return hunt.Reading{Gaps: a.damaged(ctx, lost), Logs: coverage(http, tls)}, err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +153,36 @@ func TestLogsThatAreGone(t *testing.T) {
 		require.Contains(t, notes(hunt.Request{}), "1 conn log of this window are gone since history read them")
 		require.NotContains(t, notes(hunt.Request{Since: 24 * time.Hour}), "gone")
 	}
+}
+
+// TestHoursOfEachLog: names of QUIC and SOCKS, and messages of other logs, are no hours of ssl or http.
+func TestHoursOfEachLog(t *testing.T) {
+	s := newShelf(t, 0)
+	s.put("conn.log", connLog(2, 1440, 0))
+	s.put("ssl.log", tlsLog(2, 300))
+	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).Unix()
+	var quic, socks, mqtt strings.Builder
+	for i := range 1440 {
+		id := fmt.Sprintf(`{"ts":%d,"uid":"C2%d","id.orig_h":"10.0.0.%d","id.orig_p":%d,"id.resp_h":"198.51.100.%d","id.resp_p":443`, at+int64(i)*60, i, 1+i%7, 20000+i, 1+i%50)
+		fmt.Fprintln(&quic, id+`,"version":"1","server_name":"www.example.org"}`)
+		fmt.Fprintln(&socks, id+`,"version":5,"request.name":"www.example.net","request_p":443}`)
+		fmt.Fprintln(&mqtt, id+`,"topic":"a","status":"ok"}`)
+	}
+	s.put("quic.log", quic.String())
+	s.put("socks.log", socks.String())
+	s.put("mqtt_publish.log", mqtt.String())
+	hours := func(of hunt.Source) []hunt.LogHours {
+		in, req := of.Open(), hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}
+		reading, err := in.Connections(t.Context(), req, func([]hunt.Connection) error { return nil })
+		require.NoError(t, err)
+		req.From, req.To = reading.Window.Start, reading.Window.End
+		names, err := in.Names(t.Context(), req, func([]hunt.NameRecord) error { return nil })
+		require.NoError(t, err)
+		return slices.DeleteFunc(names.Logs, func(h hunt.LogHours) bool { return h.Log != "ssl" && h.Log != "http" })
+	}
+	a, _, _ := s.update()
+	require.EqualValues(t, 5, hours(a)[0].Hours)
+	require.Equal(t, hours(a.All), hours(a))
 }
 
 // TestAWindowWithoutLogs: a window in which an archive has nothing is a gap, as it is without history.

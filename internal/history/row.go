@@ -126,11 +126,17 @@ func (r *name) same(o *name, both bool) {
 func (r *name) from(n *hunt.NameRecord) {
 	*r = name{Source: n.Src.As16(), Destination: n.Dst.As16(), DestinationPort: n.DstPort, Start: n.Start, SourcePort: n.SrcPort, Name: n.Name,
 		Kind: uint8(n.Kind), Port: n.Port, Fingerprint: n.Fingerprint.String(), Count: max(n.Count, 1)}
+	if n.Aside {
+		r.Kind |= aside
+	}
 }
+
+// aside is the bit of a name's kind that stands for [hunt.NameRecord.Aside].
+const aside = 4
 
 func (r *name) record() hunt.NameRecord {
 	return hunt.NameRecord{Src: addr(r.Source), Dst: addr(r.Destination), DstPort: r.DestinationPort, Start: r.Start, SrcPort: r.SourcePort,
-		Name: r.Name, Kind: hunt.NameKind(r.Kind), Port: r.Port, Fingerprint: hunt.ParseFingerprint(r.Fingerprint), Count: r.Count}
+		Name: r.Name, Kind: hunt.NameKind(r.Kind &^ aside), Aside: r.Kind&aside != 0, Port: r.Port, Fingerprint: hunt.ParseFingerprint(r.Fingerprint), Count: r.Count}
 }
 
 // query is a row of a segment of DNS queries.

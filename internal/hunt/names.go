@@ -41,6 +41,8 @@ type NameRecord struct {
 	Src, Dst         netip.Addr
 	SrcPort, DstPort uint16
 	Kind             NameKind
+	// Aside says that the record is of a log of its own, quic or socks, not of ssl or http. Only files say so.
+	Aside bool
 	// Name is the host in lower case, without port and final dot; empty if none was given (an HTTP request without
 	// Host, TLS without server name).
 	Name string

@@ -86,6 +86,7 @@ func named(r *log.Record, texts words, req *hunt.Request) (n hunt.NameRecord, ok
 	scope := &req.Scope
 	f := flowOf(r)
 	n = hunt.NameRecord{Start: r.Start, Src: f.src, Dst: f.dst, SrcPort: f.srcPort, DstPort: f.dstPort, Count: 1, UID: r.UID}
+	n.Aside = r.Kind.Closed() == log.QUIC || r.Kind.Closed() == log.SOCKS
 	if host, port, asked := asked(r, req.EveryRecord); asked {
 		n.Kind, n.Name, n.Port = hunt.Connect, texts.keep([]byte(host)), port
 		return n, scope.IsInternal(f.src)
