@@ -110,11 +110,13 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 	if beside != "" {
 		fresh[beside] = true
 	}
-	req := hunt.Request{Scope: scope, Progress: progress}
+	req := hunt.Request{Scope: scope, Progress: progress, Young: true}
+	open := newOpens(inputs.Open)
 	in := a.Only(fresh).Open()
 	hours := map[int64]hunt.HourState{}
 	var newest atomic.Int64
 	reading, err := in.Connections(ctx, req, func(batch []hunt.Connection) error {
+		batch = open.take(batch)
 		rec.AddConnections(batch)
 		last := int64(0)
 		for i := range batch {
@@ -208,6 +210,7 @@ func (a *Archive) update(ctx context.Context, scope hunt.Scope, progress func(hu
 		})
 	}
 	inputs.Source = reading.Source
+	inputs.Open, inputs.ConnEnd = open.list(&reading), max(inputs.ConnEnd, reading.ConnEnd)
 	inputs.Window, inputs.Newest = join(inputs.Window, reading.Window), max(inputs.Newest, newest.Load())
 	a.Store.inputs, rec.local = inputs, scope.Local()
 	if a.dropped, err = rec.commit(nil, hours, inputs.Window.End.Add(-daysAfter)); err != nil {
@@ -310,6 +313,16 @@ func (a *Archive) Open() *hunt.Session {
 			var before map[int64]bool
 			before, err = a.Store.Connections(ctx, only(&req, Selection{From: back, To: from, Reach: reading.Window.Start}), give)
 			maps.Copy(lost, before)
+		}
+		still := a.Store.inputs.stillOpen(&req, reading.Window)
+		if many := len(still); float64(many) > max(hunt.OpenShare*float64(n.Load()), 1) {
+			still = nil
+			reading.Gaps = append(reading.Gaps, hunt.Note{What: fmt.Sprintf("%s of %s have no record of their end: too many to be still open, so records are missing",
+				hunt.Count(many), hunt.Many(n.Load(), "connection")), Hint: "give the conn logs of all of that time"})
+		}
+		reading.Notes = append(reading.Notes, hunt.OpenNotes(still)...)
+		for batch := range slices.Chunk(still, batchRows) {
+			err = cmp.Or(err, give(slices.Clone(batch)))
 		}
 		reading.Records, reading.Connections = n.Load(), n.Load()
 		reading.Gaps = append(reading.Gaps, a.damaged(ctx, lost)...)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -183,6 +184,52 @@ func TestHoursOfEachLog(t *testing.T) {
 	a, _, _ := s.update()
 	require.EqualValues(t, 5, hours(a)[0].Hours)
 	require.Equal(t, hours(a.All), hours(a))
+}
+
+// TestConnectionsThatStayOpen: a connection that a log says has begun counts up to the end of all logs, however many are
+// read at a time, until its record comes. One that was too young to be taken for open is not forgotten.
+func TestConnectionsThatStayOpen(t *testing.T) {
+	s := newShelf(t, 0)
+	midnight := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC).Unix()
+	line := func(uid string, at int64, port int) string {
+		return fmt.Sprintf("%d.500000\t%s\t10.0.0.3\t%d\t203.0.113.9\t443\twww.example.org\n", at, uid, port)
+	}
+	ended := fmt.Sprintf("%d.100000\tCe\t10.0.0.3\t41001\t203.0.113.9\t443\ttcp\tssl\t%d\t100\t900\tSF\t300\n", midnight+3600, 30*3600)
+	for day := 2; day <= 4; day++ {
+		conn, tls := connLog(day, 1440, 0), tlsLog(day, 1440)
+		switch day {
+		case 2:
+			tls += line("Ce", midnight+3600, 41001) + line("Cs", midnight+7200, 41002) + line("Cy", midnight+86400-600, 41003)
+		case 3:
+			conn += ended
+		}
+		s.put(fmt.Sprintf("2026-03-%02d/conn.log", day), conn)
+		s.put(fmt.Sprintf("2026-03-%02d/ssl.log", day), tls)
+		a, _, why := s.update()
+		require.Empty(t, why)
+		long := func(of hunt.Source) (out []string, notes []hunt.Note) {
+			var mu sync.Mutex
+			reading, err := of.Open().Connections(t.Context(), hunt.Request{Scope: hunt.NewScope(nil, hunt.Outbound)}, func(batch []hunt.Connection) error {
+				mu.Lock()
+				defer mu.Unlock()
+				for _, c := range batch {
+					if c.Src.String() == "10.0.0.3" && c.Dst.String() == "203.0.113.9" {
+						out = append(out, fmt.Sprint(c.SrcPort, c.Start, c.Duration, c.State))
+					}
+				}
+				return nil
+			})
+			require.NoError(t, err)
+			require.Empty(t, reading.Gaps)
+			slices.Sort(out)
+			return out, slices.DeleteFunc(reading.Notes, func(n hunt.Note) bool { return len(n.Logs) > 0 })
+		}
+		cold, coldNotes := long(zeek.New(zeek.Options{Paths: []string{s.dir}}))
+		warm, warmNotes := long(a)
+		require.Len(t, cold, map[int]int{2: 2, 3: 3, 4: 3}[day])
+		require.Equal(t, cold, warm)
+		require.Equal(t, coldNotes, warmNotes)
+	}
 }
 
 // TestAWindowWithoutLogs: a window in which an archive has nothing is a gap, as it is without history.

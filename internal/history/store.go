@@ -94,6 +94,9 @@ type Inputs struct {
 	// Window is the span of their records, Newest the start of the newest connection, Unix milliseconds.
 	Window hunt.Window `json:"window"`
 	Newest int64       `json:"newest"`
+	// Open are connections that no record says have ended, and ConnEnd the end of the conn logs, up to which they count.
+	Open    []hunt.Connection `json:"open,omitempty"`
+	ConnEnd int64             `json:"conn_end,omitempty"`
 	// Proxies are internal hosts that were asked for names of others: connections to them are kept.
 	Proxies []netip.Addr `json:"proxies,omitempty"`
 	// Notes and Gaps were reported when they were read. They are valid as long as their records are kept.

@@ -35,6 +35,9 @@ type Request struct {
 	// EveryRecord counts records as logged, as RITA does: duplicates with the same uid count once, but records of two
 	// taps, of connections that Zeek logged in pieces and of those that started before the window are not merged.
 	EveryRecord bool
+	// Young also asks for connections that may be open and are younger than [OpenAge], without notes on open ones: for
+	// who reads on later. Only files know them.
+	Young bool
 	// KeysAlone asks [Session.Facts] only for what TLS and HTTP records say about the candidates themselves, and for
 	// nothing that is counted over the whole span.
 	KeysAlone bool
@@ -94,6 +97,8 @@ type Reading struct {
 	Source string
 	// Records is the number of records examined, in scope or not; a cluster counts only those in scope.
 	Records int64
+	// ConnEnd is the end of all conn logs, Unix milliseconds: connections still open count up to it. Only files say so.
+	ConnEnd int64
 	// Connections is the number emitted, including the margin before the window.
 	Connections int64
 	// Slices are the requests in which a window was read, in order of time. Files have one slice per file.

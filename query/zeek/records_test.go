@@ -45,15 +45,16 @@ func TestReadNames(t *testing.T) {
 		}
 		return n
 	}
+	aside := func(n hunt.NameRecord) hunt.NameRecord { n.Aside = true; return n }
 	for line, want := range map[string]hunt.NameRecord{
 		`{"ts":1.5,"uid":"C1",` + flow + `,"method":"GET","host":"C2.Example.:80","uri":"/a","request_body_len":3,"response_body_len":4,"status_code":200}`: at(hunt.HTTP, "c2.example", 0),
 		`{"ts":1.5,"uid":"C1",` + flow + `,"method":"GET","status_code":200}`:                                                                               at(hunt.HTTP, "", 0),
 		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"CONNECT","uri":"c2.example:8443","status_code":200}`:                                                  at(hunt.Connect, "c2.example", 8443),
 		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"GET","host":"other","uri":"http://C2.example/a?b:443","status_code":200}`:                             at(hunt.Connect, "c2.example", 80),
 		`{"ts":1.5,"uid":"C1",` + proxy + `,"method":"POST","uri":"https://u:p@c2.example:8443","status_code":200}`:                                         at(hunt.Connect, "c2.example", 8443),
-		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.name":"c2.example","request_p":4444,"bound_p":1}`:                                          at(hunt.Connect, "c2.example", 4444),
-		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.host":"198.51.100.9","request_p":4444,"bound_p":1}`:                                        at(hunt.Connect, "198.51.100.9", 4444),
-		`{"ts":1.5,"uid":"C1",` + flow + `,"version":"1","client_initial_dcid":"ab","server_name":"h3.example"}`:                                            at(hunt.TLS, "h3.example", 0),
+		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.name":"c2.example","request_p":4444,"bound_p":1}`:                                          aside(at(hunt.Connect, "c2.example", 4444)),
+		`{"ts":1.5,"uid":"C1",` + proxy + `,"version":5,"request.host":"198.51.100.9","request_p":4444,"bound_p":1}`:                                        aside(at(hunt.Connect, "198.51.100.9", 4444)),
+		`{"ts":1.5,"uid":"C1",` + flow + `,"version":"1","client_initial_dcid":"ab","server_name":"h3.example"}`:                                            aside(at(hunt.TLS, "h3.example", 0)),
 		`{"ts":1.5,"uid":"C1",` + flow + `,"version":"TLSv12","cipher":"x","server_name":"H2.example"}`:                                                     at(hunt.TLS, "h2.example", 0),
 	} {
 		// What the file is called says nothing.

@@ -131,6 +131,8 @@ type reading struct {
 	read  atomic.Int64
 	// beside is the span of the other logs, once it is known.
 	beside []hunt.Window
+	// connEnd is the end of the conn logs, Unix milliseconds, once it is known.
+	connEnd int64
 	// spanned says that a first pass read the times that it needed.
 	spanned bool
 }
@@ -325,7 +327,7 @@ func (in *reading) reading(w hunt.Window, p *pass) hunt.Reading {
 	for _, n := range p.dropped.Notes() {
 		r.Note(n)
 	}
-	out.OutOfScope = p.dropped.OutOfScope
+	out.OutOfScope, out.ConnEnd = p.dropped.OutOfScope, in.connEnd
 	switch {
 	case len(in.files) == 0:
 	case out.Records == 0 && unread > 0:

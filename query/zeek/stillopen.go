@@ -25,8 +25,6 @@ const (
 	// openBytes is how much of older conn logs is read in any case, to know which connections have ended. More is read
 	// only as long as it is no more than what the hunt itself reads.
 	openBytes = 256 << 20
-	// openNotes bounds how many of them have a note of their own.
-	openNotes = 20
 )
 
 // still finds connections that are still open: what is said at their beginning has a record, they themselves have none,
@@ -51,6 +49,8 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	var all, beyond, left, unknown int64
 	outside := reach{from: math.MaxInt64, to: math.MinInt64}
 	found, opened := map[hunt.Ends]hunt.Connection{}, map[hunt.Ends]bool{} // opened are out of open_ssl and open_http logs
+	young := map[hunt.Ends]hunt.Connection{}
+	in.connEnd = end
 	scan := log.Scan{Workers: in.opts.Workers, ChunkSize: in.chunkSize, Kinds: opening, Fields: flowFields(log.TransDepth)}
 	scan.New = func() log.Taker {
 		return stillTaker(func(r *log.Record) {
@@ -69,7 +69,7 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 				}
 				return
 			}
-			if c.Duration < openAge || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
+			if c.Duration < openAge && !in.req.Young || f.srcPort == 0 || !p.scope.Keep(f.src, f.dst) || !p.window.wants(&c) {
 				return
 			}
 			later := r.Kind.Closed() == log.HTTPLog && r.Count(log.TransDepth) > 1
@@ -87,6 +87,12 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 				return
 			}
 			at := c.Ends()
+			if c.Duration < openAge {
+				if have, ok := young[at]; open && (ok && c.Start < have.Start || !ok && len(young) < maxStill) {
+					young[at] = c
+				}
+				return
+			}
 			have, ok := found[at]
 			if !later || open && !ok {
 				all++
@@ -116,7 +122,9 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 		in.report.Gap(hunt.Note{What: fmt.Sprintf("records without a uid, of more connections than are remembered: for %s of them it is not known whether the connection is still open", hunt.Count(unknown)),
 			Hint: "hunt a shorter window"})
 	}
+	maps.DeleteFunc(young, func(at hunt.Ends, _ hunt.Connection) bool { _, older := found[at]; return older })
 	if len(found) == 0 {
+		p.open.begun = slices.Collect(maps.Values(young))
 		return nil
 	}
 	if n := len(found); float64(n) > max(hunt.OpenShare*float64(all), 1) {
@@ -136,13 +144,12 @@ func (in *reading) still(ctx context.Context, p *pass) error {
 	if left > 0 {
 		in.report.Gap(hunt.Note{What: fmt.Sprintf("%s that may still be open were left out: more than %s", hunt.Many(left, "connection"), hunt.Count(maxStill)), Hint: "hunt a shorter window"})
 	}
-	p.open.begun = slices.SortedFunc(maps.Values(found), func(a, b hunt.Connection) int { return cmp.Compare(a.Start, b.Start) })
-	for i, c := range p.open.begun {
-		if i == openNotes {
-			in.report.Note(hunt.Note{What: fmt.Sprintf("still open, too: %s; they count up to the end of the conn logs", hunt.Many(int64(len(found)-i), "connection"))})
-			break
+	list := slices.SortedFunc(maps.Values(found), func(a, b hunt.Connection) int { return cmp.Compare(a.Start, b.Start) })
+	p.open.begun = slices.AppendSeq(slices.Clone(list), maps.Values(young))
+	if !in.req.Young { // who asks for these says it
+		for _, n := range hunt.OpenNotes(list) {
+			in.report.Note(n)
 		}
-		in.report.Note(hunt.Note{What: fmt.Sprintf("still open: %s > %s port %d, since %s; it counts up to the end of the conn logs", c.Src, c.Dst, c.DstPort, hunt.At(c.Start).Time.UTC().Format(time.RFC3339))})
 	}
 	return nil
 }
