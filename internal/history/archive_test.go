@@ -308,4 +308,13 @@ func TestUIDsOfFindings(t *testing.T) {
 	require.Equal(t, []string{"C5500"}, uids)
 	require.Len(t, notes, 1)
 	require.Contains(t, notes[0].What, "1 finding without log.id.uid")
+	a.ReadAgain = 0
+	require.NoError(t, os.Remove(filepath.Join(dir, "conn.2026-03-05.log")))
+	uids, notes = sampled()
+	require.Equal(t, []string{"C3500"}, uids, "a log that is gone costs its own findings' uids")
+	require.Empty(t, notes, "that it is gone is said when it is hunted")
+	require.NoError(t, os.RemoveAll(dir))
+	uids, notes = sampled()
+	require.Empty(t, uids)
+	require.Empty(t, notes)
 }

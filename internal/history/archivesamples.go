@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
@@ -38,7 +39,9 @@ func (a *Archive) samples(ctx context.Context, scope hunt.Scope, findings []hunt
 		var more []string
 		for path, f := range a.Store.inputs.Files {
 			if f.Conn && !read[path] && !at.Before(f.During.Start) && !at.After(f.During.End) {
-				more = append(more, path)
+				if _, err := os.Stat(path); err == nil { // what history has read may be gone
+					more = append(more, path)
+				}
 			}
 		}
 		var size int64

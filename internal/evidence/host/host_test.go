@@ -60,9 +60,11 @@ type known struct {
 	machines map[netip.Addr]*hunt.HostLogs
 	contacts hunt.Contacts
 	remarks  hunt.Remarks
-	err      error
-	asked    [][]netip.Addr
-	talk     bool
+	// ofContacts are those of Contacts.
+	ofContacts hunt.Remarks
+	err        error
+	asked      [][]netip.Addr
+	talk       bool
 }
 
 func (k *known) session() *hunt.Session { return &hunt.Session{Hosts: k.lookUp, Contacts: k.meet} }
@@ -74,7 +76,7 @@ func (k *known) lookUp(_ context.Context, _ hunt.Request, addrs []netip.Addr, ta
 
 func (k *known) meet(_ context.Context, _ hunt.Request, _ netip.Addr, outside []netip.Addr) (hunt.Contacts, hunt.Remarks, error) {
 	k.asked = append(k.asked, outside)
-	return k.contacts, k.remarks, nil
+	return k.contacts, k.ofContacts, nil
 }
 
 func subjectOf(internal netip.Addr) *evidence.Candidate {
@@ -139,7 +141,7 @@ func TestPage(t *testing.T) {
 		findings = append(findings, f)
 	}
 	strongest := findings[0].Destination.IP
-	k := &known{machines: map[netip.Addr]*hunt.HostLogs{self: {AlertCount: hunt.Absent}}, remarks: hunt.Remarks{Gaps: []hunt.Note{{What: "torn"}}},
+	k := &known{machines: map[netip.Addr]*hunt.HostLogs{self: {AlertCount: hunt.Absent}}, remarks: hunt.Remarks{Gaps: []hunt.Note{{What: "torn"}}}, ofContacts: hunt.Remarks{Gaps: []hunt.Note{{What: "torn, too"}}},
 		contacts: hunt.Contacts{Connections: 70, First: at(0), Last: at(9), InternalConnections: 1003,
 			ExternalFirst: map[netip.Addr]int64{strongest: at(4)}, Neighbors: map[netip.Addr][]netip.Addr{strongest: {other}},
 			Internal: []hunt.InternalDestination{
